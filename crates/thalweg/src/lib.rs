@@ -1,0 +1,1 @@
+//! Pipelines over continuous streams of data.
