@@ -1,1 +1,3 @@
 //! Pipelines over continuous streams of data.
+
+pub mod interval;
