@@ -1,3 +1,4 @@
 //! Pipelines over continuous streams of data.
 
 pub mod interval;
+pub mod view;
