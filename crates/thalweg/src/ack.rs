@@ -1,0 +1,207 @@
+//! Acknowledgement: a token that travels with an element and fires once, when everything derived
+//! from the element is done.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What became of an acknowledged element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Every sink is done with everything derived from the element, or an operator dropped it on
+    /// purpose (a filter, a window that moved on, the policy [`Skip`](crate::OnError::Skip)).
+    Delivered,
+    /// Something derived from the element failed and no policy took care of it, or it was still
+    /// on its way when its pipeline was dropped or its drain ran out of time.
+    Failed,
+}
+
+/// A token that fires exactly once, when the last holder of the element it came with lets go.
+///
+/// Sources build at-least-once delivery on it: commit an offset on [`Outcome::Delivered`], deliver
+/// again on [`Outcome::Failed`]. Nothing is counted by hand: operators that hold, drop or multiply
+/// elements hold, drop or multiply the token along with them.
+///
+/// The callback runs wherever the last holder lets go, often inside the pipeline; it may emit.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use thalweg::{Ack, Outcome, Stream};
+///
+/// let source = Stream::new();
+/// source.partition(2).sink(drop);
+///
+/// let log = Arc::new(Mutex::new(Vec::new()));
+/// for x in 1..=3 {
+///     let log = log.clone();
+///     let ack = Ack::new(move |outcome| log.lock().unwrap().push((x, outcome)));
+///     source.emit_with(x, ack).wait()?;
+/// }
+/// // The third element is still in the partition.
+/// assert_eq!(*log.lock().unwrap(), [(1, Outcome::Delivered), (2, Outcome::Delivered)]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Ack(Arc<Inner>);
+
+struct Inner {
+    failed: AtomicBool,
+    payload: Option<Box<dyn Any + Send + Sync>>,
+    fire: Option<Fire>,
+}
+
+/// `Sync` because it is only ever called from `Drop`, with exclusive access.
+struct Fire(std::sync::Mutex<Box<dyn FnOnce(Outcome) + Send>>);
+
+impl Ack {
+    /// A token that calls `fire` once, with what became of the element.
+    pub fn new(fire: impl FnOnce(Outcome) + Send + 'static) -> Self {
+        Self::build(Box::new(fire), None)
+    }
+
+    /// The same with a value that travels along, for operators and sinks that look at
+    /// [`Acks::payloads`].
+    pub fn with_payload(
+        payload: impl Any + Send + Sync,
+        fire: impl FnOnce(Outcome) + Send + 'static,
+    ) -> Self {
+        Self::build(Box::new(fire), Some(Box::new(payload)))
+    }
+
+    fn build(
+        fire: Box<dyn FnOnce(Outcome) + Send>,
+        payload: Option<Box<dyn Any + Send + Sync>>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            failed: AtomicBool::new(false),
+            payload,
+            fire: Some(Fire(std::sync::Mutex::new(fire))),
+        }))
+    }
+
+    /// Makes the outcome [`Outcome::Failed`], whatever else happens.
+    pub fn fail(&self) {
+        self.0.failed.store(true, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Ack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ack")
+            .field("failed", &self.0.failed.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let outcome = if self.failed.load(Ordering::Relaxed) {
+            Outcome::Failed
+        } else {
+            Outcome::Delivered
+        };
+        if let Some(Fire(fire)) = self.fire.take() {
+            let fire = fire
+                .into_inner()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            // A panic must not leave a drop: it could be the second one, which aborts. The panic
+            // hook has reported it.
+            let _ = catch_unwind(AssertUnwindSafe(|| fire(outcome)));
+        }
+    }
+}
+
+/// The tokens an element carries: none for most, several once elements were joined or gathered
+/// into a window.
+#[derive(Clone, Debug, Default)]
+pub struct Acks(Set);
+
+#[derive(Clone, Debug, Default)]
+enum Set {
+    #[default]
+    None,
+    One(Ack),
+    Many(Arc<[Ack]>),
+}
+
+thread_local! {
+    static DISCARDING: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Acks {
+    /// No token at all.
+    pub const fn none() -> Self {
+        Self(Set::None)
+    }
+
+    /// Whether there is no token.
+    #[inline]
+    pub fn is_none(&self) -> bool {
+        matches!(self.0, Set::None)
+    }
+
+    /// The tokens of all the given elements together, each once.
+    pub fn merge<'a>(all: impl IntoIterator<Item = &'a Acks>) -> Self {
+        let mut merged: Vec<Ack> = Vec::new();
+        for ack in all.into_iter().flat_map(Acks::as_slice) {
+            if !merged.iter().any(|known| Arc::ptr_eq(&known.0, &ack.0)) {
+                merged.push(ack.clone());
+            }
+        }
+        match merged.len() {
+            0 => Self::none(),
+            1 => merged.pop().map_or_else(Self::none, Self::from),
+            _ => Self(Set::Many(merged.into())),
+        }
+    }
+
+    /// The payloads of the tokens, oldest element first.
+    pub fn payloads<P: Any>(&self) -> impl Iterator<Item = &P> {
+        self.as_slice()
+            .iter()
+            .filter_map(|ack| ack.0.payload.as_ref()?.downcast_ref())
+    }
+
+    /// Makes the outcome of every token [`Outcome::Failed`].
+    pub fn fail(&self) {
+        self.as_slice().iter().for_each(Ack::fail);
+    }
+
+    fn as_slice(&self) -> &[Ack] {
+        match &self.0 {
+            Set::None => &[],
+            Set::One(ack) => std::slice::from_ref(ack),
+            Set::Many(acks) => acks,
+        }
+    }
+}
+
+impl From<Ack> for Acks {
+    fn from(ack: Ack) -> Self {
+        Self(Set::One(ack))
+    }
+}
+
+impl Drop for Acks {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.is_none() && DISCARDING.get() {
+            self.fail();
+        }
+    }
+}
+
+/// Runs `f`; tokens dropped in it belong to elements that get no further and have failed.
+pub(crate) fn discarding<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            DISCARDING.set(self.0);
+        }
+    }
+    let _restore = Restore(DISCARDING.replace(true));
+    f()
+}

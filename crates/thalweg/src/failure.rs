@@ -1,0 +1,322 @@
+//! Failures and errors: values that say which node, which element, and what to do.
+
+use std::any::Any;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use crate::sync::lock;
+
+/// Any error a user function may return.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// One element that a function failed on: the node, the element, and the cause.
+///
+/// It is the error an emitter gets under the policy [`Raise`](crate::OnError::Raise), the element of
+/// an error stream under [`Route`](crate::OnError::Route), and what a handler for unhandled failures
+/// is called with. Cloning is cheap.
+///
+/// ```
+/// use thalweg::Stream;
+///
+/// let source = Stream::new();
+/// source.try_map(|text: &String| text.parse::<f64>()).named("parse").sink(drop);
+///
+/// let error = source.emit("12,5".to_string()).wait().unwrap_err();
+/// let failure = error.failures()[0].clone();
+/// assert_eq!(failure.node(), "parse");
+/// assert_eq!(failure.element::<String>().as_deref(), Some("12,5"));
+/// assert_eq!(failure.to_string(), "`parse` failed on element 1: invalid float literal");
+/// ```
+#[derive(Clone)]
+pub struct Failure(Arc<Inner>);
+
+struct Inner {
+    node: String,
+    node_id: u64,
+    ordinal: u64,
+    cause: BoxError,
+    element: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+/// A panic caught on its way out of a user function.
+#[derive(Debug)]
+struct Panicked(String);
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the function panicked: {}", self.0)
+    }
+}
+
+impl StdError for Panicked {}
+
+/// The error that stands for a panic.
+pub(crate) fn panic_error(payload: &(dyn Any + Send)) -> BoxError {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_string())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(the panic carried no text)".to_string());
+    Box::new(Panicked(text))
+}
+
+impl Failure {
+    pub(crate) fn new(
+        node: String,
+        node_id: u64,
+        ordinal: u64,
+        element: Option<Box<dyn Any + Send>>,
+        cause: BoxError,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            node,
+            node_id,
+            ordinal,
+            cause,
+            element: Mutex::new(element),
+        }))
+    }
+
+    /// The name of the node whose function failed.
+    pub fn node(&self) -> &str {
+        &self.0.node
+    }
+
+    pub(crate) fn node_id(&self) -> u64 {
+        self.0.node_id
+    }
+
+    /// Which element it was, counted by the node from 1.
+    pub fn ordinal(&self) -> u64 {
+        self.0.ordinal
+    }
+
+    /// The element the function failed on, as the node received it, if it is a `T`.
+    ///
+    /// A function that takes its element by value and panics may have destroyed it: then there is
+    /// none, unless the node's policy made it keep a copy.
+    pub fn element<T: Clone + 'static>(&self) -> Option<T> {
+        lock(&self.0.element).as_ref()?.downcast_ref::<T>().cloned()
+    }
+
+    /// Why: the function's own error, or its panic.
+    pub fn cause(&self) -> &(dyn StdError + Send + Sync + 'static) {
+        &*self.0.cause
+    }
+
+    /// The panic, if it was one, as a cause of its own.
+    pub(crate) fn panic(&self) -> Option<BoxError> {
+        let Panicked(text) = self.0.cause.downcast_ref()?;
+        Some(Box::new(Panicked(text.clone())))
+    }
+
+    /// Whether the function panicked instead of returning an error.
+    pub fn is_panic(&self) -> bool {
+        self.0.cause.is::<Panicked>()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` failed on element {}: {}",
+            self.0.node,
+            self.0.ordinal,
+            self.cause()
+        )
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure")
+            .field("node", &self.0.node)
+            .field("ordinal", &self.0.ordinal)
+            .field("cause", &self.cause().to_string())
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for Failure {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.cause())
+    }
+}
+
+/// What `emit`, `drain`, `connect` and their like fail with. One word wide.
+#[derive(Debug)]
+pub struct Error(Box<Kind>);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Kind {
+    #[error("{}", list(.0))]
+    Failed(Vec<Failure>),
+    #[error("this element was taken, but an earlier one failed where no emitter waited: {}", list(.0))]
+    Behind(Vec<Failure>),
+    #[error(
+        "the pipeline was drained and takes no more elements; build a new one, or emit before `drain`"
+    )]
+    Closed,
+    #[error("the pipeline was built with a mistake: {0}")]
+    Build(BuildError),
+    #[error("{0}")]
+    Mistaken(std::sync::Arc<Error>),
+    #[error(
+        "waiting here would block the event loop that has to do the work; use `.await` instead of `.wait()`"
+    )]
+    WouldBlock,
+    #[error(
+        "the two pipelines run on different event loops; build both on one, with `Stream::on`"
+    )]
+    DifferentRuntimes,
+    #[error("`{downstream}` takes elements of type {takes}, but `{upstream}` sends {sends}")]
+    ElementType {
+        upstream: String,
+        downstream: String,
+        takes: &'static str,
+        sends: &'static str,
+    },
+    #[error("`{upstream}` is not connected to `{downstream}`")]
+    NotConnected {
+        upstream: String,
+        downstream: String,
+    },
+    #[error("{}", undelivered(.0, .1))]
+    Undelivered(Vec<Undelivered>, Vec<Failure>),
+}
+
+fn list(failures: &[Failure]) -> String {
+    match failures {
+        [] => "no failure".to_string(),
+        [one] => one.to_string(),
+        [first, rest @ ..] => format!("{first} (and {} more failures)", rest.len()),
+    }
+}
+
+fn undelivered(held: &[Undelivered], failures: &[Failure]) -> String {
+    let mut parts: Vec<String> = held
+        .iter()
+        .map(|u| format!("`{}` still holds {}", u.node, u.elements))
+        .collect();
+    if !failures.is_empty() {
+        parts.push(list(failures));
+    }
+    format!("not everything was delivered: {}", parts.join(", "))
+}
+
+/// Elements that a node still held when a drain ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Undelivered {
+    /// The node's name.
+    pub node: String,
+    /// How many elements it held.
+    pub elements: usize,
+}
+
+/// An argument that no pipeline can be built with.
+///
+/// Building never fails half-way through a chain of calls: the mistake is kept, the first `emit`,
+/// `start` or `drain` reports it and does nothing else, and [`Stream::check`](crate::Stream::check)
+/// reports it at once.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{operator}`: {message}")]
+pub struct BuildError {
+    operator: &'static str,
+    message: String,
+}
+
+impl BuildError {
+    /// A mistake in the arguments of `operator`.
+    pub fn new(operator: &'static str, message: impl fmt::Display) -> Self {
+        Self {
+            operator,
+            message: message.to_string(),
+        }
+    }
+}
+
+impl Error {
+    fn kind(&self) -> &Kind {
+        match &*self.0 {
+            Kind::Mistaken(error) => error.kind(),
+            kind => kind,
+        }
+    }
+
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self(Box::new(kind))
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self::new(Kind::Closed)
+    }
+
+    /// The failures this error reports: of the emitted element, of elements before it, or of a
+    /// drain. Empty for errors that are not about elements.
+    pub fn failures(&self) -> &[Failure] {
+        match self.kind() {
+            Kind::Failed(failures)
+            | Kind::Behind(failures)
+            | Kind::Undelivered(_, failures) => failures,
+            _ => &[],
+        }
+    }
+
+    /// The nodes that still held elements when a drain ended.
+    pub fn undelivered(&self) -> &[Undelivered] {
+        match self.kind() {
+            Kind::Undelivered(held, _) => held,
+            _ => &[],
+        }
+    }
+
+    /// Whether the emitted element itself was taken, and the failures are of earlier elements,
+    /// behind a buffer or a window, where no emitter waited any more.
+    pub fn is_behind(&self) -> bool {
+        matches!(self.kind(), Kind::Behind(_))
+    }
+
+    /// Whether the pipeline was drained before and takes no more elements.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.kind(), Kind::Closed)
+    }
+
+    /// Whether the pipeline was built with a wrong argument.
+    pub fn is_build(&self) -> bool {
+        matches!(self.kind(), Kind::Build(_))
+    }
+
+    /// Whether a blocking call was made where it would block the event loop it waits for.
+    pub fn is_would_block(&self) -> bool {
+        matches!(self.kind(), Kind::WouldBlock)
+    }
+
+    /// Whether two pipelines with different event loops were to be joined.
+    pub fn is_different_runtimes(&self) -> bool {
+        matches!(self.kind(), Kind::DifferentRuntimes)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self.kind() {
+            Kind::Build(error) => Some(error),
+            _ => self.failures().first().map(|failure| failure as _),
+        }
+    }
+}
+
+impl From<BuildError> for Error {
+    fn from(error: BuildError) -> Self {
+        Self::new(Kind::Build(error))
+    }
+}

@@ -1,0 +1,291 @@
+//! State that belongs to a graph's monitor, and calls along its edges: all the `unsafe` there is.
+//!
+//! Measured on ten `map` nodes, an edge of two words (a node and a function) costs 1 ns per node;
+//! the safe ways to do the same, a trait object behind a reference count and a lock or a borrow
+//! flag around every node, cost 3 to 7 ns.
+//!
+//! Everything here rests on one invariant, upheld by `Graph::enter`: **a [`Pass`] exists only
+//! while its thread is inside the monitor of the pass's graph, and a node is reached only with a
+//! pass of the graph it belongs to.** Hence whoever holds a `&Pass` is the only thread that
+//! touches the cells of that graph. What the same thread may do while it is already using a
+//! cell is checked at run time, by the flags of [`OpCell`] and the `RefCell` in [`Slot`]; and
+//! edges ([`Links`]) change only between passes.
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, RefCell, RefMut, UnsafeCell};
+use std::ptr::NonNull;
+
+use super::Graph;
+use super::pass::Pass;
+use crate::operator::Flow;
+
+/// Cold state of a graph or a node: a `RefCell` for the thread inside the monitor.
+pub(crate) struct Slot<T>(RefCell<T>);
+
+// SAFETY: only the thread inside the monitor gets at the `RefCell` (it takes a `&Pass`), and the
+// monitor hands its state from thread to thread with acquire and release.
+unsafe impl<T: Send> Sync for Slot<T> {}
+
+impl<T> Slot<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(RefCell::new(value))
+    }
+
+    /// The value, for as long as no user code runs.
+    #[inline]
+    pub(crate) fn get(&self, _inside: &Pass) -> RefMut<'_, T> {
+        self.0.borrow_mut()
+    }
+}
+
+/// Why an element may not simply go through a node. All clear is the fast path.
+pub(crate) mod gate {
+    /// The node's function is running, or an operator is delivering.
+    pub(crate) const BUSY: u8 = 1;
+    /// The node is on a cycle; it is passing an element until everything below is done.
+    pub(crate) const PASSING: u8 = 2;
+    /// Elements wait in the node's backlog.
+    pub(crate) const QUEUED: u8 = 4;
+    /// The node is on a cycle.
+    pub(crate) const LOOPED: u8 = 8;
+    /// A policy wants panics caught and elements kept.
+    pub(crate) const GUARDED: u8 = 16;
+    /// An element that failed waits for its next attempt.
+    pub(crate) const RETRYING: u8 = 32;
+}
+
+/// A node's operator and its gate.
+pub(crate) struct OpCell<B> {
+    gate: Cell<u8>,
+    body: UnsafeCell<B>,
+}
+
+// SAFETY: as for `Slot`; every access takes a `&Pass`.
+unsafe impl<B: Send> Sync for OpCell<B> {}
+
+/// Clears the busy flag if the function unwinds, and says so.
+struct Unwinding<'a, F: FnMut()> {
+    gate: &'a Cell<u8>,
+    unwound: F,
+}
+
+impl<F: FnMut()> Drop for Unwinding<'_, F> {
+    #[cold]
+    fn drop(&mut self) {
+        self.gate.set(self.gate.get() & !gate::BUSY);
+        (self.unwound)();
+    }
+}
+
+impl<B> OpCell<B> {
+    pub(crate) const fn new(body: B) -> Self {
+        Self {
+            gate: Cell::new(0),
+            body: UnsafeCell::new(body),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn gate(&self, _inside: &Pass) -> u8 {
+        self.gate.get()
+    }
+
+    pub(crate) fn open_gate(&self, flags: u8, _inside: &Pass) {
+        self.gate.set(self.gate.get() & !flags);
+    }
+
+    pub(crate) fn close_gate(&self, flags: u8, _inside: &Pass) {
+        self.gate.set(self.gate.get() | flags);
+    }
+
+    /// Lets `f` at the operator, or returns `None` if it is in use further up the stack.
+    /// `unwound` is called if `f` panics.
+    #[inline(always)]
+    pub(crate) fn run<'a, R>(
+        &self,
+        pass: &'a mut Pass,
+        unwound: impl FnMut(),
+        f: impl FnOnce(&mut B, &'a mut Pass) -> R,
+    ) -> Option<R> {
+        if self.gate.get() & gate::BUSY != 0 {
+            return None;
+        }
+        self.gate.set(self.gate.get() | gate::BUSY);
+        let unwinding = Unwinding {
+            gate: &self.gate,
+            unwound,
+        };
+        // SAFETY: the pass proves that no other thread is here; the busy flag, clear until just
+        // now, that this thread is not either. It is cleared when `f` is done with the reference.
+        let result = f(unsafe { &mut *self.body.get() }, pass);
+        std::mem::forget(unwinding);
+        self.gate.set(self.gate.get() & !gate::BUSY);
+        Some(result)
+    }
+}
+
+impl<B> OpCell<B> {
+    /// Lets `f` look at the operator, or returns `None` if it is in use further up the stack.
+    /// `f` runs no user code.
+    pub(crate) fn peek<R>(&self, _inside: &Pass, f: impl FnOnce(&B) -> R) -> Option<R> {
+        if self.gate.get() & gate::BUSY != 0 {
+            return None;
+        }
+        // SAFETY: as in `run`; and `f` cannot come back here.
+        Some(f(unsafe { &*self.body.get() }))
+    }
+}
+
+/// What elements of type `T` can be handed to.
+pub(crate) trait Receive<T>: Send + Sync {
+    /// Takes one element.
+    fn receive(&self, x: T, pass: &mut Pass) -> Flow;
+
+    /// Takes all elements of a batch, in order; reports failures in the pass and goes on.
+    fn receive_many(&self, xs: &mut Vec<T>, pass: &mut Pass);
+
+    /// The receiver as a link.
+    fn link(&self) -> Link<T>;
+}
+
+/// An edge as the hot path sees it: a receiver and its functions, without the vtable between.
+pub(crate) struct Link<T> {
+    to: NonNull<()>,
+    one: unsafe fn(NonNull<()>, T, &mut Pass) -> Flow,
+    many: unsafe fn(NonNull<()>, &mut Vec<T>, &mut Pass),
+}
+
+impl<T> Clone for Link<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Link<T> {}
+
+// SAFETY: a link is a `&R` of an `R: Receive<T>`, which is `Send + Sync`.
+unsafe impl<T> Send for Link<T> {}
+// SAFETY: the same.
+unsafe impl<T> Sync for Link<T> {}
+
+impl<T> Link<T> {
+    /// The link to `receiver`, which has to outlive every call.
+    pub(crate) fn to<R: Receive<T>>(receiver: &R) -> Self {
+        unsafe fn one<T, R: Receive<T>>(to: NonNull<()>, x: T, pass: &mut Pass) -> Flow {
+            // SAFETY: `to` was made from a `&R` below, and whoever calls keeps it alive.
+            unsafe { to.cast::<R>().as_ref() }.receive(x, pass)
+        }
+        unsafe fn many<T, R: Receive<T>>(to: NonNull<()>, xs: &mut Vec<T>, pass: &mut Pass) {
+            // SAFETY: the same.
+            unsafe { to.cast::<R>().as_ref() }.receive_many(xs, pass)
+        }
+        Self {
+            to: NonNull::from(receiver).cast(),
+            one: one::<T, R>,
+            many: many::<T, R>,
+        }
+    }
+
+    /// The link that leads nowhere.
+    pub(crate) fn nowhere() -> Self {
+        Self {
+            to: NonNull::dangling(),
+            one: |_, _, _| Ok(()),
+            many: |_, xs, _| xs.clear(),
+        }
+    }
+}
+
+/// The outgoing links of a node.
+pub(crate) struct Links<T>(UnsafeCell<Fan<T>>);
+
+struct Fan<T> {
+    /// Where elements go: nowhere, to the one receiver, or to the fan-out over `all`.
+    first: Link<T>,
+    all: Box<[Link<T>]>,
+}
+
+// SAFETY: as for `Slot`; every access takes a `&Pass`.
+unsafe impl<T> Sync for Links<T> {}
+
+impl<T> Links<T> {
+    pub(crate) fn new() -> Self {
+        Self(UnsafeCell::new(Fan {
+            first: Link::nowhere(),
+            all: Box::default(),
+        }))
+    }
+
+    /// Sends one element the way.
+    ///
+    /// The receivers are alive: a link is in here only while the edge that owns its receiver is in
+    /// the node's list (`Output::relink`), and edges go only between passes.
+    #[inline(always)]
+    pub(crate) fn send(&self, x: T, pass: &mut Pass) -> Flow {
+        // SAFETY: the pass proves that only this thread reads, and nobody writes during a pass.
+        let Link { to, one, .. } = unsafe { (*self.0.get()).first };
+        // SAFETY: the receiver is alive, see above.
+        unsafe { one(to, x, pass) }
+    }
+
+    /// Sends a batch the way.
+    pub(crate) fn send_many(&self, xs: &mut Vec<T>, pass: &mut Pass) {
+        // SAFETY: as in `send`.
+        let Link { to, many, .. } = unsafe { (*self.0.get()).first };
+        // SAFETY: as in `send`.
+        unsafe { many(to, xs, pass) }
+    }
+
+    /// Hands each receiver its copy in turn, the last one the element itself.
+    pub(crate) fn send_each(&self, x: T, pass: &mut Pass) -> Flow
+    where
+        T: Clone,
+    {
+        // SAFETY: as in `send`.
+        let all = unsafe { &(&(*self.0.get())).all };
+        let Some((last, others)) = all.split_last() else {
+            return Ok(());
+        };
+        for link in others {
+            // SAFETY: as in `send`.
+            unsafe { (link.one)(link.to, x.clone(), pass) }?;
+        }
+        // SAFETY: as in `send`.
+        unsafe { (last.one)(last.to, x, pass) }
+    }
+
+    /// Replaces the links. `fan` is the link that leads to [`Links::send_each`].
+    pub(crate) fn set(&self, all: Vec<Link<T>>, fan: Link<T>, pass: &Pass) {
+        assert!(pass.is_between(), "edges change between passes only");
+        let first = match all.as_slice() {
+            [] => Link::nowhere(),
+            [only] => *only,
+            _ => fan,
+        };
+        // SAFETY: the pass proves that no other thread is here, and being between passes that no
+        // reference from `send_each` is on this thread's stack.
+        unsafe {
+            *self.0.get() = Fan {
+                first,
+                all: all.into(),
+            }
+        }
+    }
+}
+
+/// The graph a pass runs in. A reference without its lifetime, which would otherwise stand in
+/// the signature of every operator.
+#[derive(Clone, Copy)]
+pub(crate) struct GraphRef(NonNull<Graph>);
+
+impl GraphRef {
+    pub(crate) fn new(graph: &Graph) -> Self {
+        Self(NonNull::from(graph))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> &Graph {
+        // SAFETY: `GraphRef`s are made for a `Pass` and not kept for longer than it lives, and
+        // whoever makes a pass borrows the graph for longer than that.
+        unsafe { self.0.as_ref() }
+    }
+}

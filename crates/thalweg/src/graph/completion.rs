@@ -1,0 +1,326 @@
+//! The completion of an `emit`: done when every node downstream has taken the element.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use super::{Delivery, Graph};
+use super::node::AnyNode;
+use crate::failure::{Error, Failure, Kind};
+use crate::sync::lock;
+
+/// What the holders of an element and its emitter share.
+pub(crate) struct Done {
+    holders: AtomicUsize,
+    graph: Weak<Graph>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    finished: bool,
+    failures: Vec<Failure>,
+    refusal: Option<Error>,
+    /// The emitter's waker; without an emitter, failures go to the graph.
+    waker: Option<Waker>,
+    abandoned: bool,
+    then: Vec<Then>,
+}
+
+/// What happens once the element is taken.
+enum Then {
+    /// An element that waits for this one.
+    Release(Ticket),
+    /// A node that waits to deliver its next.
+    Tell(Weak<dyn AnyNode>),
+}
+
+/// A share in holding an element; the last one dropped completes its emission.
+pub(crate) struct Ticket(Arc<Done>);
+
+impl Clone for Ticket {
+    fn clone(&self) -> Self {
+        self.0.holders.fetch_add(1, Ordering::Relaxed);
+        Self(self.0.clone())
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.0.holders.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.finish();
+        }
+    }
+}
+
+impl Ticket {
+    pub(crate) fn done(&self) -> &Arc<Done> {
+        &self.0
+    }
+
+    /// Gives up this share. If others still hold the element, `node` is told when they no longer do. Nobody waits for the element: failures go to the graph.
+    pub(crate) fn tell(self, node: Weak<dyn AnyNode>) -> Delivery {
+        let mut state = lock(&self.0.state);
+        state.abandoned = true;
+        // Nobody else can take a share now: shares are taken inside the monitor, where we are.
+        let pending = self.0.holders.load(Ordering::Acquire) > 1;
+        if pending {
+            state.then.push(Then::Tell(node));
+        }
+        let failures = mem::take(&mut state.failures);
+        drop(state);
+        self.0.report(failures);
+        if pending {
+            Delivery::Pending
+        } else {
+            Delivery::Taken
+        }
+    }
+}
+
+impl Done {
+    pub(crate) fn ticket(graph: Weak<Graph>) -> Ticket {
+        Ticket(Arc::new(Self {
+            holders: AtomicUsize::new(1),
+            graph,
+            state: Mutex::default(),
+        }))
+    }
+
+    /// Records a failure for the emitter; gives it back if there is none.
+    pub(crate) fn fail(&self, failure: Failure) -> Option<Failure> {
+        let mut state = lock(&self.state);
+        if state.abandoned {
+            return Some(failure);
+        }
+        state.failures.push(failure);
+        None
+    }
+
+    /// Tells the emitter that the element was not taken at all.
+    pub(crate) fn refuse(&self, error: Error) {
+        lock(&self.state).refusal = Some(error);
+    }
+
+    fn report(&self, failures: Vec<Failure>) {
+        if let Some(graph) = self.graph.upgrade() {
+            for failure in failures {
+                graph.post_unhandled(failure);
+            }
+        }
+    }
+
+    fn finish(&self) {
+        let mut state = lock(&self.state);
+        state.finished = true;
+        let waker = state.waker.take();
+        let then = mem::take(&mut state.then);
+        let waiting = then.iter().find_map(|then| match then {
+            Then::Release(ticket) => Some(ticket.0.clone()),
+            Then::Tell(_) => None,
+        });
+        let inherited = match waiting {
+            Some(_) => mem::take(&mut state.failures),
+            None => Vec::new(),
+        };
+        drop(state);
+        for failure in inherited {
+            if let Some(failure) = waiting.as_ref().map_or(None, |done| done.fail(failure)) {
+                self.report(vec![failure]);
+            }
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        for then in then {
+            match then {
+                Then::Release(ticket) => drop(ticket),
+                Then::Tell(node) => {
+                    if let (Some(graph), Some(node)) = (self.graph.upgrade(), node.upgrade()) {
+                        graph.post(Box::new(move |pass| node.delivered(pass)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps `ticket` until this element is taken, and passes failures on to its emitter.
+    pub(crate) fn release_after(&self, ticket: Ticket) {
+        let mut state = lock(&self.state);
+        if state.finished {
+            let failures = mem::take(&mut state.failures);
+            drop(state);
+            for failure in failures {
+                if let Some(failure) = ticket.0.fail(failure) {
+                    self.report(vec![failure]);
+                }
+            }
+        } else {
+            state.then.push(Then::Release(ticket));
+        }
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let mut state = lock(&self.state);
+        if !state.finished {
+            match &mut state.waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        if let Some(error) = state.refusal.take() {
+            return Poll::Ready(Err(error));
+        }
+        let failures = mem::take(&mut state.failures);
+        Poll::Ready(if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::new(Kind::Failed(failures)))
+        })
+    }
+
+    fn abandon(&self) {
+        let mut state = lock(&self.state);
+        state.abandoned = true;
+        state.waker = None;
+        let failures = mem::take(&mut state.failures);
+        drop(state);
+        self.report(failures);
+    }
+}
+
+/// The completion of an [`emit`](crate::Stream::emit).
+///
+/// The element is on its way already; awaiting, or blocking with [`wait`](Emit::wait), waits until
+/// every node downstream has taken it, and says what failed. If nothing downstream had to wait, the
+/// completion is done from the start and cost no allocation.
+///
+/// Dropping it lets the element go on without anybody waiting; what fails then counts as unhandled
+/// (see [`Stream::on_unhandled`](crate::Stream::on_unhandled)).
+#[must_use = "await it, or call `.wait()`: it applies back pressure and reports failures"]
+pub struct Emit(Inner);
+
+enum Inner {
+    Ready,
+    Failed(Box<(Error, Weak<Graph>)>),
+    Pending(Arc<Done>),
+    Taken,
+}
+
+impl Emit {
+    #[inline(always)]
+    pub(crate) const fn ready() -> Self {
+        Self(Inner::Ready)
+    }
+
+    #[cold]
+    pub(crate) fn failed(error: Error, graph: Weak<Graph>) -> Self {
+        Self(Inner::Failed(Box::new((error, graph))))
+    }
+
+    /// The completion that `done` stands for.
+    pub(crate) fn pending(done: Arc<Done>) -> Self {
+        let state = lock(&done.state);
+        if state.finished && state.failures.is_empty() && state.refusal.is_none() {
+            return Self::ready();
+        }
+        drop(state);
+        Self(Inner::Pending(done))
+    }
+
+    /// Whether the element has been taken everywhere, or has failed: waiting would return at once.
+    pub fn is_ready(&self) -> bool {
+        match &self.0 {
+            Inner::Pending(done) => lock(&done.state).finished,
+            _ => true,
+        }
+    }
+
+    /// Blocks the thread until every node downstream has taken the element.
+    ///
+    /// Called by a function inside a pipeline, where nothing may block, it does not wait: the
+    /// element that the function is working on counts as taken only when this one is too, and what
+    /// fails is reported to the emitter of that element.
+    ///
+    /// # Errors
+    /// What failed, with the node and the element; that the pipeline is closed or was built with a
+    /// mistake; or, on the thread of the very event loop that has to do the work, that waiting would
+    /// block it ([`Error::is_would_block`]).
+    #[inline]
+    pub fn wait(mut self) -> Result<(), Error> {
+        match mem::replace(&mut self.0, Inner::Taken) {
+            Inner::Ready | Inner::Taken => Ok(()),
+            Inner::Failed(failed) => Err(failed.0),
+            Inner::Pending(done) => {
+                self.0 = Inner::Pending(done.clone());
+                self.wait_pending(&done)
+            }
+        }
+    }
+
+    #[cold]
+    fn wait_pending(mut self, done: &Arc<Done>) -> Result<(), Error> {
+        if !self.is_ready() {
+            if super::entry::is_inside() {
+                self.0 = Inner::Taken;
+                super::entry::wait_for(done.clone());
+                return Ok(());
+            }
+            let graph = done.graph.upgrade();
+            if graph.is_some_and(|graph| graph.is_on_its_loop()) {
+                return Err(Error::new(Kind::WouldBlock));
+            }
+        }
+        pollster::block_on(self)
+    }
+}
+
+impl Future for Emit {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Inner::Ready | Inner::Taken => Poll::Ready(Ok(())),
+            Inner::Pending(done) => {
+                let result = std::task::ready!(done.poll(cx));
+                self.0 = Inner::Taken;
+                Poll::Ready(result)
+            }
+            Inner::Failed(_) => match mem::replace(&mut self.0, Inner::Taken) {
+                Inner::Failed(failed) => Poll::Ready(Err(failed.0)),
+                _ => Poll::Ready(Ok(())),
+            },
+        }
+    }
+}
+
+impl Drop for Emit {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if !matches!(self.0, Inner::Ready | Inner::Taken) {
+            self.drop_unread();
+        }
+    }
+}
+
+impl Emit {
+    #[cold]
+    fn drop_unread(&mut self) {
+        match mem::replace(&mut self.0, Inner::Taken) {
+            Inner::Pending(done) => done.abandon(),
+            Inner::Failed(failed) => {
+                let (error, graph) = *failed;
+                if let Some(graph) = graph.upgrade() {
+                    for failure in error.failures() {
+                        graph.post_unhandled(failure.clone());
+                    }
+                }
+            }
+            Inner::Ready | Inner::Taken => {}
+        }
+    }
+}

@@ -1,0 +1,18 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only the thread inside the monitor changes and every thread may read.
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    /// A load and a store, not a read-modify-write: there is one writer.
+    #[inline(always)]
+    pub(crate) fn add(&self, n: u64) {
+        self.0
+            .store(self.0.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

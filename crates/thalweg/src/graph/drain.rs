@@ -1,0 +1,173 @@
+//! The orderly end of a pipeline.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::pass::{Lease, Pass};
+use super::state::Phase;
+use super::{AnyNode, Graph, entry};
+use crate::failure::{Error, Kind, Undelivered};
+use crate::runtime::RuntimeHandle;
+
+/// A [`drain`](crate::Stream::drain) under way: await it, or block with [`wait`](Drain::wait).
+///
+/// Nothing happens before that. A drain that is dropped half-way leaves the pipeline closed to new
+/// elements; draining again goes on where it stopped.
+#[must_use = "a drain does nothing unless awaited"]
+pub struct Drain {
+    graph: Arc<Graph>,
+    work: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
+}
+
+impl Drain {
+    pub(crate) fn new(graph: &Arc<Graph>, limit: Duration, run_first: bool) -> Self {
+        let graph = graph.root().clone();
+        let work = Box::pin(graph.clone().end(limit, run_first));
+        Self { graph, work }
+    }
+
+    /// Blocks the thread until the drain is done.
+    ///
+    /// # Errors
+    /// As awaiting it; and where waiting would block the event loop that has to do the work.
+    pub fn wait(self) -> Result<(), Error> {
+        if entry::is_inside() || self.graph.is_on_its_loop() {
+            return Err(Error::new(Kind::WouldBlock));
+        }
+        pollster::block_on(self)
+    }
+}
+
+impl Future for Drain {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.work.as_mut().poll(cx)
+    }
+}
+
+impl Graph {
+    async fn end(self: Arc<Self>, limit: Duration, run_first: bool) -> Result<(), Error> {
+        if run_first {
+            self.start_sources()?;
+            self.sources_ended().await;
+        }
+        if let Some(error) = self.begin_drain() {
+            return Err(error);
+        }
+        let all = async {
+            self.stop_sources();
+            self.sources_ended().await;
+            self.quiet().await;
+            for node in self.nodes_in_order() {
+                self.ask(|pass| {
+                    pass.begin();
+                    node.flush(pass);
+                });
+                self.quiet().await;
+            }
+        };
+        within(limit, self.limit_clock(), all).await;
+        self.finish_drain()
+    }
+
+    /// Refuses elements from now on; returns why there is nothing to drain.
+    fn begin_drain(self: &Arc<Self>) -> Option<Error> {
+        self.ask(|pass| {
+            let graph = pass.graph();
+            let mut state = graph.state.get(pass);
+            match &state.phase {
+                Phase::Mistaken(error) => return Some(Error::new(Kind::Mistaken(error.clone()))),
+                Phase::Open => state.phase = Phase::Draining,
+                Phase::Draining | Phase::Closed => {}
+            }
+            graph.refuses.store(true, Ordering::Relaxed);
+            None
+        })
+        .flatten()
+    }
+
+    fn nodes_in_order(self: &Arc<Self>) -> Vec<Arc<dyn AnyNode>> {
+        self.ask(|pass| pass.graph().state.get(pass).in_order(pass))
+            .unwrap_or_default()
+    }
+
+    /// A clock for the deadline, if there is one: without, nothing in the graph can be waiting for
+    /// anything but other threads, which get a loop's clock to be timed by.
+    fn limit_clock(self: &Arc<Self>) -> Option<RuntimeHandle> {
+        self.root()
+            .runtime()
+            .cloned()
+            .or_else(RuntimeHandle::find)
+    }
+
+    /// Ends when nothing is on its way any more.
+    async fn quiet(self: &Arc<Self>) {
+        poll_fn(|cx| {
+            let quiet = self.ask(|pass| {
+                let graph = pass.graph();
+                let mut state = graph.state.get(pass);
+                if state.moving(pass) == 0 {
+                    return true;
+                }
+                state.quiet_wakers.push(cx.waker().clone());
+                graph.attention.store(true, Ordering::Relaxed);
+                false
+            });
+            match quiet {
+                Some(false) => Poll::Pending,
+                _ => Poll::Ready(()),
+            }
+        })
+        .await;
+    }
+
+    /// Closes the sinks and says what was left.
+    fn finish_drain(self: &Arc<Self>) -> Result<(), Error> {
+        let left = self.ask(|pass| {
+            let graph = pass.graph();
+            let nodes = graph.state.get(pass).in_order(pass);
+            let mut held = Vec::new();
+            for node in &nodes {
+                let elements = node.held(pass);
+                let elements = elements.moving + elements.resting;
+                if elements > 0 {
+                    held.push(Undelivered {
+                        node: node.core().name(),
+                        elements,
+                    });
+                }
+                let mut closing = Pass::new(graph, Lease::default(), false);
+                node.close(&mut closing);
+            }
+            let mut state = graph.state.get(pass);
+            state.phase = Phase::Closed;
+            (held, std::mem::take(&mut state.unhandled))
+        });
+        match left {
+            Some((held, failures)) if held.is_empty() && failures.is_empty() => Ok(()),
+            Some((held, failures)) => Err(Error::new(Kind::Undelivered(held, failures))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Runs `future` until it is done or the time is up.
+async fn within(limit: Duration, clock: Option<RuntimeHandle>, future: impl Future<Output = ()>) {
+    let mut future = std::pin::pin!(future);
+    let mut sleep = clock.map(|clock| clock.sleep(limit));
+    poll_fn(|cx| {
+        if future.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        match &mut sleep {
+            Some(sleep) => Pin::new(sleep).poll(cx),
+            None => Poll::Pending,
+        }
+    })
+    .await;
+}

@@ -1,0 +1,267 @@
+//! How an element enters a graph.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use super::completion::{Done, Emit};
+use super::monitor::Entry;
+use super::node::Produce;
+use super::pass::{Lease, Pass};
+use super::{Graph, entry};
+use crate::failure::{Error, Failure, Kind};
+use crate::operator::{Element, Flow};
+
+/// Who emits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A user, who is told of failures and refused once the pipeline is drained.
+    Outside,
+    /// A source of the pipeline's own.
+    Source,
+}
+
+impl Graph {
+    /// Sends an element from a node to those downstream.
+    #[inline]
+    pub(crate) fn emit<T: Element>(
+        self: &Arc<Self>,
+        node: &Arc<dyn Produce<T>>,
+        x: T,
+        lease: Lease,
+        origin: Origin,
+    ) -> Emit {
+        let me = entry::token();
+        if self.merged.get().is_none() && self.monitor.try_enter(me) == Entry::Entered {
+            entry::inside();
+            // It may have been merged just before we got in.
+            if self.merged.get().is_none()
+                && !(self.refuses.load(Ordering::Relaxed) && origin == Origin::Outside)
+            {
+                return self.emit_inside(node, x, lease, origin, me);
+            }
+            self.leave(me);
+        }
+        self.emit_roundabout(node, x, lease, origin)
+    }
+
+    #[inline(always)]
+    fn emit_inside<T: Element>(
+        &self,
+        node: &Arc<dyn Produce<T>>,
+        x: T,
+        lease: Lease,
+        origin: Origin,
+        me: usize,
+    ) -> Emit {
+        let mut pass = Pass::new(self, lease, false);
+        let flow = match catch_unwind(AssertUnwindSafe(|| node.output().send(x, &mut pass))) {
+            Ok(flow) => flow,
+            Err(payload) => pass.unwound(payload),
+        };
+        if flow.is_ok()
+            && pass.is_clean()
+            && !self.attention.load(Ordering::Relaxed)
+            && !entry::is_flagged()
+            && self.monitor.leave_at_once(me)
+        {
+            entry::outside();
+            return Emit::ready();
+        }
+        self.emitted(pass, flow, origin, me)
+    }
+
+    /// Ends an emission that left something to see to.
+    #[cold]
+    #[inline(never)]
+    fn emitted(&self, mut pass: Pass, flow: Flow, origin: Origin, me: usize) -> Emit {
+        let (failures, done) = pass.end(flow);
+        self.settle_down();
+        let failures = if failures.is_empty() && done.is_none() && origin == Origin::Outside {
+            Err(self.take_unhandled(&pass))
+        } else {
+            Ok(failures)
+        };
+        let emit = self.completion(failures, done);
+        drop(pass);
+        self.leave(me);
+        emit
+    }
+
+    /// The completion to return: of failures of this element (`Ok`) or of earlier ones (`Err`).
+    fn completion(
+        &self,
+        failures: Result<Vec<Failure>, Vec<Failure>>,
+        done: Option<Arc<Done>>,
+    ) -> Emit {
+        let kind = match failures {
+            Ok(failures) if !failures.is_empty() => Kind::Failed(failures),
+            Err(earlier) if !earlier.is_empty() => Kind::Behind(earlier),
+            _ => return done.map_or_else(Emit::ready, Emit::pending),
+        };
+        if let Some(done) = done {
+            // Drops the completion: whatever else fails is unhandled.
+            drop(Emit::pending(done));
+        }
+        Emit::failed(Error::new(kind), self.weak())
+    }
+
+    fn take_unhandled(&self, pass: &Pass) -> Vec<Failure> {
+        std::mem::take(&mut self.state.get(pass).unhandled)
+    }
+
+    /// Enters when somebody is inside, or when the graph has been merged, or refuses.
+    #[cold]
+    #[inline(never)]
+    fn emit_roundabout<T: Element>(
+        self: &Arc<Self>,
+        node: &Arc<dyn Produce<T>>,
+        x: T,
+        lease: Lease,
+        origin: Origin,
+    ) -> Emit {
+        let me = entry::token();
+        loop {
+            let root = self.root();
+            match root.monitor.try_enter(me) {
+                Entry::Within => return root.emit_within(node, x, lease, origin),
+                // A thread inside a monitor waits for no other.
+                Entry::Occupied if entry::is_inside() => {
+                    return root.emit_by_mail(node.clone(), x, lease, origin);
+                }
+                Entry::Occupied => root.monitor.enter_waiting(me),
+                Entry::Entered => {}
+            }
+            entry::inside();
+            if root.merged.get().is_some() {
+                root.leave(me);
+                continue;
+            }
+            if let Some(error) = root.refused(origin) {
+                root.leave(me);
+                return Emit::failed(error, root.weak());
+            }
+            return root.emit_inside(node, x, lease, origin, me);
+        }
+    }
+
+    fn refused(&self, origin: Origin) -> Option<Error> {
+        if origin == Origin::Source || !self.refuses.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.refusal(&Pass::new(self, Lease::default(), false))
+    }
+
+    /// A function inside the graph emits into it.
+    fn emit_within<T: Element>(
+        &self,
+        node: &Arc<dyn Produce<T>>,
+        x: T,
+        lease: Lease,
+        origin: Origin,
+    ) -> Emit {
+        // What is inside already may go round while the graph drains.
+        if let Some(error) = self.refused(origin)
+            && !error.is_closed()
+        {
+            return Emit::failed(error, self.weak());
+        }
+        let mut pass = Pass::new(self, lease, false);
+        let flow = pass.catch(|pass| node.output().send(x, pass));
+        let (failures, done) = pass.end(flow);
+        self.completion(Ok(failures), done)
+    }
+
+    /// Leaves the element to the thread that is inside.
+    fn emit_by_mail<T: Element>(
+        self: &Arc<Self>,
+        node: Arc<dyn Produce<T>>,
+        x: T,
+        lease: Lease,
+        origin: Origin,
+    ) -> Emit {
+        let ticket = Done::ticket(self.weak());
+        let done = ticket.done().clone();
+        let lease = Lease {
+            done: Some(ticket),
+            ..lease
+        };
+        self.post(Box::new(move |pass| {
+            if let Some(error) = pass.graph().refused(origin) {
+                lease.acks.fail();
+                if let Some(ticket) = &lease.done {
+                    ticket.done().refuse(error);
+                }
+                return;
+            }
+            pass.begin();
+            pass.settle(lease, |pass| node.output().send(x, pass));
+        }));
+        Emit::pending(done)
+    }
+
+    /// Whether a batch may go through node by node: nothing on its way can suspend or come back,
+    /// so that it makes no difference to any node.
+    pub(crate) fn is_straight(&self, pass: &Pass) -> bool {
+        let mut state = self.state.get(pass);
+        if let Some(is_straight) = state.is_straight {
+            return is_straight;
+        }
+        let is_straight = state
+            .nodes
+            .values()
+            .all(|node| !node.core().suspends && !node.is_looped(pass));
+        state.is_straight = Some(is_straight);
+        is_straight
+    }
+
+    /// Sends a batch, if it may go through as one; gives it back if not.
+    pub(crate) fn emit_batch<T: Element>(
+        self: &Arc<Self>,
+        node: &Arc<dyn Produce<T>>,
+        batch: &mut Vec<T>,
+        origin: Origin,
+    ) -> Option<Emit> {
+        let me = entry::token();
+        let root = self.root();
+        if root.monitor.try_enter(me) != Entry::Entered {
+            return None;
+        }
+        entry::inside();
+        let refused = root.refuses.load(Ordering::Relaxed) && origin == Origin::Outside;
+        let mut pass = Pass::new(root, Lease::default(), false);
+        if root.merged.get().is_some() || refused || !root.is_straight(&pass) {
+            root.leave(me);
+            return None;
+        }
+        let flow = pass.catch(|pass| {
+            node.output().send_many(batch, pass);
+            Ok(())
+        });
+        batch.clear();
+        Some(root.emitted(pass, flow, origin, me))
+    }
+}
+
+impl Pass {
+    /// What is left of an emission: failures, and the completion if somebody holds the element.
+    fn end(&mut self, flow: Flow) -> (Vec<Failure>, Option<Arc<Done>>) {
+        if entry::is_flagged() {
+            for done in entry::take_waited() {
+                if let Some(ticket) = self.hold().done {
+                    done.release_after(ticket);
+                }
+            }
+        }
+        let mut failures = std::mem::take(&mut self.failures);
+        if flow.is_err() {
+            failures.extend(self.take_failure());
+        }
+        let lease = std::mem::take(&mut self.lease);
+        if !failures.is_empty() {
+            lease.acks.fail();
+        }
+        let done = lease.done.as_ref().map(|ticket| ticket.done().clone());
+        (failures, done)
+    }
+}

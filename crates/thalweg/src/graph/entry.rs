@@ -1,0 +1,86 @@
+//! What a thread remembers about the monitors it is in.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use super::completion::Done;
+
+/// Aligned so that its address can be a monitor's token, with room for the flags.
+#[repr(align(8))]
+struct Thread {
+    depth: Cell<usize>,
+    /// Whether `WAITED` or `LATER` hold anything.
+    flagged: Cell<bool>,
+}
+
+thread_local! {
+    static THREAD: Thread = const {
+        Thread {
+            depth: Cell::new(0),
+            flagged: Cell::new(false),
+        }
+    };
+    static WAITED: RefCell<Vec<Arc<Done>>> = const { RefCell::new(Vec::new()) };
+    static LATER: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// This thread's token.
+#[inline(always)]
+pub(super) fn token() -> usize {
+    THREAD.with(|thread| std::ptr::from_ref(thread).addr())
+}
+
+/// Counts one more monitor.
+#[inline(always)]
+pub(super) fn inside() {
+    THREAD.with(|thread| thread.depth.set(thread.depth.get() + 1));
+}
+
+/// Counts one monitor less; returns whether there is something in `LATER` to run now.
+#[inline(always)]
+pub(super) fn outside() -> bool {
+    THREAD.with(|thread| {
+        thread.depth.set(thread.depth.get() - 1);
+        thread.flagged.get() && thread.depth.get() == 0
+    })
+}
+
+/// Whether this thread is inside a monitor: it may not wait for anything.
+pub(crate) fn is_inside() -> bool {
+    THREAD.with(|thread| thread.depth.get() > 0)
+}
+
+/// Whether [`take_waited`] may have something to give.
+#[inline(always)]
+pub(super) fn is_flagged() -> bool {
+    THREAD.with(|thread| thread.flagged.get())
+}
+
+/// Makes the element now being worked on wait for `done` as well.
+pub(super) fn wait_for(done: Arc<Done>) {
+    WAITED.with_borrow_mut(|waited| waited.push(done));
+    THREAD.with(|thread| thread.flagged.set(true));
+}
+
+pub(super) fn take_waited() -> Vec<Arc<Done>> {
+    WAITED.with_borrow_mut(std::mem::take)
+}
+
+/// Runs `f` once this thread is in no monitor any more: at once, if it is in none now.
+pub(super) fn later(f: impl FnOnce() + 'static) {
+    if is_inside() {
+        LATER.with_borrow_mut(|later| later.push(Box::new(f)));
+        THREAD.with(|thread| thread.flagged.set(true));
+    } else {
+        f();
+    }
+}
+
+/// Runs what was put off until now.
+#[cold]
+pub(super) fn run_later() {
+    THREAD.with(|thread| thread.flagged.set(false));
+    for f in LATER.with_borrow_mut(std::mem::take) {
+        f();
+    }
+}

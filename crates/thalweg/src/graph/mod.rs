@@ -1,0 +1,394 @@
+//! The engine: graphs of nodes, each behind one monitor.
+//!
+//! It knows nothing of any operator, and of runtimes only what the trait says.
+
+mod cell;
+mod completion;
+mod counter;
+mod drain;
+mod emit;
+pub(crate) mod entry;
+mod monitor;
+mod node;
+mod output;
+mod pass;
+mod state;
+mod wiring;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
+
+pub use self::completion::Emit;
+pub use self::drain::Drain;
+pub(crate) use self::cell::{Receive, Slot};
+pub(crate) use self::emit::Origin;
+pub(crate) use self::wiring::Handle;
+pub(crate) use self::node::{AnyNode, Body, Core, caught, Full, Node, NodeId, Plain, Produce, Verdict};
+pub(crate) use self::pass::Pass;
+pub use self::pass::{Delivery, Lease};
+use self::monitor::{Entry, Monitor};
+use self::state::{Handler, Phase, State};
+use crate::failure::{BuildError, Error, Failure, Kind};
+use crate::runtime::{RuntimeHandle, Task};
+use crate::source::Control;
+use crate::sync::lock;
+
+/// Something to do inside the monitor, between passes.
+pub(crate) type Mail = Box<dyn FnOnce(&mut Pass) + Send>;
+
+/// A connected set of nodes: one monitor, one clock, one life.
+///
+/// Graphs that get connected become one; the one merged points to the other from then on.
+pub(crate) struct Graph {
+    monitor: Monitor<Mail>,
+    merged: OnceLock<Arc<Graph>>,
+    /// Whether elements from outside are refused.
+    refuses: AtomicBool,
+    /// Whether there is something to see to when an element has got everywhere.
+    attention: AtomicBool,
+    runtime: OnceLock<RuntimeHandle>,
+    me: Weak<Graph>,
+    /// The nodes that a panic went through, innermost first.
+    unwound: Mutex<Vec<NodeId>>,
+    state: Slot<State>,
+}
+
+impl Graph {
+    pub(crate) fn new(runtime: Option<RuntimeHandle>) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            monitor: Monitor::new(),
+            merged: OnceLock::new(),
+            refuses: AtomicBool::new(false),
+            attention: AtomicBool::new(false),
+            runtime: runtime.map_or_else(OnceLock::new, OnceLock::from),
+            me: me.clone(),
+            unwound: Mutex::new(Vec::new()),
+            state: Slot::new(State::default()),
+        })
+    }
+
+    pub(crate) fn weak(&self) -> Weak<Self> {
+        self.me.clone()
+    }
+
+    /// The graph this one has become part of, or itself.
+    #[inline]
+    pub(crate) fn root<'a>(self: &'a Arc<Self>) -> &'a Arc<Self> {
+        let mut root = self;
+        while let Some(into) = root.merged.get() {
+            root = into;
+        }
+        root
+    }
+
+    /// Does something inside the monitor, between passes: at once if that is possible without
+    /// waiting, else by whoever is inside, before it leaves.
+    pub(crate) fn post(self: &Arc<Self>, mail: Mail) {
+        let me = entry::token();
+        let mut mail = mail;
+        loop {
+            let root = self.root();
+            match root.monitor.post(me, mail) {
+                None => return,
+                Some(back) => mail = back,
+            }
+            entry::inside();
+            if root.merged.get().is_none() {
+                root.open(mail);
+                root.leave(me);
+                return;
+            }
+            root.leave(me);
+        }
+    }
+
+    /// Waits for the monitor and does something inside. Must not be called from inside one.
+    fn visit<R>(self: &Arc<Self>, f: impl FnOnce(&mut Pass) -> R) -> R {
+        let me = entry::token();
+        loop {
+            let root = self.root();
+            if root.monitor.try_enter(me) != Entry::Entered {
+                root.monitor.enter_waiting(me);
+            }
+            entry::inside();
+            if root.merged.get().is_none() {
+                let result = f(&mut Pass::new(root, Lease::default(), true));
+                root.settle_down();
+                root.leave(me);
+                return result;
+            }
+            root.leave(me);
+        }
+    }
+
+    /// Does what a letter says.
+    fn open(&self, mail: Mail) {
+        let mut pass = Pass::new(self, Lease::default(), true);
+        let flow = pass.catch(|pass| {
+            mail(pass);
+            Ok(())
+        });
+        if flow.is_err()
+            && let Some(failure) = pass.take_failure()
+        {
+            self.unhandled(failure, &pass);
+        }
+        self.settle_down();
+    }
+
+    /// Leaves the monitor, once there is no more mail.
+    fn leave(&self, me: usize) {
+        while let Some(mail) = self.monitor.leave(me) {
+            match self.merged.get() {
+                Some(into) => mail.into_iter().for_each(|letter| into.post(letter)),
+                None => mail.into_iter().for_each(|letter| self.open(letter)),
+            }
+        }
+        if entry::outside() {
+            entry::run_later();
+        }
+    }
+
+    /// Sees to everything that was put off until an element had got everywhere.
+    fn settle_down(&self) {
+        while self.attention.load(Ordering::Relaxed) {
+            let mut pass = Pass::new(self, Lease::default(), false);
+            let next = self.state.get(&pass).agenda.pop_front();
+            if let Some(node) = next {
+                node.core().set_scheduled(false);
+                node.wake(&mut pass);
+                continue;
+            }
+            self.rest();
+            break;
+        }
+    }
+
+    /// What there is to do when nothing is on its way any more.
+    fn rest(&self) {
+        let pass = Pass::new(self, Lease::default(), true);
+        let mut state = self.state.get(&pass);
+        let watched = state.is_abandoned() || !state.quiet_wakers.is_empty();
+        self.attention
+            .store(watched || !state.unhandled.is_empty(), Ordering::Relaxed);
+        if watched && state.moving(&pass) == 0 {
+            let wakers = std::mem::take(&mut state.quiet_wakers);
+            let abandoned = state.is_abandoned();
+            drop(state);
+            wakers.into_iter().for_each(std::task::Waker::wake);
+            if abandoned {
+                self.tear_down(&pass);
+            }
+        }
+    }
+
+    /// Has a node's `wake` called when the element on its way has got everywhere.
+    pub(crate) fn schedule(&self, node: Arc<dyn AnyNode>, pass: &Pass) {
+        if !node.core().set_scheduled(true) {
+            self.state.get(pass).agenda.push_back(node);
+            self.attention.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn node(&self, id: NodeId, pass: &Pass) -> Option<Arc<dyn AnyNode>> {
+        self.state.get(pass).nodes.get(&id).cloned()
+    }
+
+    /// All nodes, oldest first.
+    pub(crate) fn nodes(&self, pass: &Pass) -> Vec<Arc<dyn AnyNode>> {
+        self.state.get(pass).nodes.values().cloned().collect()
+    }
+
+    pub(crate) fn add_source(&self, id: NodeId, control: Arc<Control>, pass: &Pass) {
+        self.state.get(pass).sources.insert(id, control);
+    }
+
+    pub(crate) fn sources(&self, pass: &Pass) -> Vec<Arc<Control>> {
+        self.state.get(pass).sources.values().cloned().collect()
+    }
+
+    pub(crate) fn set_handler(&self, handler: Handler, pass: &Pass) {
+        self.state.get(pass).handler = Some(handler);
+        let kept = std::mem::take(&mut self.state.get(pass).unhandled);
+        for failure in kept {
+            self.unhandled(failure, pass);
+        }
+    }
+
+    pub(crate) fn note_unwound(&self, id: NodeId) {
+        lock(&self.unwound).push(id);
+    }
+
+    fn take_unwound(&self) -> Vec<NodeId> {
+        std::mem::take(&mut *lock(&self.unwound))
+    }
+
+    // Time and futures.
+
+    /// Finds a runtime for a graph that turns out to need one.
+    pub(crate) fn need_runtime(&self, pass: &Pass) {
+        if self.runtime.get().is_none() {
+            match RuntimeHandle::find() {
+                Some(runtime) => {
+                    let _ = self.runtime.set(runtime);
+                }
+                None => self.mistake(
+                    BuildError::new(
+                        "runtime",
+                        "this needs a clock: build the stream with `Stream::on(runtime)`, or enable the feature `tokio`",
+                    )
+                    .into(),
+                    pass,
+                ),
+            }
+        }
+    }
+
+    pub(crate) fn runtime(&self) -> Option<&RuntimeHandle> {
+        self.runtime.get()
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.runtime()
+            .map_or(Duration::ZERO, |runtime| runtime.now())
+    }
+
+    pub(crate) fn spawn(&self, task: Task) {
+        if let Some(runtime) = self.runtime() {
+            runtime.spawn(task);
+        }
+    }
+
+    pub(crate) fn enter_runtime<R>(&self, f: impl FnOnce() -> R) -> R {
+        let Some(runtime) = self.runtime() else {
+            return f();
+        };
+        let (mut f, mut result) = (Some(f), None);
+        runtime.enter(&mut || result = f.take().map(|f| f()));
+        match (result, f) {
+            (Some(result), _) => result,
+            (None, Some(f)) => f(),
+            (None, None) => unreachable!("a function that was taken has been called"),
+        }
+    }
+
+    pub(crate) fn is_on_its_loop(self: &Arc<Self>) -> bool {
+        self.root()
+            .runtime()
+            .is_some_and(|runtime| runtime.is_current())
+    }
+
+    /// Has a node's `wake` called at a time.
+    pub(crate) fn wake_at(&self, at: Duration, id: NodeId, pass: &Pass) {
+        let mut state = self.state.get(pass);
+        state.timers.push(at, id);
+        self.arm(&mut state);
+    }
+
+    /// Sees to it that the runtime calls when the first timer is due.
+    fn arm(&self, state: &mut State) {
+        let (Some(runtime), Some(at)) = (self.runtime(), state.timers.to_arm()) else {
+            return;
+        };
+        let graph = self.weak();
+        runtime.wake_at(
+            at,
+            Box::new(move || {
+                if let Some(graph) = graph.upgrade() {
+                    graph.post(Box::new(|pass| pass.graph().run_timers(pass)));
+                }
+            }),
+        );
+    }
+
+    fn run_timers(&self, pass: &Pass) {
+        let now = pass.now();
+        self.state.get(pass).timers.disarm();
+        loop {
+            let due = self.state.get(pass).timers.pop_due(now);
+            let Some(id) = due else { break };
+            if let Some(node) = self.node(id, pass) {
+                self.schedule(node, pass);
+            }
+        }
+        self.arm(&mut self.state.get(pass));
+    }
+
+    // Failures and the end.
+
+    /// Takes a failure that no emitter waits for.
+    pub(crate) fn unhandled(&self, failure: Failure, pass: &Pass) {
+        let handler = self.state.get(pass).handler.clone();
+        match handler {
+            Some(handler) => {
+                // A handler that panics is on its own: its panic has been printed.
+                let call = AssertUnwindSafe(|| (lock(&handler))(failure));
+                let _ = std::panic::catch_unwind(call);
+            }
+            None => {
+                self.state.get(pass).keep_unhandled(failure);
+                self.attention.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub(crate) fn post_unhandled(self: &Arc<Self>, failure: Failure) {
+        self.post(Box::new(move |pass| pass.graph().unhandled(failure, pass)));
+    }
+
+    /// Takes note of a mistake in building: nothing goes in any more.
+    pub(crate) fn mistake(&self, error: Error, pass: &Pass) {
+        let mut state = self.state.get(pass);
+        if !matches!(state.phase, Phase::Mistaken(_)) {
+            state.phase = Phase::Mistaken(Arc::new(error));
+        }
+        self.refuses.store(true, Ordering::Relaxed);
+    }
+
+    /// Why elements are refused.
+    fn refusal(&self, pass: &Pass) -> Option<Error> {
+        match &self.state.get(pass).phase {
+            Phase::Open => None,
+            Phase::Draining | Phase::Closed => Some(Error::closed()),
+            Phase::Mistaken(error) => Some(Error::new(Kind::Mistaken(error.clone()))),
+        }
+    }
+
+    /// The mistake made in building, if any.
+    pub(crate) fn check(self: &Arc<Self>) -> Result<(), Error> {
+        if !self.root().refuses.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.ask(|pass| pass.graph().refusal(pass)) {
+            Some(Some(error)) if error.is_build() || error.is_different_runtimes() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn is_draining(&self, pass: &Pass) -> bool {
+        matches!(self.state.get(pass).phase, Phase::Draining)
+    }
+
+    /// Looks at something inside; `None` where that would mean waiting inside another monitor.
+    pub(crate) fn ask<R>(self: &Arc<Self>, f: impl FnOnce(&mut Pass) -> R) -> Option<R> {
+        let root = self.root();
+        match root.monitor.try_enter(entry::token()) {
+            Entry::Within => Some(f(&mut Pass::new(root, Lease::default(), false))),
+            Entry::Occupied if entry::is_inside() => None,
+            Entry::Occupied => Some(self.visit(f)),
+            Entry::Entered => {
+                entry::inside();
+                if root.merged.get().is_some() {
+                    root.leave(entry::token());
+                    return self.ask(f);
+                }
+                let result = f(&mut Pass::new(root, Lease::default(), true));
+                root.settle_down();
+                root.leave(entry::token());
+                Some(result)
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The two kinds of node, [`Transform`] and [`Operator`], as the graph runs them.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+use super::{Held, Node, Pass};
+use crate::failure::{BoxError, panic_error};
+use crate::operator::{Context, Element, Fault, Flow, Never, Operator, Transform};
+
+/// What a node does with what reaches it.
+pub(crate) trait Body: Send + Sized + 'static {
+    type In: Element;
+    type Out: Element;
+    type Event: Send + 'static;
+    const KIND: &'static str;
+    const SINK: bool;
+    const SUSPENDS: bool;
+    const NEEDS_RUNTIME: bool;
+    /// Whether it takes batches.
+    const BATCHES: bool;
+
+    fn label(&self) -> Option<String>;
+    /// Takes one element through a node that is free.
+    fn accept(node: &Node<Self>, x: Self::In, pass: &mut Pass) -> Flow;
+    fn accept_many(node: &Node<Self>, xs: &mut Vec<Self::In>, pass: &mut Pass);
+    fn wake(node: &Node<Self>, pass: &mut Pass) -> Flow;
+    fn delivered(node: &Node<Self>, pass: &mut Pass) -> Flow;
+    fn event(
+        node: &Node<Self>,
+        key: u64,
+        event: Result<Self::Event, BoxError>,
+        pass: &mut Pass,
+    ) -> Flow;
+    fn flush(node: &Node<Self>, pass: &mut Pass) -> Flow;
+    fn close(node: &Node<Self>, pass: &mut Pass) -> Flow;
+    fn held(node: &Node<Self>, pass: &Pass) -> Held;
+    fn inlets_changed(node: &Node<Self>, inlets: usize, removed: Option<usize>, pass: &mut Pass);
+}
+
+/// A node that is a [`Transform`].
+pub(crate) struct Plain<T>(pub(crate) T);
+
+impl<T: Transform> Body for Plain<T> {
+    type In = T::In;
+    type Out = T::Out;
+    type Event = Never;
+    const KIND: &'static str = T::KIND;
+    const SINK: bool = T::SINK;
+    const SUSPENDS: bool = false;
+    const NEEDS_RUNTIME: bool = false;
+    const BATCHES: bool = true;
+
+    fn label(&self) -> Option<String> {
+        self.0.label()
+    }
+
+    /// The hot path. Nothing is left to do after the call to the next node, so that a chain of
+    /// these is a chain of jumps.
+    #[inline(always)]
+    fn accept(node: &Node<Self>, x: T::In, pass: &mut Pass) -> Flow {
+        let Some(made) = node.run(pass, |body, _| body.0.apply(x)) else {
+            return Ok(());
+        };
+        if node.is_queued(pass) {
+            return finish_queued(node, made, pass);
+        }
+        finish(node, made, pass)
+    }
+
+    fn accept_many(node: &Node<Self>, xs: &mut Vec<T::In>, pass: &mut Pass) {
+        let mut made = node.output().take_spare(pass);
+        let mut rest = xs.drain(..);
+        while rest.len() > 0 {
+            let before = rest.len();
+            let part = catch_unwind(AssertUnwindSafe(|| {
+                node.run(pass, |body, _| {
+                    for x in rest.by_ref() {
+                        match body.0.apply(x) {
+                            Ok(Some(y)) => made.push(y),
+                            Ok(None) => {}
+                            Err(fault) => return Some(fault),
+                        }
+                    }
+                    None
+                })
+            }));
+            node.count_received((before - rest.len()) as u64);
+            let flow = match part {
+                Ok(None | Some(None)) => Ok(()),
+                Ok(Some(Some(fault))) => node.fail(fault.element, fault.cause, pass),
+                Err(payload) => pass.unwound(payload),
+            };
+            if flow.is_err() {
+                pass.keep_failure();
+            }
+        }
+        drop(rest);
+        node.output().send_many(&mut made, pass);
+        node.output().put_spare(made, pass);
+        if node.is_queued(pass) {
+            node.work_off(pass);
+        }
+    }
+
+    fn wake(_: &Node<Self>, _: &mut Pass) -> Flow {
+        Ok(())
+    }
+
+    fn delivered(_: &Node<Self>, _: &mut Pass) -> Flow {
+        Ok(())
+    }
+
+    fn event(_: &Node<Self>, _: u64, _: Result<Never, BoxError>, _: &mut Pass) -> Flow {
+        Ok(())
+    }
+
+    fn flush(_: &Node<Self>, _: &mut Pass) -> Flow {
+        Ok(())
+    }
+
+    fn close(node: &Node<Self>, pass: &mut Pass) -> Flow {
+        let closed = node.run(pass, |body, _| body.0.close());
+        node.closed(closed, pass)
+    }
+
+    fn held(_: &Node<Self>, _: &Pass) -> Held {
+        Held::default()
+    }
+
+    fn inlets_changed(_: &Node<Self>, _: usize, _: Option<usize>, _: &mut Pass) {}
+}
+
+#[inline(always)]
+fn finish<T: Transform>(
+    node: &Node<Plain<T>>,
+    made: Result<Option<T::Out>, Fault<T::In>>,
+    pass: &mut Pass,
+) -> Flow {
+    match made {
+        Ok(Some(y)) => node.output().send(y, pass),
+        Ok(None) => Ok(()),
+        Err(fault) => node.fail(fault.element, fault.cause, pass),
+    }
+}
+
+/// Elements came while the function ran: the current one goes first.
+#[cold]
+fn finish_queued<T: Transform>(
+    node: &Node<Plain<T>>,
+    made: Result<Option<T::Out>, Fault<T::In>>,
+    pass: &mut Pass,
+) -> Flow {
+    let flow = pass.catch(|pass| finish(node, made, pass));
+    node.work_off(pass);
+    flow
+}
+
+/// A node that is an [`Operator`].
+pub(crate) struct Full<O>(pub(crate) O);
+
+impl<O: Operator> Full<O> {
+    /// Lets `f` at the operator with its context, and then works off what came meanwhile.
+    #[inline(always)]
+    fn visit(
+        node: &Node<Self>,
+        pass: &mut Pass,
+        f: impl FnOnce(&mut O, &mut Context<'_, O>) -> Flow,
+    ) -> Flow {
+        let flow = node
+            .run(pass, |body, pass| f(&mut body.0, &mut Context { node, pass }))
+            .unwrap_or(Ok(()));
+        if node.is_queued(pass) {
+            node.work_off(pass);
+        }
+        flow
+    }
+}
+
+impl<O: Operator> Body for Full<O> {
+    type In = O::In;
+    type Out = O::Out;
+    type Event = O::Event;
+    const KIND: &'static str = O::KIND;
+    const SINK: bool = O::SINK;
+    const SUSPENDS: bool = O::SUSPENDS;
+    const NEEDS_RUNTIME: bool = O::NEEDS_RUNTIME;
+    const BATCHES: bool = false;
+
+    fn label(&self) -> Option<String> {
+        self.0.label()
+    }
+
+    #[inline]
+    fn accept(node: &Node<Self>, x: O::In, pass: &mut Pass) -> Flow {
+        let flow = Self::visit(node, pass, |operator, cx| operator.update(x, cx));
+        if O::SUSPENDS && !node.core.is_scheduled() {
+            node.note_held(pass);
+        }
+        flow
+    }
+
+    fn accept_many(node: &Node<Self>, xs: &mut Vec<O::In>, pass: &mut Pass) {
+        super::receive_each(node, xs, pass);
+    }
+
+    fn wake(node: &Node<Self>, pass: &mut Pass) -> Flow {
+        Self::visit(node, pass, O::wake)
+    }
+
+    fn delivered(node: &Node<Self>, pass: &mut Pass) -> Flow {
+        Self::visit(node, pass, O::delivered)
+    }
+
+    fn event(
+        node: &Node<Self>,
+        key: u64,
+        event: Result<O::Event, BoxError>,
+        pass: &mut Pass,
+    ) -> Flow {
+        Self::visit(node, pass, |operator, cx| operator.event(key, event, cx))
+    }
+
+    fn flush(node: &Node<Self>, pass: &mut Pass) -> Flow {
+        Self::visit(node, pass, O::flush)
+    }
+
+    fn close(node: &Node<Self>, pass: &mut Pass) -> Flow {
+        let closed = node.run(pass, |body, _| body.0.close());
+        node.closed(closed, pass)
+    }
+
+    fn held(node: &Node<Self>, pass: &Pass) -> Held {
+        node.cell
+            .peek(pass, |body| Held {
+                moving: body.0.moving(),
+                resting: body.0.resting(),
+            })
+            .unwrap_or_default()
+    }
+
+    fn inlets_changed(node: &Node<Self>, inlets: usize, removed: Option<usize>, pass: &mut Pass) {
+        let _ = Self::visit(node, pass, |operator, cx| {
+            operator.inlets_changed(inlets, removed, cx);
+            Ok(())
+        });
+    }
+}
+
+impl<B: Body> Node<B> {
+    fn closed(&self, closed: Option<Result<(), BoxError>>, pass: &mut Pass) -> Flow {
+        match closed {
+            Some(Err(cause)) => pass.raise(self.core.failure(self.received.get(), None, cause)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does what the policy says about an element this node's function failed on.
+    #[cold]
+    pub(crate) fn fail(
+        &self,
+        element: Option<B::In>,
+        cause: BoxError,
+        pass: &mut Pass,
+    ) -> Flow {
+        let attempts = self.desk.get(pass).attempts + 1;
+        match self.verdict(element, attempts, cause, pass) {
+            super::Verdict::Decided(flow) => flow,
+            super::Verdict::Retry(element, pause) => {
+                self.retry_later(element, attempts, pause, pass);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// An element as a failure carries it.
+pub(super) fn boxed<T: Element>(element: Option<T>) -> Option<Box<dyn Any + Send>> {
+    element.map(|element| Box::new(element) as _)
+}
+
+/// The result of a future, or its panic.
+pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, BoxError> {
+    let mut future = pin!(future);
+    std::future::poll_fn(move |cx| {
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(payload) => Poll::Ready(Err(panic_error(&*payload))),
+        }
+    })
+    .await
+}

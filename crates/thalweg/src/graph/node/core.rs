@@ -1,0 +1,136 @@
+use std::any::Any;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::{Body, Pass};
+use crate::failure::{BoxError, Failure};
+use crate::graph::cell::Slot;
+use crate::graph::counter::Counter;
+use crate::sync::lock;
+
+/// What tells nodes apart in a process; never used twice, and growing with time.
+pub(crate) type NodeId = u64;
+
+/// A node's identity, and the accounts of it that are not on the hot path.
+pub(crate) struct Core {
+    id: NodeId,
+    kind: Mutex<&'static str>,
+    label: Option<String>,
+    name: Mutex<Option<String>>,
+    /// The how-manieth node of its graph it is.
+    pub(crate) ordinal: AtomicUsize,
+    /// How many handles to it users hold.
+    pub(crate) handles: AtomicUsize,
+    pub(crate) is_sink: bool,
+    pub(crate) suspends: bool,
+    /// The nodes that have edges to it.
+    pub(crate) upstreams: Slot<Vec<NodeId>>,
+    scheduled: AtomicBool,
+    failed: Counter,
+    waiting: Slot<Waiting>,
+    waited: AtomicU64,
+}
+
+#[derive(Default)]
+struct Waiting {
+    elements: usize,
+    since: Duration,
+}
+
+impl Core {
+    pub(super) fn new<B: Body>(label: Option<String>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            kind: Mutex::new(B::KIND),
+            label,
+            name: Mutex::new(None),
+            ordinal: AtomicUsize::new(0),
+            handles: AtomicUsize::new(0),
+            is_sink: B::SINK,
+            suspends: B::SUSPENDS,
+            upstreams: Slot::new(Vec::new()),
+            scheduled: AtomicBool::new(false),
+            failed: Counter::default(),
+            waiting: Slot::new(Waiting::default()),
+            waited: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        self.id
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        *lock(&self.kind)
+    }
+
+    /// For sources, which are all the same type of node.
+    pub(crate) fn set_kind(&self, kind: &'static str) {
+        *lock(&self.kind) = kind;
+    }
+
+    /// The name given, or else one made of the kind, the function, and the place in the graph.
+    pub(crate) fn name(&self) -> String {
+        if let Some(name) = &*lock(&self.name) {
+            return name.clone();
+        }
+        let ordinal = self.ordinal.load(Ordering::Relaxed);
+        match &self.label {
+            Some(label) => format!("{}({label})#{ordinal}", self.kind()),
+            None => format!("{}#{ordinal}", self.kind()),
+        }
+    }
+
+    pub(crate) fn set_name(&self, name: String) {
+        *lock(&self.name) = Some(name);
+    }
+
+    /// Marks the node as waiting for its turn; returns whether it was already.
+    pub(crate) fn set_scheduled(&self, scheduled: bool) -> bool {
+        self.scheduled.swap(scheduled, Ordering::Relaxed)
+    }
+
+    pub(super) fn is_scheduled(&self) -> bool {
+        self.scheduled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn failure(
+        &self,
+        ordinal: u64,
+        element: Option<Box<dyn Any + Send>>,
+        cause: BoxError,
+    ) -> Failure {
+        Failure::new(self.name(), self.id, ordinal, element, cause)
+    }
+
+    pub(crate) fn count_failed(&self) {
+        self.failed.add(1);
+    }
+
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.get()
+    }
+
+    /// Notes how many elements are held from now on.
+    pub(super) fn note_held(&self, elements: usize, pass: &Pass) {
+        let mut waiting = self.waiting.get(pass);
+        if waiting.elements == 0 && elements == 0 {
+            return;
+        }
+        let now = pass.now();
+        let held_for = now.saturating_sub(waiting.since);
+        let waited = held_for.as_nanos() as u64 * waiting.elements as u64;
+        self.waited.fetch_add(waited, Ordering::Relaxed);
+        *waiting = Waiting {
+            elements,
+            since: now,
+        };
+    }
+
+    /// How long elements have waited here, added up.
+    pub(crate) fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,379 @@
+//! A node: an operator, its place in the graph, and what is done when it fails.
+
+mod body;
+mod core;
+mod desk;
+
+use std::any::Any;
+use std::future::Future;
+use std::sync::{Arc, Weak};
+
+pub(crate) use self::body::{Body, Full, Plain, caught};
+pub(crate) use self::core::{Core, NodeId};
+use self::desk::Desk;
+pub(crate) use self::desk::Verdict;
+use super::cell::{Link, OpCell, Receive, Slot, gate};
+use super::counter::Counter;
+use super::output::{Edge, Output, receive_each};
+use super::pass::Pass;
+use crate::failure::{BoxError, Failure};
+use crate::operator::{Element, Flow};
+use crate::policy::OnError;
+
+/// What the graph knows of a node, whatever it carries.
+pub(crate) trait AnyNode: Send + Sync {
+    fn core(&self) -> &Core;
+    fn received(&self) -> u64;
+    /// Counts a panic of this node's function, unless its policy will.
+    fn count_panic(&self, pass: &Pass);
+    fn sent(&self) -> u64;
+    /// The nodes downstream and the inlet of each, in order; those of the error stream last.
+    fn downstream(&self, pass: &Pass) -> Vec<(NodeId, usize)>;
+    /// Takes away the edges that lead to `to`, or all; returns what they kept alive, to be dropped
+    /// outside.
+    fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Box<dyn Any + Send>>;
+    /// Marks the node as lying on a cycle or not.
+    fn set_looped(&self, looped: bool, pass: &Pass);
+    fn is_looped(&self, pass: &Pass) -> bool;
+    fn set_policy(&self, policy: &OnError, pass: &mut Pass);
+    /// The output for failures, made if need be.
+    fn error_output(&self, pass: &Pass) -> Arc<Output<Failure>>;
+    /// The node as an `Arc<dyn Receive<In>>`, for those who know what it takes.
+    fn inlet(self: Arc<Self>) -> (Box<dyn Any>, &'static str);
+    /// Takes up whatever is due: a retry, a backlog, the operator's own.
+    fn wake(&self, pass: &mut Pass);
+    fn delivered(&self, pass: &mut Pass);
+    fn flush(&self, pass: &mut Pass);
+    fn close(&self, pass: &mut Pass);
+    /// Elements on their way through, and elements kept until others come.
+    fn held(&self, pass: &Pass) -> Held;
+    fn inlets_changed(&self, inlets: usize, removed: Option<usize>, pass: &mut Pass);
+}
+
+/// What a node that sends elements of type `T` is to those downstream.
+pub(crate) trait Produce<T>: AnyNode {
+    fn output(&self) -> &Output<T>;
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) moving: usize,
+    pub(crate) resting: usize,
+}
+
+pub(crate) struct Node<B: Body> {
+    pub(super) cell: OpCell<B>,
+    received: Counter,
+    output: Output<B::Out>,
+    core: Core,
+    desk: Slot<Desk<B::In>>,
+    me: Weak<Self>,
+}
+
+impl<B: Body> Node<B> {
+    pub(crate) fn new(body: B) -> Arc<Self> {
+        let core = Core::new::<B>(body.label());
+        Arc::new_cyclic(|me| Self {
+            cell: OpCell::new(body),
+            received: Counter::default(),
+            output: Output::new(core.id()),
+            core,
+            desk: Slot::new(Desk::default()),
+            me: me.clone(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        self.core.id()
+    }
+
+    #[inline(always)]
+    pub(crate) fn output(&self) -> &Output<B::Out> {
+        &self.output
+    }
+
+    pub(crate) fn weak(&self) -> Weak<dyn AnyNode> {
+        self.me.clone()
+    }
+
+    pub(crate) fn strong(&self) -> Option<Arc<dyn AnyNode>> {
+        self.me.upgrade().map(|me| me as _)
+    }
+
+    /// Lets `f` at the operator. `None` if a function of this very node is running further up the
+    /// stack: the caller comes back when it is done.
+    #[inline(always)]
+    pub(super) fn run<'a, R>(
+        &self,
+        pass: &'a mut Pass,
+        f: impl FnOnce(&mut B, &'a mut Pass) -> R,
+    ) -> Option<R> {
+        let graph = pass.graph_ref();
+        let unwound = || graph.get().note_unwound(self.core.id());
+        self.cell.run(pass, unwound, f)
+    }
+
+    /// An element that may not simply go through.
+    #[cold]
+    #[inline(never)]
+    fn receive_gated(&self, x: B::In, pass: &mut Pass) -> Flow {
+        const OCCUPIED: u8 = gate::BUSY | gate::PASSING | gate::QUEUED | gate::RETRYING;
+        if self.cell.gate(pass) & OCCUPIED != 0 {
+            let lease = pass.hold();
+            self.desk.get(pass).backlog.push_back((x, lease));
+            self.cell.close_gate(gate::QUEUED, pass);
+            return Ok(());
+        }
+        self.received.add(1);
+        let flow = self.process(x, pass);
+        self.work_off(pass);
+        flow
+    }
+
+    /// Takes an element, counted already, through a node on a cycle or with a policy.
+    fn process(&self, x: B::In, pass: &mut Pass) -> Flow {
+        let gate = self.cell.gate(pass);
+        if gate & gate::LOOPED != 0 {
+            self.cell.close_gate(gate::PASSING, pass);
+        }
+        let flow = if gate & gate::GUARDED != 0 {
+            self.process_guarded(x, pass)
+        } else {
+            pass.catch(|pass| B::accept(self, x, pass))
+        };
+        self.cell.open_gate(gate::PASSING, pass);
+        flow
+    }
+
+    /// A panic of this node's own function is a failure its policy is asked about.
+    fn process_guarded(&self, x: B::In, pass: &mut Pass) -> Flow {
+        let kept = x.clone();
+        let flow = pass.catch(|pass| B::accept(self, x, pass));
+        match pass.take_failure() {
+            Some(failure) => match failure.panic() {
+                Some(panic) if failure.node_id() == self.id() => {
+                    self.fail(Some(kept), panic, pass)
+                }
+                _ => pass.raise(failure),
+            },
+            None => flow,
+        }
+    }
+
+    /// Takes up, first in first out, what had to wait.
+    #[cold]
+    pub(super) fn work_off(&self, pass: &mut Pass) {
+        const OCCUPIED: u8 = gate::BUSY | gate::PASSING | gate::RETRYING;
+        while self.cell.gate(pass) & OCCUPIED == 0 {
+            let Some((x, lease)) = self.desk.get(pass).backlog.pop_front() else {
+                self.cell.open_gate(gate::QUEUED, pass);
+                return;
+            };
+            self.received.add(1);
+            pass.settle(lease, |pass| self.process(x, pass));
+        }
+    }
+
+    /// Whether elements came while the function ran: they are to be worked off after the current.
+    #[inline(always)]
+    pub(super) fn is_queued(&self, pass: &Pass) -> bool {
+        self.cell.gate(pass) & gate::QUEUED != 0
+    }
+
+    #[inline(always)]
+    pub(super) fn count_received(&self, n: u64) {
+        self.received.add(n);
+    }
+
+    /// Runs a future; its result comes back as an event.
+    pub(crate) fn spawn(
+        &self,
+        key: u64,
+        future: impl Future<Output = B::Event> + Send + 'static,
+        pass: &mut Pass,
+    ) {
+        let (Some(graph), Some(me)) = (pass.strong_graph(), self.me.upgrade()) else {
+            return;
+        };
+        self.desk.get(pass).spawned += 1;
+        let future = body::caught(future);
+        let task = async move {
+            let event = future.await;
+            graph.post(Box::new(move |pass| me.arrived(key, event, pass)));
+        };
+        pass.graph().spawn(Box::pin(task));
+    }
+
+    fn arrived(&self, key: u64, event: Result<B::Event, BoxError>, pass: &mut Pass) {
+        self.desk.get(pass).spawned -= 1;
+        pass.settle(super::Lease::default(), |pass| {
+            B::event(self, key, event, pass)
+        });
+        self.note_held(pass);
+    }
+
+    /// Keeps the account of the time that elements spend waiting here.
+    fn note_held(&self, pass: &mut Pass) {
+        if B::SUSPENDS {
+            let held = self.held(pass);
+            self.core.note_held(held.moving + held.resting, pass);
+        }
+    }
+}
+
+impl<B: Body> Receive<B::In> for Node<B> {
+    #[inline]
+    fn receive(&self, x: B::In, pass: &mut Pass) -> Flow {
+        if self.cell.gate(pass) != 0 {
+            return self.receive_gated(x, pass);
+        }
+        self.received.add(1);
+        B::accept(self, x, pass)
+    }
+
+    fn receive_many(&self, xs: &mut Vec<B::In>, pass: &mut Pass) {
+        if self.cell.gate(pass) != 0 || !B::BATCHES {
+            receive_each(self, xs, pass);
+        } else {
+            B::accept_many(self, xs, pass);
+        }
+    }
+
+    fn link(&self) -> Link<B::In> {
+        Link::to(self)
+    }
+}
+
+impl<B: Body> Produce<B::Out> for Node<B> {
+    #[inline(always)]
+    fn output(&self) -> &Output<B::Out> {
+        &self.output
+    }
+}
+
+impl<B: Body> AnyNode for Node<B> {
+    fn core(&self) -> &Core {
+        &self.core
+    }
+
+    fn received(&self) -> u64 {
+        self.received.get()
+    }
+
+    fn count_panic(&self, pass: &Pass) {
+        if self.cell.gate(pass) & gate::GUARDED == 0 {
+            self.core.count_failed();
+        }
+    }
+
+    fn sent(&self) -> u64 {
+        self.output.sent()
+    }
+
+    fn downstream(&self, pass: &Pass) -> Vec<(NodeId, usize)> {
+        let edges = self.output.edges(pass);
+        let mut all: Vec<_> = edges.iter().map(|edge| (edge.to, edge.inlet)).collect();
+        if let Some(errors) = &self.desk.get(pass).errors {
+            all.extend(errors.edges(pass).iter().map(|edge| (edge.to, edge.inlet)));
+        }
+        all
+    }
+
+    fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Box<dyn Any + Send>> {
+        let mut gone = cut(&self.output, to, pass);
+        let errors = self.desk.get(pass).errors.clone();
+        if let Some(errors) = errors {
+            gone.extend(cut(&errors, to, pass));
+        }
+        gone
+    }
+
+    fn set_looped(&self, looped: bool, pass: &Pass) {
+        if looped {
+            self.cell.close_gate(gate::LOOPED, pass);
+        } else {
+            self.cell.open_gate(gate::LOOPED, pass);
+        }
+    }
+
+    fn is_looped(&self, pass: &Pass) -> bool {
+        self.cell.gate(pass) & gate::LOOPED != 0
+    }
+
+    fn set_policy(&self, policy: &OnError, pass: &mut Pass) {
+        self.desk.get(pass).set_policy(policy);
+        if matches!(policy, OnError::Raise) {
+            self.cell.open_gate(gate::GUARDED, pass);
+        } else {
+            self.cell.close_gate(gate::GUARDED, pass);
+        }
+    }
+
+    fn error_output(&self, pass: &Pass) -> Arc<Output<Failure>> {
+        let id = self.id();
+        let mut desk = self.desk.get(pass);
+        desk.errors
+            .get_or_insert_with(|| Arc::new(Output::new(id)))
+            .clone()
+    }
+
+    fn inlet(self: Arc<Self>) -> (Box<dyn Any>, &'static str) {
+        let receiver: Arc<dyn Receive<B::In>> = self;
+        (Box::new(receiver), std::any::type_name::<B::In>())
+    }
+
+    fn wake(&self, pass: &mut Pass) {
+        self.retry(pass);
+        self.work_off(pass);
+        self.output.work_off(pass);
+        pass.settle(super::Lease::default(), |pass| B::wake(self, pass));
+        self.note_held(pass);
+    }
+
+    fn delivered(&self, pass: &mut Pass) {
+        pass.settle(super::Lease::default(), |pass| B::delivered(self, pass));
+        self.note_held(pass);
+    }
+
+    fn flush(&self, pass: &mut Pass) {
+        pass.settle(super::Lease::default(), |pass| B::flush(self, pass));
+    }
+
+    fn close(&self, pass: &mut Pass) {
+        pass.settle(super::Lease::default(), |pass| B::close(self, pass));
+    }
+
+    fn held(&self, pass: &Pass) -> Held {
+        let desk = self.desk.get(pass);
+        let waiting = desk.waiting();
+        drop(desk);
+        let mut held = B::held(self, pass);
+        // What a spawned future works on is counted by the operator where it keeps it, too.
+        held.moving = held.moving.max(self.desk.get(pass).spawned)
+            + waiting
+            + self.output.backlog_len(pass);
+        held
+    }
+
+    fn inlets_changed(&self, inlets: usize, removed: Option<usize>, pass: &mut Pass) {
+        B::inlets_changed(self, inlets, removed, pass);
+    }
+}
+
+/// Takes away the edges of `output` that lead to `to`, or all.
+fn cut<T: Element>(
+    output: &Output<T>,
+    to: Option<NodeId>,
+    pass: &Pass,
+) -> Vec<Box<dyn Any + Send>> {
+    let gone = output.rewire(pass, |edges| {
+        let (gone, kept) = std::mem::take(edges)
+            .into_iter()
+            .partition(|edge| to.is_none_or(|to| edge.to == to));
+        *edges = kept;
+        gone
+    });
+    gone.into_iter()
+        .map(|edge: Edge<T>| Box::new(edge.receiver) as _)
+        .collect()
+}

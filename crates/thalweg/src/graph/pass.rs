@@ -1,0 +1,223 @@
+//! One entry of a graph's monitor: the element on its way, and what it carries.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Graph;
+use super::cell::GraphRef;
+use super::completion::{Done, Ticket};
+use crate::ack::Acks;
+use crate::failure::{Failure, panic_error};
+use crate::operator::{Flow, Raised};
+
+/// What an element carries besides its value: its acknowledgement tokens, and the completion its
+/// emitter waits for. Whoever keeps an element keeps its lease.
+///
+/// Dropping a lease says: this element is done with, on purpose.
+#[derive(Clone, Default)]
+pub struct Lease {
+    pub(crate) acks: Acks,
+    pub(crate) done: Option<Ticket>,
+}
+
+impl Lease {
+    /// The lease of an element that nobody waits for.
+    pub(crate) fn accepted(acks: Acks) -> Self {
+        Self { acks, done: None }
+    }
+
+    /// The element's acknowledgement tokens.
+    pub fn acks(&self) -> &Acks {
+        &self.acks
+    }
+
+    /// Lets the emitter go on, and keeps only the tokens.
+    pub fn accept(self) -> Acks {
+        self.acks
+    }
+
+    fn is_bare(&self) -> bool {
+        self.acks.is_none() && self.done.is_none()
+    }
+}
+
+pub(crate) struct Pass {
+    graph: GraphRef,
+    pub(crate) lease: Lease,
+    failure: Option<Failure>,
+    /// Failures of a batch, which goes on with its next element.
+    pub(crate) failures: Vec<Failure>,
+    now: Cell<Option<Duration>>,
+    between: bool,
+}
+
+impl Pass {
+    /// The caller is inside the monitor of `graph` for as long as the pass lives.
+    /// `between`: no other pass of this graph is further up the stack.
+    #[inline(always)]
+    pub(super) fn new(graph: &Graph, lease: Lease, between: bool) -> Self {
+        Self {
+            graph: GraphRef::new(graph),
+            lease,
+            failure: None,
+            failures: Vec::new(),
+            now: Cell::new(None),
+            between,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn graph(&self) -> &Graph {
+        self.graph.get()
+    }
+
+    /// For what is called while the pass is lent out; not to be kept for longer.
+    #[inline(always)]
+    pub(super) fn graph_ref(&self) -> GraphRef {
+        self.graph
+    }
+
+    /// Puts the failure of one element of a batch aside, so that the batch can go on.
+    pub(crate) fn keep_failure(&mut self) {
+        self.failures.extend(self.failure.take());
+    }
+
+    /// Whether no element is on its way, so that edges may change.
+    pub(crate) fn is_between(&self) -> bool {
+        self.between
+    }
+
+    /// From here on an element is on its way.
+    #[inline(always)]
+    pub(super) fn begin(&mut self) {
+        self.between = false;
+    }
+
+    /// Whether the element got through without a trace: nobody keeps it, nothing went wrong.
+    #[inline(always)]
+    pub(super) fn is_clean(&self) -> bool {
+        self.lease.is_bare() && self.failures.is_empty()
+    }
+
+    /// The time of this pass, read once.
+    pub(crate) fn now(&self) -> Duration {
+        if let Some(now) = self.now.get() {
+            return now;
+        }
+        let now = self.graph().now();
+        self.now.set(Some(now));
+        now
+    }
+
+    /// The current element's lease, for a node that keeps it while its emitter waits.
+    pub(crate) fn hold(&mut self) -> Lease {
+        let graph = self.graph;
+        self.lease
+            .done
+            .get_or_insert_with(|| Done::ticket(graph.get().weak()));
+        self.lease.clone()
+    }
+
+    /// Ends the element's way with a failure.
+    #[cold]
+    pub(crate) fn raise(&mut self, failure: Failure) -> Flow {
+        self.failure = Some(failure);
+        Err(Raised::new())
+    }
+
+    pub(crate) fn take_failure(&mut self) -> Option<Failure> {
+        self.failure.take()
+    }
+
+    /// Runs `f`; a panic in it becomes the failure of the node it came from.
+    pub(crate) fn catch(&mut self, f: impl FnOnce(&mut Pass) -> Flow) -> Flow {
+        match catch_unwind(AssertUnwindSafe(|| f(self))) {
+            Ok(flow) => flow,
+            Err(payload) => self.unwound(payload),
+        }
+    }
+
+    #[cold]
+    pub(super) fn unwound(&mut self, payload: Box<dyn std::any::Any + Send>) -> Flow {
+        let cause = panic_error(&*payload);
+        let unwound = self.graph().take_unwound();
+        let culprit = unwound.first().and_then(|id| self.graph().node(*id, self));
+        let failure = match culprit {
+            Some(node) => {
+                node.count_panic(self);
+                node.core().failure(node.received(), None, cause)
+            }
+            None => Failure::new("pipeline".to_string(), 0, 0, None, cause),
+        };
+        for id in unwound {
+            if let Some(node) = self.graph().node(id, self) {
+                self.graph().schedule(node, self);
+            }
+        }
+        self.raise(failure)
+    }
+
+    /// Runs `f` for an element that was held; what fails is reported to whoever waits for it.
+    pub(crate) fn settle(&mut self, lease: Lease, f: impl FnOnce(&mut Pass) -> Flow) {
+        let outer = std::mem::replace(&mut self.lease, lease);
+        let flow = self.catch(f);
+        let lease = std::mem::replace(&mut self.lease, outer);
+        if flow.is_err()
+            && let Some(failure) = self.take_failure()
+        {
+            self.report(&lease, failure);
+        }
+    }
+
+    /// Tells a failure to the emitter that waits for the element, or else to the graph.
+    pub(crate) fn report(&mut self, lease: &Lease, failure: Failure) {
+        lease.acks.fail();
+        let failure = match &lease.done {
+            Some(ticket) => ticket.done().fail(failure),
+            None => Some(failure),
+        };
+        if let Some(failure) = failure {
+            self.graph().unhandled(failure, self);
+        }
+    }
+
+    /// Runs `f` for an element whose emitter has gone on, and says whether everything below has
+    /// taken it. If not, `node` is told when it has.
+    pub(crate) fn deliver(
+        &mut self,
+        acks: Acks,
+        node: std::sync::Weak<dyn super::node::AnyNode>,
+        f: impl FnOnce(&mut Pass) -> Flow,
+    ) -> Delivery {
+        let outer = std::mem::replace(&mut self.lease, Lease::accepted(acks));
+        let flow = self.catch(f);
+        let lease = std::mem::replace(&mut self.lease, outer);
+        if flow.is_err()
+            && let Some(failure) = self.take_failure()
+        {
+            lease.acks.fail();
+            self.graph().unhandled(failure, self);
+        }
+        match lease.done {
+            Some(ticket) => ticket.tell(node),
+            None => Delivery::Taken,
+        }
+    }
+
+    /// The graph itself, for what outlives the pass.
+    pub(crate) fn strong_graph(&self) -> Option<Arc<Graph>> {
+        self.graph().weak().upgrade()
+    }
+}
+
+/// Whether everything below has taken an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It has.
+    Taken,
+    /// Something below still holds it; [`Operator::delivered`](crate::Operator::delivered) will be
+    /// called.
+    Pending,
+}

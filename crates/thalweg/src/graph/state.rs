@@ -1,0 +1,132 @@
+//! What a graph keeps for the thread inside its monitor.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+use std::time::Duration;
+
+use super::node::{AnyNode, NodeId};
+use super::{Graph, Pass};
+use crate::failure::{Error, Failure};
+use crate::source::Control;
+
+/// How many failures are kept for the next `emit` or `drain`. The nodes' counters count them all.
+const UNHANDLED_KEPT: usize = 1000;
+
+pub(crate) type Handler = Arc<Mutex<dyn FnMut(Failure) + Send>>;
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) nodes: BTreeMap<NodeId, Arc<dyn AnyNode>>,
+    pub(super) sources: BTreeMap<NodeId, Arc<Control>>,
+    /// How many nodes the graph has had, for their names.
+    pub(super) ordinals: usize,
+    /// How many handles users hold.
+    pub(super) handles: usize,
+    /// The graph itself, when no one else holds it but elements are still on their way.
+    pub(super) abandoned: Option<Arc<Graph>>,
+    pub(super) agenda: VecDeque<Arc<dyn AnyNode>>,
+    pub(super) timers: Timers,
+    pub(super) phase: Phase,
+    pub(super) unhandled: Vec<Failure>,
+    pub(super) handler: Option<Handler>,
+    /// Who waits until nothing is on its way.
+    pub(super) quiet_wakers: Vec<Waker>,
+    /// Whether batches may go through whole: nothing suspends, nothing is on a cycle.
+    pub(super) is_straight: Option<bool>,
+}
+
+#[derive(Clone, Default)]
+pub(super) enum Phase {
+    #[default]
+    Open,
+    Draining,
+    Closed,
+    Mistaken(Arc<Error>),
+}
+
+impl State {
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.is_some()
+    }
+
+    /// How many elements are on their way and will arrive by themselves.
+    pub(super) fn moving(&self, pass: &Pass) -> usize {
+        self.nodes
+            .values()
+            .map(|node| node.held(pass).moving)
+            .sum::<usize>()
+            + self.agenda.len()
+    }
+
+    pub(super) fn keep_unhandled(&mut self, failure: Failure) {
+        if self.unhandled.len() < UNHANDLED_KEPT {
+            self.unhandled.push(failure);
+        }
+    }
+
+    /// Takes over what another graph's state holds.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.nodes.extend(other.nodes);
+        self.sources.extend(other.sources);
+        self.handles += other.handles;
+        self.agenda.extend(other.agenda);
+        self.timers.absorb(other.timers);
+        if let Phase::Open = self.phase {
+            self.phase = other.phase;
+        }
+        for failure in other.unhandled {
+            self.keep_unhandled(failure);
+        }
+        self.handler = self.handler.take().or(other.handler);
+        self.quiet_wakers.extend(other.quiet_wakers);
+        self.is_straight = None;
+    }
+}
+
+/// When to wake which node.
+#[derive(Default)]
+pub(super) struct Timers {
+    heap: BinaryHeap<Reverse<(Duration, u64, NodeId)>>,
+    /// Keeps timers of the same time in the order they were set.
+    serial: u64,
+    /// For when the runtime has been asked to call.
+    armed: Option<Duration>,
+}
+
+impl Timers {
+    pub(super) fn push(&mut self, at: Duration, id: NodeId) {
+        self.heap.push(Reverse((at, self.serial, id)));
+        self.serial += 1;
+    }
+
+    pub(super) fn pop_due(&mut self, now: Duration) -> Option<NodeId> {
+        match self.heap.peek() {
+            Some(Reverse((at, _, _))) if *at <= now => {
+                self.heap.pop().map(|Reverse((_, _, id))| id)
+            }
+            _ => None,
+        }
+    }
+
+    /// The time to ask the runtime to call at, unless it will call by then anyway.
+    pub(super) fn to_arm(&mut self) -> Option<Duration> {
+        let Reverse((at, _, _)) = *self.heap.peek()?;
+        if self.armed.is_some_and(|armed| armed <= at) {
+            return None;
+        }
+        self.armed = Some(at);
+        Some(at)
+    }
+
+    pub(super) fn disarm(&mut self) {
+        self.armed = None;
+    }
+
+    fn absorb(&mut self, other: Self) {
+        for Reverse((at, _, id)) in other.heap.into_sorted_vec().into_iter().rev() {
+            self.push(at, id);
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! Nodes and edges come and go; graphs become one.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::node::{AnyNode, NodeId};
+use super::output::{Edge, Output};
+use super::pass::Pass;
+use super::state::{Phase, State};
+use super::{Graph, Lease, Receive, entry};
+use crate::source::Control;
+use crate::ack::discarding;
+use crate::failure::{Error, Failure, Kind};
+use crate::operator::Element;
+
+impl Graph {
+    /// Makes a node part of the graph, with one handle to it.
+    pub(crate) fn register(&self, node: Arc<dyn AnyNode>, needs_runtime: bool, pass: &Pass) {
+        if needs_runtime {
+            self.need_runtime(pass);
+        }
+        let mut state = self.state.get(pass);
+        node.core().handles.fetch_add(1, Ordering::Relaxed);
+        state.handles += 1;
+        state.adopt(node);
+    }
+
+    /// One more handle to a node that is part of the graph already.
+    pub(crate) fn add_handle(&self, node: &Arc<dyn AnyNode>, pass: &Pass) {
+        node.core().handles.fetch_add(1, Ordering::Relaxed);
+        self.state.get(pass).handles += 1;
+    }
+
+    /// One handle less. Nodes that nobody can reach and that lead nowhere go, and so does the
+    /// whole graph once nobody holds a handle into it.
+    pub(crate) fn release(&self, id: NodeId, pass: &Pass) {
+        let mut state = self.state.get(pass);
+        let Some(node) = state.nodes.get(&id) else {
+            return;
+        };
+        node.core().handles.fetch_sub(1, Ordering::Relaxed);
+        state.handles -= 1;
+        if state.handles > 0 {
+            drop(state);
+            self.prune(id, pass);
+        } else if state.moving(pass) > 0 {
+            state.abandoned = self.me.upgrade();
+            self.attention.store(true, Ordering::Relaxed);
+        } else {
+            drop(state);
+            self.tear_down(pass);
+        }
+    }
+
+    /// Detaches a node, and then those above it, that have no handle and lead to nothing that
+    /// matters.
+    fn prune(&self, id: NodeId, pass: &Pass) {
+        let mut candidates = vec![id];
+        let mut gone: Vec<Box<dyn Any + Send>> = Vec::new();
+        while let Some(id) = candidates.pop() {
+            let mut state = self.state.get(pass);
+            if !state.nodes.contains_key(&id) || state.is_anchored(id, pass) {
+                continue;
+            }
+            candidates.extend(state.upstreams(id, pass));
+            for lost in state.below(id, pass) {
+                gone.extend(state.remove(lost, pass));
+            }
+        }
+        discarding(|| drop(gone));
+    }
+
+    /// Takes everything apart.
+    pub(super) fn tear_down(&self, pass: &Pass) {
+        let mut gone: Vec<Box<dyn Any + Send>> = Vec::new();
+        let mut state = self.state.get(pass);
+        for node in state.nodes.values() {
+            gone.extend(node.cut(None, pass));
+        }
+        let old = std::mem::take(&mut *state);
+        state.phase = Phase::Closed;
+        drop(state);
+        self.refuses.store(true, Ordering::Relaxed);
+        gone.push(Box::new(old.nodes));
+        gone.push(Box::new(old.agenda));
+        gone.push(Box::new(old.handler));
+        let (abandoned, sources) = (old.abandoned, old.sources);
+        discarding(|| drop(gone));
+        drop(sources);
+        // Whoever is inside holds the graph as well: this is not the last reference.
+        drop(abandoned);
+    }
+
+    /// Adds an edge. `inlet` tells the inlets of a node with several apart.
+    pub(crate) fn connect<T: Element>(
+        &self,
+        output: &Output<T>,
+        from: NodeId,
+        to: &Arc<dyn AnyNode>,
+        inlet: usize,
+        receiver: Arc<dyn Receive<T>>,
+        pass: &Pass,
+    ) {
+        let id = to.core().id();
+        output.rewire(pass, |edges| {
+            edges.push(Edge {
+                to: id,
+                inlet,
+                receiver,
+            });
+            Vec::new()
+        });
+        to.core().upstreams.get(pass).push(from);
+        let mut state = self.state.get(pass);
+        state.is_straight = None;
+        if !to.downstream(pass).is_empty() && state.reaches(id, from, pass) {
+            to.set_looped(true, pass);
+        }
+    }
+
+    /// Takes away the edges between two nodes; returns whether there were any.
+    pub(crate) fn disconnect(&self, from: NodeId, to: NodeId, pass: &Pass) -> bool {
+        let mut state = self.state.get(pass);
+        let Some(upstream) = state.nodes.get(&from).cloned() else {
+            return false;
+        };
+        let inlets: Vec<usize> = upstream
+            .downstream(pass)
+            .into_iter()
+            .filter_map(|(id, inlet)| (id == to).then_some(inlet))
+            .collect();
+        let gone = upstream.cut(Some(to), pass);
+        state.is_straight = None;
+        let downstream = state.nodes.get(&to).cloned();
+        if let Some(downstream) = &downstream {
+            downstream.core().upstreams.get(pass).retain(|id| *id != from);
+            if downstream.is_looped(pass) {
+                let still = state
+                    .upstreams(to, pass)
+                    .iter()
+                    .any(|up| state.reaches(to, *up, pass));
+                downstream.set_looped(still, pass);
+            }
+        }
+        drop(state);
+        if let Some(downstream) = downstream {
+            for inlet in inlets {
+                let left = downstream.core().upstreams.get(pass).len();
+                let mut pass = Pass::new(self, Lease::default(), false);
+                downstream.inlets_changed(left, Some(inlet), &mut pass);
+            }
+        }
+        !gone.is_empty()
+    }
+
+    /// Cuts a node off from everything above it. What it leads to, and is held by nobody, goes.
+    pub(crate) fn destroy(&self, id: NodeId, pass: &Pass) {
+        let upstreams = self.state.get(pass).upstreams(id, pass);
+        for &up in &upstreams {
+            self.disconnect(up, id, pass);
+        }
+        let mut gone = Vec::new();
+        {
+            let mut state = self.state.get(pass);
+            let is_lost = |node: &Arc<dyn AnyNode>| node.core().handles.load(Ordering::Relaxed) == 0;
+            let below = state.below(id, pass);
+            if below.iter().filter_map(|id| state.nodes.get(id)).all(is_lost) {
+                for lost in below {
+                    gone.extend(state.remove(lost, pass));
+                }
+            }
+        }
+        discarding(|| drop(gone));
+        for up in upstreams {
+            self.prune(up, pass);
+        }
+    }
+
+    /// Makes two graphs one, if they are not, and then does `then` inside. Put off until the
+    /// thread is in no monitor, where it may wait for both.
+    pub(crate) fn join(
+        one: &Arc<Graph>,
+        other: &Arc<Graph>,
+        then: impl FnOnce(&mut Pass) + Send + 'static,
+    ) {
+        if Arc::ptr_eq(one.root(), other.root()) {
+            one.post(Box::new(then));
+            return;
+        }
+        let (one, other) = (one.clone(), other.clone());
+        entry::later(move || {
+            Self::join_now(&one, &other);
+            one.post(Box::new(then));
+        });
+    }
+
+    fn join_now(one: &Arc<Graph>, other: &Arc<Graph>) {
+        let me = entry::token();
+        loop {
+            let (a, b) = (one.root().clone(), other.root().clone());
+            if Arc::ptr_eq(&a, &b) {
+                return;
+            }
+            // Always in the same order, so that two threads joining the same two cannot deadlock.
+            let (first, second) = if Arc::as_ptr(&a) < Arc::as_ptr(&b) {
+                (&a, &b)
+            } else {
+                (&b, &a)
+            };
+            first.enter_to_join(me);
+            second.enter_to_join(me);
+            let both = a.merged.get().is_none() && b.merged.get().is_none();
+            if both {
+                a.absorb(&b);
+            }
+            second.leave(me);
+            first.leave(me);
+            if both {
+                return;
+            }
+        }
+    }
+
+    fn enter_to_join(&self, me: usize) {
+        if self.monitor.try_enter(me) != super::Entry::Entered {
+            self.monitor.enter_waiting(me);
+        }
+        entry::inside();
+    }
+
+    /// Takes over another graph. Both monitors are held.
+    fn absorb(self: &Arc<Self>, other: &Arc<Graph>) {
+        let (mine, theirs) = (
+            Pass::new(self, Lease::default(), true),
+            Pass::new(other, Lease::default(), true),
+        );
+        let old = std::mem::take(&mut *other.state.get(&theirs));
+        let nodes: Vec<_> = old.nodes.values().cloned().collect();
+        match (self.runtime(), other.runtime()) {
+            (Some(one), Some(two)) if one != two => {
+                self.mistake(Error::new(Kind::DifferentRuntimes), &mine);
+            }
+            (None, Some(runtime)) => {
+                let _ = self.runtime.set(runtime.clone());
+            }
+            _ => {}
+        }
+        let mut state = self.state.get(&mine);
+        state.absorb(old);
+        for node in nodes {
+            state.adopt(node);
+        }
+        self.arm(&mut state);
+        for flag in [&self.refuses, &self.attention] {
+            let theirs = if std::ptr::eq(flag, &self.refuses) {
+                &other.refuses
+            } else {
+                &other.attention
+            };
+            flag.fetch_or(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        drop(state);
+        let _ = other.merged.set(self.clone());
+    }
+
+    /// Whether two graphs can be joined.
+    pub(crate) fn check_join(one: &Arc<Graph>, other: &Arc<Graph>) -> Result<(), Error> {
+        match (one.root().runtime(), other.root().runtime()) {
+            (Some(one), Some(two)) if one != two => Err(Error::new(Kind::DifferentRuntimes)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The edges of the graph, and whether each leads back, for drawing.
+    pub(crate) fn edges(&self, pass: &Pass) -> Vec<(NodeId, NodeId, bool)> {
+        let state = self.state.get(pass);
+        state
+            .nodes
+            .iter()
+            .flat_map(|(&from, node)| {
+                node.downstream(pass).into_iter().map(move |(to, _)| (from, to))
+            })
+            .map(|(from, to)| (from, to, to <= from && state.reaches(to, from, pass)))
+            .collect()
+    }
+
+    /// The sources above a node, or at it.
+    pub(crate) fn sources_above(&self, id: NodeId, pass: &Pass) -> Vec<Arc<Control>> {
+        let state = self.state.get(pass);
+        let (mut seen, mut stack, mut found) = (BTreeSet::new(), vec![id], Vec::new());
+        while let Some(id) = stack.pop() {
+            if seen.insert(id) {
+                found.extend(state.sources.get(&id).cloned());
+                stack.extend(state.upstreams(id, pass));
+            }
+        }
+        found
+    }
+
+    /// Leads the failures of a node to where its policy says.
+    pub(crate) fn route(
+        &self,
+        node: &Arc<dyn AnyNode>,
+        to: &Arc<dyn AnyNode>,
+        receiver: Arc<dyn Receive<Failure>>,
+        pass: &Pass,
+    ) {
+        let errors = node.error_output(pass);
+        self.connect(&errors, node.core().id(), to, 0, receiver, pass);
+    }
+}
+
+impl State {
+    fn adopt(&mut self, node: Arc<dyn AnyNode>) {
+        self.ordinals += 1;
+        node.core().ordinal.store(self.ordinals, Ordering::Relaxed);
+        self.is_straight = None;
+        self.nodes.insert(node.core().id(), node);
+    }
+
+    /// Forgets a node; returns what it kept alive.
+    fn remove(&mut self, id: NodeId, pass: &Pass) -> Vec<Box<dyn Any + Send>> {
+        let Some(node) = self.nodes.remove(&id) else {
+            return Vec::new();
+        };
+        for up in std::mem::take(&mut *node.core().upstreams.get(pass)) {
+            if let Some(up) = self.nodes.get(&up) {
+                up.cut(Some(id), pass).clear();
+            }
+        }
+        for (down, _) in node.downstream(pass) {
+            if let Some(down) = self.nodes.get(&down) {
+                down.core().upstreams.get(pass).retain(|up| *up != id);
+            }
+        }
+        self.sources.remove(&id);
+        self.is_straight = None;
+        let mut gone = node.cut(None, pass);
+        gone.push(Box::new(node));
+        gone
+    }
+
+    pub(super) fn upstreams(&self, id: NodeId, pass: &Pass) -> Vec<NodeId> {
+        self.nodes
+            .get(&id)
+            .map(|node| node.core().upstreams.get(pass).clone())
+            .unwrap_or_default()
+    }
+
+    /// Whether something needs the node: a handle to it or to a node below, or a sink below.
+    fn is_anchored(&self, id: NodeId, pass: &Pass) -> bool {
+        self.search(id, pass, |node| {
+            node.core().is_sink || node.core().handles.load(Ordering::Relaxed) > 0
+        })
+    }
+
+    /// Whether there is a way from one node to another.
+    fn reaches(&self, from: NodeId, to: NodeId, pass: &Pass) -> bool {
+        self.search(from, pass, |node| node.core().id() == to)
+    }
+
+    /// The node and all below it.
+    fn below(&self, id: NodeId, pass: &Pass) -> BTreeSet<NodeId> {
+        let mut below = BTreeSet::new();
+        self.search(id, pass, |node| {
+            below.insert(node.core().id());
+            false
+        });
+        below
+    }
+
+    /// Walks down from a node, itself first, until `found`.
+    fn search(
+        &self,
+        from: NodeId,
+        pass: &Pass,
+        mut found: impl FnMut(&Arc<dyn AnyNode>) -> bool,
+    ) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut stack = vec![from];
+        while let Some(id) = stack.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let Some(node) = self.nodes.get(&id) else {
+                continue;
+            };
+            if found(node) {
+                return true;
+            }
+            stack.extend(node.downstream(pass).into_iter().rev().map(|(to, _)| to));
+        }
+        false
+    }
+
+    /// All nodes, each after those above it; those on a cycle in the order they were made.
+    pub(super) fn in_order(&self, pass: &Pass) -> Vec<Arc<dyn AnyNode>> {
+        let mut missing: BTreeMap<NodeId, usize> = self
+            .nodes
+            .iter()
+            .map(|(id, node)| {
+                let ups = node.core().upstreams.get(pass);
+                (*id, ups.iter().filter(|up| self.nodes.contains_key(up)).count())
+            })
+            .collect();
+        let mut ordered = Vec::new();
+        while let Some((&id, _)) = missing
+            .iter()
+            .find(|(_, ups)| **ups == 0)
+            .or_else(|| missing.iter().next())
+        {
+            missing.remove(&id);
+            let Some(node) = self.nodes.get(&id) else {
+                continue;
+            };
+            for (down, _) in node.downstream(pass) {
+                if let Some(ups) = missing.get_mut(&down) {
+                    *ups = ups.saturating_sub(1);
+                }
+            }
+            ordered.push(node.clone());
+        }
+        ordered
+    }
+}
+
+/// A handle that keeps a graph, and its node in it.
+pub(crate) struct Handle {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) id: NodeId,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let id = self.id;
+        self.graph
+            .post(Box::new(move |pass| pass.graph().release(id, pass)));
+    }
+}

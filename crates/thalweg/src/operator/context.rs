@@ -1,0 +1,149 @@
+use std::future::Future;
+use std::time::Duration;
+
+use super::{Delivery, Flow, Lease, Operator};
+use crate::ack::Acks;
+use crate::failure::BoxError;
+use crate::graph::{Full, Node, Pass, Verdict};
+
+/// An operator's surroundings while it works: where its elements go, and the only things it may
+/// ask for.
+pub struct Context<'a, Op: Operator> {
+    pub(crate) node: &'a Node<Full<Op>>,
+    pub(crate) pass: &'a mut Pass,
+}
+
+impl<Op: Operator> Context<'_, Op> {
+    /// Sends an element on; it carries what the current element carries.
+    ///
+    /// # Errors
+    /// Something downstream failed and the emitter is to be told: pass it on with `?`.
+    #[inline]
+    pub fn emit(&mut self, x: Op::Out) -> Flow {
+        self.node.output().send(x, self.pass)
+    }
+
+    /// Sends on an element that carries `acks`, while the current emitter waits for it: a window
+    /// that the current element completed.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub fn emit_with(&mut self, acks: Acks, x: Op::Out) -> Flow {
+        let outer = std::mem::replace(&mut self.pass.lease.acks, acks);
+        let flow = self.emit(x);
+        let acks = std::mem::replace(&mut self.pass.lease.acks, outer);
+        if flow.is_err() {
+            acks.fail();
+        }
+        flow
+    }
+
+    /// Runs `f` for an element that was kept under `lease`: what `f` emits carries it, and what
+    /// fails is reported to whoever waits for that element.
+    pub fn under(&mut self, lease: Lease, f: impl FnOnce(&mut Context<'_, Op>) -> Flow) {
+        let node = self.node;
+        self.pass
+            .settle(lease, |pass| f(&mut Context { node, pass }));
+    }
+
+    /// Sends on an element whose emitter has gone on. If something downstream has to wait,
+    /// [`Operator::delivered`] is called when the element has been taken.
+    pub fn deliver(&mut self, acks: Acks, x: Op::Out) -> Delivery {
+        let node = self.node;
+        self.pass
+            .deliver(acks, node.weak(), |pass| node.output().send(x, pass))
+    }
+
+    /// What the current element carries, for keeping the element while its emitter waits. Only for
+    /// operators that say so in [`Operator::SUSPENDS`].
+    pub fn hold(&mut self) -> Lease {
+        debug_assert!(Op::SUSPENDS, "an operator that holds says so");
+        self.pass.hold()
+    }
+
+    /// The current element's tokens, for keeping the element while its emitter goes on.
+    #[inline]
+    pub fn acks(&self) -> Acks {
+        self.pass.lease.acks.clone()
+    }
+
+    /// The time since the runtime's own beginning; it never goes back.
+    pub fn now(&self) -> Duration {
+        self.pass.now()
+    }
+
+    /// Asks for a [`wake`](Operator::wake) at the given time, or soon after.
+    pub fn wake_at(&mut self, at: Duration) {
+        self.pass
+            .graph()
+            .wake_at(at, self.node.id(), self.pass);
+    }
+
+    /// Asks for a [`wake`](Operator::wake) when the element now on its way has got everywhere.
+    pub fn wake_soon(&mut self) {
+        if let Some(node) = self.node.strong() {
+            self.pass.graph().schedule(node, self.pass);
+        }
+    }
+
+    /// Has the runtime run a future; its result comes back to [`Operator::event`] with `key`.
+    pub fn spawn(&mut self, key: u64, future: impl Future<Output = Op::Event> + Send + 'static) {
+        self.node.spawn(key, future, self.pass);
+    }
+
+    /// The same after a pause.
+    pub(crate) fn spawn_after(
+        &mut self,
+        pause: Duration,
+        key: u64,
+        future: impl Future<Output = Op::Event> + Send + 'static,
+    ) {
+        let sleep = self
+            .pass
+            .graph()
+            .runtime()
+            .filter(|_| !pause.is_zero())
+            .map(|runtime| runtime.sleep(pause));
+        self.spawn(key, async move {
+            if let Some(sleep) = sleep {
+                sleep.await;
+            }
+            future.await
+        });
+    }
+
+    /// Calls `f` where functions that need the runtime around them, to start a timer of its own
+    /// say, find it.
+    pub fn enter_runtime<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.pass.graph().enter_runtime(f)
+    }
+
+    /// Reports that a user function failed on `element`, and does what the node's policy says.
+    ///
+    /// # Errors
+    /// The policy is to raise: return it.
+    #[cold]
+    pub fn fail(&mut self, element: Op::In, cause: impl Into<BoxError>) -> Flow {
+        self.node
+            .fail(Some(element), cause.into(), self.pass)
+    }
+
+    /// The same for an operator that can try again by itself, where the element stands: says
+    /// whether, after how long, and otherwise has done what the policy says. `attempts` is how
+    /// often the element has been tried.
+    pub(crate) fn verdict(
+        &mut self,
+        element: Op::In,
+        attempts: u32,
+        cause: BoxError,
+    ) -> Verdict<Op::In> {
+        self.node
+            .verdict(Some(element), attempts, cause, self.pass)
+    }
+
+    /// Whether a drain is under way: nothing more will come but what is still inside.
+    pub fn is_draining(&self) -> bool {
+        self.pass.graph().is_draining(self.pass)
+    }
+
+}

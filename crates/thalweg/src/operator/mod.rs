@@ -1,0 +1,251 @@
+//! What a node does: the two traits to implement for a new one, and their surroundings.
+
+mod context;
+
+pub use context::Context;
+
+use crate::failure::BoxError;
+pub use crate::graph::{Delivery, Lease};
+
+/// What a stream carries: anything that can be cloned, for branches, and sent, for threads.
+///
+/// Large or uncloneable values travel in an [`Arc`](std::sync::Arc).
+pub trait Element: Clone + Send + 'static {}
+
+impl<T: Clone + Send + 'static> Element for T {}
+
+/// Says that an element's way ended with a failure, which has been recorded.
+#[derive(Debug)]
+#[must_use]
+pub struct Raised(());
+
+impl Raised {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
+
+/// Whether an element got through. Pass the error on with `?`: whoever emitted it is told.
+pub type Flow = Result<(), Raised>;
+
+/// The type of streams that carry nothing: what a sink sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Never {}
+
+/// Why a function could not deal with an element.
+#[derive(Debug)]
+pub struct Fault<T> {
+    pub(crate) element: Option<T>,
+    pub(crate) cause: BoxError,
+}
+
+impl<T> Fault<T> {
+    /// A failure with `cause`, on `element`.
+    pub fn new(element: T, cause: impl Into<BoxError>) -> Self {
+        Self {
+            element: Some(element),
+            cause: cause.into(),
+        }
+    }
+}
+
+/// A node that makes at most one element of each it gets, at once: no waiting, no time.
+///
+/// This is the shape of `map`, `filter` and `accumulate`. A transform's function runs outside of
+/// the delivery to the next node, which makes these nodes the cheapest. Use [`Operator`] for
+/// anything that emits several elements, keeps elements, or waits.
+///
+/// ```
+/// use thalweg::{Fault, Stream, Transform};
+///
+/// /// Passes on every second element.
+/// struct Alternate(bool);
+///
+/// impl Transform for Alternate {
+///     type In = u32;
+///     type Out = u32;
+///     const KIND: &'static str = "alternate";
+///
+///     fn apply(&mut self, x: u32) -> Result<Option<u32>, Fault<u32>> {
+///         self.0 = !self.0;
+///         Ok(self.0.then_some(x))
+///     }
+/// }
+///
+/// let source = Stream::new();
+/// let list = source.transform(Alternate(false)).sink_to_list();
+/// source.emit_many(0..5).wait()?;
+/// assert_eq!(list.to_vec(), [0, 2, 4]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub trait Transform: Send + Sized + 'static {
+    /// What comes in.
+    type In: Element;
+    /// What goes out.
+    type Out: Element;
+    /// The name of this kind of node, as users know it.
+    const KIND: &'static str;
+    /// Whether elements end here. A node that leads to no sink goes when its last handle goes.
+    const SINK: bool = false;
+
+    /// Takes one element; returns what to send on, if anything, or why it failed.
+    fn apply(&mut self, x: Self::In) -> Result<Option<Self::Out>, Fault<Self::In>>;
+
+    /// What sets this node apart from others of its kind, shown in its derived name.
+    fn label(&self) -> Option<String> {
+        None
+    }
+
+    /// Called once at the end of a drain, after the last element.
+    ///
+    /// # Errors
+    /// What could not be finished, a file that could not be flushed say; the drain reports it.
+    fn close(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+/// A node in full: it may send any number of elements, keep some, wait for time or for a future.
+///
+/// It is a state machine, and alone: from entering one of these functions to leaving it, nobody
+/// else touches the pipeline. It never blocks, spawns a thread or reads a clock of its own. What
+/// has to wait is asked of the [`Context`]: [`wake_at`](Context::wake_at) a time,
+/// [`wake_soon`](Context::wake_soon) when the current pass is over, or a future to
+/// [`spawn`](Context::spawn). So operators run alike on tokio, on an event loop of their own, and
+/// under a virtual clock.
+///
+/// An operator that keeps an element keeps its [`Lease`]: from [`Context::hold`] if the emitter has
+/// to wait (back pressure), or just the tokens, from [`Context::acks`], if it may go on. It sends
+/// the element later [`under`](Context::under) that lease.
+///
+/// ```
+/// use thalweg::{Acks, Context, Flow, Never, Operator, Stream};
+///
+/// /// Holds each element back until the next one comes.
+/// struct OneBehind<T>(Option<(T, Acks)>);
+///
+/// impl<T: Clone + Send + 'static> Operator for OneBehind<T> {
+///     type In = T;
+///     type Out = T;
+///     type Event = Never;
+///     const KIND: &'static str = "one_behind";
+///
+///     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+///         let acks = cx.acks();
+///         match self.0.replace((x, acks)) {
+///             Some((x, acks)) => cx.emit_with(acks, x),
+///             None => Ok(()),
+///         }
+///     }
+///
+///     fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+///         match self.0.take() {
+///             Some((x, acks)) => cx.emit_with(acks, x),
+///             None => Ok(()),
+///         }
+///     }
+///
+///     fn resting(&self) -> usize {
+///         self.0.iter().count()
+///     }
+/// }
+///
+/// let source = Stream::new();
+/// let list = source.apply(OneBehind(None)).sink_to_list();
+/// source.emit_many(0..3).wait()?;
+/// assert_eq!(list.to_vec(), [0, 1]);
+/// source.drain(std::time::Duration::from_secs(1)).wait()?;
+/// assert_eq!(list.to_vec(), [0, 1, 2]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub trait Operator: Send + Sized + 'static {
+    /// What comes in. A node with several inlets takes an enum of what they carry.
+    type In: Element;
+    /// What goes out.
+    type Out: Element;
+    /// What the futures it spawns come back with; [`Never`] if it spawns none.
+    type Event: Send + 'static;
+    /// The name of this kind of node, as users know it.
+    const KIND: &'static str;
+    /// Whether an element may be kept while its emitter waits.
+    const SUSPENDS: bool = false;
+    /// Whether it needs a clock or spawns futures, and hence a runtime.
+    const NEEDS_RUNTIME: bool = false;
+    /// Whether elements end here. A node that leads to no sink goes when its last handle goes.
+    const SINK: bool = false;
+
+    /// Takes one element.
+    fn update(&mut self, x: Self::In, cx: &mut Context<'_, Self>) -> Flow;
+
+    /// Called when a time given to [`Context::wake_at`] has come, and at the end of the pass in
+    /// which [`Context::wake_soon`] was called. It may be called without either.
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Called when an element that [`Context::deliver`] reported as pending has been taken.
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Called with the result of a future given to [`Context::spawn`] under `key`; with an error if
+    /// it panicked.
+    fn event(
+        &mut self,
+        key: u64,
+        event: Result<Self::Event, BoxError>,
+        cx: &mut Context<'_, Self>,
+    ) -> Flow {
+        let _ = (key, event, cx);
+        Ok(())
+    }
+
+    /// Called in a drain, once nothing more will come: sends what was kept, a partial window say.
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Called once at the end of a drain, after the last element.
+    ///
+    /// # Errors
+    /// What could not be finished; the drain reports it.
+    fn close(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    /// How many elements are on their way through this node and will come out by themselves: a
+    /// queue, calls in flight. A drain waits for them.
+    fn moving(&self) -> usize {
+        0
+    }
+
+    /// How many elements are kept here until others come: a partial window, the short side of a
+    /// join. A drain flushes them, and reports those that could not be sent on.
+    fn resting(&self) -> usize {
+        0
+    }
+
+    /// What sets this node apart from others of its kind, shown in its derived name.
+    fn label(&self) -> Option<String> {
+        None
+    }
+
+    /// Called when a stream is connected to a node with any number of inlets, or disconnected:
+    /// `inlets` is how many there are now, `removed` which one went.
+    fn inlets_changed(&mut self, inlets: usize, removed: Option<usize>, cx: &mut Context<'_, Self>) {
+        let _ = (inlets, removed, cx);
+    }
+}
+
+/// The name of a function as users wrote it, unless it is a closure.
+pub(crate) fn function_name<F>() -> Option<String> {
+    let name = std::any::type_name::<F>();
+    let name = name.split('<').next().unwrap_or(name);
+    if name.contains("{{") || name.contains("fn(") || name.contains("dyn ") {
+        return None;
+    }
+    name.rsplit("::").next().map(str::to_string)
+}

@@ -1,0 +1,97 @@
+use std::convert::Infallible;
+use std::marker::PhantomData;
+
+use crate::failure::BoxError;
+use crate::operator::function_name;
+use crate::{Element, Fault, Stream, Transform};
+
+/// Passes on the elements a predicate holds for; see [`Stream::filter`].
+pub struct Filter<T, P> {
+    predicate: P,
+    _in: PhantomData<fn(T)>,
+}
+
+impl<T, E, P> Filter<T, P>
+where
+    P: FnMut(&T) -> Result<bool, E>,
+{
+    /// A node that passes on every `x` with `predicate(&x) == Ok(true)`.
+    pub fn new(predicate: P) -> Self {
+        Self {
+            predicate,
+            _in: PhantomData,
+        }
+    }
+}
+
+impl<T, E, P> Transform for Filter<T, P>
+where
+    T: Element,
+    E: Into<BoxError>,
+    P: FnMut(&T) -> Result<bool, E> + Send + 'static,
+{
+    type In = T;
+    type Out = T;
+    const KIND: &'static str = "filter";
+
+    #[inline(always)]
+    fn apply(&mut self, x: T) -> Result<Option<T>, Fault<T>> {
+        match (self.predicate)(&x) {
+            Ok(true) => Ok(Some(x)),
+            Ok(false) => Ok(None),
+            Err(cause) => Err(Fault::new(x, cause)),
+        }
+    }
+
+    fn label(&self) -> Option<String> {
+        function_name::<P>()
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Passes on the elements that `predicate` holds for.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.filter(|x| x % 2 == 0).sink_to_list();
+    /// source.emit_many(0..5).wait()?;
+    /// assert_eq!(list.to_vec(), [0, 2, 4]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn filter(&self, mut predicate: impl FnMut(&T) -> bool + Send + 'static) -> Stream<T> {
+        self.transform(Filter::new(move |x: &T| {
+            Ok::<_, Infallible>(predicate(x))
+        }))
+    }
+
+    /// The same with a predicate that may fail.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.try_filter(|x: &&str| x.parse().map(|x: i32| x > 1)).sink_to_list();
+    /// assert!(source.emit_many(["1", "2", "x"]).wait().is_err());
+    /// assert_eq!(list.to_vec(), ["2"]);
+    /// ```
+    pub fn try_filter<E: Into<BoxError> + 'static>(
+        &self,
+        predicate: impl FnMut(&T) -> Result<bool, E> + Send + 'static,
+    ) -> Stream<T> {
+        self.transform(Filter::new(predicate))
+    }
+
+    /// Drops the elements that `predicate` holds for: the opposite of [`filter`](Self::filter).
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.remove(|x| x % 2 == 0).sink_to_list();
+    /// source.emit_many(0..5).wait()?;
+    /// assert_eq!(list.to_vec(), [1, 3]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn remove(&self, mut predicate: impl FnMut(&T) -> bool + Send + 'static) -> Stream<T> {
+        self.filter(move |x| !predicate(x))
+    }
+}

@@ -1,0 +1,130 @@
+use std::marker::PhantomData;
+
+use crate::failure::BoxError;
+use crate::operator::function_name;
+use crate::{Element, Fault, Stream, Transform};
+
+/// Applies a function to every element; see [`Stream::map`].
+pub struct Map<T, F> {
+    f: F,
+    _in: PhantomData<fn(T)>,
+}
+
+impl<T, U, F> Map<T, F>
+where
+    F: FnMut(T) -> U,
+{
+    /// A node that sends `f(x)` for every `x`.
+    pub fn new(f: F) -> Self {
+        Self {
+            f,
+            _in: PhantomData,
+        }
+    }
+}
+
+impl<T, U, F> Transform for Map<T, F>
+where
+    T: Element,
+    U: Element,
+    F: FnMut(T) -> U + Send + 'static,
+{
+    type In = T;
+    type Out = U;
+    const KIND: &'static str = "map";
+
+    #[inline(always)]
+    fn apply(&mut self, x: T) -> Result<Option<U>, Fault<T>> {
+        Ok(Some((self.f)(x)))
+    }
+
+    fn label(&self) -> Option<String> {
+        function_name::<F>()
+    }
+}
+
+/// Applies a function that may fail to every element; see [`Stream::try_map`].
+pub struct TryMap<T, F> {
+    f: F,
+    _in: PhantomData<fn(T)>,
+}
+
+impl<T, U, E, F> TryMap<T, F>
+where
+    F: FnMut(&T) -> Result<U, E>,
+{
+    /// A node that sends `y` for every `x` with `f(&x) == Ok(y)`.
+    pub fn new(f: F) -> Self {
+        Self {
+            f,
+            _in: PhantomData,
+        }
+    }
+}
+
+impl<T, U, E, F> Transform for TryMap<T, F>
+where
+    T: Element,
+    U: Element,
+    E: Into<BoxError>,
+    F: FnMut(&T) -> Result<U, E> + Send + 'static,
+{
+    type In = T;
+    type Out = U;
+    const KIND: &'static str = "try_map";
+
+    #[inline(always)]
+    fn apply(&mut self, x: T) -> Result<Option<U>, Fault<T>> {
+        match (self.f)(&x) {
+            Ok(y) => Ok(Some(y)),
+            Err(cause) => Err(Fault::new(x, cause)),
+        }
+    }
+
+    fn label(&self) -> Option<String> {
+        function_name::<F>()
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Sends `f(x)` for every element `x`.
+    ///
+    /// For functions that may fail, see [`try_map`](Self::try_map); for asynchronous ones,
+    /// [`map_async`](Self::map_async).
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.map(|x| x + 1).sink_to_list();
+    /// source.emit_many([1, 2, 3]).wait()?;
+    /// assert_eq!(list.to_vec(), [2, 3, 4]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn map<U: Element>(&self, f: impl FnMut(T) -> U + Send + 'static) -> Stream<U> {
+        self.transform(Map::new(f))
+    }
+
+    /// Sends `y` for every element `x` with `f(&x) == Ok(y)`.
+    ///
+    /// The function only borrows the element, so that a failure can name it, and the policy set
+    /// with [`on_error`](Self::on_error) can try it again or route it elsewhere.
+    ///
+    /// ```
+    /// # use thalweg::{OnError, Stream};
+    /// let source = Stream::new();
+    /// let list = source
+    ///     .try_map(|text: &&str| text.parse::<f64>())
+    ///     .on_error(OnError::Skip)
+    ///     .sink_to_list();
+    /// source.emit_many(["1.5", "?", "2"]).wait()?;
+    /// assert_eq!(list.to_vec(), [1.5, 2.0]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn try_map<U, E>(&self, f: impl FnMut(&T) -> Result<U, E> + Send + 'static) -> Stream<U>
+    where
+        U: Element,
+        E: Into<BoxError> + 'static,
+    {
+        self.transform(TryMap::new(f))
+    }
+}

@@ -1,0 +1,184 @@
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::{Alarm, Runtime, RuntimeHandle, Task};
+
+/// A tokio event loop: the caller's own, or one on a thread of its own.
+///
+/// ```
+/// use thalweg::{EventLoop, Stream};
+///
+/// // A thread of its own; `emit(…).wait()` blocks this one until the pipeline is ready.
+/// let event_loop = EventLoop::thread();
+/// let source = Stream::on(&event_loop);
+/// let list = source.rate_limit("1ms").sink_to_list();
+/// for x in 0..3 {
+///     source.emit(x).wait()?;
+/// }
+/// assert_eq!(list.to_vec(), [0, 1, 2]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct EventLoop(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    handle: Handle,
+    origin: Instant,
+    /// Ends the loop's thread when the last user of the loop is gone.
+    _stop: Option<tokio::sync::oneshot::Sender<()>>,
+}
+
+impl EventLoop {
+    /// The tokio runtime that this call is made in, if it is made in one.
+    pub fn current() -> Option<Self> {
+        Handle::try_current().ok().map(Self::from_handle)
+    }
+
+    /// A given tokio runtime.
+    pub fn from_handle(handle: Handle) -> Self {
+        Self::build(handle, None)
+    }
+
+    fn build(handle: Handle, stop: Option<tokio::sync::oneshot::Sender<()>>) -> Self {
+        // One origin for all, so that two handles to one loop agree on the time.
+        static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
+        let origin = Instant::from_std(*ORIGIN.get_or_init(std::time::Instant::now));
+        Self(Arc::new(Inner {
+            handle,
+            origin,
+            _stop: stop,
+        }))
+    }
+
+    /// A new loop on a thread of its own, which ends when the last pipeline on it has gone.
+    ///
+    /// # Panics
+    /// If the operating system has no thread to give.
+    pub fn thread() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("the operating system starts an event loop");
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        std::thread::Builder::new()
+            .name("thalweg-loop".to_string())
+            .spawn(move || {
+                // An error says that the sender is gone, which is the sign to stop.
+                let _ = runtime.block_on(stopped);
+            })
+            .expect("the operating system starts a thread");
+        Self::build(handle, Some(stop))
+    }
+
+    /// The loop shared by all pipelines that need one and were built outside of any. It runs on a
+    /// thread of its own for as long as the process does.
+    ///
+    /// # Panics
+    /// If the operating system has no thread to give.
+    pub fn shared() -> Self {
+        static SHARED: OnceLock<EventLoop> = OnceLock::new();
+        SHARED.get_or_init(Self::thread).clone()
+    }
+
+    /// Calls `f` on the loop, in its next round.
+    pub fn call_soon(&self, f: impl FnOnce() + Send + 'static) {
+        self.0.handle.spawn(async move { f() });
+    }
+
+    /// Calls `f` on the loop after `delay`.
+    pub fn call_later(&self, delay: Duration, f: impl FnOnce() + Send + 'static) {
+        let at = Instant::now() + delay;
+        self.0.handle.spawn(async move {
+            tokio::time::sleep_until(at).await;
+            f();
+        });
+    }
+
+    /// Runs a function that blocks on a thread of the loop's executor, so that the loop goes on;
+    /// the result is awaited.
+    ///
+    /// # Errors
+    /// The function panicked.
+    pub fn run_blocking<R, F>(
+        &self,
+        f: F,
+    ) -> impl Future<Output = Result<R, crate::BoxError>> + Send + use<R, F>
+    where
+        R: Send + 'static,
+        F: FnOnce() -> R + Send + 'static,
+    {
+        let task = self.0.handle.spawn_blocking(f);
+        async move { task.await.map_err(Into::into) }
+    }
+
+    /// Runs a future on the loop and blocks this thread until it is done.
+    ///
+    /// # Errors
+    /// The future panicked.
+    ///
+    /// # Panics
+    /// If called from within an event loop.
+    pub fn block_on<R: Send + 'static>(
+        &self,
+        future: impl Future<Output = R> + Send + 'static,
+    ) -> Result<R, crate::BoxError> {
+        assert!(
+            Handle::try_current().is_err(),
+            "blocking here would stop an event loop; await the future instead"
+        );
+        pollster::block_on(self.0.handle.spawn(future)).map_err(Into::into)
+    }
+}
+
+impl Runtime for EventLoop {
+    fn now(&self) -> Duration {
+        let _context = self.0.handle.enter();
+        Instant::now().saturating_duration_since(self.0.origin)
+    }
+
+    fn wake_at(&self, at: Duration, alarm: Alarm) {
+        let at = self.0.origin + at;
+        self.0.handle.spawn(async move {
+            tokio::time::sleep_until(at).await;
+            alarm();
+        });
+    }
+
+    fn spawn(&self, task: Task) {
+        self.0.handle.spawn(task);
+    }
+
+    fn enter(&self, f: &mut dyn FnMut()) {
+        let _context = self.0.handle.enter();
+        f();
+    }
+
+    fn is_current(&self) -> bool {
+        Handle::try_current().is_ok_and(|current| current.id() == self.0.handle.id())
+    }
+
+    fn identity(&self) -> usize {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        self.0.handle.id().hash(&mut hasher);
+        hasher.finish() as usize
+    }
+}
+
+impl From<EventLoop> for RuntimeHandle {
+    fn from(event_loop: EventLoop) -> Self {
+        Self::new(event_loop)
+    }
+}
+
+impl From<&EventLoop> for RuntimeHandle {
+    fn from(event_loop: &EventLoop) -> Self {
+        event_loop.clone().into()
+    }
+}

@@ -1,0 +1,227 @@
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use super::{Alarm, Runtime, RuntimeHandle, Sleep, Task};
+use crate::sync::lock;
+
+/// A clock that is moved by hand, and an event loop that runs on it: an hour of `rate_limit` in a
+/// millisecond, with the same result every time.
+///
+/// Time stands still while there is anything to do. [`block_on`](Self::block_on) moves it to the
+/// next timer whenever everything waits; [`advance`](Self::advance) moves it by a given time.
+///
+/// ```
+/// use std::time::Duration;
+/// use thalweg::{Stream, VirtualClock};
+///
+/// let clock = VirtualClock::new();
+/// let source = Stream::on(&clock);
+/// let list = source.rate_limit("1h").sink_to_list();
+///
+/// clock.block_on(async {
+///     for x in 0..10 {
+///         source.emit(x).await?;
+///     }
+///     Ok::<(), thalweg::Error>(())
+/// })?;
+/// assert_eq!(clock.now(), Duration::from_secs(9 * 3600));
+/// assert_eq!(list.len(), 10);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct VirtualClock(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    now: Duration,
+    alarms: BinaryHeap<Reverse<(Duration, u64)>>,
+    calls: HashMap<u64, Alarm>,
+    ready: VecDeque<Arc<Job>>,
+    counter: u64,
+}
+
+/// A spawned future; its waker puts it back among those that are ready.
+struct Job {
+    clock: Arc<Shared>,
+    task: Mutex<Option<Task>>,
+    queued: Mutex<bool>,
+}
+
+impl Wake for Job {
+    fn wake(self: Arc<Self>) {
+        let mut queued = lock(&self.queued);
+        if !*queued {
+            *queued = true;
+            lock(&self.clock.state).ready.push_back(self.clone());
+        }
+    }
+}
+
+/// The waker of the future in `block_on`.
+struct Main(Mutex<bool>);
+
+impl Wake for Main {
+    fn wake(self: Arc<Self>) {
+        *lock(&self.0) = true;
+    }
+}
+
+impl VirtualClock {
+    /// A clock at time zero.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The time since this clock was made.
+    pub fn now(&self) -> Duration {
+        self.state().now
+    }
+
+    /// Ends after `duration` on this clock: for asynchronous functions under test.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        RuntimeHandle::from(self).sleep(duration)
+    }
+
+    /// Runs everything that can run without time moving on.
+    pub fn run_until_idle(&self) {
+        while self.step() {}
+    }
+
+    /// Moves time on by `duration`, from timer to timer, running everything that falls due.
+    pub fn advance(&self, duration: Duration) {
+        let end = self.now().saturating_add(duration);
+        self.run_until_idle();
+        while self.jump(Some(end)) {
+            self.run_until_idle();
+        }
+        self.state().now = end;
+        self.run_until_idle();
+    }
+
+    /// Runs `future` to its end. Whenever everything waits for time, time moves to the next timer.
+    ///
+    /// # Panics
+    /// If everything waits, and nothing for time: the future would never end.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let main = Arc::new(Main(Mutex::new(true)));
+        let waker = Waker::from(main.clone());
+        let mut cx = Context::from_waker(&waker);
+        loop {
+            if std::mem::take(&mut *lock(&main.0))
+                && let Poll::Ready(output) = future.as_mut().poll(&mut cx)
+            {
+                return output;
+            }
+            if !self.step() && !*lock(&main.0) && !self.jump(None) {
+                panic!("deadlock on the virtual clock: everything waits, and no timer is set");
+            }
+        }
+    }
+
+    /// Polls one future that is ready; returns whether there was one.
+    fn step(&self) -> bool {
+        let Some(job) = self.state().ready.pop_front() else {
+            return false;
+        };
+        *lock(&job.queued) = false;
+        let mut task = lock(&job.task);
+        if let Some(future) = task.as_mut() {
+            let waker = Waker::from(job.clone());
+            if future
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_ready()
+            {
+                *task = None;
+            }
+        }
+        true
+    }
+
+    /// Moves to the next timer, no further than `end`, and sets off all that are due then.
+    fn jump(&self, end: Option<Duration>) -> bool {
+        let mut state = self.state();
+        let Some(&Reverse((at, _))) = state.alarms.peek() else {
+            return false;
+        };
+        if end.is_some_and(|end| at > end) {
+            return false;
+        }
+        state.now = state.now.max(at);
+        let mut due = Vec::new();
+        while let Some(&Reverse((at, id))) = state.alarms.peek()
+            && at <= state.now
+        {
+            state.alarms.pop();
+            due.extend(state.calls.remove(&id));
+        }
+        drop(state);
+        for alarm in due {
+            alarm();
+        }
+        true
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.0.state)
+    }
+}
+
+impl Runtime for VirtualClock {
+    fn now(&self) -> Duration {
+        self.state().now
+    }
+
+    fn wake_at(&self, at: Duration, alarm: Alarm) {
+        let mut state = self.state();
+        let id = state.counter;
+        state.counter += 1;
+        state.alarms.push(Reverse((at, id)));
+        state.calls.insert(id, alarm);
+    }
+
+    fn spawn(&self, task: Task) {
+        let job = Arc::new(Job {
+            clock: self.0.clone(),
+            task: Mutex::new(Some(task)),
+            queued: Mutex::new(true),
+        });
+        self.state().ready.push_back(job);
+    }
+
+    fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+}
+
+impl From<&VirtualClock> for RuntimeHandle {
+    fn from(clock: &VirtualClock) -> Self {
+        Self::new(clock.clone())
+    }
+}
+
+impl From<VirtualClock> for RuntimeHandle {
+    fn from(clock: VirtualClock) -> Self {
+        Self::new(clock)
+    }
+}
+
+impl fmt::Debug for VirtualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VirtualClock")
+            .field("now", &self.now())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,364 @@
+//! Sources: where elements come from by themselves.
+
+mod from_iter;
+
+use std::collections::VecDeque;
+use std::error::Error as StdError;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use crate::ack::Ack;
+use crate::failure::{BoxError, Error};
+use crate::graph::{Emit, Graph, Pass};
+use crate::operator::Element;
+use crate::runtime::RuntimeHandle;
+use crate::stream::{Stream, WeakStream};
+use crate::sync::lock;
+
+/// Something that emits by itself once started: a file, a timer, a socket.
+///
+/// [`Stream::from_source`] makes a stream of it; [`Stream::start`] has it run, as a future on the
+/// pipeline's runtime; [`Stream::stop`] and [`Stream::drain`] ask it to stop.
+///
+/// ```
+/// use thalweg::{Emitter, Source, Stop, Stream};
+///
+/// /// Counts from `0` to `end`, one every `pause`.
+/// struct Counter { next: u32, end: u32 }
+///
+/// impl Source for Counter {
+///     type Item = u32;
+///     const KIND: &'static str = "counter";
+///
+///     async fn run(&mut self, out: &Emitter<u32>) -> Result<(), Stop> {
+///         while self.next < self.end {
+///             self.next += 1;
+///             out.emit(self.next - 1).await?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let source = Stream::from_source(Counter { next: 0, end: 3 });
+/// let list = source.sink_to_list();
+/// source.run(std::time::Duration::from_secs(5)).wait()?;
+/// assert_eq!(list.to_vec(), [0, 1, 2]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub trait Source: Send + 'static {
+    /// What it emits.
+    type Item: Element;
+    /// The name of this kind of source, as users know it.
+    const KIND: &'static str;
+
+    /// Emits until there is no more (`Ok`) or until it is asked to stop, which the functions of
+    /// `out` report as [`Stop::Stopped`], to be passed on with `?`.
+    ///
+    /// The position is kept in `self`: started again after a stop, it goes on from there. Advance
+    /// it before emitting: an element whose `emit` reports a stop has been taken.
+    fn run(&mut self, out: &Emitter<Self::Item>) -> impl Future<Output = Result<(), Stop>> + Send;
+}
+
+/// Why a source ends before there is no more.
+#[derive(Debug)]
+pub enum Stop {
+    /// It was asked to.
+    Stopped,
+    /// It cannot go on. The pipeline's users get this as an unhandled failure of the source's node.
+    Failed(BoxError),
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(Box::new(error))
+    }
+}
+
+/// A source's way into the pipeline.
+pub struct Emitter<T> {
+    stream: Stream<T>,
+    control: Arc<Control>,
+    runtime: RuntimeHandle,
+}
+
+impl<T: Element> Emitter<T> {
+    /// Emits an element and waits until every node downstream has taken it. What fails on the way
+    /// is no business of the source: it is unhandled, and the source goes on.
+    ///
+    /// # Errors
+    /// [`Stop::Stopped`] if the source is to stop. The element has been taken nevertheless.
+    pub async fn emit(&self, x: T) -> Result<(), Stop> {
+        self.settle(self.stream.emit_from_source(x, None)).await
+    }
+
+    /// The same with an acknowledgement token.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub async fn emit_with(&self, x: T, ack: Ack) -> Result<(), Stop> {
+        self.settle(self.stream.emit_from_source(x, Some(ack))).await
+    }
+
+    /// Emits all elements of a batch, in order.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit), once the whole batch has been taken.
+    pub async fn emit_many(&self, batch: impl IntoIterator<Item = T, IntoIter: Send>) -> Result<(), Stop> {
+        if let Err(error) = self.stream.emit_many_from_source(batch).await {
+            self.stream.report_unhandled(&error);
+        }
+        self.go_on()
+    }
+
+    async fn settle(&self, emit: Emit) -> Result<(), Stop> {
+        if let Err(error) = emit.await {
+            self.stream.report_unhandled(&error);
+        }
+        self.go_on()
+    }
+
+    /// Waits on the pipeline's clock.
+    ///
+    /// # Errors
+    /// [`Stop::Stopped`], at once, if the source is to stop.
+    pub async fn sleep(&self, duration: Duration) -> Result<(), Stop> {
+        self.or_stop(self.runtime.sleep(duration)).await
+    }
+
+    /// Waits until a time of the pipeline's clock.
+    ///
+    /// # Errors
+    /// [`Stop::Stopped`], at once, if the source is to stop.
+    pub async fn sleep_until(&self, at: Duration) -> Result<(), Stop> {
+        self.or_stop(self.runtime.sleep_until(at)).await
+    }
+
+    /// Waits for a future, which is dropped if the source is to stop before it ends.
+    ///
+    /// # Errors
+    /// [`Stop::Stopped`], at once, if the source is to stop.
+    pub async fn or_stop<R>(&self, future: impl Future<Output = R>) -> Result<R, Stop> {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if self.control.poll_stop(cx.waker()) {
+                return Poll::Ready(Err(Stop::Stopped));
+            }
+            future.as_mut().poll(cx).map(Ok)
+        })
+        .await
+    }
+
+    /// Whether the source is to stop.
+    pub fn is_stopped(&self) -> bool {
+        lock(&self.control.state).stop
+    }
+
+    /// The time of the pipeline's clock.
+    pub fn now(&self) -> Duration {
+        self.runtime.now()
+    }
+
+    fn go_on(&self) -> Result<(), Stop> {
+        if self.is_stopped() {
+            Err(Stop::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What starts a source: a function that makes the future to run.
+type Launch = Box<dyn FnOnce(&Arc<Control>, &RuntimeHandle) + Send>;
+
+/// The switch of a source.
+pub(crate) struct Control {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: bool,
+    stop: bool,
+    /// How to start it, while it does not run and is not exhausted.
+    launch: Option<Launch>,
+    stop_waker: Option<Waker>,
+    end_wakers: VecDeque<Waker>,
+}
+
+impl Control {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+        })
+    }
+
+    /// Has the source run, unless it does or has nothing left.
+    pub(crate) fn start(self: &Arc<Self>, runtime: &RuntimeHandle) {
+        let launch = {
+            let mut state = lock(&self.state);
+            state.stop = false;
+            let launch = state.launch.take();
+            state.running |= launch.is_some();
+            launch
+        };
+        if let Some(launch) = launch {
+            launch(self, runtime);
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        let waker = {
+            let mut state = lock(&self.state);
+            state.stop = true;
+            state.stop_waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn poll_stop(&self, waker: &Waker) -> bool {
+        let mut state = lock(&self.state);
+        state.stop_waker = Some(waker.clone());
+        state.stop
+    }
+
+    /// Whether it does not run; the waker is called when it no longer does.
+    pub(crate) fn poll_ended(&self, waker: &Waker) -> bool {
+        let mut state = lock(&self.state);
+        if state.running {
+            state.end_wakers.push_back(waker.clone());
+        }
+        !state.running
+    }
+
+    /// The source does not run any more; `launch` is how to have it go on.
+    fn ended(&self, launch: Option<Launch>) {
+        let wakers = {
+            let mut state = lock(&self.state);
+            state.running = false;
+            state.launch = launch;
+            state.stop_waker = None;
+            std::mem::take(&mut state.end_wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// How to run `source`, and how to go on after it was stopped.
+fn launch<S: Source>(mut source: S, node: WeakStream<S::Item>) -> Launch {
+    Box::new(move |control, runtime| {
+        let ended = control.clone();
+        let Some(stream) = node.upgrade() else {
+            control.ended(None);
+            return;
+        };
+        let out = Emitter {
+            stream,
+            control: control.clone(),
+            runtime: runtime.clone(),
+        };
+        runtime.spawn(Box::pin(async move {
+            let result = crate::graph::caught(source.run(&out)).await;
+            match result {
+                Ok(Err(Stop::Stopped)) => {
+                    ended.ended(Some(launch(source, node)));
+                }
+                Ok(Ok(())) => ended.ended(None),
+                Ok(Err(Stop::Failed(cause))) | Err(cause) => {
+                    out.stream.report_source_failure(cause);
+                    ended.ended(None);
+                }
+            }
+        }));
+    })
+}
+
+impl<T: Element> Stream<T> {
+    /// A stream of what `source` emits, on the runtime this call is made in.
+    ///
+    /// It runs once [`start`](Self::start)ed, or with [`run`](Self::run).
+    pub fn from_source(source: impl Source<Item = T>) -> Self {
+        Self::from_source_on(source, RuntimeHandle::current())
+    }
+
+    /// The same on a given runtime.
+    pub fn from_source_on(
+        source: impl Source<Item = T>,
+        runtime: impl Into<Option<RuntimeHandle>>,
+    ) -> Self {
+        Self::build_source(source, runtime.into())
+    }
+
+    fn build_source<S: Source<Item = T>>(source: S, runtime: Option<RuntimeHandle>) -> Self {
+        let stream = Self::source_node(S::KIND, runtime);
+        let control = Control::new();
+        lock(&control.state).launch =
+            Some(launch(source, stream.downgrade()));
+        let id = stream.id();
+        stream.graph().post(Box::new(move |pass| {
+            pass.graph().add_source(id, control, pass);
+        }));
+        stream
+    }
+}
+
+impl Graph {
+    /// Has all sources run.
+    pub(crate) fn start_sources(self: &Arc<Self>) -> Result<(), Error> {
+        self.check()?;
+        if let Some((sources, Some(runtime))) = self.ask(|pass| {
+            let graph = pass.graph();
+            let sources = graph.sources(pass);
+            if !sources.is_empty() {
+                graph.need_runtime(pass);
+            }
+            (sources, graph.runtime().cloned())
+        }) {
+            for source in sources {
+                source.start(&runtime);
+            }
+        }
+        self.check()
+    }
+
+    pub(crate) fn stop_sources(self: &Arc<Self>) {
+        for source in self.ask(|pass| pass.graph().sources(pass)).unwrap_or_default() {
+            source.stop();
+        }
+    }
+
+    /// Ends when no source runs.
+    pub(crate) async fn sources_ended(self: &Arc<Self>) {
+        let sources = self.ask(|pass| pass.graph().sources(pass)).unwrap_or_default();
+        poll_fn(|cx| {
+            let mut running = sources
+                .iter()
+                .filter(|source| !source.poll_ended(cx.waker()));
+            let ended = running.next().is_none();
+            if ended { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// Has the sources above a node, or the node itself, run.
+    pub(crate) fn start_above(&self, id: u64, pass: &Pass) {
+        let sources = self.sources_above(id, pass);
+        if sources.is_empty() {
+            return;
+        }
+        self.need_runtime(pass);
+        if let Some(runtime) = self.runtime() {
+            sources.iter().for_each(|source| source.start(runtime));
+        }
+    }
+
+    pub(crate) fn stop_above(&self, id: u64, pass: &Pass) {
+        self.sources_above(id, pass)
+            .iter()
+            .for_each(|source| source.stop());
+    }
+}

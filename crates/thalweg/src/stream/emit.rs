@@ -1,0 +1,209 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::Stream;
+use crate::ack::{Ack, Acks};
+use crate::failure::{Error, Kind};
+use crate::graph::{Emit, Lease, Origin};
+use crate::operator::Element;
+
+/// How many elements of an `emit_many` go from node to node at a time.
+const BATCH: usize = 256;
+
+impl<T: Element> Stream<T> {
+    /// Sends an element to everything downstream of this node.
+    ///
+    /// The element is on its way when this returns. The result waits, awaited or blocking, until
+    /// every node downstream has taken it, which is what keeps memory bounded behind a slow sink:
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// # let source = Stream::new();
+    /// # source.sink(|_: i32| ());
+    /// source.emit(1).wait()?;
+    /// # pollster::block_on(async {
+    /// source.emit(2).await?;
+    /// # Ok::<(), thalweg::Error>(()) })?;
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    ///
+    /// If nothing downstream has to wait, everything is done when this returns, and nothing was
+    /// allocated. It may be called from several threads, and by functions inside pipelines.
+    #[inline]
+    pub fn emit(&self, x: T) -> Emit {
+        self.graph()
+            .emit(self.node(), x, Lease::default(), Origin::Outside)
+    }
+
+    /// The same with an acknowledgement token, which fires when everything derived from the element
+    /// is done.
+    pub fn emit_with(&self, x: T, ack: Ack) -> Emit {
+        self.emit_with_acks(x, ack.into())
+    }
+
+    /// The same with any number of tokens.
+    pub fn emit_with_acks(&self, x: T, acks: Acks) -> Emit {
+        self.graph()
+            .emit(self.node(), x, Lease::accepted(acks), Origin::Outside)
+    }
+
+    /// Sends many elements: the same as [`emit`](Self::emit) for each in turn, waiting in between
+    /// wherever something downstream has to wait, but cheaper where nothing has to.
+    ///
+    /// Every element is sent, whatever happens to those before it; the failures are reported
+    /// together in the end. Where nothing downstream can suspend or lead back, elements pass from
+    /// node to node in batches: every node gets the same elements in the same order, but
+    /// functions of *different* nodes are not called in turn, element by element.
+    ///
+    /// Dropping the result before it is done drops the elements not yet sent.
+    pub fn emit_many<I>(&self, elements: I) -> EmitMany<T, I::IntoIter>
+    where
+        I: IntoIterator<Item = T>,
+    {
+        EmitMany::start(self.clone(), elements.into_iter(), Origin::Outside)
+    }
+
+    pub(crate) fn emit_from_source(&self, x: T, ack: Option<Ack>) -> Emit {
+        let lease = Lease::accepted(ack.map_or_else(Acks::none, Acks::from));
+        self.graph().emit(self.node(), x, lease, Origin::Source)
+    }
+
+    pub(crate) fn emit_many_from_source<I>(&self, elements: I) -> EmitMany<T, I::IntoIter>
+    where
+        I: IntoIterator<Item = T>,
+    {
+        EmitMany::start(self.clone(), elements.into_iter(), Origin::Source)
+    }
+}
+
+/// The completion of an [`emit_many`](Stream::emit_many): await it, or block with
+/// [`wait`](Self::wait).
+#[must_use = "await it, or call `.wait()`: elements behind one that has to wait are sent only then"]
+pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
+    stream: Stream<T>,
+    elements: I,
+    origin: Origin,
+    current: Option<Emit>,
+    batch: Vec<T>,
+    errors: Vec<Error>,
+}
+
+// Nothing in it is pinned: `elements` is only ever used by `&mut`.
+impl<T: Element, I: Iterator<Item = T>> Unpin for EmitMany<T, I> {}
+
+impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
+    fn start(stream: Stream<T>, elements: I, origin: Origin) -> Self {
+        let mut this = Self {
+            stream,
+            elements,
+            origin,
+            current: None,
+            batch: Vec::new(),
+            errors: Vec::new(),
+        };
+        this.advance();
+        this
+    }
+
+    /// Sends on until something has to be waited for.
+    fn advance(&mut self) {
+        loop {
+            if self.batch.is_empty() {
+                self.batch.reserve(BATCH);
+                self.batch.extend(self.elements.by_ref().take(BATCH));
+                if self.batch.is_empty() {
+                    return;
+                }
+            }
+            let stream = &self.stream;
+            let emit = stream
+                .graph()
+                .emit_batch(stream.node(), &mut self.batch, self.origin);
+            match emit {
+                Some(emit) if emit.is_ready() => self.note(emit),
+                Some(emit) => {
+                    self.current = Some(emit);
+                    return;
+                }
+                None if self.send_each() => return,
+                None => {}
+            }
+        }
+    }
+
+    /// Sends the batch one by one; returns whether one has to be waited for.
+    fn send_each(&mut self) -> bool {
+        let mut rest = std::mem::take(&mut self.batch).into_iter();
+        while let Some(x) = rest.next() {
+            let emit = self
+                .stream
+                .graph()
+                .emit(self.stream.node(), x, Lease::default(), self.origin);
+            if !emit.is_ready() {
+                self.current = Some(emit);
+                self.batch = rest.collect();
+                return true;
+            }
+            self.note(emit);
+        }
+        false
+    }
+
+    /// Notes how an emission that is done has ended.
+    fn note(&mut self, mut emit: Emit) {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        if let Poll::Ready(Err(error)) = Pin::new(&mut emit).poll(&mut cx) {
+            self.errors.push(error);
+        }
+    }
+
+    fn result(&mut self) -> Result<(), Error> {
+        let mut errors = std::mem::take(&mut self.errors);
+        if errors.len() < 2 {
+            return errors.pop().map_or(Ok(()), Err);
+        }
+        // An error that is not about elements stops everything, and stands for all.
+        if let Some(at) = errors.iter().position(|error| error.failures().is_empty()) {
+            return Err(errors.swap_remove(at));
+        }
+        let behind = errors.iter().all(Error::is_behind);
+        let failures = errors.iter().flat_map(Error::failures).cloned().collect();
+        Err(Error::new(if behind {
+            Kind::Behind(failures)
+        } else {
+            Kind::Failed(failures)
+        }))
+    }
+
+    /// Blocks the thread until every element has been taken everywhere.
+    ///
+    /// # Errors
+    /// The failures of all elements together; otherwise as [`Emit::wait`].
+    pub fn wait(mut self) -> Result<(), Error> {
+        while let Some(emit) = self.current.take() {
+            match emit.wait() {
+                Err(error) if error.is_would_block() => return Err(error),
+                Err(error) => self.errors.push(error),
+                Ok(()) => {}
+            }
+            self.advance();
+        }
+        self.result()
+    }
+}
+
+impl<T: Element, I: Iterator<Item = T>> Future for EmitMany<T, I> {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        while let Some(current) = &mut self.current {
+            if let Err(error) = ready!(Pin::new(current).poll(cx)) {
+                self.errors.push(error);
+            }
+            self.current = None;
+            self.advance();
+        }
+        Poll::Ready(self.result())
+    }
+}

@@ -1,0 +1,139 @@
+use std::sync::{Arc, Mutex};
+
+use super::Stream;
+use crate::failure::{BoxError, BuildError, Error, Failure};
+use crate::graph::{AnyNode, Graph, Receive};
+use crate::operator::Element;
+use crate::policy::OnError;
+
+impl<T: Element> Stream<T> {
+    /// Sets what is done about elements that this node's function fails on.
+    ///
+    /// ```
+    /// use thalweg::{OnError::Skip, Stream};
+    ///
+    /// let source = Stream::new();
+    /// let list = source
+    ///     .try_map(|text: &&str| text.parse::<i32>())
+    ///     .on_error(Skip)
+    ///     .sink_to_list();
+    /// source.emit_many(["1", "two", "3"]).wait()?;
+    /// assert_eq!(list.to_vec(), [1, 3]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn on_error(self, policy: impl Into<OnError>) -> Self {
+        let policy = policy.into();
+        let node: Arc<dyn AnyNode> = self.node().clone();
+        match target(&policy).cloned() {
+            Some(to) => {
+                let join = (self.graph().clone(), to.graph().clone());
+                Graph::join(&join.0, &join.1, move |pass| {
+                    node.set_policy(&policy, pass);
+                    let to: Arc<dyn AnyNode> = to.node().clone();
+                    if let Ok(receiver) = to.clone().inlet().0.downcast::<Arc<dyn Receive<Failure>>>()
+                    {
+                        pass.graph().route(&node, &to, *receiver, pass);
+                    }
+                });
+            }
+            None => self.graph().post(Box::new(move |pass| {
+                if let Some(mistake) = mistake(&policy) {
+                    pass.graph().mistake(mistake.into(), pass);
+                }
+                if waits(&policy) {
+                    pass.graph().need_runtime(pass);
+                }
+                node.set_policy(&policy, pass);
+            })),
+        }
+        self
+    }
+
+    /// The failures of this node as a stream of their own, for dead letters; the node's policy
+    /// becomes to [`Route`](OnError::Route) them there.
+    ///
+    /// ```
+    /// use thalweg::Stream;
+    ///
+    /// let source = Stream::new();
+    /// let parsed = source.try_map(|text: &&str| text.parse::<i32>());
+    /// let bad = parsed.errors().map(|failure| failure.element::<&str>()).sink_to_list();
+    /// let good = parsed.sink_to_list();
+    /// source.emit_many(["1", "two", "3"]).wait()?;
+    /// assert_eq!(good.to_vec(), [1, 3]);
+    /// assert_eq!(bad.to_vec(), [Some("two")]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn errors(&self) -> Stream<Failure> {
+        let errors = Stream::source_node("errors", self.graph().root().runtime().cloned());
+        // The policy is the node's; this handle need not be given back.
+        drop(self.clone().on_error(OnError::Route(errors.clone())));
+        errors
+    }
+
+    /// Has `handler` called with every failure in the whole pipeline that no emitter waits for any
+    /// more. Without a handler the next `emit` or `drain` reports them.
+    pub fn on_unhandled(&self, handler: impl FnMut(Failure) + Send + 'static) {
+        let handler = Arc::new(Mutex::new(handler));
+        self.graph()
+            .post(Box::new(move |pass| pass.graph().set_handler(handler, pass)));
+    }
+
+    /// What was wrong with an argument when the pipeline was built, if anything was.
+    ///
+    /// # Errors
+    /// The mistake, naming the operator and the argument.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::<i32>::new();
+    /// let error = source.buffer(0).check().unwrap_err();
+    /// assert!(error.to_string().contains("`buffer`"));
+    /// ```
+    pub fn check(&self) -> Result<(), Error> {
+        self.graph().check()
+    }
+
+    /// Notes a mistake in the arguments of an operator; the pipeline refuses to run.
+    pub(crate) fn mistake(&self, mistake: BuildError) {
+        self.graph().post(Box::new(move |pass| {
+            pass.graph().mistake(mistake.into(), pass);
+        }));
+    }
+
+    pub(crate) fn report_unhandled(&self, error: &Error) {
+        for failure in error.failures() {
+            self.graph().root().post_unhandled(failure.clone());
+        }
+    }
+
+    pub(crate) fn report_source_failure(&self, cause: BoxError) {
+        let core = self.node().core();
+        core.count_failed();
+        let failure = core.failure(self.node().sent(), None, cause);
+        self.graph().root().post_unhandled(failure);
+    }
+}
+
+/// The stream a policy routes to, in the end.
+fn target(policy: &OnError) -> Option<&Stream<Failure>> {
+    match policy {
+        OnError::Route(stream) => Some(stream),
+        OnError::Retry(retry) => target(&retry.then),
+        OnError::Raise | OnError::Skip => None,
+    }
+}
+
+fn mistake(policy: &OnError) -> Option<BuildError> {
+    match policy {
+        OnError::Retry(retry) => retry.mistake.clone().or_else(|| mistake(&retry.then)),
+        _ => None,
+    }
+}
+
+fn waits(policy: &OnError) -> bool {
+    match policy {
+        OnError::Retry(retry) => !retry.backoff.is_zero() || waits(&retry.then),
+        _ => false,
+    }
+}

@@ -1,0 +1,131 @@
+use super::Stream;
+use crate::failure::{BuildError, Error};
+use crate::graph::{AnyNode, Core, Drain, Pass};
+use crate::interval::IntoInterval;
+use crate::operator::Element;
+use crate::view::{Counters, EdgeView, GraphView, NodeView};
+
+impl<T: Element> Stream<T> {
+    /// Has the sources above this node run.
+    ///
+    /// # Errors
+    /// The pipeline was built with a wrong argument.
+    pub fn start(&self) -> Result<(), Error> {
+        self.check()?;
+        let id = self.id();
+        self.graph()
+            .post(Box::new(move |pass| pass.graph().start_above(id, pass)));
+        Ok(())
+    }
+
+    /// Asks the sources above this node to stop. What they have emitted goes its way; started again,
+    /// they go on where they were.
+    pub fn stop(&self) {
+        let id = self.id();
+        self.graph()
+            .post(Box::new(move |pass| pass.graph().stop_above(id, pass)));
+    }
+
+    /// Ends the whole pipeline in good order: refuses new elements, stops the sources, waits for
+    /// what is on its way, sends on what windows and partitions still hold, from the top down, and
+    /// closes the sinks. `limit` is the longest it may take, as a duration or a text such as
+    /// `"5s"`.
+    ///
+    /// # Errors
+    /// What could not be delivered within the limit, or at all ([`Error::undelivered`]), and what
+    /// failed without anybody waiting ([`Error::failures`]).
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.partition(4).sink_to_list();
+    /// source.emit_many(0..6).wait()?;
+    /// source.drain("5s").wait()?;
+    /// assert_eq!(list.to_vec(), [vec![0, 1, 2, 3], vec![4, 5]]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn drain(&self, limit: impl IntoInterval) -> Drain {
+        self.end(limit, "drain", false)
+    }
+
+    /// Starts all sources of the pipeline, waits until they have no more, and then
+    /// [`drain`](Self::drain)s it within `limit`.
+    ///
+    /// # Errors
+    /// As [`drain`](Self::drain).
+    pub fn run(&self, limit: impl IntoInterval) -> Drain {
+        self.end(limit, "run", true)
+    }
+
+    fn end(&self, limit: impl IntoInterval, name: &'static str, run_first: bool) -> Drain {
+        let limit = limit.into_interval().unwrap_or_else(|error| {
+            self.mistake(BuildError::new(name, error));
+            std::time::Duration::ZERO
+        });
+        Drain::new(self.graph(), limit, run_first)
+    }
+
+    /// How many elements this node has received, sent, failed on and holds, and how long elements
+    /// have waited in it.
+    pub fn counters(&self) -> Counters {
+        let node = self.node().clone();
+        self.graph()
+            .ask(|pass| counters(&*node, pass))
+            .unwrap_or_default()
+    }
+
+    /// The whole pipeline as it is now, to look at or to draw.
+    pub fn graph_view(&self) -> GraphView {
+        self.graph()
+            .ask(|pass| {
+                let graph = pass.graph();
+                let nodes = graph.nodes(pass);
+                let nodes = nodes.iter().map(|node| {
+                    let core = node.core();
+                    NodeView::new(core.id(), core.name(), role(core, pass))
+                        .with_counters(counters(&**node, pass))
+                });
+                let edges = graph.edges(pass).into_iter();
+                GraphView::new(
+                    nodes.collect(),
+                    edges
+                        .map(|(from, to, feedback)| {
+                            let edge = EdgeView::new(from, to);
+                            if feedback { edge.as_feedback() } else { edge }
+                        })
+                        .collect(),
+                )
+            })
+            .unwrap_or_default()
+    }
+}
+
+/// The group of nodes it is drawn with.
+fn role(core: &Core, pass: &Pass) -> &'static str {
+    if core.is_sink {
+        "sink"
+    } else if core.upstreams.get(pass).is_empty() {
+        "source"
+    } else if core.suspends {
+        "time"
+    } else {
+        "operator"
+    }
+}
+
+fn counters(node: &dyn AnyNode, pass: &Pass) -> Counters {
+    let core = node.core();
+    let held = node.held(pass);
+    let mut counters = Counters::default();
+    counters.sent = node.sent();
+    // What users and sources emit at a node does not come to it from upstream.
+    counters.received = if core.upstreams.get(pass).is_empty() {
+        counters.sent.max(node.received())
+    } else {
+        node.received()
+    };
+    counters.failed = core.failed();
+    counters.held = (held.moving + held.resting) as u64;
+    counters.waited = core.waited();
+    counters
+}

@@ -1,0 +1,270 @@
+//! The handle users hold: a stream of elements, the way into its pipeline and the way to build on.
+
+mod emit;
+mod errors;
+mod lifecycle;
+mod wiring;
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+pub use emit::EmitMany;
+
+use crate::failure::BuildError;
+use crate::graph::{AnyNode, Body, Full, Graph, Handle, Node, NodeId, Plain, Produce};
+use crate::operator::{Element, Fault, Operator, Transform};
+use crate::runtime::RuntimeHandle;
+
+/// A stream of elements of type `T`: a node of a pipeline, as its users hold it.
+///
+/// A stream is a cheap handle; clones are handles to the same node. Methods such as
+/// [`map`](Self::map) attach a new node downstream and return the stream of what it sends. Elements
+/// enter with [`emit`](Self::emit), or from [sources](crate::Source).
+///
+/// A pipeline lives while somebody holds a handle into it, a source in it runs, or elements are on
+/// their way through; after that everything in it is freed. A node that leads to no sink goes with
+/// its last handle.
+///
+/// ```
+/// use thalweg::Stream;
+///
+/// let source = Stream::new();
+/// let evens = source.filter(|x| x % 2 == 0).map(|x| x * 10).sink_to_list();
+/// let sums = source.scan(0, |sum, x| sum + x).sink_to_list();
+/// for x in 1..=4 {
+///     source.emit(x).wait()?;
+/// }
+/// assert_eq!(evens.to_vec(), [20, 40]);
+/// assert_eq!(sums.to_vec(), [1, 3, 6, 10]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub struct Stream<T>(Arc<Inner<T>>);
+
+struct Inner<T> {
+    // Dropped before the handle: the graph is to hold the last reference to a node that is still in
+    // it, so that what the node keeps is given up as undelivered.
+    node: Arc<dyn Produce<T>>,
+    handle: Handle,
+}
+
+impl<T> Clone for Stream<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Element> Default for Stream<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Passes elements on: the node behind a stream that users emit into.
+struct Forward<T> {
+    // Not all kinds of source are one type: the name is the node's label.
+    _element: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T: Element> Transform for Forward<T> {
+    type In = T;
+    type Out = T;
+    const KIND: &'static str = "stream";
+
+    fn apply(&mut self, x: T) -> Result<Option<T>, Fault<T>> {
+        Ok(Some(x))
+    }
+}
+
+/// Stands for an operator that could not be made.
+struct Mistaken<T, U>(std::marker::PhantomData<fn(T) -> U>);
+
+impl<T: Element, U: Element> Transform for Mistaken<T, U> {
+    type In = T;
+    type Out = U;
+    const KIND: &'static str = "mistake";
+
+    fn apply(&mut self, _: T) -> Result<Option<U>, Fault<T>> {
+        Ok(None)
+    }
+}
+
+/// A [`Stream`] that keeps nothing alive.
+pub(crate) struct WeakStream<T> {
+    graph: Weak<Graph>,
+    node: Weak<dyn Produce<T>>,
+}
+
+impl<T: Element> WeakStream<T> {
+    /// A new handle, unless the node is gone.
+    pub(crate) fn upgrade(&self) -> Option<Stream<T>> {
+        let (graph, node) = (self.graph.upgrade()?, self.node.upgrade()?);
+        let counted: Arc<dyn AnyNode> = node.clone();
+        graph.post(Box::new(move |pass| pass.graph().add_handle(&counted, pass)));
+        Some(Stream::from_parts(&graph, node))
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// A stream to emit into, on the tokio runtime this call is made in, if it is made in one.
+    ///
+    /// Otherwise, the pipeline needs no runtime until a node does; then it gets an event loop on
+    /// a thread of its own, shared with others that are built this way.
+    pub fn new() -> Self {
+        Self::build(RuntimeHandle::current())
+    }
+
+    /// A stream to emit into, on the given runtime: an event loop or a virtual clock.
+    ///
+    /// ```
+    /// use thalweg::{Stream, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// source.rate_limit("1s").sink(|x: i32| println!("{x}"));
+    /// ```
+    pub fn on(runtime: impl Into<RuntimeHandle>) -> Self {
+        Self::build(Some(runtime.into()))
+    }
+
+    fn build(runtime: Option<RuntimeHandle>) -> Self {
+        Self::first(&Graph::new(runtime), Node::new(Plain(Forward { _element: std::marker::PhantomData })))
+    }
+
+    /// The first node of a new graph.
+    pub(crate) fn source_node(kind: &'static str, runtime: Option<RuntimeHandle>) -> Self {
+        let stream = Self::build(runtime);
+        stream.0.node.core().set_kind(kind);
+        stream
+    }
+
+    fn first<B: Body<Out = T>>(graph: &Arc<Graph>, node: Arc<Node<B>>) -> Self {
+        let registered: Arc<dyn AnyNode> = node.clone();
+        graph.post(Box::new(move |pass| {
+            pass.graph().register(registered, B::NEEDS_RUNTIME, pass);
+        }));
+        Self::from_parts(graph, node)
+    }
+
+    fn from_parts(graph: &Arc<Graph>, node: Arc<dyn Produce<T>>) -> Self {
+        let handle = Handle {
+            graph: graph.clone(),
+            id: node.core().id(),
+        };
+        Self(Arc::new(Inner { node, handle }))
+    }
+
+    /// A handle that keeps nothing alive.
+    pub(crate) fn downgrade(&self) -> WeakStream<T> {
+        WeakStream {
+            graph: Arc::downgrade(self.graph()),
+            node: Arc::downgrade(self.node()),
+        }
+    }
+
+    /// Attaches an operator, or takes note of the mistake in its arguments; then what comes
+    /// after it can be built, but nothing runs.
+    pub(crate) fn apply_checked<Op: Operator<In = T>>(
+        &self,
+        operator: Result<Op, BuildError>,
+    ) -> Stream<Op::Out> {
+        match operator {
+            Ok(operator) => self.apply(operator),
+            Err(mistake) => {
+                self.mistake(mistake);
+                self.transform(Mistaken(std::marker::PhantomData))
+            }
+        }
+    }
+
+    pub(crate) fn graph(&self) -> &Arc<Graph> {
+        &self.0.handle.graph
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        self.0.handle.id
+    }
+
+    pub(crate) fn node(&self) -> &Arc<dyn Produce<T>> {
+        &self.0.node
+    }
+
+    /// Attaches a [`Transform`] downstream: how `map`, `filter` and their like are made, and those of
+    /// your own.
+    pub fn transform<Tr: Transform<In = T>>(&self, transform: Tr) -> Stream<Tr::Out> {
+        self.attach(Plain(transform))
+    }
+
+    /// Attaches an [`Operator`] downstream: how windows, buffers and joins are made, and operators
+    /// of your own.
+    pub fn apply<Op: Operator<In = T>>(&self, operator: Op) -> Stream<Op::Out> {
+        self.attach(Full(operator))
+    }
+
+    fn attach<B: Body<In = T>>(&self, body: B) -> Stream<B::Out> {
+        let node = Node::new(body);
+        let (upstream, downstream) = (self.0.node.clone(), node.clone());
+        self.graph().post(Box::new(move |pass| {
+            let graph = pass.graph();
+            graph.register(downstream.clone(), B::NEEDS_RUNTIME, pass);
+            let to: Arc<dyn AnyNode> = downstream.clone();
+            graph.connect(upstream.output(), upstream.core().id(), &to, 0, downstream, pass);
+        }));
+        Stream::from_parts(self.graph(), node)
+    }
+
+    /// Gives the node a name, for errors, counters and drawings.
+    pub fn named(self, name: impl Into<String>) -> Self {
+        self.0.node.core().set_name(name.into());
+        self
+    }
+
+    /// The node's name: the one given, or else one made of its kind, its function and its place.
+    pub fn name(&self) -> String {
+        self.0.node.core().name()
+    }
+}
+
+impl<T> fmt::Debug for Stream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stream")
+            .field(&self.0.node.core().name())
+            .finish()
+    }
+}
+
+/// The end of a branch: a sink, as its users hold it. Dropping the handle leaves the sink where
+/// it is.
+#[derive(Clone)]
+pub struct Sink(Stream<crate::Never>);
+
+impl Sink {
+    pub(crate) fn new(stream: Stream<crate::Never>) -> Self {
+        Self(stream)
+    }
+
+    /// Gives the sink a name, for errors, counters and drawings.
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self(self.0.named(name))
+    }
+
+    /// Detaches the sink: it gets no more elements.
+    pub fn destroy(&self) {
+        self.0.destroy();
+    }
+
+    /// The node behind it, for everything else a node can do: a policy, counters, a drain.
+    pub fn stream(&self) -> &Stream<crate::Never> {
+        &self.0
+    }
+
+    /// What is done about elements the sink's function fails on.
+    pub fn on_error(self, policy: impl Into<crate::OnError>) -> Self {
+        Self(self.0.on_error(policy))
+    }
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sink").field(&self.0.name()).finish()
+    }
+}

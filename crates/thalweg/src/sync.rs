@@ -1,0 +1,29 @@
+//! Locks, and the primitives that threads meet in, so that loom can stand in for them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks, whether or not a thread panicked while it held the lock: what our locks protect is
+/// never left half-changed, since no user code runs under them.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the monitor is made of.
+pub(crate) mod model {
+    #[cfg(loom)]
+    pub(crate) use loom::sync::{
+        Condvar, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    };
+    #[cfg(not(loom))]
+    pub(crate) use std::sync::{
+        Condvar, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
