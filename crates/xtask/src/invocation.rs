@@ -47,9 +47,10 @@ impl Invocation {
         self
     }
 
-    /// Shows and runs it with the terminal's input and output.
+    /// Shows and runs it with the terminal's input and output. Standard output is left to the command alone, so that
+    /// it can be piped.
     pub fn run_interactively(&self, project: &Project) -> Result<ExitStatus, Failure> {
-        self.show();
+        eprintln!("$ {self}");
         self.command(project)
             .status()
             .map_err(|error| self.failure(error))
