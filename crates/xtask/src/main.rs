@@ -1,3 +1,42 @@
 //! The project's chores: `cargo xtask test`, `demo`, `bench`, `docs`.
 
-fn main() {}
+mod args;
+mod chores;
+mod console;
+mod invocation;
+mod project;
+mod step;
+mod summary;
+
+use args::Request;
+use chores::{bench, demo, docs, test};
+use project::Project;
+use std::process::ExitCode;
+
+/// What a wrong command line ends with, as is usual.
+const USAGE_ERROR: u8 = 2;
+
+fn main() -> ExitCode {
+    let request = match args::parse(lexopt::Parser::from_env()) {
+        Ok(request) => request,
+        Err(error) => {
+            eprintln!("error: {error}\n\n`cargo xtask --help` lists what there is.");
+            return ExitCode::from(USAGE_ERROR);
+        }
+    };
+    let project = Project::locate();
+    match request {
+        Request::Help(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Request::ListSteps => {
+            test::list();
+            ExitCode::SUCCESS
+        }
+        Request::Test { only } => test::run(&project, &only),
+        Request::Demo { args } => demo::run(&project, args),
+        Request::Bench { args } => bench::run(&project, args),
+        Request::Docs { open } => docs::run(&project, open),
+    }
+}

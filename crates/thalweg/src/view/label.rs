@@ -4,7 +4,7 @@ use super::Counters;
 use super::role::Role;
 use std::time::Duration;
 
-/// One line on what passed through a node: `1.2k in · 1.1k out · 3 failed · 5 held · 2.5s waited`.
+/// One line on what passed through a node: `12.3k in · 12.2k out · 3 failed · 5 held · 2.5s waited`.
 ///
 /// Zeros are left out, except of what a node with this role is there for.
 pub(super) fn counters(counters: &Counters, role: Role) -> String {

@@ -98,8 +98,8 @@ pub struct NodeView {
     /// What group of nodes it belongs to, which decides its colour: `"source"`, `"operator"`, `"time"` for what
     /// holds elements back or groups them by time, `"sink"`.
     ///
-    /// With any other text the node's place decides: with nothing upstream it is a source, with nothing downstream
-    /// a sink, and otherwise an operator.
+    /// With any other text the node's place decides, feedback aside: with nothing upstream it is a source, with nothing
+    /// downstream a sink, and otherwise an operator.
     pub kind: &'static str,
     /// What has passed through it.
     pub counters: Counters,
@@ -302,7 +302,14 @@ mod tests {
     #[test]
     fn a_kind_that_is_no_group_is_coloured_by_place() {
         let nodes = (1..=3).map(|id| NodeView::new(id, "x", "x")).collect();
-        let graph = GraphView::new(nodes, vec![EdgeView::new(1, 2), EdgeView::new(2, 3)]);
+        let graph = GraphView::new(
+            nodes,
+            vec![
+                EdgeView::new(1, 2),
+                EdgeView::new(2, 3),
+                EdgeView::new(3, 1).as_feedback(),
+            ],
+        );
         let mermaid = graph.to_mermaid();
         assert!(mermaid.contains("n1[\"x\"]:::source\n"), "{mermaid}");
         assert!(mermaid.contains("n2[\"x\"]:::operator\n"), "{mermaid}");

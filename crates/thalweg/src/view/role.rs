@@ -48,7 +48,11 @@ impl GraphView {
     pub(super) fn roles(&self) -> Vec<Role> {
         let mut has_upstream = vec![false; self.nodes.len()];
         let mut has_downstream = vec![false; self.nodes.len()];
-        for connection in self.connections() {
+        for connection in self
+            .connections()
+            .iter()
+            .filter(|connection| !connection.edge.feedback)
+        {
             has_downstream[connection.from] = true;
             has_upstream[connection.to] = true;
         }

@@ -1,0 +1,193 @@
+//! The command line.
+
+use crate::chores::{bench, demo, docs, test};
+use lexopt::{Arg, ValueExt};
+use std::ffi::OsString;
+
+const HELP: &str = "\
+The project's chores.
+
+Usage: cargo xtask <COMMAND>
+
+Commands:
+  test   Run every test and lint there is
+  demo   Build and run the demo; what follows is passed on to it
+  bench  Run the benchmarks side by side; what follows is passed on to them
+  docs   Build the documentation and say where it is
+  help   Explain a command: `cargo xtask help test`
+
+Nothing but cargo is needed. What needs more is skipped where it is missing, and named.
+";
+
+/// What the user asks for.
+#[derive(Debug, PartialEq)]
+pub enum Request {
+    Help(&'static str),
+    ListSteps,
+    Test { only: Vec<String> },
+    Demo { args: Vec<OsString> },
+    Bench { args: Vec<OsString> },
+    Docs { open: bool },
+}
+
+pub fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let command = match parser.next()? {
+        None => return Ok(Request::Help(HELP)),
+        Some(Arg::Short('h') | Arg::Long("help")) => return Ok(Request::Help(HELP)),
+        Some(Arg::Value(command)) => command.string()?,
+        Some(other) => return Err(other.unexpected()),
+    };
+    match command.as_str() {
+        "test" => parse_test(parser),
+        // Their options are the demo's and the benchmarks' own, `--help` included.
+        "demo" => Ok(Request::Demo {
+            args: rest(parser)?,
+        }),
+        "bench" => Ok(Request::Bench {
+            args: rest(parser)?,
+        }),
+        "docs" => parse_docs(parser),
+        "help" => parse_help(parser),
+        unknown => Err(format!(
+            "there is no command `{unknown}`; the commands are test, demo, bench, docs and help"
+        )
+        .into()),
+    }
+}
+
+fn parse_test(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let mut only = Vec::new();
+    let mut list = false;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help(test::HELP)),
+            Arg::Long("list") => list = true,
+            Arg::Value(step) => only.push(known_step(step.string()?)?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(if list {
+        Request::ListSteps
+    } else {
+        Request::Test { only }
+    })
+}
+
+fn known_step(name: String) -> Result<String, lexopt::Error> {
+    if test::STEPS.iter().any(|step| step.name == name) {
+        return Ok(name);
+    }
+    let names: Vec<&str> = test::STEPS.iter().map(|step| step.name).collect();
+    Err(format!(
+        "there is no step `{name}`; the steps are {}",
+        names.join(", ")
+    )
+    .into())
+}
+
+fn parse_docs(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let mut open = false;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help(docs::HELP)),
+            Arg::Long("open") => open = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Request::Docs { open })
+}
+
+fn parse_help(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let Some(arg) = parser.next()? else {
+        return Ok(Request::Help(HELP));
+    };
+    let Arg::Value(command) = arg else {
+        return Err(arg.unexpected());
+    };
+    let text = match command.string()?.as_str() {
+        "test" => test::HELP,
+        "demo" => demo::HELP,
+        "bench" => bench::HELP,
+        "docs" => docs::HELP,
+        "help" => HELP,
+        unknown => return Err(format!("there is no command `{unknown}` to explain").into()),
+    };
+    match parser.next()? {
+        Some(extra) => Err(extra.unexpected()),
+        None => Ok(Request::Help(text)),
+    }
+}
+
+/// Everything that is left, without the `--` that may precede it.
+fn rest(mut parser: lexopt::Parser) -> Result<Vec<OsString>, lexopt::Error> {
+    let mut args: Vec<OsString> = parser.raw_args()?.collect();
+    if args.first().is_some_and(|first| first == "--") {
+        args.remove(0);
+    }
+    Ok(args)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_line(line: &str) -> Result<Request, String> {
+        parse(lexopt::Parser::from_args(line.split_whitespace())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn help_is_everywhere() {
+        for line in ["", "-h", "--help", "help", "help help"] {
+            assert_eq!(parse_line(line), Ok(Request::Help(HELP)), "{line}");
+        }
+        assert_eq!(parse_line("test --help"), Ok(Request::Help(test::HELP)));
+        assert_eq!(parse_line("help bench"), Ok(Request::Help(bench::HELP)));
+    }
+
+    #[test]
+    fn steps_can_be_chosen_and_listed() {
+        assert_eq!(parse_line("test"), Ok(Request::Test { only: vec![] }));
+        assert_eq!(
+            parse_line("test fmt unit"),
+            Ok(Request::Test {
+                only: vec!["fmt".into(), "unit".into()]
+            })
+        );
+        assert_eq!(parse_line("test --list"), Ok(Request::ListSteps));
+    }
+
+    #[test]
+    fn the_demo_gets_its_arguments_as_they_are() {
+        let args = vec!["--input".into(), "-".into()];
+        assert_eq!(
+            parse_line("demo --input -"),
+            Ok(Request::Demo { args: args.clone() })
+        );
+        assert_eq!(parse_line("demo -- --input -"), Ok(Request::Demo { args }));
+        assert_eq!(
+            parse_line("bench --help"),
+            Ok(Request::Bench {
+                args: vec!["--help".into()]
+            })
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (line, expected) in [
+            ("tset", "there is no command `tset`; the commands are"),
+            (
+                "test ftm",
+                "there is no step `ftm`; the steps are fmt, clippy",
+            ),
+            ("test --fast", "--fast"),
+            ("docs now", "now"),
+            ("--version", "--version"),
+            ("help me", "there is no command `me`"),
+            ("help docs now", "now"),
+        ] {
+            let error = parse_line(line).expect_err(line);
+            assert!(error.contains(expected), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What the crate needs, and what it must not.
+
+use crate::invocation::Invocation;
+use crate::project::Project;
+use crate::step::Stop;
+
+pub fn minimal(project: &Project) -> Result<(), Stop> {
+    Ok(Invocation::cargo("build --package thalweg --no-default-features").run(project)?)
+}
+
+pub fn pure(project: &Project) -> Result<(), Stop> {
+    for features in ["--no-default-features", "--all-features"] {
+        let tree = Invocation::cargo(
+            "tree --package thalweg --edges normal,build --prefix none --format {p}",
+        )
+        .arg(features)
+        .read(project)?;
+        let python: Vec<&str> = tree
+            .lines()
+            .filter_map(|line| line.split(' ').next())
+            .filter(|name| is_python(name))
+            .collect();
+        if !python.is_empty() {
+            return Err(Stop::Failed(format!(
+                "with {features} thalweg depends on {}",
+                python.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a crate binds to Python, going by its name.
+fn is_python(name: &str) -> bool {
+    name.starts_with("pyo3") || name.contains("python") || ["numpy", "maturin"].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_python;
+
+    #[test]
+    fn bindings_are_told_by_their_names() {
+        assert!(
+            [
+                "pyo3",
+                "pyo3-ffi",
+                "cpython",
+                "python3-sys",
+                "rustpython-vm",
+                "numpy"
+            ]
+            .into_iter()
+            .all(is_python)
+        );
+        assert!(
+            !["thalweg", "tokio", "copy_dir", "happy-eyeballs"]
+                .into_iter()
+                .any(is_python)
+        );
+    }
+}

@@ -1,0 +1,26 @@
+//! Tests of unsafe code, under a tool that sees every access to memory.
+
+use super::needs_tests;
+use crate::invocation::Invocation;
+use crate::project::Project;
+use crate::step::Stop;
+use std::process::{Command, Stdio};
+
+const RUNNER: &str = r#"target."cfg(all())".runner=["valgrind", "--quiet", "--leak-check=full", "--error-exitcode=1"]"#;
+
+pub fn valgrind(project: &Project) -> Result<(), Stop> {
+    let version = Command::new("valgrind")
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status();
+    if !version.is_ok_and(|status| status.success()) {
+        return Err(Stop::Skipped("valgrind is not installed".to_owned()));
+    }
+    let tests = || {
+        Invocation::cargo("test --package thalweg --lib cell_")
+            .variable("CARGO_TARGET_DIR", project.target.join("valgrind"))
+    };
+    needs_tests(project, tests(), "test whose name begins with cell_")?;
+    Ok(tests().arg("--config").arg(RUNNER).run(project)?)
+}

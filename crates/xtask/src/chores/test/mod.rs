@@ -1,0 +1,119 @@
+//! `cargo xtask test`: every step runs, also after one has failed.
+
+mod concurrency;
+mod dependencies;
+mod lints;
+mod memory;
+mod tests;
+
+use crate::console::Palette;
+use crate::invocation::Invocation;
+use crate::project::Project;
+use crate::step::{Report, Step, Stop};
+use crate::summary::Summary;
+use std::process::ExitCode;
+
+pub const HELP: &str = "\
+Run every test and lint there is. All steps run, even if one fails; what this machine lacks the tools for is skipped.
+
+Usage: cargo xtask test [STEP]...
+
+Arguments:
+  [STEP]...  Run these steps only
+
+Options:
+      --list  List the steps
+  -h, --help  Print this help
+";
+
+/// The tests proper come last, so that their results end the log.
+pub const STEPS: [Step; 9] = [
+    Step {
+        name: "fmt",
+        claim: "sources are formatted",
+        action: lints::fmt,
+    },
+    Step {
+        name: "clippy",
+        claim: "no lint has anything to say",
+        action: lints::clippy,
+    },
+    Step {
+        name: "docs",
+        claim: "the documentation builds without warnings",
+        action: lints::docs,
+    },
+    Step {
+        name: "minimal",
+        claim: "thalweg builds without its default features",
+        action: dependencies::minimal,
+    },
+    Step {
+        name: "pure",
+        claim: "thalweg depends on nothing of Python",
+        action: dependencies::pure,
+    },
+    Step {
+        name: "loom",
+        claim: "no interleaving of threads breaks the monitor",
+        action: concurrency::loom,
+    },
+    Step {
+        name: "valgrind",
+        claim: "unsafe code reads and writes only what it may",
+        action: memory::valgrind,
+    },
+    Step {
+        name: "unit",
+        claim: "unit tests, integration tests and examples pass",
+        action: tests::unit,
+    },
+    Step {
+        name: "doctest",
+        claim: "examples in the documentation hold",
+        action: tests::doctest,
+    },
+];
+
+pub fn list() {
+    for Step { name, claim, .. } in &STEPS {
+        println!("{name:9} {claim}");
+    }
+}
+
+/// Runs all steps, or only those named.
+pub fn run(project: &Project, only: &[String]) -> ExitCode {
+    let chosen = STEPS
+        .iter()
+        .filter(|step| only.is_empty() || only.iter().any(|name| name == step.name));
+    let reports: Vec<Report> = chosen.map(|step| step.run(project)).collect();
+    let summary = Summary::new(reports);
+    print!("{}", summary.text(Palette::detect()));
+    if summary.failed() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Skips the step if cargo lacks the command that a component brings.
+fn needs_component(project: &Project, command: &str, component: &str) -> Result<(), Stop> {
+    if Invocation::cargo(command)
+        .arg("--version")
+        .succeeds(project)
+    {
+        return Ok(());
+    }
+    Err(Stop::Skipped(format!(
+        "{component} is not installed; `rustup component add {component}` brings it"
+    )))
+}
+
+/// Skips the step if the invocation, a call of `cargo test`, selects no test.
+fn needs_tests(project: &Project, invocation: Invocation, what: &str) -> Result<(), Stop> {
+    let listed = invocation.arg("--").arg("--list").read(project)?;
+    if listed.lines().any(|line| line.ends_with(": test")) {
+        return Ok(());
+    }
+    Err(Stop::Skipped(format!("there is no {what}")))
+}

@@ -1,0 +1,178 @@
+//! A command that is shown before it runs.
+
+use crate::console::{Palette, Style};
+use crate::project::Project;
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::process::{Command, ExitStatus, Stdio};
+
+/// A call of cargo, with its arguments and variables.
+pub struct Invocation {
+    args: Vec<OsString>,
+    variables: Vec<(&'static str, OsString)>,
+}
+
+/// Why an invocation came to nothing.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Invocation {
+    /// `cargo` with these arguments, separated by spaces.
+    pub fn cargo(args: &str) -> Self {
+        Self {
+            args: args.split_whitespace().map(OsString::from).collect(),
+            variables: Vec::new(),
+        }
+    }
+
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    pub fn args(mut self, args: impl IntoIterator<Item = OsString>) -> Self {
+        self.args.extend(args);
+        self
+    }
+
+    pub fn variable(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    /// Shows and runs it with the terminal's input and output. Standard output is left to the command alone, so that
+    /// it can be piped.
+    pub fn run_interactively(&self, project: &Project) -> Result<ExitStatus, Failure> {
+        eprintln!("$ {self}");
+        self.command(project)
+            .status()
+            .map_err(|error| self.failure(error))
+    }
+
+    /// Shows and runs it with nothing to read. Whatever ends in failure is an error.
+    pub fn run(&self, project: &Project) -> Result<(), Failure> {
+        self.show();
+        let status = self
+            .command(project)
+            .stdin(Stdio::null())
+            .status()
+            .map_err(|error| self.failure(error))?;
+        self.check(status)
+    }
+
+    /// Shows and runs it, and returns what it writes to standard output.
+    pub fn read(&self, project: &Project) -> Result<String, Failure> {
+        self.show();
+        let output = self
+            .command(project)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|error| self.failure(error))?;
+        self.check(output.status)?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Runs it in silence, to see whether it can.
+    pub fn succeeds(&self, project: &Project) -> bool {
+        let quiet = self
+            .command(project)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        quiet.is_ok_and(|status| status.success())
+    }
+
+    fn command(&self, project: &Project) -> Command {
+        // The cargo that runs this program is the one the user chose.
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.args(&self.args).current_dir(&project.root);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn show(&self) {
+        println!(
+            "{}",
+            Palette::detect().paint(Style::Command, format_args!("$ {self}"))
+        );
+    }
+
+    fn check(&self, status: ExitStatus) -> Result<(), Failure> {
+        if status.success() {
+            Ok(())
+        } else {
+            Err(self.failure(status))
+        }
+    }
+
+    fn failure(&self, why: impl fmt::Display) -> Failure {
+        Failure(format!("`{self}`: {why}"))
+    }
+}
+
+/// The command as one would type it into a shell.
+impl fmt::Display for Invocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.variables {
+            write!(f, "{name}={} ", quoted(value))?;
+        }
+        f.write_str("cargo")?;
+        self.args
+            .iter()
+            .try_for_each(|arg| write!(f, " {}", quoted(arg)))
+    }
+}
+
+fn quoted(text: &OsStr) -> Cow<'_, str> {
+    let text = text.to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "-_=./:,+@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''")).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_shows_as_it_would_be_typed() {
+        let invocation = Invocation::cargo("test --lib")
+            .arg("it's")
+            .variable("RUSTFLAGS", "--cfg loom");
+        assert_eq!(
+            invocation.to_string(),
+            r"RUSTFLAGS='--cfg loom' cargo test --lib 'it'\''s'"
+        );
+        assert_eq!(Invocation::cargo("fmt").arg("").to_string(), "cargo fmt ''");
+    }
+
+    #[test]
+    fn a_failure_names_the_command() {
+        let unknown = Invocation::cargo("frobnicate");
+        assert!(!unknown.succeeds(&Project::locate()));
+        assert_eq!(
+            unknown.failure("exit status: 101").to_string(),
+            "`cargo frobnicate`: exit status: 101"
+        );
+    }
+
+    #[test]
+    fn output_can_be_read() {
+        let version = Invocation::cargo("--version")
+            .read(&Project::locate())
+            .expect("cargo is running this test");
+        assert!(version.starts_with("cargo "), "{version}");
+    }
+}

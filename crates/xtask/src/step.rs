@@ -1,0 +1,69 @@
+//! One step of a chore, and how it ends.
+
+use crate::console::{Palette, Style, short_time};
+use crate::invocation::Failure;
+use crate::project::Project;
+use std::time::{Duration, Instant};
+
+/// Something to do that succeeds, fails or can't be done here.
+pub struct Step {
+    pub name: &'static str,
+    /// What holds when the step has passed.
+    pub claim: &'static str,
+    pub action: fn(&Project) -> Result<(), Stop>,
+}
+
+/// Why a step stopped early.
+#[derive(Debug)]
+pub enum Stop {
+    Failed(String),
+    Skipped(String),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure.to_string())
+    }
+}
+
+pub struct Report {
+    pub name: &'static str,
+    pub result: Result<(), Stop>,
+    pub time: Duration,
+}
+
+impl Step {
+    pub fn run(&self, project: &Project) -> Report {
+        let palette = Palette::detect();
+        println!(
+            "{}",
+            palette.paint(
+                Style::Heading,
+                format_args!("\n── {}: {}", self.name, self.claim)
+            )
+        );
+        let start = Instant::now();
+        let result = (self.action)(project);
+        let time = start.elapsed();
+        match &result {
+            Ok(()) => println!(
+                "{} in {}",
+                palette.paint(Style::Good, "ok"),
+                short_time(time)
+            ),
+            Err(Stop::Failed(why)) => println!(
+                "{} after {}: {why}",
+                palette.paint(Style::Bad, "FAILED"),
+                short_time(time)
+            ),
+            Err(Stop::Skipped(why)) => {
+                println!("{}: {why}", palette.paint(Style::Skipped, "skipped"))
+            }
+        }
+        Report {
+            name: self.name,
+            result,
+            time,
+        }
+    }
+}
