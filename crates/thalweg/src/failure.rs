@@ -167,9 +167,7 @@ pub(crate) enum Kind {
         "waiting here would block the event loop that has to do the work; use `.await` instead of `.wait()`"
     )]
     WouldBlock,
-    #[error(
-        "the two pipelines run on different event loops; build both on one, with `Stream::on`"
-    )]
+    #[error("the two pipelines run on different event loops; build both on one, with `Stream::on`")]
     DifferentRuntimes,
     #[error("`{downstream}` takes elements of type {takes}, but `{upstream}` sends {sends}")]
     ElementType {
@@ -258,9 +256,9 @@ impl Error {
     /// drain. Empty for errors that are not about elements.
     pub fn failures(&self) -> &[Failure] {
         match self.kind() {
-            Kind::Failed(failures)
-            | Kind::Behind(failures)
-            | Kind::Undelivered(_, failures) => failures,
+            Kind::Failed(failures) | Kind::Behind(failures) | Kind::Undelivered(_, failures) => {
+                failures
+            }
             _ => &[],
         }
     }

@@ -97,8 +97,14 @@ impl Retry {
         if attempts > self.limit {
             return None;
         }
-        let factor = 1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
-        Some(self.backoff.saturating_mul(factor).min(self.longest.max(self.backoff)))
+        let factor = 1_u32
+            .checked_shl(attempts.saturating_sub(1))
+            .unwrap_or(u32::MAX);
+        Some(
+            self.backoff
+                .saturating_mul(factor)
+                .min(self.longest.max(self.backoff)),
+        )
     }
 }
 

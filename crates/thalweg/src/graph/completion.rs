@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, Weak};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 
-use super::{Delivery, Graph};
 use super::node::AnyNode;
+use super::{Delivery, Graph};
 use crate::failure::{Error, Failure, Kind};
 use crate::sync::lock;
 

@@ -99,10 +99,7 @@ impl Graph {
     /// A clock for the deadline, if there is one: without, nothing in the graph can be waiting for
     /// anything but other threads, which get a loop's clock to be timed by.
     fn limit_clock(self: &Arc<Self>) -> Option<RuntimeHandle> {
-        self.root()
-            .runtime()
-            .cloned()
-            .or_else(RuntimeHandle::find)
+        self.root().runtime().cloned().or_else(RuntimeHandle::find)
     }
 
     /// Ends when nothing is on its way any more.

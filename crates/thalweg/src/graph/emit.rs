@@ -1,8 +1,8 @@
 //! How an element enters a graph.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::completion::{Done, Emit};
 use super::monitor::Entry;

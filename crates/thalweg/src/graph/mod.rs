@@ -20,16 +20,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
+pub(crate) use self::cell::{Receive, Slot};
 pub use self::completion::Emit;
 pub use self::drain::Drain;
-pub(crate) use self::cell::{Receive, Slot};
 pub(crate) use self::emit::Origin;
-pub(crate) use self::wiring::Handle;
-pub(crate) use self::node::{AnyNode, Body, Core, caught, Full, Node, NodeId, Plain, Produce, Verdict};
+use self::monitor::{Entry, Monitor};
+pub(crate) use self::node::{
+    AnyNode, Body, Core, Full, Node, NodeId, Plain, Produce, Verdict, caught,
+};
 pub(crate) use self::pass::Pass;
 pub use self::pass::{Delivery, Lease};
-use self::monitor::{Entry, Monitor};
 use self::state::{Handler, Phase, State};
+pub(crate) use self::wiring::Handle;
 use crate::failure::{BuildError, Error, Failure, Kind};
 use crate::runtime::{RuntimeHandle, Task};
 use crate::source::Control;

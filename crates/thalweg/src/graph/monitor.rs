@@ -207,7 +207,11 @@ mod loom_tests {
         }
 
         fn total(&self) -> usize {
-            assert_eq!(self.monitor.try_enter(4), Entry::Entered, "nobody is left inside");
+            assert_eq!(
+                self.monitor.try_enter(4),
+                Entry::Entered,
+                "nobody is left inside"
+            );
             self.total.with(|total| unsafe { *total })
         }
     }

@@ -10,10 +10,10 @@ use super::output::{Edge, Output};
 use super::pass::Pass;
 use super::state::{Phase, State};
 use super::{Graph, Lease, Receive, entry};
-use crate::source::Control;
 use crate::ack::discarding;
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::Element;
+use crate::source::Control;
 
 impl Graph {
     /// Makes a node part of the graph, with one handle to it.
@@ -135,7 +135,11 @@ impl Graph {
         state.is_straight = None;
         let downstream = state.nodes.get(&to).cloned();
         if let Some(downstream) = &downstream {
-            downstream.core().upstreams.get(pass).retain(|id| *id != from);
+            downstream
+                .core()
+                .upstreams
+                .get(pass)
+                .retain(|id| *id != from);
             if downstream.is_looped(pass) {
                 let still = state
                     .upstreams(to, pass)
@@ -164,9 +168,14 @@ impl Graph {
         let mut gone = Vec::new();
         {
             let mut state = self.state.get(pass);
-            let is_lost = |node: &Arc<dyn AnyNode>| node.core().handles.load(Ordering::Relaxed) == 0;
+            let is_lost =
+                |node: &Arc<dyn AnyNode>| node.core().handles.load(Ordering::Relaxed) == 0;
             let below = state.below(id, pass);
-            if below.iter().filter_map(|id| state.nodes.get(id)).all(is_lost) {
+            if below
+                .iter()
+                .filter_map(|id| state.nodes.get(id))
+                .all(is_lost)
+            {
                 for lost in below {
                     gone.extend(state.remove(lost, pass));
                 }
@@ -280,7 +289,9 @@ impl Graph {
             .nodes
             .iter()
             .flat_map(|(&from, node)| {
-                node.downstream(pass).into_iter().map(move |(to, _)| (from, to))
+                node.downstream(pass)
+                    .into_iter()
+                    .map(move |(to, _)| (from, to))
             })
             .map(|(from, to)| (from, to, to <= from && state.reaches(to, from, pass)))
             .collect()
@@ -402,7 +413,10 @@ impl State {
             .iter()
             .map(|(id, node)| {
                 let ups = node.core().upstreams.get(pass);
-                (*id, ups.iter().filter(|up| self.nodes.contains_key(up)).count())
+                (
+                    *id,
+                    ups.iter().filter(|up| self.nodes.contains_key(up)).count(),
+                )
             })
             .collect();
         let mut ordered = Vec::new();

@@ -74,9 +74,7 @@ impl<Op: Operator> Context<'_, Op> {
 
     /// Asks for a [`wake`](Operator::wake) at the given time, or soon after.
     pub fn wake_at(&mut self, at: Duration) {
-        self.pass
-            .graph()
-            .wake_at(at, self.node.id(), self.pass);
+        self.pass.graph().wake_at(at, self.node.id(), self.pass);
     }
 
     /// Asks for a [`wake`](Operator::wake) when the element now on its way has got everywhere.
@@ -124,8 +122,7 @@ impl<Op: Operator> Context<'_, Op> {
     /// The policy is to raise: return it.
     #[cold]
     pub fn fail(&mut self, element: Op::In, cause: impl Into<BoxError>) -> Flow {
-        self.node
-            .fail(Some(element), cause.into(), self.pass)
+        self.node.fail(Some(element), cause.into(), self.pass)
     }
 
     /// The same for an operator that can try again by itself, where the element stands: says
@@ -137,13 +134,11 @@ impl<Op: Operator> Context<'_, Op> {
         attempts: u32,
         cause: BoxError,
     ) -> Verdict<Op::In> {
-        self.node
-            .verdict(Some(element), attempts, cause, self.pass)
+        self.node.verdict(Some(element), attempts, cause, self.pass)
     }
 
     /// Whether a drain is under way: nothing more will come but what is still inside.
     pub fn is_draining(&self) -> bool {
         self.pass.graph().is_draining(self.pass)
     }
-
 }

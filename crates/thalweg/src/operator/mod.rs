@@ -235,7 +235,12 @@ pub trait Operator: Send + Sized + 'static {
 
     /// Called when a stream is connected to a node with any number of inlets, or disconnected:
     /// `inlets` is how many there are now, `removed` which one went.
-    fn inlets_changed(&mut self, inlets: usize, removed: Option<usize>, cx: &mut Context<'_, Self>) {
+    fn inlets_changed(
+        &mut self,
+        inlets: usize,
+        removed: Option<usize>,
+        cx: &mut Context<'_, Self>,
+    ) {
         let _ = (inlets, removed, cx);
     }
 }

@@ -60,9 +60,7 @@ impl<T: Element> Stream<T> {
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn filter(&self, mut predicate: impl FnMut(&T) -> bool + Send + 'static) -> Stream<T> {
-        self.transform(Filter::new(move |x: &T| {
-            Ok::<_, Infallible>(predicate(x))
-        }))
+        self.transform(Filter::new(move |x: &T| Ok::<_, Infallible>(predicate(x))))
     }
 
     /// The same with a predicate that may fail.

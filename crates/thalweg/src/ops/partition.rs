@@ -15,7 +15,10 @@ impl<T: Element> Partition<T> {
     /// `size` is zero.
     pub fn new(size: usize) -> Result<Self, BuildError> {
         if size == 0 {
-            return Err(BuildError::new("partition", "a group has at least one element, not 0"));
+            return Err(BuildError::new(
+                "partition",
+                "a group has at least one element, not 0",
+            ));
         }
         Ok(Self {
             size,

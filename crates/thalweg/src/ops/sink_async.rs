@@ -85,23 +85,21 @@ where
             lease,
             attempts,
         } = running;
-        cx.under(lease, |cx| {
-            match cx.verdict(element, attempts, cause) {
-                Verdict::Decided(flow) => flow,
-                Verdict::Retry(element, pause) => {
-                    let again = cx.enter_runtime(|| (self.f)(element.clone()));
-                    let lease = cx.hold();
-                    self.running.insert(
-                        key,
-                        Running {
-                            element,
-                            lease,
-                            attempts: attempts + 1,
-                        },
-                    );
-                    cx.spawn_after(pause, key, again);
-                    Ok(())
-                }
+        cx.under(lease, |cx| match cx.verdict(element, attempts, cause) {
+            Verdict::Decided(flow) => flow,
+            Verdict::Retry(element, pause) => {
+                let again = cx.enter_runtime(|| (self.f)(element.clone()));
+                let lease = cx.hold();
+                self.running.insert(
+                    key,
+                    Running {
+                        element,
+                        lease,
+                        attempts: attempts + 1,
+                    },
+                );
+                cx.spawn_after(pause, key, again);
+                Ok(())
             }
         });
         Ok(())

@@ -43,7 +43,8 @@ impl<T: Element> Stream<T> {
     pub fn sink_to_list(&self) -> List<T> {
         let list = List(Arc::default());
         let gathered = list.0.clone();
-        self.sink(move |x| lock(&gathered).push(x)).named("sink_to_list");
+        self.sink(move |x| lock(&gathered).push(x))
+            .named("sink_to_list");
         list
     }
 }

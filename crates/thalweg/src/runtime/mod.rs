@@ -65,7 +65,11 @@ impl RuntimeHandle {
     pub(crate) fn find() -> Option<Self> {
         #[cfg(feature = "tokio")]
         {
-            Some(EventLoop::current().unwrap_or_else(EventLoop::shared).into())
+            Some(
+                EventLoop::current()
+                    .unwrap_or_else(EventLoop::shared)
+                    .into(),
+            )
         }
         #[cfg(not(feature = "tokio"))]
         {
@@ -114,7 +118,9 @@ impl Eq for RuntimeHandle {}
 
 impl fmt::Debug for RuntimeHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RuntimeHandle").field(&self.identity()).finish()
+        f.debug_tuple("RuntimeHandle")
+            .field(&self.identity())
+            .finish()
     }
 }
 

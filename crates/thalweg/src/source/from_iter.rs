@@ -29,7 +29,10 @@ impl<T: Element> Stream<T> {
     /// assert_eq!(list.to_vec(), [0, 1, 4, 9]);
     /// # Ok::<(), thalweg::Error>(())
     /// ```
-    #[expect(clippy::should_implement_trait, reason = "the name every stream library uses; collecting needs no runtime")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the name every stream library uses; collecting needs no runtime"
+    )]
     pub fn from_iter<I>(elements: I) -> Self
     where
         I: IntoIterator<Item = T, IntoIter: Send + 'static>,

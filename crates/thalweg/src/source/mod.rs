@@ -99,14 +99,18 @@ impl<T: Element> Emitter<T> {
     /// # Errors
     /// As [`emit`](Self::emit).
     pub async fn emit_with(&self, x: T, ack: Ack) -> Result<(), Stop> {
-        self.settle(self.stream.emit_from_source(x, Some(ack))).await
+        self.settle(self.stream.emit_from_source(x, Some(ack)))
+            .await
     }
 
     /// Emits all elements of a batch, in order.
     ///
     /// # Errors
     /// As [`emit`](Self::emit), once the whole batch has been taken.
-    pub async fn emit_many(&self, batch: impl IntoIterator<Item = T, IntoIter: Send>) -> Result<(), Stop> {
+    pub async fn emit_many(
+        &self,
+        batch: impl IntoIterator<Item = T, IntoIter: Send>,
+    ) -> Result<(), Stop> {
         if let Err(error) = self.stream.emit_many_from_source(batch).await {
             self.stream.report_unhandled(&error);
         }
@@ -296,8 +300,7 @@ impl<T: Element> Stream<T> {
     fn build_source<S: Source<Item = T>>(source: S, runtime: Option<RuntimeHandle>) -> Self {
         let stream = Self::source_node(S::KIND, runtime);
         let control = Control::new();
-        lock(&control.state).launch =
-            Some(launch(source, stream.downgrade()));
+        lock(&control.state).launch = Some(launch(source, stream.downgrade()));
         let id = stream.id();
         stream.graph().post(Box::new(move |pass| {
             pass.graph().add_source(id, control, pass);
@@ -326,20 +329,29 @@ impl Graph {
     }
 
     pub(crate) fn stop_sources(self: &Arc<Self>) {
-        for source in self.ask(|pass| pass.graph().sources(pass)).unwrap_or_default() {
+        for source in self
+            .ask(|pass| pass.graph().sources(pass))
+            .unwrap_or_default()
+        {
             source.stop();
         }
     }
 
     /// Ends when no source runs.
     pub(crate) async fn sources_ended(self: &Arc<Self>) {
-        let sources = self.ask(|pass| pass.graph().sources(pass)).unwrap_or_default();
+        let sources = self
+            .ask(|pass| pass.graph().sources(pass))
+            .unwrap_or_default();
         poll_fn(|cx| {
             let mut running = sources
                 .iter()
                 .filter(|source| !source.poll_ended(cx.waker()));
             let ended = running.next().is_none();
-            if ended { Poll::Ready(()) } else { Poll::Pending }
+            if ended {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }

@@ -136,10 +136,10 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
     fn send_each(&mut self) -> bool {
         let mut rest = std::mem::take(&mut self.batch).into_iter();
         while let Some(x) = rest.next() {
-            let emit = self
-                .stream
-                .graph()
-                .emit(self.stream.node(), x, Lease::default(), self.origin);
+            let emit =
+                self.stream
+                    .graph()
+                    .emit(self.stream.node(), x, Lease::default(), self.origin);
             if !emit.is_ready() {
                 self.current = Some(emit);
                 self.batch = rest.collect();

@@ -30,7 +30,8 @@ impl<T: Element> Stream<T> {
                 Graph::join(&join.0, &join.1, move |pass| {
                     node.set_policy(&policy, pass);
                     let to: Arc<dyn AnyNode> = to.node().clone();
-                    if let Ok(receiver) = to.clone().inlet().0.downcast::<Arc<dyn Receive<Failure>>>()
+                    if let Ok(receiver) =
+                        to.clone().inlet().0.downcast::<Arc<dyn Receive<Failure>>>()
                     {
                         pass.graph().route(&node, &to, *receiver, pass);
                     }
@@ -75,8 +76,9 @@ impl<T: Element> Stream<T> {
     /// more. Without a handler the next `emit` or `drain` reports them.
     pub fn on_unhandled(&self, handler: impl FnMut(Failure) + Send + 'static) {
         let handler = Arc::new(Mutex::new(handler));
-        self.graph()
-            .post(Box::new(move |pass| pass.graph().set_handler(handler, pass)));
+        self.graph().post(Box::new(move |pass| {
+            pass.graph().set_handler(handler, pass)
+        }));
     }
 
     /// What was wrong with an argument when the pipeline was built, if anything was.

@@ -99,7 +99,9 @@ impl<T: Element> WeakStream<T> {
     pub(crate) fn upgrade(&self) -> Option<Stream<T>> {
         let (graph, node) = (self.graph.upgrade()?, self.node.upgrade()?);
         let counted: Arc<dyn AnyNode> = node.clone();
-        graph.post(Box::new(move |pass| pass.graph().add_handle(&counted, pass)));
+        graph.post(Box::new(move |pass| {
+            pass.graph().add_handle(&counted, pass)
+        }));
         Some(Stream::from_parts(&graph, node))
     }
 }
@@ -127,7 +129,12 @@ impl<T: Element> Stream<T> {
     }
 
     fn build(runtime: Option<RuntimeHandle>) -> Self {
-        Self::first(&Graph::new(runtime), Node::new(Plain(Forward { _element: std::marker::PhantomData })))
+        Self::first(
+            &Graph::new(runtime),
+            Node::new(Plain(Forward {
+                _element: std::marker::PhantomData,
+            })),
+        )
     }
 
     /// The first node of a new graph.
@@ -207,7 +214,14 @@ impl<T: Element> Stream<T> {
             let graph = pass.graph();
             graph.register(downstream.clone(), B::NEEDS_RUNTIME, pass);
             let to: Arc<dyn AnyNode> = downstream.clone();
-            graph.connect(upstream.output(), upstream.core().id(), &to, 0, downstream, pass);
+            graph.connect(
+                upstream.output(),
+                upstream.core().id(),
+                &to,
+                0,
+                downstream,
+                pass,
+            );
         }));
         Stream::from_parts(self.graph(), node)
     }

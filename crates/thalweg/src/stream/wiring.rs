@@ -29,16 +29,14 @@ impl<T: Element> Stream<T> {
         Graph::check_join(self.graph(), downstream.graph())?;
         let to: Arc<dyn AnyNode> = downstream.node().clone();
         let (inlet, takes) = to.clone().inlet();
-        let receiver = inlet
-            .downcast::<Arc<dyn Receive<T>>>()
-            .map_err(|_| {
-                Error::new(Kind::ElementType {
-                    upstream: self.name(),
-                    downstream: downstream.name(),
-                    takes,
-                    sends: std::any::type_name::<T>(),
-                })
-            })?;
+        let receiver = inlet.downcast::<Arc<dyn Receive<T>>>().map_err(|_| {
+            Error::new(Kind::ElementType {
+                upstream: self.name(),
+                downstream: downstream.name(),
+                takes,
+                sends: std::any::type_name::<T>(),
+            })
+        })?;
         self.link(to, downstream.graph(), 0, *receiver);
         Ok(())
     }
@@ -53,14 +51,8 @@ impl<T: Element> Stream<T> {
     ) {
         let from = self.node().clone();
         Graph::join(self.graph(), graph, move |pass| {
-            pass.graph().connect(
-                from.output(),
-                from.core().id(),
-                &to,
-                inlet,
-                receiver,
-                pass,
-            );
+            pass.graph()
+                .connect(from.output(), from.core().id(), &to, inlet, receiver, pass);
         });
     }
 
@@ -72,7 +64,10 @@ impl<T: Element> Stream<T> {
         let (from, to) = (self.id(), downstream.id());
         let graph = self.graph().clone();
         // Inside a pass edges may not change: then it is done right after, and taken to succeed.
-        let done = graph.ask(|pass| pass.is_between().then(|| pass.graph().disconnect(from, to, pass)));
+        let done = graph.ask(|pass| {
+            pass.is_between()
+                .then(|| pass.graph().disconnect(from, to, pass))
+        });
         match done.flatten() {
             Some(true) => Ok(()),
             Some(false) => Err(Error::new(Kind::NotConnected {

@@ -170,7 +170,9 @@ impl<O: Operator> Full<O> {
         f: impl FnOnce(&mut O, &mut Context<'_, O>) -> Flow,
     ) -> Flow {
         let flow = node
-            .run(pass, |body, pass| f(&mut body.0, &mut Context { node, pass }))
+            .run(pass, |body, pass| {
+                f(&mut body.0, &mut Context { node, pass })
+            })
             .unwrap_or(Ok(()));
         if node.is_queued(pass) {
             node.work_off(pass);
@@ -259,12 +261,7 @@ impl<B: Body> Node<B> {
 
     /// Does what the policy says about an element this node's function failed on.
     #[cold]
-    pub(crate) fn fail(
-        &self,
-        element: Option<B::In>,
-        cause: BoxError,
-        pass: &mut Pass,
-    ) -> Flow {
+    pub(crate) fn fail(&self, element: Option<B::In>, cause: BoxError, pass: &mut Pass) -> Flow {
         let attempts = self.desk.get(pass).attempts + 1;
         match self.verdict(element, attempts, cause, pass) {
             super::Verdict::Decided(flow) => flow,

@@ -151,9 +151,7 @@ impl<B: Body> Node<B> {
         let flow = pass.catch(|pass| B::accept(self, x, pass));
         match pass.take_failure() {
             Some(failure) => match failure.panic() {
-                Some(panic) if failure.node_id() == self.id() => {
-                    self.fail(Some(kept), panic, pass)
-                }
+                Some(panic) if failure.node_id() == self.id() => self.fail(Some(kept), panic, pass),
                 _ => pass.raise(failure),
             },
             None => flow,
@@ -349,9 +347,8 @@ impl<B: Body> AnyNode for Node<B> {
         drop(desk);
         let mut held = B::held(self, pass);
         // What a spawned future works on is counted by the operator where it keeps it, too.
-        held.moving = held.moving.max(self.desk.get(pass).spawned)
-            + waiting
-            + self.output.backlog_len(pass);
+        held.moving =
+            held.moving.max(self.desk.get(pass).spawned) + waiting + self.output.backlog_len(pass);
         held
     }
 
