@@ -117,6 +117,12 @@ impl<T: Element> Emitter<T> {
         self.go_on()
     }
 
+    /// Reports that one element could not be made, a line that is no text say: an unhandled
+    /// failure of the source's node. The source goes on.
+    pub fn report(&self, cause: impl Into<BoxError>) {
+        self.stream.report_source_failure(cause.into());
+    }
+
     async fn settle(&self, emit: Emit) -> Result<(), Stop> {
         if let Err(error) = emit.await {
             self.stream.report_unhandled(&error);
