@@ -4,6 +4,10 @@
 pub mod filenames;
 #[cfg(any(feature = "textfile", feature = "reader"))]
 pub mod lines;
+#[cfg(feature = "reader")]
+pub mod reader;
+#[cfg(feature = "reader")]
+pub mod stdin;
 #[cfg(feature = "textfile")]
 pub mod textfile;
 
@@ -11,5 +15,9 @@ pub mod textfile;
 pub use filenames::{Filenames, FilenamesError};
 #[cfg(any(feature = "textfile", feature = "reader"))]
 pub use lines::{LineError, Lines};
+#[cfg(feature = "reader")]
+pub use reader::{Reader, ReaderError};
+#[cfg(feature = "reader")]
+pub use stdin::{Stdin, StdinError};
 #[cfg(feature = "textfile")]
 pub use textfile::{TextFile, TextFileError, TextFileSink};
