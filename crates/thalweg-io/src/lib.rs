@@ -4,6 +4,8 @@
 pub mod filenames;
 #[cfg(any(feature = "textfile", feature = "reader"))]
 pub mod lines;
+#[cfg(feature = "process")]
+pub mod process;
 #[cfg(feature = "reader")]
 pub mod reader;
 #[cfg(feature = "reader")]
@@ -15,6 +17,8 @@ pub mod textfile;
 pub use filenames::{Filenames, FilenamesError};
 #[cfg(any(feature = "textfile", feature = "reader"))]
 pub use lines::{LineError, Lines};
+#[cfg(feature = "process")]
+pub use process::{Process, ProcessError};
 #[cfg(feature = "reader")]
 pub use reader::{Reader, ReaderError};
 #[cfg(feature = "reader")]
