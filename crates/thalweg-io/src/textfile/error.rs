@@ -61,22 +61,27 @@ impl TextFileError {
         }
     }
 
-    pub(crate) fn open(path: &Path, source: io::Error) -> Self {
+    /// Whether there is no such file.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Open { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    pub(super) fn open(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         Self::Open { path, source }
     }
 
-    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
+    pub(super) fn read(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         Self::Read { path, source }
     }
 
-    pub(crate) fn write(path: &Path, source: io::Error) -> Self {
+    pub(super) fn write(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         Self::Write { path, source }
     }
 
-    pub(crate) fn line(path: &Path, source: LineError) -> Self {
+    pub(super) fn line(path: &Path, source: LineError) -> Self {
         let path = path.to_owned();
         Self::Line { path, source }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::TextFileError;
@@ -101,14 +100,14 @@ impl Tail {
     }
 
     fn open_first(&mut self) -> Result<Look<'_>, TextFileError> {
-        let Some(mut content) = open(&self.path)? else {
-            if self.follow {
+        let mut content = match open(&self.path) {
+            Ok(content) => content,
+            Err(error) if self.follow && error.is_missing() => {
                 // A file that appears later is new: it is read whole.
                 self.start = Start::Beginning;
                 return Ok(Look::Nothing);
             }
-            let error = io::Error::from(io::ErrorKind::NotFound);
-            return Err(TextFileError::open(&self.path, error));
+            Err(error) => return Err(error),
         };
         if let Start::AfterLast(ending) = &self.start {
             content
@@ -128,31 +127,32 @@ impl Tail {
         let Some(newest) = self.pending.back().or(self.current.as_ref()) else {
             return Ok(());
         };
-        let is_other = match fs::metadata(&self.path) {
-            Ok(named) => newest.is_other(&named),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        let looked = fs::metadata(&self.path)
+            .and_then(|named| newest.is_other(&named))
+            .map_err(|error| TextFileError::open(&self.path, error))
+            .and_then(|is_other| is_other.then(|| open(&self.path)).transpose());
+        match looked {
+            Ok(successor) => {
+                self.pending.extend(successor);
+                Ok(())
+            }
+            Err(error) if error.is_missing() => Ok(()),
             Err(error) => Err(error),
-        };
-        if is_other.map_err(|error| TextFileError::open(&self.path, error))? {
-            self.pending.extend(open(&self.path)?);
         }
-        Ok(())
     }
 }
 
-/// `None` if there is no such file.
-fn open(path: &Path) -> Result<Option<Content>, TextFileError> {
+fn open(path: &Path) -> Result<Content, TextFileError> {
     let opened = fs::metadata(path).and_then(|metadata| match metadata.is_file() {
         // Only then: opening a pipe that nobody writes to would block.
         true => File::open(path).map(Some),
         false => Ok(None),
     });
     match opened {
-        Ok(Some(file)) => Ok(Some(Content::new(file))),
+        Ok(Some(file)) => Ok(Content::new(file)),
         Ok(None) => Err(TextFileError::NotAFile {
             path: path.to_owned(),
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(TextFileError::open(path, error)),
     }
 }
