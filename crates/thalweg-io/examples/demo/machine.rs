@@ -1,0 +1,399 @@
+//! This machine's own counters: reading them, making sense of them, and summing them up.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::check;
+
+/// So many readings make a window: at ten a second, its first and its last are a second apart.
+pub const WINDOW: usize = 11;
+
+/// The files that the kernel keeps its counters in.
+pub struct Machine {
+    root: PathBuf,
+}
+
+/// What the files said, unread.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub at: Duration,
+    pub stat: String,
+    pub network: String,
+}
+
+/// One reading of all counters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Counters {
+    pub milliseconds: u64,
+    /// Ticks of all processors together: those spent working, and all.
+    pub busy: u64,
+    pub ticks: u64,
+    /// Bytes over all network interfaces but the loopback.
+    pub received: u64,
+    pub sent: u64,
+}
+
+/// Why a sample makes no sense.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SampleError {
+    #[error("/proc/stat has no line `cpu` with eight numbers")]
+    Processor,
+    #[error("/proc/net/dev has no sixteen numbers for {0}")]
+    Network(String),
+}
+
+impl Machine {
+    /// Reads the counters in `/proc`, where Linux has them.
+    pub fn new(root: &Path) -> io::Result<Self> {
+        let machine = Self {
+            root: root.to_owned(),
+        };
+        machine.sample(Duration::ZERO).map_err(|error| {
+            let advice = "give the demo lines of your own instead, with --input PATH, or --input - for standard input";
+            let text = format!("cannot read this machine's counters: {error}; {advice}");
+            io::Error::new(error.kind(), text)
+        })?;
+        Ok(machine)
+    }
+
+    pub fn sample(&self, at: Duration) -> io::Result<Sample> {
+        let read = |name: &str| {
+            let path = self.root.join(name);
+            fs::read_to_string(&path).map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+            })
+        };
+        Ok(Sample {
+            at,
+            stat: read("stat")?,
+            network: read("net/dev")?,
+        })
+    }
+}
+
+impl Sample {
+    /// Cuts it short, as a broken sensor might.
+    pub fn damaged(mut self) -> Self {
+        self.stat = self.stat.chars().take(12).collect();
+        self
+    }
+
+    pub fn parse(&self) -> Result<Counters, SampleError> {
+        let (busy, ticks) = processor(&self.stat)?;
+        let (received, sent) = network(&self.network)?;
+        Ok(Counters {
+            milliseconds: self.at.as_millis().try_into().unwrap_or(u64::MAX),
+            busy,
+            ticks,
+            received,
+            sent,
+        })
+    }
+}
+
+/// Busy ticks and all ticks, from the text of `/proc/stat`.
+fn processor(text: &str) -> Result<(u64, u64), SampleError> {
+    let line = text.lines().find_map(|line| line.strip_prefix("cpu "));
+    let numbers = line.and_then(numbers).ok_or(SampleError::Processor)?;
+    // User, nice, system, idle, waiting for a disk, two kinds of interrupts, stolen. Guests' time
+    // comes after these, and is contained in the first two.
+    let [user, nice, system, idle, waiting, hard, soft, stolen, ..] = numbers[..] else {
+        return Err(SampleError::Processor);
+    };
+    let busy = user + nice + system + hard + soft + stolen;
+    Ok((busy, busy + idle + waiting))
+}
+
+/// Bytes received and sent, from the text of `/proc/net/dev`.
+fn network(text: &str) -> Result<(u64, u64), SampleError> {
+    let mut sum = (0, 0);
+    // Two lines of headings come first.
+    for line in text.lines().skip(2) {
+        let (name, rest) = line.split_once(':').unwrap_or((line, ""));
+        let (name, numbers) = (name.trim(), numbers(rest).unwrap_or_default());
+        let [received, _, _, _, _, _, _, _, sent, ..] = numbers[..] else {
+            return Err(SampleError::Network(name.to_owned()));
+        };
+        if numbers.len() < 16 {
+            return Err(SampleError::Network(name.to_owned()));
+        }
+        if name != "lo" {
+            sum = (sum.0 + received, sum.1 + sent);
+        }
+    }
+    Ok(sum)
+}
+
+fn numbers(text: &str) -> Option<Vec<u64>> {
+    text.split_whitespace()
+        .map(|number| number.parse().ok())
+        .collect()
+}
+
+impl Counters {
+    /// A line for the file that the result can be checked with.
+    pub fn record(&self) -> String {
+        format!(
+            "{},{},{},{},{}",
+            self.milliseconds, self.busy, self.ticks, self.received, self.sent
+        )
+    }
+
+    /// The share of the processors' time that was spent working from `first` to this, in percent.
+    pub fn load_since(&self, first: &Self) -> f64 {
+        ratio(100.0, (first.busy, self.busy), (first.ticks, self.ticks))
+    }
+
+    /// Bytes received and sent per second from `first` to this.
+    pub fn rates_since(&self, first: &Self) -> (f64, f64) {
+        let time = (first.milliseconds, self.milliseconds);
+        (
+            ratio(1000.0, (first.received, self.received), time),
+            ratio(1000.0, (first.sent, self.sent), time),
+        )
+    }
+}
+
+/// What one counter grew by for each step of another. Nothing if that one stood still.
+fn ratio(factor: f64, counted: (u64, u64), per: (u64, u64)) -> f64 {
+    let grown = |(from, to): (u64, u64)| to as f64 - from as f64;
+    match grown(per) {
+        0.0 => 0.0,
+        steps => factor * grown(counted) / steps,
+    }
+}
+
+/// What one window says: percent, and bytes per second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Second {
+    pub load: f64,
+    pub received: f64,
+    pub sent: f64,
+}
+
+impl Second {
+    /// The higher of each.
+    pub fn peak(self, other: Self) -> Self {
+        Self {
+            load: self.load.max(other.load),
+            received: self.received.max(other.received),
+            sent: self.sent.max(other.sent),
+        }
+    }
+}
+
+/// The result: everything that came through the pipeline.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    pub readings: u64,
+    pub first_and_last: Option<(Counters, Counters)>,
+    pub peak: Second,
+}
+
+impl Summary {
+    pub fn add(&mut self, counters: Counters) {
+        self.readings += 1;
+        let first = self.first_and_last.map_or(counters, |(first, _)| first);
+        self.first_and_last = Some((first, counters));
+    }
+
+    /// The command that finds the same from the recorded readings.
+    pub fn check(record: &Path) -> String {
+        format!("{} {}", check::awk("machine.awk"), check::quoted(record))
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, last)) = self.first_and_last else {
+            return Ok(());
+        };
+        let time = (last.milliseconds as f64 - first.milliseconds as f64) / 1000.0;
+        writeln!(f, "readings        {} over {time:.1} s", self.readings)?;
+        writeln!(
+            f,
+            "processor       {:.2} %, at most {:.2} % in a second",
+            last.load_since(&first),
+            self.peak.load
+        )?;
+        writeln!(
+            f,
+            "bytes received  {:.0}, at most {:.1} in a second",
+            last.received as f64 - first.received as f64,
+            self.peak.received
+        )?;
+        writeln!(
+            f,
+            "bytes sent      {:.0}, at most {:.1} in a second",
+            last.sent as f64 - first.sent as f64,
+            self.peak.sent
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const STAT: &str = "cpu  4494 1 1003 250762 339 2 35 16 7 8\n\
+                        cpu0 1960 0 319 126023 24 0 18 6 0 0\n\
+                        intr 12345 0 9\n";
+    const NETWORK: &str = "Inter-|   Receive                                                |  Transmit\n \
+        face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    \
+        lo:    3193      29    0    0    0     0          0         0     3193      29    0    0    0     0       0          0\n  \
+        eth0: 46560051    1867    0    0    0     0          0         0   156255    1411    0    0    0     0       0          0\n \
+        wlan0:1000       1    0    0    0     0          0         0   10    1    0    0    0     0       0          0\n";
+
+    fn sample(stat: &str, network: &str) -> Sample {
+        Sample {
+            at: Duration::from_millis(1500),
+            stat: stat.to_owned(),
+            network: network.to_owned(),
+        }
+    }
+
+    #[test]
+    fn counters_are_read_from_the_kernels_text() {
+        let counters = sample(STAT, NETWORK).parse().unwrap();
+        assert_eq!(
+            counters,
+            Counters {
+                milliseconds: 1500,
+                busy: 4494 + 1 + 1003 + 2 + 35 + 16,
+                ticks: 4494 + 1 + 1003 + 250_762 + 339 + 2 + 35 + 16,
+                received: 46_561_051,
+                sent: 156_265,
+            }
+        );
+        assert_eq!(counters.record(), "1500,5551,256652,46561051,156265");
+    }
+
+    #[test]
+    fn a_damaged_sample_is_an_error() {
+        let sample = sample(STAT, NETWORK).damaged();
+        assert_eq!(sample.parse(), Err(SampleError::Processor));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_an_error_that_says_where() {
+        for stat in [
+            "",
+            "cpu",
+            "cpu  1 2 3 4 5 6 7",
+            "cpu  1 2 3 x 5 6 7 8",
+            "cpu0 1 2 3 4 5 6 7 8",
+        ] {
+            assert_eq!(
+                sample(stat, NETWORK).parse(),
+                Err(SampleError::Processor),
+                "{stat}"
+            );
+        }
+        for line in ["eth0", "eth0:", "eth0: 1 2 3", "eth0: 1 2 3 4 5 6 7 8 9"] {
+            let error = sample(STAT, &format!("\n\n{line}\n")).parse().unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "/proc/net/dev has no sixteen numbers for eth0"
+            );
+        }
+    }
+
+    #[test]
+    fn a_machine_without_interfaces_has_received_nothing() {
+        let counters = sample(STAT, "").parse().unwrap();
+        assert_eq!((counters.received, counters.sent), (0, 0));
+    }
+
+    #[test]
+    fn a_system_without_these_files_gets_advice() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = Machine::new(directory.path())
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("cannot read this machine's counters: "),
+            "{error}"
+        );
+        assert!(error.contains("--input -"), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_machine_can_be_read() {
+        let machine = Machine::new(Path::new("/proc")).unwrap();
+        machine.sample(Duration::ZERO).unwrap().parse().unwrap();
+    }
+
+    /// Counters of a machine with one processor that has `busy` hundredths of a second of work at
+    /// each reading.
+    fn readings(busy: &[u64]) -> Vec<Counters> {
+        let mut sum = 0;
+        let reading = |(at, busy): (usize, &u64)| {
+            sum += busy;
+            Counters {
+                milliseconds: 100 * at as u64 + at as u64 % 3,
+                busy: sum,
+                ticks: 1000 + 10 * at as u64,
+                received: 1_000_000 + sum * sum,
+                sent: 77 * at as u64,
+            }
+        };
+        busy.iter().enumerate().map(reading).collect()
+    }
+
+    fn summary(readings: &[Counters]) -> Summary {
+        let mut summary = Summary::default();
+        for reading in readings {
+            summary.add(*reading);
+        }
+        for window in readings.windows(WINDOW) {
+            let (first, last) = (window[0], window[WINDOW - 1]);
+            let (received, sent) = last.rates_since(&first);
+            let load = last.load_since(&first);
+            summary.peak = summary.peak.peak(Second {
+                load,
+                received,
+                sent,
+            });
+        }
+        summary
+    }
+
+    #[test]
+    fn loads_and_rates_come_from_differences() {
+        let readings = readings(&[0, 5, 5, 0]);
+        assert_eq!(readings[2].load_since(&readings[0]), 50.0);
+        assert_eq!(
+            readings[3].rates_since(&readings[0]),
+            (1000.0 * 100.0 / 300.0, 770.0)
+        );
+        assert_eq!(readings[0].load_since(&readings[0]), 0.0);
+        assert_eq!(readings[0].rates_since(&readings[0]), (0.0, 0.0));
+    }
+
+    #[test]
+    fn the_check_finds_the_same() {
+        for busy in [
+            &[][..],
+            &[3],
+            &[1, 2, 3],
+            &[0, 10, 3, 7, 9, 9, 9, 1, 0, 0, 4, 10, 10, 2, 1, 0, 5],
+        ] {
+            let readings = readings(busy);
+            let directory = tempfile::tempdir().unwrap();
+            let record = directory.path().join("it's a record.csv");
+            let lines: String = readings
+                .iter()
+                .map(|reading| reading.record() + "\n")
+                .collect();
+            fs::write(&record, lines).unwrap();
+            check::assert_prints(&Summary::check(&record), &summary(&readings).to_string());
+        }
+    }
+}

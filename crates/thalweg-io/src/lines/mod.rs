@@ -1,0 +1,261 @@
+//! How bytes become lines: the delimiter, the longest line allowed, and what a line is decoded to.
+//!
+//! Every source of text here, a file, a process, standard input or any reader, takes a [`Lines`].
+
+mod splitter;
+
+use std::fmt;
+use std::str::Utf8Error;
+
+use splitter::{Piece, Splitter};
+
+/// The longest line that is accepted unless [`Lines::max_len`] says otherwise: 1 MiB.
+pub const DEFAULT_MAX_LEN: usize = 1 << 20;
+
+/// How bytes are cut into lines, and what a line is given out as.
+///
+/// [`text`](Lines::text), the default everywhere, gives `String`s and takes anything but UTF-8 for
+/// an error; [`lossy`](Lines::lossy) puts `U+FFFD` in the place of what is not UTF-8;
+/// [`bytes`](Lines::bytes) gives `Vec<u8>` and takes anything.
+///
+/// ```
+/// use thalweg_io::{Lines, TextFile, textfile::Poll};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("records.bin");
+/// std::fs::write(&path, b"one\0two\xff\0")?;
+/// let mut file = TextFile::new(&path).until_end().lines(Lines::bytes().delimiter(b"\0"));
+/// assert_eq!(file.poll()?, Poll::Line(b"one".to_vec()));
+/// assert_eq!(file.poll()?, Poll::Line(b"two\xff".to_vec()));
+/// assert_eq!(file.poll()?, Poll::End);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Lines<T> {
+    /// `None`: a line ending, `\n` or `\r\n`.
+    delimiter: Option<Vec<u8>>,
+    keep_delimiter: bool,
+    max_len: usize,
+    decode: fn(&[u8]) -> Result<T, Utf8Error>,
+}
+
+impl Lines<String> {
+    /// Lines of UTF-8. A line that is not UTF-8 is an error that names the offending byte's place.
+    pub fn text() -> Self {
+        Self::new(|bytes| Ok(std::str::from_utf8(bytes)?.to_owned()))
+    }
+
+    /// Lines of text, with `U+FFFD` in the place of what is not UTF-8.
+    pub fn lossy() -> Self {
+        Self::new(|bytes| Ok(String::from_utf8_lossy(bytes).into_owned()))
+    }
+}
+
+impl Lines<Vec<u8>> {
+    /// Lines of bytes, taken as they are.
+    ///
+    /// With these, a line that is not UTF-8 can be handled like any other failing element: decode
+    /// it in a `try_map`, and give that a policy.
+    pub fn bytes() -> Self {
+        Self::new(|bytes| Ok(bytes.to_owned()))
+    }
+}
+
+impl<T> Lines<T> {
+    fn new(decode: fn(&[u8]) -> Result<T, Utf8Error>) -> Self {
+        Self {
+            delimiter: None,
+            keep_delimiter: false,
+            max_len: DEFAULT_MAX_LEN,
+            decode,
+        }
+    }
+
+    /// Cuts at exactly these bytes.
+    ///
+    /// Unless this is called, lines end with `\n`, and a `\r` before it belongs to the ending, as
+    /// with [`BufRead::lines`](std::io::BufRead::lines). An empty delimiter is reported when
+    /// reading begins.
+    pub fn delimiter(mut self, delimiter: impl AsRef<[u8]>) -> Self {
+        self.delimiter = Some(delimiter.as_ref().to_owned());
+        self
+    }
+
+    /// Whether the delimiter stays at the end of each line, as in streamz. It does not by default.
+    pub fn keep_delimiter(mut self, keep: bool) -> Self {
+        self.keep_delimiter = keep;
+        self
+    }
+
+    /// The longest line accepted, in bytes without its delimiter; [`DEFAULT_MAX_LEN`] by default.
+    ///
+    /// A longer one is a [`LineError::TooLong`], reported as soon as the limit is passed, so that
+    /// input without delimiters can't fill the memory. Reading on continues with the line after it.
+    pub fn max_len(mut self, bytes: usize) -> Self {
+        self.max_len = bytes;
+        self
+    }
+
+    /// What ends a line.
+    pub(crate) fn ending(&self) -> &[u8] {
+        self.delimiter.as_deref().unwrap_or(b"\n")
+    }
+
+    pub(crate) fn buffer(&self) -> Result<LineBuffer<T>, LineError> {
+        if self.ending().is_empty() {
+            return Err(LineError::EmptyDelimiter);
+        }
+        let strip_cr = self.delimiter.is_none();
+        Ok(LineBuffer {
+            splitter: Splitter::new(self.ending(), strip_cr, self.keep_delimiter, self.max_len),
+            decode: self.decode,
+        })
+    }
+}
+
+impl Default for Lines<String> {
+    fn default() -> Self {
+        Self::text()
+    }
+}
+
+impl<T> Clone for Lines<T> {
+    fn clone(&self) -> Self {
+        Self {
+            delimiter: self.delimiter.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<T> fmt::Debug for Lines<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines")
+            .field("delimiter", &self.ending().escape_ascii().to_string())
+            .field("keep_delimiter", &self.keep_delimiter)
+            .field("max_len", &self.max_len)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why bytes could not be given out as a line. Offsets count bytes from the start of the content:
+/// of the file as it is now, or of what the process or reader has given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LineError {
+    /// The line is longer than [`Lines::max_len`]. It is passed over: the next line read is the one
+    /// after it.
+    #[error("the line at byte {offset} is longer than the {limit} bytes allowed")]
+    TooLong {
+        /// Where the line begins.
+        offset: u64,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The line is not UTF-8. It is passed over: the next line read is the one after it.
+    #[error("invalid UTF-8 at byte {offset}, in the line at byte {line}")]
+    NotUtf8 {
+        /// Where the first byte that is not UTF-8 stands.
+        offset: u64,
+        /// Where the line begins.
+        line: u64,
+    },
+    /// The delimiter is empty, so that it would cut nowhere.
+    #[error("the delimiter is empty")]
+    EmptyDelimiter,
+}
+
+/// Bytes in, lines out.
+pub(crate) struct LineBuffer<T> {
+    splitter: Splitter,
+    decode: fn(&[u8]) -> Result<T, Utf8Error>,
+}
+
+impl<T> LineBuffer<T> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.splitter.push(bytes);
+    }
+
+    /// The next complete line, or `None` until more is pushed.
+    pub(crate) fn next(&mut self) -> Option<Result<T, LineError>> {
+        let piece = self.splitter.next()?;
+        Some(piece.and_then(|piece| decode(&piece, self.decode)))
+    }
+
+    /// The content ends here; call it when [`next`](Self::next) has given `None`.
+    pub(crate) fn finish(&mut self) -> Option<Result<T, LineError>> {
+        let piece = self.splitter.finish()?;
+        Some(piece.and_then(|piece| decode(&piece, self.decode)))
+    }
+
+    /// What is pushed from now on begins at `offset` of another content.
+    #[cfg(feature = "textfile")]
+    pub(crate) fn restart(&mut self, offset: u64) {
+        self.splitter.restart(offset);
+    }
+
+    /// Takes out what has been pushed and not been given out.
+    #[cfg(feature = "reader")]
+    pub(crate) fn take_rest(&mut self) -> Vec<u8> {
+        self.splitter.take_rest()
+    }
+}
+
+fn decode<T>(piece: &Piece<'_>, decode: fn(&[u8]) -> Result<T, Utf8Error>) -> Result<T, LineError> {
+    decode(piece.bytes).map_err(|error| LineError::NotUtf8 {
+        offset: piece.offset + error.valid_up_to() as u64,
+        line: piece.offset,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all<T>(lines: &Lines<T>, bytes: &[u8]) -> Vec<Result<T, LineError>> {
+        let mut buffer = lines.buffer().expect("the delimiter is not empty");
+        buffer.push(bytes);
+        let mut out: Vec<_> = std::iter::from_fn(|| buffer.next()).collect();
+        out.extend(buffer.finish());
+        out
+    }
+
+    #[test]
+    fn an_error_names_the_byte_that_is_not_utf8_and_the_next_line_is_whole() {
+        let invalid = LineError::NotUtf8 { offset: 8, line: 5 };
+        assert_eq!(
+            all(&Lines::text(), b"fine\nabc\xffd\nnext\n"),
+            [
+                Ok("fine".to_string()),
+                Err(invalid.clone()),
+                Ok("next".to_string())
+            ]
+        );
+        assert_eq!(
+            invalid.to_string(),
+            "invalid UTF-8 at byte 8, in the line at byte 5"
+        );
+    }
+
+    #[test]
+    fn lossy_text_and_bytes_take_anything() {
+        assert_eq!(
+            all(&Lines::lossy(), b"a\xff\r\n"),
+            [Ok("a\u{fffd}".to_string())]
+        );
+        assert_eq!(all(&Lines::bytes(), b"a\xff\r\n"), [Ok(b"a\xff".to_vec())]);
+    }
+
+    #[test]
+    fn a_delimiter_of_ones_own_is_taken_to_the_letter() {
+        assert_eq!(
+            all(&Lines::text().delimiter("\n"), b"a\r\n"),
+            [Ok("a\r".to_string())]
+        );
+    }
+
+    #[test]
+    fn an_empty_delimiter_is_refused() {
+        let error = Lines::text().delimiter("").buffer().err();
+        assert_eq!(error, Some(LineError::EmptyDelimiter));
+    }
+}

@@ -1,0 +1,60 @@
+//! Chunks cut into lines.
+
+use super::Chunks;
+use crate::LineError;
+use crate::lines::LineBuffer;
+
+/// Lines of what a thread reads, and how it ended.
+pub(crate) struct LineReader<T, E> {
+    chunks: Chunks<E>,
+    lines: LineBuffer<T>,
+    /// How it ended, until the last line has been given out.
+    error: Option<E>,
+}
+
+/// Why there is no line.
+#[derive(Debug)]
+pub(crate) enum Fault<E> {
+    /// The line is not as it should be; others may follow.
+    Line(LineError),
+    /// It has ended, with this.
+    End(E),
+}
+
+impl<T, E: Send + 'static> LineReader<T, E> {
+    pub(crate) fn new(chunks: Chunks<E>, lines: LineBuffer<T>) -> Self {
+        Self {
+            chunks,
+            lines,
+            error: None,
+        }
+    }
+
+    /// Waits for the next line; `None` at the end. Nothing is lost when the future is dropped.
+    pub(crate) async fn next_line(&mut self) -> Result<Option<T>, Fault<E>> {
+        loop {
+            if let Some(line) = self.lines.next() {
+                return line.map(Some).map_err(Fault::Line);
+            }
+            if let Some(error) = self.error.take() {
+                return Err(Fault::End(error));
+            }
+            match self.chunks.next().await {
+                Some(Ok(bytes)) => self.lines.push(&bytes),
+                ended => {
+                    self.error = ended.and_then(Result::err);
+                    match self.lines.finish() {
+                        Some(line) => return line.map(Some).map_err(Fault::Line),
+                        None if self.error.is_none() => return Ok(None),
+                        None => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets go of the lines, and hands on what has not been given out.
+    pub(crate) fn into_rest(mut self) -> (Chunks<E>, Vec<u8>) {
+        (self.chunks, self.lines.take_rest())
+    }
+}

@@ -1,0 +1,180 @@
+//! Lines of anything that implements [`Read`].
+
+mod chunks;
+mod line_reader;
+
+use std::fmt;
+use std::io::{self, Read};
+
+pub(crate) use chunks::Chunks;
+pub(crate) use line_reader::{Fault, LineReader};
+
+use crate::{LineError, Lines};
+
+/// Anything that can be read as a source of lines, until it ends.
+///
+/// It is read on a thread of its own, ahead of what the pipeline takes by at most 320 KiB; after
+/// that the thread waits. The thread lives until the reader ends, or, when the source is dropped,
+/// until its read at that time returns.
+///
+/// ```
+/// use thalweg_io::Reader;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> { pollster::block_on(async {
+/// let mut reader = Reader::new("20.5\n20.7".as_bytes());
+/// assert_eq!(reader.next_line().await?, Some("20.5".to_string()));
+/// assert_eq!(reader.next_line().await?, Some("20.7".to_string()));
+/// assert_eq!(reader.next_line().await?, None);
+/// # Ok(()) }) }
+/// ```
+pub struct Reader<T = String> {
+    lines: Lines<T>,
+    state: State<T>,
+}
+
+enum State<T> {
+    Unread(Box<dyn Read + Send>),
+    Reading(Box<LineReader<T, io::Error>>),
+    Ended,
+}
+
+impl Reader<String> {
+    /// Reads `source`. No thread is started before the first line is asked for.
+    pub fn new(source: impl Read + Send + 'static) -> Self {
+        Self {
+            lines: Lines::text(),
+            state: State::Unread(Box::new(source)),
+        }
+    }
+
+    /// How the text is cut into lines, and what they are given out as.
+    pub fn lines<U>(self, lines: Lines<U>) -> Reader<U> {
+        let state = match self.state {
+            State::Unread(source) => State::Unread(source),
+            State::Reading(_) | State::Ended => State::Ended,
+        };
+        Reader { lines, state }
+    }
+}
+
+impl<T> Reader<T> {
+    /// Waits for the next line; `None` at the end. Nothing is lost when the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReaderError`]. After [`ReaderError::Line`] reading goes on with the next line, after
+    /// any other it has ended.
+    pub async fn next_line(&mut self) -> Result<Option<T>, ReaderError> {
+        if let State::Unread(_) = self.state {
+            self.start()?;
+        }
+        let State::Reading(reader) = &mut self.state else {
+            return Ok(None);
+        };
+        Ok(reader.next_line().await?)
+    }
+
+    fn start(&mut self) -> Result<(), ReaderError> {
+        let lines = self.lines.buffer()?;
+        if let State::Unread(source) = std::mem::replace(&mut self.state, State::Ended) {
+            let chunks = Chunks::read("thalweg reader", source, |end| end)?;
+            self.state = State::Reading(Box::new(LineReader::new(chunks, lines)));
+        }
+        Ok(())
+    }
+}
+
+impl<T> fmt::Debug for Reader<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("lines", &self.lines)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why lines could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReaderError {
+    /// Reading failed.
+    #[error("cannot read: {0}")]
+    Read(#[from] io::Error),
+    /// What was read is not a line as [`Lines`] describes them.
+    #[error(transparent)]
+    Line(#[from] LineError),
+}
+
+impl From<Fault<io::Error>> for ReaderError {
+    fn from(fault: Fault<io::Error>) -> Self {
+        match fault {
+            Fault::Line(error) => Self::Line(error),
+            Fault::End(error) => Self::Read(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use pollster::block_on;
+
+    use super::*;
+
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the cable is cut"))
+        }
+    }
+
+    fn next<T>(reader: &mut Reader<T>) -> Result<Option<T>, String> {
+        block_on(reader.next_line()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_came_before_an_error_is_given_out_before_it() {
+        let mut reader = Reader::new("one\ntwo".as_bytes().chain(Broken));
+        assert_eq!(next(&mut reader), Ok(Some("one".to_string())));
+        assert_eq!(next(&mut reader), Ok(Some("two".to_string())));
+        assert_eq!(
+            next(&mut reader),
+            Err("cannot read: the cable is cut".to_string())
+        );
+        assert_eq!(next(&mut reader), Ok(None));
+    }
+
+    #[test]
+    fn after_a_line_that_is_at_fault_reading_goes_on() {
+        let mut reader = Reader::new(&b"a\xff\nb\n"[..]);
+        let error = "invalid UTF-8 at byte 1, in the line at byte 0";
+        assert_eq!(next(&mut reader), Err(error.to_string()));
+        assert_eq!(next(&mut reader), Ok(Some("b".to_string())));
+        assert_eq!(next(&mut reader), Ok(None));
+    }
+
+    #[test]
+    fn lines_may_be_bytes_with_a_delimiter_of_their_own() {
+        let mut reader = Reader::new(&b"a\xff;b"[..]).lines(Lines::bytes().delimiter(";"));
+        assert_eq!(next(&mut reader), Ok(Some(b"a\xff".to_vec())));
+        assert_eq!(next(&mut reader), Ok(Some(b"b".to_vec())));
+        assert_eq!(next(&mut reader), Ok(None));
+    }
+
+    #[test]
+    fn an_empty_delimiter_is_an_error() {
+        let mut reader = Reader::new("a".as_bytes()).lines(Lines::text().delimiter(""));
+        assert_eq!(next(&mut reader), Err("the delimiter is empty".to_string()));
+    }
+
+    #[test]
+    fn more_than_the_queue_holds_arrives_whole() {
+        let text: String = (0..200_000).map(|line| format!("line {line}\n")).collect();
+        let mut reader = Reader::new(io::Cursor::new(text));
+        for line in 0..200_000 {
+            assert_eq!(next(&mut reader), Ok(Some(format!("line {line}"))));
+        }
+        assert_eq!(next(&mut reader), Ok(None));
+    }
+}

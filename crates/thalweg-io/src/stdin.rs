@@ -1,0 +1,202 @@
+//! Lines of standard input.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::reader::{Chunks, Fault, LineReader};
+use crate::{LineError, Lines};
+
+/// Standard input as a source of lines, until it ends.
+///
+/// Standard input belongs to the whole program, so only one `Stdin` at a time can read it; the next
+/// one goes on where the last one was dropped. It is read ahead, as with a
+/// [`Reader`](crate::Reader): whoever else reads the program's standard input may miss some of it.
+///
+/// ```no_run
+/// use thalweg_io::Stdin;
+///
+/// # pollster::block_on(async {
+/// let mut stdin = Stdin::new();
+/// while let Some(line) = stdin.next_line().await? {
+///     println!("{line}");
+/// }
+/// # Ok::<(), thalweg_io::StdinError>(()) });
+/// ```
+pub struct Stdin<T = String> {
+    lines: Lines<T>,
+    input: &'static Input,
+    reading: Option<LineReader<T, io::Error>>,
+}
+
+static STANDARD_INPUT: Input = Input {
+    open: || Box::new(io::stdin()),
+    turn: Mutex::new(Turn::Unread),
+};
+
+/// What the program has only one of.
+struct Input {
+    open: fn() -> Box<dyn Read + Send>,
+    turn: Mutex<Turn>,
+}
+
+enum Turn {
+    Unread,
+    Taken,
+    /// Nobody reads it; these bytes come first.
+    Left(Chunks<io::Error>, Vec<u8>),
+}
+
+impl Input {
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stdin<String> {
+    /// Reads standard input. Nothing is read before the first line is asked for.
+    pub fn new() -> Self {
+        Self::of(&STANDARD_INPUT, Lines::text())
+    }
+}
+
+impl Default for Stdin<String> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Stdin<T> {
+    fn of(input: &'static Input, lines: Lines<T>) -> Self {
+        Self {
+            lines,
+            input,
+            reading: None,
+        }
+    }
+
+    /// How the text is cut into lines, and what they are given out as.
+    pub fn lines<U>(self, lines: Lines<U>) -> Stdin<U> {
+        Stdin::of(self.input, lines)
+    }
+
+    /// Waits for the next line; `None` at the end. Nothing is lost when the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// See [`StdinError`]. After [`StdinError::Line`] reading goes on with the next line.
+    pub async fn next_line(&mut self) -> Result<Option<T>, StdinError> {
+        let reading = match &mut self.reading {
+            Some(reading) => reading,
+            none => {
+                let mut lines = self.lines.buffer()?;
+                let mut turn = self.input.turn();
+                let chunks = match std::mem::replace(&mut *turn, Turn::Taken) {
+                    Turn::Taken => return Err(StdinError::Taken),
+                    Turn::Left(chunks, rest) => {
+                        lines.push(&rest);
+                        chunks
+                    }
+                    Turn::Unread => {
+                        let read = Chunks::read("thalweg stdin", (self.input.open)(), |end| end);
+                        read.inspect_err(|_| *turn = Turn::Unread)?
+                    }
+                };
+                none.insert(LineReader::new(chunks, lines))
+            }
+        };
+        reading.next_line().await.map_err(|fault| match fault {
+            Fault::Line(error) => StdinError::Line(error),
+            Fault::End(error) => StdinError::Read(error),
+        })
+    }
+}
+
+impl<T> Drop for Stdin<T> {
+    fn drop(&mut self) {
+        if let Some(reading) = self.reading.take() {
+            let (chunks, rest) = reading.into_rest();
+            *self.input.turn() = Turn::Left(chunks, rest);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Stdin<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stdin")
+            .field("lines", &self.lines)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why standard input could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StdinError {
+    /// Another [`Stdin`] is reading it.
+    #[error("standard input is being read already; drop the source that reads it first")]
+    Taken,
+    /// Reading failed.
+    #[error("cannot read standard input: {0}")]
+    Read(#[from] io::Error),
+    /// What was read is not a line as [`Lines`] describes them.
+    #[error("standard input: {0}")]
+    Line(#[from] LineError),
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use pollster::block_on;
+
+    use super::*;
+
+    fn input(open: fn() -> Box<dyn Read + Send>) -> &'static Input {
+        Box::leak(Box::new(Input {
+            open,
+            turn: Mutex::new(Turn::Unread),
+        }))
+    }
+
+    #[test]
+    fn the_next_one_goes_on_where_the_last_one_was_dropped() {
+        let input = input(|| Box::new("one\ntwo\nthree;four".as_bytes()));
+        let mut first = Stdin::of(input, Lines::text());
+        assert_eq!(
+            block_on(first.next_line()).unwrap(),
+            Some("one".to_string())
+        );
+        drop(first);
+        let mut second = Stdin::of(input, Lines::text().delimiter(";"));
+        assert_eq!(
+            block_on(second.next_line()).unwrap(),
+            Some("two\nthree".to_string())
+        );
+        drop(second);
+        let mut third = Stdin::of(input, Lines::bytes());
+        assert_eq!(block_on(third.next_line()).unwrap(), Some(b"four".to_vec()));
+        assert_eq!(block_on(third.next_line()).unwrap(), None);
+    }
+
+    #[test]
+    fn two_at_a_time_are_refused() {
+        let input = input(|| Box::new("one\ntwo\n".as_bytes()));
+        let mut first = Stdin::of(input, Lines::text());
+        let mut second = Stdin::of(input, Lines::text());
+        assert_eq!(
+            block_on(first.next_line()).unwrap(),
+            Some("one".to_string())
+        );
+        assert!(matches!(
+            block_on(second.next_line()),
+            Err(StdinError::Taken)
+        ));
+        assert_eq!(
+            block_on(first.next_line()).unwrap(),
+            Some("two".to_string())
+        );
+        drop(first);
+        assert_eq!(block_on(second.next_line()).unwrap(), None);
+    }
+}

@@ -1,0 +1,217 @@
+//! Text files: as a source, what is in one and what is added to it; as a sink, a line for each
+//! element.
+
+mod content;
+mod error;
+mod sink;
+mod tail;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use error::TextFileError;
+pub use sink::TextFileSink;
+use tail::{CHUNK, Look, Start, Tail};
+
+use crate::Lines;
+use crate::lines::LineBuffer;
+
+/// A text file as a source of lines: first those in it, then those that are added, without end.
+///
+/// The name is streamz's `from_textfile`; unlike there, lines come without their `\n` unless
+/// [`Lines::keep_delimiter`] asks for it.
+///
+/// # What happens when the file …
+///
+/// - **does not exist**: it is waited for. With [`until_end`](Self::until_end) that is an error.
+/// - **ends without a line ending**: the last line is held back until its ending comes.
+///   With `until_end` it is given out at the end.
+/// - **is renamed or removed**: it is read on, until another file has its name.
+/// - **is replaced** (a log is rotated): the old file is read to its end first, and given one more
+///   `poll_interval` for writers that still hold it; then the new one is read from its first byte.
+///   What stands at the old one's end without a line ending is a line. A file that both takes the
+///   name and loses it between two looks is not seen: keep `poll_interval` below the time between
+///   rotations.
+/// - **is truncated**: it is read again from its first byte, and what had been read of its last
+///   line is a line. That is noticed, too, if the file has grown past the old place by the next
+///   look, unless the 64 bytes before that place are the same as before.
+/// - **can't be read**: that is an error which names it.
+///
+/// Every complete line is given out once, in order. A file is told from another by device and inode
+/// on Unix; elsewhere one that is shorter than the one being read is taken for another.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+/// use thalweg_io::{TextFile, textfile::Poll};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("readings.csv");
+/// let mut writer = std::fs::File::create(&path)?;
+/// writer.write_all(b"20.5\n20.7\n20")?;
+///
+/// let mut file = TextFile::new(&path);
+/// assert_eq!(file.poll()?, Poll::Line("20.5".to_string()));
+/// assert_eq!(file.poll()?, Poll::Line("20.7".to_string()));
+/// assert_eq!(file.poll()?, Poll::Idle);
+///
+/// writer.write_all(b".9\n")?;
+/// assert_eq!(file.poll()?, Poll::Line("20.9".to_string()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct TextFile<T = String> {
+    path: PathBuf,
+    lines: Lines<T>,
+    follow: bool,
+    from_end: bool,
+    poll_interval: Duration,
+    chunk: usize,
+    reading: Option<Reading<T>>,
+}
+
+/// What a look at a [`TextFile`] has brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Poll<T> {
+    /// A line.
+    Line(T),
+    /// Nothing new: look again after the [`poll_interval`](TextFile::poll_interval).
+    Idle,
+    /// The file has been read to its end, and is not followed.
+    End,
+}
+
+struct Reading<T> {
+    tail: Tail,
+    lines: LineBuffer<T>,
+    ended: bool,
+}
+
+impl TextFile<String> {
+    /// Follows the file of this name from its first line on. Nothing is opened before the first
+    /// look.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        Self {
+            path: path.as_ref().to_owned(),
+            lines: Lines::text(),
+            follow: true,
+            from_end: false,
+            poll_interval: Duration::from_millis(100),
+            chunk: CHUNK,
+            reading: None,
+        }
+    }
+}
+
+impl<T> TextFile<T> {
+    /// How the text is cut into lines, and what they are given out as. Reading begins anew.
+    pub fn lines<U>(self, lines: Lines<U>) -> TextFile<U> {
+        TextFile {
+            path: self.path,
+            lines,
+            follow: self.follow,
+            from_end: self.from_end,
+            poll_interval: self.poll_interval,
+            chunk: self.chunk,
+            reading: None,
+        }
+    }
+
+    /// Ends with the file's end instead of following it.
+    pub fn until_end(mut self) -> Self {
+        self.follow = false;
+        self
+    }
+
+    /// Skips the lines that are in the file when reading begins. A last line without its ending is
+    /// not skipped, so that the first line given out is a whole one.
+    pub fn from_end(mut self) -> Self {
+        self.from_end = true;
+        self
+    }
+
+    /// The time from one look to the next when there was nothing new; 100 ms by default.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.poll_interval = interval;
+        self
+    }
+
+    /// The next line, without waiting for one. This is how a pipeline reads the file; it needs none
+    /// itself.
+    ///
+    /// Reads at most 64 KiB at a time, on the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// See [`TextFileError`]. After one, looking again goes on where it can: with the next line if
+    /// a line was at fault, with another try at the file otherwise.
+    pub fn poll(&mut self) -> Result<Poll<T>, TextFileError> {
+        let Reading { tail, lines, ended } = match &mut self.reading {
+            Some(reading) => reading,
+            none => {
+                let buffer = self.lines.buffer();
+                let lines = buffer.map_err(|error| TextFileError::line(&self.path, error))?;
+                let start = match self.from_end {
+                    true => Start::AfterLast(self.lines.ending().to_owned()),
+                    false => Start::Beginning,
+                };
+                let tail = Tail::new(self.path.clone(), self.follow, start, self.chunk);
+                none.insert(Reading {
+                    tail,
+                    lines,
+                    ended: false,
+                })
+            }
+        };
+        loop {
+            let mut line = lines.next();
+            if line.is_none() {
+                if *ended {
+                    return Ok(Poll::End);
+                }
+                match tail.look()? {
+                    Look::Bytes(bytes) => {
+                        lines.push(bytes);
+                        continue;
+                    }
+                    Look::OtherContent(offset) => {
+                        line = lines.finish();
+                        lines.restart(offset);
+                    }
+                    Look::Nothing => return Ok(Poll::Idle),
+                    Look::End => {
+                        *ended = true;
+                        line = lines.finish();
+                    }
+                }
+            }
+            match line {
+                Some(Ok(line)) => return Ok(Poll::Line(line)),
+                Some(Err(error)) => return Err(TextFileError::line(&self.path, error)),
+                None => {}
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for TextFile<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextFile")
+            .field("path", &self.path)
+            .field("lines", &self.lines)
+            .field("follow", &self.follow)
+            .field("from_end", &self.from_end)
+            .field("poll_interval", &self.poll_interval)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<P: AsRef<Path>> From<P> for TextFile<String> {
+    fn from(path: P) -> Self {
+        Self::new(path)
+    }
+}

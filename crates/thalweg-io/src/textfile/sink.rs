@@ -1,0 +1,317 @@
+//! Lines into a text file.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::TextFileError;
+
+/// What is gathered before the file is written to.
+const CAPACITY: usize = 64 * 1024;
+
+/// A text file as a sink: each element becomes a line at its end.
+///
+/// Lines are gathered and written 64 KiB at a time, and when [`flush`](Self::flush) or
+/// [`close`](Self::close) is called, as a pipeline does when it is drained. With
+/// [`flush_each`](Self::flush_each) every line is in the file when `write` returns.
+///
+/// The name and its `end` are streamz's `sink_to_textfile`.
+///
+/// ```
+/// use thalweg_io::TextFileSink;
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("means.csv");
+/// let mut sink = TextFileSink::append(&path)?;
+/// sink.write("20.5")?;
+/// sink.write("20.7")?;
+/// sink.close()?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "20.5\n20.7\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct TextFileSink {
+    path: PathBuf,
+    file: Box<dyn Write + Send>,
+    end: Vec<u8>,
+    flush_each: bool,
+    buffer: Vec<u8>,
+}
+
+impl TextFileSink {
+    /// Adds to the file, which is created if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`TextFileError::Open`] if that is not possible.
+    pub fn append(path: impl AsRef<Path>) -> Result<Self, TextFileError> {
+        Self::open(path.as_ref(), OpenOptions::new().append(true))
+    }
+
+    /// Empties the file first, if it exists.
+    ///
+    /// # Errors
+    ///
+    /// [`TextFileError::Open`] if that is not possible.
+    pub fn truncate(path: impl AsRef<Path>) -> Result<Self, TextFileError> {
+        Self::open(path.as_ref(), OpenOptions::new().write(true).truncate(true))
+    }
+
+    fn open(path: &Path, options: &mut OpenOptions) -> Result<Self, TextFileError> {
+        let file: File = options
+            .create(true)
+            .open(path)
+            .map_err(|error| TextFileError::open(path, error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file: Box::new(file),
+            end: b"\n".to_vec(),
+            flush_each: false,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// What is written after each element; `"\n"` by default.
+    pub fn end(mut self, end: impl AsRef<[u8]>) -> Self {
+        self.end = end.as_ref().to_owned();
+        self
+    }
+
+    /// Whether each line is handed to the operating system at once: slower, but then an element
+    /// whose `write` has returned outlives the program. It is not by default.
+    pub fn flush_each(mut self, flush_each: bool) -> Self {
+        self.flush_each = flush_each;
+        self
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    ///
+    /// [`TextFileError::Write`] if the file can't be written to. The lines before this one are
+    /// kept, and tried again by the next call; this one is not, so that writing it again does not
+    /// write it twice. (The exception: a disk that fills up in the middle of this very line, with
+    /// `flush_each`. What is left of it is kept then, and a line written again is in the file
+    /// twice.)
+    pub fn write(&mut self, line: impl AsRef<[u8]>) -> Result<(), TextFileError> {
+        let line = line.as_ref();
+        let length = line.len() + self.end.len();
+        if self.buffer.len() + length > CAPACITY {
+            self.flush()?;
+        }
+        self.buffer.extend_from_slice(line);
+        self.buffer.extend_from_slice(&self.end);
+        if !self.flush_each {
+            return Ok(());
+        }
+        let flushed = self.flush();
+        if flushed.is_err() && self.buffer.len() >= length {
+            self.buffer.truncate(self.buffer.len() - length);
+        }
+        flushed
+    }
+
+    /// Hands what was gathered to the operating system. (It is not synchronised to the disk.)
+    ///
+    /// # Errors
+    ///
+    /// [`TextFileError::Write`] if the file can't be written to. What could not be written is kept.
+    pub fn flush(&mut self) -> Result<(), TextFileError> {
+        let mut written = 0;
+        let result = loop {
+            let rest = &self.buffer[written..];
+            if rest.is_empty() {
+                break self.file.flush();
+            }
+            match self.file.write(rest) {
+                Ok(0) => break Err(std::io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        self.buffer.drain(..written);
+        result.map_err(|error| TextFileError::write(&self.path, error))
+    }
+
+    /// Flushes and closes the file. Dropping the sink does so too, but can't report an error.
+    ///
+    /// # Errors
+    ///
+    /// As with [`flush`](Self::flush).
+    pub fn close(mut self) -> Result<(), TextFileError> {
+        self.flush()
+    }
+}
+
+impl Drop for TextFileSink {
+    fn drop(&mut self) {
+        // Nobody is left to be told of an error; `close` is there for that.
+        let _ = self.flush();
+    }
+}
+
+impl fmt::Debug for TextFileSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextFileSink")
+            .field("path", &self.path)
+            .field("buffered", &self.buffer.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::fs;
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A disk with so many bytes of room.
+    struct Disk {
+        room: Arc<Mutex<usize>>,
+        content: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut room = self.room.lock().unwrap();
+            let count = bytes.len().min(*room);
+            if count == 0 && !bytes.is_empty() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            *room -= count;
+            self.content
+                .lock()
+                .unwrap()
+                .extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    type Shared<T> = Arc<Mutex<T>>;
+
+    fn sink_with_room(room: usize) -> (TextFileSink, Shared<usize>, Shared<Vec<u8>>) {
+        let room = Arc::new(Mutex::new(room));
+        let content = Arc::new(Mutex::new(Vec::new()));
+        let sink = TextFileSink {
+            path: "full.txt".into(),
+            file: Box::new(Disk {
+                room: Arc::clone(&room),
+                content: Arc::clone(&content),
+            }),
+            end: b"\n".to_vec(),
+            flush_each: false,
+            buffer: Vec::new(),
+        };
+        (sink, room, content)
+    }
+
+    #[test]
+    fn appending_keeps_what_is_there_and_truncating_does_not() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("out.txt");
+        type Open = fn(&Path) -> Result<TextFileSink, TextFileError>;
+        let steps: [(Open, &str); 3] = [
+            (|path| TextFileSink::append(path), "a;"),
+            (|path| TextFileSink::append(path), "a;a;"),
+            (|path| TextFileSink::truncate(path), "a;"),
+        ];
+        for (open, expected) in steps {
+            let sink = open(&path);
+            let mut sink = sink.unwrap().end(";");
+            sink.write("a").unwrap();
+            sink.close().unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_sink_that_is_dropped_has_written_everything() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("out.txt");
+        TextFileSink::append(&path).unwrap().write([0xff]).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"\xff\n");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_an_error_that_names_it() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("no/such/directory.txt");
+        let error = TextFileSink::append(&path).unwrap_err();
+        assert!(matches!(error, TextFileError::Open { .. }));
+        assert_eq!(error.path(), path);
+    }
+
+    #[test]
+    fn lines_are_gathered_unless_each_is_to_be_flushed() {
+        let (mut sink, _, content) = sink_with_room(usize::MAX);
+        sink.write("a").unwrap();
+        assert!(content.lock().unwrap().is_empty());
+        let mut sink = sink.flush_each(true);
+        sink.write("b").unwrap();
+        assert_eq!(*content.lock().unwrap(), b"a\nb\n");
+    }
+
+    #[test]
+    fn no_more_than_the_capacity_is_gathered() {
+        let (mut sink, _, content) = sink_with_room(usize::MAX);
+        let line = "x".repeat(999);
+        for _ in 0..1000 {
+            sink.write(&line).unwrap();
+            assert!(sink.buffer.len() <= CAPACITY);
+        }
+        sink.close().unwrap();
+        assert_eq!(content.lock().unwrap().len(), 1_000_000);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_and_writing_again_neither_loses_nor_repeats() {
+        for flush_each in [false, true] {
+            let (sink, room, content) = sink_with_room(300_000);
+            let mut sink = sink.flush_each(flush_each);
+            let line = "x".repeat(999);
+            let mut failures = 0;
+            for _ in 0..600 {
+                while let Err(error) = sink.write(&line) {
+                    assert!(error.to_string().starts_with("cannot write to full.txt: "));
+                    failures += 1;
+                    *room.lock().unwrap() += 100_000;
+                }
+            }
+            sink.close().unwrap();
+            assert!(failures > 0);
+            assert_eq!(content.lock().unwrap().len(), 600_000);
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_half_written_is_finished_first() {
+        let (sink, room, content) = sink_with_room(6);
+        let mut sink = sink.flush_each(true);
+        sink.write("one").unwrap();
+        assert!(sink.write("two").is_err());
+        *room.lock().unwrap() = 100;
+        sink.write("two").unwrap();
+        assert_eq!(*content.lock().unwrap(), b"one\ntwo\ntwo\n");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn closing_reports_what_could_not_be_written() {
+        let mut sink = TextFileSink::append("/dev/full").unwrap();
+        sink.write("lost").unwrap();
+        let error = sink.close().unwrap_err();
+        assert!(matches!(error, TextFileError::Write { .. }));
+        assert_eq!(error.path(), Path::new("/dev/full"));
+    }
+}
