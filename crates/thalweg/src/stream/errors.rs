@@ -110,10 +110,12 @@ impl<T: Element> Stream<T> {
     }
 
     pub(crate) fn report_source_failure(&self, cause: BoxError) {
-        let core = self.node().core();
-        core.count_failed();
-        let failure = core.failure(self.node().sent(), None, cause);
-        self.graph().root().post_unhandled(failure);
+        let node = self.node().clone();
+        self.graph().post(Box::new(move |pass| {
+            node.core().count_failed();
+            let failure = node.core().failure(node.sent(pass) + 1, None, cause);
+            pass.graph().unhandled(failure, pass);
+        }));
     }
 }
 
