@@ -25,9 +25,7 @@ pub use self::completion::Emit;
 pub use self::drain::Drain;
 pub(crate) use self::emit::Origin;
 use self::monitor::{Entry, Monitor};
-pub(crate) use self::node::{
-    AnyNode, Body, Core, Full, Node, NodeId, Plain, Produce, Verdict, caught,
-};
+pub(crate) use self::node::{AnyNode, Body, Core, Full, Node, NodeId, Plain, Produce, caught};
 pub(crate) use self::pass::Pass;
 pub use self::pass::{Delivery, Lease};
 use self::state::{Handler, Phase, State};

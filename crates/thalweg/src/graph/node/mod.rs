@@ -6,17 +6,19 @@ mod desk;
 
 use std::any::Any;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
+
+use futures_util::FutureExt;
 
 pub(crate) use self::body::{Body, Full, Plain, caught};
 pub(crate) use self::core::{Core, NodeId};
 use self::desk::Desk;
-pub(crate) use self::desk::Verdict;
 use super::cell::{Link, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
 use super::output::{Edge, Output, receive_each};
 use super::pass::Pass;
-use crate::failure::{BoxError, Failure};
+use crate::failure::{BoxError, Failure, panic_error};
 use crate::operator::{Element, Flow};
 use crate::policy::OnError;
 
@@ -181,6 +183,16 @@ impl<B: Body> Node<B> {
         self.cell.gate(pass) & gate::QUEUED != 0
     }
 
+    /// The how-manieth element the current one is.
+    pub(crate) fn ordinal(&self, pass: &Pass) -> u64 {
+        self.cell.counted(pass)
+    }
+
+    /// Whether the policy wants failed elements back.
+    pub(crate) fn is_guarded(&self, pass: &Pass) -> bool {
+        self.cell.gate(pass) & gate::GUARDED != 0
+    }
+
     /// Runs a future; its result comes back as an event.
     pub(crate) fn spawn(
         &self,
@@ -192,11 +204,11 @@ impl<B: Body> Node<B> {
             return;
         };
         self.desk.get(pass).spawned += 1;
-        let future = body::caught(future);
-        let task = async move {
-            let event = future.await;
+        // Not an async block: it would make room for the future twice.
+        let task = AssertUnwindSafe(future).catch_unwind().map(move |event| {
+            let event = event.map_err(|payload| panic_error(&*payload));
             graph.post(Box::new(move |pass| me.arrived(key, event, pass)));
-        };
+        });
         pass.graph().spawn(Box::pin(task));
     }
 
