@@ -83,7 +83,17 @@ impl<Op: Operator> Context<'_, Op> {
 
     /// Has the runtime run a future; its result comes back to [`Operator::event`] with `key`.
     pub fn spawn(&mut self, key: u64, future: impl Future<Output = Op::Event> + Send + 'static) {
-        self.node.spawn(key, future, self.pass);
+        self.node.spawn(key, future, |event| event, self.pass);
+    }
+
+    /// The same with a future whose result `event` turns into one.
+    pub(crate) fn spawn_map<F: Future + Send + 'static>(
+        &mut self,
+        key: u64,
+        future: F,
+        event: impl FnOnce(F::Output) -> Op::Event + Send + 'static,
+    ) {
+        self.node.spawn(key, future, event, self.pass);
     }
 
     /// The same after a pause.

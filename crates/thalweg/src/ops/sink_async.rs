@@ -1,9 +1,6 @@
-use std::convert::Infallible;
 use std::future::Future;
 
-use futures_util::FutureExt;
-
-use super::parts::{Calls, Came};
+use super::parts::{Calls, Came, Sure};
 use crate::failure::BoxError;
 use crate::operator::function_name;
 use crate::{Context, Element, Flow, Never, Operator, Sink, Stream};
@@ -124,7 +121,7 @@ impl<T: Element> Stream<T> {
         F: FnMut(T) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let mut sink = SinkAsync::new(move |x| f(x).map(Ok::<_, Infallible>));
+        let mut sink = SinkAsync::new(move |x| Sure::new(f(x)));
         sink.calls.keep_on_demand();
         sink.label = function_name::<F>();
         Sink::new(self.apply(sink))

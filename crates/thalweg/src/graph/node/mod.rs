@@ -3,22 +3,21 @@
 mod body;
 mod core;
 mod desk;
+mod errand;
 
 use std::any::Any;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
-
-use futures_util::FutureExt;
 
 pub(crate) use self::body::{Body, Full, Plain, caught};
 pub(crate) use self::core::{Core, NodeId};
 use self::desk::Desk;
+use self::errand::Errand;
 use super::cell::{Link, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
 use super::output::{Edge, Output, receive_each};
 use super::pass::Pass;
-use crate::failure::{BoxError, Failure, panic_error};
+use crate::failure::{BoxError, Failure};
 use crate::operator::{Element, Flow};
 use crate::policy::OnError;
 
@@ -193,23 +192,23 @@ impl<B: Body> Node<B> {
         self.cell.gate(pass) & gate::GUARDED != 0
     }
 
-    /// Runs a future; its result comes back as an event.
-    pub(crate) fn spawn(
+    /// Runs a future; what `event` makes of its result comes back as an event.
+    pub(crate) fn spawn<F: Future + Send + 'static>(
         &self,
         key: u64,
-        future: impl Future<Output = B::Event> + Send + 'static,
+        future: F,
+        event: impl FnOnce(F::Output) -> B::Event + Send + 'static,
         pass: &mut Pass,
     ) {
         let (Some(graph), Some(me)) = (pass.strong_graph(), self.me.upgrade()) else {
             return;
         };
         self.desk.get(pass).spawned += 1;
-        // Not an async block: it would make room for the future twice.
-        let task = AssertUnwindSafe(future).catch_unwind().map(move |event| {
-            let event = event.map_err(|payload| panic_error(&*payload));
+        let errand = Errand::new(future, move |result: Result<F::Output, BoxError>| {
+            let event = result.map(event);
             graph.post(Box::new(move |pass| me.arrived(key, event, pass)));
         });
-        pass.graph().spawn(Box::pin(task));
+        pass.graph().spawn(Box::pin(errand));
     }
 
     fn arrived(&self, key: u64, event: Result<B::Event, BoxError>, pass: &mut Pass) {

@@ -2,12 +2,9 @@
 mod tests;
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::future::Future;
 
-use futures_util::FutureExt;
-
-use super::parts::{Calls, Came, at_least_one};
+use super::parts::{Calls, Came, Sure, at_least_one};
 use crate::failure::{BoxError, BuildError};
 use crate::operator::function_name;
 use crate::{Context, Delivery, Element, Flow, Lease, Operator, Stream};
@@ -239,7 +236,7 @@ impl<T: Element> Stream<T> {
         F: FnMut(T) -> Fut + Send + 'static,
         Fut: Future<Output = U> + Send + 'static,
     {
-        let f = move |x| f(x).map(Ok::<_, Infallible>);
+        let f = move |x| Sure::new(f(x));
         self.apply(MapAsync::ordered(parallelism, f).map(MapAsync::infallible::<F>))
     }
 
@@ -303,7 +300,7 @@ impl<T: Element> Stream<T> {
         F: FnMut(T) -> Fut + Send + 'static,
         Fut: Future<Output = U> + Send + 'static,
     {
-        let f = move |x| f(x).map(Ok::<_, Infallible>);
+        let f = move |x| Sure::new(f(x));
         self.apply(MapAsync::unordered(parallelism, f).map(MapAsync::infallible::<F>))
     }
 

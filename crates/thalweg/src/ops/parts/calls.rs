@@ -1,7 +1,10 @@
+use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Poll, ready};
 
-use futures_util::FutureExt;
+use pin_project_lite::pin_project;
 use slab::Slab;
 
 use crate::failure::{BoxError, panic_error};
@@ -133,8 +136,9 @@ where
         let called = catch_unwind(AssertUnwindSafe(|| cx.enter_runtime(|| (self.f)(x))));
         match called {
             Ok(future) => {
-                let future = future.map(|result| Some(result.map_err(Into::into)));
-                cx.spawn(key as u64, future);
+                cx.spawn_map(key as u64, future, |result| {
+                    Some(result.map_err(Into::into))
+                });
             }
             Err(payload) => self.end(key, Err(panic_error(&*payload)), cx),
         }
@@ -159,5 +163,27 @@ where
             }
             _ => *ended = Some(result),
         }
+    }
+}
+
+pin_project! {
+    /// A future that cannot fail, for where one may.
+    pub struct Sure<Fut> {
+        #[pin]
+        future: Fut,
+    }
+}
+
+impl<Fut> Sure<Fut> {
+    pub(in crate::ops) fn new(future: Fut) -> Self {
+        Self { future }
+    }
+}
+
+impl<Fut: Future> Future for Sure<Fut> {
+    type Output = Result<Fut::Output, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Ok(ready!(self.project().future.poll(cx))))
     }
 }

@@ -10,7 +10,7 @@ mod timer;
 mod tumbling;
 
 pub(super) use arguments::{at_least_one, duration, label};
-pub(super) use calls::{Calls, Came};
+pub(super) use calls::{Calls, Came, Sure};
 pub(super) use distinct::Distinct;
 pub use distinct::Keep;
 pub(super) use group::Group;
