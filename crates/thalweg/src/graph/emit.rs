@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::completion::{Done, Emit};
 use super::cell::Outlet;
+use super::completion::{Done, Emit};
 use super::monitor::Entry;
 use super::pass::{Lease, Pass};
 use super::{Graph, entry};

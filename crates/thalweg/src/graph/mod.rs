@@ -26,7 +26,7 @@ pub use self::drain::Drain;
 pub(crate) use self::emit::Origin;
 use self::monitor::{Entry, Monitor};
 pub(crate) use self::node::{
-    AnyNode, Body, Core, Full, Node, NodeId, Plain, Produce, Verdict, caught,
+    AnyNode, Body, Core, Full, Inlet, Node, NodeId, Plain, Produce, Verdict, caught,
 };
 pub(crate) use self::pass::Pass;
 pub use self::pass::{Delivery, Lease};
@@ -183,6 +183,13 @@ impl Graph {
             if abandoned {
                 self.tear_down(&pass);
             }
+        }
+    }
+
+    /// Has the graph see whether everything has come to rest, after something outside changed.
+    pub(crate) fn look_again(self: &Arc<Self>) {
+        if self.attention.load(Ordering::Relaxed) {
+            self.post(Box::new(|_| {}));
         }
     }
 

@@ -1,6 +1,8 @@
 //! Sources: where elements come from by themselves.
 
 mod from_iter;
+mod from_periodic;
+mod from_stream;
 
 use std::collections::VecDeque;
 use std::error::Error as StdError;

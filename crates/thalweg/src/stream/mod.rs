@@ -2,6 +2,7 @@
 
 mod emit;
 mod errors;
+mod join;
 mod lifecycle;
 mod wiring;
 
@@ -9,9 +10,12 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 pub use emit::EmitMany;
+pub use join::Join;
 
 use crate::failure::BuildError;
-use crate::graph::{AnyNode, Body, Full, Graph, Handle, Node, NodeId, Outlet, Plain, Produce};
+use crate::graph::{
+    AnyNode, Body, Full, Graph, Handle, Node, NodeId, Outlet, Plain, Produce, Receive,
+};
 use crate::operator::{Element, Fault, Operator, Transform};
 use crate::runtime::RuntimeHandle;
 
@@ -63,6 +67,14 @@ impl<T: Element> Default for Stream<T> {
 struct Forward<T> {
     // Not all kinds of source are one type: the name is the node's label.
     _element: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T> Forward<T> {
+    fn new() -> Self {
+        Self {
+            _element: std::marker::PhantomData,
+        }
+    }
 }
 
 impl<T: Element> Transform for Forward<T> {
@@ -129,12 +141,7 @@ impl<T: Element> Stream<T> {
     }
 
     fn build(runtime: Option<RuntimeHandle>) -> Self {
-        Self::first(
-            &Graph::new(runtime),
-            Node::new(Plain(Forward {
-                _element: std::marker::PhantomData,
-            })),
-        )
+        Self::forward("stream", &Graph::new(runtime))
     }
 
     /// The first node of a new graph.
@@ -144,7 +151,23 @@ impl<T: Element> Stream<T> {
         stream
     }
 
-    fn first<B: Body<Out = T>>(graph: &Arc<Graph>, node: Arc<Node<B>>) -> Self {
+    /// A node that passes on what comes to it, in an existing graph.
+    pub(crate) fn forward(kind: &'static str, graph: &Arc<Graph>) -> Self {
+        let stream = Self::first(graph, Node::new(Plain(Forward::new())));
+        stream.node().core().set_kind(kind);
+        stream
+    }
+
+    /// Adds an edge to a node made by [`forward`](Self::forward).
+    pub(crate) fn join_forward(&self, to: &Self) {
+        let node: Arc<dyn AnyNode> = to.node().clone();
+        let (inlet, _) = node.clone().inlet();
+        if let Ok(receiver) = inlet.downcast::<Arc<dyn Receive<T>>>() {
+            self.link(node, to.graph(), *receiver);
+        }
+    }
+
+    pub(super) fn first<B: Body<Out = T>>(graph: &Arc<Graph>, node: Arc<Node<B>>) -> Self {
         let registered: Arc<dyn AnyNode> = node.clone();
         graph.post(Box::new(move |pass| {
             pass.graph().register(registered, B::NEEDS_RUNTIME, pass);
@@ -226,7 +249,6 @@ impl<T: Element> Stream<T> {
                 upstream.output(),
                 upstream.core().id(),
                 &to,
-                0,
                 downstream,
                 pass,
             );
