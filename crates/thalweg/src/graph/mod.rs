@@ -159,7 +159,7 @@ impl Graph {
             let mut pass = Pass::new(self, Lease::default(), false);
             let next = self.state.get(&pass).agenda.pop_front();
             if let Some(node) = next {
-                node.core().set_scheduled(false);
+                node.core().unscheduled();
                 node.wake(&mut pass);
                 continue;
             }
@@ -193,12 +193,12 @@ impl Graph {
         }
     }
 
-    /// Has a node's `wake` called when the element on its way has got everywhere.
+    /// Has a node's `wake` called when the element on its way has got everywhere: once for each call,
+    /// first asked, first called.
     pub(crate) fn schedule(&self, node: Arc<dyn AnyNode>, pass: &Pass) {
-        if !node.core().set_scheduled(true) {
-            self.state.get(pass).agenda.push_back(node);
-            self.attention.store(true, Ordering::Relaxed);
-        }
+        node.core().scheduled();
+        self.state.get(pass).agenda.push_back(node);
+        self.attention.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn node(&self, id: NodeId, pass: &Pass) -> Option<Arc<dyn AnyNode>> {
