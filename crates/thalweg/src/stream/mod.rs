@@ -111,7 +111,7 @@ impl<T: Element> WeakStream<T> {
     pub(crate) fn upgrade(&self) -> Option<Stream<T>> {
         let (graph, node) = (self.graph.upgrade()?, self.node.upgrade()?);
         let counted: Arc<dyn AnyNode> = node.clone();
-        graph.post(Box::new(move |pass| {
+        graph.act(Box::new(move |pass| {
             pass.graph().add_handle(&counted, pass)
         }));
         Some(Stream::from_parts(&graph, node))
@@ -169,7 +169,7 @@ impl<T: Element> Stream<T> {
 
     pub(super) fn first<B: Body<Out = T>>(graph: &Arc<Graph>, node: Arc<Node<B>>) -> Self {
         let registered: Arc<dyn AnyNode> = node.clone();
-        graph.post(Box::new(move |pass| {
+        graph.act(Box::new(move |pass| {
             pass.graph().register(registered, B::NEEDS_RUNTIME, pass);
         }));
         Self::from_parts(graph, node)
@@ -241,7 +241,7 @@ impl<T: Element> Stream<T> {
     fn attach<B: Body<In = T>>(&self, body: B) -> Stream<B::Out> {
         let node = Node::new(body);
         let (upstream, downstream) = (self.node().clone(), node.clone());
-        self.graph().post(Box::new(move |pass| {
+        self.graph().act(Box::new(move |pass| {
             let graph = pass.graph();
             graph.register(downstream.clone(), B::NEEDS_RUNTIME, pass);
             let to: Arc<dyn AnyNode> = downstream.clone();
