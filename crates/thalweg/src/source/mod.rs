@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -77,11 +78,19 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Stop {
     }
 }
 
+/// How often a source emits before others on its event loop get a turn.
+const TURN: usize = 128;
+
 /// A source's way into the pipeline.
+///
+/// Emitting lets others on the same event loop have their turn every now and then, also where
+/// nothing downstream ever waits: a source without end can be stopped.
 pub struct Emitter<T> {
     stream: Stream<T>,
     control: Arc<Control>,
     runtime: RuntimeHandle,
+    /// Elements emitted since the others' last turn.
+    emitted: AtomicUsize,
 }
 
 impl<T: Element> Emitter<T> {
@@ -103,10 +112,12 @@ impl<T: Element> Emitter<T> {
             .await
     }
 
-    /// Emits all elements of a batch, in order.
+    /// Emits all elements of a batch, in order. They are taken from it as they can be sent: behind
+    /// something that waits, one by one.
     ///
     /// # Errors
-    /// As [`emit`](Self::emit), once the whole batch has been taken.
+    /// As [`emit`](Self::emit), once the whole batch has been taken. For a batch that ends as soon
+    /// as the source [is to stop](Self::is_stopped), that is soon.
     pub async fn emit_many(
         &self,
         batch: impl IntoIterator<Item = T, IntoIter: Send>,
@@ -114,7 +125,7 @@ impl<T: Element> Emitter<T> {
         if let Err(error) = self.stream.emit_many_from_source(batch).await {
             self.stream.report_unhandled(&error);
         }
-        self.go_on()
+        self.go_on(TURN).await
     }
 
     /// Reports that one element could not be made, a line that is no text say: an unhandled
@@ -127,7 +138,7 @@ impl<T: Element> Emitter<T> {
         if let Err(error) = emit.await {
             self.stream.report_unhandled(&error);
         }
-        self.go_on()
+        self.go_on(1).await
     }
 
     /// Waits on the pipeline's clock.
@@ -171,13 +182,34 @@ impl<T: Element> Emitter<T> {
         self.runtime.now()
     }
 
-    fn go_on(&self) -> Result<(), Stop> {
+    /// Ends an emission that counts for so many.
+    async fn go_on(&self, emitted: usize) -> Result<(), Stop> {
+        let emitted = emitted + self.emitted.load(Ordering::Relaxed);
+        let is_over = emitted >= TURN;
+        self.emitted
+            .store(if is_over { 0 } else { emitted }, Ordering::Relaxed);
+        if is_over {
+            yield_once().await;
+        }
         if self.is_stopped() {
             Err(Stop::Stopped)
         } else {
             Ok(())
         }
     }
+}
+
+/// Lets others on the same event loop have their turn.
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// What starts a source: a function that makes the future to run.
@@ -270,6 +302,7 @@ fn launch<S: Source>(mut source: S, node: WeakStream<S::Item>) -> Launch {
             stream,
             control: control.clone(),
             runtime: runtime.clone(),
+            emitted: AtomicUsize::new(0),
         };
         runtime.spawn(Box::pin(async move {
             let result = crate::graph::caught(source.run(&out)).await;
@@ -292,15 +325,41 @@ impl<T: Element> Stream<T> {
     ///
     /// It runs once [`start`](Self::start)ed, or with [`run`](Self::run).
     pub fn from_source(source: impl Source<Item = T>) -> Self {
-        Self::from_source_on(source, RuntimeHandle::current())
+        Self::build_source(source, RuntimeHandle::current())
     }
 
     /// The same on a given runtime.
+    ///
+    /// ```
+    /// # use thalweg::{Emitter, Source, Stop};
+    /// use std::time::Duration;
+    /// use thalweg::{Stream, VirtualClock};
+    /// # struct Hours;
+    /// # impl Source for Hours {
+    /// #     type Item = Duration;
+    /// #     const KIND: &'static str = "hours";
+    /// #     async fn run(&mut self, out: &Emitter<Duration>) -> Result<(), Stop> {
+    /// #         loop {
+    /// #             out.emit(out.now()).await?;
+    /// #             out.sleep(Duration::from_secs(3600)).await?;
+    /// #         }
+    /// #     }
+    /// # }
+    ///
+    /// // `Hours` is a source that emits the time every hour.
+    /// let clock = VirtualClock::new();
+    /// let hours = Stream::from_source_on(Hours, &clock);
+    /// let list = hours.sink_to_list();
+    /// hours.start()?;
+    /// clock.advance(Duration::from_secs(24 * 3600));
+    /// assert_eq!(list.len(), 25);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
     pub fn from_source_on(
         source: impl Source<Item = T>,
-        runtime: impl Into<Option<RuntimeHandle>>,
+        runtime: impl Into<RuntimeHandle>,
     ) -> Self {
-        Self::build_source(source, runtime.into())
+        Self::build_source(source, Some(runtime.into()))
     }
 
     fn build_source<S: Source<Item = T>>(source: S, runtime: Option<RuntimeHandle>) -> Self {
@@ -378,5 +437,62 @@ impl Graph {
         self.sources_above(id, pass)
             .iter()
             .for_each(|source| source.stop());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::VirtualClock;
+
+    #[test]
+    fn a_source_without_end_leaves_others_their_turn() -> Result<(), Error> {
+        let clock = VirtualClock::new();
+        let numbers = Stream::from_source_on(Numbers(0), &clock);
+        let list = numbers.sink_to_list();
+        clock.block_on(async {
+            numbers.start()?;
+            // The source runs when this future waits, here for the next turn of the loop.
+            yield_once().await;
+            numbers.drain("5s").await
+        })?;
+        assert!(!list.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_is_taken_from_a_batch_that_cannot_be_sent() -> Result<(), Error> {
+        let clock = VirtualClock::new();
+        let numbers = Stream::from_source_on(Numbers(0), &clock);
+        let list = numbers.rate_limit("1s").sink_to_list();
+        clock.block_on(async {
+            numbers.start()?;
+            clock.sleep(Duration::from_millis(2500)).await;
+            numbers.drain("5s").await
+        })?;
+        // Nothing is lost between what the source has given and what has arrived.
+        assert_eq!(list.to_vec(), [0, 1, 2, 3]);
+        assert_eq!(numbers.counters().sent, 4);
+        Ok(())
+    }
+
+    /// Counts on, in batches that end when the source is to stop.
+    struct Numbers(u64);
+
+    impl Source for Numbers {
+        type Item = u64;
+        const KIND: &'static str = "numbers";
+
+        async fn run(&mut self, out: &Emitter<u64>) -> Result<(), Stop> {
+            loop {
+                let next = std::iter::from_fn(|| {
+                    (!out.is_stopped()).then(|| {
+                        self.0 += 1;
+                        self.0 - 1
+                    })
+                });
+                out.emit_many(next.take(100)).await?;
+            }
+        }
     }
 }

@@ -96,8 +96,18 @@ impl<T: Element> Stream<T> {
         self.graph().check()
     }
 
-    /// Notes a mistake in the arguments of an operator; the pipeline refuses to run.
-    pub(crate) fn mistake(&self, mistake: BuildError) {
+    /// Takes note of a mistake in the arguments of an operator or a source of one's own: the
+    /// pipeline refuses to run, and says why. The first mistake counts.
+    ///
+    /// ```
+    /// use thalweg::{BuildError, Stream};
+    ///
+    /// let source = Stream::<i32>::new();
+    /// source.mistake(BuildError::new("every_nth", "there is no element number 0"));
+    /// let error = source.emit(1).wait().unwrap_err();
+    /// assert!(error.to_string().ends_with("`every_nth`: there is no element number 0"));
+    /// ```
+    pub fn mistake(&self, mistake: BuildError) {
         self.graph().post(Box::new(move |pass| {
             pass.graph().mistake(mistake.into(), pass);
         }));
@@ -112,7 +122,7 @@ impl<T: Element> Stream<T> {
     pub(crate) fn report_source_failure(&self, cause: BoxError) {
         let core = self.node().core();
         core.count_failed();
-        let failure = core.failure(self.node().sent(), None, cause);
+        let failure = core.failure(0, None, cause);
         self.graph().root().post_unhandled(failure);
     }
 }

@@ -277,6 +277,13 @@ impl Sink {
     }
 }
 
+/// The sink that a node with [`Transform::SINK`] or [`Operator::SINK`] is.
+impl From<Stream<crate::Never>> for Sink {
+    fn from(stream: Stream<crate::Never>) -> Self {
+        Self(stream)
+    }
+}
+
 impl fmt::Debug for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Sink").field(&self.0.name()).finish()
