@@ -128,10 +128,10 @@ impl<T: Element> Emitter<T> {
         self.go_on(TURN).await
     }
 
-    /// Reports that one element could not be made, a line that is no text say: an unhandled
-    /// failure of the source's node. The source goes on.
+    /// Reports that one element could not be made, a line that is no text say. The source goes on,
+    /// and its node's policy is asked: the failure goes to [`Stream::errors`], say, or is unhandled.
     pub fn report(&self, cause: impl Into<BoxError>) {
-        self.stream.report_source_failure(cause.into());
+        self.stream.report_unmade(cause.into());
     }
 
     async fn settle(&self, emit: Emit) -> Result<(), Stop> {
@@ -442,6 +442,8 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::VirtualClock;
 
@@ -457,6 +459,51 @@ mod tests {
             numbers.drain("5s").await
         })?;
         assert!(!list.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn what_cannot_be_made_goes_where_the_policy_says() -> Result<(), Error> {
+        /// Makes every second number.
+        struct Evens;
+        impl Source for Evens {
+            type Item = u32;
+            const KIND: &'static str = "evens";
+
+            async fn run(&mut self, out: &Emitter<u32>) -> Result<(), Stop> {
+                for x in 0..5 {
+                    match x % 2 {
+                        0 => out.emit(x).await?,
+                        _ => out.report(format!("{x} is odd")),
+                    }
+                }
+                Err(Stop::Failed("out of numbers".into()))
+            }
+        }
+        let texts = |failures: &[crate::Failure]| -> Vec<String> {
+            failures.iter().map(ToString::to_string).collect()
+        };
+
+        let clock = VirtualClock::new();
+        let raised = Stream::from_source_on(Evens, &clock).named("evens");
+        let list = raised.sink_to_list();
+        let error = clock.block_on(raised.run("5s")).unwrap_err();
+        assert_eq!(list.to_vec(), [0, 2, 4]);
+        assert_eq!(
+            texts(error.failures()),
+            [
+                "`evens` failed: 1 is odd",
+                "`evens` failed: 3 is odd",
+                "`evens` failed: out of numbers"
+            ]
+        );
+        assert_eq!(raised.counters().failed, 3);
+
+        let routed = Stream::from_source_on(Evens, &clock).named("evens");
+        let odd = routed.errors().sink_to_list();
+        let error = clock.block_on(routed.run("5s")).unwrap_err();
+        assert_eq!(texts(&odd.to_vec()).len(), 2);
+        assert_eq!(texts(error.failures()), ["`evens` failed: out of numbers"]);
         Ok(())
     }
 

@@ -119,6 +119,16 @@ impl<T: Element> Stream<T> {
         }
     }
 
+    /// Does what the policy says about an element that this node, a source, could not make.
+    pub(crate) fn report_unmade(&self, cause: BoxError) {
+        let node: Arc<dyn AnyNode> = self.node().clone();
+        self.graph().post(Box::new(move |pass| {
+            pass.begin();
+            node.report(cause, pass);
+        }));
+    }
+
+    /// Says that this node, a source, cannot go on, which no policy is asked about.
     pub(crate) fn report_source_failure(&self, cause: BoxError) {
         let core = self.node().core();
         core.count_failed();
