@@ -55,6 +55,11 @@ pub trait Source: Send + 'static {
     /// The name of this kind of source, as users know it.
     const KIND: &'static str;
 
+    /// What sets this source apart from others of its kind, shown in its derived name.
+    fn label(&self) -> Option<String> {
+        None
+    }
+
     /// Emits until there is no more (`Ok`) or until it is asked to stop, which the functions of
     /// `out` report as [`Stop::Stopped`], to be passed on with `?`.
     ///
@@ -172,6 +177,16 @@ impl<T: Element> Emitter<T> {
         .await
     }
 
+    /// Lets others on the same event loop have their turn. A source that works without ever waiting
+    /// for anything else calls this now and then; emitting does.
+    ///
+    /// # Errors
+    /// [`Stop::Stopped`] if the source is to stop.
+    pub async fn yield_now(&self) -> Result<(), Stop> {
+        self.emitted.store(0, Ordering::Relaxed);
+        self.or_stop(yield_once()).await
+    }
+
     /// Whether the source is to stop.
     pub fn is_stopped(&self) -> bool {
         lock(&self.control.state).stop
@@ -185,11 +200,9 @@ impl<T: Element> Emitter<T> {
     /// Ends an emission that counts for so many.
     async fn go_on(&self, emitted: usize) -> Result<(), Stop> {
         let emitted = emitted + self.emitted.load(Ordering::Relaxed);
-        let is_over = emitted >= TURN;
-        self.emitted
-            .store(if is_over { 0 } else { emitted }, Ordering::Relaxed);
-        if is_over {
-            yield_once().await;
+        self.emitted.store(emitted, Ordering::Relaxed);
+        if emitted >= TURN {
+            return self.yield_now().await;
         }
         if self.is_stopped() {
             Err(Stop::Stopped)
@@ -363,7 +376,7 @@ impl<T: Element> Stream<T> {
     }
 
     fn build_source<S: Source<Item = T>>(source: S, runtime: Option<RuntimeHandle>) -> Self {
-        let stream = Self::source_node(S::KIND, runtime);
+        let stream = Self::source_node(S::KIND, source.label(), runtime);
         let control = Control::new();
         lock(&control.state).launch = Some(launch(source, stream.downgrade()));
         let id = stream.id();

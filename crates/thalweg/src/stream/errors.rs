@@ -66,7 +66,7 @@ impl<T: Element> Stream<T> {
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn errors(&self) -> Stream<Failure> {
-        let errors = Stream::source_node("errors", self.graph().root().runtime().cloned());
+        let errors = Stream::source_node("errors", None, self.graph().root().runtime().cloned());
         // The policy is the node's; this handle need not be given back.
         drop(self.clone().on_error(OnError::Route(errors.clone())));
         errors

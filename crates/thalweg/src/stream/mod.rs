@@ -61,7 +61,7 @@ impl<T: Element> Default for Stream<T> {
 
 /// Passes elements on: the node behind a stream that users emit into.
 struct Forward<T> {
-    // Not all kinds of source are one type: the name is the node's label.
+    label: Option<String>,
     _element: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -72,6 +72,10 @@ impl<T: Element> Transform for Forward<T> {
 
     fn apply(&mut self, x: T) -> Result<Option<T>, Fault<T>> {
         Ok(Some(x))
+    }
+
+    fn label(&self) -> Option<String> {
+        self.label.clone()
     }
 }
 
@@ -112,7 +116,7 @@ impl<T: Element> Stream<T> {
     /// Otherwise, the pipeline needs no runtime until a node does; then it gets an event loop on
     /// a thread of its own, shared with others that are built this way.
     pub fn new() -> Self {
-        Self::build(RuntimeHandle::current())
+        Self::build(None, RuntimeHandle::current())
     }
 
     /// A stream to emit into, on the given runtime: an event loop or a virtual clock.
@@ -125,21 +129,26 @@ impl<T: Element> Stream<T> {
     /// source.rate_limit("1s").sink(|x: i32| println!("{x}"));
     /// ```
     pub fn on(runtime: impl Into<RuntimeHandle>) -> Self {
-        Self::build(Some(runtime.into()))
+        Self::build(None, Some(runtime.into()))
     }
 
-    fn build(runtime: Option<RuntimeHandle>) -> Self {
+    fn build(label: Option<String>, runtime: Option<RuntimeHandle>) -> Self {
         Self::first(
             &Graph::new(runtime),
             Node::new(Plain(Forward {
+                label,
                 _element: std::marker::PhantomData,
             })),
         )
     }
 
     /// The first node of a new graph.
-    pub(crate) fn source_node(kind: &'static str, runtime: Option<RuntimeHandle>) -> Self {
-        let stream = Self::build(runtime);
+    pub(crate) fn source_node(
+        kind: &'static str,
+        label: Option<String>,
+        runtime: Option<RuntimeHandle>,
+    ) -> Self {
+        let stream = Self::build(label, runtime);
         stream.0.node.core().set_kind(kind);
         stream
     }
