@@ -47,7 +47,13 @@ pub enum Outcome {
 #[derive(Clone)]
 pub struct Ack(Arc<Inner>);
 
-struct Inner {
+enum Inner {
+    Token(Token),
+    /// Several, held together.
+    Group(Vec<Ack>),
+}
+
+struct Token {
     failed: AtomicBool,
     payload: Option<Box<dyn Any + Send + Sync>>,
     fire: Option<Fire>,
@@ -75,28 +81,36 @@ impl Ack {
         fire: Box<dyn FnOnce(Outcome) + Send>,
         payload: Option<Box<dyn Any + Send + Sync>>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(Inner::Token(Token {
             failed: AtomicBool::new(false),
             payload,
             fire: Some(Fire(std::sync::Mutex::new(fire))),
-        }))
+        })))
     }
 
     /// Makes the outcome [`Outcome::Failed`], whatever else happens.
     pub fn fail(&self) {
-        self.0.failed.store(true, Ordering::Relaxed);
+        match &*self.0 {
+            Inner::Token(token) => token.failed.store(true, Ordering::Relaxed),
+            Inner::Group(group) => group.iter().for_each(Ack::fail),
+        }
+    }
+
+    fn payload(&self) -> Option<&(dyn Any + Send + Sync)> {
+        match &*self.0 {
+            Inner::Token(token) => token.payload.as_deref(),
+            Inner::Group(_) => None,
+        }
     }
 }
 
 impl fmt::Debug for Ack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ack")
-            .field("failed", &self.0.failed.load(Ordering::Relaxed))
-            .finish_non_exhaustive()
+        f.debug_struct("Ack").finish_non_exhaustive()
     }
 }
 
-impl Drop for Inner {
+impl Drop for Token {
     fn drop(&mut self) {
         let outcome = if self.failed.load(Ordering::Relaxed) {
             Outcome::Failed
@@ -117,15 +131,7 @@ impl Drop for Inner {
 /// The tokens an element carries: none for most, several once elements were joined or gathered
 /// into a window.
 #[derive(Clone, Debug, Default)]
-pub struct Acks(Set);
-
-#[derive(Clone, Debug, Default)]
-enum Set {
-    #[default]
-    None,
-    One(Ack),
-    Many(Arc<[Ack]>),
-}
+pub struct Acks(Option<Ack>);
 
 thread_local! {
     static DISCARDING: Cell<bool> = const { Cell::new(false) };
@@ -134,13 +140,13 @@ thread_local! {
 impl Acks {
     /// No token at all.
     pub const fn none() -> Self {
-        Self(Set::None)
+        Self(None)
     }
 
     /// Whether there is no token.
     #[inline]
     pub fn is_none(&self) -> bool {
-        matches!(self.0, Set::None)
+        self.0.is_none()
     }
 
     /// The tokens of all the given elements together, each once.
@@ -151,18 +157,17 @@ impl Acks {
                 merged.push(ack.clone());
             }
         }
-        match merged.len() {
-            0 => Self::none(),
-            1 => merged.pop().map_or_else(Self::none, Self::from),
-            _ => Self(Set::Many(merged.into())),
+        if merged.len() < 2 {
+            return Self(merged.pop());
         }
+        Self(Some(Ack(Arc::new(Inner::Group(merged)))))
     }
 
     /// The payloads of the tokens, oldest element first.
     pub fn payloads<P: Any>(&self) -> impl Iterator<Item = &P> {
         self.as_slice()
             .iter()
-            .filter_map(|ack| ack.0.payload.as_ref()?.downcast_ref())
+            .filter_map(|ack| ack.payload()?.downcast_ref())
     }
 
     /// Makes the outcome of every token [`Outcome::Failed`].
@@ -172,16 +177,18 @@ impl Acks {
 
     fn as_slice(&self) -> &[Ack] {
         match &self.0 {
-            Set::None => &[],
-            Set::One(ack) => std::slice::from_ref(ack),
-            Set::Many(acks) => acks,
+            None => &[],
+            Some(ack) => match &*ack.0 {
+                Inner::Token(_) => std::slice::from_ref(ack),
+                Inner::Group(group) => group,
+            },
         }
     }
 }
 
 impl From<Ack> for Acks {
     fn from(ack: Ack) -> Self {
-        Self(Set::One(ack))
+        Self(Some(ack))
     }
 }
 

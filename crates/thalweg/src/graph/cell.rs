@@ -14,8 +14,11 @@
 
 use std::cell::{Cell, RefCell, RefMut, UnsafeCell};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use super::Graph;
+use super::node::Produce;
+use super::output::Output;
 use super::pass::Pass;
 use crate::operator::Flow;
 
@@ -41,22 +44,28 @@ impl<T> Slot<T> {
 /// Why an element may not simply go through a node. All clear is the fast path.
 pub(crate) mod gate {
     /// The node's function is running, or an operator is delivering.
-    pub(crate) const BUSY: u8 = 1;
+    pub(crate) const BUSY: u64 = 1;
     /// The node is on a cycle; it is passing an element until everything below is done.
-    pub(crate) const PASSING: u8 = 2;
+    pub(crate) const PASSING: u64 = 2;
     /// Elements wait in the node's backlog.
-    pub(crate) const QUEUED: u8 = 4;
+    pub(crate) const QUEUED: u64 = 4;
     /// The node is on a cycle.
-    pub(crate) const LOOPED: u8 = 8;
+    pub(crate) const LOOPED: u64 = 8;
     /// A policy wants panics caught and elements kept.
-    pub(crate) const GUARDED: u8 = 16;
+    pub(crate) const GUARDED: u64 = 16;
     /// An element that failed waits for its next attempt.
-    pub(crate) const RETRYING: u8 = 32;
+    pub(crate) const RETRYING: u64 = 32;
+    /// All of these.
+    pub(super) const FLAGS: u64 = 63;
+    /// Above the flags: how many elements have come.
+    pub(super) const ONE: u64 = 64;
 }
 
-/// A node's operator and its gate.
+/// A node's operator, its gate, and how many elements have come through.
+#[repr(C)]
 pub(crate) struct OpCell<B> {
-    gate: Cell<u8>,
+    /// Flags and count in one word: an element that passes costs one store.
+    gate: Cell<u64>,
     body: UnsafeCell<B>,
 }
 
@@ -65,7 +74,7 @@ unsafe impl<B: Send> Sync for OpCell<B> {}
 
 /// Clears the busy flag if the function unwinds, and says so.
 struct Unwinding<'a, F: FnMut()> {
-    gate: &'a Cell<u8>,
+    gate: &'a Cell<u64>,
     unwound: F,
 }
 
@@ -86,16 +95,27 @@ impl<B> OpCell<B> {
     }
 
     #[inline(always)]
-    pub(crate) fn gate(&self, _inside: &Pass) -> u8 {
-        self.gate.get()
+    pub(crate) fn gate(&self, _inside: &Pass) -> u64 {
+        self.gate.get() & gate::FLAGS
     }
 
-    pub(crate) fn open_gate(&self, flags: u8, _inside: &Pass) {
+    pub(crate) fn open_gate(&self, flags: u64, _inside: &Pass) {
         self.gate.set(self.gate.get() & !flags);
     }
 
-    pub(crate) fn close_gate(&self, flags: u8, _inside: &Pass) {
+    pub(crate) fn close_gate(&self, flags: u64, _inside: &Pass) {
         self.gate.set(self.gate.get() | flags);
+    }
+
+    /// Counts elements that come.
+    #[inline(always)]
+    pub(crate) fn count(&self, elements: u64, _inside: &Pass) {
+        self.gate.set(self.gate.get() + elements * gate::ONE);
+    }
+
+    /// How many elements have come.
+    pub(crate) fn counted(&self, _inside: &Pass) -> u64 {
+        self.gate.get() / gate::ONE
     }
 
     /// Lets `f` at the operator, or returns `None` if it is in use further up the stack.
@@ -198,6 +218,7 @@ impl<T> Link<T> {
 /// The outgoing links of a node.
 pub(crate) struct Links<T>(UnsafeCell<Fan<T>>);
 
+#[repr(C)]
 struct Fan<T> {
     /// Where elements go: nowhere, to the one receiver, or to the fan-out over `all`.
     first: Link<T>,
@@ -269,6 +290,49 @@ impl<T> Links<T> {
                 all: all.into(),
             }
         }
+    }
+}
+
+/// A node as the start of an emission, with the way to its output known.
+pub(crate) struct Outlet<T> {
+    output: NonNull<Output<T>>,
+    node: Arc<dyn Produce<T>>,
+}
+
+// SAFETY: it is an `Arc<dyn Produce<T>>`, which is `Send + Sync`, and a reference into it.
+unsafe impl<T> Send for Outlet<T> {}
+// SAFETY: the same.
+unsafe impl<T> Sync for Outlet<T> {}
+
+impl<T> Clone for Outlet<T> {
+    fn clone(&self) -> Self {
+        Self {
+            output: self.output,
+            node: self.node.clone(),
+        }
+    }
+}
+
+impl<T> Outlet<T> {
+    pub(crate) fn new(node: Arc<dyn Produce<T>>) -> Self {
+        Self {
+            output: NonNull::from(node.output()),
+            node,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn output(&self) -> &Output<T> {
+        // SAFETY: the output is part of the node, which `node` keeps alive and in place.
+        unsafe { self.output.as_ref() }
+    }
+}
+
+impl<T> std::ops::Deref for Outlet<T> {
+    type Target = Arc<dyn Produce<T>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.node
     }
 }
 

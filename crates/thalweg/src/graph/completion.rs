@@ -251,7 +251,15 @@ impl Emit {
     /// mistake; or, on the thread of the very event loop that has to do the work, that waiting would
     /// block it ([`Error::is_would_block`]).
     #[inline]
-    pub fn wait(mut self) -> Result<(), Error> {
+    pub fn wait(self) -> Result<(), Error> {
+        if matches!(self.0, Inner::Ready) {
+            return Ok(());
+        }
+        self.wait_unready()
+    }
+
+    #[cold]
+    fn wait_unready(mut self) -> Result<(), Error> {
         match mem::replace(&mut self.0, Inner::Taken) {
             Inner::Ready | Inner::Taken => Ok(()),
             Inner::Failed(failed) => Err(failed.0),
@@ -262,7 +270,6 @@ impl Emit {
         }
     }
 
-    #[cold]
     fn wait_pending(mut self, done: &Arc<Done>) -> Result<(), Error> {
         if !self.is_ready() {
             if super::entry::is_inside() {

@@ -1,12 +1,13 @@
 //! How an element enters a graph.
 
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::cell::Outlet;
 use super::completion::{Done, Emit};
 use super::monitor::Entry;
-use super::node::Produce;
 use super::pass::{Lease, Pass};
 use super::{Graph, entry};
 use crate::failure::{Error, Failure, Kind};
@@ -26,7 +27,7 @@ impl Graph {
     #[inline]
     pub(crate) fn emit<T: Element>(
         self: &Arc<Self>,
-        node: &Arc<dyn Produce<T>>,
+        node: &Outlet<T>,
         x: T,
         lease: Lease,
         origin: Origin,
@@ -48,13 +49,14 @@ impl Graph {
     #[inline(always)]
     fn emit_inside<T: Element>(
         &self,
-        node: &Arc<dyn Produce<T>>,
+        node: &Outlet<T>,
         x: T,
         lease: Lease,
         origin: Origin,
         me: usize,
     ) -> Emit {
-        let mut pass = Pass::new(self, lease, false);
+        // A clean pass has nothing to drop.
+        let mut pass = ManuallyDrop::new(Pass::new(self, lease, false));
         let flow = match catch_unwind(AssertUnwindSafe(|| node.output().send(x, &mut pass))) {
             Ok(flow) => flow,
             Err(payload) => pass.unwound(payload),
@@ -68,7 +70,7 @@ impl Graph {
             entry::outside();
             return Emit::ready();
         }
-        self.emitted(pass, flow, origin, me)
+        self.emitted(ManuallyDrop::into_inner(pass), flow, origin, me)
     }
 
     /// Ends an emission that left something to see to.
@@ -115,7 +117,7 @@ impl Graph {
     #[inline(never)]
     fn emit_roundabout<T: Element>(
         self: &Arc<Self>,
-        node: &Arc<dyn Produce<T>>,
+        node: &Outlet<T>,
         x: T,
         lease: Lease,
         origin: Origin,
@@ -155,7 +157,7 @@ impl Graph {
     /// A function inside the graph emits into it.
     fn emit_within<T: Element>(
         &self,
-        node: &Arc<dyn Produce<T>>,
+        node: &Outlet<T>,
         x: T,
         lease: Lease,
         origin: Origin,
@@ -175,7 +177,7 @@ impl Graph {
     /// Leaves the element to the thread that is inside.
     fn emit_by_mail<T: Element>(
         self: &Arc<Self>,
-        node: Arc<dyn Produce<T>>,
+        node: Outlet<T>,
         x: T,
         lease: Lease,
         origin: Origin,
@@ -218,7 +220,7 @@ impl Graph {
     /// Sends a batch, if it may go through as one; gives it back if not.
     pub(crate) fn emit_batch<T: Element>(
         self: &Arc<Self>,
-        node: &Arc<dyn Produce<T>>,
+        node: &Outlet<T>,
         batch: &mut Vec<T>,
         origin: Origin,
     ) -> Option<Emit> {
@@ -253,7 +255,7 @@ impl Pass {
                 }
             }
         }
-        let mut failures = std::mem::take(&mut self.failures);
+        let mut failures = self.take_failures();
         if flow.is_err() {
             failures.extend(self.take_failure());
         }

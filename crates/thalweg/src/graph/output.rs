@@ -29,6 +29,9 @@ impl<T> Clone for Edge<T> {
 
 /// The outgoing side of a node. It is the receiver of its own fan-out: a node with several
 /// downstreams sends to its output, which hands on to each in turn.
+///
+/// Laid out in this order, so that what the hot path touches shares cache lines.
+#[repr(C)]
 pub(crate) struct Output<T> {
     links: Links<T>,
     sent: Counter,
@@ -60,9 +63,19 @@ impl<T: Element> Output<T> {
         self.links.send(x, pass)
     }
 
+    /// Sends an element that a transform has made of one it has counted.
+    #[inline(always)]
+    pub(crate) fn pass_on(&self, x: T, pass: &mut Pass) -> Flow {
+        self.links.send(x, pass)
+    }
+
     /// Sends a batch, and empties it.
     pub(crate) fn send_many(&self, xs: &mut Vec<T>, pass: &mut Pass) {
         self.sent.add(xs.len() as u64);
+        self.pass_on_many(xs, pass);
+    }
+
+    pub(crate) fn pass_on_many(&self, xs: &mut Vec<T>, pass: &mut Pass) {
         self.links.send_many(xs, pass);
         xs.clear();
     }

@@ -46,11 +46,20 @@ impl Lease {
 pub(crate) struct Pass {
     graph: GraphRef,
     pub(crate) lease: Lease,
+    /// What most passes do without.
+    extra: Option<Box<Extra>>,
+    /// Nanoseconds; `UNREAD` before the first look at the clock.
+    now: Cell<u64>,
+    between: bool,
+}
+
+const UNREAD: u64 = u64::MAX;
+
+#[derive(Default)]
+struct Extra {
     failure: Option<Failure>,
     /// Failures of a batch, which goes on with its next element.
-    pub(crate) failures: Vec<Failure>,
-    now: Cell<Option<Duration>>,
-    between: bool,
+    failures: Vec<Failure>,
 }
 
 impl Pass {
@@ -61,9 +70,8 @@ impl Pass {
         Self {
             graph: GraphRef::new(graph),
             lease,
-            failure: None,
-            failures: Vec::new(),
-            now: Cell::new(None),
+            extra: None,
+            now: Cell::new(UNREAD),
             between,
         }
     }
@@ -81,7 +89,15 @@ impl Pass {
 
     /// Puts the failure of one element of a batch aside, so that the batch can go on.
     pub(crate) fn keep_failure(&mut self) {
-        self.failures.extend(self.failure.take());
+        let extra = self.extra.get_or_insert_default();
+        extra.failures.extend(extra.failure.take());
+    }
+
+    pub(super) fn take_failures(&mut self) -> Vec<Failure> {
+        self.extra
+            .as_mut()
+            .map(|extra| std::mem::take(&mut extra.failures))
+            .unwrap_or_default()
     }
 
     /// Whether no element is on its way, so that edges may change.
@@ -98,17 +114,15 @@ impl Pass {
     /// Whether the element got through without a trace: nobody keeps it, nothing went wrong.
     #[inline(always)]
     pub(super) fn is_clean(&self) -> bool {
-        self.lease.is_bare() && self.failures.is_empty()
+        self.lease.is_bare() && self.extra.is_none()
     }
 
     /// The time of this pass, read once.
     pub(crate) fn now(&self) -> Duration {
-        if let Some(now) = self.now.get() {
-            return now;
+        if self.now.get() == UNREAD {
+            self.now.set(self.graph().now().as_nanos() as u64);
         }
-        let now = self.graph().now();
-        self.now.set(Some(now));
-        now
+        Duration::from_nanos(self.now.get())
     }
 
     /// The current element's lease, for a node that keeps it while its emitter waits.
@@ -123,12 +137,12 @@ impl Pass {
     /// Ends the element's way with a failure.
     #[cold]
     pub(crate) fn raise(&mut self, failure: Failure) -> Flow {
-        self.failure = Some(failure);
+        self.extra.get_or_insert_default().failure = Some(failure);
         Err(Raised::new())
     }
 
     pub(crate) fn take_failure(&mut self) -> Option<Failure> {
-        self.failure.take()
+        self.extra.as_mut()?.failure.take()
     }
 
     /// Runs `f`; a panic in it becomes the failure of the node it came from.
@@ -147,7 +161,7 @@ impl Pass {
         let failure = match culprit {
             Some(node) => {
                 node.count_panic(self);
-                node.core().failure(node.received(), None, cause)
+                node.core().failure(node.received(self), None, cause)
             }
             None => Failure::new("pipeline".to_string(), 0, 0, None, cause),
         };

@@ -4,6 +4,8 @@ mod context;
 
 pub use context::Context;
 
+use std::vec::Drain;
+
 use crate::failure::BoxError;
 pub use crate::graph::{Delivery, Lease};
 
@@ -90,6 +92,21 @@ pub trait Transform: Send + Sized + 'static {
 
     /// Takes one element; returns what to send on, if anything, or why it failed.
     fn apply(&mut self, x: Self::In) -> Result<Option<Self::Out>, Fault<Self::In>>;
+
+    /// Takes the elements of a batch, in order, until one fails; puts what to send on into `out`.
+    ///
+    /// The same as [`apply`](Self::apply) for each. There is no need to write it, unless a loop of
+    /// its own is faster.
+    fn apply_many(
+        &mut self,
+        xs: &mut Drain<'_, Self::In>,
+        out: &mut Vec<Self::Out>,
+    ) -> Result<(), Fault<Self::In>> {
+        for x in xs {
+            out.extend(self.apply(x)?);
+        }
+        Ok(())
+    }
 
     /// What sets this node apart from others of its kind, shown in its derived name.
     fn label(&self) -> Option<String> {

@@ -1,4 +1,5 @@
 use std::marker::PhantomData;
+use std::vec::Drain;
 
 use crate::failure::BoxError;
 use crate::operator::function_name;
@@ -36,6 +37,11 @@ where
     #[inline(always)]
     fn apply(&mut self, x: T) -> Result<Option<U>, Fault<T>> {
         Ok(Some((self.f)(x)))
+    }
+
+    fn apply_many(&mut self, xs: &mut Drain<'_, T>, out: &mut Vec<U>) -> Result<(), Fault<T>> {
+        out.extend(xs.map(&mut self.f));
+        Ok(())
     }
 
     fn label(&self) -> Option<String> {

@@ -1,4 +1,5 @@
 use std::marker::PhantomData;
+use std::vec::Drain;
 
 use crate::failure::BoxError;
 use crate::operator::function_name;
@@ -34,6 +35,11 @@ where
     fn apply(&mut self, x: T) -> Result<Option<Never>, Fault<T>> {
         (self.f)(x);
         Ok(None)
+    }
+
+    fn apply_many(&mut self, xs: &mut Drain<'_, T>, _: &mut Vec<Never>) -> Result<(), Fault<T>> {
+        xs.for_each(&mut self.f);
+        Ok(())
     }
 
     fn label(&self) -> Option<String> {

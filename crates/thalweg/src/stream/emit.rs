@@ -33,7 +33,7 @@ impl<T: Element> Stream<T> {
     #[inline]
     pub fn emit(&self, x: T) -> Emit {
         self.graph()
-            .emit(self.node(), x, Lease::default(), Origin::Outside)
+            .emit(self.outlet(), x, Lease::default(), Origin::Outside)
     }
 
     /// The same with an acknowledgement token, which fires when everything derived from the element
@@ -45,7 +45,7 @@ impl<T: Element> Stream<T> {
     /// The same with any number of tokens.
     pub fn emit_with_acks(&self, x: T, acks: Acks) -> Emit {
         self.graph()
-            .emit(self.node(), x, Lease::accepted(acks), Origin::Outside)
+            .emit(self.outlet(), x, Lease::accepted(acks), Origin::Outside)
     }
 
     /// Sends many elements: the same as [`emit`](Self::emit) for each in turn, waiting in between
@@ -66,7 +66,7 @@ impl<T: Element> Stream<T> {
 
     pub(crate) fn emit_from_source(&self, x: T, ack: Option<Ack>) -> Emit {
         let lease = Lease::accepted(ack.map_or_else(Acks::none, Acks::from));
-        self.graph().emit(self.node(), x, lease, Origin::Source)
+        self.graph().emit(self.outlet(), x, lease, Origin::Source)
     }
 
     pub(crate) fn emit_many_from_source<I>(&self, elements: I) -> EmitMany<T, I::IntoIter>
@@ -126,7 +126,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             let stream = &self.stream;
             let emit = stream
                 .graph()
-                .emit_batch(stream.node(), &mut self.batch, self.origin);
+                .emit_batch(stream.outlet(), &mut self.batch, self.origin);
             match emit {
                 Some(emit) if emit.is_ready() => {
                     self.size = BATCH;
@@ -149,7 +149,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             let emit =
                 self.stream
                     .graph()
-                    .emit(self.stream.node(), x, Lease::default(), self.origin);
+                    .emit(self.stream.outlet(), x, Lease::default(), self.origin);
             if !emit.is_ready() {
                 self.current = Some(emit);
                 self.batch = rest.collect();

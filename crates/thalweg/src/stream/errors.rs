@@ -130,10 +130,12 @@ impl<T: Element> Stream<T> {
 
     /// Says that this node, a source, cannot go on, which no policy is asked about.
     pub(crate) fn report_source_failure(&self, cause: BoxError) {
-        let core = self.node().core();
-        core.count_failed();
-        let failure = core.failure(0, None, cause);
-        self.graph().root().post_unhandled(failure);
+        let node = self.node().clone();
+        self.graph().post(Box::new(move |pass| {
+            node.core().count_failed();
+            let failure = node.core().failure(0, None, cause);
+            pass.graph().unhandled(failure, pass);
+        }));
     }
 }
 

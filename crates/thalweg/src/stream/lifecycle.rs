@@ -117,12 +117,12 @@ fn counters(node: &dyn AnyNode, pass: &Pass) -> Counters {
     let core = node.core();
     let held = node.held(pass);
     let mut counters = Counters::default();
-    counters.sent = node.sent();
+    counters.sent = node.sent(pass);
     // What users and sources emit at a node does not come to it from upstream.
     counters.received = if core.upstreams.get(pass).is_empty() {
-        counters.sent.max(node.received())
+        counters.sent.max(node.received(pass))
     } else {
-        node.received()
+        node.received(pass)
     };
     counters.failed = core.failed();
     counters.held = (held.moving + held.resting) as u64;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 pub use emit::EmitMany;
 
 use crate::failure::BuildError;
-use crate::graph::{AnyNode, Body, Full, Graph, Handle, Node, NodeId, Plain, Produce};
+use crate::graph::{AnyNode, Body, Full, Graph, Handle, Node, NodeId, Outlet, Plain, Produce};
 use crate::operator::{Element, Fault, Operator, Transform};
 use crate::runtime::RuntimeHandle;
 
@@ -43,7 +43,7 @@ pub struct Stream<T>(Arc<Inner<T>>);
 struct Inner<T> {
     // Dropped before the handle: the graph is to hold the last reference to a node that is still in
     // it, so that what the node keeps is given up as undelivered.
-    node: Arc<dyn Produce<T>>,
+    node: Outlet<T>,
     handle: Handle,
 }
 
@@ -166,7 +166,10 @@ impl<T: Element> Stream<T> {
             graph: graph.clone(),
             id: node.core().id(),
         };
-        Self(Arc::new(Inner { node, handle }))
+        Self(Arc::new(Inner {
+            node: Outlet::new(node),
+            handle,
+        }))
     }
 
     /// A handle that keeps nothing alive.
@@ -204,6 +207,11 @@ impl<T: Element> Stream<T> {
         &self.0.node
     }
 
+    #[inline(always)]
+    pub(crate) fn outlet(&self) -> &Outlet<T> {
+        &self.0.node
+    }
+
     /// Attaches a [`Transform`] downstream: how `map`, `filter` and their like are made, and those of
     /// your own.
     pub fn transform<Tr: Transform<In = T>>(&self, transform: Tr) -> Stream<Tr::Out> {
@@ -218,7 +226,7 @@ impl<T: Element> Stream<T> {
 
     fn attach<B: Body<In = T>>(&self, body: B) -> Stream<B::Out> {
         let node = Node::new(body);
-        let (upstream, downstream) = (self.0.node.clone(), node.clone());
+        let (upstream, downstream) = (self.node().clone(), node.clone());
         self.graph().post(Box::new(move |pass| {
             let graph = pass.graph();
             graph.register(downstream.clone(), B::NEEDS_RUNTIME, pass);

@@ -72,25 +72,17 @@ impl<T: Transform> Body for Plain<T> {
 
     fn accept_many(node: &Node<Self>, xs: &mut Vec<T::In>, pass: &mut Pass) {
         let mut made = node.output().take_spare(pass);
+        let offered = xs.len();
         let mut rest = xs.drain(..);
         while rest.len() > 0 {
             let before = rest.len();
             let part = catch_unwind(AssertUnwindSafe(|| {
-                node.run(pass, |body, _| {
-                    for x in rest.by_ref() {
-                        match body.0.apply(x) {
-                            Ok(Some(y)) => made.push(y),
-                            Ok(None) => {}
-                            Err(fault) => return Some(fault),
-                        }
-                    }
-                    None
-                })
+                node.run(pass, |body, _| body.0.apply_many(&mut rest, &mut made))
             }));
-            node.count_received((before - rest.len()) as u64);
+            node.cell.count((before - rest.len()) as u64, pass);
             let flow = match part {
-                Ok(None | Some(None)) => Ok(()),
-                Ok(Some(Some(fault))) => node.fail(fault.element, fault.cause, pass),
+                Ok(None | Some(Ok(()))) => Ok(()),
+                Ok(Some(Err(fault))) => node.fail(fault.element, fault.cause, pass),
                 Err(payload) => pass.unwound(payload),
             };
             if flow.is_err() {
@@ -98,7 +90,8 @@ impl<T: Transform> Body for Plain<T> {
             }
         }
         drop(rest);
-        node.output().send_many(&mut made, pass);
+        node.dropped.add((offered - made.len()) as u64);
+        node.output().pass_on_many(&mut made, pass);
         node.output().put_spare(made, pass);
         if node.is_queued(pass) {
             node.work_off(pass);
@@ -140,9 +133,15 @@ fn finish<T: Transform>(
     pass: &mut Pass,
 ) -> Flow {
     match made {
-        Ok(Some(y)) => node.output().send(y, pass),
-        Ok(None) => Ok(()),
-        Err(fault) => node.fail(fault.element, fault.cause, pass),
+        Ok(Some(y)) => node.output().pass_on(y, pass),
+        Ok(None) => {
+            node.dropped.add(1);
+            Ok(())
+        }
+        Err(fault) => {
+            node.dropped.add(1);
+            node.fail(fault.element, fault.cause, pass)
+        }
     }
 }
 

@@ -108,7 +108,7 @@ impl<B: Body> Node<B> {
             Policy::Route => {
                 let failure = self
                     .core
-                    .failure(self.received.get(), boxed(element), cause);
+                    .failure(self.cell.counted(pass), boxed(element), cause);
                 let errors = self.desk.get(pass).errors.clone();
                 match errors {
                     Some(errors) => errors.send(failure, pass),
@@ -118,7 +118,7 @@ impl<B: Body> Node<B> {
             Policy::Raise | Policy::Retry(_) => {
                 let failure = self
                     .core
-                    .failure(self.received.get(), boxed(element), cause);
+                    .failure(self.cell.counted(pass), boxed(element), cause);
                 pass.raise(failure)
             }
         })

@@ -23,10 +23,10 @@ use crate::policy::OnError;
 /// What the graph knows of a node, whatever it carries.
 pub(crate) trait AnyNode: Send + Sync {
     fn core(&self) -> &Core;
-    fn received(&self) -> u64;
+    fn received(&self, pass: &Pass) -> u64;
     /// Counts a panic of this node's function, unless its policy will.
     fn count_panic(&self, pass: &Pass);
-    fn sent(&self) -> u64;
+    fn sent(&self, pass: &Pass) -> u64;
     /// The nodes downstream and the inlet of each, in order; those of the error stream last.
     fn downstream(&self, pass: &Pass) -> Vec<(NodeId, usize)>;
     /// Takes away the edges that lead to `to`, or all; returns what they kept alive, to be dropped
@@ -63,10 +63,13 @@ pub(crate) struct Held {
     pub(crate) resting: usize,
 }
 
+/// Laid out in this order, so that what the hot path touches shares cache lines.
+#[repr(C)]
 pub(crate) struct Node<B: Body> {
     pub(super) cell: OpCell<B>,
-    received: Counter,
     output: Output<B::Out>,
+    /// Elements a transform made nothing of; what it got and these say what it has sent.
+    dropped: Counter,
     core: Core,
     desk: Slot<Desk<B::In>>,
     me: Weak<Self>,
@@ -77,7 +80,7 @@ impl<B: Body> Node<B> {
         let core = Core::new::<B>(body.label());
         Arc::new_cyclic(|me| Self {
             cell: OpCell::new(body),
-            received: Counter::default(),
+            dropped: Counter::default(),
             output: Output::new(core.id()),
             core,
             desk: Slot::new(Desk::default()),
@@ -119,14 +122,14 @@ impl<B: Body> Node<B> {
     #[cold]
     #[inline(never)]
     fn receive_gated(&self, x: B::In, pass: &mut Pass) -> Flow {
-        const OCCUPIED: u8 = gate::BUSY | gate::PASSING | gate::QUEUED | gate::RETRYING;
+        const OCCUPIED: u64 = gate::BUSY | gate::PASSING | gate::QUEUED | gate::RETRYING;
         if self.cell.gate(pass) & OCCUPIED != 0 {
             let lease = pass.hold();
             self.desk.get(pass).backlog.push_back((x, lease));
             self.cell.close_gate(gate::QUEUED, pass);
             return Ok(());
         }
-        self.received.add(1);
+        self.cell.count(1, pass);
         let flow = self.process(x, pass);
         self.work_off(pass);
         flow
@@ -163,13 +166,13 @@ impl<B: Body> Node<B> {
     /// Takes up, first in first out, what had to wait.
     #[cold]
     pub(super) fn work_off(&self, pass: &mut Pass) {
-        const OCCUPIED: u8 = gate::BUSY | gate::PASSING | gate::RETRYING;
+        const OCCUPIED: u64 = gate::BUSY | gate::PASSING | gate::RETRYING;
         while self.cell.gate(pass) & OCCUPIED == 0 {
             let Some((x, lease)) = self.desk.get(pass).backlog.pop_front() else {
                 self.cell.open_gate(gate::QUEUED, pass);
                 return;
             };
-            self.received.add(1);
+            self.cell.count(1, pass);
             pass.settle(lease, |pass| self.process(x, pass));
         }
     }
@@ -178,11 +181,6 @@ impl<B: Body> Node<B> {
     #[inline(always)]
     pub(super) fn is_queued(&self, pass: &Pass) -> bool {
         self.cell.gate(pass) & gate::QUEUED != 0
-    }
-
-    #[inline(always)]
-    pub(super) fn count_received(&self, n: u64) {
-        self.received.add(n);
     }
 
     /// Runs a future; its result comes back as an event.
@@ -227,7 +225,7 @@ impl<B: Body> Receive<B::In> for Node<B> {
         if self.cell.gate(pass) != 0 {
             return self.receive_gated(x, pass);
         }
-        self.received.add(1);
+        self.cell.count(1, pass);
         B::accept(self, x, pass)
     }
 
@@ -256,8 +254,8 @@ impl<B: Body> AnyNode for Node<B> {
         &self.core
     }
 
-    fn received(&self) -> u64 {
-        self.received.get()
+    fn received(&self, pass: &Pass) -> u64 {
+        self.cell.counted(pass)
     }
 
     fn count_panic(&self, pass: &Pass) {
@@ -266,8 +264,13 @@ impl<B: Body> AnyNode for Node<B> {
         }
     }
 
-    fn sent(&self) -> u64 {
-        self.output.sent()
+    fn sent(&self, pass: &Pass) -> u64 {
+        let passed_on = if B::BATCHES {
+            self.cell.counted(pass) - self.dropped.get()
+        } else {
+            0
+        };
+        self.output.sent() + passed_on
     }
 
     fn downstream(&self, pass: &Pass) -> Vec<(NodeId, usize)> {
