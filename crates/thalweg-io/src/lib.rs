@@ -4,6 +4,7 @@
 pub mod filenames;
 #[cfg(any(feature = "textfile", feature = "reader"))]
 pub mod lines;
+pub mod prelude;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "reader")]
@@ -12,6 +13,8 @@ pub mod reader;
 pub mod stdin;
 #[cfg(feature = "textfile")]
 pub mod textfile;
+#[cfg(any(feature = "textfile", feature = "filenames"))]
+mod watch;
 
 #[cfg(feature = "filenames")]
 pub use filenames::{Filenames, FilenamesError};

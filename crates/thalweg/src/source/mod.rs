@@ -237,6 +237,8 @@ pub(crate) struct Control {
 struct State {
     running: bool,
     stop: bool,
+    /// It has been started again since it was last told to stop, which it may be doing.
+    again: bool,
     /// How to start it, while it does not run and is not exhausted.
     launch: Option<Launch>,
     stop_waker: Option<Waker>,
@@ -254,6 +256,7 @@ impl Control {
     pub(crate) fn start(self: &Arc<Self>, runtime: &RuntimeHandle) {
         let launch = {
             let mut state = lock(&self.state);
+            state.again |= state.running && state.stop;
             state.stop = false;
             let launch = state.launch.take();
             state.running |= launch.is_some();
@@ -268,6 +271,7 @@ impl Control {
         let waker = {
             let mut state = lock(&self.state);
             state.stop = true;
+            state.again = false;
             state.stop_waker.take()
         };
         if let Some(waker) = waker {
@@ -291,15 +295,23 @@ impl Control {
     }
 
     /// The source does not run any more; `launch` is how to have it go on.
-    fn ended(&self, launch: Option<Launch>) {
-        let wakers = {
-            let mut state = lock(&self.state);
-            state.running = false;
-            state.launch = launch;
-            state.stop_waker = None;
-            std::mem::take(&mut state.end_wakers)
-        };
-        wakers.into_iter().for_each(Waker::wake);
+    fn ended(self: &Arc<Self>, launch: Option<Launch>, runtime: &RuntimeHandle) {
+        let mut state = lock(&self.state);
+        let again = std::mem::take(&mut state.again);
+        match launch {
+            Some(launch) if again => {
+                drop(state);
+                launch(self, runtime);
+            }
+            launch => {
+                state.running = false;
+                state.launch = launch;
+                state.stop_waker = None;
+                let wakers = std::mem::take(&mut state.end_wakers);
+                drop(state);
+                wakers.into_iter().for_each(Waker::wake);
+            }
+        }
     }
 }
 
@@ -308,7 +320,7 @@ fn launch<S: Source>(mut source: S, node: WeakStream<S::Item>) -> Launch {
     Box::new(move |control, runtime| {
         let ended = control.clone();
         let Some(stream) = node.upgrade() else {
-            control.ended(None);
+            control.ended(None, runtime);
             return;
         };
         let out = Emitter {
@@ -319,16 +331,15 @@ fn launch<S: Source>(mut source: S, node: WeakStream<S::Item>) -> Launch {
         };
         runtime.spawn(Box::pin(async move {
             let result = crate::graph::caught(source.run(&out)).await;
-            match result {
-                Ok(Err(Stop::Stopped)) => {
-                    ended.ended(Some(launch(source, node)));
-                }
-                Ok(Ok(())) => ended.ended(None),
+            let rest = match result {
+                Ok(Err(Stop::Stopped)) => Some(launch(source, node)),
+                Ok(Ok(())) => None,
                 Ok(Err(Stop::Failed(cause))) | Err(cause) => {
                     out.stream.report_source_failure(cause);
-                    ended.ended(None);
+                    None
                 }
-            }
+            };
+            ended.ended(rest, &out.runtime);
         }));
     })
 }
@@ -518,6 +529,41 @@ mod tests {
         assert_eq!(texts(&odd.to_vec()).len(), 2);
         assert_eq!(texts(error.failures()), ["`evens` failed: out of numbers"]);
         Ok(())
+    }
+
+    #[test]
+    fn a_source_that_is_started_while_it_stops_goes_on() -> Result<(), Error> {
+        /// Counts its runs, and does something when it is stopped.
+        struct Runs<F>(u32, F);
+        impl<F: FnMut() + Send + 'static> Source for Runs<F> {
+            type Item = u32;
+            const KIND: &'static str = "runs";
+
+            async fn run(&mut self, out: &Emitter<u32>) -> Result<(), Stop> {
+                self.0 += 1;
+                out.emit(self.0).await?;
+                let stopped = out.sleep(Duration::from_secs(3600)).await;
+                (self.1)();
+                stopped
+            }
+        }
+
+        let clock = VirtualClock::new();
+        let (sender, receiver) = std::sync::mpsc::channel::<Stream<u32>>();
+        let start_again = move || {
+            if let Ok(stream) = receiver.try_recv() {
+                stream.start().unwrap();
+            }
+        };
+        let runs = Stream::from_source_on(Runs(0, start_again), &clock);
+        let list = runs.sink_to_list();
+        runs.start()?;
+        clock.run_until_idle();
+        sender.send(runs.clone()).unwrap();
+        runs.stop();
+        clock.run_until_idle();
+        assert_eq!(list.to_vec(), [1, 2]);
+        clock.block_on(runs.drain("1s"))
     }
 
     #[test]
