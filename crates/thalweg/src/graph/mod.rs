@@ -26,7 +26,7 @@ pub use self::drain::Drain;
 pub(crate) use self::emit::Origin;
 use self::monitor::{Entry, Monitor};
 pub(crate) use self::node::{
-    AnyNode, Body, Core, Full, Node, NodeId, Plain, Produce, Verdict, caught,
+    AnyNode, Body, Core, Full, Inlet, Node, NodeId, Plain, Produce, Verdict, caught,
 };
 pub(crate) use self::pass::Pass;
 pub use self::pass::{Delivery, Lease};
@@ -159,7 +159,7 @@ impl Graph {
             let mut pass = Pass::new(self, Lease::default(), false);
             let next = self.state.get(&pass).agenda.pop_front();
             if let Some(node) = next {
-                node.core().set_scheduled(false);
+                node.core().unscheduled();
                 node.wake(&mut pass);
                 continue;
             }
@@ -186,12 +186,19 @@ impl Graph {
         }
     }
 
-    /// Has a node's `wake` called when the element on its way has got everywhere.
-    pub(crate) fn schedule(&self, node: Arc<dyn AnyNode>, pass: &Pass) {
-        if !node.core().set_scheduled(true) {
-            self.state.get(pass).agenda.push_back(node);
-            self.attention.store(true, Ordering::Relaxed);
+    /// Has the graph see whether everything has come to rest, after something outside changed.
+    pub(crate) fn look_again(self: &Arc<Self>) {
+        if self.attention.load(Ordering::Relaxed) {
+            self.post(Box::new(|_| {}));
         }
+    }
+
+    /// Has a node's `wake` called when the element on its way has got everywhere: once for each call,
+    /// first asked, first called.
+    pub(crate) fn schedule(&self, node: Arc<dyn AnyNode>, pass: &Pass) {
+        node.core().scheduled();
+        self.state.get(pass).agenda.push_back(node);
+        self.attention.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn node(&self, id: NodeId, pass: &Pass) -> Option<Arc<dyn AnyNode>> {

@@ -139,7 +139,7 @@ impl<M> Monitor<M> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(thalweg_loom)))]
 mod tests {
     use super::*;
 
@@ -159,7 +159,11 @@ mod tests {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, thalweg_loom))]
+#[expect(
+    unsafe_code,
+    reason = "loom's cell is how it sees whether two threads are inside at once"
+)]
 mod loom_tests {
     use loom::cell::UnsafeCell;
     use loom::sync::Arc;
@@ -181,7 +185,7 @@ mod loom_tests {
         }
 
         fn add(&self, n: usize) {
-            // Loom itself reports it if two threads are here at once.
+            // SAFETY: the monitor lets one thread in; loom reports it if that is not so.
             self.total.with_mut(|total| unsafe { *total += n });
         }
 
@@ -212,6 +216,7 @@ mod loom_tests {
                 Entry::Entered,
                 "nobody is left inside"
             );
+            // SAFETY: the same.
             self.total.with(|total| unsafe { *total })
         }
     }

@@ -93,23 +93,18 @@ impl Graph {
         drop(abandoned);
     }
 
-    /// Adds an edge. `inlet` tells the inlets of a node with several apart.
+    /// Adds an edge.
     pub(crate) fn connect<T: Element>(
         &self,
         output: &Output<T>,
         from: NodeId,
         to: &Arc<dyn AnyNode>,
-        inlet: usize,
         receiver: Arc<dyn Receive<T>>,
         pass: &Pass,
     ) {
         let id = to.core().id();
         output.rewire(pass, |edges| {
-            edges.push(Edge {
-                to: id,
-                inlet,
-                receiver,
-            });
+            edges.push(Edge { to: id, receiver });
             Vec::new()
         });
         to.core().upstreams.get(pass).push(from);
@@ -126,11 +121,6 @@ impl Graph {
         let Some(upstream) = state.nodes.get(&from).cloned() else {
             return false;
         };
-        let inlets: Vec<usize> = upstream
-            .downstream(pass)
-            .into_iter()
-            .filter_map(|(id, inlet)| (id == to).then_some(inlet))
-            .collect();
         let gone = upstream.cut(Some(to), pass);
         state.is_straight = None;
         let downstream = state.nodes.get(&to).cloned();
@@ -149,13 +139,6 @@ impl Graph {
             }
         }
         drop(state);
-        if let Some(downstream) = downstream {
-            for inlet in inlets {
-                let left = downstream.core().upstreams.get(pass).len();
-                let mut pass = Pass::new(self, Lease::default(), false);
-                downstream.inlets_changed(left, Some(inlet), &mut pass);
-            }
-        }
         !gone.is_empty()
     }
 
@@ -288,11 +271,7 @@ impl Graph {
         state
             .nodes
             .iter()
-            .flat_map(|(&from, node)| {
-                node.downstream(pass)
-                    .into_iter()
-                    .map(move |(to, _)| (from, to))
-            })
+            .flat_map(|(&from, node)| node.downstream(pass).into_iter().map(move |to| (from, to)))
             .map(|(from, to)| (from, to, to <= from && state.reaches(to, from, pass)))
             .collect()
     }
@@ -319,7 +298,7 @@ impl Graph {
         pass: &Pass,
     ) {
         let errors = node.error_output(pass);
-        self.connect(&errors, node.core().id(), to, 0, receiver, pass);
+        self.connect(&errors, node.core().id(), to, receiver, pass);
     }
 }
 
@@ -341,7 +320,7 @@ impl State {
                 up.cut(Some(id), pass).clear();
             }
         }
-        for (down, _) in node.downstream(pass) {
+        for down in node.downstream(pass) {
             if let Some(down) = self.nodes.get(&down) {
                 down.core().upstreams.get(pass).retain(|up| *up != id);
             }
@@ -401,7 +380,7 @@ impl State {
             if found(node) {
                 return true;
             }
-            stack.extend(node.downstream(pass).into_iter().rev().map(|(to, _)| to));
+            stack.extend(node.downstream(pass).into_iter().rev());
         }
         false
     }
@@ -429,7 +408,7 @@ impl State {
             let Some(node) = self.nodes.get(&id) else {
                 continue;
             };
-            for (down, _) in node.downstream(pass) {
+            for down in node.downstream(pass) {
                 if let Some(ups) = missing.get_mut(&down) {
                     *ups = ups.saturating_sub(1);
                 }

@@ -10,6 +10,8 @@ pub struct Buffer<T> {
     /// Elements beyond the bound: their emitters wait.
     overflow: VecDeque<(T, Lease)>,
     delivering: bool,
+    /// How many turns it has asked for.
+    turns: usize,
 }
 
 impl<T> Buffer<T> {
@@ -29,7 +31,20 @@ impl<T> Buffer<T> {
             queue: VecDeque::new(),
             overflow: VecDeque::new(),
             delivering: false,
+            turns: 0,
         })
+    }
+}
+
+impl<T: Element> Buffer<T> {
+    /// Sees to it that every element has its turn, once what is behind can take one.
+    fn ask_for_turns(&mut self, cx: &mut Context<'_, Self>) {
+        if !self.delivering {
+            for _ in self.turns..self.queue.len() {
+                cx.wake_soon();
+            }
+            self.turns = self.turns.max(self.queue.len());
+        }
     }
 }
 
@@ -47,27 +62,29 @@ impl<T: Element> Operator for Buffer<T> {
             let lease = cx.hold();
             self.overflow.push_back((x, lease));
         }
-        if !self.delivering {
-            cx.wake_soon();
-        }
+        self.ask_for_turns(cx);
         Ok(())
     }
 
+    /// Sends one element, so that several buffers send in the order in which they were filled.
     fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
-        while !self.delivering
+        self.turns = self.turns.saturating_sub(1);
+        if !self.delivering
             && let Some((x, acks)) = self.queue.pop_front()
         {
             if let Some((x, lease)) = self.overflow.pop_front() {
                 self.queue.push_back((x, lease.accept()));
             }
             self.delivering = cx.deliver(acks, x) == Delivery::Pending;
+            self.ask_for_turns(cx);
         }
         Ok(())
     }
 
     fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
         self.delivering = false;
-        self.wake(cx)
+        self.ask_for_turns(cx);
+        Ok(())
     }
 
     fn moving(&self) -> usize {

@@ -1,6 +1,8 @@
 //! Sources: where elements come from by themselves.
 
 mod from_iter;
+mod from_periodic;
+mod from_stream;
 
 use std::collections::VecDeque;
 use std::error::Error as StdError;
@@ -386,7 +388,10 @@ impl<T: Element> Stream<T> {
         Self::build_source(source, Some(runtime.into()))
     }
 
-    fn build_source<S: Source<Item = T>>(source: S, runtime: Option<RuntimeHandle>) -> Self {
+    pub(crate) fn build_source<S: Source<Item = T>>(
+        source: S,
+        runtime: Option<RuntimeHandle>,
+    ) -> Self {
         let stream = Self::source_node(S::KIND, source.label(), runtime);
         let control = Control::new();
         lock(&control.state).launch = Some(launch(source, stream.downgrade()));

@@ -2,6 +2,7 @@
 
 mod emit;
 mod errors;
+mod join;
 mod lifecycle;
 mod wiring;
 
@@ -9,9 +10,12 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 pub use emit::EmitMany;
+pub use join::Join;
 
 use crate::failure::BuildError;
-use crate::graph::{AnyNode, Body, Full, Graph, Handle, Node, NodeId, Outlet, Plain, Produce};
+use crate::graph::{
+    AnyNode, Body, Full, Graph, Handle, Node, NodeId, Outlet, Plain, Produce, Receive,
+};
 use crate::operator::{Element, Fault, Operator, Transform};
 use crate::runtime::RuntimeHandle;
 
@@ -65,6 +69,15 @@ struct Forward<T> {
     _element: std::marker::PhantomData<fn() -> T>,
 }
 
+impl<T> Forward<T> {
+    fn new(label: Option<String>) -> Self {
+        Self {
+            label,
+            _element: std::marker::PhantomData,
+        }
+    }
+}
+
 impl<T: Element> Transform for Forward<T> {
     type In = T;
     type Out = T;
@@ -116,7 +129,7 @@ impl<T: Element> Stream<T> {
     /// Otherwise, the pipeline needs no runtime until a node does; then it gets an event loop on
     /// a thread of its own, shared with others that are built this way.
     pub fn new() -> Self {
-        Self::build(None, RuntimeHandle::current())
+        Self::build(RuntimeHandle::current())
     }
 
     /// A stream to emit into, on the given runtime: an event loop or a virtual clock.
@@ -129,17 +142,11 @@ impl<T: Element> Stream<T> {
     /// source.rate_limit("1s").sink(|x: i32| println!("{x}"));
     /// ```
     pub fn on(runtime: impl Into<RuntimeHandle>) -> Self {
-        Self::build(None, Some(runtime.into()))
+        Self::build(Some(runtime.into()))
     }
 
-    fn build(label: Option<String>, runtime: Option<RuntimeHandle>) -> Self {
-        Self::first(
-            &Graph::new(runtime),
-            Node::new(Plain(Forward {
-                label,
-                _element: std::marker::PhantomData,
-            })),
-        )
+    fn build(runtime: Option<RuntimeHandle>) -> Self {
+        Self::forward("stream", &Graph::new(runtime))
     }
 
     /// The first node of a new graph.
@@ -148,12 +155,30 @@ impl<T: Element> Stream<T> {
         label: Option<String>,
         runtime: Option<RuntimeHandle>,
     ) -> Self {
-        let stream = Self::build(label, runtime);
-        stream.0.node.core().set_kind(kind);
+        Self::labelled(kind, label, &Graph::new(runtime))
+    }
+
+    /// A node that passes on what comes to it, in an existing graph.
+    pub(crate) fn forward(kind: &'static str, graph: &Arc<Graph>) -> Self {
+        Self::labelled(kind, None, graph)
+    }
+
+    fn labelled(kind: &'static str, label: Option<String>, graph: &Arc<Graph>) -> Self {
+        let stream = Self::first(graph, Node::new(Plain(Forward::new(label))));
+        stream.node().core().set_kind(kind);
         stream
     }
 
-    fn first<B: Body<Out = T>>(graph: &Arc<Graph>, node: Arc<Node<B>>) -> Self {
+    /// Adds an edge to a node made by [`forward`](Self::forward).
+    pub(crate) fn join_forward(&self, to: &Self) {
+        let node: Arc<dyn AnyNode> = to.node().clone();
+        let (inlet, _) = node.clone().inlet();
+        if let Ok(receiver) = inlet.downcast::<Arc<dyn Receive<T>>>() {
+            self.link(node, to.graph(), *receiver);
+        }
+    }
+
+    pub(super) fn first<B: Body<Out = T>>(graph: &Arc<Graph>, node: Arc<Node<B>>) -> Self {
         let registered: Arc<dyn AnyNode> = node.clone();
         graph.post(Box::new(move |pass| {
             pass.graph().register(registered, B::NEEDS_RUNTIME, pass);
@@ -235,7 +260,6 @@ impl<T: Element> Stream<T> {
                 upstream.output(),
                 upstream.core().id(),
                 &to,
-                0,
                 downstream,
                 pass,
             );

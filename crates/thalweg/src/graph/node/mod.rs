@@ -3,6 +3,7 @@
 mod body;
 mod core;
 mod desk;
+mod inlet;
 
 use std::any::Any;
 use std::future::Future;
@@ -12,6 +13,7 @@ pub(crate) use self::body::{Body, Full, Plain, caught};
 pub(crate) use self::core::{Core, NodeId};
 use self::desk::Desk;
 pub(crate) use self::desk::Verdict;
+pub(crate) use self::inlet::Inlet;
 use super::cell::{Link, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
 use super::output::{Edge, Output, receive_each};
@@ -27,8 +29,8 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Counts a panic of this node's function, unless its policy will.
     fn count_panic(&self, pass: &Pass);
     fn sent(&self, pass: &Pass) -> u64;
-    /// The nodes downstream and the inlet of each, in order; those of the error stream last.
-    fn downstream(&self, pass: &Pass) -> Vec<(NodeId, usize)>;
+    /// The nodes downstream, in order; those of the error stream last.
+    fn downstream(&self, pass: &Pass) -> Vec<NodeId>;
     /// Takes away the edges that lead to `to`, or all; returns what they kept alive, to be dropped
     /// outside.
     fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Box<dyn Any + Send>>;
@@ -49,7 +51,6 @@ pub(crate) trait AnyNode: Send + Sync {
     fn close(&self, pass: &mut Pass);
     /// Elements on their way through, and elements kept until others come.
     fn held(&self, pass: &Pass) -> Held;
-    fn inlets_changed(&self, inlets: usize, removed: Option<usize>, pass: &mut Pass);
 }
 
 /// What a node that sends elements of type `T` is to those downstream.
@@ -273,11 +274,11 @@ impl<B: Body> AnyNode for Node<B> {
         self.output.sent() + passed_on
     }
 
-    fn downstream(&self, pass: &Pass) -> Vec<(NodeId, usize)> {
+    fn downstream(&self, pass: &Pass) -> Vec<NodeId> {
         let edges = self.output.edges(pass);
-        let mut all: Vec<_> = edges.iter().map(|edge| (edge.to, edge.inlet)).collect();
+        let mut all: Vec<_> = edges.iter().map(|edge| edge.to).collect();
         if let Some(errors) = &self.desk.get(pass).errors {
-            all.extend(errors.edges(pass).iter().map(|edge| (edge.to, edge.inlet)));
+            all.extend(errors.edges(pass).iter().map(|edge| edge.to));
         }
         all
     }
@@ -359,10 +360,6 @@ impl<B: Body> AnyNode for Node<B> {
         held.moving =
             held.moving.max(self.desk.get(pass).spawned) + waiting + self.output.backlog_len(pass);
         held
-    }
-
-    fn inlets_changed(&self, inlets: usize, removed: Option<usize>, pass: &mut Pass) {
-        B::inlets_changed(self, inlets, removed, pass);
     }
 }
 
