@@ -107,7 +107,7 @@ impl Pass {
 
     /// From here on an element is on its way.
     #[inline(always)]
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.between = false;
     }
 

@@ -79,7 +79,7 @@ impl<T: Element> Stream<T> {
             Ok(interval) => (interval, None),
             Err(error) => (Duration::MAX, Some(BuildError::new("from_periodic", error))),
         };
-        let stream = Self::from_source_on(FromPeriodic { f, interval }, runtime);
+        let stream = Self::build_source(FromPeriodic { f, interval }, runtime);
         if let Some(mistake) = mistake {
             stream.mistake(mistake);
         }

@@ -65,13 +65,14 @@ impl<T: Element> Default for Stream<T> {
 
 /// Passes elements on: the node behind a stream that users emit into.
 struct Forward<T> {
-    // Not all kinds of source are one type: the name is the node's label.
+    label: Option<String>,
     _element: std::marker::PhantomData<fn() -> T>,
 }
 
 impl<T> Forward<T> {
-    fn new() -> Self {
+    fn new(label: Option<String>) -> Self {
         Self {
+            label,
             _element: std::marker::PhantomData,
         }
     }
@@ -84,6 +85,10 @@ impl<T: Element> Transform for Forward<T> {
 
     fn apply(&mut self, x: T) -> Result<Option<T>, Fault<T>> {
         Ok(Some(x))
+    }
+
+    fn label(&self) -> Option<String> {
+        self.label.clone()
     }
 }
 
@@ -145,15 +150,21 @@ impl<T: Element> Stream<T> {
     }
 
     /// The first node of a new graph.
-    pub(crate) fn source_node(kind: &'static str, runtime: Option<RuntimeHandle>) -> Self {
-        let stream = Self::build(runtime);
-        stream.0.node.core().set_kind(kind);
-        stream
+    pub(crate) fn source_node(
+        kind: &'static str,
+        label: Option<String>,
+        runtime: Option<RuntimeHandle>,
+    ) -> Self {
+        Self::labelled(kind, label, &Graph::new(runtime))
     }
 
     /// A node that passes on what comes to it, in an existing graph.
     pub(crate) fn forward(kind: &'static str, graph: &Arc<Graph>) -> Self {
-        let stream = Self::first(graph, Node::new(Plain(Forward::new())));
+        Self::labelled(kind, None, graph)
+    }
+
+    fn labelled(kind: &'static str, label: Option<String>, graph: &Arc<Graph>) -> Self {
+        let stream = Self::first(graph, Node::new(Plain(Forward::new(label))));
         stream.node().core().set_kind(kind);
         stream
     }
@@ -304,6 +315,13 @@ impl Sink {
     /// What is done about elements the sink's function fails on.
     pub fn on_error(self, policy: impl Into<crate::OnError>) -> Self {
         Self(self.0.on_error(policy))
+    }
+}
+
+/// The sink that a node with [`Transform::SINK`] or [`Operator::SINK`] is.
+impl From<Stream<crate::Never>> for Sink {
+    fn from(stream: Stream<crate::Never>) -> Self {
+        Self(stream)
     }
 }
 

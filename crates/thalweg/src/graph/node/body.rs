@@ -243,7 +243,7 @@ impl<O: Operator> Body for Full<O> {
 impl<B: Body> Node<B> {
     fn closed(&self, closed: Option<Result<(), BoxError>>, pass: &mut Pass) -> Flow {
         match closed {
-            Some(Err(cause)) => pass.raise(self.core.failure(self.cell.counted(pass), None, cause)),
+            Some(Err(cause)) => pass.raise(self.core.failure(0, None, cause)),
             _ => Ok(()),
         }
     }

@@ -42,6 +42,8 @@ pub(crate) trait AnyNode: Send + Sync {
     fn error_output(&self, pass: &Pass) -> Arc<Output<Failure>>;
     /// The node as an `Arc<dyn Receive<In>>`, for those who know what it takes.
     fn inlet(self: Arc<Self>) -> (Box<dyn Any>, &'static str);
+    /// Does what the policy says about an element that a source could not make.
+    fn report(&self, cause: BoxError, pass: &mut Pass);
     /// Takes up whatever is due: a retry, a backlog, the operator's own.
     fn wake(&self, pass: &mut Pass);
     fn delivered(&self, pass: &mut Pass);
@@ -327,6 +329,10 @@ impl<B: Body> AnyNode for Node<B> {
     fn inlet(self: Arc<Self>) -> (Box<dyn Any>, &'static str) {
         let receiver: Arc<dyn Receive<B::In>> = self;
         (Box::new(receiver), std::any::type_name::<B::In>())
+    }
+
+    fn report(&self, cause: BoxError, pass: &mut Pass) {
+        pass.settle(super::Lease::default(), |pass| self.fail(None, cause, pass));
     }
 
     fn wake(&self, pass: &mut Pass) {

@@ -17,7 +17,7 @@ pub fn union<'a, T: Element>(upstreams: impl IntoIterator<Item = &'a Stream<T>>)
     let mut upstreams = upstreams.into_iter().peekable();
     let union = match upstreams.peek() {
         Some(first) => Stream::forward("union", first.graph()),
-        None => Stream::source_node("union", None),
+        None => Stream::source_node("union", None, None),
     };
     for upstream in upstreams {
         upstream.join_forward(&union);
