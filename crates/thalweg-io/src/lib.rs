@@ -1,9 +1,72 @@
-//! Sources and sinks for [thalweg](https://docs.rs/thalweg) pipelines, a module per system.
+//! Sources and sinks for [thalweg] pipelines: what they read, and what they write to.
+//!
+//! ```
+//! use thalweg::Stream;
+//! use thalweg_io::{TextFile, prelude::*};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let (readings, report, rejects) =
+//! #     (dir.path().join("readings.csv"), dir.path().join("report.txt"), dir.path().join("rejects.txt"));
+//! std::fs::write(&readings, "20.5\n20.7\n?\n21.2\n")?;
+//!
+//! let lines = Stream::from_textfile(TextFile::new(&readings).until_end());
+//! let numbers = lines.try_map(|line| line.parse::<f64>());
+//! let highest = numbers.scan(f64::MIN, |highest, x| x.max(*highest));
+//! highest.map(|x| x.to_string()).sink_to_textfile(&report);
+//! numbers.errors().map(|failure| failure.to_string()).sink_to_textfile(&rejects);
+//! lines.run("10s").wait()?;
+//!
+//! assert_eq!(std::fs::read_to_string(&report)?, "20.5\n20.7\n21.2\n");
+//! assert!(std::fs::read_to_string(&rejects)?.ends_with("invalid float literal\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Without [`until_end`](TextFile::until_end) the file is followed as it grows, and through its
+//! rotations; [`drain`](thalweg::Stream::drain) ends that.
+//!
+//! # What there is
+//!
+//! | module, and feature | source | sink | elements |
+//! |---|---|---|---|
+//! | [`textfile`] | [`from_textfile`](textfile::FromTextFile::from_textfile) | [`sink_to_textfile`](textfile::SinkToTextFile::sink_to_textfile) | lines |
+//! | [`filenames`] | [`filenames`](filenames::FromFilenames::filenames) | | paths |
+//! | [`process`] | [`from_process`](process::FromProcess::from_process) | | lines |
+//! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
+//! | [`stdin`], with `reader` | [`from_stdin`](stdin::FromStdin::from_stdin) | | lines |
+//!
+//! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
+//! whether it is text or bytes. The methods come with the [`prelude`]. All features are on by
+//! default; `tokio`, on too, brings the event loops of thalweg.
+//!
+//! # What they do
+//!
+//! - They hold no more than they must: a file is read 64 KiB at a time, a process or a reader at most
+//!   320 KiB ahead of the pipeline, and no line is longer than [`Lines::max_len`]. Behind a slow sink a
+//!   file waits, and so does a process.
+//! - They lose nothing: stopped and started again, a source goes on with the line after the last one
+//!   emitted. (A process is killed, and started anew.)
+//! - One bad line is one failure of the source's node, which its policy deals with like any other:
+//!   it can be [skipped](thalweg::OnError::Skip) or go to [dead letters](thalweg::Stream::errors). The
+//!   source goes on. What ends it, a file that is not there, a process that exits with an error, is
+//!   reported by the drain, and by [`on_unhandled`](thalweg::Stream::on_unhandled).
+//! - They wait on the pipeline's clock: files can be followed for an hour of
+//!   [virtual time](thalweg::VirtualClock) in a millisecond. What others write on a thread or in a process
+//!   of their own knows nothing of that clock; processes, readers and standard input want a real one.
+//!
+//! # What they don't do
+//!
+//! - Files are looked at again and again, every 100 ms unless one says otherwise; the operating system is not asked to
+//!   tell of changes. That works alike on network file systems, and costs a call per look.
+//! - Positions are kept in memory, not on disk: a program that is started again begins anew, or
+//!   [from the end](TextFile::from_end).
+//! - Nothing is unpacked, and no field of a line is understood. [`Stream::from_reader`](reader::FromReader::from_reader)
+//!   takes the readers of the crates that do.
 
 #[cfg(feature = "filenames")]
 pub mod filenames;
 #[cfg(any(feature = "textfile", feature = "reader"))]
 pub mod lines;
+pub mod prelude;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "reader")]
@@ -12,6 +75,8 @@ pub mod reader;
 pub mod stdin;
 #[cfg(feature = "textfile")]
 pub mod textfile;
+#[cfg(any(feature = "textfile", feature = "filenames"))]
+mod watch;
 
 #[cfg(feature = "filenames")]
 pub use filenames::{Filenames, FilenamesError};

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use thalweg::{Element, Emitter, Source, Stop, Stream};
+
 use crate::reader::{Chunks, Fault, LineReader};
 use crate::{LineError, Lines};
 
@@ -12,6 +14,10 @@ use crate::{LineError, Lines};
 /// Standard input belongs to the whole program, so only one `Stdin` at a time can read it; the next
 /// one goes on where the last one was dropped. It is read ahead, as with a
 /// [`Reader`](crate::Reader): whoever else reads the program's standard input may miss some of it.
+///
+/// [`Stream::from_stdin`](FromStdin::from_stdin) makes a stream of it. Stopped and started again, it
+/// goes on with the line after the last one emitted. A line that is not as it should be is a failure
+/// of the source's node, and reading goes on with the next one.
 ///
 /// ```no_run
 /// use thalweg_io::Stdin;
@@ -86,7 +92,11 @@ impl<T> Stdin<T> {
     ///
     /// See [`StdinError`]. After [`StdinError::Line`] reading goes on with the next line.
     pub async fn next_line(&mut self) -> Result<Option<T>, StdinError> {
-        let reading = match &mut self.reading {
+        Ok(self.reading()?.next_line().await?)
+    }
+
+    fn reading(&mut self) -> Result<&mut LineReader<T, io::Error>, StdinError> {
+        Ok(match &mut self.reading {
             Some(reading) => reading,
             none => {
                 let mut lines = self.lines.buffer()?;
@@ -104,11 +114,41 @@ impl<T> Stdin<T> {
                 };
                 none.insert(LineReader::new(chunks, lines))
             }
-        };
-        reading.next_line().await.map_err(|fault| match fault {
-            Fault::Line(error) => StdinError::Line(error),
-            Fault::End(error) => StdinError::Read(error),
         })
+    }
+}
+
+impl<T: Element> Source for Stdin<T> {
+    type Item = T;
+    const KIND: &'static str = "from_stdin";
+
+    async fn run(&mut self, out: &Emitter<T>) -> Result<(), Stop> {
+        self.reading()?.emit_all(out, StdinError::from).await
+    }
+}
+
+/// Standard input as a source: [`Stream::from_stdin`](FromStdin::from_stdin).
+pub trait FromStdin {
+    /// The lines of the program's standard input, until it ends; see [`Stdin`].
+    ///
+    /// For other elements than `String`s give [`Stdin`] with its settings to
+    /// [`Stream::from_source`].
+    ///
+    /// ```no_run
+    /// use thalweg::Stream;
+    /// use thalweg_io::prelude::*;
+    ///
+    /// let lines = Stream::from_stdin();
+    /// lines.map(|line| line.to_uppercase()).sink(|line| println!("{line}"));
+    /// lines.run("5s").wait()?;
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    fn from_stdin() -> Stream<String>;
+}
+
+impl FromStdin for Stream<String> {
+    fn from_stdin() -> Self {
+        Stream::from_source(Stdin::new())
     }
 }
 
@@ -142,6 +182,15 @@ pub enum StdinError {
     /// What was read is not a line as [`Lines`] describes them.
     #[error("standard input: {0}")]
     Line(#[from] LineError),
+}
+
+impl From<Fault<io::Error>> for StdinError {
+    fn from(fault: Fault<io::Error>) -> Self {
+        match fault {
+            Fault::Line(error) => Self::Line(error),
+            Fault::End(error) => Self::Read(error),
+        }
+    }
 }
 
 #[cfg(test)]

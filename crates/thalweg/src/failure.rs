@@ -87,7 +87,8 @@ impl Failure {
         self.0.node_id
     }
 
-    /// Which element it was, counted by the node from 1.
+    /// Which element it was, counted by the node from 1; 0 if it was none: a source that cannot
+    /// go on, a sink that cannot be closed.
     pub fn ordinal(&self) -> u64 {
         self.0.ordinal
     }
@@ -119,13 +120,11 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` failed on element {}: {}",
-            self.0.node,
-            self.0.ordinal,
-            self.cause()
-        )
+        write!(f, "`{}` failed", self.0.node)?;
+        if self.0.ordinal > 0 {
+            write!(f, " on element {}", self.0.ordinal)?;
+        }
+        write!(f, ": {}", self.cause())
     }
 }
 

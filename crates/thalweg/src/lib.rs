@@ -26,4 +26,4 @@ pub use policy::{OnError, Retry};
 pub use runtime::EventLoop;
 pub use runtime::{Alarm, Runtime, RuntimeHandle, Sleep, Task, VirtualClock};
 pub use source::{Emitter, Source, Stop};
-pub use stream::{EmitMany, Sink, Stream};
+pub use stream::{EmitMany, Join, Sink, Stream};

@@ -10,12 +10,12 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What the monitor is made of.
 pub(crate) mod model {
-    #[cfg(loom)]
+    #[cfg(thalweg_loom)]
     pub(crate) use loom::sync::{
         Condvar, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     };
-    #[cfg(not(loom))]
+    #[cfg(not(thalweg_loom))]
     pub(crate) use std::sync::{
         Condvar, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},

@@ -150,10 +150,10 @@ mod tests {
     fn it_shows_as_it_would_be_typed() {
         let invocation = Invocation::cargo("test --lib")
             .arg("it's")
-            .variable("RUSTFLAGS", "--cfg loom");
+            .variable("RUSTFLAGS", "--cfg thalweg_loom");
         assert_eq!(
             invocation.to_string(),
-            r"RUSTFLAGS='--cfg loom' cargo test --lib 'it'\''s'"
+            r"RUSTFLAGS='--cfg thalweg_loom' cargo test --lib 'it'\''s'"
         );
         assert_eq!(Invocation::cargo("fmt").arg("").to_string(), "cargo fmt ''");
     }

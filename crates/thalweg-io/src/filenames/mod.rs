@@ -1,12 +1,16 @@
 //! The names of files that match a pattern, and of those that appear later.
 
+mod source;
 mod walk;
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use thalweg::interval::{IntervalError, IntoInterval};
+
+pub use source::FromFilenames;
 use walk::Walk;
 
 /// File names as a source: those that match a pattern now, sorted, and then, at each look, those
@@ -22,6 +26,10 @@ use walk::Walk;
 /// out as soon as it is seen: let writers write elsewhere, and rename the file when it is complete.
 /// Looking takes place on the calling thread; keep patterns that walk large trees on a long
 /// `poll_interval`.
+///
+/// [`Stream::filenames`](FromFilenames::filenames) makes a stream of it, without end. A pattern that
+/// is none, or a directory that can't be read, ends the source; if a directory can no longer be read
+/// later on, that is reported, and looked at again and again until it can be.
 ///
 /// ```
 /// use thalweg_io::Filenames;
@@ -45,9 +53,11 @@ pub struct Filenames {
     pattern: PathBuf,
     /// What the pattern is as a glob, from the first time it is needed as one.
     walk: Option<Walk>,
-    poll_interval: Duration,
+    poll_interval: Result<Duration, IntervalError>,
     forget_removed: bool,
     seen: HashSet<PathBuf>,
+    /// Seen by a pipeline's source, which was stopped before it had emitted them.
+    ready: VecDeque<PathBuf>,
 }
 
 impl Filenames {
@@ -56,15 +66,18 @@ impl Filenames {
         Self {
             pattern: pattern.as_ref().to_owned(),
             walk: None,
-            poll_interval: Duration::from_millis(100),
+            poll_interval: Ok(Duration::from_millis(100)),
             forget_removed: false,
             seen: HashSet::new(),
+            ready: VecDeque::new(),
         }
     }
 
-    /// The time from one look to the next; 100 ms by default.
-    pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.poll_interval = interval;
+    /// The time from one look to the next: a duration, a number of seconds, or a text such as
+    /// `"2s"`; 100 ms by default. A time that can't be waited for is a mistake, which the pipeline
+    /// reports.
+    pub fn poll_interval(mut self, interval: impl IntoInterval) -> Self {
+        self.poll_interval = interval.into_interval();
         self
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Every source of text here, a file, a process, standard input or any reader, takes a [`Lines`].
 
+mod emit;
 mod splitter;
 
 use std::fmt;
@@ -162,6 +163,14 @@ pub enum LineError {
     /// The delimiter is empty, so that it would cut nowhere.
     #[error("the delimiter is empty")]
     EmptyDelimiter,
+}
+
+impl LineError {
+    /// Whether reading goes on with the next line.
+    #[cfg(feature = "textfile")]
+    pub(crate) fn is_passed_over(&self) -> bool {
+        !matches!(self, Self::EmptyDelimiter)
+    }
 }
 
 /// Bytes in, lines out.

@@ -2,6 +2,7 @@
 
 mod error;
 mod running;
+mod source;
 mod stderr_tail;
 
 use std::ffi::OsStr;
@@ -10,6 +11,7 @@ use std::process::{Command, Stdio};
 
 pub use error::ProcessError;
 pub use running::Running;
+pub use source::FromProcess;
 
 use crate::Lines;
 
@@ -21,6 +23,9 @@ use crate::Lines;
 ///
 /// It is killed when the source is stopped or dropped: the process that was started, not those it
 /// has started itself. Starting the source again runs the command anew.
+///
+/// [`Stream::from_process`](FromProcess::from_process) makes a stream of it. A line that is not as it
+/// should be is a failure of the source's node, and reading goes on with the next one.
 ///
 /// If it ends with anything but success that is an error, with its exit status and the last it
 /// wrote to standard error, after its last line has been given out.

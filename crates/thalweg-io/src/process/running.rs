@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use thalweg::{Element, Emitter, Stop};
+
 use super::stderr_tail::StderrTail;
 use super::{ProcessError, Stderr};
 use crate::Lines;
@@ -76,18 +78,32 @@ impl<T> Running<T> {
     ///
     /// See [`ProcessError`]. After [`ProcessError::Line`] reading goes on with the next line.
     pub async fn next_line(&mut self) -> Result<Option<T>, ProcessError> {
-        self.reader.next_line().await.map_err(|fault| {
-            let program = self.program.clone();
-            match fault {
-                Fault::Line(source) => ProcessError::Line { program, source },
-                Fault::End(End::Unreadable(source)) => ProcessError::Read { program, source },
-                Fault::End(End::Failed { status, stderr }) => ProcessError::Failed {
-                    program,
-                    status,
-                    stderr,
-                },
-            }
-        })
+        let line = self.reader.next_line().await;
+        line.map_err(|fault| error(&self.program, fault))
+    }
+
+    /// Emits lines until the end of the process or until the source is to stop.
+    pub(super) async fn emit_all(&mut self, out: &Emitter<T>) -> Result<(), Stop>
+    where
+        T: Element,
+    {
+        let Self {
+            program, reader, ..
+        } = self;
+        reader.emit_all(out, |fault| error(program, fault)).await
+    }
+}
+
+fn error(program: &str, fault: Fault<End>) -> ProcessError {
+    let program = program.to_owned();
+    match fault {
+        Fault::Line(source) => ProcessError::Line { program, source },
+        Fault::End(End::Unreadable(source)) => ProcessError::Read { program, source },
+        Fault::End(End::Failed { status, stderr }) => ProcessError::Failed {
+            program,
+            status,
+            stderr,
+        },
     }
 }
 

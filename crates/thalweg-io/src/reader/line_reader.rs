@@ -1,5 +1,9 @@
 //! Chunks cut into lines.
 
+use std::error::Error;
+
+use thalweg::{Element, Emitter, Stop};
+
 use super::Chunks;
 use crate::LineError;
 use crate::lines::LineBuffer;
@@ -49,6 +53,33 @@ impl<T, E: Send + 'static> LineReader<T, E> {
                         None => {}
                     }
                 }
+            }
+        }
+    }
+
+    /// Emits lines until their end or until the source is to stop. `name` makes what users see of a
+    /// fault.
+    pub(crate) async fn emit_all<F>(
+        &mut self,
+        out: &Emitter<T>,
+        name: impl Fn(Fault<E>) -> F + Send + Sync,
+    ) -> Result<(), Stop>
+    where
+        T: Element,
+        F: Error + Send + Sync + 'static,
+    {
+        loop {
+            match out.or_stop(self.next_line()).await? {
+                Ok(Some(line)) => {
+                    let fault = |error| name(Fault::Line(error)).into();
+                    self.lines.emit_from(line, out, fault).await?;
+                }
+                Ok(None) => return Ok(()),
+                Err(fault @ Fault::Line(_)) => {
+                    out.report(name(fault));
+                    out.yield_now().await?;
+                }
+                Err(end) => return Err(name(end).into()),
             }
         }
     }

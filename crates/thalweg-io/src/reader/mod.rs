@@ -2,12 +2,14 @@
 
 mod chunks;
 mod line_reader;
+mod source;
 
 use std::fmt;
 use std::io::{self, Read};
 
 pub(crate) use chunks::Chunks;
 pub(crate) use line_reader::{Fault, LineReader};
+pub use source::FromReader;
 
 use crate::{LineError, Lines};
 
@@ -16,6 +18,10 @@ use crate::{LineError, Lines};
 /// It is read on a thread of its own, ahead of what the pipeline takes by at most 320 KiB; after
 /// that the thread waits. The thread lives until the reader ends, or, when the source is dropped,
 /// until its read at that time returns.
+///
+/// [`Stream::from_reader`](FromReader::from_reader) makes a stream of it. Stopped and started again,
+/// it goes on with the line after the last one emitted. A line that is not as it should be is a
+/// failure of the source's node, and reading goes on with the next one; a read that fails ends it.
 ///
 /// ```
 /// use thalweg_io::Reader;
@@ -89,6 +95,12 @@ impl<T> fmt::Debug for Reader<T> {
         f.debug_struct("Reader")
             .field("lines", &self.lines)
             .finish_non_exhaustive()
+    }
+}
+
+impl<R: Read + Send + 'static> From<R> for Reader<String> {
+    fn from(source: R) -> Self {
+        Self::new(source)
     }
 }
 

@@ -61,6 +61,11 @@ impl TextFileError {
         }
     }
 
+    /// Whether it concerns a single line, and reading goes on with the next.
+    pub(super) fn is_passed_over(&self) -> bool {
+        matches!(self, Self::Line { source, .. } if source.is_passed_over())
+    }
+
     /// Whether there is no such file.
     pub(super) fn is_missing(&self) -> bool {
         matches!(self, Self::Open { source, .. } if source.kind() == io::ErrorKind::NotFound)

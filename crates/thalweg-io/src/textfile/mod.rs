@@ -4,6 +4,7 @@
 mod content;
 mod error;
 mod sink;
+mod source;
 mod tail;
 
 #[cfg(test)]
@@ -14,8 +15,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::TextFileError;
-pub use sink::TextFileSink;
+pub use sink::{SinkToTextFile, TextFileSink};
+pub use source::FromTextFile;
 use tail::{CHUNK, Look, Start, Tail};
+use thalweg::interval::{IntervalError, IntoInterval};
 
 use crate::Lines;
 use crate::lines::LineBuffer;
@@ -44,7 +47,15 @@ use crate::lines::LineBuffer;
 /// Every complete line is given out once, in order. A file is told from another by device and inode
 /// on Unix; elsewhere one that is shorter than the one being read is taken for another.
 ///
-/// # Examples
+/// # In a pipeline
+///
+/// [`Stream::from_textfile`](FromTextFile::from_textfile) makes a stream of it. Stopped and started
+/// again, it goes on with the line after the last one emitted. A line that is not as it should be
+/// is a failure of the source's node, and reading goes on with the next one. A file that can't be
+/// read ends the source; if that befalls a file that was being followed already, it is reported,
+/// and looked at again and again until it can be read. Nothing is lost by it.
+///
+/// # Without one
 ///
 /// ```
 /// use std::io::Write;
@@ -69,7 +80,7 @@ pub struct TextFile<T = String> {
     lines: Lines<T>,
     follow: bool,
     from_end: bool,
-    poll_interval: Duration,
+    poll_interval: Result<Duration, IntervalError>,
     chunk: usize,
     reading: Option<Reading<T>>,
 }
@@ -100,7 +111,7 @@ impl TextFile<String> {
             lines: Lines::text(),
             follow: true,
             from_end: false,
-            poll_interval: Duration::from_millis(100),
+            poll_interval: Ok(Duration::from_millis(100)),
             chunk: CHUNK,
             reading: None,
         }
@@ -134,9 +145,11 @@ impl<T> TextFile<T> {
         self
     }
 
-    /// The time from one look to the next when there was nothing new; 100 ms by default.
-    pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.poll_interval = interval;
+    /// The time from one look to the next when there was nothing new: a duration, a number of
+    /// seconds, or a text such as `"2s"`; 100 ms by default. A time that can't be waited for is a
+    /// mistake, which the pipeline reports.
+    pub fn poll_interval(mut self, interval: impl IntoInterval) -> Self {
+        self.poll_interval = interval.into_interval();
         self
     }
 

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+
+use thalweg::{BoxError, BuildError, Context, Element, Flow, Never, Operator, Sink, Stream};
 
 use super::TextFileError;
 
@@ -94,14 +97,17 @@ impl TextFileSink {
     /// `flush_each`. What is left of it is kept then, and a line written again is in the file
     /// twice.)
     pub fn write(&mut self, line: impl AsRef<[u8]>) -> Result<(), TextFileError> {
-        let line = line.as_ref();
+        self.add(line.as_ref(), self.flush_each)
+    }
+
+    fn add(&mut self, line: &[u8], flush: bool) -> Result<(), TextFileError> {
         let length = line.len() + self.end.len();
         if self.buffer.len() + length > CAPACITY {
             self.flush()?;
         }
         self.buffer.extend_from_slice(line);
         self.buffer.extend_from_slice(&self.end);
-        if !self.flush_each {
+        if !flush {
             return Ok(());
         }
         let flushed = self.flush();
@@ -157,6 +163,101 @@ impl fmt::Debug for TextFileSink {
             .field("path", &self.path)
             .field("buffered", &self.buffer.len())
             .finish_non_exhaustive()
+    }
+}
+
+/// The node behind [`SinkToTextFile`].
+struct WriteLines<T> {
+    file: TextFileSink,
+    _in: PhantomData<fn(T)>,
+}
+
+impl<T: Element + AsRef<[u8]>> Operator for WriteLines<T> {
+    type In = T;
+    type Out = Never;
+    type Event = Never;
+    const KIND: &'static str = "sink_to_textfile";
+    const SINK: bool = true;
+
+    fn update(&mut self, line: T, cx: &mut Context<'_, Self>) -> Flow {
+        // A token that fires for a line still in memory would promise what a crash can break.
+        let flush = self.file.flush_each || !cx.acks().is_none();
+        match self.file.add(line.as_ref(), flush) {
+            Ok(()) => Ok(()),
+            Err(error) => cx.fail(line, error),
+        }
+    }
+
+    fn close(&mut self) -> Result<(), BoxError> {
+        Ok(self.file.flush()?)
+    }
+
+    fn label(&self) -> Option<String> {
+        let name = self.file.path.file_name()?;
+        Some(name.to_string_lossy().into_owned())
+    }
+}
+
+/// Text files as sinks: [`Stream::sink_to_textfile`](SinkToTextFile::sink_to_textfile).
+pub trait SinkToTextFile {
+    /// Adds a line to the file for every element, a string or bytes. The file is created if need
+    /// be. The name is streamz's.
+    ///
+    /// Lines are written 64 KiB at a time, and when the pipeline is drained; a line that carries an
+    /// [`Ack`](thalweg::Ack) is written at once. A line that can't be written is a failure of this
+    /// node: its policy is asked, and a later attempt does not write it twice. What cannot be
+    /// written in the end, the drain reports. A file that can't be opened is a mistake, which the
+    /// pipeline reports.
+    ///
+    /// ```
+    /// use thalweg::Stream;
+    /// use thalweg_io::prelude::*;
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("squares.txt");
+    /// let numbers = Stream::new();
+    /// numbers.map(|x: i32| format!("{}", x * x)).sink_to_textfile(&path);
+    /// numbers.emit_many(1..=3).wait()?;
+    /// numbers.drain("5s").wait()?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, "1\n4\n9\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn sink_to_textfile(&self, path: impl AsRef<Path>) -> Sink;
+
+    /// The same with a file that has been opened, and its settings.
+    ///
+    /// ```
+    /// use thalweg::Stream;
+    /// use thalweg_io::{TextFileSink, prelude::*};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("names.txt");
+    /// let names = Stream::new();
+    /// names.sink_to_textfile_with(TextFileSink::truncate(&path)?.end(";").flush_each(true));
+    /// names.emit("thalweg").wait()?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, "thalweg;");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn sink_to_textfile_with(&self, file: TextFileSink) -> Sink;
+}
+
+impl<T: Element + AsRef<[u8]>> SinkToTextFile for Stream<T> {
+    fn sink_to_textfile(&self, path: impl AsRef<Path>) -> Sink {
+        match TextFileSink::append(path) {
+            Ok(file) => self.sink_to_textfile_with(file),
+            Err(error) => {
+                self.mistake(BuildError::new("sink_to_textfile", error));
+                self.sink(drop)
+            }
+        }
+    }
+
+    fn sink_to_textfile_with(&self, file: TextFileSink) -> Sink {
+        let sink = WriteLines {
+            file,
+            _in: PhantomData,
+        };
+        self.apply(sink).into()
     }
 }
 

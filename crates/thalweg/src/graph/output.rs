@@ -12,8 +12,6 @@ use crate::operator::{Element, Flow};
 /// An edge: who is downstream, and what keeps it alive.
 pub(crate) struct Edge<T> {
     pub(crate) to: NodeId,
-    /// Which of the inlets of a node with several.
-    pub(crate) inlet: usize,
     pub(crate) receiver: Arc<dyn Receive<T>>,
 }
 
@@ -21,7 +19,6 @@ impl<T> Clone for Edge<T> {
     fn clone(&self) -> Self {
         Self {
             to: self.to,
-            inlet: self.inlet,
             receiver: self.receiver.clone(),
         }
     }

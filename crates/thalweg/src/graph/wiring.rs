@@ -45,6 +45,7 @@ impl Graph {
         if state.handles > 0 {
             drop(state);
             self.prune(id, pass);
+            self.drop_unfed(id, pass);
         } else if state.moving(pass) > 0 {
             state.abandoned = self.me.upgrade();
             self.attention.store(true, Ordering::Relaxed);
@@ -72,6 +73,27 @@ impl Graph {
         discarding(|| drop(gone));
     }
 
+    /// Takes out a node, and those below, that nothing can come to any more and nobody can reach.
+    fn drop_unfed(&self, id: NodeId, pass: &Pass) {
+        let mut candidates = vec![id];
+        let mut gone: Vec<Box<dyn Any + Send>> = Vec::new();
+        while let Some(id) = candidates.pop() {
+            let mut state = self.state.get(pass);
+            let Some(node) = state.nodes.get(&id).cloned() else {
+                continue;
+            };
+            let is_fed = !state.upstreams(id, pass).is_empty() || state.sources.contains_key(&id);
+            let is_held = state.search(id, pass, |node| {
+                node.core().handles.load(Ordering::Relaxed) > 0
+            });
+            if !is_fed && !is_held {
+                candidates.extend(node.downstream(pass));
+                gone.extend(state.remove(id, pass));
+            }
+        }
+        discarding(|| drop(gone));
+    }
+
     /// Takes everything apart.
     pub(super) fn tear_down(&self, pass: &Pass) {
         let mut gone: Vec<Box<dyn Any + Send>> = Vec::new();
@@ -93,23 +115,18 @@ impl Graph {
         drop(abandoned);
     }
 
-    /// Adds an edge. `inlet` tells the inlets of a node with several apart.
+    /// Adds an edge.
     pub(crate) fn connect<T: Element>(
         &self,
         output: &Output<T>,
         from: NodeId,
         to: &Arc<dyn AnyNode>,
-        inlet: usize,
         receiver: Arc<dyn Receive<T>>,
         pass: &Pass,
     ) {
         let id = to.core().id();
         output.rewire(pass, |edges| {
-            edges.push(Edge {
-                to: id,
-                inlet,
-                receiver,
-            });
+            edges.push(Edge { to: id, receiver });
             Vec::new()
         });
         to.core().upstreams.get(pass).push(from);
@@ -126,11 +143,6 @@ impl Graph {
         let Some(upstream) = state.nodes.get(&from).cloned() else {
             return false;
         };
-        let inlets: Vec<usize> = upstream
-            .downstream(pass)
-            .into_iter()
-            .filter_map(|(id, inlet)| (id == to).then_some(inlet))
-            .collect();
         let gone = upstream.cut(Some(to), pass);
         state.is_straight = None;
         let downstream = state.nodes.get(&to).cloned();
@@ -149,13 +161,6 @@ impl Graph {
             }
         }
         drop(state);
-        if let Some(downstream) = downstream {
-            for inlet in inlets {
-                let left = downstream.core().upstreams.get(pass).len();
-                let mut pass = Pass::new(self, Lease::default(), false);
-                downstream.inlets_changed(left, Some(inlet), &mut pass);
-            }
-        }
         !gone.is_empty()
     }
 
@@ -165,23 +170,7 @@ impl Graph {
         for &up in &upstreams {
             self.disconnect(up, id, pass);
         }
-        let mut gone = Vec::new();
-        {
-            let mut state = self.state.get(pass);
-            let is_lost =
-                |node: &Arc<dyn AnyNode>| node.core().handles.load(Ordering::Relaxed) == 0;
-            let below = state.below(id, pass);
-            if below
-                .iter()
-                .filter_map(|id| state.nodes.get(id))
-                .all(is_lost)
-            {
-                for lost in below {
-                    gone.extend(state.remove(lost, pass));
-                }
-            }
-        }
-        discarding(|| drop(gone));
+        self.drop_unfed(id, pass);
         for up in upstreams {
             self.prune(up, pass);
         }
@@ -195,13 +184,13 @@ impl Graph {
         then: impl FnOnce(&mut Pass) + Send + 'static,
     ) {
         if Arc::ptr_eq(one.root(), other.root()) {
-            one.post(Box::new(then));
+            one.act(Box::new(then));
             return;
         }
         let (one, other) = (one.clone(), other.clone());
         entry::later(move || {
             Self::join_now(&one, &other);
-            one.post(Box::new(then));
+            one.act(Box::new(then));
         });
     }
 
@@ -271,7 +260,9 @@ impl Graph {
             flag.fetch_or(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         drop(state);
-        let _ = other.merged.set(self.clone());
+        other.monitor.close(&self.monitor, || {
+            let _ = other.merged.set(self.clone());
+        });
     }
 
     /// Whether two graphs can be joined.
@@ -288,11 +279,7 @@ impl Graph {
         state
             .nodes
             .iter()
-            .flat_map(|(&from, node)| {
-                node.downstream(pass)
-                    .into_iter()
-                    .map(move |(to, _)| (from, to))
-            })
+            .flat_map(|(&from, node)| node.downstream(pass).into_iter().map(move |to| (from, to)))
             .map(|(from, to)| (from, to, to <= from && state.reaches(to, from, pass)))
             .collect()
     }
@@ -319,7 +306,7 @@ impl Graph {
         pass: &Pass,
     ) {
         let errors = node.error_output(pass);
-        self.connect(&errors, node.core().id(), to, 0, receiver, pass);
+        self.connect(&errors, node.core().id(), to, receiver, pass);
     }
 }
 
@@ -341,7 +328,7 @@ impl State {
                 up.cut(Some(id), pass).clear();
             }
         }
-        for (down, _) in node.downstream(pass) {
+        for down in node.downstream(pass) {
             if let Some(down) = self.nodes.get(&down) {
                 down.core().upstreams.get(pass).retain(|up| *up != id);
             }
@@ -401,7 +388,7 @@ impl State {
             if found(node) {
                 return true;
             }
-            stack.extend(node.downstream(pass).into_iter().rev().map(|(to, _)| to));
+            stack.extend(node.downstream(pass).into_iter().rev());
         }
         false
     }
@@ -429,7 +416,7 @@ impl State {
             let Some(node) = self.nodes.get(&id) else {
                 continue;
             };
-            for (down, _) in node.downstream(pass) {
+            for down in node.downstream(pass) {
                 if let Some(ups) = missing.get_mut(&down) {
                     *ups = ups.saturating_sub(1);
                 }

@@ -249,17 +249,6 @@ pub trait Operator: Send + Sized + 'static {
     fn label(&self) -> Option<String> {
         None
     }
-
-    /// Called when a stream is connected to a node with any number of inlets, or disconnected:
-    /// `inlets` is how many there are now, `removed` which one went.
-    fn inlets_changed(
-        &mut self,
-        inlets: usize,
-        removed: Option<usize>,
-        cx: &mut Context<'_, Self>,
-    ) {
-        let _ = (inlets, removed, cx);
-    }
 }
 
 /// What [`Stream::apply`](crate::Stream::apply) takes: an [`Operator`], or what becomes one unless

@@ -7,6 +7,8 @@ pub struct Buffer<T> {
     size: usize,
     queue: Queue<T>,
     delivering: bool,
+    /// How many turns it has asked for.
+    turns: usize,
 }
 
 impl<T> Buffer<T> {
@@ -19,7 +21,20 @@ impl<T> Buffer<T> {
             size: at_least_one("buffer", "the number of elements it has room for", size)?,
             queue: Queue::new(size),
             delivering: false,
+            turns: 0,
         })
+    }
+}
+
+impl<T: Element> Buffer<T> {
+    /// Sees to it that every element has its turn, once what is behind can take one.
+    fn ask_for_turns(&mut self, cx: &mut Context<'_, Self>) {
+        if !self.delivering {
+            for _ in self.turns..self.queue.len() {
+                cx.wake_soon();
+            }
+            self.turns = self.turns.max(self.queue.len());
+        }
     }
 }
 
@@ -32,24 +47,26 @@ impl<T: Element> Operator for Buffer<T> {
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
         self.queue.push(x, cx);
-        if !self.delivering {
-            cx.wake_soon();
-        }
+        self.ask_for_turns(cx);
         Ok(())
     }
 
+    /// Sends one element, so that several buffers send in the order in which they were filled.
     fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
-        while !self.delivering
+        self.turns = self.turns.saturating_sub(1);
+        if !self.delivering
             && let Some((x, acks)) = self.queue.pop()
         {
             self.delivering = cx.deliver(acks, x) == Delivery::Pending;
+            self.ask_for_turns(cx);
         }
         Ok(())
     }
 
     fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
         self.delivering = false;
-        self.wake(cx)
+        self.ask_for_turns(cx);
+        Ok(())
     }
 
     fn moving(&self) -> usize {

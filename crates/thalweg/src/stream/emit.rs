@@ -8,7 +8,7 @@ use crate::failure::{Error, Kind};
 use crate::graph::{Emit, Lease, Origin};
 use crate::operator::Element;
 
-/// How many elements of an `emit_many` go from node to node at a time.
+/// How many elements of an `emit_many` go from node to node at a time, at most.
 const BATCH: usize = 256;
 
 impl<T: Element> Stream<T> {
@@ -84,6 +84,9 @@ pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
     stream: Stream<T>,
     elements: I,
     origin: Origin,
+    /// How many elements to take at a time. A source keeps what it has not been able to send, so
+    /// none are taken from it before it is known that they get through.
+    size: usize,
     current: Option<Emit>,
     batch: Vec<T>,
     errors: Vec<Error>,
@@ -98,6 +101,10 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             stream,
             elements,
             origin,
+            size: match origin {
+                Origin::Outside => BATCH,
+                Origin::Source => 1,
+            },
             current: None,
             batch: Vec::new(),
             errors: Vec::new(),
@@ -110,8 +117,8 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
     fn advance(&mut self) {
         loop {
             if self.batch.is_empty() {
-                self.batch.reserve(BATCH);
-                self.batch.extend(self.elements.by_ref().take(BATCH));
+                self.batch.reserve(self.size);
+                self.batch.extend(self.elements.by_ref().take(self.size));
                 if self.batch.is_empty() {
                     return;
                 }
@@ -121,7 +128,10 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
                 .graph()
                 .emit_batch(stream.outlet(), &mut self.batch, self.origin);
             match emit {
-                Some(emit) if emit.is_ready() => self.note(emit),
+                Some(emit) if emit.is_ready() => {
+                    self.size = BATCH;
+                    self.note(emit);
+                }
                 Some(emit) => {
                     self.current = Some(emit);
                     return;

@@ -37,7 +37,7 @@ impl<T: Element> Stream<T> {
                     }
                 });
             }
-            None => self.graph().post(Box::new(move |pass| {
+            None => self.graph().act(Box::new(move |pass| {
                 if let Some(mistake) = mistake(&policy) {
                     pass.graph().mistake(mistake.into(), pass);
                 }
@@ -66,7 +66,7 @@ impl<T: Element> Stream<T> {
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn errors(&self) -> Stream<Failure> {
-        let errors = Stream::source_node("errors", self.graph().root().runtime().cloned());
+        let errors = Stream::source_node("errors", None, self.graph().root().runtime().cloned());
         // The policy is the node's; this handle need not be given back.
         drop(self.clone().on_error(OnError::Route(errors.clone())));
         errors
@@ -76,7 +76,7 @@ impl<T: Element> Stream<T> {
     /// more. Without a handler the next `emit` or `drain` reports them.
     pub fn on_unhandled(&self, handler: impl FnMut(Failure) + Send + 'static) {
         let handler = Arc::new(Mutex::new(handler));
-        self.graph().post(Box::new(move |pass| {
+        self.graph().act(Box::new(move |pass| {
             pass.graph().set_handler(handler, pass)
         }));
     }
@@ -96,9 +96,19 @@ impl<T: Element> Stream<T> {
         self.graph().check()
     }
 
-    /// Notes a mistake in the arguments of an operator; the pipeline refuses to run.
-    pub(crate) fn mistake(&self, mistake: BuildError) {
-        self.graph().post(Box::new(move |pass| {
+    /// Takes note of a mistake in the arguments of an operator or a source of one's own: the
+    /// pipeline refuses to run, and says why. The first mistake counts.
+    ///
+    /// ```
+    /// use thalweg::{BuildError, Stream};
+    ///
+    /// let source = Stream::<i32>::new();
+    /// source.mistake(BuildError::new("every_nth", "there is no element number 0"));
+    /// let error = source.emit(1).wait().unwrap_err();
+    /// assert!(error.to_string().ends_with("`every_nth`: there is no element number 0"));
+    /// ```
+    pub fn mistake(&self, mistake: BuildError) {
+        self.graph().act(Box::new(move |pass| {
             pass.graph().mistake(mistake.into(), pass);
         }));
     }
@@ -109,11 +119,21 @@ impl<T: Element> Stream<T> {
         }
     }
 
+    /// Does what the policy says about an element that this node, a source, could not make.
+    pub(crate) fn report_unmade(&self, cause: BoxError) {
+        let node: Arc<dyn AnyNode> = self.node().clone();
+        self.graph().post(Box::new(move |pass| {
+            pass.begin();
+            node.report(cause, pass);
+        }));
+    }
+
+    /// Says that this node, a source, cannot go on, which no policy is asked about.
     pub(crate) fn report_source_failure(&self, cause: BoxError) {
         let node = self.node().clone();
-        self.graph().post(Box::new(move |pass| {
+        self.graph().act(Box::new(move |pass| {
             node.core().count_failed();
-            let failure = node.core().failure(node.sent(pass) + 1, None, cause);
+            let failure = node.core().failure(0, None, cause);
             pass.graph().unhandled(failure, pass);
         }));
     }

@@ -2,6 +2,7 @@
 
 mod emit;
 mod errors;
+mod join;
 mod lifecycle;
 mod wiring;
 
@@ -9,9 +10,12 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 pub use emit::EmitMany;
+pub use join::Join;
 
 use crate::failure::BuildError;
-use crate::graph::{AnyNode, Body, Full, Graph, Handle, Node, NodeId, Outlet, Plain, Produce};
+use crate::graph::{
+    AnyNode, Body, Full, Graph, Handle, Node, NodeId, Outlet, Plain, Produce, Receive,
+};
 use crate::operator::{Element, Fault, IntoOperator, Operator, Transform};
 use crate::runtime::RuntimeHandle;
 
@@ -61,8 +65,17 @@ impl<T: Element> Default for Stream<T> {
 
 /// Passes elements on: the node behind a stream that users emit into.
 struct Forward<T> {
-    // Not all kinds of source are one type: the name is the node's label.
+    label: Option<String>,
     _element: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T> Forward<T> {
+    fn new(label: Option<String>) -> Self {
+        Self {
+            label,
+            _element: std::marker::PhantomData,
+        }
+    }
 }
 
 impl<T: Element> Transform for Forward<T> {
@@ -72,6 +85,10 @@ impl<T: Element> Transform for Forward<T> {
 
     fn apply(&mut self, x: T) -> Result<Option<T>, Fault<T>> {
         Ok(Some(x))
+    }
+
+    fn label(&self) -> Option<String> {
+        self.label.clone()
     }
 }
 
@@ -99,7 +116,7 @@ impl<T: Element> WeakStream<T> {
     pub(crate) fn upgrade(&self) -> Option<Stream<T>> {
         let (graph, node) = (self.graph.upgrade()?, self.node.upgrade()?);
         let counted: Arc<dyn AnyNode> = node.clone();
-        graph.post(Box::new(move |pass| {
+        graph.act(Box::new(move |pass| {
             pass.graph().add_handle(&counted, pass)
         }));
         Some(Stream::from_parts(&graph, node))
@@ -129,24 +146,41 @@ impl<T: Element> Stream<T> {
     }
 
     fn build(runtime: Option<RuntimeHandle>) -> Self {
-        Self::first(
-            &Graph::new(runtime),
-            Node::new(Plain(Forward {
-                _element: std::marker::PhantomData,
-            })),
-        )
+        Self::forward("stream", &Graph::new(runtime))
     }
 
     /// The first node of a new graph.
-    pub(crate) fn source_node(kind: &'static str, runtime: Option<RuntimeHandle>) -> Self {
-        let stream = Self::build(runtime);
-        stream.0.node.core().set_kind(kind);
+    pub(crate) fn source_node(
+        kind: &'static str,
+        label: Option<String>,
+        runtime: Option<RuntimeHandle>,
+    ) -> Self {
+        Self::labelled(kind, label, &Graph::new(runtime))
+    }
+
+    /// A node that passes on what comes to it, in an existing graph.
+    pub(crate) fn forward(kind: &'static str, graph: &Arc<Graph>) -> Self {
+        Self::labelled(kind, None, graph)
+    }
+
+    fn labelled(kind: &'static str, label: Option<String>, graph: &Arc<Graph>) -> Self {
+        let stream = Self::first(graph, Node::new(Plain(Forward::new(label))));
+        stream.node().core().set_kind(kind);
         stream
     }
 
-    fn first<B: Body<Out = T>>(graph: &Arc<Graph>, node: Arc<Node<B>>) -> Self {
+    /// Adds an edge to a node made by [`forward`](Self::forward).
+    pub(crate) fn join_forward(&self, to: &Self) {
+        let node: Arc<dyn AnyNode> = to.node().clone();
+        let (inlet, _) = node.clone().inlet();
+        if let Ok(receiver) = inlet.downcast::<Arc<dyn Receive<T>>>() {
+            self.link(node, to.graph(), *receiver);
+        }
+    }
+
+    pub(super) fn first<B: Body<Out = T>>(graph: &Arc<Graph>, node: Arc<Node<B>>) -> Self {
         let registered: Arc<dyn AnyNode> = node.clone();
-        graph.post(Box::new(move |pass| {
+        graph.act(Box::new(move |pass| {
             pass.graph().register(registered, B::NEEDS_RUNTIME, pass);
         }));
         Self::from_parts(graph, node)
@@ -229,7 +263,7 @@ impl<T: Element> Stream<T> {
     fn attach<B: Body<In = T>>(&self, body: B) -> Stream<B::Out> {
         let node = Node::new(body);
         let (upstream, downstream) = (self.node().clone(), node.clone());
-        self.graph().post(Box::new(move |pass| {
+        self.graph().act(Box::new(move |pass| {
             let graph = pass.graph();
             graph.register(downstream.clone(), B::NEEDS_RUNTIME, pass);
             let to: Arc<dyn AnyNode> = downstream.clone();
@@ -237,7 +271,6 @@ impl<T: Element> Stream<T> {
                 upstream.output(),
                 upstream.core().id(),
                 &to,
-                0,
                 downstream,
                 pass,
             );
@@ -293,6 +326,13 @@ impl Sink {
     /// What is done about elements the sink's function fails on.
     pub fn on_error(self, policy: impl Into<crate::OnError>) -> Self {
         Self(self.0.on_error(policy))
+    }
+}
+
+/// The sink that a node with [`Transform::SINK`] or [`Operator::SINK`] is.
+impl From<Stream<crate::Never>> for Sink {
+    fn from(stream: Stream<crate::Never>) -> Self {
+        Self(stream)
     }
 }
 

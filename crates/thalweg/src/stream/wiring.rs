@@ -37,7 +37,7 @@ impl<T: Element> Stream<T> {
                 sends: std::any::type_name::<T>(),
             })
         })?;
-        self.link(to, downstream.graph(), 0, *receiver);
+        self.link(to, downstream.graph(), *receiver);
         Ok(())
     }
 
@@ -46,13 +46,12 @@ impl<T: Element> Stream<T> {
         &self,
         to: Arc<dyn AnyNode>,
         graph: &Arc<Graph>,
-        inlet: usize,
         receiver: Arc<dyn Receive<T>>,
     ) {
         let from = self.node().clone();
         Graph::join(self.graph(), graph, move |pass| {
             pass.graph()
-                .connect(from.output(), from.core().id(), &to, inlet, receiver, pass);
+                .connect(from.output(), from.core().id(), &to, receiver, pass);
         });
     }
 
@@ -75,7 +74,7 @@ impl<T: Element> Stream<T> {
                 downstream: downstream.name(),
             })),
             None => {
-                graph.post(Box::new(move |pass| {
+                graph.act(Box::new(move |pass| {
                     pass.graph().disconnect(from, to, pass);
                 }));
                 Ok(())
@@ -88,6 +87,6 @@ impl<T: Element> Stream<T> {
     pub fn destroy(&self) {
         let id = self.id();
         self.graph()
-            .post(Box::new(move |pass| pass.graph().destroy(id, pass)));
+            .act(Box::new(move |pass| pass.graph().destroy(id, pass)));
     }
 }

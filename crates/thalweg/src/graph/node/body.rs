@@ -37,7 +37,6 @@ pub(crate) trait Body: Send + Sized + 'static {
     fn flush(node: &Node<Self>, pass: &mut Pass) -> Flow;
     fn close(node: &Node<Self>, pass: &mut Pass) -> Flow;
     fn held(node: &Node<Self>, pass: &Pass) -> Held;
-    fn inlets_changed(node: &Node<Self>, inlets: usize, removed: Option<usize>, pass: &mut Pass);
 }
 
 /// A node that is a [`Transform`].
@@ -122,8 +121,6 @@ impl<T: Transform> Body for Plain<T> {
     fn held(_: &Node<Self>, _: &Pass) -> Held {
         Held::default()
     }
-
-    fn inlets_changed(_: &Node<Self>, _: usize, _: Option<usize>, _: &mut Pass) {}
 }
 
 #[inline(always)]
@@ -241,19 +238,12 @@ impl<O: Operator> Body for Full<O> {
             })
             .unwrap_or_default()
     }
-
-    fn inlets_changed(node: &Node<Self>, inlets: usize, removed: Option<usize>, pass: &mut Pass) {
-        let _ = Self::visit(node, pass, |operator, cx| {
-            operator.inlets_changed(inlets, removed, cx);
-            Ok(())
-        });
-    }
 }
 
 impl<B: Body> Node<B> {
     fn closed(&self, closed: Option<Result<(), BoxError>>, pass: &mut Pass) -> Flow {
         match closed {
-            Some(Err(cause)) => pass.raise(self.core.failure(self.cell.counted(pass), None, cause)),
+            Some(Err(cause)) => pass.raise(self.core.failure(0, None, cause)),
             _ => Ok(()),
         }
     }

@@ -1,6 +1,6 @@
 use std::any::Any;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::{Body, Pass};
@@ -26,7 +26,8 @@ pub(crate) struct Core {
     pub(crate) suspends: bool,
     /// The nodes that have edges to it.
     pub(crate) upstreams: Slot<Vec<NodeId>>,
-    scheduled: AtomicBool,
+    /// How often it waits for its turn.
+    turns: AtomicUsize,
     failed: Counter,
     waiting: Slot<Waiting>,
     waited: AtomicU64,
@@ -51,7 +52,7 @@ impl Core {
             is_sink: B::SINK,
             suspends: B::SUSPENDS,
             upstreams: Slot::new(Vec::new()),
-            scheduled: AtomicBool::new(false),
+            turns: AtomicUsize::new(0),
             failed: Counter::default(),
             waiting: Slot::new(Waiting::default()),
             waited: AtomicU64::new(0),
@@ -87,13 +88,20 @@ impl Core {
         *lock(&self.name) = Some(name);
     }
 
-    /// Marks the node as waiting for its turn; returns whether it was already.
-    pub(crate) fn set_scheduled(&self, scheduled: bool) -> bool {
-        self.scheduled.swap(scheduled, Ordering::Relaxed)
+    /// The node waits for its turn once more. There is one writer, the thread inside the monitor.
+    pub(crate) fn scheduled(&self) {
+        let turns = self.turns.load(Ordering::Relaxed);
+        self.turns.store(turns + 1, Ordering::Relaxed);
+    }
+
+    /// The node has its turn.
+    pub(crate) fn unscheduled(&self) {
+        let turns = self.turns.load(Ordering::Relaxed);
+        self.turns.store(turns - 1, Ordering::Relaxed);
     }
 
     pub(super) fn is_scheduled(&self) -> bool {
-        self.scheduled.load(Ordering::Relaxed)
+        self.turns.load(Ordering::Relaxed) > 0
     }
 
     pub(crate) fn failure(

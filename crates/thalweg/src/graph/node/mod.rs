@@ -4,6 +4,7 @@ mod body;
 mod core;
 mod desk;
 mod errand;
+mod inlet;
 
 use std::any::Any;
 use std::future::Future;
@@ -13,6 +14,7 @@ pub(crate) use self::body::{Body, Full, Plain, caught};
 pub(crate) use self::core::{Core, NodeId};
 use self::desk::Desk;
 use self::errand::Errand;
+pub(crate) use self::inlet::Inlet;
 use super::cell::{Link, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
 use super::output::{Edge, Output, receive_each};
@@ -28,8 +30,8 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Counts a panic of this node's function, unless its policy will.
     fn count_panic(&self, pass: &Pass);
     fn sent(&self, pass: &Pass) -> u64;
-    /// The nodes downstream and the inlet of each, in order; those of the error stream last.
-    fn downstream(&self, pass: &Pass) -> Vec<(NodeId, usize)>;
+    /// The nodes downstream, in order; those of the error stream last.
+    fn downstream(&self, pass: &Pass) -> Vec<NodeId>;
     /// Takes away the edges that lead to `to`, or all; returns what they kept alive, to be dropped
     /// outside.
     fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Box<dyn Any + Send>>;
@@ -41,6 +43,8 @@ pub(crate) trait AnyNode: Send + Sync {
     fn error_output(&self, pass: &Pass) -> Arc<Output<Failure>>;
     /// The node as an `Arc<dyn Receive<In>>`, for those who know what it takes.
     fn inlet(self: Arc<Self>) -> (Box<dyn Any>, &'static str);
+    /// Does what the policy says about an element that a source could not make.
+    fn report(&self, cause: BoxError, pass: &mut Pass);
     /// Takes up whatever is due: a retry, a backlog, the operator's own.
     fn wake(&self, pass: &mut Pass);
     fn delivered(&self, pass: &mut Pass);
@@ -48,7 +52,6 @@ pub(crate) trait AnyNode: Send + Sync {
     fn close(&self, pass: &mut Pass);
     /// Elements on their way through, and elements kept until others come.
     fn held(&self, pass: &Pass) -> Held;
-    fn inlets_changed(&self, inlets: usize, removed: Option<usize>, pass: &mut Pass);
 }
 
 /// What a node that sends elements of type `T` is to those downstream.
@@ -166,14 +169,19 @@ impl<B: Body> Node<B> {
     #[cold]
     pub(super) fn work_off(&self, pass: &mut Pass) {
         const OCCUPIED: u64 = gate::BUSY | gate::PASSING | gate::RETRYING;
+        if self.cell.gate(pass) & gate::WORKING != 0 {
+            return;
+        }
+        self.cell.close_gate(gate::WORKING, pass);
         while self.cell.gate(pass) & OCCUPIED == 0 {
             let Some((x, lease)) = self.desk.get(pass).backlog.pop_front() else {
                 self.cell.open_gate(gate::QUEUED, pass);
-                return;
+                break;
             };
             self.cell.count(1, pass);
             pass.settle(lease, |pass| self.process(x, pass));
         }
+        self.cell.open_gate(gate::WORKING, pass);
     }
 
     /// Whether elements came while the function ran: they are to be worked off after the current.
@@ -282,11 +290,11 @@ impl<B: Body> AnyNode for Node<B> {
         self.output.sent() + passed_on
     }
 
-    fn downstream(&self, pass: &Pass) -> Vec<(NodeId, usize)> {
+    fn downstream(&self, pass: &Pass) -> Vec<NodeId> {
         let edges = self.output.edges(pass);
-        let mut all: Vec<_> = edges.iter().map(|edge| (edge.to, edge.inlet)).collect();
+        let mut all: Vec<_> = edges.iter().map(|edge| edge.to).collect();
         if let Some(errors) = &self.desk.get(pass).errors {
-            all.extend(errors.edges(pass).iter().map(|edge| (edge.to, edge.inlet)));
+            all.extend(errors.edges(pass).iter().map(|edge| edge.to));
         }
         all
     }
@@ -334,6 +342,10 @@ impl<B: Body> AnyNode for Node<B> {
         (Box::new(receiver), std::any::type_name::<B::In>())
     }
 
+    fn report(&self, cause: BoxError, pass: &mut Pass) {
+        pass.settle(super::Lease::default(), |pass| self.fail(None, cause, pass));
+    }
+
     fn wake(&self, pass: &mut Pass) {
         self.retry(pass);
         self.work_off(pass);
@@ -364,10 +376,6 @@ impl<B: Body> AnyNode for Node<B> {
         held.moving =
             held.moving.max(self.desk.get(pass).spawned) + waiting + self.output.backlog_len(pass);
         held
-    }
-
-    fn inlets_changed(&self, inlets: usize, removed: Option<usize>, pass: &mut Pass) {
-        B::inlets_changed(self, inlets, removed, pass);
     }
 }
 

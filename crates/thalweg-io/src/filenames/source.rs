@@ -1,0 +1,88 @@
+//! File names as the source of a pipeline.
+
+use std::iter;
+use std::path::PathBuf;
+
+use thalweg::{BuildError, Emitter, Source, Stop, Stream};
+
+use super::Filenames;
+use crate::watch::Watch;
+
+impl Source for Filenames {
+    type Item = PathBuf;
+    const KIND: &'static str = "filenames";
+
+    fn label(&self) -> Option<String> {
+        let name = self.pattern.file_name()?;
+        Some(name.to_string_lossy().into_owned())
+    }
+
+    async fn run(&mut self, out: &Emitter<PathBuf>) -> Result<(), Stop> {
+        let pause = self.poll_interval.clone()?;
+        let mut watch = Watch::default();
+        loop {
+            if self.ready.is_empty() {
+                match self.poll() {
+                    Ok(names) => {
+                        watch.well();
+                        self.ready.extend(names);
+                    }
+                    Err(error) => watch.failed(error, out)?,
+                }
+            }
+            let names = iter::from_fn(|| match out.is_stopped() {
+                true => None,
+                false => self.ready.pop_front(),
+            });
+            out.emit_many(names).await?;
+            out.sleep(pause).await?;
+        }
+    }
+}
+
+/// File names as sources: [`Stream::filenames`](FromFilenames::filenames).
+pub trait FromFilenames {
+    /// The paths of the files that match a pattern, given as a path with wildcards or as
+    /// [`Filenames`] with their settings: those there are, sorted, and then those that appear,
+    /// without end. The name is streamz's.
+    ///
+    /// It is looked every 100 ms, or as often as [`poll_interval`](Filenames::poll_interval) says.
+    ///
+    /// ```
+    /// use thalweg::{Stream, VirtualClock};
+    /// use thalweg_io::{Filenames, prelude::*};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// std::fs::write(dir.join("a.csv"), "1\n")?;
+    ///
+    /// let clock = VirtualClock::new();
+    /// let names = Stream::from_source_on(Filenames::new(dir.join("*.csv")), &clock);
+    /// let list = names.sink_to_list();
+    /// names.start()?;
+    /// clock.run_until_idle();
+    /// assert_eq!(list.take(), [dir.join("a.csv")]);
+    ///
+    /// std::fs::write(dir.join("b.csv"), "2\n")?;
+    /// clock.advance(std::time::Duration::from_millis(100));
+    /// assert_eq!(list.take(), [dir.join("b.csv")]);
+    ///
+    /// // The same on the event loop around it, or on a thread's.
+    /// let names = Stream::filenames(dir.join("*.csv"));
+    /// # names.check()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn filenames(pattern: impl Into<Filenames>) -> Stream<PathBuf>;
+}
+
+impl FromFilenames for Stream<PathBuf> {
+    fn filenames(pattern: impl Into<Filenames>) -> Self {
+        let names = pattern.into();
+        let mistake = names.poll_interval.clone().err();
+        let stream = Stream::from_source(names);
+        if let Some(mistake) = mistake {
+            stream.mistake(BuildError::new("filenames", mistake));
+        }
+        stream
+    }
+}

@@ -1,0 +1,24 @@
+//! The methods that these sources and sinks add to [`Stream`](thalweg::Stream), all at once.
+//!
+//! ```
+//! use thalweg::Stream;
+//! use thalweg_io::prelude::*;
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let (readings, copy) = (dir.path().join("readings.csv"), dir.path().join("copy.csv"));
+//! let lines = Stream::from_textfile(&readings);
+//! lines.sink_to_textfile(&copy);
+//! # lines.check()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#[cfg(feature = "filenames")]
+pub use crate::filenames::FromFilenames as _;
+#[cfg(feature = "process")]
+pub use crate::process::FromProcess as _;
+#[cfg(feature = "reader")]
+pub use crate::reader::FromReader as _;
+#[cfg(feature = "reader")]
+pub use crate::stdin::FromStdin as _;
+#[cfg(feature = "textfile")]
+pub use crate::textfile::{FromTextFile as _, SinkToTextFile as _};

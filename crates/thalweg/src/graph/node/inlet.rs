@@ -1,0 +1,32 @@
+//! The inlets of a node that has several.
+
+use std::sync::Arc;
+
+use super::{Full, Node, Pass};
+use crate::graph::cell::{Link, Receive};
+use crate::operator::{Flow, Operator};
+
+/// Takes elements of type `T` for a node whose elements are an enum of what its inlets carry.
+pub(crate) struct Inlet<Op: Operator, W> {
+    pub(crate) node: Arc<Node<Full<Op>>>,
+    pub(crate) wrap: W,
+}
+
+impl<T, Op, W> Receive<T> for Inlet<Op, W>
+where
+    Op: Operator,
+    W: Fn(T) -> Op::In + Send + Sync,
+{
+    #[inline]
+    fn receive(&self, x: T, pass: &mut Pass) -> Flow {
+        self.node.receive((self.wrap)(x), pass)
+    }
+
+    fn receive_many(&self, xs: &mut Vec<T>, pass: &mut Pass) {
+        super::receive_each(self, xs, pass);
+    }
+
+    fn link(&self) -> Link<T> {
+        Link::to(self)
+    }
+}

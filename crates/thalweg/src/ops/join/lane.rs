@@ -1,0 +1,239 @@
+//! What waits at the inlets of a join.
+
+use std::collections::VecDeque;
+
+use crate::{Acks, Element, Lease};
+
+/// The elements waiting at one inlet, or the literal that stands in its place.
+#[derive(Default)]
+pub struct Lane<T> {
+    waiting: VecDeque<(T, Lease)>,
+    literal: Option<T>,
+}
+
+impl<T: Element> Lane<T> {
+    /// An inlet with nothing waiting.
+    pub fn new() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            literal: None,
+        }
+    }
+
+    /// A value that is always there.
+    pub fn literal(value: T) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            literal: Some(value),
+        }
+    }
+
+    fn push(&mut self, x: T, lease: Lease) {
+        self.waiting.push_back((x, lease));
+    }
+
+    fn is_ready(&self) -> bool {
+        self.literal.is_some() || !self.waiting.is_empty()
+    }
+
+    fn pop(&mut self, acks: &mut Vec<Acks>) -> Option<T> {
+        match self.waiting.pop_front() {
+            Some((x, lease)) => {
+                keep(acks, lease.accept());
+                Some(x)
+            }
+            None => self.literal.clone(),
+        }
+    }
+
+    fn first(&self, acks: &mut Vec<Acks>) -> Option<T> {
+        match self.waiting.front() {
+            Some((x, lease)) => {
+                keep(acks, lease.acks().clone());
+                Some(x.clone())
+            }
+            None => self.literal.clone(),
+        }
+    }
+}
+
+/// Most elements carry no tokens: then there is nothing to gather, nor to allocate.
+fn keep(all: &mut Vec<Acks>, acks: Acks) {
+    if !acks.is_none() {
+        all.push(acks);
+    }
+}
+
+/// The inlets of a join: a tuple of [`Lane`]s, or a vector of lanes of one type.
+pub trait Lanes: Send + 'static {
+    /// An element and the inlet it came by.
+    type Item: Element;
+    /// One element of each inlet.
+    type Row: Element;
+
+    /// How many inlets there are.
+    fn count(&self) -> usize;
+    /// The inlet of an item.
+    fn lane_of(item: &Self::Item) -> usize;
+    /// Lets an item wait.
+    fn push(&mut self, item: Self::Item, lease: Lease);
+    /// How many elements wait at an inlet.
+    fn waiting(&self, lane: usize) -> usize;
+    /// Whether an inlet has something to give.
+    fn is_ready(&self, lane: usize) -> bool;
+    /// Takes the first of each; `None` if one has nothing.
+    fn pop(&mut self) -> Option<(Self::Row, Acks)>;
+    /// The first of each, which stay; `None` if one has nothing.
+    fn first(&self) -> Option<(Self::Row, Acks)>;
+    /// Drops the first element of an inlet.
+    fn drop_first(&mut self, lane: usize);
+    /// Lets the emitter of the element at a place in an inlet go on.
+    fn accept(&mut self, lane: usize, place: usize);
+
+    /// How many elements wait at all inlets.
+    fn total(&self) -> usize {
+        (0..self.count()).map(|lane| self.waiting(lane)).sum()
+    }
+
+    /// Whether all inlets have something to give.
+    fn all_ready(&self) -> bool {
+        (0..self.count()).all(|lane| self.is_ready(lane))
+    }
+}
+
+/// `self.$i.$call` for the lane with that number.
+macro_rules! on_lane {
+    ($self:ident, $lane:ident, [$($i:tt)+], |$it:ident| $call:expr, $none:expr) => {
+        match $lane {
+            $($i => { let $it = &mut $self.$i; $call })+
+            _ => $none,
+        }
+    };
+    (ref $self:ident, $lane:ident, [$($i:tt)+], |$it:ident| $call:expr, $none:expr) => {
+        match $lane {
+            $($i => { let $it = &$self.$i; $call })+
+            _ => $none,
+        }
+    };
+}
+
+macro_rules! lanes {
+    ($item:ident, $n:literal: $($T:ident $i:tt),+) => {
+        #[doc = concat!("An element of a join of ", $n, " inlets.")]
+        #[derive(Clone)]
+        pub enum $item<$($T),+> {
+            $(#[doc = concat!("From inlet ", stringify!($i), ", counted from 0.")] $T($T)),+
+        }
+
+        impl<$($T: Element),+> Lanes for ($(Lane<$T>,)+) {
+            type Item = $item<$($T),+>;
+            type Row = ($($T,)+);
+
+            fn count(&self) -> usize {
+                $n
+            }
+
+            fn lane_of(item: &Self::Item) -> usize {
+                match item { $($item::$T(_) => $i),+ }
+            }
+
+            fn push(&mut self, item: Self::Item, lease: Lease) {
+                match item { $($item::$T(x) => self.$i.push(x, lease)),+ }
+            }
+
+            fn waiting(&self, lane: usize) -> usize {
+                on_lane!(ref self, lane, [$($i)+], |it| it.waiting.len(), 0)
+            }
+
+            fn is_ready(&self, lane: usize) -> bool {
+                on_lane!(ref self, lane, [$($i)+], |it| it.is_ready(), false)
+            }
+
+            fn pop(&mut self) -> Option<(Self::Row, Acks)> {
+                if !self.all_ready() {
+                    return None;
+                }
+                let mut acks = Vec::new();
+                let row = ($(self.$i.pop(&mut acks)?,)+);
+                Some((row, Acks::merge(&acks)))
+            }
+
+            fn first(&self) -> Option<(Self::Row, Acks)> {
+                let mut acks = Vec::new();
+                let row = ($(self.$i.first(&mut acks)?,)+);
+                Some((row, Acks::merge(&acks)))
+            }
+
+            fn drop_first(&mut self, lane: usize) {
+                on_lane!(self, lane, [$($i)+], |it| drop(it.waiting.pop_front()), ());
+            }
+
+            fn accept(&mut self, lane: usize, place: usize) {
+                on_lane!(self, lane, [$($i)+], |it| accept(it, place), ());
+            }
+        }
+    };
+}
+
+fn accept<T>(lane: &mut Lane<T>, place: usize) {
+    if let Some((_, lease)) = lane.waiting.get_mut(place) {
+        *lease = Lease::accepted(std::mem::take(lease).accept());
+    }
+}
+
+lanes!(Item1, 1: A 0);
+lanes!(Item2, 2: A 0, B 1);
+lanes!(Item3, 3: A 0, B 1, C 2);
+lanes!(Item4, 4: A 0, B 1, C 2, D 3);
+lanes!(Item5, 5: A 0, B 1, C 2, D 3, E 4);
+lanes!(Item6, 6: A 0, B 1, C 2, D 3, E 4, F 5);
+lanes!(Item7, 7: A 0, B 1, C 2, D 3, E 4, F 5, G 6);
+lanes!(Item8, 8: A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
+
+impl<T: Element> Lanes for Vec<Lane<T>> {
+    type Item = (usize, T);
+    type Row = Vec<T>;
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn lane_of(item: &Self::Item) -> usize {
+        item.0
+    }
+
+    fn push(&mut self, (lane, x): Self::Item, lease: Lease) {
+        self[lane].push(x, lease);
+    }
+
+    fn waiting(&self, lane: usize) -> usize {
+        self[lane].waiting.len()
+    }
+
+    fn is_ready(&self, lane: usize) -> bool {
+        self[lane].is_ready()
+    }
+
+    fn pop(&mut self) -> Option<(Self::Row, Acks)> {
+        if !self.all_ready() {
+            return None;
+        }
+        let mut acks = Vec::new();
+        let row: Option<Vec<T>> = self.iter_mut().map(|lane| lane.pop(&mut acks)).collect();
+        Some((row?, Acks::merge(&acks)))
+    }
+
+    fn first(&self) -> Option<(Self::Row, Acks)> {
+        let mut acks = Vec::new();
+        let row: Option<Vec<T>> = self.iter().map(|lane| lane.first(&mut acks)).collect();
+        Some((row?, Acks::merge(&acks)))
+    }
+
+    fn drop_first(&mut self, lane: usize) {
+        self[lane].waiting.pop_front();
+    }
+
+    fn accept(&mut self, lane: usize, place: usize) {
+        accept(&mut self[lane], place);
+    }
+}

@@ -1,0 +1,129 @@
+use super::{Inputs, Lanes};
+use crate::failure::BuildError;
+use crate::{Context, Element, Flow, Lease, Never, Operator, Stream};
+
+/// How many elements wait at each inlet before their emitters do, as in streamz.
+const BOUND: usize = 10;
+
+/// Sends the first elements of its inlets together, then the second, and so on; see [`zip`].
+pub struct Zip<L> {
+    lanes: L,
+    bound: usize,
+}
+
+impl<L: Lanes> Zip<L> {
+    /// A zip of these lanes, at each of which `bound` elements may wait while their emitters go on.
+    ///
+    /// # Errors
+    /// `bound` is zero.
+    pub fn new(lanes: L, bound: usize) -> Result<Self, BuildError> {
+        if bound == 0 {
+            return Err(BuildError::new(
+                "zip",
+                "at least one element has to be able to wait for the others, not 0",
+            ));
+        }
+        Ok(Self { lanes, bound })
+    }
+}
+
+impl<L: Lanes> Operator for Zip<L> {
+    type In = L::Item;
+    type Out = L::Row;
+    type Event = Never;
+    const KIND: &'static str = "zip";
+    const SUSPENDS: bool = true;
+
+    fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> Flow {
+        let lane = L::lane_of(&x);
+        let lease = if self.lanes.waiting(lane) < self.bound {
+            Lease::accepted(cx.acks())
+        } else {
+            cx.hold()
+        };
+        self.lanes.push(x, lease);
+        let Some((row, acks)) = self.lanes.pop() else {
+            return Ok(());
+        };
+        for lane in 0..self.lanes.count() {
+            self.lanes.accept(lane, self.bound - 1);
+        }
+        cx.emit_with(acks, row)
+    }
+
+    fn resting(&self) -> usize {
+        self.lanes.total()
+    }
+}
+
+/// Sends the first elements of all inputs as a tuple, then the second elements, and so on.
+///
+/// Ten elements of each input may wait for the others (streamz's `maxsize`); the emitter of the
+/// next waits with it.
+///
+/// ```
+/// use thalweg::{Stream, ops::zip};
+///
+/// let (names, ages) = (Stream::new(), Stream::new());
+/// let list = zip((&names, &ages)).sink_to_list();
+/// names.emit_many(["Ada", "Alan"]).wait()?;
+/// ages.emit(36).wait()?;
+/// assert_eq!(list.to_vec(), [("Ada", 36)]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub fn zip<I: Inputs>(inputs: I) -> Stream<<I::Lanes as Lanes>::Row> {
+    zip_bounded(BOUND, inputs)
+}
+
+/// The same with `bound` elements of each input that may wait for the others.
+///
+/// A bound of zero is a mistake; see [`Stream::check`].
+///
+/// ```
+/// use thalweg::{Stream, ops::zip_bounded};
+///
+/// let (left, right) = (Stream::new(), Stream::new());
+/// let list = zip_bounded(1, (&left, &right)).sink_to_list();
+/// assert!(left.emit(1).is_ready());
+/// let second = left.emit(2);
+/// assert!(!second.is_ready());
+/// right.emit('a').wait()?;
+/// assert!(second.is_ready());
+/// assert_eq!(list.to_vec(), [(1, 'a')]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub fn zip_bounded<I: Inputs>(bound: usize, inputs: I) -> Stream<<I::Lanes as Lanes>::Row> {
+    let (zip, mistake) = match Zip::new(inputs.lanes(), bound) {
+        Ok(zip) => (zip, None),
+        Err(mistake) => (
+            Zip {
+                lanes: inputs.lanes(),
+                bound: BOUND,
+            },
+            Some(mistake),
+        ),
+    };
+    let stream = inputs.join(zip);
+    if let Some(mistake) = mistake {
+        stream.mistake(mistake);
+    }
+    stream
+}
+
+impl<T: Element> Stream<T> {
+    /// Sends the first elements of the two streams as a pair, then the second elements, and so on;
+    /// [`zip`] joins up to eight.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let (left, right) = (Stream::new(), Stream::new());
+    /// let sums = left.zip(&right).map(|(x, y)| x + y).sink_to_list();
+    /// left.emit_many([1, 2]).wait()?;
+    /// right.emit_many([10, 20]).wait()?;
+    /// assert_eq!(sums.to_vec(), [11, 22]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn zip<U: Element>(&self, other: &Stream<U>) -> Stream<(T, U)> {
+        zip((self, other))
+    }
+}

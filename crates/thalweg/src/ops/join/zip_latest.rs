@@ -1,0 +1,93 @@
+use super::{Inputs, Lanes};
+use crate::{Context, Element, Flow, Lease, Never, Operator, Stream};
+
+/// How many elements of the lossless stream wait for the first of the others before their emitters
+/// do.
+const BOUND: usize = 1000;
+
+/// Sends every element of its first inlet with the latest of the others; see [`zip_latest`].
+pub struct ZipLatest<L> {
+    lanes: L,
+}
+
+impl<L: Lanes> ZipLatest<L> {
+    /// A join of these lanes; the first is the lossless one.
+    pub fn new(lanes: L) -> Self {
+        Self { lanes }
+    }
+
+    /// Sends what the lossless inlet has, if there is something of each of the others.
+    fn send(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        while let Some((row, acks)) = self.lanes.first() {
+            self.lanes.drop_first(0);
+            self.lanes.accept(0, BOUND - 1);
+            cx.emit_with(acks, row)?;
+        }
+        Ok(())
+    }
+}
+
+impl<L: Lanes> Operator for ZipLatest<L> {
+    type In = L::Item;
+    type Out = L::Row;
+    type Event = Never;
+    const KIND: &'static str = "zip_latest";
+    const SUSPENDS: bool = true;
+
+    fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> Flow {
+        let lane = L::lane_of(&x);
+        let lease = if lane == 0 && self.lanes.waiting(0) >= BOUND {
+            cx.hold()
+        } else {
+            Lease::accepted(cx.acks())
+        };
+        if lane > 0 {
+            self.lanes.drop_first(lane);
+        }
+        self.lanes.push(x, lease);
+        self.send(cx)
+    }
+
+    fn resting(&self) -> usize {
+        self.lanes.waiting(0)
+    }
+}
+
+/// Sends every element of the first input, each once, with the latest of the others.
+///
+/// Until there is one of each of the others, elements of the first wait; after a thousand of them
+/// the emitter of the next waits, too. Elements of the others send nothing by themselves; one that is
+/// replaced before it was needed is dropped.
+///
+/// ```
+/// use thalweg::{Stream, ops::zip_latest};
+///
+/// let (orders, price) = (Stream::new(), Stream::new());
+/// let list = zip_latest((&orders, &price)).sink_to_list();
+/// orders.emit_many(["a", "b"]).wait()?;
+/// price.emit_many([10, 11]).wait()?;
+/// orders.emit("c").wait()?;
+/// assert_eq!(list.to_vec(), [("a", 10), ("b", 10), ("c", 11)]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub fn zip_latest<I: Inputs>(inputs: I) -> Stream<<I::Lanes as Lanes>::Row> {
+    inputs.join(ZipLatest::new(inputs.lanes()))
+}
+
+impl<T: Element> Stream<T> {
+    /// Sends every element of this stream, each once, with the latest of `other`; [`zip_latest`]
+    /// joins up to eight.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let (words, number) = (Stream::new(), Stream::new());
+    /// let list = words.zip_latest(&number).sink_to_list();
+    /// number.emit(1).wait()?;
+    /// words.emit_many(["x", "y"]).wait()?;
+    /// assert_eq!(list.to_vec(), [("x", 1), ("y", 1)]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn zip_latest<U: Element>(&self, other: &Stream<U>) -> Stream<(T, U)> {
+        zip_latest((self, other))
+    }
+}

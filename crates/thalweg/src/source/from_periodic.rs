@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use crate::failure::BuildError;
+use crate::{Element, Emitter, IntoInterval, Source, Stop, Stream};
+
+/// Emits what a function gives, at regular times; see [`Stream::from_periodic`].
+struct FromPeriodic<F> {
+    f: F,
+    interval: Duration,
+}
+
+impl<T: Element, F: FnMut() -> T + Send + 'static> Source for FromPeriodic<F> {
+    type Item = T;
+    const KIND: &'static str = "from_periodic";
+
+    async fn run(&mut self, out: &Emitter<T>) -> Result<(), Stop> {
+        let start = out.now();
+        loop {
+            out.emit((self.f)()).await?;
+            out.sleep_until(next_tick(start, self.interval, out.now()))
+                .await?;
+        }
+    }
+}
+
+/// The first time after `now` on the grid that began at `start`: no error adds up, and a tick that
+/// was missed is left out.
+fn next_tick(start: Duration, interval: Duration, now: Duration) -> Duration {
+    let since = now.saturating_sub(start).as_nanos();
+    let ticks = since / interval.as_nanos().max(1) + 1;
+    let after = ticks.saturating_mul(interval.as_nanos());
+    start.saturating_add(Duration::from_nanos(
+        u64::try_from(after).unwrap_or(u64::MAX),
+    ))
+}
+
+impl<T: Element> Stream<T> {
+    /// A source that calls `f` at once and then every `interval`, and emits what it gives.
+    ///
+    /// `interval` is a duration, a number of seconds, or a text such as `"500ms"`. The ticks keep to
+    /// the times they are due, however long anything takes: the thousandth is a thousand intervals
+    /// after the start. One that falls due while the pipeline is still busy with the one before is
+    /// left out.
+    ///
+    /// ```
+    /// # use thalweg::{Stream, VirtualClock};
+    /// # use std::time::Duration;
+    /// let clock = VirtualClock::new();
+    /// let now = clock.clone();
+    /// let ticks = Stream::from_periodic_on(&clock, "3.6s", move || now.now());
+    /// let list = ticks.sink_to_list();
+    /// ticks.start()?;
+    /// clock.advance(Duration::from_secs(3600));
+    /// assert_eq!(list.to_vec()[1000], Duration::from_secs(3600));
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn from_periodic(
+        interval: impl IntoInterval,
+        f: impl FnMut() -> T + Send + 'static,
+    ) -> Self {
+        Self::periodic(crate::RuntimeHandle::current(), interval, f)
+    }
+
+    /// The same on a given runtime.
+    pub fn from_periodic_on(
+        runtime: impl Into<crate::RuntimeHandle>,
+        interval: impl IntoInterval,
+        f: impl FnMut() -> T + Send + 'static,
+    ) -> Self {
+        Self::periodic(Some(runtime.into()), interval, f)
+    }
+
+    fn periodic(
+        runtime: Option<crate::RuntimeHandle>,
+        interval: impl IntoInterval,
+        f: impl FnMut() -> T + Send + 'static,
+    ) -> Self {
+        let (interval, mistake) = match interval.into_interval() {
+            Ok(interval) => (interval, None),
+            Err(error) => (Duration::MAX, Some(BuildError::new("from_periodic", error))),
+        };
+        let stream = Self::build_source(FromPeriodic { f, interval }, runtime);
+        if let Some(mistake) = mistake {
+            stream.mistake(mistake);
+        }
+        stream
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_stay_on_the_grid() {
+        let (start, interval) = (Duration::from_millis(7), Duration::from_millis(10));
+        let tick = |now| next_tick(start, interval, Duration::from_millis(now)).as_millis();
+        assert_eq!(tick(7), 17);
+        assert_eq!(tick(16), 17);
+        assert_eq!(tick(17), 27);
+        assert_eq!(tick(55), 57);
+    }
+}

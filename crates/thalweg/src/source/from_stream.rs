@@ -1,0 +1,79 @@
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use futures_core::Stream as FutureStream;
+
+use crate::{Element, Emitter, Source, Stop, Stream};
+
+/// Emits what a `futures` stream gives; see [`Stream::from_stream`].
+struct FromStream<S>(Pin<Box<S>>);
+
+impl<T, S> Source for FromStream<S>
+where
+    T: Element,
+    S: FutureStream<Item = T> + Send + 'static,
+{
+    type Item = T;
+    const KIND: &'static str = "from_stream";
+
+    async fn run(&mut self, out: &Emitter<T>) -> Result<(), Stop> {
+        while let Some(x) = out
+            .or_stop(poll_fn(|cx| self.0.as_mut().poll_next(cx)))
+            .await?
+        {
+            out.emit(x).await?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// A source of what any `futures` stream gives, each when the one before has been taken: the
+    /// receiver of an asynchronous channel, lines of a socket, another crate's events.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let numbers = Stream::from_stream(futures_util::stream::iter([1, 2, 3]));
+    /// let list = numbers.map(|x| x * 2).sink_to_list();
+    /// numbers.run("5s").wait()?;
+    /// assert_eq!(list.to_vec(), [2, 4, 6]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn from_stream<S>(stream: S) -> Self
+    where
+        S: FutureStream<Item = T> + Send + 'static,
+    {
+        Self::from_source(FromStream(Box::pin(stream)))
+    }
+
+    /// A source fed through a channel, from any thread or task: at most `bound` elements wait in it.
+    ///
+    /// The source ends when the last sender is dropped. Its sender is one of the crate
+    /// `async-channel`: `send(x).await`, `send_blocking(x)`, `try_send(x)`. A bound of zero is a
+    /// mistake, see [`check`](Self::check).
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let (sender, numbers) = Stream::channel(10);
+    /// let list = numbers.map(|x| x + 1).sink_to_list();
+    /// std::thread::spawn(move || {
+    ///     for x in 0..3 {
+    ///         sender.send_blocking(x).unwrap();
+    ///     }
+    /// });
+    /// numbers.run("5s").wait()?;
+    /// assert_eq!(list.to_vec(), [1, 2, 3]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn channel(bound: usize) -> (async_channel::Sender<T>, Self) {
+        let (sender, receiver) = async_channel::bounded(bound.max(1));
+        let stream = Self::from_stream(receiver);
+        if bound == 0 {
+            stream.mistake(crate::BuildError::new(
+                "channel",
+                "a channel has room for at least one element, not 0",
+            ));
+        }
+        (sender, stream)
+    }
+}

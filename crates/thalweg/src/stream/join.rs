@@ -1,0 +1,87 @@
+use std::sync::Arc;
+
+use super::Stream;
+use crate::graph::{AnyNode, Full, Graph, Inlet, Node};
+use crate::operator::{Element, Operator};
+
+/// A node with several inlets in the making: how `zip` and `combine_latest` are made, and joins of
+/// your own.
+///
+/// The operator takes an enum of what its inlets carry; each inlet wraps its elements in a variant.
+/// The pipelines joined become one.
+///
+/// ```
+/// use thalweg::{Context, Flow, Join, Never, Operator, Stream};
+///
+/// /// Subtracts the latest of the one from each of the other.
+/// struct Minus(i32);
+///
+/// #[derive(Clone)]
+/// enum In { Left(i32), Right(i32) }
+///
+/// impl Operator for Minus {
+///     type In = In;
+///     type Out = i32;
+///     type Event = Never;
+///     const KIND: &'static str = "minus";
+///
+///     fn update(&mut self, x: In, cx: &mut Context<'_, Self>) -> Flow {
+///         match x {
+///             In::Left(x) => cx.emit(x - self.0),
+///             In::Right(x) => {
+///                 self.0 = x;
+///                 Ok(())
+///             }
+///         }
+///     }
+/// }
+///
+/// let (left, right) = (Stream::new(), Stream::new());
+/// let differences = Join::new(Minus(0), &left)
+///     .inlet(&left, In::Left)
+///     .inlet(&right, In::Right)
+///     .stream();
+/// let list = differences.sink_to_list();
+/// left.emit(5).wait()?;
+/// right.emit(2).wait()?;
+/// left.emit(5).wait()?;
+/// assert_eq!(list.to_vec(), [5, 3]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub struct Join<Op: Operator> {
+    node: Arc<Node<Full<Op>>>,
+    stream: Stream<Op::Out>,
+}
+
+impl<Op: Operator> Join<Op> {
+    /// A node without inlets yet, in the pipeline of `first`.
+    pub fn new<T: Element>(operator: Op, first: &Stream<T>) -> Self {
+        Self::in_graph(operator, first.graph())
+    }
+
+    pub(crate) fn in_graph(operator: Op, graph: &Arc<Graph>) -> Self {
+        let node = Node::new(Full(operator));
+        let stream = Stream::first(graph, node.clone());
+        Self { node, stream }
+    }
+
+    /// Adds an inlet: what `from` carries arrives wrapped by `wrap`.
+    pub fn inlet<T: Element>(
+        self,
+        from: &Stream<T>,
+        wrap: impl Fn(T) -> Op::In + Send + Sync + 'static,
+    ) -> Self {
+        let to: Arc<dyn AnyNode> = self.node.clone();
+        let inlet = Arc::new(Inlet {
+            node: self.node.clone(),
+            wrap,
+        });
+        from.link(to, self.stream.graph(), inlet);
+        self
+    }
+
+    /// The stream of what the node sends.
+    pub fn stream(self) -> Stream<Op::Out> {
+        self.stream
+    }
+}
