@@ -122,7 +122,7 @@ impl Graph {
         let me = entry::token();
         loop {
             let root = self.root();
-            if root.monitor.try_enter(me) != Entry::Entered {
+            if root.monitor.try_enter_once(me) != Entry::Entered {
                 root.monitor.enter_waiting(me);
             }
             entry::inside();
@@ -389,7 +389,7 @@ impl Graph {
     pub(crate) fn ask<R>(self: &Arc<Self>, f: impl FnOnce(&mut Pass) -> R) -> Option<R> {
         let me = entry::token();
         let mut root = self.root();
-        match root.monitor.try_enter(me) {
+        match root.monitor.try_enter_once(me) {
             Entry::Within => {
                 return Some(f(&mut Pass::new(root, Lease::default(), false)));
             }

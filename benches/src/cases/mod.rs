@@ -1,0 +1,3 @@
+pub mod buffer;
+pub mod chain;
+pub mod memory;
