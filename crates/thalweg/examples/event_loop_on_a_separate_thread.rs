@@ -24,7 +24,7 @@ async fn write(x: i32, database: Sender<(i32, ThreadId)>) {
 pub(crate) fn main() -> Result<(), Error> {
     let (database, rows) = channel();
 
-    let source = Stream::on(&EventLoop::thread());
+    let source = Stream::on(EventLoop::thread());
     source
         .map(increment)
         .rate_limit("5ms")

@@ -19,7 +19,8 @@ pub use failure::{BoxError, BuildError, Error, Failure, Undelivered};
 pub use graph::{Drain, Emit};
 pub use interval::IntoInterval;
 pub use operator::{
-    Context, Delivery, Element, Fault, Flow, Lease, Never, Operator, Raised, Transform,
+    Context, Delivery, Element, Fault, Flow, IntoOperator, Lease, Never, Operator, Raised,
+    Transform,
 };
 pub use policy::{OnError, Retry};
 #[cfg(feature = "tokio")]

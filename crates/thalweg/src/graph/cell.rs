@@ -55,10 +55,12 @@ pub(crate) mod gate {
     pub(crate) const GUARDED: u64 = 16;
     /// An element that failed waits for its next attempt.
     pub(crate) const RETRYING: u64 = 32;
+    /// The backlog is being worked off, further up the stack.
+    pub(crate) const WORKING: u64 = 64;
     /// All of these.
-    pub(super) const FLAGS: u64 = 63;
+    pub(super) const FLAGS: u64 = 127;
     /// Above the flags: how many elements have come.
-    pub(super) const ONE: u64 = 64;
+    pub(super) const ONE: u64 = 128;
 }
 
 /// A node's operator, its gate, and how many elements have come through.
@@ -351,5 +353,109 @@ impl GraphRef {
         // SAFETY: `GraphRef`s are made for a `Pass` and not kept for longer than it lives, and
         // whoever makes a pass borrows the graph for longer than that.
         unsafe { self.0.as_ref() }
+    }
+}
+
+/// What is `unsafe` here, driven through the public face: run these under valgrind.
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use crate::{OnError, Stream};
+
+    #[test]
+    fn cell_elements_that_own_memory_go_everywhere_and_nowhere() {
+        let source = Stream::new();
+        source.emit("to nobody".to_string()).wait().expect("taken");
+        let lists: Vec<_> = (0..3)
+            .map(|_| source.map(|text: String| text + "!").sink_to_list())
+            .collect();
+        source.emit("a".to_string()).wait().expect("taken");
+        source
+            .emit_many(["b".to_string(), "c".to_string()])
+            .wait()
+            .expect("taken");
+        for list in lists {
+            assert_eq!(list.to_vec(), ["a!", "b!", "c!"]);
+        }
+    }
+
+    #[test]
+    fn cell_a_panic_opens_the_gate_again() {
+        let source = Stream::new();
+        let list = source
+            .map(|text: String| {
+                assert_ne!(text, "bad", "on purpose");
+                text
+            })
+            .sink_to_list();
+        for text in ["good", "bad", "good", "bad"] {
+            let emitted = source.emit(text.to_string()).wait();
+            assert_eq!(emitted.is_err(), text == "bad");
+        }
+        let batch = ["bad", "good"].map(str::to_string);
+        assert!(source.emit_many(batch).wait().is_err());
+        assert_eq!(list.to_vec(), ["good"; 3]);
+    }
+
+    #[test]
+    fn cell_a_function_that_comes_back_to_itself_waits_its_turn() {
+        let source = Stream::<String>::new();
+        let again = source.clone();
+        let lengths = source.map(move |text| {
+            if text.len() < 4 {
+                again.emit(text.clone() + "x").wait().expect("taken");
+            }
+            text.len()
+        });
+        let list = lengths.sink_to_list();
+        source.emit(String::new()).wait().expect("taken");
+        assert_eq!(list.to_vec(), [0, 1, 2, 3, 4]);
+        lengths.destroy();
+    }
+
+    #[test]
+    fn cell_edges_change_only_when_nothing_is_on_its_way() {
+        let source = Stream::<String>::new();
+        let slot: Arc<Mutex<Option<Stream<String>>>> = Arc::default();
+        let victim = slot.clone();
+        source.sink(move |_| {
+            if let Some(stream) = victim.lock().expect("not poisoned").take() {
+                stream.destroy();
+            }
+        });
+        let branch = source.map(|text| text + "?");
+        let list = branch.sink_to_list();
+        *slot.lock().expect("not poisoned") = Some(branch);
+        for _ in 0..2 {
+            source.emit("a".to_string()).wait().expect("taken");
+        }
+        // The element that took the branch apart still went through it.
+        assert_eq!(list.to_vec(), ["a?"]);
+    }
+
+    #[test]
+    fn cell_loops_policies_and_dropped_pipelines() {
+        let source = Stream::<Vec<u8>>::new();
+        source
+            .try_filter(|bytes| match bytes.len() {
+                0 => Err("empty"),
+                n => Ok(n < 50),
+            })
+            .on_error(OnError::Skip)
+            .map(|mut bytes| {
+                bytes.push(0);
+                bytes
+            })
+            .connect(&source)
+            .expect("the types fit");
+        let list = source.map(|bytes| bytes.len()).sink_to_list();
+        source.emit(vec![0]).wait().expect("taken");
+        source.emit(Vec::new()).wait().expect("skipped");
+        assert_eq!(list.len(), 51);
+        let end = source.buffer(3).partition(100);
+        source.emit(vec![0; 60]).wait().expect("taken");
+        drop(source);
+        drop(end);
     }
 }

@@ -147,6 +147,27 @@ impl Done {
         }
     }
 
+    /// Those who wait for this element and for nothing else: the element itself, or, once its
+    /// emitter has put the waiting off, the elements it was put off to. So a feedback loop of
+    /// functions that emit and wait does not grow a chain.
+    pub(crate) fn waiting(self: &Arc<Self>) -> Vec<Ticket> {
+        let state = lock(&self.state);
+        let put_off: Vec<_> = state
+            .then
+            .iter()
+            .filter_map(|then| match then {
+                Then::Release(ticket) => Some(ticket.clone()),
+                Then::Tell(_) => None,
+            })
+            .collect();
+        drop(state);
+        if put_off.is_empty() {
+            self.holders.fetch_add(1, Ordering::Relaxed);
+            return vec![Ticket(self.clone())];
+        }
+        put_off
+    }
+
     /// Keeps `ticket` until this element is taken, and passes failures on to its emitter.
     pub(crate) fn release_after(&self, ticket: Ticket) {
         let mut state = lock(&self.state);

@@ -248,13 +248,7 @@ impl Graph {
 impl Pass {
     /// What is left of an emission: failures, and the completion if somebody holds the element.
     fn end(&mut self, flow: Flow) -> (Vec<Failure>, Option<Arc<Done>>) {
-        if entry::is_flagged() {
-            for done in entry::take_waited() {
-                if let Some(ticket) = self.hold().done {
-                    done.release_after(ticket);
-                }
-            }
-        }
+        self.adopt_waited();
         let mut failures = self.take_failures();
         if flow.is_err() {
             failures.extend(self.take_failure());

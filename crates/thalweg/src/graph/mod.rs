@@ -24,7 +24,7 @@ pub(crate) use self::cell::{Outlet, Receive, Slot};
 pub use self::completion::Emit;
 pub use self::drain::Drain;
 pub(crate) use self::emit::Origin;
-use self::monitor::{Entry, Monitor};
+use self::monitor::{Entry, Monitor, Posted};
 pub(crate) use self::node::{
     AnyNode, Body, Core, Full, Inlet, Node, NodeId, Plain, Produce, Verdict, caught,
 };
@@ -93,21 +93,32 @@ impl Graph {
         loop {
             let root = self.root();
             match root.monitor.post(me, mail) {
-                None => return,
-                Some(back) => mail = back,
+                Posted::Left => return,
+                Posted::Closed(back) => mail = back,
+                Posted::Entered(mail) => {
+                    entry::inside();
+                    root.open(mail);
+                    root.leave(me);
+                    return;
+                }
             }
-            entry::inside();
-            if root.merged.get().is_none() {
-                root.open(mail);
-                root.leave(me);
-                return;
-            }
-            root.leave(me);
         }
     }
 
-    /// Waits for the monitor and does something inside. Must not be called from inside one.
-    fn visit<R>(self: &Arc<Self>, f: impl FnOnce(&mut Pass) -> R) -> R {
+    /// Does something inside the monitor, between passes, and waits for it if the thread may wait:
+    /// one that builds faster than others can make way is held up. Inside a monitor it is put off as
+    /// with [`post`](Self::post).
+    pub(crate) fn act(self: &Arc<Self>, mail: Mail) {
+        if entry::is_inside() {
+            return self.post(mail);
+        }
+        let root = self.enter();
+        root.open(mail);
+        root.leave(entry::token());
+    }
+
+    /// Waits for the monitor and enters it. Must not be called from inside one.
+    fn enter(self: &Arc<Self>) -> &Arc<Self> {
         let me = entry::token();
         loop {
             let root = self.root();
@@ -116,10 +127,7 @@ impl Graph {
             }
             entry::inside();
             if root.merged.get().is_none() {
-                let result = f(&mut Pass::new(root, Lease::default(), true));
-                root.settle_down();
-                root.leave(me);
-                return result;
+                return root;
             }
             root.leave(me);
         }
@@ -143,10 +151,7 @@ impl Graph {
     /// Leaves the monitor, once there is no more mail.
     fn leave(&self, me: usize) {
         while let Some(mail) = self.monitor.leave(me) {
-            match self.merged.get() {
-                Some(into) => mail.into_iter().for_each(|letter| into.post(letter)),
-                None => mail.into_iter().for_each(|letter| self.open(letter)),
-            }
+            mail.into_iter().for_each(|letter| self.open(letter));
         }
         if entry::outside() {
             entry::run_later();
@@ -382,22 +387,25 @@ impl Graph {
 
     /// Looks at something inside; `None` where that would mean waiting inside another monitor.
     pub(crate) fn ask<R>(self: &Arc<Self>, f: impl FnOnce(&mut Pass) -> R) -> Option<R> {
-        let root = self.root();
-        match root.monitor.try_enter(entry::token()) {
-            Entry::Within => Some(f(&mut Pass::new(root, Lease::default(), false))),
-            Entry::Occupied if entry::is_inside() => None,
-            Entry::Occupied => Some(self.visit(f)),
+        let me = entry::token();
+        let mut root = self.root();
+        match root.monitor.try_enter(me) {
+            Entry::Within => {
+                return Some(f(&mut Pass::new(root, Lease::default(), false)));
+            }
+            Entry::Occupied if entry::is_inside() => return None,
+            Entry::Occupied => root = self.enter(),
             Entry::Entered => {
                 entry::inside();
                 if root.merged.get().is_some() {
-                    root.leave(entry::token());
+                    root.leave(me);
                     return self.ask(f);
                 }
-                let result = f(&mut Pass::new(root, Lease::default(), true));
-                root.settle_down();
-                root.leave(entry::token());
-                Some(result)
             }
         }
+        let result = f(&mut Pass::new(root, Lease::default(), true));
+        root.settle_down();
+        root.leave(me);
+        Some(result)
     }
 }

@@ -24,9 +24,21 @@ pub(crate) enum Entry {
     Occupied,
 }
 
+/// What came of an attempt to leave mail.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Posted<M> {
+    /// The thread inside takes it up before it leaves.
+    Left,
+    /// Nobody was inside. This thread is now, has to see to the mail, and to leave.
+    Entered(M),
+    /// The monitor takes no more mail.
+    Closed(M),
+}
+
 struct Slow<M> {
     mail: VecDeque<M>,
     waiting: usize,
+    closed: bool,
 }
 
 pub(crate) struct Monitor<M> {
@@ -42,6 +54,7 @@ impl<M> Monitor<M> {
             slow: Mutex::new(Slow {
                 mail: VecDeque::new(),
                 waiting: 0,
+                closed: false,
             }),
             left: Condvar::new(),
         }
@@ -87,23 +100,38 @@ impl<M> Monitor<M> {
         }
     }
 
-    /// Leaves mail for the thread that is inside, which takes it up before it leaves; returns it
-    /// if nobody is: then this thread is inside, has to see to it, and to leave.
-    pub(crate) fn post(&self, me: usize, mail: M) -> Option<M> {
+    /// Leaves mail for the thread that is inside, or enters if nobody is.
+    pub(crate) fn post(&self, me: usize, mail: M) -> Posted<M> {
         let mut slow = lock(&self.slow);
+        if slow.closed {
+            return Posted::Closed(mail);
+        }
         loop {
             match self
                 .state
                 .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
             {
-                Ok(_) => return Some(mail),
+                Ok(_) => return Posted::Entered(mail),
                 Err(state) if state & MAIL != 0 || self.flag(state, MAIL) => {
                     slow.mail.push_back(mail);
-                    return None;
+                    return Posted::Left;
                 }
                 Err(_) => {}
             }
         }
+    }
+
+    /// Ends this monitor in favour of `heir`, which gets the mail: the thread is inside both. `end`
+    /// is called before anybody can see that this one takes no more.
+    pub(crate) fn close(&self, heir: &Self, end: impl FnOnce()) {
+        let mut slow = lock(&self.slow);
+        slow.closed = true;
+        let mut inherited = lock(&heir.slow);
+        inherited.mail.append(&mut slow.mail);
+        if !inherited.mail.is_empty() {
+            heir.state.fetch_or(MAIL, Ordering::Relaxed);
+        }
+        end();
     }
 
     /// Leaves if nobody wants anything.
@@ -144,16 +172,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_closed_monitor_hands_its_mail_on() {
+        let (old, heir) = (Monitor::new(), Monitor::new());
+        assert_eq!(old.try_enter(4), Entry::Entered);
+        assert_eq!(heir.try_enter(4), Entry::Entered);
+        assert_eq!(old.post(8, 1), Posted::Left);
+        assert_eq!(heir.post(8, 0), Posted::Left);
+        old.close(&heir, || ());
+        assert_eq!(old.post(8, 2), Posted::Closed(2));
+        assert_eq!(old.leave(4), None);
+        assert_eq!(heir.leave(4), Some(VecDeque::from([0, 1])));
+    }
+
+    #[test]
     fn mail_keeps_the_leaver_inside() {
         let monitor = Monitor::new();
         assert_eq!(monitor.try_enter(4), Entry::Entered);
         assert_eq!(monitor.try_enter(4), Entry::Within);
         assert_eq!(monitor.try_enter(8), Entry::Occupied);
-        assert_eq!(monitor.post(8, "a letter"), None);
+        assert_eq!(monitor.post(8, "a letter"), Posted::Left);
         assert_eq!(monitor.leave(4), Some(VecDeque::from(["a letter"])));
         assert_eq!(monitor.try_enter(8), Entry::Occupied);
         assert_eq!(monitor.leave(4), None);
-        assert_eq!(monitor.post(8, "nobody in"), Some("nobody in"));
+        assert_eq!(monitor.post(8, "nobody in"), Posted::Entered("nobody in"));
         assert_eq!(monitor.leave(8), None);
         assert_eq!(monitor.try_enter(4), Entry::Entered);
     }
@@ -204,7 +245,7 @@ mod loom_tests {
         }
 
         fn post_add(&self, me: usize, n: usize) {
-            if let Some(n) = self.monitor.post(me, n) {
+            if let Posted::Entered(n) = self.monitor.post(me, n) {
                 self.add(n);
                 self.leave(me);
             }

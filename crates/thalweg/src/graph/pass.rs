@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Graph;
 use super::cell::GraphRef;
 use super::completion::{Done, Ticket};
+use super::{Graph, entry};
 use crate::ack::Acks;
 use crate::failure::{Failure, panic_error};
 use crate::operator::{Flow, Raised};
@@ -177,11 +177,31 @@ impl Pass {
     pub(crate) fn settle(&mut self, lease: Lease, f: impl FnOnce(&mut Pass) -> Flow) {
         let outer = std::mem::replace(&mut self.lease, lease);
         let flow = self.catch(f);
+        self.adopt_waited();
         let lease = std::mem::replace(&mut self.lease, outer);
         if flow.is_err()
             && let Some(failure) = self.take_failure()
         {
             self.report(&lease, failure);
+        }
+    }
+
+    /// Makes the current element wait for those that functions working on it have emitted and wait
+    /// for.
+    #[inline]
+    pub(super) fn adopt_waited(&mut self) {
+        if entry::is_flagged() {
+            self.adopt(entry::take_waited());
+        }
+    }
+
+    fn adopt(&mut self, waited: Vec<Arc<Done>>) {
+        for done in waited {
+            if let Some(ticket) = self.hold().done {
+                for waiting in ticket.done().waiting() {
+                    done.release_after(waiting);
+                }
+            }
         }
     }
 
@@ -207,6 +227,7 @@ impl Pass {
     ) -> Delivery {
         let outer = std::mem::replace(&mut self.lease, Lease::accepted(acks));
         let flow = self.catch(f);
+        self.adopt_waited();
         let lease = std::mem::replace(&mut self.lease, outer);
         if flow.is_err()
             && let Some(failure) = self.take_failure()

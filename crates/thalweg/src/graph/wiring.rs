@@ -45,6 +45,7 @@ impl Graph {
         if state.handles > 0 {
             drop(state);
             self.prune(id, pass);
+            self.drop_unfed(id, pass);
         } else if state.moving(pass) > 0 {
             state.abandoned = self.me.upgrade();
             self.attention.store(true, Ordering::Relaxed);
@@ -67,6 +68,27 @@ impl Graph {
             candidates.extend(state.upstreams(id, pass));
             for lost in state.below(id, pass) {
                 gone.extend(state.remove(lost, pass));
+            }
+        }
+        discarding(|| drop(gone));
+    }
+
+    /// Takes out a node, and those below, that nothing can come to any more and nobody can reach.
+    fn drop_unfed(&self, id: NodeId, pass: &Pass) {
+        let mut candidates = vec![id];
+        let mut gone: Vec<Box<dyn Any + Send>> = Vec::new();
+        while let Some(id) = candidates.pop() {
+            let mut state = self.state.get(pass);
+            let Some(node) = state.nodes.get(&id).cloned() else {
+                continue;
+            };
+            let is_fed = !state.upstreams(id, pass).is_empty() || state.sources.contains_key(&id);
+            let is_held = state.search(id, pass, |node| {
+                node.core().handles.load(Ordering::Relaxed) > 0
+            });
+            if !is_fed && !is_held {
+                candidates.extend(node.downstream(pass));
+                gone.extend(state.remove(id, pass));
             }
         }
         discarding(|| drop(gone));
@@ -148,23 +170,7 @@ impl Graph {
         for &up in &upstreams {
             self.disconnect(up, id, pass);
         }
-        let mut gone = Vec::new();
-        {
-            let mut state = self.state.get(pass);
-            let is_lost =
-                |node: &Arc<dyn AnyNode>| node.core().handles.load(Ordering::Relaxed) == 0;
-            let below = state.below(id, pass);
-            if below
-                .iter()
-                .filter_map(|id| state.nodes.get(id))
-                .all(is_lost)
-            {
-                for lost in below {
-                    gone.extend(state.remove(lost, pass));
-                }
-            }
-        }
-        discarding(|| drop(gone));
+        self.drop_unfed(id, pass);
         for up in upstreams {
             self.prune(up, pass);
         }
@@ -178,13 +184,13 @@ impl Graph {
         then: impl FnOnce(&mut Pass) + Send + 'static,
     ) {
         if Arc::ptr_eq(one.root(), other.root()) {
-            one.post(Box::new(then));
+            one.act(Box::new(then));
             return;
         }
         let (one, other) = (one.clone(), other.clone());
         entry::later(move || {
             Self::join_now(&one, &other);
-            one.post(Box::new(then));
+            one.act(Box::new(then));
         });
     }
 
@@ -254,7 +260,9 @@ impl Graph {
             flag.fetch_or(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         drop(state);
-        let _ = other.merged.set(self.clone());
+        other.monitor.close(&self.monitor, || {
+            let _ = other.merged.set(self.clone());
+        });
     }
 
     /// Whether two graphs can be joined.

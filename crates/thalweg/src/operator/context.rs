@@ -29,12 +29,9 @@ impl<Op: Operator> Context<'_, Op> {
     /// # Errors
     /// As [`emit`](Self::emit).
     pub fn emit_with(&mut self, acks: Acks, x: Op::Out) -> Flow {
-        let outer = std::mem::replace(&mut self.pass.lease.acks, acks);
-        let flow = self.emit(x);
-        let acks = std::mem::replace(&mut self.pass.lease.acks, outer);
-        if flow.is_err() {
-            acks.fail();
-        }
+        let mut carrying = Carrying::new(self.pass, acks);
+        let flow = self.node.output().send(x, carrying.pass);
+        carrying.is_through = flow.is_ok();
         flow
     }
 
@@ -140,5 +137,34 @@ impl<Op: Operator> Context<'_, Op> {
     /// Whether a drain is under way: nothing more will come but what is still inside.
     pub fn is_draining(&self) -> bool {
         self.pass.graph().is_draining(self.pass)
+    }
+}
+
+/// The time in which the pass carries other tokens than the current element's.
+struct Carrying<'a> {
+    pass: &'a mut Pass,
+    outer: Acks,
+    is_through: bool,
+}
+
+impl<'a> Carrying<'a> {
+    fn new(pass: &'a mut Pass, acks: Acks) -> Self {
+        let outer = std::mem::replace(&mut pass.lease.acks, acks);
+        Self {
+            pass,
+            outer,
+            is_through: false,
+        }
+    }
+}
+
+/// A drop, because a function downstream may panic, and the pass may go on with its next element.
+impl Drop for Carrying<'_> {
+    fn drop(&mut self) {
+        let outer = std::mem::take(&mut self.outer);
+        let acks = std::mem::replace(&mut self.pass.lease.acks, outer);
+        if !self.is_through {
+            acks.fail();
+        }
     }
 }

@@ -6,7 +6,7 @@ pub use context::Context;
 
 use std::vec::Drain;
 
-use crate::failure::BoxError;
+use crate::failure::{BoxError, BuildError};
 pub use crate::graph::{Delivery, Lease};
 
 /// What a stream carries: anything that can be cloned, for branches, and sent, for threads.
@@ -248,6 +248,46 @@ pub trait Operator: Send + Sized + 'static {
     /// What sets this node apart from others of its kind, shown in its derived name.
     fn label(&self) -> Option<String> {
         None
+    }
+}
+
+/// What [`Stream::apply`](crate::Stream::apply) takes: an [`Operator`], or what becomes one unless
+/// its arguments are wrong.
+///
+/// It is implemented for operators, for the results of constructors that check their arguments, and
+/// for the options of operators that have some:
+///
+/// ```
+/// use thalweg::{Stream, ops::{Buffer, Partition}};
+///
+/// let source = Stream::new();
+/// source.apply(Buffer::new(10)).sink(|x: i32| println!("{x}"));
+/// source.apply(Partition::of(10).timeout("1s")).sink(|xs| println!("{xs:?}"));
+/// ```
+pub trait IntoOperator {
+    /// The operator it becomes.
+    type Operator: Operator;
+
+    /// The operator.
+    ///
+    /// # Errors
+    /// An argument is wrong.
+    fn into_operator(self) -> Result<Self::Operator, BuildError>;
+}
+
+impl<Op: Operator> IntoOperator for Op {
+    type Operator = Op;
+
+    fn into_operator(self) -> Result<Op, BuildError> {
+        Ok(self)
+    }
+}
+
+impl<Op: Operator> IntoOperator for Result<Op, BuildError> {
+    type Operator = Op;
+
+    fn into_operator(self) -> Result<Op, BuildError> {
+        self
     }
 }
 

@@ -78,8 +78,65 @@ where
     }
 }
 
+/// A function of state and element, for a state that is what is sent.
+fn twice<S: Clone, T, E>(
+    mut f: impl FnMut(&S, &T) -> Result<S, E>,
+) -> impl FnMut(&S, &T) -> Result<(S, S), E> {
+    move |state, x| f(state, x).map(|state| (state.clone(), state))
+}
+
+/// A function that cannot fail, for where one may.
+fn infallible<S, T, R>(
+    mut f: impl FnMut(&S, &T) -> R,
+) -> impl FnMut(&S, &T) -> Result<R, Infallible> {
+    move |state, x| Ok(f(state, x))
+}
+
+/// # Accumulating
+///
+/// The functions borrow the state and make the next one of it, so that an element that fails leaves
+/// the state as it was. A large state travels in an [`Arc`](std::sync::Arc).
+///
+/// | | without a start | with a start |
+/// |---|---|---|
+/// | sends the state | [`accumulate`](Self::accumulate) | [`scan`](Self::scan) |
+/// | sends something else | | [`stateful_map`](Self::stateful_map) |
+/// | sends both | | [`stateful_map_with_state`](Self::stateful_map_with_state) |
 impl<T: Element> Stream<T> {
-    /// Keeps a state: for every element `x`, the state becomes `f(&state, x)`, and is sent.
+    /// Keeps a state: the first element, which is sent as it is. For every further element `x` the
+    /// state becomes `f(&state, &x)`, and is sent.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let highest = source.accumulate(|max: &i32, x| *max.max(x)).sink_to_list();
+    /// source.emit_many([2, 1, 3]).wait()?;
+    /// assert_eq!(highest.to_vec(), [2, 2, 3]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn accumulate(&self, f: impl FnMut(&T, &T) -> T + Send + 'static) -> Stream<T> {
+        self.try_accumulate(infallible(f))
+    }
+
+    /// The same with a function that may fail.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let sums = source
+    ///     .try_accumulate(|sum: &u8, x| sum.checked_add(*x).ok_or("too large"))
+    ///     .sink_to_list();
+    /// assert!(source.emit_many([100, 100, 100, 1]).wait().is_err());
+    /// assert_eq!(sums.to_vec(), [100, 200, 201]);
+    /// ```
+    pub fn try_accumulate<E: Into<BoxError> + 'static>(
+        &self,
+        f: impl FnMut(&T, &T) -> Result<T, E> + Send + 'static,
+    ) -> Stream<T> {
+        self.transform(Accumulate::without_start(twice(f)))
+    }
+
+    /// Keeps a state: for every element `x` it becomes `f(&state, &x)`, and is sent.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -92,11 +149,113 @@ impl<T: Element> Stream<T> {
     pub fn scan<S: Element>(
         &self,
         start: S,
-        mut f: impl FnMut(&S, &T) -> S + Send + 'static,
+        f: impl FnMut(&S, &T) -> S + Send + 'static,
     ) -> Stream<S> {
-        self.transform(Accumulate::new(start, move |state: &S, x: &T| {
-            let state = f(state, x);
-            Ok::<_, Infallible>((state.clone(), state))
-        }))
+        self.try_scan(start, infallible(f))
+    }
+
+    /// The same with a function that may fail.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let sums = source
+    ///     .try_scan(0, |sum, x: &&str| x.parse::<i32>().map(|x| sum + x))
+    ///     .sink_to_list();
+    /// assert!(source.emit_many(["1", "x", "2"]).wait().is_err());
+    /// assert_eq!(sums.to_vec(), [1, 3]);
+    /// ```
+    pub fn try_scan<S: Element, E: Into<BoxError> + 'static>(
+        &self,
+        start: S,
+        f: impl FnMut(&S, &T) -> Result<S, E> + Send + 'static,
+    ) -> Stream<S> {
+        self.transform(Accumulate::new(start, twice(f)))
+    }
+
+    /// Keeps a state that is not what is sent: for every element `x`, with
+    /// `(next, y) = f(&state, &x)`, the state becomes `next`, and `y` is sent.
+    ///
+    /// This is streamz's `accumulate` with `returns_state=True`.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let differences = source.stateful_map(0, |last, x| (*x, x - last)).sink_to_list();
+    /// source.emit_many([1, 4, 9]).wait()?;
+    /// assert_eq!(differences.to_vec(), [1, 3, 5]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn stateful_map<S: Send + 'static, R: Element>(
+        &self,
+        start: S,
+        f: impl FnMut(&S, &T) -> (S, R) + Send + 'static,
+    ) -> Stream<R> {
+        self.try_stateful_map(start, infallible(f))
+    }
+
+    /// The same with a function that may fail.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let differences = source
+    ///     .try_stateful_map(0, |last, x: &u32| match x.checked_sub(*last) {
+    ///         Some(difference) => Ok((*x, difference)),
+    ///         None => Err("it goes down"),
+    ///     })
+    ///     .sink_to_list();
+    /// assert!(source.emit_many([1, 4, 2, 9]).wait().is_err());
+    /// assert_eq!(differences.to_vec(), [1, 3, 5]);
+    /// ```
+    pub fn try_stateful_map<S, R, E>(
+        &self,
+        start: S,
+        f: impl FnMut(&S, &T) -> Result<(S, R), E> + Send + 'static,
+    ) -> Stream<R>
+    where
+        S: Send + 'static,
+        R: Element,
+        E: Into<BoxError> + 'static,
+    {
+        self.transform(Accumulate::new(start, f))
+    }
+
+    /// The same as [`stateful_map`](Self::stateful_map), but both the state and the result are sent.
+    ///
+    /// This is streamz's `accumulate` with `returns_state=True` and `with_state=True`.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source
+    ///     .stateful_map_with_state(0, |count, x| (count + 1, x * 10))
+    ///     .sink_to_list();
+    /// source.emit_many([5, 6]).wait()?;
+    /// assert_eq!(list.to_vec(), [(1, 50), (2, 60)]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn stateful_map_with_state<S: Element, R: Element>(
+        &self,
+        start: S,
+        f: impl FnMut(&S, &T) -> (S, R) + Send + 'static,
+    ) -> Stream<(S, R)> {
+        self.try_stateful_map_with_state(start, infallible(f))
+    }
+
+    /// The same with a function that may fail.
+    pub fn try_stateful_map_with_state<S, R, E>(
+        &self,
+        start: S,
+        mut f: impl FnMut(&S, &T) -> Result<(S, R), E> + Send + 'static,
+    ) -> Stream<(S, R)>
+    where
+        S: Element,
+        R: Element,
+        E: Into<BoxError> + 'static,
+    {
+        self.try_stateful_map(start, move |state, x| {
+            f(state, x).map(|(state, result)| (state.clone(), (state, result)))
+        })
     }
 }

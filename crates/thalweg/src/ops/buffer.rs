@@ -1,14 +1,11 @@
-use std::collections::VecDeque;
-
+use super::parts::{Queue, at_least_one};
 use crate::failure::BuildError;
-use crate::{Acks, Context, Delivery, Element, Flow, Lease, Never, Operator, Stream};
+use crate::{Context, Delivery, Element, Flow, Never, Operator, Stream};
 
 /// Lets up to a number of elements wait for the nodes behind it; see [`Stream::buffer`].
 pub struct Buffer<T> {
     size: usize,
-    queue: VecDeque<(T, Acks)>,
-    /// Elements beyond the bound: their emitters wait.
-    overflow: VecDeque<(T, Lease)>,
+    queue: Queue<T>,
     delivering: bool,
     /// How many turns it has asked for.
     turns: usize,
@@ -20,16 +17,9 @@ impl<T> Buffer<T> {
     /// # Errors
     /// `size` is zero.
     pub fn new(size: usize) -> Result<Self, BuildError> {
-        if size == 0 {
-            return Err(BuildError::new(
-                "buffer",
-                "a buffer has room for at least one element, not 0",
-            ));
-        }
         Ok(Self {
-            size,
-            queue: VecDeque::new(),
-            overflow: VecDeque::new(),
+            size: at_least_one("buffer", "the number of elements it has room for", size)?,
+            queue: Queue::new(size),
             delivering: false,
             turns: 0,
         })
@@ -56,12 +46,7 @@ impl<T: Element> Operator for Buffer<T> {
     const SUSPENDS: bool = true;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
-        if self.queue.len() < self.size {
-            self.queue.push_back((x, cx.acks()));
-        } else {
-            let lease = cx.hold();
-            self.overflow.push_back((x, lease));
-        }
+        self.queue.push(x, cx);
         self.ask_for_turns(cx);
         Ok(())
     }
@@ -70,11 +55,8 @@ impl<T: Element> Operator for Buffer<T> {
     fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
         self.turns = self.turns.saturating_sub(1);
         if !self.delivering
-            && let Some((x, acks)) = self.queue.pop_front()
+            && let Some((x, acks)) = self.queue.pop()
         {
-            if let Some((x, lease)) = self.overflow.pop_front() {
-                self.queue.push_back((x, lease.accept()));
-            }
             self.delivering = cx.deliver(acks, x) == Delivery::Pending;
             self.ask_for_turns(cx);
         }
@@ -88,7 +70,11 @@ impl<T: Element> Operator for Buffer<T> {
     }
 
     fn moving(&self) -> usize {
-        self.queue.len() + self.overflow.len() + usize::from(self.delivering)
+        self.queue.len() + usize::from(self.delivering)
+    }
+
+    fn label(&self) -> Option<String> {
+        Some(self.size.to_string())
     }
 }
 
@@ -116,6 +102,6 @@ impl<T: Element> Stream<T> {
     /// assert_eq!(list.to_vec(), [0, 1, 2, 3, 4, 5]);
     /// ```
     pub fn buffer(&self, size: usize) -> Stream<T> {
-        self.apply_checked(Buffer::new(size))
+        self.apply(Buffer::new(size))
     }
 }

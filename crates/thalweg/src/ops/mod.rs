@@ -1,32 +1,61 @@
-//! The operators, one file each: `map` is in `map.rs`.
-//!
-//! | what for | operators |
-//! |---|---|
-//! | one element at a time | [`map`](crate::Stream::map), [`filter`](crate::Stream::filter) |
-//! | groups | [`partition`](crate::Stream::partition) |
-//! | time and flow | [`buffer`](crate::Stream::buffer), [`rate_limit`](crate::Stream::rate_limit), [`delay`](crate::Stream::delay) |
-//! | ends | [`sink`](crate::Stream::sink), [`sink_to_list`](crate::Stream::sink_to_list) |
+//! The operators.
 
 mod accumulate;
 mod buffer;
+mod collect;
+mod debounce;
+mod delay;
 mod filter;
+mod filter_map;
+mod flatten;
+mod frequencies;
+mod inspect;
 mod join;
+mod latest;
 mod map;
 mod partition;
+mod partition_unique;
+mod parts;
 mod pull;
 mod rate_limit;
+mod sample;
+mod shift;
 mod sink;
 mod sink_async;
 mod sink_to_list;
+mod slice;
+mod sliding_window;
+mod throttle;
+mod timed_window;
+mod timed_window_unique;
+mod unique;
 
 pub use accumulate::Accumulate;
 pub use buffer::Buffer;
+pub use collect::Collector;
+pub use debounce::Debounce;
+pub use delay::{Delay, Delaying};
 pub use filter::Filter;
+pub use filter_map::{FilterMap, TryFilterMap};
+pub use flatten::Flatten;
+pub use frequencies::Frequencies;
+pub use inspect::Inspect;
 pub use join::*;
+pub use latest::Latest;
 pub use map::{Map, TryMap};
-pub use partition::Partition;
+pub use partition::{Partition, Partitioning};
+pub use partition_unique::{PartitionUnique, PartitioningUnique};
+pub use parts::Keep;
 pub use pull::Pull;
 pub use rate_limit::RateLimit;
+pub use sample::Sample;
+pub use shift::{Shift, Shifting};
 pub use sink::{FnSink, TryFnSink};
 pub use sink_async::SinkAsync;
 pub use sink_to_list::List;
+pub use slice::Slice;
+pub use sliding_window::SlidingWindow;
+pub use throttle::Throttle;
+pub use timed_window::{TimedWindow, TimedWindowing};
+pub use timed_window_unique::{TimedWindowUnique, TimedWindowingUnique};
+pub use unique::{Deduplicating, Unique};

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::parts::{duration, label};
 use crate::failure::BuildError;
 use crate::{Context, Element, Flow, IntoInterval, Lease, Never, Operator, Stream};
 
@@ -19,9 +20,7 @@ impl<T> RateLimit<T> {
     /// The interval is zero, negative or not to be understood.
     pub fn new(interval: impl IntoInterval) -> Result<Self, BuildError> {
         Ok(Self {
-            interval: interval
-                .into_interval()
-                .map_err(|error| BuildError::new("rate_limit", error))?,
+            interval: duration("rate_limit", interval)?,
             queue: VecDeque::new(),
             next: Duration::ZERO,
         })
@@ -67,6 +66,10 @@ impl<T: Element> Operator for RateLimit<T> {
     fn moving(&self) -> usize {
         self.queue.len()
     }
+
+    fn label(&self) -> Option<String> {
+        label(self.interval)
+    }
 }
 
 impl<T: Element> Stream<T> {
@@ -88,6 +91,6 @@ impl<T: Element> Stream<T> {
     /// assert!(emitted[1].is_ready() && !emitted[2].is_ready());
     /// ```
     pub fn rate_limit(&self, interval: impl IntoInterval) -> Stream<T> {
-        self.apply_checked(RateLimit::new(interval))
+        self.apply(RateLimit::new(interval))
     }
 }

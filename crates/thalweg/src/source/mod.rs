@@ -396,7 +396,7 @@ impl<T: Element> Stream<T> {
         let control = Control::new();
         lock(&control.state).launch = Some(launch(source, stream.downgrade()));
         let id = stream.id();
-        stream.graph().post(Box::new(move |pass| {
+        stream.graph().act(Box::new(move |pass| {
             pass.graph().add_source(id, control, pass);
         }));
         stream

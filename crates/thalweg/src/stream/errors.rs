@@ -37,7 +37,7 @@ impl<T: Element> Stream<T> {
                     }
                 });
             }
-            None => self.graph().post(Box::new(move |pass| {
+            None => self.graph().act(Box::new(move |pass| {
                 if let Some(mistake) = mistake(&policy) {
                     pass.graph().mistake(mistake.into(), pass);
                 }
@@ -76,7 +76,7 @@ impl<T: Element> Stream<T> {
     /// more. Without a handler the next `emit` or `drain` reports them.
     pub fn on_unhandled(&self, handler: impl FnMut(Failure) + Send + 'static) {
         let handler = Arc::new(Mutex::new(handler));
-        self.graph().post(Box::new(move |pass| {
+        self.graph().act(Box::new(move |pass| {
             pass.graph().set_handler(handler, pass)
         }));
     }
@@ -108,7 +108,7 @@ impl<T: Element> Stream<T> {
     /// assert!(error.to_string().ends_with("`every_nth`: there is no element number 0"));
     /// ```
     pub fn mistake(&self, mistake: BuildError) {
-        self.graph().post(Box::new(move |pass| {
+        self.graph().act(Box::new(move |pass| {
             pass.graph().mistake(mistake.into(), pass);
         }));
     }
@@ -131,7 +131,7 @@ impl<T: Element> Stream<T> {
     /// Says that this node, a source, cannot go on, which no policy is asked about.
     pub(crate) fn report_source_failure(&self, cause: BoxError) {
         let node = self.node().clone();
-        self.graph().post(Box::new(move |pass| {
+        self.graph().act(Box::new(move |pass| {
             node.core().count_failed();
             let failure = node.core().failure(0, None, cause);
             pass.graph().unhandled(failure, pass);

@@ -14,7 +14,7 @@ impl<T: Element> Stream<T> {
         self.check()?;
         let id = self.id();
         self.graph()
-            .post(Box::new(move |pass| pass.graph().start_above(id, pass)));
+            .act(Box::new(move |pass| pass.graph().start_above(id, pass)));
         Ok(())
     }
 
@@ -23,7 +23,7 @@ impl<T: Element> Stream<T> {
     pub fn stop(&self) {
         let id = self.id();
         self.graph()
-            .post(Box::new(move |pass| pass.graph().stop_above(id, pass)));
+            .act(Box::new(move |pass| pass.graph().stop_above(id, pass)));
     }
 
     /// Ends the whole pipeline in good order: refuses new elements, stops the sources, waits for

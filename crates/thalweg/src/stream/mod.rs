@@ -16,7 +16,7 @@ use crate::failure::BuildError;
 use crate::graph::{
     AnyNode, Body, Full, Graph, Handle, Node, NodeId, Outlet, Plain, Produce, Receive,
 };
-use crate::operator::{Element, Fault, Operator, Transform};
+use crate::operator::{Element, Fault, IntoOperator, Operator, Transform};
 use crate::runtime::RuntimeHandle;
 
 /// A stream of elements of type `T`: a node of a pipeline, as its users hold it.
@@ -116,7 +116,7 @@ impl<T: Element> WeakStream<T> {
     pub(crate) fn upgrade(&self) -> Option<Stream<T>> {
         let (graph, node) = (self.graph.upgrade()?, self.node.upgrade()?);
         let counted: Arc<dyn AnyNode> = node.clone();
-        graph.post(Box::new(move |pass| {
+        graph.act(Box::new(move |pass| {
             pass.graph().add_handle(&counted, pass)
         }));
         Some(Stream::from_parts(&graph, node))
@@ -180,7 +180,7 @@ impl<T: Element> Stream<T> {
 
     pub(super) fn first<B: Body<Out = T>>(graph: &Arc<Graph>, node: Arc<Node<B>>) -> Self {
         let registered: Arc<dyn AnyNode> = node.clone();
-        graph.post(Box::new(move |pass| {
+        graph.act(Box::new(move |pass| {
             pass.graph().register(registered, B::NEEDS_RUNTIME, pass);
         }));
         Self::from_parts(graph, node)
@@ -202,21 +202,6 @@ impl<T: Element> Stream<T> {
         WeakStream {
             graph: Arc::downgrade(self.graph()),
             node: Arc::downgrade(self.node()),
-        }
-    }
-
-    /// Attaches an operator, or takes note of the mistake in its arguments; then what comes
-    /// after it can be built, but nothing runs.
-    pub(crate) fn apply_checked<Op: Operator<In = T>>(
-        &self,
-        operator: Result<Op, BuildError>,
-    ) -> Stream<Op::Out> {
-        match operator {
-            Ok(operator) => self.apply(operator),
-            Err(mistake) => {
-                self.mistake(mistake);
-                self.transform(Mistaken(std::marker::PhantomData))
-            }
         }
     }
 
@@ -243,16 +228,42 @@ impl<T: Element> Stream<T> {
         self.attach(Plain(transform))
     }
 
+    /// The same with a transform whose arguments may be wrong.
+    pub(crate) fn transform_checked<Tr: Transform<In = T>>(
+        &self,
+        transform: Result<Tr, BuildError>,
+    ) -> Stream<Tr::Out> {
+        self.attach_checked(transform.map(Plain))
+    }
+
     /// Attaches an [`Operator`] downstream: how windows, buffers and joins are made, and operators
     /// of your own.
-    pub fn apply<Op: Operator<In = T>>(&self, operator: Op) -> Stream<Op::Out> {
-        self.attach(Full(operator))
+    ///
+    /// It takes options as well, and the result of a constructor, see [`IntoOperator`]. A wrong
+    /// argument is a mistake, see [`check`](Self::check).
+    pub fn apply<Op: Operator<In = T>>(
+        &self,
+        operator: impl IntoOperator<Operator = Op>,
+    ) -> Stream<Op::Out> {
+        self.attach_checked(operator.into_operator().map(Full))
+    }
+
+    /// Attaches a node, or takes note of the mistake in its arguments; then what comes after it can
+    /// be built, but nothing runs.
+    fn attach_checked<B: Body<In = T>>(&self, body: Result<B, BuildError>) -> Stream<B::Out> {
+        match body {
+            Ok(body) => self.attach(body),
+            Err(mistake) => {
+                self.mistake(mistake);
+                self.transform(Mistaken(std::marker::PhantomData))
+            }
+        }
     }
 
     fn attach<B: Body<In = T>>(&self, body: B) -> Stream<B::Out> {
         let node = Node::new(body);
         let (upstream, downstream) = (self.node().clone(), node.clone());
-        self.graph().post(Box::new(move |pass| {
+        self.graph().act(Box::new(move |pass| {
             let graph = pass.graph();
             graph.register(downstream.clone(), B::NEEDS_RUNTIME, pass);
             let to: Arc<dyn AnyNode> = downstream.clone();

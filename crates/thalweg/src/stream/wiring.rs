@@ -74,7 +74,7 @@ impl<T: Element> Stream<T> {
                 downstream: downstream.name(),
             })),
             None => {
-                graph.post(Box::new(move |pass| {
+                graph.act(Box::new(move |pass| {
                     pass.graph().disconnect(from, to, pass);
                 }));
                 Ok(())
@@ -87,6 +87,6 @@ impl<T: Element> Stream<T> {
     pub fn destroy(&self) {
         let id = self.id();
         self.graph()
-            .post(Box::new(move |pass| pass.graph().destroy(id, pass)));
+            .act(Box::new(move |pass| pass.graph().destroy(id, pass)));
     }
 }

@@ -168,14 +168,19 @@ impl<B: Body> Node<B> {
     #[cold]
     pub(super) fn work_off(&self, pass: &mut Pass) {
         const OCCUPIED: u64 = gate::BUSY | gate::PASSING | gate::RETRYING;
+        if self.cell.gate(pass) & gate::WORKING != 0 {
+            return;
+        }
+        self.cell.close_gate(gate::WORKING, pass);
         while self.cell.gate(pass) & OCCUPIED == 0 {
             let Some((x, lease)) = self.desk.get(pass).backlog.pop_front() else {
                 self.cell.open_gate(gate::QUEUED, pass);
-                return;
+                break;
             };
             self.cell.count(1, pass);
             pass.settle(lease, |pass| self.process(x, pass));
         }
+        self.cell.open_gate(gate::WORKING, pass);
     }
 
     /// Whether elements came while the function ran: they are to be worked off after the current.

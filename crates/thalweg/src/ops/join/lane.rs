@@ -39,7 +39,7 @@ impl<T: Element> Lane<T> {
     fn pop(&mut self, acks: &mut Vec<Acks>) -> Option<T> {
         match self.waiting.pop_front() {
             Some((x, lease)) => {
-                acks.push(lease.accept());
+                keep(acks, lease.accept());
                 Some(x)
             }
             None => self.literal.clone(),
@@ -49,11 +49,18 @@ impl<T: Element> Lane<T> {
     fn first(&self, acks: &mut Vec<Acks>) -> Option<T> {
         match self.waiting.front() {
             Some((x, lease)) => {
-                acks.push(lease.acks().clone());
+                keep(acks, lease.acks().clone());
                 Some(x.clone())
             }
             None => self.literal.clone(),
         }
+    }
+}
+
+/// Most elements carry no tokens: then there is nothing to gather, nor to allocate.
+fn keep(all: &mut Vec<Acks>, acks: Acks) {
+    if !acks.is_none() {
+        all.push(acks);
     }
 }
 
@@ -146,13 +153,13 @@ macro_rules! lanes {
                 if !self.all_ready() {
                     return None;
                 }
-                let mut acks = Vec::with_capacity($n);
+                let mut acks = Vec::new();
                 let row = ($(self.$i.pop(&mut acks)?,)+);
                 Some((row, Acks::merge(&acks)))
             }
 
             fn first(&self) -> Option<(Self::Row, Acks)> {
-                let mut acks = Vec::with_capacity($n);
+                let mut acks = Vec::new();
                 let row = ($(self.$i.first(&mut acks)?,)+);
                 Some((row, Acks::merge(&acks)))
             }
@@ -211,13 +218,13 @@ impl<T: Element> Lanes for Vec<Lane<T>> {
         if !self.all_ready() {
             return None;
         }
-        let mut acks = Vec::with_capacity(self.len());
+        let mut acks = Vec::new();
         let row: Option<Vec<T>> = self.iter_mut().map(|lane| lane.pop(&mut acks)).collect();
         Some((row?, Acks::merge(&acks)))
     }
 
     fn first(&self) -> Option<(Self::Row, Acks)> {
-        let mut acks = Vec::with_capacity(self.len());
+        let mut acks = Vec::new();
         let row: Option<Vec<T>> = self.iter().map(|lane| lane.first(&mut acks)).collect();
         Some((row?, Acks::merge(&acks)))
     }

@@ -1,0 +1,167 @@
+use std::collections::VecDeque;
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::parts::at_least_one;
+use crate::failure::BuildError;
+use crate::{Acks, Context, Element, Emit, Fault, Flow, Never, Operator, Stream, Transform};
+
+/// A [`collect`](Stream::collect) node: what it sends, and the means to have it do so.
+///
+/// ```
+/// # use thalweg::Stream;
+/// let source = Stream::new();
+/// let collected = source.collect();
+/// let list = collected.stream().sink_to_list();
+/// source.emit_many([1, 2]).wait()?;
+/// assert!(list.is_empty());
+/// collected.flush().wait()?;
+/// source.emit(3).wait()?;
+/// collected.flush().wait()?;
+/// assert_eq!(list.to_vec(), [vec![1, 2], vec![3]]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub struct Collector<T> {
+    gathered: Stream<Gathered<T>>,
+    stream: Stream<Vec<T>>,
+}
+
+impl<T> Clone for Collector<T> {
+    fn clone(&self) -> Self {
+        Self {
+            gathered: self.gathered.clone(),
+            stream: self.stream.clone(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Collector<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Collector").field(&self.stream).finish()
+    }
+}
+
+impl<T: Element> Collector<T> {
+    /// Sends everything gathered so far as one element, even if it is nothing. The result waits
+    /// until it has been taken, and says what failed, as that of an [`emit`](Stream::emit).
+    pub fn flush(&self) -> Emit {
+        self.gathered.emit(Gathered::Flush)
+    }
+
+    /// What is sent.
+    pub fn stream(&self) -> &Stream<Vec<T>> {
+        &self.stream
+    }
+}
+
+/// What comes to a collecting node.
+#[derive(Clone)]
+enum Gathered<T> {
+    Element(T),
+    Flush,
+}
+
+/// Hands elements to the collecting node; flushes are emitted behind it.
+struct Gather<T>(PhantomData<fn(T)>);
+
+impl<T: Element> Transform for Gather<T> {
+    type In = T;
+    type Out = Gathered<T>;
+    const KIND: &'static str = "gather";
+
+    fn apply(&mut self, x: T) -> Result<Option<Gathered<T>>, Fault<T>> {
+        Ok(Some(Gathered::Element(x)))
+    }
+}
+
+/// Keeps elements until it is told to send them.
+struct Collect<T> {
+    kept: VecDeque<(T, Acks)>,
+    /// How many to keep at most.
+    last: usize,
+}
+
+impl<T: Element> Collect<T> {
+    fn send(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        let (xs, acks): (Vec<T>, Vec<Acks>) = std::mem::take(&mut self.kept).into_iter().unzip();
+        cx.emit_with(Acks::merge(&acks), xs)
+    }
+}
+
+impl<T: Element> Operator for Collect<T> {
+    type In = Gathered<T>;
+    type Out = Vec<T>;
+    type Event = Never;
+    const KIND: &'static str = "collect";
+
+    fn update(&mut self, x: Gathered<T>, cx: &mut Context<'_, Self>) -> Flow {
+        match x {
+            Gathered::Element(x) => {
+                if self.kept.len() == self.last {
+                    self.kept.pop_front();
+                }
+                self.kept.push_back((x, cx.acks()));
+                Ok(())
+            }
+            Gathered::Flush => self.send(cx),
+        }
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        if self.kept.is_empty() {
+            return Ok(());
+        }
+        self.send(cx)
+    }
+
+    fn resting(&self) -> usize {
+        self.kept.len()
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Gathers elements until [`flush`](Collector::flush) is called, or a [`drain`](Self::drain).
+    ///
+    /// It keeps everything; for a bound see [`collect_last`](Self::collect_last).
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// // Every tenth element sends what came since the one before.
+    /// let source = Stream::new();
+    /// let collected = source.collect();
+    /// let list = collected.stream().sink_to_list();
+    /// source.filter(|x| x % 10 == 0).sink(move |_| collected.flush().wait().unwrap());
+    /// source.emit_many(1..=20).wait()?;
+    /// assert_eq!(list.to_vec(), [Vec::from_iter(1..=10), Vec::from_iter(11..=20)]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn collect(&self) -> Collector<T> {
+        self.collect_checked(Ok(usize::MAX))
+    }
+
+    /// The same, but only the last `n` elements are kept; those before are dropped. `n` is at least
+    /// one: 0 is a mistake, see [`check`](Self::check).
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let collected = source.collect_last(2);
+    /// let list = collected.stream().sink_to_list();
+    /// source.emit_many(1..=5).wait()?;
+    /// collected.flush().wait()?;
+    /// assert_eq!(list.to_vec(), [[4, 5]]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn collect_last(&self, n: usize) -> Collector<T> {
+        self.collect_checked(at_least_one("collect", "the number of elements kept", n))
+    }
+
+    fn collect_checked(&self, last: Result<usize, BuildError>) -> Collector<T> {
+        let gathered = self.transform(Gather(PhantomData));
+        let stream = gathered.apply(last.map(|last| Collect {
+            kept: VecDeque::new(),
+            last,
+        }));
+        Collector { gathered, stream }
+    }
+}

@@ -1,0 +1,152 @@
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use super::parts::{Queue, Timer, at_least_one, duration, label};
+use crate::failure::BuildError;
+use crate::{
+    Context, Delivery, Element, Flow, IntoInterval, IntoOperator, Never, Operator, Stream,
+};
+
+/// The options of [`delay`](Stream::delay). Give them to [`apply`](Stream::apply).
+///
+/// ```
+/// use thalweg::{Stream, VirtualClock, ops::Delay};
+///
+/// let source = Stream::on(VirtualClock::new());
+/// source.apply(Delay::by("1s").bound(2)).sink(drop);
+/// // One goes through at once, two wait their turn, and the emitter of the fourth waits as well.
+/// let emitted: Vec<_> = (0..4).map(|x| source.emit(x)).collect();
+/// assert!(emitted[2].is_ready() && !emitted[3].is_ready());
+/// ```
+pub struct Delay<T> {
+    interval: Result<Duration, BuildError>,
+    bound: usize,
+    _in: PhantomData<fn(T)>,
+}
+
+impl<T> Delay<T> {
+    /// At least `interval` from element to element.
+    pub fn by(interval: impl IntoInterval) -> Self {
+        Self {
+            interval: duration("delay", interval),
+            bound: Queue::<T>::DEFAULT_SIZE,
+            _in: PhantomData,
+        }
+    }
+
+    /// How many elements may wait before their emitters have to: at least one, and 65,536 unless
+    /// something else is said.
+    pub fn bound(self, bound: usize) -> Self {
+        Self { bound, ..self }
+    }
+}
+
+impl<T: Element> IntoOperator for Delay<T> {
+    type Operator = Delaying<T>;
+
+    fn into_operator(self) -> Result<Self::Operator, BuildError> {
+        let bound = at_least_one("delay", "the number of elements that may wait", self.bound)?;
+        Ok(Delaying {
+            interval: self.interval?,
+            queue: Queue::new(bound),
+            next: Duration::ZERO,
+            timer: Timer::default(),
+            delivering: false,
+        })
+    }
+}
+
+/// Sends elements at a distance from each other: what the options [`Delay`] become.
+pub struct Delaying<T> {
+    interval: Duration,
+    queue: Queue<T>,
+    /// The earliest time for the next element.
+    next: Duration,
+    timer: Timer,
+    delivering: bool,
+}
+
+impl<T: Element> Delaying<T> {
+    /// Sees to it that the next element is sent when it may be.
+    fn await_next(&mut self, cx: &mut Context<'_, Self>) {
+        if self.delivering || self.queue.len() == 0 {
+            return;
+        }
+        if cx.now() < self.next {
+            self.timer.set(self.next, cx);
+        } else {
+            cx.wake_soon();
+        }
+    }
+}
+
+impl<T: Element> Operator for Delaying<T> {
+    type In = T;
+    type Out = T;
+    type Event = Never;
+    const KIND: &'static str = "delay";
+    const SUSPENDS: bool = true;
+    const NEEDS_RUNTIME: bool = true;
+
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+        self.queue.push(x, cx);
+        self.await_next(cx);
+        Ok(())
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        self.timer.rang(cx);
+        if !self.delivering
+            && cx.now() >= self.next
+            && let Some((x, acks)) = self.queue.pop()
+        {
+            self.next = cx.now().saturating_add(self.interval);
+            self.delivering = cx.deliver(acks, x) == Delivery::Pending;
+        }
+        self.await_next(cx);
+        Ok(())
+    }
+
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        self.delivering = false;
+        self.await_next(cx);
+        Ok(())
+    }
+
+    fn moving(&self) -> usize {
+        self.queue.len() + usize::from(self.delivering)
+    }
+
+    fn label(&self) -> Option<String> {
+        label(self.interval)
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Sends elements at least `interval` apart, the first at once. `interval` is a duration, a
+    /// number of seconds, or a text such as `"500ms"`.
+    ///
+    /// The name is streamz's. Elements wait here, and their emitters go on, up to the bound of the
+    /// options [`Delay`]; with [`rate_limit`](Self::rate_limit) the emitters wait. What shifts
+    /// elements in time is [`shift`](Self::shift).
+    ///
+    /// Nobody waits for an element here, so what fails behind is unhandled, see
+    /// [`on_unhandled`](Self::on_unhandled). Each is sent when the one before has been taken, and a
+    /// [`drain`](Self::drain) waits for all of them.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let list = source.delay("1s").sink_to_list();
+    /// source.emit_many(0..3).wait()?;
+    /// assert_eq!(list.to_vec(), [0]);
+    /// clock.advance(Duration::from_secs(1));
+    /// assert_eq!(list.to_vec(), [0, 1]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn delay(&self, interval: impl IntoInterval) -> Stream<T> {
+        self.apply(Delay::by(interval))
+    }
+}

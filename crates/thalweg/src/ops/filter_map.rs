@@ -1,0 +1,123 @@
+use std::marker::PhantomData;
+
+use crate::failure::BoxError;
+use crate::operator::function_name;
+use crate::{Element, Fault, Stream, Transform};
+
+/// Passes on what a function makes of some elements; see [`Stream::filter_map`].
+pub struct FilterMap<T, F> {
+    f: F,
+    _in: PhantomData<fn(T)>,
+}
+
+impl<T, U, F: FnMut(T) -> Option<U>> FilterMap<T, F> {
+    /// A node that sends `y` for every `x` with `f(x) == Some(y)`.
+    pub fn new(f: F) -> Self {
+        Self {
+            f,
+            _in: PhantomData,
+        }
+    }
+}
+
+impl<T, U, F> Transform for FilterMap<T, F>
+where
+    T: Element,
+    U: Element,
+    F: FnMut(T) -> Option<U> + Send + 'static,
+{
+    type In = T;
+    type Out = U;
+    const KIND: &'static str = "filter_map";
+
+    #[inline(always)]
+    fn apply(&mut self, x: T) -> Result<Option<U>, Fault<T>> {
+        Ok((self.f)(x))
+    }
+
+    fn label(&self) -> Option<String> {
+        function_name::<F>()
+    }
+}
+
+/// Passes on what a function that may fail makes of some elements; see
+/// [`Stream::try_filter_map`].
+pub struct TryFilterMap<T, F> {
+    f: F,
+    _in: PhantomData<fn(T)>,
+}
+
+impl<T, U, E, F: FnMut(&T) -> Result<Option<U>, E>> TryFilterMap<T, F> {
+    /// A node that sends `y` for every `x` with `f(&x) == Ok(Some(y))`.
+    pub fn new(f: F) -> Self {
+        Self {
+            f,
+            _in: PhantomData,
+        }
+    }
+}
+
+impl<T, U, E, F> Transform for TryFilterMap<T, F>
+where
+    T: Element,
+    U: Element,
+    E: Into<BoxError>,
+    F: FnMut(&T) -> Result<Option<U>, E> + Send + 'static,
+{
+    type In = T;
+    type Out = U;
+    const KIND: &'static str = "try_filter_map";
+
+    #[inline(always)]
+    fn apply(&mut self, x: T) -> Result<Option<U>, Fault<T>> {
+        (self.f)(&x).map_err(|cause| Fault::new(x, cause))
+    }
+
+    fn label(&self) -> Option<String> {
+        function_name::<F>()
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Sends `y` for every element `x` with `f(x) == Some(y)`, and drops the others.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.filter_map(|text: &str| text.strip_prefix('#')).sink_to_list();
+    /// source.emit_many(["#a", "b", "#c"]).wait()?;
+    /// assert_eq!(list.to_vec(), ["a", "c"]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn filter_map<U: Element>(
+        &self,
+        f: impl FnMut(T) -> Option<U> + Send + 'static,
+    ) -> Stream<U> {
+        self.transform(FilterMap::new(f))
+    }
+
+    /// The same with a function that may fail. It only borrows the element, as that of
+    /// [`try_map`](Self::try_map).
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let numbers = source.try_filter_map(|text: &&str| match *text {
+    ///     "" => Ok(None),
+    ///     text => text.parse::<i32>().map(Some),
+    /// });
+    /// let list = numbers.sink_to_list();
+    /// assert!(source.emit_many(["1", "", "x", "2"]).wait().is_err());
+    /// assert_eq!(list.to_vec(), [1, 2]);
+    /// ```
+    pub fn try_filter_map<U, E>(
+        &self,
+        f: impl FnMut(&T) -> Result<Option<U>, E> + Send + 'static,
+    ) -> Stream<U>
+    where
+        U: Element,
+        E: Into<BoxError> + 'static,
+    {
+        self.transform(TryFilterMap::new(f))
+    }
+}

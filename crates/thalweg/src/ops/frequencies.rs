@@ -1,0 +1,50 @@
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use crate::{Element, Fault, Stream, Transform};
+
+/// Counts how often each element has come; see [`Stream::frequencies`].
+pub struct Frequencies<T>(HashMap<T, u64>);
+
+impl<T> Frequencies<T> {
+    /// A node that has seen nothing yet.
+    pub fn new() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T> Default for Frequencies<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Element + Eq + Hash> Transform for Frequencies<T> {
+    type In = T;
+    type Out = HashMap<T, u64>;
+    const KIND: &'static str = "frequencies";
+
+    fn apply(&mut self, x: T) -> Result<Option<HashMap<T, u64>>, Fault<T>> {
+        *self.0.entry(x).or_default() += 1;
+        Ok(Some(self.0.clone()))
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Sends, with every element, how often each element has come so far: a copy of all counts.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let counts = source.frequencies().sink_to_list();
+    /// source.emit_many(["cat", "dog", "cat"]).wait()?;
+    /// assert_eq!(counts.to_vec()[2], [("cat", 2), ("dog", 1)].into());
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn frequencies(&self) -> Stream<HashMap<T, u64>>
+    where
+        T: Eq + Hash,
+    {
+        self.transform(Frequencies::new())
+    }
+}

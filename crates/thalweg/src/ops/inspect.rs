@@ -1,0 +1,58 @@
+use std::marker::PhantomData;
+
+use crate::operator::function_name;
+use crate::{Element, Fault, Stream, Transform};
+
+/// Calls a function with every element, and passes the element on; see [`Stream::inspect`].
+pub struct Inspect<T, F> {
+    f: F,
+    _in: PhantomData<fn(T)>,
+}
+
+impl<T, F: FnMut(&T)> Inspect<T, F> {
+    /// A node that calls `f(&x)` for every `x`.
+    pub fn new(f: F) -> Self {
+        Self {
+            f,
+            _in: PhantomData,
+        }
+    }
+}
+
+impl<T, F> Transform for Inspect<T, F>
+where
+    T: Element,
+    F: FnMut(&T) + Send + 'static,
+{
+    type In = T;
+    type Out = T;
+    const KIND: &'static str = "inspect";
+
+    #[inline(always)]
+    fn apply(&mut self, x: T) -> Result<Option<T>, Fault<T>> {
+        (self.f)(&x);
+        Ok(Some(x))
+    }
+
+    fn label(&self) -> Option<String> {
+        function_name::<F>()
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Calls `f` with every element, and passes the element on.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let (sender, seen) = std::sync::mpsc::channel();
+    /// let source = Stream::new();
+    /// let list = source.inspect(move |x: &i32| sender.send(*x).unwrap()).map(|x| -x).sink_to_list();
+    /// source.emit(1).wait()?;
+    /// assert_eq!(seen.try_recv(), Ok(1));
+    /// assert_eq!(list.to_vec(), [-1]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn inspect(&self, f: impl FnMut(&T) + Send + 'static) -> Stream<T> {
+        self.transform(Inspect::new(f))
+    }
+}

@@ -1,0 +1,86 @@
+use crate::{Acks, Context, Delivery, Element, Flow, Never, Operator, Stream};
+
+/// Drops what newer elements have superseded; see [`Stream::latest`].
+pub struct Latest<T> {
+    latest: Option<(T, Acks)>,
+    delivering: bool,
+}
+
+impl<T> Latest<T> {
+    /// A node that keeps one element, the newest.
+    pub fn new() -> Self {
+        Self {
+            latest: None,
+            delivering: false,
+        }
+    }
+}
+
+impl<T> Default for Latest<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Element> Operator for Latest<T> {
+    type In = T;
+    type Out = T;
+    type Event = Never;
+    const KIND: &'static str = "latest";
+    /// Its emitters do not wait, but elements have to come one by one: of a batch that came as one
+    /// only the last would be left.
+    const SUSPENDS: bool = true;
+
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+        self.latest = Some((x, cx.acks()));
+        if !self.delivering {
+            cx.wake_soon();
+        }
+        Ok(())
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        if !self.delivering
+            && let Some((x, acks)) = self.latest.take()
+        {
+            self.delivering = cx.deliver(acks, x) == Delivery::Pending;
+        }
+        Ok(())
+    }
+
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        self.delivering = false;
+        self.wake(cx)
+    }
+
+    fn moving(&self) -> usize {
+        usize::from(self.latest.is_some()) + usize::from(self.delivering)
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Lets what is slow skip ahead: while an element is being taken, only the newest of those that
+    /// come is kept, and the others are dropped.
+    ///
+    /// Emitters never wait, so what fails behind is unhandled, see
+    /// [`on_unhandled`](Self::on_unhandled). As with [`buffer`](Self::buffer), an element moves on
+    /// when it has got everywhere else.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let list = source.latest().rate_limit("1s").sink_to_list();
+    /// for x in 0..5 {
+    ///     source.emit(x).wait()?;
+    /// }
+    /// clock.advance(Duration::from_secs(5));
+    /// // The first went through, the second waited for the rate, and the last had skipped ahead.
+    /// assert_eq!(list.to_vec(), [0, 1, 4]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn latest(&self) -> Stream<T> {
+        self.apply(Latest::new())
+    }
+}

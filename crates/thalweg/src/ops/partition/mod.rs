@@ -1,0 +1,206 @@
+mod options;
+#[cfg(test)]
+mod tests;
+
+use std::hash::Hash;
+use std::time::Duration;
+
+use hashlink::LinkedHashMap;
+use hashlink::linked_hash_map::Entry;
+
+pub use self::options::Partition;
+use super::parts::{Group, Outbox, Timer};
+use crate::failure::BoxError;
+use crate::{Context, Element, Flow, Never, Operator, Stream};
+
+/// Gathers elements into groups, one for each key at a time: what the options [`Partition`] become.
+pub struct Partitioning<T, K, F, const TIMED: bool> {
+    size: usize,
+    timeout: Duration,
+    key: F,
+    /// The group that was opened first is in front, and times out first.
+    groups: LinkedHashMap<K, Open<T>>,
+    gathered: usize,
+    outbox: Outbox<Vec<T>>,
+    timer: Timer,
+}
+
+/// A group that is not complete.
+struct Open<T> {
+    group: Group<T>,
+    deadline: Duration,
+}
+
+impl<T, K, E, F, const TIMED: bool> Partitioning<T, K, F, TIMED>
+where
+    T: Element,
+    K: Eq + Hash + Send + 'static,
+    E: Into<BoxError>,
+    F: FnMut(&T) -> Result<K, E> + Send + 'static,
+{
+    /// Adds the current element to its group, and returns the group if that completes it.
+    fn add(&mut self, key: K, x: T, cx: &mut Context<'_, Self>) -> Option<Group<T>> {
+        self.gathered += 1;
+        let complete = match self.groups.entry(key) {
+            Entry::Occupied(mut open) => {
+                let group = &mut open.get_mut().group;
+                group.push(x, cx);
+                if group.len() < self.size {
+                    return None;
+                }
+                open.remove().group
+            }
+            Entry::Vacant(none) => {
+                let mut group = Group::default();
+                group.push(x, cx);
+                if group.len() < self.size {
+                    let deadline = if TIMED {
+                        cx.now().saturating_add(self.timeout)
+                    } else {
+                        Duration::MAX
+                    };
+                    none.insert(Open { group, deadline });
+                    return None;
+                }
+                group
+            }
+        };
+        self.gathered -= complete.len();
+        Some(complete)
+    }
+
+    /// Sends the groups whose time is up, and sees to it that the others' time is noticed.
+    fn expire(&mut self, cx: &mut Context<'_, Self>) {
+        while self.outbox.is_clear()
+            && let Some((_, first)) = self.groups.front()
+        {
+            if first.deadline > cx.now() {
+                self.timer.set(first.deadline, cx);
+                return;
+            }
+            self.send_first(cx);
+        }
+    }
+
+    fn send_first(&mut self, cx: &mut Context<'_, Self>) {
+        if let Some((_, mut first)) = self.groups.pop_front() {
+            self.gathered -= first.group.len();
+            let (acks, group) = first.group.take();
+            self.outbox.post(acks, group, cx);
+        }
+    }
+}
+
+impl<T, K, E, F, const TIMED: bool> Operator for Partitioning<T, K, F, TIMED>
+where
+    T: Element,
+    K: Eq + Hash + Send + 'static,
+    E: Into<BoxError>,
+    F: FnMut(&T) -> Result<K, E> + Send + 'static,
+{
+    type In = T;
+    type Out = Vec<T>;
+    type Event = Never;
+    const KIND: &'static str = "partition";
+    const SUSPENDS: bool = TIMED;
+    const NEEDS_RUNTIME: bool = TIMED;
+
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+        let key = match (self.key)(&x) {
+            Ok(key) => key,
+            Err(cause) => return cx.fail(x, cause),
+        };
+        if let Some(mut complete) = self.add(key, x, cx) {
+            let (acks, group) = complete.take();
+            return self.outbox.emit(acks, group, cx);
+        }
+        if TIMED {
+            if !self.timer.is_set() {
+                self.expire(cx);
+            }
+            self.outbox.hold_up(cx);
+        }
+        Ok(())
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        if self.timer.rang(cx) {
+            self.expire(cx);
+        }
+        Ok(())
+    }
+
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        self.outbox.delivered(cx);
+        if TIMED {
+            self.expire(cx);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        while !self.groups.is_empty() {
+            self.send_first(cx);
+        }
+        Ok(())
+    }
+
+    fn moving(&self) -> usize {
+        self.outbox.len()
+    }
+
+    fn resting(&self) -> usize {
+        self.gathered
+    }
+
+    fn label(&self) -> Option<String> {
+        Some(self.size.to_string())
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Gathers elements into groups of `size`.
+    ///
+    /// An element's emitter goes on; the emitter of the one that completes a group waits until the
+    /// group has been taken. A [`drain`](Self::drain) sends the last group, however small.
+    ///
+    /// A group has at least one element: 0 is a mistake, see [`check`](Self::check). For groups by
+    /// a key see [`partition_by`](Self::partition_by), for groups with a time limit the options
+    /// [`Partition`].
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.partition(2).sink_to_list();
+    /// source.emit_many(0..5).wait()?;
+    /// assert_eq!(list.to_vec(), [[0, 1], [2, 3]]);
+    /// source.drain("1s").wait()?;
+    /// assert_eq!(list.to_vec().last(), Some(&vec![4]));
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn partition(&self, size: usize) -> Stream<Vec<T>> {
+        self.apply(Partition::of(size))
+    }
+
+    /// Gathers elements into groups of `size` with the same key. A group is sent when it is
+    /// complete, whatever came in between.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.partition_by(2, |x| x % 3).sink_to_list();
+    /// source.emit_many(0..6).wait()?;
+    /// assert_eq!(list.to_vec(), [[0, 3], [1, 4], [2, 5]]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn partition_by<K>(
+        &self,
+        size: usize,
+        key: impl FnMut(&T) -> K + Send + 'static,
+    ) -> Stream<Vec<T>>
+    where
+        K: Eq + Hash + Send + 'static,
+    {
+        self.apply(Partition::of(size).key(key))
+    }
+}

@@ -1,0 +1,106 @@
+use std::convert::Infallible;
+use std::hash::Hash;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use hashlink::LinkedHashMap;
+
+use super::Partitioning;
+use crate::failure::{BoxError, BuildError};
+use crate::ops::parts::{Outbox, Timer, at_least_one, duration};
+use crate::{Element, IntoInterval, IntoOperator};
+
+/// The options of [`partition`](crate::Stream::partition): the size of a group, a key, and a time
+/// limit. Give them to [`apply`](crate::Stream::apply).
+///
+/// ```
+/// use std::time::Duration;
+/// use thalweg::{Stream, VirtualClock, ops::Partition};
+///
+/// let clock = VirtualClock::new();
+/// let source = Stream::on(&clock);
+/// let list = source
+///     .apply(Partition::of(2).timeout("1s").key(|x: &i32| x % 2))
+///     .sink_to_list();
+/// source.emit_many([1, 2, 3]).wait()?;
+/// assert_eq!(list.to_vec(), [[1, 3]]);
+/// // The even one waits for another no longer than a second.
+/// clock.advance(Duration::from_secs(1));
+/// assert_eq!(list.to_vec(), [vec![1, 3], vec![2]]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub struct Partition<T, K = (), F = fn(&T) -> Result<(), Infallible>, const TIMED: bool = false> {
+    size: usize,
+    timeout: Result<Duration, BuildError>,
+    key: F,
+    _key: PhantomData<fn(&T) -> K>,
+}
+
+impl<T> Partition<T> {
+    /// Groups of `size` elements, at least one, whatever they are.
+    pub fn of(size: usize) -> Self {
+        Self {
+            size,
+            timeout: Ok(Duration::MAX),
+            key: |_| Ok(()),
+            _key: PhantomData,
+        }
+    }
+}
+
+impl<T, K, F, const TIMED: bool> Partition<T, K, F, TIMED> {
+    /// A group for each key, as `key` gives it.
+    pub fn key<New>(
+        self,
+        mut key: impl FnMut(&T) -> New + Send + 'static,
+    ) -> Partition<T, New, impl FnMut(&T) -> Result<New, Infallible> + Send + 'static, TIMED> {
+        self.try_key(move |x| Ok(key(x)))
+    }
+
+    /// The same with a function that may fail.
+    pub fn try_key<New, E, Key>(self, key: Key) -> Partition<T, New, Key, TIMED>
+    where
+        Key: FnMut(&T) -> Result<New, E> + Send + 'static,
+    {
+        Partition {
+            size: self.size,
+            timeout: self.timeout,
+            key,
+            _key: PhantomData,
+        }
+    }
+
+    /// A group is sent at the latest when `timeout` has passed since its first element came,
+    /// complete or not. Nobody waits for it then, so what fails is unhandled; but while it is
+    /// being taken, those who emit wait.
+    pub fn timeout(self, timeout: impl IntoInterval) -> Partition<T, K, F, true> {
+        Partition {
+            size: self.size,
+            timeout: duration("partition", timeout),
+            key: self.key,
+            _key: PhantomData,
+        }
+    }
+}
+
+impl<T, K, E, F, const TIMED: bool> IntoOperator for Partition<T, K, F, TIMED>
+where
+    T: Element,
+    K: Eq + Hash + Send + 'static,
+    E: Into<BoxError>,
+    F: FnMut(&T) -> Result<K, E> + Send + 'static,
+{
+    type Operator = Partitioning<T, K, F, TIMED>;
+
+    fn into_operator(self) -> Result<Self::Operator, BuildError> {
+        Ok(Partitioning {
+            size: at_least_one("partition", "the size of a group", self.size)?,
+            timeout: self.timeout?,
+            key: self.key,
+            groups: LinkedHashMap::new(),
+            gathered: 0,
+            outbox: Outbox::default(),
+            timer: Timer::default(),
+        })
+    }
+}

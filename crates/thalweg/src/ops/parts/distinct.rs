@@ -1,0 +1,52 @@
+use std::hash::Hash;
+
+use hashlink::LinkedHashMap;
+
+use crate::{Acks, Context, Operator};
+
+/// Which of several elements with the same key is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Keep {
+    /// The first; the others are dropped.
+    #[default]
+    First,
+    /// The last, in its own place: the others are dropped, as if they had never come.
+    Last,
+}
+
+/// Elements gathered to be sent together, one for each key, and the tokens they carry.
+pub(in crate::ops) struct Distinct<T, K> {
+    keep: Keep,
+    elements: LinkedHashMap<K, (T, Acks)>,
+}
+
+impl<T, K: Eq + Hash> Distinct<T, K> {
+    pub(in crate::ops) fn new(keep: Keep) -> Self {
+        Self {
+            keep,
+            elements: LinkedHashMap::new(),
+        }
+    }
+
+    /// Adds an element with the tokens of the current one, or drops it.
+    pub(in crate::ops) fn push<Op: Operator>(&mut self, key: K, x: T, cx: &Context<'_, Op>) {
+        if self.keep == Keep::Last || !self.elements.contains_key(&key) {
+            // Inserting an element moves its key to the end.
+            self.elements.insert(key, (x, cx.acks()));
+        }
+    }
+
+    pub(in crate::ops) fn len(&self) -> usize {
+        self.elements.len()
+    }
+
+    pub(in crate::ops) fn is_empty(&self) -> bool {
+        self.elements.is_empty()
+    }
+
+    /// Takes everything out.
+    pub(in crate::ops) fn take(&mut self) -> (Acks, Vec<T>) {
+        let (xs, acks): (Vec<T>, Vec<Acks>) = self.elements.drain().map(|(_, kept)| kept).unzip();
+        (Acks::merge(&acks), xs)
+    }
+}

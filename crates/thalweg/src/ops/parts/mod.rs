@@ -1,0 +1,18 @@
+//! What several operators are made of.
+
+mod arguments;
+mod distinct;
+mod group;
+mod outbox;
+mod queue;
+mod timer;
+mod tumbling;
+
+pub(super) use arguments::{at_least_one, duration, label};
+pub(super) use distinct::Distinct;
+pub use distinct::Keep;
+pub(super) use group::Group;
+pub(super) use outbox::Outbox;
+pub(super) use queue::Queue;
+pub(super) use timer::{Ticks, Timer};
+pub(super) use tumbling::Tumbling;

@@ -1,0 +1,51 @@
+use std::collections::VecDeque;
+
+use crate::{Acks, Context, Lease, Operator};
+
+/// A queue with a bound. The emitters of elements within it go on; those of elements beyond it
+/// wait until there is room.
+pub(in crate::ops) struct Queue<T> {
+    size: usize,
+    accepted: VecDeque<(T, Acks)>,
+    overflow: VecDeque<(T, Lease)>,
+}
+
+impl<T> Queue<T> {
+    /// Where a number is needed and users need not give one.
+    pub(in crate::ops) const DEFAULT_SIZE: usize = 65_536;
+
+    pub(in crate::ops) fn new(size: usize) -> Self {
+        Self {
+            size,
+            accepted: VecDeque::new(),
+            overflow: VecDeque::new(),
+        }
+    }
+
+    /// Adds an element that carries what the current one carries.
+    pub(in crate::ops) fn push<Op: Operator>(&mut self, x: T, cx: &mut Context<'_, Op>) {
+        if self.accepted.len() < self.size {
+            self.accepted.push_back((x, cx.acks()));
+        } else {
+            self.overflow.push_back((x, cx.hold()));
+        }
+    }
+
+    /// Takes the oldest element; the emitter of the first one beyond the bound goes on.
+    pub(in crate::ops) fn pop(&mut self) -> Option<(T, Acks)> {
+        let oldest = self.accepted.pop_front()?;
+        if let Some((x, lease)) = self.overflow.pop_front() {
+            self.accepted.push_back((x, lease.accept()));
+        }
+        Some(oldest)
+    }
+
+    /// The oldest element.
+    pub(in crate::ops) fn front(&self) -> Option<&T> {
+        self.accepted.front().map(|(x, _)| x)
+    }
+
+    pub(in crate::ops) fn len(&self) -> usize {
+        self.accepted.len() + self.overflow.len()
+    }
+}

@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use crate::{Context, Operator};
+
+/// The one time at which an operator is to be woken.
+#[derive(Default)]
+pub(in crate::ops) struct Timer(Option<Duration>);
+
+impl Timer {
+    /// Has `wake` called at the given time, or before: whoever puts off a time that is set already
+    /// sets it again when [`rang`](Self::rang) says that it has come.
+    pub(in crate::ops) fn set<Op: Operator>(&mut self, at: Duration, cx: &mut Context<'_, Op>) {
+        if self.0.is_none_or(|set| at < set) {
+            self.0 = Some(at);
+            cx.wake_at(at);
+        }
+    }
+
+    /// Whether the time has come, which it does once: `wake` may be called for other reasons.
+    pub(in crate::ops) fn rang<Op: Operator>(&mut self, cx: &Context<'_, Op>) -> bool {
+        let rang = self.0.is_some_and(|at| at <= cx.now());
+        if rang {
+            self.0 = None;
+        }
+        rang
+    }
+
+    pub(in crate::ops) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+/// Times at a fixed distance from each other, which do not drift however late they are noticed.
+/// They begin with the first look at them.
+pub(in crate::ops) struct Ticks {
+    interval: Duration,
+    origin: Option<Duration>,
+}
+
+impl Ticks {
+    pub(in crate::ops) fn every(interval: Duration) -> Self {
+        Self {
+            interval,
+            origin: None,
+        }
+    }
+
+    /// The first tick after `now`.
+    pub(in crate::ops) fn after(&mut self, now: Duration) -> Duration {
+        let since = now - *self.origin.get_or_insert(now);
+        let into = since.as_nanos() % self.interval.as_nanos();
+        // What is left of an interval is no more than 2^63 nanoseconds.
+        let left = self.interval - Duration::from_nanos(into as u64);
+        now.saturating_add(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_first_tick_is_an_interval_after_the_first_look() {
+        let mut ticks = Ticks::every(Duration::from_secs(2));
+        assert_eq!(ticks.after(Duration::from_secs(3)).as_secs(), 5);
+        assert_eq!(ticks.after(Duration::from_secs(4)).as_secs(), 5);
+        assert_eq!(ticks.after(Duration::from_secs(5)).as_secs(), 7);
+    }
+
+    proptest! {
+        #[test]
+        fn ticks_do_not_drift(
+            interval in 1..u64::MAX / 4,
+            origin in 0..u64::MAX / 4,
+            later in 0..u64::MAX / 4,
+        ) {
+            let nanos = Duration::from_nanos;
+            let mut ticks = Ticks::every(nanos(interval));
+            ticks.after(nanos(origin));
+            let tick = ticks.after(nanos(origin + later));
+            prop_assert!(tick > nanos(origin + later));
+            prop_assert!(tick <= nanos(origin + later + interval));
+            prop_assert_eq!((tick - nanos(origin)).as_nanos() % u128::from(interval), 0);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+use std::time::Duration;
+
+use super::parts::{Ticks, Timer, duration, label};
+use crate::failure::BuildError;
+use crate::{Acks, Context, Delivery, Element, Flow, IntoInterval, Never, Operator, Stream};
+
+/// Sends the latest element at regular times; see [`Stream::sample`].
+pub struct Sample<T> {
+    interval: Duration,
+    latest: Option<(T, Acks)>,
+    ticks: Ticks,
+    timer: Timer,
+    delivering: bool,
+}
+
+impl<T> Sample<T> {
+    /// Sends the latest element every `interval`.
+    ///
+    /// # Errors
+    /// The interval is zero, negative or not to be understood.
+    pub fn new(interval: impl IntoInterval) -> Result<Self, BuildError> {
+        let interval = duration("sample", interval)?;
+        Ok(Self {
+            interval,
+            latest: None,
+            ticks: Ticks::every(interval),
+            timer: Timer::default(),
+            delivering: false,
+        })
+    }
+}
+
+impl<T: Element> Sample<T> {
+    fn await_tick(&mut self, cx: &mut Context<'_, Self>) {
+        if self.latest.is_some() && !self.delivering && !self.timer.is_set() {
+            let tick = self.ticks.after(cx.now());
+            self.timer.set(tick, cx);
+        }
+    }
+
+    fn send(&mut self, cx: &mut Context<'_, Self>) {
+        if !self.delivering
+            && let Some((x, acks)) = self.latest.take()
+        {
+            self.delivering = cx.deliver(acks, x) == Delivery::Pending;
+        }
+    }
+}
+
+impl<T: Element> Operator for Sample<T> {
+    type In = T;
+    type Out = T;
+    type Event = Never;
+    const KIND: &'static str = "sample";
+    const NEEDS_RUNTIME: bool = true;
+
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+        self.latest = Some((x, cx.acks()));
+        self.await_tick(cx);
+        Ok(())
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        if self.timer.rang(cx) {
+            self.send(cx);
+        }
+        Ok(())
+    }
+
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        self.delivering = false;
+        self.await_tick(cx);
+        Ok(())
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        self.send(cx);
+        Ok(())
+    }
+
+    fn moving(&self) -> usize {
+        usize::from(self.delivering)
+    }
+
+    fn resting(&self) -> usize {
+        usize::from(self.latest.is_some())
+    }
+
+    fn label(&self) -> Option<String> {
+        label(self.interval)
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Sends, at the end of every `interval`, the last element that came in it; the others are
+    /// dropped, and an interval in which nothing came is passed over. `interval` is a duration, a
+    /// number of seconds, or a text such as `"500ms"`.
+    ///
+    /// The first interval begins with the first element, and each of the others where the one
+    /// before ends, without drift. What is left at the end is sent: a [`drain`](Self::drain) does
+    /// not wait for it. While an element is still being taken no other is sent. Emitters never
+    /// wait, so what fails behind is unhandled, see [`on_unhandled`](Self::on_unhandled).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let list = source.sample("1s").sink_to_list();
+    /// for x in 0..5 {
+    ///     source.emit(x).wait()?;
+    ///     clock.advance(Duration::from_millis(400));
+    /// }
+    /// assert_eq!(list.to_vec(), [2, 4]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn sample(&self, interval: impl IntoInterval) -> Stream<T> {
+        self.apply(Sample::new(interval))
+    }
+}

@@ -1,0 +1,147 @@
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use super::parts::{Queue, Timer, at_least_one, duration, label};
+use crate::failure::BuildError;
+use crate::{
+    Context, Delivery, Element, Flow, IntoInterval, IntoOperator, Never, Operator, Stream,
+};
+
+/// The options of [`shift`](Stream::shift). Give them to [`apply`](Stream::apply).
+///
+/// ```
+/// use thalweg::{Stream, VirtualClock, ops::Shift};
+///
+/// let source = Stream::on(VirtualClock::new());
+/// source.apply(Shift::by("1h").bound(1_000_000)).sink(|x: i32| println!("{x}"));
+/// ```
+pub struct Shift<T> {
+    interval: Result<Duration, BuildError>,
+    bound: usize,
+    _in: PhantomData<fn(T)>,
+}
+
+impl<T> Shift<T> {
+    /// Elements come out `interval` after they came in.
+    pub fn by(interval: impl IntoInterval) -> Self {
+        Self {
+            interval: duration("shift", interval),
+            bound: Queue::<T>::DEFAULT_SIZE,
+            _in: PhantomData,
+        }
+    }
+
+    /// How many elements may be on their way before emitters have to wait: at least one, and 65,536
+    /// unless something else is said. It limits how many can pass in an interval.
+    pub fn bound(self, bound: usize) -> Self {
+        Self { bound, ..self }
+    }
+}
+
+impl<T: Element> IntoOperator for Shift<T> {
+    type Operator = Shifting<T>;
+
+    fn into_operator(self) -> Result<Self::Operator, BuildError> {
+        let bound = at_least_one("shift", "the number of elements on their way", self.bound)?;
+        Ok(Shifting {
+            interval: self.interval?,
+            queue: Queue::new(bound),
+            timer: Timer::default(),
+            delivering: false,
+        })
+    }
+}
+
+/// Sends elements some time after they came: what the options [`Shift`] become.
+pub struct Shifting<T> {
+    interval: Duration,
+    /// The elements, and when each is due.
+    queue: Queue<(T, Duration)>,
+    timer: Timer,
+    delivering: bool,
+}
+
+impl<T: Element> Shifting<T> {
+    /// Sends what is due, and sees to it that the rest is.
+    fn send_due(&mut self, cx: &mut Context<'_, Self>) {
+        while !self.delivering
+            && let Some(&(_, due)) = self.queue.front()
+        {
+            if due > cx.now() {
+                self.timer.set(due, cx);
+                return;
+            }
+            if let Some(((x, _), acks)) = self.queue.pop() {
+                self.delivering = cx.deliver(acks, x) == Delivery::Pending;
+            }
+        }
+    }
+}
+
+impl<T: Element> Operator for Shifting<T> {
+    type In = T;
+    type Out = T;
+    type Event = Never;
+    const KIND: &'static str = "shift";
+    const SUSPENDS: bool = true;
+    const NEEDS_RUNTIME: bool = true;
+
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+        let due = cx.now().saturating_add(self.interval);
+        self.queue.push((x, due), cx);
+        if self.queue.len() == 1 && !self.delivering {
+            self.timer.set(due, cx);
+        }
+        Ok(())
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        if self.timer.rang(cx) {
+            self.send_due(cx);
+        }
+        Ok(())
+    }
+
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        self.delivering = false;
+        self.send_due(cx);
+        Ok(())
+    }
+
+    fn moving(&self) -> usize {
+        self.queue.len() + usize::from(self.delivering)
+    }
+
+    fn label(&self) -> Option<String> {
+        label(self.interval)
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Sends every element `interval` after it came, or as soon after as the one before has been
+    /// taken. `interval` is a duration, a number of seconds, or a text such as `"500ms"`.
+    ///
+    /// An element's emitter goes on at once, as long as there are no more elements on their way
+    /// than the bound of the options [`Shift`] says; beyond it, emitters wait. Nobody waits for an
+    /// element here, so what fails behind is unhandled, see [`on_unhandled`](Self::on_unhandled). A
+    /// [`drain`](Self::drain) waits until all have come out.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let list = source.shift("10s").sink_to_list();
+    /// source.emit(0).wait()?;
+    /// clock.advance(Duration::from_secs(3));
+    /// source.emit(3).wait()?;
+    /// clock.advance(Duration::from_secs(7));
+    /// assert_eq!(list.to_vec(), [0]);
+    /// clock.advance(Duration::from_secs(3));
+    /// assert_eq!(list.to_vec(), [0, 3]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn shift(&self, interval: impl IntoInterval) -> Stream<T> {
+        self.apply(Shift::by(interval))
+    }
+}

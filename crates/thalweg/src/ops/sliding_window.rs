@@ -1,0 +1,119 @@
+use std::collections::VecDeque;
+
+use super::parts::at_least_one;
+use crate::failure::BuildError;
+use crate::{Acks, Context, Element, Flow, Never, Operator, Stream};
+
+/// Sends the last elements with every new one; see [`Stream::sliding_window`].
+pub struct SlidingWindow<T> {
+    size: usize,
+    partial: bool,
+    window: VecDeque<T>,
+    /// The tokens of those that will be part of the next window as well.
+    acks: VecDeque<Acks>,
+}
+
+impl<T> SlidingWindow<T> {
+    /// Windows of `size`; those before there are as many elements are sent as well.
+    ///
+    /// # Errors
+    /// `size` is zero.
+    pub fn partial(size: usize) -> Result<Self, BuildError> {
+        Self::new(size, true)
+    }
+
+    /// Windows of exactly `size`.
+    ///
+    /// # Errors
+    /// `size` is zero.
+    pub fn full(size: usize) -> Result<Self, BuildError> {
+        Self::new(size, false)
+    }
+
+    fn new(size: usize, partial: bool) -> Result<Self, BuildError> {
+        Ok(Self {
+            size: at_least_one("sliding_window", "the size of a window", size)?,
+            partial,
+            window: VecDeque::new(),
+            acks: VecDeque::new(),
+        })
+    }
+}
+
+impl<T: Element> Operator for SlidingWindow<T> {
+    type In = T;
+    type Out = Vec<T>;
+    type Event = Never;
+    const KIND: &'static str = "sliding_window";
+
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+        if self.window.len() == self.size {
+            self.window.pop_front();
+        }
+        self.window.push_back(x);
+        self.acks.push_back(cx.acks());
+        let is_full = self.window.len() == self.size;
+        if !is_full && !self.partial {
+            return Ok(());
+        }
+        let acks = Acks::merge(&self.acks);
+        if is_full {
+            self.acks.pop_front();
+        }
+        cx.emit_with(acks, self.window.iter().cloned().collect())
+    }
+
+    /// There will be no further window for the elements in this one to be part of.
+    fn flush(&mut self, _: &mut Context<'_, Self>) -> Flow {
+        self.window.clear();
+        self.acks.clear();
+        Ok(())
+    }
+
+    /// Elements that have not been part of any window yet.
+    fn resting(&self) -> usize {
+        if self.partial || self.window.len() == self.size {
+            0
+        } else {
+            self.window.len()
+        }
+    }
+
+    fn label(&self) -> Option<String> {
+        Some(self.size.to_string())
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Sends, with every new element, the last `size` elements, the oldest first; at first, as many
+    /// as there are.
+    ///
+    /// An acknowledgement token fires when the last window that its element is part of is done with.
+    /// A window has at least one element: 0 is a mistake, see [`check`](Self::check).
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.sliding_window(2).sink_to_list();
+    /// source.emit_many(1..=3).wait()?;
+    /// assert_eq!(list.to_vec(), [vec![1], vec![1, 2], vec![2, 3]]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn sliding_window(&self, size: usize) -> Stream<Vec<T>> {
+        self.apply(SlidingWindow::partial(size))
+    }
+
+    /// The same, but nothing is sent until there are `size` elements.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.sliding_window_full(2).sink_to_list();
+    /// source.emit_many(1..=3).wait()?;
+    /// assert_eq!(list.to_vec(), [[1, 2], [2, 3]]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn sliding_window_full(&self, size: usize) -> Stream<Vec<T>> {
+        self.apply(SlidingWindow::full(size))
+    }
+}

@@ -1,0 +1,75 @@
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use super::parts::{duration, label};
+use crate::failure::BuildError;
+use crate::{Context, Element, Flow, IntoInterval, Never, Operator, Stream};
+
+/// Drops what comes too soon after the last element sent; see [`Stream::throttle`].
+pub struct Throttle<T> {
+    interval: Duration,
+    /// The earliest time for the next element.
+    next: Duration,
+    _in: PhantomData<fn(T)>,
+}
+
+impl<T> Throttle<T> {
+    /// At most one element per `interval`.
+    ///
+    /// # Errors
+    /// The interval is zero, negative or not to be understood.
+    pub fn new(interval: impl IntoInterval) -> Result<Self, BuildError> {
+        Ok(Self {
+            interval: duration("throttle", interval)?,
+            next: Duration::ZERO,
+            _in: PhantomData,
+        })
+    }
+}
+
+impl<T: Element> Operator for Throttle<T> {
+    type In = T;
+    type Out = T;
+    type Event = Never;
+    const KIND: &'static str = "throttle";
+    const NEEDS_RUNTIME: bool = true;
+
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+        let now = cx.now();
+        if now < self.next {
+            return Ok(());
+        }
+        self.next = now.saturating_add(self.interval);
+        cx.emit(x)
+    }
+
+    fn label(&self) -> Option<String> {
+        label(self.interval)
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Sends an element, and drops those that come within `interval` after it. `interval` is a
+    /// duration, a number of seconds, or a text such as `"500ms"`.
+    ///
+    /// This is what Rx calls `throttleFirst`. To keep all elements, see
+    /// [`rate_limit`](Self::rate_limit); to keep the last in place of the first,
+    /// [`debounce`](Self::debounce) and [`sample`](Self::sample).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let list = source.throttle("1s").sink_to_list();
+    /// for x in 0..5 {
+    ///     source.emit(x).wait()?;
+    ///     clock.advance(Duration::from_millis(400));
+    /// }
+    /// assert_eq!(list.to_vec(), [0, 3]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn throttle(&self, interval: impl IntoInterval) -> Stream<T> {
+        self.apply(Throttle::new(interval))
+    }
+}

@@ -1,0 +1,191 @@
+use std::convert::Infallible;
+use std::hash::Hash;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use super::parts::{Distinct, Keep, Tumbling, duration, label};
+use crate::failure::{BoxError, BuildError};
+use crate::{Context, Element, Flow, IntoInterval, IntoOperator, Never, Operator, Stream};
+
+/// The options of [`timed_window_unique`](Stream::timed_window_unique): a key, which of several
+/// elements with one key is kept, and whether empty windows are sent. Give them to
+/// [`apply`](Stream::apply).
+///
+/// ```
+/// use std::time::Duration;
+/// use thalweg::{Stream, VirtualClock, ops::{Keep, TimedWindowUnique}};
+///
+/// let clock = VirtualClock::new();
+/// let source = Stream::on(&clock);
+/// let options = TimedWindowUnique::every("1s").key(|word: &&str| word.len());
+/// let list = source.apply(options.keep(Keep::Last).skip_empty()).sink_to_list();
+/// source.emit_many(["f", "b", "fo", "ba", "foo", "bar"]).wait()?;
+/// clock.advance(Duration::from_secs(3600));
+/// assert_eq!(list.to_vec(), [["b", "ba", "bar"]]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub struct TimedWindowUnique<T, K = T, F = fn(&T) -> Result<T, Infallible>> {
+    interval: Result<Duration, BuildError>,
+    keep: Keep,
+    empty: bool,
+    key: F,
+    _key: PhantomData<fn(&T) -> K>,
+}
+
+impl<T: Clone> TimedWindowUnique<T> {
+    /// Windows that are `interval` long, of elements that all differ.
+    pub fn every(interval: impl IntoInterval) -> Self {
+        Self {
+            interval: duration("timed_window_unique", interval),
+            keep: Keep::First,
+            empty: true,
+            key: |x| Ok(x.clone()),
+            _key: PhantomData,
+        }
+    }
+}
+
+impl<T, K, F> TimedWindowUnique<T, K, F> {
+    /// Elements are told apart by what `key` gives.
+    pub fn key<New>(
+        self,
+        mut key: impl FnMut(&T) -> New + Send + 'static,
+    ) -> TimedWindowUnique<T, New, impl FnMut(&T) -> Result<New, Infallible> + Send + 'static> {
+        self.try_key(move |x| Ok(key(x)))
+    }
+
+    /// The same with a function that may fail.
+    pub fn try_key<New, E, Key>(self, key: Key) -> TimedWindowUnique<T, New, Key>
+    where
+        Key: FnMut(&T) -> Result<New, E> + Send + 'static,
+    {
+        TimedWindowUnique {
+            interval: self.interval,
+            keep: self.keep,
+            empty: self.empty,
+            key,
+            _key: PhantomData,
+        }
+    }
+
+    /// Which of several elements with the same key is kept.
+    pub fn keep(self, keep: Keep) -> Self {
+        Self { keep, ..self }
+    }
+
+    /// Windows without elements are not sent.
+    pub fn skip_empty(self) -> Self {
+        Self {
+            empty: false,
+            ..self
+        }
+    }
+}
+
+impl<T, K, E, F> IntoOperator for TimedWindowUnique<T, K, F>
+where
+    T: Element,
+    K: Eq + Hash + Send + 'static,
+    E: Into<BoxError>,
+    F: FnMut(&T) -> Result<K, E> + Send + 'static,
+{
+    type Operator = TimedWindowingUnique<T, K, F>;
+
+    fn into_operator(self) -> Result<Self::Operator, BuildError> {
+        let interval = self.interval?;
+        Ok(TimedWindowingUnique {
+            interval,
+            key: self.key,
+            window: Distinct::new(self.keep),
+            windows: Tumbling::new(interval, self.empty),
+        })
+    }
+}
+
+/// Sends what came in each interval, one element for each key: what the options
+/// [`TimedWindowUnique`] become.
+pub struct TimedWindowingUnique<T, K, F> {
+    interval: Duration,
+    key: F,
+    window: Distinct<T, K>,
+    windows: Tumbling<Vec<T>>,
+}
+
+impl<T, K, E, F> Operator for TimedWindowingUnique<T, K, F>
+where
+    T: Element,
+    K: Eq + Hash + Send + 'static,
+    E: Into<BoxError>,
+    F: FnMut(&T) -> Result<K, E> + Send + 'static,
+{
+    type In = T;
+    type Out = Vec<T>;
+    type Event = Never;
+    const KIND: &'static str = "timed_window_unique";
+    const SUSPENDS: bool = true;
+    const NEEDS_RUNTIME: bool = true;
+
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+        match (self.key)(&x) {
+            Ok(key) => self.window.push(key, x, cx),
+            Err(cause) => return cx.fail(x, cause),
+        }
+        self.windows.added(cx);
+        Ok(())
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        let is_empty = self.window.is_empty();
+        self.windows.wake(is_empty, || self.window.take(), cx);
+        Ok(())
+    }
+
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        self.windows.delivered(cx);
+        Ok(())
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        let is_empty = self.window.is_empty();
+        self.windows.flush(is_empty, || self.window.take(), cx);
+        Ok(())
+    }
+
+    fn moving(&self) -> usize {
+        self.windows.moving()
+    }
+
+    fn resting(&self) -> usize {
+        self.window.len()
+    }
+
+    fn label(&self) -> Option<String> {
+        label(self.interval)
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Sends, at the end of every `interval`, what came in it without what came twice: of equal
+    /// elements the first is kept.
+    ///
+    /// In everything else it is [`timed_window`](Self::timed_window), empty windows included. For a
+    /// key, to keep the last, and for no empty windows see the options [`TimedWindowUnique`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let list = source.timed_window_unique("1s").sink_to_list();
+    /// source.emit_many([1, 2, 1, 3, 1, 3, 3, 2]).wait()?;
+    /// clock.advance(Duration::from_secs(2));
+    /// assert_eq!(list.to_vec(), [vec![1, 2, 3], vec![]]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn timed_window_unique(&self, interval: impl IntoInterval) -> Stream<Vec<T>>
+    where
+        T: Eq + Hash,
+    {
+        self.apply(TimedWindowUnique::every(interval))
+    }
+}

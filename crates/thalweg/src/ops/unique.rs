@@ -1,0 +1,177 @@
+use std::convert::Infallible;
+use std::hash::Hash;
+use std::marker::PhantomData;
+
+use hashlink::LinkedHashMap;
+
+use super::parts::at_least_one;
+use crate::failure::{BoxError, BuildError};
+use crate::{Context, Element, Flow, IntoOperator, Never, Operator, Stream};
+
+/// The options of [`unique`](Stream::unique): a key, and how much is remembered. Give them to
+/// [`apply`](Stream::apply).
+///
+/// ```
+/// use thalweg::{Stream, ops::Unique};
+///
+/// let source = Stream::new();
+/// let list = source.apply(Unique::new().key(|x: &i32| x % 10).history(2)).sink_to_list();
+/// source.emit_many([1, 11, 2, 21, 3, 31, 2]).wait()?;
+/// // Seeing 21 has kept the 1 in mind, so that the 3 has put the 2 out of it.
+/// assert_eq!(list.to_vec(), [1, 2, 3, 2]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub struct Unique<T, K = T, F = fn(&T) -> Result<T, Infallible>> {
+    history: Option<usize>,
+    key: F,
+    _key: PhantomData<fn(&T) -> K>,
+}
+
+impl<T: Clone> Unique<T> {
+    /// Elements that differ from all before.
+    pub fn new() -> Self {
+        Self {
+            history: None,
+            key: |x| Ok(x.clone()),
+            _key: PhantomData,
+        }
+    }
+}
+
+impl<T: Clone> Default for Unique<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, K, F> Unique<T, K, F> {
+    /// Elements are told apart by what `key` gives.
+    pub fn key<New>(
+        self,
+        mut key: impl FnMut(&T) -> New + Send + 'static,
+    ) -> Unique<T, New, impl FnMut(&T) -> Result<New, Infallible> + Send + 'static> {
+        self.try_key(move |x| Ok(key(x)))
+    }
+
+    /// The same with a function that may fail.
+    pub fn try_key<New, E, Key>(self, key: Key) -> Unique<T, New, Key>
+    where
+        Key: FnMut(&T) -> Result<New, E> + Send + 'static,
+    {
+        Unique {
+            history: self.history,
+            key,
+            _key: PhantomData,
+        }
+    }
+
+    /// Remembers the `size` keys seen last, at least one, instead of all there have ever been.
+    pub fn history(self, size: usize) -> Self {
+        Self {
+            history: Some(size),
+            ..self
+        }
+    }
+}
+
+impl<T, K, E, F> IntoOperator for Unique<T, K, F>
+where
+    T: Element,
+    K: Eq + Hash + Send + 'static,
+    E: Into<BoxError>,
+    F: FnMut(&T) -> Result<K, E> + Send + 'static,
+{
+    type Operator = Deduplicating<T, K, F>;
+
+    fn into_operator(self) -> Result<Self::Operator, BuildError> {
+        if let Some(size) = self.history {
+            at_least_one("unique", "the size of the history", size)?;
+        }
+        Ok(Deduplicating {
+            history: self.history.unwrap_or(usize::MAX),
+            key: self.key,
+            seen: LinkedHashMap::new(),
+            _in: PhantomData,
+        })
+    }
+}
+
+/// Drops what has been seen before: what the options [`Unique`] become.
+pub struct Deduplicating<T, K, F> {
+    history: usize,
+    key: F,
+    /// The key seen last is at the back.
+    seen: LinkedHashMap<K, ()>,
+    _in: PhantomData<fn(T)>,
+}
+
+impl<T, K, E, F> Operator for Deduplicating<T, K, F>
+where
+    T: Element,
+    K: Eq + Hash + Send + 'static,
+    E: Into<BoxError>,
+    F: FnMut(&T) -> Result<K, E> + Send + 'static,
+{
+    type In = T;
+    type Out = T;
+    type Event = Never;
+    const KIND: &'static str = "unique";
+
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+        let key = match (self.key)(&x) {
+            Ok(key) => key,
+            Err(cause) => return cx.fail(x, cause),
+        };
+        // Inserting a key that is there moves it to the back.
+        if self.seen.insert(key, ()).is_some() {
+            return Ok(());
+        }
+        if self.seen.len() > self.history {
+            self.seen.pop_front();
+        }
+        cx.emit(x)
+    }
+
+    fn label(&self) -> Option<String> {
+        (self.history < usize::MAX).then(|| self.history.to_string())
+    }
+}
+
+impl<T: Element> Stream<T> {
+    /// Passes on the elements that differ from all before, and drops the others.
+    ///
+    /// It remembers every element it has passed on. For a bound on that, and with it on memory, see
+    /// the options [`Unique`].
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.unique().sink_to_list();
+    /// source.emit_many([1, 2, 1, 3, 2]).wait()?;
+    /// assert_eq!(list.to_vec(), [1, 2, 3]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn unique(&self) -> Stream<T>
+    where
+        T: Eq + Hash,
+    {
+        self.apply(Unique::new())
+    }
+
+    /// Passes on the elements whose key differs from those of all before. It remembers the keys.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.unique_by(|word: &&str| word.len()).sink_to_list();
+    /// source.emit_many(["a", "b", "cd", "e"]).wait()?;
+    /// assert_eq!(list.to_vec(), ["a", "cd"]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn unique_by<K>(&self, key: impl FnMut(&T) -> K + Send + 'static) -> Stream<T>
+    where
+        K: Eq + Hash + Send + 'static,
+    {
+        self.apply(Unique::new().key(key))
+    }
+}

@@ -1,0 +1,203 @@
+//! Draining, what it reports, and feedback in constant stack.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use thalweg::{Ack, Outcome, Stream, VirtualClock};
+
+#[test]
+fn a_drain_delivers_everything_from_the_top_down() {
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let list = source
+        .partition(4)
+        .buffer(2)
+        .rate_limit("1s")
+        .map(|group| group.len())
+        .partition(2)
+        .sink_to_list();
+    clock.block_on(async {
+        for x in 0..10 {
+            source.emit(x).await.unwrap();
+        }
+        source.drain("1min").await.unwrap();
+    });
+    assert_eq!(list.to_vec(), [vec![4, 4], vec![2]]);
+    let error = source.emit(10).wait().unwrap_err();
+    assert!(error.is_closed(), "{error}");
+}
+
+#[test]
+fn a_drain_that_misses_its_deadline_says_what_is_left_and_where() {
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let list = source
+        .buffer(10)
+        .named("waiting room")
+        .rate_limit("1s")
+        .sink_to_list();
+    let outcomes = Arc::new(Mutex::new(Vec::new()));
+    for x in 0..6 {
+        let outcomes = outcomes.clone();
+        let ack = Ack::new(move |outcome| outcomes.lock().unwrap().push(outcome));
+        assert!(source.emit_with(x, ack).is_ready());
+    }
+    let drained = clock.block_on(source.drain("2500ms"));
+    assert_eq!(clock.now(), Duration::from_millis(2500));
+    assert_eq!(list.to_vec(), [0, 1, 2]);
+    let error = drained.unwrap_err();
+    let left: usize = error.undelivered().iter().map(|left| left.elements).sum();
+    // The one before the rate limit is in the hands of both.
+    assert_eq!(error.undelivered()[0].node, "waiting room");
+    assert!((3..=4).contains(&left), "{error}");
+    drop(source);
+    assert_eq!(outcomes.lock().unwrap()[..3], [Outcome::Delivered; 3]);
+}
+
+#[test]
+fn a_drain_reports_what_failed_where_nobody_waited() {
+    let source = Stream::new();
+    source
+        .partition(2)
+        .try_map(|group: &Vec<i32>| match group.len() {
+            2 => Ok(2),
+            _ => Err("an odd one"),
+        })
+        .named("pairs")
+        .sink(drop);
+    source.emit_many([1, 2, 3]).wait().unwrap();
+    let error = source.drain("1s").wait().unwrap_err();
+    assert_eq!(error.failures()[0].node(), "pairs");
+    assert_eq!(error.failures()[0].element::<Vec<i32>>(), Some(vec![3]));
+}
+
+#[test]
+fn a_drain_reports_what_never_found_its_partner() {
+    let (left, right) = (Stream::new(), Stream::<i32>::new());
+    left.zip(&right).named("pair").sink(drop);
+    left.emit_many([1, 2]).wait().unwrap();
+    let error = left.drain("1s").wait().unwrap_err();
+    assert_eq!(
+        (
+            error.undelivered()[0].node.as_str(),
+            error.undelivered()[0].elements
+        ),
+        ("pair", 2)
+    );
+}
+
+#[test]
+fn behind_a_buffer_the_next_emit_hears_of_a_failure_and_is_taken_all_the_same() {
+    let source = Stream::new();
+    let list = source
+        .buffer(5)
+        .try_map(|x: &i32| if *x == 1 { Err("one") } else { Ok(*x) })
+        .sink_to_list();
+    let error = source.emit(1).wait().unwrap_err();
+    assert!(error.is_behind());
+    source.emit(2).wait().unwrap();
+    assert_eq!(list.to_vec(), [2]);
+    source.drain("1s").wait().unwrap();
+}
+
+#[test]
+fn a_handler_gets_what_nobody_waits_for() {
+    let source = Stream::new();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let log = heard.clone();
+    source.on_unhandled(move |failure| log.lock().unwrap().push(failure.element::<i32>()));
+    source
+        .buffer(5)
+        .try_map(|x: &i32| if x % 3 == 0 { Err("a third") } else { Ok(*x) })
+        .sink(drop);
+    source.emit_many(1..=9).wait().unwrap();
+    assert_eq!(*heard.lock().unwrap(), [Some(3), Some(6), Some(9)]);
+    source.drain("1s").wait().unwrap();
+}
+
+#[test]
+fn sources_stop_and_go_on_and_drain() {
+    let clock = VirtualClock::new();
+    let mut next = 0;
+    let ticks = Stream::from_periodic_on(&clock, "1s", move || {
+        next += 1;
+        next
+    });
+    let list = ticks.sink_to_list();
+    ticks.start().unwrap();
+    clock.advance(Duration::from_millis(2500));
+    assert_eq!(list.to_vec(), [1, 2, 3]);
+    ticks.stop();
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(list.len(), 3);
+    ticks.start().unwrap();
+    clock.advance(Duration::from_millis(500));
+    assert_eq!(list.to_vec(), [1, 2, 3, 4]);
+    clock.block_on(ticks.drain("1s")).unwrap();
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(list.len(), 4);
+}
+
+#[test]
+fn a_million_steps_of_feedback_take_no_more_stack_than_one() {
+    // Two megabytes of stack would not hold a million frames of a single word.
+    let thread = std::thread::Builder::new().stack_size(256 * 1024);
+    let steps = thread.spawn(|| {
+        let numbers = Stream::new();
+        let mut steps = 0_u64;
+        let counted = numbers.map(move |x: u64| {
+            steps += 1;
+            (x, steps)
+        });
+        let last = counted.filter(|(x, _)| *x == 0).sink_to_list();
+        counted
+            .filter(|(x, _)| *x > 0)
+            .map(|(x, _)| x - 1)
+            .connect(&numbers)
+            .unwrap();
+        numbers.emit(1_000_000).wait().unwrap();
+        last.to_vec()
+    });
+    assert_eq!(steps.unwrap().join().unwrap(), [(0, 1_000_001)]);
+}
+
+#[test]
+fn a_million_steps_through_a_function_that_emits() {
+    let thread = std::thread::Builder::new().stack_size(256 * 1024);
+    let steps = thread.spawn(|| {
+        let numbers = Stream::new();
+        let again = numbers.clone();
+        let sink = numbers.sink(move |x: u64| {
+            if x > 0 {
+                again.emit(x - 1).wait().unwrap();
+            }
+        });
+        numbers.emit(1_000_000).wait().unwrap();
+        let steps = numbers.counters().sent;
+        sink.destroy();
+        steps
+    });
+    assert_eq!(steps.unwrap().join().unwrap(), 1_000_001);
+}
+
+#[test]
+fn an_element_that_comes_back_waits_until_the_current_one_is_done() {
+    let numbers = Stream::new();
+    // Two feedback ways and a sink between them: the order shows who waited for whom.
+    numbers
+        .filter(|x| *x == 1)
+        .map(|_| 10)
+        .connect(&numbers)
+        .unwrap();
+    let list = numbers.sink_to_list();
+    numbers
+        .filter(|x| *x == 1)
+        .map(|_| 20)
+        .connect(&numbers)
+        .unwrap();
+    numbers.emit(1).wait().unwrap();
+    numbers.emit(2).wait().unwrap();
+    assert_eq!(list.to_vec(), [1, 10, 20, 2]);
+}

@@ -1,0 +1,166 @@
+//! Several threads in one pipeline, and pipelines that meet while running.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+
+use thalweg::{EventLoop, Stream};
+
+#[test]
+fn two_pipelines_emit_into_each_other_from_two_threads() {
+    const EACH: usize = 100_000;
+    let (left, right) = (Stream::new(), Stream::new());
+    let counts = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    for ((this, other), count) in [(&left, &right), (&right, &left)].into_iter().zip(&counts) {
+        let (other, count) = (other.clone(), count.clone());
+        this.sink(move |hops: usize| {
+            count.fetch_add(1, Ordering::Relaxed);
+            if hops > 0 {
+                other.emit(hops - 1).wait().unwrap();
+            }
+        });
+    }
+    let start = Barrier::new(2);
+    thread::scope(|scope| {
+        for stream in [&left, &right] {
+            scope.spawn(|| {
+                start.wait();
+                for _ in 0..EACH {
+                    stream.emit(1).wait().unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(
+        counts.map(|count| count.load(Ordering::Relaxed)),
+        [2 * EACH; 2]
+    );
+    // The sinks hold the streams, which hold the sinks.
+    left.sink(drop);
+}
+
+#[test]
+fn only_one_thread_is_inside_at_a_time() {
+    const EACH: usize = 20_000;
+    let source = Stream::new();
+    let inside = Arc::new(AtomicBool::new(false));
+    let mut total = 0_usize;
+    let flag = inside.clone();
+    let totals = source
+        .map(move |x: usize| {
+            assert!(!flag.swap(true, Ordering::SeqCst), "two threads are inside");
+            total += x;
+            flag.store(false, Ordering::SeqCst);
+            total
+        })
+        .sink_to_list();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..EACH).for_each(|_| source.emit(1).wait().unwrap()));
+        }
+    });
+    assert_eq!(totals.to_vec(), (1..=4 * EACH).collect::<Vec<_>>());
+}
+
+#[test]
+fn pipelines_join_while_others_emit() {
+    for _ in 0..50 {
+        let streams: Vec<Stream<usize>> = (0..4).map(|_| Stream::new()).collect();
+        let all = Stream::<usize>::new();
+        let list = all.sink_to_list();
+        let start = Barrier::new(streams.len() + 1);
+        thread::scope(|scope| {
+            for stream in &streams {
+                scope.spawn(|| {
+                    start.wait();
+                    (0..200).for_each(|x| stream.emit(x).wait().unwrap());
+                });
+            }
+            start.wait();
+            for stream in &streams {
+                stream.connect(&all).unwrap();
+            }
+        });
+        for stream in &streams {
+            stream.emit(1000).wait().unwrap();
+        }
+        let seen = list.take();
+        assert_eq!(seen.iter().filter(|&&x| x == 1000).count(), streams.len());
+        // What came before a stream was connected went nowhere; the rest is complete.
+        let tails: usize = (0..200).filter(|x| seen.contains(x)).count();
+        assert!(tails == 0 || seen.contains(&199));
+    }
+}
+
+#[test]
+fn pipelines_are_joined_from_two_threads_at_once() {
+    for _ in 0..200 {
+        let (a, b) = (Stream::<u32>::new(), Stream::<u32>::new());
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            for (from, to) in [(&a, &b), (&b, &a)] {
+                let start = &start;
+                scope.spawn(move || {
+                    start.wait();
+                    from.filter(|x| *x > 0).map(|x| x - 1).connect(to).unwrap();
+                });
+            }
+        });
+        let list = a.sink_to_list();
+        a.emit(10).wait().unwrap();
+        assert_eq!(list.to_vec(), [10, 8, 6, 4, 2, 0]);
+    }
+}
+
+#[test]
+fn building_and_dropping_goes_on_while_others_emit() {
+    let source = Stream::new();
+    let list = source.sink_to_list();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            (0..2_000).for_each(|x| source.emit(x).wait().unwrap());
+            done.store(true, Ordering::Release);
+        });
+        while !done.load(Ordering::Acquire) {
+            let branch = source.map(|x| x + 1).partition(3);
+            let sink = branch.sink(drop);
+            sink.destroy();
+        }
+    });
+    assert_eq!(list.to_vec(), (0..2_000).collect::<Vec<_>>());
+}
+
+#[test]
+fn emit_blocks_until_the_loop_on_another_thread_is_done() {
+    let source = Stream::on(&EventLoop::thread());
+    let running = Arc::new(AtomicUsize::new(0));
+    let (entered, seen) = (running.clone(), running.clone());
+    source.sink_async(move |x: usize| {
+        let running = entered.clone();
+        async move {
+            tokio::task::yield_now().await;
+            running.fetch_add(x, Ordering::SeqCst);
+        }
+    });
+    for x in 1..=100 {
+        source.emit(x).wait().unwrap();
+        assert_eq!(seen.load(Ordering::SeqCst), x * (x + 1) / 2);
+    }
+}
+
+#[test]
+fn waiting_on_the_loop_itself_is_an_error_not_a_deadlock() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let source = Stream::new();
+        source.sink_async(|_: i32| tokio::task::yield_now());
+        let error = source.emit(1).wait().unwrap_err();
+        assert!(error.is_would_block(), "{error}");
+        source.emit(2).await.unwrap();
+    });
+}
