@@ -169,9 +169,9 @@ fn ctrl_c_drains_and_the_result_is_printed() {
     let mut demo = Demo::start(&args);
     let stdout = BufReader::new(demo.0.stdout.take().unwrap());
     let mut lines = stdout.lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.contains("2 lines   2 numbers")));
+    assert!(lines.any(|line| line.contains("lines 2   numbers 2")));
     file.write_all(b"6\n").unwrap();
-    assert!(lines.any(|line| line.contains("3 lines   3 numbers")));
+    assert!(lines.any(|line| line.contains("lines 3   numbers 3")));
 
     let id = demo.0.id().to_string();
     let signalled = Command::new("kill").args(["-INT", &id]).status();

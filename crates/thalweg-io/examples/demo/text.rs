@@ -118,7 +118,7 @@ impl Summary {
     /// How things stand, in a line.
     pub fn in_short(&self) -> String {
         let Self { sizes, numbers, .. } = self;
-        let mut text = format!("{} lines   {} numbers", sizes.lines, numbers.count);
+        let mut text = format!("lines {}   numbers {}", sizes.lines, numbers.count);
         if let Some(mean) = numbers.mean() {
             text += &format!("   mean {mean:.3}");
         }
