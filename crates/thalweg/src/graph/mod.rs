@@ -26,7 +26,7 @@ pub use self::drain::Drain;
 pub(crate) use self::emit::Origin;
 use self::monitor::{Entry, Monitor, Posted};
 pub(crate) use self::node::{
-    AnyNode, Body, Core, Full, Inlet, Node, NodeId, Plain, Produce, Verdict, caught,
+    AnyNode, Body, Core, Full, Inlet, Node, NodeId, Plain, Produce, caught,
 };
 pub(crate) use self::pass::Pass;
 pub use self::pass::{Delivery, Lease};
