@@ -1,10 +1,10 @@
-//! Events from a network stream into a database whose driver calls back: reading goes on while up to ten
-//! documents wait to be saved, and one that the database refuses is named.
+//! Events from a network stream into a database whose driver calls back: up to ten documents are on
+//! their way into it while reading goes on, and one that it refuses is set aside.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use thalweg::{BoxError, Error, Stream, callback};
+use thalweg::{BoxError, Stream, callback};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -32,10 +32,8 @@ impl Collection {
 }
 
 /// The same, to be awaited.
-async fn insert(collection: Collection, document: String) -> Result<(), BoxError> {
-    let id = callback::future(|done| collection.insert_one(document, done)).await??;
-    println!("result {id}");
-    Ok(())
+async fn insert(collection: Collection, document: String) -> Result<usize, BoxError> {
+    Ok(callback::future(|done| collection.insert_one(document, done)).await??)
 }
 
 /// A server of events that ends after the last one.
@@ -57,29 +55,25 @@ pub(crate) async fn main() -> Result<(), BoxError> {
         .filter(|line: &String| line.starts_with("data:"))
         .map(|line| line["data:".len()..].trim().to_string());
     let inserted = collection.clone();
-    documents
-        .buffer(10)
-        .try_sink_async(move |document| insert(inserted.clone(), document))
+    let results = documents
+        .try_map_async(10, move |document| insert(inserted.clone(), document))
         .named("insert");
+    results.sink(|id| println!("result {id}"));
+    let refused = results.errors().sink_to_list();
 
     let mut lines = BufReader::new(TcpStream::connect(address).await?).lines();
     while let Some(line) = lines.next_line().await? {
-        refused(source.emit(line).await);
+        source.emit(line).await?; // waits while ten are on their way
     }
-    refused(source.drain("5s").await);
+    source.drain("5s").await?;
     server.await??;
 
     let mut saved = collection.0.lock().expect("no writer panics").clone();
     saved.sort_unstable();
     assert_eq!(saved, ["Delta", "Thalweg"]);
+    let refused = refused.to_vec();
+    println!("{}", refused[0]);
+    let document = refused[0].element::<String>();
+    assert_eq!(document.as_deref(), Some("A title that is far too long"));
     Ok(())
-}
-
-/// Nobody waits behind a buffer: what fails there is told to the next `emit`, or to the drain.
-fn refused(result: Result<(), Error>) {
-    for failure in result.err().iter().flat_map(Error::failures) {
-        println!("{failure}");
-        let document = failure.element::<String>();
-        assert_eq!(document.as_deref(), Some("A title that is far too long"));
-    }
 }

@@ -23,11 +23,13 @@ fn tasks() -> Duration {
 fn pipeline() -> Result<Duration, Error> {
     let clock = VirtualClock::new();
     let (source, sleeper) = (Stream::on(&clock), clock.clone());
-    source.sink_async(move |_| bar(sleeper.clone()));
-    let asleep: Vec<_> = (0..3600).map(|n| source.emit(n)).collect();
-    assert!(asleep.iter().all(|emit| !emit.is_ready()));
+    let awake = source
+        .map_async(3600, move |_| bar(sleeper.clone()))
+        .sink_to_list();
+    source.emit_many(0..3600).wait()?;
+    assert!(awake.is_empty());
     clock.block_on(source.drain("1min"))?;
-    assert!(asleep.iter().all(|emit| emit.is_ready()));
+    assert_eq!(awake.len(), 3600);
     Ok(clock.now())
 }
 

@@ -8,6 +8,8 @@ use thalweg::BoxError;
 mod callback_to_future;
 #[path = "../examples/callbacks.rs"]
 mod callbacks;
+#[path = "../examples/downloading_images.rs"]
+mod downloading_images;
 #[path = "../examples/event_loop_on_a_separate_thread.rs"]
 mod event_loop_on_a_separate_thread;
 #[path = "../examples/executor.rs"]
@@ -89,6 +91,11 @@ fn partial_lines() -> Result<(), BoxError> {
 #[test]
 fn saving_to_a_database() -> Result<(), BoxError> {
     saving_to_a_database::main()
+}
+
+#[test]
+fn downloading_images() -> Result<(), BoxError> {
+    downloading_images::main()
 }
 
 #[test]
