@@ -75,10 +75,10 @@ struct Ended {
 }
 
 impl Ended {
-    /// The result, which begins with this word.
+    /// The result, whose first line has this name.
     fn result(&self, first: &str) -> String {
         let lines = self.stdout.lines();
-        let lines = lines.skip_while(|line| !line.starts_with(&format!("{first} ")));
+        let lines = lines.skip_while(|line| !line.starts_with(&format!("{first:16}")));
         let lines = lines.take_while(|line| !line.is_empty());
         lines.map(|line| format!("{line}\n")).collect()
     }
@@ -93,8 +93,8 @@ impl Ended {
     /// The counters of a node: in, out and failed.
     fn counters(&self, node: &str) -> Vec<u64> {
         let lines = self.stdout.lines();
-        let counters = lines.filter_map(|line| line.strip_prefix(node));
-        let line = counters.last().unwrap();
+        let mut counters = lines.filter_map(|line| line.strip_prefix(node));
+        let line = counters.next_back().unwrap();
         let numbers = line.split_whitespace().take(3);
         numbers.map(|number| number.parse().unwrap()).collect()
     }
