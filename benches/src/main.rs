@@ -6,7 +6,7 @@ mod cases;
 mod measure;
 mod report;
 
-use cases::{buffer, chain, memory};
+use cases::{buffer, chain, memory, sleepers};
 use report::Line;
 
 struct Arguments {
@@ -70,6 +70,11 @@ fn main() {
             "buffer",
             Box::new(move || buffer::hop(rounds, elements / 2)),
         ),
+        (
+            "sleepers-memory",
+            Box::new(move || sleepers::memory(1_000_000 / count)),
+        ),
+        ("sleepers-time", Box::new(sleepers::eight_hours)),
         (
             "slow-sink",
             Box::new(move || memory::slow_sink(10_000_000 / scale)),

@@ -32,13 +32,20 @@ pub fn memory(sleepers: usize) -> Line {
         tokio::task::yield_now().await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         let after = resident();
-        assert_eq!(source.graph_view().nodes[1].counters.held as usize, sleepers);
+        assert_eq!(
+            source.graph_view().nodes[1].counters.held as usize,
+            sleepers
+        );
         source.drain("1min").await.expect("everybody wakes up");
-        before.zip(after).map(|(before, after)| (after - before) / sleepers as u64)
+        before
+            .zip(after)
+            .map(|(before, after)| (after - before) / sleepers as u64)
     });
     Line {
         case: "a million elements asleep at once in `map_async`, each",
-        ours: bytes.map_or("not known here".to_string(), |bytes| format!("{bytes} bytes")),
+        ours: bytes.map_or("not known here".to_string(), |bytes| {
+            format!("{bytes} bytes")
+        }),
         peer: "—".to_string(),
         ratio: "—".to_string(),
         target: "at most 500 bytes",
@@ -58,7 +65,10 @@ pub fn eight_hours() -> Line {
             })
             .sink_to_list();
         let start = Instant::now();
-        source.emit_many(0..SLEEPS).await.expect("nothing fails here");
+        source
+            .emit_many(0..SLEEPS)
+            .await
+            .expect("nothing fails here");
         source.drain("1min").await.expect("everybody wakes up");
         assert_eq!(list.to_vec(), (0..SLEEPS).collect::<Vec<_>>());
         start.elapsed()

@@ -26,7 +26,7 @@ pub use self::drain::Drain;
 pub(crate) use self::emit::Origin;
 use self::monitor::{Entry, Monitor, Posted};
 pub(crate) use self::node::{
-    AnyNode, Body, Core, Full, Inlet, Node, NodeId, Plain, Produce, Verdict, caught,
+    AnyNode, Body, Core, Full, Inlet, Node, NodeId, Plain, Produce, caught,
 };
 pub(crate) use self::pass::Pass;
 pub use self::pass::{Delivery, Lease};
@@ -77,7 +77,7 @@ impl Graph {
 
     /// The graph this one has become part of, or itself.
     #[inline]
-    pub(crate) fn root<'a>(self: &'a Arc<Self>) -> &'a Arc<Self> {
+    pub(crate) fn root(self: &Arc<Self>) -> &Arc<Self> {
         let mut root = self;
         while let Some(into) = root.merged.get() {
             root = into;
@@ -303,7 +303,7 @@ impl Graph {
 
     /// Sees to it that the runtime calls when the first timer is due.
     fn arm(&self, state: &mut State) {
-        let (Some(runtime), Some(at)) = (self.runtime(), state.timers.to_arm()) else {
+        let (Some(runtime), Some(at)) = (self.runtime(), state.timers.next_to_arm()) else {
             return;
         };
         let graph = self.weak();

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::{Delivery, Flow, Lease, Operator};
 use crate::ack::Acks;
 use crate::failure::BoxError;
-use crate::graph::{Full, Node, Pass, Verdict};
+use crate::graph::{Full, Node, Pass};
 
 /// An operator's surroundings while it works: where its elements go, and the only things it may
 /// ask for.
@@ -83,7 +83,17 @@ impl<Op: Operator> Context<'_, Op> {
 
     /// Has the runtime run a future; its result comes back to [`Operator::event`] with `key`.
     pub fn spawn(&mut self, key: u64, future: impl Future<Output = Op::Event> + Send + 'static) {
-        self.node.spawn(key, future, self.pass);
+        self.node.spawn(key, future, |event| event, self.pass);
+    }
+
+    /// The same with a future whose result `event` turns into one.
+    pub(crate) fn spawn_map<F: Future + Send + 'static>(
+        &mut self,
+        key: u64,
+        future: F,
+        event: impl FnOnce(F::Output) -> Op::Event + Send + 'static,
+    ) {
+        self.node.spawn(key, future, event, self.pass);
     }
 
     /// The same after a pause.
@@ -122,16 +132,47 @@ impl<Op: Operator> Context<'_, Op> {
         self.node.fail(Some(element), cause.into(), self.pass)
     }
 
-    /// The same for an operator that can try again by itself, where the element stands: says
-    /// whether, after how long, and otherwise has done what the policy says. `attempts` is how
-    /// often the element has been tried.
-    pub(crate) fn verdict(
+    /// The how-manieth element the current one is, for [`give_up`](Self::give_up).
+    pub(crate) fn ordinal(&self) -> u64 {
+        self.node.ordinal(self.pass)
+    }
+
+    /// Whether the node's policy wants elements back that its function fails on: to try them again,
+    /// or to send them elsewhere.
+    pub(crate) fn keeps_elements(&self) -> bool {
+        self.node.is_guarded(self.pass)
+    }
+
+    /// For an operator that tries again by itself, where the element stands: after how long, or
+    /// `None` if it is to give up. `attempts` is how often the element has been tried.
+    pub(crate) fn retry_after(&self, attempts: u32) -> Option<Duration> {
+        self.node.retry_after(attempts, self.pass)
+    }
+
+    /// Reports that a user function failed, for good, on an element that came earlier, and does
+    /// what the node's policy says.
+    pub(crate) fn give_up(
         &mut self,
-        element: Op::In,
-        attempts: u32,
+        element: Option<Op::In>,
+        ordinal: u64,
         cause: BoxError,
-    ) -> Verdict<Op::In> {
-        self.node.verdict(Some(element), attempts, cause, self.pass)
+    ) -> Flow {
+        self.node.give_up(element, ordinal, cause, self.pass)
+    }
+
+    /// The same for an element whose emitter has gone on. If whoever gets the failure has to wait,
+    /// [`Operator::delivered`] is called when it has been taken.
+    pub(crate) fn deliver_failure(
+        &mut self,
+        acks: Acks,
+        element: Option<Op::In>,
+        ordinal: u64,
+        cause: BoxError,
+    ) -> Delivery {
+        let node = self.node;
+        self.pass.deliver(acks, node.weak(), |pass| {
+            node.give_up(element, ordinal, cause, pass)
+        })
     }
 
     /// Whether a drain is under way: nothing more will come but what is still inside.

@@ -10,6 +10,7 @@ pub struct Accumulate<T, S, R, F> {
     state: Option<S>,
     first: fn(T) -> Option<(S, R)>,
     f: F,
+    label: Option<String>,
     _out: PhantomData<fn() -> R>,
 }
 
@@ -23,6 +24,7 @@ where
             state: Some(start),
             first: |_| None,
             f,
+            label: function_name::<F>(),
             _out: PhantomData,
         }
     }
@@ -39,8 +41,17 @@ where
             state: None,
             first: |x| Some((x.clone(), x)),
             f,
+            label: function_name::<F>(),
             _out: PhantomData,
         }
+    }
+}
+
+impl<T, S, R, F> Accumulate<T, S, R, F> {
+    /// For a function that wraps the user's own, `G`.
+    fn named_after<G>(mut self) -> Self {
+        self.label = function_name::<G>();
+        self
     }
 }
 
@@ -74,7 +85,7 @@ where
     }
 
     fn label(&self) -> Option<String> {
-        function_name::<F>()
+        self.label.clone()
     }
 }
 
@@ -83,6 +94,13 @@ fn twice<S: Clone, T, E>(
     mut f: impl FnMut(&S, &T) -> Result<S, E>,
 ) -> impl FnMut(&S, &T) -> Result<(S, S), E> {
     move |state, x| f(state, x).map(|state| (state.clone(), state))
+}
+
+/// A function of state and element, for a result that goes together with the state.
+fn with_state<S: Clone, T, R, E>(
+    mut f: impl FnMut(&S, &T) -> Result<(S, R), E>,
+) -> impl FnMut(&S, &T) -> Result<(S, (S, R)), E> {
+    move |state, x| f(state, x).map(|(state, result)| (state.clone(), (state, result)))
 }
 
 /// A function that cannot fail, for where one may.
@@ -114,8 +132,12 @@ impl<T: Element> Stream<T> {
     /// assert_eq!(highest.to_vec(), [2, 2, 3]);
     /// # Ok::<(), thalweg::Error>(())
     /// ```
-    pub fn accumulate(&self, f: impl FnMut(&T, &T) -> T + Send + 'static) -> Stream<T> {
-        self.try_accumulate(infallible(f))
+    pub fn accumulate<F>(&self, f: F) -> Stream<T>
+    where
+        F: FnMut(&T, &T) -> T + Send + 'static,
+    {
+        let f = twice(infallible(f));
+        self.transform(Accumulate::without_start(f).named_after::<F>())
     }
 
     /// The same with a function that may fail.
@@ -129,11 +151,12 @@ impl<T: Element> Stream<T> {
     /// assert!(source.emit_many([100, 100, 100, 1]).wait().is_err());
     /// assert_eq!(sums.to_vec(), [100, 200, 201]);
     /// ```
-    pub fn try_accumulate<E: Into<BoxError> + 'static>(
-        &self,
-        f: impl FnMut(&T, &T) -> Result<T, E> + Send + 'static,
-    ) -> Stream<T> {
-        self.transform(Accumulate::without_start(twice(f)))
+    pub fn try_accumulate<F, E>(&self, f: F) -> Stream<T>
+    where
+        F: FnMut(&T, &T) -> Result<T, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+    {
+        self.transform(Accumulate::without_start(twice(f)).named_after::<F>())
     }
 
     /// Keeps a state: for every element `x` it becomes `f(&state, &x)`, and is sent.
@@ -146,12 +169,13 @@ impl<T: Element> Stream<T> {
     /// assert_eq!(sums.to_vec(), [1, 3, 6]);
     /// # Ok::<(), thalweg::Error>(())
     /// ```
-    pub fn scan<S: Element>(
-        &self,
-        start: S,
-        f: impl FnMut(&S, &T) -> S + Send + 'static,
-    ) -> Stream<S> {
-        self.try_scan(start, infallible(f))
+    pub fn scan<S, F>(&self, start: S, f: F) -> Stream<S>
+    where
+        S: Element,
+        F: FnMut(&S, &T) -> S + Send + 'static,
+    {
+        let f = twice(infallible(f));
+        self.transform(Accumulate::new(start, f).named_after::<F>())
     }
 
     /// The same with a function that may fail.
@@ -165,12 +189,13 @@ impl<T: Element> Stream<T> {
     /// assert!(source.emit_many(["1", "x", "2"]).wait().is_err());
     /// assert_eq!(sums.to_vec(), [1, 3]);
     /// ```
-    pub fn try_scan<S: Element, E: Into<BoxError> + 'static>(
-        &self,
-        start: S,
-        f: impl FnMut(&S, &T) -> Result<S, E> + Send + 'static,
-    ) -> Stream<S> {
-        self.transform(Accumulate::new(start, twice(f)))
+    pub fn try_scan<S, F, E>(&self, start: S, f: F) -> Stream<S>
+    where
+        S: Element,
+        F: FnMut(&S, &T) -> Result<S, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+    {
+        self.transform(Accumulate::new(start, twice(f)).named_after::<F>())
     }
 
     /// Keeps a state that is not what is sent: for every element `x`, with
@@ -186,12 +211,13 @@ impl<T: Element> Stream<T> {
     /// assert_eq!(differences.to_vec(), [1, 3, 5]);
     /// # Ok::<(), thalweg::Error>(())
     /// ```
-    pub fn stateful_map<S: Send + 'static, R: Element>(
-        &self,
-        start: S,
-        f: impl FnMut(&S, &T) -> (S, R) + Send + 'static,
-    ) -> Stream<R> {
-        self.try_stateful_map(start, infallible(f))
+    pub fn stateful_map<S, R, F>(&self, start: S, f: F) -> Stream<R>
+    where
+        S: Send + 'static,
+        R: Element,
+        F: FnMut(&S, &T) -> (S, R) + Send + 'static,
+    {
+        self.transform(Accumulate::new(start, infallible(f)).named_after::<F>())
     }
 
     /// The same with a function that may fail.
@@ -235,27 +261,24 @@ impl<T: Element> Stream<T> {
     /// assert_eq!(list.to_vec(), [(1, 50), (2, 60)]);
     /// # Ok::<(), thalweg::Error>(())
     /// ```
-    pub fn stateful_map_with_state<S: Element, R: Element>(
-        &self,
-        start: S,
-        f: impl FnMut(&S, &T) -> (S, R) + Send + 'static,
-    ) -> Stream<(S, R)> {
-        self.try_stateful_map_with_state(start, infallible(f))
-    }
-
-    /// The same with a function that may fail.
-    pub fn try_stateful_map_with_state<S, R, E>(
-        &self,
-        start: S,
-        mut f: impl FnMut(&S, &T) -> Result<(S, R), E> + Send + 'static,
-    ) -> Stream<(S, R)>
+    pub fn stateful_map_with_state<S, R, F>(&self, start: S, f: F) -> Stream<(S, R)>
     where
         S: Element,
         R: Element,
+        F: FnMut(&S, &T) -> (S, R) + Send + 'static,
+    {
+        let f = with_state(infallible(f));
+        self.transform(Accumulate::new(start, f).named_after::<F>())
+    }
+
+    /// The same with a function that may fail.
+    pub fn try_stateful_map_with_state<S, R, F, E>(&self, start: S, f: F) -> Stream<(S, R)>
+    where
+        S: Element,
+        R: Element,
+        F: FnMut(&S, &T) -> Result<(S, R), E> + Send + 'static,
         E: Into<BoxError> + 'static,
     {
-        self.try_stateful_map(start, move |state, x| {
-            f(state, x).map(|(state, result)| (state.clone(), (state, result)))
-        })
+        self.transform(Accumulate::new(start, with_state(f)).named_after::<F>())
     }
 }

@@ -8,6 +8,7 @@ use crate::{Element, Fault, Stream, Transform};
 /// Passes on the elements a predicate holds for; see [`Stream::filter`].
 pub struct Filter<T, P> {
     predicate: P,
+    label: Option<String>,
     _in: PhantomData<fn(T)>,
 }
 
@@ -19,6 +20,7 @@ where
     pub fn new(predicate: P) -> Self {
         Self {
             predicate,
+            label: function_name::<P>(),
             _in: PhantomData,
         }
     }
@@ -44,7 +46,7 @@ where
     }
 
     fn label(&self) -> Option<String> {
-        function_name::<P>()
+        self.label.clone()
     }
 }
 
@@ -59,8 +61,10 @@ impl<T: Element> Stream<T> {
     /// assert_eq!(list.to_vec(), [0, 2, 4]);
     /// # Ok::<(), thalweg::Error>(())
     /// ```
-    pub fn filter(&self, mut predicate: impl FnMut(&T) -> bool + Send + 'static) -> Stream<T> {
-        self.transform(Filter::new(move |x: &T| Ok::<_, Infallible>(predicate(x))))
+    pub fn filter<P: FnMut(&T) -> bool + Send + 'static>(&self, mut predicate: P) -> Stream<T> {
+        let mut filter = Filter::new(move |x: &T| Ok::<_, Infallible>(predicate(x)));
+        filter.label = function_name::<P>();
+        self.transform(filter)
     }
 
     /// The same with a predicate that may fail.

@@ -252,12 +252,12 @@ impl<B: Body> Node<B> {
     #[cold]
     pub(crate) fn fail(&self, element: Option<B::In>, cause: BoxError, pass: &mut Pass) -> Flow {
         let attempts = self.desk.get(pass).attempts + 1;
-        match self.verdict(element, attempts, cause, pass) {
-            super::Verdict::Decided(flow) => flow,
-            super::Verdict::Retry(element, pause) => {
+        match (element, self.retry_after(attempts, pass)) {
+            (Some(element), Some(pause)) => {
                 self.retry_later(element, attempts, pause, pass);
                 Ok(())
             }
+            (element, _) => self.give_up(element, self.ordinal(pass), cause, pass),
         }
     }
 }

@@ -51,14 +51,6 @@ impl From<&OnError> for Policy {
     }
 }
 
-/// What is to be done about an element.
-pub(crate) enum Verdict<T> {
-    /// It has been done; this is what the emitter is told.
-    Decided(Flow),
-    /// It is to be tried again after a pause.
-    Retry(T, Duration),
-}
-
 impl<T> Default for Desk<T> {
     fn default() -> Self {
         Self {
@@ -84,44 +76,43 @@ impl<T> Desk<T> {
 }
 
 impl<B: Body> Node<B> {
-    /// Decides about an element that has been tried `attempts` times, by the policy.
+    /// How long to wait before an element that has been tried `attempts` times is tried again;
+    /// `None` if it is not.
     #[cold]
-    pub(crate) fn verdict(
+    pub(crate) fn retry_after(&self, attempts: u32, pass: &Pass) -> Option<Duration> {
+        match &self.desk.get(pass).policy {
+            Policy::Retry(retry) => retry.pause(attempts),
+            _ => None,
+        }
+    }
+
+    /// Does what the policy says about an element that is not tried again. `ordinal` says the
+    /// how-manieth it was.
+    #[cold]
+    pub(crate) fn give_up(
         &self,
         element: Option<B::In>,
-        attempts: u32,
+        ordinal: u64,
         cause: BoxError,
         pass: &mut Pass,
-    ) -> Verdict<B::In> {
-        let mut policy = self.desk.get(pass).policy.clone();
-        let mut element = element;
-        if let Policy::Retry(retry) = policy {
-            match (element, retry.pause(attempts)) {
-                (Some(element), Some(pause)) => return Verdict::Retry(element, pause),
-                (given_up, _) => element = given_up,
-            }
-            policy = Policy::from(&*retry.then);
-        }
+    ) -> Flow {
+        let (policy, errors) = {
+            let desk = self.desk.get(pass);
+            let policy = match &desk.policy {
+                Policy::Retry(retry) => Policy::from(&*retry.then),
+                policy => policy.clone(),
+            };
+            (policy, desk.errors.clone())
+        };
         self.core.count_failed();
-        Verdict::Decided(match policy {
-            Policy::Skip => Ok(()),
-            Policy::Route => {
-                let failure = self
-                    .core
-                    .failure(self.cell.counted(pass), boxed(element), cause);
-                let errors = self.desk.get(pass).errors.clone();
-                match errors {
-                    Some(errors) => errors.send(failure, pass),
-                    None => pass.raise(failure),
-                }
-            }
-            Policy::Raise | Policy::Retry(_) => {
-                let failure = self
-                    .core
-                    .failure(self.cell.counted(pass), boxed(element), cause);
-                pass.raise(failure)
-            }
-        })
+        if let Policy::Skip = policy {
+            return Ok(());
+        }
+        let failure = self.core.failure(ordinal, boxed(element), cause);
+        match (policy, errors) {
+            (Policy::Route, Some(errors)) => errors.send(failure, pass),
+            _ => pass.raise(failure),
+        }
     }
 
     /// Keeps an element until its next attempt; those behind it wait.

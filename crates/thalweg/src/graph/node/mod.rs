@@ -3,6 +3,7 @@
 mod body;
 mod core;
 mod desk;
+mod errand;
 mod inlet;
 
 use std::any::Any;
@@ -12,7 +13,7 @@ use std::sync::{Arc, Weak};
 pub(crate) use self::body::{Body, Full, Plain, caught};
 pub(crate) use self::core::{Core, NodeId};
 use self::desk::Desk;
-pub(crate) use self::desk::Verdict;
+use self::errand::Errand;
 pub(crate) use self::inlet::Inlet;
 use super::cell::{Link, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
@@ -189,23 +190,33 @@ impl<B: Body> Node<B> {
         self.cell.gate(pass) & gate::QUEUED != 0
     }
 
-    /// Runs a future; its result comes back as an event.
-    pub(crate) fn spawn(
+    /// The how-manieth element the current one is.
+    pub(crate) fn ordinal(&self, pass: &Pass) -> u64 {
+        self.cell.counted(pass)
+    }
+
+    /// Whether the policy wants failed elements back.
+    pub(crate) fn is_guarded(&self, pass: &Pass) -> bool {
+        self.cell.gate(pass) & gate::GUARDED != 0
+    }
+
+    /// Runs a future; what `event` makes of its result comes back as an event.
+    pub(crate) fn spawn<F: Future + Send + 'static>(
         &self,
         key: u64,
-        future: impl Future<Output = B::Event> + Send + 'static,
+        future: F,
+        event: impl FnOnce(F::Output) -> B::Event + Send + 'static,
         pass: &mut Pass,
     ) {
         let (Some(graph), Some(me)) = (pass.strong_graph(), self.me.upgrade()) else {
             return;
         };
         self.desk.get(pass).spawned += 1;
-        let future = body::caught(future);
-        let task = async move {
-            let event = future.await;
+        let errand = Errand::new(future, move |result: Result<F::Output, BoxError>| {
+            let event = result.map(event);
             graph.post(Box::new(move |pass| me.arrived(key, event, pass)));
-        };
-        pass.graph().spawn(Box::pin(task));
+        });
+        pass.graph().spawn(Box::pin(errand));
     }
 
     fn arrived(&self, key: u64, event: Result<B::Event, BoxError>, pass: &mut Pass) {

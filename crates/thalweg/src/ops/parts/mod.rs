@@ -1,6 +1,7 @@
 //! What several operators are made of.
 
 mod arguments;
+mod calls;
 mod distinct;
 mod group;
 mod outbox;
@@ -9,6 +10,7 @@ mod timer;
 mod tumbling;
 
 pub(super) use arguments::{at_least_one, duration, label};
+pub(super) use calls::{Calls, Came, Sure};
 pub(super) use distinct::Distinct;
 pub use distinct::Keep;
 pub(super) use group::Group;

@@ -1,0 +1,320 @@
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::future::Future;
+
+use super::parts::{Calls, Came, Sure, at_least_one};
+use crate::failure::{BoxError, BuildError};
+use crate::operator::function_name;
+use crate::{Context, Delivery, Element, Flow, Lease, Operator, Stream};
+
+/// Calls an asynchronous function with every element, and sends the results; see
+/// [`Stream::map_async`].
+pub struct MapAsync<T, U, F, Fut> {
+    parallelism: usize,
+    ordered: bool,
+    calls: Calls<T, U, F, Fut>,
+    /// The calls in the order in which their results are sent: all of them, or, if order does
+    /// not matter, those that have ended.
+    turns: VecDeque<usize>,
+    /// Elements that there is no call for yet; their emitters wait.
+    waiting: VecDeque<Waiting<T>>,
+    delivering: bool,
+    label: Option<String>,
+}
+
+struct Waiting<T> {
+    element: T,
+    lease: Lease,
+    ordinal: u64,
+}
+
+impl<T, U, E, F, Fut> MapAsync<T, U, F, Fut>
+where
+    F: FnMut(T) -> Fut,
+    Fut: Future<Output = Result<U, E>>,
+{
+    /// A node that calls `f(x)` for every `x` and sends the results in the order of the elements.
+    ///
+    /// # Errors
+    /// `parallelism` is zero.
+    pub fn ordered(parallelism: usize, f: F) -> Result<Self, BuildError> {
+        Self::new(parallelism, true, f)
+    }
+
+    /// The same, but it sends each result when it is there.
+    ///
+    /// # Errors
+    /// `parallelism` is zero.
+    pub fn unordered(parallelism: usize, f: F) -> Result<Self, BuildError> {
+        Self::new(parallelism, false, f)
+    }
+
+    fn new(parallelism: usize, ordered: bool, f: F) -> Result<Self, BuildError> {
+        Ok(Self {
+            parallelism: at_least_one("map_async", "the number of calls at a time", parallelism)?,
+            ordered,
+            calls: Calls::new(f),
+            turns: VecDeque::new(),
+            waiting: VecDeque::new(),
+            delivering: false,
+            label: function_name::<F>(),
+        })
+    }
+
+    /// For a function that cannot fail: elements are kept only if a policy may want them back.
+    fn infallible<G>(mut self) -> Self {
+        self.calls.keep_on_demand();
+        self.label = function_name::<G>();
+        self
+    }
+}
+
+impl<T, U, E, F, Fut> MapAsync<T, U, F, Fut>
+where
+    T: Element,
+    U: Element,
+    E: Into<BoxError>,
+    F: FnMut(T) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<U, E>> + Send + 'static,
+{
+    fn start(&mut self, next: Waiting<T>, cx: &mut Context<'_, Self>) {
+        // The emitter goes on.
+        let lease = Lease::accepted(next.lease.accept());
+        let key = self.calls.start(next.element, lease, next.ordinal, cx);
+        if self.ordered || self.calls.has_ended(key) {
+            self.turns.push_back(key);
+        }
+    }
+
+    /// Sends results whose turn it is, one at a time, and starts calls in place of those sent.
+    fn go_on(&mut self, cx: &mut Context<'_, Self>) {
+        loop {
+            if !self.delivering
+                && let Some(&key) = self.turns.front()
+                && let Some((call, result)) = self.calls.take(key)
+            {
+                self.turns.pop_front();
+                let acks = call.lease.accept();
+                let delivery = match result {
+                    Ok(y) => cx.deliver(acks, y),
+                    Err(cause) => cx.deliver_failure(acks, call.element, call.ordinal, cause),
+                };
+                self.delivering = delivery == Delivery::Pending;
+            } else if self.calls.len() < self.parallelism
+                && let Some(next) = self.waiting.pop_front()
+            {
+                self.start(next, cx);
+            } else {
+                return;
+            }
+        }
+    }
+}
+
+impl<T, U, E, F, Fut> Operator for MapAsync<T, U, F, Fut>
+where
+    T: Element,
+    U: Element,
+    E: Into<BoxError>,
+    F: FnMut(T) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<U, E>> + Send + 'static,
+{
+    type In = T;
+    type Out = U;
+    type Event = Came<U>;
+    const KIND: &'static str = "map_async";
+    const SUSPENDS: bool = true;
+    const NEEDS_RUNTIME: bool = true;
+
+    fn update(&mut self, element: T, cx: &mut Context<'_, Self>) -> Flow {
+        let is_free = self.calls.len() < self.parallelism && self.waiting.is_empty();
+        let lease = if is_free {
+            Lease::accepted(cx.acks())
+        } else {
+            cx.hold()
+        };
+        let next = Waiting {
+            element,
+            lease,
+            ordinal: cx.ordinal(),
+        };
+        if is_free {
+            self.start(next, cx);
+            if self
+                .turns
+                .front()
+                .is_some_and(|key| self.calls.has_ended(*key))
+            {
+                cx.wake_soon();
+            }
+        } else {
+            self.waiting.push_back(next);
+        }
+        Ok(())
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        self.go_on(cx);
+        Ok(())
+    }
+
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        self.delivering = false;
+        self.go_on(cx);
+        Ok(())
+    }
+
+    fn event(
+        &mut self,
+        key: u64,
+        came: Result<Came<U>, BoxError>,
+        cx: &mut Context<'_, Self>,
+    ) -> Flow {
+        let key = key as usize;
+        let has_ended = self.calls.came(key, came, cx);
+        if has_ended && !self.ordered {
+            self.turns.push_back(key);
+        }
+        self.go_on(cx);
+        Ok(())
+    }
+
+    fn moving(&self) -> usize {
+        self.calls.len() + self.waiting.len() + usize::from(self.delivering)
+    }
+
+    fn label(&self) -> Option<String> {
+        self.label.clone()
+    }
+}
+
+/// # Asynchronous functions
+///
+/// At most `parallelism` calls run at a time, and no more results wait for their turn than that.
+/// When all places are taken, emitters wait; the emitter of an element that has a place goes on,
+/// while the element's acknowledgement token is held until everything downstream is done with the
+/// result. Results are sent one at a time, each when the one before has been taken. The places are
+/// not made in advance: `parallelism` may be as large as memory allows.
+///
+/// The futures run on the pipeline's runtime, each as a task of its own. A future that fails or
+/// panics is dealt with as the node's policy says, see [`on_error`](Self::on_error): an element
+/// that is to be tried again keeps its place, and with it the order. Nobody waits for an element
+/// once it has a place, so what fails is unhandled, see [`on_unhandled`](Self::on_unhandled).
+impl<T: Element> Stream<T> {
+    /// Calls an asynchronous function with every element, up to `parallelism` at a time, and sends
+    /// the results in the order of the elements. A parallelism of 0 is a mistake, see
+    /// [`check`](Self::check).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let timer = clock.clone();
+    /// let list = source
+    ///     .map_async(3, move |seconds| {
+    ///         let sleep = timer.sleep(Duration::from_secs(seconds));
+    ///         async move {
+    ///             sleep.await;
+    ///             seconds
+    ///         }
+    ///     })
+    ///     .sink_to_list();
+    /// for seconds in [3, 1, 2] {
+    ///     assert!(source.emit(seconds).is_ready());
+    /// }
+    /// clock.block_on(source.drain("1min"))?;
+    /// assert_eq!(list.to_vec(), [3, 1, 2]);
+    /// assert_eq!(clock.now(), Duration::from_secs(3));
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn map_async<U, F, Fut>(&self, parallelism: usize, mut f: F) -> Stream<U>
+    where
+        U: Element,
+        F: FnMut(T) -> Fut + Send + 'static,
+        Fut: Future<Output = U> + Send + 'static,
+    {
+        let f = move |x| Sure::new(f(x));
+        self.apply(MapAsync::ordered(parallelism, f).map(MapAsync::infallible::<F>))
+    }
+
+    /// The same with a function that may fail. The element is kept while its future runs, so that a
+    /// failure can name it; a large one travels in an [`Arc`](std::sync::Arc).
+    ///
+    /// ```
+    /// # use thalweg::{OnError::Skip, Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let list = source
+    ///     .try_map_async(2, |text: &str| async move { text.parse::<f64>() })
+    ///     .on_error(Skip)
+    ///     .sink_to_list();
+    /// clock.block_on(source.emit_many(["1.5", "?", "2"]))?;
+    /// clock.run_until_idle();
+    /// assert_eq!(list.to_vec(), [1.5, 2.0]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn try_map_async<U, Fut, E>(
+        &self,
+        parallelism: usize,
+        f: impl FnMut(T) -> Fut + Send + 'static,
+    ) -> Stream<U>
+    where
+        U: Element,
+        Fut: Future<Output = Result<U, E>> + Send + 'static,
+        E: Into<BoxError> + 'static,
+    {
+        self.apply(MapAsync::ordered(parallelism, f))
+    }
+
+    /// Calls an asynchronous function with every element, up to `parallelism` at a time, and sends
+    /// each result when it is there. A parallelism of 0 is a mistake, see [`check`](Self::check).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let timer = clock.clone();
+    /// let list = source
+    ///     .map_async_unordered(3, move |seconds| {
+    ///         let sleep = timer.sleep(Duration::from_secs(seconds));
+    ///         async move {
+    ///             sleep.await;
+    ///             seconds
+    ///         }
+    ///     })
+    ///     .sink_to_list();
+    /// for seconds in [3, 1, 2] {
+    ///     assert!(source.emit(seconds).is_ready());
+    /// }
+    /// clock.block_on(source.drain("1min"))?;
+    /// assert_eq!(list.to_vec(), [1, 2, 3]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn map_async_unordered<U, F, Fut>(&self, parallelism: usize, mut f: F) -> Stream<U>
+    where
+        U: Element,
+        F: FnMut(T) -> Fut + Send + 'static,
+        Fut: Future<Output = U> + Send + 'static,
+    {
+        let f = move |x| Sure::new(f(x));
+        self.apply(MapAsync::unordered(parallelism, f).map(MapAsync::infallible::<F>))
+    }
+
+    /// The same with a function that may fail.
+    pub fn try_map_async_unordered<U, Fut, E>(
+        &self,
+        parallelism: usize,
+        f: impl FnMut(T) -> Fut + Send + 'static,
+    ) -> Stream<U>
+    where
+        U: Element,
+        Fut: Future<Output = Result<U, E>> + Send + 'static,
+        E: Into<BoxError> + 'static,
+    {
+        self.apply(MapAsync::unordered(parallelism, f))
+    }
+}
