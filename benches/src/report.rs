@@ -7,7 +7,8 @@ pub struct Line {
     pub peer: String,
     pub ratio: String,
     pub target: &'static str,
-    pub met: bool,
+    /// Nothing is to be reached where it is only for comparison.
+    pub met: Option<bool>,
 }
 
 pub fn table(lines: &[Line]) -> String {
@@ -15,7 +16,11 @@ pub fn table(lines: &[Line]) -> String {
         "| case | thalweg | peer | ratio | to reach | reached |\n|---|---|---|---|---|---|\n",
     );
     for line in lines {
-        let reached = if line.met { "yes" } else { "**no**" };
+        let reached = match line.met {
+            Some(true) => "yes",
+            Some(false) => "**no**",
+            None => "—",
+        };
         text += &format!(
             "| {} | {} | {} | {} | {} | {reached} |\n",
             line.case, line.ours, line.peer, line.ratio, line.target

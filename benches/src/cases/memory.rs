@@ -48,7 +48,7 @@ pub fn slow_sink(elements: u64) -> Line {
         peer: "—".to_string(),
         ratio: "—".to_string(),
         target: "flat",
-        met: growth.is_some_and(|bytes| bytes < 1024 * 1024),
+        met: Some(growth.is_some_and(|bytes| bytes < 1024 * 1024)),
     }
 }
 
@@ -79,6 +79,6 @@ pub fn dropped_pipelines(pipelines: usize) -> Line {
         peer: "—".to_string(),
         ratio: "—".to_string(),
         target: "back to where it began",
-        met: growth.is_some_and(|bytes| bytes < 256 * 1024),
+        met: Some(growth.is_some_and(|bytes| bytes < 256 * 1024)),
     }
 }

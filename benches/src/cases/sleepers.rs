@@ -49,7 +49,7 @@ pub fn memory(sleepers: usize) -> Line {
         peer: "—".to_string(),
         ratio: "—".to_string(),
         target: "at most 500 bytes",
-        met: bytes.is_some_and(|bytes| bytes <= 500),
+        met: Some(bytes.is_some_and(|bytes| bytes <= 500)),
     }
 }
 
@@ -79,6 +79,6 @@ pub fn eight_hours() -> Line {
         peer: "—".to_string(),
         ratio: "—".to_string(),
         target: "within 8.2 s",
-        met: time <= Duration::from_millis(8200),
+        met: Some(time <= Duration::from_millis(8200)),
     }
 }
