@@ -1,6 +1,7 @@
 //! Pipelines over continuous streams of data.
 
 mod ack;
+pub mod callback;
 mod failure;
 mod graph;
 pub mod interval;

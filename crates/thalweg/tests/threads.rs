@@ -135,7 +135,7 @@ fn building_and_dropping_goes_on_while_others_emit() {
 
 #[test]
 fn emit_blocks_until_the_loop_on_another_thread_is_done() {
-    let source = Stream::on(&EventLoop::thread());
+    let source = Stream::on(EventLoop::thread());
     let running = Arc::new(AtomicUsize::new(0));
     let (entered, seen) = (running.clone(), running.clone());
     source.sink_async(move |x: usize| {

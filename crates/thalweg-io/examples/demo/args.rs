@@ -9,14 +9,16 @@ use lexopt::Arg;
 pub const USAGE: &str = "\
 Runs a pipeline on live input and sums up what came through it.
 
-Usage: demo [--input PATH|-] [--seconds N]
+Usage: demo [--input PATH|-] [--seconds N] [--svg PATH]
 
 Without --input it samples this machine's processor and network counters, for ten seconds.
+Ctrl-C ends it early; the result is printed all the same.
 
   --input PATH   read the lines of this file, or of standard input if PATH is `-`:
                  each line's size, and the number in its last field if there is one
   --seconds N    end after N seconds; a file is then followed as it grows,
                  where otherwise it is read to its end
+  --svg PATH     draw the pipeline into this file, as it is at the end
   --help         print this
 ";
 
@@ -32,6 +34,8 @@ pub struct Options {
     /// `None`: this machine's counters.
     pub input: Option<Input>,
     pub time: Option<Duration>,
+    /// Where to draw the pipeline.
+    pub svg: Option<PathBuf>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -58,6 +62,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, ArgsEr
     let mut options = Options {
         input: None,
         time: None,
+        svg: None,
     };
     while let Some(arg) = parser.next()? {
         match arg {
@@ -73,6 +78,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, ArgsEr
             Arg::Long("seconds") | Arg::Short('s') => {
                 options.time = Some(seconds(&parser.value()?.to_string_lossy())?);
             }
+            Arg::Long("svg") => options.svg = Some(parser.value()?.into()),
             Arg::Value(value) => {
                 return Err(ArgsError::Unexpected(value.to_string_lossy().into_owned()));
             }
@@ -104,6 +110,7 @@ mod tests {
             Ok(Request::Run(Options {
                 input,
                 time: seconds.map(Duration::from_secs_f64),
+                svg: None,
             }))
         };
         let path = || Some(Input::Path("a.csv".into()));
@@ -112,6 +119,12 @@ mod tests {
         assert_eq!(parsed("--input -"), request(Some(Input::Stdin), None));
         assert_eq!(parsed("--input=a.csv -s3"), request(path(), Some(3.0)));
         assert_eq!(parsed("--seconds=1 -i a.csv"), request(path(), Some(1.0)));
+        let svg = Options {
+            input: None,
+            time: None,
+            svg: Some("a.svg".into()),
+        };
+        assert_eq!(parsed("--svg a.svg"), Ok(Request::Run(svg)));
         assert_eq!(parsed("--input a.csv --help"), Ok(Request::Help));
     }
 

@@ -6,7 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::check;
+use thalweg::BoxError;
+
+use super::{check, progress};
 
 /// So many readings make a window: at ten a second, its first and its last are a second apart.
 pub const WINDOW: usize = 11;
@@ -14,31 +16,32 @@ pub const WINDOW: usize = 11;
 /// The files that the kernel keeps its counters in.
 pub struct Machine {
     root: PathBuf,
+    readings: u64,
 }
 
 /// What the files said, unread.
 #[derive(Clone, Debug)]
-pub struct Sample {
-    pub at: Duration,
-    pub stat: String,
-    pub network: String,
+struct Sample {
+    at: Duration,
+    stat: String,
+    network: String,
 }
 
 /// One reading of all counters.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Counters {
-    pub milliseconds: u64,
+    milliseconds: u64,
     /// Ticks of all processors together: those spent working, and all.
-    pub busy: u64,
-    pub ticks: u64,
+    busy: u64,
+    ticks: u64,
     /// Bytes over all network interfaces but the loopback.
-    pub received: u64,
-    pub sent: u64,
+    received: u64,
+    sent: u64,
 }
 
 /// Why a sample makes no sense.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum SampleError {
+enum SampleError {
     #[error("/proc/stat has no line `cpu` with eight numbers")]
     Processor,
     #[error("/proc/net/dev has no sixteen numbers for {0}")]
@@ -50,6 +53,7 @@ impl Machine {
     pub fn new(root: &Path) -> io::Result<Self> {
         let machine = Self {
             root: root.to_owned(),
+            readings: 0,
         };
         machine.sample(Duration::ZERO).map_err(|error| {
             let advice = "give the demo lines of your own instead, with --input PATH, or --input - for standard input";
@@ -59,7 +63,18 @@ impl Machine {
         Ok(machine)
     }
 
-    pub fn sample(&self, at: Duration) -> io::Result<Sample> {
+    /// Reads all counters. Like a sensor that is not the best, it now and then gives less than it should.
+    pub fn read(&mut self, at: Duration) -> Result<Counters, BoxError> {
+        let sample = self.sample(at)?;
+        self.readings += 1;
+        let sample = match self.readings % 25 {
+            13 => sample.damaged(),
+            _ => sample,
+        };
+        Ok(sample.parse()?)
+    }
+
+    fn sample(&self, at: Duration) -> io::Result<Sample> {
         let read = |name: &str| {
             let path = self.root.join(name);
             fs::read_to_string(&path).map_err(|error| {
@@ -75,13 +90,13 @@ impl Machine {
 }
 
 impl Sample {
-    /// Cuts it short, as a broken sensor might.
-    pub fn damaged(mut self) -> Self {
+    /// Cuts it short.
+    fn damaged(mut self) -> Self {
         self.stat = self.stat.chars().take(12).collect();
         self
     }
 
-    pub fn parse(&self) -> Result<Counters, SampleError> {
+    fn parse(&self) -> Result<Counters, SampleError> {
         let (busy, ticks) = processor(&self.stat)?;
         let (received, sent) = network(&self.network)?;
         Ok(Counters {
@@ -143,12 +158,12 @@ impl Counters {
     }
 
     /// The share of the processors' time that was spent working from `first` to this, in percent.
-    pub fn load_since(&self, first: &Self) -> f64 {
+    fn load_since(&self, first: &Self) -> f64 {
         ratio(100.0, (first.busy, self.busy), (first.ticks, self.ticks))
     }
 
     /// Bytes received and sent per second from `first` to this.
-    pub fn rates_since(&self, first: &Self) -> (f64, f64) {
+    fn rates_since(&self, first: &Self) -> (f64, f64) {
         let time = (first.milliseconds, self.milliseconds);
         (
             ratio(1000.0, (first.received, self.received), time),
@@ -166,17 +181,42 @@ fn ratio(factor: f64, counted: (u64, u64), per: (u64, u64)) -> f64 {
     }
 }
 
+/// The processors' load in a window.
+pub fn load(window: Vec<Counters>) -> f64 {
+    let (first, last) = ends(&window);
+    last.load_since(&first)
+}
+
+/// Bytes received and sent per second in a window.
+pub fn traffic(window: Vec<Counters>) -> (f64, f64) {
+    let (first, last) = ends(&window);
+    last.rates_since(&first)
+}
+
+fn ends(window: &[Counters]) -> (Counters, Counters) {
+    let end = |counters: Option<&Counters>| counters.copied().unwrap_or_default();
+    (end(window.first()), end(window.last()))
+}
+
 /// What one window says: percent, and bytes per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Second {
-    pub load: f64,
-    pub received: f64,
-    pub sent: f64,
+    load: f64,
+    received: f64,
+    sent: f64,
 }
 
 impl Second {
+    pub fn new((load, (received, sent)): (f64, (f64, f64))) -> Self {
+        Self {
+            load,
+            received,
+            sent,
+        }
+    }
+
     /// The higher of each.
-    pub fn peak(self, other: Self) -> Self {
+    pub fn peak(&self, other: &Self) -> Self {
         Self {
             load: self.load.max(other.load),
             received: self.received.max(other.received),
@@ -185,21 +225,44 @@ impl Second {
     }
 }
 
-/// The result: everything that came through the pipeline.
+impl fmt::Display for Second {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "processor {} {:5.1} %   in {}/s   out {}/s",
+            progress::bar(self.load),
+            self.load,
+            progress::bytes(self.received),
+            progress::bytes(self.sent),
+        )
+    }
+}
+
+/// How many readings there were, and what they began and ended with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Total {
+    readings: u64,
+    first_and_last: Option<(Counters, Counters)>,
+}
+
+impl Total {
+    pub fn add(&self, counters: &Counters) -> Self {
+        let first = self.first_and_last.map_or(*counters, |(first, _)| first);
+        Self {
+            readings: self.readings + 1,
+            first_and_last: Some((first, *counters)),
+        }
+    }
+}
+
+/// The result.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    pub readings: u64,
-    pub first_and_last: Option<(Counters, Counters)>,
+    pub total: Total,
     pub peak: Second,
 }
 
 impl Summary {
-    pub fn add(&mut self, counters: Counters) {
-        self.readings += 1;
-        let first = self.first_and_last.map_or(counters, |(first, _)| first);
-        self.first_and_last = Some((first, counters));
-    }
-
     /// The command that finds the same from the recorded readings.
     pub fn check(record: &Path) -> String {
         format!("{} {}", check::awk("machine.awk"), check::quoted(record))
@@ -208,11 +271,15 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((first, last)) = self.first_and_last else {
+        let Some((first, last)) = self.total.first_and_last else {
             return Ok(());
         };
         let time = (last.milliseconds as f64 - first.milliseconds as f64) / 1000.0;
-        writeln!(f, "readings        {} over {time:.1} s", self.readings)?;
+        writeln!(
+            f,
+            "readings        {} over {time:.1} s",
+            self.total.readings
+        )?;
         writeln!(
             f,
             "processor       {:.2} %, at most {:.2} % in a second",
@@ -350,17 +417,11 @@ mod tests {
     fn summary(readings: &[Counters]) -> Summary {
         let mut summary = Summary::default();
         for reading in readings {
-            summary.add(*reading);
+            summary.total = summary.total.add(reading);
         }
         for window in readings.windows(WINDOW) {
-            let (first, last) = (window[0], window[WINDOW - 1]);
-            let (received, sent) = last.rates_since(&first);
-            let load = last.load_since(&first);
-            summary.peak = summary.peak.peak(Second {
-                load,
-                received,
-                sent,
-            });
+            let second = Second::new((load(window.to_vec()), traffic(window.to_vec())));
+            summary.peak = summary.peak.peak(&second);
         }
         summary
     }

@@ -1,6 +1,8 @@
 //! What the user sees meanwhile.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Back to the line's beginning, and clear it.
 const CLEAR: &str = "\r\x1b[2K";
@@ -16,10 +18,32 @@ pub struct Progress<W: Write> {
     shown: bool,
 }
 
-impl Progress<io::Stdout> {
+/// Standard output, shared by all who write to it.
+#[derive(Clone)]
+pub struct Screen(Arc<Mutex<Progress<io::Stdout>>>);
+
+impl Screen {
     pub fn on_stdout() -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
-        Self::new(io::stdout(), io::stdout().is_terminal() && !dumb)
+        let live = io::stdout().is_terminal() && !dumb;
+        Self(Arc::new(Mutex::new(Progress::new(io::stdout(), live))))
+    }
+
+    /// The time that a status stays at least.
+    pub fn pause(&self) -> Duration {
+        Duration::from_millis(if self.progress().live { 100 } else { 500 })
+    }
+
+    pub fn status(&self, text: &str) -> io::Result<()> {
+        self.progress().status(text)
+    }
+
+    pub fn print(&self, text: &str) -> io::Result<()> {
+        self.progress().print(text)
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress<io::Stdout>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -30,10 +54,6 @@ impl<W: Write> Progress<W> {
             live,
             shown: false,
         }
-    }
-
-    pub fn is_live(&self) -> bool {
-        self.live
     }
 
     /// Shows how things stand, in place of the last status.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::check;
+use super::check;
 
 /// So many numbers make a window.
 pub const WINDOW: usize = 10;
@@ -44,33 +44,43 @@ pub fn mean(numbers: &[f64]) -> f64 {
     numbers.iter().fold(0.0, |sum, number| sum + number) / numbers.len() as f64
 }
 
+/// What comes through the pipeline.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    /// A line, of so many bytes without its ending.
+    Line(usize),
+    /// The number in a line.
+    Number(f64),
+    /// The mean of a full window.
+    Mean(f64),
+}
+
 /// The result: everything that came through the pipeline.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Summary {
-    pub sizes: Sizes,
-    pub numbers: Numbers,
-    /// The highest mean of a full window.
-    pub highest_mean: Option<f64>,
+    sizes: Sizes,
+    numbers: Numbers,
+    highest_mean: Option<f64>,
 }
 
 /// Sizes of lines, in bytes without their endings.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sizes {
-    pub lines: u64,
-    pub bytes: u64,
-    pub longest: u64,
+struct Sizes {
+    lines: u64,
+    bytes: u64,
+    longest: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Numbers {
-    pub count: u64,
-    pub sum: f64,
+struct Numbers {
+    count: u64,
+    sum: f64,
     /// The least and the greatest.
-    pub range: Option<(f64, f64)>,
+    range: Option<(f64, f64)>,
 }
 
 impl Sizes {
-    pub fn add(&mut self, size: usize) {
+    fn add(&mut self, size: usize) {
         let size = size as u64;
         self.lines += 1;
         self.bytes += size;
@@ -79,7 +89,7 @@ impl Sizes {
 }
 
 impl Numbers {
-    pub fn add(&mut self, number: f64) {
+    fn add(&mut self, number: f64) {
         self.count += 1;
         self.sum += number;
         let (least, greatest) = self.range.unwrap_or((number, number));
@@ -92,9 +102,27 @@ impl Numbers {
 }
 
 impl Summary {
-    /// Takes note of a full window's mean.
-    pub fn add_mean(&mut self, mean: f64) {
-        self.highest_mean = Some(self.highest_mean.map_or(mean, |highest| highest.max(mean)));
+    pub fn add(&self, part: &Part) -> Self {
+        let mut sum = *self;
+        match *part {
+            Part::Line(size) => sum.sizes.add(size),
+            Part::Number(number) => sum.numbers.add(number),
+            Part::Mean(mean) => {
+                let highest = sum.highest_mean.unwrap_or(mean);
+                sum.highest_mean = Some(highest.max(mean));
+            }
+        }
+        sum
+    }
+
+    /// How things stand, in a line.
+    pub fn in_short(&self) -> String {
+        let Self { sizes, numbers, .. } = self;
+        let mut text = format!("lines {}   numbers {}", sizes.lines, numbers.count);
+        if let Some(mean) = numbers.mean() {
+            text += &format!("   mean {mean:.3}");
+        }
+        text
     }
 
     /// The command that finds the same; without a file it reads standard input.
@@ -193,14 +221,14 @@ mod tests {
             lines.pop();
         }
         for line in lines {
-            summary.sizes.add(line.len());
+            summary = summary.add(&Part::Line(line.len()));
             if let Ok(number) = last_number(line) {
-                summary.numbers.add(number);
+                summary = summary.add(&Part::Number(number));
                 numbers.push(number);
             }
         }
         for window in numbers.windows(WINDOW) {
-            summary.add_mean(mean(window));
+            summary = summary.add(&Part::Mean(mean(window)));
         }
         summary
     }

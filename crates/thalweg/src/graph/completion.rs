@@ -128,7 +128,7 @@ impl Done {
         };
         drop(state);
         for failure in inherited {
-            if let Some(failure) = waiting.as_ref().map_or(None, |done| done.fail(failure)) {
+            if let Some(failure) = waiting.as_ref().and_then(|done| done.fail(failure)) {
                 self.report(vec![failure]);
             }
         }

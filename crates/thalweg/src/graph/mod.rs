@@ -77,7 +77,7 @@ impl Graph {
 
     /// The graph this one has become part of, or itself.
     #[inline]
-    pub(crate) fn root<'a>(self: &'a Arc<Self>) -> &'a Arc<Self> {
+    pub(crate) fn root(self: &Arc<Self>) -> &Arc<Self> {
         let mut root = self;
         while let Some(into) = root.merged.get() {
             root = into;
@@ -122,7 +122,7 @@ impl Graph {
         let me = entry::token();
         loop {
             let root = self.root();
-            if root.monitor.try_enter(me) != Entry::Entered {
+            if root.monitor.try_enter_once(me) != Entry::Entered {
                 root.monitor.enter_waiting(me);
             }
             entry::inside();
@@ -303,7 +303,7 @@ impl Graph {
 
     /// Sees to it that the runtime calls when the first timer is due.
     fn arm(&self, state: &mut State) {
-        let (Some(runtime), Some(at)) = (self.runtime(), state.timers.to_arm()) else {
+        let (Some(runtime), Some(at)) = (self.runtime(), state.timers.next_to_arm()) else {
             return;
         };
         let graph = self.weak();
@@ -389,7 +389,7 @@ impl Graph {
     pub(crate) fn ask<R>(self: &Arc<Self>, f: impl FnOnce(&mut Pass) -> R) -> Option<R> {
         let me = entry::token();
         let mut root = self.root();
-        match root.monitor.try_enter(me) {
+        match root.monitor.try_enter_once(me) {
             Entry::Within => {
                 return Some(f(&mut Pass::new(root, Lease::default(), false)));
             }

@@ -111,7 +111,7 @@ impl Timers {
     }
 
     /// The time to ask the runtime to call at, unless it will call by then anyway.
-    pub(super) fn to_arm(&mut self) -> Option<Duration> {
+    pub(super) fn next_to_arm(&mut self) -> Option<Duration> {
         let Reverse((at, _, _)) = *self.heap.peek()?;
         if self.armed.is_some_and(|armed| armed <= at) {
             return None;

@@ -222,7 +222,7 @@ impl Graph {
     }
 
     fn enter_to_join(&self, me: usize) {
-        if self.monitor.try_enter(me) != super::Entry::Entered {
+        if self.monitor.try_enter_once(me) != super::Entry::Entered {
             self.monitor.enter_waiting(me);
         }
         entry::inside();
@@ -260,7 +260,7 @@ impl Graph {
             flag.fetch_or(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         drop(state);
-        other.monitor.close(&self.monitor, || {
+        other.monitor.close(entry::token(), &self.monitor, || {
             let _ = other.merged.set(self.clone());
         });
     }

@@ -293,10 +293,53 @@ impl<Op: Operator> IntoOperator for Result<Op, BuildError> {
 
 /// The name of a function as users wrote it, unless it is a closure.
 pub(crate) fn function_name<F>() -> Option<String> {
-    let name = std::any::type_name::<F>();
-    let name = name.split('<').next().unwrap_or(name);
-    if name.contains("{{") || name.contains("fn(") || name.contains("dyn ") {
+    let path = std::any::type_name::<F>();
+    if path.contains("fn(") || path.contains("dyn ") {
         return None;
     }
-    name.rsplit("::").next().map(str::to_string)
+    let name = without_parameters(path).rsplit("::").next()?;
+    (!name.contains("{{")).then(|| name.to_string())
+}
+
+/// A type's name without the type parameters at its end.
+fn without_parameters(path: &str) -> &str {
+    let mut depth = 0;
+    for (at, character) in path.char_indices().rev() {
+        match character {
+            '>' => depth += 1,
+            '<' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &path[..at + usize::from(character != '<') * character.len_utf8()];
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::function_name;
+
+    fn name_of<F>(_: F) -> Option<String> {
+        function_name::<F>()
+    }
+
+    fn generic<T>(x: T) -> T {
+        x
+    }
+
+    fn closure<T>() -> impl Fn(T) -> T {
+        |x| x
+    }
+
+    #[test]
+    fn a_function_has_a_name_and_a_closure_has_none() {
+        assert_eq!(name_of(generic::<u8>).as_deref(), Some("generic"));
+        assert_eq!(name_of(generic::<Vec<u8>>).as_deref(), Some("generic"));
+        assert_eq!(name_of(str::len).as_deref(), Some("len"));
+        assert_eq!(name_of(|x: u8| x), None);
+        assert_eq!(name_of(closure::<u8>()), None);
+        assert_eq!(name_of(generic::<u8> as fn(u8) -> u8), None);
+    }
 }

@@ -11,7 +11,7 @@ where
     const KIND: &'static str = "from_iter";
 
     async fn run(&mut self, out: &Emitter<I::Item>) -> Result<(), Stop> {
-        while let Some(x) = self.0.next() {
+        for x in self.0.by_ref() {
             out.emit(x).await?;
         }
         Ok(())

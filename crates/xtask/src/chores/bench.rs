@@ -17,7 +17,7 @@ Arguments:
 
 pub fn run(project: &Project, args: Vec<OsString>) -> ExitCode {
     become_command(
-        &Invocation::cargo("bench --package thalweg --bench compare --").args(args),
+        &Invocation::cargo("run --release --package thalweg-benches --").args(args),
         project,
     )
 }

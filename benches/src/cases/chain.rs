@@ -1,0 +1,170 @@
+//! Elements through synchronous nodes.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::StreamExt;
+use rxrust::prelude::*;
+use thalweg::Stream;
+
+use crate::measure::{Pair, per_element};
+use crate::report::Line;
+
+const NODES: u64 = 10;
+
+/// A total that the optimiser cannot do without.
+#[derive(Clone, Default)]
+struct Total(Arc<AtomicU64>);
+
+impl Total {
+    fn add(&self, x: u64) {
+        let total = self.0.load(Ordering::Relaxed);
+        self.0.store(total.wrapping_add(x), Ordering::Relaxed);
+    }
+}
+
+fn ten_maps() -> (Stream<u64>, Total) {
+    let (source, total) = (Stream::new(), Total::default());
+    let mut end = source.clone();
+    for k in 0..NODES {
+        end = end.map(move |x: u64| x.wrapping_add(k));
+    }
+    let sum = total.clone();
+    end.sink(move |x| sum.add(x));
+    (source, total)
+}
+
+fn boxed_streams(elements: u64) -> f64 {
+    let mut stream = futures_util::stream::iter(0..elements).boxed();
+    for k in 0..NODES {
+        stream = stream.map(move |x| x.wrapping_add(k)).boxed();
+    }
+    let (stream, total) = (black_box(stream), Total::default());
+    per_element(elements, || {
+        pollster::block_on(stream.for_each(|x| {
+            total.add(x);
+            std::future::ready(())
+        }));
+    })
+}
+
+fn emit_each(source: &Stream<u64>, elements: u64) -> f64 {
+    per_element(elements, || {
+        for x in 0..elements {
+            source.emit(x).wait().expect("nothing fails here");
+        }
+    })
+}
+
+pub fn one_by_one(rounds: usize, elements: u64) -> Line {
+    let (source, _total) = ten_maps();
+    let pair = Pair::measure(
+        rounds,
+        || emit_each(black_box(&source), elements) / NODES as f64,
+        || boxed_streams(elements) / NODES as f64,
+    );
+    Line {
+        case: "one element through ten `map` nodes, per node",
+        ours: format!("{:.2} ns", pair.ours),
+        peer: format!("boxed `futures` streams {:.2} ns", pair.peer),
+        ratio: format!("{:.2}", pair.ratio),
+        target: "at most 1.3 times",
+        met: Some(pair.ratio <= 1.3),
+    }
+}
+
+pub fn batched(rounds: usize, elements: u64) -> Line {
+    let (source, _total) = ten_maps();
+    let pair = Pair::measure(
+        rounds,
+        || {
+            let source = black_box(&source);
+            per_element(elements, || {
+                source
+                    .emit_many(0..elements)
+                    .wait()
+                    .expect("nothing fails here");
+            }) / NODES as f64
+        },
+        || boxed_streams(elements) / NODES as f64,
+    );
+    Line {
+        case: "the same through `emit_many`, per node",
+        ours: format!("{:.2} ns", pair.ours),
+        peer: format!("boxed `futures` streams {:.2} ns", pair.peer),
+        ratio: format!("{:.2}", pair.ratio),
+        target: "at most 1 ns",
+        met: Some(pair.ours <= 1.0),
+    }
+}
+
+fn mixed() -> Stream<u64> {
+    let (source, total) = (Stream::new(), Total::default());
+    source
+        .map(|x: u64| x.wrapping_mul(3))
+        .filter(|x| x % 2 == 0)
+        .scan(0_u64, |sum, x| sum.wrapping_add(*x))
+        .sink(move |x| total.add(x));
+    source
+}
+
+pub fn mixed_shared(rounds: usize, elements: u64) -> Line {
+    let source = mixed();
+    let pair = Pair::measure(
+        rounds,
+        || emit_each(black_box(&source), elements),
+        || {
+            let (subject, total) = (
+                Shared::subject::<u64, std::convert::Infallible>(),
+                Total::default(),
+            );
+            subject
+                .clone()
+                .map(|x: u64| x.wrapping_mul(3))
+                .filter(|x| x % 2 == 0)
+                .scan(0_u64, |sum, x| sum.wrapping_add(x))
+                .subscribe(move |x| total.add(x));
+            let mut subject = black_box(subject);
+            per_element(elements, || (0..elements).for_each(|x| subject.next(x)))
+        },
+    );
+    Line {
+        case: "map → filter → accumulate → sink, usable from any thread",
+        ours: format!("{:.1} ns", pair.ours),
+        peer: format!("rxRust `Shared::subject` {:.1} ns", pair.peer),
+        ratio: format!("{:.2}", pair.ratio),
+        target: "faster",
+        met: Some(pair.ratio < 1.0),
+    }
+}
+
+pub fn mixed_local(rounds: usize, elements: u64) -> Line {
+    let source = mixed();
+    let pair = Pair::measure(
+        rounds,
+        || emit_each(black_box(&source), elements),
+        || {
+            let (subject, total) = (
+                Local::subject::<u64, std::convert::Infallible>(),
+                Total::default(),
+            );
+            subject
+                .clone()
+                .map(|x: u64| x.wrapping_mul(3))
+                .filter(|x| x % 2 == 0)
+                .scan(0_u64, |sum, x| sum.wrapping_add(x))
+                .subscribe(move |x| total.add(x));
+            let mut subject = black_box(subject);
+            per_element(elements, || (0..elements).for_each(|x| subject.next(x)))
+        },
+    );
+    Line {
+        case: "the same beside a subject that one thread alone may use",
+        ours: format!("{:.1} ns", pair.ours),
+        peer: format!("rxRust `Local::subject` {:.1} ns", pair.peer),
+        ratio: format!("{:.2}", pair.ratio),
+        target: "for comparison",
+        met: None,
+    }
+}

@@ -1,0 +1,4 @@
+pub mod buffer;
+pub mod chain;
+pub mod memory;
+pub mod sleepers;

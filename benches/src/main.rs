@@ -1,0 +1,103 @@
+//! thalweg and its peers side by side in one run, with medians and ratios.
+//!
+//! `cargo xtask bench` runs everything; `cargo xtask bench -- --quick` a tenth of it.
+
+mod cases;
+mod measure;
+mod report;
+
+use cases::{buffer, chain, memory, sleepers};
+use report::Line;
+
+struct Arguments {
+    quick: bool,
+    only: Option<String>,
+}
+
+fn arguments() -> Result<Arguments, lexopt::Error> {
+    use lexopt::prelude::*;
+    let mut arguments = Arguments {
+        quick: false,
+        only: None,
+    };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("quick") => arguments.quick = true,
+            // What cargo passes to every benchmark.
+            Long("bench") => {}
+            Long("help") | Short('h') => {
+                println!(
+                    "usage: compare [--quick] [CASE]\n\nCASE: only cases whose name contains this text"
+                );
+                std::process::exit(0);
+            }
+            Value(text) => arguments.only = Some(text.string()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(arguments)
+}
+
+fn main() {
+    let arguments = arguments().unwrap_or_else(|error| {
+        eprintln!("compare: {error}; see --help");
+        std::process::exit(2);
+    });
+    let scale = if arguments.quick { 10 } else { 1 };
+    let rounds = if arguments.quick { 5 } else { 15 };
+    let elements = 2_000_000 / scale;
+    let count = scale as usize;
+    type Case<'a> = (&'a str, Box<dyn Fn() -> Line>);
+    let cases: Vec<Case<'_>> = vec![
+        (
+            "ten-maps",
+            Box::new(move || chain::one_by_one(rounds, elements)),
+        ),
+        (
+            "ten-maps-batched",
+            Box::new(move || chain::batched(rounds, elements)),
+        ),
+        (
+            "mixed-shared",
+            Box::new(move || chain::mixed_shared(rounds, elements)),
+        ),
+        (
+            "mixed-local",
+            Box::new(move || chain::mixed_local(rounds, elements)),
+        ),
+        (
+            "buffer",
+            Box::new(move || buffer::hop(rounds, elements / 2)),
+        ),
+        (
+            "sleepers-memory",
+            Box::new(move || sleepers::memory(1_000_000 / count)),
+        ),
+        ("sleepers-time", Box::new(sleepers::eight_hours)),
+        (
+            "slow-sink",
+            Box::new(move || memory::slow_sink(10_000_000 / scale)),
+        ),
+        (
+            "dropped-pipelines",
+            Box::new(move || memory::dropped_pipelines(10_000 / count)),
+        ),
+    ];
+    let chosen = |name: &str| {
+        arguments
+            .only
+            .as_ref()
+            .is_none_or(|only| name.contains(only.as_str()))
+    };
+    let lines: Vec<Line> = cases
+        .iter()
+        .filter(|(name, _)| chosen(name))
+        .map(|(name, case)| {
+            eprintln!("measuring {name} …");
+            case()
+        })
+        .collect();
+    println!("Measured on: {}\n", report::machine());
+    print!("{}", report::table(&lines));
+}

@@ -1,0 +1,49 @@
+//! The table.
+
+/// A line of the table.
+pub struct Line {
+    pub case: &'static str,
+    pub ours: String,
+    pub peer: String,
+    pub ratio: String,
+    pub target: &'static str,
+    /// Nothing is to be reached where it is only for comparison.
+    pub met: Option<bool>,
+}
+
+pub fn table(lines: &[Line]) -> String {
+    let mut text = String::from(
+        "| case | thalweg | peer | ratio | to reach | reached |\n|---|---|---|---|---|---|\n",
+    );
+    for line in lines {
+        let reached = match line.met {
+            Some(true) => "yes",
+            Some(false) => "**no**",
+            None => "—",
+        };
+        text += &format!(
+            "| {} | {} | {} | {} | {} | {reached} |\n",
+            line.case, line.ours, line.peer, line.ratio, line.target
+        );
+    }
+    text
+}
+
+/// What the figures were measured on.
+pub fn machine() -> String {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let cpu = read("/proc/cpuinfo")
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("model name")?
+                .split_once(": ")
+                .map(|(_, name)| name.to_string())
+        })
+        .unwrap_or_else(|| "unknown processor".to_string());
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!(
+        "{cpu}, {cores} cores, {} {}",
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )
+}

@@ -1,0 +1,20 @@
+//! Runs the examples, which assert what they say.
+
+#![cfg(all(unix, feature = "process", feature = "tokio"))]
+
+use thalweg::BoxError;
+
+#[path = "../examples/blocking_reads.rs"]
+mod blocking_reads;
+#[path = "../examples/process_time_limit.rs"]
+mod process_time_limit;
+
+#[test]
+fn blocking_reads() -> Result<(), BoxError> {
+    blocking_reads::main()
+}
+
+#[test]
+fn process_time_limit() -> Result<(), BoxError> {
+    process_time_limit::main()
+}

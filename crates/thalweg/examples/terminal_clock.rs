@@ -1,0 +1,45 @@
+//! A clock in the terminal: a task that is repeated every second, without an endless loop around a
+//! sleep.
+
+use std::io::Write;
+use std::time::Duration;
+
+use thalweg::{Error, Stream, VirtualClock};
+
+/// Writes over what stands on the line.
+fn overprint(text: &str) {
+    print!("{text}\r");
+    // A terminal that has gone away need not be written to.
+    let _ = std::io::stdout().flush();
+}
+
+fn get_time(since_midnight: Duration) -> String {
+    let seconds = since_midnight.as_secs();
+    format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
+/// An hour passes on the virtual clock. With `Stream::from_periodic("1s", …)` it is the loop's own time.
+pub(crate) fn main() -> Result<(), Error> {
+    let clock = VirtualClock::new();
+    let now = clock.clone();
+    let times = Stream::from_periodic_on(&clock, "1s", move || get_time(now.now()));
+    times.sink(|text| overprint(&text));
+    let shown = times.sink_to_list();
+
+    times.start()?;
+    clock.advance(Duration::from_secs(3599));
+    clock.block_on(times.drain("1s"))?;
+    println!();
+
+    let shown = shown.to_vec();
+    assert_eq!(shown.len(), 3600);
+    assert_eq!(shown[..3], ["00:00:00", "00:00:01", "00:00:02"]);
+    // No error adds up over the hour.
+    assert_eq!(shown[3599], "00:59:59");
+    Ok(())
+}

@@ -1,0 +1,324 @@
+//! The lock of a graph: one thread inside at a time, and a mailbox for those that may not wait.
+//!
+//! Most pipelines are only ever emitted into by one thread, and for that thread an atomic
+//! read-modify-write to enter and another to leave would cost more than ten nodes do. So a monitor
+//! is *biased* to the first thread that emits: that thread enters and leaves with plain stores. The
+//! first other thread that comes along takes the bias away, for good, with a barrier that the
+//! operating system runs on all processors ([`barrier`]); from then on the lock is one word,
+//! changed by compare-and-swap: the token of the thread inside, and two flags.
+//!
+//! The flags are set only while somebody is inside and only under the mutex, and whoever leaves
+//! with a flag set takes the mutex too, so neither mail nor a waiting thread can be missed. The bias
+//! changes only under the mutex as well.
+
+mod barrier;
+#[cfg(all(test, thalweg_loom))]
+mod loom_tests;
+#[cfg(all(test, not(thalweg_loom)))]
+mod tests;
+
+use std::collections::VecDeque;
+
+use crate::sync::model::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock};
+
+// Flags of the state.
+const MAIL: usize = 1;
+const WAITING: usize = 2;
+const FLAGS: usize = MAIL | WAITING;
+
+// The bias, when it is not a thread's token.
+/// No thread has emitted yet.
+const UNDECIDED: usize = 0;
+/// A thread is taking the bias away.
+const REVOKING: usize = 1;
+/// All threads are alike.
+const REVOKED: usize = 2;
+
+/// Where the thread with the bias is when it is not inside.
+const AWAY: usize = 0;
+
+/// What came of an attempt to enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// The monitor was free; this thread is inside now and has to leave.
+    Entered,
+    /// This thread was inside already.
+    Within,
+    /// Another thread is inside.
+    Occupied,
+}
+
+/// What came of an attempt to leave mail.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Posted<M> {
+    /// The thread inside takes it up before it leaves.
+    Left,
+    /// Nobody was inside. This thread is now, has to see to the mail, and to leave.
+    Entered(M),
+    /// The monitor takes no more mail.
+    Closed(M),
+}
+
+struct Slow<M> {
+    mail: VecDeque<M>,
+    waiting: usize,
+    closed: bool,
+}
+
+pub(crate) struct Monitor<M> {
+    /// Whose monitor it is: a token, or one of the three states above.
+    bias: AtomicUsize,
+    /// The token of the thread with the bias while it is inside, or about to see that its bias is
+    /// gone; flagged if it has left mail for itself. Only that thread changes it.
+    biased: AtomicUsize,
+    /// Who is inside without a bias, and flags.
+    state: AtomicUsize,
+    slow: Mutex<Slow<M>>,
+    left: Condvar,
+}
+
+impl<M> Monitor<M> {
+    pub(crate) fn new() -> Self {
+        Self {
+            bias: AtomicUsize::new(UNDECIDED),
+            biased: AtomicUsize::new(AWAY),
+            state: AtomicUsize::new(0),
+            slow: Mutex::new(Slow {
+                mail: VecDeque::new(),
+                waiting: 0,
+                closed: false,
+            }),
+            left: Condvar::new(),
+        }
+    }
+
+    /// Enters to emit, if nobody is inside. `me` is this thread's token: not zero, a multiple of
+    /// four.
+    #[inline(always)]
+    pub(crate) fn try_enter(&self, me: usize) -> Entry {
+        if self.bias.load(Ordering::Relaxed) == me {
+            return self.try_enter_biased(me);
+        }
+        self.try_enter_unbiased(me, true)
+    }
+
+    /// Enters for anything else: that says nothing about who will emit.
+    pub(crate) fn try_enter_once(&self, me: usize) -> Entry {
+        if self.bias.load(Ordering::Relaxed) == me {
+            return self.try_enter_biased(me);
+        }
+        self.try_enter_unbiased(me, false)
+    }
+
+    #[inline(always)]
+    fn try_enter_biased(&self, me: usize) -> Entry {
+        if self.biased.load(Ordering::Relaxed) != AWAY {
+            return Entry::Within;
+        }
+        self.biased.store(me, Ordering::Relaxed);
+        barrier::light();
+        if self.bias.load(Ordering::Acquire) == me {
+            return Entry::Entered;
+        }
+        self.enter_revoked(me)
+    }
+
+    /// The bias went while this thread was entering. Whoever took it may have seen us inside.
+    #[cold]
+    fn enter_revoked(&self, me: usize) -> Entry {
+        drop(lock(&self.slow));
+        self.biased.store(AWAY, Ordering::Relaxed);
+        if self.state.load(Ordering::Relaxed) & !FLAGS == me {
+            return Entry::Entered;
+        }
+        self.compete(me)
+    }
+
+    fn try_enter_unbiased(&self, me: usize, emits: bool) -> Entry {
+        if self.bias.load(Ordering::Acquire) == REVOKED {
+            return self.compete(me);
+        }
+        let slow = lock(&self.slow);
+        if emits
+            && self.bias.load(Ordering::Relaxed) == UNDECIDED
+            && self.state.load(Ordering::Acquire) == 0
+        {
+            if barrier::is_available() {
+                self.bias.store(me, Ordering::Relaxed);
+                self.biased.store(me, Ordering::Relaxed);
+                return Entry::Entered;
+            }
+            self.bias.store(REVOKED, Ordering::Release);
+        }
+        self.take_bias(me, &slow);
+        self.compete(me)
+    }
+
+    #[inline(always)]
+    fn compete(&self, me: usize) -> Entry {
+        match self
+            .state
+            .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
+        {
+            Ok(_) => Entry::Entered,
+            Err(state) if state & !FLAGS == me => Entry::Within,
+            Err(_) => Entry::Occupied,
+        }
+    }
+
+    /// Takes the bias away from another thread that has it. If that thread is inside, it is from now
+    /// on as if it had entered without.
+    fn take_bias(&self, me: usize, slow: &MutexGuard<'_, Slow<M>>) {
+        let owner = self.bias.load(Ordering::Relaxed);
+        if matches!(owner, UNDECIDED | REVOKED) || owner == me {
+            return;
+        }
+        self.bias.store(REVOKING, Ordering::Relaxed);
+        // From here on either we see the owner inside, or it sees that the bias is gone.
+        barrier::heavy();
+        if self.biased.load(Ordering::Acquire) != AWAY {
+            let mail = if slow.mail.is_empty() { 0 } else { MAIL };
+            self.state.store(owner | mail, Ordering::Relaxed);
+        }
+        self.bias.store(REVOKED, Ordering::Release);
+    }
+
+    /// Waits until the monitor is free and enters it. The thread must not be inside any monitor.
+    #[cold]
+    pub(crate) fn enter_waiting(&self, me: usize) {
+        let mut slow = lock(&self.slow);
+        self.take_bias(me, &slow);
+        if self.bias.load(Ordering::Relaxed) == me {
+            self.biased.store(me, Ordering::Relaxed);
+            return;
+        }
+        // Several threads come here: nobody is to be given the bias while this one waits.
+        self.bias.store(REVOKED, Ordering::Release);
+        slow.waiting += 1;
+        loop {
+            match self
+                .state
+                .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
+            {
+                Ok(_) => break,
+                Err(state) if state & WAITING != 0 || self.flag(state, WAITING) => {
+                    slow = self
+                        .left
+                        .wait(slow)
+                        .unwrap_or_else(std::sync::PoisonError::into_inner);
+                }
+                Err(_) => {}
+            }
+        }
+        slow.waiting -= 1;
+        if slow.waiting > 0 {
+            // The flag went when the monitor was left; the others still wait for theirs.
+            self.state.fetch_or(WAITING, Ordering::Relaxed);
+        }
+    }
+
+    /// Leaves mail for the thread that is inside, or enters if nobody is.
+    pub(crate) fn post(&self, me: usize, mail: M) -> Posted<M> {
+        let mut slow = lock(&self.slow);
+        if slow.closed {
+            return Posted::Closed(mail);
+        }
+        self.take_bias(me, &slow);
+        if self.bias.load(Ordering::Relaxed) == me {
+            if self.biased.load(Ordering::Relaxed) == AWAY {
+                self.biased.store(me, Ordering::Relaxed);
+                return Posted::Entered(mail);
+            }
+            self.biased.store(me | MAIL, Ordering::Relaxed);
+            slow.mail.push_back(mail);
+            return Posted::Left;
+        }
+        loop {
+            match self
+                .state
+                .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
+            {
+                Ok(_) => return Posted::Entered(mail),
+                Err(state) if state & MAIL != 0 || self.flag(state, MAIL) => {
+                    slow.mail.push_back(mail);
+                    return Posted::Left;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Ends this monitor in favour of `heir`, which gets the mail: the thread is inside both. `end`
+    /// is called before anybody can see that this one takes no more.
+    pub(crate) fn close(&self, me: usize, heir: &Self, end: impl FnOnce()) {
+        let mut slow = lock(&self.slow);
+        slow.closed = true;
+        let mut inherited = lock(&heir.slow);
+        inherited.mail.append(&mut slow.mail);
+        if !inherited.mail.is_empty() {
+            if heir.biased.load(Ordering::Relaxed) & !FLAGS == me {
+                heir.biased.store(me | MAIL, Ordering::Relaxed);
+            } else {
+                heir.state.fetch_or(MAIL, Ordering::Relaxed);
+            }
+        }
+        end();
+    }
+
+    /// Leaves if nobody wants anything.
+    #[inline(always)]
+    pub(crate) fn leave_at_once(&self, me: usize) -> bool {
+        let biased = self.biased.load(Ordering::Relaxed);
+        if biased == me {
+            self.biased.store(AWAY, Ordering::Release);
+            barrier::light();
+            return self.bias.load(Ordering::Acquire) == me || self.left_revoked(me);
+        }
+        biased != me | MAIL && self.release(me)
+    }
+
+    fn release(&self, me: usize) -> bool {
+        self.state
+            .compare_exchange(me, 0, Ordering::Release, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// The bias went while this thread was inside. Whoever took it may have seen that.
+    #[cold]
+    fn left_revoked(&self, me: usize) -> bool {
+        drop(lock(&self.slow));
+        self.state.load(Ordering::Relaxed) & !FLAGS != me || self.release(me)
+    }
+
+    /// Leaves, unless mail has come: then this thread is still inside, sees to the mail, and
+    /// calls again.
+    pub(crate) fn leave(&self, me: usize) -> Option<VecDeque<M>> {
+        if self.leave_at_once(me) {
+            return None;
+        }
+        let mut slow = lock(&self.slow);
+        let is_biased = self.biased.load(Ordering::Relaxed) & !FLAGS == me;
+        if is_biased {
+            self.biased.store(me, Ordering::Relaxed);
+        }
+        if !slow.mail.is_empty() {
+            self.state.fetch_and(!MAIL, Ordering::Relaxed);
+            return Some(std::mem::take(&mut slow.mail));
+        }
+        if is_biased {
+            drop(slow);
+            return self.leave(me);
+        }
+        self.state.store(0, Ordering::Release);
+        if slow.waiting > 0 {
+            self.left.notify_one();
+        }
+        None
+    }
+
+    fn flag(&self, state: usize, flag: usize) -> bool {
+        self.state
+            .compare_exchange(state, state | flag, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+}

@@ -1,0 +1,48 @@
+use super::*;
+
+#[test]
+fn a_closed_monitor_hands_its_mail_on() {
+    let (old, heir) = (Monitor::new(), Monitor::new());
+    assert_eq!(old.try_enter(4), Entry::Entered);
+    assert_eq!(heir.try_enter(4), Entry::Entered);
+    assert_eq!(old.post(8, 1), Posted::Left);
+    assert_eq!(heir.post(8, 0), Posted::Left);
+    old.close(4, &heir, || ());
+    assert_eq!(old.post(8, 2), Posted::Closed(2));
+    assert_eq!(old.leave(4), None);
+    assert_eq!(heir.leave(4), Some(VecDeque::from([0, 1])));
+}
+
+#[test]
+fn mail_keeps_the_leaver_inside() {
+    let monitor = Monitor::new();
+    assert_eq!(monitor.try_enter(4), Entry::Entered);
+    assert_eq!(monitor.try_enter(4), Entry::Within);
+    assert_eq!(monitor.try_enter(8), Entry::Occupied);
+    assert_eq!(monitor.post(8, "a letter"), Posted::Left);
+    assert_eq!(monitor.leave(4), Some(VecDeque::from(["a letter"])));
+    assert_eq!(monitor.try_enter(8), Entry::Occupied);
+    assert_eq!(monitor.leave(4), None);
+    assert_eq!(monitor.post(8, "nobody in"), Posted::Entered("nobody in"));
+    assert_eq!(monitor.leave(8), None);
+    assert_eq!(monitor.try_enter(4), Entry::Entered);
+}
+
+#[test]
+fn mail_for_oneself_and_a_bias_that_goes() {
+    let monitor = Monitor::new();
+    assert_eq!(monitor.try_enter(4), Entry::Entered);
+    assert_eq!(monitor.post(4, "to myself"), Posted::Left);
+    assert_eq!(monitor.leave(4), Some(VecDeque::from(["to myself"])));
+    assert_eq!(monitor.post(8, "from another"), Posted::Left);
+    assert_eq!(monitor.try_enter(4), Entry::Within);
+    assert_eq!(monitor.post(4, "late"), Posted::Left);
+    assert_eq!(
+        monitor.leave(4),
+        Some(VecDeque::from(["from another", "late"]))
+    );
+    assert_eq!(monitor.leave(4), None);
+    assert_eq!(monitor.try_enter(8), Entry::Entered);
+    assert_eq!(monitor.try_enter(4), Entry::Occupied);
+    assert_eq!(monitor.leave(8), None);
+}
