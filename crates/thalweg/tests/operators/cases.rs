@@ -204,7 +204,7 @@ pub const CASES: &[Case] = &[
         let collected = s.collect();
         groups(t, collected.stream().clone());
         s.filter(|x| x % 4 == 0)
-            .sink(move |_| collected.flush().wait().unwrap());
+            .sink(move |_| drop(collected.flush()));
     })
     .keeps(&[9, 10]),
     case("collect_last", NoFunction, |s, t| {
@@ -361,6 +361,11 @@ pub const CASES: &[Case] = &[
             some(t, s.zip_latest(other), |(x, y)| vec![x, y])
         });
     }),
+    case("zip_latest, the latest", NoFunction, |s, t| {
+        let even = s.filter(|x| x % 2 == 0);
+        some(t, even.zip_latest(s), |(x, y)| vec![x, y]);
+    })
+    .keeps(&[10]),
     case("sink", Panics, |s, t| {
         let (f, log) = (t.trouble.clone(), t.log.clone());
         end(t, s.sink(move |x| log.sunk(vec![f.pass(x)])));

@@ -81,7 +81,10 @@ fn check(report: &Report, dead: &[Failure], policy: Policy, node: &str, manner: 
             assert_eq!(failure.node(), node);
             assert_eq!(failure.is_panic(), manner == Manner::Panic);
         }
-        _ => assert!(report.raised.is_empty() && report.unhandled.is_empty()),
+        _ => {
+            let reported = [&report.raised[..], &report.unhandled[..]].concat();
+            assert!(reported.is_empty(), "{reported:?}");
+        }
     }
     assert_eq!(dead.len(), usize::from(policy == Policy::Route));
     report.drained.as_ref().unwrap();
