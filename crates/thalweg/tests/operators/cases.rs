@@ -108,7 +108,7 @@ pub const CASES: &[Case] = &[
     }),
     case("inspect", Panics, |s, t| {
         let f = t.trouble.clone();
-        one(t, s.inspect(move |x| drop(f.pass(*x))));
+        one(t, s.inspect(move |x| _ = f.pass(*x)));
     }),
     case("filter", Panics, |s, t| {
         let f = t.trouble.clone();

@@ -344,7 +344,7 @@ fn silence_expected_panics() {
     ONCE.call_once(|| {
         let default = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if info.payload_as_str() != Some("it is three") {
+            if info.payload().downcast_ref() != Some(&"it is three") {
                 default(info);
             }
         }));
