@@ -282,3 +282,73 @@ impl<T: Element> Stream<T> {
         self.transform(Accumulate::new(start, with_state(f)).named_after::<F>())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::outputs;
+    use super::*;
+
+    /// Neither commutative nor associative, so that order and grouping show.
+    fn step(state: &i64, x: &i64) -> i64 {
+        state.wrapping_mul(31).wrapping_sub(*x)
+    }
+
+    proptest! {
+        #[test]
+        fn without_a_start_the_first_element_is_the_state(xs: Vec<i64>) {
+            let mut expected = xs.clone();
+            for i in 1..xs.len() {
+                expected[i] = step(&expected[i - 1], &xs[i]);
+            }
+            prop_assert_eq!(outputs(xs, |s| s.accumulate(step)), expected);
+        }
+
+        #[test]
+        fn with_a_start_every_element_is_taken_into_it(start: i64, xs: Vec<i64>) {
+            let expected: Vec<i64> = xs
+                .iter()
+                .scan(start, |state, x| {
+                    *state = step(state, x);
+                    Some(*state)
+                })
+                .collect();
+            prop_assert_eq!(outputs(xs.clone(), |s| s.scan(start, step)), expected.clone());
+            let results = outputs(xs.clone(), |s| {
+                s.stateful_map(start, |state, x| (step(state, x), (*state, *x)))
+            });
+            let states = std::iter::once(start).chain(expected.clone());
+            prop_assert!(results.into_iter().eq(states.zip(xs.clone())));
+            let both = outputs(xs.clone(), |s| {
+                s.stateful_map_with_state(start, |state, x| (step(state, x), *x))
+            });
+            prop_assert!(both.into_iter().eq(expected.into_iter().zip(xs)));
+        }
+    }
+
+    #[test]
+    fn a_failure_leaves_the_state_as_it_was() {
+        let source = Stream::new();
+        let sum = |sum: &i32, x: &i32| match x {
+            2 => Err("two"),
+            3 => panic!("three"),
+            x => Ok(sum + x),
+        };
+        let sums = source.try_scan(0, sum).sink_to_list();
+        let raw = source.try_accumulate(sum).sink_to_list();
+        for x in [1, 2, 3, 4] {
+            assert_eq!(source.emit(x).wait().is_ok(), !(2..=3).contains(&x));
+        }
+        assert_eq!(sums.to_vec(), [1, 5]);
+        // Where nobody is told first, the element gets no further: the second never saw 2 and 3.
+        assert_eq!(raw.to_vec(), [1, 5]);
+    }
+
+    #[test]
+    fn it_is_named_after_its_function() {
+        let source = Stream::new();
+        assert_eq!(source.accumulate(step).name(), "accumulate(step)#2");
+        assert_eq!(source.scan(0, step).name(), "accumulate(step)#3");
+    }
+}

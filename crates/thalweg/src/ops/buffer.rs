@@ -105,3 +105,44 @@ impl<T: Element> Stream<T> {
         self.apply(Buffer::new(size))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, mistake, ms, outputs};
+
+    #[test]
+    fn emitters_wait_when_it_is_full() {
+        let bench = Bench::with_slow_sink(ms(100), |s| s.buffer(2));
+        let emitted: Vec<_> = (0..5).map(|x| bench.emit(x)).collect();
+        let ready = || emitted.iter().filter(|emitted| emitted.is_ready()).count();
+        // One is in the sink, and two are in the buffer.
+        assert_eq!(ready(), 3);
+        assert!(bench.acked().is_empty());
+        bench.advance_to(100);
+        assert_eq!((ready(), bench.acked()), (4, vec![0]));
+        let expected: Vec<_> = (0..5_u64).map(|x| (100 + 100 * x, x as i32)).collect();
+        assert_eq!(bench.drain(), expected);
+        assert_eq!(bench.acked(), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn order_is_kept_whatever_its_size() {
+        for size in [1, 2, 7, 10_000] {
+            assert_eq!(
+                outputs(0..1000, |s| s.buffer(size)),
+                Vec::from_iter(0..1000)
+            );
+        }
+    }
+
+    #[test]
+    fn a_buffer_of_nothing_is_a_mistake() {
+        let message = mistake(|s| s.buffer(0));
+        assert!(
+            message.ends_with(
+                "`buffer`: the number of elements it has room for is at least one, not 0"
+            ),
+            "{message}"
+        );
+    }
+}

@@ -165,3 +165,98 @@ impl<T: Element> Stream<T> {
         Collector { gathered, stream }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, ms};
+    use crate::{Stream, VirtualClock};
+
+    #[test]
+    fn a_flush_sends_what_there_is_even_if_it_is_nothing() {
+        let source = Stream::new();
+        let collected = source.collect();
+        let list = collected.stream().sink_to_list();
+        collected.flush().wait().expect("it is taken");
+        source.emit_many([1, 2]).wait().expect("they are kept");
+        collected.flush().wait().expect("it is taken");
+        assert_eq!(list.to_vec(), [vec![], vec![1, 2]]);
+        source.drain("1s").wait().expect("nothing is left");
+        assert_eq!(list.len(), 2);
+    }
+
+    #[test]
+    fn a_drain_sends_the_rest_and_ends_the_flushes() {
+        let source = Stream::new();
+        let collected = source.collect();
+        let list = collected.stream().sink_to_list();
+        source.emit_many([1, 2]).wait().expect("they are kept");
+        assert_eq!(collected.stream().counters().held, 2);
+        source.drain("1s").wait().expect("the rest is delivered");
+        assert_eq!(list.to_vec(), [[1, 2]]);
+        assert!(collected.flush().wait().expect_err("too late").is_closed());
+    }
+
+    #[test]
+    fn whoever_flushes_waits_and_the_tokens_do_too() {
+        let mut collector = None;
+        let bench = Bench::with_slow_sink(ms(100), |s| {
+            let collected = s.collect();
+            collector = Some(collected.clone());
+            collected.stream().clone()
+        });
+        let collector = collector.expect("it was made");
+        assert!(bench.emit(1).is_ready() && bench.emit(2).is_ready());
+        let flushed = collector.flush();
+        bench.advance_to(50);
+        assert!(!flushed.is_ready() && bench.acked().is_empty());
+        bench.advance_to(100);
+        assert!(flushed.is_ready());
+        assert_eq!(bench.acked(), [1, 2]);
+    }
+
+    #[test]
+    fn whoever_flushes_is_told_of_failures() {
+        let source = Stream::new();
+        let collected = source.collect();
+        collected
+            .stream()
+            .try_sink(|xs: &Vec<i32>| if xs.len() > 1 { Err("many") } else { Ok(()) });
+        source.emit_many([1, 2]).wait().expect("they are kept");
+        let error = collected.flush().wait().expect_err("many");
+        assert_eq!(error.failures()[0].element(), Some(vec![1, 2]));
+        source.emit(3).wait().expect("it is kept");
+        collected.flush().wait().expect("one is few");
+    }
+
+    #[test]
+    fn only_the_last_are_kept_and_the_others_let_go() {
+        let mut collector = None;
+        let bench = Bench::new(|s| {
+            let collected = s.collect_last(2);
+            collector = Some(collected.clone());
+            collected.stream().clone()
+        });
+        for x in 0..5 {
+            assert!(bench.emit(x).is_ready());
+        }
+        assert_eq!(bench.acked(), [0, 1, 2]);
+        collector
+            .expect("it was made")
+            .flush()
+            .wait()
+            .expect("it is taken");
+        assert_eq!(bench.take(), [(0, vec![3, 4])]);
+        assert_eq!(bench.acked(), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn keeping_none_is_a_mistake() {
+        let source = Stream::<i32>::on(VirtualClock::new());
+        let _collected = source.collect_last(0);
+        let message = source.check().expect_err("none").to_string();
+        assert!(
+            message.ends_with("`collect`: the number of elements kept is at least one, not 0"),
+            "{message}"
+        );
+    }
+}

@@ -119,3 +119,62 @@ impl<T: Element> Stream<T> {
         self.apply(Debounce::new(interval))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+
+    proptest! {
+        #[test]
+        fn an_element_is_sent_after_a_pause(schedule in schedules()) {
+            let next = schedule.iter().skip(1).map(|(at, _)| *at).chain([u64::MAX]);
+            let expected: Vec<_> = schedule
+                .iter()
+                .zip(next)
+                .filter(|((at, _), next)| at + 1000 <= *next)
+                .map(|((at, x), _)| (at + 1000, *x))
+                .collect();
+            prop_assert_eq!(in_time(&schedule, |s| s.debounce("1s")), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_superseded_is_let_go() {
+        let bench = Bench::new(|s| s.debounce("1s"));
+        assert!(bench.emit(1).is_ready() && bench.emit(2).is_ready());
+        assert_eq!(bench.acked(), [1]);
+        bench.advance_to(1000);
+        assert_eq!(bench.acked(), [1, 2]);
+    }
+
+    #[test]
+    fn what_is_due_while_one_is_being_taken_waits_and_can_be_superseded() {
+        let bench = Bench::with_slow_sink(ms(5000), |s| s.debounce("1s"));
+        for (at, x) in [(0, 1), (1500, 2), (3000, 3)] {
+            bench.advance_to(at);
+            assert!(bench.emit(x).is_ready());
+        }
+        bench.advance_to(20_000);
+        assert_eq!(bench.take(), [(6000, 1), (11_000, 3)]);
+    }
+
+    #[test]
+    fn a_drain_sends_the_last_at_once() {
+        let bench = Bench::new(|s| s.debounce("1h"));
+        assert!(bench.emit(1).is_ready());
+        bench.advance_to(10);
+        assert_eq!(bench.drain(), [(10, 1)]);
+        assert_eq!(bench.acked(), [1]);
+    }
+
+    #[test]
+    fn an_interval_of_nothing_is_a_mistake() {
+        let message = mistake(|s| s.debounce(0.0));
+        assert!(
+            message.contains("`debounce`: invalid interval 0.0: it is zero"),
+            "{message}"
+        );
+    }
+}

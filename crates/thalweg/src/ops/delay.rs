@@ -150,3 +150,59 @@ impl<T: Element> Stream<T> {
         self.apply(Delay::by(interval))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn elements_are_an_interval_apart(schedule in schedules()) {
+            let mut next = 0;
+            let expected: Vec<_> = schedule
+                .iter()
+                .map(|(at, x)| {
+                    let sent = next.max(*at);
+                    next = sent + 1000;
+                    (sent, *x)
+                })
+                .collect();
+            prop_assert_eq!(in_time(&schedule, |s| s.delay("1s")), expected);
+        }
+    }
+
+    #[test]
+    fn emitters_wait_beyond_the_bound_only() {
+        let bench = Bench::new(|s| s.apply(Delay::by("1s").bound(2)));
+        let emitted: Vec<_> = (0..5).map(|x| bench.emit(x)).collect();
+        let ready = || emitted.iter().filter(|emitted| emitted.is_ready()).count();
+        assert_eq!(ready(), 3);
+        bench.advance_to(1000);
+        assert_eq!(ready(), 4);
+        bench.advance_to(2000);
+        assert_eq!(ready(), 5);
+        assert_eq!(bench.acked(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn each_is_sent_when_the_one_before_has_been_taken() {
+        let bench = Bench::with_slow_sink(ms(1500), |s| s.delay("1s"));
+        for x in 0..3 {
+            assert!(bench.emit(x).is_ready());
+        }
+        assert_eq!(bench.drain(), [(1500, 0), (3000, 1), (4500, 2)]);
+    }
+
+    #[test]
+    fn a_bound_of_nothing_is_a_mistake() {
+        let message = mistake(|s| s.apply(Delay::by("1s").bound(0)));
+        assert!(
+            message
+                .ends_with("`delay`: the number of elements that may wait is at least one, not 0"),
+            "{message}"
+        );
+    }
+}

@@ -97,3 +97,40 @@ impl<T: Element> Stream<T> {
         self.filter(move |x| !predicate(x))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::outputs;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn filter_and_remove_share_the_elements(xs: Vec<u8>, n in 1_u8..5) {
+            let divides = move |x: &u8| x.is_multiple_of(n);
+            let (kept, removed): (Vec<u8>, Vec<u8>) = xs.iter().partition(|x| divides(x));
+            prop_assert_eq!(outputs(xs.clone(), |s| s.filter(divides)), kept);
+            prop_assert_eq!(outputs(xs, |s| s.remove(divides)), removed);
+        }
+    }
+
+    #[test]
+    fn a_failing_predicate_drops_nothing_else() {
+        let source = Stream::new();
+        let list = source
+            .try_filter(|x| if *x == 2 { Err("two") } else { Ok(true) })
+            .sink_to_list();
+        let error = source.emit_many([1, 2, 3]).wait().expect_err("two");
+        assert_eq!(error.failures()[0].element::<i32>(), Some(2));
+        assert_eq!(list.to_vec(), [1, 3]);
+    }
+
+    #[test]
+    fn it_is_named_after_its_predicate() {
+        fn is_even(x: &i32) -> bool {
+            x % 2 == 0
+        }
+        assert_eq!(Stream::new().filter(is_even).name(), "filter(is_even)#2");
+    }
+}

@@ -121,3 +121,21 @@ impl<T: Element> Stream<T> {
         self.transform(TryFilterMap::new(f))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::outputs;
+
+    proptest! {
+        #[test]
+        fn it_is_the_iterators_filter_map(xs: Vec<u8>) {
+            let f = |x: u8| x.checked_sub(100);
+            let expected: Vec<u8> = xs.iter().copied().filter_map(f).collect();
+            prop_assert_eq!(outputs(xs.clone(), |s| s.filter_map(f)), expected.clone());
+            let tried = outputs(xs, |s| s.try_filter_map(move |x| Ok::<_, &str>(f(*x))));
+            prop_assert_eq!(tried, expected);
+        }
+    }
+}

@@ -56,3 +56,43 @@ where
         self.apply(Flatten::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Bench, ms, outputs};
+    use crate::Stream;
+
+    proptest! {
+        #[test]
+        fn items_come_out_in_order(xs: Vec<Vec<u8>>) {
+            let expected: Vec<u8> = xs.iter().flatten().copied().collect();
+            prop_assert_eq!(outputs(xs, Stream::flatten), expected);
+        }
+    }
+
+    #[test]
+    fn an_element_is_done_with_when_its_last_item_is() {
+        let bench = Bench::with_slow_sink(ms(100), |s| s.flatten().rate_limit("1s"));
+        let emitted = bench.emit(vec![1, 2, 3]);
+        bench.advance_to(2050);
+        assert!(!emitted.is_ready() && bench.acked().is_empty());
+        bench.advance_to(2100);
+        assert!(emitted.is_ready());
+        assert_eq!(bench.acked(), [vec![1, 2, 3]]);
+        assert_eq!(bench.take(), [(100, 1), (1100, 2), (2100, 3)]);
+    }
+
+    #[test]
+    fn an_item_that_fails_ends_its_element_only() {
+        let source = Stream::new();
+        let list = source
+            .flatten()
+            .try_map(|x: &i32| if *x == 2 { Err("two") } else { Ok(*x) })
+            .sink_to_list();
+        let result = source.emit_many([vec![1, 2, 3], vec![4]]).wait();
+        assert_eq!(result.expect_err("two").failures().len(), 1);
+        assert_eq!(list.to_vec(), [1, 4]);
+    }
+}

@@ -48,3 +48,25 @@ impl<T: Element> Stream<T> {
         self.transform(Frequencies::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::outputs;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_prefix_is_counted(xs in prop::collection::vec(0_u8..5, 0..20)) {
+            let counts = outputs(xs.clone(), Stream::frequencies);
+            prop_assert_eq!(counts.len(), xs.len());
+            for (i, counts) in counts.into_iter().enumerate() {
+                for x in 0..5 {
+                    let expected = xs[..=i].iter().filter(|y| **y == x).count() as u64;
+                    prop_assert_eq!(counts.get(&x).copied().unwrap_or_default(), expected);
+                }
+            }
+        }
+    }
+}

@@ -56,3 +56,20 @@ impl<T: Element> Stream<T> {
         self.transform(Inspect::new(f))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::super::testing::outputs;
+
+    #[test]
+    fn elements_are_seen_once_and_passed_on() {
+        let (sender, seen) = mpsc::channel();
+        let passed = outputs(0..5, |s| {
+            s.inspect(move |x| sender.send(*x).expect("it is read below"))
+        });
+        assert_eq!(passed, [0, 1, 2, 3, 4]);
+        assert!(seen.iter().eq(0..5));
+    }
+}

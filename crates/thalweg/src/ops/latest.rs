@@ -84,3 +84,26 @@ impl<T: Element> Stream<T> {
         self.apply(Latest::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, ms, outputs};
+    use crate::Stream;
+
+    #[test]
+    fn what_is_quick_gets_everything_in_a_batch_too() {
+        assert_eq!(outputs(0..1000, Stream::latest), Vec::from_iter(0..1000));
+    }
+
+    #[test]
+    fn what_is_slow_skips_ahead_and_what_it_skips_is_let_go() {
+        let bench = Bench::with_slow_sink(ms(1000), |s| s.latest());
+        for x in 0..5 {
+            bench.advance_to(x * 300);
+            assert!(bench.emit(x).is_ready());
+        }
+        assert_eq!(bench.acked(), [1, 2, 0]);
+        assert_eq!(bench.drain(), [(1000, 0), (2000, 3), (3000, 4)]);
+        assert_eq!(bench.acked(), [1, 2, 0, 3, 4]);
+    }
+}

@@ -134,3 +134,48 @@ impl<T: Element> Stream<T> {
         self.transform(TryMap::new(f))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::outputs;
+    use crate::{Stream, Transform};
+
+    use super::*;
+
+    #[test]
+    fn every_element_is_mapped_in_order() {
+        let mapped = outputs(0..1000, |s| s.map(|x| x * 2));
+        assert!(mapped.into_iter().eq((0..1000).map(|x| x * 2)));
+    }
+
+    #[test]
+    fn a_batch_gives_the_same_as_one_by_one() {
+        let mut map = Map::new(|x: i32| x + 1);
+        let (mut xs, mut out) = (vec![1, 2, 3], Vec::new());
+        map.apply_many(&mut xs.drain(..), &mut out)
+            .expect("map cannot fail");
+        assert_eq!(out, [2, 3, 4]);
+    }
+
+    #[test]
+    fn a_failure_holds_the_element_and_the_others_get_through() {
+        let source = Stream::new();
+        let list = source
+            .try_map(|text: &&str| text.parse::<i32>())
+            .sink_to_list();
+        let error = source.emit_many(["1", "x", "3"]).wait().expect_err("x");
+        assert_eq!(error.failures()[0].element::<&str>(), Some("x"));
+        assert_eq!(error.failures()[0].ordinal(), 2);
+        assert_eq!(list.to_vec(), [1, 3]);
+    }
+
+    #[test]
+    fn it_is_named_after_its_function() {
+        fn double(x: i32) -> i32 {
+            x * 2
+        }
+        let source = Stream::new();
+        assert_eq!(source.map(double).name(), "map(double)#2");
+        assert_eq!(source.map(|x| x).name(), "map#3");
+    }
+}

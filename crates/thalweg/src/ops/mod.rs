@@ -80,6 +80,8 @@ mod sink_async;
 mod sink_to_list;
 mod slice;
 mod sliding_window;
+#[cfg(test)]
+mod testing;
 mod throttle;
 mod timed_window;
 mod timed_window_unique;

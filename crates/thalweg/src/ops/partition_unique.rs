@@ -190,3 +190,74 @@ impl<T: Element> Stream<T> {
         self.apply(PartitionUnique::of(size).key(key))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Bench, mistake, outputs_and_rest};
+    use super::*;
+
+    /// The plain model: the group as a list of keys and elements.
+    fn partition_unique(xs: &[u8], size: usize, keep: Keep) -> (Vec<Vec<u8>>, Vec<u8>) {
+        let (mut groups, mut group) = (Vec::new(), Vec::new());
+        for x in xs {
+            let place = group.iter().position(|y| x / 2 == y / 2);
+            match (place, keep) {
+                (Some(_), Keep::First) => {}
+                (Some(place), Keep::Last) => {
+                    group.remove(place);
+                    group.push(*x);
+                }
+                (None, _) => group.push(*x),
+            }
+            if group.len() == size {
+                groups.push(std::mem::take(&mut group));
+            }
+        }
+        (groups, group)
+    }
+
+    proptest! {
+        #[test]
+        fn groups_of_different_keys(
+            xs in prop::collection::vec(0_u8..10, 0..40),
+            size in 1_usize..5,
+            last: bool,
+        ) {
+            let keep = if last { Keep::Last } else { Keep::First };
+            let options = PartitionUnique::of(size).key(|x: &u8| x / 2).keep(keep);
+            let (groups, rest) = outputs_and_rest(xs.clone(), |s| s.apply(options));
+            let (expected, left) = partition_unique(&xs, size, keep);
+            prop_assert_eq!(groups, expected);
+            prop_assert!(rest.into_iter().eq(Some(left).filter(|left| !left.is_empty())));
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_is_let_go_at_once() {
+        let first = Bench::new(|s| s.partition_unique_by(3, |x| x / 10));
+        for x in [1, 2, 11, 12] {
+            assert!(first.emit(x).is_ready());
+        }
+        assert_eq!(first.acked(), [2, 12]);
+        first.drain();
+        assert_eq!(first.acked(), [2, 12, 1, 11]);
+
+        let options = PartitionUnique::of(3).key(|x| x / 10).keep(Keep::Last);
+        let last = Bench::new(|s| s.apply(options));
+        for x in [1, 2, 11, 12] {
+            assert!(last.emit(x).is_ready());
+        }
+        assert_eq!(last.acked(), [1, 11]);
+    }
+
+    #[test]
+    fn a_group_of_nothing_is_a_mistake() {
+        let message = mistake(|s| s.partition_unique(0));
+        assert!(
+            message.ends_with("`partition_unique`: the size of a group is at least one, not 0"),
+            "{message}"
+        );
+    }
+}

@@ -94,3 +94,71 @@ impl<T: Element> Stream<T> {
         self.apply(RateLimit::new(interval))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn elements_are_an_interval_apart(schedule in schedules()) {
+            let mut next = 0;
+            let expected: Vec<_> = schedule
+                .iter()
+                .map(|(at, x)| {
+                    let sent = next.max(*at);
+                    next = sent + 1000;
+                    (sent, *x)
+                })
+                .collect();
+            prop_assert_eq!(in_time(&schedule, |s| s.rate_limit("1s")), expected);
+        }
+    }
+
+    #[test]
+    fn emitters_wait_until_their_element_has_been_taken() {
+        let bench = Bench::with_slow_sink(ms(300), |s| s.rate_limit("1s"));
+        let emitted = [bench.emit(1), bench.emit(2)];
+        bench.advance_to(300);
+        assert!(emitted[0].is_ready() && !emitted[1].is_ready());
+        bench.advance_to(1299);
+        assert!(!emitted[1].is_ready());
+        assert_eq!(bench.acked(), [1]);
+        bench.advance_to(1300);
+        assert!(emitted[1].is_ready());
+        assert_eq!(bench.acked(), [1, 2]);
+    }
+
+    #[test]
+    fn a_drain_waits_for_what_waits() {
+        let bench = Bench::new(|s| s.rate_limit("1min"));
+        let _waiting = [bench.emit(1), bench.emit(2), bench.emit(3)];
+        assert_eq!(bench.drain(), [(0, 1), (60_000, 2), (120_000, 3)]);
+    }
+
+    #[test]
+    fn the_emitter_is_told_of_a_failure_that_comes_later() {
+        let clock = crate::VirtualClock::new();
+        let source = Stream::on(&clock);
+        let list = source
+            .rate_limit("1s")
+            .try_map(|x: &i32| if *x == 2 { Err("two") } else { Ok(*x) })
+            .sink_to_list();
+        let emitted = [1, 2, 3].map(|x| source.emit(x));
+        let results = emitted.map(|emitted| clock.block_on(emitted).is_ok());
+        assert_eq!(results, [true, false, true]);
+        assert_eq!(list.to_vec(), [1, 3]);
+    }
+
+    #[test]
+    fn a_negative_interval_is_a_mistake() {
+        let message = mistake(|s| s.rate_limit(-1));
+        assert!(
+            message.contains("`rate_limit`: invalid interval -1: it is negative"),
+            "{message}"
+        );
+    }
+}

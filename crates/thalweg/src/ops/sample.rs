@@ -118,3 +118,54 @@ impl<T: Element> Stream<T> {
         self.apply(Sample::new(interval))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+
+    proptest! {
+        #[test]
+        fn the_last_of_each_interval_is_sent(schedule in schedules()) {
+            let mut expected: Vec<(u64, usize)> = Vec::new();
+            for (at, x) in &schedule {
+                let origin = schedule[0].0;
+                let end = origin + ((at - origin) / 1000 + 1) * 1000;
+                match expected.last_mut() {
+                    Some((last, y)) if *last == end => *y = *x,
+                    _ => expected.push((end, *x)),
+                }
+            }
+            prop_assert_eq!(in_time(&schedule, |s| s.sample("1s")), expected);
+        }
+    }
+
+    #[test]
+    fn while_one_is_being_taken_none_is_sent() {
+        let bench = Bench::with_slow_sink(ms(1500), |s| s.sample("1s"));
+        for x in 0..4_u64 {
+            bench.advance_to(x * 800);
+            assert!(bench.emit(x).is_ready());
+        }
+        bench.advance_to(20_000);
+        assert_eq!(bench.take(), [(2500, 1), (4500, 3)]);
+        assert_eq!(bench.acked(), [0, 2, 1, 3]);
+    }
+
+    #[test]
+    fn a_drain_sends_the_last_at_once() {
+        let bench = Bench::new(|s| s.sample("1h"));
+        assert!(bench.emit(1).is_ready() && bench.emit(2).is_ready());
+        assert_eq!(bench.drain(), [(0, 2)]);
+    }
+
+    #[test]
+    fn an_interval_of_nothing_is_a_mistake() {
+        let message = mistake(|s| s.sample(0));
+        assert!(
+            message.contains("`sample`: invalid interval 0: it is zero"),
+            "{message}"
+        );
+    }
+}

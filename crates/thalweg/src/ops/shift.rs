@@ -145,3 +145,53 @@ impl<T: Element> Stream<T> {
         self.apply(Shift::by(interval))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn everything_comes_out_later_by_the_interval(schedule in schedules()) {
+            let expected: Vec<_> = schedule.iter().map(|(at, x)| (at + 1000, *x)).collect();
+            prop_assert_eq!(in_time(&schedule, |s| s.shift("1s")), expected);
+        }
+    }
+
+    #[test]
+    fn emitters_wait_beyond_the_bound_and_come_out_in_time_all_the_same() {
+        let bench = Bench::new(|s| s.apply(Shift::by("1s").bound(1)));
+        let first = bench.emit(1);
+        bench.advance_to(400);
+        let second = bench.emit(2);
+        assert!(first.is_ready() && !second.is_ready());
+        bench.advance_to(1000);
+        assert!(second.is_ready());
+        bench.advance_to(2000);
+        assert_eq!(bench.take(), [(1000, 1), (1400, 2)]);
+        assert_eq!(bench.acked(), [1, 2]);
+    }
+
+    #[test]
+    fn each_waits_for_the_one_before_to_be_taken() {
+        let bench = Bench::with_slow_sink(ms(700), |s| s.shift("1s"));
+        for x in 0..3 {
+            bench.advance_to(x * 100);
+            assert!(bench.emit(x).is_ready());
+        }
+        assert_eq!(bench.drain(), [(1700, 0), (2400, 1), (3100, 2)]);
+    }
+
+    #[test]
+    fn a_bound_of_nothing_is_a_mistake() {
+        let message = mistake(|s| s.apply(Shift::by("1s").bound(0)));
+        assert!(
+            message
+                .ends_with("`shift`: the number of elements on their way is at least one, not 0"),
+            "{message}"
+        );
+    }
+}

@@ -121,3 +121,53 @@ impl<T: Element> Stream<T> {
         Sink::new(self.transform(TryFnSink::new(f)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn every_sink_gets_every_element_in_the_order_of_the_sinks() {
+        let (sender, received) = mpsc::channel();
+        let source = Stream::new();
+        for name in ["a", "b"] {
+            let sender = sender.clone();
+            source.sink(move |x| sender.send((name, x)).expect("it is read below"));
+        }
+        source.emit_many([1, 2]).wait().expect("they are sunk");
+        let received: Vec<_> = received.try_iter().collect();
+        assert_eq!(received, [("a", 1), ("b", 1), ("a", 2), ("b", 2)]);
+    }
+
+    #[test]
+    fn it_stays_when_its_handle_goes_and_goes_when_it_is_destroyed() {
+        let (sender, received) = mpsc::channel();
+        let source = Stream::new();
+        let sink = source.sink(move |x| sender.send(x).expect("it is read below"));
+        let kept = sink.clone();
+        drop(sink);
+        source.emit(1).wait().expect("it is sunk");
+        kept.destroy();
+        source.emit(2).wait().expect("there is no sink");
+        assert_eq!(received.try_iter().collect::<Vec<i32>>(), [1]);
+    }
+
+    #[test]
+    fn a_failure_names_the_sink_and_the_element() {
+        let source = Stream::new();
+        source
+            .try_sink(|x| if *x == 2 { Err("two") } else { Ok(()) })
+            .named("writer");
+        let error = source.emit_many([1, 2, 3]).wait().expect_err("two");
+        let failure = &error.failures()[0];
+        assert_eq!((failure.node(), failure.element()), ("writer", Some(2)));
+    }
+
+    #[test]
+    fn it_is_named_after_its_function() {
+        fn write(_: i32) {}
+        assert_eq!(Stream::new().sink(write).stream().name(), "sink(write)#2");
+    }
+}

@@ -164,3 +164,62 @@ impl<T: Element> Stream<T> {
         Sink::new(self.apply(SinkAsync::new(f)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Bench, ms};
+    use crate::{Never, Stream, VirtualClock};
+
+    #[test]
+    fn emitters_wait_each_for_its_own_and_together() {
+        let bench = Bench::with_slow_sink(ms(100), |s| s.map(|x: i32| x));
+        let emitted = [bench.emit(1), bench.emit(2)];
+        bench.advance_to(50);
+        let later = bench.emit(3);
+        bench.advance_to(100);
+        assert!(emitted.iter().all(|emitted| emitted.is_ready()) && !later.is_ready());
+        assert_eq!(bench.acked(), [1, 2]);
+        bench.advance_to(150);
+        assert!(later.is_ready());
+    }
+
+    #[test]
+    fn a_drain_waits_for_the_futures() {
+        let bench = Bench::with_slow_sink(ms(100), |s| s.map(|x: i32| x));
+        let _emitted = [bench.emit(1), bench.emit(2)];
+        assert_eq!(bench.drain(), [(100, 1), (100, 2)]);
+    }
+
+    #[test]
+    fn the_emitter_is_told_which_element_failed() {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let timer = clock.clone();
+        let sink = source.try_sink_async(move |x: u64| {
+            let sleep = timer.sleep(ms(100 - x));
+            async move {
+                sleep.await;
+                if x == 2 { Err("two") } else { Ok(()) }
+            }
+        });
+        let emitted = [1, 2, 3].map(|x| source.emit(x));
+        let errors = emitted.map(|emitted| clock.block_on(emitted).err());
+        let [None, Some(error), None] = errors else {
+            panic!("only the second fails: {errors:?}");
+        };
+        assert_eq!(error.failures()[0].element(), Some(2_u64));
+        assert_eq!(error.failures()[0].ordinal(), 2);
+        let counters = Stream::<Never>::counters(sink.stream());
+        assert_eq!((counters.failed, counters.held), (1, 0));
+    }
+
+    #[test]
+    fn it_is_named_after_its_function() {
+        async fn write(_: i32) {}
+        let source = Stream::on(VirtualClock::new());
+        assert_eq!(
+            source.sink_async(write).stream().name(),
+            "sink_async(write)#2"
+        );
+    }
+}

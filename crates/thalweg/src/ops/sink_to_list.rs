@@ -48,3 +48,21 @@ impl<T: Element> Stream<T> {
         list
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_can_be_read_taken_and_counted_at_any_time() {
+        let source = Stream::new();
+        let list = source.sink_to_list();
+        assert!(list.is_empty());
+        source.emit_many([1, 2]).wait().expect("they are kept");
+        assert_eq!((list.len(), list.take()), (2, vec![1, 2]));
+        source.emit(3).wait().expect("it is kept");
+        assert_eq!(list.to_vec(), [3]);
+        drop(source);
+        assert_eq!(list.to_vec(), [3]);
+    }
+}

@@ -126,3 +126,58 @@ impl<T: Element> Stream<T> {
         self.slice(n.., 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{mistake, outputs};
+
+    proptest! {
+        #[test]
+        fn positions_are_counted_from_the_beginning(
+            n in 0_usize..60,
+            start in 0_usize..30,
+            length in 0_usize..30,
+            step in 1_usize..5,
+        ) {
+            let expected: Vec<usize> = (0..n)
+                .filter(|x| (start..start + length).contains(x) && x % step == 0)
+                .collect();
+            let sliced = outputs(0..n, |s| s.slice(start..start + length, step));
+            prop_assert_eq!(sliced, expected);
+            prop_assert!(outputs(0..n, |s| s.take(start)).into_iter().eq((0..n).take(start)));
+            prop_assert!(outputs(0..n, |s| s.skip(start)).into_iter().eq((0..n).skip(start)));
+        }
+    }
+
+    #[test]
+    fn ranges_of_all_kinds() {
+        use std::ops::Bound::{Excluded, Unbounded};
+        assert_eq!(outputs(0..7, |s| s.slice(.., 3)), [0, 3, 6]);
+        assert_eq!(outputs(0..7, |s| s.slice(1.., 2)), [2, 4, 6]);
+        assert_eq!(outputs(0..7, |s| s.slice(5..=5, 1)), [5]);
+        assert_eq!(outputs(0..7, |s| s.slice(..=1, 1)), [0, 1]);
+        assert_eq!(
+            outputs(0..7, |s| s.slice((Excluded(4), Unbounded), 1)),
+            [5, 6]
+        );
+        assert_eq!(outputs(0..7, |s| s.slice(0..0, 1)), [0; 0]);
+        assert_eq!(outputs(0..3, |s| s.slice(..=usize::MAX, 1)), [0, 1, 2]);
+    }
+
+    #[test]
+    #[expect(clippy::reversed_empty_ranges, reason = "it is the mistake")]
+    fn wrong_arguments_are_named() {
+        let backwards = mistake(|s| s.slice(5..2, 1));
+        assert!(
+            backwards.ends_with("`slice`: the end, 2, comes before the start, 5"),
+            "{backwards}"
+        );
+        let no_step = mistake(|s| s.slice(.., 0));
+        assert!(
+            no_step.ends_with("`slice`: the step is at least one, not 0"),
+            "{no_step}"
+        );
+    }
+}

@@ -117,3 +117,71 @@ impl<T: Element> Stream<T> {
         self.apply(SlidingWindow::full(size))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Bench, mistake, ms, outputs_and_rest};
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn windows_are_the_last_elements(n in 0_usize..20, size in 1_usize..6) {
+            let window = |last: usize| Vec::from_iter((last + 1).saturating_sub(size)..=last);
+            let (partial, rest) = outputs_and_rest(0..n, |s| s.sliding_window(size));
+            prop_assert!(partial.into_iter().eq((0..n).map(window)));
+            prop_assert!(rest.is_empty());
+            let (full, rest) = outputs_and_rest(0..n, |s| s.sliding_window_full(size));
+            prop_assert!(full.into_iter().eq((size - 1..n.max(size - 1)).map(window)));
+            prop_assert!(rest.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_token_fires_when_the_last_window_of_its_element_is_done_with() {
+        let bench = Bench::with_slow_sink(ms(100), |s| s.sliding_window(2));
+        let first = bench.emit(1);
+        bench.advance_to(100);
+        assert!(first.is_ready() && bench.acked().is_empty());
+        let second = bench.emit(2);
+        bench.advance_to(199);
+        assert!(!second.is_ready() && bench.acked().is_empty());
+        bench.advance_to(200);
+        assert!(second.is_ready());
+        assert_eq!(bench.acked(), [1]);
+        assert_eq!(bench.drain(), [(100, vec![1]), (200, vec![1, 2])]);
+        assert_eq!(bench.acked(), [1, 2]);
+    }
+
+    #[test]
+    fn a_window_of_one_holds_nothing() {
+        let bench = Bench::new(|s| s.sliding_window_full(1));
+        assert!(bench.emit(1).is_ready());
+        assert_eq!(bench.acked(), [1]);
+    }
+
+    #[test]
+    fn only_what_was_never_sent_counts_as_held() {
+        let source = Stream::new();
+        let partial = source.sliding_window(3);
+        let full = source.sliding_window_full(3);
+        source.emit_many([1, 2]).wait().expect("they are kept");
+        assert_eq!((partial.counters().held, full.counters().held), (0, 2));
+        source.emit_many([3, 4]).wait().expect("they are kept");
+        assert_eq!((partial.counters().held, full.counters().held), (0, 0));
+    }
+
+    #[test]
+    fn a_window_of_nothing_is_a_mistake() {
+        for message in [
+            mistake(|s| s.sliding_window(0)),
+            mistake(|s| s.sliding_window_full(0)),
+        ] {
+            assert!(
+                message.ends_with("`sliding_window`: the size of a window is at least one, not 0"),
+                "{message}"
+            );
+        }
+    }
+}

@@ -73,3 +73,47 @@ impl<T: Element> Stream<T> {
         self.apply(Throttle::new(interval))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+
+    proptest! {
+        #[test]
+        fn what_comes_too_soon_is_dropped(schedule in schedules()) {
+            let mut next = 0;
+            let mut expected = schedule.clone();
+            expected.retain(|(at, _)| {
+                let is_sent = *at >= next;
+                if is_sent {
+                    next = at + 1000;
+                }
+                is_sent
+            });
+            prop_assert_eq!(in_time(&schedule, |s| s.throttle("1s")), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_is_let_go_and_what_is_sent_is_waited_for() {
+        let bench = Bench::with_slow_sink(ms(100), |s| s.throttle("1s"));
+        let first = bench.emit(1);
+        assert!(bench.emit(2).is_ready());
+        assert_eq!(bench.acked(), [2]);
+        assert!(!first.is_ready());
+        bench.advance_to(100);
+        assert!(first.is_ready());
+        assert_eq!(bench.acked(), [2, 1]);
+    }
+
+    #[test]
+    fn an_interval_that_cannot_be_read_is_a_mistake() {
+        let message = mistake(|s| s.throttle("often"));
+        assert!(
+            message.contains("`throttle`: invalid interval"),
+            "{message}"
+        );
+    }
+}

@@ -144,3 +144,117 @@ impl<T: Element> Stream<T> {
         self.apply(TimedWindow::every(interval))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+    use super::*;
+
+    /// The plain model: what came in each second since the first element.
+    fn windows(schedule: &[(u64, usize)]) -> Vec<(u64, Vec<usize>)> {
+        let Some((origin, _)) = schedule.first() else {
+            return Vec::new();
+        };
+        let mut windows: Vec<(u64, Vec<usize>)> = Vec::new();
+        for (at, x) in schedule {
+            let end = origin + ((at - origin) / 1000 + 1) * 1000;
+            match windows.last_mut() {
+                Some((last, window)) if *last == end => window.push(*x),
+                _ => windows.push((end, vec![*x])),
+            }
+        }
+        windows
+    }
+
+    proptest! {
+        #[test]
+        fn windows_follow_the_clock(schedule in schedules()) {
+            let expected = windows(&schedule);
+            let sent = in_time(&schedule, |s| s.apply(TimedWindow::every("1s").skip_empty()));
+            prop_assert_eq!(&sent, &expected);
+
+            let bench = Bench::new(|s| s.timed_window("1s"));
+            for (at, x) in &schedule {
+                bench.advance_to(*at);
+                drop(bench.emit(*x));
+            }
+            bench.clock.advance(ms(3000));
+            let all = bench.take();
+            // Every second one, without drift, empty or not.
+            let ends = all.iter().map(|(at, _)| *at);
+            prop_assert!(ends.clone().skip(1).eq(ends.map(|at| at + 1000).take(all.len().saturating_sub(1))));
+            let filled: Vec<_> = all.into_iter().filter(|(_, w)| !w.is_empty()).collect();
+            prop_assert_eq!(filled, expected);
+        }
+    }
+
+    #[test]
+    fn it_does_not_tick_before_the_first_element_nor_after_a_drain() {
+        let bench = Bench::new(|s| s.timed_window("1s"));
+        bench.clock.advance(ms(5500));
+        assert_eq!(bench.take(), []);
+        assert!(bench.emit(1).is_ready());
+        bench.clock.advance(ms(2000));
+        assert_eq!(bench.take(), [(6500, vec![1]), (7500, vec![])]);
+        assert!(bench.emit(2).is_ready());
+        bench.clock.advance(ms(300));
+        assert_eq!(bench.drain(), [(7800, vec![2])]);
+        bench.clock.advance(ms(5000));
+        assert_eq!(bench.take(), []);
+    }
+
+    #[test]
+    fn a_drain_sends_no_empty_window() {
+        let bench = Bench::new(|s| s.timed_window("1s"));
+        assert!(bench.emit(1).is_ready());
+        bench.clock.advance(ms(1000));
+        assert_eq!(bench.take(), [(1000, vec![1])]);
+        assert_eq!(bench.drain(), []);
+    }
+
+    #[test]
+    fn while_a_window_is_being_taken_emitters_wait_and_the_next_grows() {
+        let bench = Bench::with_slow_sink(ms(1500), |s| s.timed_window("1s"));
+        assert!(bench.emit(1).is_ready());
+        bench.advance_to(1100);
+        let waiting = [bench.emit(2), bench.emit(3)];
+        bench.advance_to(2400);
+        // An interval has ended meanwhile.
+        assert!(waiting.iter().all(|emitted| !emitted.is_ready()));
+        bench.advance_to(2500);
+        assert!(waiting.iter().all(|emitted| emitted.is_ready()));
+        assert!(bench.emit(4).is_ready());
+        assert_eq!(bench.take(), [(2500, vec![1])]);
+        assert_eq!(bench.acked(), [1]);
+        bench.advance_to(4500);
+        assert_eq!(bench.take(), [(4500, vec![2, 3, 4])]);
+    }
+
+    #[test]
+    fn it_ticks_no_longer_than_the_pipeline_lives() {
+        let bench = Bench::new(|s| s.timed_window("1s"));
+        assert!(bench.emit(1).is_ready());
+        let clock = bench.clock.clone();
+        drop(bench);
+        // With a timer left this would go on for ever.
+        let ended = std::panic::catch_unwind(|| clock.block_on(std::future::pending::<()>()));
+        assert!(ended.is_err(), "no timer is left");
+    }
+
+    #[test]
+    fn an_interval_of_nothing_is_a_mistake() {
+        let message = mistake(|s| s.timed_window("0s"));
+        assert!(
+            message.contains("`timed_window`: invalid interval"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn it_is_named_after_its_interval() {
+        let source = Stream::<i32>::on(crate::VirtualClock::new());
+        assert_eq!(source.timed_window(0.05).name(), "timed_window(50ms)#2");
+    }
+}

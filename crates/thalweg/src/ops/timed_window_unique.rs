@@ -189,3 +189,82 @@ impl<T: Element> Stream<T> {
         self.apply(TimedWindowUnique::every(interval))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+    use super::*;
+
+    /// The plain model: the timed windows, without what is superseded.
+    fn windows(schedule: &[(u64, usize)], keep: Keep) -> Vec<(u64, Vec<usize>)> {
+        let whole = in_time(schedule, |s| {
+            s.apply(super::super::TimedWindow::every("1s").skip_empty())
+        });
+        whole
+            .into_iter()
+            .map(|(at, mut window)| {
+                if keep == Keep::Last {
+                    window.reverse();
+                }
+                let mut seen = Vec::new();
+                window.retain(|x| {
+                    let is_new = !seen.contains(&(x % 3));
+                    seen.push(x % 3);
+                    is_new
+                });
+                if keep == Keep::Last {
+                    window.reverse();
+                }
+                (at, window)
+            })
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn one_of_each_key_is_kept(schedule in schedules(), last: bool) {
+            let keep = if last { Keep::Last } else { Keep::First };
+            let options = TimedWindowUnique::every("1s")
+                .key(|x: &usize| x % 3)
+                .keep(keep)
+                .skip_empty();
+            let sent = in_time(&schedule, |s| s.apply(options));
+            prop_assert_eq!(sent, windows(&schedule, keep));
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_is_let_go_at_once() {
+        let bench = Bench::with_slow_sink(ms(100), |s| s.timed_window_unique("1s"));
+        for x in [1, 2, 1, 2] {
+            assert!(bench.emit(x).is_ready());
+        }
+        assert_eq!(bench.acked(), [1, 2]);
+        bench.advance_to(1099);
+        assert_eq!(bench.acked(), [1, 2]);
+        bench.advance_to(1100);
+        assert_eq!(bench.acked(), [1, 2, 1, 2]);
+        bench.advance_to(2100);
+        assert_eq!(bench.take(), [(1100, vec![1, 2]), (2100, vec![])]);
+    }
+
+    #[test]
+    fn a_key_that_fails_starts_no_clock() {
+        let options = TimedWindowUnique::every("1s").try_key(|_: &i32| Err::<i32, _>("no key"));
+        let bench = Bench::new(|s| s.apply(options));
+        assert!(bench.block_on(bench.emit(1)).is_err());
+        bench.clock.advance(ms(5000));
+        assert_eq!(bench.take(), []);
+    }
+
+    #[test]
+    fn an_interval_that_cannot_be_read_is_a_mistake() {
+        let message = mistake(|s| s.timed_window_unique("soon"));
+        assert!(
+            message.contains("`timed_window_unique`: invalid interval"),
+            "{message}"
+        );
+    }
+}

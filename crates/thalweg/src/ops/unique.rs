@@ -175,3 +175,67 @@ impl<T: Element> Stream<T> {
         self.apply(Unique::new().key(key))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{mistake, outputs};
+    use super::*;
+
+    /// The plain model: a list with the last seen in front.
+    fn unique(xs: &[u8], history: usize) -> Vec<u8> {
+        let mut seen: Vec<u8> = Vec::new();
+        let mut out = Vec::new();
+        for x in xs {
+            match seen.iter().position(|y| x == y) {
+                Some(place) => {
+                    seen.remove(place);
+                }
+                None => out.push(*x),
+            }
+            seen.insert(0, *x);
+            seen.truncate(history);
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn it_remembers_what_it_has_seen_last(
+            xs in prop::collection::vec(0_u8..8, 0..50),
+            history in 1_usize..10,
+        ) {
+            let bounded = outputs(xs.clone(), |s| s.apply(Unique::new().history(history)));
+            prop_assert_eq!(bounded, unique(&xs, history));
+            let unbounded = outputs(xs.clone(), Stream::unique);
+            prop_assert_eq!(unbounded, unique(&xs, usize::MAX));
+            let keyed = outputs(xs.clone(), |s| s.unique_by(|x| x / 2).map(|x| x / 2));
+            let keys: Vec<u8> = xs.iter().map(|x| x / 2).collect();
+            prop_assert_eq!(keyed, unique(&keys, usize::MAX));
+        }
+    }
+
+    #[test]
+    fn an_element_whose_key_failed_has_not_been_seen() {
+        let mut calls = 0;
+        let source = Stream::new();
+        let key = move |x: &i32| {
+            calls += 1;
+            if calls == 1 { Err("at first") } else { Ok(*x) }
+        };
+        let list = source.apply(Unique::new().try_key(key)).sink_to_list();
+        assert!(source.emit(1).wait().is_err());
+        assert!(source.emit(1).wait().is_ok());
+        assert_eq!(list.to_vec(), [1]);
+    }
+
+    #[test]
+    fn a_history_of_nothing_is_a_mistake() {
+        let message = mistake(|s| s.apply(Unique::new().history(0)));
+        assert!(
+            message.ends_with("`unique`: the size of the history is at least one, not 0"),
+            "{message}"
+        );
+    }
+}

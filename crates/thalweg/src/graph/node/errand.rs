@@ -48,3 +48,20 @@ where
         Poll::Ready(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_no_larger_than_its_parts() {
+        let future = std::future::ready([0_u64; 20]);
+        let (graph, node) = (Box::new(1), Box::new(2));
+        let key = 3_u64;
+        let size = size_of_val(&future) + 3 * size_of::<usize>();
+        let errand = Errand::new(future, move |_: Result<[u64; 20], BoxError>| {
+            drop((graph, node, key));
+        });
+        assert_eq!(size_of_val(&errand), size);
+    }
+}
