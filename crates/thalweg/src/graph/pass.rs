@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::cell::GraphRef;
 use super::completion::{Done, Ticket};
+use super::node::AnyNode;
 use super::{Graph, entry};
 use crate::ack::Acks;
 use crate::failure::{Failure, panic_error};
@@ -222,7 +223,7 @@ impl Pass {
     pub(crate) fn deliver(
         &mut self,
         acks: Acks,
-        node: std::sync::Weak<dyn super::node::AnyNode>,
+        node: impl FnOnce() -> Weak<dyn AnyNode>,
         f: impl FnOnce(&mut Pass) -> Flow,
     ) -> Delivery {
         let outer = std::mem::replace(&mut self.lease, Lease::accepted(acks));
@@ -236,7 +237,7 @@ impl Pass {
             self.graph().unhandled(failure, self);
         }
         match lease.done {
-            Some(ticket) => ticket.tell(node),
+            Some(ticket) => ticket.tell(node()),
             None => Delivery::Taken,
         }
     }

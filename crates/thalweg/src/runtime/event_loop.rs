@@ -1,10 +1,12 @@
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 
+use super::crew::Crew;
 use super::{Alarm, Runtime, RuntimeHandle, Task};
 
 /// A tokio event loop: the caller's own, or one on a thread of its own.
@@ -22,13 +24,14 @@ use super::{Alarm, Runtime, RuntimeHandle, Task};
 /// assert_eq!(list.to_vec(), [0, 1, 2]);
 /// # Ok::<(), thalweg::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EventLoop(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     handle: Handle,
     origin: Instant,
+    /// Where futures run if there is only one thread to run them.
+    crew: Option<Crew>,
     /// Ends the loop's thread when the last user of the loop is gone.
     _stop: Option<tokio::sync::oneshot::Sender<()>>,
 }
@@ -48,7 +51,9 @@ impl EventLoop {
         // One origin for all, so that two handles to one loop agree on the time.
         static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
         let origin = Instant::from_std(*ORIGIN.get_or_init(std::time::Instant::now));
+        let is_single = handle.runtime_flavor() == RuntimeFlavor::CurrentThread;
         Self(Arc::new(Inner {
+            crew: is_single.then(Crew::default),
             handle,
             origin,
             _stop: stop,
@@ -136,6 +141,14 @@ impl EventLoop {
     }
 }
 
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EventLoop")
+            .field(&self.0.handle.id())
+            .finish()
+    }
+}
+
 impl Runtime for EventLoop {
     fn now(&self) -> Duration {
         let _context = self.0.handle.enter();
@@ -151,7 +164,16 @@ impl Runtime for EventLoop {
     }
 
     fn spawn(&self, task: Task) {
-        self.0.handle.spawn(task);
+        match &self.0.crew {
+            Some(crew) => {
+                if let Some(shared) = crew.join(task) {
+                    self.0.handle.spawn(shared);
+                }
+            }
+            None => {
+                self.0.handle.spawn(task);
+            }
+        }
     }
 
     fn enter(&self, f: &mut dyn FnMut()) {
