@@ -168,9 +168,11 @@ impl Graph {
         {
             return Emit::failed(error, self.weak());
         }
+        entry::inside();
         let mut pass = Pass::new(self, lease, false);
         let flow = pass.catch(|pass| node.output().send(x, pass));
         let (failures, done) = pass.end(flow);
+        entry::outside();
         self.completion(Ok(failures), done)
     }
 

@@ -176,6 +176,7 @@ impl Pass {
 
     /// Runs `f` for an element that was held; what fails is reported to whoever waits for it.
     pub(crate) fn settle(&mut self, lease: Lease, f: impl FnOnce(&mut Pass) -> Flow) {
+        self.adopt_waited();
         let outer = std::mem::replace(&mut self.lease, lease);
         let flow = self.catch(f);
         self.adopt_waited();
@@ -226,6 +227,7 @@ impl Pass {
         node: impl FnOnce() -> Weak<dyn AnyNode>,
         f: impl FnOnce(&mut Pass) -> Flow,
     ) -> Delivery {
+        self.adopt_waited();
         let outer = std::mem::replace(&mut self.lease, Lease::accepted(acks));
         let flow = self.catch(f);
         self.adopt_waited();

@@ -10,7 +10,7 @@ pub fn loom(project: &Project) -> Result<(), Stop> {
     // for it. Without optimisation loom takes minutes.
     let tests = || {
         Invocation::cargo("test --release --package thalweg --lib --no-default-features loom_")
-            .variable("RUSTFLAGS", "--cfg loom")
+            .variable("RUSTFLAGS", "--cfg thalweg_loom")
             .variable("CARGO_TARGET_DIR", project.target.join("loom"))
     };
     needs_tests(project, tests(), "test whose name begins with loom_")?;
