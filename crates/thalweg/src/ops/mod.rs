@@ -1,4 +1,58 @@
-//! The operators.
+//! The operators, one file each: `map` is in `map.rs`, `map_async` in the folder `map_async`.
+//!
+//! | what for | operators |
+//! |---|---|
+//! | one element at a time | [`map`](crate::Stream::map), [`try_map`](crate::Stream::try_map), [`filter_map`](crate::Stream::filter_map), [`inspect`](crate::Stream::inspect) |
+//! | calls that wait | [`map_async`](crate::Stream::map_async), [`map_async_unordered`](crate::Stream::map_async_unordered) |
+//! | dropping elements | [`filter`](crate::Stream::filter), [`remove`](crate::Stream::remove), [`slice`](crate::Stream::slice), [`take`](crate::Stream::take), [`skip`](crate::Stream::skip), [`unique`](crate::Stream::unique) |
+//! | a state | [`accumulate`](crate::Stream::accumulate), [`scan`](crate::Stream::scan), [`stateful_map`](crate::Stream::stateful_map), [`frequencies`](crate::Stream::frequencies) |
+//! | groups by number | [`partition`](crate::Stream::partition), [`partition_unique`](crate::Stream::partition_unique), [`sliding_window`](crate::Stream::sliding_window), [`sliding_window_full`](crate::Stream::sliding_window_full) |
+//! | groups by time | [`timed_window`](crate::Stream::timed_window), [`timed_window_unique`](crate::Stream::timed_window_unique) |
+//! | groups on demand, and undone | [`collect`](crate::Stream::collect), [`flatten`](crate::Stream::flatten) |
+//! | distance in time, nothing lost | [`rate_limit`](crate::Stream::rate_limit), [`delay`](crate::Stream::delay), [`shift`](crate::Stream::shift) |
+//! | distance in time, the rest dropped | [`throttle`](crate::Stream::throttle), [`debounce`](crate::Stream::debounce), [`sample`](crate::Stream::sample) |
+//! | room for a slow downstream | [`buffer`](crate::Stream::buffer), [`latest`](crate::Stream::latest) |
+//! | several upstreams | [`union`], [`zip()`], [`combine_latest`], [`zip_latest`] |
+//! | ends | [`sink`](crate::Stream::sink), [`sink_async`](crate::Stream::sink_async), [`sink_to_list`](crate::Stream::sink_to_list), [`pull`](crate::Stream::pull) |
+//!
+//! # Functions that fail
+//!
+//! Where an operator takes a function, the form with `try_` takes one that returns a `Result`; what
+//! is done about an error, or a panic, the node's policy says, see
+//! [`on_error`](crate::Stream::on_error). A function that fails leaves the operator's state as it
+//! was: windows, groups and sums go on as if the element had never come.
+//!
+//! # Options
+//!
+//! A method has the arguments that are always needed. An operator with more to choose has options:
+//! a value with the operator's name, which starts with what is always needed, takes the rest by
+//! methods, and is given to [`Stream::apply`](crate::Stream::apply).
+//!
+//! ```
+//! # use thalweg::{Stream, ops::{Keep, Partition, TimedWindowUnique, Unique}};
+//! #[derive(Clone)]
+//! struct Reading { sensor: u32, value: f64 }
+//!
+//! let readings = Stream::new();
+//! // Every hundred of a sensor's readings, or what there is of them after a second.
+//! readings.apply(Partition::of(100).timeout("1s").key(|r: &Reading| r.sensor));
+//! // The last reading of each sensor, every minute in which there was one.
+//! let last = TimedWindowUnique::every("1min").key(|r: &Reading| r.sensor).keep(Keep::Last);
+//! readings.apply(last.skip_empty());
+//! // The first reading of each sensor, as long as there are no more than a thousand of them.
+//! readings.apply(Unique::new().key(|r: &Reading| r.sensor).history(1000));
+//! assert!(readings.check().is_ok());
+//! ```
+//!
+//! A wrong argument, a partition of 0 say, is noted when the operator is applied and reported by
+//! the first `emit`, `start` or `drain`, or at once by [`Stream::check`](crate::Stream::check).
+//!
+//! # The operators' own types
+//!
+//! What is behind a method is public, for pipelines that are put together by a program: a
+//! [`Transform`](crate::Transform) such as [`Map`], to be given to
+//! [`Stream::transform`](crate::Stream::transform), or an [`Operator`](crate::Operator) such as
+//! [`Buffer`], to be given to `apply`.
 
 mod accumulate;
 mod buffer;

@@ -71,7 +71,7 @@ impl<T: Transform> Body for Plain<T> {
 
     fn accept_many(node: &Node<Self>, xs: &mut Vec<T::In>, pass: &mut Pass) {
         let mut made = node.output().take_spare(pass);
-        let offered = xs.len();
+        let (offered, dropped_before) = (xs.len() as u64, node.dropped.get());
         let mut rest = xs.drain(..);
         while rest.len() > 0 {
             let before = rest.len();
@@ -89,7 +89,8 @@ impl<T: Transform> Body for Plain<T> {
             }
         }
         drop(rest);
-        node.dropped.add((offered - made.len()) as u64);
+        let failed = node.dropped.get() - dropped_before;
+        node.dropped.add(offered - made.len() as u64 - failed);
         node.output().pass_on_many(&mut made, pass);
         node.output().put_spare(made, pass);
         if node.is_queued(pass) {
@@ -135,10 +136,7 @@ fn finish<T: Transform>(
             node.dropped.add(1);
             Ok(())
         }
-        Err(fault) => {
-            node.dropped.add(1);
-            node.fail(fault.element, fault.cause, pass)
-        }
+        Err(fault) => node.fail(fault.element, fault.cause, pass),
     }
 }
 
@@ -257,7 +255,10 @@ impl<B: Body> Node<B> {
                 self.retry_later(element, attempts, pause, pass);
                 Ok(())
             }
-            (element, _) => self.give_up(element, self.ordinal(pass), cause, pass),
+            (element, _) => {
+                self.dropped.add(1);
+                self.give_up(element, self.ordinal(pass), cause, pass)
+            }
         }
     }
 }

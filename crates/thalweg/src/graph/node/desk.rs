@@ -71,7 +71,12 @@ impl<T> Desk<T> {
 
     /// How many elements wait here.
     pub(super) fn waiting(&self) -> usize {
-        self.backlog.len() + usize::from(self.retrying.is_some())
+        self.backlog.len() + usize::from(self.is_retrying())
+    }
+
+    /// Whether an element waits for its next attempt.
+    pub(super) fn is_retrying(&self) -> bool {
+        self.retrying.is_some()
     }
 }
 

@@ -278,12 +278,14 @@ impl<B: Body> AnyNode for Node<B> {
     fn count_panic(&self, pass: &Pass) {
         if self.cell.gate(pass) & gate::GUARDED == 0 {
             self.core.count_failed();
+            self.dropped.add(1);
         }
     }
 
     fn sent(&self, pass: &Pass) -> u64 {
         let passed_on = if B::BATCHES {
-            self.cell.counted(pass) - self.dropped.get()
+            let pending = self.desk.get(pass).is_retrying();
+            self.cell.counted(pass) - self.dropped.get() - u64::from(pending)
         } else {
             0
         };
@@ -343,7 +345,10 @@ impl<B: Body> AnyNode for Node<B> {
     }
 
     fn report(&self, cause: BoxError, pass: &mut Pass) {
-        pass.settle(super::Lease::default(), |pass| self.fail(None, cause, pass));
+        let ordinal = self.ordinal(pass);
+        pass.settle(super::Lease::default(), |pass| {
+            self.give_up(None, ordinal, cause, pass)
+        });
     }
 
     fn wake(&self, pass: &mut Pass) {

@@ -52,6 +52,14 @@ impl<L: Lanes> Operator for CombineLatest<L> {
             _ => Ok(()),
         }
     }
+
+    /// Nothing will come to replace the latest, nor to be sent with them.
+    fn flush(&mut self, _: &mut Context<'_, Self>) -> Flow {
+        for lane in 0..self.lanes.count() {
+            self.lanes.let_go(lane);
+        }
+        Ok(())
+    }
 }
 
 /// Sends the latest element of every input as a tuple, whenever one of them changes and there is

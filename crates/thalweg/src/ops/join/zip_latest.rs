@@ -1,5 +1,5 @@
 use super::{Inputs, Lanes};
-use crate::{Context, Element, Flow, Lease, Never, Operator, Stream};
+use crate::{Acks, Context, Element, Flow, Lease, Never, Operator, Stream};
 
 /// How many elements of the lossless stream wait for the first of the others before their emitters
 /// do.
@@ -16,14 +16,12 @@ impl<L: Lanes> ZipLatest<L> {
         Self { lanes }
     }
 
-    /// Sends what the lossless inlet has, if there is something of each of the others.
-    fn send(&mut self, cx: &mut Context<'_, Self>) -> Flow {
-        while let Some((row, acks)) = self.lanes.first() {
-            self.lanes.drop_first(0);
-            self.lanes.accept(0, BOUND - 1);
-            cx.emit_with(acks, row)?;
-        }
-        Ok(())
+    /// Takes the first of the lossless inlet, if there is something of each of the others.
+    fn take_row(&mut self) -> Option<(L::Row, Acks)> {
+        let row = self.lanes.first()?;
+        self.lanes.drop_first(0);
+        self.lanes.accept(0, BOUND - 1);
+        Some(row)
     }
 }
 
@@ -45,7 +43,26 @@ impl<L: Lanes> Operator for ZipLatest<L> {
             self.lanes.drop_first(lane);
         }
         self.lanes.push(x, lease);
-        self.send(cx)
+        if lane == 0 {
+            return match self.take_row() {
+                Some((row, acks)) => cx.emit_with(acks, row),
+                None => Ok(()),
+            };
+        }
+        // One that fails must not keep those behind it here.
+        while let Some((row, acks)) = self.take_row() {
+            let lease = Lease { acks, ..cx.hold() };
+            cx.under(lease, |cx| cx.emit(row));
+        }
+        Ok(())
+    }
+
+    /// Nothing will come to be sent with the latest.
+    fn flush(&mut self, _: &mut Context<'_, Self>) -> Flow {
+        for lane in 1..self.lanes.count() {
+            self.lanes.let_go(lane);
+        }
+        Ok(())
     }
 
     fn resting(&self) -> usize {
@@ -89,5 +106,26 @@ impl<T: Element> Stream<T> {
     /// ```
     pub fn zip_latest<U: Element>(&self, other: &Stream<U>) -> Stream<(T, U)> {
         zip_latest((self, other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_fails_does_not_keep_those_behind_it_waiting() {
+        let (left, right) = (Stream::new(), Stream::new());
+        let list = left
+            .zip_latest(&right)
+            .map(|(x, _)| {
+                assert!(x != 2, "two");
+                x
+            })
+            .sink_to_list();
+        left.emit_many([1, 2, 3]).wait().expect("they wait");
+        let error = right.emit('a').wait().expect_err("the second fails");
+        assert_eq!(error.failures().len(), 1);
+        assert_eq!(list.to_vec(), [1, 3]);
     }
 }
