@@ -66,6 +66,28 @@ pub(super) fn take_waited() -> Vec<Arc<Done>> {
     WAITED.with_borrow_mut(std::mem::take)
 }
 
+/// Before another element is worked on: what the one further up the stack waits for so far.
+#[inline]
+pub(super) fn put_aside() -> Vec<Arc<Done>> {
+    if is_flagged() {
+        take_waited()
+    } else {
+        Vec::new()
+    }
+}
+
+/// Goes on with the element further up the stack.
+#[inline]
+pub(super) fn take_up(mut aside: Vec<Arc<Done>>) {
+    if !aside.is_empty() {
+        WAITED.with_borrow_mut(|waited| {
+            aside.append(waited);
+            *waited = aside;
+        });
+        THREAD.with(|thread| thread.flagged.set(true));
+    }
+}
+
 /// Runs `f` once this thread is in no monitor any more: at once, if it is in none now.
 pub(super) fn later(f: impl FnOnce() + 'static) {
     if is_inside() {
@@ -80,6 +102,8 @@ pub(super) fn later(f: impl FnOnce() + 'static) {
 #[cold]
 pub(super) fn run_later() {
     THREAD.with(|thread| thread.flagged.set(false));
+    // An acknowledgement, or a handler, waited: there is no element that could wait in its place.
+    take_waited().iter().for_each(|done| done.abandon());
     for f in LATER.with_borrow_mut(std::mem::take) {
         f();
     }

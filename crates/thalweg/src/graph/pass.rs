@@ -176,8 +176,10 @@ impl Pass {
     /// Runs `f` for an element that was held; what fails is reported to whoever waits for it.
     pub(crate) fn settle(&mut self, lease: Lease, f: impl FnOnce(&mut Pass) -> Flow) {
         let outer = std::mem::replace(&mut self.lease, lease);
+        let aside = entry::put_aside();
         let flow = self.catch(f);
         self.adopt_waited();
+        entry::take_up(aside);
         let lease = std::mem::replace(&mut self.lease, outer);
         if flow.is_err()
             && let Some(failure) = self.take_failure()
@@ -226,8 +228,10 @@ impl Pass {
         f: impl FnOnce(&mut Pass) -> Flow,
     ) -> Delivery {
         let outer = std::mem::replace(&mut self.lease, Lease::accepted(acks));
+        let aside = entry::put_aside();
         let flow = self.catch(f);
         self.adopt_waited();
+        entry::take_up(aside);
         let lease = std::mem::replace(&mut self.lease, outer);
         if flow.is_err()
             && let Some(failure) = self.take_failure()

@@ -35,6 +35,15 @@ impl<Op: Operator> Context<'_, Op> {
         flow
     }
 
+    /// Tells whoever waits of the failure that an [`emit`](Self::emit) has just reported, for an
+    /// operator that goes on sending nevertheless.
+    pub(crate) fn hand_in(&mut self) {
+        if let Some(failure) = self.pass.take_failure() {
+            let lease = self.pass.lease.clone();
+            self.pass.report(&lease, failure);
+        }
+    }
+
     /// Runs `f` for an element that was kept under `lease`: what `f` emits carries it, and what
     /// fails is reported to whoever waits for that element.
     pub fn under(&mut self, lease: Lease, f: impl FnOnce(&mut Context<'_, Op>) -> Flow) {

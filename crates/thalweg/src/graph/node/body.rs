@@ -72,11 +72,20 @@ impl<T: Transform> Body for Plain<T> {
     fn accept_many(node: &Node<Self>, xs: &mut Vec<T::In>, pass: &mut Pass) {
         let mut made = node.output().take_spare(pass);
         let offered = xs.len();
+        let mut failed = 0;
         let mut rest = xs.drain(..);
         while rest.len() > 0 {
             let before = rest.len();
             let part = catch_unwind(AssertUnwindSafe(|| {
-                node.run(pass, |body, _| body.0.apply_many(&mut rest, &mut made))
+                node.run(pass, |body, _| {
+                    body.0.apply_many(&mut rest, &mut made)?;
+                    // One that has taken none would be asked for ever.
+                    match rest.len() {
+                        left if left == before => rest.next().map_or(Ok(None), |x| body.0.apply(x)),
+                        _ => Ok(None),
+                    }
+                    .map(|y| made.extend(y))
+                })
             }));
             node.cell.count((before - rest.len()) as u64, pass);
             let flow = match part {
@@ -85,11 +94,14 @@ impl<T: Transform> Body for Plain<T> {
                 Err(payload) => pass.unwound(payload),
             };
             if flow.is_err() {
+                failed += 1;
                 pass.keep_failure();
             }
         }
         drop(rest);
-        node.dropped.add((offered - made.len()) as u64);
+        // Those that failed have been counted.
+        node.dropped
+            .add(offered.saturating_sub(made.len() + failed) as u64);
         node.output().pass_on_many(&mut made, pass);
         node.output().put_spare(made, pass);
         if node.is_queued(pass) {
@@ -114,7 +126,7 @@ impl<T: Transform> Body for Plain<T> {
     }
 
     fn close(node: &Node<Self>, pass: &mut Pass) -> Flow {
-        let closed = node.run(pass, |body, _| body.0.close());
+        let closed = node.run(pass, |body, _| caught_closing(|| body.0.close()));
         node.closed(closed, pass)
     }
 
@@ -135,10 +147,7 @@ fn finish<T: Transform>(
             node.dropped.add(1);
             Ok(())
         }
-        Err(fault) => {
-            node.dropped.add(1);
-            node.fail(fault.element, fault.cause, pass)
-        }
+        Err(fault) => node.fail(fault.element, fault.cause, pass),
     }
 }
 
@@ -226,7 +235,7 @@ impl<O: Operator> Body for Full<O> {
     }
 
     fn close(node: &Node<Self>, pass: &mut Pass) -> Flow {
-        let closed = node.run(pass, |body, _| body.0.close());
+        let closed = node.run(pass, |body, _| caught_closing(|| body.0.close()));
         node.closed(closed, pass)
     }
 
@@ -243,7 +252,10 @@ impl<O: Operator> Body for Full<O> {
 impl<B: Body> Node<B> {
     fn closed(&self, closed: Option<Result<(), BoxError>>, pass: &mut Pass) -> Flow {
         match closed {
-            Some(Err(cause)) => pass.raise(self.core.failure(0, None, cause)),
+            Some(Err(cause)) => {
+                self.core.count_failed();
+                pass.raise(self.core.failure(0, None, cause))
+            }
             _ => Ok(()),
         }
     }
@@ -251,7 +263,7 @@ impl<B: Body> Node<B> {
     /// Does what the policy says about an element this node's function failed on.
     #[cold]
     pub(crate) fn fail(&self, element: Option<B::In>, cause: BoxError, pass: &mut Pass) -> Flow {
-        let attempts = self.desk.get(pass).attempts + 1;
+        let attempts = self.attempts(pass).saturating_add(1);
         match (element, self.retry_after(attempts, pass)) {
             (Some(element), Some(pause)) => {
                 self.retry_later(element, attempts, pause, pass);
@@ -260,6 +272,11 @@ impl<B: Body> Node<B> {
             (element, _) => self.give_up(element, self.ordinal(pass), cause, pass),
         }
     }
+}
+
+/// A panic in `close` is about no element.
+fn caught_closing(close: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
+    catch_unwind(AssertUnwindSafe(close)).unwrap_or_else(|payload| Err(panic_error(&*payload)))
 }
 
 /// An element as a failure carries it.

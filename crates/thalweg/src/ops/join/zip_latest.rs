@@ -18,12 +18,17 @@ impl<L: Lanes> ZipLatest<L> {
 
     /// Sends what the lossless inlet has, if there is something of each of the others.
     fn send(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        let mut flow = Ok(());
         while let Some((row, acks)) = self.lanes.first() {
             self.lanes.drop_first(0);
             self.lanes.accept(0, BOUND - 1);
-            cx.emit_with(acks, row)?;
+            // A failure ends the way of its own row only.
+            if flow.is_err() {
+                cx.hand_in();
+            }
+            flow = cx.emit_with(acks, row);
         }
-        Ok(())
+        flow
     }
 }
 
