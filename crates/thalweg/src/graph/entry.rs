@@ -93,6 +93,8 @@ pub(super) fn later(f: impl FnOnce() + 'static) {
 #[cold]
 pub(super) fn run_later() {
     THREAD.with(|thread| thread.flagged.set(false));
+    // An acknowledgement, or a handler, waited: there is no element that could wait in its place.
+    take_waited().iter().for_each(|done| done.abandon());
     for f in LATER.with_borrow_mut(std::mem::take) {
         f();
     }

@@ -281,6 +281,10 @@ impl Control {
         }
     }
 
+    pub(crate) fn is_running(&self) -> bool {
+        lock(&self.state).running
+    }
+
     fn poll_stop(&self, waker: &Waker) -> bool {
         let mut state = lock(&self.state);
         state.stop_waker = Some(waker.clone());
@@ -406,7 +410,7 @@ impl<T: Element> Stream<T> {
 impl Graph {
     /// Has all sources run.
     pub(crate) fn start_sources(self: &Arc<Self>) -> Result<(), Error> {
-        self.check()?;
+        self.check_open()?;
         if let Some((sources, Some(runtime))) = self.ask(|pass| {
             let graph = pass.graph();
             let sources = graph.sources(pass);

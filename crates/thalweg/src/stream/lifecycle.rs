@@ -9,9 +9,9 @@ impl<T: Element> Stream<T> {
     /// Has the sources above this node run.
     ///
     /// # Errors
-    /// The pipeline was built with a wrong argument.
+    /// The pipeline was built with a wrong argument, or has been drained.
     pub fn start(&self) -> Result<(), Error> {
-        self.check()?;
+        self.graph().check_open()?;
         let id = self.id();
         self.graph()
             .act(Box::new(move |pass| pass.graph().start_above(id, pass)));
