@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::{Inputs, Lanes};
-use crate::failure::BuildError;
+use crate::failure::{BoxError, BuildError};
 use crate::{Context, Element, Flow, Lease, Never, Operator, Stream};
 
 /// Sends the latest element of each inlet whenever one comes; see [`combine_latest`].
@@ -51,6 +51,12 @@ impl<L: Lanes> Operator for CombineLatest<L> {
             Some((row, acks)) if emits => cx.emit_with(acks, row),
             _ => Ok(()),
         }
+    }
+
+    /// The latest of each have done their part.
+    fn close(&mut self) -> Result<(), BoxError> {
+        (0..self.lanes.count()).for_each(|lane| self.lanes.drop_first(lane));
+        Ok(())
     }
 }
 

@@ -1,4 +1,6 @@
 use super::{Inputs, Lanes};
+use crate::ack::discarding;
+use crate::failure::BoxError;
 use crate::{Context, Element, Flow, Lease, Never, Operator, Stream};
 
 /// How many elements of the lossless stream wait for the first of the others before their emitters
@@ -51,6 +53,14 @@ impl<L: Lanes> Operator for ZipLatest<L> {
         }
         self.lanes.push(x, lease);
         self.send(cx)
+    }
+
+    /// What has found no partner finds none any more, and nobody is to wait for it. The latest of
+    /// the others have done their part.
+    fn close(&mut self) -> Result<(), BoxError> {
+        discarding(|| (0..self.lanes.waiting(0)).for_each(|_| self.lanes.drop_first(0)));
+        (1..self.lanes.count()).for_each(|lane| self.lanes.drop_first(lane));
+        Ok(())
     }
 
     fn resting(&self) -> usize {
