@@ -248,3 +248,20 @@ fn after_a_drain_that_delivered_everything_every_token_says_so() {
         assert_eq!(*outcomes, [Outcome::Delivered; 5], "{operator}");
     }
 }
+
+#[test]
+fn a_drain_with_a_limit_that_is_none_loses_nothing() {
+    let source = Stream::new();
+    let list = source.partition(4).sink_to_list();
+    source.emit_many([1, 2]).wait().unwrap();
+    for bad in ["soon", "-1s", "0s"] {
+        let error = source.drain(bad).wait().unwrap_err();
+        assert!(
+            error.is_build() && error.to_string().contains("`drain`"),
+            "{error}"
+        );
+    }
+    source.emit(3).wait().unwrap();
+    source.drain("5s").wait().unwrap();
+    assert_eq!(list.to_vec(), [[1, 2, 3]]);
+}

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use thalweg::{
-    Ack, Acks, Emitter, Error, EventLoop, OnError, Outcome, Retry, Source, Stop, Stream,
-    VirtualClock,
+    Ack, Acks, Emitter, EventLoop, OnError, Outcome, Retry, Source, Stop, Stream, VirtualClock,
 };
 
 type Log<T> = Arc<Mutex<Vec<T>>>;
@@ -392,20 +391,8 @@ fn a_drop_that_panics_leaves_the_thread_as_it_was() {
 fn a_payload_whose_drop_panics_leaves_the_pipeline_usable() {
     let source = Stream::new();
     let list = source.sink_to_list();
-    struct Loud;
-    impl Drop for Loud {
-        fn drop(&mut self) {
-            assert!(std::thread::panicking(), "a drop that panics, on purpose");
-        }
-    }
-    let ack = Ack::with_payload(Loud, |_| ());
-    let thread = std::thread::scope(|scope| {
-        scope
-            .spawn(|| source.emit_with(1, ack).wait())
-            .join()
-            .is_ok()
-    });
-    let _ = thread;
+    let ack = Ack::with_payload(Bomb, |_| ());
+    source.emit_with(1, ack).wait().unwrap();
     source.emit(2).wait().unwrap();
     assert_eq!(list.to_vec(), [1, 2]);
 }
@@ -498,10 +485,8 @@ fn a_deadline_without_end_is_one() {
     let source = Stream::on(EventLoop::thread());
     source.sink_async(|_: i32| tokio::task::yield_now());
     drop(source.emit(2));
-    assert!(matches!(
-        source.drain(Duration::MAX).wait(),
-        Ok(()) | Err(Error { .. })
-    ));
+    assert!(source.drain(Duration::MAX).wait().unwrap_err().is_build());
+    source.drain("5s").wait().unwrap();
 }
 
 #[test]
@@ -661,7 +646,6 @@ fn a_drain_notices_what_another_thread_pulls() {
         let mut pull = source.pull(4);
         source.emit_many([1, 2]).wait().unwrap();
         let start = std::sync::Barrier::new(2);
-        let begun = std::time::Instant::now();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 start.wait();
@@ -674,7 +658,6 @@ fn a_drain_notices_what_another_thread_pulls() {
             start.wait();
             source.drain("1h").wait().unwrap();
         });
-        let _ = begun;
     }
 }
 
