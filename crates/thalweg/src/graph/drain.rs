@@ -30,6 +30,14 @@ impl Drain {
         Self { graph, work }
     }
 
+    /// A drain that does nothing, and says why.
+    pub(crate) fn refused(graph: &Arc<Graph>, error: Error) -> Self {
+        Self {
+            graph: graph.clone(),
+            work: Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
     /// Blocks the thread until the drain is done.
     ///
     /// # Errors
