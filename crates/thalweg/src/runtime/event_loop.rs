@@ -98,9 +98,8 @@ impl EventLoop {
 
     /// Calls `f` on the loop after `delay`.
     pub fn call_later(&self, delay: Duration, f: impl FnOnce() + Send + 'static) {
-        let at = Instant::now() + delay;
         self.0.handle.spawn(async move {
-            tokio::time::sleep_until(at).await;
+            tokio::time::sleep(delay).await;
             f();
         });
     }
@@ -141,6 +140,15 @@ impl EventLoop {
     }
 }
 
+impl EventLoop {
+    /// A time of this clock as tokio's; one too far off to be told is some decades away.
+    fn instant(&self, at: Duration) -> Instant {
+        const DECADES: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+        let origin = self.0.origin;
+        origin.checked_add(at).unwrap_or(origin + DECADES)
+    }
+}
+
 impl fmt::Debug for EventLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("EventLoop")
@@ -156,7 +164,7 @@ impl Runtime for EventLoop {
     }
 
     fn wake_at(&self, at: Duration, alarm: Alarm) {
-        let at = self.0.origin + at;
+        let at = self.instant(at);
         self.0.handle.spawn(async move {
             tokio::time::sleep_until(at).await;
             alarm();
@@ -202,5 +210,19 @@ impl From<EventLoop> for RuntimeHandle {
 impl From<&EventLoop> for RuntimeHandle {
     fn from(event_loop: &EventLoop) -> Self {
         event_loop.clone().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_never_comes_can_be_waited_for() {
+        let event_loop = EventLoop::thread();
+        event_loop.wake_at(Duration::MAX, Box::new(|| unreachable!("the end of time")));
+        event_loop.call_later(Duration::MAX, || unreachable!("the end of time"));
+        let answer = event_loop.block_on(async { 42 });
+        assert_eq!(answer.expect("the loop goes on"), 42);
     }
 }
