@@ -90,3 +90,8 @@ pub use reader::{Reader, ReaderError};
 pub use stdin::{Stdin, StdinError};
 #[cfg(feature = "textfile")]
 pub use textfile::{TextFile, TextFileError, TextFileSink};
+
+/// The examples of the project's front page, as tests.
+#[cfg(all(doctest, feature = "textfile"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

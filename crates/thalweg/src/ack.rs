@@ -125,6 +125,8 @@ impl Drop for Token {
             // hook has reported it.
             let _ = catch_unwind(AssertUnwindSafe(|| fire(outcome)));
         }
+        let payload = self.payload.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
     }
 }
 

@@ -195,7 +195,10 @@ fn list(failures: &[Failure]) -> String {
 fn undelivered(held: &[Undelivered], failures: &[Failure]) -> String {
     let mut parts: Vec<String> = held
         .iter()
-        .map(|u| format!("`{}` still holds {}", u.node, u.elements))
+        .map(|u| match u.elements {
+            0 => format!("`{}` did not stop in time", u.node),
+            n => format!("`{}` still holds {n}", u.node),
+        })
         .collect();
     if !failures.is_empty() {
         parts.push(list(failures));
@@ -209,7 +212,7 @@ fn undelivered(held: &[Undelivered], failures: &[Failure]) -> String {
 pub struct Undelivered {
     /// The node's name.
     pub node: String,
-    /// How many elements it held.
+    /// How many elements it held; 0 for a source that was asked to stop and had not.
     pub elements: usize,
 }
 

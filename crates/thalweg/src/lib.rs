@@ -1,4 +1,57 @@
-//! Pipelines over continuous streams of data.
+//! Pipelines over continuous streams of data: branching, joining, windows, flow control in time,
+//! back pressure.
+//!
+//! ```
+//! use thalweg::{OnError::Skip, Stream};
+//!
+//! let readings = Stream::new();
+//! let numbers = readings.try_map(|text: &&str| text.parse::<f64>()).on_error(Skip);
+//! let largest = numbers.scan(f64::MIN, |max, x| x.max(*max)).sink_to_list();
+//! let pairs = numbers.partition(2).sink_to_list();
+//!
+//! for text in ["1.5", "?", "3", "2"] {
+//!     readings.emit(text).wait()?;
+//! }
+//! readings.drain("5s").wait()?;
+//! assert_eq!(largest.to_vec(), [1.5, 3.0, 3.0]);
+//! assert_eq!(pairs.to_vec(), [vec![1.5, 3.0], vec![2.0]]);
+//! # Ok::<(), thalweg::Error>(())
+//! ```
+//!
+//! # What there is
+//!
+//! - A [`Stream`] is a node of a pipeline. Its methods attach [operators](ops); clones of it make
+//!   branches; [`ops::zip`], [`ops::combine_latest`], [`ops::zip_latest`] and [`ops::union`] join.
+//! - Elements come in by [`Stream::emit`], from any thread, or from a [`Source`] that runs by itself. They
+//!   end in sinks, or are pulled from a [`Pull`](ops::Pull).
+//! - [`Emit`], what `emit` returns, is done when every node downstream has taken the element: awaited or
+//!   blocked on, it is the back pressure.
+//! - A function that fails, or panics, is dealt with by the policy of its node, [`OnError`].
+//! - An [`Ack`] fires once everything derived from its element is done with.
+//! - [`Stream::drain`] ends a pipeline in good order, and says what could not be delivered.
+//! - [`Stream::graph_view`] shows a pipeline with the counters of its nodes, as DOT, Mermaid or SVG.
+//!
+//! # Three ways to run
+//!
+//! - **In the event loop you have.** Built inside tokio, a pipeline runs there: `source.emit(x).await`.
+//! - **On an event loop of its own.** `Stream::on(EventLoop::thread())`: futures and timers run on that
+//!   thread, and `source.emit(x).wait()` blocks yours.
+//! - **Without any**, where no node waits for time or a future. A pipeline that turns out to need a loop
+//!   outside of tokio gets one that all such pipelines share.
+//!
+//! And for tests there is the [`VirtualClock`], on which an hour takes no time.
+//!
+//! # What it does not do
+//!
+//! It is one process: state is not kept on disk, and a pipeline is not spread over machines. Positions of
+//! sources can be kept with an [`Ack`]; exactly-once delivery cannot. Elements are cloned where a stream
+//! branches; put large ones into an [`Arc`](std::sync::Arc).
+//!
+//! # Features
+//!
+//! | feature | default | |
+//! |---|---|---|
+//! | `tokio` | yes | [`EventLoop`]: tokio's loops. Without it, pipelines run without a loop, on the virtual clock, or on your own [`Runtime`]. |
 
 mod ack;
 pub mod callback;

@@ -21,7 +21,8 @@ pub enum OnError {
     Skip,
     /// The function is called again, a limited number of times.
     Retry(Retry),
-    /// The failure, which holds the element, goes to an error stream: dead letters.
+    /// The failure, which holds the element, goes to an error stream: dead letters. If that stream is
+    /// gone, this is the same as [`Raise`](Self::Raise).
     Route(Stream<Failure>),
 }
 

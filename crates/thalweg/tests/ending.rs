@@ -201,3 +201,67 @@ fn an_element_that_comes_back_waits_until_the_current_one_is_done() {
     numbers.emit(2).wait().unwrap();
     assert_eq!(list.to_vec(), [1, 10, 20, 2]);
 }
+
+#[test]
+fn after_a_drain_that_delivered_everything_every_token_says_so() {
+    type Build = fn(&Stream<i32>);
+    let builds: [(&str, Build); 22] = [
+        ("slice", |s| drop(s.slice(.., 1).sink(drop))),
+        ("partition", |s| drop(s.partition(3).sink(drop))),
+        ("partition_unique", |s| {
+            drop(s.partition_unique(3).sink(drop))
+        }),
+        ("sliding_window", |s| drop(s.sliding_window(3).sink(drop))),
+        ("timed_window", |s| drop(s.timed_window("1s").sink(drop))),
+        ("delay", |s| drop(s.delay("1s").sink(drop))),
+        ("shift", |s| drop(s.shift("1s").sink(drop))),
+        ("rate_limit", |s| drop(s.rate_limit("1s").sink(drop))),
+        ("throttle", |s| drop(s.throttle("1s").sink(drop))),
+        ("debounce", |s| drop(s.debounce("1s").sink(drop))),
+        ("sample", |s| drop(s.sample("1s").sink(drop))),
+        ("buffer", |s| drop(s.buffer(2).sink(drop))),
+        ("latest", |s| drop(s.latest().sink(drop))),
+        ("zip", |s| drop(s.zip(s).sink(drop))),
+        ("combine_latest", |s| drop(s.combine_latest(s).sink(drop))),
+        ("zip_latest", |s| drop(s.zip_latest(s).sink(drop))),
+        ("union", |s| drop(s.union(s).sink(drop))),
+        ("unique", |s| drop(s.unique().sink(drop))),
+        ("scan", |s| drop(s.scan(0, |sum, x| sum + x).sink(drop))),
+        ("frequencies", |s| drop(s.frequencies().sink(drop))),
+        ("map_async", |s| {
+            drop(s.map_async(2, |x| async move { x }).sink(drop))
+        }),
+        ("sink_async", |s| drop(s.sink_async(|_| async {}))),
+    ];
+    for (operator, build) in builds {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        build(&source);
+        let outcomes = Arc::new(Mutex::new(Vec::new()));
+        for x in 0..5 {
+            let outcomes = outcomes.clone();
+            let ack = Ack::new(move |outcome| outcomes.lock().unwrap().push(outcome));
+            drop(source.emit_with(x, ack));
+        }
+        clock.block_on(source.drain("1min")).unwrap();
+        let outcomes = outcomes.lock().unwrap();
+        assert_eq!(*outcomes, [Outcome::Delivered; 5], "{operator}");
+    }
+}
+
+#[test]
+fn a_drain_with_a_limit_that_is_none_loses_nothing() {
+    let source = Stream::new();
+    let list = source.partition(4).sink_to_list();
+    source.emit_many([1, 2]).wait().unwrap();
+    for bad in ["soon", "-1s", "0s"] {
+        let error = source.drain(bad).wait().unwrap_err();
+        assert!(
+            error.is_build() && error.to_string().contains("`drain`"),
+            "{error}"
+        );
+    }
+    source.emit(3).wait().unwrap();
+    source.drain("5s").wait().unwrap();
+    assert_eq!(list.to_vec(), [[1, 2, 3]]);
+}

@@ -204,7 +204,7 @@ impl Done {
         })
     }
 
-    fn abandon(&self) {
+    pub(super) fn abandon(&self) {
         let mut state = lock(&self.state);
         state.abandoned = true;
         state.waker = None;

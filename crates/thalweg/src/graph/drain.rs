@@ -30,6 +30,14 @@ impl Drain {
         Self { graph, work }
     }
 
+    /// A drain that does nothing, and says why.
+    pub(crate) fn refused(graph: &Arc<Graph>, error: Error) -> Self {
+        Self {
+            graph: graph.clone(),
+            work: Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
     /// Blocks the thread until the drain is done.
     ///
     /// # Errors
@@ -107,12 +115,13 @@ impl Graph {
         poll_fn(|cx| {
             let quiet = self.ask(|pass| {
                 let graph = pass.graph();
+                // First, so that whoever lets go of an element outside after this look sees it.
+                graph.attention.store(true, Ordering::Relaxed);
                 let mut state = graph.state.get(pass);
                 if state.moving(pass) == 0 {
                     return true;
                 }
                 state.quiet_wakers.push(cx.waker().clone());
-                graph.attention.store(true, Ordering::Relaxed);
                 false
             });
             match quiet {
@@ -128,8 +137,21 @@ impl Graph {
         let left = self.ask(|pass| {
             let graph = pass.graph();
             let nodes = graph.state.get(pass).in_order(pass);
+            let was_closed = matches!(graph.state.get(pass).phase, Phase::Closed);
             let mut held = Vec::new();
             for node in &nodes {
+                let source = graph
+                    .state
+                    .get(pass)
+                    .sources
+                    .get(&node.core().id())
+                    .cloned();
+                if source.is_some_and(|source| source.is_running()) {
+                    held.push(Undelivered {
+                        node: node.core().name(),
+                        elements: 0,
+                    });
+                }
                 let elements = node.held(pass);
                 let elements = elements.moving + elements.resting;
                 if elements > 0 {
@@ -138,8 +160,10 @@ impl Graph {
                         elements,
                     });
                 }
-                let mut closing = Pass::new(graph, Lease::default(), false);
-                node.close(&mut closing);
+                if !was_closed {
+                    let mut closing = Pass::new(graph, Lease::default(), false);
+                    node.close(&mut closing);
+                }
             }
             let mut state = graph.state.get(pass);
             state.phase = Phase::Closed;

@@ -9,7 +9,7 @@ use super::cell::Outlet;
 use super::completion::{Done, Emit};
 use super::monitor::Entry;
 use super::pass::{Lease, Pass};
-use super::{Graph, entry};
+use super::{Graph, Inside, entry};
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::{Element, Flow};
 
@@ -36,9 +36,7 @@ impl Graph {
         if self.merged.get().is_none() && self.monitor.try_enter(me) == Entry::Entered {
             entry::inside();
             // It may have been merged just before we got in.
-            if self.merged.get().is_none()
-                && !(self.refuses.load(Ordering::Relaxed) && origin == Origin::Outside)
-            {
+            if self.merged.get().is_none() && !self.refuses.load(Ordering::Relaxed) {
                 return self.emit_inside(node, x, lease, origin, me);
             }
             self.leave(me);
@@ -76,7 +74,9 @@ impl Graph {
     /// Ends an emission that left something to see to.
     #[cold]
     #[inline(never)]
-    fn emitted(&self, mut pass: Pass, flow: Flow, origin: Origin, me: usize) -> Emit {
+    fn emitted(&self, pass: Pass, flow: Flow, origin: Origin, me: usize) -> Emit {
+        let _inside = Inside { graph: self, me };
+        let mut pass = pass;
         let (failures, done) = pass.end(flow);
         self.settle_down();
         let failures = if failures.is_empty() && done.is_none() && origin == Origin::Outside {
@@ -84,10 +84,7 @@ impl Graph {
         } else {
             Ok(failures)
         };
-        let emit = self.completion(failures, done);
-        drop(pass);
-        self.leave(me);
-        emit
+        self.completion(failures, done)
     }
 
     /// The completion to return: of failures of this element (`Ok`) or of earlier ones (`Err`).
@@ -140,6 +137,7 @@ impl Graph {
                 continue;
             }
             if let Some(error) = root.refused(origin) {
+                lease.acks.fail();
                 root.leave(me);
                 return Emit::failed(error, root.weak());
             }
@@ -148,10 +146,10 @@ impl Graph {
     }
 
     fn refused(&self, origin: Origin) -> Option<Error> {
-        if origin == Origin::Source || !self.refuses.load(Ordering::Relaxed) {
+        if !self.refuses.load(Ordering::Relaxed) {
             return None;
         }
-        self.refusal(&Pass::new(self, Lease::default(), false))
+        self.refusal(origin, &Pass::new(self, Lease::default(), false))
     }
 
     /// A function inside the graph emits into it.
@@ -166,11 +164,14 @@ impl Graph {
         if let Some(error) = self.refused(origin)
             && !error.is_closed()
         {
+            lease.acks.fail();
             return Emit::failed(error, self.weak());
         }
+        entry::inside();
         let mut pass = Pass::new(self, lease, false);
         let flow = pass.catch(|pass| node.output().send(x, pass));
         let (failures, done) = pass.end(flow);
+        entry::outside();
         self.completion(Ok(failures), done)
     }
 
@@ -230,7 +231,7 @@ impl Graph {
             return None;
         }
         entry::inside();
-        let refused = root.refuses.load(Ordering::Relaxed) && origin == Origin::Outside;
+        let refused = root.refuses.load(Ordering::Relaxed);
         let mut pass = Pass::new(root, Lease::default(), false);
         if root.merged.get().is_some() || refused || !root.is_straight(&pass) {
             root.leave(me);
@@ -238,10 +239,11 @@ impl Graph {
         }
         let flow = pass.catch(|pass| {
             node.output().send_many(batch, pass);
+            batch.clear();
             Ok(())
         });
-        batch.clear();
-        Some(root.emitted(pass, flow, origin, me))
+        let emit = root.emitted(pass, flow, origin, me);
+        Some(emit)
     }
 }
 

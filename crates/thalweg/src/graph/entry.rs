@@ -20,7 +20,8 @@ thread_local! {
             flagged: Cell::new(false),
         }
     };
-    static WAITED: RefCell<Vec<Arc<Done>>> = const { RefCell::new(Vec::new()) };
+    /// With the depth at which the function that waits was called.
+    static WAITED: RefCell<Vec<(usize, Arc<Done>)>> = const { RefCell::new(Vec::new()) };
     static LATER: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -30,7 +31,7 @@ pub(super) fn token() -> usize {
     THREAD.with(|thread| std::ptr::from_ref(thread).addr())
 }
 
-/// Counts one more monitor.
+/// Counts one more emission into a monitor, entered now or before.
 #[inline(always)]
 pub(super) fn inside() {
     THREAD.with(|thread| thread.depth.set(thread.depth.get() + 1));
@@ -58,12 +59,24 @@ pub(super) fn is_flagged() -> bool {
 
 /// Makes the element now being worked on wait for `done` as well.
 pub(super) fn wait_for(done: Arc<Done>) {
-    WAITED.with_borrow_mut(|waited| waited.push(done));
-    THREAD.with(|thread| thread.flagged.set(true));
+    let depth = THREAD.with(|thread| {
+        thread.flagged.set(true);
+        thread.depth.get()
+    });
+    WAITED.with_borrow_mut(|waited| waited.push((depth, done)));
 }
 
+/// Those that functions called at this depth wait for; what is further out is not our concern.
 pub(super) fn take_waited() -> Vec<Arc<Done>> {
-    WAITED.with_borrow_mut(std::mem::take)
+    let here = THREAD.with(|thread| thread.depth.get());
+    WAITED.with_borrow_mut(|waited| {
+        let outer = waited.partition_point(|(depth, _)| *depth < here);
+        waited
+            .split_off(outer)
+            .into_iter()
+            .map(|(_, done)| done)
+            .collect()
+    })
 }
 
 /// Runs `f` once this thread is in no monitor any more: at once, if it is in none now.
@@ -80,6 +93,8 @@ pub(super) fn later(f: impl FnOnce() + 'static) {
 #[cold]
 pub(super) fn run_later() {
     THREAD.with(|thread| thread.flagged.set(false));
+    // An acknowledgement, or a handler, waited: there is no element that could wait in its place.
+    take_waited().iter().for_each(|done| done.abandon());
     for f in LATER.with_borrow_mut(std::mem::take) {
         f();
     }

@@ -97,8 +97,8 @@ impl Graph {
                 Posted::Closed(back) => mail = back,
                 Posted::Entered(mail) => {
                     entry::inside();
+                    let _inside = Inside { graph: root, me };
                     root.open(mail);
-                    root.leave(me);
                     return;
                 }
             }
@@ -113,8 +113,11 @@ impl Graph {
             return self.post(mail);
         }
         let root = self.enter();
+        let _inside = Inside {
+            graph: root,
+            me: entry::token(),
+        };
         root.open(mail);
-        root.leave(entry::token());
     }
 
     /// Waits for the monitor and enters it. Must not be called from inside one.
@@ -224,7 +227,9 @@ impl Graph {
     }
 
     pub(crate) fn set_handler(&self, handler: Handler, pass: &Pass) {
-        self.state.get(pass).handler = Some(handler);
+        let earlier = self.state.get(pass).handler.replace(handler);
+        // What it holds may do anything when dropped.
+        drop(earlier);
         let kept = std::mem::take(&mut self.state.get(pass).unhandled);
         for failure in kept {
             self.unhandled(failure, pass);
@@ -336,11 +341,23 @@ impl Graph {
     pub(crate) fn unhandled(&self, failure: Failure, pass: &Pass) {
         let handler = self.state.get(pass).handler.clone();
         match handler {
-            Some(handler) => {
-                // A handler that panics is on its own: its panic has been printed.
-                let call = AssertUnwindSafe(|| (lock(&handler))(failure));
-                let _ = std::panic::catch_unwind(call);
-            }
+            Some(handler) => match handler.try_lock() {
+                // It is running, further up the stack.
+                Err(std::sync::TryLockError::WouldBlock) => {
+                    if let Some(graph) = self.me.upgrade() {
+                        graph.post_unhandled(failure);
+                    }
+                }
+                locked => {
+                    let mut handler = locked.unwrap_or_else(|error| match error {
+                        std::sync::TryLockError::Poisoned(poisoned) => poisoned.into_inner(),
+                        std::sync::TryLockError::WouldBlock => unreachable!("see above"),
+                    });
+                    // A handler that panics is on its own: its panic has been printed.
+                    let call = AssertUnwindSafe(|| handler(failure));
+                    let _ = std::panic::catch_unwind(call);
+                }
+            },
             None => {
                 self.state.get(pass).keep_unhandled(failure);
                 self.attention.store(true, Ordering::Relaxed);
@@ -361,10 +378,11 @@ impl Graph {
         self.refuses.store(true, Ordering::Relaxed);
     }
 
-    /// Why elements are refused.
-    fn refusal(&self, pass: &Pass) -> Option<Error> {
+    /// Why elements are refused. What a source has begun with goes in while it is being stopped.
+    fn refusal(&self, origin: Origin, pass: &Pass) -> Option<Error> {
         match &self.state.get(pass).phase {
             Phase::Open => None,
+            Phase::Draining if origin == Origin::Source => None,
             Phase::Draining | Phase::Closed => Some(Error::closed()),
             Phase::Mistaken(error) => Some(Error::new(Kind::Mistaken(error.clone()))),
         }
@@ -372,11 +390,19 @@ impl Graph {
 
     /// The mistake made in building, if any.
     pub(crate) fn check(self: &Arc<Self>) -> Result<(), Error> {
+        match self.check_open() {
+            Err(error) if error.is_build() || error.is_different_runtimes() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether elements can come: no mistake was made, and it has not been drained.
+    pub(crate) fn check_open(self: &Arc<Self>) -> Result<(), Error> {
         if !self.root().refuses.load(Ordering::Relaxed) {
             return Ok(());
         }
-        match self.ask(|pass| pass.graph().refusal(pass)) {
-            Some(Some(error)) if error.is_build() || error.is_different_runtimes() => Err(error),
+        match self.ask(|pass| pass.graph().refusal(Origin::Outside, pass)) {
+            Some(Some(error)) => Err(error),
             _ => Ok(()),
         }
     }
@@ -403,9 +429,21 @@ impl Graph {
                 }
             }
         }
+        let _inside = Inside { graph: root, me };
         let result = f(&mut Pass::new(root, Lease::default(), true));
         root.settle_down();
-        root.leave(me);
         Some(result)
+    }
+}
+
+/// Being inside a graph's monitor: leaves it when dropped, also by a panic that nobody expected.
+struct Inside<'a> {
+    graph: &'a Graph,
+    me: usize,
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.graph.leave(self.me);
     }
 }

@@ -106,6 +106,10 @@ impl<T: Element> Output<T> {
         gone
     }
 
+    pub(crate) fn leads_nowhere(&self, pass: &Pass) -> bool {
+        self.edges.get(pass).is_empty()
+    }
+
     pub(crate) fn backlog_len(&self, pass: &Pass) -> usize {
         self.backlog.get(pass).len()
     }

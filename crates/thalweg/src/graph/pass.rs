@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::cell::GraphRef;
 use super::completion::{Done, Ticket};
+use super::node::AnyNode;
 use super::{Graph, entry};
 use crate::ack::Acks;
 use crate::failure::{Failure, panic_error};
@@ -175,6 +176,7 @@ impl Pass {
 
     /// Runs `f` for an element that was held; what fails is reported to whoever waits for it.
     pub(crate) fn settle(&mut self, lease: Lease, f: impl FnOnce(&mut Pass) -> Flow) {
+        self.adopt_waited();
         let outer = std::mem::replace(&mut self.lease, lease);
         let flow = self.catch(f);
         self.adopt_waited();
@@ -222,9 +224,10 @@ impl Pass {
     pub(crate) fn deliver(
         &mut self,
         acks: Acks,
-        node: std::sync::Weak<dyn super::node::AnyNode>,
+        node: impl FnOnce() -> Weak<dyn AnyNode>,
         f: impl FnOnce(&mut Pass) -> Flow,
     ) -> Delivery {
+        self.adopt_waited();
         let outer = std::mem::replace(&mut self.lease, Lease::accepted(acks));
         let flow = self.catch(f);
         self.adopt_waited();
@@ -236,7 +239,7 @@ impl Pass {
             self.graph().unhandled(failure, self);
         }
         match lease.done {
-            Some(ticket) => ticket.tell(node),
+            Some(ticket) => ticket.tell(node()),
             None => Delivery::Taken,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -108,9 +109,11 @@ impl Graph {
         gone.push(Box::new(old.nodes));
         gone.push(Box::new(old.agenda));
         gone.push(Box::new(old.handler));
-        let (abandoned, sources) = (old.abandoned, old.sources);
-        discarding(|| drop(gone));
-        drop(sources);
+        gone.push(Box::new(old.sources));
+        let abandoned = old.abandoned;
+        // Nobody is left to be told of a panic, but whoever happens to be inside, and has nothing
+        // to do with it. The panic hook has reported it.
+        let _ = catch_unwind(AssertUnwindSafe(|| discarding(|| drop(gone))));
         // Whoever is inside holds the graph as well: this is not the last reference.
         drop(abandoned);
     }
@@ -333,9 +336,9 @@ impl State {
                 down.core().upstreams.get(pass).retain(|up| *up != id);
             }
         }
-        self.sources.remove(&id);
         self.is_straight = None;
         let mut gone = node.cut(None, pass);
+        gone.push(Box::new(self.sources.remove(&id)));
         gone.push(Box::new(node));
         gone
     }

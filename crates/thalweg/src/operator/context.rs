@@ -48,7 +48,7 @@ impl<Op: Operator> Context<'_, Op> {
     pub fn deliver(&mut self, acks: Acks, x: Op::Out) -> Delivery {
         let node = self.node;
         self.pass
-            .deliver(acks, node.weak(), |pass| node.output().send(x, pass))
+            .deliver(acks, || node.weak(), |pass| node.output().send(x, pass))
     }
 
     /// What the current element carries, for keeping the element while its emitter waits. Only for
@@ -170,9 +170,11 @@ impl<Op: Operator> Context<'_, Op> {
         cause: BoxError,
     ) -> Delivery {
         let node = self.node;
-        self.pass.deliver(acks, node.weak(), |pass| {
-            node.give_up(element, ordinal, cause, pass)
-        })
+        self.pass.deliver(
+            acks,
+            || node.weak(),
+            |pass| node.give_up(element, ordinal, cause, pass),
+        )
     }
 
     /// Whether a drain is under way: nothing more will come but what is still inside.

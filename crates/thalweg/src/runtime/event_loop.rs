@@ -1,10 +1,12 @@
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 
+use super::crew::Crew;
 use super::{Alarm, Runtime, RuntimeHandle, Task};
 
 /// A tokio event loop: the caller's own, or one on a thread of its own.
@@ -22,13 +24,14 @@ use super::{Alarm, Runtime, RuntimeHandle, Task};
 /// assert_eq!(list.to_vec(), [0, 1, 2]);
 /// # Ok::<(), thalweg::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EventLoop(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     handle: Handle,
     origin: Instant,
+    /// Where futures run if there is only one thread to run them.
+    crew: Option<Crew>,
     /// Ends the loop's thread when the last user of the loop is gone.
     _stop: Option<tokio::sync::oneshot::Sender<()>>,
 }
@@ -48,7 +51,9 @@ impl EventLoop {
         // One origin for all, so that two handles to one loop agree on the time.
         static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
         let origin = Instant::from_std(*ORIGIN.get_or_init(std::time::Instant::now));
+        let is_single = handle.runtime_flavor() == RuntimeFlavor::CurrentThread;
         Self(Arc::new(Inner {
+            crew: is_single.then(Crew::default),
             handle,
             origin,
             _stop: stop,
@@ -93,9 +98,8 @@ impl EventLoop {
 
     /// Calls `f` on the loop after `delay`.
     pub fn call_later(&self, delay: Duration, f: impl FnOnce() + Send + 'static) {
-        let at = Instant::now() + delay;
         self.0.handle.spawn(async move {
-            tokio::time::sleep_until(at).await;
+            tokio::time::sleep(delay).await;
             f();
         });
     }
@@ -136,6 +140,23 @@ impl EventLoop {
     }
 }
 
+impl EventLoop {
+    /// A time of this clock as tokio's; one too far off to be told is some decades away.
+    fn instant(&self, at: Duration) -> Instant {
+        const DECADES: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+        let origin = self.0.origin;
+        origin.checked_add(at).unwrap_or(origin + DECADES)
+    }
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EventLoop")
+            .field(&self.0.handle.id())
+            .finish()
+    }
+}
+
 impl Runtime for EventLoop {
     fn now(&self) -> Duration {
         let _context = self.0.handle.enter();
@@ -143,7 +164,7 @@ impl Runtime for EventLoop {
     }
 
     fn wake_at(&self, at: Duration, alarm: Alarm) {
-        let at = self.0.origin + at;
+        let at = self.instant(at);
         self.0.handle.spawn(async move {
             tokio::time::sleep_until(at).await;
             alarm();
@@ -151,7 +172,16 @@ impl Runtime for EventLoop {
     }
 
     fn spawn(&self, task: Task) {
-        self.0.handle.spawn(task);
+        match &self.0.crew {
+            Some(crew) => {
+                if let Some(shared) = crew.join(task) {
+                    self.0.handle.spawn(shared);
+                }
+            }
+            None => {
+                self.0.handle.spawn(task);
+            }
+        }
     }
 
     fn enter(&self, f: &mut dyn FnMut()) {
@@ -180,5 +210,19 @@ impl From<EventLoop> for RuntimeHandle {
 impl From<&EventLoop> for RuntimeHandle {
     fn from(event_loop: &EventLoop) -> Self {
         event_loop.clone().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_never_comes_can_be_waited_for() {
+        let event_loop = EventLoop::thread();
+        event_loop.wake_at(Duration::MAX, Box::new(|| unreachable!("the end of time")));
+        event_loop.call_later(Duration::MAX, || unreachable!("the end of time"));
+        let answer = event_loop.block_on(async { 42 });
+        assert_eq!(answer.expect("the loop goes on"), 42);
     }
 }

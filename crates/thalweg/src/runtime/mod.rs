@@ -1,6 +1,8 @@
 //! Where time and futures come from.
 
 #[cfg(feature = "tokio")]
+mod crew;
+#[cfg(feature = "tokio")]
 mod event_loop;
 mod sleep;
 mod virtual_clock;

@@ -203,6 +203,15 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
     }
 }
 
+impl<T: Element, I: Iterator<Item = T>> Drop for EmitMany<T, I> {
+    /// Nobody hears of what has failed so far: it is unhandled.
+    fn drop(&mut self) {
+        for error in std::mem::take(&mut self.errors) {
+            self.stream.report_unhandled(&error);
+        }
+    }
+}
+
 impl<T: Element, I: Iterator<Item = T>> Future for EmitMany<T, I> {
     type Output = Result<(), Error>;
 

@@ -27,7 +27,10 @@ impl<T: Element> Stream<T> {
         match target(&policy).cloned() {
             Some(to) => {
                 let join = (self.graph().clone(), to.graph().clone());
+                // A handle, because this may be put off, and the node has to be there until then.
+                let handle = self.clone();
                 Graph::join(&join.0, &join.1, move |pass| {
+                    let _handle = handle;
                     node.set_policy(&policy, pass);
                     let to: Arc<dyn AnyNode> = to.node().clone();
                     if let Ok(receiver) =

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::Stream;
-use crate::graph::{AnyNode, Full, Graph, Inlet, Node};
+use crate::graph::{Full, Graph, Inlet, Node};
 use crate::operator::{Element, Operator};
 
 /// A node with several inlets in the making: how `zip` and `combine_latest` are made, and joins of
@@ -71,12 +71,11 @@ impl<Op: Operator> Join<Op> {
         from: &Stream<T>,
         wrap: impl Fn(T) -> Op::In + Send + Sync + 'static,
     ) -> Self {
-        let to: Arc<dyn AnyNode> = self.node.clone();
         let inlet = Arc::new(Inlet {
             node: self.node.clone(),
             wrap,
         });
-        from.link(to, self.stream.graph(), inlet);
+        from.link(&self.stream, inlet);
         self
     }
 

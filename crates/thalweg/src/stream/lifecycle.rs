@@ -9,9 +9,9 @@ impl<T: Element> Stream<T> {
     /// Has the sources above this node run.
     ///
     /// # Errors
-    /// The pipeline was built with a wrong argument.
+    /// The pipeline was built with a wrong argument, or has been drained.
     pub fn start(&self) -> Result<(), Error> {
-        self.check()?;
+        self.graph().check_open()?;
         let id = self.id();
         self.graph()
             .act(Box::new(move |pass| pass.graph().start_above(id, pass)));
@@ -58,11 +58,11 @@ impl<T: Element> Stream<T> {
     }
 
     fn end(&self, limit: impl IntoInterval, name: &'static str, run_first: bool) -> Drain {
-        let limit = limit.into_interval().unwrap_or_else(|error| {
-            self.mistake(BuildError::new(name, error));
-            std::time::Duration::ZERO
-        });
-        Drain::new(self.graph(), limit, run_first)
+        match limit.into_interval() {
+            Ok(limit) => Drain::new(self.graph(), limit, run_first),
+            // The pipeline is as good as it was: it is still to be drained.
+            Err(error) => Drain::refused(self.graph(), BuildError::new(name, error).into()),
+        }
     }
 
     /// How many elements this node has received, sent, failed on and holds, and how long elements

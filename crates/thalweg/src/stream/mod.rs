@@ -172,9 +172,9 @@ impl<T: Element> Stream<T> {
     /// Adds an edge to a node made by [`forward`](Self::forward).
     pub(crate) fn join_forward(&self, to: &Self) {
         let node: Arc<dyn AnyNode> = to.node().clone();
-        let (inlet, _) = node.clone().inlet();
+        let (inlet, _) = node.inlet();
         if let Ok(receiver) = inlet.downcast::<Arc<dyn Receive<T>>>() {
-            self.link(node, to.graph(), *receiver);
+            self.link(to, *receiver);
         }
     }
 

@@ -28,7 +28,7 @@ impl<T: Element> Stream<T> {
     pub fn connect<U: Element>(&self, downstream: &Stream<U>) -> Result<(), Error> {
         Graph::check_join(self.graph(), downstream.graph())?;
         let to: Arc<dyn AnyNode> = downstream.node().clone();
-        let (inlet, takes) = to.clone().inlet();
+        let (inlet, takes) = to.inlet();
         let receiver = inlet.downcast::<Arc<dyn Receive<T>>>().map_err(|_| {
             Error::new(Kind::ElementType {
                 upstream: self.name(),
@@ -37,21 +37,18 @@ impl<T: Element> Stream<T> {
                 sends: std::any::type_name::<T>(),
             })
         })?;
-        self.link(to, downstream.graph(), *receiver);
+        self.link(downstream, *receiver);
         Ok(())
     }
 
     /// Adds an edge from this node, joining the graphs if need be.
-    pub(crate) fn link(
-        &self,
-        to: Arc<dyn AnyNode>,
-        graph: &Arc<Graph>,
-        receiver: Arc<dyn Receive<T>>,
-    ) {
-        let from = self.node().clone();
-        Graph::join(self.graph(), graph, move |pass| {
+    pub(crate) fn link<U: Element>(&self, to: &Stream<U>, receiver: Arc<dyn Receive<T>>) {
+        // Handles, because this may be put off, and the nodes have to be there until then.
+        let (from, to) = (self.clone(), to.clone());
+        Graph::join(self.graph(), &to.graph().clone(), move |pass| {
+            let node: Arc<dyn AnyNode> = to.node().clone();
             pass.graph()
-                .connect(from.output(), from.core().id(), &to, receiver, pass);
+                .connect(from.node().output(), from.id(), &node, receiver, pass);
         });
     }
 

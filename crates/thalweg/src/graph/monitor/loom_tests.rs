@@ -158,3 +158,162 @@ fn loom_mail_reaches_a_thread_that_loses_its_bias() {
         assert_eq!(shared.total(), 15);
     });
 }
+
+#[test]
+fn loom_the_bias_goes_to_two_threads_at_once() {
+    model(|| {
+        let shared = Shared::new();
+        shared.enter_add(4, 1);
+        let others: Vec<_> = [8, 12]
+            .map(|me| {
+                let shared = shared.clone();
+                thread::spawn(move || match me {
+                    8 => shared.enter_add(me, 2),
+                    _ => shared.post_add(me, 4),
+                })
+            })
+            .into_iter()
+            .collect();
+        shared.enter_add(4, 8);
+        others.into_iter().for_each(|t| t.join().unwrap());
+        assert_eq!(shared.total(), 15);
+    });
+}
+
+#[test]
+fn loom_a_thread_is_given_the_bias_while_another_looks_in() {
+    model(|| {
+        let shared = Shared::new();
+        let other = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                if shared.monitor.try_enter_once(8) == Entry::Entered {
+                    shared.add(1);
+                    shared.leave(8);
+                } else {
+                    shared.post_add(8, 1);
+                }
+            })
+        };
+        shared.enter_add(4, 2);
+        shared.enter_add(4, 4);
+        other.join().unwrap();
+        assert_eq!(shared.total(), 7);
+    });
+}
+
+#[test]
+fn loom_mail_to_oneself_outlives_the_bias() {
+    model(|| {
+        let shared = Shared::new();
+        shared.enter_add(4, 1);
+        let other = {
+            let shared = shared.clone();
+            thread::spawn(move || shared.enter_add(8, 2))
+        };
+        if shared.monitor.try_enter(4) != Entry::Entered {
+            shared.monitor.enter_waiting(4);
+        }
+        assert_eq!(shared.monitor.post(4, 4), Posted::Left);
+        shared.leave(4);
+        other.join().unwrap();
+        assert_eq!(shared.total(), 7);
+    });
+}
+
+/// Two monitors, one of which is closed in favour of the other, as graphs are that become one.
+struct Merging {
+    old: Monitor<usize>,
+    heir: Arc<Shared>,
+    merged: loom::sync::atomic::AtomicBool,
+}
+
+impl Merging {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            old: Monitor::new(),
+            heir: Shared::new(),
+            merged: loom::sync::atomic::AtomicBool::new(false),
+        })
+    }
+
+    fn leave_old(&self, me: usize) {
+        while let Some(mail) = self.old.leave(me) {
+            mail.into_iter().for_each(|n| self.heir.post_add(me, n));
+        }
+    }
+
+    fn post_add(&self, me: usize, n: usize) {
+        match self.old.post(me, n) {
+            Posted::Left => {}
+            Posted::Entered(n) => {
+                self.heir.post_add(me, n);
+                self.leave_old(me);
+            }
+            Posted::Closed(n) => self.heir.post_add(me, n),
+        }
+    }
+
+    fn enter_add(&self, me: usize, n: usize) {
+        if self.old.try_enter(me) != Entry::Entered {
+            self.old.enter_waiting(me);
+        }
+        if self.merged.load(Ordering::Acquire) {
+            self.leave_old(me);
+            self.heir.enter_add(me, n);
+        } else {
+            self.heir.post_add(me, n);
+            self.leave_old(me);
+        }
+    }
+
+    fn merge(&self, me: usize) {
+        for monitor in [&self.old, &self.heir.monitor] {
+            if monitor.try_enter_once(me) != Entry::Entered {
+                monitor.enter_waiting(me);
+            }
+        }
+        self.old.close(me, &self.heir.monitor, || {
+            self.merged.store(true, Ordering::Release);
+        });
+        self.heir.leave(me);
+        self.leave_old(me);
+    }
+}
+
+#[test]
+fn loom_nothing_is_lost_while_two_monitors_become_one() {
+    model(|| {
+        let merging = Merging::new();
+        // The old monitor is this thread's, the heir nobody's.
+        merging.enter_add(4, 1);
+        let other = {
+            let merging = merging.clone();
+            thread::spawn(move || merging.merge(8))
+        };
+        merging.post_add(4, 2);
+        merging.enter_add(4, 4);
+        other.join().unwrap();
+        assert_eq!(merging.heir.total(), 7);
+    });
+}
+
+#[test]
+fn loom_three_threads_while_two_monitors_become_one() {
+    model(|| {
+        let merging = Merging::new();
+        let others: Vec<_> = [8, 12]
+            .map(|me| {
+                let merging = merging.clone();
+                thread::spawn(move || match me {
+                    8 => merging.merge(me),
+                    _ => merging.enter_add(me, 1),
+                })
+            })
+            .into_iter()
+            .collect();
+        merging.post_add(4, 2);
+        others.into_iter().for_each(|t| t.join().unwrap());
+        assert_eq!(merging.heir.total(), 3);
+    });
+}

@@ -76,7 +76,15 @@ impl<T: Transform> Body for Plain<T> {
         while rest.len() > 0 {
             let before = rest.len();
             let part = catch_unwind(AssertUnwindSafe(|| {
-                node.run(pass, |body, _| body.0.apply_many(&mut rest, &mut made))
+                node.run(pass, |body, _| {
+                    body.0.apply_many(&mut rest, &mut made)?;
+                    // One that has taken none would be asked for ever.
+                    match rest.len() {
+                        left if left == before => rest.next().map_or(Ok(None), |x| body.0.apply(x)),
+                        _ => Ok(None),
+                    }
+                    .map(|y| made.extend(y))
+                })
             }));
             node.cell.count((before - rest.len()) as u64, pass);
             let flow = match part {
@@ -115,7 +123,7 @@ impl<T: Transform> Body for Plain<T> {
     }
 
     fn close(node: &Node<Self>, pass: &mut Pass) -> Flow {
-        let closed = node.run(pass, |body, _| body.0.close());
+        let closed = node.run(pass, |body, _| caught_closing(|| body.0.close()));
         node.closed(closed, pass)
     }
 
@@ -224,7 +232,7 @@ impl<O: Operator> Body for Full<O> {
     }
 
     fn close(node: &Node<Self>, pass: &mut Pass) -> Flow {
-        let closed = node.run(pass, |body, _| body.0.close());
+        let closed = node.run(pass, |body, _| caught_closing(|| body.0.close()));
         node.closed(closed, pass)
     }
 
@@ -241,7 +249,10 @@ impl<O: Operator> Body for Full<O> {
 impl<B: Body> Node<B> {
     fn closed(&self, closed: Option<Result<(), BoxError>>, pass: &mut Pass) -> Flow {
         match closed {
-            Some(Err(cause)) => pass.raise(self.core.failure(0, None, cause)),
+            Some(Err(cause)) => {
+                self.core.count_failed();
+                pass.raise(self.core.failure(0, None, cause))
+            }
             _ => Ok(()),
         }
     }
@@ -249,18 +260,20 @@ impl<B: Body> Node<B> {
     /// Does what the policy says about an element this node's function failed on.
     #[cold]
     pub(crate) fn fail(&self, element: Option<B::In>, cause: BoxError, pass: &mut Pass) -> Flow {
-        let attempts = self.desk.get(pass).attempts + 1;
+        let attempts = self.attempts(pass).saturating_add(1);
         match (element, self.retry_after(attempts, pass)) {
             (Some(element), Some(pause)) => {
                 self.retry_later(element, attempts, pause, pass);
                 Ok(())
             }
-            (element, _) => {
-                self.dropped.add(1);
-                self.give_up(element, self.ordinal(pass), cause, pass)
-            }
+            (element, _) => self.give_up(element, self.ordinal(pass), cause, pass),
         }
     }
+}
+
+/// A panic in `close` is about no element.
+fn caught_closing(close: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
+    catch_unwind(AssertUnwindSafe(close)).unwrap_or_else(|payload| Err(panic_error(&*payload)))
 }
 
 /// An element as a failure carries it.

@@ -17,8 +17,8 @@ pub(super) struct Desk<T> {
     pub(super) errors: Option<Arc<Output<Failure>>>,
     pub(super) backlog: VecDeque<(T, Lease)>,
     retrying: Option<Retrying<T>>,
-    /// How often the element now being tried again has been tried.
-    pub(super) attempts: u32,
+    /// Which element was last tried again, and how often it had been tried before.
+    attempts: (u64, u32),
     /// Futures that have not come back.
     pub(super) spawned: usize,
 }
@@ -36,7 +36,8 @@ enum Policy {
     #[default]
     Raise,
     Skip,
-    Retry(Retry),
+    /// And what comes then.
+    Retry(Retry, Box<Policy>),
     Route,
 }
 
@@ -45,7 +46,14 @@ impl From<&OnError> for Policy {
         match policy {
             OnError::Raise => Self::Raise,
             OnError::Skip => Self::Skip,
-            OnError::Retry(retry) => Self::Retry(retry.clone()),
+            OnError::Retry(retry) => {
+                let then = Box::new(Self::from(&*retry.then));
+                let retry = Retry {
+                    then: Box::default(),
+                    ..retry.clone()
+                };
+                Self::Retry(retry, then)
+            }
             OnError::Route(_) => Self::Route,
         }
     }
@@ -58,7 +66,7 @@ impl<T> Default for Desk<T> {
             errors: None,
             backlog: VecDeque::new(),
             retrying: None,
-            attempts: 0,
+            attempts: (0, 0),
             spawned: 0,
         }
     }
@@ -69,14 +77,14 @@ impl<T> Desk<T> {
         self.policy = policy.into();
     }
 
-    /// How many elements wait here.
-    pub(super) fn waiting(&self) -> usize {
-        self.backlog.len() + usize::from(self.is_retrying())
-    }
-
     /// Whether an element waits for its next attempt.
     pub(super) fn is_retrying(&self) -> bool {
         self.retrying.is_some()
+    }
+
+    /// How many elements wait here.
+    pub(super) fn waiting(&self) -> usize {
+        self.backlog.len() + usize::from(self.is_retrying())
     }
 }
 
@@ -86,7 +94,7 @@ impl<B: Body> Node<B> {
     #[cold]
     pub(crate) fn retry_after(&self, attempts: u32, pass: &Pass) -> Option<Duration> {
         match &self.desk.get(pass).policy {
-            Policy::Retry(retry) => retry.pause(attempts),
+            Policy::Retry(retry, _) => retry.pause(attempts),
             _ => None,
         }
     }
@@ -104,18 +112,20 @@ impl<B: Body> Node<B> {
         let (policy, errors) = {
             let desk = self.desk.get(pass);
             let policy = match &desk.policy {
-                Policy::Retry(retry) => Policy::from(&*retry.then),
+                Policy::Retry(_, then) => Policy::clone(then),
                 policy => policy.clone(),
             };
             (policy, desk.errors.clone())
         };
-        self.core.count_failed();
+        self.count_failed();
         if let Policy::Skip = policy {
             return Ok(());
         }
         let failure = self.core.failure(ordinal, boxed(element), cause);
         match (policy, errors) {
-            (Policy::Route, Some(errors)) => errors.send(failure, pass),
+            (Policy::Route, Some(errors)) if !errors.leads_nowhere(pass) => {
+                errors.send(failure, pass)
+            }
             _ => pass.raise(failure),
         }
     }
@@ -163,9 +173,26 @@ impl<B: Body> Node<B> {
         };
         if let Some(due) = due {
             self.cell.open_gate(gate::RETRYING, pass);
-            self.desk.get(pass).attempts = due.attempts;
+            // Those behind it have waited uncounted.
+            self.desk.get(pass).attempts = (self.ordinal(pass), due.attempts);
             pass.settle(due.lease, |pass| self.process(due.element, pass));
-            self.desk.get(pass).attempts = 0;
+        }
+    }
+
+    /// How often the current element has been tried before. While it goes on its way, others may
+    /// come here.
+    pub(super) fn attempts(&self, pass: &Pass) -> u32 {
+        match self.desk.get(pass).attempts {
+            (ordinal, attempts) if ordinal == self.ordinal(pass) => attempts,
+            _ => 0,
+        }
+    }
+
+    /// Counts an element that this node's function has failed on for good.
+    pub(super) fn count_failed(&self) {
+        self.core.count_failed();
+        if B::BATCHES {
+            self.dropped.add(1);
         }
     }
 }

@@ -12,14 +12,35 @@ pin_project! {
     ///
     /// An async block would say the same, but take up twice as much room: it keeps what it captures
     /// apart from what it awaits. There may be a million of these.
-    pub(super) struct Errand<F, D> {
+    pub(super) struct Errand<F, D>
+    where
+        F: Future,
+        D: FnOnce(Result<F::Output, BoxError>),
+    {
         #[pin]
         future: F,
         done: Option<D>,
     }
+
+    impl<F, D> PinnedDrop for Errand<F, D>
+    where
+        F: Future,
+        D: FnOnce(Result<F::Output, BoxError>),
+    {
+        /// An event loop that ends takes its tasks with it; somebody waits for what this one was to do.
+        fn drop(this: Pin<&mut Self>) {
+            if let Some(done) = this.project().done.take() {
+                done(Err("the event loop has ended".into()));
+            }
+        }
+    }
 }
 
-impl<F, D> Errand<F, D> {
+impl<F, D> Errand<F, D>
+where
+    F: Future,
+    D: FnOnce(Result<F::Output, BoxError>),
+{
     pub(super) fn new(future: F, done: D) -> Self {
         Self {
             future,

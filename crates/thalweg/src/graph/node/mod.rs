@@ -154,11 +154,14 @@ impl<B: Body> Node<B> {
 
     /// A panic of this node's own function is a failure its policy is asked about.
     fn process_guarded(&self, x: B::In, pass: &mut Pass) -> Flow {
-        let kept = x.clone();
-        let flow = pass.catch(|pass| B::accept(self, x, pass));
+        let mut kept = None;
+        let flow = pass.catch(|pass| {
+            kept = Some(x.clone());
+            B::accept(self, x, pass)
+        });
         match pass.take_failure() {
             Some(failure) => match failure.panic() {
-                Some(panic) if failure.node_id() == self.id() => self.fail(Some(kept), panic, pass),
+                Some(panic) if failure.node_id() == self.id() => self.fail(kept, panic, pass),
                 _ => pass.raise(failure),
             },
             None => flow,
@@ -277,15 +280,15 @@ impl<B: Body> AnyNode for Node<B> {
 
     fn count_panic(&self, pass: &Pass) {
         if self.cell.gate(pass) & gate::GUARDED == 0 {
-            self.core.count_failed();
-            self.dropped.add(1);
+            self.count_failed();
         }
     }
 
     fn sent(&self, pass: &Pass) -> u64 {
         let passed_on = if B::BATCHES {
-            let pending = self.desk.get(pass).is_retrying();
-            self.cell.counted(pass) - self.dropped.get() - u64::from(pending)
+            let retrying = u64::from(self.desk.get(pass).is_retrying());
+            let kept = self.dropped.get() + retrying;
+            self.cell.counted(pass).saturating_sub(kept)
         } else {
             0
         };
@@ -355,6 +358,10 @@ impl<B: Body> AnyNode for Node<B> {
         self.retry(pass);
         self.work_off(pass);
         self.output.work_off(pass);
+        let errors = self.desk.get(pass).errors.clone();
+        if let Some(errors) = errors {
+            errors.work_off(pass);
+        }
         pass.settle(super::Lease::default(), |pass| B::wake(self, pass));
         self.note_held(pass);
     }
@@ -374,7 +381,8 @@ impl<B: Body> AnyNode for Node<B> {
 
     fn held(&self, pass: &Pass) -> Held {
         let desk = self.desk.get(pass);
-        let waiting = desk.waiting();
+        let errors = desk.errors.as_ref().map(|out| out.backlog_len(pass));
+        let waiting = desk.waiting() + errors.unwrap_or_default();
         drop(desk);
         let mut held = B::held(self, pass);
         // What a spawned future works on is counted by the operator where it keeps it, too.

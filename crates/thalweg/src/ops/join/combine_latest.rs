@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::{Inputs, Lanes};
-use crate::failure::BuildError;
+use crate::failure::{BoxError, BuildError};
 use crate::{Context, Element, Flow, Lease, Never, Operator, Stream};
 
 /// Sends the latest element of each inlet whenever one comes; see [`combine_latest`].
@@ -53,11 +53,9 @@ impl<L: Lanes> Operator for CombineLatest<L> {
         }
     }
 
-    /// Nothing will come to replace the latest, nor to be sent with them.
-    fn flush(&mut self, _: &mut Context<'_, Self>) -> Flow {
-        for lane in 0..self.lanes.count() {
-            self.lanes.let_go(lane);
-        }
+    /// The latest of each have done their part.
+    fn close(&mut self) -> Result<(), BoxError> {
+        (0..self.lanes.count()).for_each(|lane| self.lanes.drop_first(lane));
         Ok(())
     }
 }

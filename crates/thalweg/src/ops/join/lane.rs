@@ -46,12 +46,6 @@ impl<T: Element> Lane<T> {
         }
     }
 
-    fn let_go(&mut self) {
-        for (_, lease) in &mut self.waiting {
-            *lease = Lease::default();
-        }
-    }
-
     fn first(&self, acks: &mut Vec<Acks>) -> Option<T> {
         match self.waiting.front() {
             Some((x, lease)) => {
@@ -95,8 +89,6 @@ pub trait Lanes: Send + 'static {
     fn drop_first(&mut self, lane: usize);
     /// Lets the emitter of the element at a place in an inlet go on.
     fn accept(&mut self, lane: usize, place: usize);
-    /// Lets go of what the elements of an inlet carry: nobody waits for them any more.
-    fn let_go(&mut self, lane: usize);
 
     /// How many elements wait at all inlets.
     fn total(&self) -> usize {
@@ -179,10 +171,6 @@ macro_rules! lanes {
             fn accept(&mut self, lane: usize, place: usize) {
                 on_lane!(self, lane, [$($i)+], |it| accept(it, place), ());
             }
-
-            fn let_go(&mut self, lane: usize) {
-                on_lane!(self, lane, [$($i)+], |it| it.let_go(), ());
-            }
         }
     };
 }
@@ -247,9 +235,5 @@ impl<T: Element> Lanes for Vec<Lane<T>> {
 
     fn accept(&mut self, lane: usize, place: usize) {
         accept(&mut self[lane], place);
-    }
-
-    fn let_go(&mut self, lane: usize) {
-        self[lane].let_go();
     }
 }

@@ -1,5 +1,6 @@
 use super::{Inputs, Lanes};
-use crate::failure::BuildError;
+use crate::ack::discarding;
+use crate::failure::{BoxError, BuildError};
 use crate::{Context, Element, Flow, Lease, Never, Operator, Stream};
 
 /// How many elements wait at each inlet before their emitters do, as in streamz.
@@ -49,6 +50,16 @@ impl<L: Lanes> Operator for Zip<L> {
             self.lanes.accept(lane, self.bound - 1);
         }
         cx.emit_with(acks, row)
+    }
+
+    /// What has found no partner finds none any more, and nobody is to wait for it.
+    fn close(&mut self) -> Result<(), BoxError> {
+        discarding(|| {
+            for lane in 0..self.lanes.count() {
+                (0..self.lanes.waiting(lane)).for_each(|_| self.lanes.drop_first(lane));
+            }
+        });
+        Ok(())
     }
 
     fn resting(&self) -> usize {

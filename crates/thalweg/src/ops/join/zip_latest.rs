@@ -1,4 +1,6 @@
 use super::{Inputs, Lanes};
+use crate::ack::discarding;
+use crate::failure::BoxError;
 use crate::{Acks, Context, Element, Flow, Lease, Never, Operator, Stream};
 
 /// How many elements of the lossless stream wait for the first of the others before their emitters
@@ -57,11 +59,11 @@ impl<L: Lanes> Operator for ZipLatest<L> {
         Ok(())
     }
 
-    /// Nothing will come to be sent with the latest.
-    fn flush(&mut self, _: &mut Context<'_, Self>) -> Flow {
-        for lane in 1..self.lanes.count() {
-            self.lanes.let_go(lane);
-        }
+    /// What has found no partner finds none any more, and nobody is to wait for it. The latest of
+    /// the others have done their part.
+    fn close(&mut self) -> Result<(), BoxError> {
+        discarding(|| (0..self.lanes.waiting(0)).for_each(|_| self.lanes.drop_first(0)));
+        (1..self.lanes.count()).for_each(|lane| self.lanes.drop_first(lane));
         Ok(())
     }
 

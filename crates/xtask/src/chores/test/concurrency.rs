@@ -6,11 +6,10 @@ use crate::project::Project;
 use crate::step::Stop;
 
 pub fn loom(project: &Project) -> Result<(), Stop> {
-    // The flag reaches every crate, so the ordinary build is kept apart, and so is tokio, which has a meaning of its own
-    // for it. Without optimisation loom takes minutes.
+    // The flag reaches every crate, so the ordinary build is kept apart. Without optimisation loom takes minutes.
     let tests = || {
         Invocation::cargo("test --release --package thalweg --lib --no-default-features loom_")
-            .variable("RUSTFLAGS", "--cfg loom")
+            .variable("RUSTFLAGS", "--cfg thalweg_loom")
             .variable("CARGO_TARGET_DIR", project.target.join("loom"))
     };
     needs_tests(project, tests(), "test whose name begins with loom_")?;

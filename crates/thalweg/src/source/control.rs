@@ -1,0 +1,205 @@
+//! Starting and stopping sources.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+
+use super::{Emitter, Source, Stop};
+use crate::failure::Error;
+use crate::graph::{Graph, Pass};
+use crate::runtime::RuntimeHandle;
+use crate::stream::WeakStream;
+use crate::sync::lock;
+
+/// What starts a source: a function that makes the future to run.
+type Launch = Box<dyn FnOnce(&Arc<Control>, &RuntimeHandle) + Send>;
+
+/// The switch of a source.
+pub(crate) struct Control {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: bool,
+    stop: bool,
+    /// It has been started again since it was last told to stop, which it may be doing.
+    again: bool,
+    /// How to start it, while it does not run and is not exhausted.
+    launch: Option<Launch>,
+    stop_waker: Option<Waker>,
+    end_wakers: VecDeque<Waker>,
+}
+
+impl Control {
+    /// The switch of `source`, which emits at `node`.
+    pub(super) fn new<S: Source>(source: S, node: WeakStream<S::Item>) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                launch: Some(launch(source, node)),
+                ..State::default()
+            }),
+        })
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        lock(&self.state).stop
+    }
+
+    /// Has the source run, unless it does or has nothing left.
+    pub(crate) fn start(self: &Arc<Self>, runtime: &RuntimeHandle) {
+        let launch = {
+            let mut state = lock(&self.state);
+            state.again |= state.running && state.stop;
+            state.stop = false;
+            let launch = state.launch.take();
+            state.running |= launch.is_some();
+            launch
+        };
+        if let Some(launch) = launch {
+            launch(self, runtime);
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        let waker = {
+            let mut state = lock(&self.state);
+            state.stop = true;
+            state.again = false;
+            state.stop_waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        lock(&self.state).running
+    }
+
+    pub(super) fn poll_stop(&self, waker: &Waker) -> bool {
+        let mut state = lock(&self.state);
+        state.stop_waker = Some(waker.clone());
+        state.stop
+    }
+
+    /// Whether it does not run; the waker is called when it no longer does.
+    pub(crate) fn poll_ended(&self, waker: &Waker) -> bool {
+        let mut state = lock(&self.state);
+        if state.running {
+            state.end_wakers.push_back(waker.clone());
+        }
+        !state.running
+    }
+
+    /// The source does not run any more; `launch` is how to have it go on.
+    fn ended(self: &Arc<Self>, launch: Option<Launch>, runtime: &RuntimeHandle) {
+        let mut state = lock(&self.state);
+        let again = std::mem::take(&mut state.again);
+        match launch {
+            Some(launch) if again => {
+                drop(state);
+                launch(self, runtime);
+            }
+            launch => {
+                state.running = false;
+                state.launch = launch;
+                state.stop_waker = None;
+                let wakers = std::mem::take(&mut state.end_wakers);
+                drop(state);
+                wakers.into_iter().for_each(Waker::wake);
+            }
+        }
+    }
+}
+
+/// How to run `source`, and how to go on after it was stopped.
+fn launch<S: Source>(mut source: S, node: WeakStream<S::Item>) -> Launch {
+    Box::new(move |control, runtime| {
+        let ended = control.clone();
+        let Some(stream) = node.upgrade() else {
+            control.ended(None, runtime);
+            return;
+        };
+        let out = Emitter::new(stream, control.clone(), runtime.clone());
+        runtime.spawn(Box::pin(async move {
+            let result = crate::graph::caught(source.run(&out)).await;
+            let rest = match result {
+                Ok(Err(Stop::Stopped)) => Some(launch(source, node)),
+                Ok(Ok(())) => None,
+                Ok(Err(Stop::Failed(cause))) | Err(cause) => {
+                    out.report_end(cause);
+                    None
+                }
+            };
+            ended.ended(rest, out.runtime());
+        }));
+    })
+}
+
+impl Graph {
+    /// Has all sources run.
+    pub(crate) fn start_sources(self: &Arc<Self>) -> Result<(), Error> {
+        self.check_open()?;
+        if let Some((sources, Some(runtime))) = self.ask(|pass| {
+            let graph = pass.graph();
+            let sources = graph.sources(pass);
+            if !sources.is_empty() {
+                graph.need_runtime(pass);
+            }
+            (sources, graph.runtime().cloned())
+        }) {
+            for source in sources {
+                source.start(&runtime);
+            }
+        }
+        self.check()
+    }
+
+    pub(crate) fn stop_sources(self: &Arc<Self>) {
+        for source in self
+            .ask(|pass| pass.graph().sources(pass))
+            .unwrap_or_default()
+        {
+            source.stop();
+        }
+    }
+
+    /// Ends when no source runs.
+    pub(crate) async fn sources_ended(self: &Arc<Self>) {
+        let sources = self
+            .ask(|pass| pass.graph().sources(pass))
+            .unwrap_or_default();
+        poll_fn(|cx| {
+            let mut running = sources
+                .iter()
+                .filter(|source| !source.poll_ended(cx.waker()));
+            let ended = running.next().is_none();
+            if ended {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Has the sources above a node, or the node itself, run.
+    pub(crate) fn start_above(&self, id: u64, pass: &Pass) {
+        let sources = self.sources_above(id, pass);
+        if sources.is_empty() {
+            return;
+        }
+        self.need_runtime(pass);
+        if let Some(runtime) = self.runtime() {
+            sources.iter().for_each(|source| source.start(runtime));
+        }
+    }
+
+    pub(crate) fn stop_above(&self, id: u64, pass: &Pass) {
+        self.sources_above(id, pass)
+            .iter()
+            .for_each(|source| source.stop());
+    }
+}

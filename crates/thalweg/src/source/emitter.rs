@@ -1,0 +1,177 @@
+//! A source's way into the pipeline.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use super::Stop;
+use super::control::Control;
+use crate::ack::Ack;
+use crate::failure::BoxError;
+use crate::graph::Emit;
+use crate::operator::Element;
+use crate::runtime::RuntimeHandle;
+use crate::stream::Stream;
+
+/// How often a source emits before others on its event loop get a turn.
+const TURN: usize = 128;
+
+/// A source's way into the pipeline.
+///
+/// Emitting lets others on the same event loop have their turn every now and then, also where
+/// nothing downstream ever waits: a source without end can be stopped.
+pub struct Emitter<T> {
+    stream: Stream<T>,
+    control: Arc<Control>,
+    runtime: RuntimeHandle,
+    /// Elements emitted since the others' last turn.
+    emitted: AtomicUsize,
+}
+
+impl<T: Element> Emitter<T> {
+    pub(super) fn new(stream: Stream<T>, control: Arc<Control>, runtime: RuntimeHandle) -> Self {
+        Self {
+            stream,
+            control,
+            runtime,
+            emitted: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn runtime(&self) -> &RuntimeHandle {
+        &self.runtime
+    }
+
+    /// Reports why the source has ended before there was no more.
+    pub(super) fn report_end(&self, cause: BoxError) {
+        self.stream.report_source_failure(cause);
+    }
+
+    /// Emits an element and waits until every node downstream has taken it. What fails on the way
+    /// is no business of the source: it is unhandled, and the source goes on.
+    ///
+    /// # Errors
+    /// [`Stop::Stopped`] if the source is to stop. The element has been taken nevertheless.
+    pub async fn emit(&self, x: T) -> Result<(), Stop> {
+        self.settle(self.stream.emit_from_source(x, None)).await
+    }
+
+    /// The same with an acknowledgement token.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit).
+    pub async fn emit_with(&self, x: T, ack: Ack) -> Result<(), Stop> {
+        self.settle(self.stream.emit_from_source(x, Some(ack)))
+            .await
+    }
+
+    /// Emits all elements of a batch, in order. They are taken from it as they can be sent: behind
+    /// something that waits, one by one.
+    ///
+    /// # Errors
+    /// As [`emit`](Self::emit), once the whole batch has been taken. For a batch that ends as soon
+    /// as the source [is to stop](Self::is_stopped), that is soon.
+    pub async fn emit_many(
+        &self,
+        batch: impl IntoIterator<Item = T, IntoIter: Send>,
+    ) -> Result<(), Stop> {
+        if let Err(error) = self.stream.emit_many_from_source(batch).await {
+            self.stream.report_unhandled(&error);
+        }
+        self.go_on(TURN).await
+    }
+
+    /// Reports that one element could not be made, a line that is no text say. The source goes on,
+    /// and its node's policy is asked: the failure goes to [`Stream::errors`], say, or is unhandled.
+    pub fn report(&self, cause: impl Into<BoxError>) {
+        self.stream.report_unmade(cause.into());
+    }
+
+    async fn settle(&self, emit: Emit) -> Result<(), Stop> {
+        if let Err(error) = emit.await {
+            self.stream.report_unhandled(&error);
+        }
+        self.go_on(1).await
+    }
+
+    /// Waits on the pipeline's clock.
+    ///
+    /// # Errors
+    /// [`Stop::Stopped`], at once, if the source is to stop.
+    pub async fn sleep(&self, duration: Duration) -> Result<(), Stop> {
+        self.or_stop(self.runtime.sleep(duration)).await
+    }
+
+    /// Waits until a time of the pipeline's clock.
+    ///
+    /// # Errors
+    /// [`Stop::Stopped`], at once, if the source is to stop.
+    pub async fn sleep_until(&self, at: Duration) -> Result<(), Stop> {
+        self.or_stop(self.runtime.sleep_until(at)).await
+    }
+
+    /// Waits for a future, which is dropped if the source is to stop before it ends.
+    ///
+    /// # Errors
+    /// [`Stop::Stopped`], at once, if the source is to stop.
+    pub async fn or_stop<R>(&self, future: impl Future<Output = R>) -> Result<R, Stop> {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if self.control.poll_stop(cx.waker()) {
+                return Poll::Ready(Err(Stop::Stopped));
+            }
+            future.as_mut().poll(cx).map(Ok)
+        })
+        .await
+    }
+
+    /// Lets others on the same event loop have their turn. A source that works without ever waiting
+    /// for anything else calls this now and then; emitting does.
+    ///
+    /// # Errors
+    /// [`Stop::Stopped`] if the source is to stop.
+    pub async fn yield_now(&self) -> Result<(), Stop> {
+        self.emitted.store(0, Ordering::Relaxed);
+        self.or_stop(yield_once()).await
+    }
+
+    /// Whether the source is to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.control.is_stopped()
+    }
+
+    /// The time of the pipeline's clock.
+    pub fn now(&self) -> Duration {
+        self.runtime.now()
+    }
+
+    /// Ends an emission that counts for so many.
+    async fn go_on(&self, emitted: usize) -> Result<(), Stop> {
+        let emitted = emitted + self.emitted.load(Ordering::Relaxed);
+        self.emitted.store(emitted, Ordering::Relaxed);
+        if emitted >= TURN {
+            return self.yield_now().await;
+        }
+        if self.is_stopped() {
+            Err(Stop::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Lets others on the same event loop have their turn.
+pub(super) async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,139 @@
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use super::emitter::yield_once;
+use super::*;
+use crate::Error;
+use crate::VirtualClock;
+
+#[test]
+fn a_source_without_end_leaves_others_their_turn() -> Result<(), Error> {
+    let clock = VirtualClock::new();
+    let numbers = Stream::from_source_on(Numbers(0), &clock);
+    let list = numbers.sink_to_list();
+    clock.block_on(async {
+        numbers.start()?;
+        // The source runs when this future waits, here for the next turn of the loop.
+        yield_once().await;
+        numbers.drain("5s").await
+    })?;
+    assert!(!list.is_empty());
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_made_goes_where_the_policy_says() -> Result<(), Error> {
+    /// Makes every second number.
+    struct Evens;
+    impl Source for Evens {
+        type Item = u32;
+        const KIND: &'static str = "evens";
+
+        async fn run(&mut self, out: &Emitter<u32>) -> Result<(), Stop> {
+            for x in 0..5 {
+                match x % 2 {
+                    0 => out.emit(x).await?,
+                    _ => out.report(format!("{x} is odd")),
+                }
+            }
+            Err(Stop::Failed("out of numbers".into()))
+        }
+    }
+    let texts = |failures: &[crate::Failure]| -> Vec<String> {
+        failures.iter().map(ToString::to_string).collect()
+    };
+
+    let clock = VirtualClock::new();
+    let raised = Stream::from_source_on(Evens, &clock).named("evens");
+    let list = raised.sink_to_list();
+    let error = clock.block_on(raised.run("5s")).unwrap_err();
+    assert_eq!(list.to_vec(), [0, 2, 4]);
+    assert_eq!(
+        texts(error.failures()),
+        [
+            "`evens` failed: 1 is odd",
+            "`evens` failed: 3 is odd",
+            "`evens` failed: out of numbers"
+        ]
+    );
+    assert_eq!(raised.counters().failed, 3);
+
+    let routed = Stream::from_source_on(Evens, &clock).named("evens");
+    let odd = routed.errors().sink_to_list();
+    let error = clock.block_on(routed.run("5s")).unwrap_err();
+    assert_eq!(texts(&odd.to_vec()).len(), 2);
+    assert_eq!(texts(error.failures()), ["`evens` failed: out of numbers"]);
+    Ok(())
+}
+
+#[test]
+fn a_source_that_is_started_while_it_stops_goes_on() -> Result<(), Error> {
+    /// Counts its runs, and does something when it is stopped.
+    struct Runs<F>(u32, F);
+    impl<F: FnMut() + Send + 'static> Source for Runs<F> {
+        type Item = u32;
+        const KIND: &'static str = "runs";
+
+        async fn run(&mut self, out: &Emitter<u32>) -> Result<(), Stop> {
+            self.0 += 1;
+            out.emit(self.0).await?;
+            let stopped = out.sleep(Duration::from_secs(3600)).await;
+            (self.1)();
+            stopped
+        }
+    }
+
+    let clock = VirtualClock::new();
+    let (sender, receiver) = std::sync::mpsc::channel::<Stream<u32>>();
+    let start_again = move || {
+        if let Ok(stream) = receiver.try_recv() {
+            stream.start().unwrap();
+        }
+    };
+    let runs = Stream::from_source_on(Runs(0, start_again), &clock);
+    let list = runs.sink_to_list();
+    runs.start()?;
+    clock.run_until_idle();
+    sender.send(runs.clone()).unwrap();
+    runs.stop();
+    clock.run_until_idle();
+    assert_eq!(list.to_vec(), [1, 2]);
+    clock.block_on(runs.drain("1s"))
+}
+
+#[test]
+fn nothing_is_taken_from_a_batch_that_cannot_be_sent() -> Result<(), Error> {
+    let clock = VirtualClock::new();
+    let numbers = Stream::from_source_on(Numbers(0), &clock);
+    let list = numbers.rate_limit("1s").sink_to_list();
+    clock.block_on(async {
+        numbers.start()?;
+        clock.sleep(Duration::from_millis(2500)).await;
+        numbers.drain("5s").await
+    })?;
+    // Nothing is lost between what the source has given and what has arrived.
+    assert_eq!(list.to_vec(), [0, 1, 2, 3]);
+    assert_eq!(numbers.counters().sent, 4);
+    Ok(())
+}
+
+/// Counts on, in batches that end when the source is to stop.
+struct Numbers(u64);
+
+impl Source for Numbers {
+    type Item = u64;
+    const KIND: &'static str = "numbers";
+
+    async fn run(&mut self, out: &Emitter<u64>) -> Result<(), Stop> {
+        loop {
+            let next = std::iter::from_fn(|| {
+                (!out.is_stopped()).then(|| {
+                    self.0 += 1;
+                    self.0 - 1
+                })
+            });
+            out.emit_many(next.take(100)).await?;
+        }
+    }
+}
