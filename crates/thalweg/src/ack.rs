@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -96,6 +97,11 @@ impl Ack {
         }
     }
 
+    /// What tells it from others.
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     fn payload(&self) -> Option<&(dyn Any + Send + Sync)> {
         match &*self.0 {
             Inner::Token(token) => token.payload.as_deref(),
@@ -153,9 +159,19 @@ impl Acks {
 
     /// The tokens of all the given elements together, each once.
     pub fn merge<'a>(all: impl IntoIterator<Item = &'a Acks>) -> Self {
-        let mut merged: Vec<Ack> = Vec::new();
+        /// From here on a table is faster than a look at all of them.
+        const MANY: usize = 16;
+        let (mut merged, mut table) = (Vec::<Ack>::new(), HashSet::new());
         for ack in all.into_iter().flat_map(Acks::as_slice) {
-            if !merged.iter().any(|known| Arc::ptr_eq(&known.0, &ack.0)) {
+            if merged.len() == MANY {
+                table.extend(merged.iter().map(Ack::address));
+            }
+            let is_new = if merged.len() < MANY {
+                merged.iter().all(|known| !Arc::ptr_eq(&known.0, &ack.0))
+            } else {
+                table.insert(ack.address())
+            };
+            if is_new {
                 merged.push(ack.clone());
             }
         }
@@ -213,4 +229,21 @@ pub(crate) fn discarding<R>(f: impl FnOnce() -> R) -> R {
     }
     let _restore = Restore(DISCARDING.replace(true));
     f()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_tokens_are_each_there_once_and_in_order() {
+        for n in [0_usize, 1, 2, 15, 16, 17, 100] {
+            let each: Vec<Acks> = (0..n)
+                .map(|i| Ack::with_payload(i, |_| ()).into())
+                .collect();
+            let twice = Acks::merge(each.iter().chain(&each));
+            let all = Acks::merge([&twice, &Acks::none(), &twice]);
+            assert!(all.payloads::<usize>().copied().eq(0..n), "{n}");
+        }
+    }
 }

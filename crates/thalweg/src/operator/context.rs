@@ -211,3 +211,26 @@ impl Drop for Carrying<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use crate::{Ack, Outcome, Stream};
+
+    #[test]
+    fn what_a_window_carries_goes_with_it_when_a_function_behind_panics() {
+        let source = Stream::new();
+        let windows = source.sliding_window(2);
+        windows.sink(|window| assert!(window != [1, 2], "one and two"));
+        let failed = Arc::new(AtomicBool::new(false));
+        let log = failed.clone();
+        let ack = Ack::new(move |outcome| log.store(outcome == Outcome::Failed, Ordering::Relaxed));
+        source.emit_with(1, ack).wait().expect("a window of one");
+        // In a batch, the pass of the failed window is that of the next element, too.
+        let error = source.emit_many([2, 3]).wait().expect_err("one and two");
+        assert_eq!(error.failures().len(), 1);
+        assert!(failed.load(Ordering::Relaxed), "nobody holds it any more");
+    }
+}
