@@ -92,15 +92,15 @@ where
     where
         Op: Operator<In = T, Event = Came<U>>,
     {
-        let element = (self.keeps || cx.keeps_elements()).then(|| x.clone());
         let call = Call {
             lease,
-            element,
+            element: None,
             ordinal,
             attempts: 0,
         };
         let key = self.slots.insert(Slot { call, result: None });
-        self.attempt(key, x, cx);
+        let keeps = self.keeps || cx.keeps_elements();
+        self.attempt(key, x, keeps, cx);
         key
     }
 
@@ -118,22 +118,29 @@ where
             Ok(Some(result)) => self.end(key, result, cx),
             Err(panic) => self.end(key, Err(panic), cx),
             Ok(None) => {
-                let slot = self.slots.get(key);
-                if let Some(x) = slot.and_then(|slot| slot.call.element.clone()) {
-                    self.attempt(key, x, cx);
+                let slot = self.slots.get_mut(key);
+                if let Some(x) = slot.and_then(|slot| slot.call.element.take()) {
+                    self.attempt(key, x, true, cx);
                 }
             }
         }
         self.has_ended(key)
     }
 
-    fn attempt<Op>(&mut self, key: usize, x: T, cx: &mut Context<'_, Op>)
+    fn attempt<Op>(&mut self, key: usize, x: T, keeps: bool, cx: &mut Context<'_, Op>)
     where
         Op: Operator<In = T, Event = Came<U>>,
     {
         // A panic must not leave the operator from here: some calls are made for elements whose
         // emitters are not those of the current one.
-        let called = catch_unwind(AssertUnwindSafe(|| cx.enter_runtime(|| (self.f)(x))));
+        let mut kept = None;
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            kept = keeps.then(|| x.clone());
+            cx.enter_runtime(|| (self.f)(x))
+        }));
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.call.element = kept;
+        }
         match called {
             Ok(future) => {
                 cx.spawn_map(key as u64, future, |result| {
