@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use super::parts::at_least_one;
 use crate::failure::BuildError;
-use crate::{Acks, Context, Element, Emit, Fault, Flow, Never, Operator, Stream, Transform};
+use crate::{Acks, Context, Element, Emit, Error, Fault, Flow, Never, Operator, Stream, Transform};
 
 /// A [`collect`](Stream::collect) node: what it sends, and the means to have it do so.
 ///
@@ -46,6 +46,29 @@ impl<T: Element> Collector<T> {
     /// until it has been taken, and says what failed, as that of an [`emit`](Stream::emit).
     pub fn flush(&self) -> Emit {
         self.gathered.emit(Gathered::Flush)
+    }
+
+    /// The same whenever `trigger` carries an element, whose emitter waits.
+    ///
+    /// The two pipelines become one. A function that calls [`flush`](Self::flush) would do as well,
+    /// but if it is part of the same pipeline it keeps it alive: it holds a handle to it.
+    ///
+    /// # Errors
+    /// The two run on different event loops.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// // Every tenth element sends what came since the one before.
+    /// let source = Stream::new();
+    /// let collected = source.collect();
+    /// collected.flush_on(&source.filter(|x| x % 10 == 0))?;
+    /// let list = collected.stream().sink_to_list();
+    /// source.emit_many(1..=20).wait()?;
+    /// assert_eq!(list.to_vec(), [Vec::from_iter(1..=10), Vec::from_iter(11..=20)]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn flush_on<U: Element>(&self, trigger: &Stream<U>) -> Result<(), Error> {
+        trigger.map(|_| Gathered::<T>::Flush).connect(&self.stream)
     }
 
     /// What is sent.
@@ -126,13 +149,12 @@ impl<T: Element> Stream<T> {
     ///
     /// ```
     /// # use thalweg::Stream;
-    /// // Every tenth element sends what came since the one before.
     /// let source = Stream::new();
     /// let collected = source.collect();
     /// let list = collected.stream().sink_to_list();
-    /// source.filter(|x| x % 10 == 0).sink(move |_| collected.flush().wait().unwrap());
-    /// source.emit_many(1..=20).wait()?;
-    /// assert_eq!(list.to_vec(), [Vec::from_iter(1..=10), Vec::from_iter(11..=20)]);
+    /// source.emit_many([1, 2]).wait()?;
+    /// collected.flush().wait()?;
+    /// assert_eq!(list.to_vec(), [[1, 2]]);
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn collect(&self) -> Collector<T> {
@@ -226,6 +248,22 @@ mod tests {
         assert_eq!(error.failures()[0].element(), Some(vec![1, 2]));
         source.emit(3).wait().expect("it is kept");
         collected.flush().wait().expect("one is few");
+    }
+
+    #[test]
+    fn a_trigger_waits_for_what_it_flushes() {
+        let trigger = Stream::new();
+        let bench = Bench::with_slow_sink(ms(100), |s| {
+            let collected = s.collect();
+            collected.flush_on(&trigger).expect("one has no loop yet");
+            collected.stream().clone()
+        });
+        assert!(bench.emit(1).is_ready() && bench.emit(2).is_ready());
+        let flushed = trigger.emit("now");
+        assert!(!flushed.is_ready());
+        bench.advance_to(100);
+        assert!(flushed.is_ready());
+        assert_eq!(bench.take(), [(100, vec![1, 2])]);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use thalweg::ops::{
     Keep, Partition, PartitionUnique, TimedWindow, TimedWindowUnique, Unique, union, zip_bounded,
 };
-use thalweg::{Element, Stream};
+use thalweg::{Element, Runtime, Stream};
 
-use crate::trial::{Manner, Trial, WORK};
+use crate::trial::{Manner, PAUSE, Trial, WORK};
 
 /// Whether an operator has a function that can fail.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -203,8 +203,13 @@ pub const CASES: &[Case] = &[
     case("collect", NoFunction, |s, t| {
         let collected = s.collect();
         groups(t, collected.stream().clone());
-        s.filter(|x| x % 4 == 0)
-            .sink(move |_| drop(collected.flush()));
+        let clock = t.clock.clone();
+        t.clock.spawn(Box::pin(async move {
+            for x in [4, 8] {
+                clock.sleep(PAUSE * x + WORK / 2 - clock.now()).await;
+                drop(collected.flush());
+            }
+        }));
     })
     .keeps(&[9, 10]),
     case("collect_last", NoFunction, |s, t| {

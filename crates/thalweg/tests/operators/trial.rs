@@ -12,7 +12,7 @@ use thalweg::{Ack, Error, Failure, OnError, Outcome, Runtime, Stream, VirtualClo
 pub const TROUBLED: i32 = 3;
 pub const ELEMENTS: std::ops::RangeInclusive<i32> = 1..=10;
 /// From element to element.
-const PAUSE: Duration = Duration::from_millis(300);
+pub const PAUSE: Duration = Duration::from_millis(300);
 /// How long an asynchronous function takes.
 pub const WORK: Duration = Duration::from_millis(100);
 
@@ -120,6 +120,8 @@ pub struct Trial {
     /// Of a function behind the operator, if there is to be one.
     pub behind: Option<(Trouble, OnError)>,
     pub sink: Sink,
+    /// Whether it ends with a drain, or is just dropped.
+    pub drains: bool,
 }
 
 impl Trial {
@@ -135,6 +137,7 @@ impl Trial {
             policy: OnError::Raise,
             behind: None,
             sink: Sink::Function,
+            drains: true,
         }
     }
 
@@ -206,7 +209,37 @@ impl Trial {
         under_test.expect("the case names it").counters.failed
     }
 
-    /// Sends the elements, all but those `without`, waits until nothing moves any more, and drains.
+    async fn drive(
+        &self,
+        source: &Stream<i32>,
+        without: Option<i32>,
+    ) -> (Vec<Failure>, usize, u64, Result<(), Error>) {
+        let mut raised = Vec::new();
+        for x in ELEMENTS {
+            // At fixed times, so that an element that takes long does not put off the others.
+            let pause = (PAUSE * x.unsigned_abs()).saturating_sub(self.clock.now());
+            self.clock.sleep(pause).await;
+            if Some(x) == without {
+                continue;
+            }
+            let log = self.log.clone();
+            let ack = Ack::new(move |outcome| log.push(Event::Acked(x, outcome)));
+            if let Err(error) = source.emit_with(x, ack).await {
+                assert!(!error.is_behind(), "the handler hears of these");
+                raised.extend(error.failures().iter().cloned());
+            }
+        }
+        self.clock.sleep(Duration::from_secs(60)).await;
+        let settled = self.log.events.lock().unwrap().len();
+        let failed = self.failed(source);
+        let drained = match self.drains {
+            true => source.drain("1min").await,
+            false => Ok(()),
+        };
+        (raised, settled, failed, drained)
+    }
+
+    /// Sends the elements, all but those `without`, waits until nothing moves any more, and ends.
     pub fn run(&self, without: Option<i32>, build: impl FnOnce(&Stream<i32>, &Self)) -> Report {
         silence_expected_panics();
         let source = Stream::on(&self.clock);
@@ -216,33 +249,17 @@ impl Trial {
         build(&source, self);
         source.check().unwrap();
 
-        let run = async {
-            let mut raised = Vec::new();
-            for x in ELEMENTS {
-                // At fixed times, so that an element that takes long does not put off the others.
-                let pause = (PAUSE * x.unsigned_abs()).saturating_sub(self.clock.now());
-                self.clock.sleep(pause).await;
-                if Some(x) != without {
-                    let log = self.log.clone();
-                    let ack = Ack::new(move |outcome| log.push(Event::Acked(x, outcome)));
-                    if let Err(error) = source.emit_with(x, ack).await {
-                        assert!(!error.is_behind(), "the handler hears of these");
-                        raised.extend(error.failures().iter().cloned());
-                    }
-                }
+        let (raised, settled, failed, drained) = {
+            let run = self.drive(&source, without);
+            let mut run = std::pin::pin!(run);
+            let patience = self.clock.sleep(Duration::from_secs(3600));
+            let ended = self.clock.block_on(select(&mut run, patience));
+            match ended {
+                Either::Left((ended, _)) => ended,
+                Either::Right(_) => panic!("it stalls"),
             }
-            self.clock.sleep(Duration::from_secs(60)).await;
-            let settled = self.log.events.lock().unwrap().len();
-            let failed = self.failed(&source);
-            let drained = source.drain("1min").await;
-            (raised, settled, failed, drained)
         };
-        let mut run = std::pin::pin!(run);
-        let patience = self.clock.sleep(Duration::from_secs(3600));
-        let ended = self.clock.block_on(select(&mut run, patience));
-        let Either::Left(((raised, settled, failed, drained), _)) = ended else {
-            panic!("it stalls");
-        };
+        drop(source);
         // What came late, if anything does.
         self.clock.advance(Duration::from_secs(3600));
 
