@@ -167,6 +167,12 @@ impl Graph {
         !gone.is_empty()
     }
 
+    /// Has a node hand its elements to `to` before all others; returns whether there is an edge.
+    pub(crate) fn prefer(&self, from: NodeId, to: NodeId, pass: &Pass) -> bool {
+        let node = self.node(from, pass);
+        node.is_some_and(|node| node.prefer(to, pass))
+    }
+
     /// Cuts a node off from everything above it. What it leads to, and is held by nobody, goes.
     pub(crate) fn destroy(&self, id: NodeId, pass: &Pass) {
         let upstreams = self.state.get(pass).upstreams(id, pass);

@@ -284,6 +284,12 @@ impl<T: Element> Stream<T> {
         self
     }
 
+    /// What tells the node from others: unique in the process, and the same as
+    /// [`NodeView::id`](crate::view::NodeView::id). Clones of a handle have the same.
+    pub fn node_id(&self) -> u64 {
+        self.id()
+    }
+
     /// The node's name: the one given, or else one made of its kind, its function and its place.
     pub fn name(&self) -> String {
         self.0.node.core().name()

@@ -35,6 +35,8 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Takes away the edges that lead to `to`, or all; returns what they kept alive, to be dropped
     /// outside.
     fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Box<dyn Any + Send>>;
+    /// Puts the edges that lead to `to` before the others; returns whether there are any.
+    fn prefer(&self, to: NodeId, pass: &Pass) -> bool;
     /// Marks the node as lying on a cycle or not.
     fn set_looped(&self, looped: bool, pass: &Pass);
     fn is_looped(&self, pass: &Pass) -> bool;
@@ -313,6 +315,12 @@ impl<B: Body> AnyNode for Node<B> {
         gone
     }
 
+    fn prefer(&self, to: NodeId, pass: &Pass) -> bool {
+        let errors = self.desk.get(pass).errors.clone();
+        let of_errors = errors.is_some_and(|errors| prefer(&errors, to, pass));
+        prefer(&self.output, to, pass) || of_errors
+    }
+
     fn set_looped(&self, looped: bool, pass: &Pass) {
         if looped {
             self.cell.close_gate(gate::LOOPED, pass);
@@ -408,4 +416,15 @@ fn cut<T: Element>(
     gone.into_iter()
         .map(|edge: Edge<T>| Box::new(edge.receiver) as _)
         .collect()
+}
+
+/// Puts the edges of `output` that lead to `to` before the others, each kind in its order.
+fn prefer<T: Element>(output: &Output<T>, to: NodeId, pass: &Pass) -> bool {
+    let mut found = false;
+    output.rewire(pass, |edges| {
+        found = edges.iter().any(|edge| edge.to == to);
+        edges.sort_by_key(|edge| edge.to != to);
+        Vec::new()
+    });
+    found
 }
