@@ -3,10 +3,10 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::sync::{Arc, Barrier};
 use std::thread;
 
-use thalweg::{Ack, Acks, EventLoop, Outcome, Stream};
+use thalweg::{EventLoop, Stream};
 
 #[test]
 fn two_pipelines_emit_into_each_other_from_two_threads() {
@@ -163,117 +163,4 @@ fn waiting_on_the_loop_itself_is_an_error_not_a_deadlock() {
         assert!(error.is_would_block(), "{error}");
         source.emit(2).await.unwrap();
     });
-}
-
-/// A pipeline that another thread is inside of, until it is let go.
-struct Occupied {
-    source: Stream<i32>,
-    seen: Arc<Mutex<Vec<i32>>>,
-    go: mpsc::Sender<()>,
-    thread: thread::JoinHandle<()>,
-}
-
-impl Occupied {
-    fn new() -> Self {
-        let source = Stream::new();
-        let seen = Arc::<Mutex<Vec<i32>>>::default();
-        let (go, gone) = mpsc::channel::<()>();
-        let (enter, entered) = mpsc::channel();
-        let log = seen.clone();
-        source.sink(move |x: i32| {
-            if x == 0 {
-                enter.send(()).unwrap();
-                gone.recv().unwrap();
-            }
-            log.lock().unwrap().push(x);
-        });
-        let inner = source.clone();
-        let thread = thread::spawn(move || inner.emit(0).wait().unwrap());
-        entered.recv().unwrap();
-        Self {
-            source,
-            seen,
-            go,
-            thread,
-        }
-    }
-
-    fn end(self) -> Vec<i32> {
-        self.go.send(()).unwrap();
-        self.thread.join().unwrap();
-        let seen = self.seen.lock().unwrap();
-        seen.clone()
-    }
-}
-
-#[test]
-fn what_would_have_to_wait_for_another_thread_comes_back() {
-    let occupied = Occupied::new();
-    let fired = Arc::new(Mutex::new(None));
-    let log = fired.clone();
-    let ack = Ack::new(move |outcome| *log.lock().unwrap() = Some(outcome));
-    let back = occupied.source.try_emit(1, ack.into());
-    let (x, acks) = back.map(|_| ()).unwrap_err();
-    assert!(!acks.is_none() && fired.lock().unwrap().is_none());
-    let source = occupied.source.clone();
-    assert_eq!(occupied.end(), [0], "nothing of it was left behind");
-    let emitted = source.try_emit(x, acks).map_err(|_| "it is free");
-    emitted.unwrap().wait().unwrap();
-    assert_eq!(*fired.lock().unwrap(), Some(Outcome::Delivered));
-}
-
-#[test]
-fn inside_a_pipeline_nothing_comes_back() {
-    let occupied = Occupied::new();
-    // From inside another pipeline: by mail.
-    let other = Stream::new();
-    let to = occupied.source.clone();
-    other.sink(move |x| {
-        let emitted = to.try_emit(x, Acks::none()).map_err(|_| "not to wait for");
-        assert!(!emitted.unwrap().is_ready());
-    });
-    other.emit(7).wait().unwrap();
-    // From inside the same one.
-    let inner = Stream::new();
-    let again = inner.clone();
-    let list = inner
-        .filter_map(move |x: i32| {
-            if x == 1 {
-                assert!(again.try_emit(2, Acks::none()).is_ok());
-            }
-            Some(x)
-        })
-        .sink_to_list();
-    inner.emit(1).wait().unwrap();
-    assert_eq!(list.to_vec(), [1, 2]);
-    assert_eq!(occupied.end(), [0, 7]);
-}
-
-#[test]
-fn a_drained_pipeline_refuses_what_is_tried() {
-    let source = Stream::new();
-    source.sink(drop::<i32>);
-    source.drain("1s").wait().unwrap();
-    let emitted = source.try_emit(1, Acks::none()).map_err(|_| "it is free");
-    assert!(emitted.unwrap().wait().unwrap_err().is_closed());
-}
-
-#[test]
-fn many_threads_try_and_wait_and_nothing_is_lost() {
-    const EACH: usize = 5_000;
-    let source = Stream::new();
-    let list = source.sink_to_list();
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for x in 0..EACH {
-                    let emitted = source
-                        .try_emit(x, Acks::none())
-                        .unwrap_or_else(|(x, acks)| source.emit_with_acks(x, acks));
-                    emitted.wait().unwrap();
-                }
-            });
-        }
-    });
-    assert_eq!(list.len(), 4 * EACH);
 }

@@ -12,6 +12,7 @@ use super::pass::{Lease, Pass};
 use super::{Graph, Inside, entry};
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::{Element, Flow};
+use crate::sync::blocking;
 
 /// Who emits.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,39 +21,6 @@ pub(crate) enum Origin {
     Outside,
     /// A source of the pipeline's own.
     Source,
-}
-
-/// How an element enters the graph when it cannot simply.
-enum Way<'a> {
-    /// The thread has entered just now, and leaves afterwards.
-    Entered(&'a Arc<Graph>),
-    /// A function inside emits.
-    Within(&'a Arc<Graph>),
-    /// Another thread is inside, and takes it up.
-    Mail(&'a Arc<Graph>),
-}
-
-impl Way<'_> {
-    fn emit<T: Element>(
-        self,
-        node: &Outlet<T>,
-        x: T,
-        lease: Lease,
-        origin: Origin,
-        me: usize,
-    ) -> Emit {
-        let graph = match self {
-            Self::Within(graph) => return graph.emit_within(node, x, lease, origin),
-            Self::Mail(graph) => return graph.emit_by_mail(node.clone(), x, lease, origin),
-            Self::Entered(graph) => graph,
-        };
-        if let Some(error) = graph.refused(origin) {
-            lease.acks.fail();
-            graph.leave(me);
-            return Emit::failed(error, graph.weak());
-        }
-        graph.emit_inside(node, x, lease, origin, me)
-    }
 }
 
 impl Graph {
@@ -65,45 +33,16 @@ impl Graph {
         lease: Lease,
         origin: Origin,
     ) -> Emit {
-        match self.emit_simply(node, x, lease, origin) {
-            Ok(emit) => emit,
-            Err((x, lease)) => self.emit_roundabout(node, x, lease, origin),
-        }
-    }
-
-    /// The same, unless another thread is inside and this one would wait for it: then the element
-    /// comes back.
-    #[inline]
-    pub(crate) fn try_emit<T: Element>(
-        self: &Arc<Self>,
-        node: &Outlet<T>,
-        x: T,
-        lease: Lease,
-        origin: Origin,
-    ) -> Result<Emit, (T, Lease)> {
-        self.emit_simply(node, x, lease, origin)
-            .or_else(|(x, lease)| self.try_emit_roundabout(node, x, lease, origin))
-    }
-
-    /// The fast path: nobody is inside, and nothing is in the way.
-    #[inline(always)]
-    fn emit_simply<T: Element>(
-        self: &Arc<Self>,
-        node: &Outlet<T>,
-        x: T,
-        lease: Lease,
-        origin: Origin,
-    ) -> Result<Emit, (T, Lease)> {
         let me = entry::token();
         if self.merged.get().is_none() && self.monitor.try_enter(me) == Entry::Entered {
             entry::inside();
             // It may have been merged just before we got in.
             if self.merged.get().is_none() && !self.refuses.load(Ordering::Relaxed) {
-                return Ok(self.emit_inside(node, x, lease, origin, me));
+                return self.emit_inside(node, x, lease, origin, me);
             }
             self.leave(me);
         }
-        Err((x, lease))
+        self.emit_roundabout(node, x, lease, origin)
     }
 
     #[inline(always)]
@@ -182,43 +121,28 @@ impl Graph {
         origin: Origin,
     ) -> Emit {
         let me = entry::token();
-        let way = self.way_in(me);
-        let way = way.unwrap_or_else(|| Way::Entered(self.enter()));
-        way.emit(node, x, lease, origin, me)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn try_emit_roundabout<T: Element>(
-        self: &Arc<Self>,
-        node: &Outlet<T>,
-        x: T,
-        lease: Lease,
-        origin: Origin,
-    ) -> Result<Emit, (T, Lease)> {
-        let me = entry::token();
-        match self.way_in(me) {
-            Some(way) => Ok(way.emit(node, x, lease, origin, me)),
-            None => Err((x, lease)),
-        }
-    }
-
-    /// How an element can enter; `None` if the thread has to wait for another that is inside.
-    fn way_in(self: &Arc<Self>, me: usize) -> Option<Way<'_>> {
         loop {
             let root = self.root();
             match root.monitor.try_enter(me) {
-                Entry::Within => return Some(Way::Within(root)),
+                Entry::Within => return root.emit_within(node, x, lease, origin),
                 // A thread inside a monitor waits for no other.
-                Entry::Occupied if entry::is_inside() => return Some(Way::Mail(root)),
-                Entry::Occupied => return None,
+                Entry::Occupied if entry::is_inside() => {
+                    return root.emit_by_mail(node.clone(), x, lease, origin);
+                }
+                Entry::Occupied => blocking(|| root.monitor.enter_waiting(me)),
                 Entry::Entered => {}
             }
             entry::inside();
-            if root.merged.get().is_none() {
-                return Some(Way::Entered(root));
+            if root.merged.get().is_some() {
+                root.leave(me);
+                continue;
             }
-            root.leave(me);
+            if let Some(error) = root.refused(origin) {
+                lease.acks.fail();
+                root.leave(me);
+                return Emit::failed(error, root.weak());
+            }
+            return root.emit_inside(node, x, lease, origin, me);
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) use self::wiring::Handle;
 use crate::failure::{BuildError, Error, Failure, Kind};
 use crate::runtime::{RuntimeHandle, Task};
 use crate::source::Control;
-use crate::sync::lock;
+use crate::sync::{blocking, lock};
 
 /// Something to do inside the monitor, between passes.
 pub(crate) type Mail = Box<dyn FnOnce(&mut Pass) + Send>;
@@ -126,7 +126,7 @@ impl Graph {
         loop {
             let root = self.root();
             if root.monitor.try_enter_once(me) != Entry::Entered {
-                root.monitor.enter_waiting(me);
+                blocking(|| root.monitor.enter_waiting(me));
             }
             entry::inside();
             if root.merged.get().is_none() {
@@ -263,6 +263,14 @@ impl Graph {
                 ),
             }
         }
+    }
+
+    /// Gives the graph a runtime, unless it has one.
+    pub(crate) fn run_on(self: &Arc<Self>, runtime: RuntimeHandle) -> Result<(), Error> {
+        if self.root().runtime.get_or_init(|| runtime.clone()) == &runtime {
+            return Ok(());
+        }
+        Err(Error::new(Kind::DifferentRuntimes))
     }
 
     pub(crate) fn runtime(&self) -> Option<&RuntimeHandle> {

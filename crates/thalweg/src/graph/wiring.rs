@@ -14,6 +14,7 @@ use super::{Graph, Lease, Receive, entry};
 use crate::ack::discarding;
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::Element;
+use crate::sync::blocking;
 use crate::source::Control;
 
 impl Graph {
@@ -232,7 +233,7 @@ impl Graph {
 
     fn enter_to_join(&self, me: usize) {
         if self.monitor.try_enter_once(me) != super::Entry::Entered {
-            self.monitor.enter_waiting(me);
+            blocking(|| self.monitor.enter_waiting(me));
         }
         entry::inside();
     }

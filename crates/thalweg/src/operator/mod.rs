@@ -49,6 +49,14 @@ impl<T> Fault<T> {
             cause: cause.into(),
         }
     }
+
+    /// A failure with `cause`, on an element that has been used up: nothing can try it again.
+    pub fn lost(cause: impl Into<BoxError>) -> Self {
+        Self {
+            element: None,
+            cause: cause.into(),
+        }
+    }
 }
 
 /// A node that makes at most one element of each it gets, at once: no waiting, no time.

@@ -48,32 +48,6 @@ impl<T: Element> Stream<T> {
             .emit(self.outlet(), x, Lease::accepted(acks), Origin::Outside)
     }
 
-    /// The same, but it gives the element back at once where it would have to wait for another
-    /// thread that is inside the pipeline: for a caller with a lock of its own, which it has to let
-    /// go of before it waits.
-    ///
-    /// To wait, [`emit_with_acks`](Self::emit_with_acks) the element that came back. Called by a
-    /// function inside a pipeline it never gives anything back: there is nothing to wait for.
-    ///
-    /// # Errors
-    /// The element and its tokens, because another thread is inside.
-    ///
-    /// ```
-    /// # use thalweg::{Acks, Stream};
-    /// let source = Stream::new();
-    /// let list = source.sink_to_list();
-    /// let emitted = source.try_emit(1, Acks::none());
-    /// emitted.expect("nobody else is inside").wait()?;
-    /// assert_eq!(list.to_vec(), [1]);
-    /// # Ok::<(), thalweg::Error>(())
-    /// ```
-    #[inline]
-    pub fn try_emit(&self, x: T, acks: Acks) -> Result<Emit, (T, Acks)> {
-        self.graph()
-            .try_emit(self.outlet(), x, Lease::accepted(acks), Origin::Outside)
-            .map_err(|(x, lease)| (x, lease.accept()))
-    }
-
     /// Sends many elements: the same as [`emit`](Self::emit) for each in turn, waiting in between
     /// wherever something downstream has to wait, but cheaper where nothing has to.
     ///

@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 pub use emit::EmitMany;
 pub use join::Join;
 
-use crate::failure::BuildError;
+use crate::failure::{BuildError, Error};
 use crate::graph::{
     AnyNode, Body, Full, Graph, Handle, Node, NodeId, Outlet, Plain, Produce, Receive,
 };
@@ -143,6 +143,25 @@ impl<T: Element> Stream<T> {
     /// ```
     pub fn on(runtime: impl Into<RuntimeHandle>) -> Self {
         Self::build(Some(runtime.into()))
+    }
+
+    /// Gives the pipeline a runtime, unless it has one: what it is built on from here on can wait for
+    /// time and futures.
+    ///
+    /// ```
+    /// use thalweg::{Stream, VirtualClock};
+    ///
+    /// let source = Stream::<i32>::new();
+    /// let clock = VirtualClock::new();
+    /// source.run_on(&clock)?;
+    /// assert!(source.run_on(VirtualClock::new()).is_err());
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It has another.
+    pub fn run_on(&self, runtime: impl Into<RuntimeHandle>) -> Result<(), Error> {
+        self.graph().run_on(runtime.into())
     }
 
     fn build(runtime: Option<RuntimeHandle>) -> Self {

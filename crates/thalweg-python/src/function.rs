@@ -1,0 +1,132 @@
+//! A function of the user's, with the arguments it is called with besides the element.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::call;
+use crate::value::Value;
+
+/// What a user gave an operator to call. The node in the engine calls it, the node in Python shows
+/// it to the collector.
+#[derive(Clone)]
+pub(crate) struct Function(Arc<Inner>);
+
+struct Inner {
+    callable: Py<PyAny>,
+    /// Positional arguments after the element, if there are any.
+    args: Option<Py<PyTuple>>,
+    kwargs: Option<Py<PyDict>>,
+    /// Whether errors are written to the log before they are raised, as in streamz.
+    is_logged: bool,
+}
+
+impl Function {
+    pub(crate) fn new(
+        callable: &Bound<'_, PyAny>,
+        args: Option<&Bound<'_, PyTuple>>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+        is_logged: bool,
+    ) -> Self {
+        let args = args.filter(|args| !args.is_empty());
+        let kwargs = kwargs.filter(|kwargs| !kwargs.is_empty());
+        Self(Arc::new(Inner {
+            callable: callable.clone().unbind(),
+            args: args.map(|args| args.clone().unbind()),
+            kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
+            is_logged,
+        }))
+    }
+
+    /// `f(x, *args, **kwargs)`.
+    ///
+    /// # Errors
+    /// What the function raised, logged.
+    #[inline]
+    pub(crate) fn call<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Value,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let called = if self.is_bare() {
+            call::one(self.0.callable.bind(py), x.bind(py))
+        } else {
+            self.call_with(py, [x.bind(py).clone()])
+        };
+        called.map_err(|error| self.failed(py, error))
+    }
+
+    /// `f(state, x, *args, **kwargs)`.
+    ///
+    /// # Errors
+    /// What the function raised, logged.
+    #[inline]
+    pub(crate) fn call_on<'py>(
+        &self,
+        py: Python<'py>,
+        state: &Value,
+        x: &Value,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let called = if self.is_bare() {
+            call::two(self.0.callable.bind(py), state.bind(py), x.bind(py))
+        } else {
+            self.call_with(py, [state.bind(py).clone(), x.bind(py).clone()])
+        };
+        called.map_err(|error| self.failed(py, error))
+    }
+
+    /// `f(*x, *args, **kwargs)`.
+    ///
+    /// # Errors
+    /// The element cannot be splayed out; or what the function raised, logged.
+    pub(crate) fn call_splayed<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Value,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let called = match x.bind(py).cast::<PyTuple>() {
+            Ok(tuple) if self.is_bare() => self.0.callable.bind(py).call1(tuple),
+            _ => x
+                .bind(py)
+                .try_iter()
+                .and_then(|elements| elements.collect::<PyResult<Vec<_>>>())
+                .and_then(|elements| self.call_with(py, elements)),
+        };
+        called.map_err(|error| self.failed(py, error))
+    }
+
+    fn is_bare(&self) -> bool {
+        self.0.args.is_none() && self.0.kwargs.is_none()
+    }
+
+    #[cold]
+    fn call_with<'py>(
+        &self,
+        py: Python<'py>,
+        first: impl IntoIterator<Item = Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut all: Vec<_> = first.into_iter().collect();
+        if let Some(args) = &self.0.args {
+            all.extend(args.bind(py).iter());
+        }
+        let kwargs = self.0.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
+        self.0.callable.bind(py).call(PyTuple::new(py, all)?, kwargs)
+    }
+
+    #[cold]
+    fn failed(&self, py: Python<'_>, error: PyErr) -> PyErr {
+        crate::interrupt::note(py, &error);
+        if self.0.is_logged {
+            crate::failure::log(py, &error);
+        }
+        error
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.0.callable)?;
+        visit.call(&self.0.args)?;
+        visit.call(&self.0.kwargs)
+    }
+}
