@@ -19,8 +19,8 @@ use crate::source::Control;
 
 impl Graph {
     /// Makes a node part of the graph, with one handle to it.
-    pub(crate) fn register(&self, node: Arc<dyn AnyNode>, needs_runtime: bool, pass: &Pass) {
-        if needs_runtime {
+    pub(crate) fn register(&self, node: Arc<dyn AnyNode>, pass: &Pass) {
+        if node.core().needs_runtime {
             self.need_runtime(pass);
         }
         let mut state = self.state.get(pass);

@@ -253,6 +253,11 @@ pub trait Operator: Send + Sized + 'static {
         0
     }
 
+    /// Whether this very operator needs a runtime, where that depends on its options.
+    fn needs_runtime(&self) -> bool {
+        Self::NEEDS_RUNTIME
+    }
+
     /// What sets this node apart from others of its kind, shown in its derived name.
     fn label(&self) -> Option<String> {
         None

@@ -200,7 +200,7 @@ impl<T: Element> Stream<T> {
     pub(super) fn first<B: Body<Out = T>>(graph: &Arc<Graph>, node: Arc<Node<B>>) -> Self {
         let registered: Arc<dyn AnyNode> = node.clone();
         graph.act(Box::new(move |pass| {
-            pass.graph().register(registered, B::NEEDS_RUNTIME, pass);
+            pass.graph().register(registered, pass);
         }));
         Self::from_parts(graph, node)
     }
@@ -284,7 +284,7 @@ impl<T: Element> Stream<T> {
         let (upstream, downstream) = (self.node().clone(), node.clone());
         self.graph().act(Box::new(move |pass| {
             let graph = pass.graph();
-            graph.register(downstream.clone(), B::NEEDS_RUNTIME, pass);
+            graph.register(downstream.clone(), pass);
             let to: Arc<dyn AnyNode> = downstream.clone();
             graph.connect(
                 upstream.output(),

@@ -8,6 +8,7 @@ mod inlet;
 
 use std::any::Any;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
 pub(crate) use self::body::{Body, Full, Plain, caught};
@@ -81,7 +82,7 @@ pub(crate) struct Node<B: Body> {
 
 impl<B: Body> Node<B> {
     pub(crate) fn new(body: B) -> Arc<Self> {
-        let core = Core::new::<B>(body.label());
+        let core = Core::new(&body);
         Arc::new_cyclic(|me| Self {
             cell: OpCell::new(body),
             dropped: Counter::default(),
@@ -157,10 +158,15 @@ impl<B: Body> Node<B> {
     /// A panic of this node's own function is a failure its policy is asked about.
     fn process_guarded(&self, x: B::In, pass: &mut Pass) -> Flow {
         let mut kept = None;
-        let flow = pass.catch(|pass| {
+        let accepted = catch_unwind(AssertUnwindSafe(|| {
             kept = Some(x.clone());
             B::accept(self, x, pass)
-        });
+        }));
+        let flow = match accepted {
+            // A failure that has been judged already, by this node's policy or another's.
+            Ok(flow) => return flow,
+            Err(payload) => pass.unwound(payload),
+        };
         match pass.take_failure() {
             Some(failure) => match failure.panic() {
                 Some(panic) if failure.node_id() == self.id() => self.fail(kept, panic, pass),
@@ -216,6 +222,8 @@ impl<B: Body> Node<B> {
         let (Some(graph), Some(me)) = (pass.strong_graph(), self.me.upgrade()) else {
             return;
         };
+        // Some operators know only now that they need one.
+        pass.graph().need_runtime(pass);
         self.desk.get(pass).spawned += 1;
         let errand = Errand::new(future, move |result: Result<F::Output, BoxError>| {
             let event = result.map(event);
