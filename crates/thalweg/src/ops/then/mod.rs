@@ -20,6 +20,7 @@ where
     pending: Option<usize>,
     /// Elements that came meanwhile; their emitters wait.
     waiting: VecDeque<Waiting<T>>,
+    concurrent: bool,
     label: Option<String>,
     _out: std::marker::PhantomData<fn() -> U>,
 }
@@ -96,6 +97,37 @@ where
         self.calls.runtime_on_demand();
         self
     }
+
+    /// Does not let elements wait for each other: every call begins when its element comes, and its
+    /// result is sent when it is there. The emitter of each waits for its own.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use thalweg::ops::{Step, Then};
+    /// use thalweg::{Stream, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let timer = clock.clone();
+    /// let calls = Then::new(move |x: &u64| {
+    ///     let (sleep, x) = (timer.sleep(Duration::from_secs(*x)), *x);
+    ///     Ok(Step::Pending(async move {
+    ///         sleep.await;
+    ///         Ok::<_, &str>(Some(x))
+    ///     }))
+    /// });
+    /// let list = source.apply(calls.concurrently()).sink_to_list();
+    /// let (two, one) = (source.emit(2), source.emit(1));
+    /// clock.advance(Duration::from_secs(1));
+    /// assert!(one.is_ready() && !two.is_ready());
+    /// clock.block_on(two)?;
+    /// assert_eq!(list.to_vec(), [1, 2]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn concurrently(mut self) -> Self {
+        self.concurrent = true;
+        self
+    }
 }
 
 impl<T, U, C> Then<T, U, C>
@@ -110,6 +142,7 @@ where
             calls: Calls::new(function),
             pending: None,
             waiting: VecDeque::new(),
+            concurrent: false,
             label,
             _out: std::marker::PhantomData,
         }
@@ -122,25 +155,33 @@ where
             Begun::Done(result) => send(result, cx),
             Begun::Failed(element, cause) => cx.give_up(element, ordinal, cause),
             Begun::Pending(key) => {
-                self.pending = Some(key);
+                self.pending = (!self.concurrent).then_some(key);
                 Ok(())
             }
         }
+    }
+
+    /// Ends a call that has come back; returns whether it had.
+    fn end(&mut self, key: usize, cx: &mut Context<'_, Self>) -> bool {
+        let Some((call, result)) = self.calls.take(key) else {
+            return false;
+        };
+        let (element, ordinal) = (call.element, call.ordinal);
+        cx.under(call.lease, |cx| match result {
+            Ok(result) => send(result, cx),
+            Err(cause) => cx.give_up(element, ordinal, cause),
+        });
+        true
     }
 
     /// Ends the call that is pending, if it has come back, and goes on to the next.
     fn go_on(&mut self, cx: &mut Context<'_, Self>) {
         loop {
             if let Some(key) = self.pending {
-                let Some((call, result)) = self.calls.take(key) else {
+                if !self.end(key, cx) {
                     return;
-                };
+                }
                 self.pending = None;
-                let (element, ordinal) = (call.element, call.ordinal);
-                cx.under(call.lease, |cx| match result {
-                    Ok(result) => send(result, cx),
-                    Err(cause) => cx.give_up(element, ordinal, cause),
-                });
             }
             let Some(next) = self.waiting.pop_front() else {
                 return;
@@ -193,8 +234,13 @@ where
         came: Result<Came<C::Output>, BoxError>,
         cx: &mut Context<'_, Self>,
     ) -> Flow {
-        self.calls.came(key as usize, came, cx);
-        self.go_on(cx);
+        let key = key as usize;
+        self.calls.came(key, came, cx);
+        if self.concurrent {
+            self.end(key, cx);
+        } else {
+            self.go_on(cx);
+        }
         Ok(())
     }
 
