@@ -1,11 +1,14 @@
 //! Operators on their way from Python's arguments to nodes of the engine.
 
 use std::marker::PhantomData;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
+use pyo3::types::PyWeakrefReference;
 use thalweg::view::Counters;
-use thalweg::{Element, Error, Failure, Fault, IntoOperator, OnError, Operator, Stream, Transform};
+use thalweg::{
+    Element, Error, Failure, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator, Stream, Transform,
+};
 
 use crate::current::Current;
 use crate::function::Function;
@@ -35,42 +38,73 @@ pub(crate) trait Inlet: Send + Sync {
     fn set_policy(&self, policy: OnError);
     fn errors(&self) -> Stream<Failure>;
     fn counters(&self) -> Counters;
-    fn attach(&self, from: &Stream<Value>) -> Result<(), Error>;
+    /// Adds an edge; returns the number of the inlet it made, if inlets are told apart.
+    fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error>;
+    /// Puts a value in the place of an inlet, if there are such.
+    fn attach_literal(&self, value: Value);
+    /// Makes the node the first to get what `from` sends.
+    fn prefer(&self, from: &Stream<Value>) -> Result<(), Error>;
     fn detach(&self, from: &Stream<Value>) -> Result<(), Error>;
     fn destroy(&self);
 }
 
+/// What a node is besides its ways in, which `$stream` gives.
+macro_rules! as_stream {
+    ($self:ident => $stream:expr) => {
+        fn id(&$self) -> u64 {
+            $stream.node_id()
+        }
+
+        fn set_name(&$self, name: String) {
+            drop($stream.clone().named(name));
+        }
+
+        fn set_policy(&$self, policy: OnError) {
+            drop($stream.clone().on_error(policy));
+        }
+
+        fn errors(&$self) -> Stream<Failure> {
+            $stream.errors()
+        }
+
+        fn counters(&$self) -> Counters {
+            $stream.counters()
+        }
+
+        fn prefer(&$self, from: &Stream<Value>) -> Result<(), Error> {
+            from.prefer($stream)
+        }
+
+        fn detach(&$self, from: &Stream<Value>) -> Result<(), Error> {
+            from.disconnect($stream)
+        }
+
+        fn destroy(&$self) {
+            Stream::destroy($stream);
+        }
+    };
+}
+
+/// Ways into a node that makes no difference between them.
 impl<T: Element> Inlet for Stream<T> {
-    fn id(&self) -> u64 {
-        self.node_id()
+    as_stream!(self => self);
+
+    fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error> {
+        from.connect(self).map(|()| None)
     }
 
-    fn set_name(&self, name: String) {
-        drop(self.clone().named(name));
+    fn attach_literal(&self, _: Value) {}
+}
+
+impl<U: Element> Inlet for OpenJoin<Value, U> {
+    as_stream!(self => self.stream());
+
+    fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error> {
+        OpenJoin::attach(self, from).map(Some)
     }
 
-    fn set_policy(&self, policy: OnError) {
-        drop(self.clone().on_error(policy));
-    }
-
-    fn errors(&self) -> Stream<Failure> {
-        Stream::errors(self)
-    }
-
-    fn counters(&self) -> Counters {
-        Stream::counters(self)
-    }
-
-    fn attach(&self, from: &Stream<Value>) -> Result<(), Error> {
-        from.connect(self)
-    }
-
-    fn detach(&self, from: &Stream<Value>) -> Result<(), Error> {
-        from.disconnect(self)
-    }
-
-    fn destroy(&self) {
-        Stream::destroy(self);
+    fn attach_literal(&self, value: Value) {
+        OpenJoin::attach_literal(self, value);
     }
 }
 
@@ -84,7 +118,15 @@ pub(crate) struct Blueprint {
     pub(crate) function: Option<Function>,
     pub(crate) needs_loop: bool,
     pub(crate) is_sink: bool,
+    /// Whether nodes are attached to it once it is built, each by an inlet of its own; a simple node
+    /// is built onto the first.
+    pub(crate) joins: bool,
+    /// Who is behind each inlet, if the node wants to know.
+    pub(crate) callers: Callers,
 }
+
+/// The nodes behind the inlets of a node, by the inlets' numbers.
+pub(crate) type Callers = Arc<Mutex<Vec<(usize, Py<PyWeakrefReference>)>>>;
 
 impl Blueprint {
     pub(crate) fn new(build: impl FnOnce(Site) -> Made + Send + 'static) -> Self {
@@ -93,6 +135,8 @@ impl Blueprint {
             function: None,
             needs_loop: false,
             is_sink: false,
+            joins: false,
+            callers: Callers::default(),
         }
     }
 
@@ -142,6 +186,13 @@ impl Blueprint {
 
     pub(crate) fn on_loop(mut self) -> Self {
         self.needs_loop = true;
+        self
+    }
+
+    /// A node whose inlets are told apart.
+    pub(crate) fn joining(mut self, callers: Callers) -> Self {
+        self.joins = true;
+        self.callers = callers;
         self
     }
 

@@ -37,7 +37,7 @@ enum Waiting {
 
 impl Emission {
     /// One that is done.
-    pub(crate) fn done(py: Python<'_>) -> Py<PyAny> {
+    pub(crate) fn ready(py: Python<'_>) -> Py<PyAny> {
         static DONE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let done = DONE.get_or_try_init(py, || {
             let done = Bound::new(py, Self(Mutex::new(State::Done)))?;
@@ -54,7 +54,7 @@ impl Emission {
     pub(crate) fn of(py: Python<'_>, emit: Emit, event_loop: &EventLoop) -> PyResult<Py<PyAny>> {
         if emit.is_ready() {
             finished(py, emit)?;
-            return Ok(Self::done(py));
+            return Ok(Self::ready(py));
         }
         Self::waiting(py, Waiting::Emit(emit), event_loop)
     }
@@ -72,7 +72,7 @@ impl Emission {
         match completion.as_mut().poll(&mut cx) {
             Poll::Ready(result) => {
                 result.map_err(|error| failure::raise(py, &error))?;
-                Ok(Self::done(py))
+                Ok(Self::ready(py))
             }
             Poll::Pending => Self::waiting(py, Waiting::Other(completion), event_loop),
         }

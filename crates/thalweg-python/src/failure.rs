@@ -1,7 +1,7 @@
 //! Failures and errors of the engine as Python's exceptions, and the other way round.
 
 use pyo3::prelude::*;
-use thalweg::{Error, Failure};
+use thalweg::{Arrival, Error, Failure};
 
 use crate::value::Value;
 
@@ -23,7 +23,7 @@ fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
         return raise_ours(py, "PipelineError", (message,));
     };
     let error = error.clone_ref(py);
-    let element = failure.element::<Value>();
+    let element = element_of(failure);
     let arguments = (
         error.value(py),
         failure.node(),
@@ -39,24 +39,31 @@ fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
     error
 }
 
+fn element_of(failure: &Failure) -> Option<Value> {
+    failure.element::<Value>().or_else(|| match failure.element()? {
+        Arrival::Element(_, x) => Some(x),
+        _ => None,
+    })
+}
+
 /// A failure as an element of an error stream.
 pub(crate) fn to_value(py: Python<'_>, failure: &Failure) -> PyResult<Value> {
-    let element = failure.element::<Value>();
+    let (element, exception) = (element_of(failure), exception(py, failure));
     let arguments = (
         failure.node(),
         failure.ordinal(),
         element.as_ref().map(|element| element.bind(py)),
-        exception(py, failure).value(py),
+        exception.value(py),
     );
     let failure = py.import("thalweg.errors")?.call_method1("Failure", arguments)?;
     Ok(Value::from(failure))
 }
 
 /// An exception of a class of ours.
-fn raise_ours(
-    py: Python<'_>,
+fn raise_ours<'py>(
+    py: Python<'py>,
     class: &str,
-    arguments: impl for<'py> pyo3::call::PyCallArgs<'py>,
+    arguments: impl pyo3::call::PyCallArgs<'py>,
 ) -> PyErr {
     let made = py
         .import("thalweg.errors")

@@ -19,6 +19,8 @@ struct Inner {
     /// Positional arguments after the element, if there are any.
     args: Option<Py<PyTuple>>,
     kwargs: Option<Py<PyDict>>,
+    /// Whether an element's own elements are the arguments.
+    is_splayed: bool,
     /// Whether errors are written to the log before they are raised, as in streamz.
     is_logged: bool,
 }
@@ -28,7 +30,6 @@ impl Function {
         callable: &Bound<'_, PyAny>,
         args: Option<&Bound<'_, PyTuple>>,
         kwargs: Option<&Bound<'_, PyDict>>,
-        is_logged: bool,
     ) -> Self {
         let args = args.filter(|args| !args.is_empty());
         let kwargs = kwargs.filter(|kwargs| !kwargs.is_empty());
@@ -36,8 +37,26 @@ impl Function {
             callable: callable.clone().unbind(),
             args: args.map(|args| args.clone().unbind()),
             kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
-            is_logged,
+            is_splayed: false,
+            is_logged: false,
         }))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            change(inner);
+        }
+        self
+    }
+
+    /// Has it called as `f(*x, *args, **kwargs)`.
+    pub(crate) fn splayed(self, is_splayed: bool) -> Self {
+        self.with(|inner| inner.is_splayed = is_splayed)
+    }
+
+    /// Has errors written to the log before they are raised, as in streamz.
+    pub(crate) fn logged(self, is_logged: bool) -> Self {
+        self.with(|inner| inner.is_logged = is_logged)
     }
 
     /// `f(x, *args, **kwargs)`.
@@ -50,8 +69,10 @@ impl Function {
         py: Python<'py>,
         x: &Value,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let called = if self.is_bare() {
+        let called = if self.is_bare() && !self.0.is_splayed {
             call::one(self.0.callable.bind(py), x.bind(py))
+        } else if self.0.is_splayed {
+            self.call_splayed(py, x)
         } else {
             self.call_with(py, [x.bind(py).clone()])
         };
@@ -77,24 +98,18 @@ impl Function {
         called.map_err(|error| self.failed(py, error))
     }
 
-    /// `f(*x, *args, **kwargs)`.
-    ///
-    /// # Errors
-    /// The element cannot be splayed out; or what the function raised, logged.
-    pub(crate) fn call_splayed<'py>(
+    fn call_splayed<'py>(
         &self,
         py: Python<'py>,
         x: &Value,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let called = match x.bind(py).cast::<PyTuple>() {
+        match x.bind(py).cast::<PyTuple>() {
             Ok(tuple) if self.is_bare() => self.0.callable.bind(py).call1(tuple),
-            _ => x
-                .bind(py)
-                .try_iter()
-                .and_then(|elements| elements.collect::<PyResult<Vec<_>>>())
-                .and_then(|elements| self.call_with(py, elements)),
-        };
-        called.map_err(|error| self.failed(py, error))
+            _ => {
+                let elements: PyResult<Vec<_>> = x.bind(py).try_iter()?.collect();
+                self.call_with(py, elements?)
+            }
+        }
     }
 
     fn is_bare(&self) -> bool {
@@ -116,7 +131,7 @@ impl Function {
     }
 
     #[cold]
-    fn failed(&self, py: Python<'_>, error: PyErr) -> PyErr {
+    pub(crate) fn failed(&self, py: Python<'_>, error: PyErr) -> PyErr {
         crate::interrupt::note(py, &error);
         if self.0.is_logged {
             crate::failure::log(py, &error);

@@ -6,6 +6,24 @@ use std::cell::UnsafeCell;
 
 use pyo3::prelude::*;
 
+/// Blocks without the GIL, so that those that this thread waits for can go on.
+pub(crate) fn without(block: thalweg::Blocking<'_>) {
+    struct Block<'a>(thalweg::Blocking<'a>);
+
+    // SAFETY: `detach` runs it on the thread it comes from; it asks for `Send` to keep the GIL's token
+    // out.
+    unsafe impl Send for Block<'_> {}
+
+    impl Block<'_> {
+        fn run(&mut self) {
+            (self.0)();
+        }
+    }
+
+    let mut block = Block(block);
+    Python::attach(|py| py.detach(|| block.run()));
+}
+
 // There is no stable ABI without the GIL, and this module is built for the stable ABI.
 
 /// A place for one object. Every node writes one for every element: a lock would show.

@@ -1,48 +1,51 @@
-//! spike
+//! The Python face of thalweg: translates between Python and the engine, and nothing more.
+
+mod awaiting;
+mod batch;
+mod blueprint;
+mod call;
+mod current;
+mod emission;
+mod event_loop;
+mod failure;
+mod function;
+mod gil;
+mod hop;
+mod interrupt;
+mod interval;
+mod lock;
+mod metadata;
+mod node;
+mod ops;
+mod pipeline;
+mod policy;
 mod value;
-use pyo3::prelude::*;
-use thalweg::Stream;
-use value::Value;
 
-#[pyclass(subclass, weakref, dict, frozen)]
-struct Node { s: Stream<Value>, keep: std::sync::Mutex<Vec<Py<PyAny>>>, mode: std::sync::atomic::AtomicU8 }
-
-#[inline(always)]
-fn call(f: &Py<PyAny>, x: &Value) -> Result<Value, PyErr> {
-    Python::attach(|py| f.bind(py).call1((x.bind(py),)).map(Value::from))
-}
-#[allow(unsafe_code)]
-#[inline(always)]
-fn call_ffi(f: &Py<PyAny>, x: &Value) -> Result<Value, PyErr> {
-    Python::attach(|py| unsafe {
-        let r = pyo3::ffi::PyObject_CallFunctionObjArgs(f.as_ptr(), x.object().as_ptr(), std::ptr::null_mut::<pyo3::ffi::PyObject>());
-        Bound::from_owned_ptr_or_err(py, r).map(Value::from)
-    })
-}
-
-#[pymethods]
-impl Node {
-    #[new]
-    fn new() -> Self { Self { s: Stream::new(), keep: Default::default(), mode: Default::default() } }
-    fn map(&self, f: Py<PyAny>, ffi: bool) -> Self {
-        Self { s: if ffi { self.s.try_map(move |x: &Value| call_ffi(&f, x)) } else { self.s.try_map(move |x: &Value| call(&f, x)) }, keep: Default::default(), mode: Default::default() }
-    }
-    fn sink(&self, f: Py<PyAny>, ffi: bool) {
-        let _ = if ffi { self.s.try_sink(move |x: &Value| call_ffi(&f, x).map(|_| ())) } else { self.s.try_sink(move |x: &Value| call(&f, x).map(|_| ())) };
-    }
-    #[pyo3(signature = (x, asynchronous=false, metadata=None))]
-    fn emit(&self, x: Bound<'_, PyAny>, asynchronous: bool, metadata: Option<Bound<'_, PyAny>>) -> PyResult<()> {
-        let _ = (asynchronous, metadata);
-        self.s.emit(Value::from(x)).wait().map_err(|e| pyo3::exceptions::PyValueError::new_err(e.to_string()))
-    }
-    fn emit_many(&self, xs: &Bound<'_, PyAny>) -> PyResult<()> {
-        let mut it = xs.try_iter()?;
-        self.s.emit_many(std::iter::from_fn(move || it.next().and_then(|x| x.ok()).map(Value::from))).wait().map_err(|e| pyo3::exceptions::PyValueError::new_err(e.to_string()))
-    }
-}
-
-#[pymodule]
+/// The engine of the package `thalweg`.
+#[pyo3::pymodule]
 mod _thalweg {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
-    use super::Node;
+    use crate::batch::{Batch, Flag};
+    #[pymodule_export]
+    use crate::blueprint::Blueprint;
+    #[pymodule_export]
+    use crate::emission::Emission;
+    #[pymodule_export]
+    use crate::event_loop::Pump;
+    #[pymodule_export]
+    use crate::node::Node;
+    #[pymodule_export]
+    use crate::pipeline::Pipeline;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        thalweg::block_around(crate::gil::without);
+        let ops = PyModule::new(module.py(), "ops")?;
+        crate::ops::register(&ops)?;
+        module.add_submodule(&ops)?;
+        module.add_function(wrap_pyfunction!(crate::interval::parse_interval, module)?)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
 }

@@ -120,6 +120,22 @@ impl Pipeline {
         Ok(())
     }
 
+    /// The event loop; without one, the one the user runs, if the pipeline is asynchronous, else one on
+    /// a thread of its own.
+    ///
+    /// # Errors
+    /// No loop is running.
+    pub(crate) fn need_loop(&self, py: Python<'_>) -> PyResult<EventLoop> {
+        if let Some(event_loop) = self.event_loop.get() {
+            return Ok(event_loop.clone());
+        }
+        let loops = py.import("thalweg.loops")?;
+        let found = loops.call_method1("find", (self.asynchronous(),))?;
+        let event_loop = EventLoop::of(&found)?;
+        self.set_event_loop(&event_loop)?;
+        Ok(event_loop)
+    }
+
     fn decide(&self) {
         let mode = match (self.event_loop.get(), self.asynchronous()) {
             (None, _) => Mode::NoLoop,

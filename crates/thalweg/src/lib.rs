@@ -96,5 +96,5 @@ pub use policy::{OnError, Retry};
 pub use runtime::EventLoop;
 pub use runtime::{Alarm, Runtime, RuntimeHandle, Sleep, Task, VirtualClock};
 pub use source::{Emitter, Source, Stop};
-pub use stream::{EmitMany, Join, Sink, Stream};
+pub use stream::{Arrival, EmitMany, InletKey, Join, OpenJoin, Sink, Stream};
 pub use sync::{Blocking, block_around};

@@ -32,9 +32,14 @@ impl Awaited {
         }
     }
 
+    /// The awaitable, if it has not been started.
+    pub(crate) fn into_awaitable(mut self) -> Option<Py<PyAny>> {
+        self.awaitable.take()
+    }
+
     fn start(&mut self, py: Python<'_>, awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
         let future = py
-            .import("asyncio")?
+            .import("thalweg.loops")?
             .call_method1("ensure_future", (awaitable,))?;
         let done = Done(self.outcome.clone());
         future.call_method1("add_done_callback", (done,))?;

@@ -46,8 +46,22 @@ pub(super) struct Shared {
 }
 
 impl EventLoop {
-    /// The given asyncio loop.
-    pub(crate) fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+    /// The given asyncio loop: the same for everybody who asks.
+    pub(crate) fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        static KNOWN: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+        let mut known = lock(&KNOWN);
+        known.retain(|shared| shared.strong_count() > 0);
+        let mut alive = known.iter().filter_map(Self::upgrade);
+        if let Some(event_loop) = alive.find(|event_loop| event_loop.0.object.is(object)) {
+            return Ok(event_loop);
+        }
+        drop(alive);
+        let event_loop = Self::new(object)?;
+        known.push(event_loop.downgrade());
+        Ok(event_loop)
+    }
+
+    fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = object.py();
         let method = |name| Ok::<_, PyErr>(object.getattr(name)?.unbind());
         Ok(Self(Arc::new(Shared {

@@ -2,6 +2,7 @@ use pyo3::prelude::*;
 use thalweg::{Acks, Emit};
 
 use super::{Node, Parts};
+use crate::batch::Elements;
 use crate::emission::{self, Emission};
 use crate::hop::{self, Begun};
 use crate::metadata;
@@ -77,10 +78,10 @@ impl Node {
     ) -> PyResult<Py<PyAny>> {
         let parts = self.parts()?;
         let elements = Elements::new(elements, &parts.current)?;
-        let problem = elements.problem.clone();
+        let problem = elements.problem();
         let result = parts.emit_all(py, elements, asynchronous);
         // An error of the iterable's own comes before what happened to its elements.
-        match crate::lock::lock(&problem).take() {
+        match problem(py) {
             Some(error) => Err(error),
             None => result,
         }
@@ -88,6 +89,32 @@ impl Node {
 }
 
 impl Parts {
+    /// Begins an emission where the pipeline's functions are called, and returns what `emit` does.
+    pub(crate) fn begin(
+        &self,
+        py: Python<'_>,
+        begin: impl FnOnce() -> Emit + Send + 'static,
+    ) -> PyResult<Py<PyAny>> {
+        let pipeline = self.pipeline();
+        match pipeline.event_loop() {
+            None => {
+                let emit = begin();
+                if !emit.is_ready() {
+                    return self.without_loop(py, emit);
+                }
+                emission::finished(py, emit)?;
+                Ok(py.None())
+            }
+            Some(event_loop) if pipeline.mode() == Mode::Here || event_loop.is_here(py) => {
+                Emission::of(py, begin(), event_loop)
+            }
+            Some(event_loop) => {
+                hop::wait(py, event_loop, move || Begun::Emit(begin()))?;
+                Ok(py.None())
+            }
+        }
+    }
+
     /// An emission that has to wait, where there was no event loop when it began.
     #[cold]
     fn without_loop(&self, py: Python<'_>, emit: Emit) -> PyResult<Py<PyAny>> {
@@ -179,42 +206,3 @@ impl Parts {
         }
     }
 }
-
-/// The elements of a Python iterable.
-struct Elements {
-    iterator: Py<PyAny>,
-    current: crate::current::Current,
-    problem: std::sync::Arc<std::sync::Mutex<Option<PyErr>>>,
-}
-
-impl Elements {
-    fn new(elements: &Bound<'_, PyAny>, current: &crate::current::Current) -> PyResult<Self> {
-        Ok(Self {
-            iterator: elements.try_iter()?.into_any().unbind(),
-            current: current.clone(),
-            problem: std::sync::Arc::default(),
-        })
-    }
-}
-
-impl Iterator for Elements {
-    type Item = Value;
-
-    #[inline]
-    fn next(&mut self) -> Option<Value> {
-        Python::attach(|py| {
-            match crate::call::next(self.iterator.bind(py)) {
-                Ok(Some(x)) => {
-                    self.current.set(py, x.as_unbound());
-                    Some(Value::from(x))
-                }
-                Ok(None) => None,
-                Err(error) => {
-                    *crate::lock::lock(&self.problem) = Some(error);
-                    None
-                }
-            }
-        })
-    }
-}
-

@@ -57,6 +57,18 @@ impl Node {
             .map_err(|error| failure::raise(py, &error))
     }
 
+    /// Sees to it that the pipeline has an event loop: the one the user runs, if the pipeline is
+    /// asynchronous, else one on a thread of its own.
+    #[pyo3(name = "_need_loop")]
+    pub(crate) fn need_loop(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let parts = slf.get().parts()?;
+        let event_loop = parts.pipeline().need_loop(slf.py())?;
+        parts
+            .out
+            .run_on(event_loop.handle())
+            .map_err(|error| failure::raise(slf.py(), &error))
+    }
+
     /// The pipeline's asyncio loop.
     #[getter]
     fn _event_loop(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {

@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
 use thalweg::Stream;
 
-use crate::blueprint::{Blueprint, Inlet, Made, Site};
+use crate::blueprint::{Blueprint, Callers, Inlet, Made, Site};
 use crate::current::Current;
 use crate::function::Function;
 use crate::gil::Contents;
@@ -27,10 +27,11 @@ pub(crate) struct Node(Contents<Parts>);
 
 pub(crate) struct Parts {
     pub(crate) out: Stream<Value>,
-    inlet: Box<dyn Inlet>,
-    pipeline: Py<Pipeline>,
+    pub(crate) inlet: Box<dyn Inlet>,
+    pub(crate) pipeline: Py<Pipeline>,
     upstreams: Mutex<Vec<Py<Node>>>,
     function: Option<Function>,
+    callers: Callers,
     pub(crate) current: Current,
     /// A way in that comes from no other node.
     door: OnceLock<Stream<Value>>,
@@ -78,37 +79,52 @@ impl Node {
         Self(Contents::empty())
     }
 
-    /// Makes the node behind the object: `blueprint` attached to `upstreams`.
+    /// Makes the node behind the object: `blueprint` attached to `upstreams`, in the places of which
+    /// there may be literals where streams are joined.
     fn _make(
         slf: &Bound<'_, Self>,
         blueprint: &Bound<'_, Blueprint>,
-        upstreams: Vec<Py<Node>>,
+        upstreams: Vec<Bound<'_, PyAny>>,
         name: String,
         on_error: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let py = slf.py();
+        let raised = |error| crate::failure::raise(py, &error);
         if slf.get().0.get().is_some() {
             return Err(PyRuntimeError::new_err("the stream has been made already"));
         }
-        let pipeline = match upstreams.first() {
+        let nodes: Vec<_> = upstreams
+            .iter()
+            .filter_map(|upstream| upstream.cast::<Node>().ok())
+            .collect();
+        let pipeline = match nodes.first() {
             Some(first) => Pipeline::root(&first.get().parts()?.pipeline).clone_ref(py),
             None => Pipeline::create(py)?,
         };
-        for other in upstreams.iter().skip(1) {
+        for other in nodes.iter().skip(1) {
             Pipeline::join(&pipeline, &other.get().parts()?.pipeline, py)?;
         }
         let plan = blueprint.get();
-        let current = Current::new();
         let door = OnceLock::new();
-        let upstream = match upstreams.first() {
-            Some(first) => first.get().parts()?.out.clone(),
-            None => door.get_or_init(Stream::new).clone(),
+        let upstream = match nodes.first() {
+            Some(first) => {
+                if plan.needs_loop {
+                    Node::need_loop(first)?;
+                }
+                first.get().parts()?.out.clone()
+            }
+            None => {
+                let door = door.get_or_init(Stream::new).clone();
+                if plan.needs_loop {
+                    pipeline.get().need_loop(py)?;
+                }
+                door
+            }
         };
         if let Some(event_loop) = pipeline.get().event_loop() {
-            upstream
-                .run_on(event_loop.handle())
-                .map_err(|error| crate::failure::raise(py, &error))?;
+            upstream.run_on(event_loop.handle()).map_err(raised)?;
         }
+        let current = Current::new();
         let site = Site {
             upstream,
             current: current.clone(),
@@ -118,24 +134,34 @@ impl Node {
             return Err(PyRuntimeError::new_err("an operator makes one node only"));
         };
         inlet.set_name(name);
-        out.check()
-            .map_err(|error| crate::failure::raise(py, &error))?;
+        out.check().map_err(raised)?;
         pipeline.get().add(inlet.id(), slf, plan.is_sink)?;
-        let others: Vec<_> = upstreams.iter().skip(1).map(|node| node.clone_ref(py)).collect();
         let parts = Parts {
             out,
             inlet,
             pipeline,
-            upstreams: Mutex::new(upstreams),
+            upstreams: Mutex::default(),
             function: plan.function.clone(),
+            callers: plan.callers.clone(),
             current,
             door,
         };
         if slf.get().0.fill(py, parts).is_err() {
             return Err(PyRuntimeError::new_err("the stream has been made already"));
         }
-        for other in &others {
-            wiring::attach(py, other.get(), slf.get())?;
+        let parts = slf.get().parts()?;
+        // A simple node has been built onto the first.
+        let mut is_attached = !plan.joins;
+        for upstream in &upstreams {
+            match upstream.cast::<Node>() {
+                Ok(node) => {
+                    if !std::mem::take(&mut is_attached) {
+                        parts.attach(node)?;
+                    }
+                    lock(&parts.upstreams).push(node.clone().unbind());
+                }
+                Err(_) => parts.inlet.attach_literal(Value::from(upstream.clone())),
+            }
         }
         if let Some(on_error) = on_error {
             policy::set(slf, on_error)?;

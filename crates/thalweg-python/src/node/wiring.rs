@@ -1,4 +1,5 @@
 use pyo3::prelude::*;
+use pyo3::types::PyWeakrefReference;
 use thalweg::Stream;
 
 use super::{Node, Parts};
@@ -7,24 +8,37 @@ use crate::lock::lock;
 use crate::pipeline::Pipeline;
 use crate::value::Value;
 
-/// Adds an edge between two nodes that belong to one pipeline on Python's side.
-pub(super) fn attach(py: Python<'_>, upstream: &Node, downstream: &Node) -> PyResult<()> {
-    let (from, to) = (upstream.parts()?, downstream.parts()?);
-    to.inlet
-        .attach(&from.out)
-        .map_err(|error| failure::raise(py, &error))
-}
-
 impl Parts {
+    /// Adds an edge to this node from one of the same pipeline.
+    pub(super) fn attach(&self, upstream: &Bound<'_, Node>) -> PyResult<()> {
+        let py = upstream.py();
+        let from = upstream.get().parts()?;
+        let key = self
+            .inlet
+            .attach(&from.out)
+            .map_err(|error| failure::raise(py, &error))?;
+        if let Some(key) = key {
+            let caller = PyWeakrefReference::new(upstream.as_any())?.unbind();
+            lock(&self.callers).push((key.number(), caller));
+        }
+        Ok(())
+    }
+
+    /// Has this node get what a stream of the engine's sends.
+    pub(crate) fn take_from(&self, py: Python<'_>, stream: &Stream<Value>) -> PyResult<()> {
+        self.inlet
+            .attach(stream)
+            .map(drop)
+            .map_err(|error| failure::raise(py, &error))
+    }
+
     /// A way in that comes from no other node, made when it is needed.
     pub(super) fn door(&self, py: Python<'_>) -> PyResult<&Stream<Value>> {
         if let Some(door) = self.door.get() {
             return Ok(door);
         }
         let door = Stream::new();
-        self.inlet
-            .attach(&door)
-            .map_err(|error| failure::raise(py, &error))?;
+        self.take_from(py, &door)?;
         Ok(self.door.get_or_init(|| door))
     }
 }
@@ -36,7 +50,7 @@ impl Node {
         let py = slf.py();
         let (from, to) = (slf.get().parts()?, downstream.get().parts()?);
         Pipeline::join(&from.pipeline, &to.pipeline, py)?;
-        attach(py, slf.get(), downstream.get())?;
+        to.attach(slf)?;
         lock(&to.upstreams).push(slf.clone().unbind());
         Ok(())
     }

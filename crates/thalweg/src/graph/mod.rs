@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
-pub(crate) use self::cell::{Outlet, Receive, Slot};
+pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
 pub use self::completion::Emit;
 pub use self::drain::Drain;
 pub(crate) use self::emit::Origin;
@@ -28,6 +28,7 @@ use self::monitor::{Entry, Monitor, Posted};
 pub(crate) use self::node::{
     AnyNode, Body, Core, Full, Inlet, Node, NodeId, Plain, Produce, caught,
 };
+pub(crate) use self::output::receive_each;
 pub(crate) use self::pass::Pass;
 pub use self::pass::{Delivery, Lease};
 use self::state::{Handler, Phase, State};

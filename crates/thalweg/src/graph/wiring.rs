@@ -147,6 +147,7 @@ impl Graph {
         let Some(upstream) = state.nodes.get(&from).cloned() else {
             return false;
         };
+        upstream.part(to, pass);
         let gone = upstream.cut(Some(to), pass);
         state.is_straight = None;
         let downstream = state.nodes.get(&to).cloned();

@@ -4,6 +4,7 @@ mod emit;
 mod errors;
 mod join;
 mod lifecycle;
+mod open_join;
 mod wiring;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::sync::{Arc, Weak};
 
 pub use emit::EmitMany;
 pub use join::Join;
+pub use open_join::{Arrival, InletKey, OpenJoin};
 
 use crate::failure::{BuildError, Error};
 use crate::graph::{

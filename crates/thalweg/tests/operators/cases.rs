@@ -1,10 +1,10 @@
 //! The table of all operators.
 
 use thalweg::ops::{
-    Keep, Partition, PartitionUnique, SinkAsync, Step, Then, TimedWindow, TimedWindowUnique,
-    Unique, union, zip_bounded,
+    Keep, OpenLanes, Partition, PartitionUnique, SinkAsync, Step, Then, TimedWindow,
+    TimedWindowUnique, Unique, Zip, union, zip_bounded,
 };
-use thalweg::{Element, Runtime, Stream};
+use thalweg::{Element, OpenJoin, Runtime, Stream};
 
 use crate::trial::{Manner, PAUSE, Trial, WORK};
 
@@ -389,6 +389,16 @@ pub const CASES: &[Case] = &[
     case("zip", NoFunction, |s, t| {
         let other = Stream::on(&t.clock);
         some(t, zip_bounded(20, (s, &other)), |(x, y)| vec![x, y]);
+        for y in -10..0 {
+            drop(other.emit(y));
+        }
+    }),
+    case("zip, open", NoFunction, |s, t| {
+        let other = Stream::on(&t.clock);
+        let join = OpenJoin::new(Zip::new(OpenLanes::new(), 20).unwrap(), s);
+        join.attach(s).unwrap();
+        join.attach(&other).unwrap();
+        some(t, join.stream().clone(), |row| row);
         for y in -10..0 {
             drop(other.emit(y));
         }

@@ -36,6 +36,8 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Takes away the edges that lead to `to`, or all; returns what they kept alive, to be dropped
     /// outside.
     fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Box<dyn Any + Send>>;
+    /// Tells those whose edges lead to `to` that these will be taken away.
+    fn part(&self, to: NodeId, pass: &Pass);
     /// Puts the edges that lead to `to` before the others; returns whether there are any.
     fn prefer(&self, to: NodeId, pass: &Pass) -> bool;
     /// Marks the node as lying on a cycle or not.
@@ -195,6 +197,13 @@ impl<B: Body> Node<B> {
         self.cell.open_gate(gate::WORKING, pass);
     }
 
+    /// Hands the operator something that is not an element: between passes, ahead of those that wait,
+    /// and uncounted.
+    pub(crate) fn tell(&self, x: B::In, pass: &mut Pass) {
+        pass.begin();
+        pass.settle(super::Lease::default(), |pass| B::accept(self, x, pass));
+    }
+
     /// Whether elements came while the function ran: they are to be worked off after the current.
     #[inline(always)]
     pub(super) fn is_queued(&self, pass: &Pass) -> bool {
@@ -321,6 +330,12 @@ impl<B: Body> AnyNode for Node<B> {
             gone.extend(cut(&errors, to, pass));
         }
         gone
+    }
+
+    fn part(&self, to: NodeId, pass: &Pass) {
+        for edge in self.output.edges(pass).iter().filter(|edge| edge.to == to) {
+            edge.receiver.parted(pass);
+        }
     }
 
     fn prefer(&self, to: NodeId, pass: &Pass) -> bool {
