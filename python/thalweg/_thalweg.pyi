@@ -1,0 +1,3 @@
+"""The engine."""
+
+__version__: str
