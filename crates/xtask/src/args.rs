@@ -11,13 +11,20 @@ Usage: cargo xtask <COMMAND>
 
 Commands:
   test   Run every test and lint there is
-  demo   Build and run the demo; what follows is passed on to it
-  bench  Run the benchmarks side by side; what follows is passed on to them
+  demo   Build and run the demo, in Rust or with `--python`; what follows is passed on to it
+  bench  Run the benchmarks side by side, in Rust or with `--python`; what follows is passed on
   docs   Build the documentation and say where it is
   help   Explain a command: `cargo xtask help test`
 
 Nothing but cargo is needed. What needs more is skipped where it is missing, and named.
 ";
+
+/// Which of the two faces a chore is about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Face {
+    Rust,
+    Python,
+}
 
 /// What the user asks for.
 #[derive(Debug, PartialEq)]
@@ -25,8 +32,8 @@ pub enum Request {
     Help(&'static str),
     ListSteps,
     Test { only: Vec<String> },
-    Demo { args: Vec<OsString> },
-    Bench { args: Vec<OsString> },
+    Demo { face: Face, args: Vec<OsString> },
+    Bench { face: Face, args: Vec<OsString> },
     Docs { open: bool },
 }
 
@@ -40,12 +47,8 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     match command.as_str() {
         "test" => parse_test(parser),
         // Their options are the demo's and the benchmarks' own, `--help` included.
-        "demo" => Ok(Request::Demo {
-            args: rest(parser)?,
-        }),
-        "bench" => Ok(Request::Bench {
-            args: rest(parser)?,
-        }),
+        "demo" => rest(parser).map(|(face, args)| Request::Demo { face, args }),
+        "bench" => rest(parser).map(|(face, args)| Request::Bench { face, args }),
         "docs" => parse_docs(parser),
         "help" => parse_help(parser),
         unknown => Err(format!(
@@ -118,13 +121,18 @@ fn parse_help(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     }
 }
 
-/// Everything that is left, without the `--` that may precede it.
-fn rest(mut parser: lexopt::Parser) -> Result<Vec<OsString>, lexopt::Error> {
+/// Everything that is left, without the `--` that may precede it; before that, `--python` chooses the face.
+fn rest(mut parser: lexopt::Parser) -> Result<(Face, Vec<OsString>), lexopt::Error> {
     let mut args: Vec<OsString> = parser.raw_args()?.collect();
+    let mut face = Face::Rust;
+    if args.first().is_some_and(|first| first == "--python") {
+        face = Face::Python;
+        args.remove(0);
+    }
     if args.first().is_some_and(|first| first == "--") {
         args.remove(0);
     }
-    Ok(args)
+    Ok((face, args))
 }
 
 #[cfg(test)]
@@ -158,15 +166,26 @@ mod tests {
 
     #[test]
     fn the_demo_gets_its_arguments_as_they_are() {
-        let args = vec!["--input".into(), "-".into()];
+        let demo = |face, args: &[&str]| {
+            Ok(Request::Demo {
+                face,
+                args: args.iter().map(OsString::from).collect(),
+            })
+        };
+        let input = demo(Face::Rust, &["--input", "-"]);
+        assert_eq!(parse_line("demo --input -"), input);
+        assert_eq!(parse_line("demo -- --input -"), input);
+        let input = demo(Face::Python, &["--input", "-"]);
+        assert_eq!(parse_line("demo --python --input -"), input);
+        assert_eq!(parse_line("demo --python -- --input -"), input);
         assert_eq!(
-            parse_line("demo --input -"),
-            Ok(Request::Demo { args: args.clone() })
+            parse_line("demo -- --python"),
+            demo(Face::Rust, &["--python"])
         );
-        assert_eq!(parse_line("demo -- --input -"), Ok(Request::Demo { args }));
         assert_eq!(
             parse_line("bench --help"),
             Ok(Request::Bench {
+                face: Face::Rust,
                 args: vec!["--help".into()]
             })
         );

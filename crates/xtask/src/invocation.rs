@@ -5,12 +5,20 @@ use crate::project::Project;
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
-/// A call of cargo, with its arguments and variables.
+/// A call of a program, with its arguments and variables.
 pub struct Invocation {
+    program: Program,
     args: Vec<OsString>,
     variables: Vec<(&'static str, OsString)>,
+}
+
+enum Program {
+    /// The one that runs this program, which is the one the user chose.
+    Cargo,
+    At(PathBuf),
 }
 
 /// Why an invocation came to nothing.
@@ -26,7 +34,17 @@ impl fmt::Display for Failure {
 impl Invocation {
     /// `cargo` with these arguments, separated by spaces.
     pub fn cargo(args: &str) -> Self {
+        Self::new(Program::Cargo, args)
+    }
+
+    /// The program at this path, or of this name, with these arguments, separated by spaces.
+    pub fn program(path: impl Into<PathBuf>, args: &str) -> Self {
+        Self::new(Program::At(path.into()), args)
+    }
+
+    fn new(program: Program, args: &str) -> Self {
         Self {
+            program,
             args: args.split_whitespace().map(OsString::from).collect(),
             variables: Vec::new(),
         }
@@ -70,6 +88,11 @@ impl Invocation {
     /// Shows and runs it, and returns what it writes to standard output.
     pub fn read(&self, project: &Project) -> Result<String, Failure> {
         self.show();
+        self.read_quietly(project)
+    }
+
+    /// Runs it without a word, and returns what it writes to standard output.
+    pub fn read_quietly(&self, project: &Project) -> Result<String, Failure> {
         let output = self
             .command(project)
             .stdin(Stdio::null())
@@ -92,8 +115,10 @@ impl Invocation {
     }
 
     fn command(&self, project: &Project) -> Command {
-        // The cargo that runs this program is the one the user chose.
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut command = Command::new(match &self.program {
+            Program::Cargo => std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
+            Program::At(path) => path.into(),
+        });
         command.args(&self.args).current_dir(&project.root);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
@@ -125,7 +150,10 @@ impl fmt::Display for Invocation {
         for (name, value) in &self.variables {
             write!(f, "{name}={} ", quoted(value))?;
         }
-        f.write_str("cargo")?;
+        match &self.program {
+            Program::Cargo => f.write_str("cargo")?,
+            Program::At(path) => write!(f, "{}", quoted(path.as_os_str()))?,
+        }
         self.args
             .iter()
             .try_for_each(|arg| write!(f, " {}", quoted(arg)))
@@ -156,6 +184,15 @@ mod tests {
             r"RUSTFLAGS='--cfg thalweg_loom' cargo test --lib 'it'\''s'"
         );
         assert_eq!(Invocation::cargo("fmt").arg("").to_string(), "cargo fmt ''");
+    }
+
+    #[test]
+    fn a_program_shows_by_its_path() {
+        let invocation = Invocation::program("target/my tools/ruff", "check python");
+        assert_eq!(
+            invocation.to_string(),
+            "'target/my tools/ruff' check python"
+        );
     }
 
     #[test]

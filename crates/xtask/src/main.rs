@@ -5,6 +5,7 @@ mod chores;
 mod console;
 mod invocation;
 mod project;
+mod python;
 mod step;
 mod summary;
 
@@ -35,8 +36,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Request::Test { only } => test::run(&project, &only),
-        Request::Demo { args } => demo::run(&project, args),
-        Request::Bench { args } => bench::run(&project, args),
+        Request::Demo { face, args } => demo::run(&project, face, args),
+        Request::Bench { face, args } => bench::run(&project, face, args),
         Request::Docs { open } => docs::run(&project, open),
     }
 }

@@ -1,23 +1,32 @@
 //! `cargo xtask demo`
 
-use super::become_command;
+use super::{become_command, give_up};
+use crate::args::Face;
 use crate::invocation::Invocation;
 use crate::project::Project;
+use crate::python::Environment;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub const HELP: &str = "\
 Build and run the demo: a pipeline on real input.
 
-Usage: cargo xtask demo [ARGS]...
+Usage: cargo xtask demo [--python] [ARGS]...
 
 Arguments:
   [ARGS]...  Passed on to the demo; `cargo xtask demo --help` shows what it takes
+
+Options:
+      --python  Run the Python demo, on a wheel built for it
 ";
 
-pub fn run(project: &Project, args: Vec<OsString>) -> ExitCode {
-    become_command(
-        &Invocation::cargo("run --release --package thalweg-io --example demo --").args(args),
-        project,
-    )
+pub fn run(project: &Project, face: Face, args: Vec<OsString>) -> ExitCode {
+    let demo = match face {
+        Face::Rust => Invocation::cargo("run --release --package thalweg-io --example demo --"),
+        Face::Python => match Environment::with_wheel(project) {
+            Ok(python) => python.run("python/examples/demo.py"),
+            Err(stop) => return give_up(stop),
+        },
+    };
+    become_command(&demo.args(args), project)
 }

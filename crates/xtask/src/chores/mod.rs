@@ -7,6 +7,7 @@ pub mod test;
 
 use crate::invocation::Invocation;
 use crate::project::Project;
+use crate::step::Stop;
 use std::process::ExitCode;
 
 /// Runs a single command with the terminal's input and output, and ends as it does.
@@ -22,4 +23,11 @@ fn become_command(invocation: &Invocation, project: &Project) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ends a command that could not begin.
+fn give_up(stop: Stop) -> ExitCode {
+    let (Stop::Failed(why) | Stop::Skipped(why)) = stop;
+    eprintln!("error: {why}");
+    ExitCode::FAILURE
 }

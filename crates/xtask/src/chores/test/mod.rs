@@ -4,6 +4,7 @@ mod concurrency;
 mod dependencies;
 mod lints;
 mod memory;
+mod python;
 mod tests;
 
 use crate::console::Palette;
@@ -27,7 +28,7 @@ Options:
 ";
 
 /// The tests proper come last, so that their results end the log.
-pub const STEPS: [Step; 9] = [
+pub const STEPS: [Step; 13] = [
     Step {
         name: "fmt",
         claim: "sources are formatted",
@@ -72,6 +73,26 @@ pub const STEPS: [Step; 9] = [
         name: "doctest",
         claim: "examples in the documentation hold",
         action: tests::doctest,
+    },
+    Step {
+        name: "python",
+        claim: "Python sources are formatted, and no lint has anything to say",
+        action: python::lint,
+    },
+    Step {
+        name: "wheel",
+        claim: "the Python package builds and installs",
+        action: python::wheel,
+    },
+    Step {
+        name: "types",
+        claim: "Python sources agree with their types, and stubs with what was built",
+        action: python::types,
+    },
+    Step {
+        name: "pytest",
+        claim: "Python tests pass, and examples in docstrings hold",
+        action: python::tests,
     },
 ];
 

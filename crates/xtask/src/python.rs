@@ -1,0 +1,185 @@
+//! Python, in an environment of the project's own under the target directory.
+
+use crate::invocation::Invocation;
+use crate::project::Project;
+use crate::step::Stop;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The oldest minor version of Python 3 that thalweg runs on.
+const OLDEST: u32 = 10;
+
+/// What the tests need beside thalweg.
+const TEST_REQUIREMENTS: &str = "python/tests/requirements.txt";
+
+/// The first day that a zip archive can name, 1980-01-01.
+const EPOCH: &str = "315532800";
+
+/// A virtual environment that holds what its requirements name. It is kept until they change.
+pub struct Environment {
+    directory: PathBuf,
+}
+
+impl Environment {
+    /// The environment with the tools and the test requirements, without thalweg.
+    pub fn with_tools(project: &Project) -> Result<Self, Stop> {
+        let python = interpreter(project)?;
+        let environment = Self {
+            directory: project.target.join("python").join(&python.tag),
+        };
+        if !environment.python().is_file() {
+            Invocation::program(&python.path, "-m venv --clear")
+                .arg(&environment.directory)
+                .run(project)?;
+        }
+        environment.install(project, TEST_REQUIREMENTS)?;
+        Ok(environment)
+    }
+
+    /// The environment with thalweg as well, built in release mode from the sources as they are.
+    pub fn with_wheel(project: &Project) -> Result<Self, Stop> {
+        let environment = Self::with_tools(project)?;
+        let wheels = project.target.join("wheels");
+        // Wheels of other versions must not be taken for this one.
+        remove_directory(&wheels)?;
+        Invocation::program(environment.tool("maturin"), "build --release --quiet --out")
+            .arg(&wheels)
+            .arg("--interpreter")
+            .arg(environment.python())
+            .variable("CARGO_TARGET_DIR", &project.target)
+            // Equal contents make equal wheels, which need not be installed again.
+            .variable("SOURCE_DATE_EPOCH", EPOCH)
+            .run(project)?;
+        let wheel = only_wheel(&wheels)?;
+        let installed = environment.directory.join("installed.whl");
+        if !same_contents(&wheel, &installed) {
+            environment
+                .pip("install --force-reinstall --no-deps")
+                .arg(&wheel)
+                .run(project)?;
+            fs::copy(&wheel, &installed).map_err(|error| failed(&installed, &error))?;
+        }
+        Ok(environment)
+    }
+
+    /// Installs what a file of requirements names, unless that was done already.
+    pub fn install(&self, project: &Project, requirements: &str) -> Result<(), Stop> {
+        let wanted = project.root.join(requirements);
+        let done = self.directory.join(requirements.replace('/', "-"));
+        if same_contents(&wanted, &done) {
+            return Ok(());
+        }
+        self.pip("install --requirement")
+            .arg(&wanted)
+            .run(project)?;
+        fs::copy(&wanted, &done).map_err(|error| failed(&done, &error))?;
+        Ok(())
+    }
+
+    /// The environment's interpreter, with these arguments.
+    pub fn run(&self, args: &str) -> Invocation {
+        Invocation::program(self.python(), args)
+    }
+
+    /// A program that the requirements brought.
+    pub fn tool(&self, name: &str) -> PathBuf {
+        self.programs()
+            .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    }
+
+    fn python(&self) -> PathBuf {
+        self.tool("python")
+    }
+
+    fn programs(&self) -> PathBuf {
+        self.directory
+            .join(if cfg!(windows) { "Scripts" } else { "bin" })
+    }
+
+    fn pip(&self, args: &str) -> Invocation {
+        self.run("-m pip --quiet --disable-pip-version-check")
+            .args(args.split(' ').map(Into::into))
+    }
+}
+
+/// An interpreter, and what tells its environments from those of others.
+struct Interpreter {
+    path: PathBuf,
+    tag: String,
+}
+
+/// The interpreter that `PYTHON` names, or else `python3`.
+fn interpreter(project: &Project) -> Result<Interpreter, Stop> {
+    let path = std::env::var_os("PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
+    let show = r#"import sys; print(sys.implementation.cache_tag, sys.version_info.minor, sys.executable)"#;
+    let ask = || Invocation::program(&path, "-c").arg(show);
+    if !ask().succeeds(project) {
+        return Err(Stop::Skipped(format!(
+            "`{}` does not run; Python 3.{OLDEST} or newer is needed, and the variable PYTHON says which",
+            path.display()
+        )));
+    }
+    let answer = ask().read_quietly(project)?;
+    let mut words = answer.trim_end().splitn(3, ' ');
+    let (Some(tag), Some(minor), Some(path)) = (words.next(), words.next(), words.next()) else {
+        return Err(Stop::Failed(format!("Python says `{}`", answer.trim_end())));
+    };
+    if minor.parse::<u32>().is_ok_and(|minor| minor < OLDEST) {
+        return Err(Stop::Skipped(format!(
+            "{path} is Python 3.{minor}; 3.{OLDEST} or newer is needed"
+        )));
+    }
+    Ok(Interpreter {
+        path: path.into(),
+        tag: tag.to_owned(),
+    })
+}
+
+fn only_wheel(directory: &Path) -> Result<PathBuf, Stop> {
+    let entries = fs::read_dir(directory).map_err(|error| failed(directory, &error))?;
+    entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .find(|path| path.extension() == Some(OsStr::new("whl")))
+        .ok_or_else(|| Stop::Failed(format!("there is no wheel in {}", directory.display())))
+}
+
+fn remove_directory(path: &Path) -> Result<(), Stop> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether both files are there and equal.
+fn same_contents(a: &Path, b: &Path) -> bool {
+    matches!((fs::read(a), fs::read(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+fn failed(path: &Path, error: &io::Error) -> Stop {
+    Stop::Failed(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_compared_by_what_is_in_them() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (manifest, main) = (here.join("Cargo.toml"), here.join("src/main.rs"));
+        assert!(same_contents(&manifest, &manifest));
+        assert!(!same_contents(&manifest, &main));
+        assert!(!same_contents(&manifest, &here.join("missing")));
+        assert!(!same_contents(&here.join("missing"), &here.join("missing")));
+    }
+
+    #[test]
+    fn what_is_not_there_need_not_be_removed() {
+        let missing = Path::new(env!("CARGO_MANIFEST_DIR")).join("missing");
+        remove_directory(&missing).expect("there is nothing to fail on");
+        let message = format!("{:?}", only_wheel(&missing).expect_err("it is missing"));
+        assert!(message.contains("missing"), "{message}");
+    }
+}

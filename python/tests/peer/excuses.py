@@ -1,0 +1,39 @@
+"""Tests of the peer's that need not pass, each with its reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+class Excuses:
+    """A pytest plugin that expects the listed tests to fail, and fails when one passes or does not exist."""
+
+    def __init__(self, file: Path, *, apply: bool) -> None:
+        self.file = file
+        self.apply = apply
+        self.reasons = dict(self._read())
+
+    def _read(self):
+        for number, line in enumerate(self.file.read_text().splitlines(), 1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            name, colon, reason = line.partition(": ")
+            if not colon or not reason.strip():
+                raise pytest.UsageError(f"{self.file}:{number}: expected `test_module::test_name: the reason`")
+            yield name.strip(), reason.strip()
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        if not self.apply:
+            return
+        left = dict(self.reasons)
+        for item in items:
+            name = f"{Path(item.path).stem}::{item.name}"
+            reason = left.pop(name, None)
+            if reason is not None:
+                # Strictly: an excuse that is needed no longer has to go.
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+        selected = config.getoption("keyword") or config.getoption("markexpr")
+        if left and not selected:
+            raise pytest.UsageError(f"{self.file}: there is no test {', '.join(sorted(left))}")

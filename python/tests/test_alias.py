@@ -1,0 +1,148 @@
+"""`install_as`. Each test has a process of its own: an import can't be undone."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from support import Python
+
+
+def holds(python: Python, program: str) -> None:
+    done = python("-c", textwrap.dedent(program))
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_package_and_its_modules_are_ours(python):
+    holds(
+        python,
+        """
+        import thalweg
+        from thalweg._alias import install_as
+        install_as("streamz", "rapidz")
+        import streamz, rapidz, streamz.plugins
+        from rapidz.plugins import load_plugins
+        import thalweg.plugins
+        assert streamz is rapidz is thalweg
+        assert streamz.plugins is thalweg.plugins
+        assert load_plugins is thalweg.plugins.load_plugins
+        """,
+    )
+
+
+def test_modules_keep_their_own_names(python):
+    holds(
+        python,
+        """
+        from thalweg._alias import install_as
+        install_as("streamz")
+        import streamz.plugins, sys
+        module = sys.modules["thalweg.plugins"]
+        assert module is sys.modules["streamz.plugins"]
+        assert module.__name__ == module.__spec__.name == "thalweg.plugins"
+        assert module.__spec__.loader is module.__loader__
+        assert sys.modules["thalweg"].__spec__.name == "thalweg"
+        assert sys.modules["thalweg"].__spec__.parent == "thalweg"
+        import importlib
+        assert importlib.reload(module) is module
+        """,
+    )
+
+
+def test_doing_it_again_changes_nothing(python):
+    holds(
+        python,
+        """
+        import sys
+        from thalweg._alias import install_as
+        install_as("streamz")
+        finders = list(sys.meta_path)
+        import streamz
+        install_as("streamz", "rapidz")
+        assert sys.meta_path == finders
+        import rapidz
+        assert rapidz is streamz
+        """,
+    )
+
+
+def test_a_module_we_lack_is_named(python):
+    holds(
+        python,
+        """
+        from thalweg._alias import install_as
+        install_as("streamz")
+        for name in ("streamz.nowhere", "streamz.nowhere.deeper"):
+            try:
+                __import__(name)
+            except ModuleNotFoundError as error:
+                assert "streamz.nowhere" in str(error), error
+                assert "thalweg has no" in str(error), error
+                assert error.name.startswith("streamz."), error.name
+            else:
+                raise AssertionError(name)
+        try:
+            from streamz import nowhere
+        except ImportError as error:
+            assert "nowhere" in str(error), error
+        else:
+            raise AssertionError
+        """,
+    )
+
+
+def test_other_imports_are_left_alone(python):
+    holds(
+        python,
+        """
+        from thalweg._alias import install_as
+        install_as("streamz")
+        import importlib.util
+        assert importlib.util.find_spec("streamzz") is None
+        assert importlib.util.find_spec("json").name == "json"
+        """,
+    )
+
+
+def test_a_package_that_is_there_already_is_refused(python, tmp_path):
+    (tmp_path / "streamz.py").write_text("")
+    holds(
+        python,
+        """
+        import streamz, sys
+        from thalweg._alias import install_as
+        try:
+            install_as("rapidz", "streamz")
+        except ImportError as error:
+            assert error.name == "streamz"
+            assert "imported already" in str(error) and streamz.__file__ in str(error), error
+        else:
+            raise AssertionError
+        assert not any("_AliasFinder" in repr(finder) for finder in sys.meta_path)
+        """,
+    )
+
+
+def test_a_package_within_another_can_be_stood_in_for(python, tmp_path):
+    (tmp_path / "outer").mkdir()
+    (tmp_path / "outer" / "__init__.py").write_text("")
+    (tmp_path / "outer" / "inner.py").write_text("raise AssertionError")
+    holds(
+        python,
+        """
+        from thalweg._alias import install_as
+        install_as("outer.inner")
+        import outer.inner, thalweg
+        assert outer.inner is thalweg
+        assert outer is not thalweg
+        """,
+    )
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a..b", "1", 3, "thalweg", "thalweg.core"])
+def test_what_is_no_name_for_a_package_is_refused(name):
+    from thalweg._alias import install_as
+
+    with pytest.raises(ValueError, match="thalweg itself" if "thalweg" in str(name) else "not the name"):
+        install_as(name)

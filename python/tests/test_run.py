@@ -1,0 +1,172 @@
+"""`python -m thalweg run`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support import PATIENCE
+from thalweg import __version__
+
+Script = Callable[[str], Path]
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Script:
+    def write(program: str) -> Path:
+        path = tmp_path / "program" / "script.py"
+        path.parent.mkdir()
+        path.write_text(textwrap.dedent(program))
+        return path
+
+    return write
+
+
+#: Stands in for what drains all pipelines, and says that it was asked to.
+DRAIN = """
+import thalweg
+thalweg.drain_all = lambda timeout: print("drained in", timeout)
+"""
+
+
+def test_a_script_finds_itself_as_it_would_by_itself(python, script, tmp_path):
+    path = script("""
+        import sys, os
+        import sibling
+        print(__name__, __file__, __package__, __spec__, sys.argv, sys.path[0])
+        print(sys.modules["__main__"].__dict__ is globals())
+    """)
+    (path.parent / "sibling.py").write_text("")
+    arguments = ["--as", "x", "-h", "--", "last"]
+    alone = python(path, *arguments)
+    assert alone.returncode == 0, alone.stderr
+    assert python("-m", "thalweg", "run", path, *arguments).stdout == alone.stdout
+    relative = python("program/script.py")
+    assert python("-m", "thalweg", "run", "program/script.py").stdout == relative.stdout
+
+
+def test_streamz_and_rapidz_are_ours(python, script):
+    path = script("import streamz, rapidz, thalweg; print(streamz is rapidz is thalweg)")
+    assert python("-m", "thalweg", "run", path).stdout == "True\n"
+
+
+def test_other_names_can_be_chosen(python, script):
+    path = script("import mine, thalweg; print(mine is thalweg)")
+    assert python("-m", "thalweg", "run", "--as", "mine, other", path).stdout == "True\n"
+
+
+def test_a_program_is_read_from_standard_input(python):
+    done = python("-m", "thalweg", "run", "-", "a", stdin="import sys, streamz\nprint(sys.argv, __name__)\n1/0")
+    assert done.stdout == "['-', 'a'] __main__\n"
+    assert done.returncode == 1
+    assert 'File "<stdin>", line 3' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "stderr"),
+    [
+        ("", 0, ""),
+        ("raise SystemExit", 0, ""),
+        ("raise SystemExit(7)", 7, ""),
+        ("raise SystemExit('no such thing')", 1, "no such thing\n"),
+        ("raise KeyboardInterrupt", 130, "interrupted\n"),
+        ("import sys; sys.exit(False)", 0, ""),
+    ],
+)
+def test_however_a_script_ends_it_is_drained(python, script, end, code, stderr):
+    done = python("-m", "thalweg", "run", "--drain", "2.5", script(DRAIN + end))
+    assert (done.stdout, done.stderr, done.returncode) == ("drained in 2.5\n", stderr, code)
+
+
+def test_an_exception_is_shown_from_the_script_on(python, script):
+    path = script(DRAIN + "def f():\n    1 / 0\nf()")
+    done = python("-m", "thalweg", "run", path)
+    assert done.stdout == "drained in 30.0\n"
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[:2] == [
+        "Traceback (most recent call last):",
+        f'  File "{path}", line 6, in <module>',
+    ]
+    assert "    1 / 0" in done.stderr.splitlines()
+    assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_the_script_may_choose_how_exceptions_are_shown(python, script):
+    path = script("import sys\nsys.excepthook = lambda *error: print('hook', error[0].__name__)\n1 / 0")
+    done = python("-m", "thalweg", "run", path)
+    assert (done.stdout, done.returncode) == ("hook ZeroDivisionError\n", 1)
+
+
+def test_a_script_that_does_not_compile(python, script):
+    done = python("-m", "thalweg", "run", script("x = = 1"))
+    assert done.returncode == 1
+    assert "SyntaxError" in done.stderr
+    assert "thalweg" not in done.stderr.replace("/program/", "")
+
+
+def test_what_could_not_be_drained_is_a_failure(python, script):
+    path = script("""
+        import thalweg
+        def drain_all(timeout):
+            raise TimeoutError("3 elements are left")
+        thalweg.drain_all = drain_all
+    """)
+    done = python("-m", "thalweg", "run", path)
+    assert done.returncode == 1
+    assert done.stderr.endswith("TimeoutError: 3 elements are left\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+def test_ctrl_c_drains(script, tmp_path):
+    path = script(DRAIN + "print('ready', flush=True)\nimport time\ntime.sleep(600)")
+    with subprocess.Popen(
+        [sys.executable, "-m", "thalweg", "run", str(path)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            os.kill(process.pid, signal.SIGINT)
+            output, errors = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert (output, errors, process.returncode) == ("drained in 30.0\n", "interrupted\n", 130)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["run"], "SCRIPT"),
+        (["run", "missing.py"], "can't read the program 'missing.py': No such file"),
+        (["run", "."], "can't read the program '.': Is a directory"),
+        (["run", "--as", "", "x.py"], "expected the names of packages"),
+        (["run", "--as", "a-b", "x.py"], "'a-b' is not the name of a package"),
+        (["run", "--drain", "soon", "x.py"], "expected a number of seconds"),
+        (["run", "--drain", "-1", "x.py"], "expected a number of seconds"),
+        (["run", "--fast", "x.py"], "--fast"),
+        (["rum"], "rum"),
+    ],
+)
+def test_mistakes_are_explained(python, arguments, complaint):
+    done = python("-m", "thalweg", *arguments)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "usage: python -m thalweg" in done.stderr
+
+
+def test_help_and_version(python):
+    assert python("-m", "thalweg", "--version").stdout == f"thalweg {__version__}\n"
+    for arguments in ([], ["--help"], ["run", "--help"]):
+        done = python("-m", "thalweg", *arguments)
+        assert done.returncode == 0
+        assert "usage: python -m thalweg" in done.stdout

@@ -1,0 +1,206 @@
+"""``python -m thalweg``: runs programs written for streamz or rapidz, as they are, on thalweg."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import linecache
+import os
+import sys
+import traceback
+from types import CodeType, ModuleType
+from typing import NoReturn
+
+from thalweg import __version__
+from thalweg._alias import install_as
+
+#: How a shell counts a program that was ended by Ctrl-C.
+_INTERRUPTED = 130
+_USAGE_ERROR = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line asks for, and return the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    return _run(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m thalweg", description="Pipelines over continuous streams of data.")
+    parser.add_argument("--version", action="version", version=f"thalweg {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="run a program written for streamz or rapidz, unchanged",
+        description="Run a program in which `import streamz` and `import rapidz` mean thalweg. "
+        "When it ends, however it ends, its pipelines are drained.",
+    )
+    run.add_argument(
+        "--as",
+        dest="names",
+        metavar="NAME,…",
+        type=_names,
+        default=["streamz", "rapidz"],
+        help="the packages to stand in for (default: streamz,rapidz)",
+    )
+    run.add_argument(
+        "--drain",
+        dest="timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=30.0,
+        help="how long the pipelines may take to drain at the end (default: 30)",
+    )
+    run.add_argument("script", metavar="SCRIPT", help="the program's file, or - for standard input")
+    run.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="the program's own arguments")
+    run.set_defaults(parser=run)
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError("expected the names of packages, such as streamz,rapidz")
+    return names
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, such as 2.5, and not {text!r}")
+    return seconds
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        install_as(*options.names)
+    except (ImportError, ValueError) as error:
+        options.parser.error(str(error))
+    try:
+        source = _read(options.script)
+    except OSError as error:
+        options.parser.error(f"can't read the program {options.script!r}: {error.strerror}")
+    _behave_as(options.script, options.arguments)
+    code = 1
+    try:
+        code = _execute(options.script, source)
+    finally:
+        code = _drain(options.timeout, code)
+    return code
+
+
+def _read(script: str) -> bytes:
+    if script == "-":
+        return sys.stdin.buffer.read()
+    with io.open_code(os.path.abspath(script)) as file:
+        return file.read()
+
+
+def _behave_as(script: str, arguments: list[str]) -> None:
+    """Make the interpreter look as if it had been started with the script."""
+    sys.argv[:] = [script, *arguments]
+    # In safe-path mode the first entry is not the place of the program, but an ordinary one.
+    if not getattr(sys.flags, "safe_path", sys.flags.isolated):
+        sys.path[0] = "" if script == "-" else os.path.dirname(os.path.realpath(script))
+
+
+def _execute(script: str, source: bytes) -> int:
+    """Run the program as ``__main__`` and return its exit code, after reporting what it did not catch."""
+    name = "<stdin>" if script == "-" else os.path.abspath(script)
+    try:
+        code = compile(source, name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        # A stack of frames of this module would say nothing about the program.
+        _report(error.with_traceback(None))
+        return 1
+    module = _main_module(name, source)
+    try:
+        _call(code, module)
+    except SystemExit as error:
+        return _exit_code(error)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # noqa: T201
+        return _INTERRUPTED
+    except BaseException as error:
+        _report(_without_our_frames(error))
+        return 1
+    return 0
+
+
+def _main_module(name: str, source: bytes) -> ModuleType:
+    module = ModuleType("__main__")
+    module.__dict__.update(__builtins__=__builtins__, __package__=None, __spec__=None)
+    if name == "<stdin>":
+        # Tracebacks show the lines of files; these are in none.
+        lines = source.decode(errors="replace").splitlines(keepends=True)
+        linecache.cache[name] = (len(source), None, lines, name)
+    else:
+        from importlib.machinery import SourceFileLoader
+
+        module.__file__ = name
+        module.__loader__ = SourceFileLoader("__main__", name)
+        module.__dict__["__cached__"] = None
+    # It stays: what runs at exit, threads and pickle look it up.
+    sys.modules["__main__"] = module
+    return module
+
+
+def _call(code: CodeType, module: ModuleType) -> None:
+    exec(code, module.__dict__)
+
+
+def _without_our_frames(error: BaseException) -> BaseException:
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_globals is globals():
+        frames = frames.tb_next
+    return error.with_traceback(frames)
+
+
+def _report(error: BaseException) -> None:
+    """Show an exception nobody caught, in the way the program has chosen."""
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except Exception:
+        traceback.print_exception(type(error), error, error.__traceback__)
+
+
+def _exit_code(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code
+    print(error.code, file=sys.stderr)  # noqa: T201
+    return 1
+
+
+def _drain(timeout: float, code: int) -> int:
+    """Drain what pipelines there are, and return the exit code that says how it all ended."""
+    import thalweg
+
+    drain_all = getattr(thalweg, "drain_all", None)
+    if drain_all is None:
+        return code
+    try:
+        drain_all(timeout)
+    except KeyboardInterrupt:
+        print("interrupted again: what was still in the pipelines is lost", file=sys.stderr)  # noqa: T201
+        return _INTERRUPTED
+    except Exception as error:
+        _report(_without_our_frames(error))
+        return code or 1
+    return code
+
+
+def _exit() -> NoReturn:
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    _exit()

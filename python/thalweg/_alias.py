@@ -1,0 +1,136 @@
+"""Lets programs that import another package by its name get thalweg instead."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+_US = "thalweg"
+
+#: What a name stands for, where that is not the package itself.
+_SPECIAL = {
+    "distributed": "thalweg.distributed",
+    "dask.distributed": "thalweg.distributed",
+}
+
+
+def install_as(*names: str) -> None:
+    """Make imports of other packages resolve to thalweg, in this process, from now on.
+
+    After ``install_as("streamz")`` every import of ``streamz`` or of one of its modules finds the module of the same
+    name in thalweg: the same object, so that ``streamz.core.Stream is thalweg.core.Stream``. Doing it again changes
+    nothing.
+
+    Parameters
+    ----------
+    *names
+        The packages to stand in for, such as ``"streamz"`` and ``"rapidz"``.
+
+    Raises
+    ------
+    ImportError
+        If the package that a name belongs to has been imported already: what was imported from it would not change,
+        and the two would meet in one program. Call this first. Nothing is installed then.
+    ValueError
+        If a name is not one that can be imported, or is thalweg's own.
+
+    Examples
+    --------
+    >>> import thalweg
+    >>> from thalweg._alias import install_as
+    >>> install_as("streamz")
+    >>> import streamz
+    >>> streamz is thalweg
+    True
+    """
+    for name in names:
+        _check(name)
+    finder = next((finder for finder in sys.meta_path if isinstance(finder, _AliasFinder)), None)
+    if finder is None:
+        finder = _AliasFinder()
+        # Before the finders that would find the other package's files.
+        sys.meta_path.insert(0, finder)
+    for name in names:
+        finder.targets[name] = _SPECIAL.get(name, _US)
+
+
+def _check(name: str) -> None:
+    if not all(part.isidentifier() for part in str(name).split(".")):
+        raise ValueError(f"{name!r} is not the name of a package")
+    if name == _US or name.startswith(_US + "."):
+        raise ValueError(f"{name!r} is thalweg itself and needs no other name")
+    present = sys.modules.get(name)
+    if present is not None and not _is_ours(present):
+        where = getattr(present, "__file__", None) or "somewhere else"
+        raise ImportError(
+            f"{name!r} has been imported already, from {where}; call install_as({name!r}) before anything imports it",
+            name=name,
+        )
+
+
+def _is_ours(module: ModuleType) -> bool:
+    name = module.__name__
+    return name == _US or name.startswith(_US + ".")
+
+
+class _AliasFinder:
+    """Finds, under the names it stands in for, modules of ours; it is their loader under these names, too."""
+
+    def __init__(self) -> None:
+        self.targets: dict[str, str] = {}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        ours = self._ours(fullname)
+        if ours is None:
+            return None
+        from importlib.machinery import ModuleSpec
+        from importlib.util import find_spec
+
+        try:
+            found = find_spec(ours)
+        except ModuleNotFoundError as error:
+            if not _is_part_of(ours, error.name):
+                raise
+            found = None
+        if found is None:
+            raise ModuleNotFoundError(
+                f"there is no module {fullname!r}: {fullname.partition('.')[0]!r} stands for thalweg here, "
+                f"and thalweg has no {ours!r}",
+                name=fullname,
+            )
+        spec = ModuleSpec(fullname, self, origin=found.origin, is_package=found.submodule_search_locations is not None)  # type: ignore[arg-type]
+        spec.loader_state = ours
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        from importlib import import_module
+
+        module = import_module(spec.loader_state)
+        # The import system is about to write its spec into the module, which has a better one.
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # It has been executed under its own name. What is left is to give back its spec.
+        spec = module.__spec__
+        if spec is not None and spec.name != module.__name__:
+            module.__spec__ = spec.loader_state
+
+    def _ours(self, fullname: str) -> str | None:
+        name = fullname
+        while name:
+            if name in self.targets:
+                return self.targets[name] + fullname[len(name) :]
+            name = name.rpartition(".")[0]
+        return None
+
+
+def _is_part_of(module: str, name: str | None) -> bool:
+    return name is not None and (module == name or module.startswith(name + "."))

@@ -1,0 +1,5 @@
+"""The engine."""
+
+__all__ = ["__version__"]
+
+__version__: str

@@ -1,0 +1,176 @@
+"""Data frames that are made at intervals, by a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from thalweg.core import Stream
+from thalweg.dataframe.frames import DataFrame
+
+
+def random_datapoint(now: pd.Timestamp | None = None, **kwargs: Any) -> pd.DataFrame:
+    """Make a frame of one row with a random number, `a`, as a sensor that is asked for its value would.
+
+    Examples
+    --------
+    >>> from thalweg.dataframe import random_datapoint
+    >>> random_datapoint().shape
+    (1, 1)
+    """
+    moment = pd.Timestamp.now() if now is None else now
+    return pd.DataFrame({"a": np.random.random(1)}, index=[moment])
+
+
+def random_datablock(last: pd.Timestamp, now: pd.Timestamp, **kwargs: Any) -> pd.DataFrame:
+    """Make a frame of random numbers, a row for each moment since the last, as a log that is read now and then would.
+
+    Parameters
+    ----------
+    last
+        The last moment that the frame before this had.
+    now
+        The latest moment this one may have.
+    freq
+        The time between two rows, a `pandas.Timedelta`; 100 ms if left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With `x`, uniform in [0, 1), `y`, Poisson with mean 1, and `z`, standard normal.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from thalweg.dataframe import random_datablock
+    >>> start = pd.Timestamp("2000-01-01")
+    >>> len(random_datablock(start, start + pd.Timedelta("1s")))
+    10
+    """
+    freq = kwargs.get("freq", pd.Timedelta("100ms"))
+    moments = pd.date_range(start=last + freq, end=now, freq=freq)
+    return pd.DataFrame(
+        {
+            "x": np.random.random(len(moments)),
+            "y": np.random.poisson(size=len(moments)),
+            "z": np.random.normal(0, 1, size=len(moments)),
+        },
+        index=moments,
+    )
+
+
+class _Moments:
+    """The time between one call and the next."""
+
+    def __init__(self) -> None:
+        self.last = pd.Timestamp.now()
+
+    def __call__(self) -> dict[str, pd.Timestamp]:
+        last, self.last = self.last, pd.Timestamp.now()
+        return {"last": last, "now": self.last}
+
+
+class _Call:
+    """Calls the function that makes the frames. It can be sent to another process."""
+
+    def __init__(self, function: Callable[..., pd.DataFrame], options: dict[str, Any]) -> None:
+        self.function = function
+        self.options = options
+
+    def __call__(self, moments: dict[str, pd.Timestamp]) -> pd.DataFrame:
+        return self.function(**moments, **self.options)
+
+
+@DataFrame.register_api(staticmethod, "from_periodic")
+class PeriodicDataFrame(DataFrame):
+    """A stream of data frames that a function makes, at intervals, until it is stopped.
+
+    Parameters
+    ----------
+    datafn
+        The function. It is called with `last` and `now`, the moments of the call before and of this one, and with
+        the options below. Left out, `random_datablock`.
+    interval
+        The time from one call to the next: seconds, or text such as ``"500ms"``.
+    dask
+        Whether to call it on a Dask cluster.
+    start
+        Whether to begin at once.
+    **kwargs
+        Options for `datafn`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from thalweg.dataframe import PeriodicDataFrame
+    >>> def gauge(now, level, **_):
+    ...     return pd.DataFrame({"level": [level]}, index=[now])
+    >>> levels = PeriodicDataFrame(gauge, interval="1s", start=False, level=3)
+    >>> levels.level.example.tolist()
+    [3]
+    """
+
+    def __init__(
+        self,
+        datafn: Callable[..., pd.DataFrame] = random_datablock,
+        interval: Any = "500ms",
+        dask: bool = False,
+        start: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        import thalweg.sources  # noqa: F401  (it brings `from_periodic`)
+
+        call = _Call(datafn, kwargs)
+        now = pd.Timestamp.now()
+        example = call({"last": now, "now": now})
+        source = Stream.from_periodic(_Moments(), poll_interval=_timedelta(interval).total_seconds())
+        super().__init__((source.scatter() if dask else source).map(call), example)
+        self.source = source
+        if start:
+            self.start()
+
+    def start(self) -> None:
+        """Begin, or go on."""
+        self.source.start()
+
+    def stop(self) -> None:
+        """Make no more frames."""
+        self.source.stop()
+
+
+def _timedelta(interval: Any) -> pd.Timedelta:
+    # To pandas a bare number is one of nanoseconds.
+    return pd.Timedelta(interval, unit="s") if isinstance(interval, (int, float)) else pd.Timedelta(interval)
+
+
+@DataFrame.register_api(staticmethod, "random")
+class Random(PeriodicDataFrame):
+    """A stream of data frames of random numbers, for trying things out.
+
+    Parameters
+    ----------
+    freq
+        The time between two rows, such as ``"100ms"``.
+    interval, dask, start, datafn
+        As for `PeriodicDataFrame`.
+
+    Examples
+    --------
+    >>> from thalweg.dataframe import DataFrame
+    >>> numbers = DataFrame.random(freq="10ms", start=False)
+    >>> list(numbers.columns)
+    ['x', 'y', 'z']
+    """
+
+    def __init__(
+        self,
+        freq: Any = "100ms",
+        interval: Any = "500ms",
+        dask: bool = False,
+        start: bool = True,
+        datafn: Callable[..., pd.DataFrame] = random_datablock,
+    ) -> None:
+        super().__init__(datafn, interval, dask, start, freq=_timedelta(freq))

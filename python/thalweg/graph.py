@@ -1,0 +1,346 @@
+"""Pictures of pipelines.
+
+With networkx and graphviz installed they are graphviz's; without, thalweg draws them itself.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["build_node_set", "create_graph", "readable_graph", "to_graphviz", "visualize"]
+
+#: What `visualize` can write, by the ending of the file's name.
+_FORMATS = ("png", "pdf", "dot", "svg", "jpeg", "jpg")
+
+
+def _clean_text(text: str, match: str | None = None) -> str:
+    """Replace what graphviz would take for syntax.
+
+    Examples
+    --------
+    >>> from thalweg.graph import _clean_text
+    >>> _clean_text("<map: f(x)>")
+    ' map; f x '
+    """
+    text = re.sub("[^a-zA-Z0-9_:]+" if match is None else match, " ", text)
+    # After a node's name graphviz takes a colon for the beginning of a port's.
+    return text.replace(":", ";")
+
+
+def build_node_set(node: Any, s: set[Any] | None = None) -> set[Any]:
+    """Find all nodes that are connected with one, itself included.
+
+    Parameters
+    ----------
+    node
+        The node to begin with.
+    s
+        The set to put them into; left out, a new one.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.graph import build_node_set
+    >>> source = Stream()
+    >>> doubled = source.map(lambda x: 2 * x)
+    >>> build_node_set(doubled) == {source, doubled}
+    True
+    """
+    found = set() if s is None else s
+    found.update(_nodes(node))
+    return found
+
+
+def _nodes(node: Any) -> list[Any]:
+    """All nodes connected with one, always in the same order."""
+    found = {node: None}
+    unseen = [node]
+    while unseen:
+        current = unseen.pop()
+        for neighbour in [*current.upstreams, *current.downstreams]:
+            # A node that is built before what comes before it has a place kept for that.
+            if neighbour is not None and neighbour not in found:
+                found[neighbour] = None
+                unseen.append(neighbour)
+    return list(found)
+
+
+def create_graph(node: Any, graph: Any) -> None:
+    """Fill a networkx graph with all nodes that are connected with one.
+
+    Its nodes are the hashes of ours. They have the attributes that graphviz knows: `label`, `shape`, `orientation`,
+    `style`, `fillcolor`. If a node has several downstreams, its edges are labelled with the order they are served in.
+    An edge into a join is dashed if it is one of those that make the join emit, and there are others that don't.
+
+    Parameters
+    ----------
+    node
+        The node to begin with.
+    graph
+        The graph to fill, a ``networkx.DiGraph``.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from thalweg import Stream
+    >>> from thalweg.graph import create_graph
+    >>> source = Stream()
+    >>> doubled = source.map(lambda x: 2 * x)
+    >>> graph = nx.DiGraph()
+    >>> create_graph(source, graph)
+    >>> list(graph.edges) == [(hash(source), hash(doubled))]
+    True
+    """
+    nodes = _nodes(node)
+    for n in nodes:
+        graph.add_node(
+            hash(n),
+            label=_clean_text(str(n)),
+            shape=n._graphviz_shape,
+            orientation=str(n._graphviz_orientation),
+            style=n._graphviz_style,
+            fillcolor=n._graphviz_fillcolor,
+        )
+    for n in nodes:
+        for upstream in n.upstreams:
+            if upstream is not None:
+                graph.add_edge(hash(upstream), hash(n))
+    for n in nodes:
+        downstreams = list(n.downstreams)
+        for i, downstream in enumerate(downstreams):
+            attributes = {"label": str(i)} if len(downstreams) > 1 else {}
+            if _sets_off(n, downstream):
+                attributes["style"] = "dashed"
+            graph.add_edge(hash(n), hash(downstream), **attributes)
+
+
+def _sets_off(upstream: Any, join: Any) -> bool:
+    """Whether a join emits on elements of this upstream, and not on those of some other."""
+    emit_on = getattr(join, "emit_on", None)
+    if emit_on is None:
+        return False
+    chosen = list(emit_on) if isinstance(emit_on, Iterable) else [emit_on]
+    upstreams = list(join.upstreams)
+    streams = [upstreams[one] if isinstance(one, int) else one for one in chosen]
+    return any(one is upstream for one in streams) and len(streams) < len(upstreams)
+
+
+def readable_graph(graph: Any) -> Any:
+    """Name the nodes of a networkx graph by their labels; those with equal labels are numbered.
+
+    Parameters
+    ----------
+    graph
+        A graph that `create_graph` filled.
+
+    Returns
+    -------
+    networkx.DiGraph
+        The same graph, with these names.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from thalweg import Stream
+    >>> from thalweg.graph import create_graph, readable_graph
+    >>> source = Stream(stream_name="in")
+    >>> last = source.map(abs).map(abs)
+    >>> graph = nx.DiGraph()
+    >>> create_graph(source, graph)
+    >>> list(readable_graph(graph))[1:]
+    [' map; abs ', ' map; abs -1']
+    """
+    import networkx as nx
+
+    names = {}
+    seen: dict[str, int] = {}
+    for node in graph:
+        label = graph.nodes[node]["label"]
+        names[node] = f"{label}-{seen[label]}" if label in seen else label
+        seen[label] = seen.get(label, 0) + 1
+    return nx.relabel_nodes(graph, names, copy=True)
+
+
+#: What `graphviz.Digraph` itself takes; anything else is an attribute of the graph.
+_DIGRAPH_OPTIONS = {
+    *("name", "comment", "filename", "directory", "format", "engine", "encoding"),
+    *("graph_attr", "node_attr", "edge_attr", "body", "strict"),
+}
+
+
+def to_graphviz(graph: Any, **graph_attr: Any) -> Any:
+    """Make a graphviz graph of a networkx graph.
+
+    Parameters
+    ----------
+    graph
+        A graph that `readable_graph` returned.
+    **graph_attr
+        Either options of ``graphviz.Digraph``, or attributes of the graph such as ``rankdir="LR"``.
+
+    Returns
+    -------
+    graphviz.Digraph
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> from thalweg import Stream
+    >>> from thalweg.graph import create_graph, readable_graph, to_graphviz
+    >>> graph = nx.DiGraph()
+    >>> create_graph(Stream(stream_name="in"), graph)
+    >>> "rankdir=LR" in to_graphviz(readable_graph(graph), rankdir="LR").source
+    True
+    """
+    import graphviz
+
+    options = graph_attr if _DIGRAPH_OPTIONS.intersection(graph_attr) else {"graph_attr": graph_attr}
+    drawing = graphviz.Digraph(**options)
+    for node, attributes in graph.nodes.items():
+        drawing.node(node, **attributes)
+    for (start, end), attributes in graph.edges.items():
+        drawing.edge(start, end, **attributes)
+    return drawing
+
+
+def visualize(node: Any, filename: str | os.PathLike[str] | None = "mystream.png", **kwargs: Any) -> Any:
+    """Draw the pipeline that a node belongs to.
+
+    It is graphviz that draws, if networkx, graphviz and its program ``dot`` are installed; else thalweg does.
+
+    Parameters
+    ----------
+    node
+        Any node of it.
+    filename
+        The file to write. Its ending says what format: png, svg, pdf, jpeg, jpg, or dot for graphviz's language;
+        without one of these it gets ``.png``. If None, nothing is written, and the picture is shown in the notebook.
+    **kwargs
+        Attributes of the graph, such as ``rankdir="LR"``, or options of ``graphviz.Digraph``.
+
+    Returns
+    -------
+    IPython.display.Image, IPython.display.SVG or None
+        What a notebook shows; None where IPython is not installed, or can't show the format.
+
+    Warns
+    -----
+    UserWarning
+        If graphviz is missing and what was asked for can't be had without: an SVG file is written beside then.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> doubled = source.map(lambda x: 2 * x)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     picture = doubled.visualize(os.path.join(directory, "pipeline.svg"))
+    ...     os.listdir(directory)
+    ['pipeline.svg']
+    """
+    path, form = _place(filename)
+    data = _draw_by_graphviz(node, form, kwargs)
+    if data is None:
+        path, form, data = _draw(node, path, form, kwargs)
+    if path is not None:
+        with open(path, "wb") as file:
+            file.write(data)
+    return _display(data, form)
+
+
+def _place(filename: str | os.PathLike[str] | None) -> tuple[str | None, str]:
+    """Where to write, and in what format."""
+    if filename is None:
+        return None, "png"
+    path = os.fspath(filename)
+    form = os.path.splitext(path)[1][1:].lower()
+    if form in _FORMATS:
+        return path, form
+    return f"{path}.png", "png"
+
+
+def _draw_by_graphviz(node: Any, form: str, options: dict[str, Any]) -> bytes | None:
+    try:
+        import graphviz
+        import networkx as nx
+    except ImportError:
+        return None
+    graph = nx.DiGraph()
+    create_graph(node, graph)
+    try:
+        data: bytes = to_graphviz(readable_graph(graph), **options).pipe(format=form)
+    except graphviz.ExecutableNotFound:
+        return None
+    return data
+
+
+def _draw(node: Any, path: str | None, form: str, options: dict[str, Any]) -> tuple[str | None, str, bytes]:
+    """Draw without graphviz, in the format asked for if possible."""
+    if form == "dot":
+        attributes = "".join(f'{name}="{value}"; ' for name, value in options.items() if name not in _DIGRAPH_OPTIONS)
+        return path, form, node._dot().replace("{", "{ " + attributes, 1).encode()
+    svg = node._svg().encode()
+    if options:
+        _warn(f"graphviz is not installed: drawn without {', '.join(options)}")
+    if form == "svg" or path is None:
+        return path, "svg", svg
+    data = _convert(svg, form)
+    if data is not None:
+        return path, form, data
+    beside = f"{os.path.splitext(path)[0]}.svg"
+    _warn(f"neither graphviz nor cairosvg, which could make {form} files, is installed: {beside} is written instead")
+    return beside, "svg", svg
+
+
+def _convert(svg: bytes, form: str) -> bytes | None:
+    if form not in ("png", "pdf"):
+        return None
+    try:
+        import cairosvg
+    # Without the system's cairo library it is an OSError.
+    except (ImportError, OSError):
+        return None
+    convert = cairosvg.svg2png if form == "png" else cairosvg.svg2pdf
+    data: bytes = convert(bytestring=svg)
+    return data
+
+
+def _warn(message: str) -> None:
+    import warnings
+
+    warnings.warn(message, stacklevel=4)
+
+
+def _display(data: bytes, form: str) -> Any:
+    if form in ("dot", "pdf"):
+        return None
+    try:
+        from IPython import display
+    except ImportError:
+        return None
+    if form == "svg":
+        return display.SVG(data=data)
+    return display.Image(data=data, format="jpeg" if form == "jpg" else form)
+
+
+def _repr_html(node: Any) -> str:
+    """Show a node in a notebook: what it is, and the pipeline around it.
+
+    Examples
+    --------
+    >>> from thalweg.graph import _repr_html
+    >>> class Node:
+    ...     def __str__(self):
+    ...         return "<map: f>"
+    ...     def _svg(self):
+    ...         return "<svg/>"
+    >>> _repr_html(Node())
+    '<div><code>&lt;map: f&gt;</code><br><svg/></div>'
+    """
+    from html import escape
+
+    return f"<div><code>{escape(str(node))}</code><br>{node._svg()}</div>"
