@@ -156,6 +156,9 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
 
     name: str | None = None
 
+    # What nodes are described by, if they have it.
+    func = predicate = n = interval = None
+
     def __init__(
         self,
         upstream=None,
@@ -471,7 +474,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         parts = [f"{self.name}; {type(self).__name__}" if self.name else type(self).__name__]
         for attribute in self.str_list:
             value = getattr(self, attribute, None)
-            text = getattr(value, "__name__", None) if callable(value) else str(value or "")
+            text = getattr(value, "__name__", "") if callable(value) else str(value or "")
             if text:
                 parts.append(f"{attribute}={text}")
         if len(parts) == 2:
