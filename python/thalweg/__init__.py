@@ -40,6 +40,29 @@ from thalweg.sources import (
     sink_to_file,
 )
 
+# Found when they are asked for: importing the package is to take no time.
+_LATER = {
+    "Batch": "thalweg.batch",
+    "Streaming": "thalweg.collection",
+    "create_graph": "thalweg.graph",
+    "install_as": "thalweg._alias",
+    "map_partitions": "thalweg.collection",
+    "readable_graph": "thalweg.graph",
+    "to_graphviz": "thalweg.graph",
+    "visualize": "thalweg.graph",
+    "DaskStream": "thalweg.dask",
+    "scatter": "thalweg.dask",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LATER[name]), name)
+
+
 __all__ = [
     *(name for name in _core if not name.startswith("_")),
     "BuildError",
