@@ -1,4 +1,4 @@
-use super::parts::{Queue, at_least_one};
+use super::parts::{Queue, Timer, at_least_one};
 use crate::failure::BuildError;
 use crate::{Context, Delivery, Element, Flow, Never, Operator, Stream};
 
@@ -9,6 +9,8 @@ pub struct Buffer<T> {
     delivering: bool,
     /// How many turns it has asked for.
     turns: usize,
+    /// If elements wait for the runtime's next round.
+    round: Option<Timer>,
 }
 
 impl<T> Buffer<T> {
@@ -22,19 +24,58 @@ impl<T> Buffer<T> {
             queue: Queue::new(size),
             delivering: false,
             turns: 0,
+            round: None,
         })
+    }
+
+    /// Hands elements on in the runtime's next round: when `emit` returns, none has left the buffer.
+    /// Streamz's buffer is like that. What has come until then goes together, as far as what is
+    /// behind takes it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use thalweg::{Stream, VirtualClock, ops::Buffer};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let list = source.apply(Buffer::new(10)?.in_next_round()).sink_to_list();
+    /// source.emit_many([1, 2]).wait()?;
+    /// assert!(list.is_empty());
+    /// clock.run_until_idle();
+    /// assert_eq!(list.to_vec(), [1, 2]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn in_next_round(self) -> Self {
+        Self {
+            round: Some(Timer::default()),
+            ..self
+        }
     }
 }
 
 impl<T: Element> Buffer<T> {
     /// Sees to it that every element has its turn, once what is behind can take one.
     fn ask_for_turns(&mut self, cx: &mut Context<'_, Self>) {
-        if !self.delivering {
+        if let Some(round) = &mut self.round {
+            if !self.delivering && self.queue.len() > 0 && !round.is_set() {
+                round.set(cx.now(), cx);
+            }
+        } else if !self.delivering {
             for _ in self.turns..self.queue.len() {
                 cx.wake_soon();
             }
             self.turns = self.turns.max(self.queue.len());
         }
+    }
+
+    fn send_one(&mut self, cx: &mut Context<'_, Self>) -> bool {
+        if !self.delivering
+            && let Some((x, acks)) = self.queue.pop()
+        {
+            self.delivering = cx.deliver(acks, x) == Delivery::Pending;
+            return true;
+        }
+        false
     }
 }
 
@@ -51,13 +92,17 @@ impl<T: Element> Operator for Buffer<T> {
         Ok(())
     }
 
-    /// Sends one element, so that several buffers send in the order in which they were filled.
+    /// Sends one element, so that several buffers send in the order in which they were filled; or,
+    /// in the next round, all there are.
     fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        if let Some(round) = &mut self.round {
+            if round.rang(cx) {
+                while self.send_one(cx) {}
+            }
+            return Ok(());
+        }
         self.turns = self.turns.saturating_sub(1);
-        if !self.delivering
-            && let Some((x, acks)) = self.queue.pop()
-        {
-            self.delivering = cx.deliver(acks, x) == Delivery::Pending;
+        if self.send_one(cx) {
             self.ask_for_turns(cx);
         }
         Ok(())
@@ -71,6 +116,10 @@ impl<T: Element> Operator for Buffer<T> {
 
     fn moving(&self) -> usize {
         self.queue.len() + usize::from(self.delivering)
+    }
+
+    fn needs_runtime(&self) -> bool {
+        self.round.is_some()
     }
 
     fn label(&self) -> Option<String> {
@@ -108,7 +157,99 @@ impl<T: Element> Stream<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
     use super::super::testing::{Bench, mistake, ms, outputs};
+    use super::*;
+    use crate::{Alarm, Runtime, RuntimeHandle, Task, VirtualClock};
+
+    fn deferred<T: Element>(size: usize) -> Buffer<T> {
+        Buffer::new(size).expect("not zero").in_next_round()
+    }
+
+    /// A virtual clock that counts the alarms it is asked for.
+    struct Counting(VirtualClock, Arc<AtomicUsize>);
+
+    impl Runtime for Counting {
+        fn now(&self) -> Duration {
+            self.0.now()
+        }
+
+        fn wake_at(&self, at: Duration, alarm: Alarm) {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.wake_at(at, alarm);
+        }
+
+        fn spawn(&self, task: Task) {
+            self.0.spawn(task);
+        }
+
+        fn identity(&self) -> usize {
+            self.0.identity()
+        }
+    }
+
+    #[test]
+    fn in_the_next_round_a_burst_goes_with_one_alarm() {
+        let (clock, alarms) = (VirtualClock::new(), Arc::new(AtomicUsize::new(0)));
+        let source = Stream::on(RuntimeHandle::new(Counting(clock.clone(), alarms.clone())));
+        let list = source.apply(deferred(1000)).sink_to_list();
+        for round in 1..=3 {
+            source.emit_many(0..100).wait().expect("there is room");
+            assert!(list.is_empty());
+            clock.run_until_idle();
+            assert_eq!(list.take(), Vec::from_iter(0..100));
+            assert_eq!(alarms.load(Ordering::Relaxed), round);
+        }
+    }
+
+    #[test]
+    fn in_the_next_round_emitters_wait_when_it_is_full() {
+        let bench = Bench::with_slow_sink(ms(100), |s| s.apply(deferred(2)));
+        let emitted: Vec<_> = (0..5).map(|x| bench.emit(x)).collect();
+        let ready = || emitted.iter().filter(|emitted| emitted.is_ready()).count();
+        assert_eq!(ready(), 2);
+        bench.clock.run_until_idle();
+        assert_eq!(ready(), 3);
+        let expected: Vec<_> = (0..5_u64).map(|x| (100 + 100 * x, x as i32)).collect();
+        assert_eq!(bench.drain(), expected);
+        assert_eq!(bench.acked(), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_comes_back_is_a_round_later() {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let behind = source.apply(deferred(10));
+        behind
+            .filter(|x| *x < 3)
+            .map(|x| x + 1)
+            .connect(&source)
+            .expect("fits");
+        let list = behind.sink_to_list();
+        source.emit(0).wait().expect("there is room");
+        clock.run_until_idle();
+        assert_eq!(list.to_vec(), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_failure_behind_does_not_keep_the_rest_of_a_round() {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let list = source
+            .apply(deferred(10))
+            .map(|x| {
+                assert!(x != 2, "two");
+                x
+            })
+            .sink_to_list();
+        source.emit_many(1..=3).wait().expect("there is room");
+        clock.run_until_idle();
+        assert_eq!(list.to_vec(), [1, 3]);
+        assert!(source.emit(4).wait().expect_err("unhandled").is_behind());
+    }
 
     #[test]
     fn emitters_wait_when_it_is_full() {

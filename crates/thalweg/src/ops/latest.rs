@@ -1,9 +1,12 @@
+use super::parts::Timer;
 use crate::{Acks, Context, Delivery, Element, Flow, Never, Operator, Stream};
 
 /// Drops what newer elements have superseded; see [`Stream::latest`].
 pub struct Latest<T> {
     latest: Option<(T, Acks)>,
     delivering: bool,
+    /// If the element waits for the runtime's next round.
+    round: Option<Timer>,
 }
 
 impl<T> Latest<T> {
@@ -12,6 +15,51 @@ impl<T> Latest<T> {
         Self {
             latest: None,
             delivering: false,
+            round: None,
+        }
+    }
+
+    /// Hands the element on in the runtime's next round, as streamz does: of what comes until then,
+    /// only the last is left.
+    ///
+    /// ```
+    /// use thalweg::{Stream, VirtualClock, ops::Latest};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let list = source.apply(Latest::new().in_next_round()).sink_to_list();
+    /// source.emit_many([1, 2]).wait()?;
+    /// assert!(list.is_empty());
+    /// clock.run_until_idle();
+    /// assert_eq!(list.to_vec(), [2]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn in_next_round(self) -> Self {
+        Self {
+            round: Some(Timer::default()),
+            ..self
+        }
+    }
+}
+
+impl<T: Element> Latest<T> {
+    /// Sees to it that the element has its turn, once what is behind can take one.
+    fn ask_for_turn(&mut self, cx: &mut Context<'_, Self>) {
+        if self.delivering || self.latest.is_none() {
+            return;
+        }
+        match &mut self.round {
+            Some(round) if round.is_set() => {}
+            Some(round) => round.set(cx.now(), cx),
+            None => cx.wake_soon(),
+        }
+    }
+
+    fn send(&mut self, cx: &mut Context<'_, Self>) {
+        if !self.delivering
+            && let Some((x, acks)) = self.latest.take()
+        {
+            self.delivering = cx.deliver(acks, x) == Delivery::Pending;
         }
     }
 }
@@ -33,24 +81,28 @@ impl<T: Element> Operator for Latest<T> {
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
         self.latest = Some((x, cx.acks()));
-        if !self.delivering {
-            cx.wake_soon();
-        }
+        self.ask_for_turn(cx);
         Ok(())
     }
 
     fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
-        if !self.delivering
-            && let Some((x, acks)) = self.latest.take()
-        {
-            self.delivering = cx.deliver(acks, x) == Delivery::Pending;
+        if self.round.as_mut().is_none_or(|round| round.rang(cx)) {
+            self.send(cx);
         }
         Ok(())
     }
 
     fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
         self.delivering = false;
-        self.wake(cx)
+        match self.round {
+            Some(_) => self.ask_for_turn(cx),
+            None => self.send(cx),
+        }
+        Ok(())
+    }
+
+    fn needs_runtime(&self) -> bool {
+        self.round.is_some()
     }
 
     fn moving(&self) -> usize {
@@ -93,6 +145,18 @@ mod tests {
     #[test]
     fn what_is_quick_gets_everything_in_a_batch_too() {
         assert_eq!(outputs(0..1000, Stream::latest), Vec::from_iter(0..1000));
+    }
+
+    #[test]
+    fn in_the_next_round_what_is_slow_skips_ahead_as_well() {
+        let bench =
+            Bench::with_slow_sink(ms(1000), |s| s.apply(super::Latest::new().in_next_round()));
+        for x in 0..5 {
+            bench.advance_to(x * 300);
+            assert!(bench.emit(x).is_ready());
+        }
+        assert_eq!(bench.drain(), [(1000, 0), (2000, 3), (3000, 4)]);
+        assert_eq!(bench.acked(), [1, 2, 0, 3, 4]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The table of all operators.
 
 use thalweg::ops::{
-    Keep, OpenLanes, Partition, PartitionUnique, SinkAsync, Step, Then, TimedWindow,
-    TimedWindowUnique, Unique, Zip, union, zip_bounded,
+    Buffer, Keep, Latest, OpenLanes, Partition, PartitionUnique, SinkAsync, Step, Then,
+    TimedWindow, TimedWindowUnique, Unique, Zip, union, zip_bounded,
 };
 use thalweg::{Element, OpenJoin, Runtime, Stream};
 
@@ -282,6 +282,12 @@ pub const CASES: &[Case] = &[
     case("sample", NoFunction, |s, t| one(t, s.sample("500ms"))),
     case("buffer", NoFunction, |s, t| one(t, s.buffer(2))),
     case("latest", NoFunction, |s, t| one(t, s.latest())),
+    case("buffer, in the next round", NoFunction, |s, t| {
+        one(t, s.apply(Buffer::new(2).map(Buffer::in_next_round)));
+    }),
+    case("latest, in the next round", NoFunction, |s, t| {
+        one(t, s.apply(Latest::new().in_next_round()));
+    }),
     case("map_async", Panics, |s, t| {
         let (f, clock) = (t.trouble.clone(), t.clock.clone());
         let node = s.map_async(2, move |x| {
