@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from thalweg import errors
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +59,9 @@ def install_as(*names: str) -> None:
         sys.meta_path.insert(0, finder)
     for name in names:
         finder.targets[name] = _SPECIAL.get(name, _US)
+        if name in ("streamz", "rapidz"):
+            # Programs that listen to their log go on doing so.
+            errors.logger_name = name
 
 
 def _check(name: str) -> None:

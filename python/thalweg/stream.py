@@ -484,6 +484,11 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
 
     __repr__ = __str__
 
+    def _repr_html_(self):
+        from thalweg.notebook import repr_html
+
+        return repr_html(self)
+
     def _ipython_display_(self, **kwargs):
         from thalweg.notebook import display_stream
 

@@ -8,15 +8,14 @@ from thalweg.stream import Stream
 class slice(Stream):
     """Get only some elements of a stream by position, like ``list[start:end:step]``.
 
-    As in streamz, steps are counted from the first element of the stream, whatever `start` is, and an
-    `end` of 0 lets nothing pass only if `start` is not below it.
+    As in streamz, steps are counted from the first element of the stream, whatever `start` is.
 
     Parameters
     ----------
     start: int
         The first element to pass, counted from 0.
     end: int
-        The element before which to end.
+        The element before which to end; None, or 0, for never.
     step: int
         Pass every how-manieth.
 

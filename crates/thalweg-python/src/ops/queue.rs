@@ -9,11 +9,11 @@ use crate::value::Value;
 #[pyfunction]
 pub(super) fn buffer(n: usize) -> PyResult<Blueprint> {
     let buffer = Buffer::<Value>::new(n).map_err(|error| PyValueError::new_err(error.to_string()))?;
-    Ok(Blueprint::passing(buffer).on_loop())
+    Ok(Blueprint::passing(buffer.in_next_round()).on_loop())
 }
 
 /// `latest`: drops elements that the nodes behind are too slow for, but for the last.
 #[pyfunction]
 pub(super) fn latest() -> Blueprint {
-    Blueprint::passing(Latest::<Value>::new()).on_loop()
+    Blueprint::passing(Latest::<Value>::new().in_next_round()).on_loop()
 }

@@ -19,10 +19,13 @@ pub(super) fn slice(
         })
     };
     let (start, end, step) = (positive(start)?, positive(end)?, positive(step)?);
-    let from = Edge::Included(start.unwrap_or(0));
+    // As in streamz, an end or a step of 0 is one that is not given, and nothing is between an end and
+    // a start behind it.
+    let given = |number: &usize| *number > 0;
+    let (end, step) = (end.filter(given), step.filter(given).unwrap_or(1));
     let to = end.map_or(Edge::Unbounded, Edge::Excluded);
-    // As in streamz, a step of 0 is one that is not given.
-    let step = step.filter(|step| *step > 0).unwrap_or(1);
+    let start = start.unwrap_or(0);
+    let from = Edge::Included(end.map_or(start, |end| start.min(end)));
     let slice = Slice::new((from, to), step)
         .map_err(|error| PyValueError::new_err(error.to_string()))?;
     Ok(Blueprint::new(move |site| {

@@ -26,7 +26,7 @@ pub(super) fn rate_limit(interval: f64) -> PyResult<Blueprint> {
 /// `delay`: lets one element pass per interval; emitters go on.
 #[pyfunction]
 pub(super) fn delay(interval: f64) -> PyResult<Blueprint> {
-    let delay = Delay::<Value>::by(interval::seconds(interval)?);
+    let delay = Delay::<Value>::by(interval::seconds(interval)?).in_next_round();
     Ok(Blueprint::passing(delay).on_loop())
 }
 

@@ -22,7 +22,7 @@ pub(super) fn sliding_window(n: usize, return_partial: bool) -> PyResult<Bluepri
 /// `timed_window`: sends what has come, as a list, every `interval` seconds.
 #[pyfunction]
 pub(super) fn timed_window(interval: f64) -> PyResult<Blueprint> {
-    let window = TimedWindow::<Value>::every(interval::seconds(interval)?);
+    let window = TimedWindow::<Value>::every(interval::seconds(interval)?).at_once();
     Ok(Blueprint::finished(window, list).on_loop())
 }
 
@@ -35,6 +35,7 @@ pub(super) fn timed_window_unique(
 ) -> PyResult<Blueprint> {
     let by = By::new(key);
     let window = TimedWindowUnique::<Value>::every(interval::seconds(interval)?)
+        .at_once()
         .try_key(move |x| by.key(x))
         .keep(keep(keep_which)?);
     Ok(Blueprint::finished(window, tuple).on_loop())

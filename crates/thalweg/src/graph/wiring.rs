@@ -26,7 +26,11 @@ impl Graph {
         let mut state = self.state.get(pass);
         node.core().handles.fetch_add(1, Ordering::Relaxed);
         state.handles += 1;
-        state.adopt(node);
+        state.adopt(node.clone());
+        drop(state);
+        if node.core().begins_at_once {
+            self.schedule(node, pass);
+        }
     }
 
     /// One more handle to a node that is part of the graph already.

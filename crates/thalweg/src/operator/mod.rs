@@ -209,6 +209,11 @@ pub trait Operator: Send + Sized + 'static {
         Ok(())
     }
 
+    /// Whether [`wake`](Self::wake) is called as soon as the node is in place, before any element.
+    fn begins_at_once(&self) -> bool {
+        false
+    }
+
     /// Called when an element that [`Context::deliver`] reported as pending has been taken.
     fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
         let _ = cx;

@@ -21,6 +21,7 @@ use crate::{
 pub struct Delay<T> {
     interval: Result<Duration, BuildError>,
     bound: usize,
+    in_next_round: bool,
     _in: PhantomData<fn(T)>,
 }
 
@@ -30,6 +31,7 @@ impl<T> Delay<T> {
         Self {
             interval: duration("delay", interval),
             bound: Queue::<T>::DEFAULT_SIZE,
+            in_next_round: false,
             _in: PhantomData,
         }
     }
@@ -38,6 +40,15 @@ impl<T> Delay<T> {
     /// something else is said.
     pub fn bound(self, bound: usize) -> Self {
         Self { bound, ..self }
+    }
+
+    /// An element that need not wait is sent in the runtime's next round, not right after the one on
+    /// its way has got everywhere.
+    pub fn in_next_round(self) -> Self {
+        Self {
+            in_next_round: true,
+            ..self
+        }
     }
 }
 
@@ -52,6 +63,7 @@ impl<T: Element> IntoOperator for Delay<T> {
             next: Duration::ZERO,
             timer: Timer::default(),
             delivering: false,
+            in_next_round: self.in_next_round,
         })
     }
 }
@@ -64,6 +76,7 @@ pub struct Delaying<T> {
     next: Duration,
     timer: Timer,
     delivering: bool,
+    in_next_round: bool,
 }
 
 impl<T: Element> Delaying<T> {
@@ -74,6 +87,8 @@ impl<T: Element> Delaying<T> {
         }
         if cx.now() < self.next {
             self.timer.set(self.next, cx);
+        } else if self.in_next_round {
+            self.timer.set(cx.now(), cx);
         } else {
             cx.wake_soon();
         }

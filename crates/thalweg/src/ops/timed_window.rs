@@ -24,6 +24,7 @@ use crate::{Context, Element, Flow, IntoInterval, IntoOperator, Never, Operator,
 pub struct TimedWindow<T> {
     interval: Result<Duration, BuildError>,
     empty: bool,
+    at_once: bool,
     _in: PhantomData<fn(T)>,
 }
 
@@ -33,6 +34,7 @@ impl<T> TimedWindow<T> {
         Self {
             interval: duration("timed_window", interval),
             empty: true,
+            at_once: false,
             _in: PhantomData,
         }
     }
@@ -41,6 +43,28 @@ impl<T> TimedWindow<T> {
     pub fn skip_empty(self) -> Self {
         Self {
             empty: false,
+            ..self
+        }
+    }
+
+    /// The first window begins at once, not with the first element.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use thalweg::{Stream, VirtualClock, ops::TimedWindow};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let list = source.apply(TimedWindow::every("10s").at_once()).sink_to_list();
+    /// clock.advance(Duration::from_secs(15));
+    /// source.emit(1).wait()?;
+    /// clock.advance(Duration::from_secs(5));
+    /// assert_eq!(list.to_vec(), [vec![], vec![1]]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn at_once(self) -> Self {
+        Self {
+            at_once: true,
             ..self
         }
     }
@@ -54,7 +78,7 @@ impl<T: Element> IntoOperator for TimedWindow<T> {
         Ok(TimedWindowing {
             interval,
             window: Group::default(),
-            windows: Tumbling::new(interval, self.empty),
+            windows: Tumbling::new(interval, self.empty, self.at_once),
         })
     }
 }
@@ -84,6 +108,10 @@ impl<T: Element> Operator for TimedWindowing<T> {
         let is_empty = self.window.is_empty();
         self.windows.wake(is_empty, || self.window.take(), cx);
         Ok(())
+    }
+
+    fn begins_at_once(&self) -> bool {
+        self.windows.begins_at_once()
     }
 
     fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {

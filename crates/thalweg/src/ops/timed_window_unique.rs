@@ -28,6 +28,7 @@ pub struct TimedWindowUnique<T, K = T, F = fn(&T) -> Result<T, Infallible>> {
     interval: Result<Duration, BuildError>,
     keep: Keep,
     empty: bool,
+    at_once: bool,
     key: F,
     _key: PhantomData<fn(&T) -> K>,
 }
@@ -39,6 +40,7 @@ impl<T: Clone> TimedWindowUnique<T> {
             interval: duration("timed_window_unique", interval),
             keep: Keep::First,
             empty: true,
+            at_once: false,
             key: |x| Ok(x.clone()),
             _key: PhantomData,
         }
@@ -63,6 +65,7 @@ impl<T, K, F> TimedWindowUnique<T, K, F> {
             interval: self.interval,
             keep: self.keep,
             empty: self.empty,
+            at_once: self.at_once,
             key,
             _key: PhantomData,
         }
@@ -77,6 +80,14 @@ impl<T, K, F> TimedWindowUnique<T, K, F> {
     pub fn skip_empty(self) -> Self {
         Self {
             empty: false,
+            ..self
+        }
+    }
+
+    /// The first window begins at once, not with the first element.
+    pub fn at_once(self) -> Self {
+        Self {
+            at_once: true,
             ..self
         }
     }
@@ -97,7 +108,7 @@ where
             interval,
             key: self.key,
             window: Distinct::new(self.keep),
-            windows: Tumbling::new(interval, self.empty),
+            windows: Tumbling::new(interval, self.empty, self.at_once),
         })
     }
 }
@@ -138,6 +149,10 @@ where
         let is_empty = self.window.is_empty();
         self.windows.wake(is_empty, || self.window.take(), cx);
         Ok(())
+    }
+
+    fn begins_at_once(&self) -> bool {
+        self.windows.begins_at_once()
     }
 
     fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {

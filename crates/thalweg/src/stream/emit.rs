@@ -84,8 +84,8 @@ pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
     stream: Stream<T>,
     elements: I,
     origin: Origin,
-    /// How many elements to take at a time. A source keeps what it has not been able to send, so
-    /// none are taken from it before it is known that they get through.
+    /// How many elements to take at a time: none are taken from the iterator before it is known that
+    /// they get through.
     size: usize,
     current: Option<Emit>,
     batch: Vec<T>,
@@ -101,10 +101,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             stream,
             elements,
             origin,
-            size: match origin {
-                Origin::Outside => BATCH,
-                Origin::Source => 1,
-            },
+            size: 1,
             current: None,
             batch: Vec::new(),
             errors: Vec::new(),

@@ -23,6 +23,7 @@ pub(crate) trait Body: Send + Sized + 'static {
 
     fn label(&self) -> Option<String>;
     fn needs_runtime(&self) -> bool;
+    fn begins_at_once(&self) -> bool;
     /// Takes one element through a node that is free.
     fn accept(node: &Node<Self>, x: Self::In, pass: &mut Pass) -> Flow;
     fn accept_many(node: &Node<Self>, xs: &mut Vec<Self::In>, pass: &mut Pass);
@@ -56,6 +57,10 @@ impl<T: Transform> Body for Plain<T> {
     }
 
     fn needs_runtime(&self) -> bool {
+        false
+    }
+
+    fn begins_at_once(&self) -> bool {
         false
     }
 
@@ -201,6 +206,10 @@ impl<O: Operator> Body for Full<O> {
 
     fn needs_runtime(&self) -> bool {
         self.0.needs_runtime()
+    }
+
+    fn begins_at_once(&self) -> bool {
+        self.0.begins_at_once()
     }
 
     #[inline]

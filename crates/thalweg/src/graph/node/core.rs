@@ -25,6 +25,7 @@ pub(crate) struct Core {
     pub(crate) is_sink: bool,
     pub(crate) suspends: bool,
     pub(crate) needs_runtime: bool,
+    pub(crate) begins_at_once: bool,
     /// The nodes that have edges to it.
     pub(crate) upstreams: Slot<Vec<NodeId>>,
     /// How often it waits for its turn.
@@ -53,6 +54,7 @@ impl Core {
             is_sink: B::SINK,
             suspends: B::SUSPENDS,
             needs_runtime: body.needs_runtime(),
+            begins_at_once: body.begins_at_once(),
             upstreams: Slot::new(Vec::new()),
             turns: AtomicUsize::new(0),
             failed: Counter::default(),

@@ -12,17 +12,20 @@ pub(in crate::ops) struct Tumbling<W> {
     timer: Timer,
     outbox: Outbox<W>,
     empty: bool,
+    at_once: bool,
     flushed: bool,
 }
 
 impl<W: Element> Tumbling<W> {
-    /// `empty`: whether windows without elements are sent.
-    pub(in crate::ops) fn new(interval: Duration, empty: bool) -> Self {
+    /// `empty`: whether windows without elements are sent. `at_once`: whether the first begins before
+    /// there is an element.
+    pub(in crate::ops) fn new(interval: Duration, empty: bool, at_once: bool) -> Self {
         Self {
             ticks: Ticks::every(interval),
             timer: Timer::default(),
             outbox: Outbox::default(),
             empty,
+            at_once,
             flushed: false,
         }
     }
@@ -42,6 +45,9 @@ impl<W: Element> Tumbling<W> {
         cx: &mut Context<'_, Op>,
     ) {
         if !self.timer.rang(cx) {
+            if self.at_once && !self.flushed {
+                self.await_end(cx);
+            }
             return;
         }
         let sends_empty = self.empty && !self.flushed;
@@ -71,6 +77,11 @@ impl<W: Element> Tumbling<W> {
 
     pub(in crate::ops) fn delivered<Op: Operator<Out = W>>(&mut self, cx: &mut Context<'_, Op>) {
         self.outbox.delivered(cx);
+    }
+
+    /// Whether it is to be woken when it is in place.
+    pub(in crate::ops) fn begins_at_once(&self) -> bool {
+        self.at_once
     }
 
     pub(in crate::ops) fn moving(&self) -> usize {
