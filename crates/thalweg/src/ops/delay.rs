@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -115,6 +116,10 @@ impl<T: Element> Operator for Delaying<T> {
 
     fn moving(&self) -> usize {
         self.queue.len() + usize::from(self.delivering)
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.queue.iter().for_each(|x| see(x));
     }
 
     fn label(&self) -> Option<String> {

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -65,6 +66,10 @@ impl<T: Element> Operator for RateLimit<T> {
 
     fn moving(&self) -> usize {
         self.queue.len()
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.queue.iter().for_each(|(x, _)| see(x));
     }
 
     fn label(&self) -> Option<String> {

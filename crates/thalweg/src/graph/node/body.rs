@@ -23,6 +23,7 @@ pub(crate) trait Body: Send + Sized + 'static {
 
     fn label(&self) -> Option<String>;
     fn needs_runtime(&self) -> bool;
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any));
     /// Takes one element through a node that is free.
     fn accept(node: &Node<Self>, x: Self::In, pass: &mut Pass) -> Flow;
     fn accept_many(node: &Node<Self>, xs: &mut Vec<Self::In>, pass: &mut Pass);
@@ -57,6 +58,10 @@ impl<T: Transform> Body for Plain<T> {
 
     fn needs_runtime(&self) -> bool {
         false
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.0.kept(see);
     }
 
     /// The hot path. Nothing is left to do after the call to the next node, so that a chain of
@@ -201,6 +206,10 @@ impl<O: Operator> Body for Full<O> {
 
     fn needs_runtime(&self) -> bool {
         self.0.needs_runtime()
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.0.kept(see);
     }
 
     #[inline]
