@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::parts::{Queue, Timer, at_least_one, duration, label};
 use crate::failure::BuildError;
+use crate::interval::next_tick;
 use crate::{
     Context, Delivery, Element, Flow, IntoInterval, IntoOperator, Never, Operator, Stream,
 };
@@ -96,12 +97,18 @@ impl<T: Element> Operator for Delaying<T> {
     }
 
     fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
-        self.timer.rang(cx);
+        let has_waited = self.timer.rang(cx);
         if !self.delivering
             && cx.now() >= self.next
             && let Some((x, acks)) = self.queue.pop()
         {
-            self.next = cx.now().saturating_add(self.interval);
+            let now = cx.now();
+            self.next = if has_waited {
+                // However late this is, those that wait go at the times that were theirs before.
+                next_tick(self.next, self.interval, now)
+            } else {
+                now.saturating_add(self.interval)
+            };
             self.delivering = cx.deliver(acks, x) == Delivery::Pending;
         }
         self.await_next(cx);
@@ -129,7 +136,8 @@ impl<T: Element> Operator for Delaying<T> {
 
 impl<T: Element> Stream<T> {
     /// Sends elements at least `interval` apart, the first at once. `interval` is a duration, a
-    /// number of seconds, or a text such as `"500ms"`.
+    /// number of seconds, or a text such as `"500ms"`. If a busy loop wakes one late, the next is not
+    /// put off by that, and follows sooner.
     ///
     /// The name is streamz's. Elements wait here, and their emitters go on, up to the bound of the
     /// options [`Delay`]; with [`rate_limit`](Self::rate_limit) the emitters wait. What shifts
