@@ -21,7 +21,8 @@
 //! # What there is
 //!
 //! - A [`Stream`] is a node of a pipeline. Its methods attach [operators](ops); clones of it make
-//!   branches; [`ops::zip`], [`ops::combine_latest`], [`ops::zip_latest`] and [`ops::union`] join.
+//!   branches; [`ops::zip`], [`ops::combine_latest`], [`ops::zip_latest`] and [`ops::union`] join. The inlets of
+//!   an [`OpenJoin`] come and go.
 //! - Elements come in by [`Stream::emit`], from any thread, or from a [`Source`] that runs by itself. They
 //!   end in sinks, or are pulled from a [`Pull`](ops::Pull).
 //! - [`Emit`], what `emit` returns, is done when every node downstream has taken the element: awaited or

@@ -151,12 +151,17 @@ impl<B> OpCell<B> {
 
 impl<B> OpCell<B> {
     /// Lets `f` look at the operator, or returns `None` if it is in use further up the stack.
-    /// `f` runs no user code.
     pub(crate) fn peek<R>(&self, _inside: &Pass, f: impl FnOnce(&B) -> R) -> Option<R> {
         if self.gate.get() & gate::BUSY != 0 {
             return None;
         }
-        // SAFETY: as in `run`; and `f` cannot come back here.
+        self.gate.set(self.gate.get() | gate::BUSY);
+        // Clears the flag either way.
+        let _looking = Unwinding {
+            gate: &self.gate,
+            unwound: || (),
+        };
+        // SAFETY: as in `run`.
         Some(f(unsafe { &*self.body.get() }))
     }
 }

@@ -1,5 +1,6 @@
 //! Where a node's elements go.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -108,6 +109,11 @@ impl<T: Element> Output<T> {
 
     pub(crate) fn leads_nowhere(&self, pass: &Pass) -> bool {
         self.edges.get(pass).is_empty()
+    }
+
+    /// Shows the elements that wait for their turn.
+    pub(crate) fn kept(&self, see: &mut dyn FnMut(&dyn Any), pass: &Pass) {
+        self.backlog.get(pass).iter().for_each(|(x, _)| see(x));
     }
 
     pub(crate) fn backlog_len(&self, pass: &Pass) -> usize {

@@ -282,6 +282,17 @@ enum Reason {
     TooLong,
 }
 
+/// The first time after `now` on the grid of times that began at `start`: no error adds up, and a
+/// time that was missed is left out.
+pub(crate) fn next_tick(start: Duration, interval: Duration, now: Duration) -> Duration {
+    let since = now.saturating_sub(start).as_nanos();
+    let ticks = since / interval.as_nanos().max(1) + 1;
+    let after = ticks.saturating_mul(interval.as_nanos());
+    start.saturating_add(Duration::from_nanos(
+        u64::try_from(after).unwrap_or(u64::MAX),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,6 +304,16 @@ mod tests {
             .map(Interval::get)
             .expect_err("this is no interval")
             .reason
+    }
+
+    #[test]
+    fn ticks_stay_on_the_grid() {
+        let (start, interval) = (Duration::from_millis(7), Duration::from_millis(10));
+        let tick = |now| next_tick(start, interval, Duration::from_millis(now)).as_millis();
+        assert_eq!(tick(7), 17);
+        assert_eq!(tick(16), 17);
+        assert_eq!(tick(17), 27);
+        assert_eq!(tick(55), 57);
     }
 
     #[test]

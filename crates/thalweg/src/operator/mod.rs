@@ -4,6 +4,7 @@ mod context;
 
 pub use context::Context;
 
+use std::any::Any;
 use std::vec::Drain;
 
 use crate::failure::{BoxError, BuildError};
@@ -114,6 +115,13 @@ pub trait Transform: Send + Sized + 'static {
             out.extend(self.apply(x)?);
         }
         Ok(())
+    }
+
+    /// Shows `see` every element, group or state that is kept here, each once for each time that it
+    /// is kept: for garbage collectors that have to know what their objects are kept by, see
+    /// [`Stream::for_each_kept`](crate::Stream::for_each_kept). It must not touch any pipeline.
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        let _ = see;
     }
 
     /// What sets this node apart from others of its kind, shown in its derived name.
@@ -261,6 +269,13 @@ pub trait Operator: Send + Sized + 'static {
     /// Whether this very operator needs a runtime, where that depends on its options.
     fn needs_runtime(&self) -> bool {
         Self::NEEDS_RUNTIME
+    }
+
+    /// Shows `see` every element, group or state that is kept here, each once for each time that it
+    /// is kept: for garbage collectors that have to know what their objects are kept by, see
+    /// [`Stream::for_each_kept`](crate::Stream::for_each_kept). It must not touch any pipeline.
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        let _ = see;
     }
 
     /// What sets this node apart from others of its kind, shown in its derived name.

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
@@ -115,6 +116,10 @@ where
             }
             Err(cause) => Err(Fault::new(x, cause)),
         }
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.state.iter().for_each(|state| see(state));
     }
 
     fn label(&self) -> Option<String> {

@@ -1,6 +1,7 @@
 use super::parts::{Queue, Timer, at_least_one};
 use crate::failure::BuildError;
 use crate::{Context, Delivery, Element, Flow, Never, Operator, Stream};
+use std::any::Any;
 
 /// Lets up to a number of elements wait for the nodes behind it; see [`Stream::buffer`].
 pub struct Buffer<T> {
@@ -120,6 +121,10 @@ impl<T: Element> Operator for Buffer<T> {
 
     fn needs_runtime(&self) -> bool {
         self.round.is_some()
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.queue.iter().for_each(|x| see(x));
     }
 
     fn label(&self) -> Option<String> {

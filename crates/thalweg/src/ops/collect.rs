@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
@@ -116,6 +117,10 @@ impl<T: Element> Operator for Collect<T> {
     type Out = Vec<T>;
     type Event = Never;
     const KIND: &'static str = "collect";
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.kept.iter().for_each(|(x, _)| see(x));
+    }
 
     fn update(&mut self, x: Gathered<T>, cx: &mut Context<'_, Self>) -> Flow {
         match x {

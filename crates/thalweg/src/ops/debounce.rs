@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::time::Duration;
 
 use super::parts::{Timer, duration, label};
@@ -85,6 +86,10 @@ impl<T: Element> Operator for Debounce<T> {
 
     fn resting(&self) -> usize {
         usize::from(self.last.is_some())
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.last.iter().for_each(|(x, _)| see(x));
     }
 
     fn label(&self) -> Option<String> {

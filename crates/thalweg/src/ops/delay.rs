@@ -1,8 +1,10 @@
+use std::any::Any;
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::parts::{Queue, Timer, at_least_one, duration, label};
 use crate::failure::BuildError;
+use crate::interval::next_tick;
 use crate::{
     Context, Delivery, Element, Flow, IntoInterval, IntoOperator, Never, Operator, Stream,
 };
@@ -88,7 +90,8 @@ impl<T: Element> Delaying<T> {
         if cx.now() < self.next {
             self.timer.set(self.next, cx);
         } else if self.in_next_round {
-            self.timer.set(cx.now(), cx);
+            self.next = cx.now();
+            self.timer.set(self.next, cx);
         } else {
             cx.wake_soon();
         }
@@ -110,12 +113,18 @@ impl<T: Element> Operator for Delaying<T> {
     }
 
     fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
-        self.timer.rang(cx);
+        let has_waited = self.timer.rang(cx);
         if !self.delivering
             && cx.now() >= self.next
             && let Some((x, acks)) = self.queue.pop()
         {
-            self.next = cx.now().saturating_add(self.interval);
+            let now = cx.now();
+            self.next = if has_waited {
+                // However late this is, those that wait go at the times that were theirs before.
+                next_tick(self.next, self.interval, now)
+            } else {
+                now.saturating_add(self.interval)
+            };
             self.delivering = cx.deliver(acks, x) == Delivery::Pending;
         }
         self.await_next(cx);
@@ -132,6 +141,10 @@ impl<T: Element> Operator for Delaying<T> {
         self.queue.len() + usize::from(self.delivering)
     }
 
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.queue.iter().for_each(|x| see(x));
+    }
+
     fn label(&self) -> Option<String> {
         label(self.interval)
     }
@@ -139,7 +152,8 @@ impl<T: Element> Operator for Delaying<T> {
 
 impl<T: Element> Stream<T> {
     /// Sends elements at least `interval` apart, the first at once. `interval` is a duration, a
-    /// number of seconds, or a text such as `"500ms"`.
+    /// number of seconds, or a text such as `"500ms"`. If a busy loop wakes one late, the next is not
+    /// put off by that, and follows sooner.
     ///
     /// The name is streamz's. Elements wait here, and their emitters go on, up to the bound of the
     /// options [`Delay`]; with [`rate_limit`](Self::rate_limit) the emitters wait. What shifts

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -23,6 +24,10 @@ impl<T: Element + Eq + Hash> Transform for Frequencies<T> {
     type In = T;
     type Out = HashMap<T, u64>;
     const KIND: &'static str = "frequencies";
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.0.keys().for_each(|x| see(x));
+    }
 
     fn apply(&mut self, x: T) -> Result<Option<HashMap<T, u64>>, Fault<T>> {
         *self.0.entry(x).or_default() += 1;

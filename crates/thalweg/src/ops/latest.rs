@@ -1,5 +1,6 @@
 use super::parts::Timer;
 use crate::{Acks, Context, Delivery, Element, Flow, Never, Operator, Stream};
+use std::any::Any;
 
 /// Drops what newer elements have superseded; see [`Stream::latest`].
 pub struct Latest<T> {
@@ -103,6 +104,10 @@ impl<T: Element> Operator for Latest<T> {
 
     fn needs_runtime(&self) -> bool {
         self.round.is_some()
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.latest.iter().for_each(|(x, _)| see(x));
     }
 
     fn moving(&self) -> usize {

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -137,6 +138,13 @@ where
 
     fn resting(&self) -> usize {
         self.group.len()
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        for (key, x) in self.group.iter() {
+            see(key);
+            see(x);
+        }
     }
 
     fn label(&self) -> Option<String> {

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
@@ -33,6 +34,13 @@ impl<T: Element> Operator for PullSink<T> {
     const KIND: &'static str = "pull";
     const SUSPENDS: bool = true;
     const SINK: bool = true;
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        // Whoever pulls right now has it locked.
+        if let Ok(shared) = self.0.try_lock() {
+            shared.queue.iter().for_each(|(x, _)| see(x));
+        }
+    }
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
         let mut shared = lock(&self.0);

@@ -1,8 +1,10 @@
+use std::any::Any;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::parts::{duration, label};
 use crate::failure::BuildError;
+use crate::interval::next_tick;
 use crate::{Context, Element, Flow, IntoInterval, Lease, Never, Operator, Stream};
 
 /// Sends at most one element per interval; see [`Stream::rate_limit`].
@@ -54,7 +56,8 @@ impl<T: Element> Operator for RateLimit<T> {
         if now >= self.next
             && let Some((x, lease)) = self.queue.pop_front()
         {
-            self.next = now + self.interval;
+            // However late this is, those that wait go at the times that were theirs before.
+            self.next = next_tick(self.next, self.interval, now);
             cx.under(lease, |cx| cx.emit(x));
             if !self.queue.is_empty() {
                 cx.wake_at(self.next);
@@ -67,6 +70,10 @@ impl<T: Element> Operator for RateLimit<T> {
         self.queue.len()
     }
 
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.queue.iter().for_each(|(x, _)| see(x));
+    }
+
     fn label(&self) -> Option<String> {
         label(self.interval)
     }
@@ -75,6 +82,10 @@ impl<T: Element> Operator for RateLimit<T> {
 impl<T: Element> Stream<T> {
     /// Sends at most one element per `interval`, the first at once. The others wait, and so do
     /// their emitters.
+    ///
+    /// While elements wait, time is cut into intervals from the first of them on, and each gets one
+    /// element: a loop that is busy and wakes it late does not lower the rate, nor is an interval
+    /// that was missed made up for.
     ///
     /// `interval` is a duration, a number of seconds, or a text such as `"500ms"`.
     ///

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::time::Duration;
 
 use super::parts::{Ticks, Timer, duration, label};
@@ -84,6 +85,10 @@ impl<T: Element> Operator for Sample<T> {
 
     fn resting(&self) -> usize {
         usize::from(self.latest.is_some())
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.latest.iter().for_each(|(x, _)| see(x));
     }
 
     fn label(&self) -> Option<String> {

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -110,6 +111,10 @@ impl<T: Element> Operator for Shifting<T> {
 
     fn moving(&self) -> usize {
         self.queue.len() + usize::from(self.delivering)
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.queue.iter().for_each(|(x, _)| see(x));
     }
 
     fn label(&self) -> Option<String> {

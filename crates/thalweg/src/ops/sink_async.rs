@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::future::Future;
 
 use super::parts::{Begun, Borrows, Callee, Calls, Came, Step, Sure, Takes};
@@ -119,6 +120,10 @@ where
 
     fn needs_runtime(&self) -> bool {
         self.calls.needs_runtime()
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.calls.kept(see);
     }
 
     fn label(&self) -> Option<String> {

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::collections::VecDeque;
 
 use super::parts::at_least_one;
@@ -77,6 +78,10 @@ impl<T: Element> Operator for SlidingWindow<T> {
         } else {
             self.window.len()
         }
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.window.iter().for_each(|x| see(x));
     }
 
     fn label(&self) -> Option<String> {

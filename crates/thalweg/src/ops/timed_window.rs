@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -131,6 +132,11 @@ impl<T: Element> Operator for TimedWindowing<T> {
 
     fn resting(&self) -> usize {
         self.window.len()
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.window.iter().for_each(|x| see(x));
+        self.windows.iter().for_each(|window| see(window));
     }
 
     fn label(&self) -> Option<String> {

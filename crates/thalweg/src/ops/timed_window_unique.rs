@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -172,6 +173,14 @@ where
 
     fn resting(&self) -> usize {
         self.window.len()
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        for (key, x) in self.window.iter() {
+            see(key);
+            see(x);
+        }
+        self.windows.iter().for_each(|window| see(window));
     }
 
     fn label(&self) -> Option<String> {

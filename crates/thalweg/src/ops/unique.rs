@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -116,6 +117,10 @@ where
     type Out = T;
     type Event = Never;
     const KIND: &'static str = "unique";
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.seen.keys().for_each(|key| see(key));
+    }
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
         let key = match (self.key)(&x) {

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::failure::BuildError;
+use crate::interval::next_tick;
 use crate::{Element, Emitter, IntoInterval, Source, Stop, Stream};
 
 /// Emits what a function gives, at regular times; see [`Stream::from_periodic`].
@@ -21,17 +22,6 @@ impl<T: Element, F: FnMut() -> T + Send + 'static> Source for FromPeriodic<F> {
                 .await?;
         }
     }
-}
-
-/// The first time after `now` on the grid that began at `start`: no error adds up, and a tick that
-/// was missed is left out.
-fn next_tick(start: Duration, interval: Duration, now: Duration) -> Duration {
-    let since = now.saturating_sub(start).as_nanos();
-    let ticks = since / interval.as_nanos().max(1) + 1;
-    let after = ticks.saturating_mul(interval.as_nanos());
-    start.saturating_add(Duration::from_nanos(
-        u64::try_from(after).unwrap_or(u64::MAX),
-    ))
 }
 
 impl<T: Element> Stream<T> {
@@ -84,20 +74,5 @@ impl<T: Element> Stream<T> {
             stream.mistake(mistake);
         }
         stream
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ticks_stay_on_the_grid() {
-        let (start, interval) = (Duration::from_millis(7), Duration::from_millis(10));
-        let tick = |now| next_tick(start, interval, Duration::from_millis(now)).as_millis();
-        assert_eq!(tick(7), 17);
-        assert_eq!(tick(16), 17);
-        assert_eq!(tick(17), 27);
-        assert_eq!(tick(55), 57);
     }
 }

@@ -1,3 +1,5 @@
+use std::any::Any;
+
 use super::Stream;
 use crate::failure::{BuildError, Error};
 use crate::graph::{AnyNode, Core, Drain, Pass};
@@ -94,6 +96,30 @@ impl<T: Element> Stream<T> {
         self.graph()
             .ask(|pass| node.downstream(pass))
             .unwrap_or_default()
+    }
+
+    /// Shows `see` everything that this node keeps: elements that wait, in the form in which the node
+    /// takes them, groups not yet sent, keys, states; each once for each time that it is kept. Returns
+    /// false, without having called it, if somebody is inside the pipeline right now, this thread
+    /// included.
+    ///
+    /// It is for garbage collectors, in the middle of whose work nothing may be waited for: it never
+    /// waits, runs nothing but `see`, and allocates nothing. `see` must not touch any pipeline. What
+    /// functions capture, what futures work on and what [tokens](crate::Ack) carry is not seen.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let pairs = source.partition(2);
+    /// source.emit_many([1, 2, 3]).wait()?;
+    /// let mut kept = Vec::new();
+    /// assert!(pairs.for_each_kept(&mut |x| kept.extend(x.downcast_ref::<i32>().copied())));
+    /// assert_eq!(kept, [3]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
+        let seen = self.graph().glance(|pass| self.node().kept(see, pass));
+        seen == Some(true)
     }
 
     /// The whole pipeline as it is now, to look at or to draw.

@@ -55,6 +55,13 @@ impl Shared {
         }
     }
 
+    /// Looks at the total, if that is possible at once.
+    fn glance(&self, me: usize) -> Option<usize> {
+        let _glance = self.monitor.glance(me)?;
+        // SAFETY: the same.
+        Some(self.total.with(|total| unsafe { *total }))
+    }
+
     fn total(&self) -> usize {
         assert_eq!(
             self.monitor.try_enter(4),
@@ -315,5 +322,44 @@ fn loom_three_threads_while_two_monitors_become_one() {
         merging.post_add(4, 2);
         others.into_iter().for_each(|t| t.join().unwrap());
         assert_eq!(merging.heir.total(), 3);
+    });
+}
+
+#[test]
+fn loom_a_glance_is_alone_and_leaves_no_mail_behind() {
+    model(|| {
+        let shared = Shared::new();
+        shared.enter_add(8, 1);
+        let other = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                shared.enter_add(8, 2);
+                shared.post_add(8, 4);
+            })
+        };
+        let seen = shared.glance(4);
+        assert!(seen.is_none_or(|seen| [1, 3, 7].contains(&seen)));
+        other.join().unwrap();
+        assert_eq!(shared.total(), 7);
+    });
+}
+
+#[test]
+fn loom_a_glance_of_the_thread_with_the_bias() {
+    model(|| {
+        let shared = Shared::new();
+        shared.enter_add(4, 1);
+        let other = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                shared.post_add(8, 2);
+                shared.enter_add(8, 4);
+            })
+        };
+        let seen = shared.glance(4);
+        assert!(seen.is_none_or(|seen| [1, 3, 7].contains(&seen)));
+        shared.enter_add(4, 8);
+        other.join().unwrap();
+        assert_eq!(shared.total(), 15);
     });
 }

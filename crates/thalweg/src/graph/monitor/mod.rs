@@ -19,7 +19,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use crate::sync::model::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::model::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock, try_lock};
 
 // Flags of the state.
 const MAIL: usize = 1;
@@ -75,6 +75,24 @@ pub(crate) struct Monitor<M> {
     state: AtomicUsize,
     slow: Mutex<Slow<M>>,
     left: Condvar,
+}
+
+/// Being inside for a look. The mutex is let go of last.
+pub(crate) struct Glance<'a, M> {
+    monitor: &'a Monitor<M>,
+    is_biased: bool,
+    _slow: MutexGuard<'a, Slow<M>>,
+}
+
+impl<M> Drop for Glance<'_, M> {
+    fn drop(&mut self) {
+        // No flag can be set: that takes the mutex.
+        if self.is_biased {
+            self.monitor.biased.store(AWAY, Ordering::Release);
+        } else {
+            self.monitor.state.store(0, Ordering::Release);
+        }
+    }
 }
 
 impl<M> Monitor<M> {
@@ -181,6 +199,34 @@ impl<M> Monitor<M> {
             self.state.store(owner | mail, Ordering::Relaxed);
         }
         self.bias.store(REVOKED, Ordering::Release);
+    }
+
+    /// Enters if that is possible without waiting for anything, and keeps everybody else from leaving
+    /// mail, so that leaving is nothing but that. For a look only: a thread that posts meanwhile waits.
+    pub(crate) fn glance(&self, me: usize) -> Option<Glance<'_, M>> {
+        let slow = try_lock(&self.slow)?;
+        if slow.closed {
+            return None;
+        }
+        // Whose thread has not emitted for long may have ended.
+        self.take_bias(me, &slow);
+        let is_biased = self.bias.load(Ordering::Relaxed) == me;
+        if is_biased {
+            if self.biased.load(Ordering::Relaxed) != AWAY {
+                return None;
+            }
+            // Under the mutex nobody takes the bias away.
+            self.biased.store(me, Ordering::Relaxed);
+        } else {
+            self.state
+                .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
+                .ok()?;
+        }
+        Some(Glance {
+            monitor: self,
+            is_biased,
+            _slow: slow,
+        })
     }
 
     /// Waits until the monitor is free and enters it. The thread must not be inside any monitor.

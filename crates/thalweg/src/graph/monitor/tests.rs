@@ -46,3 +46,21 @@ fn mail_for_oneself_and_a_bias_that_goes() {
     assert_eq!(monitor.try_enter(4), Entry::Occupied);
     assert_eq!(monitor.leave(8), None);
 }
+
+#[test]
+fn a_glance_needs_a_monitor_that_is_free() {
+    let monitor = Monitor::<()>::new();
+    assert!(monitor.glance(4).is_some(), "nobody has emitted yet");
+    assert_eq!(monitor.try_enter(4), Entry::Entered);
+    assert!(monitor.glance(4).is_none() && monitor.glance(8).is_none());
+    assert_eq!(monitor.leave(4), None);
+    for _ in 0..2 {
+        for me in [4, 8] {
+            let glance = monitor.glance(me);
+            assert!(glance.is_some() && monitor.glance(12).is_none());
+        }
+    }
+    assert_eq!(monitor.try_enter(4), Entry::Entered);
+    assert_eq!(monitor.post(8, ()), Posted::Left);
+    assert!(monitor.glance(4).is_none());
+}

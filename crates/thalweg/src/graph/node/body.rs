@@ -24,6 +24,7 @@ pub(crate) trait Body: Send + Sized + 'static {
     fn label(&self) -> Option<String>;
     fn needs_runtime(&self) -> bool;
     fn begins_at_once(&self) -> bool;
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any));
     /// Takes one element through a node that is free.
     fn accept(node: &Node<Self>, x: Self::In, pass: &mut Pass) -> Flow;
     fn accept_many(node: &Node<Self>, xs: &mut Vec<Self::In>, pass: &mut Pass);
@@ -62,6 +63,10 @@ impl<T: Transform> Body for Plain<T> {
 
     fn begins_at_once(&self) -> bool {
         false
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.0.kept(see);
     }
 
     /// The hot path. Nothing is left to do after the call to the next node, so that a chain of
@@ -210,6 +215,10 @@ impl<O: Operator> Body for Full<O> {
 
     fn begins_at_once(&self) -> bool {
         self.0.begins_at_once()
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.0.kept(see);
     }
 
     #[inline]

@@ -1,6 +1,7 @@
 //! What a node needs only when something goes wrong or comes back: its policy, elements that
 //! wait for their turn, and the one that is being tried again.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +76,17 @@ impl<T> Default for Desk<T> {
 impl<T> Desk<T> {
     pub(super) fn set_policy(&mut self, policy: &OnError) {
         self.policy = policy.into();
+    }
+
+    /// Shows the elements that wait here.
+    pub(super) fn kept(&self, see: &mut dyn FnMut(&dyn Any))
+    where
+        T: 'static,
+    {
+        self.backlog.iter().for_each(|(x, _)| see(x));
+        self.retrying
+            .iter()
+            .for_each(|retrying| see(&retrying.element));
     }
 
     /// Whether an element waits for its next attempt.

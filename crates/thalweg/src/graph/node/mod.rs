@@ -55,6 +55,9 @@ pub(crate) trait AnyNode: Send + Sync {
     fn delivered(&self, pass: &mut Pass);
     fn flush(&self, pass: &mut Pass);
     fn close(&self, pass: &mut Pass);
+    /// Shows everything that is kept here; returns whether the node could be looked into. Runs no code
+    /// but `see` and what the operator shows it with, and allocates nothing.
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any), pass: &Pass) -> bool;
     /// Elements on their way through, and elements kept until others come.
     fn held(&self, pass: &Pass) -> Held;
 }
@@ -408,6 +411,19 @@ impl<B: Body> AnyNode for Node<B> {
 
     fn close(&self, pass: &mut Pass) {
         pass.settle(super::Lease::default(), |pass| B::close(self, pass));
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any), pass: &Pass) -> bool {
+        if self.cell.peek(pass, |body| body.kept(see)).is_none() {
+            return false;
+        }
+        self.output.kept(see, pass);
+        let desk = self.desk.get(pass);
+        desk.kept(see);
+        if let Some(errors) = &desk.errors {
+            errors.kept(see, pass);
+        }
+        true
     }
 
     fn held(&self, pass: &Pass) -> Held {

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::collections::BTreeSet;
 
 use super::{Inputs, Lanes};
@@ -39,6 +40,10 @@ impl<L: Lanes> Operator for CombineLatest<L> {
     type Out = L::Row;
     type Event = Never;
     const KIND: &'static str = "combine_latest";
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.lanes.kept(see);
+    }
 
     fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> Flow {
         let Some(lane) = self.lanes.admit(&x) else {

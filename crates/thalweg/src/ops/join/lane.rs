@@ -1,5 +1,6 @@
 //! What waits at the inlets of a join.
 
+use std::any::Any;
 use std::collections::VecDeque;
 
 use crate::{Acks, Element, Lease};
@@ -30,6 +31,11 @@ impl<T: Element> Lane<T> {
 
     pub(super) fn push(&mut self, x: T, lease: Lease) {
         self.waiting.push_back((x, lease));
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        let waiting = self.waiting.iter().map(|(x, _)| x);
+        waiting.chain(&self.literal).for_each(|x| see(x));
     }
 
     fn is_ready(&self) -> bool {
@@ -96,6 +102,9 @@ pub trait Lanes: Send + 'static {
     fn drop_gone(&mut self, is_lost: impl FnOnce(usize) -> bool) {
         let _ = is_lost;
     }
+
+    /// Shows what waits, and literals.
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any));
 
     /// The number an inlet is known by, which it keeps when others come and go.
     fn number(&self, lane: usize) -> usize {
@@ -181,6 +190,10 @@ macro_rules! lanes {
                 Some((row, Acks::merge(&acks)))
             }
 
+            fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+                $(self.$i.kept(see);)+
+            }
+
             fn drop_first(&mut self, lane: usize) {
                 on_lane!(self, lane, [$($i)+], |it| drop(it.waiting.pop_front()), ());
             }
@@ -244,6 +257,10 @@ impl<T: Element> Lanes for Vec<Lane<T>> {
         let mut acks = Vec::new();
         let row: Option<Vec<T>> = self.iter().map(|lane| lane.first(&mut acks)).collect();
         Some((row?, Acks::merge(&acks)))
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.iter().for_each(|lane| lane.kept(see));
     }
 
     fn drop_first(&mut self, lane: usize) {

@@ -1,3 +1,5 @@
+use std::any::Any;
+
 use super::{Lane, Lanes};
 use crate::ack::discarding;
 use crate::{Acks, Arrival, Element, InletKey, Lease};
@@ -92,6 +94,10 @@ impl<T: Element> Lanes for OpenLanes<T> {
 
     fn first(&self) -> Option<(Vec<T>, Acks)> {
         Lanes::first(&self.lanes)
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.lanes.kept(see);
     }
 
     fn drop_first(&mut self, lane: usize) {

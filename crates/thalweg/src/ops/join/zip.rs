@@ -2,6 +2,7 @@ use super::{Inputs, Lanes};
 use crate::ack::discarding;
 use crate::failure::{BoxError, BuildError};
 use crate::{Acks, Context, Element, Flow, Lease, Never, Operator, Stream};
+use std::any::Any;
 
 /// How many elements wait at each inlet before their emitters do, as in streamz.
 const BOUND: usize = 10;
@@ -43,6 +44,10 @@ impl<L: Lanes> Operator for Zip<L> {
     type Event = Never;
     const KIND: &'static str = "zip";
     const SUSPENDS: bool = true;
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.lanes.kept(see);
+    }
 
     fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> Flow {
         let Some(lane) = self.lanes.admit(&x) else {

@@ -2,6 +2,7 @@ use super::{Inputs, Lanes};
 use crate::ack::discarding;
 use crate::failure::BoxError;
 use crate::{Acks, Context, Element, Flow, Lease, Never, Operator, Stream};
+use std::any::Any;
 
 /// How many elements of the lossless stream wait for the first of the others before their emitters
 /// do.
@@ -50,6 +51,10 @@ impl<L: Lanes> Operator for ZipLatest<L> {
     type Event = Never;
     const KIND: &'static str = "zip_latest";
     const SUSPENDS: bool = true;
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.lanes.kept(see);
+    }
 
     fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> Flow {
         let Some(lane) = self.lanes.admit(&x) else {

@@ -1,6 +1,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 
@@ -197,6 +198,11 @@ where
 
     fn moving(&self) -> usize {
         self.calls.len() + self.waiting.len() + usize::from(self.delivering)
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.calls.kept(see);
+        self.waiting.iter().for_each(|next| see(&next.element));
     }
 
     fn label(&self) -> Option<String> {

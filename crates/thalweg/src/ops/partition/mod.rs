@@ -2,6 +2,7 @@ mod options;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::hash::Hash;
 use std::time::Duration;
 
@@ -151,6 +152,14 @@ where
 
     fn resting(&self) -> usize {
         self.gathered
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        for (key, open) in &self.groups {
+            see(key);
+            open.group.iter().for_each(|x| see(x));
+        }
+        self.outbox.iter().for_each(|group| see(group));
     }
 
     fn label(&self) -> Option<String> {

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -67,6 +68,18 @@ impl<T, R, C> Calls<T, R, C> {
     /// Whether there has to be a runtime from the start.
     pub(in crate::ops) fn needs_runtime(&self) -> bool {
         self.in_runtime
+    }
+
+    /// Shows the elements that are kept, and the results that wait for their turn.
+    pub(in crate::ops) fn kept(&self, see: &mut dyn FnMut(&dyn Any))
+    where
+        T: 'static,
+        R: 'static,
+    {
+        for (_, slot) in &self.slots {
+            slot.call.element.iter().for_each(|x| see(x));
+            slot.result.iter().flatten().for_each(|result| see(result));
+        }
     }
 
     /// How many there are, those that have ended included.

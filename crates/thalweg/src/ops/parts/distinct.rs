@@ -36,6 +36,11 @@ impl<T, K: Eq + Hash> Distinct<T, K> {
         }
     }
 
+    /// The keys, each with its element.
+    pub(in crate::ops) fn iter(&self) -> impl Iterator<Item = (&K, &T)> {
+        self.elements.iter().map(|(key, (x, _))| (key, x))
+    }
+
     pub(in crate::ops) fn len(&self) -> usize {
         self.elements.len()
     }

@@ -25,6 +25,10 @@ impl<T> Group<T> {
         }
     }
 
+    pub(in crate::ops) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.elements.iter()
+    }
+
     pub(in crate::ops) fn len(&self) -> usize {
         self.elements.len()
     }

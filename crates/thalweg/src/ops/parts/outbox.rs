@@ -92,6 +92,11 @@ impl<T> Outbox<T> {
         !self.delivering && self.queue.is_empty()
     }
 
+    /// What waits for its turn.
+    pub(in crate::ops) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.queue.iter().map(|(x, _)| x)
+    }
+
     /// How much is on its way.
     pub(in crate::ops) fn len(&self) -> usize {
         self.queue.len() + usize::from(self.delivering)

@@ -45,6 +45,12 @@ impl<T> Queue<T> {
         self.accepted.front().map(|(x, _)| x)
     }
 
+    /// All elements, oldest first.
+    pub(in crate::ops) fn iter(&self) -> impl Iterator<Item = &T> {
+        let accepted = self.accepted.iter().map(|(x, _)| x);
+        accepted.chain(self.overflow.iter().map(|(x, _)| x))
+    }
+
     pub(in crate::ops) fn len(&self) -> usize {
         self.accepted.len() + self.overflow.len()
     }

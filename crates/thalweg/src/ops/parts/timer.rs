@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::interval::next_tick;
 use crate::{Context, Operator};
 
 /// The one time at which an operator is to be woken.
@@ -47,11 +48,7 @@ impl Ticks {
 
     /// The first tick after `now`.
     pub(in crate::ops) fn after(&mut self, now: Duration) -> Duration {
-        let since = now.saturating_sub(*self.origin.get_or_insert(now));
-        let into = since.as_nanos() % self.interval.as_nanos();
-        // What is left of an interval is no more than 2^63 nanoseconds.
-        let left = self.interval - Duration::from_nanos(into as u64);
-        now.saturating_add(left)
+        next_tick(*self.origin.get_or_insert(now), self.interval, now)
     }
 }
 

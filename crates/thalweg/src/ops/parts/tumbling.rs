@@ -84,6 +84,11 @@ impl<W: Element> Tumbling<W> {
         self.at_once
     }
 
+    /// The windows that wait for their turn.
+    pub(in crate::ops) fn iter(&self) -> impl Iterator<Item = &W> {
+        self.outbox.iter()
+    }
+
     pub(in crate::ops) fn moving(&self) -> usize {
         self.outbox.len()
     }

@@ -1,6 +1,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 
@@ -250,6 +251,11 @@ where
 
     fn needs_runtime(&self) -> bool {
         self.calls.needs_runtime()
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.calls.kept(see);
+        self.waiting.iter().for_each(|next| see(&next.element));
     }
 
     fn label(&self) -> Option<String> {
