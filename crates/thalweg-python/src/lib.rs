@@ -1,12 +1,51 @@
 //! The Python face of thalweg: translates between Python and the engine, and nothing more.
 
+mod awaiting;
+mod batch;
+mod blueprint;
+mod call;
+mod current;
+mod emission;
+mod event_loop;
+mod failure;
+mod function;
+mod gil;
+mod hop;
+mod interrupt;
+mod interval;
+mod lock;
+mod metadata;
+mod node;
+mod ops;
+mod pipeline;
+mod policy;
+mod value;
+
 /// The engine of the package `thalweg`.
 #[pyo3::pymodule]
 mod _thalweg {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::batch::{Batch, Flag};
+    #[pymodule_export]
+    use crate::blueprint::Blueprint;
+    #[pymodule_export]
+    use crate::emission::Emission;
+    #[pymodule_export]
+    use crate::event_loop::Pump;
+    #[pymodule_export]
+    use crate::node::Node;
+    #[pymodule_export]
+    use crate::pipeline::Pipeline;
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        thalweg::block_around(crate::gil::without);
+        let ops = PyModule::new(module.py(), "ops")?;
+        crate::ops::register(&ops)?;
+        module.add_submodule(&ops)?;
+        module.add_function(wrap_pyfunction!(crate::interval::parse_interval, module)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

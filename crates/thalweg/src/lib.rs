@@ -67,6 +67,22 @@ mod stream;
 mod sync;
 pub mod view;
 
+/// Whether a function of a pipeline is running on this thread, further up the stack: then nothing may
+/// wait for a pipeline here.
+///
+/// ```
+/// use thalweg::Stream;
+///
+/// let source = Stream::new();
+/// source.sink(|_: i32| assert!(thalweg::is_inside_pipeline()));
+/// source.emit(1).wait()?;
+/// assert!(!thalweg::is_inside_pipeline());
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub fn is_inside_pipeline() -> bool {
+    graph::entry::is_inside()
+}
+
 pub use ack::{Ack, Acks, Outcome};
 pub use failure::{BoxError, BuildError, Error, Failure, Undelivered};
 pub use graph::{Drain, Emit};
@@ -80,4 +96,5 @@ pub use policy::{OnError, Retry};
 pub use runtime::EventLoop;
 pub use runtime::{Alarm, Runtime, RuntimeHandle, Sleep, Task, VirtualClock};
 pub use source::{Emitter, Source, Stop};
-pub use stream::{EmitMany, Join, Sink, Stream};
+pub use stream::{Arrival, EmitMany, InletKey, Join, OpenJoin, Sink, Stream};
+pub use sync::{Blocking, block_around};

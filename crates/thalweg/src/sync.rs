@@ -1,11 +1,52 @@
 //! Locks, and the primitives that threads meet in, so that loom can stand in for them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Locks, whether or not a thread panicked while it held the lock: what our locks protect is
 /// never left half-changed, since no user code runs under them.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What blocks: to be called once.
+pub type Blocking<'a> = &'a mut dyn FnMut();
+
+static AROUND: OnceLock<fn(Blocking<'_>)> = OnceLock::new();
+
+/// Has `around` called, in this whole process, wherever a thread is about to block until a pipeline is
+/// free or an element has been taken: it calls what it is given, which blocks.
+///
+/// It is for a host with a lock of its own that every thread holds most of the time, as an interpreter
+/// has: a thread that blocked with such a lock would stop those it waits for. Only the first call has
+/// an effect; the result says whether it was this one.
+///
+/// ```
+/// fn without_the_lock(block: thalweg::Blocking<'_>) {
+///     // Here the host lets go of its lock.
+///     block();
+///     // And here it takes it again.
+/// }
+/// assert!(thalweg::block_around(without_the_lock));
+/// assert!(!thalweg::block_around(without_the_lock));
+/// ```
+pub fn block_around(around: fn(Blocking<'_>)) -> bool {
+    AROUND.set(around).is_ok()
+}
+
+/// Runs `f`, which may block.
+#[cold]
+pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
+    let Some(around) = AROUND.get() else {
+        return f();
+    };
+    let (mut f, mut result) = (Some(f), None);
+    around(&mut || result = f.take().map(|f| f()));
+    match (result, f) {
+        (Some(result), _) => result,
+        // The host has not called it.
+        (None, Some(f)) => f(),
+        (None, None) => unreachable!("a function that was taken has been called"),
+    }
 }
 
 /// What the monitor is made of.

@@ -2,7 +2,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use thalweg::{OnError, Stream};
+use std::future::Ready;
+
+use thalweg::ops::{SinkAsync, Step, Then};
+use thalweg::{OnError, Sink, Stream};
 
 fn allocations(f: impl FnOnce()) -> u64 {
     allocation_counter::measure(f).count_total
@@ -46,6 +49,20 @@ fn a_buffer_that_nothing_holds_up_allocates_nothing() {
     source.emit(0).wait().unwrap();
     assert_eq!(
         allocations(|| (1..1000).for_each(|x| source.emit(x).wait().unwrap())),
+        0
+    );
+}
+
+#[test]
+fn a_call_that_is_done_at_once_allocates_nothing() {
+    type Pending<R> = Ready<Result<R, &'static str>>;
+    let source = Stream::new();
+    let then = Then::new(|x: &u64| Ok(Step::<_, Pending<_>>::Done(Some(x + 1))));
+    let sink = SinkAsync::stepwise(|_: &u64| Ok(Step::<_, Pending<_>>::Done(())));
+    let _sink = Sink::from(source.apply(then).apply(sink));
+    source.emit(0).wait().unwrap();
+    assert_eq!(
+        allocations(|| (1..1000).for_each(|x| assert!(source.emit(x).is_ready()))),
         0
     );
 }

@@ -171,6 +171,9 @@ pub(crate) trait Receive<T>: Send + Sync {
 
     /// The receiver as a link.
     fn link(&self) -> Link<T>;
+
+    /// Its edge is being taken away, while the nodes at both ends stay.
+    fn parted(&self, _: &Pass) {}
 }
 
 /// An edge as the hot path sees it: a receiver and its functions, without the vtable between.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use super::node::AnyNode;
 use super::{Delivery, Graph};
 use crate::failure::{Error, Failure, Kind};
-use crate::sync::lock;
+use crate::sync::{blocking, lock};
 
 /// What the holders of an element and its emitter share.
 pub(crate) struct Done {
@@ -291,6 +291,39 @@ impl Emit {
         }
     }
 
+    /// Called by a function inside a pipeline, makes the element that the function is working on wait
+    /// for this one, as [`wait`](Self::wait) does there.
+    ///
+    /// ```
+    /// use thalweg::Stream;
+    ///
+    /// let (outer, inner) = (Stream::new(), Stream::new());
+    /// // Two at a time: the third of one side waits for the other.
+    /// let pairs = thalweg::ops::zip_bounded(1, (&inner, &Stream::<i32>::new()));
+    /// pairs.sink(drop);
+    /// let target = inner.clone();
+    /// outer.sink(move |x: i32| target.emit(x).wait_within().expect("this is inside `outer`"));
+    /// assert!(outer.emit(1).is_ready());
+    /// assert!(!outer.emit(2).is_ready());
+    /// assert!(inner.emit(3).wait_within().is_err());
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Gives the completion back if no function is running on this thread, and nothing can wait in
+    /// its place; or if it has failed already.
+    pub fn wait_within(mut self) -> Result<(), Self> {
+        match &self.0 {
+            Inner::Ready | Inner::Taken => Ok(()),
+            Inner::Pending(done) if super::entry::is_inside() => {
+                super::entry::wait_for(done.clone());
+                self.0 = Inner::Taken;
+                Ok(())
+            }
+            Inner::Pending(_) | Inner::Failed(_) => Err(self),
+        }
+    }
+
     fn wait_pending(mut self, done: &Arc<Done>) -> Result<(), Error> {
         if !self.is_ready() {
             if super::entry::is_inside() {
@@ -303,7 +336,7 @@ impl Emit {
                 return Err(Error::new(Kind::WouldBlock));
             }
         }
-        pollster::block_on(self)
+        blocking(|| pollster::block_on(self))
     }
 }
 

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
-pub(crate) use self::cell::{Outlet, Receive, Slot};
+pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
 pub use self::completion::Emit;
 pub use self::drain::Drain;
 pub(crate) use self::emit::Origin;
@@ -28,6 +28,7 @@ use self::monitor::{Entry, Monitor, Posted};
 pub(crate) use self::node::{
     AnyNode, Body, Core, Full, Inlet, Node, NodeId, Plain, Produce, caught,
 };
+pub(crate) use self::output::receive_each;
 pub(crate) use self::pass::Pass;
 pub use self::pass::{Delivery, Lease};
 use self::state::{Handler, Phase, State};
@@ -35,7 +36,7 @@ pub(crate) use self::wiring::Handle;
 use crate::failure::{BuildError, Error, Failure, Kind};
 use crate::runtime::{RuntimeHandle, Task};
 use crate::source::Control;
-use crate::sync::lock;
+use crate::sync::{blocking, lock};
 
 /// Something to do inside the monitor, between passes.
 pub(crate) type Mail = Box<dyn FnOnce(&mut Pass) + Send>;
@@ -126,7 +127,7 @@ impl Graph {
         loop {
             let root = self.root();
             if root.monitor.try_enter_once(me) != Entry::Entered {
-                root.monitor.enter_waiting(me);
+                blocking(|| root.monitor.enter_waiting(me));
             }
             entry::inside();
             if root.merged.get().is_none() {
@@ -263,6 +264,14 @@ impl Graph {
                 ),
             }
         }
+    }
+
+    /// Gives the graph a runtime, unless it has one.
+    pub(crate) fn run_on(self: &Arc<Self>, runtime: RuntimeHandle) -> Result<(), Error> {
+        if self.root().runtime.get_or_init(|| runtime.clone()) == &runtime {
+            return Ok(());
+        }
+        Err(Error::new(Kind::DifferentRuntimes))
     }
 
     pub(crate) fn runtime(&self) -> Option<&RuntimeHandle> {

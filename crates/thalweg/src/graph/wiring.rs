@@ -14,12 +14,13 @@ use super::{Graph, Lease, Receive, entry};
 use crate::ack::discarding;
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::Element;
+use crate::sync::blocking;
 use crate::source::Control;
 
 impl Graph {
     /// Makes a node part of the graph, with one handle to it.
-    pub(crate) fn register(&self, node: Arc<dyn AnyNode>, needs_runtime: bool, pass: &Pass) {
-        if needs_runtime {
+    pub(crate) fn register(&self, node: Arc<dyn AnyNode>, pass: &Pass) {
+        if node.core().needs_runtime {
             self.need_runtime(pass);
         }
         let mut state = self.state.get(pass);
@@ -146,6 +147,7 @@ impl Graph {
         let Some(upstream) = state.nodes.get(&from).cloned() else {
             return false;
         };
+        upstream.part(to, pass);
         let gone = upstream.cut(Some(to), pass);
         state.is_straight = None;
         let downstream = state.nodes.get(&to).cloned();
@@ -165,6 +167,12 @@ impl Graph {
         }
         drop(state);
         !gone.is_empty()
+    }
+
+    /// Has a node hand its elements to `to` before all others; returns whether there is an edge.
+    pub(crate) fn prefer(&self, from: NodeId, to: NodeId, pass: &Pass) -> bool {
+        let node = self.node(from, pass);
+        node.is_some_and(|node| node.prefer(to, pass))
     }
 
     /// Cuts a node off from everything above it. What it leads to, and is held by nobody, goes.
@@ -226,7 +234,7 @@ impl Graph {
 
     fn enter_to_join(&self, me: usize) {
         if self.monitor.try_enter_once(me) != super::Entry::Entered {
-            self.monitor.enter_waiting(me);
+            blocking(|| self.monitor.enter_waiting(me));
         }
         entry::inside();
     }

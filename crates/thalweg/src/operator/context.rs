@@ -103,9 +103,9 @@ impl<Op: Operator> Context<'_, Op> {
         key: u64,
         future: impl Future<Output = Op::Event> + Send + 'static,
     ) {
-        let sleep = self
-            .pass
-            .graph()
+        let graph = self.pass.graph();
+        graph.need_runtime(self.pass);
+        let sleep = graph
             .runtime()
             .filter(|_| !pause.is_zero())
             .map(|runtime| runtime.sleep(pause));

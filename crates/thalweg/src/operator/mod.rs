@@ -49,6 +49,14 @@ impl<T> Fault<T> {
             cause: cause.into(),
         }
     }
+
+    /// A failure with `cause`, on an element that has been used up: nothing can try it again.
+    pub fn lost(cause: impl Into<BoxError>) -> Self {
+        Self {
+            element: None,
+            cause: cause.into(),
+        }
+    }
 }
 
 /// A node that makes at most one element of each it gets, at once: no waiting, no time.
@@ -243,6 +251,11 @@ pub trait Operator: Send + Sized + 'static {
     /// join. A drain flushes them, and reports those that could not be sent on.
     fn resting(&self) -> usize {
         0
+    }
+
+    /// Whether this very operator needs a runtime, where that depends on its options.
+    fn needs_runtime(&self) -> bool {
+        Self::NEEDS_RUNTIME
     }
 
     /// What sets this node apart from others of its kind, shown in its derived name.

@@ -8,7 +8,7 @@ use crate::{Element, Fault, Stream, Transform};
 /// Keeps a state, and sends something for every element; see [`Stream::accumulate`].
 pub struct Accumulate<T, S, R, F> {
     state: Option<S>,
-    first: fn(T) -> Option<(S, R)>,
+    first: Box<dyn FnMut(T) -> Option<(S, R)> + Send>,
     f: F,
     label: Option<String>,
     _out: PhantomData<fn() -> R>,
@@ -22,7 +22,7 @@ where
     pub fn new(start: S, f: F) -> Self {
         Self {
             state: Some(start),
-            first: |_| None,
+            first: Box::new(|_| None),
             f,
             label: function_name::<F>(),
             _out: PhantomData,
@@ -39,7 +39,40 @@ where
     pub fn without_start(f: F) -> Self {
         Self {
             state: None,
-            first: |x| Some((x.clone(), x)),
+            first: Box::new(|x| Some((x.clone(), x))),
+            f,
+            label: function_name::<F>(),
+            _out: PhantomData,
+        }
+    }
+}
+
+impl<T, S, R, E, F> Accumulate<T, S, R, F>
+where
+    F: FnMut(&S, &T) -> Result<(S, R), E>,
+{
+    /// The same with a function that makes the first state, and what to send for it, of the first
+    /// element.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use thalweg::{Stream, ops::Accumulate};
+    ///
+    /// let source = Stream::new();
+    /// let list = source
+    ///     .transform(Accumulate::from_first(
+    ///         |x: u32| (u64::from(x), None),
+    ///         |sum, x| Ok::<_, Infallible>((sum + u64::from(*x), Some(*sum))),
+    ///     ))
+    ///     .sink_to_list();
+    /// source.emit_many([1, 2, 3]).wait()?;
+    /// assert_eq!(list.to_vec(), [None, Some(1), Some(3)]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn from_first(mut first: impl FnMut(T) -> (S, R) + Send + 'static, f: F) -> Self {
+        Self {
+            state: None,
+            first: Box::new(move |x| Some(first(x))),
             f,
             label: function_name::<F>(),
             _out: PhantomData,

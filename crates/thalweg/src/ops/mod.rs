@@ -3,7 +3,7 @@
 //! | what for | operators |
 //! |---|---|
 //! | one element at a time | [`map`](crate::Stream::map), [`try_map`](crate::Stream::try_map), [`filter_map`](crate::Stream::filter_map), [`inspect`](crate::Stream::inspect) |
-//! | calls that wait | [`map_async`](crate::Stream::map_async), [`map_async_unordered`](crate::Stream::map_async_unordered) |
+//! | calls that wait | [`then`](crate::Stream::then), [`map_async`](crate::Stream::map_async), [`map_async_unordered`](crate::Stream::map_async_unordered) |
 //! | dropping elements | [`filter`](crate::Stream::filter), [`remove`](crate::Stream::remove), [`slice`](crate::Stream::slice), [`take`](crate::Stream::take), [`skip`](crate::Stream::skip), [`unique`](crate::Stream::unique) |
 //! | a state | [`accumulate`](crate::Stream::accumulate), [`scan`](crate::Stream::scan), [`stateful_map`](crate::Stream::stateful_map), [`frequencies`](crate::Stream::frequencies) |
 //! | groups by number | [`partition`](crate::Stream::partition), [`partition_unique`](crate::Stream::partition_unique), [`sliding_window`](crate::Stream::sliding_window), [`sliding_window_full`](crate::Stream::sliding_window_full) |
@@ -82,6 +82,7 @@ mod slice;
 mod sliding_window;
 #[cfg(test)]
 mod testing;
+mod then;
 mod throttle;
 mod timed_window;
 mod timed_window_unique;
@@ -103,7 +104,7 @@ pub use map::{Map, TryMap};
 pub use map_async::MapAsync;
 pub use partition::{Partition, Partitioning};
 pub use partition_unique::{PartitionUnique, PartitioningUnique};
-pub use parts::Keep;
+pub use parts::{Keep, Step};
 pub use pull::Pull;
 pub use rate_limit::RateLimit;
 pub use sample::Sample;
@@ -113,6 +114,7 @@ pub use sink_async::SinkAsync;
 pub use sink_to_list::List;
 pub use slice::Slice;
 pub use sliding_window::SlidingWindow;
+pub use then::Then;
 pub use throttle::Throttle;
 pub use timed_window::{TimedWindow, TimedWindowing};
 pub use timed_window_unique::{TimedWindowUnique, TimedWindowingUnique};

@@ -1,52 +1,85 @@
 use std::future::Future;
 
-use super::parts::{Calls, Came, Sure};
+use super::parts::{Begun, Borrows, Callee, Calls, Came, Step, Sure, Takes};
 use crate::failure::BoxError;
 use crate::operator::function_name;
 use crate::{Context, Element, Flow, Never, Operator, Sink, Stream};
 
-/// Calls an asynchronous function with every element; see [`Stream::sink_async`].
-pub struct SinkAsync<T, F, Fut> {
-    calls: Calls<T, (), F, Fut>,
+/// Calls an asynchronous function, `C`, with every element; see [`Stream::sink_async`].
+pub struct SinkAsync<T, C> {
+    calls: Calls<T, (), C>,
     label: Option<String>,
 }
 
-impl<T, E, F, Fut> SinkAsync<T, F, Fut>
+impl<T, E, F, Fut> SinkAsync<T, Takes<F, Fut>>
 where
     F: FnMut(T) -> Fut,
     Fut: Future<Output = Result<(), E>>,
 {
     /// A sink that calls `f(x)` for every `x`, and holds `x` until the future is done.
     pub fn new(f: F) -> Self {
-        Self {
-            calls: Calls::new(f),
-            label: function_name::<F>(),
-        }
+        Self::calling(Takes::new(f), function_name::<F>())
     }
 }
 
-impl<T, E, F, Fut> SinkAsync<T, F, Fut>
+impl<T, E, F, Fut> SinkAsync<T, Borrows<F, Fut>>
 where
-    T: Element,
-    E: Into<BoxError>,
-    F: FnMut(T) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<(), E>> + Send + 'static,
+    F: FnMut(&T) -> Result<Step<(), Fut>, E>,
+    Fut: Future<Output = Result<(), E>>,
 {
-    /// Lets go of an element if its call has ended, and reports it if that failed.
-    fn let_go(&mut self, key: usize, cx: &mut Context<'_, Self>) {
-        if let Some((call, Err(cause))) = self.calls.take(key) {
-            let (element, ordinal) = (call.element, call.ordinal);
-            cx.under(call.lease, |cx| cx.give_up(element, ordinal, cause));
+    /// The same with a function that may be done at once, which costs no more than in
+    /// [`try_sink`](Stream::try_sink).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use thalweg::ops::{SinkAsync, Step};
+    /// use thalweg::{Sink, Stream, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let timer = clock.clone();
+    /// let flush = SinkAsync::stepwise(move |x: &u32| {
+    ///     if x % 10 != 0 {
+    ///         return Ok(Step::Done(()));
+    ///     }
+    ///     let sleep = timer.sleep(Duration::from_secs(1));
+    ///     Ok(Step::Pending(async move {
+    ///         sleep.await;
+    ///         Ok::<_, &str>(())
+    ///     }))
+    /// });
+    /// let _sink = Sink::from(source.apply(flush));
+    /// assert!(source.emit(9).is_ready());
+    /// let tenth = source.emit(10);
+    /// assert!(!tenth.is_ready());
+    /// clock.block_on(tenth)?;
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn stepwise(f: F) -> Self {
+        Self::calling(Borrows::new(f), function_name::<F>())
+    }
+
+    /// Does without a runtime until the function returns a future. The function is called outside
+    /// of the runtime then, so its futures cannot be ones that look for it when they are made.
+    pub fn runtime_on_demand(mut self) -> Self {
+        self.calls.runtime_on_demand();
+        self
+    }
+}
+
+impl<T, C> SinkAsync<T, C> {
+    fn calling(function: C, label: Option<String>) -> Self {
+        Self {
+            calls: Calls::new(function),
+            label,
         }
     }
 }
 
-impl<T, E, F, Fut> Operator for SinkAsync<T, F, Fut>
+impl<T, C> Operator for SinkAsync<T, C>
 where
     T: Element,
-    E: Into<BoxError>,
-    F: FnMut(T) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<(), E>> + Send + 'static,
+    C: Callee<T, Output = ()>,
 {
     type In = T;
     type Out = Never;
@@ -57,12 +90,14 @@ where
     const SINK: bool = true;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
-        let (lease, ordinal) = (cx.hold(), cx.ordinal());
-        let key = self.calls.start(x, lease, ordinal, cx);
-        self.let_go(key, cx);
-        Ok(())
+        let ordinal = cx.ordinal();
+        match self.calls.begin(x, ordinal, cx) {
+            Begun::Done(()) | Begun::Pending(_) => Ok(()),
+            Begun::Failed(element, cause) => cx.give_up(element, ordinal, cause),
+        }
     }
 
+    /// Lets go of an element if its call has ended, and reports it if that failed.
     fn event(
         &mut self,
         key: u64,
@@ -71,12 +106,19 @@ where
     ) -> Flow {
         let key = key as usize;
         self.calls.came(key, came, cx);
-        self.let_go(key, cx);
+        if let Some((call, Err(cause))) = self.calls.take(key) {
+            let (element, ordinal) = (call.element, call.ordinal);
+            cx.under(call.lease, |cx| cx.give_up(element, ordinal, cause));
+        }
         Ok(())
     }
 
     fn moving(&self) -> usize {
         self.calls.len()
+    }
+
+    fn needs_runtime(&self) -> bool {
+        self.calls.needs_runtime()
     }
 
     fn label(&self) -> Option<String> {
@@ -121,10 +163,8 @@ impl<T: Element> Stream<T> {
         F: FnMut(T) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let mut sink = SinkAsync::new(move |x| Sure::new(f(x)));
-        sink.calls.keep_on_demand();
-        sink.label = function_name::<F>();
-        Sink::new(self.apply(sink))
+        let function = Takes::sure(move |x| Sure::new(f(x)));
+        Sink::new(self.apply(SinkAsync::calling(function, function_name::<F>())))
     }
 
     /// The same with a function that may fail. The policy set with

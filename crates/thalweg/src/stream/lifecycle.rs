@@ -74,6 +74,28 @@ impl<T: Element> Stream<T> {
             .unwrap_or_default()
     }
 
+    /// The [ids](Self::node_id) of the nodes downstream, in the order in which they get elements; those
+    /// that get failures come last. A node connected twice is in it twice.
+    ///
+    /// Inside the function of another pipeline, where nothing may wait, it is empty if somebody is
+    /// inside this one.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let (double, square) = (source.map(|x: i32| 2 * x), source.map(|x| x * x));
+    /// assert_eq!(source.downstream_ids(), [double.node_id(), square.node_id()]);
+    /// source.prefer(&square)?;
+    /// assert_eq!(source.downstream_ids(), [square.node_id(), double.node_id()]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn downstream_ids(&self) -> Vec<u64> {
+        let node = self.node().clone();
+        self.graph()
+            .ask(|pass| node.downstream(pass))
+            .unwrap_or_default()
+    }
+
     /// The whole pipeline as it is now, to look at or to draw.
     pub fn graph_view(&self) -> GraphView {
         self.graph()

@@ -4,6 +4,7 @@ mod emit;
 mod errors;
 mod join;
 mod lifecycle;
+mod open_join;
 mod wiring;
 
 use std::fmt;
@@ -11,8 +12,9 @@ use std::sync::{Arc, Weak};
 
 pub use emit::EmitMany;
 pub use join::Join;
+pub use open_join::{Arrival, InletKey, OpenJoin};
 
-use crate::failure::BuildError;
+use crate::failure::{BuildError, Error};
 use crate::graph::{
     AnyNode, Body, Full, Graph, Handle, Node, NodeId, Outlet, Plain, Produce, Receive,
 };
@@ -145,6 +147,25 @@ impl<T: Element> Stream<T> {
         Self::build(Some(runtime.into()))
     }
 
+    /// Gives the pipeline a runtime, unless it has one: what it is built on from here on can wait for
+    /// time and futures.
+    ///
+    /// ```
+    /// use thalweg::{Stream, VirtualClock};
+    ///
+    /// let source = Stream::<i32>::new();
+    /// let clock = VirtualClock::new();
+    /// source.run_on(&clock)?;
+    /// assert!(source.run_on(VirtualClock::new()).is_err());
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It has another.
+    pub fn run_on(&self, runtime: impl Into<RuntimeHandle>) -> Result<(), Error> {
+        self.graph().run_on(runtime.into())
+    }
+
     fn build(runtime: Option<RuntimeHandle>) -> Self {
         Self::forward("stream", &Graph::new(runtime))
     }
@@ -181,7 +202,7 @@ impl<T: Element> Stream<T> {
     pub(super) fn first<B: Body<Out = T>>(graph: &Arc<Graph>, node: Arc<Node<B>>) -> Self {
         let registered: Arc<dyn AnyNode> = node.clone();
         graph.act(Box::new(move |pass| {
-            pass.graph().register(registered, B::NEEDS_RUNTIME, pass);
+            pass.graph().register(registered, pass);
         }));
         Self::from_parts(graph, node)
     }
@@ -265,7 +286,7 @@ impl<T: Element> Stream<T> {
         let (upstream, downstream) = (self.node().clone(), node.clone());
         self.graph().act(Box::new(move |pass| {
             let graph = pass.graph();
-            graph.register(downstream.clone(), B::NEEDS_RUNTIME, pass);
+            graph.register(downstream.clone(), pass);
             let to: Arc<dyn AnyNode> = downstream.clone();
             graph.connect(
                 upstream.output(),
@@ -282,6 +303,12 @@ impl<T: Element> Stream<T> {
     pub fn named(self, name: impl Into<String>) -> Self {
         self.0.node.core().set_name(name.into());
         self
+    }
+
+    /// What tells the node from others: unique in the process, and the same as
+    /// [`NodeView::id`](crate::view::NodeView::id). Clones of a handle have the same.
+    pub fn node_id(&self) -> u64 {
+        self.id()
     }
 
     /// The node's name: the one given, or else one made of its kind, its function and its place.

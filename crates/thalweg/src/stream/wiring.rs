@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::Stream;
 use crate::failure::{Error, Kind};
-use crate::graph::{AnyNode, Graph, Receive};
+use crate::graph::{AnyNode, Graph, Pass, Receive};
 use crate::operator::Element;
 
 impl<T: Element> Stream<T> {
@@ -58,21 +58,55 @@ impl<T: Element> Stream<T> {
     /// There are none.
     pub fn disconnect<U: Element>(&self, downstream: &Stream<U>) -> Result<(), Error> {
         let (from, to) = (self.id(), downstream.id());
-        let graph = self.graph().clone();
+        self.change_edges(downstream, move |pass| {
+            pass.graph().disconnect(from, to, pass)
+        })
+    }
+
+    /// Makes `downstream` the first of this node's downstreams to get its elements; the others keep
+    /// their order. This is `move_to_first` in rapidz.
+    ///
+    /// # Errors
+    /// There is no edge from this node to `downstream`.
+    ///
+    /// ```
+    /// # use std::sync::{Arc, Mutex};
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let log = Arc::new(Mutex::new(String::new()));
+    /// let [first, second] = ["a", "b"].map(|name| {
+    ///     let log = log.clone();
+    ///     source.sink(move |x: i32| *log.lock().unwrap() += &format!("{name}{x} "))
+    /// });
+    /// source.emit(1).wait()?;
+    /// source.prefer(second.stream())?;
+    /// source.emit(2).wait()?;
+    /// assert_eq!(*log.lock().unwrap(), "a1 b1 b2 a2 ");
+    /// # drop(first);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn prefer<U: Element>(&self, downstream: &Stream<U>) -> Result<(), Error> {
+        let (from, to) = (self.id(), downstream.id());
+        self.change_edges(downstream, move |pass| pass.graph().prefer(from, to, pass))
+    }
+
+    /// Does something about the edges to `downstream`, which says whether there are any.
+    fn change_edges<U: Element>(
+        &self,
+        downstream: &Stream<U>,
+        change: impl Fn(&mut Pass) -> bool + Send + 'static,
+    ) -> Result<(), Error> {
+        let graph = self.graph();
         // Inside a pass edges may not change: then it is done right after, and taken to succeed.
-        let done = graph.ask(|pass| {
-            pass.is_between()
-                .then(|| pass.graph().disconnect(from, to, pass))
-        });
-        match done.flatten() {
-            Some(true) => Ok(()),
-            Some(false) => Err(Error::new(Kind::NotConnected {
+        match graph.ask(|pass| pass.is_between().then(|| change(pass))) {
+            Some(Some(true)) => Ok(()),
+            Some(Some(false)) => Err(Error::new(Kind::NotConnected {
                 upstream: self.name(),
                 downstream: downstream.name(),
             })),
-            None => {
+            Some(None) | None => {
                 graph.act(Box::new(move |pass| {
-                    pass.graph().disconnect(from, to, pass);
+                    change(pass);
                 }));
                 Ok(())
             }
@@ -85,5 +119,83 @@ impl<T: Element> Stream<T> {
         let id = self.id();
         self.graph()
             .act(Box::new(move |pass| pass.graph().destroy(id, pass)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::sync::lock;
+
+    /// A source with sinks that write down their names.
+    fn branches(names: &'static [char]) -> (Stream<i32>, Vec<crate::Sink>, Arc<Mutex<String>>) {
+        let source = Stream::new();
+        let log = Arc::<Mutex<String>>::default();
+        let sinks = names.iter().map(|name| {
+            let log = log.clone();
+            source.sink(move |_| lock(&log).push(*name))
+        });
+        let sinks = sinks.collect();
+        (source, sinks, log)
+    }
+
+    #[test]
+    fn who_is_preferred_comes_first_and_the_others_keep_their_order() {
+        let (source, sinks, log) = branches(&['a', 'b', 'c', 'd']);
+        for (preferred, order) in [(2, "cabd"), (2, "cabd"), (3, "dcab"), (0, "adcb")] {
+            source.prefer(sinks[preferred].stream()).expect("connected");
+            source.emit(1).wait().expect("taken");
+            assert_eq!(*lock(&log), order);
+            lock(&log).clear();
+        }
+    }
+
+    #[test]
+    fn only_a_downstream_can_be_preferred() {
+        let (source, _sinks, log) = branches(&['a', 'b']);
+        let stranger = Stream::<i32>::new();
+        let error = source.prefer(&stranger).expect_err("not connected");
+        assert!(error.to_string().contains("stream#1"), "{error}");
+        source.emit(1).wait().expect("taken");
+        assert_eq!(*lock(&log), "ab");
+    }
+
+    #[test]
+    fn edges_of_both_kinds_are_preferred() {
+        let source = Stream::<i32>::new();
+        let both = source.union(&source);
+        let last = source.map(|x| x);
+        assert_eq!(
+            source.downstream_ids(),
+            [both.node_id(), both.node_id(), last.node_id()]
+        );
+        source.prefer(&last).expect("connected");
+        source.prefer(&both).expect("connected");
+        assert_eq!(
+            source.downstream_ids(),
+            [both.node_id(), both.node_id(), last.node_id()]
+        );
+        let errors = source.errors();
+        let (first, second) = (errors.map(|f| f.ordinal()), errors.map(|f| f.ordinal()));
+        errors.prefer(&second).expect("connected");
+        assert_eq!(errors.downstream_ids(), [second.node_id(), first.node_id()]);
+    }
+
+    #[test]
+    fn a_function_inside_may_change_the_order_for_the_next_element() {
+        let (source, sinks, log) = branches(&['a', 'b']);
+        let (here, second) = (source.clone(), sinks[1].stream().clone());
+        let mut is_first = true;
+        let first = source.sink(move |_| {
+            if std::mem::take(&mut is_first) {
+                here.prefer(&second).expect("put off");
+            }
+        });
+        source.emit(1).wait().expect("taken");
+        source.emit(2).wait().expect("taken");
+        assert_eq!(*lock(&log), "abba");
+        first.destroy();
     }
 }

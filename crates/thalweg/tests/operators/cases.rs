@@ -1,9 +1,10 @@
 //! The table of all operators.
 
 use thalweg::ops::{
-    Keep, Partition, PartitionUnique, TimedWindow, TimedWindowUnique, Unique, union, zip_bounded,
+    Keep, OpenLanes, Partition, PartitionUnique, SinkAsync, Step, Then, TimedWindow,
+    TimedWindowUnique, Unique, Zip, union, zip_bounded,
 };
-use thalweg::{Element, Runtime, Stream};
+use thalweg::{Element, OpenJoin, Runtime, Stream};
 
 use crate::trial::{Manner, PAUSE, Trial, WORK};
 
@@ -345,12 +346,59 @@ pub const CASES: &[Case] = &[
         one(t, node);
     })
     .detached(),
+    case("then", Panics, |s, t| {
+        let (f, clock) = (t.trouble.clone(), t.clock.clone());
+        let node = s.then(move |x| {
+            let (f, sleep) = (f.clone(), clock.sleep(WORK * 20));
+            async move {
+                sleep.await;
+                f.pass(x)
+            }
+        });
+        one(t, node);
+    }),
+    case("try_then", Fails, |s, t| {
+        let (f, clock) = (t.trouble.clone(), t.clock.clone());
+        let node = s.try_then(move |x| {
+            let (f, sleep) = (f.clone(), clock.sleep(WORK));
+            async move {
+                sleep.await;
+                f.check(x)
+            }
+        });
+        one(t, node);
+    }),
+    case("then, done at once or later", Fails, |s, t| {
+        let (f, clock) = (t.trouble.clone(), t.clock.clone());
+        let node = Then::new(move |x: &i32| {
+            let x = f.check(*x)?;
+            if x % 2 == 1 {
+                return Ok(Step::Done(Some(x)));
+            }
+            let sleep = clock.sleep(WORK * 20);
+            Ok(Step::Pending(async move {
+                sleep.await;
+                Ok::<_, &str>((x != 4).then_some(x))
+            }))
+        });
+        one(t, s.apply(node.runtime_on_demand()));
+    }),
     case("union", NoFunction, |s, t| {
         beside(t, 0, |other| one(t, union([s, other])));
     }),
     case("zip", NoFunction, |s, t| {
         let other = Stream::on(&t.clock);
         some(t, zip_bounded(20, (s, &other)), |(x, y)| vec![x, y]);
+        for y in -10..0 {
+            drop(other.emit(y));
+        }
+    }),
+    case("zip, open", NoFunction, |s, t| {
+        let other = Stream::on(&t.clock);
+        let join = OpenJoin::new(Zip::new(OpenLanes::new(), 20).unwrap(), s);
+        join.attach(s).unwrap();
+        join.attach(&other).unwrap();
+        some(t, join.stream().clone(), |row| row);
         for y in -10..0 {
             drop(other.emit(y));
         }
@@ -417,6 +465,23 @@ pub const CASES: &[Case] = &[
             }
         });
         end(t, sink);
+    }),
+    case("a sink, done at once or later", Fails, |s, t| {
+        let trial = t.clone();
+        let sink = SinkAsync::stepwise(move |x: &i32| {
+            let (x, t) = (*x, trial.clone());
+            if x % 2 == 1 {
+                t.log.sunk(vec![t.trouble.check(x)?]);
+                return Ok(Step::Done(()));
+            }
+            let sleep = t.clock.sleep(WORK * 10);
+            Ok(Step::Pending(async move {
+                sleep.await;
+                t.log.sunk(vec![x]);
+                Ok::<_, &str>(())
+            }))
+        });
+        end(t, s.apply(sink).into());
     }),
 ];
 

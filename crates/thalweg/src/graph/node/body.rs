@@ -18,11 +18,11 @@ pub(crate) trait Body: Send + Sized + 'static {
     const KIND: &'static str;
     const SINK: bool;
     const SUSPENDS: bool;
-    const NEEDS_RUNTIME: bool;
     /// Whether it takes batches.
     const BATCHES: bool;
 
     fn label(&self) -> Option<String>;
+    fn needs_runtime(&self) -> bool;
     /// Takes one element through a node that is free.
     fn accept(node: &Node<Self>, x: Self::In, pass: &mut Pass) -> Flow;
     fn accept_many(node: &Node<Self>, xs: &mut Vec<Self::In>, pass: &mut Pass);
@@ -49,11 +49,14 @@ impl<T: Transform> Body for Plain<T> {
     const KIND: &'static str = T::KIND;
     const SINK: bool = T::SINK;
     const SUSPENDS: bool = false;
-    const NEEDS_RUNTIME: bool = false;
     const BATCHES: bool = true;
 
     fn label(&self) -> Option<String> {
         self.0.label()
+    }
+
+    fn needs_runtime(&self) -> bool {
+        false
     }
 
     /// The hot path. Nothing is left to do after the call to the next node, so that a chain of
@@ -190,11 +193,14 @@ impl<O: Operator> Body for Full<O> {
     const KIND: &'static str = O::KIND;
     const SINK: bool = O::SINK;
     const SUSPENDS: bool = O::SUSPENDS;
-    const NEEDS_RUNTIME: bool = O::NEEDS_RUNTIME;
     const BATCHES: bool = false;
 
     fn label(&self) -> Option<String> {
         self.0.label()
+    }
+
+    fn needs_runtime(&self) -> bool {
+        self.0.needs_runtime()
     }
 
     #[inline]

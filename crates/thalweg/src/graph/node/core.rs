@@ -24,6 +24,7 @@ pub(crate) struct Core {
     pub(crate) handles: AtomicUsize,
     pub(crate) is_sink: bool,
     pub(crate) suspends: bool,
+    pub(crate) needs_runtime: bool,
     /// The nodes that have edges to it.
     pub(crate) upstreams: Slot<Vec<NodeId>>,
     /// How often it waits for its turn.
@@ -40,17 +41,18 @@ struct Waiting {
 }
 
 impl Core {
-    pub(super) fn new<B: Body>(label: Option<String>) -> Self {
+    pub(super) fn new<B: Body>(body: &B) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             kind: Mutex::new(B::KIND),
-            label,
+            label: body.label(),
             name: Mutex::new(None),
             ordinal: AtomicUsize::new(0),
             handles: AtomicUsize::new(0),
             is_sink: B::SINK,
             suspends: B::SUSPENDS,
+            needs_runtime: body.needs_runtime(),
             upstreams: Slot::new(Vec::new()),
             turns: AtomicUsize::new(0),
             failed: Counter::default(),

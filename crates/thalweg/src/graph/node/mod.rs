@@ -8,6 +8,7 @@ mod inlet;
 
 use std::any::Any;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 
 pub(crate) use self::body::{Body, Full, Plain, caught};
@@ -35,6 +36,10 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Takes away the edges that lead to `to`, or all; returns what they kept alive, to be dropped
     /// outside.
     fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Box<dyn Any + Send>>;
+    /// Tells those whose edges lead to `to` that these will be taken away.
+    fn part(&self, to: NodeId, pass: &Pass);
+    /// Puts the edges that lead to `to` before the others; returns whether there are any.
+    fn prefer(&self, to: NodeId, pass: &Pass) -> bool;
     /// Marks the node as lying on a cycle or not.
     fn set_looped(&self, looped: bool, pass: &Pass);
     fn is_looped(&self, pass: &Pass) -> bool;
@@ -79,7 +84,7 @@ pub(crate) struct Node<B: Body> {
 
 impl<B: Body> Node<B> {
     pub(crate) fn new(body: B) -> Arc<Self> {
-        let core = Core::new::<B>(body.label());
+        let core = Core::new(&body);
         Arc::new_cyclic(|me| Self {
             cell: OpCell::new(body),
             dropped: Counter::default(),
@@ -155,10 +160,15 @@ impl<B: Body> Node<B> {
     /// A panic of this node's own function is a failure its policy is asked about.
     fn process_guarded(&self, x: B::In, pass: &mut Pass) -> Flow {
         let mut kept = None;
-        let flow = pass.catch(|pass| {
+        let accepted = catch_unwind(AssertUnwindSafe(|| {
             kept = Some(x.clone());
             B::accept(self, x, pass)
-        });
+        }));
+        let flow = match accepted {
+            // A failure that has been judged already, by this node's policy or another's.
+            Ok(flow) => return flow,
+            Err(payload) => pass.unwound(payload),
+        };
         match pass.take_failure() {
             Some(failure) => match failure.panic() {
                 Some(panic) if failure.node_id() == self.id() => self.fail(kept, panic, pass),
@@ -185,6 +195,13 @@ impl<B: Body> Node<B> {
             pass.settle(lease, |pass| self.process(x, pass));
         }
         self.cell.open_gate(gate::WORKING, pass);
+    }
+
+    /// Hands the operator something that is not an element: between passes, ahead of those that wait,
+    /// and uncounted.
+    pub(crate) fn tell(&self, x: B::In, pass: &mut Pass) {
+        pass.begin();
+        pass.settle(super::Lease::default(), |pass| B::accept(self, x, pass));
     }
 
     /// Whether elements came while the function ran: they are to be worked off after the current.
@@ -214,6 +231,8 @@ impl<B: Body> Node<B> {
         let (Some(graph), Some(me)) = (pass.strong_graph(), self.me.upgrade()) else {
             return;
         };
+        // Some operators know only now that they need one.
+        pass.graph().need_runtime(pass);
         self.desk.get(pass).spawned += 1;
         let errand = Errand::new(future, move |result: Result<F::Output, BoxError>| {
             let event = result.map(event);
@@ -313,6 +332,18 @@ impl<B: Body> AnyNode for Node<B> {
         gone
     }
 
+    fn part(&self, to: NodeId, pass: &Pass) {
+        for edge in self.output.edges(pass).iter().filter(|edge| edge.to == to) {
+            edge.receiver.parted(pass);
+        }
+    }
+
+    fn prefer(&self, to: NodeId, pass: &Pass) -> bool {
+        let errors = self.desk.get(pass).errors.clone();
+        let of_errors = errors.is_some_and(|errors| prefer(&errors, to, pass));
+        prefer(&self.output, to, pass) || of_errors
+    }
+
     fn set_looped(&self, looped: bool, pass: &Pass) {
         if looped {
             self.cell.close_gate(gate::LOOPED, pass);
@@ -408,4 +439,15 @@ fn cut<T: Element>(
     gone.into_iter()
         .map(|edge: Edge<T>| Box::new(edge.receiver) as _)
         .collect()
+}
+
+/// Puts the edges of `output` that lead to `to` before the others, each kind in its order.
+fn prefer<T: Element>(output: &Output<T>, to: NodeId, pass: &Pass) -> bool {
+    let mut found = false;
+    output.rewire(pass, |edges| {
+        found = edges.iter().any(|edge| edge.to == to);
+        edges.sort_by_key(|edge| edge.to != to);
+        Vec::new()
+    });
+    found
 }

@@ -11,8 +11,9 @@ pub struct CombineLatest<L> {
 }
 
 impl<L: Lanes> CombineLatest<L> {
-    /// Sends a row whenever an element comes by one of the inlets `emit_on`, or by any if there
-    /// is no such restriction.
+    /// Sends a row whenever an element comes by one of the inlets `emit_on`, counted from 0, or by
+    /// any if there is no such restriction. Of an [`OpenJoin`](crate::OpenJoin), `emit_on` gives the
+    /// [numbers](crate::InletKey::number) of inlets.
     ///
     /// # Errors
     /// `emit_on` names no inlet, or one that does not exist.
@@ -22,7 +23,7 @@ impl<L: Lanes> CombineLatest<L> {
             if emit_on.is_empty() {
                 return mistake("it would never send anything: `emit_on` names no input".into());
             }
-            if let Some(&beyond) = emit_on.iter().find(|&&lane| lane >= lanes.count()) {
+            if let Some(&beyond) = emit_on.iter().find(|&&lane| !lanes.may_have(lane)) {
                 return mistake(format!(
                     "`emit_on` names input {beyond}, but there are {}, counted from 0",
                     lanes.count()
@@ -40,13 +41,16 @@ impl<L: Lanes> Operator for CombineLatest<L> {
     const KIND: &'static str = "combine_latest";
 
     fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> Flow {
-        let lane = L::lane_of(&x);
+        let Some(lane) = self.lanes.admit(&x) else {
+            self.lanes.drop_gone(|_| false);
+            return Ok(());
+        };
         self.lanes.drop_first(lane);
         self.lanes.push(x, Lease::accepted(cx.acks()));
         let emits = self
             .emit_on
             .as_ref()
-            .is_none_or(|emit_on| emit_on.contains(&lane));
+            .is_none_or(|emit_on| emit_on.contains(&self.lanes.number(lane)));
         match self.lanes.first() {
             Some((row, acks)) if emits => cx.emit_with(acks, row),
             _ => Ok(()),

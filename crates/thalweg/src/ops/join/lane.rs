@@ -28,7 +28,7 @@ impl<T: Element> Lane<T> {
         }
     }
 
-    fn push(&mut self, x: T, lease: Lease) {
+    pub(super) fn push(&mut self, x: T, lease: Lease) {
         self.waiting.push_back((x, lease));
     }
 
@@ -73,8 +73,9 @@ pub trait Lanes: Send + 'static {
 
     /// How many inlets there are.
     fn count(&self) -> usize;
-    /// The inlet of an item.
-    fn lane_of(item: &Self::Item) -> usize;
+    /// The inlet an item came by. `None` if the item is about the inlets themselves, and has been
+    /// seen to, or if its inlet is gone.
+    fn admit(&mut self, item: &Self::Item) -> Option<usize>;
     /// Lets an item wait.
     fn push(&mut self, item: Self::Item, lease: Lease);
     /// How many elements wait at an inlet.
@@ -89,6 +90,22 @@ pub trait Lanes: Send + 'static {
     fn drop_first(&mut self, lane: usize);
     /// Lets the emitter of the element at a place in an inlet go on.
     fn accept(&mut self, lane: usize, place: usize);
+
+    /// Lets go of what waited at an inlet that has just gone; `is_lost` says, by the place of the
+    /// inlet, whether that counts as not delivered.
+    fn drop_gone(&mut self, is_lost: impl FnOnce(usize) -> bool) {
+        let _ = is_lost;
+    }
+
+    /// The number an inlet is known by, which it keeps when others come and go.
+    fn number(&self, lane: usize) -> usize {
+        lane
+    }
+
+    /// Whether there is an inlet with this number, or may be one later.
+    fn may_have(&self, number: usize) -> bool {
+        number < self.count()
+    }
 
     /// How many elements wait at all inlets.
     fn total(&self) -> usize {
@@ -133,8 +150,8 @@ macro_rules! lanes {
                 $n
             }
 
-            fn lane_of(item: &Self::Item) -> usize {
-                match item { $($item::$T(_) => $i),+ }
+            fn admit(&mut self, item: &Self::Item) -> Option<usize> {
+                Some(match item { $($item::$T(_) => $i),+ })
             }
 
             fn push(&mut self, item: Self::Item, lease: Lease) {
@@ -198,8 +215,8 @@ impl<T: Element> Lanes for Vec<Lane<T>> {
         self.len()
     }
 
-    fn lane_of(item: &Self::Item) -> usize {
-        item.0
+    fn admit(&mut self, item: &Self::Item) -> Option<usize> {
+        Some(item.0)
     }
 
     fn push(&mut self, (lane, x): Self::Item, lease: Lease) {

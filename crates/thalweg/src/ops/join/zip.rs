@@ -1,7 +1,7 @@
 use super::{Inputs, Lanes};
 use crate::ack::discarding;
 use crate::failure::{BoxError, BuildError};
-use crate::{Context, Element, Flow, Lease, Never, Operator, Stream};
+use crate::{Acks, Context, Element, Flow, Lease, Never, Operator, Stream};
 
 /// How many elements wait at each inlet before their emitters do, as in streamz.
 const BOUND: usize = 10;
@@ -26,6 +26,15 @@ impl<L: Lanes> Zip<L> {
         }
         Ok(Self { lanes, bound })
     }
+
+    /// Takes the first of each inlet; emitters of what is within the bound now go on.
+    fn take_row(&mut self) -> Option<(L::Row, Acks)> {
+        let row = self.lanes.pop()?;
+        for lane in 0..self.lanes.count() {
+            self.lanes.accept(lane, self.bound - 1);
+        }
+        Some(row)
+    }
 }
 
 impl<L: Lanes> Operator for Zip<L> {
@@ -36,20 +45,24 @@ impl<L: Lanes> Operator for Zip<L> {
     const SUSPENDS: bool = true;
 
     fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> Flow {
-        let lane = L::lane_of(&x);
+        let Some(lane) = self.lanes.admit(&x) else {
+            self.lanes.drop_gone(|_| true);
+            // What waited only for that inlet waits no longer.
+            while let Some((row, acks)) = self.take_row() {
+                cx.under(Lease::accepted(acks), |cx| cx.emit(row));
+            }
+            return Ok(());
+        };
         let lease = if self.lanes.waiting(lane) < self.bound {
             Lease::accepted(cx.acks())
         } else {
             cx.hold()
         };
         self.lanes.push(x, lease);
-        let Some((row, acks)) = self.lanes.pop() else {
-            return Ok(());
-        };
-        for lane in 0..self.lanes.count() {
-            self.lanes.accept(lane, self.bound - 1);
+        match self.take_row() {
+            Some((row, acks)) => cx.emit_with(acks, row),
+            None => Ok(()),
         }
-        cx.emit_with(acks, row)
     }
 
     /// What has found no partner finds none any more, and nobody is to wait for it.

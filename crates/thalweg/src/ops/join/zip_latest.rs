@@ -20,10 +20,27 @@ impl<L: Lanes> ZipLatest<L> {
 
     /// Takes the first of the lossless inlet, if there is something of each of the others.
     fn take_row(&mut self) -> Option<(L::Row, Acks)> {
+        // A literal in that place is not an element to be sent.
+        if self.lanes.count() == 0 || self.lanes.waiting(0) == 0 {
+            return None;
+        }
         let row = self.lanes.first()?;
         self.lanes.drop_first(0);
         self.lanes.accept(0, BOUND - 1);
         Some(row)
+    }
+
+    /// Sends what has waited; `lease` is that of the element it has waited for.
+    fn send_waiting(
+        &mut self,
+        lease: impl Fn(&mut Context<'_, Self>) -> Lease,
+        cx: &mut Context<'_, Self>,
+    ) {
+        // One that fails must not keep those behind it here.
+        while let Some((row, acks)) = self.take_row() {
+            let lease = Lease { acks, ..lease(cx) };
+            cx.under(lease, |cx| cx.emit(row));
+        }
     }
 }
 
@@ -35,7 +52,11 @@ impl<L: Lanes> Operator for ZipLatest<L> {
     const SUSPENDS: bool = true;
 
     fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> Flow {
-        let lane = L::lane_of(&x);
+        let Some(lane) = self.lanes.admit(&x) else {
+            self.lanes.drop_gone(|lane| lane == 0);
+            self.send_waiting(|_| Lease::default(), cx);
+            return Ok(());
+        };
         let lease = if lane == 0 && self.lanes.waiting(0) >= BOUND {
             cx.hold()
         } else {
@@ -51,11 +72,7 @@ impl<L: Lanes> Operator for ZipLatest<L> {
                 None => Ok(()),
             };
         }
-        // One that fails must not keep those behind it here.
-        while let Some((row, acks)) = self.take_row() {
-            let lease = Lease { acks, ..cx.hold() };
-            cx.under(lease, |cx| cx.emit(row));
-        }
+        self.send_waiting(|cx| cx.hold(), cx);
         Ok(())
     }
 
@@ -113,7 +130,16 @@ impl<T: Element> Stream<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::literal;
     use super::*;
+
+    #[test]
+    fn a_literal_in_the_lossless_place_sends_nothing() {
+        let source = Stream::new();
+        let list = zip_latest((literal('a'), &source)).sink_to_list();
+        source.emit(1).wait().expect("taken");
+        assert!(list.is_empty());
+    }
 
     #[test]
     fn one_that_fails_does_not_keep_those_behind_it_waiting() {

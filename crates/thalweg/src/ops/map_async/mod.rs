@@ -4,7 +4,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::future::Future;
 
-use super::parts::{Calls, Came, Sure, at_least_one};
+use super::parts::{Calls, Came, Sure, Takes, at_least_one};
 use crate::failure::{BoxError, BuildError};
 use crate::operator::function_name;
 use crate::{Context, Delivery, Element, Flow, Lease, Operator, Stream};
@@ -14,7 +14,7 @@ use crate::{Context, Delivery, Element, Flow, Lease, Operator, Stream};
 pub struct MapAsync<T, U, F, Fut> {
     parallelism: usize,
     ordered: bool,
-    calls: Calls<T, U, F, Fut>,
+    calls: Calls<T, U, Takes<F, Fut>>,
     /// The calls in the order in which their results are sent: all of them, or, if order does
     /// not matter, those that have ended.
     turns: VecDeque<usize>,
@@ -52,22 +52,36 @@ where
     }
 
     fn new(parallelism: usize, ordered: bool, f: F) -> Result<Self, BuildError> {
+        let label = function_name::<F>();
+        Self::calling(parallelism, ordered, Takes::new(f), label)
+    }
+}
+
+impl<T, U, F, Fut> MapAsync<T, U, F, Sure<Fut>> {
+    /// For a function that cannot fail, made of `G`: elements are kept only if a policy may want
+    /// them back.
+    fn sure<G>(parallelism: usize, ordered: bool, f: F) -> Result<Self, BuildError> {
+        let label = function_name::<G>();
+        Self::calling(parallelism, ordered, Takes::sure(f), label)
+    }
+}
+
+impl<T, U, F, Fut> MapAsync<T, U, F, Fut> {
+    fn calling(
+        parallelism: usize,
+        ordered: bool,
+        function: Takes<F, Fut>,
+        label: Option<String>,
+    ) -> Result<Self, BuildError> {
         Ok(Self {
             parallelism: at_least_one("map_async", "the number of calls at a time", parallelism)?,
             ordered,
-            calls: Calls::new(f),
+            calls: Calls::new(function),
             turns: VecDeque::new(),
             waiting: VecDeque::new(),
             delivering: false,
-            label: function_name::<F>(),
+            label,
         })
-    }
-
-    /// For a function that cannot fail: elements are kept only if a policy may want them back.
-    fn infallible<G>(mut self) -> Self {
-        self.calls.keep_on_demand();
-        self.label = function_name::<G>();
-        self
     }
 }
 
@@ -237,7 +251,7 @@ impl<T: Element> Stream<T> {
         Fut: Future<Output = U> + Send + 'static,
     {
         let f = move |x| Sure::new(f(x));
-        self.apply(MapAsync::ordered(parallelism, f).map(MapAsync::infallible::<F>))
+        self.apply(MapAsync::sure::<F>(parallelism, true, f))
     }
 
     /// The same with a function that may fail. The element is kept while its future runs, so that a
@@ -301,7 +315,7 @@ impl<T: Element> Stream<T> {
         Fut: Future<Output = U> + Send + 'static,
     {
         let f = move |x| Sure::new(f(x));
-        self.apply(MapAsync::unordered(parallelism, f).map(MapAsync::infallible::<F>))
+        self.apply(MapAsync::sure::<F>(parallelism, false, f))
     }
 
     /// The same with a function that may fail.

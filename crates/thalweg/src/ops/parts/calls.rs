@@ -1,19 +1,16 @@
-use std::convert::Infallible;
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::task::{Poll, ready};
+use std::time::Duration;
 
-use pin_project_lite::pin_project;
 use slab::Slab;
 
+use super::{Callee, Step};
 use crate::failure::{BoxError, panic_error};
 use crate::{Context, Element, Lease, Operator};
 
 /// What the future of a call comes back with; `None` when it is time to try again.
-pub(in crate::ops) type Came<U> = Option<Result<U, BoxError>>;
+pub(in crate::ops) type Came<R> = Option<Result<R, BoxError>>;
 
-/// An element that an asynchronous function has been called with.
+/// An element that a function has been called with.
 pub(in crate::ops) struct Call<T> {
     pub(in crate::ops) lease: Lease,
     /// Kept for another attempt, and for who is told of a failure.
@@ -23,36 +20,53 @@ pub(in crate::ops) struct Call<T> {
     attempts: u32,
 }
 
-struct Slot<T, U> {
+struct Slot<T, R> {
     call: Call<T>,
     /// Once it has ended.
-    result: Option<Result<U, BoxError>>,
+    result: Option<Result<R, BoxError>>,
 }
 
-/// Calls of an asynchronous function: those that run, those that are to be tried again, and those
-/// that have ended and not been [taken](Self::take) out.
-pub(in crate::ops) struct Calls<T, U, F, Fut> {
-    f: F,
-    /// Whether elements are kept in any case, so that a failure can name its own.
-    keeps: bool,
-    slots: Slab<Slot<T, U>>,
-    _future: PhantomData<fn() -> Fut>,
+/// What came of a call of the current element.
+pub(in crate::ops) enum Begun<T, R> {
+    Done(R),
+    Failed(Option<T>, BoxError),
+    /// It goes on under this key, with the element's lease.
+    Pending(usize),
 }
 
-impl<T, U, F, Fut> Calls<T, U, F, Fut> {
-    pub(in crate::ops) fn new(f: F) -> Self {
+/// What came of an attempt.
+enum Attempt<R, Fut> {
+    Ended(Result<R, BoxError>),
+    Pending(Fut),
+    Again(Duration),
+}
+
+/// Calls of a function that may take its time: those that run, those that are to be tried again,
+/// and those that have ended and not been [taken](Self::take) out.
+pub(in crate::ops) struct Calls<T, R, C> {
+    function: C,
+    /// Whether the function is called where it finds the runtime.
+    in_runtime: bool,
+    slots: Slab<Slot<T, R>>,
+}
+
+impl<T, R, C> Calls<T, R, C> {
+    pub(in crate::ops) fn new(function: C) -> Self {
         Self {
-            f,
-            keeps: true,
+            function,
+            in_runtime: true,
             slots: Slab::new(),
-            _future: PhantomData,
         }
     }
 
-    /// Has elements kept only if a policy wants them back: the function cannot fail, but may
-    /// panic.
-    pub(in crate::ops) fn keep_on_demand(&mut self) {
-        self.keeps = false;
+    /// Does without a runtime until a future is there for it to run.
+    pub(in crate::ops) fn runtime_on_demand(&mut self) {
+        self.in_runtime = false;
+    }
+
+    /// Whether there has to be a runtime from the start.
+    pub(in crate::ops) fn needs_runtime(&self) -> bool {
+        self.in_runtime
     }
 
     /// How many there are, those that have ended included.
@@ -67,21 +81,18 @@ impl<T, U, F, Fut> Calls<T, U, F, Fut> {
     }
 
     /// Takes out a call that has ended.
-    pub(in crate::ops) fn take(&mut self, key: usize) -> Option<(Call<T>, Result<U, BoxError>)> {
+    pub(in crate::ops) fn take(&mut self, key: usize) -> Option<(Call<T>, Result<R, BoxError>)> {
         let result = self.slots.get_mut(key)?.result.take()?;
         Some((self.slots.remove(key).call, result))
     }
 }
 
-impl<T, U, E, F, Fut> Calls<T, U, F, Fut>
+impl<T, C> Calls<T, C::Output, C>
 where
     T: Element,
-    U: Send + 'static,
-    E: Into<BoxError>,
-    F: FnMut(T) -> Fut,
-    Fut: Future<Output = Result<U, E>> + Send + 'static,
+    C: Callee<T>,
 {
-    /// Calls the function with an element. It may have ended right away: the function panicked.
+    /// Calls the function with an element that is kept under `lease`. It may have ended right away.
     pub(in crate::ops) fn start<Op>(
         &mut self,
         x: T,
@@ -90,107 +101,154 @@ where
         cx: &mut Context<'_, Op>,
     ) -> usize
     where
-        Op: Operator<In = T, Event = Came<U>>,
+        Op: Operator<In = T, Event = Came<C::Output>>,
     {
-        let call = Call {
+        let mut call = Call {
             lease,
             element: None,
             ordinal,
             attempts: 0,
         };
-        let key = self.slots.insert(Slot { call, result: None });
-        let keeps = self.keeps || cx.keeps_elements();
-        self.attempt(key, x, keeps, cx);
-        key
+        let attempt = self.attempt(x, &mut call, cx);
+        self.keep(call, attempt, cx)
+    }
+
+    /// Calls the function with the current element, which is held only if the call goes on.
+    #[inline]
+    pub(in crate::ops) fn begin<Op>(
+        &mut self,
+        x: T,
+        ordinal: u64,
+        cx: &mut Context<'_, Op>,
+    ) -> Begun<T, C::Output>
+    where
+        Op: Operator<In = T, Event = Came<C::Output>>,
+    {
+        let mut call = Call {
+            lease: Lease::default(),
+            element: None,
+            ordinal,
+            attempts: 0,
+        };
+        match self.attempt(x, &mut call, cx) {
+            Attempt::Ended(Ok(result)) => Begun::Done(result),
+            Attempt::Ended(Err(cause)) => Begun::Failed(call.element, cause),
+            unfinished => {
+                call.lease = cx.hold();
+                Begun::Pending(self.keep(call, unfinished, cx))
+            }
+        }
     }
 
     /// Takes up what has come of a call; returns whether it has ended.
     pub(in crate::ops) fn came<Op>(
         &mut self,
         key: usize,
-        came: Result<Came<U>, BoxError>,
+        came: Result<Came<C::Output>, BoxError>,
         cx: &mut Context<'_, Op>,
     ) -> bool
     where
-        Op: Operator<In = T, Event = Came<U>>,
+        Op: Operator<In = T, Event = Came<C::Output>>,
     {
-        match came {
-            Ok(Some(result)) => self.end(key, result, cx),
-            Err(panic) => self.end(key, Err(panic), cx),
-            Ok(None) => {
-                let slot = self.slots.get_mut(key);
-                if let Some(x) = slot.and_then(|slot| slot.call.element.take()) {
-                    self.attempt(key, x, true, cx);
-                }
-            }
+        if !self.slots.contains(key) {
+            return false;
         }
+        let mut slot = self.slots.remove(key);
+        let attempt = match (came, slot.call.element.take()) {
+            // It is tried again with the element it was called with.
+            (Ok(None), Some(x)) => self.attempt(x, &mut slot.call, cx),
+            (Ok(None), None) => return false,
+            (Ok(Some(result)), element) => {
+                slot.call.element = element;
+                ended(result, &mut slot.call, cx)
+            }
+            (Err(panic), element) => {
+                slot.call.element = element;
+                ended(Err(panic), &mut slot.call, cx)
+            }
+        };
+        // The vacant slot is the next one to be taken: the call keeps its key.
+        let kept = self.keep(slot.call, attempt, cx);
+        debug_assert_eq!(kept, key);
         self.has_ended(key)
     }
 
-    fn attempt<Op>(&mut self, key: usize, x: T, keeps: bool, cx: &mut Context<'_, Op>)
+    /// Calls the function, again and again if it fails at once and is to be tried again at once.
+    fn attempt<Op>(
+        &mut self,
+        x: T,
+        call: &mut Call<T>,
+        cx: &mut Context<'_, Op>,
+    ) -> Attempt<C::Output, C::Future>
     where
-        Op: Operator<In = T, Event = Came<U>>,
+        Op: Operator<In = T, Event = Came<C::Output>>,
     {
-        // A panic must not leave the operator from here: some calls are made for elements whose
-        // emitters are not those of the current one.
-        let mut kept = None;
-        let called = catch_unwind(AssertUnwindSafe(|| {
-            kept = keeps.then(|| x.clone());
-            cx.enter_runtime(|| (self.f)(x))
-        }));
-        if let Some(slot) = self.slots.get_mut(key) {
-            slot.call.element = kept;
-        }
-        match called {
-            Ok(future) => {
-                cx.spawn_map(key as u64, future, |result| {
-                    Some(result.map_err(Into::into))
-                });
+        let (mut x, wanted) = (x, cx.keeps_elements());
+        loop {
+            // A panic must not leave the operator from here: some calls are made for elements whose
+            // emitters are not those of the current one.
+            let (function, element) = (&mut self.function, &mut call.element);
+            let step = || function.call(x, wanted, element);
+            let in_runtime = self.in_runtime;
+            let called = catch_unwind(AssertUnwindSafe(|| match in_runtime {
+                true => cx.enter_runtime(step),
+                false => step(),
+            }));
+            let attempt = match called {
+                Ok(Ok(Step::Pending(future))) => return Attempt::Pending(future),
+                Ok(Ok(Step::Done(result))) => return Attempt::Ended(Ok(result)),
+                Ok(Err(error)) => ended(Err(error.into()), call, cx),
+                Err(payload) => ended(Err(panic_error(&*payload)), call, cx),
+            };
+            match (attempt, call.element.take()) {
+                (Attempt::Again(Duration::ZERO), Some(again)) => x = again,
+                (attempt, element) => {
+                    call.element = element;
+                    return attempt;
+                }
             }
-            Err(payload) => self.end(key, Err(panic_error(&*payload)), cx),
         }
     }
 
-    /// Ends a call, unless it is to be tried again.
-    fn end<Op>(&mut self, key: usize, result: Result<U, BoxError>, cx: &mut Context<'_, Op>)
+    /// Gives a call a place, and sees to it that it goes on.
+    fn keep<Op>(
+        &mut self,
+        call: Call<T>,
+        attempt: Attempt<C::Output, C::Future>,
+        cx: &mut Context<'_, Op>,
+    ) -> usize
     where
-        Op: Operator<In = T, Event = Came<U>>,
+        Op: Operator<In = T, Event = Came<C::Output>>,
     {
-        let Some(Slot {
-            call,
-            result: ended,
-        }) = self.slots.get_mut(key)
-        else {
-            return;
-        };
+        let result = None;
+        let key = self.slots.insert(Slot { call, result });
+        match attempt {
+            Attempt::Ended(result) => self.slots[key].result = Some(result),
+            Attempt::Pending(future) => cx.spawn_map(key as u64, future, |result| {
+                Some(result.map_err(Into::into))
+            }),
+            Attempt::Again(pause) => cx.spawn_after(pause, key as u64, std::future::ready(None)),
+        }
+        key
+    }
+}
+
+/// How a call ends, unless it is to be tried again.
+fn ended<T, R, Fut, Op>(
+    result: Result<R, BoxError>,
+    call: &mut Call<T>,
+    cx: &Context<'_, Op>,
+) -> Attempt<R, Fut>
+where
+    Op: Operator<In = T>,
+{
+    if result.is_err() {
         call.attempts = call.attempts.saturating_add(1);
-        match cx.retry_after(call.attempts) {
-            Some(pause) if result.is_err() && call.element.is_some() => {
-                cx.spawn_after(pause, key as u64, std::future::ready(None));
-            }
-            _ => *ended = Some(result),
+        if call.element.is_some()
+            && let Some(pause) = cx.retry_after(call.attempts)
+        {
+            return Attempt::Again(pause);
         }
     }
-}
-
-pin_project! {
-    /// A future that cannot fail, for where one may.
-    pub struct Sure<Fut> {
-        #[pin]
-        future: Fut,
-    }
-}
-
-impl<Fut> Sure<Fut> {
-    pub(in crate::ops) fn new(future: Fut) -> Self {
-        Self { future }
-    }
-}
-
-impl<Fut: Future> Future for Sure<Fut> {
-    type Output = Result<Fut::Output, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(Ok(ready!(self.project().future.poll(cx))))
-    }
+    Attempt::Ended(result)
 }

@@ -1,6 +1,7 @@
 //! What several operators are made of.
 
 mod arguments;
+mod callee;
 mod calls;
 mod distinct;
 mod group;
@@ -10,7 +11,9 @@ mod timer;
 mod tumbling;
 
 pub(super) use arguments::{at_least_one, duration, label};
-pub(super) use calls::{Calls, Came, Sure};
+pub use callee::Step;
+pub(super) use callee::{Borrows, Callee, Sure, Takes};
+pub(super) use calls::{Begun, Calls, Came};
 pub(super) use distinct::Distinct;
 pub use distinct::Keep;
 pub(super) use group::Group;

@@ -1,0 +1,243 @@
+//! Operators on their way from Python's arguments to nodes of the engine.
+
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
+
+use pyo3::prelude::*;
+use pyo3::types::PyWeakrefReference;
+use thalweg::view::Counters;
+use thalweg::{
+    Element, Error, Failure, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator, Stream, Transform,
+};
+
+use crate::current::Current;
+use crate::function::Function;
+use crate::lock::lock;
+use crate::value::Value;
+
+/// Where a node is to be built.
+pub(crate) struct Site {
+    /// What it is attached to.
+    pub(crate) upstream: Stream<Value>,
+    pub(crate) current: Current,
+    /// A weak reference to the node in Python.
+    pub(crate) node: Py<PyAny>,
+}
+
+/// A node that has been built: one node of the engine, or one and its finishing.
+pub(crate) struct Made {
+    pub(crate) inlet: Box<dyn Inlet>,
+    pub(crate) out: Stream<Value>,
+}
+
+/// Where elements come in.
+pub(crate) trait Inlet: Send + Sync {
+    /// The engine's number for the node.
+    fn id(&self) -> u64;
+    fn set_name(&self, name: String);
+    fn set_policy(&self, policy: OnError);
+    fn errors(&self) -> Stream<Failure>;
+    fn counters(&self) -> Counters;
+    /// Adds an edge; returns the number of the inlet it made, if inlets are told apart.
+    fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error>;
+    /// Puts a value in the place of an inlet, if there are such.
+    fn attach_literal(&self, value: Value);
+    /// Makes the node the first to get what `from` sends.
+    fn prefer(&self, from: &Stream<Value>) -> Result<(), Error>;
+    fn detach(&self, from: &Stream<Value>) -> Result<(), Error>;
+    fn destroy(&self);
+}
+
+/// What a node is besides its ways in, which `$stream` gives.
+macro_rules! as_stream {
+    ($self:ident => $stream:expr) => {
+        fn id(&$self) -> u64 {
+            $stream.node_id()
+        }
+
+        fn set_name(&$self, name: String) {
+            drop($stream.clone().named(name));
+        }
+
+        fn set_policy(&$self, policy: OnError) {
+            drop($stream.clone().on_error(policy));
+        }
+
+        fn errors(&$self) -> Stream<Failure> {
+            $stream.errors()
+        }
+
+        fn counters(&$self) -> Counters {
+            $stream.counters()
+        }
+
+        fn prefer(&$self, from: &Stream<Value>) -> Result<(), Error> {
+            from.prefer($stream)
+        }
+
+        fn detach(&$self, from: &Stream<Value>) -> Result<(), Error> {
+            from.disconnect($stream)
+        }
+
+        fn destroy(&$self) {
+            Stream::destroy($stream);
+        }
+    };
+}
+
+/// Ways into a node that makes no difference between them.
+impl<T: Element> Inlet for Stream<T> {
+    as_stream!(self => self);
+
+    fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error> {
+        from.connect(self).map(|()| None)
+    }
+
+    fn attach_literal(&self, _: Value) {}
+}
+
+impl<U: Element> Inlet for OpenJoin<Value, U> {
+    as_stream!(self => self.stream());
+
+    fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error> {
+        OpenJoin::attach(self, from).map(Some)
+    }
+
+    fn attach_literal(&self, value: Value) {
+        OpenJoin::attach_literal(self, value);
+    }
+}
+
+type Build = Box<dyn FnOnce(Site) -> Made + Send>;
+
+/// An operator and its arguments, to be built once its upstream is known.
+#[pyclass(frozen, module = "thalweg._thalweg")]
+pub(crate) struct Blueprint {
+    build: Mutex<Option<Build>>,
+    /// What the user gave it to call.
+    pub(crate) function: Option<Function>,
+    pub(crate) needs_loop: bool,
+    pub(crate) is_sink: bool,
+    /// Whether nodes are attached to it once it is built, each by an inlet of its own; a simple node
+    /// is built onto the first.
+    pub(crate) joins: bool,
+    /// Who is behind each inlet, if the node wants to know.
+    pub(crate) callers: Callers,
+}
+
+/// The nodes behind the inlets of a node, by the inlets' numbers.
+pub(crate) type Callers = Arc<Mutex<Vec<(usize, Py<PyWeakrefReference>)>>>;
+
+impl Blueprint {
+    pub(crate) fn new(build: impl FnOnce(Site) -> Made + Send + 'static) -> Self {
+        Self {
+            build: Mutex::new(Some(Box::new(build))),
+            function: None,
+            needs_loop: false,
+            is_sink: false,
+            joins: false,
+            callers: Callers::default(),
+        }
+    }
+
+    /// A transform that takes note of what it sends by itself.
+    pub(crate) fn transform<T>(make: impl FnOnce(Current) -> T + Send + 'static) -> Self
+    where
+        T: Transform<In = Value, Out = Value>,
+    {
+        Self::new(move |site| {
+            let stream = site.upstream.transform(make(site.current));
+            Made {
+                inlet: Box::new(stream.clone()),
+                out: stream,
+            }
+        })
+    }
+
+    /// An operator that passes on elements as they are.
+    pub(crate) fn passing<O>(operator: O) -> Self
+    where
+        O: IntoOperator + Send + 'static,
+        O::Operator: Operator<In = Value, Out = Value>,
+    {
+        Self::finished(operator, |_, x| Ok(x))
+    }
+
+    /// An operator whose results are made into objects by `finish`.
+    pub(crate) fn finished<O, U>(
+        operator: O,
+        finish: impl FnMut(Python<'_>, U) -> PyResult<Value> + Send + 'static,
+    ) -> Self
+    where
+        U: Element,
+        O: IntoOperator + Send + 'static,
+        O::Operator: Operator<In = Value, Out = U>,
+    {
+        Self::new(move |site| {
+            let stream = site.upstream.apply(operator);
+            Made::finished(stream, site.current, finish)
+        })
+    }
+
+    pub(crate) fn calling(mut self, function: Function) -> Self {
+        self.function = Some(function);
+        self
+    }
+
+    pub(crate) fn on_loop(mut self) -> Self {
+        self.needs_loop = true;
+        self
+    }
+
+    /// A node whose inlets are told apart.
+    pub(crate) fn joining(mut self, callers: Callers) -> Self {
+        self.joins = true;
+        self.callers = callers;
+        self
+    }
+
+    pub(crate) fn sink(mut self) -> Self {
+        self.is_sink = true;
+        self
+    }
+
+    /// Builds the node; `None` if that has been done.
+    pub(crate) fn build(&self, site: Site) -> Option<Made> {
+        let build = lock(&self.build).take()?;
+        Some(build(site))
+    }
+}
+
+impl Made {
+    /// A node, and what makes its results into objects and takes note of them.
+    pub(crate) fn finished<U: Element>(
+        stream: Stream<U>,
+        current: Current,
+        mut finish: impl FnMut(Python<'_>, U) -> PyResult<Value> + Send + 'static,
+    ) -> Self {
+        let out = stream.transform(Finish(move |result| {
+            Python::attach(|py| finish(py, result).map(|value| current.note(py, value)))
+        }, PhantomData));
+        Self {
+            inlet: Box::new(stream),
+            out,
+        }
+    }
+}
+
+/// Makes an operator's results into Python objects.
+struct Finish<U, F>(F, PhantomData<fn(U)>);
+
+impl<U, F> Transform for Finish<U, F>
+where
+    U: Element,
+    F: FnMut(U) -> PyResult<Value> + Send + 'static,
+{
+    type In = U;
+    type Out = Value;
+    const KIND: &'static str = "finish";
+
+    fn apply(&mut self, x: U) -> Result<Option<Value>, Fault<U>> {
+        (self.0)(x).map(Some).map_err(Fault::lost)
+    }
+}

@@ -1,0 +1,42 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use thalweg::Alarm;
+
+/// Alarms by the time they are due, first set first within the same time.
+#[derive(Default)]
+pub(super) struct Alarms {
+    waiting: BTreeMap<(Duration, u64), Alarm>,
+    set: u64,
+    /// The time the loop has been asked to call at.
+    armed: Option<Duration>,
+}
+
+impl Alarms {
+    pub(super) fn push(&mut self, at: Duration, alarm: Alarm) {
+        self.set += 1;
+        self.waiting.insert((at, self.set), alarm);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn pop_due(&mut self, now: Duration) -> Option<Alarm> {
+        if self.armed.is_some_and(|armed| armed <= now) {
+            self.armed = None;
+        }
+        let entry = self.waiting.first_entry()?;
+        (entry.key().0 <= now).then(|| entry.remove())
+    }
+
+    /// The time to ask the loop to call at, unless it has been asked already.
+    pub(super) fn next_to_arm(&mut self) -> Option<Duration> {
+        let (first, _) = *self.waiting.first_key_value()?.0;
+        if self.armed.is_some_and(|armed| armed <= first) {
+            return None;
+        }
+        self.armed = Some(first);
+        Some(first)
+    }
+}

@@ -1,0 +1,112 @@
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use pyo3::exceptions::asyncio::CancelledError;
+use pyo3::prelude::*;
+
+use crate::lock::lock;
+
+/// A Python awaitable as a future of the engine's: it is started by the first poll, which is to
+/// be on the loop's thread.
+pub(crate) struct Awaited {
+    /// Until it has been started.
+    awaitable: Option<Py<PyAny>>,
+    /// The asyncio future it became, to be cancelled if nobody waits any more.
+    future: Option<Py<PyAny>>,
+    outcome: Arc<Mutex<Outcome>>,
+}
+
+#[derive(Default)]
+struct Outcome {
+    result: Option<PyResult<Py<PyAny>>>,
+    waker: Option<Waker>,
+}
+
+impl Awaited {
+    pub(crate) fn new(awaitable: Bound<'_, PyAny>) -> Self {
+        Self {
+            awaitable: Some(awaitable.unbind()),
+            future: None,
+            outcome: Arc::default(),
+        }
+    }
+
+    /// The awaitable, if it has not been started.
+    pub(crate) fn into_awaitable(mut self) -> Option<Py<PyAny>> {
+        self.awaitable.take()
+    }
+
+    fn start(&mut self, py: Python<'_>, awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
+        let future = py
+            .import("thalweg.loops")?
+            .call_method1("ensure_future", (awaitable,))?;
+        let done = Done(self.outcome.clone());
+        future.call_method1("add_done_callback", (done,))?;
+        self.future = Some(future.unbind());
+        Ok(())
+    }
+}
+
+impl Future for Awaited {
+    type Output = PyResult<Py<PyAny>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(awaitable) = self.awaitable.take() {
+            let started = Python::attach(|py| self.start(py, awaitable.bind(py)));
+            if let Err(error) = started {
+                return Poll::Ready(Err(error));
+            }
+        }
+        let mut outcome = lock(&self.outcome);
+        match outcome.result.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                outcome.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if let Some(future) = self.future.take()
+            && lock(&self.outcome).waker.take().is_some()
+        {
+            Python::attach(|py| {
+                if let Err(error) = future.bind(py).call_method0("cancel") {
+                    error.write_unraisable(py, None);
+                }
+            });
+        }
+    }
+}
+
+/// Called by asyncio when the future is done.
+#[pyclass(frozen)]
+struct Done(Arc<Mutex<Outcome>>);
+
+#[pymethods]
+impl Done {
+    fn __call__(&self, future: &Bound<'_, PyAny>) {
+        let result = future.call_method0("result").map(Bound::unbind);
+        let mut outcome = lock(&self.0);
+        outcome.result = Some(result.map_err(|error| cancelled(future.py(), error)));
+        let waker = outcome.waker.take();
+        drop(outcome);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// A cancelled call is a failure of its element, not a cancellation of whoever waits for it.
+fn cancelled(py: Python<'_>, error: PyErr) -> PyErr {
+    if error.is_instance_of::<CancelledError>(py) {
+        let failure = pyo3::exceptions::PyRuntimeError::new_err("the call was cancelled");
+        failure.set_cause(py, Some(error));
+        return failure;
+    }
+    error
+}

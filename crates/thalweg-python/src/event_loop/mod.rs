@@ -1,0 +1,260 @@
+//! An asyncio event loop as the engine's runtime: its clock, its timers, and futures run on it.
+
+mod alarms;
+mod awaitable;
+mod pump;
+mod task;
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use thalweg::{Alarm, Runtime, RuntimeHandle, Task};
+
+use self::alarms::Alarms;
+pub(crate) use self::awaitable::Awaited;
+pub(crate) use self::pump::Pump;
+use self::task::Running;
+use crate::lock::lock;
+
+/// Something for the loop's thread to do.
+pub(crate) type Job = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
+
+/// An asyncio event loop. Everything asked of it is put into one queue, which one callback on the
+/// loop works off: so that a thousand wake-ups cost the loop one.
+#[derive(Clone)]
+pub(crate) struct EventLoop(Arc<Shared>);
+
+pub(super) struct Shared {
+    object: Py<PyAny>,
+    clock: Py<PyAny>,
+    call_soon: Py<PyAny>,
+    call_soon_threadsafe: Py<PyAny>,
+    call_at: Py<PyAny>,
+    get_running_loop: Py<PyAny>,
+    /// Runs the loop for one round, if it does not run by itself.
+    step: Option<Py<PyAny>>,
+    /// The thread the loop was last seen running on; 0 before.
+    thread: AtomicU64,
+    queue: Mutex<VecDeque<Job>>,
+    /// Whether the loop has been asked to work off the queue.
+    called: AtomicBool,
+    alarms: Mutex<Alarms>,
+}
+
+impl EventLoop {
+    /// The given asyncio loop: the same for everybody who asks.
+    pub(crate) fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        static KNOWN: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+        let mut known = lock(&KNOWN);
+        known.retain(|shared| shared.strong_count() > 0);
+        let mut alive = known.iter().filter_map(Self::upgrade);
+        if let Some(event_loop) = alive.find(|event_loop| event_loop.0.object.is(object)) {
+            return Ok(event_loop);
+        }
+        drop(alive);
+        let event_loop = Self::new(object)?;
+        known.push(event_loop.downgrade());
+        Ok(event_loop)
+    }
+
+    fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = object.py();
+        let method = |name| Ok::<_, PyErr>(object.getattr(name)?.unbind());
+        Ok(Self(Arc::new(Shared {
+            clock: method("time")?,
+            call_soon: method("call_soon")?,
+            call_soon_threadsafe: method("call_soon_threadsafe")?,
+            call_at: method("call_at")?,
+            get_running_loop: py.import("asyncio")?.getattr("_get_running_loop")?.unbind(),
+            step: object.getattr_opt("step")?.map(Bound::unbind),
+            object: object.clone().unbind(),
+            thread: AtomicU64::new(0),
+            queue: Mutex::default(),
+            called: AtomicBool::new(false),
+            alarms: Mutex::default(),
+        })))
+    }
+
+    pub(crate) fn object(&self) -> &Py<PyAny> {
+        &self.0.object
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.0.object.is(&other.0.object)
+    }
+
+    /// Whether whoever waits for the loop has to run it: a virtual clock's.
+    pub(crate) fn is_driven(&self) -> bool {
+        self.0.step.is_some()
+    }
+
+    /// Runs a loop that is driven until there is an answer.
+    ///
+    /// # Errors
+    /// What the answer is, or that there will never be one: nothing is left to happen.
+    pub(crate) fn drive<R>(
+        &self,
+        py: Python<'_>,
+        mut answer: impl FnMut() -> Option<PyResult<R>>,
+    ) -> PyResult<R> {
+        loop {
+            if let Some(result) = answer() {
+                return result;
+            }
+            match &self.0.step {
+                Some(step) => step.bind(py).call0()?,
+                None => return Err(PyRuntimeError::new_err("the event loop runs by itself")),
+            };
+        }
+    }
+
+    /// # Errors
+    /// The loop has been closed: nothing waits on it any more.
+    pub(crate) fn check_open(&self, py: Python<'_>) -> PyResult<()> {
+        if self.0.object.bind(py).call_method0("is_closed")?.is_truthy()? {
+            return Err(PyRuntimeError::new_err("the event loop has been closed"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn handle(&self) -> RuntimeHandle {
+        RuntimeHandle::new(self.clone())
+    }
+
+    pub(super) fn downgrade(&self) -> Weak<Shared> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(super) fn upgrade(shared: &Weak<Shared>) -> Option<Self> {
+        shared.upgrade().map(Self)
+    }
+
+    /// Whether this thread is the one the loop runs on.
+    pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
+        let me = thread_id();
+        if self.0.thread.load(Ordering::Relaxed) == me {
+            return true;
+        }
+        let running = self.0.get_running_loop.bind(py).call0();
+        let is_here = running.is_ok_and(|running| running.is(&self.0.object));
+        if is_here {
+            self.0.thread.store(me, Ordering::Relaxed);
+        }
+        is_here
+    }
+
+    /// Has the loop do something in its next round.
+    pub(crate) fn call(&self, job: Job) {
+        lock(&self.0.queue).push_back(job);
+        if !self.0.called.swap(true, Ordering::AcqRel) {
+            Python::attach(|py| self.ask(py));
+        }
+    }
+
+    /// Asks the loop to work off the queue.
+    fn ask(&self, py: Python<'_>) {
+        let how = if self.is_here(py) {
+            &self.0.call_soon
+        } else {
+            &self.0.call_soon_threadsafe
+        };
+        let asked = Pump::new(py, self).and_then(|pump| how.bind(py).call1((pump,)));
+        if let Err(error) = asked {
+            // The loop has been closed: nothing can be run any more. Whoever waits is let go when
+            // what it waits for is dropped.
+            error.write_unraisable(py, Some(self.0.object.bind(py)));
+            drop(std::mem::take(&mut *lock(&self.0.queue)));
+            self.0.called.store(false, Ordering::Release);
+        }
+    }
+
+    /// Runs a future on the loop.
+    pub(crate) fn run(&self, future: impl Future<Output = ()> + Send + 'static) {
+        Running::start(self, Box::pin(future));
+    }
+
+    /// Works off what has been asked for, on the loop's thread.
+    fn work_off(&self, py: Python<'_>) -> PyResult<()> {
+        self.0.thread.store(thread_id(), Ordering::Relaxed);
+        self.0.called.store(false, Ordering::Release);
+        let mut jobs = std::mem::take(&mut *lock(&self.0.queue));
+        while let Some(job) = jobs.pop_front() {
+            if let Err(error) = job(py) {
+                // What is left has to be done all the same.
+                for job in jobs {
+                    self.call(job);
+                }
+                return Err(error);
+            }
+        }
+        self.ring(py)
+    }
+
+    /// Calls the alarms that are due, and has the loop call when the next one is.
+    fn ring(&self, py: Python<'_>) -> PyResult<()> {
+        if lock(&self.0.alarms).is_empty() {
+            return Ok(());
+        }
+        let now = self.time(py);
+        loop {
+            let due = lock(&self.0.alarms).pop_due(now);
+            match due {
+                Some(alarm) => alarm(),
+                None => break,
+            }
+        }
+        crate::interrupt::check()?;
+        let next = lock(&self.0.alarms).next_to_arm();
+        if let Some(at) = next {
+            let pump = Pump::new(py, self)?;
+            self.0.call_at.bind(py).call1((at.as_secs_f64(), pump))?;
+        }
+        Ok(())
+    }
+
+    fn time(&self, py: Python<'_>) -> Duration {
+        let seconds = self.0.clock.bind(py).call0();
+        let seconds = seconds.and_then(|seconds| seconds.extract::<f64>());
+        seconds
+            .ok()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .unwrap_or_default()
+    }
+}
+
+impl Runtime for EventLoop {
+    fn now(&self) -> Duration {
+        Python::attach(|py| self.time(py))
+    }
+
+    fn wake_at(&self, at: Duration, alarm: Alarm) {
+        lock(&self.0.alarms).push(at, alarm);
+        // The alarms are looked at when the queue has been worked off.
+        self.call(Box::new(|_| Ok(())));
+    }
+
+    fn spawn(&self, task: Task) {
+        Running::start(self, task);
+    }
+
+    fn is_current(&self) -> bool {
+        Python::attach(|py| self.is_here(py))
+    }
+
+    fn identity(&self) -> usize {
+        self.0.object.as_ptr().addr()
+    }
+}
+
+/// A number of this thread's own.
+fn thread_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        static ME: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    ME.with(|me| *me)
+}

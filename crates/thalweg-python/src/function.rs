@@ -1,0 +1,147 @@
+//! A function of the user's, with the arguments it is called with besides the element.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::call;
+use crate::value::Value;
+
+/// What a user gave an operator to call. The node in the engine calls it, the node in Python shows
+/// it to the collector.
+#[derive(Clone)]
+pub(crate) struct Function(Arc<Inner>);
+
+struct Inner {
+    callable: Py<PyAny>,
+    /// Positional arguments after the element, if there are any.
+    args: Option<Py<PyTuple>>,
+    kwargs: Option<Py<PyDict>>,
+    /// Whether an element's own elements are the arguments.
+    is_splayed: bool,
+    /// Whether errors are written to the log before they are raised, as in streamz.
+    is_logged: bool,
+}
+
+impl Function {
+    pub(crate) fn new(
+        callable: &Bound<'_, PyAny>,
+        args: Option<&Bound<'_, PyTuple>>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> Self {
+        let args = args.filter(|args| !args.is_empty());
+        let kwargs = kwargs.filter(|kwargs| !kwargs.is_empty());
+        Self(Arc::new(Inner {
+            callable: callable.clone().unbind(),
+            args: args.map(|args| args.clone().unbind()),
+            kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
+            is_splayed: false,
+            is_logged: false,
+        }))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            change(inner);
+        }
+        self
+    }
+
+    /// Has it called as `f(*x, *args, **kwargs)`.
+    pub(crate) fn splayed(self, is_splayed: bool) -> Self {
+        self.with(|inner| inner.is_splayed = is_splayed)
+    }
+
+    /// Has errors written to the log before they are raised, as in streamz.
+    pub(crate) fn logged(self, is_logged: bool) -> Self {
+        self.with(|inner| inner.is_logged = is_logged)
+    }
+
+    /// `f(x, *args, **kwargs)`.
+    ///
+    /// # Errors
+    /// What the function raised, logged.
+    #[inline]
+    pub(crate) fn call<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Value,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let called = if self.is_bare() && !self.0.is_splayed {
+            call::one(self.0.callable.bind(py), x.bind(py))
+        } else if self.0.is_splayed {
+            self.call_splayed(py, x)
+        } else {
+            self.call_with(py, [x.bind(py).clone()])
+        };
+        called.map_err(|error| self.failed(py, error))
+    }
+
+    /// `f(state, x, *args, **kwargs)`.
+    ///
+    /// # Errors
+    /// What the function raised, logged.
+    #[inline]
+    pub(crate) fn call_on<'py>(
+        &self,
+        py: Python<'py>,
+        state: &Value,
+        x: &Value,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let called = if self.is_bare() {
+            call::two(self.0.callable.bind(py), state.bind(py), x.bind(py))
+        } else {
+            self.call_with(py, [state.bind(py).clone(), x.bind(py).clone()])
+        };
+        called.map_err(|error| self.failed(py, error))
+    }
+
+    fn call_splayed<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Value,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match x.bind(py).cast::<PyTuple>() {
+            Ok(tuple) if self.is_bare() => self.0.callable.bind(py).call1(tuple),
+            _ => {
+                let elements: PyResult<Vec<_>> = x.bind(py).try_iter()?.collect();
+                self.call_with(py, elements?)
+            }
+        }
+    }
+
+    fn is_bare(&self) -> bool {
+        self.0.args.is_none() && self.0.kwargs.is_none()
+    }
+
+    #[cold]
+    fn call_with<'py>(
+        &self,
+        py: Python<'py>,
+        first: impl IntoIterator<Item = Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut all: Vec<_> = first.into_iter().collect();
+        if let Some(args) = &self.0.args {
+            all.extend(args.bind(py).iter());
+        }
+        let kwargs = self.0.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
+        self.0.callable.bind(py).call(PyTuple::new(py, all)?, kwargs)
+    }
+
+    #[cold]
+    pub(crate) fn failed(&self, py: Python<'_>, error: PyErr) -> PyErr {
+        crate::interrupt::note(py, &error);
+        if self.0.is_logged {
+            crate::failure::log(py, &error);
+        }
+        error
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.0.callable)?;
+        visit.call(&self.0.args)?;
+        visit.call(&self.0.kwargs)
+    }
+}

@@ -1,0 +1,95 @@
+//! Places guarded by the GIL instead of a lock of their own.
+
+#![allow(unsafe_code)]
+
+use std::cell::UnsafeCell;
+
+use pyo3::prelude::*;
+
+/// Blocks without the GIL, so that those that this thread waits for can go on.
+pub(crate) fn without(block: thalweg::Blocking<'_>) {
+    struct Block<'a>(thalweg::Blocking<'a>);
+
+    // SAFETY: `detach` runs it on the thread it comes from; it asks for `Send` to keep the GIL's token
+    // out.
+    unsafe impl Send for Block<'_> {}
+
+    impl Block<'_> {
+        fn run(&mut self) {
+            (self.0)();
+        }
+    }
+
+    let mut block = Block(block);
+    Python::attach(|py| py.detach(|| block.run()));
+}
+
+// There is no stable ABI without the GIL, and this module is built for the stable ABI.
+
+/// A place for one object. Every node writes one for every element: a lock would show.
+pub(crate) struct Place(UnsafeCell<Option<Py<PyAny>>>);
+
+// SAFETY: every access takes a `Python` token, which proves that the thread holds the GIL, and
+// keeps no reference to what is inside while other code can run.
+unsafe impl Sync for Place {}
+
+impl Place {
+    pub(crate) const fn empty() -> Self {
+        Self(UnsafeCell::new(None))
+    }
+
+    /// Puts something else there; returns what was there before.
+    #[inline]
+    pub(crate) fn replace(&self, _: Python<'_>, object: Option<Py<PyAny>>) -> Option<Py<PyAny>> {
+        // SAFETY: the GIL is held, and no other code runs until `replace` returns.
+        unsafe { std::mem::replace(&mut *self.0.get(), object) }
+    }
+
+    pub(crate) fn get(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        // SAFETY: the GIL is held, and counting a reference runs no other code.
+        unsafe { (*self.0.get()).as_ref().map(|object| object.clone_ref(py)) }
+    }
+
+    /// Shows what is there to the collector, which holds the GIL.
+    pub(crate) fn visit(&self, visit: &pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        // SAFETY: the collector holds the GIL, and visiting runs no code but its own.
+        unsafe { visit.call(&*self.0.get()) }
+    }
+}
+
+/// The contents of a Python object: put in once, and taken out again only by the collector.
+pub(crate) struct Contents<T>(UnsafeCell<Option<T>>);
+
+// SAFETY: filled and taken with the GIL held. A reference to what is inside lives no longer than a
+// borrow of the object; the collector takes the contents only of objects that nothing refers to
+// any more, while whoever borrows an object holds a reference to it.
+unsafe impl<T: Sync + Send> Sync for Contents<T> {}
+
+impl<T> Contents<T> {
+    pub(crate) const fn empty() -> Self {
+        Self(UnsafeCell::new(None))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Option<&T> {
+        // SAFETY: see above: it is there for as long as `self` is borrowed.
+        unsafe { (*self.0.get()).as_ref() }
+    }
+
+    /// Puts the contents in; gives them back if there are some already.
+    pub(crate) fn fill(&self, _: Python<'_>, contents: T) -> Result<(), T> {
+        // SAFETY: the GIL is held, and nobody can have a reference into an empty place.
+        let place = unsafe { &mut *self.0.get() };
+        if place.is_some() {
+            return Err(contents);
+        }
+        *place = Some(contents);
+        Ok(())
+    }
+
+    /// Takes the contents out, to be called by the collector (`tp_clear`) and by it alone.
+    pub(crate) fn clear(&self) -> Option<T> {
+        // SAFETY: nothing refers to the object any more, so nobody has borrowed it.
+        unsafe { (*self.0.get()).take() }
+    }
+}

@@ -1,0 +1,35 @@
+//! `KeyboardInterrupt`, `SystemExit` and their like: no failure of an element, and no policy's
+//! business. They are carried around the pipeline to whoever entered it on this thread.
+
+use std::cell::{Cell, RefCell};
+
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+
+thread_local! {
+    static RAISED: Cell<bool> = const { Cell::new(false) };
+    static ERROR: RefCell<Option<PyErr>> = const { RefCell::new(None) };
+}
+
+/// Takes note of an error if it is an interrupt.
+#[cold]
+pub(crate) fn note(py: Python<'_>, error: &PyErr) {
+    if !error.is_instance_of::<PyException>(py) {
+        ERROR.set(Some(error.clone_ref(py)));
+        RAISED.set(true);
+    }
+}
+
+/// Raises what was noted on this thread.
+#[inline]
+pub(crate) fn check() -> PyResult<()> {
+    if RAISED.get() { Err(take()) } else { Ok(()) }
+}
+
+#[cold]
+fn take() -> PyErr {
+    RAISED.set(false);
+    ERROR
+        .take()
+        .unwrap_or_else(|| pyo3::exceptions::PyKeyboardInterrupt::new_err(()))
+}

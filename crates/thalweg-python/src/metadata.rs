@@ -1,0 +1,65 @@
+//! streamz's metadata, a list of dicts that goes with an element, as acknowledgement tokens.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use thalweg::{Ack, Acks, Outcome};
+
+/// What a token carries.
+struct Tag(Py<PyDict>);
+
+/// The tokens for an element's metadata. Each dict is one; a counter under `ref` counts one for as
+/// long as the token is held by anybody.
+///
+/// # Errors
+/// The metadata is not a list of dicts, or a counter cannot count.
+pub(crate) fn to_acks(metadata: Option<&Bound<'_, PyAny>>) -> PyResult<Acks> {
+    let Some(metadata) = metadata.filter(|metadata| !metadata.is_none()) else {
+        return Ok(Acks::none());
+    };
+    let mut tokens = Vec::new();
+    for dict in metadata.try_iter()? {
+        let dict = dict?;
+        // What windows carry for elements without metadata.
+        if !dict.is_none() {
+            tokens.push(Acks::from(token(dict.cast_into::<PyDict>()?)?));
+        }
+    }
+    Ok(Acks::merge(&tokens))
+}
+
+fn token(dict: Bound<'_, PyDict>) -> PyResult<Ack> {
+    let counter = dict.get_item("ref")?;
+    if let Some(counter) = &counter {
+        counter.call_method0("retain")?;
+    }
+    let counter = counter.map(Bound::unbind);
+    Ok(Ack::with_payload(Tag(dict.unbind()), move |outcome| {
+        if let Some(counter) = counter {
+            Python::attach(|py| release(counter.bind(py), outcome));
+        }
+    }))
+}
+
+/// Counts one less. A counter of ours does not call back for an element that failed: what it
+/// acknowledges has to be delivered again.
+fn release(counter: &Bound<'_, PyAny>, outcome: Outcome) {
+    let method = match outcome {
+        Outcome::Delivered => "release",
+        Outcome::Failed => "_release_failed",
+    };
+    let released = match counter.getattr(method) {
+        Ok(release) => release.call0().map(drop),
+        // A counter that is not of ours is not told of failures, as with streamz.
+        Err(_) if outcome == Outcome::Failed => Ok(()),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = released {
+        error.write_unraisable(counter.py(), Some(counter));
+    }
+}
+
+/// The metadata of an element that carries these tokens.
+pub(crate) fn from_acks<'py>(py: Python<'py>, acks: &Acks) -> PyResult<Bound<'py, PyList>> {
+    let dicts = acks.payloads::<Tag>().map(|tag| tag.0.bind(py));
+    PyList::new(py, dicts.collect::<Vec<_>>())
+}

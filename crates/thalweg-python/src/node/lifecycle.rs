@@ -1,0 +1,112 @@
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use super::Node;
+use crate::emission::Emission;
+use crate::event_loop::EventLoop;
+use crate::hop::{self, Begun};
+use crate::pipeline::Mode;
+use crate::{failure, policy};
+
+#[pymethods]
+impl Node {
+    /// Ends the pipeline in good order, within `seconds`.
+    fn _drain(&self, py: Python<'_>, seconds: f64, asynchronous: bool) -> PyResult<Py<PyAny>> {
+        let parts = self.parts()?;
+        let limit = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        let out = parts.out.clone();
+        let pipeline = parts.pipeline();
+        match pipeline.event_loop() {
+            Some(event_loop) if pipeline.mode() == Mode::Here || asynchronous => {
+                Emission::of_completion(py, Box::pin(out.drain(limit)), event_loop)
+            }
+            Some(event_loop) => {
+                hop::wait(py, event_loop, move || {
+                    Begun::Other(Box::pin(out.drain(limit)))
+                })?;
+                Ok(py.None())
+            }
+            None => {
+                let drained = out.drain(limit).wait();
+                crate::interrupt::check()?;
+                drained.map_err(|error| failure::raise(py, &error))?;
+                Ok(py.None())
+            }
+        }
+    }
+
+    /// Says whether `emit` is awaited or blocks.
+    fn _set_asynchronous(&self, asynchronous: bool) -> PyResult<()> {
+        self.parts()?.pipeline().set_asynchronous(asynchronous)
+    }
+
+    #[getter]
+    fn asynchronous(&self) -> PyResult<Option<bool>> {
+        Ok(self.parts()?.pipeline().asynchronous())
+    }
+
+    /// Gives the pipeline an asyncio loop.
+    fn _set_event_loop(&self, py: Python<'_>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
+        let parts = self.parts()?;
+        let event_loop = EventLoop::of(event_loop)?;
+        parts.pipeline().set_event_loop(&event_loop)?;
+        parts
+            .out
+            .run_on(event_loop.handle())
+            .map_err(|error| failure::raise(py, &error))
+    }
+
+    /// Sees to it that the pipeline has an event loop: the one the user runs, if the pipeline is
+    /// asynchronous, else one on a thread of its own.
+    #[pyo3(name = "_need_loop")]
+    pub(crate) fn need_loop(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let parts = slf.get().parts()?;
+        let event_loop = parts.pipeline().need_loop(slf.py())?;
+        parts
+            .out
+            .run_on(event_loop.handle())
+            .map_err(|error| failure::raise(slf.py(), &error))
+    }
+
+    /// The pipeline's asyncio loop.
+    #[getter]
+    fn _event_loop(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let event_loop = self.parts()?.pipeline().event_loop();
+        Ok(event_loop.map(|event_loop| event_loop.object().clone_ref(py)))
+    }
+
+    /// Sets what is done about elements that the node's function fails on.
+    fn _set_on_error(slf: &Bound<'_, Self>, on_error: &Bound<'_, PyAny>) -> PyResult<()> {
+        policy::set(slf, on_error)
+    }
+
+    /// Has `target` get the failures of this node.
+    fn _route_errors(&self, target: &Bound<'_, Self>) -> PyResult<()> {
+        let parts = self.parts()?;
+        policy::route(parts.inlet.errors(), target)
+    }
+
+    /// How many elements the node has received, sent, failed on and holds; and for how long elements
+    /// have waited in it, in seconds.
+    fn _counters(&self) -> PyResult<(u64, u64, u64, u64, f64)> {
+        let counters = self.parts()?.inlet.counters();
+        Ok((
+            counters.received,
+            counters.sent,
+            counters.failed,
+            counters.held,
+            counters.waited.as_secs_f64(),
+        ))
+    }
+
+    /// The pipeline as a drawing.
+    fn _svg(&self) -> PyResult<String> {
+        Ok(self.parts()?.out.graph_view().to_svg())
+    }
+
+    /// The pipeline in the DOT language.
+    fn _dot(&self) -> PyResult<String> {
+        Ok(self.parts()?.out.graph_view().to_dot())
+    }
+}

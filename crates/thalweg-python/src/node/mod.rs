@@ -1,0 +1,204 @@
+//! A node of a pipeline as Python holds it: the base of the class `Stream`.
+
+mod emit;
+mod lifecycle;
+mod wiring;
+
+use std::sync::{Mutex, OnceLock};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
+use pyo3::{PyTraverseError, PyVisit};
+use thalweg::Stream;
+
+use crate::blueprint::{Blueprint, Callers, Inlet, Made, Site};
+use crate::current::Current;
+use crate::function::Function;
+use crate::gil::Contents;
+use crate::lock::lock;
+use crate::pipeline::{Mode, Pipeline};
+use crate::policy;
+use crate::value::Value;
+
+/// A node of a pipeline. Use the class `Stream`, which derives from it.
+#[pyclass(subclass, frozen, weakref, module = "thalweg._thalweg")]
+pub(crate) struct Node(Contents<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) out: Stream<Value>,
+    pub(crate) inlet: Box<dyn Inlet>,
+    pub(crate) pipeline: Py<Pipeline>,
+    upstreams: Mutex<Vec<Py<Node>>>,
+    function: Option<Function>,
+    callers: Callers,
+    pub(crate) current: Current,
+    /// A way in that comes from no other node.
+    door: OnceLock<Stream<Value>>,
+}
+
+impl Parts {
+    #[inline(always)]
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        let pipeline = self.pipeline.get();
+        if pipeline.mode() == Mode::Joined {
+            return Pipeline::root(&self.pipeline).get();
+        }
+        pipeline
+    }
+}
+
+/// The Python object has been taken apart; nobody can hold it any more.
+impl Drop for Parts {
+    fn drop(&mut self) {
+        self.pipeline().forget(self.inlet.id());
+    }
+}
+
+impl Node {
+    /// # Errors
+    /// A subclass has not called `super().__init__()`.
+    #[inline(always)]
+    pub(crate) fn parts(&self) -> PyResult<&Parts> {
+        self.0.get().ok_or_else(unmade)
+    }
+}
+
+#[cold]
+fn unmade() -> PyErr {
+    PyRuntimeError::new_err(
+        "the stream has not been made yet: a subclass calls `super().__init__()` first",
+    )
+}
+
+#[pymethods]
+impl Node {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self(Contents::empty())
+    }
+
+    /// Makes the node behind the object: `blueprint` attached to `upstreams`, in the places of which
+    /// there may be literals where streams are joined.
+    fn _make(
+        slf: &Bound<'_, Self>,
+        blueprint: &Bound<'_, Blueprint>,
+        upstreams: Vec<Bound<'_, PyAny>>,
+        name: String,
+        on_error: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let raised = |error| crate::failure::raise(py, &error);
+        if slf.get().0.get().is_some() {
+            return Err(PyRuntimeError::new_err("the stream has been made already"));
+        }
+        let nodes: Vec<_> = upstreams
+            .iter()
+            .filter_map(|upstream| upstream.cast::<Node>().ok())
+            .collect();
+        let pipeline = match nodes.first() {
+            Some(first) => Pipeline::root(&first.get().parts()?.pipeline).clone_ref(py),
+            None => Pipeline::create(py)?,
+        };
+        for other in nodes.iter().skip(1) {
+            Pipeline::join(&pipeline, &other.get().parts()?.pipeline, py)?;
+        }
+        let plan = blueprint.get();
+        let door = OnceLock::new();
+        let upstream = match nodes.first() {
+            Some(first) => {
+                if plan.needs_loop {
+                    Node::need_loop(first)?;
+                }
+                first.get().parts()?.out.clone()
+            }
+            None => {
+                let door = door.get_or_init(Stream::new).clone();
+                if plan.needs_loop {
+                    pipeline.get().need_loop(py)?;
+                }
+                door
+            }
+        };
+        if let Some(event_loop) = pipeline.get().event_loop() {
+            upstream.run_on(event_loop.handle()).map_err(raised)?;
+        }
+        let current = Current::new();
+        let site = Site {
+            upstream,
+            current: current.clone(),
+            node: PyWeakrefReference::new(slf.as_any())?.into_any().unbind(),
+        };
+        let Some(Made { inlet, out }) = plan.build(site) else {
+            return Err(PyRuntimeError::new_err("an operator makes one node only"));
+        };
+        inlet.set_name(name);
+        out.check().map_err(raised)?;
+        pipeline.get().add(inlet.id(), slf, plan.is_sink)?;
+        let parts = Parts {
+            out,
+            inlet,
+            pipeline,
+            upstreams: Mutex::default(),
+            function: plan.function.clone(),
+            callers: plan.callers.clone(),
+            current,
+            door,
+        };
+        if slf.get().0.fill(py, parts).is_err() {
+            return Err(PyRuntimeError::new_err("the stream has been made already"));
+        }
+        let parts = slf.get().parts()?;
+        // A simple node has been built onto the first.
+        let mut is_attached = !plan.joins;
+        for upstream in &upstreams {
+            match upstream.cast::<Node>() {
+                Ok(node) => {
+                    if !std::mem::take(&mut is_attached) {
+                        parts.attach(node)?;
+                    }
+                    lock(&parts.upstreams).push(node.clone().unbind());
+                }
+                Err(_) => parts.inlet.attach_literal(Value::from(upstream.clone())),
+            }
+        }
+        if let Some(on_error) = on_error {
+            policy::set(slf, on_error)?;
+        }
+        Ok(())
+    }
+
+    /// The last element sent.
+    #[getter]
+    fn current_value(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        Ok(self.parts()?.current.get(py))
+    }
+
+    /// The pipeline the node belongs to.
+    #[getter]
+    fn _pipeline(&self, py: Python<'_>) -> PyResult<Py<Pipeline>> {
+        Ok(Pipeline::root(&self.parts()?.pipeline).clone_ref(py))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Some(parts) = self.0.get() else {
+            return Ok(());
+        };
+        visit.call(&parts.pipeline)?;
+        // What is being changed right now is not visited, and so taken to be in use.
+        if let Ok(upstreams) = parts.upstreams.try_lock() {
+            for upstream in upstreams.iter() {
+                visit.call(upstream)?;
+            }
+        }
+        if let Some(function) = &parts.function {
+            function.visit(&visit)?;
+        }
+        parts.current.visit(&visit)
+    }
+
+    fn __clear__(&self) {
+        drop(self.0.clear());
+    }
+}

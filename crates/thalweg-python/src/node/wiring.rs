@@ -1,0 +1,104 @@
+use pyo3::prelude::*;
+use pyo3::types::PyWeakrefReference;
+use thalweg::Stream;
+
+use super::{Node, Parts};
+use crate::failure;
+use crate::lock::lock;
+use crate::pipeline::Pipeline;
+use crate::value::Value;
+
+impl Parts {
+    /// Adds an edge to this node from one of the same pipeline.
+    pub(super) fn attach(&self, upstream: &Bound<'_, Node>) -> PyResult<()> {
+        let py = upstream.py();
+        let from = upstream.get().parts()?;
+        let key = self
+            .inlet
+            .attach(&from.out)
+            .map_err(|error| failure::raise(py, &error))?;
+        if let Some(key) = key {
+            let caller = PyWeakrefReference::new(upstream.as_any())?.unbind();
+            lock(&self.callers).push((key.number(), caller));
+        }
+        Ok(())
+    }
+
+    /// Has this node get what a stream of the engine's sends.
+    pub(crate) fn take_from(&self, py: Python<'_>, stream: &Stream<Value>) -> PyResult<()> {
+        self.inlet
+            .attach(stream)
+            .map(drop)
+            .map_err(|error| failure::raise(py, &error))
+    }
+
+    /// A way in that comes from no other node, made when it is needed.
+    pub(super) fn door(&self, py: Python<'_>) -> PyResult<&Stream<Value>> {
+        if let Some(door) = self.door.get() {
+            return Ok(door);
+        }
+        let door = Stream::new();
+        self.take_from(py, &door)?;
+        Ok(self.door.get_or_init(|| door))
+    }
+}
+
+#[pymethods]
+impl Node {
+    /// Makes `downstream` get what this node sends; the two pipelines become one.
+    fn _connect(slf: &Bound<'_, Self>, downstream: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let (from, to) = (slf.get().parts()?, downstream.get().parts()?);
+        Pipeline::join(&from.pipeline, &to.pipeline, py)?;
+        to.attach(slf)?;
+        lock(&to.upstreams).push(slf.clone().unbind());
+        Ok(())
+    }
+
+    /// Undoes `_connect`.
+    fn _disconnect(slf: &Bound<'_, Self>, downstream: &Bound<'_, Self>) -> PyResult<()> {
+        let (from, to) = (slf.get().parts()?, downstream.get().parts()?);
+        to.inlet
+            .detach(&from.out)
+            .map_err(|error| failure::raise(slf.py(), &error))?;
+        let mut upstreams = lock(&to.upstreams);
+        let place = upstreams.iter().position(|node| node.is(slf));
+        let gone = place.map(|place| upstreams.remove(place));
+        drop(upstreams);
+        drop(gone);
+        Ok(())
+    }
+
+    /// Lets go of a sink, which nobody but its users keeps from here on.
+    fn _release(&self) -> PyResult<()> {
+        let parts = self.parts()?;
+        parts.pipeline().release_sink(parts.inlet.id());
+        Ok(())
+    }
+
+    /// Makes this node the first to get what the nodes above it send.
+    fn _prefer(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let parts = slf.get().parts()?;
+        for upstream in slf.get().upstreams(slf.py())? {
+            let from = upstream.get().parts()?;
+            parts
+                .inlet
+                .prefer(&from.out)
+                .map_err(|error| failure::raise(slf.py(), &error))?;
+        }
+        Ok(())
+    }
+
+    /// The nodes whose elements this one gets.
+    #[getter]
+    fn upstreams(&self, py: Python<'_>) -> PyResult<Vec<Py<Node>>> {
+        let upstreams = lock(&self.parts()?.upstreams);
+        Ok(upstreams.iter().map(|node| node.clone_ref(py)).collect())
+    }
+
+    /// The nodes that get this one's elements, in order.
+    fn _downstreams<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let parts = self.parts()?;
+        Ok(parts.pipeline().find(py, &parts.out.downstream_ids()))
+    }
+}

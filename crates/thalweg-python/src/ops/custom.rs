@@ -1,0 +1,132 @@
+use std::collections::HashMap;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyWeakrefMethods, PyWeakrefReference};
+use thalweg::ops::Step;
+use thalweg::{Arrival, BoxError, Context, Flow, InletKey, Lease, OpenJoin, Operator};
+
+use crate::awaiting::Awaiting;
+use crate::blueprint::{Blueprint, Callers, Made};
+use crate::lock::lock;
+use crate::value::Value;
+use crate::{interrupt, metadata};
+
+/// A node of the user's own: a subclass of `Stream` with an `update`, which is called with every
+/// element and calls `_emit`.
+#[pyfunction]
+#[pyo3(signature = (*, is_sink=false))]
+pub(super) fn custom(is_sink: bool) -> Blueprint {
+    let callers = Callers::default();
+    let known = callers.clone();
+    let blueprint = Blueprint::new(move |site| {
+        let node = Python::attach(|py| site.node.clone_ref(py));
+        let awaiting = Awaiting::new(site.node);
+        let join = if is_sink {
+            OpenJoin::new(Update::<true>::new(node, known, awaiting), &site.upstream)
+        } else {
+            OpenJoin::new(Update::<false>::new(node, known, awaiting), &site.upstream)
+        };
+        let out = join.stream().clone();
+        Made {
+            inlet: Box::new(join),
+            out,
+        }
+    });
+    let blueprint = blueprint.joining(callers);
+    if is_sink { blueprint.sink() } else { blueprint }
+}
+
+/// Calls a Python object's `update`.
+struct Update<const SINK: bool> {
+    /// A weak reference: the object keeps the node, not the other way round.
+    node: Py<PyAny>,
+    callers: Callers,
+    awaiting: Awaiting,
+    /// Elements whose calls go on.
+    pending: HashMap<u64, (Arrival<Value>, Lease)>,
+    begun: u64,
+}
+
+impl<const SINK: bool> Update<SINK> {
+    fn new(node: Py<PyAny>, callers: Callers, awaiting: Awaiting) -> Self {
+        Self {
+            node,
+            callers,
+            awaiting,
+            pending: HashMap::new(),
+            begun: 0,
+        }
+    }
+
+    /// The node behind an inlet, unless the element was handed in by other means.
+    fn caller<'py>(&self, py: Python<'py>, inlet: InletKey) -> Option<Bound<'py, PyAny>> {
+        let callers = lock(&self.callers);
+        let (_, caller) = callers.iter().find(|(key, _)| *key == inlet.number())?;
+        let caller = caller.clone_ref(py);
+        drop(callers);
+        caller.bind(py).upgrade()
+    }
+}
+
+impl<const SINK: bool> Operator for Update<SINK> {
+    type In = Arrival<Value>;
+    type Out = Value;
+    type Event = PyResult<()>;
+    const KIND: &'static str = "custom";
+    const SUSPENDS: bool = true;
+    const SINK: bool = SINK;
+
+    fn update(&mut self, x: Arrival<Value>, cx: &mut Context<'_, Self>) -> Flow {
+        let Arrival::Element(inlet, element) = x else {
+            return Ok(());
+        };
+        let acks = cx.acks();
+        let step = Python::attach(|py| {
+            let Some(node) = self.node.bind(py).cast::<PyWeakrefReference>()?.upgrade() else {
+                return Ok(Step::Done(()));
+            };
+            let arguments = PyDict::new(py);
+            arguments.set_item(intern!(py, "who"), self.caller(py, inlet))?;
+            arguments.set_item(intern!(py, "metadata"), metadata::from_acks(py, &acks)?)?;
+            let update = node.getattr(intern!(py, "update"))?;
+            let result = update
+                .call((element.bind(py),), Some(&arguments))
+                .inspect_err(|error| interrupt::note(py, error))?;
+            self.awaiting.step_of_update(result)
+        });
+        match step {
+            Ok(Step::Done(())) => Ok(()),
+            Ok(Step::Pending(awaited)) => {
+                self.begun += 1;
+                let kept = (Arrival::Element(inlet, element), cx.hold());
+                self.pending.insert(self.begun, kept);
+                cx.spawn(self.begun, async move { awaited.await.map(drop) });
+                Ok(())
+            }
+            Err(error) => cx.fail(Arrival::Element(inlet, element), error),
+        }
+    }
+
+    fn event(
+        &mut self,
+        key: u64,
+        event: Result<PyResult<()>, BoxError>,
+        cx: &mut Context<'_, Self>,
+    ) -> Flow {
+        let Some((element, lease)) = self.pending.remove(&key) else {
+            return Ok(());
+        };
+        let cause = match event {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => BoxError::from(error),
+            Err(panic) => panic,
+        };
+        cx.under(lease, |cx| cx.fail(element, cause));
+        Ok(())
+    }
+
+    fn moving(&self) -> usize {
+        self.pending.len()
+    }
+}

@@ -1,0 +1,68 @@
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use thalweg::ops::{Filter, Step, Then};
+
+use crate::blueprint::{Blueprint, Made};
+use crate::event_loop::Awaited;
+use crate::function::Function;
+use crate::value::Value;
+
+/// `filter`: passes on elements that the predicate is true of; without one, those that are true
+/// themselves.
+#[pyfunction]
+#[pyo3(signature = (predicate, args, kwargs, *, awaited=false))]
+pub(super) fn filter(
+    predicate: Option<&Bound<'_, PyAny>>,
+    args: &Bound<'_, PyTuple>,
+    kwargs: &Bound<'_, PyDict>,
+    awaited: bool,
+) -> Blueprint {
+    let Some(predicate) = predicate else {
+        return Blueprint::transform(|current| {
+            Filter::new(move |x: &Value| {
+                Python::attach(|py| {
+                    let passes = x.bind(py).is_truthy()?;
+                    if passes {
+                        current.set(py, x.object());
+                    }
+                    Ok::<_, PyErr>(passes)
+                })
+            })
+        });
+    };
+    let predicate = Function::new(predicate, Some(args), Some(kwargs));
+    let called = predicate.clone();
+    if awaited {
+        return in_turn(called).calling(predicate);
+    }
+    Blueprint::transform(move |current| {
+        Filter::new(move |x: &Value| {
+            Python::attach(|py| {
+                let passes = called.call(py, x)?.is_truthy()?;
+                if passes {
+                    current.set(py, x.object());
+                }
+                Ok::<_, PyErr>(passes)
+            })
+        })
+    })
+    .calling(predicate)
+}
+
+/// Awaits one call after the other.
+fn in_turn(predicate: Function) -> Blueprint {
+    Blueprint::new(move |site| {
+        let then = Then::new(move |x: &Value| {
+            let awaited = Python::attach(|py| predicate.call(py, x).map(Awaited::new))?;
+            let x = x.clone();
+            Ok::<_, PyErr>(Step::Pending(async move {
+                let verdict = awaited.await?;
+                let passes = Python::attach(|py| verdict.bind(py).is_truthy())?;
+                Ok(passes.then_some(x))
+            }))
+        });
+        let stream = site.upstream.apply(then);
+        Made::finished(stream, site.current, |_, x| Ok(x))
+    })
+    .on_loop()
+}

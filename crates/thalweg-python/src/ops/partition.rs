@@ -1,0 +1,44 @@
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use thalweg::ops::{Partition, PartitionUnique};
+
+use super::parts::{By, keep, tuple};
+use crate::blueprint::Blueprint;
+use crate::interval;
+use crate::value::Value;
+
+/// `partition`: sends tuples of `n` elements; with `timeout`, in seconds, also smaller ones; with
+/// `key`, each of elements with the same key.
+#[pyfunction]
+pub(super) fn partition(
+    n: usize,
+    timeout: Option<f64>,
+    key: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Blueprint> {
+    let timeout: Option<Duration> = timeout.map(interval::seconds).transpose()?;
+    let all = Partition::<Value>::of(n);
+    Ok(match (key.map(|key| By::new(Some(key))), timeout) {
+        (None, None) => Blueprint::finished(all, tuple),
+        (None, Some(timeout)) => Blueprint::finished(all.timeout(timeout), tuple).on_loop(),
+        (Some(by), None) => Blueprint::finished(all.try_key(move |x| by.key(x)), tuple),
+        (Some(by), Some(timeout)) => {
+            let keyed = all.try_key(move |x| by.key(x)).timeout(timeout);
+            Blueprint::finished(keyed, tuple).on_loop()
+        }
+    })
+}
+
+/// `partition_unique`: sends tuples of `n` elements whose keys differ.
+#[pyfunction]
+pub(super) fn partition_unique(
+    n: usize,
+    key: Option<&Bound<'_, PyAny>>,
+    keep_which: &str,
+) -> PyResult<Blueprint> {
+    let by = By::new(key);
+    let unique = PartitionUnique::<Value>::of(n)
+        .try_key(move |x| by.key(x))
+        .keep(keep(keep_which)?);
+    Ok(Blueprint::finished(unique, tuple))
+}

@@ -1,0 +1,128 @@
+//! What several operators are made of.
+
+use std::hash::{Hash, Hasher};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+use thalweg::ops::Keep;
+
+use crate::call;
+use crate::value::Value;
+
+/// Elements of a window as a tuple.
+pub(super) fn tuple(py: Python<'_>, elements: Vec<Value>) -> PyResult<Value> {
+    let elements = elements.into_iter().map(Value::into_object);
+    let elements: Vec<_> = elements.collect();
+    PyTuple::new(py, elements).map(|tuple| Value::from(tuple.into_any()))
+}
+
+/// Elements of a window as a list.
+pub(super) fn list(py: Python<'_>, elements: Vec<Value>) -> PyResult<Value> {
+    let elements = elements.into_iter().map(Value::into_object);
+    let elements: Vec<_> = elements.collect();
+    PyList::new(py, elements).map(|list| Value::from(list.into_any()))
+}
+
+/// How an element's key is found: by a function, or as an item of the element.
+pub(super) enum By {
+    Itself,
+    Function(Py<PyAny>),
+    Item(Py<PyAny>),
+}
+
+impl By {
+    pub(super) fn new(key: Option<&Bound<'_, PyAny>>) -> Self {
+        match key {
+            None => Self::Itself,
+            Some(key) if key.is_callable() => Self::Function(key.clone().unbind()),
+            Some(key) => Self::Item(key.clone().unbind()),
+        }
+    }
+
+    pub(super) fn of<'py>(&self, py: Python<'py>, x: &Value) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Self::Itself => Ok(x.bind(py).clone()),
+            Self::Function(function) => call::one(function.bind(py), x.bind(py)),
+            Self::Item(item) => x.bind(py).get_item(item.bind(py)),
+        }
+    }
+
+    /// The key, in a form that can be looked up.
+    ///
+    /// # Errors
+    /// What the function raised, or that the key is not hashable.
+    pub(super) fn key(&self, x: &Value) -> PyResult<Key> {
+        Python::attach(|py| {
+            let key = self.of(py, x).inspect_err(|error| crate::interrupt::note(py, error))?;
+            Key::hashed(&key)
+        })
+    }
+}
+
+/// A Python object that is compared as Python does.
+pub(super) struct Key {
+    object: Py<PyAny>,
+    hash: isize,
+}
+
+impl Key {
+    /// # Errors
+    /// The object is not hashable.
+    pub(super) fn hashed(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self {
+            hash: object.hash()?,
+            object: object.clone().unbind(),
+        })
+    }
+
+    /// One that is only ever compared: all fall into one place of a table.
+    pub(super) fn compared(object: &Bound<'_, PyAny>) -> Self {
+        Self {
+            hash: 0,
+            object: object.clone().unbind(),
+        }
+    }
+}
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        Python::attach(|py| Self {
+            object: self.object.clone_ref(py),
+            hash: self.hash,
+        })
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+            && Python::attach(|py| {
+                let (one, two) = (self.object.bind(py), other.object.bind(py));
+                // A comparison that fails finds no equal.
+                one.is(two) || one.eq(two).unwrap_or(false)
+            })
+    }
+}
+
+impl Eq for Key {}
+
+/// `"first"` or `"last"`.
+///
+/// # Errors
+/// It is neither.
+pub(super) fn keep(keep: &str) -> PyResult<Keep> {
+    match keep {
+        "first" => Ok(Keep::First),
+        "last" => Ok(Keep::Last),
+        other => Err(PyValueError::new_err(format!(
+            "keep: \"first\" or \"last\", not {other:?}"
+        ))),
+    }
+}

@@ -1,0 +1,31 @@
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+use thalweg::ops::TryMap;
+
+use crate::blueprint::Blueprint;
+use crate::value::Value;
+
+/// `pluck`: sends an item of every element; for a list of items, a tuple of them.
+#[pyfunction]
+pub(super) fn pluck(pick: Bound<'_, PyAny>) -> Blueprint {
+    let several = pick.cast::<PyList>().ok().map(|list| {
+        let picks = list.iter().map(Bound::unbind);
+        picks.collect::<Vec<_>>()
+    });
+    let pick = pick.unbind();
+    Blueprint::transform(move |current| {
+        TryMap::new(move |x: &Value| {
+            Python::attach(|py| {
+                let x = x.bind(py);
+                let item = match &several {
+                    None => x.get_item(pick.bind(py))?,
+                    Some(picks) => {
+                        let items = picks.iter().map(|pick| x.get_item(pick.bind(py)));
+                        PyTuple::new(py, items.collect::<PyResult<Vec<_>>>()?)?.into_any()
+                    }
+                };
+                Ok::<_, PyErr>(current.note(py, Value::from(item)))
+            })
+        })
+    })
+}

@@ -1,0 +1,65 @@
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use thalweg::ops::{SinkAsync, Step, Then};
+
+use crate::awaiting::Awaiting;
+use crate::blueprint::{Blueprint, Made};
+use crate::event_loop::Awaited;
+use crate::function::Function;
+use crate::value::Value;
+
+/// `sink` and `starsink`: calls the function with every element. What it returns is awaited if it can
+/// be; an `async def`, `in_turn`, one call after the other.
+#[pyfunction]
+#[pyo3(signature = (function, args, kwargs, *, splayed=false, in_turn=false))]
+pub(super) fn sink(
+    function: &Bound<'_, PyAny>,
+    args: &Bound<'_, PyTuple>,
+    kwargs: &Bound<'_, PyDict>,
+    splayed: bool,
+    in_turn: bool,
+) -> Blueprint {
+    let function = Function::new(function, Some(args), Some(kwargs)).splayed(splayed);
+    let called = function.clone();
+    let blueprint = if in_turn {
+        one_by_one(called).on_loop()
+    } else {
+        together(called)
+    };
+    blueprint.calling(function).sink()
+}
+
+fn together(function: Function) -> Blueprint {
+    Blueprint::new(move |site| {
+        let mut awaiting = Awaiting::new(site.node);
+        let sink = SinkAsync::stepwise(move |x: &Value| {
+            let step = Python::attach(|py| awaiting.step(function.call(py, x)?))?;
+            Ok::<_, PyErr>(match step {
+                Step::Done(()) => Step::Done(()),
+                Step::Pending(awaited) => Step::Pending(async move { awaited.await.map(drop) }),
+            })
+        });
+        let ends = site.upstream.apply(sink.runtime_on_demand());
+        // Nothing comes out of a sink, but everything has an outlet for Python.
+        let out = site.upstream.filter(|_| true);
+        out.destroy();
+        Made {
+            inlet: Box::new(ends),
+            out,
+        }
+    })
+}
+
+fn one_by_one(function: Function) -> Blueprint {
+    Blueprint::new(move |site| {
+        let then = Then::new(move |x: &Value| {
+            let awaited: Awaited = Python::attach(|py| function.call(py, x).map(Awaited::new))?;
+            Ok::<_, PyErr>(Step::Pending(async move { awaited.await.map(|_| None) }))
+        });
+        let stream = site.upstream.apply(then);
+        Made {
+            inlet: Box::new(stream.clone()),
+            out: stream,
+        }
+    })
+}

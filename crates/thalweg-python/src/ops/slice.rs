@@ -1,0 +1,32 @@
+use std::ops::Bound as Edge;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use thalweg::ops::Slice;
+
+use crate::blueprint::{Blueprint, Made};
+
+/// `slice`: passes on elements by their position.
+#[pyfunction]
+pub(super) fn slice(
+    start: Option<isize>,
+    end: Option<isize>,
+    step: Option<isize>,
+) -> PyResult<Blueprint> {
+    let positive = |number: Option<isize>| {
+        number.map(usize::try_from).transpose().map_err(|_| {
+            PyValueError::new_err("Negative indices not supported by slice")
+        })
+    };
+    let (start, end, step) = (positive(start)?, positive(end)?, positive(step)?);
+    let from = Edge::Included(start.unwrap_or(0));
+    let to = end.map_or(Edge::Unbounded, Edge::Excluded);
+    // As in streamz, a step of 0 is one that is not given.
+    let step = step.filter(|step| *step > 0).unwrap_or(1);
+    let slice = Slice::new((from, to), step)
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(Blueprint::new(move |site| {
+        let stream = site.upstream.transform(slice);
+        Made::finished(stream, site.current, |_, x| Ok(x))
+    }))
+}

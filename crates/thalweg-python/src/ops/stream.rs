@@ -1,0 +1,15 @@
+use pyo3::prelude::*;
+use thalweg::ops::Inspect;
+
+use crate::blueprint::Blueprint;
+use crate::value::Value;
+
+/// A node that passes on what comes to it: where elements are emitted, and where branches meet.
+#[pyfunction]
+#[pyo3(signature = (*, is_sink=false))]
+pub(super) fn stream(is_sink: bool) -> Blueprint {
+    let blueprint = Blueprint::transform(|current| {
+        Inspect::new(move |x: &Value| Python::attach(|py| current.set(py, x.object())))
+    });
+    if is_sink { blueprint.sink() } else { blueprint }
+}

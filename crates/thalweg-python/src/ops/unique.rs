@@ -1,0 +1,28 @@
+use pyo3::prelude::*;
+use thalweg::ops::Unique;
+
+use super::parts::{By, Key};
+use crate::blueprint::Blueprint;
+use crate::value::Value;
+
+/// `unique`: drops elements whose key is among the last `maxsize` ones; without hashable keys, by
+/// comparing with each.
+#[pyfunction]
+pub(super) fn unique(
+    maxsize: Option<usize>,
+    key: Option<&Bound<'_, PyAny>>,
+    hashable: bool,
+) -> Blueprint {
+    let by = By::new(key);
+    let unique = Unique::<Value>::new().try_key(move |x| {
+        if hashable {
+            return by.key(x);
+        }
+        Python::attach(|py| by.of(py, x).map(|key| Key::compared(&key)))
+    });
+    // As in streamz, 0 is no limit.
+    match maxsize.filter(|size| *size > 0) {
+        Some(size) => Blueprint::passing(unique.history(size)),
+        None => Blueprint::passing(unique),
+    }
+}

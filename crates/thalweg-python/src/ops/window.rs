@@ -1,0 +1,41 @@
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use thalweg::ops::{SlidingWindow, TimedWindow, TimedWindowUnique};
+
+use super::parts::{By, keep, list, tuple};
+use crate::blueprint::Blueprint;
+use crate::interval;
+use crate::value::Value;
+
+/// `sliding_window`: sends the last `n` elements as a tuple, for every element.
+#[pyfunction]
+pub(super) fn sliding_window(n: usize, return_partial: bool) -> PyResult<Blueprint> {
+    let window = if return_partial {
+        SlidingWindow::<Value>::partial(n)
+    } else {
+        SlidingWindow::full(n)
+    };
+    let window = window.map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(Blueprint::finished(window, tuple))
+}
+
+/// `timed_window`: sends what has come, as a list, every `interval` seconds.
+#[pyfunction]
+pub(super) fn timed_window(interval: f64) -> PyResult<Blueprint> {
+    let window = TimedWindow::<Value>::every(interval::seconds(interval)?);
+    Ok(Blueprint::finished(window, list).on_loop())
+}
+
+/// `timed_window_unique`: the same with elements whose keys differ, as a tuple.
+#[pyfunction]
+pub(super) fn timed_window_unique(
+    interval: f64,
+    key: Option<&Bound<'_, PyAny>>,
+    keep_which: &str,
+) -> PyResult<Blueprint> {
+    let by = By::new(key);
+    let window = TimedWindowUnique::<Value>::every(interval::seconds(interval)?)
+        .try_key(move |x| by.key(x))
+        .keep(keep(keep_which)?);
+    Ok(Blueprint::finished(window, tuple).on_loop())
+}

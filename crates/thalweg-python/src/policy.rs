@@ -1,0 +1,75 @@
+//! `on_error` as the engine's policy.
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use thalweg::{Failure, OnError, Retry, Stream};
+
+use crate::failure;
+use crate::node::Node;
+use crate::pipeline::Pipeline;
+
+/// Sets a node's policy: `"raise"`, `"skip"`, a `Retry`, or a stream to send failures to.
+///
+/// # Errors
+/// It is none of these.
+pub(crate) fn set(node: &Bound<'_, Node>, on_error: &Bound<'_, PyAny>) -> PyResult<()> {
+    let parts = node.get().parts()?;
+    let mut joins = Vec::new();
+    let policy = parse(on_error, &mut joins)?;
+    for target in joins {
+        Pipeline::join(&parts.pipeline, &target.get().parts()?.pipeline, node.py())?;
+    }
+    parts.inlet.set_policy(policy);
+    parts
+        .out
+        .check()
+        .map_err(|error| failure::raise(node.py(), &error))
+}
+
+fn parse<'py>(
+    on_error: &Bound<'py, PyAny>,
+    joins: &mut Vec<Bound<'py, Node>>,
+) -> PyResult<OnError> {
+    if let Ok(name) = on_error.extract::<String>() {
+        return match name.as_str() {
+            "raise" => Ok(OnError::Raise),
+            "skip" => Ok(OnError::Skip),
+            other => Err(PyValueError::new_err(format!(
+                "on_error: \"raise\", \"skip\", a Retry or a stream, not {other:?}"
+            ))),
+        };
+    }
+    if let Ok(target) = on_error.cast::<Node>() {
+        let failures = Stream::new();
+        route(failures.clone(), target)?;
+        joins.push(target.clone());
+        return Ok(OnError::Route(failures));
+    }
+    let retry = on_error
+        .py()
+        .import("thalweg.errors")?
+        .getattr("Retry")?;
+    if !on_error.is_instance(&retry)? {
+        return Err(PyTypeError::new_err(format!(
+            "on_error: \"raise\", \"skip\", a Retry or a stream, not {}",
+            on_error.repr()?
+        )));
+    }
+    let mut policy = Retry::times(on_error.getattr("times")?.extract()?);
+    if let Some(backoff) = on_error.getattr("backoff")?.extract::<Option<f64>>()? {
+        policy = policy.backoff(crate::interval::seconds(backoff)?);
+    }
+    if let Some(at_most) = on_error.getattr("at_most")?.extract::<Option<f64>>()? {
+        policy = policy.at_most(crate::interval::seconds(at_most)?);
+    }
+    let then = parse(&on_error.getattr("then")?, joins)?;
+    Ok(policy.then(then).into())
+}
+
+/// Sends failures on to a node, as elements.
+pub(crate) fn route(failures: Stream<Failure>, target: &Bound<'_, Node>) -> PyResult<()> {
+    let values = failures.try_map(|failure| {
+        Python::attach(|py| failure::to_value(py, failure))
+    });
+    target.get().parts()?.take_from(target.py(), &values)
+}

@@ -1,0 +1,237 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use super::Stream;
+use crate::failure::Error;
+use crate::graph::{AnyNode, Full, Graph, Link, Node, Pass, Receive, receive_each};
+use crate::operator::{Element, Flow, Operator};
+
+/// A node with several inlets that come and go, also while it runs; for a fixed number of them, of
+/// different types perhaps, see [`Join`](crate::Join).
+///
+/// It is a handle, and keeps alive what a [`Stream`] does. The operator takes [`Arrival`]s: elements
+/// with the key of the inlet they came by, and the inlets' own comings and goings. Those of
+/// [`zip`](crate::ops::Zip), [`combine_latest`](crate::ops::CombineLatest) and
+/// [`zip_latest`](crate::ops::ZipLatest) do so over [`OpenLanes`](crate::ops::OpenLanes):
+///
+/// ```
+/// use thalweg::ops::{OpenLanes, Zip};
+/// use thalweg::{OpenJoin, Stream};
+///
+/// let (a, b, c) = (Stream::new(), Stream::new(), Stream::new());
+/// let join = OpenJoin::new(Zip::new(OpenLanes::new(), 10)?, &a);
+/// join.attach(&a)?;
+/// join.attach_literal(0);
+/// join.attach(&b)?;
+/// let rows = join.stream().sink_to_list();
+/// a.emit(1).wait()?;
+/// b.emit(2).wait()?;
+/// assert_eq!(rows.take(), [[1, 0, 2]]);
+///
+/// join.attach(&c)?;
+/// join.detach(&a)?;
+/// b.emit(3).wait()?;
+/// assert!(rows.is_empty());
+/// c.emit(4).wait()?;
+/// assert_eq!(rows.take(), [[0, 3, 4]]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+///
+/// So does an operator of your own:
+///
+/// ```
+/// use thalweg::{Arrival, Context, Flow, Never, OpenJoin, Operator, Stream};
+///
+/// /// Writes down by which inlet an element came.
+/// struct Log;
+///
+/// impl Operator for Log {
+///     type In = Arrival<char>;
+///     type Out = String;
+///     type Event = Never;
+///     const KIND: &'static str = "log";
+///
+///     fn update(&mut self, x: Arrival<char>, cx: &mut Context<'_, Self>) -> Flow {
+///         cx.emit(match x {
+///             Arrival::Element(key, x) => format!("{}: {x}", key.number()),
+///             Arrival::Joined(key) | Arrival::Literal(key, _) => format!("{} came", key.number()),
+///             Arrival::Left(key) => format!("{} went", key.number()),
+///         })
+///     }
+/// }
+///
+/// let (a, b) = (Stream::new(), Stream::new());
+/// let join = OpenJoin::new(Log, &a);
+/// let list = join.stream().sink_to_list();
+/// join.attach(&a)?;
+/// join.attach(&b)?;
+/// b.emit('x').wait()?;
+/// join.detach(&a)?;
+/// assert_eq!(list.to_vec(), ["0 came", "1 came", "1: x", "0 went"]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub struct OpenJoin<T, U> {
+    node: Arc<dyn Open<T>>,
+    /// How many inlets there have been.
+    inlets: Arc<AtomicUsize>,
+    // Dropped after the node, see `Stream`.
+    stream: Stream<U>,
+}
+
+impl<T, U> Clone for OpenJoin<T, U> {
+    fn clone(&self) -> Self {
+        Self {
+            node: self.node.clone(),
+            inlets: self.inlets.clone(),
+            stream: self.stream.clone(),
+        }
+    }
+}
+
+impl<T, U> std::fmt::Debug for OpenJoin<T, U> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("OpenJoin").field(&self.stream).finish()
+    }
+}
+
+/// Which inlet of an [`OpenJoin`] it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InletKey(usize);
+
+impl InletKey {
+    /// The how-manieth inlet of its join it is, counted from 0, with literals and those that have
+    /// gone.
+    pub fn number(self) -> usize {
+        self.0
+    }
+}
+
+/// What comes to the operator of an [`OpenJoin`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival<T> {
+    /// An element, and the inlet it came by.
+    Element(InletKey, T),
+    /// A new inlet, the last one.
+    Joined(InletKey),
+    /// A value in the place of an inlet.
+    Literal(InletKey, T),
+    /// An inlet has gone; nothing comes by it any more, but elements that wait at this node for
+    /// their turn.
+    Left(InletKey),
+}
+
+impl<T: Element, U: Element> OpenJoin<T, U> {
+    /// A node without inlets yet, in the pipeline of `first`.
+    pub fn new<Op, V>(operator: Op, first: &Stream<V>) -> Self
+    where
+        Op: Operator<In = Arrival<T>, Out = U>,
+        V: Element,
+    {
+        let node = Node::new(Full(operator));
+        Self {
+            stream: Stream::first(first.graph(), node.clone()),
+            inlets: Arc::default(),
+            node,
+        }
+    }
+
+    /// Adds an inlet for what `from` carries, behind those there are. A stream that is attached twice
+    /// has two inlets, each of which gets every element.
+    ///
+    /// The pipelines joined become one. A function inside has it done right after the element on its
+    /// way has got everywhere.
+    ///
+    /// # Errors
+    /// The two pipelines run on different event loops.
+    pub fn attach(&self, from: &Stream<T>) -> Result<InletKey, Error> {
+        Graph::check_join(from.graph(), self.stream.graph())?;
+        let key = self.next_key();
+        // Handles, because this may be put off, and the nodes have to be there until then.
+        let (from, to) = (from.clone(), self.clone());
+        let graphs = (from.graph().clone(), to.stream.graph().clone());
+        Graph::join(&graphs.0, &graphs.1, move |pass| {
+            let node: Arc<dyn AnyNode> = to.stream.node().clone();
+            let inlet = to.node.clone().inlet(key);
+            let output = from.node().output();
+            pass.graph().connect(output, from.id(), &node, inlet, pass);
+            to.node.tell(Arrival::Joined(key), pass);
+        });
+        Ok(key)
+    }
+
+    /// Puts a value in the place of an inlet, behind those there are.
+    pub fn attach_literal(&self, value: T) -> InletKey {
+        let (key, to) = (self.next_key(), self.clone());
+        self.stream.graph().act(Box::new(move |pass| {
+            to.node.tell(Arrival::Literal(key, value), pass);
+        }));
+        key
+    }
+
+    /// Takes away the inlets for what `from` carries, and what waits there. The same as
+    /// [`from.disconnect(join.stream())`](Stream::disconnect).
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn detach(&self, from: &Stream<T>) -> Result<(), Error> {
+        from.disconnect(&self.stream)
+    }
+
+    /// The stream of what the node sends.
+    pub fn stream(&self) -> &Stream<U> {
+        &self.stream
+    }
+
+    fn next_key(&self) -> InletKey {
+        InletKey(self.inlets.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A node that takes [`Arrival`]s.
+trait Open<T>: Send + Sync {
+    fn inlet(self: Arc<Self>, key: InletKey) -> Arc<dyn Receive<T>>;
+    fn tell(&self, x: Arrival<T>, pass: &mut Pass);
+}
+
+impl<T: Element, Op: Operator<In = Arrival<T>>> Open<T> for Node<Full<Op>> {
+    fn inlet(self: Arc<Self>, key: InletKey) -> Arc<dyn Receive<T>> {
+        Arc::new(OpenInlet { node: self, key })
+    }
+
+    fn tell(&self, x: Arrival<T>, pass: &mut Pass) {
+        Node::tell(self, x, pass);
+    }
+}
+
+struct OpenInlet<Op: Operator> {
+    node: Arc<Node<Full<Op>>>,
+    key: InletKey,
+}
+
+impl<T: Element, Op: Operator<In = Arrival<T>>> Receive<T> for OpenInlet<Op> {
+    #[inline]
+    fn receive(&self, x: T, pass: &mut Pass) -> Flow {
+        self.node.receive(Arrival::Element(self.key, x), pass)
+    }
+
+    fn receive_many(&self, xs: &mut Vec<T>, pass: &mut Pass) {
+        receive_each(self, xs, pass);
+    }
+
+    fn link(&self) -> Link<T> {
+        Link::to(self)
+    }
+
+    fn parted(&self, pass: &Pass) {
+        let (node, key): (Weak<_>, _) = (Arc::downgrade(&self.node), self.key);
+        if let Some(graph) = pass.strong_graph() {
+            graph.post(Box::new(move |pass| {
+                if let Some(node) = node.upgrade()
+                    && pass.graph().node(node.id(), pass).is_some()
+                {
+                    node.tell(Arrival::Left(key), pass);
+                }
+            }));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+"""Exceptions, and what is done about them."""
+
+from __future__ import annotations
+
+
+class PipelineError(Exception):
+    """Something about a pipeline, rather than about a user's function."""
+
+
+class ClosedError(PipelineError):
+    """The pipeline has been drained, and takes no more elements."""
+
+
+class BuildError(PipelineError, ValueError):
+    """An argument no pipeline can be built with."""
+
+
+class UndeliveredError(PipelineError):
+    """A drain ended before everything had been delivered.
+
+    Attributes
+    ----------
+    held:
+        Pairs of a node's name and the number of elements it still holds.
+    exceptions:
+        What failed without anybody waiting.
+    """
+
+    def __init__(self, message, held, exceptions):
+        super().__init__(message)
+        self.held = held
+        self.exceptions = exceptions
+
+
+class SeveralFailures(PipelineError):
+    """Several elements of an ``emit_many`` failed.
+
+    Attributes
+    ----------
+    exceptions:
+        What was raised, in the order of the elements.
+    """
+
+    def __init__(self, exceptions):
+        super().__init__(f"{len(exceptions)} elements failed; the first: {exceptions[0]!r}")
+        self.exceptions = exceptions
+        self.__cause__ = exceptions[0]
+
+
+def together(exceptions):
+    """Make one exception of several."""
+    return SeveralFailures(exceptions)
+
+
+class Failure:
+    """An element that a function failed on: what streams of failures carry.
+
+    Attributes
+    ----------
+    node:
+        The name of the node.
+    ordinal:
+        Which of the node's elements it was, counted from 1.
+    element:
+        The element.
+    exception:
+        What the function raised.
+    """
+
+    __slots__ = ("node", "ordinal", "element", "exception")
+
+    def __init__(self, node, ordinal, element, exception):
+        self.node = node
+        self.ordinal = ordinal
+        self.element = element
+        self.exception = exception
+
+    def __repr__(self):
+        return f"Failure({self.node}, {self.element!r}, {self.exception!r})"
+
+
+class Retry:
+    """A policy: try an element again that the function failed on.
+
+    Parameters
+    ----------
+    times:
+        How often, at most.
+    backoff:
+        How long to wait before the second attempt, in seconds or as text such as ``"100ms"``; each
+        further pause is twice as long. None, the default, does not wait.
+    at_most:
+        The longest pause.
+    then:
+        What is done if all attempts fail: ``"raise"``, ``"skip"``, or a stream.
+
+    Examples
+    --------
+    >>> from thalweg import Retry, Stream
+    >>> calls = []
+    >>> def unreliable(x):
+    ...     calls.append(x)
+    ...     if len(calls) < 3:
+    ...         raise OSError("not yet")
+    ...     return x
+    >>> source = Stream()
+    >>> L = source.map(unreliable, on_error=Retry(5)).sink_to_list()
+    >>> source.emit(1)
+    >>> L, calls
+    ([1], [1, 1, 1])
+    """
+
+    def __init__(self, times, backoff=None, at_most=None, then="raise"):
+        from thalweg.intervals import convert_interval
+
+        if times < 0:
+            raise ValueError(f"times: how often to try again, not {times}")
+        self.times = times
+        self.backoff = None if backoff is None else float(convert_interval(backoff))
+        self.at_most = None if at_most is None else float(convert_interval(at_most))
+        self.then = then
+
+    def __repr__(self):
+        return f"Retry({self.times}, backoff={self.backoff}, then={self.then!r})"
+
+
+def add_note(exception, node, ordinal, element):
+    """Say on an exception which node and which element it is about, once."""
+    note = f"in {node}"
+    if ordinal:
+        text = repr(element)
+        if len(text) > 200:
+            text = text[:197] + "..."
+        note += f", on element {ordinal}: {text}"
+    notes = getattr(exception, "__notes__", None)
+    if notes is None:
+        notes = []
+        try:
+            exception.__notes__ = notes
+        except AttributeError:
+            return
+    if note not in notes:
+        notes.append(note)
+
+
+#: The name under which failures are logged; that of the package we stand in for, if we do.
+logger_name = "thalweg"
+
+
+def log_failure(exception):
+    """Write what a function raised to the log."""
+    import logging
+
+    logger = logging.getLogger(logger_name)
+    logger.error("%s", exception, exc_info=exception)

@@ -1,0 +1,29 @@
+"""Lengths of time."""
+
+from __future__ import annotations
+
+from thalweg import _thalweg
+
+
+def convert_interval(interval):
+    """Turn a length of time into seconds: a number of them, text, or a ``timedelta``.
+
+    Examples
+    --------
+    >>> convert_interval("500ms"), convert_interval("1h30min"), convert_interval(2)
+    (0.5, 5400.0, 2)
+
+    Raises
+    ------
+    ValueError
+        The text is not a length of time, or it is negative.
+    """
+    if isinstance(interval, str):
+        return _thalweg.parse_interval(interval)
+    if hasattr(interval, "total_seconds"):
+        interval = interval.total_seconds()
+    if not isinstance(interval, (int, float)):
+        raise TypeError(f"a length of time is a number of seconds or text, not {interval!r}")
+    if not 0 <= interval < float("inf"):
+        raise ValueError(f"a length of time is not negative, and ends: not {interval}")
+    return interval

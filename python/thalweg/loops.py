@@ -1,0 +1,147 @@
+"""Event loops: the user's, and one on a thread for those who have none."""
+
+from __future__ import annotations
+
+import sys
+
+#: The loops that run on threads of ours. Emptied, the next pipeline gets a new one.
+shared_loops: list = []
+
+
+def find(asynchronous):
+    """Return the asyncio loop for a pipeline that needs one."""
+    import asyncio
+
+    if asynchronous:
+        running = asyncio._get_running_loop()
+        return running if running is not None else _current()
+    client = _dask_client()
+    if client is not None:
+        return to_asyncio(client.loop)
+    if not shared_loops:
+        shared_loops.append(to_user(_start_thread()))
+    return to_asyncio(shared_loops[-1])
+
+
+def attach(node):
+    """Give a node's pipeline its event loop. An asynchronous one gets it when it runs, if none does
+    now.
+    """
+    import asyncio
+
+    if node._event_loop is None:
+        if node.asynchronous and asyncio._get_running_loop() is None:
+            return
+        node._need_loop()
+
+
+def _current():
+    """The loop that is going to run, as far as can be told."""
+    import asyncio
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return asyncio.get_event_loop()
+        except RuntimeError:
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            return loop
+
+
+def _dask_client():
+    """The active Dask client, if Dask is in use."""
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return None
+    try:
+        return distributed.default_client()
+    except (ValueError, AttributeError):
+        return None
+
+
+def _start_thread():
+    import asyncio
+    import threading
+
+    loop = asyncio.new_event_loop()
+
+    def run():
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
+
+    threading.Thread(target=run, name="thalweg-loop", daemon=True).start()
+    return loop
+
+
+def to_asyncio(loop):
+    """Return the asyncio loop behind Tornado's, a clock's, or ours."""
+    inner = getattr(loop, "asyncio_loop", loop)
+    if not hasattr(inner, "call_soon_threadsafe"):
+        raise TypeError(f"loop: an event loop of asyncio or Tornado, not {loop!r}")
+    return inner
+
+
+_users: dict = {}
+
+
+def to_user(loop):
+    """Return an asyncio loop as users know it: Tornado's if Tornado is in use."""
+    ioloop = sys.modules.get("tornado.ioloop")
+    if ioloop is not None:
+        known = getattr(ioloop.IOLoop, "_ioloop_for_asyncio", {}).get(loop)
+        if known is not None:
+            return known
+        from tornado.platform.asyncio import AsyncIOLoop
+
+        return AsyncIOLoop(asyncio_loop=loop, make_current=False)
+    known = _users.get(id(loop))
+    if known is None or known.asyncio_loop is not loop:
+        known = _users[id(loop)] = Loop(loop)
+    return known
+
+
+class Loop:
+    """An asyncio loop with the methods of Tornado's that streams are used with."""
+
+    def __init__(self, asyncio_loop):
+        self.asyncio_loop = asyncio_loop
+
+    def add_callback(self, callback, *args, **kwargs):
+        """Call something on the loop, from any thread; what it returns is awaited."""
+        self.asyncio_loop.call_soon_threadsafe(self._run, callback, args, kwargs)
+
+    spawn_callback = add_callback
+
+    def call_later(self, delay, callback, *args, **kwargs):
+        """Call something after `delay` seconds."""
+        return self.asyncio_loop.call_later(delay, self._run, callback, args, kwargs)
+
+    def time(self):
+        """Return the loop's time in seconds."""
+        return self.asyncio_loop.time()
+
+    def stop(self):
+        """Stop the loop."""
+        self.asyncio_loop.stop()
+
+    def _run(self, callback, args, kwargs):
+        result = callback(*args, **kwargs)
+        if hasattr(result, "__await__"):
+            future = ensure_future(result)
+            future.add_done_callback(lambda future: future.result())
+
+
+def ensure_future(awaitable):
+    """Start an awaitable on the running loop."""
+    import asyncio
+
+    return asyncio.ensure_future(awaitable)
+
+
+async def together(awaitables):
+    """Await all."""
+    import asyncio
+
+    return await asyncio.gather(*awaitables)

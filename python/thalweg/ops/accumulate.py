@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.functions import check_callable, is_awaited
+from thalweg.stream import Stream, no_default
+
+
+@Stream.register_api()
+class accumulate(Stream):
+    """Accumulate results with previous state: ``state = func(state, x)``, which is sent on.
+
+    An ``async def`` is awaited: one call after the other, while the emitter waits.
+
+    Parameters
+    ----------
+    func: callable
+    start:
+        The first state. Without it, the first element becomes the state, and is sent as it is.
+    returns_state: bool
+        Whether `func` returns a pair: the state, and what to send.
+    with_state: bool
+        Whether what is sent is a pair: the state, and the result.
+    reset_stream: Stream
+        Its elements set the state back to its start.
+    on_error:
+        See :class:`~thalweg.Stream`.
+    **kwargs:
+        Keyword arguments for `func`; and ``stream_name``.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.accumulate(lambda total, x: total + x).sink_to_list()
+    >>> source.emit_many(range(5))
+    >>> L
+    [0, 1, 3, 6, 10]
+    """
+
+    _graphviz_shape = "box"
+
+    def __init__(
+        self,
+        upstream,
+        func,
+        start=no_default,
+        returns_state=False,
+        *,
+        with_state=False,
+        reset_stream=None,
+        on_error=None,
+        **kwargs,
+    ):
+        check_callable(func, "accumulate", "func")
+        stream_name = kwargs.pop("stream_name", None)
+        self.func, self.kwargs = func, kwargs
+        self.returns_state, self.with_state = returns_state, with_state
+        self._start = start
+        super().__init__(upstream, stream_name=stream_name, on_error=on_error)
+        if reset_stream is not None:
+            reset_stream.sink(self.reset)
+
+    def _blueprint(self):
+        blueprint, self._reset = _thalweg.ops.accumulate(
+            self.func,
+            self.kwargs,
+            None if self._start is no_default else (self._start,),
+            returns_state=bool(self.returns_state),
+            with_state=bool(self.with_state),
+            awaited=is_awaited(self.func),
+        )
+        return blueprint
+
+    @property
+    def reset(self):
+        """Set the state back to its start: a function, whose arguments are ignored."""
+        return self._reset

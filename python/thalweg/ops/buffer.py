@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.functions import check_count
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class buffer(Stream):
+    """Let up to `n` elements wait for the nodes behind, so that emitters wait only when it is full.
+
+    Elements move on in the event loop's next round.
+
+    Parameters
+    ----------
+    n: int
+        How many elements there is room for.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, VirtualClock
+    >>> clock = VirtualClock()
+    >>> source = Stream(loop=clock)
+    >>> L = source.buffer(5).rate_limit("1s").sink_to_list()
+    >>> source.emit_many(range(5))
+    >>> clock.advance("10s")
+    >>> L
+    [0, 1, 2, 3, 4]
+    """
+
+    _graphviz_shape = "octagon"
+
+    def __init__(self, upstream, n, **kwargs):
+        self.n = check_count(n, "buffer", "n")
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self):
+        return _thalweg.ops.buffer(self.n)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class collect(Stream):
+    """Keep elements, and send them as a tuple when flushed.
+
+    Parameters
+    ----------
+    cache:
+        A ``deque`` whose ``maxlen`` says how many elements to keep, the last ones; by default, all.
+    metadata_cache:
+        Taken for streamz's sake; metadata is kept with the elements.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source, trigger = Stream(), Stream()
+    >>> collector = source.collect()
+    >>> L = collector.sink_to_list()
+    >>> trigger.sink(collector.flush)  # doctest: +ELLIPSIS
+    <sink: flush>
+    >>> source.emit_many([1, 2])
+    >>> trigger.emit("anything")
+    >>> L
+    [(1, 2)]
+    """
+
+    def __init__(self, upstream, cache=None, metadata_cache=None, **kwargs):
+        self._size = getattr(cache, "maxlen", None)
+        self._kept = tuple(cache or ())
+        super().__init__(upstream, **kwargs)
+        for x in self._kept:
+            self._receive(x)
+
+    def _blueprint(self):
+        blueprint, self._flusher = _thalweg.ops.collect(self._size)
+        return blueprint
+
+    def flush(self, _=None):
+        """Send what has been kept; the argument is ignored."""
+        return self._flusher.flush(self)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class combine_latest(Stream):
+    """Combine streams together into a stream of tuples of the most recent element of each.
+
+    A tuple is sent for every element, once there is one of each stream.
+
+    Parameters
+    ----------
+    *upstreams: Stream
+    emit_on: Stream, int, or a list of them
+        Only send for elements of these streams; an int is a place among the upstreams.
+    first: bool or Stream
+        Whether tuples are made before the other nodes behind the upstreams get their elements.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> a, b = Stream(), Stream()
+    >>> L = a.combine_latest(b, emit_on=a).sink_to_list()
+    >>> b.emit("x")
+    >>> a.emit(1)
+    >>> b.emit("y")
+    >>> a.emit(2)
+    >>> L
+    [(1, 'x'), (2, 'y')]
+
+    See Also
+    --------
+    zip, zip_latest
+    """
+
+    _graphviz_orientation = 270
+    _graphviz_shape = "triangle"
+
+    def __init__(self, *upstreams, emit_on=None, first=None, **kwargs):
+        if not upstreams:
+            raise ValueError("combine_latest: there is nothing to combine")
+        self._places = None if emit_on is None else _places(emit_on, upstreams)
+        self.emit_on = (
+            upstreams
+            if self._places is None
+            else tuple(upstreams[place] for place in self._places)
+        )
+        super().__init__(upstreams=upstreams, **kwargs)
+        if first:
+            self._prefer()
+
+    def _blueprint(self):
+        return _thalweg.ops.combine_latest(self._places)
+
+
+def _places(emit_on, upstreams):
+    """The places of the streams to send for, among the upstreams."""
+    if isinstance(emit_on, (int, Stream)):
+        emit_on = (emit_on,)
+    places = []
+    for one in emit_on:
+        if isinstance(one, int):
+            one = upstreams[one]
+        same = [place for place, upstream in enumerate(upstreams) if upstream is one]
+        if not same:
+            raise ValueError(f"combine_latest: `emit_on` names {one}, which is not combined")
+        places.extend(same)
+    return places

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.functions import check_callable, is_awaited
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class filter(Stream):
+    """Only pass through elements that satisfy the predicate.
+
+    An ``async def`` is awaited: one call after the other, while the emitter waits.
+
+    Parameters
+    ----------
+    predicate: callable or None
+        None passes elements that are true themselves.
+    *args:
+        Positional arguments for `predicate`, after the element.
+    on_error:
+        See :class:`~thalweg.Stream`.
+    **kwargs:
+        Keyword arguments for `predicate`; and ``stream_name``.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.filter(lambda x: x % 2 == 0).sink_to_list()
+    >>> source.emit_many(range(5))
+    >>> L
+    [0, 2, 4]
+    """
+
+    def __init__(self, upstream, predicate, *args, on_error=None, **kwargs):
+        if predicate is not None:
+            check_callable(predicate, "filter", "predicate")
+        stream_name = kwargs.pop("stream_name", None)
+        self.predicate, self.args, self.kwargs = predicate, args, kwargs
+        super().__init__(upstream, stream_name=stream_name, on_error=on_error)
+
+    def _blueprint(self):
+        awaited = is_awaited(self.predicate)
+        return _thalweg.ops.filter(self.predicate, self.args, self.kwargs, awaited=awaited)

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class flatten(Stream):
+    """Flatten a stream of iterables into a stream of their elements.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.flatten().sink_to_list()
+    >>> source.emit_many([[1, 2, 3], [], [4]])
+    >>> L
+    [1, 2, 3, 4]
+
+    See Also
+    --------
+    partition
+    """
+
+    def _blueprint(self):
+        return _thalweg.ops.flatten()

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class latest(Stream):
+    """Drop elements that the nodes behind are too slow for, but for the last.
+
+    Elements move on in the event loop's next round.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, VirtualClock
+    >>> clock = VirtualClock()
+    >>> source = Stream(loop=clock)
+    >>> L = source.latest().rate_limit("1s").sink_to_list()
+    >>> source.emit_many(range(5))
+    >>> clock.advance("10s")
+    >>> L
+    [4]
+    """
+
+    _graphviz_shape = "octagon"
+
+    def _blueprint(self):
+        return _thalweg.ops.latest()

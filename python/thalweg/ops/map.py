@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.functions import check_callable, is_awaited
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class map(Stream):
+    """Apply a function to every element in the stream.
+
+    An ``async def`` is awaited: one call after the other, while the emitter waits.
+
+    Parameters
+    ----------
+    func: callable
+    *args:
+        Positional arguments for `func`, after the element.
+    on_error:
+        See :class:`~thalweg.Stream`.
+    **kwargs:
+        Keyword arguments for `func`; and ``stream_name``.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.map(lambda x: 2 * x).sink_to_list()
+    >>> for x in range(3):
+    ...     source.emit(x)
+    >>> L
+    [0, 2, 4]
+    """
+
+    _splayed = False
+
+    def __init__(self, upstream, func, *args, on_error=None, **kwargs):
+        check_callable(func, type(self).__name__, "func")
+        stream_name = kwargs.pop("stream_name", None)
+        self.func, self.args, self.kwargs = func, args, kwargs
+        self._is_logged = on_error in (None, "raise")
+        super().__init__(upstream, stream_name=stream_name, on_error=on_error)
+
+    def _blueprint(self):
+        return _thalweg.ops.map(
+            self.func,
+            self.args,
+            self.kwargs,
+            splayed=self._splayed,
+            awaited=is_awaited(self.func),
+            logged=self._is_logged,
+        )

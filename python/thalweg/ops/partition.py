@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.functions import check_count
+from thalweg.intervals import convert_interval
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class partition(Stream):
+    """Partition the stream into tuples of equal size.
+
+    Parameters
+    ----------
+    n: int
+        The size.
+    timeout: number or text
+        A tuple is sent after this many seconds, even if it is not full; counted from its first element.
+    key: hashable or callable
+        Each tuple is of elements with the same ``key(x)``, or ``x[key]``.
+    on_error:
+        See :class:`~thalweg.Stream`; for `key`.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.partition(2, key=lambda x: x % 2).sink_to_list()
+    >>> source.emit_many(range(5))
+    >>> source.drain()
+    >>> L
+    [(0, 2), (1, 3), (4,)]
+    """
+
+    _graphviz_shape = "diamond"
+
+    def __init__(self, upstream, n, timeout=None, key=None, **kwargs):
+        self.n = check_count(n, "partition", "n")
+        self._timeout = None if timeout is None else convert_interval(timeout)
+        self._key = key
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self):
+        return _thalweg.ops.partition(self.n, self._timeout, self._key)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.functions import check_count
+from thalweg.stream import Stream, identity
+
+
+@Stream.register_api()
+class partition_unique(Stream):
+    """Partition the stream into tuples of `n` elements whose keys differ.
+
+    Parameters
+    ----------
+    n: int
+        The size.
+    key: hashable or callable
+        An element's key is ``key(x)``, or ``x[key]``; by default the element itself.
+    keep: "first" or "last"
+        Which of several elements with the same key stays; the last takes its own place, not that of
+        the first.
+    on_error:
+        See :class:`~thalweg.Stream`; for `key`.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.partition_unique(3, keep="last").sink_to_list()
+    >>> source.emit_many([1, 2, 1, 3, 1, 3, 3, 2])
+    >>> L
+    [(2, 1, 3), (1, 3, 2)]
+    """
+
+    _graphviz_shape = "diamond"
+
+    def __init__(self, upstream, n, key=identity, keep="first", **kwargs):
+        self.n = check_count(n, "partition_unique", "n")
+        self.key, self.keep = key, keep
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self):
+        key = None if self.key is identity else self.key
+        return _thalweg.ops.partition_unique(self.n, key, self.keep)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class pluck(Stream):
+    """Select items of the elements in the stream.
+
+    Parameters
+    ----------
+    pick: object or list
+        ``x[pick]`` is sent; for a list, a tuple of the items.
+    on_error:
+        See :class:`~thalweg.Stream`.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.pluck([0, 3]).sink_to_list()
+    >>> source.emit([1, 2, 3, 4])
+    >>> L
+    [(1, 4)]
+    """
+
+    def __init__(self, upstream, pick, **kwargs):
+        self.pick = pick
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self):
+        return _thalweg.ops.pluck(self.pick)

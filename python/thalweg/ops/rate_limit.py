@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.intervals import convert_interval
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class rate_limit(Stream):
+    """Limit the flow of elements: one per `interval`; emitters wait.
+
+    The first passes at once.
+
+    Parameters
+    ----------
+    interval: number or text
+        Seconds, or a length of time such as ``"500ms"``.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, VirtualClock
+    >>> clock = VirtualClock()
+    >>> source = Stream(loop=clock)
+    >>> L = source.rate_limit("1s").sink_to_list()
+    >>> for x in range(3):
+    ...     source.emit(x)
+    >>> L, clock.time()
+    ([0, 1, 2], 2.0)
+    """
+
+    _graphviz_shape = "octagon"
+
+    def __init__(self, upstream, interval, **kwargs):
+        self.interval = convert_interval(interval)
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self):
+        return _thalweg.ops.rate_limit(self.interval)

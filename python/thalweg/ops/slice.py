@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class slice(Stream):
+    """Get only some elements of a stream by position, like ``list[start:end:step]``.
+
+    As in streamz, steps are counted from the first element of the stream, whatever `start` is, and an
+    `end` of 0 lets nothing pass only if `start` is not below it.
+
+    Parameters
+    ----------
+    start: int
+        The first element to pass, counted from 0.
+    end: int
+        The element before which to end.
+    step: int
+        Pass every how-manieth.
+
+    Raises
+    ------
+    ValueError
+        An index is negative.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.slice(2, 6, 2).sink_to_list()
+    >>> source.emit_many(range(10))
+    >>> L
+    [2, 4]
+    """
+
+    def __init__(self, upstream, start=None, end=None, step=None, **kwargs):
+        self._edges = (start, end, step)
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self):
+        return _thalweg.ops.slice(*self._edges)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.functions import check_count
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class sliding_window(Stream):
+    """Produce overlapping tuples of size `n`: the last elements, for every element.
+
+    Parameters
+    ----------
+    n: int
+        The size.
+    return_partial: bool
+        Whether to begin before there are as many.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.sliding_window(3, return_partial=False).sink_to_list()
+    >>> source.emit_many(range(5))
+    >>> L
+    [(0, 1, 2), (1, 2, 3), (2, 3, 4)]
+    """
+
+    _graphviz_shape = "diamond"
+
+    def __init__(self, upstream, n, return_partial=True, **kwargs):
+        self.n = check_count(n, "sliding_window", "n")
+        self.partial = return_partial
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self):
+        return _thalweg.ops.sliding_window(self.n, bool(self.partial))

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.intervals import convert_interval
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class timed_window(Stream):
+    """Send a list of what has come, every `interval`; an empty one if nothing has.
+
+    Parameters
+    ----------
+    interval: number or text
+        Seconds, or a length of time such as ``"500ms"``.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, VirtualClock
+    >>> clock = VirtualClock()
+    >>> source = Stream(loop=clock)
+    >>> L = source.timed_window("10s").sink_to_list()
+    >>> source.emit_many([1, 2])
+    >>> clock.advance("20s")
+    >>> L
+    [[1, 2], []]
+    """
+
+    _graphviz_shape = "octagon"
+
+    def __init__(self, upstream, interval, **kwargs):
+        self.interval = convert_interval(interval)
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self):
+        return _thalweg.ops.timed_window(self.interval)

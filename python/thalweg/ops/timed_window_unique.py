@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.intervals import convert_interval
+from thalweg.stream import Stream, identity
+
+
+@Stream.register_api()
+class timed_window_unique(Stream):
+    """Send a tuple of what has come, each key once, every `interval`; an empty one if nothing has.
+
+    Parameters
+    ----------
+    interval: number or text
+        Seconds, or a length of time such as ``"500ms"``.
+    key: hashable or callable
+        An element's key is ``key(x)``, or ``x[key]``; by default the element itself.
+    keep: "first" or "last"
+        Which of several elements with the same key stays.
+    on_error:
+        See :class:`~thalweg.Stream`; for `key`.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, VirtualClock
+    >>> clock = VirtualClock()
+    >>> source = Stream(loop=clock)
+    >>> L = source.timed_window_unique("10s").sink_to_list()
+    >>> source.emit_many([1, 2, 1])
+    >>> clock.advance("10s")
+    >>> L
+    [(1, 2)]
+    """
+
+    _graphviz_shape = "octagon"
+
+    def __init__(self, upstream, interval, key=identity, keep="first", **kwargs):
+        self.interval = convert_interval(interval)
+        self.key, self.keep = key, keep
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self):
+        key = None if self.key is identity else self.key
+        return _thalweg.ops.timed_window_unique(self.interval, key, self.keep)

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class union(Stream):
+    """Combine multiple streams into one: every element of any of them flows through at once.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> a, b = Stream(), Stream()
+    >>> L = a.union(b).sink_to_list()
+    >>> a.emit(1)
+    >>> b.emit(2)
+    >>> L
+    [1, 2]
+
+    See Also
+    --------
+    zip, combine_latest
+    """
+
+    def __init__(self, *upstreams, **kwargs):
+        super().__init__(upstreams=upstreams, **kwargs)
+
+    def _blueprint(self):
+        return _thalweg.ops.stream()

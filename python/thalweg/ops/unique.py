@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.functions import check_callable
+from thalweg.stream import Stream, identity
+
+
+@Stream.register_api()
+class unique(Stream):
+    """Avoid sending through repeated elements.
+
+    Parameters
+    ----------
+    maxsize: int or None
+        How many keys to remember: the most recent ones; None for all. An element that comes again
+        makes its key recent. rapidz calls it `history`.
+    key: callable
+        An element's key; by default the element itself.
+    hashable: bool
+        Whether keys are hashable. If not, they are compared one by one.
+    on_error:
+        See :class:`~thalweg.Stream`; for `key`.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.unique(maxsize=1).sink_to_list()
+    >>> source.emit_many([1, 1, 2, 2, 2, 1, 3])
+    >>> L
+    [1, 2, 1, 3]
+    """
+
+    def __init__(
+        self, upstream, maxsize=None, key=identity, hashable=True, history=None, **kwargs
+    ):
+        check_callable(key, "unique", "key")
+        self.maxsize = history if maxsize is None else maxsize
+        if self.maxsize is not None and self.maxsize < 0:
+            raise ValueError(f"unique: `maxsize` is not negative: {self.maxsize}")
+        self.key, self._hashable = key, hashable
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self):
+        key = None if self.key is identity else self.key
+        return _thalweg.ops.unique(self.maxsize, key, bool(self._hashable))

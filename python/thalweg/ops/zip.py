@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.functions import check_count
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class zip(Stream):
+    """Combine streams together into a stream of tuples: the first elements, then the second, and so on.
+
+    Parameters
+    ----------
+    *upstreams:
+        Streams; and other values, which stand in their places in every tuple.
+    maxsize: int
+        How many elements of a stream wait for the others before its emitters do; where there is no
+        event loop, emitters never wait.
+    first: bool or Stream
+        Whether tuples are made before the other nodes behind the upstreams get their elements; or for
+        which of the upstreams.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> a, b = Stream(), Stream()
+    >>> L = a.zip(b).sink_to_list()
+    >>> a.emit_many([1, 2])
+    >>> b.emit("a")
+    >>> L
+    [(1, 'a')]
+
+    See Also
+    --------
+    combine_latest, zip_latest
+    """
+
+    _graphviz_orientation = 270
+    _graphviz_shape = "triangle"
+
+    def __init__(self, *upstreams, maxsize=10, first=None, **kwargs):
+        self.maxsize = check_count(maxsize, "zip", "maxsize")
+        if not any(isinstance(upstream, Stream) for upstream in upstreams):
+            raise ValueError("zip: at least one of what is joined has to be a stream")
+        super().__init__(upstreams=upstreams, **kwargs)
+        if first:
+            self._prefer()
+
+    def _blueprint(self):
+        return _thalweg.ops.zip(self.maxsize)

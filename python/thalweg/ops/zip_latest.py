@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+class zip_latest(Stream):
+    """Combine every element of one stream with the latest of others.
+
+    Elements of the first stream wait until there is one of each of the others; none is lost.
+
+    Parameters
+    ----------
+    lossless: Stream
+        The stream all of whose elements are sent.
+    *upstreams: Stream
+    first: bool or Stream
+        Whether tuples are made before the other nodes behind the upstreams get their elements.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> a, b = Stream(), Stream()
+    >>> L = a.zip_latest(b).sink_to_list()
+    >>> a.emit_many([1, 2])
+    >>> b.emit("x")
+    >>> b.emit("y")
+    >>> a.emit(3)
+    >>> L
+    [(1, 'x'), (2, 'x'), (3, 'y')]
+
+    See Also
+    --------
+    combine_latest, zip
+    """
+
+    _graphviz_orientation = 270
+    _graphviz_shape = "triangle"
+
+    def __init__(self, lossless, *upstreams, first=None, **kwargs):
+        self.lossless = lossless
+        super().__init__(upstreams=(lossless, *upstreams), **kwargs)
+        if first:
+            self._prefer()
+
+    def _blueprint(self):
+        return _thalweg.ops.zip_latest()

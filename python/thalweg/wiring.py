@@ -1,0 +1,99 @@
+"""Helpers of rapidz's for putting pipelines together."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+
+from thalweg.stream import Stream
+
+
+@Stream.register_api()
+def move_to_first(node, f=True):
+    """Have a node get the elements of its upstreams before all their other downstreams.
+
+    Parameters
+    ----------
+    node: Stream
+    f: bool or Stream
+        True for all upstreams, or the one to be first at.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = []
+    >>> first = source.sink(lambda x: L.append("first"))
+    >>> second = source.sink(lambda x: L.append("second"))
+    >>> node = second.move_to_first()
+    >>> source.emit(1)
+    >>> L
+    ['second', 'first']
+    """
+    if f:
+        node._prefer() if f is True else node._prefer(f)
+    return node
+
+
+def destroy_pipeline(source_node):
+    """Disconnect everything below a node, itself included, from what is above it.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, destroy_pipeline
+    >>> source = Stream()
+    >>> L = source.map(str).sink_to_list()
+    >>> destroy_pipeline(source)
+    >>> source.emit(1)
+    >>> L
+    []
+    """
+    seen, waiting = [], [source_node]
+    while waiting:
+        node = waiting.pop()
+        if any(node is other for other in seen):
+            continue
+        seen.append(node)
+        waiting.extend(node.downstreams)
+    for node in seen:
+        node.destroy()
+
+
+def link(*funcs, **kwargs):
+    """Put together pieces of a pipeline that are written as functions: each is called with the names
+    there are so far as keyword arguments, and returns a dict of more; all are returned.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, link
+    >>> def double(source, **_):
+    ...     return {"doubled": source.map(lambda x: 2 * x)}
+    >>> def collect(doubled, **_):
+    ...     return {"L": doubled.sink_to_list()}
+    >>> names = link(double, collect, source=Stream())
+    >>> names["source"].emit(1)
+    >>> names["L"]
+    [2]
+    """
+    namespace = dict(kwargs)
+    for func in funcs:
+        namespace.update(func(**namespace))
+    return namespace
+
+
+def args_kwargs(cls):
+    """Have the objects of a class remember what they were made with, without keeping streams alive."""
+    init = cls.__init__
+
+    @functools.wraps(init)
+    def remembering(self, *args, **kwargs):
+        self._init_args = tuple(_weak(arg) for arg in args)
+        self._init_kwargs = {name: _weak(arg) for name, arg in kwargs.items()}
+        init(self, *args, **kwargs)
+
+    cls.__init__ = remembering
+    return cls
+
+
+def _weak(arg):
+    return weakref.ref(arg) if isinstance(arg, Stream) else arg
