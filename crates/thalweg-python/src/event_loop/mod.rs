@@ -35,6 +35,8 @@ pub(super) struct Shared {
     call_soon_threadsafe: Py<PyAny>,
     call_at: Py<PyAny>,
     get_running_loop: Py<PyAny>,
+    /// A future of the loop's that is done.
+    done: Py<PyAny>,
     /// Runs the loop for one round, if it does not run by itself.
     step: Option<Py<PyAny>>,
     /// The thread the loop was last seen running on; 0 before.
@@ -64,12 +66,15 @@ impl EventLoop {
     fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = object.py();
         let method = |name| Ok::<_, PyErr>(object.getattr(name)?.unbind());
+        let done = object.call_method0("create_future")?;
+        done.call_method1("set_result", (py.None(),))?;
         Ok(Self(Arc::new(Shared {
             clock: method("time")?,
             call_soon: method("call_soon")?,
             call_soon_threadsafe: method("call_soon_threadsafe")?,
             call_at: method("call_at")?,
             get_running_loop: py.import("asyncio")?.getattr("_get_running_loop")?.unbind(),
+            done: done.unbind(),
             step: object.getattr_opt("step")?.map(Bound::unbind),
             object: object.clone().unbind(),
             thread: AtomicU64::new(0),
@@ -81,6 +86,12 @@ impl EventLoop {
 
     pub(crate) fn object(&self) -> &Py<PyAny> {
         &self.0.object
+    }
+
+    /// What `emit` returns when there is nothing to wait for.
+    #[inline]
+    pub(crate) fn done(&self, py: Python<'_>) -> Py<PyAny> {
+        self.0.done.clone_ref(py)
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
