@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import glob
 import os
 
 from thalweg import _thalweg
@@ -392,6 +391,8 @@ class filenames(Source):
         super().__init__(**kwargs)
 
     async def _run(self):
+        import glob
+
         for name in sorted(set(glob.glob(self.path)) - self.seen):
             if self.stopped:
                 return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import weakref
 
 from thalweg.stream import Stream
@@ -83,9 +82,11 @@ def link(*funcs, **kwargs):
 
 def args_kwargs(cls):
     """Have the objects of a class remember what they were made with, without keeping streams alive."""
+    from functools import wraps
+
     init = cls.__init__
 
-    @functools.wraps(init)
+    @wraps(init)
     def remembering(self, *args, **kwargs):
         self._init_args = tuple(_weak(arg) for arg in args)
         self._init_kwargs = {name: _weak(arg) for name, arg in kwargs.items()}

@@ -126,7 +126,7 @@ impl Iterator for Elements {
             return None;
         }
         self.left -= 1;
-        Python::attach(|py| match call::next(self.iterator.bind(py)) {
+        crate::gil::held(|py| match call::next(self.iterator.bind(py)) {
             Ok(Some(x)) => {
                 self.current.set(py, x.as_unbound());
                 Some(Value::from(x))

@@ -14,6 +14,7 @@ use crate::current::Current;
 use crate::function::Function;
 use crate::lock::lock;
 use crate::value::Value;
+use crate::gil;
 
 /// Where a node is to be built.
 pub(crate) struct Site {
@@ -216,7 +217,7 @@ impl Made {
         mut finish: impl FnMut(Python<'_>, U) -> PyResult<Value> + Send + 'static,
     ) -> Self {
         let out = stream.transform(Finish(move |result| {
-            Python::attach(|py| finish(py, result).map(|value| current.note(py, value)))
+            gil::held(|py| finish(py, result).map(|value| current.note(py, value)))
         }, PhantomData));
         Self {
             inlet: Box::new(stream),

@@ -41,6 +41,7 @@ mod _thalweg {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::call::find();
         thalweg::block_around(crate::gil::without);
         let ops = PyModule::new(module.py(), "ops")?;
         crate::ops::register(&ops)?;

@@ -1,4 +1,5 @@
 use pyo3::prelude::*;
+use crate::gil;
 
 /// A Python object as an element of a stream.
 pub(crate) struct Value(Py<PyAny>);
@@ -25,7 +26,7 @@ impl Value {
 impl Clone for Value {
     #[inline]
     fn clone(&self) -> Self {
-        Python::attach(|py| Self(self.0.clone_ref(py)))
+        gil::held(|py| Self(self.0.clone_ref(py)))
     }
 }
 

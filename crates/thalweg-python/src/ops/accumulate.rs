@@ -10,6 +10,7 @@ use crate::event_loop::Awaited;
 use crate::function::Function;
 use crate::lock::lock;
 use crate::value::Value;
+use crate::gil;
 
 /// What a call's result is made of.
 #[derive(Clone, Copy)]
@@ -89,7 +90,7 @@ fn at_once(
         let begin = start.clone();
         let noted = current.clone();
         let step = move |state: &Value, x: &Value| {
-            Python::attach(|py| {
+            gil::held(|py| {
                 let (state, sent) = if reset.swap(false, Ordering::Relaxed) {
                     match &begin {
                         Some(start) => shape.split(&called.call_on(py, start, x)?)?,
@@ -105,7 +106,7 @@ fn at_once(
             Some(start) => Accumulate::new(start, step),
             None => Accumulate::from_first(
                 move |x: Value| {
-                    Python::attach(|py| {
+                    gil::held(|py| {
                         let first = shape.send(x.clone(), x.clone(), py);
                         let (state, sent) = first.unwrap_or_else(|_| (x.clone(), x));
                         (state, current.note(py, sent))
@@ -134,15 +135,15 @@ fn in_turn(
             let state = lock(&kept).clone();
             let Some(state) = state else {
                 *lock(&kept) = Some(x.clone());
-                let first = Python::attach(|py| shape.send(x.clone(), x.clone(), py));
+                let first = gil::held(|py| shape.send(x.clone(), x.clone(), py));
                 return Ok::<_, PyErr>(Step::Done(Some(first?.1)));
             };
             let awaited =
-                Python::attach(|py| called.call_on(py, &state, x).map(Awaited::new))?;
+                gil::held(|py| called.call_on(py, &state, x).map(Awaited::new))?;
             let kept = kept.clone();
             Ok(Step::Pending(async move {
                 let result = awaited.await?;
-                let (state, sent) = Python::attach(|py| shape.split(result.bind(py)))?;
+                let (state, sent) = gil::held(|py| shape.split(result.bind(py)))?;
                 *lock(&kept) = Some(state);
                 Ok(Some(sent))
             }))

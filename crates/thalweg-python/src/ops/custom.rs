@@ -11,6 +11,7 @@ use crate::blueprint::{Blueprint, Callers, Made};
 use crate::lock::lock;
 use crate::value::Value;
 use crate::{interrupt, metadata};
+use crate::gil;
 
 /// A node of the user's own: a subclass of `Stream` with an `update`, which is called with every
 /// element and calls `_emit`.
@@ -20,7 +21,7 @@ pub(super) fn custom(is_sink: bool) -> Blueprint {
     let callers = Callers::default();
     let known = callers.clone();
     let blueprint = Blueprint::new(move |site| {
-        let node = Python::attach(|py| site.node.clone_ref(py));
+        let node = gil::held(|py| site.node.clone_ref(py));
         let awaiting = Awaiting::new(site.node);
         let join = if is_sink {
             OpenJoin::new(Update::<true>::new(node, known, awaiting), &site.upstream)
@@ -82,7 +83,7 @@ impl<const SINK: bool> Operator for Update<SINK> {
             return Ok(());
         };
         let acks = cx.acks();
-        let step = Python::attach(|py| {
+        let step = gil::held(|py| {
             let Some(node) = self.node.bind(py).cast::<PyWeakrefReference>()?.upgrade() else {
                 return Ok(Step::Done(()));
             };

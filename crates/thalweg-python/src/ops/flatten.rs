@@ -6,13 +6,14 @@ use thalweg::ops::{Flatten, TryMap};
 use crate::blueprint::{Blueprint, Made};
 use crate::call;
 use crate::value::Value;
+use crate::gil;
 
 /// `flatten`: sends the elements of every element.
 #[pyfunction]
 pub(super) fn flatten() -> Blueprint {
     Blueprint::new(|site| {
         let iterables = site.upstream.transform(TryMap::new(|x: &Value| {
-            Python::attach(|py| {
+            gil::held(|py| {
                 let iterator = x.bind(py).try_iter()?;
                 Ok::<_, PyErr>(Elements(Value::from(iterator.into_any())))
             })
@@ -49,7 +50,7 @@ impl Iterator for Iter {
 
     fn next(&mut self) -> Option<Self::Item> {
         let iterator = self.0.as_ref()?;
-        let next = Python::attach(|py| call::next(iterator.bind(py)).map(|x| x.map(Value::from)));
+        let next = gil::held(|py| call::next(iterator.bind(py)).map(|x| x.map(Value::from)));
         match next {
             Ok(Some(x)) => Some(Ok(x)),
             Ok(None) => None,

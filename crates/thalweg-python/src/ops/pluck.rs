@@ -4,6 +4,7 @@ use thalweg::ops::TryMap;
 
 use crate::blueprint::Blueprint;
 use crate::value::Value;
+use crate::gil;
 
 /// `pluck`: sends an item of every element; for a list of items, a tuple of them.
 #[pyfunction]
@@ -15,7 +16,7 @@ pub(super) fn pluck(pick: Bound<'_, PyAny>) -> Blueprint {
     let pick = pick.unbind();
     Blueprint::transform(move |current| {
         TryMap::new(move |x: &Value| {
-            Python::attach(|py| {
+            gil::held(|py| {
                 let x = x.bind(py);
                 let item = match &several {
                     None => x.get_item(pick.bind(py))?,

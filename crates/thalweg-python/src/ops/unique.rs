@@ -4,6 +4,7 @@ use thalweg::ops::Unique;
 use super::parts::{By, Key};
 use crate::blueprint::Blueprint;
 use crate::value::Value;
+use crate::gil;
 
 /// `unique`: drops elements whose key is among the last `maxsize` ones; without hashable keys, by
 /// comparing with each.
@@ -18,7 +19,7 @@ pub(super) fn unique(
         if hashable {
             return by.key(x);
         }
-        Python::attach(|py| by.of(py, x).map(|key| Key::compared(&key)))
+        gil::held(|py| by.of(py, x).map(|key| Key::compared(&key)))
     });
     // As in streamz, 0 is no limit.
     match maxsize.filter(|size| *size > 0) {
