@@ -6,7 +6,7 @@ use crate::python::Environment;
 use crate::step::Stop;
 
 /// Where there is Python.
-const SOURCES: &str = "python";
+const SOURCES: &str = "python benches/python";
 
 pub fn lint(project: &Project) -> Result<(), Stop> {
     let ruff = Environment::with_tools(project)?.tool("ruff");
