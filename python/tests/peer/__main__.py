@@ -79,4 +79,8 @@ def become_streamz(package: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = int(main(sys.argv[1:]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # At once: the tests leave pipelines behind that nobody wants drained, some stuck on purpose.
+    os._exit(code)
