@@ -48,7 +48,7 @@ impl Node {
         let parts = self.parts()?;
         parts.current.set(py, x.as_unbound());
         let acks = metadata::to_acks(metadata)?;
-        let emit = parts.out.emit_with_acks(Value::from(x), acks);
+        let emit = parts.out.relay(Value::from(x), acks);
         parts.awaitables(py, emit)
     }
 
@@ -62,7 +62,7 @@ impl Node {
     ) -> PyResult<Vec<Py<PyAny>>> {
         let parts = self.parts()?;
         let acks = metadata::to_acks(metadata)?;
-        let emit = parts.door(py)?.emit_with_acks(Value::from(x), acks);
+        let emit = parts.door(py)?.relay(Value::from(x), acks);
         parts.awaitables(py, emit)
     }
 
