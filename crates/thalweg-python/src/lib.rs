@@ -41,6 +41,7 @@ mod _thalweg {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::node::fast_emit::install(&module.py().get_type::<crate::node::Node>())?;
         crate::call::find();
         thalweg::block_around(crate::gil::without);
         let ops = PyModule::new(module.py(), "ops")?;
