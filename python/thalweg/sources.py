@@ -290,9 +290,7 @@ def PeriodicCallback(callback, callback_time, asynchronous=False, **kwargs):
     :class:`from_periodic`.
     """
     if kwargs:
-        return from_periodic(
-            lambda: callback(**kwargs), callback_time, asynchronous=asynchronous
-        )
+        return from_periodic(lambda: callback(**kwargs), callback_time, asynchronous=asynchronous)
     return from_periodic(callback, callback_time, asynchronous=asynchronous)
 
 

@@ -120,17 +120,13 @@ class APIRegisterMixin:
             There is a method of that name.
         """
         if entry_point.name in _all_attributes(cls):
-            raise ValueError(
-                f"Can't add {entry_point.name} to {cls.__name__}: duplicate method name."
-            )
+            raise ValueError(f"Can't add {entry_point.name} to {cls.__name__}: duplicate method name.")
 
         def stub(*args, **kwargs):
             """Loads the plugin."""
             node = entry_point.load()
             if not (isinstance(node, type) and issubclass(node, Stream)):
-                raise TypeError(
-                    f"Error loading {entry_point.name}: {node!r} must be a subclass of Stream"
-                )
+                raise TypeError(f"Error loading {entry_point.name}: {node!r} must be a subclass of Stream")
             if getattr(cls, entry_point.name).__name__ == "stub":
                 cls.register_api(modifier=modifier, attribute_name=entry_point.name)(node)
             return node(*args, **kwargs)
@@ -203,9 +199,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         if upstreams is None:
             upstreams = [] if upstream is None else [upstream]
         self.name = stream_name
-        self._make(
-            self._blueprint(), list(upstreams), stream_name or _describe(self), on_error
-        )
+        self._make(self._blueprint(), list(upstreams), stream_name or _describe(self), on_error)
         if asynchronous is not None:
             self._set_asynchronous(asynchronous)
         if loop is not None:

@@ -70,7 +70,9 @@ impl Batch {
     /// What the iterator itself raised.
     #[getter]
     fn problem(&self, py: Python<'_>) -> Option<PyErr> {
-        lock(&self.end.problem).as_ref().map(|error| error.clone_ref(py))
+        lock(&self.end.problem)
+            .as_ref()
+            .map(|error| error.clone_ref(py))
     }
 }
 

@@ -7,14 +7,15 @@ use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 use thalweg::view::Counters;
 use thalweg::{
-    Element, Error, Failure, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator, Stream, Transform,
+    Element, Error, Failure, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator, Stream,
+    Transform,
 };
 
 use crate::current::Current;
 use crate::function::Function;
+use crate::gil;
 use crate::lock::lock;
 use crate::value::Value;
-use crate::gil;
 
 /// Where a node is to be built.
 pub(crate) struct Site {
@@ -46,7 +47,6 @@ pub(crate) trait Inlet: Send + Sync {
     /// Makes the node the first to get what `from` sends.
     fn prefer(&self, from: &Stream<Value>) -> Result<(), Error>;
     fn detach(&self, from: &Stream<Value>) -> Result<(), Error>;
-    fn destroy(&self);
 }
 
 /// What a node is besides its ways in, which `$stream` gives.
@@ -78,10 +78,6 @@ macro_rules! as_stream {
 
         fn detach(&$self, from: &Stream<Value>) -> Result<(), Error> {
             from.disconnect($stream)
-        }
-
-        fn destroy(&$self) {
-            Stream::destroy($stream);
         }
     };
 }
@@ -216,9 +212,10 @@ impl Made {
         current: Current,
         mut finish: impl FnMut(Python<'_>, U) -> PyResult<Value> + Send + 'static,
     ) -> Self {
-        let out = stream.transform(Finish(move |result| {
-            gil::held(|py| finish(py, result).map(|value| current.note(py, value)))
-        }, PhantomData));
+        let out = stream.transform(Finish(
+            move |result| gil::held(|py| finish(py, result).map(|value| current.note(py, value))),
+            PhantomData,
+        ));
         Self {
             inlet: Box::new(stream),
             out,

@@ -11,8 +11,12 @@ use pyo3::prelude::*;
 
 /// `PyObject_Vectorcall`, which takes arguments from an array: part of the stable ABI from Python 3.12 on,
 /// and there, with the same signature, since 3.11. Python 3.10 gets along without.
-type Vectorcall =
-    unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, usize, *mut PyObject) -> *mut PyObject;
+type Vectorcall = unsafe extern "C" fn(
+    *mut PyObject,
+    *const *mut PyObject,
+    usize,
+    *mut PyObject,
+) -> *mut PyObject;
 
 static VECTORCALL: OnceLock<Option<Vectorcall>> = OnceLock::new();
 
@@ -29,7 +33,12 @@ fn look() -> Option<Vectorcall> {
     let interpreter = libloading::os::unix::Library::this();
     // SAFETY: whatever has that name in an interpreter has that signature, see above; it is there for
     // as long as the process.
-    unsafe { interpreter.get::<Vectorcall>(b"PyObject_Vectorcall").ok().map(|call| *call) }
+    unsafe {
+        interpreter
+            .get::<Vectorcall>(b"PyObject_Vectorcall")
+            .ok()
+            .map(|call| *call)
+    }
 }
 
 #[cfg(not(unix))]
@@ -51,7 +60,12 @@ pub(crate) fn one<'py>(
         let result = match VECTORCALL.get() {
             Some(Some(call)) => {
                 let arguments = [end, x.as_ptr()];
-                call(f.as_ptr(), arguments.as_ptr().add(1), 1 | ARGUMENTS_OFFSET, end)
+                call(
+                    f.as_ptr(),
+                    arguments.as_ptr().add(1),
+                    1 | ARGUMENTS_OFFSET,
+                    end,
+                )
             }
             _ => ffi::PyObject_CallFunctionObjArgs(f.as_ptr(), x.as_ptr(), end),
         };
@@ -72,7 +86,12 @@ pub(crate) fn two<'py>(
         let result = match VECTORCALL.get() {
             Some(Some(call)) => {
                 let arguments = [end, x.as_ptr(), y.as_ptr()];
-                call(f.as_ptr(), arguments.as_ptr().add(1), 2 | ARGUMENTS_OFFSET, end)
+                call(
+                    f.as_ptr(),
+                    arguments.as_ptr().add(1),
+                    2 | ARGUMENTS_OFFSET,
+                    end,
+                )
             }
             _ => ffi::PyObject_CallFunctionObjArgs(f.as_ptr(), x.as_ptr(), y.as_ptr(), end),
         };

@@ -102,7 +102,11 @@ impl Emission {
                 Ok(Some(future))
             }
             State::Waiting(waiting, event_loop) => {
-                let future = event_loop.object().bind(py).call_method0("create_future")?.unbind();
+                let future = event_loop
+                    .object()
+                    .bind(py)
+                    .call_method0("create_future")?
+                    .unbind();
                 *state = State::Future(future.clone_ref(py));
                 drop(state);
                 let target = future.clone_ref(py);
@@ -182,7 +186,9 @@ impl Emission {
     fn add_done_callback(slf: &Bound<'_, Self>, callback: &Bound<'_, PyAny>) -> PyResult<()> {
         match slf.get().future(slf.py())? {
             Some(future) => {
-                future.bind(slf.py()).call_method1("add_done_callback", (callback,))?;
+                future
+                    .bind(slf.py())
+                    .call_method1("add_done_callback", (callback,))?;
             }
             None => {
                 callback.call1((slf,))?;

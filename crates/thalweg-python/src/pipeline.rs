@@ -74,7 +74,7 @@ impl Pipeline {
     }
 
     /// The pipeline this one has become part of, or itself.
-    pub(crate) fn root<'a>(slf: &'a Py<Self>) -> &'a Py<Self> {
+    pub(crate) fn root(slf: &Py<Self>) -> &Py<Self> {
         let mut root = slf;
         while let Some(into) = root.get().joined.get() {
             root = into;
@@ -96,7 +96,10 @@ impl Pipeline {
     /// It has been said otherwise.
     pub(crate) fn set_asynchronous(&self, asynchronous: bool) -> PyResult<()> {
         let mut state = lock(&self.state);
-        if state.asynchronous.is_some_and(|before| before != asynchronous) {
+        if state
+            .asynchronous
+            .is_some_and(|before| before != asynchronous)
+        {
             return Err(PyValueError::new_err(
                 "Stream has both asynchronous and synchronous elements",
             ));

@@ -1,5 +1,5 @@
-use pyo3::prelude::*;
 use crate::gil;
+use pyo3::prelude::*;
 
 /// A Python object as an element of a stream.
 pub(crate) struct Value(Py<PyAny>);

@@ -42,11 +42,7 @@ class combine_latest(Stream):
         if not upstreams:
             raise ValueError("combine_latest: there is nothing to combine")
         self._places = None if emit_on is None else _places(emit_on, upstreams)
-        self.emit_on = (
-            upstreams
-            if self._places is None
-            else tuple(upstreams[place] for place in self._places)
-        )
+        self.emit_on = upstreams if self._places is None else tuple(upstreams[place] for place in self._places)
         super().__init__(upstreams=upstreams, **kwargs)
         if first:
             self._prefer()

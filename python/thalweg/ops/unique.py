@@ -31,9 +31,7 @@ class unique(Stream):
     [1, 2, 1, 3]
     """
 
-    def __init__(
-        self, upstream, maxsize=None, key=identity, hashable=True, history=None, **kwargs
-    ):
+    def __init__(self, upstream, maxsize=None, key=identity, hashable=True, history=None, **kwargs):
         check_callable(key, "unique", "key")
         self.maxsize = history if maxsize is None else maxsize
         if self.maxsize is not None and self.maxsize < 0:

@@ -126,7 +126,13 @@ impl EventLoop {
     /// # Errors
     /// The loop has been closed: nothing waits on it any more.
     pub(crate) fn check_open(&self, py: Python<'_>) -> PyResult<()> {
-        if self.0.object.bind(py).call_method0("is_closed")?.is_truthy()? {
+        if self
+            .0
+            .object
+            .bind(py)
+            .call_method0("is_closed")?
+            .is_truthy()?
+        {
             return Err(PyRuntimeError::new_err("the event loop has been closed"));
         }
         Ok(())

@@ -8,9 +8,9 @@ use thalweg::ops::{Accumulate, Step, Then};
 use crate::blueprint::{Blueprint, Made};
 use crate::event_loop::Awaited;
 use crate::function::Function;
+use crate::gil;
 use crate::lock::lock;
 use crate::value::Value;
-use crate::gil;
 
 /// What a call's result is made of.
 #[derive(Clone, Copy)]
@@ -138,8 +138,7 @@ fn in_turn(
                 let first = gil::held(|py| shape.send(x.clone(), x.clone(), py));
                 return Ok::<_, PyErr>(Step::Done(Some(first?.1)));
             };
-            let awaited =
-                gil::held(|py| called.call_on(py, &state, x).map(Awaited::new))?;
+            let awaited = gil::held(|py| called.call_on(py, &state, x).map(Awaited::new))?;
             let kept = kept.clone();
             Ok(Step::Pending(async move {
                 let result = awaited.await?;

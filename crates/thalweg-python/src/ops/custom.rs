@@ -8,10 +8,10 @@ use thalweg::{Arrival, BoxError, Context, Flow, InletKey, Lease, OpenJoin, Opera
 
 use crate::awaiting::Awaiting;
 use crate::blueprint::{Blueprint, Callers, Made};
+use crate::gil;
 use crate::lock::lock;
 use crate::value::Value;
 use crate::{interrupt, metadata};
-use crate::gil;
 
 /// A node of the user's own: a subclass of `Stream` with an `update`, which is called with every
 /// element and calls `_emit`.

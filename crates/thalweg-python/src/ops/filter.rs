@@ -5,8 +5,8 @@ use thalweg::ops::{Filter, Step, Then};
 use crate::blueprint::{Blueprint, Made};
 use crate::event_loop::Awaited;
 use crate::function::Function;
-use crate::value::Value;
 use crate::gil;
+use crate::value::Value;
 
 /// `filter`: passes on elements that the predicate is true of; without one, those that are true
 /// themselves.

@@ -5,8 +5,8 @@ use thalweg::ops::{Flatten, TryMap};
 
 use crate::blueprint::{Blueprint, Made};
 use crate::call;
-use crate::value::Value;
 use crate::gil;
+use crate::value::Value;
 
 /// `flatten`: sends the elements of every element.
 #[pyfunction]

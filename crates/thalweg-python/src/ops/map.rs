@@ -5,8 +5,8 @@ use thalweg::ops::{Step, Then, TryMap};
 use crate::blueprint::{Blueprint, Made};
 use crate::event_loop::Awaited;
 use crate::function::Function;
-use crate::value::Value;
 use crate::gil;
+use crate::value::Value;
 
 /// `map` and `starmap`: sends what the function returns.
 #[pyfunction]

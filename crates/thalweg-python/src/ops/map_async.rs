@@ -10,8 +10,8 @@ use thalweg::ops::MapAsync;
 use crate::blueprint::Blueprint;
 use crate::event_loop::Awaited;
 use crate::function::Function;
-use crate::value::Value;
 use crate::gil;
+use crate::value::Value;
 
 /// `map_async`: calls an asynchronous function with several elements at a time, and sends the results
 /// in order.

@@ -8,8 +8,8 @@ use pyo3::types::{PyList, PyTuple};
 use thalweg::ops::Keep;
 
 use crate::call;
-use crate::value::Value;
 use crate::gil;
+use crate::value::Value;
 
 /// Elements of a window as a tuple.
 pub(super) fn tuple(py: Python<'_>, elements: Vec<Value>) -> PyResult<Value> {
@@ -55,7 +55,9 @@ impl By {
     /// What the function raised, or that the key is not hashable.
     pub(super) fn key(&self, x: &Value) -> PyResult<Key> {
         gil::held(|py| {
-            let key = self.of(py, x).inspect_err(|error| crate::interrupt::note(py, error))?;
+            let key = self
+                .of(py, x)
+                .inspect_err(|error| crate::interrupt::note(py, error))?;
             Key::hashed(&key)
         })
     }

@@ -3,8 +3,8 @@ use pyo3::types::{PyList, PyTuple};
 use thalweg::ops::TryMap;
 
 use crate::blueprint::Blueprint;
-use crate::value::Value;
 use crate::gil;
+use crate::value::Value;
 
 /// `pluck`: sends an item of every element; for a list of items, a tuple of them.
 #[pyfunction]

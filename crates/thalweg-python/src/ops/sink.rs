@@ -6,8 +6,8 @@ use crate::awaiting::Awaiting;
 use crate::blueprint::{Blueprint, Made};
 use crate::event_loop::Awaited;
 use crate::function::Function;
-use crate::value::Value;
 use crate::gil;
+use crate::value::Value;
 
 /// `sink` and `starsink`: calls the function with every element. What it returns is awaited if it can
 /// be; an `async def`, `in_turn`, one call after the other.

@@ -2,8 +2,8 @@ use pyo3::prelude::*;
 use thalweg::ops::Inspect;
 
 use crate::blueprint::Blueprint;
-use crate::value::Value;
 use crate::gil;
+use crate::value::Value;
 
 /// A node that passes on what comes to it: where elements are emitted, and where branches meet.
 #[pyfunction]

@@ -3,8 +3,8 @@ use thalweg::ops::Unique;
 
 use super::parts::{By, Key};
 use crate::blueprint::Blueprint;
-use crate::value::Value;
 use crate::gil;
+use crate::value::Value;
 
 /// `unique`: drops elements whose key is among the last `maxsize` ones; without hashable keys, by
 /// comparing with each.

@@ -56,7 +56,9 @@ impl<Op: Operator> Context<'_, Op> {
     pub fn hold(&mut self) -> Lease {
         debug_assert!(Op::SUSPENDS, "an operator that holds says so");
         if !self.node.core().suspends() {
-            self.pass.graph().begin_to_suspend(self.node.core(), self.pass);
+            self.pass
+                .graph()
+                .begin_to_suspend(self.node.core(), self.pass);
         }
         self.pass.hold()
     }
