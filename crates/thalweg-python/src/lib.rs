@@ -42,6 +42,7 @@ mod _thalweg {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         thalweg::block_around(crate::gil::without);
+        thalweg::exempt_from_policies(crate::interrupt::is_interrupt);
         let ops = PyModule::new(module.py(), "ops")?;
         crate::ops::register(&ops)?;
         module.add_submodule(&ops)?;

@@ -14,8 +14,8 @@ use super::{Graph, Lease, Receive, entry};
 use crate::ack::discarding;
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::Element;
-use crate::sync::blocking;
 use crate::source::Control;
+use crate::sync::blocking;
 
 impl Graph {
     /// Makes a node part of the graph, with one handle to it.
