@@ -609,4 +609,4 @@ def test_a_failure_in_a_feedback_loop_reaches_the_emitter():
     down = source.map(lambda x: 10 // x)
     down.map(lambda x: x - 1).filter(lambda x: x < 5).connect(source)
     with pytest.raises(ZeroDivisionError):
-        source.emit(5)
+        source.emit(10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from thalweg import _thalweg
+from thalweg.functions import check_callable
 
 no_default = "--no-default--"
 
@@ -388,6 +389,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         >>> L
         [1, 2]
         """
+        check_callable(predicate, "remove", "predicate")
         return self.filter(lambda x: not predicate(x))
 
     @property
