@@ -128,7 +128,10 @@ def add_note(exception, node, ordinal, element):
     """Say on an exception which node and which element it is about, once."""
     note = f"in {node}"
     if ordinal:
-        text = repr(element)
+        try:
+            text = repr(element)
+        except Exception:
+            text = object.__repr__(element)
         if len(text) > 200:
             text = text[:197] + "..."
         note += f", on element {ordinal}: {text}"

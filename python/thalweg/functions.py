@@ -38,3 +38,28 @@ def check_count(number, operator: str, argument: str) -> int:
     if number < 1:
         raise ValueError(f"{operator}: `{argument}` is at least one, not {number}")
     return number
+
+
+def check_index(index, operator: str, argument: str):
+    """Return a position, or None; raise an error that names the argument if it is no whole number."""
+    import operator as operators
+
+    try:
+        return None if index is None else operators.index(index)
+    except TypeError:
+        raise TypeError(f"{operator}: `{argument}` is a whole number, not {index!r}") from None
+
+
+def check_keep(keep, operator: str):
+    """Raise a `ValueError` unless it says which of several elements to keep."""
+    if keep not in ("first", "last"):
+        raise ValueError(f'{operator}: `keep` is "first" or "last", not {keep!r}')
+
+
+def check_streams(streams, operator: str, argument: str = "upstreams"):
+    """Raise a `TypeError` that names the argument, unless all are streams."""
+    from thalweg._thalweg import Node
+
+    for stream in streams:
+        if not isinstance(stream, Node):
+            raise TypeError(f"{operator}: `{argument}`: a stream, not {stream!r}")

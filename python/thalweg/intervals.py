@@ -27,3 +27,16 @@ def convert_interval(interval):
     if not 0 <= interval < float("inf"):
         raise ValueError(f"a length of time is not negative, and ends: not {interval}")
     return interval
+
+
+def check_interval(interval, operator: str, argument: str, repeats: bool = False):
+    """Return an interval in seconds; raise an error that names the argument if it is none, or if it is
+    0 where something is to be done again and again.
+    """
+    try:
+        seconds = convert_interval(interval)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{operator}: `{argument}`: {error}") from None
+    if repeats and seconds == 0:
+        raise ValueError(f"{operator}: `{argument}` is longer than nothing")
+    return seconds

@@ -6,6 +6,7 @@ import os
 import sys
 
 from thalweg import _thalweg
+from thalweg.functions import check_callable
 
 no_default = "--no-default--"
 
@@ -413,6 +414,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         >>> L
         [1, 2]
         """
+        check_callable(predicate, "remove", "predicate")
         return self.filter(lambda x: not predicate(x))
 
     @property

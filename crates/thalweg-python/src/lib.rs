@@ -44,6 +44,7 @@ mod _thalweg {
         crate::node::fast_emit::install(&module.py().get_type::<crate::node::Node>())?;
         crate::call::find();
         thalweg::block_around(crate::gil::without);
+        thalweg::exempt_from_policies(crate::interrupt::is_interrupt);
         let ops = PyModule::new(module.py(), "ops")?;
         crate::ops::register(&ops)?;
         module.add_submodule(&ops)?;

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.functions import check_count
+from thalweg.functions import check_count, check_keep
 from thalweg.stream import Stream, identity
 
 
@@ -35,6 +35,7 @@ class partition_unique(Stream):
 
     def __init__(self, upstream, n, key=identity, keep="first", **kwargs):
         self.n = check_count(n, "partition_unique", "n")
+        check_keep(keep, "partition_unique")
         self.key, self.keep = key, keep
         super().__init__(upstream, **kwargs)
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.intervals import convert_interval
+from thalweg.intervals import check_interval
 from thalweg.stream import Stream
 
 
@@ -31,7 +31,7 @@ class rate_limit(Stream):
     _graphviz_shape = "octagon"
 
     def __init__(self, upstream, interval, **kwargs):
-        self.interval = convert_interval(interval)
+        self.interval = check_interval(interval, "rate_limit", "interval")
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self):

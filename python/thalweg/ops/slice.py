@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
+from thalweg.functions import check_index
 from thalweg.stream import Stream
 
 
@@ -35,7 +36,11 @@ class slice(Stream):
     """
 
     def __init__(self, upstream, start=None, end=None, step=None, **kwargs):
-        self._edges = (start, end, step)
+        self._edges = (
+            check_index(start, "slice", "start"),
+            check_index(end, "slice", "end"),
+            check_index(step, "slice", "step"),
+        )
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self):

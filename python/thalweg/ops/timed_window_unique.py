@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.intervals import convert_interval
+from thalweg.functions import check_keep
+from thalweg.intervals import check_interval
 from thalweg.stream import Stream, identity
 
 
@@ -35,7 +36,8 @@ class timed_window_unique(Stream):
     _graphviz_shape = "octagon"
 
     def __init__(self, upstream, interval, key=identity, keep="first", **kwargs):
-        self.interval = convert_interval(interval)
+        self.interval = check_interval(interval, "timed_window_unique", "interval", repeats=True)
+        check_keep(keep, "timed_window_unique")
         self.key, self.keep = key, keep
         super().__init__(upstream, **kwargs)
 

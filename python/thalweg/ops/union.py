@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
+from thalweg.functions import check_streams
 from thalweg.stream import Stream
 
 
@@ -24,6 +25,7 @@ class union(Stream):
     """
 
     def __init__(self, *upstreams, **kwargs):
+        check_streams(upstreams, "union")
         super().__init__(upstreams=upstreams, **kwargs)
 
     def _blueprint(self):

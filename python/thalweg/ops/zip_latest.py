@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
+from thalweg.functions import check_streams
 from thalweg.stream import Stream
 
 
@@ -39,6 +40,8 @@ class zip_latest(Stream):
     _graphviz_shape = "triangle"
 
     def __init__(self, lossless, *upstreams, first=None, **kwargs):
+        check_streams((lossless,), "zip_latest", "lossless")
+        check_streams(upstreams, "zip_latest")
         self.lossless = lossless
         super().__init__(upstreams=(lossless, *upstreams), **kwargs)
         if first:

@@ -150,10 +150,11 @@ impl EventLoop {
         shared.upgrade().map(Self)
     }
 
-    /// Whether this thread is the one the loop runs on.
+    /// Whether this thread is the one the loop runs on. One that is driven runs now and then, and
+    /// only then is this its thread.
     pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
         let me = thread_id();
-        if self.0.thread.load(Ordering::Relaxed) == me {
+        if self.0.thread.load(Ordering::Relaxed) == me && !self.is_driven() {
             return true;
         }
         let running = self.0.get_running_loop.bind(py).call0();
