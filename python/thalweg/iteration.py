@@ -31,7 +31,8 @@ class Iteration:
 
         self._queue = asyncio.Queue(self.ROOM)
         self._sink = stream.sink(self._queue.put)
-        self._sink._on_end = self._end
+        self._loop = asyncio.get_running_loop()
+        self._sink._at_end = self._end
 
     def __aiter__(self):
         return self
@@ -52,11 +53,16 @@ class Iteration:
             self._sink.destroy()
 
     def _end(self):
-        if self._queue is not None:
-            # There is room again as soon as somebody asks for the next element.
-            import asyncio
+        # Called by whoever drains the pipeline, on any thread.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._put_end)
 
-            asyncio.ensure_future(self._queue.put(_END))
+    def _put_end(self):
+        import asyncio
+
+        if self._queue is not None:
+            # There is room as soon as somebody asks for the next element.
+            self._putting = asyncio.ensure_future(self._queue.put(_END))
 
     def __del__(self):
         if self._queue is not None and self._sink.upstreams:

@@ -51,7 +51,7 @@ def drain(node, timeout, asynchronous):
     for run in runs:
         _wait_for(node, run, seconds)
     result = node._drain(seconds, False)
-    _flush_files(node)
+    _tell_the_end(node)
     return result
 
 
@@ -66,7 +66,7 @@ async def _drain_async(node, seconds, runs):
     waiting = node._drain(seconds, True)
     if waiting is not None:
         await waiting
-    _flush_files(node)
+    _tell_the_end(node)
 
 
 def _wait_for(node, run, seconds):
@@ -81,11 +81,11 @@ def _wait_for(node, run, seconds):
         step()
 
 
-def _flush_files(node):
+def _tell_the_end(node):
     for other in node._pipeline.nodes():
-        flush = getattr(other, "_flush_sink", None)
-        if flush is not None:
-            flush()
+        at_end = getattr(other, "_at_end", None)
+        if at_end is not None:
+            at_end()
 
 
 def drain_all(timeout=None):

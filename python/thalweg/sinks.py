@@ -135,7 +135,7 @@ class sink_to_textfile(Sink):
         """Write an element."""
         self._fp.write(x + self._end)
 
-    def _flush_sink(self):
+    def _at_end(self):
         if not self._fp.closed:
             self._fp.flush()
 

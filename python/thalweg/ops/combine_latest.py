@@ -3,6 +3,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.functions import check_streams
 from thalweg.stream import Stream
+from thalweg.wiring import move_to_first
 
 
 @Stream.register_api()
@@ -47,7 +48,7 @@ class combine_latest(Stream):
         self.emit_on = upstreams if self._places is None else tuple(upstreams[place] for place in self._places)
         super().__init__(upstreams=upstreams, **kwargs)
         if first:
-            self._prefer()
+            move_to_first(self, first)
 
     def _blueprint(self):
         return _thalweg.ops.combine_latest(self._places)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.functions import check_count
 from thalweg.stream import Stream
+from thalweg.wiring import move_to_first
 
 
 @Stream.register_api()
@@ -44,7 +45,7 @@ class zip(Stream):
             raise ValueError("zip: at least one of what is joined has to be a stream")
         super().__init__(upstreams=upstreams, **kwargs)
         if first:
-            self._prefer()
+            move_to_first(self, first)
 
     def _blueprint(self):
         return _thalweg.ops.zip(self.maxsize)

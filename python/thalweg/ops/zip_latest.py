@@ -3,6 +3,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.functions import check_streams
 from thalweg.stream import Stream
+from thalweg.wiring import move_to_first
 
 
 @Stream.register_api()
@@ -45,7 +46,7 @@ class zip_latest(Stream):
         self.lossless = lossless
         super().__init__(upstreams=(lossless, *upstreams), **kwargs)
         if first:
-            self._prefer()
+            move_to_first(self, first)
 
     def _blueprint(self):
         return _thalweg.ops.zip_latest()

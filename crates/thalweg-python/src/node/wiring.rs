@@ -76,10 +76,16 @@ impl Node {
         Ok(())
     }
 
-    /// Makes this node the first to get what the nodes above it send.
-    fn _prefer(slf: &Bound<'_, Self>) -> PyResult<()> {
+    /// Makes this node the first to get what `upstream` sends; what any node above it does, if that is
+    /// not given.
+    #[pyo3(signature = (upstream=None))]
+    fn _prefer(slf: &Bound<'_, Self>, upstream: Option<&Bound<'_, Self>>) -> PyResult<()> {
         let parts = slf.get().parts()?;
-        for upstream in slf.get().upstreams(slf.py())? {
+        let upstreams = match upstream {
+            Some(upstream) => vec![upstream.clone().unbind()],
+            None => slf.get().upstreams(slf.py())?,
+        };
+        for upstream in upstreams {
             let from = upstream.get().parts()?;
             parts
                 .inlet
