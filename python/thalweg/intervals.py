@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import timedelta
 
-def convert_interval(interval):
+
+def convert_interval(interval: float | str | timedelta) -> float:
     """Turn a length of time into seconds: a number of them, text, or a ``timedelta``.
 
     Examples
     --------
+    >>> from thalweg import convert_interval
     >>> convert_interval("500ms"), convert_interval("1h30min"), convert_interval(2)
     (0.5, 5400.0, 2)
 

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from typing import Any
+
+    from typing_extensions import Self
+
+    from thalweg.stream import Stream
+
 
 class Iteration:
     """The elements of a stream as they come; it ends when the pipeline is drained.
@@ -26,17 +35,17 @@ class Iteration:
 
     ROOM = 16
 
-    def __init__(self, stream):
+    def __init__(self, stream: Stream) -> None:
         import asyncio
 
-        self._queue = asyncio.Queue(self.ROOM)
+        self._queue: asyncio.Queue[Any] | None = asyncio.Queue(self.ROOM)
         self._sink = stream.sink(self._queue.put)
         self._sink._on_end = self._end
 
-    def __aiter__(self):
+    def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self):
+    async def __anext__(self) -> Any:
         if self._queue is None:
             raise StopAsyncIteration
         x = await self._queue.get()
@@ -45,20 +54,20 @@ class Iteration:
             raise StopAsyncIteration
         return x
 
-    async def aclose(self):
+    async def aclose(self) -> None:
         """Take no more elements."""
         if self._queue is not None:
             self._queue = None
             self._sink.destroy()
 
-    def _end(self):
+    def _end(self) -> None:
         if self._queue is not None:
             # There is room again as soon as somebody asks for the next element.
             import asyncio
 
             asyncio.ensure_future(self._queue.put(_END))
 
-    def __del__(self):
+    def __del__(self) -> None:
         if self._queue is not None and self._sink.upstreams:
             self._sink.destroy()
 

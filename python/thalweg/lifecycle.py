@@ -6,8 +6,16 @@ import weakref
 
 from thalweg.intervals import convert_interval
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._thalweg import Pipeline
+    from thalweg._types import Interval
+    from thalweg.stream import Stream
+
 #: Every pipeline that is alive.
-_pipelines: weakref.WeakSet = weakref.WeakSet()
+_pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
 #: How long a drain may take, in seconds, where nothing else is said.
 PATIENCE = 60.0
@@ -15,7 +23,7 @@ PATIENCE = 60.0
 _at_exit_is_set = False
 
 
-def register(pipeline):
+def register(pipeline: Pipeline) -> None:
     """Take note of a pipeline, to drain it at the end of the program."""
     global _at_exit_is_set
     _pipelines.add(pipeline)
@@ -24,7 +32,7 @@ def register(pipeline):
         _drain_at_exit()
 
 
-def _drain_at_exit():
+def _drain_at_exit() -> None:
     import threading
 
     # Called before the threads of executors and clients are told to end, whose work is waited for. It
@@ -41,7 +49,7 @@ def _drain_at_exit():
     atexit.register(drain_all)
 
 
-def drain(node, timeout, asynchronous):
+def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     """End a node's pipeline: its sources, and then what is on its way."""
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
     ends = (getattr(other, "_end", None) for other in node._pipeline.nodes())
@@ -55,7 +63,7 @@ def drain(node, timeout, asynchronous):
     return result
 
 
-async def _drain_async(node, seconds, runs):
+async def _drain_async(node: Stream, seconds: float, runs: list[Any]) -> None:
     import asyncio
 
     for run in runs:
@@ -69,8 +77,8 @@ async def _drain_async(node, seconds, runs):
     _flush_files(node)
 
 
-def _wait_for(node, run, seconds):
-    loop = node._event_loop
+def _wait_for(node: Stream, run: Any, seconds: float) -> None:
+    loop: Any = node._event_loop
     step = getattr(loop, "step", None)
     if step is None:
         run.wait_in_thread(seconds)
@@ -81,7 +89,7 @@ def _wait_for(node, run, seconds):
         step()
 
 
-def _flush_files(node):
+def _flush_files(node: Stream) -> None:
     for other in node._pipeline.nodes():
         flush = getattr(other, "_flush_sink", None)
         if flush is not None:

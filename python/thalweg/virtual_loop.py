@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from typing import Any
 
 
 class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
@@ -11,7 +12,7 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
 
     loop: VirtualLoop
 
-    def select(self, timeout=None):
+    def select(self, timeout: float | None = None) -> Any:
         if timeout is None:
             # No timer is left: only another thread, or a socket, can go on with anything.
             return super().select(None)
@@ -24,29 +25,30 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An asyncio loop that does not sleep: it moves its time to that of the next timer."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._now = 0.0
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
 
-    def time(self):
+    def time(self) -> float:
+        """Return the seconds that have passed."""
         return self._now
 
-    def _move_to(self, time):
+    def _move_to(self, time: float) -> None:
         self._now = max(self._now, time)
 
-    def _next_timer(self):
+    def _next_timer(self) -> float | None:
         """The time of the first timer; None if there is none."""
         timers = (handle.when() for handle in self._scheduled if not handle.cancelled())
         return min(timers, default=None)
 
-    def _round(self):
+    def _round(self) -> None:
         """Run what is due."""
         self.call_soon(self.stop)
         self.run_forever()
 
-    def step(self):
+    def step(self) -> None:
         """Run what is due; if nothing is, move on to the next timer.
 
         Raises
@@ -61,7 +63,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._move_to(timer)
         self._round()
 
-    def advance(self, seconds):
+    def advance(self, seconds: float) -> None:
         """Let time pass, and everything happen that is due."""
         end = self._now + seconds
         while True:

@@ -1,7 +1,13 @@
+"""The operator :class:`~thalweg.core.slice`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @Stream.register_api()
@@ -34,9 +40,11 @@ class slice(Stream):
     [2, 4]
     """
 
-    def __init__(self, upstream, start=None, end=None, step=None, **kwargs):
+    def __init__(
+        self, upstream: Stream, start: int | None = None, end: int | None = None, step: int | None = None, **kwargs: Any
+    ) -> None:
         self._edges = (start, end, step)
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.slice(*self._edges)

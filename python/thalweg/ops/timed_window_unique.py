@@ -1,8 +1,16 @@
+"""The operator :class:`~thalweg.core.timed_window_unique`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.intervals import convert_interval
 from thalweg.stream import Stream, identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._types import Interval, Keep
 
 
 @Stream.register_api()
@@ -34,11 +42,13 @@ class timed_window_unique(Stream):
 
     _graphviz_shape = "octagon"
 
-    def __init__(self, upstream, interval, key=identity, keep="first", **kwargs):
+    def __init__(
+        self, upstream: Stream, interval: Interval, key: Any = identity, keep: Keep = "first", **kwargs: Any
+    ) -> None:
         self.interval = convert_interval(interval)
         self.key, self.keep = key, keep
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         key = None if self.key is identity else self.key
         return _thalweg.ops.timed_window_unique(self.interval, key, self.keep)
