@@ -195,7 +195,10 @@ def add_note(exception: BaseException, node: str, ordinal: int, element: Any) ->
     """Say on an exception which node and which element it is about, once."""
     note = f"in {node}"
     if ordinal:
-        text = repr(element)
+        try:
+            text = repr(element)
+        except Exception:
+            text = object.__repr__(element)
         if len(text) > 200:
             text = text[:197] + "..."
         note += f", on element {ordinal}: {text}"

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from os import PathLike
     from typing import Any
+
+    from typing_extensions import TypeIs
 
 _CO_COROUTINE = 0x80
 
@@ -80,7 +84,7 @@ def check_count(number: Any, operator: str, argument: str) -> int:
     return count
 
 
-def is_path(file: Any) -> bool:
+def is_path(file: object) -> TypeIs[str | PathLike[str]]:
     """Whether it names a file, and is none itself.
 
     Examples
@@ -91,3 +95,52 @@ def is_path(file: Any) -> bool:
     (True, True, False)
     """
     return isinstance(file, str) or hasattr(file, "__fspath__")
+
+
+def check_index(index: Any, operator: str, argument: str) -> int | None:
+    """Return a position, or None; raise an error that names the argument if it is no whole number.
+
+    Examples
+    --------
+    >>> from thalweg.functions import check_index
+    >>> check_index(1.5, "slice", "start")
+    Traceback (most recent call last):
+    TypeError: slice: `start` is a whole number, not 1.5
+    """
+    import operator as operators
+
+    try:
+        return None if index is None else operators.index(index)
+    except TypeError:
+        raise TypeError(f"{operator}: `{argument}` is a whole number, not {index!r}") from None
+
+
+def check_keep(keep: object, operator: str) -> None:
+    """Raise a `ValueError` unless it says which of several elements to keep.
+
+    Examples
+    --------
+    >>> from thalweg.functions import check_keep
+    >>> check_keep("best", "partition_unique")
+    Traceback (most recent call last):
+    ValueError: partition_unique: `keep` is "first" or "last", not 'best'
+    """
+    if keep not in ("first", "last"):
+        raise ValueError(f'{operator}: `keep` is "first" or "last", not {keep!r}')
+
+
+def check_streams(streams: Iterable[object], operator: str, argument: str = "upstreams") -> None:
+    """Raise a `TypeError` that names the argument, unless all are streams.
+
+    Examples
+    --------
+    >>> from thalweg.functions import check_streams
+    >>> check_streams([1], "union")
+    Traceback (most recent call last):
+    TypeError: union: `upstreams`: a stream, not 1
+    """
+    from thalweg._thalweg import Node
+
+    for stream in streams:
+        if not isinstance(stream, Node):
+            raise TypeError(f"{operator}: `{argument}`: a stream, not {stream!r}")

@@ -32,3 +32,23 @@ def convert_interval(interval: float | str | timedelta) -> float:
     if not 0 <= interval < float("inf"):
         raise ValueError(f"a length of time is not negative, and ends: not {interval}")
     return interval
+
+
+def check_interval(interval: float | str | timedelta, operator: str, argument: str, repeats: bool = False) -> float:
+    """Return an interval in seconds; raise an error that names the argument if it is none, or if it is
+    0 where something is to be done again and again.
+
+    Examples
+    --------
+    >>> from thalweg.intervals import check_interval
+    >>> check_interval(0, "timed_window", "interval", repeats=True)
+    Traceback (most recent call last):
+    ValueError: timed_window: `interval` is longer than nothing
+    """
+    try:
+        seconds = convert_interval(interval)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{operator}: `{argument}`: {error}") from None
+    if repeats and seconds == 0:
+        raise ValueError(f"{operator}: `{argument}` is longer than nothing")
+    return seconds

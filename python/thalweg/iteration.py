@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
@@ -40,7 +42,15 @@ class Iteration:
 
         self._queue: asyncio.Queue[Any] | None = asyncio.Queue(self.ROOM)
         self._sink = stream.sink(self._queue.put)
-        self._sink._on_end = self._end
+        self._loop = asyncio.get_running_loop()
+        reference = weakref.ref(self)
+
+        def end() -> None:
+            iteration = reference()
+            if iteration is not None:
+                iteration._end()
+
+        self._sink._drained = end
 
     def __aiter__(self) -> Self:
         return self
@@ -55,17 +65,34 @@ class Iteration:
         return x
 
     async def aclose(self) -> None:
-        """Take no more elements."""
+        """Take no more elements.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> from thalweg import Stream
+        >>> async def main():
+        ...     source = Stream(asynchronous=True)
+        ...     iteration = aiter(source)
+        ...     await source.emit(1)
+        ...     first = await anext(iteration)
+        ...     await iteration.aclose()
+        ...     return first, list(source.downstreams)
+        >>> asyncio.run(main())
+        (1, [])
+        """
         if self._queue is not None:
             self._queue = None
             self._sink.destroy()
 
     def _end(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._put_end)
+
+    def _put_end(self) -> None:
         if self._queue is not None:
             # There is room again as soon as somebody asks for the next element.
-            import asyncio
-
-            asyncio.ensure_future(self._queue.put(_END))
+            self._ending = self._loop.create_task(self._queue.put(_END))
 
     def __del__(self) -> None:
         if self._queue is not None and self._sink.upstreams:

@@ -77,7 +77,14 @@ def _start_thread() -> AbstractEventLoop:
 
     def run() -> None:
         asyncio.set_event_loop(loop)
-        loop.run_forever()
+        while not loop.is_closed():
+            try:
+                loop.run_forever()
+                return
+            except BaseException:
+                # An interrupt that a function has raised: whoever waits has been told, or the next to
+                # emit will be.
+                continue
 
     threading.Thread(target=run, name="thalweg-loop", daemon=True).start()
     return loop

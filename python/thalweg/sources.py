@@ -645,7 +645,7 @@ class from_http_server(Source):
 
         source = self
 
-        class Handler(RequestHandler):  # type: ignore[misc]
+        class Handler(RequestHandler):
             async def post(self) -> None:
                 await source._send(self.request.body)
                 self.write("OK")

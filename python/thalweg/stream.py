@@ -6,6 +6,7 @@ import os
 import sys
 
 from thalweg import _thalweg
+from thalweg.functions import check_callable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -269,6 +270,9 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         return _thalweg.ops.stream(is_sink=self._is_sink)
 
     _is_sink = False
+
+    #: Called when the pipeline has been drained.
+    _drained: Callable[[], None] | None = None
 
     def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
         """Take an element from upstream: what subclasses define.
@@ -570,6 +574,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         >>> L
         [1, 2]
         """
+        check_callable(predicate, "remove", "predicate")
         return self.filter(lambda x: not predicate(x))
 
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from collections.abc import Sized
 from typing import Any
 
 
-class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
+class _Selector(selectors.DefaultSelector):
     """Lets time pass instead of sleeping."""
 
     loop: VirtualLoop
@@ -23,7 +24,22 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An asyncio loop that does not sleep: it moves its time to that of the next timer."""
+    """An asyncio loop that does not sleep: it moves its time to that of the next timer.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg.virtual_loop import VirtualLoop
+    >>> loop = VirtualLoop()
+    >>> loop.run_until_complete(asyncio.sleep(3600))
+    >>> loop.time()
+    3600.0
+    >>> loop.close()
+    """
+
+    # What asyncio's own loops keep.
+    _scheduled: list[asyncio.TimerHandle]
+    _ready: Sized
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -68,9 +84,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         end = self._now + seconds
         while True:
             timer = self._next_timer()
-            if not self._ready and (timer is None or timer > end):
-                break
             if not self._ready:
+                if timer is None or timer > end:
+                    break
                 self._move_to(timer)
             self._round()
         self._move_to(end)

@@ -11,6 +11,12 @@ thread_local! {
     static ERROR: RefCell<Option<PyErr>> = const { RefCell::new(None) };
 }
 
+/// Whether an error is an interrupt.
+pub(crate) fn is_interrupt(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = error.downcast_ref::<PyErr>();
+    error.is_some_and(|error| Python::attach(|py| !error.is_instance_of::<PyException>(py)))
+}
+
 /// Takes note of an error if it is an interrupt.
 #[cold]
 pub(crate) fn note(py: Python<'_>, error: &PyErr) {

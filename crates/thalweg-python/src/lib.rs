@@ -41,8 +41,10 @@ mod _thalweg {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::node::fast_emit::install(&module.py().get_type::<crate::node::Node>())?;
         crate::call::find();
         thalweg::block_around(crate::gil::without);
+        thalweg::exempt_from_policies(crate::interrupt::is_interrupt);
         let ops = PyModule::new(module.py(), "thalweg._thalweg.ops")?;
         crate::ops::register(&ops)?;
         // It can be imported by its name, as modules can be that are files.

@@ -1,5 +1,6 @@
 //! streamz's metadata, a list of dicts that goes with an element, as acknowledgement tokens.
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use thalweg::{Ack, Acks, Outcome};
@@ -17,11 +18,12 @@ pub(crate) fn to_acks(metadata: Option<&Bound<'_, PyAny>>) -> PyResult<Acks> {
         return Ok(Acks::none());
     };
     let mut tokens = Vec::new();
-    for dict in metadata.try_iter()? {
+    let wrong = || PyTypeError::new_err("metadata: a list of dicts, or None");
+    for dict in metadata.try_iter().map_err(|_| wrong())? {
         let dict = dict?;
         // What windows carry for elements without metadata.
         if !dict.is_none() {
-            tokens.push(Acks::from(token(dict.cast_into::<PyDict>()?)?));
+            tokens.push(Acks::from(token(dict.cast_into::<PyDict>().map_err(|_| wrong())?)?));
         }
     }
     Ok(Acks::merge(&tokens))

@@ -92,7 +92,7 @@ pub use operator::{
     Context, Delivery, Element, Fault, Flow, IntoOperator, Lease, Never, Operator, Raised,
     Transform,
 };
-pub use policy::{OnError, Retry};
+pub use policy::{OnError, Retry, exempt_from_policies};
 #[cfg(feature = "tokio")]
 pub use runtime::EventLoop;
 pub use runtime::{Alarm, Runtime, RuntimeHandle, Sleep, Task, VirtualClock};

@@ -1,8 +1,10 @@
 //! What happens when a function fails on an element.
 
+use std::error::Error as StdError;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::failure::{BuildError, Failure};
+use crate::failure::{BoxError, BuildError, Failure};
 use crate::interval::IntoInterval;
 use crate::stream::Stream;
 
@@ -119,4 +121,38 @@ impl From<&Stream<Failure>> for OnError {
     fn from(stream: &Stream<Failure>) -> Self {
         Self::Route(stream.clone())
     }
+}
+
+/// Tells whether an error is none of the policies' business; see [`exempt_from_policies`].
+type IsExempt = fn(&(dyn StdError + 'static)) -> bool;
+
+static IS_EXEMPT: OnceLock<IsExempt> = OnceLock::new();
+
+/// Has errors that `is_exempt` is true of raised, in this whole process, whatever a node's policy says:
+/// they are not retried, not skipped, and not sent to an error stream.
+///
+/// It is for a host whose functions can be interrupted, by Ctrl-C say, and tell so by an error. Only
+/// the first call has an effect; the result says whether it was this one.
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+/// use thalweg::{OnError, Stream};
+///
+/// assert!(thalweg::exempt_from_policies(|error| {
+///     error.downcast_ref::<Error>().is_some_and(|error| error.kind() == ErrorKind::Interrupted)
+/// }));
+/// let source = Stream::new();
+/// source
+///     .try_map(|kind: &ErrorKind| Err::<(), _>(Error::from(*kind)))
+///     .on_error(OnError::Skip)
+///     .sink(drop);
+/// assert!(source.emit(ErrorKind::NotFound).wait().is_ok());
+/// assert!(source.emit(ErrorKind::Interrupted).wait().is_err());
+/// ```
+pub fn exempt_from_policies(is_exempt: IsExempt) -> bool {
+    IS_EXEMPT.set(is_exempt).is_ok()
+}
+
+pub(crate) fn is_exempt(cause: &BoxError) -> bool {
+    IS_EXEMPT.get().is_some_and(|is_exempt| is_exempt(&**cause))
 }

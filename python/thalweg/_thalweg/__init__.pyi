@@ -29,7 +29,7 @@ class Node:
         `asynchronous`, it returns something to await instead.
         """
 
-    def emit_many(self, elements: Iterable[Any], asynchronous: bool = False) -> Any:
+    def emit_many(self, elements: Iterable[Any] | Batch, asynchronous: bool = False) -> Any:
         """Send all elements of an iterable: cheaper than one by one where nothing has to wait.
 
         Every element is sent, whatever happens to those before it; failures are raised together.

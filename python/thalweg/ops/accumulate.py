@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.functions import check_callable, is_awaited
+from thalweg.functions import check_callable, check_streams, is_awaited
 from thalweg.stream import Stream, no_default
 
 TYPE_CHECKING = False
@@ -61,6 +61,8 @@ class accumulate(Stream):
         **kwargs: Any,
     ) -> None:
         check_callable(func, "accumulate", "func")
+        if reset_stream is not None:
+            check_streams((reset_stream,), "accumulate", "reset_stream")
         stream_name = kwargs.pop("stream_name", None)
         self.func, self.kwargs = func, kwargs
         self.returns_state, self.with_state = returns_state, with_state

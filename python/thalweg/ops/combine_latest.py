@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
+from thalweg.functions import check_streams
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
@@ -54,6 +55,7 @@ class combine_latest(Stream):
     ) -> None:
         if not upstreams:
             raise ValueError("combine_latest: there is nothing to combine")
+        check_streams(upstreams, "combine_latest")
         self._places = None if emit_on is None else _places(emit_on, upstreams)
         self.emit_on = upstreams if self._places is None else tuple(upstreams[place] for place in self._places)
         super().__init__(upstreams=upstreams, **kwargs)
@@ -71,7 +73,10 @@ def _places(emit_on: int | Stream | Iterable[int | Stream], upstreams: tuple[Str
     places = []
     for one in emit_on:
         if isinstance(one, int):
+            if not -len(upstreams) <= one < len(upstreams):
+                raise ValueError(f"combine_latest: `emit_on`: there is no upstream {one}")
             one = upstreams[one]
+        check_streams((one,), "combine_latest", "emit_on")
         same = [place for place, upstream in enumerate(upstreams) if upstream is one]
         if not same:
             raise ValueError(f"combine_latest: `emit_on` names {one}, which is not combined")

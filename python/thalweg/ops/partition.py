@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_count
-from thalweg.intervals import convert_interval
+from thalweg.intervals import check_interval
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ class partition(Stream):
         self, upstream: Stream, n: int, timeout: Interval | None = None, key: Any = None, **kwargs: Any
     ) -> None:
         self.n = check_count(n, "partition", "n")
-        self._timeout = None if timeout is None else convert_interval(timeout)
+        self._timeout = None if timeout is None else check_interval(timeout, "partition", "timeout")
         self._key = key
         super().__init__(upstream, **kwargs)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.functions import check_count
+from thalweg.functions import check_count, check_keep
 from thalweg.stream import Stream, identity
 
 TYPE_CHECKING = False
@@ -43,6 +43,7 @@ class partition_unique(Stream):
 
     def __init__(self, upstream: Stream, n: int, key: Any = identity, keep: Keep = "first", **kwargs: Any) -> None:
         self.n = check_count(n, "partition_unique", "n")
+        check_keep(keep, "partition_unique")
         self.key, self.keep = key, keep
         super().__init__(upstream, **kwargs)
 

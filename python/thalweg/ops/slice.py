@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
+from thalweg.functions import check_index
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
@@ -43,7 +44,11 @@ class slice(Stream):
     def __init__(
         self, upstream: Stream, start: int | None = None, end: int | None = None, step: int | None = None, **kwargs: Any
     ) -> None:
-        self._edges = (start, end, step)
+        self._edges = (
+            check_index(start, "slice", "start"),
+            check_index(end, "slice", "end"),
+            check_index(step, "slice", "step"),
+        )
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.intervals import convert_interval
+from thalweg.intervals import check_interval
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ class timed_window(Stream):
     _graphviz_shape = "octagon"
 
     def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
-        self.interval = convert_interval(interval)
+        self.interval = check_interval(interval, "timed_window", "interval", repeats=True)
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.intervals import convert_interval
+from thalweg.functions import check_keep
+from thalweg.intervals import check_interval
 from thalweg.stream import Stream, identity
 
 TYPE_CHECKING = False
@@ -45,7 +46,8 @@ class timed_window_unique(Stream):
     def __init__(
         self, upstream: Stream, interval: Interval, key: Any = identity, keep: Keep = "first", **kwargs: Any
     ) -> None:
-        self.interval = convert_interval(interval)
+        self.interval = check_interval(interval, "timed_window_unique", "interval", repeats=True)
+        check_keep(keep, "timed_window_unique")
         self.key, self.keep = key, keep
         super().__init__(upstream, **kwargs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
+from thalweg.functions import check_streams
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
@@ -30,6 +31,7 @@ class union(Stream):
     """
 
     def __init__(self, *upstreams: Stream, **kwargs: Any) -> None:
+        check_streams(upstreams, "union")
         super().__init__(upstreams=upstreams, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:

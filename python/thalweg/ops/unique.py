@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.functions import check_callable
+from thalweg.functions import check_callable, check_index
 from thalweg.stream import Stream, identity
 
 TYPE_CHECKING = False
@@ -50,6 +50,7 @@ class unique(Stream):
     ) -> None:
         check_callable(key, "unique", "key")
         self.maxsize = history if maxsize is None else maxsize
+        check_index(self.maxsize, "unique", "maxsize")
         if self.maxsize is not None and self.maxsize < 0:
             raise ValueError(f"unique: `maxsize` is not negative: {self.maxsize}")
         self.key, self._hashable = key, hashable

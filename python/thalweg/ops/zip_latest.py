@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
+from thalweg.functions import check_streams
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
@@ -45,6 +46,8 @@ class zip_latest(Stream):
     _graphviz_shape = "triangle"
 
     def __init__(self, lossless: Stream, *upstreams: Stream, first: bool | Stream | None = None, **kwargs: Any) -> None:
+        check_streams((lossless,), "zip_latest", "lossless")
+        check_streams(upstreams, "zip_latest")
         self.lossless = lossless
         super().__init__(upstreams=(lossless, *upstreams), **kwargs)
         if first:

@@ -6,7 +6,7 @@ mod pump;
 mod task;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -39,8 +39,6 @@ pub(super) struct Shared {
     done: Py<PyAny>,
     /// Runs the loop for one round, if it does not run by itself.
     step: Option<Py<PyAny>>,
-    /// The thread the loop was last seen running on; 0 before.
-    thread: AtomicU64,
     queue: Mutex<VecDeque<Job>>,
     /// Whether the loop has been asked to work off the queue.
     called: AtomicBool,
@@ -77,7 +75,6 @@ impl EventLoop {
             done: done.unbind(),
             step: object.getattr_opt("step")?.map(Bound::unbind),
             object: object.clone().unbind(),
-            thread: AtomicU64::new(0),
             queue: Mutex::default(),
             called: AtomicBool::new(false),
             alarms: Mutex::default(),
@@ -150,18 +147,10 @@ impl EventLoop {
         shared.upgrade().map(Self)
     }
 
-    /// Whether this thread is the one the loop runs on.
+    /// Whether the loop is running on this thread, right now.
     pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
-        let me = thread_id();
-        if self.0.thread.load(Ordering::Relaxed) == me {
-            return true;
-        }
         let running = self.0.get_running_loop.bind(py).call0();
-        let is_here = running.is_ok_and(|running| running.is(&self.0.object));
-        if is_here {
-            self.0.thread.store(me, Ordering::Relaxed);
-        }
-        is_here
+        running.is_ok_and(|running| running.is(&self.0.object))
     }
 
     /// Has the loop do something in its next round.
@@ -196,7 +185,6 @@ impl EventLoop {
 
     /// Works off what has been asked for, on the loop's thread.
     fn work_off(&self, py: Python<'_>) -> PyResult<()> {
-        self.0.thread.store(thread_id(), Ordering::Relaxed);
         self.0.called.store(false, Ordering::Release);
         let mut jobs = std::mem::take(&mut *lock(&self.0.queue));
         while let Some(job) = jobs.pop_front() {
@@ -265,13 +253,4 @@ impl Runtime for EventLoop {
     fn identity(&self) -> usize {
         self.0.object.as_ptr().addr()
     }
-}
-
-/// A number of this thread's own.
-fn thread_id() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    thread_local! {
-        static ME: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
-    ME.with(|me| *me)
 }

@@ -11,9 +11,9 @@ use crate::value::Value;
 
 #[pymethods]
 impl Node {
-    /// Sends an element to everything downstream.
-    #[pyo3(signature = (x, asynchronous=false, metadata=None))]
-    fn emit(
+    /// `emit`, with all it can take; see `fast_emit`.
+    #[pyo3(name = "_emit_with", signature = (x, asynchronous=false, metadata=None))]
+    pub(super) fn emit(
         &self,
         py: Python<'_>,
         x: Bound<'_, PyAny>,
@@ -48,7 +48,7 @@ impl Node {
         let parts = self.parts()?;
         parts.current.set(py, x.as_unbound());
         let acks = metadata::to_acks(metadata)?;
-        let emit = parts.out.emit_with_acks(Value::from(x), acks);
+        let emit = parts.out.relay(Value::from(x), acks);
         parts.awaitables(py, emit)
     }
 
@@ -62,7 +62,7 @@ impl Node {
     ) -> PyResult<Vec<Py<PyAny>>> {
         let parts = self.parts()?;
         let acks = metadata::to_acks(metadata)?;
-        let emit = parts.door(py)?.emit_with_acks(Value::from(x), acks);
+        let emit = parts.door(py)?.relay(Value::from(x), acks);
         parts.awaitables(py, emit)
     }
 
@@ -117,7 +117,7 @@ impl Parts {
 
     /// An emission that has to wait, where there was no event loop when it began.
     #[cold]
-    fn without_loop(&self, py: Python<'_>, emit: Emit) -> PyResult<Py<PyAny>> {
+    pub(super) fn without_loop(&self, py: Python<'_>, emit: Emit) -> PyResult<Py<PyAny>> {
         let Err(emit) = emit.wait_within() else {
             return Ok(py.None());
         };

@@ -1,6 +1,7 @@
 //! A node of a pipeline as Python holds it: the base of the class `Stream`.
 
 mod emit;
+pub(crate) mod fast_emit;
 mod lifecycle;
 mod wiring;
 

@@ -19,7 +19,7 @@ use crate::sync::blocking;
 pub(crate) enum Origin {
     /// A user, who is told of failures and refused once the pipeline is drained.
     Outside,
-    /// A source of the pipeline's own.
+    /// A source of the pipeline's own, or a node.
     Source,
 }
 

@@ -150,8 +150,8 @@ impl<Op: Operator> Context<'_, Op> {
 
     /// For an operator that tries again by itself, where the element stands: after how long, or
     /// `None` if it is to give up. `attempts` is how often the element has been tried.
-    pub(crate) fn retry_after(&self, attempts: u32) -> Option<Duration> {
-        self.node.retry_after(attempts, self.pass)
+    pub(crate) fn retry_after(&self, attempts: u32, cause: &BoxError) -> Option<Duration> {
+        self.node.retry_after(attempts, cause, self.pass)
     }
 
     /// Reports that a user function failed, for good, on an element that came earlier, and does

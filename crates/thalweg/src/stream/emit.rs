@@ -48,6 +48,25 @@ impl<T: Element> Stream<T> {
             .emit(self.outlet(), x, Lease::accepted(acks), Origin::Outside)
     }
 
+    /// Sends an element in this node's own name: for those that do a node's work outside of it. It is
+    /// let in while the pipeline [drains](Self::drain), which waits for such work only if the node
+    /// says that it is [moving](crate::Operator::moving); and what has failed earlier, elsewhere, is
+    /// not its business.
+    ///
+    /// ```
+    /// use thalweg::{Acks, Stream};
+    ///
+    /// let source = Stream::new();
+    /// let list = source.sink_to_list();
+    /// source.relay(1, Acks::none()).wait()?;
+    /// assert_eq!(list.to_vec(), [1]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn relay(&self, x: T, acks: Acks) -> Emit {
+        self.graph()
+            .emit(self.outlet(), x, Lease::accepted(acks), Origin::Source)
+    }
+
     /// Sends many elements: the same as [`emit`](Self::emit) for each in turn, waiting in between
     /// wherever something downstream has to wait, but cheaper where nothing has to.
     ///

@@ -294,7 +294,7 @@ impl<B: Body> Node<B> {
     #[cold]
     pub(crate) fn fail(&self, element: Option<B::In>, cause: BoxError, pass: &mut Pass) -> Flow {
         let attempts = self.attempts(pass).saturating_add(1);
-        match (element, self.retry_after(attempts, pass)) {
+        match (element, self.retry_after(attempts, &cause, pass)) {
             (Some(element), Some(pause)) => {
                 self.retry_later(element, attempts, pause, pass);
                 Ok(())

@@ -11,7 +11,7 @@ use super::{Body, Node, Output, Pass, gate};
 use crate::failure::{BoxError, Failure};
 use crate::graph::pass::Lease;
 use crate::operator::Flow;
-use crate::policy::{OnError, Retry};
+use crate::policy::{OnError, Retry, is_exempt};
 
 pub(super) struct Desk<T> {
     policy: Policy,
@@ -104,9 +104,14 @@ impl<B: Body> Node<B> {
     /// How long to wait before an element that has been tried `attempts` times is tried again;
     /// `None` if it is not.
     #[cold]
-    pub(crate) fn retry_after(&self, attempts: u32, pass: &Pass) -> Option<Duration> {
+    pub(crate) fn retry_after(
+        &self,
+        attempts: u32,
+        cause: &BoxError,
+        pass: &Pass,
+    ) -> Option<Duration> {
         match &self.desk.get(pass).policy {
-            Policy::Retry(retry, _) => retry.pause(attempts),
+            Policy::Retry(retry, _) if !is_exempt(cause) => retry.pause(attempts),
             _ => None,
         }
     }
@@ -124,6 +129,7 @@ impl<B: Body> Node<B> {
         let (policy, errors) = {
             let desk = self.desk.get(pass);
             let policy = match &desk.policy {
+                _ if is_exempt(&cause) => Policy::Raise,
                 Policy::Retry(_, then) => Policy::clone(then),
                 policy => policy.clone(),
             };

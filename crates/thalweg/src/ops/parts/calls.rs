@@ -266,10 +266,10 @@ fn ended<T, R, Fut, Op>(
 where
     Op: Operator<In = T>,
 {
-    if result.is_err() {
+    if let Err(cause) = &result {
         call.attempts = call.attempts.saturating_add(1);
         if call.element.is_some()
-            && let Some(pause) = cx.retry_after(call.attempts)
+            && let Some(pause) = cx.retry_after(call.attempts, cause)
         {
             return Attempt::Again(pause);
         }

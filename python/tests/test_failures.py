@@ -1,0 +1,606 @@
+"""What becomes of elements that a function fails on."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+
+import pytest
+
+import thalweg
+from thalweg import Failure, Retry, SeveralFailures, Stream, VirtualClock
+
+
+def invert(x):
+    return 1 / x
+
+
+async def invert_later(x):
+    await asyncio.sleep(0)
+    return 1 / x
+
+
+def innermost(error):
+    """The name of the function in which an exception was raised."""
+    return traceback.extract_tb(error.__traceback__)[-1].name
+
+
+# How it arrives.
+
+
+def test_the_exception_arrives_at_emit_as_itself():
+    source = Stream()
+    source.map(invert).sink(print)
+    with pytest.raises(ZeroDivisionError) as caught:
+        source.emit(0)
+    assert innermost(caught.value) == "invert"
+
+
+def test_the_very_object_arrives():
+    error = KeyError("the one")
+
+    def fail(x):
+        raise error
+
+    source = Stream()
+    source.sink(fail)
+    with pytest.raises(KeyError) as caught:
+        source.emit(1)
+    assert caught.value is error
+
+
+def test_a_note_names_the_node_and_the_element():
+    source = Stream()
+    source.map(invert, stream_name="inverse").sink(print)
+    with pytest.raises(ZeroDivisionError) as caught:
+        source.emit(0)
+    assert caught.value.__notes__ == ["in inverse, on element 1: 0"]
+
+
+def test_the_note_names_the_function_of_a_node_without_a_name():
+    source = Stream()
+    source.map(invert)
+    nodes = source.map(invert).map(str)
+    assert nodes is not None
+    with pytest.raises(ZeroDivisionError) as caught:
+        source.emit(0)
+    assert "in map(invert), on element 1: 0" in caught.value.__notes__
+
+
+def test_a_note_cuts_long_elements_and_bears_those_that_cannot_be_shown():
+    class Hidden:
+        def __repr__(self):
+            raise RuntimeError("not for you")
+
+    def fail(x):
+        raise ValueError("no")
+
+    source = Stream()
+    source.sink(fail)
+    with pytest.raises(ValueError) as caught:
+        source.emit("x" * 10_000)
+    assert len(caught.value.__notes__[0]) < 300
+    with pytest.raises(ValueError, match="no"):
+        source.emit(Hidden())
+
+
+def test_a_failure_behind_several_nodes_ends_in_the_users_line():
+    source = Stream()
+    L = source.map(int).filter(lambda x: True).accumulate(lambda s, x: invert(x)).sink_to_list()
+    source.emit("1")
+    with pytest.raises(ZeroDivisionError) as caught:
+        source.emit("0")
+    assert innermost(caught.value) == "invert"
+    assert L == [1]
+
+
+def test_emit_many_offers_every_element_and_raises_one_failure_as_itself():
+    source = Stream()
+    L = source.map(invert).sink_to_list()
+    with pytest.raises(ZeroDivisionError) as caught:
+        source.emit_many([1, 0, 2])
+    assert L == [1.0, 0.5]
+    assert innermost(caught.value) == "invert"
+    assert caught.value.__notes__ == ["in map(invert), on element 2: 0"]
+
+
+def test_emit_many_raises_several_failures_together():
+    source = Stream()
+    L = source.map(invert).sink_to_list()
+    with pytest.raises(SeveralFailures) as caught:
+        source.emit_many([0, 1, "one", 2])
+    assert [type(error) for error in caught.value.exceptions] == [ZeroDivisionError, TypeError]
+    assert L == [1.0, 0.5]
+
+
+def test_emit_many_raises_what_the_iterable_raises():
+    def elements():
+        yield 1
+        raise OSError("gone")
+
+    source = Stream()
+    L = source.sink_to_list()
+    with pytest.raises(OSError, match="gone"):
+        source.emit_many(elements())
+    assert L == [1]
+
+
+def test_await_emit_raises_it():
+    async def main():
+        source = Stream(asynchronous=True)
+        L = source.map(invert).sink_to_list()
+        with pytest.raises(ZeroDivisionError) as caught:
+            await source.emit(0)
+        await source.emit(1)
+        return caught.value, L
+
+    error, L = asyncio.run(main())
+    assert innermost(error) == "invert"
+    assert error.__notes__ == ["in map(invert), on element 1: 0"]
+    assert L == [1.0]
+
+
+def test_await_emit_raises_what_an_async_def_raised_after_waiting():
+    async def main():
+        source = Stream(asynchronous=True)
+        L = source.map(invert_later).sink_to_list()
+        with pytest.raises(ZeroDivisionError) as caught:
+            await source.emit(0)
+        await source.emit(1)
+        return caught.value, L
+
+    error, L = asyncio.run(main())
+    assert innermost(error) == "invert_later"
+    assert L == [1.0]
+
+
+def test_a_blocking_emit_to_a_loop_on_a_thread_raises_it():
+    source = Stream(asynchronous=False)
+    L = source.map(invert).sink_to_list()
+    with pytest.raises(ZeroDivisionError) as caught:
+        source.emit(0)
+    assert innermost(caught.value) == "invert"
+    assert caught.value.__notes__ == ["in map(invert), on element 1: 0"]
+    source.emit(1)
+    assert L == [1.0]
+
+
+def test_a_blocking_emit_raises_what_an_async_def_raised_after_waiting():
+    source = Stream(asynchronous=False)
+    L = source.map(invert_later).sink_to_list()
+    with pytest.raises(ZeroDivisionError):
+        source.emit(0)
+    with pytest.raises(SeveralFailures):
+        source.emit_many([0, 1, 0])
+    source.emit(1)
+    assert L == [1.0, 1.0]
+
+
+def test_the_branches_behind_the_failure_do_not_get_the_element():
+    source = Stream()
+    before = source.sink_to_list()
+    source.map(invert).sink(print)
+    after = source.sink_to_list()
+    with pytest.raises(ZeroDivisionError):
+        source.emit(0)
+    assert (before, after) == ([0], [])
+
+
+# What policies do. Each way to build a node that fails on 0, and passes something for 1.
+
+
+class inverting(Stream):
+    def update(self, x, who=None, metadata=None):
+        return self._emit(1 / x, metadata=metadata)
+
+
+class inverting_later(Stream):
+    def __init__(self, upstream, **kwargs):
+        super().__init__(upstream, ensure_io_loop=True, **kwargs)
+
+    async def _later(self, x, metadata):
+        await asyncio.sleep(0)
+        for waiting in self._emit(1 / x, metadata=metadata):
+            await waiting
+
+    def update(self, x, who=None, metadata=None):
+        return self._later(x, metadata)
+
+
+async def is_invertible(x):
+    await asyncio.sleep(0)
+    return 1 / x
+
+
+async def add_inverse(total, x):
+    await asyncio.sleep(0)
+    return total + 1 / x
+
+
+def inverting_sink(function):
+    def build(source, seen, **kwargs):
+        if asyncio.iscoroutinefunction(function):
+
+            async def see(x):
+                seen.append(await function(x))
+        else:
+
+            def see(x):
+                seen.append(function(x))
+
+        return source.sink(see, **kwargs)
+
+    return build
+
+
+def through(method, *args):
+    def build(source, seen, **kwargs):
+        node = getattr(source, method)(*args, **kwargs)
+        node.sink(seen.append)
+        return node
+
+    return build
+
+
+def through_class(cls):
+    def build(source, seen, **kwargs):
+        node = cls(source, **kwargs)
+        node.sink(seen.append)
+        return node
+
+    return build
+
+
+def through_starmap(source, seen, **kwargs):
+    node = source.map(lambda x: (1, x)).starmap(lambda a, b: a / b, **kwargs)
+    node.sink(seen.append)
+    return node
+
+
+FAILING = {
+    "map": through("map", invert),
+    "map with arguments": through("map", lambda x, y, z=0: (y + z) / x, 1, 0),
+    "starmap": through_starmap,
+    "filter": through("filter", invert),
+    "accumulate": through("accumulate", lambda total, x: total + 1 / x, 0),
+    "sink": inverting_sink(invert),
+    "subclass": through_class(inverting),
+    "partition by key": lambda source, seen, **kw: through("partition", 1, None, invert)(source, seen, **kw),
+    "unique by key": through("unique", None, invert),
+    "async map": through("map", invert_later),
+    "async filter": through("filter", is_invertible),
+    "async accumulate": through("accumulate", add_inverse, 0),
+    "async sink": inverting_sink(invert_later),
+    "async subclass": through_class(inverting_later),
+    "map_async": through("map_async", invert_later),
+}
+
+failing = pytest.mark.parametrize("build", FAILING.values(), ids=FAILING.keys())
+failing_in_emit = pytest.mark.parametrize(
+    "build",
+    [build for name, build in FAILING.items() if name != "map_async"],
+    ids=[name for name in FAILING if name != "map_async"],
+)
+
+
+@failing_in_emit
+def test_raise_tells_the_emitter_and_goes_on(build):
+    source, seen = Stream(loop=VirtualClock()), []
+    node = build(source, seen, on_error="raise")
+    with pytest.raises(ZeroDivisionError) as caught:
+        source.emit(0)
+    assert caught.value.__notes__
+    source.emit(1)
+    assert len(seen) == 1
+    assert node.counters()["failed"] == 1
+
+
+@failing
+def test_skip_drops_the_element(build):
+    source, seen = Stream(loop=VirtualClock()), []
+    build(source, seen, on_error="skip")
+    source.emit(0)
+    source.emit(1)
+    source.drain()
+    assert len(seen) == 1
+
+
+@failing
+def test_a_stream_gets_the_failures(build):
+    source, seen, errors = Stream(loop=VirtualClock()), [], Stream()
+    failures = errors.sink_to_list()
+    build(source, seen, on_error=errors)
+    source.emit(1)
+    source.emit(0)
+    source.drain()
+    assert len(seen) == 1
+    [failure] = failures
+    assert isinstance(failure, Failure)
+    assert isinstance(failure.exception, ZeroDivisionError)
+    assert failure.element in (0, (1, 0))
+    assert failure.ordinal == 2
+    assert isinstance(failure.node, str) and failure.node
+
+
+@failing
+def test_on_exception_is_a_branch_of_the_failures(build):
+    source, seen = Stream(loop=VirtualClock()), []
+    node = build(source, seen)
+    failures = node.on_exception().sink_to_list()
+    source.emit(0)
+    source.emit(1)
+    source.drain()
+    assert len(seen) == 1
+    assert [type(failure.exception) for failure in failures] == [ZeroDivisionError]
+
+
+class Moody:
+    """Fails the first times it is called with an element."""
+
+    def __init__(self, failures):
+        self.failures = failures
+        self.calls = 0
+
+    def check(self):
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise OSError(f"call {self.calls}")
+
+    def __call__(self, x):
+        self.check()
+        return True
+
+    def key(self, x):
+        self.check()
+        return x
+
+    def add(self, total, x):
+        self.check()
+        return x
+
+    async def later(self, x):
+        await asyncio.sleep(0)
+        self.check()
+        return True
+
+    async def add_later(self, total, x):
+        await asyncio.sleep(0)
+        self.check()
+        return x
+
+
+class moody(Stream):
+    def __init__(self, upstream, mood, **kwargs):
+        self.mood = mood
+        super().__init__(upstream, **kwargs)
+
+    def update(self, x, who=None, metadata=None):
+        self.mood(x)
+        return self._emit(x, metadata=metadata)
+
+
+RETRYING = {
+    "map": lambda source, mood, policy: source.map(mood, on_error=policy).sink_to_list(),
+    "starmap": lambda source, mood, policy: source.map(lambda x: (x,)).starmap(mood, on_error=policy).sink_to_list(),
+    "filter": lambda source, mood, policy: source.filter(mood, on_error=policy).sink_to_list(),
+    "accumulate": lambda source, mood, policy: source.accumulate(mood.add, 0, on_error=policy).sink_to_list(),
+    "subclass": lambda source, mood, policy: moody(source, mood, on_error=policy).sink_to_list(),
+    "async map": lambda source, mood, policy: source.map(mood.later, on_error=policy).sink_to_list(),
+    "async accumulate": lambda source, mood, policy: source.accumulate(
+        mood.add_later, 0, on_error=policy
+    ).sink_to_list(),
+    "map_async": lambda source, mood, policy: source.map_async(mood.later, on_error=policy).sink_to_list(),
+    "unique": lambda source, mood, policy: source.unique(key=mood.key, on_error=policy).sink_to_list(),
+}
+
+
+@pytest.mark.parametrize("build", RETRYING.values(), ids=RETRYING.keys())
+def test_retry_tries_again(build):
+    source, mood = Stream(loop=VirtualClock()), Moody(2)
+    L = build(source, mood, Retry(2))
+    source.emit(7)
+    source.drain()
+    assert (len(L), mood.calls) == (1, 3)
+
+
+@pytest.mark.parametrize("build", RETRYING.values(), ids=RETRYING.keys())
+def test_retry_gives_up_as_told(build):
+    source, mood = Stream(loop=VirtualClock()), Moody(3)
+    L = build(source, mood, Retry(2, then="skip"))
+    source.emit(7)
+    source.drain()
+    assert (len(L), mood.calls) == (0, 3)
+
+
+def test_retry_without_a_loop_raises_the_last_failure():
+    source, mood = Stream(), Moody(9)
+    source.sink(mood, on_error=Retry(3))
+    with pytest.raises(OSError, match="call 4"):
+        source.emit(1)
+
+
+def test_retry_waits_twice_as_long_each_time():
+    clock = VirtualClock()
+    source, mood = Stream(loop=clock), Moody(4)
+    L = source.map(mood, on_error=Retry(9, backoff="1s", at_most="3s")).sink_to_list()
+    source.emit(1)
+    assert L == [True]
+    assert clock.time() == 1 + 2 + 3 + 3
+
+
+def test_retry_then_a_stream():
+    errors = Stream()
+    failures = errors.sink_to_list()
+    source, mood = Stream(), Moody(9)
+    source.sink(mood, on_error=Retry(1, then=errors))
+    source.emit(5)
+    assert [failure.element for failure in failures] == [5]
+    assert mood.calls == 2
+
+
+# Where no emitter waits.
+
+
+def behind(build):
+    """A pipeline whose failing node stands behind one that lets emitters go on."""
+    clock = VirtualClock()
+    source, seen = Stream(loop=clock), []
+
+    def fail_on_zero(x):
+        if x in (0, [0], (0,)):
+            raise ZeroDivisionError("a zero")
+        seen.append(x)
+
+    build(source).sink(fail_on_zero)
+    return clock, source, seen
+
+
+WAITING = {
+    "buffer": lambda source: source.buffer(10),
+    "delay": lambda source: source.delay("1s"),
+    "latest": lambda source: source.latest(),
+    "timed_window": lambda source: source.timed_window("1s").filter(None),
+    "timed_window_unique": lambda source: source.timed_window_unique("1s").filter(None),
+    "partition with a timeout": lambda source: source.partition(5, timeout="1s"),
+    "shift": lambda source: source.shift("1s"),
+    "debounce": lambda source: source.debounce("1s"),
+    "sample": lambda source: source.sample("1s"),
+}
+
+
+async def _same(x):
+    await asyncio.sleep(1)
+    return x
+
+
+WAITING["map_async"] = lambda source: source.map_async(_same)
+waiting = pytest.mark.parametrize("build", WAITING.values(), ids=WAITING.keys())
+
+
+@waiting
+def test_a_failure_that_nobody_waits_for_reaches_the_next_emit(build):
+    clock, source, seen = behind(build)
+    source.emit(0)
+    clock.advance("5s")
+    with pytest.raises(ZeroDivisionError, match="a zero"):
+        source.emit(1)
+    clock.advance("5s")
+    source.emit(2)
+    clock.advance("5s")
+    source.drain()
+    assert seen[-1] in (2, [2], (2,))
+
+
+@waiting
+def test_a_failure_that_nobody_waits_for_reaches_drain(build):
+    clock, source, seen = behind(build)
+    source.emit(0)
+    clock.advance("5s")
+    with pytest.raises(ZeroDivisionError, match="a zero"):
+        source.drain()
+
+
+@waiting
+def test_a_failure_of_the_last_element_reaches_drain(build):
+    clock, source, seen = behind(build)
+    source.emit(0)
+    with pytest.raises(ZeroDivisionError, match="a zero"):
+        source.drain()
+
+
+def test_leaving_a_with_block_raises_it():
+    with pytest.raises(ZeroDivisionError), Stream(loop=VirtualClock()) as source:
+        source.buffer(3).sink(invert)
+        source.emit(0)
+
+
+# Not only `Exception`.
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("policy", ["raise", "skip", Retry(3), "stream"], ids=str)
+def test_an_interrupt_is_no_business_of_policies(interrupt, policy):
+    calls = []
+
+    def stop(x):
+        calls.append(x)
+        if x == 0:
+            raise interrupt
+
+    errors = Stream()
+    failures = errors.sink_to_list()
+    source = Stream()
+    source.sink(stop, on_error=errors if policy == "stream" else policy)
+    windows = source.partition(2).sink_to_list()
+    with pytest.raises(interrupt):
+        source.emit(0)
+    source.emit(1)
+    source.emit(2)
+    source.drain()
+    assert calls == [0, 1, 2]
+    assert failures == []
+    assert windows[-1] in [(2,), (1, 2)]
+
+
+def test_an_interrupt_reaches_a_blocking_emit():
+    def stop(x):
+        raise SystemExit(3)
+
+    source = Stream(asynchronous=False)
+    source.map(stop, on_error="skip").sink(print)
+    with pytest.raises(SystemExit):
+        source.emit(0)
+
+
+def test_an_interrupt_reaches_an_awaited_emit():
+    async def main():
+        def stop(x):
+            raise SystemExit(3)
+
+        source = Stream(asynchronous=True)
+        source.map(stop, on_error="skip").sink(print)
+        await source.emit(0)
+
+    with pytest.raises(SystemExit):
+        asyncio.run(main())
+
+
+def test_the_package_lists_what_it_raises():
+    for name in ("BuildError", "ClosedError", "PipelineError", "SeveralFailures", "UndeliveredError"):
+        assert issubclass(getattr(thalweg, name), Exception)
+
+
+def test_an_interrupt_behind_a_buffer_reaches_the_next_emit_of_a_blocking_pipeline():
+    def stop(x):
+        if x == 0:
+            raise SystemExit(3)
+        seen.append(x)
+
+    seen = []
+    source = Stream(asynchronous=False)
+    source.buffer(3).sink(stop, on_error="skip")
+    with pytest.raises(SystemExit):
+        for x in range(1000):
+            source.emit(x)
+    source.emit("after")
+    source.drain()
+    assert seen[-1] == "after"
+
+
+def test_an_interrupt_in_an_async_def_reaches_the_emitter():
+    async def stop(x):
+        await asyncio.sleep(0)
+        raise SystemExit(3)
+
+    source = Stream(loop=VirtualClock())
+    source.map(stop, on_error="skip").sink(print)
+    with pytest.raises(SystemExit):
+        source.emit(0)
+
+
+def test_a_failure_in_a_feedback_loop_reaches_the_emitter():
+    source = Stream()
+    down = source.map(lambda x: 10 // x)
+    down.map(lambda x: x - 1).filter(lambda x: x < 5).connect(source)
+    with pytest.raises(ZeroDivisionError):
+        source.emit(10)

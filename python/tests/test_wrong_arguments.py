@@ -1,0 +1,224 @@
+"""What cannot work is refused when a pipeline is built, with an error that names the operator and the argument."""
+
+from __future__ import annotations
+
+import pytest
+
+from thalweg import Retry, Stream, VirtualClock, convert_interval
+
+
+def refused(error, *words):
+    """What is refused with an `error` that has all the `words` in its message."""
+    pattern = "".join(f"(?=[\\s\\S]*{word})" for word in words)
+    return pytest.raises(error, match=pattern)
+
+
+WITH_A_FUNCTION = {
+    "map": "func",
+    "starmap": "func",
+    "map_async": "func",
+    "accumulate": "func",
+    "scan": "func",
+    "filter": "predicate",
+    "remove": "predicate",
+    "sink": "func",
+    "starsink": "func",
+}
+
+
+@pytest.mark.parametrize(("method", "argument"), WITH_A_FUNCTION.items())
+def test_what_is_to_be_called_has_to_be_callable(method, argument):
+    name = {"scan": "accumulate"}.get(method, method)
+    with refused(TypeError, name, argument, "5"):
+        getattr(Stream(), method)(5)
+
+
+@pytest.mark.parametrize("method", ["unique"])
+def test_a_key_that_is_called_has_to_be_callable(method):
+    with refused(TypeError, method, "key"):
+        getattr(Stream(), method)(key=5)
+
+
+COUNTS = {
+    "partition": "n",
+    "partition_unique": "n",
+    "sliding_window": "n",
+    "buffer": "n",
+}
+
+
+@pytest.mark.parametrize(("method", "argument"), COUNTS.items())
+@pytest.mark.parametrize("n", [0, -1])
+def test_counts_are_at_least_one(method, argument, n):
+    with refused(ValueError, method, f"`{argument}`", str(n)):
+        getattr(Stream(), method)(n)
+
+
+@pytest.mark.parametrize(("method", "argument"), COUNTS.items())
+@pytest.mark.parametrize("n", [1.5, "two", None])
+def test_counts_are_whole_numbers(method, argument, n):
+    with refused(TypeError, method, f"`{argument}`"):
+        getattr(Stream(), method)(n)
+
+
+async def same(x):
+    return x
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda source: source.map_async(same, parallelism=0), ("map_async", "parallelism")),
+        (lambda source: source.zip(Stream(), maxsize=0), ("zip", "maxsize")),
+        (lambda source: source.unique(maxsize=-1), ("unique", "maxsize")),
+        (lambda source: source.slice(-1), ("slice", "[Nn]egative")),
+        (lambda source: source.slice(None, -1), ("slice", "[Nn]egative")),
+        (lambda source: source.slice(None, None, -1), ("slice", "[Nn]egative")),
+        (lambda source: source.partition(2, timeout=-1), ("partition", "timeout")),
+        (lambda source: source.partition_unique(2, keep="both"), ("partition_unique", "keep", "both")),
+        (lambda source: source.timed_window_unique(1, keep="both"), ("timed_window_unique", "keep", "both")),
+        (lambda source: source.combine_latest(Stream(), emit_on=Stream()), ("combine_latest", "emit_on")),
+        (lambda source: source.combine_latest(Stream(), emit_on=7), ("combine_latest", "emit_on")),
+    ],
+)
+def test_values_out_of_range(build, words):
+    with refused(ValueError, *words):
+        build(Stream(loop=VirtualClock()))
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda source: source.slice("one"), ("slice", "start")),
+        (lambda source: source.unique(maxsize="many"), ("unique", "maxsize")),
+        (lambda source: source.combine_latest(Stream(), emit_on="a"), ("combine_latest", "emit_on")),
+        (lambda source: source.combine_latest(5), ("combine_latest", "5")),
+        (lambda source: source.zip_latest(5), ("zip_latest", "5")),
+        (lambda source: source.union(5), ("union", "5")),
+        (lambda source: source.accumulate(max, reset_stream=5), ("accumulate", "reset_stream")),
+        (lambda source: source.map(str, on_error=5), ("on_error", "5")),
+        (lambda source: source.connect(5), ()),
+    ],
+)
+def test_values_of_another_kind(build, words):
+    with refused(TypeError, *words):
+        build(Stream(loop=VirtualClock()))
+
+
+TIMED = [
+    "rate_limit",
+    "delay",
+    "shift",
+    "debounce",
+    "throttle",
+    "sample",
+    "timed_window",
+    "timed_window_unique",
+]
+
+
+@pytest.mark.parametrize("method", TIMED)
+@pytest.mark.parametrize("interval", [-1, "-1s", float("nan"), float("inf"), "soon", ""])
+def test_intervals_are_lengths_of_time(method, interval):
+    with refused(ValueError, method, "interval"):
+        getattr(Stream(loop=VirtualClock()), method)(interval)
+
+
+@pytest.mark.parametrize("method", TIMED)
+@pytest.mark.parametrize("interval", [None, [], object()])
+def test_intervals_are_numbers_or_text(method, interval):
+    with refused(TypeError, method, "interval"):
+        getattr(Stream(loop=VirtualClock()), method)(interval)
+
+
+@pytest.mark.parametrize("method", ["timed_window", "timed_window_unique", "sample"])
+def test_what_repeats_takes_some_time(method):
+    with refused(ValueError, method, "interval"):
+        getattr(Stream(loop=VirtualClock()), method)(0)
+
+
+def test_an_interval_that_stands_alone():
+    for wrong in (-1, "-5ms", "soon", float("nan")):
+        with pytest.raises(ValueError):
+            convert_interval(wrong)
+    with pytest.raises(TypeError):
+        convert_interval(None)
+
+
+WITHOUT_KEYWORDS = {
+    "buffer": (1,),
+    "collect": (),
+    "combine_latest": (),
+    "debounce": (1,),
+    "delay": (1,),
+    "flatten": (),
+    "latest": (),
+    "partition": (1,),
+    "partition_unique": (1,),
+    "pluck": (0,),
+    "rate_limit": (1,),
+    "sample": (1,),
+    "shift": (1,),
+    "slice": (1,),
+    "sliding_window": (1,),
+    "throttle": (1,),
+    "timed_window": (1,),
+    "timed_window_unique": (1,),
+    "union": (),
+    "unique": (),
+    "zip": (),
+    "zip_latest": (),
+}
+
+
+@pytest.mark.parametrize(("method", "args"), WITHOUT_KEYWORDS.items())
+def test_unknown_keywords(method, args):
+    with refused(TypeError, "colour"):
+        getattr(Stream(loop=VirtualClock()), method)(*args, colour="red")
+
+
+@pytest.mark.parametrize("method", ["zip", "combine_latest"])
+def test_joins_of_nothing(method):
+    with refused(ValueError, method):
+        getattr(Stream, method)()
+
+
+def test_policies():
+    with refused(ValueError, "on_error", "explode"):
+        Stream().map(str, on_error="explode")
+    with refused(ValueError, "times"):
+        Retry(-1)
+    with pytest.raises(TypeError):
+        Retry("often")
+    with pytest.raises(ValueError):
+        Retry(1, backoff=-1)
+    with refused(ValueError, "on_error", "explode"):
+        Stream().map(str, on_error=Retry(1, then="explode"))
+
+
+def test_nothing_is_left_of_a_node_that_was_refused():
+    source = Stream()
+    with pytest.raises((TypeError, ValueError)):
+        source.map(str, on_error="explode")
+    with pytest.raises(ValueError):
+        source.partition(0)
+    assert list(source.downstreams) == []
+    assert source.emit(1) is None
+
+
+def test_an_event_loop_is_one():
+    with refused(TypeError, "loop", "5"):
+        Stream(loop=5)
+    with pytest.raises(ValueError, match="event loops"):
+        Stream(loop=VirtualClock()).union(Stream(loop=VirtualClock()))
+    with pytest.raises(ValueError, match="asynchronous"):
+        Stream(asynchronous=True).union(Stream(asynchronous=False))
+
+
+def test_metadata_is_a_list_of_dicts():
+    source = Stream()
+    source.sink_to_list()
+    with refused(TypeError, "metadata"):
+        source.emit(1, metadata=5)
+    with refused(TypeError, "metadata"):
+        source.emit(1, metadata=[5])
