@@ -11,10 +11,10 @@
 
 from __future__ import annotations
 
+from thalweg import core
 from thalweg._thalweg import __version__
 from thalweg.clock import VirtualClock
 from thalweg.core import *  # noqa: F403
-from thalweg.core import __all__ as _core
 from thalweg.errors import (
     BuildError,
     ClosedError,
@@ -40,6 +40,19 @@ from thalweg.sources import (
     sink_to_file,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._alias import install_as as install_as
+    from thalweg.batch import Batch as Batch
+    from thalweg.collection import Streaming as Streaming
+    from thalweg.collection import map_partitions as map_partitions
+    from thalweg.dask import DaskStream as DaskStream
+    from thalweg.dask import scatter as scatter
+    from thalweg.graph import create_graph as create_graph
+    from thalweg.graph import readable_graph as readable_graph
+    from thalweg.graph import to_graphviz as to_graphviz
+    from thalweg.graph import visualize as visualize
+
 # Found when they are asked for: importing the package is to take no time.
 _LATER = {
     "Batch": "thalweg.batch",
@@ -64,7 +77,6 @@ def __getattr__(name: str) -> object:
 
 
 __all__ = [
-    *(name for name in _core if not name.startswith("_")),
     "BuildError",
     "ClosedError",
     "Failure",
@@ -88,3 +100,4 @@ __all__ = [
     "sink_to_file",
     "sink_to_textfile",
 ]
+__all__ += core.__all__

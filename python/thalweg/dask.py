@@ -79,8 +79,16 @@ class DaskStream(Stream):
         keyed = _timed_window_unique(_with_key(self, _picker(key)), interval, key=_key, keep=keep, **kwargs)
         return _without_keys(keyed)
 
-    def unique(self, maxsize: int | None = None, key: Any = _identity, hashable: bool = True, **kwargs: Any) -> Any:
+    def unique(
+        self,
+        maxsize: int | None = None,
+        key: Any = _identity,
+        hashable: bool = True,
+        history: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """Leave out elements with a key that has come before, among the last `maxsize` of them."""
+        maxsize = history if maxsize is None else maxsize
         keyed = _unique(_with_key(self, _picker(key)), maxsize=maxsize, key=_key, hashable=hashable, **kwargs)
         return _without_key(keyed)
 

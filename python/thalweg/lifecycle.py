@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 
 from thalweg.intervals import convert_interval
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+    from typing import Any
+
+    from thalweg._thalweg import Pipeline
+    from thalweg._types import Interval
+    from thalweg.stream import Stream
+
 #: Every pipeline that is alive.
-_pipelines: weakref.WeakSet = weakref.WeakSet()
+_pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
 #: How long a drain may take, in seconds, where nothing else is said.
 PATIENCE = 60.0
 
+#: How long all pipelines of a program together may take at its end, in seconds.
+PATIENCE_AT_EXIT = 10.0
+
 _at_exit_is_set = False
 
 
-def register(pipeline):
-    """Take note of a pipeline, to drain it at the end of the program."""
+def register(pipeline: Pipeline) -> None:
+    """Take note of a pipeline, to drain it at the end of the program: called by the engine."""
     global _at_exit_is_set
     _pipelines.add(pipeline)
     if not _at_exit_is_set:
@@ -24,7 +38,7 @@ def register(pipeline):
         _drain_at_exit()
 
 
-def _drain_at_exit():
+def _drain_at_exit() -> None:
     import threading
 
     # Called before the threads of executors and clients are told to end, whose work is waited for. It
@@ -41,36 +55,45 @@ def _drain_at_exit():
     atexit.register(drain_all)
 
 
-def drain(node, timeout, asynchronous):
+def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     """End a node's pipeline: its sources, and then what is on its way."""
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
     ends = (getattr(other, "_end", None) for other in node._pipeline.nodes())
     runs = [run for run in (end() for end in ends if end is not None) if run is not None]
     if asynchronous or (node.asynchronous and node._event_loop is not None):
         return _drain_async(node, seconds, runs)
+    left = _countdown(seconds, node._event_loop)
     for run in runs:
-        _wait_for(node, run, seconds)
-    result = node._drain(seconds, False)
-    _tell_the_end(node)
+        _wait_for(node, run, left())
+    result = node._drain(left(), False)
+    _tell_nodes(node)
     return result
 
 
-async def _drain_async(node, seconds, runs):
+async def _drain_async(node: Stream, seconds: float, runs: list[Any]) -> None:
     import asyncio
 
+    left = _countdown(seconds, asyncio.get_running_loop())
     for run in runs:
         try:
-            await asyncio.wait_for(run.wait(), seconds)
+            await asyncio.wait_for(run.wait(), left())
         except asyncio.TimeoutError:
             break
-    waiting = node._drain(seconds, True)
+    waiting = node._drain(left(), True)
     if waiting is not None:
         await waiting
-    _tell_the_end(node)
+    _tell_nodes(node)
 
 
-def _wait_for(node, run, seconds):
-    loop = node._event_loop
+def _countdown(seconds: float, loop: AbstractEventLoop | None) -> Callable[[], float]:
+    """Count down from now on, by the loop's clock if there is one: return what says the seconds that are left."""
+    now = time.monotonic if loop is None else loop.time
+    end = now() + seconds
+    return lambda: max(0.0, end - now())
+
+
+def _wait_for(node: Stream, run: Any, seconds: float) -> None:
+    loop: Any = node._event_loop
     step = getattr(loop, "step", None)
     if step is None:
         run.wait_in_thread(seconds)
@@ -81,18 +104,35 @@ def _wait_for(node, run, seconds):
         step()
 
 
-def _tell_the_end(node):
+def _tell_nodes(node: Stream) -> None:
     for other in node._pipeline.nodes():
-        at_end = getattr(other, "_at_end", None)
-        if at_end is not None:
-            at_end()
+        if other._drained is not None:
+            other._drained()
 
 
-def drain_all(timeout=None):
+def drain_all(timeout: Interval | None = None) -> None:
     """Drain every pipeline of the program; what could not be delivered is written to the log.
 
-    It is what happens at the end of a program by itself.
+    It is what happens at the end of a program by itself. A pipeline whose event loop has been closed is
+    left as it is.
+
+    Parameters
+    ----------
+    timeout:
+        The longest it may take, for all pipelines together: seconds, or text such as ``"5s"``; None for
+        10 s. A function that blocks the thread it is called on is waited for nevertheless.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, drain_all
+    >>> source = Stream()
+    >>> L = source.partition(2).sink_to_list()
+    >>> source.emit(1)
+    >>> drain_all()
+    >>> L
+    [(1,)]
     """
+    left = _countdown(PATIENCE_AT_EXIT if timeout is None else convert_interval(timeout), None)
     for pipeline in list(_pipelines):
         if pipeline.is_joined:
             continue
@@ -100,7 +140,7 @@ def drain_all(timeout=None):
         if not nodes:
             continue
         try:
-            _drain_now(nodes[0], timeout)
+            _drain_now(nodes[0], left())
         except Exception as error:
             from thalweg.errors import ClosedError, log_failure
 
@@ -108,13 +148,36 @@ def drain_all(timeout=None):
                 log_failure(error)
 
 
-def _drain_now(node, timeout):
-    if node._event_loop is None or not node.asynchronous:
-        drain(node, timeout, False)
-        return
-    # The loop is the user's: it has ended, or is about to.
+def _drain_now(node: Stream, seconds: float) -> None:
     loop = node._event_loop
-    if loop.is_closed() or loop.is_running():
+    if loop is None or hasattr(loop, "step"):
+        drain(node, seconds, False)
+    elif loop.is_closed():
         return
+    elif loop.is_running():
+        _drain_elsewhere(node, loop, seconds)
+    else:
+        # The loop is the user's, and has ended.
+        loop.run_until_complete(drain(node, seconds, True))
 
-    loop.run_until_complete(drain(node, timeout, True))
+
+def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> None:
+    """Drain a pipeline whose loop runs on another thread, which may be stuck."""
+    import asyncio
+    from concurrent.futures import TimeoutError
+
+    if asyncio._get_running_loop() is loop:
+        return
+    draining = asyncio.run_coroutine_threadsafe(drain(node, seconds, True), loop)
+    try:
+        draining.result(seconds + _GRACE)
+    except TimeoutError:
+        if draining.done():
+            raise
+        from thalweg.errors import UndeliveredError
+
+        raise UndeliveredError(f"the event loop of {node} is stuck", [], []) from None
+
+
+#: How much longer than a drain may take, in seconds, its loop has to say how it went.
+_GRACE = 0.5

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from collections.abc import Sized
+from typing import Any
 
 
-class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
+class _Selector(selectors.DefaultSelector):
     """Lets time pass instead of sleeping."""
 
     loop: VirtualLoop
 
-    def select(self, timeout=None):
+    def select(self, timeout: float | None = None) -> Any:
         if timeout is None:
             # No timer is left: only another thread, or a socket, can go on with anything.
             return super().select(None)
@@ -22,31 +24,47 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An asyncio loop that does not sleep: it moves its time to that of the next timer."""
+    """An asyncio loop that does not sleep: it moves its time to that of the next timer.
 
-    def __init__(self):
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg.virtual_loop import VirtualLoop
+    >>> loop = VirtualLoop()
+    >>> loop.run_until_complete(asyncio.sleep(3600))
+    >>> loop.time()
+    3600.0
+    >>> loop.close()
+    """
+
+    # What asyncio's own loops keep.
+    _scheduled: list[asyncio.TimerHandle]
+    _ready: Sized
+
+    def __init__(self) -> None:
         self._now = 0.0
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
 
-    def time(self):
+    def time(self) -> float:
+        """Return the seconds that have passed."""
         return self._now
 
-    def _move_to(self, time):
+    def _move_to(self, time: float) -> None:
         self._now = max(self._now, time)
 
-    def _next_timer(self):
+    def _next_timer(self) -> float | None:
         """The time of the first timer; None if there is none."""
         timers = (handle.when() for handle in self._scheduled if not handle.cancelled())
         return min(timers, default=None)
 
-    def _round(self):
+    def _round(self) -> None:
         """Run what is due."""
         self.call_soon(self.stop)
         self.run_forever()
 
-    def step(self):
+    def step(self) -> None:
         """Run what is due; if nothing is, move on to the next timer.
 
         Raises
@@ -61,14 +79,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._move_to(timer)
         self._round()
 
-    def advance(self, seconds):
+    def advance(self, seconds: float) -> None:
         """Let time pass, and everything happen that is due."""
         end = self._now + seconds
         while True:
             timer = self._next_timer()
-            if not self._ready and (timer is None or timer > end):
-                break
             if not self._ready:
+                if timer is None or timer > end:
+                    break
                 self._move_to(timer)
             self._round()
         self._move_to(end)

@@ -76,13 +76,12 @@ impl Node {
         Ok(())
     }
 
-    /// Makes this node the first to get what `upstream` sends; what any node above it does, if that is
-    /// not given.
+    /// Makes this node the first to get what the nodes above it send, or what `upstream` does.
     #[pyo3(signature = (upstream=None))]
-    fn _prefer(slf: &Bound<'_, Self>, upstream: Option<&Bound<'_, Self>>) -> PyResult<()> {
+    fn _prefer(slf: &Bound<'_, Self>, upstream: Option<Py<Node>>) -> PyResult<()> {
         let parts = slf.get().parts()?;
         let upstreams = match upstream {
-            Some(upstream) => vec![upstream.clone().unbind()],
+            Some(upstream) => vec![upstream],
             None => slf.get().upstreams(slf.py())?,
         };
         for upstream in upstreams {
