@@ -472,6 +472,8 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         names = ("received", "sent", "failed", "held", "waited")
         return dict(zip(names, self._counters()))
 
+    __del__ = _thalweg.Node._let_go
+
     def __str__(self):
         parts = [f"{self.name}; {type(self).__name__}" if self.name else type(self).__name__]
         for attribute in self.str_list:

@@ -188,10 +188,14 @@ impl Parts {
     }
 
     fn emit_all_without_loop(&self, py: Python<'_>, elements: Elements) -> PyResult<Py<PyAny>> {
-        let result = self.out.emit_many(elements).wait();
+        let mut problems = Vec::new();
+        let result = self.out.emit_many(elements).wait_with(|emit| {
+            problems.extend(self.without_loop(py, emit).err());
+            Ok(())
+        });
         crate::interrupt::check()?;
         result.map_err(|error| crate::failure::raise(py, &error))?;
-        Ok(py.None())
+        problems.into_iter().next().map_or_else(|| Ok(py.None()), Err)
     }
 
     /// What there is to await of an emission on this thread.

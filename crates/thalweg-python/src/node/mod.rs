@@ -1,6 +1,7 @@
 //! A node of a pipeline as Python holds it: the base of the class `Stream`.
 
 mod emit;
+mod kept;
 mod lifecycle;
 mod wiring;
 
@@ -12,7 +13,7 @@ use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
 use thalweg::Stream;
 
-use crate::blueprint::{Blueprint, Callers, Inlet, Made, Site};
+use crate::blueprint::{Blueprint, Callers, Inlet, Keeper, Made, Site, State};
 use crate::current::Current;
 use crate::function::Function;
 use crate::gil::Contents;
@@ -28,9 +29,11 @@ pub(crate) struct Node(Contents<Parts>);
 pub(crate) struct Parts {
     pub(crate) out: Stream<Value>,
     pub(crate) inlet: Box<dyn Inlet>,
+    between: Option<Box<dyn Keeper>>,
     pub(crate) pipeline: Py<Pipeline>,
     upstreams: Mutex<Vec<Py<Node>>>,
     function: Option<Function>,
+    state: Vec<State>,
     callers: Callers,
     pub(crate) current: Current,
     /// A way in that comes from no other node.
@@ -130,7 +133,7 @@ impl Node {
             current: current.clone(),
             node: PyWeakrefReference::new(slf.as_any())?.into_any().unbind(),
         };
-        let Some(Made { inlet, out }) = plan.build(site) else {
+        let Some(Made { inlet, between, out }) = plan.build(site) else {
             return Err(PyRuntimeError::new_err("an operator makes one node only"));
         };
         inlet.set_name(name);
@@ -139,9 +142,11 @@ impl Node {
         let parts = Parts {
             out,
             inlet,
+            between,
             pipeline,
             upstreams: Mutex::default(),
             function: plan.function.clone(),
+            state: plan.state.clone(),
             callers: plan.callers.clone(),
             current,
             door,
@@ -185,6 +190,11 @@ impl Node {
         let Some(parts) = self.0.get() else {
             return Ok(());
         };
+        // What is on its way gets to its end, even if all nodes are dropped: the engine then needs the
+        // functions, which are as good as held by somebody.
+        if !parts.out.is_at_rest() {
+            return Ok(());
+        }
         visit.call(&parts.pipeline)?;
         // What is being changed right now is not visited, and so taken to be in use.
         if let Ok(upstreams) = parts.upstreams.try_lock() {
@@ -195,10 +205,22 @@ impl Node {
         if let Some(function) = &parts.function {
             function.visit(&visit)?;
         }
-        parts.current.visit(&visit)
+        for state in &parts.state {
+            if let Ok(state) = state.try_lock() {
+                visit.call(state.as_ref().map(Value::object))?;
+            }
+        }
+        parts.current.visit(&visit)?;
+        parts.visit_kept(&visit)
     }
 
     fn __clear__(&self) {
+        drop(self.0.clear());
+    }
+
+    /// Lets go of everything, before the collector takes anything apart: no timer is to call a function
+    /// of which only half is left. To be called as `__del__`, and by nobody else.
+    fn _let_go(&self) {
         drop(self.0.clear());
     }
 }

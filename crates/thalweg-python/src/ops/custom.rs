@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::collections::HashMap;
 
 use pyo3::intern;
@@ -30,6 +31,7 @@ pub(super) fn custom(is_sink: bool) -> Blueprint {
         let out = join.stream().clone();
         Made {
             inlet: Box::new(join),
+            between: None,
             out,
         }
     });
@@ -124,6 +126,10 @@ impl<const SINK: bool> Operator for Update<SINK> {
         };
         cx.under(lease, |cx| cx.fail(element, cause));
         Ok(())
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.pending.values().for_each(|(element, _)| see(element));
     }
 
     fn moving(&self) -> usize {
