@@ -8,6 +8,7 @@ import weakref
 
 import pytest
 
+import thalweg
 from thalweg import Stream, VirtualClock, combine_latest, union, zip, zip_latest
 
 
@@ -234,6 +235,22 @@ def test_a_subclass_that_holds_its_pipeline():
         L = node.map(str).sink_to_list()
         source.emit(source)
         assert len(L) == 1
+        return source, node
+
+    assert is_freed(build)
+
+
+def test_a_subclass_of_an_operator_that_holds_its_pipeline():
+    class gathering(thalweg.zip):
+        def update(self, x, who=None, metadata=None):
+            return super().update((x, self), who, metadata)
+
+    def build():
+        source = Stream()
+        node = gathering(source, Stream())
+        node.sink(lambda x: source)
+        source.emit(Thing(source))
+        assert any(isinstance(x, tuple) for x in gc.get_referents(node))
         return source, node
 
     assert is_freed(build)

@@ -174,7 +174,11 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
             upstreams = [] if upstream is None else [upstream]
         self.name = stream_name
         self._make(
-            self._blueprint(), list(upstreams), stream_name or _describe(self), on_error
+            self._blueprint(),
+            list(upstreams),
+            stream_name or _describe(self),
+            on_error,
+            _overrides_operator(type(self)),
         )
         if asynchronous is not None:
             self._set_asynchronous(asynchronous)
@@ -212,7 +216,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         What :meth:`_emit` returned, to have the emitter wait for those downstream; or anything to
         await, or a list of it.
         """
-        return self._receive(x, metadata)
+        return self._receive(x, metadata, who)
 
     # Wiring.
 
@@ -515,6 +519,11 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         if not name.startswith("_") and _load_plugins() and name in _all_attributes(type(self)):
             return getattr(self, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+def _overrides_operator(cls) -> bool:
+    """Whether a class derives from an operator and has an `update` of its own."""
+    return cls.update is not Stream.update and cls._blueprint is not Stream._blueprint
 
 
 def _describe(node) -> str:

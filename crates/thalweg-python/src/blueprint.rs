@@ -72,6 +72,10 @@ pub(crate) trait Inlet: Keeper {
     fn prefer(&self, from: &Stream<Value>) -> Result<(), Error>;
     fn detach(&self, from: &Stream<Value>) -> Result<(), Error>;
     fn destroy(&self);
+    /// The way in for what comes from an upstream, where it is handed in by other means.
+    fn door(&self, _upstream: u64) -> Option<Stream<Value>> {
+        None
+    }
 }
 
 /// What a node is besides its ways in, which `$stream` gives.

@@ -53,16 +53,24 @@ impl Node {
     }
 
     /// Hands an element to this node as if it came from above; returns what there is to await.
-    #[pyo3(signature = (x, metadata=None))]
+    #[pyo3(signature = (x, metadata=None, who=None))]
     fn _receive(
         &self,
         py: Python<'_>,
         x: Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        who: Option<&Bound<'_, Node>>,
     ) -> PyResult<Vec<Py<PyAny>>> {
         let parts = self.parts()?;
         let acks = metadata::to_acks(metadata)?;
-        let emit = parts.door(py)?.emit_with_acks(Value::from(x), acks);
+        let of_its_own = match who {
+            Some(who) => parts.inlet.door(who.get().parts()?.out.node_id()),
+            None => None,
+        };
+        let emit = match &of_its_own {
+            Some(door) => door.emit_with_acks(Value::from(x), acks),
+            None => parts.door(py)?.emit_with_acks(Value::from(x), acks),
+        };
         parts.awaitables(py, emit)
     }
 

@@ -19,7 +19,7 @@ use crate::function::Function;
 use crate::gil::Contents;
 use crate::lock::lock;
 use crate::pipeline::{Mode, Pipeline};
-use crate::policy;
+use crate::{overridden, policy};
 use crate::value::Value;
 
 /// A node of a pipeline. Use the class `Stream`, which derives from it.
@@ -83,13 +83,15 @@ impl Node {
     }
 
     /// Makes the node behind the object: `blueprint` attached to `upstreams`, in the places of which
-    /// there may be literals where streams are joined.
+    /// there may be literals where streams are joined; `overridden` if a subclass has put its own
+    /// `update` in the place of an operator's.
     fn _make(
         slf: &Bound<'_, Self>,
         blueprint: &Bound<'_, Blueprint>,
         upstreams: Vec<Bound<'_, PyAny>>,
         name: String,
         on_error: Option<&Bound<'_, PyAny>>,
+        overridden: bool,
     ) -> PyResult<()> {
         let py = slf.py();
         let raised = |error| crate::failure::raise(py, &error);
@@ -133,7 +135,17 @@ impl Node {
             current: current.clone(),
             node: PyWeakrefReference::new(slf.as_any())?.into_any().unbind(),
         };
-        let Some(Made { inlet, between, out }) = plan.build(site) else {
+        let callers = if overridden {
+            Callers::default()
+        } else {
+            plan.callers.clone()
+        };
+        let built = if overridden {
+            overridden::build(plan, site, &callers)
+        } else {
+            plan.build(site).map(|made| (made, door.get().cloned()))
+        };
+        let Some((Made { inlet, between, out }, door)) = built else {
             return Err(PyRuntimeError::new_err("an operator makes one node only"));
         };
         inlet.set_name(name);
@@ -147,16 +159,16 @@ impl Node {
             upstreams: Mutex::default(),
             function: plan.function.clone(),
             state: plan.state.clone(),
-            callers: plan.callers.clone(),
+            callers,
             current,
-            door,
+            door: door.map_or_else(OnceLock::new, OnceLock::from),
         };
         if slf.get().0.fill(py, parts).is_err() {
             return Err(PyRuntimeError::new_err("the stream has been made already"));
         }
         let parts = slf.get().parts()?;
         // A simple node has been built onto the first.
-        let mut is_attached = !plan.joins;
+        let mut is_attached = !plan.joins && !overridden;
         for upstream in &upstreams {
             match upstream.cast::<Node>() {
                 Ok(node) => {

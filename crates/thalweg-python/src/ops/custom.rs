@@ -8,7 +8,7 @@ use thalweg::ops::Step;
 use thalweg::{Arrival, BoxError, Context, Flow, InletKey, Lease, OpenJoin, Operator};
 
 use crate::awaiting::Awaiting;
-use crate::blueprint::{Blueprint, Callers, Made};
+use crate::blueprint::{Blueprint, Callers, Made, Site};
 use crate::lock::lock;
 use crate::value::Value;
 use crate::{interrupt, metadata};
@@ -37,6 +37,13 @@ pub(super) fn custom(is_sink: bool) -> Blueprint {
     });
     let blueprint = blueprint.joining(callers);
     if is_sink { blueprint.sink() } else { blueprint }
+}
+
+/// A node that calls an `update` and does nothing else.
+pub(crate) fn front(site: &Site, callers: &Callers) -> OpenJoin<Value, Value> {
+    let node = || Python::attach(|py| site.node.clone_ref(py));
+    let update = Update::<false>::new(node(), callers.clone(), Awaiting::new(node()));
+    OpenJoin::new(update, &site.upstream)
 }
 
 /// Calls a Python object's `update`.

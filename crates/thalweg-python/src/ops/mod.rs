@@ -2,7 +2,7 @@
 
 mod accumulate;
 mod collect;
-mod custom;
+pub(crate) mod custom;
 mod filter;
 pub(crate) mod flatten;
 mod join;
