@@ -743,7 +743,6 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
                 entry["ref"].release(n)
 
 
-
 def _overrides_operator(cls: type[Stream]) -> bool:
     """Whether a class derives from an operator and has an `update` of its own."""
     return cls.update is not Stream.update and cls._blueprint is not Stream._blueprint
