@@ -225,7 +225,7 @@ def inverting_sink(function):
                 seen.append(await function(x))
         else:
 
-            def see(x):
+            def see(x):  # type: ignore[misc]
                 seen.append(function(x))
 
         return source.sink(see, **kwargs)

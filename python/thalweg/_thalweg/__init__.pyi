@@ -4,6 +4,8 @@ from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, final
 
+from typing_extensions import disjoint_base
+
 from thalweg._thalweg import ops as ops
 from thalweg._types import Metadata, OnError
 from thalweg.stream import Stream
@@ -15,6 +17,7 @@ __version__: str
 def parse_interval(text: str) -> float:
     """Return the seconds in a length of time such as `"500ms"` or `"1h30min"`."""
 
+@disjoint_base
 class Node:
     """A node of a pipeline. Use the class `Stream`, which derives from it."""
 
@@ -134,7 +137,7 @@ class Emission:
 class Pump:
     """What an asyncio loop is given to call: works off the queue."""
 
-    def __call__(self) -> None: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> None: ...
 
 @final
 class Flag:
