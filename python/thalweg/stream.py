@@ -251,7 +251,13 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         if upstreams is None:
             upstreams = [] if upstream is None else [upstream]
         self.name = stream_name
-        self._make(self._blueprint(), list(upstreams), stream_name or _describe(self), on_error)
+        self._make(
+            self._blueprint(),
+            list(upstreams),
+            stream_name or _describe(self),
+            on_error,
+            _overrides_operator(type(self)),
+        )
         if asynchronous is not None:
             self._set_asynchronous(asynchronous)
         if loop is not None:
@@ -303,7 +309,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         >>> L
         [2]
         """
-        return self._receive(x, metadata)
+        return self._receive(x, metadata, who)
 
     # Wiring.
 
@@ -697,6 +703,8 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         names = ("received", "sent", "failed", "held", "waited")
         return dict(zip(names, self._counters(), strict=True))
 
+    __del__ = _thalweg.Node._let_go
+
     def __str__(self) -> str:
         parts = [f"{self.name}; {type(self).__name__}" if self.name else type(self).__name__]
         for attribute in self.str_list:
@@ -733,6 +741,12 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         for entry in metadata or ():
             if entry and "ref" in entry:
                 entry["ref"].release(n)
+
+
+
+def _overrides_operator(cls: type[Stream]) -> bool:
+    """Whether a class derives from an operator and has an `update` of its own."""
+    return cls.update is not Stream.update and cls._blueprint is not Stream._blueprint
 
 
 def _describe(node: Stream) -> str:

@@ -1,5 +1,6 @@
 //! Operators on their way from Python's arguments to nodes of the engine.
 
+use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
@@ -7,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 use thalweg::view::Counters;
 use thalweg::{
-    Element, Error, Failure, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator, Stream,
-    Transform,
+    Element, Emit, Error, Failure, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator,
+    Stream, Transform,
 };
 
 use crate::current::Current;
@@ -29,11 +30,36 @@ pub(crate) struct Site {
 /// A node that has been built: one node of the engine, or one and its finishing.
 pub(crate) struct Made {
     pub(crate) inlet: Box<dyn Inlet>,
+    /// A node between the two.
+    pub(crate) between: Option<Box<dyn Keeper>>,
     pub(crate) out: Stream<Value>,
 }
 
+/// A node of the engine that may keep Python objects.
+pub(crate) trait Keeper: Send + Sync {
+    /// Shows what it keeps; whether it could.
+    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool;
+
+    /// What makes the node send what it has collected, if that is what it does.
+    fn flush(&self) -> Option<Box<dyn FnOnce() -> Emit + Send>> {
+        None
+    }
+}
+
+impl<T: Element> Keeper for Stream<T> {
+    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
+        Stream::for_each_kept(self, see)
+    }
+}
+
+impl<U: Element> Keeper for OpenJoin<Value, U> {
+    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
+        self.stream().for_each_kept(see)
+    }
+}
+
 /// Where elements come in.
-pub(crate) trait Inlet: Send + Sync {
+pub(crate) trait Inlet: Keeper {
     /// The engine's number for the node.
     fn id(&self) -> u64;
     fn set_name(&self, name: String);
@@ -47,6 +73,10 @@ pub(crate) trait Inlet: Send + Sync {
     /// Makes the node the first to get what `from` sends.
     fn prefer(&self, from: &Stream<Value>) -> Result<(), Error>;
     fn detach(&self, from: &Stream<Value>) -> Result<(), Error>;
+    /// The way in for what comes from an upstream, where it is handed in by other means.
+    fn door(&self, _upstream: u64) -> Option<Stream<Value>> {
+        None
+    }
 }
 
 /// What a node is besides its ways in, which `$stream` gives.
@@ -113,6 +143,8 @@ pub(crate) struct Blueprint {
     build: Mutex<Option<Build>>,
     /// What the user gave it to call.
     pub(crate) function: Option<Function>,
+    /// What it keeps elsewhere than in the engine.
+    pub(crate) state: Vec<State>,
     pub(crate) needs_loop: bool,
     pub(crate) is_sink: bool,
     /// Whether nodes are attached to it once it is built, each by an inlet of its own; a simple node
@@ -122,6 +154,10 @@ pub(crate) struct Blueprint {
     pub(crate) callers: Callers,
 }
 
+/// An object that an operator's function keeps, for the node in Python to show to the collector.
+/// Nothing else is done under the lock than taking it out or putting it in.
+pub(crate) type State = Arc<Mutex<Option<Value>>>;
+
 /// The nodes behind the inlets of a node, by the inlets' numbers.
 pub(crate) type Callers = Arc<Mutex<Vec<(usize, Py<PyWeakrefReference>)>>>;
 
@@ -130,6 +166,7 @@ impl Blueprint {
         Self {
             build: Mutex::new(Some(Box::new(build))),
             function: None,
+            state: Vec::new(),
             needs_loop: false,
             is_sink: false,
             joins: false,
@@ -146,6 +183,7 @@ impl Blueprint {
             let stream = site.upstream.transform(make(site.current));
             Made {
                 inlet: Box::new(stream.clone()),
+                between: None,
                 out: stream,
             }
         })
@@ -176,8 +214,13 @@ impl Blueprint {
         })
     }
 
-    pub(crate) fn calling(mut self, function: Function) -> Self {
-        self.function = Some(function);
+    pub(crate) fn calling(mut self, function: impl Into<Option<Function>>) -> Self {
+        self.function = function.into();
+        self
+    }
+
+    pub(crate) fn keeping(mut self, state: impl IntoIterator<Item = State>) -> Self {
+        self.state.extend(state);
         self
     }
 
@@ -218,6 +261,7 @@ impl Made {
         ));
         Self {
             inlet: Box::new(stream),
+            between: None,
             out,
         }
     }

@@ -103,7 +103,8 @@ impl<T> Contents<T> {
         Ok(())
     }
 
-    /// Takes the contents out, to be called by the collector (`tp_clear`) and by it alone.
+    /// Takes the contents out, to be called when nothing refers to the object any more (`tp_finalize`,
+    /// `tp_clear`).
     pub(crate) fn clear(&self) -> Option<T> {
         // SAFETY: nothing refers to the object any more, so nobody has borrowed it.
         unsafe { (*self.0.get()).take() }

@@ -17,6 +17,7 @@ mod lock;
 mod metadata;
 mod node;
 mod ops;
+mod overridden;
 mod pipeline;
 mod policy;
 mod value;

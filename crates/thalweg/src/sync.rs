@@ -1,6 +1,8 @@
 //! Locks, and the primitives that threads meet in, so that loom can stand in for them.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{self, AtomicBool};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Poll, Wake, Waker};
 
 /// Locks, whether or not a thread panicked while it held the lock: what our locks protect is
 /// never left half-changed, since no user code runs under them.
@@ -49,6 +51,40 @@ pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
     }
 }
 
+/// Runs a future on this thread, and blocks while it has nothing to do; what it does is done outside of
+/// what the host was asked to block around.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    let parker = Arc::new(Parker {
+        thread: std::thread::current(),
+        woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(parker.clone());
+    let mut cx = std::task::Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        blocking(|| {
+            while !parker.woken.swap(false, atomic::Ordering::Acquire) {
+                std::thread::park();
+            }
+        });
+    }
+}
+
+struct Parker {
+    thread: std::thread::Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.woken.store(true, atomic::Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
 /// What the monitor is made of.
 pub(crate) mod model {
     #[cfg(thalweg_loom)]
@@ -66,14 +102,5 @@ pub(crate) mod model {
         mutex
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// `None` if it is locked.
-    pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-        match mutex.try_lock() {
-            Ok(guard) => Some(guard),
-            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(std::sync::TryLockError::WouldBlock) => None,
-        }
     }
 }

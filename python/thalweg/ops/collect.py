@@ -46,9 +46,8 @@ class collect(Stream):
             self._receive(x)
 
     def _blueprint(self) -> _thalweg.Blueprint:
-        blueprint, self._flusher = _thalweg.ops.collect(self._size)
-        return blueprint
+        return _thalweg.ops.collect(self._size)
 
     def flush(self, _: Any = None) -> Any:
         """Send what has been kept; the argument is ignored."""
-        return self._flusher.flush(self)
+        return self._flush()

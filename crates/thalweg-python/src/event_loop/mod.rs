@@ -170,12 +170,17 @@ impl EventLoop {
         };
         let asked = Pump::new(py, self).and_then(|pump| how.bind(py).call1((pump,)));
         if let Err(error) = asked {
-            // The loop has been closed: nothing can be run any more. Whoever waits is let go when
-            // what it waits for is dropped.
             error.write_unraisable(py, Some(self.0.object.bind(py)));
-            drop(std::mem::take(&mut *lock(&self.0.queue)));
-            self.0.called.store(false, Ordering::Release);
+            self.give_up();
         }
+    }
+
+    /// The loop has been closed: nothing can be run any more. Whoever waits is let go when what it
+    /// waits for is dropped.
+    fn give_up(&self) {
+        let jobs = std::mem::take(&mut *lock(&self.0.queue));
+        self.0.called.store(false, Ordering::Release);
+        drop(jobs);
     }
 
     /// Runs a future on the loop.

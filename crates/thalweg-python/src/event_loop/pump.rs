@@ -1,4 +1,5 @@
 use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
 
@@ -6,20 +7,37 @@ use super::{EventLoop, Shared};
 
 /// What an asyncio loop is given to call: works off the queue.
 #[pyclass(frozen, module = "thalweg._thalweg")]
-pub(crate) struct Pump(Weak<Shared>);
+pub(crate) struct Pump {
+    event_loop: Weak<Shared>,
+    called: AtomicBool,
+}
 
 impl Pump {
     pub(super) fn new(py: Python<'_>, event_loop: &EventLoop) -> PyResult<Py<Self>> {
-        Py::new(py, Self(event_loop.downgrade()))
+        let event_loop = event_loop.downgrade();
+        let called = AtomicBool::new(false);
+        Py::new(py, Self { event_loop, called })
     }
 }
 
 #[pymethods]
 impl Pump {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        match EventLoop::upgrade(&self.0) {
+        self.called.store(true, Ordering::Relaxed);
+        match EventLoop::upgrade(&self.event_loop) {
             Some(event_loop) => event_loop.work_off(py),
             None => Ok(()),
+        }
+    }
+}
+
+/// A loop that lets go of it without having called it has been closed.
+impl Drop for Pump {
+    fn drop(&mut self) {
+        if !self.called.load(Ordering::Relaxed)
+            && let Some(event_loop) = EventLoop::upgrade(&self.event_loop)
+        {
+            event_loop.give_up();
         }
     }
 }

@@ -53,16 +53,24 @@ impl Node {
     }
 
     /// Hands an element to this node as if it came from above; returns what there is to await.
-    #[pyo3(signature = (x, metadata=None))]
+    #[pyo3(signature = (x, metadata=None, who=None))]
     fn _receive(
         &self,
         py: Python<'_>,
         x: Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        who: Option<&Bound<'_, Node>>,
     ) -> PyResult<Vec<Py<PyAny>>> {
         let parts = self.parts()?;
         let acks = metadata::to_acks(metadata)?;
-        let emit = parts.door(py)?.relay(Value::from(x), acks);
+        let of_its_own = match who {
+            Some(who) => parts.inlet.door(who.get().parts()?.out.node_id()),
+            None => None,
+        };
+        let emit = match &of_its_own {
+            Some(door) => door.relay(Value::from(x), acks),
+            None => parts.door(py)?.relay(Value::from(x), acks),
+        };
         parts.awaitables(py, emit)
     }
 
@@ -188,10 +196,14 @@ impl Parts {
     }
 
     fn emit_all_without_loop(&self, py: Python<'_>, elements: Elements) -> PyResult<Py<PyAny>> {
-        let result = self.out.emit_many(elements).wait();
+        let mut problems = Vec::new();
+        let result = self.out.emit_many(elements).wait_with(|emit| {
+            problems.extend(self.without_loop(py, emit).err());
+            Ok(())
+        });
         crate::interrupt::check()?;
         result.map_err(|error| crate::failure::raise(py, &error))?;
-        Ok(py.None())
+        problems.into_iter().next().map_or_else(|| Ok(py.None()), Err)
     }
 
     /// What there is to await of an emission on this thread.

@@ -2,6 +2,7 @@
 
 mod emit;
 pub(crate) mod fast_emit;
+mod kept;
 mod lifecycle;
 mod wiring;
 
@@ -13,13 +14,13 @@ use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
 use thalweg::Stream;
 
-use crate::blueprint::{Blueprint, Callers, Inlet, Made, Site};
+use crate::blueprint::{Blueprint, Callers, Inlet, Keeper, Made, Site, State};
 use crate::current::Current;
 use crate::function::Function;
 use crate::gil::Contents;
 use crate::lock::lock;
 use crate::pipeline::{Mode, Pipeline};
-use crate::policy;
+use crate::{overridden, policy};
 use crate::value::Value;
 
 /// A node of a pipeline. Use the class `Stream`, which derives from it.
@@ -29,9 +30,11 @@ pub(crate) struct Node(Contents<Parts>);
 pub(crate) struct Parts {
     pub(crate) out: Stream<Value>,
     pub(crate) inlet: Box<dyn Inlet>,
+    between: Option<Box<dyn Keeper>>,
     pub(crate) pipeline: Py<Pipeline>,
     upstreams: Mutex<Vec<Py<Node>>>,
     function: Option<Function>,
+    state: Vec<State>,
     callers: Callers,
     pub(crate) current: Current,
     /// A way in that comes from no other node.
@@ -81,13 +84,15 @@ impl Node {
     }
 
     /// Makes the node behind the object: `blueprint` attached to `upstreams`, in the places of which
-    /// there may be literals where streams are joined.
+    /// there may be literals where streams are joined; `overridden` if a subclass has put its own
+    /// `update` in the place of an operator's.
     fn _make(
         slf: &Bound<'_, Self>,
         blueprint: &Bound<'_, Blueprint>,
         upstreams: Vec<Bound<'_, PyAny>>,
         name: String,
         on_error: Option<&Bound<'_, PyAny>>,
+        overridden: bool,
     ) -> PyResult<()> {
         let py = slf.py();
         let raised = |error| crate::failure::raise(py, &error);
@@ -131,7 +136,17 @@ impl Node {
             current: current.clone(),
             node: PyWeakrefReference::new(slf.as_any())?.into_any().unbind(),
         };
-        let Some(Made { inlet, out }) = plan.build(site) else {
+        let callers = if overridden {
+            Callers::default()
+        } else {
+            plan.callers.clone()
+        };
+        let built = if overridden {
+            overridden::build(plan, site, &callers)
+        } else {
+            plan.build(site).map(|made| (made, door.get().cloned()))
+        };
+        let Some((Made { inlet, between, out }, door)) = built else {
             return Err(PyRuntimeError::new_err("an operator makes one node only"));
         };
         inlet.set_name(name);
@@ -140,19 +155,21 @@ impl Node {
         let parts = Parts {
             out,
             inlet,
+            between,
             pipeline,
             upstreams: Mutex::default(),
             function: plan.function.clone(),
-            callers: plan.callers.clone(),
+            state: plan.state.clone(),
+            callers,
             current,
-            door,
+            door: door.map_or_else(OnceLock::new, OnceLock::from),
         };
         if slf.get().0.fill(py, parts).is_err() {
             return Err(PyRuntimeError::new_err("the stream has been made already"));
         }
         let parts = slf.get().parts()?;
         // A simple node has been built onto the first.
-        let mut is_attached = !plan.joins;
+        let mut is_attached = !plan.joins && !overridden;
         for upstream in &upstreams {
             match upstream.cast::<Node>() {
                 Ok(node) => {
@@ -186,6 +203,11 @@ impl Node {
         let Some(parts) = self.0.get() else {
             return Ok(());
         };
+        // What is on its way gets to its end, even if all nodes are dropped: the engine then needs the
+        // functions, which are as good as held by somebody.
+        if !parts.out.is_at_rest() {
+            return Ok(());
+        }
         visit.call(&parts.pipeline)?;
         // What is being changed right now is not visited, and so taken to be in use.
         if let Ok(upstreams) = parts.upstreams.try_lock() {
@@ -196,10 +218,22 @@ impl Node {
         if let Some(function) = &parts.function {
             function.visit(&visit)?;
         }
-        parts.current.visit(&visit)
+        for state in &parts.state {
+            if let Ok(state) = state.try_lock() {
+                visit.call(state.as_ref().map(Value::object))?;
+            }
+        }
+        parts.current.visit(&visit)?;
+        parts.visit_kept(&visit)
     }
 
     fn __clear__(&self) {
+        drop(self.0.clear());
+    }
+
+    /// Lets go of everything, before the collector takes anything apart: no timer is to call a function
+    /// of which only half is left. To be called as `__del__`, and by nobody else.
+    fn _let_go(&self) {
         drop(self.0.clear());
     }
 }

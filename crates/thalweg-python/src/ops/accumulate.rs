@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use thalweg::ops::{Accumulate, Step, Then};
 
-use crate::blueprint::{Blueprint, Made};
+use crate::blueprint::{Blueprint, Made, State};
 use crate::event_loop::Awaited;
 use crate::function::Function;
 use crate::gil;
@@ -68,32 +68,34 @@ pub(super) fn accumulate(
         returns_state,
         with_state,
     };
-    let start = start.map(|(start,)| Value::new(start));
+    let start: State = Arc::new(Mutex::new(start.map(|(start,)| Value::new(start))));
     let reset = Arc::new(AtomicBool::new(false));
     let handle = Reset(reset.clone());
     let called = function.clone();
     let blueprint = if awaited {
-        in_turn(called, shape, start, reset)
+        in_turn(called, shape, start.clone(), reset)
     } else {
-        at_once(called, shape, start, reset)
+        at_once(called, shape, start.clone(), reset)
     };
+    let blueprint = blueprint.keeping([start]);
     (blueprint.calling(function), handle)
 }
 
 fn at_once(
     called: Function,
     shape: Shape,
-    start: Option<Value>,
+    start: State,
     reset: Arc<AtomicBool>,
 ) -> Blueprint {
     Blueprint::transform(move |current| {
-        let begin = start.clone();
+        let first = lock(&start).clone();
         let noted = current.clone();
         let step = move |state: &Value, x: &Value| {
             gil::held(|py| {
                 let (state, sent) = if reset.swap(false, Ordering::Relaxed) {
-                    match &begin {
-                        Some(start) => shape.split(&called.call_on(py, start, x)?)?,
+                    let begin = lock(&start).clone();
+                    match begin {
+                        Some(start) => shape.split(&called.call_on(py, &start, x)?)?,
                         None => shape.send(x.clone(), x.clone(), py)?,
                     }
                 } else {
@@ -102,8 +104,8 @@ fn at_once(
                 Ok::<_, PyErr>((state, noted.note(py, sent)))
             })
         };
-        match start {
-            Some(start) => Accumulate::new(start, step),
+        match first {
+            Some(first) => Accumulate::new(first, step),
             None => Accumulate::from_first(
                 move |x: Value| {
                     gil::held(|py| {
@@ -122,19 +124,20 @@ fn at_once(
 fn in_turn(
     called: Function,
     shape: Shape,
-    start: Option<Value>,
+    start: State,
     reset: Arc<AtomicBool>,
 ) -> Blueprint {
+    let kept: State = Arc::new(Mutex::new(lock(&start).clone()));
+    let shown = kept.clone();
     Blueprint::new(move |site| {
-        let begin = start.clone();
-        let kept = Arc::new(Mutex::new(start));
         let then = Then::new(move |x: &Value| {
             if reset.swap(false, Ordering::Relaxed) {
-                lock(&kept).clone_from(&begin);
+                let begin = lock(&start).clone();
+                put(&kept, begin);
             }
             let state = lock(&kept).clone();
             let Some(state) = state else {
-                *lock(&kept) = Some(x.clone());
+                put(&kept, Some(x.clone()));
                 let first = gil::held(|py| shape.send(x.clone(), x.clone(), py));
                 return Ok::<_, PyErr>(Step::Done(Some(first?.1)));
             };
@@ -143,12 +146,19 @@ fn in_turn(
             Ok(Step::Pending(async move {
                 let result = awaited.await?;
                 let (state, sent) = gil::held(|py| shape.split(result.bind(py)))?;
-                *lock(&kept) = Some(state);
+                put(&kept, Some(state));
                 Ok(Some(sent))
             }))
         });
         let stream = site.upstream.apply(then);
         Made::finished(stream, site.current, |_, x| Ok(x))
     })
+    .keeping([shown])
     .on_loop()
+}
+
+/// Puts an object in the place of another, which is dropped outside of the lock.
+fn put(state: &State, value: Option<Value>) {
+    let before = std::mem::replace(&mut *lock(state), value);
+    drop(before);
 }

@@ -1,48 +1,38 @@
-use std::sync::{Arc, OnceLock};
+use std::any::Any;
 
 use pyo3::prelude::*;
+use thalweg::Emit;
 use thalweg::ops::Collector;
 
 use super::parts::tuple;
-use crate::blueprint::{Blueprint, Made};
-use crate::node::Node;
+use crate::blueprint::{Blueprint, Keeper, Made};
 use crate::value::Value;
 
-/// What makes a collection send what it has.
-#[pyclass(frozen, module = "thalweg._thalweg")]
-pub(super) struct Flusher(Arc<OnceLock<Collector<Value>>>);
+impl Keeper for Collector<Value> {
+    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
+        self.stream().for_each_kept(see)
+    }
 
-#[pymethods]
-impl Flusher {
-    /// Sends it, as the pipeline of `node` sends: returns what `emit` returns.
-    fn flush(&self, py: Python<'_>, node: &Node) -> PyResult<Py<PyAny>> {
-        match self.0.get() {
-            Some(collector) => {
-                let collector = collector.clone();
-                node.parts()?.begin(py, move || collector.flush())
-            }
-            None => Ok(py.None()),
-        }
+    fn flush(&self) -> Option<Box<dyn FnOnce() -> Emit + Send>> {
+        let collector = self.clone();
+        Some(Box::new(move || collector.flush()))
     }
 }
 
 /// `collect`: keeps elements, the last `n` of them if it is given, until it is flushed.
 #[pyfunction]
-pub(super) fn collect(n: Option<usize>) -> (Blueprint, Flusher) {
-    let collector = Arc::new(OnceLock::new());
-    let flusher = Flusher(collector.clone());
-    let blueprint = Blueprint::new(move |site| {
+pub(super) fn collect(n: Option<usize>) -> Blueprint {
+    Blueprint::new(move |site| {
         let inlet = site.upstream.filter(|_| true);
-        let made = match n {
+        let collector = match n {
             Some(n) => inlet.collect_last(n),
             None => inlet.collect(),
         };
-        let out = Made::finished(made.stream().clone(), site.current, tuple).out;
-        let _ = collector.set(made);
+        let Made { out, .. } = Made::finished(collector.stream().clone(), site.current, tuple);
         Made {
             inlet: Box::new(inlet),
+            between: Some(Box::new(collector)),
             out,
         }
-    });
-    (blueprint, flusher)
+    })
 }

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::collections::HashMap;
 
 use pyo3::intern;
@@ -7,7 +8,7 @@ use thalweg::ops::Step;
 use thalweg::{Arrival, BoxError, Context, Flow, InletKey, Lease, OpenJoin, Operator};
 
 use crate::awaiting::Awaiting;
-use crate::blueprint::{Blueprint, Callers, Made};
+use crate::blueprint::{Blueprint, Callers, Made, Site};
 use crate::gil;
 use crate::lock::lock;
 use crate::value::Value;
@@ -31,11 +32,19 @@ pub(super) fn custom(is_sink: bool) -> Blueprint {
         let out = join.stream().clone();
         Made {
             inlet: Box::new(join),
+            between: None,
             out,
         }
     });
     let blueprint = blueprint.joining(callers);
     if is_sink { blueprint.sink() } else { blueprint }
+}
+
+/// A node that calls an `update` and does nothing else.
+pub(crate) fn front(site: &Site, callers: &Callers) -> OpenJoin<Value, Value> {
+    let node = || Python::attach(|py| site.node.clone_ref(py));
+    let update = Update::<false>::new(node(), callers.clone(), Awaiting::new(node()));
+    OpenJoin::new(update, &site.upstream)
 }
 
 /// Calls a Python object's `update`.
@@ -125,6 +134,10 @@ impl<const SINK: bool> Operator for Update<SINK> {
         };
         cx.under(lease, |cx| cx.fail(element, cause));
         Ok(())
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.pending.values().for_each(|(element, _)| see(element));
     }
 
     fn moving(&self) -> usize {

@@ -19,11 +19,12 @@ pub(super) fn flatten() -> Blueprint {
             })
         }));
         let elements = iterables.apply(Flatten::<Elements>::new());
-        let Made { out, .. } = Made::finished(elements, site.current, |py, element| {
+        let Made { out, .. } = Made::finished(elements.clone(), site.current, |py, element| {
             element.map_err(|error: Arc<PyErr>| error.clone_ref(py))
         });
         Made {
             inlet: Box::new(iterables),
+            between: Some(Box::new(elements)),
             out,
         }
     })
@@ -31,7 +32,7 @@ pub(super) fn flatten() -> Blueprint {
 
 /// An iterator of Python's. One that fails ends with its error.
 #[derive(Clone)]
-struct Elements(Value);
+pub(crate) struct Elements(pub(crate) Value);
 
 impl IntoIterator for Elements {
     type Item = Result<Value, Arc<PyErr>>;
@@ -43,7 +44,7 @@ impl IntoIterator for Elements {
 }
 
 /// `None` once it has ended.
-struct Iter(Option<Value>);
+pub(crate) struct Iter(Option<Value>);
 
 impl Iterator for Iter {
     type Item = Result<Value, Arc<PyErr>>;

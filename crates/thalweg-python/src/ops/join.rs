@@ -21,6 +21,7 @@ where
         let Made { out, .. } = Made::finished(join.stream().clone(), site.current, tuple);
         Made {
             inlet: Box::new(join),
+            between: None,
             out,
         }
     });

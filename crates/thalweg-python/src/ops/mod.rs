@@ -2,14 +2,14 @@
 
 mod accumulate;
 mod collect;
-mod custom;
+pub(crate) mod custom;
 mod filter;
-mod flatten;
+pub(crate) mod flatten;
 mod join;
 mod map;
 mod map_async;
+pub(crate) mod parts;
 mod partition;
-mod parts;
 mod pluck;
 mod queue;
 mod sink;
@@ -24,7 +24,6 @@ use pyo3::prelude::*;
 /// Adds the operators to their module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<accumulate::Reset>()?;
-    module.add_class::<collect::Flusher>()?;
     module.add_function(wrap_pyfunction!(accumulate::accumulate, module)?)?;
     module.add_function(wrap_pyfunction!(collect::collect, module)?)?;
     module.add_function(wrap_pyfunction!(custom::custom, module)?)?;

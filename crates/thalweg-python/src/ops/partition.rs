@@ -18,7 +18,9 @@ pub(super) fn partition(
 ) -> PyResult<Blueprint> {
     let timeout: Option<Duration> = timeout.map(interval::seconds).transpose()?;
     let all = Partition::<Value>::of(n);
-    Ok(match (key.map(|key| By::new(Some(key))), timeout) {
+    let by = key.map(|key| By::new(Some(key)));
+    let function = by.as_ref().and_then(By::function);
+    let blueprint = match (by, timeout) {
         (None, None) => Blueprint::finished(all, tuple),
         (None, Some(timeout)) => Blueprint::finished(all.timeout(timeout), tuple).on_loop(),
         (Some(by), None) => Blueprint::finished(all.try_key(move |x| by.key(x)), tuple),
@@ -26,7 +28,8 @@ pub(super) fn partition(
             let keyed = all.try_key(move |x| by.key(x)).timeout(timeout);
             Blueprint::finished(keyed, tuple).on_loop()
         }
-    })
+    };
+    Ok(blueprint.calling(function))
 }
 
 /// `partition_unique`: sends tuples of `n` elements whose keys differ.
@@ -37,8 +40,9 @@ pub(super) fn partition_unique(
     keep_which: &str,
 ) -> PyResult<Blueprint> {
     let by = By::new(key);
+    let function = by.function();
     let unique = PartitionUnique::<Value>::of(n)
         .try_key(move |x| by.key(x))
         .keep(keep(keep_which)?);
-    Ok(Blueprint::finished(unique, tuple))
+    Ok(Blueprint::finished(unique, tuple).calling(function))
 }

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use thalweg::ops::Keep;
 
-use crate::call;
+use crate::function::Function;
 use crate::gil;
 use crate::value::Value;
 
@@ -28,7 +28,7 @@ pub(super) fn list(py: Python<'_>, elements: Vec<Value>) -> PyResult<Value> {
 /// How an element's key is found: by a function, or as an item of the element.
 pub(super) enum By {
     Itself,
-    Function(Py<PyAny>),
+    Function(Function),
     Item(Py<PyAny>),
 }
 
@@ -36,7 +36,7 @@ impl By {
     pub(super) fn new(key: Option<&Bound<'_, PyAny>>) -> Self {
         match key {
             None => Self::Itself,
-            Some(key) if key.is_callable() => Self::Function(key.clone().unbind()),
+            Some(key) if key.is_callable() => Self::Function(Function::new(key, None, None)),
             Some(key) => Self::Item(key.clone().unbind()),
         }
     }
@@ -44,7 +44,7 @@ impl By {
     pub(super) fn of<'py>(&self, py: Python<'py>, x: &Value) -> PyResult<Bound<'py, PyAny>> {
         match self {
             Self::Itself => Ok(x.bind(py).clone()),
-            Self::Function(function) => call::one(function.bind(py), x.bind(py)),
+            Self::Function(function) => function.call(py, x),
             Self::Item(item) => x.bind(py).get_item(item.bind(py)),
         }
     }
@@ -55,17 +55,23 @@ impl By {
     /// What the function raised, or that the key is not hashable.
     pub(super) fn key(&self, x: &Value) -> PyResult<Key> {
         gil::held(|py| {
-            let key = self
-                .of(py, x)
-                .inspect_err(|error| crate::interrupt::note(py, error))?;
-            Key::hashed(&key)
+            let key = self.of(py, x)?;
+            Key::hashed(&key).inspect_err(|error| crate::interrupt::note(py, error))
         })
+    }
+
+    /// What the user gave to be called.
+    pub(super) fn function(&self) -> Option<Function> {
+        match self {
+            Self::Function(function) => Some(function.clone()),
+            _ => None,
+        }
     }
 }
 
 /// A Python object that is compared as Python does.
-pub(super) struct Key {
-    object: Py<PyAny>,
+pub(crate) struct Key {
+    pub(crate) object: Py<PyAny>,
     hash: isize,
 }
 

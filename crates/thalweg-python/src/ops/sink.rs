@@ -46,6 +46,7 @@ fn together(function: Function) -> Blueprint {
         out.destroy();
         Made {
             inlet: Box::new(ends),
+            between: None,
             out,
         }
     })
@@ -60,6 +61,7 @@ fn one_by_one(function: Function) -> Blueprint {
         let stream = site.upstream.apply(then);
         Made {
             inlet: Box::new(stream.clone()),
+            between: None,
             out: stream,
         }
     })

@@ -15,6 +15,7 @@ pub(super) fn unique(
     hashable: bool,
 ) -> Blueprint {
     let by = By::new(key);
+    let function = by.function();
     let unique = Unique::<Value>::new().try_key(move |x| {
         if hashable {
             return by.key(x);
@@ -22,8 +23,9 @@ pub(super) fn unique(
         gil::held(|py| by.of(py, x).map(|key| Key::compared(&key)))
     });
     // As in streamz, 0 is no limit.
-    match maxsize.filter(|size| *size > 0) {
+    let blueprint = match maxsize.filter(|size| *size > 0) {
         Some(size) => Blueprint::passing(unique.history(size)),
         None => Blueprint::passing(unique),
-    }
+    };
+    blueprint.calling(function)
 }

@@ -34,9 +34,10 @@ pub(super) fn timed_window_unique(
     keep_which: &str,
 ) -> PyResult<Blueprint> {
     let by = By::new(key);
+    let function = by.function();
     let window = TimedWindowUnique::<Value>::every(interval::seconds(interval)?)
         .at_once()
         .try_key(move |x| by.key(x))
         .keep(keep(keep_which)?);
-    Ok(Blueprint::finished(window, tuple).on_loop())
+    Ok(Blueprint::finished(window, tuple).on_loop().calling(function))
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use super::node::AnyNode;
 use super::{Delivery, Graph};
 use crate::failure::{Error, Failure, Kind};
-use crate::sync::{blocking, lock};
+use crate::sync::lock;
 
 /// What the holders of an element and its emitter share.
 pub(crate) struct Done {
@@ -336,7 +336,7 @@ impl Emit {
                 return Err(Error::new(Kind::WouldBlock));
             }
         }
-        blocking(|| pollster::block_on(self))
+        crate::sync::block_on(self)
     }
 }
 

@@ -46,7 +46,7 @@ impl Drain {
         if entry::is_inside() || self.graph.is_on_its_loop() {
             return Err(Error::new(Kind::WouldBlock));
         }
-        crate::sync::blocking(|| pollster::block_on(self))
+        crate::sync::block_on(self)
     }
 }
 

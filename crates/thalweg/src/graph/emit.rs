@@ -12,7 +12,6 @@ use super::pass::{Lease, Pass};
 use super::{Core, Graph, Inside, entry};
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::{Element, Flow};
-use crate::sync::blocking;
 
 /// Who emits.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -129,7 +128,7 @@ impl Graph {
                 Entry::Occupied if entry::is_inside() => {
                     return root.emit_by_mail(node.clone(), x, lease, origin);
                 }
-                Entry::Occupied => blocking(|| root.monitor.enter_waiting(me)),
+                Entry::Occupied => root.monitor.enter_waiting(me),
                 Entry::Entered => {}
             }
             entry::inside();

@@ -36,7 +36,7 @@ pub(crate) use self::wiring::Handle;
 use crate::failure::{BuildError, Error, Failure, Kind};
 use crate::runtime::{RuntimeHandle, Task};
 use crate::source::Control;
-use crate::sync::{blocking, lock};
+use crate::sync::lock;
 
 /// Something to do inside the monitor, between passes.
 pub(crate) type Mail = Box<dyn FnOnce(&mut Pass) + Send>;
@@ -127,7 +127,7 @@ impl Graph {
         loop {
             let root = self.root();
             if root.monitor.try_enter_once(me) != Entry::Entered {
-                blocking(|| root.monitor.enter_waiting(me));
+                root.monitor.enter_waiting(me);
             }
             entry::inside();
             if root.merged.get().is_none() {
@@ -453,6 +453,11 @@ impl Graph {
         let root = self.root();
         let _glance = root.monitor.glance(entry::token())?;
         Some(f(&Pass::new(root, Lease::default(), false)))
+    }
+
+    /// Whether nothing is on its way.
+    pub(crate) fn is_at_rest(&self, pass: &Pass) -> bool {
+        self.state.get(pass).moving(pass) == 0
     }
 }
 

@@ -15,7 +15,6 @@ use crate::ack::discarding;
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::Element;
 use crate::source::Control;
-use crate::sync::blocking;
 
 impl Graph {
     /// Makes a node part of the graph, with one handle to it.
@@ -238,7 +237,7 @@ impl Graph {
 
     fn enter_to_join(&self, me: usize) {
         if self.monitor.try_enter_once(me) != super::Entry::Entered {
-            blocking(|| self.monitor.enter_waiting(me));
+            self.monitor.enter_waiting(me);
         }
         entry::inside();
     }

@@ -95,7 +95,7 @@ impl<T: Element> Pull<T> {
     ///
     /// Not to be called on the thread of the event loop that the pipeline runs on.
     pub fn next_blocking(&mut self) -> Option<T> {
-        crate::sync::blocking(|| pollster::block_on(std::future::poll_fn(|cx| self.poll(cx))))
+        crate::sync::block_on(std::future::poll_fn(|cx| self.poll(cx)))
     }
 
     /// An iterator that blocks until there is an element, and ends when the pipeline has been drained.

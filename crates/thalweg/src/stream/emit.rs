@@ -206,9 +206,21 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
     ///
     /// # Errors
     /// The failures of all elements together; otherwise as [`Emit::wait`].
-    pub fn wait(mut self) -> Result<(), Error> {
+    pub fn wait(self) -> Result<(), Error> {
+        self.wait_with(Emit::wait)
+    }
+
+    /// The same where there are other ways to wait: `wait` is called with every element that has to be
+    /// waited for, and the next is sent when it returns.
+    ///
+    /// # Errors
+    /// The failures of all elements together; or that of `wait` if it would have blocked.
+    pub fn wait_with(
+        mut self,
+        mut wait: impl FnMut(Emit) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         while let Some(emit) = self.current.take() {
-            match emit.wait() {
+            match wait(emit) {
                 Err(error) if error.is_would_block() => return Err(error),
                 Err(error) => self.errors.push(error),
                 Ok(()) => {}

@@ -100,12 +100,14 @@ impl<T: Element> Stream<T> {
 
     /// Shows `see` everything that this node keeps: elements that wait, in the form in which the node
     /// takes them, groups not yet sent, keys, states; each once for each time that it is kept. Returns
-    /// false, without having called it, if somebody is inside the pipeline right now, this thread
-    /// included.
+    /// false, without having called it, if somebody is at work inside the pipeline right now, this
+    /// thread included.
     ///
-    /// It is for garbage collectors, in the middle of whose work nothing may be waited for: it never
-    /// waits, runs nothing but `see`, and allocates nothing. `see` must not touch any pipeline. What
-    /// functions capture, what futures work on and what [tokens](crate::Ack) carry is not seen.
+    /// It is for garbage collectors, in the middle of whose work nothing may be waited for: it waits for
+    /// no work of others, runs nothing but `see`, and allocates nothing. Where all threads that use
+    /// pipelines hold a lock of the [host's](crate::block_around) while they do, it shows the same as
+    /// often as it is called while that lock is held. `see` must not touch any pipeline. What functions
+    /// capture, what futures work on and what [tokens](crate::Ack) carry is not seen.
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -120,6 +122,26 @@ impl<T: Element> Stream<T> {
     pub fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
         let seen = self.graph().glance(|pass| self.node().kept(see, pass));
         seen == Some(true)
+    }
+
+    /// Whether nothing is on its way in the whole pipeline, and nobody is at work inside: dropped now, it
+    /// would be gone at once. Like [`for_each_kept`](Self::for_each_kept), it is for garbage collectors,
+    /// and waits for no work of others.
+    ///
+    /// ```
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// source.shift("1s").sink(drop);
+    /// assert!(source.is_at_rest());
+    /// source.emit(1).wait()?;
+    /// assert!(!source.is_at_rest());
+    /// clock.advance("1s");
+    /// assert!(source.is_at_rest());
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn is_at_rest(&self) -> bool {
+        self.graph().glance(|pass| pass.graph().is_at_rest(pass)) == Some(true)
     }
 
     /// The whole pipeline as it is now, to look at or to draw.

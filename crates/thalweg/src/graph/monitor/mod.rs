@@ -19,7 +19,8 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use crate::sync::model::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock, try_lock};
+use crate::sync::blocking;
+use crate::sync::model::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock};
 
 // Flags of the state.
 const MAIL: usize = 1;
@@ -62,6 +63,9 @@ pub(crate) enum Posted<M> {
 struct Slow<M> {
     mail: VecDeque<M>,
     waiting: usize,
+    /// Whether the thread inside has come there by waiting, and has not begun yet: its host may have
+    /// it wait for a lock of its own first.
+    reserved: bool,
     closed: bool,
 }
 
@@ -80,17 +84,25 @@ pub(crate) struct Monitor<M> {
 /// Being inside for a look. The mutex is let go of last.
 pub(crate) struct Glance<'a, M> {
     monitor: &'a Monitor<M>,
-    is_biased: bool,
+    way: Way,
     _slow: MutexGuard<'a, Slow<M>>,
+}
+
+/// How a look came to be possible.
+enum Way {
+    Biased,
+    Unbiased,
+    /// Over the shoulder of a thread that has not begun.
+    Reserved,
 }
 
 impl<M> Drop for Glance<'_, M> {
     fn drop(&mut self) {
         // No flag can be set: that takes the mutex.
-        if self.is_biased {
-            self.monitor.biased.store(AWAY, Ordering::Release);
-        } else {
-            self.monitor.state.store(0, Ordering::Release);
+        match self.way {
+            Way::Biased => self.monitor.biased.store(AWAY, Ordering::Release),
+            Way::Unbiased => self.monitor.state.store(0, Ordering::Release),
+            Way::Reserved => {}
         }
     }
 }
@@ -104,6 +116,7 @@ impl<M> Monitor<M> {
             slow: Mutex::new(Slow {
                 mail: VecDeque::new(),
                 waiting: 0,
+                reserved: false,
                 closed: false,
             }),
             left: Condvar::new(),
@@ -201,12 +214,23 @@ impl<M> Monitor<M> {
         self.bias.store(REVOKED, Ordering::Release);
     }
 
-    /// Enters if that is possible without waiting for anything, and keeps everybody else from leaving
-    /// mail, so that leaving is nothing but that. For a look only: a thread that posts meanwhile waits.
+    /// Enters if nobody is at work inside, and keeps everybody else from leaving mail, so that leaving
+    /// is nothing but that. For a look only: a thread that posts meanwhile waits. The mutex is only
+    /// ever held for a few instructions, which are waited for.
+    ///
+    /// If every thread that enters holds some lock of the host's, the answer stays the same for as long as
+    /// this thread holds that: a collector that looks twice sees the same.
     pub(crate) fn glance(&self, me: usize) -> Option<Glance<'_, M>> {
-        let slow = try_lock(&self.slow)?;
+        let slow = lock(&self.slow);
         if slow.closed {
             return None;
+        }
+        if slow.reserved {
+            return Some(Glance {
+                monitor: self,
+                way: Way::Reserved,
+                _slow: slow,
+            });
         }
         // Whose thread has not emitted for long may have ended.
         self.take_bias(me, &slow);
@@ -222,9 +246,14 @@ impl<M> Monitor<M> {
                 .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
                 .ok()?;
         }
+        let way = if is_biased {
+            Way::Biased
+        } else {
+            Way::Unbiased
+        };
         Some(Glance {
             monitor: self,
-            is_biased,
+            way,
             _slow: slow,
         })
     }
@@ -232,10 +261,16 @@ impl<M> Monitor<M> {
     /// Waits until the monitor is free and enters it. The thread must not be inside any monitor.
     #[cold]
     pub(crate) fn enter_waiting(&self, me: usize) {
+        blocking(|| self.reserve(me));
+        lock(&self.slow).reserved = false;
+    }
+
+    fn reserve(&self, me: usize) {
         let mut slow = lock(&self.slow);
         self.take_bias(me, &slow);
         if self.bias.load(Ordering::Relaxed) == me {
             self.biased.store(me, Ordering::Relaxed);
+            slow.reserved = true;
             return;
         }
         // Several threads come here: nobody is to be given the bias while this one waits.
@@ -257,6 +292,7 @@ impl<M> Monitor<M> {
             }
         }
         slow.waiting -= 1;
+        slow.reserved = true;
         if slow.waiting > 0 {
             // The flag went when the monitor was left; the others still wait for theirs.
             self.state.fetch_or(WAITING, Ordering::Relaxed);

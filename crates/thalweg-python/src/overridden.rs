@@ -1,0 +1,139 @@
+//! Operators whose `update` a subclass in Python has overridden.
+
+use std::any::Any;
+use std::sync::Mutex;
+
+use thalweg::view::Counters;
+use thalweg::{Error, Failure, InletKey, OnError, OpenJoin, Stream};
+
+use crate::blueprint::{Blueprint, Callers, Inlet, Keeper, Made, Site};
+use crate::lock::lock;
+use crate::ops::custom;
+use crate::value::Value;
+
+/// Two nodes: one that calls the subclass's `update`, and behind it the operator, which gets what
+/// `super().update()` hands on.
+pub(crate) struct Overridden {
+    front: OpenJoin<Value, Value>,
+    inner: Box<dyn Inlet>,
+    /// Whether the operator tells its inlets apart: then there is a door for each.
+    joins: bool,
+    doors: Mutex<Vec<Door>>,
+    /// Whether nothing else stands behind the operator.
+    inner_is_out: bool,
+}
+
+/// A way into the operator for what comes from one of its upstreams, by the engine's number for that.
+struct Door {
+    upstream: u64,
+    stream: Stream<Value>,
+}
+
+/// Builds both; returns them, and the way into the operator if there is only one.
+pub(crate) fn build(
+    plan: &Blueprint,
+    site: Site,
+    callers: &Callers,
+) -> Option<(Made, Option<Stream<Value>>)> {
+    let front = custom::front(&site, callers);
+    let door = Stream::new();
+    // Nothing comes by this edge: it tells the engine that one is behind the other.
+    front.stream().connect(&door).ok()?;
+    let Made { inlet, between, out } = plan.build(Site {
+        upstream: door.clone(),
+        ..site
+    })?;
+    let overridden = Overridden {
+        front,
+        inner_is_out: inlet.id() == out.node_id(),
+        inner: inlet,
+        joins: plan.joins,
+        doors: Mutex::default(),
+    };
+    let made = Made {
+        inlet: Box::new(overridden),
+        between,
+        out,
+    };
+    Some((made, (!plan.joins).then_some(door)))
+}
+
+impl Keeper for Overridden {
+    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
+        if !self.inner_is_out {
+            self.inner.for_each_kept(see);
+        }
+        if let Ok(doors) = self.doors.try_lock() {
+            for door in &*doors {
+                door.stream.for_each_kept(see);
+            }
+        }
+        self.front.for_each_kept(see)
+    }
+}
+
+impl Inlet for Overridden {
+    fn id(&self) -> u64 {
+        self.front.stream().node_id()
+    }
+
+    fn set_name(&self, name: String) {
+        drop(self.front.stream().clone().named(name.clone()));
+        self.inner.set_name(name);
+    }
+
+    fn set_policy(&self, policy: OnError) {
+        // The operator tries again by itself, and has given up when `update` hears of it.
+        if !matches!(policy, OnError::Retry(_)) {
+            drop(self.front.stream().clone().on_error(policy.clone()));
+        }
+        self.inner.set_policy(policy);
+    }
+
+    fn errors(&self) -> Stream<Failure> {
+        self.inner.errors()
+    }
+
+    fn counters(&self) -> Counters {
+        let mut counters = self.inner.counters();
+        let front = self.front.stream().counters();
+        counters.received = front.received;
+        counters.held += front.held;
+        counters
+    }
+
+    fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error> {
+        let key = self.front.attach(from)?;
+        if self.joins {
+            let stream = Stream::new();
+            self.front.stream().connect(&stream)?;
+            self.inner.attach(&stream)?;
+            let upstream = from.node_id();
+            lock(&self.doors).push(Door { upstream, stream });
+        }
+        Ok(Some(key))
+    }
+
+    fn attach_literal(&self, value: Value) {
+        self.inner.attach_literal(value);
+    }
+
+    fn prefer(&self, from: &Stream<Value>) -> Result<(), Error> {
+        from.prefer(self.front.stream())
+    }
+
+    fn detach(&self, from: &Stream<Value>) -> Result<(), Error> {
+        from.disconnect(self.front.stream())?;
+        let mut doors = lock(&self.doors);
+        let place = doors.iter().position(|door| door.upstream == from.node_id());
+        let gone = place.map(|place| doors.remove(place));
+        drop(doors);
+        gone.map_or(Ok(()), |door| self.inner.detach(&door.stream))
+    }
+
+    fn door(&self, upstream: u64) -> Option<Stream<Value>> {
+        let doors = lock(&self.doors);
+        let door = doors.iter().find(|door| door.upstream == upstream)?;
+        Some(door.stream.clone())
+    }
+}
