@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import thalweg
-from thalweg import Stream, ops, sinks, sources
+from thalweg import Stream, core, ops, sinks, sources
 from thalweg.core import identity, no_default
 
 PACKAGE = Path(thalweg.__file__).parent
@@ -85,6 +85,11 @@ def test_a_method_returns_its_class(name):
 
 def test_editors_are_told_that_there_are_types():
     assert (PACKAGE / "py.typed").exists()
+
+
+def test_modules_that_mirror_others_leave_nothing_out():
+    assert set(ops.__all__) < set(core.__all__) < set(thalweg.__all__)
+    assert all(hasattr(thalweg, name) for name in thalweg.__all__)
 
 
 def test_what_is_loaded_later_is_declared_and_there():

@@ -419,8 +419,9 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         >>> from thalweg import Stream, VirtualClock
         >>> Stream().loop is None
         True
-        >>> Stream(loop=VirtualClock()).loop.time()
-        0.0
+        >>> clock = VirtualClock()
+        >>> Stream(loop=clock).loop.asyncio_loop is clock.asyncio_loop
+        True
         """
         event_loop = self._event_loop
         if event_loop is None:
@@ -526,7 +527,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         >>> source = Stream()
         >>> numbers = source.map(int)
         >>> good = numbers.sink_to_list()
-        >>> bad = numbers.on_exception().pluck_attribute("element").sink_to_list()
+        >>> bad = numbers.on_exception().map(lambda failure: failure.element).sink_to_list()
         >>> source.emit_many(["1", "two", "3"])
         >>> good, bad
         ([1, 3], ['two'])
@@ -741,7 +742,6 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         for entry in metadata or ():
             if entry and "ref" in entry:
                 entry["ref"].release(n)
-
 
 
 def _overrides_operator(cls: type[Stream]) -> bool:

@@ -22,8 +22,11 @@ class Node:
     """A node of a pipeline. Use the class `Stream`, which derives from it."""
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Node: ...
-    def _make(self, blueprint: Blueprint, upstreams: list[Any], name: str, on_error: OnError) -> None:
-        """Make the node behind the object: a blueprint attached to upstreams."""
+    def _make(self, blueprint: Blueprint, upstreams: list[Any], name: str, on_error: OnError, overridden: bool) -> None:
+        """Make the node behind the object: a blueprint attached to upstreams.
+
+        It is `overridden` if a subclass has put its own `update` in the place of an operator's.
+        """
 
     def emit(self, x: Any, asynchronous: bool = False, metadata: Metadata = None) -> Any:
         """Send an element to everything downstream.
@@ -38,10 +41,19 @@ class Node:
         Every element is sent, whatever happens to those before it; failures are raised together.
         """
 
+    def _emit_with(self, x: Any, asynchronous: bool = False, metadata: Metadata = None) -> Any:
+        """Do what `emit` does."""
+
+    def _flush(self) -> Any:
+        """Send what the node keeps."""
+
+    def _let_go(self) -> None:
+        """Let go of everything: what subclasses have as `__del__`."""
+
     def _emit(self, x: Any, metadata: Metadata = None) -> list[Any]:
         """Send an element on this thread, and return what there is to await: nothing, or one awaitable."""
 
-    def _receive(self, x: Any, metadata: Metadata = None) -> list[Any]:
+    def _receive(self, x: Any, metadata: Metadata = None, who: Node | None = None) -> list[Any]:
         """Take an element as if it came from above; return what there is to await."""
 
     @property

@@ -2,11 +2,10 @@
 
 from typing import Any, final
 
-from thalweg._thalweg import Blueprint, Node
+from thalweg._thalweg import Blueprint
 from thalweg._types import Function
 
 __all__ = [
-    "Flusher",
     "Reset",
     "accumulate",
     "buffer",
@@ -39,13 +38,6 @@ __all__ = [
 ]
 
 @final
-class Flusher:
-    """Has a `collect` send what it keeps."""
-
-    def flush(self, node: Node) -> Any:
-        """Send it, as the pipeline of `node` sends: return what `emit` returns."""
-
-@final
 class Reset:
     """Sets the state of an `accumulate` back to its start; arguments are ignored."""
 
@@ -61,7 +53,7 @@ def accumulate(
     awaited: bool = False,
 ) -> tuple[Blueprint, Reset]: ...
 def buffer(n: int) -> Blueprint: ...
-def collect(n: int | None) -> tuple[Blueprint, Flusher]: ...
+def collect(n: int | None) -> Blueprint: ...
 def combine_latest(emit_on: list[int] | None) -> Blueprint: ...
 def custom(*, is_sink: bool = False) -> Blueprint: ...
 def debounce(interval: float) -> Blueprint: ...
