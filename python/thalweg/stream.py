@@ -649,7 +649,18 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         return self.accumulate(count, start={}, **kwargs)
 
     def to_dataframe(self, example: Any) -> Any:
-        """Make a streaming dataframe of a stream of dataframes that look like `example`."""
+        """Make a streaming dataframe of a stream of dataframes that look like `example`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> L = source.to_dataframe(example=pd.DataFrame({"x": [0]})).x.sum().stream.sink_to_list()
+        >>> source.emit(pd.DataFrame({"x": [1, 2]}))
+        >>> [int(total) for total in L]
+        [3]
+        """
         from thalweg.dataframe import DataFrame
 
         return DataFrame(stream=self, example=example)
