@@ -4,7 +4,7 @@ from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, final
 
-from typing_extensions import disjoint_base
+from typing_extensions import Self, disjoint_base
 
 from thalweg._thalweg import ops as ops
 from thalweg._types import Metadata, OnError
@@ -21,7 +21,7 @@ def parse_interval(text: str) -> float:
 class Node:
     """A node of a pipeline. Use the class `Stream`, which derives from it."""
 
-    def __new__(cls, *_args: Any, **_kwargs: Any) -> Node: ...
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def _make(self, blueprint: Blueprint, upstreams: list[Any], name: str, on_error: OnError, overridden: bool) -> None:
         """Make the node behind the object: a blueprint attached to upstreams.
 
@@ -155,7 +155,7 @@ class Pump:
 class Flag:
     """Something that is set or not, for threads to look at."""
 
-    def __new__(cls, is_set: bool) -> Flag: ...
+    def __new__(cls, is_set: bool) -> Self: ...
     @property
     def is_set(self) -> bool: ...
     @is_set.setter
@@ -165,7 +165,7 @@ class Flag:
 class Batch:
     """The next elements of an iterator, or fewer if `stop` gets set: what a source emits at a time."""
 
-    def __new__(cls, iterator: Iterator[Any], n: int, stop: Flag) -> Batch: ...
+    def __new__(cls, iterator: Iterator[Any], n: int, stop: Flag) -> Self: ...
     @property
     def is_over(self) -> bool:
         """Whether the iterator has no more."""
