@@ -9,12 +9,12 @@
 [1, 2, 3]
 """
 
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
-from thalweg import core
 from thalweg._thalweg import __version__
 from thalweg.clock import VirtualClock
-from thalweg.core import *  # noqa: F403
+from thalweg.core import *
 from thalweg.errors import (
     BuildError,
     ClosedError,
@@ -68,28 +68,45 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:
 
-    return getattr(import_module(_LATER[name]), name)
+    def __getattr__(name: str) -> object:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(_LATER[name]), name)
 
 
 __all__ = [
+    "APIRegisterMixin",
     "BuildError",
     "ClosedError",
     "Failure",
     "PeriodicCallback",
     "PipelineError",
+    "RefCounter",
     "Retry",
     "SeveralFailures",
+    "Sink",
     "Source",
+    "Stream",
     "UndeliveredError",
     "VirtualClock",
     "__version__",
+    "accumulate",
+    "args_kwargs",
+    "buffer",
+    "collect",
+    "combine_latest",
+    "convert_interval",
+    "debounce",
+    "delay",
+    "destroy_pipeline",
     "drain_all",
     "filenames",
+    "filter",
+    "flatten",
     "from_http_server",
     "from_iterable",
     "from_periodic",
@@ -97,7 +114,33 @@ __all__ = [
     "from_q",
     "from_tcp",
     "from_textfile",
+    "get_io_loop",
+    "identity",
+    "latest",
+    "link",
+    "map",
+    "map_async",
+    "move_to_first",
+    "no_default",
+    "partition",
+    "partition_unique",
+    "pluck",
+    "rate_limit",
+    "sample",
+    "shift",
+    "sink",
     "sink_to_file",
     "sink_to_textfile",
+    "slice",
+    "sliding_window",
+    "starmap",
+    "starsink",
+    "sync",
+    "throttle",
+    "timed_window",
+    "timed_window_unique",
+    "union",
+    "unique",
+    "zip",
+    "zip_latest",
 ]
-__all__ += core.__all__

@@ -3,10 +3,10 @@
 Each takes what the class takes, but for the upstream, which is the stream it is called on.
 """
 
+import queue
 from collections import deque
 from collections.abc import Callable, Iterable
 from os import PathLike
-from queue import Queue
 from typing import Any, TextIO
 
 from typing_extensions import Self
@@ -196,7 +196,7 @@ class Methods:
         """Emit the lines a program writes, as bytes."""
 
     @staticmethod
-    def from_q(q: Queue[Any], sleep_time: Interval = 0.01, **kwargs: Any) -> sources.from_q:
+    def from_q(q: queue.Queue[Any], sleep_time: Interval = 0.01, **kwargs: Any) -> sources.from_q:
         """Emit what others put into a ``queue.Queue``."""
 
     @staticmethod

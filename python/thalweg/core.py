@@ -1,11 +1,11 @@
 """Streams, by the names that streamz's module ``core`` has for them."""
 
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
-from thalweg import ops
 from thalweg.intervals import convert_interval
 from thalweg.loops import shared_loops as _io_loops  # noqa: F401, a name that streamz's tests know
-from thalweg.ops import *  # noqa: F403
+from thalweg.ops import *
 from thalweg.refcounter import RefCounter
 from thalweg.sinks import Sink, sink, starsink
 from thalweg.stream import APIRegisterMixin, Stream, identity, no_default
@@ -16,20 +16,45 @@ __all__ = [
     "RefCounter",
     "Sink",
     "Stream",
+    "accumulate",
     "args_kwargs",
+    "buffer",
+    "collect",
+    "combine_latest",
     "convert_interval",
+    "debounce",
+    "delay",
     "destroy_pipeline",
+    "filter",
+    "flatten",
     "get_io_loop",
     "identity",
+    "latest",
     "link",
+    "map",
+    "map_async",
     "move_to_first",
     "no_default",
+    "partition",
+    "partition_unique",
+    "pluck",
+    "rate_limit",
+    "sample",
+    "shift",
     "sink",
+    "slice",
+    "sliding_window",
+    "starmap",
     "starsink",
     "sync",
+    "throttle",
+    "timed_window",
+    "timed_window_unique",
+    "union",
+    "unique",
+    "zip",
+    "zip_latest",
 ]
-# So that type checkers, too, can tell.
-__all__ += ops.__all__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

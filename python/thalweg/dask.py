@@ -18,6 +18,7 @@ from typing import Any
 
 from thalweg import core
 from thalweg.core import Stream, no_default
+from thalweg.functions import is_awaited
 
 __all__ = ["DaskStream", "gather", "scatter"]
 
@@ -53,29 +54,92 @@ class DaskStream(Stream):
         super().__init__(*args, **kwargs)
 
     def frequencies(self, **kwargs: Any) -> Any:
-        """Count how often each element has come, in a dictionary."""
+        """Count how often each element has come, in a dictionary.
+
+        Examples
+        --------
+        >>> from distributed import Client
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> with Client(n_workers=1, processes=False, dashboard_address=None):
+        ...     L = source.scatter().frequencies().gather().sink_to_list()
+        ...     for x in "aba":
+        ...         source.emit(x)
+        >>> L
+        [{'a': 1}, {'a': 1, 'b': 1}, {'a': 2, 'b': 1}]
+        """
         return self.accumulate(_count, start={}, **kwargs)
 
     def map_async(
         self, func: Callable[..., Any], *args: Any, parallelism: int = 1, stop_on_exception: bool = False, **kwargs: Any
     ) -> Any:
-        """Call an asynchronous function on each element. It is the same as `map`: workers await what has to be."""
+        """Call an asynchronous function on each element. It is the same as `map`: workers await what has to be.
+
+        Examples
+        --------
+        >>> from distributed import Client
+        >>> from thalweg import Stream
+        >>> async def later(x):
+        ...     return x + 1
+        >>> source = Stream()
+        >>> with Client(n_workers=1, processes=False, dashboard_address=None):
+        ...     L = source.scatter().map_async(later).gather().sink_to_list()
+        ...     for x in (1, 2):
+        ...         source.emit(x)
+        >>> L
+        [2, 3]
+        """
         return self.map(func, *args, **kwargs)
 
     def partition(self, n: int, timeout: Any = None, key: Any = None, **kwargs: Any) -> Any:
-        """Make tuples of `n` elements, and of those with equal keys if there is a key."""
+        """Make tuples of `n` elements, and of those with equal keys if there is a key.
+
+        Examples
+        --------
+        >>> from distributed import Client
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> with Client(n_workers=1, processes=False, dashboard_address=None):
+        ...     L = source.scatter().partition(2).gather().sink_to_list()
+        ...     for x in range(4):
+        ...         source.emit(x)
+        >>> L
+        [(0, 1), (2, 3)]
+        """
         if key is None:
             return _partition(self, n, timeout=timeout, **kwargs)
         keyed = _partition(_with_key(self, _picker(key)), n, timeout=timeout, key=_key, **kwargs)
         return _without_keys(keyed)
 
     def partition_unique(self, n: int, key: Any = _identity, keep: str = "first", **kwargs: Any) -> Any:
-        """Make tuples of `n` elements with different keys."""
+        """Make tuples of `n` elements with different keys.
+
+        Examples
+        --------
+        >>> from distributed import Client
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> with Client(n_workers=1, processes=False, dashboard_address=None):
+        ...     L = source.scatter().partition_unique(2).gather().sink_to_list()
+        ...     for x in (1, 1, 2):
+        ...         source.emit(x)
+        >>> L
+        [(1, 2)]
+        """
         keyed = _partition_unique(_with_key(self, _picker(key)), n, key=_key, keep=keep, **kwargs)
         return _without_keys(keyed)
 
     def timed_window_unique(self, interval: Any, key: Any = _identity, keep: str = "first", **kwargs: Any) -> Any:
-        """Make a tuple of the elements with different keys that come in each interval."""
+        """Make a tuple of the elements with different keys that come in each interval.
+
+        Examples
+        --------
+        >>> from thalweg import Stream, VirtualClock
+        >>> from thalweg.dask import DaskStream
+        >>> window = DaskStream(loop=VirtualClock()).timed_window_unique("1s")
+        >>> isinstance(window, DaskStream)
+        True
+        """
         keyed = _timed_window_unique(_with_key(self, _picker(key)), interval, key=_key, keep=keep, **kwargs)
         return _without_keys(keyed)
 
@@ -87,7 +151,20 @@ class DaskStream(Stream):
         history: int | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Leave out elements with a key that has come before, among the last `maxsize` of them."""
+        """Leave out elements with a key that has come before, among the last `maxsize` of them.
+
+        Examples
+        --------
+        >>> from distributed import Client
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> with Client(n_workers=1, processes=False, dashboard_address=None):
+        ...     L = source.scatter().unique().gather().sink_to_list()
+        ...     for x in (1, 1, 2):
+        ...         source.emit(x)
+        >>> L
+        [1, 2]
+        """
         maxsize = history if maxsize is None else maxsize
         keyed = _unique(_with_key(self, _picker(key)), maxsize=maxsize, key=_key, hashable=hashable, **kwargs)
         return _without_key(keyed)
@@ -195,6 +272,18 @@ class scatter(_Waiting, DaskStream):
     ValueError
         If another backend is asked for.
 
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> with Client(n_workers=1, processes=False, dashboard_address=None):
+    ...     L = source.scatter().gather().sink_to_list()
+    ...     for x in range(3):
+    ...         source.emit(x)
+    >>> L
+    [0, 1, 2]
+
     See Also
     --------
     gather
@@ -219,6 +308,18 @@ class gather(_Waiting):
 
     An element that failed on the cluster fails here, with the exception from there.
 
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> with Client(n_workers=1, processes=False, dashboard_address=None):
+    ...     L = source.scatter().map(str).gather().sink_to_list()
+    ...     for x in range(3):
+    ...         source.emit(x)
+    >>> L
+    ['0', '1', '2']
+
     See Also
     --------
     scatter
@@ -240,7 +341,20 @@ class gather(_Waiting):
 
 @DaskStream.register_api()
 class map(DaskStream):
-    """Call a function on each element, on the cluster."""
+    """Call a function on each element, on the cluster.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> with Client(n_workers=1, processes=False, dashboard_address=None):
+    ...     L = source.scatter().map(pow, 2).gather().sink_to_list()
+    ...     for x in range(3):
+    ...         source.emit(x)
+    >>> L
+    [0, 1, 4]
+    """
 
     def __init__(
         self, upstream: Any, func: Callable[..., Any], *args: Any, stream_name: str | None = None, **kwargs: Any
@@ -252,12 +366,26 @@ class map(DaskStream):
 
     def update(self, x: Any, who: Any = None, metadata: Any = None) -> Any:
         """Hand the element over to the cluster."""
-        return self._emit(self._submit(_call, self.func, x, self.args, self.kwargs), metadata=metadata)
+        call = _awaited_call if is_awaited(self.func) else _call
+        return self._emit(self._submit(call, self.func, x, self.args, self.kwargs), metadata=metadata)
 
 
 @DaskStream.register_api()
 class starmap(map):
-    """Call a function on each element, which is a tuple of arguments, on the cluster."""
+    """Call a function on each element, which is a tuple of arguments, on the cluster.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> with Client(n_workers=1, processes=False, dashboard_address=None):
+    ...     L = source.scatter().starmap(pow).gather().sink_to_list()
+    ...     for x in [(2, 3)]:
+    ...         source.emit(x)
+    >>> L
+    [8]
+    """
 
     def update(self, x: Any, who: Any = None, metadata: Any = None) -> Any:
         """Hand the element over to the cluster."""
@@ -266,7 +394,20 @@ class starmap(map):
 
 @DaskStream.register_api()
 class pluck(DaskStream):
-    """Take an item out of each element, on the cluster; given a list of keys, a tuple of items."""
+    """Take an item out of each element, on the cluster; given a list of keys, a tuple of items.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> with Client(n_workers=1, processes=False, dashboard_address=None):
+    ...     L = source.scatter().pluck("a").gather().sink_to_list()
+    ...     for x in [{"a": 1}]:
+    ...         source.emit(x)
+    >>> L
+    [1]
+    """
 
     def __init__(self, upstream: Any, pick: Any, **kwargs: Any) -> None:
         self.pick = pick
@@ -279,7 +420,20 @@ class pluck(DaskStream):
 
 @DaskStream.register_api()
 class filter(_Waiting, DaskStream):
-    """Pass on the elements for which a predicate, called on the cluster, is true; with None, those that are true."""
+    """Pass on the elements for which a predicate, called on the cluster, is true; with None, those that are true.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> with Client(n_workers=1, processes=False, dashboard_address=None):
+    ...     L = source.scatter().filter(None).gather().sink_to_list()
+    ...     for x in range(3):
+    ...         source.emit(x)
+    >>> L
+    [1, 2]
+    """
 
     def __init__(
         self,
@@ -301,7 +455,20 @@ class filter(_Waiting, DaskStream):
 
 @DaskStream.register_api()
 class flatten(_Waiting, DaskStream):
-    """Pass on the elements of each element, which is a list or the like; they stay on the cluster."""
+    """Pass on the elements of each element, which is a list or the like; they stay on the cluster.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> with Client(n_workers=1, processes=False, dashboard_address=None):
+    ...     L = source.scatter().flatten().gather().sink_to_list()
+    ...     for x in ([1, 2], [3]):
+    ...         source.emit(x)
+    >>> L
+    [1, 2, 3]
+    """
 
     async def _pass_on(self, x: Any, metadata: Any) -> None:
         items = self._submit(list, x)
@@ -320,6 +487,18 @@ class accumulate(DaskStream):
 
     An element that the function fails on leaves the state as it was. One that failed before leaves it as it was too,
     but those that were on their way behind it fail with it.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> with Client(n_workers=1, processes=False, dashboard_address=None):
+    ...     L = source.scatter().accumulate(max).gather().sink_to_list()
+    ...     for x in (1, 3, 2):
+    ...         source.emit(x)
+    >>> L
+    [1, 3, 3]
     """
 
     def __init__(
@@ -433,6 +612,10 @@ for _kind in (
 
 def _call(func: Callable[..., Any], x: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return func(x, *args, **kwargs)
+
+
+async def _awaited_call(func: Callable[..., Any], x: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return await func(x, *args, **kwargs)
 
 
 def _star_call(func: Callable[..., Any], x: Iterable[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

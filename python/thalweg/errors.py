@@ -99,7 +99,14 @@ class SeveralFailures(PipelineError):
 
 
 def together(exceptions: list[BaseException]) -> SeveralFailures:
-    """Make one exception of several."""
+    """Make one exception of several.
+
+    Examples
+    --------
+    >>> from thalweg.errors import together
+    >>> together([ValueError("a"), ValueError("b")])
+    SeveralFailures("2 elements failed; the first: ValueError('a')")
+    """
     return SeveralFailures(exceptions)
 
 
@@ -192,7 +199,16 @@ class Retry:
 
 
 def add_note(exception: BaseException, node: str, ordinal: int, element: Any) -> None:
-    """Say on an exception which node and which element it is about, once."""
+    """Say on an exception which node and which element it is about, once.
+
+    Examples
+    --------
+    >>> from thalweg.errors import add_note
+    >>> error = ValueError("bad")
+    >>> add_note(error, "map(int)", 2, "two")
+    >>> error.__notes__
+    ["in map(int), on element 2: 'two'"]
+    """
     note = f"in {node}"
     if ordinal:
         try:
@@ -218,7 +234,20 @@ logger_name = "thalweg"
 
 
 def log_failure(exception: BaseException) -> None:
-    """Write what a function raised to the log."""
+    """Write what a function raised to the log.
+
+    Examples
+    --------
+    >>> import logging
+    >>> from thalweg import errors
+    >>> seen = []
+    >>> logger = logging.getLogger(errors.logger_name)
+    >>> logger.addFilter(lambda record: seen.append(record.getMessage()))
+    >>> errors.log_failure(ValueError("bad"))
+    >>> logger.removeFilter(logger.filters[-1])
+    >>> seen
+    ['bad']
+    """
     import logging
 
     logger = logging.getLogger(logger_name)

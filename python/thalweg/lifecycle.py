@@ -89,7 +89,7 @@ def _countdown(seconds: float, loop: AbstractEventLoop | None) -> Callable[[], f
     """Count down from now on, by the loop's clock if there is one: return what says the seconds that are left."""
     now = time.monotonic if loop is None else loop.time
     end = now() + seconds
-    return lambda: max(0.0, end - now())
+    return lambda: max(_LEAST, end - now())
 
 
 def _wait_for(node: Stream, run: Any, seconds: float) -> None:
@@ -178,6 +178,9 @@ def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> N
 
         raise UndeliveredError(f"the event loop of {node} is stuck", [], []) from None
 
+
+#: What is left, in seconds, when no time is: enough for a pipeline that has nothing to wait for.
+_LEAST = 0.001
 
 #: How much longer than a drain may take, in seconds, its loop has to say how it went.
 _GRACE = 0.5

@@ -34,6 +34,20 @@ class Source(Stream):
         Whether to start at once; otherwise :meth:`start` does.
     **kwargs:
         Those of :class:`~thalweg.Stream`.
+
+    Examples
+    --------
+    >>> from thalweg import Source, VirtualClock
+    >>> class Ticks(Source):
+    ...     async def _run(self):
+    ...         await self._send("tick")
+    ...         await self._pause(60)
+    >>> clock = VirtualClock()
+    >>> ticks = Ticks(loop=clock, start=True)
+    >>> L = ticks.sink_to_list()
+    >>> clock.advance("90s")
+    >>> L
+    ['tick', 'tick']
     """
 
     _graphviz_shape = "doubleoctagon"
@@ -49,7 +63,15 @@ class Source(Stream):
 
     @property
     def stopped(self) -> bool:
-        """Whether the source is to emit nothing more."""
+        """Whether the source is to emit nothing more.
+
+        Examples
+        --------
+        >>> from thalweg import Stream, VirtualClock
+        >>> source = Stream.from_iterable([1, 2], loop=VirtualClock())
+        >>> source.stopped
+        True
+        """
         return self._flag.is_set
 
     @stopped.setter
@@ -57,7 +79,19 @@ class Source(Stream):
         self._flag.is_set = stopped
 
     def start(self) -> None:
-        """Have the source run; it goes on where it was stopped."""
+        """Have the source run; it goes on where it was stopped.
+
+        Examples
+        --------
+        >>> from thalweg import Stream, VirtualClock
+        >>> clock = VirtualClock()
+        >>> source = Stream.from_iterable([1, 2], loop=clock)
+        >>> L = source.sink_to_list()
+        >>> source.start()
+        >>> clock.advance("1s")
+        >>> L
+        [1, 2]
+        """
         if self.stopped:
             self.stopped = False
             self.started = True
@@ -66,7 +100,20 @@ class Source(Stream):
             self.loop.add_callback(self._supervise, self._run_state)
 
     def stop(self) -> None:
-        """Have the source stop after what it is doing."""
+        """Have the source stop after what it is doing.
+
+        Examples
+        --------
+        >>> from thalweg import Stream, VirtualClock
+        >>> clock = VirtualClock()
+        >>> source = Stream.from_periodic(lambda: "tick", "1min", loop=clock, start=True)
+        >>> L = source.sink_to_list()
+        >>> clock.advance("1s")
+        >>> source.stop()
+        >>> clock.advance("1h")
+        >>> L
+        ['tick']
+        """
         if not self.stopped:
             self.stopped = True
             if self._run_state is not None:
@@ -96,7 +143,21 @@ class Source(Stream):
             state.end()
 
     async def finished(self) -> None:
-        """Wait until the source has no more, or has stopped."""
+        """Wait until the source has no more, or has stopped.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> from thalweg import Stream
+        >>> async def main():
+        ...     source = Stream.from_iterable([1, 2], asynchronous=True)
+        ...     L = source.sink_to_list()
+        ...     source.start()
+        ...     await source.finished()
+        ...     return L
+        >>> asyncio.run(main())
+        [1, 2]
+        """
         if self._run_state is not None:
             await self._run_state.wait()
 
@@ -574,6 +635,29 @@ class from_tcp(Source):
     delimiter: bytes
     server_kwargs: dict
         For ``asyncio.start_server``; without a ``host``, only this machine can connect.
+
+    Examples
+    --------
+    >>> import asyncio, socket
+    >>> from thalweg import Stream
+    >>> with socket.create_server(("localhost", 0)) as taken:
+    ...     port = taken.getsockname()[1]
+    >>> async def main():
+    ...     source = Stream.from_tcp(port, asynchronous=True)
+    ...     arrived = asyncio.Event()
+    ...     L = source.sink_to_list()
+    ...     node = source.sink(lambda line: arrived.set())
+    ...     source.start()
+    ...     while source.server is None:
+    ...         await asyncio.sleep(0.01)
+    ...     _, writer = await asyncio.open_connection("localhost", port)
+    ...     writer.write(b"hello\\n")
+    ...     await arrived.wait()
+    ...     writer.close()
+    ...     await source.drain()
+    ...     return [line.strip() for line in L]
+    >>> asyncio.run(main())
+    [b'hello']
     """
 
     def __init__(
@@ -626,6 +710,26 @@ class from_http_server(Source):
         A regular expression for the paths to answer.
     server_kwargs: dict
         For ``tornado.httpserver.HTTPServer``, and ``address``; without it, only this machine can connect.
+
+    Examples
+    --------
+    >>> import asyncio, socket
+    >>> from thalweg import Stream
+    >>> with socket.create_server(("localhost", 0)) as taken:
+    ...     port = taken.getsockname()[1]
+    >>> async def main():
+    ...     from tornado.httpclient import AsyncHTTPClient
+    ...
+    ...     source = Stream.from_http_server(port, asynchronous=True)
+    ...     L = source.sink_to_list()
+    ...     source.start()
+    ...     while source.server is None:
+    ...         await asyncio.sleep(0.01)
+    ...     answer = await AsyncHTTPClient().fetch(f"http://localhost:{port}/", method="POST", body=b"hello")
+    ...     await source.drain()
+    ...     return answer.body, L
+    >>> asyncio.run(main())
+    (b'OK', [b'hello'])
     """
 
     def __init__(
@@ -672,6 +776,20 @@ def sink_to_file(
 ) -> Any:
     """Write every element of `upstream`, a str, to a file, which is returned: close it, or use it in a
     ``with`` statement.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from thalweg import Stream, sink_to_file
+    >>> source = Stream()
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     path = os.path.join(directory, "lines.txt")
+    ...     with sink_to_file(path, source, prefix="- "):
+    ...         source.emit_many(["a", "b"])
+    ...     with open(path) as file:
+    ...         print(file.read(), end="")
+    - a
+    - b
     """
     file = builtins.open(filename, mode=mode)  # noqa: SIM115, it is the caller's to close
 

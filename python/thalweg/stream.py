@@ -419,8 +419,9 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         >>> from thalweg import Stream, VirtualClock
         >>> Stream().loop is None
         True
-        >>> Stream(loop=VirtualClock()).loop.time()
-        0.0
+        >>> clock = VirtualClock()
+        >>> Stream(loop=clock).loop.asyncio_loop is clock.asyncio_loop
+        True
         """
         event_loop = self._event_loop
         if event_loop is None:
@@ -526,7 +527,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         >>> source = Stream()
         >>> numbers = source.map(int)
         >>> good = numbers.sink_to_list()
-        >>> bad = numbers.on_exception().pluck_attribute("element").sink_to_list()
+        >>> bad = numbers.on_exception().map(lambda failure: failure.element).sink_to_list()
         >>> source.emit_many(["1", "two", "3"])
         >>> good, bad
         ([1, 3], ['two'])
@@ -648,7 +649,18 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         return self.accumulate(count, start={}, **kwargs)
 
     def to_dataframe(self, example: Any) -> Any:
-        """Make a streaming dataframe of a stream of dataframes that look like `example`."""
+        """Make a streaming dataframe of a stream of dataframes that look like `example`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> L = source.to_dataframe(example=pd.DataFrame({"x": [0]})).x.sum().stream.sink_to_list()
+        >>> source.emit(pd.DataFrame({"x": [1, 2]}))
+        >>> [int(total) for total in L]
+        [3]
+        """
         from thalweg.dataframe import DataFrame
 
         return DataFrame(stream=self, example=example)

@@ -48,7 +48,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(selector)
 
     def time(self) -> float:
-        """Return the seconds that have passed."""
+        """Return the seconds that have passed.
+
+        Examples
+        --------
+        >>> from thalweg.virtual_loop import VirtualLoop
+        >>> loop = VirtualLoop()
+        >>> loop.time()
+        0.0
+        >>> loop.close()
+        """
         return self._now
 
     def _move_to(self, time: float) -> None:
@@ -71,6 +80,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         ------
         RuntimeError
             Nothing is left to happen.
+
+        Examples
+        --------
+        >>> from thalweg.virtual_loop import VirtualLoop
+        >>> loop = VirtualLoop()
+        >>> timer = loop.call_later(60, print, "a minute later")
+        >>> loop.step()
+        a minute later
+        >>> loop.close()
         """
         if not self._ready:
             timer = self._next_timer()
@@ -80,7 +98,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._round()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and everything happen that is due."""
+        """Let time pass, and everything happen that is due.
+
+        Examples
+        --------
+        >>> from thalweg.virtual_loop import VirtualLoop
+        >>> loop = VirtualLoop()
+        >>> loop.advance(60)
+        >>> loop.time()
+        60.0
+        >>> loop.close()
+        """
         end = self._now + seconds
         while True:
             timer = self._next_timer()

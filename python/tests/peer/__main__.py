@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from excuses import Excuses
+from excuses import Attempts, Excuses
 
 HERE = Path(__file__).resolve().parent
 
@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
             *(argument for argument in arguments if argument != "--plain"),
             *(str(tests / f"{module}.py") for module in MODULES),
         ],
-        plugins=[Excuses(HERE / "excused.txt", apply=not plain)],
+        plugins=[Excuses(HERE / "excused.txt", apply=not plain), Attempts()],
     )
 
 

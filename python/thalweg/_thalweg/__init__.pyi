@@ -4,6 +4,8 @@ from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, final
 
+from typing_extensions import Self, disjoint_base
+
 from thalweg._thalweg import ops as ops
 from thalweg._types import Metadata, OnError
 from thalweg.stream import Stream
@@ -15,21 +17,16 @@ __version__: str
 def parse_interval(text: str) -> float:
     """Return the seconds in a length of time such as `"500ms"` or `"1h30min"`."""
 
+@disjoint_base
 class Node:
     """A node of a pipeline. Use the class `Stream`, which derives from it."""
 
-    def __new__(cls, *_args: Any, **_kwargs: Any) -> Node: ...
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
     def _make(self, blueprint: Blueprint, upstreams: list[Any], name: str, on_error: OnError, overridden: bool) -> None:
         """Make the node behind the object: a blueprint attached to upstreams.
 
-        `overridden`: whether the object's `update` stands before the operator.
+        It is `overridden` if a subclass has put its own `update` in the place of an operator's.
         """
-
-    def _flush(self) -> Any:
-        """Send what the node has collected; return what `emit` returns."""
-
-    def _let_go(self) -> None:
-        """Let go of everything, before the collector takes anything apart."""
 
     def emit(self, x: Any, asynchronous: bool = False, metadata: Metadata = None) -> Any:
         """Send an element to everything downstream.
@@ -43,6 +40,15 @@ class Node:
 
         Every element is sent, whatever happens to those before it; failures are raised together.
         """
+
+    def _emit_with(self, x: Any, asynchronous: bool = False, metadata: Metadata = None) -> Any:
+        """Do what `emit` does."""
+
+    def _flush(self) -> Any:
+        """Send what the node keeps."""
+
+    def _let_go(self) -> None:
+        """Let go of everything: what subclasses have as `__del__`."""
 
     def _emit(self, x: Any, metadata: Metadata = None) -> list[Any]:
         """Send an element on this thread, and return what there is to await: nothing, or one awaitable."""
@@ -143,13 +149,13 @@ class Emission:
 class Pump:
     """What an asyncio loop is given to call: works off the queue."""
 
-    def __call__(self) -> None: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> None: ...
 
 @final
 class Flag:
     """Something that is set or not, for threads to look at."""
 
-    def __new__(cls, is_set: bool) -> Flag: ...
+    def __new__(cls, is_set: bool) -> Self: ...
     @property
     def is_set(self) -> bool: ...
     @is_set.setter
@@ -159,7 +165,7 @@ class Flag:
 class Batch:
     """The next elements of an iterator, or fewer if `stop` gets set: what a source emits at a time."""
 
-    def __new__(cls, iterator: Iterator[Any], n: int, stop: Flag) -> Batch: ...
+    def __new__(cls, iterator: Iterator[Any], n: int, stop: Flag) -> Self: ...
     @property
     def is_over(self) -> bool:
         """Whether the iterator has no more."""

@@ -84,5 +84,18 @@ class accumulate(Stream):
 
     @property
     def reset(self) -> Reset:
-        """Set the state back to its start: a function, whose arguments are ignored."""
+        """Set the state back to its start: a function, whose arguments are ignored.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> total = source.accumulate(lambda total, x: total + x, start=0)
+        >>> L = total.sink_to_list()
+        >>> source.emit_many([1, 2])
+        >>> total.reset()
+        >>> source.emit(5)
+        >>> L
+        [1, 3, 5]
+        """
         return self._reset

@@ -49,5 +49,17 @@ class collect(Stream):
         return _thalweg.ops.collect(self._size)
 
     def flush(self, _: Any = None) -> Any:
-        """Send what has been kept; the argument is ignored."""
+        """Send what has been kept; the argument is ignored.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> collector = source.collect()
+        >>> L = collector.sink_to_list()
+        >>> source.emit_many([1, 2])
+        >>> collector.flush()
+        >>> L
+        [(1, 2)]
+        """
         return self._flush()
