@@ -24,43 +24,62 @@ class Iteration:
     [0, 1, 2]
     """
 
-    ROOM = 16
-
     def __init__(self, stream):
-        import asyncio
-
-        self._queue = asyncio.Queue(self.ROOM)
-        self._sink = stream.sink(self._queue.put)
-        self._sink._on_end = self._end
+        self._mailbox = _Mailbox()
+        self._sink = stream.sink(self._mailbox.put)
+        self._sink._on_end = self._mailbox.end
 
     def __aiter__(self):
         return self
 
     async def __anext__(self):
-        if self._queue is None:
-            raise StopAsyncIteration
-        x = await self._queue.get()
+        x = await self._mailbox.get()
         if x is _END:
-            self._queue = None
             raise StopAsyncIteration
         return x
 
     async def aclose(self):
         """Take no more elements."""
-        if self._queue is not None:
-            self._queue = None
-            self._sink.destroy()
-
-    def _end(self):
-        if self._queue is not None:
-            # There is room again as soon as somebody asks for the next element.
-            import asyncio
-
-            asyncio.ensure_future(self._queue.put(_END))
+        self.__del__()
 
     def __del__(self):
-        if self._queue is not None and self._sink.upstreams:
+        # Whoever waits for room is let go.
+        self._mailbox.close()
+        if self._sink.upstreams:
             self._sink.destroy()
+
+
+class _Mailbox:
+    """What the stream and the iteration over it share."""
+
+    ROOM = 16
+
+    def __init__(self):
+        import asyncio
+
+        self._queue = asyncio.Queue(self.ROOM)
+        self._is_closed = False
+
+    async def put(self, x):
+        if not self._is_closed:
+            await self._queue.put(x)
+
+    async def get(self):
+        if self._is_closed and self._queue.empty():
+            return _END
+        x = await self._queue.get()
+        if x is _END:
+            self._is_closed = True
+        return x
+
+    async def end(self):
+        """Everything has been put in."""
+        await self.put(_END)
+
+    def close(self):
+        self._is_closed = True
+        while not self._queue.empty():
+            self._queue.get_nowait()
 
 
 _END = object()

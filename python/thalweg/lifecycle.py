@@ -52,6 +52,10 @@ def drain(node, timeout, asynchronous):
         _wait_for(node, run, seconds)
     result = node._drain(seconds, False)
     _flush_files(node)
+    for end in _ends(node):
+        import asyncio
+
+        asyncio.run_coroutine_threadsafe(end(), node._event_loop)
     return result
 
 
@@ -67,6 +71,9 @@ async def _drain_async(node, seconds, runs):
     if waiting is not None:
         await waiting
     _flush_files(node)
+    for end in _ends(node):
+        # It waits for whoever iterates, which may be whoever has asked for the drain.
+        asyncio.ensure_future(end())
 
 
 def _wait_for(node, run, seconds):
@@ -86,6 +93,12 @@ def _flush_files(node):
         flush = getattr(other, "_flush_sink", None)
         if flush is not None:
             flush()
+
+
+def _ends(node):
+    """What is to be called when everything has come out of the nodes of a pipeline."""
+    ends = (getattr(other, "_on_end", None) for other in node._pipeline.nodes())
+    return [end for end in ends if end is not None]
 
 
 def drain_all(timeout=None):
