@@ -205,7 +205,12 @@ def test_async_for():
 def test_async_for_can_be_left():
     async def main():
         source = Stream(asynchronous=True)
-        feeding = asyncio.ensure_future(source.emit_many(range(10)))
+
+        async def feed():
+            for x in range(100):
+                await source.emit(x)
+
+        feeding = asyncio.ensure_future(feed())
         async for x in source.map(str):
             if x == "3":
                 break

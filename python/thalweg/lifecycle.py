@@ -44,8 +44,7 @@ def _drain_at_exit():
 def drain(node, timeout, asynchronous):
     """End a node's pipeline: its sources, and then what is on its way."""
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
-    ends = (getattr(other, "_end", None) for other in node._pipeline.nodes())
-    runs = [run for run in (end() for end in ends if end is not None) if run is not None]
+    runs = _stop_sources(node)
     if asynchronous or (node.asynchronous and node._event_loop is not None):
         return _drain_async(node, seconds, runs)
     for run in runs:
@@ -57,6 +56,12 @@ def drain(node, timeout, asynchronous):
 
         asyncio.run_coroutine_threadsafe(end(), node._event_loop)
     return result
+
+
+def _stop_sources(node):
+    """Have the sources of a pipeline come to an end; return their runs, to wait for."""
+    ends = (getattr(other, "_end", None) for other in node._pipeline.nodes())
+    return [run for run in (end() for end in ends if end is not None) if run is not None]
 
 
 async def _drain_async(node, seconds, runs):
@@ -127,7 +132,16 @@ def _drain_now(node, timeout):
         return
     # The loop is the user's: it has ended, or is about to.
     loop = node._event_loop
-    if loop.is_closed() or loop.is_running():
+    if loop.is_running():
         return
+    if not loop.is_closed():
+        loop.run_until_complete(drain(node, timeout, True))
+        return
+    _stop_sources(node)
+    seconds = PATIENCE if timeout is None else convert_interval(timeout)
+    waiting = node._drain(seconds, True)
+    _flush_files(node)
+    if waiting is not None and not waiting.done():
+        from thalweg.errors import UndeliveredError
 
-    loop.run_until_complete(drain(node, timeout, True))
+        raise UndeliveredError("the event loop was closed before everything had been delivered", [], [])

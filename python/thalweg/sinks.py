@@ -125,7 +125,7 @@ class sink_to_textfile(Sink):
     """
 
     def __init__(self, upstream, file, end="\n", mode="a", **kwargs):
-        self._end = end
+        self._terminator = end
         is_named = isinstance(file, str) or hasattr(file, "__fspath__")
         self._fp = builtins.open(file, mode=mode) if is_named else file
         weakref.finalize(self, self._fp.close)
@@ -133,7 +133,7 @@ class sink_to_textfile(Sink):
 
     def update(self, x, who=None, metadata=None):
         """Write an element."""
-        self._fp.write(x + self._end)
+        self._fp.write(x + self._terminator)
 
     def _flush_sink(self):
         if not self._fp.closed:
