@@ -113,7 +113,7 @@ impl Emission {
                 Ok(Some(future))
             }
             State::Waiting(waiting, event_loop) => {
-                let future = event_loop.object().bind(py).call_method0("create_future")?.unbind();
+                let future = event_loop.object(py).bind(py).call_method0("create_future")?.unbind();
                 *state = State::Future(future.clone_ref(py));
                 drop(state);
                 let target = future.clone_ref(py);
