@@ -140,7 +140,7 @@ def test_a_source_that_is_stopped_goes_on_where_it_was():
     source = Stream.from_iterable(iter(range(6)), loop=clock)
     L = []
 
-    def see(x):
+    async def see(x):
         L.append(x)
         if x == 2:
             source.stop()
@@ -239,7 +239,7 @@ def test_sinks_of_ones_own_are_flushed():
         def update(self, x, who=None, metadata=None):
             pass
 
-        def _flush_sink(self):
+        def _drained(self):
             self.flushed += 1
 
     source = Stream()

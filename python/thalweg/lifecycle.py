@@ -158,12 +158,23 @@ def _drain_now(node: Stream, seconds: float) -> None:
     if loop is None or hasattr(loop, "step"):
         drain(node, seconds, False)
     elif loop.is_closed():
-        _stop_sources(node)
+        _drain_without_loop(node, seconds)
     elif loop.is_running():
         _drain_elsewhere(node, loop, seconds)
     else:
         # The loop is the user's, and has ended.
         loop.run_until_complete(drain(node, seconds, True))
+
+
+def _drain_without_loop(node: Stream, seconds: float) -> None:
+    """Drain a pipeline as far as that can be done when its loop has been closed."""
+    from thalweg.errors import UndeliveredError
+
+    _stop_sources(node)
+    waiting = node._drain(seconds, True)
+    _tell_nodes(node)
+    if waiting is not None and not waiting.done():
+        raise UndeliveredError("the event loop was closed before everything had been delivered", [], [])
 
 
 def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> None:
