@@ -203,7 +203,10 @@ impl Parts {
         });
         crate::interrupt::check()?;
         result.map_err(|error| crate::failure::raise(py, &error))?;
-        problems.into_iter().next().map_or_else(|| Ok(py.None()), Err)
+        problems
+            .into_iter()
+            .next()
+            .map_or_else(|| Ok(py.None()), Err)
     }
 
     /// What there is to await of an emission on this thread.

@@ -81,12 +81,7 @@ pub(super) fn accumulate(
     (blueprint.calling(function), handle)
 }
 
-fn at_once(
-    called: Function,
-    shape: Shape,
-    start: State,
-    reset: Arc<AtomicBool>,
-) -> Blueprint {
+fn at_once(called: Function, shape: Shape, start: State, reset: Arc<AtomicBool>) -> Blueprint {
     Blueprint::transform(move |current| {
         let first = lock(&start).clone();
         let noted = current.clone();
@@ -121,12 +116,7 @@ fn at_once(
 }
 
 /// Awaits one call after the other.
-fn in_turn(
-    called: Function,
-    shape: Shape,
-    start: State,
-    reset: Arc<AtomicBool>,
-) -> Blueprint {
+fn in_turn(called: Function, shape: Shape, start: State, reset: Arc<AtomicBool>) -> Blueprint {
     let kept: State = Arc::new(Mutex::new(lock(&start).clone()));
     let shown = kept.clone();
     Blueprint::new(move |site| {
