@@ -221,14 +221,12 @@ def inverting_sink(function):
     def build(source, seen, **kwargs):
         if asyncio.iscoroutinefunction(function):
 
-            async def see(x):
+            async def see_later(x):
                 seen.append(await function(x))
-        else:
 
-            def see(x):  # type: ignore[misc]
-                seen.append(function(x))
+            return source.sink(see_later, **kwargs)
 
-        return source.sink(see, **kwargs)
+        return source.sink(lambda x: seen.append(function(x)), **kwargs)
 
     return build
 

@@ -73,7 +73,8 @@ impl<T: Element> Stream<T> {
     /// Every element is sent, whatever happens to those before it; the failures are reported
     /// together in the end. Where nothing downstream can suspend or lead back, elements pass from
     /// node to node in batches: every node gets the same elements in the same order, but
-    /// functions of *different* nodes are not called in turn, element by element.
+    /// functions of *different* nodes are not called in turn, element by element, and edges that a
+    /// function changes are changed when the batch on its way has got everywhere.
     ///
     /// Dropping the result before it is done drops the elements not yet sent.
     pub fn emit_many<I>(&self, elements: I) -> EmitMany<T, I::IntoIter>
