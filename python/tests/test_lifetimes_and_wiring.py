@@ -367,7 +367,7 @@ def test_a_subclass_that_sets_attributes_before_init():
 # Subclasses of operators.
 
 
-class loud_map(thalweg.map):  # type: ignore[valid-type, misc]
+class loud_map(thalweg.map):
     """Announces every element, and has the operator go on with it."""
 
     def __init__(self, *args, **kwargs):
