@@ -495,9 +495,8 @@ STRESS = """if True:
     def hammer():
         for x in range(3000):
             shared.emit(Thing([shared]))
-    threads = [threading.Thread(target=work, args=(1,)), *(threading.Thread(target=hammer) for _ in range(2))]
-    for thread in threads:
-        thread.start()
+    threads = [threading.Thread(target=target) for target in (lambda: work(1), hammer, hammer)]
+    for thread in threads: thread.start()
     work(2)
     for thread in threads: thread.join()
     print("alive", flush=True)

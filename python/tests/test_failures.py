@@ -221,12 +221,14 @@ def inverting_sink(function):
     def build(source, seen, **kwargs):
         if asyncio.iscoroutinefunction(function):
 
-            async def see_later(x):
+            async def see(x):
                 seen.append(await function(x))
+        else:
 
-            return source.sink(see_later, **kwargs)
+            def see(x):  # type: ignore[misc]
+                seen.append(function(x))
 
-        return source.sink(lambda x: seen.append(function(x)), **kwargs)
+        return source.sink(see, **kwargs)
 
     return build
 

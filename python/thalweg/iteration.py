@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
@@ -35,32 +33,26 @@ class Iteration:
     [0, 1, 2]
     """
 
-    ROOM = 16
-
     def __init__(self, stream: Stream) -> None:
         import asyncio
 
-        self._queue: asyncio.Queue[Any] | None = asyncio.Queue(self.ROOM)
-        self._sink = stream.sink(self._queue.put)
-        self._loop = asyncio.get_running_loop()
-        reference = weakref.ref(self)
+        self._mailbox = mailbox = _Mailbox()
+        self._sink = stream.sink(mailbox.put)
+        loop = asyncio.get_running_loop()
 
-        def end() -> None:
-            iteration = reference()
-            if iteration is not None:
-                iteration._end()
+        def drained() -> None:
+            # Called on whichever thread drains the pipeline; the end waits for whoever iterates.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(lambda: loop.create_task(mailbox.end()))
 
-        self._sink._drained = end
+        self._sink._drained = drained
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
-        if self._queue is None:
-            raise StopAsyncIteration
-        x = await self._queue.get()
+        x = await self._mailbox.get()
         if x is _END:
-            self._queue = None
             raise StopAsyncIteration
         return x
 
@@ -81,22 +73,49 @@ class Iteration:
         >>> asyncio.run(main())
         (1, [])
         """
-        if self._queue is not None:
-            self._queue = None
+        self._close()
+
+    def _close(self) -> None:
+        # Whoever waits for room is let go.
+        self._mailbox.close()
+        if self._sink.upstreams:
             self._sink.destroy()
-
-    def _end(self) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._put_end)
-
-    def _put_end(self) -> None:
-        if self._queue is not None:
-            # There is room again as soon as somebody asks for the next element.
-            self._ending = self._loop.create_task(self._queue.put(_END))
 
     def __del__(self) -> None:
-        if self._queue is not None and self._sink.upstreams:
-            self._sink.destroy()
+        self._close()
+
+
+class _Mailbox:
+    """What the stream and the iteration over it share."""
+
+    ROOM = 16
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self._queue: asyncio.Queue[Any] = asyncio.Queue(self.ROOM)
+        self._is_closed = False
+
+    async def put(self, x: Any) -> None:
+        if not self._is_closed:
+            await self._queue.put(x)
+
+    async def get(self) -> Any:
+        if self._is_closed and self._queue.empty():
+            return _END
+        x = await self._queue.get()
+        if x is _END:
+            self._is_closed = True
+        return x
+
+    async def end(self) -> None:
+        """Everything has been put in."""
+        await self.put(_END)
+
+    def close(self) -> None:
+        self._is_closed = True
+        while not self._queue.empty():
+            self._queue.get_nowait()
 
 
 _END = object()

@@ -58,8 +58,7 @@ def _drain_at_exit() -> None:
 def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     """End a node's pipeline: its sources, and then what is on its way."""
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
-    ends = (getattr(other, "_end", None) for other in node._pipeline.nodes())
-    runs = [run for run in (end() for end in ends if end is not None) if run is not None]
+    runs = _stop_sources(node)
     if asynchronous or (node.asynchronous and node._event_loop is not None):
         return _drain_async(node, seconds, runs)
     left = _countdown(seconds, node._event_loop)
@@ -68,6 +67,12 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     result = node._drain(left(), False)
     _tell_nodes(node)
     return result
+
+
+def _stop_sources(node: Stream) -> list[Any]:
+    """Have the sources of a pipeline come to an end; return their runs, to wait for."""
+    ends = (getattr(other, "_end", None) for other in node._pipeline.nodes())
+    return [run for run in (end() for end in ends if end is not None) if run is not None]
 
 
 async def _drain_async(node: Stream, seconds: float, runs: list[Any]) -> None:
@@ -153,7 +158,7 @@ def _drain_now(node: Stream, seconds: float) -> None:
     if loop is None:
         drain(node, seconds, False)
     elif loop.is_closed():
-        return
+        _stop_sources(node)
     elif hasattr(loop, "step"):
         # On a virtual clock nobody waits for the time that passes.
         drain(node, max(seconds, PATIENCE), False)

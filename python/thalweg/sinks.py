@@ -155,7 +155,7 @@ class sink_to_textfile(Sink):
     def __init__(
         self, upstream: Stream, file: str | PathLike[str] | TextIO, end: str = "\n", mode: str = "a", **kwargs: Any
     ) -> None:
-        self._end = end
+        self._terminator = end
         # It is closed when the sink is gone.
         self._fp: Any = builtins.open(file, mode=mode) if is_path(file) else file  # noqa: SIM115
         weakref.finalize(self, self._fp.close)
@@ -163,7 +163,7 @@ class sink_to_textfile(Sink):
 
     def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
         """Write an element."""
-        self._fp.write(x + self._end)
+        self._fp.write(x + self._terminator)
 
     def _drained(self) -> None:
         if not self._fp.closed:

@@ -46,6 +46,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
+        # Added to the time, it has to make a difference, after a century too.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         """Return the seconds that have passed.

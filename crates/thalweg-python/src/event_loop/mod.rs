@@ -221,7 +221,7 @@ impl EventLoop {
         let next = lock(&self.0.alarms).next_to_arm();
         if let Some(at) = next {
             let pump = Pump::new(py, self)?;
-            self.0.call_at.bind(py).call1((at.as_secs_f64(), pump))?;
+            self.0.call_at.bind(py).call1((seconds_from(at), pump))?;
         }
         Ok(())
     }
@@ -257,5 +257,15 @@ impl Runtime for EventLoop {
 
     fn identity(&self) -> usize {
         self.0.object.as_ptr().addr()
+    }
+}
+
+/// The first time in seconds at which `at` has come: far from zero, floats lie further apart than
+/// nanoseconds.
+fn seconds_from(at: Duration) -> f64 {
+    let seconds = at.as_secs_f64();
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(rounded) if rounded < at => seconds.next_up(),
+        _ => seconds,
     }
 }

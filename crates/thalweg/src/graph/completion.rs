@@ -302,7 +302,7 @@ impl Emit {
     /// let pairs = thalweg::ops::zip_bounded(1, (&inner, &Stream::<i32>::new()));
     /// pairs.sink(drop);
     /// let target = inner.clone();
-    /// outer.sink(move |x: i32| target.emit(x).wait_within().expect("this is inside `outer`"));
+    /// outer.sink(move |x: i32| assert!(target.emit(x).wait_within().is_ok()));
     /// assert!(outer.emit(1).is_ready());
     /// assert!(!outer.emit(2).is_ready());
     /// assert!(inner.emit(3).wait_within().is_err());

@@ -129,6 +129,7 @@ impl<T: Element> Stream<T> {
     /// and waits for no work of others.
     ///
     /// ```
+    /// # use std::time::Duration;
     /// # use thalweg::{Stream, VirtualClock};
     /// let clock = VirtualClock::new();
     /// let source = Stream::on(&clock);
@@ -136,7 +137,7 @@ impl<T: Element> Stream<T> {
     /// assert!(source.is_at_rest());
     /// source.emit(1).wait()?;
     /// assert!(!source.is_at_rest());
-    /// clock.advance("1s");
+    /// clock.advance(Duration::from_secs(1));
     /// assert!(source.is_at_rest());
     /// # Ok::<(), thalweg::Error>(())
     /// ```

@@ -1,0 +1,370 @@
+"""How pipelines end: everything gets out, or somebody is told."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from support import PATIENCE
+from thalweg import ClosedError, Sink, Stream, UndeliveredError, VirtualClock, drain_all
+
+
+def test_drain_flushes_from_the_top_down():
+    source = Stream()
+    L = source.partition(3).map(sum).partition(2).sink_to_list()
+    source.emit_many(range(8))
+    assert L == [(3, 12)]
+    source.drain()
+    assert L == [(3, 12), (13,)]
+
+
+def test_drain_flushes_windows_in_time():
+    clock = VirtualClock()
+    source = Stream(loop=clock)
+    L = source.timed_window("1h").filter(None).map(len).timed_window_unique("1h").filter(None).sink_to_list()
+    source.emit_many("abc")
+    source.drain()
+    assert L == [(3,)]
+    assert clock.time() < 3600
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (lambda s: s.buffer(10).rate_limit(1), [0, 1, 2]),
+        (lambda s: s.delay(1), [0, 1, 2]),
+        (lambda s: s.shift(1), [0, 1, 2]),
+        (lambda s: s.debounce(1), [2]),
+        (lambda s: s.sample(1), [2]),
+        (lambda s: s.partition(2, timeout=1), [(0, 1), (2,)]),
+        (lambda s: s.partition_unique(2), [(0, 1), (2,)]),
+        (lambda s: s.partition(2, key=lambda x: x % 2), [(0, 2), (1,)]),
+    ],
+)
+def test_drain_waits_for_what_is_on_its_way_and_flushes_what_rests(build, expected):
+    source = Stream(loop=VirtualClock())
+    L = build(source).sink_to_list()
+    for x in range(3):
+        source.emit(x, asynchronous=True)
+    source.drain()
+    assert expected == L
+
+
+def test_drain_waits_for_calls():
+    async def slowly(x):
+        await asyncio.sleep(10)
+        return x
+
+    clock = VirtualClock()
+    source = Stream(loop=clock)
+    L = source.map_async(slowly, parallelism=5).sink_to_list()
+    source.emit_many(range(3))
+    source.drain()
+    assert L == [0, 1, 2]
+
+
+def test_nothing_goes_in_after_a_drain():
+    source = Stream()
+    L = source.sink_to_list()
+    source.drain()
+    with pytest.raises(ClosedError):
+        source.emit(1)
+    with pytest.raises(ClosedError):
+        source.emit_many([1])
+    assert L == []
+    source.drain()
+
+
+def test_what_could_not_be_delivered_is_told():
+    async def never(x):
+        await asyncio.sleep(10_000)
+
+    clock = VirtualClock()
+    source = Stream(loop=clock)
+    source.buffer(10, stream_name="queue").sink(never, stream_name="stuck")
+    source.emit_many(range(4))
+    with pytest.raises(UndeliveredError) as caught:
+        source.drain(timeout="5s")
+    held = dict(caught.value.held)
+    assert set(held) <= {"queue", "stuck"}
+    assert sum(held.values()) >= 4
+    assert "stuck" in str(caught.value)
+    assert clock.time() == pytest.approx(5, abs=1)
+
+
+def test_what_has_failed_meanwhile_is_told_as_well():
+    async def never(x):
+        if x == 0:
+            raise ValueError("bad")
+        await asyncio.sleep(10_000)
+
+    source = Stream(loop=VirtualClock())
+    source.buffer(10).sink(never)
+    source.emit_many(range(2))
+    with pytest.raises(UndeliveredError) as caught:
+        source.drain(timeout=5)
+    assert [type(error) for error in caught.value.exceptions] == [ValueError]
+
+
+def test_halves_of_a_zip_are_told():
+    a, b = Stream(), Stream()
+    a.zip(b, stream_name="pairs").sink_to_list()
+    a.emit(1)
+    with pytest.raises(UndeliveredError) as caught:
+        a.drain()
+    assert caught.value.held == [("pairs", 1)]
+
+
+# Sources.
+
+
+def test_drain_stops_sources():
+    clock = VirtualClock()
+    source = Stream.from_periodic(lambda: 1, "1s", loop=clock, start=True)
+    L = source.sink_to_list()
+    clock.advance("5s")
+    source.drain()
+    n = len(L)
+    clock.advance("5s")
+    assert source.stopped
+    assert 5 <= n == len(L)
+
+
+def test_a_source_that_is_stopped_goes_on_where_it_was():
+    clock = VirtualClock()
+    source = Stream.from_iterable(iter(range(6)), loop=clock)
+    L = []
+
+    def see(x):
+        L.append(x)
+        if x == 2:
+            source.stop()
+
+    source.sink(see)
+    source.start()
+    clock.advance(1)
+    assert L == [0, 1, 2]
+    source.start()
+    clock.advance(1)
+    assert L == [0, 1, 2, 3, 4, 5]
+
+
+def test_drain_sends_the_unterminated_tail_of_a_file(tmp_path):
+    file = tmp_path / "lines.txt"
+    file.write_text("a\nb\nc")
+    clock = VirtualClock()
+    source = Stream.from_textfile(str(file), loop=clock, start=True)
+    L = source.map(str.strip).partition(2).sink_to_list()
+    clock.advance(1)
+    assert L == [("a", "b")]
+    source.drain()
+    assert L == [("a", "b"), ("c",)]
+
+
+def test_a_stop_keeps_the_unterminated_tail(tmp_path):
+    file = tmp_path / "lines.txt"
+    file.write_text("a\nb")
+    clock = VirtualClock()
+    source = Stream.from_textfile(str(file), loop=clock, start=True)
+    L = source.sink_to_list()
+    clock.advance(1)
+    source.stop()
+    clock.advance(1)
+    with file.open("a") as more:
+        more.write("c\n")
+    source.start()
+    clock.advance(1)
+    assert L == ["a\n", "bc\n"]
+
+
+def test_lines_that_are_appended(tmp_path):
+    file = tmp_path / "lines.txt"
+    file.write_text("old\n")
+    clock = VirtualClock()
+    source = Stream.from_textfile(str(file), from_end=True, loop=clock, start=True)
+    L = source.sink_to_list()
+    clock.advance(1)
+    with file.open("a") as more:
+        more.write("new\n")
+    clock.advance(1)
+    assert L == ["new\n"]
+
+
+# Sinks.
+
+
+def test_sink_to_textfile_is_flushed_by_a_drain_and_closed_with_the_sink(tmp_path):
+    file = tmp_path / "out.txt"
+    source = Stream()
+    sink = source.map(str).sink_to_textfile(file)
+    source.emit_many(range(3))
+    source.drain()
+    assert file.read_text() == "0\n1\n2\n"
+    handle = sink._fp
+    sink.destroy()
+    del sink
+    assert handle.closed
+
+
+def test_a_file_that_was_closed_meanwhile_does_not_spoil_a_drain():
+    file = io.StringIO()
+    source = Stream()
+    node = source.sink_to_textfile(file)
+    source.emit("a")
+    file.close()
+    source.drain()
+    assert node.upstreams
+
+
+def test_drain_all_drains_every_pipeline():
+    pipelines = []
+    for _ in range(3):
+        source = Stream()
+        L = source.partition(2).sink_to_list()
+        source.emit(1)
+        pipelines.append((source, L))
+    drain_all()
+    assert [L for _, L in pipelines] == [[(1,)]] * 3
+
+
+def test_sinks_of_ones_own_are_flushed():
+    class filing(Sink):
+        flushed = 0
+
+        def update(self, x, who=None, metadata=None):
+            pass
+
+        def _flush_sink(self):
+            self.flushed += 1
+
+    source = Stream()
+    node = filing(source)
+    source.drain()
+    assert node.flushed == 1
+
+
+# The end of a script.
+
+
+SCRIPTS = {
+    "without a loop": """
+source = Stream()
+source.partition(2).sink(lambda x: print(x, flush=True))
+for x in range(3):
+    source.emit(x)
+""",
+    "a loop on a thread": """
+source = Stream(asynchronous=False)
+source.buffer(10).delay(0.01).partition(2).sink(lambda x: print(x, flush=True))
+for x in range(3):
+    source.emit(x)
+""",
+    "asyncio.run": """
+async def main():
+    global source
+    source = Stream(asynchronous=True)
+    source.partition(2).sink(lambda x: print(x, flush=True))
+    for x in range(3):
+        await source.emit(x)
+asyncio.run(main())
+""",
+    "async with": """
+async def main():
+    async with Stream(asynchronous=True) as source:
+        source.buffer(5).delay(0.01).partition(2).sink(lambda x: print(x, flush=True))
+        for x in range(3):
+            await source.emit(x)
+asyncio.run(main())
+""",
+    "sys.exit": """
+source = Stream()
+source.partition(2).sink(lambda x: print(x, flush=True))
+source.emit_many(range(3))
+sys.exit(0)
+""",
+    "a source": """
+source = Stream.from_iterable(range(3))
+source.partition(2).sink(lambda x: print(x, flush=True))
+source.start()
+while not source.stopped:
+    time.sleep(0.001)
+""",
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS.keys())
+@pytest.mark.parametrize("way", ["python", "python -m thalweg run"])
+def test_the_end_of_a_script_drains(script, way, python, tmp_path):
+    file = tmp_path / "script.py"
+    file.write_text("import asyncio, sys, time\nfrom thalweg import Stream\n" + script)
+    ended = python(file) if way == "python" else python("-m", "thalweg", "run", file)
+    assert ended.stdout.splitlines() == ["(0, 1)", "(2,)"], ended.stderr
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_an_exception_that_ends_a_script_drains(python):
+    ended = python(
+        "-c",
+        "from thalweg import Stream\n"
+        "source = Stream()\n"
+        "source.partition(2).sink(print)\n"
+        "source.emit(1)\n"
+        "raise ValueError('the end')\n",
+    )
+    assert ended.stdout == "(1,)\n"
+    assert "the end" in ended.stderr
+    assert ended.returncode == 1
+
+
+def test_what_a_script_has_not_been_told_of_is_told_at_its_end(python):
+    ended = python(
+        "-c",
+        "from thalweg import Stream\n"
+        "source = Stream(asynchronous=False)\n"
+        "source.buffer(5).map(lambda x: 1 / x).sink(print)\n"
+        "source.emit(0)\n",
+    )
+    assert "ZeroDivisionError" in ended.stderr
+
+
+LOOPING = """
+import time
+from thalweg import Stream
+source = Stream({how})
+source.partition(2).sink(lambda x: print(x, flush=True))
+n = 0
+while True:
+    source.emit(n)
+    n += 1
+    if n == 3:
+        print("ready", flush=True)
+    if n >= 3:
+        time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("how", ["", "asynchronous=False"])
+@pytest.mark.parametrize("way", [[], ["-m", "thalweg", "run"]], ids=["python", "python -m thalweg run"])
+def test_ctrl_c_drains(how, way, tmp_path):
+    file = tmp_path / "script.py"
+    file.write_text(LOOPING.format(how=how))
+    process = subprocess.Popen(
+        [sys.executable, *way, str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        said = [process.stdout.readline(), process.stdout.readline()]
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+    assert "".join(said) == "(0, 1)\nready\n"
+    assert out == "(2,)\n", err
+    assert "interrupt" in err.lower()
+    assert process.returncode != 0

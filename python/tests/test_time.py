@@ -1,0 +1,238 @@
+"""Operators that depend on time, on a clock that is moved by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import time
+
+import pytest
+
+from thalweg import Stream, VirtualClock
+
+
+@pytest.fixture
+def clock():
+    return VirtualClock()
+
+
+@pytest.fixture
+def source(clock):
+    return Stream(loop=clock)
+
+
+def timed(clock, node):
+    """What comes out of a node, and when."""
+    seen = []
+    node.sink(lambda x: seen.append((clock.time(), x)))
+    return seen
+
+
+def test_rate_limit_holds_emitters_up(clock, source):
+    seen = timed(clock, source.rate_limit("10s"))
+    for x in range(3):
+        source.emit(x)
+    assert seen == [(0, 0), (10, 1), (20, 2)]
+    clock.advance(100)
+    source.emit(3)
+    assert seen[-1] == (120, 3)
+
+
+def test_delay_keeps_elements_apart_and_lets_emitters_go_on(clock, source):
+    seen = timed(clock, source.delay("10s"))
+    for x in range(3):
+        source.emit(x)
+    assert clock.time() == 0
+    clock.advance(25)
+    assert seen == [(0, 0), (10, 1), (20, 2)]
+
+
+def test_shift_moves_every_element_in_time(clock, source):
+    seen = timed(clock, source.shift(10))
+    source.emit("a")
+    clock.advance(3)
+    source.emit("b")
+    clock.advance(10)
+    assert seen == [(10, "a"), (13, "b")]
+
+
+def test_debounce_passes_what_nothing_has_followed(clock, source):
+    seen = timed(clock, source.debounce(10))
+    for x in range(3):
+        source.emit(x)
+        clock.advance(9)
+    clock.advance(1)
+    source.emit("late")
+    clock.advance(10)
+    assert seen == [(28, 2), (38, "late")]
+
+
+def test_throttle_drops_what_comes_too_soon(clock, source):
+    seen = timed(clock, source.throttle(10))
+    for x in range(5):
+        source.emit(x)
+        clock.advance(4)
+    assert seen == [(0, 0), (12, 3)]
+
+
+def test_sample_sends_the_last_of_each_interval(clock, source):
+    seen = timed(clock, source.sample(10))
+    source.emit_many([1, 2])
+    clock.advance(20)
+    source.emit(3)
+    clock.advance(10)
+    assert seen == [(10, 2), (30, 3)]
+
+
+def test_timed_window_sends_at_the_end_of_each_interval(clock, source):
+    seen = timed(clock, source.timed_window(10))
+    source.emit(1)
+    clock.advance(10)
+    source.emit(2)
+    clock.advance(20)
+    assert seen == [(10, [1]), (20, [2]), (30, [])]
+
+
+def test_timed_window_unique(clock, source):
+    seen = timed(clock, source.timed_window_unique(10, key=lambda x: x % 2, keep="last"))
+    source.emit_many([1, 2, 3])
+    clock.advance(20)
+    assert seen == [(10, (2, 3)), (20, ())]
+
+
+def test_partition_counts_from_the_first_element_of_each_key(clock, source):
+    seen = timed(clock, source.partition(3, timeout=10, key=lambda x: x % 2))
+    source.emit(0)
+    clock.advance(5)
+    source.emit(1)
+    source.emit(2)
+    clock.advance(10)
+    assert seen == [(10, (0, 2)), (15, (1,))]
+
+
+def test_partition_that_is_full_needs_no_time(clock, source):
+    seen = timed(clock, source.partition(2, timeout=10))
+    source.emit_many([1, 2, 3])
+    clock.advance(30)
+    assert seen == [(0, (1, 2)), (10, (3,))]
+
+
+def test_buffer_holds_emitters_up_when_it_is_full(clock, source):
+    seen = timed(clock, source.buffer(2).rate_limit(10))
+    times = []
+    for x in range(6):
+        source.emit(x)
+        times.append(clock.time())
+    clock.advance(100)
+    assert [x for _, x in seen] == list(range(6))
+    assert [at for at, _ in seen] == [0, 10, 20, 30, 40, 50]
+    assert times[0] == 0
+    assert times[-1] >= 20
+
+
+def test_latest_drops_what_is_too_much(clock, source):
+    seen = timed(clock, source.latest().rate_limit(10))
+    source.emit(0)
+    clock.advance(1)
+    for x in range(1, 5):
+        source.emit(x)
+        clock.advance(1)
+    clock.advance(100)
+    assert seen[0] == (0, 0)
+    assert seen[-1][1] == 4
+    assert len(seen) < 5
+
+
+def test_map_async_runs_one_more_than_its_parallelism(clock, source):
+    running = []
+    most = []
+
+    async def call(x):
+        running.append(x)
+        most.append(len(running))
+        await asyncio.sleep(10)
+        running.remove(x)
+        return x
+
+    seen = timed(clock, source.map_async(call, parallelism=2))
+    for x in range(6):
+        source.emit(x)
+    source.drain()
+    assert max(most) == 3
+    assert [x for _, x in seen] == list(range(6))
+    assert clock.time() == 20
+
+
+def test_from_periodic_does_not_drift(clock):
+    async def slow():
+        await asyncio.sleep(3)
+        return clock.time()
+
+    source = Stream.from_periodic(slow, "10s", loop=clock, start=True)
+    L = source.sink_to_list()
+    clock.advance(35)
+    assert L == [3, 13, 23, 33]
+
+
+def test_intervals_come_as_numbers_text_and_timedeltas(clock, source):
+    for interval in (60, 60.0, "1min", "60s", datetime.timedelta(minutes=1)):
+        node = source.delay(interval)
+        assert node.interval == 60
+
+
+def test_the_clock_serves_asyncio_as_well(clock):
+    async def main():
+        await asyncio.sleep(3600)
+        source = Stream(asynchronous=True)
+        await source.rate_limit(10).map(str).emit(1)
+        return asyncio.get_running_loop().time()
+
+    assert clock.run(main()) == 3600
+
+
+def test_a_year_passes_in_no_time(clock, source):
+    seen = timed(clock, source.timed_window("1d"))
+    clock.advance("365d")
+    assert len(seen) == 365
+
+
+def test_an_emit_that_would_wait_for_ever_says_so(clock, source):
+    source.sink(lambda x: clock.asyncio_loop.create_future())
+    with pytest.raises(RuntimeError, match="never happen"):
+        source.emit(1)
+
+
+class StallingClock(VirtualClock):
+    """A clock that goes on while a function works, as real ones do."""
+
+    def stall(self, seconds):
+        self.asyncio_loop._move_to(self.time() + seconds)
+
+
+@pytest.mark.parametrize("operator", ["rate_limit", "delay", "timed_window", "sample"])
+def test_a_stage_that_holds_everything_up_does_not_shift_timers(operator):
+    clock = StallingClock()
+    source = Stream(loop=clock)
+    ticks = []
+    node = getattr(source, operator)(10)
+    node.sink(lambda x: ticks.append(clock.time()))
+    stalls = iter([0, 1, 0, 0, 1])
+    node.sink(lambda x: clock.stall(next(stalls, 0)))
+    for x in range(8):
+        source.emit(x, asynchronous=True)
+        if operator == "sample":
+            clock.advance(10)
+    clock.advance(100)
+    first = ticks[0]
+    # Where a tick comes late, the next is on time again.
+    assert ticks[:8] == [first + 10 * n for n in range(len(ticks[:8]))]
+
+
+def test_time_on_a_real_loop_is_the_loops():
+    source = Stream(asynchronous=False)
+    before = time.monotonic()
+    L = source.rate_limit(0.01).sink_to_list()
+    for x in range(4):
+        source.emit(x)
+    assert time.monotonic() - before >= 0.03
+    assert list(range(4)) == L
