@@ -111,15 +111,15 @@ def _wait_for(node: Stream, run: Any, seconds: float) -> None:
 
 def _tell_nodes(node: Stream) -> None:
     for other in node._pipeline.nodes():
-        if other._drained is not None:
-            other._drained()
+        if other._flush_sink is not None:
+            other._flush_sink()
 
 
 def drain_all(timeout: Interval | None = None) -> None:
     """Drain every pipeline of the program; what could not be delivered is written to the log.
 
-    It is what happens at the end of a program by itself. A pipeline whose event loop has been closed is
-    left as it is.
+    It is what happens at the end of a program by itself. Of a pipeline whose event loop has
+    been closed, what needs no event loop is delivered.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def _drain_now(node: Stream, seconds: float) -> None:
     if loop is None:
         drain(node, seconds, False)
     elif loop.is_closed():
-        _stop_sources(node)
+        _drain_without_loop(node, seconds)
     elif hasattr(loop, "step"):
         # On a virtual clock nobody waits for the time that passes.
         drain(node, max(seconds, PATIENCE), False)
@@ -167,6 +167,13 @@ def _drain_now(node: Stream, seconds: float) -> None:
     else:
         # The loop is the user's, and has ended.
         loop.run_until_complete(drain(node, seconds, True))
+
+
+def _drain_without_loop(node: Stream, seconds: float) -> None:
+    """Deliver on this thread what needs no loop, of a pipeline whose loop has been closed."""
+    _stop_sources(node)
+    node._drain(seconds, True)
+    _tell_nodes(node)
 
 
 def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> None:
