@@ -52,7 +52,7 @@ def test_drain_waits_for_what_is_on_its_way_and_flushes_what_rests(build, expect
     for x in range(3):
         source.emit(x, asynchronous=True)
     source.drain()
-    assert L == expected
+    assert expected == L
 
 
 def test_drain_waits_for_calls():

@@ -235,4 +235,4 @@ def test_time_on_a_real_loop_is_the_loops():
     for x in range(4):
         source.emit(x)
     assert time.monotonic() - before >= 0.03
-    assert L == list(range(4))
+    assert list(range(4)) == L
