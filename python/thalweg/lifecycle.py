@@ -127,11 +127,11 @@ def drain_all(timeout=None):
 
 
 def _drain_now(node, timeout):
-    if node._event_loop is None or not node.asynchronous:
+    loop = node._event_loop
+    if loop is None or not (node.asynchronous or loop.is_closed()):
         drain(node, timeout, False)
         return
     # The loop is the user's: it has ended, or is about to.
-    loop = node._event_loop
     if loop.is_running():
         return
     if not loop.is_closed():

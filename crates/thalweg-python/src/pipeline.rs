@@ -74,7 +74,7 @@ impl Pipeline {
     }
 
     /// The pipeline this one has become part of, or itself.
-    pub(crate) fn root<'a>(slf: &'a Py<Self>) -> &'a Py<Self> {
+    pub(crate) fn root(slf: &Py<Self>) -> &Py<Self> {
         let mut root = slf;
         while let Some(into) = root.get().joined.get() {
             root = into;
