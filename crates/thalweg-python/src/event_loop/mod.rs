@@ -170,7 +170,10 @@ impl EventLoop {
         };
         let asked = Pump::new(py, self).and_then(|pump| how.bind(py).call1((pump,)));
         if let Err(error) = asked {
-            error.write_unraisable(py, Some(self.0.object.bind(py)));
+            // That it has been closed is what giving up tells those who wait.
+            if self.check_open(py).is_ok() {
+                error.write_unraisable(py, Some(self.0.object.bind(py)));
+            }
             self.give_up();
         }
     }
