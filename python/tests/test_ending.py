@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from support import PATIENCE
-from thalweg import ClosedError, Sink, Stream, UndeliveredError, VirtualClock, drain_all
+from thalweg import ClosedError, Sink, Stream, UndeliveredError, VirtualClock
 
 
 def test_drain_flushes_from_the_top_down():
@@ -140,7 +140,7 @@ def test_a_source_that_is_stopped_goes_on_where_it_was():
     source = Stream.from_iterable(iter(range(6)), loop=clock)
     L = []
 
-    def see(x):
+    async def see(x):
         L.append(x)
         if x == 2:
             source.stop()
@@ -221,15 +221,18 @@ def test_a_file_that_was_closed_meanwhile_does_not_spoil_a_drain():
     assert node.upstreams
 
 
-def test_drain_all_drains_every_pipeline():
-    pipelines = []
-    for _ in range(3):
-        source = Stream()
-        L = source.partition(2).sink_to_list()
-        source.emit(1)
-        pipelines.append((source, L))
-    drain_all()
-    assert [L for _, L in pipelines] == [[(1,)]] * 3
+def test_drain_all_drains_every_pipeline(python):
+    ended = python(
+        "-c",
+        "from thalweg import Stream, drain_all\n"
+        "sources = [Stream() for _ in range(3)]\n"
+        "lists = [source.partition(2).sink_to_list() for source in sources]\n"
+        "for source in sources:\n"
+        "    source.emit(1)\n"
+        "drain_all()\n"
+        "print(lists)\n",
+    )
+    assert ended.stdout == "[[(1,)], [(1,)], [(1,)]]\n", ended.stderr
 
 
 def test_sinks_of_ones_own_are_flushed():
@@ -239,7 +242,7 @@ def test_sinks_of_ones_own_are_flushed():
         def update(self, x, who=None, metadata=None):
             pass
 
-        def _flush_sink(self):
+        def _drained(self):
             self.flushed += 1
 
     source = Stream()

@@ -170,10 +170,14 @@ def _drain_now(node: Stream, seconds: float) -> None:
 
 
 def _drain_without_loop(node: Stream, seconds: float) -> None:
-    """Deliver on this thread what needs no loop, of a pipeline whose loop has been closed."""
+    """Drain a pipeline as far as that can be done when its loop has been closed."""
+    from thalweg.errors import UndeliveredError
+
     _stop_sources(node)
-    node._drain(seconds, True)
+    waiting = node._drain(seconds, True)
     _tell_nodes(node)
+    if waiting is not None and not waiting.done():
+        raise UndeliveredError("the event loop was closed before everything had been delivered", [], [])
 
 
 def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> None:

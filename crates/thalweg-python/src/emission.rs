@@ -103,7 +103,7 @@ impl Emission {
             }
             State::Waiting(waiting, event_loop) => {
                 let future = event_loop
-                    .object()
+                    .object(py)
                     .bind(py)
                     .call_method0("create_future")?
                     .unbind();

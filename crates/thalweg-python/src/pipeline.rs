@@ -134,7 +134,17 @@ impl Pipeline {
         }
         let loops = py.import("thalweg.loops")?;
         let found = loops.call_method1("find", (self.asynchronous(),))?;
-        let event_loop = EventLoop::of(&found)?;
+        let is_guess = self.asynchronous() == Some(true);
+        let event_loop = if is_guess
+            && py
+                .import("asyncio")?
+                .call_method0("_get_running_loop")?
+                .is_none()
+        {
+            EventLoop::guess(&found)?
+        } else {
+            EventLoop::of(&found)?
+        };
         self.set_event_loop(&event_loop)?;
         Ok(event_loop)
     }

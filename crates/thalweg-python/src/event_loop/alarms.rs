@@ -18,6 +18,11 @@ impl Alarms {
         self.waiting.insert((at, self.set), alarm);
     }
 
+    /// Forgets that the loop has been asked to call.
+    pub(super) fn disarm(&mut self) {
+        self.armed = None;
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

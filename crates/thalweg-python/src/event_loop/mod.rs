@@ -28,15 +28,40 @@ pub(crate) type Job = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
 #[derive(Clone)]
 pub(crate) struct EventLoop(Arc<Shared>);
 
-pub(super) struct Shared {
+/// An asyncio loop and its methods.
+struct Handles {
     object: Py<PyAny>,
     clock: Py<PyAny>,
     call_soon: Py<PyAny>,
     call_soon_threadsafe: Py<PyAny>,
     call_at: Py<PyAny>,
-    get_running_loop: Py<PyAny>,
     /// A future of the loop's that is done.
     done: Py<PyAny>,
+}
+
+impl Handles {
+    fn new(object: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
+        let method = |name| Ok::<_, PyErr>(object.getattr(name)?.unbind());
+        let done = object.call_method0("create_future")?;
+        done.call_method1("set_result", (object.py().None(),))?;
+        Ok(Arc::new(Self {
+            done: done.unbind(),
+            clock: method("time")?,
+            call_soon: method("call_soon")?,
+            call_soon_threadsafe: method("call_soon_threadsafe")?,
+            call_at: method("call_at")?,
+            object: object.clone().unbind(),
+        }))
+    }
+}
+
+pub(super) struct Shared {
+    handles: Mutex<Arc<Handles>>,
+    /// Whether the loop is only the one that is likely to run: the first that does takes its place.
+    is_guess: AtomicBool,
+    /// Whether it has ever run.
+    has_run: AtomicBool,
+    get_running_loop: Py<PyAny>,
     /// Runs the loop for one round, if it does not run by itself.
     step: Option<Py<PyAny>>,
     queue: Mutex<VecDeque<Job>>,
@@ -52,7 +77,7 @@ impl EventLoop {
         let mut known = lock(&KNOWN);
         known.retain(|shared| shared.strong_count() > 0);
         let mut alive = known.iter().filter_map(Self::upgrade);
-        if let Some(event_loop) = alive.find(|event_loop| event_loop.0.object.is(object)) {
+        if let Some(event_loop) = alive.find(|event_loop| event_loop.handles().object.is(object)) {
             return Ok(event_loop);
         }
         drop(alive);
@@ -63,36 +88,77 @@ impl EventLoop {
 
     fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = object.py();
-        let method = |name| Ok::<_, PyErr>(object.getattr(name)?.unbind());
-        let done = object.call_method0("create_future")?;
-        done.call_method1("set_result", (py.None(),))?;
         Ok(Self(Arc::new(Shared {
-            clock: method("time")?,
-            call_soon: method("call_soon")?,
-            call_soon_threadsafe: method("call_soon_threadsafe")?,
-            call_at: method("call_at")?,
+            handles: Mutex::new(Handles::new(object)?),
+            is_guess: AtomicBool::new(false),
+            has_run: AtomicBool::new(false),
             get_running_loop: py.import("asyncio")?.getattr("_get_running_loop")?.unbind(),
-            done: done.unbind(),
             step: object.getattr_opt("step")?.map(Bound::unbind),
-            object: object.clone().unbind(),
             queue: Mutex::default(),
             called: AtomicBool::new(false),
             alarms: Mutex::default(),
         })))
     }
 
-    pub(crate) fn object(&self) -> &Py<PyAny> {
-        &self.0.object
+    /// The loop that is going to run, as far as can be told.
+    pub(crate) fn guess(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let event_loop = Self::of(object)?;
+        if !event_loop.0.has_run.load(Ordering::Relaxed) {
+            event_loop.0.is_guess.store(true, Ordering::Relaxed);
+        }
+        Ok(event_loop)
+    }
+
+    /// Puts the running loop in the place of a guess.
+    #[cold]
+    fn settle(&self, py: Python<'_>) -> PyResult<()> {
+        let running = self.0.get_running_loop.bind(py).call0()?;
+        if running.is_none() {
+            return Ok(());
+        }
+        self.0.is_guess.store(false, Ordering::Relaxed);
+        if self.handles().object.is(&running) {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut *lock(&self.0.handles), Handles::new(&running)?);
+        drop(before);
+        // What the other was asked for is asked of this one.
+        lock(&self.0.alarms).disarm();
+        self.0.called.store(true, Ordering::Release);
+        self.ask(py);
+        Ok(())
+    }
+
+    /// A number of the asyncio loop's.
+    fn identity_of_loop(&self) -> usize {
+        self.handles().object.as_ptr().addr()
+    }
+
+    fn handles(&self) -> Arc<Handles> {
+        lock(&self.0.handles).clone()
+    }
+
+    fn settled(&self, py: Python<'_>) -> Arc<Handles> {
+        if self.0.is_guess.load(Ordering::Relaxed)
+            && let Err(error) = self.settle(py)
+        {
+            error.write_unraisable(py, None);
+        }
+        self.handles()
+    }
+
+    pub(crate) fn object(&self, py: Python<'_>) -> Py<PyAny> {
+        self.settled(py).object.clone_ref(py)
     }
 
     /// What `emit` returns when there is nothing to wait for.
     #[inline]
     pub(crate) fn done(&self, py: Python<'_>) -> Py<PyAny> {
-        self.0.done.clone_ref(py)
+        self.settled(py).done.clone_ref(py)
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.0.object.is(&other.0.object)
+        self.handles().object.is(&other.handles().object)
     }
 
     /// Whether whoever waits for the loop has to run it: a virtual clock's.
@@ -123,8 +189,8 @@ impl EventLoop {
     /// # Errors
     /// The loop has been closed: nothing waits on it any more.
     pub(crate) fn check_open(&self, py: Python<'_>) -> PyResult<()> {
-        if self
-            .0
+        let handles = self.handles();
+        if handles
             .object
             .bind(py)
             .call_method0("is_closed")?
@@ -150,7 +216,7 @@ impl EventLoop {
     /// Whether the loop is running on this thread, right now.
     pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
         let running = self.0.get_running_loop.bind(py).call0();
-        running.is_ok_and(|running| running.is(&self.0.object))
+        running.is_ok_and(|running| running.is(&self.settled(py).object))
     }
 
     /// Has the loop do something in its next round.
@@ -163,16 +229,18 @@ impl EventLoop {
 
     /// Asks the loop to work off the queue.
     fn ask(&self, py: Python<'_>) {
-        let how = if self.is_here(py) {
-            &self.0.call_soon
+        let is_here = self.is_here(py);
+        let handles = self.handles();
+        let how = if is_here {
+            &handles.call_soon
         } else {
-            &self.0.call_soon_threadsafe
+            &handles.call_soon_threadsafe
         };
         let asked = Pump::new(py, self).and_then(|pump| how.bind(py).call1((pump,)));
         if let Err(error) = asked {
-            // That it has been closed is what giving up tells those who wait.
+            // Whoever waits on a loop that has been closed is told in another way.
             if self.check_open(py).is_ok() {
-                error.write_unraisable(py, Some(self.0.object.bind(py)));
+                error.write_unraisable(py, Some(handles.object.bind(py)));
             }
             self.give_up();
         }
@@ -193,6 +261,7 @@ impl EventLoop {
 
     /// Works off what has been asked for, on the loop's thread.
     fn work_off(&self, py: Python<'_>) -> PyResult<()> {
+        self.0.has_run.store(true, Ordering::Relaxed);
         self.0.called.store(false, Ordering::Release);
         let mut jobs = std::mem::take(&mut *lock(&self.0.queue));
         while let Some(job) = jobs.pop_front() {
@@ -224,13 +293,16 @@ impl EventLoop {
         let next = lock(&self.0.alarms).next_to_arm();
         if let Some(at) = next {
             let pump = Pump::new(py, self)?;
-            self.0.call_at.bind(py).call1((seconds_from(at), pump))?;
+            self.handles()
+                .call_at
+                .bind(py)
+                .call1((seconds_from(at), pump))?;
         }
         Ok(())
     }
 
     fn time(&self, py: Python<'_>) -> Duration {
-        let seconds = self.0.clock.bind(py).call0();
+        let seconds = self.settled(py).clock.bind(py).call0();
         let seconds = seconds.and_then(|seconds| seconds.extract::<f64>());
         seconds
             .ok()
@@ -259,7 +331,7 @@ impl Runtime for EventLoop {
     }
 
     fn identity(&self) -> usize {
-        self.0.object.as_ptr().addr()
+        self.identity_of_loop()
     }
 }
 

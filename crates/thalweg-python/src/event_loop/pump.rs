@@ -9,14 +9,19 @@ use super::{EventLoop, Shared};
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Pump {
     event_loop: Weak<Shared>,
+    /// Which asyncio loop it was given to.
+    given_to: usize,
     called: AtomicBool,
 }
 
 impl Pump {
     pub(super) fn new(py: Python<'_>, event_loop: &EventLoop) -> PyResult<Py<Self>> {
-        let event_loop = event_loop.downgrade();
-        let called = AtomicBool::new(false);
-        Py::new(py, Self { event_loop, called })
+        let pump = Self {
+            event_loop: event_loop.downgrade(),
+            given_to: event_loop.identity_of_loop(),
+            called: AtomicBool::new(false),
+        };
+        Py::new(py, pump)
     }
 }
 
@@ -36,6 +41,7 @@ impl Drop for Pump {
     fn drop(&mut self) {
         if !self.called.load(Ordering::Relaxed)
             && let Some(event_loop) = EventLoop::upgrade(&self.event_loop)
+            && event_loop.identity_of_loop() == self.given_to
         {
             event_loop.give_up();
         }

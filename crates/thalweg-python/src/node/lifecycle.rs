@@ -73,7 +73,7 @@ impl Node {
     #[getter]
     fn _event_loop(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let event_loop = self.parts()?.pipeline().event_loop();
-        Ok(event_loop.map(|event_loop| event_loop.object().clone_ref(py)))
+        Ok(event_loop.map(|event_loop| event_loop.object(py)))
     }
 
     /// Sets what is done about elements that the node's function fails on.
