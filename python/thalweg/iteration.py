@@ -45,7 +45,7 @@ class Iteration:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(lambda: loop.create_task(mailbox.end()))
 
-        self._sink._flush_sink = drained
+        self._sink._drained = drained
 
     def __aiter__(self) -> Self:
         return self

@@ -111,8 +111,8 @@ def _wait_for(node: Stream, run: Any, seconds: float) -> None:
 
 def _tell_nodes(node: Stream) -> None:
     for other in node._pipeline.nodes():
-        if other._flush_sink is not None:
-            other._flush_sink()
+        if other._drained is not None:
+            other._drained()
 
 
 def drain_all(timeout: Interval | None = None) -> None:

@@ -165,7 +165,7 @@ class sink_to_textfile(Sink):
         """Write an element."""
         self._fp.write(x + self._terminator)
 
-    def _flush_sink(self) -> None:
+    def _drained(self) -> None:
         if not self._fp.closed:
             self._fp.flush()
 

@@ -278,7 +278,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
     _is_sink = False
 
     #: Called when the pipeline has been drained.
-    _flush_sink: Callable[[], None] | None = None
+    _drained: Callable[[], None] | None = None
 
     def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
         """Take an element from upstream: what subclasses define.
