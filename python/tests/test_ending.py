@@ -242,7 +242,7 @@ def test_sinks_of_ones_own_are_flushed():
         def update(self, x, who=None, metadata=None):
             pass
 
-        def _flush_sink(self):
+        def _drained(self):
             self.flushed += 1
 
     source = Stream()
