@@ -25,7 +25,7 @@ from thalweg.errors import (
     UndeliveredError,
 )
 from thalweg.lifecycle import drain_all
-from thalweg.sinks import sink_to_textfile
+from thalweg.sinks import sink_to_textfile, to_kafka, to_mqtt, to_websocket
 from thalweg.sources import (
     PeriodicCallback,
     Source,
@@ -139,6 +139,9 @@ __all__ = [
     "throttle",
     "timed_window",
     "timed_window_unique",
+    "to_kafka",
+    "to_mqtt",
+    "to_websocket",
     "union",
     "unique",
     "zip",

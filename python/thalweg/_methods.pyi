@@ -161,6 +161,23 @@ class Methods:
     ) -> sinks.sink_to_textfile:
         """Write elements to a plain text file, one per line."""
 
+    def to_kafka(self, topic: str, producer_config: dict[str, Any], **kwargs: Any) -> sinks.to_kafka:
+        """Write elements, bytes or str, to a Kafka topic; send on each message's value once the broker has it."""
+
+    def to_websocket(self, uri: str, ws_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> sinks.to_websocket:
+        """Send elements, bytes or str, to a websocket, which is opened for the first."""
+
+    def to_mqtt(
+        self,
+        host: str,
+        port: int,
+        topic: str,
+        keepalive: int = 60,
+        client_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> sinks.to_mqtt:
+        """Publish elements to an MQTT topic; connects for the first."""
+
     @staticmethod
     def from_iterable(iterable: Iterable[Any], **kwargs: Any) -> sources.from_iterable:
         """Emit the elements of an iterable."""

@@ -1,21 +1,17 @@
-"""Where pipelines end."""
+"""The end of a branch, and what calls a function there."""
 
 from __future__ import annotations
 
-import builtins
-import weakref
-
 from thalweg import _thalweg
-from thalweg.functions import check_callable, is_async_def, is_path
+from thalweg.functions import check_callable, is_async_def
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from os import PathLike
-    from typing import Any, TextIO
+    from typing import Any
 
-    from thalweg._types import Function, Metadata, OnError
+    from thalweg._types import Function, OnError
 
 
 class Sink(Stream):
@@ -126,51 +122,7 @@ class starsink(sink):
     _splayed = True
 
 
-@Stream.register_api()
-class sink_to_textfile(Sink):
-    """Write elements to a plain text file, one per line.
-
-    The file is flushed when the pipeline is drained, and closed when the sink is gone.
-
-    Parameters
-    ----------
-    file: str, path or file-like
-        A name, or a file open for writing text.
-    end: str
-        Written after each element.
-    mode: str
-        How a named file is opened: ``"a"``, to append, or ``"w"``, to begin anew.
-
-    Examples
-    --------
-    >>> import io
-    >>> from thalweg import Stream
-    >>> source, file = Stream(), io.StringIO()
-    >>> node = source.map(str).sink_to_textfile(file)
-    >>> source.emit_many([0, 1])
-    >>> file.getvalue()
-    '0\\n1\\n'
-    """
-
-    def __init__(
-        self, upstream: Stream, file: str | PathLike[str] | TextIO, end: str = "\n", mode: str = "a", **kwargs: Any
-    ) -> None:
-        self._terminator = end
-        # It is closed when the sink is gone.
-        self._fp: Any = builtins.open(file, mode=mode) if is_path(file) else file  # noqa: SIM115
-        weakref.finalize(self, self._fp.close)
-        super().__init__(upstream, **kwargs)
-
-    def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
-        """Write an element."""
-        self._fp.write(x + self._terminator)
-
-    def _drained(self) -> None:
-        if not self._fp.closed:
-            self._fp.flush()
-
-
-class _Sinks:
+class Sinks:
     """The sinks there are, by the name streamz has for them."""
 
     def __contains__(self, node: object) -> bool:
@@ -181,6 +133,3 @@ class _Sinks:
         if node not in self:
             raise KeyError(node)
         node._release()
-
-
-_global_sinks = _Sinks()

@@ -1,0 +1,168 @@
+"""Sinks that talk to brokers, against stand-ins for their clients."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import types
+
+import pytest
+
+from thalweg import RefCounter, Stream, VirtualClock
+
+
+class Message:
+    def __init__(self, value, error=None):
+        self._value, self._error = value, error
+
+    def value(self):
+        return self._value
+
+    def error(self):
+        return self._error
+
+
+class Producer:
+    """Delivers what it was given when it is asked for news for the third time."""
+
+    ROOM = 2
+
+    def __init__(self, config):
+        self.config, self.waiting, self.polls, self.written = config, [], 0, []
+
+    def produce(self, topic, x, callback):
+        if len(self.waiting) == self.ROOM:
+            raise BufferError("full")
+        self.waiting.append((topic, x, callback))
+
+    def poll(self, timeout):
+        self.polls += 1
+        if self.polls % 3 == 0:
+            self.flush()
+
+    def flush(self, timeout=-1):
+        waiting, self.waiting = self.waiting, []
+        for topic, x, callback in waiting:
+            if x == "lost":
+                callback("no broker", None)
+            else:
+                self.written.append((topic, x))
+                callback(None, Message(x))
+        return 0
+
+
+@pytest.fixture
+def kafka(monkeypatch):
+    module = types.ModuleType("confluent_kafka")
+    module.Producer = Producer
+    monkeypatch.setitem(sys.modules, "confluent_kafka", module)
+
+
+def test_kafka_sends_on_what_has_been_delivered_and_acknowledges_then(kafka):
+    clock = VirtualClock()
+    source = Stream(loop=clock)
+    node = source.to_kafka("topic", {"bootstrap.servers": "localhost:1"})
+    L = node.sink_to_list()
+    done = []
+    for x in ["a", "b", "c", "d"]:
+        counter = RefCounter(cb=lambda x=x: done.append((x, ("topic", x) in node.producer.written)))
+        source.emit(x, metadata=[{"ref": counter}])
+    source.drain()
+    assert L == ["a", "b", "c", "d"]
+    assert done == [(x, True) for x in L]
+
+
+def test_kafka_waits_for_room(kafka):
+    clock = VirtualClock()
+
+    async def main():
+        source = Stream(asynchronous=True)
+        L = source.to_kafka("topic", {}).sink_to_list()
+        await asyncio.gather(*(source.emit(x) for x in "abcde"))
+        return L
+
+    assert sorted(clock.run(main())) == list("abcde")
+
+
+def test_a_message_that_is_not_delivered_is_a_failure_of_its_element(kafka):
+    source = Stream(loop=VirtualClock())
+    L = source.to_kafka("topic", {}).sink_to_list()
+    with pytest.raises(RuntimeError, match="not delivered: no broker"):
+        source.emit("lost")
+    source.emit("a")
+    assert L == ["a"]
+
+
+def test_a_websocket_is_opened_once_and_closed_at_the_end(monkeypatch):
+    log = []
+
+    class Socket:
+        async def send(self, x):
+            log.append(x)
+
+        async def close(self):
+            log.append("closed")
+
+    async def connect(uri, **kwargs):
+        log.append((uri, kwargs))
+        return Socket()
+
+    module = types.ModuleType("websockets")
+    module.connect = connect
+    monkeypatch.setitem(sys.modules, "websockets", module)
+    clock = VirtualClock()
+    source = Stream(loop=clock)
+    source.to_websocket("ws://localhost:1", {"compression": None})
+    source.emit_many([b"a", b"b"])
+    source.drain()
+    clock.advance(1)
+    assert log == [("ws://localhost:1", {"compression": None}), b"a", b"b", "closed"]
+
+
+def test_mqtt_publishes_in_order_and_waits_for_each(monkeypatch):
+    log = []
+
+    class Published:
+        def wait_for_publish(self):
+            log.append("published")
+
+    class Client:
+        def connect(self, host, port, keepalive):
+            log.append((host, port, keepalive))
+
+        def loop_start(self):
+            log.append("started")
+
+        def loop_stop(self):
+            log.append("stopped")
+
+        def disconnect(self):
+            log.append("disconnected")
+
+        def publish(self, topic, x):
+            log.append((topic, x))
+            return Published()
+
+    client = types.ModuleType("paho.mqtt.client")
+    client.Client = Client
+    for name in ("paho", "paho.mqtt"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "paho.mqtt.client", client)
+    sys.modules["paho"].mqtt = sys.modules["paho.mqtt"]
+    sys.modules["paho.mqtt"].client = client
+
+    source = Stream(asynchronous=False)
+    source.to_mqtt("localhost", 1883, "topic")
+    source.emit(b"a")
+    source.emit(b"b")
+    source.drain()
+    assert log == [
+        ("localhost", 1883, 60),
+        "started",
+        ("topic", b"a"),
+        "published",
+        ("topic", b"b"),
+        "published",
+        "stopped",
+        "disconnected",
+    ]

@@ -1,0 +1,19 @@
+"""Where pipelines end, a module each."""
+
+from thalweg.sinks.sink import Sink, Sinks, sink, starsink
+from thalweg.sinks.sink_to_textfile import sink_to_textfile
+from thalweg.sinks.to_kafka import to_kafka
+from thalweg.sinks.to_mqtt import to_mqtt
+from thalweg.sinks.to_websocket import to_websocket
+
+__all__ = [
+    "Sink",
+    "sink",
+    "sink_to_textfile",
+    "starsink",
+    "to_kafka",
+    "to_mqtt",
+    "to_websocket",
+]
+
+_global_sinks = Sinks()
