@@ -313,7 +313,9 @@ WAITING = {
 }
 
 
-RESTING = {name: build for name, build in WAITING.items() if name not in ("buffer", "latest", "delay", "shift", "rate_limit")}
+RESTING = {
+    name: build for name, build in WAITING.items() if name not in ("buffer", "latest", "delay", "shift", "rate_limit")
+}
 
 
 @pytest.mark.parametrize("build", RESTING.values(), ids=RESTING.keys())
@@ -333,7 +335,9 @@ def test_elements_that_wait_in_a_cycle(build):
     del clock
 
 
-MOVING = {name: build for name, build in WAITING.items() if name in ("buffer", "latest", "delay", "shift", "rate_limit")}
+MOVING = {
+    name: build for name, build in WAITING.items() if name in ("buffer", "latest", "delay", "shift", "rate_limit")
+}
 
 
 @pytest.mark.parametrize("build", MOVING.values(), ids=MOVING.keys())
@@ -491,7 +495,7 @@ STRESS = """if True:
     def hammer():
         for x in range(3000):
             shared.emit(Thing([shared]))
-    threads = [threading.Thread(target=work, args=(1,)), threading.Thread(target=hammer), threading.Thread(target=hammer)]
+    threads = [threading.Thread(target=target) for target in (lambda: work(1), hammer, hammer)]
     for thread in threads: thread.start()
     work(2)
     for thread in threads: thread.join()

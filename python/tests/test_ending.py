@@ -52,7 +52,7 @@ def test_drain_waits_for_what_is_on_its_way_and_flushes_what_rests(build, expect
     for x in range(3):
         source.emit(x, asynchronous=True)
     source.drain()
-    assert L == expected
+    assert expected == L
 
 
 def test_drain_waits_for_calls():
@@ -137,7 +137,7 @@ def test_drain_stops_sources():
 
 def test_a_source_that_is_stopped_goes_on_where_it_was():
     clock = VirtualClock()
-    source = Stream.from_iterable(iter(range(6)), loop=clock)
+    source = Stream.from_iterable(iter(range(5000)), loop=clock)
     L = []
 
     def see(x):
@@ -148,10 +148,12 @@ def test_a_source_that_is_stopped_goes_on_where_it_was():
     source.sink(see)
     source.start()
     clock.advance(1)
-    assert L == [0, 1, 2]
+    # What it had taken already is sent.
+    assert list(range(len(L))) == L
+    assert 3 <= len(L) < 5000
     source.start()
     clock.advance(1)
-    assert L == [0, 1, 2, 3, 4, 5]
+    assert list(range(5000)) == L
 
 
 def test_drain_sends_the_unterminated_tail_of_a_file(tmp_path):
@@ -242,7 +244,7 @@ def test_sinks_of_ones_own_are_flushed():
         def update(self, x, who=None, metadata=None):
             pass
 
-        def _flush_sink(self):
+        def _drained(self):
             self.flushed += 1
 
     source = Stream()

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from support import PATIENCE
-from thalweg import Stream, VirtualClock
+from thalweg import Stream
 
 
 def run_all(*functions):
@@ -61,9 +61,11 @@ def test_under_asyncio_run():
 
 def test_under_uvloop():
     uvloop = pytest.importorskip("uvloop")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) if hasattr(asyncio, "Runner") else _Runner(
-        uvloop.new_event_loop()
-    ) as runner:
+    with (
+        asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        if hasattr(asyncio, "Runner")
+        else _Runner(uvloop.new_event_loop()) as runner
+    ):
         assert runner.run(_pipeline()) == [1, 2, 3, 4, 5, 6]
 
 
@@ -289,7 +291,7 @@ def test_a_blocking_emit_returns_when_the_element_has_been_taken():
         assert source.emit(x) is None
         assert L[-1] == x + 1
     assert source.emit_many(range(5, 8)) is None
-    assert L == list(range(1, 9))
+    assert list(range(1, 9)) == L
 
 
 def test_blocking_emits_of_several_threads():
@@ -408,7 +410,7 @@ def test_feedback_runs_in_constant_stack():
     L = down.filter(lambda x: x % 10_000 == 0).sink_to_list()
     down.filter(lambda x: x > 0).sink(source.emit)
     source.emit(100_000)
-    assert L == list(range(90_000, -1, -10_000))
+    assert list(range(90_000, -1, -10_000)) == L
 
 
 @pytest.mark.parametrize("emit", ["edge", "update"])
@@ -446,7 +448,7 @@ def test_feedback_on_a_loop(asynchronous):
         source, L = build()
         source.emit(50)
         source.drain()
-    assert L == list(range(49, -1, -1))
+    assert list(range(49, -1, -1)) == L
 
 
 def test_emitting_into_a_pipeline_behind_a_full_buffer_from_within():

@@ -225,7 +225,7 @@ def inverting_sink(function):
                 seen.append(await function(x))
         else:
 
-            def see(x):
+            def see(x):  # type: ignore[misc]
                 seen.append(function(x))
 
         return source.sink(see, **kwargs)
@@ -381,21 +381,15 @@ class moody(Stream):
 
 RETRYING = {
     "map": lambda source, mood, policy: source.map(mood, on_error=policy).sink_to_list(),
-    "starmap": lambda source, mood, policy: source.map(lambda x: (x,))
-    .starmap(mood, on_error=policy)
-    .sink_to_list(),
+    "starmap": lambda source, mood, policy: source.map(lambda x: (x,)).starmap(mood, on_error=policy).sink_to_list(),
     "filter": lambda source, mood, policy: source.filter(mood, on_error=policy).sink_to_list(),
-    "accumulate": lambda source, mood, policy: source.accumulate(
-        mood.add, 0, on_error=policy
-    ).sink_to_list(),
+    "accumulate": lambda source, mood, policy: source.accumulate(mood.add, 0, on_error=policy).sink_to_list(),
     "subclass": lambda source, mood, policy: moody(source, mood, on_error=policy).sink_to_list(),
     "async map": lambda source, mood, policy: source.map(mood.later, on_error=policy).sink_to_list(),
     "async accumulate": lambda source, mood, policy: source.accumulate(
         mood.add_later, 0, on_error=policy
     ).sink_to_list(),
-    "map_async": lambda source, mood, policy: source.map_async(
-        mood.later, on_error=policy
-    ).sink_to_list(),
+    "map_async": lambda source, mood, policy: source.map_async(mood.later, on_error=policy).sink_to_list(),
     "unique": lambda source, mood, policy: source.unique(key=mood.key, on_error=policy).sink_to_list(),
 }
 

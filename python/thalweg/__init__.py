@@ -9,12 +9,12 @@
 [1, 2, 3]
 """
 
+# ruff: noqa: F403, F405
 from __future__ import annotations
 
 from thalweg._thalweg import __version__
 from thalweg.clock import VirtualClock
-from thalweg.core import *  # noqa: F403
-from thalweg.core import __all__ as _core
+from thalweg.core import *
 from thalweg.errors import (
     BuildError,
     ClosedError,
@@ -40,6 +40,19 @@ from thalweg.sources import (
     sink_to_file,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._alias import install_as as install_as
+    from thalweg.batch import Batch as Batch
+    from thalweg.collection import Streaming as Streaming
+    from thalweg.collection import map_partitions as map_partitions
+    from thalweg.dask import DaskStream as DaskStream
+    from thalweg.dask import scatter as scatter
+    from thalweg.graph import create_graph as create_graph
+    from thalweg.graph import readable_graph as readable_graph
+    from thalweg.graph import to_graphviz as to_graphviz
+    from thalweg.graph import visualize as visualize
+
 # Found when they are asked for: importing the package is to take no time.
 _LATER = {
     "Batch": "thalweg.batch",
@@ -55,29 +68,45 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:
 
-    return getattr(import_module(_LATER[name]), name)
+    def __getattr__(name: str) -> object:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(_LATER[name]), name)
 
 
 __all__ = [
-    *(name for name in _core if not name.startswith("_")),
+    "APIRegisterMixin",
     "BuildError",
     "ClosedError",
     "Failure",
     "PeriodicCallback",
     "PipelineError",
+    "RefCounter",
     "Retry",
     "SeveralFailures",
+    "Sink",
     "Source",
+    "Stream",
     "UndeliveredError",
     "VirtualClock",
     "__version__",
+    "accumulate",
+    "args_kwargs",
+    "buffer",
+    "collect",
+    "combine_latest",
+    "convert_interval",
+    "debounce",
+    "delay",
+    "destroy_pipeline",
     "drain_all",
     "filenames",
+    "filter",
+    "flatten",
     "from_http_server",
     "from_iterable",
     "from_periodic",
@@ -85,6 +114,33 @@ __all__ = [
     "from_q",
     "from_tcp",
     "from_textfile",
+    "get_io_loop",
+    "identity",
+    "latest",
+    "link",
+    "map",
+    "map_async",
+    "move_to_first",
+    "no_default",
+    "partition",
+    "partition_unique",
+    "pluck",
+    "rate_limit",
+    "sample",
+    "shift",
+    "sink",
     "sink_to_file",
     "sink_to_textfile",
+    "slice",
+    "sliding_window",
+    "starmap",
+    "starsink",
+    "sync",
+    "throttle",
+    "timed_window",
+    "timed_window_unique",
+    "union",
+    "unique",
+    "zip",
+    "zip_latest",
 ]

@@ -184,11 +184,8 @@ def _drain(timeout: float, code: int) -> int:
     """Drain what pipelines there are, and return the exit code that says how it all ended."""
     import thalweg
 
-    drain_all = getattr(thalweg, "drain_all", None)
-    if drain_all is None:
-        return code
     try:
-        drain_all(timeout)
+        thalweg.drain_all(timeout)
     except KeyboardInterrupt:
         print("interrupted again: what was still in the pipelines is lost", file=sys.stderr)  # noqa: T201
         return _INTERRUPTED

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from thalweg.intervals import convert_interval
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from typing import TypeVar
+
+    from thalweg._types import Interval
+
+    T = TypeVar("T")
+
 
 class VirtualClock:
     """An event loop whose time is moved by hand, for tests.
@@ -23,21 +32,37 @@ class VirtualClock:
     ([0, 1, 2, 3], 3600.0)
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         from thalweg.virtual_loop import VirtualLoop
 
         #: The asyncio loop, to be given to whoever wants one.
         self.asyncio_loop = VirtualLoop()
 
-    def time(self):
-        """Return the seconds that have passed."""
+    def time(self) -> float:
+        """Return the seconds that have passed.
+
+        Examples
+        --------
+        >>> from thalweg import VirtualClock
+        >>> VirtualClock().time()
+        0.0
+        """
         return self.asyncio_loop.time()
 
-    def advance(self, interval):
-        """Let time pass, and everything happen that is due: seconds, or text such as ``"1h"``."""
+    def advance(self, interval: Interval) -> None:
+        """Let time pass, and everything happen that is due: seconds, or text such as ``"1h"``.
+
+        Examples
+        --------
+        >>> from thalweg import VirtualClock
+        >>> clock = VirtualClock()
+        >>> clock.advance("1h")
+        >>> clock.time()
+        3600.0
+        """
         self.asyncio_loop.advance(convert_interval(interval))
 
-    def run(self, awaitable):
+    def run(self, awaitable: Awaitable[T]) -> T:
         """Run a coroutine to its end, as ``asyncio.run`` does, and return its result; time passes as
         far as it has to.
 
@@ -51,5 +76,5 @@ class VirtualClock:
         """
         return self.asyncio_loop.run_until_complete(awaitable)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<VirtualClock: {self.time()} s>"

@@ -163,7 +163,17 @@ def _reflected(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
 
 
 class OperatorMixin:
-    """Python's operators, carried out on every batch by the class's `map_partitions`."""
+    """Python's operators, carried out on every batch by the class's `map_partitions`.
+
+    Examples
+    --------
+    >>> from thalweg.collection import Streaming
+    >>> numbers = Streaming(example=1)
+    >>> results = (-numbers % 10).stream.sink_to_list()
+    >>> numbers.emit(3)
+    >>> results
+    [7]
+    """
 
     __abs__ = _unary(operator.abs)
     __inv__ = _unary(operator.inv)
@@ -289,7 +299,17 @@ class Streaming(OperatorMixin, APIRegisterMixin):
         return _collection(stream, example, self._stream_type if stream_type is None else stream_type)
 
     def emit(self, x: Any) -> Any:
-        """Send a batch into the stream, after `verify`, and return what the stream's `emit` does."""
+        """Send a batch into the stream, after `verify`, and return what the stream's `emit` does.
+
+        Examples
+        --------
+        >>> from thalweg.collection import Streaming
+        >>> numbers = Streaming(example=1)
+        >>> results = numbers.stream.sink_to_list()
+        >>> numbers.emit(3)
+        >>> results
+        [3]
+        """
         self.verify(x)
         return self.stream.emit(x)
 
@@ -310,16 +330,53 @@ class Streaming(OperatorMixin, APIRegisterMixin):
             raise TypeError(f"expected {_name(self._subtype)}, and not {type(x).__name__}: {x!r}")
 
     def start(self) -> None:
-        """Start the sources that the batches come from."""
+        """Start the sources that the batches come from.
+
+        Examples
+        --------
+        >>> from thalweg import Stream, VirtualClock
+        >>> clock = VirtualClock()
+        >>> batches = Stream.from_periodic(lambda: [1, 2], "1min", loop=clock).to_batch()
+        >>> results = batches.sum().stream.sink_to_list()
+        >>> batches.start()
+        >>> clock.advance("1s")
+        >>> results
+        [3]
+        """
         self.stream.start()
 
     def stop(self) -> None:
-        """Stop the sources that the batches come from."""
+        """Stop the sources that the batches come from.
+
+        Examples
+        --------
+        >>> from thalweg import Stream, VirtualClock
+        >>> clock = VirtualClock()
+        >>> batches = Stream.from_periodic(lambda: [1, 2], "1min", loop=clock).to_batch()
+        >>> results = batches.sum().stream.sink_to_list()
+        >>> batches.start()
+        >>> clock.advance("1s")
+        >>> results
+        [3]
+        >>> batches.stop()
+        >>> clock.advance("1h")
+        >>> len(results)
+        1
+        """
         self.stream.stop()
 
     @property
     def current_value(self) -> Any:
-        """The last batch that came."""
+        """The last batch that came.
+
+        Examples
+        --------
+        >>> from thalweg.collection import Streaming
+        >>> numbers = Streaming(example=1)
+        >>> numbers.emit(3)
+        >>> numbers.current_value
+        3
+        """
         return self.stream.current_value
 
     def __repr__(self) -> str:

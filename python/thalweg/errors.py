@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal
+
+    from thalweg._types import Interval
+    from thalweg.stream import Stream
+
 
 class PipelineError(Exception):
-    """Something about a pipeline, rather than about a user's function."""
+    """Something about a pipeline, rather than about a user's function.
+
+    Examples
+    --------
+    >>> from thalweg import ClosedError, PipelineError
+    >>> issubclass(ClosedError, PipelineError)
+    True
+    """
 
 
 class ClosedError(PipelineError):
-    """The pipeline has been drained, and takes no more elements."""
+    """The pipeline has been drained, and takes no more elements.
+
+    Examples
+    --------
+    >>> from thalweg import ClosedError, Stream
+    >>> source = Stream()
+    >>> source.drain()
+    >>> try:
+    ...     source.emit(1)
+    ... except ClosedError:
+    ...     print("closed")
+    closed
+    """
 
 
 class BuildError(PipelineError, ValueError):
-    """An argument no pipeline can be built with."""
+    """An argument no pipeline can be built with.
+
+    Examples
+    --------
+    >>> from thalweg import BuildError
+    >>> issubclass(BuildError, ValueError)
+    True
+    """
 
 
 class UndeliveredError(PipelineError):
@@ -24,9 +57,16 @@ class UndeliveredError(PipelineError):
         Pairs of a node's name and the number of elements it still holds.
     exceptions:
         What failed without anybody waiting.
+
+    Examples
+    --------
+    >>> from thalweg import UndeliveredError
+    >>> error = UndeliveredError("after 1 s", [("buffer", 3)], [])
+    >>> error.held
+    [('buffer', 3)]
     """
 
-    def __init__(self, message, held, exceptions):
+    def __init__(self, message: str, held: list[tuple[str, int]], exceptions: list[BaseException]) -> None:
         super().__init__(message)
         self.held = held
         self.exceptions = exceptions
@@ -39,16 +79,34 @@ class SeveralFailures(PipelineError):
     ----------
     exceptions:
         What was raised, in the order of the elements.
+
+    Examples
+    --------
+    >>> from thalweg import SeveralFailures, Stream
+    >>> source = Stream()
+    >>> L = source.map(int).sink_to_list()
+    >>> try:
+    ...     source.emit_many(["1", "two", "three"])
+    ... except SeveralFailures as failures:
+    ...     print(len(failures.exceptions), L)
+    2 [1]
     """
 
-    def __init__(self, exceptions):
+    def __init__(self, exceptions: list[BaseException]) -> None:
         super().__init__(f"{len(exceptions)} elements failed; the first: {exceptions[0]!r}")
         self.exceptions = exceptions
         self.__cause__ = exceptions[0]
 
 
-def together(exceptions):
-    """Make one exception of several."""
+def together(exceptions: list[BaseException]) -> SeveralFailures:
+    """Make one exception of several.
+
+    Examples
+    --------
+    >>> from thalweg.errors import together
+    >>> together([ValueError("a"), ValueError("b")])
+    SeveralFailures("2 elements failed; the first: ValueError('a')")
+    """
     return SeveralFailures(exceptions)
 
 
@@ -65,17 +123,27 @@ class Failure:
         The element.
     exception:
         What the function raised.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source, failures = Stream(), Stream()
+    >>> L = failures.sink_to_list()
+    >>> node = source.map(int, on_error=failures)
+    >>> source.emit("two")
+    >>> L[0].element, L[0].ordinal, type(L[0].exception).__name__
+    ('two', 1, 'ValueError')
     """
 
-    __slots__ = ("node", "ordinal", "element", "exception")
+    __slots__ = ("element", "exception", "node", "ordinal")
 
-    def __init__(self, node, ordinal, element, exception):
+    def __init__(self, node: str, ordinal: int, element: Any, exception: BaseException) -> None:
         self.node = node
         self.ordinal = ordinal
         self.element = element
         self.exception = exception
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Failure({self.node}, {self.element!r}, {self.exception!r})"
 
 
@@ -110,7 +178,13 @@ class Retry:
     ([1], [1, 1, 1])
     """
 
-    def __init__(self, times, backoff=None, at_most=None, then="raise"):
+    def __init__(
+        self,
+        times: int,
+        backoff: Interval | None = None,
+        at_most: Interval | None = None,
+        then: Literal["raise", "skip"] | Stream = "raise",
+    ) -> None:
         from thalweg.intervals import convert_interval
 
         if times < 0:
@@ -120,12 +194,21 @@ class Retry:
         self.at_most = None if at_most is None else float(convert_interval(at_most))
         self.then = then
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Retry({self.times}, backoff={self.backoff}, then={self.then!r})"
 
 
-def add_note(exception, node, ordinal, element):
-    """Say on an exception which node and which element it is about, once."""
+def add_note(exception: BaseException, node: str, ordinal: int, element: Any) -> None:
+    """Say on an exception which node and which element it is about, once.
+
+    Examples
+    --------
+    >>> from thalweg.errors import add_note
+    >>> error = ValueError("bad")
+    >>> add_note(error, "map(int)", 2, "two")
+    >>> error.__notes__
+    ["in map(int), on element 2: 'two'"]
+    """
     note = f"in {node}"
     if ordinal:
         try:
@@ -139,7 +222,7 @@ def add_note(exception, node, ordinal, element):
     if notes is None:
         notes = []
         try:
-            exception.__notes__ = notes
+            exception.__notes__ = notes  # type: ignore[attr-defined]
         except AttributeError:
             return
     if note not in notes:
@@ -150,8 +233,21 @@ def add_note(exception, node, ordinal, element):
 logger_name = "thalweg"
 
 
-def log_failure(exception):
-    """Write what a function raised to the log."""
+def log_failure(exception: BaseException) -> None:
+    """Write what a function raised to the log.
+
+    Examples
+    --------
+    >>> import logging
+    >>> from thalweg import errors
+    >>> seen = []
+    >>> logger = logging.getLogger(errors.logger_name)
+    >>> logger.addFilter(lambda record: seen.append(record.getMessage()))
+    >>> errors.log_failure(ValueError("bad"))
+    >>> logger.removeFilter(logger.filters[-1])
+    >>> seen
+    ['bad']
+    """
     import logging
 
     logger = logging.getLogger(logger_name)

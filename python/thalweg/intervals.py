@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import timedelta
 
-def convert_interval(interval):
+
+def convert_interval(interval: float | str | timedelta) -> float:
     """Turn a length of time into seconds: a number of them, text, or a ``timedelta``.
 
     Examples
     --------
+    >>> from thalweg import convert_interval
     >>> convert_interval("500ms"), convert_interval("1h30min"), convert_interval(2)
     (0.5, 5400.0, 2)
 
@@ -29,9 +34,16 @@ def convert_interval(interval):
     return interval
 
 
-def check_interval(interval, operator: str, argument: str, repeats: bool = False):
+def check_interval(interval: float | str | timedelta, operator: str, argument: str, repeats: bool = False) -> float:
     """Return an interval in seconds; raise an error that names the argument if it is none, or if it is
     0 where something is to be done again and again.
+
+    Examples
+    --------
+    >>> from thalweg.intervals import check_interval
+    >>> check_interval(0, "timed_window", "interval", repeats=True)
+    Traceback (most recent call last):
+    ValueError: timed_window: `interval` is longer than nothing
     """
     try:
         seconds = convert_interval(interval)

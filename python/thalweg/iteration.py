@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from typing import Any
+
+    from typing_extensions import Self
+
+    from thalweg.stream import Stream
+
 
 class Iteration:
     """The elements of a stream as they come; it ends when the pipeline is drained.
@@ -24,29 +33,56 @@ class Iteration:
     [0, 1, 2]
     """
 
-    def __init__(self, stream):
-        self._mailbox = _Mailbox()
-        self._sink = stream.sink(self._mailbox.put)
-        self._sink._on_end = self._mailbox.end
+    def __init__(self, stream: Stream) -> None:
+        import asyncio
 
-    def __aiter__(self):
+        self._mailbox = mailbox = _Mailbox()
+        self._sink = stream.sink(mailbox.put)
+        loop = asyncio.get_running_loop()
+
+        def drained() -> None:
+            # Called on whichever thread drains the pipeline; the end waits for whoever iterates.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(lambda: loop.create_task(mailbox.end()))
+
+        self._sink._drained = drained
+
+    def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self):
+    async def __anext__(self) -> Any:
         x = await self._mailbox.get()
         if x is _END:
             raise StopAsyncIteration
         return x
 
-    async def aclose(self):
-        """Take no more elements."""
-        self.__del__()
+    async def aclose(self) -> None:
+        """Take no more elements.
 
-    def __del__(self):
+        Examples
+        --------
+        >>> import asyncio
+        >>> from thalweg import Stream
+        >>> async def main():
+        ...     source = Stream(asynchronous=True)
+        ...     iteration = aiter(source)
+        ...     await source.emit(1)
+        ...     first = await anext(iteration)
+        ...     await iteration.aclose()
+        ...     return first, list(source.downstreams)
+        >>> asyncio.run(main())
+        (1, [])
+        """
+        self._close()
+
+    def _close(self) -> None:
         # Whoever waits for room is let go.
         self._mailbox.close()
         if self._sink.upstreams:
             self._sink.destroy()
+
+    def __del__(self) -> None:
+        self._close()
 
 
 class _Mailbox:
@@ -54,17 +90,17 @@ class _Mailbox:
 
     ROOM = 16
 
-    def __init__(self):
+    def __init__(self) -> None:
         import asyncio
 
-        self._queue = asyncio.Queue(self.ROOM)
+        self._queue: asyncio.Queue[Any] = asyncio.Queue(self.ROOM)
         self._is_closed = False
 
-    async def put(self, x):
+    async def put(self, x: Any) -> None:
         if not self._is_closed:
             await self._queue.put(x)
 
-    async def get(self):
+    async def get(self) -> Any:
         if self._is_closed and self._queue.empty():
             return _END
         x = await self._queue.get()
@@ -72,11 +108,11 @@ class _Mailbox:
             self._is_closed = True
         return x
 
-    async def end(self):
+    async def end(self) -> None:
         """Everything has been put in."""
         await self.put(_END)
 
-    def close(self):
+    def close(self) -> None:
         self._is_closed = True
         while not self._queue.empty():
             self._queue.get_nowait()

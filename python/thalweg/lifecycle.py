@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 
 from thalweg.intervals import convert_interval
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+    from typing import Any
+
+    from thalweg._thalweg import Pipeline
+    from thalweg._types import Interval
+    from thalweg.stream import Stream
+
 #: Every pipeline that is alive.
-_pipelines: weakref.WeakSet = weakref.WeakSet()
+_pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
 #: How long a drain may take, in seconds, where nothing else is said.
 PATIENCE = 60.0
 
+#: How long all pipelines of a program together may take at its end, in seconds.
+PATIENCE_AT_EXIT = 10.0
+
 _at_exit_is_set = False
 
 
-def register(pipeline):
-    """Take note of a pipeline, to drain it at the end of the program."""
+def register(pipeline: Pipeline) -> None:
+    """Take note of a pipeline, to drain it at the end of the program: called by the engine."""
     global _at_exit_is_set
     _pipelines.add(pipeline)
     if not _at_exit_is_set:
@@ -24,7 +38,7 @@ def register(pipeline):
         _drain_at_exit()
 
 
-def _drain_at_exit():
+def _drain_at_exit() -> None:
     import threading
 
     # Called before the threads of executors and clients are told to end, whose work is waited for. It
@@ -41,48 +55,50 @@ def _drain_at_exit():
     atexit.register(drain_all)
 
 
-def drain(node, timeout, asynchronous):
+def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     """End a node's pipeline: its sources, and then what is on its way."""
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
     runs = _stop_sources(node)
     if asynchronous or (node.asynchronous and node._event_loop is not None):
         return _drain_async(node, seconds, runs)
+    left = _countdown(seconds, node._event_loop)
     for run in runs:
-        _wait_for(node, run, seconds)
-    result = node._drain(seconds, False)
-    _flush_files(node)
-    for end in _ends(node):
-        import asyncio
-
-        asyncio.run_coroutine_threadsafe(end(), node._event_loop)
+        _wait_for(node, run, left())
+    result = node._drain(left(), False)
+    _tell_nodes(node)
     return result
 
 
-def _stop_sources(node):
+def _stop_sources(node: Stream) -> list[Any]:
     """Have the sources of a pipeline come to an end; return their runs, to wait for."""
     ends = (getattr(other, "_end", None) for other in node._pipeline.nodes())
     return [run for run in (end() for end in ends if end is not None) if run is not None]
 
 
-async def _drain_async(node, seconds, runs):
+async def _drain_async(node: Stream, seconds: float, runs: list[Any]) -> None:
     import asyncio
 
+    left = _countdown(seconds, asyncio.get_running_loop())
     for run in runs:
         try:
-            await asyncio.wait_for(run.wait(), seconds)
+            await asyncio.wait_for(run.wait(), left())
         except asyncio.TimeoutError:
             break
-    waiting = node._drain(seconds, True)
+    waiting = node._drain(left(), True)
     if waiting is not None:
         await waiting
-    _flush_files(node)
-    for end in _ends(node):
-        # It waits for whoever iterates, which may be whoever has asked for the drain.
-        asyncio.ensure_future(end())
+    _tell_nodes(node)
 
 
-def _wait_for(node, run, seconds):
-    loop = node._event_loop
+def _countdown(seconds: float, loop: AbstractEventLoop | None) -> Callable[[], float]:
+    """Count down from now on, by the loop's clock if there is one: return what says the seconds that are left."""
+    now = time.monotonic if loop is None else loop.time
+    end = now() + seconds
+    return lambda: max(_LEAST, end - now())
+
+
+def _wait_for(node: Stream, run: Any, seconds: float) -> None:
+    loop: Any = node._event_loop
     step = getattr(loop, "step", None)
     if step is None:
         run.wait_in_thread(seconds)
@@ -93,24 +109,35 @@ def _wait_for(node, run, seconds):
         step()
 
 
-def _flush_files(node):
+def _tell_nodes(node: Stream) -> None:
     for other in node._pipeline.nodes():
-        flush = getattr(other, "_flush_sink", None)
-        if flush is not None:
-            flush()
+        if other._drained is not None:
+            other._drained()
 
 
-def _ends(node):
-    """What is to be called when everything has come out of the nodes of a pipeline."""
-    ends = (getattr(other, "_on_end", None) for other in node._pipeline.nodes())
-    return [end for end in ends if end is not None]
-
-
-def drain_all(timeout=None):
+def drain_all(timeout: Interval | None = None) -> None:
     """Drain every pipeline of the program; what could not be delivered is written to the log.
 
-    It is what happens at the end of a program by itself.
+    It is what happens at the end of a program by itself. Of a pipeline whose event loop has been closed, what
+    needs no loop gets out.
+
+    Parameters
+    ----------
+    timeout:
+        The longest it may take, for all pipelines together: seconds, or text such as ``"5s"``; None for
+        10 s. A function that blocks the thread it is called on is waited for nevertheless.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, drain_all
+    >>> source = Stream()
+    >>> L = source.partition(2).sink_to_list()
+    >>> source.emit(1)
+    >>> drain_all()
+    >>> L
+    [(1,)]
     """
+    left = _countdown(PATIENCE_AT_EXIT if timeout is None else convert_interval(timeout), None)
     for pipeline in list(_pipelines):
         if pipeline.is_joined:
             continue
@@ -118,7 +145,7 @@ def drain_all(timeout=None):
         if not nodes:
             continue
         try:
-            _drain_now(nodes[0], timeout)
+            _drain_now(nodes[0], left())
         except Exception as error:
             from thalweg.errors import ClosedError, log_failure
 
@@ -126,22 +153,50 @@ def drain_all(timeout=None):
                 log_failure(error)
 
 
-def _drain_now(node, timeout):
+def _drain_now(node: Stream, seconds: float) -> None:
     loop = node._event_loop
-    if loop is None or not (node.asynchronous or loop.is_closed()):
-        drain(node, timeout, False)
-        return
-    # The loop is the user's: it has ended, or is about to.
-    if loop.is_running():
-        return
-    if not loop.is_closed():
-        loop.run_until_complete(drain(node, timeout, True))
-        return
+    if loop is None or hasattr(loop, "step"):
+        drain(node, seconds, False)
+    elif loop.is_closed():
+        _drain_without_loop(node, seconds)
+    elif loop.is_running():
+        _drain_elsewhere(node, loop, seconds)
+    else:
+        # The loop is the user's, and has ended.
+        loop.run_until_complete(drain(node, seconds, True))
+
+
+def _drain_without_loop(node: Stream, seconds: float) -> None:
+    """Drain a pipeline whose loop has been closed: what does not need it gets out."""
     _stop_sources(node)
-    seconds = PATIENCE if timeout is None else convert_interval(timeout)
     waiting = node._drain(seconds, True)
-    _flush_files(node)
+    _tell_nodes(node)
     if waiting is not None and not waiting.done():
         from thalweg.errors import UndeliveredError
 
-        raise UndeliveredError("the event loop was closed before everything had been delivered", [], [])
+        raise UndeliveredError(f"the event loop of {node} was closed before everything had been delivered", [], [])
+
+
+def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> None:
+    """Drain a pipeline whose loop runs on another thread, which may be stuck."""
+    import asyncio
+    from concurrent.futures import TimeoutError
+
+    if asyncio._get_running_loop() is loop:
+        return
+    draining = asyncio.run_coroutine_threadsafe(drain(node, seconds, True), loop)
+    try:
+        draining.result(seconds + _GRACE)
+    except TimeoutError:
+        if draining.done():
+            raise
+        from thalweg.errors import UndeliveredError
+
+        raise UndeliveredError(f"the event loop of {node} is stuck", [], []) from None
+
+
+#: What is left, in seconds, when no time is: enough for a pipeline that has nothing to wait for.
+_LEAST = 0.001
+
+#: How much longer than a drain may take, in seconds, its loop has to say how it went.
+_GRACE = 0.5

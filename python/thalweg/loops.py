@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future, TimerHandle
+    from collections.abc import Awaitable, Callable, Iterable
+    from typing import Any
+
+    from thalweg.stream import Stream
+
 #: The loops that run on threads of ours. Emptied, the next pipeline gets a new one.
-shared_loops: list = []
+shared_loops: list[Any] = []
 
 
-def find(asynchronous):
+def find(asynchronous: bool | None) -> AbstractEventLoop:
     """Return the asyncio loop for a pipeline that needs one."""
     import asyncio
 
@@ -23,7 +31,7 @@ def find(asynchronous):
     return to_asyncio(shared_loops[-1])
 
 
-def attach(node):
+def attach(node: Stream) -> None:
     """Give a node's pipeline its event loop. An asynchronous one gets it when it runs, if none does
     now.
     """
@@ -35,7 +43,7 @@ def attach(node):
         node._need_loop()
 
 
-def _current():
+def _current() -> AbstractEventLoop:
     """The loop that is going to run, as far as can be told."""
     import asyncio
     import warnings
@@ -50,7 +58,7 @@ def _current():
             return loop
 
 
-def _dask_client():
+def _dask_client() -> Any:
     """The active Dask client, if Dask is in use."""
     distributed = sys.modules.get("distributed")
     if distributed is None:
@@ -61,13 +69,13 @@ def _dask_client():
         return None
 
 
-def _start_thread():
+def _start_thread() -> AbstractEventLoop:
     import asyncio
     import threading
 
     loop = asyncio.new_event_loop()
 
-    def run():
+    def run() -> None:
         asyncio.set_event_loop(loop)
         while not loop.is_closed():
             try:
@@ -82,18 +90,18 @@ def _start_thread():
     return loop
 
 
-def to_asyncio(loop):
+def to_asyncio(loop: Any) -> AbstractEventLoop:
     """Return the asyncio loop behind Tornado's, a clock's, or ours."""
-    inner = getattr(loop, "asyncio_loop", loop)
+    inner: AbstractEventLoop = getattr(loop, "asyncio_loop", loop)
     if not hasattr(inner, "call_soon_threadsafe"):
         raise TypeError(f"loop: an event loop of asyncio or Tornado, not {loop!r}")
     return inner
 
 
-_users: dict = {}
+_users: dict[int, Loop] = {}
 
 
-def to_user(loop):
+def to_user(loop: AbstractEventLoop) -> Any:
     """Return an asyncio loop as users know it: Tornado's if Tornado is in use."""
     ioloop = sys.modules.get("tornado.ioloop")
     if ioloop is not None:
@@ -110,44 +118,55 @@ def to_user(loop):
 
 
 class Loop:
-    """An asyncio loop with the methods of Tornado's that streams are used with."""
+    """An asyncio loop with the methods of Tornado's that streams are used with.
 
-    def __init__(self, asyncio_loop):
+    Examples
+    --------
+    >>> from thalweg import VirtualClock
+    >>> from thalweg.loops import Loop
+    >>> clock = VirtualClock()
+    >>> loop = Loop(clock.asyncio_loop)
+    >>> timer = loop.call_later(60, print, "a minute later")
+    >>> clock.advance("1h")
+    a minute later
+    """
+
+    def __init__(self, asyncio_loop: AbstractEventLoop) -> None:
         self.asyncio_loop = asyncio_loop
 
-    def add_callback(self, callback, *args, **kwargs):
+    def add_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Call something on the loop, from any thread; what it returns is awaited."""
         self.asyncio_loop.call_soon_threadsafe(self._run, callback, args, kwargs)
 
     spawn_callback = add_callback
 
-    def call_later(self, delay, callback, *args, **kwargs):
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> TimerHandle:
         """Call something after `delay` seconds."""
         return self.asyncio_loop.call_later(delay, self._run, callback, args, kwargs)
 
-    def time(self):
+    def time(self) -> float:
         """Return the loop's time in seconds."""
         return self.asyncio_loop.time()
 
-    def stop(self):
+    def stop(self) -> None:
         """Stop the loop."""
         self.asyncio_loop.stop()
 
-    def _run(self, callback, args, kwargs):
+    def _run(self, callback: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         result = callback(*args, **kwargs)
         if hasattr(result, "__await__"):
             future = ensure_future(result)
             future.add_done_callback(lambda future: future.result())
 
 
-def ensure_future(awaitable):
+def ensure_future(awaitable: Awaitable[Any]) -> Future[Any]:
     """Start an awaitable on the running loop."""
     import asyncio
 
     return asyncio.ensure_future(awaitable)
 
 
-async def together(awaitables):
+async def together(awaitables: Iterable[Awaitable[Any]]) -> list[Any]:
     """Await all."""
     import asyncio
 

@@ -14,11 +14,11 @@ _displays: set[Any] = set()
 
 def display_stream(stream: Stream, **kwargs: Any) -> Any:
     """Show the latest element of a stream, by ipywidgets; or, without, the pipeline as a picture."""
-    from IPython.display import HTML, display
+    from IPython.display import display
 
     output = _output()
     if output is None:
-        return display(HTML(repr_html(stream)))
+        return display({"text/plain": repr(stream), "text/html": repr_html(stream)}, raw=True)
     reference = weakref.ref(output)
 
     def show(x: Any) -> None:

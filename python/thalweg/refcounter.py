@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 
 class RefCounter:
     """Counts who still holds an element, and calls back when nobody does.
@@ -33,17 +38,34 @@ class RefCounter:
     ([0, 1], <RefCounter count=1>)
     """
 
-    def __init__(self, initial=0, cb=None, loop=None):
+    def __init__(self, initial: int = 0, cb: Callable[[], Any] | None = None, loop: Any = None) -> None:
         self.loop = loop
         self.count = initial
         self.cb = cb
 
-    def retain(self, n=1):
-        """Count `n` more."""
+    def retain(self, n: int = 1) -> None:
+        """Count `n` more.
+
+        Examples
+        --------
+        >>> from thalweg import RefCounter
+        >>> counter = RefCounter()
+        >>> counter.retain(2)
+        >>> counter
+        <RefCounter count=2>
+        """
         self.count += n
 
-    def release(self, n=1):
-        """Count `n` less; call back if that leaves none."""
+    def release(self, n: int = 1) -> None:
+        """Count `n` less; call back if that leaves none.
+
+        Examples
+        --------
+        >>> from thalweg import RefCounter
+        >>> counter = RefCounter(1, cb=lambda: print("done"))
+        >>> counter.release()
+        done
+        """
         self.count -= n
         if self.count <= 0 and self.cb is not None:
             if self.loop is None:
@@ -51,8 +73,8 @@ class RefCounter:
             else:
                 self.loop.add_callback(self.cb)
 
-    def _release_failed(self):
+    def _release_failed(self) -> None:
         self.count -= 1
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<RefCounter count={self.count}>"

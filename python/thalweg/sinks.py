@@ -6,21 +6,49 @@ import builtins
 import weakref
 
 from thalweg import _thalweg
-from thalweg.functions import check_callable, is_async_def
+from thalweg.functions import check_callable, is_async_def, is_path
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from os import PathLike
+    from typing import Any, TextIO
+
+    from thalweg._types import Function, Metadata, OnError
 
 
 class Sink(Stream):
     """The end of a branch: it stays in its pipeline for as long as that lives.
 
     Subclasses define `update`.
+
+    Examples
+    --------
+    >>> from thalweg import Sink, Stream
+    >>> class Shown(Sink):
+    ...     def update(self, x, who=None, metadata=None):
+    ...         print(x)
+    >>> source = Stream()
+    >>> Shown(source)
+    <Shown>
+    >>> source.emit(1)
+    1
     """
 
     _graphviz_shape = "trapezium"
     _is_sink = True
 
-    def destroy(self, streams=None):
-        """Disconnect the sink from its upstreams, and let go of it."""
+    def destroy(self, streams: Iterable[Stream] | None = None) -> None:
+        """Disconnect the sink from its upstreams, and let go of it.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> source.sink(print).destroy()
+        >>> source.emit(1)
+        """
         super().destroy(streams)
         self._release()
 
@@ -60,13 +88,13 @@ class sink(Sink):
 
     _splayed = False
 
-    def __init__(self, upstream, func, *args, on_error=None, **kwargs):
+    def __init__(self, upstream: Stream, func: Function, *args: Any, on_error: OnError = None, **kwargs: Any) -> None:
         check_callable(func, type(self).__name__, "func")
         ours = {name: kwargs.pop(name) for name in _STREAM_ARGUMENTS if name in kwargs}
         self.func, self.args, self.kwargs = func, args, kwargs
         super().__init__(upstream, on_error=on_error, **ours)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.sink(
             self.func,
             self.args,
@@ -124,18 +152,20 @@ class sink_to_textfile(Sink):
     '0\\n1\\n'
     """
 
-    def __init__(self, upstream, file, end="\n", mode="a", **kwargs):
+    def __init__(
+        self, upstream: Stream, file: str | PathLike[str] | TextIO, end: str = "\n", mode: str = "a", **kwargs: Any
+    ) -> None:
         self._terminator = end
-        is_named = isinstance(file, str) or hasattr(file, "__fspath__")
-        self._fp = builtins.open(file, mode=mode) if is_named else file
+        # It is closed when the sink is gone.
+        self._fp: Any = builtins.open(file, mode=mode) if is_path(file) else file  # noqa: SIM115
         weakref.finalize(self, self._fp.close)
         super().__init__(upstream, **kwargs)
 
-    def update(self, x, who=None, metadata=None):
+    def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
         """Write an element."""
         self._fp.write(x + self._terminator)
 
-    def _flush_sink(self):
+    def _drained(self) -> None:
         if not self._fp.closed:
             self._fp.flush()
 
@@ -143,10 +173,10 @@ class sink_to_textfile(Sink):
 class _Sinks:
     """The sinks there are, by the name streamz has for them."""
 
-    def __contains__(self, node):
+    def __contains__(self, node: object) -> bool:
         return isinstance(node, Sink) and bool(node.upstreams)
 
-    def remove(self, node):
+    def remove(self, node: Sink) -> None:
         """Let go of a sink: it goes when nobody else holds it."""
         if node not in self:
             raise KeyError(node)

@@ -2,52 +2,114 @@
 
 from __future__ import annotations
 
-import functools
+import os
+import sys
 
 from thalweg import _thalweg
 from thalweg.functions import check_callable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from importlib.metadata import EntryPoint
+    from os import PathLike
+    from typing import Any, ClassVar, TypeVar
+
+    from typing_extensions import Self
+
+    from thalweg._methods import Methods
+    from thalweg._types import EventLoop, Function, Interval, Metadata, OnError
+    from thalweg.batch import Batch
+    from thalweg.iteration import Iteration
+
+    T = TypeVar("T")
+else:
+    # The operators attach themselves.
+    Methods = object
+
 no_default = "--no-default--"
 
 
-def identity(x):
-    """Return `x`."""
+def identity(x: T) -> T:
+    """Return `x`.
+
+    Examples
+    --------
+    >>> from thalweg.core import identity
+    >>> identity(1)
+    1
+    """
     return x
 
 
-class _Registry(type(_thalweg.Node)):
+class _Registry(type):
     """Looks for plugins when a class of streams lacks an attribute."""
 
-    def __getattr__(cls, name):
+    def __getattr__(cls, name: str) -> Any:
         if not name.startswith("_") and _load_plugins() and name in _all_attributes(cls):
             return getattr(cls, name)
         raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
 
 
-def _all_attributes(cls):
+def _all_attributes(cls: type) -> set[str]:
     return {name for base in cls.__mro__ for name in base.__dict__}
 
 
-_plugins_are_loaded = False
+_plugins_are_looked_for = False
 
 
 def _load_plugins() -> bool:
-    """Load plugins, once; return whether this call did."""
-    global _plugins_are_loaded
-    if _plugins_are_loaded:
+    """Look for plugins, once; return whether there are any."""
+    global _plugins_are_looked_for
+    if _plugins_are_looked_for:
         return False
-    _plugins_are_loaded = True
+    _plugins_are_looked_for = True
+    if not _may_have_plugins():
+        return False
     from thalweg.plugins import load_plugins
 
     load_plugins(Stream)
     return True
 
 
+def _may_have_plugins() -> bool:
+    """Whether any package that is installed names one of our groups: a look that takes a tenth of the
+    time that importing the library for it does.
+    """
+    for directory in sys.path:
+        try:
+            names = os.listdir(directory or ".")
+        except OSError:
+            # What is not a directory, an archive say, may have anything in it.
+            if os.path.isfile(directory):
+                return True
+            continue
+        for name in names:
+            if name.endswith((".dist-info", ".egg-info")):
+                try:
+                    with open(os.path.join(directory, name, "entry_points.txt"), "rb") as file:
+                        text = file.read()
+                except OSError:
+                    continue
+                if b"streamz." in text or b"thalweg." in text:
+                    return True
+    return False
+
+
 class APIRegisterMixin:
-    """Lets classes be attached to a class of streams as methods."""
+    """Lets classes be attached to a class of streams as methods.
+
+    Examples
+    --------
+    >>> from thalweg import APIRegisterMixin, Stream
+    >>> issubclass(Stream, APIRegisterMixin)
+    True
+    """
 
     @classmethod
-    def register_api(cls, modifier=identity, attribute_name=None):
+    def register_api(
+        cls, modifier: Callable[[Any], Any] = identity, attribute_name: str | None = None
+    ) -> Callable[[T], T]:
         """Attach a callable, mostly a class, to this class as a method.
 
         Parameters
@@ -71,37 +133,49 @@ class APIRegisterMixin:
         [1, 1]
         """
 
-        def register(func):
-            @functools.wraps(func)
-            def wrapped(*args, **kwargs):
+        def register(func: Any) -> Any:
+            def wrapped(*args: Any, **kwargs: Any) -> Any:
                 return func(*args, **kwargs)
 
+            # What functools.wraps does, which takes longer to import than all of this.
+            for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
+                setattr(wrapped, attribute, getattr(func, attribute))
+            wrapped.__wrapped__ = func  # type: ignore[attr-defined]
             setattr(cls, attribute_name or func.__name__, modifier(wrapped))
             return func
 
         return register
 
     @classmethod
-    def register_plugin_entry_point(cls, entry_point, modifier=identity):
+    def register_plugin_entry_point(cls, entry_point: EntryPoint, modifier: Callable[[Any], Any] = identity) -> None:
         """Attach a class that an entry point names. It is loaded by the first call.
 
         Raises
         ------
         ValueError
             There is a method of that name.
+
+        Examples
+        --------
+        >>> from importlib.metadata import EntryPoint
+        >>> from thalweg import Stream
+        >>> class Special(Stream):
+        ...     pass
+        >>> Special.register_plugin_entry_point(EntryPoint("mapped", "thalweg.core:map", "thalweg.nodes"))
+        >>> source = Special()
+        >>> L = source.mapped(str).sink_to_list()
+        >>> source.emit(1)
+        >>> L
+        ['1']
         """
         if entry_point.name in _all_attributes(cls):
-            raise ValueError(
-                f"Can't add {entry_point.name} to {cls.__name__}: duplicate method name."
-            )
+            raise ValueError(f"Can't add {entry_point.name} to {cls.__name__}: duplicate method name.")
 
-        def stub(*args, **kwargs):
+        def stub(*args: Any, **kwargs: Any) -> Any:
             """Loads the plugin."""
             node = entry_point.load()
             if not (isinstance(node, type) and issubclass(node, Stream)):
-                raise TypeError(
-                    f"Error loading {entry_point.name}: {node!r} must be a subclass of Stream"
-                )
+                raise TypeError(f"Error loading {entry_point.name}: {node!r} must be a subclass of Stream")
             if getattr(cls, entry_point.name).__name__ == "stub":
                 cls.register_api(modifier=modifier, attribute_name=entry_point.name)(node)
             return node(*args, **kwargs)
@@ -109,7 +183,7 @@ class APIRegisterMixin:
         cls.register_api(modifier=modifier, attribute_name=entry_point.name)(stub)
 
 
-class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
+class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
     """An endless sequence of elements, and a node of a pipeline.
 
     Methods such as :meth:`map` attach a node downstream and return it. Elements are pushed in with
@@ -153,23 +227,27 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
     _graphviz_fillcolor = "white"
     _graphviz_orientation = 0
 
-    str_list = ["func", "predicate", "n", "interval"]
+    str_list: ClassVar[list[str]] = ["func", "predicate", "n", "interval"]
 
     name: str | None = None
 
     # What nodes are described by, if they have it.
-    func = predicate = n = interval = None
+    func: Any = None
+    predicate: Any = None
+    n: Any = None
+    interval: Any = None
 
     def __init__(
         self,
-        upstream=None,
-        upstreams=None,
-        stream_name=None,
-        loop=None,
-        asynchronous=None,
-        ensure_io_loop=False,
-        on_error=None,
-    ):
+        upstream: Stream | None = None,
+        upstreams: Iterable[Any] | None = None,
+        stream_name: str | None = None,
+        loop: EventLoop | None = None,
+        asynchronous: bool | None = None,
+        ensure_io_loop: bool = False,
+        on_error: OnError = None,
+    ) -> None:
+        _load_plugins()
         if upstreams is None:
             upstreams = [] if upstream is None else [upstream]
         self.name = stream_name
@@ -191,7 +269,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
 
             loops.attach(self)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         """What the engine is to build: for a subclass with an `update` of its own, a node that calls it."""
         if type(self).update is not Stream.update:
             return _thalweg.ops.custom(is_sink=self._is_sink)
@@ -199,7 +277,10 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
 
     _is_sink = False
 
-    def update(self, x, who=None, metadata=None):
+    #: Called when the pipeline has been drained.
+    _drained: Callable[[], None] | None = None
+
+    def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
         """Take an element from upstream: what subclasses define.
 
         Parameters
@@ -215,19 +296,38 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         -------
         What :meth:`_emit` returned, to have the emitter wait for those downstream; or anything to
         await, or a list of it.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> class Doubled(Stream):
+        ...     def update(self, x, who=None, metadata=None):
+        ...         return self._emit(2 * x, metadata)
+        >>> source = Stream()
+        >>> L = Doubled(source).sink_to_list()
+        >>> source.emit(1)
+        >>> L
+        [2]
         """
         return self._receive(x, metadata, who)
 
     # Wiring.
 
     @property
-    def upstream(self):
+    def upstream(self) -> Stream | None:
         """The one upstream; None if there is none.
 
         Raises
         ------
         ValueError
             There are several.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> source.map(str).upstream is source
+        True
         """
         upstreams = self.upstreams
         if len(upstreams) > 1:
@@ -235,11 +335,20 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         return upstreams[0] if upstreams else None
 
     @property
-    def downstreams(self):
-        """The nodes that get this one's elements, in order: a set to look at and to change."""
+    def downstreams(self) -> Downstreams:
+        """The nodes that get this one's elements, in order: a set to look at and to change.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> node = source.map(str)
+        >>> source.downstreams
+        [<map: str>]
+        """
         return Downstreams(self)
 
-    def connect(self, downstream):
+    def connect(self, downstream: Stream) -> None:
         """Have `downstream` get this stream's elements. Joins get one inlet more.
 
         Examples
@@ -255,33 +364,65 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         self._connect(downstream)
         downstream._add_upstream(self)
 
-    def disconnect(self, downstream):
-        """Undo :meth:`connect`. Joins get one inlet less."""
+    def disconnect(self, downstream: Stream) -> None:
+        """Undo :meth:`connect`. Joins get one inlet less.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> node = source.map(str)
+        >>> L = node.sink_to_list()
+        >>> source.disconnect(node)
+        >>> source.emit(1)
+        >>> L
+        []
+        """
         self._disconnect(downstream)
         downstream._remove_upstream(self)
 
-    def _add_upstream(self, upstream):
+    def _add_upstream(self, upstream: Stream) -> None:
         """Called after `upstream` has been connected, for subclasses."""
 
-    def _remove_upstream(self, upstream):
+    def _remove_upstream(self, upstream: Stream) -> None:
         """Called after `upstream` has been disconnected, for subclasses."""
 
-    def _add_downstream(self, downstream):
+    def _add_downstream(self, downstream: Stream) -> None:
         self._connect(downstream)
 
-    def _remove_downstream(self, downstream):
+    def _remove_downstream(self, downstream: Stream) -> None:
         self._disconnect(downstream)
 
-    def destroy(self, streams=None):
-        """Disconnect this stream from its upstreams, or from those given."""
+    def destroy(self, streams: Iterable[Stream] | None = None) -> None:
+        """Disconnect this stream from its upstreams, or from those given.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> node = source.map(str)
+        >>> node.destroy()
+        >>> node.upstreams
+        []
+        """
         for upstream in list(self.upstreams if streams is None else streams):
             upstream.disconnect(self)
 
     # The event loop.
 
     @property
-    def loop(self):
-        """The pipeline's event loop: Tornado's if Tornado is in use, else one that is alike."""
+    def loop(self) -> Any:
+        """The pipeline's event loop: Tornado's if Tornado is in use, else one that is alike; None until it has one.
+
+        Examples
+        --------
+        >>> from thalweg import Stream, VirtualClock
+        >>> Stream().loop is None
+        True
+        >>> clock = VirtualClock()
+        >>> Stream(loop=clock).loop.asyncio_loop is clock.asyncio_loop
+        True
+        """
         event_loop = self._event_loop
         if event_loop is None:
             return None
@@ -289,19 +430,45 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
 
         return loops.to_user(event_loop)
 
-    def start(self):
-        """Have the sources above run."""
+    def start(self) -> None:
+        """Have the sources above run.
+
+        Examples
+        --------
+        >>> from thalweg import Stream, VirtualClock
+        >>> clock = VirtualClock()
+        >>> node = Stream.from_iterable([1, 2], loop=clock).map(str)
+        >>> L = node.sink_to_list()
+        >>> node.start()
+        >>> clock.advance("1s")
+        >>> L
+        ['1', '2']
+        """
         for upstream in self.upstreams:
             upstream.start()
 
-    def stop(self):
-        """Have the sources above stop."""
+    def stop(self) -> None:
+        """Have the sources above stop.
+
+        Examples
+        --------
+        >>> from thalweg import Stream, VirtualClock
+        >>> clock = VirtualClock()
+        >>> source = Stream.from_periodic(lambda: "tick", "1s", loop=clock, start=True)
+        >>> node = source.map(str)
+        >>> L = node.sink_to_list()
+        >>> clock.advance("1.5s")
+        >>> node.stop()
+        >>> clock.advance("1h")
+        >>> L
+        ['tick', 'tick']
+        """
         for upstream in self.upstreams:
             upstream.stop()
 
     # The end.
 
-    def drain(self, timeout=None, asynchronous=False):
+    def drain(self, timeout: Interval | None = None, asynchronous: bool = False) -> Any:
         """End the whole pipeline in good order.
 
         Stops its sources, waits for what is on its way, sends on what windows and partitions still
@@ -331,19 +498,19 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
 
         return lifecycle.drain(self, timeout, asynchronous)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.drain()
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_: object) -> None:
         await self.drain(asynchronous=True)
 
-    def __aiter__(self):
+    def __aiter__(self) -> Iteration:
         """Iterate over the elements as they come: ``async for x in stream``."""
         from thalweg.iteration import Iteration
 
@@ -351,7 +518,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
 
     # Failures.
 
-    def on_exception(self):
+    def on_exception(self) -> Stream:
         """Return a stream of what this node's function fails on, as :class:`~thalweg.Failure`.
 
         Examples
@@ -360,7 +527,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         >>> source = Stream()
         >>> numbers = source.map(int)
         >>> good = numbers.sink_to_list()
-        >>> bad = numbers.on_exception().pluck_attribute("element").sink_to_list()
+        >>> bad = numbers.on_exception().map(lambda failure: failure.element).sink_to_list()
         >>> source.emit_many(["1", "two", "3"])
         >>> good, bad
         ([1, 3], ['two'])
@@ -371,17 +538,38 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
 
     # What is made of other operators.
 
-    def gather(self):
-        """Return this stream: on an engine, it brings elements back; here they are here."""
+    def gather(self) -> Stream:
+        """Return this stream: on an engine, it brings elements back; here they are here.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> source.gather() is source
+        True
+        """
         return self
 
-    def scatter(self, **kwargs):
-        """Move elements to a Dask cluster; see :func:`thalweg.dask.scatter`."""
+    def scatter(self, **kwargs: Any) -> Stream:
+        """Move elements to a Dask cluster; see :class:`thalweg.dask.scatter`.
+
+        Examples
+        --------
+        >>> from distributed import Client
+        >>> from thalweg import Stream
+        >>> client = Client(n_workers=1, processes=False, dashboard_address=None)
+        >>> source = Stream()
+        >>> L = source.scatter().map(pow, 2).gather().sink_to_list()
+        >>> source.emit(3)
+        >>> L
+        [9]
+        >>> client.close()
+        """
         from thalweg.dask import scatter
 
         return scatter(self, **kwargs)
 
-    def remove(self, predicate):
+    def remove(self, predicate: Function) -> Stream:
         """Drop elements that `predicate` is true of.
 
         Examples
@@ -397,16 +585,36 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         return self.filter(lambda x: not predicate(x))
 
     @property
-    def scan(self):
-        """Another name of :meth:`accumulate`."""
+    def scan(self) -> Any:
+        """Another name of :meth:`accumulate`.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> L = source.scan(max).sink_to_list()
+        >>> source.emit_many([1, 3, 2])
+        >>> L
+        [1, 3, 3]
+        """
         return self.accumulate
 
     @property
-    def concat(self):
-        """Another name of :meth:`flatten`."""
+    def concat(self) -> Any:
+        """Another name of :meth:`flatten`.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> L = source.concat().sink_to_list()
+        >>> source.emit([1, 2])
+        >>> L
+        [1, 2]
+        """
         return self.flatten
 
-    def sink_to_list(self):
+    def sink_to_list(self) -> list[Any]:
         """Append every element to a list, which is returned.
 
         Examples
@@ -418,11 +626,11 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         >>> L
         [0, 10, 20]
         """
-        elements = []
+        elements: list[Any] = []
         self.sink(elements.append)
         return elements
 
-    def frequencies(self, **kwargs):
+    def frequencies(self, **kwargs: Any) -> Stream:
         """Count how often each element has come: sends a dict for every element.
 
         Examples
@@ -435,32 +643,63 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         {'a': 2, 'b': 1}
         """
 
-        def count(counts, x):
+        def count(counts: dict[Any, int], x: Any) -> dict[Any, int]:
             return {**counts, x: counts.get(x, 0) + 1}
 
         return self.accumulate(count, start={}, **kwargs)
 
-    def to_dataframe(self, example):
-        """Make a streaming dataframe of a stream of dataframes that look like `example`."""
+    def to_dataframe(self, example: Any) -> Any:
+        """Make a streaming dataframe of a stream of dataframes that look like `example`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> L = source.to_dataframe(example=pd.DataFrame({"x": [0]})).x.sum().stream.sink_to_list()
+        >>> source.emit(pd.DataFrame({"x": [1, 2]}))
+        >>> [int(total) for total in L]
+        [3]
+        """
         from thalweg.dataframe import DataFrame
 
         return DataFrame(stream=self, example=example)
 
-    def to_batch(self, **kwargs):
-        """Make a :class:`~thalweg.batch.Batch` of a stream of lists or tuples."""
+    def to_batch(self, **kwargs: Any) -> Batch:
+        """Make a :class:`~thalweg.batch.Batch` of a stream of lists or tuples.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> L = source.to_batch().sum().stream.sink_to_list()
+        >>> source.emit([1, 2])
+        >>> L
+        [3]
+        """
         from thalweg.batch import Batch
 
         return Batch(stream=self, **kwargs)
 
     # Looks.
 
-    def visualize(self, filename="mystream.png", **kwargs):
-        """Draw the pipeline into a file; see :func:`thalweg.graph.visualize`."""
+    def visualize(self, filename: str | PathLike[str] | None = "mystream.png", **kwargs: Any) -> Any:
+        """Draw the pipeline into a file; see :func:`thalweg.graph.visualize`.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from thalweg import Stream
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     picture = Stream().map(str).visualize(os.path.join(directory, "pipeline.svg"))
+        ...     os.listdir(directory)
+        ['pipeline.svg']
+        """
         from thalweg.graph import visualize
 
         return visualize(self, filename, **kwargs)
 
-    def counters(self):
+    def counters(self) -> dict[str, Any]:
         """Return how many elements this node has received, sent, failed on and holds, and for how
         many seconds elements have waited in it, as a dict.
 
@@ -474,11 +713,11 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         3
         """
         names = ("received", "sent", "failed", "held", "waited")
-        return dict(zip(names, self._counters()))
+        return dict(zip(names, self._counters(), strict=True))
 
     __del__ = _thalweg.Node._let_go
 
-    def __str__(self):
+    def __str__(self) -> str:
         parts = [f"{self.name}; {type(self).__name__}" if self.name else type(self).__name__]
         for attribute in self.str_list:
             value = getattr(self, attribute, None)
@@ -490,43 +729,38 @@ class Stream(_thalweg.Node, APIRegisterMixin, metaclass=_Registry):
         head, *tail = parts
         return f"<{head}: {', '.join(tail)}>" if tail else f"<{head}>"
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         from thalweg.notebook import repr_html
 
         return repr_html(self)
 
-    def _ipython_display_(self, **kwargs):
+    def _ipython_display_(self, **kwargs: Any) -> Any:
         from thalweg.notebook import display_stream
 
         return display_stream(self, **kwargs)
 
-    def _retain_refs(self, metadata, n=1):
+    def _retain_refs(self, metadata: Metadata, n: int = 1) -> None:
         """Count `n` more on the reference counters in `metadata`."""
         for entry in metadata or ():
             if entry and "ref" in entry:
                 entry["ref"].retain(n)
 
-    def _release_refs(self, metadata, n=1):
+    def _release_refs(self, metadata: Metadata, n: int = 1) -> None:
         """Count `n` less on the reference counters in `metadata`."""
         for entry in metadata or ():
             if entry and "ref" in entry:
                 entry["ref"].release(n)
 
-    def __getattr__(self, name):
-        # Only what is not found by other means comes here.
-        if not name.startswith("_") and _load_plugins() and name in _all_attributes(type(self)):
-            return getattr(self, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-
-def _overrides_operator(cls) -> bool:
+def _overrides_operator(cls: type[Stream]) -> bool:
     """Whether a class derives from an operator and has an `update` of its own."""
     return cls.update is not Stream.update and cls._blueprint is not Stream._blueprint
 
 
-def _describe(node) -> str:
+def _describe(node: Stream) -> str:
     """A node's name for errors, if it was given none: its kind and its function."""
     for attribute in ("func", "predicate"):
         function = getattr(node, attribute, None)
@@ -537,44 +771,78 @@ def _describe(node) -> str:
 
 
 class Downstreams:
-    """The downstreams of a node, in order: as they are when they are looked at."""
+    """The downstreams of a node, in order: as they are when they are looked at.
 
-    def __init__(self, node):
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> node = source.map(str)
+    >>> len(source.downstreams), node in source.downstreams
+    (1, True)
+    """
+
+    def __init__(self, node: Stream) -> None:
         self._node = node
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Stream]:
         return iter(self._node._downstreams())
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._node._downstreams())
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return len(self) > 0
 
-    def __contains__(self, node):
+    def __contains__(self, node: object) -> bool:
         return any(other is node for other in self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return repr(list(self))
 
-    def add(self, node):
-        """Connect a node, unless it is connected."""
+    def add(self, node: Stream) -> None:
+        """Connect a node, unless it is connected.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source, other = Stream(), Stream()
+        >>> source.downstreams.add(other)
+        >>> other.upstreams == [source]
+        True
+        """
         if node not in self:
             self._node._connect(node)
 
-    def remove(self, node):
+    def remove(self, node: Stream) -> None:
         """Disconnect a node.
 
         Raises
         ------
         KeyError
             It is not connected.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> node = source.map(str)
+        >>> source.downstreams.remove(node)
+        >>> source.downstreams
+        []
         """
         if node not in self:
             raise KeyError(node)
         self._node._disconnect(node)
 
-    def discard(self, node):
-        """Disconnect a node, if it is connected."""
+    def discard(self, node: Stream) -> None:
+        """Disconnect a node, if it is connected.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> source.downstreams.discard(Stream())
+        """
         if node in self:
             self._node._disconnect(node)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import weakref
 
 from thalweg.stream import Stream
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    S = TypeVar("S", bound=Stream)
+    C = TypeVar("C", bound=type)
+
 
 @Stream.register_api()
-def move_to_first(node, f=True):
+def move_to_first(node: S, f: bool | Stream = True) -> S:
     """Have a node get the elements of its upstreams before all their other downstreams.
 
     Parameters
@@ -31,11 +38,11 @@ def move_to_first(node, f=True):
     ['second', 'first']
     """
     if f:
-        node._prefer() if f is True else node._prefer(f)
+        node._prefer(None if f is True else f)
     return node
 
 
-def destroy_pipeline(source_node):
+def destroy_pipeline(source_node: Stream) -> None:
     """Disconnect everything below a node, itself included, from what is above it.
 
     Examples
@@ -48,7 +55,8 @@ def destroy_pipeline(source_node):
     >>> L
     []
     """
-    seen, waiting = [], [source_node]
+    seen: list[Stream] = []
+    waiting = [source_node]
     while waiting:
         node = waiting.pop()
         if any(node is other for other in seen):
@@ -59,7 +67,7 @@ def destroy_pipeline(source_node):
         node.destroy()
 
 
-def link(*funcs, **kwargs):
+def link(*funcs: Callable[..., dict[str, Any]], **kwargs: Any) -> dict[str, Any]:
     """Put together pieces of a pipeline that are written as functions: each is called with the names
     there are so far as keyword arguments, and returns a dict of more; all are returned.
 
@@ -81,19 +89,31 @@ def link(*funcs, **kwargs):
     return namespace
 
 
-def args_kwargs(cls):
-    """Have the objects of a class remember what they were made with, without keeping streams alive."""
-    init = cls.__init__
+def args_kwargs(cls: C) -> C:
+    """Have the objects of a class remember what they were made with, without keeping streams alive.
 
-    @functools.wraps(init)
-    def remembering(self, *args, **kwargs):
+    Examples
+    --------
+    >>> from thalweg import Stream, args_kwargs
+    >>> @args_kwargs
+    ... class Named(Stream):
+    ...     pass
+    >>> Named(stream_name="a")._init_kwargs
+    {'stream_name': 'a'}
+    """
+    from functools import wraps
+
+    init = cls.__init__  # type: ignore[misc]
+
+    @wraps(init)
+    def remembering(self: Any, *args: Any, **kwargs: Any) -> None:
         self._init_args = tuple(_weak(arg) for arg in args)
         self._init_kwargs = {name: _weak(arg) for name, arg in kwargs.items()}
         init(self, *args, **kwargs)
 
-    cls.__init__ = remembering
+    cls.__init__ = remembering  # type: ignore[misc]
     return cls
 
 
-def _weak(arg):
+def _weak(arg: Any) -> Any:
     return weakref.ref(arg) if isinstance(arg, Stream) else arg

@@ -70,7 +70,10 @@ impl Awaiting {
             return Ok(Step::Done(()));
         }
         let all = PyList::new(list.py(), waiting)?;
-        let together = list.py().import("thalweg.loops")?.call_method1("together", (all,))?;
+        let together = list
+            .py()
+            .import("thalweg.loops")?
+            .call_method1("together", (all,))?;
         Ok(Step::Pending(Awaited::new(together)))
     }
 

@@ -70,7 +70,9 @@ impl Batch {
     /// What the iterator itself raised.
     #[getter]
     fn problem(&self, py: Python<'_>) -> Option<PyErr> {
-        lock(&self.end.problem).as_ref().map(|error| error.clone_ref(py))
+        lock(&self.end.problem)
+            .as_ref()
+            .map(|error| error.clone_ref(py))
     }
 }
 
@@ -126,7 +128,7 @@ impl Iterator for Elements {
             return None;
         }
         self.left -= 1;
-        Python::attach(|py| match call::next(self.iterator.bind(py)) {
+        crate::gil::held(|py| match call::next(self.iterator.bind(py)) {
             Ok(Some(x)) => {
                 self.current.set(py, x.as_unbound());
                 Some(Value::from(x))

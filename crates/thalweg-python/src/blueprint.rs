@@ -8,11 +8,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 use thalweg::view::Counters;
 use thalweg::{
-    Element, Emit, Error, Failure, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator, Stream, Transform,
+    Element, Emit, Error, Failure, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator,
+    Stream, Transform,
 };
 
 use crate::current::Current;
 use crate::function::Function;
+use crate::gil;
 use crate::lock::lock;
 use crate::value::Value;
 
@@ -71,7 +73,6 @@ pub(crate) trait Inlet: Keeper {
     /// Makes the node the first to get what `from` sends.
     fn prefer(&self, from: &Stream<Value>) -> Result<(), Error>;
     fn detach(&self, from: &Stream<Value>) -> Result<(), Error>;
-    fn destroy(&self);
     /// The way in for what comes from an upstream, where it is handed in by other means.
     fn door(&self, _upstream: u64) -> Option<Stream<Value>> {
         None
@@ -107,10 +108,6 @@ macro_rules! as_stream {
 
         fn detach(&$self, from: &Stream<Value>) -> Result<(), Error> {
             from.disconnect($stream)
-        }
-
-        fn destroy(&$self) {
-            Stream::destroy($stream);
         }
     };
 }
@@ -258,9 +255,10 @@ impl Made {
         current: Current,
         mut finish: impl FnMut(Python<'_>, U) -> PyResult<Value> + Send + 'static,
     ) -> Self {
-        let out = stream.transform(Finish(move |result| {
-            Python::attach(|py| finish(py, result).map(|value| current.note(py, value)))
-        }, PhantomData));
+        let out = stream.transform(Finish(
+            move |result| gil::held(|py| finish(py, result).map(|value| current.note(py, value))),
+            PhantomData,
+        ));
         Self {
             inlet: Box::new(stream),
             between: None,

@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use thalweg::{Emit, Error};
 
@@ -36,16 +35,6 @@ enum Waiting {
 }
 
 impl Emission {
-    /// One that is done.
-    pub(crate) fn ready(py: Python<'_>) -> Py<PyAny> {
-        static DONE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let done = DONE.get_or_try_init(py, || {
-            let done = Bound::new(py, Self(Mutex::new(State::Done)))?;
-            Ok::<_, PyErr>(done.into_any().unbind())
-        });
-        done.map_or_else(|_| py.None(), |done| done.clone_ref(py))
-    }
-
     /// The completion of an emission on `event_loop`.
     ///
     /// # Errors
@@ -54,7 +43,7 @@ impl Emission {
     pub(crate) fn of(py: Python<'_>, emit: Emit, event_loop: &EventLoop) -> PyResult<Py<PyAny>> {
         if emit.is_ready() {
             finished(py, emit)?;
-            return Ok(Self::ready(py));
+            return Ok(event_loop.done(py));
         }
         Self::waiting(py, Waiting::Emit(emit), event_loop)
     }
@@ -72,7 +61,7 @@ impl Emission {
         match completion.as_mut().poll(&mut cx) {
             Poll::Ready(result) => {
                 result.map_err(|error| failure::raise(py, &error))?;
-                Ok(Self::ready(py))
+                Ok(event_loop.done(py))
             }
             Poll::Pending => Self::waiting(py, Waiting::Other(completion), event_loop),
         }
@@ -113,7 +102,11 @@ impl Emission {
                 Ok(Some(future))
             }
             State::Waiting(waiting, event_loop) => {
-                let future = event_loop.object(py).bind(py).call_method0("create_future")?.unbind();
+                let future = event_loop
+                    .object(py)
+                    .bind(py)
+                    .call_method0("create_future")?
+                    .unbind();
                 *state = State::Future(future.clone_ref(py));
                 drop(state);
                 let target = future.clone_ref(py);
@@ -193,7 +186,9 @@ impl Emission {
     fn add_done_callback(slf: &Bound<'_, Self>, callback: &Bound<'_, PyAny>) -> PyResult<()> {
         match slf.get().future(slf.py())? {
             Some(future) => {
-                future.bind(slf.py()).call_method1("add_done_callback", (callback,))?;
+                future
+                    .bind(slf.py())
+                    .call_method1("add_done_callback", (callback,))?;
             }
             None => {
                 callback.call1((slf,))?;

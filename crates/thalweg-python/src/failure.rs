@@ -40,10 +40,12 @@ fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
 }
 
 fn element_of(failure: &Failure) -> Option<Value> {
-    failure.element::<Value>().or_else(|| match failure.element()? {
-        Arrival::Element(_, x) => Some(x),
-        _ => None,
-    })
+    failure
+        .element::<Value>()
+        .or_else(|| match failure.element()? {
+            Arrival::Element(_, x) => Some(x),
+            _ => None,
+        })
 }
 
 /// A failure as an element of an error stream.
@@ -55,7 +57,9 @@ pub(crate) fn to_value(py: Python<'_>, failure: &Failure) -> PyResult<Value> {
         element.as_ref().map(|element| element.bind(py)),
         exception.value(py),
     );
-    let failure = py.import("thalweg.errors")?.call_method1("Failure", arguments)?;
+    let failure = py
+        .import("thalweg.errors")?
+        .call_method1("Failure", arguments)?;
     Ok(Value::from(failure))
 }
 
@@ -89,7 +93,10 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
             .iter()
             .map(|held| (held.node.clone(), held.elements))
             .collect();
-        let values: Vec<_> = exceptions.iter().map(|error| error.value(py).clone()).collect();
+        let values: Vec<_> = exceptions
+            .iter()
+            .map(|error| error.value(py).clone())
+            .collect();
         return raise_ours(py, "UndeliveredError", (error.to_string(), held, values));
     }
     match exceptions.len() {
@@ -101,7 +108,10 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         0 => raise_ours(py, "PipelineError", (error.to_string(),)),
         1 => exceptions.into_iter().next().expect("there is one"),
         _ => {
-            let values: Vec<_> = exceptions.iter().map(|error| error.value(py).clone()).collect();
+            let values: Vec<_> = exceptions
+                .iter()
+                .map(|error| error.value(py).clone())
+                .collect();
             raise_ours(py, "together", (values,))
         }
     }

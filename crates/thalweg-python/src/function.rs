@@ -64,11 +64,7 @@ impl Function {
     /// # Errors
     /// What the function raised, logged.
     #[inline]
-    pub(crate) fn call<'py>(
-        &self,
-        py: Python<'py>,
-        x: &Value,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn call<'py>(&self, py: Python<'py>, x: &Value) -> PyResult<Bound<'py, PyAny>> {
         let called = if self.is_bare() && !self.0.is_splayed {
             call::one(self.0.callable.bind(py), x.bind(py))
         } else if self.0.is_splayed {
@@ -98,11 +94,7 @@ impl Function {
         called.map_err(|error| self.failed(py, error))
     }
 
-    fn call_splayed<'py>(
-        &self,
-        py: Python<'py>,
-        x: &Value,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn call_splayed<'py>(&self, py: Python<'py>, x: &Value) -> PyResult<Bound<'py, PyAny>> {
         match x.bind(py).cast::<PyTuple>() {
             Ok(tuple) if self.is_bare() => self.0.callable.bind(py).call1(tuple),
             _ => {
@@ -127,7 +119,10 @@ impl Function {
             all.extend(args.bind(py).iter());
         }
         let kwargs = self.0.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
-        self.0.callable.bind(py).call(PyTuple::new(py, all)?, kwargs)
+        self.0
+            .callable
+            .bind(py)
+            .call(PyTuple::new(py, all)?, kwargs)
     }
 
     #[cold]

@@ -6,6 +6,22 @@ use std::cell::UnsafeCell;
 
 use pyo3::prelude::*;
 
+/// Runs `f` with the GIL, which this thread holds: what is called by a node of a pipeline.
+///
+/// Threads come into pipelines of this module from Python alone, and while they block, without the GIL,
+/// they call no node.
+#[inline(always)]
+pub(crate) fn held<R>(f: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
+    #[cfg(debug_assertions)]
+    return Python::attach(f);
+    // SAFETY: the caller is called by a node, see above. Asking for the GIL again is safe as well, which
+    // is what a debug build does, but two of these per node are a tenth of what a small function costs.
+    #[cfg(not(debug_assertions))]
+    unsafe {
+        f(Python::assume_attached())
+    }
+}
+
 /// Blocks without the GIL, so that those that this thread waits for can go on.
 pub(crate) fn without(block: thalweg::Blocking<'_>) {
     struct Block<'a>(thalweg::Blocking<'a>);

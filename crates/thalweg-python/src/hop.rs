@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 
 use crate::emission::{self, Completion};
 use crate::event_loop::EventLoop;
-use crate::lock::lock;
 use crate::failure;
+use crate::lock::lock;
 
 /// How often a waiting thread looks whether it has been interrupted.
 const LOOK: Duration = Duration::from_millis(50);

@@ -42,11 +42,16 @@ mod _thalweg {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::node::fast_emit::install(&module.py().get_type::<crate::node::Node>())?;
+        crate::call::find();
         thalweg::block_around(crate::gil::without);
         thalweg::exempt_from_policies(crate::interrupt::is_interrupt);
-        let ops = PyModule::new(module.py(), "ops")?;
+        let ops = PyModule::new(module.py(), "thalweg._thalweg.ops")?;
         crate::ops::register(&ops)?;
-        module.add_submodule(&ops)?;
+        // It can be imported by its name, as modules can be that are files.
+        let modules = module.py().import("sys")?.getattr("modules")?;
+        modules.set_item(ops.name()?, &ops)?;
+        module.add("ops", ops)?;
         module.add_function(wrap_pyfunction!(crate::interval::parse_interval, module)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }

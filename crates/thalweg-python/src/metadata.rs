@@ -23,7 +23,9 @@ pub(crate) fn to_acks(metadata: Option<&Bound<'_, PyAny>>) -> PyResult<Acks> {
         let dict = dict?;
         // What windows carry for elements without metadata.
         if !dict.is_none() {
-            tokens.push(Acks::from(token(dict.cast_into::<PyDict>().map_err(|_| wrong())?)?));
+            tokens.push(Acks::from(token(
+                dict.cast_into::<PyDict>().map_err(|_| wrong())?,
+            )?));
         }
     }
     Ok(Acks::merge(&tokens))

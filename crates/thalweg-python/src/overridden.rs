@@ -39,7 +39,11 @@ pub(crate) fn build(
     let door = Stream::new();
     // Nothing comes by this edge: it tells the engine that one is behind the other.
     front.stream().connect(&door).ok()?;
-    let Made { inlet, between, out } = plan.build(Site {
+    let Made {
+        inlet,
+        between,
+        out,
+    } = plan.build(Site {
         upstream: door.clone(),
         ..site
     })?;
@@ -125,14 +129,12 @@ impl Inlet for Overridden {
     fn detach(&self, from: &Stream<Value>) -> Result<(), Error> {
         from.disconnect(self.front.stream())?;
         let mut doors = lock(&self.doors);
-        let place = doors.iter().position(|door| door.upstream == from.node_id());
+        let place = doors
+            .iter()
+            .position(|door| door.upstream == from.node_id());
         let gone = place.map(|place| doors.remove(place));
         drop(doors);
         gone.map_or(Ok(()), |door| self.inner.detach(&door.stream))
-    }
-
-    fn destroy(&self) {
-        self.front.stream().destroy();
     }
 
     fn door(&self, upstream: u64) -> Option<Stream<Value>> {

@@ -96,7 +96,10 @@ impl Pipeline {
     /// It has been said otherwise.
     pub(crate) fn set_asynchronous(&self, asynchronous: bool) -> PyResult<()> {
         let mut state = lock(&self.state);
-        if state.asynchronous.is_some_and(|before| before != asynchronous) {
+        if state
+            .asynchronous
+            .is_some_and(|before| before != asynchronous)
+        {
             return Err(PyValueError::new_err(
                 "Stream has both asynchronous and synchronous elements",
             ));
@@ -132,7 +135,12 @@ impl Pipeline {
         let loops = py.import("thalweg.loops")?;
         let found = loops.call_method1("find", (self.asynchronous(),))?;
         let is_guess = self.asynchronous() == Some(true);
-        let event_loop = if is_guess && py.import("asyncio")?.call_method0("_get_running_loop")?.is_none() {
+        let event_loop = if is_guess
+            && py
+                .import("asyncio")?
+                .call_method0("_get_running_loop")?
+                .is_none()
+        {
             EventLoop::guess(&found)?
         } else {
             EventLoop::of(&found)?

@@ -45,10 +45,7 @@ fn parse<'py>(
         joins.push(target.clone());
         return Ok(OnError::Route(failures));
     }
-    let retry = on_error
-        .py()
-        .import("thalweg.errors")?
-        .getattr("Retry")?;
+    let retry = on_error.py().import("thalweg.errors")?.getattr("Retry")?;
     if !on_error.is_instance(&retry)? {
         return Err(PyTypeError::new_err(format!(
             "on_error: \"raise\", \"skip\", a Retry or a stream, not {}",
@@ -68,8 +65,6 @@ fn parse<'py>(
 
 /// Sends failures on to a node, as elements.
 pub(crate) fn route(failures: Stream<Failure>, target: &Bound<'_, Node>) -> PyResult<()> {
-    let values = failures.try_map(|failure| {
-        Python::attach(|py| failure::to_value(py, failure))
-    });
+    let values = failures.try_map(|failure| Python::attach(|py| failure::to_value(py, failure)));
     target.get().parts()?.take_from(target.py(), &values)
 }

@@ -1,3 +1,4 @@
+use crate::gil;
 use pyo3::prelude::*;
 
 /// A Python object as an element of a stream.
@@ -25,7 +26,7 @@ impl Value {
 impl Clone for Value {
     #[inline]
     fn clone(&self) -> Self {
-        Python::attach(|py| Self(self.0.clone_ref(py)))
+        gil::held(|py| Self(self.0.clone_ref(py)))
     }
 }
 

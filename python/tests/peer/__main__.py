@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from excuses import Excuses
+from excuses import Attempts, Excuses
 
 HERE = Path(__file__).resolve().parent
 
@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
             *(argument for argument in arguments if argument != "--plain"),
             *(str(tests / f"{module}.py") for module in MODULES),
         ],
-        plugins=[Excuses(HERE / "excused.txt", apply=not plain)],
+        plugins=[Excuses(HERE / "excused.txt", apply=not plain), Attempts()],
     )
 
 
@@ -79,4 +79,8 @@ def become_streamz(package: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = int(main(sys.argv[1:]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # At once: the tests leave pipelines behind that nobody wants drained, some stuck on purpose.
+    os._exit(code)

@@ -1,10 +1,14 @@
-"""Tests of the peer's that need not pass, each with its reason."""
+"""Tests of the peer's that need not pass, each with its reason; and further attempts for those that fail."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from _pytest.runner import runtestprotocol
+
+#: Many tests assert, within milliseconds, when something happened, and now and then another program has the processor.
+ATTEMPTS = 3
 
 
 class Excuses:
@@ -37,3 +41,28 @@ class Excuses:
         selected = config.getoption("keyword") or config.getoption("markexpr")
         if left and not selected:
             raise pytest.UsageError(f"{self.file}: there is no test {', '.join(sorted(left))}")
+
+
+class Attempts:
+    """A pytest plugin that runs a test again if it fails, and says so at the end."""
+
+    def __init__(self) -> None:
+        self.failures: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for attempt in range(1, ATTEMPTS + 1):
+            reports = runtestprotocol(item, nextitem=nextitem, log=False)
+            failed = [report for report in reports if report.failed]
+            if not failed or attempt == ATTEMPTS:
+                break
+            self.failures.append(f"{item.name}, attempt {attempt}: {failed[0].longreprtext.splitlines()[-1]}")
+        for report in reports:
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for failure in self.failures:
+            terminalreporter.line(f"run again: {failure}")

@@ -1,8 +1,17 @@
+"""The operator :class:`~thalweg.core.accumulate`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_callable, check_streams, is_awaited
 from thalweg.stream import Stream, no_default
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._thalweg.ops import Reset
+    from thalweg._types import Function, OnError
 
 
 @Stream.register_api()
@@ -41,16 +50,16 @@ class accumulate(Stream):
 
     def __init__(
         self,
-        upstream,
-        func,
-        start=no_default,
-        returns_state=False,
+        upstream: Stream,
+        func: Function,
+        start: Any = no_default,
+        returns_state: bool = False,
         *,
-        with_state=False,
-        reset_stream=None,
-        on_error=None,
-        **kwargs,
-    ):
+        with_state: bool = False,
+        reset_stream: Stream | None = None,
+        on_error: OnError = None,
+        **kwargs: Any,
+    ) -> None:
         check_callable(func, "accumulate", "func")
         if reset_stream is not None:
             check_streams((reset_stream,), "accumulate", "reset_stream")
@@ -62,7 +71,7 @@ class accumulate(Stream):
         if reset_stream is not None:
             reset_stream.sink(self.reset)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         blueprint, self._reset = _thalweg.ops.accumulate(
             self.func,
             self.kwargs,
@@ -74,6 +83,19 @@ class accumulate(Stream):
         return blueprint
 
     @property
-    def reset(self):
-        """Set the state back to its start: a function, whose arguments are ignored."""
+    def reset(self) -> Reset:
+        """Set the state back to its start: a function, whose arguments are ignored.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> total = source.accumulate(lambda total, x: total + x, start=0)
+        >>> L = total.sink_to_list()
+        >>> source.emit_many([1, 2])
+        >>> total.reset()
+        >>> source.emit(5)
+        >>> L
+        [1, 3, 5]
+        """
         return self._reset

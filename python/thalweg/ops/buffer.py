@@ -1,8 +1,14 @@
+"""The operator :class:`~thalweg.core.buffer`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_count
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @Stream.register_api()
@@ -30,9 +36,9 @@ class buffer(Stream):
 
     _graphviz_shape = "octagon"
 
-    def __init__(self, upstream, n, **kwargs):
+    def __init__(self, upstream: Stream, n: int, **kwargs: Any) -> None:
         self.n = check_count(n, "buffer", "n")
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.buffer(self.n)

@@ -1,7 +1,14 @@
+"""The operator :class:`~thalweg.core.collect`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections import deque
+    from typing import Any
 
 
 @Stream.register_api()
@@ -29,16 +36,30 @@ class collect(Stream):
     [(1, 2)]
     """
 
-    def __init__(self, upstream, cache=None, metadata_cache=None, **kwargs):
+    def __init__(
+        self, upstream: Stream, cache: deque[Any] | None = None, metadata_cache: Any = None, **kwargs: Any
+    ) -> None:
         self._size = getattr(cache, "maxlen", None)
         self._kept = tuple(cache or ())
         super().__init__(upstream, **kwargs)
         for x in self._kept:
             self._receive(x)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.collect(self._size)
 
-    def flush(self, _=None):
-        """Send what has been kept; the argument is ignored."""
+    def flush(self, _: Any = None) -> Any:
+        """Send what has been kept; the argument is ignored.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> collector = source.collect()
+        >>> L = collector.sink_to_list()
+        >>> source.emit_many([1, 2])
+        >>> collector.flush()
+        >>> L
+        [(1, 2)]
+        """
         return self._flush()

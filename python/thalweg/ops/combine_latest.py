@@ -1,8 +1,15 @@
+"""The operator :class:`~thalweg.core.combine_latest`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_streams
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 
 @Stream.register_api()
@@ -39,25 +46,27 @@ class combine_latest(Stream):
     _graphviz_orientation = 270
     _graphviz_shape = "triangle"
 
-    def __init__(self, *upstreams, emit_on=None, first=None, **kwargs):
+    def __init__(
+        self,
+        *upstreams: Stream,
+        emit_on: int | Stream | Iterable[int | Stream] | None = None,
+        first: bool | Stream | None = None,
+        **kwargs: Any,
+    ) -> None:
         if not upstreams:
             raise ValueError("combine_latest: there is nothing to combine")
         check_streams(upstreams, "combine_latest")
         self._places = None if emit_on is None else _places(emit_on, upstreams)
-        self.emit_on = (
-            upstreams
-            if self._places is None
-            else tuple(upstreams[place] for place in self._places)
-        )
+        self.emit_on = upstreams if self._places is None else tuple(upstreams[place] for place in self._places)
         super().__init__(upstreams=upstreams, **kwargs)
         if first:
-            self._prefer()
+            self._prefer(None if first is True else first)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.combine_latest(self._places)
 
 
-def _places(emit_on, upstreams):
+def _places(emit_on: int | Stream | Iterable[int | Stream], upstreams: tuple[Stream, ...]) -> list[int]:
     """The places of the streams to send for, among the upstreams."""
     if isinstance(emit_on, (int, Stream)):
         emit_on = (emit_on,)

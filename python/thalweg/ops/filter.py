@@ -1,8 +1,16 @@
+"""The operator :class:`~thalweg.core.filter`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_callable, is_awaited
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._types import Function, OnError
 
 
 @Stream.register_api()
@@ -32,13 +40,15 @@ class filter(Stream):
     [0, 2, 4]
     """
 
-    def __init__(self, upstream, predicate, *args, on_error=None, **kwargs):
+    def __init__(
+        self, upstream: Stream, predicate: Function | None, *args: Any, on_error: OnError = None, **kwargs: Any
+    ) -> None:
         if predicate is not None:
             check_callable(predicate, "filter", "predicate")
         stream_name = kwargs.pop("stream_name", None)
         self.predicate, self.args, self.kwargs = predicate, args, kwargs
         super().__init__(upstream, stream_name=stream_name, on_error=on_error)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         awaited = is_awaited(self.predicate)
         return _thalweg.ops.filter(self.predicate, self.args, self.kwargs, awaited=awaited)

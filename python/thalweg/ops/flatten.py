@@ -1,3 +1,5 @@
+"""The operator :class:`~thalweg.core.flatten`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
@@ -22,5 +24,5 @@ class flatten(Stream):
     partition
     """
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.flatten()

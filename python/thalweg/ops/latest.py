@@ -1,3 +1,5 @@
+"""The operator :class:`~thalweg.core.latest`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
@@ -24,5 +26,5 @@ class latest(Stream):
 
     _graphviz_shape = "octagon"
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.latest()

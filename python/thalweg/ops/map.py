@@ -1,8 +1,16 @@
+"""The operator :class:`~thalweg.core.map`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_callable, is_awaited
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._types import Function, OnError
 
 
 @Stream.register_api()
@@ -34,14 +42,14 @@ class map(Stream):
 
     _splayed = False
 
-    def __init__(self, upstream, func, *args, on_error=None, **kwargs):
+    def __init__(self, upstream: Stream, func: Function, *args: Any, on_error: OnError = None, **kwargs: Any) -> None:
         check_callable(func, type(self).__name__, "func")
         stream_name = kwargs.pop("stream_name", None)
         self.func, self.args, self.kwargs = func, args, kwargs
         self._is_logged = on_error in (None, "raise")
         super().__init__(upstream, stream_name=stream_name, on_error=on_error)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.map(
             self.func,
             self.args,

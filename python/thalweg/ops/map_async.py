@@ -1,8 +1,16 @@
+"""The operator :class:`~thalweg.core.map_async`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_callable, check_count
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._types import Function, OnError
 
 
 @Stream.register_api()
@@ -43,14 +51,14 @@ class map_async(Stream):
 
     def __init__(
         self,
-        upstream,
-        func,
-        *args,
-        parallelism=1,
-        stop_on_exception=False,
-        on_error="skip",
-        **kwargs,
-    ):
+        upstream: Stream,
+        func: Function,
+        *args: Any,
+        parallelism: int = 1,
+        stop_on_exception: bool = False,
+        on_error: OnError = "skip",
+        **kwargs: Any,
+    ) -> None:
         check_callable(func, "map_async", "func")
         self._calls = check_count(parallelism, "map_async", "parallelism") + 1
         stream_name = kwargs.pop("stream_name", None)
@@ -58,18 +66,18 @@ class map_async(Stream):
         self.stop_on_exception = stop_on_exception
         super().__init__(upstream, stream_name=stream_name, on_error=on_error)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         func = _stopping(self.func, self) if self.stop_on_exception else self.func
         return _thalweg.ops.map_async(func, self.args, self.kwargs, self._calls)
 
 
-def _stopping(func, node):
+def _stopping(func: Function, node: Stream) -> Function:
     """Have `func` stop the sources above `node` when it fails."""
     import weakref
 
     reference = weakref.ref(node)
 
-    async def call(*args, **kwargs):
+    async def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return await func(*args, **kwargs)
         except Exception:

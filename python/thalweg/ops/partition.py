@@ -1,9 +1,17 @@
+"""The operator :class:`~thalweg.core.partition`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_count
 from thalweg.intervals import check_interval
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._types import Interval
 
 
 @Stream.register_api()
@@ -34,11 +42,13 @@ class partition(Stream):
 
     _graphviz_shape = "diamond"
 
-    def __init__(self, upstream, n, timeout=None, key=None, **kwargs):
+    def __init__(
+        self, upstream: Stream, n: int, timeout: Interval | None = None, key: Any = None, **kwargs: Any
+    ) -> None:
         self.n = check_count(n, "partition", "n")
         self._timeout = None if timeout is None else check_interval(timeout, "partition", "timeout")
         self._key = key
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.partition(self.n, self._timeout, self._key)

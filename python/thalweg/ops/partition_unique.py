@@ -1,8 +1,16 @@
+"""The operator :class:`~thalweg.core.partition_unique`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_count, check_keep
 from thalweg.stream import Stream, identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._types import Keep
 
 
 @Stream.register_api()
@@ -33,12 +41,12 @@ class partition_unique(Stream):
 
     _graphviz_shape = "diamond"
 
-    def __init__(self, upstream, n, key=identity, keep="first", **kwargs):
+    def __init__(self, upstream: Stream, n: int, key: Any = identity, keep: Keep = "first", **kwargs: Any) -> None:
         self.n = check_count(n, "partition_unique", "n")
         check_keep(keep, "partition_unique")
         self.key, self.keep = key, keep
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         key = None if self.key is identity else self.key
         return _thalweg.ops.partition_unique(self.n, key, self.keep)

@@ -1,7 +1,13 @@
+"""The operator :class:`~thalweg.core.pluck`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @Stream.register_api()
@@ -25,9 +31,9 @@ class pluck(Stream):
     [(1, 4)]
     """
 
-    def __init__(self, upstream, pick, **kwargs):
+    def __init__(self, upstream: Stream, pick: Any, **kwargs: Any) -> None:
         self.pick = pick
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.pluck(self.pick)

@@ -1,8 +1,16 @@
+"""The operator :class:`~thalweg.core.shift`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.intervals import check_interval
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._types import Interval
 
 
 @Stream.register_api()
@@ -32,9 +40,9 @@ class shift(Stream):
 
     _graphviz_shape = "octagon"
 
-    def __init__(self, upstream, interval, **kwargs):
+    def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
         self.interval = check_interval(interval, "shift", "interval")
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.shift(self.interval)

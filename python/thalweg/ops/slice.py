@@ -1,8 +1,14 @@
+"""The operator :class:`~thalweg.core.slice`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_index
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @Stream.register_api()
@@ -35,7 +41,9 @@ class slice(Stream):
     [2, 4]
     """
 
-    def __init__(self, upstream, start=None, end=None, step=None, **kwargs):
+    def __init__(
+        self, upstream: Stream, start: int | None = None, end: int | None = None, step: int | None = None, **kwargs: Any
+    ) -> None:
         self._edges = (
             check_index(start, "slice", "start"),
             check_index(end, "slice", "end"),
@@ -43,5 +51,5 @@ class slice(Stream):
         )
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.slice(*self._edges)

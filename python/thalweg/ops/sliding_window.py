@@ -1,8 +1,14 @@
+"""The operator :class:`~thalweg.core.sliding_window`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_count
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @Stream.register_api()
@@ -28,10 +34,10 @@ class sliding_window(Stream):
 
     _graphviz_shape = "diamond"
 
-    def __init__(self, upstream, n, return_partial=True, **kwargs):
+    def __init__(self, upstream: Stream, n: int, return_partial: bool = True, **kwargs: Any) -> None:
         self.n = check_count(n, "sliding_window", "n")
         self.partial = return_partial
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.sliding_window(self.n, bool(self.partial))

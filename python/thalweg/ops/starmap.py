@@ -1,3 +1,5 @@
+"""The operator :class:`~thalweg.core.starmap`."""
+
 from __future__ import annotations
 
 from thalweg.ops.map import map

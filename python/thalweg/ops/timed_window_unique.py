@@ -1,9 +1,17 @@
+"""The operator :class:`~thalweg.core.timed_window_unique`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_keep
 from thalweg.intervals import check_interval
 from thalweg.stream import Stream, identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._types import Interval, Keep
 
 
 @Stream.register_api()
@@ -35,12 +43,14 @@ class timed_window_unique(Stream):
 
     _graphviz_shape = "octagon"
 
-    def __init__(self, upstream, interval, key=identity, keep="first", **kwargs):
+    def __init__(
+        self, upstream: Stream, interval: Interval, key: Any = identity, keep: Keep = "first", **kwargs: Any
+    ) -> None:
         self.interval = check_interval(interval, "timed_window_unique", "interval", repeats=True)
         check_keep(keep, "timed_window_unique")
         self.key, self.keep = key, keep
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         key = None if self.key is identity else self.key
         return _thalweg.ops.timed_window_unique(self.interval, key, self.keep)

@@ -1,8 +1,14 @@
+"""The operator :class:`~thalweg.core.union`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_streams
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @Stream.register_api()
@@ -24,9 +30,9 @@ class union(Stream):
     zip, combine_latest
     """
 
-    def __init__(self, *upstreams, **kwargs):
+    def __init__(self, *upstreams: Stream, **kwargs: Any) -> None:
         check_streams(upstreams, "union")
         super().__init__(upstreams=upstreams, **kwargs)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.stream()

@@ -1,8 +1,16 @@
+"""The operator :class:`~thalweg.core.unique`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_callable, check_index
 from thalweg.stream import Stream, identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._types import Function
 
 
 @Stream.register_api()
@@ -32,8 +40,14 @@ class unique(Stream):
     """
 
     def __init__(
-        self, upstream, maxsize=None, key=identity, hashable=True, history=None, **kwargs
-    ):
+        self,
+        upstream: Stream,
+        maxsize: int | None = None,
+        key: Function = identity,
+        hashable: bool = True,
+        history: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         check_callable(key, "unique", "key")
         self.maxsize = history if maxsize is None else maxsize
         check_index(self.maxsize, "unique", "maxsize")
@@ -42,6 +56,6 @@ class unique(Stream):
         self.key, self._hashable = key, hashable
         super().__init__(upstream, **kwargs)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         key = None if self.key is identity else self.key
         return _thalweg.ops.unique(self.maxsize, key, bool(self._hashable))

@@ -1,8 +1,14 @@
+"""The operator :class:`~thalweg.core.zip`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_count
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @Stream.register_api()
@@ -38,13 +44,13 @@ class zip(Stream):
     _graphviz_orientation = 270
     _graphviz_shape = "triangle"
 
-    def __init__(self, *upstreams, maxsize=10, first=None, **kwargs):
+    def __init__(self, *upstreams: Any, maxsize: int = 10, first: bool | Stream | None = None, **kwargs: Any) -> None:
         self.maxsize = check_count(maxsize, "zip", "maxsize")
         if not any(isinstance(upstream, Stream) for upstream in upstreams):
             raise ValueError("zip: at least one of what is joined has to be a stream")
         super().__init__(upstreams=upstreams, **kwargs)
         if first:
-            self._prefer()
+            self._prefer(None if first is True else first)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.zip(self.maxsize)

@@ -1,8 +1,14 @@
+"""The operator :class:`~thalweg.core.zip_latest`."""
+
 from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.functions import check_streams
 from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @Stream.register_api()
@@ -39,13 +45,13 @@ class zip_latest(Stream):
     _graphviz_orientation = 270
     _graphviz_shape = "triangle"
 
-    def __init__(self, lossless, *upstreams, first=None, **kwargs):
+    def __init__(self, lossless: Stream, *upstreams: Stream, first: bool | Stream | None = None, **kwargs: Any) -> None:
         check_streams((lossless,), "zip_latest", "lossless")
         check_streams(upstreams, "zip_latest")
         self.lossless = lossless
         super().__init__(upstreams=(lossless, *upstreams), **kwargs)
         if first:
-            self._prefer()
+            self._prefer(None if first is True else first)
 
-    def _blueprint(self):
+    def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.zip_latest()

@@ -6,7 +6,7 @@ mod pump;
 mod task;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -35,12 +35,17 @@ struct Handles {
     call_soon: Py<PyAny>,
     call_soon_threadsafe: Py<PyAny>,
     call_at: Py<PyAny>,
+    /// A future of the loop's that is done.
+    done: Py<PyAny>,
 }
 
 impl Handles {
     fn new(object: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
         let method = |name| Ok::<_, PyErr>(object.getattr(name)?.unbind());
+        let done = object.call_method0("create_future")?;
+        done.call_method1("set_result", (object.py().None(),))?;
         Ok(Arc::new(Self {
+            done: done.unbind(),
             clock: method("time")?,
             call_soon: method("call_soon")?,
             call_soon_threadsafe: method("call_soon_threadsafe")?,
@@ -57,8 +62,6 @@ pub(super) struct Shared {
     get_running_loop: Py<PyAny>,
     /// Runs the loop for one round, if it does not run by itself.
     step: Option<Py<PyAny>>,
-    /// The thread the loop was last seen running on; 0 before.
-    thread: AtomicU64,
     queue: Mutex<VecDeque<Job>>,
     /// Whether the loop has been asked to work off the queue.
     called: AtomicBool,
@@ -88,7 +91,6 @@ impl EventLoop {
             is_guess: AtomicBool::new(false),
             get_running_loop: py.import("asyncio")?.getattr("_get_running_loop")?.unbind(),
             step: object.getattr_opt("step")?.map(Bound::unbind),
-            thread: AtomicU64::new(0),
             queue: Mutex::default(),
             called: AtomicBool::new(false),
             alarms: Mutex::default(),
@@ -98,9 +100,7 @@ impl EventLoop {
     /// The loop that is going to run, as far as can be told.
     pub(crate) fn guess(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         let event_loop = Self::of(object)?;
-        if event_loop.0.thread.load(Ordering::Relaxed) == 0 {
-            event_loop.0.is_guess.store(true, Ordering::Relaxed);
-        }
+        event_loop.0.is_guess.store(true, Ordering::Relaxed);
         Ok(event_loop)
     }
 
@@ -146,6 +146,12 @@ impl EventLoop {
         self.settled(py).object.clone_ref(py)
     }
 
+    /// What `emit` returns when there is nothing to wait for.
+    #[inline]
+    pub(crate) fn done(&self, py: Python<'_>) -> Py<PyAny> {
+        self.settled(py).done.clone_ref(py)
+    }
+
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.handles().object.is(&other.handles().object)
     }
@@ -178,7 +184,13 @@ impl EventLoop {
     /// # Errors
     /// The loop has been closed: nothing waits on it any more.
     pub(crate) fn check_open(&self, py: Python<'_>) -> PyResult<()> {
-        if self.handles().object.bind(py).call_method0("is_closed")?.is_truthy()? {
+        if self
+            .handles()
+            .object
+            .bind(py)
+            .call_method0("is_closed")?
+            .is_truthy()?
+        {
             return Err(PyRuntimeError::new_err("the event loop has been closed"));
         }
         Ok(())
@@ -196,20 +208,11 @@ impl EventLoop {
         shared.upgrade().map(Self)
     }
 
-    /// Whether this thread is the one the loop runs on. One that is driven runs now and then, and
-    /// only then is this its thread.
+    /// Whether the loop is running on this thread, right now.
     pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
-        let me = thread_id();
-        if self.0.thread.load(Ordering::Relaxed) == me && !self.is_driven() {
-            return true;
-        }
         let running = self.0.get_running_loop.bind(py).call0();
         let object = &self.settled(py).object;
-        let is_here = running.is_ok_and(|running| running.is(object));
-        if is_here {
-            self.0.thread.store(me, Ordering::Relaxed);
-        }
-        is_here
+        running.is_ok_and(|running| running.is(object))
     }
 
     /// Has the loop do something in its next round.
@@ -251,7 +254,6 @@ impl EventLoop {
 
     /// Works off what has been asked for, on the loop's thread.
     fn work_off(&self, py: Python<'_>) -> PyResult<()> {
-        self.0.thread.store(thread_id(), Ordering::Relaxed);
         self.0.called.store(false, Ordering::Release);
         let mut jobs = std::mem::take(&mut *lock(&self.0.queue));
         while let Some(job) = jobs.pop_front() {
@@ -283,7 +285,10 @@ impl EventLoop {
         let next = lock(&self.0.alarms).next_to_arm();
         if let Some(at) = next {
             let pump = Pump::new(py, self)?;
-            self.handles().call_at.bind(py).call1((seconds_from(at), pump))?;
+            self.handles()
+                .call_at
+                .bind(py)
+                .call1((seconds_from(at), pump))?;
         }
         Ok(())
     }
@@ -330,13 +335,4 @@ fn seconds_from(at: Duration) -> f64 {
         Ok(rounded) if rounded < at => seconds.next_up(),
         _ => seconds,
     }
-}
-
-/// A number of this thread's own.
-fn thread_id() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    thread_local! {
-        static ME: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
-    ME.with(|me| *me)
 }

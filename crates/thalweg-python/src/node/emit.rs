@@ -11,9 +11,9 @@ use crate::value::Value;
 
 #[pymethods]
 impl Node {
-    /// Sends an element to everything downstream.
-    #[pyo3(signature = (x, asynchronous=false, metadata=None))]
-    fn emit(
+    /// `emit`, with all it can take; see `fast_emit`.
+    #[pyo3(name = "_emit_with", signature = (x, asynchronous=false, metadata=None))]
+    pub(super) fn emit(
         &self,
         py: Python<'_>,
         x: Bound<'_, PyAny>,
@@ -48,7 +48,7 @@ impl Node {
         let parts = self.parts()?;
         parts.current.set(py, x.as_unbound());
         let acks = metadata::to_acks(metadata)?;
-        let emit = parts.out.emit_with_acks(Value::from(x), acks);
+        let emit = parts.out.relay(Value::from(x), acks);
         parts.awaitables(py, emit)
     }
 
@@ -68,8 +68,8 @@ impl Node {
             None => None,
         };
         let emit = match &of_its_own {
-            Some(door) => door.emit_with_acks(Value::from(x), acks),
-            None => parts.door(py)?.emit_with_acks(Value::from(x), acks),
+            Some(door) => door.relay(Value::from(x), acks),
+            None => parts.door(py)?.relay(Value::from(x), acks),
         };
         parts.awaitables(py, emit)
     }
@@ -125,7 +125,7 @@ impl Parts {
 
     /// An emission that has to wait, where there was no event loop when it began.
     #[cold]
-    fn without_loop(&self, py: Python<'_>, emit: Emit) -> PyResult<Py<PyAny>> {
+    pub(super) fn without_loop(&self, py: Python<'_>, emit: Emit) -> PyResult<Py<PyAny>> {
         let Err(emit) = emit.wait_within() else {
             return Ok(py.None());
         };
@@ -203,7 +203,10 @@ impl Parts {
         });
         crate::interrupt::check()?;
         result.map_err(|error| crate::failure::raise(py, &error))?;
-        problems.into_iter().next().map_or_else(|| Ok(py.None()), Err)
+        problems
+            .into_iter()
+            .next()
+            .map_or_else(|| Ok(py.None()), Err)
     }
 
     /// What there is to await of an emission on this thread.

@@ -1,6 +1,7 @@
 //! A node of a pipeline as Python holds it: the base of the class `Stream`.
 
 mod emit;
+pub(crate) mod fast_emit;
 mod kept;
 mod lifecycle;
 mod wiring;
@@ -19,8 +20,8 @@ use crate::function::Function;
 use crate::gil::Contents;
 use crate::lock::lock;
 use crate::pipeline::{Mode, Pipeline};
-use crate::{overridden, policy};
 use crate::value::Value;
+use crate::{overridden, policy};
 
 /// A node of a pipeline. Use the class `Stream`, which derives from it.
 #[pyclass(subclass, frozen, weakref, module = "thalweg._thalweg")]
@@ -145,7 +146,15 @@ impl Node {
         } else {
             plan.build(site).map(|made| (made, door.get().cloned()))
         };
-        let Some((Made { inlet, between, out }, door)) = built else {
+        let Some((
+            Made {
+                inlet,
+                between,
+                out,
+            },
+            door,
+        )) = built
+        else {
             return Err(PyRuntimeError::new_err("an operator makes one node only"));
         };
         inlet.set_name(name);

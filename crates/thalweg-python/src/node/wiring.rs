@@ -76,10 +76,15 @@ impl Node {
         Ok(())
     }
 
-    /// Makes this node the first to get what the nodes above it send.
-    fn _prefer(slf: &Bound<'_, Self>) -> PyResult<()> {
+    /// Makes this node the first to get what the nodes above it send, or what `upstream` does.
+    #[pyo3(signature = (upstream=None))]
+    fn _prefer(slf: &Bound<'_, Self>, upstream: Option<Py<Node>>) -> PyResult<()> {
         let parts = slf.get().parts()?;
-        for upstream in slf.get().upstreams(slf.py())? {
+        let upstreams = match upstream {
+            Some(upstream) => vec![upstream],
+            None => slf.get().upstreams(slf.py())?,
+        };
+        for upstream in upstreams {
             let from = upstream.get().parts()?;
             parts
                 .inlet

@@ -8,6 +8,7 @@ use thalweg::ops::{Accumulate, Step, Then};
 use crate::blueprint::{Blueprint, Made, State};
 use crate::event_loop::Awaited;
 use crate::function::Function;
+use crate::gil;
 use crate::lock::lock;
 use crate::value::Value;
 
@@ -80,17 +81,12 @@ pub(super) fn accumulate(
     (blueprint.calling(function), handle)
 }
 
-fn at_once(
-    called: Function,
-    shape: Shape,
-    start: State,
-    reset: Arc<AtomicBool>,
-) -> Blueprint {
+fn at_once(called: Function, shape: Shape, start: State, reset: Arc<AtomicBool>) -> Blueprint {
     Blueprint::transform(move |current| {
         let first = lock(&start).clone();
         let noted = current.clone();
         let step = move |state: &Value, x: &Value| {
-            Python::attach(|py| {
+            gil::held(|py| {
                 let (state, sent) = if reset.swap(false, Ordering::Relaxed) {
                     let begin = lock(&start).clone();
                     match begin {
@@ -107,7 +103,7 @@ fn at_once(
             Some(first) => Accumulate::new(first, step),
             None => Accumulate::from_first(
                 move |x: Value| {
-                    Python::attach(|py| {
+                    gil::held(|py| {
                         let first = shape.send(x.clone(), x.clone(), py);
                         let (state, sent) = first.unwrap_or_else(|_| (x.clone(), x));
                         (state, current.note(py, sent))
@@ -120,12 +116,7 @@ fn at_once(
 }
 
 /// Awaits one call after the other.
-fn in_turn(
-    called: Function,
-    shape: Shape,
-    start: State,
-    reset: Arc<AtomicBool>,
-) -> Blueprint {
+fn in_turn(called: Function, shape: Shape, start: State, reset: Arc<AtomicBool>) -> Blueprint {
     let kept: State = Arc::new(Mutex::new(lock(&start).clone()));
     let shown = kept.clone();
     Blueprint::new(move |site| {
@@ -137,15 +128,14 @@ fn in_turn(
             let state = lock(&kept).clone();
             let Some(state) = state else {
                 put(&kept, Some(x.clone()));
-                let first = Python::attach(|py| shape.send(x.clone(), x.clone(), py));
+                let first = gil::held(|py| shape.send(x.clone(), x.clone(), py));
                 return Ok::<_, PyErr>(Step::Done(Some(first?.1)));
             };
-            let awaited =
-                Python::attach(|py| called.call_on(py, &state, x).map(Awaited::new))?;
+            let awaited = gil::held(|py| called.call_on(py, &state, x).map(Awaited::new))?;
             let kept = kept.clone();
             Ok(Step::Pending(async move {
                 let result = awaited.await?;
-                let (state, sent) = Python::attach(|py| shape.split(result.bind(py)))?;
+                let (state, sent) = gil::held(|py| shape.split(result.bind(py)))?;
                 put(&kept, Some(state));
                 Ok(Some(sent))
             }))

@@ -9,6 +9,7 @@ use thalweg::{Arrival, BoxError, Context, Flow, InletKey, Lease, OpenJoin, Opera
 
 use crate::awaiting::Awaiting;
 use crate::blueprint::{Blueprint, Callers, Made, Site};
+use crate::gil;
 use crate::lock::lock;
 use crate::value::Value;
 use crate::{interrupt, metadata};
@@ -21,7 +22,7 @@ pub(super) fn custom(is_sink: bool) -> Blueprint {
     let callers = Callers::default();
     let known = callers.clone();
     let blueprint = Blueprint::new(move |site| {
-        let node = Python::attach(|py| site.node.clone_ref(py));
+        let node = gil::held(|py| site.node.clone_ref(py));
         let awaiting = Awaiting::new(site.node);
         let join = if is_sink {
             OpenJoin::new(Update::<true>::new(node, known, awaiting), &site.upstream)
@@ -91,7 +92,7 @@ impl<const SINK: bool> Operator for Update<SINK> {
             return Ok(());
         };
         let acks = cx.acks();
-        let step = Python::attach(|py| {
+        let step = gil::held(|py| {
             let Some(node) = self.node.bind(py).cast::<PyWeakrefReference>()?.upgrade() else {
                 return Ok(Step::Done(()));
             };

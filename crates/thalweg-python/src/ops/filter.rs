@@ -5,6 +5,7 @@ use thalweg::ops::{Filter, Step, Then};
 use crate::blueprint::{Blueprint, Made};
 use crate::event_loop::Awaited;
 use crate::function::Function;
+use crate::gil;
 use crate::value::Value;
 
 /// `filter`: passes on elements that the predicate is true of; without one, those that are true
@@ -20,7 +21,7 @@ pub(super) fn filter(
     let Some(predicate) = predicate else {
         return Blueprint::transform(|current| {
             Filter::new(move |x: &Value| {
-                Python::attach(|py| {
+                gil::held(|py| {
                     let passes = x.bind(py).is_truthy()?;
                     if passes {
                         current.set(py, x.object());
@@ -37,7 +38,7 @@ pub(super) fn filter(
     }
     Blueprint::transform(move |current| {
         Filter::new(move |x: &Value| {
-            Python::attach(|py| {
+            gil::held(|py| {
                 let passes = called.call(py, x)?.is_truthy()?;
                 if passes {
                     current.set(py, x.object());
@@ -53,11 +54,11 @@ pub(super) fn filter(
 fn in_turn(predicate: Function) -> Blueprint {
     Blueprint::new(move |site| {
         let then = Then::new(move |x: &Value| {
-            let awaited = Python::attach(|py| predicate.call(py, x).map(Awaited::new))?;
+            let awaited = gil::held(|py| predicate.call(py, x).map(Awaited::new))?;
             let x = x.clone();
             Ok::<_, PyErr>(Step::Pending(async move {
                 let verdict = awaited.await?;
-                let passes = Python::attach(|py| verdict.bind(py).is_truthy())?;
+                let passes = gil::held(|py| verdict.bind(py).is_truthy())?;
                 Ok(passes.then_some(x))
             }))
         });

@@ -5,6 +5,7 @@ use thalweg::ops::{Flatten, TryMap};
 
 use crate::blueprint::{Blueprint, Made};
 use crate::call;
+use crate::gil;
 use crate::value::Value;
 
 /// `flatten`: sends the elements of every element.
@@ -12,7 +13,7 @@ use crate::value::Value;
 pub(super) fn flatten() -> Blueprint {
     Blueprint::new(|site| {
         let iterables = site.upstream.transform(TryMap::new(|x: &Value| {
-            Python::attach(|py| {
+            gil::held(|py| {
                 let iterator = x.bind(py).try_iter()?;
                 Ok::<_, PyErr>(Elements(Value::from(iterator.into_any())))
             })
@@ -50,7 +51,7 @@ impl Iterator for Iter {
 
     fn next(&mut self) -> Option<Self::Item> {
         let iterator = self.0.as_ref()?;
-        let next = Python::attach(|py| call::next(iterator.bind(py)).map(|x| x.map(Value::from)));
+        let next = gil::held(|py| call::next(iterator.bind(py)).map(|x| x.map(Value::from)));
         match next {
             Ok(Some(x)) => Some(Ok(x)),
             Ok(None) => None,

@@ -5,6 +5,7 @@ use thalweg::ops::{Step, Then, TryMap};
 use crate::blueprint::{Blueprint, Made};
 use crate::event_loop::Awaited;
 use crate::function::Function;
+use crate::gil;
 use crate::value::Value;
 
 /// `map` and `starmap`: sends what the function returns.
@@ -27,7 +28,7 @@ pub(super) fn map(
     }
     Blueprint::transform(move |current| {
         TryMap::new(move |x: &Value| {
-            Python::attach(|py| {
+            gil::held(|py| {
                 let y = called.call(py, x)?;
                 Ok::<_, PyErr>(current.note(py, Value::from(y)))
             })
@@ -40,7 +41,7 @@ pub(super) fn map(
 fn in_turn(function: Function) -> Blueprint {
     Blueprint::new(move |site| {
         let then = Then::new(move |x: &Value| {
-            let awaited = Python::attach(|py| function.call(py, x).map(Awaited::new))?;
+            let awaited = gil::held(|py| function.call(py, x).map(Awaited::new))?;
             Ok::<_, PyErr>(Step::Pending(async move {
                 awaited.await.map(|y| Some(Value::new(y)))
             }))

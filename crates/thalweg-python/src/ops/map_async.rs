@@ -10,6 +10,7 @@ use thalweg::ops::MapAsync;
 use crate::blueprint::Blueprint;
 use crate::event_loop::Awaited;
 use crate::function::Function;
+use crate::gil;
 use crate::value::Value;
 
 /// `map_async`: calls an asynchronous function with several elements at a time, and sends the results
@@ -24,7 +25,7 @@ pub(super) fn map_async(
     let function = Function::new(function, Some(args), Some(kwargs)).logged(true);
     let called = function.clone();
     let map = MapAsync::ordered(calls, move |x: Value| {
-        Python::attach(|py| match called.call(py, &x) {
+        gil::held(|py| match called.call(py, &x) {
             Ok(awaitable) => Call::Awaited(called.clone(), Awaited::new(awaitable)),
             Err(error) => Call::Failed(Some(error)),
         })
@@ -45,7 +46,7 @@ impl Future for Call {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
             Self::Awaited(function, awaited) => Pin::new(awaited).poll(cx).map(|result| {
-                let logged = |error| Python::attach(|py| function.failed(py, error));
+                let logged = |error| gil::held(|py| function.failed(py, error));
                 result.map(Value::new).map_err(logged)
             }),
             Self::Failed(error) => match error.take() {

@@ -8,6 +8,7 @@ use pyo3::types::{PyList, PyTuple};
 use thalweg::ops::Keep;
 
 use crate::function::Function;
+use crate::gil;
 use crate::value::Value;
 
 /// Elements of a window as a tuple.
@@ -53,7 +54,7 @@ impl By {
     /// # Errors
     /// What the function raised, or that the key is not hashable.
     pub(super) fn key(&self, x: &Value) -> PyResult<Key> {
-        Python::attach(|py| {
+        gil::held(|py| {
             let key = self.of(py, x)?;
             Key::hashed(&key).inspect_err(|error| crate::interrupt::note(py, error))
         })
@@ -95,7 +96,7 @@ impl Key {
 
 impl Clone for Key {
     fn clone(&self) -> Self {
-        Python::attach(|py| Self {
+        gil::held(|py| Self {
             object: self.object.clone_ref(py),
             hash: self.hash,
         })
@@ -111,7 +112,7 @@ impl Hash for Key {
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         self.hash == other.hash
-            && Python::attach(|py| {
+            && gil::held(|py| {
                 let (one, two) = (self.object.bind(py), other.object.bind(py));
                 // A comparison that fails finds no equal.
                 one.is(two) || one.eq(two).unwrap_or(false)

@@ -3,6 +3,7 @@ use pyo3::types::{PyList, PyTuple};
 use thalweg::ops::TryMap;
 
 use crate::blueprint::Blueprint;
+use crate::gil;
 use crate::value::Value;
 
 /// `pluck`: sends an item of every element; for a list of items, a tuple of them.
@@ -15,7 +16,7 @@ pub(super) fn pluck(pick: Bound<'_, PyAny>) -> Blueprint {
     let pick = pick.unbind();
     Blueprint::transform(move |current| {
         TryMap::new(move |x: &Value| {
-            Python::attach(|py| {
+            gil::held(|py| {
                 let x = x.bind(py);
                 let item = match &several {
                     None => x.get_item(pick.bind(py))?,

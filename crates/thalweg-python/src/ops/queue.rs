@@ -8,7 +8,8 @@ use crate::value::Value;
 /// `buffer`: lets up to `n` elements wait for the nodes behind it.
 #[pyfunction]
 pub(super) fn buffer(n: usize) -> PyResult<Blueprint> {
-    let buffer = Buffer::<Value>::new(n).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let buffer =
+        Buffer::<Value>::new(n).map_err(|error| PyValueError::new_err(error.to_string()))?;
     Ok(Blueprint::passing(buffer.in_next_round()).on_loop())
 }
 

@@ -6,6 +6,7 @@ use crate::awaiting::Awaiting;
 use crate::blueprint::{Blueprint, Made};
 use crate::event_loop::Awaited;
 use crate::function::Function;
+use crate::gil;
 use crate::value::Value;
 
 /// `sink` and `starsink`: calls the function with every element. What it returns is awaited if it can
@@ -33,7 +34,7 @@ fn together(function: Function) -> Blueprint {
     Blueprint::new(move |site| {
         let mut awaiting = Awaiting::new(site.node);
         let sink = SinkAsync::stepwise(move |x: &Value| {
-            let step = Python::attach(|py| awaiting.step(function.call(py, x)?))?;
+            let step = gil::held(|py| awaiting.step(function.call(py, x)?))?;
             Ok::<_, PyErr>(match step {
                 Step::Done(()) => Step::Done(()),
                 Step::Pending(awaited) => Step::Pending(async move { awaited.await.map(drop) }),
@@ -54,7 +55,7 @@ fn together(function: Function) -> Blueprint {
 fn one_by_one(function: Function) -> Blueprint {
     Blueprint::new(move |site| {
         let then = Then::new(move |x: &Value| {
-            let awaited: Awaited = Python::attach(|py| function.call(py, x).map(Awaited::new))?;
+            let awaited: Awaited = gil::held(|py| function.call(py, x).map(Awaited::new))?;
             Ok::<_, PyErr>(Step::Pending(async move { awaited.await.map(|_| None) }))
         });
         let stream = site.upstream.apply(then);

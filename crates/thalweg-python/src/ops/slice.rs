@@ -14,9 +14,10 @@ pub(super) fn slice(
     step: Option<isize>,
 ) -> PyResult<Blueprint> {
     let positive = |number: Option<isize>| {
-        number.map(usize::try_from).transpose().map_err(|_| {
-            PyValueError::new_err("Negative indices not supported by slice")
-        })
+        number
+            .map(usize::try_from)
+            .transpose()
+            .map_err(|_| PyValueError::new_err("Negative indices not supported by slice"))
     };
     let (start, end, step) = (positive(start)?, positive(end)?, positive(step)?);
     // As in streamz, an end or a step of 0 is one that is not given, and nothing is between an end and
@@ -26,8 +27,8 @@ pub(super) fn slice(
     let to = end.map_or(Edge::Unbounded, Edge::Excluded);
     let start = start.unwrap_or(0);
     let from = Edge::Included(end.map_or(start, |end| start.min(end)));
-    let slice = Slice::new((from, to), step)
-        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let slice =
+        Slice::new((from, to), step).map_err(|error| PyValueError::new_err(error.to_string()))?;
     Ok(Blueprint::new(move |site| {
         let stream = site.upstream.transform(slice);
         Made::finished(stream, site.current, |_, x| Ok(x))

@@ -2,6 +2,7 @@ use pyo3::prelude::*;
 use thalweg::ops::Inspect;
 
 use crate::blueprint::Blueprint;
+use crate::gil;
 use crate::value::Value;
 
 /// A node that passes on what comes to it: where elements are emitted, and where branches meet.
@@ -9,7 +10,7 @@ use crate::value::Value;
 #[pyo3(signature = (*, is_sink=false))]
 pub(super) fn stream(is_sink: bool) -> Blueprint {
     let blueprint = Blueprint::transform(|current| {
-        Inspect::new(move |x: &Value| Python::attach(|py| current.set(py, x.object())))
+        Inspect::new(move |x: &Value| gil::held(|py| current.set(py, x.object())))
     });
     if is_sink { blueprint.sink() } else { blueprint }
 }

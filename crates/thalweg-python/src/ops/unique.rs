@@ -3,6 +3,7 @@ use thalweg::ops::Unique;
 
 use super::parts::{By, Key};
 use crate::blueprint::Blueprint;
+use crate::gil;
 use crate::value::Value;
 
 /// `unique`: drops elements whose key is among the last `maxsize` ones; without hashable keys, by
@@ -19,7 +20,7 @@ pub(super) fn unique(
         if hashable {
             return by.key(x);
         }
-        Python::attach(|py| by.of(py, x).map(|key| Key::compared(&key)))
+        gil::held(|py| by.of(py, x).map(|key| Key::compared(&key)))
     });
     // As in streamz, 0 is no limit.
     let blueprint = match maxsize.filter(|size| *size > 0) {

@@ -39,5 +39,7 @@ pub(super) fn timed_window_unique(
         .at_once()
         .try_key(move |x| by.key(x))
         .keep(keep(keep_which)?);
-    Ok(Blueprint::finished(window, tuple).on_loop().calling(function))
+    Ok(Blueprint::finished(window, tuple)
+        .on_loop()
+        .calling(function))
 }

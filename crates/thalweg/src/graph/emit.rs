@@ -9,7 +9,7 @@ use super::cell::Outlet;
 use super::completion::{Done, Emit};
 use super::monitor::Entry;
 use super::pass::{Lease, Pass};
-use super::{Graph, Inside, entry};
+use super::{Core, Graph, Inside, entry};
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::{Element, Flow};
 
@@ -18,7 +18,7 @@ use crate::operator::{Element, Flow};
 pub(crate) enum Origin {
     /// A user, who is told of failures and refused once the pipeline is drained.
     Outside,
-    /// A source of the pipeline's own.
+    /// A source of the pipeline's own, or a node.
     Source,
 }
 
@@ -213,9 +213,18 @@ impl Graph {
         let is_straight = state
             .nodes
             .values()
-            .all(|node| !node.core().suspends && !node.is_looped(pass));
+            .all(|node| !node.core().suspends() && !node.is_looped(pass));
         state.is_straight = Some(is_straight);
         is_straight
+    }
+
+    /// Takes note that a node, which might as well not have, keeps an element while its emitter waits:
+    /// from now on elements come one by one.
+    #[cold]
+    pub(crate) fn begin_to_suspend(&self, node: &Core, pass: &Pass) {
+        if node.begin_to_suspend() {
+            self.state.get(pass).is_straight = None;
+        }
     }
 
     /// Sends a batch, if it may go through as one; gives it back if not.

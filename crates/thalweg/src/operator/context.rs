@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::{Delivery, Flow, Lease, Operator};
 use crate::ack::Acks;
 use crate::failure::BoxError;
-use crate::graph::{Full, Node, Pass};
+use crate::graph::{AnyNode, Full, Node, Pass};
 
 /// An operator's surroundings while it works: where its elements go, and the only things it may
 /// ask for.
@@ -55,6 +55,11 @@ impl<Op: Operator> Context<'_, Op> {
     /// operators that say so in [`Operator::SUSPENDS`].
     pub fn hold(&mut self) -> Lease {
         debug_assert!(Op::SUSPENDS, "an operator that holds says so");
+        if !self.node.core().suspends() {
+            self.pass
+                .graph()
+                .begin_to_suspend(self.node.core(), self.pass);
+        }
         self.pass.hold()
     }
 

@@ -266,6 +266,13 @@ pub trait Operator: Send + Sized + 'static {
         0
     }
 
+    /// Whether this very operator suspends from the start, where that depends on its options. One that
+    /// does not, and has [`SUSPENDS`](Self::SUSPENDS), may all the same [`hold`](Context::hold) an
+    /// element: until then, elements may come in batches.
+    fn suspends(&self) -> bool {
+        Self::SUSPENDS
+    }
+
     /// Whether this very operator needs a runtime, where that depends on its options.
     fn needs_runtime(&self) -> bool {
         Self::NEEDS_RUNTIME

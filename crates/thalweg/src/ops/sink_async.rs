@@ -118,6 +118,10 @@ where
         self.calls.len()
     }
 
+    fn suspends(&self) -> bool {
+        self.calls.needs_runtime()
+    }
+
     fn needs_runtime(&self) -> bool {
         self.calls.needs_runtime()
     }

@@ -48,13 +48,33 @@ impl<T: Element> Stream<T> {
             .emit(self.outlet(), x, Lease::accepted(acks), Origin::Outside)
     }
 
+    /// Sends an element in this node's own name: for those that do a node's work outside of it. It is
+    /// let in while the pipeline [drains](Self::drain), which waits for such work only if the node
+    /// says that it is [moving](crate::Operator::moving); and what has failed earlier, elsewhere, is
+    /// not its business.
+    ///
+    /// ```
+    /// use thalweg::{Acks, Stream};
+    ///
+    /// let source = Stream::new();
+    /// let list = source.sink_to_list();
+    /// source.relay(1, Acks::none()).wait()?;
+    /// assert_eq!(list.to_vec(), [1]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn relay(&self, x: T, acks: Acks) -> Emit {
+        self.graph()
+            .emit(self.outlet(), x, Lease::accepted(acks), Origin::Source)
+    }
+
     /// Sends many elements: the same as [`emit`](Self::emit) for each in turn, waiting in between
     /// wherever something downstream has to wait, but cheaper where nothing has to.
     ///
     /// Every element is sent, whatever happens to those before it; the failures are reported
     /// together in the end. Where nothing downstream can suspend or lead back, elements pass from
     /// node to node in batches: every node gets the same elements in the same order, but
-    /// functions of *different* nodes are not called in turn, element by element.
+    /// functions of *different* nodes are not called in turn, element by element, and edges that a
+    /// function changes are changed when the batch on its way has got everywhere.
     ///
     /// Dropping the result before it is done drops the elements not yet sent.
     pub fn emit_many<I>(&self, elements: I) -> EmitMany<T, I::IntoIter>

@@ -177,7 +177,7 @@ fn role(core: &Core, pass: &Pass) -> &'static str {
         "sink"
     } else if core.upstreams.get(pass).is_empty() {
         "source"
-    } else if core.suspends {
+    } else if core.suspends() {
         "time"
     } else {
         "operator"

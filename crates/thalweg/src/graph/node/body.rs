@@ -24,6 +24,7 @@ pub(crate) trait Body: Send + Sized + 'static {
     fn label(&self) -> Option<String>;
     fn needs_runtime(&self) -> bool;
     fn begins_at_once(&self) -> bool;
+    fn suspends(&self) -> bool;
     fn kept(&self, see: &mut dyn FnMut(&dyn Any));
     /// Takes one element through a node that is free.
     fn accept(node: &Node<Self>, x: Self::In, pass: &mut Pass) -> Flow;
@@ -62,6 +63,10 @@ impl<T: Transform> Body for Plain<T> {
     }
 
     fn begins_at_once(&self) -> bool {
+        false
+    }
+
+    fn suspends(&self) -> bool {
         false
     }
 
@@ -217,6 +222,10 @@ impl<O: Operator> Body for Full<O> {
         self.0.begins_at_once()
     }
 
+    fn suspends(&self) -> bool {
+        self.0.suspends()
+    }
+
     fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
         self.0.kept(see);
     }
@@ -224,7 +233,7 @@ impl<O: Operator> Body for Full<O> {
     #[inline]
     fn accept(node: &Node<Self>, x: O::In, pass: &mut Pass) -> Flow {
         let flow = Self::visit(node, pass, |operator, cx| operator.update(x, cx));
-        if O::SUSPENDS && !node.core.is_scheduled() {
+        if O::SUSPENDS && node.core.suspends() && !node.core.is_scheduled() {
             node.note_held(pass);
         }
         flow

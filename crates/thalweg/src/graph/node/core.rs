@@ -1,6 +1,6 @@
 use std::any::Any;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::{Body, Pass};
@@ -23,7 +23,7 @@ pub(crate) struct Core {
     /// How many handles to it users hold.
     pub(crate) handles: AtomicUsize,
     pub(crate) is_sink: bool,
-    pub(crate) suspends: bool,
+    suspends: AtomicBool,
     pub(crate) needs_runtime: bool,
     pub(crate) begins_at_once: bool,
     /// The nodes that have edges to it.
@@ -52,7 +52,7 @@ impl Core {
             ordinal: AtomicUsize::new(0),
             handles: AtomicUsize::new(0),
             is_sink: B::SINK,
-            suspends: B::SUSPENDS,
+            suspends: AtomicBool::new(body.suspends()),
             needs_runtime: body.needs_runtime(),
             begins_at_once: body.begins_at_once(),
             upstreams: Slot::new(Vec::new()),
@@ -61,6 +61,17 @@ impl Core {
             waiting: Slot::new(Waiting::default()),
             waited: AtomicU64::new(0),
         }
+    }
+
+    /// Whether an element may be kept here while its emitter waits.
+    #[inline]
+    pub(crate) fn suspends(&self) -> bool {
+        self.suspends.load(Ordering::Relaxed)
+    }
+
+    /// From now on it does; returns whether that is news.
+    pub(crate) fn begin_to_suspend(&self) -> bool {
+        !self.suspends.swap(true, Ordering::Relaxed)
     }
 
     pub(crate) fn id(&self) -> NodeId {

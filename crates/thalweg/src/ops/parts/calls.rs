@@ -143,6 +143,17 @@ where
             ordinal,
             attempts: 0,
         };
+        if !self.in_runtime && !cx.keeps_elements() {
+            // Nothing but the call itself: it costs no more than that of a transform.
+            return match self.function.call(x, false, &mut call.element) {
+                Ok(Step::Done(result)) => Begun::Done(result),
+                Ok(Step::Pending(future)) => {
+                    call.lease = cx.hold();
+                    Begun::Pending(self.keep(call, Attempt::Pending(future), cx))
+                }
+                Err(error) => Begun::Failed(call.element, error.into()),
+            };
+        }
         match self.attempt(x, &mut call, cx) {
             Attempt::Ended(Ok(result)) => Begun::Done(result),
             Attempt::Ended(Err(cause)) => Begun::Failed(call.element, cause),

@@ -249,6 +249,10 @@ where
         self.calls.len() + self.waiting.len()
     }
 
+    fn suspends(&self) -> bool {
+        self.calls.needs_runtime()
+    }
+
     fn needs_runtime(&self) -> bool {
         self.calls.needs_runtime()
     }

@@ -28,7 +28,7 @@ Options:
 ";
 
 /// The tests proper come last, so that their results end the log.
-pub const STEPS: [Step; 13] = [
+pub const STEPS: [Step; 14] = [
     Step {
         name: "fmt",
         claim: "sources are formatted",
@@ -93,6 +93,11 @@ pub const STEPS: [Step; 13] = [
         name: "pytest",
         claim: "Python tests pass, and examples in docstrings hold",
         action: python::tests,
+    },
+    Step {
+        name: "streamz",
+        claim: "streamz's own tests pass on thalweg",
+        action: python::streamz,
     },
 ];
 

@@ -6,7 +6,7 @@ use crate::python::Environment;
 use crate::step::Stop;
 
 /// Where there is Python.
-const SOURCES: &str = "python";
+const SOURCES: &str = "python benches/python";
 
 pub fn lint(project: &Project) -> Result<(), Stop> {
     let ruff = Environment::with_tools(project)?.tool("ruff");
@@ -43,9 +43,14 @@ pub fn types(project: &Project) -> Result<(), Stop> {
 pub fn tests(project: &Project) -> Result<(), Stop> {
     let python = Environment::with_wheel(project)?;
     let examples = python
-        .run("-I -m pytest --quiet --doctest-modules --doctest-ignore-import-errors -k not(graph) --pyargs thalweg")
+        .run("-I -m pytest --quiet --doctest-modules --pyargs thalweg")
         .run(project);
     let tests = python.run("-I -m pytest --quiet python/tests").run(project);
     examples?;
     Ok(tests?)
+}
+
+pub fn streamz(project: &Project) -> Result<(), Stop> {
+    let python = Environment::with_wheel(project)?;
+    Ok(python.run("-I python/tests/peer").run(project)?)
 }

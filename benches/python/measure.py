@@ -1,0 +1,74 @@
+"""Measuring contenders side by side."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Someone who can do the work for a number of elements."""
+
+    name: str
+    run: Callable[[int], None]
+    elements: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """How many times as long as another thalweg may take; below one, how many times faster it has to be."""
+
+    than: str
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """Contenders at the same work, and what is to be reached."""
+
+    name: str
+    contenders: list[Contender]
+    targets: list[Target]
+    unit: str = "ns"
+
+
+def medians(case: Case, rounds: int) -> dict[str, float]:
+    """Nanoseconds for one element. In each round everyone has a turn, so that all meet the same machine."""
+    times: dict[str, list[float]] = {contender.name: [] for contender in case.contenders}
+    for contender in case.contenders:
+        contender.run(min(contender.elements, 100))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            for contender in case.contenders:
+                start = time.perf_counter_ns()
+                contender.run(contender.elements)
+                times[contender.name].append((time.perf_counter_ns() - start) / contender.elements)
+                gc.collect()
+    finally:
+        gc.enable()
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def report(case: Case, results: dict[str, float]) -> bool:
+    """Print a table, and return whether every target was reached."""
+    print(f"\n{case.name}")
+    for name, nanoseconds in results.items():
+        figure = nanoseconds / 1e6 if case.unit == "ms" else nanoseconds
+        print(f"  {name:<12} {figure:>12,.{1 if figure < 1000 else 0}f} {case.unit}")
+    reached = True
+    for target in case.targets:
+        if target.than not in results or "thalweg" not in results:
+            continue
+        ratio = results["thalweg"] / results[target.than]
+        good = ratio <= target.ratio
+        reached = reached and good
+        said = f"{ratio:.2f} times" if target.ratio >= 0.9 else f"{1 / ratio:.1f} times faster than"
+        wanted = f"at most {target.ratio}" if target.ratio >= 0.9 else f"at least {1 / target.ratio:.0f}"
+        print(f"  {'reached' if good else 'MISSED':<12} {said} {target.than}; {wanted}")
+    return reached

@@ -1,0 +1,134 @@
+//! `emit`, by a shorter way: with one argument, and no event loop, it costs half of what a method does
+//! that can take all of them. Every element of most pipelines comes by here.
+
+#![allow(unsafe_code)]
+
+use std::ptr::null_mut;
+
+use pyo3::ffi::{self, PyObject};
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use super::Node;
+use crate::emission;
+use crate::pipeline::Mode;
+use crate::value::Value;
+
+/// Gives the class its `emit`.
+pub(crate) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
+    let definition = ffi::PyMethodDef {
+        ml_name: c"emit".as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer {
+            PyCFunctionFastWithKeywords: emit,
+        },
+        ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
+        ml_doc: DOC.as_ptr(),
+    };
+    // Types and their methods live as long as the process.
+    let definition = Box::leak(Box::new(definition));
+    // SAFETY: the class is a type and the definition is never freed; the result is a new reference,
+    // or null with an exception set.
+    let method = unsafe {
+        let method = ffi::PyDescr_NewMethod(class.as_ptr().cast(), definition);
+        Bound::from_owned_ptr_or_err(class.py(), method)?
+    };
+    class.setattr("emit", method)
+}
+
+const DOC: &std::ffi::CStr = c"emit($self, /, x, asynchronous=False, metadata=None)
+--
+
+Send an element to everything downstream.
+
+On an event loop of one's own it returns something to await, which is done when every node downstream
+has taken the element; otherwise it returns None when that is so.
+
+Parameters
+----------
+x:
+    The element.
+asynchronous:
+    Whether to return something to await in any case.
+metadata:
+    A list of dicts that go with the element; see `RefCounter`.
+
+Raises
+------
+What a function downstream raised for this element, with a note that names the node; or for an earlier
+element, where nobody waited for that any more.";
+
+unsafe extern "C" fn emit(
+    node: *mut PyObject,
+    arguments: *const *mut PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    Python::attach(|py| {
+        // SAFETY: the interpreter calls this with the GIL, as a method of `Node` objects alone, which
+        // it checks, and with `count` positional arguments, followed by those that `names` names, all
+        // of them borrowed for the call.
+        let result = unsafe {
+            let node = Bound::ref_from_ptr(py, &node).cast_unchecked::<Node>();
+            if count == 1 && names.is_null() {
+                one(node, Bound::from_borrowed_ptr(py, *arguments))
+            } else {
+                all(node, arguments, count, names)
+            }
+        };
+        match result {
+            Ok(result) => result.into_ptr(),
+            Err(error) => {
+                error.restore(py);
+                null_mut()
+            }
+        }
+    })
+}
+
+/// `node.emit(x)`.
+#[inline(always)]
+fn one(node: &Bound<'_, Node>, x: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    let py = node.py();
+    let parts = node.get().parts()?;
+    if parts.pipeline().mode() != Mode::NoLoop {
+        return node.get().emit(py, x, false, None);
+    }
+    parts.current.set(py, x.as_unbound());
+    let emit = parts.out.emit(Value::from(x));
+    if emit.is_ready() {
+        emission::finished(py, emit)?;
+        return Ok(py.None());
+    }
+    parts.without_loop(py, emit)
+}
+
+/// The same with any arguments.
+///
+/// # Safety
+/// The arguments are as the interpreter gives them.
+#[cold]
+unsafe fn all(
+    node: &Bound<'_, Node>,
+    arguments: *const *mut PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut PyObject,
+) -> PyResult<Py<PyAny>> {
+    use pyo3::types::{PyDict, PyTuple};
+
+    let py = node.py();
+    let at = |place: usize| {
+        // SAFETY: `place` is less than the number of arguments, see below.
+        unsafe { Bound::from_borrowed_ptr(py, *arguments.add(place)) }
+    };
+    let count = count as usize;
+    let positional = PyTuple::new(py, (0..count).map(at))?;
+    let named = PyDict::new(py);
+    // SAFETY: it is a tuple of strings, one for each named argument, or null.
+    if let Some(names) = unsafe { Bound::from_borrowed_ptr_or_opt(py, names) } {
+        for (place, name) in names.try_iter()?.enumerate() {
+            named.set_item(name?, at(count + place))?;
+        }
+    }
+    let method = node.getattr("_emit_with")?;
+    Ok(method.call(positional, Some(&named))?.unbind())
+}

@@ -1,0 +1,134 @@
+"""Runs a pipeline on live input and sums up what came through it.
+
+Without --input it samples this machine's processor and network counters, for ten seconds. Ctrl-C ends it early; what is
+on its way is finished, and the result is printed all the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from thalweg import Stream
+
+
+class Counters(NamedTuple):
+    """What has been counted since the machine started: hundredths of seconds, and bytes."""
+
+    busy: int
+    total: int
+    received: int
+    sent: int
+
+    def __sub__(self, before: Counters) -> Counters:
+        return Counters(*(now - then for now, then in zip(self, before, strict=True)))
+
+    def __str__(self) -> str:
+        load = 100 * self.busy / self.total if self.total else 0
+        return f"{load:5.1f} % busy, {self.received:>10,} bytes in, {self.sent:>10,} bytes out"
+
+
+def read_counters() -> Counters:
+    """Read the counters of processor and network as they are now."""
+    times = [int(field) for field in Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]]
+    idle = times[3] + times[4]
+    interfaces = [line.partition(":")[2].split() for line in Path("/proc/net/dev").read_text().splitlines()[2:]]
+    received = sum(int(fields[0]) for fields in interfaces)
+    sent = sum(int(fields[8]) for fields in interfaces)
+    return Counters(sum(times) - idle, sum(times), received, sent)
+
+
+def last_number(line: str) -> float:
+    """Return the number in the last field of a line."""
+    fields = line.replace(",", " ").split()
+    if not fields:
+        raise ValueError("the line is empty")
+    return float(fields[-1])
+
+
+def watch_machine(seconds: float) -> None:
+    """Show how busy this machine is, second by second."""
+    readings = Stream.from_periodic(read_counters, poll_interval=0.1)
+    windows = readings.sliding_window(11, return_partial=False)
+    last_second = windows.map(lambda window: window[-1] - window[0])
+    last_second.latest().rate_limit(0.5).sink(lambda second: print(second, flush=True))
+    peak = last_second.accumulate(max, start=Counters(0, 0, 0, 0)).sink_to_list()
+    every = readings.sink_to_list()
+    run(readings, threading.Event(), seconds)
+    if len(every) > 1:
+        print(f"\n{len(every)} readings\naltogether  {every[-1] - every[0]}")
+    if peak:
+        print(f"at most     {peak[-1]}   in one second")
+
+
+def read_lines(path: str, seconds: float | None) -> None:
+    """Sum up the sizes of lines, and the numbers in their last fields."""
+    ended = threading.Event()
+    source = Stream.from_iterable(lines_of(path, ended))
+    lines = source.buffer(100)
+    numbers = lines.map(last_number, on_error="skip")
+    sizes = lines.map(len).accumulate(lambda state, size: (state[0] + 1, state[1] + size), start=(0, 0))
+    sums = numbers.accumulate(lambda state, number: (state[0] + 1, state[1] + number), start=(0, 0.0))
+    found = sizes.sink_to_list(), sums.sink_to_list()
+    run(source, ended, seconds)
+    (lines_seen, characters), (numbers_seen, total) = (kept[-1] if kept else (0, 0) for kept in found)
+    print(f"{lines_seen} lines, {characters} characters")
+    print(f"{numbers_seen} numbers, {total:g} altogether; {lines_seen - numbers_seen} lines without one set aside")
+
+
+def lines_of(path: str, ended: threading.Event) -> Iterator[str]:
+    """Yield the lines of a file, or of standard input, and say when there are no more."""
+    try:
+        if path == "-":
+            yield from (line.rstrip("\n") for line in sys.stdin)
+        else:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                yield from (line.rstrip("\n") for line in file)
+    finally:
+        ended.set()
+
+
+def run(source: Stream, ended: threading.Event, seconds: float | None) -> None:
+    """Run a pipeline until its input ends, its time is over, or Ctrl-C; then finish what is on its way."""
+    source.start()
+    try:
+        ended.wait(seconds)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+    source.drain(10)
+
+
+def positive(text: str) -> float:
+    """Parse a number of seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < threading.TIMEOUT_MAX:
+        raise argparse.ArgumentTypeError(f"expected a number above zero, and not {text!r}")
+    return seconds
+
+
+def main() -> int:
+    """Do what the command line says, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--input", metavar="PATH", help="read the lines of this file, or of standard input if it is -")
+    parser.add_argument("--seconds", metavar="N", type=positive, help="end after N seconds")
+    options = parser.parse_args()
+    if options.input is None:
+        if not Path("/proc/stat").exists():
+            parser.error("this machine has no /proc to read counters from; give an --input")
+        watch_machine(options.seconds or 10.0)
+    else:
+        if options.input != "-" and not Path(options.input).is_file():
+            parser.error(f"there is no file {options.input!r}")
+        read_lines(options.input, options.seconds)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""Streams on a Dask cluster, in this process and on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from operator import add
+
+import pytest
+
+pytest.importorskip("thalweg.core")
+distributed = pytest.importorskip("distributed")
+
+import thalweg.dask as td  # noqa: E402
+from thalweg import Stream  # noqa: E402
+from thalweg.core import RefCounter  # noqa: E402
+
+CLUSTER = {"n_workers": 2, "threads_per_worker": 2, "processes": False, "dashboard_address": ":0"}
+
+
+@pytest.fixture(scope="module")
+def client():
+    with distributed.Client(**CLUSTER) as client:
+        yield client
+
+
+def odd(x):
+    return x % 2
+
+
+def fail_on_2(*args):
+    if 2 in args:
+        raise ArithmeticError("two")
+    return sum(args)
+
+
+def outcome(build, inputs, client):
+    """What a pipeline makes of its inputs, on the cluster and here."""
+    results = []
+    for there in (False, True):
+        source = Stream()
+        last = build(source.scatter() if there else source)
+        found = (last.gather() if there else last).sink_to_list()
+        for x in inputs:
+            source.emit(x)
+        results.append(found)
+    return results
+
+
+@pytest.mark.parametrize(
+    ("build", "inputs"),
+    [
+        (lambda s: s.map(add, 10), range(5)),
+        (lambda s: s.starmap(add), [(1, 2), (3, 4)]),
+        (lambda s: s.filter(odd), range(5)),
+        (lambda s: s.filter(None), range(3)),
+        (lambda s: s.remove(odd), range(5)),
+        (lambda s: s.filter(odd).accumulate(add), range(6)),
+        (lambda s: s.filter(odd).partition(2), range(8)),
+        (lambda s: s.accumulate(add, start=10), range(4)),
+        (lambda s: s.scan(lambda a, x: (a + x, (a, x)), start=0, returns_state=True), range(4)),
+        (lambda s: s.accumulate(add, start=0, with_state=True), range(4)),
+        (lambda s: s.pluck(0), ["ab", "cd"]),
+        (lambda s: s.pluck([0, 1]), ["abc", "def"]),
+        (lambda s: s.flatten(), [[1, 2], [], [3]]),
+        (lambda s: s.unique(), [1, 2, 1, 3, 2]),
+        (lambda s: s.unique(maxsize=1, key=odd), [1, 3, 2, 4, 5]),
+        (lambda s: s.unique(hashable=False), [[1], [1], [2]]),
+        (lambda s: s.partition(2, key=odd), range(8)),
+        (lambda s: s.partition(2, key=0), ["ax", "by", "az", "bw"]),
+        (lambda s: s.partition_unique(2, key=odd), [1, 3, 2, 4, 5, 7, 6]),
+        (lambda s: s.partition_unique(2, key=odd, keep="last"), [1, 3, 2, 4, 5, 7, 6]),
+        (lambda s: s.sliding_window(2), range(4)),
+        (lambda s: s.slice(1, 5, 2), range(8)),
+        (lambda s: s.zip(s.map(odd)), range(4)),
+        (lambda s: s.zip(5, s), range(3)),
+        (lambda s: s.union(s.map(odd)), range(3)),
+        (lambda s: s.combine_latest(s.map(odd)), range(3)),
+        (lambda s: s.zip_latest(s.map(odd)), range(3)),
+        (lambda s: s.frequencies(), "abca"),
+        (lambda s: s.map(str).map(int).filter(odd).map(add, 1), range(5)),
+    ],
+)
+def test_results_are_those_of_a_local_stream(client, build, inputs):
+    here, there = outcome(build, list(inputs), client)
+    assert there == here
+    assert here
+
+
+def test_everything_on_the_way_stays_a_stream_of_futures(client):
+    source = Stream()
+    on_cluster = source.scatter()
+    for node in (on_cluster.zip_latest(on_cluster), on_cluster.unique(), on_cluster.buffer(3), on_cluster.collect()):
+        assert isinstance(node, td.DaskStream)
+    futures = on_cluster.map(odd).sink_to_list()
+    source.emit(3)
+    assert [type(future) for future in futures] == [distributed.Future]
+    assert futures[0].result() == 1
+
+
+def test_a_failure_arrives_where_it_was_emitted(client):
+    source = Stream()
+    results = source.scatter().map(fail_on_2).gather().sink_to_list()
+    source.emit(1)
+    with pytest.raises(ArithmeticError, match="two"):
+        source.emit(2)
+    source.emit(3)
+    assert results == [1, 3]
+
+
+@pytest.mark.parametrize("build", [lambda s: s.accumulate(fail_on_2, start=0), lambda s: s.map(fail_on_2).scan(add)])
+def test_a_failure_leaves_the_state_alone(client, build):
+    source = Stream()
+    results = build(source.scatter()).gather().sink_to_list()
+    source.emit(1)
+    with pytest.raises(ArithmeticError):
+        source.emit(2)
+    source.emit(4)
+    assert results == [1, 5]
+
+
+def test_acknowledgement_waits_for_the_result(client):
+    acknowledged = []
+    source = Stream()
+    results = source.scatter().map(add, 1).filter(odd).gather().sink_to_list()
+    for x in (1, 2):
+        before = list(results)
+        ref = RefCounter(cb=lambda before=before: acknowledged.append(len(results) - len(before)), loop=source.loop)
+        source.emit(x, metadata=[{"ref": ref}])
+    distributed.utils.sync(source.loop, asyncio.sleep, 0)
+    assert acknowledged == [0, 1]
+
+
+def test_another_backend_is_refused():
+    with pytest.raises(ValueError, match="'thread'"):
+        Stream().scatter(backend="thread")
+
+
+def test_in_a_running_loop_and_in_order():
+    async def main():
+        async with distributed.Client(asynchronous=True, **CLUSTER) as client:
+            source = Stream(asynchronous=True)
+            results = source.scatter(client=client).map(add, 1).filter(odd).buffer(4).gather().sink_to_list()
+            # All at once: nobody waits for one before emitting the next.
+            await asyncio.gather(*[source.emit(x) for x in range(20)])
+            while len(results) < 10:
+                await asyncio.sleep(0.001)
+            return results
+
+    assert asyncio.run(asyncio.wait_for(main(), 60)) == list(range(1, 21, 2))
+
+
+def test_a_given_client_is_used_though_another_is_active(client):
+    with distributed.Client(**CLUSTER) as other, client.as_current():
+        source = Stream()
+        futures = source.scatter(client=other).map(odd).sink_to_list()
+        results = source.scatter(client=other).map(odd).gather().sink_to_list()
+        source.emit(1)
+        assert futures[0].client is other
+        assert results == [1]

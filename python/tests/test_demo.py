@@ -1,0 +1,43 @@
+"""The demo, on input whose result is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).parents[1] / "examples" / "demo.py"
+LINES = "a,1\nb,2\nc\n\nd 4.5\n"
+RESULT = "5 lines, 12 characters\n3 numbers, 7.5 altogether; 2 lines without one set aside\n"
+
+
+def test_a_file_and_standard_input(python, tmp_path):
+    (tmp_path / "lines").write_text(LINES)
+    assert python(DEMO, "--input", "lines").stdout == RESULT
+    assert python(DEMO, "--input", "-", stdin=LINES).stdout == RESULT
+
+
+def test_no_input_at_all(python):
+    assert python(DEMO, "--input", "-").stdout.startswith("0 lines, 0 characters\n")
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="there are no counters here")
+def test_this_machine(python):
+    done = python(DEMO, "--seconds", "0.3")
+    assert done.returncode == 0, done.stderr
+    assert "altogether" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--seconds", "0"], "expected a number above zero, and not '0'"),
+        (["--seconds", "soon"], "'soon'"),
+        (["--input", "missing"], "there is no file 'missing'"),
+        (["lines"], "lines"),
+    ],
+)
+def test_mistakes_are_explained(python, arguments, complaint):
+    done = python(DEMO, *arguments)
+    assert done.returncode == 2
+    assert complaint in done.stderr

@@ -1,0 +1,117 @@
+"""The end of a program: all of its pipelines are drained, in a time that they share."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+from time import monotonic
+
+import pytest
+
+from thalweg import Stream, drain_all, lifecycle
+
+
+@pytest.fixture(autouse=True)
+def no_other_pipelines(monkeypatch):
+    """Those that other tests have left behind are none of ours."""
+    monkeypatch.setattr(lifecycle, "_pipelines", [])
+    found = lifecycle._pipelines
+    monkeypatch.setattr(lifecycle, "register", found.append)
+    return found
+
+
+def test_every_pipeline_is_drained():
+    sources = [Stream() for _ in range(3)]
+    results = [source.partition(2).sink_to_list() for source in sources]
+    for source in sources:
+        source.emit(1)
+    drain_all()
+    assert results == [[(1,)]] * 3
+
+
+def test_pipelines_share_the_time(monkeypatch):
+    now = monotonic()
+    monkeypatch.setattr(lifecycle.time, "monotonic", lambda: now)
+    given = []
+
+    def drain_now(node, seconds):
+        nonlocal now
+        given.append(seconds)
+        now += min(seconds, 4)
+
+    monkeypatch.setattr(lifecycle, "_drain_now", drain_now)
+    pipelines = [Stream() for _ in range(4)]
+    drain_all()
+    assert given == pytest.approx([10, 6, 2, 0.001])
+    given.clear()
+    drain_all("5s")
+    assert given == pytest.approx([5, 1, 0.001, 0.001])
+    del pipelines
+
+
+@pytest.mark.parametrize("asynchronous", [True, None])
+def test_a_closed_loop_is_left_alone(asynchronous, caplog):
+    loop = asyncio.new_event_loop()
+    source = Stream(asynchronous=asynchronous, loop=loop)
+    results = source.partition(2).sink_to_list()
+    loop.close()
+    drain_all()
+    assert (results, caplog.text) == ([], "")
+
+
+def test_a_loop_that_has_stopped_runs_again():
+    loop = asyncio.new_event_loop()
+    source = Stream(asynchronous=True, loop=loop)
+    results = source.partition(2).sink_to_list()
+    loop.run_until_complete(source.emit(1))
+    drain_all()
+    loop.close()
+    assert results == [(1,)]
+
+
+def test_what_is_stuck_is_logged(caplog):
+    stuck = [Stream(asynchronous=False) for _ in range(2)]
+    sinks = [source.buffer(5).sink(lambda x: asyncio.get_running_loop().create_future()) for source in stuck]
+    for source in stuck:
+        source.emit(1)
+    drain_all(0.1)
+    assert [record.exc_info[0].__name__ for record in caplog.records if record.exc_info] == ["UndeliveredError"] * 2
+    del sinks
+
+
+def test_a_loop_that_is_blocked_is_given_up(caplog, monkeypatch):
+    import threading
+
+    monkeypatch.setattr(lifecycle, "_GRACE", 0.01)
+    block, begun = threading.Event(), threading.Event()
+    source = Stream(asynchronous=False)
+    node = source.map(str)
+
+    def hold():
+        begun.set()
+        block.wait()
+
+    source.loop.add_callback(hold)
+    begun.wait()
+    drain_all(0.01)
+    block.set()
+    assert "is stuck" in caplog.text
+    del node
+
+
+def test_at_exit_nothing_is_said_about_a_loop_that_asyncio_run_closed(python, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        textwrap.dedent("""
+            import asyncio
+            from thalweg import Stream
+            async def main():
+                source = Stream(asynchronous=True)
+                node = source.rate_limit(0.001).sink(print)
+                await source.emit(1)
+                return source, node
+            kept = asyncio.run(main())
+        """)
+    )
+    done = python(program)
+    assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", 0)

@@ -1,0 +1,215 @@
+"""What classes attach to `Stream` as methods, when they are imported, for those who only read the sources.
+
+Each takes what the class takes, but for the upstream, which is the stream it is called on.
+"""
+
+import queue
+from collections import deque
+from collections.abc import Callable, Iterable
+from os import PathLike
+from typing import Any, TextIO
+
+from typing_extensions import Self
+
+from thalweg import ops, sinks, sources
+from thalweg._types import EventLoop, Function, Interval, Keep, OnError
+from thalweg.stream import Stream
+
+class Methods:
+    """The methods."""
+
+    def accumulate(
+        self,
+        func: Function,
+        start: Any = ...,
+        returns_state: bool = False,
+        *,
+        with_state: bool = False,
+        reset_stream: Stream | None = None,
+        on_error: OnError = None,
+        **kwargs: Any,
+    ) -> ops.accumulate:
+        """Accumulate results with previous state: ``state = func(state, x)``, which is sent on."""
+
+    def buffer(self, n: int, **kwargs: Any) -> ops.buffer:
+        """Let up to `n` elements wait for the nodes behind, so that emitters wait only when it is full."""
+
+    def collect(self, cache: deque[Any] | None = None, metadata_cache: Any = None, **kwargs: Any) -> ops.collect:
+        """Keep elements, and send them as a tuple when flushed."""
+
+    def combine_latest(
+        self,
+        *upstreams: Stream,
+        emit_on: int | Stream | Iterable[int | Stream] | None = None,
+        first: bool | Stream | None = None,
+        **kwargs: Any,
+    ) -> ops.combine_latest:
+        """Combine streams together into a stream of tuples of the most recent element of each."""
+
+    def debounce(self, interval: Interval, **kwargs: Any) -> ops.debounce:
+        """Pass an element when none has followed it for an `interval`."""
+
+    def delay(self, interval: Interval, **kwargs: Any) -> ops.delay:
+        """Limit the flow of elements: one per `interval`; emitters go on."""
+
+    def filter(self, predicate: Function | None, *args: Any, on_error: OnError = None, **kwargs: Any) -> ops.filter:
+        """Only pass through elements that satisfy the predicate."""
+
+    def flatten(
+        self,
+        upstreams: Iterable[Any] | None = None,
+        stream_name: str | None = None,
+        loop: EventLoop | None = None,
+        asynchronous: bool | None = None,
+        ensure_io_loop: bool = False,
+        on_error: OnError = None,
+    ) -> ops.flatten:
+        """Flatten a stream of iterables into a stream of their elements."""
+
+    def latest(
+        self,
+        upstreams: Iterable[Any] | None = None,
+        stream_name: str | None = None,
+        loop: EventLoop | None = None,
+        asynchronous: bool | None = None,
+        ensure_io_loop: bool = False,
+        on_error: OnError = None,
+    ) -> ops.latest:
+        """Drop elements that the nodes behind are too slow for, but for the last."""
+
+    def map(self, func: Function, *args: Any, on_error: OnError = None, **kwargs: Any) -> ops.map:
+        """Apply a function to every element in the stream."""
+
+    def map_async(
+        self,
+        func: Function,
+        *args: Any,
+        parallelism: int = 1,
+        stop_on_exception: bool = False,
+        on_error: OnError = "skip",
+        **kwargs: Any,
+    ) -> ops.map_async:
+        """Apply an async function to every element in the stream, several at a time, in order."""
+
+    def partition(self, n: int, timeout: Interval | None = None, key: Any = None, **kwargs: Any) -> ops.partition:
+        """Partition the stream into tuples of equal size."""
+
+    def partition_unique(self, n: int, key: Any = ..., keep: Keep = "first", **kwargs: Any) -> ops.partition_unique:
+        """Partition the stream into tuples of `n` elements whose keys differ."""
+
+    def pluck(self, pick: Any, **kwargs: Any) -> ops.pluck:
+        """Select items of the elements in the stream."""
+
+    def rate_limit(self, interval: Interval, **kwargs: Any) -> ops.rate_limit:
+        """Limit the flow of elements: one per `interval`; emitters wait."""
+
+    def sample(self, interval: Interval, **kwargs: Any) -> ops.sample:
+        """Send the last element that has come, every `interval`."""
+
+    def shift(self, interval: Interval, **kwargs: Any) -> ops.shift:
+        """Have every element pass one `interval` later than it came."""
+
+    def slice(
+        self, start: int | None = None, end: int | None = None, step: int | None = None, **kwargs: Any
+    ) -> ops.slice:
+        """Get only some elements of a stream by position, like ``list[start:end:step]``."""
+
+    def sliding_window(self, n: int, return_partial: bool = True, **kwargs: Any) -> ops.sliding_window:
+        """Produce overlapping tuples of size `n`: the last elements, for every element."""
+
+    def starmap(self, func: Function, *args: Any, on_error: OnError = None, **kwargs: Any) -> ops.starmap:
+        """Apply a function to every element in the stream, splayed out: ``func(*x, *args)``."""
+
+    def throttle(self, interval: Interval, **kwargs: Any) -> ops.throttle:
+        """Drop elements that come within an `interval` after one that has passed."""
+
+    def timed_window(self, interval: Interval, **kwargs: Any) -> ops.timed_window:
+        """Send a list of what has come, every `interval`; an empty one if nothing has."""
+
+    def timed_window_unique(
+        self, interval: Interval, key: Any = ..., keep: Keep = "first", **kwargs: Any
+    ) -> ops.timed_window_unique:
+        """Send a tuple of what has come, each key once, every `interval`; an empty one if nothing has."""
+
+    def union(self, *upstreams: Stream, **kwargs: Any) -> ops.union:
+        """Combine multiple streams into one: every element of any of them flows through at once."""
+
+    def unique(
+        self,
+        maxsize: int | None = None,
+        key: Function = ...,
+        hashable: bool = True,
+        history: int | None = None,
+        **kwargs: Any,
+    ) -> ops.unique:
+        """Avoid sending through repeated elements."""
+
+    def zip(self, *upstreams: Any, maxsize: int = 10, first: bool | Stream | None = None, **kwargs: Any) -> ops.zip:
+        """Combine streams together into a stream of tuples: the first elements, then the second, and so on."""
+
+    def zip_latest(self, *upstreams: Stream, first: bool | Stream | None = None, **kwargs: Any) -> ops.zip_latest:
+        """Combine every element of one stream with the latest of others."""
+
+    def sink(self, func: Function, *args: Any, on_error: OnError = None, **kwargs: Any) -> sinks.sink:
+        """Apply a function to every element."""
+
+    def starsink(self, func: Function, *args: Any, on_error: OnError = None, **kwargs: Any) -> sinks.starsink:
+        """Apply a function to every element, splayed out: ``func(*x, *args)``."""
+
+    def sink_to_textfile(
+        self, file: str | PathLike[str] | TextIO, end: str = "\n", mode: str = "a", **kwargs: Any
+    ) -> sinks.sink_to_textfile:
+        """Write elements to a plain text file, one per line."""
+
+    @staticmethod
+    def from_iterable(iterable: Iterable[Any], **kwargs: Any) -> sources.from_iterable:
+        """Emit the elements of an iterable."""
+
+    @staticmethod
+    def from_periodic(
+        callback: Callable[[], Any], poll_interval: Interval = 0.1, **kwargs: Any
+    ) -> sources.from_periodic:
+        """Emit what a function returns, again and again."""
+
+    @staticmethod
+    def from_textfile(
+        f: str | PathLike[str] | TextIO,
+        poll_interval: Interval = 0.1,
+        delimiter: str = "\n",
+        from_end: bool = False,
+        **kwargs: Any,
+    ) -> sources.from_textfile:
+        """Emit the lines of a text file, those that exist and those that are appended."""
+
+    @staticmethod
+    def filenames(path: str | PathLike[str], poll_interval: Interval = 0.1, **kwargs: Any) -> sources.filenames:
+        """Emit the names of the files in a directory, those there are and those that appear."""
+
+    @staticmethod
+    def from_process(
+        cmd: str | list[str],
+        open_kwargs: dict[str, Any] | None = None,
+        with_stderr: bool = False,
+        with_end: bool = True,
+        **kwargs: Any,
+    ) -> sources.from_process:
+        """Emit the lines a program writes, as bytes."""
+
+    @staticmethod
+    def from_q(q: queue.Queue[Any], sleep_time: Interval = 0.01, **kwargs: Any) -> sources.from_q:
+        """Emit what others put into a ``queue.Queue``."""
+
+    @staticmethod
+    def from_tcp(
+        port: int, delimiter: bytes = b"\n", server_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> sources.from_tcp:
+        """Emit what arrives on a port, split at a delimiter, which stays."""
+
+    @staticmethod
+    def from_http_server(
+        port: int, path: str = "/.*", server_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> sources.from_http_server:
+        """Emit the body of every HTTP POST to a port. Needs Tornado."""
+
+    def move_to_first(self, f: bool | Stream = True) -> Self:
+        """Have a node get the elements of its upstreams before all their other downstreams."""

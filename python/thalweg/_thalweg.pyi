@@ -1,5 +1,0 @@
-"""The engine."""
-
-__all__ = ["__version__"]
-
-__version__: str

@@ -1,0 +1,175 @@
+"""The engine."""
+
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, final
+
+from typing_extensions import Self, disjoint_base
+
+from thalweg._thalweg import ops as ops
+from thalweg._types import Metadata, OnError
+from thalweg.stream import Stream
+
+__all__ = ["Batch", "Blueprint", "Emission", "Flag", "Node", "Pipeline", "Pump", "__version__", "ops", "parse_interval"]
+
+__version__: str
+
+def parse_interval(text: str) -> float:
+    """Return the seconds in a length of time such as `"500ms"` or `"1h30min"`."""
+
+@disjoint_base
+class Node:
+    """A node of a pipeline. Use the class `Stream`, which derives from it."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def _make(self, blueprint: Blueprint, upstreams: list[Any], name: str, on_error: OnError, overridden: bool) -> None:
+        """Make the node behind the object: a blueprint attached to upstreams.
+
+        It is `overridden` if a subclass has put its own `update` in the place of an operator's.
+        """
+
+    def emit(self, x: Any, asynchronous: bool = False, metadata: Metadata = None) -> Any:
+        """Send an element to everything downstream.
+
+        It blocks until the element has been taken, and returns None. In an asynchronous pipeline, and with
+        `asynchronous`, it returns something to await instead.
+        """
+
+    def emit_many(self, elements: Iterable[Any] | Batch, asynchronous: bool = False) -> Any:
+        """Send all elements of an iterable: cheaper than one by one where nothing has to wait.
+
+        Every element is sent, whatever happens to those before it; failures are raised together.
+        """
+
+    def _emit_with(self, x: Any, asynchronous: bool = False, metadata: Metadata = None) -> Any:
+        """Do what `emit` does."""
+
+    def _flush(self) -> Any:
+        """Send what the node keeps."""
+
+    def _let_go(self) -> None:
+        """Let go of everything: what subclasses have as `__del__`."""
+
+    def _emit(self, x: Any, metadata: Metadata = None) -> list[Any]:
+        """Send an element on this thread, and return what there is to await: nothing, or one awaitable."""
+
+    def _receive(self, x: Any, metadata: Metadata = None, who: Node | None = None) -> list[Any]:
+        """Take an element as if it came from above; return what there is to await."""
+
+    @property
+    def upstreams(self) -> list[Stream]:
+        """The nodes whose elements this one gets."""
+
+    @property
+    def current_value(self) -> Any:
+        """The last element sent."""
+
+    @property
+    def asynchronous(self) -> bool | None:
+        """Whether `emit` is awaited, or blocks; None if nobody has said so."""
+
+    @property
+    def _event_loop(self) -> AbstractEventLoop | None:
+        """The pipeline's asyncio loop."""
+
+    @property
+    def _pipeline(self) -> Pipeline:
+        """The pipeline the node belongs to."""
+
+    def _downstreams(self) -> list[Stream]:
+        """Return the nodes that get this one's elements, in order."""
+
+    def _connect(self, downstream: Node) -> None:
+        """Have `downstream` get what this node sends; the two pipelines become one."""
+
+    def _disconnect(self, downstream: Node) -> None:
+        """Undo `_connect`."""
+
+    def _prefer(self, upstream: Node | None = None) -> None:
+        """Have this node be the first to get what the nodes above it send, or what `upstream` does."""
+
+    def _release(self) -> None:
+        """Let go of a sink, which nobody but its users keeps from here on."""
+
+    def _drain(self, seconds: float, asynchronous: bool) -> Any:
+        """End the pipeline in good order, within `seconds`."""
+
+    def _set_asynchronous(self, asynchronous: bool) -> None:
+        """Say whether `emit` is awaited or blocks."""
+
+    def _set_event_loop(self, event_loop: AbstractEventLoop) -> None:
+        """Give the pipeline an asyncio loop."""
+
+    def _need_loop(self) -> None:
+        """See to it that the pipeline has an event loop."""
+
+    def _set_on_error(self, on_error: OnError) -> None:
+        """Set what is done about elements that the node's function fails on."""
+
+    def _route_errors(self, target: Node) -> None:
+        """Have `target` get the failures of this node."""
+
+    def _counters(self) -> tuple[int, int, int, int, float]:
+        """Return how many elements the node has received, sent, failed on and holds, and for how long they waited."""
+
+    def _svg(self) -> str:
+        """Return the pipeline as a drawing."""
+
+    def _dot(self) -> str:
+        """Return the pipeline in the DOT language."""
+
+@final
+class Pipeline:
+    """A pipeline: its event loop, and its nodes as Python knows them."""
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether it has become part of another."""
+
+    def nodes(self) -> list[Stream]:
+        """Return all nodes, as far as they are alive."""
+
+@final
+class Blueprint:
+    """An operator and its arguments, to be built once its upstream is known."""
+
+@final
+class Emission:
+    """The completion of an `emit`, or of a `drain`, on an event loop: await it."""
+
+    def __await__(self) -> Generator[Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def done(self) -> bool:
+        """Return whether waiting would return at once."""
+
+    def add_done_callback(self, callback: Callable[[Emission | Future[None]], Any]) -> None:
+        """Have `callback` called once it is done."""
+
+@final
+class Pump:
+    """What an asyncio loop is given to call: works off the queue."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None: ...
+
+@final
+class Flag:
+    """Something that is set or not, for threads to look at."""
+
+    def __new__(cls, is_set: bool) -> Self: ...
+    @property
+    def is_set(self) -> bool: ...
+    @is_set.setter
+    def is_set(self, is_set: bool) -> None: ...
+
+@final
+class Batch:
+    """The next elements of an iterator, or fewer if `stop` gets set: what a source emits at a time."""
+
+    def __new__(cls, iterator: Iterator[Any], n: int, stop: Flag) -> Self: ...
+    @property
+    def is_over(self) -> bool:
+        """Whether the iterator has no more."""
+
+    @property
+    def problem(self) -> BaseException | None:
+        """What the iterator itself raised."""

@@ -1,0 +1,29 @@
+"""Types that are for annotations only: there is no such module when a program runs."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Literal, Protocol, TypeAlias, type_check_only
+
+from thalweg.errors import Retry
+from thalweg.stream import Stream
+
+#: A length of time: seconds, or text such as `"500ms"`.
+Interval: TypeAlias = float | str | timedelta
+
+#: What is done about elements that a function fails on; None is `"raise"`.
+OnError: TypeAlias = Literal["raise", "skip"] | Retry | Stream | None
+
+#: A function that users give.
+Function: TypeAlias = Callable[..., Any]
+
+#: What goes with an element.
+Metadata: TypeAlias = list[dict[str, Any]] | None
+
+#: Which of several elements with the same key stays.
+Keep: TypeAlias = Literal["first", "last"]
+
+@type_check_only
+class EventLoop(Protocol):
+    """What is the same about the event loops of asyncio, of Tornado, and of a virtual clock."""
+
+    def time(self) -> float: ...
