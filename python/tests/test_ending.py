@@ -140,7 +140,7 @@ def test_a_source_that_is_stopped_goes_on_where_it_was():
     source = Stream.from_iterable(iter(range(5000)), loop=clock)
     L = []
 
-    def see(x):
+    async def see(x):
         L.append(x)
         if x == 2:
             source.stop()

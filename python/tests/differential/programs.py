@@ -71,7 +71,9 @@ UNARY = [
     _unary("starmap", TUPLE, HASHABLE),
     _unary("filter", ANY, None, modulus=st.integers(1, 3)),
     _unary("remove", ANY, None, modulus=st.integers(2, 3)),
-    _unary("accumulate", ANY, HASHABLE, start=st.booleans(), how=st.sampled_from(["plain", "returns_state"])),
+    _unary("accumulate", ANY, HASHABLE, start=st.just(True), how=st.sampled_from(["plain", "returns_state"])),
+    # Without a start, the first element is sent as it is.
+    _unary("accumulate", HASHABLE, HASHABLE, start=st.just(False), how=st.sampled_from(["plain", "returns_state"])),
     _unary("accumulate", ANY, FULL, start=st.just(True), how=st.just("with_state")),
     _unary(
         "slice", ANY, None, start=st.none() | _small, length=st.none() | st.integers(1, 9), step=st.none() | st.just(2)

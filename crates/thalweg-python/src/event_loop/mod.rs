@@ -59,6 +59,8 @@ pub(super) struct Shared {
     handles: Mutex<Arc<Handles>>,
     /// Whether the loop is only the one that is likely to run: the first that does takes its place.
     is_guess: AtomicBool,
+    /// Whether it has ever run.
+    has_run: AtomicBool,
     get_running_loop: Py<PyAny>,
     /// Runs the loop for one round, if it does not run by itself.
     step: Option<Py<PyAny>>,
@@ -89,6 +91,7 @@ impl EventLoop {
         Ok(Self(Arc::new(Shared {
             handles: Mutex::new(Handles::new(object)?),
             is_guess: AtomicBool::new(false),
+            has_run: AtomicBool::new(false),
             get_running_loop: py.import("asyncio")?.getattr("_get_running_loop")?.unbind(),
             step: object.getattr_opt("step")?.map(Bound::unbind),
             queue: Mutex::default(),
@@ -100,7 +103,9 @@ impl EventLoop {
     /// The loop that is going to run, as far as can be told.
     pub(crate) fn guess(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         let event_loop = Self::of(object)?;
-        event_loop.0.is_guess.store(true, Ordering::Relaxed);
+        if !event_loop.0.has_run.load(Ordering::Relaxed) {
+            event_loop.0.is_guess.store(true, Ordering::Relaxed);
+        }
         Ok(event_loop)
     }
 
@@ -184,8 +189,8 @@ impl EventLoop {
     /// # Errors
     /// The loop has been closed: nothing waits on it any more.
     pub(crate) fn check_open(&self, py: Python<'_>) -> PyResult<()> {
-        if self
-            .handles()
+        let handles = self.handles();
+        if handles
             .object
             .bind(py)
             .call_method0("is_closed")?
@@ -211,8 +216,7 @@ impl EventLoop {
     /// Whether the loop is running on this thread, right now.
     pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
         let running = self.0.get_running_loop.bind(py).call0();
-        let object = &self.settled(py).object;
-        running.is_ok_and(|running| running.is(object))
+        running.is_ok_and(|running| running.is(&self.settled(py).object))
     }
 
     /// Has the loop do something in its next round.
@@ -234,7 +238,10 @@ impl EventLoop {
         };
         let asked = Pump::new(py, self).and_then(|pump| how.bind(py).call1((pump,)));
         if let Err(error) = asked {
-            error.write_unraisable(py, Some(handles.object.bind(py)));
+            // Whoever waits on a loop that has been closed is told in another way.
+            if self.check_open(py).is_ok() {
+                error.write_unraisable(py, Some(handles.object.bind(py)));
+            }
             self.give_up();
         }
     }
@@ -254,6 +261,7 @@ impl EventLoop {
 
     /// Works off what has been asked for, on the loop's thread.
     fn work_off(&self, py: Python<'_>) -> PyResult<()> {
+        self.0.has_run.store(true, Ordering::Relaxed);
         self.0.called.store(false, Ordering::Release);
         let mut jobs = std::mem::take(&mut *lock(&self.0.queue));
         while let Some(job) = jobs.pop_front() {

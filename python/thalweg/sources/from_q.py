@@ -1,0 +1,53 @@
+"""What others put into a queue."""
+
+from __future__ import annotations
+
+from thalweg.intervals import convert_interval
+from thalweg.sources.source import Source
+from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import queue
+    from typing import Any
+
+    from thalweg._types import Interval
+
+
+@Stream.register_api(staticmethod)
+class from_q(Source):
+    """Emit what others put into a ``queue.Queue``.
+
+    Parameters
+    ----------
+    q: queue.Queue
+    sleep_time: number or text
+        How often to look for more.
+
+    Examples
+    --------
+    >>> import queue
+    >>> from thalweg import Stream, VirtualClock
+    >>> clock, q = VirtualClock(), queue.Queue()
+    >>> source = Stream.from_q(q, loop=clock, start=True)
+    >>> L = source.sink_to_list()
+    >>> q.put(1)
+    >>> clock.advance("1s")
+    >>> L
+    [1]
+    """
+
+    def __init__(self, q: queue.Queue[Any], sleep_time: Interval = 0.01, **kwargs: Any) -> None:
+        self.q = q
+        self.sleep = convert_interval(sleep_time)
+        super().__init__(**kwargs)
+
+    async def _run(self) -> None:
+        import queue
+
+        try:
+            x = self.q.get_nowait()
+        except queue.Empty:
+            await self._pause(self.sleep)
+        else:
+            await self._send(x)

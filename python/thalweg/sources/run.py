@@ -1,0 +1,67 @@
+"""One run of a source."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+
+
+class Run:
+    """One run of a source, on its event loop: what others wait for, and how they wake it."""
+
+    def __init__(self) -> None:
+        import threading
+
+        self._over = threading.Event()
+        self._pausing: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def begin(self) -> None:
+        """Take note of the loop it runs on."""
+        import asyncio
+
+        self._loop = asyncio.get_running_loop()
+
+    def end(self) -> None:
+        """Let those go on that wait for the end."""
+        self._over.set()
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait for the end, on the loop."""
+        import asyncio
+
+        if not self._over.is_set():
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.append(future)
+            await future
+
+    def wait_in_thread(self, seconds: float) -> bool:
+        """Wait for the end, on another thread."""
+        return self._over.wait(seconds)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, unless somebody wakes it."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        self._pausing = future = loop.create_future()
+        timer = loop.call_later(seconds, self._resume)
+        try:
+            await future
+        finally:
+            timer.cancel()
+            self._pausing = None
+
+    def wake(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """End a pause, from any thread."""
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._resume)
+
+    def _resume(self) -> None:
+        if self._pausing is not None and not self._pausing.done():
+            self._pausing.set_result(None)
