@@ -1,7 +1,8 @@
 //! Doing something on an event loop's thread, and waiting for it on another.
 
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -52,8 +53,16 @@ pub(crate) fn wait(
     if event_loop.is_driven() {
         return event_loop.drive(py, || answer.take());
     }
+    let mut is_first = true;
     loop {
-        if let Some(result) = py.detach(|| answer.wait()) {
+        let look = std::mem::take(&mut is_first);
+        let found = py.detach(|| {
+            if look {
+                answer.look();
+            }
+            answer.wait()
+        });
+        if let Some(result) = found {
             return result;
         }
         py.check_signals()?;
@@ -61,16 +70,35 @@ pub(crate) fn wait(
     }
 }
 
+/// How long a thread looks for its answer before it sleeps: where nothing has to wait, it comes sooner
+/// than a thread that sleeps can be woken.
+const SPIN: Duration = Duration::from_micros(60);
+
 /// What the waiting thread waits for.
 #[derive(Default)]
 struct Answer {
     result: Mutex<Option<PyResult<()>>>,
+    is_there: AtomicBool,
     arrived: Condvar,
 }
 
 impl Answer {
     fn take(&self) -> Option<PyResult<()>> {
         lock(&self.result).take()
+    }
+
+    /// Looks for the answer without sleeping, for as long as it would take to be woken.
+    fn look(&self) {
+        static IS_PARALLEL: LazyLock<bool> = LazyLock::new(|| {
+            std::thread::available_parallelism().is_ok_and(|threads| threads.get() > 1)
+        });
+        if !*IS_PARALLEL {
+            return;
+        }
+        let begin = Instant::now();
+        while !self.is_there.load(Ordering::Acquire) && begin.elapsed() < SPIN {
+            std::hint::spin_loop();
+        }
     }
 
     /// Waits for a moment.
@@ -85,6 +113,7 @@ impl Answer {
 
     fn give(&self, result: PyResult<()>) {
         *lock(&self.result) = Some(result);
+        self.is_there.store(true, Ordering::Release);
         self.arrived.notify_one();
     }
 }
