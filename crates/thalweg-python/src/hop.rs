@@ -1,14 +1,14 @@
 //! Doing something on an event loop's thread, and waiting for it on another.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, LazyLock, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::emission::{self, Completion};
-use crate::event_loop::EventLoop;
+use crate::event_loop::{EventLoop, is_parallel};
 use crate::failure;
 use crate::lock::lock;
 
@@ -34,6 +34,7 @@ pub(crate) fn wait(
     let promise = Promise(Some(answer.clone()));
     let runs = event_loop.clone();
     event_loop.call(Box::new(move |py| {
+        runs.is_awaited();
         let completion = match begin() {
             Begun::Emit(emit) if emit.is_ready() => {
                 promise.keep(emission::finished(py, emit));
@@ -89,10 +90,7 @@ impl Answer {
 
     /// Looks for the answer without sleeping, for as long as it would take to be woken.
     fn look(&self) {
-        static IS_PARALLEL: LazyLock<bool> = LazyLock::new(|| {
-            std::thread::available_parallelism().is_ok_and(|threads| threads.get() > 1)
-        });
-        if !*IS_PARALLEL {
+        if !is_parallel() {
             return;
         }
         let begin = Instant::now();

@@ -7,8 +7,8 @@ mod task;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock, Mutex, Weak};
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -67,6 +67,8 @@ pub(super) struct Shared {
     queue: Mutex<VecDeque<Job>>,
     /// Whether the loop has been asked to work off the queue.
     called: AtomicBool,
+    /// Whether a thread waits for what is being worked off.
+    is_awaited: AtomicBool,
     alarms: Mutex<Alarms>,
 }
 
@@ -96,6 +98,7 @@ impl EventLoop {
             step: object.getattr_opt("step")?.map(Bound::unbind),
             queue: Mutex::default(),
             called: AtomicBool::new(false),
+            is_awaited: AtomicBool::new(false),
             alarms: Mutex::default(),
         })))
     }
@@ -259,7 +262,42 @@ impl EventLoop {
         Running::start(self, Box::pin(future));
     }
 
-    /// Works off what has been asked for, on the loop's thread.
+    /// Says that a thread waits for what has been asked for: it may well ask for more at once.
+    pub(crate) fn is_awaited(&self) {
+        self.0.is_awaited.store(true, Ordering::Relaxed);
+    }
+
+    /// Works off what has been asked for, on the loop's thread. A thread that blocks for each of its
+    /// elements is served without going to sleep in between: waking this thread takes longer than most
+    /// of what it is woken for.
+    fn serve(&self, py: Python<'_>) -> PyResult<()> {
+        const TURNS: usize = 100;
+        const PATIENCE: Duration = Duration::from_micros(30);
+        for turn in 1..=TURNS {
+            self.work_off(py)?;
+            let is_awaited = self.0.is_awaited.swap(false, Ordering::Relaxed);
+            if !is_awaited || !is_parallel() || self.is_driven() {
+                return Ok(());
+            }
+            // From here on whoever has something to do need not ask the loop for it.
+            if self.0.called.swap(true, Ordering::AcqRel) {
+                return Ok(());
+            }
+            if turn == TURNS {
+                // Others on the loop have their turn.
+                self.ask(py);
+                return Ok(());
+            }
+            py.detach(|| {
+                let begin = Instant::now();
+                while lock(&self.0.queue).is_empty() && begin.elapsed() < PATIENCE {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Ok(())
+    }
+
     fn work_off(&self, py: Python<'_>) -> PyResult<()> {
         self.0.has_run.store(true, Ordering::Relaxed);
         self.0.called.store(false, Ordering::Release);
@@ -333,6 +371,14 @@ impl Runtime for EventLoop {
     fn identity(&self) -> usize {
         self.identity_of_loop()
     }
+}
+
+/// Whether there is a processor for another thread while this one looks for something to do.
+pub(crate) fn is_parallel() -> bool {
+    static IS_PARALLEL: LazyLock<bool> = LazyLock::new(|| {
+        std::thread::available_parallelism().is_ok_and(|threads| threads.get() > 1)
+    });
+    *IS_PARALLEL
 }
 
 /// The first time in seconds at which `at` has come: far from zero, floats lie further apart than

@@ -30,7 +30,7 @@ impl Pump {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         self.called.store(true, Ordering::Relaxed);
         match EventLoop::upgrade(&self.event_loop) {
-            Some(event_loop) => event_loop.work_off(py),
+            Some(event_loop) => event_loop.serve(py),
             None => Ok(()),
         }
     }
