@@ -565,7 +565,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         [9]
         >>> client.close()
         """
-        from thalweg.dask import scatter
+        from thalweg.parallel import scatter
 
         return scatter(self, **kwargs)
 

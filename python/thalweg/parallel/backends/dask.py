@@ -1,0 +1,111 @@
+"""A Dask cluster, through Dask's own client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from typing import Any
+
+from distributed import Client, wait
+
+from thalweg.parallel.backends.base import Arrival, Backend
+
+__all__ = ["Dask"]
+
+
+class Dask(Backend):
+    """A cluster. Values stay on its workers until they are gathered.
+
+    Elements travel inside of the tasks: what a worker that dies had of them, the scheduler still has.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> from thalweg import Stream
+    >>> with Client(n_workers=1, processes=False, dashboard_address=None) as client:
+    ...     source = Stream()
+    ...     L = source.scatter(client).map(pow, 2).gather().sink_to_list()
+    ...     source.emit(3)
+    ...     source.drain()
+    >>> L
+    [9]
+    """
+
+    is_remote = True
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self._client = client
+
+    @property
+    def width(self) -> int:
+        # What the client knows: it hears from its scheduler every other second.
+        info = getattr(self._client, "_scheduler_identity", None) or {}
+        threads = info.get("total_threads")
+        if threads is None:
+            threads = sum(worker["nthreads"] for worker in info.get("workers", {}).values())
+        return max(1, int(threads))
+
+    @property
+    def is_closed(self) -> bool:
+        return self._client.status in ("closing", "closed")
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        # Functions in a pipeline read clocks and count: equal calls are different ones.
+        return self._client.submit(function, *args, pure=False)
+
+    def when_done(self, future: Any, arrival: Arrival) -> None:
+        async def done() -> None:
+            with self._client.as_current():
+                await wait([future])
+            if future.status != "finished":
+                raise await future.exception() if future.status == "error" else CancelledError(future.key)
+
+        self._run(done, arrival)
+
+    def fetch(self, future: Any, arrival: Arrival) -> None:
+        async def value() -> Any:
+            return await self._client.gather(future, asynchronous=True)
+
+        self._run(value, arrival)
+
+    def _run(self, work: Callable[[], Coroutine[Any, Any, Any]], arrival: Arrival) -> None:
+        async def run() -> None:
+            try:
+                result = await work()
+            except BaseException as error:
+                arrival(None, _plain(error))
+                if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+                    raise
+            else:
+                arrival(result, None)
+
+        loop = self._client.loop.asyncio_loop
+        if asyncio._get_running_loop() is loop:
+            _keep(loop.create_task(run()))
+            return
+        try:
+            loop.call_soon_threadsafe(lambda: _keep(loop.create_task(run())))
+        except RuntimeError as error:
+            arrival(None, error)
+
+
+_running: set[Any] = set()
+
+
+def _keep(task: Any) -> None:
+    """A loop holds its tasks weakly."""
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+
+
+def _plain(error: BaseException) -> BaseException:
+    """An exception that says what happened to whoever does not await anything."""
+    if isinstance(error, asyncio.CancelledError):
+        plain = RuntimeError(f"the task was cancelled: {error}")
+        with suppress(AttributeError):
+            plain.__cause__ = error
+        return plain
+    return error

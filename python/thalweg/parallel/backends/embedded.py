@@ -1,0 +1,49 @@
+"""Our own engine: threads, or processes, of this program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from thalweg.parallel.backends.base import Arrival, Backend
+
+__all__ = ["Embedded"]
+
+
+class Embedded(Backend):
+    """An engine of ours.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").map(pow, 2).gather().sink_to_list()
+    >>> source.emit(3)
+    >>> source.drain()
+    >>> L
+    [9]
+    """
+
+    @property
+    def width(self) -> int:
+        return max(1, int(self.engine.width))
+
+    @property
+    def is_closed(self) -> bool:
+        return bool(self.engine.closed)
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        return self.engine.submit(function, args)
+
+    def when_done(self, future: Any, arrival: Arrival) -> None:
+        future.add_done_callback(lambda done: arrive(done, arrival))
+
+
+def arrive(future: Any, arrival: Arrival) -> None:
+    """Say what a future that is done has come to."""
+    try:
+        result = future.result(0)
+    except BaseException as error:
+        arrival(None, error)
+    else:
+        arrival(result, None)
