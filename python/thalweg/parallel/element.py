@@ -32,6 +32,9 @@ class Element:
 
     __slots__ = ("_waiters", "base", "group", "is_launched", "is_linked", "is_wanted", "item", "line", "metadata", "ordinal", "place")
 
+    #: What fails says so by itself.
+    is_on_engine = True
+
     def __init__(self, line: Line, base: Any, metadata: Any, ordinal: int, *, is_linked: bool = False) -> None:
         #: What is to be done with it, and with others that need the same.
         self.line = line

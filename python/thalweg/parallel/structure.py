@@ -5,11 +5,12 @@ Those that look into elements have the engine do that, and fetch no more than ke
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from thalweg import core
 from thalweg.parallel.stream import ParallelStream
-from thalweg.parallel.windows import keyed, settled
+from thalweg.parallel.windows import in_turn, keyed, settled
 from thalweg.stream import Stream, identity
 
 __all__ = ["partition", "partition_unique", "timed_window_unique", "unique"]
@@ -18,27 +19,62 @@ __all__ = ["partition", "partition_unique", "timed_window_unique", "unique"]
 class _Structural(ParallelStream):
     """A node that what is behind a filter may not reach before the filter has said which elements there are."""
 
+    #: Whether it makes a difference which of several upstreams an element comes from first.
+    _minds_order = False
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        known: dict[Any, Any] = {}
-        args = tuple(_settled(arg, known) for arg in args)
-        for name in ("first", "emit_on", "upstreams"):
+        upstreams = dict.fromkeys(arg for arg in args if isinstance(arg, Stream))
+        known = _in_turn(list(upstreams)) if self._minds_order and len(upstreams) > 1 else _settled(upstreams)
+        args = tuple(_replaced(arg, known) for arg in args)
+        for name in ("first", "emit_on"):
             if name in kwargs:
                 kwargs[name] = _replaced(kwargs[name], known)
         super().__init__(*args, **kwargs)
         self._is_settled = True
 
 
-def _settled(node: Any, known: dict[Any, Any]) -> Any:
-    if not isinstance(node, ParallelStream) or node._is_settled:
-        return node
-    if node not in known:
-        known[node] = settled(node)
-    return known[node]
+def _settled(upstreams: Iterable[Stream]) -> dict[Stream, Stream]:
+    """Have each of the upstreams wait for itself; return what is to stand for each."""
+    return {node: settled(node) for node in upstreams if not getattr(node, "_is_settled", True)}
 
 
-def _replaced(value: Any, known: dict[Any, Any]) -> Any:
+def _in_turn(upstreams: list[Stream]) -> dict[Stream, Stream]:
+    """Have all upstreams wait together, so that elements go on in the order they came, whichever they are from."""
+    if not _settled_later(upstreams):
+        return {}
+    turn = in_turn([_tagged(node, place) for place, node in enumerate(upstreams)])
+    return {node: _untagged(turn, place) for place, node in enumerate(upstreams)}
+
+
+def _settled_later(upstreams: Iterable[Stream]) -> bool:
+    return any(not getattr(node, "_is_settled", True) for node in upstreams)
+
+
+class _tagged(ParallelStream):
+    """Says of each element which upstream it is from."""
+
+    def __init__(self, upstream: Stream, place: int) -> None:
+        self._place = place
+        super().__init__(upstream)
+
+    def update(self, x: Any, who: Any = None, metadata: Any = None) -> Any:
+        return self._emit((self._place, x), metadata)
+
+
+class _untagged(ParallelStream):
+    """Passes on the elements that are from one upstream."""
+
+    def __init__(self, upstream: Stream, place: int) -> None:
+        self._place = place
+        super().__init__(upstream)
+
+    def update(self, x: Any, who: Any = None, metadata: Any = None) -> Any:
+        return self._emit(x[1], metadata) if x[0] == self._place else []
+
+
+def _replaced(value: Any, known: dict[Stream, Stream]) -> Any:
     if isinstance(value, Stream):
-        return _settled(value, known)
+        return known.get(value, value)
     if isinstance(value, (tuple, list)):
         return type(value)(_replaced(one, known) for one in value)
     return value
@@ -48,7 +84,8 @@ def _in_both(kind: type, base: type = _Structural) -> Any:
     """Make a class of an operator of both."""
     name = kind.__name__
     doc = f"What ``Stream.{name}`` is, for elements that stay where they are."
-    return type(name, (base, kind), {"__doc__": doc, "__module__": __name__})
+    minds_order = kind in (core.combine_latest, core.zip_latest)
+    return type(name, (base, kind), {"__doc__": doc, "__module__": __name__, "_minds_order": minds_order})
 
 
 for _kind in (

@@ -13,7 +13,7 @@ from thalweg.parallel.stream import Fused, ParallelStream, places
 from thalweg.parallel.worker import DROPPED, Failed, Step, TellKey, TellLength
 from thalweg.stream import Stream
 
-__all__ = ["flatten", "gather", "keyed", "settled"]
+__all__ = ["flatten", "gather", "in_turn", "keyed", "settled"]
 
 
 class _Window(ParallelStream):
@@ -24,7 +24,7 @@ class _Window(ParallelStream):
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.resolve(type(self)._resolve, places(self._session))
 
-    def __init__(self, upstream: Stream, **kwargs: Any) -> None:
+    def __init__(self, upstream: Stream | None, **kwargs: Any) -> None:
         super().__init__(upstream, **kwargs)
         self._is_settled = True
 
@@ -180,6 +180,19 @@ class settled(_Window):
     """Pass on the elements that have a value, in order, once that is known. The values stay where they are."""
 
     _resolve = _resolving(_survivors, value=False)
+
+
+class in_turn(_Window):
+    """The same for several upstreams together: elements go on in the order they came."""
+
+    _resolve = _resolving(_survivors, value=False)
+
+    def __init__(self, upstreams: list[ParallelStream]) -> None:
+        self._width = len(upstreams) * places(upstreams[0]._session)
+        super().__init__(None, upstreams=upstreams)
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return _thalweg.ops.resolve(type(self)._resolve, self._width)
 
 
 class _telling(Fused):
