@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from threading import Event
+from time import perf_counter
 from typing import Any
 
 from thalweg.parallel import worker
@@ -21,6 +22,15 @@ LONGEST = 0.005
 
 #: How large a group may be, in bytes, unless it is a single element.
 LARGEST = 1 << 20
+
+#: What part of its trip a group may take, for its elements to be quick ones.
+_QUICK = 0.25
+
+#: What part of a fair share is enough company.
+_ENOUGH = 0.9
+
+#: How fast it is forgotten how many elements there were.
+_FADING = 0.99
 
 #: How many groups come back unasked before one is asked how long it took.
 _UNASKED = 16
@@ -82,12 +92,26 @@ class Line:
 class Group:
     """Elements that travel together, and what they came to."""
 
-    __slots__ = ("_asked", "_is_asked", "_is_done", "elements", "future", "is_wanted", "launcher", "report", "result")
+    __slots__ = (
+        "_asked",
+        "_is_asked",
+        "_is_done",
+        "departed",
+        "elements",
+        "future",
+        "is_wanted",
+        "launcher",
+        "report",
+        "result",
+        "size",
+    )
 
     def __init__(self, launcher: Launcher, elements: list[Element]) -> None:
         self.launcher = launcher
         #: All of them, until it is known that they have arrived.
         self.elements: list[Element] | None = elements
+        self.size = len(elements)
+        self.departed = 0.0
         #: Those that somebody waits for.
         self._asked = [element for element in elements if element.is_awaited()]
         #: Whether the values are wanted here, so that they come as soon as they are there.
@@ -107,6 +131,7 @@ class Group:
     def depart(self) -> None:
         """Hand it over to the engine."""
         assert self.elements is not None
+        self.departed = perf_counter()
         groups: list[Group] = []
         try:
             function, parcel, before = self.launcher.pack(self.elements, groups)
@@ -165,8 +190,14 @@ class Group:
         elif self.is_wanted:
             self._when_there(self.backend.fetch, self.future, self._known)
         elif not self._is_asked:
-            self.elements = None
+            self._settled()
         self.launcher.go_on()
+
+    def _settled(self) -> None:
+        """All of them have arrived: none has to go again."""
+        if self.elements is not None:
+            self.elements = None
+            self.launcher.unknown -= self.size
 
     def _known(self, known: Any, error: BaseException | None) -> None:
         if error is not None:
@@ -177,7 +208,7 @@ class Group:
         else:
             self.report = known
         self.launcher.learn(known)
-        self.elements = None
+        self._settled()
         asked, self._asked = self._asked, []
         for element in asked:
             element.tell()
@@ -185,7 +216,8 @@ class Group:
     def _lost(self, error: BaseException) -> None:
         """The group as a whole has failed, which no function of the user's can bring about by itself."""
         elements, asked = self.elements, self._asked
-        self.elements, self._asked, self.is_wanted = None, [], False
+        self._settled()
+        self._asked, self.is_wanted = [], False
         if elements is None:
             for element in asked:
                 element.settle(Failed(error))
@@ -201,9 +233,10 @@ class Group:
 class Launcher:
     """Sends the elements of one line to the engine.
 
-    As long as there are fewer groups on their way than the engine does at a time, what waits goes at once. Then it
-    waits, and goes when a group has come back: together, but in no larger groups than keep all of the engine busy, nor
-    such as would take long.
+    When nothing is on its way, what waits goes at once. As long as there are fewer groups on their way than the engine
+    does at a time, it goes at once, too, unless the way takes so much longer than the work that more company is worth
+    waiting for. Else it goes when a group has come back: together, but in no larger groups than keep all of the engine
+    busy, nor such as would take long.
     """
 
     def __init__(self, line: Line) -> None:
@@ -212,8 +245,14 @@ class Launcher:
         #: Elements of groups that failed as a whole.
         self.alone: deque[Element] = deque()
         self.on_way: set[Group] = set()
+        #: How many elements have left, and are wanted back but not there yet.
+        self.unknown = 0
         #: Seconds per element; None until there is any experience.
         self.seconds: float | None = None
+        #: Seconds that a group is on its way besides.
+        self._trip = 0.0
+        #: How many elements there were lately, those on their way included.
+        self._crowd = 0.0
         self._unasked = 0
         #: Who waits for an element of this launcher's to leave.
         self._waiters: dict[Element, list[Callable[[], None]]] = {}
@@ -238,7 +277,7 @@ class Launcher:
 
     def go_on(self) -> None:
         """Send what may go."""
-        while (self.waiting or self.alone) and len(self.on_way) < self.width:
+        while (self.waiting or self.alone) and len(self.on_way) < self.width and not self._expects_company():
             elements = self._next_group()
             if not elements:
                 return
@@ -246,6 +285,7 @@ class Launcher:
             for place, element in enumerate(elements):
                 element.group, element.place = group, place
             self.on_way.add(group)
+            self.unknown += group.size
             group.depart()
             if self._waiters:
                 for element in elements:
@@ -266,6 +306,15 @@ class Launcher:
                     break
             elements.append(self.waiting.popleft())
         return elements
+
+    def _expects_company(self) -> bool:
+        """Whether to wait until more have come, or the next group is back."""
+        if not self.on_way or self.alone or self.seconds is None:
+            return False
+        crowd = len(self.waiting) + self.unknown
+        self._crowd = max(crowd, _FADING * self._crowd)
+        share = self._crowd / self.width
+        return len(self.waiting) < _ENOUGH * share and share * self.seconds < _QUICK * self._trip
 
     def _size(self) -> int:
         if self.seconds is None:
@@ -300,6 +349,9 @@ class Launcher:
     def came_back(self, group: Group, error: BaseException | None) -> None:
         """Count a group less."""
         self.on_way.discard(group)
+        if error is None and self.seconds is not None:
+            trip = max(0.0, perf_counter() - group.departed - group.size * self.seconds)
+            self._trip = _mean(self._trip or trip, trip)
 
     def is_curious(self) -> bool:
         """Whether to ask how long a group takes that nobody else asks about."""
@@ -309,4 +361,9 @@ class Launcher:
     def learn(self, known: Result | Report) -> None:
         """Take note of how long elements take."""
         each = known.seconds / max(1, len(known.outcomes))
-        self.seconds = each if self.seconds is None else 0.7 * self.seconds + 0.3 * each
+        self.seconds = _mean(each if self.seconds is None else self.seconds, each)
+
+
+def _mean(before: float, now: float) -> float:
+    """A mean in which what was long ago counts ever less."""
+    return 0.7 * before + 0.3 * now

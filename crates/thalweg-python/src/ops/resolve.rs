@@ -1,12 +1,9 @@
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use thalweg::ops::{Flatten, MapAsync};
+use thalweg::ops::{Flatten, MapAsync, Step};
 
 use super::flatten::Elements;
 use crate::blueprint::{Blueprint, Made};
@@ -26,17 +23,19 @@ pub(super) fn resolve(
 ) -> PyResult<Blueprint> {
     let function = Function::new(function, None, None);
     let called = function.clone();
-    let call = move |x: Value| {
-        gil::held(|py| match called.call(py, &x) {
-            Ok(result) if result.is_instance_of::<PyTuple>() => Answer::ready(elements(&result)),
-            Ok(awaitable) => Answer::Awaited(Awaited::new(awaitable)),
-            Err(error) => Answer::ready(Err(error)),
+    let resolving = MapAsync::stepwise(places, ordered, move |x: &Value| {
+        gil::held(|py| {
+            let result = called.call(py, x)?;
+            if result.is_instance_of::<PyTuple>() {
+                return elements(&result).map(Step::Done);
+            }
+            let awaited = Awaited::new(result);
+            Ok::<_, PyErr>(Step::Pending(async move {
+                let result = awaited.await?;
+                gil::held(|py| elements(result.bind(py)))
+            }))
         })
-    };
-    let resolving = match ordered {
-        true => MapAsync::ordered(places, call),
-        false => MapAsync::unordered(places, call),
-    };
+    });
     let resolving = resolving.map_err(|error| PyValueError::new_err(error.to_string()))?;
     let blueprint = Blueprint::new(move |site| {
         let resolved = site.upstream.apply(resolving);
@@ -55,29 +54,4 @@ pub(super) fn resolve(
 
 fn elements(result: &Bound<'_, PyAny>) -> PyResult<Elements> {
     Ok(Elements(Value::from(result.try_iter()?.into_any())))
-}
-
-/// What the function returned.
-enum Answer {
-    Ready(Option<PyResult<Elements>>),
-    Awaited(Awaited),
-}
-
-impl Answer {
-    fn ready(result: PyResult<Elements>) -> Self {
-        Self::Ready(Some(result))
-    }
-}
-
-impl Future for Answer {
-    type Output = PyResult<Elements>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self {
-            Self::Ready(result) => result.take().map_or(Poll::Pending, Poll::Ready),
-            Self::Awaited(awaited) => Pin::new(awaited)
-                .poll(cx)
-                .map(|result| result.and_then(|it| gil::held(|py| elements(it.bind(py))))),
-        }
-    }
 }
