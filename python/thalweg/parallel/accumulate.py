@@ -41,11 +41,12 @@ class _Folding(Launcher):
     @property
     def width(self) -> int:
         """How many groups may be on their way."""
-        return 0 if self._is_resting else 1
+        return 1
 
-    def _size(self) -> int:
-        # There is nobody to share the work with.
-        return 1 if self.seconds is None else super()._size()
+    def go_on(self) -> None:
+        """Send what may go."""
+        if not self._is_resting:
+            super().go_on()
 
     def pack(self, elements: list[Element], groups: list[Group]) -> tuple[Callable[..., Result], Parcel, list[Any]]:
         """Make a task of elements, and of the state."""

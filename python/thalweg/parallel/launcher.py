@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from math import ceil
 from threading import Event
 from time import perf_counter
 from typing import Any
@@ -311,16 +312,19 @@ class Launcher:
         """Whether to wait until more have come, or the next group is back."""
         if not self.on_way or self.alone or self.seconds is None:
             return False
-        crowd = len(self.waiting) + self.unknown
-        self._crowd = max(crowd, _FADING * self._crowd)
-        share = self._crowd / self.width
-        return len(self.waiting) < _ENOUGH * share and share * self.seconds < _QUICK * self._trip
+        self._crowd = max(len(self.waiting) + self.unknown, _FADING * self._crowd)
+        return self._are_quick() and len(self.waiting) < _ENOUGH * self._crowd / self.width
+
+    def _are_quick(self) -> bool:
+        """Whether a fair share of all elements there are takes no time, compared with the trip."""
+        return self.seconds is not None and self._crowd / self.width * self.seconds < _QUICK * self._trip
 
     def _size(self) -> int:
+        """How many may go together."""
         if self.seconds is None:
             return 1
-        fair = -(-len(self.waiting) // self.width)
-        return max(1, min(fair, int(LONGEST / max(self.seconds, 1e-9))))
+        many = self._crowd if self._are_quick() else len(self.waiting)
+        return max(1, min(ceil(many / self.width), int(LONGEST / max(self.seconds, 1e-9))))
 
     def _may_go(self, element: Element) -> bool:
         for source in element.sources():

@@ -91,7 +91,7 @@ def fail(failed: Failed, ordinal: int, metadata: Any) -> Any:
 
 def _bearable(exception: BaseException) -> BaseException:
     """What may go through an event loop: some exceptions mean something to it."""
-    if isinstance(exception, (StopIteration, GeneratorExit, KeyboardInterrupt, SystemExit)):
+    if isinstance(exception, StopIteration) or not isinstance(exception, Exception):
         error = RuntimeError(f"a function on the engine raised {exception!r}")
         error.__cause__ = exception
         return error
