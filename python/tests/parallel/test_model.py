@@ -49,13 +49,16 @@ SIMPLE = st.one_of(
     st.builds(lambda k: ("accumulate", lambda s: s.accumulate(add, start=k)), numbers),
     st.builds(lambda k: ("accumulate without start", lambda s: s.accumulate(max)), numbers),
     st.builds(
-        lambda k: ("accumulate fails", lambda s: s.accumulate(partial(add_unless, k), start=0, on_error="skip")), numbers
+        lambda k: ("accumulate fails", lambda s: s.accumulate(partial(add_unless, k), start=0, on_error="skip")),
+        numbers,
     ),
     st.builds(lambda k: ("unique", lambda s: s.unique(maxsize=k)), numbers),
     st.builds(lambda k: ("unique by key", lambda s: s.unique(maxsize=k, key=partial(modulo, 7))), numbers),
     st.builds(lambda k: ("partition", lambda s: s.partition(k).map(sum)), numbers),
     st.builds(lambda k: ("partition by key", lambda s: s.partition(2, key=partial(modulo, k)).map(sum)), numbers),
-    st.builds(lambda k: ("partition_unique", lambda s: s.partition_unique(2, key=partial(modulo, k)).map(sum)), numbers),
+    st.builds(
+        lambda k: ("partition_unique", lambda s: s.partition_unique(2, key=partial(modulo, k)).map(sum)), numbers
+    ),
     st.builds(lambda k: ("sliding_window", lambda s: s.sliding_window(k).map(sum)), numbers),
     st.builds(lambda k: ("flatten", lambda s: s.partition(k).flatten()), numbers),
     st.builds(lambda k: ("flatten of many", lambda s: s.map(partial(modulo, k)).map(range).flatten()), numbers),
@@ -68,8 +71,12 @@ SIMPLE = st.one_of(
 #: Forks that are joined again.
 FORKS = st.one_of(
     st.builds(lambda k: ("zip", lambda s: s.zip(s.map(add, k), maxsize=1000).starmap(add)), numbers),
-    st.builds(lambda k: ("zip of survivors", lambda s: s.filter(partial(divides, k)).zip(s, maxsize=1000).map(sum)), numbers),
-    st.builds(lambda k: ("combine_latest", lambda s: s.combine_latest(s.filter(partial(divides, k))).map(sum)), numbers),
+    st.builds(
+        lambda k: ("zip of survivors", lambda s: s.filter(partial(divides, k)).zip(s, maxsize=1000).map(sum)), numbers
+    ),
+    st.builds(
+        lambda k: ("combine_latest", lambda s: s.combine_latest(s.filter(partial(divides, k))).map(sum)), numbers
+    ),
     st.builds(lambda k: ("zip_latest", lambda s: s.zip_latest(s.filter(partial(divides, k))).map(sum)), numbers),
     st.builds(lambda k: ("union", lambda s: s.map(add, k).union(s.filter(partial(divides, k)))), numbers),
 )

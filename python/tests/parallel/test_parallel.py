@@ -50,7 +50,7 @@ def test_a_plain_loop_over_emit_keeps_the_whole_engine_busy(pool):
     """Three calls wait for each other: they would for ever if there were fewer at a time."""
     together = threading.Barrier(3, timeout=PATIENCE)
     source = Stream()
-    L = source.scatter(pool).map(lambda x: together.wait() and x or x).gather().sink_to_list()
+    L = source.scatter(pool).map(lambda x: (together.wait() and x) or x).gather().sink_to_list()
     for x in range(6):
         source.emit(x)
     source.drain()

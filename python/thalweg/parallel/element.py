@@ -30,7 +30,19 @@ class Element:
     9
     """
 
-    __slots__ = ("_waiters", "base", "group", "is_launched", "is_linked", "is_wanted", "item", "line", "metadata", "ordinal", "place")
+    __slots__ = (
+        "_waiters",
+        "base",
+        "group",
+        "is_launched",
+        "is_linked",
+        "is_wanted",
+        "item",
+        "line",
+        "metadata",
+        "ordinal",
+        "place",
+    )
 
     #: What fails says so by itself.
     is_on_engine = True

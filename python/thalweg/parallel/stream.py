@@ -107,8 +107,6 @@ def places(session: Session | None) -> int:
     return (os.cpu_count() or 1) if session is None else session.backend.width
 
 
-@Stream.register_api()
-@ParallelStream.register_api()
 class scatter(ParallelStream):
     """Move a stream onto an engine.
 

@@ -135,7 +135,9 @@ class _without_keys(ParallelStream):
 
 
 @ParallelStream.register_api()
-def partition(upstream: Stream, n: int, timeout: Any = None, key: Any = None, on_error: Any = None, **kwargs: Any) -> Any:
+def partition(
+    upstream: Stream, n: int, timeout: Any = None, key: Any = None, on_error: Any = None, **kwargs: Any
+) -> Any:
     """Make tuples of `n` elements, and of those with equal keys if there is a key.
 
     Examples
