@@ -16,9 +16,9 @@ import pytest
 pytest.importorskip("thalweg.core")
 distributed = pytest.importorskip("distributed")
 
-from thalweg import Stream
-from thalweg.parallel import Element
-from thalweg.parallel.launcher import Group
+from thalweg import Stream  # noqa: E402
+from thalweg.parallel import Element  # noqa: E402
+from thalweg.parallel.launcher import Group  # noqa: E402
 
 PATIENCE = 60
 
@@ -74,7 +74,7 @@ class Cluster:
 
 @pytest.fixture(scope="module", autouse=True)
 def functions_travel_by_value():
-    import cloudpickle
+    import cloudpickle  # type: ignore[import-untyped, unused-ignore]
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     yield

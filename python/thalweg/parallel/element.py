@@ -210,8 +210,12 @@ class Element:
         loop = get_running_loop()
         future = loop.create_future()
 
+        def resolve() -> None:
+            if not future.done():
+                future.set_result(self.outcome())
+
         def known() -> None:
-            loop.call_soon_threadsafe(lambda: future.done() or future.set_result(self.outcome()))
+            loop.call_soon_threadsafe(resolve)
 
         self._on_loop(lambda: self.when_known(known, value=True))
         return _value((yield from future))

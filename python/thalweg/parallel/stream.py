@@ -70,7 +70,7 @@ class ParallelStream(Stream):
         """
         return self.accumulate(_count, start={}, **kwargs)
 
-    def map_async(  # type: ignore[override]
+    def map_async(
         self, func: Callable[..., Any], *args: Any, parallelism: int = 1, stop_on_exception: bool = False, **kwargs: Any
     ) -> Any:
         """Call an asynchronous function on each element. It is the same as `map`: the engine awaits what has to be.

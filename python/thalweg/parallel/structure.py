@@ -107,8 +107,8 @@ for _kind in (
     ParallelStream.register_api()(_in_both(_kind))
 
 # To these an element that turns out to be none makes no difference.
-for _kind in (core.buffer, core.union):
-    ParallelStream.register_api()(_in_both(_kind, ParallelStream))
+ParallelStream.register_api()(_in_both(core.buffer, ParallelStream))
+ParallelStream.register_api()(_in_both(core.union, ParallelStream))
 
 _partition = _in_both(core.partition)
 _partition_unique = _in_both(core.partition_unique)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from thalweg import _thalweg
 from thalweg.parallel.element import Element, elements_in, replaced
@@ -19,10 +19,11 @@ __all__ = ["flatten", "gather", "in_turn", "keyed", "settled"]
 class _Window(ParallelStream):
     """Calls a function that says what to send for an element."""
 
-    _resolve: Callable[[Any], Any]
+    #: Says what to send for an element: a tuple, or something to await that comes to one.
+    _resolve: ClassVar[Any]
 
     def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.resolve(type(self)._resolve, places(self._session))
+        return _thalweg.ops.resolve(self._resolve, places(self._session))
 
     def __init__(self, upstream: Stream | None, **kwargs: Any) -> None:
         super().__init__(upstream, **kwargs)
@@ -179,20 +180,20 @@ _wait_for_values = _resolving(_values, value=True)
 class settled(_Window):
     """Pass on the elements that have a value, in order, once that is known. The values stay where they are."""
 
-    _resolve = _resolving(_survivors, value=False)
+    _resolve = staticmethod(_resolving(_survivors, value=False))
 
 
 class in_turn(_Window):
     """The same for several upstreams together: elements go on in the order they came."""
 
-    _resolve = _resolving(_survivors, value=False)
+    _resolve = staticmethod(_resolving(_survivors, value=False))
 
     def __init__(self, upstreams: list[ParallelStream]) -> None:
         self._width = len(upstreams) * places(upstreams[0]._session)
         super().__init__(None, upstreams=upstreams)
 
     def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.resolve(type(self)._resolve, self._width)
+        return _thalweg.ops.resolve(self._resolve, self._width)
 
 
 class _telling(Fused):
@@ -210,7 +211,7 @@ class _telling(Fused):
 class keyed(_Window):
     """Make pairs of each element's key, which is computed on the engine and fetched, and the element, which stays."""
 
-    _resolve = _resolving(_with_keys, value=False)
+    _resolve = staticmethod(_resolving(_with_keys, value=False))
 
     def __init__(self, upstream: Stream, key: Any, name: str, **kwargs: Any) -> None:
         super().__init__(_telling(upstream, TellKey, key, name=name, **kwargs))
@@ -231,7 +232,7 @@ class flatten(_Window):
     [1, 2, 3]
     """
 
-    _resolve = _resolving(_items, value=False)
+    _resolve = staticmethod(_resolving(_items, value=False))
 
     def __init__(self, upstream: Stream, on_error: Any = None, **kwargs: Any) -> None:
         super().__init__(_telling(upstream, TellLength, name="flatten", on_error=on_error), **kwargs)

@@ -154,6 +154,7 @@ class Step:
         self.policy = policy
 
     def __call__(self, x: Any) -> Any:
+        """What an element comes to at this step."""
         raise NotImplementedError
 
     def again(self, x: Any, error: Exception) -> Any:
@@ -188,6 +189,7 @@ class Call(Step):
         self.is_splayed, self.is_awaited = is_splayed, is_awaited
 
     def __call__(self, x: Any) -> Any:
+        """Call the function."""
         if self.is_splayed:
             result = self.function(*x, *self.args, **self.kwargs)
         else:
@@ -212,6 +214,7 @@ class Filter(Step):
         self.is_awaited = is_awaited
 
     def __call__(self, x: Any) -> Any:
+        """Ask the predicate."""
         if self.predicate is None:
             return x if x else DROPPED
         verdict = self.predicate(x, *self.args, **self.kwargs)
@@ -226,6 +229,7 @@ class Pick(Step):
         self.pick = pick
 
     def __call__(self, x: Any) -> Any:
+        """Take the item."""
         return tuple(x[key] for key in self.pick) if isinstance(self.pick, list) else x[self.pick]
 
 
@@ -241,6 +245,7 @@ class TellKey(Tell):
         self.key = key
 
     def __call__(self, x: Any) -> Any:
+        """Find the key."""
         return x, self.key(x) if callable(self.key) else x[self.key]
 
 
@@ -248,6 +253,7 @@ class TellLength(Tell):
     """Makes a list of an element, and tells its length."""
 
     def __call__(self, x: Any) -> Any:
+        """Make a list."""
         items = list(x)
         return items, len(items)
 
@@ -297,7 +303,7 @@ class Chain:
 
 def _dumps(x: Any) -> bytes:
     try:
-        import cloudpickle
+        import cloudpickle  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
         return pickle.dumps(x, protocol=5)
     data: bytes = cloudpickle.dumps(x, protocol=5)

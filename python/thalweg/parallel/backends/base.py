@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from thalweg.parallel.worker import Result
-
 __all__ = ["Arrival", "Backend"]
 
 #: Called in any thread with a result, or with what went wrong instead of one.
@@ -39,7 +37,7 @@ class Backend:
         """Whether it takes no more."""
         raise NotImplementedError
 
-    def submit(self, function: Callable[..., Result], *args: Any) -> Any:
+    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Have a function called; futures among the arguments are replaced by what they come to. Returns a future."""
         raise NotImplementedError
 

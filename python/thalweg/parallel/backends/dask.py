@@ -41,6 +41,7 @@ class Dask(Backend):
 
     @property
     def width(self) -> int:
+        """How many calls it makes at a time."""
         # What the client knows: it hears from its scheduler every other second.
         info = getattr(self._client, "_scheduler_identity", None) or {}
         threads = info.get("total_threads")
@@ -50,13 +51,17 @@ class Dask(Backend):
 
     @property
     def is_closed(self) -> bool:
+        """Whether it takes no more."""
         return self._client.status in ("closing", "closed")
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Have a function called, once the futures among the arguments are done."""
         # Functions in a pipeline read clocks and count: equal calls are different ones.
         return self._client.submit(function, *args, pure=False)
 
     def when_done(self, future: Any, arrival: Arrival) -> None:
+        """Call `arrival` when the call has been made."""
+
         async def done() -> None:
             with self._client.as_current():
                 await wait([future])
@@ -66,6 +71,8 @@ class Dask(Backend):
         self._run(done, arrival)
 
     def fetch(self, future: Any, arrival: Arrival) -> None:
+        """Call `arrival` with what a call returned."""
+
         async def value() -> Any:
             return await self._client.gather(future, asynchronous=True)
 
@@ -82,12 +89,16 @@ class Dask(Backend):
             else:
                 arrival(result, None)
 
-        loop = self._client.loop.asyncio_loop
-        if asyncio._get_running_loop() is loop:
+        loop: Any = self._client.loop.asyncio_loop
+
+        def start() -> None:
             _keep(loop.create_task(run()))
+
+        if asyncio._get_running_loop() is loop:
+            start()
             return
         try:
-            loop.call_soon_threadsafe(lambda: _keep(loop.create_task(run())))
+            loop.call_soon_threadsafe(start)
         except RuntimeError as error:
             arrival(None, error)
 

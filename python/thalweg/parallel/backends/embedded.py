@@ -26,16 +26,20 @@ class Embedded(Backend):
 
     @property
     def width(self) -> int:
+        """How many calls it makes at a time."""
         return max(1, int(self.engine.width))
 
     @property
     def is_closed(self) -> bool:
+        """Whether it takes no more."""
         return bool(self.engine.closed)
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Have a function called, once the futures among the arguments are done."""
         return self.engine.submit(function, args)
 
     def when_done(self, future: Any, arrival: Arrival) -> None:
+        """Call `arrival` when the call has been made."""
         future.add_done_callback(lambda done: arrive(done, arrival))
 
 

@@ -38,13 +38,16 @@ class Executor(Backend):
 
     @property
     def width(self) -> int:
+        """How many calls it makes at a time."""
         return max(1, int(getattr(self.engine, "_max_workers", None) or os.cpu_count() or 1))
 
     @property
     def is_closed(self) -> bool:
+        """Whether it takes no more."""
         return False
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Have a function called, once the futures among the arguments are done."""
         inputs = [arg for arg in args if isinstance(arg, Future)]
         if not inputs:
             return self.engine.submit(function, *args)
@@ -67,6 +70,7 @@ class Executor(Backend):
         return promise
 
     def when_done(self, future: Any, arrival: Arrival) -> None:
+        """Call `arrival` when the call has been made."""
         future.add_done_callback(lambda done: arrive(done, arrival))
 
 
