@@ -245,6 +245,25 @@ def slowly(x):
     return x
 
 
+def test_nothing_is_lost_when_the_client_is_closed_first(cluster):
+    with cluster.client() as client:
+        source = Stream()
+        scattered = source.scatter(client)
+        L = (
+            scattered.map(slowly)
+            .buffer(50)
+            .filter(is_odd)
+            .partition(2)
+            .map(sum)
+            .accumulate(add)
+            .gather()
+            .sink_to_list()
+        )
+        for x in range(40):
+            source.emit(x)
+    assert L == [sum(range(1, 4 * n, 2)) for n in range(1, 11)]
+
+
 def test_nothing_is_lost_at_the_end_of_a_program(python, cluster):
     program = f"""
 from distributed import Client

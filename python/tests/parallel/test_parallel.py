@@ -121,17 +121,13 @@ def test_a_chain_is_one_task_and_elements_that_wait_travel_together(pool):
 
 
 def test_slow_elements_travel_alone():
-    from thalweg.parallel.launcher import Launcher
+    from thalweg.parallel.backends import Backend
+    from thalweg.parallel.launcher import Launcher, Session
 
-    class Engine:
+    class Engine(Backend):
         width = 2
-        is_remote = False
 
-    class Line:
-        class session:
-            backend = Engine
-
-    launcher = Launcher(Line)
+    launcher = Launcher(Session(Engine(None)).root)
     launcher.waiting.extend(range(100))
     assert launcher._size() == 1
     launcher.seconds = 0.005

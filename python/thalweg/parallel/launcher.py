@@ -259,11 +259,16 @@ class Launcher:
         self._waiters: dict[Element, list[Callable[[], None]]] = {}
         #: The element of another launcher's that the next one has to wait for.
         self._blocked_by: Element | None = None
+        line.session.backend.launchers.add(self)
 
     @property
     def width(self) -> int:
         """How many groups may be on their way."""
         return self.line.session.backend.width
+
+    def is_idle(self) -> bool:
+        """Whether there is nothing that waits, or whose results have not come."""
+        return not (self.waiting or self.alone or self.on_way or self.unknown)
 
     def add(self, element: Element) -> None:
         """Take an element; it leaves when it may."""

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg.parallel.launcher import Launcher
 
 __all__ = ["Arrival", "Backend"]
 
@@ -26,6 +31,8 @@ class Backend:
 
     def __init__(self, engine: Any) -> None:
         self.engine = engine
+        #: Those who send elements to it.
+        self.launchers: WeakSet[Launcher] = WeakSet()
 
     @property
     def width(self) -> int:
@@ -44,6 +51,10 @@ class Backend:
     def when_done(self, future: Any, arrival: Arrival) -> None:
         """Call `arrival` when the call has been made: with what it returned, or None where that stays there."""
         raise NotImplementedError
+
+    def is_idle(self) -> bool:
+        """Whether nothing is on its way there, or waits to be."""
+        return all(launcher.is_idle() for launcher in list(self.launchers))
 
     def fetch(self, future: Any, arrival: Arrival) -> None:
         """Call `arrival` with what a call returned."""

@@ -24,6 +24,11 @@ class Embedded(Backend):
     [9]
     """
 
+    def __init__(self, engine: Any) -> None:
+        super().__init__(engine)
+        # What a process has made stays there until it is wanted.
+        self.is_remote = engine.kind == "processes"
+
     @property
     def width(self) -> int:
         """How many calls it makes at a time."""
@@ -40,6 +45,10 @@ class Embedded(Backend):
 
     def when_done(self, future: Any, arrival: Arrival) -> None:
         """Call `arrival` when the call has been made."""
+        future.add_done_callback(lambda done: (_end if self.is_remote else arrive)(done, arrival))
+
+    def fetch(self, future: Any, arrival: Arrival) -> None:
+        """Call `arrival` with what a call returned."""
         future.add_done_callback(lambda done: arrive(done, arrival))
 
 
@@ -51,3 +60,12 @@ def arrive(future: Any, arrival: Arrival) -> None:
         arrival(None, error)
     else:
         arrival(result, None)
+
+
+def _end(future: Any, arrival: Arrival) -> None:
+    """Say whether a future that is done has failed."""
+    try:
+        error = future.exception(0)
+    except BaseException as cancelled:
+        error = cancelled
+    arrival(None, error)
