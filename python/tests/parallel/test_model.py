@@ -116,6 +116,25 @@ def test_chains(pool, pieces, inputs):
     compare(pieces, inputs, pool)
 
 
+@pytest.fixture(scope="module")
+def client():
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 2, "threads_per_worker": 2, "processes": False, "dashboard_address": ":0"}
+    with distributed.Client(**options) as client:
+        yield client
+
+
+@settings(max_examples=20)
+@given(
+    pieces=st.lists(SIMPLE, max_size=4),
+    fork=st.lists(FORKS, max_size=1),
+    inputs=st.lists(st.integers(0, 40), max_size=15),
+)
+def test_where_values_stay_elsewhere(client, pieces, fork, inputs):
+    simple = [piece for piece in pieces if "partition" not in piece[0]]
+    compare([*fork, *pieces] if len(simple) < len(pieces) else [*pieces, *fork], inputs, client)
+
+
 @given(
     before=st.lists(SIMPLE.filter(lambda piece: piece[0] in ("map", "filter", "map fails")), max_size=2),
     fork=FORKS,
