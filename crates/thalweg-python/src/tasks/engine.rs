@@ -1,0 +1,587 @@
+//! Workers, and the scheduler before them.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyTuple, PyWeakrefReference};
+use thalweg_tasks::host::{Crew, Home, Options, Slot, Spec, spec};
+use thalweg_tasks::process::{Parcel, Pool, Setting, worker_resource};
+
+use super::arguments::Search;
+use super::errors;
+use super::future::{self, Future};
+use super::options::{options, resources};
+use super::processes::sending::{self, Functions};
+use super::processes::serving::Reply;
+use super::threads::{Caller, Turn};
+use super::world::{Call, Calls, Inputs, Program, Value};
+use crate::lock::lock;
+
+/// Workers, and the scheduler before them.
+#[pyclass(module = "thalweg._thalweg.tasks", frozen, weakref)]
+pub(crate) struct Engine {
+    pub(crate) home: Arc<Home<Calls>>,
+    workers: Workers,
+    width: usize,
+    /// Tasks that were given a name, by that.
+    named: Mutex<HashMap<Box<str>, Weak<Slot<Calls>>>>,
+    asynchronous: AtomicBool,
+}
+
+/// The object of an engine, for those who are no reason for it to live.
+#[derive(Clone, Default)]
+pub(crate) struct Me(Arc<OnceLock<Py<PyWeakrefReference>>>);
+
+impl Me {
+    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Engine>> {
+        use pyo3::types::PyWeakrefMethods;
+        self.0.get()?.bind(py).upgrade()?.cast_into().ok()
+    }
+}
+
+/// Those who run tasks.
+enum Workers {
+    Threads(Arc<Crew<Calls>>),
+    Processes(Arc<Pool<Calls>>, Functions),
+}
+
+/// How many tasks are sent under one lock.
+const AT_ONCE: usize = 256;
+
+#[pymethods]
+impl Engine {
+    /// An engine with so many threads.
+    #[staticmethod]
+    #[pyo3(signature = (n, *, resources = None))]
+    fn threads<'py>(
+        py: Python<'py>,
+        n: usize,
+        resources: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        if n == 0 {
+            return Err(PyValueError::new_err(
+                "at least one thread is needed, not 0",
+            ));
+        }
+        let me = Me::default();
+        let home = Home::threads();
+        let crew = Crew::start(&home, n, self::resources(resources)?, Caller(me.clone()))?;
+        Self::new(py, home, Workers::Threads(crew), n, me)
+    }
+
+    /// An engine with so many processes, which run so many tasks at a time each.
+    ///
+    /// `command` starts one. `memory_limit` is in bytes, for each.
+    #[staticmethod]
+    #[pyo3(signature = (n_workers, threads_per_worker, *, command, memory_limit = None, resources = None))]
+    fn processes<'py>(
+        py: Python<'py>,
+        n_workers: usize,
+        threads_per_worker: usize,
+        command: Vec<OsString>,
+        memory_limit: Option<u64>,
+        resources: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        if n_workers == 0 || threads_per_worker == 0 {
+            let message = "at least one worker with one thread is needed";
+            return Err(PyValueError::new_err(message));
+        }
+        let Some((program, args)) = command.split_first() else {
+            return Err(PyValueError::new_err(
+                "command: what starts a worker is needed",
+            ));
+        };
+        let (program, args) = (program.clone(), args.to_vec());
+        let setting = Setting {
+            workers: n_workers,
+            threads: threads_per_worker,
+            memory: memory_limit,
+            resources: self::resources(resources)?,
+            command: Box::new(move || {
+                let mut command = Command::new(&program);
+                command.args(&args);
+                command
+            }),
+        };
+        let (home, pool) = py.detach(|| Pool::start(setting))?;
+        let workers = Workers::Processes(pool, Functions::default());
+        Self::new(
+            py,
+            home,
+            workers,
+            n_workers * threads_per_worker,
+            Me::default(),
+        )
+    }
+
+    #[getter]
+    fn kind(&self) -> &'static str {
+        match self.workers {
+            Workers::Threads(_) => "threads",
+            Workers::Processes(..) => "processes",
+        }
+    }
+
+    #[getter]
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.home.is_closed()
+    }
+
+    #[getter]
+    fn asynchronous(&self) -> bool {
+        self.asynchronous.load(Ordering::Relaxed)
+    }
+
+    #[setter]
+    fn set_asynchronous(&self, asynchronous: bool) {
+        self.asynchronous.store(asynchronous, Ordering::Relaxed);
+    }
+
+    /// Calls a function with arguments. A future stands for the result.
+    #[pyo3(signature = (
+        function, args, kwargs = None, *, key = None, priority = 0.0, retries = 0, resources = None, timeout = None
+    ))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the keywords of a Python function"
+    )]
+    fn submit<'py>(
+        slf: &Bound<'py, Self>,
+        function: Bound<'py, PyAny>,
+        args: Bound<'py, PyTuple>,
+        kwargs: Option<Bound<'py, PyDict>>,
+        key: Option<String>,
+        priority: f64,
+        retries: u32,
+        resources: Option<&Bound<'py, PyDict>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, Future>> {
+        let py = slf.py();
+        let engine = slf.get();
+        engine.check_open(py)?;
+        if let Some(slot) = key.as_deref().and_then(|key| engine.named(key)) {
+            return Future::new(slf, slot);
+        }
+        let options = options(key, priority, retries, resources, timeout)?;
+        let mut search = Search::default();
+        let mut found = search.look(args.as_any())?;
+        if let Some(kwargs) = &kwargs {
+            found |= search.look(kwargs.as_any())?;
+        }
+        let code = engine.code(&function)?;
+        let program = program(&function, code.as_ref(), args, kwargs.as_ref(), found)?;
+        let slot = engine.send(py, spec(program, search.needs, options));
+        engine.name(&slot);
+        Future::new(slf, slot)
+    }
+
+    /// Calls a function for each tuple of elements. `key` begins the names of the tasks.
+    #[pyo3(signature = (
+        function, iterables, kwargs = None, *, key = None, priority = 0.0, retries = 0, resources = None, timeout = None
+    ))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the keywords of a Python function"
+    )]
+    fn map<'py>(
+        slf: &Bound<'py, Self>,
+        function: Bound<'py, PyAny>,
+        iterables: Bound<'py, PyTuple>,
+        kwargs: Option<Bound<'py, PyDict>>,
+        key: Option<String>,
+        priority: f64,
+        retries: u32,
+        resources: Option<&Bound<'py, PyDict>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = slf.py();
+        let engine = slf.get();
+        engine.check_open(py)?;
+        let options = options(None, priority, retries, resources, timeout)?;
+        let mut shared = Search::default();
+        if let Some(kwargs) = &kwargs {
+            shared.look(kwargs.as_any())?;
+        }
+        let rows = Rows::of(&iterables)?;
+        let code = engine.code(&function)?;
+        let futures = PyList::empty(py);
+        let mut turn = Turn::begin();
+        let mut specs = Vec::with_capacity(AT_ONCE);
+        let mut number = 0;
+        loop {
+            let row = rows.next()?;
+            let is_last = row.is_none();
+            if let Some(args) = row {
+                let mut search = Search::default();
+                let found = search.look(args.as_any())?;
+                search.needs.extend(shared.needs.iter().cloned());
+                let found = found || !shared.needs.is_empty();
+                let program = program(&function, code.as_ref(), args, kwargs.as_ref(), found)?;
+                let options = match &key {
+                    None => options.clone(),
+                    Some(prefix) => {
+                        let key = Some(format!("{prefix}-{number}").into());
+                        let like = options.as_deref().cloned().unwrap_or_default();
+                        Some(Arc::new(Options { key, ..like }))
+                    }
+                };
+                specs.push(spec(program, search.needs, options));
+                number += 1;
+            }
+            if specs.len() == AT_ONCE || is_last {
+                let some = std::mem::replace(&mut specs, Vec::with_capacity(AT_ONCE));
+                let slots = engine.send_all(py, some);
+                for slot in slots {
+                    engine.name(&slot);
+                    futures.append(Future::new(slf, slot)?)?;
+                }
+                turn.yield_if_over(py);
+                py.check_signals()?;
+            }
+            if is_last {
+                return Ok(futures);
+            }
+        }
+    }
+
+    /// A future of a value that is there already.
+    #[pyo3(signature = (value, *, key = None))]
+    fn scatter<'py>(
+        slf: &Bound<'py, Self>,
+        value: Bound<'py, PyAny>,
+        key: Option<String>,
+    ) -> PyResult<Bound<'py, Future>> {
+        let engine = slf.get();
+        engine.check_open(slf.py())?;
+        let value = match engine.workers {
+            Workers::Threads(_) => Value::Object(value.unbind()),
+            Workers::Processes(..) => Value::Parcel(Arc::new(sending::value(&value)?)),
+        };
+        let slot = engine.home.place(value, key.map(Into::into));
+        engine.name(&slot);
+        Future::new(slf, slot)
+    }
+
+    /// The future of a task that was given that name, if there is one.
+    fn find<'py>(slf: &Bound<'py, Self>, key: &str) -> PyResult<Option<Bound<'py, Future>>> {
+        slf.get()
+            .named(key)
+            .map(|slot| Future::new(slf, slot))
+            .transpose()
+    }
+
+    /// Waits for all, and returns their results in order.
+    fn gather<'py>(
+        &self,
+        py: Python<'py>,
+        futures: Vec<Bound<'py, Future>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let slots: Vec<_> = futures
+            .iter()
+            .map(|future| future.get().slot())
+            .collect::<PyResult<_>>()?;
+        future::wait(py, &slots, None)?;
+        future::bring(py, &slots)?;
+        let results = PyList::empty(py);
+        for slot in &slots {
+            results.append(future::result(py, slot)?)?;
+        }
+        Ok(results)
+    }
+
+    /// One call on each worker process; here, where all is one process, one call.
+    #[pyo3(signature = (function, args, kwargs = None))]
+    fn run<'py>(
+        slf: &Bound<'py, Self>,
+        function: Bound<'py, PyAny>,
+        args: Bound<'py, PyTuple>,
+        kwargs: Option<Bound<'py, PyDict>>,
+    ) -> PyResult<Vec<Bound<'py, Future>>> {
+        let urgent = f64::INFINITY;
+        let call = |workers: Option<&Bound<'py, PyDict>>| {
+            let (function, args, kwargs) = (function.clone(), args.clone(), kwargs.clone());
+            Self::submit(slf, function, args, kwargs, None, urgent, 0, workers, None)
+        };
+        let Workers::Processes(pool, _) = &slf.get().workers else {
+            return Ok(vec![call(None)?]);
+        };
+        let on_each = (0..pool.size()).map(|index| {
+            let there = PyDict::new(slf.py());
+            there.set_item(&*worker_resource(index), 0.0)?;
+            call(Some(&there))
+        });
+        on_each.collect()
+    }
+
+    /// Runs a graph of tasks, see `graph.rs`.
+    #[pyo3(signature = (
+        tasks, wanted, *, given = Vec::new(), keys = None, priority = 0.0, retries = 0, resources = None, timeout = None
+    ))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the keywords of a Python function"
+    )]
+    fn run_graph<'py>(
+        slf: &Bound<'py, Self>,
+        tasks: Bound<'py, PyList>,
+        wanted: Vec<usize>,
+        given: Vec<Bound<'py, Future>>,
+        keys: Option<Vec<String>>,
+        priority: f64,
+        retries: u32,
+        resources: Option<&Bound<'py, PyDict>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Vec<Bound<'py, Future>>> {
+        let engine = slf.get();
+        engine.check_open(slf.py())?;
+        if let Workers::Processes(..) = engine.workers {
+            return Err(PyTypeError::new_err(
+                "run_graph: an engine with threads is needed",
+            ));
+        }
+        let options = options(None, priority, retries, resources, timeout)?;
+        let slots = super::graph::submit(engine, &tasks, &wanted, &given, keys, options.as_ref())?;
+        for slot in &slots {
+            engine.name(slot);
+        }
+        slots
+            .into_iter()
+            .map(|slot| Future::new(slf, slot))
+            .collect()
+    }
+
+    /// Has `callable(question, reply)` called with what tasks in other processes ask; `reply(answer)` answers.
+    fn on_ask(&self, callable: Bound<'_, PyAny>) {
+        let Workers::Processes(pool, _) = &self.workers else {
+            return;
+        };
+        let callable = callable.unbind();
+        pool.on_question(move |question, answer| {
+            Python::attach(|py| {
+                let question = PyBytes::new(py, &question);
+                let reply = Reply(Mutex::new(Some(answer)));
+                if let Err(error) = callable.call1(py, (question, reply)) {
+                    error.write_unraisable(py, Some(callable.bind(py)));
+                }
+            });
+        });
+    }
+
+    /// What there is to know of the workers and their tasks.
+    fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let (waiting, running) = self.home.counts();
+        let info = PyDict::new(py);
+        let workers = PyList::empty(py);
+        match &self.workers {
+            Workers::Threads(_) => {
+                workers.append(worker(py, 0, std::process::id(), self.width, running)?)?;
+            }
+            Workers::Processes(pool, _) => {
+                for (id, process) in pool.processes().into_iter().enumerate() {
+                    workers.append(worker(py, id, process.pid, process.threads, process.tasks)?)?;
+                }
+            }
+        }
+        info.set_item("workers", workers)?;
+        info.set_item("pending", waiting)?;
+        info.set_item("running", running)?;
+        Ok(info)
+    }
+
+    /// Takes no more tasks, and drops those that have not begun. With `wait`, waits for those that run.
+    #[pyo3(signature = (*, wait = false))]
+    fn close(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
+        py.detach(|| self.home.close());
+        match &self.workers {
+            Workers::Threads(crew) if wait => py.detach(|| crew.join()),
+            Workers::Threads(_) => {}
+            Workers::Processes(pool, _) => py.detach(|| {
+                pool.close();
+                pool.join();
+            }),
+        }
+        py.check_signals()
+    }
+
+    fn __repr__(&self) -> String {
+        let (waiting, running) = self.home.counts();
+        let closed = if self.home.is_closed() {
+            ", closed"
+        } else {
+            ""
+        };
+        format!(
+            "<Engine: {} threads, {running} tasks running, {waiting} waiting{closed}>",
+            self.width
+        )
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.home.close();
+        if let Workers::Processes(pool, _) = &self.workers {
+            pool.close();
+        }
+    }
+}
+
+/// What runs for a call: the call itself, or what stands for it if there is code to be sent.
+fn program<'py>(
+    function: &Bound<'py, PyAny>,
+    code: Option<&Arc<Parcel>>,
+    args: Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+    needs: bool,
+) -> PyResult<Program> {
+    if let Some(code) = code {
+        return sending::call(function, code.clone(), args, kwargs, needs).map(Program::There);
+    }
+    Ok(Program::Here(Call {
+        function: function.clone().unbind(),
+        args: args.unbind(),
+        kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
+        inputs: if needs { Inputs::Futures } else { Inputs::None },
+    }))
+}
+
+/// What `info` says of a worker.
+fn worker(
+    py: Python<'_>,
+    id: usize,
+    pid: u32,
+    threads: usize,
+    running: usize,
+) -> PyResult<Bound<'_, PyDict>> {
+    let worker = PyDict::new(py);
+    worker.set_item("id", id)?;
+    worker.set_item("pid", pid)?;
+    worker.set_item("threads", threads)?;
+    worker.set_item("running", running)?;
+    Ok(worker)
+}
+
+impl Engine {
+    fn new(
+        py: Python<'_>,
+        home: Arc<Home<Calls>>,
+        workers: Workers,
+        width: usize,
+        me: Me,
+    ) -> PyResult<Bound<'_, Self>> {
+        let (named, asynchronous) = (Mutex::default(), AtomicBool::new(false));
+        let engine = Bound::new(
+            py,
+            Self {
+                home,
+                workers,
+                width,
+                named,
+                asynchronous,
+            },
+        )?;
+        // It has just been made, and nobody else has seen it.
+        let _ = me.0.set(PyWeakrefReference::new(&engine)?.unbind());
+        Ok(engine)
+    }
+
+    /// What stands for a function, if it is to be called in another process.
+    fn code(&self, function: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Parcel>>> {
+        match &self.workers {
+            Workers::Threads(_) => Ok(None),
+            Workers::Processes(_, functions) => functions.parcel(function).map(Some),
+        }
+    }
+
+    fn send(&self, py: Python<'_>, spec: Spec<Calls>) -> Arc<Slot<Calls>> {
+        match &self.workers {
+            Workers::Threads(_) => self.home.submit(spec),
+            // It may take until the worker has read what was sent before.
+            Workers::Processes(..) => py.detach(|| self.home.submit(spec)),
+        }
+    }
+
+    fn send_all(&self, py: Python<'_>, specs: Vec<Spec<Calls>>) -> Vec<Arc<Slot<Calls>>> {
+        let mut slots = Vec::with_capacity(specs.len());
+        match &self.workers {
+            Workers::Threads(_) => self.home.submit_all(specs, |slot| slots.push(slot)),
+            Workers::Processes(..) => {
+                py.detach(|| self.home.submit_all(specs, |slot| slots.push(slot)));
+            }
+        }
+        slots
+    }
+
+    fn check_open(&self, py: Python<'_>) -> PyResult<()> {
+        if self.home.is_closed() {
+            Err(errors::closed(py))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether who waits in this thread awaits: an asynchronous client's futures are waited for in a loop.
+    pub(crate) fn is_awaited_here(&self, py: Python<'_>) -> PyResult<bool> {
+        if !self.asynchronous() {
+            return Ok(false);
+        }
+        let running = py.import("asyncio")?.call_method0("_get_running_loop")?;
+        Ok(!running.is_none())
+    }
+
+    fn named(&self, key: &str) -> Option<Arc<Slot<Calls>>> {
+        lock(&self.named).get(key)?.upgrade()
+    }
+
+    /// Takes note of a task's name, if it has one.
+    fn name(&self, slot: &Arc<Slot<Calls>>) {
+        let Some(key) = slot.key() else { return };
+        let mut named = lock(&self.named);
+        if named.len() == named.capacity() {
+            named.retain(|_, slot| slot.strong_count() > 0);
+        }
+        named.insert(key.into(), Arc::downgrade(slot));
+    }
+}
+
+/// The arguments of the calls that `map` makes.
+enum Rows<'py> {
+    Of(Bound<'py, PyIterator>),
+    Zipped(Bound<'py, PyIterator>),
+}
+
+impl<'py> Rows<'py> {
+    fn of(iterables: &Bound<'py, PyTuple>) -> PyResult<Self> {
+        if iterables.len() == 1 {
+            return Ok(Self::Of(iterables.get_item(0)?.try_iter()?));
+        }
+        let zip = iterables.py().import("builtins")?.getattr("zip")?;
+        Ok(Self::Zipped(zip.call1(iterables)?.try_iter()?))
+    }
+
+    fn next(&self) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        match self {
+            Self::Of(elements) => match elements.clone().next() {
+                None => Ok(None),
+                Some(element) => {
+                    let element = element?;
+                    PyTuple::new(element.py(), [element]).map(Some)
+                }
+            },
+            Self::Zipped(rows) => match rows.clone().next() {
+                None => Ok(None),
+                Some(row) => Ok(Some(row?.cast_into()?)),
+            },
+        }
+    }
+}

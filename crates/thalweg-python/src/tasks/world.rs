@@ -1,0 +1,132 @@
+//! What tasks are made of here: calls, objects and exceptions.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use thalweg_tasks::host::{Needs, World};
+use thalweg_tasks::process::{self, Parcel, Portable};
+
+use super::processes::pickle;
+
+/// Tasks that call Python functions.
+pub(crate) enum Calls {}
+
+impl World for Calls {
+    type Program = Program;
+    type Value = Value;
+    type Error = Fault;
+}
+
+/// What runs.
+pub(crate) enum Program {
+    /// A call in this process.
+    Here(Call),
+    /// A call in another.
+    There(process::Call),
+}
+
+/// A call of a function.
+pub(crate) struct Call {
+    pub(crate) function: Py<PyAny>,
+    pub(crate) args: Py<PyTuple>,
+    pub(crate) kwargs: Option<Py<PyDict>>,
+    pub(crate) inputs: Inputs,
+}
+
+/// Where values of other tasks go in the arguments.
+pub(crate) enum Inputs {
+    /// There are none.
+    None,
+    /// Wherever their futures are.
+    Futures,
+    /// At these places of the arguments, one for each task that is needed.
+    Places(Box<[u32]>),
+}
+
+/// What comes out.
+pub(crate) enum Value {
+    /// An object of this process.
+    Object(Py<PyAny>),
+    /// What stands for an object of another.
+    Parcel(Arc<Parcel>),
+}
+
+/// What was raised.
+pub(crate) enum Fault {
+    /// An exception of this process.
+    Error(PyErr),
+    /// What stands for an exception of another.
+    Parcel(Parcel),
+    /// It could not be sent.
+    Unsent(io::Error),
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(f),
+            Self::Parcel(_) => f.write_str("an exception of another process"),
+            Self::Unsent(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Portable for Calls {
+    fn call(program: &Program) -> Option<&process::Call> {
+        match program {
+            Program::There(call) => Some(call),
+            Program::Here(_) => None,
+        }
+    }
+
+    fn received(parcel: Arc<Parcel>) -> Value {
+        Value::Parcel(parcel)
+    }
+
+    fn parcel(value: &Value) -> Option<&Arc<Parcel>> {
+        match value {
+            Value::Parcel(parcel) => Some(parcel),
+            Value::Object(_) => None,
+        }
+    }
+
+    fn raised(parcel: Parcel) -> Fault {
+        Fault::Parcel(parcel)
+    }
+
+    fn unsent(error: io::Error) -> Fault {
+        Fault::Unsent(error)
+    }
+}
+
+impl Value {
+    /// Another name for the same.
+    pub(crate) fn copy(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Object(object) => Self::Object(object.clone_ref(py)),
+            Self::Parcel(parcel) => Self::Parcel(parcel.clone()),
+        }
+    }
+
+    /// The object. User code may run for that.
+    pub(crate) fn into_object(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        match self {
+            Self::Object(object) => Ok(object.into_bound(py)),
+            Self::Parcel(parcel) => pickle::load(py, &parcel),
+        }
+    }
+}
+
+/// The values of tasks that are done.
+pub(crate) fn values<'py>(
+    py: Python<'py>,
+    needs: &Needs<Calls>,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let values = needs
+        .iter()
+        .filter_map(|slot| slot.look(|outcome| outcome.ok().map(|value| value.copy(py)))?);
+    values.map(|value| value.into_object(py)).collect()
+}
