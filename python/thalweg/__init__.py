@@ -52,10 +52,12 @@ if TYPE_CHECKING:
     from thalweg.graph import readable_graph as readable_graph
     from thalweg.graph import to_graphviz as to_graphviz
     from thalweg.graph import visualize as visualize
+    from thalweg.tasks import Client as Client
 
 # Found when they are asked for: importing the package is to take no time.
 _LATER = {
     "Batch": "thalweg.batch",
+    "Client": "thalweg.tasks",
     "Streaming": "thalweg.collection",
     "create_graph": "thalweg.graph",
     "install_as": "thalweg._alias",

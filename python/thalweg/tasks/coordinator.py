@@ -1,0 +1,155 @@
+"""What locks, events, semaphores, queues and variables are made of: named states, and requests that wait.
+
+A request is answered by a future of `concurrent.futures`: a thread waits for it, an event loop does, or a worker
+process is told about it. Whoever does not want to wait any more cancels it. There is one coordinator for each engine,
+in the process that started it. In a worker process `RemoteCoordinator` forwards what is asked.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Lock
+from typing import Any, ClassVar, Protocol
+
+__all__ = ["Coordinates", "Coordinator", "RemoteCoordinator", "State"]
+
+Answer = Future
+
+
+class Coordinates(Protocol):
+    """Answers requests to named states."""
+
+    def ask(self, kind: str, name: str, operation: str, *args: Any) -> Answer[Any]:
+        """Ask a state to do something; the answer may come later."""
+
+
+class State:
+    """Something with a name that several tasks share. Its methods run one at a time.
+
+    They are called with the request to answer: at once, or in a later call of another one.
+    """
+
+    kinds: ClassVar[dict[str, type[State]]] = {}
+
+    def __init_subclass__(cls, kind: str) -> None:
+        cls.kinds[kind] = cls
+
+
+def answer(request: Answer[Any], value: Any = None) -> bool:
+    """Answer a request; False if nobody waits for it any more."""
+    if not request.set_running_or_notify_cancel():
+        return False
+    request.set_result(value)
+    return True
+
+
+def answer_first(requests: deque[Answer[Any]], value: Any = None) -> bool:
+    """Answer the first request of those that still wait; False if none does."""
+    while requests:
+        if answer(requests.popleft(), value):
+            return True
+    return False
+
+
+class Coordinator:
+    """Keeps the named states of an engine.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.coordinator import Coordinator
+    >>> coordinator = Coordinator()
+    >>> waiting = coordinator.ask("event", "ready", "wait")
+    >>> waiting.done()
+    False
+    >>> coordinator.ask("event", "ready", "set").result()
+    >>> waiting.done()
+    True
+    """
+
+    def __init__(self) -> None:
+        self._states: dict[tuple[str, str], State] = {}
+        self._lock = Lock()
+
+    def ask(self, kind: str, name: str, operation: str, *args: Any) -> Answer[Any]:
+        """Ask a state to do something; the answer may come later."""
+        request: Answer[Any] = Future()
+        with self._lock:
+            if operation == "forget":
+                self._states.pop((kind, name), None)
+                request.set_result(None)
+                return request
+            state = self._states.get((kind, name))
+            if state is None:
+                state = self._states[kind, name] = State.kinds[kind]()
+            try:
+                getattr(state, operation)(request, *args)
+            except Exception as error:
+                request.set_exception(error)
+        return request
+
+    def answer(self, request: bytes, reply: Callable[[bytes], object]) -> None:
+        """Answer a worker process, when there is an answer."""
+        # States of every kind are known once their modules are.
+        from thalweg.tasks import event, lock, queue, semaphore, variable  # noqa: F401
+
+        kind, name, operation, args, seconds = pickle.loads(request)
+        asked = self.ask(kind, name, operation, *args)
+        timer = None
+        if seconds is not None and not asked.done():
+            from threading import Timer
+
+            timer = Timer(seconds, asked.cancel)
+            timer.daemon = True
+            timer.start()
+
+        def told(asked: Answer[Any]) -> None:
+            if timer is not None:
+                timer.cancel()
+            if asked.cancelled():
+                reply(pickle.dumps((False, TimeoutError(f"not within {seconds} s"))))
+                return
+            error = asked.exception()
+            reply(pickle.dumps((True, asked.result()) if error is None else (False, error), protocol=5))
+
+        asked.add_done_callback(told)
+
+
+class RemoteCoordinator:
+    """Forwards requests to the coordinator of the process that has started this one.
+
+    Parameters
+    ----------
+    ask
+        Sends bytes there, and returns the bytes that are the answer, whenever it comes.
+
+    Examples
+    --------
+    >>> from concurrent.futures import Future
+    >>> from thalweg.tasks.coordinator import Coordinator, RemoteCoordinator
+    >>> def ask(request: bytes) -> bytes:
+    ...     reply = Future()
+    ...     parent.answer(request, reply.set_result)
+    ...     return reply.result()
+    >>> parent = Coordinator()
+    >>> here = RemoteCoordinator(ask)
+    >>> here.ask("event", "ready", "set").result()
+    >>> parent.ask("event", "ready", "is_set").result()
+    True
+    """
+
+    def __init__(self, ask: Callable[[bytes], bytes]) -> None:
+        self._ask = ask
+
+    def ask(self, kind: str, name: str, operation: str, *args: Any, seconds: float | None = None) -> Answer[Any]:
+        """Ask the parent, and wait for its answer."""
+        reply = self._ask(pickle.dumps((kind, name, operation, args, seconds), protocol=5))
+        succeeded, value = pickle.loads(reply)
+        request: Answer[Any] = Future()
+        if succeeded:
+            request.set_result(value)
+        else:
+            request.set_exception(value)
+        return request

@@ -1,0 +1,84 @@
+"""What can go wrong with a task other than what its function raises."""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError
+
+__all__ = [
+    "CancelledError",
+    "ClosedClientError",
+    "KilledWorker",
+    "TaskTimeout",
+    "TimeoutError",
+    "UnpicklableError",
+]
+
+TimeoutError = TimeoutError
+
+
+class TaskTimeout(TimeoutError):
+    """A task ran longer than it was allowed to.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.errors import TaskTimeout
+    >>> issubclass(TaskTimeout, TimeoutError)
+    True
+    """
+
+
+class KilledWorker(RuntimeError):
+    """The worker process died that ran the task.
+
+    Attributes
+    ----------
+    key:
+        The task's key.
+    reason:
+        How the process ended.
+    count:
+        How many processes have died under the task.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.errors import KilledWorker
+    >>> KilledWorker("load-1", "signal 9", 3).count
+    3
+    """
+
+    def __init__(self, key: str, reason: str, count: int) -> None:
+        super().__init__(key, reason, count)
+        self.key = key
+        self.reason = reason
+        self.count = count
+
+    def __str__(self) -> str:
+        return f"{self.count} workers died under the task {self.key!r}; the last: {self.reason}"
+
+
+class ClosedClientError(RuntimeError):
+    """The client has been closed, and takes no more tasks.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client
+    >>> from thalweg.tasks.errors import ClosedClientError
+    >>> client = Client()
+    >>> client.close()
+    >>> try:
+    ...     client.submit(abs, -1)
+    ... except ClosedClientError:
+    ...     print("closed")
+    closed
+    """
+
+
+class UnpicklableError(TypeError):
+    """A function, an argument or a result that can't be sent to another process.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.errors import UnpicklableError
+    >>> issubclass(UnpicklableError, TypeError)
+    True
+    """

@@ -1,0 +1,139 @@
+"""Which clients there are, and what all clients of one engine share."""
+
+from __future__ import annotations
+
+import atexit
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
+
+from thalweg._thalweg.tasks import Engine, Future, current_engine
+
+if TYPE_CHECKING:
+    from thalweg.tasks.client import Client
+    from thalweg.tasks.coordinator import Coordinator
+
+#: The client of the context, as `Client.as_current` sets it.
+current: ContextVar[Client | None] = ContextVar("thalweg-client", default=None)
+
+#: The clients that took it upon themselves to be the default, the latest last.
+_defaults: list[ReferenceType[Client]] = []
+
+
+class Shared:
+    """What belongs to an engine, whichever client one asks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.metadata: dict[Any, Any] = {}
+        self.datasets: dict[Any, Any] = {}
+        self.client: ReferenceType[Client] | None = None
+        self._coordinator: Coordinator | None = None
+        # Not a strong reference: an engine nobody holds closes.
+        self._engine = ref(engine)
+
+    @property
+    def coordinator(self) -> Coordinator:
+        """What keeps the engine's locks and events."""
+        if self._coordinator is None:
+            from thalweg.tasks.coordinator import Coordinator
+
+            self._coordinator = Coordinator()
+            engine = self._engine()
+            if engine is not None and engine.kind == "processes":
+                engine.on_ask(self._coordinator.answer)
+        return self._coordinator
+
+
+_shared: WeakKeyDictionary[Engine, Shared] = WeakKeyDictionary()
+_open: WeakSet[Engine] = WeakSet()
+
+
+def shared(engine: Engine) -> Shared:
+    """Return what belongs to an engine."""
+    found = _shared.get(engine)
+    if found is None:
+        found = _shared.setdefault(engine, Shared(engine))
+    return found
+
+
+def started(engine: Engine) -> None:
+    """Note an engine that is to be closed when the program ends, if not before."""
+    _open.add(engine)
+
+
+@atexit.register
+def _close_all() -> None:
+    for engine in list(_open):
+        engine.close()
+
+
+def make_default(client: Client) -> None:
+    """Let a client be the one that is found where none is named."""
+    _defaults.append(ref(client))
+
+
+def forget(client: Client) -> None:
+    """Let a client be the default no longer."""
+    _defaults[:] = [each for each in _defaults if each() not in (None, client)]
+    if current.get() is client:
+        current.set(None)
+
+
+def latest_default() -> Client | None:
+    """Return the open client that last became the default."""
+    while _defaults:
+        client = _defaults[-1]()
+        if client is not None and not client.closed:
+            return client
+        _defaults.pop()
+    return None
+
+
+def default_client(client: Client | None = None) -> Client:
+    """Return the client that was given, or else the one to use where none is.
+
+    That is the one of the task that runs here, the one of ``as_current``, or the one that last became the default.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client, default_client
+    >>> with Client() as client:
+    ...     default_client() is client
+    True
+    """
+    found = client or _of_task() or current.get() or latest_default()
+    if found is None:
+        raise ValueError("there is no client: make one by `Client()` first")
+    return found
+
+
+def client_of(engine: Engine) -> Client:
+    """Return the client of an engine, as long as somebody holds it, or else a new one for it."""
+    mine = shared(engine)
+    client = None if mine.client is None else mine.client()
+    if client is None:
+        from thalweg.tasks.client import Client
+
+        client = Client._around(engine)
+    return client
+
+
+def _of_task() -> Client | None:
+    engine = current_engine()
+    return None if engine is None else client_of(engine)
+
+
+_kept: set[Any] = set()
+
+
+def keep(futures: list[Future[Any]]) -> None:
+    """Hold futures until they have ended, whoever else does."""
+    for future in futures:
+        if not future.done():
+            _kept.add(future)
+            future.add_done_callback(_kept.discard)
