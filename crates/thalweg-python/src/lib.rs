@@ -20,6 +20,7 @@ mod ops;
 mod overridden;
 mod pipeline;
 mod policy;
+mod tasks;
 mod value;
 
 /// The engine of the package `thalweg`.
@@ -52,6 +53,10 @@ mod _thalweg {
         let modules = module.py().import("sys")?.getattr("modules")?;
         modules.set_item(ops.name()?, &ops)?;
         module.add("ops", ops)?;
+        let tasks = PyModule::new(module.py(), "thalweg._thalweg.tasks")?;
+        crate::tasks::register(&tasks)?;
+        modules.set_item(tasks.name()?, &tasks)?;
+        module.add("tasks", tasks)?;
         module.add_function(wrap_pyfunction!(crate::interval::parse_interval, module)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }

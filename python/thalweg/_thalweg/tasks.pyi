@@ -61,6 +61,8 @@ class Engine:
     def closed(self) -> bool:
         """Whether it takes no more tasks."""
 
+    asynchronous: bool
+
     def submit(
         self,
         function: Callable[..., T],
@@ -166,6 +168,9 @@ class Future(Generic[T]):
 
     def release(self) -> None:
         """Let go of the task."""
+
+    def keep(self) -> None:
+        """Let the task run to its end also if nobody holds the future."""
 
     def add_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
         """Call something when the task has ended."""

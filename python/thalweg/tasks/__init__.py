@@ -13,6 +13,7 @@ from thalweg.tasks.cluster import LocalCluster
 from thalweg.tasks.current import current_token, default_client, get_client, get_worker, rejoin, secede, worker_client
 from thalweg.tasks.errors import (
     CancelledError,
+    CannotStopError,
     ClosedClientError,
     KilledWorker,
     TaskTimeout,
@@ -30,6 +31,7 @@ from thalweg.tasks.variable import Variable
 __all__ = [
     "AioClient",
     "CancelledError",
+    "CannotStopError",
     "Client",
     "ClientExecutor",
     "ClosedClientError",

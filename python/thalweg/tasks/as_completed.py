@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from thalweg.intervals import convert_interval
 from thalweg.tasks import nesting
+from thalweg.tasks.waiting import error_of, result_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -189,9 +190,9 @@ class as_completed:
     def _show(self, future: Future[Any]) -> Any:
         if not self.with_results:
             return future
-        error = future.exception()
+        error = error_of(future)
         if error is None:
-            return future, future.result()
+            return future, result_of(future)
         if self.raise_errors:
             raise error
         return future, (type(error), error, error.__traceback__)

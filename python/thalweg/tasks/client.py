@@ -17,7 +17,7 @@ from thalweg.tasks.errors import ClosedClientError
 from thalweg.tasks.inspection import Inspection
 from thalweg.tasks.options import Options, refuse_unknown
 from thalweg.tasks.submission import Submission
-from thalweg.tasks.waiting import FAILED, block, either, later, settled
+from thalweg.tasks.waiting import FAILED, block, either, later, result_of, settled
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -141,6 +141,8 @@ class Client(Submission, Inspection, Datasets):
     def _begin(self, engine: Engine, asynchronous: bool, name: str | None) -> None:
         self._engine = engine
         self._asynchronous = asynchronous
+        if asynchronous:
+            engine.asynchronous = True
         self.name = name
         self.cluster = None
         mine = registry.shared(engine)
@@ -241,17 +243,19 @@ class Client(Submission, Inspection, Datasets):
         if not skip and nesting.only_futures(futures):
             return self._engine.gather(futures)
         if not skip:
-            return nesting.replace(futures, lambda future: future.result())
-        block(settled(nesting.futures_of(futures), frozenset()), None)
+            flat = nesting.to_replace(futures)
+            results = iter(self._engine.gather(flat))
+            return nesting.replace(futures, lambda future: next(results))
+        block(settled(nesting.to_replace(futures), frozenset()), None)
         return nesting.replace(futures, _result_or_nothing)
 
     async def _gather_later(self, futures: Any, skip: bool) -> Any:
-        flat = nesting.futures_of(futures)
+        flat = nesting.to_replace(futures)
         await later(settled(flat, frozenset() if skip else FAILED), None)
         if not skip:
             for future in flat:
                 if future.status in FAILED:
-                    return await future
+                    return result_of(future)
         return self._gather_now(futures, skip)
 
     def scatter(
@@ -476,4 +480,4 @@ class Client(Submission, Inspection, Datasets):
 
 
 def _result_or_nothing(future: Future[Any]) -> Any:
-    return future.result() if future.status == "finished" else nesting.skipped
+    return result_of(future) if future.status == "finished" else nesting.skipped

@@ -6,6 +6,7 @@ from concurrent.futures import CancelledError
 
 __all__ = [
     "CancelledError",
+    "CannotStopError",
     "ClosedClientError",
     "KilledWorker",
     "TaskTimeout",
@@ -23,6 +24,30 @@ class TaskTimeout(TimeoutError):
     --------
     >>> from thalweg.tasks.errors import TaskTimeout
     >>> issubclass(TaskTimeout, TimeoutError)
+    True
+    >>> print(TaskTimeout("load", 5.0))
+    the task 'load' ran for longer than 5 s
+    """
+
+    def __init__(self, key: str, seconds: float) -> None:
+        super().__init__(key, seconds)
+        self.key = key
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"the task {self.key!r} ran for longer than {self.seconds:g} s"
+
+
+class CannotStopError(RuntimeError):
+    """A task was to be stopped by force that runs in a thread.
+
+    Threads can't be killed, worker processes can: ``Client(processes=True)``. The task has been cancelled: nobody
+    waits for it any more, and its token tells it to end.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.errors import CannotStopError
+    >>> issubclass(CannotStopError, RuntimeError)
     True
     """
 
@@ -53,7 +78,8 @@ class KilledWorker(RuntimeError):
         self.count = count
 
     def __str__(self) -> str:
-        return f"{self.count} workers died under the task {self.key!r}; the last: {self.reason}"
+        died = "a worker" if self.count == 1 else f"{self.count} workers"
+        return f"{died} died while running the task {self.key!r}: {self.reason}"
 
 
 class ClosedClientError(RuntimeError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from thalweg._thalweg.tasks import Future
+from thalweg.tasks.waiting import error_of, result_of
 
 if TYPE_CHECKING:
     from thalweg._types import Interval
@@ -148,9 +149,9 @@ def _hand_over(task: Future[T], mine: concurrent.futures.Future[T]) -> None:
         mine.cancel()
         mine.set_running_or_notify_cancel()
     elif mine.set_running_or_notify_cancel():
-        error = task.exception()
+        error = error_of(task)
         if error is None:
-            mine.set_result(task.result())
+            mine.set_result(result_of(task))
         else:
             mine.set_exception(error)
 

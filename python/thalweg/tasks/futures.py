@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from thalweg._thalweg.tasks import Future
-from thalweg.tasks import nesting, registry
+from thalweg.tasks import nesting
 from thalweg.tasks.as_completed import as_completed
 from thalweg.tasks.nesting import futures_of
 from thalweg.tasks.waiting import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, DoneAndNotDone, wait
@@ -49,4 +49,5 @@ def fire_and_forget(obj: Any) -> None:
     futures = nesting.flat(obj)
     if not futures and not isinstance(obj, (list, tuple, set, frozenset, dict)):
         raise TypeError(f"fire_and_forget: a future, and not {obj!r}")
-    registry.keep(futures)
+    for future in futures:
+        future.keep()

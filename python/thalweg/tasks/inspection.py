@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any, Literal
 
-from thalweg.tasks import nesting, registry
+from thalweg.tasks import nesting
 from thalweg.tasks.base import Base
-from thalweg.tasks.waiting import either
+from thalweg.tasks.waiting import block, either, error_of, later, result_of, settled
 
 if TYPE_CHECKING:
     from thalweg._thalweg.tasks import Future
@@ -119,7 +118,7 @@ class Inspection(Base):
 
     def _nbytes(self, futures: Any) -> dict[str, int]:
         finished = [future for future in nesting.flat(futures) if future.status == "finished"]
-        return {future.key: _size(future.result()) for future in finished}
+        return {future.key: _size(result_of(future)) for future in finished}
 
     def wait_for_workers(self, n_workers: int = 1, timeout: Interval | None = None) -> Any:
         """Return at once, for all workers are there.
@@ -174,7 +173,8 @@ class Inspection(Base):
         chosen = self._chosen(workers)
         futures = self._engine.run(function, args, kwargs or None)
         if not wait:
-            registry.keep(futures)
+            for future in futures:
+                future.keep()
             return None
         names = [worker["id"] for worker in self._workers()]
         by_worker = {name: future for name, future in zip(names, futures, strict=False) if chosen(name)}
@@ -209,11 +209,12 @@ def _size(value: Any) -> int:
 
 
 def _ended(futures: dict[Any, Future[Any]], on_error: str) -> dict[Any, Any]:
+    block(settled(futures.values(), frozenset()), None)
     results = {}
     for name, future in futures.items():
-        error = future.exception()
+        error = error_of(future)
         if error is None:
-            results[name] = future.result()
+            results[name] = result_of(future)
         elif on_error == "raise":
             raise error
         elif on_error == "return":
@@ -222,5 +223,5 @@ def _ended(futures: dict[Any, Future[Any]], on_error: str) -> dict[Any, Any]:
 
 
 async def _ended_later(futures: dict[Any, Future[Any]], on_error: str) -> dict[Any, Any]:
-    await asyncio.gather(*futures.values(), return_exceptions=True)
+    await later(settled(futures.values(), frozenset()), None)
     return _ended(futures, on_error)

@@ -24,20 +24,32 @@ def futures_of(value: Any) -> list[Future[Any]]:
     ...     futures_of({"a": [future, 1]}) == [future]
     True
     """
-    return list(_walk(value))
+    return list(_walk(value, True))
 
 
-def _walk(value: Any) -> Iterator[Future[Any]]:
+def to_replace(value: Any) -> list[Future[Any]]:
+    """Return the futures that `replace` would replace, in that order.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.nesting import to_replace
+    >>> to_replace([1])
+    []
+    """
+    return list(_walk(value, False))
+
+
+def _walk(value: Any, collections: bool) -> Iterator[Future[Any]]:
     kind = type(value)
     if kind is Future:
         yield value
     elif kind in _SEQUENCES:
         for each in value:
-            yield from _walk(each)
+            yield from _walk(each, collections)
     elif kind is dict:
         for each in value.values():
-            yield from _walk(each)
-    elif hasattr(kind, "__dask_graph__"):
+            yield from _walk(each, collections)
+    elif collections and hasattr(kind, "__dask_graph__"):
         from thalweg.tasks.collections import futures_in
 
         yield from futures_in(value)

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
-from thalweg._thalweg.tasks import Engine, Future, current_engine
+from thalweg._thalweg.tasks import Engine, current_engine
 
 if TYPE_CHECKING:
     from thalweg.tasks.client import Client
@@ -126,14 +126,3 @@ def client_of(engine: Engine) -> Client:
 def _of_task() -> Client | None:
     engine = current_engine()
     return None if engine is None else client_of(engine)
-
-
-_kept: set[Any] = set()
-
-
-def keep(futures: list[Future[Any]]) -> None:
-    """Hold futures until they have ended, whoever else does."""
-    for future in futures:
-        if not future.done():
-            _kept.add(future)
-            future.add_done_callback(_kept.discard)

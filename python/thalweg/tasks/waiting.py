@@ -197,3 +197,19 @@ async def at_once(function: Callable[..., T], *args: Any) -> T:
 def either(asynchronous: bool, function: Callable[..., T], *args: Any) -> T | Awaitable[T]:
     """Do something that does not block: now, or when it is awaited."""
     return at_once(function, *args) if asynchronous else function(*args)
+
+
+def error_of(future: Future[Any]) -> BaseException | None:
+    """Return what a future that is done failed with, or was cancelled by; also where `exception` is to be awaited."""
+    if future.status not in FAILED:
+        return None
+    try:
+        future.engine.gather([future])
+    except BaseException as error:
+        return error
+    return None
+
+
+def result_of(future: Future[T]) -> T:
+    """Return the result of a future that is done; also where `result` is to be awaited."""
+    return future.engine.gather([future])[0]

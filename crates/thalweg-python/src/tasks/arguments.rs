@@ -1,0 +1,130 @@
+//! Futures in arguments, at any depth: found before a call, and replaced by their results.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyTuple};
+use thalweg_tasks::host::Needs;
+
+use super::future::Future;
+use super::world::Calls;
+
+/// Finds the futures in lists, tuples, dictionaries and sets.
+#[derive(Default)]
+pub(crate) struct Search {
+    /// The tasks they are of, in the order in which they were found.
+    pub(crate) needs: Needs<Calls>,
+    /// The containers on the way to where the search is: one that contains itself is not searched again.
+    path: Vec<usize>,
+}
+
+impl Search {
+    /// Whether there is a future in `object`.
+    pub(crate) fn look(&mut self, object: &Bound<'_, PyAny>) -> PyResult<bool> {
+        if let Ok(future) = object.cast_exact::<Future>() {
+            self.needs.push(future.get().slot()?);
+            return Ok(true);
+        }
+        if let Ok(list) = object.cast_exact::<PyList>() {
+            self.each(object, list.iter())
+        } else if let Ok(tuple) = object.cast_exact::<PyTuple>() {
+            self.each(object, tuple.iter())
+        } else if let Ok(dict) = object.cast_exact::<PyDict>() {
+            self.each(object, dict.values().iter())
+        } else if let Ok(set) = object.cast_exact::<PySet>() {
+            self.each(object, set.iter())
+        } else if let Ok(set) = object.cast_exact::<PyFrozenSet>() {
+            self.each(object, set.iter())
+        } else {
+            Ok(false)
+        }
+    }
+
+    fn each<'py>(
+        &mut self,
+        container: &Bound<'py, PyAny>,
+        elements: impl Iterator<Item = Bound<'py, PyAny>>,
+    ) -> PyResult<bool> {
+        let address = container.as_ptr() as usize;
+        if self.path.contains(&address) {
+            return Ok(false);
+        }
+        self.path.push(address);
+        let mut found = false;
+        for element in elements {
+            found |= self.look(&element)?;
+        }
+        self.path.pop();
+        Ok(found)
+    }
+}
+
+/// Puts values where the futures are.
+pub(crate) struct Fill<'a, 'py> {
+    values: &'a mut dyn Iterator<Item = Bound<'py, PyAny>>,
+    path: Vec<usize>,
+}
+
+impl<'a, 'py> Fill<'a, 'py> {
+    /// The values come in the order in which the search found the futures.
+    pub(crate) fn new(values: &'a mut dyn Iterator<Item = Bound<'py, PyAny>>) -> Self {
+        Self {
+            values,
+            path: Vec::new(),
+        }
+    }
+
+    /// `object` with values for futures: itself, if there are none in it.
+    pub(crate) fn fill(&mut self, object: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        if object.cast_exact::<Future>().is_ok() {
+            return Ok(self.values.next().unwrap_or(object));
+        }
+        let py = object.py();
+        if let Ok(list) = object.cast_exact::<PyList>() {
+            let new = self.each(&object, list.iter())?;
+            Ok(new.map_or(Ok(object), |new| PyList::new(py, new).map(Bound::into_any))?)
+        } else if let Ok(tuple) = object.cast_exact::<PyTuple>() {
+            let new = self.each(&object, tuple.iter())?;
+            Ok(new.map_or(Ok(object), |new| PyTuple::new(py, new).map(Bound::into_any))?)
+        } else if let Ok(dict) = object.cast_exact::<PyDict>() {
+            let Some(new) = self.each(&object, dict.values().iter())? else {
+                return Ok(object);
+            };
+            let filled = PyDict::new(py);
+            for (key, value) in dict.keys().iter().zip(new) {
+                filled.set_item(key, value)?;
+            }
+            Ok(filled.into_any())
+        } else if let Ok(set) = object.cast_exact::<PySet>() {
+            let new = self.each(&object, set.iter())?;
+            Ok(new.map_or(Ok(object), |new| PySet::new(py, new).map(Bound::into_any))?)
+        } else if let Ok(set) = object.cast_exact::<PyFrozenSet>() {
+            let new = self.each(&object, set.iter())?;
+            Ok(new.map_or(Ok(object), |new| {
+                PyFrozenSet::new(py, new).map(Bound::into_any)
+            })?)
+        } else {
+            Ok(object)
+        }
+    }
+
+    /// The elements with values for futures; nothing, if all are as they were.
+    fn each(
+        &mut self,
+        container: &Bound<'py, PyAny>,
+        elements: impl Iterator<Item = Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+        let address = container.as_ptr() as usize;
+        if self.path.contains(&address) {
+            return Ok(None);
+        }
+        self.path.push(address);
+        let mut changed = false;
+        let mut new = Vec::new();
+        for element in elements {
+            let filled = self.fill(element.clone())?;
+            changed |= !filled.is(&element);
+            new.push(filled);
+        }
+        self.path.pop();
+        Ok(changed.then_some(new))
+    }
+}

@@ -1,0 +1,63 @@
+//! Failures of tasks, as exceptions.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+use thalweg_tasks::Failure;
+
+use super::world::Fault;
+
+static CANCELLED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static TIMED_OUT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static KILLED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static CLOSED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static NOT_STOPPED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+fn from_errors<'py>(
+    py: Python<'py>,
+    place: &'static PyOnceLock<Py<PyType>>,
+    name: &str,
+) -> PyResult<&'py Bound<'py, PyType>> {
+    place.import(py, "thalweg.tasks.errors", name)
+}
+
+/// The exception for a failure of the task `key`.
+pub(crate) fn exception(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> PyErr {
+    make(py, failure, key).unwrap_or_else(|error| error)
+}
+
+fn make(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> PyResult<PyErr> {
+    let object = match failure {
+        Failure::Raised(Fault(error)) => return Ok(error.clone_ref(py)),
+        Failure::Cancelled => from_errors(py, &CANCELLED, "CancelledError")?.call1((key,))?,
+        Failure::TimedOut(limit) => {
+            from_errors(py, &TIMED_OUT, "TaskTimeout")?.call1((key, limit.as_secs_f64()))?
+        }
+        Failure::KilledWorker { reason, deaths } => {
+            from_errors(py, &KILLED, "KilledWorker")?.call1((key, reason, *deaths))?
+        }
+        Failure::Closed => return Ok(closed(py)),
+        other => {
+            return Err(pyo3::exceptions::PyRuntimeError::new_err(format!(
+                "{other:?}"
+            )));
+        }
+    };
+    Ok(PyErr::from_value(object))
+}
+
+/// The exception for whatever is asked of a client that has been closed.
+pub(crate) fn closed(py: Python<'_>) -> PyErr {
+    let message =
+        "the client is closed: it takes no more tasks, and those that were not done are not run";
+    let class = from_errors(py, &CLOSED, "ClosedClientError");
+    let object = class.and_then(|class| class.call1((message,)));
+    object.map_or_else(|error| error, PyErr::from_value)
+}
+
+/// The exception for a thread that was to be killed.
+pub(crate) fn not_stopped(py: Python<'_>, message: String) -> PyErr {
+    let class = from_errors(py, &NOT_STOPPED, "CannotStopError");
+    let object = class.and_then(|class| class.call1((message,)));
+    object.map_or_else(|error| error, PyErr::from_value)
+}

@@ -1,0 +1,279 @@
+//! The result of a task to be.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyAny, PyType};
+use thalweg_tasks::Status;
+use thalweg_tasks::host::{Latch, Slot};
+
+use super::engine::Engine;
+use super::errors;
+use super::world::Calls;
+use crate::lock::lock;
+
+/// How often a waiting thread looks whether it has been interrupted.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The result of a task, which will be there some time.
+#[pyclass(module = "thalweg._thalweg.tasks", frozen, weakref, generic)]
+pub(crate) struct Future {
+    slot: Mutex<Option<Arc<Slot<Calls>>>>,
+    engine: Py<Engine>,
+}
+
+impl Future {
+    pub(crate) fn new<'py>(
+        engine: &Bound<'py, Engine>,
+        slot: Arc<Slot<Calls>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        let slot = Mutex::new(Some(slot));
+        Bound::new(
+            engine.py(),
+            Self {
+                slot,
+                engine: engine.clone().unbind(),
+            },
+        )
+    }
+
+    pub(crate) fn slot(&self) -> PyResult<Arc<Slot<Calls>>> {
+        lock(&self.slot).clone().ok_or_else(|| {
+            PyRuntimeError::new_err("the future has been released: its result is not kept any more")
+        })
+    }
+
+    fn outcome<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<f64>,
+        what: fn(Python<'py>, &Arc<Slot<Calls>>) -> PyResult<Bound<'py, PyAny>>,
+        helper: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let slot = slf.get().slot()?;
+        if slf.get().engine.get().is_awaited_here(py)? {
+            return helper_of(py, helper)?.call1((slf, timeout));
+        }
+        let limit = super::options::limit(timeout)?;
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        if !slot.is_done() && !wait(py, std::slice::from_ref(&slot), deadline)? {
+            let seconds = timeout.unwrap_or_default();
+            let message = format!("the result was not there within {seconds} s; the task goes on");
+            return Err(PyTimeoutError::new_err(message));
+        }
+        what(py, &slot)
+    }
+}
+
+#[pymethods]
+impl Future {
+    /// The name of its task.
+    #[getter]
+    fn key(&self) -> PyResult<String> {
+        Ok(name(&*self.slot()?))
+    }
+
+    #[getter]
+    fn status(&self) -> PyResult<&'static str> {
+        Ok(match self.slot()?.status() {
+            Status::Pending => "pending",
+            Status::Finished => "finished",
+            Status::Error => "error",
+            Status::Cancelled => "cancelled",
+        })
+    }
+
+    #[getter]
+    fn engine(&self, py: Python<'_>) -> Py<Engine> {
+        self.engine.clone_ref(py)
+    }
+
+    /// Whether it is done, in whatever way.
+    fn done(&self) -> PyResult<bool> {
+        Ok(self.slot()?.is_done())
+    }
+
+    fn cancelled(&self) -> PyResult<bool> {
+        Ok(self.slot()?.status() == Status::Cancelled)
+    }
+
+    /// Waits for the result, for `timeout` seconds at most.
+    #[pyo3(signature = (timeout = None))]
+    fn result<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        Self::outcome(slf, timeout, result, "result")
+    }
+
+    /// Waits, and returns the exception; `None` if there is a result.
+    #[pyo3(signature = (timeout = None))]
+    fn exception<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        Self::outcome(slf, timeout, exception, "exception")
+    }
+
+    /// Waits, and returns the traceback of the exception; `None` if there is a result.
+    #[pyo3(signature = (timeout = None))]
+    fn traceback<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        Self::outcome(slf, timeout, traceback, "traceback")
+    }
+
+    /// Cancels it, and the tasks that need it. Returns whether it was still to be done.
+    #[pyo3(signature = (*, force = false, msg = None))]
+    fn cancel(&self, py: Python<'_>, force: bool, msg: Option<&str>) -> PyResult<bool> {
+        let _ = msg;
+        let slot = self.slot()?;
+        let home = &self.engine.get().home;
+        let cancelled = py.detach(|| home.cancel(&slot, force));
+        cancelled.map_err(|error| errors::not_stopped(py, error.to_string()))
+    }
+
+    /// Runs a failed or cancelled task again.
+    fn retry(&self) -> PyResult<()> {
+        let slot = self.slot()?;
+        let engine = self.engine.get();
+        if engine.home.retry(&slot) {
+            return Ok(());
+        }
+        let key = name(&slot);
+        let message = match slot.status() {
+            Status::Pending => format!("retry: {key} has not ended yet"),
+            Status::Finished => format!("retry: {key} has a result"),
+            Status::Error | Status::Cancelled => {
+                format!("retry: what {key} was made of is not there any more")
+            }
+        };
+        Err(PyRuntimeError::new_err(message))
+    }
+
+    /// Lets go of the result, as if the future had been dropped.
+    fn release(&self) {
+        let slot = lock(&self.slot).take();
+        drop(slot);
+    }
+
+    /// Has the task run to its end even if nobody has its future any more.
+    fn keep(&self) -> PyResult<()> {
+        self.engine.get().home.keep(&self.slot()?);
+        Ok(())
+    }
+
+    /// Has `callback(future)` called once it is done: at once, if it is.
+    fn add_done_callback(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
+        let slot = slf.get().slot()?;
+        let (future, callback) = (slf.clone().unbind(), callback.unbind());
+        slot.when_done(move || {
+            Python::attach(|py| {
+                if let Err(error) = callback.call1(py, (&future,)) {
+                    error.write_unraisable(py, Some(callback.bind(py)));
+                }
+                // Here, with the GIL, and not wherever the closure would be dropped.
+                drop((future, callback));
+            });
+        });
+        Ok(())
+    }
+
+    fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let coroutine = helper_of(slf.py(), "outcome")?.call1((slf,))?;
+        coroutine.call_method0("__await__")
+    }
+
+    fn __repr__(&self) -> PyResult<String> {
+        Ok(match &*lock(&self.slot) {
+            None => "<Future: released>".to_owned(),
+            Some(slot) => {
+                let status = match slot.status() {
+                    Status::Pending => "pending",
+                    Status::Finished => "finished",
+                    Status::Error => "error",
+                    Status::Cancelled => "cancelled",
+                };
+                format!("<Future: {status}, key: {}>", name(slot))
+            }
+        })
+    }
+}
+
+/// A function that awaits a future, from the part of the package that is written in Python.
+fn helper_of<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    static MODULE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let module = MODULE.get_or_try_init(py, || {
+        py.import("thalweg.tasks.awaiting")
+            .map(|module| module.into_any().unbind())
+    })?;
+    module.bind(py).getattr(name)
+}
+
+/// What a task is called: as it was named, or else by its number.
+pub(crate) fn name(slot: &Slot<Calls>) -> String {
+    slot.key()
+        .map_or_else(|| format!("task-{:x}", slot.number()), str::to_owned)
+}
+
+/// Waits for all, without the GIL. Returns whether they are done.
+pub(crate) fn wait(
+    py: Python<'_>,
+    slots: &[Arc<Slot<Calls>>],
+    deadline: Option<Instant>,
+) -> PyResult<bool> {
+    let latch = Latch::over(slots);
+    loop {
+        if latch.is_open() {
+            return Ok(true);
+        }
+        let look = Instant::now() + LOOK;
+        let until = deadline.map_or(look, |deadline| deadline.min(look));
+        if py.detach(|| latch.wait(Some(until))) {
+            return Ok(true);
+        }
+        py.check_signals()?;
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Ok(latch.is_open());
+        }
+    }
+}
+
+/// The result of a task that is done.
+pub(crate) fn result<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<Bound<'py, PyAny>> {
+    let outcome = slot.look(|outcome| match outcome {
+        Ok(value) => Ok(value.object(py)),
+        Err(failure) => Err(failure.clone()),
+    });
+    match outcome {
+        Some(Ok(object)) => Ok(object),
+        Some(Err(failure)) => Err(errors::exception(py, &failure, &name(slot))),
+        None => Err(PyRuntimeError::new_err("the task is not done")),
+    }
+}
+
+fn error(py: Python<'_>, slot: &Arc<Slot<Calls>>) -> Option<PyErr> {
+    slot.failure()
+        .map(|failure| errors::exception(py, &failure, &name(slot)))
+}
+
+fn exception<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match error(py, slot) {
+        None => py.None().into_bound(py),
+        Some(error) if is_cancelled(py, &error) => return Err(error),
+        Some(error) => error.into_value(py).into_bound(py).into_any(),
+    })
+}
+
+fn traceback<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match error(py, slot) {
+        None => py.None().into_bound(py),
+        Some(error) if is_cancelled(py, &error) => return Err(error),
+        Some(error) => match error.traceback(py) {
+            Some(traceback) => traceback.into_any(),
+            None => py.None().into_bound(py),
+        },
+    })
+}
+
+/// As `concurrent.futures` has it, the exception of what was cancelled is raised, not returned.
+fn is_cancelled(py: Python<'_>, error: &PyErr) -> bool {
+    static CANCELLED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let class = CANCELLED.import(py, "thalweg.tasks.errors", "CancelledError");
+    class.is_ok_and(|class| error.is_instance(py, class))
+}

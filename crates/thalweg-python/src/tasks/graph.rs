@@ -1,0 +1,136 @@
+//! Graphs of tasks, taken at one call.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+use thalweg_tasks::host::{Options, Slot, Spec, spec};
+
+use super::engine::Engine;
+use super::future::Future;
+use super::threads::Turn;
+use super::world::{Call, Calls, Inputs, Program};
+
+/// How many tasks are made between two looks whether others want the GIL.
+const AT_ONCE: usize = 64;
+
+/// Takes the tasks of a graph, each after those it needs, and returns where the wanted outcomes will be.
+///
+/// A task is `(function, args, kwargs, slots)`, where `slots` says which arguments are results of others:
+/// `(place, source, place, source, …)`. Sources are counted through `given` and then through the tasks.
+pub(crate) fn submit(
+    engine: &Engine,
+    tasks: &Bound<'_, PyList>,
+    wanted: &[usize],
+    given: &[Bound<'_, Future>],
+    keys: Option<Vec<String>>,
+    options: Option<&Arc<Options>>,
+) -> PyResult<Vec<Arc<Slot<Calls>>>> {
+    let py = tasks.py();
+    let names = names(wanted, keys)?;
+    let mut slots = Vec::with_capacity(given.len() + tasks.len());
+    for future in given {
+        slots.push(future.get().slot()?);
+    }
+    let mut turn = Turn::begin();
+    for (index, task) in tasks.iter().enumerate() {
+        let name = names.get(&slots.len());
+        let spec = read(&task, &slots, index, with_name(options, name))?;
+        let slot = engine.home.submit(spec);
+        slots.push(slot);
+        if index.is_multiple_of(AT_ONCE) {
+            turn.yield_if_over(py);
+        }
+    }
+    let find = |index: &usize| {
+        let none = || PyValueError::new_err(format!("wanted: there is no task {index}"));
+        slots.get(*index).cloned().ok_or_else(none)
+    };
+    wanted.iter().map(find).collect()
+}
+
+type Names = std::collections::HashMap<usize, String>;
+
+fn names(wanted: &[usize], keys: Option<Vec<String>>) -> PyResult<Names> {
+    let Some(keys) = keys else {
+        return Ok(Names::new());
+    };
+    if keys.len() != wanted.len() {
+        let message = format!("keys: {} names for {} tasks", keys.len(), wanted.len());
+        return Err(PyValueError::new_err(message));
+    }
+    Ok(wanted.iter().copied().zip(keys).collect())
+}
+
+fn with_name(options: Option<&Arc<Options>>, name: Option<&String>) -> Option<Arc<Options>> {
+    let Some(name) = name else {
+        return options.cloned();
+    };
+    let like = options
+        .map(|options| (**options).clone())
+        .unwrap_or_default();
+    Some(Arc::new(Options {
+        key: Some(name.as_str().into()),
+        ..like
+    }))
+}
+
+fn read(
+    task: &Bound<'_, PyAny>,
+    before: &[Arc<Slot<Calls>>],
+    index: usize,
+    options: Option<Arc<Options>>,
+) -> PyResult<Spec<Calls>> {
+    let bad = || {
+        PyTypeError::new_err(format!(
+            "task {index}: (function, args, kwargs, slots) is needed"
+        ))
+    };
+    let task = task.cast::<PyTuple>().map_err(|_| bad())?;
+    if task.len() != 4 {
+        return Err(bad());
+    }
+    let args = task
+        .get_item(1)?
+        .cast_into::<PyTuple>()
+        .map_err(|_| bad())?;
+    let kwargs = task.get_item(2)?;
+    let kwargs = if kwargs.is_none() {
+        None
+    } else {
+        Some(kwargs.cast_into::<PyDict>().map_err(|_| bad())?)
+    };
+    let pairs = task
+        .get_item(3)?
+        .cast_into::<PyTuple>()
+        .map_err(|_| bad())?;
+    let (mut places, mut needs) = (Vec::new(), Vec::new());
+    for pair in 0..pairs.len() / 2 {
+        let place: u32 = pairs.get_item(2 * pair)?.extract()?;
+        let source: usize = pairs.get_item(2 * pair + 1)?.extract()?;
+        let Some(slot) = before.get(source) else {
+            let message = format!("task {index}: it cannot need {source}, which comes after it");
+            return Err(PyValueError::new_err(message));
+        };
+        if place as usize >= args.len() {
+            let message = format!("task {index}: it has no argument {place}");
+            return Err(PyValueError::new_err(message));
+        }
+        places.push(place);
+        needs.push(slot.clone());
+    }
+    let inputs = if places.is_empty() {
+        Inputs::None
+    } else {
+        Inputs::Places(places.into())
+    };
+    let function = task.get_item(0)?.unbind();
+    let call = Call {
+        function,
+        args: args.unbind(),
+        kwargs: kwargs.map(Bound::unbind),
+        inputs,
+    };
+    Ok(spec(Program::Call(call), needs, options))
+}

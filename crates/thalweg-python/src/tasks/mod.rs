@@ -1,0 +1,24 @@
+//! Tasks: calls of Python functions on threads and processes.
+
+mod arguments;
+mod engine;
+mod errors;
+mod future;
+mod graph;
+mod options;
+mod threads;
+mod token;
+mod world;
+
+use pyo3::prelude::*;
+
+/// Puts all of it into its module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<engine::Engine>()?;
+    module.add_class::<future::Future>()?;
+    module.add_class::<token::Token>()?;
+    module.add_function(wrap_pyfunction!(token::current_token, module)?)?;
+    module.add_function(wrap_pyfunction!(threads::current_engine, module)?)?;
+    module.add_function(wrap_pyfunction!(threads::secede, module)?)?;
+    module.add_function(wrap_pyfunction!(threads::rejoin, module)?)
+}

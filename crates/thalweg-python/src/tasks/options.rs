@@ -1,0 +1,65 @@
+//! What can be said of a task.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use thalweg_tasks::host::Options;
+
+/// Amounts of what tasks take from their workers while they run.
+pub(crate) fn resources(given: Option<&Bound<'_, PyDict>>) -> PyResult<Vec<(Box<str>, f64)>> {
+    let mut resources = Vec::new();
+    for (name, amount) in given.into_iter().flatten() {
+        let (name, amount) = (name.extract::<String>()?, amount.extract::<f64>()?);
+        if amount.is_nan() || amount < 0.0 {
+            let message =
+                format!("resources: the amount of {name:?} is to be 0 or more, not {amount}");
+            return Err(PyValueError::new_err(message));
+        }
+        resources.push((name.into(), amount));
+    }
+    Ok(resources)
+}
+
+/// A time limit in seconds.
+pub(crate) fn limit(seconds: Option<f64>) -> PyResult<Option<Duration>> {
+    let Some(seconds) = seconds else {
+        return Ok(None);
+    };
+    if seconds.is_infinite() && seconds > 0.0 {
+        return Ok(None);
+    }
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(limit) => Ok(Some(limit)),
+        Err(_) => {
+            let message =
+                format!("timeout: a number of seconds, 0 or more, is needed, not {seconds}");
+            Err(PyValueError::new_err(message))
+        }
+    }
+}
+
+/// The options of a task, if there is something to say of it.
+pub(crate) fn options(
+    key: Option<String>,
+    priority: f64,
+    retries: u32,
+    taken: Option<&Bound<'_, PyDict>>,
+    timeout: Option<f64>,
+) -> PyResult<Option<Arc<Options>>> {
+    if priority.is_nan() {
+        return Err(PyValueError::new_err(
+            "priority: a number is needed, not nan",
+        ));
+    }
+    let options = Options {
+        priority,
+        retries,
+        timeout: limit(timeout)?,
+        resources: resources(taken)?,
+        key: key.map(Into::into),
+    };
+    Ok((options != Options::default()).then(|| Arc::new(options)))
+}

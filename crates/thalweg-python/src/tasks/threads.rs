@@ -1,0 +1,150 @@
+//! Threads that call functions.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use thalweg_tasks::Token;
+use thalweg_tasks::host::{Assignment, Crew, Effects, Work, as_task};
+
+use super::arguments::Fill;
+use super::engine::{Engine, Me};
+use super::world::{Call, Calls, Fault, Inputs, Program, Value, values};
+
+/// For how long a thread runs tasks without giving others the chance to: as the interpreter does.
+const TURN: Duration = Duration::from_millis(5);
+
+thread_local! {
+    static CREW: RefCell<Option<Arc<Crew<Calls>>>> = const { RefCell::new(None) };
+    static ENGINE: RefCell<Option<Me>> = const { RefCell::new(None) };
+}
+
+/// Calls functions, one after the other.
+pub(crate) struct Caller(pub(crate) Me);
+
+impl Work<Calls> for Caller {
+    fn work(&self, crew: &Arc<Crew<Calls>>) {
+        CREW.set(Some(crew.clone()));
+        ENGINE.set(Some(self.0.clone()));
+        // A thread has its own state in the interpreter for as long as it is attached: to be attached
+        // for each task anew would cost more than a small task.
+        Python::attach(|py| {
+            let mut effects = Effects::default();
+            while let Some(first) = py.detach(|| crew.take()) {
+                let mut next = Some(first);
+                let mut turn = Turn::begin();
+                while let Some(mut assignment) = next {
+                    let result = run(py, &mut assignment);
+                    next = crew.finish(assignment, result, &mut effects);
+                    turn.yield_if_over(py);
+                }
+            }
+        });
+        CREW.set(None);
+    }
+}
+
+/// The time for which a thread keeps the GIL.
+pub(crate) struct Turn {
+    began: Instant,
+    /// The clock is not looked at every time.
+    looks: u32,
+}
+
+impl Turn {
+    pub(crate) fn begin() -> Self {
+        Self {
+            began: Instant::now(),
+            looks: 0,
+        }
+    }
+
+    /// Lets others have the GIL for a moment if this thread has had it for long.
+    pub(crate) fn yield_if_over(&mut self, py: Python<'_>) {
+        self.looks += 1;
+        if self.looks.is_multiple_of(64) && self.began.elapsed() > TURN {
+            py.detach(std::thread::yield_now);
+            self.began = Instant::now();
+        }
+    }
+}
+
+fn run(py: Python<'_>, assignment: &mut Assignment<Calls>) -> Result<Value, Fault> {
+    let token = Token::of(assignment);
+    let Program::Call(call) = &assignment.program;
+    let call = || match call.inputs {
+        Inputs::None => call_plain(py, call),
+        Inputs::Futures => call_filled(py, call, values(py, &assignment.needs)),
+        Inputs::Places(ref places) => call_placed(py, call, places, values(py, &assignment.needs)),
+    };
+    as_task(token, call)
+        .map(|object| Value::Object(object.unbind()))
+        .map_err(Fault)
+}
+
+fn call_plain<'py>(py: Python<'py>, call: &Call) -> PyResult<Bound<'py, PyAny>> {
+    let kwargs = call.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
+    call.function.bind(py).call(call.args.bind(py), kwargs)
+}
+
+fn call_filled<'py>(
+    py: Python<'py>,
+    call: &Call,
+    values: Vec<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let mut values = values.into_iter();
+    let mut fill = Fill::new(&mut values);
+    let args = fill
+        .fill(call.args.bind(py).clone().into_any())?
+        .cast_into::<PyTuple>()?;
+    let kwargs = match &call.kwargs {
+        None => None,
+        Some(kwargs) => Some(
+            fill.fill(kwargs.bind(py).clone().into_any())?
+                .cast_into::<PyDict>()?,
+        ),
+    };
+    call.function.bind(py).call(args, kwargs.as_ref())
+}
+
+fn call_placed<'py>(
+    py: Python<'py>,
+    call: &Call,
+    places: &[u32],
+    values: Vec<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let mut args: Vec<_> = call.args.bind(py).iter().collect();
+    for (place, value) in places.iter().zip(values) {
+        args[*place as usize] = value;
+    }
+    let kwargs = call.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
+    call.function.bind(py).call(PyTuple::new(py, args)?, kwargs)
+}
+
+fn current(what: &str) -> PyResult<Arc<Crew<Calls>>> {
+    CREW.with_borrow(Clone::clone).ok_or_else(|| {
+        PyRuntimeError::new_err(format!("{what}: there is no task running in this thread"))
+    })
+}
+
+/// The engine whose task runs in this thread.
+#[pyfunction]
+pub(crate) fn current_engine(py: Python<'_>) -> Option<Bound<'_, Engine>> {
+    ENGINE.with_borrow(|me| me.as_ref().and_then(|me| me.get(py)))
+}
+
+/// Gives this thread's place to another: a task that waits keeps none from running.
+#[pyfunction]
+pub(crate) fn secede() -> PyResult<()> {
+    Ok(current("secede")?.secede()?)
+}
+
+/// Takes the place back.
+#[pyfunction]
+pub(crate) fn rejoin() -> PyResult<()> {
+    current("rejoin")?.rejoin();
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! Whether a task is still wanted.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+
+/// Tells a running task whether it is still wanted.
+#[pyclass(module = "thalweg._thalweg.tasks", frozen)]
+pub(crate) struct Token(thalweg_tasks::Token);
+
+#[pymethods]
+impl Token {
+    /// Whether the task has been cancelled, is over its time limit, or nobody has its future any more.
+    #[getter]
+    fn cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Raises `CancelledError` if it is not wanted any more.
+    fn check(&self, py: Python<'_>) -> PyResult<()> {
+        static CANCELLED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        if !self.0.is_cancelled() {
+            return Ok(());
+        }
+        let class = CANCELLED.import(py, "thalweg.tasks.errors", "CancelledError")?;
+        Err(PyErr::from_value(
+            class.call1(("this task is not wanted any more",))?,
+        ))
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<Token {}>",
+            if self.0.is_cancelled() {
+                "cancelled"
+            } else {
+                "wanted"
+            }
+        )
+    }
+}
+
+/// The token of the task that runs in this thread, if one does.
+#[pyfunction]
+pub(crate) fn current_token() -> Option<Token> {
+    let token = thalweg_tasks::token();
+    token.is_task().then_some(Token(token))
+}

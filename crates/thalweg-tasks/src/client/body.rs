@@ -1,0 +1,128 @@
+//! What a thread runs: closures.
+
+use crate::scheduler::{Effects, Needs};
+use crate::threads::{Crew, Token, Work, as_task};
+use crate::world::World;
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Tasks that are closures, with values of any type.
+#[derive(Debug)]
+pub enum Closures {}
+
+pub(crate) type Value = Arc<dyn Any + Send + Sync>;
+
+impl World for Closures {
+    type Program = Body;
+    type Value = Value;
+    type Error = TaskError;
+}
+
+/// How a closure failed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// It returned an error.
+    Failed(Arc<dyn std::error::Error + Send + Sync>),
+    /// It panicked, and with what.
+    Panicked(String),
+    /// It can be called once only, and was to be called again: `repeat` takes one that can.
+    RanBefore,
+}
+
+impl TaskError {
+    pub(crate) fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Failed(error.into().into())
+    }
+
+    fn from_panic(payload: &(dyn Any + Send)) -> Self {
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        Self::Panicked(text.unwrap_or("with something that is not text").to_owned())
+    }
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::Panicked(message) => write!(f, "the task panicked: {message}"),
+            Self::RanBefore => f.write_str(
+                "the closure can be called once only, and has been: submit it with `repeat` to have it run again",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for TaskError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+type Outcome = Result<Value, TaskError>;
+
+type Once = dyn FnOnce(&Needs<Closures>) -> Outcome + Send;
+type Often = dyn FnMut(&Needs<Closures>) -> Outcome + Send;
+
+/// The closure of a task.
+pub enum Body {
+    /// It consumes itself.
+    Once(Option<Box<Once>>),
+    /// It can run again.
+    Often(Box<Often>),
+}
+
+impl Body {
+    pub(crate) fn once<T: Send + Sync + 'static>(
+        f: impl FnOnce(&Needs<Closures>) -> Result<T, TaskError> + Send + 'static,
+    ) -> Self {
+        Self::Once(Some(Box::new(
+            move |needs| Ok(Arc::new(f(needs)?) as Value),
+        )))
+    }
+
+    pub(crate) fn often<T: Send + Sync + 'static>(
+        mut f: impl FnMut(&Needs<Closures>) -> Result<T, TaskError> + Send + 'static,
+    ) -> Self {
+        Self::Often(Box::new(move |needs| Ok(Arc::new(f(needs)?) as Value)))
+    }
+
+    fn run(&mut self, needs: &Needs<Closures>) -> Outcome {
+        match self {
+            Self::Once(f) => f.take().ok_or(TaskError::RanBefore)?(needs),
+            Self::Often(f) => f(needs),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Once(_) => "Once",
+            Self::Often(_) => "Often",
+        })
+    }
+}
+
+/// Runs closures one after the other.
+pub(crate) struct Bodies;
+
+impl Work<Closures> for Bodies {
+    fn work(&self, crew: &Arc<Crew<Closures>>) {
+        let mut effects = Effects::default();
+        let mut next = None;
+        while let Some(mut assignment) = next.take().or_else(|| crew.take()) {
+            let token = Token::of(&assignment);
+            let run = || assignment.program.run(&assignment.needs);
+            let outcome = catch_unwind(AssertUnwindSafe(|| as_task(token, run)))
+                .unwrap_or_else(|payload| Err(TaskError::from_panic(&*payload)));
+            next = crew.finish(assignment, outcome, &mut effects);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Closures on threads.
+
+mod body;
+mod future;
+mod inputs;
+mod options;
+
+pub use body::{Closures, TaskError};
+pub use future::Future;
+pub use inputs::Inputs;
+pub use options::TaskBuilder;
+
+use crate::engine::{Home, spec};
+use crate::error::Error;
+use crate::scheduler::Options;
+use crate::slot::wait_all;
+use crate::threads::Crew;
+use body::{Bodies, Body};
+use std::sync::Arc;
+
+/// Runs closures on threads of its own, and hands out [`Future`]s of their results.
+///
+/// Clones are the same client. When the last one goes, what has not begun is dropped: its futures fail
+/// with [`Failure::Closed`](crate::Failure::Closed). What runs is not waited for; [`close`](Self::close) does.
+///
+/// ```
+/// use thalweg_tasks::Client;
+///
+/// let client = Client::threads(2)?;
+/// let six = client.submit(|| 2 * 3);
+/// let seven = client.submit_with(&six, |six| six + 1);
+/// assert_eq!(seven.result()?, 7);
+///
+/// let squares = client.map(0..5, |x| x * x);
+/// assert_eq!(client.gather(&squares)?, [0, 1, 4, 9, 16]);
+/// # Ok::<(), thalweg_tasks::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    crew: Arc<Crew<Closures>>,
+    width: usize,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.crew.home().close();
+    }
+}
+
+impl Client {
+    /// A client with so many threads.
+    ///
+    /// # Errors
+    /// [`Error::NoWorkers`] if `count` is 0, [`Error::Start`] if the system gives no more threads.
+    pub fn threads(count: usize) -> Result<Self, Error> {
+        Self::threads_with(count, [])
+    }
+
+    /// A client with so many threads, and so much of what tasks may [ask for](TaskBuilder::resource).
+    ///
+    /// # Errors
+    /// Like those of [`threads`](Self::threads).
+    ///
+    /// ```
+    /// use thalweg_tasks::Client;
+    ///
+    /// // Four tasks run at a time, and two of them on the card.
+    /// let client = Client::threads_with(4, [("card", 2.0)])?;
+    /// let task = client.task().resource("card", 1.0).submit(|| 1);
+    /// assert_eq!(task.result()?, 1);
+    /// # Ok::<(), thalweg_tasks::Error>(())
+    /// ```
+    pub fn threads_with<'a>(
+        count: usize,
+        resources: impl IntoIterator<Item = (&'a str, f64)>,
+    ) -> Result<Self, Error> {
+        if count == 0 {
+            return Err(Error::NoWorkers);
+        }
+        let resources = resources
+            .into_iter()
+            .map(|(name, amount)| (name.into(), amount))
+            .collect();
+        let home = Home::threads();
+        let crew =
+            Crew::start(&home, count, resources, Bodies).map_err(|e| Error::Start(Arc::new(e)))?;
+        Ok(Self {
+            inner: Arc::new(Inner { crew, width: count }),
+        })
+    }
+
+    /// How many tasks run at a time.
+    pub fn width(&self) -> usize {
+        self.inner.width
+    }
+
+    /// Runs a closure.
+    pub fn submit<T: Send + Sync + 'static>(
+        &self,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> Future<T> {
+        self.send(Body::once(move |_| Ok(f())), Vec::new(), None)
+    }
+
+    /// Runs a closure that may fail.
+    ///
+    /// ```
+    /// use thalweg_tasks::Client;
+    ///
+    /// let client = Client::threads(1)?;
+    /// let number = client.try_submit(|| "one".parse::<i32>());
+    /// assert_eq!(number.result().unwrap_err().to_string(), "invalid digit found in string");
+    /// # Ok::<(), thalweg_tasks::Error>(())
+    /// ```
+    pub fn try_submit<T, E>(&self, f: impl FnOnce() -> Result<T, E> + Send + 'static) -> Future<T>
+    where
+        T: Send + Sync + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.send(
+            Body::once(move |_| f().map_err(TaskError::new)),
+            Vec::new(),
+            None,
+        )
+    }
+
+    /// Runs a closure on the results of other tasks, as soon as they are there. It fails if one of them does.
+    ///
+    /// ```
+    /// use thalweg_tasks::Client;
+    ///
+    /// let client = Client::threads(2)?;
+    /// let (a, b) = (client.submit(|| 1), client.submit(|| 2));
+    /// let sum = client.submit_with((&a, &b), |(a, b)| a + b);
+    /// let all = client.submit_with([a, b, sum], |all| all.into_iter().max());
+    /// assert_eq!(all.result()?, Some(3));
+    /// # Ok::<(), thalweg_tasks::Error>(())
+    /// ```
+    pub fn submit_with<I: Inputs, T: Send + Sync + 'static>(
+        &self,
+        inputs: I,
+        f: impl FnOnce(I::Values) -> T + Send + 'static,
+    ) -> Future<T> {
+        self.task().submit_with(inputs, f)
+    }
+
+    /// Runs a closure on each element, and returns the futures in their order.
+    pub fn map<A, T>(
+        &self,
+        elements: impl IntoIterator<Item = A>,
+        f: impl Fn(A) -> T + Send + Sync + 'static,
+    ) -> Vec<Future<T>>
+    where
+        A: Send + 'static,
+        T: Send + Sync + 'static,
+    {
+        let f = Arc::new(f);
+        let mut futures = Vec::new();
+        let mut elements = elements.into_iter();
+        loop {
+            // Under one lock go as many as take no noticeable time.
+            let some: Vec<_> = elements
+                .by_ref()
+                .take(256)
+                .map(|x| {
+                    let f = f.clone();
+                    spec(Body::once(move |_| Ok(f(x))), Vec::new(), None)
+                })
+                .collect();
+            if some.is_empty() {
+                return futures;
+            }
+            futures.reserve(some.len());
+            self.home()
+                .submit_all(some, |slot| futures.push(Future::new(slot, self)));
+        }
+    }
+
+    /// Waits for all results, and returns them in order.
+    ///
+    /// # Errors
+    /// The error of the first future in order that failed, when all are done.
+    pub fn gather<'a, T: Clone + Send + Sync + 'static>(
+        &self,
+        futures: impl IntoIterator<Item = &'a Future<T>>,
+    ) -> Result<Vec<T>, Error> {
+        let futures: Vec<_> = futures.into_iter().collect();
+        let slots: Vec<_> = futures.iter().map(|future| future.slot().clone()).collect();
+        wait_all(&slots, None);
+        futures.into_iter().map(Future::result).collect()
+    }
+
+    /// A future of a value that is there already: for tasks that need it.
+    ///
+    /// ```
+    /// use thalweg_tasks::Client;
+    ///
+    /// let client = Client::threads(1)?;
+    /// let table = client.scatter(vec![3, 1, 2]);
+    /// let largest = client.submit_with(&table, |table| table.into_iter().max());
+    /// assert_eq!(largest.result()?, Some(3));
+    /// # Ok::<(), thalweg_tasks::Error>(())
+    /// ```
+    pub fn scatter<T: Send + Sync + 'static>(&self, value: T) -> Future<T> {
+        Future::new(self.home().place(Arc::new(value), None), self)
+    }
+
+    /// Says more about a task before it is submitted.
+    pub fn task(&self) -> TaskBuilder<'_> {
+        TaskBuilder::new(self)
+    }
+
+    /// Lets nobody submit any more, drops what has not begun, and waits for what runs.
+    pub fn close(&self) {
+        self.home().close();
+        self.inner.crew.join();
+    }
+
+    fn home(&self) -> &Arc<Home<Closures>> {
+        self.inner.crew.home()
+    }
+
+    fn send<T: Send + Sync + 'static>(
+        &self,
+        body: Body,
+        needs: crate::scheduler::Needs<Closures>,
+        options: Option<Arc<Options>>,
+    ) -> Future<T> {
+        Future::new(self.home().submit(spec(body, needs, options)), self)
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (waiting, running) = self.home().counts();
+        f.debug_struct("Client")
+            .field("width", &self.inner.width)
+            .field("waiting", &waiting)
+            .field("running", &running)
+            .finish()
+    }
+}

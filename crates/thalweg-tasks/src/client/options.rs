@@ -1,0 +1,131 @@
+//! What can be said of a task.
+
+use super::body::Body;
+use super::{Client, Future, Inputs, TaskError};
+use crate::scheduler::{Needs, Options};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Says more about a task before it is submitted. It comes from [`Client::task`].
+///
+/// ```
+/// use std::time::Duration;
+/// use thalweg_tasks::{Client, Error, Failure, token};
+///
+/// let client = Client::threads(1)?;
+/// let task = client.task().key("for ever").timeout(Duration::from_millis(5)).submit(|| {
+///     while !token().is_cancelled() {
+///         std::thread::yield_now();
+///     }
+/// });
+/// assert_eq!(task.key(), Some("for ever"));
+/// let error = task.result().unwrap_err();
+/// assert_eq!(error.to_string(), "the task ran for longer than 5ms");
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "it does nothing until something is submitted"]
+pub struct TaskBuilder<'a> {
+    client: &'a Client,
+    options: Options,
+}
+
+impl<'a> TaskBuilder<'a> {
+    pub(super) fn new(client: &'a Client) -> Self {
+        Self {
+            client,
+            options: Options::default(),
+        }
+    }
+
+    /// Names it.
+    pub fn key(mut self, key: impl Into<Box<str>>) -> Self {
+        self.options.key = Some(key.into());
+        self
+    }
+
+    /// Tasks with a higher priority run first; the usual one is 0.
+    pub fn priority(mut self, priority: f64) -> Self {
+        self.options.priority = priority;
+        self
+    }
+
+    /// How often it is run again when it fails. The closure has to be one that can be: see [`repeat`](Self::repeat).
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.options.retries = retries;
+        self
+    }
+
+    /// How long it may run: then its future fails, and its [token](crate::Token) tells it to end.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// How much it takes, while it runs, of something that the client [has](Client::threads_with).
+    pub fn resource(mut self, name: impl Into<Box<str>>, amount: f64) -> Self {
+        self.options.resources.push((name.into(), amount));
+        self
+    }
+
+    /// Runs a closure.
+    pub fn submit<T: Send + Sync + 'static>(
+        self,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> Future<T> {
+        self.send(Body::once(move |_| Ok(f())), Vec::new())
+    }
+
+    /// Runs a closure on the results of other tasks.
+    pub fn submit_with<I: Inputs, T: Send + Sync + 'static>(
+        self,
+        inputs: I,
+        f: impl FnOnce(I::Values) -> T + Send + 'static,
+    ) -> Future<T> {
+        let mut needs = Vec::new();
+        inputs.needs(&mut needs);
+        let values = inputs.values();
+        let body = Body::once(move |needs: &Needs<super::Closures>| {
+            let mut found = needs
+                .iter()
+                .filter_map(|slot| slot.look(|value| value.cloned().ok())?);
+            Ok(f(values(&mut found)))
+        });
+        self.send(body, needs)
+    }
+
+    /// Runs a closure that may fail, and that can be called again: for [`retries`](Self::retries) and
+    /// [`Future::retry`].
+    ///
+    /// ```
+    /// use thalweg_tasks::Client;
+    ///
+    /// let client = Client::threads(1)?;
+    /// let mut calls = 0;
+    /// let task = client.task().retries(2).repeat(move || {
+    ///     calls += 1;
+    ///     if calls == 3 { Ok(calls) } else { Err("not yet") }
+    /// });
+    /// assert_eq!(task.result()?, 3);
+    /// # Ok::<(), thalweg_tasks::Error>(())
+    /// ```
+    pub fn repeat<T, E>(self, mut f: impl FnMut() -> Result<T, E> + Send + 'static) -> Future<T>
+    where
+        T: Send + Sync + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.send(
+            Body::often(move |_| f().map_err(TaskError::new)),
+            Vec::new(),
+        )
+    }
+
+    fn send<T: Send + Sync + 'static>(
+        self,
+        body: Body,
+        needs: Needs<super::Closures>,
+    ) -> Future<T> {
+        let options = (self.options != Options::default()).then(|| Arc::new(self.options));
+        self.client.send(body, needs, options)
+    }
+}

@@ -1,0 +1,283 @@
+//! The scheduler, and the locks around it.
+
+mod abandoned;
+mod timers;
+
+use crate::scheduler::{
+    Assignment, Effects, Needs, Options, Product, Scheduler, Spec, Stopped, TaskId, WorkerId,
+};
+use crate::slot::Slot;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock};
+use crate::world::{Failure, World};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use timers::Timers;
+
+/// What is behind a client: the scheduler, and how the workers hear of work.
+pub struct Home<W: World> {
+    scheduler: Mutex<Scheduler<W>>,
+    /// Threads wait here for something to do.
+    work: Condvar,
+    /// How many of them do. It changes under the scheduler's lock.
+    idle: AtomicUsize,
+    /// How many tasks have been readied; looked at before going to sleep.
+    readied: AtomicUsize,
+    timers: Timers,
+    outside: Box<dyn Outside<W>>,
+}
+
+/// Workers that do not come for tasks by themselves.
+pub(crate) trait Outside<W: World>: Send + Sync {
+    /// There is work. Called without any lock.
+    fn look(&self, _home: &Arc<Home<W>>) {}
+
+    /// Values are not needed any more. Called without any lock.
+    fn forget(&self, _forgotten: Vec<(WorkerId, TaskId)>) {}
+
+    /// A task that runs there is to be stopped. Returns whether that is possible.
+    fn kill(&self, _worker: WorkerId, _id: TaskId) -> bool {
+        false
+    }
+}
+
+/// All workers are threads, which come for tasks.
+pub(crate) struct Nobody;
+
+impl<W: World> Outside<W> for Nobody {}
+
+/// For how long a thread that has run out of work looks for some before it goes to sleep.
+const LOOKS: u32 = 4_000;
+
+impl<W: World> Home<W> {
+    pub(crate) fn new(outside: Box<dyn Outside<W>>) -> Arc<Self> {
+        Arc::new(Self {
+            scheduler: Mutex::new(Scheduler::default()),
+            work: Condvar::new(),
+            idle: AtomicUsize::new(0),
+            readied: AtomicUsize::new(0),
+            timers: Timers::default(),
+            outside,
+        })
+    }
+
+    /// An engine whose workers are threads, which [`Crew::start`](crate::host::Crew::start) starts.
+    pub fn threads() -> Arc<Self> {
+        Self::new(Box::new(Nobody))
+    }
+
+    /// Does something with the scheduler, and what comes of it once the lock is open again.
+    pub(crate) fn with<R>(
+        self: &Arc<Self>,
+        change: impl FnOnce(&mut Scheduler<W>, &mut Effects<W>) -> R,
+    ) -> R {
+        let mut effects = Effects::default();
+        let mut scheduler = lock(&self.scheduler);
+        let result = change(&mut scheduler, &mut effects);
+        self.let_go(scheduler, &mut effects);
+        result
+    }
+
+    /// Opens the lock, wakes and drops.
+    fn let_go(self: &Arc<Self>, scheduler: MutexGuard<'_, Scheduler<W>>, effects: &mut Effects<W>) {
+        let ready = effects.ready;
+        let sleepers = self.idle.load(Ordering::Relaxed).min(ready);
+        drop(scheduler);
+        if ready > 0 {
+            self.readied.fetch_add(ready, Ordering::Release);
+            for _ in 0..sleepers {
+                self.work.notify_one();
+            }
+        }
+        if !effects.forgotten.is_empty() {
+            self.outside.forget(std::mem::take(&mut effects.forgotten));
+        }
+        effects.carry_out();
+        if ready > 0 {
+            self.outside.look(self);
+        }
+    }
+
+    /// Takes a task.
+    pub fn submit(self: &Arc<Self>, spec: Spec<W>) -> Arc<Slot<W>> {
+        self.with(|scheduler, effects| scheduler.submit(spec, self, effects))
+    }
+
+    /// Takes many tasks, under one lock.
+    pub fn submit_all(
+        self: &Arc<Self>,
+        specs: impl IntoIterator<Item = Spec<W>>,
+        mut taken: impl FnMut(Arc<Slot<W>>),
+    ) {
+        self.with(|scheduler, effects| {
+            for spec in specs {
+                taken(scheduler.submit(spec, self, effects));
+            }
+        });
+    }
+
+    /// Puts a value where the outcome of a task would be.
+    pub fn place(self: &Arc<Self>, value: W::Value, key: Option<Box<str>>) -> Arc<Slot<W>> {
+        let slot = Slot::new(TaskId::NONE, self.clone(), key);
+        slot.put(crate::slot::Standing::Done(value));
+        Arc::new(slot)
+    }
+
+    /// The next task for a worker, if there is one.
+    pub fn next(self: &Arc<Self>, worker: WorkerId) -> Option<Assignment<W>> {
+        let assignment = lock(&self.scheduler).next(worker);
+        assignment.inspect(|assignment| self.begin(assignment))
+    }
+
+    /// Takes a task back that has been run, and says which is next for the worker.
+    pub fn finish(
+        self: &Arc<Self>,
+        assignment: Assignment<W>,
+        result: Result<Product<W::Value>, W::Error>,
+        worker: Option<WorkerId>,
+        effects: &mut Effects<W>,
+    ) -> Option<Assignment<W>> {
+        let mut scheduler = lock(&self.scheduler);
+        scheduler.finish(assignment, result, effects);
+        let next = worker.and_then(|worker| scheduler.next(worker));
+        if next.is_some() {
+            // The one that is taken along needs nobody to be woken.
+            effects.ready = effects.ready.saturating_sub(1);
+        }
+        self.let_go(scheduler, effects);
+        next.inspect(|assignment| self.begin(assignment))
+    }
+
+    fn begin(self: &Arc<Self>, assignment: &Assignment<W>) {
+        if let Some(limit) = assignment.timeout() {
+            self.timers
+                .set(self, limit, assignment.id, assignment.attempt);
+        }
+    }
+
+    /// Waits for the next task for a worker. There is none when the engine has been closed, or when
+    /// the thread need not go on.
+    pub fn take(
+        self: &Arc<Self>,
+        worker: WorkerId,
+        goes_on: impl Fn() -> bool,
+    ) -> Option<Assignment<W>> {
+        let seen = self.readied.load(Ordering::Acquire);
+        if let Some(assignment) = self.next(worker) {
+            return Some(assignment);
+        }
+        for _ in 0..LOOKS {
+            if self.readied.load(Ordering::Acquire) != seen {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        let mut scheduler = lock(&self.scheduler);
+        let assignment = loop {
+            if scheduler.is_closed() || !goes_on() {
+                return None;
+            }
+            if let Some(assignment) = scheduler.next(worker) {
+                break assignment;
+            }
+            self.idle.fetch_add(1, Ordering::Relaxed);
+            scheduler = self
+                .work
+                .wait(scheduler)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            self.idle.fetch_sub(1, Ordering::Relaxed);
+        };
+        drop(scheduler);
+        self.begin(&assignment);
+        Some(assignment)
+    }
+
+    /// Cancels a task. With `force`, one that runs is stopped.
+    ///
+    /// # Errors
+    /// When it runs in a thread and is to be stopped by force: it has been cancelled, but goes on.
+    pub fn cancel(self: &Arc<Self>, slot: &Slot<W>, force: bool) -> Result<bool, CannotStop> {
+        let stopped =
+            self.with(|scheduler, effects| scheduler.stop(slot.id, Failure::Cancelled, effects));
+        match stopped {
+            Stopped::No => Ok(false),
+            Stopped::Running(worker) if force && !self.outside.kill(worker, slot.id) => {
+                Err(CannotStop)
+            }
+            Stopped::BeforeItBegan | Stopped::Running(_) => Ok(true),
+        }
+    }
+
+    /// Ends a task that has run for too long.
+    pub(crate) fn overdue(self: &Arc<Self>, id: TaskId, attempt: u32) {
+        let late = self.with(|scheduler, effects| scheduler.overdue(id, attempt, effects));
+        if let Some(worker) = late {
+            self.outside.kill(worker, id);
+        }
+    }
+
+    /// Runs a failed or cancelled task again. Returns whether it was one.
+    pub fn retry(self: &Arc<Self>, slot: &Slot<W>) -> bool {
+        self.with(|scheduler, effects| scheduler.retry(slot.id, effects))
+    }
+
+    /// Sees a task through to its end even if nobody waits for it.
+    pub fn keep(self: &Arc<Self>, slot: &Arc<Slot<W>>) {
+        self.with(|scheduler, _| scheduler.keep(slot));
+    }
+
+    /// Fails all that is not done, and all that comes. Returns how many tasks still run.
+    pub fn close(self: &Arc<Self>) -> usize {
+        let running = self.with(|scheduler, effects| scheduler.close(effects));
+        self.timers.close();
+        self.wake_all();
+        running
+    }
+
+    pub(crate) fn wake_all(&self) {
+        // With the lock, so that nobody is between looking and going to sleep.
+        let scheduler = lock(&self.scheduler);
+        self.readied.fetch_add(1, Ordering::Release);
+        self.work.notify_all();
+        drop(scheduler);
+    }
+
+    /// Whether it has been closed.
+    pub fn is_closed(&self) -> bool {
+        lock(&self.scheduler).is_closed()
+    }
+
+    /// How many tasks wait, and how many run.
+    pub fn counts(&self) -> (usize, usize) {
+        let scheduler = lock(&self.scheduler);
+        (scheduler.waiting(), scheduler.running())
+    }
+
+    pub(crate) fn add_worker(&self, resources: Vec<(Box<str>, f64)>) -> WorkerId {
+        lock(&self.scheduler).add_worker(resources)
+    }
+
+    pub(crate) fn abandon(self: &Arc<Self>, id: TaskId) {
+        abandoned::abandon(self, id);
+    }
+}
+
+/// A task that runs in a thread cannot be stopped by force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a task that runs in a thread cannot be killed: it has been cancelled, and ends when it looks at its token; \
+     tasks on worker processes can be killed"
+)]
+pub struct CannotStop;
+
+/// Makes a task of a program and what it needs.
+pub fn spec<W: World>(
+    program: W::Program,
+    needs: Needs<W>,
+    options: Option<Arc<Options>>,
+) -> Spec<W> {
+    Spec {
+        program,
+        needs,
+        options,
+    }
+}

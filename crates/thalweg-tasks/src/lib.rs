@@ -1,0 +1,39 @@
+//! Work handed to threads and processes.
+//!
+//! A [`Client`] runs closures on threads of its own, and hands out [`Future`]s of their results. Futures are
+//! given to other tasks, which start the moment all they need is there.
+//!
+//! ```
+//! use thalweg_tasks::Client;
+//!
+//! let client = Client::threads(2)?;
+//! let lengths = client.map(["one", "three"], |word| word.len());
+//! let total = client.submit_with(&lengths, |lengths| lengths.into_iter().sum::<usize>());
+//! assert_eq!(total.result()?, 8);
+//! # Ok::<(), thalweg_tasks::Error>(())
+//! ```
+
+mod client;
+mod engine;
+mod error;
+mod scheduler;
+mod slot;
+mod sync;
+mod threads;
+mod world;
+
+pub use client::{Client, Future, Inputs, TaskBuilder, TaskError};
+pub use error::Error;
+pub use slot::Status;
+pub use threads::{Token, token};
+pub use world::Failure;
+
+/// What clients are built from: for another language's objects, or tasks of one's own kind.
+pub mod host {
+    pub use crate::client::Closures;
+    pub use crate::engine::{CannotStop, Home, spec};
+    pub use crate::scheduler::{Assignment, Effects, Needs, Options, Product, Spec};
+    pub use crate::slot::{Latch, Slot, wait_all};
+    pub use crate::threads::{Crew, Work, as_task};
+    pub use crate::world::World;
+}

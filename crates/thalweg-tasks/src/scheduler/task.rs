@@ -1,0 +1,145 @@
+//! What the scheduler knows of a task.
+
+use super::WorkerId;
+use crate::slot::Slot;
+use crate::world::World;
+use smallvec::SmallVec;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// Names a task. The place of one that is gone is used again, under another generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+}
+
+impl TaskId {
+    /// No task: the id of a value that was put where a task's outcome would be.
+    pub(crate) const NONE: Self = Self {
+        index: u32::MAX,
+        generation: u32::MAX,
+    };
+
+    pub(crate) fn number(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+}
+
+/// What can be asked of a task besides that it runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Higher ones run first; the usual one is 0.
+    pub priority: f64,
+    /// How often it is run again after it failed.
+    pub retries: u32,
+    /// How long it may run.
+    pub timeout: Option<Duration>,
+    /// How much of what it takes from its worker while it runs.
+    pub resources: Vec<(Box<str>, f64)>,
+    /// What it is called. It does not have to have a name.
+    pub key: Option<Box<str>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            priority: 0.0,
+            retries: 0,
+            timeout: None,
+            resources: Vec::new(),
+            key: None,
+        }
+    }
+}
+
+/// A task to be.
+pub struct Spec<W: World> {
+    /// What is to run.
+    pub program: W::Program,
+    /// The tasks whose values it needs. They are of the same engine.
+    pub needs: Needs<W>,
+    /// Most tasks have none.
+    pub options: Option<Arc<Options>>,
+}
+
+/// The tasks whose values a task needs, in the order in which it asks for them.
+pub type Needs<W> = Vec<Arc<Slot<W>>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Some of what it needs is not done.
+    Waiting,
+    /// It is in a queue.
+    Ready,
+    Running(WorkerId),
+    /// It is done, and its value has stayed with the worker.
+    Stored(WorkerId),
+    /// It failed or was cancelled. It is kept because it may be tried again.
+    Failed,
+}
+
+pub(super) struct Task<W: World> {
+    pub generation: u32,
+    pub state: State,
+    /// How many of its needs are not done.
+    pub missing: u32,
+    pub retries: u32,
+    /// How many workers have died while they ran it.
+    pub deaths: u32,
+    /// Counts its runs, so that the alarm of one does not ring in the next.
+    pub attempt: u32,
+    /// It runs, and its end is not waited for: it was cancelled, or took too long.
+    pub ended: bool,
+    pub slot: Weak<Slot<W>>,
+    /// Is not there while it runs.
+    pub program: Option<W::Program>,
+    pub needs: Needs<W>,
+    pub dependents: SmallVec<[TaskId; 2]>,
+    pub options: Option<Arc<Options>>,
+    /// Keeps the slot of a task that runs though nobody waits for it.
+    pub kept: Option<Arc<Slot<W>>>,
+}
+
+impl<W: World> Task<W> {
+    pub fn priority(&self) -> f64 {
+        self.options
+            .as_ref()
+            .map_or(0.0, |options| options.priority)
+    }
+
+    pub fn resources(&self) -> &[(Box<str>, f64)] {
+        self.options
+            .as_ref()
+            .map_or(&[], |options| &options.resources)
+    }
+
+    pub fn is_running(&self) -> bool {
+        matches!(self.state, State::Running(_))
+    }
+}
+
+/// A task on its way through a worker. It has to come back to the scheduler.
+pub struct Assignment<W: World> {
+    pub(crate) id: TaskId,
+    pub(crate) attempt: u32,
+    /// What is to run.
+    pub program: W::Program,
+    /// Where the values are that it needs. They are all done.
+    pub needs: Needs<W>,
+    pub(crate) slot: Weak<Slot<W>>,
+    /// What else was asked for.
+    pub options: Option<Arc<Options>>,
+}
+
+impl<W: World> Assignment<W> {
+    /// How long it may run.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.options.as_ref().and_then(|options| options.timeout)
+    }
+
+    /// Where its outcome will be put; nowhere, if nobody wants it any more.
+    pub fn slot(&self) -> Option<Arc<Slot<W>>> {
+        self.slot.upgrade()
+    }
+}

@@ -1,0 +1,191 @@
+//! The workers that the scheduler gives tasks to, and what becomes of their tasks when they die.
+
+use super::ready::Ready;
+use super::task::State;
+use super::{Assignment, DEATHS, Effects, Scheduler, Trash};
+use crate::slot::Standing;
+use crate::world::{Failure, World};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// Names a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WorkerId(pub(super) usize);
+
+pub(super) struct Worker<W: World> {
+    /// Tasks that need values which are at this worker.
+    pub near: Ready,
+    /// What tasks may take while they run, and how much of it is left.
+    pub free: Vec<(Box<str>, f64)>,
+    world: PhantomData<fn(W)>,
+}
+
+/// Whether that much is free.
+pub(super) fn has(free: &[(Box<str>, f64)], wanted: &[(Box<str>, f64)]) -> bool {
+    wanted.iter().all(|(name, amount)| {
+        free.iter()
+            .any(|(have, left)| have == name && left >= amount)
+    })
+}
+
+pub(super) fn take(free: &mut [(Box<str>, f64)], wanted: &[(Box<str>, f64)]) {
+    for (name, amount) in wanted {
+        for (_, left) in free.iter_mut().filter(|(have, _)| have == name) {
+            *left -= amount;
+        }
+    }
+}
+
+pub(super) fn give_back(free: &mut [(Box<str>, f64)], taken: &[(Box<str>, f64)]) {
+    for (name, amount) in taken {
+        for (_, left) in free.iter_mut().filter(|(have, _)| have == name) {
+            *left += amount;
+        }
+    }
+}
+
+impl<W: World> Scheduler<W> {
+    /// Adds a worker, which has that much of what tasks may ask for.
+    pub(crate) fn add_worker(&mut self, resources: Vec<(Box<str>, f64)>) -> WorkerId {
+        let worker = Worker {
+            near: Ready::default(),
+            free: resources,
+            world: PhantomData,
+        };
+        WorkerId(self.workers.insert(worker))
+    }
+
+    /// A worker has died. Tasks it was running have had a part in it; those it had not begun have not.
+    ///
+    /// A task that ran alone is to blame: it fails unless it has retries left. Of several nobody knows which it
+    /// was: each runs again, until it has been there three times.
+    pub(crate) fn worker_lost(
+        &mut self,
+        worker: WorkerId,
+        running: Vec<Assignment<W>>,
+        not_begun: Vec<Assignment<W>>,
+        reason: &str,
+        effects: &mut Effects<W>,
+    ) {
+        let alone = running.len() == 1;
+        for assignment in not_begun {
+            self.give_back(assignment, effects);
+        }
+        for assignment in running {
+            let id = assignment.id;
+            if self.take_back(assignment, effects).is_none() {
+                continue;
+            }
+            let Some(task) = self.task_mut(id) else {
+                continue;
+            };
+            task.deaths += 1;
+            let deaths = task.deaths;
+            if deaths >= DEATHS || (alone && task.retries == 0) {
+                let reason = reason.to_owned();
+                self.fail(
+                    id,
+                    Arc::new(Failure::KilledWorker { reason, deaths }),
+                    effects,
+                );
+                continue;
+            }
+            if alone {
+                task.retries -= 1;
+            }
+            self.make_ready(id, effects);
+        }
+        self.make_lost_values_again(worker, effects);
+        self.workers.remove(worker.0);
+    }
+
+    /// Takes a task back that was not begun.
+    pub(crate) fn give_back(&mut self, assignment: Assignment<W>, effects: &mut Effects<W>) {
+        let id = assignment.id;
+        if self.take_back(assignment, effects).is_some() {
+            // What it needs may be lost by now.
+            self.settle(id, effects);
+        }
+    }
+
+    /// Runs the tasks again whose values were at a worker that died.
+    fn make_lost_values_again(&mut self, worker: WorkerId, effects: &mut Effects<W>) {
+        let lost: Vec<_> = self
+            .ids()
+            .filter(|id| {
+                self.task(*id)
+                    .is_some_and(|task| task.state == State::Stored(worker))
+            })
+            .collect();
+        let near = self
+            .workers
+            .get_mut(worker.0)
+            .map(|worker| std::mem::take(&mut worker.near));
+        if lost.is_empty() && near.is_none_or(|mut near| near.pop().is_none()) {
+            return;
+        }
+        for id in &lost {
+            let Some(task) = self.task_mut(*id) else {
+                continue;
+            };
+            task.state = State::Waiting;
+            if let Some(slot) = task.slot.upgrade() {
+                effects
+                    .trash
+                    .push(Trash::Standing(slot.put(Standing::Pending(Vec::new()))));
+                effects.trash.push(Trash::Slot(slot));
+            }
+        }
+        // Who waits for whom has changed. It happens so seldom that all of it is found out anew.
+        let unsettled: Vec<_> = self
+            .ids()
+            .filter(|id| {
+                self.task(*id)
+                    .is_some_and(|task| matches!(task.state, State::Waiting | State::Ready))
+            })
+            .collect();
+        self.ready.clear();
+        self.choosy.clear();
+        for (_, worker) in &mut self.workers {
+            worker.near.clear();
+        }
+        for (_, task) in &mut self.tasks {
+            task.dependents.clear();
+        }
+        for id in &unsettled {
+            if let Some(task) = self.task_mut(*id) {
+                task.state = State::Waiting;
+            }
+        }
+        for id in unsettled {
+            self.settle(id, effects);
+        }
+    }
+
+    /// A value that was at a worker has come here.
+    pub(crate) fn has_come(
+        &mut self,
+        worker: WorkerId,
+        id: super::TaskId,
+        value: W::Value,
+        effects: &mut Effects<W>,
+    ) {
+        let stored = self
+            .task(id)
+            .is_some_and(|task| task.state == State::Stored(worker));
+        let slot = self
+            .task(id)
+            .filter(|_| stored)
+            .and_then(|task| task.slot.upgrade());
+        let Some(slot) = slot else {
+            effects.trash.push(Trash::Value(value));
+            return;
+        };
+        effects
+            .trash
+            .push(Trash::Standing(slot.put(Standing::Done(value))));
+        effects.trash.push(Trash::Slot(slot));
+        effects.forgotten.push((worker, id));
+        self.remove(id, effects);
+    }
+}

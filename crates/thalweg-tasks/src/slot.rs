@@ -1,0 +1,231 @@
+//! Where the outcome of a task is put, and where those who want it wait.
+
+use crate::engine::Home;
+use crate::scheduler::{TaskId, WorkerId};
+use crate::sync::{Mutex, lock};
+use crate::world::{Failure, World};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+/// The outcome of a task, as far as it is known.
+///
+/// Those who hold a slot are those who want the outcome: futures, and tasks that need it. The scheduler
+/// holds it weakly. So a task that nobody wants any more is known by its slot being dropped.
+pub struct Slot<W: World> {
+    pub(crate) id: TaskId,
+    pub(crate) home: Arc<Home<W>>,
+    key: Option<Box<str>>,
+    standing: Mutex<Standing<W>>,
+}
+
+pub(crate) enum Standing<W: World> {
+    Pending(Vec<Watcher>),
+    Done(W::Value),
+    /// Done, and the value is still where it was made.
+    Away(WorkerId),
+    Failed(Arc<Failure<W::Error>>),
+}
+
+/// How a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It has not run to its end.
+    Pending,
+    /// It has a result.
+    Finished,
+    /// It failed.
+    Error,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// What is told that a task is done.
+pub(crate) enum Watcher {
+    Latch(Arc<Latch>),
+    Waker(Waker),
+    Call(Box<dyn FnOnce() + Send>),
+}
+
+impl Watcher {
+    pub(crate) fn fire(self) {
+        match self {
+            Self::Latch(latch) => latch.count_down(),
+            Self::Waker(waker) => waker.wake(),
+            Self::Call(call) => call(),
+        }
+    }
+}
+
+impl<W: World> Slot<W> {
+    pub(crate) fn new(id: TaskId, home: Arc<Home<W>>, key: Option<Box<str>>) -> Self {
+        Self {
+            id,
+            home,
+            key,
+            standing: Mutex::new(Standing::Pending(Vec::new())),
+        }
+    }
+
+    /// The name it was given, if it was given one.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// A number that no other task of the same engine has while this one lives.
+    pub fn number(&self) -> u64 {
+        self.id.number()
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> Status {
+        match &*lock(&self.standing) {
+            Standing::Pending(_) => Status::Pending,
+            Standing::Done(_) | Standing::Away(_) => Status::Finished,
+            Standing::Failed(failure) if matches!(**failure, Failure::Cancelled) => {
+                Status::Cancelled
+            }
+            Standing::Failed(_) => Status::Error,
+        }
+    }
+
+    /// Whether it is done, in whatever way.
+    pub fn is_done(&self) -> bool {
+        !matches!(*lock(&self.standing), Standing::Pending(_))
+    }
+
+    /// Calls `look` with the outcome, if it is known and here. Nothing may be waited for in it.
+    pub fn look<R>(
+        &self,
+        look: impl FnOnce(Result<&W::Value, &Arc<Failure<W::Error>>>) -> R,
+    ) -> Option<R> {
+        match &*lock(&self.standing) {
+            Standing::Done(value) => Some(look(Ok(value))),
+            Standing::Failed(failure) => Some(look(Err(failure))),
+            Standing::Pending(_) | Standing::Away(_) => None,
+        }
+    }
+
+    /// Why it failed, if it did.
+    pub fn failure(&self) -> Option<Arc<Failure<W::Error>>> {
+        match &*lock(&self.standing) {
+            Standing::Failed(failure) => Some(failure.clone()),
+            _ => None,
+        }
+    }
+
+    /// On which worker its value is, if it is done and nobody has asked for the value.
+    pub(crate) fn away(&self) -> Option<WorkerId> {
+        match &*lock(&self.standing) {
+            Standing::Away(worker) => Some(*worker),
+            _ => None,
+        }
+    }
+
+    /// Puts the outcome in, and returns what was there.
+    pub(crate) fn put(&self, standing: Standing<W>) -> Standing<W> {
+        std::mem::replace(&mut *lock(&self.standing), standing)
+    }
+
+    /// Has `call` called once it is done: at once, if it is.
+    pub fn when_done(&self, call: impl FnOnce() + Send + 'static) {
+        if let Some(watcher) = self.watch(Watcher::Call(Box::new(call))) {
+            watcher.fire();
+        }
+    }
+
+    /// Leaves a watcher, or returns it because it is done.
+    pub(crate) fn watch(&self, watcher: Watcher) -> Option<Watcher> {
+        match &mut *lock(&self.standing) {
+            Standing::Pending(watchers) => {
+                // A future that is polled again and again leaves one waker.
+                if let Watcher::Waker(new) = &watcher {
+                    let same =
+                        |old: &Watcher| matches!(old, Watcher::Waker(old) if old.will_wake(new));
+                    if watchers.iter().any(same) {
+                        return None;
+                    }
+                }
+                watchers.push(watcher);
+                None
+            }
+            _ => Some(watcher),
+        }
+    }
+
+    /// Waits until it is done. Returns whether it is.
+    pub fn wait(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
+        wait_all(std::slice::from_ref(self), deadline)
+    }
+}
+
+impl<W: World> Drop for Slot<W> {
+    fn drop(&mut self) {
+        // A task that is done, and whose value is here, the scheduler has already forgotten.
+        if !matches!(*lock(&self.standing), Standing::Done(_)) {
+            self.home.abandon(self.id);
+        }
+    }
+}
+
+/// Waits until all are done. Returns whether they are: not if the deadline came first.
+pub fn wait_all<W: World>(slots: &[Arc<Slot<W>>], deadline: Option<Instant>) -> bool {
+    Latch::over(slots).wait(deadline)
+}
+
+/// For how long one looks before going to sleep: about what waking up takes.
+const LOOKS: u32 = 2_000;
+
+/// What a thread waits at until a number of tasks are done.
+pub struct Latch {
+    left: AtomicUsize,
+    waiter: Thread,
+}
+
+impl Latch {
+    /// Opens when all are done. The thread that makes it is the one that waits.
+    pub fn over<W: World>(slots: &[Arc<Slot<W>>]) -> Arc<Self> {
+        let pending: Vec<_> = slots.iter().filter(|slot| !slot.is_done()).collect();
+        let latch = Arc::new(Self {
+            left: AtomicUsize::new(pending.len()),
+            waiter: thread::current(),
+        });
+        for slot in pending {
+            if let Some(watcher) = slot.watch(Watcher::Latch(latch.clone())) {
+                watcher.fire();
+            }
+        }
+        latch
+    }
+
+    pub(crate) fn count_down(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.waiter.unpark();
+        }
+    }
+
+    /// Whether all are done.
+    pub fn is_open(&self) -> bool {
+        self.left.load(Ordering::Acquire) == 0
+    }
+
+    /// Waits until it is open. Returns whether it is.
+    pub fn wait(&self, deadline: Option<Instant>) -> bool {
+        for _ in 0..LOOKS {
+            if self.is_open() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        while !self.is_open() {
+            match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
+                None => thread::park(),
+                Some(Duration::ZERO) => return false,
+                Some(left) => thread::park_timeout(left),
+            }
+        }
+        true
+    }
+}

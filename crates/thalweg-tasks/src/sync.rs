@@ -1,0 +1,14 @@
+//! Locks and conditions, so that loom can stand in for them.
+
+#[cfg(thalweg_loom)]
+pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
+#[cfg(not(thalweg_loom))]
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
+
+use std::sync::PoisonError;
+
+/// Locks, whether or not a thread panicked while it held the lock: nothing of the user's runs under
+/// our locks, so what they protect is never left half-changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

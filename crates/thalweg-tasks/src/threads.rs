@@ -1,0 +1,224 @@
+//! Workers that are threads of this process.
+
+use crate::engine::Home;
+use crate::scheduler::{Assignment, WorkerId};
+use crate::slot::Slot;
+use crate::sync::{Mutex, lock};
+use crate::world::World;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+
+/// What a thread does with its tasks.
+pub trait Work<W: World>: Send + Sync + 'static {
+    /// Runs tasks for as long as [`Crew::take`] gives some: it waits for one. [`Crew::finish`] takes one back
+    /// and says which is next, if there is one without waiting.
+    fn work(&self, crew: &Arc<Crew<W>>);
+}
+
+/// A number of threads that run tasks.
+pub struct Crew<W: World> {
+    home: Arc<Home<W>>,
+    worker: WorkerId,
+    work: Box<dyn Work<W>>,
+    /// How many threads there are that should go when they can.
+    surplus: AtomicUsize,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    started: AtomicUsize,
+}
+
+thread_local! {
+    /// Whether this thread runs tasks, and whether it has been replaced by another meanwhile.
+    static STANDS_IN: Cell<bool> = const { Cell::new(false) };
+    static TOKEN: RefCell<Option<Token>> = const { RefCell::new(None) };
+}
+
+impl<W: World> Crew<W> {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub fn start(
+        home: &Arc<Home<W>>,
+        count: usize,
+        resources: Vec<(Box<str>, f64)>,
+        work: impl Work<W>,
+    ) -> io::Result<Arc<Self>> {
+        let crew = Arc::new(Self {
+            home: home.clone(),
+            worker: home.add_worker(resources),
+            work: Box::new(work),
+            surplus: AtomicUsize::new(0),
+            threads: Mutex::new(Vec::new()),
+            started: AtomicUsize::new(0),
+        });
+        for _ in 0..count {
+            crew.add_thread()?;
+        }
+        Ok(crew)
+    }
+
+    fn add_thread(self: &Arc<Self>) -> io::Result<()> {
+        let crew = self.clone();
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let thread = thread::Builder::new()
+            .name(format!("thalweg-worker-{number}"))
+            .spawn(move || crew.run())?;
+        lock(&self.threads).push(thread);
+        Ok(())
+    }
+
+    fn run(self: Arc<Self>) {
+        self.work.work(&self);
+        let one_less = |surplus: usize| surplus.checked_sub(1);
+        // There is none too many when they go because the engine is closed.
+        let _ = self
+            .surplus
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+    }
+
+    fn is_surplus(&self) -> bool {
+        self.surplus.load(Ordering::Relaxed) > 0
+    }
+
+    /// The engine that it works for.
+    pub fn home(&self) -> &Arc<Home<W>> {
+        &self.home
+    }
+
+    /// Waits for a task. There is none when the thread is to end.
+    pub fn take(&self) -> Option<Assignment<W>> {
+        self.home.take(self.worker, || !self.is_surplus())
+    }
+
+    /// Takes a task back that has been run, and says which is next for this thread, if there is one.
+    pub fn finish(
+        &self,
+        assignment: Assignment<W>,
+        result: Result<W::Value, W::Error>,
+        effects: &mut crate::scheduler::Effects<W>,
+    ) -> Option<Assignment<W>> {
+        let worker = (!self.is_surplus()).then_some(self.worker);
+        self.home.finish(
+            assignment,
+            result.map(crate::scheduler::Product::Here),
+            worker,
+            effects,
+        )
+    }
+
+    /// Gives the thread's place to another, so that a task that waits keeps none from running.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub fn secede(self: &Arc<Self>) -> io::Result<()> {
+        if !STANDS_IN.replace(true) {
+            self.add_thread()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the place back: one thread goes when it has ended its task.
+    pub fn rejoin(&self) {
+        if STANDS_IN.replace(false) {
+            self.surplus.fetch_add(1, Ordering::Relaxed);
+            self.home.wake_all();
+        }
+    }
+
+    /// Waits until all threads have gone, but for the one that calls. The engine has to be closed.
+    pub fn join(&self) {
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads {
+            if thread.thread().id() != thread::current().id() {
+                // A thread that panicked has gone as well.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// Tells a task whether it is still wanted.
+///
+/// A thread cannot be killed: a task that runs for long looks at its token now and then, and ends.
+///
+/// ```
+/// use thalweg_tasks::{Client, token};
+/// use std::sync::mpsc;
+///
+/// let client = Client::threads(1)?;
+/// let (begun, begins) = mpsc::channel();
+/// let (ended, ends) = mpsc::channel();
+/// let task = client.submit(move || {
+///     begun.send(()).unwrap();
+///     while !token().is_cancelled() {
+///         std::thread::yield_now();
+///     }
+///     ended.send(()).unwrap();
+/// });
+/// begins.recv()?;
+/// task.cancel();
+/// ends.recv()?;
+/// assert!(task.is_cancelled());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Token(Option<Weak<dyn IsWanted>>);
+
+trait IsWanted: Send + Sync {
+    fn is_wanted(&self) -> bool;
+}
+
+impl<W: World> IsWanted for Slot<W> {
+    fn is_wanted(&self) -> bool {
+        !self.is_done()
+    }
+}
+
+impl Token {
+    /// The token of a task on its way through a worker.
+    pub fn of<W: World>(assignment: &Assignment<W>) -> Self {
+        let slot = assignment.slot.clone();
+        Self(Some(slot))
+    }
+
+    /// Whether it is that of a task.
+    pub fn is_task(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether the task has been cancelled, is over its time limit, or is not wanted any more.
+    /// Never, outside of a task.
+    pub fn is_cancelled(&self) -> bool {
+        let token = self.0.as_ref();
+        token.is_some_and(|slot| slot.upgrade().is_none_or(|slot| !slot.is_wanted()))
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token")
+            .field("is_cancelled", &self.is_cancelled())
+            .finish()
+    }
+}
+
+/// The token of the task that runs in this thread. See [`Token`].
+pub fn token() -> Token {
+    TOKEN.with_borrow(|token| token.clone().unwrap_or_default())
+}
+
+/// Runs `f` as the body of the task.
+pub fn as_task<R>(token: Token, f: impl FnOnce() -> R) -> R {
+    /// Puts back what was there before, also when the task panics.
+    struct Before(Option<Token>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            TOKEN.set(self.0.take());
+        }
+    }
+    let _before = Before(TOKEN.replace(Some(token)));
+    f()
+}
