@@ -426,7 +426,7 @@ class Client(Submission, Inspection, Datasets):
 
             withdraw()
         if workers_too:
-            self._engine.close()
+            registry.close(self._engine)
 
     def restart(self, timeout: Interval | None = None, wait_for_workers: bool = True) -> Any:
         """Cancel all tasks, and begin anew with fresh workers.
@@ -446,11 +446,12 @@ class Client(Submission, Inspection, Datasets):
             raise ClosedClientError("restart: the client has been closed")
         if self._options is None:
             raise RuntimeError("restart: the workers belong to a cluster, and not to this client")
-        self._engine.close()
+        registry.close(self._engine)
         self._begin_anew(self._options.start())
 
     def _begin_anew(self, engine: Engine) -> None:
         self._engine = engine
+        engine.asynchronous = self._asynchronous
         registry.shared(engine).client = ref(self)
 
     def __enter__(self) -> Self:

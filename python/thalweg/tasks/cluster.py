@@ -69,19 +69,19 @@ class LocalCluster:
 
     def close(self, timeout: Any = None) -> Any:
         """End the workers."""
-        return either(self.asynchronous, self._engine.close)
+        return either(self.asynchronous, registry.close, self._engine)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._engine.close()
+        registry.close(self._engine)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        self._engine.close()
+        registry.close(self._engine)
 
     def __await__(self) -> Generator[Any, None, Self]:
         yield from ()

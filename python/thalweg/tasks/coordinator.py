@@ -14,6 +14,8 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import Any, ClassVar, Protocol
 
+from thalweg.tasks.errors import ClosedClientError
+
 __all__ = ["Coordinates", "Coordinator", "RemoteCoordinator", "State"]
 
 Answer = Future
@@ -71,6 +73,7 @@ class Coordinator:
 
     def __init__(self) -> None:
         self._states: dict[tuple[str, str], State] = {}
+        self._waiting: set[Answer[Any]] = set()
         self._lock = Lock()
 
     def ask(self, kind: str, name: str, operation: str, *args: Any) -> Answer[Any]:
@@ -88,7 +91,16 @@ class Coordinator:
                 getattr(state, operation)(request, *args)
             except Exception as error:
                 request.set_exception(error)
+        if not request.done():
+            self._waiting.add(request)
+            request.add_done_callback(self._waiting.discard)
         return request
+
+    def close(self) -> None:
+        """Let nobody wait any longer: there is no client any more."""
+        for request in list(self._waiting):
+            if request.set_running_or_notify_cancel():
+                request.set_exception(ClosedClientError("the client was closed while something waited"))
 
     def answer(self, request: bytes, reply: Callable[[bytes], object]) -> None:
         """Answer a worker process, when there is an answer."""

@@ -76,7 +76,7 @@ class Datasets(Base):
         >>> with Client() as client:
         ...     client.publish_dataset(table=client.scatter([1, 2]))
         ...     client.list_datasets(), len(client.get_dataset("table"))
-        (('table',), 2)
+        (['table'], 2)
         """
         if args:
             if len(args) != 1 or name is None:
@@ -113,7 +113,7 @@ class Datasets(Base):
 
     def list_datasets(self, *, asynchronous: bool | None = None) -> Any:
         """Return the names of all data sets."""
-        return self._keep(asynchronous, lambda: tuple(registry.shared(self._engine).datasets))
+        return self._keep(asynchronous, lambda: list(registry.shared(self._engine).datasets))
 
     def unpublish_dataset(self, name: Any, *, asynchronous: bool | None = None) -> Any:
         """Keep the data set of a name no longer.

@@ -103,7 +103,7 @@ class Options:
                 # Said of each worker; here they are one.
                 resources = {name: amount * self.n_workers for name, amount in resources.items()}
             engine = Engine.threads(self._threads(cores), resources=resources)
-        registry.started(engine)
+        registry.started(engine, resources or {})
         return engine
 
     def _threads(self, cores: int) -> int:

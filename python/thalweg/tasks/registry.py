@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
@@ -27,6 +28,8 @@ class Shared:
         self.metadata: dict[Any, Any] = {}
         self.datasets: dict[Any, Any] = {}
         self.client: ReferenceType[Client] | None = None
+        #: What there is for each task to ask for.
+        self.resources: Mapping[str, float] = {}
         self._coordinator: Coordinator | None = None
         # Not a strong reference: an engine nobody holds closes.
         self._engine = ref(engine)
@@ -43,6 +46,11 @@ class Shared:
                 engine.on_ask(self._coordinator.answer)
         return self._coordinator
 
+    def close(self) -> None:
+        """Let nobody wait for what will not come any more."""
+        if self._coordinator is not None:
+            self._coordinator.close()
+
 
 _shared: WeakKeyDictionary[Engine, Shared] = WeakKeyDictionary()
 _open: WeakSet[Engine] = WeakSet()
@@ -56,15 +64,22 @@ def shared(engine: Engine) -> Shared:
     return found
 
 
-def started(engine: Engine) -> None:
+def started(engine: Engine, resources: Mapping[str, float]) -> None:
     """Note an engine that is to be closed when the program ends, if not before."""
     _open.add(engine)
+    shared(engine).resources = resources
+
+
+def close(engine: Engine) -> None:
+    """Close an engine, and let nobody wait for its tasks."""
+    engine.close()
+    shared(engine).close()
 
 
 @atexit.register
 def _close_all() -> None:
     for engine in list(_open):
-        engine.close()
+        close(engine)
 
 
 def make_default(client: Client) -> None:

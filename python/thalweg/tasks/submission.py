@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from thalweg._thalweg.tasks import Future
 from thalweg.intervals import convert_interval
+from thalweg.tasks import registry
 from thalweg.tasks.base import Base
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Submission(Base):
             key=key,
             priority=priority,
             retries=retries or 0,
-            resources=dict(resources) if resources else None,
+            resources=self._available(resources) if resources else None,
             timeout=None if timeout is None else convert_interval(timeout),
         )
 
@@ -141,9 +142,17 @@ class Submission(Base):
             key=key,
             priority=priority,
             retries=retries or 0,
-            resources=dict(resources) if resources else None,
+            resources=self._available(resources) if resources else None,
             timeout=None if timeout is None else convert_interval(timeout),
         )
+
+    def _available(self, resources: Mapping[str, float]) -> dict[str, float]:
+        there = registry.shared(self._engine).resources
+        for name, amount in resources.items():
+            if not isinstance(amount, (int, float)) or not 0 <= amount <= there.get(name, 0):
+                has = f"has {there[name]:g}" if name in there else "has none"
+                raise ValueError(f"resources: {amount!r} of {name!r}, where a worker {has}")
+        return dict(resources)
 
     def _map_by_key(
         self,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from thalweg._thalweg.tasks import Future
+from thalweg._thalweg.tasks import Future, Token, current_token
 from thalweg.intervals import convert_interval
 from thalweg.tasks import nesting, registry
 from thalweg.tasks.errors import CancelledError
@@ -30,6 +31,9 @@ _ENOUGH: dict[str, frozenset[str]] = {
     FIRST_COMPLETED: frozenset({"finished", "error", "cancelled"}),
     FIRST_EXCEPTION: frozenset({"error"}),
 }
+#: How often a task that waits looks whether it has been cancelled, in seconds.
+_LOOK = 0.05
+
 FAILED = frozenset({"error", "cancelled"})
 
 
@@ -149,16 +153,37 @@ def _sorted(futures: list[Future[Any]]) -> DoneAndNotDone:
 
 
 def block(signal: concurrent.futures.Future[T], seconds: float | None, undo: Callable[[T], object] | None = None) -> T:
-    """Wait for something in this thread; what comes after the last moment is undone."""
+    """Wait for something in this thread; what comes after the last moment is undone.
+
+    A task that is cancelled meanwhile does not go on waiting.
+    """
+    end = None if seconds is None else time.monotonic() + seconds
+    token = current_token()
+    while True:
+        left = None if end is None else max(0.0, end - time.monotonic())
+        try:
+            return signal.result(left if token is None else min(_LOOK, _LOOK if left is None else left))
+        except (concurrent.futures.TimeoutError, TimeoutError):
+            if signal.done():
+                return signal.result()
+            if left is None or left > _LOOK:
+                _check(token, signal, undo)
+                continue
+            # What has come at the last moment counts.
+            if not signal.cancel():
+                return signal.result()
+            raise _too_late(seconds) from None
+        except BaseException:
+            # An interrupt, or what was asked for has failed.
+            _withdraw(signal, undo)
+            raise
+
+
+def _check(token: Token | None, signal: concurrent.futures.Future[T], undo: Callable[[T], object] | None) -> None:
     try:
-        return signal.result(seconds)
-    except (concurrent.futures.TimeoutError, TimeoutError):
-        # What has come at the last moment counts.
-        if not signal.cancel():
-            return signal.result()
-        raise _too_late(seconds) from None
+        if token is not None:
+            token.check()
     except BaseException:
-        # An interrupt, or what was asked for has failed.
         _withdraw(signal, undo)
         raise
 
