@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import operator
 import threading
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any
 
-PROGRAMS = {}
+PROGRAMS: dict[str, Callable[[Any, Any], Any]] = {}
 
 #: What functions change: lists that they close over would be copies on a cluster of Dask's.
 STATE: dict[str, list[Any]] = {}

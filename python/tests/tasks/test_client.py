@@ -345,7 +345,7 @@ def test_a_time_limit_on_a_thread(client):
             cleaned.set()
 
     cleaned = threading.Event()
-    with pytest.raises(TimeoutError, match="longer than 0.02 s"):
+    with pytest.raises(TimeoutError, match=r"longer than 0\.02 s"):
         client.submit(work, timeout="20ms").result(timeout=60)
     assert cleaned.wait(60)
     for future in client.map(lambda _: work(), [1, 2], timeout=0.01):

@@ -92,6 +92,10 @@ class Plan:
         #: By key: the number of a call, or of a future that is given, counted down from -1; None: a constant.
         self._place: dict[Any, int | None] = {}
         self._constants: dict[Any, Any] = {}
+        #: By key: what `_parse` found.
+        self._parsed: dict[Any, Any] = {}
+        #: By key: how many values are held at once while it is made, if each were used once.
+        self._held: dict[Any, int] = {}
 
     def run(self, keys: Any, options: dict[str, Any]) -> dict[Any, Future[Any]]:
         """Start what the keys need, and return their futures."""
@@ -116,36 +120,61 @@ class Plan:
             return self._engine.scatter(self._constants[key])
         return self._given[-1 - place] if place < 0 else by_number[place]
 
+    def _explore(self, key: Any) -> None:
+        """Parse a key and all that it needs, without recursion: graphs are deep."""
+        graph, parsed, held = self._graph, self._parsed, self._held
+        underway: set[Any] = set()
+        stack = [key]
+        while stack:
+            key = stack[-1]
+            if key in held:
+                stack.pop()
+                continue
+            if key not in parsed:
+                if key not in graph:
+                    raise ValueError(f"the graph has no key {key!r}")
+                parsed[key] = self._parse(key, graph[key])
+            node = parsed[key]
+            if node is None or not node[3]:
+                stack.pop()
+                held[key] = 0 if node is None else 1
+                continue
+            missing = [need for _, need in node[3] if need not in held]
+            if missing:
+                if key in underway:
+                    raise ValueError(f"the graph has a cycle through {key!r}")
+                underway.add(key)
+                stack += missing
+                continue
+            stack.pop()
+            held[key] = self._in_order(node[3])
+
+    def _in_order(self, needs: list[tuple[int, Any]]) -> int:
+        """Sort needs, those first that hold the most values while they are made; return how many are held at once."""
+        held = self._held
+        if len(needs) == 1:
+            return held[needs[0][1]] or 1
+        needs.sort(key=lambda need: held[need[1]], reverse=True)
+        return max(1, *(held[need] + before for before, (_, need) in enumerate(needs)))
+
     def _visit(self, key: Any) -> None:
-        """Place a key after all that it needs, without recursion: graphs are deep."""
-        place, graph = self._place, self._graph
-        parsed: dict[Any, tuple[Any, ...] | None] = {}
+        """Place a key after all that it needs."""
+        place, parsed = self._place, self._parsed
+        self._explore(key)
         stack = [key]
         while stack:
             key = stack[-1]
             if key in place:
                 stack.pop()
                 continue
-            node = parsed.get(key)
-            if node is None:
-                if key not in graph:
-                    raise ValueError(f"the graph has no key {key!r}")
-                node = self._parse(key, graph[key])
-                if node is None:
-                    stack.pop()
-                    continue
-                missing = [need for _, need in node[3] if need not in place]
-                if missing:
-                    parsed[key] = node
-                    missing.reverse()
-                    stack += missing
-                    continue
+            node = parsed[key]
+            missing = [need for _, need in node[3] if need not in place]
+            if missing:
+                missing.reverse()
+                stack += missing
+                continue
             stack.pop()
-            try:
-                self._call(key, *node)
-            except KeyError as error:
-                # It needs something that needs it.
-                raise ValueError(f"the graph has a cycle through {error.args[0]!r} and {key!r}") from None
+            self._call(key, *node)
 
     def _call(
         self,
