@@ -120,11 +120,11 @@ class _AliasFinder:
 
     def _parent(self, fullname: str) -> ModuleSpec | None:
         """Find an empty package for what is installed as a part of one that is not there."""
+        if not any(name.startswith(fullname + ".") for name in self.targets):
+            return None
         from importlib.machinery import ModuleSpec, PathFinder
 
-        if not any(name.startswith(fullname + ".") for name in self.targets) or PathFinder.find_spec(fullname):
-            return None
-        return ModuleSpec(fullname, None, is_package=True)
+        return None if PathFinder.find_spec(fullname) else ModuleSpec(fullname, None, is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         from importlib import import_module

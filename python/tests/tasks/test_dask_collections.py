@@ -17,9 +17,9 @@ task_spec = pytest.importorskip("dask._task_spec")
 st = pytest.importorskip("hypothesis.strategies")
 hypothesis = pytest.importorskip("hypothesis")
 
-import dask.threaded  # noqa: E402
 from dask import delayed  # noqa: E402
 from dask.local import get_sync  # noqa: E402
+from dask.threaded import get as get_threaded  # noqa: E402
 
 Pair = namedtuple("Pair", "left right")
 
@@ -159,7 +159,7 @@ def test_arrays(client):
     da = pytest.importorskip("dask.array")
     x = da.arange(1000, chunks=100).reshape(10, 100)
     y = (x + x.T.sum() - x.mean(axis=0)).std()
-    assert client.compute(y).result() == dask.threaded.get(dask.optimize(y)[0].__dask_graph__(), y.__dask_keys__()[0])
+    assert client.compute(y).result() == get_threaded(dask.optimize(y)[0].__dask_graph__(), y.__dask_keys__()[0])
     z = da.matmul(x, x.T)
     assert (client.compute(z).result() == z.compute(scheduler="sync")).all()
     both = client.compute([z, y])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from distributed import Client
@@ -10,7 +11,16 @@ __all__ = ["DaskClient"]
 
 
 class DaskClient(Client):  # type: ignore[misc, unused-ignore]
-    """Dask's client, whose calls all run unless they are said to be pure."""
+    """Dask's client, whose calls all run unless they are said to be pure.
+
+    It does not wait for longer than it was told to for a scheduler that listens and does not answer.
+    """
+
+    async def _ensure_connected(self, timeout: Any = None) -> None:
+        try:
+            await asyncio.wait_for(super()._ensure_connected(timeout=timeout), timeout)
+        except (asyncio.TimeoutError, TimeoutError) as error:
+            raise OSError(f"the scheduler at {self.scheduler.address} did not answer within {timeout} s") from error
 
     def submit(self, func: Any, *args: Any, pure: bool = False, timeout: Any = None, **kwargs: Any) -> Any:
         """Call a function on a worker of the cluster."""

@@ -48,10 +48,8 @@ def connect(address: Any, *args: Any, timeout: Interval | None = None, **kwargs:
     seconds = _PATIENCE if timeout is None else float(convert_interval(timeout))
     try:
         return client(address, *args, timeout=seconds, **kwargs)
-    except OSError as error:
-        if str(address) in str(error):
-            raise
-        raise type(error)(f"the scheduler at {address} can't be reached within {seconds} s: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"Client: {address!r}: {error}") from error
 
 
 def _dask_client_type() -> type[Any]:
