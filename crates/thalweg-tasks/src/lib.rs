@@ -16,6 +16,8 @@
 mod client;
 mod engine;
 mod error;
+#[cfg(feature = "processes")]
+pub mod process;
 mod scheduler;
 mod slot;
 mod sync;

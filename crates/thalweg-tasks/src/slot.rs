@@ -24,8 +24,8 @@ pub struct Slot<W: World> {
 pub(crate) enum Standing<W: World> {
     Pending(Vec<Watcher>),
     Done(W::Value),
-    /// Done, and the value is still where it was made.
-    Away(WorkerId),
+    /// Done, and the value is still where it was made. Those who watch wait for it to come.
+    Away(WorkerId, Vec<Watcher>),
     Failed(Arc<Failure<W::Error>>),
 }
 
@@ -69,6 +69,11 @@ impl<W: World> Slot<W> {
         }
     }
 
+    /// The engine that its task is in.
+    pub fn home(&self) -> &Arc<Home<W>> {
+        &self.home
+    }
+
     /// The name it was given, if it was given one.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
@@ -83,7 +88,7 @@ impl<W: World> Slot<W> {
     pub fn status(&self) -> Status {
         match &*lock(&self.standing) {
             Standing::Pending(_) => Status::Pending,
-            Standing::Done(_) | Standing::Away(_) => Status::Finished,
+            Standing::Done(_) | Standing::Away(..) => Status::Finished,
             Standing::Failed(failure) if matches!(**failure, Failure::Cancelled) => {
                 Status::Cancelled
             }
@@ -104,7 +109,7 @@ impl<W: World> Slot<W> {
         match &*lock(&self.standing) {
             Standing::Done(value) => Some(look(Ok(value))),
             Standing::Failed(failure) => Some(look(Err(failure))),
-            Standing::Pending(_) | Standing::Away(_) => None,
+            Standing::Pending(_) | Standing::Away(..) => None,
         }
     }
 
@@ -119,7 +124,7 @@ impl<W: World> Slot<W> {
     /// On which worker its value is, if it is done and nobody has asked for the value.
     pub(crate) fn away(&self) -> Option<WorkerId> {
         match &*lock(&self.standing) {
-            Standing::Away(worker) => Some(*worker),
+            Standing::Away(worker, _) => Some(*worker),
             _ => None,
         }
     }
@@ -155,6 +160,24 @@ impl<W: World> Slot<W> {
         }
     }
 
+    /// Leaves a watcher until the outcome is known and here. Says where the value is to be fetched from,
+    /// if nobody has asked for it yet; fires the watcher if it need not wait.
+    pub(crate) fn watch_here(&self, watcher: Watcher) -> Option<WorkerId> {
+        match &mut *lock(&self.standing) {
+            Standing::Pending(watchers) => {
+                watchers.push(watcher);
+                return None;
+            }
+            Standing::Away(worker, watchers) => {
+                watchers.push(watcher);
+                return (watchers.len() == 1).then_some(*worker);
+            }
+            Standing::Done(_) | Standing::Failed(_) => {}
+        }
+        watcher.fire();
+        None
+    }
+
     /// Waits until it is done. Returns whether it is.
     pub fn wait(self: &Arc<Self>, deadline: Option<Instant>) -> bool {
         wait_all(std::slice::from_ref(self), deadline)
@@ -188,10 +211,7 @@ impl Latch {
     /// Opens when all are done. The thread that makes it is the one that waits.
     pub fn over<W: World>(slots: &[Arc<Slot<W>>]) -> Arc<Self> {
         let pending: Vec<_> = slots.iter().filter(|slot| !slot.is_done()).collect();
-        let latch = Arc::new(Self {
-            left: AtomicUsize::new(pending.len()),
-            waiter: thread::current(),
-        });
+        let latch = Self::new(pending.len());
         for slot in pending {
             if let Some(watcher) = slot.watch(Watcher::Latch(latch.clone())) {
                 watcher.fire();
@@ -204,6 +224,14 @@ impl Latch {
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.waiter.unpark();
         }
+    }
+
+    /// Opens when so many things have happened.
+    pub(crate) fn new(count: usize) -> Arc<Self> {
+        Arc::new(Self {
+            left: AtomicUsize::new(count),
+            waiter: thread::current(),
+        })
     }
 
     /// Whether all are done.

@@ -5,6 +5,7 @@ use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyTuple};
 use thalweg_tasks::host::Needs;
 
 use super::future::Future;
+use super::processes::sending::Placeholder;
 use super::world::Calls;
 
 /// Finds the futures in lists, tuples, dictionaries and sets.
@@ -57,7 +58,7 @@ impl Search {
     }
 }
 
-/// Puts values where the futures are.
+/// Puts values where the futures are, or what stands for them.
 pub(crate) struct Fill<'a, 'py> {
     values: &'a mut dyn Iterator<Item = Bound<'py, PyAny>>,
     path: Vec<usize>,
@@ -74,7 +75,7 @@ impl<'a, 'py> Fill<'a, 'py> {
 
     /// `object` with values for futures: itself, if there are none in it.
     pub(crate) fn fill(&mut self, object: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        if object.cast_exact::<Future>().is_ok() {
+        if object.cast_exact::<Future>().is_ok() || object.cast_exact::<Placeholder>().is_ok() {
             return Ok(self.values.next().unwrap_or(object));
         }
         let py = object.py();

@@ -1,18 +1,23 @@
 //! Workers, and the scheduler before them.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator, PyList, PyTuple, PyWeakrefReference};
-use thalweg_tasks::host::{Crew, Home, Options, Slot, spec};
+use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyTuple, PyWeakrefReference};
+use thalweg_tasks::host::{Crew, Home, Options, Slot, Spec, spec};
+use thalweg_tasks::process::{Parcel, Pool, Setting, worker_resource};
 
 use super::arguments::Search;
 use super::errors;
 use super::future::{self, Future};
 use super::options::{options, resources};
+use super::processes::sending::{self, Functions};
+use super::processes::serving::Reply;
 use super::threads::{Caller, Turn};
 use super::world::{Call, Calls, Inputs, Program, Value};
 use crate::lock::lock;
@@ -21,7 +26,7 @@ use crate::lock::lock;
 #[pyclass(module = "thalweg._thalweg.tasks", frozen, weakref)]
 pub(crate) struct Engine {
     pub(crate) home: Arc<Home<Calls>>,
-    crew: Arc<Crew<Calls>>,
+    workers: Workers,
     width: usize,
     /// Tasks that were given a name, by that.
     named: Mutex<HashMap<Box<str>, Weak<Slot<Calls>>>>,
@@ -37,6 +42,12 @@ impl Me {
         use pyo3::types::PyWeakrefMethods;
         self.0.get()?.bind(py).upgrade()?.cast_into().ok()
     }
+}
+
+/// Those who run tasks.
+enum Workers {
+    Threads(Arc<Crew<Calls>>),
+    Processes(Arc<Pool<Calls>>, Functions),
 }
 
 /// How many tasks are sent under one lock.
@@ -60,24 +71,60 @@ impl Engine {
         let me = Me::default();
         let home = Home::threads();
         let crew = Crew::start(&home, n, self::resources(resources)?, Caller(me.clone()))?;
-        let named = Mutex::default();
-        let asynchronous = AtomicBool::new(false);
-        let engine = Self {
-            home,
-            crew,
-            width: n,
-            named,
-            asynchronous,
+        Self::new(py, home, Workers::Threads(crew), n, me)
+    }
+
+    /// An engine with so many processes, which run so many tasks at a time each.
+    ///
+    /// `command` starts one. `memory_limit` is in bytes, for each.
+    #[staticmethod]
+    #[pyo3(signature = (n_workers, threads_per_worker, *, command, memory_limit = None, resources = None))]
+    fn processes<'py>(
+        py: Python<'py>,
+        n_workers: usize,
+        threads_per_worker: usize,
+        command: Vec<OsString>,
+        memory_limit: Option<u64>,
+        resources: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, Self>> {
+        if n_workers == 0 || threads_per_worker == 0 {
+            let message = "at least one worker with one thread is needed";
+            return Err(PyValueError::new_err(message));
+        }
+        let Some((program, args)) = command.split_first() else {
+            return Err(PyValueError::new_err(
+                "command: what starts a worker is needed",
+            ));
         };
-        let engine = Bound::new(py, engine)?;
-        // It has just been made, and nobody else has seen it.
-        let _ = me.0.set(PyWeakrefReference::new(&engine)?.unbind());
-        Ok(engine)
+        let (program, args) = (program.clone(), args.to_vec());
+        let setting = Setting {
+            workers: n_workers,
+            threads: threads_per_worker,
+            memory: memory_limit,
+            resources: self::resources(resources)?,
+            command: Box::new(move || {
+                let mut command = Command::new(&program);
+                command.args(&args);
+                command
+            }),
+        };
+        let (home, pool) = py.detach(|| Pool::start(setting))?;
+        let workers = Workers::Processes(pool, Functions::default());
+        Self::new(
+            py,
+            home,
+            workers,
+            n_workers * threads_per_worker,
+            Me::default(),
+        )
     }
 
     #[getter]
     fn kind(&self) -> &'static str {
-        "threads"
+        match self.workers {
+            Workers::Threads(_) => "threads",
+            Workers::Processes(..) => "processes",
+        }
     }
 
     #[getter]
@@ -131,15 +178,9 @@ impl Engine {
         if let Some(kwargs) = &kwargs {
             found |= search.look(kwargs.as_any())?;
         }
-        let call = Call {
-            function: function.unbind(),
-            args: args.unbind(),
-            kwargs: kwargs.map(Bound::unbind),
-            inputs: if found { Inputs::Futures } else { Inputs::None },
-        };
-        let slot = engine
-            .home
-            .submit(spec(Program::Call(call), search.needs, options));
+        let code = engine.code(&function)?;
+        let program = program(&function, code.as_ref(), args, kwargs.as_ref(), found)?;
+        let slot = engine.send(py, spec(program, search.needs, options));
         engine.name(&slot);
         Future::new(slf, slot)
     }
@@ -172,6 +213,7 @@ impl Engine {
             shared.look(kwargs.as_any())?;
         }
         let rows = Rows::of(&iterables)?;
+        let code = engine.code(&function)?;
         let futures = PyList::empty(py);
         let mut turn = Turn::begin();
         let mut specs = Vec::with_capacity(AT_ONCE);
@@ -183,16 +225,8 @@ impl Engine {
                 let mut search = Search::default();
                 let found = search.look(args.as_any())?;
                 search.needs.extend(shared.needs.iter().cloned());
-                let call = Call {
-                    function: function.clone().unbind(),
-                    args: args.unbind(),
-                    kwargs: kwargs.as_ref().map(|kwargs| kwargs.clone().unbind()),
-                    inputs: if found || !shared.needs.is_empty() {
-                        Inputs::Futures
-                    } else {
-                        Inputs::None
-                    },
-                };
+                let found = found || !shared.needs.is_empty();
+                let program = program(&function, code.as_ref(), args, kwargs.as_ref(), found)?;
                 let options = match &key {
                     None => options.clone(),
                     Some(prefix) => {
@@ -201,14 +235,12 @@ impl Engine {
                         Some(Arc::new(Options { key, ..like }))
                     }
                 };
-                specs.push(spec(Program::Call(call), search.needs, options));
+                specs.push(spec(program, search.needs, options));
                 number += 1;
             }
             if specs.len() == AT_ONCE || is_last {
-                let mut slots = Vec::with_capacity(specs.len());
-                engine
-                    .home
-                    .submit_all(specs.drain(..), |slot| slots.push(slot));
+                let some = std::mem::replace(&mut specs, Vec::with_capacity(AT_ONCE));
+                let slots = engine.send_all(py, some);
                 for slot in slots {
                     engine.name(&slot);
                     futures.append(Future::new(slf, slot)?)?;
@@ -231,9 +263,11 @@ impl Engine {
     ) -> PyResult<Bound<'py, Future>> {
         let engine = slf.get();
         engine.check_open(slf.py())?;
-        let slot = engine
-            .home
-            .place(Value::Object(value.unbind()), key.map(Into::into));
+        let value = match engine.workers {
+            Workers::Threads(_) => Value::Object(value.unbind()),
+            Workers::Processes(..) => Value::Parcel(Arc::new(sending::value(&value)?)),
+        };
+        let slot = engine.home.place(value, key.map(Into::into));
         engine.name(&slot);
         Future::new(slf, slot)
     }
@@ -257,6 +291,7 @@ impl Engine {
             .map(|future| future.get().slot())
             .collect::<PyResult<_>>()?;
         future::wait(py, &slots, None)?;
+        future::bring(py, &slots)?;
         let results = PyList::empty(py);
         for slot in &slots {
             results.append(future::result(py, slot)?)?;
@@ -273,9 +308,19 @@ impl Engine {
         kwargs: Option<Bound<'py, PyDict>>,
     ) -> PyResult<Vec<Bound<'py, Future>>> {
         let urgent = f64::INFINITY;
-        Ok(vec![Self::submit(
-            slf, function, args, kwargs, None, urgent, 0, None, None,
-        )?])
+        let call = |workers: Option<&Bound<'py, PyDict>>| {
+            let (function, args, kwargs) = (function.clone(), args.clone(), kwargs.clone());
+            Self::submit(slf, function, args, kwargs, None, urgent, 0, workers, None)
+        };
+        let Workers::Processes(pool, _) = &slf.get().workers else {
+            return Ok(vec![call(None)?]);
+        };
+        let on_each = (0..pool.size()).map(|index| {
+            let there = PyDict::new(slf.py());
+            there.set_item(&*worker_resource(index), 0.0)?;
+            call(Some(&there))
+        });
+        on_each.collect()
     }
 
     /// Runs a graph of tasks, see `graph.rs`.
@@ -299,6 +344,11 @@ impl Engine {
     ) -> PyResult<Vec<Bound<'py, Future>>> {
         let engine = slf.get();
         engine.check_open(slf.py())?;
+        if let Workers::Processes(..) = engine.workers {
+            return Err(PyTypeError::new_err(
+                "run_graph: an engine with threads is needed",
+            ));
+        }
         let options = options(None, priority, retries, resources, timeout)?;
         let slots = super::graph::submit(engine, &tasks, &wanted, &given, keys, options.as_ref())?;
         for slot in &slots {
@@ -310,17 +360,39 @@ impl Engine {
             .collect()
     }
 
+    /// Has `callable(question, reply)` called with what tasks in other processes ask; `reply(answer)` answers.
+    fn on_ask(&self, callable: Bound<'_, PyAny>) {
+        let Workers::Processes(pool, _) = &self.workers else {
+            return;
+        };
+        let callable = callable.unbind();
+        pool.on_question(move |question, answer| {
+            Python::attach(|py| {
+                let question = PyBytes::new(py, &question);
+                let reply = Reply(Mutex::new(Some(answer)));
+                if let Err(error) = callable.call1(py, (question, reply)) {
+                    error.write_unraisable(py, Some(callable.bind(py)));
+                }
+            });
+        });
+    }
+
     /// What there is to know of the workers and their tasks.
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (waiting, running) = self.home.counts();
         let info = PyDict::new(py);
-        let worker = PyDict::new(py);
-        worker.set_item("id", 0)?;
-        worker.set_item("pid", std::process::id())?;
-        worker.set_item("threads", self.width)?;
-        worker.set_item("running", running)?;
-        worker.set_item("stored", 0)?;
-        info.set_item("workers", vec![worker])?;
+        let workers = PyList::empty(py);
+        match &self.workers {
+            Workers::Threads(_) => {
+                workers.append(worker(py, 0, std::process::id(), self.width, running)?)?;
+            }
+            Workers::Processes(pool, _) => {
+                for (id, process) in pool.processes().into_iter().enumerate() {
+                    workers.append(worker(py, id, process.pid, process.threads, process.tasks)?)?;
+                }
+            }
+        }
+        info.set_item("workers", workers)?;
         info.set_item("pending", waiting)?;
         info.set_item("running", running)?;
         Ok(info)
@@ -330,9 +402,13 @@ impl Engine {
     #[pyo3(signature = (*, wait = false))]
     fn close(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
         py.detach(|| self.home.close());
-        if wait {
-            let crew = self.crew.clone();
-            py.detach(|| crew.join());
+        match &self.workers {
+            Workers::Threads(crew) if wait => py.detach(|| crew.join()),
+            Workers::Threads(_) => {}
+            Workers::Processes(pool, _) => py.detach(|| {
+                pool.close();
+                pool.join();
+            }),
         }
         py.check_signals()
     }
@@ -354,10 +430,98 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.home.close();
+        if let Workers::Processes(pool, _) = &self.workers {
+            pool.close();
+        }
     }
 }
 
+/// What runs for a call: the call itself, or what stands for it if there is code to be sent.
+fn program<'py>(
+    function: &Bound<'py, PyAny>,
+    code: Option<&Arc<Parcel>>,
+    args: Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+    needs: bool,
+) -> PyResult<Program> {
+    if let Some(code) = code {
+        return sending::call(function, code.clone(), args, kwargs, needs).map(Program::There);
+    }
+    Ok(Program::Here(Call {
+        function: function.clone().unbind(),
+        args: args.unbind(),
+        kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
+        inputs: if needs { Inputs::Futures } else { Inputs::None },
+    }))
+}
+
+/// What `info` says of a worker.
+fn worker(
+    py: Python<'_>,
+    id: usize,
+    pid: u32,
+    threads: usize,
+    running: usize,
+) -> PyResult<Bound<'_, PyDict>> {
+    let worker = PyDict::new(py);
+    worker.set_item("id", id)?;
+    worker.set_item("pid", pid)?;
+    worker.set_item("threads", threads)?;
+    worker.set_item("running", running)?;
+    Ok(worker)
+}
+
 impl Engine {
+    fn new(
+        py: Python<'_>,
+        home: Arc<Home<Calls>>,
+        workers: Workers,
+        width: usize,
+        me: Me,
+    ) -> PyResult<Bound<'_, Self>> {
+        let (named, asynchronous) = (Mutex::default(), AtomicBool::new(false));
+        let engine = Bound::new(
+            py,
+            Self {
+                home,
+                workers,
+                width,
+                named,
+                asynchronous,
+            },
+        )?;
+        // It has just been made, and nobody else has seen it.
+        let _ = me.0.set(PyWeakrefReference::new(&engine)?.unbind());
+        Ok(engine)
+    }
+
+    /// What stands for a function, if it is to be called in another process.
+    fn code(&self, function: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Parcel>>> {
+        match &self.workers {
+            Workers::Threads(_) => Ok(None),
+            Workers::Processes(_, functions) => functions.parcel(function).map(Some),
+        }
+    }
+
+    fn send(&self, py: Python<'_>, spec: Spec<Calls>) -> Arc<Slot<Calls>> {
+        match &self.workers {
+            Workers::Threads(_) => self.home.submit(spec),
+            // It may take until the worker has read what was sent before.
+            Workers::Processes(..) => py.detach(|| self.home.submit(spec)),
+        }
+    }
+
+    fn send_all(&self, py: Python<'_>, specs: Vec<Spec<Calls>>) -> Vec<Arc<Slot<Calls>>> {
+        let mut slots = Vec::with_capacity(specs.len());
+        match &self.workers {
+            Workers::Threads(_) => self.home.submit_all(specs, |slot| slots.push(slot)),
+            Workers::Processes(..) => {
+                py.detach(|| self.home.submit_all(specs, |slot| slots.push(slot)));
+            }
+        }
+        slots
+    }
+
     fn check_open(&self, py: Python<'_>) -> PyResult<()> {
         if self.home.is_closed() {
             Err(errors::closed(py))

@@ -28,7 +28,16 @@ pub(crate) fn exception(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> 
 
 fn make(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> PyResult<PyErr> {
     let object = match failure {
-        Failure::Raised(Fault(error)) => return Ok(error.clone_ref(py)),
+        Failure::Raised(Fault::Error(error)) => return Ok(error.clone_ref(py)),
+        Failure::Raised(Fault::Unsent(error)) => {
+            let message = format!("the task {key:?} could not be sent to a worker: {error}");
+            return Err(pyo3::exceptions::PyOSError::new_err(message));
+        }
+        Failure::Raised(Fault::Parcel(parcel)) if parcel.is_empty() => {
+            let message = format!("the task {key:?} failed, and how could not be sent back");
+            return Err(pyo3::exceptions::PyRuntimeError::new_err(message));
+        }
+        Failure::Raised(Fault::Parcel(parcel)) => super::processes::pickle::load(py, parcel)?,
         Failure::Cancelled => from_errors(py, &CANCELLED, "CancelledError")?.call1((key,))?,
         Failure::TimedOut(limit) => {
             from_errors(py, &TIMED_OUT, "TaskTimeout")?.call1((key, limit.as_secs_f64()))?

@@ -1,5 +1,6 @@
 //! The result of a task to be.
 
+use std::slice;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -59,7 +60,7 @@ impl Future {
         }
         let limit = super::options::limit(timeout)?;
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        if !slot.is_done() && !wait(py, std::slice::from_ref(&slot), deadline)? {
+        if !slot.is_done() && !wait(py, slice::from_ref(&slot), deadline)? {
             let seconds = timeout.unwrap_or_default();
             let message = format!("the result was not there within {seconds} s; the task goes on");
             return Err(PyTimeoutError::new_err(message));
@@ -236,15 +237,33 @@ pub(crate) fn wait(
 
 /// The result of a task that is done.
 pub(crate) fn result<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<Bound<'py, PyAny>> {
-    let outcome = slot.look(|outcome| match outcome {
-        Ok(value) => Ok(value.object(py)),
-        Err(failure) => Err(failure.clone()),
-    });
-    match outcome {
-        Some(Ok(object)) => Ok(object),
-        Some(Err(failure)) => Err(errors::exception(py, &failure, &name(slot))),
-        None => Err(PyRuntimeError::new_err("the task is not done")),
+    loop {
+        let outcome = slot.look(|outcome| match outcome {
+            Ok(value) => Ok(value.copy(py)),
+            Err(failure) => Err(failure.clone()),
+        });
+        match outcome {
+            Some(Ok(value)) => return value.into_object(py),
+            Some(Err(failure)) => return Err(errors::exception(py, &failure, &name(slot))),
+            // It is at a worker. Should it be lost there, it is made again.
+            None => {
+                wait(py, slice::from_ref(slot), None)?;
+                bring(py, slice::from_ref(slot))?;
+            }
+        }
     }
+}
+
+/// Has values brought here that are at workers, and waits for them.
+pub(crate) fn bring(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResult<()> {
+    let Some(first) = slots.first() else {
+        return Ok(());
+    };
+    let latch = py.detach(|| first.home().bring(slots));
+    while !py.detach(|| latch.wait(Some(Instant::now() + LOOK))) {
+        py.check_signals()?;
+    }
+    Ok(())
 }
 
 fn error(py: Python<'_>, slot: &Arc<Slot<Calls>>) -> Option<PyErr> {

@@ -132,5 +132,5 @@ fn read(
         kwargs: kwargs.map(Bound::unbind),
         inputs,
     };
-    Ok(spec(Program::Call(call), needs, options))
+    Ok(spec(Program::Here(call), needs, options))
 }

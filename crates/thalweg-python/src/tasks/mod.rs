@@ -6,6 +6,7 @@ mod errors;
 mod future;
 mod graph;
 mod options;
+mod processes;
 mod threads;
 mod token;
 mod world;
@@ -16,8 +17,12 @@ use pyo3::prelude::*;
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine::Engine>()?;
     module.add_class::<future::Future>()?;
+    module.add_class::<processes::sending::Placeholder>()?;
     module.add_class::<token::Token>()?;
     module.add_function(wrap_pyfunction!(token::current_token, module)?)?;
+    module.add_function(wrap_pyfunction!(processes::serving::serve, module)?)?;
+    module.add_function(wrap_pyfunction!(processes::serving::ask, module)?)?;
+    module.add_function(wrap_pyfunction!(processes::serving::is_worker, module)?)?;
     module.add_function(wrap_pyfunction!(threads::current_engine, module)?)?;
     module.add_function(wrap_pyfunction!(threads::secede, module)?)?;
     module.add_function(wrap_pyfunction!(threads::rejoin, module)?)

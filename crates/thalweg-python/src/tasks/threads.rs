@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use thalweg_tasks::Token;
 use thalweg_tasks::host::{Assignment, Crew, Effects, Work, as_task};
+use thalweg_tasks::process::worker;
 
 use super::arguments::Fill;
 use super::engine::{Engine, Me};
@@ -74,15 +75,19 @@ impl Turn {
 
 fn run(py: Python<'_>, assignment: &mut Assignment<Calls>) -> Result<Value, Fault> {
     let token = Token::of(assignment);
-    let Program::Call(call) = &assignment.program;
+    let Program::Here(call) = &assignment.program else {
+        return Err(Fault::Error(PyRuntimeError::new_err(
+            "this is to be called in another process",
+        )));
+    };
     let call = || match call.inputs {
         Inputs::None => call_plain(py, call),
-        Inputs::Futures => call_filled(py, call, values(py, &assignment.needs)),
-        Inputs::Places(ref places) => call_placed(py, call, places, values(py, &assignment.needs)),
+        Inputs::Futures => call_filled(py, call, values(py, &assignment.needs)?),
+        Inputs::Places(ref places) => call_placed(py, call, places, values(py, &assignment.needs)?),
     };
     as_task(token, call)
         .map(|object| Value::Object(object.unbind()))
-        .map_err(Fault)
+        .map_err(Fault::Error)
 }
 
 fn call_plain<'py>(py: Python<'py>, call: &Call) -> PyResult<Bound<'py, PyAny>> {
@@ -139,12 +144,17 @@ pub(crate) fn current_engine(py: Python<'_>) -> Option<Bound<'_, Engine>> {
 /// Gives this thread's place to another: a task that waits keeps none from running.
 #[pyfunction]
 pub(crate) fn secede() -> PyResult<()> {
+    if worker::secede()? {
+        return Ok(());
+    }
     Ok(current("secede")?.secede()?)
 }
 
 /// Takes the place back.
 #[pyfunction]
 pub(crate) fn rejoin() -> PyResult<()> {
-    current("rejoin")?.rejoin();
+    if !worker::rejoin() {
+        current("rejoin")?.rejoin();
+    }
     Ok(())
 }

@@ -1,10 +1,15 @@
 //! What tasks are made of here: calls, objects and exceptions.
 
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use thalweg_tasks::host::{Needs, World};
+use thalweg_tasks::process::{self, Parcel, Portable};
+
+use super::processes::pickle;
 
 /// Tasks that call Python functions.
 pub(crate) enum Calls {}
@@ -18,7 +23,9 @@ impl World for Calls {
 /// What runs.
 pub(crate) enum Program {
     /// A call in this process.
-    Call(Call),
+    Here(Call),
+    /// A call in another.
+    There(process::Call),
 }
 
 /// A call of a function.
@@ -43,30 +50,83 @@ pub(crate) enum Inputs {
 pub(crate) enum Value {
     /// An object of this process.
     Object(Py<PyAny>),
+    /// What stands for an object of another.
+    Parcel(Arc<Parcel>),
 }
 
-impl Value {
-    /// The object.
-    pub(crate) fn object<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+/// What was raised.
+pub(crate) enum Fault {
+    /// An exception of this process.
+    Error(PyErr),
+    /// What stands for an exception of another.
+    Parcel(Parcel),
+    /// It could not be sent.
+    Unsent(io::Error),
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Object(object) => object.bind(py).clone(),
+            Self::Error(error) => error.fmt(f),
+            Self::Parcel(_) => f.write_str("an exception of another process"),
+            Self::Unsent(error) => error.fmt(f),
         }
     }
 }
 
-/// The exception that a call raised.
-pub(crate) struct Fault(pub(crate) PyErr);
+impl Portable for Calls {
+    fn call(program: &Program) -> Option<&process::Call> {
+        match program {
+            Program::There(call) => Some(call),
+            Program::Here(_) => None,
+        }
+    }
 
-impl fmt::Debug for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+    fn received(parcel: Arc<Parcel>) -> Value {
+        Value::Parcel(parcel)
+    }
+
+    fn parcel(value: &Value) -> Option<&Arc<Parcel>> {
+        match value {
+            Value::Parcel(parcel) => Some(parcel),
+            Value::Object(_) => None,
+        }
+    }
+
+    fn raised(parcel: Parcel) -> Fault {
+        Fault::Parcel(parcel)
+    }
+
+    fn unsent(error: io::Error) -> Fault {
+        Fault::Unsent(error)
+    }
+}
+
+impl Value {
+    /// Another name for the same.
+    pub(crate) fn copy(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Object(object) => Self::Object(object.clone_ref(py)),
+            Self::Parcel(parcel) => Self::Parcel(parcel.clone()),
+        }
+    }
+
+    /// The object. User code may run for that.
+    pub(crate) fn into_object(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        match self {
+            Self::Object(object) => Ok(object.into_bound(py)),
+            Self::Parcel(parcel) => pickle::load(py, &parcel),
+        }
     }
 }
 
 /// The values of tasks that are done.
-pub(crate) fn values<'py>(py: Python<'py>, needs: &Needs<Calls>) -> Vec<Bound<'py, PyAny>> {
+pub(crate) fn values<'py>(
+    py: Python<'py>,
+    needs: &Needs<Calls>,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let values = needs
         .iter()
-        .filter_map(|slot| slot.look(|outcome| outcome.ok().map(|value| value.object(py)))?);
-    values.collect()
+        .filter_map(|slot| slot.look(|outcome| outcome.ok().map(|value| value.copy(py)))?);
+    values.map(|value| value.into_object(py)).collect()
 }

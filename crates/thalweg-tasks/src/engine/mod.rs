@@ -6,12 +6,13 @@ mod timers;
 use crate::scheduler::{
     Assignment, Effects, Needs, Options, Product, Scheduler, Spec, Stopped, TaskId, WorkerId,
 };
-use crate::slot::Slot;
+use crate::slot::{Latch, Slot, Watcher};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::world::{Failure, World};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use timers::Timers;
+use std::time::Duration;
+use timers::{Run, Timers};
 
 /// What is behind a client: the scheduler, and how the workers hear of work.
 pub struct Home<W: World> {
@@ -34,10 +35,28 @@ pub(crate) trait Outside<W: World>: Send + Sync {
     /// Values are not needed any more. Called without any lock.
     fn forget(&self, _forgotten: Vec<(WorkerId, TaskId)>) {}
 
+    /// A value that is there is wanted here. Called without any lock.
+    fn fetch(&self, _worker: WorkerId, _id: TaskId) {}
+
+    /// For how long a task has run there.
+    fn ran_for(&self, _worker: WorkerId, _id: TaskId) -> Ran {
+        Ran::SinceItWasGiven
+    }
+
+    /// A task that was given to a worker is not wanted any more; it need not be run if it has not begun.
+    fn skip(&self, _worker: WorkerId, _id: TaskId) {}
+
     /// A task that runs there is to be stopped. Returns whether that is possible.
     fn kill(&self, _worker: WorkerId, _id: TaskId) -> bool {
         false
     }
+}
+
+/// For how long a task has run.
+pub(crate) enum Ran {
+    SinceItWasGiven,
+    NotYet,
+    For(Duration),
 }
 
 /// All workers are threads, which come for tasks.
@@ -124,7 +143,7 @@ impl<W: World> Home<W> {
 
     /// The next task for a worker, if there is one.
     pub fn next(self: &Arc<Self>, worker: WorkerId) -> Option<Assignment<W>> {
-        let assignment = lock(&self.scheduler).next(worker);
+        let assignment = lock(&self.scheduler).next(worker, true);
         assignment.inspect(|assignment| self.begin(assignment))
     }
 
@@ -138,7 +157,7 @@ impl<W: World> Home<W> {
     ) -> Option<Assignment<W>> {
         let mut scheduler = lock(&self.scheduler);
         scheduler.finish(assignment, result, effects);
-        let next = worker.and_then(|worker| scheduler.next(worker));
+        let next = worker.and_then(|worker| scheduler.next(worker, true));
         if next.is_some() {
             // The one that is taken along needs nobody to be woken.
             effects.ready = effects.ready.saturating_sub(1);
@@ -149,8 +168,33 @@ impl<W: World> Home<W> {
 
     fn begin(self: &Arc<Self>, assignment: &Assignment<W>) {
         if let Some(limit) = assignment.timeout() {
-            self.timers
-                .set(self, limit, assignment.id, assignment.attempt);
+            self.timers.set(self, limit, Run::of(assignment, limit));
+        }
+    }
+
+    /// The next task for a worker that is another process.
+    pub(crate) fn next_outside(
+        self: &Arc<Self>,
+        worker: WorkerId,
+        steal: bool,
+    ) -> Option<Assignment<W>> {
+        let assignment = lock(&self.scheduler).next(worker, steal);
+        assignment.inspect(|assignment| self.begin(assignment))
+    }
+
+    /// Has the values of all brought here. The latch opens when they are, as far as they are not lost on the way.
+    pub fn bring(self: &Arc<Self>, slots: &[Arc<Slot<W>>]) -> Arc<Latch> {
+        let away: Vec<_> = slots.iter().filter(|slot| slot.away().is_some()).collect();
+        let latch = Latch::new(away.len());
+        for slot in away {
+            self.when_here(slot, Watcher::Latch(latch.clone()));
+        }
+        latch
+    }
+
+    pub(crate) fn when_here(self: &Arc<Self>, slot: &Slot<W>, watcher: Watcher) {
+        if let Some(worker) = slot.watch_here(watcher) {
+            self.outside.fetch(worker, slot.id);
         }
     }
 
@@ -176,7 +220,7 @@ impl<W: World> Home<W> {
             if scheduler.is_closed() || !goes_on() {
                 return None;
             }
-            if let Some(assignment) = scheduler.next(worker) {
+            if let Some(assignment) = scheduler.next(worker, true) {
                 break assignment;
             }
             self.idle.fetch_add(1, Ordering::Relaxed);
@@ -203,15 +247,31 @@ impl<W: World> Home<W> {
             Stopped::Running(worker) if force && !self.outside.kill(worker, slot.id) => {
                 Err(CannotStop)
             }
-            Stopped::BeforeItBegan | Stopped::Running(_) => Ok(true),
+            Stopped::Running(worker) => {
+                self.outside.skip(worker, slot.id);
+                Ok(true)
+            }
+            Stopped::BeforeItBegan => Ok(true),
         }
     }
 
-    /// Ends a task that has run for too long.
-    pub(crate) fn overdue(self: &Arc<Self>, id: TaskId, attempt: u32) {
-        let late = self.with(|scheduler, effects| scheduler.overdue(id, attempt, effects));
-        if let Some(worker) = late {
-            self.outside.kill(worker, id);
+    /// A task's time may be up: ends it if it is, and waits for the rest of its time if not.
+    pub(crate) fn ring(self: &Arc<Self>, run: Run) {
+        let Some(worker) = lock(&self.scheduler).runs_at(run.id, run.attempt) else {
+            return;
+        };
+        let left = match self.outside.ran_for(worker, run.id) {
+            Ran::SinceItWasGiven => Duration::ZERO,
+            Ran::NotYet => run.limit,
+            Ran::For(time) => run.limit.saturating_sub(time),
+        };
+        if left > Duration::ZERO {
+            return self.timers.set(self, left, run);
+        }
+        let failure = Failure::TimedOut(run.limit);
+        let stopped = self.with(|scheduler, effects| scheduler.stop(run.id, failure, effects));
+        if let Stopped::Running(worker) = stopped {
+            self.outside.kill(worker, run.id);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The alarms of tasks with a time limit, on a thread that is there once there is such a task.
 
 use super::Home;
-use crate::scheduler::TaskId;
+use crate::scheduler::{Assignment, TaskId};
 use crate::world::World;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,7 +10,25 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-type Alarm = (Instant, TaskId, u32);
+/// One run of a task, and how long it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Run {
+    pub(super) id: TaskId,
+    pub(super) attempt: u32,
+    pub(super) limit: Duration,
+}
+
+impl Run {
+    pub(super) fn of<W: World>(assignment: &Assignment<W>, limit: Duration) -> Self {
+        Self {
+            id: assignment.id,
+            attempt: assignment.attempt,
+            limit,
+        }
+    }
+}
+
+type Alarm = (Instant, Run);
 
 #[derive(Default)]
 pub(super) struct Timers {
@@ -18,9 +36,9 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// Ends the run of a task if it still goes on then.
-    pub fn set<W: World>(&self, home: &Arc<Home<W>>, limit: Duration, id: TaskId, attempt: u32) {
-        let Some(at) = Instant::now().checked_add(limit) else {
+    /// Looks after the run of a task when so much time has gone by.
+    pub fn set<W: World>(&self, home: &Arc<Home<W>>, left: Duration, run: Run) {
+        let Some(at) = Instant::now().checked_add(left) else {
             return;
         };
         let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
@@ -30,11 +48,11 @@ impl Timers {
             // Without a thread there are no limits; the tasks run all the same.
             let _ = thread::Builder::new()
                 .name("thalweg-limits".into())
-                .spawn(move || ring(&home, &receiver));
+                .spawn(move || watch(&home, &receiver));
             sender
         });
         // It hangs up only when the engine is gone.
-        let _ = sender.send((at, id, attempt));
+        let _ = sender.send((at, run));
     }
 
     pub fn close(&self) {
@@ -42,21 +60,21 @@ impl Timers {
     }
 }
 
-fn ring<W: World>(home: &Weak<Home<W>>, alarms: &mpsc::Receiver<Alarm>) {
+fn watch<W: World>(home: &Weak<Home<W>>, alarms: &mpsc::Receiver<Alarm>) {
     let mut next: BinaryHeap<Reverse<Alarm>> = BinaryHeap::new();
     loop {
         let now = Instant::now();
-        while let Some(Reverse((at, id, attempt))) = next.peek().copied() {
+        while let Some(Reverse((at, run))) = next.peek().copied() {
             if at > now {
                 break;
             }
             next.pop();
             let Some(home) = home.upgrade() else { return };
-            home.overdue(id, attempt);
+            home.ring(run);
         }
         let alarm = match next.peek() {
             None => alarms.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(Reverse((at, ..))) => {
+            Some(Reverse((at, _))) => {
                 alarms.recv_timeout(at.saturating_duration_since(Instant::now()))
             }
         };

@@ -205,14 +205,16 @@ impl<W: World> Scheduler<W> {
     }
 
     /// The next task for a worker that has room for one.
-    pub(crate) fn next(&mut self, worker: WorkerId) -> Option<Assignment<W>> {
+    ///
+    /// With `steal`, it may be one that would have been near another worker.
+    pub(crate) fn next(&mut self, worker: WorkerId, steal: bool) -> Option<Assignment<W>> {
         if !self.choosy.is_empty()
             && let Some(id) = self.pick_choosy(worker)
         {
             return self.assign(id, worker);
         }
         loop {
-            let id = self.pop(worker)?;
+            let id = self.pop(worker, steal)?;
             if self.task(id).is_some_and(|task| task.state == State::Ready) {
                 return self.assign(id, worker);
             }
@@ -220,15 +222,17 @@ impl<W: World> Scheduler<W> {
     }
 
     /// A task near the worker, or one for any, or one that would have been near another.
-    fn pop(&mut self, worker: WorkerId) -> Option<TaskId> {
+    fn pop(&mut self, worker: WorkerId, steal: bool) -> Option<TaskId> {
         if let Some(id) = self.workers.get_mut(worker.0)?.near.pop() {
             return Some(id);
         }
-        self.ready.pop().or_else(|| {
-            self.workers
-                .iter_mut()
-                .find_map(|(_, other)| other.near.pop())
-        })
+        let id = self.ready.pop();
+        if id.is_some() || !steal {
+            return id;
+        }
+        self.workers
+            .iter_mut()
+            .find_map(|(_, other)| other.near.pop())
     }
 
     /// The task with the highest priority of those that want something the worker has.
@@ -372,7 +376,7 @@ impl<W: World> Scheduler<W> {
             Product::Kept => {
                 task.state = State::Stored(worker);
                 effects.trash.extend(task.kept.take().map(Trash::Slot));
-                slot.put(Standing::Away(worker))
+                slot.put(Standing::Away(worker, Vec::new()))
             }
         };
         Self::announce(before, effects);
@@ -396,7 +400,9 @@ impl<W: World> Scheduler<W> {
 
     fn announce(before: Standing<W>, effects: &mut Effects<W>) {
         match before {
-            Standing::Pending(watchers) => effects.watchers.extend(watchers),
+            Standing::Pending(watchers) | Standing::Away(_, watchers) => {
+                effects.watchers.extend(watchers)
+            }
             other => effects.trash.push(Trash::Standing(other)),
         }
     }
@@ -438,24 +444,6 @@ impl<W: World> Scheduler<W> {
         };
         self.fail(id, Arc::new(failure), effects);
         stopped
-    }
-
-    /// Ends a task that has run for too long, if it is still the same run.
-    pub(crate) fn overdue(
-        &mut self,
-        id: TaskId,
-        attempt: u32,
-        effects: &mut Effects<W>,
-    ) -> Option<WorkerId> {
-        let task = self.task(id)?;
-        if task.attempt != attempt {
-            return None;
-        }
-        let limit = task.options.as_ref()?.timeout?;
-        match self.stop(id, Failure::TimedOut(limit), effects) {
-            Stopped::Running(worker) => Some(worker),
-            Stopped::No | Stopped::BeforeItBegan => None,
-        }
     }
 
     /// Runs a failed task again, and those that it failed because of.
@@ -519,14 +507,7 @@ impl<W: World> Scheduler<W> {
     /// Returns how many tasks are still running.
     pub(crate) fn close(&mut self, effects: &mut Effects<W>) -> usize {
         self.closed = true;
-        let ids: Vec<_> = self.ids().collect();
-        for id in ids {
-            if !self.has_ended(id) {
-                self.fail(id, Arc::new(Failure::Closed), effects);
-            }
-        }
-        self.ready.clear();
-        self.choosy.clear();
+        self.fail_all(&Arc::new(Failure::Closed), effects);
         self.running()
     }
 
@@ -553,6 +534,31 @@ impl<W: World> Scheduler<W> {
             index: u32::try_from(index).expect("there are fewer than four billion tasks"),
             generation: task.generation,
         })
+    }
+
+    /// Where a task runs, if that run goes on and is waited for.
+    pub(crate) fn runs_at(&self, id: TaskId, attempt: u32) -> Option<WorkerId> {
+        match self.task(id)? {
+            Task {
+                state: State::Running(worker),
+                ended: false,
+                attempt: current,
+                ..
+            } if *current == attempt => Some(*worker),
+            _ => None,
+        }
+    }
+
+    /// Fails all that is not done.
+    pub(crate) fn fail_all(&mut self, failure: &Arc<Failure<W::Error>>, effects: &mut Effects<W>) {
+        let ids: Vec<_> = self.ids().collect();
+        for id in ids {
+            if !self.has_ended(id) {
+                self.fail(id, failure.clone(), effects);
+            }
+        }
+        self.ready.clear();
+        self.choosy.clear();
     }
 
     /// Whether those who wait for it have got an outcome.

@@ -21,6 +21,15 @@ impl TaskId {
         generation: u32::MAX,
     };
 
+    #[cfg(feature = "processes")]
+    pub(crate) fn from_number(number: u64) -> Self {
+        let half = |part: u64| u32::try_from(part & 0xffff_ffff).unwrap_or(u32::MAX);
+        Self {
+            index: half(number),
+            generation: half(number >> 32),
+        }
+    }
+
     pub(crate) fn number(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }

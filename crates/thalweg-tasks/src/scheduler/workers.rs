@@ -130,9 +130,7 @@ impl<W: World> Scheduler<W> {
             };
             task.state = State::Waiting;
             if let Some(slot) = task.slot.upgrade() {
-                effects
-                    .trash
-                    .push(Trash::Standing(slot.put(Standing::Pending(Vec::new()))));
+                Self::announce(slot.put(Standing::Pending(Vec::new())), effects);
                 effects.trash.push(Trash::Slot(slot));
             }
         }
@@ -157,9 +155,32 @@ impl<W: World> Scheduler<W> {
                 task.state = State::Waiting;
             }
         }
+        if self.closed {
+            return self.fail_all(&Arc::new(Failure::Closed), effects);
+        }
         for id in unsettled {
             self.settle(id, effects);
         }
+    }
+
+    /// A value that was at a worker cannot come here.
+    pub(crate) fn cannot_come(
+        &mut self,
+        id: super::TaskId,
+        error: W::Error,
+        effects: &mut Effects<W>,
+    ) {
+        let slot = self.task(id).and_then(|task| task.slot.upgrade());
+        let (Some(slot), Some(task)) = (slot, self.task_mut(id)) else {
+            effects.trash.push(Trash::Error(error));
+            return;
+        };
+        task.state = State::Failed;
+        Self::announce(
+            slot.put(Standing::Failed(Arc::new(Failure::Raised(error)))),
+            effects,
+        );
+        effects.trash.push(Trash::Slot(slot));
     }
 
     /// A value that was at a worker has come here.
@@ -181,9 +202,7 @@ impl<W: World> Scheduler<W> {
             effects.trash.push(Trash::Value(value));
             return;
         };
-        effects
-            .trash
-            .push(Trash::Standing(slot.put(Standing::Done(value))));
+        Self::announce(slot.put(Standing::Done(value)), effects);
         effects.trash.push(Trash::Slot(slot));
         effects.forgotten.push((worker, id));
         self.remove(id, effects);

@@ -1,0 +1,135 @@
+//! The other side: calls that have come from the parent.
+
+use std::sync::Mutex;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+use thalweg_tasks::process::worker::{self, Host, Made};
+use thalweg_tasks::process::{Answer, LARGE, Parcel};
+
+use super::super::arguments::Fill;
+use super::pickle;
+use crate::gil;
+
+/// Calls Python functions.
+struct Python3;
+
+impl Host for Python3 {
+    type Function = Object;
+    type Value = Object;
+
+    fn load(&self, code: &Parcel) -> Result<Object, Parcel> {
+        self.unpack(code)
+    }
+
+    fn unpack(&self, parcel: &Parcel) -> Result<Object, Parcel> {
+        Python::attach(|py| match pickle::load(py, parcel) {
+            Ok(object) => Ok(Object(object.unbind())),
+            Err(error) => Err(raised(py, error)),
+        })
+    }
+
+    fn pack(&self, value: &Object) -> Result<Parcel, Parcel> {
+        Python::attach(|py| {
+            let pickled = pickle::dump(value.0.bind(py)).and_then(pickle::Pickled::into_parcel);
+            pickled.map_err(|error| raised(py, error))
+        })
+    }
+
+    fn call(
+        &self,
+        function: &Object,
+        args: &Parcel,
+        inputs: Vec<Object>,
+    ) -> Result<Made<Object>, Parcel> {
+        Python::attach(|py| call(py, function, args, inputs).map_err(|error| raised(py, error)))
+    }
+
+    fn thread(&self, body: &mut dyn FnMut()) {
+        Python::attach(|_| body());
+    }
+
+    fn blocking(&self, body: &mut dyn FnMut()) {
+        gil::without(body);
+    }
+}
+
+/// An object that is counted wherever it is cloned.
+struct Object(Py<PyAny>);
+
+impl Clone for Object {
+    fn clone(&self) -> Self {
+        Python::attach(|py| Self(self.0.clone_ref(py)))
+    }
+}
+
+fn call(
+    py: Python<'_>,
+    function: &Object,
+    args: &Parcel,
+    inputs: Vec<Object>,
+) -> PyResult<Made<Object>> {
+    let both = pickle::load(py, args)?.cast_into::<PyTuple>()?;
+    let (mut args, mut kwargs) = (both.get_item(0)?, both.get_item(1)?);
+    if !inputs.is_empty() {
+        let mut values = inputs.into_iter().map(|object| object.0.into_bound(py));
+        let mut fill = Fill::new(&mut values);
+        args = fill.fill(args)?;
+        kwargs = fill.fill(kwargs)?;
+    }
+    let kwargs = kwargs.cast::<PyDict>().ok();
+    let result = function.0.bind(py).call(args.cast::<PyTuple>()?, kwargs)?;
+    let pickled = pickle::dump(&result)?;
+    if pickled.len()? > LARGE {
+        return Ok(Made::Large(Object(result.unbind())));
+    }
+    Ok(Made::Small(pickled.into_parcel()?))
+}
+
+/// What stands for an exception, and for where it was raised.
+fn raised(py: Python<'_>, error: PyErr) -> Parcel {
+    let parcel = py
+        .import("thalweg.tasks.pickling")
+        .and_then(|pickling| {
+            pickling
+                .getattr("dump_error")?
+                .call1((error.into_value(py),))
+        })
+        .and_then(|pickled| Ok(pickled.cast::<PyBytes>()?.as_bytes().to_vec()))
+        .and_then(|bytes| Ok(Parcel::new(bytes, Vec::new())?));
+    // An empty one says that not even that was possible.
+    parcel.unwrap_or_else(|_| Parcel::empty())
+}
+
+/// Runs tasks that come through standard input, until the parent has gone.
+#[pyfunction]
+pub(crate) fn serve() -> PyResult<()> {
+    Ok(worker::serve(Python3)?)
+}
+
+/// Asks the parent something. There is no answer if this is no worker process.
+#[pyfunction]
+pub(crate) fn ask<'py>(py: Python<'py>, question: &[u8]) -> Option<Bound<'py, PyBytes>> {
+    let answer = py.detach(|| worker::ask(question))?;
+    Some(PyBytes::new(py, &answer))
+}
+
+/// Whether this is a worker process.
+#[pyfunction]
+pub(crate) fn is_worker() -> bool {
+    worker::is_worker()
+}
+
+/// Takes the answer to a question.
+#[pyclass(frozen, module = "thalweg._thalweg.tasks")]
+pub(crate) struct Reply(pub(crate) Mutex<Option<Answer>>);
+
+#[pymethods]
+impl Reply {
+    fn __call__(&self, py: Python<'_>, answer: &[u8]) {
+        let reply = crate::lock::lock(&self.0).take();
+        if let Some(reply) = reply {
+            py.detach(|| reply(answer));
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! One worker process, as its parent sees it.
+
+use super::board::Board;
+use super::parcel::Parcel;
+use super::socket::Socket;
+use super::wire::{Input, Outbox, ToWorker};
+use super::{Call, Portable};
+use crate::engine::Home;
+use crate::scheduler::{Assignment, TaskId, WorkerId};
+use crate::sync::{Mutex, lock};
+use std::collections::HashMap;
+use std::io;
+use std::process::Child;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// So much work a worker has before it, in time, that it need not wait for more.
+const AHEAD: f64 = 2e6;
+
+/// And so many tasks at most.
+const MOST_AHEAD: usize = 512;
+
+/// A worker process. When it dies, another link is made for the next.
+pub(super) struct Link<W: Portable> {
+    pub worker: WorkerId,
+    /// How many tasks it runs at a time.
+    threads: AtomicUsize,
+    pub socket: Socket,
+    pub board: Board,
+    pub pid: u32,
+    pub child: Mutex<Child>,
+    /// Held by the one that sends.
+    sending: Mutex<()>,
+    pub state: Mutex<State<W>>,
+}
+
+pub(super) struct State<W: Portable> {
+    /// The tasks it has, by number.
+    pub tasks: HashMap<u64, Assignment<W>>,
+    outbox: Outbox,
+    /// Functions and values it has been sent, as long as someone may need them.
+    functions: HashMap<u64, Weak<Parcel>>,
+    values: HashMap<u64, Weak<Parcel>>,
+    /// How long a task takes, in nanoseconds, when that is known.
+    pub average: Option<f64>,
+    /// It has been asked to give tasks back.
+    pub recalling: bool,
+    /// It has said that it has started.
+    pub is_ready: bool,
+    /// It has died, or is about to: it gets no more.
+    pub is_gone: bool,
+    /// Why we have killed it.
+    pub killed: Option<String>,
+}
+
+/// What became of a task that was to be sent.
+pub(super) enum Sending<W: Portable> {
+    Sent,
+    /// It needs these values of other workers first.
+    Needs(Assignment<W>, Vec<usize>),
+    /// What it needs has been lost, or cannot be sent.
+    Back(Assignment<W>),
+    Failed(Assignment<W>, io::Error),
+}
+
+impl<W: Portable> Link<W> {
+    pub fn new(
+        worker: WorkerId,
+        threads: usize,
+        socket: Socket,
+        board: Board,
+        child: Child,
+    ) -> Self {
+        let state = State {
+            tasks: HashMap::new(),
+            outbox: Outbox::default(),
+            functions: HashMap::new(),
+            values: HashMap::new(),
+            average: None,
+            recalling: false,
+            is_ready: false,
+            is_gone: false,
+            killed: None,
+        };
+        Self {
+            worker,
+            threads: AtomicUsize::new(threads),
+            socket,
+            board,
+            pid: child.id(),
+            child: Mutex::new(child),
+            sending: Mutex::new(()),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// How many tasks it runs at a time.
+    pub fn threads(&self) -> usize {
+        self.threads.load(Ordering::Relaxed)
+    }
+
+    /// It runs so many more.
+    pub fn add_threads(&self, more: i32) {
+        let add = |threads: usize| threads.checked_add_signed(more as isize);
+        // The worker takes back no more than it has added.
+        let _ = self
+            .threads
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// Gives it tasks until it has so many, and returns those that cannot go yet.
+    pub fn fill(&self, home: &Arc<Home<W>>, fill: Fill) -> Vec<Sending<W>> {
+        let mut state = lock(&self.state);
+        let mut others = Vec::new();
+        let most = match fill {
+            Fill::Threads | Fill::Steal => self.threads(),
+            Fill::Ahead => self.threads() + state.ahead(),
+        };
+        while !state.is_gone && state.tasks.len() < most {
+            let steal = matches!(fill, Fill::Steal);
+            let Some(assignment) = home.next_outside(self.worker, steal) else {
+                break;
+            };
+            match state.send(self.worker, assignment) {
+                Sending::Sent => {}
+                other => others.push(other),
+            }
+        }
+        others
+    }
+
+    /// Puts a message into the outbox.
+    pub fn tell(&self, message: &ToWorker<'_>) -> io::Result<()> {
+        lock(&self.state).outbox.put(message)
+    }
+
+    /// The first message, with the board.
+    pub fn greet(&self) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        let threads = u32::try_from(self.threads()).map_err(io::Error::other)?;
+        state.outbox.put(&ToWorker::Hello { threads })?;
+        state
+            .outbox
+            .files
+            .push(super::Shared::received(self.board.file()?, 0));
+        drop(state);
+        self.flush();
+        Ok(())
+    }
+
+    /// Sends what is in the outbox. One thread at a time does, for all.
+    pub fn flush(&self) {
+        loop {
+            if lock(&self.state).outbox.is_empty() {
+                return;
+            }
+            // Who is sending looks into the outbox again afterwards.
+            let Ok(sending) = self.sending.try_lock() else {
+                return;
+            };
+            let outbox = std::mem::take(&mut lock(&self.state).outbox);
+            // That it has died is noticed where its messages are received.
+            let _ = self.socket.send(&outbox);
+            drop(sending);
+        }
+    }
+
+    /// The tasks that run there, and for how long they have.
+    pub fn running(&self) -> Vec<(u64, Duration)> {
+        self.board.read()
+    }
+
+    /// Ends the process.
+    pub fn kill(&self, reason: &str) {
+        let mut state = lock(&self.state);
+        state.is_gone = true;
+        state.killed.get_or_insert_with(|| reason.to_owned());
+        drop(state);
+        // It may have ended by itself.
+        let _ = lock(&self.child).kill();
+    }
+}
+
+/// How much a worker is given.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fill {
+    /// A task for each thread.
+    Threads,
+    /// And tasks to go on with.
+    Ahead,
+    /// A task for each thread, were it one that would rather run elsewhere.
+    Steal,
+}
+
+impl<W: Portable> State<W> {
+    /// How many tasks it should have besides those that run.
+    fn ahead(&self) -> usize {
+        self.average.map_or(0, |average| {
+            ((AHEAD / average.max(1.0)) as usize).min(MOST_AHEAD)
+        })
+    }
+
+    /// Takes note of how long a task took.
+    pub fn took(&mut self, nanos: u64) {
+        let nanos = nanos as f64;
+        self.average = Some(match self.average {
+            None => nanos,
+            Some(average) => average + (nanos - average) / 8.0,
+        });
+    }
+
+    /// Puts a task into the outbox.
+    fn send(&mut self, worker: WorkerId, assignment: Assignment<W>) -> Sending<W> {
+        let elsewhere = assignment
+            .needs
+            .iter()
+            .enumerate()
+            .filter(|(_, need)| need.away().is_some_and(|other| other != worker));
+        let elsewhere: Vec<_> = elsewhere.map(|(position, _)| position).collect();
+        if !elsewhere.is_empty() {
+            return Sending::Needs(assignment, elsewhere);
+        }
+        match self.write(worker, &assignment) {
+            Ok(true) => {
+                self.tasks.insert(assignment.id.number(), assignment);
+                Sending::Sent
+            }
+            Ok(false) => Sending::Back(assignment),
+            Err(error) => Sending::Failed(assignment, error),
+        }
+    }
+
+    /// Writes a task into the outbox. Not if what it needs is not there.
+    fn write(&mut self, worker: WorkerId, assignment: &Assignment<W>) -> io::Result<bool> {
+        let mut inputs: Vec<Need> = Vec::with_capacity(assignment.needs.len());
+        for need in &assignment.needs {
+            let parcel = need.look(|outcome| outcome.ok().and_then(W::parcel).cloned());
+            match parcel.flatten() {
+                Some(parcel) => inputs.push(Need::Parcel(parcel)),
+                None if need.away() == Some(worker) => inputs.push(Need::Result(need.number())),
+                None => return Ok(false),
+            }
+        }
+        for need in &inputs {
+            if let Need::Parcel(parcel) = need
+                && parcel.is_large()
+            {
+                self.send_once(parcel)?;
+            }
+        }
+        let Some(Call { function, args }) = W::call(&assignment.program) else {
+            return Err(io::Error::other(
+                "this can be called in its own process only",
+            ));
+        };
+        if !self.functions.contains_key(&function.id()) {
+            let ids = forget_dead(&mut self.functions);
+            if !ids.is_empty() {
+                self.outbox.put(&ToWorker::ForgetFunctions { ids })?;
+            }
+            self.functions
+                .insert(function.id(), Arc::downgrade(function));
+            let code = self.outbox.pack(function);
+            self.outbox.put(&ToWorker::Function {
+                id: function.id(),
+                code,
+            })?;
+        }
+        let task = assignment.id.number();
+        let args = self.outbox.pack(args);
+        let mut written = Vec::with_capacity(inputs.len());
+        for need in &inputs {
+            written.push(match need {
+                Need::Parcel(parcel) if parcel.is_large() => Input::Value(parcel.id()),
+                Need::Parcel(parcel) => Input::Here(self.outbox.pack(parcel)),
+                Need::Result(task) => Input::Result(*task),
+            });
+        }
+        self.outbox.put(&ToWorker::Run {
+            task,
+            function: function.id(),
+            args,
+            inputs: written,
+        })?;
+        Ok(true)
+    }
+
+    fn send_once(&mut self, parcel: &Arc<Parcel>) -> io::Result<()> {
+        if self.values.contains_key(&parcel.id()) {
+            return Ok(());
+        }
+        let ids = forget_dead(&mut self.values);
+        if !ids.is_empty() {
+            self.outbox.put(&ToWorker::ForgetValues { ids })?;
+        }
+        self.values.insert(parcel.id(), Arc::downgrade(parcel));
+        let value = self.outbox.pack(parcel);
+        self.outbox.put(&ToWorker::Value {
+            id: parcel.id(),
+            value,
+        })
+    }
+
+    /// Has results forgotten that were kept.
+    pub fn forget(&mut self, tasks: Vec<TaskId>) -> io::Result<()> {
+        let ids = forget_dead(&mut self.values);
+        if !ids.is_empty() {
+            self.outbox.put(&ToWorker::ForgetValues { ids })?;
+        }
+        let tasks = tasks.into_iter().map(TaskId::number).collect();
+        self.outbox.put(&ToWorker::ForgetResults { tasks })
+    }
+}
+
+enum Need {
+    Parcel(Arc<Parcel>),
+    Result(u64),
+}
+
+/// Forgets what nobody has any more, and says what that was.
+fn forget_dead(sent: &mut HashMap<u64, Weak<Parcel>>) -> Vec<u64> {
+    let mut ids = Vec::new();
+    sent.retain(|id, parcel| {
+        let lives = parcel.strong_count() > 0;
+        if !lives {
+            ids.push(*id);
+        }
+        lives
+    });
+    ids
+}

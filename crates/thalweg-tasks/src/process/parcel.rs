@@ -1,0 +1,179 @@
+//! What goes from one process to another: bytes, and large pieces of memory that both can see.
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Larger pieces of bytes than this are put into memory that both processes see, not through the socket.
+pub const LARGE: usize = 64 << 10;
+
+/// Something on its way to another process.
+#[derive(Debug, Clone)]
+pub struct Parcel {
+    id: u64,
+    pub(super) head: Head,
+    /// Memory that belongs to it, and is not copied.
+    pub buffers: Vec<Shared>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Head {
+    Small(Vec<u8>),
+    Large(Shared),
+}
+
+/// A piece of memory that processes can share: written once, and read from then on.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    file: Arc<OwnedFd>,
+    len: u64,
+}
+
+impl Parcel {
+    /// A parcel of bytes, and memory that goes along.
+    ///
+    /// # Errors
+    /// When there is no memory for the bytes.
+    pub fn new(bytes: Vec<u8>, buffers: Vec<Shared>) -> io::Result<Self> {
+        let head = if bytes.len() > LARGE {
+            Head::Large(Shared::copy_of(&bytes)?)
+        } else {
+            Head::Small(bytes)
+        };
+        Ok(Self::of(head, buffers))
+    }
+
+    /// A parcel without anything in it.
+    pub fn empty() -> Self {
+        Self::of(Head::Small(Vec::new()), Vec::new())
+    }
+
+    pub(super) fn of(head: Head, buffers: Vec<Shared>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            head,
+            buffers,
+        }
+    }
+
+    /// A number that no other parcel of this process has.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The bytes.
+    ///
+    /// # Errors
+    /// When they cannot be read from the memory they are in.
+    pub fn bytes(&self) -> io::Result<std::borrow::Cow<'_, [u8]>> {
+        match &self.head {
+            Head::Small(bytes) => Ok(bytes.into()),
+            Head::Large(shared) => shared.read().map(Into::into),
+        }
+    }
+
+    /// How many bytes it is, all in all.
+    pub fn len(&self) -> u64 {
+        let head = match &self.head {
+            Head::Small(bytes) => bytes.len() as u64,
+            Head::Large(shared) => shared.len,
+        };
+        head + self.buffers.iter().map(|buffer| buffer.len).sum::<u64>()
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether it is too much to be sent more often than necessary.
+    pub fn is_large(&self) -> bool {
+        self.len() > LARGE as u64
+    }
+}
+
+impl Shared {
+    /// Memory with a copy of the bytes.
+    ///
+    /// # Errors
+    /// When there is not that much.
+    pub fn copy_of(bytes: &[u8]) -> io::Result<Self> {
+        Self::written(|file| file.write_all(bytes))
+    }
+
+    /// Memory that `write` fills.
+    ///
+    /// # Errors
+    /// When there is not that much, or `write` fails.
+    pub fn written(write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Self> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let mut file = File::from(memfd_create("thalweg", flags)?);
+        write(&mut file)?;
+        let len = file.stream_position()?;
+        // Whoever maps it can rely on it: it neither shrinks nor changes.
+        fcntl_add_seals(
+            &file,
+            SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
+        )?;
+        Ok(Self {
+            file: Arc::new(file.into()),
+            len,
+        })
+    }
+
+    pub(super) fn received(file: OwnedFd, len: u64) -> Self {
+        Self {
+            file: Arc::new(file),
+            len,
+        }
+    }
+
+    /// How many bytes it is.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether it is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The file that stands for it.
+    pub fn file(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// A copy of the bytes.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let mut file = File::from(self.file.try_clone()?);
+        file.rewind()?;
+        let mut bytes = Vec::with_capacity(usize::try_from(self.len).unwrap_or(0));
+        file.take(self.len).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_heads_are_shared_and_read_again() -> io::Result<()> {
+        for len in [0, 10, LARGE, LARGE + 1, 1 << 20] {
+            let bytes: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+            let parcel = Parcel::new(bytes.clone(), vec![Shared::copy_of(b"more")?])?;
+            assert_eq!(matches!(parcel.head, Head::Large(_)), len > LARGE);
+            assert_eq!(*parcel.bytes()?, *bytes);
+            assert_eq!(*parcel.bytes()?, *bytes, "and once more");
+            assert_eq!(parcel.len(), len as u64 + 4);
+        }
+        Ok(())
+    }
+}

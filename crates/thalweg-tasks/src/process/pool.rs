@@ -1,0 +1,573 @@
+//! The worker processes of an engine.
+
+use super::Portable;
+use super::board::Board;
+use super::link::{Fill, Link, Sending};
+use super::socket::Socket;
+use super::wire::{Inbox, ToParent, ToWorker, read};
+use crate::engine::{Home, Outside, Ran};
+use crate::scheduler::{Assignment, Product, TaskId, WorkerId};
+use crate::slot::Watcher;
+use crate::sync::{Mutex, lock};
+use crate::world::Failure;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// What worker processes are to be like.
+pub struct Setting {
+    /// How many there are.
+    pub workers: usize,
+    /// How many tasks each runs at a time.
+    pub threads: usize,
+    /// How much memory each may use, in bytes.
+    pub memory: Option<u64>,
+    /// How much each has of what tasks may take.
+    pub resources: Vec<(Box<str>, f64)>,
+    /// Starts one. Its standard input will be the socket.
+    pub command: Box<dyn Fn() -> Command + Send + Sync>,
+}
+
+/// What only the worker with that index has: a task that asks for none of it runs there.
+pub fn worker_resource(index: usize) -> Box<str> {
+    format!("worker {index}").into()
+}
+
+/// The worker processes of an engine. One that dies is replaced.
+pub struct Pool<W: Portable> {
+    setting: Setting,
+    home: OnceLock<Weak<Home<W>>>,
+    links: Vec<Mutex<Option<Arc<Link<W>>>>>,
+    closed: AtomicBool,
+    /// How many have died in a row before they had said a word.
+    stillborn: AtomicUsize,
+    readers: Mutex<Vec<JoinHandle<()>>>,
+    questions: OnceLock<Box<Questions>>,
+}
+
+/// Answers what tasks ask: it is called with the question, and with what takes the answer.
+pub type Questions = dyn Fn(Vec<u8>, Answer) + Send + Sync;
+
+/// Takes the answer to a question, once.
+pub type Answer = Box<dyn FnOnce(&[u8]) + Send>;
+
+/// If so many do not even start, no other will.
+const STILLBORN: usize = 3;
+
+/// How often the memory of the workers is looked at.
+const MEMORY_LOOK: Duration = Duration::from_millis(100);
+
+impl<W: Portable> Pool<W> {
+    /// Starts the processes. They take tasks when they have started.
+    ///
+    /// # Errors
+    /// When the system starts no more.
+    pub fn start(setting: Setting) -> io::Result<(Arc<Home<W>>, Arc<Self>)> {
+        let pool = Arc::new(Self {
+            links: (0..setting.workers).map(|_| Mutex::new(None)).collect(),
+            setting,
+            home: OnceLock::new(),
+            closed: AtomicBool::new(false),
+            stillborn: AtomicUsize::new(0),
+            readers: Mutex::default(),
+            questions: OnceLock::new(),
+        });
+        let home = Home::new(Box::new(Processes(pool.clone())));
+        // It has just been made.
+        let _ = pool.home.set(Arc::downgrade(&home));
+        for index in 0..pool.setting.workers {
+            let link = pool.spawn(&home, index)?;
+            *lock(&pool.links[index]) = Some(link.clone());
+            let pool = pool.clone();
+            let reader = thread::Builder::new()
+                .name(format!("thalweg-process-{index}"))
+                .spawn({
+                    let pool = pool.clone();
+                    move || pool.serve(index, link)
+                })?;
+            lock(&pool.readers).push(reader);
+        }
+        if let Some(most) = pool.setting.memory {
+            let pool = Arc::downgrade(&pool);
+            thread::Builder::new()
+                .name("thalweg-memory".into())
+                .spawn(move || watch_memory(&pool, most))?;
+        }
+        Ok((home, pool))
+    }
+
+    /// Has `answer` called with what tasks ask. Only the first call has an effect.
+    pub fn on_question(&self, answer: impl Fn(Vec<u8>, Answer) + Send + Sync + 'static) {
+        let _ = self.questions.set(Box::new(answer));
+    }
+
+    fn spawn(&self, home: &Arc<Home<W>>, index: usize) -> io::Result<Arc<Link<W>>> {
+        let (ours, theirs): (Socket, OwnedFd) = Socket::pair()?;
+        let threads = u32::try_from(self.setting.threads).map_err(io::Error::other)?;
+        let board = Board::new(threads)?;
+        let child = (self.setting.command)()
+            .stdin(Stdio::from(theirs))
+            .spawn()?;
+        let mut resources = self.setting.resources.clone();
+        resources.push((worker_resource(index), f64::INFINITY));
+        let worker = home.add_worker(resources);
+        let link = Arc::new(Link::new(worker, self.setting.threads, ours, board, child));
+        link.greet()?;
+        Ok(link)
+    }
+
+    /// Reads what a worker tells, until the engine is closed: when it dies, from the next.
+    fn serve(self: Arc<Self>, index: usize, mut link: Arc<Link<W>>) {
+        loop {
+            self.listen(&link);
+            let Some(home) = self.home() else { return };
+            self.bury(&home, index, &link);
+            if self.closed.load(Ordering::Acquire) {
+                return;
+            }
+            match self.spawn(&home, index) {
+                Ok(new) => link = new,
+                Err(error) => return self.give_up(&home, &format!("no worker starts: {error}")),
+            }
+            *lock(&self.links[index]) = Some(link.clone());
+            if self.closed.load(Ordering::Acquire) {
+                // It was closed in between, and does not know of this one.
+                link.kill("the client was closed");
+            }
+            self.dispatch(&home);
+        }
+    }
+
+    fn home(&self) -> Option<Arc<Home<W>>> {
+        self.home.get()?.upgrade()
+    }
+
+    fn listen(&self, link: &Arc<Link<W>>) {
+        let mut inbox = Inbox::default();
+        let mut news = News::default();
+        // What cannot be received or understood comes from a worker that is of no use any more.
+        while let Ok(true) = link.socket.receive(&mut inbox) {
+            let read =
+                inbox.each(|message, files| self.understand(link, message, files, &mut news));
+            let Some(home) = self.home() else { return };
+            self.apply(&home, link, &mut news);
+            if read.is_err() {
+                return link.kill("it sent what nobody understands");
+            }
+        }
+    }
+
+    fn understand(
+        &self,
+        link: &Arc<Link<W>>,
+        message: &[u8],
+        files: &mut super::wire::Files,
+        news: &mut News<W>,
+    ) -> io::Result<()> {
+        let mut state = lock(&link.state);
+        match read::<ToParent<'_>>(message)? {
+            ToParent::Ready => {
+                state.is_ready = true;
+                self.stillborn.store(0, Ordering::Relaxed);
+            }
+            ToParent::Done { task, value, nanos } => {
+                let value = W::received(Arc::new(value.unpack(files)?));
+                state.took(nanos);
+                let assignment = state.tasks.remove(&task);
+                news.done
+                    .extend(assignment.map(|task| (task, Ok(Product::Here(value)))));
+            }
+            ToParent::Kept { task, nanos } => {
+                state.took(nanos);
+                let assignment = state.tasks.remove(&task);
+                news.done
+                    .extend(assignment.map(|task| (task, Ok(Product::Kept))));
+            }
+            ToParent::Failed { task, error, nanos } => {
+                let error = W::raised(error.unpack(files)?);
+                state.took(nanos);
+                let assignment = state.tasks.remove(&task);
+                news.done.extend(assignment.map(|task| (task, Err(error))));
+            }
+            ToParent::Fetched { task, value } => {
+                let value = W::received(Arc::new(value.unpack(files)?));
+                news.come.push((TaskId::from_number(task), Ok(value)));
+            }
+            ToParent::NotFetched { task, error } => {
+                let error = W::raised(error.unpack(files)?);
+                news.come.push((TaskId::from_number(task), Err(error)));
+            }
+            ToParent::Threads { more } => link.add_threads(more),
+            ToParent::Returned { tasks, recalled } => {
+                state.recalling &= !recalled;
+                news.returned
+                    .extend(tasks.iter().filter_map(|task| state.tasks.remove(task)));
+            }
+            ToParent::Question { question, text } => {
+                news.questions.push((question, text.to_vec()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what has to be done about what a worker has told, and gives it more to do.
+    fn apply(&self, home: &Arc<Home<W>>, link: &Arc<Link<W>>, news: &mut News<W>) {
+        home.with(|scheduler, effects| {
+            for (assignment, result) in news.done.drain(..) {
+                scheduler.finish(assignment, result, effects);
+            }
+            for assignment in news.returned.drain(..) {
+                scheduler.give_back(assignment, effects);
+            }
+            for (id, value) in news.come.drain(..) {
+                match value {
+                    Ok(value) => scheduler.has_come(link.worker, id, value, effects),
+                    Err(error) => scheduler.cannot_come(id, error, effects),
+                }
+            }
+        });
+        for (question, text) in news.questions.drain(..) {
+            let link = link.clone();
+            let answer: Answer = Box::new(move |answer| {
+                // If the worker has gone meanwhile, nobody waits for the answer.
+                let _ = link.tell(&ToWorker::Answer { question, answer });
+                link.flush();
+            });
+            match self.questions.get() {
+                Some(ask) => ask(text, answer),
+                None => answer(&[]),
+            }
+        }
+        self.dispatch(home);
+    }
+
+    /// Gives the workers what there is to do.
+    fn dispatch(&self, home: &Arc<Home<W>>) {
+        let links = self.live_links();
+        for fill in [Fill::Threads, Fill::Ahead, Fill::Steal] {
+            for link in &links {
+                for other in link.fill(home, fill) {
+                    self.not_sent(home, other);
+                }
+            }
+        }
+        for link in &links {
+            link.flush();
+        }
+        self.balance(&links);
+    }
+
+    fn live_links(&self) -> Vec<Arc<Link<W>>> {
+        self.links
+            .iter()
+            .filter_map(|link| lock(link).clone())
+            .collect()
+    }
+
+    /// Asks for tasks back that wait at one worker while another has nothing to do.
+    fn balance(&self, links: &[Arc<Link<W>>]) {
+        let idle = |link: &Arc<Link<W>>| {
+            let state = lock(&link.state);
+            !state.is_gone && state.tasks.len() < link.threads()
+        };
+        if !links.iter().any(idle) {
+            return;
+        }
+        for link in links {
+            let mut state = lock(&link.state);
+            let surplus = state.tasks.len().saturating_sub(link.threads());
+            // It is not worth it for what will be done before it is here.
+            let time = state
+                .average
+                .map_or(f64::MAX, |average| average * surplus as f64);
+            if surplus == 0 || state.recalling || time < 1e6 {
+                continue;
+            }
+            state.recalling = true;
+            drop(state);
+            let most = u32::try_from(surplus.div_ceil(2)).unwrap_or(u32::MAX);
+            // A worker that has died gives everything back.
+            let _ = link.tell(&ToWorker::Recall { most });
+            link.flush();
+        }
+    }
+
+    fn not_sent(&self, home: &Arc<Home<W>>, sending: Sending<W>) {
+        match sending {
+            Sending::Sent => {}
+            Sending::Back(assignment) => {
+                home.with(|scheduler, effects| scheduler.give_back(assignment, effects));
+            }
+            Sending::Failed(assignment, error) => home.with(|scheduler, effects| {
+                scheduler.finish(assignment, Err(W::unsent(error)), effects);
+            }),
+            Sending::Needs(assignment, needs) => Parked::until_here(home, assignment, &needs),
+        }
+    }
+
+    /// A worker has died: its tasks are given to others, but for those it died of.
+    fn bury(&self, home: &Arc<Home<W>>, index: usize, link: &Arc<Link<W>>) {
+        *lock(&self.links[index]) = None;
+        let mut child = lock(&link.child);
+        // It may only have closed its end.
+        let _ = child.kill();
+        let status = child.wait();
+        drop(child);
+        let mut state = lock(&link.state);
+        state.is_gone = true;
+        let tasks = std::mem::take(&mut state.tasks);
+        let (killed, was_ready) = (state.killed.take(), state.is_ready);
+        drop(state);
+        let on_board: Vec<_> = link.running().into_iter().map(|(task, _)| task).collect();
+        let (mut running, mut not_begun): (Vec<_>, Vec<_>) = tasks
+            .into_iter()
+            .partition(|(number, _)| on_board.contains(number));
+        let reason = match (&killed, status) {
+            (Some(reason), _) => reason.clone(),
+            (None, Ok(status)) => status.to_string(),
+            (None, Err(error)) => error.to_string(),
+        };
+        if killed.as_deref() == Some(STOPPED) {
+            // The one it was killed for has failed already. The others are not to blame.
+            not_begun.append(&mut running);
+        }
+        // In the order in which they were submitted, as far as numbers tell.
+        not_begun.sort_by_key(|(number, _)| *number);
+        let drop_number =
+            |tasks: Vec<(u64, Assignment<W>)>| tasks.into_iter().map(|(_, task)| task).collect();
+        let (running, not_begun) = (drop_number(running), drop_number(not_begun));
+        home.with(|scheduler, effects| {
+            scheduler.worker_lost(link.worker, running, not_begun, &reason, effects);
+        });
+        if !was_ready && killed.is_none() && !self.closed.load(Ordering::Acquire) {
+            let before = self.stillborn.fetch_add(1, Ordering::Relaxed);
+            if before + 1 >= STILLBORN {
+                self.give_up(
+                    home,
+                    &format!("worker processes end before they have started: {reason}"),
+                );
+            }
+        }
+    }
+
+    /// No worker can be had: all that waits fails.
+    fn give_up(&self, home: &Arc<Home<W>>, reason: &str) {
+        let deaths = u32::try_from(STILLBORN).unwrap_or(u32::MAX);
+        let failure = Arc::new(Failure::KilledWorker {
+            reason: reason.to_owned(),
+            deaths,
+        });
+        home.with(|scheduler, effects| scheduler.fail_all(&failure, effects));
+        home.close();
+        self.close();
+    }
+
+    fn link_of(&self, worker: WorkerId) -> Option<Arc<Link<W>>> {
+        self.live_links()
+            .into_iter()
+            .find(|link| link.worker == worker)
+    }
+
+    /// Ends the processes. The engine is to be closed before.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        for link in self.live_links() {
+            link.kill("the client was closed");
+        }
+    }
+
+    /// Waits until the processes have ended and been taken note of.
+    pub fn join(&self) {
+        let readers = std::mem::take(&mut *lock(&self.readers));
+        for reader in readers {
+            if reader.thread().id() != thread::current().id() {
+                // A reader that panicked has ended as well.
+                let _ = reader.join();
+            }
+        }
+    }
+
+    /// How many processes there are.
+    pub fn size(&self) -> usize {
+        self.links.len()
+    }
+
+    /// The processes: number, how many tasks each has, and which run.
+    pub fn processes(&self) -> Vec<Process> {
+        let links = self.live_links();
+        let process = |link: Arc<Link<W>>| {
+            let tasks = lock(&link.state).tasks.len();
+            let running = link.running().into_iter().map(|(task, _)| task).collect();
+            Process {
+                pid: link.pid,
+                threads: link.threads(),
+                tasks,
+                running,
+            }
+        };
+        links.into_iter().map(process).collect()
+    }
+}
+
+/// What there is to know of a worker process.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// Its number in the system.
+    pub pid: u32,
+    /// How many tasks it runs at a time.
+    pub threads: usize,
+    /// How many tasks it has.
+    pub tasks: usize,
+    /// The numbers of those that run.
+    pub running: Vec<u64>,
+}
+
+/// The reason for a worker to be killed that is no fault of its other tasks.
+const STOPPED: &str = "a task was stopped";
+
+/// What a worker has told.
+struct News<W: Portable> {
+    done: Vec<(Assignment<W>, Result<Product<W::Value>, W::Error>)>,
+    come: Vec<(TaskId, Result<W::Value, W::Error>)>,
+    returned: Vec<Assignment<W>>,
+    questions: Vec<(u64, Vec<u8>)>,
+}
+
+impl<W: Portable> Default for News<W> {
+    fn default() -> Self {
+        Self {
+            done: Vec::new(),
+            come: Vec::new(),
+            returned: Vec::new(),
+            questions: Vec::new(),
+        }
+    }
+}
+
+/// A task that waits for values of other workers.
+struct Parked<W: Portable> {
+    home: Weak<Home<W>>,
+    assignment: Mutex<Option<Assignment<W>>>,
+    left: AtomicUsize,
+}
+
+impl<W: Portable> Parked<W> {
+    fn until_here(home: &Arc<Home<W>>, assignment: Assignment<W>, needs: &[usize]) {
+        let slots: Vec<_> = needs
+            .iter()
+            .map(|need| assignment.needs[*need].clone())
+            .collect();
+        let parked = Arc::new(Self {
+            home: Arc::downgrade(home),
+            assignment: Mutex::new(Some(assignment)),
+            left: AtomicUsize::new(slots.len()),
+        });
+        for slot in slots {
+            let parked = parked.clone();
+            home.when_here(&slot, Watcher::Call(Box::new(move || parked.one_less())));
+        }
+    }
+
+    fn one_less(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return;
+        }
+        let assignment = lock(&self.assignment).take();
+        if let (Some(home), Some(assignment)) = (self.home.upgrade(), assignment) {
+            // Should a value have been lost instead, the scheduler finds out.
+            home.with(|scheduler, effects| scheduler.give_back(assignment, effects));
+        }
+    }
+}
+
+struct Processes<W: Portable>(Arc<Pool<W>>);
+
+impl<W: Portable> Outside<W> for Processes<W> {
+    fn look(&self, home: &Arc<Home<W>>) {
+        self.0.dispatch(home);
+    }
+
+    fn forget(&self, forgotten: Vec<(WorkerId, TaskId)>) {
+        for link in self.0.live_links() {
+            let tasks: Vec<_> = forgotten
+                .iter()
+                .filter(|(worker, _)| *worker == link.worker)
+                .map(|(_, task)| *task)
+                .collect();
+            if !tasks.is_empty() {
+                // One that has died has forgotten everything.
+                let _ = lock(&link.state).forget(tasks);
+                link.flush();
+            }
+        }
+    }
+
+    fn fetch(&self, worker: WorkerId, id: TaskId) {
+        if let Some(link) = self.0.link_of(worker) {
+            // If it dies before it has answered, the task is run again.
+            let _ = link.tell(&ToWorker::Fetch { task: id.number() });
+            link.flush();
+        }
+    }
+
+    fn ran_for(&self, worker: WorkerId, id: TaskId) -> Ran {
+        let running = self
+            .0
+            .link_of(worker)
+            .map(|link| link.running())
+            .unwrap_or_default();
+        let found = running.into_iter().find(|(task, _)| *task == id.number());
+        found.map_or(Ran::NotYet, |(_, time)| Ran::For(time))
+    }
+
+    fn skip(&self, worker: WorkerId, id: TaskId) {
+        if let Some(link) = self.0.link_of(worker) {
+            // One that has died does not run it either.
+            let _ = link.tell(&ToWorker::Skip { task: id.number() });
+            link.flush();
+        }
+    }
+
+    fn kill(&self, worker: WorkerId, id: TaskId) -> bool {
+        if let Some(link) = self.0.link_of(worker) {
+            if link.running().iter().any(|(task, _)| *task == id.number()) {
+                link.kill(STOPPED);
+            } else {
+                self.skip(worker, id);
+            }
+        }
+        true
+    }
+}
+
+/// How much memory a process uses, in bytes, if the system says it.
+fn memory_of(pid: u32) -> Option<u64> {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+/// Ends workers that use too much memory.
+fn watch_memory<W: Portable>(pool: &Weak<Pool<W>>, most: u64) {
+    while let Some(pool) = pool.upgrade() {
+        if pool.closed.load(Ordering::Acquire) {
+            return;
+        }
+        for link in pool.live_links() {
+            if let Some(used) = memory_of(link.pid).filter(|used| *used > most) {
+                let mib = |bytes: u64| bytes >> 20;
+                link.kill(&format!(
+                    "it used {} MiB of memory, and {} are allowed",
+                    mib(used),
+                    mib(most)
+                ));
+            }
+        }
+        drop(pool);
+        thread::sleep(MEMORY_LOOK);
+    }
+}

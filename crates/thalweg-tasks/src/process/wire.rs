@@ -1,0 +1,226 @@
+//! The messages between a process and its workers, and how they are written down.
+
+use super::parcel::{Head, Parcel, Shared};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// What a worker is told.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum ToWorker<'a> {
+    /// The first message. A file comes with it, in which the worker writes what it runs.
+    Hello { threads: u32 },
+    /// A function that tasks will call.
+    Function {
+        id: u64,
+        #[serde(borrow)]
+        code: Sent<'a>,
+    },
+    /// A value that tasks will need more than once.
+    Value {
+        id: u64,
+        #[serde(borrow)]
+        value: Sent<'a>,
+    },
+    Run {
+        task: u64,
+        function: u64,
+        #[serde(borrow)]
+        args: Sent<'a>,
+        #[serde(borrow)]
+        inputs: Vec<Input<'a>>,
+    },
+    /// Values sent earlier that are not needed any more.
+    ForgetValues { ids: Vec<u64> },
+    /// Functions that are not needed any more.
+    ForgetFunctions { ids: Vec<u64> },
+    /// Results kept there that are not needed any more.
+    ForgetResults { tasks: Vec<u64> },
+    /// Asks for a result that was kept.
+    Fetch { task: u64 },
+    /// Asks for tasks to be given back that have not begun: the last ones, so many at most.
+    Recall { most: u32 },
+    /// A task need not be run, if it has not begun.
+    Skip { task: u64 },
+    /// The answer to a question.
+    Answer {
+        question: u64,
+        #[serde(with = "serde_bytes")]
+        answer: &'a [u8],
+    },
+}
+
+/// Where a task finds a value it needs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Input<'a> {
+    Here(#[serde(borrow)] Sent<'a>),
+    /// It was sent earlier.
+    Value(u64),
+    /// It is the result of that task, and was kept.
+    Result(u64),
+}
+
+/// What a worker tells.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum ToParent<'a> {
+    /// It has started, and takes tasks.
+    Ready,
+    Done {
+        task: u64,
+        #[serde(borrow)]
+        value: Sent<'a>,
+        nanos: u64,
+    },
+    /// It is done, and the value has been kept.
+    Kept { task: u64, nanos: u64 },
+    Failed {
+        task: u64,
+        #[serde(borrow)]
+        error: Sent<'a>,
+        nanos: u64,
+    },
+    Fetched {
+        task: u64,
+        #[serde(borrow)]
+        value: Sent<'a>,
+    },
+    /// A value that was asked for cannot be sent.
+    NotFetched {
+        task: u64,
+        #[serde(borrow)]
+        error: Sent<'a>,
+    },
+    /// It runs so many tasks more at a time.
+    Threads { more: i32 },
+    /// Tasks that are given back, not begun.
+    Returned { tasks: Vec<u64>, recalled: bool },
+    Question {
+        question: u64,
+        #[serde(with = "serde_bytes")]
+        text: &'a [u8],
+    },
+}
+
+/// A parcel as it is written down. The files of its memory go along beside it, in order.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Sent<'a> {
+    #[serde(with = "serde_bytes")]
+    head: &'a [u8],
+    large_head: Option<u64>,
+    buffers: Vec<u64>,
+}
+
+/// Messages that wait to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pub bytes: Vec<u8>,
+    pub files: Vec<Shared>,
+}
+
+impl Outbox {
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// How a parcel is written down. Its files are taken along.
+    pub fn pack<'a>(&mut self, parcel: &'a Parcel) -> Sent<'a> {
+        let (head, large_head) = match &parcel.head {
+            Head::Small(bytes) => (bytes.as_slice(), None),
+            Head::Large(shared) => {
+                self.files.push(shared.clone());
+                (&[][..], Some(shared.len()))
+            }
+        };
+        self.files.extend(parcel.buffers.iter().cloned());
+        let buffers = parcel.buffers.iter().map(Shared::len).collect();
+        Sent {
+            head,
+            large_head,
+            buffers,
+        }
+    }
+
+    /// Writes a message behind the others: its length, then the message.
+    pub fn put(&mut self, message: &impl Serialize) -> io::Result<()> {
+        let start = self.bytes.len();
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.extend_from_slice(&[0; 4]);
+        self.bytes = postcard::to_extend(message, bytes).map_err(io::Error::other)?;
+        let len = self.bytes.len() - start - 4;
+        let len = u32::try_from(len).map_err(|_| io::Error::other("a message of over 4 GiB"))?;
+        self.bytes[start..start + 4].copy_from_slice(&len.to_le_bytes());
+        Ok(())
+    }
+}
+
+/// Messages as they come in.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    pub bytes: Vec<u8>,
+    pub files: Files,
+}
+
+/// Files that have come in, for the messages they belong to.
+pub(super) type Files = VecDeque<OwnedFd>;
+
+impl Inbox {
+    /// Calls `take` with each message that is complete, and forgets it.
+    pub fn each(
+        &mut self,
+        mut take: impl FnMut(&[u8], &mut Files) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut at = 0;
+        while let Some(len) = self.bytes.get(at..at + 4) {
+            let len = u32::from_le_bytes([len[0], len[1], len[2], len[3]]) as usize;
+            let Some(message) = self.bytes.get(at + 4..at + 4 + len) else {
+                break;
+            };
+            take(message, &mut self.files)?;
+            at += 4 + len;
+        }
+        self.bytes.drain(..at);
+        Ok(())
+    }
+}
+
+impl Inbox {
+    /// Calls `take` with the first message, if it is complete, and forgets it.
+    pub fn first(
+        &mut self,
+        take: impl FnOnce(&[u8], &mut Files) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Some(len) = self.bytes.first_chunk() else {
+            return Ok(());
+        };
+        let end = 4 + u32::from_le_bytes(*len) as usize;
+        if let Some(message) = self.bytes.get(4..end) {
+            take(message, &mut self.files)?;
+            self.bytes.drain(..end);
+        }
+        Ok(())
+    }
+}
+
+/// Reads a message.
+pub(super) fn read<'a, M: Deserialize<'a>>(message: &'a [u8]) -> io::Result<M> {
+    postcard::from_bytes(message).map_err(io::Error::other)
+}
+
+impl Sent<'_> {
+    /// The parcel, with the files that came along.
+    pub fn unpack(&self, files: &mut Files) -> io::Result<Parcel> {
+        let mut next = |len: &u64| {
+            let file = files
+                .pop_front()
+                .ok_or_else(|| io::Error::other("a file is missing"))?;
+            Ok::<_, io::Error>(Shared::received(file, *len))
+        };
+        let head = match &self.large_head {
+            None => Head::Small(self.head.to_vec()),
+            Some(len) => Head::Large(next(len)?),
+        };
+        let buffers = self.buffers.iter().map(next).collect::<io::Result<_>>()?;
+        Ok(Parcel::of(head, buffers))
+    }
+}

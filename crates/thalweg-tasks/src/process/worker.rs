@@ -1,0 +1,582 @@
+//! The other side: what runs in a worker process.
+
+use super::board::Board;
+use super::parcel::Parcel;
+use super::socket::Socket;
+use super::wire::{Files, Inbox, Input, Outbox, ToParent, ToWorker, read};
+use crate::sync::{Condvar, Mutex, lock};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Signal, getpid, kill_process};
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a worker process does with what it is sent.
+///
+/// Errors are parcels, which the parent knows how to read.
+pub trait Host: Send + Sync + 'static {
+    /// A function, ready to be called.
+    type Function: Clone + Send;
+    /// A value, ready to be an argument.
+    type Value: Clone + Send;
+
+    /// Makes a function of what stands for it.
+    ///
+    /// # Errors
+    /// When it stands for none.
+    fn load(&self, code: &Parcel) -> Result<Self::Function, Parcel>;
+
+    /// Makes a value of what stands for it.
+    ///
+    /// # Errors
+    /// When it stands for none.
+    fn unpack(&self, parcel: &Parcel) -> Result<Self::Value, Parcel>;
+
+    /// What stands for a value.
+    ///
+    /// # Errors
+    /// When nothing can.
+    fn pack(&self, value: &Self::Value) -> Result<Parcel, Parcel>;
+
+    /// Calls a function.
+    ///
+    /// # Errors
+    /// What the function failed with.
+    fn call(
+        &self,
+        function: &Self::Function,
+        args: &Parcel,
+        inputs: Vec<Self::Value>,
+    ) -> Result<Made<Self::Value>, Parcel>;
+
+    /// Is called around all that a thread does.
+    fn thread(&self, body: &mut dyn FnMut()) {
+        body();
+    }
+
+    /// Is called around what blocks.
+    fn blocking(&self, body: &mut dyn FnMut()) {
+        body();
+    }
+}
+
+/// What a function has made.
+pub enum Made<V> {
+    /// It is small, and sent at once.
+    Small(Parcel),
+    /// It is kept until it is asked for.
+    Large(V),
+}
+
+/// Results wait no longer than this for others to go with.
+const TOGETHER: Duration = Duration::from_millis(1);
+
+/// Nor if they are so many bytes.
+const ENOUGH: usize = 64 << 10;
+
+/// For how long a thread looks for work before it goes to sleep.
+const LOOKS: u32 = 4_000;
+
+struct Job {
+    task: u64,
+    function: u64,
+    args: Parcel,
+    inputs: Vec<Need>,
+}
+
+enum Need {
+    Parcel(Parcel),
+    Value(u64),
+    Result(u64),
+}
+
+/// A thing that has been sent, and what it stands for once that was asked.
+struct Lazy<T> {
+    parcel: Parcel,
+    made: Option<T>,
+}
+
+struct Worker<H: Host> {
+    host: H,
+    socket: Socket,
+    board: Board,
+    queue: Mutex<VecDeque<Job>>,
+    work: Condvar,
+    /// How many jobs are in the queue; looked at before going to sleep.
+    queued: AtomicUsize,
+    outbox: Mutex<Outbox>,
+    sending: Mutex<()>,
+    functions: Mutex<HashMap<u64, Lazy<H::Function>>>,
+    values: Mutex<HashMap<u64, Lazy<H::Value>>>,
+    results: Mutex<HashMap<u64, H::Value>>,
+    questions: Mutex<HashMap<u64, Sender<Vec<u8>>>>,
+    next_question: AtomicU64,
+    threads: AtomicU32,
+    surplus: AtomicUsize,
+}
+
+/// Runs the tasks that come through standard input, which has to be a socket: what
+/// [`Pool`](super::Pool) starts processes with. Ends the process when the parent is gone.
+///
+/// # Errors
+/// When standard input is no such socket.
+pub fn serve<H: Host>(host: H) -> io::Result<()> {
+    let socket = Socket::from_inherited(take_standard_input()?);
+    let mut inbox = Inbox::default();
+    let (threads, board) = greeting(&socket, &mut inbox)?;
+    let worker = Arc::new(Worker {
+        host,
+        socket,
+        board,
+        queue: Mutex::default(),
+        work: Condvar::new(),
+        queued: AtomicUsize::new(0),
+        outbox: Mutex::default(),
+        sending: Mutex::new(()),
+        functions: Mutex::default(),
+        values: Mutex::default(),
+        results: Mutex::default(),
+        questions: Mutex::default(),
+        next_question: AtomicU64::new(0),
+        threads: AtomicU32::new(threads),
+        surplus: AtomicUsize::new(0),
+    });
+    // There is one worker in a process.
+    let _ = SELF.set(Arc::new(worker.clone()));
+    worker.tell(&ToParent::Ready)?;
+    worker.flush();
+    let reader = worker.clone();
+    thread::Builder::new()
+        .name("thalweg-reader".into())
+        .spawn(move || reader.listen(inbox))?;
+    for number in 1..threads {
+        worker.add_thread(number)?;
+    }
+    // The first thread of a process is the one that some libraries insist on.
+    worker.run(0);
+    Ok(())
+}
+
+/// Standard input as it was given; from now on nothing comes from there.
+fn take_standard_input() -> io::Result<OwnedFd> {
+    let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    let nothing = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdin(&nothing)?;
+    Ok(socket)
+}
+
+fn greeting(socket: &Socket, inbox: &mut Inbox) -> io::Result<(u32, Board)> {
+    let mut greeting = None;
+    while greeting.is_none() && socket.receive(inbox)? {
+        inbox.first(|message, files| {
+            if let ToWorker::Hello { threads } = read(message)? {
+                greeting = files
+                    .pop_front()
+                    .map(|file| (threads, Board::received(file)));
+            }
+            Ok(())
+        })?;
+    }
+    greeting.ok_or_else(|| io::Error::other("standard input is not the socket of a client"))
+}
+
+/// What tasks can do with the worker they run in.
+trait Ask: Send + Sync {
+    fn ask(&self, question: &[u8]) -> Option<Vec<u8>>;
+    fn secede(&self) -> io::Result<()>;
+    fn rejoin(&self);
+}
+
+static SELF: OnceLock<Arc<dyn Ask>> = OnceLock::new();
+
+thread_local! {
+    /// The number of this thread among those that run tasks.
+    static THREAD: std::cell::Cell<Option<u32>> = const { std::cell::Cell::new(None) };
+    static SECEDED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Whether this is a worker process.
+pub fn is_worker() -> bool {
+    SELF.get().is_some()
+}
+
+/// Asks the parent something, and waits for the answer. There is none if this is no worker process.
+pub fn ask(question: &[u8]) -> Option<Vec<u8>> {
+    SELF.get()?.ask(question)
+}
+
+/// Gives the place of the task that runs in this thread to another. Returns whether there is such a task.
+///
+/// # Errors
+/// When the system gives no more threads.
+pub fn secede() -> io::Result<bool> {
+    let (Some(worker), Some(_)) = (SELF.get(), THREAD.get()) else {
+        return Ok(false);
+    };
+    if !SECEDED.replace(true) {
+        worker.secede()?;
+    }
+    Ok(true)
+}
+
+/// Takes the place back. Returns whether there is a task in this thread.
+pub fn rejoin() -> bool {
+    let (Some(worker), Some(_)) = (SELF.get(), THREAD.get()) else {
+        return false;
+    };
+    if SECEDED.replace(false) {
+        worker.rejoin();
+    }
+    true
+}
+
+impl<H: Host> Ask for Arc<Worker<H>> {
+    fn ask(&self, question: &[u8]) -> Option<Vec<u8>> {
+        let (sender, answer) = mpsc::channel();
+        let number = self.next_question.fetch_add(1, Ordering::Relaxed);
+        lock(&self.questions).insert(number, sender);
+        self.tell(&ToParent::Question {
+            question: number,
+            text: question,
+        })
+        .ok()?;
+        self.flush();
+        answer.recv().ok()
+    }
+
+    fn secede(&self) -> io::Result<()> {
+        self.add_thread(self.threads.fetch_add(1, Ordering::Relaxed))?;
+        self.tell(&ToParent::Threads { more: 1 })?;
+        self.flush();
+        Ok(())
+    }
+
+    fn rejoin(&self) {
+        self.surplus.fetch_add(1, Ordering::Relaxed);
+        drop(lock(&self.queue));
+        self.work.notify_all();
+        // The parent has gone if it cannot be told.
+        let _ = self.tell(&ToParent::Threads { more: -1 });
+        self.flush();
+    }
+}
+
+impl<H: Host> Worker<H> {
+    fn add_thread(self: &Arc<Self>, number: u32) -> io::Result<()> {
+        let worker = self.clone();
+        let name = format!("thalweg-worker-{number}");
+        thread::Builder::new()
+            .name(name)
+            .spawn(move || worker.run(number))?;
+        Ok(())
+    }
+
+    fn tell(&self, message: &ToParent<'_>) -> io::Result<()> {
+        lock(&self.outbox).put(message)
+    }
+
+    /// Sends what is in the outbox. One thread at a time does, for all.
+    fn flush(&self) {
+        loop {
+            if lock(&self.outbox).is_empty() {
+                return;
+            }
+            // Who is sending looks into the outbox again afterwards.
+            let Ok(sending) = self.sending.try_lock() else {
+                return;
+            };
+            let outbox = std::mem::take(&mut *lock(&self.outbox));
+            // That the parent has gone is noticed where its messages are received.
+            let _ = self.socket.send(&outbox);
+            drop(sending);
+        }
+    }
+
+    /// Receives messages for as long as there is a parent.
+    fn listen(self: Arc<Self>, mut inbox: Inbox) {
+        let mut fetches = None;
+        loop {
+            let understood =
+                inbox.each(|message, files| self.understand(message, files, &mut fetches));
+            if understood.is_err() || !self.socket.receive(&mut inbox).unwrap_or(false) {
+                break;
+            }
+        }
+        // Whatever runs here runs for nobody. It may be deep inside of something that does not
+        // return, so it is not asked to.
+        let _ = kill_process(getpid(), Signal::KILL);
+    }
+
+    fn understand(
+        self: &Arc<Self>,
+        message: &[u8],
+        files: &mut Files,
+        fetches: &mut Option<Sender<u64>>,
+    ) -> io::Result<()> {
+        match read::<ToWorker<'_>>(message)? {
+            ToWorker::Hello { .. } => {}
+            ToWorker::Function { id, code } => {
+                let lazy = Lazy {
+                    parcel: code.unpack(files)?,
+                    made: None,
+                };
+                lock(&self.functions).insert(id, lazy);
+            }
+            ToWorker::Value { id, value } => {
+                let lazy = Lazy {
+                    parcel: value.unpack(files)?,
+                    made: None,
+                };
+                lock(&self.values).insert(id, lazy);
+            }
+            ToWorker::Run {
+                task,
+                function,
+                args,
+                inputs,
+            } => {
+                let args = args.unpack(files)?;
+                let inputs = inputs.into_iter().map(|input| match input {
+                    Input::Here(parcel) => parcel.unpack(files).map(Need::Parcel),
+                    Input::Value(id) => Ok(Need::Value(id)),
+                    Input::Result(task) => Ok(Need::Result(task)),
+                });
+                let inputs = inputs.collect::<io::Result<_>>()?;
+                lock(&self.queue).push_back(Job {
+                    task,
+                    function,
+                    args,
+                    inputs,
+                });
+                self.queued.fetch_add(1, Ordering::Release);
+                self.work.notify_one();
+            }
+            ToWorker::ForgetValues { ids } => forget(&self.values, &ids),
+            ToWorker::ForgetFunctions { ids } => forget(&self.functions, &ids),
+            ToWorker::ForgetResults { tasks } => forget(&self.results, &tasks),
+            ToWorker::Fetch { task } => {
+                // Not here: to pack a value may take as long as a task takes that holds some lock.
+                let fetches = fetches.get_or_insert_with(|| self.fetcher());
+                let _ = fetches.send(task);
+            }
+            ToWorker::Recall { most } => {
+                let mut queue = lock(&self.queue);
+                let keep = queue.len().saturating_sub(most as usize);
+                let tasks = queue
+                    .split_off(keep)
+                    .into_iter()
+                    .map(|job| job.task)
+                    .collect();
+                self.queued.store(queue.len(), Ordering::Release);
+                drop(queue);
+                self.tell(&ToParent::Returned {
+                    tasks,
+                    recalled: true,
+                })?;
+                self.flush();
+            }
+            ToWorker::Skip { task } => {
+                let mut queue = lock(&self.queue);
+                let before = queue.len();
+                queue.retain(|job| job.task != task);
+                let skipped = queue.len() < before;
+                self.queued.store(queue.len(), Ordering::Release);
+                drop(queue);
+                if skipped {
+                    self.tell(&ToParent::Returned {
+                        tasks: vec![task],
+                        recalled: false,
+                    })?;
+                    self.flush();
+                }
+            }
+            ToWorker::Answer { question, answer } => {
+                if let Some(asked) = lock(&self.questions).remove(&question) {
+                    // Who asked may have been interrupted.
+                    let _ = asked.send(answer.to_vec());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A thread that sends values that are asked for.
+    fn fetcher(self: &Arc<Self>) -> Sender<u64> {
+        let (sender, fetches) = mpsc::channel();
+        let worker = self.clone();
+        let send = move || {
+            while let Ok(task) = fetches.recv() {
+                worker.host.thread(&mut || worker.send_result(task));
+            }
+        };
+        // Without a thread nobody gets the value; but then nothing else works either.
+        let _ = thread::Builder::new()
+            .name("thalweg-fetcher".into())
+            .spawn(send);
+        sender
+    }
+
+    fn send_result(&self, task: u64) {
+        // What is not there any more is not wanted any more.
+        let Some(value) = lock(&self.results).get(&task).cloned() else {
+            return;
+        };
+        let packed = self.host.pack(&value);
+        let mut outbox = lock(&self.outbox);
+        let _ = match &packed {
+            Ok(parcel) => {
+                let value = outbox.pack(parcel);
+                outbox.put(&ToParent::Fetched { task, value })
+            }
+            Err(error) => {
+                let error = outbox.pack(error);
+                outbox.put(&ToParent::NotFetched { task, error })
+            }
+        };
+        drop(outbox);
+        self.host.blocking(&mut || self.flush());
+    }
+
+    /// Runs tasks.
+    fn run(self: Arc<Self>, thread: u32) {
+        THREAD.set(Some(thread));
+        let mut flushed = Instant::now();
+        self.host.thread(&mut || {
+            loop {
+                let mut job = lock(&self.queue).pop_front();
+                if job.is_none() {
+                    self.host.blocking(&mut || {
+                        self.flush();
+                        job = self.wait(thread);
+                    });
+                    flushed = Instant::now();
+                }
+                let Some(job) = job else { return };
+                self.queued.fetch_sub(1, Ordering::Relaxed);
+                self.board.write(thread, Some(job.task));
+                self.run_job(job);
+                let enough = lock(&self.outbox).bytes.len() > ENOUGH;
+                if enough || flushed.elapsed() > TOGETHER {
+                    self.host.blocking(&mut || self.flush());
+                    flushed = Instant::now();
+                }
+            }
+        });
+    }
+
+    /// Waits for a job. There is none when this thread is to end.
+    fn wait(&self, thread: u32) -> Option<Job> {
+        self.board.write(thread, None);
+        for _ in 0..LOOKS {
+            if self.queued.load(Ordering::Acquire) > 0 {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        let mut queue = lock(&self.queue);
+        loop {
+            if let Some(job) = queue.pop_front() {
+                return Some(job);
+            }
+            let one_less = |surplus: usize| surplus.checked_sub(1);
+            let leaves = self
+                .surplus
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+            if leaves.is_ok() {
+                return None;
+            }
+            queue = self
+                .work
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn run_job(&self, job: Job) {
+        let task = job.task;
+        let began = Instant::now();
+        let result = self.call(&job);
+        drop(job);
+        let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        if let Ok(Made::Large(value)) = &result {
+            lock(&self.results).insert(task, value.clone());
+        }
+        let mut outbox = lock(&self.outbox);
+        // What cannot be written down is too long for a message, which parcels never are.
+        let _ = match &result {
+            Ok(Made::Large(_)) => outbox.put(&ToParent::Kept { task, nanos }),
+            Ok(Made::Small(parcel)) => {
+                let value = outbox.pack(parcel);
+                outbox.put(&ToParent::Done { task, value, nanos })
+            }
+            Err(error) => {
+                let error = outbox.pack(error);
+                outbox.put(&ToParent::Failed { task, error, nanos })
+            }
+        };
+    }
+
+    fn call(&self, job: &Job) -> Result<Made<H::Value>, Parcel> {
+        let function = self.function(job.function)?;
+        let mut inputs = Vec::with_capacity(job.inputs.len());
+        for need in &job.inputs {
+            inputs.push(match need {
+                Need::Parcel(parcel) => self.host.unpack(parcel)?,
+                Need::Value(id) => self.value(*id)?,
+                Need::Result(task) => {
+                    let value = lock(&self.results).get(task).cloned();
+                    value.ok_or_else(missing)?
+                }
+            });
+        }
+        self.host.call(&function, &job.args, inputs)
+    }
+
+    fn function(&self, id: u64) -> Result<H::Function, Parcel> {
+        make(&self.functions, id, |parcel| self.host.load(parcel))
+    }
+
+    fn value(&self, id: u64) -> Result<H::Value, Parcel> {
+        make(&self.values, id, |parcel| self.host.unpack(parcel))
+    }
+}
+
+fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
+    let gone: Vec<_> = {
+        let mut from = lock(from);
+        ids.iter().filter_map(|id| from.remove(id)).collect()
+    };
+    // Not under the lock: to drop something of the user's may do anything.
+    drop(gone);
+}
+
+/// What was made of a thing before, or is made of it now.
+fn make<T: Clone>(
+    from: &Mutex<HashMap<u64, Lazy<T>>>,
+    id: u64,
+    make: impl FnOnce(&Parcel) -> Result<T, Parcel>,
+) -> Result<T, Parcel> {
+    let parcel = {
+        let from = lock(from);
+        let lazy = from.get(&id).ok_or_else(missing)?;
+        if let Some(made) = &lazy.made {
+            return Ok(made.clone());
+        }
+        lazy.parcel.clone()
+    };
+    let made = make(&parcel)?;
+    if let Some(lazy) = lock(from).get_mut(&id) {
+        lazy.made = Some(made.clone());
+    }
+    Ok(made)
+}
+
+/// The parent sends what a task needs before the task, and has it forgotten after it.
+fn missing() -> Parcel {
+    Parcel::empty()
+}
