@@ -261,7 +261,9 @@ def test_failures_left_out_at_any_depth(client):
 def test_high_priorities_go_first(one_at_a_time):
     go_on = threading.Event()
     order = []
-    first = one_at_a_time.submit(go_on.wait, 60)
+    running = threading.Event()
+    first = one_at_a_time.submit(lambda: (running.set(), go_on.wait(60)))
+    assert running.wait(60)
     others = [one_at_a_time.submit(order.append, x, priority=x) for x in (1, 3, 2)]
     go_on.set()
     one_at_a_time.gather([first, *others])

@@ -8,22 +8,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from thalweg.tasks import Event, Lock, Queue, Semaphore, Variable, named
-from thalweg.tasks.coordinator import Coordinator, RemoteCoordinator
+from thalweg.tasks import Event, Lock, Queue, Semaphore, Variable, registry, remote_engine, worker
 
 
 @pytest.fixture
-def remote(monkeypatch):
-    """As in a worker process: the states are somewhere else, and requests are bytes."""
-    parent = Coordinator()
+def remote(client, monkeypatch):
+    """As in a worker process: the states are somewhere else, and questions are bytes."""
+    parent = registry.shared(client._engine)
 
-    def ask(request: bytes) -> bytes:
+    def ask(question: bytes) -> bytes:
         reply: Future[bytes] = Future()
-        parent.answer(request, reply.set_result)
+        parent.answer(question, reply.set_result)
         return reply.result(60)
 
-    monkeypatch.setattr(named, "in_parent", RemoteCoordinator(ask))
-    return parent
+    coordinator = parent.coordinator
+    monkeypatch.setattr(worker, "is_serving", True)
+    monkeypatch.setattr(worker, "ask", ask)
+    monkeypatch.setattr(remote_engine, "_engine", None)
+    yield coordinator
+    monkeypatch.undo()
 
 
 def test_from_a_worker_process(remote):

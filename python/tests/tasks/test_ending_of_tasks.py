@@ -30,12 +30,12 @@ WAYS = {
     "asynchronously": "asyncio.run(awaiting())",
 }
 
-PROGRAM = """
-import asyncio, sys, threading
+PROGRAM = r"""
+import asyncio, os, sys, threading
 from thalweg.tasks import *
 
 def stuck(*_):
-    print("ready", flush=True)
+    os.write(1, b"ready\n")
     while not current_token().cancelled:
         pass
 

@@ -6,7 +6,7 @@ from typing import Any, Generic, Literal, TypeVar, final
 
 T = TypeVar("T")
 
-__all__ = ["Engine", "Future", "Token", "current_engine", "current_token", "rejoin", "secede"]
+__all__ = ["Engine", "Future", "Token", "ask", "current_engine", "current_token", "rejoin", "secede", "serve"]
 
 @final
 class Token:
@@ -28,6 +28,12 @@ def current_engine() -> Engine | None:
 def secede() -> None:
     """Stop counting for the engine's width."""
 
+def ask(question: bytes) -> bytes | None:
+    """Ask the parent of this worker process; None where there is none."""
+
+def serve() -> None:
+    """Run the tasks that come through standard input."""
+
 def rejoin() -> None:
     """Count for the engine's width again."""
 
@@ -44,6 +50,7 @@ class Engine:
         n_workers: int,
         threads_per_worker: int,
         *,
+        command: list[str],
         memory_limit: int | None = None,
         resources: dict[str, float] | None = None,
     ) -> Engine:

@@ -10,7 +10,7 @@
 """
 
 from thalweg.tasks.aio import AioClient
-from thalweg.tasks.as_completed import as_completed
+from thalweg.tasks.completion import as_completed
 from thalweg.tasks.waiting import wait
 
 __all__ = ["AioClient", "as_completed", "wait"]

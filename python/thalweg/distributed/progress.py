@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from thalweg.tasks import nesting
-from thalweg.tasks.as_completed import as_completed
+from thalweg.tasks.completion import as_completed
 
 __all__ = ["progress"]
 

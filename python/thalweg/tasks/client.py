@@ -371,7 +371,8 @@ class Client(Submission, Inspection, Datasets):
         async def run() -> Any:
             return await func(*args, **kwargs)
 
-        running = asyncio.run_coroutine_threadsafe(run(), loops.find(False))
+        loop = loops.find(False)
+        running = asyncio.run_coroutine_threadsafe(run(), loop)
         return block(running, None if callback_timeout is None else convert_interval(callback_timeout))
 
     def get_executor(self, **kwargs: Any) -> ClientExecutor:

@@ -7,10 +7,10 @@ in the process that started it. In a worker process `RemoteCoordinator` forwards
 
 from __future__ import annotations
 
-import pickle
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from importlib import import_module
 from threading import Lock
 from typing import Any, ClassVar, Protocol
 
@@ -38,6 +38,13 @@ class State:
 
     def __init_subclass__(cls, kind: str) -> None:
         cls.kinds[kind] = cls
+
+
+def _kind(name: str) -> type[State]:
+    if name not in State.kinds:
+        # A worker process may be the first to ask for one.
+        import_module(f"thalweg.tasks.{name}")
+    return State.kinds[name]
 
 
 def answer(request: Answer[Any], value: Any = None) -> bool:
@@ -86,7 +93,7 @@ class Coordinator:
                 return request
             state = self._states.get((kind, name))
             if state is None:
-                state = self._states[kind, name] = State.kinds[kind]()
+                state = self._states[kind, name] = _kind(kind)()
             try:
                 getattr(state, operation)(request, *args)
             except Exception as error:
@@ -102,32 +109,6 @@ class Coordinator:
             if request.set_running_or_notify_cancel():
                 request.set_exception(ClosedClientError("the client was closed while something waited"))
 
-    def answer(self, request: bytes, reply: Callable[[bytes], object]) -> None:
-        """Answer a worker process, when there is an answer."""
-        # States of every kind are known once their modules are.
-        from thalweg.tasks import event, lock, queue, semaphore, variable  # noqa: F401
-
-        kind, name, operation, args, seconds = pickle.loads(request)
-        asked = self.ask(kind, name, operation, *args)
-        timer = None
-        if seconds is not None and not asked.done():
-            from threading import Timer
-
-            timer = Timer(seconds, asked.cancel)
-            timer.daemon = True
-            timer.start()
-
-        def told(asked: Answer[Any]) -> None:
-            if timer is not None:
-                timer.cancel()
-            if asked.cancelled():
-                reply(pickle.dumps((False, TimeoutError(f"not within {seconds} s"))))
-                return
-            error = asked.exception()
-            reply(pickle.dumps((True, asked.result()) if error is None else (False, error), protocol=5))
-
-        asked.add_done_callback(told)
-
 
 class RemoteCoordinator:
     """Forwards requests to the coordinator of the process that has started this one.
@@ -135,33 +116,17 @@ class RemoteCoordinator:
     Parameters
     ----------
     ask
-        Sends bytes there, and returns the bytes that are the answer, whenever it comes.
-
-    Examples
-    --------
-    >>> from concurrent.futures import Future
-    >>> from thalweg.tasks.coordinator import Coordinator, RemoteCoordinator
-    >>> def ask(request: bytes) -> bytes:
-    ...     reply = Future()
-    ...     parent.answer(request, reply.set_result)
-    ...     return reply.result()
-    >>> parent = Coordinator()
-    >>> here = RemoteCoordinator(ask)
-    >>> here.ask("event", "ready", "set").result()
-    >>> parent.ask("event", "ready", "is_set").result()
-    True
+        Asks there for an operation, and returns the answer, whenever it comes.
     """
 
-    def __init__(self, ask: Callable[[bytes], bytes]) -> None:
+    def __init__(self, ask: Callable[..., Any]) -> None:
         self._ask = ask
 
     def ask(self, kind: str, name: str, operation: str, *args: Any, seconds: float | None = None) -> Answer[Any]:
         """Ask the parent, and wait for its answer."""
-        reply = self._ask(pickle.dumps((kind, name, operation, args, seconds), protocol=5))
-        succeeded, value = pickle.loads(reply)
         request: Answer[Any] = Future()
-        if succeeded:
-            request.set_result(value)
-        else:
-            request.set_exception(value)
+        try:
+            request.set_result(self._ask("state", kind, name, operation, *args, seconds=seconds))
+        except Exception as error:
+            request.set_exception(error)
         return request

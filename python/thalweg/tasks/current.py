@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from thalweg._thalweg.tasks import current_engine, current_token, rejoin, secede
+from thalweg._thalweg.tasks import current_token, rejoin, secede
 from thalweg.tasks import registry
 from thalweg.tasks.registry import default_client
 
@@ -82,7 +82,7 @@ def worker_client(timeout: Interval | None = None, separate_thread: bool = True)
 @contextmanager
 def out_of_the_way() -> Iterator[None]:
     """Leave the place of this thread to other tasks, if a task runs here."""
-    if current_engine() is None:
+    if registry.task_engine() is None:
         yield
         return
     secede()
@@ -108,7 +108,7 @@ def get_worker() -> Worker:
     ...     client.submit(lambda: get_worker().pid).result() == os.getpid()
     True
     """
-    engine = current_engine()
+    engine = registry.task_engine()
     if engine is None:
         raise ValueError("get_worker: no task runs here")
     return Worker(engine)

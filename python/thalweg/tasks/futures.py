@@ -6,7 +6,7 @@ from typing import Any
 
 from thalweg._thalweg.tasks import Future
 from thalweg.tasks import nesting
-from thalweg.tasks.as_completed import as_completed
+from thalweg.tasks.completion import as_completed
 from thalweg.tasks.nesting import futures_of
 from thalweg.tasks.waiting import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, DoneAndNotDone, wait
 

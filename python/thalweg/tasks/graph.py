@@ -103,6 +103,9 @@ class Plan:
             self._visit(key)
         wanted = {key: place for key in keys if (place := self._place[key]) is not None and place >= 0}
         numbers = list(dict.fromkeys(wanted.values()))
+        if self._engine.kind == "processes":
+            by_number = self._submit_each(numbers, options)
+            return {key: self._future(key, by_number) for key in keys}
         offset = len(self._given)
         if offset:
             self._calls = [
@@ -113,6 +116,19 @@ class Plan:
         )
         by_number = dict(zip(numbers, started, strict=True))
         return {key: self._future(key, by_number) for key in keys}
+
+    def _submit_each(self, wanted: list[int], options: dict[str, Any]) -> dict[int, Future[Any]]:
+        """Start the calls one by one, as worker processes take them."""
+        futures: list[Future[Any]] = []
+        for function, args, kwargs, slots in self._calls:
+            if slots:
+                filled = list(args)
+                for i in range(0, len(slots), 2):
+                    source = slots[i + 1]
+                    filled[slots[i]] = futures[source] if source >= 0 else self._given[-1 - source]
+                args = tuple(filled)
+            futures.append(self._engine.submit(function, args, kwargs, **options))
+        return {number: futures[number] for number in wanted}
 
     def _future(self, key: Any, by_number: dict[int, Future[Any]]) -> Future[Any]:
         place = self._place[key]

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from thalweg.tasks.client import Client
     from thalweg.tasks.coordinator import Coordinates
 
-#: Set in worker processes, where the states are somewhere else.
-in_parent: RemoteCoordinator | None = None
-
 
 class Named:
     """Something that tasks find by its name. Pickled, it is its name."""
@@ -38,12 +35,8 @@ class Named:
 
     def _connect(self) -> Coordinates:
         if self._coordinator is None:
-            if in_parent is not None:
-                self._coordinator = in_parent
-            else:
-                client = registry.default_client(self._client)
-                self._client = client
-                self._coordinator = registry.shared(client._engine).coordinator
+            self._client = registry.default_client(self._client)
+            self._coordinator = registry.shared(self._client._engine).coordinator
         return self._coordinator
 
     def __reduce__(self) -> Any:

@@ -7,6 +7,9 @@ from typing import Any
 
 from thalweg._thalweg.tasks import Future
 
+#: What is a future; in a worker process there is another kind of it.
+KINDS: set[type] = {Future}
+
 _SEQUENCES = (list, tuple, set, frozenset)
 
 #: Stands for a value that is to be left out.
@@ -41,7 +44,7 @@ def to_replace(value: Any) -> list[Future[Any]]:
 
 def _walk(value: Any, collections: bool) -> Iterator[Future[Any]]:
     kind = type(value)
-    if kind is Future:
+    if kind in KINDS:
         yield value
     elif kind in _SEQUENCES:
         for each in value:
@@ -73,7 +76,7 @@ def replace(value: Any, by: Callable[[Future[Any]], Any]) -> Any:
 
 def _replace(value: Any, by: Callable[[Future[Any]], Any]) -> Any:
     kind = type(value)
-    if kind is Future:
+    if kind in KINDS:
         return by(value)
     if kind is list:
         return [each for each in (_replace(each, by) for each in value) if each is not skipped]
@@ -93,12 +96,12 @@ def only_futures(values: Any) -> bool:
     >>> only_futures([1])
     False
     """
-    return type(values) is list and set(map(type, values)) == {Future}
+    return type(values) is list and len(kinds := set(map(type, values))) == 1 and kinds <= KINDS
 
 
 def flat(futures: Any) -> list[Future[Any]]:
     """Return the futures that were meant: one, an iterable of them, or what holds them."""
-    if isinstance(futures, Iterable) and not isinstance(futures, (Future, list, tuple, set, frozenset, dict)):
+    if isinstance(futures, Iterable) and not isinstance(futures, (*KINDS, list, tuple, set, frozenset, dict)):
         if hasattr(type(futures), "__dask_graph__"):
             return futures_of(futures)
         futures = list(futures)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from thalweg._thalweg.tasks import Engine
-from thalweg.tasks import registry
+from thalweg.tasks import registry, worker
 
 #: What Dask's client and cluster take as well, and what makes no difference here.
 _HARMLESS = frozenset({
@@ -95,6 +95,7 @@ class Options:
             engine = Engine.processes(
                 self.n_workers or max(1, cores // (self.threads_per_worker or 1)),
                 self.threads_per_worker or 1,
+                command=worker.command(),
                 memory_limit=self._limit(),
                 resources=resources,
             )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
@@ -12,7 +13,8 @@ from thalweg._thalweg.tasks import Engine, current_engine
 
 if TYPE_CHECKING:
     from thalweg.tasks.client import Client
-    from thalweg.tasks.coordinator import Coordinator
+    from thalweg.tasks.coordinator import Coordinator, RemoteCoordinator
+    from thalweg.tasks.desk import Desk
 
 #: The client of the context, as `Client.as_current` sets it.
 current: ContextVar[Client | None] = ContextVar("thalweg-client", default=None)
@@ -30,26 +32,41 @@ class Shared:
         self.client: ReferenceType[Client] | None = None
         #: What there is for each task to ask for.
         self.resources: Mapping[str, float] = {}
-        self._coordinator: Coordinator | None = None
+        self._coordinator: Coordinator | RemoteCoordinator | None = None
+        self._desk: Desk | None = None
         # Not a strong reference: an engine nobody holds closes.
         self._engine = ref(engine)
 
     @property
-    def coordinator(self) -> Coordinator:
+    def coordinator(self) -> Coordinator | RemoteCoordinator:
         """What keeps the engine's locks and events."""
         if self._coordinator is None:
-            from thalweg.tasks.coordinator import Coordinator
+            from thalweg.tasks import coordinator
 
-            self._coordinator = Coordinator()
             engine = self._engine()
-            if engine is not None and engine.kind == "processes":
-                engine.on_ask(self._coordinator.answer)
+            if in_worker_process():
+                self._coordinator = coordinator.RemoteCoordinator(engine.ask)  # type: ignore[union-attr]
+            else:
+                self._coordinator = coordinator.Coordinator()
         return self._coordinator
+
+    def answer(self, question: bytes, reply: Callable[[bytes], None]) -> None:
+        """Answer a question of a worker process."""
+        if self._desk is None:
+            from thalweg.tasks.desk import Desk
+
+            engine = self._engine()
+            if engine is None:
+                return
+            self._desk = Desk(engine, self.coordinator)  # type: ignore[arg-type]
+        self._desk.answer(question, reply)
 
     def close(self) -> None:
         """Let nobody wait for what will not come any more."""
-        if self._coordinator is not None:
-            self._coordinator.close()
+        if self._coordinator is not None and not in_worker_process():
+            self._coordinator.close()  # type: ignore[union-attr]
+        if self._desk is not None:
+            self._desk.futures.clear()
 
 
 _shared: WeakKeyDictionary[Engine, Shared] = WeakKeyDictionary()
@@ -67,7 +84,10 @@ def shared(engine: Engine) -> Shared:
 def started(engine: Engine, resources: Mapping[str, float]) -> None:
     """Note an engine that is to be closed when the program ends, if not before."""
     _open.add(engine)
-    shared(engine).resources = resources
+    mine = shared(engine)
+    mine.resources = resources
+    if engine.kind == "processes":
+        engine.on_ask(mine.answer)
 
 
 def close(engine: Engine) -> None:
@@ -76,10 +96,22 @@ def close(engine: Engine) -> None:
     shared(engine).close()
 
 
+#: For how long the end of a program waits for tasks to heed that they have been cancelled, in seconds.
+_PATIENCE = 5.0
+
+
 @atexit.register
 def _close_all() -> None:
+    from threading import Thread
+
+    closing = []
     for engine in list(_open):
         close(engine)
+        # A thread that is in the interpreter while that goes away would bring the program down.
+        closing.append(Thread(target=engine.close, kwargs={"wait": True}, daemon=True))
+        closing[-1].start()
+    for thread in closing:
+        thread.join(_PATIENCE)
 
 
 def make_default(client: Client) -> None:
@@ -138,6 +170,21 @@ def client_of(engine: Engine) -> Client:
     return client
 
 
+def in_worker_process() -> bool:
+    """Whether this process was started by a client, for its tasks."""
+    worker = sys.modules.get("thalweg.tasks.worker")
+    return worker is not None and worker.is_serving
+
+
+def task_engine() -> Engine | None:
+    """Return the engine of the task that runs here; in a worker process, what stands for it."""
+    if in_worker_process():
+        from thalweg.tasks.remote_engine import engine
+
+        return engine()  # type: ignore[return-value]
+    return current_engine()
+
+
 def _of_task() -> Client | None:
-    engine = current_engine()
+    engine = task_engine()
     return None if engine is None else client_of(engine)

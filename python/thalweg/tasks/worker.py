@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["ask", "command", "main"]
+__all__ = ["ask", "command", "is_serving", "main"]
+
+#: Whether this is a worker process.
+is_serving = False
 
 
 def command() -> list[str]:
@@ -31,6 +34,8 @@ def main() -> None:
 
     from thalweg._thalweg import tasks
 
+    global is_serving
+    is_serving = True
     # Ctrl-C goes to all processes of a terminal. What is to be done about it the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tasks.serve()
