@@ -74,9 +74,14 @@ def failures(d, client):
     future = client.submit(fail, 1)
     dependent = client.submit(increment, future)
     return [
-        (outcome(each.result), type(each.exception()).__name__, each.status, each.traceback() is not None, each.done())
+        (outcome(each.result), type(each.exception()).__name__, each.status, each.done())
         for each in (future, dependent)
     ] + [outcome(client.gather, [1, future, dependent])]
+
+
+@program
+def tracebacks(d, client):
+    return [future.traceback() is not None for future in client.map(fail, [1, 2])]
 
 
 @program
