@@ -16,6 +16,9 @@ pub enum Error {
     /// The result was not there in the time one wanted to wait for it. The task goes on.
     #[error("the result was not there within {0:?}; the task goes on")]
     NotInTime(Duration),
+    /// The result is not what it should be: another program than this one made it.
+    #[error("the result cannot be read: {0}")]
+    Unreadable(String),
     /// A client without workers would run nothing.
     #[error("a client needs at least one worker")]
     NoWorkers,

@@ -18,17 +18,31 @@ mod engine;
 mod error;
 #[cfg(feature = "processes")]
 pub mod process;
+#[cfg(feature = "processes")]
+mod remote;
 mod scheduler;
 mod slot;
 mod sync;
 mod threads;
 mod world;
 
-pub use client::{Client, Future, Inputs, TaskBuilder, TaskError};
+pub use client::{Client, Future, Inputs, Opens, TaskBuilder, TaskError};
+pub use engine::CannotStop;
 pub use error::Error;
+#[cfg(feature = "processes")]
+pub use remote::{
+    Argument, Arguments, Processes, ProcessesBuilder, Remote, RemoteTask, Remotes, work_if_asked,
+};
 pub use slot::Status;
 pub use threads::{Token, token};
 pub use world::Failure;
+
+/// What [`remote!`] needs.
+#[cfg(feature = "processes")]
+#[doc(hidden)]
+pub mod remotes {
+    pub use crate::remote::{Registered, inventory, run};
+}
 
 /// What clients are built from: for another language's objects, or tasks of one's own kind.
 pub mod host {

@@ -28,6 +28,8 @@ pub enum TaskError {
     Failed(Arc<dyn std::error::Error + Send + Sync>),
     /// It panicked, and with what.
     Panicked(String),
+    /// It could not be sent to another process, and why.
+    Unsent(String),
     /// It can be called once only, and was to be called again: `repeat` takes one that can.
     RanBefore,
 }
@@ -37,11 +39,7 @@ impl TaskError {
         Self::Failed(error.into().into())
     }
 
-    fn from_panic(payload: &(dyn Any + Send)) -> Self {
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        Self::Panicked(text.unwrap_or("with something that is not text").to_owned())
-    }
+    
 }
 
 impl fmt::Display for TaskError {
@@ -49,6 +47,7 @@ impl fmt::Display for TaskError {
         match self {
             Self::Failed(error) => error.fmt(f),
             Self::Panicked(message) => write!(f, "the task panicked: {message}"),
+            Self::Unsent(why) => write!(f, "the task could not be sent to a worker: {why}"),
             Self::RanBefore => f.write_str(
                 "the closure can be called once only, and has been: submit it with `repeat` to have it run again",
             ),
@@ -63,6 +62,13 @@ impl std::error::Error for TaskError {
             _ => None,
         }
     }
+}
+
+/// What a panic says.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("with something that is not text").to_owned()
 }
 
 type Outcome = Result<Value, TaskError>;
@@ -121,7 +127,7 @@ impl Work<Closures> for Bodies {
             let token = Token::of(&assignment);
             let run = || assignment.program.run(&assignment.needs);
             let outcome = catch_unwind(AssertUnwindSafe(|| as_task(token, run)))
-                .unwrap_or_else(|payload| Err(TaskError::from_panic(&*payload)));
+                .unwrap_or_else(|payload| Err(TaskError::Panicked(panic_message(&*payload))));
             next = crew.finish(assignment, outcome, &mut effects);
         }
     }

@@ -1,8 +1,12 @@
 //! The result of a task to be.
 
-use super::{Client, Closures};
+use super::Closures;
+use super::body::Value;
+use crate::engine::CannotStop;
 use crate::error::Error;
-use crate::slot::{Slot, Status, Watcher};
+use crate::slot::{Slot, Status, Watcher, wait_all};
+use crate::world::World;
+use std::any::Any;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,8 +15,10 @@ use std::time::{Duration, Instant};
 
 /// The result of a task, which will be there some time. Clones are the same future.
 ///
-/// It can be waited for, awaited on any executor, and [given to other tasks](Client::submit_with). When the last
-/// clone goes before the task has begun, and no other task needs it, the task is dropped.
+/// It can be waited for, awaited on any executor, and [given to other tasks](super::Client::submit_with). When the
+/// last clone goes before the task has begun, and no other task needs it, the task is dropped.
+///
+/// `K` is the kind of task: a closure, or a [remote](crate::remote!) function.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,78 +32,94 @@ use std::time::{Duration, Instant};
 /// assert_eq!(task.result()?, true);
 /// # Ok::<(), Error>(())
 /// ```
-pub struct Future<T> {
-    slot: Arc<Slot<Closures>>,
-    /// A client whose futures are waited for is not closed.
-    client: Client,
+pub struct Future<T, K: World = Closures> {
+    slot: Arc<Slot<K>>,
+    /// A client whose futures someone has is not closed.
+    client: Arc<dyn Any + Send + Sync>,
     value: PhantomData<fn() -> T>,
 }
 
-impl<T> Clone for Future<T> {
+/// Tasks whose values can be had as a `T`.
+pub trait Opens<T>: World<Error = super::TaskError> {
+    /// The value.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if it is not one.
+    fn open(value: &Self::Value) -> Result<T, Error>;
+}
+
+impl<T: Clone + Send + Sync + 'static> Opens<T> for Closures {
+    fn open(value: &Value) -> Result<T, Error> {
+        Ok(T::clone(&downcast(value)))
+    }
+}
+
+impl<T, K: World> Clone for Future<T, K> {
     fn clone(&self) -> Self {
-        Self {
-            slot: self.slot.clone(),
-            client: self.client.clone(),
-            value: PhantomData,
-        }
+        Self { slot: self.slot.clone(), client: self.client.clone(), value: PhantomData }
     }
 }
 
 impl<T: Send + Sync + 'static> Future<T> {
-    pub(super) fn new(slot: Arc<Slot<Closures>>, client: &Client) -> Self {
-        Self {
-            slot,
-            client: client.clone(),
-            value: PhantomData,
-        }
+    /// Waits for the result, and returns it without cloning it.
+    ///
+    /// # Errors
+    /// Like [`result`](Self::result).
+    pub fn shared(&self) -> Result<Arc<T>, Error> {
+        let outcome = self.wait_for(|value| Ok(downcast(value)), None);
+        outcome.expect("it was waited for without a deadline")
     }
+}
 
-    pub(super) fn slot(&self) -> &Arc<Slot<Closures>> {
-        &self.slot
-    }
-
-    /// Waits for the result, and returns a clone of it.
+impl<T, K: Opens<T>> Future<T, K> {
+    /// Waits for the result, and returns it: a clone, if it is that of a closure.
     ///
     /// # Errors
     /// [`Error::Task`] if the task failed or was cancelled.
-    pub fn result(&self) -> Result<T, Error>
-    where
-        T: Clone,
-    {
-        self.shared().map(|value| T::clone(&value))
+    pub fn result(&self) -> Result<T, Error> {
+        self.wait_for(K::open, None).expect("it was waited for without a deadline")
     }
 
     /// Waits for the result for as long as that.
     ///
     /// # Errors
     /// [`Error::NotInTime`] if it was not there then; the task goes on. Otherwise like [`result`](Self::result).
-    pub fn result_within(&self, time: Duration) -> Result<T, Error>
-    where
-        T: Clone,
-    {
-        if self.slot.wait(Instant::now().checked_add(time)) {
-            self.result()
-        } else {
-            Err(Error::NotInTime(time))
-        }
+    pub fn result_within(&self, time: Duration) -> Result<T, Error> {
+        let deadline = Instant::now().checked_add(time);
+        self.wait_for(K::open, deadline).unwrap_or(Err(Error::NotInTime(time)))
+    }
+}
+
+impl<T, K: World<Error = super::TaskError>> Future<T, K> {
+    pub(crate) fn new(slot: Arc<Slot<K>>, client: Arc<dyn Any + Send + Sync>) -> Self {
+        Self { slot, client, value: PhantomData }
     }
 
-    /// Waits for the result, and returns it without cloning it.
-    ///
-    /// # Errors
-    /// Like [`result`](Self::result).
-    pub fn shared(&self) -> Result<Arc<T>, Error> {
+    pub(crate) fn slot(&self) -> &Arc<Slot<K>> {
+        &self.slot
+    }
+
+    /// What `open` makes of the value, unless the deadline comes first.
+    fn wait_for<R>(
+        &self,
+        open: impl Fn(&K::Value) -> Result<R, Error>,
+        deadline: Option<Instant>,
+    ) -> Option<Result<R, Error>> {
         loop {
-            if let Some(outcome) = self.outcome() {
-                return outcome;
+            if let Some(outcome) = self.look(&open) {
+                return Some(outcome);
             }
-            self.slot.wait(None);
+            // The value may be at a worker; should it be lost there, it is made again.
+            let slot = std::slice::from_ref(&self.slot);
+            if !wait_all(slot, deadline) || !self.slot.home().bring(slot).wait(deadline) {
+                return None;
+            }
         }
     }
 
-    fn outcome(&self) -> Option<Result<Arc<T>, Error>> {
+    fn look<R>(&self, open: impl Fn(&K::Value) -> Result<R, Error>) -> Option<Result<R, Error>> {
         self.slot.look(|outcome| match outcome {
-            Ok(value) => Ok(downcast(value)),
+            Ok(value) => open(value),
             Err(failure) => Err(Error::Task(failure.clone())),
         })
     }
@@ -127,22 +149,28 @@ impl<T: Send + Sync + 'static> Future<T> {
     /// If it runs, its [token](crate::Token) tells it so.
     pub fn cancel(&self) -> bool {
         // Only force can fail.
-        self.client
-            .home()
-            .cancel(&self.slot, false)
-            .unwrap_or(false)
+        self.slot.home().cancel(&self.slot, false).unwrap_or(false)
+    }
+
+    /// Cancels it, and kills the worker process that runs it; another takes its place.
+    /// Returns whether it was still to be done.
+    ///
+    /// # Errors
+    /// [`CannotStop`] if it runs in a thread: it has been cancelled, and goes on until it looks at its token.
+    pub fn kill(&self) -> Result<bool, CannotStop> {
+        self.slot.home().cancel(&self.slot, true)
     }
 
     /// Runs a failed or cancelled task again, and those that it failed because of. Returns whether it was one.
     ///
-    /// The closure has to be one that can be called again, see [`repeat`](super::TaskBuilder::repeat).
+    /// A closure has to be one that can be called again, see [`repeat`](super::TaskBuilder::repeat).
     pub fn retry(&self) -> bool {
-        self.client.home().retry(&self.slot)
+        self.slot.home().retry(&self.slot)
     }
 
     /// Has the task run to its end even if all its futures go.
     pub fn detach(self) {
-        self.client.home().keep(&self.slot);
+        self.slot.home().keep(&self.slot);
     }
 
     /// Has `f` called once it is done, in the thread that completes it: at once, if it is done.
@@ -152,31 +180,30 @@ impl<T: Send + Sync + 'static> Future<T> {
 }
 
 /// The value as what it is. The type of a future is that of the closure that makes its value.
-pub(super) fn downcast<T: Send + Sync + 'static>(value: &super::body::Value) -> Arc<T> {
-    value
-        .clone()
-        .downcast()
-        .expect("a future has the type of its task's value")
+pub(super) fn downcast<T: Send + Sync + 'static>(value: &Value) -> Arc<T> {
+    value.clone().downcast().expect("a future has the type of its task's value")
 }
 
-impl<T: Clone + Send + Sync + 'static> std::future::Future for Future<T> {
+impl<T, K: Opens<T>> std::future::Future for Future<T, K> {
     type Output = Result<T, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(outcome) = self.outcome() {
-            return Poll::Ready(outcome.map(|value| T::clone(&value)));
+        if let Some(outcome) = self.look(K::open) {
+            return Poll::Ready(outcome);
         }
-        match self.slot.watch(Watcher::Waker(cx.waker().clone())) {
-            None => Poll::Pending,
-            Some(_) => {
-                let outcome = self.outcome().expect("what cannot be watched is done");
-                Poll::Ready(outcome.map(|value| T::clone(&value)))
-            }
+        if self.slot.away().is_some() {
+            self.slot.home().when_here(&self.slot, Watcher::Waker(cx.waker().clone()));
+            return Poll::Pending;
         }
+        if self.slot.watch(Watcher::Waker(cx.waker().clone())).is_some() {
+            // It has been done in between.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 }
 
-impl<T> std::fmt::Debug for Future<T> {
+impl<T, K: World> std::fmt::Debug for Future<T, K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Future")
             .field("key", &self.slot.key())

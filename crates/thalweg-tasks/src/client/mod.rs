@@ -5,8 +5,10 @@ mod future;
 mod inputs;
 mod options;
 
+#[cfg(feature = "processes")]
+pub(crate) use body::panic_message;
 pub use body::{Closures, TaskError};
-pub use future::Future;
+pub use future::{Future, Opens};
 pub use inputs::Inputs;
 pub use options::TaskBuilder;
 
@@ -176,7 +178,7 @@ impl Client {
             }
             futures.reserve(some.len());
             self.home()
-                .submit_all(some, |slot| futures.push(Future::new(slot, self)));
+                .submit_all(some, |slot| futures.push(Future::new(slot, self.inner.clone())));
         }
     }
 
@@ -206,7 +208,7 @@ impl Client {
     /// # Ok::<(), thalweg_tasks::Error>(())
     /// ```
     pub fn scatter<T: Send + Sync + 'static>(&self, value: T) -> Future<T> {
-        Future::new(self.home().place(Arc::new(value), None), self)
+        Future::new(self.home().place(Arc::new(value), None), self.inner.clone())
     }
 
     /// Says more about a task before it is submitted.
@@ -230,7 +232,7 @@ impl Client {
         needs: crate::scheduler::Needs<Closures>,
         options: Option<Arc<Options>>,
     ) -> Future<T> {
-        Future::new(self.home().submit(spec(body, needs, options)), self)
+        Future::new(self.home().submit(spec(body, needs, options)), self.inner.clone())
     }
 }
 

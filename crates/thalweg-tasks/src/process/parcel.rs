@@ -46,6 +46,11 @@ impl Parcel {
         Ok(Self::of(head, buffers))
     }
 
+    /// A parcel of bytes that are sent through the socket, however many they are.
+    pub fn small(bytes: Vec<u8>) -> Self {
+        Self::of(Head::Small(bytes), Vec::new())
+    }
+
     /// A parcel without anything in it.
     pub fn empty() -> Self {
         Self::of(Head::Small(Vec::new()), Vec::new())

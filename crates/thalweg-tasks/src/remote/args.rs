@@ -1,0 +1,72 @@
+//! Arguments of remote functions: values, or futures of such.
+
+use super::client::Remotes;
+use crate::client::Future;
+use crate::scheduler::Needs;
+use serde::{Deserialize, Serialize};
+
+/// An argument on its way.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Written {
+    Here(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// The next of the results that the task needs.
+    Needed,
+}
+
+/// What can be an argument where a `T` is wanted: a value, or a future of one.
+pub trait Argument<T> {
+    #[doc(hidden)]
+    fn write(&self, written: &mut Writing) -> postcard::Result<()>;
+}
+
+/// What has been written of the arguments of a call.
+#[doc(hidden)]
+#[derive(Default)]
+pub struct Writing {
+    pub(super) written: Vec<Written>,
+    pub(super) needs: Needs<Remotes>,
+}
+
+impl<T: Serialize> Argument<T> for T {
+    fn write(&self, writing: &mut Writing) -> postcard::Result<()> {
+        writing.written.push(Written::Here(postcard::to_allocvec(self)?));
+        Ok(())
+    }
+}
+
+impl<T> Argument<T> for &Future<T, Remotes> {
+    fn write(&self, writing: &mut Writing) -> postcard::Result<()> {
+        writing.written.push(Written::Needed);
+        writing.needs.push(self.slot().clone());
+        Ok(())
+    }
+}
+
+/// The arguments of a function that takes `P`, a tuple.
+pub trait Arguments<P> {
+    #[doc(hidden)]
+    fn write(&self, writing: &mut Writing) -> postcard::Result<()>;
+}
+
+macro_rules! tuples {
+    ($(($($name:ident: $type:ident),*);)*) => {$(
+        impl<$($name: Argument<$type>, $type),*> Arguments<($($type,)*)> for ($($name,)*) {
+            #[allow(non_snake_case, unused_variables, reason = "the names of types serve as those of the values")]
+            fn write(&self, writing: &mut Writing) -> postcard::Result<()> {
+                let ($($name,)*) = self;
+                $($name.write(writing)?;)*
+                Ok(())
+            }
+        }
+    )*};
+}
+
+tuples! {
+    ();
+    (A: P);
+    (A: P, B: Q);
+    (A: P, B: Q, C: R);
+    (A: P, B: Q, C: R, D: S);
+    (A: P, B: Q, C: R, D: S, E: T);
+    (A: P, B: Q, C: R, D: S, E: T, F: U);
+}

@@ -1,0 +1,287 @@
+//! A client whose tasks run in worker processes.
+
+use super::args::{Arguments, Writing};
+use super::{Remote, serving};
+use crate::client::{Future, Opens, TaskError};
+use crate::engine::{Home, spec};
+use crate::error::Error;
+use crate::process::{Call, Parcel, Pool, Portable, Setting};
+use crate::scheduler::Options;
+use crate::sync::{Mutex, lock};
+use crate::world::World;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::io;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Tasks that are calls of [remote](crate::remote!) functions.
+#[derive(Debug)]
+pub enum Remotes {}
+
+impl World for Remotes {
+    type Program = Call;
+    type Value = Arc<Parcel>;
+    type Error = TaskError;
+}
+
+impl Portable for Remotes {
+    fn call(program: &Call) -> Option<&Call> {
+        Some(program)
+    }
+
+    fn received(parcel: Arc<Parcel>) -> Arc<Parcel> {
+        parcel
+    }
+
+    fn parcel(value: &Arc<Parcel>) -> Option<&Arc<Parcel>> {
+        Some(value)
+    }
+
+    fn raised(parcel: Parcel) -> TaskError {
+        match parcel.bytes() {
+            Ok(message) => TaskError::Panicked(String::from_utf8_lossy(&message).into_owned()),
+            Err(error) => Self::unsent(error),
+        }
+    }
+
+    fn unsent(error: io::Error) -> TaskError {
+        TaskError::Unsent(error.to_string())
+    }
+}
+
+impl<T: DeserializeOwned> Opens<T> for Remotes {
+    fn open(value: &Arc<Parcel>) -> Result<T, Error> {
+        let bytes = value.bytes().map_err(|error| Error::Unreadable(error.to_string()))?;
+        postcard::from_bytes(&bytes).map_err(|error| Error::Unreadable(error.to_string()))
+    }
+}
+
+/// Runs [remote](crate::remote!) functions in processes of their own: this program, started again.
+///
+/// A function that runs for too long, or that is cancelled, [can be killed](Future::kill) there; one that crashes
+/// takes its process with it and nothing else. Clones are the same client. When the last one goes, the processes end.
+#[derive(Clone)]
+pub struct Processes {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    home: Arc<Home<Remotes>>,
+    pool: Arc<Pool<Remotes>>,
+    width: usize,
+    names: Mutex<HashMap<TypeId, Arc<Parcel>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.home.close();
+        self.pool.close();
+    }
+}
+
+/// Says what worker processes are to be like.
+///
+/// It comes from [`Processes::builder`].
+#[derive(Debug, Clone)]
+#[must_use = "it does nothing until the processes are started"]
+pub struct ProcessesBuilder {
+    threads: usize,
+    memory: Option<u64>,
+    resources: Vec<(Box<str>, f64)>,
+}
+
+impl ProcessesBuilder {
+    /// How many tasks each runs at a time; usually one.
+    pub fn threads_per_worker(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// How much memory each may use, in bytes. One that uses more is killed.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// How much each has of something that tasks may [ask for](RemoteTask::resource).
+    pub fn resource(mut self, name: impl Into<Box<str>>, amount: f64) -> Self {
+        self.resources.push((name.into(), amount));
+        self
+    }
+
+    /// Starts so many processes.
+    ///
+    /// # Errors
+    /// [`Error::NoWorkers`] if there would be none, [`Error::Start`] if the system starts no more.
+    pub fn start(self, workers: usize) -> Result<Processes, Error> {
+        if workers == 0 || self.threads == 0 {
+            return Err(Error::NoWorkers);
+        }
+        let failed = |error: io::Error| Error::Start(Arc::new(error));
+        let program = std::env::current_exe().map_err(failed)?;
+        let setting = Setting {
+            workers,
+            threads: self.threads,
+            memory: self.memory,
+            resources: self.resources,
+            command: Box::new(move || {
+                let mut command = Command::new(&program);
+                command.arg(serving::ASKED);
+                command
+            }),
+        };
+        let (home, pool) = Pool::start(setting).map_err(failed)?;
+        let names = Mutex::new(HashMap::new());
+        let inner = Inner { home, pool, width: workers * self.threads, names };
+        Ok(Processes { inner: Arc::new(inner) })
+    }
+}
+
+impl Processes {
+    /// A client with so many worker processes.
+    ///
+    /// # Errors
+    /// [`Error::NoWorkers`] if there would be none, [`Error::Start`] if the system starts no more.
+    pub fn start(workers: usize) -> Result<Self, Error> {
+        Self::builder().start(workers)
+    }
+
+    /// Says more about the processes before they are started.
+    pub fn builder() -> ProcessesBuilder {
+        ProcessesBuilder { threads: 1, memory: None, resources: Vec::new() }
+    }
+
+    /// How many tasks run at a time.
+    pub fn width(&self) -> usize {
+        self.inner.width
+    }
+
+    /// Calls a function. Futures of this client can be arguments: it is called as soon as their results are there,
+    /// which stay where they were made if they are large.
+    pub fn submit<F: Remote>(&self, args: impl Arguments<F::Params>) -> Future<F::Output, Remotes> {
+        self.task().submit::<F>(args)
+    }
+
+    /// Calls a function of one parameter for each argument, and returns the futures in their order.
+    pub fn map<F, P>(&self, args: impl IntoIterator<Item = P>) -> Vec<Future<F::Output, Remotes>>
+    where
+        F: Remote<Params = (P,)>,
+        P: Serialize,
+    {
+        let specs: Vec<_> = args.into_iter().map(|arg| self.spec::<F>(&(arg,), None)).collect();
+        let mut futures = Vec::with_capacity(specs.len());
+        self.inner.home.submit_all(specs, |slot| futures.push(Future::new(slot, self.inner.clone())));
+        futures
+    }
+
+    /// Waits for all results, and returns them in order.
+    ///
+    /// # Errors
+    /// The error of the first future in order that failed, when all are done.
+    pub fn gather<'a, T: DeserializeOwned + 'a>(
+        &self,
+        futures: impl IntoIterator<Item = &'a Future<T, Remotes>>,
+    ) -> Result<Vec<T>, Error> {
+        let futures: Vec<_> = futures.into_iter().collect();
+        let slots: Vec<_> = futures.iter().map(|future| future.slot().clone()).collect();
+        crate::slot::wait_all(&slots, None);
+        self.inner.home.bring(&slots).wait(None);
+        futures.into_iter().map(Future::result).collect()
+    }
+
+    /// Says more about a task before it is submitted.
+    pub fn task(&self) -> RemoteTask<'_> {
+        RemoteTask { client: self, options: Options::default() }
+    }
+
+    /// Lets nobody submit any more, drops what is not done, and ends the processes.
+    pub fn close(&self) {
+        self.inner.home.close();
+        self.inner.pool.close();
+        self.inner.pool.join();
+    }
+
+    /// The numbers of the processes.
+    pub fn processes(&self) -> Vec<u32> {
+        self.inner.pool.processes().into_iter().map(|process| process.pid).collect()
+    }
+
+    fn spec<F: Remote>(
+        &self,
+        args: &impl Arguments<F::Params>,
+        options: Option<Arc<Options>>,
+    ) -> crate::scheduler::Spec<Remotes> {
+        let mut writing = Writing::default();
+        let written = args.write(&mut writing);
+        let bytes = written.and_then(|()| postcard::to_allocvec(&writing.written));
+        let parcel = bytes.map_err(io::Error::other).and_then(|bytes| Parcel::new(bytes, Vec::new()));
+        // The worker says of nothing that it is not what the function takes.
+        let args = parcel.unwrap_or_else(|_| Parcel::empty());
+        let name = |_| Arc::new(Parcel::small(F::NAME.as_bytes().to_vec()));
+        let mut names = lock(&self.inner.names);
+        let id = TypeId::of::<F>();
+        let function = names.entry(id).or_insert_with(|| name(())).clone();
+        drop(names);
+        spec(Call { function, args }, writing.needs, options)
+    }
+}
+
+impl std::fmt::Debug for Processes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Processes").field("width", &self.inner.width).finish()
+    }
+}
+
+/// Says more about a task before it is submitted.
+///
+/// It comes from [`Processes::task`].
+#[derive(Debug, Clone)]
+#[must_use = "it does nothing until something is submitted"]
+pub struct RemoteTask<'a> {
+    client: &'a Processes,
+    options: Options,
+}
+
+impl RemoteTask<'_> {
+    /// Names it.
+    pub fn key(mut self, key: impl Into<Box<str>>) -> Self {
+        self.options.key = Some(key.into());
+        self
+    }
+
+    /// Tasks with a higher priority run first; the usual one is 0.
+    pub fn priority(mut self, priority: f64) -> Self {
+        self.options.priority = priority;
+        self
+    }
+
+    /// How often it is run again when it panics, or its process dies.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.options.retries = retries;
+        self
+    }
+
+    /// How long it may run: then its process is killed.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// How much it takes, while it runs, of something its process [has](ProcessesBuilder::resource).
+    pub fn resource(mut self, name: impl Into<Box<str>>, amount: f64) -> Self {
+        self.options.resources.push((name.into(), amount));
+        self
+    }
+
+    /// Calls a function.
+    pub fn submit<F: Remote>(self, args: impl Arguments<F::Params>) -> Future<F::Output, Remotes> {
+        let options = (self.options != Options::default()).then(|| Arc::new(self.options));
+        let spec = self.client.spec::<F>(&args, options);
+        let slot = self.client.inner.home.submit(spec);
+        Future::new(slot, self.client.inner.clone())
+    }
+}

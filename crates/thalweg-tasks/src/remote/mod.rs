@@ -1,0 +1,87 @@
+//! Functions that run in worker processes: this program, started again.
+
+mod args;
+mod client;
+mod serving;
+
+pub use args::{Argument, Arguments};
+pub use client::{Processes, ProcessesBuilder, Remotes, RemoteTask};
+pub use serving::{Registered, work_if_asked};
+
+#[doc(hidden)]
+pub use inventory;
+#[doc(hidden)]
+pub use serving::run;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A function that worker processes know. [`remote!`](crate::remote!) makes them.
+pub trait Remote: 'static {
+    /// What it takes, as a tuple.
+    type Params: DeserializeOwned;
+    /// What it returns.
+    type Output: Serialize + DeserializeOwned;
+    /// By what name worker processes find it.
+    const NAME: &'static str;
+    /// Calls it here.
+    fn call(params: Self::Params) -> Self::Output;
+}
+
+/// Makes functions known to worker processes.
+///
+/// They remain functions that can be called. What they take and return has to go through serde. The program's
+/// `main` calls [`work_if_asked`](crate::work_if_asked) first.
+///
+/// ```no_run
+/// use thalweg_tasks::{Error, Processes, remote, work_if_asked};
+///
+/// remote! {
+///     /// The greatest common divisor.
+///     pub fn divisor(a: u64, b: u64) -> u64 {
+///         if b == 0 { a } else { divisor(b, a % b) }
+///     }
+/// }
+///
+/// fn main() -> Result<(), Error> {
+///     work_if_asked();
+///     let client = Processes::start(2)?;
+///     let six = client.submit::<divisor>((18, 12));
+///     let three = client.submit::<divisor>((&six, 9));
+///     assert_eq!(three.result()?, 3);
+///     Ok(())
+/// }
+/// ```
+#[macro_export]
+macro_rules! remote {
+    ($(
+        $(#[$attribute:meta])*
+        $visibility:vis fn $name:ident($($param:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block
+    )*) => {$(
+        $(#[$attribute])*
+        $visibility fn $name($($param: $type),*) $(-> $output)? $body
+
+        #[doc = concat!("Names the function [`", stringify!($name), "`](fn@", stringify!($name), ").")]
+        #[allow(non_camel_case_types, clippy::empty_enums)]
+        $visibility enum $name {}
+
+        impl $crate::Remote for $name {
+            type Params = ($($type,)*);
+            type Output = $crate::remote!(@output $($output)?);
+            const NAME: &'static str = concat!(module_path!(), "::", stringify!($name));
+
+            fn call(($($param,)*): Self::Params) -> Self::Output {
+                $name($($param),*)
+            }
+        }
+
+        $crate::remotes::inventory::submit! {
+            $crate::remotes::Registered {
+                name: <$name as $crate::Remote>::NAME,
+                run: $crate::remotes::run::<$name>,
+            }
+        }
+    )*};
+    (@output) => { () };
+    (@output $output:ty) => { $output };
+}

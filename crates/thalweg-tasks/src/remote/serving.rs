@@ -1,0 +1,107 @@
+//! The other side: calls of functions that this program has.
+
+use super::Remote;
+use super::args::Written;
+use crate::process::worker::{Host, Made, serve};
+use crate::process::{LARGE, Parcel};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// The argument with which a worker process is started.
+pub(super) const ASKED: &str = "--thalweg-worker";
+
+/// A function that worker processes find by its name.
+#[derive(Debug)]
+pub struct Registered {
+    /// The name.
+    pub name: &'static str,
+    /// Calls it with arguments as they came.
+    pub run: fn(&[u8], Vec<Arc<Vec<u8>>>) -> Result<Vec<u8>, String>,
+}
+
+inventory::collect!(Registered);
+
+/// Calls a function with arguments as they came.
+#[doc(hidden)]
+pub fn run<F: Remote>(args: &[u8], inputs: Vec<Arc<Vec<u8>>>) -> Result<Vec<u8>, String> {
+    let wrong = |error: postcard::Error| format!("{}: its arguments cannot be read: {error}", F::NAME);
+    let written: Vec<Written> = postcard::from_bytes(args).map_err(wrong)?;
+    let mut inputs = inputs.into_iter();
+    // A tuple is written as its elements one after the other, so that is how it is put together.
+    let mut tuple = Vec::new();
+    for argument in written {
+        match argument {
+            Written::Here(bytes) => tuple.extend(bytes),
+            Written::Needed => tuple.extend(inputs.next().iter().flat_map(|bytes| bytes.iter())),
+        }
+    }
+    let params = postcard::from_bytes(&tuple).map_err(wrong)?;
+    let output = catch_unwind(AssertUnwindSafe(|| F::call(params)))
+        .map_err(|payload| crate::client::panic_message(&*payload))?;
+    postcard::to_allocvec(&output)
+        .map_err(|error| format!("{}: its result cannot be written: {error}", F::NAME))
+}
+
+/// Runs functions of this program.
+struct Program;
+
+impl Host for Program {
+    type Function = &'static Registered;
+    type Value = Arc<Vec<u8>>;
+
+    fn load(&self, code: &Parcel) -> Result<&'static Registered, Parcel> {
+        let name = code.bytes().map_err(failure)?;
+        let known = inventory::iter::<Registered>;
+        known.into_iter().find(|function| function.name.as_bytes() == &*name).ok_or_else(|| {
+            failure(format!("this program has no remote function {}", String::from_utf8_lossy(&name)))
+        })
+    }
+
+    fn unpack(&self, parcel: &Parcel) -> Result<Arc<Vec<u8>>, Parcel> {
+        Ok(Arc::new(parcel.bytes().map_err(failure)?.into_owned()))
+    }
+
+    fn pack(&self, value: &Arc<Vec<u8>>) -> Result<Parcel, Parcel> {
+        Parcel::new(value.to_vec(), Vec::new()).map_err(failure)
+    }
+
+    fn call(
+        &self,
+        function: &&'static Registered,
+        args: &Parcel,
+        inputs: Vec<Arc<Vec<u8>>>,
+    ) -> Result<Made<Arc<Vec<u8>>>, Parcel> {
+        let args = args.bytes().map_err(failure)?;
+        let output = (function.run)(&args, inputs).map_err(failure)?;
+        if output.len() > LARGE {
+            return Ok(Made::Large(Arc::new(output)));
+        }
+        Ok(Made::Small(Parcel::small(output)))
+    }
+}
+
+fn failure(message: impl ToString) -> Parcel {
+    Parcel::small(message.to_string().into_bytes())
+}
+
+/// In a worker process, works until its parent has gone, and does not return. Elsewhere it does nothing.
+///
+/// A program that starts [`Processes`](super::Processes) calls it first in its `main`: the worker processes are
+/// the same program.
+///
+/// ```
+/// thalweg_tasks::work_if_asked();
+/// // This is no worker process.
+/// ```
+pub fn work_if_asked() {
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == ASKED) {
+        let status = match serve(Program) {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("thalweg: this is no worker process: {error}");
+                2
+            }
+        };
+        std::process::exit(status);
+    }
+}

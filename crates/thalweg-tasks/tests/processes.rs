@@ -1,0 +1,295 @@
+//! Remote functions in worker processes, which are this test, started again.
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+use thalweg_tasks::{Error, Failure, Processes, Status, TaskError, remote, work_if_asked};
+
+remote! {
+    fn add(a: i64, b: i64) -> i64 {
+        a + b
+    }
+
+    fn square(x: u64) -> u64 {
+        x * x
+    }
+
+    fn zeros(count: usize) -> Vec<u8> {
+        vec![0; count]
+    }
+
+    fn grow(bytes: Vec<u8>, by: u8) -> Vec<u8> {
+        bytes.into_iter().map(|byte| byte + by).collect()
+    }
+
+    fn length(bytes: Vec<u8>) -> usize {
+        bytes.len()
+    }
+
+    fn process() -> u32 {
+        std::process::id()
+    }
+
+    fn crash() {
+        std::process::abort();
+    }
+
+    fn leave() {
+        std::process::exit(3);
+    }
+
+    fn complain(about: String) {
+        panic!("about {about}");
+    }
+
+    fn spin() {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn hoard() -> usize {
+        let mut all = Vec::new();
+        loop {
+            all.push(vec![1_u8; 1 << 20]);
+            std::hint::black_box(&all);
+        }
+    }
+
+    fn crash_unless(marker: String) -> bool {
+        // The first to come leaves a mark, and dies.
+        if std::fs::create_dir(&marker).is_ok() {
+            std::process::abort();
+        }
+        true
+    }
+}
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn results_come_in_order() -> Outcome {
+    let client = Processes::start(2)?;
+    let futures = client.map::<square, _>(0..10_000_u64);
+    let expected: Vec<u64> = (0..10_000).map(|x| x * x).collect();
+    assert_eq!(client.gather(&futures)?, expected);
+    Ok(())
+}
+
+fn futures_are_arguments() -> Outcome {
+    let client = Processes::start(2)?;
+    let mut sum = client.submit::<add>((0, 0));
+    for x in 1..=100 {
+        sum = client.submit::<add>((&sum, x));
+    }
+    assert_eq!(sum.result()?, 5050);
+    Ok(())
+}
+
+fn large_results_stay_until_they_are_wanted_and_come_whole() -> Outcome {
+    let client = Processes::start(2)?;
+    let data = client.submit::<zeros>((3_000_000,));
+    let lengths: Vec<_> = (0..8).map(|_| client.submit::<length>((&data,))).collect();
+    let more = client.submit::<grow>((&data, 7));
+    assert_eq!(client.gather(&lengths)?, [3_000_000; 8]);
+    assert!(more.result()?.iter().all(|byte| *byte == 7));
+    assert!(data.result()?.iter().all(|byte| *byte == 0));
+    Ok(())
+}
+
+fn a_crash_fails_its_task_alone() -> Outcome {
+    let client = Processes::start(2)?;
+    let before = client.map::<square, _>(0..100);
+    let crashed = client.submit::<crash>(());
+    let left = client.submit::<leave>(());
+    let after = client.map::<square, _>(0..100);
+    let expected: Vec<u64> = (0..100).map(|x| x * x).collect();
+    assert_eq!(client.gather(&before)?, expected);
+    assert_eq!(client.gather(&after)?, expected);
+    for (future, reason) in [(crashed, "SIGABRT"), (left, "exit status: 3")] {
+        let Err(Error::Task(failure)) = future.result() else { return Err("it should fail".into()) };
+        let Failure::KilledWorker { reason: said, deaths: 1 } = &*failure else {
+            return Err(failure.to_string().into());
+        };
+        assert!(said.contains(reason), "{said}");
+    }
+    Ok(())
+}
+
+fn a_task_that_kills_three_workers_is_given_up() -> Outcome {
+    let client = Processes::start(1)?;
+    let crashing = client.task().retries(10).submit::<crash>(());
+    let Err(Error::Task(failure)) = crashing.result() else { return Err("it should fail".into()) };
+    assert!(matches!(*failure, Failure::KilledWorker { deaths: 3, .. }), "{failure}");
+    assert_eq!(client.submit::<add>((1, 2)).result()?, 3);
+    Ok(())
+}
+
+fn a_task_with_retries_survives_a_crash() -> Outcome {
+    let marker = std::env::temp_dir().join(format!("thalweg-crash-{}", std::process::id()));
+    let client = Processes::start(1)?;
+    let text = marker.to_string_lossy().into_owned();
+    let result = client.task().retries(1).submit::<crash_unless>((text,)).result();
+    std::fs::remove_dir(&marker)?;
+    assert!(result?);
+    Ok(())
+}
+
+fn lost_results_are_made_again() -> Outcome {
+    let client = Processes::start(1)?;
+    let data = client.submit::<zeros>((1_000_000,));
+    let grown = client.submit::<grow>((&data, 1));
+    assert_eq!(client.submit::<length>((&grown,)).result()?, 1_000_000);
+    assert!(client.submit::<crash>(()).result().is_err());
+    assert!(grown.result()?.iter().all(|byte| *byte == 1));
+    Ok(())
+}
+
+fn panics_are_errors() -> Outcome {
+    let client = Processes::start(1)?;
+    let complaint = client.submit::<complain>(("rain".to_owned(),));
+    let next = client.submit::<add>((1, 1));
+    let Err(Error::Task(failure)) = complaint.result() else { return Err("it should fail".into()) };
+    let Failure::Raised(TaskError::Panicked(message)) = &*failure else {
+        return Err(failure.to_string().into());
+    };
+    assert_eq!(message, "about rain");
+    assert_eq!(next.result()?, 2, "and the process goes on");
+    Ok(())
+}
+
+fn time_limits_end_the_work() -> Outcome {
+    let client = Processes::start(1)?;
+    let process_before = client.submit::<process>(()).result()?;
+    let limit = Duration::from_millis(200);
+    let late = client.task().timeout(limit).submit::<spin>(());
+    let behind = client.submit::<add>((2, 2));
+    let Err(Error::Task(failure)) = late.result() else { return Err("it should fail".into()) };
+    assert!(matches!(*failure, Failure::TimedOut(_)), "{failure}");
+    assert_eq!(behind.result()?, 4);
+    assert_ne!(client.submit::<process>(()).result()?, process_before, "another has its place");
+    Ok(())
+}
+
+fn what_runs_can_be_killed() -> Outcome {
+    let client = Processes::start(1)?;
+    let endless = client.submit::<spin>(());
+    let behind = client.submit::<add>((2, 3));
+    assert!(endless.kill()?);
+    assert_eq!(endless.status(), Status::Cancelled);
+    assert_eq!(behind.result()?, 5);
+    Ok(())
+}
+
+fn memory_is_limited() -> Outcome {
+    let client = Processes::builder().memory_limit(100 << 20).start(1)?;
+    let hoarding = client.submit::<hoard>(());
+    let Err(Error::Task(failure)) = hoarding.result() else { return Err("it should fail".into()) };
+    assert!(failure.to_string().contains("100 are allowed"), "{failure}");
+    assert_eq!(client.submit::<add>((2, 3)).result()?, 5);
+    Ok(())
+}
+
+fn closing_ends_processes_and_tasks() -> Outcome {
+    let client = Processes::start(2)?;
+    let endless = client.submit::<spin>(());
+    let processes = client.processes();
+    assert_eq!(processes.len(), 2);
+    client.close();
+    let Err(Error::Task(failure)) = endless.result() else { return Err("it should fail".into()) };
+    assert!(matches!(*failure, Failure::Closed), "{failure}");
+    let Err(Error::Task(failure)) = client.submit::<add>((1, 1)).result() else {
+        return Err("it should fail".into());
+    };
+    assert!(matches!(*failure, Failure::Closed), "{failure}");
+    for process in processes {
+        assert!(!is_running(process), "{process}");
+    }
+    Ok(())
+}
+
+/// What [`no_process_outlives_its_parent`] starts, and kills.
+fn be_killed() -> Outcome {
+    let client = Processes::start(2)?;
+    let endless: Vec<_> = (0..2).map(|_| client.submit::<spin>(())).collect();
+    let processes = loop {
+        let processes = client.processes();
+        if processes.len() == 2 {
+            break processes;
+        }
+    };
+    println!("{} {}", processes[0], processes[1]);
+    endless[0].result()?;
+    Ok(())
+}
+
+fn no_process_outlives_its_parent() -> Outcome {
+    use std::io::BufRead;
+    let mut parent = Command::new(std::env::current_exe()?)
+        .arg("be killed")
+        .stdout(std::process::Stdio::piped())
+        .spawn()?;
+    let mut line = String::new();
+    let output = parent.stdout.take().ok_or("there is an output")?;
+    std::io::BufReader::new(output).read_line(&mut line)?;
+    parent.kill()?;
+    parent.wait()?;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    for process in line.split_whitespace() {
+        let process = process.parse()?;
+        while is_running(process) {
+            assert!(Instant::now() < deadline, "{process} lives on");
+            std::thread::yield_now();
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is such a process, which has not ended.
+fn is_running(process: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let state = status.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
+    !matches!(state, None | Some("Z" | "X"))
+}
+
+fn main() -> ExitCode {
+    work_if_asked();
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == "be killed") {
+        return if be_killed().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let tests: &[(&str, fn() -> Outcome)] = &[
+        ("results_come_in_order", results_come_in_order),
+        ("futures_are_arguments", futures_are_arguments),
+        ("large_results_stay", large_results_stay_until_they_are_wanted_and_come_whole),
+        ("a_crash_fails_its_task_alone", a_crash_fails_its_task_alone),
+        ("three_deaths", a_task_that_kills_three_workers_is_given_up),
+        ("a_task_with_retries_survives_a_crash", a_task_with_retries_survives_a_crash),
+        ("lost_results_are_made_again", lost_results_are_made_again),
+        ("panics_are_errors", panics_are_errors),
+        ("time_limits_end_the_work", time_limits_end_the_work),
+        ("what_runs_can_be_killed", what_runs_can_be_killed),
+        ("memory_is_limited", memory_is_limited),
+        ("closing_ends_processes_and_tasks", closing_ends_processes_and_tasks),
+        ("no_process_outlives_its_parent", no_process_outlives_its_parent),
+    ];
+    if arguments.iter().any(|argument| argument == "--list") {
+        for (name, _) in tests {
+            println!("{name}: test");
+        }
+        return ExitCode::SUCCESS;
+    }
+    let wanted = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let mut failed = false;
+    for (name, test) in tests {
+        if wanted.is_some_and(|wanted| !name.contains(wanted.as_str())) {
+            continue;
+        }
+        match test() {
+            Ok(()) => println!("test {name} ... ok"),
+            Err(error) => {
+                println!("test {name} ... FAILED: {error}");
+                failed = true;
+            }
+        }
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
