@@ -22,7 +22,7 @@ def remote(client, monkeypatch):
         return reply.result(60)
 
     coordinator = parent.coordinator
-    monkeypatch.setattr(worker, "is_serving", True)
+    monkeypatch.setattr(registry, "is_worker", lambda: True)
     monkeypatch.setattr(worker, "ask", ask)
     monkeypatch.setattr(remote_engine, "_engine", None)
     yield coordinator

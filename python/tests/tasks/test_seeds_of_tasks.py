@@ -154,3 +154,41 @@ def test_nothing_of_it_is_imported_early(python):
     heavy = "asyncio", "concurrent.futures", "logging", "pickle", "multiprocessing", "thalweg.tasks"
     done = python("-c", f"import sys, thalweg; print([name for name in {heavy} if name in sys.modules])")
     assert done.stdout == "[]\n"
+
+
+ALIASED = """
+import sys
+from thalweg import install_as
+install_as("distributed")
+import distributed, dask.distributed, distributed.client
+from distributed.asyncio import AioClient
+print(distributed.Client is dask.distributed.Client is distributed.client.Client, distributed.__name__)
+"""
+
+
+def test_both_of_its_names(python):
+    assert python("-c", ALIASED).stdout == "True thalweg.distributed\n"
+
+
+def test_both_of_its_names_without_dask(python):
+    program = """
+import importlib.machinery
+find_spec = importlib.machinery.PathFinder.find_spec
+def without_dask(name, *args):
+    return None if name == "dask" else find_spec(name, *args)
+importlib.machinery.PathFinder.find_spec = without_dask
+"""
+    assert python("-c", program + ALIASED).stdout == "True thalweg.distributed\n"
+
+
+def test_dask_computes_on_it_under_its_name(python):
+    pytest.importorskip("dask")
+    program = """
+from dask import delayed
+from threading import current_thread, main_thread
+def where():
+    return current_thread() is main_thread()
+with distributed.Client() as client:
+    print(delayed(where)().compute(), client.compute(delayed(where)()).result())
+"""
+    assert python("-c", ALIASED + program).stdout == "True thalweg.distributed\nFalse False\n"

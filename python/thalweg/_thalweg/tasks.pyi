@@ -4,9 +4,21 @@ from collections.abc import Callable, Generator, Iterable
 from types import GenericAlias, TracebackType
 from typing import Any, Generic, Literal, TypeVar, final
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
-__all__ = ["Engine", "Future", "Token", "ask", "current_engine", "current_token", "rejoin", "secede", "serve"]
+__all__ = [
+    "Engine",
+    "Future",
+    "Placeholder",
+    "Token",
+    "ask",
+    "current_engine",
+    "current_token",
+    "is_worker",
+    "rejoin",
+    "secede",
+    "serve",
+]
 
 @final
 class Token:
@@ -31,11 +43,18 @@ def secede() -> None:
 def ask(question: bytes) -> bytes | None:
     """Ask the parent of this worker process; None where there is none."""
 
+def is_worker() -> bool:
+    """Whether this is a worker process."""
+
 def serve() -> None:
     """Run the tasks that come through standard input."""
 
 def rejoin() -> None:
     """Count for the engine's width again."""
+
+@final
+class Placeholder:
+    """Stands for the result of a task in a pickle."""
 
 @final
 class Engine:
@@ -72,35 +91,35 @@ class Engine:
 
     def submit(
         self,
-        function: Callable[..., T],
+        function: Callable[..., _T],
         args: tuple[Any, ...],
         kwargs: dict[str, Any] | None = None,
         *,
         key: str | None = None,
-        priority: float = 0,
+        priority: float = 0.0,
         retries: int = 0,
         resources: dict[str, float] | None = None,
         timeout: float | None = None,
-    ) -> Future[T]:
+    ) -> Future[_T]:
         """Run a function."""
 
     def map(
         self,
-        function: Callable[..., T],
+        function: Callable[..., _T],
         iterables: tuple[Iterable[Any], ...],
         kwargs: dict[str, Any] | None = None,
         *,
         key: str | None = None,
-        priority: float = 0,
+        priority: float = 0.0,
         retries: int = 0,
         resources: dict[str, float] | None = None,
         timeout: float | None = None,
-    ) -> list[Future[T]]:
+    ) -> list[Future[_T]]:
         """Run a function on each element."""
 
     def run(
-        self, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
-    ) -> list[Future[T]]:
+        self, function: Callable[..., _T], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> list[Future[_T]]:
         """Run a function on each worker."""
 
     def run_graph(
@@ -110,36 +129,36 @@ class Engine:
         *,
         given: list[Future[Any]] = ...,
         keys: list[str] | None = None,
-        priority: float = 0,
+        priority: float = 0.0,
         retries: int = 0,
         resources: dict[str, float] | None = None,
         timeout: float | None = None,
     ) -> list[Future[Any]]:
         """Run tasks that use each other's results."""
 
-    def scatter(self, value: T, *, key: str | None = None) -> Future[T]:
+    def scatter(self, value: _T, *, key: str | None = None) -> Future[_T]:
         """Make a future of a value."""
 
     def find(self, key: str) -> Future[Any] | None:
         """The live task with a key."""
 
-    def gather(self, futures: list[Future[T]]) -> list[T]:
+    def gather(self, futures: list[Future[_T]]) -> list[_T]:
         """Wait for all results."""
 
     def info(self) -> dict[str, Any]:
         """What the workers do."""
 
-    def on_ask(self, answer: Callable[[bytes, Callable[[bytes], None]], None]) -> None:
+    def on_ask(self, callable: Callable[[bytes, Callable[[bytes], None]], None]) -> None:
         """Say what answers the questions of worker processes."""
 
     def close(self, *, wait: bool = False) -> None:
         """Take no more tasks, and cancel those that wait."""
 
 @final
-class Future(Generic[T]):
+class Future(Generic[_T]):
     """The result of a task, when there is one."""
 
-    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
+    def __class_getitem__(cls, key: Any) -> GenericAlias: ...
     @property
     def key(self) -> str:
         """The task's name."""
@@ -158,7 +177,7 @@ class Future(Generic[T]):
     def cancelled(self) -> bool:
         """Whether the task has been cancelled."""
 
-    def result(self, timeout: float | None = None) -> T:
+    def result(self, timeout: float | None = None) -> _T:
         """Wait for the result."""
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -179,7 +198,7 @@ class Future(Generic[T]):
     def keep(self) -> None:
         """Let the task run to its end also if nobody holds the future."""
 
-    def add_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
+    def add_done_callback(self, callback: Callable[[Future[_T]], object]) -> None:
         """Call something when the task has ended."""
 
-    def __await__(self) -> Generator[Any, None, T]: ...
+    def __await__(self) -> Generator[Any, None, _T]: ...

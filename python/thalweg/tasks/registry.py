@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
-from thalweg._thalweg.tasks import Engine, current_engine
+from thalweg._thalweg.tasks import Engine, current_engine, is_worker
 
 if TYPE_CHECKING:
     from thalweg.tasks.client import Client
@@ -44,7 +43,7 @@ class Shared:
             from thalweg.tasks import coordinator
 
             engine = self._engine()
-            if in_worker_process():
+            if is_worker():
                 self._coordinator = coordinator.RemoteCoordinator(engine.ask)  # type: ignore[union-attr]
             else:
                 self._coordinator = coordinator.Coordinator()
@@ -63,7 +62,7 @@ class Shared:
 
     def close(self) -> None:
         """Let nobody wait for what will not come any more."""
-        if self._coordinator is not None and not in_worker_process():
+        if self._coordinator is not None and not is_worker():
             self._coordinator.close()  # type: ignore[union-attr]
         if self._desk is not None:
             self._desk.futures.clear()
@@ -170,15 +169,9 @@ def client_of(engine: Engine) -> Client:
     return client
 
 
-def in_worker_process() -> bool:
-    """Whether this process was started by a client, for its tasks."""
-    worker = sys.modules.get("thalweg.tasks.worker")
-    return worker is not None and worker.is_serving
-
-
 def task_engine() -> Engine | None:
     """Return the engine of the task that runs here; in a worker process, what stands for it."""
-    if in_worker_process():
+    if is_worker():
         from thalweg.tasks.remote_engine import engine
 
         return engine()  # type: ignore[return-value]

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["ask", "command", "is_serving", "main"]
-
-#: Whether this is a worker process.
-is_serving = False
+__all__ = ["ask", "command", "main"]
 
 
 def command() -> list[str]:
@@ -34,8 +31,6 @@ def main() -> None:
 
     from thalweg._thalweg import tasks
 
-    global is_serving
-    is_serving = True
     # Ctrl-C goes to all processes of a terminal. What is to be done about it the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tasks.serve()
