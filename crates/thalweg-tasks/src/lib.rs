@@ -13,6 +13,9 @@
 //! # Ok::<(), thalweg_tasks::Error>(())
 //! ```
 
+// The scheduler knows of worker processes whether or not there are any.
+#![cfg_attr(not(feature = "processes"), allow(dead_code))]
+
 mod client;
 mod engine;
 mod error;
@@ -22,6 +25,8 @@ pub mod process;
 mod remote;
 mod scheduler;
 mod slot;
+#[cfg(feature = "streams")]
+mod stream;
 mod sync;
 mod threads;
 mod world;
@@ -34,6 +39,8 @@ pub use remote::{
     Argument, Arguments, Processes, ProcessesBuilder, Remote, RemoteTask, Remotes, work_if_asked,
 };
 pub use slot::Status;
+#[cfg(feature = "streams")]
+pub use stream::{ParallelStream, Scatter};
 pub use threads::{Token, token};
 pub use world::Failure;
 

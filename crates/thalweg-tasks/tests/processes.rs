@@ -105,8 +105,14 @@ fn a_crash_fails_its_task_alone() -> Outcome {
     assert_eq!(client.gather(&before)?, expected);
     assert_eq!(client.gather(&after)?, expected);
     for (future, reason) in [(crashed, "SIGABRT"), (left, "exit status: 3")] {
-        let Err(Error::Task(failure)) = future.result() else { return Err("it should fail".into()) };
-        let Failure::KilledWorker { reason: said, deaths: 1 } = &*failure else {
+        let Err(Error::Task(failure)) = future.result() else {
+            return Err("it should fail".into());
+        };
+        let Failure::KilledWorker {
+            reason: said,
+            deaths: 1,
+        } = &*failure
+        else {
             return Err(failure.to_string().into());
         };
         assert!(said.contains(reason), "{said}");
@@ -117,8 +123,13 @@ fn a_crash_fails_its_task_alone() -> Outcome {
 fn a_task_that_kills_three_workers_is_given_up() -> Outcome {
     let client = Processes::start(1)?;
     let crashing = client.task().retries(10).submit::<crash>(());
-    let Err(Error::Task(failure)) = crashing.result() else { return Err("it should fail".into()) };
-    assert!(matches!(*failure, Failure::KilledWorker { deaths: 3, .. }), "{failure}");
+    let Err(Error::Task(failure)) = crashing.result() else {
+        return Err("it should fail".into());
+    };
+    assert!(
+        matches!(*failure, Failure::KilledWorker { deaths: 3, .. }),
+        "{failure}"
+    );
     assert_eq!(client.submit::<add>((1, 2)).result()?, 3);
     Ok(())
 }
@@ -127,7 +138,11 @@ fn a_task_with_retries_survives_a_crash() -> Outcome {
     let marker = std::env::temp_dir().join(format!("thalweg-crash-{}", std::process::id()));
     let client = Processes::start(1)?;
     let text = marker.to_string_lossy().into_owned();
-    let result = client.task().retries(1).submit::<crash_unless>((text,)).result();
+    let result = client
+        .task()
+        .retries(1)
+        .submit::<crash_unless>((text,))
+        .result();
     std::fs::remove_dir(&marker)?;
     assert!(result?);
     Ok(())
@@ -147,7 +162,9 @@ fn panics_are_errors() -> Outcome {
     let client = Processes::start(1)?;
     let complaint = client.submit::<complain>(("rain".to_owned(),));
     let next = client.submit::<add>((1, 1));
-    let Err(Error::Task(failure)) = complaint.result() else { return Err("it should fail".into()) };
+    let Err(Error::Task(failure)) = complaint.result() else {
+        return Err("it should fail".into());
+    };
     let Failure::Raised(TaskError::Panicked(message)) = &*failure else {
         return Err(failure.to_string().into());
     };
@@ -162,10 +179,16 @@ fn time_limits_end_the_work() -> Outcome {
     let limit = Duration::from_millis(200);
     let late = client.task().timeout(limit).submit::<spin>(());
     let behind = client.submit::<add>((2, 2));
-    let Err(Error::Task(failure)) = late.result() else { return Err("it should fail".into()) };
+    let Err(Error::Task(failure)) = late.result() else {
+        return Err("it should fail".into());
+    };
     assert!(matches!(*failure, Failure::TimedOut(_)), "{failure}");
     assert_eq!(behind.result()?, 4);
-    assert_ne!(client.submit::<process>(()).result()?, process_before, "another has its place");
+    assert_ne!(
+        client.submit::<process>(()).result()?,
+        process_before,
+        "another has its place"
+    );
     Ok(())
 }
 
@@ -182,7 +205,9 @@ fn what_runs_can_be_killed() -> Outcome {
 fn memory_is_limited() -> Outcome {
     let client = Processes::builder().memory_limit(100 << 20).start(1)?;
     let hoarding = client.submit::<hoard>(());
-    let Err(Error::Task(failure)) = hoarding.result() else { return Err("it should fail".into()) };
+    let Err(Error::Task(failure)) = hoarding.result() else {
+        return Err("it should fail".into());
+    };
     assert!(failure.to_string().contains("100 are allowed"), "{failure}");
     assert_eq!(client.submit::<add>((2, 3)).result()?, 5);
     Ok(())
@@ -194,7 +219,9 @@ fn closing_ends_processes_and_tasks() -> Outcome {
     let processes = client.processes();
     assert_eq!(processes.len(), 2);
     client.close();
-    let Err(Error::Task(failure)) = endless.result() else { return Err("it should fail".into()) };
+    let Err(Error::Task(failure)) = endless.result() else {
+        return Err("it should fail".into());
+    };
     assert!(matches!(*failure, Failure::Closed), "{failure}");
     let Err(Error::Task(failure)) = client.submit::<add>((1, 1)).result() else {
         return Err("it should fail".into());
@@ -246,7 +273,10 @@ fn no_process_outlives_its_parent() -> Outcome {
 /// Whether there is such a process, which has not ended.
 fn is_running(process: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let state = status.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
+    let state = status
+        .rsplit(')')
+        .next()
+        .and_then(|rest| rest.split_whitespace().next());
     !matches!(state, None | Some("Z" | "X"))
 }
 
@@ -254,22 +284,38 @@ fn main() -> ExitCode {
     work_if_asked();
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "be killed") {
-        return if be_killed().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return if be_killed().is_ok() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
     }
     let tests: &[(&str, fn() -> Outcome)] = &[
         ("results_come_in_order", results_come_in_order),
         ("futures_are_arguments", futures_are_arguments),
-        ("large_results_stay", large_results_stay_until_they_are_wanted_and_come_whole),
+        (
+            "large_results_stay",
+            large_results_stay_until_they_are_wanted_and_come_whole,
+        ),
         ("a_crash_fails_its_task_alone", a_crash_fails_its_task_alone),
         ("three_deaths", a_task_that_kills_three_workers_is_given_up),
-        ("a_task_with_retries_survives_a_crash", a_task_with_retries_survives_a_crash),
+        (
+            "a_task_with_retries_survives_a_crash",
+            a_task_with_retries_survives_a_crash,
+        ),
         ("lost_results_are_made_again", lost_results_are_made_again),
         ("panics_are_errors", panics_are_errors),
         ("time_limits_end_the_work", time_limits_end_the_work),
         ("what_runs_can_be_killed", what_runs_can_be_killed),
         ("memory_is_limited", memory_is_limited),
-        ("closing_ends_processes_and_tasks", closing_ends_processes_and_tasks),
-        ("no_process_outlives_its_parent", no_process_outlives_its_parent),
+        (
+            "closing_ends_processes_and_tasks",
+            closing_ends_processes_and_tasks,
+        ),
+        (
+            "no_process_outlives_its_parent",
+            no_process_outlives_its_parent,
+        ),
     ];
     if arguments.iter().any(|argument| argument == "--list") {
         for (name, _) in tests {
@@ -291,5 +337,9 @@ fn main() -> ExitCode {
             }
         }
     }
-    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }

@@ -38,8 +38,6 @@ impl TaskError {
     pub(crate) fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Failed(error.into().into())
     }
-
-    
 }
 
 impl fmt::Display for TaskError {

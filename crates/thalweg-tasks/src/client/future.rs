@@ -56,7 +56,11 @@ impl<T: Clone + Send + Sync + 'static> Opens<T> for Closures {
 
 impl<T, K: World> Clone for Future<T, K> {
     fn clone(&self) -> Self {
-        Self { slot: self.slot.clone(), client: self.client.clone(), value: PhantomData }
+        Self {
+            slot: self.slot.clone(),
+            client: self.client.clone(),
+            value: PhantomData,
+        }
     }
 }
 
@@ -77,7 +81,8 @@ impl<T, K: Opens<T>> Future<T, K> {
     /// # Errors
     /// [`Error::Task`] if the task failed or was cancelled.
     pub fn result(&self) -> Result<T, Error> {
-        self.wait_for(K::open, None).expect("it was waited for without a deadline")
+        self.wait_for(K::open, None)
+            .expect("it was waited for without a deadline")
     }
 
     /// Waits for the result for as long as that.
@@ -86,13 +91,18 @@ impl<T, K: Opens<T>> Future<T, K> {
     /// [`Error::NotInTime`] if it was not there then; the task goes on. Otherwise like [`result`](Self::result).
     pub fn result_within(&self, time: Duration) -> Result<T, Error> {
         let deadline = Instant::now().checked_add(time);
-        self.wait_for(K::open, deadline).unwrap_or(Err(Error::NotInTime(time)))
+        self.wait_for(K::open, deadline)
+            .unwrap_or(Err(Error::NotInTime(time)))
     }
 }
 
 impl<T, K: World<Error = super::TaskError>> Future<T, K> {
     pub(crate) fn new(slot: Arc<Slot<K>>, client: Arc<dyn Any + Send + Sync>) -> Self {
-        Self { slot, client, value: PhantomData }
+        Self {
+            slot,
+            client,
+            value: PhantomData,
+        }
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot<K>> {
@@ -181,7 +191,10 @@ impl<T, K: World<Error = super::TaskError>> Future<T, K> {
 
 /// The value as what it is. The type of a future is that of the closure that makes its value.
 pub(super) fn downcast<T: Send + Sync + 'static>(value: &Value) -> Arc<T> {
-    value.clone().downcast().expect("a future has the type of its task's value")
+    value
+        .clone()
+        .downcast()
+        .expect("a future has the type of its task's value")
 }
 
 impl<T, K: Opens<T>> std::future::Future for Future<T, K> {
@@ -192,10 +205,16 @@ impl<T, K: Opens<T>> std::future::Future for Future<T, K> {
             return Poll::Ready(outcome);
         }
         if self.slot.away().is_some() {
-            self.slot.home().when_here(&self.slot, Watcher::Waker(cx.waker().clone()));
+            self.slot
+                .home()
+                .when_here(&self.slot, Watcher::Waker(cx.waker().clone()));
             return Poll::Pending;
         }
-        if self.slot.watch(Watcher::Waker(cx.waker().clone())).is_some() {
+        if self
+            .slot
+            .watch(Watcher::Waker(cx.waker().clone()))
+            .is_some()
+        {
             // It has been done in between.
             cx.waker().wake_by_ref();
         }

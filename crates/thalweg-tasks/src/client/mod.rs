@@ -14,7 +14,7 @@ pub use options::TaskBuilder;
 
 use crate::engine::{Home, spec};
 use crate::error::Error;
-use crate::scheduler::Options;
+use crate::scheduler::{Needs, Options};
 use crate::slot::wait_all;
 use crate::threads::Crew;
 use body::{Bodies, Body};
@@ -150,6 +150,19 @@ impl Client {
         self.task().submit_with(inputs, f)
     }
 
+    /// Runs a closure that may fail on the results of other tasks, as soon as they are there.
+    pub fn try_submit_with<I: Inputs, T, E>(
+        &self,
+        inputs: I,
+        f: impl FnOnce(I::Values) -> Result<T, E> + Send + 'static,
+    ) -> Future<T>
+    where
+        T: Send + Sync + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.task().try_submit_with(inputs, f)
+    }
+
     /// Runs a closure on each element, and returns the futures in their order.
     pub fn map<A, T>(
         &self,
@@ -177,8 +190,9 @@ impl Client {
                 return futures;
             }
             futures.reserve(some.len());
-            self.home()
-                .submit_all(some, |slot| futures.push(Future::new(slot, self.inner.clone())));
+            self.home().submit_all(some, |slot| {
+                futures.push(Future::new(slot, self.inner.clone()))
+            });
         }
     }
 
@@ -211,6 +225,29 @@ impl Client {
         Future::new(self.home().place(Arc::new(value), None), self.inner.clone())
     }
 
+    /// A future of one result, or of the other if there is none.
+    #[cfg(feature = "streams")]
+    pub(crate) fn or_else<T: Clone + Send + Sync + 'static>(
+        &self,
+        one: &Future<T>,
+        other: &Future<T>,
+    ) -> Future<T> {
+        let needs = vec![one.slot().clone(), other.slot().clone()];
+        let body = Body::once(|needs: &Needs<Closures>| {
+            let value =
+                |slot: &Arc<crate::slot::Slot<Closures>>| slot.look(|value| value.cloned().ok())?;
+            let found = needs.iter().find_map(value);
+            found
+                .map(|value| T::clone(&future::downcast(&value)))
+                .ok_or(TaskError::RanBefore)
+        });
+        let spec = crate::scheduler::Spec {
+            tolerant: true,
+            ..spec(body, needs, None)
+        };
+        Future::new(self.home().submit(spec), self.inner.clone())
+    }
+
     /// Says more about a task before it is submitted.
     pub fn task(&self) -> TaskBuilder<'_> {
         TaskBuilder::new(self)
@@ -229,10 +266,13 @@ impl Client {
     fn send<T: Send + Sync + 'static>(
         &self,
         body: Body,
-        needs: crate::scheduler::Needs<Closures>,
+        needs: Needs<Closures>,
         options: Option<Arc<Options>>,
     ) -> Future<T> {
-        Future::new(self.home().submit(spec(body, needs, options)), self.inner.clone())
+        Future::new(
+            self.home().submit(spec(body, needs, options)),
+            self.inner.clone(),
+        )
     }
 }
 

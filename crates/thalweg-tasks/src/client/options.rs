@@ -82,6 +82,21 @@ impl<'a> TaskBuilder<'a> {
         inputs: I,
         f: impl FnOnce(I::Values) -> T + Send + 'static,
     ) -> Future<T> {
+        self.try_submit_with(inputs, move |values| {
+            Ok::<_, std::convert::Infallible>(f(values))
+        })
+    }
+
+    /// Runs a closure that may fail on the results of other tasks.
+    pub fn try_submit_with<I: Inputs, T, E>(
+        self,
+        inputs: I,
+        f: impl FnOnce(I::Values) -> Result<T, E> + Send + 'static,
+    ) -> Future<T>
+    where
+        T: Send + Sync + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let mut needs = Vec::new();
         inputs.needs(&mut needs);
         let values = inputs.values();
@@ -89,7 +104,7 @@ impl<'a> TaskBuilder<'a> {
             let mut found = needs
                 .iter()
                 .filter_map(|slot| slot.look(|value| value.cloned().ok())?);
-            Ok(f(values(&mut found)))
+            f(values(&mut found)).map_err(TaskError::new)
         });
         self.send(body, needs)
     }

@@ -1,6 +1,8 @@
 //! The scheduler, and the locks around it.
 
 mod abandoned;
+#[cfg(all(test, thalweg_loom))]
+mod loom_tests;
 mod timers;
 
 use crate::scheduler::{
@@ -65,7 +67,12 @@ pub(crate) struct Nobody;
 impl<W: World> Outside<W> for Nobody {}
 
 /// For how long a thread that has run out of work looks for some before it goes to sleep.
+#[cfg(not(thalweg_loom))]
 const LOOKS: u32 = 4_000;
+
+/// What is looked at is only a hint, so loom need not see it.
+#[cfg(thalweg_loom)]
+const LOOKS: u32 = 0;
 
 impl<W: World> Home<W> {
     pub(crate) fn new(outside: Box<dyn Outside<W>>) -> Arc<Self> {
@@ -339,5 +346,6 @@ pub fn spec<W: World>(
         program,
         needs,
         options,
+        tolerant: false,
     }
 }

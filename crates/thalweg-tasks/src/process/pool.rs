@@ -9,7 +9,7 @@ use crate::engine::{Home, Outside, Ran};
 use crate::scheduler::{Assignment, Product, TaskId, WorkerId};
 use crate::slot::Watcher;
 use crate::sync::{Mutex, lock};
-use crate::world::Failure;
+use crate::world::{Failure, World};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
@@ -429,10 +429,13 @@ pub struct Process {
 /// The reason for a worker to be killed that is no fault of its other tasks.
 const STOPPED: &str = "a task was stopped";
 
+type Ended<W> = (Assignment<W>, Outcome<Product<<W as World>::Value>, W>);
+type Outcome<T, W> = Result<T, <W as World>::Error>;
+
 /// What a worker has told.
 struct News<W: Portable> {
-    done: Vec<(Assignment<W>, Result<Product<W::Value>, W::Error>)>,
-    come: Vec<(TaskId, Result<W::Value, W::Error>)>,
+    done: Vec<Ended<W>>,
+    come: Vec<(TaskId, Outcome<W::Value, W>)>,
     returned: Vec<Assignment<W>>,
     questions: Vec<(u64, Vec<u8>)>,
 }

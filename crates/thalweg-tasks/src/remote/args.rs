@@ -29,7 +29,9 @@ pub struct Writing {
 
 impl<T: Serialize> Argument<T> for T {
     fn write(&self, writing: &mut Writing) -> postcard::Result<()> {
-        writing.written.push(Written::Here(postcard::to_allocvec(self)?));
+        writing
+            .written
+            .push(Written::Here(postcard::to_allocvec(self)?));
         Ok(())
     }
 }

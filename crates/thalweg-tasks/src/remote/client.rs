@@ -55,7 +55,9 @@ impl Portable for Remotes {
 
 impl<T: DeserializeOwned> Opens<T> for Remotes {
     fn open(value: &Arc<Parcel>) -> Result<T, Error> {
-        let bytes = value.bytes().map_err(|error| Error::Unreadable(error.to_string()))?;
+        let bytes = value
+            .bytes()
+            .map_err(|error| Error::Unreadable(error.to_string()))?;
         postcard::from_bytes(&bytes).map_err(|error| Error::Unreadable(error.to_string()))
     }
 }
@@ -136,8 +138,15 @@ impl ProcessesBuilder {
         };
         let (home, pool) = Pool::start(setting).map_err(failed)?;
         let names = Mutex::new(HashMap::new());
-        let inner = Inner { home, pool, width: workers * self.threads, names };
-        Ok(Processes { inner: Arc::new(inner) })
+        let inner = Inner {
+            home,
+            pool,
+            width: workers * self.threads,
+            names,
+        };
+        Ok(Processes {
+            inner: Arc::new(inner),
+        })
     }
 }
 
@@ -152,7 +161,11 @@ impl Processes {
 
     /// Says more about the processes before they are started.
     pub fn builder() -> ProcessesBuilder {
-        ProcessesBuilder { threads: 1, memory: None, resources: Vec::new() }
+        ProcessesBuilder {
+            threads: 1,
+            memory: None,
+            resources: Vec::new(),
+        }
     }
 
     /// How many tasks run at a time.
@@ -172,9 +185,14 @@ impl Processes {
         F: Remote<Params = (P,)>,
         P: Serialize,
     {
-        let specs: Vec<_> = args.into_iter().map(|arg| self.spec::<F>(&(arg,), None)).collect();
+        let specs: Vec<_> = args
+            .into_iter()
+            .map(|arg| self.spec::<F>(&(arg,), None))
+            .collect();
         let mut futures = Vec::with_capacity(specs.len());
-        self.inner.home.submit_all(specs, |slot| futures.push(Future::new(slot, self.inner.clone())));
+        self.inner.home.submit_all(specs, |slot| {
+            futures.push(Future::new(slot, self.inner.clone()))
+        });
         futures
     }
 
@@ -195,7 +213,10 @@ impl Processes {
 
     /// Says more about a task before it is submitted.
     pub fn task(&self) -> RemoteTask<'_> {
-        RemoteTask { client: self, options: Options::default() }
+        RemoteTask {
+            client: self,
+            options: Options::default(),
+        }
     }
 
     /// Lets nobody submit any more, drops what is not done, and ends the processes.
@@ -207,7 +228,12 @@ impl Processes {
 
     /// The numbers of the processes.
     pub fn processes(&self) -> Vec<u32> {
-        self.inner.pool.processes().into_iter().map(|process| process.pid).collect()
+        self.inner
+            .pool
+            .processes()
+            .into_iter()
+            .map(|process| process.pid)
+            .collect()
     }
 
     fn spec<F: Remote>(
@@ -218,7 +244,9 @@ impl Processes {
         let mut writing = Writing::default();
         let written = args.write(&mut writing);
         let bytes = written.and_then(|()| postcard::to_allocvec(&writing.written));
-        let parcel = bytes.map_err(io::Error::other).and_then(|bytes| Parcel::new(bytes, Vec::new()));
+        let parcel = bytes
+            .map_err(io::Error::other)
+            .and_then(|bytes| Parcel::new(bytes, Vec::new()));
         // The worker says of nothing that it is not what the function takes.
         let args = parcel.unwrap_or_else(|_| Parcel::empty());
         let name = |_| Arc::new(Parcel::small(F::NAME.as_bytes().to_vec()));
@@ -232,7 +260,9 @@ impl Processes {
 
 impl std::fmt::Debug for Processes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Processes").field("width", &self.inner.width).finish()
+        f.debug_struct("Processes")
+            .field("width", &self.inner.width)
+            .finish()
     }
 }
 

@@ -16,15 +16,18 @@ pub struct Registered {
     /// The name.
     pub name: &'static str,
     /// Calls it with arguments as they came.
-    pub run: fn(&[u8], Vec<Arc<Vec<u8>>>) -> Result<Vec<u8>, String>,
+    pub run: Run,
 }
+
+type Run = fn(&[u8], Vec<Arc<Vec<u8>>>) -> Result<Vec<u8>, String>;
 
 inventory::collect!(Registered);
 
 /// Calls a function with arguments as they came.
 #[doc(hidden)]
 pub fn run<F: Remote>(args: &[u8], inputs: Vec<Arc<Vec<u8>>>) -> Result<Vec<u8>, String> {
-    let wrong = |error: postcard::Error| format!("{}: its arguments cannot be read: {error}", F::NAME);
+    let wrong =
+        |error: postcard::Error| format!("{}: its arguments cannot be read: {error}", F::NAME);
     let written: Vec<Written> = postcard::from_bytes(args).map_err(wrong)?;
     let mut inputs = inputs.into_iter();
     // A tuple is written as its elements one after the other, so that is how it is put together.
@@ -52,9 +55,15 @@ impl Host for Program {
     fn load(&self, code: &Parcel) -> Result<&'static Registered, Parcel> {
         let name = code.bytes().map_err(failure)?;
         let known = inventory::iter::<Registered>;
-        known.into_iter().find(|function| function.name.as_bytes() == &*name).ok_or_else(|| {
-            failure(format!("this program has no remote function {}", String::from_utf8_lossy(&name)))
-        })
+        known
+            .into_iter()
+            .find(|function| function.name.as_bytes() == &*name)
+            .ok_or_else(|| {
+                failure(format!(
+                    "this program has no remote function {}",
+                    String::from_utf8_lossy(&name)
+                ))
+            })
     }
 
     fn unpack(&self, parcel: &Parcel) -> Result<Arc<Vec<u8>>, Parcel> {

@@ -8,7 +8,7 @@ mod ready;
 mod task;
 mod workers;
 
-#[cfg(test)]
+#[cfg(all(test, not(thalweg_loom)))]
 mod tests;
 
 use crate::engine::Home;
@@ -140,6 +140,8 @@ impl<W: World> Scheduler<W> {
             deaths: 0,
             attempt: 0,
             ended: false,
+            was_retried: false,
+            tolerant: spec.tolerant,
             slot: Arc::downgrade(&slot),
             program: Some(spec.program),
             needs: spec.needs,
@@ -163,7 +165,9 @@ impl<W: World> Scheduler<W> {
         for (position, need) in needs.into_iter().enumerate() {
             let Some(task) = self.task(id) else { return };
             let slot = &task.needs[position];
-            if let Some(failure) = slot.failure() {
+            if !task.tolerant
+                && let Some(failure) = slot.failure()
+            {
                 return self.fail(id, failure, effects);
             }
             if !slot.is_done() {
@@ -300,7 +304,8 @@ impl<W: World> Scheduler<W> {
                 if task.retries > 0 {
                     task.retries -= 1;
                     effects.trash.push(Trash::Error(error));
-                    self.make_ready(id, effects);
+                    // What it needs may have been lost while it ran.
+                    self.settle(id, effects);
                 } else {
                     self.fail(id, Arc::new(Failure::Raised(error)), effects);
                 }
@@ -390,11 +395,17 @@ impl<W: World> Scheduler<W> {
         let Some(task) = self.task_mut(id) else {
             return;
         };
-        if task.state == State::Waiting {
+        if task.state != State::Waiting {
+            return;
+        }
+        if task.was_retried {
+            let missing = task.needs.iter().filter(|need| !need.is_done()).count();
+            task.missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        } else {
             task.missing -= 1;
-            if task.missing == 0 {
-                self.make_ready(id, effects);
-            }
+        }
+        if task.missing == 0 {
+            self.make_ready(id, effects);
         }
     }
 
@@ -410,10 +421,15 @@ impl<W: World> Scheduler<W> {
     /// Fails a task and all that need it.
     fn fail(&mut self, id: TaskId, failure: Arc<Failure<W::Error>>, effects: &mut Effects<W>) {
         let mut failing = vec![id];
-        while let Some(id) = failing.pop() {
-            let Some(task) = self.task_mut(id) else {
+        let mut tolerant = Vec::new();
+        while let Some(next) = failing.pop() {
+            let Some(task) = self.task_mut(next) else {
                 continue;
             };
+            if task.tolerant && next != id {
+                tolerant.push(next);
+                continue;
+            }
             if task.is_running() {
                 task.ended = true;
             } else {
@@ -427,6 +443,9 @@ impl<W: World> Scheduler<W> {
                 }
                 effects.trash.push(Trash::Slot(slot));
             }
+        }
+        for id in tolerant {
+            self.has_got_one(id, effects);
         }
     }
 
@@ -464,6 +483,7 @@ impl<W: World> Scheduler<W> {
             };
             task.state = State::Waiting;
             task.ended = false;
+            task.was_retried = true;
             task.deaths = 0;
             task.retries = task.options.as_ref().map_or(0, |options| options.retries);
             again.extend(task.needs.iter().map(|need| need.id));

@@ -70,6 +70,8 @@ pub struct Spec<W: World> {
     pub needs: Needs<W>,
     /// Most tasks have none.
     pub options: Option<Arc<Options>>,
+    /// It runs also if what it needs has failed.
+    pub tolerant: bool,
 }
 
 /// The tasks whose values a task needs, in the order in which it asks for them.
@@ -100,6 +102,10 @@ pub(super) struct Task<W: World> {
     pub attempt: u32,
     /// It runs, and its end is not waited for: it was cancelled, or took too long.
     pub ended: bool,
+    /// It has been tried again: those it needs may know of it twice.
+    pub was_retried: bool,
+    /// It runs also if what it needs has failed.
+    pub tolerant: bool,
     pub slot: Weak<Slot<W>>,
     /// Is not there while it runs.
     pub program: Option<W::Program>,

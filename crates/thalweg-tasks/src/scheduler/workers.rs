@@ -93,7 +93,7 @@ impl<W: World> Scheduler<W> {
             if alone {
                 task.retries -= 1;
             }
-            self.make_ready(id, effects);
+            self.settle(id, effects);
         }
         self.make_lost_values_again(worker, effects);
         self.workers.remove(worker.0);

@@ -8,7 +8,7 @@ use crate::step::Stop;
 pub fn loom(project: &Project) -> Result<(), Stop> {
     // The flag reaches every crate, so the ordinary build is kept apart. Without optimisation loom takes minutes.
     let tests = || {
-        Invocation::cargo("test --release --package thalweg --lib --no-default-features loom_")
+        Invocation::cargo("test --release --package thalweg --package thalweg-tasks --lib --no-default-features loom_")
             .variable("RUSTFLAGS", "--cfg thalweg_loom")
             .variable("CARGO_TARGET_DIR", project.target.join("loom"))
     };
