@@ -53,10 +53,12 @@ if TYPE_CHECKING:
     from thalweg.graph import visualize as visualize
     from thalweg.parallel import ParallelStream as ParallelStream
     from thalweg.parallel import scatter as scatter
+    from thalweg.tasks import Client as Client
 
 # Found when they are asked for: importing the package is to take no time.
 _LATER = {
     "Batch": "thalweg.batch",
+    "Client": "thalweg.tasks",
     "Streaming": "thalweg.collection",
     "create_graph": "thalweg.graph",
     "install_as": "thalweg._alias",

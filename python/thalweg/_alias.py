@@ -20,6 +20,9 @@ _SPECIAL = {
     "dask.distributed": "thalweg.distributed",
 }
 
+#: What other names go with one: two ways to write the same package.
+_TOGETHER = {"distributed": ("dask.distributed",)}
+
 
 def install_as(*names: str) -> None:
     """Make imports of other packages resolve to thalweg, in this process, from now on.
@@ -50,6 +53,7 @@ def install_as(*names: str) -> None:
     >>> streamz is thalweg
     True
     """
+    names = tuple(each for name in names for each in (name, *_TOGETHER.get(name, ())))
     for name in names:
         _check(name)
     finder = next((finder for finder in sys.meta_path if isinstance(finder, _AliasFinder)), None)
@@ -94,7 +98,7 @@ class _AliasFinder:
     ) -> ModuleSpec | None:
         ours = self._ours(fullname)
         if ours is None:
-            return None
+            return self._parent(fullname)
         from importlib.machinery import ModuleSpec
         from importlib.util import find_spec
 
@@ -113,6 +117,14 @@ class _AliasFinder:
         spec = ModuleSpec(fullname, self, origin=found.origin, is_package=found.submodule_search_locations is not None)  # type: ignore[arg-type]
         spec.loader_state = ours
         return spec
+
+    def _parent(self, fullname: str) -> ModuleSpec | None:
+        """Find an empty package for what is installed as a part of one that is not there."""
+        if not any(name.startswith(fullname + ".") for name in self.targets):
+            return None
+        from importlib.machinery import ModuleSpec, PathFinder
+
+        return None if PathFinder.find_spec(fullname) else ModuleSpec(fullname, None, is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         from importlib import import_module

@@ -61,7 +61,7 @@ def _current() -> AbstractEventLoop:
 def _dask_client() -> Any:
     """The active Dask client, if Dask is in use."""
     distributed = sys.modules.get("distributed")
-    if distributed is None:
+    if distributed is None or distributed.__name__ == "thalweg.distributed":
         return None
     try:
         return distributed.default_client()

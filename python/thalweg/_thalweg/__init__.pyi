@@ -7,10 +7,23 @@ from typing import Any, final
 from typing_extensions import Self, disjoint_base
 
 from thalweg._thalweg import ops as ops
+from thalweg._thalweg import tasks as tasks
 from thalweg._types import Metadata, OnError
 from thalweg.stream import Stream
 
-__all__ = ["Batch", "Blueprint", "Emission", "Flag", "Node", "Pipeline", "Pump", "__version__", "ops", "parse_interval"]
+__all__ = [
+    "Batch",
+    "Blueprint",
+    "Emission",
+    "Flag",
+    "Node",
+    "Pipeline",
+    "Pump",
+    "__version__",
+    "ops",
+    "parse_interval",
+    "tasks",
+]
 
 __version__: str
 

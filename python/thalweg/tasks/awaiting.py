@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 __all__ = ["exception", "outcome", "result", "traceback", "wait"]
@@ -20,11 +21,9 @@ async def wait(future: Any, timeout: float | None = None) -> None:
             waiter.set_result(None)
 
     def done(_: Any) -> None:
-        try:
+        # The loop may have been closed, and with it whoever waited.
+        with suppress(RuntimeError):
             loop.call_soon_threadsafe(wake)
-        except RuntimeError:
-            # The loop has been closed, and with it whoever waited.
-            pass
 
     future.add_done_callback(done)
     try:

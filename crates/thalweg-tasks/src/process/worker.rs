@@ -483,7 +483,8 @@ impl<H: Host> Worker<H> {
             if let Some(job) = queue.pop_front() {
                 return Some(job);
             }
-            let one_less = |surplus: usize| surplus.checked_sub(1);
+            // The process ends with its first thread.
+            let one_less = |surplus: usize| surplus.checked_sub(1).filter(|_| thread != 0);
             let leaves = self
                 .surplus
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);

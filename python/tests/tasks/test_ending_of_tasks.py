@@ -1,0 +1,141 @@
+"""However a program with tasks ends: soon, and leaving nothing behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+
+from support import PATIENCE
+from thalweg.tasks import Client, as_completed, wait
+
+WAYS = {
+    "result": "client.submit(stuck).result()",
+    "gather": "client.gather(client.map(stuck, range(3)))",
+    "gather nested": "client.gather({'a': client.submit(stuck)})",
+    "wait": "wait(client.map(stuck, range(3)))",
+    "as completed": "list(as_completed(client.map(stuck, range(3))))",
+    "event": "Event('never').wait()",
+    "lock": "lock = Lock('mine'); lock.acquire(); lock.acquire()",
+    "queue": "Queue('mine').get()",
+    "executor": "list(client.get_executor().map(stuck, range(3)))",
+    "get": "client.get({'a': (stuck, 1)}, 'a')",
+    "sync": "client.sync(asyncio.Event().wait)",
+    "asynchronously": "asyncio.run(awaiting())",
+}
+
+PROGRAM = r"""
+import asyncio, os, sys, threading
+from thalweg.tasks import *
+
+def stuck(*_):
+    os.write(1, b"ready\n")
+    while not current_token().cancelled:
+        pass
+
+client = Client(n_workers=2)
+
+async def awaiting():
+    async with AioClient(n_workers=1) as client:
+        await client.submit(stuck)
+
+if {needs_no_task}:
+    print("ready", flush=True)
+try:
+    {way}
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+@pytest.mark.parametrize("way", WAYS)
+def test_ctrl_c_is_heard(tmp_path, way):
+    pytest.importorskip("dask") if way == "get" else None
+    program = PROGRAM.replace("{way}", WAYS[way])
+    program = program.replace("{needs_no_task}", str(way in ("event", "lock", "queue", "sync")))
+    path = tmp_path / "program.py"
+    path.write_text(program)
+    with subprocess.Popen(
+        [sys.executable, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            os.kill(process.pid, signal.SIGINT)
+            output, errors = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert output.replace("ready\n", "") == "interrupted\n", errors
+    assert (errors, process.returncode) == ("", 0)
+
+
+ENDS = {
+    "nothing to do": "",
+    "tasks that wait": "futures = client.map(stuck, range(100))",
+    "tasks that nobody wants": "client.map(stuck, range(100))",
+    "tasks that end by and by": "futures = client.map(abs, range(100_000))",
+    "a callback": "future = client.submit(stuck); future.add_done_callback(print)",
+    "a failure": "client.submit(int, 'x')",
+    "somebody waits in a thread": "threading.Thread(target=client.gather, args=([future],), daemon=True).start()",
+    "an event that is waited for": "future = client.submit(Event('never').wait)",
+    "dropped": "future = client.submit(stuck); del client, future",
+    "closed": "future = client.submit(stuck); client.close()",
+    "an executor": "executor = client.get_executor(); future = executor.submit(stuck)",
+    "in a task": "future = client.submit(lambda: get_client().map(stuck, range(100)))",
+    "a module's exit": "import atexit; atexit.register(client.close); future = client.submit(stuck)",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_program_that_ends_without_closing(python, tmp_path, end):
+    program = """
+        import threading
+        from thalweg.tasks import *
+
+        def stuck(*_):
+            while not current_token().cancelled:
+                pass
+
+        client = Client(n_workers=2)
+        future = client.submit(pow, 2, 3)
+        future.result()
+        {end}
+        print("end")
+    """
+    (tmp_path / "program.py").write_text(textwrap.dedent(program).replace("{end}", ENDS[end]))
+    done = python("program.py")
+    assert done.stdout.startswith("end\n")
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def open_files():
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="it counts open files by /proc")
+def test_clients_leave_nothing_behind():
+    def use():
+        with Client(n_workers=2) as client:
+            futures = client.map(pow, range(10), range(10))
+            wait(futures)
+            list(as_completed(futures))
+            client.cancel(client.map(pow, range(10), range(10)))
+            client.gather(futures)
+
+    for _ in range(3):
+        use()
+    gc.collect()
+    files, threads, objects = open_files(), threading.active_count(), len(gc.get_objects())
+    for _ in range(50):
+        use()
+    gc.collect()
+    assert open_files() <= files
+    assert threading.active_count() <= threads
+    assert len(gc.get_objects()) < objects + 500

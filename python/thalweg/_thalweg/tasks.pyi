@@ -1,0 +1,204 @@
+"""The task engine."""
+
+from collections.abc import Callable, Generator, Iterable
+from types import GenericAlias, TracebackType
+from typing import Any, Generic, Literal, TypeVar, final
+
+_T = TypeVar("_T")
+
+__all__ = [
+    "Engine",
+    "Future",
+    "Placeholder",
+    "Token",
+    "ask",
+    "current_engine",
+    "current_token",
+    "is_worker",
+    "rejoin",
+    "secede",
+    "serve",
+]
+
+@final
+class Token:
+    """Says to a running task that it is to stop."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the task has been cancelled, or is past its limit."""
+
+    def check(self) -> None:
+        """Raise what the task is to end with, if it is to end."""
+
+def current_token() -> Token | None:
+    """The token of the task that runs in this thread."""
+
+def current_engine() -> Engine | None:
+    """The engine of the task that runs in this thread."""
+
+def secede() -> None:
+    """Stop counting for the engine's width."""
+
+def ask(question: bytes) -> bytes | None:
+    """Ask the parent of this worker process; None where there is none."""
+
+def is_worker() -> bool:
+    """Whether this is a worker process."""
+
+def serve() -> None:
+    """Run the tasks that come through standard input."""
+
+def rejoin() -> None:
+    """Count for the engine's width again."""
+
+@final
+class Placeholder:
+    """Stands for the result of a task in a pickle."""
+
+@final
+class Engine:
+    """Runs tasks."""
+
+    @staticmethod
+    def threads(n: int, *, resources: dict[str, float] | None = None) -> Engine:
+        """Start an engine of threads."""
+
+    @staticmethod
+    def processes(
+        n_workers: int,
+        threads_per_worker: int,
+        *,
+        command: list[str],
+        memory_limit: int | None = None,
+        resources: dict[str, float] | None = None,
+    ) -> Engine:
+        """Start an engine of processes."""
+
+    @property
+    def kind(self) -> Literal["threads", "processes"]:
+        """What runs the tasks."""
+
+    @property
+    def width(self) -> int:
+        """How many tasks run at once."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more tasks."""
+
+    asynchronous: bool
+
+    def submit(
+        self,
+        function: Callable[..., _T],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None = None,
+        *,
+        key: str | None = None,
+        priority: float = 0.0,
+        retries: int = 0,
+        resources: dict[str, float] | None = None,
+        timeout: float | None = None,
+    ) -> Future[_T]:
+        """Run a function."""
+
+    def map(
+        self,
+        function: Callable[..., _T],
+        iterables: tuple[Iterable[Any], ...],
+        kwargs: dict[str, Any] | None = None,
+        *,
+        key: str | None = None,
+        priority: float = 0.0,
+        retries: int = 0,
+        resources: dict[str, float] | None = None,
+        timeout: float | None = None,
+    ) -> list[Future[_T]]:
+        """Run a function on each element."""
+
+    def run(
+        self, function: Callable[..., _T], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> list[Future[_T]]:
+        """Run a function on each worker."""
+
+    def run_graph(
+        self,
+        tasks: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any] | None, tuple[int, ...]]],
+        wanted: list[int],
+        *,
+        given: list[Future[Any]] = ...,
+        keys: list[str] | None = None,
+        priority: float = 0.0,
+        retries: int = 0,
+        resources: dict[str, float] | None = None,
+        timeout: float | None = None,
+    ) -> list[Future[Any]]:
+        """Run tasks that use each other's results."""
+
+    def scatter(self, value: _T, *, key: str | None = None) -> Future[_T]:
+        """Make a future of a value."""
+
+    def find(self, key: str) -> Future[Any] | None:
+        """The live task with a key."""
+
+    def gather(self, futures: list[Future[_T]]) -> list[_T]:
+        """Wait for all results."""
+
+    def info(self) -> dict[str, Any]:
+        """What the workers do."""
+
+    def on_ask(self, callable: Callable[[bytes, Callable[[bytes], None]], None]) -> None:
+        """Say what answers the questions of worker processes."""
+
+    def close(self, *, wait: bool = False) -> None:
+        """Take no more tasks, and cancel those that wait."""
+
+@final
+class Future(Generic[_T]):
+    """The result of a task, when there is one."""
+
+    def __class_getitem__(cls, key: Any) -> GenericAlias: ...
+    @property
+    def key(self) -> str:
+        """The task's name."""
+
+    @property
+    def status(self) -> Literal["pending", "finished", "error", "cancelled"]:
+        """How the task is."""
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the task."""
+
+    def done(self) -> bool:
+        """Whether the task has ended."""
+
+    def cancelled(self) -> bool:
+        """Whether the task has been cancelled."""
+
+    def result(self, timeout: float | None = None) -> _T:
+        """Wait for the result."""
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for what the task raised."""
+
+    def traceback(self, timeout: float | None = None) -> TracebackType | None:
+        """Wait for where the task raised it."""
+
+    def cancel(self, *, force: bool = False, msg: str | None = None) -> bool:
+        """Cancel the task."""
+
+    def retry(self) -> None:
+        """Run a failed task again."""
+
+    def release(self) -> None:
+        """Let go of the task."""
+
+    def keep(self) -> None:
+        """Let the task run to its end also if nobody holds the future."""
+
+    def add_done_callback(self, callback: Callable[[Future[_T]], object]) -> None:
+        """Call something when the task has ended."""
+
+    def __await__(self) -> Generator[Any, None, _T]: ...

@@ -1,0 +1,26 @@
+"""What the parts of the client ask of the whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from thalweg._thalweg.tasks import Engine
+
+
+class Base:
+    """A part of the client."""
+
+    _engine: Engine
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether methods return something to await here."""
+        raise NotImplementedError
+
+    def gather(self, futures: Any, *, asynchronous: bool | None = None) -> Any:
+        """Wait for results."""
+        raise NotImplementedError
+
+    def _gather_now(self, futures: Any, skip: bool) -> Any:
+        raise NotImplementedError

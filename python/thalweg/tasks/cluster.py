@@ -1,0 +1,91 @@
+"""Workers that several clients share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from thalweg.tasks import registry
+from thalweg.tasks.options import Options, refuse_unknown
+from thalweg.tasks.waiting import either
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from typing_extensions import Self
+
+    from thalweg.tasks.client import Client
+
+__all__ = ["LocalCluster"]
+
+
+class LocalCluster:
+    """Workers that stay when a client closes.
+
+    It takes what `Client` takes about workers.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client, LocalCluster
+    >>> with LocalCluster(n_workers=2) as cluster:
+    ...     for x in (-1, -2):
+    ...         with Client(cluster) as client:
+    ...             print(client.submit(abs, x).result())
+    1
+    2
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        n_workers: int | None = None,
+        threads_per_worker: int | None = None,
+        processes: bool = False,
+        *,
+        asynchronous: bool = False,
+        memory_limit: int | float | str | None = None,
+        resources: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        refuse_unknown("LocalCluster", kwargs)
+        self.name = name
+        self.asynchronous = asynchronous
+        self._options = Options(n_workers, threads_per_worker, bool(processes), memory_limit, resources)
+        self._engine = self._options.start()
+
+    @property
+    def status(self) -> str:
+        """How it is: ``"running"`` or ``"closed"``."""
+        return "closed" if self._engine.closed else "running"
+
+    @property
+    def scheduler_address(self) -> str:
+        """What it is called; nothing listens there."""
+        return f"inproc://{self._engine.kind}"
+
+    def get_client(self) -> Client:
+        """Return a client of it."""
+        return registry.client_of(self._engine)
+
+    def close(self, timeout: Any = None) -> Any:
+        """End the workers."""
+        return either(self.asynchronous, registry.close, self._engine)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        registry.close(self._engine)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        registry.close(self._engine)
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        yield from ()
+        return self
+
+    def __repr__(self) -> str:
+        return f"<LocalCluster: {self._engine.kind}, {self._engine.width} at a time, {self.status}>"

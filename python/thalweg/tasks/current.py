@@ -1,0 +1,146 @@
+"""For code that runs in a task: its client, its worker, its thread's place among the others."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from thalweg._thalweg.tasks import current_token, rejoin, secede
+from thalweg.tasks import registry
+from thalweg.tasks.registry import default_client
+
+if TYPE_CHECKING:
+    from thalweg._types import Interval
+    from thalweg.tasks.client import Client
+
+__all__ = ["current_token", "default_client", "get_client", "get_worker", "rejoin", "secede", "worker_client"]
+
+
+def get_client(address: str | None = None, timeout: Interval | None = None, resolve_address: bool = True) -> Client:
+    """Return the client of the task that runs here, or else the one of the context, or the default one.
+
+    A task that waits for others by it does so with one of the threads that they may need: leave its place to them by
+    `secede`, or use `worker_client`.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client, get_client, rejoin, secede
+    >>> def both(x, y):
+    ...     futures = get_client().map(abs, [x, y])
+    ...     secede()
+    ...     results = get_client().gather(futures)
+    ...     rejoin()
+    ...     return results
+    >>> with Client() as client:
+    ...     client.submit(both, -1, -2).result()
+    [1, 2]
+    """
+    if address is not None:
+        from thalweg.tasks.client import Client
+
+        return Client(address, timeout=timeout)
+    return registry.default_client()
+
+
+@contextmanager
+def worker_client(timeout: Interval | None = None, separate_thread: bool = True) -> Iterator[Client]:
+    """Give a task the client it runs on, for the length of a ``with`` block in which others may have its thread.
+
+    Parameters
+    ----------
+    timeout
+        Nothing is waited for here.
+    separate_thread
+        Whether to leave the thread's place to others.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client, worker_client
+    >>> def both(x, y):
+    ...     with worker_client() as client:
+    ...         return client.gather(client.map(abs, [x, y]))
+    >>> with Client() as client:
+    ...     client.submit(both, -1, -2).result()
+    [1, 2]
+    """
+    client = registry.default_client()
+    if not separate_thread:
+        yield client
+        return
+    with out_of_the_way():
+        yield client
+
+
+@contextmanager
+def out_of_the_way() -> Iterator[None]:
+    """Leave the place of this thread to other tasks, if a task runs here."""
+    if registry.task_engine() is None:
+        yield
+        return
+    secede()
+    try:
+        yield
+    finally:
+        rejoin()
+
+
+def get_worker() -> Worker:
+    """Return the worker that runs the task.
+
+    Raises
+    ------
+    ValueError
+        No task runs here.
+
+    Examples
+    --------
+    >>> import os
+    >>> from thalweg.tasks import Client, get_worker
+    >>> with Client() as client:
+    ...     client.submit(lambda: get_worker().pid).result() == os.getpid()
+    True
+    """
+    engine = registry.task_engine()
+    if engine is None:
+        raise ValueError("get_worker: no task runs here")
+    return Worker(engine)
+
+
+class Worker:
+    """What a task may know about its worker.
+
+    Attributes
+    ----------
+    pid:
+        The number of its process.
+    nthreads:
+        How many tasks run at a time.
+    name:
+        The name of the thread.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self.pid = os.getpid()
+        self.nthreads: int = engine.width
+        self.name = threading.current_thread().name
+
+    @property
+    def id(self) -> str:
+        """What tells it from others."""
+        return f"{self.pid}-{self.name}"
+
+    @property
+    def client(self) -> Client:
+        """The client of the task."""
+        return registry.default_client()
+
+    def __repr__(self) -> str:
+        return f"<Worker: {self.id}>"

@@ -1,0 +1,38 @@
+"""Dask's own client, with the defaults of ours."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from distributed import Client
+
+__all__ = ["DaskClient"]
+
+
+class DaskClient(Client):  # type: ignore[misc, unused-ignore]
+    """Dask's client, whose calls all run unless they are said to be pure.
+
+    It does not wait for longer than it was told to for a scheduler that listens and does not answer.
+    """
+
+    async def _ensure_connected(self, timeout: Any = None) -> None:
+        try:
+            await asyncio.wait_for(super()._ensure_connected(timeout=timeout), timeout)
+        except (asyncio.TimeoutError, TimeoutError) as error:
+            raise OSError(f"the scheduler at {self.scheduler.address} did not answer within {timeout} s") from error
+
+    def submit(self, func: Any, *args: Any, pure: bool = False, timeout: Any = None, **kwargs: Any) -> Any:
+        """Call a function on a worker of the cluster."""
+        _refuse(timeout)
+        return super().submit(func, *args, pure=pure, **kwargs)
+
+    def map(self, func: Any, *iterables: Any, pure: bool = False, timeout: Any = None, **kwargs: Any) -> Any:
+        """Call a function on each element, on the workers of the cluster."""
+        _refuse(timeout)
+        return super().map(func, *iterables, pure=pure, **kwargs)
+
+
+def _refuse(timeout: Any) -> None:
+    if timeout is not None:
+        raise ValueError("timeout: Dask can't stop a task; a client with processes=True can")

@@ -1,0 +1,200 @@
+"""Where the questions of worker processes are answered: in the process that has started them.
+
+A task in a worker process has a client, too: `remote_engine` forwards what is asked of it here, where the futures are.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import pickle
+import threading
+from collections.abc import Callable
+from itertools import count
+from threading import Timer
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from thalweg.tasks import pickling
+from thalweg.tasks.errors import ClosedClientError
+from thalweg.tasks.waiting import FAILED, error_of, result_of, settled
+
+if TYPE_CHECKING:
+    from thalweg._thalweg.tasks import Engine, Future
+    from thalweg.tasks.coordinator import Coordinator
+
+__all__ = ["Desk", "dumps", "future_at"]
+
+Signal = concurrent.futures.Future
+
+_here = threading.local()
+
+
+def future_at(place: int) -> Future[Any]:
+    """Return the future that a worker process knows by a number: what its own futures are pickled as.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.desk import future_at
+    >>> try:
+    ...     future_at(1)
+    ... except LookupError:
+    ...     print("in a question only")
+    in a question only
+    """
+    desk: Desk | None = getattr(_here, "desk", None)
+    if desk is None:
+        raise LookupError("a future of a worker process has no meaning elsewhere")
+    return desk.futures[place]
+
+
+def dumps(value: Any) -> bytes:
+    """Pickle, in one piece, also what plain pickles do not do for.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from thalweg.tasks.desk import dumps
+    >>> pickle.loads(dumps([1, 2]))
+    [1, 2]
+    """
+    return pickling.again(value, lambda _: True)
+
+
+class Desk:
+    """Answers the questions of an engine's worker processes.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from thalweg.tasks import Client, registry
+    >>> from thalweg.tasks.desk import Desk, dumps
+    >>> with Client() as client:
+    ...     desk = Desk(client._engine, registry.shared(client._engine).coordinator)
+    ...     question = dumps(("scatter", (dumps("a value"), "key"), None, []))
+    ...     desk.answer(question, lambda reply: print(pickle.loads(reply)))
+    (True, (1, 'key'))
+    """
+
+    def __init__(self, engine: Engine, coordinator: Coordinator) -> None:
+        self._engine = ref(engine)
+        self._coordinator = coordinator
+        self._numbers = count(1)
+        #: What worker processes know of. Those of one that has died stay until the client closes.
+        self.futures: dict[int, Future[Any]] = {}
+
+    def answer(self, question: bytes, reply: Callable[[bytes], object]) -> None:
+        """Answer a question, when there is an answer."""
+        try:
+            operation, args, seconds, released = pickle.loads(question)
+            for place in released:
+                self.futures.pop(place, None)
+            signal, then = self._ask(operation, args)
+        except Exception as error:
+            _reply(reply, error=error)
+            return
+        timer = None
+        if seconds is not None and not signal.done():
+            timer = Timer(seconds, signal.cancel)
+            timer.daemon = True
+            timer.start()
+
+        def told(signal: Signal[Any]) -> None:
+            if timer is not None:
+                timer.cancel()
+            if signal.cancelled():
+                _reply(reply, error=TimeoutError(f"not within {seconds} s"))
+                return
+            error = signal.exception()
+            try:
+                value = None if error is not None else then(signal.result())
+            except BaseException as raised:
+                error, value = raised, None
+            _reply(reply, value, error)
+
+        signal.add_done_callback(told)
+
+    def _ask(self, operation: str, args: tuple[Any, ...]) -> tuple[Signal[Any], Callable[[Any], Any]]:
+        if operation == "state":
+            return self._coordinator.ask(*args), _same
+        if operation == "gather":
+            futures = [self.futures[place] for place in args[0]]
+            return settled(futures, FAILED), lambda _: _results(futures)
+        if operation == "settled":
+            return settled([self.futures[place] for place in args[0]], frozenset()), _same
+        signal: Signal[Any] = concurrent.futures.Future()
+        signal.set_result(getattr(self, "_" + operation)(*args))
+        return signal, _same
+
+    def _submit(self, call: bytes, options: dict[str, Any]) -> tuple[int, str]:
+        function, args, kwargs = self._load(call)
+        return self._known(self._open().submit(function, args, kwargs, **options))
+
+    def _map(self, call: bytes, options: dict[str, Any]) -> list[tuple[int, str]]:
+        function, iterables, kwargs = self._load(call)
+        return [self._known(future) for future in self._open().map(function, iterables, kwargs, **options)]
+
+    def _scatter(self, value: bytes, key: str | None) -> tuple[int, str]:
+        return self._known(self._open().scatter(self._load(value), key=key))
+
+    def _find(self, key: str) -> tuple[int, str] | None:
+        future = self._open().find(key)
+        return None if future is None else self._known(future)
+
+    def _run(self, call: bytes) -> list[tuple[int, str]]:
+        return [self._known(future) for future in self._open().run(*self._load(call))]
+
+    def _info(self) -> dict[str, Any]:
+        return {**self._open().info(), "width": self._open().width}
+
+    def _status(self, place: int) -> str:
+        return self.futures[place].status
+
+    def _failure(self, place: int) -> BaseException | None:
+        return error_of(self.futures[place])
+
+    def _cancel(self, place: int, force: bool, msg: str | None) -> bool:
+        return self.futures[place].cancel(force=force, msg=msg)
+
+    def _retry(self, place: int) -> None:
+        self.futures[place].retry()
+
+    def _keep(self, place: int) -> None:
+        self.futures[place].keep()
+
+    def _open(self) -> Engine:
+        engine = self._engine()
+        if engine is None:
+            raise ClosedClientError("the client has been closed")
+        return engine
+
+    def _known(self, future: Future[Any]) -> tuple[int, str]:
+        place = next(self._numbers)
+        self.futures[place] = future
+        return place, future.key
+
+    def _load(self, data: bytes) -> Any:
+        _here.desk = self
+        try:
+            return pickle.loads(data)
+        finally:
+            _here.desk = None
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _results(futures: list[Future[Any]]) -> list[Any]:
+    for future in futures:
+        error = error_of(future) if future.status in FAILED else None
+        if error is not None:
+            raise error
+    return [result_of(future) for future in futures]
+
+
+def _reply(reply: Callable[[bytes], object], value: Any = None, error: BaseException | None = None) -> None:
+    try:
+        data = dumps((True, value)) if error is None else dumps((False, error))
+    except Exception as unpicklable:
+        data = pickle.dumps((False, TypeError(f"the answer can't be sent to a worker process: {unpicklable}")))
+    reply(data)

@@ -1,0 +1,183 @@
+"""Which clients there are, and what all clients of one engine share."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
+
+from thalweg._thalweg.tasks import Engine, current_engine, is_worker
+
+if TYPE_CHECKING:
+    from thalweg.tasks.client import Client
+    from thalweg.tasks.coordinator import Coordinator, RemoteCoordinator
+    from thalweg.tasks.desk import Desk
+
+#: The client of the context, as `Client.as_current` sets it.
+current: ContextVar[Client | None] = ContextVar("thalweg-client", default=None)
+
+#: The clients that took it upon themselves to be the default, the latest last.
+_defaults: list[ReferenceType[Client]] = []
+
+
+class Shared:
+    """What belongs to an engine, whichever client one asks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.metadata: dict[Any, Any] = {}
+        self.datasets: dict[Any, Any] = {}
+        self.client: ReferenceType[Client] | None = None
+        #: What there is for each task to ask for.
+        self.resources: Mapping[str, float] = {}
+        self._coordinator: Coordinator | RemoteCoordinator | None = None
+        self._desk: Desk | None = None
+        # Not a strong reference: an engine nobody holds closes.
+        self._engine = ref(engine)
+
+    @property
+    def coordinator(self) -> Coordinator | RemoteCoordinator:
+        """What keeps the engine's locks and events."""
+        if self._coordinator is None:
+            from thalweg.tasks import coordinator
+
+            engine = self._engine()
+            if is_worker():
+                self._coordinator = coordinator.RemoteCoordinator(engine.ask)  # type: ignore[union-attr]
+            else:
+                self._coordinator = coordinator.Coordinator()
+        return self._coordinator
+
+    def answer(self, question: bytes, reply: Callable[[bytes], None]) -> None:
+        """Answer a question of a worker process."""
+        if self._desk is None:
+            from thalweg.tasks.desk import Desk
+
+            engine = self._engine()
+            if engine is None:
+                return
+            self._desk = Desk(engine, self.coordinator)  # type: ignore[arg-type]
+        self._desk.answer(question, reply)
+
+    def close(self) -> None:
+        """Let nobody wait for what will not come any more."""
+        if self._coordinator is not None and not is_worker():
+            self._coordinator.close()  # type: ignore[union-attr]
+        if self._desk is not None:
+            self._desk.futures.clear()
+
+
+_shared: WeakKeyDictionary[Engine, Shared] = WeakKeyDictionary()
+_open: WeakSet[Engine] = WeakSet()
+
+
+def shared(engine: Engine) -> Shared:
+    """Return what belongs to an engine."""
+    found = _shared.get(engine)
+    if found is None:
+        found = _shared.setdefault(engine, Shared(engine))
+    return found
+
+
+def started(engine: Engine, resources: Mapping[str, float]) -> None:
+    """Note an engine that is to be closed when the program ends, if not before."""
+    _open.add(engine)
+    mine = shared(engine)
+    mine.resources = resources
+    if engine.kind == "processes":
+        engine.on_ask(mine.answer)
+
+
+def close(engine: Engine) -> None:
+    """Close an engine, and let nobody wait for its tasks."""
+    engine.close()
+    shared(engine).close()
+
+
+#: For how long the end of a program waits for tasks to heed that they have been cancelled, in seconds.
+_PATIENCE = 5.0
+
+
+@atexit.register
+def _close_all() -> None:
+    from threading import Thread
+
+    closing = []
+    for engine in list(_open):
+        close(engine)
+        # A thread that is in the interpreter while that goes away would bring the program down.
+        closing.append(Thread(target=engine.close, kwargs={"wait": True}, daemon=True))
+        closing[-1].start()
+    for thread in closing:
+        thread.join(_PATIENCE)
+
+
+def make_default(client: Client) -> None:
+    """Let a client be the one that is found where none is named."""
+    _defaults.append(ref(client))
+
+
+def forget(client: Client) -> None:
+    """Let a client be the default no longer."""
+    _defaults[:] = [each for each in _defaults if each() not in (None, client)]
+    if current.get() is client:
+        current.set(None)
+
+
+def latest_default() -> Client | None:
+    """Return the open client that last became the default."""
+    while _defaults:
+        client = _defaults[-1]()
+        if client is not None and not client.closed:
+            return client
+        _defaults.pop()
+    return None
+
+
+def default_client(client: Client | None = None) -> Client:
+    """Return the client that was given, or else the one to use where none is.
+
+    That is the one of the task that runs here, the one of ``as_current``, or the one that last became the default.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client, default_client
+    >>> with Client() as client:
+    ...     default_client() is client
+    True
+    """
+    found = client or _of_task() or current.get() or latest_default()
+    if found is None:
+        raise ValueError("there is no client: make one by `Client()` first")
+    return found
+
+
+def client_of(engine: Engine) -> Client:
+    """Return the client of an engine, as long as somebody holds it, or else a new one for it."""
+    mine = shared(engine)
+    client = None if mine.client is None else mine.client()
+    if client is None:
+        from thalweg.tasks.client import Client
+
+        client = Client._around(engine)
+    return client
+
+
+def task_engine() -> Engine | None:
+    """Return the engine of the task that runs here; in a worker process, what stands for it."""
+    if is_worker():
+        from thalweg.tasks.remote_engine import engine
+
+        return engine()  # type: ignore[return-value]
+    return current_engine()
+
+
+def _of_task() -> Client | None:
+    engine = task_engine()
+    return None if engine is None else client_of(engine)

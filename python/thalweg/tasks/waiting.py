@@ -1,0 +1,240 @@
+"""Waiting for futures: in a thread, or on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+
+from thalweg._thalweg.tasks import Future, Token, current_token
+from thalweg.intervals import convert_interval
+from thalweg.tasks import nesting, registry
+from thalweg.tasks.errors import CancelledError
+
+if TYPE_CHECKING:
+    from thalweg._types import Interval
+
+T = TypeVar("T")
+
+ALL_COMPLETED = "ALL_COMPLETED"
+FIRST_COMPLETED = "FIRST_COMPLETED"
+FIRST_EXCEPTION = "FIRST_EXCEPTION"
+
+ReturnWhen = Literal["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"]
+
+#: Which ends of a future end the wait at once.
+_ENOUGH: dict[str, frozenset[str]] = {
+    ALL_COMPLETED: frozenset(),
+    FIRST_COMPLETED: frozenset({"finished", "error", "cancelled"}),
+    FIRST_EXCEPTION: frozenset({"error"}),
+}
+#: How often a task that waits looks whether it has been cancelled, in seconds.
+_LOOK = 0.05
+
+FAILED = frozenset({"error", "cancelled"})
+
+
+class DoneAndNotDone(NamedTuple):
+    """What `wait` returns.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client, wait
+    >>> with Client() as client:
+    ...     future = client.submit(abs, -1)
+    ...     wait(future).done == {future}
+    True
+    """
+
+    done: set[Future[Any]]
+    not_done: set[Future[Any]]
+
+
+def settled(futures: Iterable[Future[Any]], enough: frozenset[str]) -> concurrent.futures.Future[None]:
+    """Return what is set when all futures have ended, or one of them in a way that is enough."""
+    signal: concurrent.futures.Future[None] = concurrent.futures.Future()
+    pending = []
+    for future in futures:
+        if not future.done():
+            pending.append(future)
+        elif future.status in enough:
+            signal.set_result(None)
+            return signal
+    left = len(pending)
+    if not left:
+        signal.set_result(None)
+        return signal
+    lock = Lock()
+
+    def ended(future: Future[Any]) -> None:
+        nonlocal left
+        with lock:
+            left -= 1
+            if signal.done() or (left and future.status not in enough):
+                return
+            # Whoever waits may have given up in between.
+            if signal.set_running_or_notify_cancel():
+                signal.set_result(None)
+
+    for future in pending:
+        future.add_done_callback(ended)
+    return signal
+
+
+def wait(
+    fs: Any,
+    timeout: Interval | None = None,
+    return_when: ReturnWhen = "ALL_COMPLETED",
+    *,
+    asynchronous: bool | None = None,
+) -> Any:
+    """Wait until futures have ended.
+
+    Parameters
+    ----------
+    fs
+        Futures, or what holds some.
+    timeout
+        How long to wait at most, in seconds or as text such as ``"5s"``.
+    return_when
+        ``"ALL_COMPLETED"``, ``"FIRST_COMPLETED"``, or ``"FIRST_EXCEPTION"``: also when one has failed.
+    asynchronous
+        Whether to return something to await; as the futures' client does, if nothing is said.
+
+    Returns
+    -------
+    A pair of sets: what is ``done``, and what is ``not_done``.
+
+    Raises
+    ------
+    TimeoutError
+        They did not end in time.
+    CancelledError
+        A future that is done was cancelled.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client, wait
+    >>> with Client() as client:
+    ...     futures = client.map(abs, [-1, -2])
+    ...     done, not_done = wait(futures)
+    >>> len(done), len(not_done)
+    (2, 0)
+    """
+    if return_when not in _ENOUGH:
+        raise ValueError(f"return_when: one of {', '.join(_ENOUGH)}, not {return_when!r}")
+    seconds = None if timeout is None else convert_interval(timeout)
+    futures = nesting.flat(fs)
+    signal = settled(futures, _ENOUGH[return_when])
+    if asynchronous is None:
+        asynchronous = bool(futures) and registry.client_of(futures[0].engine).asynchronous
+    if asynchronous:
+        return _sorted_later(signal, futures, seconds)
+    block(signal, seconds)
+    return _sorted(futures)
+
+
+async def _sorted_later(
+    signal: concurrent.futures.Future[None], futures: list[Future[Any]], seconds: float | None
+) -> DoneAndNotDone:
+    await later(signal, seconds)
+    return _sorted(futures)
+
+
+def _sorted(futures: list[Future[Any]]) -> DoneAndNotDone:
+    done = {future for future in futures if future.done()}
+    cancelled = [future.key for future in futures if future.cancelled()]
+    if cancelled:
+        raise CancelledError(cancelled)
+    return DoneAndNotDone(done, {future for future in futures if future not in done})
+
+
+def block(signal: concurrent.futures.Future[T], seconds: float | None, undo: Callable[[T], object] | None = None) -> T:
+    """Wait for something in this thread; what comes after the last moment is undone.
+
+    A task that is cancelled meanwhile does not go on waiting.
+    """
+    end = None if seconds is None else time.monotonic() + seconds
+    token = current_token()
+    while True:
+        left = None if end is None else max(0.0, end - time.monotonic())
+        try:
+            return signal.result(left if token is None else min(_LOOK, _LOOK if left is None else left))
+        except (concurrent.futures.TimeoutError, TimeoutError):
+            if signal.done():
+                return signal.result()
+            if left is None or left > _LOOK:
+                _check(token, signal, undo)
+                continue
+            # What has come at the last moment counts.
+            if not signal.cancel():
+                return signal.result()
+            raise _too_late(seconds) from None
+        except BaseException:
+            # An interrupt, or what was asked for has failed.
+            _withdraw(signal, undo)
+            raise
+
+
+def _check(token: Token | None, signal: concurrent.futures.Future[T], undo: Callable[[T], object] | None) -> None:
+    try:
+        if token is not None:
+            token.check()
+    except BaseException:
+        _withdraw(signal, undo)
+        raise
+
+
+async def later(
+    signal: concurrent.futures.Future[T], seconds: float | None, undo: Callable[[T], object] | None = None
+) -> T:
+    """Wait for something on the event loop; what comes after the last moment is undone."""
+    if signal.done():
+        return signal.result()
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(signal), seconds)
+    except (asyncio.TimeoutError, TimeoutError):
+        if not signal.cancelled():
+            return signal.result()
+        raise _too_late(seconds) from None
+    except asyncio.CancelledError:
+        _withdraw(signal, undo)
+        raise
+
+
+def _withdraw(signal: concurrent.futures.Future[T], undo: Callable[[T], object] | None) -> None:
+    if not signal.cancel() and undo is not None and signal.exception() is None:
+        undo(signal.result())
+
+
+def _too_late(seconds: float | None) -> TimeoutError:
+    return TimeoutError(f"not within {seconds} s")
+
+
+async def at_once(function: Callable[..., T], *args: Any) -> T:
+    """Do something that does not block, when it is awaited."""
+    return function(*args)
+
+
+def either(asynchronous: bool, function: Callable[..., T], *args: Any) -> T | Awaitable[T]:
+    """Do something that does not block: now, or when it is awaited."""
+    return at_once(function, *args) if asynchronous else function(*args)
+
+
+def error_of(future: Future[Any]) -> BaseException | None:
+    """Return what a future that is done failed with, or was cancelled by; also where `exception` is to be awaited."""
+    if future.status not in FAILED:
+        return None
+    try:
+        future.engine.gather([future])
+    except BaseException as error:
+        return error
+    return None
+
+
+def result_of(future: Future[T]) -> T:
+    """Return the result of a future that is done; also where `result` is to be awaited."""
+    return future.engine.gather([future])[0]
