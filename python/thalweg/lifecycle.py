@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import weakref
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 #: Every pipeline that is alive.
 _pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+
+if hasattr(os, "register_at_fork"):
+    # Their event loops run in the process that was forked, and nowhere else: the new one would wait for them in vain.
+    os.register_at_fork(after_in_child=_pipelines.clear)
 
 #: How long a drain may take, in seconds, where nothing else is said.
 PATIENCE = 60.0

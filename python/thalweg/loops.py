@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 #: The loops that run on threads of ours. Emptied, the next pipeline gets a new one.
 shared_loops: list[Any] = []
+
+if hasattr(os, "register_at_fork"):
+    # Threads stay with the process that was forked.
+    os.register_at_fork(after_in_child=shared_loops.clear)
 
 
 def find(asynchronous: bool | None) -> AbstractEventLoop:

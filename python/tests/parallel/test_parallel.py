@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from operator import add
 from types import SimpleNamespace
 
@@ -427,8 +427,14 @@ def test_an_executor_that_was_shut_down_fails_its_elements(pool):
     assert L == []
 
 
-def test_processes():
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+def ways_to_start():
+    return [way for way in ("fork", "forkserver", "spawn") if way in get_all_start_methods()]
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.parametrize("way", ways_to_start())
+def test_processes(way):
+    with ProcessPoolExecutor(2, get_context(way)) as pool:
         source = Stream()
         mapped = source.scatter(pool).map(add, 1).filter((1).__and__)
         L = mapped.partition(2).starmap(add).accumulate(add).gather().sink_to_list()
@@ -544,6 +550,25 @@ for x in range(40):
     ended = python("-c", program)
     assert ended.stdout.split() == [str(x) for x in range(40)], ended.stderr
     assert ended.returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_fork_delivers_nothing_of_its_parents(python):
+    program = """
+import os
+from thalweg import Stream
+from thalweg.tasks import Client
+
+client = Client(processes=True, n_workers=1)
+source = Stream()
+source.partition(10).scatter(client).map(str).gather().sink(print)
+source.emit(1)
+child = os.fork()
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    ended = python("-W", "ignore::DeprecationWarning", "-c", program)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("(1,)\n", "", 0)
 
 
 def test_nodes_that_are_destroyed_still_deliver_what_was_scattered(pool):

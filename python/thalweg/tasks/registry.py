@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -111,6 +112,11 @@ def _close_all() -> None:
         closing[-1].start()
     for thread in closing:
         thread.join(_PATIENCE)
+
+
+if hasattr(os, "register_at_fork"):
+    # The threads that would close them are those of the process that was forked, and so are the workers.
+    os.register_at_fork(after_in_child=_open.clear)
 
 
 def make_default(client: Client) -> None:
