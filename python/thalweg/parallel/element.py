@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from thalweg.parallel.launcher import Group, Line
 
-__all__ = ["Element", "elements_in"]
+__all__ = ["Element", "elements_in", "replaced", "when_all_known"]
 
 
 class Element:
@@ -95,7 +95,8 @@ class Element:
         """Whether there is a value: True, `DROPPED` or a `Failed`; and what was told of it."""
         group = self.group
         if group is None:
-            return (self.base if type(self.base) is Failed else True), None
+            is_missing = self.base is DROPPED or type(self.base) is Failed
+            return (self.base if is_missing else True), None
         known = group.result or group.report
         assert known is not None
         outcome = known.outcomes[self.place]
@@ -139,9 +140,9 @@ class Element:
         """Whether anybody waits."""
         return self._waiters is not None
 
-    def settle(self, failure: Failed) -> None:
-        """Give up on it: this is what it has come to."""
-        self.line, self.base, self.is_linked, self.group = self.line.session.root, failure, False, None
+    def settle(self, outcome: Any) -> None:
+        """Give up on it: this, a `Failed` or `DROPPED`, is what it has come to."""
+        self.line, self.base, self.is_linked, self.group = self.line.session.root, outcome, False, None
         self.tell()
 
     def part(self, item: int) -> Element:
@@ -263,6 +264,29 @@ def elements_in(x: Any) -> Iterator[Element]:
     elif kind is dict:
         for item in x.values():
             yield from elements_in(item)
+
+
+def when_all_known(elements: list[Element], callback: Callable[[], None], *, value: bool) -> None:
+    """Have `callback` called, on the event loop, once all elements are known.
+
+    Examples
+    --------
+    >>> from thalweg.parallel.element import when_all_known
+    >>> when_all_known([], lambda: print("known"), value=True)
+    known
+    """
+    missing = len(elements)
+    if not missing:
+        callback()
+
+    def known() -> None:
+        nonlocal missing
+        missing -= 1
+        if not missing:
+            callback()
+
+    for element in elements:
+        element.when_known(known, value=value)
 
 
 def _referring(tree: Any, groups: list[Group]) -> Any:

@@ -139,7 +139,8 @@ class Group:
         groups: list[Group] = []
         try:
             function, parcel, before = self.launcher.pack(self.elements, groups)
-            self.future = self.backend.submit(function, parcel, *before, *(group.future for group in groups))
+            inputs = (*before, *(group.future for group in groups))
+            self.future = self.backend.submit(function, parcel, *inputs, timeout=self.launcher.limit)
         except Exception as error:
             # It never left.
             self.launcher.line.session.call(partial(self._arrived, None, error))
@@ -207,6 +208,12 @@ class Group:
         if error is not None:
             self._lost(error)
             return
+        if self.elements is not None and self.launcher.limit is not None:
+            (element,) = self.elements
+            if self.launcher.takes_back(element, known):
+                self._asked = []
+                self._settled()
+                return
         if type(known) is Result:
             self.result = known
         else:
@@ -226,7 +233,7 @@ class Group:
             for element in asked:
                 element.settle(Failed(error))
         elif len(elements) == 1:
-            elements[0].settle(Failed(error))
+            self.launcher.give_up(elements[0], error)
         else:
             # One of them may be to blame: each for itself, then.
             for element in elements:
@@ -242,6 +249,9 @@ class Launcher:
     waiting for. Else it goes when a group has come back: together, but in no larger groups than keep all of the engine
     busy, nor such as would take long.
     """
+
+    #: How long a group may take, in seconds; those that have a limit are of one element.
+    limit: float | None = None
 
     def __init__(self, line: Line) -> None:
         self.line = line
@@ -337,10 +347,11 @@ class Launcher:
 
     def _may_go(self, element: Element) -> bool:
         for source in element.sources():
-            if source.group is None and not source.is_bare:
+            launcher = source.line.launcher
+            if not launcher.may_be_used(source):
                 if self._blocked_by is not source:
                     self._blocked_by = source
-                    source.line.launcher.when_gone(source, self._unblock)
+                    launcher.when_usable(source, self._unblock)
                 return False
         return True
 
@@ -348,8 +359,12 @@ class Launcher:
         self._blocked_by = None
         self.go_on()
 
-    def when_gone(self, element: Element, callback: Callable[[], None]) -> None:
-        """Have `callback` called when an element of this launcher's has left."""
+    def may_be_used(self, element: Element) -> bool:
+        """Whether others may go that need an element of this launcher's: it has left."""
+        return element.group is not None or element.is_bare
+
+    def when_usable(self, element: Element, callback: Callable[[], None]) -> None:
+        """Have `callback` called when they may."""
         self._waiters.setdefault(element, []).append(callback)
 
     def pack(self, elements: list[Element], groups: list[Group]) -> tuple[Callable[..., Result], Parcel, list[Any]]:
@@ -365,6 +380,14 @@ class Launcher:
         if error is None and self.seconds is not None:
             trip = max(0.0, perf_counter() - group.departed - group.size * self.seconds)
             self._trip = _mean(self._trip or trip, trip)
+
+    def takes_back(self, element: Element, known: Result | Report) -> bool:
+        """Whether what an element has come to is not the end of it."""
+        return False
+
+    def give_up(self, element: Element, error: BaseException) -> None:
+        """See to an element whose group, in which it was alone, has failed as a whole."""
+        element.settle(Failed(error))
 
     def is_curious(self) -> bool:
         """Whether to ask how long a group takes that nobody else asks about."""

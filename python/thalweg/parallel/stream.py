@@ -9,6 +9,7 @@ from typing import Any
 from thalweg.functions import check_callable, is_awaited
 from thalweg.parallel.element import Element, elements_in
 from thalweg.parallel.launcher import Line, Session
+from thalweg.parallel.limits import check_can_stop, check_limit, limited
 from thalweg.parallel.site import Site
 from thalweg.parallel.worker import Call, Filter, Pick, Step
 from thalweg.stream import Stream, _describe
@@ -176,8 +177,21 @@ class Fused(ParallelStream):
 
     _is_settled = False
 
-    def __init__(self, upstream: Stream, stream_name: str | None = None, on_error: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        upstream: Stream,
+        stream_name: str | None = None,
+        on_error: Any = None,
+        *,
+        _timeout: Any = None,
+        **kwargs: Any,
+    ) -> None:
         self._site = Site(stream_name or _describe(self), on_error)
+        #: How long one call for one element may take, in seconds.
+        self._limit = check_limit(_timeout, self._site.name)
+        session = getattr(upstream, "_session", None)
+        if self._limit is not None and session is not None:
+            check_can_stop(session, self._site.name)
         self._ordinal = 0
         self._lines: dict[Line, Line] = {}
         self._is_wanted = False
@@ -202,7 +216,7 @@ class Fused(ParallelStream):
         """Note what is to be done with the element; let it go if what follows is not more of that."""
         element = self._extended(x, metadata)
         downstreams = self._downstreams()
-        if len(downstreams) != 1 or not isinstance(downstreams[0], Fused):
+        if self._limit is not None or not _is_one_step_more(downstreams):
             if self._looks == 0:
                 self._is_wanted = _are_gathered(self)
                 self._looks = _LOOK_AGAIN
@@ -216,6 +230,8 @@ class Fused(ParallelStream):
             session = self._session or _session_of(x)
             is_linked = next(elements_in(x), None) is not None
             return Element(self._longer(session.root), x, metadata, self._ordinal, is_linked=is_linked)
+        if self._limit is not None and not x.is_bare:
+            x.launch()
         if x.is_launched:
             return Element(self._longer(x.line.session.root), x, metadata, x.ordinal, is_linked=True)
         return Element(self._longer(x.line), x.base, metadata, x.ordinal, is_linked=x.is_linked)
@@ -223,8 +239,19 @@ class Fused(ParallelStream):
     def _longer(self, line: Line) -> Line:
         longer = self._lines.get(line)
         if longer is None:
-            longer = self._lines[line] = line.longer(self._step())
+            longer = self._lines[line] = self._line_after(line)
         return longer
+
+    def _line_after(self, line: Line) -> Line:
+        if self._limit is None:
+            return line.longer(self._step())
+        check_can_stop(line.session, self._site.name)
+        return limited(line.session, self._step(), self._limit)
+
+
+def _is_one_step_more(downstreams: Any) -> bool:
+    """Whether all that follows is one more step, which can be done in the same task."""
+    return len(downstreams) == 1 and isinstance(downstreams[0], Fused) and downstreams[0]._limit is None
 
 
 def _session_of(x: Any) -> Session:
@@ -260,11 +287,20 @@ class map(Fused):
     func: callable
     *args:
         Positional arguments for `func`, after the element.
+    timeout:
+        How long one call for one element may take, in seconds; each such call is a task of its own. On processes the
+        worker is killed then and replaced; on threads the function's token says that it is to end. The element has
+        failed with a `TaskTimeout`. A function with a keyword of that name gets it by ``functools.partial``.
     on_error:
         See :class:`~thalweg.Stream`. Attempts of a :class:`~thalweg.Retry`, and the pauses between them, take place on
         the engine.
     **kwargs:
         Keyword arguments for `func`; and ``stream_name``.
+
+    Raises
+    ------
+    BuildError
+        The `timeout` is no length of time, or the engine, which is Dask's or an executor, can't stop calls.
 
     Examples
     --------
@@ -284,13 +320,14 @@ class map(Fused):
         upstream: Stream,
         func: Callable[..., Any],
         *args: Any,
+        timeout: float | None = None,
         stream_name: str | None = None,
         on_error: Any = None,
         **kwargs: Any,
     ) -> None:
         check_callable(func, type(self).__name__, "func")
         self.func, self.args, self.kwargs = func, args, kwargs
-        super().__init__(upstream, stream_name=stream_name, on_error=on_error)
+        super().__init__(upstream, stream_name=stream_name, on_error=on_error, _timeout=timeout)
 
     def _step(self) -> Step:
         site = self._site
@@ -301,6 +338,8 @@ class map(Fused):
 @ParallelStream.register_api()
 class starmap(map):
     """Call a function on each element, which is a tuple of arguments, on the engine: ``func(*x, *args)``.
+
+    It takes what `map` takes.
 
     Examples
     --------
@@ -343,6 +382,8 @@ class pluck(Fused):
 class filter(Fused):
     """Pass on the elements for which a predicate, called on the engine, is true; with None, those that are true.
 
+    It takes what `map` takes.
+
     Examples
     --------
     >>> from thalweg import Stream
@@ -359,6 +400,7 @@ class filter(Fused):
         upstream: Stream,
         predicate: Callable[..., Any] | None,
         *args: Any,
+        timeout: float | None = None,
         stream_name: str | None = None,
         on_error: Any = None,
         **kwargs: Any,
@@ -366,7 +408,7 @@ class filter(Fused):
         if predicate is not None:
             check_callable(predicate, "filter", "predicate")
         self.predicate, self.args, self.kwargs = predicate, args, kwargs
-        super().__init__(upstream, stream_name=stream_name, on_error=on_error)
+        super().__init__(upstream, stream_name=stream_name, on_error=on_error, _timeout=timeout)
 
     def _step(self) -> Step:
         awaited = self.predicate is not None and is_awaited(self.predicate)

@@ -488,6 +488,9 @@ def _filled(tree: Any, results: Sequence[Result], missing: list[Any]) -> Any:
         if value is DROPPED or type(value) is Failed:
             missing.append(value)
         return value
+    if tree is DROPPED or kind is Failed:
+        missing.append(tree)
+        return tree
     if kind is tuple or kind is list:
         return kind(_filled(x, results, missing) for x in tree)
     if kind is dict:

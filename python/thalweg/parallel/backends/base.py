@@ -29,10 +29,18 @@ class Backend:
     #: Whether results stay where they were made until they are fetched.
     is_remote = False
 
+    #: Whether it ends calls that take too long, or tells them to end.
+    can_stop = False
+
     def __init__(self, engine: Any) -> None:
         self.engine = engine
         #: Those who send elements to it.
         self.launchers: WeakSet[Launcher] = WeakSet()
+
+    @property
+    def kind(self) -> str:
+        """What it is called where there is a message about it."""
+        return type(self).__name__
 
     @property
     def width(self) -> int:
@@ -44,8 +52,11 @@ class Backend:
         """Whether it takes no more."""
         raise NotImplementedError
 
-    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Have a function called; futures among the arguments are replaced by what they come to. Returns a future."""
+    def submit(self, function: Callable[..., Any], *args: Any, timeout: float | None = None) -> Any:
+        """Have a function called; futures among the arguments are replaced by what they come to. Returns a future.
+
+        A `timeout`, in seconds, is given only where the engine can stop a call.
+        """
         raise NotImplementedError
 
     def when_done(self, future: Any, arrival: Arrival) -> None:

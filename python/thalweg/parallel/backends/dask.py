@@ -73,7 +73,7 @@ class Dask(Backend):
         """Whether it takes no more."""
         return self._client.status in ("closing", "closed")
 
-    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+    def submit(self, function: Callable[..., Any], *args: Any, timeout: float | None = None) -> Any:
         """Have a function called, once the futures among the arguments are done."""
         # Functions in a pipeline read clocks and count: equal calls are different ones.
         return self._client.submit(function, *args, pure=False)

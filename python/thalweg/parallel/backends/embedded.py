@@ -27,6 +27,8 @@ class Embedded(Backend):
     [9]
     """
 
+    can_stop = True
+
     def __init__(self, engine: Any) -> None:
         super().__init__(engine)
         # What a process has made stays there until it is wanted.
@@ -44,9 +46,9 @@ class Embedded(Backend):
         """Whether it takes no more."""
         return bool(self.engine.closed)
 
-    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+    def submit(self, function: Callable[..., Any], *args: Any, timeout: float | None = None) -> Any:
         """Have a function called, once the futures among the arguments are done."""
-        return self.engine.submit(function, args, retries=self._retries)
+        return self.engine.submit(function, args, retries=self._retries, timeout=timeout)
 
     def when_done(self, future: Any, arrival: Arrival) -> None:
         """Call `arrival` when the call has been made."""

@@ -37,6 +37,11 @@ class Executor(Backend):
         lifecycle.drain_before_threads_end()
 
     @property
+    def kind(self) -> str:
+        """What it is called where there is a message about it."""
+        return type(self.engine).__name__
+
+    @property
     def width(self) -> int:
         """How many calls it makes at a time."""
         return max(1, int(getattr(self.engine, "_max_workers", None) or os.cpu_count() or 1))
@@ -46,7 +51,7 @@ class Executor(Backend):
         """Whether it takes no more."""
         return False
 
-    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+    def submit(self, function: Callable[..., Any], *args: Any, timeout: float | None = None) -> Any:
         """Have a function called, once the futures among the arguments are done."""
         inputs = [arg for arg in args if isinstance(arg, Future)]
         if not inputs:
