@@ -125,6 +125,9 @@ class Node:
     def _counters(self) -> tuple[int, int, int, int, float]:
         """Return how many elements the node has received, sent, failed on and holds, and for how long they waited."""
 
+    def _has_nothing_on_its_way(self) -> bool:
+        """Return whether nothing is on its way in the node, and nobody is at work inside the pipeline."""
+
     def _svg(self) -> str:
         """Return the pipeline as a drawing."""
 

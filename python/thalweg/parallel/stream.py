@@ -157,6 +157,8 @@ class scatter(ParallelStream):
             _common([upstream, self])
         self._ordinal = 0
         super().__init__(upstream, **kwargs)
+        assert self._session is not None
+        self._session.backend.entrances.add(self)
 
     def update(self, x: Any, who: Any = None, metadata: Any = None) -> Any:
         """Take an element."""

@@ -11,7 +11,8 @@ from weakref import ref
 
 from thalweg._thalweg.tasks import Engine, Future
 from thalweg.intervals import convert_interval
-from thalweg.tasks import nesting, registry
+from thalweg.tasks import closing, nesting, registry
+from thalweg.tasks.closing import patience
 from thalweg.tasks.datasets import Datasets
 from thalweg.tasks.errors import ClosedClientError
 from thalweg.tasks.inspection import Inspection
@@ -411,23 +412,38 @@ class Client(Submission, Inspection, Datasets):
     def close(self, timeout: Interval | None = None, *, asynchronous: bool | None = None) -> Any:
         """Cancel what waits, and take no more. What runs on threads is asked to stop; processes are ended.
 
+        Before that, streams on the client deliver what is on its way, within `timeout`, or 60 s if nothing is said;
+        after an interrupt, 10 s. What has not arrived by then fails, and is reported by the stream. A blocking call
+        does not wait for what would need the event loop that it blocks.
+
         The workers of a `LocalCluster` go on. Closing twice is once.
         """
         asynchronous = self.asynchronous if asynchronous is None else asynchronous
-        return either(asynchronous, self._close, self.cluster is None)
+        return self._close(self.cluster is None, patience(timeout), asynchronous)
 
     def shutdown(self) -> Any:
         """Close the client, and the cluster that it was given."""
-        return either(self.asynchronous, self._close, True)
+        return self._close(True, patience(), self.asynchronous)
 
-    def _close(self, workers_too: bool) -> None:
+    def _close(self, workers_too: bool, seconds: float, asynchronous: bool) -> Any:
+        if asynchronous:
+            return self._close_later(workers_too, seconds)
+        self._withdraw()
+        if workers_too:
+            closing.close(self._engine, seconds)
+        return None
+
+    async def _close_later(self, workers_too: bool, seconds: float) -> None:
+        self._withdraw()
+        if workers_too:
+            await closing.close_later(self._engine, seconds)
+
+    def _withdraw(self) -> None:
         registry.forget(self)
         if "thalweg.tasks.collections" in sys.modules:
             from thalweg.tasks.collections import withdraw
 
             withdraw()
-        if workers_too:
-            registry.close(self._engine)
 
     def restart(self, timeout: Interval | None = None, wait_for_workers: bool = True) -> Any:
         """Cancel all tasks, and begin anew with fresh workers.
@@ -461,7 +477,7 @@ class Client(Submission, Inspection, Datasets):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._close(self.cluster is None)
+        self._close(self.cluster is None, patience(kind=kind), False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -469,7 +485,7 @@ class Client(Submission, Inspection, Datasets):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._close(self.cluster is None)
+        await self._close_later(self.cluster is None, patience(kind=kind))
 
     def __await__(self) -> Generator[Any, None, Self]:
         yield from ()

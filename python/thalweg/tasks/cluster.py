@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from thalweg.tasks import registry
+from thalweg.tasks import closing, registry
 from thalweg.tasks.options import Options, refuse_unknown
-from thalweg.tasks.waiting import either
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -68,20 +67,23 @@ class LocalCluster:
         return registry.client_of(self._engine)
 
     def close(self, timeout: Any = None) -> Any:
-        """End the workers."""
-        return either(self.asynchronous, registry.close, self._engine)
+        """End the workers, once streams have delivered what is on its way, as `Client.close` does."""
+        seconds = closing.patience(timeout)
+        if self.asynchronous:
+            return closing.close_later(self._engine, seconds)
+        return closing.close(self._engine, seconds)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        registry.close(self._engine)
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        closing.close(self._engine, closing.patience(kind=kind))
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *error: object) -> None:
-        registry.close(self._engine)
+    async def __aexit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        await closing.close_later(self._engine, closing.patience(kind=kind))
 
     def __await__(self) -> Generator[Any, None, Self]:
         yield from ()

@@ -32,6 +32,8 @@ class Shared:
         self.client: ReferenceType[Client] | None = None
         #: What there is for each task to ask for.
         self.resources: Mapping[str, float] = {}
+        #: The backends that streams on the engine have: they deliver what is on its way before it closes.
+        self.streams: WeakSet[Any] = WeakSet()
         self._coordinator: Coordinator | RemoteCoordinator | None = None
         self._desk: Desk | None = None
         # Not a strong reference: an engine nobody holds closes.

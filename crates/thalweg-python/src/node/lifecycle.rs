@@ -100,6 +100,11 @@ impl Node {
         ))
     }
 
+    /// Whether nothing is on its way in the node, and nobody is at work inside the pipeline.
+    fn _has_nothing_on_its_way(&self) -> PyResult<bool> {
+        Ok(self.parts()?.out.has_nothing_on_its_way())
+    }
+
     /// The pipeline as a drawing.
     fn _svg(&self) -> PyResult<String> {
         Ok(self.parts()?.out.graph_view().to_svg())

@@ -459,6 +459,11 @@ impl Graph {
     pub(crate) fn is_at_rest(&self, pass: &Pass) -> bool {
         self.state.get(pass).moving(pass) == 0
     }
+
+    /// Whether nodes are to be called that have not been yet.
+    pub(crate) fn has_agenda(&self, pass: &Pass) -> bool {
+        !self.state.get(pass).agenda.is_empty()
+    }
 }
 
 /// Being inside a graph's monitor: leaves it when dropped, also by a panic that nobody expected.

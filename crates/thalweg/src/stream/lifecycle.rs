@@ -145,6 +145,26 @@ impl<T: Element> Stream<T> {
         self.graph().glance(|pass| pass.graph().is_at_rest(pass)) == Some(true)
     }
 
+    /// Whether nothing is on its way in this node, and nobody is at work inside the pipeline. What a window
+    /// or a join keeps until more comes is not on its way. It waits for no work of others.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let (pairs, later) = (source.partition(2), source.shift("1s"));
+    /// source.emit(1).wait()?;
+    /// assert!(pairs.has_nothing_on_its_way());
+    /// assert!(!later.has_nothing_on_its_way());
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn has_nothing_on_its_way(&self) -> bool {
+        let is_at_rest =
+            |pass: &Pass| self.node().held(pass).moving == 0 && !pass.graph().has_agenda(pass);
+        self.graph().glance(is_at_rest) == Some(true)
+    }
+
     /// The whole pipeline as it is now, to look at or to draw.
     pub fn graph_view(&self) -> GraphView {
         self.graph()

@@ -9,6 +9,7 @@ from weakref import WeakSet
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from thalweg.parallel.launcher import Launcher
+    from thalweg.stream import Stream
 
 __all__ = ["Arrival", "Backend"]
 
@@ -36,6 +37,8 @@ class Backend:
         self.engine = engine
         #: Those who send elements to it.
         self.launchers: WeakSet[Launcher] = WeakSet()
+        #: Where elements get to it.
+        self.entrances: WeakSet[Stream] = WeakSet()
 
     @property
     def kind(self) -> str:
@@ -62,10 +65,6 @@ class Backend:
     def when_done(self, future: Any, arrival: Arrival) -> None:
         """Call `arrival` when the call has been made: with what it returned, or None where that stays there."""
         raise NotImplementedError
-
-    def is_idle(self) -> bool:
-        """Whether nothing is on its way there, or waits to be."""
-        return all(launcher.is_idle() for launcher in list(self.launchers))
 
     def fetch(self, future: Any, arrival: Arrival) -> None:
         """Call `arrival` with what a call returned."""

@@ -7,20 +7,18 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import wraps
-from time import monotonic
 from typing import Any
+from weakref import ref
 
 from distributed import Client, wait
 
 from thalweg.parallel.backends.base import Arrival, Backend
+from thalweg.parallel.backends.closing import until_delivered, wait_until_delivered
 
 __all__ = ["Dask"]
 
 #: How long the closing of a client waits for what is on its way, in seconds.
 _PATIENCE = 60.0
-
-#: How often, and how many seconds apart, nothing may be on its way for it to be over.
-_TURNS, _TURN = 3, 0.002
 
 
 class Dask(Backend):
@@ -48,15 +46,37 @@ class Dask(Backend):
         self._client = client
         # A client that is closed takes with it what is on its way, and says so to nobody: leaving its `with` comes
         # before the end of a pipeline that was built inside.
-        close = client.close
+        close, close_later = client.close, client._close
+        me = ref(self)
+
+        def pending() -> Dask | None:
+            backend = me()
+            return None if backend is None or backend.is_closed else backend
 
         @wraps(close)
-        def close_when_idle(*args: Any, **kwargs: Any) -> Any:
-            self._wait_until_idle()
-            client.close = close
-            return close(*args, **kwargs)
+        def close_when_delivered(*args: Any, **kwargs: Any) -> Any:
+            backend = pending()
+            if backend is None:
+                return close(*args, **kwargs)
+            if not client.asynchronous:
+                wait_until_delivered(backend, _PATIENCE)
+                return close(*args, **kwargs)
 
-        client.close = close_when_idle
+            async def later() -> None:
+                await until_delivered(backend, _PATIENCE)
+                await close(*args, **kwargs)
+
+            return later()
+
+        @wraps(close_later)
+        async def close_later_when_delivered(*args: Any, **kwargs: Any) -> Any:
+            backend = pending()
+            if backend is not None:
+                await until_delivered(backend, _PATIENCE)
+            return await close_later(*args, **kwargs)
+
+        # Leaving an `async with` is not the same as `close`.
+        client.close, client._close = close_when_delivered, close_later_when_delivered
 
     @property
     def width(self) -> int:
@@ -96,18 +116,6 @@ class Dask(Backend):
             return await self._client.gather(future, asynchronous=True)
 
         self._run(value, arrival)
-
-    def _wait_until_idle(self) -> None:
-        """Wait until everything that was scattered has come back, unless it is this thread that would have to help."""
-        loop: Any = self._client.loop.asyncio_loop
-        if asyncio._get_running_loop() is not None or not loop.is_running():
-            return
-        deadline = monotonic() + _PATIENCE
-        quiet = 0
-        # What comes back may go again, as part of something else: not before the loop has had its turns.
-        while quiet < _TURNS and monotonic() < deadline:
-            quiet = quiet + 1 if self.is_idle() else 0
-            asyncio.run_coroutine_threadsafe(asyncio.sleep(_TURN), loop).result(_PATIENCE)
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, Any]], arrival: Arrival) -> None:
         async def run() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from thalweg.parallel.backends.base import Arrival, Backend
+from thalweg.parallel.backends.closing import until_delivered, wait_until_delivered
 
 __all__ = ["Embedded"]
 
@@ -31,6 +33,9 @@ class Embedded(Backend):
 
     def __init__(self, engine: Any) -> None:
         super().__init__(engine)
+        registry = sys.modules.get("thalweg.tasks.registry")
+        if registry is not None:
+            registry.shared(engine).streams.add(self)
         # What a process has made stays there until it is wanted.
         self.is_remote = engine.kind == "processes"
         # Functions that fail are not tried again by this, for their failures are values: it is for processes that end.
@@ -46,23 +51,32 @@ class Embedded(Backend):
         """Whether it takes no more."""
         return bool(self.engine.closed)
 
+    def wait_until_delivered(self, seconds: float) -> bool:
+        """Block until all has been gathered, or the time is up: called before the engine is closed."""
+        return wait_until_delivered(self, seconds)
+
+    async def until_delivered(self, seconds: float) -> bool:
+        """Wait until all has been gathered, or the time is up: called before the engine is closed."""
+        return await until_delivered(self, seconds)
+
     def submit(self, function: Callable[..., Any], *args: Any, timeout: float | None = None) -> Any:
         """Have a function called, once the futures among the arguments are done."""
         return self.engine.submit(function, args, retries=self._retries, timeout=timeout)
 
     def when_done(self, future: Any, arrival: Arrival) -> None:
         """Call `arrival` when the call has been made."""
-        future.add_done_callback(lambda done: (_end if self.is_remote else arrive)(done, arrival))
+        future.add_done_callback(lambda done: (_end if self.is_remote else _arrive)(done, arrival))
 
     def fetch(self, future: Any, arrival: Arrival) -> None:
         """Call `arrival` with what a call returned."""
-        future.add_done_callback(lambda done: arrive(done, arrival))
+        future.add_done_callback(lambda done: _arrive(done, arrival))
 
 
-def arrive(future: Any, arrival: Arrival) -> None:
+def _arrive(future: Any, arrival: Arrival) -> None:
     """Say what a future that is done has come to."""
     try:
-        result = future.result(0)
+        # Its own `result` may be to be awaited here.
+        (result,) = future.engine.gather([future])
     except BaseException as error:
         arrival(None, error)
     else:
@@ -71,8 +85,7 @@ def arrive(future: Any, arrival: Arrival) -> None:
 
 def _end(future: Any, arrival: Arrival) -> None:
     """Say whether a future that is done has failed."""
-    try:
-        error = future.exception(0)
-    except BaseException as cancelled:
-        error = cancelled
-    arrival(None, error)
+    if future.status == "finished":
+        arrival(None, None)
+    else:
+        _arrive(future, arrival)

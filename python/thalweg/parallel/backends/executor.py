@@ -10,7 +10,6 @@ from typing import Any
 
 from thalweg import lifecycle
 from thalweg.parallel.backends.base import Arrival, Backend
-from thalweg.parallel.backends.embedded import arrive
 
 __all__ = ["Executor"]
 
@@ -76,7 +75,17 @@ class Executor(Backend):
 
     def when_done(self, future: Any, arrival: Arrival) -> None:
         """Call `arrival` when the call has been made."""
-        future.add_done_callback(lambda done: arrive(done, arrival))
+        future.add_done_callback(lambda done: _arrive(done, arrival))
+
+
+def _arrive(future: Future[Any], arrival: Arrival) -> None:
+    """Say what a future that is done has come to."""
+    try:
+        result = future.result(0)
+    except BaseException as error:
+        arrival(None, error)
+    else:
+        arrival(result, None)
 
 
 def _settle(promise: Future[Any], done: Future[Any]) -> None:
