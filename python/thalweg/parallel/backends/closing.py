@@ -91,7 +91,7 @@ def _up_to_gather(entrance: Stream) -> list[Stream]:
     from thalweg.parallel.windows import gather
 
     nodes = entrance._pipeline.nodes()
-    unseen = [node for node in nodes if isinstance(node, (ParallelStream, gather))]
+    unseen: list[Stream] = [node for node in nodes if isinstance(node, (ParallelStream, gather))]
     found = {id(node) for node in unseen}
     while unseen:
         above = [node for node in unseen.pop().upstreams if id(node) not in found]

@@ -1,0 +1,267 @@
+"""What is on its way when a client is closed, or the program is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import Future
+
+import pytest
+
+pytest.importorskip("thalweg.core")
+
+from support import PATIENCE
+from thalweg import Stream, VirtualClock
+from thalweg.tasks import Client, LocalCluster
+
+KINDS = ["threads", "processes"]
+
+
+def options(kind):
+    return {"n_workers": 2, "processes": kind == "processes", "set_as_default": False}
+
+
+def slow(x):
+    time.sleep(0.002)
+    return x
+
+
+@pytest.fixture(scope="module", autouse=True)
+def functions_travel_by_value():
+    cloudpickle = pytest.importorskip("cloudpickle")
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+PIPELINES = {
+    "a chain": lambda s, client: s.scatter(client).map(slow).buffer(50).gather(),
+    "before the engine": lambda s, client: s.buffer(50).scatter(client).map(slow).gather(),
+    "several tasks": lambda s, client: s.scatter(client).map(slow).buffer(50).map(slow).buffer(50).gather(),
+    "twice": lambda s, client: (
+        s.scatter(client).map(slow).buffer(50).gather().buffer(9).scatter(client).map(slow).gather()
+    ),
+    "with limits": lambda s, client: s.buffer(50).scatter(client).map(slow, timeout=PATIENCE).map(slow).gather(),
+    "a state": lambda s, client: s.buffer(50).scatter(client).accumulate(lambda _, x: slow(x)).gather(),
+    "out of order": lambda s, client: s.scatter(client, unordered=True).map(slow).buffer(50).gather(),
+}
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("end", ["with", "close", "shutdown", "cluster"])
+def test_nothing_is_lost(kind, pipeline, end):
+    source = Stream()
+    cluster = LocalCluster(n_workers=2, processes=kind == "processes")
+    with Client(cluster) if end == "cluster" else Client(**options(kind)) as client:
+        L = PIPELINES[pipeline](source, client).sink_to_list()
+        for x in range(40):
+            source.emit(x)
+        if end in ("close", "shutdown"):
+            getattr(client, end)()
+            assert sorted(L) == list(range(40))
+    cluster.close()
+    assert sorted(L) == list(range(40))
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("end", ["with", "close"])
+def test_nothing_is_lost_asynchronously(kind, pipeline, end):
+    async def main():
+        async with Client(asynchronous=True, **options(kind)) as client:
+            source = Stream(asynchronous=True)
+            L = PIPELINES[pipeline](source, client).sink_to_list()
+            for x in range(40):
+                await source.emit(x)
+            if end == "close":
+                await client.close()
+                assert sorted(L) == list(range(40))
+        return L
+
+    assert sorted(asyncio.run(main())) == list(range(40))
+
+
+def test_nothing_is_lost_without_gather():
+    with Client(**options("threads")) as client:
+        source = Stream()
+        elements = source.scatter(client).map(slow).map(str).sink_to_list()
+        source.emit_many(range(10))
+    assert [element.result(PATIENCE) for element in elements] == [str(x) for x in range(10)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sink_that_blocks_does_not_hold_it_up_for_ever(kind):
+    may_go = threading.Event()
+    client = Client(**options(kind))
+    source = Stream()
+    L = []
+    source.scatter(client).map(slow).buffer(50).gather().sink(lambda x: may_go.wait(PATIENCE) and L.append(x))
+    for x in range(20):
+        source.emit(x)
+    client.close(timeout="50ms")
+    assert client.closed
+    assert not may_go.is_set()
+    may_go.set()
+    # What has not arrived by then is reported.
+    try:
+        source.drain()
+    except Exception:
+        assert L == list(range(len(L)))
+    else:
+        assert L == list(range(20))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_asynchronous_sink_that_blocks(kind):
+    async def main():
+        client = Client(asynchronous=True, **options(kind))
+        source, may_go = Stream(asynchronous=True), asyncio.Event()
+        L = []
+
+        async def sink(x):
+            await may_go.wait()
+            L.append(x)
+
+        source.scatter(client).map(slow).buffer(50).gather().sink(sink)
+        for x in range(20):
+            await source.emit(x)
+        await client.close(timeout=0.05)
+        assert client.closed
+        assert not L
+        may_go.set()
+        try:
+            await source.drain()
+        except Exception:
+            return L == list(range(len(L)))
+        return L == list(range(20))
+
+    assert asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_has_no_need_of_the_client_is_not_waited_for(kind):
+    """Windows wait for company, and what is behind `gather` has been there: this would never end."""
+    source, may_go = Stream(), Future()
+    pairs, late = [], []
+
+    async def sink(x):
+        await asyncio.wrap_future(may_go)
+        late.append(x)
+
+    with Client(**options(kind)) as client:
+        gathered = source.scatter(client).map(slow).gather()
+        gathered.partition(2).sink(pairs.append)
+        gathered.buffer(9).sink(sink)
+        source.scatter(client).partition(9).sink_to_list()
+        source.emit_many(range(3))
+    assert (pairs, late) == ([(0, 1)], [])
+    may_go.set_result(None)
+    source.drain()
+    assert (pairs, late) == ([(0, 1), (2,)], [0, 1, 2])
+
+
+def test_on_a_clock_nobody_is_waited_for():
+    source = Stream(loop=VirtualClock())
+    with Client(**options("threads")) as client:
+        source.delay("1h").scatter(client).map(slow).gather().sink_to_list()
+        source.emit(1)
+
+
+def test_within_the_loop_that_would_have_to_go_on():
+    """A blocking `close` there can't wait: the stream says what it did not deliver, or has delivered it."""
+
+    async def main():
+        source = Stream(asynchronous=True)
+        with Client(**options("threads")) as client:
+            L = source.buffer(50).scatter(client).map(slow).gather().sink_to_list()
+            for x in range(20):
+                await source.emit(x)
+        with pytest.raises(Exception, match=r"clos|cancel"):
+            await source.drain()
+        return L
+
+    L = asyncio.run(main())
+    assert L == list(range(len(L)))
+
+
+def test_in_a_task_of_its_own():
+    with Client(**options("threads")) as client:
+        source = Stream()
+        source.scatter(client).map(lambda x: client.close()).gather().sink_to_list()
+        source.emit(1)
+        with pytest.raises(Exception, match=r"."):
+            source.drain()
+
+
+PROGRAM = """
+import os, sys, time
+from thalweg import Stream
+from thalweg.tasks import Client
+
+def slow(x):
+    time.sleep(0.01)
+    return x
+
+client = Client(processes={processes}, n_workers=2)
+source = Stream()
+source.scatter(client).map(slow).buffer(50).gather().sink(lambda x: print(x, flush=True))
+for x in range(40):
+    source.emit(x)
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "end", ["", "client.close()", "del client", "sys.exit()", "del source", "client.__exit__(None, None, None)"]
+)
+def test_a_program_that_just_ends(python, kind, end):
+    ended = python("-c", PROGRAM.format(processes=kind == "processes") + end)
+    assert ended.stdout.split() == [str(x) for x in range(40)], ended.stderr
+    assert (ended.stderr, ended.returncode) == ("", 0)
+
+
+INTERRUPTED = (
+    PROGRAM
+    + """
+with client:
+    print("ready", flush=True)
+    while True:
+        time.sleep(60)
+"""
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+@pytest.mark.parametrize("whom", ["the program", "its workers, too"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_ctrl_c(tmp_path, kind, whom):
+    path = tmp_path / "program.py"
+    path.write_text(INTERRUPTED.format(processes=kind == "processes"))
+    with subprocess.Popen(
+        [sys.executable, str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            lines = []
+            while not lines or lines[-1] != "ready":
+                line = process.stdout.readline()
+                assert line
+                lines.append(line.strip())
+            (os.kill if whom == "the program" else os.killpg)(process.pid, signal.SIGINT)
+            output, errors = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    delivered = [line for line in [*lines, *output.split()] if line != "ready"]
+    assert delivered == [str(x) for x in range(40)], errors
+    assert errors.strip().endswith("KeyboardInterrupt")
+    assert process.returncode == -signal.SIGINT
