@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -16,9 +17,10 @@ import pytest
 pytest.importorskip("thalweg.core")
 distributed = pytest.importorskip("distributed")
 
-from thalweg import Stream  # noqa: E402
+from thalweg import BuildError, Stream  # noqa: E402
 from thalweg.parallel import Element  # noqa: E402
 from thalweg.parallel.launcher import Group  # noqa: E402
+from thalweg.tasks import AioClient, Client  # noqa: E402
 
 PATIENCE = 60
 
@@ -64,6 +66,10 @@ class Cluster:
         if not options.get("asynchronous"):
             client.wait_for_workers(2, timeout=PATIENCE)
         return client
+
+    def address(self):
+        with self.client():
+            return json.loads(self.file.read_text())["address"]
 
     def end(self):
         for process in self.processes:
@@ -262,6 +268,65 @@ def test_nothing_is_lost_when_the_client_is_closed_first(cluster):
         for x in range(40):
             source.emit(x)
     assert L == [sum(range(1, 4 * n, 2)) for n in range(1, 11)]
+
+
+@pytest.mark.parametrize("end", ["with", "close", "close in time"])
+def test_nothing_is_lost_when_an_asynchronous_client_is_closed_first(cluster, end):
+    async def main():
+        async with cluster.client(asynchronous=True) as client:
+            source = Stream(asynchronous=True)
+            L = source.buffer(50).scatter(client).map(slowly).buffer(50).map(add, 1).gather().sink_to_list()
+            for x in range(40):
+                await source.emit(x)
+            if end == "close in time":
+                await client.close(timeout=PATIENCE)
+            elif end == "close":
+                await client.close()
+        return L
+
+    assert asyncio.run(main()) == list(range(1, 41))
+
+
+# A client of ours, at the address of the cluster.
+
+
+@pytest.fixture(scope="module")
+def address(cluster):
+    return cluster.address()
+
+
+@pytest.mark.parametrize("options", [{}, {"backend": "dask"}, {"client": None}])
+def test_a_client_of_ours(address, options):
+    with Client(address) as client:
+        options = {**options, "client": client} if "client" in options else options
+        source = Stream()
+        scattered = source.scatter(**options)
+        assert scattered._session.backend.engine is client
+        L = scattered.map(add, 1).filter(is_odd).buffer(10).accumulate(add).gather().sink_to_list()
+        for x in range(10):
+            source.emit(x)
+    assert L == [1, 4, 9, 16, 25]
+
+
+@pytest.mark.parametrize("kind", [AioClient, lambda address: Client(address, asynchronous=True)])
+def test_an_asynchronous_client_of_ours(address, kind):
+    async def main():
+        async with kind(address) as client:
+            source = Stream(asynchronous=True)
+            L = source.buffer(50).scatter(client).map(add, 1).filter(is_odd).accumulate(add).gather().sink_to_list()
+            for x in range(10):
+                await source.emit(x)
+        return L
+
+    assert asyncio.run(main()) == [1, 4, 9, 16, 25]
+
+
+def test_a_cluster_cannot_stop_calls(address):
+    with Client(address) as client:
+        scattered = Stream().scatter(client)
+        with pytest.raises(BuildError, match=r"map\(abs\): `timeout`: Dask .*processes=True"):
+            scattered.map(abs, timeout=1)
+        assert not list(scattered.downstreams)
 
 
 def test_nothing_is_lost_at_the_end_of_a_program(python, cluster):
