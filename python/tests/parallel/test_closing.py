@@ -112,7 +112,7 @@ def test_a_sink_that_blocks_does_not_hold_it_up_for_ever(kind):
     try:
         source.drain()
     except Exception:
-        assert L == list(range(len(L)))
+        assert L == sorted(set(L))
     else:
         assert L == list(range(20))
 
@@ -138,7 +138,7 @@ def test_an_asynchronous_sink_that_blocks(kind):
         try:
             await source.drain()
         except Exception:
-            return L == list(range(len(L)))
+            return L == sorted(set(L))
         return L == list(range(20))
 
     assert asyncio.run(main())
@@ -187,7 +187,7 @@ def test_within_the_loop_that_would_have_to_go_on():
         return L
 
     L = asyncio.run(main())
-    assert L == list(range(len(L)))
+    assert L == sorted(set(L))
 
 
 def test_in_a_task_of_its_own():

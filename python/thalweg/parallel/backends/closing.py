@@ -29,9 +29,10 @@ def wait_until_delivered(backend: Backend, seconds: float) -> bool:
 
     Examples
     --------
-    >>> from thalweg.parallel.backends import Backend
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from thalweg.parallel.backends import find
     >>> from thalweg.parallel.backends.closing import wait_until_delivered
-    >>> wait_until_delivered(Backend("an engine"), 1)
+    >>> wait_until_delivered(find(ThreadPoolExecutor()), 1)
     True
     """
     for pause in _looks(backend, seconds, asyncio._get_running_loop()):
@@ -45,9 +46,10 @@ async def until_delivered(backend: Backend, seconds: float) -> bool:
     Examples
     --------
     >>> import asyncio
-    >>> from thalweg.parallel.backends import Backend
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from thalweg.parallel.backends import find
     >>> from thalweg.parallel.backends.closing import until_delivered
-    >>> asyncio.run(until_delivered(Backend("an engine"), 1))
+    >>> asyncio.run(until_delivered(find(ThreadPoolExecutor()), 1))
     True
     """
     for pause in _looks(backend, seconds, None):
