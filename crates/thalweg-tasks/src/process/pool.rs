@@ -230,6 +230,12 @@ impl<W: Portable> Pool<W> {
                 }
             }
         });
+        let mut state = lock(&link.state);
+        if state.has_forgotten() {
+            // One that has died has forgotten everything.
+            let _ = state.forget(Vec::new());
+        }
+        drop(state);
         for (question, text) in news.questions.drain(..) {
             let link = link.clone();
             let answer: Answer = Box::new(move |answer| {
