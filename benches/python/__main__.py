@@ -1,32 +1,43 @@
-"""`cargo xtask bench --python`: thalweg in Python and its peers, side by side."""
+"""`cargo xtask bench --python` and `--tasks`: thalweg in Python and its peers, side by side."""
 
 from __future__ import annotations
 
 import argparse
 import platform
 import sys
+from collections.abc import Callable
 
-from cases import CASES
-from measure import medians, report
+from cases import CASES as STREAMS
+from measure import Case, medians, report
+
+
+def _cases(tasks: bool) -> dict[str, Callable[[], Case]]:
+    if tasks:
+        from task_cases import CASES
+
+        return CASES
+    return STREAMS
 
 
 def main() -> int:
+    tasks = sys.argv[1:2] == ["--tasks"]
+    cases = _cases(tasks)
     parser = argparse.ArgumentParser(
-        prog="cargo xtask bench --python",
+        prog=f"cargo xtask bench --{'tasks' if tasks else 'python'}",
         description="Nanoseconds for one element; all take turns in each round.",
     )
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"which to run: {', '.join(CASES)}; all if left out")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"which to run: {', '.join(cases)}; all if left out")
     parser.add_argument("--rounds", type=int, default=15, help="how many rounds (default: 15)")
-    options = parser.parse_args()
-    unknown = [name for name in options.cases if name not in CASES]
+    options = parser.parse_args(sys.argv[2:] if tasks else None)
+    unknown = [name for name in options.cases if name not in cases]
     if unknown:
-        parser.error(f"there is no case {', '.join(unknown)}; the cases are {', '.join(CASES)}")
+        parser.error(f"there is no case {', '.join(unknown)}; the cases are {', '.join(cases)}")
     if options.rounds < 1:
         parser.error(f"expected at least one round, and not {options.rounds}")
     print(f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}; {options.rounds} rounds")
     missed = []
-    for name in options.cases or CASES:
-        case = CASES[name]()
+    for name in options.cases or cases:
+        case = cases[name]()
         if not report(case, medians(case, options.rounds)):
             missed.append(name)
     print(f"\nmissed: {', '.join(missed)}" if missed else "\nevery target was reached")

@@ -6,7 +6,7 @@ mod cases;
 mod measure;
 mod report;
 
-use cases::{buffer, chain, memory, sleepers};
+use cases::{buffer, chain, memory, sleepers, tasks};
 use report::Line;
 
 struct Arguments {
@@ -69,6 +69,14 @@ fn main() {
         (
             "buffer",
             Box::new(move || buffer::hop(rounds, elements / 2)),
+        ),
+        (
+            "tasks-tokio",
+            Box::new(move || tasks::against_tokio(rounds, elements / 10)),
+        ),
+        (
+            "tasks-rayon",
+            Box::new(move || tasks::against_rayon(rounds, elements / 10)),
         ),
         (
             "sleepers-memory",

@@ -13,6 +13,7 @@ distributed = pytest.importorskip("distributed")
 import thalweg.dask as td  # noqa: E402
 from thalweg import Stream  # noqa: E402
 from thalweg.core import RefCounter  # noqa: E402
+from thalweg.parallel import Element  # noqa: E402
 
 CLUSTER = {"n_workers": 2, "threads_per_worker": 2, "processes": False, "dashboard_address": ":0"}
 
@@ -42,6 +43,7 @@ def outcome(build, inputs, client):
         found = (last.gather() if there else last).sink_to_list()
         for x in inputs:
             source.emit(x)
+        source.drain()
         results.append(found)
     return results
 
@@ -86,24 +88,26 @@ def test_results_are_those_of_a_local_stream(client, build, inputs):
     assert here
 
 
-def test_everything_on_the_way_stays_a_stream_of_futures(client):
+def test_everything_on_the_way_stays_on_the_cluster(client):
     source = Stream()
     on_cluster = source.scatter()
     for node in (on_cluster.zip_latest(on_cluster), on_cluster.unique(), on_cluster.buffer(3), on_cluster.collect()):
         assert isinstance(node, td.DaskStream)
-    futures = on_cluster.map(odd).sink_to_list()
+    elements = on_cluster.map(odd).sink_to_list()
     source.emit(3)
-    assert [type(future) for future in futures] == [distributed.Future]
-    assert futures[0].result() == 1
+    assert [type(element) for element in elements] == [Element]
+    assert elements[0].result(timeout=60) == 1
 
 
-def test_a_failure_arrives_where_it_was_emitted(client):
+def test_a_failure_is_reported_to_the_drain(client):
     source = Stream()
     results = source.scatter().map(fail_on_2).gather().sink_to_list()
-    source.emit(1)
-    with pytest.raises(ArithmeticError, match="two"):
-        source.emit(2)
-    source.emit(3)
+    # As many as the cluster takes at a time: none of them waits for another.
+    for x in (1, 2, 3):
+        source.emit(x)
+    with pytest.raises(ArithmeticError, match="two") as caught:
+        source.drain()
+    assert caught.value.__notes__ == ["in map(fail_on_2), on element 2: 2"]
     assert results == [1, 3]
 
 
@@ -111,10 +115,10 @@ def test_a_failure_arrives_where_it_was_emitted(client):
 def test_a_failure_leaves_the_state_alone(client, build):
     source = Stream()
     results = build(source.scatter()).gather().sink_to_list()
-    source.emit(1)
+    for x in (1, 2, 4):
+        source.emit(x)
     with pytest.raises(ArithmeticError):
-        source.emit(2)
-    source.emit(4)
+        source.drain()
     assert results == [1, 5]
 
 
@@ -122,17 +126,15 @@ def test_acknowledgement_waits_for_the_result(client):
     acknowledged = []
     source = Stream()
     results = source.scatter().map(add, 1).filter(odd).gather().sink_to_list()
-    for x in (1, 2):
-        before = list(results)
-        ref = RefCounter(cb=lambda before=before: acknowledged.append(len(results) - len(before)), loop=source.loop)
-        source.emit(x, metadata=[{"ref": ref}])
-    distributed.utils.sync(source.loop, asyncio.sleep, 0)
-    assert acknowledged == [0, 1]
+    for x in (1, 2, 3, 4):
+        source.emit(x, metadata=[{"ref": RefCounter(cb=lambda x=x: acknowledged.append((x, list(results))))}])
+    source.drain()
+    assert acknowledged == [(1, []), (2, [3]), (3, [3]), (4, [3, 5])]
 
 
 def test_another_backend_is_refused():
-    with pytest.raises(ValueError, match="'thread'"):
-        Stream().scatter(backend="thread")
+    with pytest.raises(ValueError, match="'spark'"):
+        Stream().scatter(backend="spark")
 
 
 def test_in_a_running_loop_and_in_order():
@@ -142,8 +144,7 @@ def test_in_a_running_loop_and_in_order():
             results = source.scatter(client=client).map(add, 1).filter(odd).buffer(4).gather().sink_to_list()
             # All at once: nobody waits for one before emitting the next.
             await asyncio.gather(*[source.emit(x) for x in range(20)])
-            while len(results) < 10:
-                await asyncio.sleep(0.001)
+            await source.drain()
             return results
 
     assert asyncio.run(asyncio.wait_for(main(), 60)) == list(range(1, 21, 2))
@@ -152,8 +153,9 @@ def test_in_a_running_loop_and_in_order():
 def test_a_given_client_is_used_though_another_is_active(client):
     with distributed.Client(**CLUSTER) as other, client.as_current():
         source = Stream()
-        futures = source.scatter(client=other).map(odd).sink_to_list()
-        results = source.scatter(client=other).map(odd).gather().sink_to_list()
+        scattered = source.scatter(client=other)
+        results = scattered.map(odd).gather().sink_to_list()
         source.emit(1)
-        assert futures[0].client is other
+        source.drain()
+        assert scattered._session.backend.engine is other
         assert results == [1]

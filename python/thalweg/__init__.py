@@ -47,11 +47,12 @@ if TYPE_CHECKING:
     from thalweg.collection import Streaming as Streaming
     from thalweg.collection import map_partitions as map_partitions
     from thalweg.dask import DaskStream as DaskStream
-    from thalweg.dask import scatter as scatter
     from thalweg.graph import create_graph as create_graph
     from thalweg.graph import readable_graph as readable_graph
     from thalweg.graph import to_graphviz as to_graphviz
     from thalweg.graph import visualize as visualize
+    from thalweg.parallel import ParallelStream as ParallelStream
+    from thalweg.parallel import scatter as scatter
     from thalweg.tasks import Client as Client
 
 # Found when they are asked for: importing the package is to take no time.
@@ -66,7 +67,8 @@ _LATER = {
     "to_graphviz": "thalweg.graph",
     "visualize": "thalweg.graph",
     "DaskStream": "thalweg.dask",
-    "scatter": "thalweg.dask",
+    "ParallelStream": "thalweg.parallel",
+    "scatter": "thalweg.parallel",
 }
 
 

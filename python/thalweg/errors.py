@@ -209,6 +209,9 @@ def add_note(exception: BaseException, node: str, ordinal: int, element: Any) ->
     >>> error.__notes__
     ["in map(int), on element 2: 'two'"]
     """
+    if getattr(type(element), "is_on_engine", False):
+        # It has been said where it happened, on the engine.
+        return
     note = f"in {node}"
     if ordinal:
         try:

@@ -35,10 +35,11 @@ def register(pipeline: Pipeline) -> None:
     _pipelines.add(pipeline)
     if not _at_exit_is_set:
         _at_exit_is_set = True
-        _drain_at_exit()
+        drain_before_threads_end()
 
 
-def _drain_at_exit() -> None:
+def drain_before_threads_end() -> None:
+    """Have all pipelines drained at the end of the program, before what threads there are now end."""
     import threading
 
     # Called before the threads of executors and clients are told to end, whose work is waited for. It

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from thalweg._types import EventLoop, Function, Interval, Metadata, OnError
     from thalweg.batch import Batch
     from thalweg.iteration import Iteration
+    from thalweg.parallel.stream import scatter
 
     T = TypeVar("T")
 else:
@@ -550,24 +551,22 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         """
         return self
 
-    def scatter(self, **kwargs: Any) -> Stream:
-        """Move elements to a Dask cluster; see :class:`thalweg.dask.scatter`.
+    def scatter(self, client: Any = None, backend: Any = None, unordered: bool = False, **kwargs: Any) -> scatter:
+        """Move elements to an engine: threads, processes or a cluster; see :class:`thalweg.parallel.scatter`.
 
         Examples
         --------
-        >>> from distributed import Client
         >>> from thalweg import Stream
-        >>> client = Client(n_workers=1, processes=False, dashboard_address=None)
         >>> source = Stream()
-        >>> L = source.scatter().map(pow, 2).gather().sink_to_list()
+        >>> L = source.scatter(backend="thread").map(pow, 2).gather().sink_to_list()
         >>> source.emit(3)
+        >>> source.drain()
         >>> L
         [9]
-        >>> client.close()
         """
-        from thalweg.dask import scatter
+        from thalweg.parallel import scatter
 
-        return scatter(self, **kwargs)
+        return scatter(self, client, backend, unordered, **kwargs)
 
     def remove(self, predicate: Function) -> Stream:
         """Drop elements that `predicate` is true of.

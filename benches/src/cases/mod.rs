@@ -2,3 +2,4 @@ pub mod buffer;
 pub mod chain;
 pub mod memory;
 pub mod sleepers;
+pub mod tasks;

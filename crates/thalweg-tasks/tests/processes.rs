@@ -64,6 +64,7 @@ remote! {
     }
 }
 
+type Test = (&'static str, fn() -> Outcome);
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn results_come_in_order() -> Outcome {
@@ -290,7 +291,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         };
     }
-    let tests: &[(&str, fn() -> Outcome)] = &[
+    let tests: &[Test] = &[
         ("results_come_in_order", results_come_in_order),
         ("futures_are_arguments", futures_are_arguments),
         (

@@ -12,7 +12,7 @@ Usage: cargo xtask <COMMAND>
 Commands:
   test   Run every test and lint there is
   demo   Build and run the demo, in Rust or with `--python`; what follows is passed on to it
-  bench  Run the benchmarks side by side, in Rust or with `--python`; what follows is passed on
+  bench  Run the benchmarks side by side, in Rust, with `--python`, or of `--tasks`; what follows is passed on
   docs   Build the documentation and say where it is
   help   Explain a command: `cargo xtask help test`
 

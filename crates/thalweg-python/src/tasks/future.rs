@@ -26,6 +26,9 @@ pub(crate) struct Future {
     engine: Py<Engine>,
 }
 
+/// What is wanted of a task that is done.
+type What<'py> = fn(Python<'py>, &Arc<Slot<Calls>>) -> PyResult<Bound<'py, PyAny>>;
+
 impl Future {
     pub(crate) fn new<'py>(
         engine: &Bound<'py, Engine>,
@@ -50,7 +53,7 @@ impl Future {
     fn outcome<'py>(
         slf: &Bound<'py, Self>,
         timeout: Option<f64>,
-        what: fn(Python<'py>, &Arc<Slot<Calls>>) -> PyResult<Bound<'py, PyAny>>,
+        what: What<'py>,
         helper: &str,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();

@@ -136,10 +136,10 @@ impl Play {
             }
             Move::Die { worker } => self.die(worker),
             Move::Cancel { which } => {
-                if let Some((number, slot)) = self.known(which) {
-                    if self.home.cancel(&slot, false) == Ok(true) {
-                        self.tasks[number].touched = true;
-                    }
+                if let Some((number, slot)) = self.known(which)
+                    && self.home.cancel(&slot, false) == Ok(true)
+                {
+                    self.tasks[number].touched = true;
                 }
             }
             Move::Retry { which } => {

@@ -12,24 +12,37 @@ use std::process::ExitCode;
 pub const HELP: &str = "\
 Run the benchmarks, thalweg and its peers side by side.
 
-Usage: cargo xtask bench [--python] [ARGS]...
+Usage: cargo xtask bench [--python | --tasks] [ARGS]...
 
 Arguments:
   [ARGS]...  Passed on to the benchmarks; `cargo xtask bench --help` shows what they take
 
 Options:
       --python  Run the Python benchmarks, on a wheel built for them
+      --tasks   Run those of tasks, in Rust and in Python; the arguments go to the Python ones
 ";
 
 pub fn run(project: &Project, face: Face, args: Vec<OsString>) -> ExitCode {
+    let tasks = args.first().is_some_and(|first| first == "--tasks");
+    let python = || python_with_peers(project).map(|python| python.run("benches/python"));
     let benches = match face {
-        Face::Rust => Invocation::cargo("run --release --package thalweg-benches --"),
-        Face::Python => match python_with_peers(project) {
-            Ok(python) => python.run("benches/python"),
-            Err(stop) => return give_up(stop),
-        },
+        Face::Rust if tasks => rust()
+            .arg("tasks")
+            .run(project)
+            .map_err(Stop::from)
+            .and_then(|()| python()),
+        Face::Rust => Ok(rust()),
+        Face::Python => python(),
+    };
+    let benches = match benches {
+        Ok(benches) => benches,
+        Err(stop) => return give_up(stop),
     };
     become_command(&benches.args(args), project)
+}
+
+fn rust() -> Invocation {
+    Invocation::cargo("run --release --package thalweg-benches --")
 }
 
 fn python_with_peers(project: &Project) -> Result<Environment, Stop> {

@@ -17,7 +17,10 @@ use crate::lock::lock;
 /// The same function is not pickled again each time, as long as it is a plain one: other callables may
 /// have a state that has changed.
 #[derive(Default)]
-pub(crate) struct Functions(Mutex<HashMap<usize, (Py<PyAny>, Arc<Parcel>)>>);
+pub(crate) struct Functions(Mutex<HashMap<usize, Known>>);
+
+/// A function, and what stands for it.
+type Known = (Py<PyAny>, Arc<Parcel>);
 
 /// So many pickled functions are remembered.
 const REMEMBERED: usize = 1_000;

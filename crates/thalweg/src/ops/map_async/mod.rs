@@ -5,17 +5,20 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 
-use super::parts::{Calls, Came, Sure, Takes, at_least_one};
+use super::parts::{Borrows, Callee, Calls, Came, Step, Sure, Takes, at_least_one};
 use crate::failure::{BoxError, BuildError};
 use crate::operator::function_name;
 use crate::{Context, Delivery, Element, Flow, Lease, Operator, Stream};
 
-/// Calls an asynchronous function with every element, and sends the results; see
+/// Calls an asynchronous function, `C`, with every element, and sends the results; see
 /// [`Stream::map_async`].
-pub struct MapAsync<T, U, F, Fut> {
+pub struct MapAsync<T, C>
+where
+    C: Callee<T>,
+{
     parallelism: usize,
     ordered: bool,
-    calls: Calls<T, U, Takes<F, Fut>>,
+    calls: Calls<T, C::Output, C>,
     /// The calls in the order in which their results are sent: all of them, or, if order does
     /// not matter, those that have ended.
     turns: VecDeque<usize>,
@@ -31,10 +34,13 @@ struct Waiting<T> {
     ordinal: u64,
 }
 
-impl<T, U, E, F, Fut> MapAsync<T, U, F, Fut>
+impl<T, U, E, F, Fut> MapAsync<T, Takes<F, Fut>>
 where
-    F: FnMut(T) -> Fut,
-    Fut: Future<Output = Result<U, E>>,
+    T: Element,
+    U: Element,
+    E: Into<BoxError>,
+    F: FnMut(T) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<U, E>> + Send + 'static,
 {
     /// A node that calls `f(x)` for every `x` and sends the results in the order of the elements.
     ///
@@ -58,7 +64,63 @@ where
     }
 }
 
-impl<T, U, F, Fut> MapAsync<T, U, F, Sure<Fut>> {
+impl<T, U, E, F, Fut> MapAsync<T, Borrows<F, Fut>>
+where
+    T: Element,
+    U: Element,
+    E: Into<BoxError>,
+    F: FnMut(&T) -> Result<Step<U, Fut>, E> + Send + 'static,
+    Fut: Future<Output = Result<U, E>> + Send + 'static,
+{
+    /// A node whose function may be done at once, or return a future; results are sent in the order
+    /// of the elements, or, unless `ordered`, when they are there.
+    ///
+    /// A call that is done at once, when no other is before it, does not wait for the runtime.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use thalweg::ops::{MapAsync, Step};
+    /// use thalweg::{Stream, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let timer = clock.clone();
+    /// let node = MapAsync::stepwise(2, true, move |x: &u64| match x {
+    ///     0 => Ok::<_, &str>(Step::Done(0)),
+    ///     x => {
+    ///         let (sleep, x) = (timer.sleep(Duration::from_secs(*x)), *x);
+    ///         Ok(Step::Pending(async move {
+    ///             sleep.await;
+    ///             Ok(x)
+    ///         }))
+    ///     }
+    /// });
+    /// let list = source.apply(node).sink_to_list();
+    /// assert!(source.emit(0).is_ready());
+    /// assert_eq!(list.to_vec(), [0]);
+    /// source.emit_many([1, 0]).wait()?;
+    /// clock.run_until_idle();
+    /// assert_eq!(list.to_vec(), [0]);
+    /// clock.advance(Duration::from_secs(1));
+    /// assert_eq!(list.to_vec(), [0, 1, 0]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `parallelism` is zero.
+    pub fn stepwise(parallelism: usize, ordered: bool, f: F) -> Result<Self, BuildError> {
+        let label = function_name::<F>();
+        Self::calling(parallelism, ordered, Borrows::new(f), label)
+    }
+}
+
+impl<T, U, F, Fut> MapAsync<T, Takes<F, Sure<Fut>>>
+where
+    T: Element,
+    U: Element,
+    F: FnMut(T) -> Sure<Fut> + Send + 'static,
+    Fut: Future<Output = U> + Send + 'static,
+{
     /// For a function that cannot fail, made of `G`: elements are kept only if a policy may want
     /// them back.
     fn sure<G>(parallelism: usize, ordered: bool, f: F) -> Result<Self, BuildError> {
@@ -67,11 +129,15 @@ impl<T, U, F, Fut> MapAsync<T, U, F, Sure<Fut>> {
     }
 }
 
-impl<T, U, F, Fut> MapAsync<T, U, F, Fut> {
+impl<T, C> MapAsync<T, C>
+where
+    T: Element,
+    C: Callee<T>,
+{
     fn calling(
         parallelism: usize,
         ordered: bool,
-        function: Takes<F, Fut>,
+        function: C,
         label: Option<String>,
     ) -> Result<Self, BuildError> {
         Ok(Self {
@@ -86,13 +152,11 @@ impl<T, U, F, Fut> MapAsync<T, U, F, Fut> {
     }
 }
 
-impl<T, U, E, F, Fut> MapAsync<T, U, F, Fut>
+impl<T, C> MapAsync<T, C>
 where
     T: Element,
-    U: Element,
-    E: Into<BoxError>,
-    F: FnMut(T) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<U, E>> + Send + 'static,
+    C: Callee<T>,
+    C::Output: Element,
 {
     fn start(&mut self, next: Waiting<T>, cx: &mut Context<'_, Self>) {
         // The emitter goes on.
@@ -128,17 +192,15 @@ where
     }
 }
 
-impl<T, U, E, F, Fut> Operator for MapAsync<T, U, F, Fut>
+impl<T, C> Operator for MapAsync<T, C>
 where
     T: Element,
-    U: Element,
-    E: Into<BoxError>,
-    F: FnMut(T) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<U, E>> + Send + 'static,
+    C: Callee<T>,
+    C::Output: Element,
 {
     type In = T;
-    type Out = U;
-    type Event = Came<U>;
+    type Out = C::Output;
+    type Event = Came<C::Output>;
     const KIND: &'static str = "map_async";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
@@ -184,7 +246,7 @@ where
     fn event(
         &mut self,
         key: u64,
-        came: Result<Came<U>, BoxError>,
+        came: Result<Came<C::Output>, BoxError>,
         cx: &mut Context<'_, Self>,
     ) -> Flow {
         let key = key as usize;

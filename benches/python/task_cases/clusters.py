@@ -1,0 +1,38 @@
+"""Clients that cases have in common. They end with the program."""
+
+from __future__ import annotations
+
+import atexit
+from functools import cache
+from typing import Any
+
+from distributed import Client, LocalCluster
+
+import thalweg.tasks
+
+
+@cache
+def dask(*, processes: bool) -> Any:
+    """A client of Dask with two places to run tasks."""
+    workers, threads = (2, 1) if processes else (1, 2)
+    cluster = LocalCluster(n_workers=workers, threads_per_worker=threads, processes=processes, dashboard_address=None)
+    client = Client(cluster, set_as_default=False)
+
+    def close() -> None:
+        client.close()
+        cluster.close()
+
+    atexit.register(close)
+    return client
+
+
+@cache
+def ours(*, processes: bool, workers: int = 2) -> Any:
+    """A client of ours with as many."""
+    if processes:
+        client = thalweg.tasks.Client(processes=True, n_workers=workers, threads_per_worker=1, set_as_default=False)
+    else:
+        client = thalweg.tasks.Client(n_workers=1, threads_per_worker=workers, set_as_default=False)
+    client.submit(abs, -1).result()
+    atexit.register(client.close)
+    return client

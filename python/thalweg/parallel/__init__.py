@@ -1,0 +1,33 @@
+"""Streams whose functions run on an engine: threads, processes, or a Dask cluster.
+
+``scatter`` moves a stream onto the engine, ``gather`` brings it back, in order. In between the lines are the same as on
+any stream.
+
+>>> from thalweg import Stream
+>>> source = Stream()
+>>> L = source.scatter(backend="thread").map(lambda x: x + 1).buffer(5).gather().sink_to_list()
+>>> for x in range(3):
+...     source.emit(x)
+>>> source.drain()
+>>> L
+[1, 2, 3]
+"""
+
+from thalweg.parallel import structure as _structure  # noqa: F401, the operators attach themselves
+from thalweg.parallel.accumulate import accumulate
+from thalweg.parallel.element import Element
+from thalweg.parallel.stream import ParallelStream, filter, map, pluck, scatter, starmap
+from thalweg.parallel.windows import flatten, gather
+
+__all__ = [
+    "Element",
+    "ParallelStream",
+    "accumulate",
+    "filter",
+    "flatten",
+    "gather",
+    "map",
+    "pluck",
+    "scatter",
+    "starmap",
+]

@@ -1,0 +1,129 @@
+"""Engines that parallel streams run on, a module each."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+from weakref import WeakValueDictionary
+
+from thalweg.parallel.backends.base import Backend
+
+__all__ = ["Backend", "find"]
+
+#: One backend for each engine, while it is in use: two streams on one engine are on one backend.
+_known: WeakValueDictionary[int, Backend] = WeakValueDictionary()
+
+
+def find(client: Any = None, backend: Any = None) -> Backend:
+    """Return the engine that is meant.
+
+    Parameters
+    ----------
+    client:
+        A ``thalweg.tasks.Client``, a ``distributed.Client``, or an executor of ``concurrent.futures``.
+    backend:
+        ``"thread"`` for threads of this process, ``"dask"`` for the Dask client that is active, or a function that
+        returns a client. Without either: our current client, else the active Dask client, else threads.
+
+    Raises
+    ------
+    ValueError
+        There is no such backend, or no Dask client is active.
+    TypeError
+        `client` is none.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from thalweg.parallel.backends import find
+    >>> with ThreadPoolExecutor(3) as pool:
+    ...     find(pool).width
+    3
+    """
+    if client is not None:
+        return _of(client)
+    if callable(backend):
+        return _of(backend())
+    if backend == "dask":
+        active = _active_dask()
+        if active is None:
+            raise ValueError("scatter: no Dask client is active: make one first, or give it as `client`")
+        return _of(active)
+    if backend == "thread":
+        return _threads()
+    if backend is not None:
+        raise ValueError(f'scatter: `backend` is "thread", "dask" or a function that returns a client, not {backend!r}')
+    ours = _current()
+    if ours is None:
+        ours = _active_dask()
+    return _threads() if ours is None else _of(ours)
+
+
+def _of(client: Any) -> Backend:
+    kind, engine = _kind_of(client)
+    known = _known.get(id(engine))
+    # Another object may have got the number of one that is gone.
+    if known is not None and known.engine is engine:
+        return known
+    made = _known[id(engine)] = kind(engine)
+    return made
+
+
+def _kind_of(client: Any) -> tuple[type[Backend], Any]:
+    """What kind of backend is for a client, and what it stands before."""
+    # One of ours may stand before a cluster of Dask's.
+    client = getattr(client, "dask_client", None) or client
+    distributed = sys.modules.get("distributed")
+    if distributed is not None and isinstance(client, distributed.Client):
+        from thalweg.parallel.backends.dask import Dask
+
+        return Dask, client
+    if hasattr(client, "engine"):
+        from thalweg.parallel.backends.embedded import Embedded
+
+        return Embedded, client.engine
+    futures = sys.modules.get("concurrent.futures")
+    if futures is not None and isinstance(client, futures.Executor):
+        from thalweg.parallel.backends.executor import Executor
+
+        return Executor, client
+    raise TypeError(
+        f"scatter: `client` is a client of thalweg's or Dask's, or an executor of concurrent.futures, not {client!r}"
+    )
+
+
+_shared: Backend | None = None
+
+
+def _threads() -> Backend:
+    """The threads that are shared by all who ask for no other engine."""
+    global _shared
+    if _shared is None or _shared.is_closed:
+        import os
+
+        from thalweg._thalweg.tasks import Engine
+        from thalweg.parallel.backends.embedded import Embedded
+
+        _shared = Embedded(Engine.threads(os.cpu_count() or 1))
+    return _shared
+
+
+def _current() -> Any:
+    """The client of ours that is in use, if there is any."""
+    registry = sys.modules.get("thalweg.tasks.registry")
+    if registry is None:
+        return None
+    try:
+        return registry.default_client()
+    except ValueError:
+        return None
+
+
+def _active_dask() -> Any:
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return None
+    try:
+        return distributed.default_client()
+    except ValueError:
+        return None

@@ -1,0 +1,61 @@
+"""What is asked of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakSet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg.parallel.launcher import Launcher
+
+__all__ = ["Arrival", "Backend"]
+
+#: Called in any thread with a result, or with what went wrong instead of one.
+Arrival = Callable[[Any, "BaseException | None"], None]
+
+
+class Backend:
+    """An engine that calls functions somewhere else, and hands out futures for what they return.
+
+    Examples
+    --------
+    >>> from thalweg.parallel.backends import Backend
+    >>> Backend("an engine").is_remote
+    False
+    """
+
+    #: Whether results stay where they were made until they are fetched.
+    is_remote = False
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        #: Those who send elements to it.
+        self.launchers: WeakSet[Launcher] = WeakSet()
+
+    @property
+    def width(self) -> int:
+        """How many calls it makes at a time."""
+        raise NotImplementedError
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes no more."""
+        raise NotImplementedError
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Have a function called; futures among the arguments are replaced by what they come to. Returns a future."""
+        raise NotImplementedError
+
+    def when_done(self, future: Any, arrival: Arrival) -> None:
+        """Call `arrival` when the call has been made: with what it returned, or None where that stays there."""
+        raise NotImplementedError
+
+    def is_idle(self) -> bool:
+        """Whether nothing is on its way there, or waits to be."""
+        return all(launcher.is_idle() for launcher in list(self.launchers))
+
+    def fetch(self, future: Any, arrival: Arrival) -> None:
+        """Call `arrival` with what a call returned."""
+        self.when_done(future, arrival)

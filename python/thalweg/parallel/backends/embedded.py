@@ -1,0 +1,71 @@
+"""Our own engine: threads, or processes, of this program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from thalweg.parallel.backends.base import Arrival, Backend
+
+__all__ = ["Embedded"]
+
+
+class Embedded(Backend):
+    """An engine of ours.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").map(pow, 2).gather().sink_to_list()
+    >>> source.emit(3)
+    >>> source.drain()
+    >>> L
+    [9]
+    """
+
+    def __init__(self, engine: Any) -> None:
+        super().__init__(engine)
+        # What a process has made stays there until it is wanted.
+        self.is_remote = engine.kind == "processes"
+
+    @property
+    def width(self) -> int:
+        """How many calls it makes at a time."""
+        return max(1, int(self.engine.width))
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes no more."""
+        return bool(self.engine.closed)
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Have a function called, once the futures among the arguments are done."""
+        return self.engine.submit(function, args)
+
+    def when_done(self, future: Any, arrival: Arrival) -> None:
+        """Call `arrival` when the call has been made."""
+        future.add_done_callback(lambda done: (_end if self.is_remote else arrive)(done, arrival))
+
+    def fetch(self, future: Any, arrival: Arrival) -> None:
+        """Call `arrival` with what a call returned."""
+        future.add_done_callback(lambda done: arrive(done, arrival))
+
+
+def arrive(future: Any, arrival: Arrival) -> None:
+    """Say what a future that is done has come to."""
+    try:
+        result = future.result(0)
+    except BaseException as error:
+        arrival(None, error)
+    else:
+        arrival(result, None)
+
+
+def _end(future: Any, arrival: Arrival) -> None:
+    """Say whether a future that is done has failed."""
+    try:
+        error = future.exception(0)
+    except BaseException as cancelled:
+        error = cancelled
+    arrival(None, error)
