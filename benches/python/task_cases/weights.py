@@ -12,7 +12,6 @@ from measure import Case, Contender, Limit, Target
 
 from task_cases import clusters
 
-
 WEIGH = """
 import os, sys, threading
 from thalweg.tasks import Client

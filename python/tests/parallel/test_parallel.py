@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from operator import add
+from types import SimpleNamespace
 
 import pytest
 
@@ -431,6 +435,44 @@ def test_processes():
         source.emit_many(range(8))
         source.drain()
     assert L == [1 + 3, 1 + 3 + 5 + 7]
+
+
+@pytest.fixture
+def processes():
+    """A client of two processes, as far as streams need one."""
+    from thalweg._thalweg.tasks import Engine
+
+    from thalweg.tasks.worker import command
+
+    engine = Engine.processes(2, 1, command=command())
+    yield SimpleNamespace(_engine=engine)
+    engine.close()
+
+
+def test_processes_of_ours(processes):
+    source = Stream()
+    mapped = source.scatter(processes).map(lambda x: x + 1).filter(lambda x: x % 2).buffer(5)
+    L = mapped.partition(2).starmap(lambda a, b: a + b).accumulate(add).gather().sink_to_list()
+    source.emit_many(range(8))
+    source.drain()
+    assert L == [1 + 3, 1 + 3 + 5 + 7]
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_nothing_is_lost_with_a_process(processes, stateful):
+    def slowly(x):
+        time.sleep(0.002)
+        return x
+
+    source = Stream()
+    mapped = source.scatter(processes).map(slowly).buffer(20)
+    L = (mapped.accumulate(add) if stateful else mapped).gather().sink_to_list()
+    for x in range(100):
+        source.emit(x)
+        if x == 50:
+            os.kill(processes._engine.info()["workers"][0]["pid"], signal.SIGKILL)
+    source.drain()
+    assert L == ([sum(range(x + 1)) for x in range(100)] if stateful else list(range(100)))
 
 
 def test_an_async_def_is_awaited_on_the_engine(pool):

@@ -24,8 +24,11 @@ LONGEST = 0.005
 #: How large a group may be, in bytes, unless it is a single element.
 LARGEST = 1 << 20
 
-#: What part of its trip a group may take, for its elements to be quick ones.
-_QUICK = 0.25
+#: What part of its trip a group's work is to be, for the trip to be worth it.
+_WORTH = 0.25
+
+#: What an element takes at least, in seconds: what is measured may be nothing.
+_TINY = 1e-8
 
 #: What part of a fair share is enough company.
 _ENOUGH = 0.9
@@ -235,7 +238,7 @@ class Launcher:
     """Sends the elements of one line to the engine.
 
     When nothing is on its way, what waits goes at once. As long as there are fewer groups on their way than the engine
-    does at a time, it goes at once, too, unless the way takes so much longer than the work that more company is worth
+    does at a time, it goes at once, too, unless the trip takes so much longer than the work that company is worth
     waiting for. Else it goes when a group has come back: together, but in no larger groups than keep all of the engine
     busy, nor such as would take long.
     """
@@ -318,18 +321,19 @@ class Launcher:
         if not self.on_way or self.alone or self.seconds is None:
             return False
         self._crowd = max(len(self.waiting) + self.unknown, _FADING * self._crowd)
-        return self._are_quick() and len(self.waiting) < _ENOUGH * self._crowd / self.width
+        return len(self.waiting) < self._enough()
 
-    def _are_quick(self) -> bool:
-        """Whether a fair share of all elements there are takes no time, compared with the trip."""
-        return self.seconds is not None and self._crowd / self.width * self.seconds < _QUICK * self._trip
+    def _enough(self) -> float:
+        """How many are worth the trip: the more the longer it is, but no more than a fair share."""
+        worth = _WORTH * self._trip / max(self.seconds or 0.0, _TINY)
+        return min(worth, _ENOUGH * self._crowd / self.width)
 
     def _size(self) -> int:
         """How many may go together."""
         if self.seconds is None:
             return 1
-        many = self._crowd if self._are_quick() else len(self.waiting)
-        return max(1, min(ceil(many / self.width), int(LONGEST / max(self.seconds, 1e-9))))
+        many = self._crowd if self._enough() > 1 else len(self.waiting)
+        return max(1, min(ceil(many / self.width), int(LONGEST / max(self.seconds, _TINY))))
 
     def _may_go(self, element: Element) -> bool:
         for source in element.sources():

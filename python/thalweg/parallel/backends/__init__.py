@@ -71,17 +71,17 @@ def _of(client: Any) -> Backend:
 
 def _kind_of(client: Any) -> tuple[type[Backend], Any]:
     """What kind of backend is for a client, and what it stands before."""
-    # One of ours may stand before a cluster of Dask's.
-    client = getattr(client, "dask_client", None) or client
+    # One of ours that stands before a cluster is one of Dask's, too.
     distributed = sys.modules.get("distributed")
     if distributed is not None and isinstance(client, distributed.Client):
         from thalweg.parallel.backends.dask import Dask
 
         return Dask, client
-    if hasattr(client, "engine"):
+    engine = getattr(client, "_engine", None)
+    if engine is not None:
         from thalweg.parallel.backends.embedded import Embedded
 
-        return Embedded, client.engine
+        return Embedded, engine
     futures = sys.modules.get("concurrent.futures")
     if futures is not None and isinstance(client, futures.Executor):
         from thalweg.parallel.backends.executor import Executor

@@ -9,6 +9,9 @@ from thalweg.parallel.backends.base import Arrival, Backend
 
 __all__ = ["Embedded"]
 
+#: How often a group is sent again whose process has ended under it.
+_RETRIES = 2
+
 
 class Embedded(Backend):
     """An engine of ours.
@@ -28,6 +31,8 @@ class Embedded(Backend):
         super().__init__(engine)
         # What a process has made stays there until it is wanted.
         self.is_remote = engine.kind == "processes"
+        # Functions that fail are not tried again by this, for their failures are values: it is for processes that end.
+        self._retries = _RETRIES if self.is_remote else 0
 
     @property
     def width(self) -> int:
@@ -41,7 +46,7 @@ class Embedded(Backend):
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Have a function called, once the futures among the arguments are done."""
-        return self.engine.submit(function, args)
+        return self.engine.submit(function, args, retries=self._retries)
 
     def when_done(self, future: Any, arrival: Arrival) -> None:
         """Call `arrival` when the call has been made."""

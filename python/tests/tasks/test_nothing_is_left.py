@@ -1,0 +1,72 @@
+"""Ten thousand tasks that are submitted, cancelled and dropped leave nothing."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from thalweg.tasks import Client
+
+
+def resident() -> int:
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def cycle(client: Client, number: int) -> None:
+    future = client.submit(abs, -number)
+    dependent = client.submit(max, future, [future, 1])
+    match number % 4:
+        case 0:
+            assert dependent.result() >= 1
+        case 1:
+            future.cancel()
+        case 2:
+            dependent.cancel()
+        case _:
+            del future
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the system does not say how much memory is used")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("processes", [False, True])
+def test_cycles_leave_memory_threads_and_files_where_they_were(processes: bool) -> None:
+    with Client(processes=processes, n_workers=2 if processes else 1, threads_per_worker=2) as client:
+
+        def some(count: int) -> tuple[int, int, int]:
+            for number in range(count):
+                cycle(client, number)
+            client.submit(abs, 1).result()
+            gc.collect()
+            return resident(), threading.active_count(), descriptors()
+
+        some(3_000)
+        memory, threads, files = some(1_000)
+        more_memory, more_threads, more_files = some(10_000)
+    # A cycle makes two tasks and two futures: were they left, this would be 5 MiB or more.
+    assert more_memory - memory < 3 << 20
+    assert (more_threads, more_files) == (threads, files)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("start", [lambda: Client(n_workers=1, threads_per_worker=2), lambda: Client(processes=True)])
+def test_clients_leave_threads_files_and_processes_where_they_were(start: Callable[[], Client]) -> None:
+    def children() -> int:
+        return len(open(f"/proc/self/task/{os.getpid()}/children").read().split())
+
+    def some(count: int) -> tuple[int, int, int]:
+        for _ in range(count):
+            with start() as client:
+                assert client.submit(abs, -1).result() == 1
+        gc.collect()
+        return threading.active_count(), descriptors(), children()
+
+    assert some(2) == some(10)

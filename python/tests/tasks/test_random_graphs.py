@@ -1,0 +1,172 @@
+"""Random graphs of tasks against plain execution, while workers are killed, tasks cancelled, and limits run out."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from typing import Any
+
+import pytest
+
+from thalweg.tasks import Client
+from thalweg.tasks.errors import KilledWorker, TaskTimeout
+
+GRAPHS = 200
+"""How many graphs there are, on threads and on processes together."""
+
+
+class Expected(Exception):
+    """What tasks raise."""
+
+
+def add(number: int, *inputs: int, size: int = 0) -> int:
+    return number + sum(inputs)
+
+
+def fail(number: int, *inputs: int, size: int = 0) -> int:
+    raise Expected(number)
+
+
+def spin(number: int, *inputs: int, size: int = 0) -> int:
+    # On a process it ends when its limit kills it, on a thread when its token says so.
+    from thalweg.tasks import get_token
+
+    token = get_token()
+    while True:
+        token.check()
+
+
+def large(number: int, *inputs: Any, size: int = 0) -> bytes:
+    return bytes([number % 256]) * size
+
+
+def measure(number: int, *inputs: Any, size: int = 0) -> int:
+    return number + sum(len(x) if isinstance(x, bytes) else x for x in inputs)
+
+
+class Graph:
+    """Tasks by number: what each calls, and which others it needs."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.calls: list[tuple[Any, list[int], dict[str, Any]]] = []
+        for number in range(self.random.randrange(2, 40)):
+            needs = self.random.sample(range(number), min(number, self.random.randrange(4)))
+            kind = self.random.random()
+            if kind < 0.06:
+                self.calls.append((fail, needs, {}))
+            elif kind < 0.09:
+                self.calls.append((spin, needs, {"timeout": 0.01}))
+            elif kind < 0.2:
+                self.calls.append((large, needs, {"size": self.random.choice([10, 100_000])}))
+            else:
+                self.calls.append((measure, needs, {}))
+
+    def submit(self, client: Client) -> list[Any]:
+        futures: list[Any] = []
+        for number, (function, needs, options) in enumerate(self.calls):
+            futures.append(client.submit(function, number, *(futures[need] for need in needs), **options))
+        return futures
+
+    def plain(self) -> list[Any]:
+        """What comes of each: a value, or the kinds of errors it may fail with."""
+        outcomes: list[Any] = []
+        for number, (function, needs, options) in enumerate(self.calls):
+            failed = [outcomes[need] for need in needs if isinstance(outcomes[need], set)]
+            if function is fail:
+                outcomes.append({Expected}.union(*failed))
+            elif function is spin:
+                outcomes.append({TaskTimeout}.union(*failed))
+            elif failed:
+                outcomes.append(set().union(*failed))
+            else:
+                outcomes.append(function(number, *(outcomes[need] for need in needs), size=options.get("size", 0)))
+        return outcomes
+
+
+def check(graph: Graph, futures: list[Any], also: set[type]) -> None:
+    """Compare with plain execution, where tasks may have failed for other reasons as well."""
+    for number, (future, expected) in enumerate(zip(futures, graph.plain(), strict=True)):
+        kinds = expected if isinstance(expected, set) else set()
+        try:
+            result = future.result(timeout=120)
+        except BaseException as error:
+            assert type(error) in kinds | also, (number, error)
+        else:
+            assert not kinds, (number, "should have failed", kinds)
+            assert result == expected, number
+
+
+@pytest.fixture(scope="module", params=["threads", "processes"])
+def client(request: pytest.FixtureRequest) -> Iterator[Client]:
+    with Client(processes=request.param == "processes", n_workers=2, threads_per_worker=2) as client:
+        yield client
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("part", range(5))
+def test_graphs_come_to_what_plain_execution_comes_to(client: Client, part: int) -> None:
+    for seed in range(part * GRAPHS // 20, (part + 1) * GRAPHS // 20):
+        graph = Graph(seed)
+        check(graph, graph.submit(client), also=set())
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("part", range(5))
+def test_what_is_cancelled_takes_along_what_needs_it_and_nothing_else(client: Client, part: int) -> None:
+    for seed in range(1_000 + part * GRAPHS // 20, 1_000 + (part + 1) * GRAPHS // 20):
+        graph = Graph(seed)
+        futures = graph.submit(client)
+        cancelled = set()
+        for number in graph.random.sample(range(len(futures)), min(3, len(futures))):
+            if futures[number].cancel():
+                cancelled.add(number)
+        for number, (_, needs, _) in enumerate(graph.calls):
+            if cancelled.intersection(needs):
+                cancelled.add(number)
+        left = [number for number in range(len(futures)) if number not in cancelled]
+        plain = graph.plain()
+        for number in left:
+            kinds = plain[number] if isinstance(plain[number], set) else set()
+            try:
+                assert futures[number].result(timeout=120) == plain[number]
+            except (Expected, TaskTimeout) as error:
+                assert type(error) in kinds
+        for number in cancelled:
+            with pytest.raises((CancelledError, Expected, TaskTimeout)):
+                futures[number].result(timeout=120)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("part", range(5))
+def test_killed_workers_fail_what_they_ran_and_nothing_else(part: int) -> None:
+    with Client(processes=True, n_workers=2, threads_per_worker=1) as client:
+        for seed in range(2_000 + part * GRAPHS // 20, 2_000 + (part + 1) * GRAPHS // 20):
+            graph = Graph(seed)
+            futures = graph.submit(client)
+            stop = threading.Event()
+            killer = threading.Thread(target=kill_now_and_then, args=(client, seed, stop))
+            killer.start()
+            try:
+                check(graph, futures, also={KilledWorker})
+            finally:
+                stop.set()
+                killer.join()
+
+
+def kill_now_and_then(client: Client, seed: int, stop: threading.Event) -> None:
+    """Kill worker processes at random moments, three of them at most: they belong to the client."""
+    choose = random.Random(seed)
+    for _ in range(choose.randrange(1, 4)):
+        if stop.wait(choose.random() / 20):
+            return
+        workers = client.engine.info()["workers"]
+        if workers:
+            try:
+                os.kill(choose.choice(workers)["pid"], signal.SIGKILL)
+            except ProcessLookupError:
+                pass
