@@ -70,6 +70,7 @@ class Shared:
 
 _shared: WeakKeyDictionary[Engine, Shared] = WeakKeyDictionary()
 _open: WeakSet[Engine] = WeakSet()
+_ending: list[Engine] = []
 
 
 def shared(engine: Engine) -> Shared:
@@ -93,6 +94,8 @@ def close(engine: Engine) -> None:
     """Close an engine, and let nobody wait for its tasks."""
     engine.close()
     shared(engine).close()
+    # Kept while tasks of it run: the end of the program waits for them.
+    _ending[:] = [each for each in (*_ending, engine) if each.kind == "threads" and each.info()["running"]]
 
 
 #: For how long the end of a program waits for tasks to heed that they have been cancelled, in seconds.
@@ -103,13 +106,13 @@ _PATIENCE = 5.0
 def _close_all() -> None:
     from threading import Thread
 
-    closing = []
     for engine in list(_open):
         close(engine)
-        # A thread that is in the interpreter while that goes away would bring the program down.
-        closing.append(Thread(target=engine.close, kwargs={"wait": True}, daemon=True))
-        closing[-1].start()
-    for thread in closing:
+    # A thread that is in the interpreter while that goes away would bring the program down.
+    waiting = [Thread(target=engine.close, kwargs={"wait": True}, daemon=True) for engine in _ending]
+    for thread in waiting:
+        thread.start()
+    for thread in waiting:
         thread.join(_PATIENCE)
 
 

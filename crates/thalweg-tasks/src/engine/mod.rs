@@ -224,11 +224,15 @@ impl<W: World> Home<W> {
         }
         let mut scheduler = lock(&self.scheduler);
         let assignment = loop {
-            if scheduler.is_closed() || !goes_on() {
+            if scheduler.is_closed() {
                 return None;
             }
+            // First: it may have been woken for a task, and nobody else is.
             if let Some(assignment) = scheduler.next(worker, true) {
                 break assignment;
+            }
+            if !goes_on() {
+                return None;
             }
             self.idle.fetch_add(1, Ordering::Relaxed);
             scheduler = self
