@@ -134,6 +134,11 @@ impl<W: World> Crew<W> {
         }
     }
 
+    /// Whether all threads have gone.
+    pub fn has_gone(&self) -> bool {
+        lock(&self.threads).iter().all(JoinHandle::is_finished)
+    }
+
     /// Waits until all threads have gone, but for the one that calls. The engine has to be closed.
     pub fn join(&self) {
         let threads = std::mem::take(&mut *lock(&self.threads));

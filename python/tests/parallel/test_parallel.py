@@ -441,7 +441,6 @@ def test_processes():
 def processes():
     """A client of two processes, as far as streams need one."""
     from thalweg._thalweg.tasks import Engine
-
     from thalweg.tasks.worker import command
 
     engine = Engine.processes(2, 1, command=command())

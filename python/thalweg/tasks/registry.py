@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import os
+import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
-from thalweg._thalweg.tasks import Engine, current_engine, is_worker
+from thalweg._thalweg.tasks import Engine, current_engine, is_worker, wait_for_threads
 
 if TYPE_CHECKING:
     from thalweg.tasks.client import Client
@@ -70,7 +72,6 @@ class Shared:
 
 _shared: WeakKeyDictionary[Engine, Shared] = WeakKeyDictionary()
 _open: WeakSet[Engine] = WeakSet()
-_ending: list[Engine] = []
 
 
 def shared(engine: Engine) -> Shared:
@@ -94,26 +95,29 @@ def close(engine: Engine) -> None:
     """Close an engine, and let nobody wait for its tasks."""
     engine.close()
     shared(engine).close()
-    # Kept while tasks of it run: the end of the program waits for them.
-    _ending[:] = [each for each in (*_ending, engine) if each.kind == "threads" and each.info()["running"]]
 
 
-#: For how long the end of a program waits for tasks to heed that they have been cancelled, in seconds.
+#: After so many seconds the end of a program says what it waits for.
 _PATIENCE = 5.0
 
 
 @atexit.register
 def _close_all() -> None:
-    from threading import Thread
-
     for engine in list(_open):
         close(engine)
-    # A thread that is in the interpreter while that goes away would bring the program down.
-    waiting = [Thread(target=engine.close, kwargs={"wait": True}, daemon=True) for engine in _ending]
-    for thread in waiting:
-        thread.start()
-    for thread in waiting:
-        thread.join(_PATIENCE)
+    # Like executors, a program waits for what runs in its threads. A thread that is in the interpreter while that goes
+    # away would bring the program down.
+    try:
+        if left := wait_for_threads(_PATIENCE):
+            sys.stderr.write(
+                f"thalweg: still running, cancelled: {', '.join(left)}. The program ends with them, or by Ctrl-C.\n"
+            )
+            while wait_for_threads(60.0):
+                pass
+    except KeyboardInterrupt:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)
 
 
 def make_default(client: Client) -> None:

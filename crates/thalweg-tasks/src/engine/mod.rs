@@ -323,6 +323,11 @@ impl<W: World> Home<W> {
         (scheduler.waiting(), scheduler.running())
     }
 
+    /// The tasks that run, or are with a worker to be run: their numbers and their names.
+    pub fn names_of_running(&self) -> Vec<(u64, Option<Box<str>>)> {
+        lock(&self.scheduler).names_of_running()
+    }
+
     pub(crate) fn add_worker(&self, resources: Vec<(Box<str>, f64)>) -> WorkerId {
         lock(&self.scheduler).add_worker(resources)
     }

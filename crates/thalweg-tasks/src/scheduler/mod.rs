@@ -543,6 +543,20 @@ impl<W: World> Scheduler<W> {
             .count()
     }
 
+    /// The tasks that run, or are with a worker to be run: their numbers and their names.
+    pub(crate) fn names_of_running(&self) -> Vec<(u64, Option<Box<str>>)> {
+        let name = |task: &Task<W>| {
+            task.options
+                .as_ref()
+                .and_then(|options| options.key.clone())
+        };
+        let running = self.ids().filter_map(|id| Some((id, self.task(id)?)));
+        let running = running.filter(|(_, task)| task.is_running());
+        running
+            .map(|(id, task)| (id.number(), name(task)))
+            .collect()
+    }
+
     /// How many tasks wait for their turn or for others.
     pub(crate) fn waiting(&self) -> usize {
         let waits = |task: &Task<W>| matches!(task.state, State::Waiting | State::Ready);
