@@ -48,7 +48,6 @@ pub struct Effects<W: World> {
 
 #[expect(dead_code, reason = "they are there to be dropped")]
 enum Trash<W: World> {
-    Task(Box<Task<W>>),
     Parts(W::Program, Needs<W>),
     Standing(Standing<W>),
     Error(W::Error),
@@ -616,16 +615,10 @@ impl<W: World> Scheduler<W> {
     fn remove(&mut self, id: TaskId, effects: &mut Effects<W>) {
         if self.task(id).is_some() {
             let mut task = self.tasks.remove(id.index as usize);
-            match task.program.take() {
-                Some(program) if task.kept.is_none() => {
-                    effects
-                        .trash
-                        .push(Trash::Parts(program, std::mem::take(&mut task.needs)));
-                }
-                program => {
-                    task.program = program;
-                    effects.trash.push(Trash::Task(Box::new(task)));
-                }
+            effects.trash.extend(task.kept.take().map(Trash::Slot));
+            if let Some(program) = task.program.take() {
+                let needs = std::mem::take(&mut task.needs);
+                effects.trash.push(Trash::Parts(program, needs));
             }
         }
     }
