@@ -163,7 +163,7 @@ impl Engine {
         kwargs: Option<Bound<'py, PyDict>>,
         key: Option<String>,
         priority: f64,
-        retries: u32,
+        retries: i64,
         resources: Option<&Bound<'py, PyDict>>,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, Future>> {
@@ -201,7 +201,7 @@ impl Engine {
         kwargs: Option<Bound<'py, PyDict>>,
         key: Option<String>,
         priority: f64,
-        retries: u32,
+        retries: i64,
         resources: Option<&Bound<'py, PyDict>>,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyList>> {
@@ -339,7 +339,7 @@ impl Engine {
         given: Vec<Bound<'py, Future>>,
         keys: Option<Vec<String>>,
         priority: f64,
-        retries: u32,
+        retries: i64,
         resources: Option<&Bound<'py, PyDict>>,
         timeout: Option<f64>,
     ) -> PyResult<Vec<Bound<'py, Future>>> {
