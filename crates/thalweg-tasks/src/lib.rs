@@ -31,7 +31,7 @@ mod sync;
 mod threads;
 mod world;
 
-pub use client::{Client, Future, Inputs, Opens, TaskBuilder, TaskError};
+pub use client::{Client, Future, Inputs, Opens, TaskBuilder, TaskError, block_in_place};
 pub use engine::CannotStop;
 pub use error::Error;
 #[cfg(feature = "processes")]

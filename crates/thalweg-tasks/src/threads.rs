@@ -72,11 +72,14 @@ impl<W: World> Crew<W> {
 
     fn run(self: Arc<Self>) {
         self.work.work(&self);
+    }
+
+    /// Whether this thread is the one that goes, of those that could.
+    fn leaves(&self) -> bool {
         let one_less = |surplus: usize| surplus.checked_sub(1);
-        // There is none too many when they go because the engine is closed.
-        let _ = self
-            .surplus
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        self.surplus
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+            .is_ok()
     }
 
     fn is_surplus(&self) -> bool {
@@ -90,7 +93,10 @@ impl<W: World> Crew<W> {
 
     /// Waits for a task. There is none when the thread is to end.
     pub fn take(&self) -> Option<Assignment<W>> {
-        self.home.take(self.worker, || !self.is_surplus())
+        if self.leaves() {
+            return None;
+        }
+        self.home.take(self.worker, || !self.leaves())
     }
 
     /// Takes a task back that has been run, and says which is next for this thread, if there is one.
@@ -126,6 +132,11 @@ impl<W: World> Crew<W> {
             self.surplus.fetch_add(1, Ordering::Relaxed);
             self.home.wake_all();
         }
+    }
+
+    /// Whether all threads have gone.
+    pub fn has_gone(&self) -> bool {
+        lock(&self.threads).iter().all(JoinHandle::is_finished)
     }
 
     /// Waits until all threads have gone, but for the one that calls. The engine has to be closed.

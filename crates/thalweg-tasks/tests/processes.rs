@@ -96,6 +96,17 @@ fn large_results_stay_until_they_are_wanted_and_come_whole() -> Outcome {
     Ok(())
 }
 
+fn results_can_be_fetched_while_tasks_need_them() -> Outcome {
+    let client = Processes::start(1)?;
+    for _ in 0..20 {
+        let data = client.submit::<zeros>((200_000,));
+        let lengths: Vec<_> = (0..50).map(|_| client.submit::<length>((&data,))).collect();
+        assert_eq!(data.result()?.len(), 200_000);
+        assert_eq!(client.gather(&lengths)?, [200_000; 50]);
+    }
+    Ok(())
+}
+
 fn a_crash_fails_its_task_alone() -> Outcome {
     let client = Processes::start(2)?;
     let before = client.map::<square, _>(0..100);
@@ -297,6 +308,10 @@ fn main() -> ExitCode {
         (
             "large_results_stay",
             large_results_stay_until_they_are_wanted_and_come_whole,
+        ),
+        (
+            "results_can_be_fetched",
+            results_can_be_fetched_while_tasks_need_them,
         ),
         ("a_crash_fails_its_task_alone", a_crash_fails_its_task_alone),
         ("three_deaths", a_task_that_kills_three_workers_is_given_up),

@@ -21,9 +21,13 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+def total(x: int, others: list[int]) -> int:
+    return x + sum(others)
+
+
 def cycle(client: Client, number: int) -> None:
     future = client.submit(abs, -number)
-    dependent = client.submit(max, future, [future, 1])
+    dependent = client.submit(total, future, [future, 1])
     match number % 4:
         case 0:
             assert dependent.result() >= 1

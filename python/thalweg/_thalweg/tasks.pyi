@@ -18,6 +18,7 @@ __all__ = [
     "rejoin",
     "secede",
     "serve",
+    "wait_for_threads",
 ]
 
 @final
@@ -51,6 +52,9 @@ def serve() -> None:
 
 def rejoin() -> None:
     """Count for the engine's width again."""
+
+def wait_for_threads(seconds: float) -> list[str]:
+    """Wait for the threads of closed engines; returns the tasks that go on."""
 
 @final
 class Placeholder:

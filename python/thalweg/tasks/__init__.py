@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         current_token,
         default_client,
         get_client,
+        get_token,
         get_worker,
         rejoin,
         secede,
@@ -62,6 +63,7 @@ __all__ = [
     "fire_and_forget",
     "futures_of",
     "get_client",
+    "get_token",
     "get_worker",
     "rejoin",
     "secede",
@@ -82,7 +84,17 @@ _LATER = {
     "Variable": "variable",
     **dict.fromkeys(["Future", "as_completed", "fire_and_forget", "futures_of", "wait"], "futures"),
     **dict.fromkeys(
-        ["current_token", "default_client", "get_client", "get_worker", "rejoin", "secede", "worker_client"], "current"
+        [
+            "current_token",
+            "default_client",
+            "get_client",
+            "get_token",
+            "get_worker",
+            "rejoin",
+            "secede",
+            "worker_client",
+        ],
+        "current",
     ),
 }
 

@@ -170,6 +170,11 @@ class Client(Submission, Inspection, Datasets):
         return self._asynchronous and asyncio._get_running_loop() is not None
 
     @property
+    def engine(self) -> Engine:
+        """What runs the tasks."""
+        return self._engine
+
+    @property
     def closed(self) -> bool:
         """Whether the client has been closed."""
         return self._engine.closed

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from thalweg.intervals import convert_interval
 from thalweg.tasks import nesting
-from thalweg.tasks.waiting import error_of, result_of
+from thalweg.tasks.waiting import LOOK, error_of, result_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -177,7 +177,9 @@ class as_completed:
             while not self._ended:
                 if not self._pending:
                     raise StopIteration
-                if not self._changed.wait(self._left()) and not self._ended:
+                left = self._left()
+                self._changed.wait(LOOK if left is None else min(LOOK, left))
+                if left == 0 and not self._ended:
                     raise self._too_late()
             return self._ended.popleft()
 

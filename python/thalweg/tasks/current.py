@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from thalweg._thalweg.tasks import current_token, rejoin, secede
+from thalweg._thalweg.tasks import Token, current_token, rejoin, secede
 from thalweg.tasks import registry
 from thalweg.tasks.registry import default_client
 
@@ -16,7 +16,37 @@ if TYPE_CHECKING:
     from thalweg._types import Interval
     from thalweg.tasks.client import Client
 
-__all__ = ["current_token", "default_client", "get_client", "get_worker", "rejoin", "secede", "worker_client"]
+__all__ = [
+    "current_token",
+    "default_client",
+    "get_client",
+    "get_token",
+    "get_worker",
+    "rejoin",
+    "secede",
+    "worker_client",
+]
+
+
+class _Wanted:
+    """The token of what can't be cancelled but by ending its process, or is no task at all."""
+
+    cancelled = False
+
+    def check(self) -> None:
+        """Do nothing."""
+
+
+def get_token() -> Token | _Wanted:
+    """Return the token of the task that runs here; where there is none, one that is never cancelled.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import get_token
+    >>> get_token().cancelled
+    False
+    """
+    return current_token() or _Wanted()
 
 
 def get_client(address: str | None = None, timeout: Interval | None = None, resolve_address: bool = True) -> Client:

@@ -7,6 +7,7 @@ evaluated by Dask's own objects.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,9 @@ Call = tuple[Callable[..., Any], tuple[Any, ...], "dict[str, Any] | None", tuple
 
 #: What graphs of the older kind have for keys; other values are not looked up.
 _KEYS = (str, tuple, int, float, bytes)
+
+#: What may have keys in it.
+_INTRICATE = (list, dict, set, frozenset, GraphNode, Future)
 
 
 class FutureNode(DataNode):
@@ -99,6 +103,16 @@ class Plan:
 
     def run(self, keys: Any, options: dict[str, Any]) -> dict[Any, Future[Any]]:
         """Start what the keys need, and return their futures."""
+        collecting = gc.isenabled()
+        # A graph is many small tuples, none of them in a cycle: to look through them again and again is half the time.
+        gc.disable()
+        try:
+            return self._start(keys, options)
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _start(self, keys: Any, options: dict[str, Any]) -> dict[Any, Future[Any]]:
         for key in keys:
             self._visit(key)
         wanted = {key: place for key in keys if (place := self._place[key]) is not None and place >= 0}
@@ -170,6 +184,12 @@ class Plan:
         held = self._held
         if len(needs) == 1:
             return held[needs[0][1]] or 1
+        if len(needs) == 2:
+            first, second = held[needs[0][1]], held[needs[1][1]]
+            if first < second:
+                needs.reverse()
+                first, second = second, first
+            return max(1, first, second + 1)
         needs.sort(key=lambda need: held[need[1]], reverse=True)
         return max(1, *(held[need] + before for before, (_, need) in enumerate(needs)))
 
@@ -227,9 +247,10 @@ class Plan:
         if isinstance(value, GraphNode):
             return self._parse_node(key, value)
         if type(value) is tuple and value and callable(value[0]):
-            needs = self._needs(value)
+            args = value[1:]
+            needs = self._needs(args)
             if needs is not None:
-                return value[0], value[1:], None, needs
+                return value[0], args, None, needs
         elif isinstance(value, Future):
             self._give(key, value)
             return None
@@ -239,22 +260,21 @@ class Plan:
         self._keep(key, converted)
         return None
 
-    def _needs(self, call: tuple[Any, ...]) -> list[tuple[int, Any]] | None:
+    def _needs(self, args: tuple[Any, ...]) -> list[tuple[int, Any]] | None:
         """Where the arguments of a call of the older kind name other keys; None if it is not that simple."""
         graph = self._graph
         needs = []
-        for position, arg in enumerate(call):
+        for position, arg in enumerate(args):
             if isinstance(arg, _KEYS):
                 try:
                     if arg in graph:
-                        needs.append((position - 1, arg))
-                        continue
+                        needs.append((position, arg))
+                    elif isinstance(arg, tuple):
+                        return None
                 except TypeError:
                     # A tuple of what can't be a key.
                     return None
-                if isinstance(arg, tuple):
-                    return None
-            elif position and (isinstance(arg, (list, dict, set, frozenset, GraphNode, Future)) or _is_a_ref(arg)):
+            elif isinstance(arg, _INTRICATE) or _is_a_ref(arg):
                 return None
         return needs
 

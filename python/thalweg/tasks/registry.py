@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
-from thalweg._thalweg.tasks import Engine, current_engine, is_worker
+from thalweg._thalweg.tasks import Engine, current_engine, is_worker, wait_for_threads
 
 if TYPE_CHECKING:
     from thalweg.tasks.client import Client
@@ -98,22 +99,34 @@ def close(engine: Engine) -> None:
     shared(engine).close()
 
 
-#: For how long the end of a program waits for tasks to heed that they have been cancelled, in seconds.
+#: After so many seconds the end of a program says what it waits for.
 _PATIENCE = 5.0
+
+
+#: The process whose threads work for us.
+_home = os.getpid()
 
 
 @atexit.register
 def _close_all() -> None:
-    from threading import Thread
-
-    closing = []
     for engine in list(_open):
         close(engine)
-        # A thread that is in the interpreter while that goes away would bring the program down.
-        closing.append(Thread(target=engine.close, kwargs={"wait": True}, daemon=True))
-        closing[-1].start()
-    for thread in closing:
-        thread.join(_PATIENCE)
+    if os.getpid() != _home:
+        # The threads that are counted stayed with the process that was forked.
+        return
+    # Like executors, a program waits for what runs in its threads. A thread that is in the interpreter while that goes
+    # away would bring the program down.
+    try:
+        if left := wait_for_threads(_PATIENCE):
+            sys.stderr.write(
+                f"thalweg: still running, cancelled: {', '.join(left)}. The program ends with them, or by Ctrl-C.\n"
+            )
+            while wait_for_threads(60.0):
+                pass
+    except KeyboardInterrupt:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)
 
 
 if hasattr(os, "register_at_fork"):

@@ -31,8 +31,9 @@ _ENOUGH: dict[str, frozenset[str]] = {
     FIRST_COMPLETED: frozenset({"finished", "error", "cancelled"}),
     FIRST_EXCEPTION: frozenset({"error"}),
 }
-#: How often a task that waits looks whether it has been cancelled, in seconds.
-_LOOK = 0.05
+#: How often who waits looks whether the task has been cancelled, and for Ctrl-C, in seconds: a signal that comes just
+#: before the interpreter goes to sleep does not wake it.
+LOOK = 0.05
 
 FAILED = frozenset({"error", "cancelled"})
 
@@ -162,11 +163,11 @@ def block(signal: concurrent.futures.Future[T], seconds: float | None, undo: Cal
     while True:
         left = None if end is None else max(0.0, end - time.monotonic())
         try:
-            return signal.result(left if token is None else min(_LOOK, _LOOK if left is None else left))
+            return signal.result(LOOK if left is None else min(LOOK, left))
         except (concurrent.futures.TimeoutError, TimeoutError):
             if signal.done():
                 return signal.result()
-            if left is None or left > _LOOK:
+            if left is None or left > LOOK:
                 _check(token, signal, undo)
                 continue
             # What has come at the last moment counts.

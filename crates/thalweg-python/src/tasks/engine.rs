@@ -18,7 +18,7 @@ use super::future::{self, Future};
 use super::options::{options, resources};
 use super::processes::sending::{self, Functions};
 use super::processes::serving::Reply;
-use super::threads::{Caller, Turn};
+use super::threads::{self, Caller, Turn};
 use super::world::{Call, Calls, Inputs, Program, Value};
 use crate::lock::lock;
 
@@ -71,6 +71,7 @@ impl Engine {
         let me = Me::default();
         let home = Home::threads();
         let crew = Crew::start(&home, n, self::resources(resources)?, Caller(me.clone()))?;
+        threads::note(&crew);
         Self::new(py, home, Workers::Threads(crew), n, me)
     }
 
@@ -162,7 +163,7 @@ impl Engine {
         kwargs: Option<Bound<'py, PyDict>>,
         key: Option<String>,
         priority: f64,
-        retries: u32,
+        retries: i64,
         resources: Option<&Bound<'py, PyDict>>,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, Future>> {
@@ -200,7 +201,7 @@ impl Engine {
         kwargs: Option<Bound<'py, PyDict>>,
         key: Option<String>,
         priority: f64,
-        retries: u32,
+        retries: i64,
         resources: Option<&Bound<'py, PyDict>>,
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyList>> {
@@ -338,7 +339,7 @@ impl Engine {
         given: Vec<Bound<'py, Future>>,
         keys: Option<Vec<String>>,
         priority: f64,
-        retries: u32,
+        retries: i64,
         resources: Option<&Bound<'py, PyDict>>,
         timeout: Option<f64>,
     ) -> PyResult<Vec<Bound<'py, Future>>> {
@@ -380,15 +381,22 @@ impl Engine {
     /// What there is to know of the workers and their tasks.
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (waiting, running) = self.home.counts();
+        let names: HashMap<u64, String> = threads::names_of_running(&self.home).collect();
         let info = PyDict::new(py);
         let workers = PyList::empty(py);
         match &self.workers {
             Workers::Threads(_) => {
+                let running = names.into_values().collect();
                 workers.append(worker(py, 0, std::process::id(), self.width, running)?)?;
             }
             Workers::Processes(pool, _) => {
                 for (id, process) in pool.processes().into_iter().enumerate() {
-                    workers.append(worker(py, id, process.pid, process.threads, process.tasks)?)?;
+                    let running = process
+                        .running
+                        .iter()
+                        .filter_map(|task| names.get(task).cloned());
+                    let running = running.collect();
+                    workers.append(worker(py, id, process.pid, process.threads, running)?)?;
                 }
             }
         }
@@ -461,7 +469,7 @@ fn worker(
     id: usize,
     pid: u32,
     threads: usize,
-    running: usize,
+    running: Vec<String>,
 ) -> PyResult<Bound<'_, PyDict>> {
     let worker = PyDict::new(py);
     worker.set_item("id", id)?;

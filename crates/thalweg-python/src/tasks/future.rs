@@ -215,6 +215,11 @@ pub(crate) fn name(slot: &Slot<Calls>) -> String {
         .map_or_else(|| format!("task-{:x}", slot.number()), str::to_owned)
 }
 
+/// What a task is called that was not named.
+pub(crate) fn unnamed(number: u64) -> String {
+    format!("task-{number:x}")
+}
+
 /// Waits for all, without the GIL. Returns whether they are done.
 pub(crate) fn wait(
     py: Python<'_>,

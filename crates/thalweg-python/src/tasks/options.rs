@@ -45,7 +45,7 @@ pub(crate) fn limit(seconds: Option<f64>) -> PyResult<Option<Duration>> {
 pub(crate) fn options(
     key: Option<String>,
     priority: f64,
-    retries: u32,
+    retries: i64,
     taken: Option<&Bound<'_, PyDict>>,
     timeout: Option<f64>,
 ) -> PyResult<Option<Arc<Options>>> {
@@ -54,6 +54,9 @@ pub(crate) fn options(
             "priority: a number is needed, not nan",
         ));
     }
+    let retries = u32::try_from(retries).map_err(|_| {
+        PyValueError::new_err(format!("retries: 0 or more are needed, not {retries}"))
+    })?;
     let options = Options {
         priority,
         retries,

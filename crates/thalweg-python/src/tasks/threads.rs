@@ -1,19 +1,21 @@
 //! Threads that call functions.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use thalweg_tasks::Token;
-use thalweg_tasks::host::{Assignment, Crew, Effects, Work, as_task};
+use thalweg_tasks::host::{Assignment, Crew, Effects, Home, Work, as_task};
 use thalweg_tasks::process::worker;
 
 use super::arguments::Fill;
 use super::engine::{Engine, Me};
+use super::future::unnamed;
 use super::world::{Call, Calls, Fault, Inputs, Program, Value, values};
+use crate::lock::lock;
 
 /// For how long a thread runs tasks without giving others the chance to: as the interpreter does.
 const TURN: Duration = Duration::from_millis(5);
@@ -157,4 +159,49 @@ pub(crate) fn rejoin() -> PyResult<()> {
         current("rejoin")?.rejoin();
     }
     Ok(())
+}
+
+/// The crews whose threads may be in the interpreter.
+static CREWS: Mutex<Vec<Weak<Crew<Calls>>>> = Mutex::new(Vec::new());
+
+/// Takes note of a crew, for those who wait for all.
+pub(crate) fn note(crew: &Arc<Crew<Calls>>) {
+    let mut crews = lock(&CREWS);
+    crews.retain(|crew| crew.strong_count() > 0);
+    crews.push(Arc::downgrade(crew));
+}
+
+/// The names of the tasks that run.
+pub(crate) fn names_of_running(home: &Home<Calls>) -> impl Iterator<Item = (u64, String)> {
+    let name = |(number, key): (u64, Option<Box<str>>)| {
+        (number, key.map_or_else(|| unnamed(number), String::from))
+    };
+    home.names_of_running().into_iter().map(name)
+}
+
+/// Waits until the threads of all closed engines have ended, for so many seconds at most. Returns the names of
+/// the tasks that go on.
+///
+/// A thread that comes back to an interpreter which is going away would bring the program down.
+#[pyfunction]
+pub(crate) fn wait_for_threads(py: Python<'_>, seconds: f64) -> PyResult<Vec<String>> {
+    let deadline =
+        Instant::now() + super::options::limit(Some(seconds))?.unwrap_or(Duration::MAX / 4);
+    loop {
+        let crews: Vec<_> = lock(&CREWS).iter().filter_map(Weak::upgrade).collect();
+        let left = || {
+            crews
+                .iter()
+                .filter(|crew| crew.home().is_closed() && !crew.has_gone())
+        };
+        if left().next().is_none() {
+            return Ok(Vec::new());
+        }
+        if Instant::now() >= deadline {
+            let names = left().flat_map(|crew| names_of_running(crew.home()));
+            return Ok(names.map(|(_, name)| name).collect());
+        }
+        py.detach(|| std::thread::sleep(Duration::from_millis(2)));
+        py.check_signals()?;
+    }
 }

@@ -4,6 +4,7 @@ use crate::scheduler::{Effects, Needs};
 use crate::threads::{Crew, Token, Work, as_task};
 use crate::world::World;
 use std::any::Any;
+use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -119,6 +120,7 @@ pub(crate) struct Bodies;
 
 impl Work<Closures> for Bodies {
     fn work(&self, crew: &Arc<Crew<Closures>>) {
+        CREW.set(Some(crew.clone()));
         let mut effects = Effects::default();
         let mut next = None;
         while let Some(mut assignment) = next.take().or_else(|| crew.take()) {
@@ -128,5 +130,41 @@ impl Work<Closures> for Bodies {
                 .unwrap_or_else(|payload| Err(TaskError::Panicked(panic_message(&*payload))));
             next = crew.finish(assignment, outcome, &mut effects);
         }
+        CREW.set(None);
     }
+}
+
+thread_local! {
+    /// Whose tasks this thread runs.
+    static CREW: RefCell<Option<Arc<Crew<Closures>>>> = const { RefCell::new(None) };
+}
+
+/// Calls a closure that blocks, for another task say, and lets another thread run tasks meanwhile.
+///
+/// Without it, tasks that wait for tasks may take all threads, and wait for ever. Outside of a task the closure is
+/// just called, as it is when the system gives no more threads.
+///
+/// ```
+/// use thalweg_tasks::{Client, block_in_place};
+///
+/// let client = Client::threads(1)?;
+/// let inner = client.clone();
+/// let outer = client.submit(move || {
+///     let six = inner.submit(|| 2 * 3);
+///     block_in_place(|| six.result())
+/// });
+/// assert_eq!(outer.result()??, 6);
+/// # Ok::<(), thalweg_tasks::Error>(())
+/// ```
+pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
+    /// Takes the place back, also when the closure panics.
+    struct Aside(Arc<Crew<Closures>>);
+    impl Drop for Aside {
+        fn drop(&mut self) {
+            self.0.rejoin();
+        }
+    }
+    let crew = CREW.with_borrow(Clone::clone);
+    let _aside = crew.filter(|crew| crew.secede().is_ok()).map(Aside);
+    f()
 }

@@ -7,7 +7,7 @@ mod options;
 
 #[cfg(feature = "processes")]
 pub(crate) use body::panic_message;
-pub use body::{Closures, TaskError};
+pub use body::{Closures, TaskError, block_in_place};
 pub use future::{Future, Opens};
 pub use inputs::Inputs;
 pub use options::TaskBuilder;

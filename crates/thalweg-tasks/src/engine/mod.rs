@@ -224,11 +224,15 @@ impl<W: World> Home<W> {
         }
         let mut scheduler = lock(&self.scheduler);
         let assignment = loop {
-            if scheduler.is_closed() || !goes_on() {
+            if scheduler.is_closed() {
                 return None;
             }
+            // First: it may have been woken for a task, and nobody else is.
             if let Some(assignment) = scheduler.next(worker, true) {
                 break assignment;
+            }
+            if !goes_on() {
+                return None;
             }
             self.idle.fetch_add(1, Ordering::Relaxed);
             scheduler = self
@@ -317,6 +321,11 @@ impl<W: World> Home<W> {
     pub fn counts(&self) -> (usize, usize) {
         let scheduler = lock(&self.scheduler);
         (scheduler.waiting(), scheduler.running())
+    }
+
+    /// The tasks that run, or are with a worker to be run: their numbers and their names.
+    pub fn names_of_running(&self) -> Vec<(u64, Option<Box<str>>)> {
+        lock(&self.scheduler).names_of_running()
     }
 
     pub(crate) fn add_worker(&self, resources: Vec<(Box<str>, f64)>) -> WorkerId {

@@ -42,6 +42,8 @@ pub(super) struct State<W: Portable> {
     /// Functions and values it has been sent, as long as someone may need them.
     functions: HashMap<u64, Weak<Parcel>>,
     values: HashMap<u64, Weak<Parcel>>,
+    /// Results it need not keep once its tasks are done that need them.
+    forgotten: Vec<TaskId>,
     /// How long a task takes, in nanoseconds, when that is known.
     pub average: Option<f64>,
     /// It has been asked to give tasks back.
@@ -77,6 +79,7 @@ impl<W: Portable> Link<W> {
             outbox: Outbox::default(),
             functions: HashMap::new(),
             values: HashMap::new(),
+            forgotten: Vec::new(),
             average: None,
             recalling: false,
             is_ready: false,
@@ -302,14 +305,32 @@ impl<W: Portable> State<W> {
         })
     }
 
-    /// Has results forgotten that were kept.
+    /// Has results forgotten that were kept, as soon as no task there needs them.
+    ///
+    /// A result may have come here while tasks were on their way there that rely on it.
     pub fn forget(&mut self, tasks: Vec<TaskId>) -> io::Result<()> {
+        self.forgotten.extend(tasks);
+        let forgotten = std::mem::take(&mut self.forgotten);
+        let needed = |task: &TaskId| {
+            let mut needs = self.tasks.values().flat_map(|assignment| &assignment.needs);
+            needs.any(|need| need.id == *task)
+        };
+        let (needed, free): (Vec<_>, Vec<_>) = forgotten.into_iter().partition(needed);
+        self.forgotten = needed;
         let ids = forget_dead(&mut self.values);
         if !ids.is_empty() {
             self.outbox.put(&ToWorker::ForgetValues { ids })?;
         }
-        let tasks = tasks.into_iter().map(TaskId::number).collect();
-        self.outbox.put(&ToWorker::ForgetResults { tasks })
+        if !free.is_empty() {
+            let tasks = free.into_iter().map(TaskId::number).collect();
+            self.outbox.put(&ToWorker::ForgetResults { tasks })?;
+        }
+        Ok(())
+    }
+
+    /// Whether results are to be forgotten that tasks needed.
+    pub fn has_forgotten(&self) -> bool {
+        !self.forgotten.is_empty()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -157,10 +158,10 @@ impl Shared {
     /// # Errors
     /// When they cannot be read.
     pub fn read(&self) -> io::Result<Vec<u8>> {
-        let mut file = File::from(self.file.try_clone()?);
-        file.rewind()?;
-        let mut bytes = Vec::with_capacity(usize::try_from(self.len).unwrap_or(0));
-        file.take(self.len).read_to_end(&mut bytes)?;
+        let file = File::from(self.file.try_clone()?);
+        let mut bytes = vec![0; usize::try_from(self.len).map_err(io::Error::other)?];
+        // All who have the file share the place where it would be read next, in whatever process.
+        file.read_exact_at(&mut bytes, 0)?;
         Ok(bytes)
     }
 }
@@ -180,5 +181,18 @@ mod tests {
             assert_eq!(parcel.len(), len as u64 + 4);
         }
         Ok(())
+    }
+
+    #[test]
+    fn readers_do_not_disturb_each_other() -> io::Result<()> {
+        let bytes: Vec<u8> = (0..1_u32 << 20).map(|i| (i % 249) as u8).collect();
+        let shared = Shared::copy_of(&bytes)?;
+        std::thread::scope(|scope| {
+            let readers: Vec<_> = (0..4).map(|_| scope.spawn(|| shared.read())).collect();
+            for reader in readers {
+                assert!(reader.join().expect("it does not panic")? == bytes);
+            }
+            Ok(())
+        })
     }
 }

@@ -55,8 +55,11 @@ pub type Questions = dyn Fn(Vec<u8>, Answer) + Send + Sync;
 /// Takes the answer to a question, once.
 pub type Answer = Box<dyn FnOnce(&[u8]) + Send>;
 
-/// If so many do not even start, no other will.
+/// If so many end by themselves before they have started, no other will start.
 const STILLBORN: usize = 3;
+
+/// One that was killed by someone counts for less than one that gave up.
+const GAVE_UP: usize = 8;
 
 /// How often the memory of the workers is looked at.
 const MEMORY_LOOK: Duration = Duration::from_millis(100);
@@ -230,6 +233,12 @@ impl<W: Portable> Pool<W> {
                 }
             }
         });
+        let mut state = lock(&link.state);
+        if state.has_forgotten() {
+            // One that has died has forgotten everything.
+            let _ = state.forget(Vec::new());
+        }
+        drop(state);
         for (question, text) in news.questions.drain(..) {
             let link = link.clone();
             let answer: Answer = Box::new(move |answer| {
@@ -316,6 +325,7 @@ impl<W: Portable> Pool<W> {
         // It may only have closed its end.
         let _ = child.kill();
         let status = child.wait();
+        let gave_up = matches!(&status, Ok(status) if status.code().is_some());
         drop(child);
         let mut state = lock(&link.state);
         state.is_gone = true;
@@ -344,8 +354,9 @@ impl<W: Portable> Pool<W> {
             scheduler.worker_lost(link.worker, running, not_begun, &reason, effects);
         });
         if !was_ready && killed.is_none() && !self.closed.load(Ordering::Acquire) {
-            let before = self.stillborn.fetch_add(1, Ordering::Relaxed);
-            if before + 1 >= STILLBORN {
+            let weight = if gave_up { GAVE_UP } else { 1 };
+            let before = self.stillborn.fetch_add(weight, Ordering::Relaxed);
+            if before + weight >= STILLBORN * GAVE_UP {
                 self.give_up(
                     home,
                     &format!("worker processes end before they have started: {reason}"),

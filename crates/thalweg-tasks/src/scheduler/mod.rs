@@ -4,6 +4,7 @@
 //! result ([`finish`](Scheduler::finish)). What has to be done outside of the scheduler's lock, such as waking those
 //! who wait and dropping what is not needed any more, is left in [`Effects`].
 
+mod ending;
 mod ready;
 mod task;
 mod workers;
@@ -48,7 +49,6 @@ pub struct Effects<W: World> {
 
 #[expect(dead_code, reason = "they are there to be dropped")]
 enum Trash<W: World> {
-    Task(Box<Task<W>>),
     Parts(W::Program, Needs<W>),
     Standing(Standing<W>),
     Error(W::Error),
@@ -418,119 +418,6 @@ impl<W: World> Scheduler<W> {
         }
     }
 
-    /// Fails a task and all that need it.
-    fn fail(&mut self, id: TaskId, failure: Arc<Failure<W::Error>>, effects: &mut Effects<W>) {
-        let mut failing = vec![id];
-        let mut tolerant = Vec::new();
-        while let Some(next) = failing.pop() {
-            let Some(task) = self.task_mut(next) else {
-                continue;
-            };
-            if task.tolerant && next != id {
-                tolerant.push(next);
-                continue;
-            }
-            if task.is_running() {
-                task.ended = true;
-            } else {
-                task.state = State::Failed;
-            }
-            failing.extend(std::mem::take(&mut task.dependents));
-            effects.trash.extend(task.kept.take().map(Trash::Slot));
-            if let Some(slot) = task.slot.upgrade() {
-                if !slot.is_done() {
-                    Self::announce(slot.put(Standing::Failed(failure.clone())), effects);
-                }
-                effects.trash.push(Trash::Slot(slot));
-            }
-        }
-        for id in tolerant {
-            self.has_got_one(id, effects);
-        }
-    }
-
-    /// Ends a task without a result, if it is not done: those who wait get the failure.
-    pub(crate) fn stop(
-        &mut self,
-        id: TaskId,
-        failure: Failure<W::Error>,
-        effects: &mut Effects<W>,
-    ) -> Stopped {
-        let stopped = match self.task(id).map(|task| task.state) {
-            Some(State::Running(worker)) if !self.has_ended(id) => Stopped::Running(worker),
-            Some(State::Waiting | State::Ready) => Stopped::BeforeItBegan,
-            _ => return Stopped::No,
-        };
-        self.fail(id, Arc::new(failure), effects);
-        stopped
-    }
-
-    /// Runs a failed task again, and those that it failed because of.
-    ///
-    /// Returns whether there was something to run again.
-    pub(crate) fn retry(&mut self, id: TaskId, effects: &mut Effects<W>) -> bool {
-        let mut again = vec![id];
-        let mut order = Vec::new();
-        while let Some(id) = again.pop() {
-            let Some(task) = self.task_mut(id) else {
-                continue;
-            };
-            if task.state != State::Failed || task.program.is_none() {
-                continue;
-            }
-            let Some(slot) = task.slot.upgrade() else {
-                continue;
-            };
-            task.state = State::Waiting;
-            task.ended = false;
-            task.was_retried = true;
-            task.deaths = 0;
-            task.retries = task.options.as_ref().map_or(0, |options| options.retries);
-            again.extend(task.needs.iter().map(|need| need.id));
-            effects
-                .trash
-                .push(Trash::Standing(slot.put(Standing::Pending(Vec::new()))));
-            effects.trash.push(Trash::Slot(slot));
-            order.push(id);
-        }
-        for id in &order {
-            self.settle(*id, effects);
-        }
-        !order.is_empty()
-    }
-
-    /// Nobody wants the task any more.
-    pub(crate) fn abandon(&mut self, id: TaskId, effects: &mut Effects<W>) {
-        let Some(task) = self.task(id) else { return };
-        match task.state {
-            // It is taken back when it ends.
-            State::Running(_) => {}
-            State::Stored(worker) => {
-                effects.forgotten.push((worker, id));
-                self.remove(id, effects);
-            }
-            State::Waiting | State::Ready | State::Failed => self.remove(id, effects),
-        }
-    }
-
-    /// Sees a task through to its end even if nobody waits for it.
-    pub(crate) fn keep(&mut self, slot: &Arc<Slot<W>>) {
-        if let Some(task) = self.task_mut(slot.id)
-            && !slot.is_done()
-        {
-            task.kept = Some(slot.clone());
-        }
-    }
-
-    /// Fails all that is not done, and everything that comes.
-    ///
-    /// Returns how many tasks are still running.
-    pub(crate) fn close(&mut self, effects: &mut Effects<W>) -> usize {
-        self.closed = true;
-        self.fail_all(&Arc::new(Failure::Closed), effects);
-        self.running()
-    }
-
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
     }
@@ -541,6 +428,20 @@ impl<W: World> Scheduler<W> {
             .iter()
             .filter(|(_, task)| task.is_running())
             .count()
+    }
+
+    /// The tasks that run, or are with a worker to be run: their numbers and their names.
+    pub(crate) fn names_of_running(&self) -> Vec<(u64, Option<Box<str>>)> {
+        let name = |task: &Task<W>| {
+            task.options
+                .as_ref()
+                .and_then(|options| options.key.clone())
+        };
+        let running = self.ids().filter_map(|id| Some((id, self.task(id)?)));
+        let running = running.filter(|(_, task)| task.is_running());
+        running
+            .map(|(id, task)| (id.number(), name(task)))
+            .collect()
     }
 
     /// How many tasks wait for their turn or for others.
@@ -569,18 +470,6 @@ impl<W: World> Scheduler<W> {
         }
     }
 
-    /// Fails all that is not done.
-    pub(crate) fn fail_all(&mut self, failure: &Arc<Failure<W::Error>>, effects: &mut Effects<W>) {
-        let ids: Vec<_> = self.ids().collect();
-        for id in ids {
-            if !self.has_ended(id) {
-                self.fail(id, failure.clone(), effects);
-            }
-        }
-        self.ready.clear();
-        self.choosy.clear();
-    }
-
     /// Whether those who wait for it have got an outcome.
     fn has_ended(&self, id: TaskId) -> bool {
         self.task(id)
@@ -602,16 +491,10 @@ impl<W: World> Scheduler<W> {
     fn remove(&mut self, id: TaskId, effects: &mut Effects<W>) {
         if self.task(id).is_some() {
             let mut task = self.tasks.remove(id.index as usize);
-            match task.program.take() {
-                Some(program) if task.kept.is_none() => {
-                    effects
-                        .trash
-                        .push(Trash::Parts(program, std::mem::take(&mut task.needs)));
-                }
-                program => {
-                    task.program = program;
-                    effects.trash.push(Trash::Task(Box::new(task)));
-                }
+            effects.trash.extend(task.kept.take().map(Trash::Slot));
+            if let Some(program) = task.program.take() {
+                let needs = std::mem::take(&mut task.needs);
+                effects.trash.push(Trash::Parts(program, needs));
             }
         }
     }

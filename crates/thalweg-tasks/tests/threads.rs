@@ -1,0 +1,214 @@
+//! Closures on threads: what depends on what, what fails, and what nobody wants any more.
+
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
+use thalweg_tasks::{Client, Error, Failure, Future, Status, TaskError, block_in_place};
+
+/// A client whose only thread waits at a gate.
+fn held() -> (Client, mpsc::Sender<()>, Future<()>) {
+    let client = Client::threads(1).unwrap();
+    let (open, gate) = mpsc::channel();
+    let holding = client.submit(move || gate.recv().unwrap());
+    (client, open, holding)
+}
+
+#[test]
+fn as_many_run_at_a_time_as_there_are_threads() {
+    let client = Client::threads(5).unwrap();
+    let barrier = Arc::new(Barrier::new(5));
+    // None of them ends unless all five run.
+    let futures = client.map(0..5, move |x| {
+        barrier.wait();
+        x
+    });
+    assert_eq!(client.gather(&futures).unwrap(), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn tasks_that_wait_for_tasks_need_not_wait_for_threads() {
+    fn sum_to(client: &Client, n: u64) -> u64 {
+        if n == 0 {
+            return 0;
+        }
+        let inner = client.clone();
+        let rest = client.submit(move || sum_to(&inner, n - 1));
+        n + block_in_place(|| rest.result().unwrap())
+    }
+    let client = Client::threads(2).unwrap();
+    let inner = client.clone();
+    assert_eq!(
+        client.submit(move || sum_to(&inner, 30)).result().unwrap(),
+        465
+    );
+}
+
+#[test]
+fn what_nobody_wants_is_not_run() {
+    let (client, open, holding) = held();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let count = |runs: &Arc<AtomicUsize>| {
+        let runs = runs.clone();
+        move || runs.fetch_add(1, Ordering::Relaxed)
+    };
+    drop(client.submit(count(&runs)));
+    let first = client.submit(count(&runs));
+    let second = client.submit_with(&first, |first| first);
+    drop(first);
+    client.submit(count(&runs)).detach();
+    open.send(()).unwrap();
+    holding.result().unwrap();
+    second.result().unwrap();
+    client.submit(|| ()).result().unwrap();
+    assert_eq!(
+        runs.load(Ordering::Relaxed),
+        2,
+        "what is needed, and what is detached"
+    );
+}
+
+#[test]
+fn failures_reach_whatever_needs_them_and_can_be_tried_again() {
+    let client = Client::threads(1).unwrap();
+    let mut calls = 0;
+    let flaky = client.task().repeat(move || {
+        calls += 1;
+        if calls > 1 { Ok(calls) } else { Err("not yet") }
+    });
+    let next = client.submit_with(&flaky, |calls| calls * 10);
+    assert_eq!(next.result().unwrap_err().to_string(), "not yet");
+    assert_eq!(
+        (flaky.status(), next.status()),
+        (Status::Error, Status::Error)
+    );
+    assert!(next.retry(), "and with it what it failed because of");
+    // The closure of `next` has not run yet, so it can.
+    assert_eq!(next.result().unwrap(), 20);
+}
+
+#[test]
+fn a_panic_is_an_error_and_the_thread_goes_on() {
+    let client = Client::threads(1).unwrap();
+    let panics = client.submit(|| -> u32 { panic!("over {}", 9000) });
+    let Err(Error::Task(failure)) = panics.result() else {
+        panic!("it should fail")
+    };
+    assert!(
+        matches!(&*failure, Failure::Raised(TaskError::Panicked(message)) if message == "over 9000")
+    );
+    assert_eq!(client.submit(|| 1).result().unwrap(), 1);
+}
+
+#[test]
+fn cancelling_takes_along_what_needs_it() {
+    let (client, open, holding) = held();
+    let first = client.submit(|| 1);
+    let second = client.submit_with(&first, |x| x + 1);
+    assert!(first.cancel());
+    assert!(!first.cancel(), "once");
+    assert!(first.is_cancelled() && second.is_cancelled());
+    open.send(()).unwrap();
+    holding.result().unwrap();
+    assert!(first.kill().is_ok_and(|was_to_be_done| !was_to_be_done));
+}
+
+#[test]
+fn a_thread_cannot_be_killed() {
+    let (client, open, holding) = held();
+    let (began, begun) = mpsc::channel();
+    open.send(()).unwrap();
+    holding.result().unwrap();
+    let running = client.submit(move || {
+        began.send(()).unwrap();
+        while !thalweg_tasks::token().is_cancelled() {
+            std::thread::yield_now();
+        }
+    });
+    begun.recv().unwrap();
+    assert!(
+        running
+            .kill()
+            .unwrap_err()
+            .to_string()
+            .contains("cannot be killed")
+    );
+    assert!(running.is_cancelled());
+}
+
+#[test]
+fn higher_priorities_come_first() {
+    let (client, open, holding) = held();
+    let (seen, order) = mpsc::channel();
+    let futures: Vec<_> = [0.0, -1.0, 5.0, 0.0, 10.0]
+        .into_iter()
+        .map(|priority| {
+            let seen = seen.clone();
+            client
+                .task()
+                .priority(priority)
+                .submit(move || seen.send(priority).unwrap())
+        })
+        .collect();
+    open.send(()).unwrap();
+    holding.result().unwrap();
+    client.gather(&futures).unwrap();
+    assert_eq!(
+        order.try_iter().collect::<Vec<_>>(),
+        [10.0, 5.0, 0.0, 0.0, -1.0]
+    );
+}
+
+#[test]
+fn a_closed_client_refuses() {
+    let (client, open, _holding) = held();
+    let waiting = client.submit(|| 1);
+    open.send(()).unwrap();
+    client.close();
+    let late = client.submit(|| 2);
+    for future in [waiting, late] {
+        match future.result() {
+            Ok(1) => {}
+            Err(Error::Task(failure)) => assert!(matches!(*failure, Failure::Closed)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn futures_are_awaited() {
+    let client = Client::threads(2).unwrap();
+    let futures = client.map(0..100, |x| x * 2);
+    for (x, future) in futures.into_iter().enumerate() {
+        assert_eq!(future.await.unwrap(), 2 * x);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Each task adds its number to the sum of some before it; some fail.
+    #[test]
+    fn random_graphs_come_to_what_plain_execution_comes_to(
+        tasks in prop::collection::vec((prop::collection::vec(0..1_000_usize, 0..4), 0..20_u8), 1..200),
+        threads in 1..4_usize,
+    ) {
+        let client = Client::threads(threads).unwrap();
+        let mut futures: Vec<Future<u64>> = Vec::new();
+        let mut plain: Vec<Option<u64>> = Vec::new();
+        for (number, (needs, luck)) in tasks.into_iter().enumerate() {
+            let needs: Vec<_> = needs.into_iter().filter_map(|need| need.checked_rem(number)).collect();
+            let number = number as u64;
+            let inputs: Vec<_> = needs.iter().map(|need| futures[*need].clone()).collect();
+            futures.push(client.try_submit_with(inputs, move |values| {
+                if luck == 0 { Err("bad luck") } else { Ok(number + values.iter().sum::<u64>() % 10_007) }
+            }));
+            let values: Option<Vec<u64>> = needs.iter().map(|need| plain[*need]).collect();
+            let sum = values.map(|values| number + values.iter().sum::<u64>() % 10_007);
+            plain.push(sum.filter(|_| luck > 0));
+        }
+        let results: Vec<_> = futures.iter().map(|future| future.result().ok()).collect();
+        prop_assert_eq!(results, plain);
+    }
+}
