@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from thalweg.tasks import Client
+
+# Worker processes import what they are to call from where this process does, and that is tests as well.
+sys.path.append(str(Path(__file__).parents[3]))
 
 
 @pytest.fixture

@@ -253,6 +253,8 @@ def test_persisting_what_is_no_collection(client):
 
 
 def test_it_is_dasks_scheduler_while_it_is_open():
+    # What a client of Dask's may have left that another test had.
+    dask.config.config.pop("scheduler", None)
     names = []
 
     def name():
