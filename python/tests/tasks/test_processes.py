@@ -249,3 +249,21 @@ def test_no_process_stays(python):
     for pid in done.stdout.split():
         with pytest.raises(ProcessLookupError):
             os.kill(int(pid), 0)
+
+
+def note(pair):
+    array, processes = pair
+    return array + 1, [*processes, os.getpid()]
+
+
+def test_large_values_stay_where_they_were_made(client):
+    np = pytest.importorskip("numpy")
+    # In, and out again: between its tasks a large value does not travel, for all of them run where it is.
+    future = (np.zeros(1_000_000), [])
+    for _ in range(3):
+        future = client.submit(note, future)
+    array, processes = future.result()
+    assert len(processes) == 3
+    assert len(set(processes)) == 1
+    assert array.sum() == 3_000_000
+    array += 1  # It is the caller's own.
