@@ -12,6 +12,18 @@
 //! assert_eq!(total.result()?, 8);
 //! # Ok::<(), thalweg_tasks::Error>(())
 //! ```
+//!
+#![cfg_attr(
+    feature = "processes",
+    doc = "[`Processes`] does the same with functions that [`remote!`] makes known, in worker processes, which can be killed."
+)]
+//!
+//! # Features
+//!
+//! | feature | default | |
+//! |---|---|---|
+//! | `processes` | yes | worker processes; they need Linux |
+//! | `streams` | yes | [`Scatter`](trait@crate::Scatter): streams of the crate `thalweg` on a client |
 
 // The scheduler knows of worker processes whether or not there are any.
 #![cfg_attr(not(feature = "processes"), allow(dead_code))]
@@ -36,7 +48,7 @@ pub use engine::CannotStop;
 pub use error::Error;
 #[cfg(feature = "processes")]
 pub use remote::{
-    Argument, Arguments, Processes, ProcessesBuilder, Remote, RemoteTask, Remotes, work_if_asked,
+    Argument, Arguments, Processes, ProcessesBuilder, Remote, Remotes, work_if_asked,
 };
 pub use slot::Status;
 #[cfg(feature = "streams")]

@@ -64,6 +64,25 @@ remote! {
     }
 }
 
+/// Something that cannot be sent if it is `true`.
+#[derive(serde::Deserialize)]
+struct Delicate(bool);
+
+impl serde::Serialize for Delicate {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 {
+            return Err(serde::ser::Error::custom("too delicate"));
+        }
+        serializer.serialize_newtype_struct("Delicate", &self.0)
+    }
+}
+
+remote! {
+    fn is_delicate(it: Delicate) -> bool {
+        it.0
+    }
+}
+
 type Test = (&'static str, fn() -> Outcome);
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -182,6 +201,20 @@ fn panics_are_errors() -> Outcome {
     };
     assert_eq!(message, "about rain");
     assert_eq!(next.result()?, 2, "and the process goes on");
+    Ok(())
+}
+
+fn what_cannot_be_sent_says_so() -> Outcome {
+    let client = Processes::start(1)?;
+    let futures = client.map::<is_delicate, _>([Delicate(false), Delicate(true), Delicate(false)]);
+    let Err(Error::Task(failure)) = futures[1].result() else {
+        return Err("it should fail".into());
+    };
+    assert!(
+        matches!(*failure, Failure::Raised(TaskError::Unsent(_))),
+        "{failure}"
+    );
+    assert!(!futures[0].result()? && !futures[2].result()?);
     Ok(())
 }
 
@@ -321,6 +354,7 @@ fn main() -> ExitCode {
         ),
         ("lost_results_are_made_again", lost_results_are_made_again),
         ("panics_are_errors", panics_are_errors),
+        ("what_cannot_be_sent_says_so", what_cannot_be_sent_says_so),
         ("time_limits_end_the_work", time_limits_end_the_work),
         ("what_runs_can_be_killed", what_runs_can_be_killed),
         ("memory_is_limited", memory_is_limited),

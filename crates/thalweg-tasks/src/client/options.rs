@@ -6,7 +6,7 @@ use crate::scheduler::{Needs, Options};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Says more about a task before it is submitted. It comes from [`Client::task`].
+/// Says more about a task before it is submitted. It comes from [`Client::task`], or from `Processes::task`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,13 +25,13 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "it does nothing until something is submitted"]
-pub struct TaskBuilder<'a> {
-    client: &'a Client,
+pub struct TaskBuilder<'a, C = Client> {
+    client: &'a C,
     options: Options,
 }
 
-impl<'a> TaskBuilder<'a> {
-    pub(super) fn new(client: &'a Client) -> Self {
+impl<'a, C> TaskBuilder<'a, C> {
+    pub(crate) fn new(client: &'a C) -> Self {
         Self {
             client,
             options: Options::default(),
@@ -50,24 +50,34 @@ impl<'a> TaskBuilder<'a> {
         self
     }
 
-    /// How often it is run again when it fails. The closure has to be one that can be: see [`repeat`](Self::repeat).
+    /// How often it is run again when it fails, or its process dies. A closure has to be one that can be called again:
+    /// see [`repeat`](TaskBuilder::repeat).
     pub fn retries(mut self, retries: u32) -> Self {
         self.options.retries = retries;
         self
     }
 
-    /// How long it may run: then its future fails, and its [token](crate::Token) tells it to end.
+    /// How long it may run: then its future fails. A process that runs it is killed; in a thread its
+    /// [token](crate::Token) tells it to end.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
         self
     }
 
-    /// How much it takes, while it runs, of something that the client [has](Client::threads_with).
+    /// How much it takes, while it runs, of something that its worker [has](Client::threads_with).
     pub fn resource(mut self, name: impl Into<Box<str>>, amount: f64) -> Self {
         self.options.resources.push((name.into(), amount));
         self
     }
 
+    /// The client, and what was said of the task, if anything was.
+    pub(crate) fn into_parts(self) -> (&'a C, Option<Arc<Options>>) {
+        let options = (self.options != Options::default()).then(|| Arc::new(self.options));
+        (self.client, options)
+    }
+}
+
+impl TaskBuilder<'_> {
     /// Runs a closure.
     pub fn submit<T: Send + Sync + 'static>(
         self,
@@ -140,7 +150,7 @@ impl<'a> TaskBuilder<'a> {
         body: Body,
         needs: Needs<super::Closures>,
     ) -> Future<T> {
-        let options = (self.options != Options::default()).then(|| Arc::new(self.options));
-        self.client.send(body, needs, options)
+        let (client, options) = self.into_parts();
+        client.send(body, needs, options)
     }
 }

@@ -148,6 +148,15 @@ impl<W: World> Home<W> {
         Arc::new(slot)
     }
 
+    /// Where the outcome of a task would be that cannot even be submitted.
+    pub(crate) fn refuse(self: &Arc<Self>, error: W::Error) -> Arc<Slot<W>> {
+        let slot = Slot::new(TaskId::NONE, self.clone(), None);
+        slot.put(crate::slot::Standing::Failed(Arc::new(Failure::Raised(
+            error,
+        ))));
+        Arc::new(slot)
+    }
+
     /// The next task for a worker, if there is one.
     pub fn next(self: &Arc<Self>, worker: WorkerId) -> Option<Assignment<W>> {
         let assignment = lock(&self.scheduler).next(worker, true);

@@ -2,21 +2,19 @@
 
 use super::args::{Arguments, Writing};
 use super::{Remote, serving};
-use crate::client::{Future, Opens, TaskError};
+use crate::client::{Future, Opens, TaskBuilder, TaskError};
 use crate::engine::{Home, spec};
 use crate::error::Error;
 use crate::process::{Call, Parcel, Pool, Portable, Setting};
-use crate::scheduler::Options;
+use crate::scheduler::{Options, Spec};
 use crate::sync::{Mutex, lock};
 use crate::world::World;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::any::TypeId;
 use std::collections::HashMap;
 use std::io;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Tasks that are calls of [remote](crate::remote!) functions.
 #[derive(Debug)]
@@ -75,7 +73,7 @@ struct Inner {
     home: Arc<Home<Remotes>>,
     pool: Arc<Pool<Remotes>>,
     width: usize,
-    names: Mutex<HashMap<TypeId, Arc<Parcel>>>,
+    names: Mutex<HashMap<&'static str, Arc<Parcel>>>,
 }
 
 impl Drop for Inner {
@@ -109,7 +107,7 @@ impl ProcessesBuilder {
         self
     }
 
-    /// How much each has of something that tasks may [ask for](RemoteTask::resource).
+    /// How much each has of something that tasks may [ask for](TaskBuilder::resource).
     pub fn resource(mut self, name: impl Into<Box<str>>, amount: f64) -> Self {
         self.resources.push((name.into(), amount));
         self
@@ -185,14 +183,17 @@ impl Processes {
         F: Remote<Params = (P,)>,
         P: Serialize,
     {
-        let specs: Vec<_> = args
-            .into_iter()
-            .map(|arg| self.spec::<F>(&(arg,), None))
-            .collect();
+        let spec = |arg| self.spec::<F>(&(arg,), None);
+        let specs: Vec<_> = args.into_iter().map(spec).collect();
+        if specs.iter().any(Result::is_err) {
+            return specs.into_iter().map(|spec| self.send(spec)).collect();
+        }
         let mut futures = Vec::with_capacity(specs.len());
-        self.inner.home.submit_all(specs, |slot| {
-            futures.push(Future::new(slot, self.inner.clone()))
-        });
+        self.inner
+            .home
+            .submit_all(specs.into_iter().flatten(), |slot| {
+                futures.push(Future::new(slot, self.inner.clone()));
+            });
         futures
     }
 
@@ -212,11 +213,8 @@ impl Processes {
     }
 
     /// Says more about a task before it is submitted.
-    pub fn task(&self) -> RemoteTask<'_> {
-        RemoteTask {
-            client: self,
-            options: Options::default(),
-        }
+    pub fn task(&self) -> TaskBuilder<'_, Self> {
+        TaskBuilder::new(self)
     }
 
     /// Lets nobody submit any more, drops what is not done, and ends the processes.
@@ -236,25 +234,34 @@ impl Processes {
             .collect()
     }
 
+    /// What is submitted.
+    ///
+    /// # Errors
+    /// When the arguments cannot be written down.
     fn spec<F: Remote>(
         &self,
         args: &impl Arguments<F::Params>,
         options: Option<Arc<Options>>,
-    ) -> crate::scheduler::Spec<Remotes> {
+    ) -> io::Result<Spec<Remotes>> {
         let mut writing = Writing::default();
-        let written = args.write(&mut writing);
-        let bytes = written.and_then(|()| postcard::to_allocvec(&writing.written));
-        let parcel = bytes
-            .map_err(io::Error::other)
-            .and_then(|bytes| Parcel::new(bytes, Vec::new()));
-        // The worker says of nothing that it is not what the function takes.
-        let args = parcel.unwrap_or_else(|_| Parcel::empty());
-        let name = |_| Arc::new(Parcel::small(F::NAME.as_bytes().to_vec()));
+        args.write(&mut writing).map_err(io::Error::other)?;
+        let bytes = postcard::to_allocvec(&writing.written).map_err(io::Error::other)?;
+        let args = Parcel::new(bytes, Vec::new())?;
         let mut names = lock(&self.inner.names);
-        let id = TypeId::of::<F>();
-        let function = names.entry(id).or_insert_with(|| name(())).clone();
+        let function = names
+            .entry(F::NAME)
+            .or_insert_with(|| Arc::new(Parcel::small(F::NAME.as_bytes().to_vec())))
+            .clone();
         drop(names);
-        spec(Call { function, args }, writing.needs, options)
+        Ok(spec(Call { function, args }, writing.needs, options))
+    }
+
+    fn send<T>(&self, spec: io::Result<Spec<Remotes>>) -> Future<T, Remotes> {
+        let slot = match spec {
+            Ok(spec) => self.inner.home.submit(spec),
+            Err(error) => self.inner.home.refuse(Remotes::unsent(error)),
+        };
+        Future::new(slot, self.inner.clone())
     }
 }
 
@@ -266,52 +273,10 @@ impl std::fmt::Debug for Processes {
     }
 }
 
-/// Says more about a task before it is submitted.
-///
-/// It comes from [`Processes::task`].
-#[derive(Debug, Clone)]
-#[must_use = "it does nothing until something is submitted"]
-pub struct RemoteTask<'a> {
-    client: &'a Processes,
-    options: Options,
-}
-
-impl RemoteTask<'_> {
-    /// Names it.
-    pub fn key(mut self, key: impl Into<Box<str>>) -> Self {
-        self.options.key = Some(key.into());
-        self
-    }
-
-    /// Tasks with a higher priority run first; the usual one is 0.
-    pub fn priority(mut self, priority: f64) -> Self {
-        self.options.priority = priority;
-        self
-    }
-
-    /// How often it is run again when it panics, or its process dies.
-    pub fn retries(mut self, retries: u32) -> Self {
-        self.options.retries = retries;
-        self
-    }
-
-    /// How long it may run: then its process is killed.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout = Some(timeout);
-        self
-    }
-
-    /// How much it takes, while it runs, of something its process [has](ProcessesBuilder::resource).
-    pub fn resource(mut self, name: impl Into<Box<str>>, amount: f64) -> Self {
-        self.options.resources.push((name.into(), amount));
-        self
-    }
-
+impl TaskBuilder<'_, Processes> {
     /// Calls a function.
     pub fn submit<F: Remote>(self, args: impl Arguments<F::Params>) -> Future<F::Output, Remotes> {
-        let options = (self.options != Options::default()).then(|| Arc::new(self.options));
-        let spec = self.client.spec::<F>(&args, options);
-        let slot = self.client.inner.home.submit(spec);
-        Future::new(slot, self.client.inner.clone())
+        let (client, options) = self.into_parts();
+        client.send(client.spec::<F>(&args, options))
     }
 }

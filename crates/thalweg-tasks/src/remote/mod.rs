@@ -5,7 +5,7 @@ mod client;
 mod serving;
 
 pub use args::{Argument, Arguments};
-pub use client::{Processes, ProcessesBuilder, RemoteTask, Remotes};
+pub use client::{Processes, ProcessesBuilder, Remotes};
 pub use serving::{Registered, work_if_asked};
 
 #[doc(hidden)]
