@@ -14,6 +14,11 @@ pub trait World: Sized + 'static {
     type Value: Send + Sync;
     /// What comes out when it fails.
     type Error: Send + Sync + fmt::Debug;
+
+    /// What a program is called, for errors that are about it.
+    fn name(_program: &Self::Program) -> Option<&str> {
+        None
+    }
 }
 
 /// Why a task has no result.

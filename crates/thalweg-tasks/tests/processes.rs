@@ -161,6 +161,10 @@ fn a_task_that_kills_three_workers_is_given_up() -> Outcome {
         matches!(*failure, Failure::KilledWorker { deaths: 3, .. }),
         "{failure}"
     );
+    assert!(
+        failure.to_string().ends_with("in processes::crash"),
+        "{failure}"
+    );
     assert_eq!(client.submit::<add>((1, 2)).result()?, 3);
     Ok(())
 }

@@ -18,6 +18,10 @@ impl World for Calls {
     type Program = Program;
     type Value = Value;
     type Error = Fault;
+
+    fn name(program: &Program) -> Option<&str> {
+        Self::call(program)?.function.name()
+    }
 }
 
 /// What runs.

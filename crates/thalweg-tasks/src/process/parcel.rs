@@ -18,6 +18,8 @@ pub struct Parcel {
     pub(super) head: Head,
     /// Memory that belongs to it, and is not copied.
     pub buffers: Vec<Shared>,
+    /// What it stands for is called so. It is not sent.
+    name: Option<Box<str>>,
 }
 
 #[derive(Debug, Clone)]
@@ -63,12 +65,24 @@ impl Parcel {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             head,
             buffers,
+            name: None,
         }
     }
 
     /// A number that no other parcel of this process has.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The same, with a name for what it stands for.
+    pub fn named(self, name: impl Into<Box<str>>) -> Self {
+        let name = Some(name.into());
+        Self { name, ..self }
+    }
+
+    /// What it stands for is called so.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// The bytes.

@@ -24,6 +24,10 @@ impl World for Remotes {
     type Program = Call;
     type Value = Arc<Parcel>;
     type Error = TaskError;
+
+    fn name(program: &Call) -> Option<&str> {
+        program.function.name()
+    }
 }
 
 impl Portable for Remotes {
@@ -250,7 +254,7 @@ impl Processes {
         let mut names = lock(&self.inner.names);
         let function = names
             .entry(F::NAME)
-            .or_insert_with(|| Arc::new(Parcel::small(F::NAME.as_bytes().to_vec())))
+            .or_insert_with(|| Arc::new(Parcel::small(F::NAME.into()).named(F::NAME)))
             .clone();
         drop(names);
         Ok(spec(Call { function, args }, writing.needs, options))

@@ -82,7 +82,11 @@ impl<W: World> Scheduler<W> {
             task.deaths += 1;
             let deaths = task.deaths;
             if deaths >= DEATHS || (alone && task.retries == 0) {
-                let reason = reason.to_owned();
+                let name = task.program.as_ref().and_then(W::name);
+                let reason = match name {
+                    Some(name) => format!("{reason}, in {name}"),
+                    None => reason.to_owned(),
+                };
                 self.fail(
                     id,
                     Arc::new(Failure::KilledWorker { reason, deaths }),

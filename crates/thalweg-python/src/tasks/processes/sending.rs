@@ -38,7 +38,11 @@ impl Functions {
         }
         let pickled = pickle::dump(function)
             .map_err(|error| explain(py, "function_error", (function, error.into_value(py))))?;
-        let parcel = Arc::new(pickled.into_parcel()?);
+        let name = function
+            .getattr("__qualname__")
+            .and_then(|name| name.extract::<String>());
+        let name = name.or_else(|_| Ok::<_, PyErr>(function.get_type().name()?.to_string()))?;
+        let parcel = Arc::new(pickled.into_parcel()?.named(name));
         if is_plain(function)? {
             let mut functions = lock(&self.0);
             let forgotten = if functions.len() >= REMEMBERED {
