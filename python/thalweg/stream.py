@@ -513,9 +513,9 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
 
     def __aiter__(self) -> Iteration:
         """Iterate over the elements as they come: ``async for x in stream``."""
-        from thalweg.iteration import Iteration
+        from thalweg.iteration import iterate
 
-        return Iteration(self)
+        return iterate(self)
 
     # Failures.
 

@@ -85,8 +85,8 @@ impl Emission {
     /// One that is done.
     pub(crate) fn done(py: Python<'_>, event_loop: Option<&EventLoop>) -> PyResult<Py<PyAny>> {
         match event_loop {
-            Some(event_loop) => Ok(event_loop.done(py)),
-            None => Self::create(py, State::Done),
+            Some(event_loop) if !event_loop.is_guess() => Ok(event_loop.done(py)),
+            _ => Self::create(py, State::Done),
         }
     }
 

@@ -44,6 +44,12 @@ impl Node {
         }
     }
 
+    /// Has the pipeline refuse elements from now on, without waiting for who is at work inside.
+    fn _close(&self) -> PyResult<()> {
+        self.parts()?.out.close();
+        Ok(())
+    }
+
     /// Has the pipeline take elements again after a drain.
     fn _reopen(&self) -> PyResult<()> {
         let parts = self.parts()?;

@@ -20,7 +20,7 @@ use crate::event_loop::EventLoop;
 use crate::function::Function;
 use crate::gil::Contents;
 use crate::lock::lock;
-use crate::pipeline::{Mode, Pipeline};
+use crate::pipeline::{self, Mode, Pipeline};
 use crate::value::Value;
 use crate::{overridden, policy};
 
@@ -75,9 +75,20 @@ impl Drop for Parts {
 
 impl Node {
     /// # Errors
+    /// A subclass has not called `super().__init__()`, or the pipeline runs in the process that was forked:
+    /// threads that are inside there never leave here.
+    pub(crate) fn parts(&self) -> PyResult<&Parts> {
+        let parts = self.parts_anywhere()?;
+        if parts.pipeline().mode() == Mode::InParent {
+            return Err(pipeline::in_parent());
+        }
+        Ok(parts)
+    }
+
+    /// # Errors
     /// A subclass has not called `super().__init__()`.
     #[inline(always)]
-    pub(crate) fn parts(&self) -> PyResult<&Parts> {
+    fn parts_anywhere(&self) -> PyResult<&Parts> {
         self.0.get().ok_or_else(unmade)
     }
 }
@@ -212,7 +223,7 @@ impl Node {
     /// The last element sent.
     #[getter]
     fn current_value(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        Ok(self.parts()?.current.get(py))
+        Ok(self.parts_anywhere()?.current.get(py))
     }
 
     /// The pipeline the node belongs to.

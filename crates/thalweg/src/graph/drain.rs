@@ -85,18 +85,19 @@ impl Graph {
 
     /// Refuses elements from now on; returns why there is nothing to drain.
     fn begin_drain(self: &Arc<Self>) -> Option<Error> {
-        self.ask(|pass| {
-            let graph = pass.graph();
-            let mut state = graph.state.get(pass);
-            match &state.phase {
-                Phase::Mistaken(error) => return Some(Error::new(Kind::Mistaken(error.clone()))),
-                Phase::Open => state.phase = Phase::Draining,
-                Phase::Draining | Phase::Closed => {}
-            }
-            graph.refuses.store(true, Ordering::Relaxed);
-            None
-        })
-        .flatten()
+        self.ask(|pass| pass.graph().refuse(pass)).flatten()
+    }
+
+    /// Refuses elements from now on; returns why there have never been any.
+    pub(crate) fn refuse(&self, pass: &Pass) -> Option<Error> {
+        let mut state = self.state.get(pass);
+        match &state.phase {
+            Phase::Mistaken(error) => return Some(Error::new(Kind::Mistaken(error.clone()))),
+            Phase::Open => state.phase = Phase::Draining,
+            Phase::Draining | Phase::Closed => {}
+        }
+        self.refuses.store(true, Ordering::Relaxed);
+        None
     }
 
     fn nodes_in_order(self: &Arc<Self>) -> Vec<Arc<dyn AnyNode>> {
