@@ -71,7 +71,7 @@ impl Graph {
             self.stop_sources();
             self.sources_ended().await;
             self.quiet().await;
-            for node in self.nodes_in_order() {
+            for node in self.nodes_to_flush() {
                 self.ask(|pass| {
                     pass.begin();
                     node.flush(pass);
@@ -99,9 +99,13 @@ impl Graph {
         .flatten()
     }
 
-    fn nodes_in_order(self: &Arc<Self>) -> Vec<Arc<dyn AnyNode>> {
-        self.ask(|pass| pass.graph().state.get(pass).in_order(pass))
-            .unwrap_or_default()
+    /// Those that may keep something until more comes, from the top down.
+    fn nodes_to_flush(self: &Arc<Self>) -> Vec<Arc<dyn AnyNode>> {
+        let mut nodes = self
+            .ask(|pass| pass.graph().state.get(pass).in_order(pass))
+            .unwrap_or_default();
+        nodes.retain(|node| node.may_keep());
+        nodes
     }
 
     /// A clock for the deadline, if there is one: without, nothing in the graph can be waiting for
@@ -118,7 +122,7 @@ impl Graph {
                 // First, so that whoever lets go of an element outside after this look sees it.
                 graph.attention.store(true, Ordering::Relaxed);
                 let mut state = graph.state.get(pass);
-                if state.moving(pass) == 0 {
+                if !state.is_moving(pass) {
                     return true;
                 }
                 state.quiet_wakers.push(cx.waker().clone());
@@ -138,15 +142,10 @@ impl Graph {
             let graph = pass.graph();
             let nodes = graph.state.get(pass).in_order(pass);
             let was_closed = matches!(graph.state.get(pass).phase, Phase::Closed);
+            let running = graph.state.get(pass).running_sources();
             let mut held = Vec::new();
             for node in &nodes {
-                let source = graph
-                    .state
-                    .get(pass)
-                    .sources
-                    .get(&node.core().id())
-                    .cloned();
-                if source.is_some_and(|source| source.is_running()) {
+                if running.contains(&node.core().id()) {
                     held.push(Undelivered {
                         node: node.core().name(),
                         elements: 0,

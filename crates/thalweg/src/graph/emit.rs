@@ -223,7 +223,7 @@ impl Graph {
     #[cold]
     pub(crate) fn begin_to_suspend(&self, node: &Core, pass: &Pass) {
         if node.begin_to_suspend() {
-            self.state.get(pass).is_straight = None;
+            self.state.get(pass).is_straight = Some(false);
         }
     }
 

@@ -9,10 +9,12 @@ mod drain;
 mod emit;
 pub(crate) mod entry;
 mod monitor;
+mod neighbours;
 mod node;
 mod output;
 mod pass;
 mod state;
+mod topology;
 mod wiring;
 
 use std::panic::AssertUnwindSafe;
@@ -184,7 +186,7 @@ impl Graph {
         let watched = state.is_abandoned() || !state.quiet_wakers.is_empty();
         self.attention
             .store(watched || !state.unhandled.is_empty(), Ordering::Relaxed);
-        if watched && state.moving(&pass) == 0 {
+        if watched && !state.is_moving(&pass) {
             let wakers = std::mem::take(&mut state.quiet_wakers);
             let abandoned = state.is_abandoned();
             drop(state);
@@ -208,6 +210,13 @@ impl Graph {
         node.core().scheduled();
         self.state.get(pass).agenda.push_back(node);
         self.attention.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes note that something may be on its way in a node.
+    pub(crate) fn note_moving(&self, node: &Core, pass: &Pass) {
+        if node.is_news_that_it_moves() {
+            self.state.get(pass).restless.push(node.id());
+        }
     }
 
     pub(crate) fn node(&self, id: NodeId, pass: &Pass) -> Option<Arc<dyn AnyNode>> {
@@ -457,7 +466,7 @@ impl Graph {
 
     /// Whether nothing is on its way.
     pub(crate) fn is_at_rest(&self, pass: &Pass) -> bool {
-        self.state.get(pass).moving(pass) == 0
+        !self.state.get(pass).is_moving(pass)
     }
 
     /// Whether nodes are to be called that have not been yet.

@@ -189,11 +189,14 @@ impl<O: Operator> Full<O> {
         pass: &mut Pass,
         f: impl FnOnce(&mut O, &mut Context<'_, O>) -> Flow,
     ) -> Flow {
-        let flow = node
-            .run(pass, |body, pass| {
-                f(&mut body.0, &mut Context { node, pass })
-            })
-            .unwrap_or(Ok(()));
+        let visited = node.run(pass, |body, pass| {
+            let flow = f(&mut body.0, &mut Context { node, pass });
+            (flow, body.0.moving() > 0)
+        });
+        let (flow, is_moving) = visited.unwrap_or((Ok(()), false));
+        if is_moving {
+            node.note_moving(pass);
+        }
         if node.is_queued(pass) {
             node.work_off(pass);
         }
