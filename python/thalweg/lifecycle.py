@@ -64,6 +64,8 @@ def drain_before_threads_end() -> None:
 def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     """End a node's pipeline: its sources, and then what is on its way."""
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
+    # First: a source may be waiting for an element that goes round and round.
+    node._cut_cycles()
     runs = _stop_sources(node)
     if asynchronous or (node.asynchronous and node._event_loop is not None):
         return _drain_async(node, seconds, runs)

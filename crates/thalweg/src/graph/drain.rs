@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::pass::{Lease, Pass};
@@ -16,7 +16,8 @@ use crate::runtime::RuntimeHandle;
 /// A [`drain`](crate::Stream::drain) under way: await it, or block with [`wait`](Drain::wait).
 ///
 /// Nothing happens before that. A drain that is dropped half-way leaves the pipeline closed to new
-/// elements; draining again goes on where it stopped.
+/// elements; draining again goes on where it stopped. One that begins while another is under way waits
+/// for that, and one that comes after it returns at once; both say what was not delivered, if anything.
 #[must_use = "a drain does nothing unless awaited"]
 pub struct Drain {
     graph: Arc<Graph>,
@@ -68,6 +69,9 @@ impl Graph {
             return Err(error);
         }
         let all = async {
+            let Some(_turn) = self.drain_turn().await else {
+                return;
+            };
             self.stop_sources();
             self.sources_ended().await;
             self.quiet().await;
@@ -83,9 +87,10 @@ impl Graph {
         self.finish_drain()
     }
 
-    /// Refuses elements from now on; returns why there is nothing to drain.
+    /// Refuses elements from now on, and cuts cycles: what is on its way in one finishes its round.
+    /// Returns why there is nothing to drain.
     fn begin_drain(self: &Arc<Self>) -> Option<Error> {
-        self.ask(|pass| {
+        let refused = self.ask(|pass| {
             let graph = pass.graph();
             let mut state = graph.state.get(pass);
             match &state.phase {
@@ -95,8 +100,34 @@ impl Graph {
             }
             graph.refuses.store(true, Ordering::Relaxed);
             None
+        });
+        self.act(Box::new(|pass| pass.graph().cut_cycles(pass)));
+        refused.flatten()
+    }
+
+    /// Waits for the drain under way, if there is one. `None` if there is nothing left to do, since one
+    /// has come to its end.
+    async fn drain_turn(self: &Arc<Self>) -> Option<DrainTurn> {
+        poll_fn(|cx| {
+            let turn = self.ask(|pass| {
+                let mut state = pass.graph().state.get(pass);
+                if let Phase::Closed = state.phase {
+                    return Some(false);
+                }
+                if state.is_being_drained {
+                    state.drain_wakers.push(cx.waker().clone());
+                    return None;
+                }
+                state.is_being_drained = true;
+                Some(true)
+            });
+            match turn.flatten() {
+                None if turn.is_some() => Poll::Pending,
+                Some(true) => Poll::Ready(Some(DrainTurn(self.clone()))),
+                _ => Poll::Ready(None),
+            }
         })
-        .flatten()
+        .await
     }
 
     /// Those that may keep something until more comes, from the top down.
@@ -166,13 +197,32 @@ impl Graph {
             }
             let mut state = graph.state.get(pass);
             state.phase = Phase::Closed;
-            (held, std::mem::take(&mut state.unhandled))
+            let others = std::mem::take(&mut state.drain_wakers);
+            let failures = std::mem::take(&mut state.unhandled);
+            drop(state);
+            others.into_iter().for_each(Waker::wake);
+            (held, failures)
         });
         match left {
             Some((held, failures)) if held.is_empty() && failures.is_empty() => Ok(()),
             Some((held, failures)) => Err(Error::new(Kind::Undelivered(held, failures))),
             None => Ok(()),
         }
+    }
+}
+
+/// Being the one drain that does the work; others wait for it, and one of them goes on if it is dropped.
+struct DrainTurn(Arc<Graph>);
+
+impl Drop for DrainTurn {
+    fn drop(&mut self) {
+        self.0.post(Box::new(|pass| {
+            let mut state = pass.graph().state.get(pass);
+            state.is_being_drained = false;
+            let others = std::mem::take(&mut state.drain_wakers);
+            drop(state);
+            others.into_iter().for_each(Waker::wake);
+        }));
     }
 }
 

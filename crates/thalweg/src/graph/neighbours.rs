@@ -17,8 +17,11 @@ pub(crate) struct Neighbours<E> {
     /// The first place that is no hole.
     first: usize,
     /// Where each neighbour is, once there are many.
-    index: Option<Box<HashMap<NodeId, Vec<usize>>>>,
+    index: Option<Box<Index>>,
 }
+
+#[derive(Default)]
+struct Index(HashMap<NodeId, Vec<usize>>);
 
 impl<E> Default for Neighbours<E> {
     fn default() -> Self {
@@ -61,9 +64,14 @@ impl<E> Neighbours<E> {
         places.filter_map(|at| self.places[at].as_ref().map(|(_, edge)| edge))
     }
 
+    pub(crate) fn edges_mut(&mut self, id: NodeId) -> impl Iterator<Item = &mut E> {
+        let slots = self.places.iter_mut().flatten();
+        slots.filter(move |(it, _)| *it == id).map(|(_, edge)| edge)
+    }
+
     pub(crate) fn contains(&self, id: NodeId) -> bool {
         match &self.index {
-            Some(index) => index.contains_key(&id),
+            Some(index) => index.0.contains_key(&id),
             None => self.ids().any(|other| other == id),
         }
     }
@@ -73,7 +81,7 @@ impl<E> Neighbours<E> {
         self.places.push(Some((id, edge)));
         self.live += 1;
         match &mut self.index {
-            Some(index) => index.entry(id).or_default().push(place),
+            Some(index) => index.0.entry(id).or_default().push(place),
             None if place >= FEW => self.reindex(),
             None => {}
         }
@@ -90,7 +98,7 @@ impl<E> Neighbours<E> {
             }
         }
         if let Some(index) = &mut self.index {
-            index.remove(&id);
+            index.0.remove(&id);
         }
         self.live -= gone.len();
         while self.places.last().is_some_and(Option::is_none) {
@@ -124,7 +132,8 @@ impl<E> Neighbours<E> {
         self.reindex();
     }
 
-    fn close_up(&mut self) {
+    /// Closes up the holes.
+    pub(crate) fn close_up(&mut self) {
         self.places.retain(Option::is_some);
         self.first = 0;
         self.reindex();
@@ -135,10 +144,10 @@ impl<E> Neighbours<E> {
         if self.places.len() <= FEW {
             return;
         }
-        let mut index = Box::<HashMap<NodeId, Vec<usize>>>::default();
+        let mut index = Box::<Index>::default();
         for (at, slot) in self.places.iter().enumerate() {
             if let Some((id, _)) = slot {
-                index.entry(*id).or_default().push(at);
+                index.0.entry(*id).or_default().push(at);
             }
         }
         self.index = Some(index);
@@ -146,7 +155,7 @@ impl<E> Neighbours<E> {
 
     fn places_of(&self, id: NodeId) -> Vec<usize> {
         if let Some(index) = &self.index {
-            return index.get(&id).cloned().unwrap_or_default();
+            return index.0.get(&id).cloned().unwrap_or_default();
         }
         let is_it = |slot: &Option<(NodeId, E)>| slot.as_ref().is_some_and(|(it, _)| *it == id);
         let places = self.places.iter().enumerate();

@@ -113,6 +113,18 @@ impl<T: Element> Output<T> {
         gone
     }
 
+    /// Has elements end on the edges to one node.
+    pub(crate) fn mute(&self, to: NodeId, pass: &Pass) {
+        let mut edges = self.edges.get(pass);
+        edges
+            .edges_mut(to)
+            .for_each(|edge| *edge = Arc::new(Nowhere(0)));
+        self.links.change(Link::to(self), pass, |links| {
+            edges.close_up();
+            *links = edges.iter().map(|(_, edge)| edge.link()).collect();
+        });
+    }
+
     /// Puts the edges to one node before the others; returns whether there are any.
     pub(crate) fn move_to_first(&self, to: NodeId, pass: &Pass) -> bool {
         let mut edges = self.edges.get(pass);
@@ -180,6 +192,23 @@ impl<T: Element> Receive<T> for Output<T> {
 
     fn receive_many(&self, xs: &mut Vec<T>, pass: &mut Pass) {
         receive_each(self, xs, pass);
+    }
+
+    fn link(&self) -> Link<T> {
+        Link::to(self)
+    }
+}
+
+/// Where elements end that would close a cycle. With an address of its own: a link to it is one.
+struct Nowhere(#[expect(dead_code, reason = "for its address")] u8);
+
+impl<T> Receive<T> for Nowhere {
+    fn receive(&self, _: T, _: &mut Pass) -> Flow {
+        Ok(())
+    }
+
+    fn receive_many(&self, xs: &mut Vec<T>, _: &mut Pass) {
+        xs.clear();
     }
 
     fn link(&self) -> Link<T> {

@@ -37,6 +37,12 @@ pub(super) struct State {
     pub(super) is_straight: Option<bool>,
     /// The nodes in which something may be on its way: all others are at rest.
     pub(super) restless: Vec<NodeId>,
+    /// The edges that closed a cycle when they were made.
+    pub(super) closing: Vec<(NodeId, NodeId)>,
+    /// Whether a drain is at work.
+    pub(super) is_being_drained: bool,
+    /// Drains that wait for the one at work.
+    pub(super) drain_wakers: Vec<Waker>,
     /// How often edges have gone: what was found by following them holds until the next one goes.
     pub(super) cuts: u64,
 }
@@ -96,6 +102,9 @@ impl State {
         self.handles += other.handles;
         self.agenda.extend(other.agenda);
         self.restless.extend(other.restless);
+        self.closing.extend(other.closing);
+        self.is_being_drained |= other.is_being_drained;
+        self.drain_wakers.extend(other.drain_wakers);
         self.cuts = self.cuts.max(other.cuts) + 1;
         self.timers.absorb(other.timers);
         let mine = (std::mem::take(&mut self.phase), self.handler.take());

@@ -141,6 +141,7 @@ impl Graph {
         if !to.leads_nowhere(pass) && state.leads_back(id, from, pass) {
             to.set_looped(true, pass);
             state.is_straight = Some(false);
+            state.closing.push((from, id));
         }
     }
 
@@ -153,6 +154,7 @@ impl Graph {
         upstream.part(to, pass);
         let gone = upstream.cut(Some(to), pass);
         state.edge_went();
+        state.closing.retain(|edge| *edge != (from, to));
         let downstream = state.nodes.get(&to).cloned();
         if let Some(downstream) = &downstream {
             let mut upstreams = downstream.core().upstreams.get(pass);
@@ -164,6 +166,16 @@ impl Graph {
         }
         drop(state);
         !gone.is_empty()
+    }
+
+    /// Has elements end where their way would close a cycle.
+    pub(crate) fn cut_cycles(&self, pass: &Pass) {
+        let closing = std::mem::take(&mut self.state.get(pass).closing);
+        for (from, to) in closing {
+            if let Some(node) = self.node(from, pass) {
+                node.mute(to, pass);
+            }
+        }
     }
 
     /// Has a node hand its elements to `to` before all others; returns whether there is an edge.

@@ -41,6 +41,8 @@ pub(crate) trait AnyNode: Send + Sync {
     fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Box<dyn Any + Send>>;
     /// Tells those whose edges lead to `to` that these will be taken away.
     fn part(&self, to: NodeId, pass: &Pass);
+    /// Has elements end on the edges that lead to `to`, which stay.
+    fn mute(&self, to: NodeId, pass: &Pass);
     /// Puts the edges that lead to `to` before the others; returns whether there are any.
     fn prefer(&self, to: NodeId, pass: &Pass) -> bool;
     /// From now on elements stop here if their way has filled much of the stack.
@@ -386,6 +388,14 @@ impl<B: Body> AnyNode for Node<B> {
     fn part(&self, to: NodeId, pass: &Pass) {
         for edge in self.output.edges(pass).edges(to) {
             edge.parted(pass);
+        }
+    }
+
+    fn mute(&self, to: NodeId, pass: &Pass) {
+        self.output.mute(to, pass);
+        let errors = self.desk.get(pass).errors.clone();
+        if let Some(errors) = errors {
+            errors.mute(to, pass);
         }
     }
 
