@@ -11,7 +11,7 @@ use thalweg::{Emit, Error};
 
 use crate::event_loop::EventLoop;
 use crate::lock::lock;
-use crate::{failure, interrupt};
+use crate::{calls, failure, interrupt};
 
 /// Something of the engine's to wait for.
 pub(crate) type Completion = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
@@ -110,13 +110,17 @@ impl Emission {
                 *state = State::Future(future.clone_ref(py));
                 drop(state);
                 let target = future.clone_ref(py);
-                event_loop.run(async move {
+                let wait = async move {
                     let result = match waiting {
                         Waiting::Emit(emit) => emit.await,
                         Waiting::Other(completion) => completion.await,
                     };
                     Python::attach(|py| resolve(target.bind(py), result));
-                });
+                };
+                match calls::current(py)? {
+                    Some(call) => event_loop.run(call.scope(wait)),
+                    None => event_loop.run(wait),
+                }
                 Ok(Some(future))
             }
         }

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use pyo3::exceptions::asyncio::CancelledError;
 use pyo3::prelude::*;
 
+use crate::calls;
 use crate::lock::lock;
 
 /// A Python awaitable as a future of the engine's: it is started by the first poll, which is to
@@ -38,9 +39,10 @@ impl Awaited {
     }
 
     fn start(&mut self, py: Python<'_>, awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
-        let future = py
-            .import("thalweg.loops")?
-            .call_method1("ensure_future", (awaitable,))?;
+        let future = calls::within(py, || {
+            py.import("thalweg.loops")?
+                .call_method1("ensure_future", (awaitable,))
+        })?;
         let done = Done(self.outcome.clone());
         future.call_method1("add_done_callback", (done,))?;
         self.future = Some(future.unbind());

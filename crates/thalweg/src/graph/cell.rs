@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::Graph;
-use super::node::Produce;
+use super::node::{NodeId, Produce};
 use super::output::Output;
 use super::pass::Pass;
 use crate::operator::Flow;
@@ -349,6 +349,10 @@ impl<T> Outlet<T> {
             output: NonNull::from(node.output()),
             node,
         }
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        self.node.core().id()
     }
 
     #[inline(always)]

@@ -3,11 +3,12 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 
-use super::node::AnyNode;
+use super::call::{CurrentCall, Start};
+use super::node::{AnyNode, NodeId};
 use super::{Delivery, Graph};
 use crate::failure::{Error, Failure, Kind};
 use crate::sync::lock;
@@ -16,6 +17,10 @@ use crate::sync::lock;
 pub(crate) struct Done {
     holders: AtomicUsize,
     graph: Weak<Graph>,
+    /// The node where the element was emitted, or 0.
+    start: AtomicU64,
+    /// Whether it has been asked whether the element leads back to the function that awaits it.
+    is_asked: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -28,6 +33,8 @@ struct State {
     waker: Option<Waker>,
     abandoned: bool,
     then: Vec<Then>,
+    /// Elements that this one waits for besides.
+    waits_for: Vec<Weak<Done>>,
 }
 
 /// What happens once the element is taken.
@@ -86,6 +93,8 @@ impl Done {
         Ticket(Arc::new(Self {
             holders: AtomicUsize::new(1),
             graph,
+            start: AtomicU64::new(0),
+            is_asked: AtomicBool::new(false),
             state: Mutex::default(),
         }))
     }
@@ -147,6 +156,13 @@ impl Done {
         }
     }
 
+    /// Whether somebody waits for this element: its emitter, or other elements.
+    pub(super) fn is_awaited(&self) -> bool {
+        let state = lock(&self.state);
+        let is_release = |then: &Then| matches!(then, Then::Release(_));
+        !state.abandoned || state.then.iter().any(is_release)
+    }
+
     /// Those who wait for this element and for nothing else: the element itself, or, once its
     /// emitter has put the waiting off, the elements it was put off to. So a feedback loop of
     /// functions that emit and wait does not grow a chain.
@@ -166,6 +182,42 @@ impl Done {
             return vec![Ticket(self.clone())];
         }
         put_off
+    }
+
+    /// Takes note of where the element was emitted.
+    pub(super) fn began_at(&self, node: NodeId) {
+        self.start.store(node, Ordering::Relaxed);
+    }
+
+    /// Where the element was emitted, and those that it waits for.
+    pub(super) fn starts(self: &Arc<Self>) -> Vec<Start> {
+        let (mut starts, mut seen, mut next) = (Vec::new(), Vec::new(), vec![self.clone()]);
+        while let Some(done) = next.pop() {
+            if seen.contains(&Arc::as_ptr(&done)) {
+                continue;
+            }
+            seen.push(Arc::as_ptr(&done));
+            starts.push((done.graph.clone(), done.start.load(Ordering::Relaxed)));
+            next.extend(lock(&done.state).waits_for.iter().filter_map(Weak::upgrade));
+        }
+        starts
+    }
+
+    /// Takes note that this element waits for another: a function that awaits this one may wait for itself
+    /// from now on.
+    pub(super) fn waits_for(&self, other: &Arc<Done>) {
+        let mut state = lock(&self.state);
+        if state.waits_for.len() == state.waits_for.capacity() {
+            state.waits_for.retain(|other| other.strong_count() > 0);
+        }
+        state.waits_for.push(Arc::downgrade(other));
+        let waker = state.waker.clone();
+        drop(state);
+        if self.is_asked.swap(false, Ordering::Relaxed)
+            && let Some(waker) = waker
+        {
+            waker.wake();
+        }
     }
 
     /// Keeps `ticket` until this element is taken, and passes failures on to its emitter.
@@ -222,6 +274,9 @@ impl Done {
 ///
 /// Dropping it lets the element go on without anybody waiting; what fails then counts as unhandled
 /// (see [`Stream::on_unhandled`](crate::Stream::on_unhandled)).
+///
+/// Awaited by an asynchronous function of a pipeline, one whose element leads back to that function is
+/// done as soon as it is queued; see [`CurrentCall`](crate::CurrentCall).
 #[must_use = "await it, or call `.wait()`: it applies back pressure and reports failures"]
 pub struct Emit(Inner);
 
@@ -340,6 +395,12 @@ impl Emit {
     }
 }
 
+/// Whether the function that awaits it would wait for itself, and no longer does.
+fn is_taken_over(done: &Arc<Done>) -> bool {
+    CurrentCall::get()
+        .is_some_and(|call| !done.is_asked.swap(true, Ordering::Relaxed) && call.takes_over(done))
+}
+
 impl Future for Emit {
     type Output = Result<(), Error>;
 
@@ -347,7 +408,11 @@ impl Future for Emit {
         match &mut self.0 {
             Inner::Ready | Inner::Taken => Poll::Ready(Ok(())),
             Inner::Pending(done) => {
-                let result = std::task::ready!(done.poll(cx));
+                let result = match done.poll(cx) {
+                    Poll::Ready(result) => result,
+                    Poll::Pending if is_taken_over(done) => Ok(()),
+                    Poll::Pending => return Poll::Pending,
+                };
                 self.0 = Inner::Taken;
                 Poll::Ready(result)
             }

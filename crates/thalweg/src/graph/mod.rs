@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of any operator, and of runtimes only what the trait says.
 
+mod call;
 mod cell;
 mod completion;
 mod counter;
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
+pub use self::call::CurrentCall;
 pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
 pub use self::completion::Emit;
 pub use self::drain::Drain;

@@ -201,6 +201,7 @@ impl Pass {
         for done in waited {
             if let Some(ticket) = self.hold().done {
                 for waiting in ticket.done().waiting() {
+                    waiting.done().waits_for(&done);
                     done.release_after(waiting);
                 }
             }

@@ -6,6 +6,8 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::Graph;
+use super::call::CallSite;
 use super::node::{AnyNode, NodeId};
 use super::pass::Pass;
 use super::state::State;
@@ -222,6 +224,29 @@ impl State {
             }
             ordered.push(node.clone());
         }
+    }
+}
+
+impl Graph {
+    /// Whether what a node sends can come to `goal`; adds the places where asynchronous functions emit that
+    /// are on the way.
+    pub(super) fn comes_to(
+        &self,
+        from: NodeId,
+        goal: NodeId,
+        sites: &mut Vec<Arc<CallSite>>,
+        pass: &Pass,
+    ) -> bool {
+        let state = self.state.get(pass);
+        let Some(from) = state.nodes.get(&from) else {
+            return false;
+        };
+        from.downstream(pass).into_iter().any(|below| {
+            state.search(below, pass, |node| {
+                sites.extend(node.core().call_site().cloned());
+                node.core().id() == goal
+            })
+        })
     }
 }
 

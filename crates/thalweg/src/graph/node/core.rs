@@ -1,10 +1,11 @@
 use std::any::Any;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::{Body, Pass};
 use crate::failure::{BoxError, Failure};
+use crate::graph::call::CallSite;
 use crate::graph::cell::Slot;
 use crate::graph::counter::Counter;
 use crate::graph::neighbours::Neighbours;
@@ -31,6 +32,8 @@ pub(crate) struct Core {
     pub(crate) upstreams: Slot<Neighbours<()>>,
     /// A node below that is a sink or held, and how many edges had gone when that was found out.
     anchor: Slot<Option<(NodeId, u64)>>,
+    /// Where its functions emit, if they are asynchronous.
+    call_site: OnceLock<Arc<CallSite>>,
     /// Whether something may be on its way in it.
     is_restless: AtomicBool,
     /// How often it waits for its turn.
@@ -62,6 +65,7 @@ impl Core {
             begins_at_once: body.begins_at_once(),
             upstreams: Slot::new(Neighbours::default()),
             anchor: Slot::new(None),
+            call_site: OnceLock::new(),
             is_restless: AtomicBool::new(false),
             turns: AtomicUsize::new(0),
             failed: Counter::default(),
@@ -88,6 +92,14 @@ impl Core {
 
     pub(crate) fn remember_anchor(&self, id: NodeId, cuts: u64, pass: &Pass) {
         *self.anchor.get(pass) = Some((id, cuts));
+    }
+
+    pub(crate) fn call_site(&self) -> Option<&Arc<CallSite>> {
+        self.call_site.get()
+    }
+
+    pub(super) fn begin_to_call(&self) -> &Arc<CallSite> {
+        self.call_site.get_or_init(|| CallSite::new(self.id))
     }
 
     /// Something may be on its way in it; returns whether that is news.

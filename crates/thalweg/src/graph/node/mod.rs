@@ -16,6 +16,7 @@ pub(crate) use self::core::{Core, NodeId};
 use self::desk::Desk;
 use self::errand::Errand;
 pub(crate) use self::inlet::Inlet;
+use super::call::CurrentCall;
 use super::cell::{Link, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
 use super::output::{Output, receive_each};
@@ -266,7 +267,8 @@ impl<B: Body> Node<B> {
         pass.graph().need_runtime(pass);
         self.desk.get(pass).spawned += 1;
         self.note_moving(pass);
-        let errand = Errand::new(future, move |result: Result<F::Output, BoxError>| {
+        let call = CurrentCall::begin(self.core.begin_to_call().clone(), pass);
+        let errand = Errand::new(future, call, move |result: Result<F::Output, BoxError>| {
             let event = result.map(event);
             graph.post(Box::new(move |pass| me.arrived(key, event, pass)));
         });
