@@ -85,7 +85,7 @@ pub fn is_inside_pipeline() -> bool {
 }
 
 pub use ack::{Ack, Acks, Outcome};
-pub use failure::{BoxError, BuildError, Error, Failure, Undelivered};
+pub use failure::{BoxError, BuildError, Error, Failure, Undelivered, throw};
 pub use graph::{CurrentCall, Drain, Emit};
 pub use interval::IntoInterval;
 pub use operator::{

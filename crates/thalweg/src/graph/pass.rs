@@ -162,7 +162,9 @@ impl Pass {
         let failure = match culprit {
             Some(node) => {
                 node.count_panic(self);
-                node.core().failure(node.received(self), None, cause)
+                node.core()
+                    .failure(node.received(self), None, cause)
+                    .thrown(&*payload)
             }
             None => Failure::new("pipeline".to_string(), 0, 0, None, cause),
         };
