@@ -257,6 +257,8 @@ pub(crate) enum Kind {
         "waiting here would block the event loop that has to do the work; use `.await` instead of `.wait()`"
     )]
     WouldBlock,
+    #[error("the element was not taken within {0:?}, and has been withdrawn where it still waited")]
+    TimedOut(std::time::Duration),
     #[error("the two pipelines run on different event loops; build both on one, with `Stream::on`")]
     DifferentRuntimes,
     #[error("`{downstream}` takes elements of type {takes}, but `{upstream}` sends {sends}")]
@@ -383,6 +385,11 @@ impl Error {
     /// Whether a blocking call was made where it would block the event loop it waits for.
     pub fn is_would_block(&self) -> bool {
         matches!(self.kind(), Kind::WouldBlock)
+    }
+
+    /// Whether an element was not taken within the time that its emitter would wait.
+    pub fn is_timed_out(&self) -> bool {
+        matches!(self.kind(), Kind::TimedOut(_))
     }
 
     /// Whether two pipelines with different event loops were to be joined.

@@ -10,7 +10,8 @@ use std::task::{Context, Poll, Waker};
 use super::call::{CurrentCall, Start};
 use super::node::{AnyNode, NodeId};
 use super::{Delivery, Graph};
-use crate::failure::{Error, Failure, Kind};
+use crate::IntoInterval;
+use crate::failure::{BuildError, Error, Failure, Kind};
 use crate::sync::lock;
 
 /// What the holders of an element and its emitter share.
@@ -21,6 +22,8 @@ pub(crate) struct Done {
     start: AtomicU64,
     /// Whether it has been asked whether the element leads back to the function that awaits it.
     is_asked: AtomicBool,
+    /// Whether the emitter has given up waiting for room.
+    is_withdrawn: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -95,6 +98,7 @@ impl Done {
             graph,
             start: AtomicU64::new(0),
             is_asked: AtomicBool::new(false),
+            is_withdrawn: AtomicBool::new(false),
             state: Mutex::default(),
         }))
     }
@@ -236,12 +240,18 @@ impl Done {
         }
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let mut state = lock(&self.state);
         if !state.finished {
             match &mut state.waker {
                 Some(waker) => waker.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
+                none => {
+                    *none = Some(cx.waker().clone());
+                    drop(state);
+                    if let Some(graph) = self.graph.upgrade() {
+                        graph.root().note_waiting(self);
+                    }
+                }
             }
             return Poll::Pending;
         }
@@ -254,6 +264,40 @@ impl Done {
         } else {
             Err(Error::new(Kind::Failed(failures)))
         })
+    }
+
+    pub(super) fn is_withdrawn(&self) -> bool {
+        self.is_withdrawn.load(Ordering::Relaxed)
+    }
+
+    /// The emitter no longer waits. If it has begun to, the element is let go of wherever it still waits for
+    /// room; where it has been taken, it goes on.
+    fn give_up(&self) {
+        let state = lock(&self.state);
+        let has_waited = state.waker.is_some() && !state.finished;
+        drop(state);
+        self.abandon();
+        if has_waited {
+            self.is_withdrawn.store(true, Ordering::Relaxed);
+            if let Some(graph) = self.graph.upgrade() {
+                graph.post(Box::new(Graph::withdraw));
+            }
+        }
+    }
+
+    /// Tells the emitter that nobody will take the element any more.
+    pub(super) fn let_go(&self, error: Error) {
+        let mut state = lock(&self.state);
+        if state.finished {
+            return;
+        }
+        state.finished = true;
+        state.refusal = Some(error);
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     pub(super) fn abandon(&self) {
@@ -272,8 +316,24 @@ impl Done {
 /// every node downstream has taken it, and says what failed. If nothing downstream had to wait, the
 /// completion is done from the start and cost no allocation.
 ///
-/// Dropping it lets the element go on without anybody waiting; what fails then counts as unhandled
-/// (see [`Stream::on_unhandled`](crate::Stream::on_unhandled)).
+/// Dropped before anybody has waited, it lets the element go on; what fails then counts as unhandled
+/// (see [`Stream::on_unhandled`](crate::Stream::on_unhandled)). Dropped while it is being awaited, by a time
+/// limit say, it withdraws the element wherever that still waits for room; where it has been taken, into a
+/// buffer or by a function, it goes on:
+///
+/// ```
+/// use std::time::Duration;
+/// use thalweg::{Stream, VirtualClock};
+///
+/// let clock = VirtualClock::new();
+/// let source = Stream::on(&clock);
+/// let list = source.rate_limit("1s").sink_to_list();
+/// clock.block_on(source.emit(1))?;
+/// assert!(source.emit(2).wait_timeout("1ms").is_err_and(|error| error.is_timed_out()));
+/// clock.advance(Duration::from_secs(10));
+/// assert_eq!(list.to_vec(), [1]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
 ///
 /// Awaited by an asynchronous function of a pipeline, one whose element leads back to that function is
 /// done as soon as it is queued; see [`CurrentCall`](crate::CurrentCall).
@@ -332,6 +392,28 @@ impl Emit {
             return Ok(());
         }
         self.wait_unready()
+    }
+
+    /// The same for no longer than `limit`, a duration, a number of seconds, or a text such as `"500ms"`;
+    /// zero is no time at all. Then the element is withdrawn wherever it still waits for room.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait); that `limit` is no length of time; or that it has passed
+    /// ([`Error::is_timed_out`]).
+    pub fn wait_timeout(mut self, limit: impl IntoInterval) -> Result<(), Error> {
+        let limit = crate::interval::wait(limit)
+            .map_err(|error| Error::from(BuildError::new("emit", error)))?;
+        match &self.0 {
+            Inner::Pending(done) if !self.is_ready() && !super::entry::is_inside() => {
+                let graph = done.graph.upgrade();
+                if graph.is_some_and(|graph| graph.is_on_its_loop()) {
+                    return Err(Error::new(Kind::WouldBlock));
+                }
+                crate::sync::block_on_for(Pin::new(&mut self), limit)
+                    .unwrap_or_else(|| Err(Error::new(Kind::TimedOut(limit))))
+            }
+            _ => self.wait(),
+        }
     }
 
     #[cold]
@@ -437,7 +519,7 @@ impl Emit {
     #[cold]
     fn drop_unread(&mut self) {
         match mem::replace(&mut self.0, Inner::Taken) {
-            Inner::Pending(done) => done.abandon(),
+            Inner::Pending(done) => done.give_up(),
             Inner::Failed(failed) => {
                 let (error, graph) = *failed;
                 if let Some(graph) = graph.upgrade() {

@@ -203,6 +203,9 @@ impl Graph {
             others.into_iter().for_each(Waker::wake);
             (held, failures)
         });
+        if left.as_ref().is_some_and(|(held, _)| !held.is_empty()) {
+            self.root().let_go();
+        }
         match left {
             Some((held, failures)) if held.is_empty() && failures.is_empty() => Ok(()),
             Some((held, failures)) => Err(Error::new(Kind::Undelivered(held, failures))),

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 pub use self::call::CurrentCall;
 pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
+use self::completion::Done;
 pub use self::completion::Emit;
 pub use self::drain::Drain;
 pub(crate) use self::emit::Origin;
@@ -59,6 +60,10 @@ pub(crate) struct Graph {
     me: Weak<Graph>,
     /// The nodes that a panic went through, innermost first.
     unwound: Mutex<Vec<NodeId>>,
+    /// Elements whose emitters wait.
+    waiting: Mutex<Vec<Weak<Done>>>,
+    /// Whether a drain has given up on them.
+    has_given_up: AtomicBool,
     state: Slot<State>,
 }
 
@@ -72,6 +77,8 @@ impl Graph {
             runtime: runtime.map_or_else(OnceLock::new, OnceLock::from),
             me: me.clone(),
             unwound: Mutex::new(Vec::new()),
+            waiting: Mutex::default(),
+            has_given_up: AtomicBool::new(false),
             state: Slot::new(State::default()),
         })
     }
@@ -195,6 +202,38 @@ impl Graph {
             wakers.into_iter().for_each(std::task::Waker::wake);
             if abandoned {
                 self.tear_down(&pass);
+            }
+        }
+    }
+
+    /// Takes note that somebody waits for an element.
+    fn note_waiting(&self, done: &Arc<Done>) {
+        let mut waiting = lock(&self.waiting);
+        if waiting.len() == waiting.capacity() {
+            waiting.retain(|done| done.strong_count() > 0);
+        }
+        waiting.push(Arc::downgrade(done));
+        drop(waiting);
+        if self.has_given_up.load(Ordering::SeqCst) {
+            self.let_go();
+        }
+    }
+
+    /// Lets everybody go who waits for an element to be taken: it will not be.
+    fn let_go(&self) {
+        self.has_given_up.store(true, Ordering::SeqCst);
+        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        for done in waiting.iter().filter_map(Weak::upgrade) {
+            done.let_go(Error::closed());
+        }
+    }
+
+    /// Has nodes let go of elements that wait for room and whose emitters have given up.
+    fn withdraw(pass: &mut Pass) {
+        let nodes = pass.graph().state.get(pass).restless.clone();
+        for node in nodes {
+            if let Some(node) = pass.graph().node(node, pass) {
+                node.withdraw(pass);
             }
         }
     }

@@ -147,6 +147,14 @@ impl<T: Element> Output<T> {
         self.backlog.get(pass).iter().for_each(|(x, _)| see(x));
     }
 
+    /// Lets go of elements that wait here and whose emitters have given up.
+    pub(crate) fn withdraw(&self, pass: &Pass) {
+        let backlog = std::mem::take(&mut *self.backlog.get(pass));
+        let kept = backlog.into_iter().filter(|(_, lease)| lease.stays());
+        let kept = kept.collect();
+        *self.backlog.get(pass) = kept;
+    }
+
     pub(crate) fn backlog_len(&self, pass: &Pass) -> usize {
         self.backlog.get(pass).len()
     }

@@ -15,6 +15,7 @@ use crate::ack::discarding;
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::Element;
 use crate::source::Control;
+use crate::sync::lock;
 
 impl Graph {
     /// Makes a node part of the graph, with one handle to it.
@@ -280,6 +281,7 @@ impl Graph {
             }
             _ => {}
         }
+        lock(&self.waiting).append(&mut lock(&other.waiting));
         let mut state = self.state.get(&mine);
         state.absorb(old, is_first, &mine);
         self.arm(&mut state);

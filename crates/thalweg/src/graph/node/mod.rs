@@ -68,6 +68,8 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Shows everything that is kept here; returns whether the node could be looked into. Runs no code
     /// but `see` and what the operator shows it with, and allocates nothing.
     fn kept(&self, see: &mut dyn FnMut(&dyn Any), pass: &Pass) -> bool;
+    /// Lets go of elements that wait for room here and whose emitters have given up.
+    fn withdraw(&self, pass: &mut Pass);
     /// Elements on their way through, and elements kept until others come.
     fn held(&self, pass: &Pass) -> Held;
 }
@@ -492,6 +494,15 @@ impl<B: Body> AnyNode for Node<B> {
             errors.kept(see, pass);
         }
         true
+    }
+
+    fn withdraw(&self, pass: &mut Pass) {
+        self.run(pass, |body, _| body.withdraw());
+        let backlog = std::mem::take(&mut self.desk.get(pass).backlog);
+        let kept = backlog.into_iter().filter(|(_, lease)| lease.stays());
+        let kept = kept.collect();
+        self.desk.get(pass).backlog = kept;
+        self.output.withdraw(pass);
     }
 
     fn held(&self, pass: &Pass) -> Held {
