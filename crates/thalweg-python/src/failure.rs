@@ -17,7 +17,7 @@ pub(crate) fn log(py: Python<'_>, error: &PyErr) {
 }
 
 /// The exception a user's function raised, with a note that names the node and the element.
-fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
+pub(crate) fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
     let Some(error) = failure.cause().downcast_ref::<PyErr>() else {
         let message = failure.to_string();
         return raise_ours(py, "PipelineError", (message,));
@@ -77,6 +77,12 @@ fn raise_ours<'py>(
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,
     }
+}
+
+/// What is raised for elements that come after the end.
+pub(crate) fn closed(py: Python<'_>) -> PyErr {
+    let message = "the program is ending, and the pipeline was drained: it takes no more elements";
+    raise_ours(py, "ClosedError", (message,))
 }
 
 /// The exception an error of the engine is for Python.

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use thalweg::{Failure, OnError, Retry, Stream};
 
 use crate::failure;
+use crate::gil;
 use crate::node::Node;
 use crate::pipeline::Pipeline;
 
@@ -65,6 +66,6 @@ fn parse<'py>(
 
 /// Sends failures on to a node, as elements.
 pub(crate) fn route(failures: Stream<Failure>, target: &Bound<'_, Node>) -> PyResult<()> {
-    let values = failures.try_map(|failure| Python::attach(|py| failure::to_value(py, failure)));
+    let values = failures.try_map(|failure| gil::attach(|py| failure::to_value(py, failure)));
     target.get().parts()?.take_from(target.py(), &values)
 }
