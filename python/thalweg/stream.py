@@ -406,7 +406,8 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         >>> node.upstreams
         []
         """
-        for upstream in list(self.upstreams if streams is None else streams):
+        upstreams = self.upstreams if streams is None else streams
+        for upstream in {id(upstream): upstream for upstream in upstreams}.values():
             upstream.disconnect(self)
 
     # The event loop.

@@ -74,6 +74,12 @@ impl Node {
         Ok(told.collect())
     }
 
+    /// Has elements end where their way would close a cycle.
+    fn _cut_cycles(&self) -> PyResult<()> {
+        self.parts()?.out.cut_cycles();
+        Ok(())
+    }
+
     /// Says whether `emit` is awaited or blocks.
     fn _set_asynchronous(&self, asynchronous: bool) -> PyResult<()> {
         self.parts()?.pipeline().set_asynchronous(asynchronous)

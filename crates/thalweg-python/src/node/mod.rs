@@ -40,6 +40,8 @@ pub(crate) struct Parts {
     pub(crate) current: Current,
     /// A way in that comes from no other node.
     door: OnceLock<Stream<Value>>,
+    /// Whether its inlets are told apart, but a node above that is attached twice has one.
+    is_once: bool,
 }
 
 impl Parts {
@@ -196,6 +198,7 @@ impl Node {
             callers,
             current,
             door: door.map_or_else(OnceLock::new, OnceLock::from),
+            is_once: overridden || plan.joins && !plan.repeats,
         };
         if slf.get().0.fill(py, parts).is_err() {
             return Err(PyRuntimeError::new_err("the stream has been made already"));
