@@ -194,12 +194,15 @@ class Methods:
         poll_interval: Interval = 0.1,
         delimiter: str = "\n",
         from_end: bool = False,
+        max_len: int = 16777216,
         **kwargs: Any,
     ) -> sources.from_textfile:
         """Emit the lines of a text file, those that exist and those that are appended."""
 
     @staticmethod
-    def filenames(path: str | PathLike[str], poll_interval: Interval = 0.1, **kwargs: Any) -> sources.filenames:
+    def filenames(
+        path: str | PathLike[str], poll_interval: Interval = 0.1, recursive: bool = False, **kwargs: Any
+    ) -> sources.filenames:
         """Emit the names of the files in a directory, those there are and those that appear."""
 
     @staticmethod
@@ -208,6 +211,7 @@ class Methods:
         open_kwargs: dict[str, Any] | None = None,
         with_stderr: bool = False,
         with_end: bool = True,
+        max_len: int = 16777216,
         **kwargs: Any,
     ) -> sources.from_process:
         """Emit the lines a program writes, as bytes."""
@@ -218,7 +222,11 @@ class Methods:
 
     @staticmethod
     def from_tcp(
-        port: int, delimiter: bytes = b"\n", server_kwargs: dict[str, Any] | None = None, **kwargs: Any
+        port: int,
+        delimiter: bytes = b"\n",
+        server_kwargs: dict[str, Any] | None = None,
+        max_len: int = 16777216,
+        **kwargs: Any,
     ) -> sources.from_tcp:
         """Emit what arrives on a port, split at a delimiter, which stays."""
 

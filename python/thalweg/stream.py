@@ -533,7 +533,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         >>> good, bad
         ([1, 3], ['two'])
         """
-        failures = Stream(stream_name=f"failures of {self.name or _describe(self)}")
+        failures = Stream(stream_name=f"failures of {self._own_name()}")
         self._set_on_error(failures)
         return failures
 
@@ -713,6 +713,9 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         """
         names = ("received", "sent", "failed", "held", "waited")
         return dict(zip(names, self._counters(), strict=True))
+
+    def _own_name(self) -> str:
+        return self.name or _describe(self)
 
     __del__ = _thalweg.Node._let_go
 

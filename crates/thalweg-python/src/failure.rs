@@ -79,6 +79,11 @@ fn raise_ours<'py>(
     }
 }
 
+/// An error of a pipeline's that is nothing more special.
+pub(crate) fn pipeline_error(py: Python<'_>, message: String) -> PyErr {
+    raise_ours(py, "PipelineError", (message,))
+}
+
 /// The exception an error of the engine is for Python.
 #[cold]
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {

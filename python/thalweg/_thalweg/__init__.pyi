@@ -7,6 +7,7 @@ from typing import Any, final
 from typing_extensions import Self, disjoint_base
 
 from thalweg._thalweg import ops as ops
+from thalweg._thalweg import sources as sources
 from thalweg._thalweg import tasks as tasks
 from thalweg._types import Metadata, OnError
 from thalweg.stream import Stream
@@ -22,6 +23,7 @@ __all__ = [
     "__version__",
     "ops",
     "parse_interval",
+    "sources",
     "tasks",
 ]
 

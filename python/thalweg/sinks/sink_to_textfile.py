@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 class sink_to_textfile(Sink):
     """Write elements to a plain text file, one per line.
 
-    The file is flushed when the pipeline is drained, and closed when the sink is gone.
+    The file is flushed when the pipeline is drained, and closed when the sink is gone. An element that carries a
+    :class:`~thalweg.RefCounter` is flushed at once: it is acknowledged when the operating system has it. What cannot be
+    written is a failure of the element; one that was flushed by another fails with it.
 
     Parameters
     ----------
@@ -55,6 +57,8 @@ class sink_to_textfile(Sink):
     def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
         """Write an element."""
         self._fp.write(x + self._terminator)
+        if metadata:
+            self._fp.flush()
 
     def _drained(self) -> None:
         if not self._fp.closed:
