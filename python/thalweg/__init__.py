@@ -40,6 +40,8 @@ from thalweg.sources import (
     sink_to_file,
 )
 
+from thalweg.stream import attach_plugins
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from thalweg._alias import install_as as install_as
@@ -72,11 +74,17 @@ _LATER = {
 }
 
 
+# After all that is ours: of two with one name, ours is meant.
+attach_plugins()
+del attach_plugins
+
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         if name not in _LATER:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            from thalweg.names import missing
+
+            raise missing(name, f"module {__name__!r}", [*globals(), *_LATER])
         from importlib import import_module
 
         return getattr(import_module(_LATER[name]), name)

@@ -93,7 +93,7 @@ class SeveralFailures(PipelineError):
     """
 
     def __init__(self, exceptions: list[BaseException]) -> None:
-        super().__init__(f"{len(exceptions)} elements failed; the first: {exceptions[0]!r}")
+        super().__init__(f"{len(exceptions)} elements failed; the first: {short_repr(exceptions[0])}")
         self.exceptions = exceptions
         self.__cause__ = exceptions[0]
 
@@ -144,7 +144,7 @@ class Failure:
         self.exception = exception
 
     def __repr__(self) -> str:
-        return f"Failure({self.node}, {self.element!r}, {self.exception!r})"
+        return f"Failure({self.node}, {short_repr(self.element)}, {short_repr(self.exception)})"
 
 
 class Retry:
@@ -198,6 +198,22 @@ class Retry:
         return f"Retry({self.times}, backoff={self.backoff}, then={self.then!r})"
 
 
+def short_repr(x: Any) -> str:
+    """Return what `x` is in at most 200 characters, made in a short time however large it is.
+
+    Examples
+    --------
+    >>> from thalweg.errors import short_repr
+    >>> short_repr("two")
+    "'two'"
+    >>> len(short_repr("x" * 10**8)), len(short_repr([list(range(10**4))] * 10**4)) <= 200
+    (200, True)
+    """
+    from thalweg.reprs import short
+
+    return short(x)
+
+
 def add_note(exception: BaseException, node: str, ordinal: int, element: Any) -> None:
     """Say on an exception which node and which element it is about, once.
 
@@ -214,13 +230,7 @@ def add_note(exception: BaseException, node: str, ordinal: int, element: Any) ->
         return
     note = f"in {node}"
     if ordinal:
-        try:
-            text = repr(element)
-        except Exception:
-            text = object.__repr__(element)
-        if len(text) > 200:
-            text = text[:197] + "..."
-        note += f", on element {ordinal}: {text}"
+        note += f", on element {ordinal}: {short_repr(element)}"
     notes = getattr(exception, "__notes__", None)
     if notes is None:
         notes = []
@@ -234,6 +244,23 @@ def add_note(exception: BaseException, node: str, ordinal: int, element: Any) ->
 
 #: The name under which failures are logged; that of the package we stand in for, if we do.
 logger_name = "thalweg"
+
+
+def logs_at_once() -> bool:
+    """Whether a failure that no emitter waits for is written to the log, as in the packages we stand in for; else the
+    next `emit` or `drain` raises it.
+
+    Examples
+    --------
+    >>> from thalweg.errors import logs_at_once
+    >>> logs_at_once()
+    False
+    """
+    return logger_name in PEERS
+
+
+#: The packages whose meaning counts where thalweg stands in for them.
+PEERS = ("streamz", "rapidz")
 
 
 def log_failure(exception: BaseException) -> None:

@@ -124,7 +124,7 @@ def _sets_off(upstream: Any, join: Any) -> bool:
         return False
     chosen = list(emit_on) if isinstance(emit_on, Iterable) else [emit_on]
     upstreams = list(join.upstreams)
-    streams = [upstreams[one] if isinstance(one, int) else one for one in chosen]
+    streams = [upstreams[one] if hasattr(one, "__index__") else one for one in chosen]
     return any(one is upstream for one in streams) and len(streams) < len(upstreams)
 
 

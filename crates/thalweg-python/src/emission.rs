@@ -137,7 +137,7 @@ fn resolve(future: &Bound<'_, PyAny>, result: Result<(), Error>) {
             Ok(()) => future.call_method1("set_result", (py.None(),))?,
             Err(error) => {
                 let error = failure::raise(py, &error);
-                future.call_method1("set_exception", (error.value(py),))?
+                future.call_method1("set_exception", (failure::value_of(py, &error),))?
             }
         };
         Ok::<_, PyErr>(())

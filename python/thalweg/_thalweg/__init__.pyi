@@ -133,6 +133,9 @@ class Node:
     def _svg(self) -> str:
         """Return the pipeline as a drawing."""
 
+    def _mermaid(self) -> str:
+        """Return the pipeline as a diagram in the language of Mermaid."""
+
     def _dot(self) -> str:
         """Return the pipeline in the DOT language."""
 

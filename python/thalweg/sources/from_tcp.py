@@ -75,8 +75,8 @@ class from_tcp(Source):
         if "ssl_options" in self.server_kwargs:
             self.server_kwargs["ssl"] = _to_context(self.server_kwargs.pop("ssl_options"))
         _check_server_kwargs(self.server_kwargs)
-        # A delimiter that is none is told of now, not by the first connection.
-        LineSplitter(self.delimiter, self._max_len)
+        if not isinstance(delimiter, (bytes, bytearray)) or not delimiter:
+            raise ValueError(f"from_tcp: `delimiter` is bytes that are not empty, not {delimiter!r}")
         self.server: Any = None
         super().__init__(**kwargs)
 

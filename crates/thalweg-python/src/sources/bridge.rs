@@ -202,7 +202,7 @@ impl Site {
             None => return,
         };
         if let Some(node) = node.bind(py).upgrade()
-            && let Err(problem) = node.call_method1(method, (error.value(py),))
+            && let Err(problem) = node.call_method1(method, (failure::value_of(py, error),))
         {
             problem.write_unraisable(py, None);
         }
@@ -220,7 +220,9 @@ impl Site {
                 }
                 match result {
                     Ok(()) => over.call_method1("set_result", (py.None(),)),
-                    Err(error) => over.call_method1("set_exception", (error.value(py),)),
+                    Err(error) => {
+                        over.call_method1("set_exception", (failure::value_of(py, &error),))
+                    }
                 }
                 .map(drop)
             })();
@@ -320,7 +322,7 @@ impl<T> HandOn<'_, T> {
         }
         let values = Python::attach(|py| self.values(py, batch));
         let emitted = self.target.emit_many(values).await;
-        interrupt::check()?;
+        interrupt::check().map_err(interrupted)?;
         let Err(error) = emitted else {
             return Ok(());
         };
@@ -344,6 +346,23 @@ impl<T> HandOn<'_, T> {
         }
         values
     }
+}
+
+/// What a function has raised that is no failure, in a form that can be told from a cancelled source.
+fn interrupted(error: PyErr) -> PyErr {
+    Python::attach(|py| {
+        let made = py
+            .import("thalweg.sources.source")
+            .and_then(|source| source.getattr("Interrupted")?.call0());
+        match made {
+            Ok(made) => {
+                let interrupted = PyErr::from_value(made);
+                interrupted.set_cause(py, Some(error));
+                interrupted
+            }
+            Err(problem) => problem,
+        }
+    })
 }
 
 /// Polls a source's future: it may read a file, and works on lines, while other threads have the GIL.
