@@ -11,12 +11,9 @@ import threading
 
 import pytest
 
+from support import PATIENCE
 from thalweg import ClosedError, RefCounter, Stream, VirtualClock
 from thalweg.errors import logger_name
-
-from support import PATIENCE
-
-LIMIT = 16 * 1024 * 1024
 
 
 @pytest.fixture
@@ -48,7 +45,7 @@ def test_half_a_character_at_the_end_of_a_read_waits_for_its_other_half(tmp_path
 def test_a_line_that_is_not_text_fails_alone(tmp_path, clock, opened):
     path = tmp_path / "lines.txt"
     path.write_bytes(b"a\nb\xff\nc\n")
-    source = Stream.from_textfile(open(path, encoding="utf-8") if opened else path, loop=clock)
+    source = Stream.from_textfile(path.open(encoding="utf-8") if opened else path, loop=clock)
     L = source.sink_to_list()
     bad = source.on_exception().sink_to_list()
     source.start()

@@ -39,7 +39,6 @@ from thalweg.sources import (
     from_textfile,
     sink_to_file,
 )
-
 from thalweg.stream import attach_plugins
 
 TYPE_CHECKING = False

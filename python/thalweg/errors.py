@@ -252,9 +252,9 @@ def logs_at_once() -> bool:
 
     Examples
     --------
-    >>> from thalweg.errors import logs_at_once
-    >>> logs_at_once()
-    False
+    >>> from thalweg import errors
+    >>> errors.logs_at_once() == (errors.logger_name != "thalweg")
+    True
     """
     return logger_name in PEERS
 

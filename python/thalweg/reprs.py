@@ -57,7 +57,10 @@ class _Short(reprlib.Repr):
 
         if level <= 0:
             return "{...}"
-        some = [f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}" for key, value in islice(x.items(), self.maxdict)]
+        some = [
+            f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}"
+            for key, value in islice(x.items(), self.maxdict)
+        ]
         if len(x) > self.maxdict:
             some.append("...")
         return "{" + ", ".join(some) + "}"

@@ -727,10 +727,12 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods):
         names = ("received", "sent", "failed", "held", "waited")
         return dict(zip(names, self._counters(), strict=True))
 
-    def __getattr__(self, name: str) -> Any:
-        from thalweg.names import missing
+    if not TYPE_CHECKING:
 
-        raise missing(name, f"{type(self).__name__!r} object", dir(self), self)
+        def __getattr__(self, name: str) -> Any:
+            from thalweg.names import missing
+
+            raise missing(name, f"{type(self).__name__!r} object", dir(self), self)
 
     def __copy__(self) -> Self:
         """The stream itself: a node has its place in a pipeline, and what goes in at a copy has to come out there."""

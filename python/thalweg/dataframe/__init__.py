@@ -3,10 +3,6 @@
 It needs pandas: ``pip install 'thalweg[dataframe]'``.
 """
 
-from thalweg.optional import need
-
-need("pandas", "dataframe", "thalweg.dataframe")
-
 from thalweg._alias import name_frames
 from thalweg.dataframe.frames import DataFrame, DataFrames, Frame, Frames, Index, Series, Seriess
 from thalweg.dataframe.periodic import PeriodicDataFrame, Random, random_datablock, random_datapoint

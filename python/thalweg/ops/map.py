@@ -55,7 +55,9 @@ class map(Stream):
         **kwargs: Any,
     ) -> None:
         check_callable(func, type(self).__name__, "func")
-        self._concurrency = None if concurrency is None else check_count(concurrency, type(self).__name__, "concurrency")
+        self._concurrency = (
+            None if concurrency is None else check_count(concurrency, type(self).__name__, "concurrency")
+        )
         stream_name = kwargs.pop("stream_name", None)
         self.func, self.args, self.kwargs = func, args, kwargs
         super().__init__(upstream, stream_name=stream_name, on_error=on_error)

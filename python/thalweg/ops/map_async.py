@@ -23,8 +23,8 @@ class map_async(Stream):
 
     A call that fails is written to the log, its element dropped, and not acknowledged: the callback of its
     :class:`~thalweg.RefCounter` is not called, and a source that delivers at least once delivers it again. `on_error`
-    says otherwise: ``"skip"`` drops the element on purpose, without a word, and acknowledges it; ``"raise"`` has the next
-    `emit` or `drain` told, and does not acknowledge it; a stream gets it as :class:`~thalweg.Failure`, and it is
+    says otherwise: ``"skip"`` drops the element on purpose, without a word, and acknowledges it; ``"raise"`` has the
+    next `emit` or `drain` told, and does not acknowledge it; a stream gets it as :class:`~thalweg.Failure`, and it is
     acknowledged when that stream is done with it; a :class:`~thalweg.Retry` tries again first.
 
     Parameters
@@ -77,7 +77,7 @@ class map_async(Stream):
 
     def start(self) -> None:
         """Have the sources above run, and go on after a failure that has stopped it."""
-        self._gate = _Gate()
+        self._gate.open()
         super().start()
 
     def _blueprint(self) -> _thalweg.Blueprint:
@@ -94,16 +94,19 @@ class _Gate:
 
     def __init__(self) -> None:
         self._is_open = True
-        self._is_over = False
+        self._is_ending = False
         self._waiting: list[asyncio.Future[None]] = []
         #: Done when the call that began last is through.
         self.last: asyncio.Future[None] | None = None
 
     def close(self) -> None:
-        self._is_open = self._is_over
+        self._is_open = False
 
     def open(self) -> None:
         self._is_open = True
+        self._wake()
+
+    def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             loop = future.get_loop()
@@ -111,17 +114,17 @@ class _Gate:
                 loop.call_soon_threadsafe(_resolve, future)
 
     def give_up(self) -> None:
-        self._is_over = not self._is_open
-        self.open()
+        self._is_ending = True
+        self._wake()
 
     async def wait(self) -> None:
         import asyncio
 
-        while not self._is_open:
+        while not self._is_open and not self._is_ending:
             future = asyncio.get_running_loop().create_future()
             self._waiting.append(future)
             await future
-        if self._is_over:
+        if not self._is_open:
             from thalweg.errors import ClosedError
 
             raise ClosedError("an element before this one has failed, and stopped the pipeline")

@@ -97,7 +97,9 @@ class sink(Sink):
         **kwargs: Any,
     ) -> None:
         check_callable(func, type(self).__name__, "func")
-        self._concurrency = None if concurrency is None else check_count(concurrency, type(self).__name__, "concurrency")
+        self._concurrency = (
+            None if concurrency is None else check_count(concurrency, type(self).__name__, "concurrency")
+        )
         ours = {name: kwargs.pop(name) for name in _STREAM_ARGUMENTS if name in kwargs}
         self.func, self.args, self.kwargs = func, args, kwargs
         super().__init__(upstream, on_error=on_error, **ours)

@@ -37,7 +37,7 @@ class to_mqtt(Sink):
     --------
     >>> from thalweg import Stream
     >>> source = Stream()
-    >>> node = source.to_mqtt("localhost", 1883, "topic")
+    >>> node = source.to_mqtt("localhost", 1883, "topic")  # doctest: +SKIP
     """
 
     def __init__(

@@ -33,7 +33,7 @@ class to_websocket(Sink):
     --------
     >>> from thalweg import Stream
     >>> source = Stream()
-    >>> node = source.to_websocket("ws://localhost:8765")
+    >>> node = source.to_websocket("ws://localhost:8765")  # doctest: +SKIP
     """
 
     def __init__(self, upstream: Stream, uri: str, ws_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:

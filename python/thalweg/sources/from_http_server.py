@@ -94,7 +94,7 @@ class from_http_server(Source):
             return _CLOSING
         self._answering += 1
         try:
-            for waiting in self._begin(lambda: self._emit(body)):
+            for waiting in self._begin(self._emit, body):
                 await waiting
         except ClosedError as error:
             self._end_with(error)
@@ -107,8 +107,7 @@ class from_http_server(Source):
             return _FAILED
         finally:
             self._answering -= 1
-            if self.stopped and self._run_state is not None:
-                self._run_state.wake(self._event_loop)
+            self._wake()
         return 200, "OK"
 
     async def run(self) -> None:
@@ -120,7 +119,7 @@ class from_http_server(Source):
                 await self._pause(3600)
             server.stop()
             while self._answering:
-                await self._run_state.pause(1)
+                await self._rest(1)
         finally:
             self.server = None
             server.stop()

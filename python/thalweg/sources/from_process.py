@@ -122,7 +122,13 @@ def _check_open_kwargs(open_kwargs: dict[str, Any]) -> None:
     import inspect
     import subprocess
 
-    known = set(inspect.signature(subprocess.Popen).parameters) - {"args", "stdout", "text", "universal_newlines", "encoding"}
+    known = set(inspect.signature(subprocess.Popen).parameters) - {
+        "args",
+        "stdout",
+        "text",
+        "universal_newlines",
+        "encoding",
+    }
     for name in open_kwargs:
         if name not in known:
             raise TypeError(f"from_process: `open_kwargs`: {name!r} is no argument for a process whose output is bytes")

@@ -55,7 +55,9 @@ class OpenFile:
             file.seek(0, os.SEEK_END)
         encoding = getattr(file, "encoding", None)
         buffer = getattr(file, "buffer", None)
-        self._is_bytes = encoding is not None and hasattr(buffer, "read1") and "16" not in encoding and "32" not in encoding
+        self._is_bytes = (
+            encoding is not None and hasattr(buffer, "read1") and "16" not in encoding and "32" not in encoding
+        )
         self._file = file
         self._encoding, self._errors = encoding or "utf-8", getattr(file, "errors", None) or "strict"
         if self._is_bytes:

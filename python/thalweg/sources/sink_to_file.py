@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 class _FileSink(Sink):
     def __init__(self, upstream: Stream, file: Any, prefix: str, suffix: str, flush: bool) -> None:
-        self._file, self._prefix, self._suffix, self._flush = file, prefix, suffix, flush
+        self._file, self._prefix, self._suffix, self._flushes = file, prefix, suffix, flush
         super().__init__(upstream)
 
     def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
         self._file.write(self._prefix + x + self._suffix)
-        if self._flush or metadata:
+        if self._flushes or metadata:
             self._file.flush()
 
 

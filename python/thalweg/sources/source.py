@@ -56,6 +56,7 @@ class Source(Stream):
         self._run_state: Run | None = None
         self._is_ending = False
         self._failures = 0
+        self._telling: set[Any] = set()
         self._on_error: OnError = kwargs.get("on_error")
         super().__init__(ensure_io_loop=True, **kwargs)
         self.started = False
@@ -119,8 +120,7 @@ class Source(Stream):
             self.stopped = True
             if self._rust_source is not None:
                 self._rust_source.stop(self._is_ending)
-            if self._run_state is not None:
-                self._run_state.wake(self._event_loop)
+            self._wake()
 
     def _end(self) -> Run | None:
         """Have the source stop, and send what it keeps; return its run, to wait for."""
@@ -221,7 +221,9 @@ class Source(Stream):
 
         try:
             for waiting in target._receive(failure):
-                asyncio.ensure_future(wait(waiting))
+                task = asyncio.ensure_future(wait(waiting))
+                self._telling.add(task)
+                task.add_done_callback(self._telling.discard)
         except Exception as error:
             self._log(error)
 
@@ -264,17 +266,17 @@ class Source(Stream):
         from thalweg.errors import ClosedError
 
         try:
-            for waiting in self._begin(lambda: self._emit(x, metadata)):
+            for waiting in self._begin(self._emit, x, metadata):
                 await waiting
         except (ClosedError, Interrupted):
             raise
         except Exception as error:
             self._log(error)
 
-    def _begin(self, emit: Callable[[], Any]) -> Any:
-        """Call `emit`, and have the source end if a function raises what is no failure."""
+    def _begin(self, emit: Callable[..., Any], *args: Any) -> Any:
+        """Call ``emit(*args)``, and have the source end if a function raises what is no failure."""
         try:
-            return emit()
+            return emit(*args)
         except Exception:
             raise
         except BaseException as error:
@@ -291,7 +293,7 @@ class Source(Stream):
         while not self.stopped:
             batch = _thalweg.Batch(iterator, 1024, self._flag)
             try:
-                waiting = self._begin(lambda batch=batch: self.emit_many(batch, asynchronous=True))
+                waiting = self._begin(self.emit_many, batch, True)
                 if waiting is not None:
                     await waiting
             except (ClosedError, Interrupted):
@@ -308,5 +310,14 @@ class Source(Stream):
 
     async def _pause(self, seconds: float) -> None:
         """Wait, unless the source is stopped meanwhile."""
-        if self._run_state is not None and not self.stopped:
+        if not self.stopped:
+            await self._rest(seconds)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, unless somebody wakes the source."""
+        if self._run_state is not None:
             await self._run_state.pause(seconds)
+
+    def _wake(self) -> None:
+        if self._run_state is not None:
+            self._run_state.wake(self._event_loop)

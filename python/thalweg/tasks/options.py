@@ -58,7 +58,8 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "
 
 
 def refuse_unknown(owner: str, kwargs: Mapping[str, Any]) -> None:
-    """Raise an error that names what is no argument, and what is meant perhaps; what Dask knows and nobody misses is one.
+    """Raise an error that names what is no argument, and what is meant perhaps; what Dask knows and nobody misses is
+    one.
 
     Examples
     --------
