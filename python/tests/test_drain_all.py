@@ -8,15 +8,15 @@ from time import monotonic
 
 import pytest
 
-from thalweg import Stream, drain_all, lifecycle
+from thalweg import Stream, drain_all, lifecycle, program_end
 
 
 @pytest.fixture(autouse=True)
 def no_other_pipelines(monkeypatch):
     """Those that other tests have left behind are none of ours."""
-    monkeypatch.setattr(lifecycle, "_pipelines", [])
-    found = lifecycle._pipelines
-    monkeypatch.setattr(lifecycle, "register", found.append)
+    monkeypatch.setattr(program_end, "_pipelines", [])
+    found = program_end._pipelines
+    monkeypatch.setattr(program_end, "register", found.append)
     return found
 
 
@@ -39,7 +39,7 @@ def test_pipelines_share_the_time(monkeypatch):
         given.append(seconds)
         now += min(seconds, 4)
 
-    monkeypatch.setattr(lifecycle, "_drain_now", drain_now)
+    monkeypatch.setattr(program_end, "_drain_now", drain_now)
     pipelines = [Stream() for _ in range(4)]
     drain_all()
     assert given == pytest.approx([10, 6, 2, 0.001])
@@ -76,14 +76,15 @@ def test_what_is_stuck_is_logged(caplog):
     for source in stuck:
         source.emit(1)
     drain_all(0.1)
-    assert [record.exc_info[0].__name__ for record in caplog.records if record.exc_info] == ["UndeliveredError"] * 2
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * 2
+    assert all("not everything was delivered" in record.getMessage() for record in caplog.records)
     del sinks
 
 
 def test_a_loop_that_is_blocked_is_given_up(caplog, monkeypatch):
     import threading
 
-    monkeypatch.setattr(lifecycle, "_GRACE", 0.01)
+    monkeypatch.setattr(program_end, "_GRACE", 0.01)
     block, begun = threading.Event(), threading.Event()
     source = Stream(asynchronous=False)
     node = source.map(str)

@@ -24,7 +24,7 @@ from thalweg.errors import (
     SeveralFailures,
     UndeliveredError,
 )
-from thalweg.lifecycle import drain_all
+from thalweg.program_end import drain_all
 from thalweg.sinks import sink_to_textfile, to_kafka, to_mqtt, to_websocket
 from thalweg.sources import (
     PeriodicCallback,

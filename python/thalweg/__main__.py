@@ -92,7 +92,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         code = _execute(options.script, source)
     finally:
-        code = _drain(options.timeout, code)
+        code = _drain(options.timeout, _await_threads(code))
     return code
 
 
@@ -180,9 +180,25 @@ def _exit_code(error: SystemExit) -> int:
     return 1
 
 
+def _await_threads(code: int) -> int:
+    """Wait for the threads and executors of the program, as the interpreter does; return the exit code."""
+    import threading
+
+    if code == _INTERRUPTED:
+        return code
+    try:
+        # The interpreter is going to call it, too, and will find that it has been done.
+        threading._shutdown()  # type: ignore[attr-defined]
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # noqa: T201
+        return _INTERRUPTED
+    return code
+
+
 def _drain(timeout: float, code: int) -> int:
     """Drain what pipelines there are, and return the exit code that says how it all ended."""
     import thalweg
+    from thalweg import program_end
 
     try:
         thalweg.drain_all(timeout)
@@ -192,6 +208,8 @@ def _drain(timeout: float, code: int) -> int:
     except Exception as error:
         _report(_without_our_frames(error))
         return code or 1
+    finally:
+        program_end.mark_ended()
     return code
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import logging
     from typing import Any, Literal
 
     from thalweg._types import Interval
@@ -278,7 +279,18 @@ def log_failure(exception: BaseException) -> None:
     >>> seen
     ['bad']
     """
+    logger().error("%s", exception, exc_info=exception)
+
+
+def logger() -> logging.Logger:
+    """Return the logger of the package, or of the one it stands in for.
+
+    Examples
+    --------
+    >>> from thalweg.errors import logger
+    >>> logger().propagate
+    True
+    """
     import logging
 
-    logger = logging.getLogger(logger_name)
-    logger.error("%s", exception, exc_info=exception)
+    return logging.getLogger(logger_name)

@@ -36,9 +36,10 @@ class Iteration:
     def __init__(self, stream: Stream) -> None:
         import asyncio
 
+        loop = asyncio.get_running_loop()
+        _bring_to(stream, loop)
         self._mailbox = mailbox = _Mailbox()
         self._sink = stream.sink(mailbox.put)
-        loop = asyncio.get_running_loop()
 
         def drained() -> None:
             # Called on whichever thread drains the pipeline; the end waits for whoever iterates.
@@ -83,6 +84,19 @@ class Iteration:
 
     def __del__(self) -> None:
         self._close()
+
+
+def _bring_to(stream: Stream, loop: asyncio.AbstractEventLoop) -> None:
+    """See to it that a pipeline is on the loop that iterates: emitters wait there for room."""
+    if stream._event_loop is None and stream.asynchronous is None:
+        stream._set_asynchronous(True)
+    if stream.asynchronous:
+        stream._follow_loop()
+    if stream._event_loop is not loop:
+        raise RuntimeError(
+            "async for: the pipeline does not run on this event loop: make it with `Stream(asynchronous=True)` "
+            "inside a coroutine, or iterate on its own loop"
+        )
 
 
 class _Mailbox:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import allocate_lock
+from weakref import WeakKeyDictionary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +18,19 @@ if TYPE_CHECKING:
 #: The loops that run on threads of ours. Emptied, the next pipeline gets a new one.
 shared_loops: list[Any] = []
 
+#: Held by who starts one: threads may build their first pipelines at the same time.
+_starting = allocate_lock()
+
+
+def _leave_to_parent() -> None:
+    """Forget the loops of the process that was forked: their threads stay there."""
+    global _starting
+    shared_loops.clear()
+    _starting = allocate_lock()
+
+
 if hasattr(os, "register_at_fork"):
-    # Threads stay with the process that was forked.
-    os.register_at_fork(after_in_child=shared_loops.clear)
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def find(asynchronous: bool | None) -> AbstractEventLoop:
@@ -31,9 +43,10 @@ def find(asynchronous: bool | None) -> AbstractEventLoop:
     client = _dask_client()
     if client is not None:
         return to_asyncio(client.loop)
-    if not shared_loops:
-        shared_loops.append(to_user(_start_thread()))
-    return to_asyncio(shared_loops[-1])
+    with _starting:
+        if not shared_loops:
+            shared_loops.append(to_user(_start_thread()))
+        return to_asyncio(shared_loops[-1])
 
 
 def attach(node: Stream) -> None:
@@ -103,7 +116,8 @@ def to_asyncio(loop: Any) -> AbstractEventLoop:
     return inner
 
 
-_users: dict[int, Loop] = {}
+#: What stands before a loop, for as long as there is the loop.
+_users: WeakKeyDictionary[AbstractEventLoop, Loop] = WeakKeyDictionary()
 
 
 def to_user(loop: AbstractEventLoop) -> Any:
@@ -116,9 +130,9 @@ def to_user(loop: AbstractEventLoop) -> Any:
         from tornado.platform.asyncio import AsyncIOLoop
 
         return AsyncIOLoop(asyncio_loop=loop, make_current=False)
-    known = _users.get(id(loop))
-    if known is None or known.asyncio_loop is not loop:
-        known = _users[id(loop)] = Loop(loop)
+    known = _users.get(loop)
+    if known is None:
+        known = _users[loop] = Loop(loop)
     return known
 
 
@@ -160,8 +174,13 @@ class Loop:
     def _run(self, callback: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         result = callback(*args, **kwargs)
         if hasattr(result, "__await__"):
-            future = ensure_future(result)
-            future.add_done_callback(lambda future: future.result())
+            ensure_future(result).add_done_callback(_raise)
+
+
+def _raise(future: Future[Any]) -> None:
+    """Raise what went wrong, where the loop reports it. A loop that ends cancels what still runs."""
+    if not future.cancelled():
+        future.result()
 
 
 def ensure_future(awaitable: Awaitable[Any]) -> Future[Any]:

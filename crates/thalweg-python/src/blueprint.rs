@@ -40,6 +40,9 @@ pub(crate) trait Keeper: Send + Sync {
     /// Shows what it keeps; whether it could.
     fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool;
 
+    /// How many elements are on their way in it; `None` if somebody is at work inside the pipeline.
+    fn in_flight(&self) -> Option<usize>;
+
     /// What makes the node send what it has collected, if that is what it does.
     fn flush(&self) -> Option<Box<dyn FnOnce() -> Emit + Send>> {
         None
@@ -50,11 +53,19 @@ impl<T: Element> Keeper for Stream<T> {
     fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
         Stream::for_each_kept(self, see)
     }
+
+    fn in_flight(&self) -> Option<usize> {
+        Stream::in_flight(self)
+    }
 }
 
 impl<U: Element> Keeper for OpenJoin<Value, U> {
     fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
         self.stream().for_each_kept(see)
+    }
+
+    fn in_flight(&self) -> Option<usize> {
+        self.stream().in_flight()
     }
 }
 

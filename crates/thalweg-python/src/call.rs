@@ -6,17 +6,52 @@
 use std::ptr::null_mut;
 use std::sync::OnceLock;
 
-use pyo3::ffi::{self, PyObject};
+use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::interpreter;
 
 /// `PyObject_Vectorcall`, which takes arguments from an array: part of the stable ABI from Python 3.12 on,
 /// and there, with the same signature, since 3.11. Python 3.10 gets along without.
-type Vectorcall = unsafe extern "C" fn(
+type Vectorcall = unsafe extern "C-unwind" fn(
     *mut PyObject,
     *const *mut PyObject,
     usize,
     *mut PyObject,
 ) -> *mut PyObject;
+
+unsafe extern "C-unwind" {
+    // As in `pyo3::ffi`, but for the unwinding.
+    fn PyObject_CallFunctionObjArgs(callable: *mut PyObject, ...) -> *mut PyObject;
+    fn PyObject_Call(
+        callable: *mut PyObject,
+        args: *mut PyObject,
+        kwargs: *mut PyObject,
+    ) -> *mut PyObject;
+    fn PyIter_Next(iterator: *mut PyObject) -> *mut PyObject;
+}
+
+/// Stops the thread for ever if its stack is being unwound.
+///
+/// While an interpreter ends, before Python 3.14, it does that to other threads when they ask for the GIL,
+/// in the middle of functions that were called from here. No frame in Rust survives it.
+struct Parked;
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        interpreter::park();
+    }
+}
+
+/// Calls into the interpreter, in a frame that is never unwound.
+#[inline(always)]
+fn guarded(call: impl FnOnce() -> *mut PyObject) -> *mut PyObject {
+    let parked = Parked;
+    let result = call();
+    std::mem::forget(parked);
+    result
+}
 
 static VECTORCALL: OnceLock<Option<Vectorcall>> = OnceLock::new();
 
@@ -60,14 +95,16 @@ pub(crate) fn one<'py>(
         let result = match VECTORCALL.get() {
             Some(Some(call)) => {
                 let arguments = [end, x.as_ptr()];
-                call(
-                    f.as_ptr(),
-                    arguments.as_ptr().add(1),
-                    1 | ARGUMENTS_OFFSET,
-                    end,
-                )
+                guarded(|| {
+                    call(
+                        f.as_ptr(),
+                        arguments.as_ptr().add(1),
+                        1 | ARGUMENTS_OFFSET,
+                        end,
+                    )
+                })
             }
-            _ => ffi::PyObject_CallFunctionObjArgs(f.as_ptr(), x.as_ptr(), end),
+            _ => guarded(|| PyObject_CallFunctionObjArgs(f.as_ptr(), x.as_ptr(), end)),
         };
         Bound::from_owned_ptr_or_err(f.py(), result)
     }
@@ -86,15 +123,32 @@ pub(crate) fn two<'py>(
         let result = match VECTORCALL.get() {
             Some(Some(call)) => {
                 let arguments = [end, x.as_ptr(), y.as_ptr()];
-                call(
-                    f.as_ptr(),
-                    arguments.as_ptr().add(1),
-                    2 | ARGUMENTS_OFFSET,
-                    end,
-                )
+                guarded(|| {
+                    call(
+                        f.as_ptr(),
+                        arguments.as_ptr().add(1),
+                        2 | ARGUMENTS_OFFSET,
+                        end,
+                    )
+                })
             }
-            _ => ffi::PyObject_CallFunctionObjArgs(f.as_ptr(), x.as_ptr(), y.as_ptr(), end),
+            _ => guarded(|| PyObject_CallFunctionObjArgs(f.as_ptr(), x.as_ptr(), y.as_ptr(), end)),
         };
+        Bound::from_owned_ptr_or_err(f.py(), result)
+    }
+}
+
+/// `f(*args, **kwargs)`.
+pub(crate) fn with<'py>(
+    f: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let kwargs = kwargs.map_or(null_mut(), |kwargs| kwargs.as_ptr());
+    // SAFETY: the token in `f` says that the GIL is held; all are live objects of the types that are
+    // asked for, borrowed for the call; the result is a new reference, or null with an exception set.
+    unsafe {
+        let result = guarded(|| PyObject_Call(f.as_ptr(), args.as_ptr(), kwargs));
         Bound::from_owned_ptr_or_err(f.py(), result)
     }
 }
@@ -105,7 +159,7 @@ pub(crate) fn next<'py>(iterator: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'
     // SAFETY: the GIL is held, and only iterators are given here; the result is a new reference, or
     // null at the end, with an exception set if there was one.
     unsafe {
-        let next = ffi::PyIter_Next(iterator.as_ptr());
+        let next = guarded(|| PyIter_Next(iterator.as_ptr()));
         match Bound::from_owned_ptr_or_opt(iterator.py(), next) {
             Some(next) => Ok(Some(next)),
             None => PyErr::take(iterator.py()).map_or(Ok(None), Err),

@@ -5,13 +5,15 @@ use std::pin::Pin;
 use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use thalweg::{Emit, Error};
 
-use crate::event_loop::EventLoop;
+use crate::event_loop::{self, EventLoop};
+use crate::hop::Coming;
 use crate::lock::lock;
-use crate::{failure, interrupt};
+use crate::{failure, gil, interrupt};
 
 /// Something of the engine's to wait for.
 pub(crate) type Completion = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
@@ -24,7 +26,8 @@ pub(crate) struct Emission(Mutex<State>);
 
 enum State {
     Done,
-    Waiting(Waiting, EventLoop),
+    /// With the loop it is on, if there is one.
+    Waiting(Waiting, Option<EventLoop>),
     /// The asyncio future it became when somebody asked for it.
     Future(Py<PyAny>),
 }
@@ -32,18 +35,24 @@ enum State {
 enum Waiting {
     Emit(Emit),
     Other(Completion),
+    /// It was begun on another thread.
+    Coming(Coming),
 }
 
 impl Emission {
-    /// The completion of an emission on `event_loop`.
+    /// The completion of an emission on `event_loop`, or on none.
     ///
     /// # Errors
     /// It has failed already.
     #[inline]
-    pub(crate) fn of(py: Python<'_>, emit: Emit, event_loop: &EventLoop) -> PyResult<Py<PyAny>> {
+    pub(crate) fn of(
+        py: Python<'_>,
+        emit: Emit,
+        event_loop: Option<&EventLoop>,
+    ) -> PyResult<Py<PyAny>> {
         if emit.is_ready() {
             finished(py, emit)?;
-            return Ok(event_loop.done(py));
+            return Self::done(py, event_loop);
         }
         Self::waiting(py, Waiting::Emit(emit), event_loop)
     }
@@ -55,20 +64,42 @@ impl Emission {
     pub(crate) fn of_completion(
         py: Python<'_>,
         mut completion: Completion,
-        event_loop: &EventLoop,
+        event_loop: Option<&EventLoop>,
     ) -> PyResult<Py<PyAny>> {
         let mut cx = Context::from_waker(Waker::noop());
         match completion.as_mut().poll(&mut cx) {
             Poll::Ready(result) => {
+                interrupt::check()?;
                 result.map_err(|error| failure::raise(py, &error))?;
-                Ok(event_loop.done(py))
+                Self::done(py, event_loop)
             }
             Poll::Pending => Self::waiting(py, Waiting::Other(completion), event_loop),
         }
     }
 
-    fn waiting(py: Python<'_>, waiting: Waiting, event_loop: &EventLoop) -> PyResult<Py<PyAny>> {
-        let state = State::Waiting(waiting, event_loop.clone());
+    /// What was begun on another thread.
+    pub(crate) fn coming(py: Python<'_>, coming: Coming) -> PyResult<Py<PyAny>> {
+        Self::waiting(py, Waiting::Coming(coming), None)
+    }
+
+    /// One that is done.
+    pub(crate) fn done(py: Python<'_>, event_loop: Option<&EventLoop>) -> PyResult<Py<PyAny>> {
+        match event_loop {
+            Some(event_loop) => Ok(event_loop.done(py)),
+            None => Self::create(py, State::Done),
+        }
+    }
+
+    fn waiting(
+        py: Python<'_>,
+        waiting: Waiting,
+        event_loop: Option<&EventLoop>,
+    ) -> PyResult<Py<PyAny>> {
+        interrupt::check()?;
+        Self::create(py, State::Waiting(waiting, event_loop.cloned()))
+    }
+
+    fn create(py: Python<'_>, state: State) -> PyResult<Py<PyAny>> {
         Ok(Bound::new(py, Self(Mutex::new(state)))?.into_any().unbind())
     }
 
@@ -102,6 +133,13 @@ impl Emission {
                 Ok(Some(future))
             }
             State::Waiting(waiting, event_loop) => {
+                let event_loop = match Self::waits_on(py, event_loop.as_ref()) {
+                    Ok(waits_on) => waits_on,
+                    Err(error) => {
+                        *state = State::Waiting(waiting, event_loop);
+                        return Err(error);
+                    }
+                };
                 let future = event_loop
                     .object(py)
                     .bind(py)
@@ -111,34 +149,43 @@ impl Emission {
                 drop(state);
                 let target = future.clone_ref(py);
                 event_loop.run(async move {
+                    let raised = |error| gil::attach(|py| failure::raise(py, &error));
                     let result = match waiting {
-                        Waiting::Emit(emit) => emit.await,
-                        Waiting::Other(completion) => completion.await,
+                        Waiting::Emit(emit) => emit.await.map_err(raised),
+                        Waiting::Other(completion) => completion.await.map_err(raised),
+                        Waiting::Coming(coming) => coming.await,
                     };
-                    Python::attach(|py| resolve(target.bind(py), result));
+                    gil::attach(|py| resolve(target.bind(py), result));
                 });
                 Ok(Some(future))
             }
         }
     }
+
+    /// The loop that whoever asks waits on: the one that runs on this thread.
+    fn waits_on(py: Python<'_>, event_loop: Option<&EventLoop>) -> PyResult<EventLoop> {
+        let running = event_loop::running(py)?;
+        match (running, event_loop) {
+            (Some(running), Some(event_loop)) if event_loop.is(&running) => Ok(event_loop.clone()),
+            (Some(running), _) => EventLoop::of(&running),
+            (None, Some(event_loop)) => Ok(event_loop.clone()),
+            (None, None) => Err(PyRuntimeError::new_err(
+                "there is no running event loop to await this on",
+            )),
+        }
+    }
 }
 
 /// Ends an asyncio future, unless whoever waited has cancelled it.
-fn resolve(future: &Bound<'_, PyAny>, result: Result<(), Error>) {
+fn resolve(future: &Bound<'_, PyAny>, result: PyResult<()>) {
     let py = future.py();
     let resolved = (|| {
         if future.call_method0("done")?.is_truthy()? {
-            return match result {
-                Ok(()) => Ok(()),
-                Err(error) => Err(failure::raise(py, &error)),
-            };
+            return result;
         }
-        match result {
+        match &result {
             Ok(()) => future.call_method1("set_result", (py.None(),))?,
-            Err(error) => {
-                let error = failure::raise(py, &error);
-                future.call_method1("set_exception", (failure::value_of(py, &error),))?
-            }
+            Err(error) => future.call_method1("set_exception", (failure::value_of(py, error),))?,
         };
         Ok::<_, PyErr>(())
     })();
@@ -173,11 +220,13 @@ impl Emission {
     }
 
     /// Whether waiting would return at once.
-    fn done(&self, py: Python<'_>) -> PyResult<bool> {
+    #[pyo3(name = "done")]
+    fn is_done(&self, py: Python<'_>) -> PyResult<bool> {
         match &*lock(&self.0) {
             State::Done => Ok(true),
             State::Waiting(Waiting::Emit(emit), _) => Ok(emit.is_ready()),
-            State::Waiting(..) => Ok(false),
+            State::Waiting(Waiting::Coming(coming), _) => Ok(coming.is_there()),
+            State::Waiting(Waiting::Other(_), _) => Ok(false),
             State::Future(future) => future.bind(py).call_method0("done")?.is_truthy(),
         }
     }
@@ -198,7 +247,7 @@ impl Emission {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<&'static str> {
-        Ok(if self.done(py)? {
+        Ok(if self.is_done(py)? {
             "<Emission: done>"
         } else {
             "<Emission: waiting>"

@@ -4,6 +4,7 @@ use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use thalweg::{Arrival, Error, Failure, Stream};
 
+use crate::gil;
 use crate::value::Value;
 
 /// Writes a failure to the log.
@@ -22,7 +23,7 @@ pub(crate) fn log(py: Python<'_>, failure: &Failure) {
 pub(crate) fn log_if_peer(py: Python<'_>, stream: &Stream<Value>) -> PyResult<()> {
     let errors = py.import("thalweg.errors")?;
     if errors.call_method0("logs_at_once")?.is_truthy()? {
-        stream.on_unhandled(|failure| Python::attach(|py| log(py, &failure)));
+        stream.on_unhandled(|failure| gil::attach(|py| log(py, &failure)));
     }
     Ok(())
 }
@@ -38,7 +39,7 @@ pub(crate) fn value_of<'py>(py: Python<'py>, error: &PyErr) -> Bound<'py, PyBase
 }
 
 /// The exception a user's function raised, with a note that names the node and the element.
-fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
+pub(crate) fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
     let Some(error) = failure.cause().downcast_ref::<PyErr>() else {
         let message = failure.to_string();
         return raise_ours(py, "PipelineError", (message,));
@@ -103,6 +104,12 @@ fn raise_ours<'py>(
 /// An error of a pipeline's that is nothing more special.
 pub(crate) fn pipeline_error(py: Python<'_>, message: String) -> PyErr {
     raise_ours(py, "PipelineError", (message,))
+}
+
+/// What is raised for elements that come after the end.
+pub(crate) fn closed(py: Python<'_>) -> PyErr {
+    let message = "the program is ending, and the pipeline was drained: it takes no more elements";
+    raise_ours(py, "ClosedError", (message,))
 }
 
 /// The exception an error of the engine is for Python.

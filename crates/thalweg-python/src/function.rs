@@ -88,7 +88,7 @@ impl Function {
 
     fn call_splayed<'py>(&self, py: Python<'py>, x: &Value) -> PyResult<Bound<'py, PyAny>> {
         match x.bind(py).cast::<PyTuple>() {
-            Ok(tuple) if self.is_bare() => self.0.callable.bind(py).call1(tuple),
+            Ok(tuple) if self.is_bare() => call::with(self.0.callable.bind(py), tuple, None),
             _ => {
                 let elements: PyResult<Vec<_>> = x.bind(py).try_iter()?.collect();
                 self.call_with(py, elements?)
@@ -111,10 +111,7 @@ impl Function {
             all.extend(args.bind(py).iter());
         }
         let kwargs = self.0.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
-        self.0
-            .callable
-            .bind(py)
-            .call(PyTuple::new(py, all)?, kwargs)
+        call::with(self.0.callable.bind(py), &PyTuple::new(py, all)?, kwargs)
     }
 
     #[cold]

@@ -6,6 +6,32 @@ use std::cell::UnsafeCell;
 
 use pyo3::prelude::*;
 
+use crate::interpreter;
+
+/// Runs `f` with the GIL, on a thread that may not have it. A thread that comes while the interpreter is
+/// ending is stopped.
+pub(crate) fn attach<R>(f: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
+    let mut f = Some(f);
+    let result = Python::try_attach(|py| f.take().map(|f| f(py)));
+    match (result.flatten(), f) {
+        (Some(result), _) => result,
+        (None, Some(f)) => {
+            interpreter::park_if_finalizing();
+            Python::attach(f)
+        }
+        (None, None) => unreachable!("a function that was taken has been called"),
+    }
+}
+
+/// Runs `f` without the GIL. If the interpreter is ending by then, the thread is stopped.
+pub(crate) fn detach<R: Send>(py: Python<'_>, f: impl Send + FnOnce() -> R) -> R {
+    py.detach(|| {
+        let result = f();
+        interpreter::park_if_finalizing();
+        result
+    })
+}
+
 /// Runs `f` with the GIL, which this thread holds: what is called by a node of a pipeline.
 ///
 /// Threads come into pipelines of this module from Python alone, and while they block, without the GIL,
@@ -37,7 +63,7 @@ pub(crate) fn without(block: thalweg::Blocking<'_>) {
     }
 
     let mut block = Block(block);
-    Python::attach(|py| py.detach(|| block.run()));
+    attach(|py| detach(py, || block.run()));
 }
 
 // There is no stable ABI without the GIL, and this module is built for the stable ABI.

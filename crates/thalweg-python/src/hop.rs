@@ -1,7 +1,10 @@
 //! Doing something on an event loop's thread, and waiting for it on another.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
@@ -9,8 +12,8 @@ use pyo3::prelude::*;
 
 use crate::emission::{self, Completion};
 use crate::event_loop::{EventLoop, is_parallel};
-use crate::failure;
 use crate::lock::lock;
+use crate::{failure, gil, interpreter, interrupt};
 
 /// How often a waiting thread looks whether it has been interrupted.
 const LOOK: Duration = Duration::from_millis(50);
@@ -21,7 +24,8 @@ pub(crate) enum Begun {
     Other(Completion),
 }
 
-/// Begins something on the loop's thread, and blocks this one, without the GIL, until it is done.
+/// Begins something on the loop's thread, and blocks this one, without the GIL, until it is done. What has
+/// not begun when this thread gives up does not begin any more.
 ///
 /// # Errors
 /// What failed; a signal handler raised, Ctrl-C say; or the loop has ended.
@@ -30,34 +34,24 @@ pub(crate) fn wait(
     event_loop: &EventLoop,
     begin: impl FnOnce() -> Begun + Send + 'static,
 ) -> PyResult<()> {
-    let answer = Arc::new(Answer::default());
-    let promise = Promise(Some(answer.clone()));
-    let runs = event_loop.clone();
-    event_loop.call(Box::new(move |py| {
-        runs.is_awaited();
-        let completion = match begin() {
-            Begun::Emit(emit) if emit.is_ready() => {
-                promise.keep(emission::finished(py, emit));
-                return Ok(());
-            }
-            Begun::Emit(emit) => Box::pin(emit) as Completion,
-            Begun::Other(completion) => completion,
-        };
-        runs.run(async move {
-            let result = completion.await;
-            promise.keep(Python::attach(|py| {
-                result.map_err(|error| failure::raise(py, &error))
-            }));
-        });
-        Ok(())
-    }));
+    interpreter::check_running()?;
+    let answer = post(event_loop, begin);
+    let waited = wait_for(py, event_loop, &answer);
+    if waited.is_err() {
+        answer.is_withdrawn.store(true, Ordering::Relaxed);
+    }
+    waited
+}
+
+fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult<()> {
+    interrupt::check()?;
     if event_loop.is_driven() {
         return event_loop.drive(py, || answer.take());
     }
     let mut is_first = true;
     loop {
         let look = std::mem::take(&mut is_first);
-        let found = py.detach(|| {
+        let found = gil::detach(py, || {
             if look {
                 answer.look();
             }
@@ -71,6 +65,49 @@ pub(crate) fn wait(
     }
 }
 
+/// Begins something on the loop's thread; returns what there is to await, on any loop.
+///
+/// # Errors
+/// The interpreter is ending.
+pub(crate) fn across(
+    event_loop: &EventLoop,
+    begin: impl FnOnce() -> Begun + Send + 'static,
+) -> PyResult<Coming> {
+    interpreter::check_running()?;
+    let answer = post(event_loop, begin);
+    interrupt::check()?;
+    Ok(Coming(answer))
+}
+
+/// Has the loop's thread begin something, and give an answer when it is done.
+fn post(event_loop: &EventLoop, begin: impl FnOnce() -> Begun + Send + 'static) -> Arc<Answer> {
+    let answer = Arc::new(Answer::default());
+    let promise = Promise(Some(answer.clone()));
+    let runs = event_loop.clone();
+    event_loop.call(Box::new(move |py| {
+        if promise.is_withdrawn() {
+            return Ok(());
+        }
+        runs.is_awaited();
+        let completion = match begin() {
+            Begun::Emit(emit) if emit.is_ready() => {
+                promise.keep(emission::finished(py, emit));
+                return Ok(());
+            }
+            Begun::Emit(emit) => Box::pin(emit) as Completion,
+            Begun::Other(completion) => completion,
+        };
+        runs.run(async move {
+            let result = completion.await;
+            promise.keep(gil::attach(|py| {
+                result.map_err(|error| failure::raise(py, &error))
+            }));
+        });
+        Ok(())
+    }));
+    answer
+}
+
 /// How long a thread looks for its answer before it sleeps: where nothing has to wait, it comes sooner
 /// than a thread that sleeps can be woken.
 const SPIN: Duration = Duration::from_micros(60);
@@ -78,14 +115,16 @@ const SPIN: Duration = Duration::from_micros(60);
 /// What the waiting thread waits for.
 #[derive(Default)]
 struct Answer {
-    result: Mutex<Option<PyResult<()>>>,
+    result: Mutex<(Option<PyResult<()>>, Option<Waker>)>,
     is_there: AtomicBool,
+    /// Whether nobody wants it any more.
+    is_withdrawn: AtomicBool,
     arrived: Condvar,
 }
 
 impl Answer {
     fn take(&self) -> Option<PyResult<()>> {
-        lock(&self.result).take()
+        lock(&self.result).0.take()
     }
 
     /// Looks for the answer without sleeping, for as long as it would take to be woken.
@@ -104,15 +143,45 @@ impl Answer {
         let result = lock(&self.result);
         let (mut result, _) = self
             .arrived
-            .wait_timeout_while(result, LOOK, |result| result.is_none())
+            .wait_timeout_while(result, LOOK, |(result, _)| result.is_none())
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        result.take()
+        result.0.take()
     }
 
-    fn give(&self, result: PyResult<()>) {
-        *lock(&self.result) = Some(result);
+    fn give(&self, given: PyResult<()>) {
+        let mut result = lock(&self.result);
+        result.0 = Some(given);
+        let waker = result.1.take();
+        drop(result);
         self.is_there.store(true, Ordering::Release);
         self.arrived.notify_one();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// The answer as a future.
+pub(crate) struct Coming(Arc<Answer>);
+
+impl Coming {
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.is_there.load(Ordering::Acquire)
+    }
+}
+
+impl Future for Coming {
+    type Output = PyResult<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut result = lock(&self.0.result);
+        match result.0.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                result.1 = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -120,6 +189,11 @@ impl Answer {
 struct Promise(Option<Arc<Answer>>);
 
 impl Promise {
+    fn is_withdrawn(&self) -> bool {
+        let answer = self.0.as_ref();
+        answer.is_some_and(|answer| answer.is_withdrawn.load(Ordering::Relaxed))
+    }
+
     fn keep(mut self, result: PyResult<()>) {
         if let Some(answer) = self.0.take() {
             answer.give(result);

@@ -11,6 +11,7 @@ mod failure;
 mod function;
 mod gil;
 mod hop;
+mod interpreter;
 mod interrupt;
 mod interval;
 mod lock;
@@ -44,6 +45,8 @@ mod _thalweg {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::interpreter::check_is_main(module.py())?;
+        crate::interpreter::find();
         crate::node::fast_emit::install(&module.py().get_type::<crate::node::Node>())?;
         crate::call::find();
         thalweg::block_around(crate::gil::without);
@@ -63,6 +66,7 @@ mod _thalweg {
         modules.set_item(tasks.name()?, &tasks)?;
         module.add("tasks", tasks)?;
         module.add_function(wrap_pyfunction!(crate::interval::parse_interval, module)?)?;
+        module.add_function(wrap_pyfunction!(crate::interpreter::note_ending, module)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -1,9 +1,11 @@
 //! streamz's metadata, a list of dicts that goes with an element, as acknowledgement tokens.
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use thalweg::{Ack, Acks, Outcome};
+
+use crate::{gil, interrupt};
 
 /// What a token carries.
 struct Tag(Py<PyDict>);
@@ -39,7 +41,7 @@ fn token(dict: Bound<'_, PyDict>) -> PyResult<Ack> {
     let counter = counter.map(Bound::unbind);
     Ok(Ack::with_payload(Tag(dict.unbind()), move |outcome| {
         if let Some(counter) = counter {
-            Python::attach(|py| release(counter.bind(py), outcome));
+            gil::attach(|py| release(counter.bind(py), outcome));
         }
     }))
 }
@@ -57,8 +59,13 @@ fn release(counter: &Bound<'_, PyAny>, outcome: Outcome) {
         Err(_) if outcome == Outcome::Failed => Ok(()),
         Err(error) => Err(error),
     };
-    if let Err(error) = released {
-        error.write_unraisable(counter.py(), Some(counter));
+    let py = counter.py();
+    match released {
+        Err(error) if error.is_instance_of::<PyException>(py) => {
+            error.write_unraisable(py, Some(counter));
+        }
+        Err(error) => interrupt::note(py, &error),
+        Ok(()) => {}
     }
 }
 

@@ -74,6 +74,15 @@ impl Keeper for Overridden {
         }
         self.front.for_each_kept(see)
     }
+
+    fn in_flight(&self) -> Option<usize> {
+        let inner = if self.inner_is_out {
+            0
+        } else {
+            self.inner.in_flight()?
+        };
+        Some(self.front.stream().in_flight()? + inner)
+    }
 }
 
 impl Inlet for Overridden {

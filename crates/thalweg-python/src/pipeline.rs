@@ -1,15 +1,17 @@
 //! What the nodes of one pipeline have in common on Python's side.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, OnceLock};
+use std::thread::ThreadId;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::event_loop::EventLoop;
+use crate::event_loop::{self, EventLoop};
+use crate::failure;
 use crate::lock::lock;
 use crate::node::Node;
 
@@ -25,6 +27,21 @@ pub(crate) enum Mode {
     Elsewhere,
     /// The pipeline has become part of another.
     Joined,
+    /// The process has been forked: the pipeline runs in its parent.
+    InParent,
+    /// The program is ending, and the pipeline has been drained.
+    Ended,
+}
+
+/// How an element gets into a pipeline from a thread.
+pub(crate) enum Way {
+    /// The thread goes in itself: it runs the pipeline's event loop, or there is none.
+    Here(Option<EventLoop>),
+    /// The loop's thread goes in, and this one blocks.
+    Blocking(EventLoop),
+    /// The loop's thread goes in; this one, which runs another loop or must not block, gets something to
+    /// await.
+    Across(EventLoop),
 }
 
 /// A pipeline: its event loop, and its nodes as Python knows them.
@@ -36,6 +53,10 @@ pub(crate) struct Pipeline {
     mode: AtomicU8,
     joined: OnceLock<Py<Pipeline>>,
     event_loop: OnceLock<EventLoop>,
+    /// Whether there are nodes that cannot do without an event loop.
+    needs_loop: AtomicBool,
+    /// The thread that made it.
+    maker: ThreadId,
     state: Mutex<State>,
 }
 
@@ -55,10 +76,12 @@ impl Pipeline {
                 mode: AtomicU8::new(Mode::NoLoop as u8),
                 joined: OnceLock::new(),
                 event_loop: OnceLock::new(),
+                needs_loop: AtomicBool::new(false),
+                maker: std::thread::current().id(),
                 state: Mutex::default(),
             },
         )?;
-        py.import("thalweg.lifecycle")?
+        py.import("thalweg.program_end")?
             .call_method1("register", (&pipeline,))?;
         Ok(pipeline)
     }
@@ -69,7 +92,9 @@ impl Pipeline {
             0 => Mode::NoLoop,
             1 => Mode::Here,
             2 => Mode::Elsewhere,
-            _ => Mode::Joined,
+            3 => Mode::Joined,
+            4 => Mode::InParent,
+            _ => Mode::Ended,
         }
     }
 
@@ -115,7 +140,10 @@ impl Pipeline {
     /// # Errors
     /// It has another.
     pub(crate) fn set_event_loop(&self, event_loop: &EventLoop) -> PyResult<()> {
-        let mine = self.event_loop.get_or_init(|| event_loop.clone());
+        let mine = self.event_loop.get_or_init(|| {
+            event_loop.enter();
+            event_loop.clone()
+        });
         if !mine.is_same(event_loop) {
             return Err(PyValueError::new_err("Two different event loops active"));
         }
@@ -123,24 +151,28 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The event loop; without one, the one the user runs, if the pipeline is asynchronous, else one on
-    /// a thread of its own.
+    /// The event loop for nodes that need one; without one, the one the user runs, if the pipeline is
+    /// asynchronous, else one on a thread of its own.
     ///
     /// # Errors
     /// No loop is running.
     pub(crate) fn need_loop(&self, py: Python<'_>) -> PyResult<EventLoop> {
+        self.needs_loop.store(true, Ordering::Relaxed);
+        self.find_loop(py)
+    }
+
+    /// The event loop; without one, as [`need_loop`](Self::need_loop).
+    ///
+    /// # Errors
+    /// No loop is running.
+    pub(crate) fn find_loop(&self, py: Python<'_>) -> PyResult<EventLoop> {
         if let Some(event_loop) = self.event_loop.get() {
             return Ok(event_loop.clone());
         }
         let loops = py.import("thalweg.loops")?;
         let found = loops.call_method1("find", (self.asynchronous(),))?;
-        let is_guess = self.asynchronous() == Some(true);
-        let event_loop = if is_guess
-            && py
-                .import("asyncio")?
-                .call_method0("_get_running_loop")?
-                .is_none()
-        {
+        let is_guess = self.asynchronous() == Some(true) && event_loop::running(py)?.is_none();
+        let event_loop = if is_guess {
             EventLoop::guess(&found)?
         } else {
             EventLoop::of(&found)?
@@ -149,13 +181,94 @@ impl Pipeline {
         Ok(event_loop)
     }
 
+    /// How an element gets in from this thread; `asynchronous` if the thread must not block.
+    ///
+    /// # Errors
+    /// The pipeline runs in another process, or on an event loop that nobody runs.
+    pub(crate) fn way_in(&self, py: Python<'_>, asynchronous: bool) -> PyResult<Way> {
+        match (self.mode(), self.event_loop.get()) {
+            (Mode::InParent, _) => Err(in_parent()),
+            (Mode::Ended, _) => Err(failure::closed(py)),
+            (Mode::Here, Some(event_loop)) => self.way_to_users(py, event_loop),
+            (Mode::Here, None) => match event_loop::running(py)? {
+                Some(_) => Ok(Way::Here(Some(self.find_loop(py)?))),
+                None if self.is_makers_thread() => Ok(Way::Here(None)),
+                None => Err(not_running()),
+            },
+            // A clock's loop runs on the thread that needs it.
+            (_, Some(event_loop))
+                if event_loop.is_here(py) || asynchronous && event_loop.is_driven() =>
+            {
+                Ok(Way::Here(Some(event_loop.clone())))
+            }
+            (_, Some(event_loop)) if asynchronous => Ok(Way::Across(event_loop.clone())),
+            (_, Some(event_loop)) => Ok(Way::Blocking(event_loop.clone())),
+            (_, None) => Ok(Way::Here(None)),
+        }
+    }
+
+    /// The same for a pipeline on the event loop that the user runs.
+    fn way_to_users(&self, py: Python<'_>, event_loop: &EventLoop) -> PyResult<Way> {
+        let running = event_loop::running(py)?;
+        let here = || Ok(Way::Here(Some(event_loop.clone())));
+        match &running {
+            Some(running) if event_loop.is(running) => return here(),
+            Some(running) if event_loop.is_over(py) => {
+                event_loop.move_to(py, running)?;
+                return here();
+            }
+            _ => {}
+        }
+        if event_loop.is_running(py) {
+            return Ok(match running {
+                Some(_) => Way::Across(event_loop.clone()),
+                None => Way::Blocking(event_loop.clone()),
+            });
+        }
+        match &running {
+            Some(running) => {
+                let idle = py
+                    .import("thalweg.program_end")?
+                    .call_method1("are_idle_on", (event_loop.object(py),))?;
+                if !idle.is_truthy()? {
+                    return Err(stopped());
+                }
+                event_loop.move_to(py, running)?;
+                here()
+            }
+            None if event_loop.is_guess() && self.is_makers_thread() => here(),
+            None if event_loop.is_guess() => Err(not_running()),
+            None if self.needs_loop.load(Ordering::Relaxed) || !self.is_makers_thread() => {
+                event_loop.check_open(py)?;
+                if self.is_makers_thread() {
+                    here()
+                } else {
+                    Err(not_running())
+                }
+            }
+            None => here(),
+        }
+    }
+
+    /// Takes elements again after the end.
+    pub(crate) fn reopen(&self) {
+        if self.mode() == Mode::Ended {
+            self.mode.store(Mode::NoLoop as u8, Ordering::Relaxed);
+            self.decide();
+        }
+    }
+
+    fn is_makers_thread(&self) -> bool {
+        self.maker == std::thread::current().id()
+    }
+
     fn decide(&self) {
         let mode = match (self.event_loop.get(), self.asynchronous()) {
+            (_, Some(true)) => Mode::Here,
             (None, _) => Mode::NoLoop,
-            (Some(_), Some(true)) => Mode::Here,
             (Some(_), _) => Mode::Elsewhere,
         };
-        if self.joined.get().is_none() {
+        if !matches!(self.mode(), Mode::Joined | Mode::InParent | Mode::Ended) {
             self.mode.store(mode as u8, Ordering::Relaxed);
         }
     }
@@ -175,6 +288,9 @@ impl Pipeline {
         }
         if let Some(event_loop) = two.event_loop() {
             one.set_event_loop(event_loop)?;
+        }
+        if two.needs_loop.load(Ordering::Relaxed) {
+            one.needs_loop.store(true, Ordering::Relaxed);
         }
         let theirs = std::mem::take(&mut *lock(&two.state));
         let mut mine = lock(&one.state);
@@ -234,6 +350,38 @@ impl Pipeline {
     }
 }
 
+/// The last node is gone.
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if let Some(event_loop) = self.event_loop.get() {
+            event_loop.leave();
+        }
+    }
+}
+
+#[cold]
+fn in_parent() -> PyErr {
+    PyRuntimeError::new_err(
+        "the pipeline was built before the process was forked, and runs in its parent: build it in the new process",
+    )
+}
+
+#[cold]
+fn not_running() -> PyErr {
+    PyRuntimeError::new_err(
+        "the pipeline is asynchronous, and no event loop runs that it belongs to: build it, or emit once, \
+         inside a coroutine before other threads emit, or give it its loop, `Stream(asynchronous=True, loop=loop)`",
+    )
+}
+
+#[cold]
+fn stopped() -> PyErr {
+    PyRuntimeError::new_err(
+        "elements are on their way on the event loop that the pipeline ran on, which has stopped: run that loop \
+         again, or drain the pipeline before its loop ends",
+    )
+}
+
 #[pymethods]
 impl Pipeline {
     /// All nodes, as far as they are alive.
@@ -242,6 +390,21 @@ impl Pipeline {
         let mut ids: Vec<_> = lock(&self.state).nodes.keys().copied().collect();
         ids.sort_unstable();
         self.find(py, &ids)
+    }
+
+    /// Leaves the pipeline to the process that was forked: called in the new one.
+    fn _leave_to_parent(&self) {
+        if self.mode() != Mode::Joined {
+            self.mode.store(Mode::InParent as u8, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes note that it has been drained because the program is ending.
+    #[pyo3(name = "_end")]
+    fn end(&self) {
+        if !matches!(self.mode(), Mode::Joined | Mode::InParent) {
+            self.mode.store(Mode::Ended as u8, Ordering::Relaxed);
+        }
     }
 
     /// Whether it has become part of another.

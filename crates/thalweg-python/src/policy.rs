@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use thalweg::{Context, Failure, Flow, Never, OnError, Operator, Retry, Stream};
 
 use crate::failure;
+use crate::gil;
 use crate::node::Node;
 use crate::pipeline::Pipeline;
 
@@ -82,13 +83,13 @@ impl Operator for LogFailure {
 
     fn update(&mut self, failure: Failure, cx: &mut Context<'_, Self>) -> Flow {
         cx.acks().fail();
-        Python::attach(|py| failure::log(py, &failure));
+        gil::attach(|py| failure::log(py, &failure));
         Ok(())
     }
 }
 
 /// Sends failures on to a node, as elements.
 pub(crate) fn route(failures: Stream<Failure>, target: &Bound<'_, Node>) -> PyResult<()> {
-    let values = failures.try_map(|failure| Python::attach(|py| failure::to_value(py, failure)));
+    let values = failures.try_map(|failure| gil::attach(|py| failure::to_value(py, failure)));
     target.get().parts()?.take_from(target.py(), &values)
 }

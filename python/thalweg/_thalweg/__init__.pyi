@@ -21,6 +21,7 @@ __all__ = [
     "Pipeline",
     "Pump",
     "__version__",
+    "note_ending",
     "ops",
     "parse_interval",
     "sources",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 __version__: str
+
+def note_ending() -> None:
+    """Take note of the thread that ends the interpreter: it keeps the GIL, and is not to be stopped."""
 
 def parse_interval(text: str) -> float:
     """Return the seconds in a length of time such as `"500ms"` or `"1h30min"`."""
@@ -109,6 +113,21 @@ class Node:
     def _drain(self, seconds: float, asynchronous: bool) -> Any:
         """End the pipeline in good order, within `seconds`."""
 
+    def _drain_at_once(self) -> bool:
+        """End the pipeline as far as that needs no event loop; return whether it has ended."""
+
+    def _reopen(self) -> None:
+        """Have the pipeline take elements again after a drain."""
+
+    def _in_flight(self) -> int | None:
+        """Return how many elements are on their way in the node; None if somebody is at work inside the pipeline."""
+
+    def _take_failures(self) -> list[tuple[str, BaseException]]:
+        """Take what failed without anybody having been told: pairs of a node's name and the exception."""
+
+    def _follow_loop(self) -> None:
+        """Have the pipeline run on the event loop that runs on this thread, unless it has another."""
+
     def _set_asynchronous(self, asynchronous: bool) -> None:
         """Say whether `emit` is awaited or blocks."""
 
@@ -149,6 +168,12 @@ class Pipeline:
 
     def nodes(self) -> list[Stream]:
         """Return all nodes, as far as they are alive."""
+
+    def _leave_to_parent(self) -> None:
+        """Leave the pipeline to the process that was forked: called in the new one."""
+
+    def _end(self) -> None:
+        """Take note that it has been drained because the program is ending."""
 
 @final
 class Blueprint:

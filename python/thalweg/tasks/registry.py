@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
+from thalweg import program_end
 from thalweg._thalweg.tasks import Engine, current_engine, is_worker, wait_for_threads
 
 if TYPE_CHECKING:
@@ -107,7 +107,6 @@ _PATIENCE = 5.0
 _home = os.getpid()
 
 
-@atexit.register
 def _close_all() -> None:
     for engine in list(_open):
         close(engine)
@@ -128,6 +127,9 @@ def _close_all() -> None:
         sys.stderr.flush()
         os._exit(130)
 
+
+# Streams may be at work on them until they have been drained.
+program_end.call_after_drain(_close_all)
 
 if hasattr(os, "register_at_fork"):
     # The threads that would close them are those of the process that was forked, and so are the workers.

@@ -5,6 +5,8 @@ use std::task::{Context, Poll, Waker};
 use pyo3::exceptions::asyncio::CancelledError;
 use pyo3::prelude::*;
 
+use super::pending::{self, Registered};
+use crate::gil;
 use crate::lock::lock;
 
 /// A Python awaitable as a future of the engine's: it is started by the first poll, which is to
@@ -15,12 +17,26 @@ pub(crate) struct Awaited {
     /// The asyncio future it became, to be cancelled if nobody waits any more.
     future: Option<Py<PyAny>>,
     outcome: Arc<Mutex<Outcome>>,
+    registered: Option<Registered>,
 }
 
+/// What an awaitable has come to.
 #[derive(Default)]
-struct Outcome {
+pub(super) struct Outcome {
     result: Option<PyResult<Py<PyAny>>>,
     waker: Option<Waker>,
+}
+
+impl Outcome {
+    pub(super) fn give(this: &Mutex<Self>, result: PyResult<Py<PyAny>>) {
+        let mut outcome = lock(this);
+        outcome.result.get_or_insert(result);
+        let waker = outcome.waker.take();
+        drop(outcome);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
 }
 
 impl Awaited {
@@ -29,6 +45,7 @@ impl Awaited {
             awaitable: Some(awaitable.unbind()),
             future: None,
             outcome: Arc::default(),
+            registered: None,
         }
     }
 
@@ -41,6 +58,7 @@ impl Awaited {
         let future = py
             .import("thalweg.loops")?
             .call_method1("ensure_future", (awaitable,))?;
+        self.registered = Some(pending::register(py, Arc::downgrade(&self.outcome))?);
         let done = Done(self.outcome.clone());
         future.call_method1("add_done_callback", (done,))?;
         self.future = Some(future.unbind());
@@ -53,7 +71,7 @@ impl Future for Awaited {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(awaitable) = self.awaitable.take() {
-            let started = Python::attach(|py| self.start(py, awaitable.bind(py)));
+            let started = gil::attach(|py| self.start(py, awaitable.bind(py)));
             if let Err(error) = started {
                 return Poll::Ready(Err(error));
             }
@@ -74,7 +92,7 @@ impl Drop for Awaited {
         if let Some(future) = self.future.take()
             && lock(&self.outcome).waker.take().is_some()
         {
-            Python::attach(|py| {
+            gil::attach(|py| {
                 if let Err(error) = future.bind(py).call_method0("cancel") {
                     error.write_unraisable(py, None);
                 }
@@ -91,13 +109,10 @@ struct Done(Arc<Mutex<Outcome>>);
 impl Done {
     fn __call__(&self, future: &Bound<'_, PyAny>) {
         let result = future.call_method0("result").map(Bound::unbind);
-        let mut outcome = lock(&self.0);
-        outcome.result = Some(result.map_err(|error| cancelled(future.py(), error)));
-        let waker = outcome.waker.take();
-        drop(outcome);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        Outcome::give(
+            &self.0,
+            result.map_err(|error| cancelled(future.py(), error)),
+        );
     }
 }
 

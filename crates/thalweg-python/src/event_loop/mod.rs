@@ -2,11 +2,14 @@
 
 mod alarms;
 mod awaitable;
+mod closing;
+mod handles;
+mod pending;
 mod pump;
 mod task;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -16,9 +19,12 @@ use thalweg::{Alarm, Runtime, RuntimeHandle, Task};
 
 use self::alarms::Alarms;
 pub(crate) use self::awaitable::Awaited;
+use self::handles::Handles;
+pub(crate) use self::handles::running;
 pub(crate) use self::pump::Pump;
 use self::task::Running;
 use crate::lock::lock;
+use crate::{gil, interrupt};
 
 /// Something for the loop's thread to do.
 pub(crate) type Job = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
@@ -28,40 +34,18 @@ pub(crate) type Job = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
 #[derive(Clone)]
 pub(crate) struct EventLoop(Arc<Shared>);
 
-/// An asyncio loop and its methods.
-struct Handles {
-    object: Py<PyAny>,
-    clock: Py<PyAny>,
-    call_soon: Py<PyAny>,
-    call_soon_threadsafe: Py<PyAny>,
-    call_at: Py<PyAny>,
-    /// A future of the loop's that is done.
-    done: Py<PyAny>,
-}
-
-impl Handles {
-    fn new(object: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
-        let method = |name| Ok::<_, PyErr>(object.getattr(name)?.unbind());
-        let done = object.call_method0("create_future")?;
-        done.call_method1("set_result", (object.py().None(),))?;
-        Ok(Arc::new(Self {
-            done: done.unbind(),
-            clock: method("time")?,
-            call_soon: method("call_soon")?,
-            call_soon_threadsafe: method("call_soon_threadsafe")?,
-            call_at: method("call_at")?,
-            object: object.clone().unbind(),
-        }))
-    }
-}
-
 pub(super) struct Shared {
     handles: Mutex<Arc<Handles>>,
     /// Whether the loop is only the one that is likely to run: the first that does takes its place.
     is_guess: AtomicBool,
     /// Whether it has ever run.
     has_run: AtomicBool,
-    get_running_loop: Py<PyAny>,
+    /// Whether the loop has been closed: what it was asked for waits for another to take its place.
+    is_closed: AtomicBool,
+    /// Whether it has been closed, and nobody is left who could bring another.
+    is_forgotten: AtomicBool,
+    /// How many pipelines are on it.
+    pipelines: AtomicUsize,
     /// Runs the loop for one round, if it does not run by itself.
     step: Option<Py<PyAny>>,
     queue: Mutex<VecDeque<Job>>,
@@ -89,12 +73,13 @@ impl EventLoop {
     }
 
     fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let py = object.py();
         Ok(Self(Arc::new(Shared {
             handles: Mutex::new(Handles::new(object)?),
             is_guess: AtomicBool::new(false),
             has_run: AtomicBool::new(false),
-            get_running_loop: py.import("asyncio")?.getattr("_get_running_loop")?.unbind(),
+            is_closed: AtomicBool::new(false),
+            is_forgotten: AtomicBool::new(false),
+            pipelines: AtomicUsize::new(0),
             step: object.getattr_opt("step")?.map(Bound::unbind),
             queue: Mutex::default(),
             called: AtomicBool::new(false),
@@ -115,21 +100,10 @@ impl EventLoop {
     /// Puts the running loop in the place of a guess.
     #[cold]
     fn settle(&self, py: Python<'_>) -> PyResult<()> {
-        let running = self.0.get_running_loop.bind(py).call0()?;
-        if running.is_none() {
-            return Ok(());
+        match handles::running(py)? {
+            Some(running) => self.move_to(py, &running),
+            None => Ok(()),
         }
-        self.0.is_guess.store(false, Ordering::Relaxed);
-        if self.handles().object.is(&running) {
-            return Ok(());
-        }
-        let before = std::mem::replace(&mut *lock(&self.0.handles), Handles::new(&running)?);
-        drop(before);
-        // What the other was asked for is asked of this one.
-        lock(&self.0.alarms).disarm();
-        self.0.called.store(true, Ordering::Release);
-        self.ask(py);
-        Ok(())
     }
 
     /// A number of the asyncio loop's.
@@ -192,13 +166,7 @@ impl EventLoop {
     /// # Errors
     /// The loop has been closed: nothing waits on it any more.
     pub(crate) fn check_open(&self, py: Python<'_>) -> PyResult<()> {
-        let handles = self.handles();
-        if handles
-            .object
-            .bind(py)
-            .call_method0("is_closed")?
-            .is_truthy()?
-        {
+        if self.handles().is_closed(py) {
             return Err(PyRuntimeError::new_err("the event loop has been closed"));
         }
         Ok(())
@@ -218,15 +186,22 @@ impl EventLoop {
 
     /// Whether the loop is running on this thread, right now.
     pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
-        let running = self.0.get_running_loop.bind(py).call0();
-        running.is_ok_and(|running| running.is(&self.settled(py).object))
+        let running = handles::running(py).ok().flatten();
+        self.settled(py).is(running.as_ref())
     }
 
     /// Has the loop do something in its next round.
     pub(crate) fn call(&self, job: Job) {
+        if self.0.is_forgotten.load(Ordering::Relaxed) {
+            // Whoever waits is let go when what it waits for is dropped.
+            return;
+        }
         lock(&self.0.queue).push_back(job);
+        if self.0.is_closed.load(Ordering::Relaxed) {
+            return;
+        }
         if !self.0.called.swap(true, Ordering::AcqRel) {
-            Python::attach(|py| self.ask(py));
+            gil::attach(|py| self.ask(py));
         }
     }
 
@@ -239,22 +214,17 @@ impl EventLoop {
         } else {
             &handles.call_soon_threadsafe
         };
-        let asked = Pump::new(py, self).and_then(|pump| how.bind(py).call1((pump,)));
-        if let Err(error) = asked {
-            // Whoever waits on a loop that has been closed is told in another way.
-            if self.check_open(py).is_ok() {
-                error.write_unraisable(py, Some(handles.object.bind(py)));
-            }
-            self.give_up();
+        // Asked twice, it finds nothing to do the second time.
+        let asked = interrupt::through(py, || match how.bind(py).call1((Pump::new(py, self)?,)) {
+            Ok(_) => Ok(true),
+            Err(_) if handles.is_closed(py) => Ok(false),
+            Err(error) => Err(error),
+        });
+        match asked {
+            Ok(true) => {}
+            Ok(false) => self.closed(py),
+            Err(error) => error.write_unraisable(py, Some(handles.object.bind(py))),
         }
-    }
-
-    /// The loop has been closed: nothing can be run any more. Whoever waits is let go when what it
-    /// waits for is dropped.
-    fn give_up(&self) {
-        let jobs = std::mem::take(&mut *lock(&self.0.queue));
-        self.0.called.store(false, Ordering::Release);
-        drop(jobs);
     }
 
     /// Runs a future on the loop.
@@ -288,7 +258,7 @@ impl EventLoop {
                 self.ask(py);
                 return Ok(());
             }
-            py.detach(|| {
+            gil::detach(py, || {
                 let begin = Instant::now();
                 while lock(&self.0.queue).is_empty() && begin.elapsed() < PATIENCE {
                     std::hint::spin_loop();
@@ -327,22 +297,22 @@ impl EventLoop {
                 None => break,
             }
         }
-        crate::interrupt::check()?;
+        interrupt::check()?;
         let next = lock(&self.0.alarms).next_to_arm();
         if let Some(at) = next {
-            let pump = Pump::new(py, self)?;
-            self.handles()
-                .call_at
-                .bind(py)
-                .call1((seconds_from(at), pump))?;
+            let handles = self.handles();
+            interrupt::through(py, || {
+                let pump = Pump::new(py, self)?;
+                handles.call_at.bind(py).call1((seconds_from(at), pump))
+            })?;
         }
-        Ok(())
+        interrupt::check()
     }
 
     fn time(&self, py: Python<'_>) -> Duration {
-        let seconds = self.settled(py).clock.bind(py).call0();
-        let seconds = seconds.and_then(|seconds| seconds.extract::<f64>());
-        seconds
+        let handles = self.settled(py);
+        let clock = handles.clock.bind(py);
+        interrupt::through(py, || clock.call0()?.extract::<f64>())
             .ok()
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
             .unwrap_or_default()
@@ -351,7 +321,7 @@ impl EventLoop {
 
 impl Runtime for EventLoop {
     fn now(&self) -> Duration {
-        Python::attach(|py| self.time(py))
+        gil::attach(|py| self.time(py))
     }
 
     fn wake_at(&self, at: Duration, alarm: Alarm) {
@@ -365,7 +335,7 @@ impl Runtime for EventLoop {
     }
 
     fn is_current(&self) -> bool {
-        Python::attach(|py| self.is_here(py))
+        gil::attach(|py| self.is_here(py))
     }
 
     fn identity(&self) -> usize {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::prelude::*;
 
 use super::{EventLoop, Shared};
+use crate::gil;
 
 /// What an asyncio loop is given to call: works off the queue.
 #[pyclass(frozen, module = "thalweg._thalweg")]
@@ -43,7 +44,7 @@ impl Drop for Pump {
             && let Some(event_loop) = EventLoop::upgrade(&self.event_loop)
             && event_loop.identity_of_loop() == self.given_to
         {
-            event_loop.give_up();
+            gil::attach(|py| event_loop.check_closed(py));
         }
     }
 }

@@ -4,37 +4,33 @@ use thalweg::{Acks, Emit};
 use super::{Node, Parts};
 use crate::batch::Elements;
 use crate::emission::{self, Emission};
+use crate::event_loop::EventLoop;
 use crate::hop::{self, Begun};
-use crate::metadata;
-use crate::pipeline::Mode;
+use crate::pipeline::{Mode, Way};
 use crate::value::Value;
+use crate::{failure, interpreter, interrupt, metadata};
 
 #[pymethods]
 impl Node {
     /// `emit`, with all it can take; see `fast_emit`.
     #[pyo3(name = "_emit_with", signature = (x, asynchronous=false, metadata=None))]
     pub(super) fn emit(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         x: Bound<'_, PyAny>,
         asynchronous: bool,
         metadata: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let parts = self.parts()?;
+        let py = slf.py();
+        let parts = slf.get().parts()?;
         parts.current.set(py, x.as_unbound());
         let acks = match metadata {
             None => Acks::none(),
             metadata => metadata::to_acks(metadata)?,
         };
-        if parts.pipeline().mode() == Mode::NoLoop {
-            let emit = parts.out.emit_with_acks(Value::from(x), acks);
-            if emit.is_ready() {
-                emission::finished(py, emit)?;
-                return Ok(py.None());
-            }
-            return parts.without_loop(py, emit);
-        }
-        parts.emit_with_loop(py, Value::from(x), acks, asynchronous)
+        let (out, x) = (parts.out.clone(), Value::from(x));
+        Self::begin(slf, asynchronous, move || {
+            Begun::Emit(out.emit_with_acks(x, acks))
+        })
     }
 
     /// Sends an element on this thread, and returns what there is to await: nothing, or one awaitable.
@@ -79,15 +75,22 @@ impl Node {
     /// Every element is sent, whatever happens to those before it; failures are raised together.
     #[pyo3(signature = (elements, asynchronous=false))]
     fn emit_many(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         elements: &Bound<'_, PyAny>,
         asynchronous: bool,
     ) -> PyResult<Py<PyAny>> {
-        let parts = self.parts()?;
+        let py = slf.py();
+        let parts = slf.get().parts()?;
         let elements = Elements::new(elements, &parts.current)?;
         let problem = elements.problem();
-        let result = parts.emit_all(py, elements, asynchronous);
+        let result = if asynchronous || parts.pipeline().mode() != Mode::NoLoop {
+            let out = parts.out.clone();
+            Self::begin(slf, asynchronous, move || {
+                Begun::Other(Box::pin(out.emit_many(elements)))
+            })
+        } else {
+            parts.emit_all_without_loop(py, elements)
+        };
         // An error of the iterable's own comes before what happened to its elements.
         match problem(py) {
             Some(error) => Err(error),
@@ -96,31 +99,87 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Begins something as [`Parts::begin`] does, also when the pipelines have been drained at the end of the
+    /// program: its exit handlers may still emit.
+    fn begin(
+        slf: &Bound<'_, Self>,
+        asynchronous: bool,
+        begin: impl FnOnce() -> Begun + Send + 'static,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let parts = slf.get().parts()?;
+        if parts.pipeline().mode() != Mode::Ended || !interpreter::ends_here() {
+            return parts.begin(py, asynchronous, begin);
+        }
+        let program_end = py.import("thalweg.program_end")?;
+        program_end.call_method1("reopen", (slf,))?;
+        let result = parts.begin(py, asynchronous, begin);
+        program_end.call_method1("drain_again", (slf,))?;
+        result
+    }
+}
+
 impl Parts {
-    /// Begins an emission where the pipeline's functions are called, and returns what `emit` does.
+    /// Begins something that is to be waited for where the pipeline's functions are called, and returns what
+    /// `emit` does; an emission that has to wait where there is no event loop is `left` to that.
     pub(crate) fn begin(
         &self,
         py: Python<'_>,
-        begin: impl FnOnce() -> Emit + Send + 'static,
+        asynchronous: bool,
+        begin: impl FnOnce() -> Begun + Send + 'static,
     ) -> PyResult<Py<PyAny>> {
         let pipeline = self.pipeline();
-        match pipeline.event_loop() {
-            None => {
-                let emit = begin();
-                if !emit.is_ready() {
-                    return self.without_loop(py, emit);
-                }
+        let is_bound = pipeline.event_loop().is_some();
+        let awaited = asynchronous || pipeline.mode() == Mode::Here;
+        let event_loop = match pipeline.way_in(py, asynchronous)? {
+            Way::Here(event_loop) => event_loop,
+            Way::Blocking(event_loop) if !thalweg::is_inside_pipeline() => {
+                hop::wait(py, &event_loop, begin)?;
+                return if awaited {
+                    Emission::done(py, None)
+                } else {
+                    Ok(py.None())
+                };
+            }
+            // Inside another pipeline nothing may be waited for.
+            Way::Blocking(event_loop) | Way::Across(event_loop) => {
+                let coming = hop::across(&event_loop, begin)?;
+                return if awaited {
+                    Emission::coming(py, coming)
+                } else {
+                    Ok(py.None())
+                };
+            }
+        };
+        if let Some(event_loop) = event_loop.as_ref().filter(|_| !is_bound) {
+            self.run_on(py, event_loop)?;
+        }
+        match begin() {
+            Begun::Emit(emit) if event_loop.is_some() => {
+                Emission::of(py, emit, event_loop.as_ref())
+            }
+            Begun::Emit(emit) if emit.is_ready() => {
                 emission::finished(py, emit)?;
-                Ok(py.None())
+                if awaited {
+                    Emission::done(py, None)
+                } else {
+                    Ok(py.None())
+                }
             }
-            Some(event_loop) if pipeline.mode() == Mode::Here || event_loop.is_here(py) => {
-                Emission::of(py, begin(), event_loop)
-            }
-            Some(event_loop) => {
-                hop::wait(py, event_loop, move || Begun::Emit(begin()))?;
-                Ok(py.None())
+            Begun::Emit(emit) if awaited => Emission::of(py, emit, pipeline.event_loop()),
+            Begun::Emit(emit) => self.without_loop(py, emit),
+            Begun::Other(completion) => {
+                Emission::of_completion(py, completion, event_loop.as_ref())
             }
         }
+    }
+
+    /// Has the nodes run on the loop, if they run on none.
+    fn run_on(&self, py: Python<'_>, event_loop: &EventLoop) -> PyResult<()> {
+        self.out
+            .run_on(event_loop.handle())
+            .map_err(|error| failure::raise(py, &error))
     }
 
     /// An emission that has to wait, where there was no event loop when it began.
@@ -139,70 +198,14 @@ impl Parts {
         Ok(py.None())
     }
 
-    #[inline]
-    fn emit_with_loop(
-        &self,
-        py: Python<'_>,
-        x: Value,
-        acks: Acks,
-        asynchronous: bool,
-    ) -> PyResult<Py<PyAny>> {
-        let pipeline = self.pipeline();
-        let Some(event_loop) = pipeline.event_loop() else {
-            return Err(super::unmade());
-        };
-        if pipeline.mode() == Mode::Here || asynchronous || event_loop.is_here(py) {
-            let emit = self.out.emit_with_acks(x, acks);
-            return Emission::of(py, emit, event_loop);
-        }
-        let out = self.out.clone();
-        if thalweg::is_inside_pipeline() {
-            // This thread must not wait: it is inside another pipeline.
-            event_loop.call(Box::new(move |_| {
-                drop(out.emit_with_acks(x, acks));
-                Ok(())
-            }));
-            return Ok(py.None());
-        }
-        hop::wait(py, event_loop, move || {
-            Begun::Emit(out.emit_with_acks(x, acks))
-        })?;
-        Ok(py.None())
-    }
-
-    fn emit_all(
-        &self,
-        py: Python<'_>,
-        elements: Elements,
-        asynchronous: bool,
-    ) -> PyResult<Py<PyAny>> {
-        let pipeline = self.pipeline();
-        let out = self.out.clone();
-        match pipeline.event_loop() {
-            Some(event_loop)
-                if pipeline.mode() == Mode::Here || asynchronous || event_loop.is_here(py) =>
-            {
-                let completion = out.emit_many(elements);
-                Emission::of_completion(py, Box::pin(completion), event_loop)
-            }
-            Some(event_loop) => {
-                hop::wait(py, event_loop, move || {
-                    Begun::Other(Box::pin(out.emit_many(elements)))
-                })?;
-                Ok(py.None())
-            }
-            None => self.emit_all_without_loop(py, elements),
-        }
-    }
-
     fn emit_all_without_loop(&self, py: Python<'_>, elements: Elements) -> PyResult<Py<PyAny>> {
         let mut problems = Vec::new();
         let result = self.out.emit_many(elements).wait_with(|emit| {
             problems.extend(self.without_loop(py, emit).err());
             Ok(())
         });
-        crate::interrupt::check()?;
-        result.map_err(|error| crate::failure::raise(py, &error))?;
+        interrupt::check()?;
+        result.map_err(|error| failure::raise(py, &error))?;
         problems
             .into_iter()
             .next()
@@ -216,7 +219,7 @@ impl Parts {
             return Ok(Vec::new());
         }
         match self.pipeline().event_loop() {
-            Some(event_loop) => Ok(vec![Emission::of(py, emit, event_loop)?]),
+            Some(event_loop) => Ok(vec![Emission::of(py, emit, Some(event_loop))?]),
             None => self.without_loop(py, emit).map(|_| Vec::new()),
         }
     }

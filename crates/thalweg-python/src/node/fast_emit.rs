@@ -11,6 +11,7 @@ use pyo3::types::PyType;
 
 use super::Node;
 use crate::emission;
+use crate::interpreter;
 use crate::pipeline::Mode;
 use crate::value::Value;
 
@@ -63,7 +64,7 @@ unsafe extern "C" fn emit(
     count: ffi::Py_ssize_t,
     names: *mut PyObject,
 ) -> *mut PyObject {
-    Python::attach(|py| {
+    let result = Python::try_attach(|py| {
         // SAFETY: the interpreter calls this with the GIL, as a method of `Node` objects alone, which
         // it checks, and with `count` positional arguments, followed by those that `names` names, all
         // of them borrowed for the call.
@@ -82,6 +83,11 @@ unsafe extern "C" fn emit(
                 null_mut()
             }
         }
+    });
+    result.unwrap_or_else(|| {
+        // SAFETY: the interpreter is ending, and calls this with the GIL all the same.
+        unsafe { ffi::PyErr_SetString(ffi::PyExc_RuntimeError, interpreter::ENDING.as_ptr()) };
+        null_mut()
     })
 }
 
@@ -91,7 +97,7 @@ fn one(node: &Bound<'_, Node>, x: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     let py = node.py();
     let parts = node.get().parts()?;
     if parts.pipeline().mode() != Mode::NoLoop {
-        return node.get().emit(py, x, false, None);
+        return Node::emit(node, x, false, None);
     }
     parts.current.set(py, x.as_unbound());
     let emit = parts.out.emit(Value::from(x));

@@ -9,6 +9,7 @@ use thalweg::Arrival;
 
 use super::{Node, Parts};
 use crate::blueprint::Keeper;
+use crate::hop::Begun;
 use crate::ops::flatten::Elements;
 use crate::ops::parts::Key;
 use crate::value::Value;
@@ -46,7 +47,7 @@ impl Node {
     fn _flush(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let parts = self.parts()?;
         match parts.between.as_ref().and_then(|keeper| keeper.flush()) {
-            Some(flush) => parts.begin(py, flush),
+            Some(flush) => parts.begin(py, false, || Begun::Emit(flush())),
             None => Ok(py.None()),
         }
     }

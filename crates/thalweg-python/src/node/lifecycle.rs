@@ -1,13 +1,17 @@
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use pyo3::prelude::*;
 
 use super::Node;
-use crate::emission::Emission;
 use crate::event_loop::EventLoop;
-use crate::hop::{self, Begun};
+use crate::hop::Begun;
 use crate::pipeline::Mode;
-use crate::{failure, policy};
+use crate::{failure, interrupt, policy};
+
+/// How long a drain may take that is not waited for: it ends at once, or never.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[pymethods]
 impl Node {
@@ -16,24 +20,52 @@ impl Node {
         let parts = self.parts()?;
         let limit = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         let out = parts.out.clone();
-        let pipeline = parts.pipeline();
-        match pipeline.event_loop() {
-            Some(event_loop) if pipeline.mode() == Mode::Here || asynchronous => {
-                Emission::of_completion(py, Box::pin(out.drain(limit)), event_loop)
-            }
-            Some(event_loop) => {
-                hop::wait(py, event_loop, move || {
-                    Begun::Other(Box::pin(out.drain(limit)))
-                })?;
-                Ok(py.None())
-            }
-            None => {
-                let drained = out.drain(limit).wait();
-                crate::interrupt::check()?;
-                drained.map_err(|error| failure::raise(py, &error))?;
-                Ok(py.None())
-            }
+        if asynchronous || parts.pipeline().mode() != Mode::NoLoop {
+            return parts.begin(py, asynchronous, move || {
+                Begun::Other(Box::pin(out.drain(limit)))
+            });
         }
+        let drained = out.drain(limit).wait();
+        interrupt::check()?;
+        drained.map_err(|error| failure::raise(py, &error))?;
+        Ok(py.None())
+    }
+
+    /// Ends the pipeline as far as that needs no event loop: whether it has ended.
+    fn _drain_at_once(&self, py: Python<'_>) -> PyResult<bool> {
+        let mut drain = std::pin::pin!(self.parts()?.out.drain(PATIENCE));
+        let polled = drain.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        interrupt::check()?;
+        match polled {
+            Poll::Ready(result) => result
+                .map(|()| true)
+                .map_err(|error| failure::raise(py, &error)),
+            Poll::Pending => Ok(false),
+        }
+    }
+
+    /// Has the pipeline take elements again after a drain.
+    fn _reopen(&self) -> PyResult<()> {
+        let parts = self.parts()?;
+        parts.out.reopen();
+        parts.pipeline().reopen();
+        Ok(())
+    }
+
+    /// How many elements are on their way in the node; `None` if somebody is at work inside the pipeline.
+    fn _in_flight(&self) -> PyResult<Option<usize>> {
+        Ok(self.parts()?.in_flight())
+    }
+
+    /// Takes what failed in the pipeline without anybody having been told: pairs of a node's name and the
+    /// exception.
+    fn _take_failures(&self, py: Python<'_>) -> PyResult<Vec<(String, Py<PyAny>)>> {
+        let failures = self.parts()?.out.take_failures();
+        let told = failures.iter().map(|failure| {
+            let exception = failure::exception(py, failure).into_value(py);
+            (failure.node().to_owned(), exception.into_any())
+        });
+        Ok(told.collect())
     }
 
     /// Says whether `emit` is awaited or blocks.
@@ -67,6 +99,14 @@ impl Node {
             .out
             .run_on(event_loop.handle())
             .map_err(|error| failure::raise(slf.py(), &error))
+    }
+
+    /// Has the pipeline run on the event loop that runs on this thread, unless it has another.
+    fn _follow_loop(&self, py: Python<'_>) -> PyResult<()> {
+        self.parts()?.begin(py, true, || {
+            Begun::Other(Box::pin(std::future::ready(Ok(()))))
+        })?;
+        Ok(())
     }
 
     /// The pipeline's asyncio loop.

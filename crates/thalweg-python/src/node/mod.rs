@@ -17,6 +17,7 @@ use thalweg::Stream;
 
 use crate::blueprint::{Blueprint, Callers, Inlet, Keeper, Made, Site, State};
 use crate::current::Current;
+use crate::event_loop::EventLoop;
 use crate::function::Function;
 use crate::gil::Contents;
 use crate::lock::lock;
@@ -50,6 +51,19 @@ impl Parts {
             return Pipeline::root(&self.pipeline).get();
         }
         pipeline
+    }
+
+    /// How many elements are on their way in the engine's nodes behind this one; `None` if somebody is at
+    /// work inside.
+    fn in_flight(&self) -> Option<usize> {
+        let mut count = self.inlet.in_flight()?;
+        if let Some(between) = &self.between {
+            count += between.in_flight()?;
+        }
+        if self.out.node_id() != self.inlet.id() {
+            count += self.out.in_flight()?;
+        }
+        Some(count)
     }
 }
 
@@ -215,7 +229,8 @@ impl Node {
         };
         // What is on its way gets to its end, even if all nodes are dropped: the engine then needs the
         // functions, which are as good as held by somebody.
-        if !parts.out.is_at_rest() {
+        let event_loop = parts.pipeline().event_loop();
+        if !parts.out.is_at_rest() && !event_loop.is_some_and(EventLoop::has_closed) {
             return Ok(());
         }
         visit.call(&parts.pipeline)?;

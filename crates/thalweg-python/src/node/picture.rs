@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use thalweg::view::{EdgeView, GraphView};
 
 use super::{Node, Parts};
@@ -12,6 +13,13 @@ impl Node {
     /// The pipeline as a drawing.
     fn _svg(&self) -> PyResult<String> {
         Ok(self.parts()?.picture().to_svg())
+    }
+
+    /// The pipeline as the contents of a PNG file; `None` where there are no fonts.
+    fn _png<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let picture = self.parts()?.picture();
+        let png = crate::gil::detach(py, || picture.to_png());
+        Ok(png.map(|png| PyBytes::new(py, &png)))
     }
 
     /// The pipeline in the DOT language.

@@ -13,6 +13,10 @@ impl Keeper for Collector<Value> {
         self.stream().for_each_kept(see)
     }
 
+    fn in_flight(&self) -> Option<usize> {
+        self.stream().in_flight()
+    }
+
     fn flush(&self) -> Option<Box<dyn FnOnce() -> Emit + Send>> {
         let collector = self.clone();
         Some(Box::new(move || collector.flush()))

@@ -42,7 +42,7 @@ pub(super) fn custom(is_sink: bool) -> Blueprint {
 
 /// A node that calls an `update` and does nothing else.
 pub(crate) fn front(site: &Site, callers: &Callers) -> OpenJoin<Value, Value> {
-    let node = || Python::attach(|py| site.node.clone_ref(py));
+    let node = || gil::attach(|py| site.node.clone_ref(py));
     let update = Update::<false>::new(node(), callers.clone(), Awaiting::new(node()));
     OpenJoin::new(update, &site.upstream)
 }

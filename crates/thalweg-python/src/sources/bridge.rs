@@ -18,6 +18,7 @@ use thalweg::{BoxError, Element, Emitter, Failure, Source, Stop, Stream};
 use super::error::to_exception;
 use super::wake::Detached;
 use crate::event_loop::EventLoop;
+use crate::gil;
 use crate::lock::lock;
 use crate::node::Node;
 use crate::value::Value;
@@ -105,7 +106,7 @@ impl RustSource {
             let stream = Stream::from_source_on(bridged, event_loop.handle());
             stream.sink(move |x| lock(&gathered).push(x));
             stream.on_unhandled(move |failure: Failure| {
-                Python::attach(|py| site.failed(py, failure.cause()));
+                gil::attach(|py| site.failed(py, failure.cause()));
             });
             Arc::new(stream)
         });
@@ -209,7 +210,7 @@ impl Site {
     }
 
     fn end(&self, result: PyResult<()>) {
-        Python::attach(|py| {
+        gil::attach(|py| {
             let Some(run) = lock(&self.run).take() else {
                 return;
             };
@@ -285,12 +286,12 @@ impl<S: Sourced> Bridged<S> {
         };
         match ended {
             Ok(()) => Ok(()),
-            Err(Stop::Failed(cause)) => Err(Python::attach(|py| to_exception(py, &*cause))),
+            Err(Stop::Failed(cause)) => Err(gil::attach(|py| to_exception(py, &*cause))),
             Err(Stop::Stopped) if self.site.is_ending.load(Ordering::Relaxed) => loop {
                 match self.source.rest() {
                     Ok(Some(x)) => hand_on.batch(vec![x]).await?,
                     Ok(None) => return Ok(()),
-                    Err(cause) => Python::attach(|py| self.site.failed(py, &*cause)),
+                    Err(cause) => gil::attach(|py| self.site.failed(py, &*cause)),
                 }
             },
             Err(Stop::Stopped) => Ok(()),
@@ -320,13 +321,13 @@ impl<T> HandOn<'_, T> {
         if batch.is_empty() {
             return Ok(());
         }
-        let values = Python::attach(|py| self.values(py, batch));
+        let values = gil::attach(|py| self.values(py, batch));
         let emitted = self.target.emit_many(values).await;
         interrupt::check().map_err(interrupted)?;
         let Err(error) = emitted else {
             return Ok(());
         };
-        Python::attach(|py| {
+        gil::attach(|py| {
             let raised = failure::raise(py, &error);
             if error.is_closed() {
                 return Err(raised);
@@ -350,7 +351,7 @@ impl<T> HandOn<'_, T> {
 
 /// What a function has raised that is no failure, in a form that can be told from a cancelled source.
 fn interrupted(error: PyErr) -> PyErr {
-    Python::attach(|py| {
+    gil::attach(|py| {
         let made = py
             .import("thalweg.sources.source")
             .and_then(|source| source.getattr("Interrupted")?.call0());
@@ -371,7 +372,7 @@ fn poll_without_gil<F: Future<Output: Send> + Send>(
     cx: &Context<'_>,
 ) -> Poll<F::Output> {
     let waker = Detached::waker(cx.waker());
-    Python::attach(|py| py.detach(|| future.poll(&mut Context::from_waker(&waker))))
+    gil::attach(|py| gil::detach(py, || future.poll(&mut Context::from_waker(&waker))))
 }
 
 /// Lets others on the loop have their turn: until the next round if it `wakes` itself, else until something that has

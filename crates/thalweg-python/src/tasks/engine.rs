@@ -20,6 +20,7 @@ use super::processes::sending::{self, Functions};
 use super::processes::serving::Reply;
 use super::threads::{self, Caller, Turn};
 use super::world::{Call, Calls, Inputs, Program, Value};
+use crate::gil;
 use crate::lock::lock;
 
 /// Workers, and the scheduler before them.
@@ -109,7 +110,7 @@ impl Engine {
                 command
             }),
         };
-        let (home, pool) = py.detach(|| Pool::start(setting))?;
+        let (home, pool) = gil::detach(py, || Pool::start(setting))?;
         let workers = Workers::Processes(pool, Functions::default());
         Self::new(
             py,
@@ -368,7 +369,7 @@ impl Engine {
         };
         let callable = callable.unbind();
         pool.on_question(move |question, answer| {
-            Python::attach(|py| {
+            gil::attach(|py| {
                 let question = PyBytes::new(py, &question);
                 let reply = Reply(Mutex::new(Some(answer)));
                 if let Err(error) = callable.call1(py, (question, reply)) {
@@ -409,11 +410,11 @@ impl Engine {
     /// Takes no more tasks, and drops those that have not begun. With `wait`, waits for those that run.
     #[pyo3(signature = (*, wait = false))]
     fn close(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
-        py.detach(|| self.home.close());
+        gil::detach(py, || self.home.close());
         match &self.workers {
-            Workers::Threads(crew) if wait => py.detach(|| crew.join()),
+            Workers::Threads(crew) if wait => gil::detach(py, || crew.join()),
             Workers::Threads(_) => {}
-            Workers::Processes(pool, _) => py.detach(|| {
+            Workers::Processes(pool, _) => gil::detach(py, || {
                 pool.close();
                 pool.join();
             }),
@@ -515,7 +516,7 @@ impl Engine {
         match &self.workers {
             Workers::Threads(_) => self.home.submit(spec),
             // It may take until the worker has read what was sent before.
-            Workers::Processes(..) => py.detach(|| self.home.submit(spec)),
+            Workers::Processes(..) => gil::detach(py, || self.home.submit(spec)),
         }
     }
 
@@ -524,7 +525,7 @@ impl Engine {
         match &self.workers {
             Workers::Threads(_) => self.home.submit_all(specs, |slot| slots.push(slot)),
             Workers::Processes(..) => {
-                py.detach(|| self.home.submit_all(specs, |slot| slots.push(slot)));
+                gil::detach(py, || self.home.submit_all(specs, |slot| slots.push(slot)));
             }
         }
         slots

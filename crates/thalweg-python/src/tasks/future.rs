@@ -14,6 +14,7 @@ use thalweg_tasks::host::{Latch, Slot};
 use super::engine::Engine;
 use super::errors;
 use super::world::Calls;
+use crate::gil;
 use crate::lock::lock;
 
 /// How often a waiting thread looks whether it has been interrupted.
@@ -128,7 +129,7 @@ impl Future {
         let _ = msg;
         let slot = self.slot()?;
         let home = &self.engine.get().home;
-        let cancelled = py.detach(|| home.cancel(&slot, force));
+        let cancelled = gil::detach(py, || home.cancel(&slot, force));
         cancelled.map_err(|error| errors::not_stopped(py, error.to_string()))
     }
 
@@ -167,7 +168,7 @@ impl Future {
         let slot = slf.get().slot()?;
         let (future, callback) = (slf.clone().unbind(), callback.unbind());
         slot.when_done(move || {
-            Python::attach(|py| {
+            gil::attach(|py| {
                 if let Err(error) = callback.call1(py, (&future,)) {
                     error.write_unraisable(py, Some(callback.bind(py)));
                 }
@@ -233,7 +234,7 @@ pub(crate) fn wait(
         }
         let look = Instant::now() + LOOK;
         let until = deadline.map_or(look, |deadline| deadline.min(look));
-        if py.detach(|| latch.wait(Some(until))) {
+        if gil::detach(py, || latch.wait(Some(until))) {
             return Ok(true);
         }
         py.check_signals()?;
@@ -267,8 +268,8 @@ pub(crate) fn bring(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResult<()> 
     let Some(first) = slots.first() else {
         return Ok(());
     };
-    let latch = py.detach(|| first.home().bring(slots));
-    while !py.detach(|| latch.wait(Some(Instant::now() + LOOK))) {
+    let latch = gil::detach(py, || first.home().bring(slots));
+    while !gil::detach(py, || latch.wait(Some(Instant::now() + LOOK))) {
         py.check_signals()?;
     }
     Ok(())

@@ -15,6 +15,7 @@ use super::arguments::Fill;
 use super::engine::{Engine, Me};
 use super::future::unnamed;
 use super::world::{Call, Calls, Fault, Inputs, Program, Value, values};
+use crate::gil;
 use crate::lock::lock;
 
 /// For how long a thread runs tasks without giving others the chance to: as the interpreter does.
@@ -34,9 +35,9 @@ impl Work<Calls> for Caller {
         ENGINE.set(Some(self.0.clone()));
         // A thread has its own state in the interpreter for as long as it is attached: to be attached
         // for each task anew would cost more than a small task.
-        Python::attach(|py| {
+        gil::attach(|py| {
             let mut effects = Effects::default();
-            while let Some(first) = py.detach(|| crew.take()) {
+            while let Some(first) = gil::detach(py, || crew.take()) {
                 let mut next = Some(first);
                 let mut turn = Turn::begin();
                 while let Some(mut assignment) = next {
@@ -69,7 +70,7 @@ impl Turn {
     pub(crate) fn yield_if_over(&mut self, py: Python<'_>) {
         self.looks += 1;
         if self.looks.is_multiple_of(64) && self.began.elapsed() > TURN {
-            py.detach(std::thread::yield_now);
+            gil::detach(py, std::thread::yield_now);
             self.began = Instant::now();
         }
     }
@@ -201,7 +202,7 @@ pub(crate) fn wait_for_threads(py: Python<'_>, seconds: f64) -> PyResult<Vec<Str
             let names = left().flat_map(|crew| names_of_running(crew.home()));
             return Ok(names.map(|(_, name)| name).collect());
         }
-        py.detach(|| std::thread::sleep(Duration::from_millis(2)));
+        gil::detach(py, || std::thread::sleep(Duration::from_millis(2)));
         py.check_signals()?;
     }
 }

@@ -105,7 +105,7 @@ impl Graph {
         Emit::failed(Error::new(kind), self.weak())
     }
 
-    fn take_unhandled(&self, pass: &Pass) -> Vec<Failure> {
+    pub(crate) fn take_unhandled(&self, pass: &Pass) -> Vec<Failure> {
         std::mem::take(&mut self.state.get(pass).unhandled)
     }
 

@@ -416,6 +416,15 @@ impl Graph {
         }
     }
 
+    /// Takes elements again after a drain.
+    pub(crate) fn reopen(&self, pass: &Pass) {
+        let mut state = self.state.get(pass);
+        if matches!(state.phase, Phase::Draining | Phase::Closed) {
+            state.phase = Phase::Open;
+            self.refuses.store(false, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn is_draining(&self, pass: &Pass) -> bool {
         matches!(self.state.get(pass).phase, Phase::Draining)
     }

@@ -1,7 +1,7 @@
 use std::any::Any;
 
 use super::Stream;
-use crate::failure::{BuildError, Error};
+use crate::failure::{BuildError, Error, Failure};
 use crate::graph::{AnyNode, Core, Drain, Pass};
 use crate::interval::IntoInterval;
 use crate::operator::Element;
@@ -143,6 +143,57 @@ impl<T: Element> Stream<T> {
     /// ```
     pub fn is_at_rest(&self) -> bool {
         self.graph().glance(|pass| pass.graph().is_at_rest(pass)) == Some(true)
+    }
+
+    /// The number of elements on their way in this node, which will arrive by themselves; `None` if somebody
+    /// is at work inside the pipeline, whom it does not wait for.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let later = Stream::on(&clock).shift("1s");
+    /// assert_eq!(later.in_flight(), Some(0));
+    /// ```
+    pub fn in_flight(&self) -> Option<usize> {
+        self.graph().glance(|pass| self.node().held(pass).moving)
+    }
+
+    /// Takes the failures that nobody has been told of yet: those that the next `emit` or `drain` would
+    /// return.
+    ///
+    /// ```
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// source.buffer(5).try_map(|text: &&str| text.parse::<i32>()).sink(drop);
+    /// drop(source.emit("two"));
+    /// let failures = source.take_failures();
+    /// assert_eq!(failures.len(), 1);
+    /// assert!(source.take_failures().is_empty());
+    /// ```
+    pub fn take_failures(&self) -> Vec<Failure> {
+        self.graph()
+            .ask(|pass| pass.graph().take_unhandled(pass))
+            .unwrap_or_default()
+    }
+
+    /// Has the pipeline take elements again after a [`drain`](Self::drain). Sources stay stopped, and sinks
+    /// that close something of theirs, such as a channel, stay closed.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.sink_to_list();
+    /// source.drain("1s").wait()?;
+    /// assert!(source.emit(1).wait().is_err());
+    /// source.reopen();
+    /// source.emit(2).wait()?;
+    /// assert_eq!(list.to_vec(), [2]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn reopen(&self) {
+        self.graph().act(Box::new(|pass| pass.graph().reopen(pass)));
     }
 
     /// Whether nothing is on its way in this node, and nobody is at work inside the pipeline. What a window

@@ -8,7 +8,11 @@ from weakref import WeakValueDictionary
 
 from thalweg.parallel.backends.base import Backend
 
-__all__ = ["Backend", "find"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._thalweg import Pipeline
+
+__all__ = ["Backend", "find", "pipelines_on_executors"]
 
 #: One backend for each engine, while it is in use: two streams on one engine are on one backend.
 _known: WeakValueDictionary[int, Backend] = WeakValueDictionary()
@@ -57,6 +61,24 @@ def find(client: Any = None, backend: Any = None) -> Backend:
     if ours is None:
         ours = _active_dask()
     return _threads() if ours is None else _of(ours)
+
+
+def pipelines_on_executors() -> list[Pipeline]:
+    """Return the pipelines with streams on engines that end with Python's executors.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from thalweg import Stream
+    >>> from thalweg.parallel.backends import pipelines_on_executors
+    >>> source = Stream()
+    >>> L = source.scatter(ThreadPoolExecutor()).gather().sink_to_list()
+    >>> source._pipeline in pipelines_on_executors()
+    True
+    """
+    backends = [backend for backend in list(_known.values()) if backend.ends_with_executors]
+    entrances = [entrance for backend in backends for entrance in list(backend.entrances)]
+    return list({id(entrance._pipeline): entrance._pipeline for entrance in entrances}.values())
 
 
 def _of(client: Any) -> Backend:

@@ -33,6 +33,9 @@ class Backend:
     #: Whether it ends calls that take too long, or tells them to end.
     can_stop = False
 
+    #: Whether it takes no more once Python has told its executors to end.
+    ends_with_executors = False
+
     def __init__(self, engine: Any) -> None:
         self.engine = engine
         #: Those who send elements to it.

@@ -12,6 +12,7 @@ from weakref import ref
 
 from distributed import Client, wait
 
+from thalweg import program_end
 from thalweg.parallel.backends.base import Arrival, Backend
 from thalweg.parallel.backends.closing import until_delivered, wait_until_delivered
 
@@ -40,9 +41,11 @@ class Dask(Backend):
     """
 
     is_remote = True
+    ends_with_executors = True
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)
+        program_end.drain_before_executors_end()
         self._client = client
         # A client that is closed takes with it what is on its way, and says so to nobody: leaving its `with` comes
         # before the end of a pipeline that was built inside.

@@ -8,7 +8,7 @@ from concurrent.futures import Executor as AnyExecutor
 from concurrent.futures import Future
 from typing import Any
 
-from thalweg import lifecycle
+from thalweg import program_end
 from thalweg.parallel.backends.base import Arrival, Backend
 
 __all__ = ["Executor"]
@@ -30,10 +30,12 @@ class Executor(Backend):
     [9]
     """
 
+    ends_with_executors = True
+
     def __init__(self, executor: AnyExecutor) -> None:
         super().__init__(executor)
-        # Pools end their threads at the end of a program, the last to be imported first: drain before.
-        lifecycle.drain_before_threads_end()
+        # Pools take no more at the end of a program: drain before.
+        program_end.drain_before_executors_end()
 
     @property
     def kind(self) -> str:

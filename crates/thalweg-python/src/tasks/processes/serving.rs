@@ -23,14 +23,14 @@ impl Host for Python3 {
     }
 
     fn unpack(&self, parcel: &Parcel) -> Result<Object, Parcel> {
-        Python::attach(|py| match pickle::load(py, parcel) {
+        gil::attach(|py| match pickle::load(py, parcel) {
             Ok(object) => Ok(Object(object.unbind())),
             Err(error) => Err(raised(py, error)),
         })
     }
 
     fn pack(&self, value: &Object) -> Result<Parcel, Parcel> {
-        Python::attach(|py| {
+        gil::attach(|py| {
             let pickled = pickle::dump(value.0.bind(py)).and_then(pickle::Pickled::into_parcel);
             pickled.map_err(|error| raised(py, error))
         })
@@ -42,11 +42,11 @@ impl Host for Python3 {
         args: &Parcel,
         inputs: Vec<Object>,
     ) -> Result<Made<Object>, Parcel> {
-        Python::attach(|py| call(py, function, args, inputs).map_err(|error| raised(py, error)))
+        gil::attach(|py| call(py, function, args, inputs).map_err(|error| raised(py, error)))
     }
 
     fn thread(&self, body: &mut dyn FnMut()) {
-        Python::attach(|_| body());
+        gil::attach(|_| body());
     }
 
     fn blocking(&self, body: &mut dyn FnMut()) {
@@ -59,7 +59,7 @@ struct Object(Py<PyAny>);
 
 impl Clone for Object {
     fn clone(&self) -> Self {
-        Python::attach(|py| Self(self.0.clone_ref(py)))
+        gil::attach(|py| Self(self.0.clone_ref(py)))
     }
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn serve() -> PyResult<()> {
 /// Asks the parent something. There is no answer if this is no worker process.
 #[pyfunction]
 pub(crate) fn ask<'py>(py: Python<'py>, question: &[u8]) -> Option<Bound<'py, PyBytes>> {
-    let answer = py.detach(|| worker::ask(question))?;
+    let answer = gil::detach(py, || worker::ask(question))?;
     Some(PyBytes::new(py, &answer))
 }
 
@@ -129,7 +129,7 @@ impl Reply {
     fn __call__(&self, py: Python<'_>, answer: &[u8]) {
         let reply = crate::lock::lock(&self.0).take();
         if let Some(reply) = reply {
-            py.detach(|| reply(answer));
+            gil::detach(py, || reply(answer));
         }
     }
 }

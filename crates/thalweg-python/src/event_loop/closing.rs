@@ -1,0 +1,112 @@
+//! A loop that has been closed, and another that takes its place.
+
+use std::sync::atomic::Ordering;
+
+use pyo3::prelude::*;
+
+use super::handles::Handles;
+use super::{EventLoop, pending};
+use crate::interpreter;
+use crate::lock::lock;
+
+impl EventLoop {
+    /// Sees whether the asyncio loop has been closed.
+    pub(super) fn check_closed(&self, py: Python<'_>) {
+        if !interpreter::is_finalizing() && self.handles().is_closed(py) {
+            self.closed(py);
+        }
+    }
+
+    /// Takes note of the end of the asyncio loop. Calls at work on it have failed; what else it was asked for
+    /// waits for another loop, for as long as there are pipelines that could bring one.
+    pub(super) fn closed(&self, py: Python<'_>) {
+        let was_closed = self.0.is_closed.swap(true, Ordering::AcqRel);
+        self.0.called.store(false, Ordering::Release);
+        if was_closed || interpreter::is_finalizing() {
+            return;
+        }
+        pending::fail(self.identity_of_loop());
+        if self.0.pipelines.load(Ordering::Relaxed) == 0 {
+            return self.forget();
+        }
+        // It may have been found out in the middle of the handling of an error.
+        let raised = PyErr::take(py);
+        let told = py
+            .import("thalweg.program_end")
+            .and_then(|program_end| program_end.call_method1("tell_of_closed", (self.object(py),)));
+        if let Err(error) = told {
+            error.write_unraisable(py, None);
+        }
+        if let Some(raised) = raised {
+            raised.restore(py);
+        }
+    }
+
+    /// Whether it is known to have been closed.
+    pub(crate) fn has_closed(&self) -> bool {
+        self.0.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether another loop may take the place of this one: it has been closed, or was only a guess.
+    pub(crate) fn is_over(&self, py: Python<'_>) -> bool {
+        self.0.is_guess.load(Ordering::Relaxed) || self.handles().is_closed(py)
+    }
+
+    /// Whether it is not known yet which loop it is going to be.
+    pub(crate) fn is_guess(&self) -> bool {
+        self.0.is_guess.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is this asyncio loop.
+    pub(crate) fn is(&self, object: &Bound<'_, PyAny>) -> bool {
+        self.handles().is(Some(object))
+    }
+
+    pub(crate) fn is_running(&self, py: Python<'_>) -> bool {
+        self.handles().is_running(py)
+    }
+
+    /// Puts another asyncio loop in the place of this one: what it was asked for is asked of that one.
+    ///
+    /// # Errors
+    /// It is not an event loop.
+    pub(crate) fn move_to(&self, py: Python<'_>, object: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.0.is_guess.store(false, Ordering::Relaxed);
+        if self.handles().is(Some(object)) {
+            return Ok(());
+        }
+        let handles = Handles::new(object)?;
+        if self.handles().is_closed(py) {
+            pending::fail(self.identity_of_loop());
+        }
+        let before = std::mem::replace(&mut *lock(&self.0.handles), handles);
+        drop(before);
+        lock(&self.0.alarms).disarm();
+        self.0.is_closed.store(false, Ordering::Release);
+        self.0.called.store(true, Ordering::Release);
+        self.ask(py);
+        Ok(())
+    }
+
+    /// Counts a pipeline that is on the loop.
+    pub(crate) fn enter(&self) {
+        self.0.pipelines.fetch_add(1, Ordering::Relaxed);
+        self.0.is_forgotten.store(false, Ordering::Relaxed);
+    }
+
+    /// Counts one less.
+    pub(crate) fn leave(&self) {
+        let before = self.0.pipelines.fetch_sub(1, Ordering::Relaxed);
+        if before == 1 && self.0.is_closed.load(Ordering::Relaxed) {
+            self.forget();
+        }
+    }
+
+    /// Drops what the loop was asked for: nobody is left who could bring another.
+    fn forget(&self) {
+        self.0.is_forgotten.store(true, Ordering::Relaxed);
+        let jobs = std::mem::take(&mut *lock(&self.0.queue));
+        let alarms = std::mem::take(&mut *lock(&self.0.alarms));
+        drop((jobs, alarms));
+    }
+}

@@ -1,0 +1,76 @@
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use crate::interrupt;
+
+/// An asyncio loop and its methods.
+pub(super) struct Handles {
+    pub(super) object: Py<PyAny>,
+    pub(super) clock: Py<PyAny>,
+    pub(super) call_soon: Py<PyAny>,
+    pub(super) call_soon_threadsafe: Py<PyAny>,
+    pub(super) call_at: Py<PyAny>,
+    /// A future of the loop's that is done.
+    pub(super) done: Py<PyAny>,
+}
+
+impl Handles {
+    pub(super) fn new(object: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
+        let method = |name| Ok::<_, PyErr>(object.getattr(name)?.unbind());
+        let done = object.call_method0("create_future")?;
+        done.call_method1("set_result", (object.py().None(),))?;
+        Ok(Arc::new(Self {
+            done: done.unbind(),
+            clock: clock_of(object)?.unbind(),
+            call_soon: method("call_soon")?,
+            call_soon_threadsafe: method("call_soon_threadsafe")?,
+            call_at: method("call_at")?,
+            object: object.clone().unbind(),
+        }))
+    }
+
+    pub(super) fn is(&self, running: Option<&Bound<'_, PyAny>>) -> bool {
+        running.is_some_and(|running| self.object.is(running))
+    }
+
+    pub(super) fn is_closed(&self, py: Python<'_>) -> bool {
+        self.says(py, "is_closed")
+    }
+
+    pub(super) fn is_running(&self, py: Python<'_>) -> bool {
+        self.says(py, "is_running")
+    }
+
+    fn says(&self, py: Python<'_>, method: &str) -> bool {
+        let object = self.object.bind(py);
+        let answer = interrupt::through(py, || object.call_method0(method)?.is_truthy());
+        answer.unwrap_or(false)
+    }
+}
+
+/// The loop's clock. That of asyncio's own loops is looked through: it is written in Python, where signal
+/// handlers run, and called for every timer.
+fn clock_of<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = object.py();
+    let ordinary = py
+        .import("asyncio")?
+        .getattr("BaseEventLoop")?
+        .getattr("time")?;
+    if object.get_type().getattr("time")?.is(&ordinary) {
+        return py.import("time")?.getattr("monotonic");
+    }
+    object.getattr("time")
+}
+
+/// The asyncio loop that runs on this thread.
+pub(crate) fn running(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    static GET_RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let get = GET_RUNNING_LOOP.get_or_try_init(py, || {
+        let get = py.import("asyncio")?.getattr("_get_running_loop")?;
+        Ok::<_, PyErr>(get.unbind())
+    })?;
+    let running = get.bind(py).call0()?;
+    Ok((!running.is_none()).then_some(running))
+}

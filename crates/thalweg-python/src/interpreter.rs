@@ -1,0 +1,102 @@
+//! The interpreter itself: which one this is, and whether it is ending.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_int};
+use std::sync::OnceLock;
+use std::thread::ThreadId;
+
+use pyo3::exceptions::{PyImportError, PyRuntimeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+/// `Py_IsFinalizing`, which Python 3.10 to 3.12 have under a name with an underscore.
+static IS_FINALIZING: OnceLock<Option<unsafe extern "C" fn() -> c_int>> = OnceLock::new();
+
+/// The thread that ends the interpreter, once it has begun to.
+static ENDS_HERE: OnceLock<ThreadId> = OnceLock::new();
+
+/// Looks for what the stable ABI does not name; to be called once, when the module is loaded.
+pub(crate) fn find() {
+    IS_FINALIZING.get_or_init(look);
+}
+
+#[cfg(unix)]
+fn look() -> Option<unsafe extern "C" fn() -> c_int> {
+    let interpreter = libloading::os::unix::Library::this();
+    [&b"Py_IsFinalizing"[..], b"_Py_IsFinalizing"]
+        .into_iter()
+        // SAFETY: both functions have had this signature since Python 3.7, and stay for as long as the
+        // process.
+        .find_map(|name| unsafe { interpreter.get(name).ok().map(|found| *found) })
+}
+
+#[cfg(not(unix))]
+fn look() -> Option<unsafe extern "C" fn() -> c_int> {
+    None
+}
+
+/// Takes note of the thread that ends the interpreter: it keeps the GIL, and is not to be stopped.
+#[pyfunction]
+pub(crate) fn note_ending() {
+    let _ = ENDS_HERE.set(std::thread::current().id());
+}
+
+/// Whether it is this thread that ends the interpreter.
+pub(crate) fn ends_here() -> bool {
+    ENDS_HERE.get() == Some(&std::thread::current().id())
+}
+
+/// Whether the interpreter is ending: threads other than the one that ends it never get the GIL again.
+pub(crate) fn is_finalizing() -> bool {
+    match IS_FINALIZING.get() {
+        // SAFETY: it may be called at any time, with or without the GIL.
+        Some(Some(is_finalizing)) => unsafe { is_finalizing() != 0 },
+        _ => false,
+    }
+}
+
+/// Checks that the interpreter is not ending: then event loops on other threads do not run any more.
+///
+/// # Errors
+/// It is ending.
+pub(crate) fn check_running() -> PyResult<()> {
+    if is_finalizing() {
+        return Err(PyRuntimeError::new_err(ENDING.to_string_lossy()));
+    }
+    Ok(())
+}
+
+/// What is said of calls that come when the interpreter is ending.
+pub(crate) const ENDING: &CStr = c"the interpreter is ending: elements are taken no more";
+
+/// Stops this thread for ever if the interpreter is ending, and another thread ends it. The interpreter
+/// ends threads that ask for the GIL too late by unwinding their stacks, which frames in Rust do not
+/// survive. Python 3.14 stops them in the same way.
+pub(crate) fn park_if_finalizing() {
+    if is_finalizing() && !ends_here() {
+        park();
+    }
+}
+
+/// Stops this thread for ever.
+pub(crate) fn park() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Checks that this is the main interpreter.
+///
+/// # Errors
+/// It is a sub-interpreter: threads of the engine would ask for the GIL of another.
+pub(crate) fn check_is_main(_: Python<'_>) -> PyResult<()> {
+    // SAFETY: the token says that this thread is attached, so there is a current interpreter.
+    let id = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+    if id == 0 {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "thalweg does not run in sub-interpreters: import it in the main interpreter, or use threads or processes",
+    ))
+}
