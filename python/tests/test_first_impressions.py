@@ -7,6 +7,7 @@ import asyncio
 import collections.abc
 import copy
 import functools
+import io
 import logging
 import re
 import time
@@ -505,3 +506,25 @@ def test_frames_say_that_they_are_those_we_stand_in_for(python):
         "    print(kind.__module__.split('.')[0], end=' ')\n",
     )
     assert ended.stdout == "streamz " * 4, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Stream().sink_to_textfile(5), "sink_to_textfile: `file`"),  # type: ignore[arg-type]
+        (lambda: Stream().sink_to_textfile(io.StringIO(), end=5), "sink_to_textfile: `end`"),  # type: ignore[arg-type]
+        (lambda: Stream.from_q(5), "from_q: `q`"),  # type: ignore[arg-type]
+        (lambda: Stream.from_tcp("x"), "from_tcp: `port`"),  # type: ignore[arg-type]
+        (lambda: Stream.from_tcp(99999), "from_tcp: `port`"),
+        (lambda: Stream.from_http_server(-1), "from_http_server: `port`"),
+        (lambda: Stream.from_http_server(0, path=5), "from_http_server: `path`"),  # type: ignore[arg-type]
+        (lambda: Stream.from_http_server(0, path="("), "from_http_server: `path`"),
+        (lambda: Stream.from_process(5), "from_process: `cmd`"),  # type: ignore[arg-type]
+        (lambda: Stream.from_process([]), "from_process: `cmd`"),
+        (lambda: Stream.from_process(["a", 5]), "from_process: `cmd`"),  # type: ignore[list-item]
+        (lambda: thalweg.Retry(1.5), "Retry: `times`"),  # type: ignore[arg-type]
+    ],
+)
+def test_arguments_that_are_none_are_told_at_the_call(make, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        make()

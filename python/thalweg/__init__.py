@@ -81,9 +81,9 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         if name not in _LATER:
-            from thalweg.names import missing
+            from thalweg.names import Missing
 
-            raise missing(name, f"module {__name__!r}", [*globals(), *_LATER])
+            raise Missing(name, f"module {__name__!r}", lambda: [*globals(), *_LATER])
         from importlib import import_module
 
         return getattr(import_module(_LATER[name]), name)

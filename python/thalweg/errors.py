@@ -186,11 +186,16 @@ class Retry:
         at_most: Interval | None = None,
         then: Literal["raise", "skip"] | Stream = "raise",
     ) -> None:
+        from operator import index
+
         from thalweg.intervals import convert_interval
 
-        if times < 0:
-            raise ValueError(f"times: how often to try again, not {times}")
-        self.times = times
+        try:
+            self.times = index(times)
+        except TypeError:
+            raise TypeError(f"Retry: `times` is a whole number, not {times!r}") from None
+        if self.times < 0:
+            raise ValueError(f"Retry: `times` is how often to try again, not {times}")
         self.backoff = None if backoff is None else float(convert_interval(backoff))
         self.at_most = None if at_most is None else float(convert_interval(at_most))
         self.then = then

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
+    from collections.abc import Callable, Iterable
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -23,20 +22,29 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
-def missing(name: str, owner: str, names: Iterable[str], obj: Any = None) -> AttributeError:
-    """Return the error that says that `owner` has no such attribute, and which is meant perhaps.
+class Missing(AttributeError):
+    """Says which name is meant perhaps. It is looked for when somebody reads the message: most who ask for an attribute
+    that is not there only want to know that.
 
     Examples
     --------
-    >>> from thalweg.names import missing
-    >>> missing("mapp", "'Stream' object", ["map", "filter"])
-    AttributeError("'Stream' object has no attribute 'mapp'; did you mean 'map'?")
+    >>> from thalweg.names import Missing
+    >>> print(Missing("mapp", "'Stream' object", lambda: ["map", "filter"]))
+    'Stream' object has no attribute 'mapp'; did you mean 'map'?
     """
-    text = f"{owner} has no attribute {name!r}"
-    meant = None if name.startswith("_") else nearest(name, names)
-    error = AttributeError(f"{text}; did you mean {meant!r}?" if meant else text)
-    error.name, error.obj = name, obj
-    return error
+
+    def __init__(self, name: str, owner: str, names: Callable[[], Iterable[str]]) -> None:
+        super().__init__(f"{owner} has no attribute {name!r}")
+        self.name = name
+        self._asked, self._names = name, names
+
+    def __str__(self) -> str:
+        text = str(self.args[0])
+        meant = None if self._asked.startswith("_") else nearest(self._asked, self._names())
+        return f"{text}; did you mean {meant!r}?" if meant else text
+
+    def __reduce__(self) -> tuple[type[AttributeError], tuple[str]]:
+        return AttributeError, (str(self),)
 
 
 def unexpected(function: str, name: str, names: Iterable[str]) -> TypeError:

@@ -695,8 +695,8 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods):
 
     # Looks.
 
-    def visualize(self, filename: str | PathLike[str] | None = "mystream.png", **kwargs: Any) -> Any:
-        """Draw the pipeline into a file; see :func:`thalweg.graph.visualize`.
+    def visualize(self, filename: str | PathLike[str] | None = no_default, **kwargs: Any) -> Any:
+        """Draw the pipeline, into a file or for the notebook; see :func:`thalweg.graph.visualize`.
 
         Examples
         --------
@@ -730,9 +730,9 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            from thalweg.names import missing
+            from thalweg.names import Missing
 
-            raise missing(name, f"{type(self).__name__!r} object", dir(self), self)
+            raise Missing(name, f"{type(self).__name__!r} object", lambda: dir(self))
 
     def __copy__(self) -> Self:
         """The stream itself: a node has its place in a pipeline, and what goes in at a copy has to come out there."""

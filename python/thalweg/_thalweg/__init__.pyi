@@ -152,6 +152,9 @@ class Node:
     def _svg(self) -> str:
         """Return the pipeline as a drawing."""
 
+    def _png(self) -> bytes | None:
+        """Return the pipeline as the contents of a PNG file; None where there are no fonts."""
+
     def _mermaid(self) -> str:
         """Return the pipeline as a diagram in the language of Mermaid."""
 

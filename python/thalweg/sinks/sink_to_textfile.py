@@ -48,6 +48,10 @@ class sink_to_textfile(Sink):
     def __init__(
         self, upstream: Stream, file: str | PathLike[str] | TextIO, end: str = "\n", mode: str = "a", **kwargs: Any
     ) -> None:
+        if not isinstance(end, str):
+            raise TypeError(f"sink_to_textfile: `end` is text, not {end!r}")
+        if not is_path(file) and not hasattr(file, "write"):
+            raise TypeError(f"sink_to_textfile: `file` is a name, a path or a file open for writing, not {file!r}")
         self._terminator = end
         # It is closed when the sink is gone.
         self._fp: Any = builtins.open(file, mode=mode) if is_path(file) else file  # noqa: SIM115

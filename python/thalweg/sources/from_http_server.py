@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thalweg.optional import need
+from thalweg.sources.limits import check_port
 from thalweg.sources.source import Interrupted, Source
 from thalweg.stream import Stream
 
@@ -59,7 +60,9 @@ class from_http_server(Source):
         self, port: int, path: str = "/.*", server_kwargs: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
         need("tornado.httpserver", "http", "from_http_server")
-        self.port = port
+        self.port = check_port(port, "from_http_server")
+        if not isinstance(path, str):
+            raise TypeError(f"from_http_server: `path` is a regular expression, not {path!r}")
         self.path = path
         self.server_kwargs = dict(server_kwargs or {})
         self._address = self.server_kwargs.pop("address", "localhost")
@@ -70,6 +73,8 @@ class from_http_server(Source):
         super().__init__(**kwargs)
 
     def _make_server(self) -> Any:
+        import re
+
         from tornado.httpserver import HTTPServer
         from tornado.web import Application, RequestHandler
 
@@ -85,6 +90,8 @@ class from_http_server(Source):
             return HTTPServer(Application([(self.path, Handler)]), **self.server_kwargs)
         except TypeError as error:
             raise TypeError(f"from_http_server: `server_kwargs`: {error}") from None
+        except re.error as error:
+            raise ValueError(f"from_http_server: `path` is a regular expression, not {self.path!r}: {error}") from None
 
     async def _answer(self, body: bytes) -> tuple[int, str]:
         """Emit a body; return the status and the text that say what came of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thalweg._thalweg import sources
+from thalweg.functions import is_path
 from thalweg.sources.limits import MAX_LEN, check_max_len
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
@@ -57,6 +58,7 @@ class from_process(Source):
         max_len: int = MAX_LEN,
         **kwargs: Any,
     ) -> None:
+        _check_cmd(cmd)
         self.cmd = cmd
         self.open_kwargs = dict(open_kwargs or {})
         self._max_len = check_max_len(self.open_kwargs.pop("limit", max_len), "from_process")
@@ -116,6 +118,15 @@ class from_process(Source):
                 await asyncio.sleep(0.01)
         if process.stdout is not None:
             process.stdout.close()
+
+
+def _check_cmd(cmd: Any) -> None:
+    parts = [cmd] if isinstance(cmd, str) else cmd
+    is_list = isinstance(parts, (list, tuple)) and all(
+        isinstance(part, (str, bytes)) or is_path(part) for part in parts
+    )
+    if not is_list or not parts or not parts[0]:
+        raise TypeError(f"from_process: `cmd` is a program and its arguments, not {cmd!r}")
 
 
 def _check_open_kwargs(open_kwargs: dict[str, Any]) -> None:

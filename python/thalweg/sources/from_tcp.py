@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg._thalweg.sources import LineSplitter
-from thalweg.sources.limits import MAX_LEN, check_max_len
+from thalweg.sources.limits import MAX_LEN, check_max_len, check_port
 from thalweg.sources.source import Interrupted, Source
 from thalweg.stream import Stream
 
@@ -65,7 +65,7 @@ class from_tcp(Source):
         max_len: int = MAX_LEN,
         **kwargs: Any,
     ) -> None:
-        self.port = port
+        self.port = check_port(port, "from_tcp")
         self.delimiter = delimiter
         self.server_kwargs = {"host": "localhost", **(server_kwargs or {})}
         given = self.server_kwargs.pop("max_buffer_size", None)

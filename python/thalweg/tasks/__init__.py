@@ -105,9 +105,9 @@ if not TYPE_CHECKING:
         from importlib import import_module
 
         if name not in __all__:
-            from thalweg.names import missing
+            from thalweg.names import Missing
 
-            raise missing(name, f"module {__name__!r}", [*globals(), *__all__])
+            raise Missing(name, f"module {__name__!r}", lambda: __all__)
         found = getattr(import_module(f"{__name__}.{_LATER.get(name, 'errors')}"), name)
         globals()[name] = found
         return found
