@@ -237,7 +237,7 @@ fn resolve(future: &Bound<'_, PyAny>, result: PyResult<()>) {
         }
         match &result {
             Ok(()) => future.call_method1("set_result", (py.None(),))?,
-            Err(error) => future.call_method1("set_exception", (error.value(py),))?,
+            Err(error) => future.call_method1("set_exception", (failure::value_of(py, error),))?,
         };
         Ok::<_, PyErr>(())
     })();

@@ -7,6 +7,7 @@ from typing import Any, final
 from typing_extensions import Self, disjoint_base
 
 from thalweg._thalweg import ops as ops
+from thalweg._thalweg import sources as sources
 from thalweg._thalweg import tasks as tasks
 from thalweg._types import Metadata, OnError
 from thalweg.stream import Stream
@@ -23,6 +24,7 @@ __all__ = [
     "note_ending",
     "ops",
     "parse_interval",
+    "sources",
     "tasks",
 ]
 
@@ -152,6 +154,12 @@ class Node:
 
     def _svg(self) -> str:
         """Return the pipeline as a drawing."""
+
+    def _png(self) -> bytes | None:
+        """Return the pipeline as the contents of a PNG file; None where there are no fonts."""
+
+    def _mermaid(self) -> str:
+        """Return the pipeline as a diagram in the language of Mermaid."""
 
     def _dot(self) -> str:
         """Return the pipeline in the DOT language."""

@@ -38,6 +38,8 @@ class from_q(Source):
     """
 
     def __init__(self, q: queue.Queue[Any], sleep_time: Interval = 0.01, **kwargs: Any) -> None:
+        if not hasattr(q, "get_nowait"):
+            raise TypeError(f"from_q: `q` is a queue, not {q!r}")
         self.q = q
         self.sleep = convert_interval(sleep_time)
         super().__init__(**kwargs)

@@ -156,14 +156,4 @@ impl Node {
     fn _has_nothing_on_its_way(&self) -> PyResult<bool> {
         Ok(self.parts()?.out.has_nothing_on_its_way())
     }
-
-    /// The pipeline as a drawing.
-    fn _svg(&self) -> PyResult<String> {
-        Ok(self.parts()?.out.graph_view().to_svg())
-    }
-
-    /// The pipeline in the DOT language.
-    fn _dot(&self) -> PyResult<String> {
-        Ok(self.parts()?.out.graph_view().to_dot())
-    }
 }

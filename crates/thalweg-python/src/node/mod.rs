@@ -4,6 +4,7 @@ mod emit;
 pub(crate) mod fast_emit;
 mod kept;
 mod lifecycle;
+mod picture;
 mod wiring;
 
 use std::sync::{Mutex, OnceLock};
@@ -148,6 +149,7 @@ impl Node {
             }
             None => {
                 let door = door.get_or_init(Stream::new).clone();
+                crate::failure::log_if_peer(py, &door)?;
                 if plan.needs_loop {
                     pipeline.get().need_loop(py)?;
                 }
