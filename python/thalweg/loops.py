@@ -188,7 +188,11 @@ def ensure_future(awaitable: Awaitable[Any]) -> Future[Any]:
     """Start an awaitable on the running loop."""
     import asyncio
 
-    return asyncio.ensure_future(awaitable)
+    future = asyncio.ensure_future(awaitable)
+    if isinstance(future, asyncio.Task):
+        # What a loop takes with it when it is closed is told in one message for all.
+        future._log_destroy_pending = False  # type: ignore[attr-defined]
+    return future
 
 
 async def together(awaitables: Iterable[Awaitable[Any]]) -> list[Any]:

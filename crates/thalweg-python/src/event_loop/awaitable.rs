@@ -2,6 +2,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::exceptions::asyncio::CancelledError;
 use pyo3::prelude::*;
 
@@ -110,20 +111,18 @@ struct Done(Arc<Mutex<Outcome>>);
 #[pymethods]
 impl Done {
     fn __call__(&self, future: &Bound<'_, PyAny>) {
-        let result = future.call_method0("result").map(Bound::unbind);
-        Outcome::give(
-            &self.0,
-            result.map_err(|error| cancelled(future.py(), error)),
-        );
+        let py = future.py();
+        let result = match future.call_method0("result") {
+            Err(error) if error.is_instance_of::<CancelledError>(py) => Err(cancelled(py, error)),
+            result => result.map(Bound::unbind),
+        };
+        Outcome::give(&self.0, result);
     }
 }
 
 /// A cancelled call is a failure of its element, not a cancellation of whoever waits for it.
 fn cancelled(py: Python<'_>, error: PyErr) -> PyErr {
-    if error.is_instance_of::<CancelledError>(py) {
-        let failure = pyo3::exceptions::PyRuntimeError::new_err("the call was cancelled");
-        failure.set_cause(py, Some(error));
-        return failure;
-    }
-    error
+    let failure = PyRuntimeError::new_err("the call was cancelled");
+    failure.set_cause(py, Some(error));
+    failure
 }

@@ -12,7 +12,7 @@ use crate::lock::lock;
 impl EventLoop {
     /// Sees whether the asyncio loop has been closed.
     pub(super) fn check_closed(&self, py: Python<'_>) {
-        if !interpreter::is_finalizing() && self.handles().is_closed(py) {
+        if !self.has_closed() && !interpreter::is_finalizing() && self.handles().is_closed(py) {
             self.closed(py);
         }
     }

@@ -62,13 +62,18 @@ impl EventLoop {
         static KNOWN: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
         let mut known = lock(&KNOWN);
         known.retain(|shared| shared.strong_count() > 0);
-        let mut alive = known.iter().filter_map(Self::upgrade);
-        if let Some(event_loop) = alive.find(|event_loop| event_loop.handles().object.is(object)) {
-            return Ok(event_loop);
+        let alive: Vec<_> = known.iter().filter_map(Self::upgrade).collect();
+        let is_it = |event_loop: &&Self| event_loop.handles().object.is(object);
+        if let Some(event_loop) = alive.iter().find(is_it) {
+            return Ok(event_loop.clone());
         }
-        drop(alive);
         let event_loop = Self::new(object)?;
         known.push(event_loop.downgrade());
+        drop(known);
+        // Where there is a new loop, others may have ended without a word.
+        for event_loop in alive {
+            event_loop.check_closed(object.py());
+        }
         Ok(event_loop)
     }
 
@@ -325,6 +330,9 @@ impl Runtime for EventLoop {
     }
 
     fn wake_at(&self, at: Duration, alarm: Alarm) {
+        if self.0.is_forgotten.load(Ordering::Relaxed) {
+            return;
+        }
         lock(&self.0.alarms).push(at, alarm);
         // The alarms are looked at when the queue has been worked off.
         self.call(Box::new(|_| Ok(())));

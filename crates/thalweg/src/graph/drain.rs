@@ -184,8 +184,7 @@ impl Graph {
                         elements: 0,
                     });
                 }
-                let elements = node.held(pass);
-                let elements = elements.moving + elements.resting;
+                let elements = node.in_flight(pass) + node.held(pass).resting;
                 if elements > 0 {
                     held.push(Undelivered {
                         node: node.core().name(),

@@ -370,15 +370,15 @@ impl Graph {
         let (Some(runtime), Some(at)) = (self.runtime(), state.timers.next_to_arm()) else {
             return;
         };
-        let graph = self.weak();
-        runtime.wake_at(
-            at,
-            Box::new(move || {
-                if let Some(graph) = graph.upgrade() {
-                    graph.post(Box::new(|pass| pass.graph().run_timers(pass)));
-                }
-            }),
-        );
+        let alarm = Alarm(Some(self.weak()));
+        runtime.wake_at(at, Box::new(move || alarm.ring()));
+    }
+
+    /// Takes note that the runtime is gone: what is on its way in a graph that nobody holds never arrives.
+    fn runtime_ended(&self, pass: &Pass) {
+        if self.state.get(pass).is_abandoned() {
+            self.tear_down(pass);
+        }
     }
 
     fn run_timers(&self, pass: &Pass) {
@@ -522,6 +522,27 @@ impl Graph {
     /// Whether nodes are to be called that have not been yet.
     pub(crate) fn has_agenda(&self, pass: &Pass) -> bool {
         !self.state.get(pass).agenda.is_empty()
+    }
+}
+
+/// Wakes a graph when its first timer is due. An alarm that is dropped before says that its runtime has ended.
+struct Alarm(Option<Weak<Graph>>);
+
+impl Alarm {
+    fn ring(mut self) {
+        self.post(|pass| pass.graph().run_timers(pass));
+    }
+
+    fn post(&mut self, mail: impl FnOnce(&mut Pass) + Send + 'static) {
+        if let Some(graph) = self.0.take().and_then(|graph| graph.upgrade()) {
+            graph.post(Box::new(mail));
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.post(|pass| pass.graph().runtime_ended(pass));
     }
 }
 

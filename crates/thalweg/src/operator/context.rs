@@ -47,8 +47,13 @@ impl<Op: Operator> Context<'_, Op> {
     /// [`Operator::delivered`] is called when the element has been taken.
     pub fn deliver(&mut self, acks: Acks, x: Op::Out) -> Delivery {
         let node = self.node;
-        self.pass
-            .deliver(acks, || node.weak(), |pass| node.output().send(x, pass))
+        let delivery = self
+            .pass
+            .deliver(acks, || node.weak(), |pass| node.output().send(x, pass));
+        if delivery == Delivery::Pending {
+            node.core().begun_delivery();
+        }
+        delivery
     }
 
     /// What the current element carries, for keeping the element while its emitter waits. Only for

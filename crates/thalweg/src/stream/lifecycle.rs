@@ -164,8 +164,9 @@ impl<T: Element> Stream<T> {
         self.graph().glance(|pass| pass.graph().is_at_rest(pass)) == Some(true)
     }
 
-    /// The number of elements on their way in this node, which will arrive by themselves; `None` if somebody
-    /// is at work inside the pipeline, whom it does not wait for.
+    /// The number of elements on their way in this node, which will arrive by themselves. An element that has
+    /// been sent on and waits further down counts there. `None` if somebody is at work inside the pipeline,
+    /// whom it does not wait for.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -175,7 +176,7 @@ impl<T: Element> Stream<T> {
     /// assert_eq!(later.in_flight(), Some(0));
     /// ```
     pub fn in_flight(&self) -> Option<usize> {
-        self.graph().glance(|pass| self.node().held(pass).moving)
+        self.graph().glance(|pass| self.node().in_flight(pass))
     }
 
     /// Takes the failures that nobody has been told of yet: those that the next `emit` or `drain` would

@@ -38,6 +38,8 @@ pub(crate) struct Core {
     is_restless: AtomicBool,
     /// How often it waits for its turn.
     turns: AtomicUsize,
+    /// How many elements it has sent that nodes below hold, and of which it waits to hear.
+    delivering: AtomicUsize,
     failed: Counter,
     waiting: Slot<Waiting>,
     waited: AtomicU64,
@@ -67,6 +69,7 @@ impl Core {
             anchor: Slot::new(None),
             call_site: OnceLock::new(),
             is_restless: AtomicBool::new(false),
+            delivering: AtomicUsize::new(0),
             turns: AtomicUsize::new(0),
             failed: Counter::default(),
             waiting: Slot::new(Waiting::default()),
@@ -153,6 +156,19 @@ impl Core {
     }
 
     /// The node waits for its turn once more. There is one writer, the thread inside the monitor.
+    /// Counts an element that a node below holds.
+    pub(crate) fn begun_delivery(&self) {
+        self.delivering.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn ended_delivery(&self) {
+        self.delivering.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn delivering(&self) -> usize {
+        self.delivering.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn scheduled(&self) {
         let turns = self.turns.load(Ordering::Relaxed);
         self.turns.store(turns + 1, Ordering::Relaxed);

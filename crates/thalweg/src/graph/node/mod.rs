@@ -72,6 +72,13 @@ pub(crate) trait AnyNode: Send + Sync {
     fn withdraw(&self, pass: &mut Pass);
     /// Elements on their way through, and elements kept until others come.
     fn held(&self, pass: &Pass) -> Held;
+
+    /// Elements on their way through, but for those that nodes below hold by now.
+    fn in_flight(&self, pass: &Pass) -> usize {
+        self.held(pass)
+            .moving
+            .saturating_sub(self.core().delivering())
+    }
 }
 
 /// What a node that sends elements of type `T` is to those downstream.
@@ -467,6 +474,7 @@ impl<B: Body> AnyNode for Node<B> {
     }
 
     fn delivered(&self, pass: &mut Pass) {
+        self.core.ended_delivery();
         pass.settle(super::Lease::default(), |pass| B::delivered(self, pass));
         self.note_held(pass);
     }
