@@ -472,6 +472,7 @@ impl Graph {
         if matches!(state.phase, Phase::Draining | Phase::Closed) {
             state.phase = Phase::Open;
             self.refuses.store(false, Ordering::Relaxed);
+            self.has_given_up.store(false, Ordering::SeqCst);
         }
     }
 
