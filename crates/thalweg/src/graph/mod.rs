@@ -28,6 +28,7 @@ pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
 use self::completion::Done;
 pub use self::completion::Emit;
 pub use self::drain::Drain;
+pub(crate) use self::drain::within;
 pub(crate) use self::emit::Origin;
 use self::monitor::{Entry, Monitor, Posted};
 pub(crate) use self::node::{
