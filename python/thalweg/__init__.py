@@ -39,6 +39,7 @@ from thalweg.sources import (
     from_textfile,
     sink_to_file,
 )
+from thalweg.stream import attach_plugins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,11 +73,17 @@ _LATER = {
 }
 
 
+# After all that is ours: of two with one name, ours is meant.
+attach_plugins()
+del attach_plugins
+
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         if name not in _LATER:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            from thalweg.names import Missing
+
+            raise Missing(name, f"module {__name__!r}", lambda: [*globals(), *_LATER])
         from importlib import import_module
 
         return getattr(import_module(_LATER[name]), name)

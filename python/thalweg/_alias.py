@@ -66,6 +66,18 @@ def install_as(*names: str) -> None:
         if name in ("streamz", "rapidz"):
             # Programs that listen to their log go on doing so.
             errors.logger_name = name
+            name_frames()
+
+
+def name_frames() -> None:
+    """Let streaming data frames say that they come from the package we stand in for, if we do: libraries that plot
+    them, such as hvplot, tell by that what they have.
+    """
+    frames = sys.modules.get("thalweg.dataframe.frames")
+    if frames is None or errors.logger_name == _US:
+        return
+    for kind in (frames.DataFrame, frames.DataFrames, frames.Series, frames.Seriess):
+        kind.__module__ = f"{errors.logger_name}.dataframe.core"
 
 
 def _check(name: str) -> None:

@@ -77,7 +77,14 @@ class Methods:
     ) -> ops.latest:
         """Drop elements that the nodes behind are too slow for, but for the last."""
 
-    def map(self, func: Function, *args: Any, on_error: OnError = None, **kwargs: Any) -> ops.map:
+    def map(
+        self,
+        func: Function,
+        *args: Any,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        **kwargs: Any,
+    ) -> ops.map:
         """Apply a function to every element in the stream."""
 
     def map_async(
@@ -86,7 +93,7 @@ class Methods:
         *args: Any,
         parallelism: int = 1,
         stop_on_exception: bool = False,
-        on_error: OnError = "skip",
+        on_error: OnError = None,
         **kwargs: Any,
     ) -> ops.map_async:
         """Apply an async function to every element in the stream, several at a time, in order."""
@@ -117,7 +124,14 @@ class Methods:
     def sliding_window(self, n: int, return_partial: bool = True, **kwargs: Any) -> ops.sliding_window:
         """Produce overlapping tuples of size `n`: the last elements, for every element."""
 
-    def starmap(self, func: Function, *args: Any, on_error: OnError = None, **kwargs: Any) -> ops.starmap:
+    def starmap(
+        self,
+        func: Function,
+        *args: Any,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        **kwargs: Any,
+    ) -> ops.starmap:
         """Apply a function to every element in the stream, splayed out: ``func(*x, *args)``."""
 
     def throttle(self, interval: Interval, **kwargs: Any) -> ops.throttle:
@@ -150,10 +164,24 @@ class Methods:
     def zip_latest(self, *upstreams: Stream, first: bool | Stream | None = None, **kwargs: Any) -> ops.zip_latest:
         """Combine every element of one stream with the latest of others."""
 
-    def sink(self, func: Function, *args: Any, on_error: OnError = None, **kwargs: Any) -> sinks.sink:
+    def sink(
+        self,
+        func: Function,
+        *args: Any,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        **kwargs: Any,
+    ) -> sinks.sink:
         """Apply a function to every element."""
 
-    def starsink(self, func: Function, *args: Any, on_error: OnError = None, **kwargs: Any) -> sinks.starsink:
+    def starsink(
+        self,
+        func: Function,
+        *args: Any,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        **kwargs: Any,
+    ) -> sinks.starsink:
         """Apply a function to every element, splayed out: ``func(*x, *args)``."""
 
     def sink_to_textfile(
@@ -194,12 +222,15 @@ class Methods:
         poll_interval: Interval = 0.1,
         delimiter: str = "\n",
         from_end: bool = False,
+        max_len: int = 16777216,
         **kwargs: Any,
     ) -> sources.from_textfile:
         """Emit the lines of a text file, those that exist and those that are appended."""
 
     @staticmethod
-    def filenames(path: str | PathLike[str], poll_interval: Interval = 0.1, **kwargs: Any) -> sources.filenames:
+    def filenames(
+        path: str | PathLike[str], poll_interval: Interval = 0.1, recursive: bool = False, **kwargs: Any
+    ) -> sources.filenames:
         """Emit the names of the files in a directory, those there are and those that appear."""
 
     @staticmethod
@@ -208,6 +239,7 @@ class Methods:
         open_kwargs: dict[str, Any] | None = None,
         with_stderr: bool = False,
         with_end: bool = True,
+        max_len: int = 16777216,
         **kwargs: Any,
     ) -> sources.from_process:
         """Emit the lines a program writes, as bytes."""
@@ -218,7 +250,11 @@ class Methods:
 
     @staticmethod
     def from_tcp(
-        port: int, delimiter: bytes = b"\n", server_kwargs: dict[str, Any] | None = None, **kwargs: Any
+        port: int,
+        delimiter: bytes = b"\n",
+        server_kwargs: dict[str, Any] | None = None,
+        max_len: int = 16777216,
+        **kwargs: Any,
     ) -> sources.from_tcp:
         """Emit what arrives on a port, split at a delimiter, which stays."""
 

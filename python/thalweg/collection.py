@@ -327,7 +327,9 @@ class Streaming(OperatorMixin, APIRegisterMixin):
         >>> Batch(example=[0]).verify([1, 2])
         """
         if not isinstance(x, self._subtype):
-            raise TypeError(f"expected {_name(self._subtype)}, and not {type(x).__name__}: {x!r}")
+            from thalweg.reprs import short
+
+            raise TypeError(f"expected {_name(self._subtype)}, and not {type(x).__name__}: {short(x)}")
 
     def start(self) -> None:
         """Start the sources that the batches come from.

@@ -94,7 +94,7 @@ class SeveralFailures(PipelineError):
     """
 
     def __init__(self, exceptions: list[BaseException]) -> None:
-        super().__init__(f"{len(exceptions)} elements failed; the first: {exceptions[0]!r}")
+        super().__init__(f"{len(exceptions)} elements failed; the first: {short_repr(exceptions[0])}")
         self.exceptions = exceptions
         self.__cause__ = exceptions[0]
 
@@ -145,7 +145,7 @@ class Failure:
         self.exception = exception
 
     def __repr__(self) -> str:
-        return f"Failure({self.node}, {self.element!r}, {self.exception!r})"
+        return f"Failure({self.node}, {short_repr(self.element)}, {short_repr(self.exception)})"
 
 
 class Retry:
@@ -186,17 +186,38 @@ class Retry:
         at_most: Interval | None = None,
         then: Literal["raise", "skip"] | Stream = "raise",
     ) -> None:
+        from operator import index
+
         from thalweg.intervals import convert_interval
 
-        if times < 0:
-            raise ValueError(f"times: how often to try again, not {times}")
-        self.times = times
+        try:
+            self.times = index(times)
+        except TypeError:
+            raise TypeError(f"Retry: `times` is a whole number, not {times!r}") from None
+        if self.times < 0:
+            raise ValueError(f"Retry: `times` is how often to try again, not {times}")
         self.backoff = None if backoff is None else float(convert_interval(backoff))
         self.at_most = None if at_most is None else float(convert_interval(at_most))
         self.then = then
 
     def __repr__(self) -> str:
         return f"Retry({self.times}, backoff={self.backoff}, then={self.then!r})"
+
+
+def short_repr(x: Any) -> str:
+    """Return what `x` is in at most 200 characters, made in a short time however large it is.
+
+    Examples
+    --------
+    >>> from thalweg.errors import short_repr
+    >>> short_repr("two")
+    "'two'"
+    >>> len(short_repr("x" * 10**8)), len(short_repr([list(range(10**4))] * 10**4)) <= 200
+    (200, True)
+    """
+    from thalweg.reprs import short
+
+    return short(x)
 
 
 def add_note(exception: BaseException, node: str, ordinal: int, element: Any) -> None:
@@ -215,13 +236,7 @@ def add_note(exception: BaseException, node: str, ordinal: int, element: Any) ->
         return
     note = f"in {node}"
     if ordinal:
-        try:
-            text = repr(element)
-        except Exception:
-            text = object.__repr__(element)
-        if len(text) > 200:
-            text = text[:197] + "..."
-        note += f", on element {ordinal}: {text}"
+        note += f", on element {ordinal}: {short_repr(element)}"
     notes = getattr(exception, "__notes__", None)
     if notes is None:
         notes = []
@@ -235,6 +250,23 @@ def add_note(exception: BaseException, node: str, ordinal: int, element: Any) ->
 
 #: The name under which failures are logged; that of the package we stand in for, if we do.
 logger_name = "thalweg"
+
+
+def logs_at_once() -> bool:
+    """Whether a failure that no emitter waits for is written to the log, as in the packages we stand in for; else the
+    next `emit` or `drain` raises it.
+
+    Examples
+    --------
+    >>> from thalweg import errors
+    >>> errors.logs_at_once() == (errors.logger_name != "thalweg")
+    True
+    """
+    return logger_name in PEERS
+
+
+#: The packages whose meaning counts where thalweg stands in for them.
+PEERS = ("streamz", "rapidz")
 
 
 def log_failure(exception: BaseException) -> None:

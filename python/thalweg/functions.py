@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,6 +86,31 @@ def check_count(number: Any, operator: str, argument: str) -> int:
     return count
 
 
+def check_size(number: Any, operator: str, argument: str) -> int:
+    """Return how many elements may wait. Zero, and less, is no bound under the name of a peer that has it so; it is an
+    error elsewhere.
+
+    Examples
+    --------
+    >>> from thalweg.functions import check_size
+    >>> check_size(3, "buffer", "n")
+    3
+    """
+    from thalweg import errors
+
+    if errors.logger_name in errors.PEERS:
+        from operator import index
+
+        with suppress(TypeError):
+            if index(number) <= 0:
+                return _UNBOUNDED
+    return check_count(number, operator, argument)
+
+
+#: More elements than there is memory for.
+_UNBOUNDED = 2**62
+
+
 def is_path(file: object) -> TypeIs[str | PathLike[str]]:
     """Whether it names a file, and is none itself.
 
@@ -143,4 +170,6 @@ def check_streams(streams: Iterable[object], operator: str, argument: str = "ups
 
     for stream in streams:
         if not isinstance(stream, Node):
-            raise TypeError(f"{operator}: `{argument}`: a stream, not {stream!r}")
+            from thalweg.reprs import short
+
+            raise TypeError(f"{operator}: `{argument}`: a stream, not {short(stream)}")

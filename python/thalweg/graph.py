@@ -10,6 +10,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from thalweg import errors
+from thalweg.stream import no_default
+
 __all__ = ["build_node_set", "create_graph", "readable_graph", "to_graphviz", "visualize"]
 
 #: What `visualize` can write, by the ending of the file's name.
@@ -124,7 +127,7 @@ def _sets_off(upstream: Any, join: Any) -> bool:
         return False
     chosen = list(emit_on) if isinstance(emit_on, Iterable) else [emit_on]
     upstreams = list(join.upstreams)
-    streams = [upstreams[one] if isinstance(one, int) else one for one in chosen]
+    streams = [upstreams[one] if hasattr(one, "__index__") else one for one in chosen]
     return any(one is upstream for one in streams) and len(streams) < len(upstreams)
 
 
@@ -206,7 +209,11 @@ def to_graphviz(graph: Any, **graph_attr: Any) -> Any:
     return drawing
 
 
-def visualize(node: Any, filename: str | os.PathLike[str] | None = "mystream.png", **kwargs: Any) -> Any:
+#: Where the packages we stand in for write a picture if nothing is said.
+_PEERS_FILE = "mystream.png"
+
+
+def visualize(node: Any, filename: str | os.PathLike[str] | None = no_default, **kwargs: Any) -> Any:
     """Draw the pipeline that a node belongs to.
 
     It is graphviz that draws, if networkx, graphviz and its program ``dot`` are installed; else thalweg does.
@@ -217,7 +224,8 @@ def visualize(node: Any, filename: str | os.PathLike[str] | None = "mystream.png
         Any node of it.
     filename
         The file to write. Its ending says what format: png, svg, pdf, jpeg, jpg, or dot for graphviz's language;
-        without one of these it gets ``.png``. If None, nothing is written, and the picture is shown in the notebook.
+        without one of these it gets ``.png``. If None, or left out, nothing is written, and the picture is shown in the
+        notebook. (Under the names of streamz and rapidz it is ``mystream.png`` if it is left out, as there.)
     **kwargs
         Attributes of the graph, such as ``rankdir="LR"``, or options of ``graphviz.Digraph``.
 
@@ -226,10 +234,15 @@ def visualize(node: Any, filename: str | os.PathLike[str] | None = "mystream.png
     IPython.display.Image, IPython.display.SVG or None
         What a notebook shows; None where IPython is not installed, or can't show the format.
 
+    Raises
+    ------
+    ImportError
+        What was asked for can't be had without graphviz, or, for a pdf, cairosvg; nothing is written then.
+
     Warns
     -----
     UserWarning
-        If graphviz is missing and what was asked for can't be had without: an SVG file is written beside then.
+        The attributes of the graph are graphviz's, which is missing.
 
     Examples
     --------
@@ -242,10 +255,12 @@ def visualize(node: Any, filename: str | os.PathLike[str] | None = "mystream.png
     ...     os.listdir(directory)
     ['pipeline.svg']
     """
+    if filename is no_default:
+        filename = _PEERS_FILE if errors.logger_name in errors.PEERS else None
     path, form = _place(filename)
     data = _draw_by_graphviz(node, form, kwargs)
     if data is None:
-        path, form, data = _draw(node, path, form, kwargs)
+        form, data = _draw(node, path, form, kwargs)
     if path is not None:
         with open(path, "wb") as file:
             file.write(data)
@@ -271,29 +286,33 @@ def _draw_by_graphviz(node: Any, form: str, options: dict[str, Any]) -> bytes | 
         return None
     graph = nx.DiGraph()
     create_graph(node, graph)
+    drawing = to_graphviz(readable_graph(graph), **options)
     try:
-        data: bytes = to_graphviz(readable_graph(graph), **options).pipe(format=form)
+        data: bytes = drawing.pipe(format=form)
     except graphviz.ExecutableNotFound:
-        return None
+        # Its language can be written without the program, if not laid out.
+        return drawing.source.encode() if form == "dot" else None
     return data
 
 
-def _draw(node: Any, path: str | None, form: str, options: dict[str, Any]) -> tuple[str | None, str, bytes]:
-    """Draw without graphviz, in the format asked for if possible."""
+def _draw(node: Any, path: str | None, form: str, options: dict[str, Any]) -> tuple[str, bytes]:
+    """Draw without graphviz, in the format asked for."""
     if form == "dot":
         attributes = "".join(f'{name}="{value}"; ' for name, value in options.items() if name not in _DIGRAPH_OPTIONS)
-        return path, form, node._dot().replace("{", "{ " + attributes, 1).encode()
-    svg = node._svg().encode()
+        return form, node._dot().replace("{", "{ " + attributes, 1).encode()
     if options:
         _warn(f"graphviz is not installed: drawn without {', '.join(options)}")
     if form == "svg" or path is None:
-        return path, "svg", svg
-    data = _convert(svg, form)
-    if data is not None:
-        return path, form, data
-    beside = f"{os.path.splitext(path)[0]}.svg"
-    _warn(f"neither graphviz nor cairosvg, which could make {form} files, is installed: {beside} is written instead")
-    return beside, "svg", svg
+        return "svg", node._svg().encode()
+    data = node._png() if form == "png" else None
+    if data is None:
+        data = _convert(node._svg().encode(), form)
+    if data is None:
+        raise ImportError(
+            f"visualize: a file of the format {form} needs graphviz: pip install 'thalweg[graph]', and the system's "
+            "package with the program `dot`; svg and dot need neither"
+        )
+    return form, data
 
 
 def _convert(svg: bytes, form: str) -> bytes | None:

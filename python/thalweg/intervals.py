@@ -7,6 +7,7 @@ from thalweg import _thalweg
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import timedelta
+    from typing import Any
 
 
 def convert_interval(interval: float | str | timedelta) -> float:
@@ -28,10 +29,23 @@ def convert_interval(interval: float | str | timedelta) -> float:
     if hasattr(interval, "total_seconds"):
         interval = interval.total_seconds()
     if not isinstance(interval, (int, float)):
-        raise TypeError(f"a length of time is a number of seconds or text, not {interval!r}")
+        # Those of numpy are numbers, and no floats.
+        number = _to_float(interval)
+        if number is None:
+            raise TypeError(f"a length of time is a number of seconds or text, not {interval!r}")
+        interval = number
     if not 0 <= interval < float("inf"):
         raise ValueError(f"a length of time is not negative, and ends: not {interval}")
     return interval
+
+
+def _to_float(number: Any) -> float | None:
+    if not hasattr(type(number), "__float__"):
+        return None
+    try:
+        return float(number)
+    except (TypeError, ValueError):
+        return None
 
 
 def check_interval(interval: float | str | timedelta, operator: str, argument: str) -> float:

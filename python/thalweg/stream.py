@@ -6,7 +6,7 @@ import os
 import sys
 
 from thalweg import _thalweg
-from thalweg.functions import check_callable
+from thalweg.functions import check_callable, check_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,17 @@ else:
 no_default = "--no-default--"
 
 
+def _name_of(function: Any) -> str:
+    """The name of a callable, in a ``partial`` also."""
+    while not hasattr(function, "__name__"):
+        inner = getattr(function, "func", None)
+        if inner is None:
+            raise TypeError(f"register_api: `attribute_name` says what to call {function!r}, which has no name")
+        function = inner
+    name: str = function.__name__
+    return name
+
+
 def identity(x: T) -> T:
     """Return `x`.
 
@@ -43,34 +54,20 @@ def identity(x: T) -> T:
     return x
 
 
-class _Registry(type):
-    """Looks for plugins when a class of streams lacks an attribute."""
-
-    def __getattr__(cls, name: str) -> Any:
-        if not name.startswith("_") and _load_plugins() and name in _all_attributes(cls):
-            return getattr(cls, name)
-        raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
-
-
 def _all_attributes(cls: type) -> set[str]:
     return {name for base in cls.__mro__ for name in base.__dict__}
 
 
-_plugins_are_looked_for = False
+def attach_plugins() -> None:
+    """Attach what other packages bring, if they bring anything.
 
+    It is done when the package is imported: a metaclass, which could do it later, would keep classes that have one of
+    their own, ``abc.ABC`` say, from deriving from `Stream` as well.
+    """
+    if _may_have_plugins():
+        from thalweg.plugins import load_plugins
 
-def _load_plugins() -> bool:
-    """Look for plugins, once; return whether there are any."""
-    global _plugins_are_looked_for
-    if _plugins_are_looked_for:
-        return False
-    _plugins_are_looked_for = True
-    if not _may_have_plugins():
-        return False
-    from thalweg.plugins import load_plugins
-
-    load_plugins(Stream)
-    return True
+        load_plugins(Stream)
 
 
 def _may_have_plugins() -> bool:
@@ -140,9 +137,10 @@ class APIRegisterMixin:
 
             # What functools.wraps does, which takes longer to import than all of this.
             for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
-                setattr(wrapped, attribute, getattr(func, attribute))
+                if hasattr(func, attribute):
+                    setattr(wrapped, attribute, getattr(func, attribute))
             wrapped.__wrapped__ = func  # type: ignore[attr-defined]
-            setattr(cls, attribute_name or func.__name__, modifier(wrapped))
+            setattr(cls, attribute_name or _name_of(func), modifier(wrapped))
             return func
 
         return register
@@ -184,7 +182,7 @@ class APIRegisterMixin:
         cls.register_api(modifier=modifier, attribute_name=entry_point.name)(stub)
 
 
-class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
+class Stream(_thalweg.Node, APIRegisterMixin, Methods):
     """An endless sequence of elements, and a node of a pipeline.
 
     Methods such as :meth:`map` attach a node downstream and return it. Elements are pushed in with
@@ -248,13 +246,13 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         ensure_io_loop: bool = False,
         on_error: OnError = None,
     ) -> None:
-        _load_plugins()
         if upstreams is None:
             upstreams = [] if upstream is None else [upstream]
+        upstreams = self._checked(upstreams)
         self.name = stream_name
         self._make(
             self._blueprint(),
-            list(upstreams),
+            upstreams,
             stream_name or _describe(self),
             on_error,
             _overrides_operator(type(self)),
@@ -269,6 +267,19 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
             from thalweg import loops
 
             loops.attach(self)
+
+    #: Whether other objects than streams may be among the upstreams, to stand for themselves.
+    _takes_literals = False
+
+    def _checked(self, upstreams: Iterable[Any]) -> list[Any]:
+        """The upstreams that there are; an error at once if one of them is none."""
+        if isinstance(upstreams, Stream):
+            raise TypeError(f"{type(self).__name__}: `upstreams` is a list of streams, not one: {upstreams!r}")
+        if self._takes_literals:
+            return list(upstreams)
+        found = [upstream for upstream in upstreams if upstream is not None]
+        check_streams(found, type(self).__name__, "upstream")
+        return found
 
     def _blueprint(self) -> _thalweg.Blueprint:
         """What the engine is to build: for a subclass with an `update` of its own, a node that calls it."""
@@ -362,6 +373,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         >>> L
         [1]
         """
+        check_streams([downstream], "connect", "downstream")
         self._connect(downstream)
         downstream._add_upstream(self)
 
@@ -379,6 +391,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         >>> L
         []
         """
+        check_streams([downstream], "disconnect", "downstream")
         self._disconnect(downstream)
         downstream._remove_upstream(self)
 
@@ -514,9 +527,9 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
 
     def __aiter__(self) -> Iteration:
         """Iterate over the elements as they come: ``async for x in stream``."""
-        from thalweg.iteration import Iteration
+        from thalweg.iteration import iterate
 
-        return Iteration(self)
+        return iterate(self)
 
     # Failures.
 
@@ -534,7 +547,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         >>> good, bad
         ([1, 3], ['two'])
         """
-        failures = Stream(stream_name=f"failures of {self.name or _describe(self)}")
+        failures = Stream(stream_name=f"failures of {self._own_name()}")
         self._set_on_error(failures)
         return failures
 
@@ -683,8 +696,8 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
 
     # Looks.
 
-    def visualize(self, filename: str | PathLike[str] | None = "mystream.png", **kwargs: Any) -> Any:
-        """Draw the pipeline into a file; see :func:`thalweg.graph.visualize`.
+    def visualize(self, filename: str | PathLike[str] | None = no_default, **kwargs: Any) -> Any:
+        """Draw the pipeline, into a file or for the notebook; see :func:`thalweg.graph.visualize`.
 
         Examples
         --------
@@ -714,6 +727,23 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         """
         names = ("received", "sent", "failed", "held", "waited")
         return dict(zip(names, self._counters(), strict=True))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            from thalweg.names import Missing
+
+            raise Missing(name, f"{type(self).__name__!r} object", lambda: dir(self))
+
+    def __copy__(self) -> Self:
+        """The stream itself: a node has its place in a pipeline, and what goes in at a copy has to come out there."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+    def _own_name(self) -> str:
+        return self.name or _describe(self)
 
     __del__ = _thalweg.Node._let_go
 
@@ -753,6 +783,37 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods, metaclass=_Registry):
         for entry in metadata or ():
             if entry and "ref" in entry:
                 entry["ref"].release(n)
+
+
+def _unexpected(cls: type[Stream], name: str) -> TypeError:
+    """The error for an argument that no class of a node's takes."""
+    import inspect
+
+    from thalweg.names import unexpected
+
+    known: dict[str, None] = {}
+    for base in cls.__mro__:
+        init = base.__dict__.get("__init__")
+        if inspect.isfunction(init):
+            known.update(dict.fromkeys(inspect.signature(init).parameters))
+    return unexpected(cls.__name__, name, [each for each in known if each not in ("self", "args", "kwargs")])
+
+
+def _with_hint(init: Any) -> Any:
+    """Have `Stream.__init__` say which argument is meant by one that it does not take."""
+    known = frozenset(init.__code__.co_varnames[: init.__code__.co_argcount])
+
+    def __init__(self: Stream, *args: Any, **kwargs: Any) -> None:
+        for name in kwargs:
+            if name not in known:
+                raise _unexpected(type(self), name)
+        init(self, *args, **kwargs)
+
+    __init__.__doc__, __init__.__wrapped__ = init.__doc__, init  # type: ignore[attr-defined]
+    return __init__
+
+
+Stream.__init__ = _with_hint(Stream.__init__)  # type: ignore[method-assign]
 
 
 def _overrides_operator(cls: type[Stream]) -> bool:
@@ -811,6 +872,7 @@ class Downstreams:
         >>> other.upstreams == [source]
         True
         """
+        check_streams([node], "downstreams.add", "node")
         if node not in self:
             self._node._connect(node)
 

@@ -81,7 +81,7 @@ mod watch;
 #[cfg(feature = "filenames")]
 pub use filenames::{Filenames, FilenamesError};
 #[cfg(any(feature = "textfile", feature = "reader"))]
-pub use lines::{LineError, Lines};
+pub use lines::{LineBuffer, LineError, Lines};
 #[cfg(feature = "process")]
 pub use process::{Process, ProcessError};
 #[cfg(feature = "reader")]

@@ -85,8 +85,8 @@ impl Emission {
     /// One that is done.
     pub(crate) fn done(py: Python<'_>, event_loop: Option<&EventLoop>) -> PyResult<Py<PyAny>> {
         match event_loop {
-            Some(event_loop) => Ok(event_loop.done(py)),
-            None => Self::create(py, State::Done),
+            Some(event_loop) if !event_loop.is_guess() => Ok(event_loop.done(py)),
+            _ => Self::create(py, State::Done),
         }
     }
 
@@ -237,7 +237,7 @@ fn resolve(future: &Bound<'_, PyAny>, result: PyResult<()>) {
         }
         match &result {
             Ok(()) => future.call_method1("set_result", (py.None(),))?,
-            Err(error) => future.call_method1("set_exception", (error.value(py),))?,
+            Err(error) => future.call_method1("set_exception", (failure::value_of(py, error),))?,
         };
         Ok::<_, PyErr>(())
     })();

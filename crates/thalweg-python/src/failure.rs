@@ -1,20 +1,41 @@
 //! Failures and errors of the engine as Python's exceptions, and the other way round.
 
-use pyo3::exceptions::PyTimeoutError;
+use pyo3::exceptions::{PyBaseException, PyTimeoutError};
 use pyo3::prelude::*;
-use thalweg::{Arrival, Error, Failure};
+use thalweg::{Arrival, Error, Failure, Stream};
 
+use crate::gil;
 use crate::value::Value;
 
-/// Writes an error to the log.
+/// Writes a failure to the log.
 #[cold]
-pub(crate) fn log(py: Python<'_>, error: &PyErr) {
+pub(crate) fn log(py: Python<'_>, failure: &Failure) {
+    let error = exception(py, failure);
     let logged = py
         .import("thalweg.errors")
-        .and_then(|errors| errors.call_method1("log_failure", (error.value(py),)));
+        .and_then(|errors| errors.call_method1("log_failure", (value_of(py, &error),)));
     if let Err(error) = logged {
         error.write_unraisable(py, None);
     }
+}
+
+/// Has failures that no emitter waits for written to the log, where we stand in for a package that does that.
+pub(crate) fn log_if_peer(py: Python<'_>, stream: &Stream<Value>) -> PyResult<()> {
+    let errors = py.import("thalweg.errors")?;
+    if errors.call_method0("logs_at_once")?.is_truthy()? {
+        stream.on_unhandled(|failure| gil::attach(|py| log(py, &failure)));
+    }
+    Ok(())
+}
+
+/// An exception as an object that shows where it was raised: before Python 3.12 the two are apart.
+pub(crate) fn value_of<'py>(py: Python<'py>, error: &PyErr) -> Bound<'py, PyBaseException> {
+    let value = error.value(py).clone();
+    if let Some(traceback) = error.traceback(py) {
+        // It is an exception: the attribute can be set.
+        let _ = value.setattr("__traceback__", traceback);
+    }
+    value
 }
 
 /// The exception a user's function raised, with a note that names the node and the element.
@@ -26,7 +47,7 @@ pub(crate) fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
     let error = error.clone_ref(py);
     let element = element_of(failure);
     let arguments = (
-        error.value(py),
+        value_of(py, &error),
         failure.node(),
         failure.ordinal(),
         element.as_ref().map(|element| element.bind(py)),
@@ -56,7 +77,7 @@ pub(crate) fn to_value(py: Python<'_>, failure: &Failure) -> PyResult<Value> {
         failure.node(),
         failure.ordinal(),
         element.as_ref().map(|element| element.bind(py)),
-        exception.value(py),
+        value_of(py, &exception),
     );
     let failure = py
         .import("thalweg.errors")?
@@ -80,6 +101,11 @@ fn raise_ours<'py>(
     }
 }
 
+/// An error of a pipeline's that is nothing more special.
+pub(crate) fn pipeline_error(py: Python<'_>, message: String) -> PyErr {
+    raise_ours(py, "PipelineError", (message,))
+}
+
 /// What is raised for elements that come after the end.
 pub(crate) fn closed(py: Python<'_>) -> PyErr {
     let message = "the program is ending, and the pipeline was drained: it takes no more elements";
@@ -100,10 +126,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
             .iter()
             .map(|held| (held.node.clone(), held.elements))
             .collect();
-        let values: Vec<_> = exceptions
-            .iter()
-            .map(|error| error.value(py).clone())
-            .collect();
+        let values: Vec<_> = exceptions.iter().map(|error| value_of(py, error)).collect();
         return raise_ours(py, "UndeliveredError", (error.to_string(), held, values));
     }
     match exceptions.len() {
@@ -116,10 +139,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         0 => raise_ours(py, "PipelineError", (error.to_string(),)),
         1 => exceptions.into_iter().next().expect("there is one"),
         _ => {
-            let values: Vec<_> = exceptions
-                .iter()
-                .map(|error| error.value(py).clone())
-                .collect();
+            let values: Vec<_> = exceptions.iter().map(|error| value_of(py, error)).collect();
             raise_ours(py, "together", (values,))
         }
     }

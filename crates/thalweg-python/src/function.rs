@@ -21,8 +21,6 @@ struct Inner {
     kwargs: Option<Py<PyDict>>,
     /// Whether an element's own elements are the arguments.
     is_splayed: bool,
-    /// Whether errors are written to the log before they are raised, as in streamz.
-    is_logged: bool,
 }
 
 impl Function {
@@ -38,7 +36,6 @@ impl Function {
             args: args.map(|args| args.clone().unbind()),
             kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
             is_splayed: false,
-            is_logged: false,
         }))
     }
 
@@ -54,15 +51,10 @@ impl Function {
         self.with(|inner| inner.is_splayed = is_splayed)
     }
 
-    /// Has errors written to the log before they are raised, as in streamz.
-    pub(crate) fn logged(self, is_logged: bool) -> Self {
-        self.with(|inner| inner.is_logged = is_logged)
-    }
-
     /// `f(x, *args, **kwargs)`.
     ///
     /// # Errors
-    /// What the function raised, logged.
+    /// What the function raised.
     #[inline]
     pub(crate) fn call<'py>(&self, py: Python<'py>, x: &Value) -> PyResult<Bound<'py, PyAny>> {
         let called = if self.is_bare() && !self.0.is_splayed {
@@ -78,7 +70,7 @@ impl Function {
     /// `f(state, x, *args, **kwargs)`.
     ///
     /// # Errors
-    /// What the function raised, logged.
+    /// What the function raised.
     #[inline]
     pub(crate) fn call_on<'py>(
         &self,
@@ -125,9 +117,6 @@ impl Function {
     #[cold]
     pub(crate) fn failed(&self, py: Python<'_>, error: PyErr) -> PyErr {
         crate::interrupt::note(py, &error);
-        if self.0.is_logged {
-            crate::failure::log(py, &error);
-        }
         error
     }
 

@@ -22,6 +22,7 @@ mod ops;
 mod overridden;
 mod pipeline;
 mod policy;
+mod sources;
 mod tasks;
 mod value;
 
@@ -57,6 +58,10 @@ mod _thalweg {
         let modules = module.py().import("sys")?.getattr("modules")?;
         modules.set_item(ops.name()?, &ops)?;
         module.add("ops", ops)?;
+        let sources = PyModule::new(module.py(), "thalweg._thalweg.sources")?;
+        crate::sources::register(&sources)?;
+        modules.set_item(sources.name()?, &sources)?;
+        module.add("sources", sources)?;
         let tasks = PyModule::new(module.py(), "thalweg._thalweg.tasks")?;
         crate::tasks::register(&tasks)?;
         modules.set_item(tasks.name()?, &tasks)?;

@@ -319,6 +319,15 @@ impl Pipeline {
         drop(gone);
     }
 
+    /// The numbers of the nodes, in the order in which they were made, and whether each is a sink.
+    pub(crate) fn ids(&self) -> Vec<(u64, bool)> {
+        let state = lock(&self.state);
+        let is_sink = |id: &u64| (*id, state.sinks.contains_key(id));
+        let mut ids: Vec<_> = state.nodes.keys().map(is_sink).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// No longer keeps a sink.
     pub(crate) fn release_sink(&self, id: u64) {
         let sink = lock(&self.state).sinks.remove(&id);
@@ -351,7 +360,7 @@ impl Drop for Pipeline {
 }
 
 #[cold]
-fn in_parent() -> PyErr {
+pub(crate) fn in_parent() -> PyErr {
     PyRuntimeError::new_err(
         "the pipeline was built before the process was forked, and runs in its parent: build it in the new process",
     )

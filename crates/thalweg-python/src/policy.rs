@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use thalweg::{Failure, OnError, Retry, Stream};
+use thalweg::{Context, Failure, Flow, Never, OnError, Operator, Retry, Stream};
 
 use crate::failure;
 use crate::gil;
@@ -35,6 +35,7 @@ fn parse<'py>(
         return match name.as_str() {
             "raise" => Ok(OnError::Raise),
             "skip" => Ok(OnError::Skip),
+            "log" => Ok(OnError::Route(logged())),
             other => Err(PyValueError::new_err(format!(
                 "on_error: \"raise\", \"skip\", a Retry or a stream, not {other:?}"
             ))),
@@ -62,6 +63,29 @@ fn parse<'py>(
     }
     let then = parse(&on_error.getattr("then")?, joins)?;
     Ok(policy.then(then).into())
+}
+
+/// A stream that writes failures to the log. Their elements are dropped, and not acknowledged.
+fn logged() -> Stream<Failure> {
+    let failures = Stream::new();
+    drop(thalweg::Sink::from(failures.apply(LogFailure)));
+    failures
+}
+
+struct LogFailure;
+
+impl Operator for LogFailure {
+    type In = Failure;
+    type Out = Never;
+    type Event = Never;
+    const KIND: &'static str = "log";
+    const SINK: bool = true;
+
+    fn update(&mut self, failure: Failure, cx: &mut Context<'_, Self>) -> Flow {
+        cx.acks().fail();
+        gil::attach(|py| failure::log(py, &failure));
+        Ok(())
+    }
 }
 
 /// Sends failures on to a node, as elements.

@@ -44,15 +44,18 @@ impl Environment {
         let wheels = project.target.join("wheels");
         // Wheels of other versions must not be taken for this one.
         remove_directory(&wheels)?;
-        Invocation::program(environment.tool("maturin"), "build --release --quiet --out")
-            .arg(&wheels)
-            .arg("--interpreter")
-            .arg(environment.python())
-            .variable("CARGO_TARGET_DIR", &project.target)
-            // Equal contents make equal wheels, which need not be installed again.
-            .variable("SOURCE_DATE_EPOCH", EPOCH)
-            .run(project)?;
-        let wheel = only_wheel(&wheels)?;
+        Invocation::program(
+            environment.tool("maturin"),
+            "build --release --locked --quiet --out",
+        )
+        .arg(&wheels)
+        .arg("--interpreter")
+        .arg(environment.python())
+        .variable("CARGO_TARGET_DIR", &project.target)
+        // Equal contents make equal wheels, which need not be installed again.
+        .variable("SOURCE_DATE_EPOCH", EPOCH)
+        .run(project)?;
+        let wheel = only_file(&wheels, "whl")?;
         let installed = environment.directory.join("installed.whl");
         if !same_contents(&wheel, &installed) {
             environment
@@ -62,6 +65,31 @@ impl Environment {
             fs::copy(&wheel, &installed).map_err(|error| failed(&installed, &error))?;
         }
         Ok(environment)
+    }
+
+    /// Builds a wheel of what a source distribution holds, and of nothing else.
+    pub fn build_from_sdist(&self, project: &Project) -> Result<(), Stop> {
+        let directory = project.target.join("sdist");
+        remove_directory(&directory)?;
+        Invocation::program(self.tool("maturin"), "sdist --out")
+            .arg(&directory)
+            .run(project)?;
+        let archive = only_file(&directory, "gz")?;
+        self.run("-m tarfile --extract")
+            .arg(&archive)
+            .arg(&directory)
+            .run(project)?;
+        // The archive is named for the folder in it.
+        let sources = archive.with_extension("").with_extension("");
+        Invocation::program(self.tool("maturin"), "build --quiet --manifest-path")
+            .arg(sources.join("crates/thalweg-python/Cargo.toml"))
+            .arg("--out")
+            .arg(directory.join("wheels"))
+            .arg("--interpreter")
+            .arg(self.python())
+            .variable("CARGO_TARGET_DIR", &project.target)
+            .run(project)?;
+        only_file(&directory.join("wheels"), "whl").map(drop)
     }
 
     /// Installs what a file of requirements names, unless that was done already.
@@ -137,12 +165,18 @@ fn interpreter(project: &Project) -> Result<Interpreter, Stop> {
     })
 }
 
-fn only_wheel(directory: &Path) -> Result<PathBuf, Stop> {
+/// The file with this extension.
+fn only_file(directory: &Path, extension: &str) -> Result<PathBuf, Stop> {
     let entries = fs::read_dir(directory).map_err(|error| failed(directory, &error))?;
     entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .find(|path| path.extension() == Some(OsStr::new("whl")))
-        .ok_or_else(|| Stop::Failed(format!("there is no wheel in {}", directory.display())))
+        .find(|path| path.extension() == Some(OsStr::new(extension)))
+        .ok_or_else(|| {
+            Stop::Failed(format!(
+                "there is no .{extension} in {}",
+                directory.display()
+            ))
+        })
 }
 
 fn remove_directory(path: &Path) -> Result<(), Stop> {
@@ -179,7 +213,10 @@ mod tests {
     fn what_is_not_there_need_not_be_removed() {
         let missing = Path::new(env!("CARGO_MANIFEST_DIR")).join("missing");
         remove_directory(&missing).expect("there is nothing to fail on");
-        let message = format!("{:?}", only_wheel(&missing).expect_err("it is missing"));
+        let message = format!(
+            "{:?}",
+            only_file(&missing, "whl").expect_err("it is missing")
+        );
         assert!(message.contains("missing"), "{message}");
     }
 }

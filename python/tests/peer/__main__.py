@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from excuses import Attempts, Excuses
+from excuses import Attempts, Excuses, Needs
 
 HERE = Path(__file__).resolve().parent
 
@@ -29,6 +29,9 @@ MODULES = [
     "test_sinks",
     "test_sources",
 ]
+
+#: The program that a test cannot do without.
+NEEDS = {"test_graph::test_create_file": "dot"}
 
 
 class TheirTests(MetaPathFinder):
@@ -64,7 +67,7 @@ def main(arguments: list[str]) -> int:
             *(argument for argument in arguments if argument != "--plain"),
             *(str(tests / f"{module}.py") for module in MODULES),
         ],
-        plugins=[Excuses(HERE / "excused.txt", apply=not plain), Attempts()],
+        plugins=[Excuses(HERE / "excused.txt", apply=not plain), Needs(NEEDS), Attempts()],
     )
 
 

@@ -1,7 +1,10 @@
-"""Tests of the peer's that need not pass, each with its reason; and further attempts for those that fail."""
+"""Tests of the peer's that need not pass, each with its reason; those that need a program that is not installed; and
+further attempts for those that fail.
+"""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,19 @@ class Excuses:
         selected = config.getoption("keyword") or config.getoption("markexpr")
         if left and not selected:
             raise pytest.UsageError(f"{self.file}: there is no test {', '.join(sorted(left))}")
+
+
+class Needs:
+    """A pytest plugin that skips the listed tests, given with the program each needs, where that is not installed."""
+
+    def __init__(self, programs: dict[str, str]) -> None:
+        self.programs = programs
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            program = self.programs.get(f"{Path(item.path).stem}::{item.name}")
+            if program is not None and shutil.which(program) is None:
+                item.add_marker(pytest.mark.skip(reason=f"`{program}` is not installed"))
 
 
 class Attempts:

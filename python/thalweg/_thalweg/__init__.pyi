@@ -7,6 +7,7 @@ from typing import Any, final
 from typing_extensions import Self, disjoint_base
 
 from thalweg._thalweg import ops as ops
+from thalweg._thalweg import sources as sources
 from thalweg._thalweg import tasks as tasks
 from thalweg._types import Metadata, OnError
 from thalweg.stream import Stream
@@ -23,6 +24,7 @@ __all__ = [
     "note_ending",
     "ops",
     "parse_interval",
+    "sources",
     "tasks",
 ]
 
@@ -121,6 +123,9 @@ class Node:
     def _drain_at_once(self) -> bool:
         """End the pipeline as far as that needs no event loop; return whether it has ended."""
 
+    def _close(self) -> None:
+        """Have the pipeline refuse elements from now on, without waiting for who is at work inside."""
+
     def _reopen(self) -> None:
         """Have the pipeline take elements again after a drain."""
 
@@ -159,6 +164,12 @@ class Node:
 
     def _svg(self) -> str:
         """Return the pipeline as a drawing."""
+
+    def _png(self) -> bytes | None:
+        """Return the pipeline as the contents of a PNG file; None where there are no fonts."""
+
+    def _mermaid(self) -> str:
+        """Return the pipeline as a diagram in the language of Mermaid."""
 
     def _dot(self) -> str:
         """Return the pipeline in the DOT language."""

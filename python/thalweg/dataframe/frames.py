@@ -7,11 +7,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import pandas as pd
-
 from thalweg.collection import Streaming, _stream_types, map_partitions
 from thalweg.dataframe import running
 from thalweg.dataframe.kinds import is_dataframe_like, is_index_like, is_series_like
+from thalweg.optional import need
+
+try:
+    import pandas as pd
+except ImportError:
+    need("pandas", "dataframe", "thalweg.dataframe")
 
 __all__ = [
     "BaseFrame",

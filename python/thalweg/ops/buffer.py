@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.functions import check_count
+from thalweg.functions import check_size
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ class buffer(Stream):
     _graphviz_shape = "octagon"
 
     def __init__(self, upstream: Stream, n: int, **kwargs: Any) -> None:
-        self.n = check_count(n, "buffer", "n")
+        self.n = check_size(n, "buffer", "n")
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:

@@ -68,11 +68,13 @@ class combine_latest(Stream):
 
 def _places(emit_on: int | Stream | Iterable[int | Stream], upstreams: tuple[Stream, ...]) -> list[int]:
     """The places of the streams to send for, among the upstreams."""
-    if isinstance(emit_on, (int, Stream)):
-        emit_on = (emit_on,)
+    chosen: Any = (emit_on,) if isinstance(emit_on, Stream) or hasattr(emit_on, "__index__") else emit_on
+    from operator import index
+
     places = []
-    for one in emit_on:
-        if isinstance(one, int):
+    for one in chosen:
+        if hasattr(one, "__index__"):
+            one = index(one)
             if not -len(upstreams) <= one < len(upstreams):
                 raise ValueError(f"combine_latest: `emit_on`: there is no upstream {one}")
             one = upstreams[one]

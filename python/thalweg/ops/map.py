@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.functions import check_callable, is_awaited
+from thalweg.functions import check_callable, check_count, is_awaited
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class map(Stream):
     """Apply a function to every element in the stream.
 
-    An ``async def`` is awaited: one call after the other, while the emitter waits.
+    An ``async def`` is awaited: one call after the other, while the emitter waits. With `concurrency` several calls run
+    at a time, and each emitter waits for its own, and is told if that fails.
 
     Parameters
     ----------
@@ -26,6 +27,8 @@ class map(Stream):
         Positional arguments for `func`, after the element.
     on_error:
         See :class:`~thalweg.Stream`.
+    concurrency: int
+        How many calls of an ``async def`` may run at a time. Results are sent as they come.
     **kwargs:
         Keyword arguments for `func`; and ``stream_name``.
 
@@ -42,11 +45,21 @@ class map(Stream):
 
     _splayed = False
 
-    def __init__(self, upstream: Stream, func: Function, *args: Any, on_error: OnError = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        upstream: Stream,
+        func: Function,
+        *args: Any,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         check_callable(func, type(self).__name__, "func")
+        self._concurrency = (
+            None if concurrency is None else check_count(concurrency, type(self).__name__, "concurrency")
+        )
         stream_name = kwargs.pop("stream_name", None)
         self.func, self.args, self.kwargs = func, args, kwargs
-        self._is_logged = on_error in (None, "raise")
         super().__init__(upstream, stream_name=stream_name, on_error=on_error)
 
     def _blueprint(self) -> _thalweg.Blueprint:
@@ -56,5 +69,5 @@ class map(Stream):
             self.kwargs,
             splayed=self._splayed,
             awaited=is_awaited(self.func),
-            logged=self._is_logged,
+            concurrency=self._concurrency,
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.functions import check_callable, check_count
+from thalweg.functions import check_callable, check_size
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     from typing import Any
 
     from thalweg._types import Function, OnError
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
 class map_async(Stream):
     """Apply an async function to every element in the stream, several at a time, in order.
 
-    The emitter goes on as soon as the call has begun, or waits for a place. A call that fails is
-    logged, and its element dropped, unless `on_error` says otherwise.
+    The emitter goes on as soon as the call has begun, or waits for a place: it does not hear of a call that fails. With
+    ``map(func, concurrency=n)`` it does.
+
+    A call that fails is written to the log, its element dropped, and not acknowledged: the callback of its
+    :class:`~thalweg.RefCounter` is not called, and a source that delivers at least once delivers it again. `on_error`
+    says otherwise: ``"skip"`` drops the element on purpose, without a word, and acknowledges it; ``"raise"`` has the
+    next `emit` or `drain` told, and does not acknowledge it; a stream gets it as :class:`~thalweg.Failure`, and it is
+    acknowledged when that stream is done with it; a :class:`~thalweg.Retry` tries again first.
 
     Parameters
     ----------
@@ -28,7 +35,8 @@ class map_async(Stream):
     parallelism: int
         How many calls wait behind the one whose turn it is: as in streamz, one more runs.
     stop_on_exception: bool
-        Whether the sources above are stopped when a call fails.
+        Whether the pipeline stops when a call fails: the sources above are stopped, and no element behind the one that
+        failed is sent on until :meth:`start`. If the pipeline is drained instead, they fail.
     **kwargs:
         Keyword arguments for `func`; and ``stream_name``.
 
@@ -56,34 +64,105 @@ class map_async(Stream):
         *args: Any,
         parallelism: int = 1,
         stop_on_exception: bool = False,
-        on_error: OnError = "skip",
+        on_error: OnError = None,
         **kwargs: Any,
     ) -> None:
         check_callable(func, "map_async", "func")
-        self._calls = check_count(parallelism, "map_async", "parallelism") + 1
+        self._calls = check_size(parallelism, "map_async", "parallelism") + 1
         stream_name = kwargs.pop("stream_name", None)
         self.func, self.args, self.kwargs = func, args, kwargs
         self.stop_on_exception = stop_on_exception
-        super().__init__(upstream, stream_name=stream_name, on_error=on_error)
+        self._gate = _Gate()
+        super().__init__(upstream, stream_name=stream_name, on_error="log" if on_error is None else on_error)  # type: ignore[arg-type]
+
+    def start(self) -> None:
+        """Have the sources above run, and go on after a failure that has stopped it."""
+        self._gate.open()
+        super().start()
 
     def _blueprint(self) -> _thalweg.Blueprint:
-        func = _stopping(self.func, self) if self.stop_on_exception else self.func
+        func = _stopping(self.func, self, self._gate) if self.stop_on_exception else self.func
         return _thalweg.ops.map_async(func, self.args, self.kwargs, self._calls)
 
+    def _end(self) -> None:
+        """Called when the pipeline is to be drained."""
+        self._gate.give_up()
 
-def _stopping(func: Function, node: Stream) -> Function:
-    """Have `func` stop the sources above `node` when it fails."""
+
+class _Gate:
+    """Lets results through in order, until a call fails."""
+
+    def __init__(self) -> None:
+        self._is_open = True
+        self._is_ending = False
+        self._waiting: list[asyncio.Future[None]] = []
+        #: Done when the call that began last is through.
+        self.last: asyncio.Future[None] | None = None
+
+    def close(self) -> None:
+        self._is_open = False
+
+    def open(self) -> None:
+        self._is_open = True
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            loop = future.get_loop()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_resolve, future)
+
+    def give_up(self) -> None:
+        self._is_ending = True
+        self._wake()
+
+    async def wait(self) -> None:
+        import asyncio
+
+        while not self._is_open and not self._is_ending:
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.append(future)
+            await future
+        if not self._is_open:
+            from thalweg.errors import ClosedError
+
+            raise ClosedError("an element before this one has failed, and stopped the pipeline")
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _stopping(func: Function, node: Stream, gate: _Gate) -> Function:
+    """Have `func` stop the sources above `node` when it fails, and hold back what comes behind."""
     import weakref
 
     reference = weakref.ref(node)
 
     async def call(*args: Any, **kwargs: Any) -> Any:
+        import asyncio
+
+        before, gate.last = gate.last, asyncio.get_running_loop().create_future()
+        this = gate.last
+        failed: Exception | None = None
         try:
-            return await func(*args, **kwargs)
-        except Exception:
+            try:
+                result = await func(*args, **kwargs)
+            except Exception as error:
+                failed = error
+            if before is not None:
+                await asyncio.wait([before])
+            await gate.wait()
+            if failed is None:
+                return result
+            gate.close()
             node = reference()
             if node is not None:
                 node.stop()
-            raise
+            raise failed
+        finally:
+            _resolve(this)
 
     return call

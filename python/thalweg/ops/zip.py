@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.functions import check_count
+from thalweg.functions import check_size
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
@@ -41,11 +41,12 @@ class zip(Stream):
     combine_latest, zip_latest
     """
 
+    _takes_literals = True
     _graphviz_orientation = 270
     _graphviz_shape = "triangle"
 
     def __init__(self, *upstreams: Any, maxsize: int = 10, first: bool | Stream | None = None, **kwargs: Any) -> None:
-        self.maxsize = check_count(maxsize, "zip", "maxsize")
+        self.maxsize = check_size(maxsize, "zip", "maxsize")
         if not any(isinstance(upstream, Stream) for upstream in upstreams):
             raise ValueError("zip: at least one of what is joined has to be a stream")
         super().__init__(upstreams=upstreams, **kwargs)

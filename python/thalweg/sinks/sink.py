@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.functions import check_callable, is_async_def
+from thalweg.functions import check_callable, check_count, is_async_def
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
@@ -54,7 +54,8 @@ class sink(Sink):
     """Apply a function to every element.
 
     What the function returns is awaited, if it can be: the emitter waits until it is done. Calls of an
-    ``async def`` follow one another.
+    ``async def`` follow one another; with `concurrency` several run at a time, and each emitter waits for its own, and
+    is told if that fails.
 
     Parameters
     ----------
@@ -63,6 +64,8 @@ class sink(Sink):
         Positional arguments for `func`, after the element.
     on_error:
         See :class:`~thalweg.Stream`.
+    concurrency: int
+        How many calls of an ``async def`` may run at a time.
     **kwargs:
         Keyword arguments for `func`; and those of :class:`~thalweg.Stream`.
 
@@ -84,8 +87,19 @@ class sink(Sink):
 
     _splayed = False
 
-    def __init__(self, upstream: Stream, func: Function, *args: Any, on_error: OnError = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        upstream: Stream,
+        func: Function,
+        *args: Any,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         check_callable(func, type(self).__name__, "func")
+        self._concurrency = (
+            None if concurrency is None else check_count(concurrency, type(self).__name__, "concurrency")
+        )
         ours = {name: kwargs.pop(name) for name in _STREAM_ARGUMENTS if name in kwargs}
         self.func, self.args, self.kwargs = func, args, kwargs
         super().__init__(upstream, on_error=on_error, **ours)
@@ -97,6 +111,7 @@ class sink(Sink):
             self.kwargs,
             splayed=self._splayed,
             in_turn=is_async_def(self.func),
+            concurrency=self._concurrency,
         )
 
 

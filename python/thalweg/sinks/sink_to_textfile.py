@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 class sink_to_textfile(Sink):
     """Write elements to a plain text file, one per line.
 
-    The file is flushed when the pipeline is drained, and closed when the sink is gone.
+    The file is flushed when the pipeline is drained, and closed when the sink is gone. An element that carries a
+    :class:`~thalweg.RefCounter` is flushed at once: it is acknowledged when the operating system has it. What cannot be
+    written is a failure of the element; one that was flushed by another fails with it.
 
     Parameters
     ----------
@@ -46,6 +48,10 @@ class sink_to_textfile(Sink):
     def __init__(
         self, upstream: Stream, file: str | PathLike[str] | TextIO, end: str = "\n", mode: str = "a", **kwargs: Any
     ) -> None:
+        if not isinstance(end, str):
+            raise TypeError(f"sink_to_textfile: `end` is text, not {end!r}")
+        if not is_path(file) and not hasattr(file, "write"):
+            raise TypeError(f"sink_to_textfile: `file` is a name, a path or a file open for writing, not {file!r}")
         self._terminator = end
         # It is closed when the sink is gone.
         self._fp: Any = builtins.open(file, mode=mode) if is_path(file) else file  # noqa: SIM115
@@ -55,6 +61,8 @@ class sink_to_textfile(Sink):
     def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
         """Write an element."""
         self._fp.write(x + self._terminator)
+        if metadata:
+            self._fp.flush()
 
     def _drained(self) -> None:
         if not self._fp.closed:

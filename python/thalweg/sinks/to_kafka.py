@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thalweg.optional import need
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
@@ -37,8 +38,7 @@ class to_kafka(Stream):
     polltime = 0.02
 
     def __init__(self, upstream: Stream, topic: str, producer_config: dict[str, Any], **kwargs: Any) -> None:
-        import confluent_kafka
-
+        confluent_kafka = need("confluent_kafka", "kafka", "to_kafka")
         self.topic = topic
         self.producer = confluent_kafka.Producer(producer_config)
         super().__init__(upstream, ensure_io_loop=True, **kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thalweg.optional import need
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
 
@@ -36,7 +37,7 @@ class to_mqtt(Sink):
     --------
     >>> from thalweg import Stream
     >>> source = Stream()
-    >>> node = source.to_mqtt("localhost", 1883, "topic")
+    >>> node = source.to_mqtt("localhost", 1883, "topic")  # doctest: +SKIP
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class to_mqtt(Sink):
         client_kwargs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        self._mqtt = need("paho.mqtt.client", "mqtt", "to_mqtt")
         self.host, self.port, self.topic, self.keepalive = host, port, topic, keepalive
         self.client_kwargs = dict(client_kwargs or {})
         self.client: Any = None
@@ -67,7 +69,7 @@ class to_mqtt(Sink):
 
     def _publish(self, x: Any) -> None:
         if self.client is None:
-            self.client = _client()
+            self.client = _client(self._mqtt)
             self.client.connect(self.host, self.port, self.keepalive, **self.client_kwargs)
             self.client.loop_start()
         self.client.publish(self.topic, x).wait_for_publish()
@@ -84,8 +86,6 @@ class to_mqtt(Sink):
         self._drained()
 
 
-def _client() -> Any:
-    import paho.mqtt.client as mqtt
-
+def _client(mqtt: Any) -> Any:
     versions = getattr(mqtt, "CallbackAPIVersion", None)
     return mqtt.Client() if versions is None else mqtt.Client(versions.VERSION2)

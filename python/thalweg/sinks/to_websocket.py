@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thalweg.optional import need
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
 
@@ -32,10 +33,11 @@ class to_websocket(Sink):
     --------
     >>> from thalweg import Stream
     >>> source = Stream()
-    >>> node = source.to_websocket("ws://localhost:8765")
+    >>> node = source.to_websocket("ws://localhost:8765")  # doctest: +SKIP
     """
 
     def __init__(self, upstream: Stream, uri: str, ws_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        self._websockets = need("websockets", "websocket", "to_websocket")
         self.uri = uri
         self.ws_kwargs = dict(ws_kwargs or {})
         self.ws: Any = None
@@ -50,9 +52,7 @@ class to_websocket(Sink):
             self._opening = asyncio.Lock()
         async with self._opening:
             if self.ws is None:
-                import websockets
-
-                self.ws = await websockets.connect(self.uri, **self.ws_kwargs)
+                self.ws = await self._websockets.connect(self.uri, **self.ws_kwargs)
             await self.ws.send(x)
 
     def _drained(self) -> None:

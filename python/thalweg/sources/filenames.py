@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from thalweg.intervals import convert_interval
+from thalweg._thalweg import sources
+from thalweg.intervals import check_interval
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
 
@@ -23,13 +24,16 @@ class filenames(Source):
     Parameters
     ----------
     path: str or path
-        A directory, or a pattern such as ``"data/*.csv"``.
+        A directory, or a pattern as the module ``glob`` has them, such as ``"data/*.csv"``. What is a directory is
+        never a pattern.
     poll_interval: number or text
-        How often to look for more.
+        How often to look for more: seconds, or a length of time such as ``"500ms"``.
+    recursive: bool
+        Whether ``**`` in a pattern stands for any number of directories.
 
     Examples
     --------
-    >>> import pathlib, tempfile
+    >>> import os, pathlib, tempfile
     >>> from thalweg import Stream, VirtualClock
     >>> clock = VirtualClock()
     >>> with tempfile.TemporaryDirectory() as directory:
@@ -41,21 +45,29 @@ class filenames(Source):
     ['a.csv']
     """
 
-    def __init__(self, path: str | PathLike[str], poll_interval: Interval = 0.1, **kwargs: Any) -> None:
-        path = os.fspath(path)
-        if "*" not in path and os.path.isdir(path):
-            path = os.path.join(path, "*")
-        self.path = path
-        self.seen: set[str] = set()
-        self.poll_interval = convert_interval(poll_interval)
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        poll_interval: Interval = 0.1,
+        recursive: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.path = os.fspath(path)
+        self.poll_interval = check_interval(poll_interval, "filenames", "poll_interval")
+        pattern = self.path if os.path.isdir(self.path) else _to_shell(self.path, recursive)
+        self._names = sources.file_names(pattern, self.poll_interval)
         super().__init__(**kwargs)
 
-    async def _run(self) -> None:
-        import glob
+    async def run(self) -> None:
+        """Emit names until stopped."""
+        await self._run_in_rust(self._names)
 
-        for name in sorted(set(glob.glob(self.path)) - self.seen):
-            if self.stopped:
-                return
-            self.seen.add(name)
-            await self._send(name)
-        await self._pause(self.poll_interval)
+
+def _to_shell(pattern: str, recursive: bool) -> str:
+    """A pattern of the module ``glob`` in the notation of shells."""
+    import re
+
+    pattern = re.sub(r"[{}]" if os.sep == "\\" else r"[{}\\]", r"\\\g<0>", pattern)
+    # A bracket that is never closed stands for itself.
+    pattern = re.sub(r"\[(?![!^]?[^/][^\]/]*\])", r"\\[", pattern)
+    return pattern if recursive else re.sub(r"\*\*+", "*", pattern)

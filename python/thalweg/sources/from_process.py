@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from thalweg._thalweg import sources
+from thalweg.functions import is_path
+from thalweg.sources.limits import MAX_LEN, check_max_len
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import asyncio
-    from asyncio.subprocess import Process
+    from subprocess import Popen
     from typing import Any
 
 
@@ -16,16 +18,22 @@ if TYPE_CHECKING:
 class from_process(Source):
     """Emit the lines a program writes, as bytes.
 
+    Its output is read on a thread, at most 320 KiB ahead of the pipeline. When the source is stopped, it is asked to
+    end, and killed if it does not within a second; :meth:`start` runs it anew. A line that is too long is a failure of
+    this node, see `on_error`; the lines after it are emitted. Needs a Unix.
+
     Parameters
     ----------
     cmd: list of str, or str
         The program and its arguments; a str is split as a shell does, without running one.
     open_kwargs: dict
-        For ``asyncio.create_subprocess_exec``.
+        For ``subprocess.Popen``.
     with_stderr: bool
         Whether to emit what it writes to stderr as well.
     with_end: bool
         Whether to emit a last line that does not end.
+    max_len: int
+        The longest line, in bytes; ``open_kwargs={"limit": …}`` says it as well.
 
     Examples
     --------
@@ -47,64 +55,91 @@ class from_process(Source):
         open_kwargs: dict[str, Any] | None = None,
         with_stderr: bool = False,
         with_end: bool = True,
+        max_len: int = MAX_LEN,
         **kwargs: Any,
     ) -> None:
+        _check_cmd(cmd)
         self.cmd = cmd
-        self.open_kwargs = open_kwargs or {}
+        self.open_kwargs = dict(open_kwargs or {})
+        self._max_len = check_max_len(self.open_kwargs.pop("limit", max_len), "from_process")
+        _check_open_kwargs(self.open_kwargs)
         self.with_stderr = with_stderr
         self.with_end = with_end
-        self.process: Process | None = None
+        self.process: Popen[bytes] | None = None
         super().__init__(**kwargs)
 
     async def run(self) -> None:
         """Run the program, and emit its lines until it ends or the source is stopped."""
-        import asyncio
         import shlex
         import subprocess
 
         command = shlex.split(self.cmd) if isinstance(self.cmd, str) else self.cmd
-        self.process = await asyncio.create_subprocess_exec(
-            *command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if self.with_stderr else None,
+        arguments = {
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT if self.with_stderr else None,
             **self.open_kwargs,
-        )
+        }
+        self.process = process = subprocess.Popen(command, **arguments)
         try:
-            await self._read(self.process.stdout)
+            if process.stdout is not None:
+                output = process.stdout.fileno()
+                await self._run_in_rust(sources.output(output, b"\n", self.with_end, self._max_len))
         finally:
-            if self.process.returncode is None:
-                await self._reap(self.process)
-        self.stopped = True
+            await self._reap(process)
 
-    async def _read(self, output: Any) -> None:
+    def stop(self) -> None:
+        """Have the source stop, and its program end.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream.from_process(["sleep", "1000"], start=True)
+        >>> source.stop()
+        >>> source.stopped
+        True
+        """
+        super().stop()
+        process = self.process
+        if process is not None and process.poll() is None:
+            process.terminate()
+
+    async def _reap(self, process: Popen[bytes]) -> None:
+        """Have the program end: by itself if it has no more to write, by asking, by force."""
         import asyncio
 
-        reading: asyncio.Future[bytes] | None = None
-        while not self.stopped:
-            reading = reading or asyncio.ensure_future(output.readline())
-            # A program that writes nothing must not keep the source from being stopped.
-            done, _ = await asyncio.wait([reading], timeout=0.05)
-            if not done:
-                continue
-            line, reading = reading.result(), None
-            if not line or not (line.endswith(b"\n") or self.with_end):
-                break
-            await self._send(line)
-        if reading is not None:
-            reading.cancel()
+        asks = [process.terminate, process.kill]
+        if not self.stopped:
+            asks.insert(0, lambda: None)
+        for ask in asks:
+            ask()
+            for _ in range(100):
+                if process.poll() is not None:
+                    break
+                await asyncio.sleep(0.01)
+        if process.stdout is not None:
+            process.stdout.close()
 
-    async def _reap(self, process: Process) -> None:
-        """Have the program end: by itself, by asking, by force."""
-        import asyncio
 
-        for ask in (None, process.terminate, process.kill):
-            if ask is not None:
-                try:
-                    ask()
-                except ProcessLookupError:
-                    return
-            try:
-                await asyncio.wait_for(process.wait(), 1.0)
-                return
-            except asyncio.TimeoutError:
-                continue
+def _check_cmd(cmd: Any) -> None:
+    parts = [cmd] if isinstance(cmd, str) else cmd
+    is_list = isinstance(parts, (list, tuple)) and all(
+        isinstance(part, (str, bytes)) or is_path(part) for part in parts
+    )
+    if not is_list or not parts or not parts[0]:
+        raise TypeError(f"from_process: `cmd` is a program and its arguments, not {cmd!r}")
+
+
+def _check_open_kwargs(open_kwargs: dict[str, Any]) -> None:
+    import inspect
+    import subprocess
+
+    known = set(inspect.signature(subprocess.Popen).parameters) - {
+        "args",
+        "stdout",
+        "text",
+        "universal_newlines",
+        "encoding",
+    }
+    for name in open_kwargs:
+        if name not in known:
+            raise TypeError(f"from_process: `open_kwargs`: {name!r} is no argument for a process whose output is bytes")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from thalweg.sources.source import Source
+from thalweg._thalweg.sources import LineSplitter
+from thalweg.sources.limits import MAX_LEN, check_max_len, check_port
+from thalweg.sources.source import Interrupted, Source
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
@@ -10,10 +12,15 @@ if TYPE_CHECKING:
     import asyncio
     from typing import Any
 
+#: How much is read from a connection at a time, in bytes.
+_CHUNK = 64 * 1024
+
 
 @Stream.register_api(staticmethod)
 class from_tcp(Source):
     """Emit what arrives on a port, split at a delimiter, which stays.
+
+    A message that is too long is a failure of this node, see `on_error`; those after it are emitted.
 
     Parameters
     ----------
@@ -21,7 +28,10 @@ class from_tcp(Source):
         The port to listen on, while the source runs.
     delimiter: bytes
     server_kwargs: dict
-        For ``asyncio.start_server``; without a ``host``, only this machine can connect.
+        For ``asyncio.start_server``, or those of ``tornado.tcpserver.TCPServer`` that streamz is used with:
+        ``ssl_options``, ``max_buffer_size``, ``read_chunk_size``. Without a ``host``, only this machine can connect.
+    max_len: int
+        The longest message, in bytes.
 
     Examples
     --------
@@ -48,11 +58,25 @@ class from_tcp(Source):
     """
 
     def __init__(
-        self, port: int, delimiter: bytes = b"\n", server_kwargs: dict[str, Any] | None = None, **kwargs: Any
+        self,
+        port: int,
+        delimiter: bytes = b"\n",
+        server_kwargs: dict[str, Any] | None = None,
+        max_len: int = MAX_LEN,
+        **kwargs: Any,
     ) -> None:
-        self.port = port
+        self.port = check_port(port, "from_tcp")
         self.delimiter = delimiter
         self.server_kwargs = {"host": "localhost", **(server_kwargs or {})}
+        given = self.server_kwargs.pop("max_buffer_size", None)
+        self.server_kwargs.pop("limit", None)
+        self._max_len = check_max_len(given or max_len, "from_tcp")
+        self._chunk = check_max_len(self.server_kwargs.pop("read_chunk_size", None) or _CHUNK, "from_tcp")
+        if "ssl_options" in self.server_kwargs:
+            self.server_kwargs["ssl"] = _to_context(self.server_kwargs.pop("ssl_options"))
+        _check_server_kwargs(self.server_kwargs)
+        if not isinstance(delimiter, (bytes, bytearray)) or not delimiter:
+            raise ValueError(f"from_tcp: `delimiter` is bytes that are not empty, not {delimiter!r}")
         self.server: Any = None
         super().__init__(**kwargs)
 
@@ -60,20 +84,23 @@ class from_tcp(Source):
         """Listen until stopped."""
         import asyncio
 
+        from thalweg.errors import ClosedError
+
         tasks: set[Any] = set()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             tasks.add(asyncio.current_task())
             try:
-                while not self.stopped:
-                    await self._send(await reader.readuntil(self.delimiter))
-            except (asyncio.IncompleteReadError, ConnectionError):
+                await self._read(reader)
+            except ConnectionError:
                 pass
+            except (ClosedError, Interrupted) as error:
+                self._end_with(error)
             finally:
                 tasks.discard(asyncio.current_task())
                 writer.close()
 
-        server = await asyncio.start_server(serve, port=self.port, **self.server_kwargs)
+        server = await asyncio.start_server(serve, port=self.port, limit=self._chunk, **self.server_kwargs)
         self.server = server
         try:
             while not self.stopped:
@@ -83,3 +110,56 @@ class from_tcp(Source):
             server.close()
             for task in tasks:
                 task.cancel()
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        splitter = LineSplitter(self.delimiter, self._max_len)
+        while not self.stopped:
+            data = await reader.read(self._chunk)
+            if not data:
+                return
+            for message in splitter.feed(data):
+                if isinstance(message, Exception):
+                    self._fail(message)
+                else:
+                    await self._send(message)
+
+
+def _to_context(options: Any) -> Any:
+    """The context that Tornado's ``ssl_options`` stand for."""
+    if not isinstance(options, dict):
+        return options
+    import ssl
+
+    known = {"certfile", "keyfile", "ca_certs", "cert_reqs"}
+    unknown = sorted(set(options) - known)
+    if unknown:
+        raise TypeError(f"from_tcp: `server_kwargs`: `ssl_options` has one of {sorted(known)}, not {unknown[0]!r}")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=options.get("ca_certs"))
+    context.load_cert_chain(options["certfile"], options.get("keyfile"))
+    context.verify_mode = options.get("cert_reqs", ssl.CERT_NONE)
+    return context
+
+
+#: What ``asyncio.start_server`` takes besides what is given here.
+_SERVER_KWARGS = frozenset(
+    (
+        "host",
+        "family",
+        "flags",
+        "sock",
+        "backlog",
+        "ssl",
+        "reuse_address",
+        "reuse_port",
+        "ssl_handshake_timeout",
+        "ssl_shutdown_timeout",
+        "keep_alive",
+        "start_serving",
+    )
+)
+
+
+def _check_server_kwargs(server_kwargs: dict[str, Any]) -> None:
+    for name in server_kwargs:
+        if name not in _SERVER_KWARGS:
+            raise TypeError(f"from_tcp: `server_kwargs`: {name!r} is no argument for a server")

@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-import builtins
 import os
+import stat
 
+from thalweg._thalweg import sources
 from thalweg.functions import is_path
-from thalweg.intervals import convert_interval
+from thalweg.intervals import check_interval
+from thalweg.sources.limits import MAX_LEN, check_max_len
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from os import PathLike
     from typing import Any, TextIO
 
     from thalweg._types import Interval
+    from thalweg.sources.open_file import OpenFile
 
 
 @Stream.register_api(staticmethod)
 class from_textfile(Source):
     r"""Emit the lines of a text file, those that exist and those that are appended.
 
-    Lines keep their delimiter. What stands behind the last one is emitted when the pipeline is drained.
+    Lines keep their delimiter. What stands behind the last one is emitted when the pipeline is drained. The file of a
+    name is followed: when another takes its name, the old one is read to its end first; when it is truncated, it is
+    read again from its beginning. Its text is UTF-8. A pipe is read on a thread. A line that is not text, or is too
+    long, is a failure of this node, see `on_error`; the lines after it are emitted.
 
     Parameters
     ----------
     f: str, path or file
         A name, or a file open for reading text.
     poll_interval: number or text
-        How often to look for more.
+        How often to look for more: seconds, or a length of time such as ``"500ms"``.
     delimiter: str
         What lines end with.
     from_end: bool
-        Whether to emit only what is appended from now on.
+        Whether to emit only what is appended after the source has begun to run, and with it what stands behind the
+        last delimiter then.
+    max_len: int
+        The longest line, in bytes.
+
+    Raises
+    ------
+    OSError
+        There is no file of that name, or it may not be read.
 
     Examples
     --------
@@ -57,30 +70,62 @@ class from_textfile(Source):
         poll_interval: Interval = 0.1,
         delimiter: str = "\n",
         from_end: bool = False,
+        max_len: int = MAX_LEN,
         **kwargs: Any,
     ) -> None:
-        if not delimiter:
-            raise ValueError("from_textfile: `delimiter` is not empty")
-        # It is read for as long as there is a source.
-        self.file: Any = builtins.open(f) if is_path(f) else f  # noqa: SIM115
+        if not isinstance(delimiter, str) or not delimiter:
+            raise ValueError(f"from_textfile: `delimiter` is text that is not empty, not {delimiter!r}")
+        self.file: Any = f
         self.from_end = from_end
-        if from_end:
-            self.file.seek(0, os.SEEK_END)
         self.delimiter = delimiter
-        self.poll_interval = convert_interval(poll_interval)
-        self._rest = ""
-        self._lines: Iterator[str] = iter(())
+        self.poll_interval = check_interval(poll_interval, "from_textfile", "poll_interval")
+        max_len = check_max_len(max_len, "from_textfile")
+        self._open_file: OpenFile | None = None
+        self._named: sources.RustSource | None = None
+        if not is_path(f):
+            from thalweg.sources.open_file import OpenFile, pipe_of
+
+            pipe = pipe_of(f)
+            if pipe is None:
+                self._open_file = OpenFile(f, delimiter, from_end, max_len)
+            else:
+                self._named = sources.open_pipe(pipe, delimiter, max_len)
+        elif _is_pipe(f):
+            self._named = sources.pipe(f, delimiter, max_len)
+        else:
+            self._named = sources.text_file(f, delimiter, self.poll_interval, from_end, max_len)
         super().__init__(**kwargs)
 
     async def run(self) -> None:
         """Emit lines until stopped."""
-        while await self._send_all(self._lines):
-            text = self.file.read()
-            if text:
-                *lines, self._rest = (self._rest + text).split(self.delimiter)
-                self._lines = iter([line + self.delimiter for line in lines])
-            else:
+        if self._named is not None:
+            await self._run_in_rust(self._named)
+        elif self._open_file is not None:
+            await self._read(self._open_file)
+
+    async def _read(self, file: OpenFile) -> None:
+        while await self._send_all(file.lines(self._fail)):
+            if not file.read():
                 await self._pause(self.poll_interval)
-        if self._is_ending and self._rest:
-            rest, self._rest = self._rest, ""
-            await self._send(rest)
+        if self._is_ending:
+            for rest in file.rest(self._fail):
+                await self._send(rest)
+
+
+def _is_pipe(path: Any) -> bool:
+    """Whether a name is that of a pipe.
+
+    Raises
+    ------
+    OSError
+        There is no such file, it is a directory, or it may not be read.
+    """
+    # Otherwise opening a pipe would wait for somebody to write to it.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        mode = os.fstat(descriptor).st_mode
+    finally:
+        os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(f"from_textfile: `f` is a file, not the directory {os.fspath(path)!r}")
+    return not stat.S_ISREG(mode)

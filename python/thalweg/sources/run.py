@@ -16,6 +16,7 @@ class Run:
         self._over = threading.Event()
         self._pausing: asyncio.Future[None] | None = None
         self._waiting: list[asyncio.Future[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self) -> None:
         """Take note of the loop it runs on."""
@@ -39,6 +40,12 @@ class Run:
             future = asyncio.get_running_loop().create_future()
             self._waiting.append(future)
             await future
+
+    def goes_on_here(self) -> bool:
+        """Whether it has not ended, and runs on the loop that is running."""
+        import asyncio
+
+        return not self._over.is_set() and self._loop is asyncio.get_running_loop()
 
     def wait_in_thread(self, seconds: float) -> bool:
         """Wait for the end, on another thread."""

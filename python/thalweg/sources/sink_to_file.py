@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import builtins
 
+from thalweg.sinks.sink import Sink
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
+    from thalweg._types import Metadata
     from thalweg.stream import Stream
+
+
+class _FileSink(Sink):
+    def __init__(self, upstream: Stream, file: Any, prefix: str, suffix: str, flush: bool) -> None:
+        self._file, self._prefix, self._suffix, self._flushes = file, prefix, suffix, flush
+        super().__init__(upstream)
+
+    def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
+        self._file.write(self._prefix + x + self._suffix)
+        if self._flushes or metadata:
+            self._file.flush()
 
 
 def sink_to_file(
@@ -21,7 +35,7 @@ def sink_to_file(
     flush: bool = False,
 ) -> Any:
     """Write every element of `upstream`, a str, to a file, which is returned: close it, or use it in a
-    ``with`` statement.
+    ``with`` statement. What carries a :class:`~thalweg.RefCounter` is flushed before it is acknowledged.
 
     Examples
     --------
@@ -38,11 +52,5 @@ def sink_to_file(
     - b
     """
     file = builtins.open(filename, mode=mode)  # noqa: SIM115, it is the caller's to close
-
-    def write(text: str) -> None:
-        file.write(prefix + text + suffix)
-        if flush:
-            file.flush()
-
-    upstream.sink(write)
+    _FileSink(upstream, file, prefix, suffix, flush)
     return file

@@ -8,17 +8,24 @@ from thalweg.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
-    from thalweg._types import Metadata
+    from thalweg._thalweg.sources import RustSource
+    from thalweg._types import Metadata, OnError
+
+
+class Interrupted(Exception):
+    """A function has raised what is no failure of an element, ``SystemExit`` say: the cause of this."""
 
 
 class Source(Stream):
     """The start of a pipeline that elements come from by themselves, on its event loop.
 
     Subclasses define `_run`, one round, or `run`, all of it. A source that runs keeps its pipeline
-    alive.
+    alive. What fails downstream is written to the log, and the source goes on. What it cannot make an element of is a
+    failure of its own, under its `on_error`: ``"raise"`` writes it to the log. It ends, and says so in the log, if a
+    function raises ``SystemExit`` or another exception that is no ``Exception``; :meth:`start` has it go on.
 
     Parameters
     ----------
@@ -48,6 +55,9 @@ class Source(Stream):
         self._flag = _thalweg.Flag(True)
         self._run_state: Run | None = None
         self._is_ending = False
+        self._failures = 0
+        self._telling: set[Any] = set()
+        self._on_error: OnError = kwargs.get("on_error")
         super().__init__(ensure_io_loop=True, **kwargs)
         self.started = False
         if start:
@@ -88,8 +98,8 @@ class Source(Stream):
             self.stopped = False
             self.started = True
             self._need_loop()
-            self._run_state = Run()
-            self.loop.add_callback(self._supervise, self._run_state)
+            before, self._run_state = self._run_state, Run()
+            self.loop.add_callback(self._supervise, self._run_state, before)
 
     def stop(self) -> None:
         """Have the source stop after what it is doing.
@@ -108,8 +118,9 @@ class Source(Stream):
         """
         if not self.stopped:
             self.stopped = True
-            if self._run_state is not None:
-                self._run_state.wake(self._event_loop)
+            if self._rust_source is not None:
+                self._rust_source.stop(self._is_ending)
+            self._wake()
 
     def _end(self) -> Run | None:
         """Have the source stop, and send what it keeps; return its run, to wait for."""
@@ -117,22 +128,108 @@ class Source(Stream):
         self.stop()
         return self._run_state
 
-    async def _supervise(self, state: Run) -> None:
-        """Run, and say what went wrong."""
-        from thalweg.errors import ClosedError, log_failure
+    async def _supervise(self, state: Run, before: Run | None) -> None:
+        """Run, once the run before has ended, and say what went wrong."""
+        import asyncio
+
+        from thalweg.errors import ClosedError
 
         state.begin()
         try:
-            result: Any = self.run()
-            if hasattr(result, "__await__"):
-                await result
-        except ClosedError:
-            self.stopped = True
+            if before is not None and before.goes_on_here():
+                await before.wait()
+            if not self.stopped:
+                result: Any = self.run()
+                if hasattr(result, "__await__"):
+                    await result
+            if self._ended_by is not None:
+                raise self._ended_by
+        except (ClosedError, asyncio.CancelledError):
+            # The pipeline has ended, or the event loop.
+            pass
+        except Interrupted as interrupted:
+            self._log_end(interrupted.__cause__)
+            if self.asynchronous and isinstance(interrupted.__cause__, (KeyboardInterrupt, SystemExit)):
+                # The loop is the user's, and so is the program it ends.
+                raise interrupted.__cause__ from None
         except Exception as error:
-            self.stopped = True
-            log_failure(error)
+            self._log(error)
         finally:
+            self._ended_by = None
+            if self._run_state is state:
+                self.stopped = True
             state.end()
+
+    async def _run_in_rust(self, source: RustSource) -> None:
+        """Run a source written in Rust, until it has no more or is stopped."""
+        self._rust_source = source
+        over = source.run(self)
+        try:
+            await over
+        finally:
+            source.stop()
+
+    _rust_source: RustSource | None = None
+
+    def _end_with(self, error: Exception) -> None:
+        """Have the run end with an error that has come up beside it."""
+        self._ended_by = error
+        self.stop()
+
+    _ended_by: Exception | None = None
+
+    def _log(self, error: BaseException) -> None:
+        from thalweg.errors import log_failure
+
+        log_failure(error)
+
+    def _log_end(self, error: BaseException | None) -> None:
+        import logging
+
+        from thalweg import errors
+
+        logging.getLogger(errors.logger_name).error("%s has ended: a function raised %r", self, error, exc_info=error)
+
+    def _set_on_error(self, on_error: Any) -> None:
+        super()._set_on_error(on_error)
+        self._on_error = on_error
+
+    def _fail(self, error: Exception, element: Any = None) -> None:
+        """Do what the policy says about an element that could not be made."""
+        from thalweg.errors import Failure, Retry, add_note
+
+        self._failures += 1
+        policy = self._on_error
+        while isinstance(policy, Retry):
+            policy = policy.then
+        name = self._own_name()
+        add_note(error, name, 0, element)
+        if isinstance(policy, Stream):
+            self._tell(policy, Failure(name, 0, element, error))
+        elif policy != "skip":
+            self._log(error)
+
+    def _tell(self, target: Stream, failure: Any) -> None:
+        """Hand a failure to a stream; nobody waits for it."""
+        import asyncio
+
+        async def wait(waiting: Any) -> None:
+            try:
+                await waiting
+            except Exception as error:
+                self._log(error)
+
+        try:
+            for waiting in target._receive(failure):
+                task = asyncio.ensure_future(wait(waiting))
+                self._telling.add(task)
+                task.add_done_callback(self._telling.discard)
+        except Exception as error:
+            self._log(error)
+
+    def _counters(self) -> tuple[int, int, int, int, float]:
+        received, sent, failed, held, waited = super()._counters()
+        return received, sent, failed + self._failures, held, waited
 
     async def finished(self) -> None:
         """Wait until the source has no more, or has stopped.
@@ -166,15 +263,24 @@ class Source(Stream):
         """Emit an element, and wait until it has been taken. A failure is the element's, not the
         source's: it is logged, and the source goes on.
         """
-        from thalweg.errors import ClosedError, log_failure
+        from thalweg.errors import ClosedError
 
         try:
-            for waiting in self._emit(x, metadata):
+            for waiting in self._begin(self._emit, x, metadata):
                 await waiting
-        except ClosedError:
+        except (ClosedError, Interrupted):
             raise
         except Exception as error:
-            log_failure(error)
+            self._log(error)
+
+    def _begin(self, emit: Callable[..., Any], *args: Any) -> Any:
+        """Call ``emit(*args)``, and have the source end if a function raises what is no failure."""
+        try:
+            return emit(*args)
+        except Exception:
+            raise
+        except BaseException as error:
+            raise Interrupted from error
 
     async def _send_all(self, iterator: Iterator[Any]) -> bool:
         """Emit the elements of an iterator until there are no more or the source is stopped; return
@@ -182,20 +288,20 @@ class Source(Stream):
         """
         import asyncio
 
-        from thalweg.errors import ClosedError, log_failure
+        from thalweg.errors import ClosedError
 
         while not self.stopped:
             batch = _thalweg.Batch(iterator, 1024, self._flag)
             try:
-                waiting = self.emit_many(batch, asynchronous=True)
+                waiting = self._begin(self.emit_many, batch, True)
                 if waiting is not None:
                     await waiting
-            except ClosedError:
+            except (ClosedError, Interrupted):
                 raise
             except Exception as error:
                 if batch.problem is error:
                     raise
-                log_failure(error)
+                self._log(error)
             if batch.is_over:
                 return True
             # Others on the loop have their turn.
@@ -204,5 +310,14 @@ class Source(Stream):
 
     async def _pause(self, seconds: float) -> None:
         """Wait, unless the source is stopped meanwhile."""
-        if self._run_state is not None and not self.stopped:
+        if not self.stopped:
+            await self._rest(seconds)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, unless somebody wakes the source."""
+        if self._run_state is not None:
             await self._run_state.pause(seconds)
+
+    def _wake(self) -> None:
+        if self._run_state is not None:
+            self._run_state.wake(self._event_loop)

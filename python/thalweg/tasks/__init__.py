@@ -105,7 +105,9 @@ if not TYPE_CHECKING:
         from importlib import import_module
 
         if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            from thalweg.names import Missing
+
+            raise Missing(name, f"module {__name__!r}", lambda: __all__)
         found = getattr(import_module(f"{__name__}.{_LATER.get(name, 'errors')}"), name)
         globals()[name] = found
         return found

@@ -40,23 +40,42 @@ _HARMLESS = frozenset({
     "worker_services",
 })  # fmt: skip
 
+#: What may be meant by what is no argument.
+_ARGUMENTS = (
+    "address",
+    "asynchronous",
+    "memory_limit",
+    "n_workers",
+    "name",
+    "processes",
+    "resources",
+    "set_as_default",
+    "threads_per_worker",
+    "timeout",
+)
+
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 def refuse_unknown(owner: str, kwargs: Mapping[str, Any]) -> None:
-    """Raise an error that names what is no argument; what Dask knows and nobody misses is one.
+    """Raise an error that names what is no argument, and what is meant perhaps; what Dask knows and nobody misses is
+    one.
 
     Examples
     --------
     >>> from thalweg.tasks.options import refuse_unknown
     >>> refuse_unknown("Client", {"dashboard_address": ":0"})
-    >>> refuse_unknown("Client", {"workers": 4})
+    >>> refuse_unknown("Client", {"n_worker": 4})
     Traceback (most recent call last):
-    TypeError: Client: there is no argument 'workers'
+    TypeError: Client: there is no argument 'n_worker'; did you mean 'n_workers'?
     """
     for name in kwargs:
         if name not in _HARMLESS:
-            raise TypeError(f"{owner}: there is no argument {name!r}")
+            from thalweg.names import nearest
+
+            meant = nearest(name, _ARGUMENTS)
+            suggestion = f"; did you mean {meant!r}?" if meant else ""
+            raise TypeError(f"{owner}: there is no argument {name!r}{suggestion}")
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def _name(function: Any) -> str:
 def _advice(error: BaseException) -> str:
     if "cloudpickle" in sys.modules or "Future" in str(error):
         return ""
-    return "; with cloudpickle installed, lambdas and closures can be sent"
+    return "; with cloudpickle, lambdas and closures can be sent: pip install 'thalweg[processes]'"
 
 
 def function_error(function: Any, error: BaseException) -> UnpicklableError:
@@ -102,7 +102,9 @@ def value_error(value: Any, error: BaseException) -> UnpicklableError:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    from thalweg.reprs import short
+
+    text = short(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -57,6 +57,9 @@ def _dask_client_type() -> type[Any]:
         if getattr(sys.modules.get(name), "__name__", name).startswith("thalweg."):
             raise ImportError(f"{name!r} stands for thalweg in this program, so that Dask's own client can't be had")
     try:
+        from thalweg.optional import need
+
+        need("distributed", "dask", "Client")
         from thalweg.tasks.dask_client import DaskClient
     except ImportError as error:
         raise ImportError(

@@ -21,7 +21,7 @@ impl<T: Element> LineBuffer<T> {
             if out.is_stopped() {
                 return None;
             }
-            self.next()?.map_err(|error| bad = Some(error)).ok()
+            self.next_line()?.map_err(|error| bad = Some(error)).ok()
         });
         let emitted = out.emit_many(iter::once(first).chain(rest.fuse())).await;
         if let Some(error) = bad {

@@ -10,8 +10,8 @@ use std::str::Utf8Error;
 
 use splitter::{Piece, Splitter};
 
-/// The longest line that is accepted unless [`Lines::max_len`] says otherwise: 1 MiB.
-pub const DEFAULT_MAX_LEN: usize = 1 << 20;
+/// The longest line that is accepted unless [`Lines::max_len`] says otherwise: 16 MiB.
+pub const DEFAULT_MAX_LEN: usize = 16 << 20;
 
 /// How bytes are cut into lines, and what a line is given out as.
 ///
@@ -101,7 +101,23 @@ impl<T> Lines<T> {
         self.delimiter.as_deref().unwrap_or(b"\n")
     }
 
-    pub(crate) fn buffer(&self) -> Result<LineBuffer<T>, LineError> {
+    /// A buffer that cuts bytes pushed into it.
+    ///
+    /// # Errors
+    /// [`LineError::EmptyDelimiter`] if the delimiter is empty.
+    ///
+    /// ```
+    /// use thalweg_io::Lines;
+    ///
+    /// let mut buffer = Lines::bytes().delimiter(";").buffer()?;
+    /// buffer.push(b"one;tw");
+    /// assert_eq!(buffer.next_line(), Some(Ok(b"one".to_vec())));
+    /// assert_eq!(buffer.next_line(), None);
+    /// buffer.push(b"o;");
+    /// assert_eq!(buffer.next_line(), Some(Ok(b"two".to_vec())));
+    /// # Ok::<(), thalweg_io::LineError>(())
+    /// ```
+    pub fn buffer(&self) -> Result<LineBuffer<T>, LineError> {
         if self.ending().is_empty() {
             return Err(LineError::EmptyDelimiter);
         }
@@ -173,25 +189,33 @@ impl LineError {
     }
 }
 
-/// Bytes in, lines out.
-pub(crate) struct LineBuffer<T> {
+/// Bytes in, lines out: what [`Lines::buffer`] makes. It holds at most one line of the longest length
+/// allowed, and what was pushed last.
+pub struct LineBuffer<T> {
     splitter: Splitter,
     decode: fn(&[u8]) -> Result<T, Utf8Error>,
 }
 
 impl<T> LineBuffer<T> {
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    /// Adds bytes at the end.
+    pub fn push(&mut self, bytes: &[u8]) {
         self.splitter.push(bytes);
     }
 
     /// The next complete line, or `None` until more is pushed.
-    pub(crate) fn next(&mut self) -> Option<Result<T, LineError>> {
+    ///
+    /// # Errors
+    /// See [`LineError`]. The call after one goes on with the next line.
+    pub fn next_line(&mut self) -> Option<Result<T, LineError>> {
         let piece = self.splitter.next()?;
         Some(piece.and_then(|piece| decode(&piece, self.decode)))
     }
 
-    /// The content ends here; call it when [`next`](Self::next) has given `None`.
-    pub(crate) fn finish(&mut self) -> Option<Result<T, LineError>> {
+    /// The last line, which has no ending; call it when [`next_line`](Self::next_line) has given `None`.
+    ///
+    /// # Errors
+    /// See [`LineError`].
+    pub fn finish(&mut self) -> Option<Result<T, LineError>> {
         let piece = self.splitter.finish()?;
         Some(piece.and_then(|piece| decode(&piece, self.decode)))
     }
@@ -209,6 +233,12 @@ impl<T> LineBuffer<T> {
     }
 }
 
+impl<T> fmt::Debug for LineBuffer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LineBuffer").finish_non_exhaustive()
+    }
+}
+
 fn decode<T>(piece: &Piece<'_>, decode: fn(&[u8]) -> Result<T, Utf8Error>) -> Result<T, LineError> {
     decode(piece.bytes).map_err(|error| LineError::NotUtf8 {
         offset: piece.offset + error.valid_up_to() as u64,
@@ -223,7 +253,7 @@ mod tests {
     fn all<T>(lines: &Lines<T>, bytes: &[u8]) -> Vec<Result<T, LineError>> {
         let mut buffer = lines.buffer().expect("the delimiter is not empty");
         buffer.push(bytes);
-        let mut out: Vec<_> = std::iter::from_fn(|| buffer.next()).collect();
+        let mut out: Vec<_> = std::iter::from_fn(|| buffer.next_line()).collect();
         out.extend(buffer.finish());
         out
     }

@@ -37,7 +37,7 @@ impl<T, E: Send + 'static> LineReader<T, E> {
     /// Waits for the next line; `None` at the end. Nothing is lost when the future is dropped.
     pub(crate) async fn next_line(&mut self) -> Result<Option<T>, Fault<E>> {
         loop {
-            if let Some(line) = self.lines.next() {
+            if let Some(line) = self.lines.next_line() {
                 return line.map(Some).map_err(Fault::Line);
             }
             if let Some(error) = self.error.take() {

@@ -153,6 +153,37 @@ impl<T> TextFile<T> {
         self
     }
 
+    /// Takes what has been read of the file and not been given out: complete lines, then the last one,
+    /// which has no ending. `None` when nothing is left. The file is not looked at.
+    ///
+    /// It is for those who stop reading for good and want the unfinished line as well.
+    ///
+    /// # Errors
+    ///
+    /// [`TextFileError::Line`]; the call after one goes on with the next line.
+    ///
+    /// ```
+    /// use thalweg_io::{TextFile, textfile::Poll};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("readings.csv");
+    /// std::fs::write(&path, "20.5\n20")?;
+    /// let mut file = TextFile::new(&path);
+    /// assert_eq!(file.poll()?, Poll::Line("20.5".to_string()));
+    /// assert_eq!(file.poll()?, Poll::Idle);
+    /// assert_eq!(file.take_rest()?, Some("20".to_string()));
+    /// assert_eq!(file.take_rest()?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn take_rest(&mut self) -> Result<Option<T>, TextFileError> {
+        let Some(Reading { lines, .. }) = &mut self.reading else {
+            return Ok(None);
+        };
+        let line = lines.next_line().or_else(|| lines.finish());
+        line.transpose()
+            .map_err(|error| TextFileError::line(&self.path, error))
+    }
+
     /// The next line, without waiting for one. This is how a pipeline reads the file; it needs none
     /// itself.
     ///
@@ -181,7 +212,7 @@ impl<T> TextFile<T> {
             }
         };
         loop {
-            let mut line = lines.next();
+            let mut line = lines.next_line();
             if line.is_none() {
                 if *ended {
                     return Ok(Poll::End);

@@ -44,6 +44,12 @@ impl Node {
         }
     }
 
+    /// Has the pipeline refuse elements from now on, without waiting for who is at work inside.
+    fn _close(&self) -> PyResult<()> {
+        self.parts()?.out.close();
+        Ok(())
+    }
+
     /// Has the pipeline take elements again after a drain.
     fn _reopen(&self) -> PyResult<()> {
         let parts = self.parts()?;
@@ -149,15 +155,5 @@ impl Node {
     /// Whether nothing is on its way in the node, and nobody is at work inside the pipeline.
     fn _has_nothing_on_its_way(&self) -> PyResult<bool> {
         Ok(self.parts()?.out.has_nothing_on_its_way())
-    }
-
-    /// The pipeline as a drawing.
-    fn _svg(&self) -> PyResult<String> {
-        Ok(self.parts()?.out.graph_view().to_svg())
-    }
-
-    /// The pipeline in the DOT language.
-    fn _dot(&self) -> PyResult<String> {
-        Ok(self.parts()?.out.graph_view().to_dot())
     }
 }

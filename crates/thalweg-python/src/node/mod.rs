@@ -4,6 +4,7 @@ mod emit;
 pub(crate) mod fast_emit;
 mod kept;
 mod lifecycle;
+mod picture;
 mod wiring;
 
 use std::sync::{Mutex, OnceLock};
@@ -20,7 +21,7 @@ use crate::event_loop::EventLoop;
 use crate::function::Function;
 use crate::gil::Contents;
 use crate::lock::lock;
-use crate::pipeline::{Mode, Pipeline};
+use crate::pipeline::{self, Mode, Pipeline};
 use crate::value::Value;
 use crate::{overridden, policy};
 
@@ -77,9 +78,20 @@ impl Drop for Parts {
 
 impl Node {
     /// # Errors
+    /// A subclass has not called `super().__init__()`, or the pipeline runs in the process that was forked:
+    /// threads that are inside there never leave here.
+    pub(crate) fn parts(&self) -> PyResult<&Parts> {
+        let parts = self.parts_anywhere()?;
+        if parts.pipeline().mode() == Mode::InParent {
+            return Err(pipeline::in_parent());
+        }
+        Ok(parts)
+    }
+
+    /// # Errors
     /// A subclass has not called `super().__init__()`.
     #[inline(always)]
-    pub(crate) fn parts(&self) -> PyResult<&Parts> {
+    fn parts_anywhere(&self) -> PyResult<&Parts> {
         self.0.get().ok_or_else(unmade)
     }
 }
@@ -137,6 +149,7 @@ impl Node {
             }
             None => {
                 let door = door.get_or_init(Stream::new).clone();
+                crate::failure::log_if_peer(py, &door)?;
                 if plan.needs_loop {
                     pipeline.get().need_loop(py)?;
                 }
@@ -215,7 +228,7 @@ impl Node {
     /// The last element sent.
     #[getter]
     fn current_value(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        Ok(self.parts()?.current.get(py))
+        Ok(self.parts_anywhere()?.current.get(py))
     }
 
     /// The pipeline the node belongs to.

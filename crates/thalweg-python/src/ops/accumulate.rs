@@ -63,7 +63,7 @@ pub(super) fn accumulate(
     with_state: bool,
     awaited: bool,
 ) -> (Blueprint, Reset) {
-    let function = Function::new(function, None, Some(kwargs)).logged(true);
+    let function = Function::new(function, None, Some(kwargs));
     let shape = Shape {
         returns_state,
         with_state,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use thalweg::ops::{Flatten, TryMap};
+use thalweg::{Context, Flow, Never, Operator};
 
 use crate::blueprint::{Blueprint, Made};
 use crate::call;
@@ -12,22 +12,42 @@ use crate::value::Value;
 #[pyfunction]
 pub(super) fn flatten() -> Blueprint {
     Blueprint::new(|site| {
-        let iterables = site.upstream.transform(TryMap::new(|x: &Value| {
-            gil::held(|py| {
-                let iterator = x.bind(py).try_iter()?;
-                Ok::<_, PyErr>(Elements(Value::from(iterator.into_any())))
-            })
-        }));
-        let elements = iterables.apply(Flatten::<Elements>::new());
-        let Made { out, .. } = Made::finished(elements.clone(), site.current, |py, element| {
-            element.map_err(|error: Arc<PyErr>| error.clone_ref(py))
-        });
-        Made {
-            inlet: Box::new(iterables),
-            between: Some(Box::new(elements)),
-            out,
-        }
+        let stream = site.upstream.apply(FlattenIterable);
+        Made::finished(stream, site.current, |_, x| Ok(x))
     })
+}
+
+/// Sends what Python's iterables give, until one of them fails: that is the failure of its element.
+struct FlattenIterable;
+
+impl Operator for FlattenIterable {
+    type In = Value;
+    type Out = Value;
+    type Event = Never;
+    const KIND: &'static str = "flatten";
+
+    fn update(&mut self, x: Value, cx: &mut Context<'_, Self>) -> Flow {
+        let iterator = gil::held(|py| {
+            let iterator = x.bind(py).try_iter();
+            iterator.map(|iterator| Value::from(iterator.into_any()))
+        });
+        let iterator = match iterator {
+            Ok(iterator) => iterator,
+            Err(error) => return fail(x, error, cx),
+        };
+        loop {
+            match gil::held(|py| call::next(iterator.bind(py)).map(|x| x.map(Value::from))) {
+                Ok(Some(y)) => cx.emit(y)?,
+                Ok(None) => return Ok(()),
+                Err(error) => return fail(x, error, cx),
+            }
+        }
+    }
+}
+
+fn fail(x: Value, error: PyErr, cx: &mut Context<'_, FlattenIterable>) -> Flow {
+    gil::held(|py| crate::interrupt::note(py, &error));
+    cx.fail(x, error)
 }
 
 /// An iterator of Python's. One that fails ends with its error.

@@ -1,3 +1,5 @@
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use thalweg::ops::{Step, Then, TryMap};
@@ -10,31 +12,58 @@ use crate::value::Value;
 
 /// `map` and `starmap`: sends what the function returns.
 #[pyfunction]
-#[pyo3(signature = (function, args, kwargs, *, splayed=false, awaited=false, logged=true))]
+#[pyo3(signature = (function, args, kwargs, *, splayed=false, awaited=false, concurrency=None))]
 pub(super) fn map(
     function: &Bound<'_, PyAny>,
     args: &Bound<'_, PyTuple>,
     kwargs: &Bound<'_, PyDict>,
     splayed: bool,
     awaited: bool,
-    logged: bool,
-) -> Blueprint {
-    let function = Function::new(function, Some(args), Some(kwargs))
-        .splayed(splayed)
-        .logged(logged);
+    concurrency: Option<usize>,
+) -> PyResult<Blueprint> {
+    let function = Function::new(function, Some(args), Some(kwargs)).splayed(splayed);
     let called = function.clone();
-    if awaited {
-        return in_turn(called).calling(function);
+    if let Some(calls) = concurrency {
+        return Ok(concurrently(called, calls)?.calling(function));
     }
-    Blueprint::transform(move |current| {
+    if awaited {
+        return Ok(in_turn(called).calling(function));
+    }
+    let map = Blueprint::transform(move |current| {
         TryMap::new(move |x: &Value| {
             gil::held(|py| {
                 let y = called.call(py, x)?;
                 Ok::<_, PyErr>(current.note(py, Value::from(y)))
             })
         })
-    })
-    .calling(function)
+    });
+    Ok(map.calling(function))
+}
+
+/// Has up to so many calls run at a time; each emitter waits for its own.
+fn concurrently(function: Function, calls: usize) -> PyResult<Blueprint> {
+    let then = Then::new(move |x: &Value| {
+        gil::held(|py| {
+            let y = function.call(py, x)?;
+            if !y.get_type().hasattr(intern!(py, "__await__"))? {
+                return Ok(Step::Done(Some(Value::from(y))));
+            }
+            let awaited = Awaited::new(y);
+            Ok::<_, PyErr>(Step::Pending(async move {
+                awaited.await.map(|y| Some(Value::new(y)))
+            }))
+        })
+    });
+    let then = then.at_most(calls).map_err(build_error)?;
+    let blueprint = Blueprint::new(move |site| {
+        let stream = site.upstream.apply(then);
+        Made::finished(stream, site.current, |_, y| Ok(y))
+    });
+    Ok(blueprint.on_loop())
+}
+
+pub(super) fn build_error(error: thalweg::BuildError) -> PyErr {
+    PyValueError::new_err(error.to_string())
 }
 
 /// Awaits one call after the other.

@@ -22,7 +22,7 @@ pub(super) fn map_async(
     kwargs: &Bound<'_, PyDict>,
     calls: usize,
 ) -> PyResult<Blueprint> {
-    let function = Function::new(function, Some(args), Some(kwargs)).logged(true);
+    let function = Function::new(function, Some(args), Some(kwargs));
     let called = function.clone();
     let map = MapAsync::ordered(calls, move |x: Value| {
         gil::held(|py| match called.call(py, &x) {
@@ -46,8 +46,8 @@ impl Future for Call {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
             Self::Awaited(function, awaited) => Pin::new(awaited).poll(cx).map(|result| {
-                let logged = |error| gil::held(|py| function.failed(py, error));
-                result.map(Value::new).map_err(logged)
+                let failed = |error| gil::held(|py| function.failed(py, error));
+                result.map(Value::new).map_err(failed)
             }),
             Self::Failed(error) => match error.take() {
                 Some(error) => Poll::Ready(Err(error)),

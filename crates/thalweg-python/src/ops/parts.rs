@@ -131,7 +131,7 @@ impl Eq for Key {}
 #[cold]
 fn cannot_compare(py: Python<'_>, error: PyErr) -> ! {
     crate::interrupt::note(py, &error);
-    thalweg::throw(move || Box::new(Python::attach(|py| error.clone_ref(py))))
+    thalweg::throw(move || Box::new(gil::attach(|py| error.clone_ref(py))))
 }
 
 /// `"first"` or `"last"`.

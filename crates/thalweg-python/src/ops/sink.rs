@@ -1,7 +1,9 @@
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use thalweg::ops::{SinkAsync, Step, Then};
 
+use super::map::build_error;
 use crate::awaiting::Awaiting;
 use crate::blueprint::{Blueprint, Made};
 use crate::event_loop::Awaited;
@@ -12,22 +14,25 @@ use crate::value::Value;
 /// `sink` and `starsink`: calls the function with every element. What it returns is awaited if it can
 /// be; an `async def`, `in_turn`, one call after the other.
 #[pyfunction]
-#[pyo3(signature = (function, args, kwargs, *, splayed=false, in_turn=false))]
+#[pyo3(signature = (function, args, kwargs, *, splayed=false, in_turn=false, concurrency=None))]
 pub(super) fn sink(
     function: &Bound<'_, PyAny>,
     args: &Bound<'_, PyTuple>,
     kwargs: &Bound<'_, PyDict>,
     splayed: bool,
     in_turn: bool,
-) -> Blueprint {
+    concurrency: Option<usize>,
+) -> PyResult<Blueprint> {
     let function = Function::new(function, Some(args), Some(kwargs)).splayed(splayed);
     let called = function.clone();
-    let blueprint = if in_turn {
-        one_by_one(called).on_loop()
+    let blueprint = if let Some(calls) = concurrency {
+        awaited(called, Some(calls))?
+    } else if in_turn {
+        awaited(called, None)?
     } else {
         together(called)
     };
-    blueprint.calling(function).sink()
+    Ok(blueprint.calling(function).sink())
 }
 
 fn together(function: Function) -> Blueprint {
@@ -52,17 +57,29 @@ fn together(function: Function) -> Blueprint {
     })
 }
 
-fn one_by_one(function: Function) -> Blueprint {
-    Blueprint::new(move |site| {
-        let then = Then::new(move |x: &Value| {
-            let awaited: Awaited = gil::held(|py| function.call(py, x).map(Awaited::new))?;
+/// Awaits what the function returns: one call after the other, or up to so many at a time.
+fn awaited(function: Function, calls: Option<usize>) -> PyResult<Blueprint> {
+    let then = Then::new(move |x: &Value| {
+        gil::held(|py| {
+            let result = function.call(py, x)?;
+            if calls.is_some() && !result.get_type().hasattr(intern!(py, "__await__"))? {
+                return Ok(Step::Done(None));
+            }
+            let awaited = Awaited::new(result);
             Ok::<_, PyErr>(Step::Pending(async move { awaited.await.map(|_| None) }))
-        });
+        })
+    });
+    let then = match calls {
+        Some(calls) => then.at_most(calls).map_err(build_error)?,
+        None => then,
+    };
+    let blueprint = Blueprint::new(move |site| {
         let stream = site.upstream.apply(then);
         Made {
             inlet: Box::new(stream.clone()),
             between: None,
             out: stream,
         }
-    })
+    });
+    Ok(blueprint.on_loop())
 }

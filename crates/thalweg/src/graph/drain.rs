@@ -90,19 +90,21 @@ impl Graph {
     /// Refuses elements from now on, and cuts cycles: what is on its way in one finishes its round.
     /// Returns why there is nothing to drain.
     fn begin_drain(self: &Arc<Self>) -> Option<Error> {
-        let refused = self.ask(|pass| {
-            let graph = pass.graph();
-            let mut state = graph.state.get(pass);
-            match &state.phase {
-                Phase::Mistaken(error) => return Some(Error::new(Kind::Mistaken(error.clone()))),
-                Phase::Open => state.phase = Phase::Draining,
-                Phase::Draining | Phase::Closed => {}
-            }
-            graph.refuses.store(true, Ordering::Relaxed);
-            None
-        });
+        let refused = self.ask(|pass| pass.graph().refuse(pass));
         self.act(Box::new(|pass| pass.graph().cut_cycles(pass)));
         refused.flatten()
+    }
+
+    /// Refuses elements from now on; returns why there have never been any.
+    pub(crate) fn refuse(&self, pass: &Pass) -> Option<Error> {
+        let mut state = self.state.get(pass);
+        match &state.phase {
+            Phase::Mistaken(error) => return Some(Error::new(Kind::Mistaken(error.clone()))),
+            Phase::Open => state.phase = Phase::Draining,
+            Phase::Draining | Phase::Closed => {}
+        }
+        self.refuses.store(true, Ordering::Relaxed);
+        None
     }
 
     /// Waits for the drain under way, if there is one. `None` if there is nothing left to do, since one

@@ -197,8 +197,22 @@ impl<T: Element> Stream<T> {
             .unwrap_or_default()
     }
 
-    /// Has the pipeline take elements again after a [`drain`](Self::drain). Sources stay stopped, and sinks
-    /// that close something of theirs, such as a channel, stay closed.
+    /// Refuses elements from now on, as [`drain`](Self::drain) does first. It waits for nobody: what is on its way
+    /// goes its way.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::<i32>::new();
+    /// source.close();
+    /// assert!(source.emit(1).wait().is_err());
+    /// ```
+    pub fn close(&self) {
+        self.graph()
+            .post(Box::new(|pass| drop(pass.graph().refuse(pass))));
+    }
+
+    /// Has the pipeline take elements again after a [`drain`](Self::drain). Sources stay stopped, edges
+    /// that closed a cycle stay cut, and sinks that close something of theirs, such as a channel, stay closed.
     ///
     /// ```
     /// # use thalweg::Stream;

@@ -22,6 +22,8 @@ mod dot;
 mod label;
 mod layout;
 mod mermaid;
+#[cfg(feature = "png")]
+mod png;
 mod role;
 mod svg;
 

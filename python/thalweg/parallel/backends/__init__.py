@@ -96,6 +96,9 @@ def _kind_of(client: Any) -> tuple[type[Backend], Any]:
     # One of ours that stands before a cluster is one of Dask's, too.
     distributed = sys.modules.get("distributed")
     if distributed is not None and isinstance(client, distributed.Client):
+        from thalweg.optional import need
+
+        need("distributed", "dask", "scatter")
         from thalweg.parallel.backends.dask import Dask
 
         return Dask, client

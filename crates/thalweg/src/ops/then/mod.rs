@@ -8,7 +8,7 @@ use std::future::Future;
 use super::parts::{Begun, Borrows, Callee, Calls, Came, Step, Sure, Takes};
 use crate::failure::BoxError;
 use crate::operator::function_name;
-use crate::{Context, Element, Flow, Lease, Operator, Stream};
+use crate::{BuildError, Context, Element, Flow, Lease, Operator, Stream};
 
 /// Calls a function, `C`, with one element after the other, and sends what it comes to; see
 /// [`Stream::then`].
@@ -21,7 +21,8 @@ where
     pending: Option<usize>,
     /// Elements that came meanwhile; their emitters wait.
     waiting: VecDeque<Waiting<T>>,
-    concurrent: bool,
+    /// How many calls may run at a time; `None` for one after the other.
+    limit: Option<usize>,
     label: Option<String>,
     _out: std::marker::PhantomData<fn() -> U>,
 }
@@ -126,8 +127,49 @@ where
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn concurrently(mut self) -> Self {
-        self.concurrent = true;
+        self.limit = Some(usize::MAX);
         self
+    }
+
+    /// The same for at most `calls` calls at a time. An element that comes meanwhile waits until one has
+    /// ended, and so does its emitter.
+    ///
+    /// # Errors
+    /// `calls` is zero.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use thalweg::ops::{Step, Then};
+    /// use thalweg::{Stream, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let timer = clock.clone();
+    /// let calls = Then::new(move |x: &u64| {
+    ///     let (sleep, x) = (timer.sleep(Duration::from_secs(1)), *x);
+    ///     Ok(Step::Pending(async move {
+    ///         sleep.await;
+    ///         Ok::<_, &str>(Some(x))
+    ///     }))
+    /// });
+    /// let list = source.apply(calls.at_most(2)?).sink_to_list();
+    /// let emits = [source.emit(0), source.emit(1), source.emit(2)];
+    /// clock.advance(Duration::from_secs(1));
+    /// assert_eq!(list.to_vec(), [0, 1]);
+    /// clock.advance(Duration::from_secs(1));
+    /// assert_eq!(list.to_vec(), [0, 1, 2]);
+    /// # drop(emits);
+    /// # Ok::<(), thalweg::BuildError>(())
+    /// ```
+    pub fn at_most(mut self, calls: usize) -> Result<Self, BuildError> {
+        if calls == 0 {
+            return Err(BuildError::new(
+                "then",
+                "at least one call at a time, not 0",
+            ));
+        }
+        self.limit = Some(calls);
+        Ok(self)
     }
 }
 
@@ -143,7 +185,7 @@ where
             calls: Calls::new(function),
             pending: None,
             waiting: VecDeque::new(),
-            concurrent: false,
+            limit: None,
             label,
             _out: std::marker::PhantomData,
         }
@@ -156,7 +198,7 @@ where
             Begun::Done(result) => send(result, cx),
             Begun::Failed(element, cause) => cx.give_up(element, ordinal, cause),
             Begun::Pending(key) => {
-                self.pending = (!self.concurrent).then_some(key);
+                self.pending = self.limit.is_none().then_some(key);
                 Ok(())
             }
         }
@@ -173,6 +215,15 @@ where
             Err(cause) => cx.give_up(element, ordinal, cause),
         });
         true
+    }
+
+    /// Begins as many calls as may run beside those that do.
+    fn fill_up(&mut self, limit: usize, cx: &mut Context<'_, Self>) {
+        while self.calls.len() < limit
+            && let Some(next) = self.waiting.pop_front()
+        {
+            cx.under(next.lease, |cx| self.begin(next.element, next.ordinal, cx));
+        }
     }
 
     /// Ends the call that is pending, if it has come back, and goes on to the next.
@@ -217,7 +268,11 @@ where
     #[inline]
     fn update(&mut self, element: T, cx: &mut Context<'_, Self>) -> Flow {
         let ordinal = cx.ordinal();
-        if self.pending.is_none() {
+        let is_free = match self.limit {
+            None => self.pending.is_none(),
+            Some(limit) => self.waiting.is_empty() && self.calls.len() < limit,
+        };
+        if is_free {
             return self.begin(element, ordinal, cx);
         }
         let lease = cx.hold();
@@ -237,10 +292,12 @@ where
     ) -> Flow {
         let key = key as usize;
         self.calls.came(key, came, cx);
-        if self.concurrent {
-            self.end(key, cx);
-        } else {
-            self.go_on(cx);
+        match self.limit {
+            Some(limit) => {
+                self.end(key, cx);
+                self.fill_up(limit, cx);
+            }
+            None => self.go_on(cx),
         }
         Ok(())
     }

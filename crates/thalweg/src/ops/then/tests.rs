@@ -260,3 +260,46 @@ fn it_is_named_after_its_function() {
     let source = Stream::on(VirtualClock::new());
     assert_eq!(source.then(fetch).name(), "then(fetch)#2");
 }
+
+proptest! {
+    #[test]
+    fn no_more_calls_run_at_a_time_than_may_and_each_emitter_hears_of_its_own(
+        xs in prop::collection::vec(1..100_u64, 0..30),
+        limit in 1..5_usize,
+    ) {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let node = Then::new(mixed(&clock)).at_most(limit).expect("it is not zero");
+        let out = Arc::<Mutex<Vec<(u64, u64)>>>::default();
+        let (log, timer) = (out.clone(), clock.clone());
+        source.apply(node).sink(move |x| lock(&log).push((timer.now().as_millis() as u64, x)));
+        let emitted: Vec<_> = xs.iter().map(|x| source.emit(*x)).collect();
+        let (mut start, mut ends, mut expected) = (0, Vec::new(), Vec::new());
+        for (x, emit) in xs.iter().zip(emitted) {
+            let result = clock.block_on(emit);
+            prop_assert_eq!(result.is_err(), x % 5 == 0);
+            ends.retain(|end| *end > start);
+            if ends.len() == limit {
+                start = *ends.iter().min().expect("it is full");
+                ends.retain(|end| *end > start);
+            }
+            let takes = if x % 2 == 0 { *x } else { 0 };
+            if takes > 0 {
+                ends.push(start + takes);
+            }
+            if x % 5 != 0 && x % 7 != 0 {
+                expected.push((start + takes, *x));
+            }
+        }
+        expected.sort_unstable();
+        let mut found = lock(&out).clone();
+        found.sort_unstable();
+        prop_assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn at_least_one_call_runs_at_a_time() {
+    let clock = VirtualClock::new();
+    assert!(Then::new(mixed(&clock)).at_most(0).is_err());
+}

@@ -28,7 +28,7 @@ Options:
 ";
 
 /// The tests proper come last, so that their results end the log.
-pub const STEPS: [Step; 14] = [
+pub const STEPS: [Step; 15] = [
     Step {
         name: "fmt",
         claim: "sources are formatted",
@@ -83,6 +83,11 @@ pub const STEPS: [Step; 14] = [
         name: "wheel",
         claim: "the Python package builds and installs",
         action: python::wheel,
+    },
+    Step {
+        name: "sdist",
+        claim: "the source distribution holds all that a wheel is built of",
+        action: python::sdist,
     },
     Step {
         name: "types",

@@ -30,6 +30,10 @@ pub fn wheel(project: &Project) -> Result<(), Stop> {
         .run(project)?)
 }
 
+pub fn sdist(project: &Project) -> Result<(), Stop> {
+    Environment::with_tools(project)?.build_from_sdist(project)
+}
+
 pub fn types(project: &Project) -> Result<(), Stop> {
     let python = Environment::with_wheel(project)?;
     let checked = python.run("-m mypy --no-error-summary").run(project);

@@ -1,0 +1,392 @@
+//! Runs a source written in Rust for a node in Python, on the pipeline's event loop.
+//!
+//! The source has a graph of its own, of two nodes: there it finds the clock, the switch and the way to report
+//! failures that it knows. What it emits there is gathered until it next lets others have their turn; then the batch
+//! goes into the pipeline, and the source is not asked for more until the pipeline has taken it.
+
+use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
+use thalweg::{BoxError, Element, Emitter, Failure, Source, Stop, Stream};
+
+use super::error::to_exception;
+use super::wake::Detached;
+use crate::event_loop::EventLoop;
+use crate::gil;
+use crate::lock::lock;
+use crate::node::Node;
+use crate::value::Value;
+use crate::{failure, interrupt};
+
+/// A source that can be run for Python.
+pub(super) trait Sourced: Source {
+    /// The next of what it holds that would not be emitted if it went on no more: of a file, the last line, which has
+    /// no ending.
+    fn rest(&mut self) -> Result<Option<Self::Item>, BoxError> {
+        Ok(None)
+    }
+}
+
+/// Makes an object of an element, or drops it.
+type Convert<T> = Box<dyn Fn(Python<'_>, T) -> PyResult<Option<Value>> + Send + Sync>;
+
+/// Builds the source's graph on an event loop.
+type Build = Box<dyn FnOnce(&EventLoop, Arc<Site>) -> Arc<dyn Switch> + Send>;
+
+/// A source written in Rust: the node in Python runs it, and stops it.
+#[pyclass(frozen, module = "thalweg._thalweg.sources")]
+pub(crate) struct RustSource {
+    state: Mutex<State>,
+    site: Arc<Site>,
+}
+
+enum State {
+    New(Option<Build>),
+    Built(Arc<dyn Switch>, EventLoop),
+}
+
+/// How a source is started and stopped.
+trait Switch: Send + Sync {
+    fn start(&self) -> Result<(), thalweg::Error>;
+    fn stop(&self);
+    fn move_to(&self, event_loop: &EventLoop) -> Result<(), thalweg::Error>;
+}
+
+impl<T: Element> Switch for Stream<T> {
+    fn start(&self) -> Result<(), thalweg::Error> {
+        Stream::start(self)
+    }
+
+    fn stop(&self) {
+        Stream::stop(self);
+    }
+
+    fn move_to(&self, event_loop: &EventLoop) -> Result<(), thalweg::Error> {
+        self.run_on(event_loop.handle())
+    }
+}
+
+/// For whom it runs.
+#[derive(Default)]
+struct Site {
+    run: Mutex<Option<Run>>,
+    /// Whether it is to emit the rest before it stops.
+    is_ending: AtomicBool,
+}
+
+/// One run.
+struct Run {
+    out: Stream<Value>,
+    /// A weak reference to the node in Python.
+    node: Py<PyWeakrefReference>,
+    /// The asyncio future that is done when the run is over.
+    over: Py<PyAny>,
+}
+
+impl RustSource {
+    pub(super) fn new<S: Sourced>(
+        source: S,
+        convert: impl Fn(Python<'_>, S::Item) -> PyResult<Option<Value>> + Send + Sync + 'static,
+    ) -> Self {
+        let convert: Convert<S::Item> = Box::new(convert);
+        let build: Build = Box::new(move |event_loop, site| {
+            let gathered = Arc::new(Mutex::new(Vec::new()));
+            let bridged = Bridged {
+                source,
+                convert,
+                gathered: gathered.clone(),
+                site: site.clone(),
+            };
+            let stream = Stream::from_source_on(bridged, event_loop.handle());
+            stream.sink(move |x| lock(&gathered).push(x));
+            stream.on_unhandled(move |failure: Failure| {
+                gil::attach(|py| site.failed(py, failure.cause()));
+            });
+            Arc::new(stream)
+        });
+        Self {
+            state: Mutex::new(State::New(Some(build))),
+            site: Arc::default(),
+        }
+    }
+}
+
+#[pymethods]
+impl RustSource {
+    /// Runs the source until it has no more or is stopped: what it emits goes to `node`, what it fails on to the
+    /// node's `_fail`. Returns the asyncio future to wait for.
+    ///
+    /// # Errors
+    /// It is running, or the pipeline has no event loop.
+    fn run(&self, py: Python<'_>, node: &Bound<'_, Node>) -> PyResult<Py<PyAny>> {
+        let parts = node.get().parts()?;
+        let event_loop = parts.pipeline().need_loop(py)?;
+        let over = event_loop
+            .object(py)
+            .call_method0(py, "create_future")?
+            .clone_ref(py);
+        let run = Run {
+            out: parts.out.clone(),
+            node: PyWeakrefReference::new(node.as_any())?.unbind(),
+            over: over.clone_ref(py),
+        };
+        let mut current = lock(&self.site.run);
+        if current.is_some() {
+            return Err(pyo3::exceptions::PyRuntimeError::new_err(
+                "the source runs already",
+            ));
+        }
+        *current = Some(run);
+        drop(current);
+        self.site.is_ending.store(false, Ordering::Relaxed);
+        let started = self
+            .switch(&event_loop)
+            .and_then(|switch| switch.start())
+            .map_err(|error| failure::raise(py, &error));
+        if let Err(error) = started {
+            drop(lock(&self.site.run).take());
+            return Err(error);
+        }
+        Ok(over)
+    }
+
+    /// Has the source stop, after emitting what it still holds if it `is_ending`.
+    #[pyo3(signature = (is_ending=false))]
+    fn stop(&self, is_ending: bool) {
+        self.site.is_ending.store(is_ending, Ordering::Relaxed);
+        let switch = match &*lock(&self.state) {
+            State::Built(switch, _) => switch.clone(),
+            State::New(_) => return,
+        };
+        switch.stop();
+    }
+}
+
+impl RustSource {
+    /// The source's switch, on this event loop.
+    fn switch(&self, event_loop: &EventLoop) -> Result<Arc<dyn Switch>, thalweg::Error> {
+        let mut state = lock(&self.state);
+        let switch = match &mut *state {
+            State::Built(switch, before) => {
+                if !before.is_same(event_loop) {
+                    switch.move_to(event_loop)?;
+                    *before = event_loop.clone();
+                }
+                return Ok(switch.clone());
+            }
+            State::New(build) => {
+                let build = build.take().expect("it is built once");
+                build(event_loop, self.site.clone())
+            }
+        };
+        *state = State::Built(switch.clone(), event_loop.clone());
+        Ok(switch)
+    }
+}
+
+impl Site {
+    /// Hands a failure to the node, whose policy it is.
+    fn failed(&self, py: Python<'_>, cause: &(dyn Error + Send + Sync + 'static)) {
+        let exception = to_exception(py, cause);
+        self.tell(py, "_fail", &exception);
+    }
+
+    fn tell(&self, py: Python<'_>, method: &str, error: &PyErr) {
+        let node = match &*lock(&self.run) {
+            Some(run) => run.node.clone_ref(py),
+            None => return,
+        };
+        if let Some(node) = node.bind(py).upgrade()
+            && let Err(problem) = node.call_method1(method, (failure::value_of(py, error),))
+        {
+            problem.write_unraisable(py, None);
+        }
+    }
+
+    fn end(&self, result: PyResult<()>) {
+        gil::attach(|py| {
+            let Some(run) = lock(&self.run).take() else {
+                return;
+            };
+            let over = run.over.bind(py);
+            let resolved = (|| {
+                if over.call_method0("done")?.is_truthy()? {
+                    return result;
+                }
+                match result {
+                    Ok(()) => over.call_method1("set_result", (py.None(),)),
+                    Err(error) => {
+                        over.call_method1("set_exception", (failure::value_of(py, &error),))
+                    }
+                }
+                .map(drop)
+            })();
+            if let Err(error) = resolved {
+                error.write_unraisable(py, None);
+            }
+        });
+    }
+}
+
+/// A source whose elements are gathered where it emits them, and handed on here.
+struct Bridged<S: Source> {
+    source: S,
+    convert: Convert<S::Item>,
+    gathered: Arc<Mutex<Vec<S::Item>>>,
+    site: Arc<Site>,
+}
+
+impl<S: Sourced> Source for Bridged<S> {
+    type Item = S::Item;
+    const KIND: &'static str = S::KIND;
+
+    fn label(&self) -> Option<String> {
+        self.source.label()
+    }
+
+    /// Ends as if it had been stopped, whatever has happened: so it can be started again.
+    async fn run(&mut self, out: &Emitter<S::Item>) -> Result<(), Stop> {
+        let result = self.hand_on_all(out).await;
+        self.site.end(result);
+        Err(Stop::Stopped)
+    }
+}
+
+impl<S: Sourced> Bridged<S> {
+    async fn hand_on_all(&mut self, out: &Emitter<S::Item>) -> PyResult<()> {
+        let Some(target) = self.site.target() else {
+            return Ok(());
+        };
+        let hand_on = HandOn {
+            target,
+            convert: &self.convert,
+            site: &self.site,
+        };
+        let ended = {
+            let mut running = pin!(self.source.run(out));
+            loop {
+                let polled =
+                    poll_fn(|cx| Poll::Ready(poll_without_gil(running.as_mut(), cx))).await;
+                let batch = std::mem::take(&mut *lock(&self.gathered));
+                let is_empty = batch.is_empty();
+                hand_on.batch(batch).await?;
+                match polled {
+                    Poll::Ready(ended) => break ended,
+                    // What it waits for wakes this, too.
+                    Poll::Pending if is_empty => suspend(false).await,
+                    Poll::Pending => suspend(true).await,
+                }
+            }
+        };
+        match ended {
+            Ok(()) => Ok(()),
+            Err(Stop::Failed(cause)) => Err(gil::attach(|py| to_exception(py, &*cause))),
+            Err(Stop::Stopped) if self.site.is_ending.load(Ordering::Relaxed) => loop {
+                match self.source.rest() {
+                    Ok(Some(x)) => hand_on.batch(vec![x]).await?,
+                    Ok(None) => return Ok(()),
+                    Err(cause) => gil::attach(|py| self.site.failed(py, &*cause)),
+                }
+            },
+            Err(Stop::Stopped) => Ok(()),
+        }
+    }
+}
+
+impl Site {
+    fn target(&self) -> Option<Stream<Value>> {
+        lock(&self.run).as_ref().map(|run| run.out.clone())
+    }
+}
+
+/// The way into the pipeline.
+struct HandOn<'a, T> {
+    target: Stream<Value>,
+    convert: &'a Convert<T>,
+    site: &'a Site,
+}
+
+impl<T> HandOn<'_, T> {
+    /// Emits a batch, and waits until the pipeline has taken it.
+    ///
+    /// # Errors
+    /// The pipeline has been drained, or a function has raised what is no failure of an element.
+    async fn batch(&self, batch: Vec<T>) -> PyResult<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let values = gil::attach(|py| self.values(py, batch));
+        let emitted = self.target.emit_many(values).await;
+        interrupt::check().map_err(interrupted)?;
+        let Err(error) = emitted else {
+            return Ok(());
+        };
+        gil::attach(|py| {
+            let raised = failure::raise(py, &error);
+            if error.is_closed() {
+                return Err(raised);
+            }
+            self.site.tell(py, "_log", &raised);
+            Ok(())
+        })
+    }
+
+    fn values(&self, py: Python<'_>, batch: Vec<T>) -> Vec<Value> {
+        let mut values = Vec::with_capacity(batch.len());
+        for x in batch {
+            match (self.convert)(py, x) {
+                Ok(value) => values.extend(value),
+                Err(error) => self.site.tell(py, "_fail", &error),
+            }
+        }
+        values
+    }
+}
+
+/// What a function has raised that is no failure, in a form that can be told from a cancelled source.
+fn interrupted(error: PyErr) -> PyErr {
+    gil::attach(|py| {
+        let made = py
+            .import("thalweg.sources.source")
+            .and_then(|source| source.getattr("Interrupted")?.call0());
+        match made {
+            Ok(made) => {
+                let interrupted = PyErr::from_value(made);
+                interrupted.set_cause(py, Some(error));
+                interrupted
+            }
+            Err(problem) => problem,
+        }
+    })
+}
+
+/// Polls a source's future: it may read a file, and works on lines, while other threads have the GIL.
+fn poll_without_gil<F: Future<Output: Send> + Send>(
+    future: Pin<&mut F>,
+    cx: &Context<'_>,
+) -> Poll<F::Output> {
+    let waker = Detached::waker(cx.waker());
+    gil::attach(|py| gil::detach(py, || future.poll(&mut Context::from_waker(&waker))))
+}
+
+/// Lets others on the loop have their turn: until the next round if it `wakes` itself, else until something that has
+/// been polled wakes it.
+async fn suspend(wakes: bool) {
+    let mut has_suspended = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut has_suspended, true) {
+            return Poll::Ready(());
+        }
+        if wakes {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,29 @@
+//! What goes wrong in sources as Python's exceptions.
+
+use std::error::Error;
+use std::io;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use thalweg_io::LineError;
+
+use crate::failure;
+
+/// The exception that an error of a source's is for Python: `ValueError` for a line, the `OSError` of its kind for
+/// whatever the operating system refused, `PipelineError` otherwise.
+pub(super) fn to_exception(py: Python<'_>, error: &(dyn Error + 'static)) -> PyErr {
+    let mut cause = Some(error);
+    while let Some(one) = cause {
+        if let Some(raised) = one.downcast_ref::<PyErr>() {
+            return raised.clone_ref(py);
+        }
+        if one.is::<LineError>() {
+            return PyValueError::new_err(error.to_string());
+        }
+        if let Some(refused) = one.downcast_ref::<io::Error>() {
+            return io::Error::new(refused.kind(), error.to_string()).into();
+        }
+        cause = one.source();
+    }
+    failure::pipeline_error(py, error.to_string())
+}

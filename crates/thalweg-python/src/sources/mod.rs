@@ -1,0 +1,21 @@
+//! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text` and `names` make them
+//! of Python's arguments.
+
+mod bridge;
+mod error;
+mod names;
+mod text;
+mod wake;
+
+use pyo3::prelude::*;
+
+/// Adds the sources to their module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<bridge::RustSource>()?;
+    module.add_class::<text::LineSplitter>()?;
+    module.add_function(wrap_pyfunction!(text::text_file, module)?)?;
+    module.add_function(wrap_pyfunction!(text::pipe, module)?)?;
+    module.add_function(wrap_pyfunction!(text::open_pipe, module)?)?;
+    module.add_function(wrap_pyfunction!(text::output, module)?)?;
+    module.add_function(wrap_pyfunction!(names::file_names, module)?)
+}

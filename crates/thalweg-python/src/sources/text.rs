@@ -1,0 +1,179 @@
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString};
+use thalweg::BoxError;
+use thalweg_io::{LineBuffer, LineError, Lines, Reader, TextFile};
+
+use super::bridge::{RustSource, Sourced};
+use super::error::to_exception;
+use crate::lock::lock;
+use crate::value::Value;
+
+/// `from_textfile`: the lines of a file, which is followed.
+#[pyfunction]
+pub(super) fn text_file(
+    path: PathBuf,
+    delimiter: &str,
+    poll_interval: f64,
+    from_end: bool,
+    max_len: usize,
+) -> PyResult<RustSource> {
+    let mut file = TextFile::new(path)
+        .lines(text(delimiter, max_len))
+        .poll_interval(crate::interval::seconds(poll_interval)?);
+    if from_end {
+        file = file.from_end();
+    }
+    Ok(RustSource::new(file, to_text(delimiter)))
+}
+
+/// The same for a pipe that has a name: it is read on a thread of its own, again and again as others open it.
+#[pyfunction]
+pub(super) fn pipe(path: PathBuf, delimiter: &str, max_len: usize) -> RustSource {
+    let reader = Reader::new(Pipe::named(path)).lines(text(delimiter, max_len));
+    RustSource::new(reader, to_text(delimiter))
+}
+
+/// The lines that can be read from a pipe that is open in this process, as text.
+#[pyfunction]
+pub(super) fn open_pipe(number: u32, delimiter: &str, max_len: usize) -> RustSource {
+    let reader = Reader::new(Pipe::open(number)).lines(text(delimiter, max_len));
+    RustSource::new(reader, to_text(delimiter))
+}
+
+/// The lines that a process writes to a pipe that is open in this one, as bytes. The last line is a line without an
+/// ending too, unless `with_end` is false.
+#[pyfunction]
+pub(super) fn output(number: u32, delimiter: &[u8], with_end: bool, max_len: usize) -> RustSource {
+    let delimiter = delimiter.to_owned();
+    let reader = Reader::new(Pipe::open(number)).lines(bytes(&delimiter, max_len));
+    RustSource::new(reader, move |py, line: Vec<u8>| {
+        let is_line = with_end || line.ends_with(&delimiter);
+        Ok(is_line.then(|| Value::from(PyBytes::new(py, &line).into_any())))
+    })
+}
+
+fn text(delimiter: &str, max_len: usize) -> Lines<String> {
+    let lines = Lines::text().delimiter(delimiter);
+    lines.keep_delimiter(true).max_len(max_len)
+}
+
+fn bytes(delimiter: &[u8], max_len: usize) -> Lines<Vec<u8>> {
+    let lines = Lines::bytes().delimiter(delimiter);
+    lines.keep_delimiter(true).max_len(max_len)
+}
+
+/// Makes a `str` of a line. `\r\n` becomes `\n`, as in files that Python opens, unless lines are cut at a `\r`.
+fn to_text(
+    delimiter: &str,
+) -> impl Fn(Python<'_>, String) -> PyResult<Option<Value>> + Send + Sync + use<> {
+    let translates = !delimiter.contains('\r');
+    move |py, line| {
+        let text = if translates && line.contains("\r\n") {
+            PyString::new(py, &line.replace("\r\n", "\n"))
+        } else {
+            PyString::new(py, &line)
+        };
+        Ok(Some(Value::from(text.into_any())))
+    }
+}
+
+impl Sourced for TextFile<String> {
+    fn rest(&mut self) -> Result<Option<String>, BoxError> {
+        Ok(self.take_rest()?)
+    }
+}
+
+impl Sourced for Reader<String> {}
+
+impl Sourced for Reader<Vec<u8>> {}
+
+/// A pipe as a reader. It is opened by the first read, which waits for somebody to open it for writing.
+struct Pipe {
+    path: PathBuf,
+    /// Whether it is opened again when nobody writes to it any more.
+    reopens: bool,
+    open: Option<File>,
+}
+
+impl Pipe {
+    fn named(path: PathBuf) -> Self {
+        Self {
+            path,
+            reopens: true,
+            open: None,
+        }
+    }
+
+    /// The one behind a file descriptor.
+    fn open(number: u32) -> Self {
+        Self {
+            path: format!("/dev/fd/{number}").into(),
+            reopens: false,
+            open: None,
+        }
+    }
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let file = match &mut self.open {
+                Some(file) => file,
+                none => none.insert(File::open(&self.path)?),
+            };
+            match file.read(buffer)? {
+                0 if self.reopens => self.open = None,
+                count => return Ok(count),
+            }
+        }
+    }
+}
+
+/// Cuts bytes into lines for a source that gets its bytes in Python.
+#[pyclass(frozen, module = "thalweg._thalweg.sources")]
+pub(super) struct LineSplitter(Mutex<LineBuffer<Vec<u8>>>);
+
+#[pymethods]
+impl LineSplitter {
+    /// # Errors
+    /// The delimiter is empty.
+    #[new]
+    fn new(delimiter: &[u8], max_len: usize) -> PyResult<Self> {
+        let buffer = bytes(delimiter, max_len).buffer();
+        let buffer = buffer.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(Self(Mutex::new(buffer)))
+    }
+
+    /// Adds bytes; returns the lines they complete, with their delimiters, and an exception in the place of each that
+    /// is too long.
+    fn feed<'py>(&self, py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyList>> {
+        let mut buffer = lock(&self.0);
+        buffer.push(bytes);
+        list(py, std::iter::from_fn(|| buffer.next_line()))
+    }
+
+    /// Returns what has come behind the last delimiter, as `feed` does.
+    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        list(py, lock(&self.0).finish())
+    }
+}
+
+fn list(
+    py: Python<'_>,
+    lines: impl IntoIterator<Item = Result<Vec<u8>, LineError>>,
+) -> PyResult<Bound<'_, PyList>> {
+    let list = PyList::empty(py);
+    for line in lines {
+        match line {
+            Ok(line) => list.append(PyBytes::new(py, &line))?,
+            Err(error) => list.append(to_exception(py, &error).value(py))?,
+        }
+    }
+    Ok(list)
+}

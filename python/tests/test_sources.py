@@ -1,0 +1,456 @@
+"""Sources: what they read, what they fail on, how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import threading
+
+import pytest
+
+from support import PATIENCE
+from thalweg import ClosedError, RefCounter, Stream, VirtualClock
+from thalweg.errors import logger_name
+
+
+@pytest.fixture
+def clock():
+    return VirtualClock()
+
+
+def append(path, data):
+    with open(path, "ab") as file:
+        file.write(data)
+
+
+# Text files.
+
+
+def test_half_a_character_at_the_end_of_a_read_waits_for_its_other_half(tmp_path, clock):
+    path = tmp_path / "lines.txt"
+    text = "Übergrößenträger\n".encode()
+    path.write_bytes(text[:1])
+    L = Stream.from_textfile(path, loop=clock, start=True).sink_to_list()
+    for at in range(1, len(text)):
+        clock.advance(1)
+        append(path, text[at : at + 1])
+    clock.advance(1)
+    assert L == ["Übergrößenträger\n"]
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_line_that_is_not_text_fails_alone(tmp_path, clock, opened):
+    path = tmp_path / "lines.txt"
+    path.write_bytes(b"a\nb\xff\nc\n")
+    source = Stream.from_textfile(path.open(encoding="utf-8") if opened else path, loop=clock)
+    L = source.sink_to_list()
+    bad = source.on_exception().sink_to_list()
+    source.start()
+    clock.advance(1)
+    assert L == ["a\n", "c\n"]
+    assert [isinstance(failure.exception, ValueError) for failure in bad] == [True]
+    assert source.counters()["failed"] == 1
+    assert not source.stopped
+
+
+def test_a_source_skips_or_logs_what_it_cannot_make(tmp_path, clock, caplog):
+    path = tmp_path / "lines.txt"
+    path.write_bytes(b"\xff\nc\n")
+    for on_error, messages in (("skip", 0), ("raise", 1)):
+        caplog.clear()
+        L = Stream.from_textfile(path, on_error=on_error, loop=clock, start=True).sink_to_list()
+        clock.advance(1)
+        assert L == ["c\n"]
+        assert [record.name for record in caplog.records] == [logger_name] * messages
+
+
+def test_a_file_that_is_truncated_or_replaced_is_read_from_its_beginning(tmp_path, clock):
+    path = tmp_path / "log"
+    path.write_text("1\n2\n")
+    L = Stream.from_textfile(path, loop=clock, start=True).sink_to_list()
+    clock.advance(1)
+    path.write_text("3\n")
+    clock.advance(1)
+    append(path, b"4\n")
+    path.rename(tmp_path / "log.1")
+    path.write_text("5\n")
+    clock.advance(1)
+    assert L == ["1\n", "2\n", "3\n", "4\n", "5\n"]
+
+
+def test_line_ends_of_other_systems_are_those_of_python(tmp_path, clock):
+    path = tmp_path / "lines.txt"
+    path.write_bytes(b"a\r\nb\n")
+    L = Stream.from_textfile(path, loop=clock, start=True).sink_to_list()
+    M = Stream.from_textfile(path, delimiter="\r\n", loop=clock, start=True).sink_to_list()
+    clock.advance(1)
+    assert L == ["a\n", "b\n"]
+    assert M == ["a\r\n"]
+
+
+def test_a_large_file_is_not_read_whole(python):
+    ended = python(
+        "-c",
+        "import resource\n"
+        "from thalweg import Stream, VirtualClock\n"
+        "with open('large.txt', 'w') as file:\n"
+        "    file.writelines('x' * 63 + '\\n' for _ in range(1_000_000))\n"
+        "clock, n = VirtualClock(), [0]\n"
+        "def count(line):\n"
+        "    n[0] += 1\n"
+        "source = Stream.from_textfile('large.txt', loop=clock)\n"
+        "source.sink(count)\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "source.start()\n"
+        "clock.advance(1)\n"
+        "print(n[0], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024)\n",
+    )
+    assert ended.stdout == "1000000 True\n", ended.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_pipe_does_not_block_the_loop(tmp_path, opened):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    async def main():
+        arrived = asyncio.Event()
+        if opened:
+            reader, writer = os.pipe()
+            source = Stream.from_textfile(os.fdopen(reader), asynchronous=True)
+        else:
+            writer = None
+            source = Stream.from_textfile(path, asynchronous=True)
+        L = source.sink_to_list()
+        source.sink(lambda line: arrived.set())
+        source.start()
+        # It is read, and nothing comes: others have their turn.
+        for _ in range(100):
+            await asyncio.sleep(0)
+        if writer is None:
+            writer = await asyncio.to_thread(os.open, path, os.O_WRONLY)
+        os.write(writer, b"a\n")
+        await asyncio.wait_for(arrived.wait(), PATIENCE)
+        os.close(writer)
+        source.stop()
+        return L
+
+    assert asyncio.run(main()) == ["a\n"]
+
+
+def test_what_is_no_file_is_told_at_the_call(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        Stream.from_textfile(tmp_path / "missing")
+    with pytest.raises(IsADirectoryError, match="from_textfile"):
+        Stream.from_textfile(tmp_path)
+    with pytest.raises(TypeError, match="from_textfile: `f`"):
+        Stream.from_textfile(5)
+    with pytest.raises(ValueError, match="from_textfile: `max_len`"):
+        Stream.from_textfile(__file__, max_len=0)
+
+
+# Names of files.
+
+
+def test_a_directory_is_never_a_pattern(tmp_path, clock):
+    for directory in ("dir[1]", "dir1"):
+        (tmp_path / directory).mkdir()
+        (tmp_path / directory / "a").touch()
+    L = Stream.filenames(tmp_path / "dir[1]", loop=clock, start=True).sink_to_list()
+    clock.advance(1)
+    assert L == [str(tmp_path / "dir[1]" / "a")]
+    (tmp_path / "dir[1]" / "b").touch()
+    clock.advance(1)
+    assert L[1:] == [str(tmp_path / "dir[1]" / "b")]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*.csv", ["1.csv", "{1}.csv"]),
+        ("[!1].csv", []),
+        ("{1}.csv", ["{1}.csv"]),
+        ("?.csv", ["1.csv"]),
+        ("[1", ["[1"]),
+        ("**/*.csv", ["sub/3.csv"]),
+        ("[[]1", ["[1"]),
+    ],
+)
+def test_patterns_are_those_of_glob(tmp_path, clock, pattern, found):
+    import glob
+
+    (tmp_path / "sub" / "sub").mkdir(parents=True)
+    for name in ("1.csv", "{1}.csv", "sub/3.csv", "sub/sub/4.csv", "[1"):
+        (tmp_path / name).touch()
+    L = Stream.filenames(tmp_path / pattern, loop=clock, start=True).sink_to_list()
+    clock.advance(1)
+    assert sorted(os.path.relpath(name, tmp_path) for name in L) == found
+    assert sorted(L) == sorted(glob.glob(str(tmp_path / pattern)))
+
+
+def test_any_number_of_directories_if_asked_for(tmp_path, clock):
+    (tmp_path / "sub" / "sub").mkdir(parents=True)
+    (tmp_path / "sub" / "sub" / "4.csv").touch()
+    L = Stream.filenames(tmp_path / "**" / "*.csv", recursive=True, loop=clock, start=True).sink_to_list()
+    clock.advance(1)
+    assert L == [str(tmp_path / "sub" / "sub" / "4.csv")]
+
+
+# Processes.
+
+
+def lines_of(program, **kwargs):
+    async def main():
+        source = Stream.from_process([sys.executable, "-c", program], asynchronous=True, **kwargs)
+        L = source.sink_to_list()
+        bad = source.on_exception().sink_to_list()
+        source.start()
+        await asyncio.wait_for(source.finished(), PATIENCE)
+        return L, bad, source
+
+    return asyncio.run(main())
+
+
+def test_many_lines_of_a_process():
+    L, bad, source = lines_of("for i in range(40000): print(i)")
+    assert L == [b"%d\n" % i for i in range(40000)]
+    assert not bad and source.stopped
+    assert source.process.returncode == 0
+
+
+def test_a_long_line_of_a_process_is_a_line():
+    L, bad, _ = lines_of("print('a'); print('x' * 1000000); print('b', end='')")
+    assert [len(line) for line in L] == [2, 1000001, 1]
+    assert not bad
+    L, bad, _ = lines_of("print('a'); print('x' * 1000); print('b', end='')", max_len=100, with_end=False)
+    assert L == [b"a\n"]
+    assert [str(failure.exception) for failure in bad] == ["the line at byte 2 is longer than the 100 bytes allowed"]
+
+
+def test_arguments_for_the_process(tmp_path):
+    program = "import os, sys; print(os.getcwd(), os.environ['X']); print('oops', file=sys.stderr)"
+    L, _, _ = lines_of(program, with_stderr=True, open_kwargs={"cwd": tmp_path, "env": {"X": "y"}})
+    assert sorted(L) == sorted([f"{tmp_path} y\n".encode(), b"oops\n"])
+    with pytest.raises(TypeError, match="from_process: `open_kwargs`: 'colour'"):
+        Stream.from_process("true", open_kwargs={"colour": "red"})
+
+
+def test_a_process_is_behind_its_pipeline_and_ends_with_its_source():
+    async def main():
+        source = Stream.from_process([sys.executable, "-c", "while True: print('x' * 1000)"], asynchronous=True)
+        arrived = asyncio.Event()
+
+        async def stuck(line):
+            arrived.set()
+            await asyncio.Event().wait()
+
+        source.sink(stuck)
+        source.start()
+        await asyncio.wait_for(arrived.wait(), PATIENCE)
+        assert source.process.poll() is None
+        source.stop()
+        while source.process.poll() is None:
+            await asyncio.sleep(0.01)
+
+    # What the sink is stuck with is of no interest.
+    logging.disable(logging.CRITICAL)
+    try:
+        asyncio.run(main())
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def test_a_process_is_run_anew():
+    async def main():
+        source = Stream.from_process([sys.executable, "-c", "print(1)"], asynchronous=True)
+        L = source.sink_to_list()
+        for _ in range(2):
+            source.start()
+            await asyncio.wait_for(source.finished(), PATIENCE)
+        return L
+
+    assert asyncio.run(main()) == [b"1\n", b"1\n"]
+
+
+# Servers.
+
+
+def free_port():
+    with socket.create_server(("localhost", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+async def connect(source, port):
+    while source.server is None:
+        await asyncio.sleep(0.001)
+    return await asyncio.open_connection("localhost", port)
+
+
+def test_a_long_message_on_a_port_is_a_message_and_one_too_long_fails_alone():
+    async def main():
+        port = free_port()
+        source = Stream.from_tcp(port, max_len=200_000, asynchronous=True)
+        done = asyncio.Event()
+        L = source.map(len).sink_to_list()
+        source.sink(lambda line: done.set() if line == b"end\n" else None)
+        bad = source.on_exception().sink_to_list()
+        source.start()
+        _, writer = await connect(source, port)
+        writer.write(b"a\n" + b"x" * 70_000 + b"\n" + b"y" * 300_000 + b"\nb\nend\n")
+        await asyncio.wait_for(done.wait(), PATIENCE)
+        writer.close()
+        await source.drain()
+        return L, [str(failure.exception) for failure in bad]
+
+    L, bad = asyncio.run(main())
+    assert L == [2, 70_001, 2, 4]
+    assert bad == ["the line at byte 70003 is longer than the 200000 bytes allowed"]
+
+
+def test_server_arguments_of_streamz_are_understood_or_refused_at_the_call():
+    Stream.from_tcp(0, server_kwargs={"max_buffer_size": 1000, "read_chunk_size": 100})
+    with pytest.raises(TypeError, match="from_tcp: `server_kwargs`: 'colour'"):
+        Stream.from_tcp(0, server_kwargs={"colour": "red"})
+    Stream.from_http_server(0, server_kwargs={"max_body_size": 1000})
+    with pytest.raises(TypeError, match="from_http_server: `server_kwargs`"):
+        Stream.from_http_server(0, server_kwargs={"colour": "red"})
+    with pytest.raises(ValueError, match="from_tcp"):
+        Stream.from_tcp(0, delimiter=b"")
+
+
+async def post(port, body):
+    reader, writer = await asyncio.open_connection("localhost", port)
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    writer.write(head + body)
+    answer = await asyncio.wait_for(reader.read(), PATIENCE)
+    writer.close()
+    return int(answer.split()[1])
+
+
+def test_an_answer_says_what_came_of_the_element(caplog):
+    async def main():
+        port = free_port()
+        source = Stream.from_http_server(port, asynchronous=True)
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def write(x):
+            if x == 7:
+                begun.set()
+                await go_on.wait()
+
+        source.map(int).sink(write)
+        source.start()
+        while source.server is None:
+            await asyncio.sleep(0.001)
+        answers = [await post(port, b"1"), await post(port, b"x"), await post(port, b"2")]
+        slow = asyncio.ensure_future(post(port, b"7"))
+        await asyncio.wait_for(begun.wait(), PATIENCE)
+        reader, writer = await asyncio.open_connection("localhost", port)
+        source.stop()
+        # This connection was made before; what is asked on it now comes too late.
+        writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1\r\n\r\n3")
+        closing = await asyncio.wait_for(reader.read(), PATIENCE)
+        go_on.set()
+        answers += [await slow, int(closing.split()[1])]
+        writer.close()
+        await source.drain()
+        return answers
+
+    assert asyncio.run(main()) == [200, 500, 200, 200, 503]
+    assert len([record for record in caplog.records if record.name == logger_name]) == 1
+
+
+# Ends.
+
+
+@pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError, GeneratorExit])
+@pytest.mark.parametrize("make", ["iterable", "periodic", "textfile", "q"])
+def test_a_source_ends_when_a_function_raises_what_is_no_failure(tmp_path, caplog, error, make):
+    path = tmp_path / "lines.txt"
+    path.write_text("0\n1\n2\n")
+    numbers = iter(range(3))
+    if make == "iterable":
+        source = Stream.from_iterable(range(3), asynchronous=False)
+    elif make == "periodic":
+        source = Stream.from_periodic(lambda: next(numbers, 2), 0.001, asynchronous=False)
+    elif make == "textfile":
+        source = Stream.from_textfile(path, asynchronous=False)
+    else:
+        import queue
+
+        q = queue.Queue()
+        for x in range(3):
+            q.put(x)
+        source = Stream.from_q(q, asynchronous=False)
+    seen, came = [], threading.Event()
+
+    def write(x):
+        seen.append(int(x))
+        if len(seen) == 1:
+            raise error("enough")
+        came.set()
+
+    source.sink(write)
+    source.start()
+    assert source._run_state.wait_in_thread(PATIENCE)
+    assert source.stopped
+    assert any("has ended: a function raised" in record.getMessage() for record in caplog.records)
+    source.start()
+    assert came.wait(PATIENCE)
+    assert not source.stopped or make == "iterable"
+    source.drain()
+
+
+def test_a_source_whose_pipeline_is_drained_ends_without_a_word(tmp_path, clock, caplog):
+    path = tmp_path / "lines.txt"
+    path.write_text("a\n")
+    source = Stream.from_textfile(path, loop=clock, start=True)
+    L = source.sink_to_list()
+    clock.advance(1)
+    source._drain(1, False)
+    append(path, b"b\n")
+    clock.advance(1)
+    assert source.stopped and L == ["a\n"]
+    with pytest.raises(ClosedError):
+        source.emit("c")
+    assert not caplog.records
+
+
+# Sinks.
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device here")
+def test_what_a_full_disk_refuses_is_not_acknowledged():
+    source = Stream()
+    node = source.sink_to_textfile("/dev/full")
+    acknowledged = []
+    for x in range(100):
+        counter = RefCounter(cb=lambda x=x: acknowledged.append(x))
+        with pytest.raises(OSError, match="No space left"):
+            source.emit(str(x), metadata=[{"ref": counter}])
+    assert acknowledged == []
+    with pytest.raises(OSError, match="No space left"):
+        node._fp.close()
+
+
+def test_what_has_been_acknowledged_outlives_the_process(python, tmp_path):
+    ended = python(
+        "-c",
+        "import os, sys\n"
+        "from thalweg import RefCounter, Stream, sink_to_file\n"
+        "acknowledged = []\n"
+        "source = Stream()\n"
+        "source.sink_to_textfile('one.txt')\n"
+        "file = sink_to_file('two.txt', source)\n"
+        "for x in range(1000):\n"
+        "    source.emit(str(x), metadata=[{'ref': RefCounter(cb=lambda: acknowledged.append(1))}])\n"
+        "source.emit('not acknowledged')\n"
+        "lines = [len(open(name).readlines()) for name in ('one.txt', 'two.txt')]\n"
+        "print(len(acknowledged), lines, flush=True)\n"
+        "os._exit(0)\n",
+    )
+    assert ended.stdout == "1000 [1000, 1000]\n", ended.stderr

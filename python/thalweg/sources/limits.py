@@ -1,0 +1,48 @@
+"""What sources can be given in numbers: the longest line, a port."""
+
+from __future__ import annotations
+
+#: The longest line that is taken where nothing else is said, in bytes: 16 MiB.
+MAX_LEN = 16 * 1024 * 1024
+
+
+def check_max_len(max_len: int, source: str) -> int:
+    """Return a limit in bytes; raise an error that names the source if it is none.
+
+    Examples
+    --------
+    >>> from thalweg.sources.limits import check_max_len
+    >>> check_max_len(0, "from_tcp")
+    Traceback (most recent call last):
+    ValueError: from_tcp: `max_len` is at least 1 byte, not 0
+    """
+    from operator import index
+
+    try:
+        number = index(max_len)
+    except TypeError:
+        raise TypeError(f"{source}: `max_len` is a number of bytes, not {max_len!r}") from None
+    if number < 1:
+        raise ValueError(f"{source}: `max_len` is at least 1 byte, not {number}")
+    return number
+
+
+def check_port(port: int, source: str) -> int:
+    """Return the number of a port; raise an error that names the source if it is none.
+
+    Examples
+    --------
+    >>> from thalweg.sources.limits import check_port
+    >>> check_port(99999, "from_tcp")
+    Traceback (most recent call last):
+    ValueError: from_tcp: `port` is a number from 0 to 65535, not 99999
+    """
+    from operator import index
+
+    try:
+        number = index(port)
+    except TypeError:
+        raise TypeError(f"{source}: `port` is a number from 0 to 65535, not {port!r}") from None
+    if not 0 <= number <= 65535:
+        raise ValueError(f"{source}: `port` is a number from 0 to 65535, not {number}")
+    return number
