@@ -3,6 +3,7 @@
 import gc
 
 import pytest
+
 from thalweg import Stream
 
 NODES = 30_000
