@@ -47,9 +47,7 @@ class Node:
         It is `overridden` if a subclass has put its own `update` in the place of an operator's.
         """
 
-    def emit(
-        self, x: Any, asynchronous: bool = False, metadata: Metadata = None, timeout: Any = None
-    ) -> Any:
+    def emit(self, x: Any, asynchronous: bool = False, metadata: Metadata = None, timeout: Any = None) -> Any:
         """Send an element to everything downstream.
 
         It blocks until the element has been taken, and returns None. In an asynchronous pipeline, and with
@@ -57,17 +55,13 @@ class Node:
         element is withdrawn where it still waits for room.
         """
 
-    def emit_many(
-        self, elements: Iterable[Any] | Batch, asynchronous: bool = False, timeout: Any = None
-    ) -> Any:
+    def emit_many(self, elements: Iterable[Any] | Batch, asynchronous: bool = False, timeout: Any = None) -> Any:
         """Send all elements of an iterable: cheaper than one by one where nothing has to wait.
 
         Every element is sent, whatever happens to those before it; failures are raised together.
         """
 
-    def _emit_with(
-        self, x: Any, asynchronous: bool = False, metadata: Metadata = None, timeout: Any = None
-    ) -> Any:
+    def _emit_with(self, x: Any, asynchronous: bool = False, metadata: Metadata = None, timeout: Any = None) -> Any:
         """Do what `emit` does."""
 
     def _flush(self) -> Any:
