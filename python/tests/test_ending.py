@@ -382,7 +382,7 @@ LOOPS = {
 }
 
 
-@pytest.mark.parametrize("how", ["by hand", "at exit", "run"])
+@pytest.mark.parametrize("how", ["by hand", "at exit", "with"])
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_drain_cuts_cycles(loop, how, tmp_path):
     program = tmp_path / "program.py"
@@ -393,7 +393,7 @@ from thalweg import Stream
 async def slow(x):
     await asyncio.sleep(0.01)
     return x
-if {how == "run"}:
+if {how == "with"}:
     s = Stream.from_iterable([0, 1])
 else:
     s = Stream()
@@ -405,8 +405,10 @@ def note(x):
     if len(after) > 5:
         enough.set()
 s.sink(note)
-if {how == "run"}:
-    s.run()
+if {how == "with"}:
+    with s:
+        s.start()
+        enough.wait(20)
 else:
     def emit():
         s.emit(0); s.emit(1)

@@ -53,7 +53,7 @@ def test_its_policy_decides(operator):
     node.sink(lambda x: None)
     source.emit(Key())
     source.emit(Key(ZeroDivisionError("no")))
-    assert node.counters().failed == 1
+    assert node.counters()["failed"] == 1
 
 
 @pytest.mark.parametrize("operator", [name for name in OPERATORS if "compared" not in name])

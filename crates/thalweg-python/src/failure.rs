@@ -1,6 +1,6 @@
 //! Failures and errors of the engine as Python's exceptions, and the other way round.
 
-use pyo3::exceptions::PyBaseException;
+use pyo3::exceptions::{PyBaseException, PyTimeoutError};
 use pyo3::prelude::*;
 use thalweg::{Arrival, Error, Failure, Stream};
 
@@ -130,6 +130,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         return raise_ours(py, "UndeliveredError", (error.to_string(), held, values));
     }
     match exceptions.len() {
+        0 if error.is_timed_out() => PyTimeoutError::new_err(error.to_string()),
         0 if error.is_closed() => raise_ours(py, "ClosedError", (error.to_string(),)),
         0 if error.is_build() => raise_ours(py, "BuildError", (error.to_string(),)),
         0 if error.is_different_runtimes() => {

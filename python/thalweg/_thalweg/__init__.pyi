@@ -47,20 +47,21 @@ class Node:
         It is `overridden` if a subclass has put its own `update` in the place of an operator's.
         """
 
-    def emit(self, x: Any, asynchronous: bool = False, metadata: Metadata = None) -> Any:
+    def emit(self, x: Any, asynchronous: bool = False, metadata: Metadata = None, timeout: Any = None) -> Any:
         """Send an element to everything downstream.
 
         It blocks until the element has been taken, and returns None. In an asynchronous pipeline, and with
-        `asynchronous`, it returns something to await instead.
+        `asynchronous`, it returns something to await instead. After `timeout` it raises `TimeoutError`, and the
+        element is withdrawn where it still waits for room.
         """
 
-    def emit_many(self, elements: Iterable[Any] | Batch, asynchronous: bool = False) -> Any:
+    def emit_many(self, elements: Iterable[Any] | Batch, asynchronous: bool = False, timeout: Any = None) -> Any:
         """Send all elements of an iterable: cheaper than one by one where nothing has to wait.
 
         Every element is sent, whatever happens to those before it; failures are raised together.
         """
 
-    def _emit_with(self, x: Any, asynchronous: bool = False, metadata: Metadata = None) -> Any:
+    def _emit_with(self, x: Any, asynchronous: bool = False, metadata: Metadata = None, timeout: Any = None) -> Any:
         """Do what `emit` does."""
 
     def _flush(self) -> Any:
@@ -130,6 +131,9 @@ class Node:
 
     def _follow_loop(self) -> None:
         """Have the pipeline run on the event loop that runs on this thread, unless it has another."""
+
+    def _cut_cycles(self) -> None:
+        """Have elements end where their way would close a cycle."""
 
     def _set_asynchronous(self, asynchronous: bool) -> None:
         """Say whether `emit` is awaited or blocks."""

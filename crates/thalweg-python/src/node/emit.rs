@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use pyo3::prelude::*;
 use thalweg::{Acks, Emit};
 
@@ -13,14 +15,16 @@ use crate::{failure, interpreter, interrupt, metadata};
 #[pymethods]
 impl Node {
     /// `emit`, with all it can take; see `fast_emit`.
-    #[pyo3(name = "_emit_with", signature = (x, asynchronous=false, metadata=None))]
+    #[pyo3(name = "_emit_with", signature = (x, asynchronous=false, metadata=None, timeout=None))]
     pub(super) fn emit(
         slf: &Bound<'_, Self>,
         x: Bound<'_, PyAny>,
         asynchronous: bool,
         metadata: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
+        let limit = limit(timeout)?;
         let parts = slf.get().parts()?;
         parts.current.set(py, x.as_unbound());
         let acks = match metadata {
@@ -28,8 +32,14 @@ impl Node {
             metadata => metadata::to_acks(metadata)?,
         };
         let (out, x) = (parts.out.clone(), Value::from(x));
+        // Without a loop nobody waits, see `without_loop`.
+        let limit = limit.filter(|_| asynchronous || parts.pipeline().mode() != Mode::NoLoop);
         Self::begin(slf, asynchronous, move || {
-            Begun::Emit(out.emit_with_acks(x, acks))
+            let emit = out.emit_with_acks(x, acks);
+            match limit {
+                Some(limit) if !emit.is_ready() => Begun::Other(Box::pin(out.within(limit, emit))),
+                _ => Begun::Emit(emit),
+            }
         })
     }
 
@@ -73,20 +83,27 @@ impl Node {
     /// Sends all elements of an iterable: cheaper than one by one where nothing has to wait.
     ///
     /// Every element is sent, whatever happens to those before it; failures are raised together.
-    #[pyo3(signature = (elements, asynchronous=false))]
+    /// After `timeout` those that have not been taken are withdrawn, and no more are sent.
+    #[pyo3(signature = (elements, asynchronous=false, timeout=None))]
     fn emit_many(
         slf: &Bound<'_, Self>,
         elements: &Bound<'_, PyAny>,
         asynchronous: bool,
+        timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
+        let limit = limit(timeout)?;
         let parts = slf.get().parts()?;
         let elements = Elements::new(elements, &parts.current)?;
         let problem = elements.problem();
         let result = if asynchronous || parts.pipeline().mode() != Mode::NoLoop {
             let out = parts.out.clone();
             Self::begin(slf, asynchronous, move || {
-                Begun::Other(Box::pin(out.emit_many(elements)))
+                let all = out.emit_many(elements);
+                match limit {
+                    Some(limit) => Begun::Other(Box::pin(out.within(limit, all))),
+                    None => Begun::Other(Box::pin(all)),
+                }
             })
         } else {
             parts.emit_all_without_loop(py, elements)
@@ -97,6 +114,16 @@ impl Node {
             None => result,
         }
     }
+}
+
+/// A length of time, as Python gives it.
+fn limit(timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
+    let Some(timeout) = timeout.filter(|timeout| !timeout.is_none()) else {
+        return Ok(None);
+    };
+    let intervals = timeout.py().import("thalweg.intervals")?;
+    let checked = intervals.call_method1("check_interval", (timeout, "emit", "timeout"))?;
+    crate::interval::seconds(checked.extract()?).map(Some)
 }
 
 impl Node {

@@ -36,7 +36,7 @@ pub(crate) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
     class.setattr("emit", method)
 }
 
-const DOC: &std::ffi::CStr = c"emit($self, /, x, asynchronous=False, metadata=None)
+const DOC: &std::ffi::CStr = c"emit($self, /, x, asynchronous=False, metadata=None, timeout=None)
 --
 
 Send an element to everything downstream.
@@ -52,11 +52,15 @@ asynchronous:
     Whether to return something to await in any case.
 metadata:
     A list of dicts that go with the element; see `RefCounter`.
+timeout:
+    How long to wait at most: seconds, or text such as ``5s``. Then the element is withdrawn where it still
+    waits for room; where it has been taken, it goes on.
 
 Raises
 ------
 What a function downstream raised for this element, with a note that names the node; or for an earlier
-element, where nobody waited for that any more.";
+element, where nobody waited for that any more. TimeoutError
+when `timeout` has passed.";
 
 unsafe extern "C" fn emit(
     node: *mut PyObject,
@@ -97,7 +101,7 @@ fn one(node: &Bound<'_, Node>, x: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     let py = node.py();
     let parts = node.get().parts_anywhere()?;
     if parts.pipeline().mode() != Mode::NoLoop {
-        return Node::emit(node, x, false, None);
+        return Node::emit(node, x, false, None, None);
     }
     parts.current.set(py, x.as_unbound());
     let emit = parts.out.emit(Value::from(x));

@@ -143,7 +143,7 @@ impl Graph {
 
     /// A clock for the deadline, if there is one: without, nothing in the graph can be waiting for
     /// anything but other threads, which get a loop's clock to be timed by.
-    fn limit_clock(self: &Arc<Self>) -> Option<RuntimeHandle> {
+    pub(crate) fn limit_clock(self: &Arc<Self>) -> Option<RuntimeHandle> {
         self.root().runtime().cloned().or_else(RuntimeHandle::find)
     }
 
@@ -230,18 +230,22 @@ impl Drop for DrainTurn {
     }
 }
 
-/// Runs `future` until it is done or the time is up.
-async fn within(limit: Duration, clock: Option<RuntimeHandle>, future: impl Future<Output = ()>) {
+/// Runs `future` until it is done or the time is up; returns what it came to, if it did.
+pub(crate) async fn within<R>(
+    limit: Duration,
+    clock: Option<RuntimeHandle>,
+    future: impl Future<Output = R>,
+) -> Option<R> {
     let mut future = std::pin::pin!(future);
     let mut sleep = clock.map(|clock| clock.sleep(limit));
     poll_fn(|cx| {
-        if future.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
+        if let Poll::Ready(result) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(result));
         }
         match &mut sleep {
-            Some(sleep) => Pin::new(sleep).poll(cx),
+            Some(sleep) => Pin::new(sleep).poll(cx).map(|()| None),
             None => Poll::Pending,
         }
     })
-    .await;
+    .await
 }

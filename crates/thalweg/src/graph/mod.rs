@@ -28,6 +28,7 @@ pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
 use self::completion::Done;
 pub use self::completion::Emit;
 pub use self::drain::Drain;
+pub(crate) use self::drain::within;
 pub(crate) use self::emit::Origin;
 use self::monitor::{Entry, Monitor, Posted};
 pub(crate) use self::node::{
@@ -472,6 +473,7 @@ impl Graph {
         if matches!(state.phase, Phase::Draining | Phase::Closed) {
             state.phase = Phase::Open;
             self.refuses.store(false, Ordering::Relaxed);
+            self.has_given_up.store(false, Ordering::SeqCst);
         }
     }
 

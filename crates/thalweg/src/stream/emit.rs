@@ -1,6 +1,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use super::Stream;
 use crate::ack::{Ack, Acks};
@@ -82,6 +83,40 @@ impl<T: Element> Stream<T> {
         I: IntoIterator<Item = T>,
     {
         EmitMany::start(self.clone(), elements.into_iter(), Origin::Outside)
+    }
+
+    /// Waits for an emission of this pipeline for no longer than `limit`, by the pipeline's clock. Then what
+    /// still waits for room is withdrawn.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use thalweg::{Stream, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let list = source.rate_limit("1h").sink_to_list();
+    /// let limit = Duration::from_secs(1);
+    /// clock.block_on(source.within(limit, source.emit(1)))?;
+    /// let error = clock.block_on(source.within(limit, source.emit_many([2, 3]))).unwrap_err();
+    /// assert!(error.is_timed_out());
+    /// clock.advance(Duration::from_secs(9000));
+    /// assert_eq!(list.to_vec(), [1]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn within<F>(
+        &self,
+        limit: Duration,
+        emission: F,
+    ) -> impl Future<Output = Result<(), Error>> + use<T, F>
+    where
+        F: Future<Output = Result<(), Error>>,
+    {
+        let clock = self.graph().limit_clock();
+        async move {
+            crate::graph::within(limit, clock, emission)
+                .await
+                .unwrap_or_else(|| Err(Error::new(Kind::TimedOut(limit))))
+        }
     }
 
     pub(crate) fn emit_from_source(&self, x: T, ack: Option<Ack>) -> Emit {
