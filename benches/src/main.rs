@@ -6,6 +6,7 @@ mod cases;
 mod measure;
 mod report;
 
+use cases::scale::{Phase, Shape, per_node_of_many};
 use cases::{buffer, chain, memory, sleepers, tasks};
 use report::Line;
 
@@ -39,6 +40,18 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
     Ok(arguments)
 }
 
+/// What is done with pipelines of many nodes.
+const SCALE: [(&str, Shape, Phase); 8] = [
+    ("nodes-deep-build", Shape::Deep, Phase::Build),
+    ("nodes-deep-emit", Shape::Deep, Phase::Emit),
+    ("nodes-deep-drain", Shape::Deep, Phase::Drain),
+    ("nodes-deep-drop", Shape::Deep, Phase::Drop),
+    ("nodes-wide-build", Shape::Wide, Phase::Build),
+    ("nodes-wide-emit", Shape::Wide, Phase::Emit),
+    ("nodes-wide-drain", Shape::Wide, Phase::Drain),
+    ("nodes-wide-drop", Shape::Wide, Phase::Drop),
+];
+
 fn main() {
     let arguments = arguments().unwrap_or_else(|error| {
         eprintln!("compare: {error}; see --help");
@@ -49,7 +62,7 @@ fn main() {
     let elements = 2_000_000 / scale;
     let count = scale as usize;
     type Case<'a> = (&'a str, Box<dyn Fn() -> Line>);
-    let cases: Vec<Case<'_>> = vec![
+    let mut cases: Vec<Case<'_>> = vec![
         (
             "ten-maps",
             Box::new(move || chain::one_by_one(rounds, elements)),
@@ -92,6 +105,10 @@ fn main() {
             Box::new(move || memory::dropped_pipelines(10_000 / count)),
         ),
     ];
+    for (name, shape, phase) in SCALE {
+        let case = move || per_node_of_many(name, shape, phase, rounds);
+        cases.push((name, Box::new(case)));
+    }
     let chosen = |name: &str| {
         arguments
             .only

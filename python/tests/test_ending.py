@@ -371,3 +371,52 @@ def test_ctrl_c_drains(how, way, tmp_path):
     assert out == "(2,)\n", err
     assert "interrupt" in err.lower()
     assert process.returncode != 0
+
+
+LOOPS = {
+    "buffer": "s.buffer(5).rate_limit(0.01)",
+    "delay": "s.delay(0.01)",
+    "rate_limit": "s.rate_limit(0.01)",
+    "map_async": "s.map_async(slow)",
+    "fibonacci": "s.sliding_window(2, return_partial=False).map(sum).delay(0.01)",
+}
+
+
+@pytest.mark.parametrize("how", ["by hand", "at exit", "run"])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_drain_cuts_cycles(loop, how, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        f"""
+import asyncio, threading, time
+from thalweg import Stream
+async def slow(x):
+    await asyncio.sleep(0.01)
+    return x
+if {how == "run"}:
+    s = Stream.from_iterable([0, 1])
+else:
+    s = Stream()
+after, enough = [], threading.Event()
+back = {LOOPS[loop]}
+back.connect(s)
+def note(x):
+    after.append(x)
+    if len(after) > 5:
+        enough.set()
+s.sink(note)
+if {how == "run"}:
+    s.run()
+else:
+    def emit():
+        s.emit(0); s.emit(1)
+    threading.Thread(target=emit, daemon=True).start()
+    enough.wait(20)
+    if {how == "by hand"}:
+        s.drain(30)
+        s.drain(30)
+print("done", len(after) > 1)
+"""
+    )
+    done = subprocess.run([sys.executable, "-I", str(program)], capture_output=True, text=True, timeout=9, check=False)
+    assert (done.returncode, done.stdout) == (0, "done True\n"), done.stderr

@@ -550,3 +550,63 @@ def test_unknown_attributes_are_refused():
         Stream().no_such_thing()
     with pytest.raises(AttributeError, match="no_such_thing"):
         Stream.no_such_thing  # noqa: B018
+
+
+class Passing(Stream):
+    def update(self, x, who=None, metadata=None):
+        return self._emit(x)
+
+
+@pytest.mark.parametrize("make", [Stream, Passing], ids=["plain", "subclass"])
+def test_an_edge_is_there_once_however_often_it_is_made(make):
+    source, target = Stream(), make()
+    L = target.sink_to_list()
+    source.connect(target)
+    source.connect(target)
+    source.emit(1)
+    assert L == [1]
+    assert list(source.downstreams) == [target]
+    source.disconnect(target)
+    assert target.upstreams == []
+    source.emit(2)
+    assert L == [1]
+    source.connect(target)
+    source.connect(target)
+    target.destroy()
+    source.emit(3)
+    assert L == [1]
+    assert (target.upstreams, list(source.downstreams)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda s: s.union(s),
+        lambda s: s.union(Stream(), s, s),
+        lambda s: Stream(upstreams=[s, s]),
+        lambda s: Passing(upstreams=[s, s]),
+    ],
+    ids=["union", "union of three", "upstreams", "subclass"],
+)
+def test_the_same_upstream_twice_gives_each_element_once(make):
+    source = Stream()
+    node = make(source)
+    L = node.sink_to_list()
+    source.emit(1)
+    source.emit_many([2, 3])
+    assert L == [1, 2, 3]
+    node.destroy()
+    source.emit(4)
+    assert L == [1, 2, 3]
+
+
+def test_a_zip_of_a_stream_with_itself_pairs_each_element_with_itself():
+    source = Stream()
+    pairs = source.zip(source)
+    L = pairs.sink_to_list()
+    source.emit(1)
+    source.emit(2)
+    assert L == [(1, 1), (2, 2)]
+    pairs.destroy()
+    source.emit(3)
+    assert L == [(1, 1), (2, 2)]

@@ -225,3 +225,30 @@ def test_a_stage_that_holds_everything_up_does_not_shift_timers(operator):
     first = ticks[0]
     # Where a tick comes late, the next is on time again.
     assert ticks[:8] == [first + 10 * n for n in range(len(ticks[:8]))]
+
+
+ZERO = {
+    "rate_limit": lambda s: s.rate_limit(0),
+    "delay": lambda s: s.delay(0.0),
+    "shift": lambda s: s.shift("0s"),
+    "throttle": lambda s: s.throttle(0),
+    "debounce": lambda s: s.debounce(0),
+    "sample": lambda s: s.sample(0),
+    "timed_window": lambda s: s.timed_window(0).flatten(),
+    "timed_window_unique": lambda s: s.timed_window_unique(0).flatten(),
+    "partition": lambda s: s.partition(100, timeout=0).flatten(),
+}
+
+
+@pytest.mark.parametrize("operator", ZERO)
+def test_zero_means_not_to_wait(operator):
+    clock = VirtualClock()
+    source = Stream(loop=clock)
+    L = ZERO[operator](source).sink_to_list()
+    for x in range(3):
+        source.emit(x)
+        clock.advance(0.001)
+    assert L == [0, 1, 2]
+    clock.advance(3600)
+    source.drain()
+    assert L == [0, 1, 2]

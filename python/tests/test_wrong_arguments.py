@@ -131,12 +131,6 @@ def test_intervals_are_numbers_or_text(method, interval):
         getattr(Stream(loop=VirtualClock()), method)(interval)
 
 
-@pytest.mark.parametrize("method", ["timed_window", "timed_window_unique", "sample"])
-def test_what_repeats_takes_some_time(method):
-    with refused(ValueError, method, "interval"):
-        getattr(Stream(loop=VirtualClock()), method)(0)
-
-
 def test_an_interval_that_stands_alone():
     for wrong in (-1, "-5ms", "soon", float("nan")):
         with pytest.raises(ValueError):

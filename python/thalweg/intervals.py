@@ -48,21 +48,19 @@ def _to_float(number: Any) -> float | None:
         return None
 
 
-def check_interval(interval: float | str | timedelta, operator: str, argument: str, repeats: bool = False) -> float:
-    """Return an interval in seconds; raise an error that names the argument if it is none, or if it is
-    0 where something is to be done again and again.
+def check_interval(interval: float | str | timedelta, operator: str, argument: str) -> float:
+    """Return an interval in seconds; raise an error that names the argument if it is none. Zero means not to wait.
 
     Examples
     --------
     >>> from thalweg.intervals import check_interval
-    >>> check_interval(0, "timed_window", "interval", repeats=True)
+    >>> check_interval("1min", "timed_window", "interval")
+    60.0
+    >>> check_interval(-1, "timed_window", "interval")
     Traceback (most recent call last):
-    ValueError: timed_window: `interval` is longer than nothing
+    ValueError: timed_window: `interval`: a length of time is not negative, and ends: not -1
     """
     try:
-        seconds = convert_interval(interval)
+        return convert_interval(interval)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{operator}: `{argument}`: {error}") from None
-    if repeats and seconds == 0:
-        raise ValueError(f"{operator}: `{argument}` is longer than nothing")
-    return seconds

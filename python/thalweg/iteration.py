@@ -37,7 +37,6 @@ class Iteration:
         import asyncio
 
         loop = asyncio.get_running_loop()
-        _bring_to(stream, loop)
         self._mailbox = mailbox = _Mailbox()
         self._sink = stream.sink(mailbox.put)
 
@@ -86,8 +85,30 @@ class Iteration:
         self._close()
 
 
-def _bring_to(stream: Stream, loop: asyncio.AbstractEventLoop) -> None:
-    """See to it that a pipeline is on the loop that iterates: emitters wait there for room."""
+def iterate(stream: Stream) -> Iteration:
+    """Iterate over the elements of a pipeline on the loop that runs: its emitters wait there for room.
+
+    Raises
+    ------
+    RuntimeError
+        The pipeline runs on another loop, or no loop runs.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg import Stream
+    >>> from thalweg.iteration import iterate
+    >>> async def main():
+    ...     source = Stream(asynchronous=True)
+    ...     iteration = iterate(source)
+    ...     await source.emit(1)
+    ...     return await anext(iteration)
+    >>> asyncio.run(main())
+    1
+    """
+    import asyncio
+
+    loop = asyncio.get_running_loop()
     if stream._event_loop is None and stream.asynchronous is None:
         stream._set_asynchronous(True)
     if stream.asynchronous:
@@ -97,6 +118,7 @@ def _bring_to(stream: Stream, loop: asyncio.AbstractEventLoop) -> None:
             "async for: the pipeline does not run on this event loop: make it with `Stream(asynchronous=True)` "
             "inside a coroutine, or iterate on its own loop"
         )
+    return Iteration(stream)
 
 
 class _Mailbox:

@@ -24,6 +24,8 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     import asyncio
 
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
+    # First: a source may be waiting for an element that goes round and round.
+    node._cut_cycles()
     runs = _stop_sources(node)
     loop, running = node._event_loop, asyncio._get_running_loop()
     if node.asynchronous and not asynchronous and running is None and loop is not None and loop.is_running():

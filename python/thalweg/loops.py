@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import allocate_lock
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ def to_asyncio(loop: Any) -> AbstractEventLoop:
     return inner
 
 
-#: What stands before a loop, for as long as there is the loop.
-_users: WeakKeyDictionary[AbstractEventLoop, Loop] = WeakKeyDictionary()
+#: What stands before loops, by their identity, while it is in use.
+_users: WeakValueDictionary[int, Loop] = WeakValueDictionary()
 
 
 def to_user(loop: AbstractEventLoop) -> Any:
@@ -130,9 +130,10 @@ def to_user(loop: AbstractEventLoop) -> Any:
         from tornado.platform.asyncio import AsyncIOLoop
 
         return AsyncIOLoop(asyncio_loop=loop, make_current=False)
-    known = _users.get(loop)
-    if known is None:
-        known = _users[loop] = Loop(loop)
+    known = _users.get(id(loop))
+    # Another loop may have got the identity of one that is gone.
+    if known is None or known.asyncio_loop is not loop:
+        known = _users[id(loop)] = Loop(loop)
     return known
 
 

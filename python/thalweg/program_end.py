@@ -251,6 +251,7 @@ def _await_leaving(node: Stream, seconds: float) -> None:
 
     left, silence = countdown(seconds, None), countdown(_SILENCE, None)
     said = False
+    node._close()
     while node._in_flight() is None:
         if left() <= _LOOK:
             raise UndeliveredError(f"a function of {node}'s pipeline does not return on its thread", [], [])
@@ -326,7 +327,7 @@ def _tell_of_loss(pipelines: list[Pipeline]) -> None:
         from thalweg.errors import logger
 
         logger().error(
-            "the event loop was closed while %s were on their way; "
+            "the event loop was closed with %s on the way; "
             "end the pipeline before its loop: `async with source:`, or `await source.drain()`",
             lost,
         )

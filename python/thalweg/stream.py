@@ -419,7 +419,8 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods):
         >>> node.upstreams
         []
         """
-        for upstream in list(self.upstreams if streams is None else streams):
+        upstreams = self.upstreams if streams is None else streams
+        for upstream in {id(upstream): upstream for upstream in upstreams}.values():
             upstream.disconnect(self)
 
     # The event loop.
@@ -526,9 +527,9 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods):
 
     def __aiter__(self) -> Iteration:
         """Iterate over the elements as they come: ``async for x in stream``."""
-        from thalweg.iteration import Iteration
+        from thalweg.iteration import iterate
 
-        return Iteration(self)
+        return iterate(self)
 
     # Failures.
 

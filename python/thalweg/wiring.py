@@ -55,15 +55,15 @@ def destroy_pipeline(source_node: Stream) -> None:
     >>> L
     []
     """
-    seen: list[Stream] = []
+    seen: dict[int, Stream] = {}
     waiting = [source_node]
     while waiting:
         node = waiting.pop()
-        if any(node is other for other in seen):
+        if id(node) in seen:
             continue
-        seen.append(node)
+        seen[id(node)] = node
         waiting.extend(node.downstreams)
-    for node in seen:
+    for node in seen.values():
         node.destroy()
 
 

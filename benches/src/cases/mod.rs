@@ -1,5 +1,6 @@
 pub mod buffer;
 pub mod chain;
 pub mod memory;
+pub mod scale;
 pub mod sleepers;
 pub mod tasks;

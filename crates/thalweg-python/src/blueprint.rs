@@ -161,6 +161,8 @@ pub(crate) struct Blueprint {
     /// Whether nodes are attached to it once it is built, each by an inlet of its own; a simple node
     /// is built onto the first.
     pub(crate) joins: bool,
+    /// Whether a node that is attached twice has two inlets, each of which gets every element.
+    pub(crate) repeats: bool,
     /// Who is behind each inlet, if the node wants to know.
     pub(crate) callers: Callers,
 }
@@ -181,6 +183,7 @@ impl Blueprint {
             needs_loop: false,
             is_sink: false,
             joins: false,
+            repeats: false,
             callers: Callers::default(),
         }
     }
@@ -244,6 +247,12 @@ impl Blueprint {
     pub(crate) fn joining(mut self, callers: Callers) -> Self {
         self.joins = true;
         self.callers = callers;
+        self
+    }
+
+    /// One whose inlets are told apart even if the same node is behind several.
+    pub(crate) fn repeating(mut self) -> Self {
+        self.repeats = true;
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use pyo3::exceptions::PyRuntimeError;
@@ -13,7 +13,7 @@ use thalweg::{Emit, Error};
 use crate::event_loop::{self, EventLoop};
 use crate::hop::Coming;
 use crate::lock::lock;
-use crate::{failure, gil, interrupt};
+use crate::{calls, failure, gil, interrupt};
 
 /// Something of the engine's to wait for.
 pub(crate) type Completion = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
@@ -85,8 +85,8 @@ impl Emission {
     /// One that is done.
     pub(crate) fn done(py: Python<'_>, event_loop: Option<&EventLoop>) -> PyResult<Py<PyAny>> {
         match event_loop {
-            Some(event_loop) => Ok(event_loop.done(py)),
-            None => Self::create(py, State::Done),
+            Some(event_loop) if !event_loop.is_guess() => Ok(event_loop.done(py)),
+            _ => Self::create(py, State::Done),
         }
     }
 
@@ -148,15 +148,24 @@ impl Emission {
                 *state = State::Future(future.clone_ref(py));
                 drop(state);
                 let target = future.clone_ref(py);
-                event_loop.run(async move {
+                let given_up = GivenUp::default();
+                future.call_method1(py, "add_done_callback", (given_up.clone(),))?;
+                let wait = async move {
                     let raised = |error| gil::attach(|py| failure::raise(py, &error));
                     let result = match waiting {
-                        Waiting::Emit(emit) => emit.await.map_err(raised),
+                        Waiting::Emit(emit) => match given_up.or(emit).await {
+                            Some(result) => result.map_err(raised),
+                            None => return,
+                        },
                         Waiting::Other(completion) => completion.await.map_err(raised),
                         Waiting::Coming(coming) => coming.await,
                     };
                     gil::attach(|py| resolve(target.bind(py), result));
-                });
+                };
+                match calls::current(py)? {
+                    Some(call) => event_loop.run(call.scope(wait)),
+                    None => event_loop.run(wait),
+                }
                 Ok(Some(future))
             }
         }
@@ -173,6 +182,49 @@ impl Emission {
                 "there is no running event loop to await this on",
             )),
         }
+    }
+}
+
+/// Whether whoever waited has cancelled the asyncio future: called by asyncio when that is done.
+#[pyclass(frozen)]
+#[derive(Clone, Default)]
+struct GivenUp(Arc<Mutex<Cancelled>>);
+
+#[derive(Default)]
+struct Cancelled {
+    is_cancelled: bool,
+    waker: Option<Waker>,
+}
+
+impl GivenUp {
+    /// Waits for an emission until somebody gives it up, which withdraws the element.
+    async fn or(self, mut emit: Emit) -> Option<Result<(), Error>> {
+        std::future::poll_fn(|cx| {
+            let mut cancelled = lock(&self.0);
+            if cancelled.is_cancelled {
+                return Poll::Ready(None);
+            }
+            cancelled.waker = Some(cx.waker().clone());
+            drop(cancelled);
+            Pin::new(&mut emit).poll(cx).map(Some)
+        })
+        .await
+    }
+}
+
+#[pymethods]
+impl GivenUp {
+    fn __call__(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        if future.call_method0("cancelled")?.is_truthy()? {
+            let mut cancelled = lock(&self.0);
+            cancelled.is_cancelled = true;
+            let waker = cancelled.waker.take();
+            drop(cancelled);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+        Ok(())
     }
 }
 

@@ -18,7 +18,9 @@ pub(crate) fn seconds(seconds: f64) -> PyResult<Duration> {
 /// The seconds in a length of time such as `"500ms"` or `"1h30min"`.
 #[pyfunction]
 pub(crate) fn parse_interval(text: &str) -> PyResult<f64> {
-    text.into_interval()
-        .map(|interval| interval.as_secs_f64())
-        .map_err(|error| PyValueError::new_err(error.to_string()))
+    match text.into_interval() {
+        Ok(interval) => Ok(interval.as_secs_f64()),
+        Err(error) if error.is_zero() => Ok(0.0),
+        Err(error) => Err(PyValueError::new_err(error.to_string())),
+    }
 }

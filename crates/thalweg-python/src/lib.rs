@@ -4,6 +4,7 @@ mod awaiting;
 mod batch;
 mod blueprint;
 mod call;
+mod calls;
 mod current;
 mod emission;
 mod event_loop;

@@ -360,7 +360,7 @@ impl Drop for Pipeline {
 }
 
 #[cold]
-fn in_parent() -> PyErr {
+pub(crate) fn in_parent() -> PyErr {
     PyRuntimeError::new_err(
         "the pipeline was built before the process was forked, and runs in its parent: build it in the new process",
     )

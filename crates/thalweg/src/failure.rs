@@ -36,6 +36,7 @@ struct Inner {
     node_id: u64,
     ordinal: u64,
     cause: BoxError,
+    thrown: Option<Thrown>,
     element: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
@@ -51,8 +52,60 @@ impl fmt::Display for Panicked {
 
 impl StdError for Panicked {}
 
-/// The error that stands for a panic.
+/// An error on its way out of a function that cannot return one.
+#[derive(Clone)]
+pub(crate) struct Thrown(Arc<dyn Fn() -> BoxError + Send + Sync>);
+
+/// Ends the function that is running with an error, where it has no other way to return one: in the `==` or
+/// the `hash` of a key, say. It unwinds as a panic does, but silently, and is a failure of the node like any
+/// other error of its function. `cause` makes the error, once for each who is told.
+///
+/// ```
+/// use std::hash::{Hash, Hasher};
+/// use thalweg::{OnError, Stream};
+///
+/// #[derive(Clone)]
+/// struct Key(f64);
+///
+/// impl PartialEq for Key {
+///     fn eq(&self, other: &Self) -> bool {
+///         if self.0.is_nan() || other.0.is_nan() {
+///             thalweg::throw(|| "not a number has no equal".into());
+///         }
+///         self.0 == other.0
+///     }
+/// }
+///
+/// impl Eq for Key {}
+///
+/// impl Hash for Key {
+///     fn hash<H: Hasher>(&self, state: &mut H) {
+///         0.hash(state);
+///     }
+/// }
+///
+/// let source = Stream::new();
+/// let unique = source.unique().on_error(OnError::Raise);
+/// let list = unique.map(|key: Key| key.0).sink_to_list();
+/// source.emit(Key(1.0)).wait()?;
+/// let error = source.emit(Key(f64::NAN)).wait().unwrap_err();
+/// assert_eq!(error.failures()[0].cause().to_string(), "not a number has no equal");
+/// source.emit(Key(1.0)).wait()?;
+/// assert_eq!(list.to_vec(), [1.0]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+///
+/// # Panics
+/// Always, in a way: outside of a node's function it ends the thread.
+pub fn throw(cause: impl Fn() -> BoxError + Send + Sync + 'static) -> ! {
+    std::panic::resume_unwind(Box::new(Thrown(Arc::new(cause))))
+}
+
+/// The error that stands for a panic, or that was thrown.
 pub(crate) fn panic_error(payload: &(dyn Any + Send)) -> BoxError {
+    if let Some(Thrown(cause)) = payload.downcast_ref() {
+        return cause();
+    }
     let text = payload
         .downcast_ref::<&str>()
         .map(|text| (*text).to_string())
@@ -74,8 +127,17 @@ impl Failure {
             node_id,
             ordinal,
             cause,
+            thrown: None,
             element: Mutex::new(element),
         }))
+    }
+
+    /// The same for what was thrown in the node's function, if it was.
+    pub(crate) fn thrown(mut self, payload: &(dyn Any + Send)) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.thrown = payload.downcast_ref::<Thrown>().cloned();
+        }
+        self
     }
 
     /// The name of the node whose function failed.
@@ -106,8 +168,11 @@ impl Failure {
         &*self.0.cause
     }
 
-    /// The panic, if it was one, as a cause of its own.
+    /// The panic, or what was thrown, as a cause of its own.
     pub(crate) fn panic(&self) -> Option<BoxError> {
+        if let Some(Thrown(cause)) = &self.0.thrown {
+            return Some(cause());
+        }
         let Panicked(text) = self.0.cause.downcast_ref()?;
         Some(Box::new(Panicked(text.clone())))
     }
@@ -145,8 +210,34 @@ impl StdError for Failure {
 }
 
 /// What `emit`, `drain`, `connect` and their like fail with. One word wide.
-#[derive(Debug)]
+///
+/// Its `Debug` text is what a program shows whose `main` returns it, or that unwraps it: the message, and
+/// what it was caused by.
+///
+/// ```
+/// use thalweg::Stream;
+///
+/// let source = Stream::new();
+/// source.try_map(|x: &String| x.parse::<i32>()).named("parse").sink(drop);
+/// let error = source.emit("one".to_string()).wait().unwrap_err();
+/// assert_eq!(format!("{error:?}"), error.to_string());
+/// assert_eq!(error.to_string(), "`parse` failed on element 1: invalid digit found in string");
+/// ```
 pub struct Error(Box<Kind>);
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        // The message ends with the first cause; this is what is behind that.
+        let failure = self.failures().first();
+        let mut cause = failure.and_then(|failure| failure.cause().source());
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Kind {
@@ -166,6 +257,8 @@ pub(crate) enum Kind {
         "waiting here would block the event loop that has to do the work; use `.await` instead of `.wait()`"
     )]
     WouldBlock,
+    #[error("the element was not taken within {0:?}, and has been withdrawn where it still waited")]
+    TimedOut(std::time::Duration),
     #[error("the two pipelines run on different event loops; build both on one, with `Stream::on`")]
     DifferentRuntimes,
     #[error("`{downstream}` takes elements of type {takes}, but `{upstream}` sends {sends}")]
@@ -292,6 +385,11 @@ impl Error {
     /// Whether a blocking call was made where it would block the event loop it waits for.
     pub fn is_would_block(&self) -> bool {
         matches!(self.kind(), Kind::WouldBlock)
+    }
+
+    /// Whether an element was not taken within the time that its emitter would wait.
+    pub fn is_timed_out(&self) -> bool {
+        matches!(self.kind(), Kind::TimedOut(_))
     }
 
     /// Whether two pipelines with different event loops were to be joined.

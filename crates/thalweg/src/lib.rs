@@ -85,8 +85,8 @@ pub fn is_inside_pipeline() -> bool {
 }
 
 pub use ack::{Ack, Acks, Outcome};
-pub use failure::{BoxError, BuildError, Error, Failure, Undelivered};
-pub use graph::{Drain, Emit};
+pub use failure::{BoxError, BuildError, Error, Failure, Undelivered, throw};
+pub use graph::{CurrentCall, Drain, Emit};
 pub use interval::IntoInterval;
 pub use operator::{
     Context, Delivery, Element, Fault, Flow, IntoOperator, Lease, Never, Operator, Raised,

@@ -73,7 +73,7 @@ impl Retry {
     /// Waits before each further attempt: `first`, then twice as long each time, up to a minute or
     /// what [`at_most`](Self::at_most) says.
     pub fn backoff(mut self, first: impl IntoInterval) -> Self {
-        match first.into_interval() {
+        match crate::interval::wait(first) {
             Ok(first) => self.backoff = first,
             Err(error) => self.mistake = Some(BuildError::new("retry", error)),
         }
@@ -82,7 +82,7 @@ impl Retry {
 
     /// The longest wait between two attempts.
     pub fn at_most(mut self, longest: impl IntoInterval) -> Self {
-        match longest.into_interval() {
+        match crate::interval::wait(longest) {
             Ok(longest) => self.longest = longest,
             Err(error) => self.mistake = Some(BuildError::new("retry", error)),
         }

@@ -1,8 +1,10 @@
 //! Locks, and the primitives that threads meet in, so that loom can stand in for them.
 
+use std::pin::Pin;
 use std::sync::atomic::{self, AtomicBool};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 /// Locks, whether or not a thread panicked while it held the lock: what our locks protect is
 /// never left half-changed, since no user code runs under them.
@@ -70,6 +72,35 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
                 std::thread::park();
             }
         });
+    }
+}
+
+/// The same for no longer than `limit`.
+pub(crate) fn block_on_for<F: Future + Unpin>(mut future: F, limit: Duration) -> Option<F::Output> {
+    let begin = Instant::now();
+    let parker = Arc::new(Parker {
+        thread: std::thread::current(),
+        woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(parker.clone());
+    let mut cx = std::task::Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = Pin::new(&mut future).poll(&mut cx) {
+            return Some(output);
+        }
+        let mut left = limit.saturating_sub(begin.elapsed());
+        blocking(|| {
+            while !left.is_zero() && !parker.woken.swap(false, atomic::Ordering::Acquire) {
+                std::thread::park_timeout(left);
+                left = limit.saturating_sub(begin.elapsed());
+            }
+        });
+        if left.is_zero() {
+            return match Pin::new(&mut future).poll(&mut cx) {
+                Poll::Ready(output) => Some(output),
+                Poll::Pending => None,
+            };
+        }
     }
 }
 

@@ -2,7 +2,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use thalweg::{Ack, Outcome, Stream, VirtualClock};
@@ -264,4 +267,102 @@ fn a_drain_with_a_limit_that_is_none_loses_nothing() {
     source.emit(3).wait().unwrap();
     source.drain("5s").wait().unwrap();
     assert_eq!(list.to_vec(), [[1, 2, 3]]);
+}
+
+#[test]
+fn a_drain_cuts_cycles_and_lets_what_is_on_its_way_finish_its_round() {
+    type Build = fn(&Stream<u64>) -> Stream<u64>;
+    let loops: [(&str, Build); 6] = [
+        ("buffer", |s| s.buffer(5).rate_limit("1s")),
+        ("delay", |s| s.delay("1s")),
+        ("shift", |s| s.shift("1s")),
+        ("rate_limit", |s| s.rate_limit("1s")),
+        ("map_async", |s| {
+            s.map_async(2, |x| async move { x }).rate_limit("1s")
+        }),
+        ("latest", |s| s.latest().rate_limit("1s")),
+    ];
+    for (name, build) in loops {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let slow = build(&source);
+        let list = slow.sink_to_list();
+        slow.map(|x| x + 1).connect(&source).unwrap();
+        drop(source.emit(0));
+        clock.advance(Duration::from_millis(5500));
+        let (before, rounds) = (clock.now(), list.len());
+        assert!(rounds > 1, "{name}");
+        clock.block_on(source.drain("1h")).unwrap();
+        assert!(clock.now() - before <= Duration::from_secs(3), "{name}");
+        assert!(list.len() > rounds, "{name}: the round was finished");
+        assert!(clock.block_on(source.drain("1h")).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn numbers_of_fibonacci_end_with_the_drain() {
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let pairs = source
+        .sliding_window(2)
+        .filter(|pair: &Vec<u64>| pair.len() == 2);
+    let sums = pairs.map(|pair| pair[0] + pair[1]);
+    sums.delay("1s").connect(&source).unwrap();
+    let list = source.sink_to_list();
+    for x in [0_u64, 1] {
+        drop(source.emit(x));
+    }
+    clock.advance(Duration::from_millis(4500));
+    clock.block_on(source.drain("1h")).unwrap();
+    assert_eq!(list.to_vec(), [0, 1, 1, 2, 3, 5, 8]);
+}
+
+#[test]
+fn a_drain_joins_the_one_under_way() {
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let list = source.partition(2).rate_limit("1s").sink_to_list();
+    for x in 0..7 {
+        drop(source.emit(x));
+    }
+    let (first, second) = (source.drain("1min"), source.drain("1min"));
+    let both = clock.block_on(futures_util::future::join(first, second));
+    assert!(both.0.is_ok() && both.1.is_ok());
+    assert_eq!(list.len(), 4);
+    let at = clock.now();
+    assert!(clock.block_on(source.drain("1min")).is_ok());
+    assert_eq!(clock.now(), at);
+}
+
+#[test]
+fn a_drain_goes_on_where_one_that_was_dropped_has_stopped() {
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let list = source.partition(2).rate_limit("1s").sink_to_list();
+    for x in 0..7 {
+        drop(source.emit(x));
+    }
+    let (mut first, second) = (source.drain("1min"), source.drain("1min"));
+    let mut second = second;
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut first).poll(&mut cx).is_pending());
+    assert!(Pin::new(&mut second).poll(&mut cx).is_pending());
+    drop(first);
+    clock.block_on(second).unwrap();
+    assert_eq!(list.len(), 4);
+}
+
+#[test]
+fn a_drain_that_comes_after_one_that_gave_up_waits_no_more() {
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    source.buffer(10).rate_limit("1s").sink(drop);
+    for x in 0..9 {
+        drop(source.emit(x));
+    }
+    assert!(clock.block_on(source.drain("2s")).is_err());
+    let at = clock.now();
+    let again = clock.block_on(source.drain("1h")).unwrap_err();
+    assert!(!again.undelivered().is_empty());
+    assert_eq!(clock.now(), at);
 }

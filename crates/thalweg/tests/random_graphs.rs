@@ -36,6 +36,8 @@ impl Node {
             | Node::Divide(a, _)
             | Node::Partition(a, _)
             | Node::Buffer(a) => vec![a],
+            // The same stream twice is united with nothing.
+            Node::Union(a, b) if a == b => vec![a],
             Node::Union(a, b)
             | Node::Zip(a, b)
             | Node::CombineLatest(a, b)

@@ -116,6 +116,9 @@ class Node:
     def _drain_at_once(self) -> bool:
         """End the pipeline as far as that needs no event loop; return whether it has ended."""
 
+    def _close(self) -> None:
+        """Have the pipeline refuse elements from now on, without waiting for who is at work inside."""
+
     def _reopen(self) -> None:
         """Have the pipeline take elements again after a drain."""
 

@@ -39,7 +39,7 @@ class sample(Stream):
     _graphviz_shape = "octagon"
 
     def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
-        self.interval = check_interval(interval, "sample", "interval", repeats=True)
+        self.interval = check_interval(interval, "sample", "interval")
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:

@@ -37,7 +37,7 @@ class timed_window(Stream):
     _graphviz_shape = "octagon"
 
     def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
-        self.interval = check_interval(interval, "timed_window", "interval", repeats=True)
+        self.interval = check_interval(interval, "timed_window", "interval")
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:

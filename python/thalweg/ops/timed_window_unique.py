@@ -46,7 +46,7 @@ class timed_window_unique(Stream):
     def __init__(
         self, upstream: Stream, interval: Interval, key: Any = identity, keep: Keep = "first", **kwargs: Any
     ) -> None:
-        self.interval = check_interval(interval, "timed_window_unique", "interval", repeats=True)
+        self.interval = check_interval(interval, "timed_window_unique", "interval")
         check_keep(keep, "timed_window_unique")
         self.key, self.keep = key, keep
         super().__init__(upstream, **kwargs)

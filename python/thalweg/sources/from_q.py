@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @Stream.register_api(staticmethod)
 class from_q(Source):
-    """Emit what others put into a ``queue.Queue``.
+    """Emit what others put into a ``queue.Queue``. What is in it when the pipeline is drained is emitted, too.
 
     Parameters
     ----------
@@ -44,12 +44,22 @@ class from_q(Source):
         self.sleep = convert_interval(sleep_time)
         super().__init__(**kwargs)
 
+    async def run(self) -> None:
+        """Emit until stopped; at the end of the pipeline, also what is in the queue by then."""
+        await super().run()
+        while self._is_ending and await self._send_next():
+            pass
+
     async def _run(self) -> None:
+        if not await self._send_next():
+            await self._pause(self.sleep)
+
+    async def _send_next(self) -> bool:
         import queue
 
         try:
             x = self.q.get_nowait()
         except queue.Empty:
-            await self._pause(self.sleep)
-        else:
-            await self._send(x)
+            return False
+        await self._send(x)
+        return True

@@ -6,6 +6,7 @@ use pyo3::exceptions::asyncio::CancelledError;
 use pyo3::prelude::*;
 
 use super::pending::{self, Registered};
+use crate::calls;
 use crate::gil;
 use crate::lock::lock;
 
@@ -55,9 +56,10 @@ impl Awaited {
     }
 
     fn start(&mut self, py: Python<'_>, awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
-        let future = py
-            .import("thalweg.loops")?
-            .call_method1("ensure_future", (awaitable,))?;
+        let future = calls::within(py, || {
+            py.import("thalweg.loops")?
+                .call_method1("ensure_future", (awaitable,))
+        })?;
         self.registered = Some(pending::register(py, Arc::downgrade(&self.outcome))?);
         let done = Done(self.outcome.clone());
         future.call_method1("add_done_callback", (done,))?;

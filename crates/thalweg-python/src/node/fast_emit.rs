@@ -95,7 +95,7 @@ unsafe extern "C" fn emit(
 #[inline(always)]
 fn one(node: &Bound<'_, Node>, x: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     let py = node.py();
-    let parts = node.get().parts()?;
+    let parts = node.get().parts_anywhere()?;
     if parts.pipeline().mode() != Mode::NoLoop {
         return Node::emit(node, x, false, None);
     }

@@ -44,6 +44,12 @@ impl Node {
         }
     }
 
+    /// Has the pipeline refuse elements from now on, without waiting for who is at work inside.
+    fn _close(&self) -> PyResult<()> {
+        self.parts()?.out.close();
+        Ok(())
+    }
+
     /// Has the pipeline take elements again after a drain.
     fn _reopen(&self) -> PyResult<()> {
         let parts = self.parts()?;
@@ -66,6 +72,12 @@ impl Node {
             (failure.node().to_owned(), exception.into_any())
         });
         Ok(told.collect())
+    }
+
+    /// Has elements end where their way would close a cycle.
+    fn _cut_cycles(&self) -> PyResult<()> {
+        self.parts()?.out.cut_cycles();
+        Ok(())
     }
 
     /// Says whether `emit` is awaited or blocks.

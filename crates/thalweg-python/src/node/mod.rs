@@ -21,7 +21,7 @@ use crate::event_loop::EventLoop;
 use crate::function::Function;
 use crate::gil::Contents;
 use crate::lock::lock;
-use crate::pipeline::{Mode, Pipeline};
+use crate::pipeline::{self, Mode, Pipeline};
 use crate::value::Value;
 use crate::{overridden, policy};
 
@@ -41,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) current: Current,
     /// A way in that comes from no other node.
     door: OnceLock<Stream<Value>>,
+    /// Whether its inlets are told apart, but a node above that is attached twice has one.
+    is_once: bool,
 }
 
 impl Parts {
@@ -76,9 +78,20 @@ impl Drop for Parts {
 
 impl Node {
     /// # Errors
+    /// A subclass has not called `super().__init__()`, or the pipeline runs in the process that was forked:
+    /// threads that are inside there never leave here.
+    pub(crate) fn parts(&self) -> PyResult<&Parts> {
+        let parts = self.parts_anywhere()?;
+        if parts.pipeline().mode() == Mode::InParent {
+            return Err(pipeline::in_parent());
+        }
+        Ok(parts)
+    }
+
+    /// # Errors
     /// A subclass has not called `super().__init__()`.
     #[inline(always)]
-    pub(crate) fn parts(&self) -> PyResult<&Parts> {
+    fn parts_anywhere(&self) -> PyResult<&Parts> {
         self.0.get().ok_or_else(unmade)
     }
 }
@@ -187,6 +200,7 @@ impl Node {
             callers,
             current,
             door: door.map_or_else(OnceLock::new, OnceLock::from),
+            is_once: overridden || plan.joins && !plan.repeats,
         };
         if slf.get().0.fill(py, parts).is_err() {
             return Err(PyRuntimeError::new_err("the stream has been made already"));
@@ -214,7 +228,7 @@ impl Node {
     /// The last element sent.
     #[getter]
     fn current_value(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        Ok(self.parts()?.current.get(py))
+        Ok(self.parts_anywhere()?.current.get(py))
     }
 
     /// The pipeline the node belongs to.

@@ -9,9 +9,13 @@ use crate::pipeline::Pipeline;
 use crate::value::Value;
 
 impl Parts {
-    /// Adds an edge to this node from one of the same pipeline.
+    /// Adds an edge to this node from one of the same pipeline, unless there is one already.
     pub(super) fn attach(&self, upstream: &Bound<'_, Node>) -> PyResult<()> {
         let py = upstream.py();
+        let known = |upstreams: &[Py<Node>]| upstreams.iter().any(|node| node.is(upstream));
+        if self.is_once && known(&lock(&self.upstreams)) {
+            return Ok(());
+        }
         let from = upstream.get().parts()?;
         let key = self
             .inlet
@@ -62,8 +66,7 @@ impl Node {
             .detach(&from.out)
             .map_err(|error| failure::raise(slf.py(), &error))?;
         let mut upstreams = lock(&to.upstreams);
-        let place = upstreams.iter().position(|node| node.is(slf));
-        let gone = place.map(|place| upstreams.remove(place));
+        let gone: Vec<_> = upstreams.extract_if(.., |node| node.is(slf)).collect();
         drop(upstreams);
         drop(gone);
         Ok(())

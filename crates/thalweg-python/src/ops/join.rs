@@ -25,7 +25,7 @@ where
             out,
         }
     });
-    Ok(blueprint.joining(Callers::default()))
+    Ok(blueprint.joining(Callers::default()).repeating())
 }
 
 /// `zip`: sends the first elements of all upstreams, then the second ones, and so on.

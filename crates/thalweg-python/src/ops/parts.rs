@@ -45,7 +45,10 @@ impl By {
         match self {
             Self::Itself => Ok(x.bind(py).clone()),
             Self::Function(function) => function.call(py, x),
-            Self::Item(item) => x.bind(py).get_item(item.bind(py)),
+            Self::Item(item) => {
+                let found = x.bind(py).get_item(item.bind(py));
+                found.inspect_err(|error| crate::interrupt::note(py, error))
+            }
         }
     }
 
@@ -114,13 +117,22 @@ impl PartialEq for Key {
         self.hash == other.hash
             && gil::held(|py| {
                 let (one, two) = (self.object.bind(py), other.object.bind(py));
-                // A comparison that fails finds no equal.
-                one.is(two) || one.eq(two).unwrap_or(false)
+                one.is(two)
+                    || one
+                        .eq(two)
+                        .unwrap_or_else(|error| cannot_compare(py, error))
             })
     }
 }
 
 impl Eq for Key {}
+
+/// An error of `__eq__` is a failure of the node that compares.
+#[cold]
+fn cannot_compare(py: Python<'_>, error: PyErr) -> ! {
+    crate::interrupt::note(py, &error);
+    thalweg::throw(move || Box::new(gil::attach(|py| error.clone_ref(py))))
+}
 
 /// `"first"` or `"last"`.
 ///

@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::Graph;
-use super::node::Produce;
+use super::node::{NodeId, Produce};
 use super::output::Output;
 use super::pass::Pass;
 use crate::operator::Flow;
@@ -57,10 +57,12 @@ pub(crate) mod gate {
     pub(crate) const RETRYING: u64 = 32;
     /// The backlog is being worked off, further up the stack.
     pub(crate) const WORKING: u64 = 64;
+    /// Elements stop here if the calls that have brought them fill much of the stack.
+    pub(crate) const STEEP: u64 = 128;
     /// All of these.
-    pub(super) const FLAGS: u64 = 127;
+    pub(super) const FLAGS: u64 = 255;
     /// Above the flags: how many elements have come.
-    pub(super) const ONE: u64 = 128;
+    pub(super) const ONE: u64 = 256;
 }
 
 /// A node's operator, its gate, and how many elements have come through.
@@ -177,6 +179,11 @@ pub(crate) trait Receive<T>: Send + Sync {
     /// The receiver as a link.
     fn link(&self) -> Link<T>;
 
+    /// Whether it is one way among several into its node, each of which gets every element.
+    fn is_distinct(&self) -> bool {
+        false
+    }
+
     /// Its edge is being taken away, while the nodes at both ends stay.
     fn parted(&self, _: &Pass) {}
 }
@@ -218,6 +225,10 @@ impl<T> Link<T> {
         }
     }
 
+    fn is_nowhere(&self) -> bool {
+        self.to == NonNull::dangling()
+    }
+
     /// The link that leads nowhere.
     pub(crate) fn nowhere() -> Self {
         Self {
@@ -235,7 +246,21 @@ pub(crate) struct Links<T>(UnsafeCell<Fan<T>>);
 struct Fan<T> {
     /// Where elements go: nowhere, to the one receiver, or to the fan-out over `all`.
     first: Link<T>,
-    all: Box<[Link<T>]>,
+    /// With links that lead nowhere in the places of edges that have gone; the last one leads somewhere.
+    all: Vec<Link<T>>,
+}
+
+impl<T> Fan<T> {
+    fn aim(&mut self, fan: Link<T>) {
+        while self.all.last().is_some_and(Link::is_nowhere) {
+            self.all.pop();
+        }
+        self.first = match self.all.as_slice() {
+            [] => Link::nowhere(),
+            [only] => *only,
+            _ => fan,
+        };
+    }
 }
 
 // SAFETY: as for `Slot`; every access takes a `&Pass`.
@@ -245,7 +270,7 @@ impl<T> Links<T> {
     pub(crate) fn new() -> Self {
         Self(UnsafeCell::new(Fan {
             first: Link::nowhere(),
-            all: Box::default(),
+            all: Vec::new(),
         }))
     }
 
@@ -279,7 +304,7 @@ impl<T> Links<T> {
         let Some((last, others)) = all.split_last() else {
             return Ok(());
         };
-        for link in others {
+        for link in others.iter().filter(|link| !link.is_nowhere()) {
             // SAFETY: as in `send`.
             unsafe { (link.one)(link.to, x.clone(), pass) }?;
         }
@@ -287,22 +312,14 @@ impl<T> Links<T> {
         unsafe { (last.one)(last.to, x, pass) }
     }
 
-    /// Replaces the links. `fan` is the link that leads to [`Links::send_each`].
-    pub(crate) fn set(&self, all: Vec<Link<T>>, fan: Link<T>, pass: &Pass) {
+    /// Changes the links. `fan` is the link that leads to [`Links::send_each`].
+    pub(crate) fn change(&self, fan: Link<T>, pass: &Pass, change: impl FnOnce(&mut Vec<Link<T>>)) {
         assert!(pass.is_between(), "edges change between passes only");
-        let first = match all.as_slice() {
-            [] => Link::nowhere(),
-            [only] => *only,
-            _ => fan,
-        };
         // SAFETY: the pass proves that no other thread is here, and being between passes that no
-        // reference from `send_each` is on this thread's stack.
-        unsafe {
-            *self.0.get() = Fan {
-                first,
-                all: all.into(),
-            }
-        }
+        // reference from `send_each` is on this thread's stack. `change` runs no code of others.
+        let links = unsafe { &mut *self.0.get() };
+        change(&mut links.all);
+        links.aim(fan);
     }
 }
 
@@ -332,6 +349,10 @@ impl<T> Outlet<T> {
             output: NonNull::from(node.output()),
             node,
         }
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        self.node.core().id()
     }
 
     #[inline(always)]

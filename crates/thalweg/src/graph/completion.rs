@@ -3,19 +3,27 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 
-use super::node::AnyNode;
+use super::call::{CurrentCall, Start};
+use super::node::{AnyNode, NodeId};
 use super::{Delivery, Graph};
-use crate::failure::{Error, Failure, Kind};
+use crate::IntoInterval;
+use crate::failure::{BuildError, Error, Failure, Kind};
 use crate::sync::lock;
 
 /// What the holders of an element and its emitter share.
 pub(crate) struct Done {
     holders: AtomicUsize,
     graph: Weak<Graph>,
+    /// The node where the element was emitted, or 0.
+    start: AtomicU64,
+    /// Whether it has been asked whether the element leads back to the function that awaits it.
+    is_asked: AtomicBool,
+    /// Whether the emitter has given up waiting for room.
+    is_withdrawn: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -28,6 +36,8 @@ struct State {
     waker: Option<Waker>,
     abandoned: bool,
     then: Vec<Then>,
+    /// Elements that this one waits for besides.
+    waits_for: Vec<Weak<Done>>,
 }
 
 /// What happens once the element is taken.
@@ -86,6 +96,9 @@ impl Done {
         Ticket(Arc::new(Self {
             holders: AtomicUsize::new(1),
             graph,
+            start: AtomicU64::new(0),
+            is_asked: AtomicBool::new(false),
+            is_withdrawn: AtomicBool::new(false),
             state: Mutex::default(),
         }))
     }
@@ -147,6 +160,13 @@ impl Done {
         }
     }
 
+    /// Whether somebody waits for this element: its emitter, or other elements.
+    pub(super) fn is_awaited(&self) -> bool {
+        let state = lock(&self.state);
+        let is_release = |then: &Then| matches!(then, Then::Release(_));
+        !state.abandoned || state.then.iter().any(is_release)
+    }
+
     /// Those who wait for this element and for nothing else: the element itself, or, once its
     /// emitter has put the waiting off, the elements it was put off to. So a feedback loop of
     /// functions that emit and wait does not grow a chain.
@@ -168,6 +188,42 @@ impl Done {
         put_off
     }
 
+    /// Takes note of where the element was emitted.
+    pub(super) fn began_at(&self, node: NodeId) {
+        self.start.store(node, Ordering::Relaxed);
+    }
+
+    /// Where the element was emitted, and those that it waits for.
+    pub(super) fn starts(self: &Arc<Self>) -> Vec<Start> {
+        let (mut starts, mut seen, mut next) = (Vec::new(), Vec::new(), vec![self.clone()]);
+        while let Some(done) = next.pop() {
+            if seen.contains(&Arc::as_ptr(&done)) {
+                continue;
+            }
+            seen.push(Arc::as_ptr(&done));
+            starts.push((done.graph.clone(), done.start.load(Ordering::Relaxed)));
+            next.extend(lock(&done.state).waits_for.iter().filter_map(Weak::upgrade));
+        }
+        starts
+    }
+
+    /// Takes note that this element waits for another: a function that awaits this one may wait for itself
+    /// from now on.
+    pub(super) fn waits_for(&self, other: &Arc<Done>) {
+        let mut state = lock(&self.state);
+        if state.waits_for.len() == state.waits_for.capacity() {
+            state.waits_for.retain(|other| other.strong_count() > 0);
+        }
+        state.waits_for.push(Arc::downgrade(other));
+        let waker = state.waker.clone();
+        drop(state);
+        if self.is_asked.swap(false, Ordering::Relaxed)
+            && let Some(waker) = waker
+        {
+            waker.wake();
+        }
+    }
+
     /// Keeps `ticket` until this element is taken, and passes failures on to its emitter.
     pub(crate) fn release_after(&self, ticket: Ticket) {
         let mut state = lock(&self.state);
@@ -184,12 +240,18 @@ impl Done {
         }
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let mut state = lock(&self.state);
         if !state.finished {
             match &mut state.waker {
                 Some(waker) => waker.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
+                none => {
+                    *none = Some(cx.waker().clone());
+                    drop(state);
+                    if let Some(graph) = self.graph.upgrade() {
+                        graph.root().note_waiting(self);
+                    }
+                }
             }
             return Poll::Pending;
         }
@@ -202,6 +264,40 @@ impl Done {
         } else {
             Err(Error::new(Kind::Failed(failures)))
         })
+    }
+
+    pub(super) fn is_withdrawn(&self) -> bool {
+        self.is_withdrawn.load(Ordering::Relaxed)
+    }
+
+    /// The emitter no longer waits. If it has begun to, the element is let go of wherever it still waits for
+    /// room; where it has been taken, it goes on.
+    fn give_up(&self) {
+        let state = lock(&self.state);
+        let has_waited = state.waker.is_some() && !state.finished;
+        drop(state);
+        self.abandon();
+        if has_waited {
+            self.is_withdrawn.store(true, Ordering::Relaxed);
+            if let Some(graph) = self.graph.upgrade() {
+                graph.post(Box::new(Graph::withdraw));
+            }
+        }
+    }
+
+    /// Tells the emitter that nobody will take the element any more.
+    pub(super) fn let_go(&self, error: Error) {
+        let mut state = lock(&self.state);
+        if state.finished {
+            return;
+        }
+        state.finished = true;
+        state.refusal = Some(error);
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     pub(super) fn abandon(&self) {
@@ -220,8 +316,27 @@ impl Done {
 /// every node downstream has taken it, and says what failed. If nothing downstream had to wait, the
 /// completion is done from the start and cost no allocation.
 ///
-/// Dropping it lets the element go on without anybody waiting; what fails then counts as unhandled
-/// (see [`Stream::on_unhandled`](crate::Stream::on_unhandled)).
+/// Dropped before anybody has waited, it lets the element go on; what fails then counts as unhandled
+/// (see [`Stream::on_unhandled`](crate::Stream::on_unhandled)). Dropped while it is being awaited, by a time
+/// limit say, it withdraws the element wherever that still waits for room; where it has been taken, into a
+/// buffer or by a function, it goes on:
+///
+/// ```
+/// use std::time::Duration;
+/// use thalweg::{Stream, VirtualClock};
+///
+/// let clock = VirtualClock::new();
+/// let source = Stream::on(&clock);
+/// let list = source.rate_limit("1s").sink_to_list();
+/// clock.block_on(source.emit(1))?;
+/// assert!(source.emit(2).wait_timeout("1ms").is_err_and(|error| error.is_timed_out()));
+/// clock.advance(Duration::from_secs(10));
+/// assert_eq!(list.to_vec(), [1]);
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+///
+/// Awaited by an asynchronous function of a pipeline, one whose element leads back to that function is
+/// done as soon as it is queued; see [`CurrentCall`](crate::CurrentCall).
 #[must_use = "await it, or call `.wait()`: it applies back pressure and reports failures"]
 pub struct Emit(Inner);
 
@@ -277,6 +392,28 @@ impl Emit {
             return Ok(());
         }
         self.wait_unready()
+    }
+
+    /// The same for no longer than `limit`, a duration, a number of seconds, or a text such as `"500ms"`;
+    /// zero is no time at all. Then the element is withdrawn wherever it still waits for room.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait); that `limit` is no length of time; or that it has passed
+    /// ([`Error::is_timed_out`]).
+    pub fn wait_timeout(mut self, limit: impl IntoInterval) -> Result<(), Error> {
+        let limit = crate::interval::wait(limit)
+            .map_err(|error| Error::from(BuildError::new("emit", error)))?;
+        match &self.0 {
+            Inner::Pending(done) if !self.is_ready() && !super::entry::is_inside() => {
+                let graph = done.graph.upgrade();
+                if graph.is_some_and(|graph| graph.is_on_its_loop()) {
+                    return Err(Error::new(Kind::WouldBlock));
+                }
+                crate::sync::block_on_for(Pin::new(&mut self), limit)
+                    .unwrap_or_else(|| Err(Error::new(Kind::TimedOut(limit))))
+            }
+            _ => self.wait(),
+        }
     }
 
     #[cold]
@@ -340,6 +477,12 @@ impl Emit {
     }
 }
 
+/// Whether the function that awaits it would wait for itself, and no longer does.
+fn is_taken_over(done: &Arc<Done>) -> bool {
+    CurrentCall::get()
+        .is_some_and(|call| !done.is_asked.swap(true, Ordering::Relaxed) && call.takes_over(done))
+}
+
 impl Future for Emit {
     type Output = Result<(), Error>;
 
@@ -347,7 +490,11 @@ impl Future for Emit {
         match &mut self.0 {
             Inner::Ready | Inner::Taken => Poll::Ready(Ok(())),
             Inner::Pending(done) => {
-                let result = std::task::ready!(done.poll(cx));
+                let result = match done.poll(cx) {
+                    Poll::Ready(result) => result,
+                    Poll::Pending if is_taken_over(done) => Ok(()),
+                    Poll::Pending => return Poll::Pending,
+                };
                 self.0 = Inner::Taken;
                 Poll::Ready(result)
             }
@@ -372,7 +519,7 @@ impl Emit {
     #[cold]
     fn drop_unread(&mut self) {
         match mem::replace(&mut self.0, Inner::Taken) {
-            Inner::Pending(done) => done.abandon(),
+            Inner::Pending(done) => done.give_up(),
             Inner::Failed(failed) => {
                 let (error, graph) = *failed;
                 if let Some(graph) = graph.upgrade() {

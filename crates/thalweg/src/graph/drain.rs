@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::pass::{Lease, Pass};
@@ -16,7 +16,8 @@ use crate::runtime::RuntimeHandle;
 /// A [`drain`](crate::Stream::drain) under way: await it, or block with [`wait`](Drain::wait).
 ///
 /// Nothing happens before that. A drain that is dropped half-way leaves the pipeline closed to new
-/// elements; draining again goes on where it stopped.
+/// elements; draining again goes on where it stopped. One that begins while another is under way waits
+/// for that, and one that comes after it returns at once; both say what was not delivered, if anything.
 #[must_use = "a drain does nothing unless awaited"]
 pub struct Drain {
     graph: Arc<Graph>,
@@ -68,10 +69,13 @@ impl Graph {
             return Err(error);
         }
         let all = async {
+            let Some(_turn) = self.drain_turn().await else {
+                return;
+            };
             self.stop_sources();
             self.sources_ended().await;
             self.quiet().await;
-            for node in self.nodes_in_order() {
+            for node in self.nodes_to_flush() {
                 self.ask(|pass| {
                     pass.begin();
                     node.flush(pass);
@@ -83,25 +87,58 @@ impl Graph {
         self.finish_drain()
     }
 
-    /// Refuses elements from now on; returns why there is nothing to drain.
+    /// Refuses elements from now on, and cuts cycles: what is on its way in one finishes its round.
+    /// Returns why there is nothing to drain.
     fn begin_drain(self: &Arc<Self>) -> Option<Error> {
-        self.ask(|pass| {
-            let graph = pass.graph();
-            let mut state = graph.state.get(pass);
-            match &state.phase {
-                Phase::Mistaken(error) => return Some(Error::new(Kind::Mistaken(error.clone()))),
-                Phase::Open => state.phase = Phase::Draining,
-                Phase::Draining | Phase::Closed => {}
-            }
-            graph.refuses.store(true, Ordering::Relaxed);
-            None
-        })
-        .flatten()
+        let refused = self.ask(|pass| pass.graph().refuse(pass));
+        self.act(Box::new(|pass| pass.graph().cut_cycles(pass)));
+        refused.flatten()
     }
 
-    fn nodes_in_order(self: &Arc<Self>) -> Vec<Arc<dyn AnyNode>> {
-        self.ask(|pass| pass.graph().state.get(pass).in_order(pass))
-            .unwrap_or_default()
+    /// Refuses elements from now on; returns why there have never been any.
+    pub(crate) fn refuse(&self, pass: &Pass) -> Option<Error> {
+        let mut state = self.state.get(pass);
+        match &state.phase {
+            Phase::Mistaken(error) => return Some(Error::new(Kind::Mistaken(error.clone()))),
+            Phase::Open => state.phase = Phase::Draining,
+            Phase::Draining | Phase::Closed => {}
+        }
+        self.refuses.store(true, Ordering::Relaxed);
+        None
+    }
+
+    /// Waits for the drain under way, if there is one. `None` if there is nothing left to do, since one
+    /// has come to its end.
+    async fn drain_turn(self: &Arc<Self>) -> Option<DrainTurn> {
+        poll_fn(|cx| {
+            let turn = self.ask(|pass| {
+                let mut state = pass.graph().state.get(pass);
+                if let Phase::Closed = state.phase {
+                    return Some(false);
+                }
+                if state.is_being_drained {
+                    state.drain_wakers.push(cx.waker().clone());
+                    return None;
+                }
+                state.is_being_drained = true;
+                Some(true)
+            });
+            match turn.flatten() {
+                None if turn.is_some() => Poll::Pending,
+                Some(true) => Poll::Ready(Some(DrainTurn(self.clone()))),
+                _ => Poll::Ready(None),
+            }
+        })
+        .await
+    }
+
+    /// Those that may keep something until more comes, from the top down.
+    fn nodes_to_flush(self: &Arc<Self>) -> Vec<Arc<dyn AnyNode>> {
+        let mut nodes = self
+            .ask(|pass| pass.graph().state.get(pass).in_order(pass))
+            .unwrap_or_default();
+        nodes.retain(|node| node.may_keep());
+        nodes
     }
 
     /// A clock for the deadline, if there is one: without, nothing in the graph can be waiting for
@@ -118,7 +155,7 @@ impl Graph {
                 // First, so that whoever lets go of an element outside after this look sees it.
                 graph.attention.store(true, Ordering::Relaxed);
                 let mut state = graph.state.get(pass);
-                if state.moving(pass) == 0 {
+                if !state.is_moving(pass) {
                     return true;
                 }
                 state.quiet_wakers.push(cx.waker().clone());
@@ -138,15 +175,10 @@ impl Graph {
             let graph = pass.graph();
             let nodes = graph.state.get(pass).in_order(pass);
             let was_closed = matches!(graph.state.get(pass).phase, Phase::Closed);
+            let running = graph.state.get(pass).running_sources();
             let mut held = Vec::new();
             for node in &nodes {
-                let source = graph
-                    .state
-                    .get(pass)
-                    .sources
-                    .get(&node.core().id())
-                    .cloned();
-                if source.is_some_and(|source| source.is_running()) {
+                if running.contains(&node.core().id()) {
                     held.push(Undelivered {
                         node: node.core().name(),
                         elements: 0,
@@ -167,13 +199,35 @@ impl Graph {
             }
             let mut state = graph.state.get(pass);
             state.phase = Phase::Closed;
-            (held, std::mem::take(&mut state.unhandled))
+            let others = std::mem::take(&mut state.drain_wakers);
+            let failures = std::mem::take(&mut state.unhandled);
+            drop(state);
+            others.into_iter().for_each(Waker::wake);
+            (held, failures)
         });
+        if left.as_ref().is_some_and(|(held, _)| !held.is_empty()) {
+            self.root().let_go();
+        }
         match left {
             Some((held, failures)) if held.is_empty() && failures.is_empty() => Ok(()),
             Some((held, failures)) => Err(Error::new(Kind::Undelivered(held, failures))),
             None => Ok(()),
         }
+    }
+}
+
+/// Being the one drain that does the work; others wait for it, and one of them goes on if it is dropped.
+struct DrainTurn(Arc<Graph>);
+
+impl Drop for DrainTurn {
+    fn drop(&mut self) {
+        self.0.post(Box::new(|pass| {
+            let mut state = pass.graph().state.get(pass);
+            state.is_being_drained = false;
+            let others = std::mem::take(&mut state.drain_wakers);
+            drop(state);
+            others.into_iter().for_each(Waker::wake);
+        }));
     }
 }
 

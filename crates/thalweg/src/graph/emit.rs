@@ -9,7 +9,7 @@ use super::cell::Outlet;
 use super::completion::{Done, Emit};
 use super::monitor::Entry;
 use super::pass::{Lease, Pass};
-use super::{Core, Graph, Inside, entry};
+use super::{Core, Graph, Inside, NodeId, entry};
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::{Element, Flow};
 
@@ -68,16 +68,16 @@ impl Graph {
             entry::outside();
             return Emit::ready();
         }
-        self.emitted(ManuallyDrop::into_inner(pass), flow, origin, me)
+        self.emitted(ManuallyDrop::into_inner(pass), flow, origin, node.id(), me)
     }
 
     /// Ends an emission that left something to see to.
     #[cold]
     #[inline(never)]
-    fn emitted(&self, pass: Pass, flow: Flow, origin: Origin, me: usize) -> Emit {
+    fn emitted(&self, pass: Pass, flow: Flow, origin: Origin, from: NodeId, me: usize) -> Emit {
         let _inside = Inside { graph: self, me };
         let mut pass = pass;
-        let (failures, done) = pass.end(flow);
+        let (failures, done) = pass.end(flow, from);
         self.settle_down();
         let failures = if failures.is_empty() && done.is_none() && origin == Origin::Outside {
             Err(self.take_unhandled(&pass))
@@ -170,7 +170,7 @@ impl Graph {
         entry::inside();
         let mut pass = Pass::new(self, lease, false);
         let flow = pass.catch(|pass| node.output().send(x, pass));
-        let (failures, done) = pass.end(flow);
+        let (failures, done) = pass.end(flow, node.id());
         entry::outside();
         self.completion(Ok(failures), done)
     }
@@ -185,6 +185,7 @@ impl Graph {
     ) -> Emit {
         let ticket = Done::ticket(self.weak());
         let done = ticket.done().clone();
+        done.began_at(node.id());
         let lease = Lease {
             done: Some(ticket),
             ..lease
@@ -223,7 +224,7 @@ impl Graph {
     #[cold]
     pub(crate) fn begin_to_suspend(&self, node: &Core, pass: &Pass) {
         if node.begin_to_suspend() {
-            self.state.get(pass).is_straight = None;
+            self.state.get(pass).is_straight = Some(false);
         }
     }
 
@@ -251,14 +252,14 @@ impl Graph {
             batch.clear();
             Ok(())
         });
-        let emit = root.emitted(pass, flow, origin, me);
+        let emit = root.emitted(pass, flow, origin, node.id(), me);
         Some(emit)
     }
 }
 
 impl Pass {
     /// What is left of an emission: failures, and the completion if somebody holds the element.
-    fn end(&mut self, flow: Flow) -> (Vec<Failure>, Option<Arc<Done>>) {
+    fn end(&mut self, flow: Flow, from: NodeId) -> (Vec<Failure>, Option<Arc<Done>>) {
         self.adopt_waited();
         let mut failures = self.take_failures();
         if flow.is_err() {
@@ -269,6 +270,9 @@ impl Pass {
             lease.acks.fail();
         }
         let done = lease.done.as_ref().map(|ticket| ticket.done().clone());
+        if let Some(done) = &done {
+            done.began_at(from);
+        }
         (failures, done)
     }
 }

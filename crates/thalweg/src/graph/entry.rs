@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use super::completion::Done;
+use super::pass::Pass;
 
 /// Aligned so that its address can be a monitor's token, with room for the flags.
 #[repr(align(8))]
@@ -11,13 +12,20 @@ struct Thread {
     depth: Cell<usize>,
     /// Whether `WAITED` or `LATER` hold anything.
     flagged: Cell<bool>,
+    /// Where on the stack the outermost pass is that has been looked at.
+    top: Cell<usize>,
 }
+
+/// How much of a thread's stack, in bytes, elements may take up on their way. Small against what
+/// threads have: what functions need besides is not known.
+const STEEP: usize = 256 * 1024;
 
 thread_local! {
     static THREAD: Thread = const {
         Thread {
             depth: Cell::new(0),
             flagged: Cell::new(false),
+            top: Cell::new(0),
         }
     };
     /// With the depth at which the function that waits was called.
@@ -49,6 +57,18 @@ pub(super) fn outside() -> bool {
 /// Whether this thread is inside a monitor: it may not wait for anything.
 pub(crate) fn is_inside() -> bool {
     THREAD.with(|thread| thread.depth.get() > 0)
+}
+
+/// Whether the calls that have brought an element here take up much of this thread's stack.
+pub(super) fn is_steep(pass: &Pass) -> bool {
+    let (mark, pass) = (0_u8, std::ptr::from_ref(pass).addr());
+    let here = std::ptr::from_ref(&mark).addr();
+    THREAD.with(|thread| {
+        if thread.depth.get() <= 1 || thread.top.get() < pass {
+            thread.top.set(pass);
+        }
+        thread.top.get().saturating_sub(here) > STEEP
+    })
 }
 
 /// Whether [`take_waited`] may have something to give.

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of any operator, and of runtimes only what the trait says.
 
+mod call;
 mod cell;
 mod completion;
 mod counter;
@@ -9,10 +10,12 @@ mod drain;
 mod emit;
 pub(crate) mod entry;
 mod monitor;
+mod neighbours;
 mod node;
 mod output;
 mod pass;
 mod state;
+mod topology;
 mod wiring;
 
 use std::panic::AssertUnwindSafe;
@@ -20,7 +23,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
+pub use self::call::CurrentCall;
 pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
+use self::completion::Done;
 pub use self::completion::Emit;
 pub use self::drain::Drain;
 pub(crate) use self::emit::Origin;
@@ -55,6 +60,10 @@ pub(crate) struct Graph {
     me: Weak<Graph>,
     /// The nodes that a panic went through, innermost first.
     unwound: Mutex<Vec<NodeId>>,
+    /// Elements whose emitters wait.
+    waiting: Mutex<Vec<Weak<Done>>>,
+    /// Whether a drain has given up on them.
+    has_given_up: AtomicBool,
     state: Slot<State>,
 }
 
@@ -68,6 +77,8 @@ impl Graph {
             runtime: runtime.map_or_else(OnceLock::new, OnceLock::from),
             me: me.clone(),
             unwound: Mutex::new(Vec::new()),
+            waiting: Mutex::default(),
+            has_given_up: AtomicBool::new(false),
             state: Slot::new(State::default()),
         })
     }
@@ -184,13 +195,45 @@ impl Graph {
         let watched = state.is_abandoned() || !state.quiet_wakers.is_empty();
         self.attention
             .store(watched || !state.unhandled.is_empty(), Ordering::Relaxed);
-        if watched && state.moving(&pass) == 0 {
+        if watched && !state.is_moving(&pass) {
             let wakers = std::mem::take(&mut state.quiet_wakers);
             let abandoned = state.is_abandoned();
             drop(state);
             wakers.into_iter().for_each(std::task::Waker::wake);
             if abandoned {
                 self.tear_down(&pass);
+            }
+        }
+    }
+
+    /// Takes note that somebody waits for an element.
+    fn note_waiting(&self, done: &Arc<Done>) {
+        let mut waiting = lock(&self.waiting);
+        if waiting.len() == waiting.capacity() {
+            waiting.retain(|done| done.strong_count() > 0);
+        }
+        waiting.push(Arc::downgrade(done));
+        drop(waiting);
+        if self.has_given_up.load(Ordering::SeqCst) {
+            self.let_go();
+        }
+    }
+
+    /// Lets everybody go who waits for an element to be taken: it will not be.
+    fn let_go(&self) {
+        self.has_given_up.store(true, Ordering::SeqCst);
+        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        for done in waiting.iter().filter_map(Weak::upgrade) {
+            done.let_go(Error::closed());
+        }
+    }
+
+    /// Has nodes let go of elements that wait for room and whose emitters have given up.
+    fn withdraw(pass: &mut Pass) {
+        let nodes = pass.graph().state.get(pass).restless.clone();
+        for node in nodes {
+            if let Some(node) = pass.graph().node(node, pass) {
+                node.withdraw(pass);
             }
         }
     }
@@ -208,6 +251,13 @@ impl Graph {
         node.core().scheduled();
         self.state.get(pass).agenda.push_back(node);
         self.attention.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes note that something may be on its way in a node.
+    pub(crate) fn note_moving(&self, node: &Core, pass: &Pass) {
+        if node.is_news_that_it_moves() {
+            self.state.get(pass).restless.push(node.id());
+        }
     }
 
     pub(crate) fn node(&self, id: NodeId, pass: &Pass) -> Option<Arc<dyn AnyNode>> {
@@ -466,7 +516,7 @@ impl Graph {
 
     /// Whether nothing is on its way.
     pub(crate) fn is_at_rest(&self, pass: &Pass) -> bool {
-        self.state.get(pass).moving(pass) == 0
+        !self.state.get(pass).is_moving(pass)
     }
 
     /// Whether nodes are to be called that have not been yet.

@@ -1,29 +1,19 @@
 //! Where a node's elements go.
 
 use std::any::Any;
+use std::cell::RefMut;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::cell::{Link, Links, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
+use super::neighbours::Neighbours;
 use super::node::NodeId;
 use super::pass::{Lease, Pass};
 use crate::operator::{Element, Flow};
 
-/// An edge: who is downstream, and what keeps it alive.
-pub(crate) struct Edge<T> {
-    pub(crate) to: NodeId,
-    pub(crate) receiver: Arc<dyn Receive<T>>,
-}
-
-impl<T> Clone for Edge<T> {
-    fn clone(&self) -> Self {
-        Self {
-            to: self.to,
-            receiver: self.receiver.clone(),
-        }
-    }
-}
+/// What keeps a node downstream alive, for the edge that leads to it.
+pub(crate) type Edge<T> = Arc<dyn Receive<T>>;
 
 /// The outgoing side of a node. It is the receiver of its own fan-out: a node with several
 /// downstreams sends to its output, which hands on to each in turn.
@@ -35,7 +25,7 @@ pub(crate) struct Output<T> {
     sent: Counter,
     id: NodeId,
     fan: OpCell<()>,
-    edges: Slot<Vec<Edge<T>>>,
+    edges: Slot<Neighbours<Edge<T>>>,
     /// Elements that came while an earlier one was being handed around.
     backlog: Slot<VecDeque<(T, Lease)>>,
     /// The batch of `emit_many` on its way out, kept for its memory.
@@ -49,7 +39,7 @@ impl<T: Element> Output<T> {
             sent: Counter::default(),
             id,
             fan: OpCell::new(()),
-            edges: Slot::new(Vec::new()),
+            edges: Slot::new(Neighbours::default()),
             backlog: Slot::new(VecDeque::new()),
             spare: Slot::new(Vec::new()),
         }
@@ -90,21 +80,62 @@ impl<T: Element> Output<T> {
         *self.spare.get(pass) = spare;
     }
 
-    pub(crate) fn edges(&self, pass: &Pass) -> Vec<Edge<T>> {
-        self.edges.get(pass).clone()
+    /// The edges, for as long as none changes.
+    pub(crate) fn edges<'a>(&'a self, pass: &'a Pass) -> RefMut<'a, Neighbours<Edge<T>>> {
+        self.edges.get(pass)
     }
 
-    /// Changes the edges; returns those that went.
-    pub(crate) fn rewire(
-        &self,
-        pass: &Pass,
-        change: impl FnOnce(&mut Vec<Edge<T>>) -> Vec<Edge<T>>,
-    ) -> Vec<Edge<T>> {
+    /// Adds an edge behind the others.
+    pub(crate) fn connect(&self, to: NodeId, receiver: Edge<T>, pass: &Pass) {
+        let link = receiver.link();
+        self.edges.get(pass).push(to, receiver);
+        self.links
+            .change(Link::to(self), pass, |links| links.push(link));
+    }
+
+    /// Takes away the edges to one node, or all; returns what they kept alive.
+    pub(crate) fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Edge<T>> {
         let mut edges = self.edges.get(pass);
-        let gone = change(&mut edges);
-        let links = edges.iter().map(|edge| edge.receiver.link()).collect();
-        self.links.set(links, Link::to(self), pass);
+        let fan = Link::to(self);
+        let Some(to) = to else {
+            self.links.change(fan, pass, Vec::clear);
+            return edges.take();
+        };
+        let mut holes = Vec::new();
+        let (gone, is_moved) = edges.remove(to, |at| holes.push(at));
+        self.links.change(fan, pass, |links| {
+            if is_moved {
+                *links = edges.iter().map(|(_, edge)| edge.link()).collect();
+            } else {
+                holes.into_iter().for_each(|at| links[at] = Link::nowhere());
+            }
+        });
         gone
+    }
+
+    /// Has elements end on the edges to one node.
+    pub(crate) fn mute(&self, to: NodeId, pass: &Pass) {
+        let mut edges = self.edges.get(pass);
+        edges
+            .edges_mut(to)
+            .for_each(|edge| *edge = Arc::new(Nowhere(0)));
+        self.links.change(Link::to(self), pass, |links| {
+            edges.close_up();
+            *links = edges.iter().map(|(_, edge)| edge.link()).collect();
+        });
+    }
+
+    /// Puts the edges to one node before the others; returns whether there are any.
+    pub(crate) fn move_to_first(&self, to: NodeId, pass: &Pass) -> bool {
+        let mut edges = self.edges.get(pass);
+        if !edges.contains(to) {
+            return false;
+        }
+        edges.move_to_first(to);
+        self.links.change(Link::to(self), pass, |links| {
+            *links = edges.iter().map(|(_, edge)| edge.link()).collect();
+        });
+        true
     }
 
     pub(crate) fn leads_nowhere(&self, pass: &Pass) -> bool {
@@ -114,6 +145,14 @@ impl<T: Element> Output<T> {
     /// Shows the elements that wait for their turn.
     pub(crate) fn kept(&self, see: &mut dyn FnMut(&dyn Any), pass: &Pass) {
         self.backlog.get(pass).iter().for_each(|(x, _)| see(x));
+    }
+
+    /// Lets go of elements that wait here and whose emitters have given up.
+    pub(crate) fn withdraw(&self, pass: &Pass) {
+        let backlog = std::mem::take(&mut *self.backlog.get(pass));
+        let kept = backlog.into_iter().filter(|(_, lease)| lease.stays());
+        let kept = kept.collect();
+        *self.backlog.get(pass) = kept;
     }
 
     pub(crate) fn backlog_len(&self, pass: &Pass) -> usize {
@@ -146,6 +185,9 @@ impl<T: Element> Receive<T> for Output<T> {
         if self.fan.gate(pass) != 0 {
             let lease = pass.hold();
             self.backlog.get(pass).push_back((x, lease));
+            if let Some(node) = pass.graph().node(self.id, pass) {
+                pass.graph().note_moving(node.core(), pass);
+            }
             self.fan.close_gate(gate::QUEUED, pass);
             return Ok(());
         }
@@ -158,6 +200,23 @@ impl<T: Element> Receive<T> for Output<T> {
 
     fn receive_many(&self, xs: &mut Vec<T>, pass: &mut Pass) {
         receive_each(self, xs, pass);
+    }
+
+    fn link(&self) -> Link<T> {
+        Link::to(self)
+    }
+}
+
+/// Where elements end that would close a cycle. With an address of its own: a link to it is one.
+struct Nowhere(#[expect(dead_code, reason = "for its address")] u8);
+
+impl<T> Receive<T> for Nowhere {
+    fn receive(&self, _: T, _: &mut Pass) -> Flow {
+        Ok(())
+    }
+
+    fn receive_many(&self, xs: &mut Vec<T>, _: &mut Pass) {
+        xs.clear();
     }
 
     fn link(&self) -> Link<T> {

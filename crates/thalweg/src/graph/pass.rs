@@ -39,6 +39,23 @@ impl Lease {
         self.acks
     }
 
+    /// Whether the emitter has given up waiting for room: a node that has not taken the element yet lets go
+    /// of it, see [`Operator::withdraw`](crate::Operator::withdraw).
+    pub fn is_withdrawn(&self) -> bool {
+        self.done
+            .as_ref()
+            .is_some_and(|ticket| ticket.done().is_withdrawn())
+    }
+
+    /// Lets go of an element that was never taken, if its emitter has given up; whether it is to be kept.
+    pub(crate) fn stays(&self) -> bool {
+        let is_withdrawn = self.is_withdrawn();
+        if is_withdrawn {
+            self.acks.fail();
+        }
+        !is_withdrawn
+    }
+
     fn is_bare(&self) -> bool {
         self.acks.is_none() && self.done.is_none()
     }
@@ -162,7 +179,9 @@ impl Pass {
         let failure = match culprit {
             Some(node) => {
                 node.count_panic(self);
-                node.core().failure(node.received(self), None, cause)
+                node.core()
+                    .failure(node.received(self), None, cause)
+                    .thrown(&*payload)
             }
             None => Failure::new("pipeline".to_string(), 0, 0, None, cause),
         };
@@ -201,6 +220,7 @@ impl Pass {
         for done in waited {
             if let Some(ticket) = self.hold().done {
                 for waiting in ticket.done().waiting() {
+                    waiting.done().waits_for(&done);
                     done.release_after(waiting);
                 }
             }

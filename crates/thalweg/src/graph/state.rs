@@ -35,6 +35,16 @@ pub(super) struct State {
     pub(super) quiet_wakers: Vec<Waker>,
     /// Whether batches may go through whole: nothing suspends, nothing is on a cycle.
     pub(super) is_straight: Option<bool>,
+    /// The nodes in which something may be on its way: all others are at rest.
+    pub(super) restless: Vec<NodeId>,
+    /// The edges that closed a cycle when they were made.
+    pub(super) closing: Vec<(NodeId, NodeId)>,
+    /// Whether a drain is at work.
+    pub(super) is_being_drained: bool,
+    /// Drains that wait for the one at work.
+    pub(super) drain_wakers: Vec<Waker>,
+    /// How often edges have gone: what was found by following them holds until the next one goes.
+    pub(super) cuts: u64,
 }
 
 #[derive(Clone, Default)]
@@ -51,13 +61,29 @@ impl State {
         self.abandoned.is_some()
     }
 
-    /// How many elements are on their way and will arrive by themselves.
-    pub(super) fn moving(&self, pass: &Pass) -> usize {
-        self.nodes
-            .values()
-            .map(|node| node.held(pass).moving)
-            .sum::<usize>()
-            + self.agenda.len()
+    /// Whether elements are on their way and will arrive by themselves. Allocates nothing.
+    pub(super) fn is_moving(&mut self, pass: &Pass) -> bool {
+        if !self.agenda.is_empty() {
+            return true;
+        }
+        while let Some(id) = self.restless.last() {
+            if let Some(node) = self.nodes.get(id) {
+                if node.held(pass).moving > 0 {
+                    return true;
+                }
+                node.core().rested();
+            }
+            self.restless.pop();
+        }
+        false
+    }
+
+    pub(super) fn running_sources(&self) -> Vec<NodeId> {
+        let sources = self.sources.iter();
+        sources
+            .filter(|(_, source)| source.is_running())
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     pub(super) fn keep_unhandled(&mut self, failure: Failure) {
@@ -66,22 +92,37 @@ impl State {
         }
     }
 
-    /// Takes over what another graph's state holds.
-    pub(super) fn absorb(&mut self, other: Self) {
-        self.nodes.extend(other.nodes);
+    /// Takes over what another graph's state holds. `is_first` says which of the two comes first where
+    /// both have something to say.
+    pub(super) fn absorb(&mut self, other: Self, is_first: bool, pass: &Pass) {
+        for node in other.nodes.into_values() {
+            self.adopt(node, pass);
+        }
         self.sources.extend(other.sources);
         self.handles += other.handles;
         self.agenda.extend(other.agenda);
+        self.restless.extend(other.restless);
+        self.closing.extend(other.closing);
+        self.is_being_drained |= other.is_being_drained;
+        self.drain_wakers.extend(other.drain_wakers);
+        self.cuts = self.cuts.max(other.cuts) + 1;
         self.timers.absorb(other.timers);
-        if let Phase::Open = self.phase {
-            self.phase = other.phase;
-        }
+        let mine = (std::mem::take(&mut self.phase), self.handler.take());
+        let theirs = (other.phase, other.handler);
+        let (first, second) = if is_first {
+            (mine, theirs)
+        } else {
+            (theirs, mine)
+        };
+        self.phase = match first.0 {
+            Phase::Open => second.0,
+            phase => phase,
+        };
+        self.handler = first.1.or(second.1);
         for failure in other.unhandled {
             self.keep_unhandled(failure);
         }
-        self.handler = self.handler.take().or(other.handler);
         self.quiet_wakers.extend(other.quiet_wakers);
-        self.is_straight = None;
     }
 }
 

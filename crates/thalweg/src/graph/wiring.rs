@@ -1,13 +1,13 @@
 //! Nodes and edges come and go; graphs become one.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::node::{AnyNode, NodeId};
-use super::output::{Edge, Output};
+use super::output::Output;
 use super::pass::Pass;
 use super::state::{Phase, State};
 use super::{Graph, Lease, Receive, entry};
@@ -15,6 +15,7 @@ use crate::ack::discarding;
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::Element;
 use crate::source::Control;
+use crate::sync::lock;
 
 impl Graph {
     /// Makes a node part of the graph, with one handle to it.
@@ -25,7 +26,7 @@ impl Graph {
         let mut state = self.state.get(pass);
         node.core().handles.fetch_add(1, Ordering::Relaxed);
         state.handles += 1;
-        state.adopt(node.clone());
+        state.adopt(node.clone(), pass);
         drop(state);
         if node.core().begins_at_once {
             self.schedule(node, pass);
@@ -51,7 +52,7 @@ impl Graph {
             drop(state);
             self.prune(id, pass);
             self.drop_unfed(id, pass);
-        } else if state.moving(pass) > 0 {
+        } else if state.is_moving(pass) {
             state.abandoned = self.me.upgrade();
             self.attention.store(true, Ordering::Relaxed);
         } else {
@@ -87,11 +88,10 @@ impl Graph {
             let Some(node) = state.nodes.get(&id).cloned() else {
                 continue;
             };
-            let is_fed = !state.upstreams(id, pass).is_empty() || state.sources.contains_key(&id);
-            let is_held = state.search(id, pass, |node| {
-                node.core().handles.load(Ordering::Relaxed) > 0
-            });
-            if !is_fed && !is_held {
+            let is_fed =
+                !node.core().upstreams.get(pass).is_empty() || state.sources.contains_key(&id);
+            let is_held = |state: &State| state.search(id, pass, |node| node.core().handles() > 0);
+            if !is_fed && !is_held(&state) {
                 candidates.extend(node.downstream(pass));
                 gone.extend(state.remove(id, pass));
             }
@@ -132,15 +132,17 @@ impl Graph {
         pass: &Pass,
     ) {
         let id = to.core().id();
-        output.rewire(pass, |edges| {
-            edges.push(Edge { to: id, receiver });
-            Vec::new()
-        });
-        to.core().upstreams.get(pass).push(from);
+        // One edge between two nodes, unless the one below tells its inlets apart.
+        if !receiver.is_distinct() && output.edges(pass).contains(id) {
+            return;
+        }
+        output.connect(id, receiver, pass);
+        to.core().upstreams.get(pass).push(from, ());
         let mut state = self.state.get(pass);
-        state.is_straight = None;
-        if !to.downstream(pass).is_empty() && state.reaches(id, from, pass) {
+        if !to.leads_nowhere(pass) && state.leads_back(id, from, pass) {
             to.set_looped(true, pass);
+            state.is_straight = Some(false);
+            state.closing.push((from, id));
         }
     }
 
@@ -152,24 +154,29 @@ impl Graph {
         };
         upstream.part(to, pass);
         let gone = upstream.cut(Some(to), pass);
-        state.is_straight = None;
+        state.edge_went();
+        state.closing.retain(|edge| *edge != (from, to));
         let downstream = state.nodes.get(&to).cloned();
         if let Some(downstream) = &downstream {
-            downstream
-                .core()
-                .upstreams
-                .get(pass)
-                .retain(|id| *id != from);
+            let mut upstreams = downstream.core().upstreams.get(pass);
+            upstreams.remove(from, |_| ());
             if downstream.is_looped(pass) {
-                let still = state
-                    .upstreams(to, pass)
-                    .iter()
-                    .any(|up| state.reaches(to, *up, pass));
+                let still = state.search(to, pass, |node| upstreams.contains(node.core().id()));
                 downstream.set_looped(still, pass);
             }
         }
         drop(state);
         !gone.is_empty()
+    }
+
+    /// Has elements end where their way would close a cycle.
+    pub(crate) fn cut_cycles(&self, pass: &Pass) {
+        let closing = std::mem::take(&mut self.state.get(pass).closing);
+        for (from, to) in closing {
+            if let Some(node) = self.node(from, pass) {
+                node.mute(to, pass);
+            }
+        }
     }
 
     /// Has a node hand its elements to `to` before all others; returns whether there is an edge.
@@ -225,7 +232,13 @@ impl Graph {
             second.enter_to_join(me);
             let both = a.merged.get().is_none() && b.merged.get().is_none();
             if both {
-                a.absorb(&b);
+                // The smaller becomes part of the larger, so that many joined one by one cost no more
+                // than all at once.
+                if b.is_larger_than(&a) {
+                    b.absorb(&a, false);
+                } else {
+                    a.absorb(&b, true);
+                }
             }
             second.leave(me);
             first.leave(me);
@@ -242,14 +255,23 @@ impl Graph {
         entry::inside();
     }
 
-    /// Takes over another graph. Both monitors are held.
-    fn absorb(self: &Arc<Self>, other: &Arc<Graph>) {
+    /// Whether it has more nodes than another. Both monitors are held.
+    fn is_larger_than(&self, other: &Graph) -> bool {
+        let nodes = |graph: &Graph| {
+            let pass = Pass::new(graph, Lease::default(), true);
+            graph.state.get(&pass).nodes.len()
+        };
+        nodes(self) > nodes(other)
+    }
+
+    /// Takes over another graph. Both monitors are held. `is_first` says which of the two comes first
+    /// where both have something to say.
+    fn absorb(self: &Arc<Self>, other: &Arc<Graph>, is_first: bool) {
         let (mine, theirs) = (
             Pass::new(self, Lease::default(), true),
             Pass::new(other, Lease::default(), true),
         );
         let old = std::mem::take(&mut *other.state.get(&theirs));
-        let nodes: Vec<_> = old.nodes.values().cloned().collect();
         match (self.runtime(), other.runtime()) {
             (Some(one), Some(two)) if one != two => {
                 self.mistake(Error::new(Kind::DifferentRuntimes), &mine);
@@ -259,11 +281,9 @@ impl Graph {
             }
             _ => {}
         }
+        lock(&self.waiting).append(&mut lock(&other.waiting));
         let mut state = self.state.get(&mine);
-        state.absorb(old);
-        for node in nodes {
-            state.adopt(node);
-        }
+        state.absorb(old, is_first, &mine);
         self.arm(&mut state);
         for flag in [&self.refuses, &self.attention] {
             let theirs = if std::ptr::eq(flag, &self.refuses) {
@@ -321,123 +341,6 @@ impl Graph {
     ) {
         let errors = node.error_output(pass);
         self.connect(&errors, node.core().id(), to, receiver, pass);
-    }
-}
-
-impl State {
-    fn adopt(&mut self, node: Arc<dyn AnyNode>) {
-        self.ordinals += 1;
-        node.core().ordinal.store(self.ordinals, Ordering::Relaxed);
-        self.is_straight = None;
-        self.nodes.insert(node.core().id(), node);
-    }
-
-    /// Forgets a node; returns what it kept alive.
-    fn remove(&mut self, id: NodeId, pass: &Pass) -> Vec<Box<dyn Any + Send>> {
-        let Some(node) = self.nodes.remove(&id) else {
-            return Vec::new();
-        };
-        for up in std::mem::take(&mut *node.core().upstreams.get(pass)) {
-            if let Some(up) = self.nodes.get(&up) {
-                up.cut(Some(id), pass).clear();
-            }
-        }
-        for down in node.downstream(pass) {
-            if let Some(down) = self.nodes.get(&down) {
-                down.core().upstreams.get(pass).retain(|up| *up != id);
-            }
-        }
-        self.is_straight = None;
-        let mut gone = node.cut(None, pass);
-        gone.push(Box::new(self.sources.remove(&id)));
-        gone.push(Box::new(node));
-        gone
-    }
-
-    pub(super) fn upstreams(&self, id: NodeId, pass: &Pass) -> Vec<NodeId> {
-        self.nodes
-            .get(&id)
-            .map(|node| node.core().upstreams.get(pass).clone())
-            .unwrap_or_default()
-    }
-
-    /// Whether something needs the node: a handle to it or to a node below, or a sink below.
-    fn is_anchored(&self, id: NodeId, pass: &Pass) -> bool {
-        self.search(id, pass, |node| {
-            node.core().is_sink || node.core().handles.load(Ordering::Relaxed) > 0
-        })
-    }
-
-    /// Whether there is a way from one node to another.
-    fn reaches(&self, from: NodeId, to: NodeId, pass: &Pass) -> bool {
-        self.search(from, pass, |node| node.core().id() == to)
-    }
-
-    /// The node and all below it.
-    fn below(&self, id: NodeId, pass: &Pass) -> BTreeSet<NodeId> {
-        let mut below = BTreeSet::new();
-        self.search(id, pass, |node| {
-            below.insert(node.core().id());
-            false
-        });
-        below
-    }
-
-    /// Walks down from a node, itself first, until `found`.
-    fn search(
-        &self,
-        from: NodeId,
-        pass: &Pass,
-        mut found: impl FnMut(&Arc<dyn AnyNode>) -> bool,
-    ) -> bool {
-        let mut seen = BTreeSet::new();
-        let mut stack = vec![from];
-        while let Some(id) = stack.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
-            let Some(node) = self.nodes.get(&id) else {
-                continue;
-            };
-            if found(node) {
-                return true;
-            }
-            stack.extend(node.downstream(pass).into_iter().rev());
-        }
-        false
-    }
-
-    /// All nodes, each after those above it; those on a cycle in the order they were made.
-    pub(super) fn in_order(&self, pass: &Pass) -> Vec<Arc<dyn AnyNode>> {
-        let mut missing: BTreeMap<NodeId, usize> = self
-            .nodes
-            .iter()
-            .map(|(id, node)| {
-                let ups = node.core().upstreams.get(pass);
-                (
-                    *id,
-                    ups.iter().filter(|up| self.nodes.contains_key(up)).count(),
-                )
-            })
-            .collect();
-        let mut ordered = Vec::new();
-        while let Some((&id, _)) = missing
-            .iter()
-            .find(|(_, ups)| **ups == 0)
-            .or_else(|| missing.iter().next())
-        {
-            missing.remove(&id);
-            let Some(node) = self.nodes.get(&id) else {
-                continue;
-            };
-            for down in node.downstream(pass) {
-                if let Some(ups) = missing.get_mut(&down) {
-                    *ups = ups.saturating_sub(1);
-                }
-            }
-            ordered.push(node.clone());
-        }
-        ordered
     }
 }
 

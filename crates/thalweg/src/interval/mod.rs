@@ -251,6 +251,19 @@ impl IntervalError {
     /// Quoted text longer than this many characters is cut.
     const QUOTE: usize = 60;
 
+    /// Whether the only thing wrong with it is that it is zero, which where something is waited for means
+    /// not to wait.
+    ///
+    /// ```
+    /// use thalweg::interval::Interval;
+    ///
+    /// assert!(Interval::try_from("0s").is_err_and(|error| error.is_zero()));
+    /// assert!(Interval::try_from("-1s").is_err_and(|error| !error.is_zero()));
+    /// ```
+    pub fn is_zero(&self) -> bool {
+        self.reason == Reason::Zero
+    }
+
     fn new(given: &impl fmt::Debug, reason: Reason) -> Self {
         let mut given = format!("{given:?}");
         if let Some((end, _)) = given.char_indices().nth(Self::QUOTE) {
@@ -280,6 +293,14 @@ enum Reason {
     TooShort,
     #[error("it is too long")]
     TooLong,
+}
+
+/// A length of time to wait for, which may be none.
+pub(crate) fn wait(interval: impl IntoInterval) -> Result<Duration, IntervalError> {
+    match interval.into_interval() {
+        Err(error) if error.is_zero() => Ok(Duration::ZERO),
+        result => result,
+    }
 }
 
 /// The first time after `now` on the grid of times that began at `start`: no error adds up, and a

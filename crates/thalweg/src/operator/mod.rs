@@ -254,6 +254,11 @@ pub trait Operator: Send + Sized + 'static {
         Ok(())
     }
 
+    /// Lets go of elements that wait for room here and whose emitters have given up
+    /// ([`Lease::is_withdrawn`](crate::Lease::is_withdrawn)): a queue behind which everything is stuck does
+    /// not grow by what nobody waits for.
+    fn withdraw(&mut self) {}
+
     /// How many elements are on their way through this node and will come out by themselves: a
     /// queue, calls in flight. A drain waits for them.
     fn moving(&self) -> usize {

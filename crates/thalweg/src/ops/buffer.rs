@@ -115,6 +115,10 @@ impl<T: Element> Operator for Buffer<T> {
         Ok(())
     }
 
+    fn withdraw(&mut self) {
+        self.queue.withdraw();
+    }
+
     fn moving(&self) -> usize {
         self.queue.len() + usize::from(self.delivering)
     }

@@ -175,10 +175,10 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_of_nothing_is_a_mistake() {
-        let message = mistake(|s| s.debounce(0.0));
+    fn a_negative_interval_is_a_mistake() {
+        let message = mistake(|s| s.debounce(-1.0));
         assert!(
-            message.contains("`debounce`: invalid interval 0.0: it is zero"),
+            message.contains("`debounce`: invalid interval -1.0: it is negative"),
             "{message}"
         );
     }

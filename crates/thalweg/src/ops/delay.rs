@@ -137,6 +137,10 @@ impl<T: Element> Operator for Delaying<T> {
         Ok(())
     }
 
+    fn withdraw(&mut self) {
+        self.queue.withdraw();
+    }
+
     fn moving(&self) -> usize {
         self.queue.len() + usize::from(self.delivering)
     }

@@ -67,6 +67,10 @@ impl<T: Element> Operator for PullSink<T> {
         Ok(())
     }
 
+    fn withdraw(&mut self) {
+        lock(&self.0).queue.retain(|(_, lease)| lease.stays());
+    }
+
     fn moving(&self) -> usize {
         lock(&self.0).queue.len()
     }

@@ -66,6 +66,10 @@ impl<T: Element> Operator for RateLimit<T> {
         Ok(())
     }
 
+    fn withdraw(&mut self) {
+        self.queue.retain(|(_, lease)| lease.stays());
+    }
+
     fn moving(&self) -> usize {
         self.queue.len()
     }

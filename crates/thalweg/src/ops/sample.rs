@@ -166,10 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_of_nothing_is_a_mistake() {
-        let message = mistake(|s| s.sample(0));
+    fn a_negative_interval_is_a_mistake() {
+        let message = mistake(|s| s.sample(-1));
         assert!(
-            message.contains("`sample`: invalid interval 0: it is zero"),
+            message.contains("`sample`: invalid interval -1: it is negative"),
             "{message}"
         );
     }

@@ -109,6 +109,10 @@ impl<T: Element> Operator for Shifting<T> {
         Ok(())
     }
 
+    fn withdraw(&mut self) {
+        self.queue.withdraw();
+    }
+
     fn moving(&self) -> usize {
         self.queue.len() + usize::from(self.delivering)
     }

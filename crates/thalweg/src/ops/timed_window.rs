@@ -278,10 +278,10 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_of_nothing_is_a_mistake() {
-        let message = mistake(|s| s.timed_window("0s"));
+    fn a_negative_interval_is_a_mistake() {
+        let message = mistake(|s| s.timed_window(-1));
         assert!(
-            message.contains("`timed_window`: invalid interval"),
+            message.contains("`timed_window`: invalid interval -1: it is negative"),
             "{message}"
         );
     }

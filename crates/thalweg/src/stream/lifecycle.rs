@@ -50,6 +50,25 @@ impl<T: Element> Stream<T> {
         self.end(limit, "drain", false)
     }
 
+    /// Has elements end where their way would close a cycle: each finishes the round it is on. A
+    /// [`drain`](Self::drain) begins with it; for those that have to stop something else before.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let numbers = Stream::new();
+    /// let list = numbers.sink_to_list();
+    /// numbers.filter(|x| *x < 3).map(|x| x + 1).connect(&numbers)?;
+    /// numbers.emit(1).wait()?;
+    /// numbers.cut_cycles();
+    /// numbers.emit(1).wait()?;
+    /// assert_eq!(list.to_vec(), [1, 2, 3, 1]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn cut_cycles(&self) {
+        self.graph()
+            .act(Box::new(|pass| pass.graph().cut_cycles(pass)));
+    }
+
     /// Starts all sources of the pipeline, waits until they have no more, and then
     /// [`drain`](Self::drain)s it within `limit`.
     ///
@@ -178,8 +197,22 @@ impl<T: Element> Stream<T> {
             .unwrap_or_default()
     }
 
-    /// Has the pipeline take elements again after a [`drain`](Self::drain). Sources stay stopped, and sinks
-    /// that close something of theirs, such as a channel, stay closed.
+    /// Refuses elements from now on, as [`drain`](Self::drain) does first. It waits for nobody: what is on its way
+    /// goes its way.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::<i32>::new();
+    /// source.close();
+    /// assert!(source.emit(1).wait().is_err());
+    /// ```
+    pub fn close(&self) {
+        self.graph()
+            .post(Box::new(|pass| drop(pass.graph().refuse(pass))));
+    }
+
+    /// Has the pipeline take elements again after a [`drain`](Self::drain). Sources stay stopped, edges
+    /// that closed a cycle stay cut, and sinks that close something of theirs, such as a channel, stay closed.
     ///
     /// ```
     /// # use thalweg::Stream;

@@ -222,6 +222,10 @@ impl<T: Element, Op: Operator<In = Arrival<T>>> Receive<T> for OpenInlet<Op> {
         Link::to(self)
     }
 
+    fn is_distinct(&self) -> bool {
+        true
+    }
+
     fn parted(&self, pass: &Pass) {
         let (node, key): (Weak<_>, _) = (Arc::downgrade(&self.node), self.key);
         if let Some(graph) = pass.strong_graph() {

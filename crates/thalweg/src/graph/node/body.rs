@@ -26,6 +26,7 @@ pub(crate) trait Body: Send + Sized + 'static {
     fn begins_at_once(&self) -> bool;
     fn suspends(&self) -> bool;
     fn kept(&self, see: &mut dyn FnMut(&dyn Any));
+    fn withdraw(&mut self);
     /// Takes one element through a node that is free.
     fn accept(node: &Node<Self>, x: Self::In, pass: &mut Pass) -> Flow;
     fn accept_many(node: &Node<Self>, xs: &mut Vec<Self::In>, pass: &mut Pass);
@@ -73,6 +74,8 @@ impl<T: Transform> Body for Plain<T> {
     fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
         self.0.kept(see);
     }
+
+    fn withdraw(&mut self) {}
 
     /// The hot path. Nothing is left to do after the call to the next node, so that a chain of
     /// these is a chain of jumps.
@@ -189,11 +192,14 @@ impl<O: Operator> Full<O> {
         pass: &mut Pass,
         f: impl FnOnce(&mut O, &mut Context<'_, O>) -> Flow,
     ) -> Flow {
-        let flow = node
-            .run(pass, |body, pass| {
-                f(&mut body.0, &mut Context { node, pass })
-            })
-            .unwrap_or(Ok(()));
+        let visited = node.run(pass, |body, pass| {
+            let flow = f(&mut body.0, &mut Context { node, pass });
+            (flow, body.0.moving() > 0)
+        });
+        let (flow, is_moving) = visited.unwrap_or((Ok(()), false));
+        if is_moving {
+            node.note_moving(pass);
+        }
         if node.is_queued(pass) {
             node.work_off(pass);
         }
@@ -228,6 +234,10 @@ impl<O: Operator> Body for Full<O> {
 
     fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
         self.0.kept(see);
+    }
+
+    fn withdraw(&mut self) {
+        self.0.withdraw();
     }
 
     #[inline]

@@ -1,12 +1,14 @@
 use std::any::Any;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::{Body, Pass};
 use crate::failure::{BoxError, Failure};
+use crate::graph::call::CallSite;
 use crate::graph::cell::Slot;
 use crate::graph::counter::Counter;
+use crate::graph::neighbours::Neighbours;
 use crate::sync::lock;
 
 /// What tells nodes apart in a process; never used twice, and growing with time.
@@ -27,7 +29,13 @@ pub(crate) struct Core {
     pub(crate) needs_runtime: bool,
     pub(crate) begins_at_once: bool,
     /// The nodes that have edges to it.
-    pub(crate) upstreams: Slot<Vec<NodeId>>,
+    pub(crate) upstreams: Slot<Neighbours<()>>,
+    /// A node below that is a sink or held, and how many edges had gone when that was found out.
+    anchor: Slot<Option<(NodeId, u64)>>,
+    /// Where its functions emit, if they are asynchronous.
+    call_site: OnceLock<Arc<CallSite>>,
+    /// Whether something may be on its way in it.
+    is_restless: AtomicBool,
     /// How often it waits for its turn.
     turns: AtomicUsize,
     failed: Counter,
@@ -55,12 +63,53 @@ impl Core {
             suspends: AtomicBool::new(body.suspends()),
             needs_runtime: body.needs_runtime(),
             begins_at_once: body.begins_at_once(),
-            upstreams: Slot::new(Vec::new()),
+            upstreams: Slot::new(Neighbours::default()),
+            anchor: Slot::new(None),
+            call_site: OnceLock::new(),
+            is_restless: AtomicBool::new(false),
             turns: AtomicUsize::new(0),
             failed: Counter::default(),
             waiting: Slot::new(Waiting::default()),
             waited: AtomicU64::new(0),
         }
+    }
+
+    pub(crate) fn handles(&self) -> usize {
+        self.handles.load(Ordering::Relaxed)
+    }
+
+    /// Whether it keeps what is above it.
+    pub(crate) fn is_anchor(&self) -> bool {
+        self.is_sink || self.handles() > 0
+    }
+
+    /// What the node was last found to lead to, unless an edge has gone since.
+    pub(crate) fn anchor_below(&self, cuts: u64, pass: &Pass) -> Option<NodeId> {
+        self.anchor
+            .get(pass)
+            .and_then(|(id, then)| (then == cuts).then_some(id))
+    }
+
+    pub(crate) fn remember_anchor(&self, id: NodeId, cuts: u64, pass: &Pass) {
+        *self.anchor.get(pass) = Some((id, cuts));
+    }
+
+    pub(crate) fn call_site(&self) -> Option<&Arc<CallSite>> {
+        self.call_site.get()
+    }
+
+    pub(super) fn begin_to_call(&self) -> &Arc<CallSite> {
+        self.call_site.get_or_init(|| CallSite::new(self.id))
+    }
+
+    /// Something may be on its way in it; returns whether that is news.
+    pub(crate) fn is_news_that_it_moves(&self) -> bool {
+        !self.is_restless.load(Ordering::Relaxed) && !self.is_restless.swap(true, Ordering::Relaxed)
+    }
+
+    /// Nothing is on its way in it.
+    pub(crate) fn rested(&self) {
+        self.is_restless.store(false, Ordering::Relaxed);
     }
 
     /// Whether an element may be kept here while its emitter waits.

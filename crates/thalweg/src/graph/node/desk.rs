@@ -163,6 +163,7 @@ impl<B: Body> Node<B> {
         };
         let lease = pass.hold();
         self.cell.close_gate(gate::RETRYING, pass);
+        self.note_moving(pass);
         self.desk.get(pass).retrying = Some(Retrying {
             element,
             lease,

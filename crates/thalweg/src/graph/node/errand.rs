@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::failure::{BoxError, panic_error};
+use crate::graph::CurrentCall;
 
 pin_project! {
     /// A future, and what is done with its result or its panic.
@@ -19,6 +20,7 @@ pin_project! {
     {
         #[pin]
         future: F,
+        call: CurrentCall,
         done: Option<D>,
     }
 
@@ -29,7 +31,9 @@ pin_project! {
     {
         /// An event loop that ends takes its tasks with it; somebody waits for what this one was to do.
         fn drop(this: Pin<&mut Self>) {
-            if let Some(done) = this.project().done.take() {
+            let this = this.project();
+            this.call.end();
+            if let Some(done) = this.done.take() {
                 done(Err("the event loop has ended".into()));
             }
         }
@@ -41,9 +45,10 @@ where
     F: Future,
     D: FnOnce(Result<F::Output, BoxError>),
 {
-    pub(super) fn new(future: F, done: D) -> Self {
+    pub(super) fn new(future: F, call: CurrentCall, done: D) -> Self {
         Self {
             future,
+            call,
             done: Some(done),
         }
     }
@@ -58,11 +63,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let errand = self.project();
-        let result = match catch_unwind(AssertUnwindSafe(|| errand.future.poll(cx))) {
+        let poll = || errand.call.enter(|| errand.future.poll(cx));
+        let result = match catch_unwind(AssertUnwindSafe(poll)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(output)) => Ok(output),
             Err(payload) => Err(panic_error(&*payload)),
         };
+        errand.call.end();
         if let Some(done) = errand.done.take() {
             done(result);
         }
@@ -73,14 +80,19 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::call::CallSite;
+    use crate::graph::{Lease, Pass};
 
     #[test]
     fn it_is_no_larger_than_its_parts() {
         let future = std::future::ready([0_u64; 20]);
         let (graph, node) = (Box::new(1), Box::new(2));
         let key = 3_u64;
-        let size = size_of_val(&future) + 3 * size_of::<usize>();
-        let errand = Errand::new(future, move |_: Result<[u64; 20], BoxError>| {
+        let size = size_of_val(&future) + 4 * size_of::<usize>();
+        let graph_of_call = crate::graph::Graph::new(None);
+        let pass = Pass::new(&graph_of_call, Lease::default(), false);
+        let call = CurrentCall::begin(CallSite::new(1), &pass);
+        let errand = Errand::new(future, call, move |_: Result<[u64; 20], BoxError>| {
             drop((graph, node, key));
         });
         assert_eq!(size_of_val(&errand), size);

@@ -29,4 +29,8 @@ where
     fn link(&self) -> Link<T> {
         Link::to(self)
     }
+
+    fn is_distinct(&self) -> bool {
+        true
+    }
 }

@@ -16,12 +16,13 @@ pub(crate) use self::core::{Core, NodeId};
 use self::desk::Desk;
 use self::errand::Errand;
 pub(crate) use self::inlet::Inlet;
+use super::call::CurrentCall;
 use super::cell::{Link, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
-use super::output::{Edge, Output, receive_each};
+use super::output::{Output, receive_each};
 use super::pass::Pass;
 use crate::failure::{BoxError, Failure};
-use crate::operator::{Element, Flow};
+use crate::operator::Flow;
 use crate::policy::OnError;
 
 /// What the graph knows of a node, whatever it carries.
@@ -33,13 +34,20 @@ pub(crate) trait AnyNode: Send + Sync {
     fn sent(&self, pass: &Pass) -> u64;
     /// The nodes downstream, in order; those of the error stream last.
     fn downstream(&self, pass: &Pass) -> Vec<NodeId>;
+    /// One of them, from a place among them on, and the place behind it.
+    fn next_downstream(&self, place: usize, pass: &Pass) -> Option<(NodeId, usize)>;
+    fn leads_nowhere(&self, pass: &Pass) -> bool;
     /// Takes away the edges that lead to `to`, or all; returns what they kept alive, to be dropped
     /// outside.
     fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Box<dyn Any + Send>>;
     /// Tells those whose edges lead to `to` that these will be taken away.
     fn part(&self, to: NodeId, pass: &Pass);
+    /// Has elements end on the edges that lead to `to`, which stay.
+    fn mute(&self, to: NodeId, pass: &Pass);
     /// Puts the edges that lead to `to` before the others; returns whether there are any.
     fn prefer(&self, to: NodeId, pass: &Pass) -> bool;
+    /// From now on elements stop here if their way has filled much of the stack.
+    fn look_at_stack(&self, pass: &Pass);
     /// Marks the node as lying on a cycle or not.
     fn set_looped(&self, looped: bool, pass: &Pass);
     fn is_looped(&self, pass: &Pass) -> bool;
@@ -53,11 +61,15 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Takes up whatever is due: a retry, a backlog, the operator's own.
     fn wake(&self, pass: &mut Pass);
     fn delivered(&self, pass: &mut Pass);
+    /// Whether it is an operator in full: one that may have something to flush.
+    fn may_keep(&self) -> bool;
     fn flush(&self, pass: &mut Pass);
     fn close(&self, pass: &mut Pass);
     /// Shows everything that is kept here; returns whether the node could be looked into. Runs no code
     /// but `see` and what the operator shows it with, and allocates nothing.
     fn kept(&self, see: &mut dyn FnMut(&dyn Any), pass: &Pass) -> bool;
+    /// Lets go of elements that wait for room here and whose emitters have given up.
+    fn withdraw(&self, pass: &mut Pass);
     /// Elements on their way through, and elements kept until others come.
     fn held(&self, pass: &Pass) -> Held;
 }
@@ -133,16 +145,35 @@ impl<B: Body> Node<B> {
     #[inline(never)]
     fn receive_gated(&self, x: B::In, pass: &mut Pass) -> Flow {
         const OCCUPIED: u64 = gate::BUSY | gate::PASSING | gate::QUEUED | gate::RETRYING;
-        if self.cell.gate(pass) & OCCUPIED != 0 {
+        let gate = self.cell.gate(pass);
+        let is_too_steep = gate & OCCUPIED == 0 && self.is_too_steep(pass);
+        if gate & OCCUPIED != 0 || is_too_steep {
             let lease = pass.hold();
             self.desk.get(pass).backlog.push_back((x, lease));
             self.cell.close_gate(gate::QUEUED, pass);
+            self.note_moving(pass);
+            if is_too_steep && let Some(me) = self.strong() {
+                pass.graph().schedule(me, pass);
+            }
             return Ok(());
         }
         self.cell.count(1, pass);
+        if gate == gate::STEEP {
+            return B::accept(self, x, pass);
+        }
         let flow = self.process(x, pass);
         self.work_off(pass);
         flow
+    }
+
+    /// Whether the element has come so far in nested calls that its way goes on later, from the agenda.
+    fn is_too_steep(&self, pass: &Pass) -> bool {
+        self.cell.gate(pass) & gate::STEEP != 0 && super::entry::is_steep(pass)
+    }
+
+    /// Something may be on its way here from now on.
+    pub(super) fn note_moving(&self, pass: &Pass) {
+        pass.graph().note_moving(&self.core, pass);
     }
 
     /// Takes an element, counted already, through a node on a cycle or with a policy.
@@ -237,7 +268,9 @@ impl<B: Body> Node<B> {
         // Some operators know only now that they need one.
         pass.graph().need_runtime(pass);
         self.desk.get(pass).spawned += 1;
-        let errand = Errand::new(future, move |result: Result<F::Output, BoxError>| {
+        self.note_moving(pass);
+        let call = CurrentCall::begin(self.core.begin_to_call().clone(), pass);
+        let errand = Errand::new(future, call, move |result: Result<F::Output, BoxError>| {
             let event = result.map(event);
             graph.post(Box::new(move |pass| me.arrived(key, event, pass)));
         });
@@ -272,7 +305,8 @@ impl<B: Body> Receive<B::In> for Node<B> {
     }
 
     fn receive_many(&self, xs: &mut Vec<B::In>, pass: &mut Pass) {
-        if self.cell.gate(pass) != 0 || !B::BATCHES {
+        let gate = self.cell.gate(pass);
+        if gate & !gate::STEEP != 0 || !B::BATCHES || self.is_too_steep(pass) {
             receive_each(self, xs, pass);
         } else {
             B::accept_many(self, xs, pass);
@@ -318,33 +352,65 @@ impl<B: Body> AnyNode for Node<B> {
     }
 
     fn downstream(&self, pass: &Pass) -> Vec<NodeId> {
-        let edges = self.output.edges(pass);
-        let mut all: Vec<_> = edges.iter().map(|edge| edge.to).collect();
+        let mut all: Vec<_> = self.output.edges(pass).ids().collect();
         if let Some(errors) = &self.desk.get(pass).errors {
-            all.extend(errors.edges(pass).iter().map(|edge| edge.to));
+            all.extend(errors.edges(pass).ids());
         }
         all
     }
 
+    fn next_downstream(&self, place: usize, pass: &Pass) -> Option<(NodeId, usize)> {
+        // Places of the error stream count from the other end.
+        const ERRORS: usize = usize::MAX / 2;
+        if place < ERRORS
+            && let Some(next) = self.output.edges(pass).next(place)
+        {
+            return Some(next);
+        }
+        let desk = self.desk.get(pass);
+        let errors = desk.errors.as_ref()?;
+        let (id, behind) = errors.edges(pass).next(place.saturating_sub(ERRORS))?;
+        Some((id, ERRORS + behind))
+    }
+
+    fn leads_nowhere(&self, pass: &Pass) -> bool {
+        self.next_downstream(0, pass).is_none()
+    }
+
     fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Box<dyn Any + Send>> {
-        let mut gone = cut(&self.output, to, pass);
+        let mut gone: Vec<Box<dyn Any + Send>> = Vec::new();
+        for edge in self.output.cut(to, pass) {
+            gone.push(Box::new(edge));
+        }
         let errors = self.desk.get(pass).errors.clone();
-        if let Some(errors) = errors {
-            gone.extend(cut(&errors, to, pass));
+        for edge in errors.into_iter().flat_map(|errors| errors.cut(to, pass)) {
+            gone.push(Box::new(edge));
         }
         gone
     }
 
     fn part(&self, to: NodeId, pass: &Pass) {
-        for edge in self.output.edges(pass).iter().filter(|edge| edge.to == to) {
-            edge.receiver.parted(pass);
+        for edge in self.output.edges(pass).edges(to) {
+            edge.parted(pass);
+        }
+    }
+
+    fn mute(&self, to: NodeId, pass: &Pass) {
+        self.output.mute(to, pass);
+        let errors = self.desk.get(pass).errors.clone();
+        if let Some(errors) = errors {
+            errors.mute(to, pass);
         }
     }
 
     fn prefer(&self, to: NodeId, pass: &Pass) -> bool {
         let errors = self.desk.get(pass).errors.clone();
-        let of_errors = errors.is_some_and(|errors| prefer(&errors, to, pass));
-        prefer(&self.output, to, pass) || of_errors
+        let of_errors = errors.is_some_and(|errors| errors.move_to_first(to, pass));
+        self.output.move_to_first(to, pass) || of_errors
+    }
+
+    fn look_at_stack(&self, pass: &Pass) {
+        self.cell.close_gate(gate::STEEP, pass);
     }
 
     fn set_looped(&self, looped: bool, pass: &Pass) {
@@ -405,6 +471,10 @@ impl<B: Body> AnyNode for Node<B> {
         self.note_held(pass);
     }
 
+    fn may_keep(&self) -> bool {
+        !B::BATCHES
+    }
+
     fn flush(&self, pass: &mut Pass) {
         pass.settle(super::Lease::default(), |pass| B::flush(self, pass));
     }
@@ -426,6 +496,15 @@ impl<B: Body> AnyNode for Node<B> {
         true
     }
 
+    fn withdraw(&self, pass: &mut Pass) {
+        self.run(pass, |body, _| body.withdraw());
+        let backlog = std::mem::take(&mut self.desk.get(pass).backlog);
+        let kept = backlog.into_iter().filter(|(_, lease)| lease.stays());
+        let kept = kept.collect();
+        self.desk.get(pass).backlog = kept;
+        self.output.withdraw(pass);
+    }
+
     fn held(&self, pass: &Pass) -> Held {
         let desk = self.desk.get(pass);
         let errors = desk.errors.as_ref().map(|out| out.backlog_len(pass));
@@ -437,33 +516,4 @@ impl<B: Body> AnyNode for Node<B> {
             held.moving.max(self.desk.get(pass).spawned) + waiting + self.output.backlog_len(pass);
         held
     }
-}
-
-/// Takes away the edges of `output` that lead to `to`, or all.
-fn cut<T: Element>(
-    output: &Output<T>,
-    to: Option<NodeId>,
-    pass: &Pass,
-) -> Vec<Box<dyn Any + Send>> {
-    let gone = output.rewire(pass, |edges| {
-        let (gone, kept) = std::mem::take(edges)
-            .into_iter()
-            .partition(|edge| to.is_none_or(|to| edge.to == to));
-        *edges = kept;
-        gone
-    });
-    gone.into_iter()
-        .map(|edge: Edge<T>| Box::new(edge.receiver) as _)
-        .collect()
-}
-
-/// Puts the edges of `output` that lead to `to` before the others, each kind in its order.
-fn prefer<T: Element>(output: &Output<T>, to: NodeId, pass: &Pass) -> bool {
-    let mut found = false;
-    output.rewire(pass, |edges| {
-        found = edges.iter().any(|edge| edge.to == to);
-        edges.sort_by_key(|edge| edge.to != to);
-        Vec::new()
-    });
-    found
 }

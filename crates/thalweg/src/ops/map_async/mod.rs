@@ -258,6 +258,10 @@ where
         Ok(())
     }
 
+    fn withdraw(&mut self) {
+        self.waiting.retain(|next| next.lease.stays());
+    }
+
     fn moving(&self) -> usize {
         self.calls.len() + self.waiting.len() + usize::from(self.delivering)
     }

@@ -168,9 +168,9 @@ fn wrong_arguments_are_named() {
         nothing.ends_with("`partition`: the size of a group is at least one, not 0"),
         "{nothing}"
     );
-    let no_time = mistake(|s| s.apply(Partition::of(2).timeout(0)));
+    let no_time = mistake(|s| s.apply(Partition::of(2).timeout(-1)));
     assert!(
-        no_time.contains("`partition`: invalid interval 0: it is zero"),
+        no_time.contains("`partition`: invalid interval -1: it is negative"),
         "{no_time}"
     );
 }

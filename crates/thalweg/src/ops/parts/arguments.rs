@@ -19,13 +19,12 @@ pub(in crate::ops) fn at_least_one(
     Ok(size)
 }
 
+/// A length of time. Zero means not to wait.
 pub(in crate::ops) fn duration(
     operator: &'static str,
     interval: impl IntoInterval,
 ) -> Result<Duration, BuildError> {
-    interval
-        .into_interval()
-        .map_err(|error| BuildError::new(operator, error))
+    crate::interval::wait(interval).map_err(|error| BuildError::new(operator, error))
 }
 
 /// An interval as the name of a node shows it.

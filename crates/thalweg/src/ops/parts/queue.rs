@@ -51,6 +51,11 @@ impl<T> Queue<T> {
         accepted.chain(self.overflow.iter().map(|(x, _)| x))
     }
 
+    /// Lets go of elements beyond the bound whose emitters have given up.
+    pub(in crate::ops) fn withdraw(&mut self) {
+        self.overflow.retain(|(_, lease)| lease.stays());
+    }
+
     pub(in crate::ops) fn len(&self) -> usize {
         self.accepted.len() + self.overflow.len()
     }

@@ -31,6 +31,9 @@ impl Timer {
     }
 }
 
+/// What clocks can tell apart: some round to nanoseconds.
+const LEAST: Duration = Duration::from_micros(1);
+
 /// Times at a fixed distance from each other, which do not drift however late they are noticed.
 /// They begin with the first look at them.
 pub(in crate::ops) struct Ticks {
@@ -39,9 +42,10 @@ pub(in crate::ops) struct Ticks {
 }
 
 impl Ticks {
+    /// An interval of zero ends as soon as the clock has moved.
     pub(in crate::ops) fn every(interval: Duration) -> Self {
         Self {
-            interval,
+            interval: if interval.is_zero() { LEAST } else { interval },
             origin: None,
         }
     }

@@ -24,8 +24,9 @@ impl<W: Element> Tumbling<W> {
             ticks: Ticks::every(interval),
             timer: Timer::default(),
             outbox: Outbox::default(),
-            empty,
-            at_once,
+            // In no time nothing comes.
+            empty: empty && !interval.is_zero(),
+            at_once: at_once && !interval.is_zero(),
             flushed: false,
         }
     }

@@ -302,6 +302,10 @@ where
         Ok(())
     }
 
+    fn withdraw(&mut self) {
+        self.waiting.retain(|next| next.lease.stays());
+    }
+
     fn moving(&self) -> usize {
         self.calls.len() + self.waiting.len()
     }

@@ -1,0 +1,37 @@
+//! Which call of an asynchronous function Python code belongs to: a context variable, which tasks inherit.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use thalweg::CurrentCall;
+
+/// A call that has not ended, as the context variable holds it.
+#[pyclass(frozen, module = "thalweg._thalweg")]
+struct Call(CurrentCall);
+
+fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let variable = VARIABLE.get_or_try_init(py, || {
+        let class = py.import("contextvars")?.getattr("ContextVar")?;
+        PyResult::Ok(class.call1(("thalweg_call",))?.unbind())
+    })?;
+    Ok(variable.bind(py))
+}
+
+/// Runs `start`, which starts a task: what it does belongs to the call that is being polled.
+pub(crate) fn within<R>(py: Python<'_>, start: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
+    let Some(call) = CurrentCall::get() else {
+        return start();
+    };
+    let variable = variable(py)?;
+    let token = variable.call_method1(intern!(py, "set"), (Call(call),))?;
+    let started = start();
+    variable.call_method1(intern!(py, "reset"), (token,))?;
+    started
+}
+
+/// The call that the running code belongs to.
+pub(crate) fn current(py: Python<'_>) -> PyResult<Option<CurrentCall>> {
+    let found = variable(py)?.call_method1(intern!(py, "get"), (py.None(),))?;
+    Ok(found.cast::<Call>().ok().map(|call| call.get().0.clone()))
+}

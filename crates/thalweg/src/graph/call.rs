@@ -1,0 +1,202 @@
+//! Calls of asynchronous functions: which one this thread is polling, and where what it emits leads.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::completion::{Done, Ticket};
+use super::node::NodeId;
+use super::{Graph, Pass};
+use crate::sync::lock;
+
+/// Where an element was emitted: the pipeline and the node.
+pub(super) type Start = (Weak<Graph>, NodeId);
+
+/// A node whose functions are asynchronous, and where they have been seen to emit.
+pub(crate) struct CallSite {
+    node: NodeId,
+    emits_at: Mutex<Vec<Start>>,
+}
+
+/// A call of an asynchronous function that has not ended.
+///
+/// A function that awaits an [`emit`](crate::Stream::emit) whose element leads back to it would wait for
+/// itself. So such an element counts as taken as soon as it is queued; the element that the function is
+/// working on counts as taken only when both are. The engine knows which call an `emit` is awaited in as
+/// long as the function's own future polls it. What polls on its behalf, a task that it has
+/// spawned say, does so in the call's [`scope`](Self::scope).
+///
+/// ```
+/// use thalweg::{CurrentCall, Stream, VirtualClock};
+///
+/// let clock = VirtualClock::new();
+/// let source = Stream::on(&clock);
+/// let again = source.clone();
+/// let sink = source.sink_async(move |x: u32| {
+///     let again = again.clone();
+///     async move {
+///         assert!(CurrentCall::get().is_some());
+///         if x < 3 {
+///             again.emit(x + 1).await.unwrap();
+///         }
+///     }
+/// });
+/// clock.block_on(source.emit(0))?;
+/// assert_eq!(source.counters().sent, 4);
+/// # sink.destroy();
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct CurrentCall(Arc<Call>);
+
+impl fmt::Debug for CurrentCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let node = self.0.site.node;
+        f.debug_struct("CurrentCall").field("node", &node).finish()
+    }
+}
+
+struct Call {
+    site: Arc<CallSite>,
+    /// `None` once it has ended.
+    element: Mutex<Option<Held>>,
+}
+
+/// A share in the element that the function works on, if somebody waits for that.
+struct Held(Option<Ticket>);
+
+thread_local! {
+    static CURRENT: RefCell<Option<CurrentCall>> = const { RefCell::new(None) };
+}
+
+impl CallSite {
+    pub(super) fn new(node: NodeId) -> Arc<Self> {
+        Arc::new(Self {
+            node,
+            emits_at: Mutex::default(),
+        })
+    }
+
+    /// Takes note that a function of this node emits somewhere.
+    fn note(&self, starts: &[Start]) {
+        let mut known = lock(&self.emits_at);
+        known.retain(|(graph, _)| graph.strong_count() > 0);
+        for (graph, node) in starts {
+            if !known.iter().any(|(_, other)| other == node) {
+                known.push((graph.clone(), *node));
+            }
+        }
+    }
+}
+
+impl CurrentCall {
+    /// A call for the current element of a pass.
+    pub(super) fn begin(site: Arc<CallSite>, pass: &Pass) -> Self {
+        let held = Held(pass.lease.done.clone());
+        Self(Arc::new(Call {
+            site,
+            element: Mutex::new(Some(held)),
+        }))
+    }
+
+    /// The call whose future this thread is polling.
+    pub fn get() -> Option<Self> {
+        CURRENT.with_borrow(Clone::clone)
+    }
+
+    /// A future that is polled on behalf of this call.
+    pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
+        Scope { future, call: self }
+    }
+
+    /// Polls on behalf of this call.
+    pub(super) fn enter<R>(&self, poll: impl FnOnce() -> R) -> R {
+        struct Restore(Option<CurrentCall>);
+
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                let inner =
+                    CURRENT.with_borrow_mut(|current| std::mem::replace(current, self.0.take()));
+                drop(inner);
+            }
+        }
+
+        let before = CURRENT.with_borrow_mut(|current| current.replace(self.clone()));
+        let _restore = Restore(before);
+        poll()
+    }
+
+    /// The call has ended: what is emitted in its name from now on is waited for as anywhere else.
+    pub(super) fn end(&self) {
+        let held = lock(&self.0.element).take();
+        drop(held);
+    }
+
+    /// Has the element that the function works on wait for `done` in the function's place, if
+    /// the function would wait for itself otherwise; whether it does.
+    pub(super) fn takes_over(&self, done: &Arc<Done>) -> bool {
+        let starts = done.starts();
+        self.0.site.note(&starts);
+        if lock(&self.0.element).is_none() || !leads_to(starts, self.0.site.node) {
+            return false;
+        }
+        let waiting = match &*lock(&self.0.element) {
+            // Behind a buffer nobody waits for the function's element, and its room is not to wait either:
+            // it may be what the element that comes back needs.
+            Some(Held(Some(ticket))) if ticket.done().is_awaited() => ticket.done().waiting(),
+            Some(Held(_)) => Vec::new(),
+            None => return false,
+        };
+        if waiting.is_empty() {
+            done.abandon();
+        }
+        for ticket in waiting {
+            ticket.done().waits_for(done);
+            done.release_after(ticket);
+        }
+        true
+    }
+}
+
+/// Whether elements emitted somewhere can come to a node: along edges, and through asynchronous functions
+/// that emit.
+fn leads_to(starts: Vec<Start>, goal: NodeId) -> bool {
+    let (mut starts, mut seen) = (starts, HashSet::new());
+    while let Some((graph, start)) = starts.pop() {
+        let Some(graph) = graph.upgrade().filter(|_| seen.insert(start)) else {
+            continue;
+        };
+        let mut sites = Vec::new();
+        let found = graph.ask(|pass| pass.graph().comes_to(start, goal, &mut sites, pass));
+        if found == Some(true) {
+            return true;
+        }
+        for site in sites {
+            starts.extend(lock(&site.emits_at).iter().cloned());
+        }
+    }
+    false
+}
+
+pin_project! {
+    struct Scope<F> {
+        #[pin]
+        future: F,
+        call: CurrentCall,
+    }
+}
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.call.enter(|| this.future.poll(cx))
+    }
+}

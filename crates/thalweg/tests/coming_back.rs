@@ -1,0 +1,187 @@
+//! Asynchronous functions that await an `emit` which leads back to them: nobody waits for itself.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use thalweg::{Stream, VirtualClock};
+
+type Log = Arc<Mutex<Vec<u64>>>;
+
+/// An asynchronous function that writes its element down and emits the next, twice the next if it is even.
+fn again(
+    to: &Stream<u64>,
+    log: &Log,
+    last: u64,
+) -> impl FnMut(u64) -> std::pin::Pin<Box<dyn Future<Output = u64> + Send>> + Send + 'static {
+    let (to, log) = (to.clone(), log.clone());
+    move |x| {
+        let (to, log) = (to.clone(), log.clone());
+        Box::pin(async move {
+            log.lock().unwrap().push(x);
+            if x < last {
+                to.emit(x + 1).await.unwrap();
+            }
+            x
+        })
+    }
+}
+
+fn upto(last: u64) -> Vec<u64> {
+    (0..=last).collect()
+}
+
+#[test]
+fn in_every_operator_that_awaits() {
+    type Build = fn(&Stream<u64>, &Stream<u64>, &Log);
+    let operators: [(&str, Build); 9] = [
+        ("then", |s, to, log| {
+            s.then(again(to, log, 20)).sink(drop);
+        }),
+        ("then behind", |s, to, log| {
+            s.map(|x| x).then(again(to, log, 20)).map(|x| x).sink(drop);
+        }),
+        ("sink_async", |s, to, log| {
+            let mut call = again(to, log, 20);
+            s.sink_async(move |x| {
+                let called = call(x);
+                async move {
+                    called.await;
+                }
+            });
+        }),
+        ("map_async", |s, to, log| {
+            s.map_async(1, again(to, log, 20)).sink(drop);
+        }),
+        ("map_async, three", |s, to, log| {
+            s.map_async(3, again(to, log, 20)).sink(drop);
+        }),
+        ("behind a buffer", |s, to, log| {
+            s.buffer(1).then(again(to, log, 20)).sink(drop);
+        }),
+        ("behind a rate limit", |s, to, log| {
+            s.rate_limit("1s").then(again(to, log, 20)).sink(drop);
+        }),
+        ("two in a row", |s, to, log| {
+            let quiet = Log::default();
+            s.then(again(to, log, 20))
+                .then(again(to, &quiet, 0))
+                .sink(drop);
+        }),
+        ("from below", |s, to, log| {
+            let below = s.map(|x| x);
+            below.then(again(to, log, 20)).sink(drop);
+        }),
+    ];
+    for (name, build) in operators {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let log = Log::default();
+        build(&source, &source, &log);
+        let emitted = clock.block_on(async { ends(&clock, source.emit(0)).await });
+        assert!(emitted, "{name}: {:?}", log.lock().unwrap());
+        // Where emitters go on, the rest comes by and by.
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(*log.lock().unwrap(), upto(20), "{name}");
+        clock.block_on(source.drain("1h")).unwrap();
+    }
+}
+
+/// Whether a future ends within an hour.
+async fn ends(
+    clock: &VirtualClock,
+    future: impl Future<Output = Result<(), thalweg::Error>> + Unpin,
+) -> bool {
+    let sleep = Box::pin(clock.sleep(Duration::from_secs(3600)));
+    let first = futures_util::future::select(future, sleep).await;
+    matches!(first, futures_util::future::Either::Left((Ok(()), _)))
+}
+
+#[test]
+fn between_two_pipelines() {
+    for buffered in [false, true] {
+        let clock = VirtualClock::new();
+        let (ping, pong) = (Stream::on(&clock), Stream::on(&clock));
+        let log = Log::default();
+        let (one, two) = if buffered {
+            (ping.buffer(1), pong.buffer(1))
+        } else {
+            (ping.map(|x| x), pong.map(|x| x))
+        };
+        one.then(again(&pong, &log, 50)).sink(drop);
+        two.then(again(&ping, &log, 50)).sink(drop);
+        for x in [0, 0, 0] {
+            let is_done = clock.block_on(ends(&clock, ping.emit(x)));
+            assert!(is_done, "{buffered}: {:?}", log.lock().unwrap());
+        }
+        clock.run_until_idle();
+        assert_eq!(log.lock().unwrap().len(), 3 * 51);
+    }
+}
+
+#[test]
+fn through_a_function_that_does_not_wait_itself() {
+    let clock = VirtualClock::new();
+    let (outer, relay) = (Stream::on(&clock), Stream::on(&clock));
+    let (log, back) = (Log::default(), outer.clone());
+    outer.then(again(&relay, &log, 9)).sink(drop);
+    relay.sink(move |x| back.emit(x).wait().unwrap());
+    assert!(clock.block_on(ends(&clock, outer.emit(0))));
+    assert_eq!(*log.lock().unwrap(), upto(9));
+}
+
+#[test]
+fn the_element_outside_waits_for_those_that_came_back() {
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let (log, timer, to) = (Log::default(), clock.clone(), source.clone());
+    let seen = log.clone();
+    source
+        .then(move |x: u64| {
+            let (timer, to, seen) = (timer.clone(), to.clone(), seen.clone());
+            async move {
+                if x < 3 {
+                    to.emit(x + 1).await.unwrap();
+                }
+                timer.sleep(Duration::from_secs(1)).await;
+                seen.lock().unwrap().push(x);
+            }
+        })
+        .sink(drop);
+    clock.block_on(source.emit(0)).unwrap();
+    assert_eq!(*log.lock().unwrap(), upto(3));
+    assert_eq!(clock.now(), Duration::from_secs(4));
+}
+
+#[test]
+fn what_fails_far_round_is_told_to_the_first_emitter() {
+    let clock = VirtualClock::new();
+    let source = Stream::<u64>::on(&clock);
+    let to = source.clone();
+    source
+        .try_then(move |x| {
+            let to = to.clone();
+            async move {
+                if x == 3 {
+                    return Err("three");
+                }
+                to.emit(x + 1).await.map_err(|_| "an earlier one")?;
+                Ok(x)
+            }
+        })
+        .sink(drop);
+    let error = clock.block_on(source.emit(0)).unwrap_err();
+    assert_eq!(error.failures()[0].element::<u64>(), Some(3));
+}
+
+#[test]
+fn many_rounds_leave_nothing_waiting() {
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let log = Log::default();
+    source.then(again(&source, &log, 100_000)).sink(drop);
+    clock.block_on(source.emit(0)).unwrap();
+    assert_eq!(log.lock().unwrap().len(), 100_001);
+    assert!(source.is_at_rest());
+}

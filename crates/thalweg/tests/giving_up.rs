@@ -1,0 +1,134 @@
+//! Emitters that give up waiting: what has not been taken is withdrawn, what has been goes on.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use thalweg::{Ack, Outcome, Stream, VirtualClock};
+
+/// Whether an emitter that waits for `limit` at most sees its element taken.
+fn emit_within(clock: &VirtualClock, limit: Duration, emit: thalweg::Emit) -> bool {
+    let sleep = Box::pin(clock.sleep(limit));
+    let first = clock.block_on(select(emit, sleep));
+    matches!(first, Either::Left((Ok(()), _)))
+}
+
+type Build = fn(&Stream<u64>) -> Stream<u64>;
+
+/// Each lets some elements in, and then one in an hour.
+const STUCK: [(&str, Build); 6] = [
+    ("buffer", |s| s.buffer(2).rate_limit("1h")),
+    ("rate_limit", |s| s.rate_limit("1h")),
+    ("delay", |s| s.apply(thalweg::ops::Delay::by("1h").bound(2))),
+    ("shift", |s| s.apply(thalweg::ops::Shift::by("1h").bound(2))),
+    ("then", |s| {
+        s.then(|x| async move { x }).buffer(1).rate_limit("1h")
+    }),
+    ("behind a fan", |s| s.map(|x| x).buffer(1).rate_limit("1h")),
+];
+
+#[test]
+fn memory_behind_a_stuck_sink_is_bounded_by_those_who_wait() {
+    for (name, build) in STUCK {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let list = build(&source).sink_to_list();
+        let mut taken = 0;
+        for x in 0..1000 {
+            if emit_within(&clock, Duration::from_millis(1), source.emit(x)) {
+                taken += 1;
+            }
+        }
+        assert!(taken < 10, "{name}");
+        let held: u64 = source.graph_view().nodes.iter().map(held).sum();
+        assert!(held < 10, "{name}: {held}");
+        clock.block_on(source.drain("100h")).unwrap();
+        assert_eq!(list.len(), taken, "{name}");
+    }
+}
+
+fn held(node: &thalweg::view::NodeView) -> u64 {
+    node.counters.held
+}
+
+#[test]
+fn an_element_that_was_withdrawn_is_not_acknowledged_as_delivered() {
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    source.rate_limit("1h").sink(drop);
+    clock.block_on(source.emit(0)).unwrap();
+    let outcomes = Arc::new(Mutex::new(Vec::new()));
+    let log = outcomes.clone();
+    let ack = Ack::new(move |outcome| log.lock().unwrap().push(outcome));
+    assert!(!emit_within(
+        &clock,
+        Duration::from_secs(1),
+        source.emit_with(1, ack)
+    ));
+    assert_eq!(*outcomes.lock().unwrap(), [Outcome::Failed]);
+}
+
+#[test]
+fn nobody_who_has_not_waited_gives_up() {
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let list = source.rate_limit("1s").sink_to_list();
+    for x in 0..5 {
+        drop(source.emit(x));
+    }
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(list.to_vec(), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn what_has_been_taken_goes_on() {
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let timer = clock.clone();
+    let (sender, done) = std::sync::mpsc::channel();
+    source.sink_async(move |x: u64| {
+        let (sleep, sender) = (timer.sleep(Duration::from_secs(9)), sender.clone());
+        async move {
+            sleep.await;
+            sender.send(x).unwrap();
+        }
+    });
+    assert!(!emit_within(&clock, Duration::from_secs(1), source.emit(7)));
+    clock.advance(Duration::from_secs(10));
+    assert!(done.try_iter().eq([7]));
+}
+
+#[test]
+fn a_drain_that_gives_up_lets_emitters_go() {
+    let source = Stream::new();
+    let pulled = source.pull(1);
+    source.emit(1).wait().unwrap();
+    let emitter = source.clone();
+    let (begun, wait) = std::sync::mpsc::channel();
+    let blocked = std::thread::spawn(move || {
+        let emit = emitter.emit(2);
+        begun.send(()).unwrap();
+        emit.wait()
+    });
+    wait.recv().unwrap();
+    assert!(source.drain("50ms").wait().is_err());
+    let error = blocked.join().unwrap().unwrap_err();
+    assert!(error.is_closed(), "{error}");
+    drop(pulled);
+}
+
+#[test]
+fn a_blocking_emitter_has_a_limit() {
+    let source = Stream::new();
+    let mut pulled = source.pull(1);
+    source.emit(1).wait_timeout(0).unwrap();
+    for x in 0..100 {
+        let error = source.emit(x).wait_timeout("1ms").unwrap_err();
+        assert!(error.is_timed_out(), "{error}");
+    }
+    assert_eq!(pulled.try_next(), Some(1));
+    assert_eq!(pulled.try_next(), None);
+    assert!(source.emit(5).wait_timeout("-1s").unwrap_err().is_build());
+}

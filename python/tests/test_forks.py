@@ -1,0 +1,67 @@
+"""A pipeline stays with the process that built it: its copy in a forked one says so, and never hangs."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+
+PIPELINES = {
+    "no loop": "n = s.map(str).sink(print)",
+    "a loop": "n = s.buffer(2).sink(print)",
+    "asynchronous": "s = Stream(asynchronous=True)\nn = s.buffer(2).sink(print)",
+    "a thread is inside": """
+begun, end = threading.Event(), threading.Event()
+n = s.map(lambda x: (begun.set(), end.wait())).sink(lambda x: None)
+threading.Thread(target=s.emit, args=(1,), daemon=True).start()
+begun.wait()
+""",
+    "the loop's thread is inside": """
+begun, end = threading.Event(), threading.Event()
+n = s.buffer(2).sink(lambda x: (begun.set(), end.wait()))
+threading.Thread(target=s.emit, args=(1,), daemon=True).start()
+begun.wait()
+""",
+}
+
+CALLS = {
+    "emit": "s.emit(1)",
+    "emit_many": "s.emit_many([1])",
+    "await": "s.emit(1, asynchronous=True)",
+    "drain": "s.drain()",
+    "build": "s.map(str)",
+    "join": "Stream().union(s)",
+    "connect": "s.connect(Stream())",
+    "destroy": "n.destroy()",
+}
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=PIPELINES.keys())
+def test_an_inherited_pipeline_is_refused(pipeline, python):
+    calls = "".join(f"    refused({name!r}, lambda: {call})\n" for name, call in CALLS.items())
+    done = python(
+        "-c",
+        "import gc, os, threading\n"
+        "from thalweg import Stream\n"
+        f"s = Stream()\n{pipeline}\n"
+        "def refused(name, call):\n"
+        "    try:\n"
+        "        print(name, 'returned', call(), flush=True)\n"
+        "    except RuntimeError as error:\n"
+        "        assert 'forked' in str(error), error\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        f"{calls}"
+        "    del s, n\n"
+        "    gc.collect()\n"
+        "    own = Stream()\n"
+        "    own.buffer(2).sink(lambda x: print('own', x, flush=True))\n"
+        "    own.emit(1)\n"
+        "    own.drain()\n"
+        "    os._exit(7)\n"
+        "print('child', os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)\n"
+        "os._exit(0)\n",
+    )
+    assert (done.stdout, done.stderr) == ("own 1\nchild 7\n", "")

@@ -1,0 +1,88 @@
+"""What a signal handler raises reaches whoever emits, wherever in the engine it runs."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+
+import pytest
+
+from thalweg import RefCounter, Stream
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+
+
+class Stop(BaseException):
+    pass
+
+
+async def same(x):
+    return x
+
+
+PIPELINES = {
+    "no loop": lambda s: s.map(lambda x: x),
+    "buffer": lambda s: s.buffer(50),
+    "window": lambda s: s.timed_window(0.002).flatten(),
+    "map_async": lambda s: s.map_async(same, parallelism=50),
+    "map": lambda s: s.map(same),
+    "delay": lambda s: s.delay(1e-6),
+    "rate_limit": lambda s: s.buffer(5).rate_limit(0.0001),
+    "latest": lambda s: s.latest(),
+    "engine": lambda s: s.scatter(backend="thread").map(abs).buffer(20).gather(),
+}
+
+
+@pytest.mark.parametrize("way", ["emit", "metadata", "emit_many"])
+@pytest.mark.parametrize("build", PIPELINES.values(), ids=PIPELINES.keys())
+def test_no_interrupt_is_lost(build, way):
+    fired, caught, returned, arrived = 0, 0, 0, []
+
+    def handler(*_):
+        nonlocal fired
+        fired += 1
+        raise Stop
+
+    source = Stream()
+    build(source).sink(arrived.append)
+    emit = {
+        "emit": lambda x: source.emit(x),
+        "metadata": lambda x: source.emit(x, metadata=[{"ref": RefCounter(cb=lambda: None)}]),
+        "emit_many": lambda x: source.emit_many([x]),
+    }[way]
+    draw = random.Random(4)
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        for _ in range(40):
+            due = fired + 1
+            try:
+                signal.setitimer(signal.ITIMER_REAL, draw.uniform(0.0003, 0.003))
+                while fired < due:
+                    emit(returned)
+                    returned += 1
+            except Stop:
+                caught += 1
+                # That one may have gone on its way, or not.
+                returned += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    source.drain()
+    assert caught == fired
+    # All but those that were interrupted have certainly been taken; `latest` drops on purpose.
+    if build is not PIPELINES["latest"]:
+        assert len(set(range(returned)) - set(arrived)) <= caught
+        assert len(arrived) == len(set(arrived))
+
+
+def test_an_interrupt_in_a_callback_of_a_counter_reaches_the_emitter():
+    def interrupt():
+        raise KeyboardInterrupt
+
+    source = Stream()
+    L = source.sink_to_list()
+    with pytest.raises(KeyboardInterrupt):
+        source.emit(1, metadata=[{"ref": RefCounter(cb=interrupt)}])
+    source.emit(2)
+    assert L == [1, 2]

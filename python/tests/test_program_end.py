@@ -1,0 +1,277 @@
+"""A program is over when its last thread is: until then everything that is emitted is delivered."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from support import PATIENCE
+
+PRODUCERS = {
+    "a thread": """
+        import threading, time
+        def feed():
+            for x in range(3):
+                time.sleep(0.01)
+                s.emit(x)
+        threading.Thread(target=feed).start()
+    """,
+    "a timer": """
+        import threading
+        threading.Timer(0.01, lambda: s.emit_many(range(3))).start()
+    """,
+    "a thread that starts another": """
+        import threading
+        threading.Thread(target=lambda: threading.Thread(target=s.emit_many, args=(range(3),)).start()).start()
+    """,
+    "tasks of an executor": """
+        import time
+        from concurrent.futures import ThreadPoolExecutor
+        executor = ThreadPoolExecutor(1)
+        for x in range(3):
+            executor.submit(lambda x=x: (time.sleep(0.01), s.emit(x)))
+    """,
+    "callbacks of an executor": """
+        from concurrent.futures import ThreadPoolExecutor
+        executor = ThreadPoolExecutor(1)
+        for x in range(3):
+            executor.submit(abs, x).add_done_callback(lambda done: s.emit(done.result()))
+    """,
+    "an exit handler": """
+        import atexit
+        atexit.register(lambda: s.emit_many(range(3)))
+    """,
+    "an exit handler that was registered first": """
+        s.emit_many(range(3))
+    """,
+    "a logging handler": """
+        import logging, logging.handlers
+        class Handler(logging.Handler):
+            def emit(self, record):
+                s.emit(record.args[0])
+        log = logging.getLogger("program")
+        log.addHandler(logging.handlers.MemoryHandler(100, target=Handler()))
+        for x in range(3):
+            log.warning("%d", x)
+    """,
+}
+
+PIPELINES = {
+    "no loop": "s.sink(lambda x: print(x, flush=True))",
+    "a loop": "s.buffer(5).sink(lambda x: print(x, flush=True))",
+    "an engine": "s.scatter(backend='thread').map(abs).buffer(5).gather().sink(lambda x: print(x, flush=True))",
+}
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=PIPELINES.keys())
+@pytest.mark.parametrize("producer", PRODUCERS.values(), ids=PRODUCERS.keys())
+@pytest.mark.parametrize("way", [[], ["-m", "thalweg", "run"]], ids=["python", "python -m thalweg run"])
+def test_producers_that_outlive_the_last_line_are_served(producer, pipeline, way, python, tmp_path):
+    if producer is PRODUCERS["an exit handler that was registered first"]:
+        if pipeline is PIPELINES["an engine"]:
+            pytest.skip("engines have ended by then")
+        producer = f"import atexit\natexit.register(lambda: {producer.strip()})"
+        text = f"{producer}\nfrom thalweg import Stream\ns = Stream()\n{pipeline}\n"
+    else:
+        text = f"from thalweg import Stream\ns = Stream()\n{pipeline}\n{textwrap.dedent(producer)}"
+    program = tmp_path / "program.py"
+    program.write_text(text)
+    done = python(*way, program)
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n", "", 0)
+
+
+def test_a_queue_that_is_filled_after_the_last_line(python):
+    done = python(
+        "-c",
+        "import queue, threading\n"
+        "from thalweg import Stream\n"
+        "q = queue.Queue()\n"
+        "source = Stream.from_q(q)\n"
+        "source.sink(lambda x: print(x, flush=True))\n"
+        "source.start()\n"
+        "threading.Timer(0.01, lambda: [q.put(x) for x in range(3)]).start()\n",
+    )
+    assert (done.stdout, done.stderr) == ("0\n1\n2\n", "")
+
+
+CHILD = """
+import multiprocessing, sys, threading, time
+
+def child():
+    global s
+    from thalweg import Stream
+    s = Stream()
+    s.buffer(3).partition(2).sink(lambda x: print(x, flush=True))
+    s.emit(0)
+    threading.Timer(0.01, lambda: s.emit_many([1, 2])).start()
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context(sys.argv[1]).Process(target=child)
+    process.start()
+    process.join()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no forks")
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_processes_of_multiprocessing_are_served_as_well(method, python, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(CHILD)
+    done = python(program, method)
+    assert (done.stdout, done.stderr) == ("(0, 1)\n(2,)\n", "")
+
+
+def test_a_daemon_that_emits_without_end_holds_up_nothing(python):
+    done = python(
+        "-c",
+        "import threading\n"
+        "from thalweg import Stream\n"
+        "begun = threading.Event()\n"
+        "s = Stream()\n"
+        "s.sink(lambda x: begun.set())\n"
+        "def feed():\n"
+        "    while True:\n"
+        "        s.emit(1)\n"
+        "threading.Thread(target=feed, daemon=True).start()\n"
+        "begun.wait()\n"
+        "print('the end')\n",
+    )
+    assert (done.stdout, done.returncode) == ("the end\n", 0)
+
+
+# What gives up, and how it says so.
+
+STUCK = {
+    "a function on a thread that is no loop's": """
+        begun = threading.Event()
+        s.sink(lambda x: (begun.set(), time.sleep(1000)))
+        threading.Thread(target=s.emit, args=(1,), daemon=True).start()
+        begun.wait()
+    """,
+    "a function on the loop's thread": """
+        s.delay(0.0001).sink(lambda x: time.sleep(0.001))
+        s.emit_many(range(100000))
+    """,
+    "a call": """
+        s.buffer(5).sink(lambda x: asyncio.sleep(1000))
+        s.emit_many(range(3))
+    """,
+    "an emitter": """
+        waiting = s.buffer(1)
+        waiting.sink(lambda x: asyncio.sleep(1000))
+        threading.Thread(target=s.emit_many, args=(range(9),), daemon=True).start()
+        while not waiting._in_flight():
+            time.sleep(0.001)
+    """,
+}
+
+
+@pytest.mark.parametrize("program", STUCK.values(), ids=STUCK.keys())
+def test_a_program_that_gives_up_ends_well(program, python):
+    begin = "import asyncio, threading, time\nfrom thalweg import Stream, program_end\n"
+    done = python("-c", f"{begin}program_end.PATIENCE_AT_EXIT = 0.2\ns = Stream()\n{textwrap.dedent(program)}")
+    assert done.returncode == 0, done.stderr
+    assert "panic" not in done.stderr
+    assert any(words in done.stderr for words in ("not everything", "is stuck", "does not return")), done.stderr
+
+
+def test_after_a_second_it_says_what_it_waits_for_and_a_second_ctrl_c_leaves(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import asyncio, sys, time\n"
+        "from thalweg import Stream\n"
+        "s = Stream()\n"
+        "s.buffer(5, stream_name='queue').sink(lambda x: asyncio.sleep(1000))\n"
+        "s.emit_many(range(3))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(1000)\n"
+    )
+    for way in ([], ["-m", "thalweg", "run"]):
+        with subprocess.Popen(
+            [sys.executable, *way, str(program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                assert process.stdout.readline() == "ready\n"
+                process.send_signal(signal.SIGINT)
+                said = ""
+                while "Ctrl-C" not in said:
+                    line = process.stderr.readline()
+                    assert line, said
+                    said += line
+                assert "in <queue; buffer: 5>" in said
+                process.send_signal(signal.SIGINT)
+                _, rest = process.communicate(timeout=PATIENCE)
+            finally:
+                process.kill()
+        assert "interrupted" in rest
+        assert "Traceback" not in rest
+        assert process.returncode not in (0, -signal.SIGABRT)
+
+
+def test_one_message_tells_what_a_loop_that_ends_takes_with_it(python):
+    done = python(
+        "-c",
+        "import asyncio\n"
+        "from thalweg import Stream\n"
+        "async def main():\n"
+        "    global one, two\n"
+        "    one = Stream(asynchronous=True, stream_name='one')\n"
+        "    one.buffer(5).sink(lambda x: asyncio.sleep(1000), stream_name='slow')\n"
+        "    two = Stream(asynchronous=True, stream_name='two')\n"
+        "    two.shift(1000).sink(print)\n"
+        "    for x in range(3):\n"
+        "        await one.emit(x)\n"
+        "    await two.emit(1)\n"
+        "asyncio.run(main())\n",
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    (message,) = done.stderr.splitlines()
+    assert "with 4 elements of <one; Stream>" in message
+    assert "in <slow; sink: <lambda>>" in message
+    assert "<two; Stream> (1 in <shift: 1000" in message
+    assert "await source.drain()" in message
+
+
+def test_a_source_that_runs_when_its_loop_ends_is_no_error(python):
+    done = python(
+        "-c",
+        "import asyncio\n"
+        "from thalweg import Stream\n"
+        "async def main():\n"
+        "    global source\n"
+        "    source = Stream.from_periodic(lambda: 1, 0.001, asynchronous=True)\n"
+        "    source.sink(lambda x: None)\n"
+        "    source.start()\n"
+        "    await asyncio.sleep(0.01)\n"
+        "asyncio.run(main())\n",
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+FINALIZERS = {
+    "emit without a loop": ("s.sink(lambda x: None)", "s.emit(1)"),
+    "emit to a loop": ("s.buffer(2).sink(lambda x: None)", "s.emit(1)"),
+    "emit_many to a loop": ("s.buffer(2).sink(lambda x: None)", "s.emit_many([1])"),
+    "flush": ("n = s.collect()\nn.sink(lambda x: None)", "n.flush()"),
+    "drain": ("s.buffer(2).sink(lambda x: None)", "s.drain()"),
+    "build": ("", "s.map(str).buffer(2).sink(lambda x: None)"),
+    "asynchronous": ("s = Stream(asynchronous=True)\ns.buffer(2).sink(lambda x: None)", "s.emit(1)"),
+}
+
+
+@pytest.mark.parametrize(("build", "call"), FINALIZERS.values(), ids=FINALIZERS.keys())
+def test_a_finalizer_that_calls_while_the_interpreter_ends_is_ignored(build, call, python):
+    done = python(
+        "-c",
+        f"import builtins\nfrom thalweg import Stream\ns = Stream()\n{build}\n"
+        "class Guard:\n"
+        f"    def __del__(self, s=s, n=globals().get('n')):\n        {call}\n"
+        "builtins.keep = Guard()\n",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "panic" not in done.stderr

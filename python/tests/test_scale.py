@@ -1,0 +1,55 @@
+"""Pipelines of many nodes: no stack is too small for them, and no step looks at all of them again and again."""
+
+import gc
+
+import pytest
+from thalweg import Stream
+
+NODES = 30_000
+
+
+def deep() -> tuple[Stream, list]:
+    source, got = Stream(), []
+    last = source
+    for _ in range(NODES):
+        last = last.map(int)
+    last.sink(got.append)
+    return source, got
+
+
+def deep_in_full() -> tuple[Stream, list]:
+    source, got = Stream(), []
+    last = source
+    for _ in range(NODES // 6):
+        last = last.partition(1).flatten()
+    last.sink(got.append)
+    return source, got
+
+
+def wide() -> tuple[Stream, list]:
+    source, got = Stream(), []
+    for _ in range(NODES // 2):
+        source.map(int).sink(got.append)
+    return source, got
+
+
+@pytest.mark.parametrize("build", [deep, deep_in_full, wide])
+def test_many_nodes_are_built_collected_drained_and_dropped(build):
+    source, got = build()
+    gc.collect()
+    source.emit(1)
+    source.emit_many([2, 3])
+    source.drain()
+    assert set(got) == {1, 2, 3}
+    del source
+    gc.collect()
+
+
+def test_branches_come_and_go_one_by_one():
+    source = Stream()
+    for order in (1, -1):
+        branches = [source.map(int) for _ in range(NODES)]
+        source.emit(1)
+        while branches:
+            branches.pop(0 if order == 1 and len(branches) % 2 else -1).destroy()
+        assert not source.downstreams
