@@ -499,7 +499,7 @@ def test_frames_say_that_they_are_those_we_stand_in_for(python):
     pytest.importorskip("pandas")
     ended = python(
         "-c",
-        "import thalweg; thalweg.install_as('streamz')\n"
+        "import thalweg; thalweg.install_as('streamz', 'rapidz')\n"
         "import streamz.dataframe as sdf\n"
         # What hvplot looks at to tell whose frames they are.
         "for kind in (sdf.DataFrame, sdf.Series, sdf.DataFrames, sdf.Seriess):\n"

@@ -10,7 +10,8 @@ NODES = 30_000
 
 
 def deep() -> tuple[Stream, list]:
-    source, got = Stream(), []
+    got: list = []
+    source = Stream()
     last = source
     for _ in range(NODES):
         last = last.map(int)
@@ -19,7 +20,8 @@ def deep() -> tuple[Stream, list]:
 
 
 def deep_in_full() -> tuple[Stream, list]:
-    source, got = Stream(), []
+    got: list = []
+    source = Stream()
     last = source
     for _ in range(NODES // 6):
         last = last.partition(1).flatten()
@@ -28,7 +30,8 @@ def deep_in_full() -> tuple[Stream, list]:
 
 
 def wide() -> tuple[Stream, list]:
-    source, got = Stream(), []
+    got: list = []
+    source = Stream()
     for _ in range(NODES // 2):
         source.map(int).sink(got.append)
     return source, got

@@ -56,7 +56,7 @@ def install_as(*names: str) -> None:
     names = tuple(each for name in names for each in (name, *_TOGETHER.get(name, ())))
     for name in names:
         _check(name)
-    finder = next((finder for finder in sys.meta_path if isinstance(finder, _AliasFinder)), None)
+    finder = _finder()
     if finder is None:
         finder = _AliasFinder()
         # Before the finders that would find the other package's files.
@@ -74,10 +74,18 @@ def name_frames() -> None:
     them, such as hvplot, tell by that what they have.
     """
     frames = sys.modules.get("thalweg.dataframe.frames")
-    if frames is None or errors.logger_name == _US:
+    finder = _finder()
+    if frames is None or finder is None:
         return
-    for kind in (frames.DataFrame, frames.DataFrames, frames.Series, frames.Seriess):
-        kind.__module__ = f"{errors.logger_name}.dataframe.core"
+    for name in ("streamz", "rapidz"):
+        if name in finder.targets:
+            for kind in (frames.DataFrame, frames.DataFrames, frames.Series, frames.Seriess):
+                kind.__module__ = f"{name}.dataframe.core"
+            return
+
+
+def _finder() -> _AliasFinder | None:
+    return next((finder for finder in sys.meta_path if isinstance(finder, _AliasFinder)), None)
 
 
 def _check(name: str) -> None:

@@ -14,7 +14,8 @@ class RefCounter:
     It goes with an element as ``metadata=[{"ref": counter}]``. The engine holds one count from `emit`
     until everything derived from the element has been delivered or dropped on purpose; then the
     callback is called, once. An element that failed is counted down as well, but its callback is not
-    called: what it acknowledges has to be delivered again.
+    called: what it acknowledges has to be delivered again. Whether it has failed is said by the policy of the node:
+    under ``on_error="skip"`` it was dropped on purpose, and is called back; a stream of failures delivers it.
 
     Parameters
     ----------

@@ -1,10 +1,9 @@
-"""Tests of the peer's that need not pass, each with its reason; those that need a program that is not installed; and
-further attempts for those that fail.
+"""Tests of the peer's that need not pass, each with its reason; those that cannot run here; and further attempts for
+those that fail.
 """
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -46,17 +45,17 @@ class Excuses:
             raise pytest.UsageError(f"{self.file}: there is no test {', '.join(sorted(left))}")
 
 
-class Needs:
-    """A pytest plugin that skips the listed tests, given with the program each needs, where that is not installed."""
+class Skips:
+    """A pytest plugin that skips tests, each given with its reason."""
 
-    def __init__(self, programs: dict[str, str]) -> None:
-        self.programs = programs
+    def __init__(self, reasons: dict[str, str]) -> None:
+        self.reasons = reasons
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
-            program = self.programs.get(f"{Path(item.path).stem}::{item.name}")
-            if program is not None and shutil.which(program) is None:
-                item.add_marker(pytest.mark.skip(reason=f"`{program}` is not installed"))
+            reason = self.reasons.get(f"{Path(item.path).stem}::{item.name}")
+            if reason is not None:
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 class Attempts:
