@@ -42,6 +42,8 @@ CALLS = {
 def test_an_inherited_pipeline_is_refused(pipeline, python):
     calls = "".join(f"    refused({name!r}, lambda: {call})\n" for name, call in CALLS.items())
     done = python(
+        # Since Python 3.12 a fork of a process with threads comes with a warning.
+        "-Wignore::DeprecationWarning",
         "-c",
         "import gc, os, threading\n"
         "from thalweg import Stream\n"

@@ -56,25 +56,37 @@ pub(super) struct Shared {
     alarms: Mutex<Alarms>,
 }
 
+static KNOWN: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+
 impl EventLoop {
     /// The given asyncio loop: the same for everybody who asks.
     pub(crate) fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
-        static KNOWN: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
-        let mut known = lock(&KNOWN);
-        known.retain(|shared| shared.strong_count() > 0);
-        let alive: Vec<_> = known.iter().filter_map(Self::upgrade).collect();
-        let is_it = |event_loop: &&Self| event_loop.handles().object.is(object);
-        if let Some(event_loop) = alive.iter().find(is_it) {
-            return Ok(event_loop.clone());
+        if let Some(event_loop) = Self::find(object, &Self::known()) {
+            return Ok(event_loop);
         }
         let event_loop = Self::new(object)?;
-        known.push(event_loop.downgrade());
-        drop(known);
+        let others = Self::known();
+        if let Some(event_loop) = Self::find(object, &others) {
+            return Ok(event_loop);
+        }
+        lock(&KNOWN).push(event_loop.downgrade());
         // Where there is a new loop, others may have ended without a word.
-        for event_loop in alive {
+        for event_loop in others {
             event_loop.check_closed(object.py());
         }
         Ok(event_loop)
+    }
+
+    /// Those that are in use. Nothing of Python's may be called, or dropped, while the lock is held.
+    fn known() -> Vec<Self> {
+        let mut known = lock(&KNOWN);
+        known.retain(|shared| shared.strong_count() > 0);
+        known.iter().filter_map(Self::upgrade).collect()
+    }
+
+    fn find(object: &Bound<'_, PyAny>, among: &[Self]) -> Option<Self> {
+        let found = among.iter().find(|event_loop| event_loop.is(object));
+        found.cloned()
     }
 
     fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
