@@ -134,11 +134,41 @@ impl<W: World> Slot<W> {
         std::mem::replace(&mut *lock(&self.standing), standing)
     }
 
-    /// Has `call` called once it is done: at once, if it is.
+    /// Has `call`, which is the user's, called once it is done: at once, if it is, and otherwise on a thread that
+    /// may block.
     pub fn when_done(&self, call: impl FnOnce() + Send + 'static) {
-        if let Some(watcher) = self.watch(Watcher::Call(Box::new(call))) {
+        if self.is_done() {
+            return call();
+        }
+        let home = Arc::downgrade(&self.home);
+        self.notify(move || {
+            if let Some(home) = home.upgrade() {
+                home.call_soon(call);
+            }
+        });
+    }
+
+    /// Has `notify` called once it is done, by the thread that completes it: at once, if it is. It must not block,
+    /// nor run code of the user's.
+    pub fn notify(&self, notify: impl FnOnce() + Send + 'static) {
+        if let Some(watcher) = self.watch(Watcher::Call(Box::new(notify))) {
             watcher.fire();
         }
+    }
+
+    /// Has `call`, which is the user's, called on a thread that may block once it is done and a value is here.
+    pub fn when_here(self: &Arc<Self>, call: impl FnOnce() + Send + 'static) {
+        let slot = self.clone();
+        self.notify(move || {
+            let home = Arc::downgrade(&slot.home);
+            let hand_over = move || {
+                if let Some(home) = home.upgrade() {
+                    home.call_soon(call);
+                }
+            };
+            let watcher = Watcher::Call(Box::new(hand_over));
+            slot.home.when_here(&slot, watcher);
+        });
     }
 
     /// Leaves a watcher, or returns it because it is done.

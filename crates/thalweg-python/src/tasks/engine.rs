@@ -379,6 +379,23 @@ impl Engine {
         });
     }
 
+    /// Has `callable()` called soon, on a thread that may block.
+    fn call_soon(&self, callable: Bound<'_, PyAny>) {
+        let callable = callable.unbind();
+        let call = move || {
+            gil::attach(|py| {
+                if let Err(error) = callable.call0(py) {
+                    error.write_unraisable(py, Some(callable.bind(py)));
+                }
+                drop(callable);
+            });
+        };
+        match &self.workers {
+            Workers::Threads(_) => self.home.call_soon(call),
+            Workers::Processes(pool, _) => pool.call_soon(call),
+        }
+    }
+
     /// What there is to know of the workers and their tasks.
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (waiting, running) = self.home.counts();
@@ -407,7 +424,8 @@ impl Engine {
         Ok(info)
     }
 
-    /// Takes no more tasks, and drops those that have not begun. With `wait`, waits for those that run.
+    /// Takes no more tasks, and drops those that have not begun. With `wait`, waits for those that run, and for a
+    /// second at most for callbacks.
     #[pyo3(signature = (*, wait = false))]
     fn close(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
         gil::detach(py, || self.home.close());
@@ -418,6 +436,9 @@ impl Engine {
                 pool.close();
                 pool.join();
             }),
+        }
+        if wait {
+            gil::detach(py, || self.home.settle_callbacks());
         }
         py.check_signals()
     }

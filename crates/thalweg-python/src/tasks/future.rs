@@ -163,19 +163,24 @@ impl Future {
         Ok(())
     }
 
-    /// Has `callback(future)` called once it is done: at once, if it is.
+    /// Has `callback(future)` called once it is done: at once, if it is, and otherwise on a thread of the engine's
+    /// that runs nothing else.
     fn add_done_callback(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().slot()?.when_done(call(slf, callback));
+        Ok(())
+    }
+
+    /// Has `callback(future)` called once it is done, by the thread that completes it: it must not block.
+    fn _notify(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().slot()?.notify(call(slf, callback));
+        Ok(())
+    }
+
+    /// Does what `add_done_callback` does, once a result is in this process, too.
+    fn _when_here(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
         let slot = slf.get().slot()?;
-        let (future, callback) = (slf.clone().unbind(), callback.unbind());
-        slot.when_done(move || {
-            gil::attach(|py| {
-                if let Err(error) = callback.call1(py, (&future,)) {
-                    error.write_unraisable(py, Some(callback.bind(py)));
-                }
-                // Here, with the GIL, and not wherever the closure would be dropped.
-                drop((future, callback));
-            });
-        });
+        let callback = call(slf, callback);
+        gil::detach(slf.py(), || slot.when_here(callback));
         Ok(())
     }
 
@@ -197,6 +202,23 @@ impl Future {
                 format!("<Future: {status}, key: {}>", name(slot))
             }
         })
+    }
+}
+
+/// Calls `callback(future)`. What it raises is reported, since nobody waits for it.
+fn call(
+    future: &Bound<'_, Future>,
+    callback: Bound<'_, PyAny>,
+) -> impl FnOnce() + Send + use<> + 'static {
+    let (future, callback) = (future.clone().unbind(), callback.unbind());
+    move || {
+        gil::attach(|py| {
+            if let Err(error) = callback.call1(py, (&future,)) {
+                error.write_unraisable(py, Some(callback.bind(py)));
+            }
+            // Here, with the GIL, and not wherever the closure would be dropped.
+            drop((future, callback));
+        });
     }
 }
 

@@ -253,10 +253,12 @@ impl Client {
         TaskBuilder::new(self)
     }
 
-    /// Lets nobody submit any more, drops what has not begun, and waits for what runs.
+    /// Lets nobody submit any more, drops what has not begun, and waits for what runs; for what
+    /// [`when_done`](Future::when_done) calls, for a second at most.
     pub fn close(&self) {
         self.home().close();
         self.inner.crew.join();
+        self.home().settle_callbacks();
     }
 
     fn home(&self) -> &Arc<Home<Closures>> {

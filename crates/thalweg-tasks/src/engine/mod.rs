@@ -1,6 +1,7 @@
 //! The scheduler, and the locks around it.
 
 mod abandoned;
+mod callbacks;
 #[cfg(all(test, thalweg_loom))]
 mod loom_tests;
 mod timers;
@@ -11,6 +12,7 @@ use crate::scheduler::{
 use crate::slot::{Latch, Slot, Watcher};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::world::{Failure, World};
+pub(crate) use callbacks::Callbacks;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -26,6 +28,7 @@ pub struct Home<W: World> {
     /// How many tasks have been readied; looked at before going to sleep.
     readied: AtomicUsize,
     timers: Timers,
+    callbacks: Arc<Callbacks>,
     outside: Box<dyn Outside<W>>,
 }
 
@@ -74,6 +77,9 @@ const LOOKS: u32 = 4_000;
 #[cfg(thalweg_loom)]
 const LOOKS: u32 = 0;
 
+/// For how long one who closes an engine waits for what is being called.
+const SETTLE: Duration = Duration::from_secs(1);
+
 impl<W: World> Home<W> {
     pub(crate) fn new(outside: Box<dyn Outside<W>>) -> Arc<Self> {
         Arc::new(Self {
@@ -82,6 +88,7 @@ impl<W: World> Home<W> {
             idle: AtomicUsize::new(0),
             readied: AtomicUsize::new(0),
             timers: Timers::default(),
+            callbacks: Arc::default(),
             outside,
         })
     }
@@ -309,8 +316,19 @@ impl<W: World> Home<W> {
     pub fn close(self: &Arc<Self>) -> usize {
         let running = self.with(|scheduler, effects| scheduler.close(effects));
         self.timers.close();
+        self.callbacks.close();
         self.wake_all();
         running
+    }
+
+    /// Has something of the user's called soon, on a thread that the engine does not need.
+    pub fn call_soon(&self, call: impl FnOnce() + Send + 'static) {
+        self.callbacks.call(call);
+    }
+
+    /// Waits for a second at most until all that was to be [called](Self::call_soon) has returned.
+    pub fn settle_callbacks(&self) {
+        self.callbacks.settle(SETTLE);
     }
 
     pub(crate) fn wake_all(&self) {
@@ -343,6 +361,12 @@ impl<W: World> Home<W> {
 
     pub(crate) fn abandon(self: &Arc<Self>, id: TaskId) {
         abandoned::abandon(self, id);
+    }
+}
+
+impl<W: World> Drop for Home<W> {
+    fn drop(&mut self) {
+        self.callbacks.close();
     }
 }
 

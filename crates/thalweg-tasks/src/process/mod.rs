@@ -1,7 +1,9 @@
 //! Workers that are processes: children of this one, over sockets that nobody else can open.
 
 mod board;
+mod child;
 mod link;
+mod outgoing;
 mod parcel;
 mod pool;
 mod socket;

@@ -2,10 +2,11 @@
 
 use super::Portable;
 use super::board::Board;
+use super::child::GroupLeader;
 use super::link::{Fill, Link, Sending};
 use super::socket::Socket;
 use super::wire::{Inbox, ToParent, ToWorker, read};
-use crate::engine::{Home, Outside, Ran};
+use crate::engine::{Callbacks, Home, Outside, Ran};
 use crate::scheduler::{Assignment, Product, TaskId, WorkerId};
 use crate::slot::Watcher;
 use crate::sync::{Mutex, lock};
@@ -46,7 +47,9 @@ pub struct Pool<W: Portable> {
     /// How many have died in a row before they had said a word.
     stillborn: AtomicUsize,
     readers: Mutex<Vec<JoinHandle<()>>>,
-    questions: OnceLock<Box<Questions>>,
+    questions: OnceLock<Arc<Questions>>,
+    /// Questions are answered here: an answer may wait for what the readers have yet to read.
+    answering: Arc<Callbacks>,
 }
 
 /// Answers what tasks ask: it is called with the question, and with what takes the answer.
@@ -78,6 +81,7 @@ impl<W: Portable> Pool<W> {
             stillborn: AtomicUsize::new(0),
             readers: Mutex::default(),
             questions: OnceLock::new(),
+            answering: Arc::default(),
         });
         let home = Home::new(Box::new(Processes(pool.clone())));
         // It has just been made.
@@ -103,22 +107,28 @@ impl<W: Portable> Pool<W> {
         Ok((home, pool))
     }
 
-    /// Has `answer` called with what tasks ask. Only the first call has an effect.
+    /// Has `answer` called with what tasks ask, on a thread that may block. Only the first call has an effect.
     pub fn on_question(&self, answer: impl Fn(Vec<u8>, Answer) + Send + Sync + 'static) {
-        let _ = self.questions.set(Box::new(answer));
+        let _ = self.questions.set(Arc::new(answer));
+    }
+
+    /// Has something called soon, on a thread that may block: one of those that answer.
+    pub fn call_soon(&self, call: impl FnOnce() + Send + 'static) {
+        self.answering.call(call);
     }
 
     fn spawn(&self, home: &Arc<Home<W>>, index: usize) -> io::Result<Arc<Link<W>>> {
         let (ours, theirs): (Socket, OwnedFd) = Socket::pair()?;
         let threads = u32::try_from(self.setting.threads).map_err(io::Error::other)?;
         let board = Board::new(threads)?;
-        let child = (self.setting.command)()
-            .stdin(Stdio::from(theirs))
-            .spawn()?;
+        let mut command = (self.setting.command)();
+        command.stdin(Stdio::from(theirs));
+        let child = GroupLeader::spawn(command)?;
         let mut resources = self.setting.resources.clone();
         resources.push((worker_resource(index), f64::INFINITY));
         let worker = home.add_worker(resources);
         let link = Arc::new(Link::new(worker, self.setting.threads, ours, board, child));
+        lock(&link.child).shut_down_at_its_end(&link.outgoing)?;
         link.greet()?;
         Ok(link)
     }
@@ -153,7 +163,7 @@ impl<W: Portable> Pool<W> {
         let mut inbox = Inbox::default();
         let mut news = News::default();
         // What cannot be received or understood comes from a worker that is of no use any more.
-        while let Ok(true) = link.socket.receive(&mut inbox) {
+        while let Ok(true) = link.outgoing.socket.receive(&mut inbox) {
             let read =
                 inbox.each(|message, files| self.understand(link, message, files, &mut news));
             let Some(home) = self.home() else { return };
@@ -246,8 +256,8 @@ impl<W: Portable> Pool<W> {
                 let _ = link.tell(&ToWorker::Answer { question, answer });
                 link.flush();
             });
-            match self.questions.get() {
-                Some(ask) => ask(text, answer),
+            match self.questions.get().cloned() {
+                Some(ask) => self.answering.call(move || ask(text, answer)),
                 None => answer(&[]),
             }
         }
@@ -321,12 +331,9 @@ impl<W: Portable> Pool<W> {
     /// A worker has died: its tasks are given to others, but for those it died of.
     fn bury(&self, home: &Arc<Home<W>>, index: usize, link: &Arc<Link<W>>) {
         *lock(&self.links[index]) = None;
-        let mut child = lock(&link.child);
         // It may only have closed its end.
-        let _ = child.kill();
-        let status = child.wait();
+        let status = lock(&link.child).reap();
         let gave_up = matches!(&status, Ok(status) if status.code().is_some());
-        drop(child);
         let mut state = lock(&link.state);
         state.is_gone = true;
         let tasks = std::mem::take(&mut state.tasks);
@@ -386,6 +393,7 @@ impl<W: Portable> Pool<W> {
     /// Ends the processes. The engine is to be closed before.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.answering.close();
         for link in self.live_links() {
             link.kill("the client was closed");
         }

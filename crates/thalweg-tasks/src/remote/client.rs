@@ -221,11 +221,13 @@ impl Processes {
         TaskBuilder::new(self)
     }
 
-    /// Lets nobody submit any more, drops what is not done, and ends the processes.
+    /// Lets nobody submit any more, drops what is not done, and ends the processes; waits for what
+    /// [`when_done`](Future::when_done) calls, for a second at most.
     pub fn close(&self) {
         self.inner.home.close();
         self.inner.pool.close();
         self.inner.pool.join();
+        self.inner.home.settle_callbacks();
     }
 
     /// The numbers of the processes.
