@@ -173,6 +173,19 @@ fn what_a_worker_has_started_goes_with_it() -> Outcome {
     Ok(())
 }
 
+fn gathering_fails_with_the_first_failure() -> Outcome {
+    let client = Processes::start(2)?;
+    let endless = client.submit::<spin>(());
+    let fails = client.submit::<complain>((String::from("gather"),));
+    let (sender, gathered) = std::sync::mpsc::channel();
+    let (same, futures) = (client.clone(), [endless.clone(), fails]);
+    std::thread::spawn(move || sender.send(same.gather(&futures)));
+    let outcome = gathered.recv_timeout(Duration::from_secs(20))?;
+    assert!(matches!(outcome, Err(Error::Task(_))), "{outcome:?}");
+    assert_eq!(endless.status(), Status::Pending);
+    Ok(())
+}
+
 fn results_can_be_fetched_while_tasks_need_them() -> Outcome {
     let client = Processes::start(1)?;
     for _ in 0..20 {
@@ -403,6 +416,10 @@ fn main() -> ExitCode {
         (
             "large_results_stay",
             large_results_stay_until_they_are_wanted_and_come_whole,
+        ),
+        (
+            "gathering_fails_with_the_first_failure",
+            gathering_fails_with_the_first_failure,
         ),
         ("much_goes_in_and_out_at_once", much_goes_in_and_out_at_once),
         (

@@ -261,3 +261,21 @@ fn closing_waits_for_callbacks_that_return() {
     client.close();
     assert_eq!(called.try_recv(), Ok(()));
 }
+
+#[test]
+fn gathering_fails_with_the_first_failure() {
+    let client = Client::threads(2).unwrap();
+    let (open, gate) = mpsc::channel::<()>();
+    let endless = client.submit(move || drop(gate.recv()));
+    let fails = client.try_submit(|| Err::<(), _>("no"));
+    let (sender, gathered) = mpsc::channel();
+    let (same, futures) = (client.clone(), [endless, fails]);
+    let gathering = std::thread::spawn(move || sender.send(same.gather(&futures)));
+    let error = gathered.recv_timeout(BOUND).unwrap();
+    assert!(
+        matches!(&error, Err(Error::Task(failure)) if matches!(**failure, Failure::Raised(_))),
+        "{error:?}"
+    );
+    drop(open);
+    gathering.join().unwrap().unwrap();
+}

@@ -132,3 +132,29 @@ def test_closing_waits_for_callbacks_that_return():
     future.result(BOUND)
     client.close()
     assert got == ["finished"]
+
+
+def _fails():
+    raise ValueError("no")
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_gather_raises_the_first_failure(processes):
+    with Client(processes=processes, n_workers=2, threads_per_worker=1) as client:
+        from thalweg.tasks import Event
+
+        endless = client.submit(_wait_for, "end")
+        got = []
+
+        def gather():
+            try:
+                client.gather([endless, client.submit(_fails)])
+            except ValueError as error:
+                got.append(error)
+
+        thread = threading.Thread(target=gather, daemon=True)
+        thread.start()
+        thread.join(BOUND / 2)
+        assert got
+        assert endless.status == "pending"
+        Event("end", client=client).set()

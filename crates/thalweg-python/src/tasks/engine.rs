@@ -136,7 +136,7 @@ impl Engine {
 
     #[getter]
     fn closed(&self) -> bool {
-        self.home.is_closed()
+        self.home.owner_elsewhere().is_some() || self.home.is_closed()
     }
 
     #[getter]
@@ -282,7 +282,7 @@ impl Engine {
             .transpose()
     }
 
-    /// Waits for all, and returns their results in order.
+    /// Waits for all, and returns their results in order; raises what one fails with as soon as it does.
     fn gather<'py>(
         &self,
         py: Python<'py>,
@@ -292,7 +292,7 @@ impl Engine {
             .iter()
             .map(|future| future.get().slot())
             .collect::<PyResult<_>>()?;
-        future::wait(py, &slots, None)?;
+        future::wait_or_fail(py, &slots)?;
         future::bring(py, &slots)?;
         let results = PyList::empty(py);
         for slot in &slots {
@@ -381,6 +381,9 @@ impl Engine {
 
     /// Has `callable()` called soon, on a thread that may block.
     fn call_soon(&self, callable: Bound<'_, PyAny>) {
+        if self.home.owner_elsewhere().is_some() {
+            return;
+        }
         let callable = callable.unbind();
         let call = move || {
             gil::attach(|py| {
@@ -398,6 +401,7 @@ impl Engine {
 
     /// What there is to know of the workers and their tasks.
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.check_here()?;
         let (waiting, running) = self.home.counts();
         let names: HashMap<u64, String> = threads::names_of_running(&self.home).collect();
         let info = PyDict::new(py);
@@ -428,6 +432,9 @@ impl Engine {
     /// second at most for callbacks.
     #[pyo3(signature = (*, wait = false))]
     fn close(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
+        if self.home.owner_elsewhere().is_some() {
+            return Ok(());
+        }
         gil::detach(py, || self.home.close());
         match &self.workers {
             Workers::Threads(crew) if wait => gil::detach(py, || crew.join()),
@@ -444,6 +451,9 @@ impl Engine {
     }
 
     fn __repr__(&self) -> String {
+        if let Some(owner) = self.home.owner_elsewhere() {
+            return format!("<Engine: {} threads, of process {owner}>", self.width);
+        }
         let (waiting, running) = self.home.counts();
         let closed = if self.home.is_closed() {
             ", closed"
@@ -552,7 +562,15 @@ impl Engine {
         slots
     }
 
+    /// Fails in a process that was forked off the engine's.
+    pub(crate) fn check_here(&self) -> PyResult<()> {
+        self.home
+            .owner_elsewhere()
+            .map_or(Ok(()), |owner| Err(errors::forked(owner)))
+    }
+
     fn check_open(&self, py: Python<'_>) -> PyResult<()> {
+        self.check_here()?;
         if self.home.is_closed() {
             Err(errors::closed(py))
         } else {

@@ -128,6 +128,7 @@ impl Future {
     fn cancel(&self, py: Python<'_>, force: bool, msg: Option<&str>) -> PyResult<bool> {
         let _ = msg;
         let slot = self.slot()?;
+        self.engine.get().check_here()?;
         let home = &self.engine.get().home;
         let cancelled = gil::detach(py, || home.cancel(&slot, force));
         cancelled.map_err(|error| errors::not_stopped(py, error.to_string()))
@@ -137,6 +138,7 @@ impl Future {
     fn retry(&self) -> PyResult<()> {
         let slot = self.slot()?;
         let engine = self.engine.get();
+        engine.check_here()?;
         if engine.home.retry(&slot) {
             return Ok(());
         }
@@ -159,6 +161,7 @@ impl Future {
 
     /// Has the task run to its end even if nobody has its future any more.
     fn keep(&self) -> PyResult<()> {
+        self.engine.get().check_here()?;
         self.engine.get().home.keep(&self.slot()?);
         Ok(())
     }
@@ -249,7 +252,28 @@ pub(crate) fn wait(
     slots: &[Arc<Slot<Calls>>],
     deadline: Option<Instant>,
 ) -> PyResult<bool> {
-    let latch = Latch::over(slots);
+    check_here(slots, Slot::is_done)?;
+    wait_at(py, &Latch::over(slots), deadline)
+}
+
+/// Waits for all, without the GIL, and raises what one fails with as soon as it does.
+pub(crate) fn wait_or_fail(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResult<()> {
+    check_here(slots, Slot::is_done)?;
+    wait_at(py, &Latch::until_failure(slots), None)?;
+    let failed = slots.iter().find_map(|slot| error(py, slot));
+    failed.map_or(Ok(()), Err)
+}
+
+/// Fails in a process that was forked off the engine's, unless there is nothing to wait for.
+fn check_here(slots: &[Arc<Slot<Calls>>], is_there: impl Fn(&Slot<Calls>) -> bool) -> PyResult<()> {
+    let owner = slots.first().and_then(|slot| slot.home().owner_elsewhere());
+    match owner {
+        Some(owner) if !slots.iter().all(|slot| is_there(slot)) => Err(errors::forked(owner)),
+        _ => Ok(()),
+    }
+}
+
+fn wait_at(py: Python<'_>, latch: &Latch, deadline: Option<Instant>) -> PyResult<bool> {
     loop {
         if latch.is_open() {
             return Ok(true);
@@ -290,6 +314,7 @@ pub(crate) fn bring(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResult<()> 
     let Some(first) = slots.first() else {
         return Ok(());
     };
+    check_here(slots, |slot| slot.look(|_| ()).is_some())?;
     let latch = gil::detach(py, || first.home().bring(slots));
     while !gil::detach(py, || latch.wait(Some(Instant::now() + LOOK))) {
         py.check_signals()?;

@@ -29,6 +29,8 @@ pub struct Home<W: World> {
     readied: AtomicUsize,
     timers: Timers,
     callbacks: Arc<Callbacks>,
+    /// The process that has its threads.
+    process: u32,
     outside: Box<dyn Outside<W>>,
 }
 
@@ -89,6 +91,7 @@ impl<W: World> Home<W> {
             readied: AtomicUsize::new(0),
             timers: Timers::default(),
             callbacks: Arc::default(),
+            process: std::process::id(),
             outside,
         })
     }
@@ -96,6 +99,12 @@ impl<W: World> Home<W> {
     /// An engine whose workers are threads, which [`Crew::start`](crate::host::Crew::start) starts.
     pub fn threads() -> Arc<Self> {
         Self::new(Box::new(Nobody))
+    }
+
+    /// The process that the engine belongs to, if this is one that was forked off it: a copy of the engine is here,
+    /// without its threads, and with locks that nobody may ever open.
+    pub fn owner_elsewhere(&self) -> Option<u32> {
+        (self.process != std::process::id()).then_some(self.process)
     }
 
     /// Does something with the scheduler, and what comes of it once the lock is open again.
@@ -313,7 +322,12 @@ impl<W: World> Home<W> {
     }
 
     /// Fails all that is not done, and all that comes. Returns how many tasks still run.
+    ///
+    /// Does nothing in a process that was forked off the engine's.
     pub fn close(self: &Arc<Self>) -> usize {
+        if self.owner_elsewhere().is_some() {
+            return 0;
+        }
         let running = self.with(|scheduler, effects| scheduler.close(effects));
         self.timers.close();
         self.callbacks.close();
@@ -328,6 +342,9 @@ impl<W: World> Home<W> {
 
     /// Waits for a second at most until all that was to be [called](Self::call_soon) has returned.
     pub fn settle_callbacks(&self) {
+        if self.owner_elsewhere().is_some() {
+            return;
+        }
         self.callbacks.settle(SETTLE);
     }
 
@@ -360,13 +377,18 @@ impl<W: World> Home<W> {
     }
 
     pub(crate) fn abandon(self: &Arc<Self>, id: TaskId) {
+        if self.owner_elsewhere().is_some() {
+            return;
+        }
         abandoned::abandon(self, id);
     }
 }
 
 impl<W: World> Drop for Home<W> {
     fn drop(&mut self) {
-        self.callbacks.close();
+        if self.owner_elsewhere().is_none() {
+            self.callbacks.close();
+        }
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Pool<W: Portable> {
     home: OnceLock<Weak<Home<W>>>,
     links: Vec<Mutex<Option<Arc<Link<W>>>>>,
     closed: AtomicBool,
+    /// The process that has the readers, and whose children the workers are.
+    process: u32,
     /// How many have died in a row before they had said a word.
     stillborn: AtomicUsize,
     readers: Mutex<Vec<JoinHandle<()>>>,
@@ -78,6 +80,7 @@ impl<W: Portable> Pool<W> {
             setting,
             home: OnceLock::new(),
             closed: AtomicBool::new(false),
+            process: std::process::id(),
             stillborn: AtomicUsize::new(0),
             readers: Mutex::default(),
             questions: OnceLock::new(),
@@ -153,6 +156,10 @@ impl<W: Portable> Pool<W> {
             }
             self.dispatch(&home);
         }
+    }
+
+    fn is_elsewhere(&self) -> bool {
+        self.process != std::process::id()
     }
 
     fn home(&self) -> Option<Arc<Home<W>>> {
@@ -391,7 +398,12 @@ impl<W: Portable> Pool<W> {
     }
 
     /// Ends the processes. The engine is to be closed before.
+    ///
+    /// Does nothing in a process that was forked off theirs.
     pub fn close(&self) {
+        if self.is_elsewhere() {
+            return;
+        }
         self.closed.store(true, Ordering::Release);
         self.answering.close();
         for link in self.live_links() {
@@ -401,6 +413,9 @@ impl<W: Portable> Pool<W> {
 
     /// Waits until the processes have ended and been taken note of.
     pub fn join(&self) {
+        if self.is_elsewhere() {
+            return;
+        }
         let readers = std::mem::take(&mut *lock(&self.readers));
         for reader in readers {
             if reader.thread().id() != thread::current().id() {
