@@ -26,18 +26,7 @@ class Coordinates(Protocol):
     """Answers requests to named states."""
 
     def ask(self, kind: str, name: str, operation: str, *args: Any) -> Answer[Any]:
-        """Ask a state to do something; the answer may come later.
-
-        Raises
-        ------
-        RuntimeError
-            The process was forked off the client's.
-        """
-        if os.getpid() != self._process:
-            raise RuntimeError(
-                f"{kind} {name!r} belongs to a client of process {self._process}, which has forked this one, "
-                f"{os.getpid()}: make a client in this process"
-            )
+        """Ask a state to do something; the answer may come later."""
 
 
 class State:
@@ -98,7 +87,18 @@ class Coordinator:
         self._process = os.getpid()
 
     def ask(self, kind: str, name: str, operation: str, *args: Any) -> Answer[Any]:
-        """Ask a state to do something; the answer may come later."""
+        """Ask a state to do something; the answer may come later.
+
+        Raises
+        ------
+        RuntimeError
+            The process was forked off the client's.
+        """
+        if os.getpid() != self._process:
+            raise RuntimeError(
+                f"{kind} {name!r} belongs to a client of process {self._process}, which has forked this one, "
+                f"{os.getpid()}: make a client in this process"
+            )
         request: Answer[Any] = Future()
         with self._lock:
             if operation == "forget":
