@@ -266,7 +266,9 @@ fn closing_waits_for_callbacks_that_return() {
 fn gathering_fails_with_the_first_failure() {
     let client = Client::threads(2).unwrap();
     let (open, gate) = mpsc::channel::<()>();
-    let endless = client.submit(move || drop(gate.recv()));
+    let endless = client.submit(move || {
+        let _ = gate.recv();
+    });
     let fails = client.try_submit(|| Err::<(), _>("no"));
     let (sender, gathered) = mpsc::channel();
     let (same, futures) = (client.clone(), [endless, fails]);
