@@ -101,7 +101,7 @@ def test_limits_and_closing_end_what_a_task_has_forked(client, tmp_path):
     child = written(tmp_path / "second")
     client.close()
     assert ends(child)
-    assert not future.status == "finished"
+    assert future.status != "finished"
 
 
 def in_child(function):

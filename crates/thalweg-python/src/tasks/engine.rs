@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyTuple, PyWeakrefReference};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple, PyWeakrefReference};
 use thalweg_tasks::host::{Crew, Home, Options, Slot, Spec, spec};
 use thalweg_tasks::process::{Parcel, Pool, Setting, worker_resource};
 
@@ -18,6 +18,7 @@ use super::future::{self, Future};
 use super::options::{options, resources};
 use super::processes::sending::{self, Functions};
 use super::processes::serving::Reply;
+use super::rows::Rows;
 use super::threads::{self, Caller, Turn};
 use super::world::{Call, Calls, Inputs, Program, Value};
 use crate::gil;
@@ -599,37 +600,5 @@ impl Engine {
             named.retain(|_, slot| slot.strong_count() > 0);
         }
         named.insert(key.into(), Arc::downgrade(slot));
-    }
-}
-
-/// The arguments of the calls that `map` makes.
-enum Rows<'py> {
-    Of(Bound<'py, PyIterator>),
-    Zipped(Bound<'py, PyIterator>),
-}
-
-impl<'py> Rows<'py> {
-    fn of(iterables: &Bound<'py, PyTuple>) -> PyResult<Self> {
-        if iterables.len() == 1 {
-            return Ok(Self::Of(iterables.get_item(0)?.try_iter()?));
-        }
-        let zip = iterables.py().import("builtins")?.getattr("zip")?;
-        Ok(Self::Zipped(zip.call1(iterables)?.try_iter()?))
-    }
-
-    fn next(&self) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        match self {
-            Self::Of(elements) => match elements.clone().next() {
-                None => Ok(None),
-                Some(element) => {
-                    let element = element?;
-                    PyTuple::new(element.py(), [element]).map(Some)
-                }
-            },
-            Self::Zipped(rows) => match rows.clone().next() {
-                None => Ok(None),
-                Some(row) => Ok(Some(row?.cast_into()?)),
-            },
-        }
     }
 }

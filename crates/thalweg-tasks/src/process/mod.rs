@@ -5,6 +5,7 @@ mod child;
 mod link;
 mod outgoing;
 mod parcel;
+mod parked;
 mod pool;
 mod socket;
 mod wire;

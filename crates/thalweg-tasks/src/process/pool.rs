@@ -4,11 +4,11 @@ use super::Portable;
 use super::board::Board;
 use super::child::GroupLeader;
 use super::link::{Fill, Link, Sending};
+use super::parked::Parked;
 use super::socket::Socket;
 use super::wire::{Inbox, ToParent, ToWorker, read};
 use crate::engine::{Callbacks, Home, Outside, Ran};
 use crate::scheduler::{Assignment, Product, TaskId, WorkerId};
-use crate::slot::Watcher;
 use crate::sync::{Mutex, lock};
 use crate::world::{Failure, World};
 use std::io;
@@ -481,42 +481,6 @@ impl<W: Portable> Default for News<W> {
             come: Vec::new(),
             returned: Vec::new(),
             questions: Vec::new(),
-        }
-    }
-}
-
-/// A task that waits for values of other workers.
-struct Parked<W: Portable> {
-    home: Weak<Home<W>>,
-    assignment: Mutex<Option<Assignment<W>>>,
-    left: AtomicUsize,
-}
-
-impl<W: Portable> Parked<W> {
-    fn until_here(home: &Arc<Home<W>>, assignment: Assignment<W>, needs: &[usize]) {
-        let slots: Vec<_> = needs
-            .iter()
-            .map(|need| assignment.needs[*need].clone())
-            .collect();
-        let parked = Arc::new(Self {
-            home: Arc::downgrade(home),
-            assignment: Mutex::new(Some(assignment)),
-            left: AtomicUsize::new(slots.len()),
-        });
-        for slot in slots {
-            let parked = parked.clone();
-            home.when_here(&slot, Watcher::Call(Box::new(move || parked.one_less())));
-        }
-    }
-
-    fn one_less(&self) {
-        if self.left.fetch_sub(1, Ordering::AcqRel) != 1 {
-            return;
-        }
-        let assignment = lock(&self.assignment).take();
-        if let (Some(home), Some(assignment)) = (self.home.upgrade(), assignment) {
-            // Should a value have been lost instead, the scheduler finds out.
-            home.with(|scheduler, effects| scheduler.give_back(assignment, effects));
         }
     }
 }
