@@ -134,11 +134,41 @@ impl<W: World> Slot<W> {
         std::mem::replace(&mut *lock(&self.standing), standing)
     }
 
-    /// Has `call` called once it is done: at once, if it is.
+    /// Has `call`, which is the user's, called once it is done: at once, if it is, and otherwise on a thread that
+    /// may block.
     pub fn when_done(&self, call: impl FnOnce() + Send + 'static) {
-        if let Some(watcher) = self.watch(Watcher::Call(Box::new(call))) {
+        if self.is_done() {
+            return call();
+        }
+        let home = Arc::downgrade(&self.home);
+        self.notify(move || {
+            if let Some(home) = home.upgrade() {
+                home.call_soon(call);
+            }
+        });
+    }
+
+    /// Has `notify` called once it is done, by the thread that completes it: at once, if it is. It must not block,
+    /// nor run code of the user's.
+    pub fn notify(&self, notify: impl FnOnce() + Send + 'static) {
+        if let Some(watcher) = self.watch(Watcher::Call(Box::new(notify))) {
             watcher.fire();
         }
+    }
+
+    /// Has `call`, which is the user's, called on a thread that may block once it is done and a value is here.
+    pub fn when_here(self: &Arc<Self>, call: impl FnOnce() + Send + 'static) {
+        let slot = self.clone();
+        self.notify(move || {
+            let home = Arc::downgrade(&slot.home);
+            let hand_over = move || {
+                if let Some(home) = home.upgrade() {
+                    home.call_soon(call);
+                }
+            };
+            let watcher = Watcher::Call(Box::new(hand_over));
+            slot.home.when_here(&slot, watcher);
+        });
     }
 
     /// Leaves a watcher, or returns it because it is done.
@@ -198,6 +228,17 @@ pub fn wait_all<W: World>(slots: &[Arc<Slot<W>>], deadline: Option<Instant>) -> 
     Latch::over(slots).wait(deadline)
 }
 
+/// Waits until all are done, or one has failed. Returns the first failure in order, if there is one.
+pub(crate) fn wait_all_or_failure<W: World>(
+    slots: &[Arc<Slot<W>>],
+) -> Result<(), Arc<Failure<W::Error>>> {
+    Latch::until_failure(slots).wait(None);
+    match slots.iter().find_map(|slot| slot.failure()) {
+        None => Ok(()),
+        Some(failure) => Err(failure),
+    }
+}
+
 /// For how long one looks before going to sleep: about what waking up takes.
 const LOOKS: u32 = 2_000;
 
@@ -220,10 +261,39 @@ impl Latch {
         latch
     }
 
+    /// Opens when all are done, or one has failed. The thread that makes it is the one that waits.
+    pub fn until_failure<W: World>(slots: &[Arc<Slot<W>>]) -> Arc<Self> {
+        if slots.iter().any(|slot| slot.failure().is_some()) {
+            return Self::new(0);
+        }
+        let pending: Vec<_> = slots.iter().filter(|slot| !slot.is_done()).collect();
+        let latch = Self::new(pending.len());
+        for slot in pending {
+            let (latch, done) = (latch.clone(), Arc::downgrade(slot));
+            slot.notify(
+                move || match done.upgrade().and_then(|slot| slot.failure()) {
+                    Some(_) => latch.open(),
+                    None => latch.count_down(),
+                },
+            );
+        }
+        latch
+    }
+
     pub(crate) fn count_down(&self) {
-        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // It may have been opened before all were done.
+        let one_less = |left: usize| left.checked_sub(1);
+        let before = self
+            .left
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less);
+        if before == Ok(1) {
             self.waiter.unpark();
         }
+    }
+
+    fn open(&self) {
+        self.left.store(0, Ordering::Release);
+        self.waiter.unpark();
     }
 
     /// Opens when so many things have happened.

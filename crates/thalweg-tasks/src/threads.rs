@@ -141,6 +141,9 @@ impl<W: World> Crew<W> {
 
     /// Waits until all threads have gone, but for the one that calls. The engine has to be closed.
     pub fn join(&self) {
+        if self.home.owner_elsewhere().is_some() {
+            return;
+        }
         let threads = std::mem::take(&mut *lock(&self.threads));
         for thread in threads {
             if thread.thread().id() != thread::current().id() {

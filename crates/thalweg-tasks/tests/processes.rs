@@ -29,6 +29,21 @@ remote! {
         std::process::id()
     }
 
+    fn echo(bytes: Vec<u8>) -> Vec<u8> {
+        bytes
+    }
+
+    fn leave_a_child(path: String) {
+        // The child has a copy of whatever is not closed when a program starts, and says which process it is.
+        let command = format!("echo $$ > {path}; exec sleep 1000");
+        let child = std::process::Command::new("sh").args(["-c", &command]).spawn();
+        while std::fs::read_to_string(&path).unwrap_or_default().trim().is_empty() {
+            std::thread::yield_now();
+        }
+        drop(child);
+        std::process::abort();
+    }
+
     fn crash() {
         std::process::abort();
     }
@@ -112,6 +127,62 @@ fn large_results_stay_until_they_are_wanted_and_come_whole() -> Outcome {
     assert_eq!(client.gather(&lengths)?, [3_000_000; 8]);
     assert!(more.result()?.iter().all(|byte| *byte == 7));
     assert!(data.result()?.iter().all(|byte| *byte == 0));
+    Ok(())
+}
+
+fn callbacks_fetch_large_results() -> Outcome {
+    let client = Processes::start(1)?;
+    let (sender, told) = std::sync::mpsc::channel();
+    let data = client.submit::<zeros>((3_000_000,));
+    let mine = data.clone();
+    data.when_done(move || {
+        let _ = sender.send(mine.result().map(|data| data.len()));
+    });
+    assert_eq!(told.recv_timeout(Duration::from_secs(20))??, 3_000_000);
+    let next = client.submit::<square>((2,));
+    assert_eq!(next.result_within(Duration::from_secs(20))?, 4);
+    Ok(())
+}
+
+fn much_goes_in_and_out_at_once() -> Outcome {
+    let client = Processes::start(2)?;
+    for _ in 0..5 {
+        let futures = client.map::<echo, _>((0..600).map(|number| vec![number as u8; 30_000]));
+        for (number, future) in futures.iter().enumerate() {
+            let bytes = future.result_within(Duration::from_secs(20))?;
+            assert_eq!((bytes.len(), bytes[0]), (30_000, number as u8));
+        }
+    }
+    Ok(())
+}
+
+fn what_a_worker_has_started_goes_with_it() -> Outcome {
+    let path = std::env::temp_dir().join(format!("thalweg-child-{}", std::process::id()));
+    let client = Processes::start(1)?;
+    let name = path.to_string_lossy().into_owned();
+    let task = client.submit::<leave_a_child>((name,));
+    let failed = task.result_within(Duration::from_secs(20));
+    let child: u32 = std::fs::read_to_string(&path)?.trim().parse()?;
+    std::fs::remove_file(&path)?;
+    assert!(matches!(failed, Err(Error::Task(_))), "{failed:?}");
+    let end = Instant::now() + Duration::from_secs(20);
+    while is_running(child) {
+        assert!(Instant::now() < end, "the child is still there");
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
+fn gathering_fails_with_the_first_failure() -> Outcome {
+    let client = Processes::start(2)?;
+    let endless = client.submit::<spin>(());
+    let fails = client.submit::<complain>((String::from("gather"),));
+    let (sender, gathered) = std::sync::mpsc::channel();
+    let (same, futures) = (client.clone(), [endless.clone(), fails]);
+    std::thread::spawn(move || sender.send(same.gather(&futures)));
+    let outcome = gathered.recv_timeout(Duration::from_secs(20))?;
+    assert!(matches!(outcome, Err(Error::Task(_))), "{outcome:?}");
+    assert_eq!(endless.status(), Status::Pending);
     Ok(())
 }
 
@@ -345,6 +416,19 @@ fn main() -> ExitCode {
         (
             "large_results_stay",
             large_results_stay_until_they_are_wanted_and_come_whole,
+        ),
+        (
+            "gathering_fails_with_the_first_failure",
+            gathering_fails_with_the_first_failure,
+        ),
+        ("much_goes_in_and_out_at_once", much_goes_in_and_out_at_once),
+        (
+            "what_a_worker_has_started",
+            what_a_worker_has_started_goes_with_it,
+        ),
+        (
+            "callbacks_fetch_large_results",
+            callbacks_fetch_large_results,
         ),
         (
             "results_can_be_fetched",

@@ -5,7 +5,11 @@
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
+use std::time::Duration;
 use thalweg_tasks::{Client, Error, Failure, Future, Status, TaskError, block_in_place};
+
+/// How long a test waits for what is to come.
+const BOUND: Duration = Duration::from_secs(20);
 
 /// A client whose only thread waits at a gate.
 fn held() -> (Client, mpsc::Sender<()>, Future<()>) {
@@ -211,4 +215,69 @@ proptest! {
         let results: Vec<_> = futures.iter().map(|future| future.result().ok()).collect();
         prop_assert_eq!(results, plain);
     }
+}
+
+#[test]
+fn a_callback_that_panics_keeps_nobody_from_working() {
+    let client = Client::threads(1).unwrap();
+    let (open, gate) = mpsc::channel::<()>();
+    let task = client.submit(move || gate.recv().is_err());
+    task.when_done(|| std::panic::resume_unwind(Box::new("a callback")));
+    let (sender, called) = mpsc::channel();
+    task.when_done(move || sender.send(()).unwrap());
+    drop(open);
+    assert_eq!(called.recv_timeout(BOUND), Ok(()));
+    let next = client.submit(|| 3).result_within(BOUND);
+    assert!(matches!(next, Ok(3)), "{next:?}");
+}
+
+#[test]
+fn callbacks_wait_for_tasks_and_for_one_another() {
+    let client = Client::threads(1).unwrap();
+    let (open, gate) = mpsc::channel::<()>();
+    let task = client.submit(move || gate.recv().is_err());
+    let (second, called) = mpsc::channel();
+    let (sender, waited) = mpsc::channel();
+    let other = client.clone();
+    task.when_done(move || {
+        // The second callback comes after this one, and the task needs the client's only thread.
+        let heard = called.recv_timeout(BOUND).is_ok();
+        let next = other.submit(|| 3).result_within(BOUND).ok();
+        sender.send((heard, next)).unwrap();
+    });
+    task.when_done(move || second.send(()).unwrap());
+    drop(open);
+    assert_eq!(waited.recv_timeout(2 * BOUND), Ok((true, Some(3))));
+}
+
+#[test]
+fn closing_waits_for_callbacks_that_return() {
+    let client = Client::threads(1).unwrap();
+    let (open, gate) = mpsc::channel::<()>();
+    let task = client.submit(move || gate.recv().is_err());
+    let (sender, called) = mpsc::channel();
+    task.when_done(move || sender.send(()).unwrap());
+    drop(open);
+    client.close();
+    assert_eq!(called.try_recv(), Ok(()));
+}
+
+#[test]
+fn gathering_fails_with_the_first_failure() {
+    let client = Client::threads(2).unwrap();
+    let (open, gate) = mpsc::channel::<()>();
+    let endless = client.submit(move || {
+        let _ = gate.recv();
+    });
+    let fails = client.try_submit(|| Err::<(), _>("no"));
+    let (sender, gathered) = mpsc::channel();
+    let (same, futures) = (client.clone(), [endless, fails]);
+    let gathering = std::thread::spawn(move || sender.send(same.gather(&futures)));
+    let error = gathered.recv_timeout(BOUND).unwrap();
+    assert!(
+        matches!(&error, Err(Error::Task(failure)) if matches!(**failure, Failure::Raised(_))),
+        "{error:?}"
+    );
+    drop(open);
+    gathering.join().unwrap().unwrap();
 }

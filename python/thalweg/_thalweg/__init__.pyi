@@ -162,9 +162,6 @@ class Node:
     def _png(self) -> bytes | None:
         """Return the pipeline as the contents of a PNG file; None where there are no fonts."""
 
-    def _cut_cycles(self) -> None:
-        """Cut the edges that close cycles: what is on its way finishes its round."""
-
     def _mermaid(self) -> str:
         """Return the pipeline as a diagram in the language of Mermaid."""
 

@@ -155,6 +155,9 @@ class Engine:
     def on_ask(self, callable: Callable[[bytes, Callable[[bytes], None]], None]) -> None:
         """Say what answers the questions of worker processes."""
 
+    def call_soon(self, callable: Callable[[], object]) -> None:
+        """Call something on a thread that may block."""
+
     def close(self, *, wait: bool = False) -> None:
         """Take no more tasks, and cancel those that wait."""
 
@@ -203,6 +206,12 @@ class Future(Generic[_T]):
         """Let the task run to its end also if nobody holds the future."""
 
     def add_done_callback(self, callback: Callable[[Future[_T]], object]) -> None:
-        """Call something when the task has ended."""
+        """Call something when the task has ended, on a thread that may block."""
+
+    def _notify(self, callback: Callable[[Future[_T]], object]) -> None:
+        """Call something that does not block when the task has ended."""
+
+    def _when_here(self, callback: Callable[[Future[_T]], object]) -> None:
+        """Call something, on a thread that may block, when the task has ended and a result is in this process."""
 
     def __await__(self) -> Generator[Any, None, _T]: ...

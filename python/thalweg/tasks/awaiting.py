@@ -25,7 +25,7 @@ async def wait(future: Any, timeout: float | None = None) -> None:
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(wake)
 
-    future.add_done_callback(done)
+    future._notify(done)
     try:
         await asyncio.wait_for(waiter, timeout)
     except asyncio.TimeoutError:

@@ -89,7 +89,7 @@ class as_completed:
             for future in futures:
                 self._pending[future] = self._pending.get(future, 0) + 1
         for future in futures:
-            future.add_done_callback(self._note)
+            future._notify(self._note)
 
     def _note(self, future: Future[Any]) -> None:
         with self._changed:

@@ -7,6 +7,7 @@ in the process that started it. In a worker process `RemoteCoordinator` forwards
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -82,9 +83,22 @@ class Coordinator:
         self._states: dict[tuple[str, str], State] = {}
         self._waiting: set[Answer[Any]] = set()
         self._lock = Lock()
+        #: The process that asks and answers. One that was forked off it has a copy that nobody else sees.
+        self._process = os.getpid()
 
     def ask(self, kind: str, name: str, operation: str, *args: Any) -> Answer[Any]:
-        """Ask a state to do something; the answer may come later."""
+        """Ask a state to do something; the answer may come later.
+
+        Raises
+        ------
+        RuntimeError
+            The process was forked off the client's.
+        """
+        if os.getpid() != self._process:
+            raise RuntimeError(
+                f"{kind} {name!r} belongs to a client of process {self._process}, which has forked this one, "
+                f"{os.getpid()}: make a client in this process"
+            )
         request: Answer[Any] = Future()
         with self._lock:
             if operation == "forget":
@@ -105,6 +119,8 @@ class Coordinator:
 
     def close(self) -> None:
         """Let nobody wait any longer: there is no client any more."""
+        if os.getpid() != self._process:
+            return
         for request in list(self._waiting):
             if request.set_running_or_notify_cancel():
                 request.set_exception(ClosedClientError("the client was closed while something waited"))

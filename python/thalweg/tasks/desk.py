@@ -9,6 +9,7 @@ import concurrent.futures
 import pickle
 import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from threading import Timer
 from typing import TYPE_CHECKING, Any
@@ -111,7 +112,16 @@ class Desk:
                 error, value = raised, None
             _reply(reply, value, error)
 
-        signal.add_done_callback(told)
+        if signal.done():
+            told(signal)
+        else:
+            signal.add_done_callback(lambda signal: self._call_soon(partial(told, signal)))
+
+    def _call_soon(self, function: Callable[[], object]) -> None:
+        """Call something on a thread that may block: to answer may mean to wait for what the engine has yet to read."""
+        engine = self._engine()
+        if engine is not None:
+            engine.call_soon(function)
 
     def _ask(self, operation: str, args: tuple[Any, ...]) -> tuple[Signal[Any], Callable[[Any], Any]]:
         if operation == "state":

@@ -92,7 +92,7 @@ class ClientExecutor(concurrent.futures.Executor):
             self._submitted.add(mine)
         # Each of them keeps the other: the task goes when nobody wants it any more.
         mine.add_done_callback(lambda mine: task.cancel() if mine.cancelled() else None)
-        task.add_done_callback(lambda task: _hand_over(task, mine))
+        task._when_here(lambda task: _hand_over(task, mine))
         return mine
 
     def map(

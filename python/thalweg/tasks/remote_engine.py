@@ -184,6 +184,8 @@ class RemoteFuture:
 
         threading.Thread(target=wait, daemon=True).start()
 
+    _notify = _when_here = add_done_callback
+
     def __await__(self) -> Generator[Any, None, Any]:
         import asyncio
 

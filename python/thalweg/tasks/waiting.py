@@ -81,7 +81,7 @@ def settled(futures: Iterable[Future[Any]], enough: frozenset[str]) -> concurren
                 signal.set_result(None)
 
     for future in pending:
-        future.add_done_callback(ended)
+        future._notify(ended)
     return signal
 
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyTuple, PyWeakrefReference};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple, PyWeakrefReference};
 use thalweg_tasks::host::{Crew, Home, Options, Slot, Spec, spec};
 use thalweg_tasks::process::{Parcel, Pool, Setting, worker_resource};
 
@@ -18,6 +18,7 @@ use super::future::{self, Future};
 use super::options::{options, resources};
 use super::processes::sending::{self, Functions};
 use super::processes::serving::Reply;
+use super::rows::Rows;
 use super::threads::{self, Caller, Turn};
 use super::world::{Call, Calls, Inputs, Program, Value};
 use crate::gil;
@@ -136,7 +137,7 @@ impl Engine {
 
     #[getter]
     fn closed(&self) -> bool {
-        self.home.is_closed()
+        self.home.owner_elsewhere().is_some() || self.home.is_closed()
     }
 
     #[getter]
@@ -282,7 +283,7 @@ impl Engine {
             .transpose()
     }
 
-    /// Waits for all, and returns their results in order.
+    /// Waits for all, and returns their results in order; raises what one fails with as soon as it does.
     fn gather<'py>(
         &self,
         py: Python<'py>,
@@ -292,7 +293,7 @@ impl Engine {
             .iter()
             .map(|future| future.get().slot())
             .collect::<PyResult<_>>()?;
-        future::wait(py, &slots, None)?;
+        future::wait_or_fail(py, &slots)?;
         future::bring(py, &slots)?;
         let results = PyList::empty(py);
         for slot in &slots {
@@ -379,8 +380,29 @@ impl Engine {
         });
     }
 
+    /// Has `callable()` called soon, on a thread that may block.
+    fn call_soon(&self, callable: Bound<'_, PyAny>) {
+        if self.home.owner_elsewhere().is_some() {
+            return;
+        }
+        let callable = callable.unbind();
+        let call = move || {
+            gil::attach(|py| {
+                if let Err(error) = callable.call0(py) {
+                    error.write_unraisable(py, Some(callable.bind(py)));
+                }
+                drop(callable);
+            });
+        };
+        match &self.workers {
+            Workers::Threads(_) => self.home.call_soon(call),
+            Workers::Processes(pool, _) => pool.call_soon(call),
+        }
+    }
+
     /// What there is to know of the workers and their tasks.
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.check_here()?;
         let (waiting, running) = self.home.counts();
         let names: HashMap<u64, String> = threads::names_of_running(&self.home).collect();
         let info = PyDict::new(py);
@@ -407,9 +429,13 @@ impl Engine {
         Ok(info)
     }
 
-    /// Takes no more tasks, and drops those that have not begun. With `wait`, waits for those that run.
+    /// Takes no more tasks, and drops those that have not begun. With `wait`, waits for those that run, and for a
+    /// second at most for callbacks.
     #[pyo3(signature = (*, wait = false))]
     fn close(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
+        if self.home.owner_elsewhere().is_some() {
+            return Ok(());
+        }
         gil::detach(py, || self.home.close());
         match &self.workers {
             Workers::Threads(crew) if wait => gil::detach(py, || crew.join()),
@@ -419,10 +445,16 @@ impl Engine {
                 pool.join();
             }),
         }
+        if wait {
+            gil::detach(py, || self.home.settle_callbacks());
+        }
         py.check_signals()
     }
 
     fn __repr__(&self) -> String {
+        if let Some(owner) = self.home.owner_elsewhere() {
+            return format!("<Engine: {} threads, of process {owner}>", self.width);
+        }
         let (waiting, running) = self.home.counts();
         let closed = if self.home.is_closed() {
             ", closed"
@@ -531,7 +563,15 @@ impl Engine {
         slots
     }
 
+    /// Fails in a process that was forked off the engine's.
+    pub(crate) fn check_here(&self) -> PyResult<()> {
+        self.home
+            .owner_elsewhere()
+            .map_or(Ok(()), |owner| Err(errors::forked(owner)))
+    }
+
     fn check_open(&self, py: Python<'_>) -> PyResult<()> {
+        self.check_here()?;
         if self.home.is_closed() {
             Err(errors::closed(py))
         } else {
@@ -560,37 +600,5 @@ impl Engine {
             named.retain(|_, slot| slot.strong_count() > 0);
         }
         named.insert(key.into(), Arc::downgrade(slot));
-    }
-}
-
-/// The arguments of the calls that `map` makes.
-enum Rows<'py> {
-    Of(Bound<'py, PyIterator>),
-    Zipped(Bound<'py, PyIterator>),
-}
-
-impl<'py> Rows<'py> {
-    fn of(iterables: &Bound<'py, PyTuple>) -> PyResult<Self> {
-        if iterables.len() == 1 {
-            return Ok(Self::Of(iterables.get_item(0)?.try_iter()?));
-        }
-        let zip = iterables.py().import("builtins")?.getattr("zip")?;
-        Ok(Self::Zipped(zip.call1(iterables)?.try_iter()?))
-    }
-
-    fn next(&self) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        match self {
-            Self::Of(elements) => match elements.clone().next() {
-                None => Ok(None),
-                Some(element) => {
-                    let element = element?;
-                    PyTuple::new(element.py(), [element]).map(Some)
-                }
-            },
-            Self::Zipped(rows) => match rows.clone().next() {
-                None => Ok(None),
-                Some(row) => Ok(Some(row?.cast_into()?)),
-            },
-        }
     }
 }

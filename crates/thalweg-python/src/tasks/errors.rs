@@ -64,6 +64,14 @@ pub(crate) fn closed(py: Python<'_>) -> PyErr {
     object.map_or_else(|error| error, PyErr::from_value)
 }
 
+/// The exception for whatever is asked of a client in a process that was forked off the client's.
+pub(crate) fn forked(owner: u32) -> PyErr {
+    let here = std::process::id();
+    pyo3::exceptions::PyRuntimeError::new_err(format!(
+        "the client belongs to process {owner}, which has forked this one, {here}: make a client in this process"
+    ))
+}
+
 /// The exception for a thread that was to be killed.
 pub(crate) fn not_stopped(py: Python<'_>, message: String) -> PyErr {
     let class = from_errors(py, &NOT_STOPPED, "CannotStopError");

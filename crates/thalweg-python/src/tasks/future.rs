@@ -128,6 +128,7 @@ impl Future {
     fn cancel(&self, py: Python<'_>, force: bool, msg: Option<&str>) -> PyResult<bool> {
         let _ = msg;
         let slot = self.slot()?;
+        self.engine.get().check_here()?;
         let home = &self.engine.get().home;
         let cancelled = gil::detach(py, || home.cancel(&slot, force));
         cancelled.map_err(|error| errors::not_stopped(py, error.to_string()))
@@ -137,6 +138,7 @@ impl Future {
     fn retry(&self) -> PyResult<()> {
         let slot = self.slot()?;
         let engine = self.engine.get();
+        engine.check_here()?;
         if engine.home.retry(&slot) {
             return Ok(());
         }
@@ -159,23 +161,29 @@ impl Future {
 
     /// Has the task run to its end even if nobody has its future any more.
     fn keep(&self) -> PyResult<()> {
+        self.engine.get().check_here()?;
         self.engine.get().home.keep(&self.slot()?);
         Ok(())
     }
 
-    /// Has `callback(future)` called once it is done: at once, if it is.
+    /// Has `callback(future)` called once it is done: at once, if it is, and otherwise on a thread of the engine's
+    /// that runs nothing else.
     fn add_done_callback(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().slot()?.when_done(call(slf, callback));
+        Ok(())
+    }
+
+    /// Has `callback(future)` called once it is done, by the thread that completes it: it must not block.
+    fn _notify(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().slot()?.notify(call(slf, callback));
+        Ok(())
+    }
+
+    /// Does what `add_done_callback` does, once a result is in this process, too.
+    fn _when_here(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
         let slot = slf.get().slot()?;
-        let (future, callback) = (slf.clone().unbind(), callback.unbind());
-        slot.when_done(move || {
-            gil::attach(|py| {
-                if let Err(error) = callback.call1(py, (&future,)) {
-                    error.write_unraisable(py, Some(callback.bind(py)));
-                }
-                // Here, with the GIL, and not wherever the closure would be dropped.
-                drop((future, callback));
-            });
-        });
+        let callback = call(slf, callback);
+        gil::detach(slf.py(), || slot.when_here(callback));
         Ok(())
     }
 
@@ -197,6 +205,23 @@ impl Future {
                 format!("<Future: {status}, key: {}>", name(slot))
             }
         })
+    }
+}
+
+/// Calls `callback(future)`. What it raises is reported, since nobody waits for it.
+fn call(
+    future: &Bound<'_, Future>,
+    callback: Bound<'_, PyAny>,
+) -> impl FnOnce() + Send + use<> + 'static {
+    let (future, callback) = (future.clone().unbind(), callback.unbind());
+    move || {
+        gil::attach(|py| {
+            if let Err(error) = callback.call1(py, (&future,)) {
+                error.write_unraisable(py, Some(callback.bind(py)));
+            }
+            // Here, with the GIL, and not wherever the closure would be dropped.
+            drop((future, callback));
+        });
     }
 }
 
@@ -227,7 +252,28 @@ pub(crate) fn wait(
     slots: &[Arc<Slot<Calls>>],
     deadline: Option<Instant>,
 ) -> PyResult<bool> {
-    let latch = Latch::over(slots);
+    check_here(slots, Slot::is_done)?;
+    wait_at(py, &Latch::over(slots), deadline)
+}
+
+/// Waits for all, without the GIL, and raises what one fails with as soon as it does.
+pub(crate) fn wait_or_fail(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResult<()> {
+    check_here(slots, Slot::is_done)?;
+    wait_at(py, &Latch::until_failure(slots), None)?;
+    let failed = slots.iter().find_map(|slot| error(py, slot));
+    failed.map_or(Ok(()), Err)
+}
+
+/// Fails in a process that was forked off the engine's, unless there is nothing to wait for.
+fn check_here(slots: &[Arc<Slot<Calls>>], is_there: impl Fn(&Slot<Calls>) -> bool) -> PyResult<()> {
+    let owner = slots.first().and_then(|slot| slot.home().owner_elsewhere());
+    match owner {
+        Some(owner) if !slots.iter().all(|slot| is_there(slot)) => Err(errors::forked(owner)),
+        _ => Ok(()),
+    }
+}
+
+fn wait_at(py: Python<'_>, latch: &Latch, deadline: Option<Instant>) -> PyResult<bool> {
     loop {
         if latch.is_open() {
             return Ok(true);
@@ -268,6 +314,7 @@ pub(crate) fn bring(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResult<()> 
     let Some(first) = slots.first() else {
         return Ok(());
     };
+    check_here(slots, |slot| slot.look(|_| ()).is_some())?;
     let latch = gil::detach(py, || first.home().bring(slots));
     while !gil::detach(py, || latch.wait(Some(Instant::now() + LOOK))) {
         py.check_signals()?;

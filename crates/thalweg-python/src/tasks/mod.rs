@@ -7,6 +7,7 @@ mod future;
 mod graph;
 mod options;
 mod processes;
+mod rows;
 mod threads;
 mod token;
 mod world;

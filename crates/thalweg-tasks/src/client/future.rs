@@ -183,7 +183,26 @@ impl<T, K: World<Error = super::TaskError>> Future<T, K> {
         self.slot.home().keep(&self.slot);
     }
 
-    /// Has `f` called once it is done, in the thread that completes it: at once, if it is done.
+    /// Has `f` called once it is done: at once, if it is done, and otherwise on a thread of the client's that runs
+    /// nothing else. It may block, wait for other tasks, and panic.
+    ///
+    /// The calls of a client are made in the order in which its tasks end. One that does not return for 20
+    /// milliseconds delays the others no longer: another thread goes on with them.
+    ///
+    /// ```
+    /// use thalweg_tasks::Client;
+    ///
+    /// let client = Client::threads(1)?;
+    /// let (sender, told) = std::sync::mpsc::channel();
+    /// let task = client.submit(|| 2);
+    /// let (other, same) = (client.clone(), task.clone());
+    /// task.when_done(move || {
+    ///     let next = other.submit_with(&same, |x| x + 1).result();
+    ///     sender.send(next.ok()).unwrap();
+    /// });
+    /// assert_eq!(told.recv()?, Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn when_done(&self, f: impl FnOnce() + Send + 'static) {
         self.slot.when_done(f);
     }

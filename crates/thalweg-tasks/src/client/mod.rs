@@ -15,7 +15,7 @@ pub use options::TaskBuilder;
 use crate::engine::{Home, spec};
 use crate::error::Error;
 use crate::scheduler::{Needs, Options};
-use crate::slot::wait_all;
+use crate::slot::wait_all_or_failure;
 use crate::threads::Crew;
 use body::{Bodies, Body};
 use std::sync::Arc;
@@ -199,14 +199,14 @@ impl Client {
     /// Waits for all results, and returns them in order.
     ///
     /// # Errors
-    /// The error of the first future in order that failed, when all are done.
+    /// The error of a future that failed, as soon as it is there; of the first in order, if there are more.
     pub fn gather<'a, T: Clone + Send + Sync + 'static>(
         &self,
         futures: impl IntoIterator<Item = &'a Future<T>>,
     ) -> Result<Vec<T>, Error> {
         let futures: Vec<_> = futures.into_iter().collect();
         let slots: Vec<_> = futures.iter().map(|future| future.slot().clone()).collect();
-        wait_all(&slots, None);
+        wait_all_or_failure(&slots).map_err(Error::Task)?;
         futures.into_iter().map(Future::result).collect()
     }
 
@@ -253,10 +253,12 @@ impl Client {
         TaskBuilder::new(self)
     }
 
-    /// Lets nobody submit any more, drops what has not begun, and waits for what runs.
+    /// Lets nobody submit any more, drops what has not begun, and waits for what runs; for what
+    /// [`when_done`](Future::when_done) calls, for a second at most.
     pub fn close(&self) {
         self.home().close();
         self.inner.crew.join();
+        self.home().settle_callbacks();
     }
 
     fn home(&self) -> &Arc<Home<Closures>> {

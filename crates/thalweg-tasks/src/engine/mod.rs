@@ -1,6 +1,7 @@
 //! The scheduler, and the locks around it.
 
 mod abandoned;
+mod callbacks;
 #[cfg(all(test, thalweg_loom))]
 mod loom_tests;
 mod timers;
@@ -11,6 +12,7 @@ use crate::scheduler::{
 use crate::slot::{Latch, Slot, Watcher};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::world::{Failure, World};
+pub(crate) use callbacks::Callbacks;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -26,6 +28,9 @@ pub struct Home<W: World> {
     /// How many tasks have been readied; looked at before going to sleep.
     readied: AtomicUsize,
     timers: Timers,
+    callbacks: Arc<Callbacks>,
+    /// The process that has its threads.
+    process: u32,
     outside: Box<dyn Outside<W>>,
 }
 
@@ -74,6 +79,9 @@ const LOOKS: u32 = 4_000;
 #[cfg(thalweg_loom)]
 const LOOKS: u32 = 0;
 
+/// For how long one who closes an engine waits for what is being called.
+const SETTLE: Duration = Duration::from_secs(1);
+
 impl<W: World> Home<W> {
     pub(crate) fn new(outside: Box<dyn Outside<W>>) -> Arc<Self> {
         Arc::new(Self {
@@ -82,6 +90,8 @@ impl<W: World> Home<W> {
             idle: AtomicUsize::new(0),
             readied: AtomicUsize::new(0),
             timers: Timers::default(),
+            callbacks: Arc::default(),
+            process: std::process::id(),
             outside,
         })
     }
@@ -89,6 +99,12 @@ impl<W: World> Home<W> {
     /// An engine whose workers are threads, which [`Crew::start`](crate::host::Crew::start) starts.
     pub fn threads() -> Arc<Self> {
         Self::new(Box::new(Nobody))
+    }
+
+    /// The process that the engine belongs to, if this is one that was forked off it: a copy of the engine is here,
+    /// without its threads, and with locks that nobody may ever open.
+    pub fn owner_elsewhere(&self) -> Option<u32> {
+        (self.process != std::process::id()).then_some(self.process)
     }
 
     /// Does something with the scheduler, and what comes of it once the lock is open again.
@@ -306,11 +322,30 @@ impl<W: World> Home<W> {
     }
 
     /// Fails all that is not done, and all that comes. Returns how many tasks still run.
+    ///
+    /// Does nothing in a process that was forked off the engine's.
     pub fn close(self: &Arc<Self>) -> usize {
+        if self.owner_elsewhere().is_some() {
+            return 0;
+        }
         let running = self.with(|scheduler, effects| scheduler.close(effects));
         self.timers.close();
+        self.callbacks.close();
         self.wake_all();
         running
+    }
+
+    /// Has something of the user's called soon, on a thread that the engine does not need.
+    pub fn call_soon(&self, call: impl FnOnce() + Send + 'static) {
+        self.callbacks.call(call);
+    }
+
+    /// Waits for a second at most until all that was to be [called](Self::call_soon) has returned.
+    pub fn settle_callbacks(&self) {
+        if self.owner_elsewhere().is_some() {
+            return;
+        }
+        self.callbacks.settle(SETTLE);
     }
 
     pub(crate) fn wake_all(&self) {
@@ -342,7 +377,18 @@ impl<W: World> Home<W> {
     }
 
     pub(crate) fn abandon(self: &Arc<Self>, id: TaskId) {
+        if self.owner_elsewhere().is_some() {
+            return;
+        }
         abandoned::abandon(self, id);
+    }
+}
+
+impl<W: World> Drop for Home<W> {
+    fn drop(&mut self) {
+        if self.owner_elsewhere().is_none() {
+            self.callbacks.close();
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! One worker process, as its parent sees it.
 
 use super::board::Board;
+use super::child::GroupLeader;
+use super::outgoing::Outgoing;
 use super::parcel::Parcel;
 use super::socket::Socket;
 use super::wire::{Input, Outbox, ToWorker};
@@ -10,7 +12,6 @@ use crate::scheduler::{Assignment, TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
 use std::collections::HashMap;
 use std::io;
-use std::process::Child;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -26,19 +27,17 @@ pub(super) struct Link<W: Portable> {
     pub worker: WorkerId,
     /// How many tasks it runs at a time.
     threads: AtomicUsize,
-    pub socket: Socket,
+    pub outgoing: Arc<Outgoing>,
     pub board: Board,
     pub pid: u32,
-    pub child: Mutex<Child>,
-    /// Held by the one that sends.
-    sending: Mutex<()>,
+    pub child: Mutex<GroupLeader>,
     pub state: Mutex<State<W>>,
 }
 
 pub(super) struct State<W: Portable> {
     /// The tasks it has, by number.
     pub tasks: HashMap<u64, Assignment<W>>,
-    outbox: Outbox,
+    outgoing: Arc<Outgoing>,
     /// Functions and values it has been sent, as long as someone may need them.
     functions: HashMap<u64, Weak<Parcel>>,
     values: HashMap<u64, Weak<Parcel>>,
@@ -72,11 +71,12 @@ impl<W: Portable> Link<W> {
         threads: usize,
         socket: Socket,
         board: Board,
-        child: Child,
+        child: GroupLeader,
     ) -> Self {
+        let outgoing = Outgoing::new(socket);
         let state = State {
             tasks: HashMap::new(),
-            outbox: Outbox::default(),
+            outgoing: outgoing.clone(),
             functions: HashMap::new(),
             values: HashMap::new(),
             forgotten: Vec::new(),
@@ -89,11 +89,10 @@ impl<W: Portable> Link<W> {
         Self {
             worker,
             threads: AtomicUsize::new(threads),
-            socket,
+            outgoing,
             board,
             pid: child.id(),
             child: Mutex::new(child),
-            sending: Mutex::new(()),
             state: Mutex::new(state),
         }
     }
@@ -121,6 +120,10 @@ impl<W: Portable> Link<W> {
             Fill::Ahead => self.threads() + state.ahead(),
         };
         while !state.is_gone && state.tasks.len() < most {
+            // What the socket does not take yet is better kept where another worker can have it.
+            if matches!(fill, Fill::Ahead) && self.outgoing.is_full() {
+                break;
+            }
             let steal = matches!(fill, Fill::Steal);
             let Some(assignment) = home.next_outside(self.worker, steal) else {
                 break;
@@ -135,38 +138,25 @@ impl<W: Portable> Link<W> {
 
     /// Puts a message into the outbox.
     pub fn tell(&self, message: &ToWorker<'_>) -> io::Result<()> {
-        lock(&self.state).outbox.put(message)
+        self.outgoing.outbox().put(message)
     }
 
     /// The first message, with the board.
     pub fn greet(&self) -> io::Result<()> {
-        let mut state = lock(&self.state);
         let threads = u32::try_from(self.threads()).map_err(io::Error::other)?;
-        state.outbox.put(&ToWorker::Hello { threads })?;
-        state
-            .outbox
+        let mut outbox = self.outgoing.outbox();
+        outbox.put(&ToWorker::Hello { threads })?;
+        outbox
             .files
             .push(super::Shared::received(self.board.file()?, 0));
-        drop(state);
+        drop(outbox);
         self.flush();
         Ok(())
     }
 
-    /// Sends what is in the outbox. One thread at a time does, for all.
+    /// Sends what is in the outbox, or sees to it that it will be sent.
     pub fn flush(&self) {
-        loop {
-            if lock(&self.state).outbox.is_empty() {
-                return;
-            }
-            // Who is sending looks into the outbox again afterwards.
-            let Ok(sending) = self.sending.try_lock() else {
-                return;
-            };
-            let outbox = std::mem::take(&mut lock(&self.state).outbox);
-            // That it has died is noticed where its messages are received.
-            let _ = self.socket.send(&outbox);
-            drop(sending);
-        }
+        self.outgoing.flush();
     }
 
     /// The tasks that run there, and for how long they have.
@@ -174,14 +164,13 @@ impl<W: Portable> Link<W> {
         self.board.read()
     }
 
-    /// Ends the process.
+    /// Ends the process, and those that it has started.
     pub fn kill(&self, reason: &str) {
         let mut state = lock(&self.state);
         state.is_gone = true;
         state.killed.get_or_insert_with(|| reason.to_owned());
         drop(state);
-        // It may have ended by itself.
-        let _ = lock(&self.child).kill();
+        lock(&self.child).kill();
     }
 }
 
@@ -245,11 +234,13 @@ impl<W: Portable> State<W> {
                 None => return Ok(false),
             }
         }
+        let outgoing = self.outgoing.clone();
+        let outbox = &mut *outgoing.outbox();
         for need in &inputs {
             if let Need::Parcel(parcel) = need
                 && parcel.is_large()
             {
-                self.send_once(parcel)?;
+                self.send_once(outbox, parcel)?;
             }
         }
         let Some(Call { function, args }) = W::call(&assignment.program) else {
@@ -260,27 +251,27 @@ impl<W: Portable> State<W> {
         if !self.functions.contains_key(&function.id()) {
             let ids = forget_dead(&mut self.functions);
             if !ids.is_empty() {
-                self.outbox.put(&ToWorker::ForgetFunctions { ids })?;
+                outbox.put(&ToWorker::ForgetFunctions { ids })?;
             }
             self.functions
                 .insert(function.id(), Arc::downgrade(function));
-            let code = self.outbox.pack(function);
-            self.outbox.put(&ToWorker::Function {
+            let code = outbox.pack(function);
+            outbox.put(&ToWorker::Function {
                 id: function.id(),
                 code,
             })?;
         }
         let task = assignment.id.number();
-        let args = self.outbox.pack(args);
+        let args = outbox.pack(args);
         let mut written = Vec::with_capacity(inputs.len());
         for need in &inputs {
             written.push(match need {
                 Need::Parcel(parcel) if parcel.is_large() => Input::Value(parcel.id()),
-                Need::Parcel(parcel) => Input::Here(self.outbox.pack(parcel)),
+                Need::Parcel(parcel) => Input::Here(outbox.pack(parcel)),
                 Need::Result(task) => Input::Result(*task),
             });
         }
-        self.outbox.put(&ToWorker::Run {
+        outbox.put(&ToWorker::Run {
             task,
             function: function.id(),
             args,
@@ -289,17 +280,17 @@ impl<W: Portable> State<W> {
         Ok(true)
     }
 
-    fn send_once(&mut self, parcel: &Arc<Parcel>) -> io::Result<()> {
+    fn send_once(&mut self, outbox: &mut Outbox, parcel: &Arc<Parcel>) -> io::Result<()> {
         if self.values.contains_key(&parcel.id()) {
             return Ok(());
         }
         let ids = forget_dead(&mut self.values);
         if !ids.is_empty() {
-            self.outbox.put(&ToWorker::ForgetValues { ids })?;
+            outbox.put(&ToWorker::ForgetValues { ids })?;
         }
         self.values.insert(parcel.id(), Arc::downgrade(parcel));
-        let value = self.outbox.pack(parcel);
-        self.outbox.put(&ToWorker::Value {
+        let value = outbox.pack(parcel);
+        outbox.put(&ToWorker::Value {
             id: parcel.id(),
             value,
         })
@@ -318,12 +309,13 @@ impl<W: Portable> State<W> {
         let (needed, free): (Vec<_>, Vec<_>) = forgotten.into_iter().partition(needed);
         self.forgotten = needed;
         let ids = forget_dead(&mut self.values);
+        let mut outbox = self.outgoing.outbox();
         if !ids.is_empty() {
-            self.outbox.put(&ToWorker::ForgetValues { ids })?;
+            outbox.put(&ToWorker::ForgetValues { ids })?;
         }
         if !free.is_empty() {
             let tasks = free.into_iter().map(TaskId::number).collect();
-            self.outbox.put(&ToWorker::ForgetResults { tasks })?;
+            outbox.put(&ToWorker::ForgetResults { tasks })?;
         }
         Ok(())
     }

@@ -1,8 +1,11 @@
 //! Workers that are processes: children of this one, over sockets that nobody else can open.
 
 mod board;
+mod child;
 mod link;
+mod outgoing;
 mod parcel;
+mod parked;
 mod pool;
 mod socket;
 mod wire;

@@ -2,12 +2,13 @@
 
 use super::Portable;
 use super::board::Board;
+use super::child::GroupLeader;
 use super::link::{Fill, Link, Sending};
+use super::parked::Parked;
 use super::socket::Socket;
 use super::wire::{Inbox, ToParent, ToWorker, read};
-use crate::engine::{Home, Outside, Ran};
+use crate::engine::{Callbacks, Home, Outside, Ran};
 use crate::scheduler::{Assignment, Product, TaskId, WorkerId};
-use crate::slot::Watcher;
 use crate::sync::{Mutex, lock};
 use crate::world::{Failure, World};
 use std::io;
@@ -43,10 +44,14 @@ pub struct Pool<W: Portable> {
     home: OnceLock<Weak<Home<W>>>,
     links: Vec<Mutex<Option<Arc<Link<W>>>>>,
     closed: AtomicBool,
+    /// The process that has the readers, and whose children the workers are.
+    process: u32,
     /// How many have died in a row before they had said a word.
     stillborn: AtomicUsize,
     readers: Mutex<Vec<JoinHandle<()>>>,
-    questions: OnceLock<Box<Questions>>,
+    questions: OnceLock<Arc<Questions>>,
+    /// Questions are answered here: an answer may wait for what the readers have yet to read.
+    answering: Arc<Callbacks>,
 }
 
 /// Answers what tasks ask: it is called with the question, and with what takes the answer.
@@ -75,9 +80,11 @@ impl<W: Portable> Pool<W> {
             setting,
             home: OnceLock::new(),
             closed: AtomicBool::new(false),
+            process: std::process::id(),
             stillborn: AtomicUsize::new(0),
             readers: Mutex::default(),
             questions: OnceLock::new(),
+            answering: Arc::default(),
         });
         let home = Home::new(Box::new(Processes(pool.clone())));
         // It has just been made.
@@ -103,22 +110,28 @@ impl<W: Portable> Pool<W> {
         Ok((home, pool))
     }
 
-    /// Has `answer` called with what tasks ask. Only the first call has an effect.
+    /// Has `answer` called with what tasks ask, on a thread that may block. Only the first call has an effect.
     pub fn on_question(&self, answer: impl Fn(Vec<u8>, Answer) + Send + Sync + 'static) {
-        let _ = self.questions.set(Box::new(answer));
+        let _ = self.questions.set(Arc::new(answer));
+    }
+
+    /// Has something called soon, on a thread that may block: one of those that answer.
+    pub fn call_soon(&self, call: impl FnOnce() + Send + 'static) {
+        self.answering.call(call);
     }
 
     fn spawn(&self, home: &Arc<Home<W>>, index: usize) -> io::Result<Arc<Link<W>>> {
         let (ours, theirs): (Socket, OwnedFd) = Socket::pair()?;
         let threads = u32::try_from(self.setting.threads).map_err(io::Error::other)?;
         let board = Board::new(threads)?;
-        let child = (self.setting.command)()
-            .stdin(Stdio::from(theirs))
-            .spawn()?;
+        let mut command = (self.setting.command)();
+        command.stdin(Stdio::from(theirs));
+        let child = GroupLeader::spawn(command)?;
         let mut resources = self.setting.resources.clone();
         resources.push((worker_resource(index), f64::INFINITY));
         let worker = home.add_worker(resources);
         let link = Arc::new(Link::new(worker, self.setting.threads, ours, board, child));
+        lock(&link.child).shut_down_at_its_end(&link.outgoing)?;
         link.greet()?;
         Ok(link)
     }
@@ -145,6 +158,10 @@ impl<W: Portable> Pool<W> {
         }
     }
 
+    fn is_elsewhere(&self) -> bool {
+        self.process != std::process::id()
+    }
+
     fn home(&self) -> Option<Arc<Home<W>>> {
         self.home.get()?.upgrade()
     }
@@ -153,7 +170,7 @@ impl<W: Portable> Pool<W> {
         let mut inbox = Inbox::default();
         let mut news = News::default();
         // What cannot be received or understood comes from a worker that is of no use any more.
-        while let Ok(true) = link.socket.receive(&mut inbox) {
+        while let Ok(true) = link.outgoing.socket.receive(&mut inbox) {
             let read =
                 inbox.each(|message, files| self.understand(link, message, files, &mut news));
             let Some(home) = self.home() else { return };
@@ -246,8 +263,8 @@ impl<W: Portable> Pool<W> {
                 let _ = link.tell(&ToWorker::Answer { question, answer });
                 link.flush();
             });
-            match self.questions.get() {
-                Some(ask) => ask(text, answer),
+            match self.questions.get().cloned() {
+                Some(ask) => self.answering.call(move || ask(text, answer)),
                 None => answer(&[]),
             }
         }
@@ -321,12 +338,9 @@ impl<W: Portable> Pool<W> {
     /// A worker has died: its tasks are given to others, but for those it died of.
     fn bury(&self, home: &Arc<Home<W>>, index: usize, link: &Arc<Link<W>>) {
         *lock(&self.links[index]) = None;
-        let mut child = lock(&link.child);
         // It may only have closed its end.
-        let _ = child.kill();
-        let status = child.wait();
+        let status = lock(&link.child).reap();
         let gave_up = matches!(&status, Ok(status) if status.code().is_some());
-        drop(child);
         let mut state = lock(&link.state);
         state.is_gone = true;
         let tasks = std::mem::take(&mut state.tasks);
@@ -384,8 +398,14 @@ impl<W: Portable> Pool<W> {
     }
 
     /// Ends the processes. The engine is to be closed before.
+    ///
+    /// Does nothing in a process that was forked off theirs.
     pub fn close(&self) {
+        if self.is_elsewhere() {
+            return;
+        }
         self.closed.store(true, Ordering::Release);
+        self.answering.close();
         for link in self.live_links() {
             link.kill("the client was closed");
         }
@@ -393,6 +413,9 @@ impl<W: Portable> Pool<W> {
 
     /// Waits until the processes have ended and been taken note of.
     pub fn join(&self) {
+        if self.is_elsewhere() {
+            return;
+        }
         let readers = std::mem::take(&mut *lock(&self.readers));
         for reader in readers {
             if reader.thread().id() != thread::current().id() {
@@ -458,42 +481,6 @@ impl<W: Portable> Default for News<W> {
             come: Vec::new(),
             returned: Vec::new(),
             questions: Vec::new(),
-        }
-    }
-}
-
-/// A task that waits for values of other workers.
-struct Parked<W: Portable> {
-    home: Weak<Home<W>>,
-    assignment: Mutex<Option<Assignment<W>>>,
-    left: AtomicUsize,
-}
-
-impl<W: Portable> Parked<W> {
-    fn until_here(home: &Arc<Home<W>>, assignment: Assignment<W>, needs: &[usize]) {
-        let slots: Vec<_> = needs
-            .iter()
-            .map(|need| assignment.needs[*need].clone())
-            .collect();
-        let parked = Arc::new(Self {
-            home: Arc::downgrade(home),
-            assignment: Mutex::new(Some(assignment)),
-            left: AtomicUsize::new(slots.len()),
-        });
-        for slot in slots {
-            let parked = parked.clone();
-            home.when_here(&slot, Watcher::Call(Box::new(move || parked.one_less())));
-        }
-    }
-
-    fn one_less(&self) {
-        if self.left.fetch_sub(1, Ordering::AcqRel) != 1 {
-            return;
-        }
-        let assignment = lock(&self.assignment).take();
-        if let (Some(home), Some(assignment)) = (self.home.upgrade(), assignment) {
-            // Should a value have been lost instead, the scheduler finds out.
-            home.with(|scheduler, effects| scheduler.give_back(assignment, effects));
         }
     }
 }

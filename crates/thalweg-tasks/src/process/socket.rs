@@ -1,10 +1,13 @@
 //! Bytes and files through a pair of sockets that nobody else can open.
 
+use super::parcel::Shared;
 use super::wire::{Inbox, Outbox};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg,
+    socketpair,
 };
+use smallvec::SmallVec;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -15,6 +18,13 @@ pub(super) struct Socket(OwnedFd);
 
 /// How many files go with one system call: the system takes no more than 253.
 const FILES: usize = 250;
+
+/// Whether one who sends waits for room in the socket.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wait {
+    No,
+    ForTheOtherEnd,
+}
 
 impl Socket {
     /// The two ends of a connection: ours, and the one for a child.
@@ -32,47 +42,46 @@ impl Socket {
         Self(end)
     }
 
-    /// Sends what waits, to the last byte.
-    pub fn send(&self, outbox: &Outbox) -> io::Result<()> {
-        let mut bytes = outbox.bytes.as_slice();
-        // Files arrive no later than the first byte they are sent with, so they are there when the
-        // messages are that they belong to. A few bytes are enough to carry them.
-        let mut groups = outbox.files.chunks(FILES).peekable();
-        while let Some(group) = groups.next() {
-            let files: Vec<BorrowedFd<'_>> = group.iter().map(|shared| shared.file()).collect();
-            let some = if groups.peek().is_some() {
-                &bytes[..1.min(bytes.len())]
-            } else {
-                bytes
+    /// Sends what waits. Returns whether all has been sent: always, if it waits for the other end.
+    pub fn send(&self, outbox: &mut Outbox, wait: Wait) -> io::Result<bool> {
+        let flags = match wait {
+            Wait::No => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+            Wait::ForTheOtherEnd => SendFlags::NOSIGNAL,
+        };
+        while outbox.sent < outbox.bytes.len() {
+            // Files arrive no later than the first byte they are sent with, so they are there when the
+            // messages are that they belong to. A few bytes are enough to carry them.
+            let group = outbox.files.len().min(FILES);
+            let end = match outbox.files.len() > group {
+                true => outbox.sent + 1,
+                false => outbox.bytes.len(),
             };
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
-            let mut ancillary = SendAncillaryBuffer::new(&mut space);
-            if !ancillary.push(SendAncillaryMessage::ScmRights(&files)) {
-                return Err(io::Error::other("too many files at once"));
-            }
-            let sent = retry(|| {
-                sendmsg(
-                    &self.0,
-                    &[IoSlice::new(some)],
-                    &mut ancillary,
-                    SendFlags::NOSIGNAL,
-                )
-            })?;
-            bytes = &bytes[sent..];
+            let bytes = &outbox.bytes[outbox.sent..end];
+            let sent = match self.send_once(bytes, &outbox.files[..group], flags) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                sent => sent?,
+            };
+            outbox.files.drain(..group);
+            outbox.sent += sent;
         }
-        while !bytes.is_empty() {
-            let sent = retry(|| {
-                let mut nothing = SendAncillaryBuffer::default();
-                sendmsg(
-                    &self.0,
-                    &[IoSlice::new(bytes)],
-                    &mut nothing,
-                    SendFlags::NOSIGNAL,
-                )
-            })?;
-            bytes = &bytes[sent..];
+        *outbox = Outbox::default();
+        Ok(true)
+    }
+
+    fn send_once(&self, bytes: &[u8], files: &[Shared], flags: SendFlags) -> io::Result<usize> {
+        let files: SmallVec<[BorrowedFd<'_>; 4]> = files.iter().map(Shared::file).collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !files.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(&files)) {
+            return Err(io::Error::other("too many files at once"));
         }
-        Ok(())
+        retry(|| sendmsg(&self.0, &[IoSlice::new(bytes)], &mut ancillary, flags))
+    }
+
+    /// Has all that waits for the other end go on: nothing more is sent, and what has come can still be received.
+    pub fn shut_down(&self) {
+        // It may have been shut down before.
+        let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
     }
 
     /// Waits for bytes. Returns whether the other end is still there.
@@ -110,7 +119,7 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parcel::{Parcel, Shared};
+    use super::super::parcel::Parcel;
     use super::super::wire::{ToParent, read};
     use super::*;
 
@@ -130,7 +139,7 @@ mod tests {
                     nanos: 1,
                 })?;
             }
-            theirs.send(&outbox)
+            theirs.send(&mut outbox, Wait::ForTheOtherEnd).map(drop)
         });
         let mut inbox = Inbox::default();
         let mut seen = 0;

@@ -115,6 +115,8 @@ pub(super) struct Sent<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pub bytes: Vec<u8>,
+    /// How many of the bytes have been sent.
+    pub sent: usize,
     pub files: Vec<Shared>,
 }
 

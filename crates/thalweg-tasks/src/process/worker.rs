@@ -1,12 +1,13 @@
 //! The other side: what runs in a worker process.
 
 use super::board::Board;
+use super::outgoing::Outgoing;
 use super::parcel::Parcel;
 use super::socket::Socket;
-use super::wire::{Files, Inbox, Input, Outbox, ToParent, ToWorker, read};
+use super::wire::{Files, Inbox, Input, ToParent, ToWorker, read};
 use crate::sync::{Condvar, Mutex, lock};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process, kill_process_group};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -103,14 +104,12 @@ struct Lazy<T> {
 
 struct Worker<H: Host> {
     host: H,
-    socket: Socket,
+    outgoing: Arc<Outgoing>,
     board: Board,
     queue: Mutex<VecDeque<Job>>,
     work: Condvar,
     /// How many jobs are in the queue; looked at before going to sleep.
     queued: AtomicUsize,
-    outbox: Mutex<Outbox>,
-    sending: Mutex<()>,
     functions: Mutex<HashMap<u64, Lazy<H::Function>>>,
     values: Mutex<HashMap<u64, Lazy<H::Value>>>,
     results: Mutex<HashMap<u64, H::Value>>,
@@ -131,13 +130,11 @@ pub fn serve<H: Host>(host: H) -> io::Result<()> {
     let (threads, board) = greeting(&socket, &mut inbox)?;
     let worker = Arc::new(Worker {
         host,
-        socket,
+        outgoing: Outgoing::new(socket),
         board,
         queue: Mutex::default(),
         work: Condvar::new(),
         queued: AtomicUsize::new(0),
-        outbox: Mutex::default(),
-        sending: Mutex::new(()),
         functions: Mutex::default(),
         values: Mutex::default(),
         results: Mutex::default(),
@@ -147,7 +144,7 @@ pub fn serve<H: Host>(host: H) -> io::Result<()> {
         surplus: AtomicUsize::new(0),
     });
     // There is one worker in a process.
-    let _ = SELF.set(Arc::new(worker.clone()));
+    let _ = SELF.set((getpid(), Arc::new(worker.clone())));
     worker.tell(&ToParent::Ready)?;
     worker.flush();
     let reader = worker.clone();
@@ -192,7 +189,14 @@ trait Ask: Send + Sync {
     fn rejoin(&self);
 }
 
-static SELF: OnceLock<Arc<dyn Ask>> = OnceLock::new();
+static SELF: OnceLock<(Pid, Arc<dyn Ask>)> = OnceLock::new();
+
+/// The worker of this process. One that has been forked off it shares its connection, and must not use it.
+fn this() -> Option<&'static Arc<dyn Ask>> {
+    SELF.get()
+        .filter(|(process, _)| *process == getpid())
+        .map(|(_, worker)| worker)
+}
 
 thread_local! {
     /// The number of this thread among those that run tasks.
@@ -202,12 +206,12 @@ thread_local! {
 
 /// Whether this is a worker process.
 pub fn is_worker() -> bool {
-    SELF.get().is_some()
+    this().is_some()
 }
 
 /// Asks the parent something, and waits for the answer. There is none if this is no worker process.
 pub fn ask(question: &[u8]) -> Option<Vec<u8>> {
-    SELF.get()?.ask(question)
+    this()?.ask(question)
 }
 
 /// Gives the place of the task that runs in this thread to another. Returns whether there is such a task.
@@ -215,7 +219,7 @@ pub fn ask(question: &[u8]) -> Option<Vec<u8>> {
 /// # Errors
 /// When the system gives no more threads.
 pub fn secede() -> io::Result<bool> {
-    let (Some(worker), Some(_)) = (SELF.get(), THREAD.get()) else {
+    let (Some(worker), Some(_)) = (this(), THREAD.get()) else {
         return Ok(false);
     };
     if !SECEDED.replace(true) {
@@ -226,7 +230,7 @@ pub fn secede() -> io::Result<bool> {
 
 /// Takes the place back. Returns whether there is a task in this thread.
 pub fn rejoin() -> bool {
-    let (Some(worker), Some(_)) = (SELF.get(), THREAD.get()) else {
+    let (Some(worker), Some(_)) = (this(), THREAD.get()) else {
         return false;
     };
     if SECEDED.replace(false) {
@@ -277,24 +281,18 @@ impl<H: Host> Worker<H> {
     }
 
     fn tell(&self, message: &ToParent<'_>) -> io::Result<()> {
-        lock(&self.outbox).put(message)
+        self.outgoing.outbox().put(message)
     }
 
-    /// Sends what is in the outbox. One thread at a time does, for all.
+    /// Sends what is in the outbox, or sees to it that it will be sent.
     fn flush(&self) {
-        loop {
-            if lock(&self.outbox).is_empty() {
-                return;
-            }
-            // Who is sending looks into the outbox again afterwards.
-            let Ok(sending) = self.sending.try_lock() else {
-                return;
-            };
-            let outbox = std::mem::take(&mut *lock(&self.outbox));
-            // That the parent has gone is noticed where its messages are received.
-            let _ = self.socket.send(&outbox);
-            drop(sending);
-        }
+        self.outgoing.flush();
+    }
+
+    /// Does so, and waits while too much waits to be sent.
+    fn flush_and_wait(&self) {
+        self.outgoing.flush();
+        self.outgoing.wait_for_room();
     }
 
     /// Receives messages for as long as there is a parent.
@@ -303,12 +301,15 @@ impl<H: Host> Worker<H> {
         loop {
             let understood =
                 inbox.each(|message, files| self.understand(message, files, &mut fetches));
-            if understood.is_err() || !self.socket.receive(&mut inbox).unwrap_or(false) {
+            if understood.is_err() || !self.outgoing.socket.receive(&mut inbox).unwrap_or(false) {
                 break;
             }
         }
         // Whatever runs here runs for nobody. It may be deep inside of something that does not
-        // return, so it is not asked to.
+        // return, so it is not asked to. What it has started goes with it.
+        if getpgrp() == getpid() {
+            let _ = kill_process_group(getpid(), Signal::KILL);
+        }
         let _ = kill_process(getpid(), Signal::KILL);
     }
 
@@ -427,7 +428,7 @@ impl<H: Host> Worker<H> {
             return;
         };
         let packed = self.host.pack(&value);
-        let mut outbox = lock(&self.outbox);
+        let mut outbox = self.outgoing.outbox();
         let _ = match &packed {
             Ok(parcel) => {
                 let value = outbox.pack(parcel);
@@ -439,7 +440,7 @@ impl<H: Host> Worker<H> {
             }
         };
         drop(outbox);
-        self.host.blocking(&mut || self.flush());
+        self.host.blocking(&mut || self.flush_and_wait());
     }
 
     /// Runs tasks.
@@ -460,9 +461,9 @@ impl<H: Host> Worker<H> {
                 self.queued.fetch_sub(1, Ordering::Relaxed);
                 self.board.write(thread, Some(job.task));
                 self.run_job(job);
-                let enough = lock(&self.outbox).bytes.len() > ENOUGH;
+                let enough = self.outgoing.outbox().bytes.len() > ENOUGH;
                 if enough || flushed.elapsed() > TOGETHER {
-                    self.host.blocking(&mut || self.flush());
+                    self.host.blocking(&mut || self.flush_and_wait());
                     flushed = Instant::now();
                 }
             }
@@ -507,7 +508,7 @@ impl<H: Host> Worker<H> {
         if let Ok(Made::Large(value)) = &result {
             lock(&self.results).insert(task, value.clone());
         }
-        let mut outbox = lock(&self.outbox);
+        let mut outbox = self.outgoing.outbox();
         // What cannot be written down is too long for a message, which parcels never are.
         let _ = match &result {
             Ok(Made::Large(_)) => outbox.put(&ToParent::Kept { task, nanos }),

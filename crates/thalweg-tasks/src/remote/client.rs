@@ -204,14 +204,14 @@ impl Processes {
     /// Waits for all results, and returns them in order.
     ///
     /// # Errors
-    /// The error of the first future in order that failed, when all are done.
+    /// The error of a future that failed, as soon as it is there; of the first in order, if there are more.
     pub fn gather<'a, T: DeserializeOwned + 'a>(
         &self,
         futures: impl IntoIterator<Item = &'a Future<T, Remotes>>,
     ) -> Result<Vec<T>, Error> {
         let futures: Vec<_> = futures.into_iter().collect();
         let slots: Vec<_> = futures.iter().map(|future| future.slot().clone()).collect();
-        crate::slot::wait_all(&slots, None);
+        crate::slot::wait_all_or_failure(&slots).map_err(Error::Task)?;
         self.inner.home.bring(&slots).wait(None);
         futures.into_iter().map(Future::result).collect()
     }
@@ -221,11 +221,13 @@ impl Processes {
         TaskBuilder::new(self)
     }
 
-    /// Lets nobody submit any more, drops what is not done, and ends the processes.
+    /// Lets nobody submit any more, drops what is not done, and ends the processes; waits for what
+    /// [`when_done`](Future::when_done) calls, for a second at most.
     pub fn close(&self) {
         self.inner.home.close();
         self.inner.pool.close();
         self.inner.pool.join();
+        self.inner.home.settle_callbacks();
     }
 
     /// The numbers of the processes.

@@ -65,11 +65,17 @@ class Embedded(Backend):
 
     def when_done(self, future: Any, arrival: Arrival) -> None:
         """Call `arrival` when the call has been made."""
-        future.add_done_callback(lambda done: (_end if self.is_remote else _arrive)(done, arrival))
+        if self.is_remote:
+            future.add_done_callback(lambda done: _end(done, arrival))
+        else:
+            future._notify(lambda done: _arrive(done, arrival))
 
     def fetch(self, future: Any, arrival: Arrival) -> None:
         """Call `arrival` with what a call returned."""
-        future.add_done_callback(lambda done: _arrive(done, arrival))
+        if self.is_remote:
+            future._when_here(lambda done: _arrive(done, arrival))
+        else:
+            future._notify(lambda done: _arrive(done, arrival))
 
 
 def _arrive(future: Any, arrival: Arrival) -> None:

@@ -1,0 +1,283 @@
+//! Threads that run what users want called, and that nothing else needs.
+//!
+//! One thread makes the calls, in the order in which they were asked for. A call that does not return for a while
+//! delays the others no longer: another thread goes on with them.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a call may delay those behind it.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// How long a thread with nothing to do stays.
+const IDLE: Duration = Duration::from_secs(5);
+
+thread_local! {
+    /// Whether this thread makes calls: it waits for none to return.
+    static MAKES_CALLS: Cell<bool> = const { Cell::new(false) };
+}
+
+type Call = Box<dyn FnOnce() + Send>;
+
+/// Calls to be made, and the threads that make them: none until there is a call.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    calls: VecDeque<Call>,
+    /// The turn of the thread that takes the calls. A thread whose turn has passed takes no more.
+    turn: u64,
+    has_caller: bool,
+    /// Whether that thread is within a call, and how many calls have begun.
+    is_busy: bool,
+    begun: u64,
+    /// Calls that have been overtaken and have not returned.
+    overtaken: usize,
+    /// Whether a thread watches the one that takes the calls.
+    has_standby: bool,
+    /// No thread stays when there is nothing left to call.
+    is_closed: bool,
+}
+
+/// What a new thread is for.
+#[derive(Clone, Copy)]
+enum Role {
+    Caller(u64),
+    Standby,
+}
+
+impl Callbacks {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has something called soon, on a thread that may block.
+    pub fn call(self: &Arc<Self>, call: impl FnOnce() + Send + 'static) {
+        let mut state = self.lock();
+        state.calls.push_back(Box::new(call));
+        let role = state.missing();
+        drop(state);
+        self.changed.notify_all();
+        self.start(role);
+    }
+
+    /// Starts a thread. Should the system give none, the next call tries again.
+    fn start(self: &Arc<Self>, role: Option<Role>) {
+        let Some(role) = role else { return };
+        let callbacks = self.clone();
+        let started = thread::Builder::new()
+            .name("thalweg-callbacks".into())
+            .spawn(move || match role {
+                Role::Caller(turn) => callbacks.make_calls(turn),
+                Role::Standby => callbacks.stand_by(),
+            });
+        if started.is_err() {
+            let mut state = self.lock();
+            match role {
+                Role::Caller(_) => state.has_caller = false,
+                Role::Standby => state.has_standby = false,
+            }
+        }
+    }
+
+    /// Makes calls for as long as it is this thread's turn.
+    fn make_calls(self: &Arc<Self>, turn: u64) {
+        MAKES_CALLS.set(true);
+        let mut state = self.lock();
+        loop {
+            let (woken, _) = self
+                .changed
+                .wait_timeout_while(state, IDLE, |state| {
+                    state.calls.is_empty() && !state.is_closed
+                })
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            let Some(call) = state.calls.pop_front() else {
+                state.has_caller = false;
+                return;
+            };
+            state.is_busy = true;
+            state.begun += 1;
+            let role = state.missing();
+            drop(state);
+            self.changed.notify_all();
+            self.start(role);
+            // The hook for panics has reported it, and the next call is not to blame.
+            let _ = catch_unwind(AssertUnwindSafe(call));
+            state = self.lock();
+            if state.turn != turn {
+                state.overtaken -= 1;
+                self.changed.notify_all();
+                return;
+            }
+            state.is_busy = false;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Watches the thread that takes the calls, and takes its place when a call holds it up.
+    fn stand_by(self: &Arc<Self>) {
+        let mut state = self.lock();
+        loop {
+            let (woken, waited) = self
+                .changed
+                .wait_timeout_while(state, IDLE, |state| {
+                    !(state.is_stuck() || state.is_closed && state.calls.is_empty())
+                })
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if waited.timed_out() || !state.is_stuck() {
+                state.has_standby = false;
+                return;
+            }
+            let begun = state.begun;
+            let (woken, waited) = self
+                .changed
+                .wait_timeout_while(state, PATIENCE, |state| {
+                    state.is_stuck() && state.begun == begun
+                })
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if waited.timed_out() {
+                break;
+            }
+        }
+        state.turn += 1;
+        state.overtaken += 1;
+        state.is_busy = false;
+        state.has_standby = false;
+        let turn = state.turn;
+        drop(state);
+        self.make_calls(turn);
+    }
+
+    /// Has the threads end when all calls have been made.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until all calls have been made, or the time is up. Does not wait within a call.
+    pub fn settle(&self, limit: Duration) {
+        if MAKES_CALLS.get() {
+            return;
+        }
+        let until = Instant::now() + limit;
+        let mut state = self.lock();
+        while state.is_busy || state.overtaken > 0 || !state.calls.is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+}
+
+impl State {
+    /// Whether calls wait for one that is being made.
+    fn is_stuck(&self) -> bool {
+        self.is_busy && !self.calls.is_empty()
+    }
+
+    /// The thread that is needed and is not there.
+    fn missing(&mut self) -> Option<Role> {
+        if !self.has_caller {
+            self.has_caller = true;
+            self.turn += 1;
+            return Some(Role::Caller(self.turn));
+        }
+        if self.is_stuck() && !self.has_standby {
+            self.has_standby = true;
+            return Some(Role::Standby);
+        }
+        None
+    }
+}
+
+#[cfg(all(test, not(thalweg_loom)))]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn calls_are_made_in_order() {
+        let callbacks = Arc::new(Callbacks::default());
+        let (sender, made) = mpsc::channel();
+        for number in 0..1_000 {
+            let sender = sender.clone();
+            callbacks.call(move || {
+                let _ = sender.send(number);
+            });
+        }
+        drop(sender);
+        assert!(made.iter().eq(0..1_000));
+    }
+
+    #[test]
+    fn calls_that_wait_for_those_behind_them_get_what_they_wait_for() {
+        let callbacks = Arc::new(Callbacks::default());
+        let (done, ended) = mpsc::channel();
+        let mut previous: Option<mpsc::Receiver<()>> = None;
+        let calls: Vec<_> = (0..8)
+            .map(|_| {
+                let (open, gate) = mpsc::channel();
+                let done = done.clone();
+                let waits_for = previous.replace(gate);
+                move || {
+                    if let Some(gate) = waits_for {
+                        let _ = gate.recv();
+                    }
+                    let _ = open.send(());
+                    let _ = done.send(());
+                }
+            })
+            .collect();
+        // Each waits for one that comes after it.
+        for call in calls.into_iter().rev() {
+            callbacks.call(call);
+        }
+        drop(done);
+        assert_eq!(ended.iter().take(8).count(), 8);
+    }
+
+    #[test]
+    fn a_panic_ends_its_own_call_only() {
+        let callbacks = Arc::new(Callbacks::default());
+        let (sender, made) = mpsc::channel();
+        callbacks.call(|| std::panic::resume_unwind(Box::new("no")));
+        callbacks.call(move || {
+            let _ = sender.send(1);
+        });
+        assert_eq!(made.recv(), Ok(1));
+    }
+
+    #[test]
+    fn threads_end_with_the_last_call_once_closed() {
+        let callbacks = Arc::new(Callbacks::default());
+        callbacks.call(|| {});
+        callbacks.close();
+        callbacks.settle(Duration::from_secs(60));
+        while Arc::strong_count(&callbacks) > 1 {
+            thread::yield_now();
+        }
+        // What comes later is called all the same.
+        let (sender, made) = mpsc::channel();
+        callbacks.call(move || {
+            let _ = sender.send(1);
+        });
+        assert_eq!(made.recv(), Ok(1));
+    }
+}

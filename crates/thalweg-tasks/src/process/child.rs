@@ -1,0 +1,80 @@
+//! A worker's process, and those that it has started.
+
+use super::outgoing::Outgoing;
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::Arc;
+use std::thread;
+
+/// A process with a group of its own, in which are the processes that it starts.
+#[derive(Debug)]
+pub(super) struct GroupLeader {
+    child: Child,
+    /// Its number may be another's by now.
+    is_reaped: bool,
+}
+
+impl GroupLeader {
+    pub fn spawn(mut command: Command) -> io::Result<Self> {
+        let child = command.process_group(0).spawn()?;
+        Ok(Self {
+            child,
+            is_reaped: false,
+        })
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it and its group.
+    pub fn kill(&mut self) {
+        if self.is_reaped {
+            return;
+        }
+        // They may have ended by themselves, or have left the group.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let _ = self.child.kill();
+    }
+
+    /// Ends it, its group with it, and says how it ended.
+    pub fn reap(&mut self) -> io::Result<ExitStatus> {
+        self.kill();
+        self.is_reaped = true;
+        self.child.wait()
+    }
+
+    /// Has its connection shut down when it ends: a process that it has forked may keep the other end open.
+    pub fn shut_down_at_its_end(&self, outgoing: &Arc<Outgoing>) -> io::Result<()> {
+        let pid = Pid::from_child(&self.child);
+        // Not every system has them.
+        let file = pidfd_open(pid, PidfdFlags::empty()).ok();
+        let outgoing = outgoing.clone();
+        let wait = move || {
+            let id = || {
+                file.as_ref()
+                    .map_or(WaitId::Pid(pid), |file| WaitId::PidFd(file.as_fd()))
+            };
+            // It is left to be reaped.
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            loop {
+                match waitid(id(), options) {
+                    Err(Errno::INTR) => {}
+                    // Someone else may have reaped it.
+                    Ok(_) | Err(Errno::CHILD) => return outgoing.socket.shut_down(),
+                    Err(_) => return,
+                }
+            }
+        };
+        thread::Builder::new()
+            .name("thalweg-exit".into())
+            .spawn(wait)
+            .map(drop)
+    }
+}

@@ -1,0 +1,220 @@
+//! Messages on their way out, which nobody has to wait for who reads.
+//!
+//! Whoever flushes sends as much as the socket takes. What it does not take is left to a thread of its own, which
+//! waits for the other end: a reader that did would keep the other end from ever reading.
+
+use super::socket::{Socket, Wait};
+use super::wire::Outbox;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, PoisonError, TryLockError, Weak};
+use std::thread;
+
+/// No more bytes are put into an outbox than these and one message, if whoever puts them there can wait.
+pub(super) const MOST: usize = 1 << 20;
+
+/// One direction of a connection.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub socket: Socket,
+    outbox: Mutex<Outbox>,
+    /// Told when the outbox has been emptied.
+    room: Condvar,
+    /// What is being sent. Held by the one that sends.
+    flight: Mutex<Outbox>,
+    /// Where the thread that waits for the other end is asked to; there is none until then.
+    writer: Mutex<Option<Sender<()>>>,
+}
+
+impl Outgoing {
+    pub fn new(socket: Socket) -> Arc<Self> {
+        Arc::new(Self {
+            socket,
+            outbox: Mutex::default(),
+            room: Condvar::new(),
+            flight: Mutex::default(),
+            writer: Mutex::default(),
+        })
+    }
+
+    /// The messages that wait.
+    pub fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        lock(&self.outbox)
+    }
+
+    /// Whether so much waits that no more should be added.
+    pub fn is_full(&self) -> bool {
+        self.outbox().bytes.len() >= MOST
+    }
+
+    /// Waits while too much waits to be sent. Not to be called by whoever reads.
+    pub fn wait_for_room(&self) {
+        let mut outbox = self.outbox();
+        while outbox.bytes.len() >= MOST {
+            outbox = self
+                .room
+                .wait(outbox)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Sends what waits, or sees to it that it will be sent. Does not wait for the other end.
+    pub fn flush(self: &Arc<Self>) {
+        loop {
+            if self.outbox().is_empty() {
+                return;
+            }
+            // Who is sending looks into the outbox again afterwards.
+            let mut flight = match self.flight.try_lock() {
+                Ok(flight) => flight,
+                Err(TryLockError::Poisoned(flight)) => flight.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            if flight.is_empty() {
+                *flight = self.take();
+            }
+            match self.socket.send(&mut flight, Wait::No) {
+                Ok(true) => {}
+                Ok(false) => {
+                    drop(flight);
+                    return self.leave_to_writer();
+                }
+                // That the other end has gone is noticed where its messages are received.
+                Err(_) => *flight = Outbox::default(),
+            }
+        }
+    }
+
+    fn take(&self) -> Outbox {
+        let outbox = std::mem::take(&mut *self.outbox());
+        self.room.notify_all();
+        outbox
+    }
+
+    /// Has a thread send what is left.
+    fn leave_to_writer(self: &Arc<Self>) {
+        let mut writer = lock(&self.writer);
+        if writer.as_ref().is_some_and(|asked| asked.send(()).is_ok()) {
+            return;
+        }
+        let (sender, asked) = mpsc::channel();
+        let outgoing = Arc::downgrade(self);
+        let started = thread::Builder::new()
+            .name("thalweg-writer".into())
+            .spawn(move || write(&outgoing, &asked));
+        // Without a thread, it is sent with what is flushed next.
+        *writer = started.is_ok().then_some(sender);
+        if let Some(writer) = &*writer {
+            // The thread has just been started.
+            let _ = writer.send(());
+        }
+    }
+
+    /// Sends what waits, and waits for the other end.
+    fn send_all(&self) {
+        let mut flight = lock(&self.flight);
+        loop {
+            if !flight.is_empty() && self.socket.send(&mut flight, Wait::ForTheOtherEnd).is_err() {
+                *flight = Outbox::default();
+            }
+            drop(flight);
+            if self.outbox().is_empty() {
+                return;
+            }
+            flight = lock(&self.flight);
+            if flight.is_empty() {
+                *flight = self.take();
+            }
+        }
+    }
+}
+
+/// Sends for as long as there is something to be sent through.
+fn write(outgoing: &Weak<Outgoing>, asked: &Receiver<()>) {
+    while asked.recv().is_ok() {
+        let Some(outgoing) = outgoing.upgrade() else {
+            return;
+        };
+        outgoing.send_all();
+    }
+}
+
+#[cfg(all(test, not(thalweg_loom)))]
+mod tests {
+    use super::super::wire::{Inbox, ToWorker, read};
+    use super::*;
+    use std::io;
+
+    /// As many messages as no socket takes.
+    fn flood(outgoing: &Arc<Outgoing>, count: u64) -> io::Result<()> {
+        for question in 0..count {
+            let answer = &[7; 10_000];
+            outgoing
+                .outbox()
+                .put(&ToWorker::Answer { question, answer })?;
+            outgoing.flush();
+        }
+        Ok(())
+    }
+
+    fn read_all(socket: &Socket, count: u64) -> io::Result<()> {
+        let mut inbox = Inbox::default();
+        let mut next = 0;
+        while next < count && socket.receive(&mut inbox)? {
+            inbox.each(|message, _| {
+                let ToWorker::Answer { question, answer } = read(message)? else {
+                    return Err(io::Error::other("another message"));
+                };
+                assert_eq!((question, answer.len()), (next, 10_000));
+                next += 1;
+                Ok(())
+            })?;
+        }
+        assert_eq!(next, count);
+        Ok(())
+    }
+
+    #[test]
+    fn both_ends_can_send_before_either_reads() -> io::Result<()> {
+        let (ours, theirs) = Socket::pair()?;
+        let ends = [ours, Socket::from_inherited(theirs)].map(Outgoing::new);
+        for end in &ends {
+            flood(end, 1_000)?;
+        }
+        for end in &ends {
+            read_all(&end.socket, 1_000)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn who_can_wait_waits_for_room() -> io::Result<()> {
+        let (ours, theirs) = Socket::pair()?;
+        let (ours, theirs) = (Outgoing::new(ours), Socket::from_inherited(theirs));
+        flood(&ours, 1_000)?;
+        assert!(ours.is_full());
+        let waiting = ours.clone();
+        let waits = thread::spawn(move || waiting.wait_for_room());
+        read_all(&theirs, 1_000)?;
+        waits
+            .join()
+            .map_err(|_| io::Error::other("the one who waits panicked"))?;
+        assert!(!ours.is_full());
+        Ok(())
+    }
+
+    #[test]
+    fn a_writer_ends_when_the_other_end_has_gone() -> io::Result<()> {
+        let (ours, theirs) = Socket::pair()?;
+        let ours = Outgoing::new(ours);
+        flood(&ours, 1_000)?;
+        drop(theirs);
+        ours.wait_for_room();
+        let alive = Arc::downgrade(&ours);
+        drop(ours);
+        while alive.strong_count() > 0 {
+            thread::yield_now();
+        }
+        Ok(())
+    }
+}
