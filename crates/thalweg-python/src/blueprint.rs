@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 use thalweg::view::Counters;
 use thalweg::{
-    Element, Emit, Error, Failure, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator,
-    Stream, Transform,
+    Element, Emit, Error, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator, Stream,
+    Transform,
 };
 
 use crate::current::Current;
