@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from thalweg import Stream, Sink, zip
+from thalweg import Sink, Stream, zip
 
 
 def nodes_alive() -> int:
@@ -117,11 +117,11 @@ WAYS = [
 
 
 @pytest.mark.parametrize("detach", WAYS)
-@pytest.mark.parametrize("is_on_a_loop", [False, True])
-def test_nothing_is_left_of_a_branch_that_was_detached(detach, is_on_a_loop):
+@pytest.mark.parametrize("on_loop", [False, True])
+def test_nothing_is_left_of_a_branch_that_was_detached(detach, on_loop):
     source = Stream()
     L = source.map(str).sink_to_list()
-    if is_on_a_loop:
+    if on_loop:
         source.buffer(10).sink(str)
     detach(source)
     before = nodes_alive()

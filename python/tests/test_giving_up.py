@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from support import PATIENCE
-from thalweg import Stream, VirtualClock, zip
+from thalweg import Stream, UndeliveredError, VirtualClock, zip
 
 
 def held(source):
@@ -123,8 +123,10 @@ def test_what_crossed_threads_is_withdrawn_when_it_is_cancelled(is_batch):
 
     asyncio.run(main())
     # The loop's thread lets go before it does anything that is asked of it later.
-    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), source._event_loop).result(60)
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), source._event_loop).result(PATIENCE)
     assert held(source) < 10
+    with pytest.raises(UndeliveredError):
+        source.drain(0)
 
 
 def test_what_crossed_threads_and_was_never_awaited_goes_on():
