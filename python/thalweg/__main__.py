@@ -198,8 +198,9 @@ def _await_threads(code: int) -> int:
 def _drain(timeout: float, code: int) -> int:
     """Drain what pipelines there are, and return the exit code that says how it all ended."""
     import thalweg
-    from thalweg import program_end
+    from thalweg import _thalweg, program_end
 
+    _thalweg.note_ending()
     try:
         thalweg.drain_all(timeout)
     except KeyboardInterrupt:

@@ -32,8 +32,8 @@ _SILENCE = 1.0
 #: How often to look again whether a thread has left a pipeline, in seconds.
 _LOOK = 0.005
 
-#: Every pipeline that is alive.
-_pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+#: Every pipeline that is alive, the oldest first.
+_pipelines: weakref.WeakKeyDictionary[Pipeline, None] = weakref.WeakKeyDictionary()
 
 #: Those whose drain has ended, one way or the other.
 _drained: weakref.WeakSet[Pipeline] = weakref.WeakSet()
@@ -50,7 +50,7 @@ _is_set_up = False
 def register(pipeline: Pipeline) -> None:
     """Take note of a pipeline, to drain it at the end of the program: called by the engine."""
     global _is_set_up
-    _pipelines.add(pipeline)
+    _pipelines[pipeline] = None
     if not _is_set_up:
         _is_set_up = True
         _set_up()
@@ -73,6 +73,7 @@ def call_after_drain(close: Callable[[], None]) -> None:
 @atexit.register
 def _end_program() -> None:
     """Drain everything: the threads of the program have ended."""
+    _thalweg.note_ending()
     try:
         drain_all()
     except KeyboardInterrupt:
@@ -85,7 +86,6 @@ def _end_program() -> None:
 
 def mark_ended() -> None:
     """Take note that the program is ending, and that its pipelines have been drained, as far as they can be."""
-    _thalweg.note_ending()
     for pipeline in _alive():
         pipeline._end()
         _drained.add(pipeline)

@@ -36,7 +36,8 @@ fn look() -> Option<unsafe extern "C" fn() -> c_int> {
     None
 }
 
-/// Takes note of the thread that ends the interpreter: it keeps the GIL, and is not to be stopped.
+/// Takes note of the thread that ends the program and its interpreter: it keeps the GIL, and is not to be
+/// stopped.
 #[pyfunction]
 pub(crate) fn note_ending() {
     let _ = ENDS_HERE.set(std::thread::current().id());
@@ -45,6 +46,11 @@ pub(crate) fn note_ending() {
 /// Whether it is this thread that ends the interpreter.
 pub(crate) fn ends_here() -> bool {
     ENDS_HERE.get() == Some(&std::thread::current().id())
+}
+
+/// Whether another thread is ending the program: this one ends with it.
+pub(crate) fn ends_elsewhere() -> bool {
+    ENDS_HERE.get().is_some() && !ends_here()
 }
 
 /// Whether the interpreter is ending: threads other than the one that ends it never get the GIL again.

@@ -6,11 +6,11 @@ use thalweg::{Acks, Emit};
 use super::{Node, Parts};
 use crate::batch::Elements;
 use crate::emission::{self, Emission, Waiting};
-use crate::event_loop::EventLoop;
+use crate::event_loop::{self, EventLoop};
 use crate::hop::{self, Begun};
 use crate::pipeline::{Mode, Way};
 use crate::value::Value;
-use crate::{failure, interpreter, interrupt, metadata};
+use crate::{failure, gil, interpreter, interrupt, metadata};
 
 #[pymethods]
 impl Node {
@@ -137,13 +137,25 @@ impl Node {
         let py = slf.py();
         let parts = slf.get().parts()?;
         if parts.pipeline().mode() != Mode::Ended || !interpreter::ends_here() {
-            return parts.begin(py, asynchronous, begin);
+            let begun = parts.begin(py, asynchronous, begin);
+            return begun.inspect_err(|_| stop_at_end(py));
         }
         let program_end = py.import("thalweg.program_end")?;
         program_end.call_method1("reopen", (slf,))?;
         let result = parts.begin(py, asynchronous, begin);
         program_end.call_method1("drain_again", (slf,))?;
         result
+    }
+}
+
+/// Stops a thread for good whose element was refused because the program is ending: only daemons are left then,
+/// and one that writes an error while the interpreter goes away would bring it down.
+#[cold]
+pub(super) fn stop_at_end(py: Python<'_>) {
+    let waits_for_nobody = !thalweg::is_inside_pipeline()
+        && event_loop::running(py).is_ok_and(|running| running.is_none());
+    if interpreter::ends_elsewhere() && waits_for_nobody {
+        gil::detach(py, || interpreter::park());
     }
 }
 

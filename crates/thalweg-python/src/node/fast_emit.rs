@@ -83,6 +83,7 @@ unsafe extern "C" fn emit(
         match result {
             Ok(result) => result.into_ptr(),
             Err(error) => {
+                super::emit::stop_at_end(py);
                 error.restore(py);
                 null_mut()
             }
