@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
 from support import PATIENCE
-from thalweg import Stream, VirtualClock
+from thalweg import Stream, UndeliveredError, VirtualClock, zip
 
 
 def held(source):
@@ -94,3 +95,66 @@ def test_on_a_loop_of_its_own_too():
 def test_a_timeout_is_a_length_of_time():
     with pytest.raises(ValueError, match="emit: `timeout`"):
         Stream().emit(1, timeout=-1)
+
+
+def test_a_batch_that_is_cancelled_is_withdrawn():
+    async def main():
+        source = Stream(asynchronous=True)
+        source.buffer(2).rate_limit(3600).sink(str)
+        for _ in range(50):
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(source.emit_many([bytes(1000)] * 10), 0.001)
+        return held(source)
+
+    assert asyncio.run(main()) < 10
+
+
+@pytest.mark.parametrize("is_batch", [False, True])
+def test_what_crossed_threads_is_withdrawn_when_it_is_cancelled(is_batch):
+    source = Stream(asynchronous=False)
+    source.buffer(2).rate_limit(3600).sink(str)
+    assert source.loop is not None
+
+    async def main():
+        for x in range(50):
+            sent = source.emit_many([x], asynchronous=True) if is_batch else source.emit(x, asynchronous=True)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(sent, 0.01)
+
+    asyncio.run(main())
+    # The loop's thread lets go before it does anything that is asked of it later.
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), source._event_loop).result(PATIENCE)
+    assert held(source) < 10
+    with pytest.raises(UndeliveredError):
+        source.drain(0)
+
+
+def test_what_crossed_threads_and_was_never_awaited_goes_on():
+    source = Stream(asynchronous=False)
+    L = source.buffer(1).rate_limit(0.001).sink_to_list()
+
+    async def main():
+        for x in range(20):
+            source.emit(x, asynchronous=True)
+
+    asyncio.run(main())
+    source.drain()
+    assert L == list(range(20))
+
+
+def test_an_emitter_that_gives_up_at_a_full_join_is_withdrawn():
+    async def main():
+        source, other = Stream(asynchronous=True), Stream(asynchronous=True)
+        L = zip(source, other, maxsize=2).sink_to_list()
+        for x in range(2):
+            await source.emit(x)
+        for _ in range(50):
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(source.emit("given up"), 0.001)
+        for x in range(2):
+            await other.emit(x)
+        await source.emit(2)
+        await other.emit(2)
+        return L
+
+    assert asyncio.run(main()) == [(0, 0), (1, 1), (2, 2)]

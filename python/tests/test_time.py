@@ -7,7 +7,7 @@ import datetime
 
 import pytest
 
-from thalweg import Stream, VirtualClock
+from thalweg import Stream, UndeliveredError, VirtualClock
 
 
 @pytest.fixture
@@ -252,3 +252,55 @@ def test_zero_means_not_to_wait(operator):
     clock.advance(3600)
     source.drain()
     assert L == [0, 1, 2]
+
+
+def test_a_source_without_an_interval_calls_again_as_soon_as_its_element_has_been_taken():
+    clock = VirtualClock()
+    calls = iter(range(100))
+    source = Stream.from_periodic(lambda: next(calls), 0, loop=clock)
+    L = source.rate_limit("1s").sink_to_list()
+    source.start()
+    clock.advance(4.5)
+    assert L == [0, 1, 2, 3, 4]
+    source.stop()
+    source.drain()
+
+
+def test_sources_that_look_without_a_pause_leave_others_their_turn(tmp_path):
+    (tmp_path / "file").write_text("one\ntwo\n")
+    makers = [
+        lambda: Stream.from_periodic(lambda: "tick", "0s", asynchronous=True),
+        lambda: Stream.from_textfile(str(tmp_path / "file"), poll_interval=0, asynchronous=True),
+        lambda: Stream.filenames(str(tmp_path), poll_interval=0, asynchronous=True),
+    ]
+
+    async def main():
+        sources = [make() for make in makers]
+        lists = [source.sink_to_list() for source in sources]
+        for source in sources:
+            source.start()
+        while not all(lists):
+            await asyncio.sleep(0)
+        for source in sources:
+            await source.drain("1min")
+        return lists
+
+    ticks, lines, names = asyncio.run(main())
+    assert set(ticks) == {"tick"}
+    assert list(map(str.strip, lines)) == ["one", "two"]
+    assert names == [str(tmp_path / "file")]
+
+
+def test_a_drain_that_must_not_wait_delivers_what_needs_no_wait():
+    source = Stream()
+    L = source.partition(2).sink_to_list()
+    source.emit_many([1, 2, 3])
+    source.drain(0)
+    assert L == [(1, 2), (3,)]
+    clock = VirtualClock()
+    source = Stream(loop=clock)
+    L = source.shift(1).sink_to_list()
+    source.emit_many([1, 2, 3])
+    with pytest.raises(UndeliveredError):
+        source.drain("0s")
+    assert L == []

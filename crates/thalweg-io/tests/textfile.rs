@@ -275,9 +275,30 @@ fn a_file_that_cannot_be_read_for_a_while_is_reported_once_and_followed_on() {
 }
 
 #[test]
+fn a_file_is_looked_at_again_and_again_while_others_have_their_turn() {
+    let log = Log::with("one\n");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let lines = Stream::from_textfile(log.file().poll_interval("0s"));
+        let list = lines.sink_to_list();
+        lines.start().unwrap();
+        for expected in 1..5 {
+            while list.len() < expected {
+                tokio::task::yield_now().await;
+            }
+            log.append("more\n");
+        }
+        lines.drain("1min").await.unwrap();
+    });
+}
+
+#[test]
 fn settings_that_make_no_sense_are_reported() {
     let log = Log::with("one\n");
-    let lines = Stream::from_textfile(log.file().poll_interval(0));
+    let lines = Stream::from_textfile(log.file().poll_interval(-1));
     for error in [lines.check(), lines.start(), lines.run("1s").wait()] {
         let error = error.unwrap_err();
         assert!(error.is_build());

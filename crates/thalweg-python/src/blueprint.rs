@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 use thalweg::view::Counters;
 use thalweg::{
-    Element, Emit, Error, Failure, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator,
-    Stream, Transform,
+    Element, Emit, Error, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator, Stream,
+    Transform,
 };
 
 use crate::current::Current;
@@ -75,7 +75,6 @@ pub(crate) trait Inlet: Keeper {
     fn id(&self) -> u64;
     fn set_name(&self, name: String);
     fn set_policy(&self, policy: OnError);
-    fn errors(&self) -> Stream<Failure>;
     fn counters(&self) -> Counters;
     /// Adds an edge; returns the number of the inlet it made, if inlets are told apart.
     fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error>;
@@ -103,10 +102,6 @@ macro_rules! as_stream {
 
         fn set_policy(&$self, policy: OnError) {
             drop($stream.clone().on_error(policy));
-        }
-
-        fn errors(&$self) -> Stream<Failure> {
-            $stream.errors()
         }
 
         fn counters(&$self) -> Counters {

@@ -32,8 +32,10 @@ enum State {
     Future(Py<PyAny>),
 }
 
-enum Waiting {
+pub(crate) enum Waiting {
     Emit(Emit),
+    /// Several emissions, or one that has a time limit.
+    Batch(Completion),
     Other(Completion),
     /// It was begun on another thread.
     Coming(Coming),
@@ -64,6 +66,7 @@ impl Emission {
     pub(crate) fn of_completion(
         py: Python<'_>,
         mut completion: Completion,
+        waiting: fn(Completion) -> Waiting,
         event_loop: Option<&EventLoop>,
     ) -> PyResult<Py<PyAny>> {
         let mut cx = Context::from_waker(Waker::noop());
@@ -73,7 +76,7 @@ impl Emission {
                 result.map_err(|error| failure::raise(py, &error))?;
                 Self::done(py, event_loop)
             }
-            Poll::Pending => Self::waiting(py, Waiting::Other(completion), event_loop),
+            Poll::Pending => Self::waiting(py, waiting(completion), event_loop),
         }
     }
 
@@ -153,12 +156,13 @@ impl Emission {
                 let wait = async move {
                     let raised = |error| gil::attach(|py| failure::raise(py, &error));
                     let result = match waiting {
-                        Waiting::Emit(emit) => match given_up.or(emit).await {
-                            Some(result) => result.map_err(raised),
-                            None => return,
-                        },
-                        Waiting::Other(completion) => completion.await.map_err(raised),
-                        Waiting::Coming(coming) => coming.await,
+                        Waiting::Emit(emit) => given_up.or(emit).await.map(|r| r.map_err(raised)),
+                        Waiting::Batch(all) => given_up.or(all).await.map(|r| r.map_err(raised)),
+                        Waiting::Other(completion) => Some(completion.await.map_err(raised)),
+                        Waiting::Coming(coming) => given_up.or(coming).await,
+                    };
+                    let Some(result) = result else {
+                        return;
                     };
                     gil::attach(|py| resolve(target.bind(py), result));
                 };
@@ -188,7 +192,7 @@ impl Emission {
 /// Whether whoever waited has cancelled the asyncio future: called by asyncio when that is done.
 #[pyclass(frozen)]
 #[derive(Clone, Default)]
-struct GivenUp(Arc<Mutex<Cancelled>>);
+pub(crate) struct GivenUp(Arc<Mutex<Cancelled>>);
 
 #[derive(Default)]
 struct Cancelled {
@@ -197,8 +201,8 @@ struct Cancelled {
 }
 
 impl GivenUp {
-    /// Waits for an emission until somebody gives it up, which withdraws the element.
-    async fn or(self, mut emit: Emit) -> Option<Result<(), Error>> {
+    /// Waits for an emission until somebody gives it up; what is dropped then withdraws its elements.
+    pub(crate) async fn or<R>(self, mut emit: impl Future<Output = R> + Unpin) -> Option<R> {
         std::future::poll_fn(|cx| {
             let mut cancelled = lock(&self.0);
             if cancelled.is_cancelled {
@@ -210,19 +214,23 @@ impl GivenUp {
         })
         .await
     }
+
+    pub(crate) fn give_up(&self) {
+        let mut cancelled = lock(&self.0);
+        cancelled.is_cancelled = true;
+        let waker = cancelled.waker.take();
+        drop(cancelled);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
 }
 
 #[pymethods]
 impl GivenUp {
     fn __call__(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
         if future.call_method0("cancelled")?.is_truthy()? {
-            let mut cancelled = lock(&self.0);
-            cancelled.is_cancelled = true;
-            let waker = cancelled.waker.take();
-            drop(cancelled);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            self.give_up();
         }
         Ok(())
     }
@@ -278,7 +286,7 @@ impl Emission {
             State::Done => Ok(true),
             State::Waiting(Waiting::Emit(emit), _) => Ok(emit.is_ready()),
             State::Waiting(Waiting::Coming(coming), _) => Ok(coming.is_there()),
-            State::Waiting(Waiting::Other(_), _) => Ok(false),
+            State::Waiting(Waiting::Batch(_) | Waiting::Other(_), _) => Ok(false),
             State::Future(future) => future.bind(py).call_method0("done")?.is_truthy(),
         }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use crate::emission::{self, Completion};
+use crate::emission::{self, Completion, GivenUp};
 use crate::event_loop::{EventLoop, is_parallel};
 use crate::lock::lock;
 use crate::{failure, gil, interpreter, interrupt};
@@ -21,6 +21,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// What was begun on the loop.
 pub(crate) enum Begun {
     Emit(thalweg::Emit),
+    /// Several emissions, or one that has a time limit.
+    Batch(Completion),
     Other(Completion),
 }
 
@@ -76,7 +78,10 @@ pub(crate) fn across(
     interpreter::check_running()?;
     let answer = post(event_loop, begin);
     interrupt::check()?;
-    Ok(Coming(answer))
+    Ok(Coming {
+        answer,
+        is_polled: false,
+    })
 }
 
 /// Has the loop's thread begin something, and give an answer when it is done.
@@ -94,11 +99,15 @@ fn post(event_loop: &EventLoop, begin: impl FnOnce() -> Begun + Send + 'static) 
                 promise.keep(emission::finished(py, emit));
                 return Ok(());
             }
-            Begun::Emit(emit) => Box::pin(emit) as Completion,
-            Begun::Other(completion) => completion,
+            Begun::Emit(emit) => (Box::pin(emit) as Completion, promise.given_up()),
+            Begun::Batch(all) => (all, promise.given_up()),
+            Begun::Other(completion) => (completion, GivenUp::default()),
         };
         runs.run(async move {
-            let result = completion.await;
+            let (completion, given_up) = completion;
+            let Some(result) = given_up.or(completion).await else {
+                return;
+            };
             promise.keep(gil::attach(|py| {
                 result.map_err(|error| failure::raise(py, &error))
             }));
@@ -119,6 +128,8 @@ struct Answer {
     is_there: AtomicBool,
     /// Whether nobody wants it any more.
     is_withdrawn: AtomicBool,
+    /// Whether whoever awaited it has given up.
+    given_up: GivenUp,
     arrived: Condvar,
 }
 
@@ -162,19 +173,34 @@ impl Answer {
 }
 
 /// The answer as a future.
-pub(crate) struct Coming(Arc<Answer>);
+pub(crate) struct Coming {
+    answer: Arc<Answer>,
+    /// Whether anybody has waited.
+    is_polled: bool,
+}
 
 impl Coming {
     pub(crate) fn is_there(&self) -> bool {
-        self.0.is_there.load(Ordering::Acquire)
+        self.answer.is_there.load(Ordering::Acquire)
+    }
+}
+
+/// What somebody has waited for is given up: elements that have not been taken are withdrawn.
+impl Drop for Coming {
+    fn drop(&mut self) {
+        if self.is_polled && !self.is_there() {
+            self.answer.is_withdrawn.store(true, Ordering::Relaxed);
+            self.answer.given_up.give_up();
+        }
     }
 }
 
 impl Future for Coming {
     type Output = PyResult<()>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut result = lock(&self.0.result);
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.is_polled = true;
+        let mut result = lock(&self.answer.result);
         match result.0.take() {
             Some(result) => Poll::Ready(result),
             None => {
@@ -192,6 +218,11 @@ impl Promise {
     fn is_withdrawn(&self) -> bool {
         let answer = self.0.as_ref();
         answer.is_some_and(|answer| answer.is_withdrawn.load(Ordering::Relaxed))
+    }
+
+    fn given_up(&self) -> GivenUp {
+        let answer = self.0.as_ref();
+        answer.map_or_else(GivenUp::default, |answer| answer.given_up.clone())
     }
 
     fn keep(mut self, result: PyResult<()>) {

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Mutex;
 
 use thalweg::view::Counters;
-use thalweg::{Error, Failure, InletKey, OnError, OpenJoin, Stream};
+use thalweg::{Error, InletKey, OnError, OpenJoin, Stream};
 
 use crate::blueprint::{Blueprint, Callers, Inlet, Keeper, Made, Site};
 use crate::lock::lock;
@@ -101,10 +101,6 @@ impl Inlet for Overridden {
             drop(self.front.stream().clone().on_error(policy.clone()));
         }
         self.inner.set_policy(policy);
-    }
-
-    fn errors(&self) -> Stream<Failure> {
-        self.inner.errors()
     }
 
     fn counters(&self) -> Counters {

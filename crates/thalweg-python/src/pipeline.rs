@@ -1,6 +1,6 @@
 //! What the nodes of one pipeline have in common on Python's side.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread::ThreadId;
@@ -46,8 +46,7 @@ pub(crate) enum Way {
 
 /// A pipeline: its event loop, and its nodes as Python knows them.
 ///
-/// Sinks are kept here, and each node keeps those above it: so whatever leads to a sink lives for as
-/// long as anybody holds a node of the pipeline, and the collector sees all of it.
+/// It keeps none of them: nodes keep each other.
 #[pyclass(frozen, weakref, module = "thalweg._thalweg")]
 pub(crate) struct Pipeline {
     mode: AtomicU8,
@@ -63,7 +62,8 @@ pub(crate) struct Pipeline {
 #[derive(Default)]
 struct State {
     asynchronous: Option<bool>,
-    sinks: HashMap<u64, Py<Node>>,
+    /// The numbers of those that are sinks.
+    sinks: HashSet<u64>,
     /// The nodes by the engine's number of the one that elements come in by.
     nodes: HashMap<u64, Py<PyWeakrefReference>>,
 }
@@ -307,14 +307,15 @@ impl Pipeline {
         let mut state = lock(&self.state);
         state.nodes.insert(id, reference);
         if is_sink {
-            state.sinks.insert(id, node.clone().unbind());
+            state.sinks.insert(id);
         }
         Ok(())
     }
 
     pub(crate) fn forget(&self, id: u64) {
         let mut state = lock(&self.state);
-        let gone = (state.nodes.remove(&id), state.sinks.remove(&id));
+        state.sinks.remove(&id);
+        let gone = state.nodes.remove(&id);
         drop(state);
         drop(gone);
     }
@@ -322,16 +323,15 @@ impl Pipeline {
     /// The numbers of the nodes, in the order in which they were made, and whether each is a sink.
     pub(crate) fn ids(&self) -> Vec<(u64, bool)> {
         let state = lock(&self.state);
-        let is_sink = |id: &u64| (*id, state.sinks.contains_key(id));
+        let is_sink = |id: &u64| (*id, state.sinks.contains(id));
         let mut ids: Vec<_> = state.nodes.keys().map(is_sink).collect();
         ids.sort_unstable();
         ids
     }
 
-    /// No longer keeps a sink.
+    /// Takes note that a node is no longer a sink.
     pub(crate) fn release_sink(&self, id: u64) {
-        let sink = lock(&self.state).sinks.remove(&id);
-        drop(sink);
+        lock(&self.state).sinks.remove(&id);
     }
 
     /// The nodes with these numbers, as far as Python knows them.
@@ -417,9 +417,6 @@ impl Pipeline {
         visit.call(self.joined.get())?;
         // What is being changed right now is not visited, and so taken to be in use.
         if let Ok(state) = self.state.try_lock() {
-            for sink in state.sinks.values() {
-                visit.call(sink)?;
-            }
             for node in state.nodes.values() {
                 visit.call(node)?;
             }

@@ -17,10 +17,11 @@ pub(crate) fn set(node: &Bound<'_, Node>, on_error: &Bound<'_, PyAny>) -> PyResu
     let parts = node.get().parts()?;
     let mut joins = Vec::new();
     let policy = parse(on_error, &mut joins)?;
-    for target in joins {
+    for target in &joins {
         Pipeline::join(&parts.pipeline, &target.get().parts()?.pipeline, node.py())?;
     }
     parts.inlet.set_policy(policy);
+    Node::set_targets(node, &joins)?;
     parts
         .out
         .check()

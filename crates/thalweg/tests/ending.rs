@@ -257,7 +257,7 @@ fn a_drain_with_a_limit_that_is_none_loses_nothing() {
     let source = Stream::new();
     let list = source.partition(4).sink_to_list();
     source.emit_many([1, 2]).wait().unwrap();
-    for bad in ["soon", "-1s", "0s"] {
+    for bad in ["soon", "-1s"] {
         let error = source.drain(bad).wait().unwrap_err();
         assert!(
             error.is_build() && error.to_string().contains("`drain`"),

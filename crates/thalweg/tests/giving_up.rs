@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use thalweg::ops::zip_bounded;
 use thalweg::{Ack, Outcome, Stream, VirtualClock};
 
 /// Whether an emitter that waits for `limit` at most sees its element taken.
@@ -46,6 +47,47 @@ fn memory_behind_a_stuck_sink_is_bounded_by_those_who_wait() {
         assert!(held < 10, "{name}: {held}");
         clock.block_on(source.drain("100h")).unwrap();
         assert_eq!(list.len(), taken, "{name}");
+    }
+}
+
+/// Joins whose emitters wait for elements of the second stream.
+type Join = fn(&Stream<u64>, &Stream<u64>) -> Stream<u64>;
+
+const JOINS: [(&str, usize, Join); 3] = [
+    ("zip", 2, |a, b| zip_bounded(2, (a, b)).map(|(x, _)| x)),
+    ("zip of a list", 2, |a, b| {
+        zip_bounded(2, &[a.clone(), b.clone()][..]).map(|row| row[0])
+    }),
+    ("zip_latest", 1000, |a, b| a.zip_latest(b).map(|(x, _)| x)),
+];
+
+#[test]
+fn an_emitter_that_gives_up_at_a_full_join_is_withdrawn() {
+    for (name, bound, join) in JOINS {
+        let clock = VirtualClock::new();
+        let (source, other) = (Stream::on(&clock), Stream::on(&clock));
+        let list = join(&source, &other).sink_to_list();
+        let bound = bound as u64;
+        for x in 0..bound {
+            clock.block_on(source.emit(x)).unwrap();
+        }
+        let waits = source.emit(bound);
+        for x in 0..100 {
+            assert!(!emit_within(
+                &clock,
+                Duration::from_millis(1),
+                source.emit(5000 + x)
+            ));
+        }
+        let held: u64 = source.graph_view().nodes.iter().map(held).sum();
+        assert_eq!(held, bound + 1, "{name}");
+        assert!(!waits.is_ready(), "{name}");
+        for x in 0..=bound {
+            clock.block_on(other.emit(x)).unwrap();
+        }
+        clock.block_on(waits).unwrap();
+        assert_eq!(list.to_vec(), (0..=bound).collect::<Vec<_>>(), "{name}");
+        clock.block_on(source.drain("1s")).unwrap();
     }
 }
 

@@ -66,3 +66,56 @@ fn another_attempt_is_made_at_once() {
     source.emit(1).wait().unwrap();
     assert_eq!(list.to_vec(), [1]);
 }
+
+#[test]
+fn a_source_calls_again_as_soon_as_its_element_has_been_taken() {
+    let clock = VirtualClock::new();
+    let mut calls = 0;
+    let source = Stream::from_periodic_on(&clock, 0, move || {
+        calls += 1;
+        calls
+    });
+    let list = source.rate_limit("1s").sink_to_list();
+    source.start().unwrap();
+    clock.advance(Duration::from_millis(4_500));
+    assert_eq!(list.to_vec(), [1, 2, 3, 4, 5]);
+    source.stop();
+    clock.block_on(source.drain("1min")).unwrap();
+}
+
+#[test]
+fn others_on_the_event_loop_have_their_turn() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let sources = ["a", "b"].map(|name| Stream::from_periodic("0s", move || name));
+        let lists = sources.each_ref().map(Stream::sink_to_list);
+        sources.iter().for_each(|source| source.start().unwrap());
+        while lists.iter().any(|list| list.len() < 10) {
+            tokio::task::yield_now().await;
+        }
+        for source in &sources {
+            source.drain("1min").await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_drain_that_must_not_wait_delivers_what_needs_no_wait() {
+    let source = Stream::new();
+    let list = source.partition(2).sink_to_list();
+    source.emit_many([1, 2, 3]).wait().unwrap();
+    source.drain("0s").wait().unwrap();
+    assert_eq!(list.to_vec(), [vec![1, 2], vec![3]]);
+
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let list = source.shift("1s").sink_to_list();
+    source.emit_many([1, 2, 3]).wait().unwrap();
+    let error = clock.block_on(source.drain(0)).unwrap_err();
+    assert_eq!(error.undelivered()[0].elements, 3);
+    assert!(list.is_empty());
+    assert_eq!(clock.now(), Duration::ZERO);
+}

@@ -147,9 +147,6 @@ class Node:
     def _set_on_error(self, on_error: OnError) -> None:
         """Set what is done about elements that the node's function fails on."""
 
-    def _route_errors(self, target: Node) -> None:
-        """Have `target` get the failures of this node."""
-
     def _counters(self) -> tuple[int, int, int, int, float]:
         """Return how many elements the node has received, sent, failed on and holds, and for how long they waited."""
 

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use thalweg::interval::{IntervalError, IntoInterval};
+use thalweg::interval::{IntervalError, IntoInterval, wait};
 
 pub use source::FromFilenames;
 use walk::Walk;
@@ -74,10 +74,10 @@ impl Filenames {
     }
 
     /// The time from one look to the next: a duration, a number of seconds, or a text such as
-    /// `"2s"`; 100 ms by default. A time that can't be waited for is a mistake, which the pipeline
+    /// `"2s"`; 100 ms by default. With zero it looks again as soon as others on the same event loop have had their turn. A time that can't be waited for is a mistake, which the pipeline
     /// reports.
     pub fn poll_interval(mut self, interval: impl IntoInterval) -> Self {
-        self.poll_interval = interval.into_interval();
+        self.poll_interval = wait(interval);
         self
     }
 

@@ -18,7 +18,7 @@ pub use error::TextFileError;
 pub use sink::{SinkToTextFile, TextFileSink};
 pub use source::FromTextFile;
 use tail::{CHUNK, Look, Start, Tail};
-use thalweg::interval::{IntervalError, IntoInterval};
+use thalweg::interval::{IntervalError, IntoInterval, wait};
 
 use crate::Lines;
 use crate::lines::LineBuffer;
@@ -146,10 +146,10 @@ impl<T> TextFile<T> {
     }
 
     /// The time from one look to the next when there was nothing new: a duration, a number of
-    /// seconds, or a text such as `"2s"`; 100 ms by default. A time that can't be waited for is a
-    /// mistake, which the pipeline reports.
+    /// seconds, or a text such as `"2s"`; 100 ms by default. With zero it is looked at again as soon as others on the
+    /// same event loop have had their turn. A time that can't be waited for is a mistake, which the pipeline reports.
     pub fn poll_interval(mut self, interval: impl IntoInterval) -> Self {
-        self.poll_interval = interval.into_interval();
+        self.poll_interval = wait(interval);
         self
     }
 

@@ -5,7 +5,7 @@ use thalweg::{Acks, Emit};
 
 use super::{Node, Parts};
 use crate::batch::Elements;
-use crate::emission::{self, Emission};
+use crate::emission::{self, Emission, Waiting};
 use crate::event_loop::{self, EventLoop};
 use crate::hop::{self, Begun};
 use crate::pipeline::{Mode, Way};
@@ -37,7 +37,7 @@ impl Node {
         Self::begin(slf, asynchronous, move || {
             let emit = out.emit_with_acks(x, acks);
             match limit {
-                Some(limit) if !emit.is_ready() => Begun::Other(Box::pin(out.within(limit, emit))),
+                Some(limit) if !emit.is_ready() => Begun::Batch(Box::pin(out.within(limit, emit))),
                 _ => Begun::Emit(emit),
             }
         })
@@ -101,8 +101,8 @@ impl Node {
             Self::begin(slf, asynchronous, move || {
                 let all = out.emit_many(elements);
                 match limit {
-                    Some(limit) => Begun::Other(Box::pin(out.within(limit, all))),
-                    None => Begun::Other(Box::pin(all)),
+                    Some(limit) => Begun::Batch(Box::pin(out.within(limit, all))),
+                    None => Begun::Batch(Box::pin(all)),
                 }
             })
         } else {
@@ -208,8 +208,11 @@ impl Parts {
             }
             Begun::Emit(emit) if awaited => Emission::of(py, emit, pipeline.event_loop()),
             Begun::Emit(emit) => self.without_loop(py, emit),
+            Begun::Batch(completion) => {
+                Emission::of_completion(py, completion, Waiting::Batch, event_loop.as_ref())
+            }
             Begun::Other(completion) => {
-                Emission::of_completion(py, completion, event_loop.as_ref())
+                Emission::of_completion(py, completion, Waiting::Other, event_loop.as_ref())
             }
         }
     }

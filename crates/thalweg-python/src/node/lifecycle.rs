@@ -133,12 +133,6 @@ impl Node {
         policy::set(slf, on_error)
     }
 
-    /// Has `target` get the failures of this node.
-    fn _route_errors(&self, target: &Bound<'_, Self>) -> PyResult<()> {
-        let parts = self.parts()?;
-        policy::route(parts.inlet.errors(), target)
-    }
-
     /// How many elements the node has received, sent, failed on and holds; and for how long elements
     /// have waited in it, in seconds.
     fn _counters(&self) -> PyResult<(u64, u64, u64, u64, f64)> {

@@ -2,6 +2,7 @@
 
 mod emit;
 pub(crate) mod fast_emit;
+mod keeping;
 mod kept;
 mod lifecycle;
 mod picture;
@@ -25,6 +26,8 @@ use crate::pipeline::{self, Mode, Pipeline};
 use crate::value::Value;
 use crate::{overridden, policy};
 
+use self::keeping::Below;
+
 /// A node of a pipeline. Use the class `Stream`, which derives from it.
 #[pyclass(subclass, frozen, weakref, module = "thalweg._thalweg")]
 pub(crate) struct Node(Contents<Parts>);
@@ -35,6 +38,7 @@ pub(crate) struct Parts {
     between: Option<Box<dyn Keeper>>,
     pub(crate) pipeline: Py<Pipeline>,
     upstreams: Mutex<Vec<Py<Node>>>,
+    below: Mutex<Below>,
     function: Option<Function>,
     state: Vec<State>,
     callers: Callers,
@@ -195,6 +199,7 @@ impl Node {
             between,
             pipeline,
             upstreams: Mutex::default(),
+            below: Mutex::new(Below::new(plan.is_sink)),
             function: plan.function.clone(),
             state: plan.state.clone(),
             callers,
@@ -221,6 +226,9 @@ impl Node {
         }
         if let Some(on_error) = on_error {
             policy::set(slf, on_error)?;
+        }
+        if plan.is_sink {
+            Self::keep_from_above(slf)?;
         }
         Ok(())
     }
@@ -253,6 +261,9 @@ impl Node {
             for upstream in upstreams.iter() {
                 visit.call(upstream)?;
             }
+        }
+        if let Ok(below) = parts.below.try_lock() {
+            below.visit(&visit)?;
         }
         if let Some(function) = &parts.function {
             function.visit(&visit)?;

@@ -56,7 +56,7 @@ impl Node {
         Pipeline::join(&from.pipeline, &to.pipeline, py)?;
         to.attach(slf)?;
         lock(&to.upstreams).push(slf.clone().unbind());
-        Ok(())
+        Self::keep_below(slf, downstream)
     }
 
     /// Undoes `_connect`.
@@ -69,14 +69,14 @@ impl Node {
         let gone: Vec<_> = upstreams.extract_if(.., |node| node.is(slf)).collect();
         drop(upstreams);
         drop(gone);
-        Ok(())
+        Self::let_go_of_below(slf, downstream.get())
     }
 
     /// Lets go of a sink, which nobody but its users keeps from here on.
-    fn _release(&self) -> PyResult<()> {
-        let parts = self.parts()?;
+    fn _release(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let parts = slf.get().parts()?;
         parts.pipeline().release_sink(parts.inlet.id());
-        Ok(())
+        Self::release(slf)
     }
 
     /// Makes this node the first to get what the nodes above it send, or what `upstream` does.

@@ -113,6 +113,15 @@ impl Done {
         None
     }
 
+    /// Whether a node is to be told when the element is taken.
+    pub(crate) fn tells(&self, id: NodeId) -> bool {
+        let is_told = |then: &Then| match then {
+            Then::Tell(node) => node.upgrade().is_some_and(|node| node.core().id() == id),
+            Then::Release(_) => false,
+        };
+        lock(&self.state).then.iter().any(is_told)
+    }
+
     /// Tells the emitter that the element was not taken at all.
     pub(crate) fn refuse(&self, error: Error) {
         lock(&self.state).refusal = Some(error);

@@ -16,6 +16,7 @@ mod output;
 mod pass;
 mod state;
 mod topology;
+mod unfed;
 mod wiring;
 
 use std::panic::AssertUnwindSafe;

@@ -1,12 +1,13 @@
 //! What a graph keeps for the thread inside its monitor.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
 use super::node::{AnyNode, NodeId};
+use super::unfed::Unfed;
 use super::{Graph, Pass};
 use crate::failure::{Error, Failure};
 use crate::source::Control;
@@ -37,12 +38,14 @@ pub(super) struct State {
     pub(super) is_straight: Option<bool>,
     /// The nodes in which something may be on its way: all others are at rest.
     pub(super) restless: Vec<NodeId>,
-    /// The edges that closed a cycle when they were made.
-    pub(super) closing: Vec<(NodeId, NodeId)>,
+    /// The edges that closed a cycle when they were made: where to, and where from.
+    pub(super) closing: BTreeSet<(NodeId, NodeId)>,
     /// Whether a drain is at work.
     pub(super) is_being_drained: bool,
     /// Drains that wait for the one at work.
     pub(super) drain_wakers: Vec<Waker>,
+    /// The nodes that nothing can come to.
+    pub(super) unfed: Unfed,
     /// How often edges have gone: what was found by following them holds until the next one goes.
     pub(super) cuts: u64,
 }
@@ -106,6 +109,7 @@ impl State {
         self.is_being_drained |= other.is_being_drained;
         self.drain_wakers.extend(other.drain_wakers);
         self.cuts = self.cuts.max(other.cuts) + 1;
+        self.unfed.absorb(other.unfed);
         self.timers.absorb(other.timers);
         let mine = (std::mem::take(&mut self.phase), self.handler.take());
         let theirs = (other.phase, other.handler);

@@ -35,15 +35,18 @@ impl State {
         };
         let upstreams: Vec<_> = node.core().upstreams.get(pass).ids().collect();
         for up in upstreams {
+            self.closing.remove(&(id, up));
             if let Some(up) = self.nodes.get(&up) {
                 up.cut(Some(id), pass).clear();
             }
         }
         for down in node.downstream(pass) {
+            self.closing.remove(&(down, id));
             if let Some(down) = self.nodes.get(&down) {
                 down.core().upstreams.get(pass).remove(id, |_| ());
             }
         }
+        self.unfed.forget(id);
         self.forget_bend();
         let mut gone = node.cut(None, pass);
         gone.push(Box::new(self.sources.remove(&id)));

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use super::node::{AnyNode, NodeId};
 use super::output::Output;
 use super::pass::Pass;
-use super::state::{Phase, State};
+use super::state::Phase;
 use super::{Graph, Lease, Receive, entry};
 use crate::ack::discarding;
 use crate::failure::{Error, Failure, Kind};
@@ -79,26 +79,6 @@ impl Graph {
         discarding(|| drop(gone));
     }
 
-    /// Takes out a node, and those below, that nothing can come to any more and nobody can reach.
-    fn drop_unfed(&self, id: NodeId, pass: &Pass) {
-        let mut candidates = vec![id];
-        let mut gone: Vec<Box<dyn Any + Send>> = Vec::new();
-        while let Some(id) = candidates.pop() {
-            let mut state = self.state.get(pass);
-            let Some(node) = state.nodes.get(&id).cloned() else {
-                continue;
-            };
-            let is_fed =
-                !node.core().upstreams.get(pass).is_empty() || state.sources.contains_key(&id);
-            let is_held = |state: &State| state.search(id, pass, |node| node.core().handles() > 0);
-            if !is_fed && !is_held(&state) {
-                candidates.extend(node.downstream(pass));
-                gone.extend(state.remove(id, pass));
-            }
-        }
-        discarding(|| drop(gone));
-    }
-
     /// Takes everything apart.
     pub(super) fn tear_down(&self, pass: &Pass) {
         let mut gone: Vec<Box<dyn Any + Send>> = Vec::new();
@@ -142,7 +122,7 @@ impl Graph {
         if !to.leads_nowhere(pass) && state.leads_back(id, from, pass) {
             to.set_looped(true, pass);
             state.is_straight = Some(false);
-            state.closing.push((from, id));
+            state.closing.insert((id, from));
         }
     }
 
@@ -155,7 +135,7 @@ impl Graph {
         upstream.part(to, pass);
         let gone = upstream.cut(Some(to), pass);
         state.edge_went();
-        state.closing.retain(|edge| *edge != (from, to));
+        state.closing.remove(&(to, from));
         let downstream = state.nodes.get(&to).cloned();
         if let Some(downstream) = &downstream {
             let mut upstreams = downstream.core().upstreams.get(pass);
@@ -172,7 +152,7 @@ impl Graph {
     /// Has elements end where their way would close a cycle.
     pub(crate) fn cut_cycles(&self, pass: &Pass) {
         let closing = std::mem::take(&mut self.state.get(pass).closing);
-        for (from, to) in closing {
+        for (to, from) in closing {
             if let Some(node) = self.node(from, pass) {
                 node.mute(to, pass);
             }

@@ -295,8 +295,21 @@ enum Reason {
     TooLong,
 }
 
-/// A length of time to wait for, which may be none.
-pub(crate) fn wait(interval: impl IntoInterval) -> Result<Duration, IntervalError> {
+/// A length of time to wait for, which may be none: zero means not to wait.
+///
+/// # Errors
+/// It is negative, not finite, longer than [`Interval::MAX`], or text in none of the accepted forms.
+///
+/// ```
+/// use std::time::Duration;
+/// use thalweg::interval::wait;
+///
+/// assert_eq!(wait("0s")?, Duration::ZERO);
+/// assert_eq!(wait(0.5)?, Duration::from_millis(500));
+/// assert!(wait(-1).is_err());
+/// # Ok::<(), thalweg::interval::IntervalError>(())
+/// ```
+pub fn wait(interval: impl IntoInterval) -> Result<Duration, IntervalError> {
     match interval.into_interval() {
         Err(error) if error.is_zero() => Ok(Duration::ZERO),
         result => result,

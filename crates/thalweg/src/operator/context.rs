@@ -65,7 +65,25 @@ impl<Op: Operator> Context<'_, Op> {
                 .graph()
                 .begin_to_suspend(self.node.core(), self.pass);
         }
+        // Who waits may give up, and then the node is asked to withdraw the element.
+        self.pass.graph().note_moving(self.node.core(), self.pass);
         self.pass.hold()
+    }
+
+    /// Whether the current element is part of what this node has [delivered](Self::deliver) and waits for, and has
+    /// come back around a cycle: the node would wait for itself if it held it.
+    pub(crate) fn has_come_back(&self) -> bool {
+        let id = self.node.core().id();
+        let ticket = self.pass.lease.done.as_ref();
+        ticket.is_some_and(|ticket| ticket.done().tells(id))
+    }
+
+    /// As [`hold`](Self::hold), for an element that waits for room. One that has come back waits without an emitter.
+    pub(crate) fn hold_for_room(&mut self) -> Lease {
+        match self.has_come_back() {
+            true => Lease::accepted(self.acks()),
+            false => self.hold(),
+        }
     }
 
     /// The current element's tokens, for keeping the element while its emitter goes on.

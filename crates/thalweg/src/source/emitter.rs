@@ -102,6 +102,9 @@ impl<T: Element> Emitter<T> {
     /// # Errors
     /// [`Stop::Stopped`], at once, if the source is to stop.
     pub async fn sleep(&self, duration: Duration) -> Result<(), Stop> {
+        if duration.is_zero() {
+            return self.yield_now().await;
+        }
         self.or_stop(self.runtime.sleep(duration)).await
     }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::failure::BuildError;
-use crate::interval::next_tick;
+use crate::interval::{next_tick, wait};
 use crate::{Element, Emitter, IntoInterval, Source, Stop, Stream};
 
 /// Emits what a function gives, at regular times; see [`Stream::from_periodic`].
@@ -18,8 +18,12 @@ impl<T: Element, F: FnMut() -> T + Send + 'static> Source for FromPeriodic<F> {
         let start = out.now();
         loop {
             out.emit((self.f)()).await?;
-            out.sleep_until(next_tick(start, self.interval, out.now()))
-                .await?;
+            if self.interval.is_zero() {
+                out.yield_now().await?;
+            } else {
+                out.sleep_until(next_tick(start, self.interval, out.now()))
+                    .await?;
+            }
         }
     }
 }
@@ -30,7 +34,8 @@ impl<T: Element> Stream<T> {
     /// `interval` is a duration, a number of seconds, or a text such as `"500ms"`. The ticks keep to
     /// the times they are due, however long anything takes: the thousandth is a thousand intervals
     /// after the start. One that falls due while the pipeline is still busy with the one before is
-    /// left out.
+    /// left out. With an interval of zero each call follows the one before, as soon as the pipeline has taken what that
+    /// gave and others on the same event loop have had their turn.
     ///
     /// ```
     /// # use thalweg::{Stream, VirtualClock};
@@ -65,7 +70,7 @@ impl<T: Element> Stream<T> {
         interval: impl IntoInterval,
         f: impl FnMut() -> T + Send + 'static,
     ) -> Self {
-        let (interval, mistake) = match interval.into_interval() {
+        let (interval, mistake) = match wait(interval) {
             Ok(interval) => (interval, None),
             Err(error) => (Duration::MAX, Some(BuildError::new("from_periodic", error))),
         };

@@ -3,7 +3,7 @@ use std::any::Any;
 use super::Stream;
 use crate::failure::{BuildError, Error, Failure};
 use crate::graph::{AnyNode, Core, Drain, Pass};
-use crate::interval::IntoInterval;
+use crate::interval::{IntoInterval, wait};
 use crate::operator::Element;
 use crate::view::{Counters, EdgeView, GraphView, NodeView};
 
@@ -31,7 +31,7 @@ impl<T: Element> Stream<T> {
     /// Ends the whole pipeline in good order: refuses new elements, stops the sources, waits for
     /// what is on its way, sends on what windows and partitions still hold, from the top down, and
     /// closes the sinks. `limit` is the longest it may take, as a duration or a text such as
-    /// `"5s"`.
+    /// `"5s"`; with zero it delivers what can be delivered without waiting.
     ///
     /// # Errors
     /// What could not be delivered within the limit, or at all ([`Error::undelivered`]), and what
@@ -79,7 +79,7 @@ impl<T: Element> Stream<T> {
     }
 
     fn end(&self, limit: impl IntoInterval, name: &'static str, run_first: bool) -> Drain {
-        match limit.into_interval() {
+        match wait(limit) {
             Ok(limit) => Drain::new(self.graph(), limit, run_first),
             // The pipeline is as good as it was: it is still to be drained.
             Err(error) => Drain::refused(self.graph(), BuildError::new(name, error).into()),

@@ -38,6 +38,10 @@ impl<T: Element> Lane<T> {
         waiting.chain(&self.literal).for_each(|x| see(x));
     }
 
+    pub(super) fn withdraw(&mut self) {
+        self.waiting.retain(|(_, lease)| lease.stays());
+    }
+
     fn is_ready(&self) -> bool {
         self.literal.is_some() || !self.waiting.is_empty()
     }
@@ -96,6 +100,9 @@ pub trait Lanes: Send + 'static {
     fn drop_first(&mut self, lane: usize);
     /// Lets the emitter of the element at a place in an inlet go on.
     fn accept(&mut self, lane: usize, place: usize);
+
+    /// Lets go of elements that wait for room and whose emitters have given up.
+    fn withdraw(&mut self);
 
     /// Lets go of what waited at an inlet that has just gone; `is_lost` says, by the place of the
     /// inlet, whether that counts as not delivered.
@@ -198,6 +205,10 @@ macro_rules! lanes {
                 on_lane!(self, lane, [$($i)+], |it| drop(it.waiting.pop_front()), ());
             }
 
+            fn withdraw(&mut self) {
+                $(self.$i.withdraw();)+
+            }
+
             fn accept(&mut self, lane: usize, place: usize) {
                 on_lane!(self, lane, [$($i)+], |it| accept(it, place), ());
             }
@@ -206,8 +217,12 @@ macro_rules! lanes {
 }
 
 fn accept<T>(lane: &mut Lane<T>, place: usize) {
-    if let Some((_, lease)) = lane.waiting.get_mut(place) {
-        *lease = Lease::accepted(std::mem::take(lease).accept());
+    while let Some((_, lease)) = lane.waiting.get_mut(place) {
+        if lease.stays() {
+            *lease = Lease::accepted(std::mem::take(lease).accept());
+            return;
+        }
+        lane.waiting.remove(place);
     }
 }
 
@@ -265,6 +280,10 @@ impl<T: Element> Lanes for Vec<Lane<T>> {
 
     fn drop_first(&mut self, lane: usize) {
         self[lane].waiting.pop_front();
+    }
+
+    fn withdraw(&mut self) {
+        self.iter_mut().for_each(Lane::withdraw);
     }
 
     fn accept(&mut self, lane: usize, place: usize) {

@@ -104,6 +104,10 @@ impl<T: Element> Lanes for OpenLanes<T> {
         self.lanes.drop_first(lane);
     }
 
+    fn withdraw(&mut self) {
+        self.lanes.withdraw();
+    }
+
     fn accept(&mut self, lane: usize, place: usize) {
         Lanes::accept(&mut self.lanes, lane, place);
     }

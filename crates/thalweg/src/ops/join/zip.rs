@@ -70,6 +70,10 @@ impl<L: Lanes> Operator for Zip<L> {
         }
     }
 
+    fn withdraw(&mut self) {
+        self.lanes.withdraw();
+    }
+
     /// What has found no partner finds none any more, and nobody is to wait for it.
     fn close(&mut self) -> Result<(), BoxError> {
         discarding(|| {

@@ -89,6 +89,10 @@ impl<L: Lanes> Operator for ZipLatest<L> {
         Ok(())
     }
 
+    fn withdraw(&mut self) {
+        self.lanes.withdraw();
+    }
+
     fn resting(&self) -> usize {
         self.lanes.waiting(0)
     }

@@ -210,7 +210,7 @@ where
         let lease = if is_free {
             Lease::accepted(cx.acks())
         } else {
-            cx.hold()
+            cx.hold_for_room()
         };
         let next = Waiting {
             element,

@@ -33,7 +33,7 @@ impl<T: Element> Outbox<T> {
         if self.is_clear() {
             return cx.emit_with(acks, x);
         }
-        let lease = if Op::SUSPENDS {
+        let lease = if Op::SUSPENDS && !cx.has_come_back() {
             Lease { acks, ..cx.hold() }
         } else {
             Lease::accepted(acks)
@@ -53,9 +53,10 @@ impl<T: Element> Outbox<T> {
         self.work_off(cx);
     }
 
-    /// Has the emitter of the current element wait until the way is clear.
+    /// Has the emitter of the current element wait until the way is clear, unless the element is part of what is
+    /// being taken.
     pub(in crate::ops) fn hold_up<Op: Operator<Out = T>>(&mut self, cx: &mut Context<'_, Op>) {
-        if !self.is_clear() {
+        if !self.is_clear() && !cx.has_come_back() {
             let lease = cx.hold();
             self.waiting.push(Lease {
                 acks: Acks::none(),

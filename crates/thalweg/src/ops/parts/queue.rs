@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use crate::{Acks, Context, Lease, Operator};
 
 /// A queue with a bound. The emitters of elements within it go on; those of elements beyond it
-/// wait until there is room.
+/// wait until there is room. An element that has come back here, around a cycle, waits without an emitter.
 pub(in crate::ops) struct Queue<T> {
     size: usize,
     accepted: VecDeque<(T, Acks)>,
@@ -27,7 +27,8 @@ impl<T> Queue<T> {
         if self.accepted.len() < self.size {
             self.accepted.push_back((x, cx.acks()));
         } else {
-            self.overflow.push_back((x, cx.hold()));
+            let lease = cx.hold_for_room();
+            self.overflow.push_back((x, lease));
         }
     }
 
