@@ -52,6 +52,7 @@ def test_no_interrupt_is_lost(build, way):
         "metadata": lambda x: source.emit(x, metadata=[{"ref": RefCounter(cb=lambda: None)}]),
         "emit_many": lambda x: source.emit_many([x]),
     }[way]
+
     def emit_until(due):
         nonlocal returned
         while fired < due:
