@@ -172,8 +172,11 @@ impl<T: Element> Stream<T> {
     /// # use std::time::Duration;
     /// # use thalweg::{Stream, VirtualClock};
     /// let clock = VirtualClock::new();
-    /// let later = Stream::on(&clock).shift("1s");
-    /// assert_eq!(later.in_flight(), Some(0));
+    /// let source = Stream::on(&clock);
+    /// let later = source.shift("1s");
+    /// source.emit(1).wait()?;
+    /// assert_eq!(later.in_flight(), Some(1));
+    /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn in_flight(&self) -> Option<usize> {
         self.graph().glance(|pass| self.node().in_flight(pass))
