@@ -196,9 +196,11 @@ def _drain(pipelines: list[Pipeline], seconds: float) -> None:
     left = countdown(seconds, None)
     stranded = []
     for pipeline in pipelines:
-        node = pipeline.nodes()[0]
-        if pipeline in _drained:
+        nodes = pipeline.nodes()
+        # What was drained before may have been all that kept it.
+        if pipeline in _drained or not nodes:
             continue
+        node = nodes[0]
         if node._event_loop is not None and node._event_loop.is_closed():
             stranded.append(node)
             continue
@@ -316,7 +318,7 @@ def tell_of_closed(loop: AbstractEventLoop) -> None:
 
 
 def _on(loop: AbstractEventLoop) -> list[Pipeline]:
-    return [pipeline for pipeline in _alive() if pipeline.nodes()[0]._event_loop is loop]
+    return [pipeline for pipeline in _alive() for node in pipeline.nodes()[:1] if node._event_loop is loop]
 
 
 def _tell_of_loss(pipelines: list[Pipeline]) -> None:
