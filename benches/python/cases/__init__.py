@@ -7,6 +7,7 @@ from collections.abc import Callable
 from measure import Case
 
 from cases.asynchronous import awaited, blocking, buffered
+from cases.collection import collection
 from cases.importing import importing
 from cases.synchronous import chain, maps, mixed, partitions, together
 
@@ -19,5 +20,6 @@ CASES: dict[str, Callable[[], Case]] = {
     "buffered": buffered,
     "blocking": blocking,
     "partitions": partitions,
+    "collection": collection,
     "import": importing,
 }
