@@ -47,6 +47,11 @@ class Missing(AttributeError):
         return AttributeError, (str(self),)
 
 
+# Tracebacks show it as the exception that it is.
+Missing.__name__ = Missing.__qualname__ = "AttributeError"
+Missing.__module__ = "builtins"
+
+
 def unexpected(function: str, name: str, names: Iterable[str]) -> TypeError:
     """Return the error that says that `function` takes no argument of that name, and which is meant perhaps.
 
