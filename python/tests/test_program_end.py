@@ -143,6 +143,26 @@ def test_a_daemon_that_emits_without_end_holds_up_nothing(python):
     assert (done.stdout, done.stderr, done.returncode) == ("the end\n", "", 0)
 
 
+def test_many_emitters_that_wait_when_the_program_ends_do_no_harm(python):
+    for _ in range(5):
+        done = python(
+            "-c",
+            "import threading\n"
+            "from thalweg import Stream\n"
+            "taken = threading.Semaphore(0)\n"
+            "s = Stream()\n"
+            "s.rate_limit(0.001).sink(lambda x: taken.release())\n"
+            "def feed():\n"
+            "    while True:\n"
+            "        s.emit(1)\n"
+            "for _ in range(20):\n"
+            "    threading.Thread(target=feed, daemon=True).start()\n"
+            "for _ in range(20):\n"
+            "    taken.acquire()\n",
+        )
+        assert (done.stderr, done.returncode) == ("", 0)
+
+
 # What gives up, and how it says so.
 
 STUCK = {

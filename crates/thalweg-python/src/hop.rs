@@ -11,7 +11,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::emission::{self, Completion, GivenUp};
-use crate::event_loop::{EventLoop, is_parallel};
+use crate::event_loop::{self, EventLoop, is_parallel};
 use crate::lock::lock;
 use crate::{failure, gil, interpreter, interrupt};
 
@@ -50,6 +50,8 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
     if event_loop.is_driven() {
         return event_loop.drive(py, || answer.take());
     }
+    // Nobody else is served by this thread.
+    let is_alone = event_loop::running(py)?.is_none() && !thalweg::is_inside_pipeline();
     let mut is_first = true;
     loop {
         let look = std::mem::take(&mut is_first);
@@ -57,7 +59,12 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
             if look {
                 answer.look();
             }
-            answer.wait()
+            let found = answer.wait();
+            if is_alone && interpreter::ends_elsewhere() {
+                // What comes now comes while the interpreter goes away: see `gil::detach`.
+                interpreter::park();
+            }
+            found
         });
         if let Some(result) = found {
             return result;

@@ -24,7 +24,7 @@ pub(crate) use self::handles::running;
 pub(crate) use self::pump::Pump;
 use self::task::Running;
 use crate::lock::lock;
-use crate::{gil, interrupt};
+use crate::{gil, interpreter, interrupt};
 
 /// Something for the loop's thread to do.
 pub(crate) type Job = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
@@ -263,7 +263,9 @@ impl EventLoop {
         for turn in 1..=TURNS {
             self.work_off(py)?;
             let is_awaited = self.0.is_awaited.swap(false, Ordering::Relaxed);
-            if !is_awaited || !is_parallel() || self.is_driven() {
+            // When the program ends, this thread may not get the GIL back any more.
+            let is_over = interpreter::ends_elsewhere();
+            if !is_awaited || is_over || !is_parallel() || self.is_driven() {
                 return Ok(());
             }
             // From here on whoever has something to do need not ask the loop for it.
