@@ -175,7 +175,7 @@ impl Emission {
         }
     }
 
-    /// The loop that whoever asks waits on: the one that runs on this thread.
+    /// The loop to await on: the one that runs on this thread, else the emission's own.
     fn waits_on(py: Python<'_>, event_loop: Option<&EventLoop>) -> PyResult<EventLoop> {
         let running = event_loop::running(py)?;
         match (running, event_loop) {

@@ -35,7 +35,7 @@ fn keep(error: PyErr) {
 }
 
 /// Runs code of an event loop's that must not be left undone. All that can go wrong in it is that a signal
-/// handler raises: that is kept for whoever entered on this thread, and the code is run again.
+/// handler raises: the exception is kept for the caller on this thread, and the code is run again.
 ///
 /// # Errors
 /// It goes wrong every time.

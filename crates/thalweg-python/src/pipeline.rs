@@ -35,7 +35,7 @@ pub(crate) enum Mode {
 
 /// How an element gets into a pipeline from a thread.
 pub(crate) enum Way {
-    /// The thread goes in itself: it runs the pipeline's event loop, or there is none.
+    /// The thread enters the pipeline itself: it runs the pipeline's event loop, or there is none.
     Here(Option<EventLoop>),
     /// The loop's thread goes in, and this one blocks.
     Blocking(EventLoop),

@@ -210,7 +210,7 @@ impl EventLoop {
     /// Has the loop do something in its next round.
     pub(crate) fn call(&self, job: Job) {
         if self.0.is_forgotten.load(Ordering::Relaxed) {
-            // Whoever waits is let go when what it waits for is dropped.
+            // Dropping the job releases those who wait for it.
             return;
         }
         lock(&self.0.queue).push_back(job);
