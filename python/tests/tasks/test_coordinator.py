@@ -18,7 +18,7 @@ def remote(client, monkeypatch):
 
     def ask(question: bytes) -> bytes:
         reply: Future[bytes] = Future()
-        parent.answer(question, reply.set_result)
+        parent.answer(1, question, reply.set_result)
         return reply.result(60)
 
     coordinator = parent.coordinator

@@ -152,8 +152,10 @@ class Engine:
     def info(self) -> dict[str, Any]:
         """What the workers do."""
 
-    def on_ask(self, callable: Callable[[bytes, Callable[[bytes], None]], None]) -> None:
-        """Say what answers the questions of worker processes."""
+    def on_ask(
+        self, callable: Callable[[int, bytes, Callable[[bytes], None]], None], lose: Callable[[int], None]
+    ) -> None:
+        """Say what answers the questions of worker processes, and what is told which of them has died."""
 
     def call_soon(self, callable: Callable[[], object]) -> None:
         """Call something on a thread that may block."""

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 from threading import Timer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ref
 
 from thalweg.tasks import pickling
+from thalweg.tasks.coordinator import Asker
 from thalweg.tasks.errors import ClosedClientError
 from thalweg.tasks.waiting import FAILED, error_of, result_of, settled
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Desk", "dumps", "future_at"]
 
 Signal = concurrent.futures.Future
+
+#: What a worker process knows of, by numbers.
+Futures: TypeAlias = "dict[int, Future[Any]]"
 
 _here = threading.local()
 
@@ -42,10 +46,10 @@ def future_at(place: int) -> Future[Any]:
     ...     print("in a question only")
     in a question only
     """
-    desk: Desk | None = getattr(_here, "desk", None)
-    if desk is None:
+    futures: dict[int, Future[Any]] | None = getattr(_here, "futures", None)
+    if futures is None:
         raise LookupError("a future of a worker process has no meaning elsewhere")
-    return desk.futures[place]
+    return futures[place]
 
 
 def dumps(value: Any) -> bytes:
@@ -61,6 +65,14 @@ def dumps(value: Any) -> bytes:
     return pickling.again(value, lambda _: True)
 
 
+class _Worker:
+    """What a worker process has asked for, and may still need."""
+
+    def __init__(self) -> None:
+        self.futures: dict[int, Future[Any]] = {}
+        self.waiting: set[Signal[Any]] = set()
+
+
 class Desk:
     """Answers the questions of an engine's worker processes.
 
@@ -72,7 +84,7 @@ class Desk:
     >>> with Client() as client:
     ...     desk = Desk(client._engine, registry.shared(client._engine).coordinator)
     ...     question = dumps(("scatter", (dumps("a value"), "key"), None, []))
-    ...     desk.answer(question, lambda reply: print(pickle.loads(reply)))
+    ...     desk.answer(1, question, lambda reply: print(pickle.loads(reply)))
     (True, (1, 'key'))
     """
 
@@ -80,16 +92,21 @@ class Desk:
         self._engine = ref(engine)
         self._coordinator = coordinator
         self._numbers = count(1)
-        #: What worker processes know of. Those of one that has died stay until the client closes.
-        self.futures: dict[int, Future[Any]] = {}
+        self._lock = threading.Lock()
+        self._workers: dict[int, _Worker] = {}
+        self._lost: set[int] = set()
 
-    def answer(self, question: bytes, reply: Callable[[bytes], object]) -> None:
-        """Answer a question, when there is an answer."""
+    def answer(self, worker: int, question: bytes, reply: Callable[[bytes], object]) -> None:
+        """Answer a question of a worker process, when there is an answer. Each process that is started has a number."""
+        with self._lock:
+            if worker in self._lost:
+                return
+            asks = self._workers.setdefault(worker, _Worker())
         try:
             operation, args, seconds, released = pickle.loads(question)
             for place in released:
-                self.futures.pop(place, None)
-            signal, then = self._ask(operation, args)
+                asks.futures.pop(place, None)
+            signal, then = self._ask(worker, asks, operation, args)
         except Exception as error:
             _reply(reply, error=error)
             return
@@ -114,8 +131,27 @@ class Desk:
 
         if signal.done():
             told(signal)
-        else:
-            signal.add_done_callback(lambda signal: self._call_soon(partial(told, signal)))
+            return
+        asks.waiting.add(signal)
+        signal.add_done_callback(asks.waiting.discard)
+        signal.add_done_callback(lambda signal: self._call_soon(partial(told, signal)))
+        if worker in self._lost:
+            signal.cancel()
+
+    def lose(self, worker: int) -> None:
+        """Forget what a worker process knew of that has died, and give back what it held."""
+        with self._lock:
+            self._lost.add(worker)
+            asks = self._workers.pop(worker, None)
+        self._coordinator.lose(worker)
+        if asks is not None:
+            for signal in list(asks.waiting):
+                signal.cancel()
+
+    def close(self) -> None:
+        """Forget what worker processes know of."""
+        with self._lock:
+            self._workers.clear()
 
     def _call_soon(self, function: Callable[[], object]) -> None:
         """Call something on a thread that may block: to answer may mean to wait for what the engine has yet to read."""
@@ -123,53 +159,56 @@ class Desk:
         if engine is not None:
             engine.call_soon(function)
 
-    def _ask(self, operation: str, args: tuple[Any, ...]) -> tuple[Signal[Any], Callable[[Any], Any]]:
+    def _ask(
+        self, worker: int, asks: _Worker, operation: str, args: tuple[Any, ...]
+    ) -> tuple[Signal[Any], Callable[[Any], Any]]:
         if operation == "state":
-            return self._coordinator.ask(*args), _same
+            number, *what = args
+            return self._coordinator.ask(*what, asker=Asker(worker, number)), _same
         if operation == "gather":
-            futures = [self.futures[place] for place in args[0]]
+            futures = [asks.futures[place] for place in args[0]]
             return settled(futures, FAILED), lambda _: _results(futures)
         if operation == "settled":
-            return settled([self.futures[place] for place in args[0]], frozenset()), _same
+            return settled([asks.futures[place] for place in args[0]], frozenset()), _same
         signal: Signal[Any] = concurrent.futures.Future()
-        signal.set_result(getattr(self, "_" + operation)(*args))
+        signal.set_result(getattr(self, "_" + operation)(asks.futures, *args))
         return signal, _same
 
-    def _submit(self, call: bytes, options: dict[str, Any]) -> tuple[int, str]:
-        function, args, kwargs = self._load(call)
-        return self._known(self._open().submit(function, args, kwargs, **options))
+    def _submit(self, known: Futures, call: bytes, options: dict[str, Any]) -> tuple[int, str]:
+        function, args, kwargs = _load(known, call)
+        return self._known(known, self._open().submit(function, args, kwargs, **options))
 
-    def _map(self, call: bytes, options: dict[str, Any]) -> list[tuple[int, str]]:
-        function, iterables, kwargs = self._load(call)
-        return [self._known(future) for future in self._open().map(function, iterables, kwargs, **options)]
+    def _map(self, known: Futures, call: bytes, options: dict[str, Any]) -> list[tuple[int, str]]:
+        function, iterables, kwargs = _load(known, call)
+        return [self._known(known, future) for future in self._open().map(function, iterables, kwargs, **options)]
 
-    def _scatter(self, value: bytes, key: str | None) -> tuple[int, str]:
-        return self._known(self._open().scatter(self._load(value), key=key))
+    def _scatter(self, known: Futures, value: bytes, key: str | None) -> tuple[int, str]:
+        return self._known(known, self._open().scatter(_load(known, value), key=key))
 
-    def _find(self, key: str) -> tuple[int, str] | None:
+    def _find(self, known: Futures, key: str) -> tuple[int, str] | None:
         future = self._open().find(key)
-        return None if future is None else self._known(future)
+        return None if future is None else self._known(known, future)
 
-    def _run(self, call: bytes) -> list[tuple[int, str]]:
-        return [self._known(future) for future in self._open().run(*self._load(call))]
+    def _run(self, known: Futures, call: bytes) -> list[tuple[int, str]]:
+        return [self._known(known, future) for future in self._open().run(*_load(known, call))]
 
-    def _info(self) -> dict[str, Any]:
+    def _info(self, _: Futures) -> dict[str, Any]:
         return {**self._open().info(), "width": self._open().width}
 
-    def _status(self, place: int) -> str:
-        return self.futures[place].status
+    def _status(self, known: Futures, place: int) -> str:
+        return known[place].status
 
-    def _failure(self, place: int) -> BaseException | None:
-        return error_of(self.futures[place])
+    def _failure(self, known: Futures, place: int) -> BaseException | None:
+        return error_of(known[place])
 
-    def _cancel(self, place: int, force: bool, msg: str | None) -> bool:
-        return self.futures[place].cancel(force=force, msg=msg)
+    def _cancel(self, known: Futures, place: int, force: bool, msg: str | None) -> bool:
+        return known[place].cancel(force=force, msg=msg)
 
-    def _retry(self, place: int) -> None:
-        self.futures[place].retry()
+    def _retry(self, known: Futures, place: int) -> None:
+        known[place].retry()
 
-    def _keep(self, place: int) -> None:
-        self.futures[place].keep()
+    def _keep(self, known: Futures, place: int) -> None:
+        known[place].keep()
 
     def _open(self) -> Engine:
         engine = self._engine()
@@ -177,17 +216,18 @@ class Desk:
             raise ClosedClientError("the client has been closed")
         return engine
 
-    def _known(self, future: Future[Any]) -> tuple[int, str]:
+    def _known(self, known: Futures, future: Future[Any]) -> tuple[int, str]:
         place = next(self._numbers)
-        self.futures[place] = future
+        known[place] = future
         return place, future.key
 
-    def _load(self, data: bytes) -> Any:
-        _here.desk = self
-        try:
-            return pickle.loads(data)
-        finally:
-            _here.desk = None
+
+def _load(futures: Futures, data: bytes) -> Any:
+    _here.futures = futures
+    try:
+        return pickle.loads(data)
+    finally:
+        _here.futures = None
 
 
 def _same(value: Any) -> Any:

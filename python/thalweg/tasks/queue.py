@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from thalweg.tasks.coordinator import Answer, State, answer, answer_first
+from thalweg.tasks.coordinator import Asker, Request, State, Waiting, answer
 from thalweg.tasks.named import Named
 
 if TYPE_CHECKING:
@@ -16,57 +16,92 @@ __all__ = ["Queue"]
 
 
 class _Queue(State, kind="queue"):
+    acknowledged = frozenset({"get", "get_many"})
+
     def __init__(self) -> None:
         self._maxsize = 0
         self._values: deque[Any] = deque()
-        self._getting: deque[Answer[Any]] = deque()
-        self._putting: deque[tuple[Answer[Any], Any]] = deque()
+        self._getting = Waiting()
+        self._putting = Waiting()
+        #: Values on their way to a worker process, which have not come there yet.
+        self._sent: dict[Asker, list[Any]] = {}
 
-    def limit(self, request: Answer[Any], maxsize: int) -> None:
+    def limit(self, request: Request, maxsize: int) -> None:
         self._maxsize = maxsize or self._maxsize
         answer(request)
 
-    def put(self, request: Answer[Any], value: Any) -> None:
+    def put(self, request: Request, value: Any) -> None:
         if self._maxsize and len(self._values) >= self._maxsize:
-            self._putting.append((request, value))
-        elif answer(request) and not answer_first(self._getting, value):
+            self._putting.add(request)
+        elif answer(request) and not self._hand_on(value):
             self._values.append(value)
 
-    def get(self, request: Answer[Any]) -> None:
+    def get(self, request: Request) -> None:
         if not self._values:
-            self._getting.append(request)
+            self._getting.add(request)
         elif answer(request, self._values[0]):
-            self._values.popleft()
+            self._note(request, [self._values.popleft()])
             self._refill()
 
-    def get_many(self, request: Answer[Any], count: int | None) -> None:
+    def get_many(self, request: Request, count: int | None) -> None:
         if count is not None and count > len(self._values) + len(self._putting):
             raise ValueError(f"batch: there are not {count} values in the queue")
         values: list[Any] = []
         while self._values and (count is None or len(values) < count):
             values.append(self._values.popleft())
             self._refill()
-        answer(request, values)
+        if answer(request, values):
+            self._note(request, values)
+        else:
+            self._put_back(values)
 
-    def give_back(self, request: Answer[Any], value: Any) -> None:
-        if not answer_first(self._getting, value):
-            self._values.appendleft(value)
+    def give_back(self, request: Request, value: Any) -> None:
+        self._put_back([value])
         answer(request)
 
-    def qsize(self, request: Answer[Any]) -> None:
+    def has_come(self, request: Request) -> None:
+        if request.asker is not None:
+            self._sent.pop(request.asker, None)
+        answer(request)
+
+    def lost(self, worker: int) -> None:
+        for asker in [asker for asker in self._sent if asker.worker == worker]:
+            self._put_back(self._sent.pop(asker))
+
+    def qsize(self, request: Request) -> None:
         answer(request, len(self._values))
 
+    def _hand_on(self, value: Any) -> bool:
+        """Give a value to the first that waits for one; False if none does."""
+        request = self._getting.answer_first(value)
+        if request is None:
+            return False
+        self._note(request, [value])
+        return True
+
+    def _note(self, request: Request, values: list[Any]) -> None:
+        if request.asker is not None:
+            self._sent[request.asker] = values
+
+    def _put_back(self, values: list[Any]) -> None:
+        while values and self._hand_on(values[0]):
+            values = values[1:]
+        self._values.extendleft(reversed(values))
+
     def _refill(self) -> None:
-        while self._putting and not (self._maxsize and len(self._values) >= self._maxsize):
-            request, value = self._putting.popleft()
+        while not (self._maxsize and len(self._values) >= self._maxsize):
+            request = self._putting.pop()
+            if request is None:
+                return
             if answer(request):
-                self._values.append(value)
+                self._values.append(request.args[0])
 
 
 class Queue(Named):
     """A queue with a name: what one task puts into it, another one gets, first in first out.
 
-    In an asynchronous client's loop what its methods return is to be awaited.
+    In an asynchronous client's loop what its methods return is to be awaited. A value that was on its way to a task
+    whose worker process died goes back to the front.
 
     Parameters
     ----------

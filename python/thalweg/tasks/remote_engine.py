@@ -34,7 +34,7 @@ class RemoteEngine:
     >>> from thalweg.tasks.remote_engine import RemoteEngine
     >>> def ask(question):
     ...     reply = Future()
-    ...     desk.answer(question, reply.set_result)
+    ...     desk.answer(1, question, reply.set_result)
     ...     return reply.result()
     >>> with Client() as client:
     ...     desk = Desk(client._engine, registry.shared(client._engine).coordinator)

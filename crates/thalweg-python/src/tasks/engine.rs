@@ -15,6 +15,7 @@ use thalweg_tasks::process::{Parcel, Pool, Setting, worker_resource};
 use super::arguments::Search;
 use super::errors;
 use super::future::{self, Future};
+use super::info;
 use super::options::{options, resources};
 use super::processes::sending::{self, Functions};
 use super::processes::serving::Reply;
@@ -363,21 +364,30 @@ impl Engine {
             .collect()
     }
 
-    /// Has `callable(question, reply)` called with what tasks in other processes ask; `reply(answer)` answers.
-    fn on_ask(&self, callable: Bound<'_, PyAny>) {
+    /// Has `callable(worker, question, reply)` called with what tasks in other processes ask; `reply(answer)` answers.
+    /// `lose(worker)` is called when a process has died.
+    fn on_ask(&self, callable: Bound<'_, PyAny>, lose: Bound<'_, PyAny>) {
         let Workers::Processes(pool, _) = &self.workers else {
             return;
         };
-        let callable = callable.unbind();
-        pool.on_question(move |question, answer| {
+        let (callable, lose) = (callable.unbind(), lose.unbind());
+        let answer = move |worker, question: Vec<u8>, answer| {
             gil::attach(|py| {
                 let question = PyBytes::new(py, &question);
                 let reply = Reply(Mutex::new(Some(answer)));
-                if let Err(error) = callable.call1(py, (question, reply)) {
+                if let Err(error) = callable.call1(py, (worker, question, reply)) {
                     error.write_unraisable(py, Some(callable.bind(py)));
                 }
             });
-        });
+        };
+        let lost = move |worker| {
+            gil::attach(|py| {
+                if let Err(error) = lose.call1(py, (worker,)) {
+                    error.write_unraisable(py, Some(lose.bind(py)));
+                }
+            });
+        };
+        pool.on_question(answer, lost);
     }
 
     /// Has `callable()` called soon, on a thread that may block.
@@ -403,30 +413,11 @@ impl Engine {
     /// What there is to know of the workers and their tasks.
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.check_here()?;
-        let (waiting, running) = self.home.counts();
-        let names: HashMap<u64, String> = threads::names_of_running(&self.home).collect();
-        let info = PyDict::new(py);
-        let workers = PyList::empty(py);
-        match &self.workers {
-            Workers::Threads(_) => {
-                let running = names.into_values().collect();
-                workers.append(worker(py, 0, std::process::id(), self.width, running)?)?;
-            }
-            Workers::Processes(pool, _) => {
-                for (id, process) in pool.processes().into_iter().enumerate() {
-                    let running = process
-                        .running
-                        .iter()
-                        .filter_map(|task| names.get(task).cloned());
-                    let running = running.collect();
-                    workers.append(worker(py, id, process.pid, process.threads, running)?)?;
-                }
-            }
-        }
-        info.set_item("workers", workers)?;
-        info.set_item("pending", waiting)?;
-        info.set_item("running", running)?;
-        Ok(info)
+        let workers = match &self.workers {
+            Workers::Threads(_) => None,
+            Workers::Processes(pool, _) => Some(pool.processes()),
+        };
+        info::info(py, &self.home, self.width, workers)
     }
 
     /// Takes no more tasks, and drops those that have not begun. With `wait`, waits for those that run, and for a
@@ -494,22 +485,6 @@ fn program<'py>(
         kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
         inputs: if needs { Inputs::Futures } else { Inputs::None },
     }))
-}
-
-/// What `info` says of a worker.
-fn worker(
-    py: Python<'_>,
-    id: usize,
-    pid: u32,
-    threads: usize,
-    running: Vec<String>,
-) -> PyResult<Bound<'_, PyDict>> {
-    let worker = PyDict::new(py);
-    worker.set_item("id", id)?;
-    worker.set_item("pid", pid)?;
-    worker.set_item("threads", threads)?;
-    worker.set_item("running", running)?;
-    Ok(worker)
 }
 
 impl Engine {

@@ -5,6 +5,7 @@ mod engine;
 mod errors;
 mod future;
 mod graph;
+mod info;
 mod options;
 mod processes;
 mod rows;

@@ -12,7 +12,7 @@ use crate::scheduler::{Assignment, TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ const MOST_AHEAD: usize = 512;
 /// A worker process. When it dies, another link is made for the next.
 pub(super) struct Link<W: Portable> {
     pub worker: WorkerId,
+    /// Number that no other link of this program has.
+    pub number: u64,
     /// How many tasks it runs at a time.
     threads: AtomicUsize,
     pub outgoing: Arc<Outgoing>,
@@ -73,6 +75,7 @@ impl<W: Portable> Link<W> {
         board: Board,
         child: GroupLeader,
     ) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let outgoing = Outgoing::new(socket);
         let state = State {
             tasks: HashMap::new(),
@@ -88,6 +91,7 @@ impl<W: Portable> Link<W> {
         };
         Self {
             worker,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             threads: AtomicUsize::new(threads),
             outgoing,
             board,

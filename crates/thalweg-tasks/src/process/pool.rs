@@ -49,13 +49,16 @@ pub struct Pool<W: Portable> {
     /// How many have died in a row before they had said a word.
     stillborn: AtomicUsize,
     readers: Mutex<Vec<JoinHandle<()>>>,
-    questions: OnceLock<Arc<Questions>>,
+    questions: OnceLock<(Arc<Questions>, Arc<Lost>)>,
     /// Questions are answered here: an answer may wait for what the readers have yet to read.
     answering: Arc<Callbacks>,
 }
 
-/// Answers what tasks ask: it is called with the question, and with what takes the answer.
-pub type Questions = dyn Fn(Vec<u8>, Answer) + Send + Sync;
+/// Answers what tasks ask: it is called with the number of their process, the question, and what takes the answer.
+type Questions = dyn Fn(u64, Vec<u8>, Answer) + Send + Sync;
+
+/// Is called with the number of a process that has died.
+type Lost = dyn Fn(u64) + Send + Sync;
 
 /// Takes the answer to a question, once.
 pub type Answer = Box<dyn FnOnce(&[u8]) + Send>;
@@ -110,9 +113,15 @@ impl<W: Portable> Pool<W> {
         Ok((home, pool))
     }
 
-    /// Has `answer` called with what tasks ask, on a thread that may block. Only the first call has an effect.
-    pub fn on_question(&self, answer: impl Fn(Vec<u8>, Answer) + Send + Sync + 'static) {
-        let _ = self.questions.set(Arc::new(answer));
+    /// Has `answer` called with what tasks ask, and `lost` when a process has died, on a thread that may block. Both
+    /// get a number that each process has for itself. A question of a process that has died may come after its death.
+    /// Only the first call has an effect.
+    pub fn on_question(
+        &self,
+        answer: impl Fn(u64, Vec<u8>, Answer) + Send + Sync + 'static,
+        lost: impl Fn(u64) + Send + Sync + 'static,
+    ) {
+        let _ = self.questions.set((Arc::new(answer), Arc::new(lost)));
     }
 
     /// Has something called soon, on a thread that may block: one of those that answer.
@@ -257,14 +266,14 @@ impl<W: Portable> Pool<W> {
         }
         drop(state);
         for (question, text) in news.questions.drain(..) {
-            let link = link.clone();
+            let (link, number) = (link.clone(), link.number);
             let answer: Answer = Box::new(move |answer| {
                 // If the worker has gone meanwhile, nobody waits for the answer.
                 let _ = link.tell(&ToWorker::Answer { question, answer });
                 link.flush();
             });
             match self.questions.get().cloned() {
-                Some(ask) => self.answering.call(move || ask(text, answer)),
+                Some((ask, _)) => self.answering.call(move || ask(number, text, answer)),
                 None => answer(&[]),
             }
         }
@@ -367,6 +376,10 @@ impl<W: Portable> Pool<W> {
         home.with(|scheduler, effects| {
             scheduler.worker_lost(link.worker, running, not_begun, &reason, effects);
         });
+        if let Some((_, lost)) = self.questions.get().cloned() {
+            let number = link.number;
+            self.answering.call(move || lost(number));
+        }
         if !was_ready && killed.is_none() && !self.closed.load(Ordering::Acquire) {
             let weight = if gave_up { GAVE_UP } else { 1 };
             let before = self.stillborn.fetch_add(weight, Ordering::Relaxed);
