@@ -18,7 +18,7 @@ from thalweg.tasks.errors import ClosedClientError
 from thalweg.tasks.inspection import Inspection
 from thalweg.tasks.options import Options, refuse_unknown
 from thalweg.tasks.submission import Submission
-from thalweg.tasks.waiting import FAILED, block, either, later, result_of, settled
+from thalweg.tasks.waiting import FAILED, block, either, later, result_of, settled, signal_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -379,7 +379,7 @@ class Client(Submission, Inspection, Datasets):
 
         loop = loops.find(False)
         running = asyncio.run_coroutine_threadsafe(run(), loop)
-        return block(running, None if callback_timeout is None else convert_interval(callback_timeout))
+        return block(signal_of(running), None if callback_timeout is None else convert_interval(callback_timeout))
 
     def get_executor(self, **kwargs: Any) -> ClientExecutor:
         """Return an executor of ``concurrent.futures`` that runs on the client's workers.

@@ -1,6 +1,6 @@
 """What locks, events, semaphores, queues and variables are made of: named states, and requests that wait.
 
-A request is a future of `concurrent.futures`: a thread waits for it, an event loop does, or a worker process is told
+A request is a signal: a thread waits for it, an event loop does, or a worker process is told
 about it. Whoever does not want to wait any more cancels it. There is one coordinator for each engine, in the process
 that started it. In a worker process `RemoteCoordinator` forwards what is asked. The requests of a worker process are
 its own: when it dies, those that wait are cancelled, and what it holds is given back.
@@ -11,17 +11,17 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future
 from importlib import import_module
 from itertools import count
 from threading import Lock
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from thalweg.tasks.errors import ClosedClientError
+from thalweg.tasks.signals import Signal
 
 __all__ = ["Asker", "Coordinates", "Coordinator", "RemoteCoordinator", "Request", "State", "Waiting"]
 
-Answer = Future
+Answer = Signal
 
 
 class Asker(NamedTuple):
@@ -40,7 +40,7 @@ class Asker(NamedTuple):
     request: int
 
 
-class Request(Future):  # type: ignore[type-arg]
+class Request(Signal[Any]):
     """Something that a state has been asked to do.
 
     Examples
@@ -148,10 +148,7 @@ def _kind(name: str) -> type[State]:
 
 def answer(request: Request, value: Any = None) -> bool:
     """Answer a request; False if nobody waits for it any more."""
-    if not request.set_running_or_notify_cancel():
-        return False
-    request.set_result(value)
-    return True
+    return request.answer(value)
 
 
 class Coordinator:
@@ -199,7 +196,7 @@ class Coordinator:
                 request.cancel()
             elif operation == "forget":
                 self._forget(kind, name)
-                request.set_result(None)
+                request.answer(None)
             else:
                 self._do(request)
             if not request.done():
@@ -220,8 +217,7 @@ class Coordinator:
         try:
             getattr(state, request.operation)(request, *request.args)
         except Exception as error:
-            if request.set_running_or_notify_cancel():
-                request.set_exception(error)
+            request.fail(error)
 
     def _forget(self, kind: str, name: str) -> None:
         """Forget a state. Those who wait wait for the next of that name."""
@@ -264,8 +260,7 @@ class Coordinator:
 
 
 def _close(request: Request) -> None:
-    if not request.done() and request.set_running_or_notify_cancel():
-        request.set_exception(ClosedClientError("the client was closed while something waited"))
+    request.fail(ClosedClientError("the client was closed while something waited"))
 
 
 class RemoteCoordinator:
@@ -283,13 +278,13 @@ class RemoteCoordinator:
 
     def ask(self, kind: str, name: str, operation: str, *args: Any, seconds: float | None = None) -> Answer[Any]:
         """Ask the parent, and wait for its answer."""
-        request: Answer[Any] = Future()
+        request: Answer[Any] = Signal()
         number = next(self._numbers)
         try:
             value = self._ask("state", number, kind, name, operation, *args, seconds=seconds)
             if operation in _kind(kind).acknowledged:
                 self._ask("state", number, kind, name, "has_come")
-            request.set_result(value)
+            request.answer(value)
         except Exception as error:
-            request.set_exception(error)
+            request.fail(error)
         return request

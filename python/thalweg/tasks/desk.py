@@ -5,7 +5,6 @@ A task in a worker process has a client, too: `remote_engine` forwards what is a
 
 from __future__ import annotations
 
-import concurrent.futures
 import pickle
 import threading
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from weakref import ref
 from thalweg.tasks import pickling
 from thalweg.tasks.coordinator import Asker
 from thalweg.tasks.errors import ClosedClientError
+from thalweg.tasks.signals import Signal
 from thalweg.tasks.waiting import FAILED, error_of, result_of, settled
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from thalweg.tasks.coordinator import Coordinator
 
 __all__ = ["Desk", "dumps", "future_at"]
-
-Signal = concurrent.futures.Future
 
 #: What a worker process knows of, by numbers.
 Futures: TypeAlias = "dict[int, Future[Any]]"
@@ -170,8 +168,8 @@ class Desk:
             return settled(futures, FAILED), lambda _: _results(futures)
         if operation == "settled":
             return settled([asks.futures[place] for place in args[0]], frozenset()), _same
-        signal: Signal[Any] = concurrent.futures.Future()
-        signal.set_result(getattr(self, "_" + operation)(asks.futures, *args))
+        signal: Signal[Any] = Signal()
+        signal.answer(getattr(self, "_" + operation)(asks.futures, *args))
         return signal, _same
 
     def _submit(self, known: Futures, call: bytes, options: dict[str, Any]) -> tuple[int, str]:
