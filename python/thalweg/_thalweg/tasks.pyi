@@ -75,6 +75,7 @@ class Engine:
         *,
         command: list[str],
         memory_limit: int | None = None,
+        worker_ttl: float | None = None,
         resources: dict[str, float] | None = None,
     ) -> Engine:
         """Start an engine of processes."""

@@ -57,6 +57,10 @@ class Client(Submission, Inspection, Datasets):
         1.0.
     resources
         What there is of things that tasks ask for by `submit`, on each worker, such as ``{"GPU": 1}``.
+    worker_ttl
+        How long a worker process may not answer before it is killed and another takes its place, in seconds or as text
+        such as ``"5 min"``; None: for ever. A worker answers also while a task holds the GIL. It does not if it has
+        been stopped, by a debugger say, or if a task has closed its descriptors.
     set_as_default
         Whether streams, locks and the like use this client if none is given.
     timeout
@@ -114,6 +118,7 @@ class Client(Submission, Inspection, Datasets):
         asynchronous: bool = False,
         memory_limit: int | float | str | None = None,
         resources: Mapping[str, float] | None = None,
+        worker_ttl: Interval | None = "30s",
         set_as_default: bool = True,
         timeout: Interval | None = None,
         name: str | None = None,
@@ -129,7 +134,7 @@ class Client(Submission, Inspection, Datasets):
             address = None
         self._options: Options | None = None
         if address is None:
-            self._options = Options(n_workers, threads_per_worker, bool(processes), memory_limit, resources)
+            self._options = Options(n_workers, threads_per_worker, bool(processes), memory_limit, resources, worker_ttl)
             engine = self._options.start()
         else:
             engine = address._engine

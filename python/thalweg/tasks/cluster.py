@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from thalweg._types import Interval
     from thalweg.tasks.client import Client
 
 __all__ = ["LocalCluster"]
@@ -44,12 +45,13 @@ class LocalCluster:
         asynchronous: bool = False,
         memory_limit: int | float | str | None = None,
         resources: Mapping[str, float] | None = None,
+        worker_ttl: Interval | None = "30s",
         **kwargs: Any,
     ) -> None:
         refuse_unknown("LocalCluster", kwargs)
         self.name = name
         self.asynchronous = asynchronous
-        self._options = Options(n_workers, threads_per_worker, bool(processes), memory_limit, resources)
+        self._options = Options(n_workers, threads_per_worker, bool(processes), memory_limit, resources, worker_ttl)
         self._engine = self._options.start()
 
     @property

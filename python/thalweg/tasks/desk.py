@@ -101,7 +101,7 @@ class Desk:
                 return
             asks = self._workers.setdefault(worker, _Worker())
         try:
-            operation, args, seconds, released = pickle.loads(question)
+            operation, args, seconds, released = pickling.loads(question)
             for place in released:
                 asks.futures.pop(place, None)
             signal, then = self._ask(worker, asks, operation, args)
@@ -223,7 +223,7 @@ class Desk:
 def _load(futures: Futures, data: bytes) -> Any:
     _here.futures = futures
     try:
-        return pickle.loads(data)
+        return pickling.loads(data)
     finally:
         _here.futures = None
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thalweg._thalweg.tasks import Engine
+from thalweg.intervals import convert_interval
 from thalweg.tasks import registry, worker
+
+if TYPE_CHECKING:
+    from thalweg._types import Interval
 
 #: What Dask's client and cluster take as well, and what makes no difference here.
 _HARMLESS = frozenset({
@@ -52,6 +56,7 @@ _ARGUMENTS = (
     "set_as_default",
     "threads_per_worker",
     "timeout",
+    "worker_ttl",
 )
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -96,6 +101,7 @@ class Options:
     processes: bool = False
     memory_limit: int | float | str | None = None
     resources: Mapping[str, float] | None = None
+    worker_ttl: Interval | None = "30s"
 
     def __post_init__(self) -> None:
         _check_count("n_workers", self.n_workers)
@@ -103,6 +109,7 @@ class Options:
         for name, amount in (self.resources or {}).items():
             if not isinstance(amount, (int, float)) or not amount >= 0:
                 raise ValueError(f"resources: how much there is of {name!r} is a number, not {amount!r}")
+        self._ttl()
         if self._limit() is not None and not self.processes:
             raise ValueError("memory_limit: threads share their memory; start the workers with processes=True")
 
@@ -116,6 +123,7 @@ class Options:
                 self.threads_per_worker or 1,
                 command=worker.command(),
                 memory_limit=self._limit(),
+                worker_ttl=self._ttl(),
                 resources=resources,
             )
         else:
@@ -131,6 +139,12 @@ class Options:
             # Tasks that wait for a disk or a network want more threads than there are cores, and others are not hurt.
             return min(32, cores + 4)
         return (self.n_workers or 1) * (self.threads_per_worker or 1)
+
+    def _ttl(self) -> float | None:
+        seconds = None if self.worker_ttl is None else float(convert_interval(self.worker_ttl))
+        if seconds is not None and seconds <= 0:
+            raise ValueError(f"worker_ttl: how long a worker may not answer, more than 0 s, not {self.worker_ttl!r}")
+        return seconds
 
     def _limit(self) -> int | None:
         limit = self.memory_limit

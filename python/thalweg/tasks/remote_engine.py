@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from thalweg.tasks import nesting
 from thalweg.tasks.desk import dumps, future_at
+from thalweg.tasks.pickling import loads
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -56,7 +56,7 @@ class RemoteEngine:
         released = []
         while self._released:
             released.append(self._released.popleft())
-        succeeded, value = pickle.loads(self._ask_parent(dumps((operation, args, seconds, released))))
+        succeeded, value = loads(self._ask_parent(dumps((operation, args, seconds, released))))
         if not succeeded:
             raise value
         return value

@@ -16,7 +16,7 @@ use super::arguments::Search;
 use super::errors;
 use super::future::{self, Future};
 use super::info;
-use super::options::{options, resources};
+use super::options::{limit, options, resources};
 use super::processes::sending::{self, Functions};
 use super::processes::serving::Reply;
 use super::rows::Rows;
@@ -80,15 +80,19 @@ impl Engine {
 
     /// An engine with so many processes, which run so many tasks at a time each.
     ///
-    /// `command` starts one. `memory_limit` is in bytes, for each.
+    /// `command` starts one. `memory_limit` is in bytes, for each. One that has not answered for `worker_ttl` seconds is
+    /// replaced.
     #[staticmethod]
-    #[pyo3(signature = (n_workers, threads_per_worker, *, command, memory_limit = None, resources = None))]
+    #[pyo3(signature = (
+        n_workers, threads_per_worker, *, command, memory_limit = None, worker_ttl = None, resources = None
+    ))]
     fn processes<'py>(
         py: Python<'py>,
         n_workers: usize,
         threads_per_worker: usize,
         command: Vec<OsString>,
         memory_limit: Option<u64>,
+        worker_ttl: Option<f64>,
         resources: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, Self>> {
         if n_workers == 0 || threads_per_worker == 0 {
@@ -105,6 +109,7 @@ impl Engine {
             workers: n_workers,
             threads: threads_per_worker,
             memory: memory_limit,
+            ttl: limit("worker_ttl", worker_ttl)?,
             resources: self::resources(resources)?,
             command: Box::new(move || {
                 let mut command = Command::new(&program);
@@ -522,7 +527,7 @@ impl Engine {
     fn send(&self, py: Python<'_>, spec: Spec<Calls>) -> Arc<Slot<Calls>> {
         match &self.workers {
             Workers::Threads(_) => self.home.submit(spec),
-            // It may take until the worker has read what was sent before.
+            // Others may run while sockets are written to.
             Workers::Processes(..) => gil::detach(py, || self.home.submit(spec)),
         }
     }

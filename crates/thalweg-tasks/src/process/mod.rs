@@ -7,6 +7,8 @@ mod outgoing;
 mod parcel;
 mod parked;
 mod pool;
+mod pulse;
+mod sent;
 mod socket;
 mod wire;
 pub mod worker;

@@ -3,8 +3,9 @@
 use super::Portable;
 use super::board::Board;
 use super::child::GroupLeader;
-use super::link::{Fill, Link, Sending};
+use super::link::{Fill, Killed, Link, Sending};
 use super::parked::Parked;
+use super::pulse::{self, Closing};
 use super::socket::Socket;
 use super::wire::{Inbox, ToParent, ToWorker, read};
 use crate::engine::{Callbacks, Home, Outside, Ran};
@@ -27,6 +28,8 @@ pub struct Setting {
     pub threads: usize,
     /// How much memory each may use, in bytes.
     pub memory: Option<u64>,
+    /// How long a worker may not answer before it is killed and replaced; for ever, if nothing is said.
+    pub ttl: Option<Duration>,
     /// How much each has of what tasks may take.
     pub resources: Vec<(Box<str>, f64)>,
     /// Starts one. Its standard input will be the socket.
@@ -44,6 +47,8 @@ pub struct Pool<W: Portable> {
     home: OnceLock<Weak<Home<W>>>,
     links: Vec<Mutex<Option<Arc<Link<W>>>>>,
     closed: AtomicBool,
+    /// Tells those who watch the workers that it has been closed.
+    closing: Arc<Closing>,
     /// The process that has the readers, and whose children the workers are.
     process: u32,
     /// How many have died in a row before they had said a word.
@@ -83,6 +88,7 @@ impl<W: Portable> Pool<W> {
             setting,
             home: OnceLock::new(),
             closed: AtomicBool::new(false),
+            closing: Arc::default(),
             process: std::process::id(),
             stillborn: AtomicUsize::new(0),
             readers: Mutex::default(),
@@ -105,10 +111,16 @@ impl<W: Portable> Pool<W> {
             lock(&pool.readers).push(reader);
         }
         if let Some(most) = pool.setting.memory {
-            let pool = Arc::downgrade(&pool);
+            let (pool, closing) = (Arc::downgrade(&pool), pool.closing.clone());
             thread::Builder::new()
                 .name("thalweg-memory".into())
-                .spawn(move || watch_memory(&pool, most))?;
+                .spawn(move || watch_memory(&pool, &closing, most))?;
+        }
+        if let Some(ttl) = pool.setting.ttl {
+            let (pool, closing) = (Arc::downgrade(&pool), pool.closing.clone());
+            thread::Builder::new()
+                .name("thalweg-pulse".into())
+                .spawn(move || pulse::watch(&pool, &closing, ttl))?;
         }
         Ok((home, pool))
     }
@@ -161,7 +173,7 @@ impl<W: Portable> Pool<W> {
             *lock(&self.links[index]) = Some(link.clone());
             if self.closed.load(Ordering::Acquire) {
                 // It was closed in between, and does not know of this one.
-                link.kill("the client was closed");
+                link.kill(Killed::Closed);
             }
             self.dispatch(&home);
         }
@@ -180,12 +192,13 @@ impl<W: Portable> Pool<W> {
         let mut news = News::default();
         // What cannot be received or understood comes from a worker that is of no use any more.
         while let Ok(true) = link.outgoing.socket.receive(&mut inbox) {
+            link.pulse.heard();
             let read =
                 inbox.each(|message, files| self.understand(link, message, files, &mut news));
             let Some(home) = self.home() else { return };
             self.apply(&home, link, &mut news);
             if read.is_err() {
-                return link.kill("it sent what nobody understands");
+                return link.kill(Killed::Unreadable);
             }
         }
     }
@@ -230,6 +243,8 @@ impl<W: Portable> Pool<W> {
                 let error = W::raised(error.unpack(files)?);
                 news.come.push((TaskId::from_number(task), Err(error)));
             }
+            // It has been heard.
+            ToParent::Pong => {}
             ToParent::Threads { more } => link.add_threads(more),
             ToParent::Returned { tasks, recalled } => {
                 state.recalling &= !recalled;
@@ -296,7 +311,7 @@ impl<W: Portable> Pool<W> {
         self.balance(&links);
     }
 
-    fn live_links(&self) -> Vec<Arc<Link<W>>> {
+    pub(super) fn live_links(&self) -> Vec<Arc<Link<W>>> {
         self.links
             .iter()
             .filter_map(|link| lock(link).clone())
@@ -360,11 +375,11 @@ impl<W: Portable> Pool<W> {
             .into_iter()
             .partition(|(number, _)| on_board.contains(number));
         let reason = match (&killed, status) {
-            (Some(reason), _) => reason.clone(),
+            (Some(reason), _) => reason.to_string(),
             (None, Ok(status)) => status.to_string(),
             (None, Err(error)) => error.to_string(),
         };
-        if killed.as_deref() == Some(STOPPED) {
+        if killed == Some(Killed::TaskStopped) {
             // The one it was killed for has failed already. The others are not to blame.
             not_begun.append(&mut running);
         }
@@ -380,8 +395,10 @@ impl<W: Portable> Pool<W> {
             let number = link.number;
             self.answering.call(move || lost(number));
         }
-        if !was_ready && killed.is_none() && !self.closed.load(Ordering::Acquire) {
-            let weight = if gave_up { GAVE_UP } else { 1 };
+        let is_silent = matches!(killed, Some(Killed::Silent(_)));
+        let by_itself = killed.is_none() || is_silent;
+        if !was_ready && by_itself && !self.closed.load(Ordering::Acquire) {
+            let weight = if gave_up || is_silent { GAVE_UP } else { 1 };
             let before = self.stillborn.fetch_add(weight, Ordering::Relaxed);
             if before + weight >= STILLBORN * GAVE_UP {
                 self.give_up(
@@ -418,9 +435,10 @@ impl<W: Portable> Pool<W> {
             return;
         }
         self.closed.store(true, Ordering::Release);
+        self.closing.close();
         self.answering.close();
         for link in self.live_links() {
-            link.kill("the client was closed");
+            link.kill(Killed::Closed);
         }
     }
 
@@ -472,9 +490,6 @@ pub struct Process {
     /// The numbers of those that run.
     pub running: Vec<u64>,
 }
-
-/// The reason for a worker to be killed that is no fault of its other tasks.
-const STOPPED: &str = "a task was stopped";
 
 type Ended<W> = (Assignment<W>, Outcome<Product<<W as World>::Value>, W>);
 type Outcome<T, W> = Result<T, <W as World>::Error>;
@@ -529,13 +544,21 @@ impl<W: Portable> Outside<W> for Processes<W> {
     }
 
     fn ran_for(&self, worker: WorkerId, id: TaskId) -> Ran {
-        let running = self
-            .0
-            .link_of(worker)
-            .map(|link| link.running())
-            .unwrap_or_default();
-        let found = running.into_iter().find(|(task, _)| *task == id.number());
-        found.map_or(Ran::NotYet, |(_, time)| Ran::For(time))
+        let Some(link) = self.0.link_of(worker) else {
+            return Ran::NotYet;
+        };
+        let mut running = link.running().into_iter();
+        if let Some((_, time)) = running.find(|(task, _)| *task == id.number()) {
+            return Ran::For(time);
+        }
+        // A worker that does not answer may never begin it.
+        link.silence().map_or_else(
+            || {
+                link.probe();
+                Ran::NotYet
+            },
+            Ran::For,
+        )
     }
 
     fn skip(&self, worker: WorkerId, id: TaskId) {
@@ -549,7 +572,7 @@ impl<W: Portable> Outside<W> for Processes<W> {
     fn kill(&self, worker: WorkerId, id: TaskId) -> bool {
         if let Some(link) = self.0.link_of(worker) {
             if link.running().iter().any(|(task, _)| *task == id.number()) {
-                link.kill(STOPPED);
+                link.kill(Killed::TaskStopped);
             } else {
                 self.skip(worker, id);
             }
@@ -566,22 +589,13 @@ fn memory_of(pid: u32) -> Option<u64> {
 }
 
 /// Ends workers that use too much memory.
-fn watch_memory<W: Portable>(pool: &Weak<Pool<W>>, most: u64) {
-    while let Some(pool) = pool.upgrade() {
-        if pool.closed.load(Ordering::Acquire) {
-            return;
-        }
+fn watch_memory<W: Portable>(pool: &Weak<Pool<W>>, closing: &Arc<Closing>, allowed: u64) {
+    while !closing.wait(MEMORY_LOOK) {
+        let Some(pool) = pool.upgrade() else { return };
         for link in pool.live_links() {
-            if let Some(used) = memory_of(link.pid).filter(|used| *used > most) {
-                let mib = |bytes: u64| bytes >> 20;
-                link.kill(&format!(
-                    "it used {} MiB of memory, and {} are allowed",
-                    mib(used),
-                    mib(most)
-                ));
+            if let Some(used) = memory_of(link.pid).filter(|used| *used > allowed) {
+                link.kill(Killed::Memory { used, allowed });
             }
         }
-        drop(pool);
-        thread::sleep(MEMORY_LOOK);
     }
 }

@@ -96,10 +96,10 @@ enum Need {
     Result(u64),
 }
 
-/// A thing that has been sent, and what it stands for once that was asked.
-struct Lazy<T> {
-    parcel: Parcel,
-    made: Option<T>,
+/// A payload that is read on first use.
+enum Lazy<T> {
+    Sent(Arc<Parcel>),
+    Read(T),
 }
 
 struct Worker<H: Host> {
@@ -287,11 +287,15 @@ impl<H: Host> Worker<H> {
     /// Sends what is in the outbox, or sees to it that it will be sent.
     fn flush(&self) {
         self.outgoing.flush();
+        if self.outgoing.is_broken() {
+            // The parent has gone, or a task has closed the socket: nobody hears of what is done here.
+            end_process();
+        }
     }
 
     /// Does so, and waits while too much waits to be sent.
     fn flush_and_wait(&self) {
-        self.outgoing.flush();
+        self.flush();
         self.outgoing.wait_for_room();
     }
 
@@ -305,12 +309,7 @@ impl<H: Host> Worker<H> {
                 break;
             }
         }
-        // Whatever runs here runs for nobody. It may be deep inside of something that does not
-        // return, so it is not asked to. What it has started goes with it.
-        if getpgrp() == getpid() {
-            let _ = kill_process_group(getpid(), Signal::KILL);
-        }
-        let _ = kill_process(getpid(), Signal::KILL);
+        end_process();
     }
 
     fn understand(
@@ -322,17 +321,11 @@ impl<H: Host> Worker<H> {
         match read::<ToWorker<'_>>(message)? {
             ToWorker::Hello { .. } => {}
             ToWorker::Function { id, code } => {
-                let lazy = Lazy {
-                    parcel: code.unpack(files)?,
-                    made: None,
-                };
+                let lazy = Lazy::Sent(Arc::new(code.unpack(files)?));
                 lock(&self.functions).insert(id, lazy);
             }
             ToWorker::Value { id, value } => {
-                let lazy = Lazy {
-                    parcel: value.unpack(files)?,
-                    made: None,
-                };
+                let lazy = Lazy::Sent(Arc::new(value.unpack(files)?));
                 lock(&self.values).insert(id, lazy);
             }
             ToWorker::Run {
@@ -357,8 +350,10 @@ impl<H: Host> Worker<H> {
                 self.queued.fetch_add(1, Ordering::Release);
                 self.work.notify_one();
             }
-            ToWorker::ForgetValues { ids } => forget(&self.values, &ids),
-            ToWorker::ForgetFunctions { ids } => forget(&self.functions, &ids),
+            ToWorker::Forget { id } => {
+                forget(&self.values, &[id]);
+                forget(&self.functions, &[id]);
+            }
             ToWorker::ForgetResults { tasks } => forget(&self.results, &tasks),
             ToWorker::Fetch { task } => {
                 // Not here: to pack a value may take as long as a task takes that holds some lock.
@@ -395,6 +390,11 @@ impl<H: Host> Worker<H> {
                     })?;
                     self.flush();
                 }
+            }
+            ToWorker::Ping => {
+                // The reader answers, which needs no lock of the user's.
+                self.tell(&ToParent::Pong)?;
+                self.flush();
             }
             ToWorker::Answer { question, answer } => {
                 if let Some(asked) = lock(&self.questions).remove(&question) {
@@ -548,6 +548,17 @@ impl<H: Host> Worker<H> {
     }
 }
 
+/// Ends this process, and what it has started.
+///
+/// Whatever runs here runs for nobody. It may be deep inside of something that does not return, so it is not asked to.
+fn end_process() {
+    if getpgrp() == getpid() {
+        // It may have no such group any more.
+        let _ = kill_process_group(getpid(), Signal::KILL);
+    }
+    let _ = kill_process(getpid(), Signal::KILL);
+}
+
 fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
     let gone: Vec<_> = {
         let mut from = lock(from);
@@ -565,16 +576,17 @@ fn make<T: Clone>(
 ) -> Result<T, Parcel> {
     let parcel = {
         let from = lock(from);
-        let lazy = from.get(&id).ok_or_else(missing)?;
-        if let Some(made) = &lazy.made {
-            return Ok(made.clone());
+        match from.get(&id).ok_or_else(missing)? {
+            Lazy::Read(made) => return Ok(made.clone()),
+            Lazy::Sent(parcel) => parcel.clone(),
         }
-        lazy.parcel.clone()
     };
     let made = make(&parcel)?;
-    if let Some(lazy) = lock(from).get_mut(&id) {
-        lazy.made = Some(made.clone());
-    }
+    let before = lock(from)
+        .get_mut(&id)
+        .map(|lazy| std::mem::replace(lazy, Lazy::Read(made.clone())));
+    // Not under the lock: another thread may have read it as well, and to drop that may do anything.
+    drop(before);
     Ok(made)
 }
 
