@@ -8,12 +8,14 @@ import traceback
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from io import BytesIO
+from mmap import MAP_PRIVATE, mmap
 from threading import RLock
 from typing import Any
+from weakref import WeakSet
 
 from thalweg.tasks.errors import UnpicklableError
 
-__all__ = ["again", "argument_error", "dump_error", "function_error", "load_with_main", "loads", "value_error"]
+__all__ = ["again", "argument_error", "dump_error", "function_error", "load_with_main", "loads", "mapped", "value_error"]
 
 #: Held while something is imported for a pickle. Of threads that import modules which need each other, one would be
 #: given a module that is half imported.
@@ -37,6 +39,34 @@ def loads(data: bytes, *, buffers: Iterable[Any] | None = None) -> Any:
     [1, <built-in function len>]
     """
     return _Reader(BytesIO(data), buffers=buffers).load()
+
+
+#: What is mapped; up to Python 3.12 each has a descriptor of its own.
+_maps: WeakSet[mmap] = WeakSet()
+
+
+def mapped(descriptor: int, length: int, most: int) -> memoryview | None:
+    """Return what is in a file, as memory of which whoever changes it gets a copy; None if `most` are mapped already.
+
+    Examples
+    --------
+    >>> import os
+    >>> from thalweg.tasks.pickling import mapped
+    >>> file = os.memfd_create("example")
+    >>> os.write(file, b"abc")
+    3
+    >>> bytes(mapped(file, 3, most=100))
+    b'abc'
+    """
+    if len(_maps) >= most:
+        return None
+    try:
+        memory = mmap(descriptor, length, flags=MAP_PRIVATE)
+    except OSError:
+        # It can be copied all the same.
+        return None
+    _maps.add(memory)
+    return memoryview(memory)
 
 
 class _Reader(pickle.Unpickler):

@@ -2,6 +2,7 @@
 
 use super::board::Board;
 use super::child::GroupLeader;
+use super::memory::MemoryFile;
 use super::outgoing::Outgoing;
 use super::parcel::Parcel;
 use super::pulse::Pulse;
@@ -152,9 +153,7 @@ impl<W: Portable> Link<W> {
         let threads = u32::try_from(self.threads()).map_err(io::Error::other)?;
         let mut outbox = self.outgoing.outbox();
         outbox.put(&ToWorker::Hello { threads })?;
-        outbox
-            .files
-            .push(super::Shared::received(self.board.file()?, 0));
+        outbox.files.push(MemoryFile::passing(self.board.file()?));
         drop(outbox);
         self.flush();
         Ok(())

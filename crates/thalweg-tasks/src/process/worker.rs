@@ -1,6 +1,7 @@
 //! The other side: what runs in a worker process.
 
 use super::board::Board;
+use super::lazy::{Lazy, Received, forget, make, missing, receive};
 use super::outgoing::Outgoing;
 use super::parcel::Parcel;
 use super::socket::Socket;
@@ -44,6 +45,9 @@ pub trait Host: Send + Sync + 'static {
     /// When nothing can.
     fn pack(&self, value: &Self::Value) -> Result<Parcel, Parcel>;
 
+    /// What stands for an error that says why something could not be received.
+    fn not_received(&self, reason: &str) -> Parcel;
+
     /// Calls a function.
     ///
     /// # Errors
@@ -86,20 +90,14 @@ const LOOKS: u32 = 4_000;
 struct Job {
     task: u64,
     function: u64,
-    args: Parcel,
+    args: Received,
     inputs: Vec<Need>,
 }
 
 enum Need {
-    Parcel(Parcel),
+    Parcel(Received),
     Value(u64),
     Result(u64),
-}
-
-/// A payload that is read on first use.
-enum Lazy<T> {
-    Sent(Arc<Parcel>),
-    Read(T),
 }
 
 struct Worker<H: Host> {
@@ -174,6 +172,7 @@ fn greeting(socket: &Socket, inbox: &mut Inbox) -> io::Result<(u32, Board)> {
             if let ToWorker::Hello { threads } = read(message)? {
                 greeting = files
                     .pop_front()
+                    .flatten()
                     .map(|file| (threads, Board::received(file)));
             }
             Ok(())
@@ -321,11 +320,11 @@ impl<H: Host> Worker<H> {
         match read::<ToWorker<'_>>(message)? {
             ToWorker::Hello { .. } => {}
             ToWorker::Function { id, code } => {
-                let lazy = Lazy::Sent(Arc::new(code.unpack(files)?));
+                let lazy = Lazy::Sent(receive(&code, files));
                 lock(&self.functions).insert(id, lazy);
             }
             ToWorker::Value { id, value } => {
-                let lazy = Lazy::Sent(Arc::new(value.unpack(files)?));
+                let lazy = Lazy::Sent(receive(&value, files));
                 lock(&self.values).insert(id, lazy);
             }
             ToWorker::Run {
@@ -334,13 +333,13 @@ impl<H: Host> Worker<H> {
                 args,
                 inputs,
             } => {
-                let args = args.unpack(files)?;
+                let args = receive(&args, files);
                 let inputs = inputs.into_iter().map(|input| match input {
-                    Input::Here(parcel) => parcel.unpack(files).map(Need::Parcel),
-                    Input::Value(id) => Ok(Need::Value(id)),
-                    Input::Result(task) => Ok(Need::Result(task)),
+                    Input::Here(parcel) => Need::Parcel(receive(&parcel, files)),
+                    Input::Value(id) => Need::Value(id),
+                    Input::Result(task) => Need::Result(task),
                 });
-                let inputs = inputs.collect::<io::Result<_>>()?;
+                let inputs = inputs.collect();
                 lock(&self.queue).push_back(Job {
                     task,
                     function,
@@ -528,7 +527,7 @@ impl<H: Host> Worker<H> {
         let mut inputs = Vec::with_capacity(job.inputs.len());
         for need in &job.inputs {
             inputs.push(match need {
-                Need::Parcel(parcel) => self.host.unpack(parcel)?,
+                Need::Parcel(parcel) => self.host.unpack(self.open(parcel)?)?,
                 Need::Value(id) => self.value(*id)?,
                 Need::Result(task) => {
                     let value = lock(&self.results).get(task).cloned();
@@ -536,15 +535,23 @@ impl<H: Host> Worker<H> {
                 }
             });
         }
-        self.host.call(&function, &job.args, inputs)
+        self.host.call(&function, self.open(&job.args)?, inputs)
+    }
+
+    fn open<'a>(&self, received: &'a Received) -> Result<&'a Parcel, Parcel> {
+        received
+            .as_deref()
+            .map_err(|reason| self.host.not_received(reason))
     }
 
     fn function(&self, id: u64) -> Result<H::Function, Parcel> {
-        make(&self.functions, id, |parcel| self.host.load(parcel))
+        let load = |received: &Received| self.host.load(self.open(received)?);
+        make(&self.functions, id, load)
     }
 
     fn value(&self, id: u64) -> Result<H::Value, Parcel> {
-        make(&self.values, id, |parcel| self.host.unpack(parcel))
+        let unpack = |received: &Received| self.host.unpack(self.open(received)?);
+        make(&self.values, id, unpack)
     }
 }
 
@@ -557,40 +564,4 @@ fn end_process() {
         let _ = kill_process_group(getpid(), Signal::KILL);
     }
     let _ = kill_process(getpid(), Signal::KILL);
-}
-
-fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
-    let gone: Vec<_> = {
-        let mut from = lock(from);
-        ids.iter().filter_map(|id| from.remove(id)).collect()
-    };
-    // Not under the lock: to drop something of the user's may do anything.
-    drop(gone);
-}
-
-/// What was made of a thing before, or is made of it now.
-fn make<T: Clone>(
-    from: &Mutex<HashMap<u64, Lazy<T>>>,
-    id: u64,
-    make: impl FnOnce(&Parcel) -> Result<T, Parcel>,
-) -> Result<T, Parcel> {
-    let parcel = {
-        let from = lock(from);
-        match from.get(&id).ok_or_else(missing)? {
-            Lazy::Read(made) => return Ok(made.clone()),
-            Lazy::Sent(parcel) => parcel.clone(),
-        }
-    };
-    let made = make(&parcel)?;
-    let before = lock(from)
-        .get_mut(&id)
-        .map(|lazy| std::mem::replace(lazy, Lazy::Read(made.clone())));
-    // Not under the lock: another thread may have read it as well, and to drop that may do anything.
-    drop(before);
-    Ok(made)
-}
-
-/// The parent sends what a task needs before the task, and has it forgotten after it.
-fn missing() -> Parcel {
-    Parcel::empty()
 }

@@ -102,6 +102,8 @@ pub(super) struct Task<W: World> {
     pub attempt: u32,
     /// It runs, and its end is not waited for: it was cancelled, or took too long.
     pub ended: bool,
+    /// It ran with others when their worker died: it is tried alone.
+    pub is_suspect: bool,
     /// It has been tried again: those it needs may know of it twice.
     pub was_retried: bool,
     /// It runs also if what it needs has failed.

@@ -17,6 +17,14 @@ pub(super) struct Worker<W: World> {
     pub near: Ready,
     /// What tasks may take while they run, and how much of it is left.
     pub free: Vec<(Box<str>, f64)>,
+    /// How much there is of it.
+    pub all: Vec<(Box<str>, f64)>,
+    /// How many tasks it has.
+    pub running: usize,
+    /// It has one task, and is to get no other.
+    pub runs_alone: bool,
+    /// Something that it runs has asked for something, and may wait for another task.
+    pub has_asked: bool,
     world: PhantomData<fn(W)>,
 }
 
@@ -49,7 +57,11 @@ impl<W: World> Scheduler<W> {
     pub(crate) fn add_worker(&mut self, resources: Vec<(Box<str>, f64)>) -> WorkerId {
         let worker = Worker {
             near: Ready::default(),
-            free: resources,
+            free: resources.clone(),
+            all: resources,
+            running: 0,
+            runs_alone: false,
+            has_asked: false,
             world: PhantomData,
         };
         WorkerId(self.workers.insert(worker))
@@ -58,7 +70,7 @@ impl<W: World> Scheduler<W> {
     /// A worker has died. Tasks it was running have had a part in it; those it had not begun have not.
     ///
     /// A task that ran alone is to blame: it fails unless it has retries left. Of several nobody knows which it
-    /// was: each runs again, until it has been there three times.
+    /// was: each is tried alone.
     pub(crate) fn worker_lost(
         &mut self,
         worker: WorkerId,
@@ -97,10 +109,17 @@ impl<W: World> Scheduler<W> {
             if alone {
                 task.retries -= 1;
             }
+            task.is_suspect = true;
             self.settle(id, effects);
         }
         self.make_lost_values_again(worker, effects);
         self.workers.remove(worker.0);
+        if self.emptied == Some(worker) {
+            self.emptied = None;
+        }
+        if !self.suspects.is_empty() {
+            effects.ready += 1;
+        }
     }
 
     /// Takes a task back that was not begun.
@@ -148,6 +167,7 @@ impl<W: World> Scheduler<W> {
             .collect();
         self.ready.clear();
         self.choosy.clear();
+        self.suspects.clear();
         for (_, worker) in &mut self.workers {
             worker.near.clear();
         }
