@@ -1,4 +1,4 @@
-"""Plays random graphs of tasks, in which much goes wrong, and says what came out wrong: `chaos.py KIND MODE SECONDS SEED`.
+"""Plays random graphs of tasks in which much goes wrong: `chaos.py KIND MODE SECONDS SEED`.
 
 It is a program of its own, since it lowers its limit of descriptors, and looks for what is left when all is over.
 """
@@ -158,9 +158,7 @@ async def await_(play, seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         chosen = play.some(*play.graph())
-        got = await asyncio.wait_for(
-            asyncio.gather(*(_outcome(future) for future, _ in chosen)), BOUND * 2
-        )
+        got = await asyncio.wait_for(asyncio.gather(*(_outcome(future) for future, _ in chosen)), BOUND * 2)
         for (_, expected), (value, error) in zip(chosen, got, strict=True):
             play.check(expected, value, error)
 
@@ -203,7 +201,7 @@ def main(kind, mode, seconds, seed):
                 return play
 
         play = asyncio.run(run())
-    print(play.tasks)
+    sys.stdout.write(f"{play.tasks}\n")
     end = time.monotonic() + BOUND
     while any(now > then for now, then in zip(left(), before, strict=True)):
         if time.monotonic() > end:

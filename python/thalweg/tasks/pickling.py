@@ -15,7 +15,16 @@ from weakref import WeakSet
 
 from thalweg.tasks.errors import UnpicklableError
 
-__all__ = ["again", "argument_error", "dump_error", "function_error", "load_with_main", "loads", "mapped", "value_error"]
+__all__ = [
+    "again",
+    "argument_error",
+    "dump_error",
+    "function_error",
+    "load_with_main",
+    "loads",
+    "mapped",
+    "value_error",
+]
 
 #: Held while something is imported for a pickle. Of threads that import modules which need each other, one would be
 #: given a module that is half imported.

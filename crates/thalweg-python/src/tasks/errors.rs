@@ -46,6 +46,7 @@ fn make(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> PyResult<PyErr> 
             from_errors(py, &KILLED, "KilledWorker")?.call1((key, reason, *deaths))?
         }
         Failure::Closed => return Ok(closed(py)),
+        Failure::Forked { owner } => return Ok(forked(*owner)),
         other => {
             return Err(pyo3::exceptions::PyRuntimeError::new_err(format!(
                 "{other:?}"

@@ -9,7 +9,7 @@ use super::pulse::{self, Closing};
 use super::socket::Socket;
 use super::wire::ToWorker;
 use crate::engine::{Callbacks, Home, Outside, Ran};
-use crate::scheduler::{TaskId, WorkerId};
+use crate::scheduler::{Lost, TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -53,7 +53,7 @@ pub struct Pool<W: Portable> {
     /// How many have died in a row before they had said a word.
     pub(super) stillborn: AtomicUsize,
     readers: Mutex<Vec<JoinHandle<()>>>,
-    pub(super) questions: OnceLock<(Arc<Questions>, Arc<Lost>)>,
+    pub(super) questions: OnceLock<(Arc<Questions>, Arc<OnLost>)>,
     /// Questions are answered here: an answer may wait for what the readers have yet to read.
     pub(super) answering: Arc<Callbacks>,
 }
@@ -62,7 +62,7 @@ pub struct Pool<W: Portable> {
 type Questions = dyn Fn(u64, Vec<u8>, Answer) + Send + Sync;
 
 /// Is called with the number of a process that has died.
-type Lost = dyn Fn(u64) + Send + Sync;
+type OnLost = dyn Fn(u64) + Send + Sync;
 
 /// Takes the answer to a question, once.
 pub type Answer = Box<dyn FnOnce(&[u8]) + Send>;
@@ -166,8 +166,8 @@ impl<W: Portable> Pool<W> {
         if let Err(error) = begun {
             let _ = lock(&link.child).reap();
             home.with(|scheduler, effects| {
-                let (none, reason) = (Vec::new(), "it could not be started");
-                scheduler.worker_lost(worker, none, Vec::new(), reason, effects);
+                let reason = "it could not be started";
+                scheduler.worker_lost(worker, Lost::default(), reason, effects);
             });
             return Err(error);
         }

@@ -5,7 +5,7 @@ use super::link::{Killed, Link};
 use super::pool::{Answer, Pool};
 use super::wire::{Files, Inbox, Sent, ToParent, ToWorker, read};
 use crate::engine::Home;
-use crate::scheduler::{Assignment, Product, TaskId};
+use crate::scheduler::{Assignment, Lost, Product, TaskId};
 use crate::sync::lock;
 use crate::world::{Failure, World};
 use rustix::io::Errno;
@@ -142,7 +142,12 @@ impl<W: Portable> Pool<W> {
                 news.returned
                     .extend(tasks.iter().filter_map(|task| state.tasks.remove(task)));
             }
-            ToParent::Question { question, text } => {
+            ToParent::Question {
+                question,
+                task,
+                text,
+            } => {
+                state.asking.insert(question, task);
                 news.questions.push((question, text.to_vec()));
             }
         }
@@ -165,7 +170,7 @@ impl<W: Portable> Pool<W> {
                 }
             }
             if !news.questions.is_empty() {
-                scheduler.has_asked(link.worker, effects);
+                scheduler.asks(link.worker, news.questions.len(), effects);
             }
         });
         let mut state = lock(&link.state);
@@ -175,8 +180,12 @@ impl<W: Portable> Pool<W> {
         }
         drop(state);
         for (question, text) in news.questions.drain(..) {
-            let (link, number) = (link.clone(), link.number);
+            let (link, number, home) = (link.clone(), link.number, Arc::downgrade(home));
             let answer: Answer = Box::new(move |answer| {
+                let is_new = lock(&link.state).asking.remove(&question).is_some();
+                if let Some(home) = home.upgrade().filter(|_| is_new) {
+                    home.with(|scheduler, _| scheduler.is_answered(link.worker));
+                }
                 // If the worker has gone meanwhile, nobody waits for the answer.
                 let _ = link.tell(&ToWorker::Answer { question, answer });
                 link.flush();
@@ -198,12 +207,16 @@ impl<W: Portable> Pool<W> {
         let mut state = lock(&link.state);
         state.is_gone = true;
         let tasks = std::mem::take(&mut state.tasks);
+        let asking = std::mem::take(&mut state.asking);
         let (killed, was_ready) = (state.killed.take(), state.is_ready);
         drop(state);
         let on_board: Vec<_> = link.running().into_iter().map(|(task, _)| task).collect();
-        let (mut running, mut not_begun): (Vec<_>, Vec<_>) = tasks
+        let waits = |task: &u64| asking.values().flatten().any(|asking| asking == task);
+        let (begun, mut not_begun): (Vec<_>, Vec<_>) = tasks
             .into_iter()
             .partition(|(number, _)| on_board.contains(number));
+        let (mut waiting, mut running): (Vec<_>, Vec<_>) =
+            begun.into_iter().partition(|(number, _)| waits(number));
         let reason = match (&killed, status) {
             (Some(reason), _) => reason.to_string(),
             (None, Ok(status)) => status.to_string(),
@@ -212,14 +225,19 @@ impl<W: Portable> Pool<W> {
         if killed == Some(Killed::TaskStopped) {
             // The one it was killed for has failed already. The others are not to blame.
             not_begun.append(&mut running);
+            not_begun.append(&mut waiting);
         }
         // In the order in which they were submitted, as far as numbers tell.
         not_begun.sort_by_key(|(number, _)| *number);
         let drop_number =
             |tasks: Vec<(u64, Assignment<W>)>| tasks.into_iter().map(|(_, task)| task).collect();
-        let (running, not_begun) = (drop_number(running), drop_number(not_begun));
+        let lost = Lost {
+            running: drop_number(running),
+            waiting: drop_number(waiting),
+            not_begun: drop_number(not_begun),
+        };
         home.with(|scheduler, effects| {
-            scheduler.worker_lost(link.worker, running, not_begun, &reason, effects);
+            scheduler.worker_lost(link.worker, lost, &reason, effects);
         });
         if let Some((_, lost)) = self.questions.get().cloned() {
             let number = link.number;

@@ -99,8 +99,10 @@ pub(super) enum ToParent<'a> {
     Pong,
     /// Tasks that are given back, not begun.
     Returned { tasks: Vec<u64>, recalled: bool },
+    /// A question of a task, or of nobody that is known.
     Question {
         question: u64,
+        task: Option<u64>,
         #[serde(with = "serde_bytes")]
         text: &'a [u8],
     },

@@ -200,6 +200,8 @@ fn this() -> Option<&'static Arc<dyn Ask>> {
 thread_local! {
     /// The number of this thread among those that run tasks.
     static THREAD: std::cell::Cell<Option<u32>> = const { std::cell::Cell::new(None) };
+    /// The number of the task that runs in this thread.
+    static TASK: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
     static SECEDED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
@@ -245,6 +247,7 @@ impl<H: Host> Ask for Arc<Worker<H>> {
         lock(&self.questions).insert(number, sender);
         self.tell(&ToParent::Question {
             question: number,
+            task: TASK.get(),
             text: question,
         })
         .ok()?;
@@ -459,6 +462,7 @@ impl<H: Host> Worker<H> {
                 let Some(job) = job else { return };
                 self.queued.fetch_sub(1, Ordering::Relaxed);
                 self.board.write(thread, Some(job.task));
+                TASK.set(Some(job.task));
                 self.run_job(job);
                 let enough = self.outgoing.outbox().bytes.len() > ENOUGH;
                 if enough || flushed.elapsed() > TOGETHER {

@@ -24,10 +24,11 @@ use std::sync::Arc;
 use suspects::Trial;
 pub use task::{Assignment, Needs, Options, Spec, TaskId};
 use task::{State, Task};
+pub(crate) use workers::Lost;
 use workers::Worker;
 pub use workers::WorkerId;
 
-/// A task that so many workers died of is not given to another.
+/// A task that so many workers died of while it ran alone is not given to another.
 pub(crate) const DEATHS: u32 = 3;
 
 /// What a worker made of a task.
@@ -147,6 +148,7 @@ impl<W: World> Scheduler<W> {
             missing: 0,
             retries: spec.options.as_ref().map_or(0, |options| options.retries),
             deaths: 0,
+            blame: 0,
             attempt: 0,
             ended: false,
             is_suspect: false,

@@ -22,7 +22,7 @@ impl<W: World> Scheduler<W> {
 
     /// A suspect for a worker that has nothing else to do. One worker at a time is kept from what else there is.
     pub(super) fn next_suspect(&mut self, id: WorkerId) -> Trial<W> {
-        let is_alone = |worker: &Worker<W>| worker.runs_alone;
+        let is_alone = |worker: &Worker<W>| worker.runs_alone && worker.asking == 0;
         if self.workers.get(id.0).is_some_and(is_alone) {
             return Trial::Wait;
         }
@@ -42,14 +42,14 @@ impl<W: World> Scheduler<W> {
         let Some(position) = self.suspects.iter().position(fits) else {
             return Trial::None;
         };
-        if worker.running > 0 && !worker.has_asked {
+        if worker.running > 0 && worker.asking == 0 {
             if self.emptied.is_some_and(|emptied| emptied != id) {
                 return Trial::None;
             }
             self.emptied = Some(id);
             return Trial::Wait;
         }
-        // What runs there and has asked for something may wait for this one.
+        // What runs there and waits for an answer may wait for this one.
         let goes_alone = worker.running == 0;
         let Some(suspect) = self.suspects.remove(position) else {
             return Trial::None;
@@ -64,16 +64,22 @@ impl<W: World> Scheduler<W> {
         Trial::Begin(assignment)
     }
 
-    /// A task that runs there has asked for something: it may wait for others, which have to run.
-    pub(crate) fn has_asked(&mut self, id: WorkerId, effects: &mut Effects<W>) {
-        let Some(worker) = self.workers.get_mut(id.0) else {
-            return;
-        };
-        worker.has_asked = worker.running > 0;
-        if worker.runs_alone || self.emptied == Some(id) {
-            worker.runs_alone = false;
-            self.emptied = self.emptied.filter(|emptied| *emptied != id);
-            effects.ready += 1;
+    /// What runs at a worker waits for so many answers: perhaps for other tasks, which have to run.
+    pub(crate) fn asks(&mut self, id: WorkerId, questions: usize, effects: &mut Effects<W>) {
+        if let Some(worker) = self.workers.get_mut(id.0) {
+            worker.asking += questions;
+            if worker.runs_alone || self.emptied == Some(id) {
+                self.emptied = self.emptied.filter(|emptied| *emptied != id);
+                effects.ready += 1;
+            }
+        }
+    }
+
+    /// An answer has been sent to a worker.
+    pub(crate) fn is_answered(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(id.0) {
+            // It may be that of a worker which had the same place.
+            worker.asking = worker.asking.saturating_sub(1);
         }
     }
 
@@ -92,7 +98,6 @@ impl<W: World> Scheduler<W> {
         };
         // One that has been given to a worker that died may come back when another has its name.
         worker.running = worker.running.saturating_sub(1);
-        worker.has_asked &= worker.running > 0;
         if std::mem::take(&mut worker.runs_alone) || waits {
             effects.ready += 1;
         }

@@ -98,6 +98,8 @@ pub(super) struct Task<W: World> {
     pub retries: u32,
     /// How many workers have died while they ran it.
     pub deaths: u32,
+    /// How much speaks for its being to blame.
+    pub blame: u32,
     /// Counts its runs, so that the alarm of one does not ring in the next.
     pub attempt: u32,
     /// It runs, and its end is not waited for: it was cancelled, or took too long.

@@ -1,6 +1,6 @@
 //! The scheduler against a plain model: tasks that add numbers, and everything that can happen to them.
 
-use super::{Assignment, Options, Product, Spec, WorkerId};
+use super::{Assignment, Lost, Options, Product, Spec, WorkerId};
 use crate::engine::Home;
 use crate::slot::{Slot, Status};
 use crate::world::{Failure, World};
@@ -143,7 +143,7 @@ impl Play {
             Move::Ask { worker } => {
                 let worker = self.workers[worker % self.workers.len()];
                 self.home
-                    .with(|scheduler, effects| scheduler.has_asked(worker, effects));
+                    .with(|scheduler, effects| scheduler.asks(worker, 1, effects));
             }
             Move::Cancel { which } => {
                 if let Some((number, slot)) = self.known(which)
@@ -275,7 +275,12 @@ impl Play {
             self.tasks[assignment.program].touched = true;
         }
         self.home.with(|scheduler, effects| {
-            scheduler.worker_lost(dead, running, not_begun, "the test said so", effects);
+            let lost = Lost {
+                running,
+                not_begun,
+                ..Lost::default()
+            };
+            scheduler.worker_lost(dead, lost, "the test said so", effects);
         });
         self.workers[index] = self.home.add_worker(Vec::new());
     }
@@ -373,7 +378,11 @@ fn of_several_that_ran_nobody_is_blamed_at_once() {
     let running: Vec<_> = [take(&play), take(&play)].into_iter().flatten().collect();
     assert_eq!(running.len(), 2);
     play.home.with(|scheduler, effects| {
-        scheduler.worker_lost(worker, running, Vec::new(), "signal 9", effects);
+        let lost = Lost {
+            running,
+            ..Lost::default()
+        };
+        scheduler.worker_lost(worker, lost, "signal 9", effects);
     });
     play.workers[0] = play.home.add_worker(Vec::new());
     assert_eq!(play.home.counts(), (2, 0));
@@ -420,6 +429,32 @@ fn suspects_are_tried_alone_and_the_innocent_go_on() {
 }
 
 #[test]
+fn who_waits_for_an_answer_is_not_blamed() {
+    let mut play = Play::new();
+    for number in 0..2 {
+        play.submit(&[], 0, false);
+        play.make(Move::Take {
+            worker: 0,
+            steal: false,
+        });
+        assert_eq!(play.with_workers.len(), number + 1);
+    }
+    let mut tasks: Vec<_> = play.with_workers.drain(..).map(|(_, task)| task).collect();
+    let lost = Lost {
+        waiting: tasks.split_off(1),
+        running: tasks,
+        ..Lost::default()
+    };
+    let worker = play.workers[0];
+    play.home.with(|scheduler, effects| {
+        scheduler.worker_lost(worker, lost, "signal 9", effects);
+    });
+    let status = |number| play.known(number).map(|(_, slot)| slot.status());
+    assert_eq!(status(0), Some(Status::Error), "it was alone");
+    assert_eq!(status(1), Some(Status::Pending));
+}
+
+#[test]
 fn a_worker_is_emptied_for_a_suspect_unless_what_it_runs_may_wait_for_it() {
     let mut play = Play::new();
     for worker in [0, 0, 1] {
@@ -437,7 +472,7 @@ fn a_worker_is_emptied_for_a_suspect_unless_what_it_runs_may_wait_for_it() {
     };
     assert!(take(&play).is_none(), "it has something else to do");
     play.home
-        .with(|scheduler, effects| scheduler.has_asked(busy, effects));
+        .with(|scheduler, effects| scheduler.asks(busy, 1, effects));
     let first = take(&play).expect("what it runs may wait for this one");
     play.with_workers.push(first);
     play.finish(1, false);

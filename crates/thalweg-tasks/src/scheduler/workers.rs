@@ -12,6 +12,28 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WorkerId(pub(super) usize);
 
+/// What a worker had when it died.
+pub(crate) struct Lost<W: World> {
+    /// The tasks that it ran.
+    pub running: Vec<Assignment<W>>,
+    /// Those of them that did nothing but wait for an answer.
+    pub waiting: Vec<Assignment<W>>,
+    pub not_begun: Vec<Assignment<W>>,
+}
+
+impl<W: World> Default for Lost<W> {
+    fn default() -> Self {
+        Self {
+            running: Vec::new(),
+            waiting: Vec::new(),
+            not_begun: Vec::new(),
+        }
+    }
+}
+
+/// So many deaths that a task saw while others ran, too, count as much as one while it ran alone.
+const BLAME: u32 = 4;
+
 pub(super) struct Worker<W: World> {
     /// Tasks that need values which are at this worker.
     pub near: Ready,
@@ -23,8 +45,8 @@ pub(super) struct Worker<W: World> {
     pub running: usize,
     /// It has one task, and is to get no other.
     pub runs_alone: bool,
-    /// Something that it runs has asked for something, and may wait for another task.
-    pub has_asked: bool,
+    /// How many answers are waited for there.
+    pub asking: usize,
     world: PhantomData<fn(W)>,
 }
 
@@ -61,7 +83,7 @@ impl<W: World> Scheduler<W> {
             all: resources,
             running: 0,
             runs_alone: false,
-            has_asked: false,
+            asking: 0,
             world: PhantomData,
         };
         WorkerId(self.workers.insert(worker))
@@ -70,20 +92,21 @@ impl<W: World> Scheduler<W> {
     /// A worker has died. Tasks it was running have had a part in it; those it had not begun have not.
     ///
     /// A task that ran alone is to blame: it fails unless it has retries left. Of several nobody knows which it
-    /// was: each is tried alone.
+    /// was: each is tried alone. Those that waited for an answer are hardly to blame.
     pub(crate) fn worker_lost(
         &mut self,
         worker: WorkerId,
-        running: Vec<Assignment<W>>,
-        not_begun: Vec<Assignment<W>>,
+        lost: Lost<W>,
         reason: &str,
         effects: &mut Effects<W>,
     ) {
-        let alone = running.len() == 1;
-        for assignment in not_begun {
+        let alone = lost.running.len() == 1;
+        for assignment in lost.not_begun {
             self.give_back(assignment, effects);
         }
-        for assignment in running {
+        let waiting = lost.waiting.into_iter().map(|task| (task, false));
+        let running = lost.running.into_iter().map(|task| (task, true));
+        for (assignment, ran) in waiting.chain(running) {
             let id = assignment.id;
             if self.take_back(assignment, effects).is_none() {
                 continue;
@@ -93,7 +116,9 @@ impl<W: World> Scheduler<W> {
             };
             task.deaths += 1;
             let deaths = task.deaths;
-            if deaths >= DEATHS || (alone && task.retries == 0) {
+            let alone = alone && ran;
+            task.blame += if alone { BLAME } else { 1 };
+            if task.blame >= DEATHS * BLAME || (alone && task.retries == 0) {
                 let name = task.program.as_ref().and_then(W::name);
                 let reason = match name {
                     Some(name) => format!("{reason}, in {name}"),
@@ -109,7 +134,7 @@ impl<W: World> Scheduler<W> {
             if alone {
                 task.retries -= 1;
             }
-            task.is_suspect = true;
+            task.is_suspect = ran;
             self.settle(id, effects);
         }
         self.make_lost_values_again(worker, effects);
