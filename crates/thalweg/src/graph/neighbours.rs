@@ -78,6 +78,10 @@ impl<E> Neighbours<E> {
 
     pub(crate) fn push(&mut self, id: NodeId, edge: E) {
         let place = self.places.len();
+        if place == 0 {
+            // Most nodes have one.
+            self.places.reserve_exact(1);
+        }
         self.places.push(Some((id, edge)));
         self.live += 1;
         match &mut self.index {

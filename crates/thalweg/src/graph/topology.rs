@@ -36,8 +36,10 @@ impl State {
         let upstreams: Vec<_> = node.core().upstreams.get(pass).ids().collect();
         for up in upstreams {
             self.closing.remove(&(id, up));
-            if let Some(up) = self.nodes.get(&up) {
-                up.cut(Some(id), pass).clear();
+            if let Some(up) = self.nodes.get(&up)
+                && up.cut(Some(id), pass).has_moved
+            {
+                self.edge_moved();
             }
         }
         for down in node.downstream(pass) {
@@ -48,7 +50,7 @@ impl State {
         }
         self.unfed.forget(id);
         self.forget_bend();
-        let mut gone = node.cut(None, pass);
+        let mut gone = node.cut(None, pass).gone;
         gone.push(Box::new(self.sources.remove(&id)));
         gone.push(Box::new(node));
         gone
@@ -56,8 +58,13 @@ impl State {
 
     /// An edge has gone, between nodes that stay.
     pub(super) fn edge_went(&mut self) {
-        self.cuts += 1;
+        self.edge_moved();
         self.forget_bend();
+    }
+
+    /// What was found by following edges holds no longer.
+    pub(super) fn edge_moved(&mut self) {
+        self.cuts += 1;
     }
 
     /// What kept batches from going through whole may have gone.
@@ -188,13 +195,14 @@ impl State {
     }
 
     /// All nodes, each after those above it; those on a cycle in the order they were made.
-    pub(super) fn in_order(&self, pass: &Pass) -> Vec<Arc<dyn AnyNode>> {
-        let is_behind = |(id, node): (&NodeId, &Arc<dyn AnyNode>)| {
-            node.core().upstreams.get(pass).ids().all(|up| up < *id)
-        };
+    pub(super) fn in_order(&self, pass: &Pass) -> Vec<(NodeId, Arc<dyn AnyNode>)> {
         // Most have been built from the top down.
-        if self.nodes.iter().all(is_behind) {
-            return self.nodes.values().cloned().collect();
+        if !self.leads_up {
+            return self
+                .nodes
+                .iter()
+                .map(|(id, node)| (*id, node.clone()))
+                .collect();
         }
         let (mut missing, mut ready) = (HashMap::new(), BinaryHeap::new());
         for (id, node) in &self.nodes {
@@ -213,7 +221,7 @@ impl State {
                 Some(Reverse(id)) => Some(id),
                 None => oldest.find(|id| missing.remove(id).is_some()).copied(),
             };
-            let Some(node) = next.and_then(|id| self.nodes.get(&id)) else {
+            let Some((id, node)) = next.and_then(|id| self.nodes.get_key_value(&id)) else {
                 return ordered;
             };
             for down in node.downstream(pass) {
@@ -225,7 +233,7 @@ impl State {
                     }
                 }
             }
-            ordered.push(node.clone());
+            ordered.push((*id, node.clone()));
         }
     }
 }
