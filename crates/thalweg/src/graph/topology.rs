@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::Graph;
 use super::call::CallSite;
-use super::node::{AnyNode, NodeId};
+use super::node::{AnyNode, Core, NodeId};
 use super::pass::Pass;
 use super::state::State;
 
@@ -161,6 +161,15 @@ impl State {
         }
     }
 
+    /// Whether there is a way from a node back to it.
+    pub(super) fn leads_to_itself(&self, id: NodeId, pass: &Pass) -> bool {
+        let Some(node) = self.nodes.get(&id) else {
+            return false;
+        };
+        let mut below = node.downstream(pass).into_iter();
+        below.any(|below| self.reaches(below, id, pass))
+    }
+
     /// The node and all below it.
     pub(super) fn below(&self, id: NodeId, pass: &Pass) -> BTreeSet<NodeId> {
         let mut below = BTreeSet::new();
@@ -239,6 +248,22 @@ impl State {
 }
 
 impl Graph {
+    /// Whether a node leads back to itself along edges.
+    pub(crate) fn is_on_cycle(&self, node: &Core, pass: &Pass) -> bool {
+        let state = self.state.get(pass);
+        node.is_cyclic(state.cuts, pass, || state.leads_to_itself(node.id(), pass))
+    }
+
+    /// Whether there is still a way back over the edge that once closed a cycle.
+    pub(super) fn still_closes(&self, to: NodeId, from: NodeId, pass: &Pass) -> bool {
+        self.state.get(pass).reaches(to, from, pass)
+    }
+
+    /// How often edges have gone.
+    pub(super) fn cuts(&self, pass: &Pass) -> u64 {
+        self.state.get(pass).cuts
+    }
+
     /// Whether what a node sends can come to `goal`; adds the places where asynchronous functions emit that
     /// are on the way.
     pub(super) fn comes_to(

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use super::node::{AnyNode, NodeId};
 use super::output::Output;
 use super::pass::Pass;
+use super::round::Return;
 use super::state::Phase;
 use super::{Graph, Lease, Receive, entry};
 use crate::ack::discarding;
@@ -121,14 +122,21 @@ impl Graph {
         if !receiver.is_distinct() && output.edges(pass).contains(id) {
             return;
         }
+        let mut state = self.state.get(pass);
+        let closes = id == from || !to.leads_nowhere(pass) && state.leads_back(id, from, pass);
+        let receiver = match closes {
+            true => Arc::new(Return::new(receiver, from, id)),
+            false => receiver,
+        };
         output.connect(id, receiver, pass);
         to.core().upstreams.get(pass).push(from, ());
-        let mut state = self.state.get(pass);
         state.leads_up |= id < from;
-        if !to.leads_nowhere(pass) && state.leads_back(id, from, pass) {
+        if closes {
             to.set_looped(true, pass);
             state.is_straight = Some(false);
             state.closing.insert((id, from));
+            // What has been found out about nodes on the way.
+            state.edge_moved();
         }
     }
 
