@@ -158,7 +158,7 @@ mod tests {
     /// A head and a buffer, every tenth of them in a file.
     fn parcel(task: u64) -> io::Result<Parcel> {
         let head = vec![7; (task as usize * 37) % 2_000];
-        let len = if task % 10 == 0 { 2 << 20 } else { 8 };
+        let len = if task.is_multiple_of(10) { 2 << 20 } else { 8 };
         Parcel::of_pieces(&[&head, &vec![task as u8; len]])
     }
 

@@ -357,9 +357,7 @@ impl<W: World> Scheduler<W> {
             return None;
         };
         self.ends(worker, effects);
-        let Some(task) = self.tasks.get_mut(id.index as usize) else {
-            return None;
-        };
+        let task = self.tasks.get_mut(id.index as usize)?;
         if let Some(worker) = self.workers.get_mut(worker.0) {
             workers::give_back(&mut worker.free, task.resources());
             if !task.resources().is_empty() && !self.choosy.is_empty() {
