@@ -216,7 +216,7 @@ fn call(
     let (future, callback) = (future.clone().unbind(), callback.unbind());
     move || {
         gil::attach(|py| {
-            if let Err(error) = callback.call1(py, (&future,)) {
+            if let Err(error) = crate::call::one(callback.bind(py), future.bind(py).as_any()) {
                 error.write_unraisable(py, Some(callback.bind(py)));
             }
             // Here, with the GIL, and not wherever the closure would be dropped.
