@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 from weakref import ref
 
 from thalweg._thalweg.tasks import Engine, Future
@@ -15,10 +16,12 @@ from thalweg.tasks import closing, nesting, registry
 from thalweg.tasks.closing import patience
 from thalweg.tasks.datasets import Datasets
 from thalweg.tasks.errors import ClosedClientError
+from thalweg.tasks.events import Events
 from thalweg.tasks.inspection import Inspection
+from thalweg.tasks.keys import to_text
 from thalweg.tasks.options import Options, refuse_unknown
 from thalweg.tasks.submission import Submission
-from thalweg.tasks.waiting import FAILED, block, either, later, result_of, settled
+from thalweg.tasks.waiting import FAILED, block, either, later, raisable, result_of, settled
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 
-class Client(Submission, Inspection, Datasets):
+class Client(Submission, Inspection, Datasets, Events):
     """Runs functions on threads or processes, here, or on a cluster of Dask's.
 
     Without an address it starts workers of its own. They end when the client is closed or dropped with all its
@@ -238,12 +241,20 @@ class Client(Submission, Inspection, Datasets):
             raise ValueError(f"errors: 'raise' or 'skip', not {errors!r}")
         skip = errors == "skip"
         if isinstance(futures, Iterator):
-            return (self.gather(each, errors=errors, asynchronous=asynchronous) for each in futures)
+            return self._gather_each(futures, errors, asynchronous)
         if asynchronous is None:
             asynchronous = self.asynchronous
         if asynchronous:
             return self._gather_later(futures, skip)
         return self._gather_now(futures, skip)
+
+    def _gather_each(self, futures: Iterator[Any], errors: Any, asynchronous: bool | None) -> Iterator[Any]:
+        for each in futures:
+            try:
+                gathered = self.gather(each, errors=errors, asynchronous=asynchronous)
+            except (StopIteration, StopAsyncIteration, GeneratorExit) as error:
+                raise raisable(error) from error
+            yield gathered
 
     def _gather_now(self, futures: Any, skip: bool) -> Any:
         if not skip and nesting.only_futures(futures):
@@ -276,7 +287,10 @@ class Client(Submission, Inspection, Datasets):
     ) -> Any:
         """Make futures of values: of each in a list, tuple, set or dictionary, or of one value.
 
-        Workers that need a value get it once.
+        Each has a key of its own: in a dictionary its name there, or one like it if another future has that.
+
+        A worker process that needs a value gets it once. Each task has a copy of its own, and may change it; threads
+        share the value itself.
 
         Examples
         --------
@@ -290,15 +304,17 @@ class Client(Submission, Inspection, Datasets):
         return either(asynchronous, self._scatter, data)
 
     def _scatter(self, data: Any) -> Any:
-        engine = self._engine
         kind = type(data)
         if kind in (list, tuple, set, frozenset):
-            return kind(engine.scatter(value) for value in data)
+            return kind(self._scatter_one(value) for value in data)
         if kind is dict:
-            return {name: engine.scatter(value) for name, value in data.items()}
+            return {name: self._engine.scatter(value, key=to_text(name)) for name, value in data.items()}
         if isinstance(data, (range, Iterator)):
-            return [engine.scatter(value) for value in data]
-        return engine.scatter(data)
+            return [self._scatter_one(value) for value in data]
+        return self._scatter_one(data)
+
+    def _scatter_one(self, value: Any) -> Future[Any]:
+        return self._engine.scatter(value, key=f"{type(value).__name__}-{uuid4().hex}")
 
     def cancel(
         self,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import pickle
-import threading
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -15,8 +14,9 @@ from threading import Timer
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from thalweg.tasks import pickling
+from thalweg.tasks import lending, pickling, registry
 from thalweg.tasks.errors import ClosedClientError
+from thalweg.tasks.events import log
 from thalweg.tasks.waiting import FAILED, error_of, result_of, settled
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Desk", "dumps", "future_at"]
 
 Signal = concurrent.futures.Future
-
-_here = threading.local()
 
 
 def future_at(place: int) -> Future[Any]:
@@ -42,7 +40,7 @@ def future_at(place: int) -> Future[Any]:
     ...     print("in a question only")
     in a question only
     """
-    desk: Desk | None = getattr(_here, "desk", None)
+    desk = lending.current_desk()
     if desk is None:
         raise LookupError("a future of a worker process has no meaning elsewhere")
     return desk.futures[place]
@@ -82,16 +80,18 @@ class Desk:
         self._numbers = count(1)
         #: What worker processes know of. Those of one that has died stay until the client closes.
         self.futures: dict[int, Future[Any]] = {}
+        #: Futures that tasks have returned, by their keys, until somebody reads the result.
+        self.returned: dict[Any, Future[Any]] = {}
 
     def answer(self, question: bytes, reply: Callable[[bytes], object]) -> None:
         """Answer a question, when there is an answer."""
         try:
-            operation, args, seconds, released = pickle.loads(question)
+            operation, args, seconds, released = self._load(question)
             for place in released:
                 self.futures.pop(place, None)
             signal, then = self._ask(operation, args)
         except Exception as error:
-            _reply(reply, error=error)
+            self._reply(reply, error=error)
             return
         timer = None
         if seconds is not None and not signal.done():
@@ -103,14 +103,14 @@ class Desk:
             if timer is not None:
                 timer.cancel()
             if signal.cancelled():
-                _reply(reply, error=TimeoutError(f"not within {seconds} s"))
+                self._reply(reply, error=TimeoutError(f"not within {seconds} s"))
                 return
             error = signal.exception()
             try:
                 value = None if error is not None else then(signal.result())
             except BaseException as raised:
                 error, value = raised, None
-            _reply(reply, value, error)
+            self._reply(reply, value, error)
 
         if signal.done():
             told(signal)
@@ -135,23 +135,43 @@ class Desk:
         signal.set_result(getattr(self, "_" + operation)(*args))
         return signal, _same
 
+    def _store(self, operation: str, *args: Any) -> Any:
+        store = registry.shared(self._open()).store
+        if operation not in store.operations:
+            raise ValueError(f"there is no operation {operation!r}")
+        return getattr(store, operation)(*args)
+
+    def _log_event(self, topics: list[str], message: Any) -> None:
+        log(self._open(), topics, message)
+
+    def _events(self, topic: str | None) -> Any:
+        return registry.shared(self._open()).events.events(topic)
+
     def _submit(self, call: bytes, options: dict[str, Any]) -> tuple[int, str]:
         function, args, kwargs = self._load(call)
-        return self._known(self._open().submit(function, args, kwargs, **options))
+        return self.known(self._open().submit(function, args, kwargs, **options))
 
     def _map(self, call: bytes, options: dict[str, Any]) -> list[tuple[int, str]]:
         function, iterables, kwargs = self._load(call)
-        return [self._known(future) for future in self._open().map(function, iterables, kwargs, **options)]
+        return [self.known(future) for future in self._open().map(function, iterables, kwargs, **options)]
 
     def _scatter(self, value: bytes, key: str | None) -> tuple[int, str]:
-        return self._known(self._open().scatter(self._load(value), key=key))
+        return self.known(self._open().scatter(self._load(value), key=key))
 
     def _find(self, key: str) -> tuple[int, str] | None:
         future = self._open().find(key)
-        return None if future is None else self._known(future)
+        return None if future is None else self.known(future)
+
+    def _give_back(self, place: int) -> None:
+        """Hold a future that a task returns, until its result is read."""
+        future = self.futures[place]
+        self.returned[future.key] = future
+
+    def _borrow(self, key: Any) -> tuple[int, Any]:
+        return self.known(lending.find(self._open(), key))
 
     def _run(self, call: bytes) -> list[tuple[int, str]]:
-        return [self._known(future) for future in self._open().run(*self._load(call))]
+        return [self.known(future) for future in self._open().run(*self._load(call))]
 
     def _info(self) -> dict[str, Any]:
         return {**self._open().info(), "width": self._open().width}
@@ -168,6 +188,15 @@ class Desk:
     def _retry(self, place: int) -> None:
         self.futures[place].retry()
 
+    def _running(self, place: int) -> bool:
+        return self.futures[place].running()
+
+    def _cancel_before_it_begins(self, place: int) -> bool:
+        return self.futures[place]._cancel_before_it_begins()
+
+    def _ask_to_stop(self, place: int) -> None:
+        self.futures[place]._ask_to_stop()
+
     def _keep(self, place: int) -> None:
         self.futures[place].keep()
 
@@ -177,17 +206,23 @@ class Desk:
             raise ClosedClientError("the client has been closed")
         return engine
 
-    def _known(self, future: Future[Any]) -> tuple[int, str]:
+    def known(self, future: Future[Any]) -> tuple[int, Any]:
+        """Let a worker process know of a future: return its number and its key."""
         place = next(self._numbers)
         self.futures[place] = future
         return place, future.key
 
     def _load(self, data: bytes) -> Any:
-        _here.desk = self
-        try:
+        with lending.answering(self):
             return pickle.loads(data)
-        finally:
-            _here.desk = None
+
+    def _reply(self, reply: Callable[[bytes], object], value: Any = None, error: BaseException | None = None) -> None:
+        try:
+            with lending.answering(self):
+                data = dumps((True, value)) if error is None else dumps((False, error))
+        except Exception as unpicklable:
+            data = pickle.dumps((False, TypeError(f"the answer can't be sent to a worker process: {unpicklable}")))
+        reply(data)
 
 
 def _same(value: Any) -> Any:
@@ -200,11 +235,3 @@ def _results(futures: list[Future[Any]]) -> list[Any]:
         if error is not None:
             raise error
     return [result_of(future) for future in futures]
-
-
-def _reply(reply: Callable[[bytes], object], value: Any = None, error: BaseException | None = None) -> None:
-    try:
-        data = dumps((True, value)) if error is None else dumps((False, error))
-    except Exception as unpicklable:
-        data = pickle.dumps((False, TypeError(f"the answer can't be sent to a worker process: {unpicklable}")))
-    reply(data)

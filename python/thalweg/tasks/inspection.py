@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from inspect import signature
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -148,7 +150,7 @@ class Inspection(Base):
     ) -> Any:
         """Call a function on every worker, ahead of all tasks, and return the results by worker.
 
-        Threads are one worker.
+        Threads are one worker. A function that has an argument ``dask_worker`` gets what `get_worker` returns there.
 
         Parameters
         ----------
@@ -171,6 +173,8 @@ class Inspection(Base):
             raise TypeError(f"run: a function to call, and not {function!r}")
         asynchronous = self.asynchronous if asynchronous is None else asynchronous
         chosen = self._chosen(workers)
+        if _takes_worker(function) and "dask_worker" not in kwargs:
+            function = partial(_with_worker, function)
         futures = self._engine.run(function, args, kwargs or None)
         if not wait:
             for future in futures:
@@ -201,6 +205,20 @@ class Inspection(Base):
         if unknown:
             raise ValueError(f"workers: there is no worker {unknown.pop()!r}")
         return names.__contains__
+
+
+def _takes_worker(function: Callable[..., Any]) -> bool:
+    try:
+        return "dask_worker" in signature(function).parameters
+    except (TypeError, ValueError):
+        # It does not tell.
+        return False
+
+
+def _with_worker(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    from thalweg.tasks.current import get_worker
+
+    return function(*args, dask_worker=get_worker(), **kwargs)
 
 
 def _size(value: Any) -> int:

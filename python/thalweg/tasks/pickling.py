@@ -8,9 +8,19 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from thalweg.tasks.errors import UnpicklableError
+from thalweg.tasks.errors import RemoteError, UnpicklableError
 
-__all__ = ["again", "argument_error", "dump_error", "function_error", "load_with_main", "value_error"]
+__all__ = [
+    "again",
+    "argument_error",
+    "dump_error",
+    "function_error",
+    "load_with_main",
+    "of_task",
+    "result_error",
+    "unreadable",
+    "value_error",
+]
 
 
 def again(obj: Any, buffer_callback: Callable[[Any], Any]) -> bytes:
@@ -101,6 +111,38 @@ def value_error(value: Any, error: BaseException) -> UnpicklableError:
     return explained
 
 
+def result_error(function: Any, result: Any, error: BaseException) -> UnpicklableError:
+    """Say that what a function returned cannot be sent."""
+    explained = UnpicklableError(
+        f"the result of {_name(function)}, {_short(result)}, can't be sent from its worker process: {error}"
+    )
+    explained.__cause__ = error
+    return explained
+
+
+def unreadable(what: str, key: Any, error: BaseException) -> RemoteError:
+    """Say that what a task left cannot be read in this process.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.pickling import unreadable
+    >>> print(unreadable("result", "load", ModuleNotFoundError("No module named 'plugin'")))
+    the result of the task 'load' can't be read in this process: ModuleNotFoundError: No module named 'plugin'
+    """
+    explained = RemoteError(
+        f"the {what} of the task {key!r} can't be read in this process: {type(error).__name__}: {error}"
+    )
+    explained.__cause__ = error
+    return explained
+
+
+def of_task(error: BaseException, key: str) -> BaseException:
+    """Say of which task an error is that its worker process could not send more of: it does not know the name."""
+    if isinstance(error, (RemoteError, UnpicklableError)) and error.task is None:
+        error.task = key
+    return error
+
+
 def _short(value: Any) -> str:
     from thalweg.reprs import short
 
@@ -119,20 +161,29 @@ class RemoteTraceback(Exception):
         return f"\n{self.text}"
 
 
-class RemoteError(RuntimeError):
-    """An exception of a worker process that can't be sent, in words."""
-
-
 def dump_error(error: BaseException) -> bytes:
     """Pickle an exception, and where it was raised."""
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    try:
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except Exception:
+        # Its own code makes its text.
+        text = "".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}\n"
     try:
         data = again(error, lambda _: True)
-        # There are exceptions that can be written but not read.
-        pickle.loads(data)
+        # There are exceptions that can be written but not read, or are read as something else.
+        if not isinstance(pickle.loads(data), BaseException):
+            data = pickle.dumps(_in_words(error))
     except Exception:
-        data = pickle.dumps(RemoteError(f"{type(error).__name__}: {error}"))
+        data = pickle.dumps(_in_words(error))
     return pickle.dumps(_Error(data, text))
+
+
+def _in_words(error: BaseException) -> RemoteError:
+    try:
+        text = str(error)
+    except Exception:
+        text = "<its text can't be made>"
+    return RemoteError(f"{type(error).__name__}: {text}")
 
 
 class _Error:
@@ -145,6 +196,13 @@ class _Error:
 
 
 def _load_error(data: bytes, text: str) -> BaseException:
-    error: BaseException = pickle.loads(data)
-    error.__cause__ = RemoteTraceback(text)
-    return error
+    try:
+        error: Any = pickle.loads(data)
+    except Exception as unread:
+        # Its class may not be known here.
+        error = RemoteError(f"{text.strip().splitlines()[-1]} (it can't be read in this process: {unread})")
+    if not isinstance(error, BaseException):
+        error = RemoteError(text.strip().splitlines()[-1])
+    told: BaseException = error
+    told.__cause__ = RemoteTraceback(text)
+    return told

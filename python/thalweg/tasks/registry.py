@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from thalweg.tasks.client import Client
     from thalweg.tasks.coordinator import Coordinator, RemoteCoordinator
     from thalweg.tasks.desk import Desk
+    from thalweg.tasks.events import EventLog
 
 #: The client of the context, as `Client.as_current` sets it.
 current: ContextVar[Client | None] = ContextVar("thalweg-client", default=None)
@@ -28,8 +30,6 @@ class Shared:
     """What belongs to an engine, whichever client one asks."""
 
     def __init__(self, engine: Engine) -> None:
-        self.metadata: dict[Any, Any] = {}
-        self.datasets: dict[Any, Any] = {}
         self.client: ReferenceType[Client] | None = None
         #: What there is for each task to ask for.
         self.resources: Mapping[str, float] = {}
@@ -37,6 +37,11 @@ class Shared:
         self.streams: WeakSet[Any] = WeakSet()
         self._coordinator: Coordinator | RemoteCoordinator | None = None
         self._desk: Desk | None = None
+        self._store: Any = None
+        self._events: EventLog | None = None
+        #: What stands for the worker that is this process.
+        self.worker: Any = None
+        self.lock = Lock()
         # Not a strong reference: an engine nobody holds closes.
         self._engine = ref(engine)
 
@@ -52,6 +57,34 @@ class Shared:
             else:
                 self._coordinator = coordinator.Coordinator()
         return self._coordinator
+
+    @property
+    def store(self) -> Any:
+        """Metadata and data sets."""
+        if self._store is None:
+            from thalweg.tasks import datasets
+
+            engine = self._engine()
+            if is_worker():
+                self._store = datasets.RemoteStore(engine.ask)  # type: ignore[union-attr]
+            else:
+                self._store = datasets.Store()
+        return self._store
+
+    @property
+    def events(self) -> EventLog:
+        """What has been logged."""
+        if self._events is None:
+            from thalweg.tasks.events import EventLog
+
+            with self.lock:
+                self._events = self._events or EventLog()
+        return self._events
+
+    @property
+    def desk(self) -> Desk | None:
+        """Where the questions of worker processes are answered, once there was one."""
+        return self._desk
 
     def answer(self, question: bytes, reply: Callable[[bytes], None]) -> None:
         """Answer a question of a worker process."""
@@ -70,6 +103,7 @@ class Shared:
             self._coordinator.close()  # type: ignore[union-attr]
         if self._desk is not None:
             self._desk.futures.clear()
+            self._desk.returned.clear()
 
 
 _shared: WeakKeyDictionary[Engine, Shared] = WeakKeyDictionary()

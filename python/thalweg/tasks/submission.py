@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
+from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from thalweg._thalweg.tasks import Future
 from thalweg.intervals import convert_interval
-from thalweg.tasks import registry
+from thalweg.tasks import annotated, registry
 from thalweg.tasks.base import Base
+from thalweg.tasks.keys import to_text
 
 if TYPE_CHECKING:
     from thalweg._types import Interval
 
 T = TypeVar("T")
+
+Key = str | bytes | int | float | tuple[Any, ...]
 
 #: Of a function's code: it is asynchronous.
 _COROUTINE = 0x80
@@ -28,7 +33,7 @@ class Submission(Base):
         self,
         func: Callable[..., T],
         *args: Any,
-        key: str | None = None,
+        key: Key | None = None,
         workers: Any = None,
         resources: Mapping[str, float] | None = None,
         retries: int | None = None,
@@ -49,7 +54,8 @@ class Submission(Base):
             What to call. Futures in the arguments, also in lists, tuples, sets and dictionaries, become their results.
             An asynchronous function is run to its end, on an event loop of its own.
         key
-            The task's name; if there is a task of that name already, its future is returned.
+            The task's name: text, bytes, a number, or a tuple of these. If somebody holds a future of that name
+            already, it is the same call, and the future is of the same task.
         resources
             What of the workers' resources it takes while it runs.
         retries
@@ -66,6 +72,8 @@ class Submission(Base):
         ------
         ClosedClientError
             The client has been closed.
+        ValueError
+            Another call has that key.
 
         Examples
         --------
@@ -79,10 +87,19 @@ class Submission(Base):
             raise TypeError(f"submit: a function to call, and not {func!r}")
         if workers is not None or actor or actors:
             _refuse_placement("submit", workers, allow_other_workers, actor or actors)
-        if key is None and pure:
+        if "dask.base" in sys.modules and (said := annotated.current()):
+            given = {"resources": resources, "retries": retries, "priority": priority or None, "timeout": timeout}
+            resources, retries, priority, timeout = _either(given, said)
+        call = None
+        if key is not None:
+            from thalweg.tasks.purity import call_id
+
+            key, call = to_text(key), call_id(func, args, kwargs)
+        elif pure:
             from thalweg.tasks.purity import key_of
 
             key = key_of(func, args, kwargs)
+        options: dict[str, Any] = {} if call is None else {"call": call}
         return self._engine.submit(
             _runnable(func),
             args,
@@ -92,13 +109,14 @@ class Submission(Base):
             retries=retries or 0,
             resources=self._available(resources) if resources else None,
             timeout=None if timeout is None else convert_interval(timeout),
+            **options,
         )
 
     def map(
         self,
         func: Callable[..., T],
         *iterables: Iterable[Any],
-        key: str | list[str] | None = None,
+        key: str | list[Key] | None = None,
         workers: Any = None,
         resources: Mapping[str, float] | None = None,
         retries: int | None = None,
@@ -132,6 +150,9 @@ class Submission(Base):
             raise ValueError(f"batch_size: at least 1, not {batch_size}")
         if workers is not None or actor or actors:
             _refuse_placement("map", workers, allow_other_workers, actor or actors)
+        if "dask.base" in sys.modules and (said := annotated.current()):
+            given = {"resources": resources, "retries": retries, "priority": priority or None, "timeout": timeout}
+            resources, retries, priority, timeout = _either(given, said)
         if pure or isinstance(key, (list, tuple)):
             options = {"resources": resources, "retries": retries, "priority": priority, "timeout": timeout}
             return self._map_by_key(func, iterables, key, pure, options, kwargs)
@@ -158,7 +179,7 @@ class Submission(Base):
         self,
         func: Callable[..., T],
         iterables: tuple[Iterable[Any], ...],
-        key: str | list[str] | None,
+        key: str | list[Key] | None,
         pure: bool,
         options: dict[str, Any],
         kwargs: dict[str, Any],
@@ -236,9 +257,20 @@ class Submission(Base):
             return self._gather_now(futures, False)
 
 
+def _either(given: dict[str, Any], said: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
+    chosen = {name: said.get(name) if value is None else value for name, value in given.items()}
+    return chosen["resources"], chosen["retries"], chosen["priority"] or 0, chosen["timeout"]
+
+
 def _runnable(function: Callable[..., Any]) -> Callable[..., Any]:
-    code = getattr(function, "__code__", None)
-    if code is not None and code.co_flags & _COROUTINE:
+    inner = function
+    while isinstance(inner, (partial, MethodType)):
+        inner = inner.func if isinstance(inner, partial) else inner.__func__
+    code = getattr(inner, "__code__", None)
+    if code is None and inner is not None:
+        # An object whose call is asynchronous.
+        code = getattr(vars(type(inner)).get("__call__"), "__code__", None)
+    if code is not None and (code.co_flags & _COROUTINE or getattr(inner, "__tornado_coroutine__", False)):
         return partial(_run_coroutine, function)
     return function
 

@@ -13,7 +13,7 @@ use thalweg_tasks::process::worker;
 
 use super::arguments::Fill;
 use super::engine::{Engine, Me};
-use super::future::unnamed;
+use super::names::unnamed;
 use super::world::{Call, Calls, Fault, Inputs, Program, Value, values};
 use crate::gil;
 use crate::lock::lock;

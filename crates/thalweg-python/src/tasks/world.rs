@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyTuple};
 use thalweg_tasks::host::{Needs, World};
 use thalweg_tasks::process::{self, Parcel, Portable};
 
-use super::processes::pickle;
+use super::processes::{pickle, sending};
 
 /// Tasks that call Python functions.
 pub(crate) enum Calls {}
@@ -29,7 +29,36 @@ pub(crate) enum Program {
     /// A call in this process.
     Here(Call),
     /// A call in another.
-    There(process::Call),
+    There(Sent),
+}
+
+impl Program {
+    /// What runs for a call: the call itself, or what stands for it if there is code to be sent.
+    pub(crate) fn of<'py>(
+        function: &Bound<'py, PyAny>,
+        code: Option<&Arc<Parcel>>,
+        args: Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+        needs: bool,
+    ) -> PyResult<Program> {
+        if let Some(code) = code {
+            return sending::call(function, code.clone(), args, kwargs, needs);
+        }
+        Ok(Program::Here(Call {
+            function: function.clone().unbind(),
+            args: args.unbind(),
+            kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
+            inputs: if needs { Inputs::Futures } else { Inputs::None },
+        }))
+    }
+}
+
+/// A call that is made in another process.
+pub(crate) struct Sent {
+    pub(crate) call: process::Call,
+    /// Futures that go along as such: their tasks are wanted for as long as the call is.
+    #[expect(dead_code, reason = "they are there to be held")]
+    pub(crate) lent: Vec<Py<PyAny>>,
 }
 
 /// A call of a function.
@@ -81,7 +110,7 @@ impl fmt::Debug for Fault {
 impl Portable for Calls {
     fn call(program: &Program) -> Option<&process::Call> {
         match program {
-            Program::There(call) => Some(call),
+            Program::There(sent) => Some(&sent.call),
             Program::Here(_) => None,
         }
     }

@@ -14,7 +14,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::world::{Failure, World};
 pub(crate) use callbacks::Callbacks;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 use timers::{Run, Timers};
 
@@ -27,6 +27,8 @@ pub struct Home<W: World> {
     idle: AtomicUsize,
     /// How many tasks have been readied; looked at before going to sleep.
     readied: AtomicUsize,
+    /// How many values have been placed where outcomes would be.
+    placed: AtomicU32,
     timers: Timers,
     callbacks: Arc<Callbacks>,
     /// The process that has its threads.
@@ -89,6 +91,7 @@ impl<W: World> Home<W> {
             work: Condvar::new(),
             idle: AtomicUsize::new(0),
             readied: AtomicUsize::new(0),
+            placed: AtomicU32::new(0),
             timers: Timers::default(),
             callbacks: Arc::default(),
             process: std::process::id(),
@@ -159,7 +162,8 @@ impl<W: World> Home<W> {
 
     /// Puts a value where the outcome of a task would be.
     pub fn place(self: &Arc<Self>, value: W::Value, key: Option<Box<str>>) -> Arc<Slot<W>> {
-        let slot = Slot::new(TaskId::NONE, self.clone(), key);
+        let id = TaskId::placed(self.placed.fetch_add(1, Ordering::Relaxed));
+        let slot = Slot::new(id, self.clone(), key);
         slot.put(crate::slot::Standing::Done(value));
         Arc::new(slot)
     }
@@ -289,6 +293,31 @@ impl<W: World> Home<W> {
             }
             Stopped::BeforeItBegan => Ok(true),
         }
+    }
+
+    /// Whether a task has begun to run, and is not done.
+    pub fn is_running(&self, slot: &Slot<W>) -> bool {
+        let Some(worker) = lock(&self.scheduler).worker_of(slot.id) else {
+            return false;
+        };
+        !matches!(self.outside.ran_for(worker, slot.id), Ran::NotYet)
+    }
+
+    /// Cancels a task if it has not begun. Returns whether it was cancelled.
+    pub fn cancel_before_it_begins(self: &Arc<Self>, slot: &Slot<W>) -> bool {
+        let stopped = self.with(|scheduler, effects| {
+            // A thread takes a task under the scheduler's lock, a process has tasks ahead that it has not begun.
+            match scheduler.worker_of(slot.id) {
+                Some(worker) if !matches!(self.outside.ran_for(worker, slot.id), Ran::NotYet) => {
+                    Stopped::No
+                }
+                _ => scheduler.stop(slot.id, Failure::Cancelled, effects),
+            }
+        });
+        if let Stopped::Running(worker) = stopped {
+            self.outside.skip(worker, slot.id);
+        }
+        stopped != Stopped::No
     }
 
     /// A task's time may be up: ends it if it is, and waits for the rest of its time if not.

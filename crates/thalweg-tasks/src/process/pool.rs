@@ -93,12 +93,10 @@ impl<W: Portable> Pool<W> {
             let link = pool.spawn(&home, index)?;
             *lock(&pool.links[index]) = Some(link.clone());
             let pool = pool.clone();
-            let reader = thread::Builder::new()
-                .name(format!("thalweg-process-{index}"))
-                .spawn({
-                    let pool = pool.clone();
-                    move || pool.serve(index, link)
-                })?;
+            let reader = crate::stack::thread(format!("thalweg-process-{index}")).spawn({
+                let pool = pool.clone();
+                move || pool.serve(index, link)
+            })?;
             lock(&pool.readers).push(reader);
         }
         if let Some(most) = pool.setting.memory {

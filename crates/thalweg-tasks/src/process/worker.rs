@@ -14,7 +14,6 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// What a worker process does with what it is sent.
@@ -25,6 +24,8 @@ pub trait Host: Send + Sync + 'static {
     type Function: Clone + Send;
     /// A value, ready to be an argument.
     type Value: Clone + Send;
+    /// Whether functions can change values. A value that was sent is then made anew for each task.
+    const CHANGES_VALUES: bool = false;
 
     /// Makes a function of what stands for it.
     ///
@@ -43,6 +44,14 @@ pub trait Host: Send + Sync + 'static {
     /// # Errors
     /// When nothing can.
     fn pack(&self, value: &Self::Value) -> Result<Parcel, Parcel>;
+
+    /// A value for a task of its own, which may change it. Values that cannot be changed are shared.
+    ///
+    /// # Errors
+    /// When there can be no other.
+    fn own(&self, value: &Self::Value) -> Result<Self::Value, Parcel> {
+        Ok(value.clone())
+    }
 
     /// Calls a function.
     ///
@@ -148,9 +157,7 @@ pub fn serve<H: Host>(host: H) -> io::Result<()> {
     worker.tell(&ToParent::Ready)?;
     worker.flush();
     let reader = worker.clone();
-    thread::Builder::new()
-        .name("thalweg-reader".into())
-        .spawn(move || reader.listen(inbox))?;
+    crate::stack::thread("thalweg-reader").spawn(move || reader.listen(inbox))?;
     for number in 1..threads {
         worker.add_thread(number)?;
     }
@@ -274,9 +281,7 @@ impl<H: Host> Worker<H> {
     fn add_thread(self: &Arc<Self>, number: u32) -> io::Result<()> {
         let worker = self.clone();
         let name = format!("thalweg-worker-{number}");
-        thread::Builder::new()
-            .name(name)
-            .spawn(move || worker.run(number))?;
+        crate::stack::thread(name).spawn(move || worker.run(number))?;
         Ok(())
     }
 
@@ -416,9 +421,7 @@ impl<H: Host> Worker<H> {
             }
         };
         // Without a thread nobody gets the value; but then nothing else works either.
-        let _ = thread::Builder::new()
-            .name("thalweg-fetcher".into())
-            .spawn(send);
+        let _ = crate::stack::thread("thalweg-fetcher").spawn(send);
         sender
     }
 
@@ -532,7 +535,7 @@ impl<H: Host> Worker<H> {
                 Need::Value(id) => self.value(*id)?,
                 Need::Result(task) => {
                     let value = lock(&self.results).get(task).cloned();
-                    value.ok_or_else(missing)?
+                    self.host.own(&value.ok_or_else(missing)?)?
                 }
             });
         }
@@ -544,6 +547,10 @@ impl<H: Host> Worker<H> {
     }
 
     fn value(&self, id: u64) -> Result<H::Value, Parcel> {
+        if H::CHANGES_VALUES {
+            let parcel = lock(&self.values).get(&id).map(|lazy| lazy.parcel.clone());
+            return self.host.unpack(&parcel.ok_or_else(missing)?);
+        }
         make(&self.values, id, |parcel| self.host.unpack(parcel))
     }
 }
