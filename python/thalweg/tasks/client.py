@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -60,6 +60,12 @@ class Client(Submission, Inspection, Datasets, Events):
         1.0.
     resources
         What there is of things that tasks ask for by `submit`, on each worker, such as ``{"GPU": 1}``.
+    preload
+        Names of modules that each worker process imports before it takes tasks, so that the first of them do not wait
+        for that.
+    initializer, initargs
+        What each worker process calls before it takes tasks, also one that replaces another. Threads are one worker:
+        it is called once, at once.
     set_as_default
         Whether streams, locks and the like use this client if none is given.
     timeout
@@ -117,6 +123,9 @@ class Client(Submission, Inspection, Datasets, Events):
         asynchronous: bool = False,
         memory_limit: int | float | str | None = None,
         resources: Mapping[str, float] | None = None,
+        preload: str | Iterable[str] | None = None,
+        initializer: Callable[..., Any] | None = None,
+        initargs: tuple[Any, ...] = (),
         set_as_default: bool = True,
         timeout: Interval | None = None,
         name: str | None = None,
@@ -132,7 +141,16 @@ class Client(Submission, Inspection, Datasets, Events):
             address = None
         self._options: Options | None = None
         if address is None:
-            self._options = Options(n_workers, threads_per_worker, bool(processes), memory_limit, resources)
+            self._options = Options(
+                n_workers,
+                threads_per_worker,
+                bool(processes),
+                memory_limit,
+                resources,
+                preload,
+                initializer,
+                tuple(initargs),
+            )
             engine = self._options.start()
         else:
             engine = address._engine

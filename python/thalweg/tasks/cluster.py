@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from thalweg.tasks import closing, registry
@@ -44,12 +44,24 @@ class LocalCluster:
         asynchronous: bool = False,
         memory_limit: int | float | str | None = None,
         resources: Mapping[str, float] | None = None,
+        preload: str | Iterable[str] | None = None,
+        initializer: Callable[..., Any] | None = None,
+        initargs: tuple[Any, ...] = (),
         **kwargs: Any,
     ) -> None:
         refuse_unknown("LocalCluster", kwargs)
         self.name = name
         self.asynchronous = asynchronous
-        self._options = Options(n_workers, threads_per_worker, bool(processes), memory_limit, resources)
+        self._options = Options(
+            n_workers,
+            threads_per_worker,
+            bool(processes),
+            memory_limit,
+            resources,
+            preload,
+            initializer,
+            tuple(initargs),
+        )
         self._engine = self._options.start()
 
     @property

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from thalweg._thalweg.tasks import Engine
-from thalweg.tasks import registry, worker
+from thalweg.tasks import pickling, registry, worker
 
 #: What Dask's client and cluster take as well, and what makes no difference here.
 _HARMLESS = frozenset({
@@ -44,9 +44,12 @@ _HARMLESS = frozenset({
 _ARGUMENTS = (
     "address",
     "asynchronous",
+    "initargs",
+    "initializer",
     "memory_limit",
     "n_workers",
     "name",
+    "preload",
     "processes",
     "resources",
     "set_as_default",
@@ -96,8 +99,13 @@ class Options:
     processes: bool = False
     memory_limit: int | float | str | None = None
     resources: Mapping[str, float] | None = None
+    preload: str | Iterable[str] | None = None
+    initializer: Callable[..., Any] | None = None
+    initargs: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.initializer is not None and not callable(self.initializer):
+            raise TypeError(f"initializer: a function to call, and not {self.initializer!r}")
         _check_count("n_workers", self.n_workers)
         _check_count("threads_per_worker", self.threads_per_worker)
         for name, amount in (self.resources or {}).items():
@@ -106,15 +114,33 @@ class Options:
         if self._limit() is not None and not self.processes:
             raise ValueError("memory_limit: threads share their memory; start the workers with processes=True")
 
+    def _modules(self) -> list[str]:
+        preload = [self.preload] if isinstance(self.preload, str) else list(self.preload or ())
+        for name in preload:
+            if not isinstance(name, str):
+                raise TypeError(f"preload: names of modules, not {name!r}")
+        return preload
+
     def start(self) -> Engine:
         """Start them."""
+        modules = self._modules()
+        if self.processes:
+            if pickling.is_importing_main:
+                raise RuntimeError(
+                    "processes=True: a worker process imports the program's main module, which starts workers again: "
+                    "put what starts them under `if __name__ == '__main__':`"
+                )
+            command = worker.command(modules, self.initializer, self.initargs)
+        else:
+            # Threads are one worker, and this is its process.
+            worker.prepare(modules, self.initializer, self.initargs)
         cores = _cores()
         resources = dict(self.resources) if self.resources else None
         if self.processes:
             engine = Engine.processes(
                 self.n_workers or max(1, cores // (self.threads_per_worker or 1)),
                 self.threads_per_worker or 1,
-                command=worker.command(),
+                command=command,
                 memory_limit=self._limit(),
                 resources=resources,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 import traceback
@@ -9,6 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from thalweg.tasks.errors import RemoteError, UnpicklableError
+
+#: What is advised where cloudpickle is missing.
+_CLOUDPICKLE = (
+    "; with cloudpickle, lambdas, closures and what a notebook defines can be sent: pip install 'thalweg[processes]'"
+)
 
 __all__ = [
     "again",
@@ -33,7 +39,14 @@ def again(obj: Any, buffer_callback: Callable[[Any], Any]) -> bytes:
         import cloudpickle
     except ImportError:
         data = pickle.dumps(obj, protocol=5)
-        return pickle.dumps(_WithMain(_main(), data), protocol=5) if b"__main__" in data else data
+        if b"__main__" not in data:
+            return data
+        main = _main()
+        if not main:
+            raise UnpicklableError(
+                "it is of `__main__`, which is no file that a worker process could import" + _CLOUDPICKLE
+            ) from None
+        return pickle.dumps(_WithMain(main, data), protocol=5)
     pickled: bytes = cloudpickle.dumps(obj, protocol=5, buffer_callback=buffer_callback)
     return pickled
 
@@ -54,15 +67,30 @@ def _main() -> dict[str, Any]:
     from multiprocessing.spawn import get_preparation_data
 
     known = get_preparation_data("thalweg-worker")
-    return {name: known[name] for name in ("init_main_from_name", "init_main_from_path") if name in known}
+    main = {name: known[name] for name in ("init_main_from_name", "init_main_from_path") if name in known}
+    # What was read from standard input, or has been edited in a notebook, has a name but no file.
+    return {} if not os.path.exists(main.get("init_main_from_path", __file__)) else main
+
+
+#: Whether the program's main module is being imported here, in a worker process.
+is_importing_main = False
 
 
 def load_with_main(main: dict[str, Any], data: bytes) -> Any:
     """Import the main module of the process that pickled `data`, and read it."""
     from multiprocessing.spawn import prepare
 
-    prepare(main)
-    return pickle.loads(data)
+    global is_importing_main
+    is_importing_main = True
+    try:
+        prepare(main)
+    finally:
+        is_importing_main = False
+    try:
+        return pickle.loads(data)
+    except AttributeError as error:
+        # It was defined at a prompt, or below the guard.
+        raise AttributeError(f"{error}: the file of the main module does not define it{_CLOUDPICKLE}") from error
 
 
 def _name(function: Any) -> str:
@@ -70,9 +98,9 @@ def _name(function: Any) -> str:
 
 
 def _advice(error: BaseException) -> str:
-    if "cloudpickle" in sys.modules or "Future" in str(error):
+    if sys.modules.get("cloudpickle") is not None or "Future" in str(error) or _CLOUDPICKLE in str(error):
         return ""
-    return "; with cloudpickle, lambdas and closures can be sent: pip install 'thalweg[processes]'"
+    return _CLOUDPICKLE
 
 
 def function_error(function: Any, error: BaseException) -> UnpicklableError:
