@@ -12,7 +12,7 @@ from weakref import ref
 
 from thalweg._thalweg.tasks import Engine, Future
 from thalweg.intervals import convert_interval
-from thalweg.tasks import closing, nesting, registry
+from thalweg.tasks import absent, closing, nesting, registry
 from thalweg.tasks.closing import patience
 from thalweg.tasks.datasets import Datasets
 from thalweg.tasks.errors import ClosedClientError
@@ -20,6 +20,8 @@ from thalweg.tasks.events import Events
 from thalweg.tasks.inspection import Inspection
 from thalweg.tasks.keys import to_text
 from thalweg.tasks.options import Options, refuse_unknown
+from thalweg.tasks.plugins import Plugins
+from thalweg.tasks.recreation import Recreation
 from thalweg.tasks.submission import Submission
 from thalweg.tasks.waiting import FAILED, block, either, later, raisable, result_of, settled
 
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 
-class Client(Submission, Inspection, Datasets, Events):
+class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
     """Runs functions on threads or processes, here, or on a cluster of Dask's.
 
     Without an address it starts workers of its own. They end when the client is closed or dropped with all its
@@ -212,6 +214,45 @@ class Client(Submission, Inspection, Datasets, Events):
 
         running = asyncio._get_running_loop()
         return loops.to_user(loops.find(False) if running is None else running)
+
+    @property
+    def futures(self) -> dict[Any, Future[Any]]:
+        """The live tasks that were given keys, scattered values included, by their keys.
+
+        Examples
+        --------
+        >>> from thalweg.tasks import Client
+        >>> with Client() as client:
+        ...     future = client.submit(abs, -1, key="one")
+        ...     list(client.futures)
+        ['one']
+        """
+        return {future.key: future for future in self._engine.named_futures()}
+
+    def get_task_stream(self, start: Interval | None = None, stop: Interval | None = None, **kwargs: Any) -> Any:
+        """Return what has been recorded of tasks in ``with thalweg.distributed.get_task_stream():``.
+
+        Parameters
+        ----------
+        start, stop
+            The time of interest: how long ago as text, or seconds since 1970.
+        """
+        from thalweg.tasks import records
+
+        return either(self.asynchronous, records.between, self, start, stop)
+
+    @property
+    def dashboard_link(self) -> str:
+        """Nothing: there is no dashboard."""
+        return ""
+
+    def futures_of(self, futures: Any) -> list[Future[Any]]:
+        """Return the futures in a value, as the function of that name does."""
+        return nesting.futures_of(futures)
+
+    def normalize_collection(self, collection: Any) -> Any:
+        """Return a collection of Dask's as it is: those that were persisted have their futures in them."""
+        return collection
 
     @classmethod
     def current(cls, allow_global: bool = True) -> Client:
@@ -529,6 +570,11 @@ class Client(Submission, Inspection, Datasets, Events):
     def __await__(self) -> Generator[Any, None, Self]:
         yield from ()
         return self
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise absent.missing(f"{type(self).__name__!r} object", name, absent.CLIENT, lambda: dir(type(self)))
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f"{self.name}: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from thalweg.tasks import closing, registry
+from thalweg.tasks import absent, closing, registry
 from thalweg.tasks.options import Options, refuse_unknown
 
 if TYPE_CHECKING:
@@ -74,6 +74,11 @@ class LocalCluster:
         """What it is called; nothing listens there."""
         return f"inproc://{self._engine.kind}"
 
+    @property
+    def dashboard_link(self) -> str:
+        """Nothing: there is no dashboard."""
+        return ""
+
     def get_client(self) -> Client:
         """Return a client of it."""
         return registry.client_of(self._engine)
@@ -100,6 +105,11 @@ class LocalCluster:
     def __await__(self) -> Generator[Any, None, Self]:
         yield from ()
         return self
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise absent.missing("'LocalCluster' object", name, absent.CLUSTER, lambda: dir(type(self)))
 
     def __repr__(self) -> str:
         return f"<LocalCluster: {self._engine.kind}, {self._engine.width} at a time, {self.status}>"

@@ -57,6 +57,9 @@ _ARGUMENTS = (
     "timeout",
 )
 
+#: What each worker has one of: calls of actors are made one at a time, in the order in which they are asked for.
+TURN = "turn of an actor"
+
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -124,13 +127,15 @@ class Options:
     def start(self) -> Engine:
         """Start them."""
         modules = self._modules()
+        workspace = None
         if self.processes:
             if pickling.is_importing_main:
                 raise RuntimeError(
                     "processes=True: a worker process imports the program's main module, which starts workers again: "
                     "put what starts them under `if __name__ == '__main__':`"
                 )
-            command = worker.command(modules, self.initializer, self.initargs)
+            workspace = worker.new_workspace()
+            command = worker.command(modules, self.initializer, self.initargs, workspace)
         else:
             # Threads are one worker, and this is its process.
             worker.prepare(modules, self.initializer, self.initargs)
@@ -142,14 +147,14 @@ class Options:
                 self.threads_per_worker or 1,
                 command=command,
                 memory_limit=self._limit(),
-                resources=resources,
+                resources={**(resources or {}), TURN: 1.0},
             )
         else:
             if resources and self.n_workers:
                 # Said of each worker; here they are one.
                 resources = {name: amount * self.n_workers for name, amount in resources.items()}
-            engine = Engine.threads(self._threads(cores), resources=resources)
-        registry.started(engine, resources or {})
+            engine = Engine.threads(self._threads(cores), resources={**(resources or {}), TURN: 1.0})
+        registry.started(engine, resources or {}, self.n_workers or 1, workspace)
         return engine
 
     def _threads(self, cores: int) -> int:

@@ -66,10 +66,14 @@ def _main() -> dict[str, Any]:
     """Describe this process' main module as multiprocessing does, for its own way to import it."""
     from multiprocessing.spawn import get_preparation_data
 
-    known = get_preparation_data("thalweg-worker")
-    main = {name: known[name] for name in ("init_main_from_name", "init_main_from_path") if name in known}
+    known: Any = get_preparation_data("thalweg-worker")
+    main: dict[str, Any] = {
+        name: known[name] for name in ("init_main_from_name", "init_main_from_path") if name in known
+    }
     # What was read from standard input, or has been edited in a notebook, has a name but no file.
-    return {} if not os.path.exists(main.get("init_main_from_path", __file__)) else main
+    if not os.path.exists(main.get("init_main_from_path", __file__)):
+        return {}
+    return main
 
 
 #: Whether the program's main module is being imported here, in a worker process.

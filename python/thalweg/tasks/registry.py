@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
+from weakref import ReferenceType, WeakKeyDictionary, WeakSet, finalize, ref
 
 from thalweg import program_end
 from thalweg._thalweg.tasks import Engine, current_engine, is_worker, wait_for_threads
+from thalweg.tasks import worker
 
 if TYPE_CHECKING:
     from thalweg.tasks.client import Client
@@ -39,6 +41,16 @@ class Shared:
         self._desk: Desk | None = None
         self._store: Any = None
         self._events: EventLog | None = None
+        #: A directory that workers share, once there is something in it; it goes with this.
+        self.workspace = worker.workspace or worker.new_workspace()
+        if not is_worker():
+            finalize(self, shutil.rmtree, self.workspace, ignore_errors=True)
+        #: The plugins that workers have, by their names.
+        self.plugins: dict[str, Any] = {}
+        #: How many workers were asked for, if they are threads.
+        self.asked_workers = 1
+        #: How many want to know which tasks run, and when.
+        self.recorders = 0
         #: What stands for the worker that is this process.
         self.worker: Any = None
         self.lock = Lock()
@@ -57,6 +69,11 @@ class Shared:
             else:
                 self._coordinator = coordinator.Coordinator()
         return self._coordinator
+
+    def move_to(self, workspace: str) -> None:
+        """Use a directory that the workers know of."""
+        self.workspace = workspace
+        finalize(self, shutil.rmtree, workspace, ignore_errors=True)
 
     @property
     def store(self) -> Any:
@@ -118,11 +135,14 @@ def shared(engine: Engine) -> Shared:
     return found
 
 
-def started(engine: Engine, resources: Mapping[str, float]) -> None:
+def started(engine: Engine, resources: Mapping[str, float], workers: int = 1, workspace: str | None = None) -> None:
     """Note an engine that is to be closed when the program ends, if not before."""
     _open.add(engine)
     mine = shared(engine)
     mine.resources = resources
+    mine.asked_workers = workers
+    if workspace is not None:
+        mine.move_to(workspace)
     if engine.kind == "processes":
         engine.on_ask(mine.answer)
 

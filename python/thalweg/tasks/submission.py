@@ -67,6 +67,8 @@ class Submission(Base):
             token. The future raises `TimeoutError`.
         pure
             Whether the same call gives the same result, and need not run again while there is a future of it.
+        actor
+            Whether the function is a class whose object is to stay on a worker: the future is of its `Actor`.
 
         Raises
         ------
@@ -85,8 +87,12 @@ class Submission(Base):
         """
         if not callable(func):
             raise TypeError(f"submit: a function to call, and not {func!r}")
-        if workers is not None or actor or actors:
-            _refuse_placement("submit", workers, allow_other_workers, actor or actors)
+        _refuse_placement("submit", workers, allow_other_workers)
+        if actor or actors:
+            from thalweg.tasks.actors import create
+
+            made: Future[T] = create(self._engine, func, args, kwargs, None if key is None else to_text(key))
+            return made
         if "dask.base" in sys.modules and (said := annotated.current()):
             given = {"resources": resources, "retries": retries, "priority": priority or None, "timeout": timeout}
             resources, retries, priority, timeout = _either(given, said)
@@ -101,7 +107,7 @@ class Submission(Base):
             key = key_of(func, args, kwargs)
         options: dict[str, Any] = {} if call is None else {"call": call}
         return self._engine.submit(
-            _runnable(func),
+            self._recorded(_runnable(func), key),
             args,
             kwargs or None,
             key=key,
@@ -148,8 +154,9 @@ class Submission(Base):
             raise TypeError("map: what to call the function on is missing")
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size: at least 1, not {batch_size}")
-        if workers is not None or actor or actors:
-            _refuse_placement("map", workers, allow_other_workers, actor or actors)
+        _refuse_placement("map", workers, allow_other_workers)
+        if actor or actors:
+            return [self.submit(func, *row, actor=True, **kwargs) for row in zip(*iterables, strict=False)]
         if "dask.base" in sys.modules and (said := annotated.current()):
             given = {"resources": resources, "retries": retries, "priority": priority or None, "timeout": timeout}
             resources, retries, priority, timeout = _either(given, said)
@@ -157,7 +164,7 @@ class Submission(Base):
             options = {"resources": resources, "retries": retries, "priority": priority, "timeout": timeout}
             return self._map_by_key(func, iterables, key, pure, options, kwargs)
         return self._engine.map(
-            _runnable(func),
+            self._recorded(_runnable(func)),
             iterables,
             kwargs or None,
             key=key,
@@ -166,6 +173,13 @@ class Submission(Base):
             resources=self._available(resources) if resources else None,
             timeout=None if timeout is None else convert_interval(timeout),
         )
+
+    def _recorded(self, function: Callable[..., T], key: Any = None) -> Callable[..., T]:
+        if "thalweg.tasks.records" not in sys.modules:
+            return function
+        from thalweg.tasks.records import recorded
+
+        return recorded(self._engine, function, key)
 
     def _available(self, resources: Mapping[str, float]) -> dict[str, float]:
         there = registry.shared(self._engine).resources
@@ -282,8 +296,23 @@ def _run_coroutine(function: Callable[..., Awaitable[T]], /, *args: Any, **kwarg
     return asyncio.run(run())
 
 
-def _refuse_placement(method: str, workers: Any, allow_other_workers: bool, actor: bool) -> None:
-    if actor:
-        raise NotImplementedError(f"{method}: there are no actors here")
-    if not allow_other_workers:
+def run_awaitable(awaitable: Awaitable[T]) -> T:
+    """Run something to its end, on an event loop of its own.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg.tasks.submission import run_awaitable
+    >>> run_awaitable(asyncio.sleep(0, "awake"))
+    'awake'
+    """
+
+    async def run() -> T:
+        return await awaitable
+
+    return asyncio.run(run())
+
+
+def _refuse_placement(method: str, workers: Any, allow_other_workers: bool) -> None:
+    if workers is not None and not allow_other_workers:
         raise ValueError(f"{method}: workers: {workers!r}: tasks go to whichever worker is free")

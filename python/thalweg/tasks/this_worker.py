@@ -21,6 +21,8 @@ class Worker:
     ----------
     pid:
         The number of its process.
+    plugins:
+        The plugins that have been set up, by their names.
     """
 
     def __init__(self, engine: Any) -> None:
@@ -28,6 +30,10 @@ class Worker:
         # An engine that nobody holds closes.
         self._engine = ref(engine)
         self._known: dict[str, Any] | None = None
+        #: The plugins that have been set up, by their names.
+        self.plugins: dict[str, Any] = {}
+        #: The objects of actors that live here, with what lets one call at a time in.
+        self.actors: dict[str, Any] = {}
 
     def _info(self) -> dict[str, Any]:
         if self._known is None:
@@ -60,6 +66,12 @@ class Worker:
         return f"inproc://{self.pid}/{self.name}"
 
     worker_address = address
+
+    @property
+    def local_directory(self) -> str:
+        """The directory of uploaded files."""
+        engine = self._engine()
+        return "" if engine is None else registry.shared(engine).workspace
 
     @property
     def client(self) -> Client:

@@ -12,12 +12,27 @@ if TYPE_CHECKING:
 __all__ = ["ask", "command", "main", "prepare"]
 
 
+#: In a worker process: the directory that all workers share.
+workspace = ""
+
+
+def new_workspace() -> str:
+    """Return a name for a directory that workers share; nobody has one of that name."""
+    import tempfile
+    from uuid import uuid4
+
+    return f"{tempfile.gettempdir()}/thalweg-{uuid4().hex}"
+
+
 #: So many bytes of what a worker process begins with can be given to it.
 _MOST = 96 << 10
 
 
 def command(
-    preload: Sequence[str] = (), initializer: Callable[..., Any] | None = None, initargs: tuple[Any, ...] = ()
+    preload: Sequence[str] = (),
+    initializer: Callable[..., Any] | None = None,
+    initargs: tuple[Any, ...] = (),
+    shared: str = "",
 ) -> list[str]:
     """Return what starts a worker process, which imports from where this process does.
 
@@ -27,6 +42,8 @@ def command(
         Names of modules that it imports before it takes tasks.
     initializer, initargs
         What it calls then.
+    shared
+        A directory of its files and plugins.
 
     Raises
     ------
@@ -50,7 +67,7 @@ def command(
         first = _pickled(initializer, initargs)
         if len(first) > _MOST:
             raise ValueError(f"initializer: {len(first)} bytes with its arguments, and {_MOST} can be sent at most")
-    arguments = f"{list(preload)!r}, {first!r}"
+    arguments = f"{list(preload)!r}, {first!r}, {shared!r}"
     start = f"import sys; sys.path[:] = {sys.path!r}; from thalweg.tasks.worker import main; main({arguments})"
     # What a task prints is to be seen, whatever becomes of its process.
     return [sys.executable, *options, "-u", "-c", start]
@@ -75,7 +92,7 @@ def prepare(preload: Sequence[str], initializer: Callable[..., Any] | None, init
         initializer(*initargs)
 
 
-def main(preload: Sequence[str] = (), first: bytes = b"") -> None:
+def main(preload: Sequence[str] = (), first: bytes = b"", shared: str = "") -> None:
     """Run the tasks that come through standard input, until the parent has gone.
 
     Parameters
@@ -84,7 +101,11 @@ def main(preload: Sequence[str] = (), first: bytes = b"") -> None:
         Names of modules to import before.
     first
         The pickle of an initializer and its arguments; none, if it is empty.
+    shared
+        A directory of files and plugins that all workers have; there is none before there is something in it.
     """
+    global workspace
+    import os
     import pickle
     import signal
 
@@ -94,6 +115,11 @@ def main(preload: Sequence[str] = (), first: bytes = b"") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     initializer, initargs = pickle.loads(first) if first else (None, ())
     prepare(preload, initializer, initargs)
+    workspace = shared
+    if os.path.isdir(shared):
+        from thalweg.tasks import plugins
+
+        plugins.begin(shared)
     tasks.serve()
 
 

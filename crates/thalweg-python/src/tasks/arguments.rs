@@ -2,9 +2,12 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyTuple};
+use thalweg_tasks::Status;
 use thalweg_tasks::host::Needs;
 
+use super::errors;
 use super::future::Future;
+use super::names::name;
 use super::processes::sending::Placeholder;
 use super::world::Calls;
 
@@ -21,7 +24,12 @@ impl Search {
     /// Whether there is a future in `object`.
     pub(crate) fn look(&mut self, object: &Bound<'_, PyAny>) -> PyResult<bool> {
         if let Ok(future) = object.cast_exact::<Future>() {
-            self.needs.push(future.get().slot()?);
+            let slot = future.get().slot()?;
+            if slot.status() == Status::Cancelled {
+                // What needs it could never run.
+                return Err(errors::cancelled(object.py(), &name(&slot)));
+            }
+            self.needs.push(slot);
             return Ok(true);
         }
         if let Ok(list) = object.cast::<PyList>() {

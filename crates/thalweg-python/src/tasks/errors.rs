@@ -69,6 +69,13 @@ pub(crate) fn unreadable(py: Python<'_>, what: &str, key: &str, error: PyErr) ->
     explained.map_or_else(|error| error, PyErr::from_value)
 }
 
+/// The exception for the task `key`, which has been cancelled.
+pub(crate) fn cancelled(py: Python<'_>, key: &str) -> PyErr {
+    let class = from_errors(py, &CANCELLED, "CancelledError");
+    let object = class.and_then(|class| class.call1((key,)));
+    object.map_or_else(|error| error, PyErr::from_value)
+}
+
 /// The exception for whatever is asked of a client that has been closed.
 pub(crate) fn closed(py: Python<'_>) -> PyErr {
     let message =

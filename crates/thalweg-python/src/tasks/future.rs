@@ -15,7 +15,7 @@ use thalweg_tasks::host::{Latch, Slot};
 use super::engine::Engine;
 use super::errors;
 use super::names::{self, name};
-use super::world::Calls;
+use super::world::{Calls, values};
 use crate::gil;
 use crate::lock::lock;
 
@@ -183,6 +183,34 @@ impl Future {
     /// Whether its task runs in this thread.
     fn _runs_here(&self) -> PyResult<bool> {
         Ok(self.slot()?.runs_here())
+    }
+
+    /// The call of a task that has failed: function, arguments and keywords, with the results of others in them.
+    fn _failed_call<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let slot = self.slot()?;
+        let home = &self.engine.get().home;
+        let Some((call, needs)) = home.look_at_failed(&slot, |program, needs| {
+            (program.recreate(py), needs.clone())
+        }) else {
+            return Ok(None);
+        };
+        wait_or_fail(py, &needs)?;
+        bring(py, &needs)?;
+        call.filled(py, values(py, &needs)?).map(Some)
+    }
+
+    /// The tasks that a failed task needs.
+    fn _needs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, Self>>> {
+        let slot = self.slot()?;
+        let needs = self
+            .engine
+            .get()
+            .home
+            .look_at_failed(&slot, |_, needs| needs.clone());
+        let futures = needs.unwrap_or_default().into_iter();
+        futures
+            .map(|slot| Self::new(self.engine.bind(py), slot))
+            .collect()
     }
 
     /// Waits for the result, for `timeout` seconds at most.

@@ -303,6 +303,15 @@ impl<W: World> Home<W> {
         !matches!(self.outside.ran_for(worker, slot.id), Ran::NotYet)
     }
 
+    /// Looks at the program of a task that has failed, and at what it needs. Nothing may be waited for in it.
+    pub fn look_at_failed<R>(
+        &self,
+        slot: &Slot<W>,
+        look: impl FnOnce(&W::Program, &Needs<W>) -> R,
+    ) -> Option<R> {
+        lock(&self.scheduler).look_at_failed(slot.id, look)
+    }
+
     /// Cancels a task if it has not begun. Returns whether it was cancelled.
     pub fn cancel_before_it_begins(self: &Arc<Self>, slot: &Slot<W>) -> bool {
         let stopped = self.with(|scheduler, effects| {
