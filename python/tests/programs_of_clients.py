@@ -204,3 +204,27 @@ def collections_that_are_normal(d, client):
 @program
 def workers_that_are_waited_for(d, client):
     return client.wait_for_workers(1), outcome(client.wait_for_workers, 1, timeout="1s")
+
+
+@program
+def several_locks(d, client):
+    first, second = d.MultiLock(["a", "b"]), d.MultiLock(["b", "c"])
+    taken = [first.acquire(), outcome(second.acquire, timeout=0.05), outcome(second.acquire, blocking=False)]
+    first.release()
+    taken.append(second.acquire(timeout="10s"))
+    second.release()
+    return taken
+
+
+@program
+def batches_of_queues(d, client):
+    queue = d.Queue("batches")
+    for number in range(5):
+        queue.put(number)
+    return queue.get(batch=2), queue.get(), queue.get(batch=True), queue.get(batch=True)
+
+
+@program
+def leases_given_back(d, client):
+    semaphore = d.Semaphore(max_leases=1, name="leases")
+    return semaphore.acquire(), semaphore.release(), semaphore.get_value()

@@ -323,7 +323,7 @@ def test_what_dask_has_is_there_or_said_to_be_absent():
     assert public - set(dir(Client)) - set(absent.CLIENT) <= inner
     modules = {name for name in peer.__all__ if type(getattr(peer, name)).__name__ == "module"}
     known = {*dir(distributed), *absent.PACKAGE, *modules}
-    assert set(peer.__all__) <= known | {"MultiLock"}
+    assert set(peer.__all__) <= known
 
 
 def test_the_guide_lists_what_is_absent():

@@ -80,6 +80,7 @@ class Engine:
         *,
         command: list[str],
         memory_limit: int | None = None,
+        worker_ttl: float | None = None,
         resources: dict[str, float] | None = None,
     ) -> Engine:
         """Start an engine of processes."""
@@ -161,8 +162,10 @@ class Engine:
     def info(self) -> dict[str, Any]:
         """What the workers do."""
 
-    def on_ask(self, callable: Callable[[bytes, Callable[[bytes], None]], None]) -> None:
-        """Say what answers the questions of worker processes."""
+    def on_ask(
+        self, callable: Callable[[int, bytes, Callable[[bytes], None]], None], lose: Callable[[int], None]
+    ) -> None:
+        """Say what answers the questions of worker processes, and what is told which of them has died."""
 
     def call_soon(self, callable: Callable[[], object]) -> None:
         """Call something on a thread that may block."""

@@ -30,6 +30,7 @@ from thalweg.tasks.errors import CancelledError, KilledWorker, TimeoutError
 from thalweg.tasks.event import Event
 from thalweg.tasks.events import print, warn
 from thalweg.tasks.lock import Lock
+from thalweg.tasks.multi_lock import MultiLock
 from thalweg.tasks.plugins import WorkerPlugin
 from thalweg.tasks.queue import Queue
 from thalweg.tasks.records import get_task_stream, performance_report
@@ -51,6 +52,7 @@ __all__ = [
     "KilledWorker",
     "LocalCluster",
     "Lock",
+    "MultiLock",
     "Queue",
     "Semaphore",
     "TimeoutError",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from thalweg.tasks.executor import ClientExecutor
     from thalweg.tasks.futures import Future, as_completed, fire_and_forget, futures_of, wait
     from thalweg.tasks.lock import Lock
+    from thalweg.tasks.multi_lock import MultiLock
     from thalweg.tasks.queue import Queue
     from thalweg.tasks.semaphore import Semaphore
     from thalweg.tasks.variable import Variable
@@ -52,6 +53,7 @@ __all__ = [
     "KilledWorker",
     "LocalCluster",
     "Lock",
+    "MultiLock",
     "Queue",
     "RemoteError",
     "Semaphore",
@@ -81,6 +83,7 @@ _LATER = {
     "Event": "event",
     "LocalCluster": "cluster",
     "Lock": "lock",
+    "MultiLock": "multi_lock",
     "Queue": "queue",
     "Semaphore": "semaphore",
     "Variable": "variable",

@@ -23,7 +23,7 @@ from thalweg.tasks.options import Options, refuse_unknown
 from thalweg.tasks.plugins import Plugins
 from thalweg.tasks.recreation import Recreation
 from thalweg.tasks.submission import Submission
-from thalweg.tasks.waiting import FAILED, block, either, later, raisable, result_of, settled
+from thalweg.tasks.waiting import FAILED, block, either, later, raisable, result_of, settled, signal_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -68,6 +68,10 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
     initializer, initargs
         What each worker process calls before it takes tasks, also one that replaces another. Threads are one worker:
         it is called once, at once.
+    worker_ttl
+        How long a worker process may not answer before it is killed and another takes its place, in seconds or as text
+        such as ``"5 min"``; None: for ever. A worker answers also while a task holds the GIL. It does not if it has
+        been stopped, by a debugger say, or if a task has closed its descriptors.
     set_as_default
         Whether streams, locks and the like use this client if none is given.
     timeout
@@ -128,6 +132,7 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
         preload: str | Iterable[str] | None = None,
         initializer: Callable[..., Any] | None = None,
         initargs: tuple[Any, ...] = (),
+        worker_ttl: Interval | None = "30s",
         set_as_default: bool = True,
         timeout: Interval | None = None,
         name: str | None = None,
@@ -152,6 +157,7 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
                 preload,
                 initializer,
                 tuple(initargs),
+                worker_ttl,
             )
             engine = self._options.start()
         else:
@@ -454,7 +460,7 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
 
         loop = loops.find(False)
         running = asyncio.run_coroutine_threadsafe(run(), loop)
-        return block(running, None if callback_timeout is None else convert_interval(callback_timeout))
+        return block(signal_of(running), None if callback_timeout is None else convert_interval(callback_timeout))
 
     def get_executor(self, **kwargs: Any) -> ClientExecutor:
         """Return an executor of ``concurrent.futures`` that runs on the client's workers.

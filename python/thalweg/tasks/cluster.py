@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from thalweg._types import Interval
     from thalweg.tasks.client import Client
 
 __all__ = ["LocalCluster"]
@@ -47,6 +48,7 @@ class LocalCluster:
         preload: str | Iterable[str] | None = None,
         initializer: Callable[..., Any] | None = None,
         initargs: tuple[Any, ...] = (),
+        worker_ttl: Interval | None = "30s",
         **kwargs: Any,
     ) -> None:
         refuse_unknown("LocalCluster", kwargs)
@@ -61,6 +63,7 @@ class LocalCluster:
             preload,
             initializer,
             tuple(initargs),
+            worker_ttl,
         )
         self._engine = self._options.start()
 

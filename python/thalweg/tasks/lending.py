@@ -17,15 +17,15 @@ from thalweg.tasks import registry
 
 if TYPE_CHECKING:
     from thalweg._thalweg.tasks import Engine, Future
-    from thalweg.tasks.desk import Desk
+    from thalweg.tasks.desk import Known
 
 __all__ = ["answering", "borrow", "find", "reduce"]
 
 
 class _Here(threading.local):
     def __init__(self) -> None:
-        #: Where the question came from whose answer is pickled in this thread.
-        self.desk: Desk | None = None
+        #: What the worker process knows of whose question is read or answered in this thread.
+        self.asker: Known | None = None
 
 
 _here = _Here()
@@ -35,19 +35,19 @@ _lent: WeakValueDictionary[tuple[int, Any], Future[Any]] = WeakValueDictionary()
 
 
 @contextmanager
-def answering(desk: Desk) -> Iterator[None]:
+def answering(asker: Known) -> Iterator[None]:
     """Pickle futures as worker processes know them, and read theirs, in a ``with`` block."""
-    before = _here.desk
-    _here.desk = desk
+    before = _here.asker
+    _here.asker = asker
     try:
         yield
     finally:
-        _here.desk = before
+        _here.asker = before
 
 
-def current_desk() -> Desk | None:
-    """Return where the question came from that is read or answered in this thread."""
-    return _here.desk
+def current_asker() -> Known | None:
+    """Return what the worker process knows of whose question is read or answered in this thread."""
+    return _here.asker
 
 
 def reduce(future: Future[Any]) -> tuple[Any, ...]:
@@ -62,9 +62,9 @@ def reduce(future: Future[Any]) -> tuple[Any, ...]:
     ...     pickle.loads(pickle.dumps(future)).result()
     1
     """
-    desk = _here.desk
-    if desk is not None:
-        return received, desk.known(future)
+    asker = _here.asker
+    if asker is not None:
+        return received, asker.add(future)
     key = future.key
     _lent[id(future.engine), key] = future
     return borrow, (key,)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thalweg._thalweg.tasks import Engine
+from thalweg.intervals import convert_interval
 from thalweg.tasks import pickling, registry, worker
+
+if TYPE_CHECKING:
+    from thalweg._types import Interval
 
 #: What Dask's client and cluster take as well, and what makes no difference here.
 _HARMLESS = frozenset({
@@ -55,6 +59,7 @@ _ARGUMENTS = (
     "set_as_default",
     "threads_per_worker",
     "timeout",
+    "worker_ttl",
 )
 
 #: What each worker has one of: calls of actors are made one at a time, in the order in which they are asked for.
@@ -105,6 +110,7 @@ class Options:
     preload: str | Iterable[str] | None = None
     initializer: Callable[..., Any] | None = None
     initargs: tuple[Any, ...] = ()
+    worker_ttl: Interval | None = "30s"
 
     def __post_init__(self) -> None:
         if self.initializer is not None and not callable(self.initializer):
@@ -114,6 +120,7 @@ class Options:
         for name, amount in (self.resources or {}).items():
             if not isinstance(amount, (int, float)) or not amount >= 0:
                 raise ValueError(f"resources: how much there is of {name!r} is a number, not {amount!r}")
+        self._ttl()
         if self._limit() is not None and not self.processes:
             raise ValueError("memory_limit: threads share their memory; start the workers with processes=True")
 
@@ -147,6 +154,7 @@ class Options:
                 self.threads_per_worker or 1,
                 command=command,
                 memory_limit=self._limit(),
+                worker_ttl=self._ttl(),
                 resources={**(resources or {}), TURN: 1.0},
             )
         else:
@@ -162,6 +170,12 @@ class Options:
             # Tasks that wait for a disk or a network want more threads than there are cores, and others are not hurt.
             return min(32, cores + 4)
         return (self.n_workers or 1) * (self.threads_per_worker or 1)
+
+    def _ttl(self) -> float | None:
+        seconds = None if self.worker_ttl is None else float(convert_interval(self.worker_ttl))
+        if seconds is not None and seconds <= 0:
+            raise ValueError(f"worker_ttl: how long a worker may not answer, more than 0 s, not {self.worker_ttl!r}")
+        return seconds
 
     def _limit(self) -> int | None:
         limit = self.memory_limit

@@ -6,7 +6,10 @@ import os
 import pickle
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from io import BytesIO
+from threading import RLock
 from typing import Any
 
 from thalweg.tasks.errors import RemoteError, UnpicklableError
@@ -22,11 +25,76 @@ __all__ = [
     "dump_error",
     "function_error",
     "load_with_main",
+    "loads",
     "of_task",
     "result_error",
     "unreadable",
     "value_error",
 ]
+
+#: Held while something is imported for a pickle. Of threads that import modules which need each other, one would be
+#: given a module that is half imported.
+_importing = RLock()
+
+#: For so many seconds one thread waits for the imports of another.
+_PATIENCE = 60.0
+
+#: Modules that are imported as a whole, and the packages they are in.
+_imported: set[str] = set()
+
+
+def loads(data: bytes, *, buffers: Iterable[Any] | None = None) -> Any:
+    """Read a pickle; one thread at a time imports what pickles name.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from thalweg.tasks.pickling import loads
+    >>> loads(pickle.dumps([1, len]))
+    [1, <built-in function len>]
+    """
+    return _Reader(BytesIO(data), buffers=buffers).load()
+
+
+class _Reader(pickle.Unpickler):
+    def find_class(self, module_name: str, name: str) -> Any:
+        if module_name in _imported:
+            return super().find_class(module_name, name)
+        if _is_imported(module_name):
+            found = super().find_class(module_name, name)
+        else:
+            found = _in_turn(super().find_class, module_name, name)
+        if name == "subimport" and module_name.startswith("cloudpickle"):
+            # A module that is named by a function's global names.
+            return _import
+        if _is_imported(module_name):
+            _imported.add(module_name)
+        return found
+
+
+def _import(name: str) -> Any:
+    return _in_turn(import_module, name)
+
+
+def _in_turn(function: Callable[..., Any], *args: Any) -> Any:
+    """Import something while no other thread does."""
+    # Should a module wait for what another thread imports, it is better to go on.
+    is_alone = _importing.acquire(timeout=_PATIENCE)
+    try:
+        return function(*args)
+    finally:
+        if is_alone:
+            _importing.release()
+
+
+def _is_imported(name: str) -> bool:
+    """Whether a module has been imported to its end, and the packages it is in."""
+    while name:
+        spec = getattr(sys.modules.get(name), "__spec__", None)
+        if spec is None or getattr(spec, "_initializing", False):
+            return False
+        name = name.rpartition(".")[0]
+    return True
 
 
 def again(obj: Any, buffer_callback: Callable[[Any], Any]) -> bytes:
@@ -87,11 +155,11 @@ def load_with_main(main: dict[str, Any], data: bytes) -> Any:
     global is_importing_main
     is_importing_main = True
     try:
-        prepare(main)
+        _in_turn(prepare, main)
     finally:
         is_importing_main = False
     try:
-        return pickle.loads(data)
+        return loads(data)
     except AttributeError as error:
         # It was defined at a prompt, or below the guard.
         raise AttributeError(f"{error}: the file of the main module does not define it{_CLOUDPICKLE}") from error
@@ -229,7 +297,7 @@ class _Error:
 
 def _load_error(data: bytes, text: str) -> BaseException:
     try:
-        error: Any = pickle.loads(data)
+        error: Any = loads(data)
     except Exception as unread:
         # Its class may not be known here.
         error = RemoteError(f"{text.strip().splitlines()[-1]} (it can't be read in this process: {unread})")

@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, finalize, ref
 
@@ -53,22 +53,23 @@ class Shared:
         self.recorders = 0
         #: What stands for the worker that is this process.
         self.worker: Any = None
-        self.lock = Lock()
+        self.lock = RLock()
         # Not a strong reference: an engine nobody holds closes.
         self._engine = ref(engine)
 
     @property
     def coordinator(self) -> Coordinator | RemoteCoordinator:
         """What keeps the engine's locks and events."""
-        if self._coordinator is None:
-            from thalweg.tasks import coordinator
+        with self.lock:
+            if self._coordinator is None:
+                from thalweg.tasks import coordinator
 
-            engine = self._engine()
-            if is_worker():
-                self._coordinator = coordinator.RemoteCoordinator(engine.ask)  # type: ignore[union-attr]
-            else:
-                self._coordinator = coordinator.Coordinator()
-        return self._coordinator
+                engine = self._engine()
+                if is_worker():
+                    self._coordinator = coordinator.RemoteCoordinator(engine.ask)  # type: ignore[union-attr]
+                else:
+                    self._coordinator = coordinator.Coordinator()
+            return self._coordinator
 
     def move_to(self, workspace: str) -> None:
         """Use a directory that the workers know of."""
@@ -103,24 +104,31 @@ class Shared:
         """Where the questions of worker processes are answered, once there was one."""
         return self._desk
 
-    def answer(self, question: bytes, reply: Callable[[bytes], None]) -> None:
-        """Answer a question of a worker process."""
-        if self._desk is None:
-            from thalweg.tasks.desk import Desk
+    def answer(self, worker: int, question: bytes, reply: Callable[[bytes], None]) -> None:
+        """Answer a question of a worker process, which has a number."""
+        with self.lock:
+            if self._desk is None:
+                from thalweg.tasks.desk import Desk
 
-            engine = self._engine()
-            if engine is None:
-                return
-            self._desk = Desk(engine, self.coordinator)  # type: ignore[arg-type]
-        self._desk.answer(question, reply)
+                engine = self._engine()
+                if engine is None:
+                    return
+                self._desk = Desk(engine, self.coordinator)  # type: ignore[arg-type]
+        self._desk.answer(worker, question, reply)
+
+    def lose(self, worker: int) -> None:
+        """Give back what a worker process had that has died."""
+        if self._desk is not None:
+            self._desk.lose(worker)
 
     def close(self) -> None:
         """Let nobody wait for what will not come any more."""
         if self._coordinator is not None and not is_worker():
             self._coordinator.close()  # type: ignore[union-attr]
         if self._desk is not None:
-            self._desk.futures.clear()
-            self._desk.returned.clear()
+            self._desk.close()
+        if not is_worker():
+            shutil.rmtree(self.workspace, ignore_errors=True)
 
 
 _shared: WeakKeyDictionary[Engine, Shared] = WeakKeyDictionary()
@@ -144,7 +152,7 @@ def started(engine: Engine, resources: Mapping[str, float], workers: int = 1, wo
     if workspace is not None:
         mine.move_to(workspace)
     if engine.kind == "processes":
-        engine.on_ask(mine.answer)
+        engine.on_ask(mine.answer, mine.lose)
 
 
 def close(engine: Engine) -> None:

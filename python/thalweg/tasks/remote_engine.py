@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -12,6 +11,7 @@ from thalweg.intervals import convert_interval
 from thalweg.tasks import nesting
 from thalweg.tasks.desk import dumps, future_at
 from thalweg.tasks.lending import borrow
+from thalweg.tasks.pickling import loads
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -38,7 +38,7 @@ class RemoteEngine:
     >>> from thalweg.tasks.remote_engine import RemoteEngine
     >>> def ask(question):
     ...     reply = Future()
-    ...     desk.answer(question, reply.set_result)
+    ...     desk.answer(1, question, reply.set_result)
     ...     return reply.result()
     >>> with Client() as client:
     ...     desk = Desk(client._engine, registry.shared(client._engine).coordinator)
@@ -61,7 +61,7 @@ class RemoteEngine:
         while self._released:
             released.append(self._released.popleft())
         question = _for_parent((operation, args, seconds, released))
-        succeeded, value = pickle.loads(self._ask_parent(question))
+        succeeded, value = loads(self._ask_parent(question))
         if not succeeded:
             raise value
         return value

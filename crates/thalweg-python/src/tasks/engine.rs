@@ -1,6 +1,5 @@
 //! Workers, and the scheduler before them.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +14,9 @@ use thalweg_tasks::process::{Parcel, Pool, Setting, worker_resource};
 use super::arguments::Search;
 use super::errors;
 use super::future::{self, Future};
+use super::info;
 use super::names::Names;
-use super::options::{options, resources};
+use super::options::{limit, options, resources};
 use super::processes::sending::{self, Functions};
 use super::processes::serving::Reply;
 use super::rows::Rows;
@@ -80,15 +80,19 @@ impl Engine {
 
     /// An engine with so many processes, which run so many tasks at a time each.
     ///
-    /// `command` starts one. `memory_limit` is in bytes, for each.
+    /// `command` starts one. `memory_limit` is in bytes, for each. One that has not answered for `worker_ttl` seconds is
+    /// replaced.
     #[staticmethod]
-    #[pyo3(signature = (n_workers, threads_per_worker, *, command, memory_limit = None, resources = None))]
+    #[pyo3(signature = (
+        n_workers, threads_per_worker, *, command, memory_limit = None, worker_ttl = None, resources = None
+    ))]
     fn processes<'py>(
         py: Python<'py>,
         n_workers: usize,
         threads_per_worker: usize,
         command: Vec<OsString>,
         memory_limit: Option<u64>,
+        worker_ttl: Option<f64>,
         resources: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, Self>> {
         if n_workers == 0 || threads_per_worker == 0 {
@@ -106,6 +110,7 @@ impl Engine {
             workers: n_workers,
             threads: threads_per_worker,
             memory: memory_limit,
+            ttl: limit("worker_ttl", worker_ttl)?,
             resources: self::resources(resources)?,
             command: Box::new(move || {
                 let mut command = Command::new(&program);
@@ -384,21 +389,30 @@ impl Engine {
             .collect()
     }
 
-    /// Has `callable(question, reply)` called with what tasks in other processes ask; `reply(answer)` answers.
-    fn on_ask(&self, callable: Bound<'_, PyAny>) {
+    /// Has `callable(worker, question, reply)` called with what tasks in other processes ask; `reply(answer)` answers.
+    /// `lose(worker)` is called when a process has died.
+    fn on_ask(&self, callable: Bound<'_, PyAny>, lose: Bound<'_, PyAny>) {
         let Workers::Processes(pool, _) = &self.workers else {
             return;
         };
-        let callable = callable.unbind();
-        pool.on_question(move |question, answer| {
+        let (callable, lose) = (callable.unbind(), lose.unbind());
+        let answer = move |worker, question: Vec<u8>, answer| {
             gil::attach(|py| {
                 let question = PyBytes::new(py, &question);
                 let reply = Reply(Mutex::new(Some(answer)));
-                if let Err(error) = callable.call1(py, (question, reply)) {
+                if let Err(error) = callable.call1(py, (worker, question, reply)) {
                     error.write_unraisable(py, Some(callable.bind(py)));
                 }
             });
-        });
+        };
+        let lost = move |worker| {
+            gil::attach(|py| {
+                if let Err(error) = lose.call1(py, (worker,)) {
+                    error.write_unraisable(py, Some(lose.bind(py)));
+                }
+            });
+        };
+        pool.on_question(answer, lost);
     }
 
     /// Has `callable()` called soon, on a thread that may block.
@@ -424,30 +438,11 @@ impl Engine {
     /// What there is to know of the workers and their tasks.
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.check_here()?;
-        let (waiting, running) = self.home.counts();
-        let names: HashMap<u64, String> = threads::names_of_running(&self.home).collect();
-        let info = PyDict::new(py);
-        let workers = PyList::empty(py);
-        match &self.workers {
-            Workers::Threads(_) => {
-                let running = names.into_values().collect();
-                workers.append(worker(py, 0, std::process::id(), self.width, running)?)?;
-            }
-            Workers::Processes(pool, _) => {
-                for (id, process) in pool.processes().into_iter().enumerate() {
-                    let running = process
-                        .running
-                        .iter()
-                        .filter_map(|task| names.get(task).cloned());
-                    let running = running.collect();
-                    workers.append(worker(py, id, process.pid, process.threads, running)?)?;
-                }
-            }
-        }
-        info.set_item("workers", workers)?;
-        info.set_item("pending", waiting)?;
-        info.set_item("running", running)?;
-        Ok(info)
+        let workers = match &self.workers {
+            Workers::Threads(_) => None,
+            Workers::Processes(pool, _) => Some(pool.processes()),
+        };
+        info::info(py, &self.home, self.width, workers)
     }
 
     /// Takes no more tasks, and drops those that have not begun. With `wait`, waits for those that run, and for a
@@ -498,22 +493,6 @@ impl Drop for Engine {
     }
 }
 
-/// What `info` says of a worker.
-fn worker(
-    py: Python<'_>,
-    id: usize,
-    pid: u32,
-    threads: usize,
-    running: Vec<String>,
-) -> PyResult<Bound<'_, PyDict>> {
-    let worker = PyDict::new(py);
-    worker.set_item("id", id)?;
-    worker.set_item("pid", pid)?;
-    worker.set_item("threads", threads)?;
-    worker.set_item("running", running)?;
-    Ok(worker)
-}
-
 impl Engine {
     fn new(
         py: Python<'_>,
@@ -549,7 +528,7 @@ impl Engine {
     fn send(&self, py: Python<'_>, spec: Spec<Calls>) -> Arc<Slot<Calls>> {
         match &self.workers {
             Workers::Threads(_) => self.home.submit(spec),
-            // It may take until the worker has read what was sent before.
+            // Others may run while sockets are written to.
             Workers::Processes(..) => gil::detach(py, || self.home.submit(spec)),
         }
     }

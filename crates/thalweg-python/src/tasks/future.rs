@@ -78,7 +78,7 @@ impl Future {
         if slf.get().engine.get().is_awaited_here(py)? {
             return helper_of(py, helper)?.call1((slf, timeout));
         }
-        let limit = super::options::limit(timeout)?;
+        let limit = super::options::limit("timeout", timeout)?;
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         if !slot.is_done() && !wait(py, slice::from_ref(&slot), deadline)? {
             let seconds = timeout.unwrap_or_default();

@@ -5,6 +5,7 @@ mod engine;
 mod errors;
 mod future;
 mod graph;
+mod info;
 mod names;
 mod options;
 mod processes;

@@ -76,7 +76,7 @@ impl Program {
                 },
             }),
             Self::There(sent) => {
-                Recreated::There(sent.call.function.clone(), sent.call.args.clone())
+                Recreated::There(sent.call.function.clone(), sent.call.args.duplicate())
             }
         }
     }

@@ -52,6 +52,11 @@ pub(crate) trait Outside<W: World>: Send + Sync {
         Ran::SinceItWasGiven
     }
 
+    /// Whether a task that was given to a worker has begun. Called with the scheduler's lock.
+    fn has_begun(&self, _worker: WorkerId, _id: TaskId) -> bool {
+        true
+    }
+
     /// A task that was given to a worker is not wanted any more; it need not be run if it has not begun.
     fn skip(&self, _worker: WorkerId, _id: TaskId) {}
 
@@ -297,10 +302,8 @@ impl<W: World> Home<W> {
 
     /// Whether a task has begun to run, and is not done.
     pub fn is_running(&self, slot: &Slot<W>) -> bool {
-        let Some(worker) = lock(&self.scheduler).worker_of(slot.id) else {
-            return false;
-        };
-        !matches!(self.outside.ran_for(worker, slot.id), Ran::NotYet)
+        let worker = lock(&self.scheduler).worker_of(slot.id);
+        worker.is_some_and(|worker| self.outside.has_begun(worker, slot.id))
     }
 
     /// Looks at the program of a task that has failed, and at what it needs. Nothing may be waited for in it.
@@ -317,9 +320,7 @@ impl<W: World> Home<W> {
         let stopped = self.with(|scheduler, effects| {
             // A thread takes a task under the scheduler's lock, a process has tasks ahead that it has not begun.
             match scheduler.worker_of(slot.id) {
-                Some(worker) if !matches!(self.outside.ran_for(worker, slot.id), Ran::NotYet) => {
-                    Stopped::No
-                }
+                Some(worker) if self.outside.has_begun(worker, slot.id) => Stopped::No,
                 _ => scheduler.stop(slot.id, Failure::Cancelled, effects),
             }
         });

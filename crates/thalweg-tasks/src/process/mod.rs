@@ -2,11 +2,15 @@
 
 mod board;
 mod child;
+mod lazy;
 mod link;
+mod memory;
 mod outgoing;
 mod parcel;
 mod parked;
 mod pool;
+mod pulse;
+mod sent;
 mod socket;
 mod wire;
 pub mod worker;

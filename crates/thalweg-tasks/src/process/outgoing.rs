@@ -6,6 +6,7 @@
 use super::socket::{Socket, Wait};
 use super::wire::Outbox;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, PoisonError, TryLockError, Weak};
 use std::thread;
@@ -22,6 +23,8 @@ pub(super) struct Outgoing {
     room: Condvar,
     /// What is being sent. Held by the one that sends.
     flight: Mutex<Outbox>,
+    /// Nothing can be sent any more.
+    is_broken: AtomicBool,
     /// Where the thread that waits for the other end is asked to; there is none until then.
     writer: Mutex<Option<Sender<()>>>,
 }
@@ -33,6 +36,7 @@ impl Outgoing {
             outbox: Mutex::default(),
             room: Condvar::new(),
             flight: Mutex::default(),
+            is_broken: AtomicBool::new(false),
             writer: Mutex::default(),
         })
     }
@@ -79,10 +83,21 @@ impl Outgoing {
                     drop(flight);
                     return self.leave_to_writer();
                 }
-                // That the other end has gone is noticed where its messages are received.
-                Err(_) => *flight = Outbox::default(),
+                Err(_) => self.give_up(&mut flight),
             }
         }
+    }
+
+    /// Whether nothing can be sent any more: the other end has gone, or the socket has been closed.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Acquire)
+    }
+
+    fn give_up(&self, flight: &mut Outbox) {
+        *flight = Outbox::default();
+        self.is_broken.store(true, Ordering::Release);
+        // Whoever receives notices it, too.
+        self.socket.shut_down();
     }
 
     fn take(&self) -> Outbox {
@@ -115,7 +130,7 @@ impl Outgoing {
         let mut flight = lock(&self.flight);
         loop {
             if !flight.is_empty() && self.socket.send(&mut flight, Wait::ForTheOtherEnd).is_err() {
-                *flight = Outbox::default();
+                self.give_up(&mut flight);
             }
             drop(flight);
             if self.outbox().is_empty() {

@@ -1,25 +1,47 @@
 //! What goes from one process to another: bytes, and large pieces of memory that both can see.
 
+use crate::sync::{Mutex, lock};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// Larger pieces of bytes than this are put into memory that both processes see, not through the socket.
 pub const LARGE: usize = 64 << 10;
 
 /// Something on its way to another process.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Parcel {
-    id: u64,
+    recipients: Recipients,
     pub(super) head: Head,
     /// Memory that belongs to it, and is not copied.
     pub buffers: Vec<Shared>,
     /// What it stands for is called so. It is not sent.
     name: Option<Box<str>>,
+}
+
+/// Those who remember a parcel, and may forget it when it is gone.
+pub(super) trait Recipient: Send + Sync + std::fmt::Debug {
+    /// The parcel with that number is gone.
+    fn forget(&self, id: u64);
+}
+
+#[derive(Debug)]
+struct Recipients {
+    id: u64,
+    all: Mutex<Vec<Weak<dyn Recipient>>>,
+}
+
+impl Drop for Recipients {
+    fn drop(&mut self) {
+        let all = std::mem::take(&mut *lock(&self.all));
+        for recipient in all.iter().filter_map(Weak::upgrade) {
+            recipient.forget(self.id);
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -61,8 +83,12 @@ impl Parcel {
 
     pub(super) fn of(head: Head, buffers: Vec<Shared>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self {
+        let recipients = Recipients {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
+            all: Mutex::default(),
+        };
+        Self {
+            recipients,
             head,
             buffers,
             name: None,
@@ -71,7 +97,17 @@ impl Parcel {
 
     /// A number that no other parcel of this process has.
     pub fn id(&self) -> u64 {
-        self.id
+        self.recipients.id
+    }
+
+    /// Has a recipient told when the parcel is gone.
+    pub(super) fn tell_when_gone(&self, recipient: Weak<dyn Recipient>) {
+        lock(&self.recipients.all).push(recipient);
+    }
+
+    /// Another parcel that stands for the same. Large memory is not copied.
+    pub fn duplicate(&self) -> Self {
+        Self::of(self.head.clone(), self.buffers.clone())
     }
 
     /// The same, with a name for what it stands for.

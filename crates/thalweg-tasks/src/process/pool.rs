@@ -3,8 +3,10 @@
 use super::Portable;
 use super::board::Board;
 use super::child::GroupLeader;
-use super::link::{Fill, Link, Sending};
+use super::link::{Fill, Killed, Link, Sending};
+use super::memory::watch_memory;
 use super::parked::Parked;
+use super::pulse::{self, Closing};
 use super::socket::Socket;
 use super::wire::{Inbox, ToParent, ToWorker, read};
 use crate::engine::{Callbacks, Home, Outside, Ran};
@@ -27,6 +29,8 @@ pub struct Setting {
     pub threads: usize,
     /// How much memory each may use, in bytes.
     pub memory: Option<u64>,
+    /// How long a worker may not answer before it is killed and replaced; for ever, if nothing is said.
+    pub ttl: Option<Duration>,
     /// How much each has of what tasks may take.
     pub resources: Vec<(Box<str>, f64)>,
     /// Starts one. Its standard input will be the socket.
@@ -44,18 +48,23 @@ pub struct Pool<W: Portable> {
     home: OnceLock<Weak<Home<W>>>,
     links: Vec<Mutex<Option<Arc<Link<W>>>>>,
     closed: AtomicBool,
+    /// Tells those who watch the workers that it has been closed.
+    closing: Arc<Closing>,
     /// The process that has the readers, and whose children the workers are.
     process: u32,
     /// How many have died in a row before they had said a word.
     stillborn: AtomicUsize,
     readers: Mutex<Vec<JoinHandle<()>>>,
-    questions: OnceLock<Arc<Questions>>,
+    questions: OnceLock<(Arc<Questions>, Arc<Lost>)>,
     /// Questions are answered here: an answer may wait for what the readers have yet to read.
     answering: Arc<Callbacks>,
 }
 
-/// Answers what tasks ask: it is called with the question, and with what takes the answer.
-pub type Questions = dyn Fn(Vec<u8>, Answer) + Send + Sync;
+/// Answers what tasks ask: it is called with the number of their process, the question, and what takes the answer.
+type Questions = dyn Fn(u64, Vec<u8>, Answer) + Send + Sync;
+
+/// Is called with the number of a process that has died.
+type Lost = dyn Fn(u64) + Send + Sync;
 
 /// Takes the answer to a question, once.
 pub type Answer = Box<dyn FnOnce(&[u8]) + Send>;
@@ -65,9 +74,6 @@ const STILLBORN: usize = 3;
 
 /// One that was killed by someone counts for less than one that gave up.
 const GAVE_UP: usize = 8;
-
-/// How often the memory of the workers is looked at.
-const MEMORY_LOOK: Duration = Duration::from_millis(100);
 
 impl<W: Portable> Pool<W> {
     /// Starts the processes. They take tasks when they have started.
@@ -80,6 +86,7 @@ impl<W: Portable> Pool<W> {
             setting,
             home: OnceLock::new(),
             closed: AtomicBool::new(false),
+            closing: Arc::default(),
             process: std::process::id(),
             stillborn: AtomicUsize::new(0),
             readers: Mutex::default(),
@@ -100,17 +107,29 @@ impl<W: Portable> Pool<W> {
             lock(&pool.readers).push(reader);
         }
         if let Some(most) = pool.setting.memory {
-            let pool = Arc::downgrade(&pool);
+            let (pool, closing) = (Arc::downgrade(&pool), pool.closing.clone());
             thread::Builder::new()
                 .name("thalweg-memory".into())
-                .spawn(move || watch_memory(&pool, most))?;
+                .spawn(move || watch_memory(&pool, &closing, most))?;
+        }
+        if let Some(ttl) = pool.setting.ttl {
+            let (pool, closing) = (Arc::downgrade(&pool), pool.closing.clone());
+            thread::Builder::new()
+                .name("thalweg-pulse".into())
+                .spawn(move || pulse::watch(&pool, &closing, ttl))?;
         }
         Ok((home, pool))
     }
 
-    /// Has `answer` called with what tasks ask, on a thread that may block. Only the first call has an effect.
-    pub fn on_question(&self, answer: impl Fn(Vec<u8>, Answer) + Send + Sync + 'static) {
-        let _ = self.questions.set(Arc::new(answer));
+    /// Has `answer` called with what tasks ask, and `lost` when a process has died, on a thread that may block. Both
+    /// get a number that each process has for itself. A question of a process that has died may come after its death.
+    /// Only the first call has an effect.
+    pub fn on_question(
+        &self,
+        answer: impl Fn(u64, Vec<u8>, Answer) + Send + Sync + 'static,
+        lost: impl Fn(u64) + Send + Sync + 'static,
+    ) {
+        let _ = self.questions.set((Arc::new(answer), Arc::new(lost)));
     }
 
     /// Has something called soon, on a thread that may block: one of those that answer.
@@ -150,7 +169,7 @@ impl<W: Portable> Pool<W> {
             *lock(&self.links[index]) = Some(link.clone());
             if self.closed.load(Ordering::Acquire) {
                 // It was closed in between, and does not know of this one.
-                link.kill("the client was closed");
+                link.kill(Killed::Closed);
             }
             self.dispatch(&home);
         }
@@ -169,12 +188,13 @@ impl<W: Portable> Pool<W> {
         let mut news = News::default();
         // What cannot be received or understood comes from a worker that is of no use any more.
         while let Ok(true) = link.outgoing.socket.receive(&mut inbox) {
+            link.pulse.heard();
             let read =
                 inbox.each(|message, files| self.understand(link, message, files, &mut news));
             let Some(home) = self.home() else { return };
             self.apply(&home, link, &mut news);
             if read.is_err() {
-                return link.kill("it sent what nobody understands");
+                return link.kill(Killed::Unreadable);
             }
         }
     }
@@ -219,6 +239,8 @@ impl<W: Portable> Pool<W> {
                 let error = W::raised(error.unpack(files)?);
                 news.come.push((TaskId::from_number(task), Err(error)));
             }
+            // It has been heard.
+            ToParent::Pong => {}
             ToParent::Threads { more } => link.add_threads(more),
             ToParent::Returned { tasks, recalled } => {
                 state.recalling &= !recalled;
@@ -255,14 +277,14 @@ impl<W: Portable> Pool<W> {
         }
         drop(state);
         for (question, text) in news.questions.drain(..) {
-            let link = link.clone();
+            let (link, number) = (link.clone(), link.number);
             let answer: Answer = Box::new(move |answer| {
                 // If the worker has gone meanwhile, nobody waits for the answer.
                 let _ = link.tell(&ToWorker::Answer { question, answer });
                 link.flush();
             });
             match self.questions.get().cloned() {
-                Some(ask) => self.answering.call(move || ask(text, answer)),
+                Some((ask, _)) => self.answering.call(move || ask(number, text, answer)),
                 None => answer(&[]),
             }
         }
@@ -285,7 +307,7 @@ impl<W: Portable> Pool<W> {
         self.balance(&links);
     }
 
-    fn live_links(&self) -> Vec<Arc<Link<W>>> {
+    pub(super) fn live_links(&self) -> Vec<Arc<Link<W>>> {
         self.links
             .iter()
             .filter_map(|link| lock(link).clone())
@@ -349,11 +371,11 @@ impl<W: Portable> Pool<W> {
             .into_iter()
             .partition(|(number, _)| on_board.contains(number));
         let reason = match (&killed, status) {
-            (Some(reason), _) => reason.clone(),
+            (Some(reason), _) => reason.to_string(),
             (None, Ok(status)) => status.to_string(),
             (None, Err(error)) => error.to_string(),
         };
-        if killed.as_deref() == Some(STOPPED) {
+        if killed == Some(Killed::TaskStopped) {
             // The one it was killed for has failed already. The others are not to blame.
             not_begun.append(&mut running);
         }
@@ -365,8 +387,14 @@ impl<W: Portable> Pool<W> {
         home.with(|scheduler, effects| {
             scheduler.worker_lost(link.worker, running, not_begun, &reason, effects);
         });
-        if !was_ready && killed.is_none() && !self.closed.load(Ordering::Acquire) {
-            let weight = if gave_up { GAVE_UP } else { 1 };
+        if let Some((_, lost)) = self.questions.get().cloned() {
+            let number = link.number;
+            self.answering.call(move || lost(number));
+        }
+        let is_silent = matches!(killed, Some(Killed::Silent(_)));
+        let by_itself = killed.is_none() || is_silent;
+        if !was_ready && by_itself && !self.closed.load(Ordering::Acquire) {
+            let weight = if gave_up || is_silent { GAVE_UP } else { 1 };
             let before = self.stillborn.fetch_add(weight, Ordering::Relaxed);
             if before + weight >= STILLBORN * GAVE_UP {
                 self.give_up(
@@ -403,9 +431,10 @@ impl<W: Portable> Pool<W> {
             return;
         }
         self.closed.store(true, Ordering::Release);
+        self.closing.close();
         self.answering.close();
         for link in self.live_links() {
-            link.kill("the client was closed");
+            link.kill(Killed::Closed);
         }
     }
 
@@ -457,9 +486,6 @@ pub struct Process {
     /// The numbers of those that run.
     pub running: Vec<u64>,
 }
-
-/// The reason for a worker to be killed that is no fault of its other tasks.
-const STOPPED: &str = "a task was stopped";
 
 type Ended<W> = (Assignment<W>, Outcome<Product<<W as World>::Value>, W>);
 type Outcome<T, W> = Result<T, <W as World>::Error>;
@@ -514,13 +540,28 @@ impl<W: Portable> Outside<W> for Processes<W> {
     }
 
     fn ran_for(&self, worker: WorkerId, id: TaskId) -> Ran {
-        let running = self
-            .0
-            .link_of(worker)
-            .map(|link| link.running())
-            .unwrap_or_default();
-        let found = running.into_iter().find(|(task, _)| *task == id.number());
-        found.map_or(Ran::NotYet, |(_, time)| Ran::For(time))
+        let Some(link) = self.0.link_of(worker) else {
+            return Ran::NotYet;
+        };
+        let mut running = link.running().into_iter();
+        if let Some((_, time)) = running.find(|(task, _)| *task == id.number()) {
+            return Ran::For(time);
+        }
+        // A worker that does not answer may never begin it.
+        link.silence().map_or_else(
+            || {
+                link.probe();
+                Ran::NotYet
+            },
+            Ran::For,
+        )
+    }
+
+    fn has_begun(&self, worker: WorkerId, id: TaskId) -> bool {
+        self.0.link_of(worker).is_some_and(|link| {
+            let mut running = link.running().into_iter();
+            running.any(|(task, _)| task == id.number())
+        })
     }
 
     fn skip(&self, worker: WorkerId, id: TaskId) {
@@ -534,39 +575,11 @@ impl<W: Portable> Outside<W> for Processes<W> {
     fn kill(&self, worker: WorkerId, id: TaskId) -> bool {
         if let Some(link) = self.0.link_of(worker) {
             if link.running().iter().any(|(task, _)| *task == id.number()) {
-                link.kill(STOPPED);
+                link.kill(Killed::TaskStopped);
             } else {
                 self.skip(worker, id);
             }
         }
         true
-    }
-}
-
-/// How much memory a process uses, in bytes, if the system says it.
-fn memory_of(pid: u32) -> Option<u64> {
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
-}
-
-/// Ends workers that use too much memory.
-fn watch_memory<W: Portable>(pool: &Weak<Pool<W>>, most: u64) {
-    while let Some(pool) = pool.upgrade() {
-        if pool.closed.load(Ordering::Acquire) {
-            return;
-        }
-        for link in pool.live_links() {
-            if let Some(used) = memory_of(link.pid).filter(|used| *used > most) {
-                let mib = |bytes: u64| bytes >> 20;
-                link.kill(&format!(
-                    "it used {} MiB of memory, and {} are allowed",
-                    mib(used),
-                    mib(most)
-                ));
-            }
-        }
-        drop(pool);
-        thread::sleep(MEMORY_LOOK);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::parcel::Shared;
 use super::wire::{Inbox, Outbox};
+use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg,
@@ -11,6 +12,8 @@ use smallvec::SmallVec;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::thread;
+use std::time::Duration;
 
 /// One end of a connection.
 #[derive(Debug)]
@@ -18,6 +21,9 @@ pub(super) struct Socket(OwnedFd);
 
 /// How many files go with one system call: the system takes no more than 253.
 const FILES: usize = 250;
+
+/// After how long what could not be sent is tried again.
+const AGAIN: Duration = Duration::from_millis(2);
 
 /// Whether one who sends waits for room in the socket.
 #[derive(Debug, Clone, Copy)]
@@ -57,9 +63,14 @@ impl Socket {
                 false => outbox.bytes.len(),
             };
             let bytes = &outbox.bytes[outbox.sent..end];
-            let sent = match self.send_once(bytes, &outbox.files[..group], flags) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                sent => sent?,
+            let sent = match (self.send_once(bytes, &outbox.files[..group], flags), wait) {
+                (Err(error), Wait::No) if has_no_room(&error) => return Ok(false),
+                (Err(error), Wait::ForTheOtherEnd) if has_no_room(&error) => {
+                    // The system does not say when it has.
+                    thread::sleep(AGAIN);
+                    continue;
+                }
+                (sent, _) => sent?,
             };
             outbox.files.drain(..group);
             outbox.sent += sent;
@@ -82,6 +93,11 @@ impl Socket {
     pub fn shut_down(&self) {
         // It may have been shut down before.
         let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
+    }
+
+    /// Whether there are bytes that have come and have not been received.
+    pub fn has_unread(&self) -> bool {
+        rustix::io::ioctl_fionread(&self.0).is_ok_and(|bytes| bytes > 0)
     }
 
     /// Waits for bytes. Returns whether the other end is still there.
@@ -108,10 +124,20 @@ impl Socket {
     }
 }
 
+/// Whether something can be sent later: the other end has not read enough, or the system has no room for more files
+/// that are on their way.
+fn has_no_room(error: &io::Error) -> bool {
+    let error = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(
+        error,
+        Some(Errno::WOULDBLOCK | Errno::TOOMANYREFS | Errno::NOBUFS | Errno::NOMEM)
+    )
+}
+
 fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             result => return Ok(result?),
         }
     }

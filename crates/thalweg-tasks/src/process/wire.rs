@@ -31,10 +31,8 @@ pub(super) enum ToWorker<'a> {
         #[serde(borrow)]
         inputs: Vec<Input<'a>>,
     },
-    /// Values sent earlier that are not needed any more.
-    ForgetValues { ids: Vec<u64> },
-    /// Functions that are not needed any more.
-    ForgetFunctions { ids: Vec<u64> },
+    /// A function or a value sent earlier that is not needed any more.
+    Forget { id: u64 },
     /// Results kept there that are not needed any more.
     ForgetResults { tasks: Vec<u64> },
     /// Asks for a result that was kept.
@@ -43,6 +41,8 @@ pub(super) enum ToWorker<'a> {
     Recall { most: u32 },
     /// A task need not be run, if it has not begun.
     Skip { task: u64 },
+    /// Asks whether the worker is there.
+    Ping,
     /// The answer to a question.
     Answer {
         question: u64,
@@ -93,6 +93,8 @@ pub(super) enum ToParent<'a> {
     },
     /// It runs so many tasks more at a time.
     Threads { more: i32 },
+    /// The worker is there.
+    Pong,
     /// Tasks that are given back, not begun.
     Returned { tasks: Vec<u64>, recalled: bool },
     Question {

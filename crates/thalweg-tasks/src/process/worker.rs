@@ -1,6 +1,7 @@
 //! The other side: what runs in a worker process.
 
 use super::board::Board;
+use super::lazy::{self, Lazy, forget, make, missing};
 use super::outgoing::Outgoing;
 use super::parcel::Parcel;
 use super::socket::Socket;
@@ -103,12 +104,6 @@ enum Need {
     Parcel(Parcel),
     Value(u64),
     Result(u64),
-}
-
-/// A thing that has been sent, and what it stands for once that was asked.
-struct Lazy<T> {
-    parcel: Parcel,
-    made: Option<T>,
 }
 
 struct Worker<H: Host> {
@@ -292,11 +287,15 @@ impl<H: Host> Worker<H> {
     /// Sends what is in the outbox, or sees to it that it will be sent.
     fn flush(&self) {
         self.outgoing.flush();
+        if self.outgoing.is_broken() {
+            // The parent has gone, or a task has closed the socket: nobody hears of what is done here.
+            end_process();
+        }
     }
 
     /// Does so, and waits while too much waits to be sent.
     fn flush_and_wait(&self) {
-        self.outgoing.flush();
+        self.flush();
         self.outgoing.wait_for_room();
     }
 
@@ -310,12 +309,7 @@ impl<H: Host> Worker<H> {
                 break;
             }
         }
-        // Whatever runs here runs for nobody. It may be deep inside of something that does not
-        // return, so it is not asked to. What it has started goes with it.
-        if getpgrp() == getpid() {
-            let _ = kill_process_group(getpid(), Signal::KILL);
-        }
-        let _ = kill_process(getpid(), Signal::KILL);
+        end_process();
     }
 
     fn understand(
@@ -327,17 +321,11 @@ impl<H: Host> Worker<H> {
         match read::<ToWorker<'_>>(message)? {
             ToWorker::Hello { .. } => {}
             ToWorker::Function { id, code } => {
-                let lazy = Lazy {
-                    parcel: code.unpack(files)?,
-                    made: None,
-                };
+                let lazy = Lazy::Sent(Arc::new(code.unpack(files)?));
                 lock(&self.functions).insert(id, lazy);
             }
             ToWorker::Value { id, value } => {
-                let lazy = Lazy {
-                    parcel: value.unpack(files)?,
-                    made: None,
-                };
+                let lazy = Lazy::Sent(Arc::new(value.unpack(files)?));
                 lock(&self.values).insert(id, lazy);
             }
             ToWorker::Run {
@@ -362,8 +350,10 @@ impl<H: Host> Worker<H> {
                 self.queued.fetch_add(1, Ordering::Release);
                 self.work.notify_one();
             }
-            ToWorker::ForgetValues { ids } => forget(&self.values, &ids),
-            ToWorker::ForgetFunctions { ids } => forget(&self.functions, &ids),
+            ToWorker::Forget { id } => {
+                forget(&self.values, &[id]);
+                forget(&self.functions, &[id]);
+            }
             ToWorker::ForgetResults { tasks } => forget(&self.results, &tasks),
             ToWorker::Fetch { task } => {
                 // Not here: to pack a value may take as long as a task takes that holds some lock.
@@ -400,6 +390,11 @@ impl<H: Host> Worker<H> {
                     })?;
                     self.flush();
                 }
+            }
+            ToWorker::Ping => {
+                // The reader answers, which needs no lock of the user's.
+                self.tell(&ToParent::Pong)?;
+                self.flush();
             }
             ToWorker::Answer { question, answer } => {
                 if let Some(asked) = lock(&self.questions).remove(&question) {
@@ -548,44 +543,20 @@ impl<H: Host> Worker<H> {
 
     fn value(&self, id: u64) -> Result<H::Value, Parcel> {
         if H::CHANGES_VALUES {
-            let parcel = lock(&self.values).get(&id).map(|lazy| lazy.parcel.clone());
-            return self.host.unpack(&parcel.ok_or_else(missing)?);
+            let parcel = lazy::sent(&self.values, id)?;
+            return self.host.unpack(&parcel);
         }
         make(&self.values, id, |parcel| self.host.unpack(parcel))
     }
 }
 
-fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
-    let gone: Vec<_> = {
-        let mut from = lock(from);
-        ids.iter().filter_map(|id| from.remove(id)).collect()
-    };
-    // Not under the lock: to drop something of the user's may do anything.
-    drop(gone);
-}
-
-/// What was made of a thing before, or is made of it now.
-fn make<T: Clone>(
-    from: &Mutex<HashMap<u64, Lazy<T>>>,
-    id: u64,
-    make: impl FnOnce(&Parcel) -> Result<T, Parcel>,
-) -> Result<T, Parcel> {
-    let parcel = {
-        let from = lock(from);
-        let lazy = from.get(&id).ok_or_else(missing)?;
-        if let Some(made) = &lazy.made {
-            return Ok(made.clone());
-        }
-        lazy.parcel.clone()
-    };
-    let made = make(&parcel)?;
-    if let Some(lazy) = lock(from).get_mut(&id) {
-        lazy.made = Some(made.clone());
+/// Ends this process, and what it has started.
+///
+/// Whatever runs here runs for nobody. It may be deep inside of something that does not return, so it is not asked to.
+fn end_process() {
+    if getpgrp() == getpid() {
+        // It may have no such group any more.
+        let _ = kill_process_group(getpid(), Signal::KILL);
     }
-    Ok(made)
-}
-
-/// The parent sends what a task needs before the task, and has it forgotten after it.
-fn missing() -> Parcel {
-    Parcel::empty()
+    let _ = kill_process(getpid(), Signal::KILL);
 }

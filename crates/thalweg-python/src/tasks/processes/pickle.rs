@@ -32,18 +32,26 @@ impl Buffers {
     }
 }
 
+/// Names a pickle by what is in it.
+pub(crate) type Digest = [u8; 16];
+
 /// A pickle, and the buffers beside it, not copied yet.
 pub(crate) struct Pickled<'py> {
     head: Bound<'py, PyBytes>,
     buffers: Vec<Py<PyAny>>,
+    /// Plain pickle could do it.
+    pub(crate) is_plain: bool,
 }
 
 struct Functions {
     dumps: Py<PyAny>,
     loads: Py<PyAny>,
+    /// Reads what names modules that may have to be imported.
+    loads_imports: Py<PyAny>,
     protocol: Py<PyDict>,
     /// What is tried when an object cannot be pickled, or not so that every process understands it.
     again: Py<PyAny>,
+    blake2b: Py<PyAny>,
     write: Py<PyAny>,
     mmap: Py<PyAny>,
     mmap_options: Py<PyDict>,
@@ -53,6 +61,7 @@ fn functions(py: Python<'_>) -> PyResult<&Functions> {
     static FUNCTIONS: PyOnceLock<Functions> = PyOnceLock::new();
     FUNCTIONS.get_or_try_init(py, || {
         let pickle = py.import("pickle")?;
+        let pickling = py.import("thalweg.tasks.pickling")?;
         let mmap = py.import("mmap")?;
         let mmap_options = PyDict::new(py);
         // Whoever changes what came changes a copy.
@@ -63,10 +72,9 @@ fn functions(py: Python<'_>) -> PyResult<&Functions> {
             dumps: pickle.getattr("dumps")?.unbind(),
             loads: pickle.getattr("loads")?.unbind(),
             protocol: protocol.unbind(),
-            again: py
-                .import("thalweg.tasks.pickling")?
-                .getattr("again")?
-                .unbind(),
+            loads_imports: pickling.getattr("loads")?.unbind(),
+            again: pickling.getattr("again")?.unbind(),
+            blake2b: py.import("hashlib")?.getattr("blake2b")?.unbind(),
             write: py.import("os")?.getattr("write")?.unbind(),
             mmap: mmap.getattr("mmap")?.unbind(),
             mmap_options: mmap_options.unbind(),
@@ -84,10 +92,12 @@ pub(crate) fn dump<'py>(object: &Bound<'py, PyAny>) -> PyResult<Pickled<'py>> {
     let collector = Bound::new(py, Buffers(Mutex::default()))?;
     let options = functions.protocol.bind(py).copy()?;
     options.set_item("buffer_callback", &collector)?;
+    let mut is_plain = true;
     let head = match functions.dumps.bind(py).call((object,), Some(&options)) {
         Ok(head) if !mentions_main(head.cast::<PyBytes>()?.as_bytes()) => head,
         // The other process has a main module of its own.
         Ok(_) | Err(_) => {
+            is_plain = false;
             lock(&collector.get().0).clear();
             functions.again.bind(py).call1((object, &collector))?
         }
@@ -96,8 +106,12 @@ pub(crate) fn dump<'py>(object: &Bound<'py, PyAny>) -> PyResult<Pickled<'py>> {
     Ok(Pickled {
         head: head.cast_into()?,
         buffers,
+        is_plain,
     })
 }
+
+/// The instruction of a pickle that looks a name up in a module, importing it if need be.
+const STACK_GLOBAL: u8 = 0x93;
 
 fn mentions_main(head: &[u8]) -> bool {
     memchr::memmem::find(head, b"__main__").is_some()
@@ -125,6 +139,19 @@ impl<'py> Pickled<'py> {
         options.set_item("buffers", buffers)?;
         let loads = functions(py)?.loads.bind(py);
         loads.call((self.head,), Some(&options))
+    }
+
+    /// A number that another pickle has only if it is the same.
+    pub(crate) fn digest(&self) -> PyResult<Digest> {
+        let py = self.head.py();
+        let options = PyDict::new(py);
+        options.set_item("digest_size", size_of::<Digest>())?;
+        let blake2b = functions(py)?.blake2b.bind(py);
+        let hash = blake2b.call((&self.head,), Some(&options))?;
+        for buffer in &self.buffers {
+            hash.call_method1("update", (buffer,))?;
+        }
+        hash.call_method0("digest")?.extract()
     }
 
     /// Copies the buffers to where other processes see them.
@@ -170,8 +197,13 @@ fn share(buffer: &Bound<'_, PyAny>) -> PyResult<Shared> {
 pub(crate) fn load<'py>(py: Python<'py>, parcel: &Parcel) -> PyResult<Bound<'py, PyAny>> {
     let functions = functions(py)?;
     let head = PyBytes::new(py, &parcel.bytes()?);
+    // The sign of a name that is to be found in a module.
+    let loads = match memchr::memchr(STACK_GLOBAL, head.as_bytes()) {
+        None => functions.loads.bind(py),
+        Some(_) => functions.loads_imports.bind(py),
+    };
     if parcel.buffers.is_empty() {
-        return functions.loads.bind(py).call1((head,));
+        return loads.call1((head,));
     }
     let buffers = PyList::empty(py);
     for shared in &parcel.buffers {
@@ -185,5 +217,5 @@ pub(crate) fn load<'py>(py: Python<'py>, parcel: &Parcel) -> PyResult<Bound<'py,
     }
     let options = PyDict::new(py);
     options.set_item("buffers", buffers)?;
-    functions.loads.bind(py).call((head,), Some(&options))
+    loads.call((head,), Some(&options))
 }
