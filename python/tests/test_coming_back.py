@@ -162,3 +162,43 @@ def test_a_crawler_requeues_and_learns_what_failed():
         assert len(seen) == 62 - 2 - 4
 
     asyncio.run(main())
+
+
+WAYS = {
+    "buffer and map_async": lambda s, f: s.buffer(3).map_async(f, parallelism=2),
+    "two buffers": lambda s, f: s.buffer(3).map(f).buffer(2),
+    "concurrent calls": lambda s, f: s.buffer(2).map(f, concurrency=2).buffer(1),
+    "windows": lambda s, f: s.buffer(1).map(f).sliding_window(1).flatten().buffer(1),
+}
+
+
+@pytest.mark.parametrize("build", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("is_an_edge", [True, False])
+def test_a_crawler_with_full_queues(build, is_an_edge):
+    async def main():
+        source = Stream(asynchronous=True)
+        crawled = asyncio.get_running_loop().create_future()
+        pages = []
+
+        async def crawl(page):
+            await asyncio.sleep(0)
+            pages.append(page)
+            if len(pages) == 401:
+                crawled.set_result(None)
+            return [2 * page + 1, 2 * page + 2] if page < 200 else []
+
+        links = build(source, crawl).flatten()
+        if is_an_edge:
+            links.connect(source)
+        else:
+
+            async def again(page):
+                await source.emit(page)
+
+            links.sink(again)
+        await source.emit(0)
+        await crawled
+        assert sorted(pages) == list(range(401))
+        await source.drain()
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))

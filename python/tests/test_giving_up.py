@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 
 import pytest
 
@@ -90,6 +91,33 @@ def test_on_a_loop_of_its_own_too():
         source.emit(1, timeout=0.01)
     assert L == [0]
     assert held(source) == 0
+
+
+def test_an_emit_that_blocks_and_is_interrupted_is_withdrawn(alarm):
+    source = Stream()
+    L = source.rate_limit(3600).sink_to_list()
+    source.emit(0)
+    for x in range(5):
+        with pytest.raises(InterruptedError):
+            alarm(0.01)
+            source.emit(x)
+    # It is the loop's thread that withdraws them.
+    source.emit_many([], timeout=PATIENCE)
+    assert L == [0]
+    assert held(source) == 0
+
+
+@pytest.fixture
+def alarm():
+    """Have a signal handler raise after some seconds."""
+
+    def ring(*_):
+        raise InterruptedError
+
+    earlier = signal.signal(signal.SIGALRM, ring)
+    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, earlier)
 
 
 def test_a_timeout_is_a_length_of_time():

@@ -57,3 +57,14 @@ def test_branches_come_and_go_one_by_one():
         while branches:
             branches.pop(0 if order == 1 and len(branches) % 2 else -1).destroy()
         assert not source.downstreams
+
+
+def test_branches_outlive_their_source():
+    for order in (1, -1):
+        source = Stream()
+        branches = [source.map(int) for _ in range(NODES)]
+        for branch in branches[::2]:
+            branch.sink(int)
+        del source, branch
+        while branches:
+            branches.pop(0 if order == 1 and len(branches) % 2 else -1)

@@ -128,49 +128,55 @@ impl Emission {
 
     /// The asyncio future to wait for; `None` if it is done.
     fn future(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let event_loop = match &*lock(&self.0) {
+            State::Done => return Ok(None),
+            State::Future(future) => return Ok(Some(future.clone_ref(py))),
+            State::Waiting(_, event_loop) => event_loop.clone(),
+        };
+        // Without the lock: Python may let other threads run, and one of them may ask for it, too.
+        let event_loop = Self::waits_on(py, event_loop.as_ref())?;
+        let future = event_loop
+            .object(py)
+            .bind(py)
+            .call_method0("create_future")?
+            .unbind();
+        let Some(waiting) = self.become_future(py, &future) else {
+            return self.future(py);
+        };
+        let target = future.clone_ref(py);
+        let given_up = GivenUp::default();
+        future.call_method1(py, "add_done_callback", (given_up.clone(),))?;
+        let wait = async move {
+            let raised = |error| gil::attach(|py| failure::raise(py, &error));
+            let result = match waiting {
+                Waiting::Emit(emit) => given_up.or(emit).await.map(|r| r.map_err(raised)),
+                Waiting::Batch(all) => given_up.or(all).await.map(|r| r.map_err(raised)),
+                Waiting::Other(completion) => Some(completion.await.map_err(raised)),
+                Waiting::Coming(coming) => given_up.or(coming).await,
+            };
+            let Some(result) = result else {
+                return;
+            };
+            gil::attach(|py| resolve(target.bind(py), result));
+        };
+        match calls::current(py)? {
+            Some(call) => event_loop.run(call.scope(wait)),
+            None => event_loop.run(wait),
+        }
+        Ok(Some(future))
+    }
+
+    /// Takes what there is to wait for, unless somebody else has.
+    fn become_future(&self, py: Python<'_>, future: &Py<PyAny>) -> Option<Waiting> {
         let mut state = lock(&self.0);
         match std::mem::replace(&mut *state, State::Done) {
-            State::Done => Ok(None),
-            State::Future(future) => {
+            State::Waiting(waiting, _) => {
                 *state = State::Future(future.clone_ref(py));
-                Ok(Some(future))
+                Some(waiting)
             }
-            State::Waiting(waiting, event_loop) => {
-                let event_loop = match Self::waits_on(py, event_loop.as_ref()) {
-                    Ok(waits_on) => waits_on,
-                    Err(error) => {
-                        *state = State::Waiting(waiting, event_loop);
-                        return Err(error);
-                    }
-                };
-                let future = event_loop
-                    .object(py)
-                    .bind(py)
-                    .call_method0("create_future")?
-                    .unbind();
-                *state = State::Future(future.clone_ref(py));
-                drop(state);
-                let target = future.clone_ref(py);
-                let given_up = GivenUp::default();
-                future.call_method1(py, "add_done_callback", (given_up.clone(),))?;
-                let wait = async move {
-                    let raised = |error| gil::attach(|py| failure::raise(py, &error));
-                    let result = match waiting {
-                        Waiting::Emit(emit) => given_up.or(emit).await.map(|r| r.map_err(raised)),
-                        Waiting::Batch(all) => given_up.or(all).await.map(|r| r.map_err(raised)),
-                        Waiting::Other(completion) => Some(completion.await.map_err(raised)),
-                        Waiting::Coming(coming) => given_up.or(coming).await,
-                    };
-                    let Some(result) = result else {
-                        return;
-                    };
-                    gil::attach(|py| resolve(target.bind(py), result));
-                };
-                match calls::current(py)? {
-                    Some(call) => event_loop.run(call.scope(wait)),
-                    None => event_loop.run(wait),
-                }
-                Ok(Some(future))
+            other => {
+                *state = other;
+                None
             }
         }
     }
@@ -282,13 +288,14 @@ impl Emission {
     /// Whether waiting would return at once.
     #[pyo3(name = "done")]
     fn is_done(&self, py: Python<'_>) -> PyResult<bool> {
-        match &*lock(&self.0) {
-            State::Done => Ok(true),
-            State::Waiting(Waiting::Emit(emit), _) => Ok(emit.is_ready()),
-            State::Waiting(Waiting::Coming(coming), _) => Ok(coming.is_there()),
-            State::Waiting(Waiting::Batch(_) | Waiting::Other(_), _) => Ok(false),
-            State::Future(future) => future.bind(py).call_method0("done")?.is_truthy(),
-        }
+        let future = match &*lock(&self.0) {
+            State::Done => return Ok(true),
+            State::Waiting(Waiting::Emit(emit), _) => return Ok(emit.is_ready()),
+            State::Waiting(Waiting::Coming(coming), _) => return Ok(coming.is_there()),
+            State::Waiting(Waiting::Batch(_) | Waiting::Other(_), _) => return Ok(false),
+            State::Future(future) => future.clone_ref(py),
+        };
+        future.bind(py).call_method0("done")?.is_truthy()
     }
 
     /// Has `callback` called with this once it is done.

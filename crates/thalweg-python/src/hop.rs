@@ -27,7 +27,7 @@ pub(crate) enum Begun {
 }
 
 /// Begins something on the loop's thread, and blocks this one, without the GIL, until it is done. What has
-/// not begun when this thread gives up does not begin any more.
+/// not begun when this thread gives up does not begin any more, and elements that have not been taken are withdrawn.
 ///
 /// # Errors
 /// What failed; a signal handler raised, Ctrl-C say; or the loop has ended.
@@ -40,7 +40,7 @@ pub(crate) fn wait(
     let answer = post(event_loop, begin);
     let waited = wait_for(py, event_loop, &answer);
     if waited.is_err() {
-        answer.is_withdrawn.store(true, Ordering::Relaxed);
+        answer.give_up();
     }
     waited
 }
@@ -141,6 +141,12 @@ struct Answer {
 }
 
 impl Answer {
+    /// Nobody waits any more.
+    fn give_up(&self) {
+        self.is_withdrawn.store(true, Ordering::Relaxed);
+        self.given_up.give_up();
+    }
+
     fn take(&self) -> Option<PyResult<()>> {
         lock(&self.result).0.take()
     }
@@ -196,8 +202,7 @@ impl Coming {
 impl Drop for Coming {
     fn drop(&mut self) {
         if self.is_polled && !self.is_there() {
-            self.answer.is_withdrawn.store(true, Ordering::Relaxed);
-            self.answer.given_up.give_up();
+            self.answer.give_up();
         }
     }
 }

@@ -250,6 +250,10 @@ pub fn wait_all<W: World>(slots: &[Arc<Slot<W>>], deadline: Option<Instant>) -> 
 pub(crate) fn wait_all_or_failure<W: World>(
     slots: &[Arc<Slot<W>>],
 ) -> Result<(), Arc<Failure<W::Error>>> {
+    let waits = |slot: &&Arc<Slot<W>>| !slot.is_done();
+    if let Some(failure) = slots.iter().find(waits).and_then(|slot| slot.home.forked()) {
+        return Err(failure);
+    }
     Latch::until_failure(slots).wait(None);
     match slots.iter().find_map(|slot| slot.failure()) {
         None => Ok(()),

@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use thalweg::{Stream, VirtualClock};
 
 type Log = Arc<Mutex<Vec<u64>>>;
@@ -184,4 +185,98 @@ fn many_rounds_leave_nothing_waiting() {
     clock.block_on(source.emit(0)).unwrap();
     assert_eq!(log.lock().unwrap().len(), 100_001);
     assert!(source.is_at_rest());
+}
+
+/// Each element below 100 brings two more, so that there are soon more than all queues on the way hold.
+fn children(x: u64) -> Vec<u64> {
+    if x < 100 {
+        vec![2 * x + 1, 2 * x + 2]
+    } else {
+        Vec::new()
+    }
+}
+
+type Chain = fn(&Stream<u64>) -> Stream<u64>;
+
+/// Ways on which several operators have others wait for room.
+const FULL: [(&str, Chain); 8] = [
+    ("two buffers", |s| s.buffer(1).map(|x| x).buffer(1)),
+    ("a buffer and map_async", |s| {
+        s.buffer(2).map_async(2, async |x| x)
+    }),
+    ("map_async and a buffer", |s| {
+        s.map_async(1, async |x| x).buffer(1)
+    }),
+    ("a buffer and calls one by one", |s| {
+        s.buffer(1).then(async |x| x).buffer(1)
+    }),
+    ("a buffer behind a rate limit", |s| {
+        s.rate_limit("1ms").buffer(1).map(|x| x).buffer(1)
+    }),
+    ("a buffer and windows", |s| {
+        s.buffer(1).timed_window("1ms").flatten().buffer(1)
+    }),
+    ("a buffer and a delay", |s| {
+        s.buffer(1).delay("1ms").buffer(1)
+    }),
+    ("three", |s| s.buffer(1).buffer(1).buffer(1)),
+];
+
+#[test]
+fn full_queues_on_one_cycle_do_not_wait_for_each_other() {
+    for (name, chain) in FULL {
+        for closed_by_a_function in [false, true] {
+            let clock = VirtualClock::new();
+            let source = Stream::on(&clock);
+            let next = chain(&source);
+            let list = next.sink_to_list();
+            let next = next.map(children).flatten();
+            if closed_by_a_function {
+                let back = source.clone();
+                next.sink_async(move |x| {
+                    let emitted = back.emit(x);
+                    async move { emitted.await.unwrap() }
+                });
+            } else {
+                next.connect(&source).unwrap();
+            }
+            let emitted = clock.block_on(ends(&clock, source.emit(0)));
+            assert!(
+                emitted,
+                "{name}, closed by a function: {closed_by_a_function}"
+            );
+            clock.advance(Duration::from_secs(10));
+            let mut got = list.to_vec();
+            got.sort_unstable();
+            let what = format!("{name}, closed by a function: {closed_by_a_function}");
+            assert_eq!(got, upto(200), "{what}");
+            drop(next);
+        }
+    }
+}
+
+#[test]
+fn what_comes_from_outside_waits_for_room_on_a_cycle() {
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let next = source.buffer(2).rate_limit("1s");
+    let list = next.sink_to_list();
+    next.filter(|_| false).connect(&source).unwrap();
+    let mut emitted: Vec<_> = (0..10).map(|x| Some(source.emit(x))).collect();
+    let mut taken = || {
+        for slot in &mut emitted {
+            if slot
+                .as_mut()
+                .is_some_and(|emit| emit.now_or_never().is_some())
+            {
+                *slot = None;
+            }
+        }
+        emitted.iter().filter(|slot| slot.is_none()).count()
+    };
+    let before = taken();
+    assert!(before < 6, "{before} were taken at once");
+    clock.advance(Duration::from_secs(20));
+    assert_eq!(taken(), 10);
+    assert_eq!(list.len(), 10);
 }

@@ -150,3 +150,31 @@ fn many_flow_into_one() {
     }
     drop(sources);
 }
+
+#[test]
+fn branches_outlive_their_source() {
+    for order in [false, true] {
+        for sources in [1, 20] {
+            let hub = Stream::<usize>::new();
+            let sources: Vec<Stream<usize>> = (0..sources).map(|_| Stream::new()).collect();
+            for source in &sources {
+                source.connect(&hub).expect("the types fit");
+            }
+            let mut branches: Vec<_> = (0..NODES / 4)
+                .map(|at| {
+                    let branch = hub.map(|x| x + 1);
+                    if at % 2 == 0 {
+                        branch.sink(drop);
+                    }
+                    branch
+                })
+                .collect();
+            drop(hub);
+            drop(sources);
+            if order {
+                branches.reverse();
+            }
+            branches.drain(1..).for_each(drop);
+        }
+    }
+}

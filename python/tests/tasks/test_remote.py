@@ -6,6 +6,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -136,6 +137,15 @@ def test_what_is_no_address(address):
     with pytest.raises((OSError, ValueError, TypeError)) as error:
         Client(address, timeout=0.3)
     assert repr(address) in str(error.value)
+
+
+def test_a_client_that_can_not_connect_leaves_nothing(nobody):
+    before = threading.active_count()
+    for _ in range(5):
+        with pytest.raises(OSError, match=nobody):
+            Client(f"tcp://{nobody}", timeout=0.1)
+    loops = [thread.name for thread in threading.enumerate() if thread.name == "IO loop"]
+    assert threading.active_count() <= before + 1, loops  # one executor's thread for the loops' look-ups
 
 
 def test_without_dask(monkeypatch):

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter, sleep
 from typing import Any
 
+from thalweg.reprs import short
+
 __all__ = [
     "DROPPED",
     "Call",
@@ -111,15 +113,8 @@ def _sendable(x: Any) -> Any:
     try:
         pickle.dumps(x)
     except Exception:
-        return _shown(x)
+        return short(x)
     return x
-
-
-def _shown(x: Any) -> str:
-    try:
-        return repr(x)
-    except Exception:
-        return object.__repr__(x)
 
 
 # Steps.

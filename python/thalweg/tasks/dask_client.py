@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from distributed import Client
@@ -16,11 +17,24 @@ class DaskClient(Client):  # type: ignore[misc, unused-ignore]
     It does not wait for longer than it was told to for a scheduler that listens and does not answer.
     """
 
+    def start(self, **kwargs: Any) -> Any:
+        """Connect, and leave no thread and no global client behind if that fails."""
+        try:
+            return super().start(**kwargs)
+        except BaseException:
+            # Dask leaves it to the collector, which can come while the loop of the next client starts, whose lock its
+            # `__del__` then waits for.
+            if not self.asynchronous:
+                with suppress(Exception):
+                    self.close()
+                self._loop_runner.stop()
+            raise
+
     async def _ensure_connected(self, timeout: Any = None) -> None:
         try:
             await asyncio.wait_for(super()._ensure_connected(timeout=timeout), timeout)
         except (asyncio.TimeoutError, TimeoutError) as error:
-            raise OSError(f"the scheduler at {self.scheduler.address} did not answer within {timeout} s") from error
+            raise OSError(f"the scheduler at {self.scheduler.address!r} did not answer within {timeout} s") from error
 
     def submit(self, func: Any, *args: Any, pure: bool = False, timeout: Any = None, **kwargs: Any) -> Any:
         """Call a function on a worker of the cluster."""

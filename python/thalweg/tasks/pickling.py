@@ -9,8 +9,10 @@ import traceback
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from io import BytesIO
+from mmap import MAP_PRIVATE, mmap
 from threading import RLock
 from typing import Any
+from weakref import WeakSet
 
 from thalweg.tasks.errors import RemoteError, UnpicklableError
 
@@ -26,6 +28,7 @@ __all__ = [
     "function_error",
     "load_with_main",
     "loads",
+    "mapped",
     "of_task",
     "result_error",
     "unreadable",
@@ -54,6 +57,34 @@ def loads(data: bytes, *, buffers: Iterable[Any] | None = None) -> Any:
     [1, <built-in function len>]
     """
     return _Reader(BytesIO(data), buffers=buffers).load()
+
+
+#: What is mapped; up to Python 3.12 each has a descriptor of its own.
+_maps: WeakSet[mmap] = WeakSet()
+
+
+def mapped(descriptor: int, length: int, most: int) -> memoryview | None:
+    """Return what is in a file, as memory of which whoever changes it gets a copy; None if `most` are mapped already.
+
+    Examples
+    --------
+    >>> import os
+    >>> from thalweg.tasks.pickling import mapped
+    >>> file = os.memfd_create("example")
+    >>> os.write(file, b"abc")
+    3
+    >>> bytes(mapped(file, 3, most=100))
+    b'abc'
+    """
+    if len(_maps) >= most:
+        return None
+    try:
+        memory = mmap(descriptor, length, flags=MAP_PRIVATE)
+    except OSError:
+        # It can be copied all the same.
+        return None
+    _maps.add(memory)
+    return memoryview(memory)
 
 
 class _Reader(pickle.Unpickler):
@@ -220,8 +251,8 @@ def result_error(function: Any, result: Any, error: BaseException) -> Unpicklabl
     return explained
 
 
-def unreadable(what: str, key: Any, error: BaseException) -> RemoteError:
-    """Say that what a task left cannot be read in this process.
+def unreadable(what: str, key: Any, error: BaseException) -> BaseException:
+    """Say that what a task left cannot be read in this process. A lack of memory or files is told as it is.
 
     Examples
     --------
@@ -229,6 +260,8 @@ def unreadable(what: str, key: Any, error: BaseException) -> RemoteError:
     >>> print(unreadable("result", "load", ModuleNotFoundError("No module named 'plugin'")))
     the result of the task 'load' can't be read in this process: ModuleNotFoundError: No module named 'plugin'
     """
+    if isinstance(error, (MemoryError, OSError)):
+        return error
     explained = RemoteError(
         f"the {what} of the task {key!r} can't be read in this process: {type(error).__name__}: {error}"
     )

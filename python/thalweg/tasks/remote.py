@@ -57,8 +57,11 @@ def connect(address: Any, *args: Any, timeout: Interval | None = None, **kwargs:
     seconds = _PATIENCE if timeout is None else float(convert_interval(timeout))
     try:
         return client(address, *args, timeout=seconds, **kwargs)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"Client: {address!r}: {error}") from error
+    except (TypeError, ValueError, OSError) as error:
+        if repr(address) in str(error):
+            raise
+        kind = OSError if isinstance(error, OSError) else type(error)
+        raise kind(f"Client: {address!r}: {error}") from error
 
 
 def _dask_client_type() -> type[Any]:

@@ -30,7 +30,7 @@ fn make(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> PyResult<PyErr> 
     let object = match failure {
         Failure::Raised(Fault::Error(error)) => return Ok(error.clone_ref(py)),
         Failure::Raised(Fault::Unsent(error)) => {
-            let message = format!("the task {key:?} could not be sent to a worker: {error}");
+            let message = format!("what belongs to the task {key:?} could not be sent: {error}");
             return Err(pyo3::exceptions::PyOSError::new_err(message));
         }
         Failure::Raised(Fault::Parcel(parcel)) if parcel.is_empty() => {
@@ -52,6 +52,7 @@ fn make(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> PyResult<PyErr> 
             from_errors(py, &KILLED, "KilledWorker")?.call1((key, reason, *deaths))?
         }
         Failure::Closed => return Ok(closed(py)),
+        Failure::Forked { owner } => return Ok(forked(*owner)),
         other => {
             return Err(pyo3::exceptions::PyRuntimeError::new_err(format!(
                 "{other:?}"

@@ -128,10 +128,12 @@ impl<T, K: World<Error = super::TaskError>> Future<T, K> {
     }
 
     fn look<R>(&self, open: impl Fn(&K::Value) -> Result<R, Error>) -> Option<Result<R, Error>> {
-        self.slot.look(|outcome| match outcome {
+        let outcome = self.slot.look(|outcome| match outcome {
             Ok(value) => open(value),
             Err(failure) => Err(Error::Task(failure.clone())),
-        })
+        });
+        // In a process that was forked off the client's, it would never come.
+        outcome.or_else(|| Some(Err(Error::Task(self.slot.home().forked()?))))
     }
 
     /// How it stands.

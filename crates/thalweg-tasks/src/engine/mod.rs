@@ -149,6 +149,9 @@ impl<W: World> Home<W> {
 
     /// Takes a task.
     pub fn submit(self: &Arc<Self>, spec: Spec<W>) -> Arc<Slot<W>> {
+        if let Some(failure) = self.forked() {
+            return self.failed(failure);
+        }
         self.with(|scheduler, effects| scheduler.submit(spec, self, effects))
     }
 
@@ -158,6 +161,9 @@ impl<W: World> Home<W> {
         specs: impl IntoIterator<Item = Spec<W>>,
         mut taken: impl FnMut(Arc<Slot<W>>),
     ) {
+        if self.owner_elsewhere().is_some() {
+            return specs.into_iter().for_each(|spec| taken(self.submit(spec)));
+        }
         self.with(|scheduler, effects| {
             for spec in specs {
                 taken(scheduler.submit(spec, self, effects));
@@ -175,11 +181,19 @@ impl<W: World> Home<W> {
 
     /// Where the outcome of a task would be that cannot even be submitted.
     pub(crate) fn refuse(self: &Arc<Self>, error: W::Error) -> Arc<Slot<W>> {
+        self.failed(Arc::new(Failure::Raised(error)))
+    }
+
+    fn failed(self: &Arc<Self>, failure: Arc<Failure<W::Error>>) -> Arc<Slot<W>> {
         let slot = Slot::new(TaskId::NONE, self.clone(), None);
-        slot.put(crate::slot::Standing::Failed(Arc::new(Failure::Raised(
-            error,
-        ))));
+        slot.put(crate::slot::Standing::Failed(failure));
         Arc::new(slot)
+    }
+
+    /// Why nothing can be had here, in a process that was forked off the engine's.
+    pub(crate) fn forked(&self) -> Option<Arc<Failure<W::Error>>> {
+        let owner = self.owner_elsewhere()?;
+        Some(Arc::new(Failure::Forked { owner }))
     }
 
     /// The next task for a worker, if there is one.
@@ -285,6 +299,9 @@ impl<W: World> Home<W> {
     /// # Errors
     /// When it runs in a thread and is to be stopped by force: it has been cancelled, but goes on.
     pub fn cancel(self: &Arc<Self>, slot: &Slot<W>, force: bool) -> Result<bool, CannotStop> {
+        if self.owner_elsewhere().is_some() {
+            return Ok(false);
+        }
         let stopped =
             self.with(|scheduler, effects| scheduler.stop(slot.id, Failure::Cancelled, effects));
         match stopped {
@@ -352,11 +369,17 @@ impl<W: World> Home<W> {
 
     /// Runs a failed or cancelled task again. Returns whether it was one.
     pub fn retry(self: &Arc<Self>, slot: &Slot<W>) -> bool {
+        if self.owner_elsewhere().is_some() {
+            return false;
+        }
         self.with(|scheduler, effects| scheduler.retry(slot.id, effects))
     }
 
     /// Sees a task through to its end even if nobody waits for it.
     pub fn keep(self: &Arc<Self>, slot: &Arc<Slot<W>>) {
+        if self.owner_elsewhere().is_some() {
+            return;
+        }
         self.with(|scheduler, _| scheduler.keep(slot));
     }
 
@@ -450,5 +473,37 @@ pub fn spec<W: World>(
         needs,
         options,
         tolerant: false,
+    }
+}
+
+#[cfg(all(test, not(thalweg_loom)))]
+mod tests {
+    use super::*;
+    use crate::slot::wait_all_or_failure;
+
+    enum Nothing {}
+
+    impl World for Nothing {
+        type Program = ();
+        type Value = ();
+        type Error = ();
+    }
+
+    #[test]
+    fn in_a_forked_process_nothing_is_waited_for() {
+        let mut home: Arc<Home<Nothing>> = Home::threads();
+        let owner = std::process::id() + 1;
+        Arc::get_mut(&mut home).expect("nobody else has it").process = owner;
+        let here = home.submit(spec((), Vec::new(), None));
+        assert_eq!(here.failure().as_deref(), Some(&Failure::Forked { owner }));
+        // As if it had been submitted before the fork.
+        let inherited = Arc::new(Slot::new(TaskId::NONE, home.clone(), None));
+        let waited = wait_all_or_failure(std::slice::from_ref(&inherited));
+        assert_eq!(
+            *waited.expect_err("it is never done"),
+            Failure::Forked { owner }
+        );
+        assert_eq!(home.cancel(&inherited, true), Ok(false));
+        assert!(!home.retry(&inherited));
     }
 }

@@ -1,25 +1,20 @@
-//! What a worker process has been sent, read on first use.
+//! What a worker has been sent, and reads when it needs it.
 
 use super::parcel::Parcel;
+use super::wire::{Files, Sent};
 use crate::sync::{Mutex, lock};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// A parcel that has come, or why it could not be received.
+pub(super) type Received = Result<Arc<Parcel>, String>;
+
 /// A payload that is read on first use.
 pub(super) enum Lazy<T> {
-    Sent(Arc<Parcel>),
+    Sent(Received),
     Read(T),
 }
 
-/// What has been sent, not read: for values that each task is to have for itself.
-pub(super) fn sent<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Result<Arc<Parcel>, Parcel> {
-    match lock(from).get(&id) {
-        Some(Lazy::Sent(parcel)) => Ok(parcel.clone()),
-        _ => Err(missing()),
-    }
-}
-
-/// Drops what is not needed any more.
 pub(super) fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
     let gone: Vec<_> = {
         let mut from = lock(from);
@@ -33,7 +28,7 @@ pub(super) fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
 pub(super) fn make<T: Clone>(
     from: &Mutex<HashMap<u64, Lazy<T>>>,
     id: u64,
-    make: impl FnOnce(&Parcel) -> Result<T, Parcel>,
+    make: impl FnOnce(&Received) -> Result<T, Parcel>,
 ) -> Result<T, Parcel> {
     let parcel = {
         let from = lock(from);
@@ -49,6 +44,20 @@ pub(super) fn make<T: Clone>(
     // Not under the lock: another thread may have read it as well, and to drop that may do anything.
     drop(before);
     Ok(made)
+}
+
+/// What has been sent, not read: for values that each task is to have for itself.
+pub(super) fn sent<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Result<Received, Parcel> {
+    match lock(from).get(&id) {
+        Some(Lazy::Sent(received)) => Ok(received.clone()),
+        _ => Err(missing()),
+    }
+}
+
+pub(super) fn receive(sent: &Sent<'_>, files: &mut Files) -> Received {
+    sent.unpack(files)
+        .map(Arc::new)
+        .map_err(|error| error.to_string())
 }
 
 /// The parent sends what a task needs before the task, and has it forgotten after it.

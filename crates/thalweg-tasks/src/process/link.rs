@@ -2,6 +2,7 @@
 
 use super::board::Board;
 use super::child::GroupLeader;
+use super::memory::MemoryFile;
 use super::outgoing::Outgoing;
 use super::parcel::Parcel;
 use super::pulse::Pulse;
@@ -45,6 +46,8 @@ pub(super) struct State<W: Portable> {
     outgoing: Arc<Outgoing>,
     /// Functions and values it has been sent, as long as someone may need them.
     remembered: Arc<Remembered>,
+    /// The questions that have not been answered, and the tasks that wait for the answers.
+    pub asking: HashMap<u64, Option<u64>>,
     /// Results it need not keep once its tasks are done that need them.
     forgotten: Vec<TaskId>,
     /// How long a task takes, in nanoseconds, when that is known.
@@ -83,6 +86,7 @@ impl<W: Portable> Link<W> {
             tasks: HashMap::new(),
             outgoing: outgoing.clone(),
             remembered: Remembered::new(outgoing.clone()),
+            asking: HashMap::new(),
             forgotten: Vec::new(),
             average: None,
             recalling: false,
@@ -152,9 +156,7 @@ impl<W: Portable> Link<W> {
         let threads = u32::try_from(self.threads()).map_err(io::Error::other)?;
         let mut outbox = self.outgoing.outbox();
         outbox.put(&ToWorker::Hello { threads })?;
-        outbox
-            .files
-            .push(super::Shared::received(self.board.file()?, 0));
+        outbox.files.push(MemoryFile::passing(self.board.file()?));
         drop(outbox);
         self.flush();
         Ok(())

@@ -14,6 +14,9 @@ use std::thread;
 /// No more bytes are put into an outbox than these and one message, if whoever puts them there can wait.
 pub(super) const MOST: usize = 1 << 20;
 
+/// No more files are put into an outbox than these, if whoever puts them there can wait: they are open until they are sent.
+pub(super) const MOST_FILES: usize = 16;
+
 /// One direction of a connection.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -48,13 +51,13 @@ impl Outgoing {
 
     /// Whether so much waits that no more should be added.
     pub fn is_full(&self) -> bool {
-        self.outbox().bytes.len() >= MOST
+        is_full(&self.outbox())
     }
 
     /// Waits while too much waits to be sent. Not to be called by whoever reads.
     pub fn wait_for_room(&self) {
         let mut outbox = self.outbox();
-        while outbox.bytes.len() >= MOST {
+        while is_full(&outbox) {
             outbox = self
                 .room
                 .wait(outbox)
@@ -142,6 +145,10 @@ impl Outgoing {
             }
         }
     }
+}
+
+fn is_full(outbox: &Outbox) -> bool {
+    outbox.bytes.len() >= MOST || outbox.files.len() >= MOST_FILES
 }
 
 /// Sends for as long as there is something to be sent through.

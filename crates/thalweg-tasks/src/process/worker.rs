@@ -1,7 +1,7 @@
 //! The other side: what runs in a worker process.
 
 use super::board::Board;
-use super::lazy::{self, Lazy, forget, make, missing};
+use super::lazy::{self, Lazy, Received, forget, make, missing, receive};
 use super::outgoing::Outgoing;
 use super::parcel::Parcel;
 use super::socket::Socket;
@@ -45,6 +45,9 @@ pub trait Host: Send + Sync + 'static {
     /// # Errors
     /// When nothing can.
     fn pack(&self, value: &Self::Value) -> Result<Parcel, Parcel>;
+
+    /// What stands for an error that says why something could not be received.
+    fn not_received(&self, reason: &str) -> Parcel;
 
     /// A value for a task of its own, which may change it. Values that cannot be changed are shared.
     ///
@@ -96,12 +99,12 @@ const LOOKS: u32 = 4_000;
 struct Job {
     task: u64,
     function: u64,
-    args: Parcel,
+    args: Received,
     inputs: Vec<Need>,
 }
 
 enum Need {
-    Parcel(Parcel),
+    Parcel(Received),
     Value(u64),
     Result(u64),
 }
@@ -176,6 +179,7 @@ fn greeting(socket: &Socket, inbox: &mut Inbox) -> io::Result<(u32, Board)> {
             if let ToWorker::Hello { threads } = read(message)? {
                 greeting = files
                     .pop_front()
+                    .flatten()
                     .map(|file| (threads, Board::received(file)));
             }
             Ok(())
@@ -203,6 +207,8 @@ fn this() -> Option<&'static Arc<dyn Ask>> {
 thread_local! {
     /// The number of this thread among those that run tasks.
     static THREAD: std::cell::Cell<Option<u32>> = const { std::cell::Cell::new(None) };
+    /// The number of the task that runs in this thread.
+    static TASK: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
     static SECEDED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
@@ -248,6 +254,7 @@ impl<H: Host> Ask for Arc<Worker<H>> {
         lock(&self.questions).insert(number, sender);
         self.tell(&ToParent::Question {
             question: number,
+            task: TASK.get(),
             text: question,
         })
         .ok()?;
@@ -321,11 +328,11 @@ impl<H: Host> Worker<H> {
         match read::<ToWorker<'_>>(message)? {
             ToWorker::Hello { .. } => {}
             ToWorker::Function { id, code } => {
-                let lazy = Lazy::Sent(Arc::new(code.unpack(files)?));
+                let lazy = Lazy::Sent(receive(&code, files));
                 lock(&self.functions).insert(id, lazy);
             }
             ToWorker::Value { id, value } => {
-                let lazy = Lazy::Sent(Arc::new(value.unpack(files)?));
+                let lazy = Lazy::Sent(receive(&value, files));
                 lock(&self.values).insert(id, lazy);
             }
             ToWorker::Run {
@@ -334,13 +341,13 @@ impl<H: Host> Worker<H> {
                 args,
                 inputs,
             } => {
-                let args = args.unpack(files)?;
+                let args = receive(&args, files);
                 let inputs = inputs.into_iter().map(|input| match input {
-                    Input::Here(parcel) => parcel.unpack(files).map(Need::Parcel),
-                    Input::Value(id) => Ok(Need::Value(id)),
-                    Input::Result(task) => Ok(Need::Result(task)),
+                    Input::Here(parcel) => Need::Parcel(receive(&parcel, files)),
+                    Input::Value(id) => Need::Value(id),
+                    Input::Result(task) => Need::Result(task),
                 });
-                let inputs = inputs.collect::<io::Result<_>>()?;
+                let inputs = inputs.collect();
                 lock(&self.queue).push_back(Job {
                     task,
                     function,
@@ -458,6 +465,7 @@ impl<H: Host> Worker<H> {
                 let Some(job) = job else { return };
                 self.queued.fetch_sub(1, Ordering::Relaxed);
                 self.board.write(thread, Some(job.task));
+                TASK.set(Some(job.task));
                 self.run_job(job);
                 let enough = self.outgoing.outbox().bytes.len() > ENOUGH;
                 if enough || flushed.elapsed() > TOGETHER {
@@ -526,7 +534,7 @@ impl<H: Host> Worker<H> {
         let mut inputs = Vec::with_capacity(job.inputs.len());
         for need in &job.inputs {
             inputs.push(match need {
-                Need::Parcel(parcel) => self.host.unpack(parcel)?,
+                Need::Parcel(parcel) => self.host.unpack(self.open(parcel)?)?,
                 Need::Value(id) => self.value(*id)?,
                 Need::Result(task) => {
                     let value = lock(&self.results).get(task).cloned();
@@ -534,19 +542,26 @@ impl<H: Host> Worker<H> {
                 }
             });
         }
-        self.host.call(&function, &job.args, inputs)
+        self.host.call(&function, self.open(&job.args)?, inputs)
+    }
+
+    fn open<'a>(&self, received: &'a Received) -> Result<&'a Parcel, Parcel> {
+        received
+            .as_deref()
+            .map_err(|reason| self.host.not_received(reason))
     }
 
     fn function(&self, id: u64) -> Result<H::Function, Parcel> {
-        make(&self.functions, id, |parcel| self.host.load(parcel))
+        let load = |received: &Received| self.host.load(self.open(received)?);
+        make(&self.functions, id, load)
     }
 
     fn value(&self, id: u64) -> Result<H::Value, Parcel> {
+        let unpack = |received: &Received| self.host.unpack(self.open(received)?);
         if H::CHANGES_VALUES {
-            let parcel = lazy::sent(&self.values, id)?;
-            return self.host.unpack(&parcel);
+            return unpack(&lazy::sent(&self.values, id)?);
         }
-        make(&self.values, id, |parcel| self.host.unpack(parcel))
+        make(&self.values, id, unpack)
     }
 }
 

@@ -263,7 +263,7 @@ impl Processes {
         let mut writing = Writing::default();
         args.write(&mut writing).map_err(io::Error::other)?;
         let bytes = postcard::to_allocvec(&writing.written).map_err(io::Error::other)?;
-        let args = Parcel::new(bytes, Vec::new())?;
+        let args = Parcel::new(bytes)?;
         let mut names = lock(&self.inner.names);
         let function = names
             .entry(F::NAME)

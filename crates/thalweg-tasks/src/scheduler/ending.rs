@@ -79,6 +79,8 @@ impl<W: World> Scheduler<W> {
             task.ended = false;
             task.was_retried = true;
             task.deaths = 0;
+            task.blame = 0;
+            task.is_suspect = false;
             task.retries = task.options.as_ref().map_or(0, |options| options.retries);
             again.extend(task.needs.iter().map(|need| need.id));
             effects
@@ -146,5 +148,6 @@ impl<W: World> Scheduler<W> {
         }
         self.ready.clear();
         self.choosy.clear();
+        self.suspects.clear();
     }
 }

@@ -134,11 +134,18 @@ impl Graph {
 
     /// Those that may keep something until more comes, from the top down.
     fn nodes_to_flush(self: &Arc<Self>) -> Vec<Arc<dyn AnyNode>> {
-        let mut nodes = self
-            .ask(|pass| pass.graph().state.get(pass).in_order(pass))
-            .unwrap_or_default();
-        nodes.retain(|node| node.may_keep());
-        nodes
+        let nodes = self.ask(|pass| {
+            let state = pass.graph().state.get(pass);
+            if state.nodes.values().any(|node| node.may_keep()) {
+                let nodes = state.in_order(pass).into_iter();
+                return nodes
+                    .map(|(_, node)| node)
+                    .filter(|node| node.may_keep())
+                    .collect();
+            }
+            Vec::new()
+        });
+        nodes.unwrap_or_default()
     }
 
     /// A clock for the deadline, if there is one: without, nothing in the graph can be waiting for
@@ -176,20 +183,22 @@ impl Graph {
             let nodes = graph.state.get(pass).in_order(pass);
             let was_closed = matches!(graph.state.get(pass).phase, Phase::Closed);
             let running = graph.state.get(pass).running_sources();
+            let restless = graph.state.get(pass).restless();
             let mut held = Vec::new();
-            for node in &nodes {
-                if running.contains(&node.core().id()) {
-                    held.push(Undelivered {
-                        node: node.core().name(),
-                        elements: 0,
-                    });
+            let mut note = |node: &dyn AnyNode, elements| {
+                let node = node.core().name();
+                held.push(Undelivered { node, elements });
+            };
+            for (id, node) in &nodes {
+                if running.contains(id) {
+                    note(&**node, 0);
                 }
-                let elements = node.in_flight(pass) + node.held(pass).resting;
-                if elements > 0 {
-                    held.push(Undelivered {
-                        node: node.core().name(),
-                        elements,
-                    });
+                // All others are known to hold nothing, and need not be looked at.
+                if node.may_keep() || restless.contains(id) {
+                    let elements = node.in_flight(pass) + node.held(pass).resting;
+                    if elements > 0 {
+                        note(&**node, elements);
+                    }
                 }
                 if !was_closed {
                     let mut closing = Pass::new(graph, Lease::default(), false);

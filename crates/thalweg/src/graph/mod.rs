@@ -14,6 +14,7 @@ mod neighbours;
 mod node;
 mod output;
 mod pass;
+mod round;
 mod state;
 mod topology;
 mod unfed;

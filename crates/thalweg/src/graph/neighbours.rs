@@ -1,6 +1,7 @@
 //! A node's edges on one side, found and taken away in constant time however many there are.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::node::NodeId;
 
@@ -20,8 +21,37 @@ pub(crate) struct Neighbours<E> {
     index: Option<Box<Index>>,
 }
 
+/// Most neighbours have one edge, which takes no memory of its own.
+enum Places {
+    One(usize),
+    Several(Vec<usize>),
+}
+
 #[derive(Default)]
-struct Index(HashMap<NodeId, Vec<usize>>);
+struct Index(HashMap<NodeId, Places>);
+
+impl Index {
+    fn push(&mut self, id: NodeId, place: usize) {
+        match self.0.entry(id) {
+            Entry::Vacant(entry) => drop(entry.insert(Places::One(place))),
+            Entry::Occupied(mut entry) => match entry.get_mut() {
+                Places::One(first) => {
+                    let both = vec![*first, place];
+                    entry.insert(Places::Several(both));
+                }
+                Places::Several(places) => places.push(place),
+            },
+        }
+    }
+
+    fn places(&self, id: NodeId) -> Vec<usize> {
+        match self.0.get(&id) {
+            None => Vec::new(),
+            Some(Places::One(place)) => vec![*place],
+            Some(Places::Several(places)) => places.clone(),
+        }
+    }
+}
 
 impl<E> Default for Neighbours<E> {
     fn default() -> Self {
@@ -78,10 +108,14 @@ impl<E> Neighbours<E> {
 
     pub(crate) fn push(&mut self, id: NodeId, edge: E) {
         let place = self.places.len();
+        if place == 0 {
+            // Most nodes have one.
+            self.places.reserve_exact(1);
+        }
         self.places.push(Some((id, edge)));
         self.live += 1;
         match &mut self.index {
-            Some(index) => index.0.entry(id).or_default().push(place),
+            Some(index) => index.push(id, place),
             None if place >= FEW => self.reindex(),
             None => {}
         }
@@ -147,7 +181,7 @@ impl<E> Neighbours<E> {
         let mut index = Box::<Index>::default();
         for (at, slot) in self.places.iter().enumerate() {
             if let Some((id, _)) = slot {
-                index.0.entry(*id).or_default().push(at);
+                index.push(*id, at);
             }
         }
         self.index = Some(index);
@@ -155,7 +189,7 @@ impl<E> Neighbours<E> {
 
     fn places_of(&self, id: NodeId) -> Vec<usize> {
         if let Some(index) = &self.index {
-            return index.0.get(&id).cloned().unwrap_or_default();
+            return index.places(id);
         }
         let is_it = |slot: &Option<(NodeId, E)>| slot.as_ref().is_some_and(|(it, _)| *it == id);
         let places = self.places.iter().enumerate();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::cell::{Link, Links, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
 use super::neighbours::Neighbours;
-use super::node::NodeId;
+use super::node::{Cut, NodeId};
 use super::pass::{Lease, Pass};
 use crate::operator::{Element, Flow};
 
@@ -89,17 +89,27 @@ impl<T: Element> Output<T> {
     pub(crate) fn connect(&self, to: NodeId, receiver: Edge<T>, pass: &Pass) {
         let link = receiver.link();
         self.edges.get(pass).push(to, receiver);
-        self.links
-            .change(Link::to(self), pass, |links| links.push(link));
+        self.links.change(Link::to(self), pass, |links| {
+            if links.is_empty() {
+                // Most nodes have one.
+                links.reserve_exact(1);
+            }
+            links.push(link);
+        });
     }
 
-    /// Takes away the edges to one node, or all; returns what they kept alive.
-    pub(crate) fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Edge<T>> {
+    /// Takes away the edges to one node, or all.
+    pub(crate) fn cut(&self, to: Option<NodeId>, cut: &mut Cut, pass: &Pass) {
         let mut edges = self.edges.get(pass);
         let fan = Link::to(self);
+        let mut keep = |edges: Vec<Edge<T>>| {
+            if !edges.is_empty() {
+                cut.gone.push(Box::new(edges));
+            }
+        };
         let Some(to) = to else {
             self.links.change(fan, pass, Vec::clear);
-            return edges.take();
+            return keep(edges.take());
         };
         let mut holes = Vec::new();
         let (gone, is_moved) = edges.remove(to, |at| holes.push(at));
@@ -110,7 +120,8 @@ impl<T: Element> Output<T> {
                 holes.into_iter().for_each(|at| links[at] = Link::nowhere());
             }
         });
-        gone
+        keep(gone);
+        cut.has_moved |= is_moved;
     }
 
     /// Has elements end on the edges to one node.

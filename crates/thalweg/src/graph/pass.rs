@@ -21,12 +21,17 @@ use crate::operator::{Flow, Raised};
 pub struct Lease {
     pub(crate) acks: Acks,
     pub(crate) done: Option<Ticket>,
+    /// Whether the element has come over the edge that closes a cycle, so that what holds it must not wait for room.
+    pub(crate) has_come_round: bool,
 }
 
 impl Lease {
     /// The lease of an element that nobody waits for.
     pub(crate) fn accepted(acks: Acks) -> Self {
-        Self { acks, done: None }
+        Self {
+            acks,
+            ..Self::default()
+        }
     }
 
     /// The element's acknowledgement tokens.

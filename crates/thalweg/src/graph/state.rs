@@ -1,7 +1,7 @@
 //! What a graph keeps for the thread inside its monitor.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) restless: Vec<NodeId>,
     /// The edges that closed a cycle when they were made: where to, and where from.
     pub(super) closing: BTreeSet<(NodeId, NodeId)>,
+    /// Whether there is an edge from a node to an older one.
+    pub(super) leads_up: bool,
     /// Whether a drain is at work.
     pub(super) is_being_drained: bool,
     /// Drains that wait for the one at work.
@@ -81,7 +83,12 @@ impl State {
         false
     }
 
-    pub(super) fn running_sources(&self) -> Vec<NodeId> {
+    /// The nodes in which something may be on its way.
+    pub(super) fn restless(&self) -> HashSet<NodeId> {
+        self.restless.iter().copied().collect()
+    }
+
+    pub(super) fn running_sources(&self) -> HashSet<NodeId> {
         let sources = self.sources.iter();
         sources
             .filter(|(_, source)| source.is_running())
@@ -106,6 +113,7 @@ impl State {
         self.agenda.extend(other.agenda);
         self.restless.extend(other.restless);
         self.closing.extend(other.closing);
+        self.leads_up |= other.leads_up;
         self.is_being_drained |= other.is_being_drained;
         self.drain_wakers.extend(other.drain_wakers);
         self.cuts = self.cuts.max(other.cuts) + 1;

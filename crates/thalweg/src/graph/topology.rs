@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::Graph;
 use super::call::CallSite;
-use super::node::{AnyNode, NodeId};
+use super::node::{AnyNode, Core, NodeId};
 use super::pass::Pass;
 use super::state::State;
 
@@ -36,8 +36,10 @@ impl State {
         let upstreams: Vec<_> = node.core().upstreams.get(pass).ids().collect();
         for up in upstreams {
             self.closing.remove(&(id, up));
-            if let Some(up) = self.nodes.get(&up) {
-                up.cut(Some(id), pass).clear();
+            if let Some(up) = self.nodes.get(&up)
+                && up.cut(Some(id), pass).has_moved
+            {
+                self.edge_moved();
             }
         }
         for down in node.downstream(pass) {
@@ -48,7 +50,7 @@ impl State {
         }
         self.unfed.forget(id);
         self.forget_bend();
-        let mut gone = node.cut(None, pass);
+        let mut gone = node.cut(None, pass).gone;
         gone.push(Box::new(self.sources.remove(&id)));
         gone.push(Box::new(node));
         gone
@@ -56,8 +58,13 @@ impl State {
 
     /// An edge has gone, between nodes that stay.
     pub(super) fn edge_went(&mut self) {
-        self.cuts += 1;
+        self.edge_moved();
         self.forget_bend();
+    }
+
+    /// What was found by following edges holds no longer.
+    pub(super) fn edge_moved(&mut self) {
+        self.cuts += 1;
     }
 
     /// What kept batches from going through whole may have gone.
@@ -154,6 +161,15 @@ impl State {
         }
     }
 
+    /// Whether there is a way from a node back to it.
+    pub(super) fn leads_to_itself(&self, id: NodeId, pass: &Pass) -> bool {
+        let Some(node) = self.nodes.get(&id) else {
+            return false;
+        };
+        let mut below = node.downstream(pass).into_iter();
+        below.any(|below| self.reaches(below, id, pass))
+    }
+
     /// The node and all below it.
     pub(super) fn below(&self, id: NodeId, pass: &Pass) -> BTreeSet<NodeId> {
         let mut below = BTreeSet::new();
@@ -188,13 +204,14 @@ impl State {
     }
 
     /// All nodes, each after those above it; those on a cycle in the order they were made.
-    pub(super) fn in_order(&self, pass: &Pass) -> Vec<Arc<dyn AnyNode>> {
-        let is_behind = |(id, node): (&NodeId, &Arc<dyn AnyNode>)| {
-            node.core().upstreams.get(pass).ids().all(|up| up < *id)
-        };
+    pub(super) fn in_order(&self, pass: &Pass) -> Vec<(NodeId, Arc<dyn AnyNode>)> {
         // Most have been built from the top down.
-        if self.nodes.iter().all(is_behind) {
-            return self.nodes.values().cloned().collect();
+        if !self.leads_up {
+            return self
+                .nodes
+                .iter()
+                .map(|(id, node)| (*id, node.clone()))
+                .collect();
         }
         let (mut missing, mut ready) = (HashMap::new(), BinaryHeap::new());
         for (id, node) in &self.nodes {
@@ -213,7 +230,7 @@ impl State {
                 Some(Reverse(id)) => Some(id),
                 None => oldest.find(|id| missing.remove(id).is_some()).copied(),
             };
-            let Some(node) = next.and_then(|id| self.nodes.get(&id)) else {
+            let Some((id, node)) = next.and_then(|id| self.nodes.get_key_value(&id)) else {
                 return ordered;
             };
             for down in node.downstream(pass) {
@@ -225,12 +242,28 @@ impl State {
                     }
                 }
             }
-            ordered.push(node.clone());
+            ordered.push((*id, node.clone()));
         }
     }
 }
 
 impl Graph {
+    /// Whether a node leads back to itself along edges.
+    pub(crate) fn is_on_cycle(&self, node: &Core, pass: &Pass) -> bool {
+        let state = self.state.get(pass);
+        node.is_cyclic(state.cuts, pass, || state.leads_to_itself(node.id(), pass))
+    }
+
+    /// Whether there is still a way back over the edge that once closed a cycle.
+    pub(super) fn still_closes(&self, to: NodeId, from: NodeId, pass: &Pass) -> bool {
+        self.state.get(pass).reaches(to, from, pass)
+    }
+
+    /// How often edges have gone.
+    pub(super) fn cuts(&self, pass: &Pass) -> u64 {
+        self.state.get(pass).cuts
+    }
+
     /// Whether what a node sends can come to `goal`; adds the places where asynchronous functions emit that
     /// are on the way.
     pub(super) fn comes_to(

@@ -2,9 +2,10 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::Graph;
-use super::node::NodeId;
+use super::node::{AnyNode, NodeId};
 use super::pass::Pass;
 use super::state::State;
 use crate::ack::discarding;
@@ -72,16 +73,45 @@ impl State {
         orphans
     }
 
+    /// A node to which there is a handle: this one, or one below.
+    ///
+    /// Each node on the way remembers how far among those below it nothing was found, so that the next search
+    /// need not look there again: the handles of a wide pipeline may go one by one.
     fn holder_below(&self, id: NodeId, pass: &Pass) -> Option<NodeId> {
-        let mut holder = None;
-        self.search(id, pass, |node| {
-            let is_held = node.core().handles() > 0;
-            if is_held {
-                holder = Some(node.core().id());
+        let node = self.nodes.get(&id)?;
+        if node.core().handles() > 0 {
+            return Some(id);
+        }
+        // Mostly it is among the next that have not been looked at, or there is none.
+        let mut place = node.core().unheld_before(self.cuts, pass);
+        let found = loop {
+            let Some((id, behind)) = node.next_downstream(place, pass) else {
+                break Some(None);
+            };
+            match self.nodes.get(&id) {
+                Some(below) if below.core().handles() > 0 => break Some(Some(id)),
+                Some(below) if self.may_lead_on(below, pass) => break None,
+                _ => place = behind,
             }
-            is_held
-        });
-        holder
+        };
+        node.core().remember_unheld(place, self.cuts, pass);
+        if let Some(found) = found {
+            return found;
+        }
+        let mut search = Search {
+            state: self,
+            pass,
+            way: Vec::new(),
+            seen: HashMap::new(),
+        };
+        search.enter(id, node);
+        search.run()
+    }
+
+    /// Whether something below a node may be held.
+    fn may_lead_on(&self, node: &Arc<dyn AnyNode>, pass: &Pass) -> bool {
+        let place = node.core().unheld_before(self.cuts, pass);
+        node.next_downstream(place, pass).is_some()
     }
 
     /// Whether something can come to a node from above. If it is on a cycle it can get back to itself, which does
@@ -119,6 +149,93 @@ impl State {
     }
 }
 
+/// A search below a node for one that is held, depth first.
+struct Search<'a> {
+    state: &'a State,
+    pass: &'a Pass,
+    way: Vec<Step<'a>>,
+    /// For each node the outermost step of the way that it leads back to, or is.
+    seen: HashMap<NodeId, usize>,
+}
+
+struct Step<'a> {
+    id: NodeId,
+    node: &'a Arc<dyn AnyNode>,
+    /// Nothing below is held on the edges before this place.
+    place: usize,
+    /// The place behind the edge that is being followed.
+    behind: usize,
+    /// The outermost step that something below leads back to. Unless that is this one, nothing can be said about
+    /// this node alone: what is found further out is below it as well.
+    back_to: usize,
+}
+
+impl<'a> Search<'a> {
+    fn enter(&mut self, id: NodeId, node: &'a Arc<dyn AnyNode>) {
+        let depth = self.way.len();
+        self.seen.insert(id, depth);
+        self.way.push(Step {
+            id,
+            node,
+            place: node.core().unheld_before(self.state.cuts, self.pass),
+            behind: 0,
+            back_to: depth,
+        });
+    }
+
+    fn run(mut self) -> Option<NodeId> {
+        while let Some(step) = self.way.last_mut() {
+            let Some((id, behind)) = step.node.next_downstream(step.place, self.pass) else {
+                self.leave();
+                continue;
+            };
+            step.behind = behind;
+            match (self.state.nodes.get(&id), self.seen.get(&id)) {
+                (Some(node), _) if node.core().handles() > 0 => {
+                    self.remember_way();
+                    return Some(id);
+                }
+                (Some(node), None) => self.enter(id, node),
+                (_, seen) => {
+                    let back_to = seen.map_or(usize::MAX, |at| *at);
+                    step.back_to = step.back_to.min(back_to);
+                    step.place = behind;
+                }
+            }
+        }
+        None
+    }
+
+    /// Goes back one step: nothing below it is held.
+    fn leave(&mut self) {
+        let Some(step) = self.way.pop() else { return };
+        let back_to = if step.back_to == self.way.len() {
+            self.remember(&step);
+            usize::MAX
+        } else {
+            step.back_to
+        };
+        self.seen.insert(step.id, back_to);
+        if let Some(above) = self.way.last_mut() {
+            above.back_to = above.back_to.min(back_to);
+            above.place = above.behind;
+        }
+    }
+
+    fn remember_way(&self) {
+        for (depth, step) in self.way.iter().enumerate() {
+            if step.back_to == depth {
+                self.remember(step);
+            }
+        }
+    }
+
+    fn remember(&self, step: &Step<'_>) {
+        let core = step.node.core();
+        core.remember_unheld(step.place, self.state.cuts, self.pass);
+    }
+}
+
 enum Feeder {
     None,
     /// An edge, or a source at the node or above: when it goes, the node is looked at again.
@@ -133,8 +250,8 @@ impl Graph {
         let mut candidates = vec![id];
         let mut gone: Vec<Box<dyn Any + Send>> = Vec::new();
         let mut state = self.state.get(pass);
-        let is_held = |state: &State| state.nodes.get(&id).is_some_and(|x| x.core().handles() > 0);
-        if !is_held(&state) {
+        let node = state.nodes.get(&id);
+        if node.is_none_or(|node| node.core().handles() == 0) {
             candidates.extend(state.without_holder(id, pass));
         }
         drop(state);
@@ -160,5 +277,71 @@ impl Graph {
             }
         }
         discarding(|| drop(gone));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Stream;
+    use crate::graph::Handle;
+
+    /// What a walk that remembers nothing finds.
+    fn is_held_below(state: &State, id: NodeId, pass: &Pass) -> bool {
+        state.search(id, pass, |node| node.core().handles() > 0)
+    }
+
+    proptest! {
+        #[test]
+        fn what_searches_remember_is_true(
+            edges in prop::collection::vec((0..12_usize, 0..12_usize), 0..30),
+            steps in prop::collection::vec((0..6_u8, 0..12_usize, 0..12_usize), 0..60),
+        ) {
+            let streams: Vec<_> = (0..12).map(|_| Stream::<u8>::new()).collect();
+            let all = Stream::<u8>::new();
+            let end = all.map(|x| x);
+            for stream in &streams {
+                all.connect(stream).expect("the types fit");
+                stream.connect(&end).expect("the types fit");
+                // Keeps them all, and is held by nobody below.
+                stream.sink(drop);
+            }
+            for (from, to) in edges {
+                streams[from].connect(&streams[to]).expect("the types fit");
+            }
+            let ids: Vec<_> = streams.iter().map(Stream::node_id).collect();
+            drop(end);
+            let mut streams: Vec<_> = streams.into_iter().map(Some).collect();
+            let graph = all.graph().clone();
+            let mut loose: Vec<Handle> = Vec::new();
+            for (what, one, other) in steps {
+                match (what, &streams[one], &streams[other]) {
+                    (0..3, Some(_), _) => streams[one] = None,
+                    (3, Some(from), Some(to)) => from.connect(to).expect("the types fit"),
+                    (4, Some(from), Some(to)) => drop(from.disconnect(to)),
+                    (5, None, _) => {
+                        let added = graph.ask(|pass| {
+                            let node = pass.graph().node(ids[one], pass)?;
+                            pass.graph().add_handle(&node, pass);
+                            Some(Handle { graph: graph.clone(), id: ids[one] })
+                        });
+                        loose.extend(added.flatten());
+                        if loose.len() > 3 {
+                            loose.remove(0);
+                        }
+                    }
+                    _ => {}
+                }
+                let wrong = graph.ask(|pass| {
+                    let state = pass.graph().state.get(pass);
+                    let found = |id: &NodeId| state.holder_below(*id, pass).is_some();
+                    let wrong = |id: &&NodeId| found(id) != is_held_below(&state, **id, pass);
+                    ids.iter().filter(wrong).count()
+                });
+                prop_assert_eq!(wrong, Some(0));
+            }
+        }
     }
 }

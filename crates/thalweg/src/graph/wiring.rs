@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use super::node::{AnyNode, NodeId};
 use super::output::Output;
 use super::pass::Pass;
+use super::round::Return;
 use super::state::Phase;
 use super::{Graph, Lease, Receive, entry};
 use crate::ack::discarding;
@@ -35,8 +36,12 @@ impl Graph {
 
     /// One more handle to a node that is part of the graph already.
     pub(crate) fn add_handle(&self, node: &Arc<dyn AnyNode>, pass: &Pass) {
-        node.core().handles.fetch_add(1, Ordering::Relaxed);
-        self.state.get(pass).handles += 1;
+        let mut state = self.state.get(pass);
+        if node.core().handles.fetch_add(1, Ordering::Relaxed) == 0 {
+            // Searches have found that nobody holds it.
+            state.edge_moved();
+        }
+        state.handles += 1;
     }
 
     /// One handle less. Nodes that nobody can reach and that lead nowhere go, and so does the
@@ -81,25 +86,26 @@ impl Graph {
 
     /// Takes everything apart.
     pub(super) fn tear_down(&self, pass: &Pass) {
-        let mut gone: Vec<Box<dyn Any + Send>> = Vec::new();
         let mut state = self.state.get(pass);
-        for node in state.nodes.values() {
-            gone.extend(node.cut(None, pass));
-        }
         let old = std::mem::take(&mut *state);
         state.phase = Phase::Closed;
         drop(state);
         self.refuses.store(true, Ordering::Relaxed);
-        gone.push(Box::new(old.nodes));
-        gone.push(Box::new(old.agenda));
-        gone.push(Box::new(old.handler));
-        gone.push(Box::new(old.sources));
-        let abandoned = old.abandoned;
         // Nobody is left to be told of a panic, but whoever happens to be inside, and has nothing
         // to do with it. The panic hook has reported it.
-        let _ = catch_unwind(AssertUnwindSafe(|| discarding(|| drop(gone))));
+        let discard = |work: &mut dyn FnMut()| {
+            let _ = catch_unwind(AssertUnwindSafe(|| discarding(work)));
+        };
+        // Each goes with its edges, so that the memory of one is touched once and no chain of them is dropped
+        // by its first.
+        for node in old.nodes.into_values() {
+            let mut node = Some((node.cut(None, pass), node));
+            discard(&mut || drop(node.take()));
+        }
+        let mut rest = Some((old.agenda, old.handler, old.sources));
+        discard(&mut || drop(rest.take()));
         // Whoever is inside holds the graph as well: this is not the last reference.
-        drop(abandoned);
+        drop(old.abandoned);
     }
 
     /// Adds an edge.
@@ -116,13 +122,21 @@ impl Graph {
         if !receiver.is_distinct() && output.edges(pass).contains(id) {
             return;
         }
+        let mut state = self.state.get(pass);
+        let closes = id == from || !to.leads_nowhere(pass) && state.leads_back(id, from, pass);
+        let receiver = match closes {
+            true => Arc::new(Return::new(receiver, from, id)),
+            false => receiver,
+        };
         output.connect(id, receiver, pass);
         to.core().upstreams.get(pass).push(from, ());
-        let mut state = self.state.get(pass);
-        if !to.leads_nowhere(pass) && state.leads_back(id, from, pass) {
+        state.leads_up |= id < from;
+        if closes {
             to.set_looped(true, pass);
             state.is_straight = Some(false);
             state.closing.insert((id, from));
+            // What has been found out about nodes on the way.
+            state.edge_moved();
         }
     }
 
@@ -133,7 +147,7 @@ impl Graph {
             return false;
         };
         upstream.part(to, pass);
-        let gone = upstream.cut(Some(to), pass);
+        let gone = upstream.cut(Some(to), pass).gone;
         state.edge_went();
         state.closing.remove(&(to, from));
         let downstream = state.nodes.get(&to).cloned();
@@ -155,6 +169,7 @@ impl Graph {
         for (to, from) in closing {
             if let Some(node) = self.node(from, pass) {
                 node.mute(to, pass);
+                self.state.get(pass).edge_moved();
             }
         }
     }
@@ -162,6 +177,7 @@ impl Graph {
     /// Has a node hand its elements to `to` before all others; returns whether there is an edge.
     pub(crate) fn prefer(&self, from: NodeId, to: NodeId, pass: &Pass) -> bool {
         let node = self.node(from, pass);
+        self.state.get(pass).edge_moved();
         node.is_some_and(|node| node.prefer(to, pass))
     }
 

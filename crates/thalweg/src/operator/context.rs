@@ -70,12 +70,16 @@ impl<Op: Operator> Context<'_, Op> {
         self.pass.hold()
     }
 
-    /// Whether the current element is part of what this node has [delivered](Self::deliver) and waits for, and has
-    /// come back around a cycle: the node would wait for itself if it held it.
+    /// Whether the current element has come back around a cycle, so that the node might wait for itself if it held
+    /// it: the element is part of what the node has [delivered](Self::deliver) and waits for, or has come over the
+    /// edge that closes the cycle.
     pub(crate) fn has_come_back(&self) -> bool {
-        let id = self.node.core().id();
-        let ticket = self.pass.lease.done.as_ref();
-        ticket.is_some_and(|ticket| ticket.done().tells(id))
+        let (core, lease) = (self.node.core(), &self.pass.lease);
+        if lease.has_come_round && self.pass.graph().is_on_cycle(core, self.pass) {
+            return true;
+        }
+        let ticket = lease.done.as_ref();
+        ticket.is_some_and(|ticket| ticket.done().tells(core.id()))
     }
 
     /// As [`hold`](Self::hold), for an element that waits for room. One that has come back waits without an emitter.

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use thalweg_tasks::process::worker::{self, Host, Made};
@@ -44,6 +45,10 @@ impl Host for Python3 {
             copy.map(|object| Object(object.unbind()))
                 .map_err(|error| raised(py, error))
         })
+    }
+
+    fn not_received(&self, reason: &str) -> Parcel {
+        gil::attach(|py| raised(py, PyOSError::new_err(reason.to_owned())))
     }
 
     fn call(
@@ -107,7 +112,7 @@ fn raised(py: Python<'_>, error: PyErr) -> Parcel {
                 .call1((error.into_value(py),))
         })
         .and_then(|pickled| Ok(pickled.cast::<PyBytes>()?.as_bytes().to_vec()))
-        .and_then(|bytes| Ok(Parcel::new(bytes, Vec::new())?));
+        .and_then(|bytes| Ok(Parcel::new(bytes)?));
     // An empty one says that not even that was possible.
     parcel.unwrap_or_else(|_| Parcel::empty())
 }

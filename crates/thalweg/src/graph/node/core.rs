@@ -32,6 +32,10 @@ pub(crate) struct Core {
     pub(crate) upstreams: Slot<Neighbours<()>>,
     /// A node below that is a sink or held, and how many edges had gone when that was found out.
     anchor: Slot<Option<(NodeId, u64)>>,
+    /// The place among the nodes below up to which nothing was held, and how many edges had gone then.
+    unheld: Slot<(usize, u64)>,
+    /// Whether it leads back to itself, and how many edges had gone when that was found out.
+    cyclic: Slot<Option<(bool, u64)>>,
     /// Where its functions emit, if they are asynchronous.
     call_site: OnceLock<Arc<CallSite>>,
     /// Whether something may be on its way in it.
@@ -67,6 +71,8 @@ impl Core {
             begins_at_once: body.begins_at_once(),
             upstreams: Slot::new(Neighbours::default()),
             anchor: Slot::new(None),
+            unheld: Slot::new((0, 0)),
+            cyclic: Slot::new(None),
             call_site: OnceLock::new(),
             is_restless: AtomicBool::new(false),
             delivering: AtomicUsize::new(0),
@@ -95,6 +101,30 @@ impl Core {
 
     pub(crate) fn remember_anchor(&self, id: NodeId, cuts: u64, pass: &Pass) {
         *self.anchor.get(pass) = Some((id, cuts));
+    }
+
+    /// The first place among the nodes below where a search for one that is held need look, unless an edge has
+    /// gone since the last search.
+    pub(crate) fn unheld_before(&self, cuts: u64, pass: &Pass) -> usize {
+        let (place, then) = *self.unheld.get(pass);
+        if then == cuts { place } else { 0 }
+    }
+
+    pub(crate) fn remember_unheld(&self, place: usize, cuts: u64, pass: &Pass) {
+        *self.unheld.get(pass) = (place, cuts);
+    }
+
+    /// Whether it leads back to itself; found out with `look` unless that is known.
+    pub(crate) fn is_cyclic(&self, cuts: u64, pass: &Pass, look: impl FnOnce() -> bool) -> bool {
+        let known = *self.cyclic.get(pass);
+        match known {
+            Some((is_cyclic, then)) if then == cuts => is_cyclic,
+            _ => {
+                let is_cyclic = look();
+                *self.cyclic.get(pass) = Some((is_cyclic, cuts));
+                is_cyclic
+            }
+        }
     }
 
     pub(crate) fn call_site(&self) -> Option<&Arc<CallSite>> {

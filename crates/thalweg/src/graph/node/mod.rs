@@ -37,9 +37,8 @@ pub(crate) trait AnyNode: Send + Sync {
     /// One of them, from a place among them on, and the place behind it.
     fn next_downstream(&self, place: usize, pass: &Pass) -> Option<(NodeId, usize)>;
     fn leads_nowhere(&self, pass: &Pass) -> bool;
-    /// Takes away the edges that lead to `to`, or all; returns what they kept alive, to be dropped
-    /// outside.
-    fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Box<dyn Any + Send>>;
+    /// Takes away the edges that lead to `to`, or all.
+    fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Cut;
     /// Tells those whose edges lead to `to` that these will be taken away.
     fn part(&self, to: NodeId, pass: &Pass);
     /// Has elements end on the edges that lead to `to`, which stay.
@@ -79,6 +78,15 @@ pub(crate) trait AnyNode: Send + Sync {
             .moving
             .saturating_sub(self.core().delivering())
     }
+}
+
+/// What comes of taking edges away.
+#[derive(Default)]
+pub(crate) struct Cut {
+    /// What they kept alive, to be dropped outside.
+    pub(crate) gone: Vec<Box<dyn Any + Send>>,
+    /// Whether edges that stay have another place now.
+    pub(crate) has_moved: bool,
 }
 
 /// What a node that sends elements of type `T` is to those downstream.
@@ -384,16 +392,14 @@ impl<B: Body> AnyNode for Node<B> {
         self.next_downstream(0, pass).is_none()
     }
 
-    fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Vec<Box<dyn Any + Send>> {
-        let mut gone: Vec<Box<dyn Any + Send>> = Vec::new();
-        for edge in self.output.cut(to, pass) {
-            gone.push(Box::new(edge));
-        }
+    fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Cut {
+        let mut cut = Cut::default();
+        self.output.cut(to, &mut cut, pass);
         let errors = self.desk.get(pass).errors.clone();
-        for edge in errors.into_iter().flat_map(|errors| errors.cut(to, pass)) {
-            gone.push(Box::new(edge));
+        if let Some(errors) = errors {
+            errors.cut(to, &mut cut, pass);
         }
-        gone
+        cut
     }
 
     fn part(&self, to: NodeId, pass: &Pass) {

@@ -61,7 +61,7 @@ impl<L: Lanes> Operator for Zip<L> {
         let lease = if self.lanes.waiting(lane) < self.bound {
             Lease::accepted(cx.acks())
         } else {
-            cx.hold()
+            cx.hold_for_room()
         };
         self.lanes.push(x, lease);
         match self.take_row() {

@@ -63,7 +63,7 @@ impl<L: Lanes> Operator for ZipLatest<L> {
             return Ok(());
         };
         let lease = if lane == 0 && self.lanes.waiting(0) >= BOUND {
-            cx.hold()
+            cx.hold_for_room()
         } else {
             Lease::accepted(cx.acks())
         };
