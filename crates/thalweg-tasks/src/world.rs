@@ -47,6 +47,11 @@ pub enum Failure<E> {
     },
     /// The client was closed before it was done.
     Closed,
+    /// This process was forked off the one that has the client, and has a copy of it that runs nothing.
+    Forked {
+        /// The number of the process that has the client.
+        owner: u32,
+    },
 }
 
 impl<E: fmt::Display> fmt::Display for Failure<E> {
@@ -64,6 +69,10 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
                     "{deaths} workers that ran it died, the last of: {reason}"
                 )
             }
+            Self::Forked { owner } => write!(
+                f,
+                "the client belongs to process {owner}, which has forked this one: make a client in this process"
+            ),
             Self::Closed => f.write_str("the client was closed before the task was done"),
         }
     }

@@ -390,6 +390,36 @@ fn no_process_outlives_its_parent() -> Outcome {
     Ok(())
 }
 
+/// Stops the one worker of a client, which does not end by that.
+fn stop_worker(client: &Processes) -> Result<(), Box<dyn std::error::Error>> {
+    let process = client.submit::<process>(()).result()?;
+    let stopped = Command::new("kill")
+        .args(["-STOP", &process.to_string()])
+        .status()?;
+    assert!(stopped.success());
+    Ok(())
+}
+
+fn workers_that_were_stopped_are_replaced() -> Outcome {
+    let ttl = Duration::from_millis(200);
+    let client = Processes::builder().worker_ttl(ttl).start(1)?;
+    stop_worker(&client)?;
+    assert_eq!(client.submit::<add>((1, 2)).result()?, 3);
+    Ok(())
+}
+
+fn limits_reach_tasks_that_never_began() -> Outcome {
+    let client = Processes::builder().worker_ttl(None).start(1)?;
+    stop_worker(&client)?;
+    let limit = Duration::from_millis(100);
+    let task = client.task().timeout(limit).submit::<add>((1, 2));
+    assert!(matches!(
+        task.result(),
+        Err(Error::Task(failure)) if matches!(*failure, Failure::TimedOut(_))
+    ));
+    Ok(())
+}
+
 /// Whether there is such a process, which has not ended.
 fn is_running(process: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
@@ -446,6 +476,14 @@ fn main() -> ExitCode {
         ("time_limits_end_the_work", time_limits_end_the_work),
         ("what_runs_can_be_killed", what_runs_can_be_killed),
         ("memory_is_limited", memory_is_limited),
+        (
+            "stopped_workers_are_replaced",
+            workers_that_were_stopped_are_replaced,
+        ),
+        (
+            "limits_reach_what_never_began",
+            limits_reach_tasks_that_never_began,
+        ),
         (
             "closing_ends_processes_and_tasks",
             closing_ends_processes_and_tasks,

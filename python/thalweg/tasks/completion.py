@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from threading import Condition
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from thalweg.intervals import convert_interval
 from thalweg.tasks import nesting
-from thalweg.tasks.waiting import LOOK, error_of, result_of
+from thalweg.tasks.waiting import LOOK, error_of, raisable, result_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -59,7 +61,10 @@ class as_completed:
         self.with_results = with_results
         self.raise_errors = raise_errors
         self._end = None if timeout is None else time.monotonic() + convert_interval(timeout)
-        self._changed = Condition()
+        # Whoever completes a future takes it: it must be one that no interrupt leaves closed.
+        self._lock = Lock()
+        #: Something is put in for each future that ends, and taken out by one of the threads that wait.
+        self._news: SimpleQueue[None] = SimpleQueue()
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._pending: dict[Future[Any], int] = {}
         self._ended: deque[Future[Any]] = deque()
@@ -84,15 +89,15 @@ class as_completed:
 
     def update(self, futures: Iterable[Future[Any]]) -> None:
         """Wait for more futures, too."""
-        futures = nesting.flat(futures)
-        with self._changed:
+        futures = nesting.checked(futures, "as_completed")
+        with self._lock:
             for future in futures:
                 self._pending[future] = self._pending.get(future, 0) + 1
         for future in futures:
             future._notify(self._note)
 
     def _note(self, future: Future[Any]) -> None:
-        with self._changed:
+        with self._lock:
             count = self._pending.get(future, 0)
             if not count:
                 return
@@ -104,7 +109,7 @@ class as_completed:
             self._wake()
 
     def _wake(self) -> None:
-        self._changed.notify_all()
+        self._news.put(None)
         waiting, self._waiting = self._waiting, []
         for loop, waiter in waiting:
             # The loop may be closed, and nobody wait any more.
@@ -113,7 +118,7 @@ class as_completed:
 
     def count(self) -> int:
         """Return how many futures have not been returned yet."""
-        with self._changed:
+        with self._lock:
             return sum(self._pending.values()) + len(self._ended)
 
     def is_empty(self) -> bool:
@@ -126,7 +131,7 @@ class as_completed:
 
     def clear(self) -> None:
         """Forget all futures."""
-        with self._changed:
+        with self._lock:
             self._pending.clear()
             self._ended.clear()
             self._wake()
@@ -150,7 +155,7 @@ class as_completed:
             if waiter is None:
                 break
             await self._await(waiter)
-        with self._changed:
+        with self._lock:
             if not self._ended:
                 raise StopAsyncIteration
             future = self._ended.popleft()
@@ -158,7 +163,7 @@ class as_completed:
 
     def _waiter(self) -> asyncio.Future[None] | None:
         """Something that is set when there is news; None if there is no need to wait."""
-        with self._changed:
+        with self._lock:
             if self._ended or not self._pending:
                 return None
             loop = asyncio.get_running_loop()
@@ -173,15 +178,20 @@ class as_completed:
             raise self._too_late() from None
 
     def _take(self) -> Future[Any]:
-        with self._changed:
-            while not self._ended:
+        while True:
+            with self._lock:
+                if self._ended:
+                    return self._ended.popleft()
                 if not self._pending:
+                    # There may be others who wait for the last.
+                    self._news.put(None)
                     raise StopIteration
-                left = self._left()
-                self._changed.wait(LOOK if left is None else min(LOOK, left))
-                if left == 0 and not self._ended:
-                    raise self._too_late()
-            return self._ended.popleft()
+            left = self._left()
+            with suppress(Empty):
+                self._news.get(timeout=LOOK if left is None else min(LOOK, left))
+                continue
+            if left == 0 and not self._ended:
+                raise self._too_late()
 
     def _left(self) -> float | None:
         return None if self._end is None else max(0.0, self._end - time.monotonic())
@@ -196,7 +206,7 @@ class as_completed:
         if error is None:
             return future, result_of(future)
         if self.raise_errors:
-            raise error
+            raise raisable(error)
         return future, (type(error), error, error.__traceback__)
 
     def next_batch(self, block: bool = True) -> list[Any]:
@@ -207,6 +217,11 @@ class as_completed:
         block
             Whether to wait until there is one.
 
+        Raises
+        ------
+        StopIteration
+            All have been returned. What a failed future raised, with results: the others are in the next batch.
+
         Examples
         --------
         >>> from thalweg.tasks import Client, as_completed, wait
@@ -216,11 +231,21 @@ class as_completed:
         ...     len(as_completed(futures).next_batch())
         2
         """
-        batch = [self._show(self._take())] if block else []
-        with self._changed:
-            ended = list(self._ended)
+        ended = [self._take()] if block else []
+        with self._lock:
+            ended += self._ended
             self._ended.clear()
-        return batch + [self._show(future) for future in ended]
+        batch: list[Any] = []
+        try:
+            for future in ended:
+                batch.append(self._show(future))
+        except BaseException:
+            # The one that failed has been told of; all others are in the next batch.
+            with self._lock:
+                self._ended.extendleft(reversed(ended[: len(batch)] + ended[len(batch) + 1 :]))
+                self._wake()
+            raise
+        return batch
 
     def batches(self) -> Iterator[list[Any]]:
         """Iterate over all that have ended meanwhile, as lists."""

@@ -5,18 +5,20 @@ A task in a worker process has a client, too: `remote_engine` forwards what is a
 
 from __future__ import annotations
 
-import concurrent.futures
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from threading import Timer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ref
 
-from thalweg.tasks import pickling
+from thalweg.tasks import lending, pickling, registry
+from thalweg.tasks.coordinator import Asker
 from thalweg.tasks.errors import ClosedClientError
+from thalweg.tasks.events import log
+from thalweg.tasks.signals import Signal
 from thalweg.tasks.waiting import FAILED, error_of, result_of, settled
 
 if TYPE_CHECKING:
@@ -25,9 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Desk", "dumps", "future_at"]
 
-Signal = concurrent.futures.Future
-
-_here = threading.local()
+#: What a worker process knows of, by numbers.
+Futures: TypeAlias = "dict[int, Future[Any]]"
 
 
 def future_at(place: int) -> Future[Any]:
@@ -42,10 +43,10 @@ def future_at(place: int) -> Future[Any]:
     ...     print("in a question only")
     in a question only
     """
-    desk: Desk | None = getattr(_here, "desk", None)
-    if desk is None:
+    asker = lending.current_asker()
+    if asker is None:
         raise LookupError("a future of a worker process has no meaning elsewhere")
-    return desk.futures[place]
+    return asker.futures[place]
 
 
 def dumps(value: Any) -> bytes:
@@ -61,6 +62,21 @@ def dumps(value: Any) -> bytes:
     return pickling.again(value, lambda _: True)
 
 
+class Known:
+    """What a worker process has asked for, and may still need."""
+
+    def __init__(self, numbers: Iterator[int]) -> None:
+        self.futures: Futures = {}
+        self.waiting: set[Signal[Any]] = set()
+        self._numbers = numbers
+
+    def add(self, future: Future[Any]) -> tuple[int, Any]:
+        """Let the worker know of a future: return its number and its key."""
+        place = next(self._numbers)
+        self.futures[place] = future
+        return place, future.key
+
+
 class Desk:
     """Answers the questions of an engine's worker processes.
 
@@ -72,7 +88,7 @@ class Desk:
     >>> with Client() as client:
     ...     desk = Desk(client._engine, registry.shared(client._engine).coordinator)
     ...     question = dumps(("scatter", (dumps("a value"), "key"), None, []))
-    ...     desk.answer(question, lambda reply: print(pickle.loads(reply)))
+    ...     desk.answer(1, question, lambda reply: print(pickle.loads(reply)))
     (True, (1, 'key'))
     """
 
@@ -80,18 +96,25 @@ class Desk:
         self._engine = ref(engine)
         self._coordinator = coordinator
         self._numbers = count(1)
-        #: What worker processes know of. Those of one that has died stay until the client closes.
-        self.futures: dict[int, Future[Any]] = {}
+        self._lock = threading.Lock()
+        self._workers: dict[int, Known] = {}
+        #: Futures that tasks have returned, by their keys, until somebody reads the result.
+        self.returned: dict[Any, Future[Any]] = {}
+        self._lost: set[int] = set()
 
-    def answer(self, question: bytes, reply: Callable[[bytes], object]) -> None:
-        """Answer a question, when there is an answer."""
+    def answer(self, worker: int, question: bytes, reply: Callable[[bytes], object]) -> None:
+        """Answer a question of a worker process, when there is an answer. Each process that is started has a number."""
+        with self._lock:
+            if worker in self._lost:
+                return
+            asks = self._workers.setdefault(worker, Known(self._numbers))
         try:
-            operation, args, seconds, released = pickle.loads(question)
+            operation, args, seconds, released = _load(asks, question)
             for place in released:
-                self.futures.pop(place, None)
-            signal, then = self._ask(operation, args)
+                asks.futures.pop(place, None)
+            signal, then = self._ask(worker, asks, operation, args)
         except Exception as error:
-            _reply(reply, error=error)
+            _reply(asks, reply, error=error)
             return
         timer = None
         if seconds is not None and not signal.done():
@@ -103,19 +126,39 @@ class Desk:
             if timer is not None:
                 timer.cancel()
             if signal.cancelled():
-                _reply(reply, error=TimeoutError(f"not within {seconds} s"))
+                _reply(asks, reply, error=TimeoutError(f"not within {seconds} s"))
                 return
             error = signal.exception()
             try:
                 value = None if error is not None else then(signal.result())
             except BaseException as raised:
                 error, value = raised, None
-            _reply(reply, value, error)
+            _reply(asks, reply, value, error)
 
         if signal.done():
             told(signal)
-        else:
-            signal.add_done_callback(lambda signal: self._call_soon(partial(told, signal)))
+            return
+        asks.waiting.add(signal)
+        signal.add_done_callback(asks.waiting.discard)
+        signal.add_done_callback(lambda signal: self._call_soon(partial(told, signal)))
+        if worker in self._lost:
+            signal.cancel()
+
+    def lose(self, worker: int) -> None:
+        """Forget what a worker process knew of that has died, and give back what it held."""
+        with self._lock:
+            self._lost.add(worker)
+            asks = self._workers.pop(worker, None)
+        self._coordinator.lose(worker)
+        if asks is not None:
+            for signal in list(asks.waiting):
+                signal.cancel()
+
+    def close(self) -> None:
+        """Forget what worker processes know of."""
+        with self._lock:
+            self._workers.clear()
+            self.returned.clear()
 
     def _call_soon(self, function: Callable[[], object]) -> None:
         """Call something on a thread that may block: to answer may mean to wait for what the engine has yet to read."""
@@ -123,53 +166,85 @@ class Desk:
         if engine is not None:
             engine.call_soon(function)
 
-    def _ask(self, operation: str, args: tuple[Any, ...]) -> tuple[Signal[Any], Callable[[Any], Any]]:
+    def _ask(
+        self, worker: int, asks: Known, operation: str, args: tuple[Any, ...]
+    ) -> tuple[Signal[Any], Callable[[Any], Any]]:
         if operation == "state":
-            return self._coordinator.ask(*args), _same
+            number, *what = args
+            return self._coordinator.ask(*what, asker=Asker(worker, number)), _same
         if operation == "gather":
-            futures = [self.futures[place] for place in args[0]]
+            futures = [asks.futures[place] for place in args[0]]
             return settled(futures, FAILED), lambda _: _results(futures)
         if operation == "settled":
-            return settled([self.futures[place] for place in args[0]], frozenset()), _same
-        signal: Signal[Any] = concurrent.futures.Future()
-        signal.set_result(getattr(self, "_" + operation)(*args))
+            return settled([asks.futures[place] for place in args[0]], frozenset()), _same
+        signal: Signal[Any] = Signal()
+        signal.answer(getattr(self, "_" + operation)(asks, *args))
         return signal, _same
 
-    def _submit(self, call: bytes, options: dict[str, Any]) -> tuple[int, str]:
-        function, args, kwargs = self._load(call)
-        return self._known(self._open().submit(function, args, kwargs, **options))
+    def _submit(self, known: Known, call: bytes, options: dict[str, Any]) -> tuple[int, str]:
+        function, args, kwargs = _load(known, call)
+        return known.add(self._open().submit(function, args, kwargs, **options))
 
-    def _map(self, call: bytes, options: dict[str, Any]) -> list[tuple[int, str]]:
-        function, iterables, kwargs = self._load(call)
-        return [self._known(future) for future in self._open().map(function, iterables, kwargs, **options)]
+    def _map(self, known: Known, call: bytes, options: dict[str, Any]) -> list[tuple[int, str]]:
+        function, iterables, kwargs = _load(known, call)
+        return [known.add(future) for future in self._open().map(function, iterables, kwargs, **options)]
 
-    def _scatter(self, value: bytes, key: str | None) -> tuple[int, str]:
-        return self._known(self._open().scatter(self._load(value), key=key))
+    def _scatter(self, known: Known, value: bytes, key: str | None) -> tuple[int, str]:
+        return known.add(self._open().scatter(_load(known, value), key=key))
 
-    def _find(self, key: str) -> tuple[int, str] | None:
+    def _find(self, known: Known, key: str) -> tuple[int, str] | None:
         future = self._open().find(key)
-        return None if future is None else self._known(future)
+        return None if future is None else known.add(future)
 
-    def _run(self, call: bytes) -> list[tuple[int, str]]:
-        return [self._known(future) for future in self._open().run(*self._load(call))]
+    def _run(self, known: Known, call: bytes) -> list[tuple[int, str]]:
+        return [known.add(future) for future in self._open().run(*_load(known, call))]
 
-    def _info(self) -> dict[str, Any]:
+    def _info(self, _: Known) -> dict[str, Any]:
         return {**self._open().info(), "width": self._open().width}
 
-    def _status(self, place: int) -> str:
-        return self.futures[place].status
+    def _status(self, known: Known, place: int) -> str:
+        return known.futures[place].status
 
-    def _failure(self, place: int) -> BaseException | None:
-        return error_of(self.futures[place])
+    def _failure(self, known: Known, place: int) -> BaseException | None:
+        return error_of(known.futures[place])
 
-    def _cancel(self, place: int, force: bool, msg: str | None) -> bool:
-        return self.futures[place].cancel(force=force, msg=msg)
+    def _cancel(self, known: Known, place: int, force: bool, msg: str | None) -> bool:
+        return known.futures[place].cancel(force=force, msg=msg)
 
-    def _retry(self, place: int) -> None:
-        self.futures[place].retry()
+    def _retry(self, known: Known, place: int) -> None:
+        known.futures[place].retry()
 
-    def _keep(self, place: int) -> None:
-        self.futures[place].keep()
+    def _keep(self, known: Known, place: int) -> None:
+        known.futures[place].keep()
+
+    def _running(self, known: Known, place: int) -> bool:
+        return known.futures[place].running()
+
+    def _cancel_before_it_begins(self, known: Known, place: int) -> bool:
+        return known.futures[place]._cancel_before_it_begins()
+
+    def _ask_to_stop(self, known: Known, place: int) -> None:
+        known.futures[place]._ask_to_stop()
+
+    def _give_back(self, known: Known, place: int) -> None:
+        """Hold a future that a task returns, until its result is read."""
+        future = known.futures[place]
+        self.returned[future.key] = future
+
+    def _borrow(self, known: Known, key: Any) -> tuple[int, Any]:
+        return known.add(lending.find(self._open(), key))
+
+    def _store(self, _: Known, operation: str, *args: Any) -> Any:
+        store = registry.shared(self._open()).store
+        if operation not in store.operations:
+            raise ValueError(f"there is no operation {operation!r}")
+        return getattr(store, operation)(*args)
+
+    def _log_event(self, _: Known, topics: list[str], message: Any) -> None:
+        log(self._open(), topics, message)
+
+    def _events(self, _: Known, topic: str | None) -> Any:
+        return registry.shared(self._open()).events.events(topic)
 
     def _open(self) -> Engine:
         engine = self._engine()
@@ -177,17 +252,10 @@ class Desk:
             raise ClosedClientError("the client has been closed")
         return engine
 
-    def _known(self, future: Future[Any]) -> tuple[int, str]:
-        place = next(self._numbers)
-        self.futures[place] = future
-        return place, future.key
 
-    def _load(self, data: bytes) -> Any:
-        _here.desk = self
-        try:
-            return pickle.loads(data)
-        finally:
-            _here.desk = None
+def _load(known: Known, data: bytes) -> Any:
+    with lending.answering(known):
+        return pickling.loads(data)
 
 
 def _same(value: Any) -> Any:
@@ -202,9 +270,12 @@ def _results(futures: list[Future[Any]]) -> list[Any]:
     return [result_of(future) for future in futures]
 
 
-def _reply(reply: Callable[[bytes], object], value: Any = None, error: BaseException | None = None) -> None:
+def _reply(
+    known: Known, reply: Callable[[bytes], object], value: Any = None, error: BaseException | None = None
+) -> None:
     try:
-        data = dumps((True, value)) if error is None else dumps((False, error))
+        with lending.answering(known):
+            data = dumps((True, value)) if error is None else dumps((False, error))
     except Exception as unpicklable:
         data = pickle.dumps((False, TypeError(f"the answer can't be sent to a worker process: {unpicklable}")))
     reply(data)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from thalweg.tasks.coordinator import Answer, State, answer
+from thalweg.tasks.coordinator import Request, State, Waiting, answer
 from thalweg.tasks.named import Named, or_false
 
 if TYPE_CHECKING:
@@ -17,25 +16,24 @@ __all__ = ["Event"]
 class _Event(State, kind="event"):
     def __init__(self) -> None:
         self._is_set = False
-        self._waiting: deque[Answer[Any]] = deque()
+        self._waiting = Waiting()
 
-    def wait(self, request: Answer[Any]) -> None:
+    def wait(self, request: Request) -> None:
         if self._is_set:
             answer(request)
         else:
-            self._waiting.append(request)
+            self._waiting.add(request)
 
-    def set(self, request: Answer[Any]) -> None:
+    def set(self, request: Request) -> None:
         self._is_set = True
-        while self._waiting:
-            answer(self._waiting.popleft())
+        self._waiting.answer_all()
         answer(request)
 
-    def clear(self, request: Answer[Any]) -> None:
+    def clear(self, request: Request) -> None:
         self._is_set = False
         answer(request)
 
-    def is_set(self, request: Answer[Any]) -> None:
+    def is_set(self, request: Request) -> None:
         answer(request, self._is_set)
 
 

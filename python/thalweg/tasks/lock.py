@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from thalweg.tasks.coordinator import Answer, State, answer, answer_first
+from thalweg.tasks.coordinator import Request, State, Waiting, answer
 from thalweg.tasks.named import Named, or_false
 
 if TYPE_CHECKING:
@@ -21,36 +20,45 @@ __all__ = ["Lock"]
 
 class _Lock(State, kind="lock"):
     def __init__(self) -> None:
-        self._locked = False
-        self._waiting: deque[Answer[Any]] = deque()
+        #: The request that was granted.
+        self._holder: Request | None = None
+        self._waiting = Waiting()
 
-    def acquire(self, request: Answer[Any], blocking: bool = True) -> None:
-        if not self._locked:
-            self._locked = answer(request, True)
+    def acquire(self, request: Request, blocking: bool = True) -> None:
+        if self._holder is None:
+            if answer(request, True):
+                self._holder = request
         elif blocking:
-            self._waiting.append(request)
+            self._waiting.add(request)
         else:
             answer(request, False)
 
-    def give_back(self, request: Answer[Any], acquired: bool) -> None:
+    def give_back(self, request: Request, acquired: bool, _: str) -> None:
         if acquired:
             self.release(request)
 
-    def release(self, request: Answer[Any]) -> None:
-        if not self._locked:
+    def release(self, request: Request) -> None:
+        if self._holder is None:
             raise RuntimeError("release: the lock is not held")
-        self._locked = answer_first(self._waiting, True)
+        self._pass_on()
         answer(request)
 
-    def locked(self, request: Answer[Any]) -> None:
-        answer(request, self._locked)
+    def _pass_on(self) -> None:
+        self._holder = self._waiting.answer_first(True)
+
+    def lost(self, worker: int) -> None:
+        if self._holder is not None and self._holder.worker == worker:
+            self._pass_on()
+
+    def locked(self, request: Request) -> None:
+        answer(request, self._holder is not None)
 
 
 class Lock(Named):
     """A lock with a name: of all who ask for it, one has it at a time, in the order they asked.
 
     It is used with ``with``, or with ``async with``. In an asynchronous client's loop what its methods return is to be
-    awaited.
+    awaited. When a worker process dies, or is ended for a time limit, the locks that its tasks hold are given back.
 
     Parameters
     ----------

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from thalweg.tasks.coordinator import Answer, State, answer, answer_first
+from thalweg.tasks.coordinator import Request, State, Waiting, answer
 from thalweg.tasks.named import Named, or_false
 
 if TYPE_CHECKING:
@@ -22,44 +22,57 @@ __all__ = ["Semaphore"]
 class _Semaphore(State, kind="semaphore"):
     def __init__(self) -> None:
         self._max_leases: int | None = None
-        self._taken = 0
-        self._waiting: deque[Answer[Any]] = deque()
+        #: How many leases each worker process has, and this one: None.
+        self._taken: Counter[int | None] = Counter()
+        self._waiting = Waiting()
 
-    def limit(self, request: Answer[Any], max_leases: int) -> None:
+    def limit(self, request: Request, max_leases: int) -> None:
         if self._max_leases is not None and self._max_leases != max_leases:
             raise ValueError(f"max_leases: the semaphore of that name has {self._max_leases}, not {max_leases}")
         self._max_leases = max_leases
         answer(request)
 
-    def acquire(self, request: Answer[Any], max_leases: int) -> None:
+    def acquire(self, request: Request, max_leases: int) -> None:
         # One that was closed in between begins anew.
         if self._max_leases is None:
             self._max_leases = max_leases
-        if self._taken >= self._max_leases:
-            self._waiting.append(request)
+        if self._taken.total() >= self._max_leases:
+            self._waiting.add(request)
         elif answer(request, True):
-            self._taken += 1
+            self._taken[request.worker] += 1
 
-    def give_back(self, request: Answer[Any], acquired: bool) -> None:
+    def give_back(self, request: Request, acquired: bool, _: str) -> None:
         if acquired:
             self.release(request)
 
-    def release(self, request: Answer[Any]) -> None:
-        if not self._taken:
+    def release(self, request: Request) -> None:
+        if not self._taken.total():
             raise RuntimeError("release: no lease is taken")
-        if not answer_first(self._waiting, True):
-            self._taken -= 1
-        answer(request)
+        # One may be released by another than the one that has it.
+        worker = request.worker if self._taken[request.worker] else next(iter(+self._taken))
+        self._free(worker)
+        answer(request, True)
 
-    def get_value(self, request: Answer[Any]) -> None:
-        answer(request, self._taken)
+    def _free(self, worker: int | None) -> None:
+        self._taken[worker] -= 1
+        self._taken = +self._taken
+        granted = self._waiting.answer_first(True)
+        if granted is not None:
+            self._taken[granted.worker] += 1
+
+    def lost(self, worker: int) -> None:
+        for _ in range(self._taken[worker]):
+            self._free(worker)
+
+    def get_value(self, request: Request) -> None:
+        answer(request, self._taken.total())
 
 
 class Semaphore(Named):
     """A semaphore with a name: so many have it at a time, in the order they asked.
 
     It is used with ``with``, or with ``async with``. In an asynchronous client's loop what its methods return is to be
-    awaited.
+    awaited. When a worker process dies, or is ended for a time limit, the leases that its tasks have are given back.
 
     Parameters
     ----------
@@ -113,7 +126,7 @@ class Semaphore(Named):
         return answer if answer is True else or_false(answer)
 
     def release(self) -> Any:
-        """Give a lease back.
+        """Give a lease back, and return True.
 
         Raises
         ------

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from thalweg.tasks.coordinator import Answer, State, answer
+from thalweg.tasks.coordinator import Request, State, Waiting, answer
 from thalweg.tasks.named import Named
 
 if TYPE_CHECKING:
@@ -19,17 +18,16 @@ _nothing = object()
 class _Variable(State, kind="variable"):
     def __init__(self) -> None:
         self._value: Any = _nothing
-        self._waiting: deque[Answer[Any]] = deque()
+        self._waiting = Waiting()
 
-    def set(self, request: Answer[Any], value: Any) -> None:
+    def set(self, request: Request, value: Any) -> None:
         self._value = value
-        while self._waiting:
-            answer(self._waiting.popleft(), value)
+        self._waiting.answer_all(value)
         answer(request)
 
-    def get(self, request: Answer[Any]) -> None:
+    def get(self, request: Request) -> None:
         if self._value is _nothing:
-            self._waiting.append(request)
+            self._waiting.add(request)
         else:
             answer(request, self._value)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from thalweg._thalweg.tasks import Future, Token, current_token
+from thalweg._thalweg.tasks import Future, current_token
 from thalweg.intervals import convert_interval
 from thalweg.tasks import nesting, registry
 from thalweg.tasks.errors import CancelledError
+from thalweg.tasks.signals import Signal
 
 if TYPE_CHECKING:
     from thalweg._types import Interval
@@ -54,19 +54,19 @@ class DoneAndNotDone(NamedTuple):
     not_done: set[Future[Any]]
 
 
-def settled(futures: Iterable[Future[Any]], enough: frozenset[str]) -> concurrent.futures.Future[None]:
-    """Return what is set when all futures have ended, or one of them in a way that is enough."""
-    signal: concurrent.futures.Future[None] = concurrent.futures.Future()
+def settled(futures: Iterable[Future[Any]], enough: frozenset[str]) -> Signal[None]:
+    """Return what comes when all futures have ended, or one of them in a way that is enough."""
+    signal: Signal[None] = Signal()
     pending = []
     for future in futures:
         if not future.done():
             pending.append(future)
         elif future.status in enough:
-            signal.set_result(None)
+            signal.answer(None)
             return signal
     left = len(pending)
     if not left:
-        signal.set_result(None)
+        signal.answer(None)
         return signal
     lock = Lock()
 
@@ -74,11 +74,9 @@ def settled(futures: Iterable[Future[Any]], enough: frozenset[str]) -> concurren
         nonlocal left
         with lock:
             left -= 1
-            if signal.done() or (left and future.status not in enough):
+            if left and future.status not in enough:
                 return
-            # Whoever waits may have given up in between.
-            if signal.set_running_or_notify_cancel():
-                signal.set_result(None)
+        signal.answer(None)
 
     for future in pending:
         future._notify(ended)
@@ -138,9 +136,7 @@ def wait(
     return _sorted(futures)
 
 
-async def _sorted_later(
-    signal: concurrent.futures.Future[None], futures: list[Future[Any]], seconds: float | None
-) -> DoneAndNotDone:
+async def _sorted_later(signal: Signal[None], futures: list[Future[Any]], seconds: float | None) -> DoneAndNotDone:
     await later(signal, seconds)
     return _sorted(futures)
 
@@ -153,60 +149,60 @@ def _sorted(futures: list[Future[Any]]) -> DoneAndNotDone:
     return DoneAndNotDone(done, {future for future in futures if future not in done})
 
 
-def block(signal: concurrent.futures.Future[T], seconds: float | None, undo: Callable[[T], object] | None = None) -> T:
+def block(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] | None = None) -> T:
     """Wait for something in this thread; what comes after the last moment is undone.
 
     A task that is cancelled meanwhile does not go on waiting.
     """
     end = None if seconds is None else time.monotonic() + seconds
     token = current_token()
-    while True:
-        left = None if end is None else max(0.0, end - time.monotonic())
-        try:
-            return signal.result(LOOK if left is None else min(LOOK, left))
-        except (concurrent.futures.TimeoutError, TimeoutError):
-            if signal.done():
-                return signal.result()
-            if left is None or left > LOOK:
-                _check(token, signal, undo)
-                continue
-            # What has come at the last moment counts.
-            if not signal.cancel():
-                return signal.result()
-            raise _too_late(seconds) from None
-        except BaseException:
-            # An interrupt, or what was asked for has failed.
-            _withdraw(signal, undo)
-            raise
-
-
-def _check(token: Token | None, signal: concurrent.futures.Future[T], undo: Callable[[T], object] | None) -> None:
     try:
-        if token is not None:
-            token.check()
+        while True:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            if signal.wait(LOOK if left is None else min(LOOK, left)):
+                return signal.result()
+            if left is not None and left <= LOOK:
+                # What has come at the last moment counts.
+                if not signal.cancel():
+                    return signal.result()
+                raise _too_late(seconds)
+            if token is not None:
+                token.check()
+    except BaseException:
+        # An interrupt, or what was asked for has failed.
+        _withdraw(signal, undo)
+        raise
+
+
+async def later(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] | None = None) -> T:
+    """Wait for something on the event loop; what comes after the last moment is undone."""
+    try:
+        if not await signal.wait_on_loop(seconds) and signal.cancel():
+            raise _too_late(seconds)
+        return signal.result()
     except BaseException:
         _withdraw(signal, undo)
         raise
 
 
-async def later(
-    signal: concurrent.futures.Future[T], seconds: float | None, undo: Callable[[T], object] | None = None
-) -> T:
-    """Wait for something on the event loop; what comes after the last moment is undone."""
-    if signal.done():
-        return signal.result()
-    try:
-        return await asyncio.wait_for(asyncio.wrap_future(signal), seconds)
-    except (asyncio.TimeoutError, TimeoutError):
-        if not signal.cancelled():
-            return signal.result()
-        raise _too_late(seconds) from None
-    except asyncio.CancelledError:
-        _withdraw(signal, undo)
-        raise
+def signal_of(future: concurrent.futures.Future[T]) -> Signal[T]:
+    """Return what comes when a future of `concurrent.futures` has ended. It is cancelled with that."""
+    signal: Signal[T] = Signal()
+
+    def ended(future: concurrent.futures.Future[T]) -> None:
+        if future.cancelled():
+            signal.cancel()
+        elif (error := future.exception()) is not None:
+            signal.fail(error)
+        else:
+            signal.answer(future.result())
+
+    signal.add_done_callback(lambda signal: signal.cancelled() and future.cancel())
+    future.add_done_callback(ended)
+    return signal
 
 
-def _withdraw(signal: concurrent.futures.Future[T], undo: Callable[[T], object] | None) -> None:
+def _withdraw(signal: Signal[T], undo: Callable[[T], object] | None) -> None:
     if not signal.cancel() and undo is not None and signal.exception() is None:
         undo(signal.result())
 
@@ -234,6 +230,25 @@ def error_of(future: Future[Any]) -> BaseException | None:
     except BaseException as error:
         return error
     return None
+
+
+def raisable(error: BaseException) -> BaseException:
+    """Return what an iterator may raise because a task raised `error`: what would end a loop silently becomes a
+    RuntimeError, as generators have it.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.waiting import raisable
+    >>> raisable(StopIteration(1))
+    RuntimeError('a task raised StopIteration(1)')
+    >>> raisable(ValueError(1))
+    ValueError(1)
+    """
+    if not isinstance(error, (StopIteration, StopAsyncIteration, GeneratorExit)):
+        return error
+    told = RuntimeError(f"a task raised {error!r}")
+    told.__cause__ = error
+    return told
 
 
 def result_of(future: Future[T]) -> T:

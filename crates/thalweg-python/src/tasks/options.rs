@@ -24,7 +24,7 @@ pub(crate) fn resources(given: Option<&Bound<'_, PyDict>>) -> PyResult<Vec<(Box<
 }
 
 /// A time limit in seconds.
-pub(crate) fn limit(seconds: Option<f64>) -> PyResult<Option<Duration>> {
+pub(crate) fn limit(name: &str, seconds: Option<f64>) -> PyResult<Option<Duration>> {
     let Some(seconds) = seconds else {
         return Ok(None);
     };
@@ -35,7 +35,7 @@ pub(crate) fn limit(seconds: Option<f64>) -> PyResult<Option<Duration>> {
         Ok(limit) => Ok(Some(limit)),
         Err(_) => {
             let message =
-                format!("timeout: a number of seconds, 0 or more, is needed, not {seconds}");
+                format!("{name}: a number of seconds, 0 or more, is needed, not {seconds}");
             Err(PyValueError::new_err(message))
         }
     }
@@ -60,7 +60,7 @@ pub(crate) fn options(
     let options = Options {
         priority,
         retries,
-        timeout: limit(timeout)?,
+        timeout: limit("timeout", timeout)?,
         resources: resources(taken)?,
         key: key.map(Into::into),
     };

@@ -13,7 +13,7 @@ use thalweg_tasks::process::worker;
 
 use super::arguments::Fill;
 use super::engine::{Engine, Me};
-use super::future::unnamed;
+use super::names::unnamed;
 use super::world::{Call, Calls, Fault, Inputs, Program, Value, values};
 use crate::lock::lock;
 use crate::{call, gil};
@@ -186,8 +186,8 @@ pub(crate) fn names_of_running(home: &Home<Calls>) -> impl Iterator<Item = (u64,
 /// A thread that comes back to an interpreter which is going away would bring the program down.
 #[pyfunction]
 pub(crate) fn wait_for_threads(py: Python<'_>, seconds: f64) -> PyResult<Vec<String>> {
-    let deadline =
-        Instant::now() + super::options::limit(Some(seconds))?.unwrap_or(Duration::MAX / 4);
+    let deadline = Instant::now()
+        + super::options::limit("seconds", Some(seconds))?.unwrap_or(Duration::MAX / 4);
     loop {
         let crews: Vec<_> = lock(&CREWS).iter().filter_map(Weak::upgrade).collect();
         let left = || {

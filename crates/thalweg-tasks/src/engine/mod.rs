@@ -14,7 +14,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::world::{Failure, World};
 pub(crate) use callbacks::Callbacks;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 use timers::{Run, Timers};
 
@@ -27,6 +27,8 @@ pub struct Home<W: World> {
     idle: AtomicUsize,
     /// How many tasks have been readied; looked at before going to sleep.
     readied: AtomicUsize,
+    /// How many values have been placed where outcomes would be.
+    placed: AtomicU32,
     timers: Timers,
     callbacks: Arc<Callbacks>,
     /// The process that has its threads.
@@ -48,6 +50,11 @@ pub(crate) trait Outside<W: World>: Send + Sync {
     /// For how long a task has run there.
     fn ran_for(&self, _worker: WorkerId, _id: TaskId) -> Ran {
         Ran::SinceItWasGiven
+    }
+
+    /// Whether a task that was given to a worker has begun. Called with the scheduler's lock.
+    fn has_begun(&self, _worker: WorkerId, _id: TaskId) -> bool {
+        true
     }
 
     /// A task that was given to a worker is not wanted any more; it need not be run if it has not begun.
@@ -89,6 +96,7 @@ impl<W: World> Home<W> {
             work: Condvar::new(),
             idle: AtomicUsize::new(0),
             readied: AtomicUsize::new(0),
+            placed: AtomicU32::new(0),
             timers: Timers::default(),
             callbacks: Arc::default(),
             process: std::process::id(),
@@ -141,6 +149,9 @@ impl<W: World> Home<W> {
 
     /// Takes a task.
     pub fn submit(self: &Arc<Self>, spec: Spec<W>) -> Arc<Slot<W>> {
+        if let Some(failure) = self.forked() {
+            return self.failed(failure);
+        }
         self.with(|scheduler, effects| scheduler.submit(spec, self, effects))
     }
 
@@ -150,6 +161,9 @@ impl<W: World> Home<W> {
         specs: impl IntoIterator<Item = Spec<W>>,
         mut taken: impl FnMut(Arc<Slot<W>>),
     ) {
+        if self.owner_elsewhere().is_some() {
+            return specs.into_iter().for_each(|spec| taken(self.submit(spec)));
+        }
         self.with(|scheduler, effects| {
             for spec in specs {
                 taken(scheduler.submit(spec, self, effects));
@@ -159,18 +173,27 @@ impl<W: World> Home<W> {
 
     /// Puts a value where the outcome of a task would be.
     pub fn place(self: &Arc<Self>, value: W::Value, key: Option<Box<str>>) -> Arc<Slot<W>> {
-        let slot = Slot::new(TaskId::NONE, self.clone(), key);
+        let id = TaskId::placed(self.placed.fetch_add(1, Ordering::Relaxed));
+        let slot = Slot::new(id, self.clone(), key);
         slot.put(crate::slot::Standing::Done(value));
         Arc::new(slot)
     }
 
     /// Where the outcome of a task would be that cannot even be submitted.
     pub(crate) fn refuse(self: &Arc<Self>, error: W::Error) -> Arc<Slot<W>> {
+        self.failed(Arc::new(Failure::Raised(error)))
+    }
+
+    fn failed(self: &Arc<Self>, failure: Arc<Failure<W::Error>>) -> Arc<Slot<W>> {
         let slot = Slot::new(TaskId::NONE, self.clone(), None);
-        slot.put(crate::slot::Standing::Failed(Arc::new(Failure::Raised(
-            error,
-        ))));
+        slot.put(crate::slot::Standing::Failed(failure));
         Arc::new(slot)
+    }
+
+    /// Why nothing can be had here, in a process that was forked off the engine's.
+    pub(crate) fn forked(&self) -> Option<Arc<Failure<W::Error>>> {
+        let owner = self.owner_elsewhere()?;
+        Some(Arc::new(Failure::Forked { owner }))
     }
 
     /// The next task for a worker, if there is one.
@@ -276,6 +299,9 @@ impl<W: World> Home<W> {
     /// # Errors
     /// When it runs in a thread and is to be stopped by force: it has been cancelled, but goes on.
     pub fn cancel(self: &Arc<Self>, slot: &Slot<W>, force: bool) -> Result<bool, CannotStop> {
+        if self.owner_elsewhere().is_some() {
+            return Ok(false);
+        }
         let stopped =
             self.with(|scheduler, effects| scheduler.stop(slot.id, Failure::Cancelled, effects));
         match stopped {
@@ -289,6 +315,36 @@ impl<W: World> Home<W> {
             }
             Stopped::BeforeItBegan => Ok(true),
         }
+    }
+
+    /// Whether a task has begun to run, and is not done.
+    pub fn is_running(&self, slot: &Slot<W>) -> bool {
+        let worker = lock(&self.scheduler).worker_of(slot.id);
+        worker.is_some_and(|worker| self.outside.has_begun(worker, slot.id))
+    }
+
+    /// Looks at the program of a task that has failed, and at what it needs. Nothing may be waited for in it.
+    pub fn look_at_failed<R>(
+        &self,
+        slot: &Slot<W>,
+        look: impl FnOnce(&W::Program, &Needs<W>) -> R,
+    ) -> Option<R> {
+        lock(&self.scheduler).look_at_failed(slot.id, look)
+    }
+
+    /// Cancels a task if it has not begun. Returns whether it was cancelled.
+    pub fn cancel_before_it_begins(self: &Arc<Self>, slot: &Slot<W>) -> bool {
+        let stopped = self.with(|scheduler, effects| {
+            // A thread takes a task under the scheduler's lock, a process has tasks ahead that it has not begun.
+            match scheduler.worker_of(slot.id) {
+                Some(worker) if self.outside.has_begun(worker, slot.id) => Stopped::No,
+                _ => scheduler.stop(slot.id, Failure::Cancelled, effects),
+            }
+        });
+        if let Stopped::Running(worker) = stopped {
+            self.outside.skip(worker, slot.id);
+        }
+        stopped != Stopped::No
     }
 
     /// A task's time may be up: ends it if it is, and waits for the rest of its time if not.
@@ -313,11 +369,17 @@ impl<W: World> Home<W> {
 
     /// Runs a failed or cancelled task again. Returns whether it was one.
     pub fn retry(self: &Arc<Self>, slot: &Slot<W>) -> bool {
+        if self.owner_elsewhere().is_some() {
+            return false;
+        }
         self.with(|scheduler, effects| scheduler.retry(slot.id, effects))
     }
 
     /// Sees a task through to its end even if nobody waits for it.
     pub fn keep(self: &Arc<Self>, slot: &Arc<Slot<W>>) {
+        if self.owner_elsewhere().is_some() {
+            return;
+        }
         self.with(|scheduler, _| scheduler.keep(slot));
     }
 
@@ -411,5 +473,37 @@ pub fn spec<W: World>(
         needs,
         options,
         tolerant: false,
+    }
+}
+
+#[cfg(all(test, not(thalweg_loom)))]
+mod tests {
+    use super::*;
+    use crate::slot::wait_all_or_failure;
+
+    enum Nothing {}
+
+    impl World for Nothing {
+        type Program = ();
+        type Value = ();
+        type Error = ();
+    }
+
+    #[test]
+    fn in_a_forked_process_nothing_is_waited_for() {
+        let mut home: Arc<Home<Nothing>> = Home::threads();
+        let owner = std::process::id() + 1;
+        Arc::get_mut(&mut home).expect("nobody else has it").process = owner;
+        let here = home.submit(spec((), Vec::new(), None));
+        assert_eq!(here.failure().as_deref(), Some(&Failure::Forked { owner }));
+        // As if it had been submitted before the fork.
+        let inherited = Arc::new(Slot::new(TaskId::NONE, home.clone(), None));
+        let waited = wait_all_or_failure(std::slice::from_ref(&inherited));
+        assert_eq!(
+            *waited.expect_err("it is never done"),
+            Failure::Forked { owner }
+        );
+        assert_eq!(home.cancel(&inherited, true), Ok(false));
+        assert!(!home.retry(&inherited));
     }
 }

@@ -2,8 +2,11 @@
 
 use super::board::Board;
 use super::child::GroupLeader;
+use super::memory::MemoryFile;
 use super::outgoing::Outgoing;
 use super::parcel::Parcel;
+use super::pulse::Pulse;
+use super::sent::Remembered;
 use super::socket::Socket;
 use super::wire::{Input, Outbox, ToWorker};
 use super::{Call, Portable};
@@ -12,8 +15,8 @@ use crate::scheduler::{Assignment, TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// So much work a worker has before it, in time, that it need not wait for more.
@@ -25,10 +28,13 @@ const MOST_AHEAD: usize = 512;
 /// A worker process. When it dies, another link is made for the next.
 pub(super) struct Link<W: Portable> {
     pub worker: WorkerId,
+    /// Number that no other link of this program has.
+    pub number: u64,
     /// How many tasks it runs at a time.
     threads: AtomicUsize,
     pub outgoing: Arc<Outgoing>,
     pub board: Board,
+    pub pulse: Pulse,
     pub pid: u32,
     pub child: Mutex<GroupLeader>,
     pub state: Mutex<State<W>>,
@@ -39,8 +45,9 @@ pub(super) struct State<W: Portable> {
     pub tasks: HashMap<u64, Assignment<W>>,
     outgoing: Arc<Outgoing>,
     /// Functions and values it has been sent, as long as someone may need them.
-    functions: HashMap<u64, Weak<Parcel>>,
-    values: HashMap<u64, Weak<Parcel>>,
+    remembered: Arc<Remembered>,
+    /// The questions that have not been answered, and the tasks that wait for the answers.
+    pub asking: HashMap<u64, Option<u64>>,
     /// Results it need not keep once its tasks are done that need them.
     forgotten: Vec<TaskId>,
     /// How long a task takes, in nanoseconds, when that is known.
@@ -52,7 +59,7 @@ pub(super) struct State<W: Portable> {
     /// It has died, or is about to: it gets no more.
     pub is_gone: bool,
     /// Why we have killed it.
-    pub killed: Option<String>,
+    pub killed: Option<Killed>,
 }
 
 /// What became of a task that was to be sent.
@@ -73,12 +80,13 @@ impl<W: Portable> Link<W> {
         board: Board,
         child: GroupLeader,
     ) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let outgoing = Outgoing::new(socket);
         let state = State {
             tasks: HashMap::new(),
             outgoing: outgoing.clone(),
-            functions: HashMap::new(),
-            values: HashMap::new(),
+            remembered: Remembered::new(outgoing.clone()),
+            asking: HashMap::new(),
             forgotten: Vec::new(),
             average: None,
             recalling: false,
@@ -88,9 +96,11 @@ impl<W: Portable> Link<W> {
         };
         Self {
             worker,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             threads: AtomicUsize::new(threads),
             outgoing,
             board,
+            pulse: Pulse::default(),
             pid: child.id(),
             child: Mutex::new(child),
             state: Mutex::new(state),
@@ -146,9 +156,7 @@ impl<W: Portable> Link<W> {
         let threads = u32::try_from(self.threads()).map_err(io::Error::other)?;
         let mut outbox = self.outgoing.outbox();
         outbox.put(&ToWorker::Hello { threads })?;
-        outbox
-            .files
-            .push(super::Shared::received(self.board.file()?, 0));
+        outbox.files.push(MemoryFile::passing(self.board.file()?));
         drop(outbox);
         self.flush();
         Ok(())
@@ -164,14 +172,35 @@ impl<W: Portable> Link<W> {
         self.board.read()
     }
 
+    /// Whether it has said that it has started.
+    pub fn is_ready(&self) -> bool {
+        lock(&self.state).is_ready
+    }
+
     /// Ends the process, and those that it has started.
-    pub fn kill(&self, reason: &str) {
+    pub fn kill(&self, reason: Killed) {
         let mut state = lock(&self.state);
         state.is_gone = true;
-        state.killed.get_or_insert_with(|| reason.to_owned());
+        state.killed.get_or_insert(reason);
         drop(state);
         lock(&self.child).kill();
     }
+}
+
+/// Why we have killed a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Killed {
+    /// It was one task that was to end: the others are not to blame.
+    #[error("a task was stopped")]
+    TaskStopped,
+    #[error("the client was closed")]
+    Closed,
+    #[error("it did not answer for {0:?}")]
+    Silent(Duration),
+    #[error("it used {} MiB of memory, and {} are allowed", used >> 20, allowed >> 20)]
+    Memory { used: u64, allowed: u64 },
+    #[error("it sent what nobody understands")]
+    Unreadable,
 }
 
 /// How much a worker is given.
@@ -224,7 +253,7 @@ impl<W: Portable> State<W> {
     }
 
     /// Writes a task into the outbox. Not if what it needs is not there.
-    fn write(&mut self, worker: WorkerId, assignment: &Assignment<W>) -> io::Result<bool> {
+    fn write(&self, worker: WorkerId, assignment: &Assignment<W>) -> io::Result<bool> {
         let mut inputs: Vec<Need> = Vec::with_capacity(assignment.needs.len());
         for need in &assignment.needs {
             let parcel = need.look(|outcome| outcome.ok().and_then(W::parcel).cloned());
@@ -235,6 +264,7 @@ impl<W: Portable> State<W> {
             }
         }
         let outgoing = self.outgoing.clone();
+        // Whatever is dropped before the outbox is let go of must not be the last of a parcel.
         let outbox = &mut *outgoing.outbox();
         for need in &inputs {
             if let Need::Parcel(parcel) = need
@@ -248,13 +278,7 @@ impl<W: Portable> State<W> {
                 "this can be called in its own process only",
             ));
         };
-        if !self.functions.contains_key(&function.id()) {
-            let ids = forget_dead(&mut self.functions);
-            if !ids.is_empty() {
-                outbox.put(&ToWorker::ForgetFunctions { ids })?;
-            }
-            self.functions
-                .insert(function.id(), Arc::downgrade(function));
+        if self.remembered.add(function) {
             let code = outbox.pack(function);
             outbox.put(&ToWorker::Function {
                 id: function.id(),
@@ -280,15 +304,10 @@ impl<W: Portable> State<W> {
         Ok(true)
     }
 
-    fn send_once(&mut self, outbox: &mut Outbox, parcel: &Arc<Parcel>) -> io::Result<()> {
-        if self.values.contains_key(&parcel.id()) {
+    fn send_once(&self, outbox: &mut Outbox, parcel: &Arc<Parcel>) -> io::Result<()> {
+        if !self.remembered.add(parcel) {
             return Ok(());
         }
-        let ids = forget_dead(&mut self.values);
-        if !ids.is_empty() {
-            outbox.put(&ToWorker::ForgetValues { ids })?;
-        }
-        self.values.insert(parcel.id(), Arc::downgrade(parcel));
         let value = outbox.pack(parcel);
         outbox.put(&ToWorker::Value {
             id: parcel.id(),
@@ -308,14 +327,10 @@ impl<W: Portable> State<W> {
         };
         let (needed, free): (Vec<_>, Vec<_>) = forgotten.into_iter().partition(needed);
         self.forgotten = needed;
-        let ids = forget_dead(&mut self.values);
-        let mut outbox = self.outgoing.outbox();
-        if !ids.is_empty() {
-            outbox.put(&ToWorker::ForgetValues { ids })?;
-        }
         if !free.is_empty() {
             let tasks = free.into_iter().map(TaskId::number).collect();
-            outbox.put(&ToWorker::ForgetResults { tasks })?;
+            let message = ToWorker::ForgetResults { tasks };
+            self.outgoing.outbox().put(&message)?;
         }
         Ok(())
     }
@@ -329,17 +344,4 @@ impl<W: Portable> State<W> {
 enum Need {
     Parcel(Arc<Parcel>),
     Result(u64),
-}
-
-/// Forgets what nobody has any more, and says what that was.
-fn forget_dead(sent: &mut HashMap<u64, Weak<Parcel>>) -> Vec<u64> {
-    let mut ids = Vec::new();
-    sent.retain(|id, parcel| {
-        let lives = parcel.strong_count() > 0;
-        if !lives {
-            ids.push(*id);
-        }
-        lives
-    });
-    ids
 }

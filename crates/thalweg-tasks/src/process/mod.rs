@@ -2,16 +2,22 @@
 
 mod board;
 mod child;
+mod lazy;
 mod link;
+mod memory;
 mod outgoing;
 mod parcel;
 mod parked;
 mod pool;
+mod pulse;
+mod reader;
+mod sent;
 mod socket;
 mod wire;
 pub mod worker;
 
-pub use parcel::{LARGE, Parcel, Shared};
+pub use memory::{most_open, read_at};
+pub use parcel::{LARGE, Parcel, Pieces, SHARED};
 pub use pool::{Answer, Pool, Process, Setting, worker_resource};
 
 use crate::world::World;

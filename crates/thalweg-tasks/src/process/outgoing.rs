@@ -6,12 +6,16 @@
 use super::socket::{Socket, Wait};
 use super::wire::Outbox;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, PoisonError, TryLockError, Weak};
 use std::thread;
 
 /// No more bytes are put into an outbox than these and one message, if whoever puts them there can wait.
 pub(super) const MOST: usize = 1 << 20;
+
+/// No more files are put into an outbox than these, if whoever puts them there can wait: they are open until they are sent.
+pub(super) const MOST_FILES: usize = 16;
 
 /// One direction of a connection.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub(super) struct Outgoing {
     room: Condvar,
     /// What is being sent. Held by the one that sends.
     flight: Mutex<Outbox>,
+    /// Nothing can be sent any more.
+    is_broken: AtomicBool,
     /// Where the thread that waits for the other end is asked to; there is none until then.
     writer: Mutex<Option<Sender<()>>>,
 }
@@ -33,6 +39,7 @@ impl Outgoing {
             outbox: Mutex::default(),
             room: Condvar::new(),
             flight: Mutex::default(),
+            is_broken: AtomicBool::new(false),
             writer: Mutex::default(),
         })
     }
@@ -44,13 +51,13 @@ impl Outgoing {
 
     /// Whether so much waits that no more should be added.
     pub fn is_full(&self) -> bool {
-        self.outbox().bytes.len() >= MOST
+        is_full(&self.outbox())
     }
 
     /// Waits while too much waits to be sent. Not to be called by whoever reads.
     pub fn wait_for_room(&self) {
         let mut outbox = self.outbox();
-        while outbox.bytes.len() >= MOST {
+        while is_full(&outbox) {
             outbox = self
                 .room
                 .wait(outbox)
@@ -79,10 +86,21 @@ impl Outgoing {
                     drop(flight);
                     return self.leave_to_writer();
                 }
-                // That the other end has gone is noticed where its messages are received.
-                Err(_) => *flight = Outbox::default(),
+                Err(_) => self.give_up(&mut flight),
             }
         }
+    }
+
+    /// Whether nothing can be sent any more: the other end has gone, or the socket has been closed.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Acquire)
+    }
+
+    fn give_up(&self, flight: &mut Outbox) {
+        *flight = Outbox::default();
+        self.is_broken.store(true, Ordering::Release);
+        // Whoever receives notices it, too.
+        self.socket.shut_down();
     }
 
     fn take(&self) -> Outbox {
@@ -115,7 +133,7 @@ impl Outgoing {
         let mut flight = lock(&self.flight);
         loop {
             if !flight.is_empty() && self.socket.send(&mut flight, Wait::ForTheOtherEnd).is_err() {
-                *flight = Outbox::default();
+                self.give_up(&mut flight);
             }
             drop(flight);
             if self.outbox().is_empty() {
@@ -127,6 +145,10 @@ impl Outgoing {
             }
         }
     }
+}
+
+fn is_full(outbox: &Outbox) -> bool {
+    outbox.bytes.len() >= MOST || outbox.files.len() >= MOST_FILES
 }
 
 /// Sends for as long as there is something to be sent through.

@@ -1,23 +1,30 @@
 //! Bytes and files through a pair of sockets that nobody else can open.
 
-use super::parcel::Shared;
+use super::memory::MemoryFile;
 use super::wire::{Inbox, Outbox};
+use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg,
-    socketpair,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType,
+    recvmsg, sendmsg, socketpair,
 };
 use smallvec::SmallVec;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::thread;
+use std::time::Duration;
 
 /// One end of a connection.
 #[derive(Debug)]
 pub(super) struct Socket(OwnedFd);
 
-/// How many files go with one system call: the system takes no more than 253.
-const FILES: usize = 250;
+/// How many files go with one system call. Of several, one who has too many open would not know which could not be
+/// received.
+const FILES: usize = 1;
+
+/// After how long what could not be sent is tried again.
+const AGAIN: Duration = Duration::from_millis(2);
 
 /// Whether one who sends waits for room in the socket.
 #[derive(Debug, Clone, Copy)]
@@ -57,9 +64,14 @@ impl Socket {
                 false => outbox.bytes.len(),
             };
             let bytes = &outbox.bytes[outbox.sent..end];
-            let sent = match self.send_once(bytes, &outbox.files[..group], flags) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                sent => sent?,
+            let sent = match (self.send_once(bytes, &outbox.files[..group], flags), wait) {
+                (Err(error), Wait::No) if has_no_room(&error) => return Ok(false),
+                (Err(error), Wait::ForTheOtherEnd) if has_no_room(&error) => {
+                    // The system does not say when it has.
+                    thread::sleep(AGAIN);
+                    continue;
+                }
+                (sent, _) => sent?,
             };
             outbox.files.drain(..group);
             outbox.sent += sent;
@@ -68,8 +80,9 @@ impl Socket {
         Ok(true)
     }
 
-    fn send_once(&self, bytes: &[u8], files: &[Shared], flags: SendFlags) -> io::Result<usize> {
-        let files: SmallVec<[BorrowedFd<'_>; 4]> = files.iter().map(Shared::file).collect();
+    fn send_once(&self, bytes: &[u8], files: &[MemoryFile], flags: SendFlags) -> io::Result<usize> {
+        let files: SmallVec<[BorrowedFd<'_>; 4]> =
+            files.iter().map(MemoryFile::descriptor).collect();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !files.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(&files)) {
@@ -82,6 +95,11 @@ impl Socket {
     pub fn shut_down(&self) {
         // It may have been shut down before.
         let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
+    }
+
+    /// Whether there are bytes that have come and have not been received.
+    pub fn has_unread(&self) -> bool {
+        rustix::io::ioctl_fionread(&self.0).is_ok_and(|bytes| bytes > 0)
     }
 
     /// Waits for bytes. Returns whether the other end is still there.
@@ -99,19 +117,33 @@ impl Socket {
             )
         })?;
         inbox.bytes.extend_from_slice(&buffer[..received.bytes]);
+        let before = inbox.files.len();
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(files) = message {
-                inbox.files.extend(files);
+                inbox.files.extend(files.map(Some));
             }
+        }
+        if received.flags.contains(ReturnFlags::CTRUNC) && inbox.files.len() == before {
+            inbox.files.push_back(None);
         }
         Ok(received.bytes > 0)
     }
 }
 
+/// Whether something can be sent later: the other end has not read enough, or the system has no room for more files
+/// that are on their way.
+fn has_no_room(error: &io::Error) -> bool {
+    let error = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(
+        error,
+        Some(Errno::WOULDBLOCK | Errno::TOOMANYREFS | Errno::NOBUFS | Errno::NOMEM)
+    )
+}
+
 fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             result => return Ok(result?),
         }
     }
@@ -123,6 +155,13 @@ mod tests {
     use super::super::wire::{ToParent, read};
     use super::*;
 
+    /// A head and a buffer, every tenth of them in a file.
+    fn parcel(task: u64) -> io::Result<Parcel> {
+        let head = vec![7; (task as usize * 37) % 2_000];
+        let len = if task.is_multiple_of(10) { 2 << 20 } else { 8 };
+        Parcel::of_pieces(&[&head, &vec![task as u8; len]])
+    }
+
     #[test]
     fn messages_come_as_they_were_sent_with_their_files() -> io::Result<()> {
         let (ours, theirs) = Socket::pair()?;
@@ -130,8 +169,7 @@ mod tests {
         let sender = std::thread::spawn(move || -> io::Result<()> {
             let mut outbox = Outbox::default();
             for task in 0..300_u64 {
-                let shared = Shared::copy_of(&task.to_le_bytes())?;
-                let parcel = Parcel::new(vec![7; (task as usize * 37) % 2_000], vec![shared])?;
+                let parcel = parcel(task)?;
                 let value = outbox.pack(&parcel);
                 outbox.put(&ToParent::Done {
                     task,
@@ -151,7 +189,7 @@ mod tests {
                 let parcel = value.unpack(files)?;
                 assert_eq!(task, seen);
                 assert_eq!(parcel.bytes()?.len(), (task as usize * 37) % 2_000);
-                assert_eq!(parcel.buffers[0].read()?, task.to_le_bytes());
+                assert_eq!(parcel.len(), self::parcel(task)?.len());
                 seen += 1;
                 Ok(())
             })?;

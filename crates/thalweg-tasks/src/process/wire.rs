@@ -1,7 +1,9 @@
 //! The messages between a process and its workers, and how they are written down.
 
-use super::parcel::{Head, Parcel, Shared};
+use super::memory::{MemoryFile, read_all};
+use super::parcel::{Body, Parcel, end_of};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -31,10 +33,8 @@ pub(super) enum ToWorker<'a> {
         #[serde(borrow)]
         inputs: Vec<Input<'a>>,
     },
-    /// Values sent earlier that are not needed any more.
-    ForgetValues { ids: Vec<u64> },
-    /// Functions that are not needed any more.
-    ForgetFunctions { ids: Vec<u64> },
+    /// A function or a value sent earlier that is not needed any more.
+    Forget { id: u64 },
     /// Results kept there that are not needed any more.
     ForgetResults { tasks: Vec<u64> },
     /// Asks for a result that was kept.
@@ -43,6 +43,8 @@ pub(super) enum ToWorker<'a> {
     Recall { most: u32 },
     /// A task need not be run, if it has not begun.
     Skip { task: u64 },
+    /// Asks whether the worker is there.
+    Ping,
     /// The answer to a question.
     Answer {
         question: u64,
@@ -93,22 +95,26 @@ pub(super) enum ToParent<'a> {
     },
     /// It runs so many tasks more at a time.
     Threads { more: i32 },
+    /// The worker is there.
+    Pong,
     /// Tasks that are given back, not begun.
     Returned { tasks: Vec<u64>, recalled: bool },
+    /// A question of a task, or of nobody that is known.
     Question {
         question: u64,
+        task: Option<u64>,
         #[serde(with = "serde_bytes")]
         text: &'a [u8],
     },
 }
 
-/// A parcel as it is written down. The files of its memory go along beside it, in order.
+/// A parcel as it is written down. If its pieces are in a file, that goes along.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Sent<'a> {
     #[serde(with = "serde_bytes")]
-    head: &'a [u8],
-    large_head: Option<u64>,
-    buffers: Vec<u64>,
+    bytes: &'a [u8],
+    is_in_file: bool,
+    lens: Cow<'a, [u64]>,
 }
 
 /// Messages that wait to be sent.
@@ -117,7 +123,7 @@ pub(super) struct Outbox {
     pub bytes: Vec<u8>,
     /// How many of the bytes have been sent.
     pub sent: usize,
-    pub files: Vec<Shared>,
+    pub files: Vec<MemoryFile>,
 }
 
 impl Outbox {
@@ -127,19 +133,17 @@ impl Outbox {
 
     /// How a parcel is written down. Its files are taken along.
     pub fn pack<'a>(&mut self, parcel: &'a Parcel) -> Sent<'a> {
-        let (head, large_head) = match &parcel.head {
-            Head::Small(bytes) => (bytes.as_slice(), None),
-            Head::Large(shared) => {
-                self.files.push(shared.clone());
-                (&[][..], Some(shared.len()))
+        let (bytes, is_in_file) = match &parcel.body {
+            Body::Bytes(bytes) => (bytes.as_slice(), false),
+            Body::File(file) => {
+                self.files.push(file.clone());
+                (&[][..], true)
             }
         };
-        self.files.extend(parcel.buffers.iter().cloned());
-        let buffers = parcel.buffers.iter().map(Shared::len).collect();
         Sent {
-            head,
-            large_head,
-            buffers,
+            bytes,
+            is_in_file,
+            lens: Cow::Borrowed(&parcel.lens),
         }
     }
 
@@ -163,8 +167,8 @@ pub(super) struct Inbox {
     pub files: Files,
 }
 
-/// Files that have come in, for the messages they belong to.
-pub(super) type Files = VecDeque<OwnedFd>;
+/// Files that have come in, for the messages they belong to. Nothing stands for one that could not be received.
+pub(super) type Files = VecDeque<Option<OwnedFd>>;
 
 impl Inbox {
     /// Calls `take` with each message that is complete, and forgets it.
@@ -210,19 +214,27 @@ pub(super) fn read<'a, M: Deserialize<'a>>(message: &'a [u8]) -> io::Result<M> {
 }
 
 impl Sent<'_> {
-    /// The parcel, with the files that came along.
+    /// The parcel, with the file that came along.
+    ///
+    /// # Errors
+    /// When the file could not be received, or there is no memory for the bytes.
     pub fn unpack(&self, files: &mut Files) -> io::Result<Parcel> {
-        let mut next = |len: &u64| {
-            let file = files
-                .pop_front()
-                .ok_or_else(|| io::Error::other("a file is missing"))?;
-            Ok::<_, io::Error>(Shared::received(file, *len))
+        let lens = self.lens.to_vec();
+        let body = if self.is_in_file {
+            let len = end_of(&lens);
+            let file = files.pop_front().flatten().ok_or_else(|| {
+                io::Error::other(format!(
+                    "{len} bytes could not be received: this process has too many files open; allow more by `ulimit -n`"
+                ))
+            })?;
+            // One that may not stay open is read and closed.
+            match MemoryFile::received(file) {
+                Ok(file) => Body::File(file),
+                Err(file) => Body::Bytes(read_all(file, len)?),
+            }
+        } else {
+            Body::Bytes(self.bytes.to_vec())
         };
-        let head = match &self.large_head {
-            None => Head::Small(self.head.to_vec()),
-            Some(len) => Head::Large(next(len)?),
-        };
-        let buffers = self.buffers.iter().map(next).collect::<io::Result<_>>()?;
-        Ok(Parcel::of(head, buffers))
+        Ok(Parcel::of(body, lens))
     }
 }

@@ -1,6 +1,7 @@
 //! The other side: what runs in a worker process.
 
 use super::board::Board;
+use super::lazy::{self, Lazy, Received, forget, make, missing, receive};
 use super::outgoing::Outgoing;
 use super::parcel::Parcel;
 use super::socket::Socket;
@@ -14,7 +15,6 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// What a worker process does with what it is sent.
@@ -25,6 +25,8 @@ pub trait Host: Send + Sync + 'static {
     type Function: Clone + Send;
     /// A value, ready to be an argument.
     type Value: Clone + Send;
+    /// Whether functions can change values. A value that was sent is then made anew for each task.
+    const CHANGES_VALUES: bool = false;
 
     /// Makes a function of what stands for it.
     ///
@@ -43,6 +45,17 @@ pub trait Host: Send + Sync + 'static {
     /// # Errors
     /// When nothing can.
     fn pack(&self, value: &Self::Value) -> Result<Parcel, Parcel>;
+
+    /// What stands for an error that says why something could not be received.
+    fn not_received(&self, reason: &str) -> Parcel;
+
+    /// A value for a task of its own, which may change it. Values that cannot be changed are shared.
+    ///
+    /// # Errors
+    /// When there can be no other.
+    fn own(&self, value: &Self::Value) -> Result<Self::Value, Parcel> {
+        Ok(value.clone())
+    }
 
     /// Calls a function.
     ///
@@ -86,20 +99,14 @@ const LOOKS: u32 = 4_000;
 struct Job {
     task: u64,
     function: u64,
-    args: Parcel,
+    args: Received,
     inputs: Vec<Need>,
 }
 
 enum Need {
-    Parcel(Parcel),
+    Parcel(Received),
     Value(u64),
     Result(u64),
-}
-
-/// A thing that has been sent, and what it stands for once that was asked.
-struct Lazy<T> {
-    parcel: Parcel,
-    made: Option<T>,
 }
 
 struct Worker<H: Host> {
@@ -148,9 +155,7 @@ pub fn serve<H: Host>(host: H) -> io::Result<()> {
     worker.tell(&ToParent::Ready)?;
     worker.flush();
     let reader = worker.clone();
-    thread::Builder::new()
-        .name("thalweg-reader".into())
-        .spawn(move || reader.listen(inbox))?;
+    crate::stack::thread("thalweg-reader").spawn(move || reader.listen(inbox))?;
     for number in 1..threads {
         worker.add_thread(number)?;
     }
@@ -174,6 +179,7 @@ fn greeting(socket: &Socket, inbox: &mut Inbox) -> io::Result<(u32, Board)> {
             if let ToWorker::Hello { threads } = read(message)? {
                 greeting = files
                     .pop_front()
+                    .flatten()
                     .map(|file| (threads, Board::received(file)));
             }
             Ok(())
@@ -201,6 +207,8 @@ fn this() -> Option<&'static Arc<dyn Ask>> {
 thread_local! {
     /// The number of this thread among those that run tasks.
     static THREAD: std::cell::Cell<Option<u32>> = const { std::cell::Cell::new(None) };
+    /// The number of the task that runs in this thread.
+    static TASK: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
     static SECEDED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
@@ -246,6 +254,7 @@ impl<H: Host> Ask for Arc<Worker<H>> {
         lock(&self.questions).insert(number, sender);
         self.tell(&ToParent::Question {
             question: number,
+            task: TASK.get(),
             text: question,
         })
         .ok()?;
@@ -274,9 +283,7 @@ impl<H: Host> Worker<H> {
     fn add_thread(self: &Arc<Self>, number: u32) -> io::Result<()> {
         let worker = self.clone();
         let name = format!("thalweg-worker-{number}");
-        thread::Builder::new()
-            .name(name)
-            .spawn(move || worker.run(number))?;
+        crate::stack::thread(name).spawn(move || worker.run(number))?;
         Ok(())
     }
 
@@ -287,11 +294,15 @@ impl<H: Host> Worker<H> {
     /// Sends what is in the outbox, or sees to it that it will be sent.
     fn flush(&self) {
         self.outgoing.flush();
+        if self.outgoing.is_broken() {
+            // The parent has gone, or a task has closed the socket: nobody hears of what is done here.
+            end_process();
+        }
     }
 
     /// Does so, and waits while too much waits to be sent.
     fn flush_and_wait(&self) {
-        self.outgoing.flush();
+        self.flush();
         self.outgoing.wait_for_room();
     }
 
@@ -305,12 +316,7 @@ impl<H: Host> Worker<H> {
                 break;
             }
         }
-        // Whatever runs here runs for nobody. It may be deep inside of something that does not
-        // return, so it is not asked to. What it has started goes with it.
-        if getpgrp() == getpid() {
-            let _ = kill_process_group(getpid(), Signal::KILL);
-        }
-        let _ = kill_process(getpid(), Signal::KILL);
+        end_process();
     }
 
     fn understand(
@@ -322,17 +328,11 @@ impl<H: Host> Worker<H> {
         match read::<ToWorker<'_>>(message)? {
             ToWorker::Hello { .. } => {}
             ToWorker::Function { id, code } => {
-                let lazy = Lazy {
-                    parcel: code.unpack(files)?,
-                    made: None,
-                };
+                let lazy = Lazy::Sent(receive(&code, files));
                 lock(&self.functions).insert(id, lazy);
             }
             ToWorker::Value { id, value } => {
-                let lazy = Lazy {
-                    parcel: value.unpack(files)?,
-                    made: None,
-                };
+                let lazy = Lazy::Sent(receive(&value, files));
                 lock(&self.values).insert(id, lazy);
             }
             ToWorker::Run {
@@ -341,13 +341,13 @@ impl<H: Host> Worker<H> {
                 args,
                 inputs,
             } => {
-                let args = args.unpack(files)?;
+                let args = receive(&args, files);
                 let inputs = inputs.into_iter().map(|input| match input {
-                    Input::Here(parcel) => parcel.unpack(files).map(Need::Parcel),
-                    Input::Value(id) => Ok(Need::Value(id)),
-                    Input::Result(task) => Ok(Need::Result(task)),
+                    Input::Here(parcel) => Need::Parcel(receive(&parcel, files)),
+                    Input::Value(id) => Need::Value(id),
+                    Input::Result(task) => Need::Result(task),
                 });
-                let inputs = inputs.collect::<io::Result<_>>()?;
+                let inputs = inputs.collect();
                 lock(&self.queue).push_back(Job {
                     task,
                     function,
@@ -357,8 +357,10 @@ impl<H: Host> Worker<H> {
                 self.queued.fetch_add(1, Ordering::Release);
                 self.work.notify_one();
             }
-            ToWorker::ForgetValues { ids } => forget(&self.values, &ids),
-            ToWorker::ForgetFunctions { ids } => forget(&self.functions, &ids),
+            ToWorker::Forget { id } => {
+                forget(&self.values, &[id]);
+                forget(&self.functions, &[id]);
+            }
             ToWorker::ForgetResults { tasks } => forget(&self.results, &tasks),
             ToWorker::Fetch { task } => {
                 // Not here: to pack a value may take as long as a task takes that holds some lock.
@@ -396,6 +398,11 @@ impl<H: Host> Worker<H> {
                     self.flush();
                 }
             }
+            ToWorker::Ping => {
+                // The reader answers, which needs no lock of the user's.
+                self.tell(&ToParent::Pong)?;
+                self.flush();
+            }
             ToWorker::Answer { question, answer } => {
                 if let Some(asked) = lock(&self.questions).remove(&question) {
                     // Who asked may have been interrupted.
@@ -416,9 +423,7 @@ impl<H: Host> Worker<H> {
             }
         };
         // Without a thread nobody gets the value; but then nothing else works either.
-        let _ = thread::Builder::new()
-            .name("thalweg-fetcher".into())
-            .spawn(send);
+        let _ = crate::stack::thread("thalweg-fetcher").spawn(send);
         sender
     }
 
@@ -460,6 +465,7 @@ impl<H: Host> Worker<H> {
                 let Some(job) = job else { return };
                 self.queued.fetch_sub(1, Ordering::Relaxed);
                 self.board.write(thread, Some(job.task));
+                TASK.set(Some(job.task));
                 self.run_job(job);
                 let enough = self.outgoing.outbox().bytes.len() > ENOUGH;
                 if enough || flushed.elapsed() > TOGETHER {
@@ -528,57 +534,44 @@ impl<H: Host> Worker<H> {
         let mut inputs = Vec::with_capacity(job.inputs.len());
         for need in &job.inputs {
             inputs.push(match need {
-                Need::Parcel(parcel) => self.host.unpack(parcel)?,
+                Need::Parcel(parcel) => self.host.unpack(self.open(parcel)?)?,
                 Need::Value(id) => self.value(*id)?,
                 Need::Result(task) => {
                     let value = lock(&self.results).get(task).cloned();
-                    value.ok_or_else(missing)?
+                    self.host.own(&value.ok_or_else(missing)?)?
                 }
             });
         }
-        self.host.call(&function, &job.args, inputs)
+        self.host.call(&function, self.open(&job.args)?, inputs)
+    }
+
+    fn open<'a>(&self, received: &'a Received) -> Result<&'a Parcel, Parcel> {
+        received
+            .as_deref()
+            .map_err(|reason| self.host.not_received(reason))
     }
 
     fn function(&self, id: u64) -> Result<H::Function, Parcel> {
-        make(&self.functions, id, |parcel| self.host.load(parcel))
+        let load = |received: &Received| self.host.load(self.open(received)?);
+        make(&self.functions, id, load)
     }
 
     fn value(&self, id: u64) -> Result<H::Value, Parcel> {
-        make(&self.values, id, |parcel| self.host.unpack(parcel))
-    }
-}
-
-fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
-    let gone: Vec<_> = {
-        let mut from = lock(from);
-        ids.iter().filter_map(|id| from.remove(id)).collect()
-    };
-    // Not under the lock: to drop something of the user's may do anything.
-    drop(gone);
-}
-
-/// What was made of a thing before, or is made of it now.
-fn make<T: Clone>(
-    from: &Mutex<HashMap<u64, Lazy<T>>>,
-    id: u64,
-    make: impl FnOnce(&Parcel) -> Result<T, Parcel>,
-) -> Result<T, Parcel> {
-    let parcel = {
-        let from = lock(from);
-        let lazy = from.get(&id).ok_or_else(missing)?;
-        if let Some(made) = &lazy.made {
-            return Ok(made.clone());
+        let unpack = |received: &Received| self.host.unpack(self.open(received)?);
+        if H::CHANGES_VALUES {
+            return unpack(&lazy::sent(&self.values, id)?);
         }
-        lazy.parcel.clone()
-    };
-    let made = make(&parcel)?;
-    if let Some(lazy) = lock(from).get_mut(&id) {
-        lazy.made = Some(made.clone());
+        make(&self.values, id, unpack)
     }
-    Ok(made)
 }
 
-/// The parent sends what a task needs before the task, and has it forgotten after it.
-fn missing() -> Parcel {
-    Parcel::empty()
+/// Ends this process, and what it has started.
+///
+/// Whatever runs here runs for nobody. It may be deep inside of something that does not return, so it is not asked to.
+fn end_process() {
+    if getpgrp() == getpid() {
+        // It may have no such group any more.
+        let _ = kill_process_group(getpid(), Signal::KILL);
+    }
+    let _ = kill_process(getpid(), Signal::KILL);
 }

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::io;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Tasks that are calls of [remote](crate::remote!) functions.
 #[derive(Debug)]
@@ -95,6 +96,7 @@ impl Drop for Inner {
 pub struct ProcessesBuilder {
     threads: usize,
     memory: Option<u64>,
+    ttl: Option<Duration>,
     resources: Vec<(Box<str>, f64)>,
 }
 
@@ -108,6 +110,13 @@ impl ProcessesBuilder {
     /// How much memory each may use, in bytes. One that uses more is killed.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
+        self
+    }
+
+    /// How long a worker may not answer before it is killed and replaced, in whatever way it has been stopped; 30 seconds
+    /// unless something else is said, `None` for ever. Workers answer on a thread that no task can hold up.
+    pub fn worker_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
+        self.ttl = ttl.into();
         self
     }
 
@@ -131,6 +140,7 @@ impl ProcessesBuilder {
             workers,
             threads: self.threads,
             memory: self.memory,
+            ttl: self.ttl,
             resources: self.resources,
             command: Box::new(move || {
                 let mut command = Command::new(&program);
@@ -166,6 +176,7 @@ impl Processes {
         ProcessesBuilder {
             threads: 1,
             memory: None,
+            ttl: Some(Duration::from_secs(30)),
             resources: Vec::new(),
         }
     }
@@ -252,7 +263,7 @@ impl Processes {
         let mut writing = Writing::default();
         args.write(&mut writing).map_err(io::Error::other)?;
         let bytes = postcard::to_allocvec(&writing.written).map_err(io::Error::other)?;
-        let args = Parcel::new(bytes, Vec::new())?;
+        let args = Parcel::new(bytes)?;
         let mut names = lock(&self.inner.names);
         let function = names
             .entry(F::NAME)

@@ -71,7 +71,11 @@ impl Host for Program {
     }
 
     fn pack(&self, value: &Arc<Vec<u8>>) -> Result<Parcel, Parcel> {
-        Parcel::new(value.to_vec(), Vec::new()).map_err(failure)
+        Parcel::of_pieces(&[value]).map_err(failure)
+    }
+
+    fn not_received(&self, reason: &str) -> Parcel {
+        failure(reason)
     }
 
     fn call(

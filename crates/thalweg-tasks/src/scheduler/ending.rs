@@ -1,7 +1,7 @@
 //! Ends of tasks other than a result, and new beginnings.
 
 use super::task::State;
-use super::{Effects, Scheduler, Stopped, TaskId, Trash};
+use super::{Effects, Needs, Scheduler, Stopped, TaskId, Trash};
 use crate::slot::{Slot, Standing};
 use crate::world::{Failure, World};
 use std::sync::Arc;
@@ -79,6 +79,8 @@ impl<W: World> Scheduler<W> {
             task.ended = false;
             task.was_retried = true;
             task.deaths = 0;
+            task.blame = 0;
+            task.is_suspect = false;
             task.retries = task.options.as_ref().map_or(0, |options| options.retries);
             again.extend(task.needs.iter().map(|need| need.id));
             effects
@@ -91,6 +93,17 @@ impl<W: World> Scheduler<W> {
             self.settle(*id, effects);
         }
         !order.is_empty()
+    }
+
+    /// Looks at the program of a failed task, and at what it needs.
+    pub(crate) fn look_at_failed<R>(
+        &self,
+        id: TaskId,
+        look: impl FnOnce(&W::Program, &Needs<W>) -> R,
+    ) -> Option<R> {
+        let task = self.task(id)?;
+        let program = task.program.as_ref()?;
+        (task.state == State::Failed).then(|| look(program, &task.needs))
     }
 
     /// Nobody wants the task any more.
@@ -135,5 +148,6 @@ impl<W: World> Scheduler<W> {
         }
         self.ready.clear();
         self.choosy.clear();
+        self.suspects.clear();
     }
 }

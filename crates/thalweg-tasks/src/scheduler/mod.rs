@@ -6,6 +6,7 @@
 
 mod ending;
 mod ready;
+mod suspects;
 mod task;
 mod workers;
 
@@ -18,13 +19,16 @@ use crate::world::{Failure, World};
 use ready::Ready;
 use slab::Slab;
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::sync::Arc;
+use suspects::Trial;
 pub use task::{Assignment, Needs, Options, Spec, TaskId};
 use task::{State, Task};
+pub(crate) use workers::Lost;
 use workers::Worker;
 pub use workers::WorkerId;
 
-/// A task that so many workers died of is not given to another.
+/// A task that so many workers died of while it ran alone is not given to another.
 pub(crate) const DEATHS: u32 = 3;
 
 /// What a worker made of a task.
@@ -96,6 +100,10 @@ pub struct Scheduler<W: World> {
     ready: Ready,
     /// Tasks that are ready, and that want something their worker has to have left.
     choosy: Vec<TaskId>,
+    /// Tasks that are ready, and that are to run alone.
+    suspects: VecDeque<TaskId>,
+    /// The worker that gets nothing more until it has nothing to do, for a suspect.
+    emptied: Option<WorkerId>,
     workers: Slab<Worker<W>>,
     closed: bool,
 }
@@ -107,6 +115,8 @@ impl<W: World> Default for Scheduler<W> {
             generation: 0,
             ready: Ready::default(),
             choosy: Vec::new(),
+            suspects: VecDeque::new(),
+            emptied: None,
             workers: Slab::new(),
             closed: false,
         }
@@ -138,8 +148,10 @@ impl<W: World> Scheduler<W> {
             missing: 0,
             retries: spec.options.as_ref().map_or(0, |options| options.retries),
             deaths: 0,
+            blame: 0,
             attempt: 0,
             ended: false,
+            is_suspect: false,
             was_retried: false,
             tolerant: spec.tolerant,
             slot: Arc::downgrade(&slot),
@@ -194,6 +206,9 @@ impl<W: World> Scheduler<W> {
         task.state = State::Ready;
         effects.ready += 1;
         let (priority, begins) = (task.priority(), task.needs.is_empty());
+        if task.is_suspect {
+            return self.suspect(id);
+        }
         if !task.resources().is_empty() {
             self.choosy.push(id);
             return;
@@ -212,6 +227,11 @@ impl<W: World> Scheduler<W> {
     ///
     /// With `steal`, it may be one that would have been near another worker.
     pub(crate) fn next(&mut self, worker: WorkerId, steal: bool) -> Option<Assignment<W>> {
+        match self.next_suspect(worker) {
+            Trial::None => {}
+            Trial::Wait => return None,
+            Trial::Begin(assignment) => return Some(assignment),
+        }
         if !self.choosy.is_empty()
             && let Some(id) = self.pick_choosy(worker)
         {
@@ -276,6 +296,7 @@ impl<W: World> Scheduler<W> {
         if let Some(worker) = self.workers.get_mut(worker.0) {
             workers::take(&mut worker.free, task.resources());
         }
+        self.begins(worker);
         Some(assignment)
     }
 
@@ -295,6 +316,10 @@ impl<W: World> Scheduler<W> {
             });
             return;
         };
+        if let Some(task) = self.task_mut(id) {
+            // It has come to its end, and its worker lives.
+            task.is_suspect = false;
+        }
         match result {
             Ok(product) => self.succeed(id, product, worker, effects),
             Err(error) => {
@@ -331,6 +356,8 @@ impl<W: World> Scheduler<W> {
             effects.trash.push(Trash::Parts(program, needs));
             return None;
         };
+        self.ends(worker, effects);
+        let task = self.tasks.get_mut(id.index as usize)?;
         if let Some(worker) = self.workers.get_mut(worker.0) {
             workers::give_back(&mut worker.free, task.resources());
             if !task.resources().is_empty() && !self.choosy.is_empty() {
@@ -466,6 +493,18 @@ impl<W: World> Scheduler<W> {
                 attempt: current,
                 ..
             } if *current == attempt => Some(*worker),
+            _ => None,
+        }
+    }
+
+    /// Which worker a task is with, if somebody waits for its outcome.
+    pub(crate) fn worker_of(&self, id: TaskId) -> Option<WorkerId> {
+        match self.task(id)? {
+            Task {
+                state: State::Running(worker),
+                ended: false,
+                ..
+            } => Some(*worker),
             _ => None,
         }
     }

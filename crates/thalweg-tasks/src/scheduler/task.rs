@@ -15,11 +15,16 @@ pub struct TaskId {
 }
 
 impl TaskId {
-    /// No task: the id of a value that was put where a task's outcome would be.
-    pub(crate) const NONE: Self = Self {
-        index: u32::MAX,
-        generation: u32::MAX,
-    };
+    /// No task: the id of a failure that was put where a task's outcome would be.
+    pub(crate) const NONE: Self = Self::placed(u32::MAX);
+
+    /// No task either: the id of a value that was put there.
+    pub(crate) const fn placed(number: u32) -> Self {
+        Self {
+            index: u32::MAX,
+            generation: number,
+        }
+    }
 
     #[cfg(feature = "processes")]
     pub(crate) fn from_number(number: u64) -> Self {
@@ -98,10 +103,14 @@ pub(super) struct Task<W: World> {
     pub retries: u32,
     /// How many workers have died while they ran it.
     pub deaths: u32,
+    /// How much speaks for its being to blame.
+    pub blame: u32,
     /// Counts its runs, so that the alarm of one does not ring in the next.
     pub attempt: u32,
     /// It runs, and its end is not waited for: it was cancelled, or took too long.
     pub ended: bool,
+    /// It ran with others when their worker died: it is tried alone.
+    pub is_suspect: bool,
     /// It has been tried again: those it needs may know of it twice.
     pub was_retried: bool,
     /// It runs also if what it needs has failed.

@@ -1,6 +1,6 @@
 //! The scheduler against a plain model: tasks that add numbers, and everything that can happen to them.
 
-use super::{Assignment, Options, Product, Spec, WorkerId};
+use super::{Assignment, Lost, Options, Product, Spec, WorkerId};
 use crate::engine::Home;
 use crate::slot::{Slot, Status};
 use crate::world::{Failure, World};
@@ -40,6 +40,10 @@ enum Move {
     },
     Die {
         worker: usize,
+        all: bool,
+    },
+    Ask {
+        worker: usize,
     },
     Cancel {
         which: usize,
@@ -64,7 +68,8 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         5 => (number.clone(), any::<bool>()).prop_map(|(which, kept)| Move::Finish { which, kept }),
         1 => number.clone().prop_map(|which| Move::Fail { which }),
         1 => number.clone().prop_map(|which| Move::GiveBack { which }),
-        1 => number.clone().prop_map(|worker| Move::Die { worker }),
+        1 => (number.clone(), any::<bool>()).prop_map(|(worker, all)| Move::Die { worker, all }),
+        1 => number.clone().prop_map(|worker| Move::Ask { worker }),
         1 => number.clone().prop_map(|which| Move::Cancel { which }),
         1 => number.clone().prop_map(|which| Move::Retry { which }),
         1 => number.clone().prop_map(|which| Move::Bring { which }),
@@ -134,7 +139,12 @@ impl Play {
                         .with(|scheduler, effects| scheduler.give_back(assignment, effects));
                 }
             }
-            Move::Die { worker } => self.die(worker),
+            Move::Die { worker, all } => self.die(worker, all),
+            Move::Ask { worker } => {
+                let worker = self.workers[worker % self.workers.len()];
+                self.home
+                    .with(|scheduler, effects| scheduler.asks(worker, 1, effects));
+            }
             Move::Cancel { which } => {
                 if let Some((number, slot)) = self.known(which)
                     && self.home.cancel(&slot, false) == Ok(true)
@@ -247,7 +257,8 @@ impl Play {
                 % 1_000
     }
 
-    fn die(&mut self, worker: usize) {
+    /// A worker dies, of one task or with `all` it has.
+    fn die(&mut self, worker: usize, all: bool) {
         let index = worker % self.workers.len();
         let dead = self.workers[index];
         let (lost, left) = std::mem::take(&mut self.with_workers)
@@ -255,7 +266,7 @@ impl Play {
             .partition(|(worker, _)| *worker == dead);
         self.with_workers = left;
         let mut running: Vec<_> = lost.into_iter().map(|(_, assignment)| assignment).collect();
-        let not_begun = if running.len() > 1 {
+        let not_begun = if running.len() > 1 && !all {
             running.split_off(1)
         } else {
             Vec::new()
@@ -264,7 +275,12 @@ impl Play {
             self.tasks[assignment.program].touched = true;
         }
         self.home.with(|scheduler, effects| {
-            scheduler.worker_lost(dead, running, not_begun, "the test said so", effects);
+            let lost = Lost {
+                running,
+                not_begun,
+                ..Lost::default()
+            };
+            scheduler.worker_lost(dead, lost, "the test said so", effects);
         });
         self.workers[index] = self.home.add_worker(Vec::new());
     }
@@ -340,7 +356,7 @@ fn a_task_three_workers_died_of_is_given_up() {
             worker: 0,
             steal: false,
         });
-        play.die(0);
+        play.die(0, false);
         let (_, slot) = play.known(0).expect("it is wanted");
         assert_eq!(slot.is_done(), death == 3);
     }
@@ -362,10 +378,105 @@ fn of_several_that_ran_nobody_is_blamed_at_once() {
     let running: Vec<_> = [take(&play), take(&play)].into_iter().flatten().collect();
     assert_eq!(running.len(), 2);
     play.home.with(|scheduler, effects| {
-        scheduler.worker_lost(worker, running, Vec::new(), "signal 9", effects);
+        let lost = Lost {
+            running,
+            ..Lost::default()
+        };
+        scheduler.worker_lost(worker, lost, "signal 9", effects);
     });
     play.workers[0] = play.home.add_worker(Vec::new());
     assert_eq!(play.home.counts(), (2, 0));
+    play.end();
+}
+
+/// Tasks that have all they need, of which a worker died that ran them together.
+fn suspects(count: usize) -> Play {
+    let mut play = Play::new();
+    for _ in 0..count {
+        play.submit(&[], 0, false);
+        play.make(Move::Take {
+            worker: 0,
+            steal: false,
+        });
+    }
+    play.die(0, true);
+    play
+}
+
+#[test]
+fn suspects_are_tried_alone_and_the_innocent_go_on() {
+    let mut play = suspects(2);
+    play.submit(&[], 0, false);
+    let take = |play: &Play, worker: usize| {
+        let worker = play.workers[worker];
+        let next = play.home.with(|scheduler, _| scheduler.next(worker, true));
+        next.map(|assignment| (worker, assignment))
+    };
+    let first = take(&play, 0).expect("a suspect");
+    assert_eq!(first.1.program, 0);
+    assert!(take(&play, 0).is_none(), "it runs alone");
+    let second = take(&play, 1).expect("the other suspect");
+    assert_eq!(second.1.program, 1);
+    play.with_workers.push(first);
+    play.with_workers.push(second);
+    play.die(1, true);
+    let (_, guilty) = play.known(1).expect("it is wanted");
+    assert_eq!(guilty.status(), Status::Error);
+    play.finish(0, false);
+    let (_, innocent) = play.known(0).expect("it is wanted");
+    assert_eq!(innocent.status(), Status::Finished);
+    assert_eq!(take(&play, 0).map(|(_, task)| task.program), Some(2));
+}
+
+#[test]
+fn who_waits_for_an_answer_is_not_blamed() {
+    let mut play = Play::new();
+    for number in 0..2 {
+        play.submit(&[], 0, false);
+        play.make(Move::Take {
+            worker: 0,
+            steal: false,
+        });
+        assert_eq!(play.with_workers.len(), number + 1);
+    }
+    let mut tasks: Vec<_> = play.with_workers.drain(..).map(|(_, task)| task).collect();
+    let lost = Lost {
+        waiting: tasks.split_off(1),
+        running: tasks,
+        ..Lost::default()
+    };
+    let worker = play.workers[0];
+    play.home.with(|scheduler, effects| {
+        scheduler.worker_lost(worker, lost, "signal 9", effects);
+    });
+    let status = |number| play.known(number).map(|(_, slot)| slot.status());
+    assert_eq!(status(0), Some(Status::Error), "it was alone");
+    assert_eq!(status(1), Some(Status::Pending));
+}
+
+#[test]
+fn a_worker_is_emptied_for_a_suspect_unless_what_it_runs_may_wait_for_it() {
+    let mut play = Play::new();
+    for worker in [0, 0, 1] {
+        play.submit(&[], 0, false);
+        play.make(Move::Take {
+            worker,
+            steal: false,
+        });
+    }
+    play.die(0, true);
+    let busy = play.workers[1];
+    let take = |play: &Play| {
+        let next = play.home.with(|scheduler, _| scheduler.next(busy, true));
+        next.map(|assignment| (busy, assignment))
+    };
+    assert!(take(&play).is_none(), "it has something else to do");
+    play.home
+        .with(|scheduler, effects| scheduler.asks(busy, 1, effects));
+    let first = take(&play).expect("what it runs may wait for this one");
+    play.with_workers.push(first);
+    play.finish(1, false);
+    play.finish(0, false);
     play.end();
 }
 

@@ -12,11 +12,41 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WorkerId(pub(super) usize);
 
+/// What a worker had when it died.
+pub(crate) struct Lost<W: World> {
+    /// The tasks that it ran.
+    pub running: Vec<Assignment<W>>,
+    /// Those of them that did nothing but wait for an answer.
+    pub waiting: Vec<Assignment<W>>,
+    pub not_begun: Vec<Assignment<W>>,
+}
+
+impl<W: World> Default for Lost<W> {
+    fn default() -> Self {
+        Self {
+            running: Vec::new(),
+            waiting: Vec::new(),
+            not_begun: Vec::new(),
+        }
+    }
+}
+
+/// So many deaths that a task saw while others ran, too, count as much as one while it ran alone.
+const BLAME: u32 = 4;
+
 pub(super) struct Worker<W: World> {
     /// Tasks that need values which are at this worker.
     pub near: Ready,
     /// What tasks may take while they run, and how much of it is left.
     pub free: Vec<(Box<str>, f64)>,
+    /// How much there is of it.
+    pub all: Vec<(Box<str>, f64)>,
+    /// How many tasks it has.
+    pub running: usize,
+    /// It has one task, and is to get no other.
+    pub runs_alone: bool,
+    /// How many answers are waited for there.
+    pub asking: usize,
     world: PhantomData<fn(W)>,
 }
 
@@ -49,7 +79,11 @@ impl<W: World> Scheduler<W> {
     pub(crate) fn add_worker(&mut self, resources: Vec<(Box<str>, f64)>) -> WorkerId {
         let worker = Worker {
             near: Ready::default(),
-            free: resources,
+            free: resources.clone(),
+            all: resources,
+            running: 0,
+            runs_alone: false,
+            asking: 0,
             world: PhantomData,
         };
         WorkerId(self.workers.insert(worker))
@@ -58,20 +92,21 @@ impl<W: World> Scheduler<W> {
     /// A worker has died. Tasks it was running have had a part in it; those it had not begun have not.
     ///
     /// A task that ran alone is to blame: it fails unless it has retries left. Of several nobody knows which it
-    /// was: each runs again, until it has been there three times.
+    /// was: each is tried alone. Those that waited for an answer are hardly to blame.
     pub(crate) fn worker_lost(
         &mut self,
         worker: WorkerId,
-        running: Vec<Assignment<W>>,
-        not_begun: Vec<Assignment<W>>,
+        lost: Lost<W>,
         reason: &str,
         effects: &mut Effects<W>,
     ) {
-        let alone = running.len() == 1;
-        for assignment in not_begun {
+        let alone = lost.running.len() == 1;
+        for assignment in lost.not_begun {
             self.give_back(assignment, effects);
         }
-        for assignment in running {
+        let waiting = lost.waiting.into_iter().map(|task| (task, false));
+        let running = lost.running.into_iter().map(|task| (task, true));
+        for (assignment, ran) in waiting.chain(running) {
             let id = assignment.id;
             if self.take_back(assignment, effects).is_none() {
                 continue;
@@ -81,7 +116,9 @@ impl<W: World> Scheduler<W> {
             };
             task.deaths += 1;
             let deaths = task.deaths;
-            if deaths >= DEATHS || (alone && task.retries == 0) {
+            let alone = alone && ran;
+            task.blame += if alone { BLAME } else { 1 };
+            if task.blame >= DEATHS * BLAME || (alone && task.retries == 0) {
                 let name = task.program.as_ref().and_then(W::name);
                 let reason = match name {
                     Some(name) => format!("{reason}, in {name}"),
@@ -97,10 +134,17 @@ impl<W: World> Scheduler<W> {
             if alone {
                 task.retries -= 1;
             }
+            task.is_suspect = ran;
             self.settle(id, effects);
         }
         self.make_lost_values_again(worker, effects);
         self.workers.remove(worker.0);
+        if self.emptied == Some(worker) {
+            self.emptied = None;
+        }
+        if !self.suspects.is_empty() {
+            effects.ready += 1;
+        }
     }
 
     /// Takes a task back that was not begun.
@@ -148,6 +192,7 @@ impl<W: World> Scheduler<W> {
             .collect();
         self.ready.clear();
         self.choosy.clear();
+        self.suspects.clear();
         for (_, worker) in &mut self.workers {
             worker.near.clear();
         }

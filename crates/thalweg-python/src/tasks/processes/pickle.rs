@@ -1,13 +1,16 @@
 //! Objects as parcels: pickled, with large buffers beside the pickle, in memory that processes share.
 
-use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::fs::File;
+use std::io::{self, Write};
+use std::ops::Range;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Mutex;
 
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyList};
-use thalweg_tasks::process::{LARGE, Parcel, Shared};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PySlice};
+use thalweg_tasks::process::{LARGE, Parcel, Pieces, SHARED, most_open, read_at};
 
 use crate::lock::lock;
 
@@ -32,44 +35,46 @@ impl Buffers {
     }
 }
 
+/// Names a pickle by what is in it.
+pub(crate) type Digest = [u8; 16];
+
 /// A pickle, and the buffers beside it, not copied yet.
 pub(crate) struct Pickled<'py> {
     head: Bound<'py, PyBytes>,
     buffers: Vec<Py<PyAny>>,
+    /// Plain pickle could do it.
+    pub(crate) is_plain: bool,
 }
 
 struct Functions {
     dumps: Py<PyAny>,
     loads: Py<PyAny>,
+    /// Reads what names modules that may have to be imported.
+    loads_imports: Py<PyAny>,
     protocol: Py<PyDict>,
     /// What is tried when an object cannot be pickled, or not so that every process understands it.
     again: Py<PyAny>,
+    blake2b: Py<PyAny>,
     write: Py<PyAny>,
-    mmap: Py<PyAny>,
-    mmap_options: Py<PyDict>,
+    mapped: Py<PyAny>,
 }
 
 fn functions(py: Python<'_>) -> PyResult<&Functions> {
     static FUNCTIONS: PyOnceLock<Functions> = PyOnceLock::new();
     FUNCTIONS.get_or_try_init(py, || {
         let pickle = py.import("pickle")?;
-        let mmap = py.import("mmap")?;
-        let mmap_options = PyDict::new(py);
-        // Whoever changes what came changes a copy.
-        mmap_options.set_item("flags", mmap.getattr("MAP_PRIVATE")?)?;
+        let pickling = py.import("thalweg.tasks.pickling")?;
         let protocol = PyDict::new(py);
         protocol.set_item("protocol", 5)?;
         Ok(Functions {
             dumps: pickle.getattr("dumps")?.unbind(),
             loads: pickle.getattr("loads")?.unbind(),
             protocol: protocol.unbind(),
-            again: py
-                .import("thalweg.tasks.pickling")?
-                .getattr("again")?
-                .unbind(),
+            loads_imports: pickling.getattr("loads")?.unbind(),
+            again: pickling.getattr("again")?.unbind(),
+            blake2b: py.import("hashlib")?.getattr("blake2b")?.unbind(),
             write: py.import("os")?.getattr("write")?.unbind(),
-            mmap: mmap.getattr("mmap")?.unbind(),
-            mmap_options: mmap_options.unbind(),
+            mapped: pickling.getattr("mapped")?.unbind(),
         })
     })
 }
@@ -84,10 +89,12 @@ pub(crate) fn dump<'py>(object: &Bound<'py, PyAny>) -> PyResult<Pickled<'py>> {
     let collector = Bound::new(py, Buffers(Mutex::default()))?;
     let options = functions.protocol.bind(py).copy()?;
     options.set_item("buffer_callback", &collector)?;
+    let mut is_plain = true;
     let head = match functions.dumps.bind(py).call((object,), Some(&options)) {
         Ok(head) if !mentions_main(head.cast::<PyBytes>()?.as_bytes()) => head,
         // The other process has a main module of its own.
         Ok(_) | Err(_) => {
+            is_plain = false;
             lock(&collector.get().0).clear();
             functions.again.bind(py).call1((object, &collector))?
         }
@@ -96,14 +103,18 @@ pub(crate) fn dump<'py>(object: &Bound<'py, PyAny>) -> PyResult<Pickled<'py>> {
     Ok(Pickled {
         head: head.cast_into()?,
         buffers,
+        is_plain,
     })
 }
+
+/// The instruction of a pickle that looks a name up in a module, importing it if need be.
+const STACK_GLOBAL: u8 = 0x93;
 
 fn mentions_main(head: &[u8]) -> bool {
     memchr::memmem::find(head, b"__main__").is_some()
 }
 
-impl Pickled<'_> {
+impl<'py> Pickled<'py> {
     /// How many bytes it is, all in all.
     pub(crate) fn len(&self) -> PyResult<usize> {
         let py = self.head.py();
@@ -114,40 +125,89 @@ impl Pickled<'_> {
         Ok(len)
     }
 
+    /// Another object like the one that was pickled, which shares nothing with it that can be changed.
+    pub(crate) fn copy(self) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.head.py();
+        let buffers = pyo3::types::PyList::empty(py);
+        for buffer in &self.buffers {
+            buffers.append(pyo3::types::PyByteArray::from(buffer.bind(py))?)?;
+        }
+        let options = PyDict::new(py);
+        options.set_item("buffers", buffers)?;
+        let loads = functions(py)?.loads.bind(py);
+        loads.call((self.head,), Some(&options))
+    }
+
+    /// A number that another pickle has only if it is the same.
+    pub(crate) fn digest(&self) -> PyResult<Digest> {
+        let py = self.head.py();
+        let options = PyDict::new(py);
+        options.set_item("digest_size", size_of::<Digest>())?;
+        let blake2b = functions(py)?.blake2b.bind(py);
+        let hash = blake2b.call((&self.head,), Some(&options))?;
+        for buffer in &self.buffers {
+            hash.call_method1("update", (buffer,))?;
+        }
+        hash.call_method0("digest")?.extract()
+    }
+
     /// Copies the buffers to where other processes see them.
     pub(crate) fn into_parcel(self) -> PyResult<Parcel> {
+        if self.len()? > SHARED {
+            match self.in_file() {
+                Ok(Some(parcel)) => return Ok(parcel),
+                // What the system has no file for goes through the socket.
+                Ok(None) => {}
+                Err(error) if error.is_instance_of::<PyOSError>(self.head.py()) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let py = self.head.py();
-        let shared = |buffer: &Py<PyAny>| share(buffer.bind(py));
-        let buffers = self.buffers.iter().map(shared).collect::<PyResult<_>>()?;
-        Ok(Parcel::new(self.head.as_bytes().to_vec(), buffers)?)
+        let mut buffers = Vec::with_capacity(self.buffers.len());
+        for buffer in &self.buffers {
+            let copy = buffer.bind(py).call_method0("tobytes")?;
+            buffers.push(copy.cast_into::<PyBytes>()?);
+        }
+        let mut pieces = vec![self.head.as_bytes()];
+        pieces.extend(buffers.iter().map(|buffer| buffer.as_bytes()));
+        Ok(Parcel::of_pieces(&pieces)?)
+    }
+
+    /// A parcel in a file, if there may be another.
+    fn in_file(&self) -> PyResult<Option<Parcel>> {
+        let py = self.head.py();
+        let mut lens = vec![self.head.as_bytes().len() as u64];
+        for buffer in &self.buffers {
+            lens.push(buffer.bind(py).getattr("nbytes")?.extract()?);
+        }
+        // An exception is not one of the system's errors.
+        let mut raised = None;
+        let parcel = Parcel::in_file(lens, |file, piece| match piece.checked_sub(1) {
+            None => file.write_all(self.head.as_bytes()),
+            Some(buffer) => write(self.buffers[buffer].bind(py), file).map_err(|error| {
+                let message = io::Error::other(error.to_string());
+                raised = Some(error);
+                message
+            }),
+        });
+        match (parcel, raised) {
+            (_, Some(error)) => Err(error),
+            (parcel, None) => Ok(parcel?),
+        }
     }
 }
 
-/// Copies a buffer to where other processes see it.
-fn share(buffer: &Bound<'_, PyAny>) -> PyResult<Shared> {
+/// Writes a buffer to a file.
+fn write(buffer: &Bound<'_, PyAny>, file: &File) -> PyResult<()> {
     let py = buffer.py();
     let write = functions(py)?.write.bind(py);
-    let len = buffer.getattr("nbytes")?.extract::<usize>()?;
-    let shared = Shared::written(|file| {
-        let file: RawFd = file.as_raw_fd();
-        let mut written = 0;
-        while written < len {
-            let rest = buffer
-                .get_item(pyo3::types::PySlice::new(
-                    py,
-                    written as isize,
-                    len as isize,
-                    1,
-                ))
-                .map_err(io::Error::other)?;
-            let more = write
-                .call1((file, rest))
-                .and_then(|more| more.extract::<usize>());
-            written += more.map_err(io::Error::other)?;
-        }
-        Ok(())
-    });
-    Ok(shared?)
+    let len = buffer.getattr("nbytes")?.extract::<isize>()?;
+    let mut written = 0;
+    while written < len {
+        let rest = buffer.get_item(PySlice::new(py, written, len, 1))?;
+        written += write.call1((file.as_raw_fd(), rest))?.extract::<isize>()?;
+    }
+    Ok(())
 }
 
 /// The object that a parcel stands for.
@@ -156,21 +216,61 @@ fn share(buffer: &Bound<'_, PyAny>) -> PyResult<Shared> {
 /// find them.
 pub(crate) fn load<'py>(py: Python<'py>, parcel: &Parcel) -> PyResult<Bound<'py, PyAny>> {
     let functions = functions(py)?;
-    let head = PyBytes::new(py, &parcel.bytes()?);
-    if parcel.buffers.is_empty() {
-        return functions.loads.bind(py).call1((head,));
-    }
-    let buffers = PyList::empty(py);
-    for shared in &parcel.buffers {
-        let args = (shared.file().as_raw_fd(), shared.len());
-        buffers.append(
-            functions
-                .mmap
-                .bind(py)
-                .call(args, Some(functions.mmap_options.bind(py)))?,
-        )?;
+    let (head, buffers) = match parcel.pieces()? {
+        Pieces::Bytes(pieces) => {
+            let (head, buffers) = pieces.split_first().ok_or_else(empty)?;
+            let buffers = buffers.iter().map(|buffer| PyByteArray::new(py, buffer));
+            (
+                PyBytes::new(py, head),
+                buffers.map(Bound::into_any).collect(),
+            )
+        }
+        Pieces::File { file, len, places } => {
+            let head = PyBytes::new(py, &parcel.bytes()?);
+            (
+                head,
+                in_memory(py, file, len, places.get(1..).unwrap_or(&[]))?,
+            )
+        }
+    };
+    // The sign of a name that is to be found in a module.
+    let loads = match memchr::memchr(STACK_GLOBAL, head.as_bytes()) {
+        None => functions.loads.bind(py),
+        Some(_) => functions.loads_imports.bind(py),
+    };
+    if buffers.is_empty() {
+        return loads.call1((head,));
     }
     let options = PyDict::new(py);
     options.set_item("buffers", buffers)?;
-    functions.loads.bind(py).call((head,), Some(&options))
+    loads.call((head,), Some(&options))
+}
+
+fn empty() -> PyErr {
+    PyOSError::new_err("a parcel without anything in it")
+}
+
+/// The buffers of a file: as parts of one piece of memory that stands for the file, as long as there are not too many
+/// of those, each of which may keep a file open; or else copied.
+fn in_memory<'py>(
+    py: Python<'py>,
+    file: BorrowedFd<'_>,
+    len: u64,
+    places: &[Range<u64>],
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let args = (file.as_raw_fd(), len, most_open());
+    let mapped = functions(py)?.mapped.bind(py).call1(args)?;
+    let buffer = |place: &Range<u64>| {
+        if mapped.is_none() {
+            let len = usize::try_from(place.end - place.start)?;
+            let fill = |bytes: &mut [u8]| Ok(read_at(file, bytes, place.start)?);
+            return Ok(PyByteArray::new_with(py, len, fill)?.into_any());
+        }
+        let (start, end) = (isize::try_from(place.start)?, isize::try_from(place.end)?);
+        mapped.get_item(PySlice::new(py, start, end, 1))
+    };
+    places.iter().map(buffer).collect()
 }

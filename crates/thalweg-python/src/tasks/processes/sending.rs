@@ -1,28 +1,33 @@
 //! Calls, made ready to be sent.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyTuple, PyType, PyWeakrefMethods, PyWeakrefReference};
 use thalweg_tasks::process::{Call, Parcel};
 
 use super::super::arguments::Fill;
-use super::pickle;
+use super::super::future;
+use super::super::world::{Program, Sent};
+use super::pickle::{self, Digest};
 use crate::lock::lock;
 
 /// Functions that have been pickled.
 ///
-/// The same function is not pickled again each time, as long as it is a plain one: other callables may
-/// have a state that has changed.
+/// One that is found in its module by its name is pickled once. All others may have changed: what they close over, say,
+/// or the globals they use. They are pickled each time, and what has been sent is known by its bytes.
 #[derive(Default)]
-pub(crate) struct Functions(Mutex<HashMap<usize, Known>>);
+pub(crate) struct Functions {
+    by_reference: Mutex<HashMap<usize, Known>>,
+    by_value: Mutex<HashMap<Digest, Weak<Parcel>>>,
+}
 
 /// A function, and what stands for it.
-type Known = (Py<PyAny>, Arc<Parcel>);
+type Known = (Py<PyWeakrefReference>, Arc<Parcel>);
 
-/// So many pickled functions are remembered.
+/// So many functions that are found by their names are remembered.
 const REMEMBERED: usize = 1_000;
 
 impl Functions {
@@ -33,8 +38,16 @@ impl Functions {
     pub(crate) fn parcel(&self, function: &Bound<'_, PyAny>) -> PyResult<Arc<Parcel>> {
         let py = function.py();
         let address = function.as_ptr() as usize;
-        if let Some((_, parcel)) = lock(&self.0).get(&address) {
-            return Ok(parcel.clone());
+        let known = lock(&self.by_reference)
+            .get(&address)
+            .map(|(known, parcel)| (known.clone_ref(py), parcel.clone()));
+        if let Some((known, parcel)) = known
+            && known
+                .bind(py)
+                .upgrade()
+                .is_some_and(|known| known.is(function))
+        {
+            return Ok(parcel);
         }
         let pickled = pickle::dump(function)
             .map_err(|error| explain(py, "function_error", (function, error.into_value(py))))?;
@@ -42,32 +55,54 @@ impl Functions {
             .getattr("__qualname__")
             .and_then(|name| name.extract::<String>());
         let name = name.or_else(|_| Ok::<_, PyErr>(function.get_type().name()?.to_string()))?;
-        let parcel = Arc::new(pickled.into_parcel()?.named(name));
-        if is_plain(function)? {
-            let mut functions = lock(&self.0);
+        if pickled.is_plain && has_a_name(function)? {
+            let known = PyWeakrefReference::new(function)?.unbind();
+            let parcel = Arc::new(pickled.into_parcel()?.named(name));
+            let mut functions = lock(&self.by_reference);
             let forgotten = if functions.len() >= REMEMBERED {
                 std::mem::take(&mut *functions)
             } else {
                 HashMap::new()
             };
-            functions.insert(address, (function.clone().unbind(), parcel.clone()));
+            functions.insert(address, (known, parcel.clone()));
             drop(functions);
             drop(forgotten);
+            return Ok(parcel);
         }
+        let digest = pickled.digest()?;
+        if let Some(parcel) = lock(&self.by_value).get(&digest).and_then(Weak::upgrade) {
+            return Ok(parcel);
+        }
+        let parcel = Arc::new(pickled.into_parcel()?.named(name));
+        let mut functions = lock(&self.by_value);
+        if functions.len() == functions.capacity() {
+            functions.retain(|_, parcel| parcel.strong_count() > 0);
+        }
+        functions.insert(digest, Arc::downgrade(&parcel));
         Ok(parcel)
     }
 }
 
-fn is_plain(function: &Bound<'_, PyAny>) -> PyResult<bool> {
-    static PLAIN: PyOnceLock<[Py<PyAny>; 2]> = PyOnceLock::new();
+/// Whether a plain pickle of a function is its name: a method of an object would be pickled with that object.
+fn has_a_name(function: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static KINDS: PyOnceLock<[Py<PyAny>; 3]> = PyOnceLock::new();
     let py = function.py();
-    let plain = PLAIN.get_or_try_init(py, || {
+    let kinds = KINDS.get_or_try_init(py, || {
         let types = py.import("types")?;
         let kind = |name| Ok::<_, PyErr>(types.getattr(name)?.unbind());
-        Ok::<_, PyErr>([kind("FunctionType")?, kind("BuiltinFunctionType")?])
+        Ok::<_, PyErr>([
+            kind("FunctionType")?,
+            kind("BuiltinFunctionType")?,
+            kind("ModuleType")?,
+        ])
     })?;
+    let [plain, builtin, module] = kinds.each_ref().map(|kind| kind.bind(py));
     let kind = function.get_type();
-    Ok(plain.iter().any(|plain| kind.is(plain.bind(py))))
+    if kind.is(builtin) {
+        let owner = function.getattr("__self__")?;
+        return Ok(owner.is_none() || owner.is_instance(module)?);
+    }
+    Ok(kind.is(plain) || kind.is(py.get_type::<PyType>()))
 }
 
 fn explain<'py>(py: Python<'py>, what: &str, args: impl pyo3::call::PyCallArgs<'py>) -> PyErr {
@@ -77,7 +112,7 @@ fn explain<'py>(py: Python<'py>, what: &str, args: impl pyo3::call::PyCallArgs<'
     error.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// A call of a function, ready to be sent. `needs` says that there are futures in the arguments.
+/// A call of a function, ready to be sent, with the futures that go along. `needs` says that there are futures in the arguments.
 ///
 /// # Errors
 /// `UnpicklableError`, which names the argument that cannot be sent.
@@ -87,7 +122,7 @@ pub(crate) fn call<'py>(
     args: Bound<'py, PyTuple>,
     kwargs: Option<&Bound<'py, PyDict>>,
     needs: bool,
-) -> PyResult<Call> {
+) -> PyResult<Program> {
     let py = args.py();
     let (mut args, mut kwargs) = (args, kwargs.cloned());
     if needs {
@@ -102,17 +137,29 @@ pub(crate) fn call<'py>(
         };
     }
     let both = (&args, &kwargs).into_pyobject(py)?;
-    let pickled = pickle::dump(both.as_any()).map_err(|error| {
+    let (pickled, lent) = future::lending(|| pickle::dump(both.as_any()));
+    let pickled = pickled.map_err(|error| {
         explain(
             py,
             "argument_error",
             (function, &args, &kwargs, error.into_value(py)),
         )
     })?;
-    Ok(Call {
+    let call = Call {
         function: code,
         args: pickled.into_parcel()?,
-    })
+    };
+    Ok(Program::There(Sent { call, lent }))
+}
+
+/// The error that says which function's result cannot be sent.
+pub(super) fn unsendable_result(
+    function: &Bound<'_, PyAny>,
+    result: &Bound<'_, PyAny>,
+    error: PyErr,
+) -> PyErr {
+    let py = function.py();
+    explain(py, "result_error", (function, result, error.into_value(py)))
 }
 
 /// What stands for a value.

@@ -1,0 +1,59 @@
+//! What there is to know of an engine's workers.
+
+use std::collections::HashMap;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use thalweg_tasks::host::Home;
+use thalweg_tasks::process::Process;
+
+use super::threads;
+use super::world::Calls;
+
+/// The workers and their tasks; all is one process of `width` threads, if there are no `processes`.
+pub(crate) fn info<'py>(
+    py: Python<'py>,
+    home: &Home<Calls>,
+    width: usize,
+    processes: Option<Vec<Process>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let (waiting, running) = home.counts();
+    let names: HashMap<u64, String> = threads::names_of_running(home).collect();
+    let info = PyDict::new(py);
+    let workers = PyList::empty(py);
+    match processes {
+        None => {
+            let running = names.into_values().collect();
+            workers.append(worker(py, 0, std::process::id(), width, running)?)?;
+        }
+        Some(processes) => {
+            for (id, process) in processes.into_iter().enumerate() {
+                let running = process
+                    .running
+                    .iter()
+                    .filter_map(|task| names.get(task).cloned());
+                let running = running.collect();
+                workers.append(worker(py, id, process.pid, process.threads, running)?)?;
+            }
+        }
+    }
+    info.set_item("workers", workers)?;
+    info.set_item("pending", waiting)?;
+    info.set_item("running", running)?;
+    Ok(info)
+}
+
+fn worker(
+    py: Python<'_>,
+    id: usize,
+    pid: u32,
+    threads: usize,
+    running: Vec<String>,
+) -> PyResult<Bound<'_, PyDict>> {
+    let worker = PyDict::new(py);
+    worker.set_item("id", id)?;
+    worker.set_item("pid", pid)?;
+    worker.set_item("threads", threads)?;
+    worker.set_item("running", running)?;
+    Ok(worker)
+}

@@ -1,0 +1,66 @@
+//! What a worker has been sent, and reads when it needs it.
+
+use super::parcel::Parcel;
+use super::wire::{Files, Sent};
+use crate::sync::{Mutex, lock};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A parcel that has come, or why it could not be received.
+pub(super) type Received = Result<Arc<Parcel>, String>;
+
+/// A payload that is read on first use.
+pub(super) enum Lazy<T> {
+    Sent(Received),
+    Read(T),
+}
+
+pub(super) fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
+    let gone: Vec<_> = {
+        let mut from = lock(from);
+        ids.iter().filter_map(|id| from.remove(id)).collect()
+    };
+    // Not under the lock: to drop something of the user's may do anything.
+    drop(gone);
+}
+
+/// What was made of a thing before, or is made of it now.
+pub(super) fn make<T: Clone>(
+    from: &Mutex<HashMap<u64, Lazy<T>>>,
+    id: u64,
+    make: impl FnOnce(&Received) -> Result<T, Parcel>,
+) -> Result<T, Parcel> {
+    let parcel = {
+        let from = lock(from);
+        match from.get(&id).ok_or_else(missing)? {
+            Lazy::Read(made) => return Ok(made.clone()),
+            Lazy::Sent(parcel) => parcel.clone(),
+        }
+    };
+    let made = make(&parcel)?;
+    let before = lock(from)
+        .get_mut(&id)
+        .map(|lazy| std::mem::replace(lazy, Lazy::Read(made.clone())));
+    // Not under the lock: another thread may have read it as well, and to drop that may do anything.
+    drop(before);
+    Ok(made)
+}
+
+/// What has been sent, not read: for values that each task is to have for itself.
+pub(super) fn sent<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Result<Received, Parcel> {
+    match lock(from).get(&id) {
+        Some(Lazy::Sent(received)) => Ok(received.clone()),
+        _ => Err(missing()),
+    }
+}
+
+pub(super) fn receive(sent: &Sent<'_>, files: &mut Files) -> Received {
+    sent.unpack(files)
+        .map(Arc::new)
+        .map_err(|error| error.to_string())
+}
+
+/// The parent sends what a task needs before the task, and has it forgotten after it.
+pub(super) fn missing() -> Parcel {
+    Parcel::empty()
+}

@@ -1,0 +1,113 @@
+//! Whether a worker answers: one whose process lives may have been stopped, or have lost its connection.
+
+use super::Portable;
+use super::link::{Killed, Link};
+use super::pool::Pool;
+use super::wire::ToWorker;
+use crate::sync::{Condvar, Mutex, lock};
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// How often workers are asked at least.
+const OFTEN: Duration = Duration::from_secs(5);
+
+/// How long a worker may take to start, in any case: its imports may come from a slow disk.
+const START: Duration = Duration::from_secs(60);
+
+/// Since when a worker owes an answer.
+#[derive(Debug, Default)]
+pub(super) struct Pulse(Mutex<Option<Instant>>);
+
+impl Pulse {
+    /// Something has come from the worker.
+    pub fn heard(&self) {
+        *lock(&self.0) = None;
+    }
+
+    /// For how long the worker has owed an answer.
+    fn owed(&self) -> Option<Duration> {
+        lock(&self.0).map(|asked| asked.elapsed())
+    }
+
+    /// Takes note that the worker is asked. Returns whether it owes no answer yet.
+    fn ask(&self) -> bool {
+        let mut asked = lock(&self.0);
+        asked
+            .is_none()
+            .then(|| *asked = Some(Instant::now()))
+            .is_some()
+    }
+
+    /// Begins to count anew: this process has been stopped itself.
+    fn forgive(&self) {
+        if let Some(asked) = &mut *lock(&self.0) {
+            *asked = Instant::now();
+        }
+    }
+}
+
+impl<W: Portable> Link<W> {
+    /// Asks the worker whether it is there, if that has not been asked.
+    pub fn probe(&self) {
+        if self.pulse.ask() {
+            // One that cannot be told is silent.
+            let _ = self.tell(&ToWorker::Ping);
+            self.flush();
+        }
+    }
+
+    /// For how long the worker has not answered. What has come and waits to be read counts as an answer: whoever
+    /// reads may be held up.
+    pub fn silence(&self) -> Option<Duration> {
+        let owed = self.pulse.owed()?;
+        (!self.outgoing.socket.has_unread()).then_some(owed)
+    }
+}
+
+/// Rings when there is nothing to watch any more.
+#[derive(Debug, Default)]
+pub(super) struct Closing {
+    is_closed: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Closing {
+    pub fn close(&self) {
+        *lock(&self.is_closed) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for so long, or until it is closed. Returns whether it is.
+    pub fn wait(&self, time: Duration) -> bool {
+        let is_closed = lock(&self.is_closed);
+        *self
+            .changed
+            .wait_timeout_while(is_closed, time, |is_closed| !*is_closed)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+}
+
+/// Kills workers that have not answered for `ttl`.
+pub(super) fn watch<W: Portable>(pool: &Weak<Pool<W>>, closing: &Arc<Closing>, ttl: Duration) {
+    let tick = (ttl / 4).clamp(Duration::from_millis(1), OFTEN);
+    let mut looked = Instant::now();
+    while !closing.wait(tick) {
+        let Some(pool) = pool.upgrade() else { return };
+        let was_stopped = looked.elapsed() > 2 * tick + OFTEN;
+        looked = Instant::now();
+        for link in pool.live_links() {
+            if was_stopped {
+                link.pulse.forgive();
+            }
+            let limit = match link.is_ready() {
+                true => ttl.saturating_sub(tick),
+                false => ttl.max(START),
+            };
+            match link.silence() {
+                Some(silence) if silence >= limit => link.kill(Killed::Silent(ttl)),
+                _ => link.probe(),
+            }
+        }
+    }
+}

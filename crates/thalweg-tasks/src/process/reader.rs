@@ -1,0 +1,311 @@
+//! What workers tell, and what is done about it: a thread for each reads, and starts the next when one has died.
+
+use super::Portable;
+use super::link::{Killed, Link};
+use super::pool::{Answer, Pool};
+use super::wire::{Files, Inbox, Sent, ToParent, ToWorker, read};
+use crate::engine::Home;
+use crate::scheduler::{Assignment, Lost, Product, TaskId};
+use crate::sync::lock;
+use crate::world::{Failure, World};
+use rustix::io::Errno;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// If so many end by themselves before they have started, no other will start.
+const STILLBORN: usize = 3;
+
+/// One that was killed by someone counts for less than one that gave up.
+const GAVE_UP: usize = 8;
+
+/// After how long the system is asked again for what it did not have.
+const SPAWN_AGAIN: Duration = Duration::from_millis(200);
+
+impl<W: Portable> Pool<W> {
+    /// Reads what a worker tells, until the engine is closed: when it dies, from the next.
+    pub(super) fn serve(self: Arc<Self>, index: usize, mut link: Arc<Link<W>>) {
+        loop {
+            self.listen(&link);
+            let Some(home) = self.home() else {
+                // How it ended interests nobody any more.
+                let _ = lock(&link.child).reap();
+                return;
+            };
+            self.bury(&home, index, &link);
+            drop(home);
+            match self.spawn_again(index) {
+                Some(new) => link = new,
+                None => return,
+            }
+            let Some(home) = self.home() else {
+                let _ = lock(&link.child).reap();
+                return;
+            };
+            *lock(&self.links[index]) = Some(link.clone());
+            if self.closed.load(Ordering::Acquire) {
+                // It was closed in between, and does not know of this one.
+                link.kill(Killed::Closed);
+            }
+            self.dispatch(&home);
+        }
+    }
+
+    /// Starts a worker in the place of one that has died. Where the system has no files or processes left, it may have
+    /// some later; meanwhile all that waits fails. There is none when the engine has been closed.
+    fn spawn_again(&self, index: usize) -> Option<Arc<Link<W>>> {
+        loop {
+            if self.closed.load(Ordering::Acquire) {
+                return None;
+            }
+            let home = self.home()?;
+            let error = match self.spawn(&home, index) {
+                Ok(link) => return Some(link),
+                Err(error) => error,
+            };
+            let reason = format!("no worker starts: {error}");
+            if !is_shortage(&error) {
+                self.give_up(&home, &reason);
+                return None;
+            }
+            if self.live_links().is_empty() {
+                let failure = Failure::KilledWorker { reason, deaths: 1 };
+                let failure = Arc::new(failure);
+                home.with(|scheduler, effects| scheduler.fail_all(&failure, effects));
+            }
+            drop(home);
+            self.closing.wait(SPAWN_AGAIN);
+        }
+    }
+
+    fn listen(&self, link: &Arc<Link<W>>) {
+        let mut inbox = Inbox::default();
+        let mut news = News::default();
+        // What cannot be received or understood comes from a worker that is of no use any more.
+        while let Ok(true) = link.outgoing.socket.receive(&mut inbox) {
+            link.pulse.heard();
+            let read =
+                inbox.each(|message, files| self.understand(link, message, files, &mut news));
+            let Some(home) = self.home() else { return };
+            self.apply(&home, link, &mut news);
+            if read.is_err() {
+                return link.kill(Killed::Unreadable);
+            }
+        }
+    }
+
+    fn understand(
+        &self,
+        link: &Arc<Link<W>>,
+        message: &[u8],
+        files: &mut Files,
+        news: &mut News<W>,
+    ) -> io::Result<()> {
+        let mut state = lock(&link.state);
+        match read::<ToParent<'_>>(message)? {
+            ToParent::Ready => {
+                state.is_ready = true;
+                self.stillborn.store(0, Ordering::Relaxed);
+            }
+            ToParent::Done { task, value, nanos } => {
+                let value = received::<W>(&value, files).map(Product::Here);
+                state.took(nanos);
+                let assignment = state.tasks.remove(&task);
+                news.done.extend(assignment.map(|task| (task, value)));
+            }
+            ToParent::Kept { task, nanos } => {
+                state.took(nanos);
+                let assignment = state.tasks.remove(&task);
+                news.done
+                    .extend(assignment.map(|task| (task, Ok(Product::Kept))));
+            }
+            ToParent::Failed { task, error, nanos } => {
+                let error = raised::<W>(&error, files);
+                state.took(nanos);
+                let assignment = state.tasks.remove(&task);
+                news.done.extend(assignment.map(|task| (task, Err(error))));
+            }
+            ToParent::Fetched { task, value } => {
+                let value = received::<W>(&value, files);
+                news.come.push((TaskId::from_number(task), value));
+            }
+            ToParent::NotFetched { task, error } => {
+                let error = raised::<W>(&error, files);
+                news.come.push((TaskId::from_number(task), Err(error)));
+            }
+            // It has been heard.
+            ToParent::Pong => {}
+            ToParent::Threads { more } => link.add_threads(more),
+            ToParent::Returned { tasks, recalled } => {
+                state.recalling &= !recalled;
+                news.returned
+                    .extend(tasks.iter().filter_map(|task| state.tasks.remove(task)));
+            }
+            ToParent::Question {
+                question,
+                task,
+                text,
+            } => {
+                state.asking.insert(question, task);
+                news.questions.push((question, text.to_vec()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what has to be done about what a worker has told, and gives it more to do.
+    fn apply(&self, home: &Arc<Home<W>>, link: &Arc<Link<W>>, news: &mut News<W>) {
+        home.with(|scheduler, effects| {
+            for (assignment, result) in news.done.drain(..) {
+                scheduler.finish(assignment, result, effects);
+            }
+            for assignment in news.returned.drain(..) {
+                scheduler.give_back(assignment, effects);
+            }
+            for (id, value) in news.come.drain(..) {
+                match value {
+                    Ok(value) => scheduler.has_come(link.worker, id, value, effects),
+                    Err(error) => scheduler.cannot_come(id, error, effects),
+                }
+            }
+            if !news.questions.is_empty() {
+                scheduler.asks(link.worker, news.questions.len(), effects);
+            }
+        });
+        let mut state = lock(&link.state);
+        if state.has_forgotten() {
+            // One that has died has forgotten everything.
+            let _ = state.forget(Vec::new());
+        }
+        drop(state);
+        for (question, text) in news.questions.drain(..) {
+            let (link, number, home) = (link.clone(), link.number, Arc::downgrade(home));
+            let answer: Answer = Box::new(move |answer| {
+                let is_new = lock(&link.state).asking.remove(&question).is_some();
+                if let Some(home) = home.upgrade().filter(|_| is_new) {
+                    home.with(|scheduler, _| scheduler.is_answered(link.worker));
+                }
+                // If the worker has gone meanwhile, nobody waits for the answer.
+                let _ = link.tell(&ToWorker::Answer { question, answer });
+                link.flush();
+            });
+            match self.questions.get().cloned() {
+                Some((ask, _)) => self.answering.call(move || ask(number, text, answer)),
+                None => answer(&[]),
+            }
+        }
+        self.dispatch(home);
+    }
+
+    /// A worker has died: its tasks are given to others, but for those it died of.
+    fn bury(&self, home: &Arc<Home<W>>, index: usize, link: &Arc<Link<W>>) {
+        *lock(&self.links[index]) = None;
+        // It may only have closed its end.
+        let status = lock(&link.child).reap();
+        let gave_up = matches!(&status, Ok(status) if status.code().is_some());
+        let mut state = lock(&link.state);
+        state.is_gone = true;
+        let tasks = std::mem::take(&mut state.tasks);
+        let asking = std::mem::take(&mut state.asking);
+        let (killed, was_ready) = (state.killed.take(), state.is_ready);
+        drop(state);
+        let on_board: Vec<_> = link.running().into_iter().map(|(task, _)| task).collect();
+        let waits = |task: &u64| asking.values().flatten().any(|asking| asking == task);
+        let (begun, mut not_begun): (Vec<_>, Vec<_>) = tasks
+            .into_iter()
+            .partition(|(number, _)| on_board.contains(number));
+        let (mut waiting, mut running): (Vec<_>, Vec<_>) =
+            begun.into_iter().partition(|(number, _)| waits(number));
+        let reason = match (&killed, status) {
+            (Some(reason), _) => reason.to_string(),
+            (None, Ok(status)) => status.to_string(),
+            (None, Err(error)) => error.to_string(),
+        };
+        if killed == Some(Killed::TaskStopped) {
+            // The one it was killed for has failed already. The others are not to blame.
+            not_begun.append(&mut running);
+            not_begun.append(&mut waiting);
+        }
+        // In the order in which they were submitted, as far as numbers tell.
+        not_begun.sort_by_key(|(number, _)| *number);
+        let drop_number =
+            |tasks: Vec<(u64, Assignment<W>)>| tasks.into_iter().map(|(_, task)| task).collect();
+        let lost = Lost {
+            running: drop_number(running),
+            waiting: drop_number(waiting),
+            not_begun: drop_number(not_begun),
+        };
+        home.with(|scheduler, effects| {
+            scheduler.worker_lost(link.worker, lost, &reason, effects);
+        });
+        if let Some((_, lost)) = self.questions.get().cloned() {
+            let number = link.number;
+            self.answering.call(move || lost(number));
+        }
+        let is_silent = matches!(killed, Some(Killed::Silent(_)));
+        let by_itself = killed.is_none() || is_silent;
+        if !was_ready && by_itself && !self.closed.load(Ordering::Acquire) {
+            let weight = if gave_up || is_silent { GAVE_UP } else { 1 };
+            let before = self.stillborn.fetch_add(weight, Ordering::Relaxed);
+            if before + weight >= STILLBORN * GAVE_UP {
+                self.give_up(
+                    home,
+                    &format!("worker processes end before they have started: {reason}"),
+                );
+            }
+        }
+    }
+
+    /// No worker can be had: all that waits fails.
+    fn give_up(&self, home: &Arc<Home<W>>, reason: &str) {
+        let deaths = u32::try_from(STILLBORN).unwrap_or(u32::MAX);
+        let failure = Arc::new(Failure::KilledWorker {
+            reason: reason.to_owned(),
+            deaths,
+        });
+        home.with(|scheduler, effects| scheduler.fail_all(&failure, effects));
+        home.close();
+        self.close();
+    }
+}
+
+/// Whether the system may have later what it has not got now.
+fn is_shortage(error: &io::Error) -> bool {
+    let error = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(
+        error,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN | Errno::NOBUFS)
+    )
+}
+
+type Ended<W> = (Assignment<W>, Outcome<Product<<W as World>::Value>, W>);
+type Outcome<T, W> = Result<T, <W as World>::Error>;
+
+fn received<W: Portable>(sent: &Sent<'_>, files: &mut Files) -> Outcome<W::Value, W> {
+    let parcel = sent.unpack(files).map_err(W::unsent)?;
+    Ok(W::received(Arc::new(parcel)))
+}
+
+fn raised<W: Portable>(sent: &Sent<'_>, files: &mut Files) -> W::Error {
+    sent.unpack(files).map_or_else(W::unsent, W::raised)
+}
+
+/// What a worker has told.
+struct News<W: Portable> {
+    done: Vec<Ended<W>>,
+    come: Vec<(TaskId, Outcome<W::Value, W>)>,
+    returned: Vec<Assignment<W>>,
+    questions: Vec<(u64, Vec<u8>)>,
+}
+
+impl<W: Portable> Default for News<W> {
+    fn default() -> Self {
+        Self {
+            done: Vec::new(),
+            come: Vec::new(),
+            returned: Vec::new(),
+            questions: Vec::new(),
+        }
+    }
+}

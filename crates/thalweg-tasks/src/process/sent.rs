@@ -1,0 +1,82 @@
+//! What a worker has been sent, and remembers.
+
+use super::outgoing::Outgoing;
+use super::parcel::{Parcel, Recipient};
+use super::wire::ToWorker;
+use crate::sync::{Mutex, lock};
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
+
+/// The functions and large values that a worker remembers. It forgets them when nobody here has them any more.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    ids: Mutex<HashSet<u64>>,
+    outgoing: Arc<Outgoing>,
+    /// The process that speaks with the worker.
+    process: u32,
+}
+
+impl Remembered {
+    pub fn new(outgoing: Arc<Outgoing>) -> Arc<Self> {
+        Arc::new(Self {
+            ids: Mutex::default(),
+            outgoing,
+            process: std::process::id(),
+        })
+    }
+
+    /// Takes note that a parcel is sent. Returns whether it is the first time.
+    pub fn add(self: &Arc<Self>, parcel: &Parcel) -> bool {
+        let is_new = lock(&self.ids).insert(parcel.id());
+        if is_new {
+            let this: Weak<Self> = Arc::downgrade(self);
+            parcel.tell_when_gone(this);
+        }
+        is_new
+    }
+}
+
+impl Recipient for Remembered {
+    fn forget(&self, id: u64) {
+        if self.process != std::process::id() || !lock(&self.ids).remove(&id) {
+            return;
+        }
+        // A worker that has died has forgotten everything.
+        let _ = self.outgoing.outbox().put(&ToWorker::Forget { id });
+        self.outgoing.flush();
+    }
+}
+
+#[cfg(all(test, not(thalweg_loom)))]
+mod tests {
+    use super::super::socket::Socket;
+    use super::super::wire::{Inbox, read};
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn what_nobody_has_any_more_is_forgotten_at_once() -> io::Result<()> {
+        let (ours, theirs) = Socket::pair()?;
+        let remembered = Remembered::new(Outgoing::new(ours));
+        let parcel = Arc::new(Parcel::small(vec![1]));
+        let id = parcel.id();
+        assert!(remembered.add(&parcel));
+        assert!(!remembered.add(&parcel), "it is sent once");
+        let other = parcel.clone();
+        drop(parcel);
+        assert!(lock(&remembered.ids).contains(&id));
+        drop(other);
+        let mut inbox = Inbox::default();
+        assert!(Socket::from_inherited(theirs).receive(&mut inbox)?);
+        let mut forgotten = None;
+        inbox.first(|message, _| {
+            if let ToWorker::Forget { id } = read(message)? {
+                forgotten = Some(id);
+            }
+            Ok(())
+        })?;
+        assert_eq!(forgotten, Some(id));
+        assert!(lock(&remembered.ids).is_empty());
+        Ok(())
+    }
+}

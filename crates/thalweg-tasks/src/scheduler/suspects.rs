@@ -1,0 +1,105 @@
+//! Tasks that ran on a worker when it died, with others: each is tried alone, so that the one to blame is found.
+
+use super::task::State;
+use super::workers::{Worker, has};
+use super::{Assignment, Effects, Scheduler, TaskId, WorkerId};
+use crate::world::World;
+
+/// What a worker is given where suspects wait.
+pub(super) enum Trial<W: World> {
+    /// It takes part in no trial.
+    None,
+    /// Nothing, for now: it is to have nothing else to do.
+    Wait,
+    Begin(Assignment<W>),
+}
+
+impl<W: World> Scheduler<W> {
+    /// Queues a suspect that has all it needs.
+    pub(super) fn suspect(&mut self, id: TaskId) {
+        self.suspects.push_back(id);
+    }
+
+    /// A suspect for a worker that has nothing else to do. One worker at a time is kept from what else there is.
+    pub(super) fn next_suspect(&mut self, id: WorkerId) -> Trial<W> {
+        let is_alone = |worker: &Worker<W>| worker.runs_alone && worker.asking == 0;
+        if self.workers.get(id.0).is_some_and(is_alone) {
+            return Trial::Wait;
+        }
+        let mut suspects = std::mem::take(&mut self.suspects);
+        suspects.retain(|id| {
+            self.task(*id)
+                .is_some_and(|task| task.state == State::Ready)
+        });
+        self.suspects = suspects;
+        let Some(worker) = self.workers.get(id.0) else {
+            return Trial::None;
+        };
+        let fits = |suspect: &TaskId| {
+            let task = self.task(*suspect);
+            task.is_some_and(|task| has(&worker.all, task.resources()))
+        };
+        let Some(position) = self.suspects.iter().position(fits) else {
+            return Trial::None;
+        };
+        if worker.running > 0 && worker.asking == 0 {
+            if self.emptied.is_some_and(|emptied| emptied != id) {
+                return Trial::None;
+            }
+            self.emptied = Some(id);
+            return Trial::Wait;
+        }
+        // What runs there and waits for an answer may wait for this one.
+        let goes_alone = worker.running == 0;
+        let Some(suspect) = self.suspects.remove(position) else {
+            return Trial::None;
+        };
+        self.emptied = None;
+        let Some(assignment) = self.assign(suspect, id) else {
+            return Trial::None;
+        };
+        if let Some(worker) = self.workers.get_mut(id.0) {
+            worker.runs_alone = goes_alone;
+        }
+        Trial::Begin(assignment)
+    }
+
+    /// What runs at a worker waits for so many answers: perhaps for other tasks, which have to run.
+    pub(crate) fn asks(&mut self, id: WorkerId, questions: usize, effects: &mut Effects<W>) {
+        if let Some(worker) = self.workers.get_mut(id.0) {
+            worker.asking += questions;
+            if worker.runs_alone || self.emptied == Some(id) {
+                self.emptied = self.emptied.filter(|emptied| *emptied != id);
+                effects.ready += 1;
+            }
+        }
+    }
+
+    /// An answer has been sent to a worker.
+    pub(crate) fn is_answered(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(id.0) {
+            // It may be that of a worker which had the same place.
+            worker.asking = worker.asking.saturating_sub(1);
+        }
+    }
+
+    /// A worker has been given a task.
+    pub(super) fn begins(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(id.0) {
+            worker.running += 1;
+        }
+    }
+
+    /// A worker has one task less.
+    pub(super) fn ends(&mut self, id: WorkerId, effects: &mut Effects<W>) {
+        let waits = !self.suspects.is_empty();
+        let Some(worker) = self.workers.get_mut(id.0) else {
+            return;
+        };
+        // One that has been given to a worker that died may come back when another has its name.
+        worker.running = worker.running.saturating_sub(1);
+        if std::mem::take(&mut worker.runs_alone) || waits {
+            effects.ready += 1;
+        }
+    }
+}

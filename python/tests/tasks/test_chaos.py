@@ -1,0 +1,31 @@
+"""Random graphs of tasks in which much goes wrong: `chaos.py` plays them, for a few seconds each.
+
+For longer: `THALWEG_CHAOS_SECONDS=900`; for others: `THALWEG_CHAOS_SEED=2`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SECONDS = float(os.environ.get("THALWEG_CHAOS_SECONDS", "3"))
+SEED = int(os.environ.get("THALWEG_CHAOS_SEED", "1"))
+
+PROGRAM = Path(__file__).with_name("chaos.py")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+@pytest.mark.parametrize("mode", ["blocking", "asynchronous"])
+def test_right_results_or_right_errors_and_nothing_left(kind, mode):
+    arguments = [kind, mode, str(SECONDS), str(SEED)]
+    done = subprocess.run(
+        [sys.executable, "-I", PROGRAM, *arguments], capture_output=True, text=True, timeout=SECONDS + 100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0

@@ -1,0 +1,216 @@
+"""What a worker process held or waited for when it died, or was ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from thalweg.tasks import (
+    CancelledError,
+    Client,
+    Event,
+    KilledWorker,
+    Lock,
+    Queue,
+    Semaphore,
+    Variable,
+    registry,
+    worker_client,
+)
+
+#: How long a test waits for what is to come, in seconds.
+BOUND = 20
+
+
+@pytest.fixture
+def client():
+    with Client(processes=True, n_workers=2, threads_per_worker=1) as client:
+        yield client
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def says_so_and(name, then, *args):
+    """Say that it has got so far, and end this process, or wait for somebody to end it."""
+    Event(name).set()
+    if then == "dies":
+        die()
+    Event("never").wait()
+
+
+def holds_lock(then):
+    with Lock("lock"):
+        says_so_and("held", then)
+
+
+def holds_lease(then):
+    with Semaphore(2, "semaphore"), Semaphore(2, "semaphore"):
+        says_so_and("held", then)
+
+
+def run_and_end(client, function, then):
+    """Run a function that holds something until its process is ended; return when it has been."""
+    held = Event("held", client)
+    task = client.submit(function, then, timeout=1 if then == "is over its limit" else None)
+    assert held.wait(timeout=BOUND)
+    if then == "is cancelled":
+        task.cancel(force=True)
+    with pytest.raises((KilledWorker, TimeoutError, CancelledError)):
+        task.result(timeout=BOUND)
+
+
+ENDS = ["dies", "is over its limit", "is cancelled"]
+
+
+@pytest.mark.parametrize("then", ENDS)
+def test_a_lock_is_given_back(client, then):
+    run_and_end(client, holds_lock, then)
+    assert Lock("lock", client).acquire(timeout=BOUND)
+
+
+@pytest.mark.parametrize("then", ENDS)
+def test_leases_are_given_back(client, then):
+    run_and_end(client, holds_lease, then)
+    semaphore = Semaphore(2, "semaphore", client)
+    assert semaphore.acquire(timeout=BOUND)
+    assert semaphore.acquire(timeout=BOUND)
+    assert semaphore.get_value() == 2
+    semaphore.release()
+    semaphore.release()
+    assert semaphore.get_value() == 0
+
+
+def waits_and_dies(what):
+    """Wait for something on a thread, and end this process when that is asked for."""
+    ask = {
+        "lock": lambda: Lock("it").acquire(),
+        "semaphore": lambda: Semaphore(1, "it").acquire(),
+        "queue": lambda: Queue("it").get(),
+        "event": lambda: Event("it").wait(),
+        "variable": lambda: Variable("it").get(),
+    }[what]
+    threading.Thread(target=ask, daemon=True).start()
+    Event("die").wait()
+    die()
+
+
+def waiting(client, kind):
+    """How many requests wait for something of a kind."""
+    requests = registry.shared(client._engine).coordinator._waiting
+    return sum(request.kind == kind for request in list(requests))
+
+
+def becomes(condition):
+    end = time.monotonic() + BOUND
+    while not condition() and time.monotonic() < end:
+        threading.Event().wait(0.01)
+    return condition()
+
+
+def waits_until_it_has_died(client, what):
+    others = 1 if what == "event" else 0
+    task = client.submit(waits_and_dies, what)
+    assert becomes(lambda: waiting(client, what) > others)
+    Event("die", client).set()
+    with pytest.raises(KilledWorker):
+        task.result(BOUND)
+    Event("die", client).clear()
+
+
+@pytest.mark.parametrize("what", ["lock", "semaphore"])
+def test_the_dead_are_granted_nothing(client, what):
+    it = {"lock": lambda: Lock("it", client), "semaphore": lambda: Semaphore(1, "it", client)}[what]()
+    assert it.acquire()
+    waits_until_it_has_died(client, what)
+    it.release()
+    assert it.acquire(timeout=BOUND)
+
+
+def test_the_dead_take_nothing_out_of_a_queue(client):
+    queue = Queue("it", client)
+    for x in range(3):
+        waits_until_it_has_died(client, "queue")
+        queue.put(x)
+        assert queue.get(timeout=BOUND) == x
+
+
+@pytest.mark.parametrize("what", ["lock", "semaphore", "queue", "event", "variable"])
+def test_the_dead_wait_for_nothing(client, what):
+    if what in ("lock", "semaphore"):
+        assert {"lock": Lock("it", client), "semaphore": Semaphore(1, "it", client)}[what].acquire()
+    waits_until_it_has_died(client, what)
+    assert becomes(lambda: not waiting(client, what))
+
+
+def gets_and_dies():
+    from thalweg.tasks import coordinator
+
+    # The answer comes, and nobody hears of it.
+    coordinator.RemoteCoordinator.ask = lambda self, *args, **kwargs: (self._ask("state", 1, *args), die())
+    Queue("queue").get()
+
+
+def test_values_on_their_way_to_the_dead_go_back(client):
+    queue = Queue("queue", client)
+    queue.put("a")
+    queue.put("b")
+    with pytest.raises(KilledWorker):
+        client.submit(gets_and_dies).result(BOUND)
+    # The task fails before its values are put back.
+    assert {queue.get(timeout=BOUND), queue.get(timeout=BOUND)} == {"a", "b"}
+    assert client.submit(lambda: (Queue("queue").put("c"), Queue("queue").get())).result(BOUND) == (None, "c")
+
+
+def holds_and_returns():
+    return Lock("lock").acquire()
+
+
+def test_a_lock_outlives_the_task_that_took_it(client):
+    assert client.submit(holds_and_returns).result(BOUND)
+    lock = Lock("lock", client)
+    assert not lock.acquire(timeout=0)
+    lock.release()
+    assert not lock.locked()
+
+
+def starts_others_and_dies():
+    with worker_client() as client:
+        client.submit(lambda: Event("begin").wait())
+        client.submit(abs, -1).result()
+        die()
+
+
+def test_what_the_dead_had_asked_for_is_let_go(client):
+    with pytest.raises(KilledWorker):
+        client.submit(starts_others_and_dies).result(BOUND)
+    Event("begin", client).set()
+    desk = registry.shared(client._engine)._desk
+    assert becomes(lambda: not any(worker.futures for worker in list(desk._workers.values())))
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_those_who_wait_for_what_is_closed_wait_for_the_next_of_that_name(processes):
+    with Client(processes=processes, n_workers=2, threads_per_worker=1) as client:
+        lock = Lock("lock", client)
+        assert lock.acquire()
+        waiting = client.submit(lambda: Lock("lock").acquire())
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.05)
+        lock.close()
+        assert waiting.result(timeout=BOUND) is True
+
+
+def test_who_gives_up_waiting_leaves_nothing(client):
+    event = Event("never", client)
+    for _ in range(20):
+        assert not event.wait(timeout=0)
+    coordinator = registry.shared(client._engine).coordinator
+    state = coordinator._states["event", "never"]
+    assert len(state._waiting) == 0
+    assert not coordinator._waiting

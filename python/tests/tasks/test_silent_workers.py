@@ -1,0 +1,137 @@
+"""Worker processes that live, and do not answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from thalweg.tasks import Client, Event, KilledWorker, TimeoutError
+
+#: How long a test waits for what is to come, in seconds.
+BOUND = 20
+
+
+@pytest.fixture
+def start():
+    clients = []
+
+    def start(**options):
+        clients.append(Client(processes=True, n_workers=1, **options))
+        assert clients[-1].submit(abs, -1).result(BOUND) == 1
+        return clients[-1]
+
+    yield start
+    for client in clients:
+        client.close()
+
+
+def stop(client):
+    pid = client.submit(os.getpid).result(BOUND)
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def exists(pid):
+    return os.path.exists(f"/proc/{pid}")
+
+
+def test_a_worker_that_was_stopped_is_replaced(start):
+    client = start(worker_ttl="0.2s")
+    stopped = stop(client)
+    assert client.gather(client.map(abs, [-1, -2])) == [1, 2]
+    assert client.submit(os.getpid).result(BOUND) != stopped
+    assert not exists(stopped)
+
+
+def test_large_results_of_a_worker_that_was_stopped_are_made_again(start):
+    client = start(worker_ttl="0.2s")
+    future = client.submit(bytes, 100_000)
+    assert client.submit(len, future).result(BOUND) == 100_000
+    stop(client)
+    assert future.result(BOUND) == bytes(100_000)
+
+
+def stop_this():
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def test_a_task_that_stops_its_worker_fails(start):
+    client = start(worker_ttl="0.2s")
+    with pytest.raises(KilledWorker, match="did not answer for 200ms"):
+        client.submit(stop_this).result(BOUND)
+    assert client.submit(abs, -1).result(BOUND) == 1
+
+
+def test_limits_reach_tasks_that_never_began(start):
+    client = start(worker_ttl=None)
+    stop(client)
+    with pytest.raises(TimeoutError):
+        client.submit(abs, -1, timeout=0.1).result(BOUND)
+
+
+def test_submitting_waits_for_no_worker(start):
+    client = start(worker_ttl=None)
+    stop(client)
+    futures = [client.submit(len, bytes(60_000), pure=False) for _ in range(500)]
+    del futures
+    done = threading.Event()
+    threading.Thread(target=lambda: (client.close(), done.set()), daemon=True).start()
+    assert done.wait(BOUND)
+
+
+def close_descriptors(then):
+    os.closerange(3, 256)
+    if then == "waits":
+        time.sleep(1000)
+
+
+@pytest.mark.parametrize("then", ["returns", "waits"])
+def test_a_worker_without_descriptors_is_replaced(start, then):
+    client = start(worker_ttl="0.2s")
+    with pytest.raises(KilledWorker):
+        client.submit(close_descriptors, then).result(BOUND)
+    assert client.submit(abs, -1).result(BOUND) == 1
+
+
+def hold_the_gil(seconds):
+    import ctypes
+
+    # Called through `PyDLL`, it does not let go of the GIL.
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+    return "held"
+
+
+def test_a_task_that_holds_the_gil_is_left_alone(start):
+    client = start(worker_ttl="0.2s")
+    assert client.submit(hold_the_gil, 1).result(BOUND) == "held"
+
+
+def test_a_worker_is_left_alone_while_this_process_holds_the_gil(start):
+    client = start(worker_ttl="0.2s")
+    pid = client.submit(os.getpid).result(BOUND)
+    for _ in range(3):
+        futures = client.map(abs, range(100))
+        for future in futures:
+            future._notify(lambda future: None)
+        hold_the_gil(0.5)
+        client.gather(futures)
+    assert client.submit(os.getpid).result(BOUND) == pid
+
+
+@pytest.mark.parametrize("processes", [False, True])
+@pytest.mark.parametrize("ttl", [0, "-1s", "soon"])
+def test_what_cannot_be_a_time(processes, ttl):
+    with pytest.raises(ValueError, match=r"worker_ttl|interval"):
+        Client(processes=processes, n_workers=1, worker_ttl=ttl)
+
+
+def test_workers_that_do_not_answer_are_no_reason_to_wait_at_the_end(start):
+    client = start(worker_ttl=None)
+    stopped = stop(client)
+    Event("any", client).set()
+    client.close()
+    assert not exists(stopped)
