@@ -82,6 +82,7 @@ def _end_program() -> None:
         mark_ended()
         for close in _closers:
             close()
+        _thalweg.await_visitors()
 
 
 def mark_ended() -> None:
@@ -302,6 +303,7 @@ def drain_again(node: Stream) -> None:
     """Drain a pipeline again that was opened once more: called by the engine."""
     _drain([node._pipeline], PATIENCE_AT_EXIT)
     node._pipeline._end()
+    _thalweg.await_visitors()
 
 
 # Event loops of users' that end before their pipelines do.

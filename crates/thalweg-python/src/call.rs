@@ -10,7 +10,7 @@ use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::interpreter;
+use crate::{gil, interpreter};
 
 /// `PyObject_Vectorcall`, which takes arguments from an array: part of the stable ABI from Python 3.12 on,
 /// and there, with the same signature, since 3.11. Python 3.10 gets along without.
@@ -151,6 +151,15 @@ pub(crate) fn with<'py>(
         let result = guarded(|| PyObject_Call(f.as_ptr(), args.as_ptr(), kwargs));
         Bound::from_owned_ptr_or_err(f.py(), result)
     }
+}
+
+/// `f(*args, **kwargs)`, for functions that may take long: the end of the program does not wait for them.
+pub(crate) fn task<'py>(
+    f: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    gil::unawaited(|| with(f, args, kwargs))
 }
 
 /// The next element of an iterator; `None` at its end.

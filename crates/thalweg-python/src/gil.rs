@@ -2,7 +2,9 @@
 
 #![allow(unsafe_code)]
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
@@ -11,6 +13,7 @@ use crate::interpreter;
 /// Runs `f` with the GIL, on a thread that may not have it. A thread that comes while the interpreter is
 /// ending is stopped.
 pub(crate) fn attach<R>(f: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
+    let _visit = Visit::begin();
     let mut f = Some(f);
     let result = Python::try_attach(|py| f.take().map(|f| f(py)));
     match (result.flatten(), f) {
@@ -26,10 +29,82 @@ pub(crate) fn attach<R>(f: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
 /// Runs `f` without the GIL. If the interpreter is ending by then, the thread is stopped.
 pub(crate) fn detach<R: Send>(py: Python<'_>, f: impl Send + FnOnce() -> R) -> R {
     py.detach(|| {
-        let result = f();
+        let result = Visit::suspend(f);
         interpreter::park_if_finalizing();
         result
     })
+}
+
+/// Runs what may take long and can be stopped anywhere, a user's function: nobody waits for it at the end.
+pub(crate) fn unawaited<R>(f: impl FnOnce() -> R) -> R {
+    Visit::suspend(f)
+}
+
+/// How many threads of ours are in Python.
+static VISITORS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// How many visits this thread is making, one within the other.
+    static VISITS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How long is waited for visitors at the end.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// The time in which a thread of ours is in Python. The interpreter must not end meanwhile: it would unwind the
+/// thread, which no frame in Rust survives.
+struct Visit;
+
+impl Visit {
+    fn begin() -> Self {
+        let visits = VISITS.get();
+        VISITS.set(visits + 1);
+        if visits == 0 {
+            VISITORS.fetch_add(1, Ordering::SeqCst);
+        }
+        Self
+    }
+
+    /// Leaves for a while.
+    fn suspend<R>(f: impl FnOnce() -> R) -> R {
+        struct Return(usize);
+
+        impl Drop for Return {
+            fn drop(&mut self) {
+                VISITS.set(self.0);
+                VISITORS.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+
+        let visits = VISITS.replace(0);
+        if visits == 0 {
+            return f();
+        }
+        VISITORS.fetch_sub(1, Ordering::SeqCst);
+        let _return = Return(visits);
+        f()
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let visits = VISITS.get() - 1;
+        VISITS.set(visits);
+        if visits == 0 {
+            VISITORS.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Waits a moment for threads of ours that are in Python: the last thing that is done before the interpreter ends.
+#[pyfunction]
+pub(crate) fn await_visitors(py: Python<'_>) {
+    py.detach(|| {
+        let end = Instant::now() + FAREWELL;
+        while VISITORS.load(Ordering::SeqCst) > 0 && Instant::now() < end {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+    });
 }
 
 /// Runs `f` with the GIL, which this thread holds: what is called by a node of a pipeline.

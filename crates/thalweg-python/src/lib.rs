@@ -68,6 +68,7 @@ mod _thalweg {
         module.add("tasks", tasks)?;
         module.add_function(wrap_pyfunction!(crate::interval::parse_interval, module)?)?;
         module.add_function(wrap_pyfunction!(crate::interpreter::note_ending, module)?)?;
+        module.add_function(wrap_pyfunction!(crate::gil::await_visitors, module)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

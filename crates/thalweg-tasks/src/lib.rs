@@ -37,6 +37,7 @@ pub mod process;
 mod remote;
 mod scheduler;
 mod slot;
+mod stack;
 #[cfg(feature = "streams")]
 mod stream;
 mod sync;
@@ -69,6 +70,7 @@ pub mod host {
     pub use crate::engine::{CannotStop, Home, spec};
     pub use crate::scheduler::{Assignment, Effects, Needs, Options, Product, Spec};
     pub use crate::slot::{Latch, Slot, wait_all};
+    pub use crate::stack::set_stack_size;
     pub use crate::threads::{Crew, Work, as_task};
     pub use crate::world::World;
 }

@@ -5,7 +5,7 @@ use crate::scheduler::{TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
 use crate::world::{Failure, World};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ pub struct Slot<W: World> {
     pub(crate) home: Arc<Home<W>>,
     key: Option<Box<str>>,
     standing: Mutex<Standing<W>>,
+    /// Its task was asked to stop, while its outcome still counts.
+    asked_to_stop: AtomicBool,
 }
 
 pub(crate) enum Standing<W: World> {
@@ -66,7 +68,23 @@ impl<W: World> Slot<W> {
             home,
             key,
             standing: Mutex::new(Standing::Pending(Vec::new())),
+            asked_to_stop: AtomicBool::new(false),
         }
+    }
+
+    /// Has the task's [token](crate::Token) say that it is not wanted. Whatever comes of the task counts all the same.
+    pub fn ask_to_stop(&self) {
+        self.asked_to_stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the task was [asked to stop](Self::ask_to_stop).
+    pub(crate) fn is_asked_to_stop(&self) -> bool {
+        self.asked_to_stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether its task runs in this thread.
+    pub fn runs_here(self: &Arc<Self>) -> bool {
+        crate::token().is_of(self)
     }
 
     /// The engine that its task is in.

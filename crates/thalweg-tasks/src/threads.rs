@@ -63,9 +63,8 @@ impl<W: World> Crew<W> {
     fn add_thread(self: &Arc<Self>) -> io::Result<()> {
         let crew = self.clone();
         let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let thread = thread::Builder::new()
-            .name(format!("thalweg-worker-{number}"))
-            .spawn(move || crew.run())?;
+        let thread =
+            crate::stack::thread(format!("thalweg-worker-{number}")).spawn(move || crew.run())?;
         lock(&self.threads).push(thread);
         Ok(())
     }
@@ -187,7 +186,7 @@ trait IsWanted: Send + Sync {
 
 impl<W: World> IsWanted for Slot<W> {
     fn is_wanted(&self) -> bool {
-        !self.is_done()
+        !self.is_done() && !self.is_asked_to_stop()
     }
 }
 
@@ -201,6 +200,12 @@ impl Token {
     /// Whether it is that of a task.
     pub fn is_task(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// Whether it is that of the task whose outcome is put there.
+    pub(crate) fn is_of<W: World>(&self, slot: &Arc<Slot<W>>) -> bool {
+        let mine = self.0.as_ref().map(|mine| mine.as_ptr().cast::<()>());
+        mine == Some(Arc::as_ptr(slot).cast::<()>())
     }
 
     /// Whether the task has been cancelled, is over its time limit, or is not wanted any more.

@@ -94,7 +94,7 @@ def test_no_memory_limit(limit):
         ("map", (increment, [1]), {"batch_size": 0}, ValueError, "batch_size"),
         ("map", (increment, [1, 2]), {"key": ["one"]}, ValueError, "1 keys for 2"),
         ("submit", (increment, 1), {"workers": "alice"}, ValueError, "alice"),
-        ("submit", (increment, 1), {"actor": True}, NotImplementedError, "actors"),
+        ("submit", (increment, 1), {"actor": True}, TypeError, "an actor is of a class"),
         ("submit", (increment, 1), {"timeout": "soon"}, ValueError, "soon"),
         ("submit", (increment, 1), {"timeout": -1}, ValueError, "-1"),
         ("submit", (increment, 1), {"retries": -1}, (ValueError, OverflowError), "retries|negative"),

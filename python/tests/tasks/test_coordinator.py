@@ -104,7 +104,7 @@ def test_without_a_client():
         lambda: Queue(maxsize=-1),
         lambda: Queue(maxsize="1"),  # type: ignore[arg-type]
         lambda: Lock("a").acquire(blocking=False, timeout=1),
-        lambda: Queue("a").get(batch=3),
+        lambda: Queue("a").get(batch=0),
         lambda: Event("a").wait(timeout=-1),
     ],
 )

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+import programs_of_clients
 import thalweg.distributed
 from programs_of_tasks import PROGRAMS
+
+assert programs_of_clients.actors.__name__ in PROGRAMS
 
 distributed = pytest.importorskip("distributed")
 

@@ -21,6 +21,7 @@ __all__ = [
     "Pipeline",
     "Pump",
     "__version__",
+    "await_visitors",
     "note_ending",
     "ops",
     "parse_interval",
@@ -29,6 +30,9 @@ __all__ = [
 ]
 
 __version__: str
+
+def await_visitors() -> None:
+    """Wait a moment for threads of the engine that are in Python."""
 
 def note_ending() -> None:
     """Take note of the thread that ends the interpreter: it keeps the GIL, and is not to be stopped."""

@@ -4,6 +4,11 @@ from collections.abc import Callable, Generator, Iterable
 from types import GenericAlias, TracebackType
 from typing import Any, Generic, Literal, TypeVar, final
 
+from typing_extensions import Self
+
+from thalweg._types import Interval
+from thalweg.tasks.client import Client
+
 _T = TypeVar("_T")
 
 __all__ = [
@@ -101,6 +106,7 @@ class Engine:
         kwargs: dict[str, Any] | None = None,
         *,
         key: str | None = None,
+        call: int | None = None,
         priority: float = 0.0,
         retries: int = 0,
         resources: dict[str, float] | None = None,
@@ -147,6 +153,9 @@ class Engine:
     def find(self, key: str) -> Future[Any] | None:
         """The live task with a key."""
 
+    def named_futures(self) -> list[Future[Any]]:
+        """The live tasks that were given keys."""
+
     def gather(self, futures: list[Future[_T]]) -> list[_T]:
         """Wait for all results."""
 
@@ -169,9 +178,18 @@ class Future(Generic[_T]):
     """The result of a task, when there is one."""
 
     def __class_getitem__(cls, key: Any) -> GenericAlias: ...
+    def __new__(cls, key: Any, client: Any = None) -> Self: ...
     @property
-    def key(self) -> str:
-        """The task's name."""
+    def key(self) -> Any:
+        """The task's name: text, unless it was given another key."""
+
+    @property
+    def client(self) -> Client:
+        """The client that it is a future of."""
+
+    @property
+    def type(self) -> type | None:
+        """The type of the result, once there is one. A result in a worker process is fetched for it."""
 
     @property
     def status(self) -> Literal["pending", "finished", "error", "cancelled"]:
@@ -187,20 +205,32 @@ class Future(Generic[_T]):
     def cancelled(self) -> bool:
         """Whether the task has been cancelled."""
 
-    def result(self, timeout: float | None = None) -> _T:
+    def running(self) -> bool:
+        """Whether the task has begun, and has not ended."""
+
+    def result(self, timeout: Interval | None = None) -> _T:
         """Wait for the result."""
 
-    def exception(self, timeout: float | None = None) -> BaseException | None:
+    def exception(self, timeout: Interval | None = None) -> BaseException | None:
         """Wait for what the task raised."""
 
-    def traceback(self, timeout: float | None = None) -> TracebackType | None:
+    def traceback(self, timeout: Interval | None = None) -> TracebackType | None:
         """Wait for where the task raised it."""
 
-    def cancel(self, *, force: bool = False, msg: str | None = None) -> bool:
-        """Cancel the task."""
+    def cancel(self, reason: str | None = None, msg: str | None = None, force: bool = False) -> bool:
+        """Cancel the task; in an asynchronous client's loop, what is returned can be awaited."""
 
     def retry(self) -> None:
-        """Run a failed task again."""
+        """Run a failed task again; in an asynchronous client's loop, what is returned can be awaited."""
+
+    def _cancel_before_it_begins(self) -> bool:
+        """Cancel the task if it has not begun; say whether it was cancelled."""
+
+    def _ask_to_stop(self) -> None:
+        """Have the task's token say that it is not wanted. Whatever comes of it counts all the same."""
+
+    def _runs_here(self) -> bool:
+        """Whether the task runs in this thread."""
 
     def release(self) -> None:
         """Let go of the task."""
@@ -217,4 +247,5 @@ class Future(Generic[_T]):
     def _when_here(self, callback: Callable[[Future[_T]], object]) -> None:
         """Call something, on a thread that may block, when the task has ended and a result is in this process."""
 
+    def __dask_tokenize__(self) -> tuple[str, Any]: ...
     def __await__(self) -> Generator[Any, None, _T]: ...

@@ -1,7 +1,8 @@
 """The names of ``dask.distributed``, for programs that were written for it.
 
 After changing one import, and as they stand by ``python -m thalweg run --as distributed``, they run on threads or
-processes of their own; with an address, on the cluster there.
+processes of their own; with an address, on the cluster there. A name that Dask has and thalweg has not is an
+`AttributeError` that says why.
 
 >>> from thalweg.distributed import Client
 >>> with Client(processes=False, dashboard_address=None) as client:
@@ -22,18 +23,28 @@ from thalweg.distributed.client import (
     wait,
 )
 from thalweg.distributed.progress import progress
+from thalweg.tasks.actors import Actor, ActorFuture
 from thalweg.tasks.cluster import LocalCluster
 from thalweg.tasks.current import get_client, get_worker, rejoin, secede, worker_client
 from thalweg.tasks.errors import CancelledError, KilledWorker, TimeoutError
 from thalweg.tasks.event import Event
+from thalweg.tasks.events import print, warn
 from thalweg.tasks.lock import Lock
+from thalweg.tasks.multi_lock import MultiLock
+from thalweg.tasks.plugins import WorkerPlugin
 from thalweg.tasks.queue import Queue
+from thalweg.tasks.records import get_task_stream, performance_report
 from thalweg.tasks.semaphore import Semaphore
 from thalweg.tasks.variable import Variable
+
+#: Another name of it.
+local_client = worker_client
 
 __all__ = [
     "ALL_COMPLETED",
     "FIRST_COMPLETED",
+    "Actor",
+    "ActorFuture",
     "CancelledError",
     "Client",
     "Event",
@@ -41,20 +52,35 @@ __all__ = [
     "KilledWorker",
     "LocalCluster",
     "Lock",
+    "MultiLock",
     "Queue",
     "Semaphore",
     "TimeoutError",
     "Variable",
+    "WorkerPlugin",
     "__version__",
     "as_completed",
     "default_client",
     "fire_and_forget",
     "futures_of",
     "get_client",
+    "get_task_stream",
     "get_worker",
+    "local_client",
+    "performance_report",
+    "print",
     "progress",
     "rejoin",
     "secede",
     "wait",
+    "warn",
     "worker_client",
 ]
+
+TYPE_CHECKING = False
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        from thalweg.tasks import absent
+
+        raise absent.missing(f"module {__name__!r}", name, absent.PACKAGE, lambda: __all__)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         CannotStopError,
         ClosedClientError,
         KilledWorker,
+        RemoteError,
         TaskTimeout,
         TimeoutError,
         UnpicklableError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from thalweg.tasks.executor import ClientExecutor
     from thalweg.tasks.futures import Future, as_completed, fire_and_forget, futures_of, wait
     from thalweg.tasks.lock import Lock
+    from thalweg.tasks.multi_lock import MultiLock
     from thalweg.tasks.queue import Queue
     from thalweg.tasks.semaphore import Semaphore
     from thalweg.tasks.variable import Variable
@@ -51,7 +53,9 @@ __all__ = [
     "KilledWorker",
     "LocalCluster",
     "Lock",
+    "MultiLock",
     "Queue",
+    "RemoteError",
     "Semaphore",
     "TaskTimeout",
     "TimeoutError",
@@ -79,6 +83,7 @@ _LATER = {
     "Event": "event",
     "LocalCluster": "cluster",
     "Lock": "lock",
+    "MultiLock": "multi_lock",
     "Queue": "queue",
     "Semaphore": "semaphore",
     "Variable": "variable",

@@ -3,10 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["exception", "outcome", "result", "traceback", "wait"]
+__all__ = ["Done", "client", "exception", "named", "outcome", "result", "traceback", "type_of", "wait"]
+
+
+class Done:
+    """What has been done already, where programs await it.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg.tasks.awaiting import Done
+    >>> async def main():
+    ...     return await Done(True)
+    >>> asyncio.run(main()), bool(Done(False))
+    (True, False)
+    """
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from ()
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+
+def named(key: Any, client: Any = None) -> Any:
+    """Do what `Future` does with a key: find the live task with it."""
+    from thalweg.tasks import lending, registry
+
+    return lending.find(registry.default_client(client)._engine, key)
+
+
+def client(future: Any) -> Any:
+    """Return the client of a future."""
+    from thalweg.tasks import registry
+
+    return registry.client_of(future.engine)
+
+
+def type_of(future: Any) -> type | None:
+    """Return the type of a future's result; None if there is none. A result in a worker process is fetched for it."""
+    return type(future.engine.gather([future])[0]) if future.status == "finished" else None
 
 
 async def wait(future: Any, timeout: float | None = None) -> None:

@@ -22,5 +22,9 @@ class Base:
         """Wait for results."""
         raise NotImplementedError
 
+    def run(self, function: Any, *args: Any, asynchronous: bool | None = None, **kwargs: Any) -> Any:
+        """Call a function on every worker."""
+        raise NotImplementedError
+
     def _gather_now(self, futures: Any, skip: bool) -> Any:
         raise NotImplementedError

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 from weakref import ref
 
 from thalweg._thalweg.tasks import Engine, Future
 from thalweg.intervals import convert_interval
-from thalweg.tasks import closing, nesting, registry
+from thalweg.tasks import absent, closing, nesting, registry
 from thalweg.tasks.closing import patience
 from thalweg.tasks.datasets import Datasets
 from thalweg.tasks.errors import ClosedClientError
+from thalweg.tasks.events import Events
 from thalweg.tasks.inspection import Inspection
+from thalweg.tasks.keys import to_text
 from thalweg.tasks.options import Options, refuse_unknown
+from thalweg.tasks.plugins import Plugins
+from thalweg.tasks.recreation import Recreation
 from thalweg.tasks.submission import Submission
-from thalweg.tasks.waiting import FAILED, block, either, later, result_of, settled, signal_of
+from thalweg.tasks.waiting import FAILED, block, either, later, raisable, result_of, settled, signal_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 
-class Client(Submission, Inspection, Datasets):
+class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
     """Runs functions on threads or processes, here, or on a cluster of Dask's.
 
     Without an address it starts workers of its own. They end when the client is closed or dropped with all its
@@ -57,6 +62,12 @@ class Client(Submission, Inspection, Datasets):
         1.0.
     resources
         What there is of things that tasks ask for by `submit`, on each worker, such as ``{"GPU": 1}``.
+    preload
+        Names of modules that each worker process imports before it takes tasks, so that the first of them do not wait
+        for that.
+    initializer, initargs
+        What each worker process calls before it takes tasks, also one that replaces another. Threads are one worker:
+        it is called once, at once.
     worker_ttl
         How long a worker process may not answer before it is killed and another takes its place, in seconds or as text
         such as ``"5 min"``; None: for ever. A worker answers also while a task holds the GIL. It does not if it has
@@ -118,6 +129,9 @@ class Client(Submission, Inspection, Datasets):
         asynchronous: bool = False,
         memory_limit: int | float | str | None = None,
         resources: Mapping[str, float] | None = None,
+        preload: str | Iterable[str] | None = None,
+        initializer: Callable[..., Any] | None = None,
+        initargs: tuple[Any, ...] = (),
         worker_ttl: Interval | None = "30s",
         set_as_default: bool = True,
         timeout: Interval | None = None,
@@ -134,7 +148,17 @@ class Client(Submission, Inspection, Datasets):
             address = None
         self._options: Options | None = None
         if address is None:
-            self._options = Options(n_workers, threads_per_worker, bool(processes), memory_limit, resources, worker_ttl)
+            self._options = Options(
+                n_workers,
+                threads_per_worker,
+                bool(processes),
+                memory_limit,
+                resources,
+                preload,
+                initializer,
+                tuple(initargs),
+                worker_ttl,
+            )
             engine = self._options.start()
         else:
             engine = address._engine
@@ -197,6 +221,45 @@ class Client(Submission, Inspection, Datasets):
         running = asyncio._get_running_loop()
         return loops.to_user(loops.find(False) if running is None else running)
 
+    @property
+    def futures(self) -> dict[Any, Future[Any]]:
+        """The live tasks that were given keys, scattered values included, by their keys.
+
+        Examples
+        --------
+        >>> from thalweg.tasks import Client
+        >>> with Client() as client:
+        ...     future = client.submit(abs, -1, key="one")
+        ...     list(client.futures)
+        ['one']
+        """
+        return {future.key: future for future in self._engine.named_futures()}
+
+    def get_task_stream(self, start: Interval | None = None, stop: Interval | None = None, **kwargs: Any) -> Any:
+        """Return what has been recorded of tasks in ``with thalweg.distributed.get_task_stream():``.
+
+        Parameters
+        ----------
+        start, stop
+            The time of interest: how long ago as text, or seconds since 1970.
+        """
+        from thalweg.tasks import records
+
+        return either(self.asynchronous, records.between, self, start, stop)
+
+    @property
+    def dashboard_link(self) -> str:
+        """Nothing: there is no dashboard."""
+        return ""
+
+    def futures_of(self, futures: Any) -> list[Future[Any]]:
+        """Return the futures in a value, as the function of that name does."""
+        return nesting.futures_of(futures)
+
+    def normalize_collection(self, collection: Any) -> Any:
+        """Return a collection of Dask's as it is: those that were persisted have their futures in them."""
+        return collection
+
     @classmethod
     def current(cls, allow_global: bool = True) -> Client:
         """Return the client of the context, or the default one.
@@ -243,12 +306,20 @@ class Client(Submission, Inspection, Datasets):
             raise ValueError(f"errors: 'raise' or 'skip', not {errors!r}")
         skip = errors == "skip"
         if isinstance(futures, Iterator):
-            return (self.gather(each, errors=errors, asynchronous=asynchronous) for each in futures)
+            return self._gather_each(futures, errors, asynchronous)
         if asynchronous is None:
             asynchronous = self.asynchronous
         if asynchronous:
             return self._gather_later(futures, skip)
         return self._gather_now(futures, skip)
+
+    def _gather_each(self, futures: Iterator[Any], errors: Any, asynchronous: bool | None) -> Iterator[Any]:
+        for each in futures:
+            try:
+                gathered = self.gather(each, errors=errors, asynchronous=asynchronous)
+            except (StopIteration, StopAsyncIteration, GeneratorExit) as error:
+                raise raisable(error) from error
+            yield gathered
 
     def _gather_now(self, futures: Any, skip: bool) -> Any:
         if not skip and nesting.only_futures(futures):
@@ -281,7 +352,10 @@ class Client(Submission, Inspection, Datasets):
     ) -> Any:
         """Make futures of values: of each in a list, tuple, set or dictionary, or of one value.
 
-        Workers that need a value get it once.
+        Each has a key of its own: in a dictionary its name there, or one like it if another future has that.
+
+        A worker process that needs a value gets it once. Each task has a copy of its own, and may change it; threads
+        share the value itself.
 
         Examples
         --------
@@ -295,15 +369,17 @@ class Client(Submission, Inspection, Datasets):
         return either(asynchronous, self._scatter, data)
 
     def _scatter(self, data: Any) -> Any:
-        engine = self._engine
         kind = type(data)
         if kind in (list, tuple, set, frozenset):
-            return kind(engine.scatter(value) for value in data)
+            return kind(self._scatter_one(value) for value in data)
         if kind is dict:
-            return {name: engine.scatter(value) for name, value in data.items()}
+            return {name: self._engine.scatter(value, key=to_text(name)) for name, value in data.items()}
         if isinstance(data, (range, Iterator)):
-            return [engine.scatter(value) for value in data]
-        return engine.scatter(data)
+            return [self._scatter_one(value) for value in data]
+        return self._scatter_one(data)
+
+    def _scatter_one(self, value: Any) -> Future[Any]:
+        return self._engine.scatter(value, key=f"{type(value).__name__}-{uuid4().hex}")
 
     def cancel(
         self,
@@ -500,6 +576,11 @@ class Client(Submission, Inspection, Datasets):
     def __await__(self) -> Generator[Any, None, Self]:
         yield from ()
         return self
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise absent.missing(f"{type(self).__name__!r} object", name, absent.CLIENT, lambda: dir(type(self)))
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f"{self.name}: "

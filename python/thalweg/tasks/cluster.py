@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from thalweg.tasks import closing, registry
+from thalweg.tasks import absent, closing, registry
 from thalweg.tasks.options import Options, refuse_unknown
 
 if TYPE_CHECKING:
@@ -45,13 +45,26 @@ class LocalCluster:
         asynchronous: bool = False,
         memory_limit: int | float | str | None = None,
         resources: Mapping[str, float] | None = None,
+        preload: str | Iterable[str] | None = None,
+        initializer: Callable[..., Any] | None = None,
+        initargs: tuple[Any, ...] = (),
         worker_ttl: Interval | None = "30s",
         **kwargs: Any,
     ) -> None:
         refuse_unknown("LocalCluster", kwargs)
         self.name = name
         self.asynchronous = asynchronous
-        self._options = Options(n_workers, threads_per_worker, bool(processes), memory_limit, resources, worker_ttl)
+        self._options = Options(
+            n_workers,
+            threads_per_worker,
+            bool(processes),
+            memory_limit,
+            resources,
+            preload,
+            initializer,
+            tuple(initargs),
+            worker_ttl,
+        )
         self._engine = self._options.start()
 
     @property
@@ -63,6 +76,11 @@ class LocalCluster:
     def scheduler_address(self) -> str:
         """What it is called; nothing listens there."""
         return f"inproc://{self._engine.kind}"
+
+    @property
+    def dashboard_link(self) -> str:
+        """Nothing: there is no dashboard."""
+        return ""
 
     def get_client(self) -> Client:
         """Return a client of it."""
@@ -90,6 +108,11 @@ class LocalCluster:
     def __await__(self) -> Generator[Any, None, Self]:
         yield from ()
         return self
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise absent.missing("'LocalCluster' object", name, absent.CLUSTER, lambda: dir(type(self)))
 
     def __repr__(self) -> str:
         return f"<LocalCluster: {self._engine.kind}, {self._engine.width} at a time, {self.status}>"

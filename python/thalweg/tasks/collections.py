@@ -7,7 +7,7 @@ from typing import Any
 
 from thalweg._thalweg.tasks import Engine, Future
 from thalweg.intervals import convert_interval
-from thalweg.tasks import registry
+from thalweg.tasks import annotated, registry
 from thalweg.tasks.graph import FutureNode, Plan
 
 __all__ = ["compute", "futures_in", "get", "persist", "serve"]
@@ -53,7 +53,7 @@ def _compute(engine: Engine, collections: list[Any], optimize_graph: bool, optio
         raise ImportError(_OLD) from error
     expression = FinalizeCompute(collections_to_expr(collections, optimize_graph)).optimize()
     keys = list(flatten(expression.__dask_keys__()))
-    futures = _run(engine, expression.__dask_graph__(), keys, options)
+    futures = _run(engine, expression, keys, options)
     return [futures[key] for key in keys]
 
 
@@ -91,7 +91,7 @@ def persist(engine: Engine, collections: Any, optimize_graph: bool = True, **opt
         raise ImportError(_OLD) from error
     expression = collections_to_expr(found, optimize_graph).optimize()
     keys = [list(flatten(each)) for each in expression.__dask_keys__()]
-    futures = _run(engine, expression.__dask_graph__(), [key for each in keys for key in each], options)
+    futures = _run(engine, expression, [key for each in keys for key in each], options)
     persisted = []
     for collection, mine in zip(found, keys, strict=True):
         rebuild, state = collection.__dask_postpersist__()
@@ -130,12 +130,14 @@ def _pack(keys: Any, futures: dict[Any, Any]) -> Any:
 
 
 def _run(engine: Engine, graph: Any, keys: list[Any], options: dict[str, Any]) -> dict[Any, Future[Any]]:
-    """Run a graph, and return the futures of the keys."""
+    """Run a graph, or what has one, and return the futures of the keys."""
+    asked = annotated.of_graph(graph)
     if not isinstance(graph, Mapping):
         graph = graph.__dask_graph__()
     if type(graph) is not dict:
         graph = dict(graph)
-    plan = Plan(graph, engine)
+    options = {**annotated.current(), **options}
+    plan = Plan(graph, engine, {key: _options(**{**options, **more}) for key, more in asked.items()})
     return plan.run(dict.fromkeys(keys), _options(**options))
 
 

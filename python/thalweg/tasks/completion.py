@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from thalweg.intervals import convert_interval
 from thalweg.tasks import nesting
-from thalweg.tasks.waiting import LOOK, error_of, result_of
+from thalweg.tasks.waiting import LOOK, error_of, raisable, result_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -89,7 +89,7 @@ class as_completed:
 
     def update(self, futures: Iterable[Future[Any]]) -> None:
         """Wait for more futures, too."""
-        futures = nesting.flat(futures)
+        futures = nesting.checked(futures, "as_completed")
         with self._lock:
             for future in futures:
                 self._pending[future] = self._pending.get(future, 0) + 1
@@ -206,7 +206,7 @@ class as_completed:
         if error is None:
             return future, result_of(future)
         if self.raise_errors:
-            raise error
+            raise raisable(error)
         return future, (type(error), error, error.__traceback__)
 
     def next_batch(self, block: bool = True) -> list[Any]:
@@ -217,6 +217,11 @@ class as_completed:
         block
             Whether to wait until there is one.
 
+        Raises
+        ------
+        StopIteration
+            All have been returned. What a failed future raised, with results: the others are in the next batch.
+
         Examples
         --------
         >>> from thalweg.tasks import Client, as_completed, wait
@@ -226,11 +231,21 @@ class as_completed:
         ...     len(as_completed(futures).next_batch())
         2
         """
-        batch = [self._show(self._take())] if block else []
+        ended = [self._take()] if block else []
         with self._lock:
-            ended = list(self._ended)
+            ended += self._ended
             self._ended.clear()
-        return batch + [self._show(future) for future in ended]
+        batch: list[Any] = []
+        try:
+            for future in ended:
+                batch.append(self._show(future))
+        except BaseException:
+            # The one that failed has been told of; all others are in the next batch.
+            with self._lock:
+                self._ended.extendleft(reversed(ended[: len(batch)] + ended[len(batch) + 1 :]))
+                self._wake()
+            raise
+        return batch
 
     def batches(self) -> Iterator[list[Any]]:
         """Iterate over all that have ended meanwhile, as lists."""

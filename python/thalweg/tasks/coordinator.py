@@ -92,6 +92,26 @@ class Waiting:
         # It is taken out by whoever cancels it, without a lock: the dictionary has its own.
         request.add_done_callback(lambda request: self._requests.pop(request, None))  # type: ignore[call-overload]
 
+    def first(self) -> Request | None:
+        """Return the first request; None if there is none."""
+        try:
+            return next(iter(self._requests), None)
+        except RuntimeError:
+            # One was cancelled meanwhile.
+            return self.first()
+
+    def all(self) -> list[Request]:
+        """Return all requests."""
+        try:
+            return list(self._requests)
+        except RuntimeError:
+            # One was cancelled meanwhile.
+            return self.all()
+
+    def discard(self, request: Request) -> None:
+        """Let a request wait no longer."""
+        self._requests.pop(request, None)
+
     def answer_first(self, value: Any = None) -> Request | None:
         """Answer the first request, and return it; None if there is none."""
         while (request := self.pop()) is not None:

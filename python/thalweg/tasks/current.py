@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thalweg._thalweg.tasks import Token, current_token, rejoin, secede
 from thalweg.tasks import registry
@@ -15,6 +13,7 @@ from thalweg.tasks.registry import default_client
 if TYPE_CHECKING:
     from thalweg._types import Interval
     from thalweg.tasks.client import Client
+    from thalweg.tasks.this_worker import Worker
 
 __all__ = [
     "current_token",
@@ -125,6 +124,8 @@ def out_of_the_way() -> Iterator[None]:
 def get_worker() -> Worker:
     """Return the worker that runs the task.
 
+    There is one for each worker process, and one for all threads: what a task or `Client.run` sets on it, others find.
+
     Raises
     ------
     ValueError
@@ -134,43 +135,21 @@ def get_worker() -> Worker:
     --------
     >>> import os
     >>> from thalweg.tasks import Client, get_worker
+    >>> def connect():
+    ...     get_worker().connection = "open"
     >>> with Client() as client:
-    ...     client.submit(lambda: get_worker().pid).result() == os.getpid()
-    True
+    ...     done = client.run(connect)
+    ...     client.submit(lambda: (get_worker().pid == os.getpid(), get_worker().connection)).result()
+    (True, 'open')
     """
     engine = registry.task_engine()
     if engine is None:
         raise ValueError("get_worker: no task runs here")
-    return Worker(engine)
+    mine = registry.shared(engine)
+    if mine.worker is None:
+        from thalweg.tasks.this_worker import Worker
 
-
-class Worker:
-    """What a task may know about its worker.
-
-    Attributes
-    ----------
-    pid:
-        The number of its process.
-    nthreads:
-        How many tasks run at a time.
-    name:
-        The name of the thread.
-    """
-
-    def __init__(self, engine: Any) -> None:
-        self.pid = os.getpid()
-        self.nthreads: int = engine.width
-        self.name = threading.current_thread().name
-
-    @property
-    def id(self) -> str:
-        """What tells it from others."""
-        return f"{self.pid}-{self.name}"
-
-    @property
-    def client(self) -> Client:
-        """The client of the task."""
-        return registry.default_client()
-
-    def __repr__(self) -> str:
-        return f"<Worker: {self.id}>"
+        with mine.lock:
+            mine.worker = mine.worker or Worker(engine)
+    worker: Worker = mine.worker
+    return worker

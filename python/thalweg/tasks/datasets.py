@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, MutableMapping
+from functools import partial
+from threading import Lock
 from typing import Any
 
 from thalweg.tasks import registry
@@ -12,8 +14,105 @@ from thalweg.tasks.waiting import either
 _nothing: Any = object()
 
 
+class Store:
+    """Metadata and data sets of an engine, in the process that has its client.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.datasets import Store
+    >>> store = Store()
+    >>> store.set_metadata(["run", "seed"], 7)
+    >>> store.get_metadata(["run"])
+    {'seed': 7}
+    """
+
+    #: What worker processes may ask for.
+    operations = frozenset({
+        "get_dataset",
+        "get_metadata",
+        "list_datasets",
+        "publish_dataset",
+        "set_metadata",
+        "unpublish_dataset",
+    })  # fmt: skip
+
+    def __init__(self) -> None:
+        self._metadata: dict[Any, Any] = {}
+        self._datasets: dict[Any, Any] = {}
+        self._lock = Lock()
+
+    def set_metadata(self, path: list[Any], value: Any) -> None:
+        """Keep a value under the last key of a path."""
+        *way, last = path
+        with self._lock:
+            place = self._metadata
+            for step in way:
+                place = place.setdefault(step, {})
+            place[last] = value
+
+    def get_metadata(self, path: list[Any], *default: Any) -> Any:
+        """Return the value under a path, or else the default, if one is given."""
+        value: Any = self._metadata
+        for step in path:
+            if not isinstance(value, dict) or step not in value:
+                if default:
+                    return default[0]
+                raise KeyError(path if len(path) != 1 else path[0])
+            value = value[step]
+        return value
+
+    def publish_dataset(self, values: dict[Any, Any], override: bool) -> None:
+        """Keep values under their names."""
+        with self._lock:
+            for name in values:
+                if name in self._datasets and not override:
+                    raise KeyError(f"there is a data set {name!r} already")
+            self._datasets.update(values)
+
+    def get_dataset(self, name: Any, *default: Any) -> Any:
+        """Return the value of a name, or else the default, if one is given."""
+        if name in self._datasets:
+            return self._datasets[name]
+        if default:
+            return default[0]
+        raise KeyError(f"there is no data set {name!r}")
+
+    def list_datasets(self) -> list[Any]:
+        """Return the names."""
+        return list(self._datasets)
+
+    def unpublish_dataset(self, name: Any) -> None:
+        """Forget a name."""
+        with self._lock:
+            if name not in self._datasets:
+                raise KeyError(f"there is no data set {name!r}")
+            del self._datasets[name]
+
+
+class RemoteStore:
+    """The store, as tasks in worker processes have it.
+
+    Parameters
+    ----------
+    ask
+        Asks the parent for an operation, and returns the answer.
+    """
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in Store.operations:
+            raise AttributeError(name)
+        return partial(self._ask, "store", name)
+
+
 class Datasets(Base):
-    """Keeps what all clients of the same workers share."""
+    """Keeps what all clients of the same workers, and their tasks, share."""
+
+    @property
+    def _store(self) -> Any:
+        return registry.shared(self._engine).store
 
     def set_metadata(self, key: Any, value: Any, *, asynchronous: bool | None = None) -> Any:
         """Keep a value under a key, or under a list of them, each in the one before.
@@ -26,14 +125,7 @@ class Datasets(Base):
         ...     client.get_metadata("run")
         {'seed': 7}
         """
-        return self._keep(asynchronous, self._set_metadata, key, value)
-
-    def _set_metadata(self, key: Any, value: Any) -> None:
-        *path, last = key if isinstance(key, list) else [key]
-        place = registry.shared(self._engine).metadata
-        for step in path:
-            place = place.setdefault(step, {})
-        place[last] = value
+        return self._keep(asynchronous, self._store.set_metadata, _path(key), value)
 
     def get_metadata(self, keys: Any, default: Any = _nothing, *, asynchronous: bool | None = None) -> Any:
         """Return the value under a key, or under a list of them.
@@ -43,17 +135,7 @@ class Datasets(Base):
         KeyError
             There is none, and no default.
         """
-        return self._keep(asynchronous, self._get_metadata, keys, default)
-
-    def _get_metadata(self, keys: Any, default: Any) -> Any:
-        value: Any = registry.shared(self._engine).metadata
-        for step in keys if isinstance(keys, list) else [keys]:
-            if not isinstance(value, dict) or step not in value:
-                if default is _nothing:
-                    raise KeyError(keys)
-                return default
-            value = value[step]
-        return value
+        return self._keep(asynchronous, self._store.get_metadata, _path(keys), *_given(default))
 
     def publish_dataset(
         self,
@@ -84,14 +166,7 @@ class Datasets(Base):
             kwargs = {name: args[0]}
         elif name is not None:
             kwargs = {"name": name, **kwargs}
-        return self._keep(asynchronous, self._publish_dataset, kwargs, override)
-
-    def _publish_dataset(self, values: dict[Any, Any], override: bool) -> None:
-        datasets = registry.shared(self._engine).datasets
-        for name in values:
-            if name in datasets and not override:
-                raise KeyError(f"there is a data set {name!r} already")
-        datasets.update(values)
+        return self._keep(asynchronous, self._store.publish_dataset, kwargs, override)
 
     def get_dataset(self, name: Any, default: Any = _nothing, *, asynchronous: bool | None = None) -> Any:
         """Return the data set of a name.
@@ -101,19 +176,11 @@ class Datasets(Base):
         KeyError
             There is none, and no default.
         """
-        return self._keep(asynchronous, self._get_dataset, name, default)
-
-    def _get_dataset(self, name: Any, default: Any) -> Any:
-        datasets = registry.shared(self._engine).datasets
-        if name in datasets:
-            return datasets[name]
-        if default is _nothing:
-            raise KeyError(f"there is no data set {name!r}")
-        return default
+        return self._keep(asynchronous, self._store.get_dataset, name, *_given(default))
 
     def list_datasets(self, *, asynchronous: bool | None = None) -> Any:
         """Return the names of all data sets."""
-        return self._keep(asynchronous, lambda: list(registry.shared(self._engine).datasets))
+        return self._keep(asynchronous, self._store.list_datasets)
 
     def unpublish_dataset(self, name: Any, *, asynchronous: bool | None = None) -> Any:
         """Keep the data set of a name no longer.
@@ -123,11 +190,7 @@ class Datasets(Base):
         KeyError
             There is none.
         """
-        return self._keep(asynchronous, self._unpublish_dataset, name)
-
-    def _unpublish_dataset(self, name: Any) -> None:
-        self._get_dataset(name, _nothing)
-        del registry.shared(self._engine).datasets[name]
+        return self._keep(asynchronous, self._store.unpublish_dataset, name)
 
     @property
     def datasets(self) -> Published:
@@ -154,16 +217,24 @@ class Published(MutableMapping[Any, Any]):
         self._client = client
 
     def __getitem__(self, name: Any) -> Any:
-        return self._client._get_dataset(name, _nothing)
+        return self._client._store.get_dataset(name)
 
     def __setitem__(self, name: Any, value: Any) -> None:
-        self._client._publish_dataset({name: value}, True)
+        self._client._store.publish_dataset({name: value}, True)
 
     def __delitem__(self, name: Any) -> None:
-        self._client._unpublish_dataset(name)
+        self._client._store.unpublish_dataset(name)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(registry.shared(self._client._engine).datasets)
+        return iter(self._client._store.list_datasets())
 
     def __len__(self) -> int:
-        return len(registry.shared(self._client._engine).datasets)
+        return len(self._client._store.list_datasets())
+
+
+def _path(keys: Any) -> list[Any]:
+    return list(keys) if isinstance(keys, (list, tuple)) else [keys]
+
+
+def _given(default: Any) -> tuple[Any, ...]:
+    return () if default is _nothing else (default,)

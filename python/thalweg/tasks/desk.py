@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from threading import Timer
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import ref
 
-from thalweg.tasks import pickling
+from thalweg.tasks import lending, pickling, registry
 from thalweg.tasks.coordinator import Asker
 from thalweg.tasks.errors import ClosedClientError
+from thalweg.tasks.events import log
 from thalweg.tasks.signals import Signal
 from thalweg.tasks.waiting import FAILED, error_of, result_of, settled
 
@@ -28,8 +29,6 @@ __all__ = ["Desk", "dumps", "future_at"]
 
 #: What a worker process knows of, by numbers.
 Futures: TypeAlias = "dict[int, Future[Any]]"
-
-_here = threading.local()
 
 
 def future_at(place: int) -> Future[Any]:
@@ -44,10 +43,10 @@ def future_at(place: int) -> Future[Any]:
     ...     print("in a question only")
     in a question only
     """
-    futures: dict[int, Future[Any]] | None = getattr(_here, "futures", None)
-    if futures is None:
+    asker = lending.current_asker()
+    if asker is None:
         raise LookupError("a future of a worker process has no meaning elsewhere")
-    return futures[place]
+    return asker.futures[place]
 
 
 def dumps(value: Any) -> bytes:
@@ -63,12 +62,19 @@ def dumps(value: Any) -> bytes:
     return pickling.again(value, lambda _: True)
 
 
-class _Worker:
+class Known:
     """What a worker process has asked for, and may still need."""
 
-    def __init__(self) -> None:
-        self.futures: dict[int, Future[Any]] = {}
+    def __init__(self, numbers: Iterator[int]) -> None:
+        self.futures: Futures = {}
         self.waiting: set[Signal[Any]] = set()
+        self._numbers = numbers
+
+    def add(self, future: Future[Any]) -> tuple[int, Any]:
+        """Let the worker know of a future: return its number and its key."""
+        place = next(self._numbers)
+        self.futures[place] = future
+        return place, future.key
 
 
 class Desk:
@@ -91,7 +97,9 @@ class Desk:
         self._coordinator = coordinator
         self._numbers = count(1)
         self._lock = threading.Lock()
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, Known] = {}
+        #: Futures that tasks have returned, by their keys, until somebody reads the result.
+        self.returned: dict[Any, Future[Any]] = {}
         self._lost: set[int] = set()
 
     def answer(self, worker: int, question: bytes, reply: Callable[[bytes], object]) -> None:
@@ -99,14 +107,14 @@ class Desk:
         with self._lock:
             if worker in self._lost:
                 return
-            asks = self._workers.setdefault(worker, _Worker())
+            asks = self._workers.setdefault(worker, Known(self._numbers))
         try:
-            operation, args, seconds, released = pickling.loads(question)
+            operation, args, seconds, released = _load(asks, question)
             for place in released:
                 asks.futures.pop(place, None)
             signal, then = self._ask(worker, asks, operation, args)
         except Exception as error:
-            _reply(reply, error=error)
+            _reply(asks, reply, error=error)
             return
         timer = None
         if seconds is not None and not signal.done():
@@ -118,14 +126,14 @@ class Desk:
             if timer is not None:
                 timer.cancel()
             if signal.cancelled():
-                _reply(reply, error=TimeoutError(f"not within {seconds} s"))
+                _reply(asks, reply, error=TimeoutError(f"not within {seconds} s"))
                 return
             error = signal.exception()
             try:
                 value = None if error is not None else then(signal.result())
             except BaseException as raised:
                 error, value = raised, None
-            _reply(reply, value, error)
+            _reply(asks, reply, value, error)
 
         if signal.done():
             told(signal)
@@ -150,6 +158,7 @@ class Desk:
         """Forget what worker processes know of."""
         with self._lock:
             self._workers.clear()
+            self.returned.clear()
 
     def _call_soon(self, function: Callable[[], object]) -> None:
         """Call something on a thread that may block: to answer may mean to wait for what the engine has yet to read."""
@@ -158,7 +167,7 @@ class Desk:
             engine.call_soon(function)
 
     def _ask(
-        self, worker: int, asks: _Worker, operation: str, args: tuple[Any, ...]
+        self, worker: int, asks: Known, operation: str, args: tuple[Any, ...]
     ) -> tuple[Signal[Any], Callable[[Any], Any]]:
         if operation == "state":
             number, *what = args
@@ -169,44 +178,73 @@ class Desk:
         if operation == "settled":
             return settled([asks.futures[place] for place in args[0]], frozenset()), _same
         signal: Signal[Any] = Signal()
-        signal.answer(getattr(self, "_" + operation)(asks.futures, *args))
+        signal.answer(getattr(self, "_" + operation)(asks, *args))
         return signal, _same
 
-    def _submit(self, known: Futures, call: bytes, options: dict[str, Any]) -> tuple[int, str]:
+    def _submit(self, known: Known, call: bytes, options: dict[str, Any]) -> tuple[int, str]:
         function, args, kwargs = _load(known, call)
-        return self._known(known, self._open().submit(function, args, kwargs, **options))
+        return known.add(self._open().submit(function, args, kwargs, **options))
 
-    def _map(self, known: Futures, call: bytes, options: dict[str, Any]) -> list[tuple[int, str]]:
+    def _map(self, known: Known, call: bytes, options: dict[str, Any]) -> list[tuple[int, str]]:
         function, iterables, kwargs = _load(known, call)
-        return [self._known(known, future) for future in self._open().map(function, iterables, kwargs, **options)]
+        return [known.add(future) for future in self._open().map(function, iterables, kwargs, **options)]
 
-    def _scatter(self, known: Futures, value: bytes, key: str | None) -> tuple[int, str]:
-        return self._known(known, self._open().scatter(_load(known, value), key=key))
+    def _scatter(self, known: Known, value: bytes, key: str | None) -> tuple[int, str]:
+        return known.add(self._open().scatter(_load(known, value), key=key))
 
-    def _find(self, known: Futures, key: str) -> tuple[int, str] | None:
+    def _find(self, known: Known, key: str) -> tuple[int, str] | None:
         future = self._open().find(key)
-        return None if future is None else self._known(known, future)
+        return None if future is None else known.add(future)
 
-    def _run(self, known: Futures, call: bytes) -> list[tuple[int, str]]:
-        return [self._known(known, future) for future in self._open().run(*_load(known, call))]
+    def _run(self, known: Known, call: bytes) -> list[tuple[int, str]]:
+        return [known.add(future) for future in self._open().run(*_load(known, call))]
 
-    def _info(self, _: Futures) -> dict[str, Any]:
+    def _info(self, _: Known) -> dict[str, Any]:
         return {**self._open().info(), "width": self._open().width}
 
-    def _status(self, known: Futures, place: int) -> str:
-        return known[place].status
+    def _status(self, known: Known, place: int) -> str:
+        return known.futures[place].status
 
-    def _failure(self, known: Futures, place: int) -> BaseException | None:
-        return error_of(known[place])
+    def _failure(self, known: Known, place: int) -> BaseException | None:
+        return error_of(known.futures[place])
 
-    def _cancel(self, known: Futures, place: int, force: bool, msg: str | None) -> bool:
-        return known[place].cancel(force=force, msg=msg)
+    def _cancel(self, known: Known, place: int, force: bool, msg: str | None) -> bool:
+        return known.futures[place].cancel(force=force, msg=msg)
 
-    def _retry(self, known: Futures, place: int) -> None:
-        known[place].retry()
+    def _retry(self, known: Known, place: int) -> None:
+        known.futures[place].retry()
 
-    def _keep(self, known: Futures, place: int) -> None:
-        known[place].keep()
+    def _keep(self, known: Known, place: int) -> None:
+        known.futures[place].keep()
+
+    def _running(self, known: Known, place: int) -> bool:
+        return known.futures[place].running()
+
+    def _cancel_before_it_begins(self, known: Known, place: int) -> bool:
+        return known.futures[place]._cancel_before_it_begins()
+
+    def _ask_to_stop(self, known: Known, place: int) -> None:
+        known.futures[place]._ask_to_stop()
+
+    def _give_back(self, known: Known, place: int) -> None:
+        """Hold a future that a task returns, until its result is read."""
+        future = known.futures[place]
+        self.returned[future.key] = future
+
+    def _borrow(self, known: Known, key: Any) -> tuple[int, Any]:
+        return known.add(lending.find(self._open(), key))
+
+    def _store(self, _: Known, operation: str, *args: Any) -> Any:
+        store = registry.shared(self._open()).store
+        if operation not in store.operations:
+            raise ValueError(f"there is no operation {operation!r}")
+        return getattr(store, operation)(*args)
+
+    def _log_event(self, _: Known, topics: list[str], message: Any) -> None:
+        log(self._open(), topics, message)
+
+    def _events(self, _: Known, topic: str | None) -> Any:
+        return registry.shared(self._open()).events.events(topic)
 
     def _open(self) -> Engine:
         engine = self._engine()
@@ -214,18 +252,10 @@ class Desk:
             raise ClosedClientError("the client has been closed")
         return engine
 
-    def _known(self, known: Futures, future: Future[Any]) -> tuple[int, str]:
-        place = next(self._numbers)
-        known[place] = future
-        return place, future.key
 
-
-def _load(futures: Futures, data: bytes) -> Any:
-    _here.futures = futures
-    try:
+def _load(known: Known, data: bytes) -> Any:
+    with lending.answering(known):
         return pickling.loads(data)
-    finally:
-        _here.futures = None
 
 
 def _same(value: Any) -> Any:
@@ -240,9 +270,12 @@ def _results(futures: list[Future[Any]]) -> list[Any]:
     return [result_of(future) for future in futures]
 
 
-def _reply(reply: Callable[[bytes], object], value: Any = None, error: BaseException | None = None) -> None:
+def _reply(
+    known: Known, reply: Callable[[bytes], object], value: Any = None, error: BaseException | None = None
+) -> None:
     try:
-        data = dumps((True, value)) if error is None else dumps((False, error))
+        with lending.answering(known):
+            data = dumps((True, value)) if error is None else dumps((False, error))
     except Exception as unpicklable:
         data = pickle.dumps((False, TypeError(f"the answer can't be sent to a worker process: {unpicklable}")))
     reply(data)

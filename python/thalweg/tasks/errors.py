@@ -9,6 +9,7 @@ __all__ = [
     "CannotStopError",
     "ClosedClientError",
     "KilledWorker",
+    "RemoteError",
     "TaskTimeout",
     "TimeoutError",
     "UnpicklableError",
@@ -102,9 +103,46 @@ class ClosedClientError(RuntimeError):
 class UnpicklableError(TypeError):
     """A function, an argument or a result that can't be sent to another process.
 
+    Attributes
+    ----------
+    task:
+        The key of the task that raised it, if one did.
+
     Examples
     --------
     >>> from thalweg.tasks.errors import UnpicklableError
     >>> issubclass(UnpicklableError, TypeError)
     True
     """
+
+    task: str | None = None
+
+    def __str__(self) -> str:
+        return _of_task(self.task, super().__str__())
+
+
+class RemoteError(RuntimeError):
+    """An exception of a worker process that can't be sent or read, in words; or a result that can't be read here.
+
+    Attributes
+    ----------
+    task:
+        The key of the task that raised it, if it is known.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.errors import RemoteError
+    >>> error = RemoteError("Locked: by somebody else")
+    >>> error.task = "load"
+    >>> print(error)
+    the task 'load': Locked: by somebody else
+    """
+
+    task: str | None = None
+
+    def __str__(self) -> str:
+        return _of_task(self.task, super().__str__())
+
+
+def _of_task(task: str | None, text: str) -> str:
+    return text if task is None else f"the task {task!r}: {text}"

@@ -8,10 +8,13 @@ evaluated by Dask's own objects.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
+from operator import is_
 from typing import Any
 
 from thalweg._thalweg.tasks import Engine, Future
+from thalweg.tasks import nesting
 
 try:
     from dask._task_spec import Alias, DataNode, GraphNode, Task, TaskRef, convert_legacy_task
@@ -20,11 +23,15 @@ except ImportError as error:
 
 __all__ = ["FutureNode", "Plan"]
 
-#: A call as the engine takes it: function, arguments, keywords, and pairs of a position and the number of a source.
-Call = tuple[Callable[..., Any], tuple[Any, ...], "dict[str, Any] | None", tuple[int, ...]]
+#: A call as the engine takes it: function, arguments, keywords, pairs of a position and the number of a source, and
+#: options of its own perhaps.
+Call = tuple[Any, ...]
 
 #: What graphs of the older kind have for keys; other values are not looked up.
 _KEYS = (str, tuple, int, float, bytes)
+
+#: What has no futures in it, and is not looked into.
+_WITHOUT_FUTURES = frozenset({int, float, str, bytes, bool, type(None), slice, Alias, TaskRef})
 
 #: What may have keys in it.
 _INTRICATE = (list, dict, set, frozenset, GraphNode, Future)
@@ -74,6 +81,21 @@ class FutureNode(DataNode):
         return FutureNode, (self.key, self.future)
 
 
+class _Hole:
+    """The place of a future in a value that is sent without it."""
+
+    __slots__ = ()
+
+
+_hole = _Hole()
+
+
+def _fill(value: Any, *results: Any) -> Any:
+    """Put results into the places of futures."""
+    left = iter(results)
+    return nesting.replace(value, lambda _: next(left), {_Hole})
+
+
 class Plan:
     """The calls that a graph amounts to.
 
@@ -88,9 +110,15 @@ class Plan:
     10
     """
 
-    def __init__(self, graph: dict[Any, Any], engine: Engine) -> None:
+    def __init__(
+        self, graph: dict[Any, Any], engine: Engine, asked: Mapping[Any, dict[str, Any]] | None = None
+    ) -> None:
         self._graph = graph
         self._engine = engine
+        #: By key: what is asked of that call alone.
+        self._asked = asked
+        records = sys.modules.get("thalweg.tasks.records")
+        self._recorded = None if records is None else records.recorded
         self._calls: list[Call] = []
         self._given: list[Future[Any]] = []
         #: By key: the number of a call, or of a future that is given, counted down from -1; None: a constant.
@@ -123,7 +151,8 @@ class Plan:
         offset = len(self._given)
         if offset:
             self._calls = [
-                (function, args, kwargs, _shifted(slots, offset)) for function, args, kwargs, slots in self._calls
+                (function, args, kwargs, _shifted(slots, offset), *asked)
+                for function, args, kwargs, slots, *asked in self._calls
             ]
         started = self._engine.run_graph(
             self._calls, [number + offset for number in numbers], given=self._given, **options
@@ -134,14 +163,14 @@ class Plan:
     def _submit_each(self, wanted: list[int], options: dict[str, Any]) -> dict[int, Future[Any]]:
         """Start the calls one by one, as worker processes take them."""
         futures: list[Future[Any]] = []
-        for function, args, kwargs, slots in self._calls:
+        for function, args, kwargs, slots, *asked in self._calls:
             if slots:
                 filled = list(args)
                 for i in range(0, len(slots), 2):
                     source = slots[i + 1]
                     filled[slots[i]] = futures[source] if source >= 0 else self._given[-1 - source]
                 args = tuple(filled)
-            futures.append(self._engine.submit(function, args, kwargs, **options))
+            futures.append(self._engine.submit(function, args, kwargs, **(asked[0] if asked else options)))
         return {number: futures[number] for number in wanted}
 
     def _future(self, key: Any, by_number: dict[int, Future[Any]]) -> Future[Any]:
@@ -240,12 +269,16 @@ class Plan:
         if filled is not None:
             args = tuple(filled)
         place[key] = len(self._calls)
-        self._calls.append((function, args, kwargs, tuple(slots)))
+        if self._recorded is not None:
+            function = self._recorded(self._engine, function, key)
+        call = (function, args, kwargs, tuple(slots))
+        asked = self._asked.get(key) if self._asked else None
+        self._calls.append(call if asked is None else (*call, asked))
 
     def _parse(self, key: Any, value: Any) -> tuple[Any, ...] | None:
         """Function, arguments, keywords and needs of a call; no function for another name; None once it is placed."""
         if isinstance(value, GraphNode):
-            return self._parse_node(key, value)
+            return self._parse_node(key, self._with_refs(value))
         if type(value) is tuple and value and callable(value[0]):
             args = value[1:]
             needs = self._needs(args)
@@ -254,6 +287,7 @@ class Plan:
         elif isinstance(value, Future):
             self._give(key, value)
             return None
+        value = self._with_aliases(value)
         converted = convert_legacy_task(key, value, self._graph)
         if isinstance(converted, GraphNode):
             return self._parse_node(key, converted)
@@ -303,6 +337,59 @@ class Plan:
             return None
         return _evaluated(node)
 
+    def _with_refs(self, value: Any) -> Any:
+        """A value or node with references in the place of futures; itself if there are none."""
+        kind = type(value)
+        if kind in _WITHOUT_FUTURES or kind is FutureNode:
+            return value
+        if isinstance(value, Future):
+            return TaskRef(self._key_of(value))
+        if isinstance(value, Task):
+            return self._task_with_refs(value)
+        if isinstance(value, DataNode):
+            inner = self._with_refs(value.value)
+            if inner is value.value:
+                return value
+            return Alias(value.key, inner) if isinstance(inner, TaskRef) else Task(value.key, inner.func, *inner.args)
+        if not isinstance(value, (list, tuple, dict, set, frozenset)):
+            return value
+        futures = nesting.to_replace(value)
+        if not futures:
+            return value
+        refs = [TaskRef(self._key_of(future)) for future in futures]
+        return Task(None, _fill, nesting.replace(value, lambda _: _hole), *refs)
+
+    def _with_aliases(self, value: Any) -> Any:
+        """A value of the older kind, which names other keys as they are, with nodes in the place of futures."""
+        if isinstance(value, Future):
+            return Alias(self._key_of(value))
+        if type(value) in (list, tuple, set, frozenset):
+            replaced = [self._with_aliases(each) for each in value]
+            return value if all(map(is_, replaced, value)) else type(value)(replaced)
+        return self._with_refs(value)
+
+    def _task_with_refs(self, task: Any) -> Any:
+        args = [self._with_refs(arg) for arg in task.args]
+        kwargs = {name: self._with_refs(arg) for name, arg in task.kwargs.items()} if task.kwargs else {}
+        if task.has_subgraph():
+            graph = {key: self._with_refs(node) for key, node in args[0].items()}
+            if any(graph[key] is not node for key, node in args[0].items()):
+                new: list[Any] = [
+                    key for node in graph.values() for key in node.dependencies if isinstance(key, _FutureKey)
+                ]
+                args = [graph, args[1], (*args[2], *new), *args[3:], *map(TaskRef, new)]
+        elif all(map(is_, args, task.args)) and all(kwargs[name] is arg for name, arg in task.kwargs.items()):
+            return task
+        return Task(task.key, task.func, *args, **kwargs)
+
+    def _key_of(self, future: Future[Any]) -> Any:
+        key = _FutureKey(future)
+        if key not in self._place:
+            self._give(key, future)
+            self._parsed[key] = None
+            self._held[key] = 0
+        return key
+
     def _give(self, key: Any, future: Future[Any]) -> None:
         if future.engine is not self._engine:
             raise ValueError(f"the future {future.key!r} belongs to another client")
@@ -316,6 +403,21 @@ class Plan:
             return
         self._place[key] = None
         self._constants[key] = value
+
+
+class _FutureKey:
+    """The key by which a graph names a future that is in its values."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, future: Future[Any]) -> None:
+        self.key = future.key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _FutureKey) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
 
 def _is_a_ref(value: Any) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
+from inspect import signature
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any, Literal
 
-from thalweg.tasks import nesting
+from thalweg.tasks import nesting, registry
 from thalweg.tasks.base import Base
 from thalweg.tasks.waiting import block, either, error_of, later, result_of, settled
 
@@ -121,7 +123,7 @@ class Inspection(Base):
         return {future.key: _size(result_of(future)) for future in finished}
 
     def wait_for_workers(self, n_workers: int = 1, timeout: Interval | None = None) -> Any:
-        """Return at once, for all workers are there.
+        """Return at once, for all workers are there. Of threads there are as many as were asked for.
 
         Raises
         ------
@@ -131,9 +133,39 @@ class Inspection(Base):
         return self._tell(None, self._wait_for_workers, n_workers)
 
     def _wait_for_workers(self, n_workers: int) -> None:
-        count = len(self._workers())
+        count = max(len(self._workers()), registry.shared(self._engine).asked_workers)
         if n_workers > count:
             raise TimeoutError(f"wait_for_workers: there are {count} workers, and won't be {n_workers}")
+
+    def get_versions(self, check: bool = False, packages: Iterable[str] | None = None) -> Any:
+        """Return which versions of Python and of packages this process and the workers have.
+
+        Parameters
+        ----------
+        check
+            Whether to fail if they differ.
+        packages
+            Names of more packages.
+
+        Raises
+        ------
+        ValueError
+            They differ.
+
+        Examples
+        --------
+        >>> from thalweg.tasks import Client
+        >>> with Client() as client:
+        ...     versions = client.get_versions(check=True)
+        >>> sorted(versions), "thalweg" in versions["client"]["packages"]
+        (['client', 'scheduler', 'workers'], True)
+        """
+        from thalweg.tasks import versions
+
+        names = [*versions.PACKAGES, *(packages or ())]
+        if self.asynchronous:
+            return versions.gather_later(self.run(versions.here, names, asynchronous=True), names, check)
+        return versions.gathered(self.run(versions.here, names, asynchronous=False), names, check)
 
     def run(
         self,
@@ -148,7 +180,7 @@ class Inspection(Base):
     ) -> Any:
         """Call a function on every worker, ahead of all tasks, and return the results by worker.
 
-        Threads are one worker.
+        Threads are one worker. A function that has an argument ``dask_worker`` gets what `get_worker` returns there.
 
         Parameters
         ----------
@@ -171,6 +203,8 @@ class Inspection(Base):
             raise TypeError(f"run: a function to call, and not {function!r}")
         asynchronous = self.asynchronous if asynchronous is None else asynchronous
         chosen = self._chosen(workers)
+        if takes_worker(function) and "dask_worker" not in kwargs:
+            function = partial(_with_worker, function)
         futures = self._engine.run(function, args, kwargs or None)
         if not wait:
             for future in futures:
@@ -201,6 +235,28 @@ class Inspection(Base):
         if unknown:
             raise ValueError(f"workers: there is no worker {unknown.pop()!r}")
         return names.__contains__
+
+
+def takes_worker(function: Callable[..., Any]) -> bool:
+    """Whether a function wants to be given its worker.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.inspection import takes_worker
+    >>> takes_worker(lambda dask_worker: dask_worker), takes_worker(abs)
+    (True, False)
+    """
+    try:
+        return "dask_worker" in signature(function).parameters
+    except (TypeError, ValueError):
+        # It does not tell.
+        return False
+
+
+def _with_worker(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    from thalweg.tasks.current import get_worker
+
+    return function(*args, dask_worker=get_worker(), **kwargs)
 
 
 def _size(value: Any) -> int:

@@ -33,7 +33,7 @@ class _Lock(State, kind="lock"):
         else:
             answer(request, False)
 
-    def give_back(self, request: Request, acquired: bool) -> None:
+    def give_back(self, request: Request, acquired: bool, _: str) -> None:
         if acquired:
             self.release(request)
 

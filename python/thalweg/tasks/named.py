@@ -77,7 +77,7 @@ class Named:
     def _giving_back(self, coordinator: Coordinates, operation: str) -> Callable[[Any], object] | None:
         if operation not in self._given_back:
             return None
-        return lambda answer: coordinator.ask(self._kind, self.name, "give_back", answer)
+        return lambda answer: coordinator.ask(self._kind, self.name, "give_back", answer, operation)
 
     def __await__(self) -> Generator[Any, None, Self]:
         yield from ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from copy import copy
 from typing import Any
 
 from thalweg._thalweg.tasks import Future
@@ -10,7 +11,8 @@ from thalweg._thalweg.tasks import Future
 #: What is a future; in a worker process there is another kind of it.
 KINDS: set[type] = {Future}
 
-_SEQUENCES = (list, tuple, set, frozenset)
+#: What is looked into, subclasses of the first three included.
+_SEQUENCES = (list, tuple, dict, set, frozenset)
 
 #: Stands for a value that is to be left out.
 skipped = object()
@@ -46,11 +48,11 @@ def _walk(value: Any, collections: bool) -> Iterator[Future[Any]]:
     kind = type(value)
     if kind in KINDS:
         yield value
-    elif kind in _SEQUENCES:
-        for each in value:
-            yield from _walk(each, collections)
-    elif kind is dict:
+    elif isinstance(value, dict):
         for each in value.values():
+            yield from _walk(each, collections)
+    elif _is_sequence(value):
+        for each in value:
             yield from _walk(each, collections)
     elif collections and hasattr(kind, "__dask_graph__"):
         from thalweg.tasks.collections import futures_in
@@ -58,9 +60,14 @@ def _walk(value: Any, collections: bool) -> Iterator[Future[Any]]:
         yield from futures_in(value)
 
 
-def replace(value: Any, by: Callable[[Future[Any]], Any]) -> Any:
-    """Return a value with something in the place of each future; what becomes `skipped` leaves lists, and is None
-    elsewhere.
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) or type(value) in (set, frozenset)
+
+
+def replace(value: Any, by: Callable[[Any], Any], kinds: Collection[type] = KINDS) -> Any:
+    """Return a value with something in the place of each future, or of what else is of some `kinds`.
+
+    What becomes `skipped` leaves lists, and is None elsewhere. Containers of a subclass keep their class.
 
     Examples
     --------
@@ -70,21 +77,61 @@ def replace(value: Any, by: Callable[[Future[Any]], Any]) -> Any:
     ...     replace({"a": [client.submit(abs, -1), 1]}, lambda future: future.result())
     {'a': [1, 1]}
     """
-    replaced = _replace(value, by)
+    replaced = _replace(value, by, kinds)
     return None if replaced is skipped else replaced
 
 
-def _replace(value: Any, by: Callable[[Future[Any]], Any]) -> Any:
+def _replace(value: Any, by: Callable[[Any], Any], kinds: Collection[type]) -> Any:
     kind = type(value)
-    if kind in KINDS:
+    if kind in kinds:
         return by(value)
-    if kind is list:
-        return [each for each in (_replace(each, by) for each in value) if each is not skipped]
-    if kind in _SEQUENCES:
-        return kind(replace(each, by) for each in value)
-    if kind is dict:
-        return {key: replace(each, by) for key, each in value.items()}
+    if isinstance(value, list):
+        elements = [each for each in (_replace(each, by, kinds) for each in value) if each is not skipped]
+        return elements if kind is list else _like(value, elements)
+    if isinstance(value, dict):
+        items = {key: replace(each, by, kinds) for key, each in value.items()}
+        return items if kind is dict else _like(value, items)
+    if _is_sequence(value):
+        replaced = (replace(each, by, kinds) for each in value)
+        # A named tuple takes its fields one by one.
+        return value._make(replaced) if hasattr(value, "_make") else kind(replaced)
     return value
+
+
+def _like(container: Any, elements: Any) -> Any:
+    """Copy a container of a subclass, with what else it has, and put other elements into it."""
+    copied = copy(container)
+    if isinstance(elements, dict):
+        copied.update(elements)
+    else:
+        copied[:] = elements
+    return copied
+
+
+def checked(futures: Iterable[Any], function: str) -> list[Future[Any]]:
+    """Return futures that a function was given, at any depth; refuse what is no future and holds none.
+
+    Raises
+    ------
+    TypeError
+        Something is no future.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.nesting import checked
+    >>> checked([1], "as_completed")
+    Traceback (most recent call last):
+    TypeError: as_completed: a future is needed, not 1
+    """
+    if type(futures) in KINDS or isinstance(futures, dict):
+        return futures_of(futures)
+    found = []
+    for each in futures:
+        inner = futures_of(each)
+        if not inner and not isinstance(each, (*_SEQUENCES, Iterator)) and not hasattr(type(each), "__dask_graph__"):
+            raise TypeError(f"{function}: a future is needed, not {each!r}")
+        found += inner
+    return found
 
 
 def only_futures(values: Any) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from thalweg._thalweg.tasks import Engine
 from thalweg.intervals import convert_interval
-from thalweg.tasks import registry, worker
+from thalweg.tasks import pickling, registry, worker
 
 if TYPE_CHECKING:
     from thalweg._types import Interval
@@ -48,9 +48,12 @@ _HARMLESS = frozenset({
 _ARGUMENTS = (
     "address",
     "asynchronous",
+    "initargs",
+    "initializer",
     "memory_limit",
     "n_workers",
     "name",
+    "preload",
     "processes",
     "resources",
     "set_as_default",
@@ -58,6 +61,9 @@ _ARGUMENTS = (
     "timeout",
     "worker_ttl",
 )
+
+#: What each worker has one of: calls of actors are made one at a time, in the order in which they are asked for.
+TURN = "turn of an actor"
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
@@ -101,9 +107,14 @@ class Options:
     processes: bool = False
     memory_limit: int | float | str | None = None
     resources: Mapping[str, float] | None = None
+    preload: str | Iterable[str] | None = None
+    initializer: Callable[..., Any] | None = None
+    initargs: tuple[Any, ...] = ()
     worker_ttl: Interval | None = "30s"
 
     def __post_init__(self) -> None:
+        if self.initializer is not None and not callable(self.initializer):
+            raise TypeError(f"initializer: a function to call, and not {self.initializer!r}")
         _check_count("n_workers", self.n_workers)
         _check_count("threads_per_worker", self.threads_per_worker)
         for name, amount in (self.resources or {}).items():
@@ -113,25 +124,45 @@ class Options:
         if self._limit() is not None and not self.processes:
             raise ValueError("memory_limit: threads share their memory; start the workers with processes=True")
 
+    def _modules(self) -> list[str]:
+        preload = [self.preload] if isinstance(self.preload, str) else list(self.preload or ())
+        for name in preload:
+            if not isinstance(name, str):
+                raise TypeError(f"preload: names of modules, not {name!r}")
+        return preload
+
     def start(self) -> Engine:
         """Start them."""
+        modules = self._modules()
+        workspace = None
+        if self.processes:
+            if pickling.is_importing_main:
+                raise RuntimeError(
+                    "processes=True: a worker process imports the program's main module, which starts workers again: "
+                    "put what starts them under `if __name__ == '__main__':`"
+                )
+            workspace = worker.new_workspace()
+            command = worker.command(modules, self.initializer, self.initargs, workspace)
+        else:
+            # Threads are one worker, and this is its process.
+            worker.prepare(modules, self.initializer, self.initargs)
         cores = _cores()
         resources = dict(self.resources) if self.resources else None
         if self.processes:
             engine = Engine.processes(
                 self.n_workers or max(1, cores // (self.threads_per_worker or 1)),
                 self.threads_per_worker or 1,
-                command=worker.command(),
+                command=command,
                 memory_limit=self._limit(),
                 worker_ttl=self._ttl(),
-                resources=resources,
+                resources={**(resources or {}), TURN: 1.0},
             )
         else:
             if resources and self.n_workers:
                 # Said of each worker; here they are one.
                 resources = {name: amount * self.n_workers for name, amount in resources.items()}
-            engine = Engine.threads(self._threads(cores), resources=resources)
-        registry.started(engine, resources or {})
+            engine = Engine.threads(self._threads(cores), resources={**(resources or {}), TURN: 1.0})
+        registry.started(engine, resources or {}, self.n_workers or 1, workspace)
         return engine
 
     def _threads(self, cores: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 import traceback
@@ -13,7 +14,12 @@ from threading import RLock
 from typing import Any
 from weakref import WeakSet
 
-from thalweg.tasks.errors import UnpicklableError
+from thalweg.tasks.errors import RemoteError, UnpicklableError
+
+#: What is advised where cloudpickle is missing.
+_CLOUDPICKLE = (
+    "; with cloudpickle, lambdas, closures and what a notebook defines can be sent: pip install 'thalweg[processes]'"
+)
 
 __all__ = [
     "again",
@@ -23,6 +29,9 @@ __all__ = [
     "load_with_main",
     "loads",
     "mapped",
+    "of_task",
+    "result_error",
+    "unreadable",
     "value_error",
 ]
 
@@ -129,7 +138,14 @@ def again(obj: Any, buffer_callback: Callable[[Any], Any]) -> bytes:
         import cloudpickle
     except ImportError:
         data = pickle.dumps(obj, protocol=5)
-        return pickle.dumps(_WithMain(_main(), data), protocol=5) if b"__main__" in data else data
+        if b"__main__" not in data:
+            return data
+        main = _main()
+        if not main:
+            raise UnpicklableError(
+                "it is of `__main__`, which is no file that a worker process could import" + _CLOUDPICKLE
+            ) from None
+        return pickle.dumps(_WithMain(main, data), protocol=5)
     pickled: bytes = cloudpickle.dumps(obj, protocol=5, buffer_callback=buffer_callback)
     return pickled
 
@@ -149,16 +165,35 @@ def _main() -> dict[str, Any]:
     """Describe this process' main module as multiprocessing does, for its own way to import it."""
     from multiprocessing.spawn import get_preparation_data
 
-    known = get_preparation_data("thalweg-worker")
-    return {name: known[name] for name in ("init_main_from_name", "init_main_from_path") if name in known}
+    known: Any = get_preparation_data("thalweg-worker")
+    main: dict[str, Any] = {
+        name: known[name] for name in ("init_main_from_name", "init_main_from_path") if name in known
+    }
+    # What was read from standard input, or has been edited in a notebook, has a name but no file.
+    if not os.path.exists(main.get("init_main_from_path", __file__)):
+        return {}
+    return main
+
+
+#: Whether the program's main module is being imported here, in a worker process.
+is_importing_main = False
 
 
 def load_with_main(main: dict[str, Any], data: bytes) -> Any:
     """Import the main module of the process that pickled `data`, and read it."""
     from multiprocessing.spawn import prepare
 
-    _in_turn(prepare, main)
-    return loads(data)
+    global is_importing_main
+    is_importing_main = True
+    try:
+        _in_turn(prepare, main)
+    finally:
+        is_importing_main = False
+    try:
+        return loads(data)
+    except AttributeError as error:
+        # It was defined at a prompt, or below the guard.
+        raise AttributeError(f"{error}: the file of the main module does not define it{_CLOUDPICKLE}") from error
 
 
 def _name(function: Any) -> str:
@@ -166,9 +201,9 @@ def _name(function: Any) -> str:
 
 
 def _advice(error: BaseException) -> str:
-    if "cloudpickle" in sys.modules or "Future" in str(error):
+    if sys.modules.get("cloudpickle") is not None or "Future" in str(error) or _CLOUDPICKLE in str(error):
         return ""
-    return "; with cloudpickle, lambdas and closures can be sent: pip install 'thalweg[processes]'"
+    return _CLOUDPICKLE
 
 
 def function_error(function: Any, error: BaseException) -> UnpicklableError:
@@ -207,6 +242,40 @@ def value_error(value: Any, error: BaseException) -> UnpicklableError:
     return explained
 
 
+def result_error(function: Any, result: Any, error: BaseException) -> UnpicklableError:
+    """Say that what a function returned cannot be sent."""
+    explained = UnpicklableError(
+        f"the result of {_name(function)}, {_short(result)}, can't be sent from its worker process: {error}"
+    )
+    explained.__cause__ = error
+    return explained
+
+
+def unreadable(what: str, key: Any, error: BaseException) -> BaseException:
+    """Say that what a task left cannot be read in this process. A lack of memory or files is told as it is.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.pickling import unreadable
+    >>> print(unreadable("result", "load", ModuleNotFoundError("No module named 'plugin'")))
+    the result of the task 'load' can't be read in this process: ModuleNotFoundError: No module named 'plugin'
+    """
+    if isinstance(error, (MemoryError, OSError)):
+        return error
+    explained = RemoteError(
+        f"the {what} of the task {key!r} can't be read in this process: {type(error).__name__}: {error}"
+    )
+    explained.__cause__ = error
+    return explained
+
+
+def of_task(error: BaseException, key: str) -> BaseException:
+    """Say of which task an error is that its worker process could not send more of: it does not know the name."""
+    if isinstance(error, (RemoteError, UnpicklableError)) and error.task is None:
+        error.task = key
+    return error
+
+
 def _short(value: Any) -> str:
     from thalweg.reprs import short
 
@@ -225,20 +294,29 @@ class RemoteTraceback(Exception):
         return f"\n{self.text}"
 
 
-class RemoteError(RuntimeError):
-    """An exception of a worker process that can't be sent, in words."""
-
-
 def dump_error(error: BaseException) -> bytes:
     """Pickle an exception, and where it was raised."""
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    try:
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except Exception:
+        # Its own code makes its text.
+        text = "".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}\n"
     try:
         data = again(error, lambda _: True)
-        # There are exceptions that can be written but not read.
-        pickle.loads(data)
+        # There are exceptions that can be written but not read, or are read as something else.
+        if not isinstance(pickle.loads(data), BaseException):
+            data = pickle.dumps(_in_words(error))
     except Exception:
-        data = pickle.dumps(RemoteError(f"{type(error).__name__}: {error}"))
+        data = pickle.dumps(_in_words(error))
     return pickle.dumps(_Error(data, text))
+
+
+def _in_words(error: BaseException) -> RemoteError:
+    try:
+        text = str(error)
+    except Exception:
+        text = "<its text can't be made>"
+    return RemoteError(f"{type(error).__name__}: {text}")
 
 
 class _Error:
@@ -251,6 +329,13 @@ class _Error:
 
 
 def _load_error(data: bytes, text: str) -> BaseException:
-    error: BaseException = loads(data)
-    error.__cause__ = RemoteTraceback(text)
-    return error
+    try:
+        error: Any = loads(data)
+    except Exception as unread:
+        # Its class may not be known here.
+        error = RemoteError(f"{text.strip().splitlines()[-1]} (it can't be read in this process: {unread})")
+    if not isinstance(error, BaseException):
+        error = RemoteError(text.strip().splitlines()[-1])
+    told: BaseException = error
+    told.__cause__ = RemoteTraceback(text)
+    return told

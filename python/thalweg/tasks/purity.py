@@ -40,22 +40,45 @@ def key_of(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     >>> key_of(pow, (2, 3), {}) == key_of(pow, (3, 2), {})
     False
     """
+    return f"{name_of(function)}-{_digest(*_parts(function, args, kwargs))}"
+
+
+def _parts(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
     args = nesting.replace(args, _stand_in)
     kwargs = nesting.replace(kwargs, _stand_in)
-    return f"{name_of(function)}-{_digest(function, args, sorted(kwargs.items()))}"
+    return function, args, sorted(kwargs.items())
+
+
+def call_id(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
+    """Return a number that tells a call from others with the same key; None if nobody can tell.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.purity import call_id
+    >>> call_id(pow, (2, 3), {}) == call_id(pow, (2, 3), {})
+    True
+    >>> call_id(pow, (2, 3), {}) == call_id(pow, (3, 2), {})
+    False
+    """
+    try:
+        # Without determinism the same call would seem to be another.
+        digest = _digest(*_parts(function, args, kwargs), ensure_deterministic=True)
+    except Exception:
+        return None
+    return int.from_bytes(blake2b(digest.encode(), digest_size=7).digest(), "big")
 
 
 def _stand_in(future: Any) -> tuple[str, str]:
     return ("thalweg-future", future.key)
 
 
-def _digest(*parts: Any) -> str:
+def _digest(*parts: Any, **options: bool) -> str:
     try:
         from dask.base import tokenize
     except ImportError:
         pass
     else:
-        token: str = tokenize(*parts)
+        token: str = tokenize(*parts, **options)
         return token
     try:
         return blake2b(pickle.dumps(parts, protocol=5), digest_size=16).hexdigest()

@@ -9,6 +9,8 @@ from thalweg.tasks.coordinator import Asker, Request, State, Waiting, answer
 from thalweg.tasks.named import Named
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from thalweg._types import Interval
     from thalweg.tasks.client import Client
 
@@ -31,32 +33,40 @@ class _Queue(State, kind="queue"):
         answer(request)
 
     def put(self, request: Request, value: Any) -> None:
-        if self._maxsize and len(self._values) >= self._maxsize:
+        if self._is_full():
             self._putting.add(request)
-        elif answer(request) and not self._hand_on(value):
+        elif answer(request):
             self._values.append(value)
+            self._serve()
 
     def get(self, request: Request) -> None:
-        if not self._values:
+        if len(self._getting) or not self._values:
             self._getting.add(request)
+            self._serve()
         elif answer(request, self._values[0]):
             self._note(request, [self._values.popleft()])
             self._refill()
 
     def get_many(self, request: Request, count: int | None) -> None:
-        if count is not None and count > len(self._values) + len(self._putting):
-            raise ValueError(f"batch: there are not {count} values in the queue")
+        if count is not None:
+            self._getting.add(request)
+            return self._serve()
         values: list[Any] = []
-        while self._values and (count is None or len(values) < count):
+        while self._values:
             values.append(self._values.popleft())
             self._refill()
         if answer(request, values):
             self._note(request, values)
         else:
             self._put_back(values)
+        return None
 
-    def give_back(self, request: Request, value: Any) -> None:
-        self._put_back([value])
+    def give_back(self, request: Request, value: Any, operation: str) -> None:
+        self._put_back(value if operation == "get_many" else [value])
+        answer(request)
+
+    def serve(self, request: Request) -> None:
+        self._serve()
         answer(request)
 
     def has_come(self, request: Request) -> None:
@@ -67,34 +77,54 @@ class _Queue(State, kind="queue"):
     def lost(self, worker: int) -> None:
         for asker in [asker for asker in self._sent if asker.worker == worker]:
             self._put_back(self._sent.pop(asker))
+        # Others may have waited behind its requests.
+        self._serve()
 
     def qsize(self, request: Request) -> None:
         answer(request, len(self._values))
 
-    def _hand_on(self, value: Any) -> bool:
-        """Give a value to the first that waits for one; False if none does."""
-        request = self._getting.answer_first(value)
-        if request is None:
-            return False
-        self._note(request, [value])
-        return True
+    def _serve(self) -> None:
+        """Give values to those who wait, in the order in which they asked: to each as many as it wants."""
+        while (request := self._getting.first()) is not None:
+            self._refill()
+            wanted = _wanted(request)
+            if len(self._values) < wanted:
+                return
+            values = [self._values.popleft() for _ in range(wanted)]
+            self._getting.discard(request)
+            if answer(request, values if request.operation == "get_many" else values[0]):
+                self._note(request, values)
+            else:
+                self._values.extendleft(reversed(values))
+        self._refill()
 
     def _note(self, request: Request, values: list[Any]) -> None:
         if request.asker is not None:
             self._sent[request.asker] = values
 
     def _put_back(self, values: list[Any]) -> None:
-        while values and self._hand_on(values[0]):
-            values = values[1:]
         self._values.extendleft(reversed(values))
+        self._serve()
+
+    def _is_full(self) -> bool:
+        """Whether there is no room. There is for whoever wants more at once than the queue may hold."""
+        if not self._maxsize:
+            return False
+        first = self._getting.first()
+        return len(self._values) >= max(self._maxsize, 0 if first is None else _wanted(first))
 
     def _refill(self) -> None:
-        while not (self._maxsize and len(self._values) >= self._maxsize):
+        while not self._is_full():
             request = self._putting.pop()
             if request is None:
                 return
             if answer(request):
                 self._values.append(request.args[0])
+
+
+def _wanted(request: Request) -> int:
+    """How many values a request is for."""
+    return request.args[0] if request.operation == "get_many" else 1
 
 
 class Queue(Named):
@@ -123,7 +153,7 @@ class Queue(Named):
     """
 
     _kind = "queue"
-    _given_back = ("get",)
+    _given_back = ("get", "get_many")
 
     def __init__(self, name: str | None = None, client: Client | None = None, maxsize: int = 0) -> None:
         if isinstance(maxsize, bool) or not isinstance(maxsize, int) or maxsize < 0:
@@ -154,16 +184,33 @@ class Queue(Named):
         timeout
             How long to wait at most.
         batch
-            True: a list of all values there are, without waiting. A number: a list of so many.
+            True: a list of all values there are, without waiting. A number: a list of so many, once there are.
 
         Raises
         ------
         TimeoutError
-            There was no value in time.
+            There was no value in time, or there were not so many.
         """
         if batch is False:
             return self._ask("get", timeout=timeout)
-        return self._ask("get_many", None if batch is True else batch)
+        if batch is True:
+            return self._ask("get_many", None)
+        if batch < 1:
+            raise ValueError(f"batch: at least 1, or True for all there are, not {batch}")
+        try:
+            answer = self._ask("get_many", batch, timeout=timeout)
+        except BaseException:
+            # Others may have waited behind it for fewer values.
+            self._ask("serve", asynchronous=False)
+            raise
+        return self._several(answer) if hasattr(answer, "__await__") else answer
+
+    async def _several(self, answer: Awaitable[Any]) -> Any:
+        try:
+            return await answer
+        except BaseException:
+            self._connect().ask(self._kind, self.name, "serve")
+            raise
 
     def qsize(self) -> Any:
         """Return how many values there are."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from threading import RLock
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
+from weakref import ReferenceType, WeakKeyDictionary, WeakSet, finalize, ref
 
 from thalweg import program_end
 from thalweg._thalweg.tasks import Engine, current_engine, is_worker, wait_for_threads
+from thalweg.tasks import worker
 
 if TYPE_CHECKING:
     from thalweg.tasks.client import Client
     from thalweg.tasks.coordinator import Coordinator, RemoteCoordinator
     from thalweg.tasks.desk import Desk
+    from thalweg.tasks.events import EventLog
 
 #: The client of the context, as `Client.as_current` sets it.
 current: ContextVar[Client | None] = ContextVar("thalweg-client", default=None)
@@ -29,8 +32,6 @@ class Shared:
     """What belongs to an engine, whichever client one asks."""
 
     def __init__(self, engine: Engine) -> None:
-        self.metadata: dict[Any, Any] = {}
-        self.datasets: dict[Any, Any] = {}
         self.client: ReferenceType[Client] | None = None
         #: What there is for each task to ask for.
         self.resources: Mapping[str, float] = {}
@@ -38,14 +39,28 @@ class Shared:
         self.streams: WeakSet[Any] = WeakSet()
         self._coordinator: Coordinator | RemoteCoordinator | None = None
         self._desk: Desk | None = None
-        self._lock = RLock()
+        self._store: Any = None
+        self._events: EventLog | None = None
+        #: A directory that workers share, once there is something in it; it goes with this.
+        self.workspace = worker.workspace or worker.new_workspace()
+        if not is_worker():
+            finalize(self, shutil.rmtree, self.workspace, ignore_errors=True)
+        #: The plugins that workers have, by their names.
+        self.plugins: dict[str, Any] = {}
+        #: How many workers were asked for, if they are threads.
+        self.asked_workers = 1
+        #: How many want to know which tasks run, and when.
+        self.recorders = 0
+        #: What stands for the worker that is this process.
+        self.worker: Any = None
+        self.lock = RLock()
         # Not a strong reference: an engine nobody holds closes.
         self._engine = ref(engine)
 
     @property
     def coordinator(self) -> Coordinator | RemoteCoordinator:
         """What keeps the engine's locks and events."""
-        with self._lock:
+        with self.lock:
             if self._coordinator is None:
                 from thalweg.tasks import coordinator
 
@@ -56,9 +71,42 @@ class Shared:
                     self._coordinator = coordinator.Coordinator()
             return self._coordinator
 
+    def move_to(self, workspace: str) -> None:
+        """Use a directory that the workers know of."""
+        self.workspace = workspace
+        finalize(self, shutil.rmtree, workspace, ignore_errors=True)
+
+    @property
+    def store(self) -> Any:
+        """Metadata and data sets."""
+        if self._store is None:
+            from thalweg.tasks import datasets
+
+            engine = self._engine()
+            if is_worker():
+                self._store = datasets.RemoteStore(engine.ask)  # type: ignore[union-attr]
+            else:
+                self._store = datasets.Store()
+        return self._store
+
+    @property
+    def events(self) -> EventLog:
+        """What has been logged."""
+        if self._events is None:
+            from thalweg.tasks.events import EventLog
+
+            with self.lock:
+                self._events = self._events or EventLog()
+        return self._events
+
+    @property
+    def desk(self) -> Desk | None:
+        """Where the questions of worker processes are answered, once there was one."""
+        return self._desk
+
     def answer(self, worker: int, question: bytes, reply: Callable[[bytes], None]) -> None:
         """Answer a question of a worker process, which has a number."""
-        with self._lock:
+        with self.lock:
             if self._desk is None:
                 from thalweg.tasks.desk import Desk
 
@@ -79,6 +127,8 @@ class Shared:
             self._coordinator.close()  # type: ignore[union-attr]
         if self._desk is not None:
             self._desk.close()
+        if not is_worker():
+            shutil.rmtree(self.workspace, ignore_errors=True)
 
 
 _shared: WeakKeyDictionary[Engine, Shared] = WeakKeyDictionary()
@@ -93,11 +143,14 @@ def shared(engine: Engine) -> Shared:
     return found
 
 
-def started(engine: Engine, resources: Mapping[str, float]) -> None:
+def started(engine: Engine, resources: Mapping[str, float], workers: int = 1, workspace: str | None = None) -> None:
     """Note an engine that is to be closed when the program ends, if not before."""
     _open.add(engine)
     mine = shared(engine)
     mine.resources = resources
+    mine.asked_workers = workers
+    if workspace is not None:
+        mine.move_to(workspace)
     if engine.kind == "processes":
         engine.on_ask(mine.answer, mine.lose)
 

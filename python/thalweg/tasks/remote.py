@@ -16,7 +16,16 @@ __all__ = ["connect"]
 _PATIENCE = 10.0
 
 #: What says how many workers to start, and nothing where there is a cluster.
-_OURS = ("n_workers", "threads_per_worker", "processes", "memory_limit", "resources")
+_OURS = (
+    "n_workers",
+    "threads_per_worker",
+    "processes",
+    "memory_limit",
+    "resources",
+    "preload",
+    "initializer",
+    "initargs",
+)
 
 
 def connect(address: Any, *args: Any, timeout: Interval | None = None, **kwargs: Any) -> Any:

@@ -7,13 +7,17 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from thalweg.intervals import convert_interval
 from thalweg.tasks import nesting
 from thalweg.tasks.desk import dumps, future_at
+from thalweg.tasks.lending import borrow
 from thalweg.tasks.pickling import loads
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from types import TracebackType
+
+    from thalweg._types import Interval
 
 __all__ = ["RemoteEngine", "RemoteFuture", "engine"]
 
@@ -56,7 +60,8 @@ class RemoteEngine:
         released = []
         while self._released:
             released.append(self._released.popleft())
-        succeeded, value = loads(self._ask_parent(dumps((operation, args, seconds, released))))
+        question = _for_parent((operation, args, seconds, released))
+        succeeded, value = loads(self._ask_parent(question))
         if not succeeded:
             raise value
         return value
@@ -71,7 +76,7 @@ class RemoteEngine:
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, **options: Any
     ) -> RemoteFuture:
         """Run a function."""
-        return self._future(self.ask("submit", dumps((function, args, kwargs)), options))
+        return self._future(self.ask("submit", _for_parent((function, args, kwargs)), options))
 
     def map(
         self,
@@ -81,23 +86,27 @@ class RemoteEngine:
         **options: Any,
     ) -> list[RemoteFuture]:
         """Run a function on each element."""
-        call = dumps((function, tuple(list(each) for each in iterables), kwargs))
+        call = _for_parent((function, tuple(list(each) for each in iterables), kwargs))
         return [self._future(known) for known in self.ask("map", call, options)]
 
     def run(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
     ) -> list[RemoteFuture]:
         """Run a function on each worker."""
-        return [self._future(known) for known in self.ask("run", dumps((function, args, kwargs)))]
+        return [self._future(known) for known in self.ask("run", _for_parent((function, args, kwargs)))]
 
     def scatter(self, value: Any, *, key: str | None = None) -> RemoteFuture:
         """Make a future of a value."""
-        return self._future(self.ask("scatter", dumps(value), key))
+        return self._future(self.ask("scatter", _for_parent(value), key))
 
     def find(self, key: str) -> RemoteFuture | None:
         """Return the live task with a key."""
         known = self.ask("find", key)
         return None if known is None else self._future(known)
+
+    def borrow(self, key: Any) -> RemoteFuture:
+        """Return the live task with a key, also one that was not named."""
+        return self._future(self.ask("borrow", key))
 
     def gather(self, futures: list[RemoteFuture], seconds: float | None = None) -> list[Any]:
         """Wait for all results."""
@@ -116,16 +125,38 @@ class RemoteEngine:
         return RemoteFuture(self, *known)
 
 
+class _Here(threading.local):
+    def __init__(self) -> None:
+        #: How many questions are pickled in this thread.
+        self.asking = 0
+
+
+_here = _Here()
+
+
+def _for_parent(value: Any) -> bytes:
+    """Pickle what the parent reads while it answers: futures are the numbers that it knows them by."""
+    _here.asking += 1
+    try:
+        return dumps(value)
+    finally:
+        _here.asking -= 1
+
+
 class RemoteFuture:
     """A future that is in another process."""
 
-    def __init__(self, engine: RemoteEngine, place: int, key: str) -> None:
+    def __init__(self, engine: RemoteEngine, place: int, key: Any) -> None:
         self.engine = engine
         self.place = place
         self.key = key
 
     def __reduce__(self) -> Any:
-        return future_at, (self.place,)
+        if _here.asking:
+            return future_at, (self.place,)
+        # It leaves this process otherwise: as a result, say.
+        self.engine.ask("give_back", self.place)
+        return borrow, (self.key,)
 
     def __del__(self) -> None:
         self.engine._released.append(self.place)
@@ -144,22 +175,22 @@ class RemoteFuture:
         """Whether the task has been cancelled."""
         return self.status == "cancelled"
 
-    def result(self, timeout: float | None = None) -> Any:
+    def result(self, timeout: Interval | None = None) -> Any:
         """Wait for the result."""
-        return self.engine.gather([self], timeout)[0]
+        return self.engine.gather([self], _seconds(timeout))[0]
 
-    def exception(self, timeout: float | None = None) -> BaseException | None:
+    def exception(self, timeout: Interval | None = None) -> BaseException | None:
         """Wait for what the task raised."""
-        self.engine.ask("settled", [self.place], seconds=timeout)
+        self.engine.ask("settled", [self.place], seconds=_seconds(timeout))
         error: BaseException | None = self.engine.ask("failure", self.place)
         return error
 
-    def traceback(self, timeout: float | None = None) -> TracebackType | None:
+    def traceback(self, timeout: Interval | None = None) -> TracebackType | None:
         """Wait for where the task raised it."""
         error = self.exception(timeout)
         return None if error is None else error.__traceback__
 
-    def cancel(self, *, force: bool = False, msg: str | None = None) -> bool:
+    def cancel(self, reason: str | None = None, msg: str | None = None, force: bool = False) -> bool:
         """Cancel the task."""
         cancelled: bool = self.engine.ask("cancel", self.place, force, msg)
         return cancelled
@@ -167,6 +198,21 @@ class RemoteFuture:
     def retry(self) -> None:
         """Run a failed task again."""
         self.engine.ask("retry", self.place)
+
+    def running(self) -> bool:
+        """Whether the task has begun, and has not ended."""
+        running: bool = self.engine.ask("running", self.place)
+        return running
+
+    def _cancel_before_it_begins(self) -> bool:
+        cancelled: bool = self.engine.ask("cancel_before_it_begins", self.place)
+        return cancelled
+
+    def _ask_to_stop(self) -> None:
+        self.engine.ask("ask_to_stop", self.place)
+
+    def _runs_here(self) -> bool:
+        return False
 
     def keep(self) -> None:
         """Let the task run to its end also if nobody holds the future."""
@@ -186,6 +232,21 @@ class RemoteFuture:
 
     _notify = _when_here = add_done_callback
 
+    @property
+    def client(self) -> Any:
+        """The client of the task that has this future."""
+        from thalweg.tasks import registry
+
+        return registry.default_client()
+
+    @property
+    def type(self) -> type | None:
+        """The type of the result, once there is one."""
+        return type(self.result()) if self.status == "finished" else None
+
+    def __dask_tokenize__(self) -> tuple[str, Any]:
+        return "thalweg-future", self.key
+
     def __await__(self) -> Generator[Any, None, Any]:
         import asyncio
 
@@ -196,6 +257,11 @@ class RemoteFuture:
 
 
 nesting.KINDS.add(RemoteFuture)
+
+
+def _seconds(timeout: Interval | None) -> float | None:
+    return None if timeout is None else float(convert_interval(timeout))
+
 
 _engine: RemoteEngine | None = None
 

@@ -41,7 +41,7 @@ class _Semaphore(State, kind="semaphore"):
         elif answer(request, True):
             self._taken[request.worker] += 1
 
-    def give_back(self, request: Request, acquired: bool) -> None:
+    def give_back(self, request: Request, acquired: bool, _: str) -> None:
         if acquired:
             self.release(request)
 
@@ -51,7 +51,7 @@ class _Semaphore(State, kind="semaphore"):
         # One may be released by another than the one that has it.
         worker = request.worker if self._taken[request.worker] else next(iter(+self._taken))
         self._free(worker)
-        answer(request)
+        answer(request, True)
 
     def _free(self, worker: int | None) -> None:
         self._taken[worker] -= 1
@@ -126,7 +126,7 @@ class Semaphore(Named):
         return answer if answer is True else or_false(answer)
 
     def release(self) -> Any:
-        """Give a lease back.
+        """Give a lease back, and return True.
 
         Raises
         ------

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
+from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from thalweg._thalweg.tasks import Future
 from thalweg.intervals import convert_interval
-from thalweg.tasks import registry
+from thalweg.tasks import annotated, registry
 from thalweg.tasks.base import Base
+from thalweg.tasks.keys import to_text
 
 if TYPE_CHECKING:
     from thalweg._types import Interval
 
 T = TypeVar("T")
+
+Key = str | bytes | int | float | tuple[Any, ...]
 
 #: Of a function's code: it is asynchronous.
 _COROUTINE = 0x80
@@ -28,7 +33,7 @@ class Submission(Base):
         self,
         func: Callable[..., T],
         *args: Any,
-        key: str | None = None,
+        key: Key | None = None,
         workers: Any = None,
         resources: Mapping[str, float] | None = None,
         retries: int | None = None,
@@ -49,7 +54,8 @@ class Submission(Base):
             What to call. Futures in the arguments, also in lists, tuples, sets and dictionaries, become their results.
             An asynchronous function is run to its end, on an event loop of its own.
         key
-            The task's name; if there is a task of that name already, its future is returned.
+            The task's name: text, bytes, a number, or a tuple of these. If somebody holds a future of that name
+            already, it is the same call, and the future is of the same task.
         resources
             What of the workers' resources it takes while it runs.
         retries
@@ -61,11 +67,15 @@ class Submission(Base):
             token. The future raises `TimeoutError`.
         pure
             Whether the same call gives the same result, and need not run again while there is a future of it.
+        actor
+            Whether the function is a class whose object is to stay on a worker: the future is of its `Actor`.
 
         Raises
         ------
         ClosedClientError
             The client has been closed.
+        ValueError
+            Another call has that key.
 
         Examples
         --------
@@ -77,14 +87,27 @@ class Submission(Base):
         """
         if not callable(func):
             raise TypeError(f"submit: a function to call, and not {func!r}")
-        if workers is not None or actor or actors:
-            _refuse_placement("submit", workers, allow_other_workers, actor or actors)
-        if key is None and pure:
+        _refuse_placement("submit", workers, allow_other_workers)
+        if actor or actors:
+            from thalweg.tasks.actors import create
+
+            made: Future[T] = create(self._engine, func, args, kwargs, None if key is None else to_text(key))
+            return made
+        if "dask.base" in sys.modules and (said := annotated.current()):
+            given = {"resources": resources, "retries": retries, "priority": priority or None, "timeout": timeout}
+            resources, retries, priority, timeout = _either(given, said)
+        call = None
+        if key is not None:
+            from thalweg.tasks.purity import call_id
+
+            key, call = to_text(key), call_id(func, args, kwargs)
+        elif pure:
             from thalweg.tasks.purity import key_of
 
             key = key_of(func, args, kwargs)
+        options: dict[str, Any] = {} if call is None else {"call": call}
         return self._engine.submit(
-            _runnable(func),
+            self._recorded(_runnable(func), key),
             args,
             kwargs or None,
             key=key,
@@ -92,13 +115,14 @@ class Submission(Base):
             retries=retries or 0,
             resources=self._available(resources) if resources else None,
             timeout=None if timeout is None else convert_interval(timeout),
+            **options,
         )
 
     def map(
         self,
         func: Callable[..., T],
         *iterables: Iterable[Any],
-        key: str | list[str] | None = None,
+        key: str | list[Key] | None = None,
         workers: Any = None,
         resources: Mapping[str, float] | None = None,
         retries: int | None = None,
@@ -130,13 +154,17 @@ class Submission(Base):
             raise TypeError("map: what to call the function on is missing")
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size: at least 1, not {batch_size}")
-        if workers is not None or actor or actors:
-            _refuse_placement("map", workers, allow_other_workers, actor or actors)
+        _refuse_placement("map", workers, allow_other_workers)
+        if actor or actors:
+            return [self.submit(func, *row, actor=True, **kwargs) for row in zip(*iterables, strict=False)]
+        if "dask.base" in sys.modules and (said := annotated.current()):
+            given = {"resources": resources, "retries": retries, "priority": priority or None, "timeout": timeout}
+            resources, retries, priority, timeout = _either(given, said)
         if pure or isinstance(key, (list, tuple)):
             options = {"resources": resources, "retries": retries, "priority": priority, "timeout": timeout}
             return self._map_by_key(func, iterables, key, pure, options, kwargs)
         return self._engine.map(
-            _runnable(func),
+            self._recorded(_runnable(func)),
             iterables,
             kwargs or None,
             key=key,
@@ -145,6 +173,13 @@ class Submission(Base):
             resources=self._available(resources) if resources else None,
             timeout=None if timeout is None else convert_interval(timeout),
         )
+
+    def _recorded(self, function: Callable[..., T], key: Any = None) -> Callable[..., T]:
+        if "thalweg.tasks.records" not in sys.modules:
+            return function
+        from thalweg.tasks.records import recorded
+
+        return recorded(self._engine, function, key)
 
     def _available(self, resources: Mapping[str, float]) -> dict[str, float]:
         there = registry.shared(self._engine).resources
@@ -158,7 +193,7 @@ class Submission(Base):
         self,
         func: Callable[..., T],
         iterables: tuple[Iterable[Any], ...],
-        key: str | list[str] | None,
+        key: str | list[Key] | None,
         pure: bool,
         options: dict[str, Any],
         kwargs: dict[str, Any],
@@ -236,9 +271,20 @@ class Submission(Base):
             return self._gather_now(futures, False)
 
 
+def _either(given: dict[str, Any], said: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
+    chosen = {name: said.get(name) if value is None else value for name, value in given.items()}
+    return chosen["resources"], chosen["retries"], chosen["priority"] or 0, chosen["timeout"]
+
+
 def _runnable(function: Callable[..., Any]) -> Callable[..., Any]:
-    code = getattr(function, "__code__", None)
-    if code is not None and code.co_flags & _COROUTINE:
+    inner = function
+    while isinstance(inner, (partial, MethodType)):
+        inner = inner.func if isinstance(inner, partial) else inner.__func__
+    code = getattr(inner, "__code__", None)
+    if code is None and inner is not None:
+        # An object whose call is asynchronous.
+        code = getattr(vars(type(inner)).get("__call__"), "__code__", None)
+    if code is not None and (code.co_flags & _COROUTINE or getattr(inner, "__tornado_coroutine__", False)):
         return partial(_run_coroutine, function)
     return function
 
@@ -250,8 +296,23 @@ def _run_coroutine(function: Callable[..., Awaitable[T]], /, *args: Any, **kwarg
     return asyncio.run(run())
 
 
-def _refuse_placement(method: str, workers: Any, allow_other_workers: bool, actor: bool) -> None:
-    if actor:
-        raise NotImplementedError(f"{method}: there are no actors here")
-    if not allow_other_workers:
+def run_awaitable(awaitable: Awaitable[T]) -> T:
+    """Run something to its end, on an event loop of its own.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg.tasks.submission import run_awaitable
+    >>> run_awaitable(asyncio.sleep(0, "awake"))
+    'awake'
+    """
+
+    async def run() -> T:
+        return await awaitable
+
+    return asyncio.run(run())
+
+
+def _refuse_placement(method: str, workers: Any, allow_other_workers: bool) -> None:
+    if workers is not None and not allow_other_workers:
         raise ValueError(f"{method}: workers: {workers!r}: tasks go to whichever worker is free")

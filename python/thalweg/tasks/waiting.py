@@ -232,6 +232,25 @@ def error_of(future: Future[Any]) -> BaseException | None:
     return None
 
 
+def raisable(error: BaseException) -> BaseException:
+    """Return what an iterator may raise because a task raised `error`: what would end a loop silently becomes a
+    RuntimeError, as generators have it.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.waiting import raisable
+    >>> raisable(StopIteration(1))
+    RuntimeError('a task raised StopIteration(1)')
+    >>> raisable(ValueError(1))
+    ValueError(1)
+    """
+    if not isinstance(error, (StopIteration, StopAsyncIteration, GeneratorExit)):
+        return error
+    told = RuntimeError(f"a task raised {error!r}")
+    told.__cause__ = error
+    return told
+
+
 def result_of(future: Future[T]) -> T:
     """Return the result of a future that is done; also where `result` is to be awaited."""
     return future.engine.gather([future])[0]

@@ -2,13 +2,16 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyTuple};
+use thalweg_tasks::Status;
 use thalweg_tasks::host::Needs;
 
+use super::errors;
 use super::future::Future;
+use super::names::name;
 use super::processes::sending::Placeholder;
 use super::world::Calls;
 
-/// Finds the futures in lists, tuples, dictionaries and sets.
+/// Finds the futures in lists, tuples, dictionaries, their subclasses, and sets.
 #[derive(Default)]
 pub(crate) struct Search {
     /// The tasks they are of, in the order in which they were found.
@@ -21,14 +24,19 @@ impl Search {
     /// Whether there is a future in `object`.
     pub(crate) fn look(&mut self, object: &Bound<'_, PyAny>) -> PyResult<bool> {
         if let Ok(future) = object.cast_exact::<Future>() {
-            self.needs.push(future.get().slot()?);
+            let slot = future.get().slot()?;
+            if slot.status() == Status::Cancelled {
+                // What needs it could never run.
+                return Err(errors::cancelled(object.py(), &name(&slot)));
+            }
+            self.needs.push(slot);
             return Ok(true);
         }
-        if let Ok(list) = object.cast_exact::<PyList>() {
+        if let Ok(list) = object.cast::<PyList>() {
             self.each(object, list.iter())
-        } else if let Ok(tuple) = object.cast_exact::<PyTuple>() {
+        } else if let Ok(tuple) = object.cast::<PyTuple>() {
             self.each(object, tuple.iter())
-        } else if let Ok(dict) = object.cast_exact::<PyDict>() {
+        } else if let Ok(dict) = object.cast::<PyDict>() {
             self.each(object, dict.values().iter())
         } else if let Ok(set) = object.cast_exact::<PySet>() {
             self.each(object, set.iter())
@@ -58,6 +66,14 @@ impl Search {
     }
 }
 
+/// A container like one of a subclass, with what else it has: a default factory, say.
+fn copy_of<'py>(container: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    container
+        .py()
+        .import("copy")?
+        .call_method1("copy", (container,))
+}
+
 /// Puts values where the futures are, or what stands for them.
 pub(crate) struct Fill<'a, 'py> {
     values: &'a mut dyn Iterator<Item = Bound<'py, PyAny>>,
@@ -79,21 +95,42 @@ impl<'a, 'py> Fill<'a, 'py> {
             return Ok(self.values.next().unwrap_or(object));
         }
         let py = object.py();
-        if let Ok(list) = object.cast_exact::<PyList>() {
-            let new = self.each(&object, list.iter())?;
-            Ok(new.map_or(Ok(object), |new| PyList::new(py, new).map(Bound::into_any))?)
-        } else if let Ok(tuple) = object.cast_exact::<PyTuple>() {
-            let new = self.each(&object, tuple.iter())?;
-            Ok(new.map_or(Ok(object), |new| PyTuple::new(py, new).map(Bound::into_any))?)
-        } else if let Ok(dict) = object.cast_exact::<PyDict>() {
+        if let Ok(list) = object.cast::<PyList>() {
+            let Some(new) = self.each(&object, list.iter())? else {
+                return Ok(object);
+            };
+            let new = PyList::new(py, new)?;
+            if list.is_exact_instance_of::<PyList>() {
+                return Ok(new.into_any());
+            }
+            let filled = copy_of(&object)?;
+            filled.cast::<PyList>()?.set_slice(0, list.len(), &new)?;
+            Ok(filled)
+        } else if let Ok(tuple) = object.cast::<PyTuple>() {
+            let Some(new) = self.each(&object, tuple.iter())? else {
+                return Ok(object);
+            };
+            let new = PyTuple::new(py, new)?;
+            if tuple.is_exact_instance_of::<PyTuple>() {
+                return Ok(new.into_any());
+            }
+            // A named tuple takes its fields one by one.
+            let kind = object.get_type();
+            let make = kind.getattr_opt("_make")?;
+            make.unwrap_or_else(|| kind.into_any()).call1((new,))
+        } else if let Ok(dict) = object.cast::<PyDict>() {
             let Some(new) = self.each(&object, dict.values().iter())? else {
                 return Ok(object);
             };
-            let filled = PyDict::new(py);
+            let filled = if dict.is_exact_instance_of::<PyDict>() {
+                PyDict::new(py).into_any()
+            } else {
+                copy_of(&object)?
+            };
             for (key, value) in dict.keys().iter().zip(new) {
                 filled.set_item(key, value)?;
             }
-            Ok(filled.into_any())
+            Ok(filled)
         } else if let Ok(set) = object.cast_exact::<PySet>() {
             let new = self.each(&object, set.iter())?;
             Ok(new.map_or(Ok(object), |new| PySet::new(py, new).map(Bound::into_any))?)

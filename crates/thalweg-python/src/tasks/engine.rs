@@ -1,10 +1,9 @@
 //! Workers, and the scheduler before them.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -16,14 +15,15 @@ use super::arguments::Search;
 use super::errors;
 use super::future::{self, Future};
 use super::info;
+use super::names::Names;
 use super::options::{limit, options, resources};
 use super::processes::sending::{self, Functions};
 use super::processes::serving::Reply;
 use super::rows::Rows;
+use super::stack;
 use super::threads::{self, Caller, Turn};
-use super::world::{Call, Calls, Inputs, Program, Value};
+use super::world::{Calls, Program, Value};
 use crate::gil;
-use crate::lock::lock;
 
 /// Workers, and the scheduler before them.
 #[pyclass(module = "thalweg._thalweg.tasks", frozen, weakref)]
@@ -31,8 +31,7 @@ pub(crate) struct Engine {
     pub(crate) home: Arc<Home<Calls>>,
     workers: Workers,
     width: usize,
-    /// Tasks that were given a name, by that.
-    named: Mutex<HashMap<Box<str>, Weak<Slot<Calls>>>>,
+    names: Names,
     asynchronous: AtomicBool,
 }
 
@@ -71,6 +70,7 @@ impl Engine {
                 "at least one thread is needed, not 0",
             ));
         }
+        stack::set_size(py)?;
         let me = Me::default();
         let home = Home::threads();
         let crew = Crew::start(&home, n, self::resources(resources)?, Caller(me.clone()))?;
@@ -104,6 +104,7 @@ impl Engine {
                 "command: what starts a worker is needed",
             ));
         };
+        stack::set_size(py)?;
         let (program, args) = (program.clone(), args.to_vec());
         let setting = Setting {
             workers: n_workers,
@@ -157,8 +158,11 @@ impl Engine {
     }
 
     /// Calls a function with arguments. A future stands for the result.
+    ///
+    /// If there is a live task with that key, its future is returned. `call` tells calls with the same key apart.
     #[pyo3(signature = (
-        function, args, kwargs = None, *, key = None, priority = 0.0, retries = 0, resources = None, timeout = None
+        function, args, kwargs = None, *, key = None, call = None, priority = 0.0, retries = 0, resources = None,
+        timeout = None
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -170,6 +174,7 @@ impl Engine {
         args: Bound<'py, PyTuple>,
         kwargs: Option<Bound<'py, PyDict>>,
         key: Option<String>,
+        call: Option<i64>,
         priority: f64,
         retries: i64,
         resources: Option<&Bound<'py, PyDict>>,
@@ -178,7 +183,9 @@ impl Engine {
         let py = slf.py();
         let engine = slf.get();
         engine.check_open(py)?;
-        if let Some(slot) = key.as_deref().and_then(|key| engine.named(key)) {
+        if let Some(key) = &key
+            && let Some(slot) = engine.names.find_call(key, call)?
+        {
             return Future::new(slf, slot);
         }
         let options = options(key, priority, retries, resources, timeout)?;
@@ -188,9 +195,9 @@ impl Engine {
             found |= search.look(kwargs.as_any())?;
         }
         let code = engine.code(&function)?;
-        let program = program(&function, code.as_ref(), args, kwargs.as_ref(), found)?;
+        let program = Program::of(&function, code.as_ref(), args, kwargs.as_ref(), found)?;
         let slot = engine.send(py, spec(program, search.needs, options));
-        engine.name(&slot);
+        engine.names.note(&slot, call);
         Future::new(slf, slot)
     }
 
@@ -235,11 +242,11 @@ impl Engine {
                 let found = search.look(args.as_any())?;
                 search.needs.extend(shared.needs.iter().cloned());
                 let found = found || !shared.needs.is_empty();
-                let program = program(&function, code.as_ref(), args, kwargs.as_ref(), found)?;
+                let program = Program::of(&function, code.as_ref(), args, kwargs.as_ref(), found)?;
                 let options = match &key {
                     None => options.clone(),
                     Some(prefix) => {
-                        let key = Some(format!("{prefix}-{number}").into());
+                        let key = Some(engine.names.free(format!("{prefix}-{number}")).into());
                         let like = options.as_deref().cloned().unwrap_or_default();
                         Some(Arc::new(Options { key, ..like }))
                     }
@@ -251,7 +258,7 @@ impl Engine {
                 let some = std::mem::replace(&mut specs, Vec::with_capacity(AT_ONCE));
                 let slots = engine.send_all(py, some);
                 for slot in slots {
-                    engine.name(&slot);
+                    engine.names.note(&slot, None);
                     futures.append(Future::new(slf, slot)?)?;
                 }
                 turn.yield_if_over(py);
@@ -276,17 +283,28 @@ impl Engine {
             Workers::Threads(_) => Value::Object(value.unbind()),
             Workers::Processes(..) => Value::Parcel(Arc::new(sending::value(&value)?)),
         };
-        let slot = engine.home.place(value, key.map(Into::into));
-        engine.name(&slot);
+        let key = key.map(|key| engine.names.free(key).into());
+        let slot = engine.home.place(value, key);
+        engine.names.note(&slot, None);
         Future::new(slf, slot)
     }
 
     /// The future of a task that was given that name, if there is one.
     fn find<'py>(slf: &Bound<'py, Self>, key: &str) -> PyResult<Option<Bound<'py, Future>>> {
         slf.get()
-            .named(key)
+            .names
+            .find(key)
             .map(|slot| Future::new(slf, slot))
             .transpose()
+    }
+
+    /// The futures of the live tasks that were given a name.
+    fn named_futures<'py>(slf: &Bound<'py, Self>) -> PyResult<Vec<Bound<'py, Future>>> {
+        let slots = slf.get().names.all();
+        slots
+            .into_iter()
+            .map(|slot| Future::new(slf, slot))
+            .collect()
     }
 
     /// Waits for all, and returns their results in order; raises what one fails with as soon as it does.
@@ -319,7 +337,9 @@ impl Engine {
         let urgent = f64::INFINITY;
         let call = |workers: Option<&Bound<'py, PyDict>>| {
             let (function, args, kwargs) = (function.clone(), args.clone(), kwargs.clone());
-            Self::submit(slf, function, args, kwargs, None, urgent, 0, workers, None)
+            Self::submit(
+                slf, function, args, kwargs, None, None, urgent, 0, workers, None,
+            )
         };
         let Workers::Processes(pool, _) = &slf.get().workers else {
             return Ok(vec![call(None)?]);
@@ -361,7 +381,7 @@ impl Engine {
         let options = options(None, priority, retries, resources, timeout)?;
         let slots = super::graph::submit(engine, &tasks, &wanted, &given, keys, options.as_ref())?;
         for slot in &slots {
-            engine.name(slot);
+            engine.names.note(slot, None);
         }
         slots
             .into_iter()
@@ -473,25 +493,6 @@ impl Drop for Engine {
     }
 }
 
-/// What runs for a call: the call itself, or what stands for it if there is code to be sent.
-fn program<'py>(
-    function: &Bound<'py, PyAny>,
-    code: Option<&Arc<Parcel>>,
-    args: Bound<'py, PyTuple>,
-    kwargs: Option<&Bound<'py, PyDict>>,
-    needs: bool,
-) -> PyResult<Program> {
-    if let Some(code) = code {
-        return sending::call(function, code.clone(), args, kwargs, needs).map(Program::There);
-    }
-    Ok(Program::Here(Call {
-        function: function.clone().unbind(),
-        args: args.unbind(),
-        kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
-        inputs: if needs { Inputs::Futures } else { Inputs::None },
-    }))
-}
-
 impl Engine {
     fn new(
         py: Python<'_>,
@@ -500,14 +501,14 @@ impl Engine {
         width: usize,
         me: Me,
     ) -> PyResult<Bound<'_, Self>> {
-        let (named, asynchronous) = (Mutex::default(), AtomicBool::new(false));
+        let (names, asynchronous) = (Names::default(), AtomicBool::new(false));
         let engine = Bound::new(
             py,
             Self {
                 home,
                 workers,
                 width,
-                named,
+                names,
                 asynchronous,
             },
         )?;
@@ -566,19 +567,5 @@ impl Engine {
         }
         let running = py.import("asyncio")?.call_method0("_get_running_loop")?;
         Ok(!running.is_none())
-    }
-
-    fn named(&self, key: &str) -> Option<Arc<Slot<Calls>>> {
-        lock(&self.named).get(key)?.upgrade()
-    }
-
-    /// Takes note of a task's name, if it has one.
-    fn name(&self, slot: &Arc<Slot<Calls>>) {
-        let Some(key) = slot.key() else { return };
-        let mut named = lock(&self.named);
-        if named.len() == named.capacity() {
-            named.retain(|_, slot| slot.strong_count() > 0);
-        }
-        named.insert(key.into(), Arc::downgrade(slot));
     }
 }

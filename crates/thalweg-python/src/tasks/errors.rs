@@ -37,7 +37,13 @@ fn make(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> PyResult<PyErr> 
             let message = format!("the task {key:?} failed, and how could not be sent back");
             return Err(pyo3::exceptions::PyRuntimeError::new_err(message));
         }
-        Failure::Raised(Fault::Parcel(parcel)) => super::processes::pickle::load(py, parcel)?,
+        Failure::Raised(Fault::Parcel(parcel)) => {
+            let error = super::processes::pickle::load(py, parcel);
+            let error = error.map_err(|error| unreadable(py, "exception", key, error))?;
+            // A worker does not know what its tasks are called.
+            let pickling = py.import("thalweg.tasks.pickling")?;
+            pickling.call_method1("of_task", (error, key))?
+        }
         Failure::Cancelled => from_errors(py, &CANCELLED, "CancelledError")?.call1((key,))?,
         Failure::TimedOut(limit) => {
             from_errors(py, &TIMED_OUT, "TaskTimeout")?.call1((key, limit.as_secs_f64()))?
@@ -54,6 +60,21 @@ fn make(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> PyResult<PyErr> 
         }
     };
     Ok(PyErr::from_value(object))
+}
+
+/// The exception for what has come of the task `key`, and can't be read in this process.
+pub(crate) fn unreadable(py: Python<'_>, what: &str, key: &str, error: PyErr) -> PyErr {
+    let explained = py
+        .import("thalweg.tasks.pickling")
+        .and_then(|pickling| pickling.call_method1("unreadable", (what, key, error.clone_ref(py))));
+    explained.map_or_else(|error| error, PyErr::from_value)
+}
+
+/// The exception for the task `key`, which has been cancelled.
+pub(crate) fn cancelled(py: Python<'_>, key: &str) -> PyErr {
+    let class = from_errors(py, &CANCELLED, "CancelledError");
+    let object = class.and_then(|class| class.call1((key,)));
+    object.map_or_else(|error| error, PyErr::from_value)
 }
 
 /// The exception for whatever is asked of a client that has been closed.

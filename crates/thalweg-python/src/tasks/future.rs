@@ -1,5 +1,6 @@
 //! The result of a task to be.
 
+use std::cell::RefCell;
 use std::slice;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,7 +14,8 @@ use thalweg_tasks::host::{Latch, Slot};
 
 use super::engine::Engine;
 use super::errors;
-use super::world::Calls;
+use super::names::{self, name};
+use super::world::{Calls, values};
 use crate::gil;
 use crate::lock::lock;
 
@@ -25,6 +27,19 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) struct Future {
     slot: Mutex<Option<Arc<Slot<Calls>>>>,
     engine: Py<Engine>,
+}
+
+thread_local! {
+    /// The futures that have been pickled in this thread, while that is looked at.
+    static LENT: RefCell<Option<Vec<Py<PyAny>>>> = const { RefCell::new(None) };
+}
+
+/// Pickles something, and says which futures are in it: they are to be held for as long as the pickle is.
+pub(crate) fn lending<R>(pickle: impl FnOnce() -> R) -> (R, Vec<Py<PyAny>>) {
+    let before = LENT.replace(Some(Vec::new()));
+    let pickled = pickle();
+    let lent = LENT.replace(before).unwrap_or_default();
+    (pickled, lent)
 }
 
 /// What is wanted of a task that is done.
@@ -53,12 +68,13 @@ impl Future {
 
     fn outcome<'py>(
         slf: &Bound<'py, Self>,
-        timeout: Option<f64>,
+        timeout: Option<Bound<'py, PyAny>>,
         what: What<'py>,
         helper: &str,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let slot = slf.get().slot()?;
+        let timeout = timeout.map(|timeout| seconds(&timeout)).transpose()?;
         if slf.get().engine.get().is_awaited_here(py)? {
             return helper_of(py, helper)?.call1((slf, timeout));
         }
@@ -73,12 +89,51 @@ impl Future {
     }
 }
 
+impl Future {
+    /// What has been done already: something to await, where an asynchronous client's futures are awaited.
+    fn done_here<'py>(&self, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = value.py();
+        if self.engine.get().is_awaited_here(py)? {
+            return helper_of(py, "Done")?.call1((value,));
+        }
+        Ok(value)
+    }
+}
+
 #[pymethods]
 impl Future {
+    /// Another future of the live task with that key.
+    #[new]
+    #[pyo3(signature = (key, client = None))]
+    fn named(
+        py: Python<'_>,
+        key: &Bound<'_, PyAny>,
+        client: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let found = helper_of(py, "named")?.call1((key, client))?;
+        let found = found.cast::<Self>()?.get();
+        Ok(Self {
+            slot: Mutex::new(Some(found.slot()?)),
+            engine: found.engine.clone_ref(py),
+        })
+    }
+
     /// The name of its task.
     #[getter]
-    fn key(&self) -> PyResult<String> {
-        Ok(name(&*self.slot()?))
+    fn key<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        names::key(py, &*self.slot()?)
+    }
+
+    /// Its client.
+    #[getter]
+    fn client<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        helper_of(slf.py(), "client")?.call1((slf,))
+    }
+
+    /// The type of its result, once there is one.
+    #[getter]
+    fn r#type<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        helper_of(slf.py(), "type_of")?.call1((slf,))
     }
 
     #[getter]
@@ -105,42 +160,111 @@ impl Future {
         Ok(self.slot()?.status() == Status::Cancelled)
     }
 
+    /// Whether its task has begun to run, and is not done.
+    fn running(&self) -> PyResult<bool> {
+        self.engine.get().check_here()?;
+        Ok(self.engine.get().home.is_running(&*self.slot()?))
+    }
+
+    /// Cancels the task if it has not begun. Returns whether it was cancelled.
+    fn _cancel_before_it_begins(&self, py: Python<'_>) -> PyResult<bool> {
+        let slot = self.slot()?;
+        self.engine.get().check_here()?;
+        let home = &self.engine.get().home;
+        Ok(gil::detach(py, || home.cancel_before_it_begins(&slot)))
+    }
+
+    /// Has the task's token say that it is not wanted. Whatever comes of it counts all the same.
+    fn _ask_to_stop(&self) -> PyResult<()> {
+        self.slot()?.ask_to_stop();
+        Ok(())
+    }
+
+    /// Whether its task runs in this thread.
+    fn _runs_here(&self) -> PyResult<bool> {
+        Ok(self.slot()?.runs_here())
+    }
+
+    /// The call of a task that has failed: function, arguments and keywords, with the results of others in them.
+    fn _failed_call<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let slot = self.slot()?;
+        let home = &self.engine.get().home;
+        let Some((call, needs)) = home.look_at_failed(&slot, |program, needs| {
+            (program.recreate(py), needs.clone())
+        }) else {
+            return Ok(None);
+        };
+        wait_or_fail(py, &needs)?;
+        bring(py, &needs)?;
+        call.filled(py, values(py, &needs)?).map(Some)
+    }
+
+    /// The tasks that a failed task needs.
+    fn _needs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, Self>>> {
+        let slot = self.slot()?;
+        let needs = self
+            .engine
+            .get()
+            .home
+            .look_at_failed(&slot, |_, needs| needs.clone());
+        let futures = needs.unwrap_or_default().into_iter();
+        futures
+            .map(|slot| Self::new(self.engine.bind(py), slot))
+            .collect()
+    }
+
     /// Waits for the result, for `timeout` seconds at most.
     #[pyo3(signature = (timeout = None))]
-    fn result<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+    fn result<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         Self::outcome(slf, timeout, result, "result")
     }
 
     /// Waits, and returns the exception; `None` if there is a result.
     #[pyo3(signature = (timeout = None))]
-    fn exception<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+    fn exception<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         Self::outcome(slf, timeout, exception, "exception")
     }
 
     /// Waits, and returns the traceback of the exception; `None` if there is a result.
     #[pyo3(signature = (timeout = None))]
-    fn traceback<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+    fn traceback<'py>(
+        slf: &Bound<'py, Self>,
+        timeout: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         Self::outcome(slf, timeout, traceback, "traceback")
     }
 
     /// Cancels it, and the tasks that need it. Returns whether it was still to be done.
-    #[pyo3(signature = (*, force = false, msg = None))]
-    fn cancel(&self, py: Python<'_>, force: bool, msg: Option<&str>) -> PyResult<bool> {
-        let _ = msg;
+    #[pyo3(signature = (reason = None, msg = None, force = false))]
+    fn cancel<'py>(
+        &self,
+        py: Python<'py>,
+        reason: Option<&str>,
+        msg: Option<&str>,
+        force: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let _ = (reason, msg);
         let slot = self.slot()?;
         self.engine.get().check_here()?;
         let home = &self.engine.get().home;
         let cancelled = gil::detach(py, || home.cancel(&slot, force));
-        cancelled.map_err(|error| errors::not_stopped(py, error.to_string()))
+        let cancelled = cancelled.map_err(|error| errors::not_stopped(py, error.to_string()))?;
+        self.done_here(cancelled.into_pyobject(py)?.to_owned().into_any())
     }
 
     /// Runs a failed or cancelled task again.
-    fn retry(&self) -> PyResult<()> {
+    fn retry<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let slot = self.slot()?;
         let engine = self.engine.get();
         engine.check_here()?;
         if engine.home.retry(&slot) {
-            return Ok(());
+            return self.done_here(py.None().into_bound(py));
         }
         let key = name(&slot);
         let message = match slot.status() {
@@ -187,6 +311,22 @@ impl Future {
         Ok(())
     }
 
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        LENT.with_borrow_mut(|lent| {
+            if let Some(lent) = lent {
+                lent.push(slf.clone().into_any().unbind());
+            }
+        });
+        slf.py()
+            .import("thalweg.tasks.lending")?
+            .call_method1("reduce", (slf,))
+    }
+
+    fn __dask_tokenize__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let tokenized = ("thalweg-future", self.key(py)?);
+        Ok(tokenized.into_pyobject(py)?.into_any())
+    }
+
     fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let coroutine = helper_of(slf.py(), "outcome")?.call1((slf,))?;
         coroutine.call_method0("__await__")
@@ -216,7 +356,7 @@ fn call(
     let (future, callback) = (future.clone().unbind(), callback.unbind());
     move || {
         gil::attach(|py| {
-            if let Err(error) = callback.call1(py, (&future,)) {
+            if let Err(error) = crate::call::one(callback.bind(py), future.bind(py).as_any()) {
                 error.write_unraisable(py, Some(callback.bind(py)));
             }
             // Here, with the GIL, and not wherever the closure would be dropped.
@@ -235,15 +375,15 @@ fn helper_of<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     module.bind(py).getattr(name)
 }
 
-/// What a task is called: as it was named, or else by its number.
-pub(crate) fn name(slot: &Slot<Calls>) -> String {
-    slot.key()
-        .map_or_else(|| format!("task-{:x}", slot.number()), str::to_owned)
-}
-
-/// What a task is called that was not named.
-pub(crate) fn unnamed(number: u64) -> String {
-    format!("task-{number:x}")
+/// A length of time, as a number or as text.
+fn seconds(timeout: &Bound<'_, PyAny>) -> PyResult<f64> {
+    if let Ok(seconds) = timeout.extract::<f64>() {
+        return Ok(seconds);
+    }
+    let intervals = timeout.py().import("thalweg.intervals")?;
+    intervals
+        .call_method1("convert_interval", (timeout,))?
+        .extract()
 }
 
 /// Waits for all, without the GIL. Returns whether they are done.
@@ -298,7 +438,11 @@ pub(crate) fn result<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<
             Err(failure) => Err(failure.clone()),
         });
         match outcome {
-            Some(Ok(value)) => return value.into_object(py),
+            Some(Ok(value)) => {
+                let object = value.into_object(py);
+                return object
+                    .map_err(|error| errors::unreadable(py, "result", &name(slot), error));
+            }
             Some(Err(failure)) => return Err(errors::exception(py, &failure, &name(slot))),
             // It is at a worker. Should it be lost there, it is made again.
             None => {

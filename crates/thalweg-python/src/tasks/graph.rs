@@ -17,7 +17,7 @@ const AT_ONCE: usize = 64;
 
 /// Takes the tasks of a graph, each after those it needs, and returns where the wanted outcomes will be.
 ///
-/// A task is `(function, args, kwargs, slots)`, where `slots` says which arguments are results of others:
+/// A task is `(function, args, kwargs, slots)`, or has options of its own in a dictionary behind that, where `slots` says which arguments are results of others:
 /// `(place, source, place, source, …)`. Sources are counted through `given` and then through the tasks.
 pub(crate) fn submit(
     engine: &Engine,
@@ -36,6 +36,8 @@ pub(crate) fn submit(
     let mut turn = Turn::begin();
     for (index, task) in tasks.iter().enumerate() {
         let name = names.get(&slots.len());
+        let own = own_options(&task, index)?;
+        let options = own.as_ref().or(options);
         let spec = read(&task, &slots, index, with_name(options, name))?;
         let slot = engine.home.submit(spec);
         slots.push(slot);
@@ -76,6 +78,31 @@ fn with_name(options: Option<&Arc<Options>>, name: Option<&String>) -> Option<Ar
     }))
 }
 
+/// What is asked of this task alone, if something is.
+fn own_options(task: &Bound<'_, PyAny>, index: usize) -> PyResult<Option<Arc<Options>>> {
+    let Some(asked) = task
+        .cast::<PyTuple>()
+        .ok()
+        .and_then(|task| task.get_item(4).ok())
+    else {
+        return Ok(None);
+    };
+    let asked = asked.cast_into::<PyDict>().map_err(|_| {
+        PyTypeError::new_err(format!("task {index}: its options are no dictionary"))
+    })?;
+    let get = |name| asked.get_item(name);
+    let number = |name| get(name)?.map_or(Ok(0.0), |number| number.extract());
+    let resources = get("resources")?.filter(|resources| !resources.is_none());
+    let resources = resources.map(Bound::cast_into::<PyDict>).transpose()?;
+    super::options::options(
+        None,
+        number("priority")?,
+        get("retries")?.map_or(Ok(0), |retries| retries.extract())?,
+        resources.as_ref(),
+        get("timeout")?.and_then(|timeout| timeout.extract().ok()),
+    )
+}
+
 fn read(
     task: &Bound<'_, PyAny>,
     before: &[Arc<Slot<Calls>>],
@@ -84,11 +111,11 @@ fn read(
 ) -> PyResult<Spec<Calls>> {
     let bad = || {
         PyTypeError::new_err(format!(
-            "task {index}: (function, args, kwargs, slots) is needed"
+            "task {index}: (function, args, kwargs, slots) is needed, and options perhaps"
         ))
     };
     let task = task.cast::<PyTuple>().map_err(|_| bad())?;
-    if task.len() != 4 {
+    if task.len() < 4 {
         return Err(bad());
     }
     let args = task

@@ -13,10 +13,10 @@ use thalweg_tasks::process::worker;
 
 use super::arguments::Fill;
 use super::engine::{Engine, Me};
-use super::future::unnamed;
+use super::names::unnamed;
 use super::world::{Call, Calls, Fault, Inputs, Program, Value, values};
-use crate::gil;
 use crate::lock::lock;
+use crate::{call, gil};
 
 /// For how long a thread runs tasks without giving others the chance to: as the interpreter does.
 const TURN: Duration = Duration::from_millis(5);
@@ -95,7 +95,7 @@ fn run(py: Python<'_>, assignment: &mut Assignment<Calls>) -> Result<Value, Faul
 
 fn call_plain<'py>(py: Python<'py>, call: &Call) -> PyResult<Bound<'py, PyAny>> {
     let kwargs = call.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
-    call.function.bind(py).call(call.args.bind(py), kwargs)
+    call::task(call.function.bind(py), call.args.bind(py), kwargs)
 }
 
 fn call_filled<'py>(
@@ -115,7 +115,7 @@ fn call_filled<'py>(
                 .cast_into::<PyDict>()?,
         ),
     };
-    call.function.bind(py).call(args, kwargs.as_ref())
+    call::task(call.function.bind(py), &args, kwargs.as_ref())
 }
 
 fn call_placed<'py>(
@@ -129,7 +129,7 @@ fn call_placed<'py>(
         args[*place as usize] = value;
     }
     let kwargs = call.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
-    call.function.bind(py).call(PyTuple::new(py, args)?, kwargs)
+    call::task(call.function.bind(py), &PyTuple::new(py, args)?, kwargs)
 }
 
 fn current(what: &str) -> PyResult<Arc<Crew<Calls>>> {

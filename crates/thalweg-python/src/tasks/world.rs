@@ -9,7 +9,8 @@ use pyo3::types::{PyDict, PyTuple};
 use thalweg_tasks::host::{Needs, World};
 use thalweg_tasks::process::{self, Parcel, Portable};
 
-use super::processes::pickle;
+use super::arguments::Fill;
+use super::processes::{pickle, sending};
 
 /// Tasks that call Python functions.
 pub(crate) enum Calls {}
@@ -29,7 +30,106 @@ pub(crate) enum Program {
     /// A call in this process.
     Here(Call),
     /// A call in another.
-    There(process::Call),
+    There(Sent),
+}
+
+impl Program {
+    /// What runs for a call: the call itself, or what stands for it if there is code to be sent.
+    pub(crate) fn of<'py>(
+        function: &Bound<'py, PyAny>,
+        code: Option<&Arc<Parcel>>,
+        args: Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+        needs: bool,
+    ) -> PyResult<Program> {
+        if let Some(code) = code {
+            return sending::call(function, code.clone(), args, kwargs, needs);
+        }
+        Ok(Program::Here(Call {
+            function: function.clone().unbind(),
+            args: args.unbind(),
+            kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
+            inputs: if needs { Inputs::Futures } else { Inputs::None },
+        }))
+    }
+}
+
+/// A call, to be made again in this process.
+pub(crate) enum Recreated {
+    Here(Call),
+    /// What stands for a function, and for its arguments.
+    There(Arc<Parcel>, Parcel),
+}
+
+impl Program {
+    /// The same call, for this process. Nothing of the user's runs for that.
+    pub(crate) fn recreate(&self, py: Python<'_>) -> Recreated {
+        match self {
+            Self::Here(call) => Recreated::Here(Call {
+                function: call.function.clone_ref(py),
+                args: call.args.clone_ref(py),
+                kwargs: call.kwargs.as_ref().map(|kwargs| kwargs.clone_ref(py)),
+                inputs: match &call.inputs {
+                    Inputs::Places(places) => Inputs::Places(places.clone()),
+                    Inputs::Futures => Inputs::Futures,
+                    Inputs::None => Inputs::None,
+                },
+            }),
+            Self::There(sent) => {
+                Recreated::There(sent.call.function.clone(), sent.call.args.duplicate())
+            }
+        }
+    }
+}
+
+impl Recreated {
+    /// The function, the arguments and the keywords, with values in their places.
+    pub(crate) fn filled<'py>(
+        self,
+        py: Python<'py>,
+        values: Vec<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (function, args, kwargs) = match self {
+            Self::Here(Call {
+                function,
+                args,
+                kwargs,
+                inputs: Inputs::Places(places),
+            }) => {
+                let mut args: Vec<_> = args.bind(py).iter().collect();
+                for (place, value) in places.iter().zip(values) {
+                    args[*place as usize] = value;
+                }
+                let kwargs = kwargs.into_pyobject(py)?.into_any();
+                return Ok((function, args, kwargs).into_pyobject(py)?.into_any());
+            }
+            Self::Here(call) => (
+                call.function.into_bound(py),
+                call.args.into_bound(py).into_any(),
+                call.kwargs.into_pyobject(py)?.into_any(),
+            ),
+            Self::There(function, args) => {
+                let both = pickle::load(py, &args)?;
+                (
+                    pickle::load(py, &function)?,
+                    both.get_item(0)?,
+                    both.get_item(1)?,
+                )
+            }
+        };
+        let mut values = values.into_iter();
+        let mut fill = Fill::new(&mut values);
+        let filled = (function, fill.fill(args)?, fill.fill(kwargs)?);
+        Ok(filled.into_pyobject(py)?.into_any())
+    }
+}
+
+/// A call that is made in another process.
+pub(crate) struct Sent {
+    pub(crate) call: process::Call,
+    /// Futures that go along as such: their tasks are wanted for as long as the call is.
+    #[expect(dead_code, reason = "they are there to be held")]
+    pub(crate) lent: Vec<Py<PyAny>>,
 }
 
 /// A call of a function.
@@ -81,7 +181,7 @@ impl fmt::Debug for Fault {
 impl Portable for Calls {
     fn call(program: &Program) -> Option<&process::Call> {
         match program {
-            Program::There(call) => Some(call),
+            Program::There(sent) => Some(&sent.call),
             Program::Here(_) => None,
         }
     }

@@ -151,6 +151,11 @@ impl<T, K: World<Error = super::TaskError>> Future<T, K> {
         self.slot.status() == Status::Cancelled
     }
 
+    /// Whether it has begun to run, and is not done.
+    pub fn is_running(&self) -> bool {
+        self.slot.home().is_running(&self.slot)
+    }
+
     /// The name it was [given](super::TaskBuilder::key).
     pub fn key(&self) -> Option<&str> {
         self.slot.key()
@@ -162,6 +167,32 @@ impl<T, K: World<Error = super::TaskError>> Future<T, K> {
     pub fn cancel(&self) -> bool {
         // Only force can fail.
         self.slot.home().cancel(&self.slot, false).unwrap_or(false)
+    }
+
+    /// Cancels it if it has not begun. Returns whether it was cancelled.
+    ///
+    /// ```
+    /// use thalweg_tasks::Client;
+    /// use std::sync::mpsc;
+    ///
+    /// let client = Client::threads(1)?;
+    /// let (begun, begins) = mpsc::channel();
+    /// let (open, gate) = mpsc::channel();
+    /// let first = client.submit(move || {
+    ///     begun.send(()).unwrap();
+    ///     gate.recv().is_ok()
+    /// });
+    /// let second = client.submit(|| 2);
+    /// begins.recv()?;
+    /// assert!(first.is_running() && !second.is_running());
+    /// assert!(!first.cancel_before_it_begins());
+    /// assert!(second.cancel_before_it_begins());
+    /// open.send(()).unwrap();
+    /// assert_eq!(first.result()?, true);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel_before_it_begins(&self) -> bool {
+        self.slot.home().cancel_before_it_begins(&self.slot)
     }
 
     /// Cancels it, and kills the worker process that runs it; another takes its place.

@@ -7,7 +7,6 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a call may delay those behind it.
@@ -73,12 +72,10 @@ impl Callbacks {
     fn start(self: &Arc<Self>, role: Option<Role>) {
         let Some(role) = role else { return };
         let callbacks = self.clone();
-        let started = thread::Builder::new()
-            .name("thalweg-callbacks".into())
-            .spawn(move || match role {
-                Role::Caller(turn) => callbacks.make_calls(turn),
-                Role::Standby => callbacks.stand_by(),
-            });
+        let started = crate::stack::thread("thalweg-callbacks").spawn(move || match role {
+            Role::Caller(turn) => callbacks.make_calls(turn),
+            Role::Standby => callbacks.stand_by(),
+        });
         if started.is_err() {
             let mut state = self.lock();
             match role {
@@ -271,7 +268,7 @@ mod tests {
         callbacks.close();
         callbacks.settle(Duration::from_secs(60));
         while Arc::strong_count(&callbacks) > 1 {
-            thread::yield_now();
+            std::thread::yield_now();
         }
         // What comes later is called all the same.
         let (sender, made) = mpsc::channel();

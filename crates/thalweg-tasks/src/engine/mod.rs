@@ -14,7 +14,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::world::{Failure, World};
 pub(crate) use callbacks::Callbacks;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 use timers::{Run, Timers};
 
@@ -27,6 +27,8 @@ pub struct Home<W: World> {
     idle: AtomicUsize,
     /// How many tasks have been readied; looked at before going to sleep.
     readied: AtomicUsize,
+    /// How many values have been placed where outcomes would be.
+    placed: AtomicU32,
     timers: Timers,
     callbacks: Arc<Callbacks>,
     /// The process that has its threads.
@@ -48,6 +50,11 @@ pub(crate) trait Outside<W: World>: Send + Sync {
     /// For how long a task has run there.
     fn ran_for(&self, _worker: WorkerId, _id: TaskId) -> Ran {
         Ran::SinceItWasGiven
+    }
+
+    /// Whether a task that was given to a worker has begun. Called with the scheduler's lock.
+    fn has_begun(&self, _worker: WorkerId, _id: TaskId) -> bool {
+        true
     }
 
     /// A task that was given to a worker is not wanted any more; it need not be run if it has not begun.
@@ -89,6 +96,7 @@ impl<W: World> Home<W> {
             work: Condvar::new(),
             idle: AtomicUsize::new(0),
             readied: AtomicUsize::new(0),
+            placed: AtomicU32::new(0),
             timers: Timers::default(),
             callbacks: Arc::default(),
             process: std::process::id(),
@@ -165,7 +173,8 @@ impl<W: World> Home<W> {
 
     /// Puts a value where the outcome of a task would be.
     pub fn place(self: &Arc<Self>, value: W::Value, key: Option<Box<str>>) -> Arc<Slot<W>> {
-        let slot = Slot::new(TaskId::NONE, self.clone(), key);
+        let id = TaskId::placed(self.placed.fetch_add(1, Ordering::Relaxed));
+        let slot = Slot::new(id, self.clone(), key);
         slot.put(crate::slot::Standing::Done(value));
         Arc::new(slot)
     }
@@ -306,6 +315,36 @@ impl<W: World> Home<W> {
             }
             Stopped::BeforeItBegan => Ok(true),
         }
+    }
+
+    /// Whether a task has begun to run, and is not done.
+    pub fn is_running(&self, slot: &Slot<W>) -> bool {
+        let worker = lock(&self.scheduler).worker_of(slot.id);
+        worker.is_some_and(|worker| self.outside.has_begun(worker, slot.id))
+    }
+
+    /// Looks at the program of a task that has failed, and at what it needs. Nothing may be waited for in it.
+    pub fn look_at_failed<R>(
+        &self,
+        slot: &Slot<W>,
+        look: impl FnOnce(&W::Program, &Needs<W>) -> R,
+    ) -> Option<R> {
+        lock(&self.scheduler).look_at_failed(slot.id, look)
+    }
+
+    /// Cancels a task if it has not begun. Returns whether it was cancelled.
+    pub fn cancel_before_it_begins(self: &Arc<Self>, slot: &Slot<W>) -> bool {
+        let stopped = self.with(|scheduler, effects| {
+            // A thread takes a task under the scheduler's lock, a process has tasks ahead that it has not begun.
+            match scheduler.worker_of(slot.id) {
+                Some(worker) if self.outside.has_begun(worker, slot.id) => Stopped::No,
+                _ => scheduler.stop(slot.id, Failure::Cancelled, effects),
+            }
+        });
+        if let Stopped::Running(worker) = stopped {
+            self.outside.skip(worker, slot.id);
+        }
+        stopped != Stopped::No
     }
 
     /// A task's time may be up: ends it if it is, and waits for the rest of its time if not.

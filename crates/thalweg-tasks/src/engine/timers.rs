@@ -7,7 +7,6 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// One run of a task, and how long it may take.
@@ -46,9 +45,7 @@ impl Timers {
             let (sender, receiver) = mpsc::channel();
             let home = Arc::downgrade(home);
             // Without a thread there are no limits; the tasks run all the same.
-            let _ = thread::Builder::new()
-                .name("thalweg-limits".into())
-                .spawn(move || watch(&home, &receiver));
+            let _ = crate::stack::thread("thalweg-limits").spawn(move || watch(&home, &receiver));
             sender
         });
         // It hangs up only when the engine is gone.

@@ -46,6 +46,14 @@ pub(super) fn make<T: Clone>(
     Ok(made)
 }
 
+/// What has been sent, not read: for values that each task is to have for itself.
+pub(super) fn sent<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Result<Received, Parcel> {
+    match lock(from).get(&id) {
+        Some(Lazy::Sent(received)) => Ok(received.clone()),
+        _ => Err(missing()),
+    }
+}
+
 pub(super) fn receive(sent: &Sent<'_>, files: &mut Files) -> Received {
     sent.unpack(files)
         .map(Arc::new)

@@ -52,7 +52,7 @@ impl Drop for Recipients {
 }
 
 /// The pieces, one behind the other.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Body {
     Bytes(Vec<u8>),
     File(MemoryFile),
@@ -153,6 +153,11 @@ impl Parcel {
             lens,
             name: None,
         }
+    }
+
+    /// Another parcel that stands for the same. A file is not copied.
+    pub fn duplicate(&self) -> Self {
+        Self::of(self.body.clone(), self.lens.clone())
     }
 
     /// A number that no other parcel of this process has.

@@ -106,8 +106,7 @@ impl<W: Portable> Pool<W> {
             let link = pool.spawn(home, index)?;
             *lock(&pool.links[index]) = Some(link.clone());
             let child = link.clone();
-            let reader = thread::Builder::new()
-                .name(format!("thalweg-process-{index}"))
+            let reader = crate::stack::thread(format!("thalweg-process-{index}"))
                 .spawn({
                     let pool = pool.clone();
                     move || pool.serve(index, link)
@@ -362,6 +361,13 @@ impl<W: Portable> Outside<W> for Processes<W> {
             },
             Ran::For,
         )
+    }
+
+    fn has_begun(&self, worker: WorkerId, id: TaskId) -> bool {
+        self.0.link_of(worker).is_some_and(|link| {
+            let mut running = link.running().into_iter();
+            running.any(|(task, _)| task == id.number())
+        })
     }
 
     fn skip(&self, worker: WorkerId, id: TaskId) {

@@ -1,7 +1,7 @@
 //! The other side: what runs in a worker process.
 
 use super::board::Board;
-use super::lazy::{Lazy, Received, forget, make, missing, receive};
+use super::lazy::{self, Lazy, Received, forget, make, missing, receive};
 use super::outgoing::Outgoing;
 use super::parcel::Parcel;
 use super::socket::Socket;
@@ -15,7 +15,6 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// What a worker process does with what it is sent.
@@ -26,6 +25,8 @@ pub trait Host: Send + Sync + 'static {
     type Function: Clone + Send;
     /// A value, ready to be an argument.
     type Value: Clone + Send;
+    /// Whether functions can change values. A value that was sent is then made anew for each task.
+    const CHANGES_VALUES: bool = false;
 
     /// Makes a function of what stands for it.
     ///
@@ -47,6 +48,14 @@ pub trait Host: Send + Sync + 'static {
 
     /// What stands for an error that says why something could not be received.
     fn not_received(&self, reason: &str) -> Parcel;
+
+    /// A value for a task of its own, which may change it. Values that cannot be changed are shared.
+    ///
+    /// # Errors
+    /// When there can be no other.
+    fn own(&self, value: &Self::Value) -> Result<Self::Value, Parcel> {
+        Ok(value.clone())
+    }
 
     /// Calls a function.
     ///
@@ -146,9 +155,7 @@ pub fn serve<H: Host>(host: H) -> io::Result<()> {
     worker.tell(&ToParent::Ready)?;
     worker.flush();
     let reader = worker.clone();
-    thread::Builder::new()
-        .name("thalweg-reader".into())
-        .spawn(move || reader.listen(inbox))?;
+    crate::stack::thread("thalweg-reader").spawn(move || reader.listen(inbox))?;
     for number in 1..threads {
         worker.add_thread(number)?;
     }
@@ -276,9 +283,7 @@ impl<H: Host> Worker<H> {
     fn add_thread(self: &Arc<Self>, number: u32) -> io::Result<()> {
         let worker = self.clone();
         let name = format!("thalweg-worker-{number}");
-        thread::Builder::new()
-            .name(name)
-            .spawn(move || worker.run(number))?;
+        crate::stack::thread(name).spawn(move || worker.run(number))?;
         Ok(())
     }
 
@@ -418,9 +423,7 @@ impl<H: Host> Worker<H> {
             }
         };
         // Without a thread nobody gets the value; but then nothing else works either.
-        let _ = thread::Builder::new()
-            .name("thalweg-fetcher".into())
-            .spawn(send);
+        let _ = crate::stack::thread("thalweg-fetcher").spawn(send);
         sender
     }
 
@@ -535,7 +538,7 @@ impl<H: Host> Worker<H> {
                 Need::Value(id) => self.value(*id)?,
                 Need::Result(task) => {
                     let value = lock(&self.results).get(task).cloned();
-                    value.ok_or_else(missing)?
+                    self.host.own(&value.ok_or_else(missing)?)?
                 }
             });
         }
@@ -555,6 +558,9 @@ impl<H: Host> Worker<H> {
 
     fn value(&self, id: u64) -> Result<H::Value, Parcel> {
         let unpack = |received: &Received| self.host.unpack(self.open(received)?);
+        if H::CHANGES_VALUES {
+            return unpack(&lazy::sent(&self.values, id)?);
+        }
         make(&self.values, id, unpack)
     }
 }

@@ -1,7 +1,7 @@
 //! Ends of tasks other than a result, and new beginnings.
 
 use super::task::State;
-use super::{Effects, Scheduler, Stopped, TaskId, Trash};
+use super::{Effects, Needs, Scheduler, Stopped, TaskId, Trash};
 use crate::slot::{Slot, Standing};
 use crate::world::{Failure, World};
 use std::sync::Arc;
@@ -93,6 +93,17 @@ impl<W: World> Scheduler<W> {
             self.settle(*id, effects);
         }
         !order.is_empty()
+    }
+
+    /// Looks at the program of a failed task, and at what it needs.
+    pub(crate) fn look_at_failed<R>(
+        &self,
+        id: TaskId,
+        look: impl FnOnce(&W::Program, &Needs<W>) -> R,
+    ) -> Option<R> {
+        let task = self.task(id)?;
+        let program = task.program.as_ref()?;
+        (task.state == State::Failed).then(|| look(program, &task.needs))
     }
 
     /// Nobody wants the task any more.

@@ -498,6 +498,18 @@ impl<W: World> Scheduler<W> {
         }
     }
 
+    /// Which worker a task is with, if somebody waits for its outcome.
+    pub(crate) fn worker_of(&self, id: TaskId) -> Option<WorkerId> {
+        match self.task(id)? {
+            Task {
+                state: State::Running(worker),
+                ended: false,
+                ..
+            } => Some(*worker),
+            _ => None,
+        }
+    }
+
     /// Whether those who wait for it have got an outcome.
     fn has_ended(&self, id: TaskId) -> bool {
         self.task(id)

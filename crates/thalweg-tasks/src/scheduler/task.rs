@@ -15,11 +15,16 @@ pub struct TaskId {
 }
 
 impl TaskId {
-    /// No task: the id of a value that was put where a task's outcome would be.
-    pub(crate) const NONE: Self = Self {
-        index: u32::MAX,
-        generation: u32::MAX,
-    };
+    /// No task: the id of a failure that was put where a task's outcome would be.
+    pub(crate) const NONE: Self = Self::placed(u32::MAX);
+
+    /// No task either: the id of a value that was put there.
+    pub(crate) const fn placed(number: u32) -> Self {
+        Self {
+            index: u32::MAX,
+            generation: number,
+        }
+    }
 
     #[cfg(feature = "processes")]
     pub(crate) fn from_number(number: u64) -> Self {

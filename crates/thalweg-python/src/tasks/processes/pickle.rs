@@ -114,7 +114,7 @@ fn mentions_main(head: &[u8]) -> bool {
     memchr::memmem::find(head, b"__main__").is_some()
 }
 
-impl Pickled<'_> {
+impl<'py> Pickled<'py> {
     /// How many bytes it is, all in all.
     pub(crate) fn len(&self) -> PyResult<usize> {
         let py = self.head.py();
@@ -123,6 +123,19 @@ impl Pickled<'_> {
             len += buffer.bind(py).getattr("nbytes")?.extract::<usize>()?;
         }
         Ok(len)
+    }
+
+    /// Another object like the one that was pickled, which shares nothing with it that can be changed.
+    pub(crate) fn copy(self) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.head.py();
+        let buffers = pyo3::types::PyList::empty(py);
+        for buffer in &self.buffers {
+            buffers.append(pyo3::types::PyByteArray::from(buffer.bind(py))?)?;
+        }
+        let options = PyDict::new(py);
+        options.set_item("buffers", buffers)?;
+        let loads = functions(py)?.loads.bind(py);
+        loads.call((self.head,), Some(&options))
     }
 
     /// A number that another pickle has only if it is the same.

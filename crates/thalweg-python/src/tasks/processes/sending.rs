@@ -9,6 +9,8 @@ use pyo3::types::{PyDict, PyTuple, PyType, PyWeakrefMethods, PyWeakrefReference}
 use thalweg_tasks::process::{Call, Parcel};
 
 use super::super::arguments::Fill;
+use super::super::future;
+use super::super::world::{Program, Sent};
 use super::pickle::{self, Digest};
 use crate::lock::lock;
 
@@ -110,7 +112,7 @@ fn explain<'py>(py: Python<'py>, what: &str, args: impl pyo3::call::PyCallArgs<'
     error.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// A call of a function, ready to be sent. `needs` says that there are futures in the arguments.
+/// A call of a function, ready to be sent, with the futures that go along. `needs` says that there are futures in the arguments.
 ///
 /// # Errors
 /// `UnpicklableError`, which names the argument that cannot be sent.
@@ -120,7 +122,7 @@ pub(crate) fn call<'py>(
     args: Bound<'py, PyTuple>,
     kwargs: Option<&Bound<'py, PyDict>>,
     needs: bool,
-) -> PyResult<Call> {
+) -> PyResult<Program> {
     let py = args.py();
     let (mut args, mut kwargs) = (args, kwargs.cloned());
     if needs {
@@ -135,17 +137,29 @@ pub(crate) fn call<'py>(
         };
     }
     let both = (&args, &kwargs).into_pyobject(py)?;
-    let pickled = pickle::dump(both.as_any()).map_err(|error| {
+    let (pickled, lent) = future::lending(|| pickle::dump(both.as_any()));
+    let pickled = pickled.map_err(|error| {
         explain(
             py,
             "argument_error",
             (function, &args, &kwargs, error.into_value(py)),
         )
     })?;
-    Ok(Call {
+    let call = Call {
         function: code,
         args: pickled.into_parcel()?,
-    })
+    };
+    Ok(Program::There(Sent { call, lent }))
+}
+
+/// The error that says which function's result cannot be sent.
+pub(super) fn unsendable_result(
+    function: &Bound<'_, PyAny>,
+    result: &Bound<'_, PyAny>,
+    error: PyErr,
+) -> PyErr {
+    let py = function.py();
+    explain(py, "result_error", (function, result, error.into_value(py)))
 }
 
 /// What stands for a value.

@@ -9,8 +9,9 @@ use thalweg_tasks::process::worker::{self, Host, Made};
 use thalweg_tasks::process::{Answer, LARGE, Parcel};
 
 use super::super::arguments::Fill;
-use super::pickle;
+use super::{pickle, sending};
 use crate::gil;
+use crate::tasks::stack;
 
 /// Calls Python functions.
 struct Python3;
@@ -18,6 +19,7 @@ struct Python3;
 impl Host for Python3 {
     type Function = Object;
     type Value = Object;
+    const CHANGES_VALUES: bool = true;
 
     fn load(&self, code: &Parcel) -> Result<Object, Parcel> {
         self.unpack(code)
@@ -34,6 +36,14 @@ impl Host for Python3 {
         gil::attach(|py| {
             let pickled = pickle::dump(value.0.bind(py)).and_then(pickle::Pickled::into_parcel);
             pickled.map_err(|error| raised(py, error))
+        })
+    }
+
+    fn own(&self, value: &Object) -> Result<Object, Parcel> {
+        gil::attach(|py| {
+            let copy = pickle::dump(value.0.bind(py)).and_then(pickle::Pickled::copy);
+            copy.map(|object| Object(object.unbind()))
+                .map_err(|error| raised(py, error))
         })
     }
 
@@ -84,7 +94,8 @@ fn call(
     }
     let kwargs = kwargs.cast::<PyDict>().ok();
     let result = function.0.bind(py).call(args.cast::<PyTuple>()?, kwargs)?;
-    let pickled = pickle::dump(&result)?;
+    let pickled = pickle::dump(&result)
+        .map_err(|error| sending::unsendable_result(function.0.bind(py), &result, error))?;
     if pickled.len()? > LARGE {
         return Ok(Made::Large(Object(result.unbind())));
     }
@@ -108,7 +119,8 @@ fn raised(py: Python<'_>, error: PyErr) -> Parcel {
 
 /// Runs tasks that come through standard input, until the parent has gone.
 #[pyfunction]
-pub(crate) fn serve() -> PyResult<()> {
+pub(crate) fn serve(py: Python<'_>) -> PyResult<()> {
+    stack::set_size(py)?;
     Ok(worker::serve(Python3)?)
 }
 

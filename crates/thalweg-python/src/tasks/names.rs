@@ -1,0 +1,106 @@
+//! The names of tasks: which live task has which, and how names are written down.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use thalweg_tasks::host::Slot;
+
+use super::world::Calls;
+use crate::lock::lock;
+
+/// What a key begins with that is no text, and is written down as a literal of Python's.
+const LITERAL: char = '\0';
+
+/// What a task is called: as it was named, or else by its number.
+pub(super) fn name(slot: &Slot<Calls>) -> String {
+    slot.key().map_or_else(
+        || unnamed(slot.number()),
+        |key| key.trim_start_matches(LITERAL).to_owned(),
+    )
+}
+
+/// What a task is called that was not named.
+pub(super) fn unnamed(number: u64) -> String {
+    format!("task-{number:x}")
+}
+
+/// A task's key, as the object that it was given.
+pub(super) fn key<'py>(py: Python<'py>, slot: &Slot<Calls>) -> PyResult<Bound<'py, PyAny>> {
+    match slot.key().and_then(|key| key.strip_prefix(LITERAL)) {
+        None => Ok(name(slot).into_pyobject(py)?.into_any()),
+        Some(literal) => py.import("ast")?.call_method1("literal_eval", (literal,)),
+    }
+}
+
+/// The live tasks of an engine that were given a name.
+#[derive(Default)]
+pub(super) struct Names {
+    known: Mutex<HashMap<Box<str>, Named>>,
+    /// How many tasks have got another name than the one they were to have.
+    renamed: AtomicU64,
+}
+
+struct Named {
+    slot: Weak<Slot<Calls>>,
+    /// What tells its call from others, if that was said.
+    call: Option<i64>,
+}
+
+impl Names {
+    /// The task of that name.
+    pub fn find(&self, name: &str) -> Option<Arc<Slot<Calls>>> {
+        lock(&self.known).get(name)?.slot.upgrade()
+    }
+
+    /// The task of that name, if it is that call.
+    ///
+    /// # Errors
+    /// `ValueError` if it is another.
+    pub fn find_call(&self, name: &str, call: Option<i64>) -> PyResult<Option<Arc<Slot<Calls>>>> {
+        let (slot, other) = match lock(&self.known).get(name) {
+            Some(named) => (named.slot.upgrade(), named.call),
+            None => return Ok(None),
+        };
+        match slot {
+            Some(slot) if call.zip(other).is_some_and(|(call, other)| call != other) => {
+                let name = self::name(&slot);
+                Err(PyValueError::new_err(format!(
+                    "key: {name:?} is the key of another call, whose future is still held: give each call its own"
+                )))
+            }
+            slot => Ok(slot),
+        }
+    }
+
+    /// That name, or one like it if a live task has it.
+    pub fn free(&self, name: String) -> String {
+        if self.find(&name).is_none() {
+            return name;
+        }
+        let more = self.renamed.fetch_add(1, Ordering::Relaxed) + 1;
+        self.free(format!("{name}-{more:x}"))
+    }
+
+    /// Takes note of a task's name, if it has one, and of what tells its call from others.
+    pub fn note(&self, slot: &Arc<Slot<Calls>>, call: Option<i64>) {
+        let Some(name) = slot.key() else { return };
+        let mut known = lock(&self.known);
+        if known.len() == known.capacity() {
+            known.retain(|_, named| named.slot.strong_count() > 0);
+        }
+        let slot = Arc::downgrade(slot);
+        known.insert(name.into(), Named { slot, call });
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<Arc<Slot<Calls>>> {
+        let known = lock(&self.known);
+        known
+            .values()
+            .filter_map(|named| named.slot.upgrade())
+            .collect()
+    }
+}

@@ -1,0 +1,340 @@
+"""What users of Dask's client find, beside what is compared with it, and what is said of what they do not find."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import re
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+import pytest
+
+import thalweg.distributed as distributed
+from thalweg.tasks import Client, LocalCluster, absent, get_worker
+from thalweg.tasks.plugins import WorkerPlugin
+
+MODES = {"threads": {"n_workers": 2}, "processes": {"processes": True, "n_workers": 2}}
+
+
+@pytest.fixture(params=MODES)
+def client(request):
+    with Client(**MODES[request.param]) as client:
+        yield client
+
+
+def divide(x, y):
+    return x / y
+
+
+def increment(x):
+    return x + 1
+
+
+def log(topic, message):
+    get_worker().log_event(topic, message)
+
+
+# Awaiting
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_can_be_awaited(mode):
+    async def main():
+        async with Client(**MODES[mode], asynchronous=True) as client:
+            go_on = threading.Event()
+            gate = client.submit(go_on.wait, 60) if mode == "threads" else client.submit(pow, 2, 3)
+            waiting = client.submit(increment, gate)
+            assert (await waiting.cancel()) in (True, False)
+            failed = client.submit(divide, 1, 0)
+            assert isinstance(await failed.exception("60s"), ZeroDivisionError)
+            await failed.retry()
+            with pytest.raises(ZeroDivisionError):
+                await failed.result(timeout="60s")
+            # Nobody has to await it.
+            gate.cancel()
+            go_on.set()
+            assert await client.get_events("none") == ()
+            assert (await client.get_versions())["client"]["packages"]["thalweg"]
+
+    asyncio.run(main())
+
+
+# Events
+
+
+def test_subscribers_hear_of_events_in_order(client):
+    told, messages = threading.Event(), []
+
+    def handler(event):
+        messages.append(event[1])
+        if event[1] == "last":
+            told.set()
+
+    client.subscribe_topic("news", handler)
+    for number in range(20):
+        client.log_event("news", number)
+    client.submit(log, "news", "last").result()
+    assert told.wait(60) and messages == [*range(20), "last"]
+    client.unsubscribe_topic("news")
+    with pytest.raises(ValueError, match="nobody has subscribed to 'news'"):
+        client.unsubscribe_topic("news")
+    client.log_event("news", "after")
+    assert messages[-1] == "last"
+
+
+def test_asynchronous_subscribers(client):
+    told = threading.Event()
+
+    async def handler(event):
+        await asyncio.sleep(0)
+        told.set()
+
+    client.subscribe_topic("news", handler)
+    client.submit(log, "news", 1).result()
+    assert told.wait(60)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_subscriber_that_fails_harms_nobody(client):
+    told = threading.Event()
+    client.subscribe_topic("news", lambda event: 1 / 0)
+    client.subscribe_topic("more news", lambda event: told.set())
+    client.log_event(["news", "more news"], 1)
+    assert told.wait(60)
+    assert client.submit(increment, 1).result() == 2
+
+
+def _warn_and_print():
+    distributed.print("printed by a task", 1, sep="-")
+    distributed.warn("warned by a task", RuntimeWarning)
+
+
+def test_what_tasks_print_and_warn_of_is_seen_in_the_client(client, capsys):
+    done = threading.Event()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        client.submit(_warn_and_print).result()
+        client.submit(increment, 1).add_done_callback(lambda _: done.set())
+        client.subscribe_topic("end", lambda event: done.set())
+        client.submit(log, "end", 1).result()
+        assert done.wait(60)
+        client.close()
+    assert capsys.readouterr().out == "printed by a task-1\n"
+    assert [(str(each.message), each.category) for each in caught] == [("warned by a task", RuntimeWarning)]
+
+
+# Plugins and files
+
+
+class Connection(WorkerPlugin):
+    name = "connection"
+
+    def __init__(self, value):
+        self.value = value
+
+    def setup(self, worker):
+        worker.connection = self.value
+
+    def teardown(self, worker):
+        worker.connection = None
+
+
+def connection():
+    return get_worker().connection
+
+
+def attribute_of_module(module, name):
+    return getattr(importlib.import_module(module), name)
+
+
+def end_process():
+    import os
+
+    os._exit(1)
+
+
+def test_plugins(client):
+    client.register_plugin(Connection(1))
+    client.register_plugin(Connection(2), idempotent=True)
+    assert client.submit(connection).result() == 1
+    client.register_plugin(Connection(3))
+    assert client.submit(connection).result() == 3
+    client.unregister_worker_plugin("connection")
+    assert client.submit(connection).result() is None
+    with pytest.raises(ValueError, match="no plugin 'connection'"):
+        client.unregister_worker_plugin("connection")
+    for wrong in (1, type("Nothing", (), {})(), type("Watches", (Connection,), {"transition": print})(1)):
+        with pytest.raises(TypeError, match="register_plugin"):
+            client.register_plugin(wrong)
+
+
+def test_workers_that_replace_others_have_plugins_and_files(tmp_path):
+    (tmp_path / "thalweg_uploaded_once.py").write_text("answer = 42\n")
+    with Client(processes=True, n_workers=1) as client:
+        client.register_plugin(Connection(5))
+        client.upload_file(tmp_path / "thalweg_uploaded_once.py")
+        assert client.submit(end_process).exception() is not None
+        assert client.submit(connection).result() == 5
+        assert client.submit(attribute_of_module, "thalweg_uploaded_once", "answer").result() == 42
+        directory = Path(client.submit(lambda: get_worker().local_directory).result())
+        assert directory.stat().st_mode & 0o77 == 0
+    del client
+    assert not directory.exists()
+
+
+def test_archives(client, tmp_path):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "modules.zip", "w") as archive:
+        archive.writestr("thalweg_archived.py", "answer = 43\n")
+    client.upload_file(tmp_path / "modules.zip")
+    assert client.submit(attribute_of_module, "thalweg_archived", "answer").result() == 43
+    with pytest.raises(FileNotFoundError):
+        client.upload_file(tmp_path / "nothing.py")
+
+
+# Looking at tasks
+
+
+def test_errors_again_in_this_process(client):
+    failed = client.submit(divide, 1, client.submit(int, "0"))
+    dependent = client.submit(increment, [failed])
+    dependent.exception()
+    for future in (failed, dependent):
+        with pytest.raises(ZeroDivisionError) as caught:
+            client.recreate_error_locally(future)
+        assert caught.traceback[-1].name == "divide"
+    fine = client.submit(increment, 1)
+    fine.result()
+    with pytest.raises(ValueError, match="nothing has failed"):
+        client.recreate_error_locally(fine)
+
+
+def test_errors_of_collections_again_in_this_process(client):
+    delayed = pytest.importorskip("dask").delayed
+    failed = client.compute(delayed(divide)(delayed(increment)(1), y=delayed(int)("0")))
+    failed.exception()
+    with pytest.raises(ZeroDivisionError):
+        client.recreate_error_locally(failed)
+
+
+def test_recorded_tasks(client, tmp_path):
+    client.submit(increment, 0).result()
+    with distributed.get_task_stream(client) as stream, distributed.performance_report(tmp_path / "report.html"):
+        client.gather(client.map(increment, range(3)))
+        client.submit(divide, 1, 0, key="failing").exception()
+        dask = pytest.importorskip("dask")
+        client.compute(dask.delayed(increment)(5)).result()
+    names = [(record["name"], record["status"]) for record in stream.data]
+    assert names == [("increment", "OK")] * 3 + [("divide", "error"), ("increment", "OK")]
+    assert all(span["start"] <= span["stop"] for record in stream.data for span in record["startstops"])
+    assert client.get_task_stream(start="1h") == stream.data
+    page = (tmp_path / "report.html").read_text()
+    assert "5 tasks in" in page and "<td>increment<td>4<td>" in page
+    client.submit(increment, 0).result()
+    assert client.get_task_stream() == stream.data
+
+
+def test_versions(client):
+    found = client.get_versions(check=True, packages=["pytest"])
+    assert len(found["workers"]) == len(client.scheduler_info()["workers"])
+    assert found["client"]["packages"]["pytest"] == pytest.__version__
+
+
+# Actors
+
+
+class Keeper:
+    def __init__(self, *values):
+        self.values = list(values)
+
+    def add(self, value):
+        self.values.append(value)
+        return len(self.values)
+
+    def end(self):
+        import os
+
+        os._exit(1)
+
+
+def add_many(keeper, count):
+    return max(keeper.add(number).result() for number in range(count))
+
+
+def test_calls_of_an_actor_are_made_one_at_a_time(client):
+    keeper = client.submit(Keeper, 0, actor=True).result()
+    calls = [keeper.add(number) for number in range(1, 50)]
+    assert sorted(call.result("60s") for call in calls) == list(range(2, 51))
+    assert len(client.gather(client.map(add_many, [keeper] * 4, [5] * 4))) == 4
+    assert len(keeper.values) == 70
+    several = client.map(Keeper, [1, 2, 3], actor=True)
+    assert [future.result().values for future in several] == [[1], [2], [3]]
+    with pytest.raises(TypeError, match="an actor is of a class"):
+        client.submit(increment, 1, actor=True)
+
+
+def test_awaiting_an_actor():
+    async def main():
+        async with Client(n_workers=2, asynchronous=True) as client:
+            keeper = await client.submit(Keeper, actor=True)
+            return await keeper.add(1), await keeper.add(1)
+
+    assert asyncio.run(main()) == (1, 2)
+
+
+def test_an_actor_whose_worker_dies():
+    with Client(processes=True, n_workers=1) as client:
+        keeper = client.submit(Keeper, 1, actor=True).result()
+        with pytest.raises(distributed.KilledWorker):
+            keeper.end().result("60s")
+        with pytest.raises(RuntimeError, match="is lost: the worker that had it has died"):
+            keeper.add(1).result("60s")
+
+
+# What is not there
+
+
+def test_names_that_are_not_there():
+    with LocalCluster(n_workers=1) as cluster, Client(cluster) as client:
+        for name, reason in absent.CLIENT.items():
+            with pytest.raises(AttributeError, match=re.escape(f"'Client' object has no attribute {name!r}: {reason}")):
+                getattr(client, name)
+        for name, reason in absent.CLUSTER.items():
+            with pytest.raises(AttributeError, match=re.escape(f"{name!r}: {reason}")):
+                getattr(cluster, name)
+        with pytest.raises(AttributeError, match="'Client' object has no attribute 'submitt'; did you mean 'submit'"):
+            client.submitt  # noqa: B018
+    for name, reason in absent.PACKAGE.items():
+        with pytest.raises(AttributeError, match=re.escape(f"no attribute {name!r}: {reason}")):
+            getattr(distributed, name)
+    with pytest.raises(AttributeError, match="did you mean 'LocalCluster'"):
+        distributed.LocalClustre  # noqa: B018
+
+
+def test_what_dask_has_is_there_or_said_to_be_absent():
+    peer = pytest.importorskip("distributed")
+    inner = {"id", "io_loop", "name", "security", "loop", "coroutines", "rpc", "start", "register_plugin"}
+    public = {name for name in dir(peer.Client) if not name.startswith("_")}
+    assert public - set(dir(Client)) - set(absent.CLIENT) <= inner
+    modules = {name for name in peer.__all__ if type(getattr(peer, name)).__name__ == "module"}
+    known = {*dir(distributed), *absent.PACKAGE, *modules}
+    assert set(peer.__all__) <= known
+
+
+def test_the_guide_lists_what_is_absent():
+    guide = Path(__file__).parents[3] / "docs" / "TASKS.md"
+    rows = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", guide.read_text(encoding="utf-8"), re.M))
+    told = {**absent.PACKAGE, **{f"LocalCluster.{name}": reason for name, reason in absent.CLUSTER.items()}}
+    told |= {f"Client.{name}": reason for name, reason in absent.CLIENT.items()}
+    assert rows == told
+
+
+def test_importing_a_name_that_is_not_there():
+    program = "from thalweg.distributed import Nanny"
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=60)
+    assert "cannot import name 'Nanny'" in done.stderr

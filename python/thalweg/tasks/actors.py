@@ -1,0 +1,184 @@
+"""Objects that live on a worker, and whose methods are called there, one at a time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Generator
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from thalweg.intervals import convert_interval
+from thalweg.tasks import registry
+from thalweg.tasks.current import get_worker
+from thalweg.tasks.options import TURN
+from thalweg.tasks.waiting import block, error_of, result_of, settled
+
+if TYPE_CHECKING:
+    from thalweg._types import Interval
+
+__all__ = ["Actor", "ActorFuture", "create"]
+
+_turns = count()
+
+
+class Actor:
+    """Stands for an object on a worker. Its methods return an `ActorFuture` at once.
+
+    Calls of one actor's methods are made one at a time, in the order in which they are asked for. The object lives for
+    as long as its worker does.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client
+    >>> class Counter:
+    ...     n = 0
+    ...     def increment(self, by=1):
+    ...         self.n += by
+    ...         return self.n
+    >>> with Client() as client:
+    ...     counter = client.submit(Counter, actor=True).result()
+    ...     first = counter.increment()
+    ...     counter.increment(by=4).result(), counter.n
+    (5, 5)
+    """
+
+    def __init__(self, cls: type, key: str, worker: int | None, pid: int) -> None:
+        self._cls, self._key, self._worker, self._pid = cls, key, worker, pid
+
+    @property
+    def key(self) -> str:
+        """What tells it from others."""
+        return self._key
+
+    def __reduce__(self) -> Any:
+        return Actor, (self._cls, self._key, self._worker, self._pid)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if callable(getattr(self._cls, name, None)):
+            return partial(self._call, _method, name)
+        return self._call(_attribute, name).result()
+
+    def _call(self, operation: Any, name: str, /, *args: Any, **kwargs: Any) -> ActorFuture:
+        engine = registry.default_client()._engine
+        if self._pid == os.getpid() and registry.task_engine() is engine:
+            # A task on the actor's own worker, which may have the only thread there.
+            return _Returned(operation, self._key, name, args, kwargs)
+        return ActorFuture(
+            engine.submit(operation, (self._key, name, args, kwargs), None, resources=_on_worker(self._worker))
+        )
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self._cls)})
+
+    def __repr__(self) -> str:
+        return f"<Actor: {self._cls.__name__}, key={self._key}>"
+
+
+class ActorFuture:
+    """What a call of an actor's method returns: its result is waited for, or awaited."""
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+
+    def result(self, timeout: Interval | None = None) -> Any:
+        """Wait for what the method returns, and raise what it raises.
+
+        Raises
+        ------
+        TimeoutError
+            It has not returned in time.
+        RuntimeError
+            The worker that had the actor has died.
+        """
+        block(settled([self._task], frozenset()), None if timeout is None else convert_interval(timeout))
+        error = error_of(self._task)
+        if error is not None:
+            raise error
+        return result_of(self._task)
+
+    def done(self) -> bool:
+        """Whether the method has returned."""
+        done: bool = self._task.done()
+        return done
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        result: Generator[Any, None, Any] = self._task.__await__()
+        return result
+
+    def __repr__(self) -> str:
+        return "<ActorFuture>"
+
+
+class _Returned(ActorFuture):
+    """A call that was made at once, where the actor lives."""
+
+    def __init__(self, operation: Any, *args: Any) -> None:
+        self._value: Any = None
+        self._error: BaseException | None = None
+        try:
+            self._value = operation(*args)
+        except BaseException as error:
+            self._error = error
+
+    def result(self, timeout: Interval | None = None) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def done(self) -> bool:
+        return True
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from ()
+        return self.result()
+
+
+def create(engine: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any], key: str | None) -> Any:
+    """Make an object on a worker; the future is of its `Actor`."""
+    if not isinstance(cls, type):
+        raise TypeError(f"submit: an actor is of a class, and not of {cls!r}")
+    key = key or f"{cls.__name__}-{uuid4().hex}"
+    worker = None
+    if engine.kind == "processes":
+        workers = engine.info()["workers"]
+        worker = next(_turns) % len(workers)
+    return engine.submit(_create, (cls, key, worker, args, kwargs), None, key=key, resources=_on_worker(worker))
+
+
+def _on_worker(worker: int | None) -> dict[str, float]:
+    """What only that worker process has, and its turn."""
+    return {TURN: 1.0} if worker is None else {TURN: 1.0, f"worker {worker}": 0.0}
+
+
+def _create(cls: type, key: str, worker: int | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Actor:
+    get_worker().actors[key] = (cls(*args, **kwargs), threading.RLock())
+    return Actor(cls, key, worker, os.getpid())
+
+
+def _found(key: str) -> tuple[Any, threading.RLock]:
+    found: tuple[Any, threading.RLock] | None = get_worker().actors.get(key)
+    if found is None:
+        raise RuntimeError(f"the actor {key} is lost: the worker that had it has died")
+    return found
+
+
+def _method(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    instance, lock = _found(key)
+    with lock:
+        result = getattr(instance, name)(*args, **kwargs)
+        if hasattr(result, "__await__"):
+            from thalweg.tasks.submission import run_awaitable
+
+            result = run_awaitable(result)
+        return result
+
+
+def _attribute(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    instance, lock = _found(key)
+    with lock:
+        return getattr(instance, name)
