@@ -445,8 +445,8 @@ impl Engine {
         info::info(py, &self.home, self.width, workers)
     }
 
-    /// Takes no more tasks, and drops those that have not begun. With `wait`, waits for those that run, and for a
-    /// second at most for callbacks.
+    /// Takes no more tasks, and drops those that have not begun. Waits for callbacks, for a second at most; with `wait`,
+    /// for what runs as well.
     #[pyo3(signature = (*, wait = false))]
     fn close(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
         if self.home.owner_elsewhere().is_some() {
@@ -461,7 +461,8 @@ impl Engine {
                 pool.join();
             }),
         }
-        if wait {
+        // On a loop, a callback may wait for what the loop is to do.
+        if wait || !self.is_awaited_here(py)? {
             gil::detach(py, || self.home.settle_callbacks());
         }
         py.check_signals()

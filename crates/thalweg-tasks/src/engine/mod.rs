@@ -15,7 +15,8 @@ use crate::world::{Failure, World};
 pub(crate) use callbacks::Callbacks;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 use timers::{Run, Timers};
 
 /// What is behind a client: the scheduler, and how the workers hear of work.
@@ -30,6 +31,8 @@ pub struct Home<W: World> {
     /// How many values have been placed where outcomes would be.
     placed: AtomicU32,
     timers: Timers,
+    /// How many threads are about to tell those who wait for tasks that are done.
+    telling: AtomicUsize,
     callbacks: Arc<Callbacks>,
     /// The process that has its threads.
     process: u32,
@@ -98,6 +101,7 @@ impl<W: World> Home<W> {
             readied: AtomicUsize::new(0),
             placed: AtomicU32::new(0),
             timers: Timers::default(),
+            telling: AtomicUsize::new(0),
             callbacks: Arc::default(),
             process: std::process::id(),
             outside,
@@ -131,6 +135,10 @@ impl<W: World> Home<W> {
     fn let_go(self: &Arc<Self>, scheduler: MutexGuard<'_, Scheduler<W>>, effects: &mut Effects<W>) {
         let ready = effects.ready;
         let sleepers = self.idle.load(Ordering::Relaxed).min(ready);
+        let tells = !effects.watchers.is_empty();
+        if tells {
+            self.telling.fetch_add(1, Ordering::AcqRel);
+        }
         drop(scheduler);
         if ready > 0 {
             self.readied.fetch_add(ready, Ordering::Release);
@@ -142,6 +150,9 @@ impl<W: World> Home<W> {
             self.outside.forget(std::mem::take(&mut effects.forgotten));
         }
         effects.carry_out();
+        if tells {
+            self.telling.fetch_sub(1, Ordering::AcqRel);
+        }
         if ready > 0 {
             self.outside.look(self);
         }
@@ -406,6 +417,11 @@ impl<W: World> Home<W> {
     pub fn settle_callbacks(&self) {
         if self.owner_elsewhere().is_some() {
             return;
+        }
+        // A task is seen to be done a moment before its callbacks are asked for.
+        let until = Instant::now() + SETTLE;
+        while self.telling.load(Ordering::Acquire) > 0 && Instant::now() < until {
+            thread::yield_now();
         }
         self.callbacks.settle(SETTLE);
     }
