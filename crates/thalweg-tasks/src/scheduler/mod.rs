@@ -24,6 +24,7 @@ use std::sync::Arc;
 use suspects::Trial;
 pub use task::{Assignment, Needs, Options, Spec, TaskId};
 use task::{State, Task};
+#[cfg(any(feature = "processes", all(test, not(thalweg_loom))))]
 pub(crate) use workers::Lost;
 use workers::Worker;
 pub use workers::WorkerId;
