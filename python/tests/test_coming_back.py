@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -202,3 +203,24 @@ def test_a_crawler_with_full_queues(build, is_an_edge):
         await source.drain()
 
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+
+@pytest.mark.parametrize("build", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("is_an_edge", [True, False])
+def test_a_crawler_on_a_loop_of_its_own(build, is_an_edge):
+    source, pages, crawled = Stream(), [], threading.Event()
+
+    async def crawl(page):
+        pages.append(page)
+        if len(pages) == 401:
+            crawled.set()
+        return [2 * page + 1, 2 * page + 2] if page < 200 else []
+
+    links = build(source, crawl).flatten()
+    if is_an_edge:
+        links.connect(source)
+    else:
+        links.sink(source.emit)
+    source.emit(0)
+    assert crawled.wait(PATIENCE)
+    assert sorted(pages) == list(range(401))

@@ -204,11 +204,22 @@ pub(crate) struct GivenUp(Arc<Mutex<Cancelled>>);
 struct Cancelled {
     is_cancelled: bool,
     waker: Option<Waker>,
+    /// Drops what is waited for, unless it is being looked at.
+    withdraw: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl GivenUp {
     /// Waits for an emission until somebody gives it up; what is dropped then withdraws its elements.
-    pub(crate) async fn or<R>(self, mut emit: impl Future<Output = R> + Unpin) -> Option<R> {
+    pub(crate) async fn or<R>(
+        self,
+        emit: impl Future<Output = R> + Unpin + Send + 'static,
+    ) -> Option<R> {
+        let emit = Arc::new(Mutex::new(Some(emit)));
+        let withdrawn = emit.clone();
+        lock(&self.0).withdraw = Some(Box::new(move || {
+            let taken = withdrawn.try_lock().map(|mut emit| emit.take());
+            drop(taken);
+        }));
         std::future::poll_fn(|cx| {
             let mut cancelled = lock(&self.0);
             if cancelled.is_cancelled {
@@ -216,11 +227,15 @@ impl GivenUp {
             }
             cancelled.waker = Some(cx.waker().clone());
             drop(cancelled);
-            Pin::new(&mut emit).poll(cx).map(Some)
+            match lock(&emit).as_mut() {
+                Some(emit) => Pin::new(emit).poll(cx).map(Some),
+                None => Poll::Ready(None),
+            }
         })
         .await
     }
 
+    /// Has whoever polls let go of it, soon.
     pub(crate) fn give_up(&self) {
         let mut cancelled = lock(&self.0);
         cancelled.is_cancelled = true;
@@ -234,8 +249,13 @@ impl GivenUp {
 
 #[pymethods]
 impl GivenUp {
+    /// On the loop's thread: an element that has been given up is withdrawn before the one who gave up goes on.
     fn __call__(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        let withdraw = lock(&self.0).withdraw.take();
         if future.call_method0("cancelled")?.is_truthy()? {
+            if let Some(withdraw) = withdraw {
+                withdraw();
+            }
             self.give_up();
         }
         Ok(())

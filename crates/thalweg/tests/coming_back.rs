@@ -225,34 +225,51 @@ const FULL: [(&str, Chain); 8] = [
 #[test]
 fn full_queues_on_one_cycle_do_not_wait_for_each_other() {
     for (name, chain) in FULL {
-        for closed_by_a_function in [false, true] {
+        for closed_by in ["an edge", "an asynchronous function", "a function"] {
             let clock = VirtualClock::new();
             let source = Stream::on(&clock);
             let next = chain(&source);
             let list = next.sink_to_list();
             let next = next.map(children).flatten();
-            if closed_by_a_function {
-                let back = source.clone();
-                next.sink_async(move |x| {
+            let back = source.clone();
+            match closed_by {
+                "an edge" => next.connect(&source).unwrap(),
+                "a function" => drop(next.sink(move |x| back.emit(x).wait().unwrap())),
+                _ => drop(next.sink_async(move |x| {
                     let emitted = back.emit(x);
                     async move { emitted.await.unwrap() }
-                });
-            } else {
-                next.connect(&source).unwrap();
+                })),
             }
             let emitted = clock.block_on(ends(&clock, source.emit(0)));
-            assert!(
-                emitted,
-                "{name}, closed by a function: {closed_by_a_function}"
-            );
+            assert!(emitted, "{name}, closed by {closed_by}");
             clock.advance(Duration::from_secs(10));
             let mut got = list.to_vec();
             got.sort_unstable();
-            let what = format!("{name}, closed by a function: {closed_by_a_function}");
-            assert_eq!(got, upto(200), "{what}");
+            assert_eq!(got, upto(200), "{name}, closed by {closed_by}");
             drop(next);
         }
     }
+}
+
+#[test]
+fn full_queues_of_two_pipelines_do_not_wait_for_each_other() {
+    let clock = VirtualClock::new();
+    let (ping, pong) = (Stream::on(&clock), Stream::on(&clock));
+    let seen = Log::default();
+    for (from, to) in [(&ping, &pong), (&pong, &ping)] {
+        let (to, seen) = (to.clone(), seen.clone());
+        from.buffer(1).map(|x| x).buffer(1).sink(move |x| {
+            seen.lock().unwrap().push(x);
+            for child in children(x) {
+                to.emit(child).wait().unwrap();
+            }
+        });
+    }
+    assert!(clock.block_on(ends(&clock, ping.emit(0))));
+    clock.advance(Duration::from_secs(10));
+    let mut got = seen.lock().unwrap().clone();
+    got.sort_unstable();
+    assert_eq!(got, upto(200));
 }
 
 #[test]

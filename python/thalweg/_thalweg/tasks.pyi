@@ -15,6 +15,7 @@ __all__ = [
     "Engine",
     "Future",
     "Placeholder",
+    "Tally",
     "Token",
     "ask",
     "current_engine",
@@ -25,6 +26,23 @@ __all__ = [
     "serve",
     "wait_for_threads",
 ]
+
+@final
+class Tally:
+    """Counts tasks until they have ended, whoever wants their results."""
+
+    def __new__(cls) -> Self: ...
+    def add(self, futures: list[Future[Any]]) -> None:
+        """Count tasks, which are wanted until they have ended."""
+
+    def cancel_before_they_begin(self) -> None:
+        """Cancel those that have not begun."""
+
+    def runs_here(self) -> bool:
+        """Whether one of them runs in this thread."""
+
+    def wait(self) -> None:
+        """Wait until all have ended."""
 
 @final
 class Token:

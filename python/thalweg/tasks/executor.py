@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from thalweg._thalweg.tasks import Future
+from thalweg._thalweg.tasks import Engine, Future, Tally
 from thalweg.tasks.waiting import LOOK, block, error_of, raisable, result_of, settled
 
 if TYPE_CHECKING:
@@ -147,8 +147,9 @@ class ClientExecutor(concurrent.futures.Executor):
         self._senders = 0
         #: What has been submitted and has not ended, the callbacks of its future included.
         self._submitted: dict[Future[Any], ExecutorFuture[Any]] = {}
-        #: The tasks of `map` that have not ended.
-        self._mapped: set[Future[Any]] = set()
+        #: The tasks of `map`.
+        engine = client.engine
+        self._mapped = Tally() if isinstance(engine, Engine) else engine.tally()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[T]:
         """Call a function on a worker.
@@ -248,17 +249,8 @@ class ClientExecutor(concurrent.futures.Executor):
             if not iterables:
                 return []
             tasks = self._client.map(fn, *iterables, **self._options)
-            with self._lock:
-                self._mapped.update(tasks)
-        for task in tasks:
-            # It holds the task until that has ended, whoever wants its result.
-            task._notify(self._forget)
+            self._mapped.add(tasks)
         return tasks
-
-    def _forget(self, task: Future[Any]) -> None:
-        with self._lock:
-            self._mapped.discard(task)
-            self._changed.notify_all()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more functions.
@@ -280,21 +272,21 @@ class ClientExecutor(concurrent.futures.Executor):
             while self._senders:
                 self._changed.wait(LOOK)
             submitted = list(self._submitted.items())
-            mapped = list(self._mapped)
         if cancel_futures:
             for _, future in submitted:
                 if not future.running():
                     future.cancel()
-            for task in mapped:
-                task._cancel_before_it_begins()
+            self._mapped.cancel_before_they_begin()
         if not wait:
             return
-        if self in _here.executors or any(task._runs_here() for task in (*self._submitted, *mapped)):
+        runs_here = self._mapped.runs_here() or any(task._runs_here() for task in list(self._submitted))
+        if runs_here or self in _here.executors:
             raise RuntimeError("shutdown: it would wait for the call that it is called in; use wait=False there")
         with self._lock:
-            while self._submitted or self._mapped:
+            while self._submitted:
                 # A signal that comes just before the interpreter goes to sleep does not wake it.
                 self._changed.wait(LOOK)
+        self._mapped.wait()
 
 
 class _Here(threading.local):
@@ -336,12 +328,13 @@ def _results(
 
 
 def _result(task: Future[T], end: float | None) -> T:
+    if not task.done():
+        try:
+            block(settled([task], frozenset()), None if end is None else max(0.0, end - time.monotonic()))
+        except TimeoutError:
+            task._cancel_before_it_begins()
+            raise concurrent.futures.TimeoutError("map: a result did not come in time") from None
     try:
-        block(settled([task], frozenset()), None if end is None else max(0.0, end - time.monotonic()))
-    except TimeoutError:
-        task._cancel_before_it_begins()
-        raise concurrent.futures.TimeoutError("map: a result did not come in time") from None
-    error = error_of(task)
-    if error is not None:
-        raise raisable(error)
-    return result_of(task)
+        return result_of(task)
+    except (StopIteration, StopAsyncIteration, GeneratorExit) as error:
+        raise raisable(error) from error

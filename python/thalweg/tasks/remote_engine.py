@@ -108,6 +108,10 @@ class RemoteEngine:
         """Return the live task with a key, also one that was not named."""
         return self._future(self.ask("borrow", key))
 
+    def tally(self) -> RemoteTally:
+        """Return what counts tasks until they have ended."""
+        return RemoteTally(self)
+
     def gather(self, futures: list[RemoteFuture], seconds: float | None = None) -> list[Any]:
         """Wait for all results."""
         results: list[Any] = self.ask("gather", [future.place for future in futures], seconds=seconds)
@@ -123,6 +127,32 @@ class RemoteEngine:
 
     def _future(self, known: tuple[int, str]) -> RemoteFuture:
         return RemoteFuture(self, *known)
+
+
+class RemoteTally:
+    """Counts tasks until they have ended, whoever wants their results."""
+
+    def __init__(self, engine: RemoteEngine) -> None:
+        self._engine = engine
+        self._futures: list[RemoteFuture] = []
+
+    def add(self, futures: list[RemoteFuture]) -> None:
+        """Count tasks."""
+        self._futures += futures
+
+    def cancel_before_they_begin(self) -> None:
+        """Cancel those that have not begun."""
+        for future in self._futures:
+            future._cancel_before_it_begins()
+
+    def runs_here(self) -> bool:
+        """Whether one of them runs in this thread."""
+        return False
+
+    def wait(self) -> None:
+        """Wait until all have ended."""
+        self._engine.ask("settled", [future.place for future in self._futures])
+        self._futures.clear()
 
 
 class _Here(threading.local):

@@ -277,6 +277,9 @@ def _either(given: dict[str, Any], said: dict[str, Any]) -> tuple[Any, Any, Any,
 
 
 def _runnable(function: Callable[..., Any]) -> Callable[..., Any]:
+    code = getattr(function, "__code__", None)
+    if code is not None and not code.co_flags & _COROUTINE and "tornado.gen" not in sys.modules:
+        return function
     inner = function
     while isinstance(inner, (partial, MethodType)):
         inner = inner.func if isinstance(inner, partial) else inner.__func__

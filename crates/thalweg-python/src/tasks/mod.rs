@@ -11,6 +11,7 @@ mod options;
 mod processes;
 mod rows;
 mod stack;
+mod tally;
 mod threads;
 mod token;
 mod world;
@@ -21,6 +22,7 @@ use pyo3::prelude::*;
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine::Engine>()?;
     module.add_class::<future::Future>()?;
+    module.add_class::<tally::Tally>()?;
     module.add_class::<processes::sending::Placeholder>()?;
     module.add_class::<token::Token>()?;
     module.add_function(wrap_pyfunction!(token::current_token, module)?)?;

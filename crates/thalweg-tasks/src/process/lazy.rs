@@ -54,6 +54,40 @@ pub(super) fn sent<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Result<Re
     }
 }
 
+/// What was made here, unless it is not there any more.
+pub(super) fn read<T: Clone>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Option<T> {
+    match lock(from).get(&id)? {
+        Lazy::Read(made) => Some(made.clone()),
+        Lazy::Sent(_) => None,
+    }
+}
+
+/// The parcel of what was made here. With `keep`, the parcel takes its place. None if it is not there any more.
+pub(super) fn packed<T: Clone>(
+    from: &Mutex<HashMap<u64, Lazy<T>>>,
+    id: u64,
+    keep: bool,
+    pack: impl FnOnce(&T) -> Result<Parcel, Parcel>,
+) -> Option<Result<Arc<Parcel>, Parcel>> {
+    let made = match lock(from).get(&id)? {
+        Lazy::Sent(received) => return received.clone().ok().map(Ok),
+        Lazy::Read(made) => made.clone(),
+    };
+    let parcel = match pack(&made) {
+        Ok(parcel) => Arc::new(parcel),
+        Err(error) => return Some(Err(error)),
+    };
+    if keep {
+        let packed = Lazy::Sent(Ok(parcel.clone()));
+        let before = lock(from)
+            .get_mut(&id)
+            .map(|lazy| std::mem::replace(lazy, packed));
+        // Not under the lock: to drop something of the user's may do anything.
+        drop(before);
+    }
+    Some(Ok(parcel))
+}
+
 pub(super) fn receive(sent: &Sent<'_>, files: &mut Files) -> Received {
     sent.unpack(files)
         .map(Arc::new)

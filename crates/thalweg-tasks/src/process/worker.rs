@@ -25,7 +25,7 @@ pub trait Host: Send + Sync + 'static {
     type Function: Clone + Send;
     /// A value, ready to be an argument.
     type Value: Clone + Send;
-    /// Whether functions can change values. A value that was sent is then made anew for each task.
+    /// Whether functions can change values. Each task is then given a value of its own.
     const CHANGES_VALUES: bool = false;
 
     /// Makes a function of what stands for it.
@@ -48,14 +48,6 @@ pub trait Host: Send + Sync + 'static {
 
     /// What stands for an error that says why something could not be received.
     fn not_received(&self, reason: &str) -> Parcel;
-
-    /// A value for a task of its own, which may change it. Values that cannot be changed are shared.
-    ///
-    /// # Errors
-    /// When there can be no other.
-    fn own(&self, value: &Self::Value) -> Result<Self::Value, Parcel> {
-        Ok(value.clone())
-    }
 
     /// Calls a function.
     ///
@@ -119,7 +111,8 @@ struct Worker<H: Host> {
     queued: AtomicUsize,
     functions: Mutex<HashMap<u64, Lazy<H::Function>>>,
     values: Mutex<HashMap<u64, Lazy<H::Value>>>,
-    results: Mutex<HashMap<u64, H::Value>>,
+    /// As they were made, or packed, if tasks are to have each its own.
+    results: Mutex<HashMap<u64, Lazy<H::Value>>>,
     questions: Mutex<HashMap<u64, Sender<Vec<u8>>>>,
     next_question: AtomicU64,
     threads: AtomicU32,
@@ -429,10 +422,9 @@ impl<H: Host> Worker<H> {
 
     fn send_result(&self, task: u64) {
         // What is not there any more is not wanted any more.
-        let Some(value) = lock(&self.results).get(&task).cloned() else {
+        let Some(packed) = self.pack_result(task) else {
             return;
         };
-        let packed = self.host.pack(&value);
         let mut outbox = self.outgoing.outbox();
         let _ = match &packed {
             Ok(parcel) => {
@@ -512,7 +504,7 @@ impl<H: Host> Worker<H> {
         drop(job);
         let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         if let Ok(Made::Large(value)) = &result {
-            lock(&self.results).insert(task, value.clone());
+            lock(&self.results).insert(task, Lazy::Read(value.clone()));
         }
         let mut outbox = self.outgoing.outbox();
         // What cannot be written down is too long for a message, which parcels never are.
@@ -536,10 +528,7 @@ impl<H: Host> Worker<H> {
             inputs.push(match need {
                 Need::Parcel(parcel) => self.host.unpack(self.open(parcel)?)?,
                 Need::Value(id) => self.value(*id)?,
-                Need::Result(task) => {
-                    let value = lock(&self.results).get(task).cloned();
-                    self.host.own(&value.ok_or_else(missing)?)?
-                }
+                Need::Result(task) => self.result(*task)?,
             });
         }
         self.host.call(&function, self.open(&job.args)?, inputs)
@@ -549,6 +538,21 @@ impl<H: Host> Worker<H> {
         received
             .as_deref()
             .map_err(|reason| self.host.not_received(reason))
+    }
+
+    /// The result of a task that ran here, for another.
+    fn result(&self, task: u64) -> Result<H::Value, Parcel> {
+        if H::CHANGES_VALUES {
+            let parcel = self.pack_result(task).ok_or_else(missing)??;
+            return self.host.unpack(&parcel);
+        }
+        lazy::read(&self.results, task).ok_or_else(missing)
+    }
+
+    /// The same as a parcel, which is kept in its place if tasks are given copies of it. None if it is not there.
+    fn pack_result(&self, task: u64) -> Option<Result<Arc<Parcel>, Parcel>> {
+        let pack = |value: &H::Value| self.host.pack(value);
+        lazy::packed(&self.results, task, H::CHANGES_VALUES, pack)
     }
 
     fn function(&self, id: u64) -> Result<H::Function, Parcel> {

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::completion::{Done, Ticket};
-use super::node::NodeId;
+use super::node::{Core, NodeId};
 use super::{Graph, Pass};
 use crate::sync::lock;
 
@@ -162,6 +162,13 @@ impl CurrentCall {
         }
         true
     }
+}
+
+/// Whether an element that a function has emitted, somewhere below a node, can come back to the node.
+pub(super) fn leads_back(done: &Arc<Done>, node: &Core) -> bool {
+    let starts = done.starts();
+    node.begin_to_call().note(&starts);
+    leads_to(starts, node.id())
 }
 
 /// Whether elements emitted somewhere can come to a node: along edges, and through asynchronous functions

@@ -122,6 +122,19 @@ impl Done {
         lock(&self.state).then.iter().any(is_told)
     }
 
+    /// The nodes that are told when the element has been taken, or one that waits for it.
+    pub(super) fn told(&self) -> Vec<Arc<dyn AnyNode>> {
+        let (mut nodes, mut others) = (Vec::new(), Vec::new());
+        for then in &lock(&self.state).then {
+            match then {
+                Then::Tell(node) => nodes.extend(node.upgrade()),
+                Then::Release(ticket) => others.push(ticket.0.clone()),
+            }
+        }
+        nodes.extend(others.iter().flat_map(|other| other.told()));
+        nodes
+    }
+
     /// Tells the emitter that the element was not taken at all.
     pub(crate) fn refuse(&self, error: Error) {
         lock(&self.state).refusal = Some(error);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::cell::GraphRef;
 use super::completion::{Done, Ticket};
 use super::node::AnyNode;
-use super::{Graph, entry};
+use super::{Graph, call, entry};
 use crate::ack::Acks;
 use crate::failure::{Failure, panic_error};
 use crate::operator::{Flow, Raised};
@@ -217,12 +217,20 @@ impl Pass {
     #[inline]
     pub(super) fn adopt_waited(&mut self) {
         if entry::is_flagged() {
-            self.adopt(entry::take_waited());
+            self.adopt(entry::take_waited(), None);
         }
     }
 
-    fn adopt(&mut self, waited: Vec<Arc<Done>>) {
+    /// `node` is to be told when the current element has been taken, as are those that its completion names.
+    fn adopt(&mut self, waited: Vec<Arc<Done>>, node: Option<Arc<dyn AnyNode>>) {
         for done in waited {
+            // A node that cannot go on before the element it waits for has come round would wait for itself.
+            let told = self.lease.done.as_ref().map(|ticket| ticket.done().told());
+            let mut told = told.into_iter().flatten().chain(node.clone());
+            if told.any(|node| call::leads_back(&done, node.core())) {
+                done.abandon();
+                continue;
+            }
             if let Some(ticket) = self.hold().done {
                 for waiting in ticket.done().waiting() {
                     waiting.done().waits_for(&done);
@@ -249,13 +257,18 @@ impl Pass {
     pub(crate) fn deliver(
         &mut self,
         acks: Acks,
-        node: impl FnOnce() -> Weak<dyn AnyNode>,
+        node: impl Fn() -> Weak<dyn AnyNode>,
         f: impl FnOnce(&mut Pass) -> Flow,
     ) -> Delivery {
         self.adopt_waited();
         let outer = std::mem::replace(&mut self.lease, Lease::accepted(acks));
         let flow = self.catch(f);
-        self.adopt_waited();
+        if entry::is_flagged() {
+            let waited = entry::take_waited();
+            if !waited.is_empty() {
+                self.adopt(waited, node().upgrade());
+            }
+        }
         let lease = std::mem::replace(&mut self.lease, outer);
         if flow.is_err()
             && let Some(failure) = self.take_failure()

@@ -125,19 +125,6 @@ impl<'py> Pickled<'py> {
         Ok(len)
     }
 
-    /// Another object like the one that was pickled, which shares nothing with it that can be changed.
-    pub(crate) fn copy(self) -> PyResult<Bound<'py, PyAny>> {
-        let py = self.head.py();
-        let buffers = pyo3::types::PyList::empty(py);
-        for buffer in &self.buffers {
-            buffers.append(pyo3::types::PyByteArray::from(buffer.bind(py))?)?;
-        }
-        let options = PyDict::new(py);
-        options.set_item("buffers", buffers)?;
-        let loads = functions(py)?.loads.bind(py);
-        loads.call((self.head,), Some(&options))
-    }
-
     /// A number that another pickle has only if it is the same.
     pub(crate) fn digest(&self) -> PyResult<Digest> {
         let py = self.head.py();

@@ -39,14 +39,6 @@ impl Host for Python3 {
         })
     }
 
-    fn own(&self, value: &Object) -> Result<Object, Parcel> {
-        gil::attach(|py| {
-            let copy = pickle::dump(value.0.bind(py)).and_then(pickle::Pickled::copy);
-            copy.map(|object| Object(object.unbind()))
-                .map_err(|error| raised(py, error))
-        })
-    }
-
     fn not_received(&self, reason: &str) -> Parcel {
         gil::attach(|py| raised(py, PyOSError::new_err(reason.to_owned())))
     }

@@ -131,7 +131,7 @@ impl Core {
         self.call_site.get()
     }
 
-    pub(super) fn begin_to_call(&self) -> &Arc<CallSite> {
+    pub(in crate::graph) fn begin_to_call(&self) -> &Arc<CallSite> {
         self.call_site.get_or_init(|| CallSite::new(self.id))
     }
 

@@ -1,0 +1,88 @@
+//! Tasks that are waited for, whether or not somebody holds their futures.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use thalweg_tasks::host::Slot;
+
+use super::future::Future;
+use super::world::Calls;
+use crate::gil;
+use crate::lock::lock;
+
+/// How often a waiting thread looks whether it has been interrupted.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Counts tasks until they have ended, whoever wants their results.
+#[pyclass(module = "thalweg._thalweg.tasks", frozen)]
+pub(crate) struct Tally {
+    left: Arc<(Mutex<usize>, Condvar)>,
+    /// The tasks, as far as they live.
+    slots: Mutex<Vec<Weak<Slot<Calls>>>>,
+}
+
+#[pymethods]
+impl Tally {
+    #[new]
+    fn new() -> Self {
+        Self {
+            left: Arc::default(),
+            slots: Mutex::default(),
+        }
+    }
+
+    /// Counts tasks, which are wanted until they have ended.
+    fn add(&self, futures: Vec<Bound<'_, Future>>) -> PyResult<()> {
+        let mut slots = lock(&self.slots);
+        if slots.len() == slots.capacity() {
+            slots.retain(|slot| slot.strong_count() > 0);
+        }
+        for future in futures {
+            let slot = future.get().slot()?;
+            slots.push(Arc::downgrade(&slot));
+            *lock(&self.left.0) += 1;
+            let (left, wanted) = (self.left.clone(), slot.clone());
+            slot.notify(move || {
+                drop(wanted);
+                *lock(&left.0) -= 1;
+                left.1.notify_all();
+            });
+        }
+        Ok(())
+    }
+
+    /// Cancels those that have not begun.
+    fn cancel_before_they_begin(&self, py: Python<'_>) {
+        for slot in self.living() {
+            gil::detach(py, || slot.home().cancel_before_it_begins(&slot));
+        }
+    }
+
+    /// Whether one of them runs in this thread.
+    fn runs_here(&self) -> bool {
+        self.living().iter().any(Slot::runs_here)
+    }
+
+    /// Waits until all have ended.
+    fn wait(&self, py: Python<'_>) -> PyResult<()> {
+        loop {
+            let ended = gil::detach(py, || {
+                let left = lock(&self.left.0);
+                let waited = self.left.1.wait_timeout_while(left, LOOK, |left| *left > 0);
+                let (left, _) = waited.unwrap_or_else(PoisonError::into_inner);
+                *left == 0
+            });
+            if ended {
+                return Ok(());
+            }
+            py.check_signals()?;
+        }
+    }
+}
+
+impl Tally {
+    fn living(&self) -> Vec<Arc<Slot<Calls>>> {
+        lock(&self.slots).iter().filter_map(Weak::upgrade).collect()
+    }
+}
