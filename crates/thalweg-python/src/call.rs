@@ -162,6 +162,17 @@ pub(crate) fn task<'py>(
     gil::unawaited(|| with(f, args, kwargs))
 }
 
+/// Calls a function whose result nobody waits for: what it raises is reported.
+pub(crate) fn reporting<'py, A>(f: &Bound<'py, PyAny>, args: A)
+where
+    A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>>,
+{
+    let args = args.into_pyobject(f.py()).map_err(Into::into);
+    if let Err(error) = args.and_then(|args| task(f, &args, None)) {
+        error.write_unraisable(f.py(), Some(f));
+    }
+}
+
 /// The next element of an iterator; `None` at its end.
 #[inline]
 pub(crate) fn next<'py>(iterator: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {

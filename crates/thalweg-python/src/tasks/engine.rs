@@ -23,7 +23,7 @@ use super::rows::Rows;
 use super::stack;
 use super::threads::{self, Caller, Turn};
 use super::world::{Calls, Program, Value};
-use crate::gil;
+use crate::{call, gil};
 
 /// Workers, and the scheduler before them.
 #[pyclass(module = "thalweg._thalweg.tasks", frozen, weakref)]
@@ -400,17 +400,11 @@ impl Engine {
             gil::attach(|py| {
                 let question = PyBytes::new(py, &question);
                 let reply = Reply(Mutex::new(Some(answer)));
-                if let Err(error) = callable.call1(py, (worker, question, reply)) {
-                    error.write_unraisable(py, Some(callable.bind(py)));
-                }
+                call::reporting(callable.bind(py), (worker, question, reply));
             });
         };
         let lost = move |worker| {
-            gil::attach(|py| {
-                if let Err(error) = lose.call1(py, (worker,)) {
-                    error.write_unraisable(py, Some(lose.bind(py)));
-                }
-            });
+            gil::attach(|py| call::reporting(lose.bind(py), (worker,)));
         };
         pool.on_question(answer, lost);
     }
@@ -423,9 +417,7 @@ impl Engine {
         let callable = callable.unbind();
         let call = move || {
             gil::attach(|py| {
-                if let Err(error) = callable.call0(py) {
-                    error.write_unraisable(py, Some(callable.bind(py)));
-                }
+                call::reporting(callable.bind(py), ());
                 drop(callable);
             });
         };

@@ -356,9 +356,7 @@ fn call(
     let (future, callback) = (future.clone().unbind(), callback.unbind());
     move || {
         gil::attach(|py| {
-            if let Err(error) = crate::call::one(callback.bind(py), future.bind(py).as_any()) {
-                error.write_unraisable(py, Some(callback.bind(py)));
-            }
+            crate::call::reporting(callback.bind(py), (&future,));
             // Here, with the GIL, and not wherever the closure would be dropped.
             drop((future, callback));
         });
