@@ -163,6 +163,11 @@ impl Graph {
         !gone.is_empty()
     }
 
+    /// Whether there is an edge that closes a cycle.
+    pub(crate) fn has_cycles(&self, pass: &Pass) -> bool {
+        !self.state.get(pass).closing.is_empty()
+    }
+
     /// Has elements end where their way would close a cycle.
     pub(crate) fn cut_cycles(&self, pass: &Pass) {
         let closing = std::mem::take(&mut self.state.get(pass).closing);

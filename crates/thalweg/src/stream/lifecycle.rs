@@ -65,8 +65,11 @@ impl<T: Element> Stream<T> {
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn cut_cycles(&self) {
-        self.graph()
-            .act(Box::new(|pass| pass.graph().cut_cycles(pass)));
+        let graph = self.graph();
+        // Nobody is to enter without need: whoever is inside is left work that others have.
+        if graph.glance(|pass| pass.graph().has_cycles(pass)) != Some(false) {
+            graph.post(Box::new(|pass| pass.graph().cut_cycles(pass)));
+        }
     }
 
     /// Starts all sources of the pipeline, waits until they have no more, and then
