@@ -166,7 +166,7 @@ impl Emission {
         Ok(Some(future))
     }
 
-    /// Takes what there is to wait for, unless somebody else has.
+    /// Turns a waiting emission into one with a future, and returns what it waits for; `None` if it is not waiting.
     fn become_future(&self, py: Python<'_>, future: &Py<PyAny>) -> Option<Waiting> {
         let mut state = lock(&self.0);
         match std::mem::replace(&mut *state, State::Done) {
@@ -235,7 +235,7 @@ impl GivenUp {
         .await
     }
 
-    /// Has whoever polls let go of it, soon.
+    /// Wakes the task that polls the emission, which then drops it.
     pub(crate) fn give_up(&self) {
         let mut cancelled = lock(&self.0);
         cancelled.is_cancelled = true;

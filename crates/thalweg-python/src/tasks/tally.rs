@@ -14,7 +14,7 @@ use crate::lock::lock;
 /// How often a waiting thread looks whether it has been interrupted.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Counts tasks until they have ended, whoever wants their results.
+/// Counts tasks that have not ended, also those whose futures have been dropped.
 #[pyclass(module = "thalweg._thalweg.tasks", frozen)]
 pub(crate) struct Tally {
     left: Arc<(Mutex<usize>, Condvar)>,

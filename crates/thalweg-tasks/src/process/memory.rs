@@ -48,7 +48,7 @@ pub(super) struct MemoryFile {
 }
 
 impl MemoryFile {
-    /// A file that `write` fills. There is none if too many are open.
+    /// A file that `write` fills; `None` if too many are open.
     ///
     /// # Errors
     /// When there is not that much memory, or `write` fails.

@@ -14,7 +14,7 @@ use std::thread;
 /// No more bytes are put into an outbox than these and one message, if whoever puts them there can wait.
 pub(super) const MOST: usize = 1 << 20;
 
-/// No more files are put into an outbox than these, if whoever puts them there can wait: they are open until they are sent.
+/// How many files an outbox holds, each open until it is sent, before a thread that can wait has to.
 pub(super) const MOST_FILES: usize = 16;
 
 /// One direction of a connection.

@@ -9,7 +9,7 @@ use crate::world::World;
 pub(super) enum Trial<W: World> {
     /// It takes part in no trial.
     None,
-    /// Nothing, for now: it is to have nothing else to do.
+    /// It gets nothing while a suspect runs there alone, or is about to.
     Wait,
     Begin(Assignment<W>),
 }
