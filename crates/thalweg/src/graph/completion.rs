@@ -4,7 +4,7 @@ use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll, Waker};
 
 use super::call::{CurrentCall, Start};
@@ -17,6 +17,8 @@ use crate::sync::lock;
 /// What the holders of an element and its emitter share.
 pub(crate) struct Done {
     holders: AtomicUsize,
+    /// Those of them that have no room for another element yet.
+    full: AtomicUsize,
     graph: Weak<Graph>,
     /// The node where the element was emitted, or 0.
     start: AtomicU64,
@@ -30,6 +32,8 @@ pub(crate) struct Done {
 #[derive(Default)]
 struct State {
     finished: bool,
+    /// Whether all who hold the element have room for another.
+    admitted: bool,
     failures: Vec<Failure>,
     refusal: Option<Error>,
     /// The emitter's waker; without an emitter, failures go to the graph.
@@ -49,58 +53,134 @@ enum Then {
 }
 
 /// A share in holding an element; the last one dropped completes its emission.
-pub(crate) struct Ticket(Arc<Done>);
+pub(crate) struct Ticket {
+    done: Arc<Done>,
+    /// Whether its holder has room for another element.
+    admitted: bool,
+}
 
 impl Clone for Ticket {
     fn clone(&self) -> Self {
-        self.0.holders.fetch_add(1, Ordering::Relaxed);
-        Self(self.0.clone())
+        Self::share(&self.done)
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if self.0.holders.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.finish();
+        if self.done.holders.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.done.finish();
+        } else if !self.admitted {
+            self.done.has_room();
         }
     }
 }
 
 impl Ticket {
-    pub(crate) fn done(&self) -> &Arc<Done> {
-        &self.0
+    fn share(done: &Arc<Done>) -> Self {
+        done.holders.fetch_add(1, Ordering::Relaxed);
+        done.full.fetch_add(1, Ordering::Relaxed);
+        Self {
+            done: done.clone(),
+            admitted: false,
+        }
     }
 
-    /// Gives up this share. If others still hold the element, `node` is told when they no longer do. Nobody waits for the element: failures go to the graph.
+    pub(crate) fn done(&self) -> &Arc<Done> {
+        &self.done
+    }
+
+    /// Says that the holder has room for another element.
+    pub(crate) fn admit(&mut self) {
+        if !mem::replace(&mut self.admitted, true) {
+            self.done.has_room();
+        }
+    }
+
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.admitted
+    }
+
+    /// Gives up this share. If others still hold the element and have no room for another, `node` is told when they
+    /// do. Nobody waits for the element: failures go to the graph.
     pub(crate) fn tell(self, node: Weak<dyn AnyNode>) -> Delivery {
-        let mut state = lock(&self.0.state);
+        let mut state = lock(&self.done.state);
         state.abandoned = true;
         // Nobody else can take a share now: shares are taken inside the monitor, where we are.
-        let pending = self.0.holders.load(Ordering::Acquire) > 1;
+        let pending = self.done.full.load(Ordering::Acquire) > 1;
         if pending {
             state.then.push(Then::Tell(node));
         }
         let failures = mem::take(&mut state.failures);
         drop(state);
-        self.0.report(failures);
+        self.done.report(failures);
         if pending {
             Delivery::Pending
         } else {
             Delivery::Taken
         }
     }
+
+    /// Gives up this share, of an element that was made of another, for which `emitter` waits: that one is told of
+    /// failures, and waits for this one. If others still hold the element, `node` is told when they no longer do.
+    pub(crate) fn hand_over(self, emitter: Ticket, node: Weak<dyn AnyNode>) -> Delivery {
+        if self.done.holders.load(Ordering::Acquire) == 1 {
+            self.done.release_after(emitter);
+            return Delivery::Taken;
+        }
+        let mut state = lock(&self.done.state);
+        state.then.push(Then::Tell(node));
+        state.then.push(Then::Release(emitter));
+        Delivery::Pending
+    }
 }
 
 impl Done {
     pub(crate) fn ticket(graph: Weak<Graph>) -> Ticket {
-        Ticket(Arc::new(Self {
+        let done = Arc::new(Self {
             holders: AtomicUsize::new(1),
+            full: AtomicUsize::new(1),
             graph,
             start: AtomicU64::new(0),
             is_asked: AtomicBool::new(false),
             is_withdrawn: AtomicBool::new(false),
             state: Mutex::default(),
-        }))
+        });
+        Ticket {
+            done,
+            admitted: false,
+        }
+    }
+
+    /// One holder more has room for another element: tells those who wait for that if it was the last.
+    fn has_room(&self) {
+        if self.full.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        let mut state = lock(&self.state);
+        state.admitted = true;
+        let waker = state.waker.clone();
+        let told: Vec<_> = state
+            .then
+            .extract_if(.., |then| matches!(then, Then::Tell(_)))
+            .collect();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        for then in told {
+            self.carry_out(then);
+        }
+    }
+
+    fn carry_out(&self, then: Then) {
+        match then {
+            Then::Release(ticket) => drop(ticket),
+            Then::Tell(node) => {
+                if let (Some(graph), Some(node)) = (self.graph.upgrade(), node.upgrade()) {
+                    graph.post(Box::new(move |pass| node.delivered(pass)));
+                }
+            }
+        }
     }
 
     /// Records a failure for the emitter; gives it back if there is none.
@@ -128,7 +208,7 @@ impl Done {
         for then in &lock(&self.state).then {
             match then {
                 Then::Tell(node) => nodes.extend(node.upgrade()),
-                Then::Release(ticket) => others.push(ticket.0.clone()),
+                Then::Release(ticket) => others.push(ticket.done.clone()),
             }
         }
         nodes.extend(others.iter().flat_map(|other| other.told()));
@@ -154,7 +234,7 @@ impl Done {
         let waker = state.waker.take();
         let then = mem::take(&mut state.then);
         let waiting = then.iter().find_map(|then| match then {
-            Then::Release(ticket) => Some(ticket.0.clone()),
+            Then::Release(ticket) => Some(ticket.done.clone()),
             Then::Tell(_) => None,
         });
         let inherited = match waiting {
@@ -171,14 +251,7 @@ impl Done {
             waker.wake();
         }
         for then in then {
-            match then {
-                Then::Release(ticket) => drop(ticket),
-                Then::Tell(node) => {
-                    if let (Some(graph), Some(node)) = (self.graph.upgrade(), node.upgrade()) {
-                        graph.post(Box::new(move |pass| node.delivered(pass)));
-                    }
-                }
-            }
+            self.carry_out(then);
         }
     }
 
@@ -204,8 +277,7 @@ impl Done {
             .collect();
         drop(state);
         if put_off.is_empty() {
-            self.holders.fetch_add(1, Ordering::Relaxed);
-            return vec![Ticket(self.clone())];
+            return vec![Ticket::share(self)];
         }
         put_off
     }
@@ -253,7 +325,7 @@ impl Done {
             let failures = mem::take(&mut state.failures);
             drop(state);
             for failure in failures {
-                if let Some(failure) = ticket.0.fail(failure) {
+                if let Some(failure) = ticket.done.fail(failure) {
                     self.report(vec![failure]);
                 }
             }
@@ -262,19 +334,33 @@ impl Done {
         }
     }
 
+    /// Waits until those who hold the element have room for another.
+    fn poll_admitted(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let state = lock(&self.state);
+        if state.admitted || state.finished {
+            return Poll::Ready(());
+        }
+        self.wait_with(state, cx);
+        Poll::Pending
+    }
+
+    fn wait_with(self: &Arc<Self>, mut state: MutexGuard<'_, State>, cx: &mut Context<'_>) {
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => {
+                *none = Some(cx.waker().clone());
+                drop(state);
+                if let Some(graph) = self.graph.upgrade() {
+                    graph.root().note_waiting(self);
+                }
+            }
+        }
+    }
+
     fn poll(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let mut state = lock(&self.state);
         if !state.finished {
-            match &mut state.waker {
-                Some(waker) => waker.clone_from(cx.waker()),
-                none => {
-                    *none = Some(cx.waker().clone());
-                    drop(state);
-                    if let Some(graph) = self.graph.upgrade() {
-                        graph.root().note_waiting(self);
-                    }
-                }
-            }
+            self.wait_with(state, cx);
             return Poll::Pending;
         }
         if let Some(error) = state.refusal.take() {
@@ -395,6 +481,33 @@ impl Emit {
         match &self.0 {
             Inner::Pending(done) => lock(&done.state).finished,
             _ => true,
+        }
+    }
+
+    /// Whether the element is on its way, and those who hold it have room for another: who sends many sends the next.
+    pub(crate) fn is_admitted(&self) -> bool {
+        match &self.0 {
+            Inner::Pending(done) => {
+                let state = lock(&done.state);
+                state.admitted || state.finished
+            }
+            _ => true,
+        }
+    }
+
+    /// Waits until the next element can be sent; this one may still be on its way then.
+    pub(crate) fn poll_admitted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.0 {
+            Inner::Pending(done) => done.poll_admitted(cx),
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// Lets the element go on without anybody waiting for it: what fails is unhandled.
+    pub(crate) fn detach(mut self) {
+        match mem::replace(&mut self.0, Inner::Taken) {
+            Inner::Pending(done) => done.abandon(),
+            other => drop(Self(other)),
         }
     }
 

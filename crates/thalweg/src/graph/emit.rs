@@ -9,7 +9,7 @@ use super::cell::Outlet;
 use super::completion::{Done, Emit};
 use super::monitor::Entry;
 use super::pass::{Lease, Pass};
-use super::{Core, Graph, Inside, NodeId, entry};
+use super::{Core, Graph, Guest, Inside, NodeId, entry};
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::{Element, Flow};
 
@@ -142,6 +142,48 @@ impl Graph {
                 return Emit::failed(error, root.weak());
             }
             return root.emit_inside(node, x, lease, origin, me);
+        }
+    }
+
+    /// Sends an element as [`emit`](Self::emit) does, by a thread that leaves everything else to the runtime.
+    pub(crate) fn emit_as_guest<T: Element>(
+        self: &Arc<Self>,
+        node: &Outlet<T>,
+        x: T,
+        lease: Lease,
+    ) -> Emit {
+        let (me, origin) = (entry::token(), Origin::Outside);
+        loop {
+            let root = self.root();
+            match root.monitor.try_enter(me) {
+                Entry::Within => return root.emit_within(node, x, lease, origin),
+                Entry::Occupied if entry::is_inside() => {
+                    return root.emit_by_mail(node.clone(), x, lease, origin);
+                }
+                Entry::Occupied => root.monitor.enter_waiting(me),
+                Entry::Entered => {}
+            }
+            entry::inside();
+            let guest = Guest::welcome(root, me);
+            if root.merged.get().is_some() {
+                drop(guest);
+                continue;
+            }
+            if let Some(error) = root.refused(origin) {
+                lease.acks.fail();
+                drop(guest);
+                return Emit::failed(error, root.weak());
+            }
+            let mut pass = Pass::new(root, lease, false);
+            let flow = pass.catch(|pass| node.output().send(x, pass));
+            let (failures, done) = pass.end(flow, node.id());
+            root.settle_down();
+            let failures = if failures.is_empty() && done.is_none() {
+                Err(root.take_unhandled(&pass))
+            } else {
+                Ok(failures)
+            };
+            return root.completion(failures, done);
         }
     }
 

@@ -59,6 +59,10 @@ pub(crate) struct Graph {
     refuses: AtomicBool,
     /// Whether there is something to see to when an element has got everywhere.
     attention: AtomicBool,
+    /// Whether who is inside is a guest.
+    guest: AtomicBool,
+    /// Whether there have been any.
+    has_guests: AtomicBool,
     runtime: OnceLock<RuntimeHandle>,
     me: Weak<Graph>,
     /// The nodes that a panic went through, innermost first.
@@ -77,6 +81,8 @@ impl Graph {
             merged: OnceLock::new(),
             refuses: AtomicBool::new(false),
             attention: AtomicBool::new(false),
+            guest: AtomicBool::new(false),
+            has_guests: AtomicBool::new(false),
             runtime: runtime.map_or_else(OnceLock::new, OnceLock::from),
             me: me.clone(),
             unwound: Mutex::new(Vec::new()),
@@ -135,6 +141,15 @@ impl Graph {
         root.open(mail);
     }
 
+    /// The same by the runtime, which waits only where guests come: they do not stay, and would send its mail back.
+    fn deliver(self: &Arc<Self>, mail: Mail) {
+        if self.root().has_guests.load(Ordering::Relaxed) {
+            self.act(mail);
+        } else {
+            self.post(mail);
+        }
+    }
+
     /// Waits for the monitor and enters it. Must not be called from inside one.
     fn enter(self: &Arc<Self>) -> &Arc<Self> {
         let me = entry::token();
@@ -174,6 +189,11 @@ impl Graph {
         if entry::outside() {
             entry::run_later();
         }
+    }
+
+    /// Whether who is inside leaves everything but its element to the runtime.
+    pub(crate) fn has_guest(&self) -> bool {
+        self.guest.load(Ordering::Relaxed)
     }
 
     /// Sees to everything that was put off until an element had got everywhere.
@@ -547,6 +567,39 @@ impl Alarm {
 impl Drop for Alarm {
     fn drop(&mut self) {
         self.post(|pass| pass.graph().runtime_ended(pass));
+    }
+}
+
+/// Being inside a graph's monitor as a guest, who opens no mail.
+struct Guest<'a> {
+    graph: &'a Graph,
+    me: usize,
+}
+
+impl<'a> Guest<'a> {
+    fn welcome(graph: &'a Graph, me: usize) -> Self {
+        graph.guest.store(true, Ordering::Relaxed);
+        graph.has_guests.store(true, Ordering::Relaxed);
+        Self { graph, me }
+    }
+}
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        let graph = self.graph;
+        graph.guest.store(false, Ordering::Relaxed);
+        while let Some(mail) = graph.monitor.leave(self.me) {
+            let (Some(runtime), Some(me)) = (graph.runtime(), graph.me.upgrade()) else {
+                mail.into_iter().for_each(|letter| graph.open(letter));
+                continue;
+            };
+            runtime.spawn(Box::pin(async move {
+                mail.into_iter().for_each(|letter| me.deliver(letter));
+            }));
+        }
+        if entry::outside() {
+            entry::run_later();
+        }
     }
 }
 

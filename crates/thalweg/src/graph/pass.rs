@@ -44,6 +44,19 @@ impl Lease {
         self.acks
     }
 
+    /// Says that there is room for another element while this one is kept: whoever sends many in turn, and waits for
+    /// none of them, sends the next. Who has emitted this one alone waits until it is let go of.
+    pub fn admit(&mut self) {
+        if let Some(ticket) = &mut self.done {
+            ticket.admit();
+        }
+    }
+
+    /// Whether its sender has been told that there is [room](Self::admit), or waits for none.
+    pub fn is_admitted(&self) -> bool {
+        self.done.as_ref().is_none_or(Ticket::is_admitted)
+    }
+
     /// Whether the emitter has given up waiting for room: a node that has not taken the element yet lets go
     /// of it, see [`Operator::withdraw`](crate::Operator::withdraw).
     pub fn is_withdrawn(&self) -> bool {
@@ -278,6 +291,35 @@ impl Pass {
         }
         match lease.done {
             Some(ticket) => ticket.tell(node()),
+            None => Delivery::Taken,
+        }
+    }
+
+    /// Runs `f` for an element that was held under `lease`, and says whether everything below has taken what `f`
+    /// sends. The emitter waits until it has, and is told of failures; `node` is told as well if that is later.
+    pub(crate) fn deliver_under(
+        &mut self,
+        mut lease: Lease,
+        node: impl Fn() -> Weak<dyn AnyNode>,
+        f: impl FnOnce(&mut Pass) -> Flow,
+    ) -> Delivery {
+        let Some(emitter) = lease.done.take() else {
+            return self.deliver(lease.acks, node, f);
+        };
+        self.adopt_waited();
+        let outer = std::mem::replace(&mut self.lease, Lease::accepted(lease.acks));
+        let flow = self.catch(f);
+        self.adopt_waited();
+        let mut lease = std::mem::replace(&mut self.lease, outer);
+        let inner = lease.done.take();
+        if flow.is_err()
+            && let Some(failure) = self.take_failure()
+        {
+            lease.done = Some(emitter.clone());
+            self.report(&lease, failure);
+        }
+        match inner {
+            Some(ticket) => ticket.hand_over(emitter, node()),
             None => Delivery::Taken,
         }
     }

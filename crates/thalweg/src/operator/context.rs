@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::task::Waker;
 use std::time::Duration;
 
 use super::{Delivery, Flow, Lease, Operator};
@@ -50,6 +51,20 @@ impl<Op: Operator> Context<'_, Op> {
         let delivery = self
             .pass
             .deliver(acks, || node.weak(), |pass| node.output().send(x, pass));
+        if delivery == Delivery::Pending {
+            node.core().begun_delivery();
+        }
+        delivery
+    }
+
+    /// Sends on an element that was kept under `lease`, whose emitter waits until it has been taken. If something
+    /// downstream has to wait, [`Operator::delivered`] is called when it has been taken: so an operator sends one at
+    /// a time, whoever waits.
+    pub fn deliver_under(&mut self, lease: Lease, x: Op::Out) -> Delivery {
+        let node = self.node;
+        let delivery =
+            self.pass
+                .deliver_under(lease, || node.weak(), |pass| node.output().send(x, pass));
         if delivery == Delivery::Pending {
             node.core().begun_delivery();
         }
@@ -147,6 +162,20 @@ impl<Op: Operator> Context<'_, Op> {
             }
             future.await
         });
+    }
+
+    /// A waker for what happens elsewhere, on any thread: when it is woken, [`Operator::event`] is called with `key`
+    /// and what `event` returns, by the runtime, which the pipeline needs for it. Wakes that come before the call is made
+    /// are one.
+    pub fn waker(&mut self, key: u64, event: fn() -> Op::Event) -> Waker {
+        self.pass.graph().need_runtime(self.pass);
+        self.node.waker(key, event, self.pass)
+    }
+
+    /// Whether the thread that has brought the current element is a [guest](crate::Stream::emit_as_guest), which calls
+    /// no functions of the pipeline's.
+    pub fn is_guest(&self) -> bool {
+        self.pass.graph().has_guest()
     }
 
     /// Calls `f` where functions that need the runtime around them, to start a timer of its own

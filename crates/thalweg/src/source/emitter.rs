@@ -50,8 +50,8 @@ impl<T: Element> Emitter<T> {
         self.stream.report_source_failure(cause);
     }
 
-    /// Emits an element and waits until every node downstream has taken it. What fails on the way
-    /// is no business of the source: it is unhandled, and the source goes on.
+    /// Emits an element and waits until every node downstream has taken it, or is at work on it and has room for
+    /// another. What fails on the way is no business of the source: it is unhandled, and the source goes on.
     ///
     /// # Errors
     /// [`Stop::Stopped`] if the source is to stop. The element has been taken nevertheless.
@@ -90,9 +90,14 @@ impl<T: Element> Emitter<T> {
         self.stream.report_unmade(cause.into());
     }
 
-    async fn settle(&self, emit: Emit) -> Result<(), Stop> {
-        if let Err(error) = emit.await {
-            self.stream.report_unhandled(&error);
+    async fn settle(&self, mut emit: Emit) -> Result<(), Stop> {
+        poll_fn(|cx| emit.poll_admitted(cx)).await;
+        if emit.is_ready() {
+            if let Err(error) = emit.await {
+                self.stream.report_unhandled(&error);
+            }
+        } else {
+            emit.detach();
         }
         self.go_on(1).await
     }

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -119,6 +120,29 @@ impl<T: Element> Stream<T> {
         }
     }
 
+    /// The same as [`emit_with_acks`](Self::emit_with_acks), by a thread that is a guest: it takes the element as far as
+    /// that gets without waiting, and does nothing else in the pipeline. What others leave for whoever is inside,
+    /// and what operators do as soon as something outside has happened, is done by the runtime, if there is one.
+    ///
+    /// It is for hosts that promise to call functions on one thread, and know that none is on the element's way.
+    ///
+    /// ```
+    /// use thalweg::{Acks, Stream, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let list = source.rate_limit("1s").sink_to_list();
+    /// source.emit(1).wait()?;
+    /// assert!(!source.emit_as_guest(2, Acks::none()).is_ready());
+    /// clock.advance(std::time::Duration::from_secs(1));
+    /// assert_eq!(list.to_vec(), [1, 2]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn emit_as_guest(&self, x: T, acks: Acks) -> Emit {
+        self.graph()
+            .emit_as_guest(self.outlet(), x, Lease::accepted(acks))
+    }
+
     pub(crate) fn emit_from_source(&self, x: T, ack: Option<Ack>) -> Emit {
         let lease = Lease::accepted(ack.map_or_else(Acks::none, Acks::from));
         self.graph().emit(self.outlet(), x, lease, Origin::Source)
@@ -143,6 +167,8 @@ pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
     /// they get through.
     size: usize,
     current: Option<Emit>,
+    /// Elements that are on their way, while there was room for others.
+    ahead: VecDeque<Emit>,
     batch: Vec<T>,
     errors: Vec<Error>,
 }
@@ -158,6 +184,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             origin,
             size: 1,
             current: None,
+            ahead: VecDeque::new(),
             batch: Vec::new(),
             errors: Vec::new(),
         };
@@ -202,14 +229,25 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
                 self.stream
                     .graph()
                     .emit(self.stream.outlet(), x, Lease::default(), self.origin);
-            if !emit.is_ready() {
+            if !emit.is_admitted() {
                 self.current = Some(emit);
                 self.batch = rest.collect();
                 return true;
             }
-            self.note(emit);
+            self.pass_by(emit);
         }
         false
+    }
+
+    /// Sees to an element behind which the next can be sent.
+    fn pass_by(&mut self, emit: Emit) {
+        if emit.is_ready() {
+            return self.note(emit);
+        }
+        self.ahead.push_back(emit);
+        while let Some(emit) = self.ahead.pop_front_if(|emit| emit.is_ready()) {
+            self.note(emit);
+        }
     }
 
     /// Notes how an emission that is done has ended.
@@ -243,7 +281,10 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
     /// # Errors
     /// The failures of all elements together; otherwise as [`Emit::wait`].
     pub fn wait(self) -> Result<(), Error> {
-        self.wait_with(Emit::wait)
+        if crate::graph::entry::is_inside() || self.stream.graph().is_on_its_loop() {
+            return self.wait_with(Emit::wait);
+        }
+        crate::sync::block_on(self)
     }
 
     /// The same where there are other ways to wait: `wait` is called with every element that has to be
@@ -263,6 +304,13 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             }
             self.advance();
         }
+        while let Some(emit) = self.ahead.pop_front() {
+            match wait(emit) {
+                Err(error) if error.is_would_block() => return Err(error),
+                Err(error) => self.errors.push(error),
+                Ok(()) => {}
+            }
+        }
         self.result()
     }
 }
@@ -280,12 +328,19 @@ impl<T: Element, I: Iterator<Item = T>> Future for EmitMany<T, I> {
     type Output = Result<(), Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        while let Some(current) = &mut self.current {
-            if let Err(error) = ready!(Pin::new(current).poll(cx)) {
+        while let Some(mut current) = self.current.take() {
+            if current.poll_admitted(cx).is_pending() {
+                self.current = Some(current);
+                return Poll::Pending;
+            }
+            self.pass_by(current);
+            self.advance();
+        }
+        while let Some(emit) = self.ahead.front_mut() {
+            if let Err(error) = ready!(Pin::new(emit).poll(cx)) {
                 self.errors.push(error);
             }
-            self.current = None;
-            self.advance();
+            self.ahead.pop_front();
         }
         Poll::Ready(self.result())
     }

@@ -5,17 +5,20 @@ mod core;
 mod desk;
 mod errand;
 mod inlet;
+mod nudge;
 
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
+use std::task::Waker;
 
 pub(crate) use self::body::{Body, Full, Plain, caught};
 pub(crate) use self::core::{Core, NodeId};
 use self::desk::Desk;
 use self::errand::Errand;
 pub(crate) use self::inlet::Inlet;
+use self::nudge::Nudge;
 use super::call::CurrentCall;
 use super::cell::{Link, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
@@ -290,6 +293,19 @@ impl<B: Body> Node<B> {
             graph.post(Box::new(move |pass| me.arrived(key, event, pass)));
         });
         pass.graph().spawn(Box::pin(errand));
+    }
+
+    /// A waker that has the runtime tell the node of an event.
+    pub(crate) fn waker(&self, key: u64, event: fn() -> B::Event, pass: &Pass) -> Waker {
+        let graph = pass.graph().weak();
+        Waker::from(Arc::new(Nudge::new(graph, self.me.clone(), key, event)))
+    }
+
+    fn nudged(&self, key: u64, event: fn() -> B::Event, pass: &mut Pass) {
+        pass.settle(super::Lease::default(), |pass| {
+            B::event(self, key, Ok(event()), pass)
+        });
+        self.note_held(pass);
     }
 
     fn arrived(&self, key: u64, event: Result<B::Event, BoxError>, pass: &mut Pass) {

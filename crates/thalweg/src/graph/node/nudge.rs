@@ -1,0 +1,74 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::Wake;
+
+use super::{Body, Node};
+use crate::graph::Graph;
+
+/// Tells a node that something has happened elsewhere: what a waker of its wakes.
+pub(super) struct Nudge<B: Body> {
+    graph: Weak<Graph>,
+    node: Weak<Node<B>>,
+    key: u64,
+    event: fn() -> B::Event,
+    /// Whether the runtime has been asked to tell the node, and has not yet.
+    is_on_its_way: AtomicBool,
+}
+
+impl<B: Body> Nudge<B> {
+    pub(super) fn new(
+        graph: Weak<Graph>,
+        node: Weak<Node<B>>,
+        key: u64,
+        event: fn() -> B::Event,
+    ) -> Self {
+        Self {
+            graph,
+            node,
+            key,
+            event,
+            is_on_its_way: AtomicBool::new(false),
+        }
+    }
+}
+
+impl<B: Body> Wake for Nudge<B> {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.is_on_its_way.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let Some(graph) = self.graph.upgrade() else {
+            return;
+        };
+        let arrival = Arrival(Some(self.clone()));
+        graph.root().spawn(Box::pin(async move { arrival.tell() }));
+    }
+}
+
+/// A nudge on its way. If it is dropped before, its runtime has ended.
+struct Arrival<B: Body>(Option<Arc<Nudge<B>>>);
+
+impl<B: Body> Arrival<B> {
+    fn tell(mut self) {
+        let Some(nudge) = self.0.take() else { return };
+        nudge.is_on_its_way.store(false, Ordering::Release);
+        let (Some(graph), Some(node)) = (nudge.graph.upgrade(), nudge.node.upgrade()) else {
+            return;
+        };
+        graph.deliver(Box::new(move |pass| {
+            node.nudged(nudge.key, nudge.event, pass);
+        }));
+    }
+}
+
+impl<B: Body> Drop for Arrival<B> {
+    fn drop(&mut self) {
+        if let Some(graph) = self.0.take().and_then(|nudge| nudge.graph.upgrade()) {
+            graph.post(Box::new(|pass| pass.graph().runtime_ended(pass)));
+        }
+    }
+}

@@ -1,0 +1,402 @@
+use std::any::Any;
+use std::collections::VecDeque;
+use std::task::{self, Poll, Waker};
+
+use super::parts::at_least_one;
+use crate::failure::{BoxError, BuildError};
+use crate::{Context, Delivery, Element, Flow, Lease, Operator};
+
+/// An element whose value is still being made, somewhere else.
+pub trait Promise: Element {
+    /// Whether it is known what it comes to.
+    fn is_settled(&self) -> bool;
+
+    /// The same; if it is not known yet, the waker is woken when it is.
+    fn poll_settled(&self, cx: &mut task::Context<'_>) -> Poll<()>;
+}
+
+/// Passes on elements that are promises, each when it is known what it comes to.
+///
+/// Their emitters wait for that, and until everything downstream has taken them. Whoever sends many elements, a buffer
+/// say, a source, or [`emit_many`](crate::Stream::emit_many), waits for room only, and there is room for
+/// `places` of them. Elements are sent one at a time, each when the one before has been taken, by the pipeline's runtime.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use std::task::{Context, Poll, Waker};
+/// use thalweg::ops::{Promise, Settle};
+/// use thalweg::{Stream, VirtualClock};
+///
+/// /// A number, once it is there.
+/// #[derive(Clone, Default)]
+/// struct Later(Arc<Mutex<(Option<u32>, Option<Waker>)>>);
+///
+/// impl Later {
+///     fn keep(&self, number: u32) {
+///         let mut state = self.0.lock().unwrap();
+///         state.0 = Some(number);
+///         state.1.take().map(Waker::wake);
+///     }
+/// }
+///
+/// impl Promise for Later {
+///     fn is_settled(&self) -> bool {
+///         self.0.lock().unwrap().0.is_some()
+///     }
+///
+///     fn poll_settled(&self, cx: &mut Context<'_>) -> Poll<()> {
+///         let mut state = self.0.lock().unwrap();
+///         state.1 = Some(cx.waker().clone());
+///         if state.0.is_some() { Poll::Ready(()) } else { Poll::Pending }
+///     }
+/// }
+///
+/// let clock = VirtualClock::new();
+/// let source = Stream::on(&clock);
+/// let settled = source.apply(Settle::ordered(2));
+/// let list = settled.map(|x: Later| x.0.lock().unwrap().0.unwrap()).sink_to_list();
+/// let (one, two) = (Later::default(), Later::default());
+/// let first = source.emit(one.clone());
+/// let second = source.emit(two.clone());
+/// two.keep(2);
+/// clock.run_until_idle();
+/// assert!(list.is_empty() && !second.is_ready());
+/// one.keep(1);
+/// clock.run_until_idle();
+/// assert_eq!(list.to_vec(), [1, 2]);
+/// assert!(first.is_ready() && second.is_ready());
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub struct Settle<P> {
+    places: usize,
+    is_ordered: bool,
+    queue: VecDeque<(P, Lease)>,
+    waker: Option<Waker>,
+    /// Whether what was sent last has not been taken yet.
+    is_delivering: bool,
+}
+
+impl<P: Promise> Settle<P> {
+    /// A node that sends elements in the order in which they came.
+    ///
+    /// # Errors
+    /// `places` is zero.
+    pub fn ordered(places: usize) -> Result<Self, BuildError> {
+        Self::new(places, true)
+    }
+
+    /// A node that sends elements as they settle.
+    ///
+    /// # Errors
+    /// `places` is zero.
+    pub fn unordered(places: usize) -> Result<Self, BuildError> {
+        Self::new(places, false)
+    }
+
+    fn new(places: usize, is_ordered: bool) -> Result<Self, BuildError> {
+        Ok(Self {
+            places: at_least_one("settle", "the number of elements at a time", places)?,
+            is_ordered,
+            queue: VecDeque::new(),
+            waker: None,
+            is_delivering: false,
+        })
+    }
+
+    /// Which element is to be sent next, if it has settled. If not, the node is told when it has.
+    fn next(&mut self, cx: &mut Context<'_, Self>) -> Option<usize> {
+        if self.queue.is_empty() {
+            return None;
+        }
+        let waker = self.waker.get_or_insert_with(|| cx.waker(0, || ()));
+        let mut task = task::Context::from_waker(waker);
+        let looked_at = if self.is_ordered { 1 } else { self.places };
+        let mut first = self.queue.iter().take(looked_at);
+        first.position(|(x, _)| x.poll_settled(&mut task).is_ready())
+    }
+
+    /// Sends what has settled and is due.
+    fn go_on(&mut self, cx: &mut Context<'_, Self>) {
+        while !self.is_delivering
+            && let Some(at) = self.next(cx)
+            && let Some((x, lease)) = self.queue.remove(at)
+        {
+            if let Some((_, lease)) = self.queue.get_mut(self.places - 1) {
+                lease.admit();
+            }
+            self.is_delivering = cx.deliver_under(lease, x) == Delivery::Pending;
+        }
+    }
+}
+
+impl<P: Promise> Operator for Settle<P> {
+    type In = P;
+    type Out = P;
+    type Event = ();
+    const KIND: &'static str = "settle";
+    const SUSPENDS: bool = true;
+    const NEEDS_RUNTIME: bool = true;
+
+    fn update(&mut self, x: P, cx: &mut Context<'_, Self>) -> Flow {
+        let is_free = self.queue.is_empty() && !self.is_delivering;
+        if is_free && !cx.is_guest() && x.is_settled() {
+            return cx.emit(x);
+        }
+        let mut lease = cx.hold_for_room();
+        if self.queue.len() < self.places {
+            lease.admit();
+        }
+        self.queue.push_back((x, lease));
+        if !self.is_delivering
+            && (!self.is_ordered || self.queue.len() == 1)
+            && self.next(cx).is_some()
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_by_ref();
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, _: u64, _: Result<(), BoxError>, cx: &mut Context<'_, Self>) -> Flow {
+        self.go_on(cx);
+        Ok(())
+    }
+
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+        self.is_delivering = false;
+        self.go_on(cx);
+        Ok(())
+    }
+
+    /// Lets go of elements that nobody waits for room for any more: the others are on their way.
+    fn withdraw(&mut self) {
+        self.queue
+            .retain(|(_, lease)| lease.is_admitted() || lease.stays());
+    }
+
+    fn moving(&self) -> usize {
+        self.queue.len() + usize::from(self.is_delivering)
+    }
+
+    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+        self.queue.iter().for_each(|(x, _)| see(x));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Ack, Stream, VirtualClock};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    /// A number, once it has been settled.
+    #[derive(Clone, Default)]
+    struct Later(Arc<Mutex<(Option<u32>, Option<Waker>)>>);
+
+    impl Later {
+        fn settle(&self, number: u32) {
+            let mut state = self.0.lock().unwrap();
+            state.0 = Some(number);
+            let waker = state.1.take();
+            drop(state);
+            waker.into_iter().for_each(Waker::wake);
+        }
+
+        fn number(&self) -> u32 {
+            self.0.lock().unwrap().0.expect("it has settled")
+        }
+    }
+
+    impl Promise for Later {
+        fn is_settled(&self) -> bool {
+            self.0.lock().unwrap().0.is_some()
+        }
+
+        fn poll_settled(&self, cx: &mut task::Context<'_>) -> Poll<()> {
+            let mut state = self.0.lock().unwrap();
+            if state.0.is_some() {
+                return Poll::Ready(());
+            }
+            state.1 = Some(cx.waker().clone());
+            Poll::Pending
+        }
+    }
+
+    fn promises<const N: usize>() -> [Later; N] {
+        std::array::from_fn(|_| Later::default())
+    }
+
+    fn line(
+        settle: Result<Settle<Later>, BuildError>,
+    ) -> (VirtualClock, Stream<Later>, Stream<u32>) {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let numbers = source.apply(settle).map(|x: Later| x.number());
+        (clock, source, numbers)
+    }
+
+    #[test]
+    fn no_place_is_a_mistake() {
+        let (_clock, source, _numbers) = line(Settle::ordered(0));
+        assert!(source.check().is_err_and(|error| error.is_build()));
+    }
+
+    #[test]
+    fn the_emitter_waits_until_its_element_has_come_through() {
+        let (clock, source, numbers) = line(Settle::ordered(8));
+        let list = numbers.rate_limit("1s").sink_to_list();
+        let [one, two] = promises();
+        let (first, second) = (source.emit(one.clone()), source.emit(two.clone()));
+        two.settle(2);
+        one.settle(1);
+        clock.run_until_idle();
+        assert!(first.is_ready() && !second.is_ready());
+        assert_eq!(list.to_vec(), [1]);
+        clock.advance(Duration::from_secs(1));
+        assert!(second.is_ready());
+        assert_eq!(list.to_vec(), [1, 2]);
+    }
+
+    #[test]
+    fn what_has_settled_already_goes_at_once() {
+        let (_clock, source, numbers) = line(Settle::ordered(1));
+        let list = numbers.sink_to_list();
+        let [one] = promises();
+        one.settle(1);
+        assert!(source.emit(one).is_ready());
+        assert_eq!(list.to_vec(), [1]);
+    }
+
+    #[test]
+    fn a_guest_leaves_it_to_the_runtime() {
+        let (clock, source, numbers) = line(Settle::ordered(1));
+        let list = numbers.sink_to_list();
+        let [one] = promises();
+        one.settle(1);
+        let emit = source.emit_as_guest(one, crate::Acks::none());
+        assert!(!emit.is_ready() && list.is_empty());
+        clock.run_until_idle();
+        assert!(emit.is_ready());
+        assert_eq!(list.to_vec(), [1]);
+    }
+
+    #[test]
+    fn unordered_sends_as_they_settle() {
+        let (clock, source, numbers) = line(Settle::unordered(8));
+        let list = numbers.sink_to_list();
+        let all: [Later; 3] = promises();
+        let mut emits: Vec<_> = all.iter().map(|x| source.emit(x.clone())).collect();
+        for (x, number) in [(2, 3), (0, 1), (1, 2)] {
+            all[x].settle(number);
+            clock.run_until_idle();
+        }
+        assert_eq!(list.to_vec(), [3, 1, 2]);
+        assert!(emits.drain(..).all(|emit| emit.is_ready()));
+    }
+
+    #[test]
+    fn a_buffer_waits_for_room_only() {
+        for places in [1, 3, 9] {
+            let clock = VirtualClock::new();
+            let source = Stream::on(&clock);
+            let count = Arc::new(AtomicUsize::new(0));
+            let counted = count.clone();
+            let behind = source.buffer(10).inspect(move |_: &Later| {
+                counted.fetch_add(1, Ordering::Relaxed);
+            });
+            let list = behind
+                .apply(Settle::ordered(places))
+                .map(|x: Later| x.number())
+                .sink_to_list();
+            let all: [Later; 10] = promises();
+            for x in &all {
+                assert!(source.emit(x.clone()).is_ready());
+            }
+            // One more has left the buffer, and waits for room.
+            assert_eq!(count.load(Ordering::Relaxed), places + 1);
+            for (number, x) in all.iter().enumerate() {
+                x.settle(number as u32);
+            }
+            clock.run_until_idle();
+            assert_eq!(list.len(), 10);
+        }
+    }
+
+    #[test]
+    fn many_are_on_their_way_and_all_are_waited_for() {
+        let clock = VirtualClock::new();
+        let source = Stream::on(&clock);
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = count.clone();
+        let came = source.inspect(move |_: &Later| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        let list = came
+            .apply(Settle::ordered(3))
+            .map(|x: Later| x.number())
+            .sink_to_list();
+        let all: [Later; 6] = promises();
+        let mut emission = Box::pin(source.emit_many(all.to_vec()));
+        let mut task = task::Context::from_waker(Waker::noop());
+        assert!(emission.as_mut().poll(&mut task).is_pending());
+        assert_eq!(count.load(Ordering::Relaxed), 4, "one waits for room");
+        for (number, x) in all.iter().enumerate() {
+            assert!(emission.as_mut().poll(&mut task).is_pending());
+            x.settle(number as u32);
+            clock.run_until_idle();
+        }
+        assert!(matches!(
+            emission.as_mut().poll(&mut task),
+            Poll::Ready(Ok(()))
+        ));
+        assert_eq!(list.to_vec(), [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn failures_behind_it_find_the_emitter() {
+        let (clock, source, numbers) = line(Settle::ordered(3));
+        numbers.sink(|x| assert!(x != 1, "one"));
+        let all: [Later; 3] = promises();
+        let emits = all.clone().map(|x| source.emit(x));
+        for (number, x) in all.iter().enumerate() {
+            x.settle(number as u32);
+        }
+        clock.run_until_idle();
+        let failed = emits.map(|emit| emit.wait().is_err());
+        assert_eq!(failed, [false, true, false]);
+    }
+
+    #[test]
+    fn it_is_acknowledged_behind_the_sink() {
+        let (clock, source, numbers) = line(Settle::ordered(3));
+        numbers.rate_limit("1s").sink(drop);
+        let [one, two] = promises();
+        let acked = Arc::new(AtomicUsize::new(0));
+        for x in [&one, &two] {
+            let acked = acked.clone();
+            let ack = Ack::new(move |_| {
+                acked.fetch_add(1, Ordering::Relaxed);
+            });
+            drop(source.emit_with(x.clone(), ack));
+            x.settle(0);
+        }
+        clock.run_until_idle();
+        assert_eq!(acked.load(Ordering::Relaxed), 1);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(acked.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_drain_waits_for_all() {
+        let (clock, source, numbers) = line(Settle::ordered(3));
+        let list = numbers.sink_to_list();
+        let [one] = promises();
+        drop(source.emit(one.clone()));
+        let drain = source.drain("1min");
+        one.settle(1);
+        clock.block_on(drain).expect("it has settled");
+        assert_eq!(list.to_vec(), [1]);
+    }
+}
