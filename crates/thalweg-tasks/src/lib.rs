@@ -31,6 +31,7 @@
 mod client;
 mod engine;
 mod error;
+pub mod parallel;
 #[cfg(feature = "processes")]
 pub mod process;
 #[cfg(feature = "processes")]

@@ -5,7 +5,7 @@ mod future;
 mod inputs;
 mod options;
 
-#[cfg(feature = "processes")]
+#[cfg(any(feature = "processes", feature = "streams"))]
 pub(crate) use body::panic_message;
 pub use body::{Closures, TaskError, block_in_place};
 pub use future::{Future, Opens};
@@ -225,27 +225,20 @@ impl Client {
         Future::new(self.home().place(Arc::new(value), None), self.inner.clone())
     }
 
-    /// A future of one result, or of the other if there is none.
+    /// Has a closure run to its end, whether or not anybody waits for it.
     #[cfg(feature = "streams")]
-    pub(crate) fn or_else<T: Clone + Send + Sync + 'static>(
+    pub(crate) fn spawn(
         &self,
-        one: &Future<T>,
-        other: &Future<T>,
-    ) -> Future<T> {
-        let needs = vec![one.slot().clone(), other.slot().clone()];
-        let body = Body::once(|needs: &Needs<Closures>| {
-            let value =
-                |slot: &Arc<crate::slot::Slot<Closures>>| slot.look(|value| value.cloned().ok())?;
-            let found = needs.iter().find_map(value);
-            found
-                .map(|value| T::clone(&future::downcast(&value)))
-                .ok_or(TaskError::RanBefore)
+        f: impl FnOnce() + Send + 'static,
+        options: Option<Arc<Options>>,
+    ) -> Future<()> {
+        let body = Body::once(move |_| {
+            f();
+            Ok(())
         });
-        let spec = crate::scheduler::Spec {
-            tolerant: true,
-            ..spec(body, needs, None)
-        };
-        Future::new(self.home().submit(spec), self.inner.clone())
+        let future: Future<()> = self.send(body, Vec::new(), options);
+        self.home().keep(future.slot());
+        future
     }
 
     /// Says more about a task before it is submitted.

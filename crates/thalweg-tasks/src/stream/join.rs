@@ -1,16 +1,22 @@
-//! Operators that join two parallel streams of one client.
+//! Operators that join two parallel streams.
 
 use super::ParallelStream;
-use crate::client::Future;
 use thalweg::{Element, Stream};
+
+/// An element of one of two streams.
+#[derive(Clone)]
+enum Either<T, U> {
+    One(T),
+    Other(U),
+}
 
 /// # Joining
 ///
-/// These do what the methods of [`Stream`] with the same names do. Both streams are on the same client.
-impl<T: Element + Sync + Clone> ParallelStream<T> {
+/// These do what the methods of [`Stream`] with the same names do. The result is on the client of the first.
+impl<T: Element + Sync> ParallelStream<T> {
     /// The elements of both. See [`Stream::union`].
     pub fn union(&self, other: &Self) -> Self {
-        self.with(self.futures.union(&other.futures))
+        Self::new(self.parts.union(&other.parts), &self.queue)
     }
 
     /// Pairs of elements, one of each. See [`Stream::zip`].
@@ -27,39 +33,47 @@ impl<T: Element + Sync + Clone> ParallelStream<T> {
     /// for x in 1..=3 {
     ///     source.emit(x).wait()?;
     /// }
-    /// source.drain("10s").wait()?;
     /// assert_eq!(list.to_vec(), [(1, 1), (2, 4), (3, 9)]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn zip<U: Element + Sync + Clone>(
-        &self,
-        other: &ParallelStream<U>,
-    ) -> ParallelStream<(T, U)> {
-        self.paired(self.futures.zip(&other.futures))
+    pub fn zip<U: Element + Sync>(&self, other: &ParallelStream<U>) -> ParallelStream<(T, U)> {
+        self.joined(other, |one, other| one.zip(other))
     }
 
     /// Pairs of the newest elements, whenever one comes. See [`Stream::combine_latest`].
-    pub fn combine_latest<U: Element + Sync + Clone>(
+    pub fn combine_latest<U: Element + Sync>(
         &self,
         other: &ParallelStream<U>,
     ) -> ParallelStream<(T, U)> {
-        self.paired(self.futures.combine_latest(&other.futures))
+        self.joined(other, |one, other| one.combine_latest(other))
     }
 
     /// Each element with the newest of the other. See [`Stream::zip_latest`].
-    pub fn zip_latest<U: Element + Sync + Clone>(
+    pub fn zip_latest<U: Element + Sync>(
         &self,
         other: &ParallelStream<U>,
     ) -> ParallelStream<(T, U)> {
-        self.paired(self.futures.zip_latest(&other.futures))
+        self.joined(other, |one, other| one.zip_latest(other))
     }
 
-    /// One future for each pair of futures.
-    fn paired<U: Element + Sync + Clone>(
+    /// Waits for the elements of both together, so that they meet in the order in which they would meet here.
+    fn joined<U: Element + Sync>(
         &self,
-        pairs: Stream<(Future<T>, Future<U>)>,
+        other: &ParallelStream<U>,
+        join: impl FnOnce(&Stream<T>, &Stream<U>) -> Stream<(T, U)>,
     ) -> ParallelStream<(T, U)> {
-        let client = self.client.clone();
-        self.with(pairs.map(move |(a, b)| client.submit_with((&a, &b), |pair| pair)))
+        let one = self.map(Either::<T, U>::One);
+        let other = other.map(Either::<T, U>::Other);
+        one.union(&other).here(|both| {
+            let one = both.filter_map(|x| match x {
+                Either::One(x) => Some(x),
+                Either::Other(_) => None,
+            });
+            let other = both.filter_map(|x| match x {
+                Either::Other(x) => Some(x),
+                Either::One(_) => None,
+            });
+            join(&one, &other)
+        })
     }
 }

@@ -1,10 +1,19 @@
 //! Streams whose functions run on a client.
 
-mod flow;
+mod closures;
+mod here;
 mod join;
+#[cfg(test)]
+mod tests;
 
-use crate::client::{Client, Future};
+use crate::client::{Client, TaskError};
+use crate::parallel::{Outcome, Part, Queue, Strand};
+use closures::{ClosureSteps, Threads, Value, failed, owned, value_of};
+use std::convert::Infallible;
 use std::hash::Hash;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use thalweg::ops::Settle;
 use thalweg::{Element, Stream};
 
 /// Moves a stream onto a client.
@@ -28,52 +37,79 @@ pub trait Scatter<T> {
     fn scatter(&self, client: &Client) -> ParallelStream<T>;
 }
 
-impl<T: Element + Sync + Clone> Scatter<T> for Stream<T> {
+impl<T: Element + Sync> Scatter<T> for Stream<T> {
     fn scatter(&self, client: &Client) -> ParallelStream<T> {
-        let on = client.clone();
-        ParallelStream {
-            futures: self.map(move |x| on.scatter(x)),
-            client: client.clone(),
-        }
+        ParallelStream::of_values(self, &Queue::new(Threads(client.clone())))
     }
 }
 
-/// A stream of futures, whose functions run on a client as soon as they can.
+/// A stream whose functions run on a client.
 ///
-/// Nothing waits between [`scatter`](Scatter::scatter) and [`gather`](Self::gather), but for what depends on
-/// whether there is an element at all, such as what comes behind [`filter`](Self::filter). `gather` has as many
-/// elements on their way as the client runs at a time, and a [`buffer`](Self::buffer) before it that many more: then
-/// emitters wait.
+/// Functions that follow one another are called one after the other on the same thread. Operators for which it matters
+/// which elements there are, and in what order, wait for the values, in order, and work where the pipeline does.
 ///
-/// A function that panics, or returns an error, fails its element alone. The failure comes to light at `gather`,
-/// and is dealt with as the policy of its stream says.
-#[derive(Clone)]
+/// The emitter of an element waits until it has come through [`gather`](Self::gather), or waits in a [`buffer`](Self::buffer) or
+/// a window on the way. So several are on their way behind a buffer, by several emitters, or by
+/// [`emit_many`](Stream::emit_many) and sources, which send as many at a time as the client runs.
+///
+/// A function that panics, or returns an error, fails its element alone. The failure comes to light where the values are
+/// waited for, and is dealt with as the policy of that stream says.
 #[must_use = "without `gather` the results go nowhere"]
 pub struct ParallelStream<T> {
-    futures: Stream<Future<T>>,
-    client: Client,
+    parts: Stream<Part<ClosureSteps>>,
+    queue: Arc<Queue<ClosureSteps>>,
+    of: PhantomData<fn() -> T>,
 }
 
-impl<T: Element + Sync + Clone> ParallelStream<T> {
-    /// A parallel stream of futures made elsewhere.
-    pub fn of(futures: Stream<Future<T>>, client: &Client) -> Self {
+impl<T> Clone for ParallelStream<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.parts.clone(), &self.queue)
+    }
+}
+
+impl<T> ParallelStream<T> {
+    fn new(parts: Stream<Part<ClosureSteps>>, queue: &Arc<Queue<ClosureSteps>>) -> Self {
         Self {
-            futures,
-            client: client.clone(),
+            parts,
+            queue: queue.clone(),
+            of: PhantomData,
         }
     }
 
-    /// The futures, as a stream.
-    pub fn futures(&self) -> &Stream<Future<T>> {
-        &self.futures
+    /// What a step makes of each element.
+    fn step<U>(
+        &self,
+        step: impl Fn(Value) -> Outcome<ClosureSteps> + Send + Sync + 'static,
+    ) -> ParallelStream<U> {
+        let step: Arc<Box<dyn Fn(Value) -> Outcome<ClosureSteps> + Send + Sync>> =
+            Arc::new(Box::new(step));
+        let parts = self.parts.map(move |part| part.then(step.clone()));
+        ParallelStream::new(parts, &self.queue)
+    }
+
+    /// The same elements, each on its way from here on.
+    fn launched(&self) -> Stream<Part<ClosureSteps>> {
+        self.parts.map(|part: Part<ClosureSteps>| {
+            part.launch();
+            part
+        })
+    }
+}
+
+impl<T: Element + Sync> ParallelStream<T> {
+    /// Values that are here.
+    fn of_values(values: &Stream<T>, queue: &Arc<Queue<ClosureSteps>>) -> Self {
+        let on = queue.clone();
+        let parts = values.map(move |x| Part::settled(&on, Outcome::Value(Arc::new(x) as Value)));
+        Self::new(parts, queue)
     }
 
     /// Calls a function on each element.
-    pub fn map<U: Element + Sync + Clone>(
+    pub fn map<U: Element + Sync>(
         &self,
         f: impl Fn(T) -> U + Send + Sync + 'static,
     ) -> ParallelStream<U> {
-        self.try_map(move |x| Ok::<_, std::convert::Infallible>(f(x)))
+        self.try_map(move |x| Ok::<_, Infallible>(f(x)))
     }
 
     /// Calls a function on each element that may fail.
@@ -89,7 +125,6 @@ impl<T: Element + Sync + Clone> ParallelStream<T> {
     /// for text in ["1", "?", "3"] {
     ///     source.emit(text).wait()?;
     /// }
-    /// source.drain("10s").wait()?;
     /// assert_eq!(list.to_vec(), [1, 3]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -98,14 +133,13 @@ impl<T: Element + Sync + Clone> ParallelStream<T> {
         f: impl Fn(T) -> Result<U, E> + Send + Sync + 'static,
     ) -> ParallelStream<U>
     where
-        U: Element + Sync + Clone,
+        U: Element + Sync,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (client, f) = (self.client.clone(), std::sync::Arc::new(f));
-        self.with(self.futures.map(move |x| {
-            let f = f.clone();
-            client.try_submit_with(&x, move |x| f(x))
-        }))
+        self.step(move |x| match f(owned(x)) {
+            Ok(y) => Outcome::Value(Arc::new(y) as Value),
+            Err(error) => failed(TaskError::new(error)),
+        })
     }
 
     /// Keeps the elements for which a function, on the client, returns `true`.
@@ -123,13 +157,18 @@ impl<T: Element + Sync + Clone> ParallelStream<T> {
     /// for x in 0..8 {
     ///     source.emit(x).wait()?;
     /// }
-    /// source.drain("10s").wait()?;
     /// assert_eq!(list.to_vec(), [vec![0, 2], vec![4, 6]]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn filter(&self, predicate: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
-        let keyed = self.resolved(move |x| predicate(x));
-        self.with(keyed.filter_map(|(x, keep)| keep.then_some(x)))
+        self.step(move |x| {
+            let passes = x.downcast_ref().is_some_and(&predicate);
+            if passes {
+                Outcome::Value(x)
+            } else {
+                Outcome::Dropped
+            }
+        })
     }
 
     /// Keeps the elements that have not come before, by what a function returns for them, on the client.
@@ -144,28 +183,20 @@ impl<T: Element + Sync + Clone> ParallelStream<T> {
     /// for x in 0..8 {
     ///     source.emit(x).wait()?;
     /// }
-    /// source.drain("10s").wait()?;
     /// assert_eq!(list.to_vec(), [0, 1, 2]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn unique_by<K>(&self, key: impl Fn(&T) -> K + Send + Sync + 'static) -> Self
     where
-        K: Element + Sync + Clone + Eq + Hash,
+        K: Element + Sync + Eq + Hash,
     {
-        let keyed = self.resolved(key).unique_by(|(_, key)| key.clone());
-        self.with(keyed.map(|(x, _)| x))
-    }
-
-    /// Futures with what a function returns for their values, in order.
-    fn resolved<K: Element + Sync + Clone>(
-        &self,
-        f: impl Fn(&T) -> K + Send + Sync + 'static,
-    ) -> Stream<(Future<T>, K)> {
-        let (client, f) = (self.client.clone(), std::sync::Arc::new(f));
-        self.futures.try_map_async(self.client.width(), move |x| {
-            let f = f.clone();
-            let found = client.submit_with(&x, move |x| f(&x));
-            async move { found.await.map(|found| (x, found)) }
+        let keyed = self.map(move |x| {
+            let key = key(&x);
+            (x, key)
+        });
+        keyed.here(|pairs| {
+            let unique = pairs.unique_by(|(_, key): &(T, K)| key.clone());
+            unique.map(|(x, _)| x)
         })
     }
 
@@ -185,49 +216,65 @@ impl<T: Element + Sync + Clone> ParallelStream<T> {
     /// for x in 1..=4 {
     ///     source.emit(x).wait()?;
     /// }
-    /// source.drain("10s").wait()?;
     /// assert_eq!(list.to_vec(), [1, 3, 6, 10]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn scan<S: Element + Sync + Clone>(
+    pub fn scan<S: Element + Sync>(
         &self,
         state: S,
         f: impl Fn(S, T) -> S + Send + Sync + 'static,
     ) -> ParallelStream<S> {
-        let (client, f) = (self.client.clone(), std::sync::Arc::new(f));
-        let mut state = client.scatter(state);
-        self.with(self.futures.map(move |x| {
-            let f = f.clone();
-            let next = client.submit_with((&state, &x), move |(state, x)| f(state, x));
-            state = client.or_else(&next, &state);
-            next
-        }))
+        let mut state = state;
+        let strand = Strand::new(Box::new(move |x: Value| {
+            state = f(state.clone(), owned(x));
+            Outcome::Value(Arc::new(state.clone()) as Value)
+        })
+            as Box<dyn FnMut(Value) -> Outcome<ClosureSteps> + Send>);
+        let parts = self.parts.map(move |part| strand.push(part));
+        ParallelStream::new(parts, &self.queue)
     }
 
     /// Brings the elements back, in their order.
     pub fn gather(&self) -> Stream<T> {
-        self.futures
-            .try_map_async(self.client.width(), |future| future)
+        let settled = self.launched().apply(Settle::ordered(self.queue.width()));
+        settled.try_filter_map(value_of)
     }
 
     /// Brings the elements back, each as soon as it is done.
     pub fn gather_unordered(&self) -> Stream<T> {
-        self.futures
-            .try_map_async_unordered(self.client.width(), |future| future)
+        let settled = self.launched().apply(Settle::unordered(self.queue.width()));
+        settled.try_filter_map(value_of)
     }
 
-    fn with<U>(&self, futures: Stream<Future<U>>) -> ParallelStream<U> {
-        ParallelStream {
-            futures,
-            client: self.client.clone(),
-        }
+    /// Does something with the elements where the pipeline works: whatever a [`Stream`] can. It gets them in their order,
+    /// and what comes of it is on the client again.
+    ///
+    /// ```
+    /// use thalweg::Stream;
+    /// use thalweg_tasks::{Client, Scatter};
+    ///
+    /// let client = Client::threads(2)?;
+    /// let source = Stream::new();
+    /// let pairs = source.scatter(&client).map(|x: i32| x * x).here(|squares| squares.slice(1.., 2));
+    /// let list = pairs.map(|x| x + 1).gather().sink_to_list();
+    /// for x in 0..5 {
+    ///     source.emit(x).wait()?;
+    /// }
+    /// assert_eq!(list.to_vec(), [2, 10]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn here<U: Element + Sync>(
+        &self,
+        build: impl FnOnce(&Stream<T>) -> Stream<U>,
+    ) -> ParallelStream<U> {
+        ParallelStream::of_values(&build(&self.gather()), &self.queue)
     }
 }
 
 impl<T> std::fmt::Debug for ParallelStream<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ParallelStream")
-            .field("client", &self.client)
+            .field("width", &self.queue.width())
             .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,405 @@
+//! Elements of a stream on an engine: promises of values, and what is to be done for them.
+
+use super::queue::{Job, Queue};
+use crate::sync::{Mutex, get_mut, lock};
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// What elements of a stream on an engine are made of, and what is done with them there.
+///
+/// The stream looks into none of it: closures and their results, or another language's functions and its objects.
+pub trait Steps: Sized + Send + Sync + 'static {
+    /// An element's value.
+    type Value: Clone + Send + Sync + 'static;
+    /// Something to do with a value.
+    type Step: Send + Sync + 'static;
+    /// A state, and how it goes through elements.
+    type Fold: Send + 'static;
+    /// Why there is no value.
+    type Failure: Clone + Send + Sync + 'static;
+
+    /// Does a step, once. It does not panic.
+    fn run(step: &Self::Step, x: Self::Value) -> Outcome<Self>;
+
+    /// How long to wait before a step is done again that has failed so many times on an element; `None` if it is not to be.
+    fn pause(step: &Self::Step, attempts: u32) -> Option<Duration>;
+
+    /// What an element comes to that a step has failed on for good.
+    fn give_up(step: &Self::Step, failure: Self::Failure) -> Outcome<Self>;
+
+    /// The failure of a step that has taken longer than it was allowed to.
+    fn timed_out(step: &Self::Step, x: Self::Value, limit: Duration) -> Self::Failure;
+
+    /// Goes through one element more; a failure leaves the state as it was. It does not panic.
+    fn fold(fold: &mut Self::Fold, x: Self::Value) -> Outcome<Self>;
+
+    /// Sets a state back to its beginning.
+    fn reset(fold: &mut Self::Fold);
+}
+
+/// What an element has come to.
+pub enum Outcome<S: Steps> {
+    /// A value.
+    Value(S::Value),
+    /// Nothing: a filter has dropped it, or a policy.
+    Dropped,
+    /// A failure.
+    Failed(S::Failure),
+}
+
+impl<S: Steps> Clone for Outcome<S> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Value(value) => Self::Value(value.clone()),
+            Self::Dropped => Self::Dropped,
+            Self::Failed(failure) => Self::Failed(failure.clone()),
+        }
+    }
+}
+
+/// An element on its way: a value, or what is to be done for it.
+///
+/// A step is done when somebody [launches](Self::launch) it, on a thread of the engine, and once, whoever needs it. Steps
+/// that were not launched are done together with the first that was, one after the other on the same thread. A
+/// part that nobody launches is launched when the last who could need it lets go of it, so that every function is called
+/// with every element.
+pub struct Part<S: Steps>(Arc<Cell<S>>);
+
+struct Cell<S: Steps> {
+    state: Mutex<State<S>>,
+    /// Where it is done.
+    queue: Arc<Queue<S>>,
+    /// How many steps before it may be still to be done.
+    depth: u32,
+}
+
+enum State<S: Steps> {
+    /// Nobody has begun with it.
+    Open {
+        input: Input<S>,
+        step: Arc<S::Step>,
+        is_launched: bool,
+        watchers: Watchers,
+    },
+    /// Somebody is at it.
+    Busy(Watchers),
+    Settled(Outcome<S>),
+}
+
+/// What a step is done with.
+pub(super) enum Input<S: Steps> {
+    Value(S::Value),
+    Part(Part<S>),
+}
+
+/// Who is told when it settles.
+#[derive(Default)]
+struct Watchers {
+    wakers: SmallVec<[Waker; 1]>,
+    calls: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl Watchers {
+    fn add(&mut self, waker: &Waker) {
+        if !self.wakers.iter().any(|known| known.will_wake(waker)) {
+            self.wakers.push(waker.clone());
+        }
+    }
+
+    fn tell(self) {
+        self.wakers.into_iter().for_each(Waker::wake);
+        self.calls.into_iter().for_each(|call| call());
+    }
+}
+
+/// How many steps are done together: more are launched on the way. What is not done is dropped recursively.
+const DEEPEST: u32 = 64;
+
+impl<S: Steps> Clone for Part<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S: Steps> Part<S> {
+    fn new(queue: &Arc<Queue<S>>, state: State<S>, depth: u32) -> Self {
+        Self(Arc::new(Cell {
+            state: Mutex::new(state),
+            queue: queue.clone(),
+            depth,
+        }))
+    }
+
+    /// An element that has come to something.
+    pub fn settled(queue: &Arc<Queue<S>>, outcome: Outcome<S>) -> Self {
+        Self::new(queue, State::Settled(outcome), 0)
+    }
+
+    /// An element that somebody will [settle](Self::settle).
+    pub(super) fn busy(queue: &Arc<Queue<S>>) -> Self {
+        Self::new(queue, State::Busy(Watchers::default()), 0)
+    }
+
+    /// What comes of a value by a step.
+    pub fn first(queue: &Arc<Queue<S>>, value: S::Value, step: Arc<S::Step>) -> Self {
+        Self::open(queue, Input::Value(value), step, 0)
+    }
+
+    /// What comes of this element by a step.
+    pub fn then(self, step: Arc<S::Step>) -> Self {
+        let (queue, depth) = (self.0.queue.clone(), self.0.depth + 1);
+        let part = Self::open(&queue, self.into_input(), step, depth % DEEPEST);
+        if depth == DEEPEST {
+            part.launch();
+        }
+        part
+    }
+
+    fn open(queue: &Arc<Queue<S>>, input: Input<S>, step: Arc<S::Step>, depth: u32) -> Self {
+        let state = State::Open {
+            input,
+            step,
+            is_launched: false,
+            watchers: Watchers::default(),
+        };
+        Self::new(queue, state, depth)
+    }
+
+    pub(super) fn into_input(self) -> Input<S> {
+        // Nobody else can see it: its value need not be copied.
+        match Arc::try_unwrap(self.0) {
+            Ok(mut cell) => match cell.take_state() {
+                State::Settled(Outcome::Value(value)) => Input::Value(value),
+                state => {
+                    *get_mut(&mut cell.state) = state;
+                    Input::Part(Self(Arc::new(cell)))
+                }
+            },
+            Err(cell) => Input::Part(Self(cell)),
+        }
+    }
+
+    /// Has it done, unless it has been launched already.
+    pub fn launch(&self) {
+        let is_new = match &mut *lock(&self.0.state) {
+            State::Open { is_launched, .. } => !std::mem::replace(is_launched, true),
+            _ => false,
+        };
+        if is_new {
+            self.0.queue.push(Job::Part(self.clone()));
+        }
+    }
+
+    /// Where it is done.
+    pub fn queue(&self) -> &Arc<Queue<S>> {
+        &self.0.queue
+    }
+
+    /// Whether it is known what it has come to.
+    pub fn is_settled(&self) -> bool {
+        matches!(*lock(&self.0.state), State::Settled(_))
+    }
+
+    /// What it has come to, if that is known.
+    pub fn outcome(&self) -> Option<Outcome<S>> {
+        self.look(Outcome::clone)
+    }
+
+    /// Looks at what it has come to, if that is known. Nothing may be waited for in `look`.
+    pub fn look<R>(&self, look: impl FnOnce(&Outcome<S>) -> R) -> Option<R> {
+        match &*lock(&self.0.state) {
+            State::Settled(outcome) => Some(look(outcome)),
+            _ => None,
+        }
+    }
+
+    /// Whether nobody else can see it.
+    pub fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
+    /// Whether it is known; if not, the waker is woken when it is.
+    pub fn poll_settled(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut *lock(&self.0.state) {
+            State::Settled(_) => Poll::Ready(()),
+            State::Open { watchers, .. } | State::Busy(watchers) => {
+                watchers.add(cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Has `call` called when it is known, by whoever settles it: at once, if it is.
+    pub(super) fn when_settled(&self, call: impl FnOnce() + Send + 'static) {
+        match &mut *lock(&self.0.state) {
+            State::Settled(_) => {}
+            State::Open { watchers, .. } | State::Busy(watchers) => {
+                watchers.calls.push(Box::new(call));
+                return;
+            }
+        }
+        call();
+    }
+
+    /// Says what it has come to, unless that is known already.
+    pub(super) fn settle(&self, outcome: Outcome<S>) {
+        let mut state = lock(&self.0.state);
+        if matches!(*state, State::Settled(_)) {
+            return;
+        }
+        let before = std::mem::replace(&mut *state, State::Settled(outcome));
+        drop(state);
+        if let State::Open { watchers, .. } | State::Busy(watchers) = before {
+            watchers.tell();
+        }
+    }
+
+    /// Begins with it, if nobody has.
+    fn begin(&self) -> Begun<S> {
+        let mut state = lock(&self.0.state);
+        match std::mem::replace(&mut *state, State::Busy(Watchers::default())) {
+            State::Open {
+                input,
+                step,
+                watchers,
+                ..
+            } => {
+                *state = State::Busy(watchers);
+                Begun::Mine(input, step)
+            }
+            State::Busy(watchers) => {
+                *state = State::Busy(watchers);
+                Begun::Busy
+            }
+            State::Settled(outcome) => {
+                let found = outcome.clone();
+                *state = State::Settled(outcome);
+                Begun::Settled(found)
+            }
+        }
+    }
+}
+
+enum Begun<S: Steps> {
+    Mine(Input<S>, Arc<S::Step>),
+    Busy,
+    Settled(Outcome<S>),
+}
+
+impl<S: Steps> State<S> {
+    /// Whether nobody has begun with it, or is going to.
+    fn is_left(&self) -> bool {
+        matches!(
+            self,
+            Self::Open {
+                is_launched: false,
+                ..
+            }
+        )
+    }
+}
+
+impl<S: Steps> Cell<S> {
+    fn take_state(&mut self) -> State<S> {
+        std::mem::replace(get_mut(&mut self.state), State::Busy(Watchers::default()))
+    }
+}
+
+/// Nobody can need it any more, but its function is to be called all the same.
+impl<S: Steps> Drop for Cell<S> {
+    fn drop(&mut self) {
+        let is_left = State::is_left(get_mut(&mut self.state));
+        if !is_left {
+            return;
+        }
+        let state = self.take_state();
+        Part::new(&self.queue, state, self.depth).launch();
+    }
+}
+
+/// Steps that have been begun with, the last first, and what the first of them is done with.
+pub(super) struct Line<S: Steps> {
+    steps: SmallVec<[(Part<S>, Arc<S::Step>); 2]>,
+    input: Option<Input<S>>,
+}
+
+impl<S: Steps> Line<S> {
+    /// What is to be done for a part: it, and all before it that nobody has begun with.
+    pub(super) fn of(part: Part<S>) -> Self {
+        Self {
+            steps: SmallVec::new(),
+            input: Some(Input::Part(part)),
+        }
+    }
+
+    /// Does it; goes on later if somebody else is at what it needs.
+    pub(super) fn run(mut self, queue: &Arc<Queue<S>>) {
+        while let Some(input) = self.input.take() {
+            let part = match input {
+                Input::Value(value) => return self.finish(Outcome::Value(value)),
+                Input::Part(part) => part,
+            };
+            match part.begin() {
+                Begun::Mine(input, step) => {
+                    self.steps.push((part, step));
+                    self.input = Some(input);
+                }
+                Begun::Settled(outcome) => return self.finish(outcome),
+                Begun::Busy if self.steps.is_empty() => return,
+                Begun::Busy => {
+                    let queue = queue.clone();
+                    self.input = Some(Input::Part(part.clone()));
+                    return part.when_settled(move || queue.push_first(Job::Line(self)));
+                }
+            }
+        }
+    }
+
+    fn finish(self, mut outcome: Outcome<S>) {
+        for (part, step) in self.steps.into_iter().rev() {
+            if let Outcome::Value(value) = outcome {
+                outcome = try_often::<S>(&step, value);
+            }
+            if part.is_alone() {
+                // Whoever is next in line is all who need it.
+                part.settle(Outcome::Dropped);
+            } else {
+                part.settle(outcome.clone());
+            }
+        }
+    }
+
+    /// Gives up.
+    pub(super) fn fail(self, failure: &S::Failure) {
+        for (part, _) in &self.steps {
+            part.settle(Outcome::Failed(failure.clone()));
+        }
+        if let Some(Input::Part(part)) = &self.input {
+            part.settle(Outcome::Failed(failure.clone()));
+        }
+    }
+}
+
+/// Does a step until it succeeds, or is given up. Pauses in between.
+fn try_often<S: Steps>(step: &S::Step, value: S::Value) -> Outcome<S> {
+    let mut attempts = 0;
+    let mut kept = S::pause(step, 1).map(|_| value.clone());
+    let mut next = value;
+    loop {
+        let failure = match S::run(step, next) {
+            Outcome::Failed(failure) => failure,
+            outcome => return outcome,
+        };
+        attempts += 1;
+        let (Some(pause), Some(value)) = (S::pause(step, attempts), kept.take()) else {
+            return S::give_up(step, failure);
+        };
+        if !pause.is_zero() {
+            std::thread::sleep(pause);
+        }
+        kept = Some(value.clone());
+        next = value;
+    }
+}

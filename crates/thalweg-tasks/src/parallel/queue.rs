@@ -1,0 +1,255 @@
+//! What is to be done for a stream on an engine, and the engine's threads that do it.
+
+use super::part::{Line, Outcome, Part, Steps};
+use super::strand::Strand;
+use crate::sync::{Mutex, lock};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Runs steps: what a stream asks of an engine.
+pub trait Engine<S: Steps>: Send + Sync + 'static {
+    /// How many steps run at a time.
+    fn width(&self) -> usize;
+
+    /// Has a runner run on a thread of the engine's. One that can't be, since the engine has been closed, is dropped.
+    ///
+    /// With a limit, it may run for so long; then `over` is called, and the thread is told to stop.
+    fn start(&self, runner: Runner<S>, limit: Option<(Duration, Box<dyn FnOnce() + Send>)>);
+
+    /// What elements fail with that can't be sent to the engine, or get lost there.
+    fn lost(&self) -> S::Failure;
+}
+
+/// Everything that has been launched and that nobody has begun with, for one stream.
+///
+/// Threads come for one element at a time. A thread that has begun goes on until there is no more. So small elements take no
+/// more than a lock each, and a slow one keeps nobody waiting.
+pub struct Queue<S: Steps> {
+    engine: Arc<dyn Engine<S>>,
+    state: Mutex<State<S>>,
+}
+
+struct State<S: Steps> {
+    jobs: VecDeque<Job<S>>,
+    /// How many threads have been asked for, and have not found the queue empty.
+    runners: usize,
+    /// How many elements are with the engine by themselves, since they have a time limit.
+    limited: usize,
+}
+
+/// Something to do.
+pub(super) enum Job<S: Steps> {
+    /// A part that was launched.
+    Part(Part<S>),
+    /// Steps that can go on.
+    Line(Line<S>),
+    /// Elements that are gone through in order.
+    Strand(Arc<Strand<S>>),
+    /// Something to do after a pause.
+    Later(Duration, Box<dyn FnOnce() + Send>),
+}
+
+impl<S: Steps> Job<S> {
+    fn run(self, queue: &Arc<Queue<S>>) {
+        match self {
+            Self::Part(part) => Line::of(part).run(queue),
+            Self::Line(line) => line.run(queue),
+            Self::Strand(strand) => strand.run(queue),
+            Self::Later(pause, call) => {
+                std::thread::sleep(pause);
+                call();
+            }
+        }
+    }
+
+    fn fail(self, failure: &S::Failure) {
+        match self {
+            Self::Part(part) => part.settle(Outcome::Failed(failure.clone())),
+            Self::Line(line) => line.fail(failure),
+            Self::Strand(strand) => strand.fail(failure),
+            // What it begins finds out by itself.
+            Self::Later(_, call) => call(),
+        }
+    }
+}
+
+impl<S: Steps> Queue<S> {
+    /// A queue before an engine.
+    pub fn new(engine: impl Engine<S>) -> Arc<Self> {
+        Arc::new(Self {
+            engine: Arc::new(engine),
+            state: Mutex::new(State {
+                jobs: VecDeque::new(),
+                runners: 0,
+                limited: 0,
+            }),
+        })
+    }
+
+    /// How many steps run at a time.
+    pub fn width(&self) -> usize {
+        self.engine.width().max(1)
+    }
+
+    /// Whether nothing is being done, or to be done.
+    pub fn is_idle(&self) -> bool {
+        let state = lock(&self.state);
+        state.jobs.is_empty() && state.runners == 0 && state.limited == 0
+    }
+
+    pub(super) fn push(self: &Arc<Self>, job: Job<S>) {
+        self.add(false, |jobs| jobs.push_back(job));
+    }
+
+    /// Puts something before all else: others wait for it.
+    pub(super) fn push_first(self: &Arc<Self>, job: Job<S>) {
+        self.add(true, |jobs| jobs.push_front(job));
+    }
+
+    /// Calls something after a pause, on a thread of the engine.
+    pub(super) fn after(self: &Arc<Self>, pause: Duration, call: impl FnOnce() + Send + 'static) {
+        self.push(Job::Later(pause, Box::new(call)));
+    }
+
+    /// Adds a job. `is_next`: a thread that runs comes to it soon, and needs no other for it alone.
+    fn add(self: &Arc<Self>, is_next: bool, add: impl FnOnce(&mut VecDeque<Job<S>>)) {
+        let width = self.width();
+        let mut state = lock(&self.state);
+        add(&mut state.jobs);
+        let has_come = is_next && state.runners > 0 && state.jobs.len() == 1;
+        let is_wanted = state.runners < width && !has_come;
+        if is_wanted {
+            state.runners += 1;
+        }
+        drop(state);
+        if is_wanted {
+            self.engine.start(Runner::of(self), None);
+        }
+    }
+
+    fn take(&self) -> Option<Job<S>> {
+        let mut state = lock(&self.state);
+        let job = state.jobs.pop_front();
+        if job.is_none() {
+            state.runners -= 1;
+        }
+        job
+    }
+
+    /// A runner has been lost: if it was the last, nobody is left for what waits.
+    fn lost_runner(&self) {
+        let mut state = lock(&self.state);
+        state.runners -= 1;
+        if state.runners > 0 {
+            return;
+        }
+        let jobs = std::mem::take(&mut state.jobs);
+        drop(state);
+        if !jobs.is_empty() {
+            let failure = self.engine.lost();
+            jobs.into_iter().for_each(|job| job.fail(&failure));
+        }
+    }
+
+    /// Does something alone, in no more than so much time; `over` is called if it takes longer, `lost` if it is never done.
+    pub(super) fn start_limited(
+        self: &Arc<Self>,
+        limit: Duration,
+        run: impl FnOnce() + Send + 'static,
+        over: impl FnOnce() + Send + 'static,
+        lost: impl FnOnce(S::Failure) + Send + 'static,
+    ) {
+        let engine = self.engine.clone();
+        let alone = Alone {
+            queue: self.clone(),
+            run: Some(Box::new(run)),
+            lost: Some(Box::new(move || lost(engine.lost()))),
+        };
+        lock(&self.state).limited += 1;
+        self.engine
+            .start(Runner(Role::Alone(alone)), Some((limit, Box::new(over))));
+    }
+}
+
+/// What a thread of an engine does for a stream.
+pub struct Runner<S: Steps>(Role<S>);
+
+enum Role<S: Steps> {
+    /// Works off a queue.
+    Queue(Option<Arc<Queue<S>>>),
+    /// Does one thing.
+    Alone(Alone<S>),
+}
+
+struct Alone<S: Steps> {
+    queue: Arc<Queue<S>>,
+    run: Option<Box<dyn FnOnce() + Send>>,
+    lost: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl<S: Steps> Drop for Alone<S> {
+    fn drop(&mut self) {
+        if self.run.take().is_some()
+            && let Some(lost) = self.lost.take()
+        {
+            lost();
+        }
+        lock(&self.queue.state).limited -= 1;
+    }
+}
+
+/// For how long a thread works for one stream before others have their turn, and after how many elements it looks.
+const TURN: Duration = Duration::from_millis(5);
+const LOOK: u32 = 16;
+
+impl<S: Steps> Runner<S> {
+    fn of(queue: &Arc<Queue<S>>) -> Self {
+        Self(Role::Queue(Some(queue.clone())))
+    }
+
+    /// Works until there is nothing to do; calls `between` after each element.
+    pub fn run(mut self, mut between: impl FnMut()) {
+        let queue = match &mut self.0 {
+            Role::Queue(queue) => match queue.take() {
+                Some(queue) => queue,
+                None => return,
+            },
+            Role::Alone(alone) => {
+                if let Some(run) = alone.run.take() {
+                    run();
+                }
+                return;
+            }
+        };
+        // Who is stopped in the middle leaves the rest to others.
+        let place = Self::of(&queue);
+        let (began, mut done) = (Instant::now(), 0_u32);
+        while let Some(job) = queue.take() {
+            job.run(&queue);
+            between();
+            done = done.wrapping_add(1);
+            if done.is_multiple_of(LOOK) && began.elapsed() > TURN {
+                return queue.engine.start(place, None);
+            }
+        }
+        place.leave();
+    }
+
+    /// The queue has been found empty.
+    fn leave(mut self) {
+        if let Role::Queue(queue) = &mut self.0 {
+            drop(queue.take());
+        }
+    }
+}
+
+impl<S: Steps> Drop for Runner<S> {
+    fn drop(&mut self) {
+        if let Role::Queue(queue) = &mut self.0
+            && let Some(queue) = queue.take()
+        {
+            queue.lost_runner();
+        }
+    }
+}

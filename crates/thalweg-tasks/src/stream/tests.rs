@@ -1,0 +1,214 @@
+use super::*;
+use proptest::prelude::*;
+use std::sync::Mutex;
+use std::sync::mpsc;
+use thalweg::OnError::Skip;
+use thalweg::{EventLoop, Failure};
+
+/// Something to do with a stream of numbers, here or on a client.
+#[derive(Debug, Clone)]
+enum Piece {
+    Add(u64),
+    FailOn(u64),
+    Keep(u64),
+    Unique(u64),
+    Sums,
+    Partition(usize),
+    Window(usize),
+    Buffer(usize),
+    Every(usize),
+    ZipSelf(u64),
+    Latest(u64),
+    Union(u64),
+}
+
+fn pieces() -> impl Strategy<Value = Vec<Piece>> {
+    let piece = prop_oneof![
+        (0..9_u64).prop_map(Piece::Add),
+        (2..5_u64).prop_map(Piece::FailOn),
+        (2..5_u64).prop_map(Piece::Keep),
+        (2..9_u64).prop_map(Piece::Unique),
+        Just(Piece::Sums),
+        (1..4_usize).prop_map(Piece::Partition),
+        (1..4_usize).prop_map(Piece::Window),
+        (1..20_usize).prop_map(Piece::Buffer),
+        (1..4_usize).prop_map(Piece::Every),
+        (0..9_u64).prop_map(Piece::ZipSelf),
+        (2..5_u64).prop_map(Piece::Latest),
+        (2..5_u64).prop_map(Piece::Union),
+    ];
+    proptest::collection::vec(piece, 0..5)
+}
+
+fn unless(divisor: u64, x: u64) -> Result<u64, String> {
+    if x.is_multiple_of(divisor) {
+        return Err(format!("{x} is divided by {divisor}"));
+    }
+    Ok(x)
+}
+
+fn sum(xs: Vec<u64>) -> u64 {
+    xs.into_iter().sum()
+}
+
+fn plain(stream: &Stream<u64>, piece: &Piece) -> Stream<u64> {
+    match *piece {
+        Piece::Add(n) => stream.map(move |x| x + n),
+        Piece::FailOn(n) => stream.filter_map(move |x| unless(n, x).ok()),
+        Piece::Keep(n) => stream.filter(move |x| x % n == 0),
+        Piece::Unique(n) => stream.unique_by(move |x| x % n),
+        Piece::Sums => stream.scan(0, |sum, x| sum + x),
+        Piece::Partition(n) => stream.partition(n).map(sum),
+        Piece::Window(n) => stream.sliding_window(n).map(sum),
+        Piece::Buffer(n) => stream.buffer(n),
+        Piece::Every(n) => stream.slice(.., n),
+        Piece::ZipSelf(n) => stream.zip(&stream.map(move |x| x + n)).map(|(a, b)| a + b),
+        Piece::Latest(n) => {
+            let some = stream.filter(move |x| x % n == 0);
+            stream.combine_latest(&some).map(|(a, b)| a + b)
+        }
+        Piece::Union(n) => stream.union(&stream.filter(move |x| x % n == 0)),
+    }
+}
+
+fn parallel(stream: &ParallelStream<u64>, piece: &Piece) -> ParallelStream<u64> {
+    match *piece {
+        Piece::Add(n) => stream.map(move |x| x + n),
+        Piece::FailOn(n) => {
+            let tried = stream.try_map(move |x| unless(n, x));
+            ParallelStream::of_values(&tried.gather().on_error(Skip), &stream.queue)
+        }
+        Piece::Keep(n) => stream.filter(move |x| x % n == 0),
+        Piece::Unique(n) => stream.unique_by(move |x| x % n),
+        Piece::Sums => stream.scan(0, |sum, x| sum + x),
+        Piece::Partition(n) => stream.partition(n).map(sum),
+        Piece::Window(n) => stream.sliding_window(n).map(sum),
+        Piece::Buffer(n) => stream.buffer(n),
+        Piece::Every(n) => stream.here(|values| values.slice(.., n)),
+        Piece::ZipSelf(n) => stream.zip(&stream.map(move |x| x + n)).map(|(a, b)| a + b),
+        Piece::Latest(n) => {
+            let some = stream.filter(move |x| x % n == 0);
+            stream.combine_latest(&some).map(|(a, b)| a + b)
+        }
+        Piece::Union(n) => stream.union(&stream.filter(move |x| x % n == 0)),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn it_comes_to_what_a_plain_stream_comes_to(
+        pieces in pieces(),
+        xs in proptest::collection::vec(0..40_u64, 0..30),
+        many in any::<bool>(),
+    ) {
+        let source = Stream::new();
+        let here = pieces.iter().fold(source.clone(), |stream, piece| plain(&stream, piece));
+        let expected = here.sink_to_list();
+        source.emit_many(xs.clone()).wait().unwrap();
+        source.drain("1min").wait().unwrap();
+
+        let client = Client::threads(2).unwrap();
+        let source = Stream::new();
+        let on = source.scatter(&client);
+        let there = pieces.iter().fold(on, |stream, piece| parallel(&stream, piece));
+        let list = there.gather().sink_to_list();
+        if many {
+            source.emit_many(xs).wait().unwrap();
+        } else {
+            xs.into_iter().for_each(|x| source.emit(x).wait().unwrap());
+        }
+        source.drain("1min").wait().unwrap();
+        prop_assert_eq!(list.to_vec(), expected.to_vec());
+    }
+}
+
+#[test]
+fn what_has_been_emitted_has_come_through() {
+    let client = Client::threads(2).unwrap();
+    let source = Stream::new();
+    let list = source
+        .scatter(&client)
+        .map(|x: u32| x + 1)
+        .gather()
+        .sink_to_list();
+    for x in 0..10 {
+        source.emit(x).wait().unwrap();
+        assert_eq!(list.len(), x as usize + 1);
+    }
+}
+
+#[test]
+fn many_are_with_the_client_at_a_time() {
+    let client = Client::threads(3).unwrap();
+    let together = Arc::new(std::sync::Barrier::new(3));
+    let source = Stream::new();
+    let met = source.scatter(&client).map(move |x: u32| {
+        together.wait();
+        x
+    });
+    let list = met.gather().sink_to_list();
+    source.emit_many(0..6).wait().unwrap();
+    assert_eq!(list.to_vec(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn unordered_passes_on_what_is_there() {
+    let client = Client::threads(2).unwrap();
+    let (open, gate) = mpsc::channel();
+    let gate = Mutex::new(gate);
+    let source = Stream::new();
+    let waited = source.scatter(&client).map(move |x: u32| {
+        if x == 0 {
+            gate.lock().unwrap().recv().unwrap();
+        }
+        x
+    });
+    let gathered = waited.gather_unordered();
+    gathered.sink(move |x: u32| {
+        if x == 1 {
+            open.send(()).unwrap();
+        }
+    });
+    let list = gathered.sink_to_list();
+    source.emit_many([0, 1]).wait().unwrap();
+    assert_eq!(list.to_vec(), [1, 0]);
+}
+
+#[test]
+fn the_emitter_is_told_of_panics_and_of_a_client_that_is_closed() {
+    let client = Client::threads(1).unwrap();
+    let source = Stream::new();
+    let list = source
+        .scatter(&client)
+        .map(|x: u32| 10_u32.checked_div(x).expect("it is not zero"))
+        .gather()
+        .sink_to_list();
+    let failures = |error: &thalweg::Error| -> Vec<String> {
+        error.failures().iter().map(Failure::to_string).collect()
+    };
+    let panicked = source.emit(0).wait().unwrap_err();
+    assert!(
+        failures(&panicked)[0].contains("it is not zero"),
+        "{panicked}"
+    );
+    source.emit(5).wait().unwrap();
+    client.close();
+    let closed = source.emit(1).wait().unwrap_err();
+    assert!(failures(&closed)[0].contains("closed"), "{closed}");
+    assert_eq!(list.to_vec(), [2]);
+}
+
+#[test]
+fn functions_that_nobody_gathers_are_called() {
+    let client = Client::threads(1).unwrap();
+    let (called, calls) = mpsc::channel();
+    let source = Stream::on(EventLoop::shared());
+    let mapped = source
+        .scatter(&client)
+        .map(move |x: u32| called.send(x).unwrap());
+    source.emit(1).wait().unwrap();
+    assert_eq!(calls.recv(), Ok(1));
+    drop(mapped);
+}
