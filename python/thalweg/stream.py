@@ -140,10 +140,16 @@ class APIRegisterMixin:
                 if hasattr(func, attribute):
                     setattr(wrapped, attribute, getattr(func, attribute))
             wrapped.__wrapped__ = func  # type: ignore[attr-defined]
-            setattr(cls, attribute_name or _name_of(func), modifier(wrapped))
+            name = attribute_name or _name_of(func)
+            setattr(cls, name, modifier(wrapped))
+            cls._registered(name, func, modifier)
             return func
 
         return register
+
+    @classmethod
+    def _registered(cls, name: str, func: Any, modifier: Callable[[Any], Any]) -> None:
+        """Called when a callable has been attached."""
 
     @classmethod
     def register_plugin_entry_point(cls, entry_point: EntryPoint, modifier: Callable[[Any], Any] = identity) -> None:
@@ -227,6 +233,19 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods):
     _graphviz_orientation = 0
 
     str_list: ClassVar[list[str]] = ["func", "predicate", "n", "interval"]
+
+    #: What has been registered with this very class: names, callables, and how they were modified.
+    _operators: ClassVar[dict[str, tuple[Any, Callable[[Any], Any]]]] = {}
+
+    #: Called with what is registered from now on.
+    _adopters: ClassVar[list[Callable[[str, Any, Callable[[Any], Any]], None]]] = []
+
+    @classmethod
+    def _registered(cls, name: str, func: Any, modifier: Callable[[Any], Any]) -> None:
+        if cls is Stream:
+            cls._operators[name] = func, modifier
+            for adopt in cls._adopters:
+                adopt(name, func, modifier)
 
     name: str | None = None
 

@@ -160,6 +160,19 @@ pub(crate) struct Blueprint {
     pub(crate) repeats: bool,
     /// Who is behind each inlet, if the node wants to know.
     pub(crate) callers: Callers,
+    pub(crate) passage: Passage,
+}
+
+/// What an element comes by on its way through a node.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Passage {
+    /// Functions, which are called where that was promised; or so it may be.
+    #[default]
+    Functions,
+    /// Nothing of the user's.
+    Straight,
+    /// Nothing, and it gets no further by itself.
+    Ends,
 }
 
 /// An object that an operator's function keeps, for the node in Python to show to the collector.
@@ -180,7 +193,13 @@ impl Blueprint {
             joins: false,
             repeats: false,
             callers: Callers::default(),
+            passage: Passage::default(),
         }
+    }
+
+    pub(crate) fn passage(mut self, passage: Passage) -> Self {
+        self.passage = passage;
+        self
     }
 
     /// A transform that takes note of what it sends by itself.

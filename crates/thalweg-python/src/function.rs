@@ -57,14 +57,27 @@ impl Function {
     /// What the function raised.
     #[inline]
     pub(crate) fn call<'py>(&self, py: Python<'py>, x: &Value) -> PyResult<Bound<'py, PyAny>> {
-        let called = if self.is_bare() && !self.0.is_splayed {
+        self.call_elsewhere(py, x)
+            .map_err(|error| self.failed(py, error))
+    }
+
+    /// The same where interrupts are failures like others: on a thread of an engine's.
+    ///
+    /// # Errors
+    /// What the function raised.
+    #[inline]
+    pub(crate) fn call_elsewhere<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Value,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if self.is_bare() && !self.0.is_splayed {
             call::one(self.0.callable.bind(py), x.bind(py))
         } else if self.0.is_splayed {
             self.call_splayed(py, x)
         } else {
             self.call_with(py, [x.bind(py).clone()])
-        };
-        called.map_err(|error| self.failed(py, error))
+        }
     }
 
     /// `f(state, x, *args, **kwargs)`.
@@ -78,12 +91,26 @@ impl Function {
         state: &Value,
         x: &Value,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let called = if self.is_bare() {
+        self.call_on_elsewhere(py, state, x)
+            .map_err(|error| self.failed(py, error))
+    }
+
+    /// The same on a thread of an engine's, see [`call_elsewhere`](Self::call_elsewhere).
+    ///
+    /// # Errors
+    /// What the function raised.
+    #[inline]
+    pub(crate) fn call_on_elsewhere<'py>(
+        &self,
+        py: Python<'py>,
+        state: &Value,
+        x: &Value,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if self.is_bare() {
             call::two(self.0.callable.bind(py), state.bind(py), x.bind(py))
         } else {
             self.call_with(py, [state.bind(py).clone(), x.bind(py).clone()])
-        };
-        called.map_err(|error| self.failed(py, error))
+        }
     }
 
     fn call_splayed<'py>(&self, py: Python<'py>, x: &Value) -> PyResult<Bound<'py, PyAny>> {

@@ -74,6 +74,75 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
     }
 }
 
+/// Blocks this thread, without the GIL, until an element that it has sent itself has been taken.
+///
+/// # Errors
+/// What failed; a signal handler raised: then the element is withdrawn where it waits for room; or the loop has ended.
+pub(crate) fn wait_for_emit(
+    py: Python<'_>,
+    event_loop: &EventLoop,
+    mut emit: thalweg::Emit,
+) -> PyResult<()> {
+    interrupt::check()?;
+    let parker = Arc::new(Parker {
+        thread: std::thread::current(),
+        is_woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(parker.clone());
+    let is_alone = event_loop::running(py)?.is_none();
+    loop {
+        if let Poll::Ready(result) = Pin::new(&mut emit).poll(&mut Context::from_waker(&waker)) {
+            interrupt::check()?;
+            return result.map_err(|error| failure::raise(py, &error));
+        }
+        let is_woken = gil::detach(py, || {
+            let is_woken = parker.wait();
+            if is_alone && interpreter::ends_elsewhere() {
+                interpreter::park();
+            }
+            is_woken
+        });
+        if !is_woken {
+            py.check_signals()?;
+            event_loop.check_open(py)?;
+        }
+    }
+}
+
+/// Wakes a thread that waits for its element.
+struct Parker {
+    thread: std::thread::Thread,
+    is_woken: AtomicBool,
+}
+
+impl Parker {
+    /// Waits for a moment; whether it was woken. It looks for that before it sleeps, see `SPIN`.
+    fn wait(&self) -> bool {
+        let begin = Instant::now();
+        loop {
+            if self.is_woken.swap(false, Ordering::Acquire) {
+                return true;
+            }
+            let waited = begin.elapsed();
+            if waited >= LOOK {
+                return false;
+            }
+            if is_parallel() && waited < SPIN {
+                std::hint::spin_loop();
+            } else {
+                std::thread::park_timeout(LOOK - waited);
+            }
+        }
+    }
+}
+
+impl std::task::Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.is_woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
 /// Begins something on the loop's thread; returns what there is to await, on any loop.
 ///
 /// # Errors

@@ -20,6 +20,7 @@ mod metadata;
 mod node;
 mod ops;
 mod overridden;
+mod parallel;
 mod pipeline;
 mod policy;
 mod sources;
@@ -66,6 +67,10 @@ mod _thalweg {
         crate::tasks::register(&tasks)?;
         modules.set_item(tasks.name()?, &tasks)?;
         module.add("tasks", tasks)?;
+        let parallel = PyModule::new(module.py(), "thalweg._thalweg.parallel")?;
+        crate::parallel::register(&parallel)?;
+        modules.set_item(parallel.name()?, &parallel)?;
+        module.add("parallel", parallel)?;
         module.add_function(wrap_pyfunction!(crate::interval::parse_interval, module)?)?;
         module.add_function(wrap_pyfunction!(crate::interpreter::note_ending, module)?)?;
         module.add_function(wrap_pyfunction!(crate::gil::await_visitors, module)?)?;

@@ -129,9 +129,9 @@ def test_a_client_that_is_closed_fails_elements(processes):
     source = Stream()
     L = source.scatter(client).map(add, 1).gather().sink_to_list()
     client.close()
-    source.emit(1)
     with pytest.raises(Exception, match="closed"):
-        source.drain()
+        source.emit(1)
+    source.drain()
     assert L == []
 
 

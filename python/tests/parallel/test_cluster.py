@@ -18,8 +18,8 @@ pytest.importorskip("thalweg.core")
 distributed = pytest.importorskip("distributed")
 
 from thalweg import BuildError, Stream  # noqa: E402
-from thalweg.parallel import Element  # noqa: E402
-from thalweg.parallel.launcher import Group  # noqa: E402
+from thalweg.parallel.elsewhere import Element  # noqa: E402
+from thalweg.parallel.elsewhere.launcher import Group  # noqa: E402
 from thalweg.tasks import AioClient, Client  # noqa: E402
 
 PATIENCE = 60

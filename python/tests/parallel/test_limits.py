@@ -16,8 +16,7 @@ pytest.importorskip("thalweg.core")
 
 from thalweg import BuildError, Failure, Retry, Stream
 from thalweg.parallel.backends import Backend
-from thalweg.parallel.launcher import Session
-from thalweg.parallel.limits import check_can_stop
+from thalweg.parallel.timeouts import check_can_stop
 from thalweg.tasks import Client, current_token
 from thalweg.tasks.errors import TaskTimeout
 
@@ -221,7 +220,7 @@ def test_dask_cannot_stop_calls():
     backend = Dask.__new__(Dask)
     Backend.__init__(backend, None)
     with pytest.raises(BuildError, match=r"map\(abs\): `timeout`: Dask .*processes=True"):
-        check_can_stop(Session(backend), "map(abs)")
+        check_can_stop(backend, "map(abs)")
 
 
 def test_on_threads_the_place_is_free_when_the_function_ends():

@@ -18,7 +18,7 @@ pytest.importorskip("thalweg.core")
 
 from thalweg import Failure, RefCounter, Retry, SeveralFailures, Stream, UndeliveredError, VirtualClock
 from thalweg.parallel import Element, ParallelStream
-from thalweg.parallel.worker import Call, Chain, Failed, Filter, Parcel, Policy, run
+from thalweg.parallel.elsewhere.worker import Call, Chain, Failed, Filter, Parcel, Policy, run
 
 PATIENCE = 60
 
@@ -50,18 +50,46 @@ def collected(build, inputs, pool, **options):
 # What is on its way.
 
 
-def test_a_plain_loop_over_emit_keeps_the_whole_engine_busy(pool):
+def test_emit_many_keeps_the_whole_engine_busy(pool):
     """Three calls wait for each other: they would for ever if there were fewer at a time."""
     together = threading.Barrier(3, timeout=PATIENCE)
     source = Stream()
     L = source.scatter(pool).map(lambda x: (together.wait() and x) or x).gather().sink_to_list()
-    for x in range(6):
-        source.emit(x)
-    source.drain()
+    source.emit_many(range(6))
     assert L == list(range(6))
 
 
-def emitted_until_it_waits(build, pool, *, patience=PATIENCE):
+def test_so_do_several_emitters(pool):
+    together = threading.Barrier(3, timeout=PATIENCE)
+    source = Stream()
+    L = source.scatter(pool).map(lambda x: (together.wait() and x) or x).gather().sink_to_list()
+    emitters = [threading.Thread(target=source.emit, args=(x,)) for x in range(3)]
+    for emitter in emitters:
+        emitter.start()
+    for emitter in emitters:
+        emitter.join()
+    assert sorted(L) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_what_has_been_emitted_has_come_through(pool, asynchronous):
+    async def main():
+        source = Stream(asynchronous=True)
+        L = source.scatter(pool).map(add, 1).gather().sink_to_list()
+        for x in range(10):
+            await source.emit(x)
+            assert L == list(range(1, x + 2))
+
+    if asynchronous:
+        return asyncio.run(main())
+    source = Stream()
+    L = source.scatter(pool).map(add, 1).gather().sink_to_list()
+    for x in range(10):
+        source.emit(x)
+        assert L == list(range(1, x + 2))
+
+
+def emitted_until_it_waits(build, pool, at_work, *, patience=PATIENCE):
     """How many elements are taken while no call ends."""
     may_go, taken, calls = threading.Event(), [], threading.Semaphore(0)
 
@@ -81,7 +109,7 @@ def emitted_until_it_waits(build, pool, *, patience=PATIENCE):
 
         emitting = asyncio.ensure_future(emit_all())
         loop = asyncio.get_running_loop()
-        for _ in range(3):
+        for _ in range(at_work):
             assert await loop.run_in_executor(None, calls.acquire, True, patience)
         # All calls there may be have begun: what is not taken after some rounds is not going to be.
         for _ in range(100):
@@ -96,37 +124,40 @@ def emitted_until_it_waits(build, pool, *, patience=PATIENCE):
     return asyncio.run(main())
 
 
-def test_emit_waits_when_as_many_are_on_their_way_as_the_engine_does(pool):
-    assert emitted_until_it_waits(lambda s: s, pool) == 3
+def test_emit_waits_until_its_element_has_come_through(pool):
+    assert emitted_until_it_waits(lambda s: s, pool, 1) == 0
 
 
 def test_a_buffer_lets_as_many_more_be_on_their_way(pool):
     # One is between the buffer and `gather`.
-    assert emitted_until_it_waits(lambda s: s.buffer(5), pool) == 3 + 1 + 5
+    assert emitted_until_it_waits(lambda s: s.buffer(5), pool, 3) == 3 + 1 + 5
 
 
-def test_a_chain_is_one_task_and_elements_that_wait_travel_together(pool):
-    tasks = []
+def test_a_chain_is_one_task_and_a_thread_goes_on_with_what_waits(pool):
+    tasks, threads = [], []
     submit = pool.submit
 
-    def counting(function, parcel, *results):
-        tasks.append(len(parcel.values))
-        return submit(function, parcel, *results)
+    def counting(work):
+        tasks.append(work)
+        return submit(work)
+
+    def here(x):
+        threads.append(threading.get_ident())
+        return x
 
     pool.submit = counting
     source = Stream()
-    L = source.scatter(pool).map(add, 1).filter(is_odd).map(str).buffer(100).gather().sink_to_list()
+    L = source.scatter(pool).map(here).filter(is_odd).map(here).buffer(300).gather().sink_to_list()
     source.emit_many(range(200))
     source.drain()
-    assert L == [str(x + 1) for x in range(0, 200, 2)]
-    assert sum(tasks) == 200
-    assert tasks[0] == 1
-    assert len(tasks) < 100
+    assert L == list(range(1, 200, 2))
+    assert len(threads) == 300
+    assert len(tasks) < 200
 
 
 def test_slow_elements_travel_alone():
     from thalweg.parallel.backends import Backend
-    from thalweg.parallel.launcher import Launcher, Session
+    from thalweg.parallel.elsewhere.launcher import Launcher, Session
 
     class Engine(Backend):
         width = 2
@@ -180,20 +211,30 @@ def test_unordered_passes_on_what_is_there(pool):
 # Failures.
 
 
-def test_one_fails_alone_and_the_next_to_ask_is_told(pool):
+@pytest.fixture
+def gate():
+    """Functions wait there until all elements have been emitted: so that a failure is told to nobody before."""
+    may_go = threading.Event()
+    yield SimpleNamespace(open=may_go.set, wait=lambda x: (may_go.wait(PATIENCE), x)[1])
+    may_go.set()
+
+
+def test_one_fails_alone_and_the_next_to_ask_is_told(pool, gate):
     source = Stream()
-    L = source.scatter(pool).map(fail_on_2).buffer(10).gather().sink_to_list()
+    L = source.scatter(pool).map(gate.wait).map(fail_on_2).buffer(10).gather().sink_to_list()
     source.emit_many(range(5))
+    gate.open()
     with pytest.raises(ArithmeticError, match="two") as caught:
         source.drain()
     assert L == [0, 1, 3, 4]
     assert caught.value.__notes__ == ["in map(fail_on_2), on element 3: 2"]
 
 
-def test_several_failures(pool):
+def test_several_failures(pool, gate):
     source = Stream()
-    L = source.scatter(pool).map(lambda x: 1 / x).buffer(10).gather().sink_to_list()
+    L = source.scatter(pool).map(gate.wait).map(lambda x: 1 / x).buffer(10).gather().sink_to_list()
     source.emit_many([0, 1, "two"])
+    gate.open()
     with pytest.raises(SeveralFailures) as caught:
         source.drain()
     assert [type(error) for error in caught.value.exceptions] == [ZeroDivisionError, TypeError]
@@ -285,9 +326,9 @@ def test_exceptions_that_mean_something_to_event_loops_are_failures_like_others(
 
     source = Stream()
     L = source.scatter(pool).map(fail).gather().sink_to_list()
-    source.emit(1)
     with pytest.raises(RuntimeError):
-        source.drain()
+        source.emit(1)
+    source.drain()
     assert L == []
 
 
@@ -332,9 +373,9 @@ def test_a_failure_does_not_acknowledge(pool):
     counters = [RefCounter(cb=lambda: pytest.fail("it was not delivered")), RefCounter()]
     source = Stream()
     source.scatter(pool).map(fail_on_2).gather().sink_to_list()
-    source.emit(2, metadata=[{"ref": counters[0]}])
     with pytest.raises(ArithmeticError):
-        source.drain()
+        source.emit(2, metadata=[{"ref": counters[0]}])
+    source.drain()
     assert counters[0].count == 0
 
 
@@ -390,6 +431,79 @@ def test_elements_can_be_awaited_on_any_loop(pool):
     assert asyncio.run(main()) == 2
 
 
+@Stream.register_api()
+class twice_for_tests(Stream):
+    """An operator that knows nothing of engines."""
+
+    def update(self, x, who=None, metadata=None):
+        return self._emit(x, metadata) + self._emit(x, metadata)
+
+
+def test_operators_that_are_registered_later_get_values(pool):
+    assert collected(lambda s: s.map(add, 1).twice_for_tests().gather(), [1, 2], pool) == [2, 2, 3, 3]
+    assert collected(lambda s: s.twice_for_tests().filter(is_odd).gather(), [1, 2], pool) == [1, 1]
+
+    @Stream.register_api(attribute_name="thrice_for_tests")
+    class thrice(Stream):
+        def update(self, x, who=None, metadata=None):
+            return [awaitable for _ in range(3) for awaitable in self._emit(x, metadata)]
+
+    assert collected(lambda s: s.map(add, 1).thrice_for_tests().map(str).gather(), [1], pool) == ["2"] * 3
+
+
+def test_values_are_the_users_own(pool):
+    """They are neither walked nor copied, not even where streams are joined: this one contains itself."""
+    endless = []
+    endless.append(endless)
+    source = Stream()
+    on_engine = source.scatter(pool)
+    L = on_engine.zip(on_engine.map(id)).gather().sink_to_list()
+    source.emit(endless)
+    assert L[0][0] is endless
+    assert L[0][1] == id(endless)
+
+
+def test_functions_that_nobody_gathers_are_called(pool):
+    called = threading.Event()
+    source = Stream()
+    node = source.scatter(pool).map(lambda x: called.set())
+    source.emit(1)
+    assert called.wait(PATIENCE)
+    del node
+
+
+def test_functions_behind_gather_are_called_on_the_loop(pool):
+    threads = set()
+    source = Stream()
+    node = source.scatter(pool).map(add, 1).buffer(3).gather().map(lambda x: threads.add(threading.get_ident()))
+    node.sink(lambda x: threads.add(threading.get_ident()))
+    emitters = [threading.Thread(target=lambda: [source.emit(x) for x in range(50)]) for _ in range(3)]
+    for emitter in emitters:
+        emitter.start()
+    for x in range(50):
+        source.emit(x)
+    for emitter in emitters:
+        emitter.join()
+    source.drain()
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
+def test_emitters_enter_where_nothing_of_the_users_is_on_the_way(pool):
+    from thalweg._thalweg.parallel import passage
+
+    source = Stream()
+    mapped = source.scatter(pool).map(add, 1)
+    mapped.buffer(3).gather().sink(print)
+    assert passage(source)
+    held = source.map(add, 1).scatter(pool)
+    assert not passage(source)
+    del held
+    other = Stream()
+    other.scatter(pool).sink(print)
+    assert not passage(other)
+
+
 # Engines.
 
 
@@ -421,9 +535,9 @@ def test_an_executor_that_was_shut_down_fails_its_elements(pool):
     source = Stream()
     L = source.scatter(pool).map(add, 1).gather().sink_to_list()
     pool.shutdown()
-    source.emit(1)
     with pytest.raises(RuntimeError, match="shutdown"):
-        source.drain()
+        source.emit(1)
+    source.drain()
     assert L == []
 
 
@@ -574,7 +688,7 @@ def test_nodes_that_are_destroyed_still_deliver_what_was_scattered(pool):
     may_go = threading.Event()
     source = Stream()
     scattered = source.scatter(pool)
-    L = scattered.map(lambda x: may_go.wait(PATIENCE) and x).gather().sink_to_list()
+    L = scattered.map(lambda x: may_go.wait(PATIENCE) and x).buffer(2).gather().sink_to_list()
     source.emit_many([1, 2])
     scattered.destroy()
     may_go.set()
@@ -585,7 +699,7 @@ def test_nodes_that_are_destroyed_still_deliver_what_was_scattered(pool):
 def test_what_is_left_undelivered_is_said(pool):
     may_go = threading.Event()
     source = Stream()
-    source.scatter(pool).map(lambda x: may_go.wait(PATIENCE)).gather().sink_to_list()
+    source.scatter(pool).map(lambda x: may_go.wait(PATIENCE)).buffer(1).gather().sink_to_list()
     source.emit(1)
     with pytest.raises(UndeliveredError, match="gather"):
         source.drain(timeout=0.05)

@@ -7,6 +7,7 @@ from typing import Any, final
 from typing_extensions import Self, disjoint_base
 
 from thalweg._thalweg import ops as ops
+from thalweg._thalweg import parallel as parallel
 from thalweg._thalweg import sources as sources
 from thalweg._thalweg import tasks as tasks
 from thalweg._types import Metadata, OnError
@@ -24,6 +25,7 @@ __all__ = [
     "await_visitors",
     "note_ending",
     "ops",
+    "parallel",
     "parse_interval",
     "sources",
     "tasks",

@@ -13,11 +13,11 @@ any stream.
 [1, 2, 3]
 """
 
-from thalweg.parallel import structure as _structure  # noqa: F401, the operators attach themselves
+from thalweg._thalweg.parallel import Element
+from thalweg.parallel import here as _here  # noqa: F401, the operators attach themselves
 from thalweg.parallel.accumulate import accumulate
-from thalweg.parallel.element import Element
+from thalweg.parallel.gather import flatten, gather
 from thalweg.parallel.stream import ParallelStream, filter, map, pluck, scatter, starmap
-from thalweg.parallel.windows import flatten, gather
 
 __all__ = [
     "Element",

@@ -6,15 +6,31 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from thalweg import _thalweg
+from thalweg._thalweg.parallel import Step
 from thalweg.functions import check_callable, is_awaited
-from thalweg.parallel.element import Element, elements_in
-from thalweg.parallel.launcher import Line, Session
-from thalweg.parallel.limits import check_can_stop, check_limit, limited
-from thalweg.parallel.site import Site
-from thalweg.parallel.worker import Call, Filter, Pick, Step
+from thalweg.parallel.reports import Site
+from thalweg.parallel.timeouts import check_can_stop, check_limit
 from thalweg.stream import Stream, _describe
 
-__all__ = ["Fused", "ParallelStream", "filter", "map", "pluck", "scatter", "starmap"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg.parallel.backends import Backend
+
+__all__ = ["ParallelStream", "Session", "Stepping", "filter", "map", "pluck", "scatter", "starmap"]
+
+
+class Session:
+    """What the nodes behind one `scatter` have in common: the engine, and whether results come in order."""
+
+    def __init__(self, backend: Backend, *, is_ordered: bool = True) -> None:
+        self.backend = backend
+        self.is_ordered = is_ordered
+
+    @property
+    def queue(self) -> Any:
+        """What has to be done by the engine."""
+        return self.backend.queue
 
 
 class ParallelStream(Stream):
@@ -22,11 +38,15 @@ class ParallelStream(Stream):
 
     It comes from :meth:`thalweg.Stream.scatter`, and ends with `gather`. Functions of `map`, `starmap`, `filter`,
     `pluck` and `accumulate` are called on the engine, and so are the keys of `unique` and the like; one after the other
-    on an element in the same task. As many elements are on their way at a time as the engine does at a time, and more
-    where there is a `buffer`; those that wait while the engine is busy travel together.
+    on an element in the same task. All other operators, also those that others have registered, wait for the values they
+    need, in order, and work where the pipeline does.
+
+    `emit` is done when its element has come through `gather`, or waits in a `buffer` or a window on the way. So several
+    elements are on their way behind a `buffer`, by several emitters, or by `emit_many` and sources, which send as many at a
+    time as the engine does.
 
     Elements that a filter drops, or a function fails on, are gone for what comes behind, as on any stream. A failure
-    is reported to the next `emit`, or to `drain`, since nobody waits for a single element; see `on_error`.
+    is raised where `emit` is waited for; behind a `buffer` it is reported to the next `emit`, or to `drain`; see `on_error`.
 
     Examples
     --------
@@ -42,7 +62,7 @@ class ParallelStream(Stream):
     """
 
     #: What it shares with all behind the same `scatter`.
-    _session: Session | None = None
+    _session: Any = None
 
     #: Whether all its elements are known to have a value.
     _is_settled = True
@@ -50,11 +70,38 @@ class ParallelStream(Stream):
     def __init__(self, *args: Any, backend: Any = None, **kwargs: Any) -> None:
         above = [node for node in (*args, *(kwargs.get("upstreams") or ())) if isinstance(node, ParallelStream)]
         if self._session is None:
-            self._session = _common(above)
+            self._session = common_session(above)
         self._is_settled = self._is_settled and all(node._is_settled for node in above)
         # A result arrives later than it is asked for, and someone has to wait for it.
         kwargs["ensure_io_loop"] = True
         super().__init__(*args, **kwargs)
+
+    def _values(self) -> Stream:
+        """A stream of the values, in order, for whatever works on this side."""
+        from thalweg.parallel.gather import settled
+
+        return self if self._is_settled else settled(self)
+
+    def _launched(self) -> Stream:
+        """The same elements, on their way to the engine."""
+        return self if self._is_settled or isinstance(self, scatter) else launched(self)
+
+    def sink(self, *args: Any, **kwargs: Any) -> Any:
+        """Call a function on each element, which can be waited for; behind `gather`, on each value.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> L = []
+        >>> sink = source.scatter(backend="thread").map(pow, 2).sink(L.append)
+        >>> source.emit(3)
+        >>> L[0].result(timeout=60)
+        9
+        """
+        from thalweg.sinks import sink
+
+        return sink(self._launched(), *args, **kwargs)
 
     def frequencies(self, **kwargs: Any) -> Any:
         """Count how often each element has come, in a dictionary.
@@ -95,17 +142,69 @@ def _count(counts: dict[Any, int], x: Any) -> dict[Any, int]:
     return {**counts, x: counts.get(x, 0) + 1}
 
 
-def _common(nodes: Iterable[ParallelStream]) -> Session | None:
-    """The session of nodes that are to be joined."""
-    sessions = [node._session for node in nodes if node._session is not None]
+def common_session(nodes: Iterable[Stream]) -> Any:
+    """Return the session of nodes that are to be joined; None if they have none.
+
+    Raises
+    ------
+    RuntimeError
+        They are on different engines.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.parallel.stream import common_session
+    >>> common_session([Stream()]) is None
+    True
+    """
+    sessions = [session for node in nodes if (session := getattr(node, "_session", None)) is not None]
     if any(session.backend is not sessions[0].backend for session in sessions):
         raise RuntimeError("streams on different backends can't be joined: `gather` them first")
     return sessions[0] if sessions else None
 
 
-def places(session: Session | None) -> int:
-    """How many elements are on their way at a time."""
+def session_of(upstream: Stream) -> Any:
+    """Return the session of a stream; that of the default engine if it has none.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.parallel.stream import session_of
+    >>> scattered = Stream().scatter(backend="thread")
+    >>> session_of(scattered) is scattered._session
+    True
+    """
+    session = getattr(upstream, "_session", None)
+    if session is None:
+        from thalweg.parallel.backends import find
+
+        session = Session(find())
+    return session
+
+
+def places(session: Any) -> int:
+    """Return how many elements an engine takes at a time.
+
+    Examples
+    --------
+    >>> from thalweg.parallel.stream import places
+    >>> places(None) > 0
+    True
+    """
     return (os.cpu_count() or 1) if session is None else session.backend.width
+
+
+def is_driven(node: Stream) -> bool:
+    """Return whether a node's event loop is run by those who wait for it: that of a virtual clock.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, VirtualClock
+    >>> from thalweg.parallel.stream import is_driven
+    >>> is_driven(Stream()), is_driven(Stream(loop=VirtualClock()))
+    (False, True)
+    """
+    return hasattr(node._event_loop, "step")
 
 
 class scatter(ParallelStream):
@@ -143,38 +242,49 @@ class scatter(ParallelStream):
     """
 
     _graphviz_shape = "parallelogram"
+    _is_settled = False
+
+    def __new__(cls, upstream: Stream, client: Any = None, backend: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Make a node: of another kind where values stay elsewhere."""
+        from thalweg.parallel.backends import find
+
+        is_here = isinstance(upstream, ParallelStream) and client is None and backend is None
+        engine = upstream._session.backend if is_here else find(client, backend)  # type: ignore[attr-defined]
+        if engine.queue is not None:
+            node = super().__new__(cls)
+            node._session = upstream._session if is_here else Session(engine)  # type: ignore[attr-defined]
+            return node
+        from thalweg.parallel.elsewhere import scatter as scatter_elsewhere
+
+        return scatter_elsewhere(upstream, client, (lambda: engine.client) if client is None else None, *args, **kwargs)
 
     def __init__(
         self, upstream: Stream, client: Any = None, backend: Any = None, unordered: bool = False, **kwargs: Any
     ) -> None:
-        from thalweg.parallel.backends import find
-
-        if isinstance(upstream, ParallelStream) and client is None and backend is None:
-            self._session = upstream._session
-        else:
-            self._session = Session(find(client, backend), is_ordered=not unordered)
+        self._session.is_ordered = self._session.is_ordered and not unordered
         if isinstance(upstream, ParallelStream) and upstream._session is not self._session:
-            _common([upstream, self])
-        self._ordinal = 0
+            common_session([upstream, self])
         super().__init__(upstream, **kwargs)
-        assert self._session is not None
         self._session.backend.entrances.add(self)
 
-    def update(self, x: Any, who: Any = None, metadata: Any = None) -> Any:
-        """Take an element."""
-        assert self._session is not None
-        self._session.begin()
-        if type(x) is not Element:
-            self._ordinal += 1
-            x = Element(self._session.root, x, metadata, self._ordinal)
-        return self._emit(x, metadata)
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return _thalweg.parallel.scatter(self._session.queue)
 
 
-#: After so many elements a node looks again whether they are gathered further down.
-_LOOK_AGAIN = 256
+class launched(ParallelStream):
+    """The elements of a stream, on their way to the engine."""
+
+    _is_settled = False
+
+    def __init__(self, upstream: ParallelStream) -> None:
+        self._is_driven = is_driven(upstream)
+        super().__init__(upstream)
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return _thalweg.parallel.launch(self._session.queue, self._is_driven)
 
 
-class Fused(ParallelStream):
+class Stepping(ParallelStream):
     """A node that adds a step to what the engine does with an element."""
 
     _is_settled = False
@@ -191,113 +301,46 @@ class Fused(ParallelStream):
         self._site = Site(stream_name or _describe(self), on_error)
         #: How long one call for one element may take, in seconds.
         self._limit = check_limit(_timeout, self._site.name)
-        session = getattr(upstream, "_session", None)
-        if self._limit is not None and session is not None:
-            check_can_stop(session, self._site.name)
-        self._ordinal = 0
-        self._lines: dict[Line, Line] = {}
-        self._is_wanted = False
-        self._looks = 0
+        self._session = session_of(upstream)
+        if self._limit is not None:
+            check_can_stop(self._session.backend, self._site.name)
+        self._made = self._step(self._site)
+        self._site.apply_to(self._made)
         super().__init__(upstream, stream_name=stream_name, **kwargs)
         self._site.name = stream_name or _describe(self)
         if self._site.target is not None:
             # That is one pipeline with this one, then.
             super()._set_on_error(on_error)
 
-    def _step(self) -> Step:
+    def _step(self, site: Site) -> Step:
         """What the engine is to do with an element."""
         raise NotImplementedError
 
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return _thalweg.parallel.through(self._session.queue, self._made, self._limit)
+
     def _set_on_error(self, on_error: Any) -> None:
         self._site.set_on_error(on_error)
-        self._lines.clear()
+        self._site.apply_to(self._made)
         if self._site.target is not None:
             super()._set_on_error(on_error)
 
-    def update(self, x: Any, who: Any = None, metadata: Any = None) -> Any:
-        """Note what is to be done with the element; let it go if what follows is not more of that."""
-        element = self._extended(x, metadata)
-        downstreams = self._downstreams()
-        if self._limit is not None or not _is_one_step_more(downstreams):
-            if self._looks == 0:
-                self._is_wanted = _are_gathered(self)
-                self._looks = _LOOK_AGAIN
-            self._looks -= 1
-            element.launch(self._is_wanted)
-        return self._emit(element, metadata)
-
-    def _extended(self, x: Any, metadata: Any) -> Element:
-        self._ordinal += 1
-        if type(x) is not Element:
-            session = self._session or _session_of(x)
-            is_linked = next(elements_in(x), None) is not None
-            return Element(self._longer(session.root), x, metadata, self._ordinal, is_linked=is_linked)
-        if self._limit is not None and not x.is_bare:
-            x.launch()
-        if x.is_launched:
-            return Element(self._longer(x.line.session.root), x, metadata, x.ordinal, is_linked=True)
-        return Element(self._longer(x.line), x.base, metadata, x.ordinal, is_linked=x.is_linked)
-
-    def _longer(self, line: Line) -> Line:
-        longer = self._lines.get(line)
-        if longer is None:
-            longer = self._lines[line] = self._line_after(line)
-        return longer
-
-    def _line_after(self, line: Line) -> Line:
-        if self._limit is None:
-            return line.longer(self._step())
-        check_can_stop(line.session, self._site.name)
-        return limited(line.session, self._step(), self._limit)
-
-
-def _is_one_step_more(downstreams: Any) -> bool:
-    """Whether all that follows is one more step, which can be done in the same task."""
-    return len(downstreams) == 1 and isinstance(downstreams[0], Fused) and downstreams[0]._limit is None
-
-
-def _session_of(x: Any) -> Session:
-    for element in elements_in(x):
-        return element.line.session
-    from thalweg.parallel.backends import find
-
-    return Session(find())
-
-
-def _are_gathered(node: ParallelStream) -> bool:
-    """Whether the elements a node sends are gathered before anything more is done with them on the engine."""
-    from thalweg.parallel.windows import gather
-
-    unseen: list[Stream] = list(node._downstreams())
-    seen: list[Stream] = []
-    while unseen:
-        current = unseen.pop()
-        if isinstance(current, gather):
-            return True
-        if isinstance(current, ParallelStream) and not isinstance(current, Fused) and current not in seen:
-            seen.append(current)
-            unseen.extend(current._downstreams())
-    return False
-
 
 @ParallelStream.register_api()
-class map(Fused):
-    """Call a function on each element, on the engine; what an ``async def`` returns is awaited there.
+class map(Stepping):
+    """Call a function on each element, on the engine: ``func(x, *args, **kwargs)``. What it returns is awaited if need be.
 
     Parameters
     ----------
     func: callable
-    *args:
-        Positional arguments for `func`, after the element.
+        The function.
     timeout:
-        How long one call for one element may take, in seconds; each such call is a task of its own. On processes the
-        worker is killed then and replaced; on threads the function's token says that it is to end. The element has
-        failed with a `TaskTimeout`. A function with a keyword of that name gets it by ``functools.partial``.
+        How long one call for one element may take, in seconds. A process that takes longer is ended, and the others go on; a
+        thread is told to end, see :func:`thalweg.tasks.current_token`. It is a failure like others.
     on_error:
-        See :class:`~thalweg.Stream`. Attempts of a :class:`~thalweg.Retry`, and the pauses between them, take place on
-        the engine.
-    **kwargs:
-        Keyword arguments for `func`; and ``stream_name``.
+        See :class:`~thalweg.Stream`.
+    *args, **kwargs:
+        Arguments for `func`, after the element; and ``stream_name``.
 
     Raises
     ------
@@ -331,10 +374,9 @@ class map(Fused):
         self.func, self.args, self.kwargs = func, args, kwargs
         super().__init__(upstream, stream_name=stream_name, on_error=on_error, _timeout=timeout)
 
-    def _step(self) -> Step:
-        site = self._site
+    def _step(self, site: Site) -> Step:
         awaited = is_awaited(self.func)
-        return Call(site.number, site.policy(), self.func, self.args, self.kwargs, self._is_splayed, awaited)
+        return Step.call(site, self.func, self.args, self.kwargs, splayed=self._is_splayed, awaited=awaited)
 
 
 @ParallelStream.register_api()
@@ -358,7 +400,7 @@ class starmap(map):
 
 
 @ParallelStream.register_api()
-class pluck(Fused):
+class pluck(Stepping):
     """Take an item out of each element, on the engine; given a list of keys, a tuple of items.
 
     Examples
@@ -376,12 +418,12 @@ class pluck(Fused):
         self.pick = pick
         super().__init__(upstream, **kwargs)
 
-    def _step(self) -> Step:
-        return Pick(self._site.number, self._site.policy(), self.pick)
+    def _step(self, site: Site) -> Step:
+        return Step.pick(site, self.pick)
 
 
 @ParallelStream.register_api()
-class filter(Fused):
+class filter(Stepping):
     """Pass on the elements for which a predicate, called on the engine, is true; with None, those that are true.
 
     It takes what `map` takes.
@@ -412,6 +454,6 @@ class filter(Fused):
         self.predicate, self.args, self.kwargs = predicate, args, kwargs
         super().__init__(upstream, stream_name=stream_name, on_error=on_error, _timeout=timeout)
 
-    def _step(self) -> Step:
+    def _step(self, site: Site) -> Step:
         awaited = self.predicate is not None and is_awaited(self.predicate)
-        return Filter(self._site.number, self._site.policy(), self.predicate, self.args, self.kwargs, awaited)
+        return Step.filter(site, self.predicate, self.args, self.kwargs, awaited=awaited)

@@ -31,6 +31,12 @@ impl Node {
             None => Acks::none(),
             metadata => metadata::to_acks(metadata)?,
         };
+        if !asynchronous
+            && limit.is_none()
+            && let Some(emitted) = parts.emit_straight(py, &x, &acks)?
+        {
+            return Ok(emitted);
+        }
         let (out, x) = (parts.out.clone(), Value::from(x));
         // Without a loop nobody waits, see `without_loop`.
         let limit = limit.filter(|_| asynchronous || parts.pipeline().mode() != Mode::NoLoop);

@@ -6,6 +6,7 @@ mod keeping;
 mod kept;
 mod lifecycle;
 mod picture;
+mod straight;
 mod wiring;
 
 use std::sync::{Mutex, OnceLock};
@@ -16,7 +17,7 @@ use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
 use thalweg::Stream;
 
-use crate::blueprint::{Blueprint, Callers, Inlet, Keeper, Made, Site, State};
+use crate::blueprint::{Blueprint, Callers, Inlet, Keeper, Made, Passage, Site, State};
 use crate::current::Current;
 use crate::event_loop::EventLoop;
 use crate::function::Function;
@@ -27,6 +28,7 @@ use crate::value::Value;
 use crate::{overridden, policy};
 
 use self::keeping::Below;
+use self::straight::Straight;
 
 /// A node of a pipeline. Use the class `Stream`, which derives from it.
 #[pyclass(subclass, frozen, weakref, module = "thalweg._thalweg")]
@@ -47,6 +49,8 @@ pub(crate) struct Parts {
     door: OnceLock<Stream<Value>>,
     /// Whether its inlets are told apart, but a node above that is attached twice has one.
     is_once: bool,
+    passage: Passage,
+    straight: Straight,
 }
 
 impl Parts {
@@ -206,10 +210,17 @@ impl Node {
             current,
             door: door.map_or_else(OnceLock::new, OnceLock::from),
             is_once: overridden || plan.joins && !plan.repeats,
+            passage: if overridden {
+                Passage::Functions
+            } else {
+                plan.passage
+            },
+            straight: Straight::default(),
         };
         if slf.get().0.fill(py, parts).is_err() {
             return Err(PyRuntimeError::new_err("the stream has been made already"));
         }
+        straight::note_edge();
         let parts = slf.get().parts()?;
         // A simple node has been built onto the first.
         let mut is_attached = !plan.joins && !overridden;

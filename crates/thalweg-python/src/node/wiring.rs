@@ -21,6 +21,7 @@ impl Parts {
             .inlet
             .attach(&from.out)
             .map_err(|error| failure::raise(py, &error))?;
+        super::straight::note_edge();
         if let Some(key) = key {
             let caller = PyWeakrefReference::new(upstream.as_any())?.unbind();
             lock(&self.callers).push((key.number(), caller));

@@ -36,6 +36,7 @@ pub(super) fn resolve(
             }))
         })
     });
+    let resolving = resolving.map(MapAsync::holding_emitters);
     let resolving = resolving.map_err(|error| PyValueError::new_err(error.to_string()))?;
     let blueprint = Blueprint::new(move |site| {
         let resolved = site.upstream.apply(resolving);

@@ -1,7 +1,7 @@
 use pyo3::prelude::*;
 use thalweg::ops::Inspect;
 
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, Passage};
 use crate::gil;
 use crate::value::Value;
 
@@ -12,5 +12,6 @@ pub(super) fn stream(is_sink: bool) -> Blueprint {
     let blueprint = Blueprint::transform(|current| {
         Inspect::new(move |x: &Value| gil::held(|py| current.set(py, x.object())))
     });
+    let blueprint = blueprint.passage(Passage::Straight);
     if is_sink { blueprint.sink() } else { blueprint }
 }

@@ -537,6 +537,11 @@ impl Engine {
         slots
     }
 
+    /// How many calls it makes at a time.
+    pub(crate) fn threads_at_a_time(&self) -> usize {
+        self.width
+    }
+
     /// Fails in a process that was forked off the engine's.
     pub(crate) fn check_here(&self) -> PyResult<()> {
         self.home

@@ -189,7 +189,7 @@ impl Future {
     fn _failed_call<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let slot = self.slot()?;
         let home = &self.engine.get().home;
-        let Some((call, needs)) = home.look_at_failed(&slot, |program, needs| {
+        let Some((Some(call), needs)) = home.look_at_failed(&slot, |program, needs| {
             (program.recreate(py), needs.clone())
         }) else {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 mod arguments;
 mod engine;
-mod errors;
+pub(crate) mod errors;
 mod future;
 mod graph;
 mod info;
@@ -17,6 +17,10 @@ mod token;
 mod world;
 
 use pyo3::prelude::*;
+
+pub(crate) use self::engine::Engine;
+pub(crate) use self::threads::Turn;
+pub(crate) use self::world::Program;
 
 /// Puts all of it into its module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

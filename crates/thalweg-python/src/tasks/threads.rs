@@ -41,7 +41,7 @@ impl Work<Calls> for Caller {
                 let mut next = Some(first);
                 let mut turn = Turn::begin();
                 while let Some(mut assignment) = next {
-                    let result = run(py, &mut assignment);
+                    let result = run(py, &mut assignment, &mut turn);
                     next = crew.finish(assignment, result, &mut effects);
                     turn.yield_if_over(py);
                 }
@@ -76,8 +76,18 @@ impl Turn {
     }
 }
 
-fn run(py: Python<'_>, assignment: &mut Assignment<Calls>) -> Result<Value, Fault> {
+fn run(
+    py: Python<'_>,
+    assignment: &mut Assignment<Calls>,
+    turn: &mut Turn,
+) -> Result<Value, Fault> {
     let token = Token::of(assignment);
+    if let Program::Stream(streaming) = &mut assignment.program {
+        if let Some(streaming) = streaming.take() {
+            as_task(token, || gil::unawaited(|| streaming(py, turn)));
+        }
+        return Ok(Value::Object(py.None()));
+    }
     let Program::Here(call) = &assignment.program else {
         return Err(Fault::Error(PyRuntimeError::new_err(
             "this is to be called in another process",

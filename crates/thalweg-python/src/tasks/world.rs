@@ -11,6 +11,7 @@ use thalweg_tasks::process::{self, Parcel, Portable};
 
 use super::arguments::Fill;
 use super::processes::{pickle, sending};
+use super::threads::Turn;
 
 /// Tasks that call Python functions.
 pub(crate) enum Calls {}
@@ -31,9 +32,21 @@ pub(crate) enum Program {
     Here(Call),
     /// A call in another.
     There(Sent),
+    /// What is to be done for a stream, in this process; once.
+    Stream(Option<Streaming>),
 }
 
+/// Works for a stream.
+pub(crate) type Streaming = Box<dyn for<'py> FnOnce(Python<'py>, &mut Turn) + Send>;
+
 impl Program {
+    /// Work for a stream.
+    pub(crate) fn stream(
+        run: impl for<'py> FnOnce(Python<'py>, &mut Turn) + Send + 'static,
+    ) -> Self {
+        Self::Stream(Some(Box::new(run)))
+    }
+
     /// What runs for a call: the call itself, or what stands for it if there is code to be sent.
     pub(crate) fn of<'py>(
         function: &Bound<'py, PyAny>,
@@ -63,8 +76,9 @@ pub(crate) enum Recreated {
 
 impl Program {
     /// The same call, for this process. Nothing of the user's runs for that.
-    pub(crate) fn recreate(&self, py: Python<'_>) -> Recreated {
-        match self {
+    pub(crate) fn recreate(&self, py: Python<'_>) -> Option<Recreated> {
+        Some(match self {
+            Self::Stream(_) => return None,
             Self::Here(call) => Recreated::Here(Call {
                 function: call.function.clone_ref(py),
                 args: call.args.clone_ref(py),
@@ -78,7 +92,7 @@ impl Program {
             Self::There(sent) => {
                 Recreated::There(sent.call.function.clone(), sent.call.args.duplicate())
             }
-        }
+        })
     }
 }
 
@@ -182,7 +196,7 @@ impl Portable for Calls {
     fn call(program: &Program) -> Option<&process::Call> {
         match program {
             Program::There(sent) => Some(&sent.call),
-            Program::Here(_) => None,
+            Program::Here(_) | Program::Stream(_) => None,
         }
     }
 

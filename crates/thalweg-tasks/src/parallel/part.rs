@@ -26,6 +26,11 @@ pub trait Steps: Sized + Send + Sync + 'static {
     /// How long to wait before a step is done again that has failed so many times on an element; `None` if it is not to be.
     fn pause(step: &Self::Step, attempts: u32) -> Option<Duration>;
 
+    /// Waits on a thread of the engine.
+    fn sleep(pause: Duration) {
+        std::thread::sleep(pause);
+    }
+
     /// What an element comes to that a step has failed on for good.
     fn give_up(step: &Self::Step, failure: Self::Failure) -> Outcome<Self>;
 
@@ -397,7 +402,7 @@ fn try_often<S: Steps>(step: &S::Step, value: S::Value) -> Outcome<S> {
             return S::give_up(step, failure);
         };
         if !pause.is_zero() {
-            std::thread::sleep(pause);
+            S::sleep(pause);
         }
         kept = Some(value.clone());
         next = value;

@@ -57,7 +57,7 @@ impl<S: Steps> Job<S> {
             Self::Line(line) => line.run(queue),
             Self::Strand(strand) => strand.run(queue),
             Self::Later(pause, call) => {
-                std::thread::sleep(pause);
+                S::sleep(pause);
                 call();
             }
         }

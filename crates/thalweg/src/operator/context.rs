@@ -221,18 +221,18 @@ impl<Op: Operator> Context<'_, Op> {
         self.node.give_up(element, ordinal, cause, self.pass)
     }
 
-    /// The same for an element whose emitter has gone on. If whoever gets the failure has to wait,
+    /// The same for an element that was kept under `lease`. If whoever gets the failure has to wait,
     /// [`Operator::delivered`] is called when it has been taken.
     pub(crate) fn deliver_failure(
         &mut self,
-        acks: Acks,
+        lease: Lease,
         element: Option<Op::In>,
         ordinal: u64,
         cause: BoxError,
     ) -> Delivery {
         let node = self.node;
-        self.pass.deliver(
-            acks,
+        self.pass.deliver_under(
+            lease,
             || node.weak(),
             |pass| node.give_up(element, ordinal, cause, pass),
         )

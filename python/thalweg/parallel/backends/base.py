@@ -8,7 +8,8 @@ from weakref import WeakSet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from thalweg.parallel.launcher import Launcher
+    from thalweg._thalweg.parallel import Queue
+    from thalweg.parallel.elsewhere.launcher import Launcher
     from thalweg.stream import Stream
 
 __all__ = ["Arrival", "Backend"]
@@ -30,6 +31,9 @@ class Backend:
     #: Whether results stay where they were made until they are fetched.
     is_remote = False
 
+    #: What streams have to be done by it, if it does that in threads of this process: then values are here.
+    queue: Queue | None = None
+
     #: Whether it ends calls that take too long, or tells them to end.
     can_stop = False
 
@@ -42,6 +46,11 @@ class Backend:
         self.launchers: WeakSet[Launcher] = WeakSet()
         #: Where elements get to it.
         self.entrances: WeakSet[Stream] = WeakSet()
+
+    @property
+    def client(self) -> Any:
+        """What `scatter` is given to get it."""
+        return self.engine
 
     @property
     def kind(self) -> str:

@@ -75,6 +75,8 @@ def _is_quiet(backend: Backend, stuck: Any) -> bool:
         nodes = [node for entrance in list(backend.entrances) for node in _up_to_gather(entrance)]
         if any(_goes_on(node._event_loop, stuck) and not node._has_nothing_on_its_way() for node in nodes):
             return False
+        if backend.queue is not None and not backend.queue.is_idle():
+            return False
         launchers = [one for one in list(backend.launchers) if not one.is_idle()]
         return not any(_goes_on(one.line.session.loop, stuck) for one in launchers)
     except RuntimeError:
@@ -89,8 +91,7 @@ def _goes_on(loop: Any, stuck: Any) -> bool:
 
 def _up_to_gather(entrance: Stream) -> list[Stream]:
     """The nodes of a pipeline whose elements may have need of an engine yet, those first that were first."""
-    from thalweg.parallel.stream import ParallelStream
-    from thalweg.parallel.windows import gather
+    from thalweg.parallel import ParallelStream, gather
 
     nodes = entrance._pipeline.nodes()
     unseen: list[Stream] = [node for node in nodes if isinstance(node, (ParallelStream, gather))]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+from thalweg._thalweg.parallel import Queue
+from thalweg._thalweg.tasks import Engine
 from thalweg.parallel.backends.base import Arrival, Backend
 from thalweg.parallel.backends.closing import until_delivered, wait_until_delivered
 
@@ -36,10 +39,17 @@ class Embedded(Backend):
         registry = sys.modules.get("thalweg.tasks.registry")
         if registry is not None:
             registry.shared(engine).streams.add(self)
+        if isinstance(engine, Engine) and engine.kind == "threads":
+            self.queue = Queue.of_threads(engine)
         # What a process has made stays there until it is wanted.
         self.is_remote = engine.kind == "processes"
         # Functions that fail are not tried again by this, for their failures are values: it is for processes that end.
         self._retries = _RETRIES if self.is_remote else 0
+
+    @property
+    def client(self) -> Any:
+        """What `scatter` is given to get it."""
+        return SimpleNamespace(_engine=self.engine)
 
     @property
     def width(self) -> int:

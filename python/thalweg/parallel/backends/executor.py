@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor as AnyExecutor
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from thalweg import program_end
+from thalweg._thalweg.parallel import Queue
 from thalweg.parallel.backends.base import Arrival, Backend
 
 __all__ = ["Executor"]
@@ -34,6 +35,8 @@ class Executor(Backend):
 
     def __init__(self, executor: AnyExecutor) -> None:
         super().__init__(executor)
+        if isinstance(executor, ThreadPoolExecutor):
+            self.queue = Queue.of_executor(executor.submit, self.width)
         # Pools take no more at the end of a program: drain before.
         program_end.drain_before_executors_end()
 

@@ -25,6 +25,8 @@ where
     /// Elements that there is no call for yet; their emitters wait.
     waiting: VecDeque<Waiting<T>>,
     delivering: bool,
+    /// Whether emitters wait for the results of their elements.
+    holds: bool,
     label: Option<String>,
 }
 
@@ -147,8 +149,42 @@ where
             turns: VecDeque::new(),
             waiting: VecDeque::new(),
             delivering: false,
+            holds: false,
             label,
         })
+    }
+
+    /// Has the emitter of an element wait until everything downstream has taken its result. Whoever sends many elements,
+    /// a buffer say, or [`emit_many`](Stream::emit_many), waits for room only.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use thalweg::ops::{MapAsync, Step};
+    /// use thalweg::{Stream, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let timer = clock.clone();
+    /// let node = MapAsync::stepwise(2, true, move |x: &u64| {
+    ///     let (sleep, x) = (timer.sleep(Duration::from_secs(*x)), *x);
+    ///     Ok::<_, &str>(Step::Pending(async move {
+    ///         sleep.await;
+    ///         Ok(x)
+    ///     }))
+    /// });
+    /// let list = source.apply(node?.holding_emitters()).sink_to_list();
+    /// let emit = source.emit(1);
+    /// assert!(!emit.is_ready());
+    /// clock.advance(Duration::from_secs(1));
+    /// assert!(emit.is_ready());
+    /// assert_eq!(list.to_vec(), [1]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn holding_emitters(self) -> Self {
+        Self {
+            holds: true,
+            ..self
+        }
     }
 }
 
@@ -159,8 +195,13 @@ where
     C::Output: Element,
 {
     fn start(&mut self, next: Waiting<T>, cx: &mut Context<'_, Self>) {
-        // The emitter goes on.
-        let lease = Lease::accepted(next.lease.accept());
+        let mut lease = next.lease;
+        if self.holds {
+            lease.admit();
+        } else {
+            // The emitter goes on.
+            lease = Lease::accepted(lease.accept());
+        }
         let key = self.calls.start(next.element, lease, next.ordinal, cx);
         if self.ordered || self.calls.has_ended(key) {
             self.turns.push_back(key);
@@ -175,10 +216,9 @@ where
                 && let Some((call, result)) = self.calls.take(key)
             {
                 self.turns.pop_front();
-                let acks = call.lease.accept();
                 let delivery = match result {
-                    Ok(y) => cx.deliver(acks, y),
-                    Err(cause) => cx.deliver_failure(acks, call.element, call.ordinal, cause),
+                    Ok(y) => cx.deliver_under(call.lease, y),
+                    Err(cause) => cx.deliver_failure(call.lease, call.element, call.ordinal, cause),
                 };
                 self.delivering = delivery == Delivery::Pending;
             } else if self.calls.len() < self.parallelism
@@ -207,7 +247,7 @@ where
 
     fn update(&mut self, element: T, cx: &mut Context<'_, Self>) -> Flow {
         let is_free = self.calls.len() < self.parallelism && self.waiting.is_empty();
-        let lease = if is_free {
+        let lease = if is_free && !self.holds {
             Lease::accepted(cx.acks())
         } else {
             cx.hold_for_room()

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from thalweg import core
-from thalweg.parallel.stream import ParallelStream
-from thalweg.parallel.windows import in_turn, keyed, settled
+from thalweg.parallel.elsewhere.stream import ParallelStream
+from thalweg.parallel.elsewhere.windows import in_turn, keyed, settled
 from thalweg.stream import Stream, identity
 
 __all__ = ["partition", "partition_unique", "timed_window_unique", "unique"]

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from thalweg import _thalweg
-from thalweg.parallel.element import Element, elements_in, replaced
-from thalweg.parallel.site import fail
-from thalweg.parallel.stream import Fused, ParallelStream, places
-from thalweg.parallel.worker import DROPPED, Failed, Step, TellKey, TellLength
+from thalweg.parallel.elsewhere.element import Element, elements_in, replaced
+from thalweg.parallel.elsewhere.site import fail
+from thalweg.parallel.elsewhere.stream import Fused, ParallelStream
+from thalweg.parallel.elsewhere.worker import DROPPED, Failed, Step, TellKey, TellLength
+from thalweg.parallel.gather import gather as AnyGather
+from thalweg.parallel.stream import places
 from thalweg.stream import Stream
 
 __all__ = ["flatten", "gather", "in_turn", "keyed", "settled"]
@@ -132,43 +134,21 @@ def _items(x: Element) -> Any:
 
 
 @ParallelStream.register_api()
-class gather(Stream):
-    """Bring a stream back from an engine: wait for each result, in order, and pass it on.
-
-    As many elements wait here as the engine does at a time; a `buffer` before lets more be on their way.
-
-    Parameters
-    ----------
-    unordered: bool
-        Whether to pass on results as they come.
-    on_error:
-        What is done about elements that came to nothing, and whose own node says nothing else; see
-        :class:`~thalweg.Stream`.
+class gather(AnyGather):
+    """What :class:`thalweg.parallel.gather` is, where values stay elsewhere until then.
 
     Examples
     --------
+    >>> from concurrent.futures import ProcessPoolExecutor
+    >>> from multiprocessing import get_context
     >>> from thalweg import Stream
     >>> source = Stream()
-    >>> L = source.scatter(backend="thread").map(str).gather().sink_to_list()
-    >>> source.emit_many(range(3))
-    >>> source.drain()
+    >>> with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    ...     L = source.scatter(pool).map(str).gather().sink_to_list()
+    ...     source.emit_many(range(3))
     >>> L
     ['0', '1', '2']
-
-    See Also
-    --------
-    scatter
     """
-
-    _graphviz_shape = "parallelogram"
-
-    def __init__(self, upstream: Stream, unordered: bool | None = None, **kwargs: Any) -> None:
-        session = getattr(upstream, "_session", None)
-        if unordered is None:
-            unordered = session is not None and not session.is_ordered
-        self._places, self._is_ordered = places(session), not unordered
-        kwargs["ensure_io_loop"] = True
-        super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.resolve(_wait_for_values, self._places, ordered=self._is_ordered)

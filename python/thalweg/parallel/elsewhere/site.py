@@ -8,8 +8,9 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from thalweg.errors import Failure, Retry, add_note
-from thalweg.parallel.worker import Failed, Policy
-from thalweg.stream import Stream
+from thalweg.parallel.elsewhere.worker import Failed, Policy
+from thalweg.parallel.reports import Site as NamedSite
+from thalweg.parallel.reports import bearable
 
 __all__ = ["Site", "fail"]
 
@@ -20,27 +21,22 @@ _sites: WeakValueDictionary[int, Site] = WeakValueDictionary()
 _REMEMBERED = 4096
 
 
-class Site:
-    """A node as the engine knows it: by a number.
+class Site(NamedSite):
+    """A node as an engine elsewhere knows it: by a number.
 
     Examples
     --------
-    >>> from thalweg.parallel.site import Site
+    >>> from thalweg.parallel.elsewhere.site import Site
     >>> site = Site("map(f)", "skip")
     >>> site.policy().skips
     True
     """
 
     def __init__(self, name: str, on_error: Any) -> None:
+        super().__init__(name, on_error)
         self.number = next(_numbers)
-        self.name = name
-        self.on_error = _checked(on_error)
         self._told: OrderedDict[bytes, None] = OrderedDict()
         _sites[self.number] = self
-
-    def set_on_error(self, on_error: Any) -> None:
-        """Change what is done about elements that the function fails on."""
-        self.on_error = _checked(on_error)
 
     def policy(self) -> Policy:
         """What of it is done where the function is called."""
@@ -48,12 +44,6 @@ class Site:
             retry = self.on_error
             return Policy(retry.times, retry.backoff, retry.at_most, retry.then == "skip")
         return Policy(skips=self.on_error == "skip")
-
-    @property
-    def target(self) -> Stream | None:
-        """The stream that gets failures."""
-        target = self.on_error.then if isinstance(self.on_error, Retry) else self.on_error
-        return target if isinstance(target, Stream) else None
 
     def is_new(self, failed: Failed) -> bool:
         """Whether a failure comes for the first time: it takes every way behind a fork."""
@@ -65,34 +55,16 @@ class Site:
         return True
 
 
-def _checked(on_error: Any) -> Any:
-    wanted = 'on_error: "raise", "skip", a Retry or a stream, not'
-    if isinstance(on_error, str) and on_error not in ("raise", "skip"):
-        raise ValueError(f"{wanted} {on_error!r}")
-    if on_error is not None and not isinstance(on_error, (str, Retry, Stream)):
-        raise TypeError(f"{wanted} {on_error!r}")
-    return on_error
-
-
 def fail(failed: Failed, ordinal: int, metadata: Any) -> Any:
     """Do what is to be done about a failure: return nothing, something to await, or raise."""
     site = None if failed.site is None else _sites.get(failed.site)
     exception = failed.exception
     if site is None:
-        raise _bearable(exception)
+        raise bearable(exception)
     if not site.is_new(failed):
         return None
     target = site.target
     if target is None:
         add_note(exception, site.name, ordinal, failed.element)
-        raise _bearable(exception)
+        raise bearable(exception)
     return target._emit(Failure(site.name, ordinal, failed.element, exception), metadata)
-
-
-def _bearable(exception: BaseException) -> BaseException:
-    """What may go through an event loop: some exceptions mean something to it."""
-    if isinstance(exception, StopIteration) or not isinstance(exception, Exception):
-        error = RuntimeError(f"a function on the engine raised {exception!r}")
-        error.__cause__ = exception
-        return error
-    return exception

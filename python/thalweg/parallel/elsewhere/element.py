@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from thalweg.parallel.worker import DROPPED, Failed, Ref, Shape
+from thalweg.parallel.elsewhere.worker import DROPPED, Failed, Ref, Shape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from thalweg.parallel.launcher import Group, Line
+    from thalweg.parallel.elsewhere.launcher import Group, Line
 
 __all__ = ["Element", "elements_in", "replaced", "when_all_known"]
 
@@ -251,7 +251,7 @@ def elements_in(x: Any) -> Iterator[Element]:
 
     Examples
     --------
-    >>> from thalweg.parallel.element import elements_in
+    >>> from thalweg.parallel.elsewhere.element import elements_in
     >>> list(elements_in((1, [2])))
     []
     """
@@ -271,7 +271,7 @@ def when_all_known(elements: list[Element], callback: Callable[[], None], *, val
 
     Examples
     --------
-    >>> from thalweg.parallel.element import when_all_known
+    >>> from thalweg.parallel.elsewhere.element import when_all_known
     >>> when_all_known([], lambda: print("known"), value=True)
     known
     """
@@ -298,7 +298,7 @@ def replaced(tree: Any, by: Callable[[Element], Any]) -> Any:
 
     Examples
     --------
-    >>> from thalweg.parallel.element import replaced
+    >>> from thalweg.parallel.elsewhere.element import replaced
     >>> replaced((1, [2]), repr)
     (1, [2])
     """

@@ -416,7 +416,7 @@ def run(parcel: Parcel, *results: Result) -> Result:
 
     Examples
     --------
-    >>> from thalweg.parallel.worker import Call, Chain, Filter, Parcel, Policy, run
+    >>> from thalweg.parallel.elsewhere.worker import Call, Chain, Filter, Parcel, Policy, run
     >>> policy = Policy()
     >>> steps = [Filter(0, policy, lambda x: x != 2, (), {}, False), Call(1, policy, pow, (-1,), {}, False, False)]
     >>> chain = Chain(steps)

@@ -1,0 +1,97 @@
+//! Ways on which elements come by nothing of the user's until they wait for an engine: who emits goes them itself.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pyo3::prelude::*;
+use thalweg::Acks;
+
+use super::{Node, Parts};
+use crate::blueprint::Passage;
+use crate::emission::{self, Emission};
+use crate::hop;
+use crate::pipeline::Mode;
+use crate::value::Value;
+
+/// Counts edges that were added, anywhere.
+static EDGES: AtomicU64 = AtomicU64::new(1);
+
+/// Takes note of an edge more: what was straight may no longer be.
+pub(super) fn note_edge() {
+    EDGES.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Whether the ways from a node are straight, and when that was found out.
+#[derive(Default)]
+pub(super) struct Straight(AtomicU64);
+
+impl Parts {
+    /// Whether elements that this node sends get to an engine, or wait for it, before any function is called on this side.
+    ///
+    /// # Errors
+    /// A node has not been made.
+    pub(crate) fn is_straight(&self, py: Python<'_>) -> PyResult<bool> {
+        let now = EDGES.load(Ordering::Relaxed);
+        let known = self.straight.0.load(Ordering::Relaxed);
+        if known >> 1 == now {
+            return Ok(known & 1 == 1);
+        }
+        let found = self.look_ahead(py)?;
+        self.straight
+            .0
+            .store(now << 1 | u64::from(found), Ordering::Relaxed);
+        Ok(found)
+    }
+
+    fn look_ahead(&self, py: Python<'_>) -> PyResult<bool> {
+        let mut seen = Vec::new();
+        let mut ids = self.out.downstream_ids();
+        while let Some(id) = ids.pop() {
+            if seen.contains(&id) {
+                continue;
+            }
+            seen.push(id);
+            let found = self.pipeline().find(py, &[id]);
+            let Some(node) = found.first().and_then(|node| node.cast::<Node>().ok()) else {
+                return Ok(false);
+            };
+            let parts = node.get().parts_anywhere()?;
+            match parts.passage {
+                Passage::Functions => return Ok(false),
+                Passage::Straight => ids.extend(parts.out.downstream_ids()),
+                Passage::Ends => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends an element on this thread if its way is straight, and waits for it; `None` if it is not.
+    pub(super) fn emit_straight(
+        &self,
+        py: Python<'_>,
+        x: &Bound<'_, PyAny>,
+        acks: &Acks,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let pipeline = self.pipeline();
+        let Some(event_loop) = pipeline.event_loop() else {
+            return Ok(None);
+        };
+        if pipeline.mode() != Mode::Elsewhere
+            || !self.is_straight(py)?
+            || event_loop.is_driven()
+            || thalweg::is_inside_pipeline()
+        {
+            return Ok(None);
+        }
+        crate::interpreter::check_running()?;
+        let emit = self.out.emit_as_guest(Value::from(x.clone()), acks.clone());
+        if emit.is_ready() {
+            emission::finished(py, emit)?;
+            return Ok(Some(py.None()));
+        }
+        if event_loop.is_here(py) {
+            return Emission::of(py, emit, Some(event_loop)).map(Some);
+        }
+        hop::wait_for_emit(py, event_loop, emit)?;
+        Ok(Some(py.None()))
+    }
+}

@@ -1,0 +1,140 @@
+//! Engines that run in threads of this process.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use thalweg_tasks::Failure;
+use thalweg_tasks::host::{Options, spec};
+use thalweg_tasks::parallel::{self, Runner};
+
+use super::step::{Failed, Objects};
+use crate::lock::lock;
+use crate::tasks::{Engine, Program, Turn, errors};
+use crate::{call, gil};
+
+/// What streams have to be done by one engine.
+#[pyclass(frozen, weakref, module = "thalweg._thalweg.parallel")]
+pub(crate) struct Queue(pub(super) Arc<parallel::Queue<Objects>>);
+
+#[pymethods]
+impl Queue {
+    /// For threads of ours.
+    #[staticmethod]
+    fn of_threads(engine: Bound<'_, Engine>) -> Self {
+        Self(parallel::Queue::new(Threads(engine.unbind())))
+    }
+
+    /// For an executor that runs calls in so many threads of this process: `submit(call)` has one run.
+    #[staticmethod]
+    fn of_executor(submit: Bound<'_, PyAny>, width: usize) -> Self {
+        Self(parallel::Queue::new(Executor {
+            submit: submit.unbind(),
+            width,
+            refusal: Mutex::default(),
+        }))
+    }
+
+    /// Whether nothing is to be done.
+    fn is_idle(&self) -> bool {
+        self.0.is_idle()
+    }
+}
+
+type Over = Box<dyn FnOnce() + Send>;
+
+/// Threads of ours.
+struct Threads(Py<Engine>);
+
+impl parallel::Engine<Objects> for Threads {
+    fn width(&self) -> usize {
+        self.0.get().threads_at_a_time()
+    }
+
+    fn start(&self, runner: Runner<Objects>, limit: Option<(Duration, Over)>) {
+        let home = &self.0.get().home;
+        let (limit, over) = limit.unzip();
+        let options = limit.map(|limit| {
+            Arc::new(Options {
+                timeout: Some(limit),
+                ..Options::default()
+            })
+        });
+        let run = move |py: Python<'_>, turn: &mut Turn| runner.run(|| turn.yield_if_over(py));
+        let slot = home.submit(spec(Program::stream(run), Vec::new(), options));
+        home.keep(&slot);
+        if let Some(over) = over {
+            let task = slot.clone();
+            slot.notify(move || {
+                if let Some(Failure::TimedOut(_)) = task.failure().as_deref() {
+                    gil::attach(|_| over());
+                }
+            });
+        }
+    }
+
+    fn lost(&self) -> Arc<Failed> {
+        Failed::new(gil::attach(errors::closed), None, None)
+    }
+}
+
+/// An executor of `concurrent.futures`.
+struct Executor {
+    submit: Py<PyAny>,
+    width: usize,
+    /// Why it has not taken a call.
+    refusal: Mutex<Option<PyErr>>,
+}
+
+impl parallel::Engine<Objects> for Executor {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn start(&self, runner: Runner<Objects>, _: Option<(Duration, Over)>) {
+        let refused = gil::attach(|py| {
+            let work = match Bound::new(py, Work(Mutex::new(Some(runner)))) {
+                Ok(work) => work,
+                Err(error) => {
+                    *lock(&self.refusal) = Some(error);
+                    return None;
+                }
+            };
+            let refusal = call::one(self.submit.bind(py), work.as_any()).err()?;
+            // What was raised holds on to what was submitted.
+            let refused = lock(&work.get().0).take();
+            *lock(&self.refusal) = Some(refusal);
+            refused
+        });
+        drop(refused);
+    }
+
+    fn lost(&self) -> Arc<Failed> {
+        let error = gil::attach(|py| {
+            let refusal = lock(&self.refusal);
+            match &*refusal {
+                Some(error) => error.clone_ref(py),
+                None => PyRuntimeError::new_err(
+                    "the executor was shut down before the element was done",
+                ),
+            }
+        });
+        Failed::new(error, None, None)
+    }
+}
+
+/// What an executor is given to call.
+#[pyclass(frozen, module = "thalweg._thalweg.parallel")]
+pub(crate) struct Work(Mutex<Option<Runner<Objects>>>);
+
+#[pymethods]
+impl Work {
+    fn __call__(&self, py: Python<'_>) {
+        let runner = lock(&self.0).take();
+        if let Some(runner) = runner {
+            let mut turn = Turn::begin();
+            gil::unawaited(|| runner.run(|| turn.yield_if_over(py)));
+        }
+    }
+}

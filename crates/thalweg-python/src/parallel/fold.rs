@@ -1,0 +1,146 @@
+//! States that go through elements on an engine.
+
+use std::sync::{Arc, Mutex};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use thalweg_tasks::parallel::{Outcome, Steps, Strand};
+
+use super::step::{Failed, Objects, Policy, finished};
+use crate::blueprint::State;
+use crate::function::Function;
+use crate::lock::lock;
+use crate::value::Value;
+
+/// A state, and the function that takes it on.
+pub(crate) struct Fold {
+    function: Function,
+    is_awaited: bool,
+    returns_state: bool,
+    with_state: bool,
+    state: State,
+    start: State,
+    policy: Arc<Policy>,
+    site: State,
+}
+
+impl Fold {
+    pub(super) fn take(&mut self, py: Python<'_>, x: Value) -> Outcome<Objects> {
+        let state = lock(&self.state).clone();
+        let Some(state) = state else {
+            let result = self.shown(py, &x, x.clone());
+            *lock(&self.state) = Some(x.clone());
+            return result.map_or_else(|error| self.failed(error, x), Outcome::Value);
+        };
+        let mut attempts = 0;
+        let (state, result) = loop {
+            match self.call(py, &state, &x) {
+                Ok(result) => break result,
+                Err(error) => {
+                    attempts += 1;
+                    let Some(pause) = self.policy.pause(attempts) else {
+                        return self.failed(error, x);
+                    };
+                    Objects::sleep(pause);
+                }
+            }
+        };
+        let result = self.shown(py, &state, result);
+        let before = lock(&self.state).replace(state);
+        drop(before);
+        result.map_or_else(|error| self.failed(error, x), Outcome::Value)
+    }
+
+    /// The next state, and what to send.
+    fn call(&self, py: Python<'_>, state: &Value, x: &Value) -> PyResult<(Value, Value)> {
+        let called = self.function.call_on_elsewhere(py, state, x)?;
+        let result = finished(called, self.is_awaited)?;
+        if self.returns_state {
+            let (state, result) = result.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+            return Ok((Value::from(state), Value::from(result)));
+        }
+        Ok((Value::from(result.clone()), Value::from(result)))
+    }
+
+    fn shown(&self, py: Python<'_>, state: &Value, result: Value) -> PyResult<Value> {
+        if !self.with_state {
+            return Ok(result);
+        }
+        let pair = PyTuple::new(py, [state.object(), result.object()])?;
+        Ok(Value::from(pair.into_any()))
+    }
+
+    fn failed(&self, error: PyErr, x: Value) -> Outcome<Objects> {
+        let failure = Failed::new(error, Some(self.site.clone()), Some(x));
+        self.policy.give_up(failure)
+    }
+
+    pub(super) fn reset(&mut self) {
+        let start = lock(&self.start).clone();
+        let before = std::mem::replace(&mut *lock(&self.state), start);
+        drop(before);
+    }
+}
+
+/// A state of an `accumulate` on an engine.
+#[pyclass(frozen, module = "thalweg._thalweg.parallel")]
+pub(crate) struct Accumulation {
+    pub(super) strand: Arc<Strand<Objects>>,
+    pub(super) function: Function,
+    pub(super) states: [State; 3],
+    policy: Arc<Policy>,
+}
+
+#[pymethods]
+impl Accumulation {
+    /// A state that begins as `start`, which is a tuple, empty if the first element is to be the state.
+    #[new]
+    #[pyo3(signature = (site, function, kwargs, start, *, returns_state, with_state, awaited))]
+    fn new(
+        site: Bound<'_, PyAny>,
+        function: &Bound<'_, PyAny>,
+        kwargs: &Bound<'_, PyDict>,
+        start: &Bound<'_, PyTuple>,
+        returns_state: bool,
+        with_state: bool,
+        awaited: bool,
+    ) -> Self {
+        let function = Function::new(function, None, Some(kwargs));
+        let first = || start.iter().next().map(Value::from);
+        let shared = |value| Arc::new(Mutex::new(value));
+        let states = [
+            shared(first()),
+            shared(first()),
+            shared(Some(Value::from(site))),
+        ];
+        let [state, start, site] = states.clone();
+        let policy = Arc::new(Policy::default());
+        let fold = Fold {
+            function: function.clone(),
+            is_awaited: awaited,
+            returns_state,
+            with_state,
+            state,
+            start,
+            policy: policy.clone(),
+            site,
+        };
+        Self {
+            strand: Strand::new(fold),
+            function,
+            states,
+            policy,
+        }
+    }
+
+    /// How often it is tried again, after pauses in seconds, and whether the element is dropped then.
+    fn set_policy(&self, times: u32, first: f64, longest: f64, skips: bool) {
+        self.policy.set(times, first, longest, skips);
+    }
+
+    /// Sets the state back to its start, for the elements that come from now on; arguments are ignored.
+    #[pyo3(signature = (*_ignored))]
+    fn reset(&self, _ignored: &Bound<'_, PyTuple>) {
+        self.strand.reset();
+    }
+}

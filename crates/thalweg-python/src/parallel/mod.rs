@@ -1,0 +1,27 @@
+//! Streams on an engine: elements that are promises of objects, what is done with them there, and the nodes between
+//! `scatter` and `gather`.
+
+mod element;
+mod engines;
+mod fold;
+mod nodes;
+mod step;
+
+use pyo3::prelude::*;
+
+/// Puts all of it into its module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<element::Element>()?;
+    module.add_class::<engines::Queue>()?;
+    module.add_class::<engines::Work>()?;
+    module.add_class::<step::Step>()?;
+    module.add_class::<fold::Accumulation>()?;
+    module.add_function(wrap_pyfunction!(nodes::scatter, module)?)?;
+    module.add_function(wrap_pyfunction!(nodes::through, module)?)?;
+    module.add_function(wrap_pyfunction!(nodes::launch, module)?)?;
+    module.add_function(wrap_pyfunction!(nodes::accumulate, module)?)?;
+    module.add_function(wrap_pyfunction!(nodes::settle, module)?)?;
+    module.add_function(wrap_pyfunction!(nodes::untag, module)?)?;
+    module.add_function(wrap_pyfunction!(nodes::buffer, module)?)?;
+    module.add_function(wrap_pyfunction!(nodes::passage, module)?)
+}

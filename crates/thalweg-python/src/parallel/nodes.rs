@@ -1,0 +1,303 @@
+//! The nodes between `scatter` and `gather`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use thalweg::ops::{Buffer, Settle};
+use thalweg::{Context, Fault, Flow, Never, Operator, Transform};
+use thalweg_tasks::parallel::{self, Outcome, Part};
+
+use super::element::{Element, element_of};
+use super::engines::Queue;
+use super::fold::Accumulation;
+use super::step::{Failed, Objects, Step};
+use crate::blueprint::{Blueprint, Made, Passage};
+use crate::current::Current;
+use crate::gil;
+use crate::node::Node;
+use crate::value::Value;
+
+/// Makes something of each element, which is an element again.
+///
+/// None of them is kept as the last one sent: an element that nobody has is done all the same, see [`Part`].
+struct Making<F> {
+    queue: Arc<parallel::Queue<Objects>>,
+    /// How many objects have come that were no elements.
+    count: u64,
+    make: F,
+}
+
+impl<F> Transform for Making<F>
+where
+    F: FnMut(&Element) -> Option<Element> + Send + 'static,
+{
+    type In = Value;
+    type Out = Value;
+    const KIND: &'static str = "on_engine";
+
+    fn apply(&mut self, x: Value) -> Result<Option<Value>, Fault<Value>> {
+        gil::held(|py| {
+            let made = match element_of(x.bind(py)) {
+                Some(element) => match (self.make)(element.get()) {
+                    Some(made) => made,
+                    None => return Ok(Some(x)),
+                },
+                None => {
+                    self.count += 1;
+                    let element = Element::bare(&self.queue, x.clone(), self.count);
+                    (self.make)(&element).unwrap_or(element)
+                }
+            };
+            match Bound::new(py, made) {
+                Ok(made) => Ok(Some(Value::from(made.into_any()))),
+                Err(error) => Err(Fault::new(x, error)),
+            }
+        })
+    }
+}
+
+/// A node that makes elements of elements, without calling anything of the user's where it stands.
+fn making<F>(queue: &Bound<'_, Queue>, make: F) -> Blueprint
+where
+    F: FnMut(&Element) -> Option<Element> + Send + 'static,
+{
+    let queue = queue.get().0.clone();
+    let blueprint = Blueprint::transform(move |_| Making {
+        queue,
+        count: 0,
+        make,
+    });
+    blueprint.passage(Passage::Straight)
+}
+
+/// `scatter`: makes elements of objects.
+#[pyfunction]
+pub(super) fn scatter(queue: &Bound<'_, Queue>) -> Blueprint {
+    making(queue, |_| None)
+}
+
+/// Has a step done with each element; alone, if it may take only so many seconds.
+#[pyfunction]
+#[pyo3(signature = (queue, step, limit=None))]
+pub(super) fn through(
+    queue: &Bound<'_, Queue>,
+    step: &Bound<'_, Step>,
+    limit: Option<f64>,
+) -> PyResult<Blueprint> {
+    let step = step.get();
+    let action = step.action.clone();
+    let limit = limit.map(crate::interval::seconds).transpose()?;
+    let make = move |x: &Element| {
+        let part: Part<Objects> = match limit {
+            None => x.then(&action),
+            Some(limit) => within(x, &action, limit),
+        };
+        Some(Element::of(part, x.ordinal))
+    };
+    Ok(making(queue, make)
+        .calling(step.function())
+        .keeping([step.state()]))
+}
+
+fn within(x: &Element, action: &Arc<super::step::Action>, limit: Duration) -> Part<Objects> {
+    x.part().then_within(action.clone(), limit)
+}
+
+/// Sends elements on their way. Where the clock is driven by those who wait for it, waits until they are there: no time
+/// passes meanwhile.
+struct Launching {
+    is_driven: bool,
+    current: Current,
+}
+
+impl Transform for Launching {
+    type In = Value;
+    type Out = Value;
+    const KIND: &'static str = "launch";
+
+    fn apply(&mut self, x: Value) -> Result<Option<Value>, Fault<Value>> {
+        gil::held(|py| {
+            if let Some(element) = element_of(x.bind(py)) {
+                let element = element.get();
+                element.launch();
+                if self.is_driven {
+                    element.wait(py);
+                }
+            }
+            Ok(Some(self.current.note(py, x)))
+        })
+    }
+}
+
+/// Sends each element on its way.
+#[pyfunction]
+pub(super) fn launch(driven: bool) -> Blueprint {
+    let blueprint = Blueprint::transform(move |current| Launching {
+        is_driven: driven,
+        current,
+    });
+    blueprint.passage(Passage::Straight)
+}
+
+/// `accumulate`: has a state go through the elements.
+#[pyfunction]
+pub(super) fn accumulate(
+    queue: &Bound<'_, Queue>,
+    accumulation: &Bound<'_, Accumulation>,
+) -> Blueprint {
+    let accumulation = accumulation.get();
+    let strand = accumulation.strand.clone();
+    let make = move |x: &Element| Some(Element::of(strand.push(x.part()), x.ordinal));
+    making(queue, make)
+        .calling(accumulation.function.clone())
+        .keeping(accumulation.states.clone())
+}
+
+/// Waits for the values of elements, in order, and sends those. `report` is asked what to do about failures.
+#[pyfunction]
+#[pyo3(signature = (report, places, *, ordered, driven))]
+pub(super) fn settle(
+    report: Bound<'_, PyAny>,
+    places: usize,
+    ordered: bool,
+    driven: bool,
+) -> PyResult<Blueprint> {
+    let settling = if ordered {
+        Settle::<Value>::ordered(places)
+    } else {
+        Settle::unordered(places)
+    };
+    let settling = settling.map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let report = report.unbind();
+    let blueprint = Blueprint::new(move |site| {
+        let launched = site.upstream.transform(Launching {
+            is_driven: driven,
+            current: site.current.clone(),
+        });
+        let settled = launched.apply(settling);
+        let out = settled.apply(Unwrap {
+            report,
+            current: site.current,
+        });
+        Made {
+            inlet: Box::new(launched),
+            between: Some(Box::new(settled)),
+            out,
+        }
+    });
+    Ok(blueprint.on_loop().passage(Passage::Ends))
+}
+
+/// Makes values of elements that have settled.
+struct Unwrap {
+    report: Py<PyAny>,
+    current: Current,
+}
+
+impl Unwrap {
+    /// Does what is to be done about a failure.
+    fn failed(&self, x: Value, failed: &Failed, ordinal: u64, cx: &mut Context<'_, Self>) -> Flow {
+        if failed.is_told.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let reported = gil::held(|py| {
+            let site = match &failed.site {
+                Some(site) => crate::lock::lock(site).clone().map(Value::into_object),
+                None => None,
+            };
+            let element = failed.element.clone().map(Value::into_object);
+            let error = failed.exception.value(py);
+            let result = self
+                .report
+                .bind(py)
+                .call1((site, error, ordinal, element))?;
+            result
+                .extract::<Option<(Bound<'_, Node>, Bound<'_, PyAny>)>>()
+                .map(|routed| routed.map(|(node, failure)| (node.unbind(), Value::from(failure))))
+        });
+        match reported {
+            Err(error) => cx.fail(x, error),
+            Ok(None) => Ok(()),
+            Ok(Some((node, failure))) => {
+                let emit = match node.get().parts() {
+                    Ok(parts) => parts.out.relay(failure, cx.acks()),
+                    Err(error) => return cx.fail(x, error),
+                };
+                // It is waited for by whoever waits for the element.
+                drop(emit.wait_within());
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Operator for Unwrap {
+    type In = Value;
+    type Out = Value;
+    type Event = Never;
+    const KIND: &'static str = "value";
+
+    fn update(&mut self, x: Value, cx: &mut Context<'_, Self>) -> Flow {
+        let known = gil::held(|py| {
+            element_of(x.bind(py)).map(|element| (element.get().outcome(), element.get().ordinal))
+        });
+        let value = match known {
+            None => x,
+            Some((Some(Outcome::Value(value)), _)) => value,
+            Some((Some(Outcome::Failed(failed)), ordinal)) => {
+                return self.failed(x, &failed, ordinal, cx);
+            }
+            Some((Some(Outcome::Dropped) | None, _)) => return Ok(()),
+        };
+        gil::held(|py| self.current.set(py, value.object()));
+        cx.emit(value)
+    }
+}
+
+/// Passes on what was tagged with a number, without the tag.
+#[pyfunction]
+pub(super) fn untag(number: usize) -> Blueprint {
+    Blueprint::transform(move |current| {
+        thalweg::ops::TryFilterMap::new(move |x: &Value| {
+            gil::held(|py| {
+                let pair = x.bind(py).cast::<PyTuple>()?;
+                if pair.get_item(0)?.extract::<usize>()? != number {
+                    return Ok(None);
+                }
+                let value = Value::from(pair.get_item(1)?);
+                Ok::<_, PyErr>(Some(current.note(py, value)))
+            })
+        })
+    })
+}
+
+/// `buffer`: sends elements on their way, lets up to `n` wait, and hands them on in the call that brings them.
+#[pyfunction]
+#[pyo3(signature = (n, *, driven))]
+pub(super) fn buffer(n: usize, driven: bool) -> PyResult<Blueprint> {
+    let buffer =
+        Buffer::<Value>::new(n).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let blueprint = Blueprint::new(move |site| {
+        let launched = site.upstream.transform(Launching {
+            is_driven: driven,
+            current: site.current,
+        });
+        Made {
+            out: launched.apply(buffer),
+            inlet: Box::new(launched),
+            between: None,
+        }
+    });
+    Ok(blueprint.on_loop().passage(Passage::Straight))
+}
+
+/// Whether elements that are emitted at a node get to an engine, or wait for it, before anything of the user's is called:
+/// for tests.
+#[pyfunction]
+pub(super) fn passage(node: &Bound<'_, Node>) -> PyResult<bool> {
+    node.get().parts()?.is_straight(node.py())
+}

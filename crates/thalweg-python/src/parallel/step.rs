@@ -1,0 +1,327 @@
+//! What is done with an element on an engine.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+use thalweg_tasks::parallel::{Outcome, Steps};
+
+use super::fold::Fold;
+use crate::blueprint::State;
+use crate::function::Function;
+use crate::lock::lock;
+use crate::tasks::errors;
+use crate::value::Value;
+use crate::{call, gil};
+
+/// Elements that are Python objects.
+pub(crate) enum Objects {}
+
+/// Why an element has no value.
+pub(crate) struct Failed {
+    pub(super) exception: PyErr,
+    /// Whose function has failed; `None` if it was none.
+    pub(super) site: Option<State>,
+    /// What it was called with.
+    pub(super) element: Option<Value>,
+    /// Whether it has been reported: it takes every way behind a fork.
+    pub(super) is_told: AtomicBool,
+}
+
+impl Failed {
+    pub(super) fn new(exception: PyErr, site: Option<State>, element: Option<Value>) -> Arc<Self> {
+        Arc::new(Self {
+            exception,
+            site,
+            element,
+            is_told: AtomicBool::new(false),
+        })
+    }
+}
+
+impl Steps for Objects {
+    type Value = Value;
+    type Step = Action;
+    type Fold = Fold;
+    type Failure = Arc<Failed>;
+
+    fn run(step: &Action, x: Value) -> Outcome<Self> {
+        gil::held(|py| match step.what.run(py, &x) {
+            Ok(Some(y)) => Outcome::Value(y),
+            Ok(None) => Outcome::Dropped,
+            Err(error) => Outcome::Failed(Failed::new(error, Some(step.site.clone()), Some(x))),
+        })
+    }
+
+    fn pause(step: &Action, attempts: u32) -> Option<Duration> {
+        step.policy.pause(attempts)
+    }
+
+    fn sleep(pause: Duration) {
+        gil::held(|py| gil::detach(py, || std::thread::sleep(pause)));
+    }
+
+    fn give_up(step: &Action, failure: Arc<Failed>) -> Outcome<Self> {
+        step.policy.give_up(failure)
+    }
+
+    fn timed_out(step: &Action, x: Value, limit: Duration) -> Arc<Failed> {
+        let error = gil::held(|py| errors::timed_out(py, limit));
+        Failed::new(error, Some(step.site.clone()), Some(x))
+    }
+
+    fn fold(fold: &mut Fold, x: Value) -> Outcome<Self> {
+        gil::held(|py| fold.take(py, x))
+    }
+
+    fn reset(fold: &mut Fold) {
+        fold.reset();
+    }
+}
+
+/// A step, and what is done when it fails.
+pub(crate) struct Action {
+    what: What,
+    policy: Policy,
+    /// The node whose function it calls, as those know it who report failures.
+    site: State,
+}
+
+enum What {
+    /// Calls a function; awaits what it returns if it `is_awaited`.
+    Call {
+        function: Function,
+        is_awaited: bool,
+    },
+    /// Drops what a predicate is not true of; without one, what is not true itself.
+    Filter {
+        predicate: Option<Function>,
+        is_awaited: bool,
+    },
+    /// Takes an item, or a tuple of several.
+    Pick(Pick),
+    /// Makes a pair of a key, and the element.
+    Key { function: Function },
+    /// The same with an item as the key.
+    KeyAt(Py<PyAny>),
+    /// Makes a list of an element that can be iterated over.
+    Items,
+    /// Makes a pair of a number, and the element.
+    Tag(usize),
+}
+
+enum Pick {
+    One(Py<PyAny>),
+    Several(Vec<Py<PyAny>>),
+}
+
+impl What {
+    fn run(&self, py: Python<'_>, x: &Value) -> PyResult<Option<Value>> {
+        let result = match self {
+            Self::Call {
+                function,
+                is_awaited,
+            } => finished(function.call_elsewhere(py, x)?, *is_awaited)?,
+            Self::Filter {
+                predicate,
+                is_awaited,
+            } => {
+                let passes = match predicate {
+                    None => x.bind(py).is_truthy()?,
+                    Some(predicate) => {
+                        finished(predicate.call_elsewhere(py, x)?, *is_awaited)?.is_truthy()?
+                    }
+                };
+                return Ok(passes.then(|| x.clone()));
+            }
+            Self::Pick(Pick::One(key)) => x.bind(py).get_item(key.bind(py))?,
+            Self::Pick(Pick::Several(keys)) => {
+                let items = keys.iter().map(|key| x.bind(py).get_item(key.bind(py)));
+                PyTuple::new(py, items.collect::<PyResult<Vec<_>>>()?)?.into_any()
+            }
+            Self::Key { function } => pair(function.call_elsewhere(py, x)?, x)?,
+            Self::KeyAt(key) => pair(x.bind(py).get_item(key.bind(py))?, x)?,
+            Self::Items => {
+                let items = x.bind(py).try_iter()?.collect::<PyResult<Vec<_>>>()?;
+                PyList::new(py, items)?.into_any()
+            }
+            Self::Tag(number) => pair(number.into_pyobject(py)?.into_any(), x)?,
+        };
+        Ok(Some(Value::from(result)))
+    }
+}
+
+fn pair<'py>(first: Bound<'py, PyAny>, x: &Value) -> PyResult<Bound<'py, PyAny>> {
+    let py = first.py();
+    Ok(PyTuple::new(py, [&first, x.bind(py)])?.into_any())
+}
+
+/// What a call has returned, once that has been awaited if it is to be.
+pub(super) fn finished(result: Bound<'_, PyAny>, is_awaited: bool) -> PyResult<Bound<'_, PyAny>> {
+    if !is_awaited {
+        return Ok(result);
+    }
+    let py = result.py();
+    let wait = py
+        .import("thalweg.parallel.waiting")?
+        .getattr("run_until_done")?;
+    call::one(&wait, &result)
+}
+
+/// How often a function is called again with an element it failed on, and what the element comes to then.
+#[derive(Default)]
+pub(super) struct Policy {
+    times: AtomicU32,
+    skips: AtomicBool,
+    pauses: Mutex<Pauses>,
+}
+
+/// The pause before the second attempt; each is twice the one before, up to the longest.
+#[derive(Clone, Copy, Default)]
+struct Pauses {
+    first: Duration,
+    longest: Duration,
+}
+
+impl Policy {
+    pub(super) fn set(&self, times: u32, first: f64, longest: f64, skips: bool) {
+        let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        *lock(&self.pauses) = Pauses {
+            first: seconds(first),
+            longest: seconds(longest),
+        };
+        self.times.store(times, Ordering::Relaxed);
+        self.skips.store(skips, Ordering::Relaxed);
+    }
+
+    pub(super) fn pause(&self, attempts: u32) -> Option<Duration> {
+        if attempts > self.times.load(Ordering::Relaxed) {
+            return None;
+        }
+        let pauses = *lock(&self.pauses);
+        let doubled = 2_u32.checked_pow(attempts.saturating_sub(1));
+        let pause = doubled.map_or(Duration::MAX, |times| pauses.first.saturating_mul(times));
+        Some(pause.min(pauses.longest.max(pauses.first)))
+    }
+
+    pub(super) fn give_up(&self, failure: Arc<Failed>) -> Outcome<Objects> {
+        if self.skips.load(Ordering::Relaxed) {
+            Outcome::Dropped
+        } else {
+            Outcome::Failed(failure)
+        }
+    }
+}
+
+/// Something to do with each element on an engine.
+#[pyclass(frozen, module = "thalweg._thalweg.parallel")]
+pub(crate) struct Step {
+    pub(super) action: Arc<Action>,
+}
+
+impl Step {
+    fn new(what: What, site: Bound<'_, PyAny>) -> Self {
+        Self {
+            action: Arc::new(Action {
+                what,
+                policy: Policy::default(),
+                site: Arc::new(Mutex::new(Some(Value::from(site)))),
+            }),
+        }
+    }
+
+    /// What the node that has it shows to the collector.
+    pub(super) fn state(&self) -> State {
+        self.action.site.clone()
+    }
+
+    pub(super) fn function(&self) -> Option<Function> {
+        match &self.action.what {
+            What::Call { function, .. } | What::Key { function } => Some(function.clone()),
+            What::Filter { predicate, .. } => predicate.clone(),
+            _ => None,
+        }
+    }
+}
+
+#[pymethods]
+impl Step {
+    /// Calls a function.
+    #[staticmethod]
+    #[pyo3(signature = (site, function, args, kwargs, *, splayed=false, awaited=false))]
+    fn call(
+        site: Bound<'_, PyAny>,
+        function: &Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: &Bound<'_, PyDict>,
+        splayed: bool,
+        awaited: bool,
+    ) -> Self {
+        let function = Function::new(function, Some(args), Some(kwargs)).splayed(splayed);
+        let what = What::Call {
+            function,
+            is_awaited: awaited,
+        };
+        Self::new(what, site)
+    }
+
+    /// Drops what a predicate is not true of.
+    #[staticmethod]
+    #[pyo3(signature = (site, predicate, args, kwargs, *, awaited=false))]
+    fn filter(
+        site: Bound<'_, PyAny>,
+        predicate: Option<&Bound<'_, PyAny>>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: &Bound<'_, PyDict>,
+        awaited: bool,
+    ) -> Self {
+        let function = |predicate| Function::new(predicate, Some(args), Some(kwargs));
+        let what = What::Filter {
+            predicate: predicate.map(function),
+            is_awaited: awaited,
+        };
+        Self::new(what, site)
+    }
+
+    /// Takes an item; given a list of keys, a tuple of items.
+    #[staticmethod]
+    fn pick(site: Bound<'_, PyAny>, pick: &Bound<'_, PyAny>) -> Self {
+        let what = match pick.cast::<PyList>() {
+            Ok(keys) => Pick::Several(keys.iter().map(Bound::unbind).collect()),
+            Err(_) => Pick::One(pick.clone().unbind()),
+        };
+        Self::new(What::Pick(what), site)
+    }
+
+    /// Makes a pair of a key, and the element: what a function returns, or an item.
+    #[staticmethod]
+    fn key(site: Bound<'_, PyAny>, key: &Bound<'_, PyAny>) -> Self {
+        let what = if key.is_callable() {
+            What::Key {
+                function: Function::new(key, None, None),
+            }
+        } else {
+            What::KeyAt(key.clone().unbind())
+        };
+        Self::new(what, site)
+    }
+
+    /// Makes a list of an element.
+    #[staticmethod]
+    fn items(site: Bound<'_, PyAny>) -> Self {
+        Self::new(What::Items, site)
+    }
+
+    /// Makes a pair of a number, and the element.
+    #[staticmethod]
+    fn tag(site: Bound<'_, PyAny>, number: usize) -> Self {
+        Self::new(What::Tag(number), site)
+    }
+
+    /// How often it is tried again, after pauses in seconds, and whether the element is dropped then.
+    fn set_policy(&self, times: u32, first: f64, longest: f64, skips: bool) {
+        self.action.policy.set(times, first, longest, skips);
+    }
+}

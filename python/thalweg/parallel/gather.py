@@ -1,0 +1,151 @@
+"""Nodes that wait for what elements come to, and pass that on in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from thalweg import _thalweg
+from thalweg._thalweg.parallel import Step
+from thalweg.parallel.reports import Site, report
+from thalweg.parallel.stream import ParallelStream, Stepping, is_driven, places
+from thalweg.stream import Stream
+
+__all__ = ["flatten", "gather", "in_turn", "keyed", "settled"]
+
+
+@ParallelStream.register_api()
+class gather(Stream):
+    """Bring a stream back from an engine: wait for each result, in order, and pass it on.
+
+    The emitter of an element waits until it has come through. From `emit_many`, from sources and from a `buffer` before it
+    this takes as many elements at a time as the engine does; so many more are on their way as wait in such a `buffer`.
+
+    Parameters
+    ----------
+    unordered: bool
+        Whether to pass on results as they come.
+    on_error:
+        What is done about elements that came to nothing, and whose own node says nothing else; see
+        :class:`~thalweg.Stream`.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").map(str).gather().sink_to_list()
+    >>> source.emit_many(range(3))
+    >>> source.drain()
+    >>> L
+    ['0', '1', '2']
+
+    See Also
+    --------
+    scatter
+    """
+
+    _graphviz_shape = "parallelogram"
+
+    def __init__(self, upstream: Stream, unordered: bool | None = None, **kwargs: Any) -> None:
+        session = getattr(upstream, "_session", None)
+        if unordered is None:
+            unordered = session is not None and not session.is_ordered
+        self._places, self._is_ordered = places(session), not unordered
+        self._is_driven = is_driven(upstream)
+        kwargs["ensure_io_loop"] = True
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return _thalweg.parallel.settle(report, self._places, ordered=self._is_ordered, driven=self._is_driven)
+
+
+class settled(ParallelStream):
+    """Waits for the values of elements, in order, and passes them on: for what works on this side."""
+
+    def __init__(self, *upstreams: ParallelStream, is_in_turn: bool = False) -> None:
+        count = len(upstreams) if is_in_turn else 1
+        self._places, self._is_driven = count * places(upstreams[0]._session), is_driven(upstreams[0])
+        super().__init__(upstreams=list(upstreams))
+        self._is_settled = True
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return _thalweg.parallel.settle(report, self._places, ordered=True, driven=self._is_driven)
+
+
+class _tagged(Stepping):
+    """Makes pairs of a number and each element."""
+
+    def __init__(self, upstream: Stream, number: int) -> None:
+        self._number = number
+        super().__init__(upstream)
+
+    def _step(self, site: Site) -> Step:
+        return Step.tag(site, self._number)
+
+
+class _untagged(ParallelStream):
+    """Passes on the elements that have been paired with a number."""
+
+    def __init__(self, upstream: ParallelStream, number: int) -> None:
+        self._number = number
+        super().__init__(upstream)
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return _thalweg.parallel.untag(self._number)
+
+
+def in_turn(upstreams: list[ParallelStream]) -> list[ParallelStream]:
+    """Wait for the values of several streams together, so that they go on in the order in which they came.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.parallel.gather import in_turn
+    >>> source = Stream()
+    >>> numbers = source.scatter(backend="thread")
+    >>> one, two = in_turn([numbers, numbers.map(str)])
+    >>> L = one.union(two).gather().sink_to_list()
+    >>> source.emit_many([1, 2])
+    >>> L
+    [1, '1', 2, '2']
+    """
+    turn = settled(*(_tagged(node, number) for number, node in enumerate(upstreams)), is_in_turn=True)
+    return [_untagged(turn, number) for number, _ in enumerate(upstreams)]
+
+
+class keyed(Stepping):
+    """Makes pairs of each element's key, which is computed on the engine, and the element."""
+
+    def __init__(self, upstream: Stream, key: Any, name: str, **kwargs: Any) -> None:
+        self._key = key
+        super().__init__(upstream, **kwargs)
+        self._site.name = self.name or name
+
+    def _step(self, site: Site) -> Step:
+        return Step.key(site, self._key)
+
+
+class _items(Stepping):
+    """Makes lists of elements that can be iterated over."""
+
+    def _step(self, site: Site) -> Step:
+        return Step.items(site)
+
+
+@ParallelStream.register_api()
+def flatten(upstream: Stream, on_error: Any = None, **kwargs: Any) -> Any:
+    """Pass on the elements of each element, which is a list or the like.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").flatten().gather().sink_to_list()
+    >>> source.emit_many([[1, 2], [3]])
+    >>> source.drain()
+    >>> L
+    [1, 2, 3]
+    """
+    from thalweg import core
+    from thalweg.parallel.here import here
+
+    return here(core.flatten)(_items(upstream, stream_name="flatten", on_error=on_error), **kwargs)

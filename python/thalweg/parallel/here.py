@@ -1,0 +1,240 @@
+"""Operators about which elements there are, in what order, and when. They wait for values, and work on this side.
+
+So do all that are registered with streams, by whomever and whenever, unless they are made for engines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from operator import itemgetter
+from typing import Any
+
+from thalweg import _thalweg, core
+from thalweg.parallel.gather import in_turn, keyed
+from thalweg.parallel.stream import ParallelStream, common_session, is_driven
+from thalweg.stream import Stream, identity
+
+__all__ = ["buffer", "here", "partition", "partition_unique", "timed_window_unique", "union", "unique"]
+
+
+class _Here(ParallelStream):
+    """An operator that works on this side."""
+
+    #: Whether it makes a difference which of several upstreams an element comes from first.
+    _minds_order = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        upstreams = list(dict.fromkeys(_streams_in((*args, *kwargs.values()))))
+        self._session = self._session or common_session(upstreams)
+        known = _known(upstreams, self._minds_order)
+        args = tuple(_replaced(arg, known) for arg in args)
+        kwargs = {name: _replaced(value, known) for name, value in kwargs.items()}
+        super().__init__(*args, **kwargs)
+        self._is_settled = True
+
+
+def _streams_in(values: Iterable[Any]) -> Iterable[ParallelStream]:
+    for value in values:
+        if isinstance(value, ParallelStream):
+            yield value
+        elif isinstance(value, (tuple, list)):
+            yield from _streams_in(value)
+
+
+def _known(upstreams: list[ParallelStream], minds_order: bool) -> dict[Stream, Stream]:
+    """What stands for each of the upstreams: a stream of its values."""
+    are_here = all(node._session.backend.queue is not None for node in upstreams)
+    if minds_order and are_here and len(upstreams) > 1 and not all(node._is_settled for node in upstreams):
+        return dict(zip(upstreams, in_turn(upstreams), strict=True))
+    return {node: node._values() for node in upstreams}
+
+
+def _replaced(value: Any, known: dict[Stream, Stream]) -> Any:
+    if isinstance(value, Stream):
+        return known.get(value, value)
+    if isinstance(value, (tuple, list)):
+        return type(value)(_replaced(one, known) for one in value)
+    return value
+
+
+_made: dict[type, Any] = {}
+
+
+def here(kind: type) -> Any:
+    """Return a class of an operator that does for streams on an engine what another does for streams.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, core
+    >>> from thalweg.parallel.here import here
+    >>> source = Stream()
+    >>> L = here(core.sliding_window)(source.scatter(backend="thread"), 2).gather().sink_to_list()
+    >>> source.emit_many([1, 2, 3])
+    >>> L
+    [(1, 2), (2, 3)]
+    """
+    made = _made.get(kind)
+    if made is None:
+        doc = f"What ``Stream.{kind.__name__}`` is, for elements that are waited for."
+        attributes = {
+            "__doc__": doc,
+            "__module__": __name__,
+            "_minds_order": kind in (core.combine_latest, core.zip_latest),
+        }
+        made = _made[kind] = type(kind.__name__, (_Here, kind), attributes)
+    return made
+
+
+def _adopt(name: str, function: Any, modifier: Callable[[Any], Any]) -> None:
+    """Have an operator that has been registered with streams work on streams on an engine, unless they have their own."""
+    is_operator = isinstance(function, type) and issubclass(function, Stream)
+    if not is_operator or modifier is not identity or name in ParallelStream.__dict__:
+        return
+    if not issubclass(function, ParallelStream):
+        ParallelStream.register_api(attribute_name=name)(here(function))
+
+
+for _name in [name for name in Stream._operators if name not in ParallelStream.__dict__]:
+    _adopt(_name, *Stream._operators[_name])
+Stream._adopters.append(_adopt)
+
+
+@ParallelStream.register_api()
+class buffer(ParallelStream, core.buffer):
+    """Let up to `n` elements more be on their way.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").map(pow, 2).buffer(5).gather().sink_to_list()
+    >>> source.emit_many(range(3))
+    >>> source.drain()
+    >>> L
+    [0, 1, 4]
+    """
+
+    def __init__(self, upstream: ParallelStream, n: int, **kwargs: Any) -> None:
+        self._is_driven = is_driven(upstream)
+        super().__init__(upstream, n, **kwargs)
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return _thalweg.parallel.buffer(self.n, driven=self._is_driven)
+
+
+@ParallelStream.register_api()
+class union(ParallelStream, core.union):
+    """Combine multiple streams into one.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> a, b = Stream(), Stream()
+    >>> L = a.scatter(backend="thread").union(b.scatter(backend="thread")).gather().sink_to_list()
+    >>> a.emit(1)
+    >>> b.emit(2)
+    >>> L
+    [1, 2]
+    """
+
+
+_key, _value = itemgetter(0), itemgetter(1)
+
+
+def _values(window: tuple[tuple[Any, Any], ...]) -> tuple[Any, ...]:
+    """The elements of a window of pairs."""
+    return tuple(element for _, element in window)
+
+
+_picked = here(core.map)
+
+
+@ParallelStream.register_api()
+def partition(
+    upstream: Stream, n: int, timeout: Any = None, key: Any = None, on_error: Any = None, **kwargs: Any
+) -> Any:
+    """Make tuples of `n` elements, and of those with equal keys if there is a key.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").partition(2, key=lambda x: x % 2).gather().sink_to_list()
+    >>> source.emit_many(range(4))
+    >>> source.drain()
+    >>> L
+    [(0, 2), (1, 3)]
+    """
+    windows = here(core.partition)
+    if key is None:
+        return windows(upstream, n, timeout=timeout, **kwargs)
+    pairs = keyed(upstream, key, "partition", on_error=on_error)
+    return _picked(windows(pairs, n, timeout=timeout, key=_key, **kwargs), _values)
+
+
+@ParallelStream.register_api()
+def partition_unique(
+    upstream: Stream, n: int, key: Any = identity, keep: Any = "first", on_error: Any = None, **kwargs: Any
+) -> Any:
+    """Make tuples of `n` elements with different keys.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").partition_unique(2).gather().sink_to_list()
+    >>> source.emit_many([1, 1, 2])
+    >>> source.drain()
+    >>> L
+    [(1, 2)]
+    """
+    pairs = keyed(upstream, key, "partition_unique", on_error=on_error)
+    return _picked(here(core.partition_unique)(pairs, n, key=_key, keep=keep, **kwargs), _values)
+
+
+@ParallelStream.register_api()
+def timed_window_unique(
+    upstream: Stream, interval: Any, key: Any = identity, keep: Any = "first", on_error: Any = None, **kwargs: Any
+) -> Any:
+    """Make a tuple of the elements with different keys that come in each interval.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, VirtualClock
+    >>> clock = VirtualClock()
+    >>> source = Stream(loop=clock)
+    >>> L = source.scatter(backend="thread").timed_window_unique("1s").gather().sink_to_list()
+    >>> source.emit_many([1, 2, 1])
+    >>> clock.advance("1s")
+    >>> L
+    [(1, 2)]
+    """
+    pairs = keyed(upstream, key, "timed_window_unique", on_error=on_error)
+    return _picked(here(core.timed_window_unique)(pairs, interval, key=_key, keep=keep, **kwargs), _values)
+
+
+@ParallelStream.register_api()
+def unique(
+    upstream: Stream,
+    maxsize: int | None = None,
+    key: Any = identity,
+    hashable: bool = True,
+    history: int | None = None,
+    on_error: Any = None,
+    **kwargs: Any,
+) -> Any:
+    """Leave out elements with a key that has come before, among the last `maxsize` of them.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").unique().gather().sink_to_list()
+    >>> source.emit_many([1, 1, 2])
+    >>> source.drain()
+    >>> L
+    [1, 2]
+    """
+    maxsize = history if maxsize is None else maxsize
+    pairs = keyed(upstream, key, "unique", on_error=on_error)
+    return _picked(here(core.unique)(pairs, maxsize=maxsize, key=_key, hashable=hashable, **kwargs), _value)

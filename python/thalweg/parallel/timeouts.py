@@ -1,0 +1,61 @@
+"""Time limits of calls on an engine."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+from thalweg.errors import BuildError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg.parallel.backends import Backend
+
+__all__ = ["check_can_stop", "check_limit"]
+
+
+def check_limit(timeout: Any, name: str) -> float | None:
+    """Return a time limit in seconds; raise an error that names the node if it is none.
+
+    Raises
+    ------
+    BuildError
+        It is not a number, or negative, or has no end.
+
+    Examples
+    --------
+    >>> from thalweg.parallel.timeouts import check_limit
+    >>> check_limit(-1, "map(load)")
+    Traceback (most recent call last):
+    thalweg.errors.BuildError: map(load): `timeout` is a number of seconds, 0 or more, not -1
+    """
+    if timeout is None:
+        return None
+    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if not is_number or not isfinite(timeout) or timeout < 0:
+        raise BuildError(f"{name}: `timeout` is a number of seconds, 0 or more, not {timeout!r}")
+    return float(timeout)
+
+
+def check_can_stop(backend: Backend, name: str) -> None:
+    """Raise an error that says what to use instead, unless the engine can end a call.
+
+    Raises
+    ------
+    BuildError
+        It can't.
+
+    Examples
+    --------
+    >>> from thalweg.parallel.backends import Backend
+    >>> from thalweg.parallel.timeouts import check_can_stop
+    >>> check_can_stop(Backend("an engine"), "map(load)")
+    Traceback (most recent call last):
+    thalweg.errors.BuildError: map(load): `timeout`: Backend can't stop a call; scatter to a \
+thalweg.tasks.Client(processes=True), which can, or to one of threads, where calls are told to stop
+    """
+    if not backend.can_stop:
+        raise BuildError(
+            f"{name}: `timeout`: {backend.kind} can't stop a call; scatter to a thalweg.tasks.Client(processes=True), "
+            "which can, or to one of threads, where calls are told to stop"
+        )
