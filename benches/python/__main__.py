@@ -1,4 +1,4 @@
-"""`cargo xtask bench --python` and `--tasks`: thalweg in Python and its peers, side by side."""
+"""`cargo xtask bench --python`, `--tasks` and `--parallel`: thalweg in Python and its peers, side by side."""
 
 from __future__ import annotations
 
@@ -13,45 +13,50 @@ from cases import CASES as STREAMS
 from measure import Case, medians, report
 
 
-def _cases(tasks: bool) -> dict[str, Callable[[], Case]]:
-    if tasks:
+def _cases(kind: str) -> dict[str, Callable[[], Case]]:
+    if kind == "--tasks":
         from task_cases import CASES
+
+        return CASES
+    if kind == "--parallel":
+        from parallel_cases import CASES
 
         return CASES
     return STREAMS
 
 
 def main() -> int:
-    tasks = sys.argv[1:2] == ["--tasks"]
-    cases = _cases(tasks)
+    kind = sys.argv[1] if sys.argv[1:2] in (["--tasks"], ["--parallel"]) else "--python"
+    cases = _cases(kind)
+    # What one case has started, clusters above all, would take time from the next.
+    alone = kind != "--python"
     parser = argparse.ArgumentParser(
-        prog=f"cargo xtask bench --{'tasks' if tasks else 'python'}",
+        prog=f"cargo xtask bench {kind}",
         description="Nanoseconds for one element; all take turns in each round.",
     )
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"which to run: {', '.join(cases)}; all if left out")
     parser.add_argument("--rounds", type=int, default=15, help="how many rounds (default: 15)")
-    options = parser.parse_args(sys.argv[2:] if tasks else None)
+    options = parser.parse_args(sys.argv[2:] if alone else None)
     unknown = [name for name in options.cases if name not in cases]
     if unknown:
         parser.error(f"there is no case {', '.join(unknown)}; the cases are {', '.join(cases)}")
     if options.rounds < 1:
         parser.error(f"expected at least one round, and not {options.rounds}")
-    if not (tasks and len(options.cases) == 1):
+    if not (alone and len(options.cases) == 1):
         machine = f"{platform.machine()}, {platform.system()}"
         print(f"Python {platform.python_version()}, {machine}; {options.rounds} rounds", flush=True)
     names = options.cases or list(cases)
     missed = []
     for name in names:
-        if tasks and len(names) > 1:
-            # What one case has started, clusters above all, would take time from the next.
-            alone = [sys.executable, str(Path(__file__).parent), "--tasks", "--rounds", str(options.rounds), name]
-            if subprocess.run(alone, check=False).returncode:
+        if alone and len(names) > 1:
+            command = [sys.executable, str(Path(__file__).parent), kind, "--rounds", str(options.rounds), name]
+            if subprocess.run(command, check=False).returncode:
                 missed.append(name)
             continue
         case = cases[name]()
         if not report(case, medians(case, options.rounds)):
             missed.append(name)
-    if tasks and len(names) == 1:
+    if alone and len(names) == 1:
         return 1 if missed else 0
     print(f"\nmissed: {', '.join(missed)}" if missed else "\nevery target was reached")
     return 0

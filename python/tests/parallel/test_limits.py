@@ -105,9 +105,9 @@ def test_whatever_is_before_and_behind(client, build, expected):
 def test_the_failure_says_where(client):
     source = Stream()
     L = source.scatter(client).map(add, 0).map(stuck_on_2, timeout=LIMIT).map(str).gather().sink_to_list()
-    source.emit_many(range(4))
     with pytest.raises(TaskTimeout) as caught:
-        source.drain()
+        source.emit_many(range(4))
+    source.drain()
     assert L == ["0", "1", "3"]
     assert caught.value.__notes__ == ["in map(stuck_on_2), on element 3: 2"]
 

@@ -18,7 +18,6 @@ pytest.importorskip("thalweg.core")
 
 from thalweg import Failure, RefCounter, Retry, SeveralFailures, Stream, UndeliveredError, VirtualClock
 from thalweg.parallel import Element, ParallelStream
-from thalweg.parallel.elsewhere.worker import Call, Chain, Failed, Filter, Parcel, Policy, run
 
 PATIENCE = 60
 
@@ -48,45 +47,6 @@ def collected(build, inputs, pool, **options):
 
 
 # What is on its way.
-
-
-def test_emit_many_keeps_the_whole_engine_busy(pool):
-    """Three calls wait for each other: they would for ever if there were fewer at a time."""
-    together = threading.Barrier(3, timeout=PATIENCE)
-    source = Stream()
-    L = source.scatter(pool).map(lambda x: (together.wait() and x) or x).gather().sink_to_list()
-    source.emit_many(range(6))
-    assert L == list(range(6))
-
-
-def test_so_do_several_emitters(pool):
-    together = threading.Barrier(3, timeout=PATIENCE)
-    source = Stream()
-    L = source.scatter(pool).map(lambda x: (together.wait() and x) or x).gather().sink_to_list()
-    emitters = [threading.Thread(target=source.emit, args=(x,)) for x in range(3)]
-    for emitter in emitters:
-        emitter.start()
-    for emitter in emitters:
-        emitter.join()
-    assert sorted(L) == [0, 1, 2]
-
-
-@pytest.mark.parametrize("asynchronous", [False, True])
-def test_what_has_been_emitted_has_come_through(pool, asynchronous):
-    async def main():
-        source = Stream(asynchronous=True)
-        L = source.scatter(pool).map(add, 1).gather().sink_to_list()
-        for x in range(10):
-            await source.emit(x)
-            assert L == list(range(1, x + 2))
-
-    if asynchronous:
-        return asyncio.run(main())
-    source = Stream()
-    L = source.scatter(pool).map(add, 1).gather().sink_to_list()
-    for x in range(10):
-        source.emit(x)
-        assert L == list(range(1, x + 2))
 
 
 def emitted_until_it_waits(build, pool, at_work, *, patience=PATIENCE):
@@ -153,24 +113,6 @@ def test_a_chain_is_one_task_and_a_thread_goes_on_with_what_waits(pool):
     assert L == list(range(1, 200, 2))
     assert len(threads) == 300
     assert len(tasks) < 200
-
-
-def test_slow_elements_travel_alone():
-    from thalweg.parallel.backends import Backend
-    from thalweg.parallel.elsewhere.launcher import Launcher, Session
-
-    class Engine(Backend):
-        width = 2
-
-    launcher = Launcher(Session(Engine(None)).root)
-    launcher.waiting.extend(range(100))
-    assert launcher._size() == 1
-    launcher.seconds = 0.005
-    assert launcher._size() == 1
-    launcher.seconds = 0.001
-    assert launcher._size() == 5
-    launcher.seconds = 1e-7
-    assert launcher._size() == 50
 
 
 def test_a_shared_prefix_is_computed_once(pool):
@@ -342,20 +284,6 @@ def test_what_cannot_be_pickled_fails_alone():
         assert L == [str(x) for x in (1, 2, *range(10))]
 
 
-def test_an_exception_that_cannot_be_pickled_arrives_as_one_that_can():
-    class Odd(Exception):
-        def __init__(self, one, two):
-            super().__init__(f"{one} {two}")
-
-    import pickle
-
-    failed = pickle.loads(pickle.dumps(Failed(Odd(1, 2), 3, threading.Lock())))
-    assert isinstance(failed.exception, RuntimeError)
-    assert "Odd: 1 2" in str(failed.exception)
-    assert "lock" in failed.element
-    assert failed.site == 3
-
-
 # Acknowledgement.
 
 
@@ -429,79 +357,6 @@ def test_elements_can_be_awaited_on_any_loop(pool):
         return await L[0]
 
     assert asyncio.run(main()) == 2
-
-
-@Stream.register_api()
-class twice_for_tests(Stream):
-    """An operator that knows nothing of engines."""
-
-    def update(self, x, who=None, metadata=None):
-        return self._emit(x, metadata) + self._emit(x, metadata)
-
-
-def test_operators_that_are_registered_later_get_values(pool):
-    assert collected(lambda s: s.map(add, 1).twice_for_tests().gather(), [1, 2], pool) == [2, 2, 3, 3]
-    assert collected(lambda s: s.twice_for_tests().filter(is_odd).gather(), [1, 2], pool) == [1, 1]
-
-    @Stream.register_api(attribute_name="thrice_for_tests")
-    class thrice(Stream):
-        def update(self, x, who=None, metadata=None):
-            return [awaitable for _ in range(3) for awaitable in self._emit(x, metadata)]
-
-    assert collected(lambda s: s.map(add, 1).thrice_for_tests().map(str).gather(), [1], pool) == ["2"] * 3
-
-
-def test_values_are_the_users_own(pool):
-    """They are neither walked nor copied, not even where streams are joined: this one contains itself."""
-    endless = []
-    endless.append(endless)
-    source = Stream()
-    on_engine = source.scatter(pool)
-    L = on_engine.zip(on_engine.map(id)).gather().sink_to_list()
-    source.emit(endless)
-    assert L[0][0] is endless
-    assert L[0][1] == id(endless)
-
-
-def test_functions_that_nobody_gathers_are_called(pool):
-    called = threading.Event()
-    source = Stream()
-    node = source.scatter(pool).map(lambda x: called.set())
-    source.emit(1)
-    assert called.wait(PATIENCE)
-    del node
-
-
-def test_functions_behind_gather_are_called_on_the_loop(pool):
-    threads = set()
-    source = Stream()
-    node = source.scatter(pool).map(add, 1).buffer(3).gather().map(lambda x: threads.add(threading.get_ident()))
-    node.sink(lambda x: threads.add(threading.get_ident()))
-    emitters = [threading.Thread(target=lambda: [source.emit(x) for x in range(50)]) for _ in range(3)]
-    for emitter in emitters:
-        emitter.start()
-    for x in range(50):
-        source.emit(x)
-    for emitter in emitters:
-        emitter.join()
-    source.drain()
-    assert len(threads) == 1
-    assert threading.get_ident() not in threads
-
-
-def test_emitters_enter_where_nothing_of_the_users_is_on_the_way(pool):
-    from thalweg._thalweg.parallel import passage
-
-    source = Stream()
-    mapped = source.scatter(pool).map(add, 1)
-    mapped.buffer(3).gather().sink(print)
-    assert passage(source)
-    held = source.map(add, 1).scatter(pool)
-    assert not passage(source)
-    del held
-    other = Stream()
-    other.scatter(pool).sink(print)
-    assert not passage(other)
 
 
 # Engines.
@@ -704,23 +559,3 @@ def test_what_is_left_undelivered_is_said(pool):
     with pytest.raises(UndeliveredError, match="gather"):
         source.drain(timeout=0.05)
     may_go.set()
-
-
-# What is done where the engine runs.
-
-
-def test_run_stops_a_chain_where_an_element_is_dropped():
-    seen = []
-    policy = Policy()
-    steps = [
-        Filter(0, policy, is_odd, (), {}, False),
-        Call(1, policy, seen.append, (), {}, False, False),
-    ]
-    run(Parcel(Chain(steps), [1, 2, 3], False))
-    assert seen == [1, 3]
-
-
-def test_pauses_between_attempts_double():
-    policy = Policy(5, 0.1, 0.3)
-    assert [policy.pause(attempt) for attempt in (1, 2, 3, 4)] == [0.1, 0.2, 0.3, 0.3]
-    assert Policy(5).pause(3) == 0

@@ -72,9 +72,12 @@ class ParallelStream(Stream):
         if self._session is None:
             self._session = common_session(above)
         self._is_settled = self._is_settled and all(node._is_settled for node in above)
-        # A result arrives later than it is asked for, and someone has to wait for it.
-        kwargs["ensure_io_loop"] = True
         super().__init__(*args, **kwargs)
+        if self._event_loop is None:
+            # A result arrives later than it is asked for, and someone has to wait for it.
+            from thalweg import loops
+
+            loops.attach(self)
 
     def _values(self) -> Stream:
         """A stream of the values, in order, for whatever works on this side."""
@@ -281,7 +284,7 @@ class launched(ParallelStream):
         super().__init__(upstream)
 
     def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.parallel.launch(self._session.queue, self._is_driven)
+        return _thalweg.parallel.launch(self._is_driven)
 
 
 class Stepping(ParallelStream):

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use thalweg_tasks::Failure;
 use thalweg_tasks::host::{Options, spec};
-use thalweg_tasks::parallel::{self, Runner};
+use thalweg_tasks::parallel::{self, Over, Runner};
 
 use super::step::{Failed, Objects};
 use crate::lock::lock;
@@ -42,8 +42,6 @@ impl Queue {
     }
 }
 
-type Over = Box<dyn FnOnce() + Send>;
-
 /// Threads of ours.
 struct Threads(Py<Engine>);
 
@@ -52,7 +50,7 @@ impl parallel::Engine<Objects> for Threads {
         self.0.get().threads_at_a_time()
     }
 
-    fn start(&self, runner: Runner<Objects>, limit: Option<(Duration, Over)>) {
+    fn start(&self, runner: Runner<Objects>, limit: Option<(Duration, Over<Objects>)>) {
         let home = &self.0.get().home;
         let (limit, over) = limit.unzip();
         let options = limit.map(|limit| {
@@ -66,17 +64,21 @@ impl parallel::Engine<Objects> for Threads {
         home.keep(&slot);
         if let Some(over) = over {
             let task = slot.clone();
-            slot.notify(move || {
-                if let Some(Failure::TimedOut(_)) = task.failure().as_deref() {
-                    gil::attach(|_| over());
-                }
+            slot.notify(move || match task.failure().as_deref() {
+                None => {}
+                Some(Failure::TimedOut(_)) => over(None),
+                Some(_) => over(Some(lost())),
             });
         }
     }
 
     fn lost(&self) -> Arc<Failed> {
-        Failed::new(gil::attach(errors::closed), None, None)
+        lost()
     }
+}
+
+fn lost() -> Arc<Failed> {
+    Failed::new(gil::attach(errors::closed), None, None)
 }
 
 /// An executor of `concurrent.futures`.
@@ -92,7 +94,7 @@ impl parallel::Engine<Objects> for Executor {
         self.width
     }
 
-    fn start(&self, runner: Runner<Objects>, _: Option<(Duration, Over)>) {
+    fn start(&self, runner: Runner<Objects>, _: Option<(Duration, Over<Objects>)>) {
         let refused = gil::attach(|py| {
             let work = match Bound::new(py, Work(Mutex::new(Some(runner)))) {
                 Ok(work) => work,

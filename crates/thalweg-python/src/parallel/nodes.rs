@@ -107,8 +107,21 @@ fn within(x: &Element, action: &Arc<super::step::Action>, limit: Duration) -> Pa
     x.part().then_within(action.clone(), limit)
 }
 
-/// Sends elements on their way. Where the clock is driven by those who wait for it, waits until they are there: no time
+/// Sends an element on its way. Where the clock is driven by those who wait for it, waits until it is there: no time
 /// passes meanwhile.
+fn begin(x: &Value, is_driven: bool) {
+    gil::held(|py| {
+        if let Some(element) = element_of(x.bind(py)) {
+            let element = element.get();
+            element.launch();
+            if is_driven {
+                element.wait(py);
+            }
+        }
+    });
+}
+
+/// Sends elements on their way.
 struct Launching {
     is_driven: bool,
     current: Current,
@@ -120,16 +133,8 @@ impl Transform for Launching {
     const KIND: &'static str = "launch";
 
     fn apply(&mut self, x: Value) -> Result<Option<Value>, Fault<Value>> {
-        gil::held(|py| {
-            if let Some(element) = element_of(x.bind(py)) {
-                let element = element.get();
-                element.launch();
-                if self.is_driven {
-                    element.wait(py);
-                }
-            }
-            Ok(Some(self.current.note(py, x)))
-        })
+        begin(&x, self.is_driven);
+        gil::held(|py| Ok(Some(self.current.note(py, x))))
     }
 }
 
@@ -172,20 +177,17 @@ pub(super) fn settle(
         Settle::unordered(places)
     };
     let settling = settling.map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let settling = settling.beginning(move |x| begin(x, driven));
     let report = report.unbind();
     let blueprint = Blueprint::new(move |site| {
-        let launched = site.upstream.transform(Launching {
-            is_driven: driven,
-            current: site.current.clone(),
-        });
-        let settled = launched.apply(settling);
+        let settled = site.upstream.apply(settling);
         let out = settled.apply(Unwrap {
             report,
             current: site.current,
         });
         Made {
-            inlet: Box::new(launched),
-            between: Some(Box::new(settled)),
+            inlet: Box::new(settled),
+            between: None,
             out,
         }
     });

@@ -59,6 +59,10 @@ impl Steps for Objects {
         step.policy.pause(attempts)
     }
 
+    fn enter(f: impl FnOnce()) {
+        gil::attach(|_| f());
+    }
+
     fn sleep(pause: Duration) {
         gil::held(|py| gil::detach(py, || std::thread::sleep(pause)));
     }

@@ -46,7 +46,7 @@ impl Engine<Sums> for Threads {
         1
     }
 
-    fn start(&self, runner: Runner<Sums>, _: Option<(Duration, Box<dyn FnOnce() + Send>)>) {
+    fn start(&self, runner: Runner<Sums>, _: Option<(Duration, Over<Sums>)>) {
         let started = thread::spawn(move || runner.run(|| {}));
         self.0.lock().unwrap().push(started);
     }

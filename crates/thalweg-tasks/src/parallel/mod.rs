@@ -2,6 +2,70 @@
 //!
 //! An element is a [`Part`]: a promise of a value. What is launched waits in a [`Queue`], whose [`Runner`]s are threads of an
 //! [`Engine`]. States that go through elements in order are [`Strand`]s. No pipeline is known here.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use thalweg_tasks::parallel::{Engine, Outcome, Over, Part, Queue, Runner, Steps};
+//!
+//! /// A step adds a number.
+//! enum Sums {}
+//!
+//! impl Steps for Sums {
+//!     type Value = u32;
+//!     type Step = u32;
+//!     type Fold = u32;
+//!     type Failure = &'static str;
+//!
+//!     fn run(adds: &u32, x: u32) -> Outcome<Self> {
+//!         Outcome::Value(x + adds)
+//!     }
+//!
+//!     fn pause(_: &u32, _: u32) -> Option<Duration> {
+//!         None
+//!     }
+//!
+//!     fn give_up(_: &u32, failure: &'static str) -> Outcome<Self> {
+//!         Outcome::Failed(failure)
+//!     }
+//!
+//!     fn timed_out(_: &u32, _: u32, _: Duration) -> &'static str {
+//!         "it took too long"
+//!     }
+//!
+//!     fn fold(sum: &mut u32, x: u32) -> Outcome<Self> {
+//!         *sum += x;
+//!         Outcome::Value(*sum)
+//!     }
+//!
+//!     fn reset(sum: &mut u32) {
+//!         *sum = 0;
+//!     }
+//! }
+//!
+//! /// Whoever launches an element does what is to be done.
+//! struct AtOnce;
+//!
+//! impl Engine<Sums> for AtOnce {
+//!     fn width(&self) -> usize {
+//!         1
+//!     }
+//!
+//!     fn start(&self, runner: Runner<Sums>, _: Option<(Duration, Over<Sums>)>) {
+//!         runner.run(|| {});
+//!     }
+//!
+//!     fn lost(&self) -> &'static str {
+//!         "it is lost"
+//!     }
+//! }
+//!
+//! let queue = Queue::new(AtOnce);
+//! let part = Part::first(&queue, 1, Arc::new(2)).then(Arc::new(3));
+//! assert!(!part.is_settled());
+//! part.launch();
+//! assert!(matches!(part.outcome(), Some(Outcome::Value(6))));
+//! ```
 
 #[cfg(all(test, thalweg_loom))]
 mod loom_tests;
@@ -12,5 +76,5 @@ mod strand;
 mod tests;
 
 pub use part::{Outcome, Part, Steps};
-pub use queue::{Engine, Queue, Runner};
+pub use queue::{Engine, Over, Queue, Runner};
 pub use strand::Strand;

@@ -26,6 +26,11 @@ pub trait Steps: Sized + Send + Sync + 'static {
     /// How long to wait before a step is done again that has failed so many times on an element; `None` if it is not to be.
     fn pause(step: &Self::Step, attempts: u32) -> Option<Duration>;
 
+    /// Runs `f` where values may be touched: what is not done by a thread of the engine.
+    fn enter(f: impl FnOnce()) {
+        f();
+    }
+
     /// Waits on a thread of the engine.
     fn sleep(pause: Duration) {
         std::thread::sleep(pause);

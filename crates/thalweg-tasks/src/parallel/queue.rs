@@ -14,12 +14,16 @@ pub trait Engine<S: Steps>: Send + Sync + 'static {
 
     /// Has a runner run on a thread of the engine's. One that can't be, since the engine has been closed, is dropped.
     ///
-    /// With a limit, it may run for so long; then `over` is called, and the thread is told to stop.
-    fn start(&self, runner: Runner<S>, limit: Option<(Duration, Box<dyn FnOnce() + Send>)>);
+    /// With a limit, it may run for so long; then the thread is told to stop, and it is said that the time is over. So it is
+    /// if the thread is told to stop for another reason.
+    fn start(&self, runner: Runner<S>, limit: Option<(Duration, Over<S>)>);
 
     /// What elements fail with that can't be sent to the engine, or get lost there.
     fn lost(&self) -> S::Failure;
 }
+
+/// Called when a runner's time is over, with nothing, or when it is lost while it runs, with why.
+pub type Over<S> = Box<dyn FnOnce(Option<<S as Steps>::Failure>) + Send>;
 
 /// Everything that has been launched and that nobody has begun with, for one stream.
 ///
@@ -152,12 +156,13 @@ impl<S: Steps> Queue<S> {
         }
     }
 
-    /// Does something alone, in no more than so much time; `over` is called if it takes longer, `lost` if it is never done.
+    /// Does something alone, in no more than so much time; `over` is called if it takes longer, `lost` if it is never done,
+    /// and one of them only if it does not come to its end.
     pub(super) fn start_limited(
         self: &Arc<Self>,
         limit: Duration,
         run: impl FnOnce() + Send + 'static,
-        over: impl FnOnce() + Send + 'static,
+        over: impl FnOnce(Option<S::Failure>) + Send + 'static,
         lost: impl FnOnce(S::Failure) + Send + 'static,
     ) {
         let engine = self.engine.clone();

@@ -167,10 +167,19 @@ impl<S: Steps> Call<S> {
         let (called, timed) = (call.clone(), call.clone());
         queue.start_limited(
             call.limit,
-            move || run(S::run(&called.step, called.value.clone())),
             move || {
-                let (step, value) = (&timed.step, timed.value.clone());
-                over(Outcome::Failed(S::timed_out(step, value, timed.limit)));
+                let outcome = S::run(&called.step, called.value.clone());
+                // What a function comes to that has been told to stop does not count.
+                if !crate::token().is_cancelled() {
+                    run(outcome);
+                }
+            },
+            move |lost| {
+                S::enter(|| {
+                    over(Outcome::Failed(lost.unwrap_or_else(|| {
+                        S::timed_out(&timed.step, timed.value.clone(), timed.limit)
+                    })));
+                });
             },
             move |failure| lost(Outcome::Failed(failure)),
         );

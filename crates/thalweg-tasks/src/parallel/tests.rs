@@ -55,18 +55,16 @@ impl Steps for Sums {
     }
 }
 
-type Over = Box<dyn FnOnce() + Send>;
-
 /// Keeps runners until the test has them run.
 #[derive(Clone, Default)]
-struct Later(Arc<Mutex<VecDeque<(Runner<Sums>, Option<Over>)>>>);
+struct Later(Arc<Mutex<VecDeque<(Runner<Sums>, Option<Over<Sums>>)>>>);
 
 impl Engine<Sums> for Later {
     fn width(&self) -> usize {
         2
     }
 
-    fn start(&self, runner: Runner<Sums>, limit: Option<(Duration, Over)>) {
+    fn start(&self, runner: Runner<Sums>, limit: Option<(Duration, Over<Sums>)>) {
         let over = limit.map(|(_, over)| over);
         self.0.lock().unwrap().push_back((runner, over));
     }
@@ -77,7 +75,7 @@ impl Engine<Sums> for Later {
 }
 
 impl Later {
-    fn next(&self) -> Option<(Runner<Sums>, Option<Over>)> {
+    fn next(&self) -> Option<(Runner<Sums>, Option<Over<Sums>>)> {
         self.0.lock().unwrap().pop_front()
     }
 
@@ -210,9 +208,9 @@ fn whoever_comes_first_says_how_a_limited_call_ends() {
     // The first is in time, the second is not, and the third never begins.
     let (runner, over) = engine.next().unwrap();
     runner.run(|| {});
-    over.unwrap()();
+    over.unwrap()(None);
     let (runner, over) = engine.next().unwrap();
-    over.unwrap()();
+    over.unwrap()(None);
     runner.run(|| {});
     drop(engine.next());
     assert_eq!(
@@ -232,7 +230,7 @@ fn each_attempt_has_its_time() {
     let call = Part::settled(&queue, Outcome::Value(1)).then_within(step, Duration::from_secs(1));
     for _ in 0..2 {
         let (_runner, over) = engine.next().unwrap();
-        over.unwrap()();
+        over.unwrap()(None);
         assert_eq!(shown(&call), Err("unknown"));
     }
     engine.run_all();

@@ -2,7 +2,7 @@
 
 use crate::client::{Client, TaskError, panic_message};
 use crate::error::Error;
-use crate::parallel::{Engine, Outcome, Part, Runner, Steps};
+use crate::parallel::{Engine, Outcome, Over, Part, Runner, Steps};
 use crate::world::Failure;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,11 +72,7 @@ impl Engine<ClosureSteps> for Threads {
         self.0.width()
     }
 
-    fn start(
-        &self,
-        runner: Runner<ClosureSteps>,
-        limit: Option<(Duration, Box<dyn FnOnce() + Send>)>,
-    ) {
+    fn start(&self, runner: Runner<ClosureSteps>, limit: Option<(Duration, Over<ClosureSteps>)>) {
         debug_assert!(limit.is_none(), "no step of a closure has a limit");
         drop(self.0.spawn(move || runner.run(|| {}), None));
     }

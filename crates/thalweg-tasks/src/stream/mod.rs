@@ -14,7 +14,7 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use thalweg::ops::Settle;
-use thalweg::{Element, Stream};
+use thalweg::{BuildError, Element, Stream};
 
 /// Moves a stream onto a client.
 pub trait Scatter<T> {
@@ -87,7 +87,7 @@ impl<T> ParallelStream<T> {
         ParallelStream::new(parts, &self.queue)
     }
 
-    /// The same elements, each on its way from here on.
+    /// The same elements, on their way to the client.
     fn launched(&self) -> Stream<Part<ClosureSteps>> {
         self.parts.map(|part: Part<ClosureSteps>| {
             part.launch();
@@ -236,13 +236,17 @@ impl<T: Element + Sync> ParallelStream<T> {
 
     /// Brings the elements back, in their order.
     pub fn gather(&self) -> Stream<T> {
-        let settled = self.launched().apply(Settle::ordered(self.queue.width()));
-        settled.try_filter_map(value_of)
+        self.settled(Settle::ordered(self.queue.width()))
     }
 
     /// Brings the elements back, each as soon as it is done.
     pub fn gather_unordered(&self) -> Stream<T> {
-        let settled = self.launched().apply(Settle::unordered(self.queue.width()));
+        self.settled(Settle::unordered(self.queue.width()))
+    }
+
+    fn settled(&self, settle: Result<Settle<Part<ClosureSteps>>, BuildError>) -> Stream<T> {
+        let settle = settle.map(|settle| settle.beginning(Part::launch));
+        let settled = self.parts.apply(settle).named("gather");
         settled.try_filter_map(value_of)
     }
 

@@ -234,6 +234,16 @@ impl Pass {
         }
     }
 
+    /// The same where a node is to be told when the current element has been taken.
+    fn adopt_for(&mut self, node: impl Fn() -> Weak<dyn AnyNode>) {
+        if entry::is_flagged() {
+            let waited = entry::take_waited();
+            if !waited.is_empty() {
+                self.adopt(waited, node().upgrade());
+            }
+        }
+    }
+
     /// `node` is to be told when the current element has been taken, as are those that its completion names.
     fn adopt(&mut self, waited: Vec<Arc<Done>>, node: Option<Arc<dyn AnyNode>>) {
         for done in waited {
@@ -276,12 +286,7 @@ impl Pass {
         self.adopt_waited();
         let outer = std::mem::replace(&mut self.lease, Lease::accepted(acks));
         let flow = self.catch(f);
-        if entry::is_flagged() {
-            let waited = entry::take_waited();
-            if !waited.is_empty() {
-                self.adopt(waited, node().upgrade());
-            }
-        }
+        self.adopt_for(&node);
         let lease = std::mem::replace(&mut self.lease, outer);
         if flow.is_err()
             && let Some(failure) = self.take_failure()
@@ -309,7 +314,7 @@ impl Pass {
         self.adopt_waited();
         let outer = std::mem::replace(&mut self.lease, Lease::accepted(lease.acks));
         let flow = self.catch(f);
-        self.adopt_waited();
+        self.adopt_for(&node);
         let mut lease = std::mem::replace(&mut self.lease, outer);
         let inner = lease.done.take();
         if flow.is_err()

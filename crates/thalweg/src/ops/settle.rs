@@ -74,6 +74,8 @@ pub struct Settle<P> {
     waker: Option<Waker>,
     /// Whether what was sent last has not been taken yet.
     is_delivering: bool,
+    /// Called with each element that comes.
+    begin: Option<Box<dyn FnMut(&P) + Send>>,
 }
 
 impl<P: Promise> Settle<P> {
@@ -100,7 +102,16 @@ impl<P: Promise> Settle<P> {
             queue: VecDeque::new(),
             waker: None,
             is_delivering: false,
+            begin: None,
         })
+    }
+
+    /// Has `begin` called with each element as it comes: what sets about making its value, say.
+    pub fn beginning(self, begin: impl FnMut(&P) + Send + 'static) -> Self {
+        Self {
+            begin: Some(Box::new(begin)),
+            ..self
+        }
     }
 
     /// Which element is to be sent next, if it has settled. If not, the node is told when it has.
@@ -138,6 +149,9 @@ impl<P: Promise> Operator for Settle<P> {
     const NEEDS_RUNTIME: bool = true;
 
     fn update(&mut self, x: P, cx: &mut Context<'_, Self>) -> Flow {
+        if let Some(begin) = &mut self.begin {
+            begin(&x);
+        }
         let is_free = self.queue.is_empty() && !self.is_delivering;
         if is_free && !cx.is_guest() && x.is_settled() {
             return cx.emit(x);
@@ -366,6 +380,26 @@ mod tests {
         clock.run_until_idle();
         let failed = emits.map(|emit| emit.wait().is_err());
         assert_eq!(failed, [false, true, false]);
+    }
+
+    #[test]
+    fn what_a_function_behind_it_emits_into_it_does_not_wait_for_itself() {
+        let (clock, source, numbers) = line(Settle::ordered(1));
+        let list = numbers.sink_to_list();
+        let again = source.clone();
+        numbers.sink(move |x| {
+            if x > 0 {
+                let next = Later::default();
+                next.settle(x - 1);
+                again.emit(next).wait().expect("it comes round");
+            }
+        });
+        let [three] = promises();
+        let emit = source.emit(three.clone());
+        three.settle(3);
+        clock.run_until_idle();
+        assert_eq!(list.to_vec(), [3, 2, 1, 0]);
+        assert!(emit.is_ready());
     }
 
     #[test]

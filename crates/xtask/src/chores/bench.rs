@@ -12,7 +12,7 @@ use std::process::ExitCode;
 pub const HELP: &str = "\
 Run the benchmarks, thalweg and its peers side by side.
 
-Usage: cargo xtask bench [--python | --tasks] [ARGS]...
+Usage: cargo xtask bench [--python | --tasks | --parallel] [ARGS]...
 
 Arguments:
   [ARGS]...  Passed on to the benchmarks; `cargo xtask bench --help` shows what they take
@@ -20,10 +20,12 @@ Arguments:
 Options:
       --python  Run the Python benchmarks, on a wheel built for them
       --tasks   Run those of tasks, in Rust and in Python; the arguments go to the Python ones
+      --parallel  Run those of streams on engines, in Python
 ";
 
 pub fn run(project: &Project, face: Face, args: Vec<OsString>) -> ExitCode {
-    let tasks = args.first().is_some_and(|first| first == "--tasks");
+    let is_first = |option| args.first().is_some_and(|first| first == option);
+    let (tasks, parallel) = (is_first("--tasks"), is_first("--parallel"));
     let python = || python_with_peers(project).map(|python| python.run("benches/python"));
     let benches = match face {
         Face::Rust if tasks => rust()
@@ -31,6 +33,7 @@ pub fn run(project: &Project, face: Face, args: Vec<OsString>) -> ExitCode {
             .run(project)
             .map_err(Stop::from)
             .and_then(|()| python()),
+        Face::Rust if parallel => python(),
         Face::Rust => Ok(rust()),
         Face::Python => python(),
     };

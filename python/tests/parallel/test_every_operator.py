@@ -1,0 +1,107 @@
+"""Every operator between `scatter` and `gather` comes to what it comes to here, whoever has registered it."""
+
+from __future__ import annotations
+
+import inspect
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import pytest
+
+pytest.importorskip("thalweg.core")
+
+from thalweg import Stream, UndeliveredError, VirtualClock
+from thalweg.sinks import Sink
+from thalweg.tasks import Client
+
+def combine(*args):
+    return ("made of", *args)
+
+
+async def combine_later(*args):
+    return combine(*args)
+
+
+def is_odd(x):
+    return x[0] % 2
+
+
+#: What is given to parameters that have no default, by their names. An operator that is new needs no line here, unless it has
+#: a parameter that no other has.
+ARGUMENTS = {
+    "func": combine,
+    "predicate": is_odd,
+    "n": 2,
+    "interval": "1s",
+    "pick": 0,
+    "emit_on": None,
+}
+
+
+def operators():
+    found = {}
+    for name, (kind, modifier) in Stream._operators.items():
+        is_operator = isinstance(kind, type) and issubclass(kind, Stream) and not issubclass(kind, Sink)
+        if is_operator and modifier is not staticmethod and kind.__module__.startswith("thalweg.ops"):
+            found[name] = kind
+    return found
+
+
+def build(stream, name, kind):
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    takes_several = any(each.kind is each.VAR_POSITIONAL and each.name == "upstreams" for each in parameters)
+    if takes_several or "lossless" in [each.name for each in parameters]:
+        return getattr(stream, name)(stream.filter(is_odd))
+    needed = [
+        each
+        for each in parameters
+        if each.default is each.empty
+        and each.kind is each.POSITIONAL_OR_KEYWORD
+        and each.name not in ("upstream", "first")
+    ]
+    arguments = {**ARGUMENTS, "func": combine_later} if "async" in name else ARGUMENTS
+    return getattr(stream, name)(*[arguments[each.name] for each in needed])
+
+
+@contextmanager
+def threads():
+    with Client(n_workers=2, set_as_default=False) as client:
+        yield client
+
+
+@contextmanager
+def executor():
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+ENGINES = {"threads": threads, "executor": executor}
+
+
+def outcome(name, kind, on_engine):
+    clock = VirtualClock()
+    source = Stream(loop=clock)
+    L = build(on_engine(source.map(tuple)), name, kind).gather().sink_to_list()
+    for x in range(7):
+        source.emit((x % 5, x))
+        clock.advance("400ms")
+    clock.advance("5s")
+    # What has no partner stays in a `zip`, here and there.
+    with suppress(UndeliveredError):
+        source.drain()
+    return L
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", operators())
+def test_it_comes_to_the_same(name, engine):
+    kind = operators()[name]
+    here = outcome(name, kind, lambda stream: stream)
+    with ENGINES[engine]() as client:
+        there = outcome(name, kind, lambda stream: stream.scatter(client).map(tuple))
+    assert there == here
+    assert here, "it shows something"
+
+
+def test_there_are_operators():
+    assert {"map", "zip", "partition", "timed_window", "rate_limit"} <= set(operators())

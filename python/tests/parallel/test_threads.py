@@ -1,0 +1,163 @@
+"""Streams on engines that are threads of this process: what `emit` means, whose values are, where functions are called."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from operator import add
+
+import pytest
+
+pytest.importorskip("thalweg.core")
+
+from support import PATIENCE
+from thalweg import Stream
+from thalweg._thalweg.parallel import passage
+from thalweg.tasks import Client
+
+
+@pytest.fixture(params=["threads", "executor"])
+def pool(request):
+    engine = ThreadPoolExecutor(3) if request.param == "executor" else Client(n_workers=3, set_as_default=False)
+    with engine:
+        yield engine
+
+
+def is_odd(x):
+    return x % 2 == 1
+
+
+def collected(build, inputs, pool):
+    source = Stream()
+    L = build(source.scatter(pool)).sink_to_list()
+    source.emit_many(inputs)
+    source.drain()
+    return L
+
+
+def test_emit_many_keeps_the_whole_engine_busy(pool):
+    """Three calls wait for each other: they would for ever if there were fewer at a time."""
+    together = threading.Barrier(3, timeout=PATIENCE)
+    source = Stream()
+    L = source.scatter(pool).map(lambda x: (together.wait() and x) or x).gather().sink_to_list()
+    source.emit_many(range(6))
+    assert L == list(range(6))
+
+
+def test_so_do_several_emitters(pool):
+    together = threading.Barrier(3, timeout=PATIENCE)
+    source = Stream()
+    L = source.scatter(pool).map(lambda x: (together.wait() and x) or x).gather().sink_to_list()
+    emitters = [threading.Thread(target=source.emit, args=(x,)) for x in range(3)]
+    for emitter in emitters:
+        emitter.start()
+    for emitter in emitters:
+        emitter.join()
+    assert sorted(L) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_what_has_been_emitted_has_come_through(pool, asynchronous):
+    async def main():
+        source = Stream(asynchronous=True)
+        L = source.scatter(pool).map(add, 1).gather().sink_to_list()
+        for x in range(10):
+            await source.emit(x)
+            assert L == list(range(1, x + 2))
+
+    if asynchronous:
+        return asyncio.run(main())
+    source = Stream()
+    L = source.scatter(pool).map(add, 1).gather().sink_to_list()
+    for x in range(10):
+        source.emit(x)
+        assert L == list(range(1, x + 2))
+
+
+@Stream.register_api()
+class twice_for_tests(Stream):
+    """An operator that knows nothing of engines."""
+
+    def update(self, x, who=None, metadata=None):
+        return self._emit(x, metadata) + self._emit(x, metadata)
+
+
+def test_operators_that_are_registered_later_get_values(pool):
+    assert collected(lambda s: s.map(add, 1).twice_for_tests().gather(), [1, 2], pool) == [2, 2, 3, 3]
+    assert collected(lambda s: s.twice_for_tests().filter(is_odd).gather(), [1, 2], pool) == [1, 1]
+
+    @Stream.register_api(attribute_name="thrice_for_tests")
+    class thrice(Stream):
+        def update(self, x, who=None, metadata=None):
+            return [awaitable for _ in range(3) for awaitable in self._emit(x, metadata)]
+
+    assert collected(lambda s: s.map(add, 1).thrice_for_tests().map(str).gather(), [1], pool) == ["2"] * 3
+
+
+def test_values_are_the_users_own(pool):
+    """They are neither walked nor copied, not even where streams are joined: this one contains itself."""
+    endless = []
+    endless.append(endless)
+    source = Stream()
+    on_engine = source.scatter(pool)
+    L = on_engine.zip(on_engine.map(id)).gather().sink_to_list()
+    source.emit(endless)
+    assert L[0][0] is endless
+    assert L[0][1] == id(endless)
+
+
+def test_what_a_sink_emits_comes_round(pool):
+    source = Stream()
+    L = []
+
+    def again(x):
+        L.append(x)
+        if x:
+            source.emit(x - 1)
+
+    source.scatter(pool).map(abs).gather().sink(again)
+    source.emit(5)
+    source.drain()
+    assert L == [5, 4, 3, 2, 1, 0]
+
+
+def test_functions_that_nobody_gathers_are_called(pool):
+    called = threading.Event()
+    source = Stream()
+    node = source.scatter(pool).map(lambda x: called.set())
+    source.emit(1)
+    assert called.wait(PATIENCE)
+    del node
+
+
+def test_functions_behind_gather_are_called_on_the_loop(pool):
+    threads = set()
+    source = Stream()
+    node = source.scatter(pool).map(add, 1).buffer(3).gather().map(lambda x: threads.add(threading.get_ident()))
+    node.sink(lambda x: threads.add(threading.get_ident()))
+    emitters = [threading.Thread(target=lambda: [source.emit(x) for x in range(50)]) for _ in range(3)]
+    for emitter in emitters:
+        emitter.start()
+    for x in range(50):
+        source.emit(x)
+    for emitter in emitters:
+        emitter.join()
+    source.drain()
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
+def test_emitters_enter_where_nothing_of_the_users_is_on_the_way(pool):
+    source = Stream()
+    mapped = source.scatter(pool).map(add, 1)
+    mapped.buffer(3).gather().sink(print)
+    assert passage(source)
+    held = source.map(add, 1).scatter(pool)
+    assert not passage(source)
+    del held
+    other = Stream()
+    other.scatter(pool).sink(print)
+    assert not passage(other)
+
+
