@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from support import PATIENCE
+from support import rest_of
 
 PRODUCERS = {
     "a thread": """
@@ -224,12 +224,31 @@ def test_after_a_second_it_says_what_it_waits_for_and_a_second_ctrl_c_leaves(tmp
                     said += line
                 assert "in <queue; buffer: 5>" in said
                 process.send_signal(signal.SIGINT)
-                _, rest = process.communicate(timeout=PATIENCE)
+                _, rest = rest_of(process)
             finally:
                 process.kill()
         assert "interrupted" in rest
         assert "Traceback" not in rest
         assert process.returncode not in (0, -signal.SIGABRT)
+
+
+@pytest.mark.parametrize(("way", "code"), [([], 0), (["-m", "thalweg", "run"], 3)], ids=["python", "thalweg run"])
+def test_a_function_that_exits_takes_nothing_of_other_pipelines_with_it(way, code, python, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys\n"
+        "from thalweg import Stream\n"
+        "first, second = Stream(), Stream()\n"
+        "first.partition(2).sink(lambda x: sys.exit(3))\n"
+        "first.partition(3).sink(lambda x: print('first', x))\n"
+        "second.partition(2).sink(lambda x: print('second', x))\n"
+        "first.emit(0)\n"
+        "second.emit(0)\n"
+    )
+    done = python(*way, program)
+    assert sorted(done.stdout.splitlines()) == ["first (0,)", "second (0,)"], done.stderr
+    assert "SystemExit: 3" in done.stderr
+    assert done.returncode == code
 
 
 def test_one_message_tells_what_a_loop_that_ends_takes_with_it(python):

@@ -196,6 +196,8 @@ def _drain(pipelines: list[Pipeline], seconds: float) -> None:
 
     left = countdown(seconds, None)
     stranded = []
+    # A function that asks for the end, by `sys.exit` say, has it when the others' elements have been delivered.
+    ends: list[BaseException] = []
     for pipeline in pipelines:
         nodes = pipeline.nodes()
         # What was drained before may have been all that kept it.
@@ -205,11 +207,18 @@ def _drain(pipelines: list[Pipeline], seconds: float) -> None:
         if node._event_loop is not None and node._event_loop.is_closed():
             stranded.append(node)
             continue
-        _log_failures_of(_drain_now, node, left())
+        try:
+            _log_failures_of(_drain_now, node, left())
+        except KeyboardInterrupt:
+            raise
+        except BaseException as end:
+            ends.append(end)
     _tell_of_loss([node._pipeline for node in stranded])
     for node in stranded:
         # What is on its way has been told.
         _log_failures_of(drain_without_loop, node, but_undelivered=True)
+    if ends:
+        raise ends[0]
 
 
 def _log_failures_of(drain: Callable[..., Any], *args: Any, but_undelivered: bool = False) -> None:
