@@ -13,7 +13,7 @@ distributed = pytest.importorskip("distributed")
 import thalweg.dask as td  # noqa: E402
 from thalweg import Stream  # noqa: E402
 from thalweg.core import RefCounter  # noqa: E402
-from thalweg.parallel import Element  # noqa: E402
+from thalweg.parallel.elsewhere import Element  # noqa: E402
 
 CLUSTER = {"n_workers": 2, "threads_per_worker": 2, "processes": False, "dashboard_address": ":0"}
 
@@ -99,14 +99,13 @@ def test_everything_on_the_way_stays_on_the_cluster(client):
     assert elements[0].result(timeout=60) == 1
 
 
-def test_a_failure_is_reported_to_the_drain(client):
+def test_a_failure_is_reported_to_the_emitter(client):
     source = Stream()
     results = source.scatter().map(fail_on_2).gather().sink_to_list()
-    # As many as the cluster takes at a time: none of them waits for another.
-    for x in (1, 2, 3):
-        source.emit(x)
+    source.emit(1)
     with pytest.raises(ArithmeticError, match="two") as caught:
-        source.drain()
+        source.emit(2)
+    source.emit(3)
     assert caught.value.__notes__ == ["in map(fail_on_2), on element 2: 2"]
     assert results == [1, 3]
 
@@ -115,10 +114,8 @@ def test_a_failure_is_reported_to_the_drain(client):
 def test_a_failure_leaves_the_state_alone(client, build):
     source = Stream()
     results = build(source.scatter()).gather().sink_to_list()
-    for x in (1, 2, 4):
-        source.emit(x)
     with pytest.raises(ArithmeticError):
-        source.drain()
+        source.emit_many([1, 2, 4])
     assert results == [1, 5]
 
 

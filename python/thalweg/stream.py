@@ -104,6 +104,12 @@ class APIRegisterMixin:
     True
     """
 
+    #: What has been registered with a class: names, callables, and how they were modified.
+    _operators: ClassVar[dict[str, tuple[Any, Callable[[Any], Any]]]]
+
+    #: Called with what is registered from now on.
+    _adopters: ClassVar[list[Callable[[str, Any, Callable[[Any], Any]], None]]]
+
     @classmethod
     def register_api(
         cls, modifier: Callable[[Any], Any] = identity, attribute_name: str | None = None
@@ -149,7 +155,11 @@ class APIRegisterMixin:
 
     @classmethod
     def _registered(cls, name: str, func: Any, modifier: Callable[[Any], Any]) -> None:
-        """Called when a callable has been attached."""
+        """Take note of a callable that has been attached, where that is done."""
+        if "_operators" in cls.__dict__:
+            cls._operators[name] = func, modifier
+            for adopt in cls._adopters:
+                adopt(name, func, modifier)
 
     @classmethod
     def register_plugin_entry_point(cls, entry_point: EntryPoint, modifier: Callable[[Any], Any] = identity) -> None:
@@ -183,6 +193,9 @@ class APIRegisterMixin:
                 raise TypeError(f"Error loading {entry_point.name}: {node!r} must be a subclass of Stream")
             if getattr(cls, entry_point.name).__name__ == "stub":
                 cls.register_api(modifier=modifier, attribute_name=entry_point.name)(node)
+            if args and isinstance(args[0], Stream):
+                # On an engine it is another class that has the method by now.
+                return getattr(args[0], entry_point.name)(*args[1:], **kwargs)
             return node(*args, **kwargs)
 
         cls.register_api(modifier=modifier, attribute_name=entry_point.name)(stub)
@@ -234,18 +247,9 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods):
 
     str_list: ClassVar[list[str]] = ["func", "predicate", "n", "interval"]
 
-    #: What has been registered with this very class: names, callables, and how they were modified.
     _operators: ClassVar[dict[str, tuple[Any, Callable[[Any], Any]]]] = {}
-
-    #: Called with what is registered from now on.
     _adopters: ClassVar[list[Callable[[str, Any, Callable[[Any], Any]], None]]] = []
 
-    @classmethod
-    def _registered(cls, name: str, func: Any, modifier: Callable[[Any], Any]) -> None:
-        if cls is Stream:
-            cls._operators[name] = func, modifier
-            for adopt in cls._adopters:
-                adopt(name, func, modifier)
 
     name: str | None = None
 

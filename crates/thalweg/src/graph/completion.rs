@@ -497,10 +497,15 @@ impl Emit {
 
     /// Waits until the next element can be sent; this one may still be on its way then.
     pub(crate) fn poll_admitted(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &self.0 {
-            Inner::Pending(done) => done.poll_admitted(cx),
-            _ => Poll::Ready(()),
+        if let Inner::Pending(done) = &self.0
+            && done.poll_admitted(cx).is_pending()
+        {
+            if !is_taken_over(done) {
+                return Poll::Pending;
+            }
+            self.0 = Inner::Taken;
         }
+        Poll::Ready(())
     }
 
     /// Lets the element go on without anybody waiting for it: what fails is unhandled.
