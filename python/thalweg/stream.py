@@ -250,7 +250,6 @@ class Stream(_thalweg.Node, APIRegisterMixin, Methods):
     _operators: ClassVar[dict[str, tuple[Any, Callable[[Any], Any]]]] = {}
     _adopters: ClassVar[list[Callable[[str, Any, Callable[[Any], Any]], None]]] = []
 
-
     name: str | None = None
 
     # What nodes are described by, if they have it.

@@ -14,6 +14,7 @@ from thalweg import Stream, UndeliveredError, VirtualClock
 from thalweg.sinks import Sink
 from thalweg.tasks import Client
 
+
 def combine(*args):
     return ("made of", *args)
 
@@ -26,7 +27,7 @@ def is_odd(x):
     return x[0] % 2
 
 
-#: What is given to parameters that have no default, by their names. An operator that is new needs no line here, unless it has
+#: What is given to parameters that have no default, by their names. An operator that is new needs no line, unless it has
 #: a parameter that no other has.
 ARGUMENTS = {
     "func": combine,

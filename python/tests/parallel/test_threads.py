@@ -1,4 +1,4 @@
-"""Streams on engines that are threads of this process: what `emit` means, whose values are, where functions are called."""
+"""Streams on engines that are threads: what `emit` means, whose values are, where functions are called."""
 
 from __future__ import annotations
 
@@ -159,5 +159,3 @@ def test_emitters_enter_where_nothing_of_the_users_is_on_the_way(pool):
     other = Stream()
     other.scatter(pool).sink(print)
     assert not passage(other)
-
-

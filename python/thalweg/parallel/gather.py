@@ -17,8 +17,8 @@ __all__ = ["flatten", "gather", "in_turn", "keyed", "settled"]
 class gather(Stream):
     """Bring a stream back from an engine: wait for each result, in order, and pass it on.
 
-    The emitter of an element waits until it has come through. From `emit_many`, from sources and from a `buffer` before it
-    this takes as many elements at a time as the engine does; so many more are on their way as wait in such a `buffer`.
+    The emitter of an element waits until it has come through. From `emit_many`, from sources and from a `buffer` before
+    it this takes as many elements at a time as the engine does; those that wait in such a `buffer` are on their way, too.
 
     Parameters
     ----------

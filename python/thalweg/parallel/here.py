@@ -86,7 +86,7 @@ def here(kind: type) -> Any:
 
 
 def _adopt(name: str, function: Any, modifier: Callable[[Any], Any]) -> None:
-    """Have an operator that has been registered with streams work on streams on an engine, unless they have their own."""
+    """Have an operator that was registered with streams work on streams on an engine, unless they have their own."""
     is_operator = isinstance(function, type) and issubclass(function, Stream)
     if not is_operator or modifier is not identity or name in ParallelStream.__dict__:
         return

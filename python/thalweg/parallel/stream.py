@@ -38,15 +38,15 @@ class ParallelStream(Stream):
 
     It comes from :meth:`thalweg.Stream.scatter`, and ends with `gather`. Functions of `map`, `starmap`, `filter`,
     `pluck` and `accumulate` are called on the engine, and so are the keys of `unique` and the like; one after the other
-    on an element in the same task. All other operators, also those that others have registered, wait for the values they
-    need, in order, and work where the pipeline does.
+    on an element in the same task. All other operators, also those that others have registered, wait for the values, in
+    order, and work where the pipeline does.
 
     `emit` is done when its element has come through `gather`, or waits in a `buffer` or a window on the way. So several
-    elements are on their way behind a `buffer`, by several emitters, or by `emit_many` and sources, which send as many at a
-    time as the engine does.
+    elements are on their way behind a `buffer`, by several emitters, or by `emit_many` and sources, which send as many
+    at a time as the engine does.
 
-    Elements that a filter drops, or a function fails on, are gone for what comes behind, as on any stream. A failure
-    is raised where `emit` is waited for; behind a `buffer` it is reported to the next `emit`, or to `drain`; see `on_error`.
+    Elements that a filter drops, or a function fails on, are gone for what comes behind, as on any stream. A failure is
+    raised where `emit` is waited for; behind a `buffer` the next `emit` is told, or `drain`; see `on_error`.
 
     Examples
     --------
@@ -331,19 +331,23 @@ class Stepping(ParallelStream):
 
 @ParallelStream.register_api()
 class map(Stepping):
-    """Call a function on each element, on the engine: ``func(x, *args, **kwargs)``. What it returns is awaited if need be.
+    """Call a function on each element, on the engine; what an ``async def`` returns is awaited there.
 
     Parameters
     ----------
     func: callable
-        The function.
+    *args:
+        Positional arguments for `func`, after the element.
     timeout:
-        How long one call for one element may take, in seconds. A process that takes longer is ended, and the others go on; a
-        thread is told to end, see :func:`thalweg.tasks.current_token`. It is a failure like others.
+        How long one call for one element may take, in seconds; each such call is a task of its own. On processes the
+        worker is killed then and replaced; on threads the function's token says that it is to end, and what it returns
+        does not count. The element has failed with a `TaskTimeout`. A function with a keyword of that name gets it by
+        ``functools.partial``.
     on_error:
-        See :class:`~thalweg.Stream`.
-    *args, **kwargs:
-        Arguments for `func`, after the element; and ``stream_name``.
+        See :class:`~thalweg.Stream`. Attempts of a :class:`~thalweg.Retry`, and the pauses between them, take place on
+        the engine.
+    **kwargs:
+        Keyword arguments for `func`; and ``stream_name``.
 
     Raises
     ------

@@ -80,7 +80,7 @@ pub(crate) fn cancelled(py: Python<'_>, key: &str) -> PyErr {
 /// The exception for a call on a stream that has run for longer than it was allowed to.
 pub(crate) fn timed_out(py: Python<'_>, limit: std::time::Duration) -> PyErr {
     let object = from_errors(py, &TIMED_OUT, "TaskTimeout")
-        .and_then(|class| class.call1(("map", limit.as_secs_f64())));
+        .and_then(|class| class.call1(("a call on a stream", limit.as_secs_f64())));
     object.map_or_else(|error| error, PyErr::from_value)
 }
 

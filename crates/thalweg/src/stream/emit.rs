@@ -280,7 +280,10 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
     ///
     /// # Errors
     /// The failures of all elements together; otherwise as [`Emit::wait`].
-    pub fn wait(self) -> Result<(), Error> {
+    pub fn wait(mut self) -> Result<(), Error> {
+        if self.current.is_none() && self.ahead.is_empty() {
+            return self.result();
+        }
         if crate::graph::entry::is_inside() || self.stream.graph().is_on_its_loop() {
             return self.wait_with(Emit::wait);
         }

@@ -1,4 +1,4 @@
-"""Streams on engines where values stay until they are gathered: processes, Dask clusters, and executors of other kinds."""
+"""Streams on engines where values stay until they are gathered: processes, Dask, executors of other kinds."""
 
 from thalweg.parallel.elsewhere import structure as _structure  # noqa: F401, the operators attach themselves
 from thalweg.parallel.elsewhere.accumulate import accumulate

@@ -11,8 +11,8 @@ from threading import Event
 from time import perf_counter
 from typing import Any
 
-from thalweg.parallel.elsewhere import worker
 from thalweg.parallel.backends.base import Arrival, Backend
+from thalweg.parallel.elsewhere import worker
 from thalweg.parallel.elsewhere.element import Element
 from thalweg.parallel.elsewhere.worker import Chain, Failed, Parcel, Report, Result
 

@@ -22,8 +22,8 @@ __all__ = ["Fused", "ParallelStream", "filter", "map", "pluck", "scatter", "star
 class ParallelStream(AnyParallelStream):
     """A stream on an engine where values stay until they are gathered.
 
-    What is said of :class:`thalweg.parallel.ParallelStream` holds, except that windows, joins and the like leave the values
-    where they are.
+    What is said of :class:`thalweg.parallel.ParallelStream` holds, except that windows, joins and the like leave the
+    values where they are.
 
     Examples
     --------
