@@ -27,8 +27,8 @@ def is_odd(x):
     return x[0] % 2
 
 
-#: What is given to parameters that have no default, by their names. An operator that is new needs no line, unless it has
-#: a parameter that no other has.
+#: What is given to parameters that have no default, by their names. An operator that is new needs no line, unless it
+#: has a parameter that no other has.
 ARGUMENTS = {
     "func": combine,
     "predicate": is_odd,

@@ -1,7 +1,7 @@
 """Streams on an engine: elements, what is done with them there, and the nodes between `scatter` and `gather`."""
 
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, final
 
 from thalweg._thalweg import Blueprint, Node
 from thalweg._thalweg.tasks import Engine
@@ -22,6 +22,7 @@ __all__ = [
     "untag",
 ]
 
+@final
 class Element:
     """An element of a stream on an engine: a promise of a value."""
 
@@ -34,6 +35,7 @@ class Element:
     def _when_known(self, callback: Callable[[], object]) -> None: ...
     def _outcome(self) -> list[Any] | None: ...
 
+@final
 class Queue:
     """What streams have to be done by one engine."""
 
@@ -48,11 +50,13 @@ class Queue:
     def is_idle(self) -> bool:
         """Whether nothing is to be done."""
 
+@final
 class Work:
     """What an executor is given to call."""
 
-    def __call__(self) -> None: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> None: ...
 
+@final
 class Step:
     """Something to do with each element on an engine."""
 
@@ -98,6 +102,7 @@ class Step:
     def set_policy(self, times: int, first: float, longest: float, skips: bool) -> None:
         """How often it is tried again, after pauses in seconds, and whether the element is dropped then."""
 
+@final
 class Accumulation:
     """A state of an `accumulate` on an engine."""
 

@@ -18,7 +18,7 @@ class gather(Stream):
     """Bring a stream back from an engine: wait for each result, in order, and pass it on.
 
     The emitter of an element waits until it has come through. From `emit_many`, from sources and from a `buffer` before
-    it this takes as many elements at a time as the engine does; those that wait in such a `buffer` are on their way, too.
+    it this takes as many elements at a time as the engine does; those that wait in a `buffer` are on their way too.
 
     Parameters
     ----------
