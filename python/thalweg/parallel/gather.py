@@ -102,7 +102,7 @@ def in_turn(upstreams: list[ParallelStream]) -> list[ParallelStream]:
     >>> from thalweg.parallel.gather import in_turn
     >>> source = Stream()
     >>> numbers = source.scatter(backend="thread")
-    >>> one, two = in_turn([numbers, numbers.map(str)])
+    >>> one, two = in_turn([numbers.map(abs), numbers.map(str)])
     >>> L = one.union(two).gather().sink_to_list()
     >>> source.emit_many([1, 2])
     >>> L

@@ -68,10 +68,10 @@ def here(kind: type) -> Any:
     >>> from thalweg import Stream, core
     >>> from thalweg.parallel.here import here
     >>> source = Stream()
-    >>> L = here(core.sliding_window)(source.scatter(backend="thread"), 2).gather().sink_to_list()
-    >>> source.emit_many([1, 2, 3])
+    >>> L = here(core.partition)(source.scatter(backend="thread"), 2).gather().sink_to_list()
+    >>> source.emit_many([1, 2, 3, 4])
     >>> L
-    [(1, 2), (2, 3)]
+    [(1, 2), (3, 4)]
     """
     made = _made.get(kind)
     if made is None:
