@@ -331,9 +331,12 @@ impl<S: Steps> Drop for Cell<S> {
 
 /// Steps that have been begun with, the last first, and what the first of them is done with.
 pub(super) struct Line<S: Steps> {
-    steps: SmallVec<[(Part<S>, Arc<S::Step>); 2]>,
+    steps: SmallVec<[Begin<S>; 2]>,
     input: Option<Input<S>>,
 }
+
+/// A step that has been begun with, and what comes of it.
+type Begin<S> = (Part<S>, Arc<<S as Steps>::Step>);
 
 impl<S: Steps> Line<S> {
     /// What is to be done for a part: it, and all before it that nobody has begun with.

@@ -1,6 +1,7 @@
 //! Steps that add numbers, on threads that a test lets go on.
 
 use super::*;
+use crate::sync::lock;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -57,7 +58,9 @@ impl Steps for Sums {
 
 /// Keeps runners until the test has them run.
 #[derive(Clone, Default)]
-struct Later(Arc<Mutex<VecDeque<(Runner<Sums>, Option<Over<Sums>>)>>>);
+struct Later(Arc<Mutex<VecDeque<Started>>>);
+
+type Started = (Runner<Sums>, Option<Over<Sums>>);
 
 impl Engine<Sums> for Later {
     fn width(&self) -> usize {
@@ -66,7 +69,7 @@ impl Engine<Sums> for Later {
 
     fn start(&self, runner: Runner<Sums>, limit: Option<(Duration, Over<Sums>)>) {
         let over = limit.map(|(_, over)| over);
-        self.0.lock().unwrap().push_back((runner, over));
+        lock(&self.0).push_back((runner, over));
     }
 
     fn lost(&self) -> &'static str {
@@ -75,8 +78,8 @@ impl Engine<Sums> for Later {
 }
 
 impl Later {
-    fn next(&self) -> Option<(Runner<Sums>, Option<Over<Sums>>)> {
-        self.0.lock().unwrap().pop_front()
+    fn next(&self) -> Option<Started> {
+        lock(&self.0).pop_front()
     }
 
     fn run_all(&self) -> usize {
@@ -206,11 +209,11 @@ fn whoever_comes_first_says_how_a_limited_call_ends() {
         [(); 3].map(|()| Part::settled(&queue, Outcome::Value(1)).then_within(add(1), limit));
     let next = calls[0].clone().then(add(1));
     // The first is in time, the second is not, and the third never begins.
-    let (runner, over) = engine.next().unwrap();
+    let (runner, over) = engine.next().expect("a call was started");
     runner.run(|| {});
-    over.unwrap()(None);
-    let (runner, over) = engine.next().unwrap();
-    over.unwrap()(None);
+    over.expect("it has a limit")(None);
+    let (runner, over) = engine.next().expect("a call was started");
+    over.expect("it has a limit")(None);
     runner.run(|| {});
     drop(engine.next());
     assert_eq!(
@@ -229,8 +232,8 @@ fn each_attempt_has_its_time() {
     let step = Arc::new(Step { adds: 1, tries: 3 });
     let call = Part::settled(&queue, Outcome::Value(1)).then_within(step, Duration::from_secs(1));
     for _ in 0..2 {
-        let (_runner, over) = engine.next().unwrap();
-        over.unwrap()(None);
+        let (_runner, over) = engine.next().expect("a call was started");
+        over.expect("it has a limit")(None);
         assert_eq!(shown(&call), Err("unknown"));
     }
     engine.run_all();
@@ -242,7 +245,7 @@ fn an_element_waits_for_one_that_somebody_is_at() {
     let (engine, queue) = engine();
     let source =
         Part::settled(&queue, Outcome::Value(1)).then_within(add(1), Duration::from_secs(1));
-    let limited = engine.next().unwrap();
+    let limited = engine.next().expect("a call was started");
     let behind = source.then(add(1));
     behind.launch();
     engine.run_all();

@@ -75,8 +75,10 @@ pub struct Settle<P> {
     /// Whether what was sent last has not been taken yet.
     is_delivering: bool,
     /// Called with each element that comes.
-    begin: Option<Box<dyn FnMut(&P) + Send>>,
+    begin: Option<Begin<P>>,
 }
+
+type Begin<P> = Box<dyn FnMut(&P) + Send>;
 
 impl<P: Promise> Settle<P> {
     /// A node that sends elements in the order in which they came.

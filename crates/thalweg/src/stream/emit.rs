@@ -245,7 +245,9 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             return self.note(emit);
         }
         self.ahead.push_back(emit);
-        while let Some(emit) = self.ahead.pop_front_if(|emit| emit.is_ready()) {
+        while self.ahead.front().is_some_and(Emit::is_ready)
+            && let Some(emit) = self.ahead.pop_front()
+        {
             self.note(emit);
         }
     }
