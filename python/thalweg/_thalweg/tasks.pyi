@@ -247,6 +247,9 @@ class Future(Generic[_T]):
     def _ask_to_stop(self) -> None:
         """Have the task's token say that it is not wanted. Whatever comes of it counts all the same."""
 
+    def _orphan(self) -> None:
+        """Have the task stopped once nobody has its future: whoever submitted it has died."""
+
     def _runs_here(self) -> bool:
         """Whether the task runs in this thread."""
 

@@ -180,6 +180,14 @@ impl Future {
         Ok(())
     }
 
+    /// Has the task stopped once nobody has its future: whoever submitted it has died.
+    fn _orphan(&self) {
+        let slot = lock(&self.slot).clone();
+        if let Some(slot) = slot {
+            slot.orphan();
+        }
+    }
+
     /// Whether its task runs in this thread.
     fn _runs_here(&self) -> PyResult<bool> {
         Ok(self.slot()?.runs_here())
