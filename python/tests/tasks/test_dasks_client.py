@@ -232,11 +232,21 @@ def test_recorded_tasks(client, tmp_path):
     names = [(record["name"], record["status"]) for record in stream.data]
     assert names == [("increment", "OK")] * 3 + [("divide", "error"), ("increment", "OK")]
     assert all(span["start"] <= span["stop"] for record in stream.data for span in record["startstops"])
-    assert client.get_task_stream(start="1h") == stream.data
     page = (tmp_path / "report.html").read_text()
     assert "5 tasks in" in page and "<td>increment<td>4<td>" in page
     client.submit(increment, 0).result()
-    assert client.get_task_stream() == stream.data
+    # From the first time that somebody asks, all tasks are recorded.
+    assert client.get_task_stream() == client.get_task_stream(start="1h") == stream.data
+    client.gather(client.map(divide, [4, 2], [2, 2]))
+    client.get_task_stream(start="1h", plot="save", filename=tmp_path / "stream.html")
+    recorded = client.get_task_stream()
+    assert [record["name"] for record in recorded] == [*(name for name, _ in names), "divide", "divide"]
+    assert client.get_task_stream(count=2) == recorded[-2:] and client.get_task_stream(count=0) == []
+    assert "7 tasks in" in (tmp_path / "stream.html").read_text()
+
+
+def test_there_is_no_dashboard(client):
+    assert client.dashboard_link is None
 
 
 def test_versions(client):
