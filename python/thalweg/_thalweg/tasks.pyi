@@ -262,6 +262,9 @@ class Future(Generic[_T]):
     def add_done_callback(self, callback: Callable[[Future[_T]], object]) -> None:
         """Call something when the task has ended, on a thread that may block."""
 
+    def _notify_holder(self, callback: Callable[[Future[_T]], object]) -> None:
+        """Do what `_notify` does, for as long as somebody holds this future."""
+
     def _notify(self, callback: Callable[[Future[_T]], object]) -> None:
         """Call something that does not block when the task has ended."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ class Actor:
     """Stands for an object on a worker. Its methods return an `ActorFuture` at once.
 
     Calls of one actor's methods are made one at a time, in the order in which they are asked for. The object lives for
-    as long as its worker does.
+    as long as its worker does. Its attributes are read there; in an asynchronous client's loop they are to be awaited.
 
     Examples
     --------
@@ -61,7 +62,8 @@ class Actor:
             raise AttributeError(name)
         if callable(getattr(self._cls, name, None)):
             return partial(self._call, _method, name)
-        return self._call(_attribute, name).result()
+        value = self._call(_attribute, name)
+        return value if registry.default_client().asynchronous else value.result()
 
     def _call(self, operation: Any, name: str, /, *args: Any, **kwargs: Any) -> ActorFuture:
         engine = registry.default_client()._engine
@@ -120,21 +122,32 @@ class _Returned(ActorFuture):
     def __init__(self, operation: Any, *args: Any) -> None:
         self._value: Any = None
         self._error: BaseException | None = None
+        #: What an asynchronous method returned to a coroutine, which awaits it on its own loop.
+        self._rest: Awaitable[Any] | None = None
         try:
             self._value = operation(*args)
+            if asyncio._get_running_loop() is not None and hasattr(self._value, "__await__"):
+                self._rest = self._value
         except BaseException as error:
             self._error = error
 
     def result(self, timeout: Interval | None = None) -> Any:
+        if self._rest is not None:
+            raise RuntimeError("result: the method is asynchronous and so is its caller: await what the call returns")
         if self._error is not None:
             raise self._error
         return self._value
 
     def done(self) -> bool:
-        return True
+        return self._rest is None
 
     def __await__(self) -> Generator[Any, None, Any]:
-        yield from ()
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            try:
+                self._value = yield from rest.__await__()
+            except BaseException as error:
+                self._error = error
         return self.result()
 
 
@@ -171,7 +184,7 @@ def _method(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     instance, lock = _found(key)
     with lock:
         result = getattr(instance, name)(*args, **kwargs)
-        if hasattr(result, "__await__"):
+        if hasattr(result, "__await__") and asyncio._get_running_loop() is None:
             from thalweg.tasks.submission import run_awaitable
 
             result = run_awaitable(result)

@@ -69,7 +69,7 @@ async def wait(future: Any, timeout: float | None = None) -> None:
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(wake)
 
-    future._notify(done)
+    future._notify_holder(done)
     try:
         await asyncio.wait_for(waiter, timeout)
     except asyncio.TimeoutError:

@@ -399,7 +399,7 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
             future.cancel(force=force, msg=msg)
 
     def retry(self, futures: Any, asynchronous: bool | None = None) -> Any:
-        """Run failed and cancelled tasks again.
+        """Run failed and cancelled tasks again; those that are to come or have a result are left as they are.
 
         Examples
         --------
@@ -418,7 +418,8 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
 
     def _retry(self, futures: list[Future[Any]]) -> None:
         for future in futures:
-            future.retry()
+            if future.status in FAILED:
+                future.retry()
 
     def sync(
         self,

@@ -129,7 +129,11 @@ class Inspection(Base):
         ------
         TimeoutError
             There are not so many, and there won't be.
+        ValueError
+            It is no number of workers.
         """
+        if isinstance(n_workers, bool) or not isinstance(n_workers, int) or n_workers < 1:
+            raise ValueError(f"wait_for_workers: a number of workers, at least 1, and not {n_workers!r}")
         return self._tell(None, self._wait_for_workers, n_workers)
 
     def _wait_for_workers(self, n_workers: int) -> None:

@@ -260,7 +260,7 @@ class RemoteFuture:
 
         threading.Thread(target=wait, daemon=True).start()
 
-    _notify = _when_here = add_done_callback
+    _notify = _notify_holder = _when_here = add_done_callback
 
     @property
     def client(self) -> Any:

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyAny, PyType};
+use pyo3::types::{PyAny, PyType, PyWeakrefMethods, PyWeakrefReference};
 use thalweg_tasks::Status;
 use thalweg_tasks::host::{Latch, Slot};
 
@@ -308,6 +308,22 @@ impl Future {
     /// Has `callback(future)` called once it is done, by the thread that completes it: it must not block.
     fn _notify(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
         slf.get().slot()?.notify(call(slf, callback));
+        Ok(())
+    }
+
+    /// Does what `_notify` does for as long as somebody holds this future: to wait for a task is no reason to want it
+    /// when whoever waited has left.
+    fn _notify_holder(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
+        let future = PyWeakrefReference::new(slf.as_any())?.unbind();
+        let callback = callback.unbind();
+        slf.get().slot()?.notify(move || {
+            gil::attach(|py| {
+                if let Some(future) = future.bind(py).upgrade() {
+                    crate::call::reporting(callback.bind(py), (future,));
+                }
+                drop((future, callback));
+            });
+        });
         Ok(())
     }
 
