@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+import threading
 from collections.abc import Callable
 
 #: Seconds; enough for a process on a machine that is busy. Nothing takes that long unless it hangs.
@@ -10,3 +12,26 @@ PATIENCE = 60
 
 #: Runs the interpreter with these arguments, in an empty directory.
 Python = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def without_progress(errors: str) -> str:
+    """What a program wrote, without what it says at its end if that takes longer than a second."""
+    return re.sub(r"^delivering .*; Ctrl-C leaves at once, without them\n", "", errors, flags=re.MULTILINE)
+
+
+def rest_of(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Wait for the end of a program; return what it writes, and what it writes of errors, from here on.
+
+    ``communicate`` forgets what came together with the last line that was read.
+    """
+    assert process.stdout is not None
+    assert process.stderr is not None
+    too_long = threading.Timer(PATIENCE, process.kill)
+    too_long.start()
+    try:
+        output = process.stdout.read()
+        errors = process.stderr.read()
+        process.wait()
+    finally:
+        too_long.cancel()
+    return output, without_progress(errors)

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from support import PATIENCE
+from support import PATIENCE, rest_of
 from thalweg import ClosedError, Sink, Stream, UndeliveredError, VirtualClock
 
 
@@ -363,7 +363,7 @@ def test_ctrl_c_drains(how, way, tmp_path):
     try:
         said = [process.stdout.readline(), process.stdout.readline()]
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = rest_of(process)
     finally:
         process.kill()
         process.wait(PATIENCE)

@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from support import PATIENCE
+from support import rest_of
 
 PRODUCERS = {
     "a thread": """
@@ -224,7 +224,7 @@ def test_after_a_second_it_says_what_it_waits_for_and_a_second_ctrl_c_leaves(tmp
                     said += line
                 assert "in <queue; buffer: 5>" in said
                 process.send_signal(signal.SIGINT)
-                _, rest = process.communicate(timeout=PATIENCE)
+                _, rest = rest_of(process)
             finally:
                 process.kill()
         assert "interrupted" in rest

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support import PATIENCE
+from support import rest_of
 from thalweg import __version__
 
 Script = Callable[[str], Path]
@@ -137,7 +137,7 @@ def test_ctrl_c_drains(script, tmp_path):
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             os.kill(process.pid, signal.SIGINT)
-            output, errors = process.communicate(timeout=PATIENCE)
+            output, errors = rest_of(process)
         finally:
             process.kill()
     assert (output, errors, process.returncode) == ("drained in 30.0\n", "interrupted\n", 130)

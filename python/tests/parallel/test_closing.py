@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("thalweg.core")
 
-from support import PATIENCE
+from support import PATIENCE, rest_of
 from thalweg import Stream, VirtualClock
 from thalweg.tasks import Client, LocalCluster
 
@@ -264,7 +264,7 @@ def test_ctrl_c(tmp_path, kind, whom):
                 assert line
                 lines.append(line.strip())
             (os.kill if whom == "the program" else os.killpg)(process.pid, signal.SIGINT)
-            output, errors = process.communicate(timeout=PATIENCE)
+            output, errors = rest_of(process)
         finally:
             process.kill()
     delivered = [line for line in [*lines, *output.split()] if line != "ready"]

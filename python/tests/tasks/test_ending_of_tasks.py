@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from support import PATIENCE
+from support import rest_of
 from thalweg.tasks import Client, as_completed, wait
 
 WAYS = {
@@ -70,7 +70,7 @@ def test_ctrl_c_is_heard(tmp_path, way):
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             os.kill(process.pid, signal.SIGINT)
-            output, errors = process.communicate(timeout=PATIENCE)
+            output, errors = rest_of(process)
         finally:
             process.kill()
     assert output.replace("ready\n", "") == "interrupted\n", errors

@@ -6,12 +6,17 @@ use crate::project::Project;
 use crate::step::Stop;
 
 pub fn loom(project: &Project) -> Result<(), Stop> {
-    // The flag reaches every crate, so the ordinary build is kept apart. Without optimisation loom takes minutes.
-    let tests = || {
-        Invocation::cargo("test --release --package thalweg --package thalweg-tasks --lib --no-default-features loom_")
+    for package in ["thalweg --test loom", "thalweg-tasks --lib"] {
+        // The flag reaches every crate, so the ordinary build is kept apart. Without optimisation loom takes minutes.
+        let tests = || {
+            Invocation::cargo(&format!(
+                "test --release --package {package} --no-default-features loom_"
+            ))
             .variable("RUSTFLAGS", "--cfg thalweg_loom")
             .variable("CARGO_TARGET_DIR", project.target.join("loom"))
-    };
-    needs_tests(project, tests(), "test whose name begins with loom_")?;
-    Ok(tests().run(project)?)
+        };
+        needs_tests(project, tests(), "test whose name begins with loom_")?;
+        tests().run(project)?;
+    }
+    Ok(())
 }

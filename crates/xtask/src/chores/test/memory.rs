@@ -1,6 +1,7 @@
 //! Tests of unsafe code, under a tool that sees every access to memory.
 
 use super::needs_tests;
+use super::tests::WORKSPACE;
 use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::step::Stop;
@@ -18,10 +19,7 @@ pub fn valgrind(project: &Project) -> Result<(), Stop> {
     if !version.is_ok_and(|status| status.success()) {
         return Err(Stop::Skipped("valgrind is not installed".to_owned()));
     }
-    let tests = || {
-        Invocation::cargo("test --package thalweg --lib cell_")
-            .variable("CARGO_TARGET_DIR", project.target.join("valgrind"))
-    };
+    let tests = || Invocation::cargo(WORKSPACE).args(["--lib".into(), "cell_".into()]);
     needs_tests(project, tests(), "test whose name begins with cell_")?;
     Ok(tests().arg("--config").arg(RUNNER).run(project)?)
 }

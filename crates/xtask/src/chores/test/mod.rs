@@ -60,14 +60,14 @@ pub const STEPS: [Step; 15] = [
         action: concurrency::loom,
     },
     Step {
-        name: "valgrind",
-        claim: "unsafe code reads and writes only what it may",
-        action: memory::valgrind,
-    },
-    Step {
         name: "unit",
         claim: "unit tests, integration tests and examples pass",
         action: tests::unit,
+    },
+    Step {
+        name: "valgrind",
+        claim: "unsafe code reads and writes only what it may",
+        action: memory::valgrind,
     },
     Step {
         name: "doctest",

@@ -5,10 +5,12 @@ use crate::project::Project;
 use crate::step::Stop;
 
 /// All but the Python module, which cannot be linked without an interpreter; its tests are in Python.
-const WORKSPACE: &str = "test --workspace --exclude thalweg-python --all-features --no-fail-fast";
+pub const WORKSPACE: &str =
+    "test --workspace --exclude thalweg-python --all-features --no-fail-fast";
 
 pub fn unit(project: &Project) -> Result<(), Stop> {
-    let targets = "--lib --bins --tests --examples";
+    // The other examples are run by a test of their package.
+    let targets = "--lib --bins --tests --example demo";
     Ok(Invocation::cargo(WORKSPACE)
         .args(targets.split(' ').map(Into::into))
         .run(project)?)
