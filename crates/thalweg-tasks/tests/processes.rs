@@ -375,6 +375,18 @@ fn closing_ends_processes_and_tasks() -> Outcome {
     Ok(())
 }
 
+fn closing_leaves_nothing_open() -> Outcome {
+    let open = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let before = open();
+    for _ in 0..10 {
+        let client = Processes::start(2)?;
+        assert_eq!(client.submit::<add>((1, 2)).result()?, 3);
+        client.close();
+        assert_eq!(open(), before);
+    }
+    Ok(())
+}
+
 /// What [`no_process_outlives_its_parent`] starts, and kills.
 fn be_killed() -> Outcome {
     let client = Processes::start(2)?;
@@ -514,6 +526,7 @@ fn main() -> ExitCode {
             "closing_ends_processes_and_tasks",
             closing_ends_processes_and_tasks,
         ),
+        ("closing_leaves_nothing_open", closing_leaves_nothing_open),
         (
             "no_process_outlives_its_parent",
             no_process_outlives_its_parent,
