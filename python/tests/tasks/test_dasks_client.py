@@ -304,6 +304,11 @@ class Keeper:
     async def add_to(self, other, value):
         return await other.add_later(value)
 
+    async def wait_for(self, count):
+        while len(self.values) < count:
+            await asyncio.sleep(0)
+        return list(self.values)
+
 
 def add_many(keeper, count):
     return max(keeper.add(number).result() for number in range(count))
@@ -330,6 +335,26 @@ def test_awaiting_an_actor():
             return numbers, await keeper.values
 
     assert asyncio.run(main()) == ((1, 2, 3), [1, 1, 3])
+
+
+def wait_for(keeper, count):
+    return keeper.wait_for(count).result()
+
+
+async def wait_here(keeper, count):
+    return await keeper.wait_for(count)
+
+
+def test_asynchronous_methods_of_an_actor_wait_for_each_other(client):
+    keeper = client.submit(Keeper, actor=True).result()
+    # More than there are threads.
+    waiting = [keeper.wait_for(2) for _ in range(5)]
+    task = client.submit(wait_for, keeper, 1)
+    assert keeper.add_later(1).result("60s") == 1
+    assert task.result("60s")[0] == 1
+    assert keeper.add(2).result("60s") == 2
+    assert [future.result("60s") for future in waiting] == [[1, 2]] * 5
+    assert client.submit(wait_here, keeper, 2).result("60s") == [1, 2]
 
 
 def test_an_actor_whose_worker_dies():

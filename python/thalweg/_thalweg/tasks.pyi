@@ -229,6 +229,12 @@ class Future(Generic[_T]):
     def result(self, timeout: Interval | None = None) -> _T:
         """Wait for the result."""
 
+    def _result_here(self) -> _T:
+        """Return the result of a task that is done, or raise what it failed with, without awaiting."""
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait for so many seconds at most; say whether the task is done."""
+
     def exception(self, timeout: Interval | None = None) -> BaseException | None:
         """Wait for what the task raised."""
 

@@ -418,8 +418,7 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
 
     def _retry(self, futures: list[Future[Any]]) -> None:
         for future in futures:
-            if future.status in FAILED:
-                future.retry()
+            future.retry()
 
     def sync(
         self,

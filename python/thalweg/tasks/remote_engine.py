@@ -209,6 +209,16 @@ class RemoteFuture:
         """Wait for the result."""
         return self.engine.gather([self], _seconds(timeout))[0]
 
+    def _result_here(self) -> Any:
+        return self.engine.gather([self])[0]
+
+    def _wait(self, seconds: float) -> bool:
+        try:
+            self.engine.ask("settled", [self.place], seconds=seconds)
+        except TimeoutError:
+            return False
+        return True
+
     def exception(self, timeout: Interval | None = None) -> BaseException | None:
         """Wait for what the task raised."""
         self.engine.ask("settled", [self.place], seconds=_seconds(timeout))

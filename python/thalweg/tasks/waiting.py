@@ -232,7 +232,7 @@ def error_of(future: Future[Any]) -> BaseException | None:
     if future.status not in FAILED:
         return None
     try:
-        future.engine.gather([future])
+        future._result_here()
     except BaseException as error:
         return error
     return None
@@ -259,4 +259,4 @@ def raisable(error: BaseException) -> BaseException:
 
 def result_of(future: Future[T]) -> T:
     """Return the result of a future that is done; also where `result` is to be awaited."""
-    return future.engine.gather([future])[0]
+    return future._result_here()

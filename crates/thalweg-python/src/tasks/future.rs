@@ -230,6 +230,19 @@ impl Future {
         Self::outcome(slf, timeout, result, "result")
     }
 
+    /// The result of a task that is done, or what it failed with: also where `result` is to be awaited.
+    fn _result_here<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        result(py, &self.slot()?)
+    }
+
+    /// Waits for so many seconds at most. Returns whether it is done.
+    fn _wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        let slot = self.slot()?;
+        let limit = super::options::limit("seconds", Some(seconds))?;
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        Ok(slot.is_done() || wait(py, slice::from_ref(&slot), deadline)?)
+    }
+
     /// Waits, and returns the exception; `None` if there is a result.
     #[pyo3(signature = (timeout = None))]
     fn exception<'py>(
@@ -266,23 +279,19 @@ impl Future {
         self.done_here(cancelled.into_pyobject(py)?.to_owned().into_any())
     }
 
-    /// Runs a failed or cancelled task again.
+    /// Runs a failed or cancelled task again; any other is left as it is.
     fn retry<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let slot = self.slot()?;
         let engine = self.engine.get();
         engine.check_here()?;
-        if engine.home.retry(&slot) {
-            return self.done_here(py.None().into_bound(py));
+        let is_retried = engine.home.retry(&slot);
+        if !is_retried && matches!(slot.status(), Status::Error | Status::Cancelled) {
+            let key = name(&slot);
+            return Err(PyRuntimeError::new_err(format!(
+                "retry: what {key} was made of is not there any more"
+            )));
         }
-        let key = name(&slot);
-        let message = match slot.status() {
-            Status::Pending => format!("retry: {key} has not ended yet"),
-            Status::Finished => format!("retry: {key} has a result"),
-            Status::Error | Status::Cancelled => {
-                format!("retry: what {key} was made of is not there any more")
-            }
-        };
-        Err(PyRuntimeError::new_err(message))
+        self.done_here(py.None().into_bound(py))
     }
 
     /// Lets go of the result, as if the future had been dropped.
