@@ -66,7 +66,6 @@ mod runtime;
 mod source;
 mod stream;
 mod sync;
-pub mod view;
 
 /// Whether a function of a pipeline is running on this thread, further up the stack: then nothing may
 /// wait for a pipeline here.
@@ -99,3 +98,4 @@ pub use runtime::{Alarm, Runtime, RuntimeHandle, Sleep, Task, VirtualClock};
 pub use source::{Emitter, Source, Stop};
 pub use stream::{Arrival, EmitMany, InletKey, Join, OpenJoin, Sink, Stream};
 pub use sync::{Blocking, block_around};
+pub use thalweg_view as view;

@@ -189,15 +189,15 @@ impl Graph {
                 let node = node.core().name();
                 held.push(Undelivered { node, elements });
             };
-            for (id, node) in &nodes {
-                if running.contains(id) {
-                    note(&**node, 0);
+            for (id, node) in nodes {
+                if running.contains(&id) {
+                    note(&*node, 0);
                 }
                 // All others are known to hold nothing, and need not be looked at.
-                if node.may_keep() || restless.contains(id) {
+                if node.may_keep() || restless.contains(&id) {
                     let elements = node.in_flight(pass) + node.held(pass).resting;
                     if elements > 0 {
-                        note(&**node, elements);
+                        note(&*node, elements);
                     }
                 }
                 if !was_closed {

@@ -9,7 +9,7 @@ impl GraphView {
     /// The graph as a Mermaid flow chart.
     ///
     /// ```
-    /// use thalweg::view::{EdgeView, GraphView, NodeView};
+    /// use thalweg_view::{EdgeView, GraphView, NodeView};
     ///
     /// let graph = GraphView::new(
     ///     vec![NodeView::new(1, "source[0]", "source"), NodeView::new(2, "sink", "sink")],

@@ -10,7 +10,7 @@ impl GraphView {
     /// Names and counters are the labels; feedback edges are dashed and do not take part in the ranking.
     ///
     /// ```
-    /// use thalweg::view::{EdgeView, GraphView, NodeView};
+    /// use thalweg_view::{EdgeView, GraphView, NodeView};
     ///
     /// let graph = GraphView::new(
     ///     vec![NodeView::new(1, "a \"quoted\" name", "source"), NodeView::new(2, "sink", "sink")],

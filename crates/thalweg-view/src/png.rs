@@ -31,7 +31,7 @@ impl GraphView {
     /// none, so that no name could be written, or if the picture is larger than memory allows.
     ///
     /// ```
-    /// use thalweg::view::{GraphView, NodeView};
+    /// use thalweg_view::{GraphView, NodeView};
     ///
     /// let graph = GraphView::new(vec![NodeView::new(1, "numbers", "source")], vec![]);
     /// if let Some(png) = graph.to_png() {

@@ -26,7 +26,7 @@ impl GraphView {
     /// counters.
     ///
     /// ```
-    /// use thalweg::view::{EdgeView, GraphView, NodeView};
+    /// use thalweg_view::{EdgeView, GraphView, NodeView};
     ///
     /// let graph = GraphView::new(
     ///     vec![NodeView::new(1, "x < 3", "operator"), NodeView::new(2, "sink", "sink")],

@@ -4,7 +4,7 @@
 //! with no program but this one:
 //!
 //! ```
-//! use thalweg::view::{EdgeView, GraphView, NodeView};
+//! use thalweg_view::{EdgeView, GraphView, NodeView};
 //!
 //! let graph = GraphView::new(
 //!     vec![NodeView::new(1, "readings", "source"), NodeView::new(2, "map parse", "operator")],
@@ -47,7 +47,7 @@ impl GraphView {
     /// A graph of these nodes and edges.
     ///
     /// ```
-    /// use thalweg::view::{GraphView, NodeView};
+    /// use thalweg_view::{GraphView, NodeView};
     ///
     /// let graph = GraphView::new(vec![NodeView::new(1, "numbers", "source")], vec![]);
     /// assert_eq!(graph.nodes[0].name, "numbers");
@@ -111,7 +111,7 @@ impl NodeView {
     /// A node that has seen no elements.
     ///
     /// ```
-    /// use thalweg::view::{Counters, NodeView};
+    /// use thalweg_view::{Counters, NodeView};
     ///
     /// let node = NodeView::new(7, "rate_limit 500ms", "time");
     /// assert_eq!((node.id, node.kind), (7, "time"));
@@ -129,7 +129,7 @@ impl NodeView {
     /// The same node with these counters.
     ///
     /// ```
-    /// use thalweg::view::{Counters, NodeView};
+    /// use thalweg_view::{Counters, NodeView};
     ///
     /// let mut counters = Counters::default();
     /// counters.received = 3;
@@ -159,7 +159,7 @@ impl EdgeView {
     /// A forward edge without a label.
     ///
     /// ```
-    /// use thalweg::view::EdgeView;
+    /// use thalweg_view::EdgeView;
     ///
     /// let edge = EdgeView::new(1, 2);
     /// assert_eq!((edge.from, edge.to, edge.label, edge.feedback), (1, 2, None, false));
@@ -176,7 +176,7 @@ impl EdgeView {
     /// The same edge with this label.
     ///
     /// ```
-    /// use thalweg::view::EdgeView;
+    /// use thalweg_view::EdgeView;
     ///
     /// assert_eq!(EdgeView::new(1, 2).with_label("errors").label.as_deref(), Some("errors"));
     /// ```
@@ -191,7 +191,7 @@ impl EdgeView {
     /// The same edge as one that closes a loop.
     ///
     /// ```
-    /// use thalweg::view::EdgeView;
+    /// use thalweg_view::EdgeView;
     ///
     /// assert!(EdgeView::new(2, 1).as_feedback().feedback);
     /// ```
