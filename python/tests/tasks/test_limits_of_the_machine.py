@@ -66,6 +66,26 @@ def test_many_large_buffers_under_a_limit_of_descriptors(tmp_path, limit, size, 
     assert run(program, tmp_path) == [str(count * size), "and", "1"]
 
 
+@pytest.mark.parametrize("body", ["make(0)", "numpy.zeros({size} // 8)"])
+def test_what_no_file_in_memory_takes_goes_another_way(tmp_path, body):
+    pytest.importorskip("numpy")
+    size = 4 << 20
+    made = body.format(size=size)
+    body = f"""
+            import numpy
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+            print(memoryview(client.submit(lambda: {made}).result()).nbytes)
+            print(client.submit(lambda x: memoryview(x).nbytes, {made}).result())
+            print(client.submit(lambda x: memoryview(x).nbytes, client.scatter({made})).result())
+    """
+    # Workers that are started later have the limit as well.
+    body += """
+            client.restart()
+            print(memoryview(client.submit(lambda: MADE).result()).nbytes)
+    """.replace("MADE", made)
+    assert run(LIMITED.format(limit=256, size=size, body=body), tmp_path) == [str(size)] * 4 + ["and", "1"]
+
+
 def test_a_client_outlives_a_program_that_has_no_descriptors_left(tmp_path):
     body = """
             future = client.submit(make, 1)

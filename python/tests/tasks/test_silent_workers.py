@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from thalweg.tasks import Client, Event, KilledWorker, TimeoutError
+from thalweg.tasks import Client, Event, KilledWorker, Lock, Semaphore, TimeoutError
 
 #: How long a test waits for what is to come, in seconds.
 BOUND = 20
@@ -64,6 +64,19 @@ def test_a_task_that_stops_its_worker_fails(start):
     with pytest.raises(KilledWorker, match="did not answer for 200ms"):
         client.submit(stop_this).result(BOUND)
     assert client.submit(abs, -1).result(BOUND) == 1
+
+
+def hold_and_stop():
+    with Semaphore(2, "leases"), Semaphore(2, "leases"), Lock("lock"):
+        stop_this()
+
+
+def test_what_a_silent_worker_holds_is_given_back(start):
+    client = start(worker_ttl="0.2s")
+    with pytest.raises(KilledWorker):
+        client.submit(hold_and_stop).result(BOUND)
+    leases = Semaphore(2, "leases", client)
+    assert leases.acquire(BOUND) and leases.acquire(BOUND) and Lock("lock", client).acquire(timeout=BOUND)
 
 
 def test_limits_reach_tasks_that_never_began(start):
