@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from support import PATIENCE
 from thalweg.tasks import (
     CancelledError,
     Client,
@@ -25,7 +26,7 @@ from thalweg.tasks import (
 from thalweg.tasks.desk import Desk
 
 #: How long a test waits for what is to come, in seconds.
-BOUND = 20
+BOUND = PATIENCE
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import time
 
 import pytest
 
+from support import PATIENCE
 from thalweg.tasks import Client, Event, KilledWorker, Lock, Semaphore, TimeoutError
 
 #: How long a test waits for what is to come, in seconds.
-BOUND = 20
+BOUND = PATIENCE
 
 
 @pytest.fixture
