@@ -61,6 +61,12 @@ def test_counts_are_whole_numbers(method, argument, n):
         getattr(Stream(), method)(n)
 
 
+@pytest.mark.parametrize(("method", "argument"), COUNTS.items())
+def test_counts_have_no_upper_end(method, argument):
+    node = getattr(Stream(), method)(10**30)
+    assert node.upstreams
+
+
 async def same(x):
     return x
 
@@ -118,7 +124,7 @@ TIMED = [
 
 
 @pytest.mark.parametrize("method", TIMED)
-@pytest.mark.parametrize("interval", [-1, "-1s", float("nan"), float("inf"), "soon", ""])
+@pytest.mark.parametrize("interval", [-1, "-1s", float("nan"), float("inf"), "soon", "", 1e300])
 def test_intervals_are_lengths_of_time(method, interval):
     with refused(ValueError, method, "interval"):
         getattr(Stream(loop=VirtualClock()), method)(interval)

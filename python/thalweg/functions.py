@@ -83,7 +83,7 @@ def check_count(number: Any, operator: str, argument: str) -> int:
         raise TypeError(f"{operator}: `{argument}` is a whole number, not {number!r}") from None
     if count < 1:
         raise ValueError(f"{operator}: `{argument}` is at least one, not {count}")
-    return count
+    return min(count, _UNBOUNDED)
 
 
 def check_size(number: Any, operator: str, argument: str) -> int:
@@ -137,7 +137,7 @@ def check_index(index: Any, operator: str, argument: str) -> int | None:
     import operator as operators
 
     try:
-        return None if index is None else operators.index(index)
+        return None if index is None else min(operators.index(index), _UNBOUNDED)
     except TypeError:
         raise TypeError(f"{operator}: `{argument}` is a whole number, not {index!r}") from None
 

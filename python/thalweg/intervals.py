@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Any
 
+#: Seconds; what 64 bits hold in nanoseconds.
+_LONGEST = 9_223_372_036
+
 
 def convert_interval(interval: float | str | timedelta) -> float:
     """Turn a length of time into seconds: a number of them, text, or a ``timedelta``.
@@ -36,6 +39,8 @@ def convert_interval(interval: float | str | timedelta) -> float:
         interval = number
     if not 0 <= interval < float("inf"):
         raise ValueError(f"a length of time is not negative, and ends: not {interval}")
+    if interval > _LONGEST:
+        raise ValueError(f"a length of time is at most 292 years, in seconds, not {interval:g}")
     return interval
 
 

@@ -21,6 +21,8 @@ pub struct Slot<W: World> {
     standing: Mutex<Standing<W>>,
     /// Its task was asked to stop, while its outcome still counts.
     asked_to_stop: AtomicBool,
+    /// Whoever wanted it has died.
+    is_orphan: AtomicBool,
 }
 
 pub(crate) enum Standing<W: World> {
@@ -69,6 +71,7 @@ impl<W: World> Slot<W> {
             key,
             standing: Mutex::new(Standing::Pending(Vec::new())),
             asked_to_stop: AtomicBool::new(false),
+            is_orphan: AtomicBool::new(false),
         }
     }
 
@@ -80,6 +83,11 @@ impl<W: World> Slot<W> {
     /// Whether the task was [asked to stop](Self::ask_to_stop).
     pub(crate) fn is_asked_to_stop(&self) -> bool {
         self.asked_to_stop.load(Ordering::Relaxed)
+    }
+
+    /// Has its task stopped once nobody wants it, also if it runs: whoever wanted it has died.
+    pub fn orphan(&self) {
+        self.is_orphan.store(true, Ordering::Relaxed);
     }
 
     /// Whether its task runs in this thread.
@@ -236,7 +244,8 @@ impl<W: World> Drop for Slot<W> {
     fn drop(&mut self) {
         // A task that is done, and whose value is here, the scheduler has already forgotten.
         if !matches!(*lock(&self.standing), Standing::Done(_)) {
-            self.home.abandon(self.id);
+            let stops = self.is_orphan.load(Ordering::Relaxed);
+            self.home.abandon(self.id, stops);
         }
     }
 }

@@ -322,6 +322,28 @@ fn what_runs_can_be_killed() -> Outcome {
     Ok(())
 }
 
+/// The worker may have been handed a task that it begins at this very moment.
+fn what_just_begins_can_be_killed() -> Outcome {
+    let client = Processes::start(1)?;
+    for moment in 0..60 {
+        client.submit::<add>((1, 1)).result()?;
+        let endless = client.submit::<spin>(());
+        for _ in 0..moment * 20 {
+            std::hint::spin_loop();
+        }
+        assert!(endless.kill()?);
+        let (sender, behind) = std::sync::mpsc::channel();
+        let next = client.submit::<add>((2, 3));
+        next.when_done(move || {
+            // It is over when nobody waits for it any more.
+            let _ = sender.send(());
+        });
+        behind.recv_timeout(Duration::from_secs(60))?;
+        assert_eq!(next.result()?, 5);
+    }
+    Ok(())
+}
+
 fn memory_is_limited() -> Outcome {
     let client = Processes::builder().memory_limit(100 << 20).start(1)?;
     let hoarding = client.submit::<hoard>(());
@@ -349,6 +371,18 @@ fn closing_ends_processes_and_tasks() -> Outcome {
     assert!(matches!(*failure, Failure::Closed), "{failure}");
     for process in processes {
         assert!(!is_running(process), "{process}");
+    }
+    Ok(())
+}
+
+fn closing_leaves_nothing_open() -> Outcome {
+    let open = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let before = open();
+    for _ in 0..10 {
+        let client = Processes::start(2)?;
+        assert_eq!(client.submit::<add>((1, 2)).result()?, 3);
+        client.close();
+        assert_eq!(open(), before);
     }
     Ok(())
 }
@@ -485,9 +519,14 @@ fn main() -> ExitCode {
             limits_reach_tasks_that_never_began,
         ),
         (
+            "what_just_begins_can_be_killed",
+            what_just_begins_can_be_killed,
+        ),
+        (
             "closing_ends_processes_and_tasks",
             closing_ends_processes_and_tasks,
         ),
+        ("closing_leaves_nothing_open", closing_leaves_nothing_open),
         (
             "no_process_outlives_its_parent",
             no_process_outlives_its_parent,

@@ -61,7 +61,6 @@ mod graph;
 pub mod interval;
 mod operator;
 pub mod ops;
-mod policy;
 mod runtime;
 mod source;
 mod stream;
@@ -85,17 +84,16 @@ pub fn is_inside_pipeline() -> bool {
 
 pub use ack::{Ack, Acks, Outcome};
 pub use failure::{BoxError, BuildError, Error, Failure, Undelivered, throw};
-pub use graph::{CurrentCall, Drain, Emit};
+pub use graph::{CurrentCall, Drain, Emit, exempt_from_policies};
 pub use interval::IntoInterval;
 pub use operator::{
     Context, Delivery, Element, Fault, Flow, IntoOperator, Lease, Never, Operator, Raised,
     Transform,
 };
-pub use policy::{OnError, Retry, exempt_from_policies};
 #[cfg(feature = "tokio")]
 pub use runtime::EventLoop;
 pub use runtime::{Alarm, Runtime, RuntimeHandle, Sleep, Task, VirtualClock};
 pub use source::{Emitter, Source, Stop};
-pub use stream::{Arrival, EmitMany, InletKey, Join, OpenJoin, Sink, Stream};
+pub use stream::{Arrival, EmitMany, InletKey, Join, OnError, OpenJoin, Retry, Sink, Stream};
 pub use sync::{Blocking, block_around};
 pub use thalweg_view as view;

@@ -189,10 +189,11 @@ def test_workers_that_replace_others_have_plugins_and_files(tmp_path):
 def test_archives(client, tmp_path):
     import zipfile
 
-    with zipfile.ZipFile(tmp_path / "modules.zip", "w") as archive:
-        archive.writestr("thalweg_archived.py", "answer = 43\n")
-    client.upload_file(tmp_path / "modules.zip")
-    assert client.submit(attribute_of_module, "thalweg_archived", "answer").result() == 43
+    for answer in (43, 44):
+        with zipfile.ZipFile(tmp_path / "modules.zip", "w") as archive:
+            archive.writestr("thalweg_archived.py", f"answer = {answer}\n")
+        client.upload_file(tmp_path / "modules.zip")
+        assert client.submit(attribute_of_module, "thalweg_archived", "answer").result() == answer
     with pytest.raises(FileNotFoundError):
         client.upload_file(tmp_path / "nothing.py")
 
@@ -203,15 +204,13 @@ def test_archives(client, tmp_path):
 def test_errors_again_in_this_process(client):
     failed = client.submit(divide, 1, client.submit(int, "0"))
     dependent = client.submit(increment, [failed])
-    dependent.exception()
-    for future in (failed, dependent):
+    # It is waited for.
+    for future in (dependent, failed):
         with pytest.raises(ZeroDivisionError) as caught:
             client.recreate_error_locally(future)
         assert caught.traceback[-1].name == "divide"
-    fine = client.submit(increment, 1)
-    fine.result()
     with pytest.raises(ValueError, match="nothing has failed"):
-        client.recreate_error_locally(fine)
+        client.recreate_error_locally(client.submit(increment, 1))
 
 
 def test_errors_of_collections_again_in_this_process(client):
@@ -232,11 +231,49 @@ def test_recorded_tasks(client, tmp_path):
     names = [(record["name"], record["status"]) for record in stream.data]
     assert names == [("increment", "OK")] * 3 + [("divide", "error"), ("increment", "OK")]
     assert all(span["start"] <= span["stop"] for record in stream.data for span in record["startstops"])
-    assert client.get_task_stream(start="1h") == stream.data
     page = (tmp_path / "report.html").read_text()
     assert "5 tasks in" in page and "<td>increment<td>4<td>" in page
     client.submit(increment, 0).result()
-    assert client.get_task_stream() == stream.data
+    # From the first time that somebody asks, all tasks are recorded.
+    assert client.get_task_stream() == client.get_task_stream(start="1h") == stream.data
+    client.gather(client.map(divide, [4, 2], [2, 2]))
+    client.get_task_stream(start="1h", plot="save", filename=tmp_path / "stream.html")
+    recorded = client.get_task_stream()
+    assert [record["name"] for record in recorded] == [*(name for name, _ in names), "divide", "divide"]
+    assert client.get_task_stream(count=2) == recorded[-2:] and client.get_task_stream(count=0) == []
+    assert "7 tasks in" in (tmp_path / "stream.html").read_text()
+
+
+def test_small_things(client):
+    assert client.dashboard_link is None
+    event = distributed.Event()
+    assert event.client is client
+    fine, failed, waiting = client.submit(increment, 1), client.submit(divide, 1, 0), client.submit(event.wait)
+    with pytest.raises(TypeError, match=r"wait\(\[x, y\]\)"):
+        distributed.wait(fine, failed)
+    distributed.wait([fine, failed])
+    client.retry([fine, failed, waiting])
+    assert isinstance(failed.exception(), ZeroDivisionError)
+    for wrong in (None, 0, -1, 1.0, True):
+        with pytest.raises(ValueError, match="wait_for_workers"):
+            client.wait_for_workers(wrong)
+    ended = distributed.as_completed([fine, waiting], with_results=True)
+    assert "waiting=" in repr(ended) and "done=" in repr(ended)
+    client.cancel(waiting)
+    results = dict(ended)
+    assert results[fine] == 2 and isinstance(results[waiting], distributed.CancelledError)
+    event.set()
+
+
+def test_data_sets_can_be_awaited(client):
+    async def main():
+        async with Client(n_workers=1, asynchronous=True) as client:
+            await client.publish_dataset(one=1, two=2)
+            return await client.datasets["one"], {name async for name in client.datasets}
+
+    assert asyncio.run(main()) == (1, {"one", "two"})
+    client.datasets["one"] = 1
+    assert client.datasets["one"] == 1 and list(client.datasets) == ["one"]
 
 
 def test_versions(client):
@@ -261,6 +298,17 @@ class Keeper:
 
         os._exit(1)
 
+    async def add_later(self, value):
+        return self.add(value)
+
+    async def add_to(self, other, value):
+        return await other.add_later(value)
+
+    async def wait_for(self, count):
+        while len(self.values) < count:
+            await asyncio.sleep(0)
+        return list(self.values)
+
 
 def add_many(keeper, count):
     return max(keeper.add(number).result() for number in range(count))
@@ -282,9 +330,31 @@ def test_awaiting_an_actor():
     async def main():
         async with Client(n_workers=2, asynchronous=True) as client:
             keeper = await client.submit(Keeper, actor=True)
-            return await keeper.add(1), await keeper.add(1)
+            other = await client.submit(Keeper, actor=True)
+            numbers = await keeper.add(1), await keeper.add(1), await other.add_to(keeper, 3)
+            return numbers, await keeper.values
 
-    assert asyncio.run(main()) == (1, 2)
+    assert asyncio.run(main()) == ((1, 2, 3), [1, 1, 3])
+
+
+def wait_for(keeper, count):
+    return keeper.wait_for(count).result()
+
+
+async def wait_here(keeper, count):
+    return await keeper.wait_for(count)
+
+
+def test_asynchronous_methods_of_an_actor_wait_for_each_other(client):
+    keeper = client.submit(Keeper, actor=True).result()
+    # More than there are threads.
+    waiting = [keeper.wait_for(2) for _ in range(5)]
+    task = client.submit(wait_for, keeper, 1)
+    assert keeper.add_later(1).result("60s") == 1
+    assert task.result("60s")[0] == 1
+    assert keeper.add(2).result("60s") == 2
+    assert [future.result("60s") for future in waiting] == [[1, 2]] * 5
+    assert client.submit(wait_here, keeper, 2).result("60s") == [1, 2]
 
 
 def test_an_actor_whose_worker_dies():

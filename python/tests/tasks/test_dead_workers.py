@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from support import PATIENCE
 from thalweg.tasks import (
     CancelledError,
     Client,
@@ -18,12 +19,14 @@ from thalweg.tasks import (
     Queue,
     Semaphore,
     Variable,
+    get_client,
     registry,
     worker_client,
 )
+from thalweg.tasks.desk import Desk
 
 #: How long a test waits for what is to come, in seconds.
-BOUND = 20
+BOUND = PATIENCE
 
 
 @pytest.fixture
@@ -198,6 +201,86 @@ def test_what_the_dead_had_asked_for_is_let_go(client):
     Event("begin", client).set()
     desk = registry.shared(client._engine)._desk
     assert becomes(lambda: not any(worker.futures for worker in list(desk._workers.values())))
+
+
+def submits_and_dies(path):
+    kept = [get_client().submit(path.touch) for _ in range(3)]
+    assert len(kept) == 3
+    die()
+
+
+def test_inner_tasks_of_the_dead_do_not_begin(tmp_path, monkeypatch):
+    lose, goes_on = Desk.lose, threading.Event()
+    monkeypatch.setattr(Desk, "lose", lambda self, worker: (goes_on.wait(BOUND), lose(self, worker)))
+    with Client(processes=True, n_workers=1, threads_per_worker=1) as client:
+        with pytest.raises(KilledWorker):
+            client.submit(submits_and_dies, tmp_path / "inner").result(BOUND)
+        last = client.submit(abs, -1)
+        # What the dead held is let go late, when another process is there.
+        assert becomes(lambda: client.engine.info()["workers"])
+        goes_on.set()
+        assert last.result(BOUND) == 1
+        assert client.engine.info()["pending"] == 0
+        assert not (tmp_path / "inner").exists()
+
+
+def says_where_it_runs():
+    Variable("inner").set(os.getpid())
+    Event("never").wait()
+
+
+def submits_what_begins(then):
+    inner = get_client().submit(says_where_it_runs)
+    Variable("inner").get()
+    if then == "waits for it and is cancelled":
+        Event("held").set()
+        inner.result()
+    says_so_and("held", then)
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("then", ["dies", "is cancelled", "waits for it and is cancelled"])
+def test_inner_tasks_of_the_dead_are_ended(client, then):
+    task = client.submit(submits_what_begins, then)
+    inner = Variable("inner", client).get(timeout=BOUND)
+    if then != "dies":
+        # Both tasks wait: one for an event, the other for it or for the first.
+        desk = registry.shared(client._engine)._desk
+        assert becomes(lambda: sum(len(known.waiting) for known in list(desk._workers.values())) == 2)
+        task.cancel(force=True)
+    with pytest.raises((KilledWorker, CancelledError)):
+        task.result(timeout=BOUND)
+    assert becomes(lambda: not is_alive(inner))
+    # Both places are free again.
+    assert client.gather([client.submit(abs, x) for x in (-1, -2)]) == [1, 2]
+
+
+def submits_for_others():
+    get_client().publish_dataset(get_client().submit(waits_for_its_end), name="wanted")
+    Event("inner has begun").wait()
+    die()
+
+
+def waits_for_its_end():
+    Event("inner has begun").set()
+    Event("end").wait()
+    return "done"
+
+
+def test_inner_tasks_of_the_dead_that_others_want_go_on(client):
+    with pytest.raises(KilledWorker):
+        client.submit(submits_for_others).result(BOUND)
+    desk = registry.shared(client._engine)._desk
+    assert becomes(lambda: desk._lost)
+    Event("end", client).set()
+    assert client.get_dataset("wanted").result(BOUND) == "done"
 
 
 @pytest.mark.parametrize("processes", [False, True])

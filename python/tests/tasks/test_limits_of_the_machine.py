@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
@@ -64,6 +65,26 @@ LIMITED = """
 def test_many_large_buffers_under_a_limit_of_descriptors(tmp_path, limit, size, count, body):
     program = LIMITED.format(limit=limit, size=size, body=body.format(count=count))
     assert run(program, tmp_path) == [str(count * size), "and", "1"]
+
+
+@pytest.mark.parametrize("body", ["make(0)", "numpy.zeros({size} // 8)"])
+def test_what_no_file_in_memory_takes_goes_another_way(tmp_path, body):
+    pytest.importorskip("numpy")
+    size = 4 << 20
+    made = body.format(size=size)
+    body = f"""
+            import numpy
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+            print(memoryview(client.submit(lambda: {made}).result()).nbytes)
+            print(client.submit(lambda x: memoryview(x).nbytes, {made}).result())
+            print(client.submit(lambda x: memoryview(x).nbytes, client.scatter({made})).result())
+    """
+    # Workers that are started later have the limit as well.
+    body += """
+            client.restart()
+            print(memoryview(client.submit(lambda: MADE).result()).nbytes)
+    """.replace("MADE", made)
+    assert run(LIMITED.format(limit=256, size=size, body=body), tmp_path) == [str(size)] * 4 + ["and", "1"]
 
 
 def test_a_client_outlives_a_program_that_has_no_descriptors_left(tmp_path):
@@ -192,4 +213,8 @@ def test_scattered_values_go_when_they_are_dropped():
         assert descriptors() > before
         del futures
         gc.collect()
+        # The tasks that had them are done a moment before they are dropped.
+        end = time.monotonic() + BOUND
+        while descriptors() > before and time.monotonic() < end:
+            time.sleep(0.01)
         assert descriptors() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import threading
@@ -11,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from support import PATIENCE
-from thalweg.tasks import Client
+from thalweg.tasks import Client, as_completed, wait
 
 
 def resident() -> int:
@@ -92,3 +93,29 @@ def test_clients_leave_threads_files_and_processes_where_they_were(start: Callab
 
     before = engine_threads()
     assert some(2) == some(10)
+
+
+async def _awaited(future):
+    return await future
+
+
+WAITS = {
+    "wait": lambda client, future: wait(future, timeout=0.01),
+    "as_completed": lambda client, future: next(as_completed([future], timeout=0.01)),
+    "await": lambda client, future: asyncio.run(asyncio.wait_for(_awaited(future), 0.01)),
+    "gather": lambda client, future: asyncio.run(asyncio.wait_for(client.gather([future], asynchronous=True), 0.01)),
+}
+
+
+@pytest.mark.parametrize("how", WAITS)
+def test_who_has_waited_and_left_wants_nothing_more(how: str) -> None:
+    gate = threading.Event()
+    with Client(n_workers=1) as client:
+        busy, future = client.submit(gate.wait), client.submit(abs, -1)
+        with pytest.raises((TimeoutError, asyncio.TimeoutError)):
+            WAITS[how](client, future)
+        del future
+        gc.collect()
+        waiting = client.engine.info()["pending"]
+        gate.set()
+        assert busy.result() and not waiting

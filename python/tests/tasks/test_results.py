@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import os
 import pickle
 import subprocess
 import sys
@@ -16,7 +15,6 @@ import thalweg.distributed as distributed
 from thalweg.tasks import (
     Client,
     Future,
-    KilledWorker,
     RemoteError,
     UnpicklableError,
     as_completed,
@@ -480,22 +478,3 @@ def test_a_result_that_cannot_be_read():
     told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
     assert told[0].startswith("the result of the task 'thing' can't be read in this process: ModuleNotFoundError")
     assert told[1].startswith("the task 'wrong': only_there.Wrong: so it is")
-
-
-def _submit_and_end(path):
-    kept = [get_client().submit(_touch, path) for _ in range(3)]
-    assert len(kept) == 3
-    os._exit(1)
-
-
-def _touch(path):
-    path.touch()
-
-
-def test_inner_tasks_of_a_task_that_was_killed_are_not_run(tmp_path):
-    with Client(processes=True, n_workers=1) as client:
-        with pytest.raises(KilledWorker):
-            client.submit(_submit_and_end, tmp_path / "inner").result()
-        assert client.submit(increment, 1).result() == 2
-        assert client.engine.info()["pending"] == 0
-        assert not (tmp_path / "inner").exists()

@@ -9,10 +9,11 @@ import time
 
 import pytest
 
-from thalweg.tasks import Client, Event, KilledWorker, TimeoutError
+from support import PATIENCE
+from thalweg.tasks import Client, Event, KilledWorker, Lock, Semaphore, TimeoutError
 
 #: How long a test waits for what is to come, in seconds.
-BOUND = 20
+BOUND = PATIENCE
 
 
 @pytest.fixture
@@ -66,6 +67,19 @@ def test_a_task_that_stops_its_worker_fails(start):
     assert client.submit(abs, -1).result(BOUND) == 1
 
 
+def hold_and_stop():
+    with Semaphore(2, "leases"), Semaphore(2, "leases"), Lock("lock"):
+        stop_this()
+
+
+def test_what_a_silent_worker_holds_is_given_back(start):
+    client = start(worker_ttl="0.2s")
+    with pytest.raises(KilledWorker):
+        client.submit(hold_and_stop).result(BOUND)
+    leases = Semaphore(2, "leases", client)
+    assert leases.acquire(BOUND) and leases.acquire(BOUND) and Lock("lock", client).acquire(timeout=BOUND)
+
+
 def test_limits_reach_tasks_that_never_began(start):
     client = start(worker_ttl=None)
     stop(client)
@@ -106,19 +120,18 @@ def hold_the_gil(seconds):
 
 
 def test_a_task_that_holds_the_gil_is_left_alone(start):
-    client = start(worker_ttl="0.2s")
-    assert client.submit(hold_the_gil, 1).result(BOUND) == "held"
+    client = start(worker_ttl="1s")
+    assert client.submit(hold_the_gil, 1.5).result(BOUND) == "held"
 
 
 def test_a_worker_is_left_alone_while_this_process_holds_the_gil(start):
-    client = start(worker_ttl="0.2s")
+    client = start(worker_ttl="1s")
     pid = client.submit(os.getpid).result(BOUND)
-    for _ in range(3):
-        futures = client.map(abs, range(100))
-        for future in futures:
-            future._notify(lambda future: None)
-        hold_the_gil(0.5)
-        client.gather(futures)
+    futures = client.map(abs, range(100))
+    for future in futures:
+        future._notify(lambda future: None)
+    hold_the_gil(1.5)
+    client.gather(futures)
     assert client.submit(os.getpid).result(BOUND) == pid
 
 

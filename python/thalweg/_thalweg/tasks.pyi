@@ -229,6 +229,12 @@ class Future(Generic[_T]):
     def result(self, timeout: Interval | None = None) -> _T:
         """Wait for the result."""
 
+    def _result_here(self) -> _T:
+        """Return the result of a task that is done, or raise what it failed with, without awaiting."""
+
+    def _wait(self, seconds: float) -> bool:
+        """Wait for so many seconds at most; say whether the task is done."""
+
     def exception(self, timeout: Interval | None = None) -> BaseException | None:
         """Wait for what the task raised."""
 
@@ -247,6 +253,9 @@ class Future(Generic[_T]):
     def _ask_to_stop(self) -> None:
         """Have the task's token say that it is not wanted. Whatever comes of it counts all the same."""
 
+    def _orphan(self) -> None:
+        """Have the task stopped once nobody has its future: whoever submitted it has died."""
+
     def _runs_here(self) -> bool:
         """Whether the task runs in this thread."""
 
@@ -258,6 +267,9 @@ class Future(Generic[_T]):
 
     def add_done_callback(self, callback: Callable[[Future[_T]], object]) -> None:
         """Call something when the task has ended, on a thread that may block."""
+
+    def _notify_holder(self, callback: Callable[[Future[_T]], object]) -> None:
+        """Do what `_notify` does, for as long as somebody holds this future."""
 
     def _notify(self, callback: Callable[[Future[_T]], object]) -> None:
         """Call something that does not block when the task has ended."""

@@ -49,8 +49,7 @@ class unique(Stream):
         **kwargs: Any,
     ) -> None:
         check_callable(key, "unique", "key")
-        self.maxsize = history if maxsize is None else maxsize
-        check_index(self.maxsize, "unique", "maxsize")
+        self.maxsize = check_index(history if maxsize is None else maxsize, "unique", "maxsize")
         if self.maxsize is not None and self.maxsize < 0:
             raise ValueError(f"unique: `maxsize` is not negative: {self.maxsize}")
         self.key, self._hashable = key, hashable

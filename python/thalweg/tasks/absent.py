@@ -9,7 +9,7 @@ _ONE_MACHINE = "all workers are on this machine, and values go to whoever needs 
 _NO_SCHEDULER = "the scheduler is part of the engine, and no process or object of Python's"
 _NO_SERVER = "nothing listens: clients and workers share a process, or a pair of sockets without a name"
 _NO_LOGS = "workers keep no logs; what they write comes out where the program's own does"
-_NO_HISTORY = "tasks leave no history; `get_task_stream` records those of a block"
+_NO_HISTORY = "tasks leave no history; `get_task_stream` records them from its first call on"
 _INSTALL = "workers run this program's interpreter, with its packages"
 
 #: Attributes of Dask's client.

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import os
 import threading
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from functools import partial
+from inspect import iscoroutinefunction
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from thalweg.intervals import convert_interval
 from thalweg.tasks import registry
-from thalweg.tasks.current import get_worker
+from thalweg.tasks.current import get_worker, rejoin, secede
 from thalweg.tasks.options import TURN
-from thalweg.tasks.waiting import block, error_of, result_of, settled
+from thalweg.tasks.waiting import block, error_of, result_of, settled, signal_of
 
 if TYPE_CHECKING:
     from thalweg._types import Interval
+    from thalweg.tasks.client import Client
 
 __all__ = ["Actor", "ActorFuture", "create"]
 
@@ -27,8 +31,10 @@ _turns = count()
 class Actor:
     """Stands for an object on a worker. Its methods return an `ActorFuture` at once.
 
-    Calls of one actor's methods are made one at a time, in the order in which they are asked for. The object lives for
-    as long as its worker does.
+    Calls of one actor's methods are made one at a time, in the order in which they are asked for. Those of asynchronous
+    methods may wait for each other: they run on one event loop of their worker, and begin in any order. The object
+    lives for as long as its worker does. Its attributes are read there; in an asynchronous client's loop they are to be
+    awaited.
 
     Examples
     --------
@@ -61,16 +67,20 @@ class Actor:
             raise AttributeError(name)
         if callable(getattr(self._cls, name, None)):
             return partial(self._call, _method, name)
-        return self._call(_attribute, name).result()
+        value = self._call(_attribute, name)
+        return value if registry.default_client().asynchronous else value.result()
 
     def _call(self, operation: Any, name: str, /, *args: Any, **kwargs: Any) -> ActorFuture:
-        engine = registry.default_client()._engine
+        client = registry.default_client()
+        engine = client._engine
+        may_wait = operation is _method and iscoroutinefunction(getattr(self._cls, name))
         if self._pid == os.getpid() and registry.task_engine() is engine:
             # A task on the actor's own worker, which may have the only thread there.
+            if may_wait:
+                return _Running(_begin(client, _called(self._key, name, args, kwargs)))
             return _Returned(operation, self._key, name, args, kwargs)
-        return ActorFuture(
-            engine.submit(operation, (self._key, name, args, kwargs), None, resources=_on_worker(self._worker))
-        )
+        there = _on_worker(self._worker, takes_turn=not may_wait)
+        return ActorFuture(engine.submit(operation, (self._key, name, args, kwargs), None, resources=there))
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *dir(self._cls)})
@@ -138,6 +148,22 @@ class _Returned(ActorFuture):
         return self.result()
 
 
+class _Running(ActorFuture):
+    """A call of an asynchronous method that runs where the actor lives, and so does whoever waits for it."""
+
+    def __init__(self, running: concurrent.futures.Future[Any]) -> None:
+        self._running = running
+
+    def result(self, timeout: Interval | None = None) -> Any:
+        return block(signal_of(self._running), None if timeout is None else convert_interval(timeout))
+
+    def done(self) -> bool:
+        return self._running.done()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return asyncio.wrap_future(self._running).__await__()
+
+
 def create(engine: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any], key: str | None) -> Any:
     """Make an object on a worker; the future is of its `Actor`."""
     if not isinstance(cls, type):
@@ -150,9 +176,10 @@ def create(engine: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
     return engine.submit(_create, (cls, key, worker, args, kwargs), None, key=key, resources=_on_worker(worker))
 
 
-def _on_worker(worker: int | None) -> dict[str, float]:
+def _on_worker(worker: int | None, takes_turn: bool = True) -> dict[str, float]:
     """What only that worker process has, and its turn."""
-    return {TURN: 1.0} if worker is None else {TURN: 1.0, f"worker {worker}": 0.0}
+    turn = {TURN: 1.0} if takes_turn else {}
+    return turn if worker is None else {**turn, f"worker {worker}": 0.0}
 
 
 def _create(cls: type, key: str, worker: int | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Actor:
@@ -167,15 +194,35 @@ def _found(key: str) -> tuple[Any, threading.RLock]:
     return found
 
 
-def _method(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _called(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     instance, lock = _found(key)
     with lock:
-        result = getattr(instance, name)(*args, **kwargs)
-        if hasattr(result, "__await__"):
-            from thalweg.tasks.submission import run_awaitable
+        return getattr(instance, name)(*args, **kwargs)
 
-            result = run_awaitable(result)
+
+def _method(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    result = _called(key, name, args, kwargs)
+    if not hasattr(result, "__await__"):
         return result
+    running = signal_of(_begin(registry.default_client(), result))
+    # What it waits for may need this thread.
+    secede()
+    try:
+        return block(running, None)
+    finally:
+        rejoin()
+
+
+def _begin(client: Client, awaitable: Awaitable[Any]) -> concurrent.futures.Future[Any]:
+    """Run what an asynchronous method returned on the loop of this process."""
+    from thalweg import loops
+
+    async def run() -> Any:
+        # A thread of the loop is none of the client's.
+        registry.current.set(client)
+        return await awaitable
+
+    return asyncio.run_coroutine_threadsafe(run(), loops.find(False))
 
 
 def _attribute(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -50,7 +50,7 @@ def client(future: Any) -> Any:
 
 def type_of(future: Any) -> type | None:
     """Return the type of a future's result; None if there is none. A result in a worker process is fetched for it."""
-    return type(future.engine.gather([future])[0]) if future.status == "finished" else None
+    return type(future._result_here()) if future.status == "finished" else None
 
 
 async def wait(future: Any, timeout: float | None = None) -> None:
@@ -69,7 +69,7 @@ async def wait(future: Any, timeout: float | None = None) -> None:
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(wake)
 
-    future._notify(done)
+    future._notify_holder(done)
     try:
         await asyncio.wait_for(waiter, timeout)
     except asyncio.TimeoutError:
@@ -80,13 +80,13 @@ async def outcome(future: Any) -> Any:
     """Return the result once it is there."""
     if not future.done():
         await wait(future)
-    return future.engine.gather([future])[0]
+    return future._result_here()
 
 
 async def result(future: Any, timeout: float | None) -> Any:
     """Do what `Future.result` does."""
     await wait(future, timeout)
-    return future.engine.gather([future])[0]
+    return future._result_here()
 
 
 async def exception(future: Any, timeout: float | None) -> Any:

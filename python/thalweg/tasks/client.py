@@ -235,22 +235,10 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
         """
         return {future.key: future for future in self._engine.named_futures()}
 
-    def get_task_stream(self, start: Interval | None = None, stop: Interval | None = None, **kwargs: Any) -> Any:
-        """Return what has been recorded of tasks in ``with thalweg.distributed.get_task_stream():``.
-
-        Parameters
-        ----------
-        start, stop
-            The time of interest: how long ago as text, or seconds since 1970.
-        """
-        from thalweg.tasks import records
-
-        return either(self.asynchronous, records.between, self, start, stop)
-
     @property
-    def dashboard_link(self) -> str:
-        """Nothing: there is no dashboard."""
-        return ""
+    def dashboard_link(self) -> str | None:
+        """Where the dashboard is: None, for there is none. A client of a cluster of Dask's has the cluster's own."""
+        return None
 
     def futures_of(self, futures: Any) -> list[Future[Any]]:
         """Return the futures in a value, as the function of that name does."""
@@ -411,7 +399,7 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
             future.cancel(force=force, msg=msg)
 
     def retry(self, futures: Any, asynchronous: bool | None = None) -> Any:
-        """Run failed and cancelled tasks again.
+        """Run failed and cancelled tasks again; those that are to come or have a result are left as they are.
 
         Examples
         --------

@@ -10,6 +10,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from thalweg.intervals import convert_interval
 from thalweg.tasks import nesting
@@ -37,6 +38,7 @@ class as_completed:
         Whether to return pairs of futures and their results.
     raise_errors
         With results, whether to raise what a future failed with. Otherwise the result is what `sys.exc_info` would be.
+        That of a future that was cancelled is a `CancelledError`, which is not raised.
     timeout
         How long all may take, from now on: after that whoever waits gets a `TimeoutError`.
 
@@ -93,8 +95,15 @@ class as_completed:
         with self._lock:
             for future in futures:
                 self._pending[future] = self._pending.get(future, 0) + 1
+        mine = ref(self)
+
+        def note(future: Future[Any]) -> None:
+            # Nobody may iterate any more: what has not ended is not wanted for that.
+            if (me := mine()) is not None:
+                me._note(future)
+
         for future in futures:
-            future._notify(self._note)
+            future._notify_holder(note)
 
     def _note(self, future: Future[Any]) -> None:
         with self._lock:
@@ -205,6 +214,9 @@ class as_completed:
         error = error_of(future)
         if error is None:
             return future, result_of(future)
+        if future.status == "cancelled":
+            # Nothing has failed: whoever cancelled it knows of it.
+            return future, error
         if self.raise_errors:
             raise raisable(error)
         return future, (type(error), error, error.__traceback__)
@@ -246,6 +258,11 @@ class as_completed:
                 self._wake()
             raise
         return batch
+
+    def __repr__(self) -> str:
+        with self._lock:
+            waiting, done = sum(self._pending.values()), len(self._ended)
+        return f"<as_completed: waiting={waiting} done={done}>"
 
     def batches(self) -> Iterator[list[Any]]:
         """Iterate over all that have ended meanwhile, as lists."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -211,13 +211,19 @@ class Datasets(Base):
 
 
 class Published(MutableMapping[Any, Any]):
-    """A client's data sets by their names."""
+    """A client's data sets by their names. In an asynchronous client's loop they are awaited, and iterated over by
+    ``async for``.
+    """
 
     def __init__(self, client: Datasets) -> None:
         self._client = client
 
     def __getitem__(self, name: Any) -> Any:
-        return self._client._store.get_dataset(name)
+        return self._client.get_dataset(name)
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        for name in await self._client.list_datasets(asynchronous=True):
+            yield name
 
     def __setitem__(self, name: Any, value: Any) -> None:
         self._client._store.publish_dataset({name: value}, True)

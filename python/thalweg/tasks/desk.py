@@ -69,12 +69,35 @@ class Known:
         self.futures: Futures = {}
         self.waiting: set[Signal[Any]] = set()
         self._numbers = numbers
+        #: The numbers of those whose tasks it has submitted.
+        self._own: set[int] = set()
+        self._is_lost = False
 
-    def add(self, future: Future[Any]) -> tuple[int, Any]:
-        """Let the worker know of a future: return its number and its key."""
+    def add(self, future: Future[Any], *, is_own: bool = False) -> tuple[int, Any]:
+        """Let the worker know of a future: return its number and its key. `is_own`: it has submitted the task."""
         place = next(self._numbers)
         self.futures[place] = future
+        if is_own:
+            self._own.add(place)
+        if self._is_lost:
+            # It died while its question was answered.
+            self.lose()
         return place, future.key
+
+    def forget(self, place: int) -> None:
+        """Let go of a future."""
+        self.futures.pop(place, None)
+        self._own.discard(place)
+
+    def lose(self) -> None:
+        """Let go of everything: the worker has died. Its tasks are stopped that nobody else wants."""
+        self._is_lost = True
+        for place, future in list(self.futures.items()):
+            if place in self._own:
+                future._orphan()
+            self.forget(place)
+        for signal in list(self.waiting):
+            signal.cancel()
 
 
 class Desk:
@@ -111,7 +134,7 @@ class Desk:
         try:
             operation, args, seconds, released = _load(asks, question)
             for place in released:
-                asks.futures.pop(place, None)
+                asks.forget(place)
             signal, then = self._ask(worker, asks, operation, args)
         except Exception as error:
             _reply(asks, reply, error=error)
@@ -151,8 +174,7 @@ class Desk:
             asks = self._workers.pop(worker, None)
         self._coordinator.lose(worker)
         if asks is not None:
-            for signal in list(asks.waiting):
-                signal.cancel()
+            asks.lose()
 
     def close(self) -> None:
         """Forget what worker processes know of."""
@@ -183,11 +205,14 @@ class Desk:
 
     def _submit(self, known: Known, call: bytes, options: dict[str, Any]) -> tuple[int, str]:
         function, args, kwargs = _load(known, call)
-        return known.add(self._open().submit(function, args, kwargs, **options))
+        engine, key = self._open(), options.get("key")
+        is_own = key is None or engine.find(key) is None
+        return known.add(engine.submit(function, args, kwargs, **options), is_own=is_own)
 
     def _map(self, known: Known, call: bytes, options: dict[str, Any]) -> list[tuple[int, str]]:
         function, iterables, kwargs = _load(known, call)
-        return [known.add(future) for future in self._open().map(function, iterables, kwargs, **options)]
+        futures = self._open().map(function, iterables, kwargs, **options)
+        return [known.add(future, is_own=True) for future in futures]
 
     def _scatter(self, known: Known, value: bytes, key: str | None) -> tuple[int, str]:
         return known.add(self._open().scatter(_load(known, value), key=key))
@@ -197,7 +222,7 @@ class Desk:
         return None if future is None else known.add(future)
 
     def _run(self, known: Known, call: bytes) -> list[tuple[int, str]]:
-        return [known.add(future) for future in self._open().run(*_load(known, call))]
+        return [known.add(future, is_own=True) for future in self._open().run(*_load(known, call))]
 
     def _info(self, _: Known) -> dict[str, Any]:
         return {**self._open().info(), "width": self._open().width}

@@ -13,8 +13,8 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from thalweg._thalweg.tasks import Engine, Future, Tally
-from thalweg.tasks.waiting import LOOK, block, error_of, raisable, result_of, settled
+from thalweg._thalweg.tasks import Engine, Future, Tally, current_token
+from thalweg.tasks.waiting import LOOK, error_of, raisable, result_of
 
 if TYPE_CHECKING:
     from thalweg._types import Interval
@@ -329,12 +329,14 @@ def _results(
 
 def _result(task: Future[T], end: float | None) -> T:
     if not task.done():
-        try:
-            block(settled([task], frozenset()), None if end is None else max(0.0, end - time.monotonic()))
-        except TimeoutError:
-            task._cancel_before_it_begins()
-            raise concurrent.futures.TimeoutError("map: a result did not come in time") from None
+        token = current_token()
+        while not task._wait(LOOK if end is None else min(LOOK, max(0.0, end - time.monotonic()))):
+            if token is not None:
+                token.check()
+            if end is not None and time.monotonic() >= end:
+                task._cancel_before_it_begins()
+                raise concurrent.futures.TimeoutError("map: a result did not come in time")
     try:
-        return result_of(task)
+        return task._result_here()
     except (StopIteration, StopAsyncIteration, GeneratorExit) as error:
         raise raisable(error) from error

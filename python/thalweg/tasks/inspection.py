@@ -129,7 +129,11 @@ class Inspection(Base):
         ------
         TimeoutError
             There are not so many, and there won't be.
+        ValueError
+            It is no number of workers.
         """
+        if isinstance(n_workers, bool) or not isinstance(n_workers, int) or n_workers < 1:
+            raise ValueError(f"wait_for_workers: a number of workers, at least 1, and not {n_workers!r}")
         return self._tell(None, self._wait_for_workers, n_workers)
 
     def _wait_for_workers(self, n_workers: int) -> None:
@@ -166,6 +170,44 @@ class Inspection(Base):
         if self.asynchronous:
             return versions.gather_later(self.run(versions.here, names, asynchronous=True), names, check)
         return versions.gathered(self.run(versions.here, names, asynchronous=False), names, check)
+
+    def get_task_stream(
+        self,
+        start: Interval | None = None,
+        stop: Interval | None = None,
+        count: int | None = None,
+        plot: bool | str = False,
+        filename: str = "task-stream.html",
+        **kwargs: Any,
+    ) -> Any:
+        """Return a record of each task that has ended, of those that were submitted after the first call of this.
+
+        So call it before the work, and again after it. What ``with thalweg.distributed.get_task_stream():`` records
+        is there as well, and the records are as they are there.
+
+        Parameters
+        ----------
+        start, stop
+            The time of interest: how long ago as text, or seconds since 1970.
+        count
+            How many records at most; they are the last ones.
+        plot, filename
+            Whether to write a page of them to a file, and which.
+
+        Examples
+        --------
+        >>> from thalweg.tasks import Client
+        >>> with Client() as client:
+        ...     client.get_task_stream()
+        ...     client.submit(abs, -1).result()
+        ...     [record["name"] for record in client.get_task_stream()]
+        []
+        1
+        ['abs']
+        """
+        from thalweg.tasks import records
+
+        return self._tell(None, records.between, self, start, stop, count, filename if plot else None)
 
     def run(
         self,

@@ -39,6 +39,12 @@ class Named:
             self._coordinator = registry.shared(self._client._engine).coordinator
         return self._coordinator
 
+    @property
+    def client(self) -> Client | None:
+        """Whose it is."""
+        self._connect()
+        return self._client
+
     def __reduce__(self) -> Any:
         return type(self), (self.name,)
 

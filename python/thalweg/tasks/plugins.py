@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import pkgutil
 import shutil
 import sys
 import traceback
@@ -128,7 +129,7 @@ class Plugins(Base):
             A ``.py`` file, or a ``.zip`` or ``.egg`` archive of modules. Other files are copied, for tasks to find by
             ``get_worker().local_directory``.
         load
-            Whether to import a module there at once, and import it anew if it has been imported before.
+            Whether to import a module, or those of an archive, there at once, anew if they have been imported before.
 
         Raises
         ------
@@ -206,15 +207,21 @@ def _take_file(path: str, load: bool) -> None:
         if place not in sys.path:
             sys.path.insert(0, place)
     importlib.invalidate_caches()
-    if file.suffix != ".py" or not load:
+    if not load:
         return
-    # Two versions within a second have the same age, and would have the same bytecode.
-    shutil.rmtree(file.parent / "__pycache__", ignore_errors=True)
-    module = sys.modules.get(file.stem)
-    if module is None:
-        importlib.import_module(file.stem)
-    else:
-        importlib.reload(module)
+    names = []
+    if file.suffix == ".py":
+        # Two versions within a second have the same age, and would have the same bytecode.
+        shutil.rmtree(file.parent / "__pycache__", ignore_errors=True)
+        names = [file.stem]
+    elif file.suffix in (".zip", ".egg"):
+        names = [module.name for module in pkgutil.iter_modules([path])]
+    for name in names:
+        module = sys.modules.get(name)
+        if module is None:
+            importlib.import_module(name)
+        else:
+            importlib.reload(module)
 
 
 def begin(workspace: str) -> None:

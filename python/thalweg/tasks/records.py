@@ -63,11 +63,26 @@ def records(client: Client, start: float = 0, stop: float | None = None) -> list
     return [record for span, record in spans if span["stop"] >= start and (stop is None or span["start"] <= stop)]
 
 
-def between(client: Client, start: Any = None, stop: Any = None) -> list[dict[str, Any]]:
-    """Return what was recorded between two times: seconds since 1970, or text that says how long ago."""
+def between(
+    client: Client, start: Any = None, stop: Any = None, count: int | None = None, filename: Any = None
+) -> list[dict[str, Any]]:
+    """Return what was recorded between two times, seconds since 1970 or text that says how long ago, and record all
+    tasks to come. At most `count` are returned, the last; a page of them is written to the file, if one is named.
+    """
+    mine = registry.shared(client.engine)
+    with mine.lock:
+        if not mine.records_all:
+            mine.records_all = True
+            mine.recorders += 1
     now = time.time()
     first, last = (now - convert_interval(each) if isinstance(each, str) else each for each in (start, stop))
-    return records(client, first or 0, last)
+    found = records(client, first or 0, last)
+    if count is not None:
+        found = found[max(len(found) - count, 0) :]
+    if filename is not None:
+        began = min((record["startstops"][0]["start"] for record in found), default=now)
+        _write(filename, page("Tasks", found, began, now))
+    return found
 
 
 class get_task_stream:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thalweg.tasks import nesting
 from thalweg.tasks.base import Base
-from thalweg.tasks.waiting import either
+from thalweg.tasks.waiting import block, later, settled
+
+if TYPE_CHECKING:
+    from thalweg.tasks.signals import Signal
 
 __all__ = ["Recreation"]
 
@@ -17,7 +20,7 @@ class Recreation(Base):
     def recreate_error_locally(self, future: Any) -> Any:
         """Run a failed task again in this process: what it raises comes from its own frames, as a debugger wants it.
 
-        If it failed because of another, that one is run.
+        It is waited for until it has failed. If it failed because of another, that one is run.
 
         Parameters
         ----------
@@ -41,7 +44,7 @@ class Recreation(Base):
         ...         print("here")
         here
         """
-        return either(self.asynchronous, self._recreate, nesting.flat(future), "recreate_error_locally")
+        return self._recreate(nesting.flat(future), "recreate_error_locally")
 
     def recreate_task_locally(self, future: Any) -> Any:
         """Run a failed task again in this process, and return its result. What a task that succeeded was made of is not
@@ -52,17 +55,30 @@ class Recreation(Base):
         ValueError
             The task has not failed.
         """
-        return either(self.asynchronous, self._recreate, nesting.flat(future), "recreate_task_locally")
+        return self._recreate(nesting.flat(future), "recreate_task_locally")
 
     def _recreate(self, futures: list[Any], method: str) -> Any:
-        failed = [future for future in futures if future.status == "error"]
-        if not failed:
-            raise ValueError(f"{method}: nothing has failed; what succeeded is not kept for another run")
-        culprit = failed[0]
-        while before := [need for need in culprit._needs() if need.status == "error"]:
-            culprit = before[0]
-        call = culprit._failed_call()
-        if call is None:
-            raise ValueError(f"{method}: what {culprit.key} was made of is not there any more")
-        function, args, kwargs = call
-        return function(*args, **(kwargs or {}))
+        ended = settled(futures, frozenset({"error"}))
+        if self.asynchronous:
+            return _recreated_later(ended, futures, method)
+        block(ended, None)
+        return _recreated(futures, method)
+
+
+async def _recreated_later(ended: Signal[None], futures: list[Any], method: str) -> Any:
+    await later(ended, None)
+    return _recreated(futures, method)
+
+
+def _recreated(futures: list[Any], method: str) -> Any:
+    failed = [future for future in futures if future.status == "error"]
+    if not failed:
+        raise ValueError(f"{method}: nothing has failed; what succeeded is not kept for another run")
+    culprit = failed[0]
+    while before := [need for need in culprit._needs() if need.status == "error"]:
+        culprit = before[0]
+    call = culprit._failed_call()
+    if call is None:
+        raise ValueError(f"{method}: what {culprit.key} was made of is not there any more")
+    function, args, kwargs = call
+    return function(*args, **(kwargs or {}))

@@ -51,6 +51,8 @@ class Shared:
         self.asked_workers = 1
         #: How many want to know which tasks run, and when.
         self.recorders = 0
+        #: Whether one of them is the client, which wants to know from its first question on.
+        self.records_all = False
         #: What stands for the worker that is this process.
         self.worker: Any = None
         self.lock = RLock()

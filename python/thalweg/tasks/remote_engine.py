@@ -209,6 +209,16 @@ class RemoteFuture:
         """Wait for the result."""
         return self.engine.gather([self], _seconds(timeout))[0]
 
+    def _result_here(self) -> Any:
+        return self.engine.gather([self])[0]
+
+    def _wait(self, seconds: float) -> bool:
+        try:
+            self.engine.ask("settled", [self.place], seconds=seconds)
+        except TimeoutError:
+            return False
+        return True
+
     def exception(self, timeout: Interval | None = None) -> BaseException | None:
         """Wait for what the task raised."""
         self.engine.ask("settled", [self.place], seconds=_seconds(timeout))
@@ -260,7 +270,7 @@ class RemoteFuture:
 
         threading.Thread(target=wait, daemon=True).start()
 
-    _notify = _when_here = add_done_callback
+    _notify = _notify_holder = _when_here = add_done_callback
 
     @property
     def client(self) -> Any:

@@ -72,7 +72,8 @@ class Semaphore(Named):
     """A semaphore with a name: so many have it at a time, in the order they asked.
 
     It is used with ``with``, or with ``async with``. In an asynchronous client's loop what its methods return is to be
-    awaited. When a worker process dies, or is ended for a time limit, the leases that its tasks have are given back.
+    awaited. When a worker process dies, is ended, or has not answered for the client's `worker_ttl`, the leases that
+    its tasks have are given back.
 
     Parameters
     ----------

@@ -78,8 +78,10 @@ def settled(futures: Iterable[Future[Any]], enough: frozenset[str]) -> Signal[No
                 return
         signal.answer(None)
 
-    for future in pending:
-        future._notify(ended)
+    for future in list(pending):
+        future._notify_holder(ended)
+    # Whoever waits wants the tasks, until it has what it waited for or gives up.
+    signal.add_done_callback(lambda _: pending.clear())
     return signal
 
 
@@ -113,6 +115,8 @@ def wait(
         They did not end in time.
     CancelledError
         A future that is done was cancelled.
+    TypeError
+        The timeout is no length of time: it may be a future that belongs into the list before it.
 
     Examples
     --------
@@ -125,6 +129,8 @@ def wait(
     """
     if return_when not in _ENOUGH:
         raise ValueError(f"return_when: one of {', '.join(_ENOUGH)}, not {return_when!r}")
+    if type(timeout) in nesting.KINDS:
+        raise TypeError("wait: the second argument is the timeout; several futures go into a list: wait([x, y])")
     seconds = None if timeout is None else convert_interval(timeout)
     futures = nesting.flat(fs)
     signal = settled(futures, _ENOUGH[return_when])
@@ -226,7 +232,7 @@ def error_of(future: Future[Any]) -> BaseException | None:
     if future.status not in FAILED:
         return None
     try:
-        future.engine.gather([future])
+        future._result_here()
     except BaseException as error:
         return error
     return None
@@ -253,4 +259,4 @@ def raisable(error: BaseException) -> BaseException:
 
 def result_of(future: Future[T]) -> T:
     """Return the result of a future that is done; also where `result` is to be awaited."""
-    return future.engine.gather([future])[0]
+    return future._result_here()

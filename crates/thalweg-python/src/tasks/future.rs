@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyAny, PyType};
+use pyo3::types::{PyAny, PyType, PyWeakrefMethods, PyWeakrefReference};
 use thalweg_tasks::Status;
 use thalweg_tasks::host::{Latch, Slot};
 
@@ -180,6 +180,14 @@ impl Future {
         Ok(())
     }
 
+    /// Has the task stopped once nobody has its future: whoever submitted it has died.
+    fn _orphan(&self) {
+        let slot = lock(&self.slot).clone();
+        if let Some(slot) = slot {
+            slot.orphan();
+        }
+    }
+
     /// Whether its task runs in this thread.
     fn _runs_here(&self) -> PyResult<bool> {
         Ok(self.slot()?.runs_here())
@@ -222,6 +230,19 @@ impl Future {
         Self::outcome(slf, timeout, result, "result")
     }
 
+    /// The result of a task that is done, or what it failed with: also where `result` is to be awaited.
+    fn _result_here<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        result(py, &self.slot()?)
+    }
+
+    /// Waits for so many seconds at most. Returns whether it is done.
+    fn _wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        let slot = self.slot()?;
+        let limit = super::options::limit("seconds", Some(seconds))?;
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        Ok(slot.is_done() || wait(py, slice::from_ref(&slot), deadline)?)
+    }
+
     /// Waits, and returns the exception; `None` if there is a result.
     #[pyo3(signature = (timeout = None))]
     fn exception<'py>(
@@ -258,23 +279,19 @@ impl Future {
         self.done_here(cancelled.into_pyobject(py)?.to_owned().into_any())
     }
 
-    /// Runs a failed or cancelled task again.
+    /// Runs a failed or cancelled task again; any other is left as it is.
     fn retry<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let slot = self.slot()?;
         let engine = self.engine.get();
         engine.check_here()?;
-        if engine.home.retry(&slot) {
-            return self.done_here(py.None().into_bound(py));
+        let is_retried = engine.home.retry(&slot);
+        if !is_retried && matches!(slot.status(), Status::Error | Status::Cancelled) {
+            let key = name(&slot);
+            return Err(PyRuntimeError::new_err(format!(
+                "retry: what {key} was made of is not there any more"
+            )));
         }
-        let key = name(&slot);
-        let message = match slot.status() {
-            Status::Pending => format!("retry: {key} has not ended yet"),
-            Status::Finished => format!("retry: {key} has a result"),
-            Status::Error | Status::Cancelled => {
-                format!("retry: what {key} was made of is not there any more")
-            }
-        };
-        Err(PyRuntimeError::new_err(message))
+        self.done_here(py.None().into_bound(py))
     }
 
     /// Lets go of the result, as if the future had been dropped.
@@ -300,6 +317,22 @@ impl Future {
     /// Has `callback(future)` called once it is done, by the thread that completes it: it must not block.
     fn _notify(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
         slf.get().slot()?.notify(call(slf, callback));
+        Ok(())
+    }
+
+    /// Does what `_notify` does for as long as somebody holds this future: to wait for a task is no reason to want it
+    /// when whoever waited has left.
+    fn _notify_holder(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
+        let future = PyWeakrefReference::new(slf.as_any())?.unbind();
+        let callback = callback.unbind();
+        slf.get().slot()?.notify(move || {
+            gil::attach(|py| {
+                if let Some(future) = future.bind(py).upgrade() {
+                    crate::call::reporting(callback.bind(py), (future,));
+                }
+                drop((future, callback));
+            });
+        });
         Ok(())
     }
 

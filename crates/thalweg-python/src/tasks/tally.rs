@@ -40,6 +40,9 @@ impl Tally {
         }
         for future in futures {
             let slot = future.get().slot()?;
+            if slot.is_done() {
+                continue;
+            }
             slots.push(Arc::downgrade(&slot));
             *lock(&self.left.0) += 1;
             let (left, wanted) = (self.left.clone(), slot.clone());

@@ -17,14 +17,14 @@ thread_local! {
     static QUEUE: RefCell<Option<VecDeque<Next>>> = const { RefCell::new(None) };
 }
 
-pub(super) fn abandon<W: World>(home: &Arc<Home<W>>, id: TaskId) {
+pub(super) fn abandon<W: World>(home: &Arc<Home<W>>, id: TaskId, stops: bool) {
     if id == TaskId::NONE {
         return;
     }
     let later = QUEUE.with_borrow_mut(|queue| match queue {
         Some(queue) => {
             let home = home.clone();
-            queue.push_back(Box::new(move || drop_task(&home, id)));
+            queue.push_back(Box::new(move || drop_task(&home, id, stops)));
             true
         }
         None => {
@@ -35,7 +35,7 @@ pub(super) fn abandon<W: World>(home: &Arc<Home<W>>, id: TaskId) {
     if later {
         return;
     }
-    drop_task(home, id);
+    drop_task(home, id, stops);
     while let Some(next) = next() {
         next();
     }
@@ -51,6 +51,9 @@ fn next() -> Option<Next> {
     })
 }
 
-fn drop_task<W: World>(home: &Arc<Home<W>>, id: TaskId) {
-    home.with(|scheduler, effects| scheduler.abandon(id, effects));
+fn drop_task<W: World>(home: &Arc<Home<W>>, id: TaskId, stops: bool) {
+    let runs = home.with(|scheduler, effects| scheduler.abandon(id, effects));
+    if let Some(worker) = runs.filter(|_| stops) {
+        home.outside.kill(worker, id);
+    }
 }

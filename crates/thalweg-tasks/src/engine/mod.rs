@@ -454,11 +454,12 @@ impl<W: World> Home<W> {
         lock(&self.scheduler).add_worker(resources)
     }
 
-    pub(crate) fn abandon(self: &Arc<Self>, id: TaskId) {
+    /// Nobody wants a task any more. One that runs goes on, unless it is to be stopped.
+    pub(crate) fn abandon(self: &Arc<Self>, id: TaskId, stops: bool) {
         if self.owner_elsewhere().is_some() {
             return;
         }
-        abandoned::abandon(self, id);
+        abandoned::abandon(self, id, stops);
     }
 }
 

@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// A process with a group of its own, in which are the processes that it starts.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct GroupLeader {
     child: Child,
     /// Its number may be another's by now.
     is_reaped: bool,
+    /// The thread that waits for its end.
+    watcher: Option<JoinHandle<()>>,
 }
 
 impl GroupLeader {
@@ -26,6 +28,7 @@ impl GroupLeader {
         Ok(Self {
             child,
             is_reaped: false,
+            watcher: None,
         })
     }
 
@@ -43,18 +46,24 @@ impl GroupLeader {
         let _ = self.child.kill();
     }
 
-    /// Ends it, its group with it, and says how it ended.
+    /// Ends it, its group with it, and says how it ended. Nothing of it is left open afterwards.
     pub fn reap(&mut self) -> io::Result<ExitStatus> {
         self.kill();
         self.is_reaped = true;
-        self.child.wait()
+        let status = self.child.wait();
+        if let Some(watcher) = self.watcher.take() {
+            // Should it have panicked, it has closed what it had as well.
+            let _ = watcher.join();
+        }
+        status
     }
 
     /// Has its connection shut down when it ends: a process that it has forked may keep the other end open.
-    pub fn shut_down_at_its_end(&self, outgoing: &Arc<Outgoing>) -> io::Result<()> {
+    pub fn shut_down_at_its_end(&mut self, outgoing: &Arc<Outgoing>) -> io::Result<()> {
         let pid = Pid::from_child(&self.child);
         // Not every system has them.
         let file = pidfd_open(pid, PidfdFlags::empty()).ok();
+        let has_file = file.is_some();
         let outgoing = outgoing.clone();
         let wait = move || {
             let id = || {
@@ -72,9 +81,11 @@ impl GroupLeader {
                 }
             }
         };
-        thread::Builder::new()
+        let watcher = thread::Builder::new()
             .name("thalweg-exit".into())
-            .spawn(wait)
-            .map(drop)
+            .spawn(wait)?;
+        // Without a file, another child may get the number, and would be waited for.
+        self.watcher = has_file.then_some(watcher);
+        Ok(())
     }
 }

@@ -13,7 +13,7 @@ use super::{Call, Portable};
 use crate::engine::Home;
 use crate::scheduler::{Assignment, TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -52,6 +52,8 @@ pub(super) struct State<W: Portable> {
     forgotten: Vec<TaskId>,
     /// How long a task takes, in nanoseconds, when that is known.
     pub average: Option<f64>,
+    /// Tasks that are to be stopped, and that may have begun when the worker is told to skip them.
+    pub stopping: HashSet<u64>,
     /// It has been asked to give tasks back.
     pub recalling: bool,
     /// It has said that it has started.
@@ -89,6 +91,7 @@ impl<W: Portable> Link<W> {
             asking: HashMap::new(),
             forgotten: Vec::new(),
             average: None,
+            stopping: HashSet::new(),
             recalling: false,
             is_ready: false,
             is_gone: false,
@@ -177,6 +180,23 @@ impl<W: Portable> Link<W> {
         lock(&self.state).is_ready
     }
 
+    /// Stops a task: the process is ended if the task has begun.
+    pub fn stop(&self, id: TaskId) {
+        let task = id.number();
+        if self.running().iter().any(|(running, _)| *running == task) {
+            return self.kill(Killed::TaskStopped);
+        }
+        // Under the lock with which tasks are sent: so the worker has the task before it is told to skip it.
+        let mut state = lock(&self.state);
+        if state.tasks.contains_key(&task) {
+            state.stopping.insert(task);
+            // One that has died does not run it either.
+            let _ = self.tell(&ToWorker::Skip { task });
+            drop(state);
+            self.flush();
+        }
+    }
+
     /// Ends the process, and those that it has started.
     pub fn kill(&self, reason: Killed) {
         let mut state = lock(&self.state);
@@ -220,6 +240,12 @@ impl<W: Portable> State<W> {
         self.average.map_or(0, |average| {
             ((AHEAD / average.max(1.0)) as usize).min(MOST_AHEAD)
         })
+    }
+
+    /// Takes a task from those that the worker has.
+    pub fn take(&mut self, task: u64) -> Option<Assignment<W>> {
+        self.stopping.remove(&task);
+        self.tasks.remove(&task)
     }
 
     /// Takes note of how long a task took.

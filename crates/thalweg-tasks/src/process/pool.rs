@@ -52,6 +52,8 @@ pub struct Pool<W: Portable> {
     process: u32,
     /// How many have died in a row before they had said a word.
     pub(super) stillborn: AtomicUsize,
+    /// How many deaths in each place those who answer questions have yet to hear of.
+    unsettled: Vec<AtomicUsize>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     pub(super) questions: OnceLock<(Arc<Questions>, Arc<OnLost>)>,
     /// Questions are answered here: an answer may wait for what the readers have yet to read.
@@ -78,15 +80,16 @@ impl<W: Portable> Pool<W> {
     pub fn start(setting: Setting) -> io::Result<(Arc<Home<W>>, Arc<Self>)> {
         let pool = Arc::new(Self {
             links: (0..setting.workers).map(|_| Mutex::new(None)).collect(),
-            setting,
             home: OnceLock::new(),
             closed: AtomicBool::new(false),
             closing: Arc::default(),
             process: std::process::id(),
             stillborn: AtomicUsize::new(0),
+            unsettled: (0..setting.workers).map(|_| AtomicUsize::new(0)).collect(),
             readers: Mutex::default(),
             questions: OnceLock::new(),
             answering: Arc::default(),
+            setting,
         });
         let home = Home::new(Box::new(Processes(pool.clone())));
         // It has just been made.
@@ -181,9 +184,31 @@ impl<W: Portable> Pool<W> {
         self.home.get()?.upgrade()
     }
 
+    /// Has those who answer questions let go of what a worker held that has died. The next in its place gets no
+    /// task before: it could be one that only the dead worker wanted.
+    pub(super) fn settle(self: &Arc<Self>, index: usize, number: u64) {
+        let Some((_, lost)) = self.questions.get().cloned() else {
+            return;
+        };
+        self.unsettled[index].fetch_add(1, Ordering::AcqRel);
+        let unsettled = Unsettled {
+            pool: Arc::downgrade(self),
+            index,
+        };
+        self.answering.call(move || {
+            let _until_it_returns = unsettled;
+            lost(number);
+        });
+    }
+
     /// Gives the workers what there is to do.
     pub(super) fn dispatch(&self, home: &Arc<Home<W>>) {
-        let links = self.live_links();
+        let is_settled = |deaths: &AtomicUsize| deaths.load(Ordering::Acquire) == 0;
+        let places = self.links.iter().zip(&self.unsettled);
+        let links: Vec<_> = places
+            .filter(|(_, unsettled)| is_settled(unsettled))
+            .filter_map(|(link, _)| lock(link).clone())
+            .collect();
         for fill in [Fill::Threads, Fill::Ahead, Fill::Steal] {
             for link in &links {
                 for other in link.fill(home, fill) {
@@ -302,6 +327,24 @@ impl<W: Portable> Pool<W> {
     }
 }
 
+/// A place whose next worker gets no tasks as long as this is there.
+struct Unsettled<W: Portable> {
+    pool: Weak<Pool<W>>,
+    index: usize,
+}
+
+impl<W: Portable> Drop for Unsettled<W> {
+    fn drop(&mut self) {
+        let Some(pool) = self.pool.upgrade() else {
+            return;
+        };
+        pool.unsettled[self.index].fetch_sub(1, Ordering::AcqRel);
+        if let Some(home) = pool.home() {
+            pool.dispatch(&home);
+        }
+    }
+}
+
 /// What there is to know of a worker process.
 #[derive(Debug, Clone)]
 pub struct Process {
@@ -380,11 +423,7 @@ impl<W: Portable> Outside<W> for Processes<W> {
 
     fn kill(&self, worker: WorkerId, id: TaskId) -> bool {
         if let Some(link) = self.0.link_of(worker) {
-            if link.running().iter().any(|(task, _)| *task == id.number()) {
-                link.kill(Killed::TaskStopped);
-            } else {
-                self.skip(worker, id);
-            }
+            link.stop(id);
         }
         true
     }

@@ -111,19 +111,19 @@ impl<W: Portable> Pool<W> {
             ToParent::Done { task, value, nanos } => {
                 let value = received::<W>(&value, files).map(Product::Here);
                 state.took(nanos);
-                let assignment = state.tasks.remove(&task);
+                let assignment = state.take(task);
                 news.done.extend(assignment.map(|task| (task, value)));
             }
             ToParent::Kept { task, nanos } => {
                 state.took(nanos);
-                let assignment = state.tasks.remove(&task);
+                let assignment = state.take(task);
                 news.done
                     .extend(assignment.map(|task| (task, Ok(Product::Kept))));
             }
             ToParent::Failed { task, error, nanos } => {
                 let error = raised::<W>(&error, files);
                 state.took(nanos);
-                let assignment = state.tasks.remove(&task);
+                let assignment = state.take(task);
                 news.done.extend(assignment.map(|task| (task, Err(error))));
             }
             ToParent::Fetched { task, value } => {
@@ -140,8 +140,10 @@ impl<W: Portable> Pool<W> {
             ToParent::Returned { tasks, recalled } => {
                 state.recalling &= !recalled;
                 news.returned
-                    .extend(tasks.iter().filter_map(|task| state.tasks.remove(task)));
+                    .extend(tasks.into_iter().filter_map(|task| state.take(task)));
             }
+            // It began just before it was to be skipped.
+            ToParent::NotSkipped { task } => news.runs_on |= state.stopping.remove(&task),
             ToParent::Question {
                 question,
                 task,
@@ -173,6 +175,9 @@ impl<W: Portable> Pool<W> {
                 scheduler.asks(link.worker, news.questions.len(), effects);
             }
         });
+        if std::mem::take(&mut news.runs_on) {
+            link.kill(Killed::TaskStopped);
+        }
         let mut state = lock(&link.state);
         if state.has_forgotten() {
             // One that has died has forgotten everything.
@@ -199,7 +204,7 @@ impl<W: Portable> Pool<W> {
     }
 
     /// A worker has died: its tasks are given to others, but for those it died of.
-    fn bury(&self, home: &Arc<Home<W>>, index: usize, link: &Arc<Link<W>>) {
+    fn bury(self: &Arc<Self>, home: &Arc<Home<W>>, index: usize, link: &Arc<Link<W>>) {
         *lock(&self.links[index]) = None;
         // It may only have closed its end.
         let status = lock(&link.child).reap();
@@ -239,10 +244,7 @@ impl<W: Portable> Pool<W> {
         home.with(|scheduler, effects| {
             scheduler.worker_lost(link.worker, lost, &reason, effects);
         });
-        if let Some((_, lost)) = self.questions.get().cloned() {
-            let number = link.number;
-            self.answering.call(move || lost(number));
-        }
+        self.settle(index, link.number);
         let is_silent = matches!(killed, Some(Killed::Silent(_)));
         let by_itself = killed.is_none() || is_silent;
         if !was_ready && by_itself && !self.closed.load(Ordering::Acquire) {
@@ -297,6 +299,8 @@ struct News<W: Portable> {
     come: Vec<(TaskId, Outcome<W::Value, W>)>,
     returned: Vec<Assignment<W>>,
     questions: Vec<(u64, Vec<u8>)>,
+    /// A task that is to be stopped has begun.
+    runs_on: bool,
 }
 
 impl<W: Portable> Default for News<W> {
@@ -306,6 +310,7 @@ impl<W: Portable> Default for News<W> {
             come: Vec::new(),
             returned: Vec::new(),
             questions: Vec::new(),
+            runs_on: false,
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) enum ToWorker<'a> {
     Fetch { task: u64 },
     /// Asks for tasks to be given back that have not begun: the last ones, so many at most.
     Recall { most: u32 },
-    /// A task need not be run, if it has not begun.
+    /// A task need not be run, if it has not begun. The worker says which it is.
     Skip { task: u64 },
     /// Asks whether the worker is there.
     Ping,
@@ -99,6 +99,8 @@ pub(super) enum ToParent<'a> {
     Pong,
     /// Tasks that are given back, not begun.
     Returned { tasks: Vec<u64>, recalled: bool },
+    /// A task that was to be skipped has begun, or is done.
+    NotSkipped { task: u64 },
     /// A question of a task, or of nobody that is known.
     Question {
         question: u64,

@@ -383,13 +383,14 @@ impl<H: Host> Worker<H> {
                 let skipped = queue.len() < before;
                 self.queued.store(queue.len(), Ordering::Release);
                 drop(queue);
-                if skipped {
-                    self.tell(&ToParent::Returned {
+                self.tell(&match skipped {
+                    true => ToParent::Returned {
                         tasks: vec![task],
                         recalled: false,
-                    })?;
-                    self.flush();
-                }
+                    },
+                    false => ToParent::NotSkipped { task },
+                })?;
+                self.flush();
             }
             ToWorker::Ping => {
                 // The reader answers, which needs no lock of the user's.

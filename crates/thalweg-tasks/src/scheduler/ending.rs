@@ -1,7 +1,7 @@
 //! Ends of tasks other than a result, and new beginnings.
 
 use super::task::State;
-use super::{Effects, Needs, Scheduler, Stopped, TaskId, Trash};
+use super::{Effects, Needs, Scheduler, Stopped, TaskId, Trash, WorkerId};
 use crate::slot::{Slot, Standing};
 use crate::world::{Failure, World};
 use std::sync::Arc;
@@ -106,18 +106,17 @@ impl<W: World> Scheduler<W> {
         (task.state == State::Failed).then(|| look(program, &task.needs))
     }
 
-    /// Nobody wants the task any more.
-    pub(crate) fn abandon(&mut self, id: TaskId, effects: &mut Effects<W>) {
-        let Some(task) = self.task(id) else { return };
-        match task.state {
-            // It is taken back when it ends.
-            State::Running(_) => {}
+    /// Nobody wants the task any more. Says where it runs: it is taken back when it ends.
+    pub(crate) fn abandon(&mut self, id: TaskId, effects: &mut Effects<W>) -> Option<WorkerId> {
+        match self.task(id)?.state {
+            State::Running(worker) => return Some(worker),
             State::Stored(worker) => {
                 effects.forgotten.push((worker, id));
                 self.remove(id, effects);
             }
             State::Waiting | State::Ready | State::Failed => self.remove(id, effects),
         }
+        None
     }
 
     /// Sees a task through to its end even if nobody waits for it.

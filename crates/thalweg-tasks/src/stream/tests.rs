@@ -1,4 +1,5 @@
 use super::*;
+use crate::sync::lock;
 use proptest::prelude::*;
 use std::sync::Mutex;
 use std::sync::mpsc;
@@ -106,27 +107,27 @@ proptest! {
         let source = Stream::new();
         let here = pieces.iter().fold(source.clone(), |stream, piece| plain(&stream, piece));
         let expected = here.sink_to_list();
-        source.emit_many(xs.clone()).wait().unwrap();
-        source.drain("1min").wait().unwrap();
+        source.emit_many(xs.clone()).wait().expect("nothing fails");
+        source.drain("1min").wait().expect("nothing fails");
 
-        let client = Client::threads(2).unwrap();
+        let client = Client::threads(2).expect("there are threads");
         let source = Stream::new();
         let on = source.scatter(&client);
         let there = pieces.iter().fold(on, |stream, piece| parallel(&stream, piece));
         let list = there.gather().sink_to_list();
         if many {
-            source.emit_many(xs).wait().unwrap();
+            source.emit_many(xs).wait().expect("nothing fails");
         } else {
-            xs.into_iter().for_each(|x| source.emit(x).wait().unwrap());
+            xs.into_iter().for_each(|x| source.emit(x).wait().expect("nothing fails"));
         }
-        source.drain("1min").wait().unwrap();
+        source.drain("1min").wait().expect("nothing fails");
         prop_assert_eq!(list.to_vec(), expected.to_vec());
     }
 }
 
 #[test]
 fn what_has_been_emitted_has_come_through() {
-    let client = Client::threads(2).unwrap();
+    let client = Client::threads(2).expect("there are threads");
     let source = Stream::new();
     let list = source
         .scatter(&client)
@@ -134,14 +135,14 @@ fn what_has_been_emitted_has_come_through() {
         .gather()
         .sink_to_list();
     for x in 0..10 {
-        source.emit(x).wait().unwrap();
+        source.emit(x).wait().expect("nothing fails");
         assert_eq!(list.len(), x as usize + 1);
     }
 }
 
 #[test]
 fn many_are_with_the_client_at_a_time() {
-    let client = Client::threads(3).unwrap();
+    let client = Client::threads(3).expect("there are threads");
     let together = Arc::new(std::sync::Barrier::new(3));
     let source = Stream::new();
     let met = source.scatter(&client).map(move |x: u32| {
@@ -149,36 +150,36 @@ fn many_are_with_the_client_at_a_time() {
         x
     });
     let list = met.gather().sink_to_list();
-    source.emit_many(0..6).wait().unwrap();
+    source.emit_many(0..6).wait().expect("nothing fails");
     assert_eq!(list.to_vec(), [0, 1, 2, 3, 4, 5]);
 }
 
 #[test]
 fn unordered_passes_on_what_is_there() {
-    let client = Client::threads(2).unwrap();
+    let client = Client::threads(2).expect("there are threads");
     let (open, gate) = mpsc::channel();
     let gate = Mutex::new(gate);
     let source = Stream::new();
     let waited = source.scatter(&client).map(move |x: u32| {
         if x == 0 {
-            gate.lock().unwrap().recv().unwrap();
+            lock(&gate).recv().expect("it is opened");
         }
         x
     });
     let gathered = waited.gather_unordered();
     gathered.sink(move |x: u32| {
         if x == 1 {
-            open.send(()).unwrap();
+            open.send(()).expect("somebody waits");
         }
     });
     let list = gathered.sink_to_list();
-    source.emit_many([0, 1]).wait().unwrap();
+    source.emit_many([0, 1]).wait().expect("nothing fails");
     assert_eq!(list.to_vec(), [1, 0]);
 }
 
 #[test]
 fn the_emitter_is_told_of_panics_and_of_a_client_that_is_closed() {
-    let client = Client::threads(1).unwrap();
+    let client = Client::threads(1).expect("there are threads");
     let source = Stream::new();
     let list = source
         .scatter(&client)
@@ -188,27 +189,27 @@ fn the_emitter_is_told_of_panics_and_of_a_client_that_is_closed() {
     let failures = |error: &thalweg::Error| -> Vec<String> {
         error.failures().iter().map(Failure::to_string).collect()
     };
-    let panicked = source.emit(0).wait().unwrap_err();
+    let panicked = source.emit(0).wait().expect_err("it fails");
     assert!(
         failures(&panicked)[0].contains("it is not zero"),
         "{panicked}"
     );
-    source.emit(5).wait().unwrap();
+    source.emit(5).wait().expect("nothing fails");
     client.close();
-    let closed = source.emit(1).wait().unwrap_err();
+    let closed = source.emit(1).wait().expect_err("it fails");
     assert!(failures(&closed)[0].contains("closed"), "{closed}");
     assert_eq!(list.to_vec(), [2]);
 }
 
 #[test]
 fn functions_that_nobody_gathers_are_called() {
-    let client = Client::threads(1).unwrap();
+    let client = Client::threads(1).expect("there are threads");
     let (called, calls) = mpsc::channel();
     let source = Stream::on(EventLoop::shared());
     let mapped = source
         .scatter(&client)
-        .map(move |x: u32| called.send(x).unwrap());
-    source.emit(1).wait().unwrap();
+        .map(move |x: u32| called.send(x).expect("the test waits"));
+    source.emit(1).wait().expect("nothing fails");
     assert_eq!(calls.recv(), Ok(1));
     drop(mapped);
 }

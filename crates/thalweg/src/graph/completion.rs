@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use super::call::{CurrentCall, Start};
 use super::node::{AnyNode, NodeId};
 use super::{Delivery, Graph};
-use crate::IntoInterval;
 use crate::failure::{BuildError, Error, Failure, Kind};
+use crate::interval::IntoInterval;
 use crate::sync::lock;
 
 /// What the holders of an element and its emitter share.

@@ -5,6 +5,7 @@
 mod call;
 mod cell;
 mod completion;
+mod control;
 mod counter;
 mod drain;
 mod emit;
@@ -14,6 +15,7 @@ mod neighbours;
 mod node;
 mod output;
 mod pass;
+mod policy;
 mod round;
 mod state;
 mod topology;
@@ -29,6 +31,7 @@ pub use self::call::CurrentCall;
 pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
 use self::completion::Done;
 pub use self::completion::Emit;
+pub(crate) use self::control::{Control, Launch};
 pub use self::drain::Drain;
 pub(crate) use self::drain::within;
 pub(crate) use self::emit::Origin;
@@ -39,11 +42,12 @@ pub(crate) use self::node::{
 pub(crate) use self::output::receive_each;
 pub(crate) use self::pass::Pass;
 pub use self::pass::{Delivery, Lease};
+pub use self::policy::exempt_from_policies;
+pub(crate) use self::policy::{Attempts, Policy};
 use self::state::{Handler, Phase, State};
 pub(crate) use self::wiring::Handle;
 use crate::failure::{BuildError, Error, Failure, Kind};
 use crate::runtime::{RuntimeHandle, Task};
-use crate::source::Control;
 use crate::sync::lock;
 
 /// Something to do inside the monitor, between passes.

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use super::node::{AnyNode, NodeId};
 use super::unfed::Unfed;
-use super::{Graph, Pass};
+use super::{Control, Graph, Pass};
 use crate::failure::{Error, Failure};
-use crate::source::Control;
 
 /// How many failures are kept for the next `emit` or `drain`. The nodes' counters count them all.
 const UNHANDLED_KEPT: usize = 1000;

@@ -11,11 +11,10 @@ use super::output::Output;
 use super::pass::Pass;
 use super::round::Return;
 use super::state::Phase;
-use super::{Graph, Lease, Receive, entry};
+use super::{Control, Graph, Lease, Receive, entry};
 use crate::ack::discarding;
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::Element;
-use crate::source::Control;
 use crate::sync::lock;
 
 impl Graph {

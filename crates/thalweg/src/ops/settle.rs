@@ -202,6 +202,7 @@ impl<P: Promise> Operator for Settle<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::lock;
     use crate::{Ack, Stream, VirtualClock};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
@@ -213,7 +214,7 @@ mod tests {
 
     impl Later {
         fn settle(&self, number: u32) {
-            let mut state = self.0.lock().unwrap();
+            let mut state = lock(&self.0);
             state.0 = Some(number);
             let waker = state.1.take();
             drop(state);
@@ -221,17 +222,17 @@ mod tests {
         }
 
         fn number(&self) -> u32 {
-            self.0.lock().unwrap().0.expect("it has settled")
+            lock(&self.0).0.expect("it has settled")
         }
     }
 
     impl Promise for Later {
         fn is_settled(&self) -> bool {
-            self.0.lock().unwrap().0.is_some()
+            lock(&self.0).0.is_some()
         }
 
         fn poll_settled(&self, cx: &mut task::Context<'_>) -> Poll<()> {
-            let mut state = self.0.lock().unwrap();
+            let mut state = lock(&self.0);
             if state.0.is_some() {
                 return Poll::Ready(());
             }

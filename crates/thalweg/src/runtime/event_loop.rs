@@ -112,7 +112,7 @@ impl EventLoop {
     pub fn run_blocking<R, F>(
         &self,
         f: F,
-    ) -> impl Future<Output = Result<R, crate::BoxError>> + Send + use<R, F>
+    ) -> impl Future<Output = Result<R, crate::failure::BoxError>> + Send + use<R, F>
     where
         R: Send + 'static,
         F: FnOnce() -> R + Send + 'static,
@@ -131,7 +131,7 @@ impl EventLoop {
     pub fn block_on<R: Send + 'static>(
         &self,
         future: impl Future<Output = R> + Send + 'static,
-    ) -> Result<R, crate::BoxError> {
+    ) -> Result<R, crate::failure::BoxError> {
         assert!(
             Handle::try_current().is_err(),
             "blocking here would stop an event loop; await the future instead"

@@ -8,10 +8,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::Stop;
-use super::control::Control;
 use crate::ack::Ack;
 use crate::failure::BoxError;
-use crate::graph::Emit;
+use crate::graph::{Control, Emit};
 use crate::operator::Element;
 use crate::runtime::RuntimeHandle;
 use crate::stream::Stream;

@@ -1,19 +1,20 @@
 //! Sources: where elements come from by themselves.
 
-mod control;
 mod emitter;
 mod from_iter;
 mod from_periodic;
 mod from_stream;
+mod launch;
 #[cfg(test)]
 mod tests;
 
 use std::error::Error as StdError;
 use std::future::Future;
 
-pub(crate) use self::control::Control;
 pub use self::emitter::Emitter;
+use self::launch::launch;
 use crate::failure::BoxError;
+use crate::graph::Control;
 use crate::operator::Element;
 use crate::runtime::RuntimeHandle;
 use crate::stream::Stream;
@@ -129,7 +130,7 @@ impl<T: Element> Stream<T> {
         runtime: Option<RuntimeHandle>,
     ) -> Self {
         let stream = Self::source_node(S::KIND, source.label(), runtime);
-        let control = Control::new(source, stream.downgrade());
+        let control = Control::new(launch(source, stream.downgrade()));
         let id = stream.id();
         stream.graph().act(Box::new(move |pass| {
             pass.graph().add_source(id, control, pass);

@@ -1,10 +1,9 @@
 use std::sync::{Arc, Mutex};
 
-use super::Stream;
+use super::{OnError, Stream};
 use crate::failure::{BoxError, BuildError, Error, Failure};
 use crate::graph::{AnyNode, Graph, Receive};
 use crate::operator::Element;
-use crate::policy::OnError;
 
 impl<T: Element> Stream<T> {
     /// Sets what is done about elements that this node's function fails on.
@@ -24,14 +23,14 @@ impl<T: Element> Stream<T> {
     pub fn on_error(self, policy: impl Into<OnError>) -> Self {
         let policy = policy.into();
         let node: Arc<dyn AnyNode> = self.node().clone();
-        match target(&policy).cloned() {
+        match policy.target().cloned() {
             Some(to) => {
                 let join = (self.graph().clone(), to.graph().clone());
                 // A handle, because this may be put off, and the node has to be there until then.
                 let handle = self.clone();
                 Graph::join(&join.0, &join.1, move |pass| {
                     let _handle = handle;
-                    node.set_policy(&policy, pass);
+                    node.set_policy(policy.policy(), pass);
                     let to: Arc<dyn AnyNode> = to.node().clone();
                     if let Ok(receiver) =
                         to.clone().inlet().0.downcast::<Arc<dyn Receive<Failure>>>()
@@ -41,13 +40,13 @@ impl<T: Element> Stream<T> {
                 });
             }
             None => self.graph().act(Box::new(move |pass| {
-                if let Some(mistake) = mistake(&policy) {
+                if let Some(mistake) = policy.mistake() {
                     pass.graph().mistake(mistake.into(), pass);
                 }
-                if waits(&policy) {
+                if policy.waits() {
                     pass.graph().need_runtime(pass);
                 }
-                node.set_policy(&policy, pass);
+                node.set_policy(policy.policy(), pass);
             })),
         }
         self
@@ -139,28 +138,5 @@ impl<T: Element> Stream<T> {
             let failure = node.core().failure(0, None, cause);
             pass.graph().unhandled(failure, pass);
         }));
-    }
-}
-
-/// The stream a policy routes to, in the end.
-fn target(policy: &OnError) -> Option<&Stream<Failure>> {
-    match policy {
-        OnError::Route(stream) => Some(stream),
-        OnError::Retry(retry) => target(&retry.then),
-        OnError::Raise | OnError::Skip => None,
-    }
-}
-
-fn mistake(policy: &OnError) -> Option<BuildError> {
-    match policy {
-        OnError::Retry(retry) => retry.mistake.clone().or_else(|| mistake(&retry.then)),
-        _ => None,
-    }
-}
-
-fn waits(policy: &OnError) -> bool {
-    match policy {
-        OnError::Retry(retry) => !retry.backoff.is_zero() || waits(&retry.then),
-        _ => false,
     }
 }

@@ -5,7 +5,7 @@ use crate::failure::{BuildError, Error, Failure};
 use crate::graph::{AnyNode, Core, Drain, Pass};
 use crate::interval::{IntoInterval, wait};
 use crate::operator::Element;
-use crate::view::{Counters, EdgeView, GraphView, NodeView};
+use thalweg_view::{Counters, EdgeView, GraphView, NodeView};
 
 impl<T: Element> Stream<T> {
     /// Has the sources above this node run.

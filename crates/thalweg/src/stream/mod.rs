@@ -4,6 +4,7 @@ mod emit;
 mod errors;
 mod join;
 mod lifecycle;
+mod on_error;
 mod open_join;
 mod wiring;
 
@@ -12,13 +13,14 @@ use std::sync::{Arc, Weak};
 
 pub use emit::EmitMany;
 pub use join::Join;
+pub use on_error::{OnError, Retry};
 pub use open_join::{Arrival, InletKey, OpenJoin};
 
 use crate::failure::{BuildError, Error};
 use crate::graph::{
     AnyNode, Body, Full, Graph, Handle, Node, NodeId, Outlet, Plain, Produce, Receive,
 };
-use crate::operator::{Element, Fault, IntoOperator, Operator, Transform};
+use crate::operator::{Element, Fault, IntoOperator, Never, Operator, Transform};
 use crate::runtime::RuntimeHandle;
 
 /// A stream of elements of type `T`: a node of a pipeline, as its users hold it.
@@ -328,10 +330,10 @@ impl<T> fmt::Debug for Stream<T> {
 /// The end of a branch: a sink, as its users hold it. Dropping the handle leaves the sink where
 /// it is.
 #[derive(Clone)]
-pub struct Sink(Stream<crate::Never>);
+pub struct Sink(Stream<Never>);
 
 impl Sink {
-    pub(crate) fn new(stream: Stream<crate::Never>) -> Self {
+    pub(crate) fn new(stream: Stream<Never>) -> Self {
         Self(stream)
     }
 
@@ -346,19 +348,19 @@ impl Sink {
     }
 
     /// The node behind it, for everything else a node can do: a policy, counters, a drain.
-    pub fn stream(&self) -> &Stream<crate::Never> {
+    pub fn stream(&self) -> &Stream<Never> {
         &self.0
     }
 
     /// What is done about elements the sink's function fails on.
-    pub fn on_error(self, policy: impl Into<crate::OnError>) -> Self {
+    pub fn on_error(self, policy: impl Into<OnError>) -> Self {
         Self(self.0.on_error(policy))
     }
 }
 
 /// The sink that a node with [`Transform::SINK`] or [`Operator::SINK`] is.
-impl From<Stream<crate::Never>> for Sink {
-    fn from(stream: Stream<crate::Never>) -> Self {
+impl From<Stream<Never>> for Sink {
+    fn from(stream: Stream<Never>) -> Self {
         Self(stream)
     }
 }

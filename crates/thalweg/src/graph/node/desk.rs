@@ -10,8 +10,8 @@ use super::body::boxed;
 use super::{Body, Node, Output, Pass, gate};
 use crate::failure::{BoxError, Failure};
 use crate::graph::pass::Lease;
+use crate::graph::policy::{Policy, is_exempt};
 use crate::operator::Flow;
-use crate::policy::{OnError, Retry, is_exempt};
 
 pub(super) struct Desk<T> {
     policy: Policy,
@@ -31,35 +31,6 @@ struct Retrying<T> {
     at: Duration,
 }
 
-/// The policy without the stream: failures are routed along edges.
-#[derive(Clone, Default)]
-enum Policy {
-    #[default]
-    Raise,
-    Skip,
-    /// And what comes then.
-    Retry(Retry, Box<Policy>),
-    Route,
-}
-
-impl From<&OnError> for Policy {
-    fn from(policy: &OnError) -> Self {
-        match policy {
-            OnError::Raise => Self::Raise,
-            OnError::Skip => Self::Skip,
-            OnError::Retry(retry) => {
-                let then = Box::new(Self::from(&*retry.then));
-                let retry = Retry {
-                    then: Box::default(),
-                    ..retry.clone()
-                };
-                Self::Retry(retry, then)
-            }
-            OnError::Route(_) => Self::Route,
-        }
-    }
-}
-
 impl<T> Default for Desk<T> {
     fn default() -> Self {
         Self {
@@ -74,8 +45,8 @@ impl<T> Default for Desk<T> {
 }
 
 impl<T> Desk<T> {
-    pub(super) fn set_policy(&mut self, policy: &OnError) {
-        self.policy = policy.into();
+    pub(super) fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
     }
 
     /// Shows the elements that wait here.

@@ -24,9 +24,9 @@ use super::cell::{Link, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
 use super::output::{Output, receive_each};
 use super::pass::Pass;
+use super::policy::Policy;
 use crate::failure::{BoxError, Failure};
 use crate::operator::Flow;
-use crate::policy::OnError;
 
 /// What the graph knows of a node, whatever it carries.
 pub(crate) trait AnyNode: Send + Sync {
@@ -53,7 +53,7 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Marks the node as lying on a cycle or not.
     fn set_looped(&self, looped: bool, pass: &Pass);
     fn is_looped(&self, pass: &Pass) -> bool;
-    fn set_policy(&self, policy: &OnError, pass: &mut Pass);
+    fn set_policy(&self, policy: Policy, pass: &mut Pass);
     /// The output for failures, made if need be.
     fn error_output(&self, pass: &Pass) -> Arc<Output<Failure>>;
     /// The node as an `Arc<dyn Receive<In>>`, for those who know what it takes.
@@ -454,13 +454,13 @@ impl<B: Body> AnyNode for Node<B> {
         self.cell.gate(pass) & gate::LOOPED != 0
     }
 
-    fn set_policy(&self, policy: &OnError, pass: &mut Pass) {
-        self.desk.get(pass).set_policy(policy);
-        if matches!(policy, OnError::Raise) {
+    fn set_policy(&self, policy: Policy, pass: &mut Pass) {
+        if matches!(policy, Policy::Raise) {
             self.cell.open_gate(gate::GUARDED, pass);
         } else {
             self.cell.close_gate(gate::GUARDED, pass);
         }
+        self.desk.get(pass).set_policy(policy);
     }
 
     fn error_output(&self, pass: &Pass) -> Arc<Output<Failure>> {

@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod dependencies;
+mod floors;
 mod lints;
 mod memory;
 mod python;
@@ -28,7 +29,7 @@ Options:
 ";
 
 /// The tests proper come last, so that their results end the log.
-pub const STEPS: [Step; 15] = [
+pub const STEPS: [Step; 16] = [
     Step {
         name: "fmt",
         claim: "sources are formatted",
@@ -53,6 +54,11 @@ pub const STEPS: [Step; 15] = [
         name: "pure",
         claim: "thalweg depends on nothing of Python",
         action: dependencies::pure,
+    },
+    Step {
+        name: "floors",
+        claim: "modules of thalweg use nothing above them",
+        action: floors::floors,
     },
     Step {
         name: "loom",

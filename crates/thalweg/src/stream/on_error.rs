@@ -1,12 +1,11 @@
 //! What happens when a function fails on an element.
 
-use std::error::Error as StdError;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::failure::{BoxError, BuildError, Failure};
+use super::Stream;
+use crate::failure::{BuildError, Failure};
+use crate::graph::{Attempts, Policy};
 use crate::interval::IntoInterval;
-use crate::stream::Stream;
 
 /// The policy of a node for elements its function fails on, set with
 /// [`Stream::on_error`](crate::Stream::on_error). A panic in the function counts as a failure.
@@ -26,6 +25,42 @@ pub enum OnError {
     /// The failure, which holds the element, goes to an error stream: dead letters. If that stream is
     /// gone, this is the same as [`Raise`](Self::Raise).
     Route(Stream<Failure>),
+}
+
+impl OnError {
+    /// What the node has to know of it.
+    pub(super) fn policy(&self) -> Policy {
+        match self {
+            Self::Raise => Policy::Raise,
+            Self::Skip => Policy::Skip,
+            Self::Retry(retry) => Policy::Retry(retry.attempts, Box::new(retry.then.policy())),
+            Self::Route(_) => Policy::Route,
+        }
+    }
+
+    /// The stream it routes to, in the end.
+    pub(super) fn target(&self) -> Option<&Stream<Failure>> {
+        match self {
+            Self::Route(stream) => Some(stream),
+            Self::Retry(retry) => retry.then.target(),
+            Self::Raise | Self::Skip => None,
+        }
+    }
+
+    pub(super) fn mistake(&self) -> Option<BuildError> {
+        match self {
+            Self::Retry(retry) => retry.mistake.clone().or_else(|| retry.then.mistake()),
+            _ => None,
+        }
+    }
+
+    /// Whether it needs a clock.
+    pub(super) fn waits(&self) -> bool {
+        match self {
+            Self::Retry(retry) => !retry.attempts.backoff.is_zero() || retry.then.waits(),
+            _ => false,
+        }
+    }
 }
 
 /// How often a function is tried again, after how long, and what happens when it still fails.
@@ -50,11 +85,9 @@ pub enum OnError {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Retry {
-    pub(crate) limit: u32,
-    pub(crate) backoff: Duration,
-    pub(crate) longest: Duration,
-    pub(crate) then: Box<OnError>,
-    pub(crate) mistake: Option<BuildError>,
+    attempts: Attempts,
+    then: Box<OnError>,
+    mistake: Option<BuildError>,
 }
 
 impl Retry {
@@ -62,9 +95,11 @@ impl Retry {
     /// [`Raise`](OnError::Raise).
     pub fn times(limit: u32) -> Self {
         Self {
-            limit,
-            backoff: Duration::ZERO,
-            longest: Duration::from_secs(60),
+            attempts: Attempts {
+                limit,
+                backoff: Duration::ZERO,
+                longest: Duration::from_secs(60),
+            },
             then: Box::default(),
             mistake: None,
         }
@@ -74,7 +109,7 @@ impl Retry {
     /// what [`at_most`](Self::at_most) says.
     pub fn backoff(mut self, first: impl IntoInterval) -> Self {
         match crate::interval::wait(first) {
-            Ok(first) => self.backoff = first,
+            Ok(first) => self.attempts.backoff = first,
             Err(error) => self.mistake = Some(BuildError::new("retry", error)),
         }
         self
@@ -83,7 +118,7 @@ impl Retry {
     /// The longest wait between two attempts.
     pub fn at_most(mut self, longest: impl IntoInterval) -> Self {
         match crate::interval::wait(longest) {
-            Ok(longest) => self.longest = longest,
+            Ok(longest) => self.attempts.longest = longest,
             Err(error) => self.mistake = Some(BuildError::new("retry", error)),
         }
         self
@@ -93,21 +128,6 @@ impl Retry {
     pub fn then(mut self, then: impl Into<OnError>) -> Self {
         self.then = Box::new(then.into());
         self
-    }
-
-    /// How long to wait after `attempts` attempts; `None` if there are to be no more.
-    pub(crate) fn pause(&self, attempts: u32) -> Option<Duration> {
-        if attempts > self.limit {
-            return None;
-        }
-        let factor = 1_u32
-            .checked_shl(attempts.saturating_sub(1))
-            .unwrap_or(u32::MAX);
-        Some(
-            self.backoff
-                .saturating_mul(factor)
-                .min(self.longest.max(self.backoff)),
-        )
     }
 }
 
@@ -121,38 +141,4 @@ impl From<&Stream<Failure>> for OnError {
     fn from(stream: &Stream<Failure>) -> Self {
         Self::Route(stream.clone())
     }
-}
-
-/// Tells whether an error is none of the policies' business; see [`exempt_from_policies`].
-type IsExempt = fn(&(dyn StdError + 'static)) -> bool;
-
-static IS_EXEMPT: OnceLock<IsExempt> = OnceLock::new();
-
-/// Has errors that `is_exempt` is true of raised, in this whole process, whatever a node's policy says:
-/// they are not retried, not skipped, and not sent to an error stream.
-///
-/// It is for a host whose functions can be interrupted, by Ctrl-C say, and tell so by an error. Only
-/// the first call has an effect; the result says whether it was this one.
-///
-/// ```
-/// use std::io::{Error, ErrorKind};
-/// use thalweg::{OnError, Stream};
-///
-/// assert!(thalweg::exempt_from_policies(|error| {
-///     error.downcast_ref::<Error>().is_some_and(|error| error.kind() == ErrorKind::Interrupted)
-/// }));
-/// let source = Stream::new();
-/// source
-///     .try_map(|kind: &ErrorKind| Err::<(), _>(Error::from(*kind)))
-///     .on_error(OnError::Skip)
-///     .sink(drop);
-/// assert!(source.emit(ErrorKind::NotFound).wait().is_ok());
-/// assert!(source.emit(ErrorKind::Interrupted).wait().is_err());
-/// ```
-pub fn exempt_from_policies(is_exempt: IsExempt) -> bool {
-    IS_EXEMPT.set(is_exempt).is_ok()
-}
-
-pub(crate) fn is_exempt(cause: &BoxError) -> bool {
-    IS_EXEMPT.get().is_some_and(|is_exempt| is_exempt(&**cause))
 }

@@ -5,15 +5,13 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
-use super::{Emitter, Source, Stop};
+use super::{Graph, Pass};
 use crate::failure::Error;
-use crate::graph::{Graph, Pass};
 use crate::runtime::RuntimeHandle;
-use crate::stream::WeakStream;
 use crate::sync::lock;
 
 /// What starts a source: a function that makes the future to run.
-type Launch = Box<dyn FnOnce(&Arc<Control>, &RuntimeHandle) + Send>;
+pub(crate) type Launch = Box<dyn FnOnce(&Arc<Control>, &RuntimeHandle) + Send>;
 
 /// The switch of a source.
 pub(crate) struct Control {
@@ -33,17 +31,16 @@ struct State {
 }
 
 impl Control {
-    /// The switch of `source`, which emits at `node`.
-    pub(super) fn new<S: Source>(source: S, node: WeakStream<S::Item>) -> Arc<Self> {
+    pub(crate) fn new(launch: Launch) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
-                launch: Some(launch(source, node)),
+                launch: Some(launch),
                 ..State::default()
             }),
         })
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         lock(&self.state).stop
     }
 
@@ -78,7 +75,7 @@ impl Control {
         lock(&self.state).running
     }
 
-    pub(super) fn poll_stop(&self, waker: &Waker) -> bool {
+    pub(crate) fn poll_stop(&self, waker: &Waker) -> bool {
         let mut state = lock(&self.state);
         state.stop_waker = Some(waker.clone());
         state.stop
@@ -94,7 +91,7 @@ impl Control {
     }
 
     /// The source does not run any more; `launch` is how to have it go on.
-    fn ended(self: &Arc<Self>, launch: Option<Launch>, runtime: &RuntimeHandle) {
+    pub(crate) fn ended(self: &Arc<Self>, launch: Option<Launch>, runtime: &RuntimeHandle) {
         let mut state = lock(&self.state);
         let again = std::mem::take(&mut state.again);
         match launch {
@@ -112,30 +109,6 @@ impl Control {
             }
         }
     }
-}
-
-/// How to run `source`, and how to go on after it was stopped.
-fn launch<S: Source>(mut source: S, node: WeakStream<S::Item>) -> Launch {
-    Box::new(move |control, runtime| {
-        let ended = control.clone();
-        let Some(stream) = node.upgrade() else {
-            control.ended(None, runtime);
-            return;
-        };
-        let out = Emitter::new(stream, control.clone(), runtime.clone());
-        runtime.spawn(Box::pin(async move {
-            let result = crate::graph::caught(source.run(&out)).await;
-            let rest = match result {
-                Ok(Err(Stop::Stopped)) => Some(launch(source, node)),
-                Ok(Ok(())) => None,
-                Ok(Err(Stop::Failed(cause))) | Err(cause) => {
-                    out.report_end(cause);
-                    None
-                }
-            };
-            ended.ended(rest, out.runtime());
-        }));
-    })
 }
 
 impl Graph {
