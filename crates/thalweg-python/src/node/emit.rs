@@ -33,9 +33,9 @@ impl Node {
         };
         if !asynchronous
             && limit.is_none()
-            && let Some(emitted) = parts.emit_straight(py, &x, &acks)?
+            && let Some(event_loop) = parts.straight_way(py)?
         {
-            return Ok(emitted);
+            return parts.emit_straight(x, acks, event_loop);
         }
         let (out, x) = (parts.out.clone(), Value::from(x));
         // Without a loop nobody waits, see `without_loop`.

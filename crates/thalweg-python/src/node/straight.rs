@@ -8,6 +8,7 @@ use thalweg::Acks;
 use super::{Node, Parts};
 use crate::blueprint::Passage;
 use crate::emission::{self, Emission};
+use crate::event_loop::EventLoop;
 use crate::hop;
 use crate::pipeline::Mode;
 use crate::value::Value;
@@ -64,13 +65,11 @@ impl Parts {
         Ok(true)
     }
 
-    /// Sends an element on this thread if its way is straight, and waits for it; `None` if it is not.
-    pub(super) fn emit_straight(
-        &self,
-        py: Python<'_>,
-        x: &Bound<'_, PyAny>,
-        acks: &Acks,
-    ) -> PyResult<Option<Py<PyAny>>> {
+    /// The event loop, if this thread may send an element itself, since its way is straight.
+    ///
+    /// # Errors
+    /// A node has not been made, or the interpreter is ending.
+    pub(super) fn straight_way(&self, py: Python<'_>) -> PyResult<Option<&EventLoop>> {
         let pipeline = self.pipeline();
         let Some(event_loop) = pipeline.event_loop() else {
             return Ok(None);
@@ -83,15 +82,26 @@ impl Parts {
             return Ok(None);
         }
         crate::interpreter::check_running()?;
-        let emit = self.out.emit_as_guest(Value::from(x.clone()), acks.clone());
+        Ok(Some(event_loop))
+    }
+
+    /// Sends an element on this thread, and waits for it.
+    pub(super) fn emit_straight(
+        &self,
+        x: Bound<'_, PyAny>,
+        acks: Acks,
+        event_loop: &EventLoop,
+    ) -> PyResult<Py<PyAny>> {
+        let py = x.py();
+        let emit = self.out.emit_as_guest(Value::from(x), acks);
         if emit.is_ready() {
             emission::finished(py, emit)?;
-            return Ok(Some(py.None()));
+            return Ok(py.None());
         }
         if event_loop.is_here(py) {
-            return Emission::of(py, emit, Some(event_loop)).map(Some);
+            return Emission::of(py, emit, Some(event_loop));
         }
         hop::wait_for_emit(py, event_loop, emit)?;
-        Ok(Some(py.None()))
+        Ok(py.None())
     }
 }
