@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from cases import CASES as STREAMS
 from measure import Case, medians, report
 
 
@@ -22,7 +21,9 @@ def _cases(kind: str) -> dict[str, Callable[[], Case]]:
         from parallel_cases import CASES
 
         return CASES
-    return STREAMS
+    from cases import CASES
+
+    return CASES
 
 
 def main() -> int:

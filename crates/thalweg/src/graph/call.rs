@@ -98,7 +98,12 @@ impl CallSite {
 impl CurrentCall {
     /// A call for the current element of a pass.
     pub(super) fn begin(site: Arc<CallSite>, pass: &Pass) -> Self {
-        let held = Held(pass.lease.done.clone());
+        let mut ticket = pass.lease.done.clone();
+        if let Some(ticket) = &mut ticket {
+            // Whether there is room for another element says the node that keeps this one.
+            ticket.admit();
+        }
+        let held = Held(ticket);
         Self(Arc::new(Call {
             site,
             element: Mutex::new(Some(held)),
