@@ -264,7 +264,7 @@ impl<T: Element + Sync> ParallelStream<T> {
     /// for x in 0..5 {
     ///     source.emit(x).wait()?;
     /// }
-    /// assert_eq!(list.to_vec(), [2, 10]);
+    /// assert_eq!(list.to_vec(), [5, 17]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn here<U: Element + Sync>(
