@@ -346,8 +346,8 @@ while True:
     n += 1
     if n == 3:
         print("ready", flush=True)
-    if n >= 3:
-        time.sleep(60)
+    while n >= 3:
+        time.sleep(0.02)
 """
 
 

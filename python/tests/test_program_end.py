@@ -208,7 +208,8 @@ def test_after_a_second_it_says_what_it_waits_for_and_a_second_ctrl_c_leaves(tmp
         "s.buffer(5, stream_name='queue').sink(lambda x: asyncio.sleep(1000))\n"
         "s.emit_many(range(3))\n"
         "print('ready', flush=True)\n"
-        "time.sleep(1000)\n"
+        "while True:\n"
+        "    time.sleep(0.02)\n"
     )
     for way in ([], ["-m", "thalweg", "run"]):
         with subprocess.Popen(

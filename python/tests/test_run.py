@@ -125,7 +125,7 @@ def test_what_could_not_be_drained_is_a_failure(python, script):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
 def test_ctrl_c_drains(script, tmp_path):
-    path = script(DRAIN + "print('ready', flush=True)\nimport time\ntime.sleep(600)")
+    path = script(DRAIN + "print('ready', flush=True)\nimport time\nwhile True:\n    time.sleep(0.02)")
     with subprocess.Popen(
         [sys.executable, "-m", "thalweg", "run", str(path)],
         cwd=tmp_path,
