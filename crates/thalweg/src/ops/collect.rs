@@ -92,6 +92,7 @@ impl<T: Element> Transform for Gather<T> {
     type In = T;
     type Out = Gathered<T>;
     const KIND: &'static str = "gather";
+    const CLOSES: bool = false;
 
     fn apply(&mut self, x: T) -> Result<Option<Gathered<T>>, Fault<T>> {
         Ok(Some(Gathered::Element(x)))
@@ -117,6 +118,7 @@ impl<T: Element> Operator for Collect<T> {
     type Out = Vec<T>;
     type Event = Never;
     const KIND: &'static str = "collect";
+    const CLOSES: bool = false;
 
     fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
         self.kept.iter().for_each(|(x, _)| see(x));

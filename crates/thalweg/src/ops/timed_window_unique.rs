@@ -136,6 +136,7 @@ where
     const KIND: &'static str = "timed_window_unique";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
         match (self.key)(&x) {

@@ -86,6 +86,7 @@ impl<T: Element> Transform for Forward<T> {
     type In = T;
     type Out = T;
     const KIND: &'static str = "stream";
+    const CLOSES: bool = false;
 
     fn apply(&mut self, x: T) -> Result<Option<T>, Fault<T>> {
         Ok(Some(x))
@@ -103,6 +104,7 @@ impl<T: Element, U: Element> Transform for Mistaken<T, U> {
     type In = T;
     type Out = U;
     const KIND: &'static str = "mistake";
+    const CLOSES: bool = false;
 
     fn apply(&mut self, _: T) -> Result<Option<U>, Fault<T>> {
         Ok(None)
