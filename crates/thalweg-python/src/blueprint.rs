@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 use thalweg::view::Counters;
 use thalweg::{
-    Element, Emit, Error, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator, Stream,
-    Transform,
+    Element, Emit, Error, InletKey, IntoOperator, OnError, OpenJoin, Operator, OperatorError,
+    Stream, Transform,
 };
 
 use crate::current::Current;
@@ -38,7 +38,7 @@ pub(crate) struct Made {
 /// A node of the engine that may keep Python objects.
 pub(crate) trait Keeper: Send + Sync {
     /// Shows what it keeps; whether it could.
-    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool;
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool;
 
     /// How many elements are on their way in it; `None` if somebody is at work inside the pipeline.
     fn in_flight(&self) -> Option<usize>;
@@ -50,8 +50,8 @@ pub(crate) trait Keeper: Send + Sync {
 }
 
 impl<T: Element> Keeper for Stream<T> {
-    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
-        Stream::for_each_kept(self, see)
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool {
+        Stream::traverse(self, visit)
     }
 
     fn in_flight(&self) -> Option<usize> {
@@ -60,8 +60,8 @@ impl<T: Element> Keeper for Stream<T> {
 }
 
 impl<U: Element> Keeper for OpenJoin<Value, U> {
-    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
-        self.stream().for_each_kept(see)
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool {
+        self.stream().traverse(visit)
     }
 
     fn in_flight(&self) -> Option<usize> {
@@ -81,7 +81,7 @@ pub(crate) trait Inlet: Keeper {
     /// Puts a value in the place of an inlet, if there are such.
     fn attach_literal(&self, value: Value);
     /// Makes the node the first to get what `from` sends.
-    fn prefer(&self, from: &Stream<Value>) -> Result<(), Error>;
+    fn move_to_first(&self, from: &Stream<Value>) -> Result<(), Error>;
     fn detach(&self, from: &Stream<Value>) -> Result<(), Error>;
     /// The way in for what comes from an upstream, where it is handed in by other means.
     fn door(&self, _upstream: u64) -> Option<Stream<Value>> {
@@ -108,8 +108,8 @@ macro_rules! as_stream {
             $stream.counters()
         }
 
-        fn prefer(&$self, from: &Stream<Value>) -> Result<(), Error> {
-            from.prefer($stream)
+        fn move_to_first(&$self, from: &Stream<Value>) -> Result<(), Error> {
+            from.move_to_first($stream)
         }
 
         fn detach(&$self, from: &Stream<Value>) -> Result<(), Error> {
@@ -313,7 +313,7 @@ where
     type Out = Value;
     const KIND: &'static str = "finish";
 
-    fn apply(&mut self, x: U) -> Result<Option<Value>, Fault<U>> {
-        (self.0)(x).map(Some).map_err(Fault::lost)
+    fn apply(&mut self, x: U) -> Result<Option<Value>, OperatorError<U>> {
+        (self.0)(x).map(Some).map_err(OperatorError::lost)
     }
 }

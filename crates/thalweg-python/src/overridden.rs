@@ -63,16 +63,16 @@ pub(crate) fn build(
 }
 
 impl Keeper for Overridden {
-    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool {
         if !self.inner_is_out {
-            self.inner.for_each_kept(see);
+            self.inner.traverse(visit);
         }
         if let Ok(doors) = self.doors.try_lock() {
             for door in &*doors {
-                door.stream.for_each_kept(see);
+                door.stream.traverse(visit);
             }
         }
-        self.front.for_each_kept(see)
+        self.front.traverse(visit)
     }
 
     fn in_flight(&self) -> Option<usize> {
@@ -127,8 +127,8 @@ impl Inlet for Overridden {
         self.inner.attach_literal(value);
     }
 
-    fn prefer(&self, from: &Stream<Value>) -> Result<(), Error> {
-        from.prefer(self.front.stream())
+    fn move_to_first(&self, from: &Stream<Value>) -> Result<(), Error> {
+        from.move_to_first(self.front.stream())
     }
 
     fn detach(&self, from: &Stream<Value>) -> Result<(), Error> {

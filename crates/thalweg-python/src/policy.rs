@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use thalweg::{Context, Failure, Flow, Never, OnError, Operator, Retry, Stream};
+use thalweg::{Context, EmitResult, Failure, Never, OnError, Operator, Retry, Stream};
 
 use crate::failure;
 use crate::gil;
@@ -82,7 +82,7 @@ impl Operator for LogFailure {
     const KIND: &'static str = "log";
     const SINK: bool = true;
 
-    fn update(&mut self, failure: Failure, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, failure: Failure, cx: &mut Context<'_, Self>) -> EmitResult {
         cx.acks().fail();
         gil::attach(|py| failure::log(py, &failure));
         Ok(())

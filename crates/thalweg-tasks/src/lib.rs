@@ -49,9 +49,10 @@ pub use client::{Client, Future, Inputs, Opens, TaskBuilder, TaskError, block_in
 pub use engine::CannotStop;
 pub use error::Error;
 #[cfg(feature = "processes")]
-pub use remote::{
-    Argument, Arguments, Processes, ProcessesBuilder, Remote, Remotes, work_if_asked,
-};
+#[expect(deprecated, reason = "programs may still use the former name")]
+pub use remote::work_if_asked;
+#[cfg(feature = "processes")]
+pub use remote::{Argument, Arguments, Processes, ProcessesBuilder, Remote, Remotes, init_worker};
 pub use slot::Status;
 #[cfg(feature = "streams")]
 pub use stream::{ParallelStream, Scatter};

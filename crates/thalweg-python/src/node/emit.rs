@@ -60,7 +60,7 @@ impl Node {
         let parts = self.parts()?;
         parts.current.set(py, x.as_unbound());
         let acks = metadata::to_acks(metadata)?;
-        let emit = parts.out.relay(Value::from(x), acks);
+        let emit = parts.out.emit_internal(Value::from(x), acks);
         parts.awaitables(py, emit)
     }
 
@@ -80,8 +80,8 @@ impl Node {
             None => None,
         };
         let emit = match &of_its_own {
-            Some(door) => door.relay(Value::from(x), acks),
-            None => parts.door(py)?.relay(Value::from(x), acks),
+            Some(door) => door.emit_internal(Value::from(x), acks),
+            None => parts.door(py)?.emit_internal(Value::from(x), acks),
         };
         parts.awaitables(py, emit)
     }

@@ -3,10 +3,10 @@
 mod emit;
 pub(crate) mod fast_emit;
 mod keeping;
-mod kept;
 mod lifecycle;
 mod picture;
 mod straight;
+mod traverse;
 mod wiring;
 
 use std::sync::{Mutex, OnceLock};
@@ -263,7 +263,7 @@ impl Node {
         // What is on its way gets to its end, even if all nodes are dropped: the engine then needs the
         // functions, which are as good as held by somebody.
         let event_loop = parts.pipeline().event_loop();
-        if !parts.out.is_at_rest() && !event_loop.is_some_and(EventLoop::has_closed) {
+        if !parts.out.is_pipeline_idle() && !event_loop.is_some_and(EventLoop::has_closed) {
             return Ok(());
         }
         visit.call(&parts.pipeline)?;

@@ -9,8 +9,8 @@ use crate::blueprint::{Blueprint, Keeper, Made};
 use crate::value::Value;
 
 impl Keeper for Collector<Value> {
-    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
-        self.stream().for_each_kept(see)
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool {
+        self.stream().traverse(visit)
     }
 
     fn in_flight(&self) -> Option<usize> {

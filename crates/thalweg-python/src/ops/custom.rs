@@ -5,7 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyWeakrefMethods, PyWeakrefReference};
 use thalweg::ops::Step;
-use thalweg::{Arrival, BoxError, Context, Flow, InletKey, Lease, OpenJoin, Operator};
+use thalweg::{Arrival, BoxError, Context, EmitResult, InletKey, Lease, OpenJoin, Operator};
 
 use crate::awaiting::Awaiting;
 use crate::blueprint::{Blueprint, Callers, Made, Site};
@@ -87,7 +87,7 @@ impl<const SINK: bool> Operator for Update<SINK> {
     const SUSPENDS: bool = true;
     const SINK: bool = SINK;
 
-    fn update(&mut self, x: Arrival<Value>, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: Arrival<Value>, cx: &mut Context<'_, Self>) -> EmitResult {
         let Arrival::Element(inlet, element) = x else {
             return Ok(());
         };
@@ -123,7 +123,7 @@ impl<const SINK: bool> Operator for Update<SINK> {
         key: u64,
         event: Result<PyResult<()>, BoxError>,
         cx: &mut Context<'_, Self>,
-    ) -> Flow {
+    ) -> EmitResult {
         let Some((element, lease)) = self.pending.remove(&key) else {
             return Ok(());
         };
@@ -136,11 +136,13 @@ impl<const SINK: bool> Operator for Update<SINK> {
         Ok(())
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.pending.values().for_each(|(element, _)| see(element));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.pending
+            .values()
+            .for_each(|(element, _)| visit(element));
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.pending.len()
     }
 }

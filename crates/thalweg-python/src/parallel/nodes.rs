@@ -8,7 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use thalweg::ops::{Buffer, Settle};
-use thalweg::{Context, Fault, Flow, Never, Operator, Transform};
+use thalweg::{Context, EmitResult, Never, Operator, OperatorError, Transform};
 use thalweg_tasks::parallel::{self, Outcome, Part};
 
 use super::element::{Element, element_of};
@@ -39,7 +39,7 @@ where
     type Out = Value;
     const KIND: &'static str = "on_engine";
 
-    fn apply(&mut self, x: Value) -> Result<Option<Value>, Fault<Value>> {
+    fn apply(&mut self, x: Value) -> Result<Option<Value>, OperatorError<Value>> {
         gil::held(|py| {
             let made = match element_of(x.bind(py)) {
                 Some(element) => match (self.make)(element.get()) {
@@ -54,7 +54,7 @@ where
             };
             match Bound::new(py, made) {
                 Ok(made) => Ok(Some(Value::from(made.into_any()))),
-                Err(error) => Err(Fault::new(x, error)),
+                Err(error) => Err(OperatorError::new(x, error)),
             }
         })
     }
@@ -132,7 +132,7 @@ impl Transform for Launching {
     type Out = Value;
     const KIND: &'static str = "launch";
 
-    fn apply(&mut self, x: Value) -> Result<Option<Value>, Fault<Value>> {
+    fn apply(&mut self, x: Value) -> Result<Option<Value>, OperatorError<Value>> {
         begin(&x, self.is_driven);
         gil::held(|py| Ok(Some(self.current.note(py, x))))
     }
@@ -202,7 +202,13 @@ struct Unwrap {
 
 impl Unwrap {
     /// Does what is to be done about a failure.
-    fn failed(&self, x: Value, failed: &Failed, ordinal: u64, cx: &mut Context<'_, Self>) -> Flow {
+    fn failed(
+        &self,
+        x: Value,
+        failed: &Failed,
+        ordinal: u64,
+        cx: &mut Context<'_, Self>,
+    ) -> EmitResult {
         if failed.is_told.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
@@ -226,7 +232,7 @@ impl Unwrap {
             Ok(None) => Ok(()),
             Ok(Some((node, failure))) => {
                 let emit = match node.get().parts() {
-                    Ok(parts) => parts.out.relay(failure, cx.acks()),
+                    Ok(parts) => parts.out.emit_internal(failure, cx.acks()),
                     Err(error) => return cx.fail(x, error),
                 };
                 // It is waited for by whoever waits for the element.
@@ -243,7 +249,7 @@ impl Operator for Unwrap {
     type Event = Never;
     const KIND: &'static str = "value";
 
-    fn update(&mut self, x: Value, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: Value, cx: &mut Context<'_, Self>) -> EmitResult {
         let known = gil::held(|py| {
             element_of(x.bind(py)).map(|element| (element.get().outcome(), element.get().ordinal))
         });

@@ -14,7 +14,7 @@ use thalweg_tasks::process::worker;
 use super::arguments::Fill;
 use super::engine::{Engine, Me};
 use super::names::unnamed;
-use super::world::{Call, Calls, Fault, Inputs, Program, Value, values};
+use super::world::{Call, Calls, Inputs, Program, PyTaskError, Value, values};
 use crate::lock::lock;
 use crate::{call, gil};
 
@@ -80,7 +80,7 @@ fn run(
     py: Python<'_>,
     assignment: &mut Assignment<Calls>,
     turn: &mut Turn,
-) -> Result<Value, Fault> {
+) -> Result<Value, PyTaskError> {
     let token = Token::of(assignment);
     if let Program::Stream(streaming) = &mut assignment.program {
         if let Some(streaming) = streaming.take() {
@@ -89,7 +89,7 @@ fn run(
         return Ok(Value::Object(py.None()));
     }
     let Program::Here(call) = &assignment.program else {
-        return Err(Fault::Error(PyRuntimeError::new_err(
+        return Err(PyTaskError::Error(PyRuntimeError::new_err(
             "this is to be called in another process",
         )));
     };
@@ -100,7 +100,7 @@ fn run(
     };
     as_task(token, call)
         .map(|object| Value::Object(object.unbind()))
-        .map_err(Fault::Error)
+        .map_err(PyTaskError::Error)
 }
 
 fn call_plain<'py>(py: Python<'py>, call: &Call) -> PyResult<Bound<'py, PyAny>> {

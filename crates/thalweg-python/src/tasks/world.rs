@@ -19,7 +19,7 @@ pub(crate) enum Calls {}
 impl World for Calls {
     type Program = Program;
     type Value = Value;
-    type Error = Fault;
+    type Error = PyTaskError;
 
     fn name(program: &Program) -> Option<&str> {
         Self::call(program)?.function.name()
@@ -173,7 +173,7 @@ pub(crate) enum Value {
 }
 
 /// What was raised.
-pub(crate) enum Fault {
+pub(crate) enum PyTaskError {
     /// An exception of this process.
     Error(PyErr),
     /// What stands for an exception of another.
@@ -182,7 +182,7 @@ pub(crate) enum Fault {
     Unsent(io::Error),
 }
 
-impl fmt::Debug for Fault {
+impl fmt::Debug for PyTaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(error) => error.fmt(f),
@@ -211,12 +211,12 @@ impl Portable for Calls {
         }
     }
 
-    fn raised(parcel: Parcel) -> Fault {
-        Fault::Parcel(parcel)
+    fn raised(parcel: Parcel) -> PyTaskError {
+        PyTaskError::Parcel(parcel)
     }
 
-    fn unsent(error: io::Error) -> Fault {
-        Fault::Unsent(error)
+    fn unsent(error: io::Error) -> PyTaskError {
+        PyTaskError::Unsent(error)
     }
 }
 

@@ -97,16 +97,18 @@ fn failure(message: impl ToString) -> Parcel {
     Parcel::small(message.to_string().into_bytes())
 }
 
-/// In a worker process, works until its parent has gone, and does not return. Elsewhere it does nothing.
+/// Serves as a worker until the parent process ends, in a process started as one; elsewhere, does nothing.
+///
+/// In a worker process it does not return.
 ///
 /// A program that starts [`Processes`](super::Processes) calls it first in its `main`: the worker processes are
 /// the same program.
 ///
 /// ```
-/// thalweg_tasks::work_if_asked();
+/// thalweg_tasks::init_worker();
 /// // This is no worker process.
 /// ```
-pub fn work_if_asked() {
+pub fn init_worker() {
     if std::env::args_os().nth(1).is_some_and(|arg| arg == ASKED) {
         let status = match serve(Program) {
             Ok(()) => 0,
@@ -117,4 +119,15 @@ pub fn work_if_asked() {
         };
         std::process::exit(status);
     }
+}
+
+/// Former name of [`init_worker`].
+///
+/// ```
+/// # #![expect(deprecated)]
+/// thalweg_tasks::work_if_asked();
+/// ```
+#[deprecated(note = "renamed to `init_worker`")]
+pub fn work_if_asked() {
+    init_worker();
 }
