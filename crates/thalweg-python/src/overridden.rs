@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use thalweg::view::Counters;
 use thalweg::{Error, InletKey, OnError, OpenJoin, Stream};
 
-use crate::blueprint::{Blueprint, Callers, Inlet, Keeper, Made, Site};
+use crate::blueprint::{Blueprint, BuildContext, Inlet, Made, Traverse, UpstreamRefs};
 use crate::lock::lock;
 use crate::ops::custom;
 use crate::value::Value;
@@ -32,8 +32,8 @@ struct Door {
 /// Builds both; returns them, and the way into the operator if there is only one.
 pub(crate) fn build(
     plan: &Blueprint,
-    site: Site,
-    callers: &Callers,
+    site: BuildContext,
+    callers: &UpstreamRefs,
 ) -> Option<(Made, Option<Stream<Value>>)> {
     let front = custom::front(&site, callers);
     let door = Stream::new();
@@ -43,7 +43,7 @@ pub(crate) fn build(
         inlet,
         between,
         out,
-    } = plan.build(Site {
+    } = plan.build(BuildContext {
         upstream: door.clone(),
         ..site
     })?;
@@ -62,7 +62,7 @@ pub(crate) fn build(
     Some((made, (!plan.joins).then_some(door)))
 }
 
-impl Keeper for Overridden {
+impl Traverse for Overridden {
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool {
         if !self.inner_is_out {
             self.inner.traverse(visit);

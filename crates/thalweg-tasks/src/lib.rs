@@ -42,8 +42,8 @@ mod stack;
 #[cfg(feature = "streams")]
 mod stream;
 mod sync;
+mod task_types;
 mod threads;
-mod world;
 
 pub use client::{Client, Future, Inputs, Opens, TaskBuilder, TaskError, block_in_place};
 pub use engine::CannotStop;
@@ -56,8 +56,8 @@ pub use remote::{Argument, Arguments, Processes, ProcessesBuilder, Remote, Remot
 pub use slot::Status;
 #[cfg(feature = "streams")]
 pub use stream::{ParallelStream, Scatter};
+pub use task_types::Failure;
 pub use threads::{Token, token};
-pub use world::Failure;
 
 /// What [`remote!`] needs.
 #[cfg(feature = "processes")]
@@ -69,10 +69,10 @@ pub mod remotes {
 /// What clients are built from: for another language's objects, or tasks of one's own kind.
 pub mod host {
     pub use crate::client::Closures;
-    pub use crate::engine::{CannotStop, Home, spec};
-    pub use crate::scheduler::{Assignment, Effects, Needs, Options, Product, Spec};
+    pub use crate::engine::{CannotStop, TaskEngine, spec};
+    pub use crate::scheduler::{Assignment, Deferred, Dependencies, Options, Output, TaskSpec};
     pub use crate::slot::{Latch, Slot, wait_all};
     pub use crate::stack::set_stack_size;
-    pub use crate::threads::{Crew, Work, as_task};
-    pub use crate::world::World;
+    pub use crate::task_types::TaskTypes;
+    pub use crate::threads::{ThreadPool, Work, as_task};
 }

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 
 use super::Node;
 use crate::event_loop::EventLoop;
-use crate::hop::Begun;
 use crate::pipeline::Mode;
+use crate::run_on_loop::Begun;
 use crate::{failure, interrupt, policy};
 
 /// How long a drain may take that is not waited for: it ends at once, or never.

@@ -8,10 +8,10 @@ use pyo3::{PyTraverseError, PyVisit};
 use thalweg::Arrival;
 
 use super::{Node, Parts};
-use crate::blueprint::Keeper;
-use crate::hop::Begun;
+use crate::blueprint::Traverse;
 use crate::ops::flatten::Elements;
 use crate::ops::parts::Key;
+use crate::run_on_loop::Begun;
 use crate::value::Value;
 
 impl Parts {
@@ -32,10 +32,10 @@ impl Parts {
             between.traverse(&mut visit);
         }
         if self.out.node_id() != self.inlet.id() {
-            Keeper::traverse(&self.out, &mut visit);
+            Traverse::traverse(&self.out, &mut visit);
         }
         if let Some(door) = self.door.get() {
-            Keeper::traverse(door, &mut visit);
+            Traverse::traverse(door, &mut visit);
         }
         seen
     }

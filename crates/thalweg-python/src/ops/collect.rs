@@ -5,10 +5,10 @@ use thalweg::Emit;
 use thalweg::ops::Collector;
 
 use super::parts::tuple;
-use crate::blueprint::{Blueprint, Keeper, Made};
+use crate::blueprint::{Blueprint, Made, Traverse};
 use crate::value::Value;
 
-impl Keeper for Collector<Value> {
+impl Traverse for Collector<Value> {
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool {
         self.stream().traverse(visit)
     }

@@ -8,7 +8,7 @@ use thalweg::ops::Step;
 use thalweg::{Arrival, BoxError, Context, EmitResult, InletKey, Lease, OpenJoin, Operator};
 
 use crate::awaiting::Awaiting;
-use crate::blueprint::{Blueprint, Callers, Made, Site};
+use crate::blueprint::{Blueprint, BuildContext, Made, UpstreamRefs};
 use crate::gil;
 use crate::lock::lock;
 use crate::value::Value;
@@ -19,7 +19,7 @@ use crate::{interrupt, metadata};
 #[pyfunction]
 #[pyo3(signature = (*, is_sink=false))]
 pub(super) fn custom(is_sink: bool) -> Blueprint {
-    let callers = Callers::default();
+    let callers = UpstreamRefs::default();
     let known = callers.clone();
     let blueprint = Blueprint::new(move |site| {
         let node = gil::held(|py| site.node.clone_ref(py));
@@ -41,7 +41,7 @@ pub(super) fn custom(is_sink: bool) -> Blueprint {
 }
 
 /// A node that calls an `update` and does nothing else.
-pub(crate) fn front(site: &Site, callers: &Callers) -> OpenJoin<Value, Value> {
+pub(crate) fn front(site: &BuildContext, callers: &UpstreamRefs) -> OpenJoin<Value, Value> {
     let node = || gil::attach(|py| site.node.clone_ref(py));
     let update = Update::<false>::new(node(), callers.clone(), Awaiting::new(node()));
     OpenJoin::new(update, &site.upstream)
@@ -51,7 +51,7 @@ pub(crate) fn front(site: &Site, callers: &Callers) -> OpenJoin<Value, Value> {
 struct Update<const SINK: bool> {
     /// A weak reference: the object keeps the node, not the other way round.
     node: Py<PyAny>,
-    callers: Callers,
+    callers: UpstreamRefs,
     awaiting: Awaiting,
     /// Elements whose calls go on.
     pending: HashMap<u64, (Arrival<Value>, Lease)>,
@@ -59,7 +59,7 @@ struct Update<const SINK: bool> {
 }
 
 impl<const SINK: bool> Update<SINK> {
-    fn new(node: Py<PyAny>, callers: Callers, awaiting: Awaiting) -> Self {
+    fn new(node: Py<PyAny>, callers: UpstreamRefs, awaiting: Awaiting) -> Self {
         Self {
             node,
             callers,

@@ -16,8 +16,8 @@ use super::engines::Queue;
 use super::fold::Accumulation;
 use super::step::{Failed, Objects, Step};
 use crate::blueprint::{Blueprint, Made, Passage};
-use crate::current::Current;
 use crate::gil;
+use crate::last_value::LastValue;
 use crate::node::Node;
 use crate::value::Value;
 
@@ -124,7 +124,7 @@ fn begin(x: &Value, is_driven: bool) {
 /// Sends elements on their way.
 struct Launching {
     is_driven: bool,
-    current: Current,
+    current: LastValue,
 }
 
 impl Transform for Launching {
@@ -197,7 +197,7 @@ pub(super) fn settle(
 /// Makes values of elements that have settled.
 struct Unwrap {
     report: Py<PyAny>,
-    current: Current,
+    current: LastValue,
 }
 
 impl Unwrap {

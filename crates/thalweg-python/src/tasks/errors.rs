@@ -5,7 +5,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 use thalweg_tasks::Failure;
 
-use super::world::PyTaskError;
+use super::task_types::PyTaskError;
 
 static CANCELLED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static TIMED_OUT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
@@ -33,12 +33,12 @@ fn make(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyResult<P
             let message = format!("what belongs to the task {key:?} could not be sent: {error}");
             return Err(pyo3::exceptions::PyOSError::new_err(message));
         }
-        Failure::Raised(PyTaskError::Parcel(parcel)) if parcel.is_empty() => {
+        Failure::Raised(PyTaskError::Payload(payload)) if payload.is_empty() => {
             let message = format!("the task {key:?} failed, and how could not be sent back");
             return Err(pyo3::exceptions::PyRuntimeError::new_err(message));
         }
-        Failure::Raised(PyTaskError::Parcel(parcel)) => {
-            let error = super::processes::pickle::load(py, parcel);
+        Failure::Raised(PyTaskError::Payload(payload)) => {
+            let error = super::processes::pickle::load(py, payload);
             let error = error.map_err(|error| unreadable(py, "exception", key, error))?;
             // A worker does not know what its tasks are called.
             let pickling = py.import("thalweg.tasks.pickling")?;
