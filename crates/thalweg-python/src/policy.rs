@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use thalweg::{Context, Failure, Flow, Never, OnError, Operator, Retry, Stream};
+use thalweg::{Context, EmitResult, Failure, Never, OnError, Operator, Retry, Stream};
 
 use crate::failure;
 use crate::gil;
@@ -83,7 +83,7 @@ impl Operator for LogFailure {
     const SINK: bool = true;
     const CLOSES: bool = false;
 
-    fn update(&mut self, failure: Failure, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, failure: Failure, cx: &mut Context<'_, Self>) -> EmitResult {
         cx.acks().fail();
         gil::attach(|py| failure::log(py, &failure));
         Ok(())

@@ -79,7 +79,7 @@ mod sync;
 /// # Ok::<(), thalweg::Error>(())
 /// ```
 pub fn is_inside_pipeline() -> bool {
-    graph::entry::is_inside()
+    graph::thread_state::is_inside()
 }
 
 pub use ack::{Ack, Acks, Outcome};
@@ -87,8 +87,8 @@ pub use failure::{BoxError, BuildError, Error, Failure, Undelivered, throw};
 pub use graph::{CurrentCall, Drain, Emit, exempt_from_policies};
 pub use interval::IntoInterval;
 pub use operator::{
-    Context, Delivery, Element, Fault, Flow, IntoOperator, Lease, Never, Operator, Raised,
-    Transform,
+    Context, Delivery, Element, EmitFailed, EmitResult, IntoOperator, Lease, Never, Operator,
+    OperatorError, Transform,
 };
 #[cfg(feature = "tokio")]
 pub use runtime::EventLoop;

@@ -377,7 +377,7 @@ impl<const CLOSES: bool> thalweg::Transform for Closing<CLOSES> {
     const SINK: bool = true;
     const CLOSES: bool = CLOSES;
 
-    fn apply(&mut self, _: u32) -> Result<Option<thalweg::Never>, thalweg::Fault<u32>> {
+    fn apply(&mut self, _: u32) -> Result<Option<thalweg::Never>, thalweg::OperatorError<u32>> {
         Ok(None)
     }
 

@@ -42,9 +42,9 @@ fn a_wrong_argument_is_named_and_nothing_runs() {
         ("partition", Box::new(|s| drop(s.partition(0).sink(drop)))),
         ("pull", Box::new(|s| drop(s.pull(0)))),
     ];
-    for (operator, mistake) in mistakes {
+    for (operator, build_error) in mistakes {
         let source = Stream::new();
-        mistake(&source);
+        build_error(&source);
         let list = source.sink_to_list();
         let error = source.check().unwrap_err();
         assert!(error.to_string().contains(operator), "{operator}: {error}");
@@ -157,7 +157,7 @@ fn a_drain_may_be_repeated_and_closes_once() {
         const KIND: &'static str = "closing";
         const SINK: bool = true;
 
-        fn apply(&mut self, _: i32) -> Result<Option<thalweg::Never>, thalweg::Fault<i32>> {
+        fn apply(&mut self, _: i32) -> Result<Option<thalweg::Never>, thalweg::OperatorError<i32>> {
             Ok(None)
         }
 
@@ -509,7 +509,7 @@ fn an_operator_that_makes_no_progress_stalls_nothing() {
         type Out = i32;
         const KIND: &'static str = "lazy";
 
-        fn apply(&mut self, x: i32) -> Result<Option<i32>, thalweg::Fault<i32>> {
+        fn apply(&mut self, x: i32) -> Result<Option<i32>, thalweg::OperatorError<i32>> {
             Ok(Some(x))
         }
 
@@ -517,7 +517,7 @@ fn an_operator_that_makes_no_progress_stalls_nothing() {
             &mut self,
             _: &mut std::vec::Drain<'_, i32>,
             _: &mut Vec<i32>,
-        ) -> Result<(), thalweg::Fault<i32>> {
+        ) -> Result<(), thalweg::OperatorError<i32>> {
             Ok(())
         }
     }

@@ -4,11 +4,11 @@ use pyo3::prelude::*;
 use thalweg::{Acks, Emit};
 
 use super::{Node, Parts};
-use crate::batch::Elements;
 use crate::emission::{self, Emission, Waiting};
 use crate::event_loop::{self, EventLoop};
-use crate::hop::{self, Begun};
+use crate::iterable::Elements;
 use crate::pipeline::{Mode, Way};
+use crate::run_on_loop::{self, Begun};
 use crate::value::Value;
 use crate::{failure, gil, interpreter, interrupt, metadata};
 
@@ -60,7 +60,7 @@ impl Node {
         let parts = self.parts()?;
         parts.current.set(py, x.as_unbound());
         let acks = metadata::to_acks(metadata)?;
-        let emit = parts.out.relay(Value::from(x), acks);
+        let emit = parts.out.emit_internal(Value::from(x), acks);
         parts.awaitables(py, emit)
     }
 
@@ -80,8 +80,8 @@ impl Node {
             None => None,
         };
         let emit = match &of_its_own {
-            Some(door) => door.relay(Value::from(x), acks),
-            None => parts.door(py)?.relay(Value::from(x), acks),
+            Some(door) => door.emit_internal(Value::from(x), acks),
+            None => parts.door(py)?.emit_internal(Value::from(x), acks),
         };
         parts.awaitables(py, emit)
     }
@@ -180,7 +180,7 @@ impl Parts {
         let event_loop = match pipeline.way_in(py, asynchronous)? {
             Way::Here(event_loop) => event_loop,
             Way::Blocking(event_loop) if !thalweg::is_inside_pipeline() => {
-                hop::wait(py, &event_loop, begin)?;
+                run_on_loop::wait(py, &event_loop, begin)?;
                 return if awaited {
                     Emission::done(py, None)
                 } else {
@@ -189,7 +189,7 @@ impl Parts {
             }
             // Inside another pipeline nothing may be waited for.
             Way::Blocking(event_loop) | Way::Across(event_loop) => {
-                let coming = hop::across(&event_loop, begin)?;
+                let coming = run_on_loop::across(&event_loop, begin)?;
                 return if awaited {
                     Emission::coming(py, coming)
                 } else {
@@ -238,7 +238,7 @@ impl Parts {
         };
         match self.pipeline().event_loop() {
             // A function has returned something to await: there is a loop now.
-            Some(event_loop) => hop::wait(py, event_loop, move || Begun::Emit(emit)),
+            Some(event_loop) => run_on_loop::wait(py, event_loop, move || Begun::Emit(emit)),
             // Nobody but this thread could make it go on: it is not to wait, and as with streamz
             // the element waits alone.
             None => Ok(()),

@@ -51,7 +51,7 @@ impl parallel::Engine<Objects> for Threads {
     }
 
     fn start(&self, runner: Runner<Objects>, limit: Option<(Duration, Over<Objects>)>) {
-        let home = &self.0.get().home;
+        let task_engine = &self.0.get().task_engine;
         let (limit, over) = limit.unzip();
         let options = limit.map(|limit| {
             Arc::new(Options {
@@ -60,8 +60,8 @@ impl parallel::Engine<Objects> for Threads {
             })
         });
         let run = move |py: Python<'_>, turn: &mut Turn| runner.run(|| turn.yield_if_over(py));
-        let slot = home.submit(spec(Program::stream(run), Vec::new(), options));
-        home.keep(&slot);
+        let slot = task_engine.submit(spec(Program::stream(run), Vec::new(), options));
+        task_engine.keep(&slot);
         if let Some(over) = over {
             let task = slot.clone();
             slot.notify(move || match task.failure().as_deref() {

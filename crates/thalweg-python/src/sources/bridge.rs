@@ -37,13 +37,13 @@ pub(super) trait Sourced: Source {
 type Convert<T> = Box<dyn Fn(Python<'_>, T) -> PyResult<Option<Value>> + Send + Sync>;
 
 /// Builds the source's graph on an event loop.
-type Build = Box<dyn FnOnce(&EventLoop, Arc<Site>) -> Arc<dyn Switch> + Send>;
+type Build = Box<dyn FnOnce(&EventLoop, Arc<BuildContext>) -> Arc<dyn Switch> + Send>;
 
 /// A source written in Rust: the node in Python runs it, and stops it.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(crate) struct RustSource {
     state: Mutex<State>,
-    site: Arc<Site>,
+    site: Arc<BuildContext>,
 }
 
 enum State {
@@ -74,7 +74,7 @@ impl<T: Element> Switch for Stream<T> {
 
 /// For whom it runs.
 #[derive(Default)]
-struct Site {
+struct BuildContext {
     run: Mutex<Option<Run>>,
     /// Whether it is to emit the rest before it stops.
     is_ending: AtomicBool,
@@ -190,7 +190,7 @@ impl RustSource {
     }
 }
 
-impl Site {
+impl BuildContext {
     /// Hands a failure to the node, whose policy it is.
     fn failed(&self, py: Python<'_>, cause: &(dyn Error + Send + Sync + 'static)) {
         let exception = to_exception(py, cause);
@@ -239,7 +239,7 @@ struct Bridged<S: Source> {
     source: S,
     convert: Convert<S::Item>,
     gathered: Arc<Mutex<Vec<S::Item>>>,
-    site: Arc<Site>,
+    site: Arc<BuildContext>,
 }
 
 impl<S: Sourced> Source for Bridged<S> {
@@ -299,7 +299,7 @@ impl<S: Sourced> Bridged<S> {
     }
 }
 
-impl Site {
+impl BuildContext {
     fn target(&self) -> Option<Stream<Value>> {
         lock(&self.run).as_ref().map(|run| run.out.clone())
     }
@@ -309,7 +309,7 @@ impl Site {
 struct HandOn<'a, T> {
     target: Stream<Value>,
     convert: &'a Convert<T>,
-    site: &'a Site,
+    site: &'a BuildContext,
 }
 
 impl<T> HandOn<'_, T> {

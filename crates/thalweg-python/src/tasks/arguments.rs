@@ -3,19 +3,19 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyTuple};
 use thalweg_tasks::Status;
-use thalweg_tasks::host::Needs;
+use thalweg_tasks::host::Dependencies;
 
 use super::errors;
 use super::future::Future;
 use super::names::name;
 use super::processes::sending::Placeholder;
-use super::world::Calls;
+use super::task_types::Calls;
 
 /// Finds the futures in lists, tuples, dictionaries, their subclasses, and sets.
 #[derive(Default)]
 pub(crate) struct Search {
     /// The tasks they are of, in the order in which they were found.
-    pub(crate) needs: Needs<Calls>,
+    pub(crate) dependencies: Dependencies<Calls>,
     /// The containers on the way to where the search is: one that contains itself is not searched again.
     path: Vec<usize>,
 }
@@ -29,7 +29,7 @@ impl Search {
                 // What needs it could never run.
                 return Err(errors::cancelled(object.py(), &name(&slot)));
             }
-            self.needs.push(slot);
+            self.dependencies.push(slot);
             return Ok(true);
         }
         if let Ok(list) = object.cast::<PyList>() {

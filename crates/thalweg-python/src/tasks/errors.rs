@@ -5,7 +5,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 use thalweg_tasks::Failure;
 
-use super::world::Fault;
+use super::task_types::PyTaskError;
 
 static CANCELLED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static TIMED_OUT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
@@ -22,23 +22,23 @@ fn from_errors<'py>(
 }
 
 /// The exception for a failure of the task `key`.
-pub(crate) fn exception(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> PyErr {
+pub(crate) fn exception(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyErr {
     make(py, failure, key).unwrap_or_else(|error| error)
 }
 
-fn make(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> PyResult<PyErr> {
+fn make(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyResult<PyErr> {
     let object = match failure {
-        Failure::Raised(Fault::Error(error)) => return Ok(error.clone_ref(py)),
-        Failure::Raised(Fault::Unsent(error)) => {
+        Failure::Raised(PyTaskError::Error(error)) => return Ok(error.clone_ref(py)),
+        Failure::Raised(PyTaskError::Unsent(error)) => {
             let message = format!("what belongs to the task {key:?} could not be sent: {error}");
             return Err(pyo3::exceptions::PyOSError::new_err(message));
         }
-        Failure::Raised(Fault::Parcel(parcel)) if parcel.is_empty() => {
+        Failure::Raised(PyTaskError::Payload(payload)) if payload.is_empty() => {
             let message = format!("the task {key:?} failed, and how could not be sent back");
             return Err(pyo3::exceptions::PyRuntimeError::new_err(message));
         }
-        Failure::Raised(Fault::Parcel(parcel)) => {
-            let error = super::processes::pickle::load(py, parcel);
+        Failure::Raised(PyTaskError::Payload(payload)) => {
+            let error = super::processes::pickle::load(py, payload);
             let error = error.map_err(|error| unreadable(py, "exception", key, error))?;
             // A worker does not know what its tasks are called.
             let pickling = py.import("thalweg.tasks.pickling")?;

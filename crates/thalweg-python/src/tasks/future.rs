@@ -15,7 +15,7 @@ use thalweg_tasks::host::{Latch, Slot};
 use super::engine::Engine;
 use super::errors;
 use super::names::{self, name};
-use super::world::{Calls, values};
+use super::task_types::{Calls, values};
 use crate::gil;
 use crate::lock::lock;
 
@@ -163,15 +163,17 @@ impl Future {
     /// Whether its task has begun to run, and is not done.
     fn running(&self) -> PyResult<bool> {
         self.engine.get().check_here()?;
-        Ok(self.engine.get().home.is_running(&*self.slot()?))
+        Ok(self.engine.get().task_engine.is_running(&*self.slot()?))
     }
 
     /// Cancels the task if it has not begun. Returns whether it was cancelled.
     fn _cancel_before_it_begins(&self, py: Python<'_>) -> PyResult<bool> {
         let slot = self.slot()?;
         self.engine.get().check_here()?;
-        let home = &self.engine.get().home;
-        Ok(gil::detach(py, || home.cancel_before_it_begins(&slot)))
+        let task_engine = &self.engine.get().task_engine;
+        Ok(gil::detach(py, || {
+            task_engine.cancel_before_it_begins(&slot)
+        }))
     }
 
     /// Has the task's token say that it is not wanted. Whatever comes of it counts all the same.
@@ -196,26 +198,28 @@ impl Future {
     /// The call of a task that has failed: function, arguments and keywords, with the results of others in them.
     fn _failed_call<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let slot = self.slot()?;
-        let home = &self.engine.get().home;
-        let Some((Some(call), needs)) = home.look_at_failed(&slot, |program, needs| {
-            (program.recreate(py), needs.clone())
-        }) else {
+        let task_engine = &self.engine.get().task_engine;
+        let Some((Some(call), dependencies)) = task_engine
+            .look_at_failed(&slot, |program, dependencies| {
+                (program.recreate(py), dependencies.clone())
+            })
+        else {
             return Ok(None);
         };
-        wait_or_fail(py, &needs)?;
-        bring(py, &needs)?;
-        call.filled(py, values(py, &needs)?).map(Some)
+        wait_or_fail(py, &dependencies)?;
+        bring(py, &dependencies)?;
+        call.filled(py, values(py, &dependencies)?).map(Some)
     }
 
     /// The tasks that a failed task needs.
     fn _needs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, Self>>> {
         let slot = self.slot()?;
-        let needs = self
+        let dependencies = self
             .engine
             .get()
-            .home
-            .look_at_failed(&slot, |_, needs| needs.clone());
-        let futures = needs.unwrap_or_default().into_iter();
+            .task_engine
+            .look_at_failed(&slot, |_, dependencies| dependencies.clone());
+        let futures = dependencies.unwrap_or_default().into_iter();
         futures
             .map(|slot| Self::new(self.engine.bind(py), slot))
             .collect()
@@ -273,8 +277,8 @@ impl Future {
         let _ = (reason, msg);
         let slot = self.slot()?;
         self.engine.get().check_here()?;
-        let home = &self.engine.get().home;
-        let cancelled = gil::detach(py, || home.cancel(&slot, force));
+        let task_engine = &self.engine.get().task_engine;
+        let cancelled = gil::detach(py, || task_engine.cancel(&slot, force));
         let cancelled = cancelled.map_err(|error| errors::not_stopped(py, error.to_string()))?;
         self.done_here(cancelled.into_pyobject(py)?.to_owned().into_any())
     }
@@ -284,7 +288,7 @@ impl Future {
         let slot = self.slot()?;
         let engine = self.engine.get();
         engine.check_here()?;
-        let is_retried = engine.home.retry(&slot);
+        let is_retried = engine.task_engine.retry(&slot);
         if !is_retried && matches!(slot.status(), Status::Error | Status::Cancelled) {
             let key = name(&slot);
             return Err(PyRuntimeError::new_err(format!(
@@ -303,7 +307,7 @@ impl Future {
     /// Has the task run to its end even if nobody has its future any more.
     fn keep(&self) -> PyResult<()> {
         self.engine.get().check_here()?;
-        self.engine.get().home.keep(&self.slot()?);
+        self.engine.get().task_engine.keep(&self.slot()?);
         Ok(())
     }
 
@@ -437,7 +441,9 @@ pub(crate) fn wait_or_fail(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResu
 
 /// Fails in a process that was forked off the engine's, unless there is nothing to wait for.
 fn check_here(slots: &[Arc<Slot<Calls>>], is_there: impl Fn(&Slot<Calls>) -> bool) -> PyResult<()> {
-    let owner = slots.first().and_then(|slot| slot.home().owner_elsewhere());
+    let owner = slots
+        .first()
+        .and_then(|slot| slot.engine().owner_elsewhere());
     match owner {
         Some(owner) if !slots.iter().all(|slot| is_there(slot)) => Err(errors::forked(owner)),
         _ => Ok(()),
@@ -490,7 +496,7 @@ pub(crate) fn bring(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResult<()> 
         return Ok(());
     };
     check_here(slots, |slot| slot.look(|_| ()).is_some())?;
-    let latch = gil::detach(py, || first.home().bring(slots));
+    let latch = gil::detach(py, || first.engine().bring(slots));
     while !gil::detach(py, || latch.wait(Some(Instant::now() + LOOK))) {
         py.check_signals()?;
     }

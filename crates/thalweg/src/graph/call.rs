@@ -185,7 +185,7 @@ fn leads_to(starts: Vec<Start>, goal: NodeId) -> bool {
             continue;
         };
         let mut sites = Vec::new();
-        let found = graph.ask(|pass| pass.graph().comes_to(start, goal, &mut sites, pass));
+        let found = graph.query(|pass| pass.graph().comes_to(start, goal, &mut sites, pass));
         if found == Some(true) {
             return true;
         }

@@ -544,7 +544,7 @@ impl Emit {
         let limit = crate::interval::wait(limit)
             .map_err(|error| Error::from(BuildError::new("emit", error)))?;
         match &self.0 {
-            Inner::Pending(done) if !self.is_ready() && !super::entry::is_inside() => {
+            Inner::Pending(done) if !self.is_ready() && !super::thread_state::is_inside() => {
                 let graph = done.graph.upgrade();
                 if graph.is_some_and(|graph| graph.is_on_its_loop()) {
                     return Err(Error::new(Kind::WouldBlock));
@@ -592,8 +592,8 @@ impl Emit {
     pub fn wait_within(mut self) -> Result<(), Self> {
         match &self.0 {
             Inner::Ready | Inner::Taken => Ok(()),
-            Inner::Pending(done) if super::entry::is_inside() => {
-                super::entry::wait_for(done.clone());
+            Inner::Pending(done) if super::thread_state::is_inside() => {
+                super::thread_state::wait_for(done.clone());
                 self.0 = Inner::Taken;
                 Ok(())
             }
@@ -603,9 +603,9 @@ impl Emit {
 
     fn wait_pending(mut self, done: &Arc<Done>) -> Result<(), Error> {
         if !self.is_ready() {
-            if super::entry::is_inside() {
+            if super::thread_state::is_inside() {
                 self.0 = Inner::Taken;
-                super::entry::wait_for(done.clone());
+                super::thread_state::wait_for(done.clone());
                 return Ok(());
             }
             let graph = done.graph.upgrade();

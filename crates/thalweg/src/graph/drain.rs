@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::pass::{Lease, Pass};
 use super::state::Phase;
-use super::{AnyNode, Graph, NodeId, entry};
+use super::{AnyNode, Graph, NodeId, thread_state};
 use crate::failure::{Error, Kind, Undelivered};
 use crate::runtime::RuntimeHandle;
 
@@ -44,7 +44,7 @@ impl Drain {
     /// # Errors
     /// As awaiting it; and where waiting would block the event loop that has to do the work.
     pub fn wait(self) -> Result<(), Error> {
-        if entry::is_inside() || self.graph.is_on_its_loop() {
+        if thread_state::is_inside() || self.graph.is_on_its_loop() {
             return Err(Error::new(Kind::WouldBlock));
         }
         crate::sync::block_on(self)
@@ -76,7 +76,7 @@ impl Graph {
             self.sources_ended().await;
             self.quiet().await;
             for id in self.nodes_to_flush() {
-                self.ask(|pass| {
+                self.query(|pass| {
                     if let Some(node) = pass.graph().node(id, pass) {
                         pass.begin();
                         node.flush(pass);
@@ -92,8 +92,8 @@ impl Graph {
     /// Refuses elements from now on, and cuts cycles: what is on its way in one finishes its round.
     /// Returns why there is nothing to drain.
     fn begin_drain(self: &Arc<Self>) -> Option<Error> {
-        let refused = self.ask(|pass| pass.graph().refuse(pass));
-        self.act(Box::new(|pass| pass.graph().cut_cycles(pass)));
+        let refused = self.query(|pass| pass.graph().refuse(pass));
+        self.run_exclusive(Box::new(|pass| pass.graph().cut_cycles(pass)));
         refused.flatten()
     }
 
@@ -101,7 +101,7 @@ impl Graph {
     pub(crate) fn refuse(&self, pass: &Pass) -> Option<Error> {
         let mut state = self.state.get(pass);
         match &state.phase {
-            Phase::Mistaken(error) => return Some(Error::new(Kind::Mistaken(error.clone()))),
+            Phase::Invalid(error) => return Some(Error::new(Kind::Invalid(error.clone()))),
             Phase::Open => state.phase = Phase::Draining,
             Phase::Draining | Phase::Closed => {}
         }
@@ -113,7 +113,7 @@ impl Graph {
     /// has come to its end.
     async fn drain_turn(self: &Arc<Self>) -> Option<DrainTurn> {
         poll_fn(|cx| {
-            let turn = self.ask(|pass| {
+            let turn = self.query(|pass| {
                 let mut state = pass.graph().state.get(pass);
                 if let Phase::Closed = state.phase {
                     return Some(false);
@@ -136,7 +136,7 @@ impl Graph {
 
     /// Those that may keep something until more comes, from the top down.
     fn nodes_to_flush(self: &Arc<Self>) -> Vec<NodeId> {
-        let nodes = self.ask(|pass| {
+        let nodes = self.query(|pass| {
             let state = pass.graph().state.get(pass);
             state.in_order(&state.to_end, pass)
         });
@@ -152,7 +152,7 @@ impl Graph {
     /// Ends when nothing is on its way any more.
     async fn quiet(self: &Arc<Self>) {
         poll_fn(|cx| {
-            let quiet = self.ask(|pass| {
+            let quiet = self.query(|pass| {
                 let graph = pass.graph();
                 // First, so that whoever lets go of an element outside after this look sees it.
                 graph.attention.store(true, Ordering::Relaxed);
@@ -173,7 +173,7 @@ impl Graph {
 
     /// Closes the sinks and says what was left.
     fn finish_drain(self: &Arc<Self>) -> Result<(), Error> {
-        let left = self.ask(|pass| {
+        let left = self.query(|pass| {
             let graph = pass.graph();
             let state = graph.state.get(pass);
             let was_closed = matches!(state.phase, Phase::Closed);
@@ -196,10 +196,10 @@ impl Graph {
                 if running.contains(&id) {
                     note(&*node, 0);
                 }
-                let resting = node.resting(pass);
+                let buffered = node.buffered(pass);
                 let elements = match restless.contains(&id) {
-                    true => node.in_flight(pass) + resting,
-                    false => resting,
+                    true => node.in_flight(pass) + buffered,
+                    false => buffered,
                 };
                 if elements > 0 {
                     note(&*node, elements);

@@ -9,9 +9,9 @@ use super::cell::Outlet;
 use super::completion::{Done, Emit};
 use super::monitor::Entry;
 use super::pass::{Lease, Pass};
-use super::{Core, Graph, Guest, Inside, NodeId, entry};
+use super::{Core, Graph, Guest, Inside, NodeId, thread_state};
 use crate::failure::{Error, Failure, Kind};
-use crate::operator::{Element, Flow};
+use crate::operator::{Element, EmitResult};
 
 /// Who emits.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,16 +32,16 @@ impl Graph {
         lease: Lease,
         origin: Origin,
     ) -> Emit {
-        let me = entry::token();
+        let me = thread_state::thread_id();
         if self.merged.get().is_none() && self.monitor.try_enter(me) == Entry::Entered {
-            entry::inside();
+            thread_state::enter();
             // It may have been merged just before we got in.
             if self.merged.get().is_none() && !self.refuses.load(Ordering::Relaxed) {
                 return self.emit_inside(node, x, lease, origin, me);
             }
             self.leave(me);
         }
-        self.emit_roundabout(node, x, lease, origin)
+        self.emit_contended(node, x, lease, origin)
     }
 
     #[inline(always)]
@@ -62,10 +62,10 @@ impl Graph {
         if flow.is_ok()
             && pass.is_clean()
             && !self.attention.load(Ordering::Relaxed)
-            && !entry::is_flagged()
+            && !thread_state::is_flagged()
             && self.monitor.leave_at_once(me)
         {
-            entry::outside();
+            thread_state::leave();
             return Emit::ready();
         }
         self.emitted(ManuallyDrop::into_inner(pass), flow, origin, node.id(), me)
@@ -74,11 +74,18 @@ impl Graph {
     /// Ends an emission that left something to see to.
     #[cold]
     #[inline(never)]
-    fn emitted(&self, pass: Pass, flow: Flow, origin: Origin, from: NodeId, me: usize) -> Emit {
+    fn emitted(
+        &self,
+        pass: Pass,
+        flow: EmitResult,
+        origin: Origin,
+        from: NodeId,
+        me: usize,
+    ) -> Emit {
         let _inside = Inside { graph: self, me };
         let mut pass = pass;
         let (failures, done) = pass.end(flow, from);
-        self.settle_down();
+        self.run_agenda();
         let failures = if failures.is_empty() && done.is_none() && origin == Origin::Outside {
             Err(self.take_unhandled(&pass))
         } else {
@@ -112,26 +119,26 @@ impl Graph {
     /// Enters when somebody is inside, or when the graph has been merged, or refuses.
     #[cold]
     #[inline(never)]
-    fn emit_roundabout<T: Element>(
+    fn emit_contended<T: Element>(
         self: &Arc<Self>,
         node: &Outlet<T>,
         x: T,
         lease: Lease,
         origin: Origin,
     ) -> Emit {
-        let me = entry::token();
+        let me = thread_state::thread_id();
         loop {
             let root = self.root();
             match root.monitor.try_enter(me) {
                 Entry::Within => return root.emit_within(node, x, lease, origin),
                 // A thread inside a monitor waits for no other.
-                Entry::Occupied if entry::is_inside() => {
+                Entry::Occupied if thread_state::is_inside() => {
                     return root.emit_by_mail(node.clone(), x, lease, origin);
                 }
                 Entry::Occupied => root.monitor.enter_waiting(me),
                 Entry::Entered => {}
             }
-            entry::inside();
+            thread_state::enter();
             if root.merged.get().is_some() {
                 root.leave(me);
                 continue;
@@ -152,18 +159,18 @@ impl Graph {
         x: T,
         lease: Lease,
     ) -> Emit {
-        let (me, origin) = (entry::token(), Origin::Outside);
+        let (me, origin) = (thread_state::thread_id(), Origin::Outside);
         loop {
             let root = self.root();
             match root.monitor.try_enter(me) {
                 Entry::Within => return root.emit_within(node, x, lease, origin),
-                Entry::Occupied if entry::is_inside() => {
+                Entry::Occupied if thread_state::is_inside() => {
                     return root.emit_by_mail(node.clone(), x, lease, origin);
                 }
                 Entry::Occupied => root.monitor.enter_waiting(me),
                 Entry::Entered => {}
             }
-            entry::inside();
+            thread_state::enter();
             let guest = Guest::welcome(root, me);
             if root.merged.get().is_some() {
                 drop(guest);
@@ -177,7 +184,7 @@ impl Graph {
             let mut pass = Pass::new(root, lease, false);
             let flow = pass.catch(|pass| node.output().send(x, pass));
             let (failures, done) = pass.end(flow, node.id());
-            root.settle_down();
+            root.run_agenda();
             let failures = if failures.is_empty() && done.is_none() {
                 Err(root.take_unhandled(&pass))
             } else {
@@ -209,11 +216,11 @@ impl Graph {
             lease.acks.fail();
             return Emit::failed(error, self.weak());
         }
-        entry::inside();
+        thread_state::enter();
         let mut pass = Pass::new(self, lease, false);
         let flow = pass.catch(|pass| node.output().send(x, pass));
         let (failures, done) = pass.end(flow, node.id());
-        entry::outside();
+        thread_state::leave();
         self.completion(Ok(failures), done)
     }
 
@@ -241,24 +248,24 @@ impl Graph {
                 return;
             }
             pass.begin();
-            pass.settle(lease, |pass| node.output().send(x, pass));
+            pass.with_lease(lease, |pass| node.output().send(x, pass));
         }));
         Emit::pending(done)
     }
 
     /// Whether a batch may go through node by node: nothing on its way can suspend or come back,
     /// so that it makes no difference to any node.
-    pub(crate) fn is_straight(&self, pass: &Pass) -> bool {
+    pub(crate) fn is_batchable(&self, pass: &Pass) -> bool {
         let mut state = self.state.get(pass);
-        if let Some(is_straight) = state.is_straight {
-            return is_straight;
+        if let Some(is_batchable) = state.is_batchable {
+            return is_batchable;
         }
-        let is_straight = state
+        let is_batchable = state
             .nodes
             .values()
             .all(|node| !node.core().suspends() && !node.is_looped(pass));
-        state.is_straight = Some(is_straight);
-        is_straight
+        state.is_batchable = Some(is_batchable);
+        is_batchable
     }
 
     /// Takes note that a node, which might as well not have, keeps an element while its emitter waits:
@@ -266,7 +273,7 @@ impl Graph {
     #[cold]
     pub(crate) fn begin_to_suspend(&self, node: &Core, pass: &Pass) {
         if node.begin_to_suspend() {
-            self.state.get(pass).is_straight = Some(false);
+            self.state.get(pass).is_batchable = Some(false);
         }
     }
 
@@ -277,15 +284,15 @@ impl Graph {
         batch: &mut Vec<T>,
         origin: Origin,
     ) -> Option<Emit> {
-        let me = entry::token();
+        let me = thread_state::thread_id();
         let root = self.root();
         if root.monitor.try_enter(me) != Entry::Entered {
             return None;
         }
-        entry::inside();
+        thread_state::enter();
         let refused = root.refuses.load(Ordering::Relaxed);
         let mut pass = Pass::new(root, Lease::default(), false);
-        if root.merged.get().is_some() || refused || !root.is_straight(&pass) {
+        if root.merged.get().is_some() || refused || !root.is_batchable(&pass) {
             root.leave(me);
             return None;
         }
@@ -301,7 +308,7 @@ impl Graph {
 
 impl Pass {
     /// What is left of an emission: failures, and the completion if somebody holds the element.
-    fn end(&mut self, flow: Flow, from: NodeId) -> (Vec<Failure>, Option<Arc<Done>>) {
+    fn end(&mut self, flow: EmitResult, from: NodeId) -> (Vec<Failure>, Option<Arc<Done>>) {
         self.adopt_waited();
         let mut failures = self.take_failures();
         if flow.is_err() {

@@ -9,7 +9,6 @@ mod control;
 mod counter;
 mod drain;
 mod emit;
-pub(crate) mod entry;
 mod monitor;
 mod neighbours;
 mod node;
@@ -18,6 +17,7 @@ mod pass;
 mod policy;
 mod round;
 mod state;
+pub(crate) mod thread_state;
 mod topology;
 mod unfed;
 mod wiring;
@@ -37,7 +37,7 @@ pub(crate) use self::drain::within;
 pub(crate) use self::emit::Origin;
 use self::monitor::{Entry, Monitor, Posted};
 pub(crate) use self::node::{
-    AnyNode, Body, Core, Full, Inlet, Node, NodeId, Plain, Produce, caught,
+    AnyNode, Core, Inlet, Node, NodeId, NodeKind, OperatorNode, Produce, TransformNode, caught,
 };
 pub(crate) use self::output::receive_each;
 pub(crate) use self::pass::Pass;
@@ -113,7 +113,7 @@ impl Graph {
     /// Does something inside the monitor, between passes: at once if that is possible without
     /// waiting, else by whoever is inside, before it leaves.
     pub(crate) fn post(self: &Arc<Self>, mail: Mail) {
-        let me = entry::token();
+        let me = thread_state::thread_id();
         let mut mail = mail;
         loop {
             let root = self.root();
@@ -121,9 +121,9 @@ impl Graph {
                 Posted::Left => return,
                 Posted::Closed(back) => mail = back,
                 Posted::Entered(mail) => {
-                    entry::inside();
+                    thread_state::enter();
                     let _inside = Inside { graph: root, me };
-                    root.open(mail);
+                    root.run_mail(mail);
                     return;
                 }
             }
@@ -133,22 +133,22 @@ impl Graph {
     /// Does something inside the monitor, between passes, and waits for it if the thread may wait:
     /// one that builds faster than others can make way is held up. Inside a monitor it is put off as
     /// with [`post`](Self::post).
-    pub(crate) fn act(self: &Arc<Self>, mail: Mail) {
-        if entry::is_inside() {
+    pub(crate) fn run_exclusive(self: &Arc<Self>, mail: Mail) {
+        if thread_state::is_inside() {
             return self.post(mail);
         }
         let root = self.enter();
         let _inside = Inside {
             graph: root,
-            me: entry::token(),
+            me: thread_state::thread_id(),
         };
-        root.open(mail);
+        root.run_mail(mail);
     }
 
     /// The same by the runtime, which waits only where guests come: they do not stay, and would send its mail back.
     fn deliver(self: &Arc<Self>, mail: Mail) {
         if self.root().has_guests.load(Ordering::Relaxed) {
-            self.act(mail);
+            self.run_exclusive(mail);
         } else {
             self.post(mail);
         }
@@ -156,13 +156,13 @@ impl Graph {
 
     /// Waits for the monitor and enters it. Must not be called from inside one.
     fn enter(self: &Arc<Self>) -> &Arc<Self> {
-        let me = entry::token();
+        let me = thread_state::thread_id();
         loop {
             let root = self.root();
             if root.monitor.try_enter_once(me) != Entry::Entered {
                 root.monitor.enter_waiting(me);
             }
-            entry::inside();
+            thread_state::enter();
             if root.merged.get().is_none() {
                 return root;
             }
@@ -171,7 +171,7 @@ impl Graph {
     }
 
     /// Does what a letter says.
-    fn open(&self, mail: Mail) {
+    fn run_mail(&self, mail: Mail) {
         let mut pass = Pass::new(self, Lease::default(), true);
         let flow = pass.catch(|pass| {
             mail(pass);
@@ -182,16 +182,16 @@ impl Graph {
         {
             self.unhandled(failure, &pass);
         }
-        self.settle_down();
+        self.run_agenda();
     }
 
     /// Leaves the monitor, once there is no more mail.
     fn leave(&self, me: usize) {
         while let Some(mail) = self.monitor.leave(me) {
-            mail.into_iter().for_each(|letter| self.open(letter));
+            mail.into_iter().for_each(|letter| self.run_mail(letter));
         }
-        if entry::outside() {
-            entry::run_later();
+        if thread_state::leave() {
+            thread_state::run_later();
         }
     }
 
@@ -201,7 +201,7 @@ impl Graph {
     }
 
     /// Sees to everything that was put off until an element had got everywhere.
-    fn settle_down(&self) {
+    fn run_agenda(&self) {
         while self.attention.load(Ordering::Relaxed) {
             let mut pass = Pass::new(self, Lease::default(), false);
             let next = self.state.get(&pass).agenda.pop_front();
@@ -210,13 +210,13 @@ impl Graph {
                 node.wake(&mut pass);
                 continue;
             }
-            self.rest();
+            self.on_idle();
             break;
         }
     }
 
     /// What there is to do when nothing is on its way any more.
-    fn rest(&self) {
+    fn on_idle(&self) {
         let pass = Pass::new(self, Lease::default(), true);
         let mut state = self.state.get(&pass);
         let watched = state.is_abandoned() || !state.quiet_wakers.is_empty();
@@ -266,7 +266,7 @@ impl Graph {
     }
 
     /// Has the graph see whether everything has come to rest, after something outside changed.
-    pub(crate) fn look_again(self: &Arc<Self>) {
+    pub(crate) fn recheck_idle(self: &Arc<Self>) {
         if self.attention.load(Ordering::Relaxed) {
             self.post(Box::new(|_| {}));
         }
@@ -331,7 +331,7 @@ impl Graph {
                 Some(runtime) => {
                     let _ = self.runtime.set(runtime);
                 }
-                None => self.mistake(
+                None => self.build_error(
                     BuildError::new(
                         "runtime",
                         "this needs a clock: build the stream with `Stream::on(runtime)`, or enable the feature `tokio`",
@@ -456,10 +456,10 @@ impl Graph {
     }
 
     /// Takes note of a mistake in building: nothing goes in any more.
-    pub(crate) fn mistake(&self, error: Error, pass: &Pass) {
+    pub(crate) fn build_error(&self, error: Error, pass: &Pass) {
         let mut state = self.state.get(pass);
-        if !matches!(state.phase, Phase::Mistaken(_)) {
-            state.phase = Phase::Mistaken(Arc::new(error));
+        if !matches!(state.phase, Phase::Invalid(_)) {
+            state.phase = Phase::Invalid(Arc::new(error));
         }
         self.refuses.store(true, Ordering::Relaxed);
     }
@@ -470,7 +470,7 @@ impl Graph {
             Phase::Open => None,
             Phase::Draining if origin == Origin::Source => None,
             Phase::Draining | Phase::Closed => Some(Error::closed()),
-            Phase::Mistaken(error) => Some(Error::new(Kind::Mistaken(error.clone()))),
+            Phase::Invalid(error) => Some(Error::new(Kind::Invalid(error.clone()))),
         }
     }
 
@@ -487,7 +487,7 @@ impl Graph {
         if !self.root().refuses.load(Ordering::Relaxed) {
             return Ok(());
         }
-        match self.ask(|pass| pass.graph().refusal(Origin::Outside, pass)) {
+        match self.query(|pass| pass.graph().refusal(Origin::Outside, pass)) {
             Some(Some(error)) => Err(error),
             _ => Ok(()),
         }
@@ -508,26 +508,26 @@ impl Graph {
     }
 
     /// Looks at something inside; `None` where that would mean waiting inside another monitor.
-    pub(crate) fn ask<R>(self: &Arc<Self>, f: impl FnOnce(&mut Pass) -> R) -> Option<R> {
-        let me = entry::token();
+    pub(crate) fn query<R>(self: &Arc<Self>, f: impl FnOnce(&mut Pass) -> R) -> Option<R> {
+        let me = thread_state::thread_id();
         let mut root = self.root();
         match root.monitor.try_enter_once(me) {
             Entry::Within => {
                 return Some(f(&mut Pass::new(root, Lease::default(), false)));
             }
-            Entry::Occupied if entry::is_inside() => return None,
+            Entry::Occupied if thread_state::is_inside() => return None,
             Entry::Occupied => root = self.enter(),
             Entry::Entered => {
-                entry::inside();
+                thread_state::enter();
                 if root.merged.get().is_some() {
                     root.leave(me);
-                    return self.ask(f);
+                    return self.query(f);
                 }
             }
         }
         let _inside = Inside { graph: root, me };
         let result = f(&mut Pass::new(root, Lease::default(), true));
-        root.settle_down();
+        root.run_agenda();
         Some(result)
     }
 }
@@ -536,14 +536,14 @@ impl Graph {
     /// Looks at something inside, if that is possible at once and without seeing to anything else:
     /// nobody is inside, this thread included, and no mail can come meanwhile. `f` must not touch
     /// any pipeline.
-    pub(crate) fn glance<R>(self: &Arc<Self>, f: impl FnOnce(&Pass) -> R) -> Option<R> {
+    pub(crate) fn try_inspect<R>(self: &Arc<Self>, f: impl FnOnce(&Pass) -> R) -> Option<R> {
         let root = self.root();
-        let _glance = root.monitor.glance(entry::token())?;
+        let _inspection = root.monitor.try_inspect(thread_state::thread_id())?;
         Some(f(&Pass::new(root, Lease::default(), false)))
     }
 
     /// Whether nothing is on its way.
-    pub(crate) fn is_at_rest(&self, pass: &Pass) -> bool {
+    pub(crate) fn is_pipeline_idle(&self, pass: &Pass) -> bool {
         !self.state.get(pass).is_moving(pass)
     }
 
@@ -594,15 +594,15 @@ impl Drop for Guest<'_> {
         graph.guest.store(false, Ordering::Relaxed);
         while let Some(mail) = graph.monitor.leave(self.me) {
             let (Some(runtime), Some(me)) = (graph.runtime(), graph.me.upgrade()) else {
-                mail.into_iter().for_each(|letter| graph.open(letter));
+                mail.into_iter().for_each(|letter| graph.run_mail(letter));
                 continue;
             };
             runtime.spawn(Box::pin(async move {
                 mail.into_iter().for_each(|letter| me.deliver(letter));
             }));
         }
-        if entry::outside() {
-            entry::run_later();
+        if thread_state::leave() {
+            thread_state::run_later();
         }
     }
 }

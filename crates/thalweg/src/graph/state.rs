@@ -36,7 +36,7 @@ pub(super) struct State {
     /// Who waits until nothing is on its way.
     pub(super) quiet_wakers: Vec<Waker>,
     /// Whether batches may go through whole: nothing suspends, nothing is on a cycle.
-    pub(super) is_straight: Option<bool>,
+    pub(super) is_batchable: Option<bool>,
     /// The nodes in which something may be on its way: all others are at rest.
     pub(super) restless: Vec<NodeId>,
     /// The edges that closed a cycle when they were made: where to, and where from.
@@ -59,7 +59,7 @@ pub(super) enum Phase {
     Open,
     Draining,
     Closed,
-    Mistaken(Arc<Error>),
+    Invalid(Arc<Error>),
 }
 
 impl State {
@@ -74,7 +74,7 @@ impl State {
         }
         while let Some(id) = self.restless.last() {
             if let Some(node) = self.nodes.get(id) {
-                if node.held(pass).moving > 0 {
+                if node.held(pass).in_flight > 0 {
                     return true;
                 }
                 node.core().rested();

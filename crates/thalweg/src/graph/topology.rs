@@ -20,7 +20,7 @@ impl State {
         self.ordinals += 1;
         node.core().ordinal.store(self.ordinals, Ordering::Relaxed);
         if node.core().suspends() || node.is_looped(pass) {
-            self.is_straight = Some(false);
+            self.is_batchable = Some(false);
         }
         if self.nodes.len() >= SHALLOW && is_chosen(node.core().id()) {
             node.look_at_stack(pass);
@@ -73,8 +73,8 @@ impl State {
 
     /// What kept batches from going through whole may have gone.
     fn forget_bend(&mut self) {
-        if self.is_straight == Some(false) {
-            self.is_straight = None;
+        if self.is_batchable == Some(false) {
+            self.is_batchable = None;
         }
     }
 

@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 
 use crate::failure::BoxError;
 use crate::operator::function_name;
-use crate::{Element, Fault, Stream, Transform};
+use crate::{Element, OperatorError, Stream, Transform};
 
 /// Passes on the elements a predicate holds for; see [`Stream::filter`].
 pub struct Filter<T, P> {
@@ -38,11 +38,11 @@ where
     const CLOSES: bool = false;
 
     #[inline(always)]
-    fn apply(&mut self, x: T) -> Result<Option<T>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<T>, OperatorError<T>> {
         match (self.predicate)(&x) {
             Ok(true) => Ok(Some(x)),
             Ok(false) => Ok(None),
-            Err(cause) => Err(Fault::new(x, cause)),
+            Err(cause) => Err(OperatorError::new(x, cause)),
         }
     }
 

@@ -2,7 +2,7 @@ use std::marker::PhantomData;
 
 use crate::failure::BoxError;
 use crate::operator::function_name;
-use crate::{Element, Fault, Stream, Transform};
+use crate::{Element, OperatorError, Stream, Transform};
 
 /// Passes on what a function makes of some elements; see [`Stream::filter_map`].
 pub struct FilterMap<T, F> {
@@ -32,7 +32,7 @@ where
     const CLOSES: bool = false;
 
     #[inline(always)]
-    fn apply(&mut self, x: T) -> Result<Option<U>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<U>, OperatorError<T>> {
         Ok((self.f)(x))
     }
 
@@ -71,8 +71,8 @@ where
     const CLOSES: bool = false;
 
     #[inline(always)]
-    fn apply(&mut self, x: T) -> Result<Option<U>, Fault<T>> {
-        (self.f)(&x).map_err(|cause| Fault::new(x, cause))
+    fn apply(&mut self, x: T) -> Result<Option<U>, OperatorError<T>> {
+        (self.f)(&x).map_err(|cause| OperatorError::new(x, cause))
     }
 
     fn label(&self) -> Option<String> {

@@ -1,7 +1,7 @@
 use std::marker::PhantomData;
 
 use crate::operator::function_name;
-use crate::{Element, Fault, Stream, Transform};
+use crate::{Element, OperatorError, Stream, Transform};
 
 /// Calls a function with every element, and passes the element on; see [`Stream::inspect`].
 pub struct Inspect<T, F> {
@@ -30,7 +30,7 @@ where
     const CLOSES: bool = false;
 
     #[inline(always)]
-    fn apply(&mut self, x: T) -> Result<Option<T>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<T>, OperatorError<T>> {
         (self.f)(&x);
         Ok(Some(x))
     }

@@ -44,7 +44,7 @@ pub(super) fn outputs_and_rest<T: Element, U: Element>(
 }
 
 /// What is wrong with an operator's arguments.
-pub(super) fn mistake<U: Element>(build: impl FnOnce(&Stream<i32>) -> Stream<U>) -> String {
+pub(super) fn build_error<U: Element>(build: impl FnOnce(&Stream<i32>) -> Stream<U>) -> String {
     let error = build(&Stream::on(VirtualClock::new())).check();
     error.expect_err("an argument is wrong").to_string()
 }

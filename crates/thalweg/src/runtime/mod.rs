@@ -1,9 +1,9 @@
 //! Where time and futures come from.
 
 #[cfg(feature = "tokio")]
-mod crew;
-#[cfg(feature = "tokio")]
 mod event_loop;
+#[cfg(feature = "tokio")]
+mod shared_task;
 mod sleep;
 mod virtual_clock;
 

@@ -1,8 +1,8 @@
 //! The table of all operators.
 
 use thalweg::ops::{
-    Buffer, Keep, Latest, OpenLanes, Partition, PartitionUnique, SinkAsync, Step, Then,
-    TimedWindow, TimedWindowUnique, Unique, Zip, union, zip_bounded,
+    Buffer, Keep, Latest, OpenLanes, PartitionOptions, PartitionUniqueOptions, SinkAsync, Step,
+    Then, TimedWindowOptions, TimedWindowUniqueOptions, UniqueOptions, Zip, union, zip_bounded,
 };
 use thalweg::{Element, OpenJoin, Runtime, Stream};
 
@@ -191,7 +191,7 @@ pub const CASES: &[Case] = &[
     }),
     case("unique with options", Fails, |s, t| {
         let f = t.trouble.clone();
-        let options = Unique::new().history(2);
+        let options = UniqueOptions::new().history(2);
         one(
             t,
             s.apply(options.try_key(move |x| f.check(*x).map(|x| x / 2))),
@@ -225,7 +225,7 @@ pub const CASES: &[Case] = &[
     .keeps(&[8, 9]),
     case("partition with options", Fails, |s, t| {
         let f = t.trouble.clone();
-        let options = Partition::of(3).timeout("1s");
+        let options = PartitionOptions::of(3).timeout("1s");
         groups(
             t,
             s.apply(options.try_key(move |x| f.check(*x).map(|x| x % 2))),
@@ -242,7 +242,7 @@ pub const CASES: &[Case] = &[
     .keeps(&[10]),
     case("partition_unique with options", Fails, |s, t| {
         let f = t.trouble.clone();
-        let options = PartitionUnique::of(3).keep(Keep::Last);
+        let options = PartitionUniqueOptions::of(3).keep(Keep::Last);
         groups(
             t,
             s.apply(options.try_key(move |x| f.check(*x).map(|x| x / 2))),
@@ -261,14 +261,16 @@ pub const CASES: &[Case] = &[
         groups(t, s.timed_window("1s"));
     }),
     case("timed_window with options", NoFunction, |s, t| {
-        groups(t, s.apply(TimedWindow::every("1s").skip_empty()));
+        groups(t, s.apply(TimedWindowOptions::every("1s").skip_empty()));
     }),
     case("timed_window_unique", NoFunction, |s, t| {
         groups(t, s.timed_window_unique("1s"));
     }),
     case("timed_window_unique with options", Fails, |s, t| {
         let f = t.trouble.clone();
-        let options = TimedWindowUnique::every("1s").keep(Keep::Last).skip_empty();
+        let options = TimedWindowUniqueOptions::every("1s")
+            .keep(Keep::Last)
+            .skip_empty();
         groups(
             t,
             s.apply(options.try_key(move |x| f.check(*x).map(|x| x / 2))),

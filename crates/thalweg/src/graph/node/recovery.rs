@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::body::boxed;
-use super::{Body, Node, Output, Pass, gate};
+use super::kind::boxed;
+use super::{Node, NodeKind, Output, Pass, gate};
 use crate::failure::{BoxError, Failure};
 use crate::graph::pass::Lease;
 use crate::graph::policy::{Policy, is_exempt};
-use crate::operator::Flow;
+use crate::operator::EmitResult;
 
-pub(super) struct Desk<T> {
+pub(super) struct Recovery<T> {
     policy: Policy,
     pub(super) errors: Option<Arc<Output<Failure>>>,
     pub(super) backlog: VecDeque<(T, Lease)>,
@@ -31,7 +31,7 @@ struct Retrying<T> {
     at: Duration,
 }
 
-impl<T> Default for Desk<T> {
+impl<T> Default for Recovery<T> {
     fn default() -> Self {
         Self {
             policy: Policy::default(),
@@ -44,20 +44,20 @@ impl<T> Default for Desk<T> {
     }
 }
 
-impl<T> Desk<T> {
+impl<T> Recovery<T> {
     pub(super) fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
     }
 
     /// Shows the elements that wait here.
-    pub(super) fn kept(&self, see: &mut dyn FnMut(&dyn Any))
+    pub(super) fn traverse(&self, visit: &mut dyn FnMut(&dyn Any))
     where
         T: 'static,
     {
-        self.backlog.iter().for_each(|(x, _)| see(x));
+        self.backlog.iter().for_each(|(x, _)| visit(x));
         self.retrying
             .iter()
-            .for_each(|retrying| see(&retrying.element));
+            .for_each(|retrying| visit(&retrying.element));
     }
 
     /// Whether an element waits for its next attempt.
@@ -71,7 +71,7 @@ impl<T> Desk<T> {
     }
 }
 
-impl<B: Body> Node<B> {
+impl<B: NodeKind> Node<B> {
     /// How long to wait before an element that has been tried `attempts` times is tried again;
     /// `None` if it is not.
     #[cold]
@@ -81,7 +81,7 @@ impl<B: Body> Node<B> {
         cause: &BoxError,
         pass: &Pass,
     ) -> Option<Duration> {
-        match &self.desk.get(pass).policy {
+        match &self.recovery.get(pass).policy {
             Policy::Retry(retry, _) if !is_exempt(cause) => retry.pause(attempts),
             _ => None,
         }
@@ -96,15 +96,15 @@ impl<B: Body> Node<B> {
         ordinal: u64,
         cause: BoxError,
         pass: &mut Pass,
-    ) -> Flow {
+    ) -> EmitResult {
         let (policy, errors) = {
-            let desk = self.desk.get(pass);
-            let policy = match &desk.policy {
+            let recovery = self.recovery.get(pass);
+            let policy = match &recovery.policy {
                 _ if is_exempt(&cause) => Policy::Raise,
                 Policy::Retry(_, then) => Policy::clone(then),
                 policy => policy.clone(),
             };
-            (policy, desk.errors.clone())
+            (policy, recovery.errors.clone())
         };
         self.count_failed();
         if let Policy::Skip = policy {
@@ -135,7 +135,7 @@ impl<B: Body> Node<B> {
         let lease = pass.hold();
         self.cell.close_gate(gate::RETRYING, pass);
         self.note_moving(pass);
-        self.desk.get(pass).retrying = Some(Retrying {
+        self.recovery.get(pass).retrying = Some(Retrying {
             element,
             lease,
             attempts,
@@ -153,10 +153,10 @@ impl<B: Body> Node<B> {
     /// Tries again, if it is time.
     pub(super) fn retry(&self, pass: &mut Pass) {
         let due = {
-            let mut desk = self.desk.get(pass);
-            match &desk.retrying {
+            let mut recovery = self.recovery.get(pass);
+            match &recovery.retrying {
                 Some(retrying) if retrying.at.is_zero() || retrying.at <= pass.now() => {
-                    desk.retrying.take()
+                    recovery.retrying.take()
                 }
                 _ => None,
             }
@@ -164,15 +164,15 @@ impl<B: Body> Node<B> {
         if let Some(due) = due {
             self.cell.open_gate(gate::RETRYING, pass);
             // Those behind it have waited uncounted.
-            self.desk.get(pass).attempts = (self.ordinal(pass), due.attempts);
-            pass.settle(due.lease, |pass| self.process(due.element, pass));
+            self.recovery.get(pass).attempts = (self.ordinal(pass), due.attempts);
+            pass.with_lease(due.lease, |pass| self.process(due.element, pass));
         }
     }
 
     /// How often the current element has been tried before. While it goes on its way, others may
     /// come here.
     pub(super) fn attempts(&self, pass: &Pass) -> u32 {
-        match self.desk.get(pass).attempts {
+        match self.recovery.get(pass).attempts {
             (ordinal, attempts) if ordinal == self.ordinal(pass) => attempts,
             _ => 0,
         }

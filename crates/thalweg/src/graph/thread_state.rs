@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::completion::Done;
 use super::pass::Pass;
 
-/// Aligned so that its address can be a monitor's token, with room for the flags.
+/// Aligned so that its address can be a thread id, with room for the flags.
 #[repr(align(8))]
 struct Thread {
     depth: Cell<usize>,
@@ -33,21 +33,21 @@ thread_local! {
     static LATER: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// This thread's token.
+/// A number that only this thread has: an address, so that it is never zero.
 #[inline(always)]
-pub(super) fn token() -> usize {
+pub(super) fn thread_id() -> usize {
     THREAD.with(|thread| std::ptr::from_ref(thread).addr())
 }
 
 /// Counts one more emission into a monitor, entered now or before.
 #[inline(always)]
-pub(super) fn inside() {
+pub(super) fn enter() {
     THREAD.with(|thread| thread.depth.set(thread.depth.get() + 1));
 }
 
 /// Counts one monitor less; returns whether there is something in `LATER` to run now.
 #[inline(always)]
-pub(super) fn outside() -> bool {
+pub(super) fn leave() -> bool {
     THREAD.with(|thread| {
         thread.depth.set(thread.depth.get() - 1);
         thread.flagged.get() && thread.depth.get() == 0

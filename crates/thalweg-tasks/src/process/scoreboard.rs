@@ -11,17 +11,17 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// A line for each thread: the number of a task, and when it began.
 #[derive(Debug)]
-pub(super) struct Board(File);
+pub(super) struct Scoreboard(File);
 
 const LINE: usize = 16;
 
 /// What stands in a line while a thread has nothing to do.
 const NOTHING: u64 = u64::MAX;
 
-impl Board {
+impl Scoreboard {
     pub fn new(threads: u32) -> io::Result<Self> {
         let flags = rustix::fs::MemfdFlags::CLOEXEC;
-        let file = File::from(rustix::fs::memfd_create("thalweg-board", flags)?);
+        let file = File::from(rustix::fs::memfd_create("thalweg-scoreboard", flags)?);
         file.write_all_at(&vec![0xff; threads as usize * LINE], 0)?;
         Ok(Self(file))
     }

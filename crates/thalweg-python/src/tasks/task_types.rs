@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use thalweg_tasks::host::{Needs, World};
-use thalweg_tasks::process::{self, Parcel, Portable};
+use thalweg_tasks::host::{Dependencies, TaskTypes};
+use thalweg_tasks::process::{self, Payload, Portable};
 
 use super::arguments::Fill;
 use super::processes::{pickle, sending};
@@ -16,10 +16,10 @@ use super::threads::Turn;
 /// Tasks that call Python functions.
 pub(crate) enum Calls {}
 
-impl World for Calls {
+impl TaskTypes for Calls {
     type Program = Program;
     type Value = Value;
-    type Error = Fault;
+    type Error = PyTaskError;
 
     fn name(program: &Program) -> Option<&str> {
         Self::call(program)?.function.name()
@@ -50,19 +50,23 @@ impl Program {
     /// What runs for a call: the call itself, or what stands for it if there is code to be sent.
     pub(crate) fn of<'py>(
         function: &Bound<'py, PyAny>,
-        code: Option<&Arc<Parcel>>,
+        code: Option<&Arc<Payload>>,
         args: Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
-        needs: bool,
+        has_futures: bool,
     ) -> PyResult<Program> {
         if let Some(code) = code {
-            return sending::call(function, code.clone(), args, kwargs, needs);
+            return sending::call(function, code.clone(), args, kwargs, has_futures);
         }
         Ok(Program::Here(Call {
             function: function.clone().unbind(),
             args: args.unbind(),
             kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
-            inputs: if needs { Inputs::Futures } else { Inputs::None },
+            inputs: if has_futures {
+                Inputs::Futures
+            } else {
+                Inputs::None
+            },
         }))
     }
 }
@@ -71,7 +75,7 @@ impl Program {
 pub(crate) enum Recreated {
     Here(Call),
     /// What stands for a function, and for its arguments.
-    There(Arc<Parcel>, Parcel),
+    There(Arc<Payload>, Payload),
 }
 
 impl Program {
@@ -169,24 +173,24 @@ pub(crate) enum Value {
     /// An object of this process.
     Object(Py<PyAny>),
     /// What stands for an object of another.
-    Parcel(Arc<Parcel>),
+    Payload(Arc<Payload>),
 }
 
 /// What was raised.
-pub(crate) enum Fault {
+pub(crate) enum PyTaskError {
     /// An exception of this process.
     Error(PyErr),
     /// What stands for an exception of another.
-    Parcel(Parcel),
+    Payload(Payload),
     /// It could not be sent.
     Unsent(io::Error),
 }
 
-impl fmt::Debug for Fault {
+impl fmt::Debug for PyTaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(error) => error.fmt(f),
-            Self::Parcel(_) => f.write_str("an exception of another process"),
+            Self::Payload(_) => f.write_str("an exception of another process"),
             Self::Unsent(error) => error.fmt(f),
         }
     }
@@ -200,23 +204,23 @@ impl Portable for Calls {
         }
     }
 
-    fn received(parcel: Arc<Parcel>) -> Value {
-        Value::Parcel(parcel)
+    fn received(payload: Arc<Payload>) -> Value {
+        Value::Payload(payload)
     }
 
-    fn parcel(value: &Value) -> Option<&Arc<Parcel>> {
+    fn payload(value: &Value) -> Option<&Arc<Payload>> {
         match value {
-            Value::Parcel(parcel) => Some(parcel),
+            Value::Payload(payload) => Some(payload),
             Value::Object(_) => None,
         }
     }
 
-    fn raised(parcel: Parcel) -> Fault {
-        Fault::Parcel(parcel)
+    fn raised(payload: Payload) -> PyTaskError {
+        PyTaskError::Payload(payload)
     }
 
-    fn unsent(error: io::Error) -> Fault {
-        Fault::Unsent(error)
+    fn unsent(error: io::Error) -> PyTaskError {
+        PyTaskError::Unsent(error)
     }
 }
 
@@ -225,7 +229,7 @@ impl Value {
     pub(crate) fn copy(&self, py: Python<'_>) -> Self {
         match self {
             Self::Object(object) => Self::Object(object.clone_ref(py)),
-            Self::Parcel(parcel) => Self::Parcel(parcel.clone()),
+            Self::Payload(payload) => Self::Payload(payload.clone()),
         }
     }
 
@@ -233,7 +237,7 @@ impl Value {
     pub(crate) fn into_object(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         match self {
             Self::Object(object) => Ok(object.into_bound(py)),
-            Self::Parcel(parcel) => pickle::load(py, &parcel),
+            Self::Payload(payload) => pickle::load(py, &payload),
         }
     }
 }
@@ -241,9 +245,9 @@ impl Value {
 /// The values of tasks that are done.
 pub(crate) fn values<'py>(
     py: Python<'py>,
-    needs: &Needs<Calls>,
+    dependencies: &Dependencies<Calls>,
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let values = needs
+    let values = dependencies
         .iter()
         .filter_map(|slot| slot.look(|outcome| outcome.ok().map(|value| value.copy(py)))?);
     values.map(|value| value.into_object(py)).collect()

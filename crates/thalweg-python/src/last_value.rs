@@ -10,9 +10,9 @@ use crate::value::Value;
 
 /// Shared by the node in the engine, which writes it, and the one in Python, which reads it.
 #[derive(Clone)]
-pub(crate) struct Current(Arc<Place>);
+pub(crate) struct LastValue(Arc<Place>);
 
-impl Current {
+impl LastValue {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Place::empty()))
     }

@@ -8,10 +8,10 @@ use std::task::Poll;
 
 use super::{Held, Node, Pass};
 use crate::failure::{BoxError, panic_error};
-use crate::operator::{Context, Element, Fault, Flow, Never, Operator, Transform};
+use crate::operator::{Context, Element, EmitResult, Never, Operator, OperatorError, Transform};
 
 /// What a node does with what reaches it.
-pub(crate) trait Body: Send + Sized + 'static {
+pub(crate) trait NodeKind: Send + Sized + 'static {
     type In: Element;
     type Out: Element;
     type Event: Send + 'static;
@@ -26,28 +26,28 @@ pub(crate) trait Body: Send + Sized + 'static {
     fn needs_runtime(&self) -> bool;
     fn begins_at_once(&self) -> bool;
     fn suspends(&self) -> bool;
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any));
     fn withdraw(&mut self);
     /// Takes one element through a node that is free.
-    fn accept(node: &Node<Self>, x: Self::In, pass: &mut Pass) -> Flow;
+    fn accept(node: &Node<Self>, x: Self::In, pass: &mut Pass) -> EmitResult;
     fn accept_many(node: &Node<Self>, xs: &mut Vec<Self::In>, pass: &mut Pass);
-    fn wake(node: &Node<Self>, pass: &mut Pass) -> Flow;
-    fn delivered(node: &Node<Self>, pass: &mut Pass) -> Flow;
+    fn wake(node: &Node<Self>, pass: &mut Pass) -> EmitResult;
+    fn delivered(node: &Node<Self>, pass: &mut Pass) -> EmitResult;
     fn event(
         node: &Node<Self>,
         key: u64,
         event: Result<Self::Event, BoxError>,
         pass: &mut Pass,
-    ) -> Flow;
-    fn flush(node: &Node<Self>, pass: &mut Pass) -> Flow;
-    fn close(node: &Node<Self>, pass: &mut Pass) -> Flow;
+    ) -> EmitResult;
+    fn flush(node: &Node<Self>, pass: &mut Pass) -> EmitResult;
+    fn close(node: &Node<Self>, pass: &mut Pass) -> EmitResult;
     fn held(node: &Node<Self>, pass: &Pass) -> Held;
 }
 
 /// A node that is a [`Transform`].
-pub(crate) struct Plain<T>(pub(crate) T);
+pub(crate) struct TransformNode<T>(pub(crate) T);
 
-impl<T: Transform> Body for Plain<T> {
+impl<T: Transform> NodeKind for TransformNode<T> {
     type In = T::In;
     type Out = T::Out;
     type Event = Never;
@@ -73,8 +73,8 @@ impl<T: Transform> Body for Plain<T> {
         false
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.0.kept(see);
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.0.traverse(visit);
     }
 
     fn withdraw(&mut self) {}
@@ -82,7 +82,7 @@ impl<T: Transform> Body for Plain<T> {
     /// The hot path. Nothing is left to do after the call to the next node, so that a chain of
     /// these is a chain of jumps.
     #[inline(always)]
-    fn accept(node: &Node<Self>, x: T::In, pass: &mut Pass) -> Flow {
+    fn accept(node: &Node<Self>, x: T::In, pass: &mut Pass) -> EmitResult {
         let Some(made) = node.run(pass, |body, _| body.0.apply(x)) else {
             return Ok(());
         };
@@ -125,27 +125,27 @@ impl<T: Transform> Body for Plain<T> {
         node.output().pass_on_many(&mut made, pass);
         node.output().put_spare(made, pass);
         if node.is_queued(pass) {
-            node.work_off(pass);
+            node.drain_backlog(pass);
         }
     }
 
-    fn wake(_: &Node<Self>, _: &mut Pass) -> Flow {
+    fn wake(_: &Node<Self>, _: &mut Pass) -> EmitResult {
         Ok(())
     }
 
-    fn delivered(_: &Node<Self>, _: &mut Pass) -> Flow {
+    fn delivered(_: &Node<Self>, _: &mut Pass) -> EmitResult {
         Ok(())
     }
 
-    fn event(_: &Node<Self>, _: u64, _: Result<Never, BoxError>, _: &mut Pass) -> Flow {
+    fn event(_: &Node<Self>, _: u64, _: Result<Never, BoxError>, _: &mut Pass) -> EmitResult {
         Ok(())
     }
 
-    fn flush(_: &Node<Self>, _: &mut Pass) -> Flow {
+    fn flush(_: &Node<Self>, _: &mut Pass) -> EmitResult {
         Ok(())
     }
 
-    fn close(node: &Node<Self>, pass: &mut Pass) -> Flow {
+    fn close(node: &Node<Self>, pass: &mut Pass) -> EmitResult {
         let closed = node.run(pass, |body, _| caught_closing(|| body.0.close()));
         node.closed(closed, pass)
     }
@@ -157,10 +157,10 @@ impl<T: Transform> Body for Plain<T> {
 
 #[inline(always)]
 fn finish<T: Transform>(
-    node: &Node<Plain<T>>,
-    made: Result<Option<T::Out>, Fault<T::In>>,
+    node: &Node<TransformNode<T>>,
+    made: Result<Option<T::Out>, OperatorError<T::In>>,
     pass: &mut Pass,
-) -> Flow {
+) -> EmitResult {
     match made {
         Ok(Some(y)) => node.output().pass_on(y, pass),
         Ok(None) => {
@@ -174,42 +174,42 @@ fn finish<T: Transform>(
 /// Elements came while the function ran: the current one goes first.
 #[cold]
 fn finish_queued<T: Transform>(
-    node: &Node<Plain<T>>,
-    made: Result<Option<T::Out>, Fault<T::In>>,
+    node: &Node<TransformNode<T>>,
+    made: Result<Option<T::Out>, OperatorError<T::In>>,
     pass: &mut Pass,
-) -> Flow {
+) -> EmitResult {
     let flow = pass.catch(|pass| finish(node, made, pass));
-    node.work_off(pass);
+    node.drain_backlog(pass);
     flow
 }
 
 /// A node that is an [`Operator`].
-pub(crate) struct Full<O>(pub(crate) O);
+pub(crate) struct OperatorNode<O>(pub(crate) O);
 
-impl<O: Operator> Full<O> {
+impl<O: Operator> OperatorNode<O> {
     /// Lets `f` at the operator with its context, and then works off what came meanwhile.
     #[inline(always)]
     fn visit(
         node: &Node<Self>,
         pass: &mut Pass,
-        f: impl FnOnce(&mut O, &mut Context<'_, O>) -> Flow,
-    ) -> Flow {
+        f: impl FnOnce(&mut O, &mut Context<'_, O>) -> EmitResult,
+    ) -> EmitResult {
         let visited = node.run(pass, |body, pass| {
             let flow = f(&mut body.0, &mut Context { node, pass });
-            (flow, body.0.moving() > 0)
+            (flow, body.0.in_flight() > 0)
         });
         let (flow, is_moving) = visited.unwrap_or((Ok(()), false));
         if is_moving {
             node.note_moving(pass);
         }
         if node.is_queued(pass) {
-            node.work_off(pass);
+            node.drain_backlog(pass);
         }
         flow
     }
 }
 
-impl<O: Operator> Body for Full<O> {
+impl<O: Operator> NodeKind for OperatorNode<O> {
     type In = O::In;
     type Out = O::Out;
     type Event = O::Event;
@@ -235,8 +235,8 @@ impl<O: Operator> Body for Full<O> {
         self.0.suspends()
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.0.kept(see);
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.0.traverse(visit);
     }
 
     fn withdraw(&mut self) {
@@ -244,7 +244,7 @@ impl<O: Operator> Body for Full<O> {
     }
 
     #[inline]
-    fn accept(node: &Node<Self>, x: O::In, pass: &mut Pass) -> Flow {
+    fn accept(node: &Node<Self>, x: O::In, pass: &mut Pass) -> EmitResult {
         let flow = Self::visit(node, pass, |operator, cx| operator.update(x, cx));
         if O::SUSPENDS && node.core.suspends() && !node.core.is_scheduled() {
             node.note_held(pass);
@@ -256,11 +256,11 @@ impl<O: Operator> Body for Full<O> {
         super::receive_each(node, xs, pass);
     }
 
-    fn wake(node: &Node<Self>, pass: &mut Pass) -> Flow {
+    fn wake(node: &Node<Self>, pass: &mut Pass) -> EmitResult {
         Self::visit(node, pass, O::wake)
     }
 
-    fn delivered(node: &Node<Self>, pass: &mut Pass) -> Flow {
+    fn delivered(node: &Node<Self>, pass: &mut Pass) -> EmitResult {
         Self::visit(node, pass, O::delivered)
     }
 
@@ -269,15 +269,15 @@ impl<O: Operator> Body for Full<O> {
         key: u64,
         event: Result<O::Event, BoxError>,
         pass: &mut Pass,
-    ) -> Flow {
+    ) -> EmitResult {
         Self::visit(node, pass, |operator, cx| operator.event(key, event, cx))
     }
 
-    fn flush(node: &Node<Self>, pass: &mut Pass) -> Flow {
+    fn flush(node: &Node<Self>, pass: &mut Pass) -> EmitResult {
         Self::visit(node, pass, O::flush)
     }
 
-    fn close(node: &Node<Self>, pass: &mut Pass) -> Flow {
+    fn close(node: &Node<Self>, pass: &mut Pass) -> EmitResult {
         let closed = node.run(pass, |body, _| caught_closing(|| body.0.close()));
         node.closed(closed, pass)
     }
@@ -285,15 +285,15 @@ impl<O: Operator> Body for Full<O> {
     fn held(node: &Node<Self>, pass: &Pass) -> Held {
         node.cell
             .peek(pass, |body| Held {
-                moving: body.0.moving(),
-                resting: body.0.resting(),
+                in_flight: body.0.in_flight(),
+                buffered: body.0.buffered(),
             })
             .unwrap_or_default()
     }
 }
 
-impl<B: Body> Node<B> {
-    fn closed(&self, closed: Option<Result<(), BoxError>>, pass: &mut Pass) -> Flow {
+impl<B: NodeKind> Node<B> {
+    fn closed(&self, closed: Option<Result<(), BoxError>>, pass: &mut Pass) -> EmitResult {
         match closed {
             Some(Err(cause)) => {
                 self.core.count_failed();
@@ -305,7 +305,12 @@ impl<B: Body> Node<B> {
 
     /// Does what the policy says about an element this node's function failed on.
     #[cold]
-    pub(crate) fn fail(&self, element: Option<B::In>, cause: BoxError, pass: &mut Pass) -> Flow {
+    pub(crate) fn fail(
+        &self,
+        element: Option<B::In>,
+        cause: BoxError,
+        pass: &mut Pass,
+    ) -> EmitResult {
         let attempts = self.attempts(pass).saturating_add(1);
         match (element, self.retry_after(attempts, &cause, pass)) {
             (Some(element), Some(pause)) => {

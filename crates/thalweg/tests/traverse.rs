@@ -10,8 +10,8 @@ use std::task::{Poll, Waker};
 use std::thread;
 
 use thalweg::ops::{
-    Buffer, CombineLatest, Keep, Latest, OpenLanes, Partition, PartitionUnique, Step, Then,
-    TimedWindow, TimedWindowUnique, combine_latest, literal, zip, zip_latest,
+    Buffer, CombineLatest, Keep, Latest, OpenLanes, PartitionOptions, PartitionUniqueOptions, Step,
+    Then, TimedWindowOptions, TimedWindowUniqueOptions, combine_latest, literal, zip, zip_latest,
 };
 use thalweg::{Arrival, OpenJoin, Retry, Stream, VirtualClock};
 
@@ -30,7 +30,7 @@ type X = Arc<u32>;
 type Look = Box<dyn Fn(&mut dyn FnMut(&dyn Any)) -> bool>;
 
 fn look<T: thalweg::Element>(stream: Stream<T>) -> Look {
-    Box::new(move |see| stream.for_each_kept(see))
+    Box::new(move |visit| stream.traverse(visit))
 }
 
 /// How many elements there are in something that is kept.
@@ -61,24 +61,28 @@ const CASES: &[Case] = &[
     ("collect", |s| vec![look(s.collect().stream().clone())]),
     ("partition", |s| vec![look(s.partition(4))]),
     ("partition with a key", |s| {
-        let partition = Partition::of(4).timeout("1h");
+        let partition = PartitionOptions::of(4).timeout("1h");
         vec![look(s.apply(partition.key(|x: &X| x.clone())))]
     }),
     ("partition_unique", |s| vec![look(s.partition_unique(20))]),
     ("partition_unique, last", |s| {
-        vec![look(s.apply(PartitionUnique::of(20).keep(Keep::Last)))]
+        vec![look(
+            s.apply(PartitionUniqueOptions::of(20).keep(Keep::Last)),
+        )]
     }),
     ("sliding_window", |s| vec![look(s.sliding_window(3))]),
     ("timed_window", |s| {
-        vec![look(s.apply(TimedWindow::every("1h").skip_empty()))]
+        vec![look(s.apply(TimedWindowOptions::every("1h").skip_empty()))]
     }),
     ("timed_window behind which it is slow", |s| {
-        let windows = s.apply(TimedWindow::every("1s").skip_empty());
+        let windows = s.apply(TimedWindowOptions::every("1s").skip_empty());
         let flat = windows.flatten();
         vec![look(windows), look(flat.rate_limit("1h"))]
     }),
     ("timed_window_unique", |s| {
-        vec![look(s.apply(TimedWindowUnique::every("1h").skip_empty()))]
+        vec![look(
+            s.apply(TimedWindowUniqueOptions::every("1h").skip_empty()),
+        )]
     }),
     ("rate_limit", |s| vec![look(s.rate_limit("1h"))]),
     ("delay", |s| vec![look(s.delay("1h"))]),
@@ -203,7 +207,7 @@ fn nothing_is_shown_while_somebody_is_inside() {
     let (inside, done) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let (here, barriers) = (pairs.clone(), (inside.clone(), done.clone()));
     source.sink(move |x| {
-        assert!(!here.for_each_kept(&mut |_| panic!("this thread is inside")));
+        assert!(!here.traverse(&mut |_| panic!("this thread is inside")));
         if x == 3 {
             barriers.0.wait();
             barriers.1.wait();
@@ -213,10 +217,10 @@ fn nothing_is_shown_while_somebody_is_inside() {
     thread::scope(|scope| {
         scope.spawn(|| source.emit(3).wait().unwrap());
         inside.wait();
-        assert!(!pairs.for_each_kept(&mut |_| panic!("another thread is inside")));
+        assert!(!pairs.traverse(&mut |_| panic!("another thread is inside")));
         done.wait();
     });
-    assert!(pairs.for_each_kept(&mut |_| panic!("the pair has been sent")));
+    assert!(pairs.traverse(&mut |_| panic!("the pair has been sent")));
     pairs.destroy();
 }
 
@@ -237,7 +241,7 @@ fn those_that_come_during_a_look_wait_for_its_end() {
         let mut first = true;
         let mut looks = 0;
         while !emitter.is_finished() {
-            let seen = pairs.for_each_kept(&mut |_| {
+            let seen = pairs.traverse(&mut |_| {
                 if std::mem::take(&mut first) {
                     looking.wait();
                 }
@@ -256,7 +260,7 @@ fn a_look_takes_no_notice_of_what_there_is_to_do_and_allocates_nothing() {
     let slow = source.rate_limit("1s");
     let emitted = [1, 2, 3].map(|x| source.emit(x));
     let mut sum = 0;
-    let look = || assert!(slow.for_each_kept(&mut |x| sum += x.downcast_ref::<i32>().unwrap()));
+    let look = || assert!(slow.traverse(&mut |x| sum += x.downcast_ref::<i32>().unwrap()));
     assert_eq!(allocation_counter::measure(look).count_total, 0);
     assert_eq!(sum, 5);
     assert!(!emitted[1].is_ready());

@@ -7,7 +7,7 @@ use std::time::Duration;
 ///
 /// The engine moves them about and looks into none of them: closures and their results, calls of a
 /// language's functions and its objects, or messages between processes.
-pub trait World: Sized + 'static {
+pub trait TaskTypes: Sized + 'static {
     /// What a worker runs.
     type Program: Send;
     /// What comes out.

@@ -21,7 +21,7 @@ const ALIGNED: u64 = 64;
 
 /// Something on its way to another process: a head, and buffers that belong to it.
 #[derive(Debug)]
-pub struct Parcel {
+pub struct Payload {
     recipients: Recipients,
     pub(super) body: Body,
     /// How long each piece is; the head is the first.
@@ -30,9 +30,9 @@ pub struct Parcel {
     name: Option<Box<str>>,
 }
 
-/// Those who remember a parcel, and may forget it when it is gone.
+/// Those who remember a payload, and may forget it when it is gone.
 pub(super) trait Recipient: Send + Sync + std::fmt::Debug {
-    /// The parcel with that number is gone.
+    /// The payload with that number is gone.
     fn forget(&self, id: u64);
 }
 
@@ -58,7 +58,7 @@ pub(super) enum Body {
     File(MemoryFile),
 }
 
-/// Where the pieces of a parcel are.
+/// Where the pieces of a payload are.
 #[derive(Debug)]
 pub enum Pieces<'a> {
     /// In this process' memory.
@@ -74,8 +74,8 @@ pub enum Pieces<'a> {
     },
 }
 
-impl Parcel {
-    /// A parcel of bytes.
+impl Payload {
+    /// A payload of bytes.
     ///
     /// # Errors
     /// When there is no memory for the bytes.
@@ -86,18 +86,18 @@ impl Parcel {
         Ok(Self::small(bytes))
     }
 
-    /// A parcel of bytes that are sent through the socket, however many they are.
+    /// A payload of bytes that are sent through the socket, however many they are.
     pub fn small(bytes: Vec<u8>) -> Self {
         let lens = vec![bytes.len() as u64];
         Self::of(Body::Bytes(bytes), lens)
     }
 
-    /// A parcel without anything in it.
+    /// A payload without anything in it.
     pub fn empty() -> Self {
         Self::small(Vec::new())
     }
 
-    /// A parcel of a head and buffers.
+    /// A payload of a head and buffers.
     ///
     /// # Errors
     /// When there is no memory for them.
@@ -106,8 +106,8 @@ impl Parcel {
         if lens.iter().sum::<u64>() > SHARED as u64 {
             let in_file = Self::in_file(lens.clone(), |file, piece| file.write_all(pieces[piece]));
             // What the system has no file for goes through the socket.
-            if let Ok(Some(parcel)) = in_file {
-                return Ok(parcel);
+            if let Ok(Some(payload)) = in_file {
+                return Ok(payload);
             }
         }
         let mut bytes = room_for(end_of(&lens))?;
@@ -118,7 +118,7 @@ impl Parcel {
         Ok(Self::of(Body::Bytes(bytes), lens))
     }
 
-    /// A parcel of pieces that are that long, in a file: `write` is to write each. There is none if too many files are
+    /// A payload of pieces that are that long, in a file: `write` is to write each. There is none if too many files are
     /// open.
     ///
     /// # Errors
@@ -155,17 +155,17 @@ impl Parcel {
         }
     }
 
-    /// Another parcel that stands for the same. A file is not copied.
+    /// Another payload that stands for the same. A file is not copied.
     pub fn duplicate(&self) -> Self {
         Self::of(self.body.clone(), self.lens.clone())
     }
 
-    /// A number that no other parcel of this process has.
+    /// A number that no other payload of this process has.
     pub fn id(&self) -> u64 {
         self.recipients.id
     }
 
-    /// Has a recipient told when the parcel is gone.
+    /// Has a recipient told when the payload is gone.
     pub(super) fn tell_when_gone(&self, recipient: Weak<dyn Recipient>) {
         lock(&self.recipients.all).push(recipient);
     }
@@ -267,9 +267,9 @@ mod tests {
         (0..len).map(|i| (i % 251) as u8).collect()
     }
 
-    /// The pieces of a parcel, read from wherever they are.
-    fn read(parcel: &Parcel) -> io::Result<Vec<Vec<u8>>> {
-        match (parcel.pieces()?, &parcel.body) {
+    /// The pieces of a payload, read from wherever they are.
+    fn read(payload: &Payload) -> io::Result<Vec<Vec<u8>>> {
+        match (payload.pieces()?, &payload.body) {
             (Pieces::Bytes(pieces), _) => Ok(pieces.into_iter().map(<[u8]>::to_vec).collect()),
             (Pieces::File { places, .. }, Body::File(file)) => places
                 .into_iter()
@@ -287,12 +287,12 @@ mod tests {
         for len in [0, 10, LARGE, LARGE + 1, SHARED, SHARED + 1, 3 << 20] {
             let pieces = [sample(7), sample(len), sample(0), sample(65)];
             let slices: Vec<_> = pieces.iter().map(Vec::as_slice).collect();
-            let parcel = Parcel::of_pieces(&slices)?;
-            assert_eq!(matches!(parcel.body, Body::File(_)), len >= SHARED);
-            assert_eq!(read(&parcel)?, pieces);
-            assert_eq!(*parcel.bytes()?, *pieces[0]);
-            assert_eq!(*parcel.bytes()?, *pieces[0], "and once more");
-            assert_eq!(parcel.len(), len as u64 + 72);
+            let payload = Payload::of_pieces(&slices)?;
+            assert_eq!(matches!(payload.body, Body::File(_)), len >= SHARED);
+            assert_eq!(read(&payload)?, pieces);
+            assert_eq!(*payload.bytes()?, *pieces[0]);
+            assert_eq!(*payload.bytes()?, *pieces[0], "and once more");
+            assert_eq!(payload.len(), len as u64 + 72);
         }
         Ok(())
     }
@@ -300,9 +300,9 @@ mod tests {
     #[test]
     fn readers_do_not_disturb_each_other() -> io::Result<()> {
         let bytes = sample(4 << 20);
-        let parcel = Arc::new(Parcel::new(bytes.clone())?);
+        let payload = Arc::new(Payload::new(bytes.clone())?);
         std::thread::scope(|scope| {
-            let read = || parcel.bytes().map(Cow::into_owned);
+            let read = || payload.bytes().map(Cow::into_owned);
             let readers: Vec<_> = (0..4).map(|_| scope.spawn(read)).collect();
             for reader in readers {
                 assert!(reader.join().expect("it does not panic")? == bytes);

@@ -13,7 +13,7 @@ pin_project! {
     ///
     /// An async block would say the same, but take up twice as much room: it keeps what it captures
     /// apart from what it awaits. There may be a million of these.
-    pub(super) struct Errand<F, D>
+    pub(super) struct SpawnedFuture<F, D>
     where
         F: Future,
         D: FnOnce(Result<F::Output, BoxError>),
@@ -24,7 +24,7 @@ pin_project! {
         done: Option<D>,
     }
 
-    impl<F, D> PinnedDrop for Errand<F, D>
+    impl<F, D> PinnedDrop for SpawnedFuture<F, D>
     where
         F: Future,
         D: FnOnce(Result<F::Output, BoxError>),
@@ -40,7 +40,7 @@ pin_project! {
     }
 }
 
-impl<F, D> Errand<F, D>
+impl<F, D> SpawnedFuture<F, D>
 where
     F: Future,
     D: FnOnce(Result<F::Output, BoxError>),
@@ -54,7 +54,7 @@ where
     }
 }
 
-impl<F, D> Future for Errand<F, D>
+impl<F, D> Future for SpawnedFuture<F, D>
 where
     F: Future,
     D: FnOnce(Result<F::Output, BoxError>),
@@ -62,15 +62,15 @@ where
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let errand = self.project();
-        let poll = || errand.call.enter(|| errand.future.poll(cx));
+        let spawned = self.project();
+        let poll = || spawned.call.enter(|| spawned.future.poll(cx));
         let result = match catch_unwind(AssertUnwindSafe(poll)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(output)) => Ok(output),
             Err(payload) => Err(panic_error(&*payload)),
         };
-        errand.call.end();
-        if let Some(done) = errand.done.take() {
+        spawned.call.end();
+        if let Some(done) = spawned.done.take() {
             done(result);
         }
         Poll::Ready(())
@@ -92,9 +92,9 @@ mod tests {
         let graph_of_call = crate::graph::Graph::new(None);
         let pass = Pass::new(&graph_of_call, Lease::default(), false);
         let call = CurrentCall::begin(CallSite::new(1), &pass);
-        let errand = Errand::new(future, call, move |_: Result<[u64; 20], BoxError>| {
+        let spawned = SpawnedFuture::new(future, call, move |_: Result<[u64; 20], BoxError>| {
             drop((graph, node, key));
         });
-        assert_eq!(size_of_val(&errand), size);
+        assert_eq!(size_of_val(&spawned), size);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use pyo3::prelude::*;
 
 use crate::call;
-use crate::current::Current;
+use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::value::Value;
 
@@ -82,7 +82,7 @@ pub(crate) struct Elements {
     left: usize,
     stop: Option<Arc<AtomicBool>>,
     end: Arc<End>,
-    current: Current,
+    current: LastValue,
 }
 
 impl Elements {
@@ -90,7 +90,7 @@ impl Elements {
     ///
     /// # Errors
     /// It is not iterable.
-    pub(crate) fn new(elements: &Bound<'_, PyAny>, current: &Current) -> PyResult<Self> {
+    pub(crate) fn new(elements: &Bound<'_, PyAny>, current: &LastValue) -> PyResult<Self> {
         let current = current.clone();
         if let Ok(batch) = elements.cast::<Batch>() {
             let batch = batch.get();

@@ -12,33 +12,33 @@ use crate::sync::lock;
 
 /// How many futures share a task: few enough for all to be polled in one go of tokio's, which
 /// takes its turn back after 128 steps.
-const SEATS: usize = 64;
+const PER_TASK: usize = 64;
 
 /// Futures on a loop that has a single thread: many share a task of the loop, which takes half the
 /// memory of a task each.
 #[derive(Default)]
-pub(super) struct Crew {
-    /// The boat that is being filled, and how many have got in.
-    boat: Mutex<(Arc<Boat>, usize)>,
+pub(super) struct SharedTask {
+    /// The batch that is being filled, and how many have got in.
+    batch: Mutex<(Arc<Batch>, usize)>,
 }
 
-impl Crew {
+impl SharedTask {
     /// Adds a future; returns the shared task if one has to be started.
     pub(super) fn join(&self, task: Task) -> Option<impl Future<Output = ()> + Send + use<>> {
-        let mut filling = lock(&self.boat);
-        if filling.1 == SEATS {
+        let mut filling = lock(&self.batch);
+        if filling.1 == PER_TASK {
             *filling = (Arc::default(), 0);
         }
         filling.1 += 1;
-        let boat = filling.0.clone();
+        let batch = filling.0.clone();
         drop(filling);
-        boat.join(task)
+        batch.join(task)
     }
 }
 
 /// The futures of one shared task.
 #[derive(Default)]
-struct Boat {
+struct Batch {
     state: Mutex<State>,
 }
 
@@ -50,7 +50,7 @@ struct State {
     waker: Option<Waker>,
 }
 
-impl Boat {
+impl Batch {
     fn join(self: Arc<Self>, task: Task) -> Option<impl Future<Output = ()> + Send + use<>> {
         let mut state = lock(&self.state);
         state.joining.push(task);
@@ -111,13 +111,13 @@ mod tests {
 
     #[test]
     fn a_future_that_panics_takes_nobody_with_it_and_the_crew_starts_again() {
-        let crew = Crew::default();
+        let shared_task = SharedTask::default();
         for _ in 0..2 {
             let done = Arc::new(AtomicUsize::new(0));
             let mut shared = None;
             for x in 0..10 {
                 let done = done.clone();
-                let started = crew.join(Box::pin(async move {
+                let started = shared_task.join(Box::pin(async move {
                     assert_ne!(x, 3, "on purpose");
                     done.fetch_add(1, Ordering::Relaxed);
                 }));

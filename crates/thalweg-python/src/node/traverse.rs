@@ -8,10 +8,10 @@ use pyo3::{PyTraverseError, PyVisit};
 use thalweg::Arrival;
 
 use super::{Node, Parts};
-use crate::blueprint::Keeper;
-use crate::hop::Begun;
+use crate::blueprint::Traverse;
 use crate::ops::flatten::Elements;
 use crate::ops::parts::Key;
+use crate::run_on_loop::Begun;
 use crate::value::Value;
 
 impl Parts {
@@ -22,20 +22,20 @@ impl Parts {
     /// nothing. What is not seen is taken to be in use.
     pub(super) fn visit_kept(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         let mut seen = Ok(());
-        let mut see = |x: &dyn Any| {
+        let mut visit = |x: &dyn Any| {
             if seen.is_ok() {
                 seen = show(x, visit);
             }
         };
-        self.inlet.for_each_kept(&mut see);
+        self.inlet.traverse(&mut visit);
         if let Some(between) = &self.between {
-            between.for_each_kept(&mut see);
+            between.traverse(&mut visit);
         }
         if self.out.node_id() != self.inlet.id() {
-            Keeper::for_each_kept(&self.out, &mut see);
+            Traverse::traverse(&self.out, &mut visit);
         }
         if let Some(door) = self.door.get() {
-            Keeper::for_each_kept(door, &mut see);
+            Traverse::traverse(door, &mut visit);
         }
         seen
     }
