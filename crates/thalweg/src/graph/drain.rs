@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::pass::{Lease, Pass};
 use super::state::Phase;
-use super::{AnyNode, Graph, NodeId, thread_state};
+use super::{AnyNode, Graph, NodeId, detour, thread_state};
 use crate::failure::{Error, Kind, Undelivered};
 use crate::runtime::RuntimeHandle;
 
@@ -105,7 +105,7 @@ impl Graph {
             Phase::Open => state.phase = Phase::Draining,
             Phase::Draining | Phase::Closed => {}
         }
-        self.refuses.store(true, Ordering::Relaxed);
+        self.detours.fetch_or(detour::REFUSES, Ordering::Relaxed);
         None
     }
 
@@ -157,7 +157,7 @@ impl Graph {
                 // First, so that whoever lets go of an element outside after this look sees it.
                 graph.attention.store(true, Ordering::Relaxed);
                 let mut state = graph.state.get(pass);
-                if !state.is_moving(pass) {
+                if !state.is_moving(pass) && !graph.has_deferred() {
                     return true;
                 }
                 state.quiet_wakers.push(cx.waker().clone());
