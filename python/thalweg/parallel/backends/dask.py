@@ -12,9 +12,9 @@ from weakref import ref
 
 from distributed import Client, wait
 
-from thalweg import program_end
 from thalweg.parallel.backends.base import Arrival, Backend
 from thalweg.parallel.backends.closing import until_delivered, wait_until_delivered
+from thalweg.runtime import program_end
 
 __all__ = ["Dask"]
 

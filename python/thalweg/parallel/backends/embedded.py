@@ -36,7 +36,7 @@ class Embedded(Backend):
 
     def __init__(self, engine: Any) -> None:
         super().__init__(engine)
-        registry = sys.modules.get("thalweg.tasks.registry")
+        registry = sys.modules.get("thalweg.tasks.client.registry")
         if registry is not None:
             registry.shared(engine).streams.add(self)
         if isinstance(engine, Engine) and engine.kind == "threads":

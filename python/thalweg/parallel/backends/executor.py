@@ -8,9 +8,9 @@ from concurrent.futures import Executor as AnyExecutor
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from thalweg import program_end
 from thalweg._thalweg.parallel import Queue
 from thalweg.parallel.backends.base import Arrival, Backend
+from thalweg.runtime import program_end
 
 __all__ = ["Executor"]
 

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from thalweg.functions import check_callable, check_streams, is_awaited
 from thalweg.parallel.elsewhere import worker
 from thalweg.parallel.elsewhere.element import Element, elements_in
 from thalweg.parallel.elsewhere.launcher import Group, Launcher, Line
 from thalweg.parallel.elsewhere.site import Site
 from thalweg.parallel.elsewhere.stream import ParallelStream, _are_gathered, _session_of
 from thalweg.parallel.elsewhere.worker import Call, Chain, Fold, Parcel, Result
-from thalweg.stream import Stream, _describe, no_default
+from thalweg.stream import Stream, no_default
+from thalweg.stream.arguments import check_callable, check_streams, is_awaited
+from thalweg.stream.node import describe
 
 __all__ = ["accumulate"]
 
@@ -151,7 +152,7 @@ class accumulate(ParallelStream):
         self.func, self.kwargs = func, kwargs
         self.returns_state, self.with_state = bool(returns_state), bool(with_state)
         self._start: tuple[Any, ...] = () if start is no_default else (start,)
-        self._site = Site(stream_name or _describe(self), on_error)
+        self._site = Site(stream_name or describe(self), on_error)
         self._ordinal = 0
         self._line: Line | None = None
         self._is_reset = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from thalweg.functions import check_callable, is_awaited
 from thalweg.parallel.elsewhere.element import Element, elements_in
 from thalweg.parallel.elsewhere.launcher import Line, Session
 from thalweg.parallel.elsewhere.limits import limited
@@ -14,7 +13,9 @@ from thalweg.parallel.elsewhere.worker import Call, Filter, Pick, Step
 from thalweg.parallel.stream import ParallelStream as AnyParallelStream
 from thalweg.parallel.stream import common_session
 from thalweg.parallel.timeouts import check_can_stop, check_limit
-from thalweg.stream import Stream, _describe
+from thalweg.stream import Stream
+from thalweg.stream.arguments import check_callable, is_awaited
+from thalweg.stream.node import describe
 
 __all__ = ["Fused", "ParallelStream", "filter", "map", "pluck", "scatter", "starmap"]
 
@@ -123,7 +124,7 @@ class Fused(ParallelStream):
         _timeout: Any = None,
         **kwargs: Any,
     ) -> None:
-        self._site = Site(stream_name or _describe(self), on_error)
+        self._site = Site(stream_name or describe(self), on_error)
         #: How long one call for one element may take, in seconds.
         self._limit = check_limit(_timeout, self._site.name)
         session = getattr(upstream, "_session", None)
@@ -134,7 +135,7 @@ class Fused(ParallelStream):
         self._is_wanted = False
         self._looks = 0
         super().__init__(upstream, stream_name=stream_name, **kwargs)
-        self._site.name = stream_name or _describe(self)
+        self._site.name = stream_name or describe(self)
         if self._site.target is not None:
             # That is one pipeline with this one, then.
             super()._set_on_error(on_error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from thalweg import core
+from thalweg.compat.streamz import core
 from thalweg.parallel.elsewhere.stream import ParallelStream
 from thalweg.parallel.elsewhere.windows import in_turn, keyed, settled
 from thalweg.stream import Stream, identity

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter, sleep
 from typing import Any
 
-from thalweg.reprs import short
+from thalweg.errors.reprs import short
 
 __all__ = [
     "DROPPED",

@@ -12,6 +12,7 @@ use super::super::arguments::Fill;
 use super::{pickle, sending};
 use crate::gil;
 use crate::tasks::stack;
+use crate::upcalls;
 
 /// Calls Python functions.
 struct Python3;
@@ -96,13 +97,8 @@ fn call(
 
 /// What stands for an exception, and for where it was raised.
 fn raised(py: Python<'_>, error: PyErr) -> Payload {
-    let payload = py
-        .import("thalweg.tasks.pickling")
-        .and_then(|pickling| {
-            pickling
-                .getattr("dump_error")?
-                .call1((error.into_value(py),))
-        })
+    let payload = upcalls::TASKS
+        .call(py, "dump_error", (error.into_value(py),))
         .and_then(|pickled| Ok(pickled.cast::<PyBytes>()?.as_bytes().to_vec()))
         .and_then(|bytes| Ok(Payload::new(bytes)?));
     // An empty one says that not even that was possible.
