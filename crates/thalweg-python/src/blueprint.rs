@@ -312,6 +312,7 @@ where
     type In = U;
     type Out = Value;
     const KIND: &'static str = "finish";
+    const CLOSES: bool = false;
 
     fn apply(&mut self, x: U) -> Result<Option<Value>, OperatorError<U>> {
         (self.0)(x).map(Some).map_err(OperatorError::lost)

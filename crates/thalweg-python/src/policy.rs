@@ -82,6 +82,7 @@ impl Operator for LogFailure {
     type Event = Never;
     const KIND: &'static str = "log";
     const SINK: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, failure: Failure, cx: &mut Context<'_, Self>) -> EmitResult {
         cx.acks().fail();

@@ -86,6 +86,7 @@ impl<const SINK: bool> Operator for Update<SINK> {
     const KIND: &'static str = "custom";
     const SUSPENDS: bool = true;
     const SINK: bool = SINK;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: Arrival<Value>, cx: &mut Context<'_, Self>) -> EmitResult {
         let Arrival::Element(inlet, element) = x else {

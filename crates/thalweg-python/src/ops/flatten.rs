@@ -25,6 +25,7 @@ impl Operator for FlattenIterable {
     type Out = Value;
     type Event = Never;
     const KIND: &'static str = "flatten";
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: Value, cx: &mut Context<'_, Self>) -> EmitResult {
         let iterator = gil::held(|py| {

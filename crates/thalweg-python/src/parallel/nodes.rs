@@ -38,6 +38,7 @@ where
     type In = Value;
     type Out = Value;
     const KIND: &'static str = "on_engine";
+    const CLOSES: bool = false;
 
     fn apply(&mut self, x: Value) -> Result<Option<Value>, OperatorError<Value>> {
         gil::held(|py| {
@@ -131,6 +132,7 @@ impl Transform for Launching {
     type In = Value;
     type Out = Value;
     const KIND: &'static str = "launch";
+    const CLOSES: bool = false;
 
     fn apply(&mut self, x: Value) -> Result<Option<Value>, OperatorError<Value>> {
         begin(&x, self.is_driven);
@@ -248,6 +250,7 @@ impl Operator for Unwrap {
     type Out = Value;
     type Event = Never;
     const KIND: &'static str = "value";
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: Value, cx: &mut Context<'_, Self>) -> EmitResult {
         let known = gil::held(|py| {

@@ -16,6 +16,8 @@ use std::cell::{Cell, RefCell, RefMut, UnsafeCell};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::Graph;
 use super::node::{NodeId, Produce};
 use super::output::Output;
@@ -247,7 +249,7 @@ struct Fan<T> {
     /// Where elements go: nowhere, to the one receiver, or to the fan-out over `all`.
     first: Link<T>,
     /// With links that lead nowhere in the places of edges that have gone; the last one leads somewhere.
-    all: Vec<Link<T>>,
+    all: SmallVec<[Link<T>; 1]>,
 }
 
 impl<T> Fan<T> {
@@ -270,7 +272,7 @@ impl<T> Links<T> {
     pub(crate) fn new() -> Self {
         Self(UnsafeCell::new(Fan {
             first: Link::nowhere(),
-            all: Vec::new(),
+            all: SmallVec::new(),
         }))
     }
 
@@ -313,7 +315,12 @@ impl<T> Links<T> {
     }
 
     /// Changes the links. `fan` is the link that leads to [`Links::send_each`].
-    pub(crate) fn change(&self, fan: Link<T>, pass: &Pass, change: impl FnOnce(&mut Vec<Link<T>>)) {
+    pub(crate) fn change(
+        &self,
+        fan: Link<T>,
+        pass: &Pass,
+        change: impl FnOnce(&mut SmallVec<[Link<T>; 1]>),
+    ) {
         assert!(pass.is_between(), "edges change between passes only");
         // SAFETY: the pass proves that no other thread is here, and being between passes that no
         // reference from `send_each` is on this thread's stack. `change` runs no code of others.

@@ -9,7 +9,7 @@ use super::cell::Outlet;
 use super::completion::{Done, Emit};
 use super::monitor::Entry;
 use super::pass::{Lease, Pass};
-use super::{Core, Graph, Guest, Inside, NodeId, thread_state};
+use super::{Access, Core, Graph, Inside, NodeId, detour, thread_state};
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::{Element, EmitResult};
 
@@ -36,12 +36,12 @@ impl Graph {
         if self.merged.get().is_none() && self.monitor.try_enter(me) == Entry::Entered {
             thread_state::enter();
             // It may have been merged just before we got in.
-            if self.merged.get().is_none() && !self.refuses.load(Ordering::Relaxed) {
+            if self.merged.get().is_none() && self.detours.load(Ordering::Relaxed) == 0 {
                 return self.emit_inside(node, x, lease, origin, me);
             }
-            self.leave(me);
+            self.leave(me, false);
         }
-        self.emit_contended(node, x, lease, origin)
+        self.emit_contended(node, x, lease, origin, false)
     }
 
     #[inline(always)]
@@ -68,7 +68,14 @@ impl Graph {
             thread_state::leave();
             return Emit::ready();
         }
-        self.emitted(ManuallyDrop::into_inner(pass), flow, origin, node.id(), me)
+        let inside = Inside::new(self, me);
+        self.emitted(
+            ManuallyDrop::into_inner(pass),
+            flow,
+            origin,
+            node.id(),
+            inside,
+        )
     }
 
     /// Ends an emission that left something to see to.
@@ -80,9 +87,9 @@ impl Graph {
         flow: EmitResult,
         origin: Origin,
         from: NodeId,
-        me: usize,
+        _inside: Inside<'_>,
     ) -> Emit {
-        let _inside = Inside { graph: self, me };
+        // Gone before the monitor is left.
         let mut pass = pass;
         let (failures, done) = pass.end(flow, from);
         self.run_agenda();
@@ -116,7 +123,17 @@ impl Graph {
         std::mem::take(&mut self.state.get(pass).unhandled)
     }
 
-    /// Enters when somebody is inside, or when the graph has been merged, or refuses.
+    /// Sends an element as [`emit`](Self::emit) does, by a thread that leaves everything else to the runtime.
+    pub(crate) fn emit_as_guest<T: Element>(
+        self: &Arc<Self>,
+        node: &Outlet<T>,
+        x: T,
+        lease: Lease,
+    ) -> Emit {
+        self.emit_contended(node, x, lease, Origin::Outside, true)
+    }
+
+    /// Enters, as a guest or not, also when somebody is inside, or when the graph has been merged, or refuses.
     #[cold]
     #[inline(never)]
     fn emit_contended<T: Element>(
@@ -125,77 +142,36 @@ impl Graph {
         x: T,
         lease: Lease,
         origin: Origin,
+        is_guest: bool,
     ) -> Emit {
         let me = thread_state::thread_id();
-        loop {
-            let root = self.root();
-            match root.monitor.try_enter(me) {
-                Entry::Within => return root.emit_within(node, x, lease, origin),
-                // A thread inside a monitor waits for no other.
-                Entry::Occupied if thread_state::is_inside() => {
-                    return root.emit_by_mail(node.clone(), x, lease, origin);
-                }
-                Entry::Occupied => root.monitor.enter_waiting(me),
-                Entry::Entered => {}
+        let root = match self.access(me, true) {
+            Access::Within(root) => return root.emit_within(node, x, lease, origin),
+            // A thread inside a monitor waits for no other.
+            Access::Occupied(root) => {
+                return root.emit_by_mail(node.clone(), x, lease, origin);
             }
-            thread_state::enter();
-            if root.merged.get().is_some() {
-                root.leave(me);
-                continue;
-            }
-            if let Some(error) = root.refused(origin) {
-                lease.acks.fail();
-                root.leave(me);
-                return Emit::failed(error, root.weak());
-            }
+            Access::Entered(root) => root,
+        };
+        let guest = is_guest.then(|| Inside::as_guest(root, me));
+        if guest.is_none() {
+            root.run_deferred();
+        }
+        if let Some(error) = root.refused(origin) {
+            let _inside = guest.unwrap_or_else(|| Inside::new(root, me));
+            lease.acks.fail();
+            return Emit::failed(error, root.weak());
+        }
+        let Some(guest) = guest else {
             return root.emit_inside(node, x, lease, origin, me);
-        }
-    }
-
-    /// Sends an element as [`emit`](Self::emit) does, by a thread that leaves everything else to the runtime.
-    pub(crate) fn emit_as_guest<T: Element>(
-        self: &Arc<Self>,
-        node: &Outlet<T>,
-        x: T,
-        lease: Lease,
-    ) -> Emit {
-        let (me, origin) = (thread_state::thread_id(), Origin::Outside);
-        loop {
-            let root = self.root();
-            match root.monitor.try_enter(me) {
-                Entry::Within => return root.emit_within(node, x, lease, origin),
-                Entry::Occupied if thread_state::is_inside() => {
-                    return root.emit_by_mail(node.clone(), x, lease, origin);
-                }
-                Entry::Occupied => root.monitor.enter_waiting(me),
-                Entry::Entered => {}
-            }
-            thread_state::enter();
-            let guest = Guest::welcome(root, me);
-            if root.merged.get().is_some() {
-                drop(guest);
-                continue;
-            }
-            if let Some(error) = root.refused(origin) {
-                lease.acks.fail();
-                drop(guest);
-                return Emit::failed(error, root.weak());
-            }
-            let mut pass = Pass::new(root, lease, false);
-            let flow = pass.catch(|pass| node.output().send(x, pass));
-            let (failures, done) = pass.end(flow, node.id());
-            root.run_agenda();
-            let failures = if failures.is_empty() && done.is_none() {
-                Err(root.take_unhandled(&pass))
-            } else {
-                Ok(failures)
-            };
-            return root.completion(failures, done);
-        }
+        };
+        let mut pass = Pass::new(root, lease, false);
+        let flow = pass.catch(|pass| node.output().send(x, pass));
+        root.emitted(pass, flow, origin, node.id(), guest)
     }
 
     fn refused(&self, origin: Origin) -> Option<Error> {
-        if !self.refuses.load(Ordering::Relaxed) {
+        if self.detours.load(Ordering::Relaxed) & detour::REFUSES == 0 {
             return None;
         }
         self.refusal(origin, &Pass::new(self, Lease::default(), false))
@@ -290,10 +266,10 @@ impl Graph {
             return None;
         }
         thread_state::enter();
-        let refused = root.refuses.load(Ordering::Relaxed);
+        let has_detour = root.detours.load(Ordering::Relaxed) != 0;
         let mut pass = Pass::new(root, Lease::default(), false);
-        if root.merged.get().is_some() || refused || !root.is_batchable(&pass) {
-            root.leave(me);
+        if root.merged.get().is_some() || has_detour || !root.is_batchable(&pass) {
+            root.leave(me, false);
             return None;
         }
         let flow = pass.catch(|pass| {
@@ -301,7 +277,7 @@ impl Graph {
             batch.clear();
             Ok(())
         });
-        let emit = root.emitted(pass, flow, origin, node.id(), me);
+        let emit = root.emitted(pass, flow, origin, node.id(), Inside::new(root, me));
         Some(emit)
     }
 }

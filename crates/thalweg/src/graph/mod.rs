@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of any operator, and of runtimes only what the trait says.
 
+mod access;
 mod call;
 mod cell;
 mod completion;
@@ -22,11 +23,13 @@ mod topology;
 mod unfed;
 mod wiring;
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
+use self::access::{Access, Inside, detour};
 pub use self::call::CurrentCall;
 pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
 use self::completion::Done;
@@ -35,7 +38,7 @@ pub(crate) use self::control::{Control, Launch};
 pub use self::drain::Drain;
 pub(crate) use self::drain::within;
 pub(crate) use self::emit::Origin;
-use self::monitor::{Entry, Monitor, Posted};
+use self::monitor::{Entry, Monitor};
 pub(crate) use self::node::{
     AnyNode, Core, Inlet, Node, NodeId, NodeKind, OperatorNode, Produce, TransformNode, caught,
 };
@@ -59,14 +62,16 @@ pub(crate) type Mail = Box<dyn FnOnce(&mut Pass) + Send>;
 pub(crate) struct Graph {
     monitor: Monitor<Mail>,
     merged: OnceLock<Arc<Graph>>,
-    /// Whether elements from outside are refused.
-    refuses: AtomicBool,
+    /// Why elements from outside do not simply go in: see [`detour`].
+    detours: AtomicU8,
     /// Whether there is something to see to when an element has got everywhere.
     attention: AtomicBool,
     /// Whether who is inside is a guest.
     guest: AtomicBool,
-    /// Whether there have been any.
-    has_guests: AtomicBool,
+    /// Whether mail has ever been deferred, or might have been.
+    defers: AtomicBool,
+    /// Mail for the runtime's thread.
+    deferred: Mutex<VecDeque<Mail>>,
     runtime: OnceLock<RuntimeHandle>,
     me: Weak<Graph>,
     /// The nodes that a panic went through, innermost first.
@@ -83,10 +88,11 @@ impl Graph {
         Arc::new_cyclic(|me| Self {
             monitor: Monitor::new(),
             merged: OnceLock::new(),
-            refuses: AtomicBool::new(false),
+            detours: AtomicU8::new(0),
             attention: AtomicBool::new(false),
             guest: AtomicBool::new(false),
-            has_guests: AtomicBool::new(false),
+            defers: AtomicBool::new(false),
+            deferred: Mutex::default(),
             runtime: runtime.map_or_else(OnceLock::new, OnceLock::from),
             me: me.clone(),
             unwound: Mutex::new(Vec::new()),
@@ -108,96 +114,6 @@ impl Graph {
             root = into;
         }
         root
-    }
-
-    /// Does something inside the monitor, between passes: at once if that is possible without
-    /// waiting, else by whoever is inside, before it leaves.
-    pub(crate) fn post(self: &Arc<Self>, mail: Mail) {
-        let me = thread_state::thread_id();
-        let mut mail = mail;
-        loop {
-            let root = self.root();
-            match root.monitor.post(me, mail) {
-                Posted::Left => return,
-                Posted::Closed(back) => mail = back,
-                Posted::Entered(mail) => {
-                    thread_state::enter();
-                    let _inside = Inside { graph: root, me };
-                    root.run_mail(mail);
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Does something inside the monitor, between passes, and waits for it if the thread may wait:
-    /// one that builds faster than others can make way is held up. Inside a monitor it is put off as
-    /// with [`post`](Self::post).
-    pub(crate) fn run_exclusive(self: &Arc<Self>, mail: Mail) {
-        if thread_state::is_inside() {
-            return self.post(mail);
-        }
-        let root = self.enter();
-        let _inside = Inside {
-            graph: root,
-            me: thread_state::thread_id(),
-        };
-        root.run_mail(mail);
-    }
-
-    /// The same by the runtime, which waits only where guests come: they do not stay, and would send its mail back.
-    fn deliver(self: &Arc<Self>, mail: Mail) {
-        if self.root().has_guests.load(Ordering::Relaxed) {
-            self.run_exclusive(mail);
-        } else {
-            self.post(mail);
-        }
-    }
-
-    /// Waits for the monitor and enters it. Must not be called from inside one.
-    fn enter(self: &Arc<Self>) -> &Arc<Self> {
-        let me = thread_state::thread_id();
-        loop {
-            let root = self.root();
-            if root.monitor.try_enter_once(me) != Entry::Entered {
-                root.monitor.enter_waiting(me);
-            }
-            thread_state::enter();
-            if root.merged.get().is_none() {
-                return root;
-            }
-            root.leave(me);
-        }
-    }
-
-    /// Does what a letter says.
-    fn run_mail(&self, mail: Mail) {
-        let mut pass = Pass::new(self, Lease::default(), true);
-        let flow = pass.catch(|pass| {
-            mail(pass);
-            Ok(())
-        });
-        if flow.is_err()
-            && let Some(failure) = pass.take_failure()
-        {
-            self.unhandled(failure, &pass);
-        }
-        self.run_agenda();
-    }
-
-    /// Leaves the monitor, once there is no more mail.
-    fn leave(&self, me: usize) {
-        while let Some(mail) = self.monitor.leave(me) {
-            mail.into_iter().for_each(|letter| self.run_mail(letter));
-        }
-        if thread_state::leave() {
-            thread_state::run_later();
-        }
-    }
-
-    /// Whether who is inside leaves everything but its element to the runtime.
-    pub(crate) fn has_guest(&self) -> bool {
-        self.guest.load(Ordering::Relaxed)
     }
 
     /// Sees to everything that was put off until an element had got everywhere.
@@ -461,7 +377,7 @@ impl Graph {
         if !matches!(state.phase, Phase::Invalid(_)) {
             state.phase = Phase::Invalid(Arc::new(error));
         }
-        self.refuses.store(true, Ordering::Relaxed);
+        self.detours.fetch_or(detour::REFUSES, Ordering::Relaxed);
     }
 
     /// Why elements are refused. What a source has begun with goes in while it is being stopped.
@@ -484,7 +400,7 @@ impl Graph {
 
     /// Whether elements can come: no mistake was made, and it has not been drained.
     pub(crate) fn check_open(self: &Arc<Self>) -> Result<(), Error> {
-        if !self.root().refuses.load(Ordering::Relaxed) {
+        if self.root().detours.load(Ordering::Relaxed) & detour::REFUSES == 0 {
             return Ok(());
         }
         match self.query(|pass| pass.graph().refusal(Origin::Outside, pass)) {
@@ -498,37 +414,13 @@ impl Graph {
         let mut state = self.state.get(pass);
         if matches!(state.phase, Phase::Draining | Phase::Closed) {
             state.phase = Phase::Open;
-            self.refuses.store(false, Ordering::Relaxed);
+            self.detours.fetch_and(!detour::REFUSES, Ordering::Relaxed);
             self.has_given_up.store(false, Ordering::SeqCst);
         }
     }
 
     pub(crate) fn is_draining(&self, pass: &Pass) -> bool {
         matches!(self.state.get(pass).phase, Phase::Draining)
-    }
-
-    /// Looks at something inside; `None` where that would mean waiting inside another monitor.
-    pub(crate) fn query<R>(self: &Arc<Self>, f: impl FnOnce(&mut Pass) -> R) -> Option<R> {
-        let me = thread_state::thread_id();
-        let mut root = self.root();
-        match root.monitor.try_enter_once(me) {
-            Entry::Within => {
-                return Some(f(&mut Pass::new(root, Lease::default(), false)));
-            }
-            Entry::Occupied if thread_state::is_inside() => return None,
-            Entry::Occupied => root = self.enter(),
-            Entry::Entered => {
-                thread_state::enter();
-                if root.merged.get().is_some() {
-                    root.leave(me);
-                    return self.query(f);
-                }
-            }
-        }
-        let _inside = Inside { graph: root, me };
-        let result = f(&mut Pass::new(root, Lease::default(), true));
-        root.run_agenda();
-        Some(result)
     }
 }
 
@@ -571,50 +463,5 @@ impl Alarm {
 impl Drop for Alarm {
     fn drop(&mut self) {
         self.post(|pass| pass.graph().runtime_ended(pass));
-    }
-}
-
-/// Being inside a graph's monitor as a guest, who opens no mail.
-struct Guest<'a> {
-    graph: &'a Graph,
-    me: usize,
-}
-
-impl<'a> Guest<'a> {
-    fn welcome(graph: &'a Graph, me: usize) -> Self {
-        graph.guest.store(true, Ordering::Relaxed);
-        graph.has_guests.store(true, Ordering::Relaxed);
-        Self { graph, me }
-    }
-}
-
-impl Drop for Guest<'_> {
-    fn drop(&mut self) {
-        let graph = self.graph;
-        graph.guest.store(false, Ordering::Relaxed);
-        while let Some(mail) = graph.monitor.leave(self.me) {
-            let (Some(runtime), Some(me)) = (graph.runtime(), graph.me.upgrade()) else {
-                mail.into_iter().for_each(|letter| graph.run_mail(letter));
-                continue;
-            };
-            runtime.spawn(Box::pin(async move {
-                mail.into_iter().for_each(|letter| me.deliver(letter));
-            }));
-        }
-        if thread_state::leave() {
-            thread_state::run_later();
-        }
-    }
-}
-
-/// Being inside a graph's monitor: leaves it when dropped, also by a panic that nobody expected.
-struct Inside<'a> {
-    graph: &'a Graph,
-    me: usize,
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        self.graph.leave(self.me);
     }
 }

@@ -89,13 +89,8 @@ impl<T: Element> Output<T> {
     pub(crate) fn connect(&self, to: NodeId, receiver: Edge<T>, pass: &Pass) {
         let link = receiver.link();
         self.edges.get(pass).push(to, receiver);
-        self.links.change(Link::to(self), pass, |links| {
-            if links.is_empty() {
-                // Most nodes have one.
-                links.reserve_exact(1);
-            }
-            links.push(link);
-        });
+        self.links
+            .change(Link::to(self), pass, |links| links.push(link));
     }
 
     /// Takes away the edges to one node, or all.
@@ -108,7 +103,7 @@ impl<T: Element> Output<T> {
             }
         };
         let Some(to) = to else {
-            self.links.change(fan, pass, Vec::clear);
+            self.links.change(fan, pass, |links| links.clear());
             return keep(edges.take());
         };
         let mut holes = Vec::new();

@@ -19,6 +19,8 @@ pub(crate) type Handler = Arc<Mutex<dyn FnMut(Failure) + Send>>;
 #[derive(Default)]
 pub(super) struct State {
     pub(super) nodes: BTreeMap<NodeId, Arc<dyn AnyNode>>,
+    /// The nodes that a drain flushes or closes: it looks at no others, of which there may be many.
+    pub(super) to_end: BTreeSet<NodeId>,
     pub(super) sources: BTreeMap<NodeId, Arc<Control>>,
     /// How many nodes the graph has had, for their names.
     pub(super) ordinals: usize,
@@ -87,7 +89,7 @@ impl State {
         self.restless.iter().copied().collect()
     }
 
-    pub(super) fn running_sources(&self) -> HashSet<NodeId> {
+    pub(super) fn running_sources(&self) -> BTreeSet<NodeId> {
         let sources = self.sources.iter();
         sources
             .filter(|(_, source)| source.is_running())

@@ -11,7 +11,7 @@ use super::output::Output;
 use super::pass::Pass;
 use super::round::Return;
 use super::state::Phase;
-use super::{Control, Graph, Lease, Receive, thread_state};
+use super::{Control, Graph, Lease, Receive, detour, thread_state};
 use crate::ack::discarding;
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::Element;
@@ -89,7 +89,7 @@ impl Graph {
         let old = std::mem::take(&mut *state);
         state.phase = Phase::Closed;
         drop(state);
-        self.refuses.store(true, Ordering::Relaxed);
+        self.detours.fetch_or(detour::REFUSES, Ordering::Relaxed);
         // Nobody is left to be told of a panic, but whoever happens to be inside, and has nothing
         // to do with it. The panic hook has reported it.
         let discard = |work: &mut dyn FnMut()| {
@@ -240,8 +240,8 @@ impl Graph {
                     a.absorb(&b, true);
                 }
             }
-            second.leave(me);
-            first.leave(me);
+            second.leave(me, false);
+            first.leave(me, false);
             if both {
                 return;
             }
@@ -285,14 +285,9 @@ impl Graph {
         let mut state = self.state.get(&mine);
         state.absorb(old, is_first, &mine);
         self.arm(&mut state);
-        for flag in [&self.refuses, &self.attention] {
-            let theirs = if std::ptr::eq(flag, &self.refuses) {
-                &other.refuses
-            } else {
-                &other.attention
-            };
-            flag.fetch_or(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
+        self.absorb_deferred(other);
+        let attention = other.attention.load(Ordering::Relaxed);
+        self.attention.fetch_or(attention, Ordering::Relaxed);
         drop(state);
         other
             .monitor

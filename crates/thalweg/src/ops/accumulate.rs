@@ -100,6 +100,7 @@ where
     type In = T;
     type Out = R;
     const KIND: &'static str = "accumulate";
+    const CLOSES: bool = false;
 
     #[inline(always)]
     fn apply(&mut self, x: T) -> Result<Option<R>, OperatorError<T>> {

@@ -86,6 +86,7 @@ impl<T: Element> Operator for Buffer<T> {
     type Event = Never;
     const KIND: &'static str = "buffer";
     const SUSPENDS: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         self.queue.push(x, cx);

@@ -95,6 +95,7 @@ impl<T: Element> Transform for Gather<T> {
     type In = T;
     type Out = Gathered<T>;
     const KIND: &'static str = "gather";
+    const CLOSES: bool = false;
 
     fn apply(&mut self, x: T) -> Result<Option<Gathered<T>>, OperatorError<T>> {
         Ok(Some(Gathered::Element(x)))
@@ -120,6 +121,7 @@ impl<T: Element> Operator for Collect<T> {
     type Out = Vec<T>;
     type Event = Never;
     const KIND: &'static str = "collect";
+    const CLOSES: bool = false;
 
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         self.kept.iter().for_each(|(x, _)| visit(x));

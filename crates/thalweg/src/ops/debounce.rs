@@ -53,6 +53,7 @@ impl<T: Element> Operator for Debounce<T> {
     type Event = Never;
     const KIND: &'static str = "debounce";
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         self.last = Some((x, cx.acks()));

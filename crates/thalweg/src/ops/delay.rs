@@ -105,6 +105,7 @@ impl<T: Element> Operator for Delay<T> {
     const KIND: &'static str = "delay";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         self.queue.push(x, cx);

@@ -35,6 +35,7 @@ where
     type In = T;
     type Out = T;
     const KIND: &'static str = "filter";
+    const CLOSES: bool = false;
 
     #[inline(always)]
     fn apply(&mut self, x: T) -> Result<Option<T>, OperatorError<T>> {

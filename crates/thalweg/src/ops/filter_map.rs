@@ -29,6 +29,7 @@ where
     type In = T;
     type Out = U;
     const KIND: &'static str = "filter_map";
+    const CLOSES: bool = false;
 
     #[inline(always)]
     fn apply(&mut self, x: T) -> Result<Option<U>, OperatorError<T>> {
@@ -67,6 +68,7 @@ where
     type In = T;
     type Out = U;
     const KIND: &'static str = "try_filter_map";
+    const CLOSES: bool = false;
 
     #[inline(always)]
     fn apply(&mut self, x: T) -> Result<Option<U>, OperatorError<T>> {

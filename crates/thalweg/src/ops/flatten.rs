@@ -26,6 +26,7 @@ where
     type Out = I::Item;
     type Event = Never;
     const KIND: &'static str = "flatten";
+    const CLOSES: bool = false;
 
     fn update(&mut self, xs: I, cx: &mut Context<'_, Self>) -> EmitResult {
         for x in xs {

@@ -24,6 +24,7 @@ impl<T: Element + Eq + Hash> Transform for Frequencies<T> {
     type In = T;
     type Out = HashMap<T, u64>;
     const KIND: &'static str = "frequencies";
+    const CLOSES: bool = false;
 
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         self.0.keys().for_each(|x| visit(x));

@@ -27,6 +27,7 @@ where
     type In = T;
     type Out = T;
     const KIND: &'static str = "inspect";
+    const CLOSES: bool = false;
 
     #[inline(always)]
     fn apply(&mut self, x: T) -> Result<Option<T>, OperatorError<T>> {

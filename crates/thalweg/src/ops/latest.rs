@@ -79,6 +79,7 @@ impl<T: Element> Operator for Latest<T> {
     /// Its emitters do not wait, but elements have to come one by one: of a batch that came as one
     /// only the last would be left.
     const SUSPENDS: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         self.latest = Some((x, cx.acks()));

@@ -33,6 +33,7 @@ where
     type In = T;
     type Out = U;
     const KIND: &'static str = "map";
+    const CLOSES: bool = false;
 
     #[inline(always)]
     fn apply(&mut self, x: T) -> Result<Option<U>, OperatorError<T>> {
@@ -82,6 +83,7 @@ where
     type In = T;
     type Out = U;
     const KIND: &'static str = "try_map";
+    const CLOSES: bool = false;
 
     #[inline(always)]
     fn apply(&mut self, x: T) -> Result<Option<U>, OperatorError<T>> {

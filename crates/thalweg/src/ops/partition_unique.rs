@@ -118,6 +118,7 @@ where
     type Out = Vec<T>;
     type Event = Never;
     const KIND: &'static str = "partition_unique";
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         match (self.key)(&x) {

@@ -36,6 +36,7 @@ impl<T: Element> Operator for RateLimit<T> {
     const KIND: &'static str = "rate_limit";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let now = cx.now();

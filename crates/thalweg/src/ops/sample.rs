@@ -54,6 +54,7 @@ impl<T: Element> Operator for Sample<T> {
     type Event = Never;
     const KIND: &'static str = "sample";
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         self.latest = Some((x, cx.acks()));

@@ -149,6 +149,7 @@ impl<P: Promise> Operator for Settle<P> {
     const KIND: &'static str = "settle";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: P, cx: &mut Context<'_, Self>) -> EmitResult {
         if let Some(begin) = &mut self.begin {

@@ -86,6 +86,7 @@ impl<T: Element> Operator for Shift<T> {
     const KIND: &'static str = "shift";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let due = cx.now().saturating_add(self.interval);

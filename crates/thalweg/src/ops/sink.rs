@@ -30,6 +30,7 @@ where
     type Out = Never;
     const KIND: &'static str = "sink";
     const SINK: bool = true;
+    const CLOSES: bool = false;
 
     #[inline(always)]
     fn apply(&mut self, x: T) -> Result<Option<Never>, OperatorError<T>> {
@@ -77,6 +78,7 @@ where
     type Out = Never;
     const KIND: &'static str = "try_sink";
     const SINK: bool = true;
+    const CLOSES: bool = false;
 
     fn apply(&mut self, x: T) -> Result<Option<Never>, OperatorError<T>> {
         match (self.f)(&x) {

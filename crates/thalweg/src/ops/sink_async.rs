@@ -89,6 +89,7 @@ where
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
     const SINK: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let ordinal = cx.ordinal();

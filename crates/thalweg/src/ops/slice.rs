@@ -50,6 +50,7 @@ impl<T: Element> Transform for Slice<T> {
     type In = T;
     type Out = T;
     const KIND: &'static str = "slice";
+    const CLOSES: bool = false;
 
     #[inline(always)]
     fn apply(&mut self, x: T) -> Result<Option<T>, OperatorError<T>> {

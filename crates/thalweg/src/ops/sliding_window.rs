@@ -46,6 +46,7 @@ impl<T: Element> Operator for SlidingWindow<T> {
     type Out = Vec<T>;
     type Event = Never;
     const KIND: &'static str = "sliding_window";
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         if self.window.len() == self.size {

@@ -33,6 +33,7 @@ impl<T: Element> Operator for Throttle<T> {
     type Event = Never;
     const KIND: &'static str = "throttle";
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let now = cx.now();

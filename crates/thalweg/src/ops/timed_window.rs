@@ -98,6 +98,7 @@ impl<T: Element> Operator for TimedWindow<T> {
     const KIND: &'static str = "timed_window";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         self.window.push(x, cx);

@@ -137,6 +137,7 @@ where
     const KIND: &'static str = "timed_window_unique";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         match (self.key)(&x) {

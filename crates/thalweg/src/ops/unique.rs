@@ -117,6 +117,7 @@ where
     type Out = T;
     type Event = Never;
     const KIND: &'static str = "unique";
+    const CLOSES: bool = false;
 
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         self.seen.keys().for_each(|key| visit(key));

@@ -48,6 +48,12 @@ pub trait Runtime: Send + Sync + 'static {
         false
     }
 
+    /// Whether functions of pipelines on this runtime are called on its own thread only. Work that another thread
+    /// finds when it leaves a pipeline waits for the runtime then.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
     /// What tells this runtime from others: two values with the same identity are the same loop.
     fn identity(&self) -> usize;
 }

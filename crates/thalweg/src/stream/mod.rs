@@ -87,6 +87,7 @@ impl<T: Element> Transform for Forward<T> {
     type In = T;
     type Out = T;
     const KIND: &'static str = "stream";
+    const CLOSES: bool = false;
 
     fn apply(&mut self, x: T) -> Result<Option<T>, OperatorError<T>> {
         Ok(Some(x))
@@ -104,6 +105,7 @@ impl<T: Element, U: Element> Transform for Invalid<T, U> {
     type In = T;
     type Out = U;
     const KIND: &'static str = "invalid";
+    const CLOSES: bool = false;
 
     fn apply(&mut self, _: T) -> Result<Option<U>, OperatorError<T>> {
         Ok(None)

@@ -17,6 +17,7 @@ pub(crate) trait NodeKind: Send + Sized + 'static {
     type Event: Send + 'static;
     const KIND: &'static str;
     const SINK: bool;
+    const CLOSES: bool;
     const SUSPENDS: bool;
     /// Whether it takes batches.
     const BATCHES: bool;
@@ -52,6 +53,7 @@ impl<T: Transform> NodeKind for TransformNode<T> {
     type Event = Never;
     const KIND: &'static str = T::KIND;
     const SINK: bool = T::SINK;
+    const CLOSES: bool = T::CLOSES;
     const SUSPENDS: bool = false;
     const BATCHES: bool = true;
 
@@ -213,6 +215,7 @@ impl<O: Operator> NodeKind for OperatorNode<O> {
     type Event = O::Event;
     const KIND: &'static str = O::KIND;
     const SINK: bool = O::SINK;
+    const CLOSES: bool = O::CLOSES;
     const SUSPENDS: bool = O::SUSPENDS;
     const BATCHES: bool = false;
 

@@ -66,6 +66,8 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Whether it is an operator in full: one that may have something to flush.
     fn may_keep(&self) -> bool;
     fn flush(&self, pass: &mut Pass);
+    /// Whether closing it does anything.
+    fn closes(&self) -> bool;
     fn close(&self, pass: &mut Pass);
     /// Shows everything that is kept here; returns whether the node could be looked into. Runs no code
     /// but `visit` and what the operator shows it with, and allocates nothing.
@@ -74,6 +76,8 @@ pub(crate) trait AnyNode: Send + Sync {
     fn withdraw(&self, pass: &mut Pass);
     /// Elements on their way through, and elements kept until others come.
     fn held(&self, pass: &Pass) -> Held;
+    /// Elements kept until others come.
+    fn buffered(&self, pass: &Pass) -> usize;
 
     /// Elements on their way through, but for those that nodes below hold by now.
     fn in_flight(&self, pass: &Pass) -> usize {
@@ -511,6 +515,10 @@ impl<B: NodeKind> AnyNode for Node<B> {
         pass.with_lease(super::Lease::default(), |pass| B::flush(self, pass));
     }
 
+    fn closes(&self) -> bool {
+        B::CLOSES
+    }
+
     fn close(&self, pass: &mut Pass) {
         pass.with_lease(super::Lease::default(), |pass| B::close(self, pass));
     }
@@ -535,6 +543,10 @@ impl<B: NodeKind> AnyNode for Node<B> {
         let kept = kept.collect();
         self.recovery.get(pass).backlog = kept;
         self.output.withdraw(pass);
+    }
+
+    fn buffered(&self, pass: &Pass) -> usize {
+        B::held(self, pass).buffered
     }
 
     fn held(&self, pass: &Pass) -> Held {

@@ -244,6 +244,7 @@ where
     const KIND: &'static str = "map_async";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
     fn update(&mut self, element: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let is_free = self.calls.len() < self.parallelism && self.waiting.is_empty();

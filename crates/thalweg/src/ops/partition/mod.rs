@@ -105,6 +105,7 @@ where
     const KIND: &'static str = "partition";
     const SUSPENDS: bool = TIMED;
     const NEEDS_RUNTIME: bool = TIMED;
+    const CLOSES: bool = false;
 
     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let key = match (self.key)(&x) {

@@ -264,6 +264,7 @@ where
     const KIND: &'static str = "then";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
     #[inline]
     fn update(&mut self, element: T, cx: &mut Context<'_, Self>) -> EmitResult {
