@@ -9,9 +9,10 @@
 [1, 2, 3]
 """
 
-# ruff: noqa: F403, F405
+# ruff: noqa: F403
 from __future__ import annotations
 
+from thalweg import ops
 from thalweg._thalweg import __version__
 from thalweg.compat.alias import FORMER_MODULES, install_as
 from thalweg.errors import (
@@ -99,6 +100,7 @@ if not TYPE_CHECKING:
 
 
 __all__ = [
+    *ops.__all__,
     "APIRegisterMixin",
     "BuildError",
     "ClosedError",
@@ -114,19 +116,11 @@ __all__ = [
     "UndeliveredError",
     "VirtualClock",
     "__version__",
-    "accumulate",
     "args_kwargs",
-    "buffer",
-    "collect",
-    "combine_latest",
     "convert_interval",
-    "debounce",
-    "delay",
     "destroy_pipeline",
     "drain_all",
     "filenames",
-    "filter",
-    "flatten",
     "from_http_server",
     "from_iterable",
     "from_periodic",
@@ -137,34 +131,15 @@ __all__ = [
     "get_io_loop",
     "identity",
     "install_as",
-    "latest",
     "link",
-    "map",
-    "map_async",
     "move_to_first",
     "no_default",
-    "partition",
-    "partition_unique",
-    "pluck",
-    "rate_limit",
-    "sample",
-    "shift",
     "sink",
     "sink_to_file",
     "sink_to_textfile",
-    "slice",
-    "sliding_window",
-    "starmap",
     "starsink",
     "sync",
-    "throttle",
-    "timed_window",
-    "timed_window_unique",
     "to_kafka",
     "to_mqtt",
     "to_websocket",
-    "union",
-    "unique",
-    "zip",
-    "zip_latest",
 ]

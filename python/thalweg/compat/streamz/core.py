@@ -1,8 +1,9 @@
 """Streams, by the names that streamz's module ``core`` has for them."""
 
-# ruff: noqa: F403, F405
+# ruff: noqa: F403
 from __future__ import annotations
 
+from thalweg import ops
 from thalweg.ops import *
 from thalweg.runtime.intervals import convert_interval
 from thalweg.runtime.loops import shared_loops as _io_loops  # noqa: F401, a name that streamz's tests know
@@ -12,48 +13,22 @@ from thalweg.stream.refcounter import RefCounter
 from thalweg.stream.wiring import args_kwargs, destroy_pipeline, link, move_to_first
 
 __all__ = [
+    *ops.__all__,
     "APIRegisterMixin",
     "RefCounter",
     "Sink",
     "Stream",
-    "accumulate",
     "args_kwargs",
-    "buffer",
-    "collect",
-    "combine_latest",
     "convert_interval",
-    "debounce",
-    "delay",
     "destroy_pipeline",
-    "filter",
-    "flatten",
     "get_io_loop",
     "identity",
-    "latest",
     "link",
-    "map",
-    "map_async",
     "move_to_first",
     "no_default",
-    "partition",
-    "partition_unique",
-    "pluck",
-    "rate_limit",
-    "sample",
-    "shift",
     "sink",
-    "slice",
-    "sliding_window",
-    "starmap",
     "starsink",
     "sync",
-    "throttle",
-    "timed_window",
-    "timed_window_unique",
-    "union",
-    "unique",
-    "zip",
-    "zip_latest",
 ]
 
 TYPE_CHECKING = False

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod demo;
 pub mod docs;
+pub mod stubs;
 pub mod test;
 
 use crate::invocation::Invocation;

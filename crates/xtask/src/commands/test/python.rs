@@ -40,8 +40,10 @@ pub fn types(project: &Project) -> Result<(), Stop> {
     let built = python
         .run("-m mypy.stubtest --mypy-config-file pyproject.toml thalweg._thalweg")
         .run(project);
+    let derived = python.run("-I python/stubs.py --check").run(project);
     checked?;
-    Ok(built?)
+    built?;
+    Ok(derived?)
 }
 
 pub fn tests(project: &Project) -> Result<(), Stop> {
