@@ -119,9 +119,8 @@ def _parameter(each: inspect.Parameter, origin: dict[str, str], imports: dict[st
         return text
     default = each.default
     # What has no literal is `...` in a stub.
-    is_literal = default is None or (
-        isinstance(default, (str, bytes, int, float, bool)) and default != "--no-default--"
-    )
+    is_plain = default is None or isinstance(default, (str, bytes, int, float))
+    is_literal = is_plain and default != "--no-default--"
     return f"{text} = {default!r}" if is_literal else f"{text} = ..."
 
 
