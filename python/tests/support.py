@@ -15,8 +15,9 @@ Python = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def without_progress(errors: str) -> str:
-    """What a program wrote, without what it says at its end if that takes longer than a second."""
-    return re.sub(r"^delivering .*; Ctrl-C leaves at once, without them\n", "", errors, flags=re.MULTILINE)
+    """What a program wrote, without what it says of waits that take longer than a second."""
+    told = r"^(delivering .*; Ctrl-C leaves at once, without them|emit has waited .* interrupts the main thread)\n"
+    return re.sub(told, "", errors, flags=re.MULTILINE)
 
 
 def rest_of(process: subprocess.Popen[str]) -> tuple[str, str]:

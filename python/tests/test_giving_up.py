@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import subprocess
+import sys
+import threading
 
 import pytest
 
-from support import PATIENCE
+from support import PATIENCE, rest_of
 from thalweg import Stream, UndeliveredError, VirtualClock, zip
 
 
@@ -186,3 +189,72 @@ def test_an_emitter_that_gives_up_at_a_full_join_is_withdrawn():
         return L
 
     assert asyncio.run(main()) == [(0, 0), (1, 1), (2, 2)]
+
+
+class Stop(BaseException):
+    pass
+
+
+def test_waiting_for_the_thread_inside_can_be_interrupted():
+    source, inside, go, arrived = Stream(), threading.Event(), threading.Event(), []
+
+    @source.sink
+    def slowly(x):
+        if x == 0:
+            inside.set()
+            assert go.wait(PATIENCE)
+        arrived.append(x)
+
+    def stop(*_):
+        raise Stop
+
+    other = threading.Thread(target=source.emit, args=(0,))
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        other.start()
+        assert inside.wait(PATIENCE)
+        with pytest.raises(Stop):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            source.emit(1)
+        assert arrived == []
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        go.set()
+        other.join(PATIENCE)
+    source.emit(2)
+    assert arrived == [0, 2]
+
+
+def test_a_function_that_waits_for_an_emitter_of_its_own_pipeline_is_told_so(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        """
+from concurrent.futures import ThreadPoolExecutor
+
+from thalweg import Stream
+
+pool, source = ThreadPoolExecutor(1), Stream()
+
+def again(x):
+    if x == 0:
+        pool.submit(source.emit, 1).result()
+
+source.sink(again)
+try:
+    source.emit(0)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    )
+    process = subprocess.Popen(
+        [sys.executable, program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    too_long = threading.Timer(PATIENCE, process.kill)
+    too_long.start()
+    told = process.stderr.readline()
+    too_long.cancel()
+    process.send_signal(signal.SIGINT)
+    assert "MainThread in again at program.py:" in told
+    assert rest_of(process) == ("interrupted\n", "")
+    assert process.returncode == 0

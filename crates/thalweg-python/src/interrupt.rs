@@ -28,7 +28,7 @@ pub(crate) fn note(py: Python<'_>, error: &PyErr) {
 
 /// Takes note of an error that is none of what was being done. The first is kept.
 #[cold]
-fn keep(error: PyErr) {
+pub(crate) fn keep(error: PyErr) {
     if !RAISED.replace(true) {
         ERROR.set(Some(error));
     }

@@ -4,6 +4,7 @@ mod awaiting;
 mod blueprint;
 mod call;
 mod calls;
+mod contention;
 mod emission;
 mod event_loop;
 mod failure;
@@ -53,6 +54,7 @@ mod _thalweg {
         crate::node::fast_emit::install(&module.py().get_type::<crate::node::Node>())?;
         crate::call::find();
         thalweg::block_around(crate::gil::without);
+        thalweg::ask_waiting(crate::contention::has_patience);
         thalweg::exempt_from_policies(crate::interrupt::is_interrupt);
         let ops = PyModule::new(module.py(), "thalweg._thalweg.ops")?;
         crate::ops::register(&ops)?;

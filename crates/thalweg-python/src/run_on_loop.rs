@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use crate::emission::{self, Completion, GivenUp};
 use crate::event_loop::{self, EventLoop, is_parallel};
 use crate::lock::lock;
-use crate::{failure, gil, interpreter, interrupt};
+use crate::{contention, failure, gil, interpreter, interrupt};
 
 /// How often a waiting thread looks whether it has been interrupted.
 const LOOK: Duration = Duration::from_millis(50);
@@ -53,6 +53,7 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
     // Nobody else is served by this thread.
     let is_alone = event_loop::running(py)?.is_none() && !thalweg::is_inside_pipeline();
     let mut is_first = true;
+    let begin = Instant::now();
     loop {
         let look = std::mem::take(&mut is_first);
         let found = gil::detach(py, || {
@@ -71,6 +72,9 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
         }
         py.check_signals()?;
         event_loop.check_open(py)?;
+        if !answer.has_begun.load(Ordering::Relaxed) {
+            contention::look(py, begin.elapsed(), true);
+        }
     }
 }
 
@@ -169,6 +173,7 @@ fn post(event_loop: &EventLoop, begin: impl FnOnce() -> Begun + Send + 'static) 
         if promise.is_withdrawn() {
             return Ok(());
         }
+        promise.begin();
         runs.is_awaited();
         let completion = match begin() {
             Begun::Emit(emit) if emit.is_ready() => {
@@ -207,6 +212,8 @@ struct Answer {
     /// Whether whoever awaited it has given up.
     given_up: GivenUp,
     arrived: Condvar,
+    /// Whether the loop has got to it.
+    has_begun: AtomicBool,
 }
 
 impl Answer {
@@ -299,6 +306,12 @@ impl Promise {
     fn is_withdrawn(&self) -> bool {
         let answer = self.0.as_ref();
         answer.is_some_and(|answer| answer.is_withdrawn.load(Ordering::Relaxed))
+    }
+
+    fn begin(&self) {
+        if let Some(answer) = &self.0 {
+            answer.has_begun.store(true, Ordering::Relaxed);
+        }
     }
 
     fn given_up(&self) -> GivenUp {

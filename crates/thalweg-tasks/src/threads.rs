@@ -18,6 +18,9 @@ pub trait Work<W: TaskTypes>: Send + Sync + 'static {
     fn work(&self, pool: &Arc<ThreadPool<W>>);
 }
 
+/// Threads that are started at once. Others are started as tasks need them.
+const AT_ONCE: usize = 64;
+
 /// A number of threads that run tasks.
 pub struct ThreadPool<W: TaskTypes> {
     engine: Arc<TaskEngine<W>>,
@@ -27,6 +30,10 @@ pub struct ThreadPool<W: TaskTypes> {
     surplus: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     started: AtomicUsize,
+    /// How many threads have yet to be started when tasks need them.
+    missing: AtomicUsize,
+    /// How many threads wait for a task, or are about to.
+    spare: AtomicUsize,
 }
 
 thread_local! {
@@ -53,20 +60,39 @@ impl<W: TaskTypes> ThreadPool<W> {
             surplus: AtomicUsize::new(0),
             threads: Mutex::new(Vec::new()),
             started: AtomicUsize::new(0),
+            missing: AtomicUsize::new(count.saturating_sub(AT_ONCE)),
+            spare: AtomicUsize::new(0),
         });
-        for _ in 0..count {
+        for _ in 0..count.min(AT_ONCE) {
             pool.add_thread()?;
         }
         Ok(pool)
     }
 
+    /// Starts another thread where none is left that waits for a task, unless there are as many as there may be.
+    fn grow(self: &Arc<Self>) {
+        if self.spare.fetch_sub(1, Ordering::Relaxed) > 1 || !one_less(&self.missing) {
+            return;
+        }
+        if self.add_thread().is_err() {
+            // The system gives no more now; it may later.
+            self.missing.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     fn add_thread(self: &Arc<Self>) -> io::Result<()> {
         let pool = self.clone();
         let number = self.started.fetch_add(1, Ordering::Relaxed);
+        self.spare.fetch_add(1, Ordering::Relaxed);
         let thread =
-            crate::stack::thread(format!("thalweg-worker-{number}")).spawn(move || pool.run())?;
+            crate::stack::thread(format!("thalweg-worker-{number}")).spawn(move || pool.run());
+        let thread = thread.inspect_err(|_| self.has_one_spare_less())?;
         lock(&self.threads).push(thread);
         Ok(())
+    }
+
+    fn has_one_spare_less(&self) {
+        self.spare.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn run(self: Arc<Self>) {
@@ -75,10 +101,7 @@ impl<W: TaskTypes> ThreadPool<W> {
 
     /// Whether this thread is the one that goes, of those that could.
     fn leaves(&self) -> bool {
-        let one_less = |surplus: usize| surplus.checked_sub(1);
-        self.surplus
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
-            .is_ok()
+        one_less(&self.surplus)
     }
 
     fn is_surplus(&self) -> bool {
@@ -91,11 +114,16 @@ impl<W: TaskTypes> ThreadPool<W> {
     }
 
     /// Waits for a task. There is none when the thread is to end.
-    pub fn take(&self) -> Option<Assignment<W>> {
-        if self.leaves() {
-            return None;
+    pub fn take(self: &Arc<Self>) -> Option<Assignment<W>> {
+        let assignment = match self.leaves() {
+            true => None,
+            false => self.engine.take(self.worker, || !self.leaves()),
+        };
+        match assignment {
+            Some(_) => self.grow(),
+            None => self.has_one_spare_less(),
         }
-        self.engine.take(self.worker, || !self.leaves())
+        assignment
     }
 
     /// Takes a task back that has been run, and says which is next for this thread, if there is one.
@@ -106,12 +134,12 @@ impl<W: TaskTypes> ThreadPool<W> {
         deferred: &mut crate::scheduler::Deferred<W>,
     ) -> Option<Assignment<W>> {
         let worker = (!self.is_surplus()).then_some(self.worker);
-        self.engine.finish(
-            assignment,
-            result.map(crate::scheduler::Output::Inline),
-            worker,
-            deferred,
-        )
+        let result = result.map(crate::scheduler::Output::Inline);
+        let next = self.engine.finish(assignment, result, worker, deferred);
+        if next.is_none() {
+            self.spare.fetch_add(1, Ordering::Relaxed);
+        }
+        next
     }
 
     /// Gives the thread's place to another, so that a task that waits keeps none from running.
@@ -143,14 +171,23 @@ impl<W: TaskTypes> ThreadPool<W> {
         if self.engine.owner_elsewhere().is_some() {
             return;
         }
-        let threads = std::mem::take(&mut *lock(&self.threads));
-        for thread in threads {
+        loop {
+            let next = lock(&self.threads).pop();
+            let Some(thread) = next else { return };
             if thread.thread().id() != thread::current().id() {
                 // A thread that panicked has gone as well.
                 let _ = thread.join();
             }
         }
     }
+}
+
+/// Takes one away, unless there is none.
+fn one_less(number: &AtomicUsize) -> bool {
+    let one_less = |number: usize| number.checked_sub(1);
+    number
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+        .is_ok()
 }
 
 /// Tells a task whether it is still wanted.

@@ -281,3 +281,24 @@ fn gathering_fails_with_the_first_failure() {
     drop(open);
     gathering.join().unwrap().unwrap();
 }
+
+#[test]
+fn threads_are_started_as_tasks_need_them() {
+    const TASKS: usize = 200;
+    let client = Client::threads(100_000).unwrap();
+    let all = Arc::new(Barrier::new(TASKS));
+    for _ in 0..2 {
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|number| {
+                let all = all.clone();
+                client.submit(move || {
+                    // Nobody gets past this unless all run at the same time.
+                    all.wait();
+                    number
+                })
+            })
+            .collect();
+        let numbers: Vec<_> = tasks.iter().map(|task| task.result().unwrap()).collect();
+        assert_eq!(numbers, Vec::from_iter(0..TASKS));
+    }
+}

@@ -257,6 +257,10 @@ pub(crate) enum Kind {
         "waiting here would block the event loop that has to do the work; use `.await` instead of `.wait()`"
     )]
     WouldBlock,
+    #[error(
+        "the element was not taken: waiting for the thread inside the pipeline was interrupted"
+    )]
+    Interrupted,
     #[error("the element was not taken within {0:?}, and has been withdrawn where it still waited")]
     TimedOut(std::time::Duration),
     #[error("the two pipelines run on different event loops; build both on one, with `Stream::on`")]
@@ -390,6 +394,12 @@ impl Error {
     /// Whether an element was not taken within the time that its emitter would wait.
     pub fn is_timed_out(&self) -> bool {
         matches!(self.kind(), Kind::TimedOut(_))
+    }
+
+    /// Whether an element was not taken because its emitter would no longer wait for the thread inside the
+    /// pipeline; see [`ask_waiting`](crate::ask_waiting).
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self.kind(), Kind::Interrupted)
     }
 
     /// Whether two pipelines with different event loops were to be joined.

@@ -99,5 +99,5 @@ pub use runtime::EventLoop;
 pub use runtime::{Alarm, Runtime, RuntimeHandle, Sleep, Task, VirtualClock};
 pub use source::{Emitter, Source, Stop};
 pub use stream::{Arrival, EmitMany, InletKey, Join, OnError, OpenJoin, Retry, Sink, Stream};
-pub use sync::{Blocking, block_around};
+pub use sync::{Blocking, Patience, ask_waiting, block_around};
 pub use thalweg_view as view;

@@ -37,6 +37,50 @@ pub fn block_around(around: fn(Blocking<'_>)) -> bool {
     AROUND.set(around).is_ok()
 }
 
+/// Asked about a wait for the thread inside a pipeline, with how long it has lasted; says whether to go on.
+pub type Patience = fn(Duration) -> bool;
+
+static PATIENCE: OnceLock<Patience> = OnceLock::new();
+
+/// How often it is asked.
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
+
+/// Has `patience` asked, in this whole process, every 50 ms while a thread waits for another that is inside a
+/// pipeline. It may tell the user what is waited for. If it returns false, the wait ends: an element is not taken, and
+/// its [`Emit`](crate::Emit) fails with an error for which
+/// [`is_interrupted`](crate::Error::is_interrupted) is true.
+///
+/// It is for hosts with signals of their own, Ctrl-C say, and is called with the lock that
+/// [`block_around`] is about held. Only the first call has an effect; the result says whether it was this one.
+///
+/// ```
+/// use std::sync::mpsc;
+/// use thalweg::Stream;
+///
+/// assert!(thalweg::ask_waiting(|waited| waited.as_millis() < 100));
+///
+/// let source = Stream::new();
+/// let (tells, told) = mpsc::channel();
+/// let inner = source.clone();
+/// source.sink(move |x: i32| {
+///     // Waits for a thread that waits for this function.
+///     let inner = inner.clone();
+///     let thread = std::thread::spawn(move || inner.emit(x + 1).wait());
+///     tells.send(thread.join().expect("no panic")).expect("the test listens");
+/// });
+/// source.emit(1).wait()?;
+/// assert!(told.recv().expect("told").unwrap_err().is_interrupted());
+/// # Ok::<(), thalweg::Error>(())
+/// ```
+pub fn ask_waiting(patience: Patience) -> bool {
+    PATIENCE.set(patience).is_ok()
+}
+
+/// What is to be asked while a thread waits.
+pub(crate) fn patience() -> Option<Patience> {
+    PATIENCE.get().copied()
+}
+
 /// Runs `f`, which may block.
 #[cold]
 pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
@@ -128,6 +172,23 @@ pub(crate) mod model {
         Condvar, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     };
+
+    /// Waits, for `limit` at most if there is one; returns whether the time was up.
+    pub(crate) fn wait<'a, T>(
+        condvar: &Condvar,
+        guard: MutexGuard<'a, T>,
+        limit: Option<std::time::Duration>,
+    ) -> (MutexGuard<'a, T>, bool) {
+        use std::sync::PoisonError;
+
+        let Some(limit) = limit else {
+            let guard = condvar.wait(guard);
+            return (guard.unwrap_or_else(PoisonError::into_inner), false);
+        };
+        let waited = condvar.wait_timeout(guard, limit);
+        let (guard, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        (guard, result.timed_out())
+    }
 
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex

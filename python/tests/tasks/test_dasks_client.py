@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import re
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -243,6 +245,57 @@ def test_recorded_tasks(client, tmp_path):
     assert [record["name"] for record in recorded] == [*(name for name, _ in names), "divide", "divide"]
     assert client.get_task_stream(count=2) == recorded[-2:] and client.get_task_stream(count=0) == []
     assert "7 tasks in" in (tmp_path / "stream.html").read_text()
+
+
+def spin():
+    end = time.monotonic() + 0.05
+    while time.monotonic() < end:
+        step()
+
+
+def step():
+    return sum(range(10_000))
+
+
+def test_profile(client):
+    client.submit(spin).result()
+    assert client.profile()["count"] == 0
+    # What comes after the first question is looked at: on a busy machine perhaps not at once.
+    for _ in range(1000):
+        client.gather([client.submit(spin, pure=False), client.submit(increment, 1, key="other")])
+        spinning = client.profile("spin")
+        if "step" in str(spinning):
+            break
+    assert set(spinning) == {"count", "children", "identifier", "description"}
+    (below,) = spinning["children"].values()
+    assert below["description"]["name"] == "spin" and below["count"] == spinning["count"]
+    assert {child["description"]["name"] for child in below["children"].values()} == {"step"}
+    assert client.profile("spin", start="1h")["count"] >= spinning["count"]
+    assert client.profile("spin", stop=1.0)["count"] == client.profile("spun")["count"] == 0
+    by_worker = client.profile(merge_workers=False)
+    assert set(by_worker) == set(client.nthreads())
+    assert sum(tree["count"] for tree in by_worker.values()) == client.profile()["count"]
+    with pytest.raises(ValueError, match="nothing is drawn"):
+        client.profile(filename="profile.html")
+
+
+def test_tasks_that_are_there_take_the_place_of_a_collections_own(client):
+    delayed = pytest.importorskip("dask").delayed
+    first = delayed(increment)(1)
+    second = delayed(increment)(delayed(increment)(first))
+    assert client.normalize_collection(second) is second
+    kept = client.persist(first)
+    normal = client.normalize_collection(second)
+    assert first.key in client.futures
+    assert [key for key, task in normal.dask.items() if hasattr(task, "future")] == [first.key]
+    assert len(second.dask) == len(normal.dask) == 3
+    assert client.compute(normal).result() == second.compute(scheduler="sync") == 4
+    middle = client.persist(delayed(increment)(first))
+    last = delayed(increment)(middle)
+    assert len(client.normalize_collection(last).dask) == 2
+    del kept, middle, normal, last
+    gc.collect()
+    assert client.normalize_collection(second) is second
 
 
 def test_small_things(client):

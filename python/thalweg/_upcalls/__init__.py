@@ -22,6 +22,14 @@ from thalweg.runtime.loops import find as find_loop
 from thalweg.runtime.program_end import are_idle_on, drain_again, register, reopen, tell_of_closed
 from thalweg.sources.source import Interrupted
 
+
+def say_waiting(seconds: float, on_loop: bool) -> None:
+    """Log what the calling thread waits for inside a pipeline."""
+    from thalweg.runtime.contention import say
+
+    say(seconds, on_loop)
+
+
 __all__ = [
     "BuildError",
     "ClosedError",
@@ -42,6 +50,7 @@ __all__ = [
     "logs_at_once",
     "register",
     "reopen",
+    "say_waiting",
     "tell_of_closed",
     "together",
 ]

@@ -360,9 +360,9 @@ impl Runtime for EventLoop {
         gil::attach(|py| self.is_here(py))
     }
 
-    /// Functions are called on the loop. A loop that is driven has no thread: whoever waits runs it.
+    /// Functions are called on the loop, where it runs. A loop that is driven has no thread: whoever waits runs it.
     fn is_exclusive(&self) -> bool {
-        !self.is_driven()
+        !self.is_driven() && gil::attach(|py| self.is_running(py))
     }
 
     fn identity(&self) -> usize {

@@ -25,6 +25,8 @@ pub(super) enum Access<'a> {
     Occupied(&'a Arc<Graph>),
     /// It is inside now, and has to leave.
     Entered(&'a Arc<Graph>),
+    /// Another thread is inside, and the host has no patience to wait for it.
+    GivenUp(&'a Arc<Graph>),
 }
 
 impl Graph {
@@ -39,8 +41,10 @@ impl Graph {
             match entry {
                 Entry::Within => return Access::Within(root),
                 Entry::Occupied if thread_state::is_inside() => return Access::Occupied(root),
-                Entry::Occupied => root.monitor.enter_waiting(me),
-                Entry::Entered => {}
+                Entry::Occupied if !root.monitor.enter_patiently(me) => {
+                    return Access::GivenUp(root);
+                }
+                Entry::Occupied | Entry::Entered => {}
             }
             thread_state::enter();
             if root.merged.get().is_none() {
@@ -97,12 +101,13 @@ impl Graph {
         }
     }
 
-    /// Looks at something inside; `None` where that would mean waiting inside another monitor.
+    /// Looks at something inside; `None` where that would mean waiting inside another monitor, or longer than the host
+    /// has patience.
     pub(crate) fn query<R>(self: &Arc<Self>, f: impl FnOnce(&mut Pass) -> R) -> Option<R> {
         let me = thread_state::thread_id();
         match self.access(me, false) {
             Access::Within(root) => Some(f(&mut Pass::new(root, Lease::default(), false))),
-            Access::Occupied(_) => None,
+            Access::Occupied(_) | Access::GivenUp(_) => None,
             Access::Entered(root) => {
                 let _inside = Inside::new(root, me);
                 root.run_deferred();

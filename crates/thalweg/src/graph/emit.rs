@@ -151,6 +151,10 @@ impl Graph {
             Access::Occupied(root) => {
                 return root.emit_by_mail(node.clone(), x, lease, origin);
             }
+            Access::GivenUp(root) => {
+                lease.acks.fail();
+                return Emit::failed(Error::new(Kind::Interrupted), root.weak());
+            }
             Access::Entered(root) => root,
         };
         let guest = is_guest.then(|| Inside::as_guest(root, me));

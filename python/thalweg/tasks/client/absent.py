@@ -22,7 +22,6 @@ CLIENT: Mapping[str, str] = {
     "get_scheduler_logs": _NO_LOGS,
     "get_worker_logs": _NO_LOGS,
     "has_what": "it is not known which worker process has which value",
-    "profile": "no sampler runs beside the tasks; `py-spy record --subprocesses` samples all processes",
     "rebalance": _ONE_MACHINE,
     "register_scheduler_plugin": _NO_SCHEDULER,
     "replicate": _ONE_MACHINE,

@@ -223,7 +223,8 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
 
     @property
     def futures(self) -> dict[Any, Future[Any]]:
-        """The live tasks that were given keys, scattered values included, by their keys.
+        """The live tasks that were given keys, scattered values and chunks of persisted collections included, by their
+        keys.
 
         Examples
         --------
@@ -233,7 +234,8 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
         ...     list(client.futures)
         ['one']
         """
-        return {future.key: future for future in self._engine.named_futures()}
+        named = {future.key: future for future in self._engine.named_futures()}
+        return {**registry.shared(self._engine).persisted, **named}
 
     @property
     def dashboard_link(self) -> str | None:
@@ -245,8 +247,25 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
         return tree.futures_of(futures)
 
     def normalize_collection(self, collection: Any) -> Any:
-        """Return a collection of Dask's as it is: those that were persisted have their futures in them."""
-        return collection
+        """Return a collection of Dask's with futures in the places of tasks that are there already, by their keys.
+
+        Examples
+        --------
+        >>> from dask import delayed
+        >>> from thalweg.tasks import Client
+        >>> with Client() as client:
+        ...     first = delayed(abs)(-1)
+        ...     second = delayed(abs)(first)
+        ...     kept = client.persist(first)
+        ...     normal = client.normalize_collection(second)
+        ...     [type(task).__name__ for task in second.dask.values()], normal.compute()
+        ...     sorted(type(task).__name__ for task in normal.dask.values())
+        (['Task', 'Task'], 1)
+        ['FutureNode', 'Task']
+        """
+        from thalweg.tasks.client.collections import normalize
+
+        return normalize(self._engine, collection)
 
     @classmethod
     def current(cls, allow_global: bool = True) -> Client:

@@ -9,8 +9,9 @@ from thalweg._thalweg.tasks import Engine, Future
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import annotated, registry
 from thalweg.tasks.client.graph import FutureNode, Plan
+from thalweg.tasks.client.keys import to_text
 
-__all__ = ["compute", "futures_in", "get", "persist", "serve"]
+__all__ = ["compute", "futures_in", "get", "normalize", "persist", "serve"]
 
 _OLD = "collections need a newer Dask: pip install 'dask>=2025.4'"
 
@@ -92,11 +93,43 @@ def persist(engine: Engine, collections: Any, optimize_graph: bool = True, **opt
     expression = collections_to_expr(found, optimize_graph).optimize()
     keys = [list(flatten(each)) for each in expression.__dask_keys__()]
     futures = _run(engine, expression, [key for each in keys for key in each], options)
+    registry.shared(engine).persisted.update(futures)
     persisted = []
     for collection, mine in zip(found, keys, strict=True):
         rebuild, state = collection.__dask_postpersist__()
         persisted.append(rebuild({key: FutureNode(key, futures[key]) for key in mine}, *state))
     return persisted if several else persisted[0]
+
+
+def normalize(engine: Engine, collection: Any) -> Any:
+    """Return a collection whose graph has futures in the places of tasks that are there already.
+
+    What only these tasks need is left out.
+
+    Raises
+    ------
+    TypeError
+        It is not a collection of Dask's.
+    """
+    import dask
+    from dask.base import flatten
+    from dask.optimization import cull
+
+    if not dask.is_dask_collection(collection):
+        raise TypeError(f"normalize_collection: a collection of Dask's, and not {collection!r}")
+    graph = dict(collection.__dask_graph__())
+    persisted = registry.shared(engine).persisted
+    known = {
+        key: future
+        for key in graph
+        if (future := persisted.get(key)) is not None or (future := engine.find(to_text(key))) is not None
+    }
+    if not known:
+        return collection
+    graph.update((key, FutureNode(key, future)) for key, future in known.items())
+    graph, _ = cull(graph, list(flatten(collection.__dask_keys__())))
+    rebuild, state = collection.__dask_postpersist__()
+    return rebuild(graph, *state)
 
 
 def get(engine: Engine, dsk: Any, keys: Any, **options: Any) -> Any:

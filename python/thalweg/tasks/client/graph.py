@@ -118,7 +118,7 @@ class Plan:
         #: By key: what is asked of that call alone.
         self._asked = asked
         records = sys.modules.get("thalweg.tasks.client.records")
-        self._recorded = None if records is None else records.recorded
+        self._watched = None if records is None else records.watched
         self._calls: list[Call] = []
         self._given: list[Future[Any]] = []
         #: By key: the number of a call, or of a future that is given, counted down from -1; None: a constant.
@@ -269,8 +269,8 @@ class Plan:
         if filled is not None:
             args = tuple(filled)
         place[key] = len(self._calls)
-        if self._recorded is not None:
-            function = self._recorded(self._engine, function, key)
+        if self._watched is not None:
+            function = self._watched(self._engine, function, key)
         call = (function, args, kwargs, tuple(slots))
         asked = self._asked.get(key) if self._asked else None
         self._calls.append(call if asked is None else (*call, asked))

@@ -209,6 +209,65 @@ class Inspection(Base):
 
         return self._tell(None, records.between, self, start, stop, count, filename if plot else None)
 
+    def profile(
+        self,
+        key: str | None = None,
+        start: Interval | None = None,
+        stop: Interval | None = None,
+        workers: Any = None,
+        merge_workers: bool = True,
+        plot: bool | str = False,
+        filename: str | None = None,
+        server: bool = False,
+        scheduler: bool = False,
+    ) -> Any:
+        """Return where tasks have spent their time, of those that were submitted after the first call of this.
+
+        So call it before the work, and again after it. Stacks of threads that run tasks are looked at a hundred times a
+        second, here or in the worker processes. The last 1,000 seconds in which there were samples are kept. A worker
+        process answers when one of its threads is free.
+
+        Parameters
+        ----------
+        key
+            The name of a function: only its samples, or those of keys that begin with it and a dash.
+        start, stop
+            The time of interest: how long ago as text, or seconds since 1970.
+        workers
+            Only these.
+        merge_workers
+            Whether to add up all workers; otherwise the result is a dictionary by worker.
+        plot, filename, server, scheduler
+            Are there because Dask's client has them: there are no plots, and no threads of a server or a scheduler.
+
+        Returns
+        -------
+        dict
+            As Dask's client returns it: ``count``, the number of samples; ``identifier`` and ``description`` of a
+            function; and in ``children``, by identifier, the same for the functions that it had called.
+
+        Raises
+        ------
+        ValueError
+            A plot, or the profile of a server or a scheduler, is asked for.
+
+        Examples
+        --------
+        >>> import time
+        >>> from thalweg.tasks import Client
+        >>> with Client() as client:
+        ...     before = client.profile()
+        ...     client.submit(time.sleep, 0.1).result()
+        ...     before["count"], client.profile()["count"] > 0
+        (0, True)
+        """
+        for name, value in {"plot": plot, "filename": filename, "server": server, "scheduler": scheduler}.items():
+            if value:
+                raise ValueError(f"profile: {name}={value!r}: the samples of tasks are returned, and nothing is drawn")
+        from thalweg.tasks.client import profiling
+
+        return profiling.profile(self, key, start, stop, workers, merge_workers)  # type: ignore[arg-type]
+
     def run(
         self,
         function: Callable[..., Any],

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from threading import RLock
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType, WeakKeyDictionary, WeakSet, finalize, ref
+from weakref import ReferenceType, WeakKeyDictionary, WeakSet, WeakValueDictionary, finalize, ref
 
 from thalweg._thalweg.tasks import Engine, current_engine, is_worker, wait_for_threads
 from thalweg.runtime import program_end
@@ -53,6 +53,10 @@ class Shared:
         self.recorders = 0
         #: Whether one of them is the client, which wants to know from its first question on.
         self.records_all = False
+        #: The chunks of persisted collections, by their keys.
+        self.persisted: WeakValueDictionary[Any, Any] = WeakValueDictionary()
+        #: What samples of its tasks are kept under, once somebody has asked for its profile.
+        self.profile: str | None = None
         #: What stands for the worker that is this process.
         self.worker: Any = None
         self.lock = RLock()

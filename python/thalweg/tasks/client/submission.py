@@ -107,7 +107,7 @@ class Submission(Base):
             key = key_of(func, args, kwargs)
         options: dict[str, Any] = {} if call is None else {"call": call}
         return self._engine.submit(
-            self._recorded(_runnable(func), key),
+            self._watched(_runnable(func), key),
             args,
             kwargs or None,
             key=key,
@@ -164,7 +164,7 @@ class Submission(Base):
             options = {"resources": resources, "retries": retries, "priority": priority, "timeout": timeout}
             return self._map_by_key(func, iterables, key, pure, options, kwargs)
         return self._engine.map(
-            self._recorded(_runnable(func)),
+            self._watched(_runnable(func)),
             iterables,
             kwargs or None,
             key=key,
@@ -174,12 +174,12 @@ class Submission(Base):
             timeout=None if timeout is None else convert_interval(timeout),
         )
 
-    def _recorded(self, function: Callable[..., T], key: Any = None) -> Callable[..., T]:
+    def _watched(self, function: Callable[..., T], key: Any = None) -> Callable[..., T]:
         if "thalweg.tasks.client.records" not in sys.modules:
             return function
-        from thalweg.tasks.client.records import recorded
+        from thalweg.tasks.client.records import watched
 
-        return recorded(self._engine, function, key)
+        return watched(self._engine, function, key)
 
     def _available(self, resources: Mapping[str, float]) -> dict[str, float]:
         there = registry.shared(self._engine).resources

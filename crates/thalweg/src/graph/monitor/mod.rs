@@ -18,9 +18,10 @@ mod loom_tests;
 mod tests;
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-use crate::sync::blocking;
-use crate::sync::model::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::model::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock, wait};
+use crate::sync::{LOOK, blocking, patience};
 
 // Flags of the state.
 const MAIL: usize = 1;
@@ -258,24 +259,44 @@ impl<M> Monitor<M> {
         })
     }
 
+    /// Waits until the monitor is free and enters it, unless the host's patience ends; returns whether it has
+    /// entered. The thread must not be inside any monitor.
+    #[cold]
+    pub(crate) fn enter_patiently(&self, me: usize) -> bool {
+        let Some(patience) = patience() else {
+            self.enter_waiting(me);
+            return true;
+        };
+        let begin = Instant::now();
+        while !blocking(|| self.reserve(me, Some(LOOK))) {
+            if !patience(begin.elapsed()) {
+                return false;
+            }
+        }
+        lock(&self.slow).reserved = false;
+        true
+    }
+
     /// Waits until the monitor is free and enters it. The thread must not be inside any monitor.
     #[cold]
     pub(crate) fn enter_waiting(&self, me: usize) {
-        blocking(|| self.reserve(me));
+        blocking(|| self.reserve(me, None));
         lock(&self.slow).reserved = false;
     }
 
-    fn reserve(&self, me: usize) {
+    /// Waits for `limit` at most, if there is one; returns whether the monitor is this thread's.
+    fn reserve(&self, me: usize, limit: Option<Duration>) -> bool {
         let mut slow = lock(&self.slow);
         self.take_bias(me, &slow);
         if self.bias.load(Ordering::Relaxed) == me {
             self.biased.store(me, Ordering::Relaxed);
             slow.reserved = true;
-            return;
+            return true;
         }
         // Several threads come here: nobody is to be given the bias while this one waits.
         self.bias.store(REVOKED, Ordering::Release);
         slow.waiting += 1;
+        let mut is_over = false;
         loop {
             match self
                 .state
@@ -283,10 +304,12 @@ impl<M> Monitor<M> {
             {
                 Ok(_) => break,
                 Err(state) if state & WAITING != 0 || self.flag(state, WAITING) => {
-                    slow = self
-                        .left
-                        .wait(slow)
-                        .unwrap_or_else(std::sync::PoisonError::into_inner);
+                    if is_over {
+                        // Whoever is inside wakes another that waits.
+                        slow.waiting -= 1;
+                        return false;
+                    }
+                    (slow, is_over) = wait(&self.left, slow, limit);
                 }
                 Err(_) => {}
             }
@@ -297,6 +320,7 @@ impl<M> Monitor<M> {
             // The flag went when the monitor was left; the others still wait for theirs.
             self.state.fetch_or(WAITING, Ordering::Relaxed);
         }
+        true
     }
 
     /// Leaves mail for the thread that is inside, or enters if nobody is.
