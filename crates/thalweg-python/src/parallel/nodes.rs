@@ -11,6 +11,7 @@ use thalweg::ops::{Buffer, Settle};
 use thalweg::{Context, Fault, Flow, Never, Operator, Transform};
 use thalweg_tasks::parallel::{self, Outcome, Part};
 
+use super::coming_back::NodeOfStep;
 use super::element::{Element, element_of};
 use super::engines::Queue;
 use super::fold::Accumulation;
@@ -60,16 +61,26 @@ where
     }
 }
 
-/// A node that makes elements of elements, without calling anything of the user's where it stands.
-fn making<F>(queue: &Bound<'_, Queue>, make: F) -> Blueprint
+/// A node that makes elements of elements, without calling anything of the user's where it stands. `node` is told which
+/// node in Python it is.
+fn making<F>(queue: &Bound<'_, Queue>, node: NodeOfStep, make: F) -> Blueprint
 where
     F: FnMut(&Element) -> Option<Element> + Send + 'static,
 {
     let queue = queue.get().0.clone();
-    let blueprint = Blueprint::transform(move |_| Making {
-        queue,
-        count: 0,
-        make,
+    let blueprint = Blueprint::new(move |site| {
+        // A step belongs to one node.
+        let _ = node.set(site.node);
+        let out = site.upstream.transform(Making {
+            queue,
+            count: 0,
+            make,
+        });
+        Made {
+            inlet: Box::new(out.clone()),
+            between: None,
+            out,
+        }
     });
     blueprint.passage(Passage::Straight)
 }
@@ -77,7 +88,7 @@ where
 /// `scatter`: makes elements of objects.
 #[pyfunction]
 pub(super) fn scatter(queue: &Bound<'_, Queue>) -> Blueprint {
-    making(queue, |_| None)
+    making(queue, NodeOfStep::default(), |_| None)
 }
 
 /// Has a step done with each element; alone, if it may take only so many seconds.
@@ -98,7 +109,7 @@ pub(super) fn through(
         };
         Some(Element::of(part, x.ordinal))
     };
-    Ok(making(queue, make)
+    Ok(making(queue, step.action.node.clone(), make)
         .calling(step.function())
         .keeping([step.state()]))
 }
@@ -157,7 +168,7 @@ pub(super) fn accumulate(
     let accumulation = accumulation.get();
     let strand = accumulation.strand.clone();
     let make = move |x: &Element| Some(Element::of(strand.push(x.part()), x.ordinal));
-    making(queue, make)
+    making(queue, accumulation.node.clone(), make)
         .calling(accumulation.function.clone())
         .keeping(accumulation.states.clone())
 }

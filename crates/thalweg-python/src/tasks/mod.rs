@@ -1,6 +1,7 @@
 //! Tasks: calls of Python functions on threads and processes.
 
 mod arguments;
+mod batches;
 mod engine;
 pub(crate) mod errors;
 mod future;
@@ -18,6 +19,7 @@ mod world;
 
 use pyo3::prelude::*;
 
+pub(crate) use self::batches::Batches;
 pub(crate) use self::engine::Engine;
 pub(crate) use self::threads::Turn;
 pub(crate) use self::world::Program;
