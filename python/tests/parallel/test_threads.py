@@ -245,10 +245,8 @@ def test_so_may_other_functions(pool, kind):
 
     source = Stream()
     scattered = source.scatter(pool)
-    if kind == "state":
-        built = scattered.accumulate(lambda _, x: again(x) and x, start=0)
-    else:
-        built = scattered.filter(again)
+    state = lambda _, x: again(x) and x  # noqa: E731
+    built = scattered.accumulate(state, start=0) if kind == "state" else scattered.filter(again)
     all_came(source, built.gather().sink_to_list())
 
 

@@ -130,8 +130,8 @@ impl<S: Steps> Queue<S> {
             let job = lock(&self.state).jobs.pop_front();
             let line = match job {
                 None => break,
-                Some(Job::Part(part)) => Line::of(part).to_send(self),
-                Some(Job::Line(line)) => line.to_send(self),
+                Some(Job::Part(part)) => Line::of(part).prepare(self),
+                Some(Job::Line(line)) => line.prepare(self),
                 // Those have not been put there.
                 Some(Job::Strand(_) | Job::Later(..)) => None,
             };

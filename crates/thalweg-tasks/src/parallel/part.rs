@@ -356,7 +356,7 @@ impl<S: Steps> Line<S> {
 
     /// The steps that are to be done, with the value to do them with. Nothing, if somebody else is at what it needs,
     /// for which it waits, or if there is nothing to be done.
-    pub(super) fn to_send(self, queue: &Arc<Queue<S>>) -> Option<Self> {
+    pub(super) fn prepare(self, queue: &Arc<Queue<S>>) -> Option<Self> {
         let (mut line, outcome) = self.begin(queue)?;
         match outcome {
             Outcome::Value(value) if !line.steps.is_empty() => {
@@ -395,7 +395,7 @@ impl<S: Steps> Line<S> {
         None
     }
 
-    /// The value that the first step is done with, once it is [to be sent](Self::to_send).
+    /// The value that the first step is done with, once it is [prepared](Self::prepare).
     pub(super) fn value(&self) -> Option<&S::Value> {
         match &self.input {
             Some(Input::Value(value)) => Some(value),
