@@ -41,7 +41,7 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
 }
 
 /// What is done with pipelines of many nodes.
-const SCALE: [(&str, Shape, Phase); 8] = [
+const SCALE: [(&str, Shape, Phase); 9] = [
     ("nodes-deep-build", Shape::Deep, Phase::Build),
     ("nodes-deep-emit", Shape::Deep, Phase::Emit),
     ("nodes-deep-drain", Shape::Deep, Phase::Drain),
@@ -50,6 +50,7 @@ const SCALE: [(&str, Shape, Phase); 8] = [
     ("nodes-wide-emit", Shape::Wide, Phase::Emit),
     ("nodes-wide-drain", Shape::Wide, Phase::Drain),
     ("nodes-wide-drop", Shape::Wide, Phase::Drop),
+    ("nodes-windows-drain", Shape::Windows, Phase::Drain),
 ];
 
 fn main() {

@@ -17,6 +17,8 @@ pub enum Shape {
     Deep,
     /// Branches of two nodes each, side by side.
     Wide,
+    /// Branches of two nodes each, of which the first may keep elements that a drain has to send on.
+    Windows,
 }
 
 /// What is done with them.
@@ -51,6 +53,11 @@ impl Pipeline {
                     let branch = source.map(|x| x + 1);
                     branch.sink(drop);
                     handles.push(branch);
+                }
+            }
+            Shape::Windows => {
+                for _ in 0..nodes / 2 {
+                    source.partition(2).sink(drop);
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use thalweg::{Element, Emitter, Source, Stop, Stream};
 
-use crate::reader::{Chunks, Fault, LineReader};
+use crate::reader::{Chunks, LineReader, NextLineError};
 use crate::{LineError, Lines};
 
 /// Standard input as a source of lines, until it ends.
@@ -184,11 +184,11 @@ pub enum StdinError {
     Line(#[from] LineError),
 }
 
-impl From<Fault<io::Error>> for StdinError {
-    fn from(fault: Fault<io::Error>) -> Self {
+impl From<NextLineError<io::Error>> for StdinError {
+    fn from(fault: NextLineError<io::Error>) -> Self {
         match fault {
-            Fault::Line(error) => Self::Line(error),
-            Fault::End(error) => Self::Read(error),
+            NextLineError::Line(error) => Self::Line(error),
+            NextLineError::End(error) => Self::Read(error),
         }
     }
 }

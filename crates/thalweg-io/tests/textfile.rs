@@ -327,7 +327,7 @@ fn a_copy_is_complete_when_the_pipeline_has_ended() {
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_is_a_mistake_of_the_pipeline() {
+fn a_file_that_cannot_be_opened_is_a_build_error_of_the_pipeline() {
     let log = Log::new();
     let source = Stream::<String>::new();
     let path = log.dir.path().join("no/such/directory.log");

@@ -8,21 +8,21 @@ use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 use thalweg::view::Counters;
 use thalweg::{
-    Element, Emit, Error, Fault, InletKey, IntoOperator, OnError, OpenJoin, Operator, Stream,
-    Transform,
+    Element, Emit, Error, InletKey, IntoOperator, OnError, OpenJoin, Operator, OperatorError,
+    Stream, Transform,
 };
 
-use crate::current::Current;
 use crate::function::Function;
 use crate::gil;
+use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::value::Value;
 
 /// Where a node is to be built.
-pub(crate) struct Site {
+pub(crate) struct BuildContext {
     /// What it is attached to.
     pub(crate) upstream: Stream<Value>,
-    pub(crate) current: Current,
+    pub(crate) current: LastValue,
     /// A weak reference to the node in Python.
     pub(crate) node: Py<PyAny>,
 }
@@ -31,14 +31,14 @@ pub(crate) struct Site {
 pub(crate) struct Made {
     pub(crate) inlet: Box<dyn Inlet>,
     /// A node between the two.
-    pub(crate) between: Option<Box<dyn Keeper>>,
+    pub(crate) between: Option<Box<dyn Traverse>>,
     pub(crate) out: Stream<Value>,
 }
 
 /// A node of the engine that may keep Python objects.
-pub(crate) trait Keeper: Send + Sync {
+pub(crate) trait Traverse: Send + Sync {
     /// Shows what it keeps; whether it could.
-    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool;
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool;
 
     /// How many elements are on their way in it; `None` if somebody is at work inside the pipeline.
     fn in_flight(&self) -> Option<usize>;
@@ -49,9 +49,9 @@ pub(crate) trait Keeper: Send + Sync {
     }
 }
 
-impl<T: Element> Keeper for Stream<T> {
-    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
-        Stream::for_each_kept(self, see)
+impl<T: Element> Traverse for Stream<T> {
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool {
+        Stream::traverse(self, visit)
     }
 
     fn in_flight(&self) -> Option<usize> {
@@ -59,9 +59,9 @@ impl<T: Element> Keeper for Stream<T> {
     }
 }
 
-impl<U: Element> Keeper for OpenJoin<Value, U> {
-    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
-        self.stream().for_each_kept(see)
+impl<U: Element> Traverse for OpenJoin<Value, U> {
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool {
+        self.stream().traverse(visit)
     }
 
     fn in_flight(&self) -> Option<usize> {
@@ -70,7 +70,7 @@ impl<U: Element> Keeper for OpenJoin<Value, U> {
 }
 
 /// Where elements come in.
-pub(crate) trait Inlet: Keeper {
+pub(crate) trait Inlet: Traverse {
     /// The engine's number for the node.
     fn id(&self) -> u64;
     fn set_name(&self, name: String);
@@ -81,7 +81,7 @@ pub(crate) trait Inlet: Keeper {
     /// Puts a value in the place of an inlet, if there are such.
     fn attach_literal(&self, value: Value);
     /// Makes the node the first to get what `from` sends.
-    fn prefer(&self, from: &Stream<Value>) -> Result<(), Error>;
+    fn move_to_first(&self, from: &Stream<Value>) -> Result<(), Error>;
     fn detach(&self, from: &Stream<Value>) -> Result<(), Error>;
     /// The way in for what comes from an upstream, where it is handed in by other means.
     fn door(&self, _upstream: u64) -> Option<Stream<Value>> {
@@ -108,8 +108,8 @@ macro_rules! as_stream {
             $stream.counters()
         }
 
-        fn prefer(&$self, from: &Stream<Value>) -> Result<(), Error> {
-            from.prefer($stream)
+        fn move_to_first(&$self, from: &Stream<Value>) -> Result<(), Error> {
+            from.move_to_first($stream)
         }
 
         fn detach(&$self, from: &Stream<Value>) -> Result<(), Error> {
@@ -141,7 +141,7 @@ impl<U: Element> Inlet for OpenJoin<Value, U> {
     }
 }
 
-type Build = Box<dyn FnOnce(Site) -> Made + Send>;
+type Build = Box<dyn FnOnce(BuildContext) -> Made + Send>;
 
 /// An operator and its arguments, to be built once its upstream is known.
 #[pyclass(frozen, module = "thalweg._thalweg")]
@@ -159,7 +159,7 @@ pub(crate) struct Blueprint {
     /// Whether a node that is attached twice has two inlets, each of which gets every element.
     pub(crate) repeats: bool,
     /// Who is behind each inlet, if the node wants to know.
-    pub(crate) callers: Callers,
+    pub(crate) callers: UpstreamRefs,
     pub(crate) passage: Passage,
 }
 
@@ -180,10 +180,10 @@ pub(crate) enum Passage {
 pub(crate) type State = Arc<Mutex<Option<Value>>>;
 
 /// The nodes behind the inlets of a node, by the inlets' numbers.
-pub(crate) type Callers = Arc<Mutex<Vec<(usize, Py<PyWeakrefReference>)>>>;
+pub(crate) type UpstreamRefs = Arc<Mutex<Vec<(usize, Py<PyWeakrefReference>)>>>;
 
 impl Blueprint {
-    pub(crate) fn new(build: impl FnOnce(Site) -> Made + Send + 'static) -> Self {
+    pub(crate) fn new(build: impl FnOnce(BuildContext) -> Made + Send + 'static) -> Self {
         Self {
             build: Mutex::new(Some(Box::new(build))),
             function: None,
@@ -192,7 +192,7 @@ impl Blueprint {
             is_sink: false,
             joins: false,
             repeats: false,
-            callers: Callers::default(),
+            callers: UpstreamRefs::default(),
             passage: Passage::default(),
         }
     }
@@ -203,7 +203,7 @@ impl Blueprint {
     }
 
     /// A transform that takes note of what it sends by itself.
-    pub(crate) fn transform<T>(make: impl FnOnce(Current) -> T + Send + 'static) -> Self
+    pub(crate) fn transform<T>(make: impl FnOnce(LastValue) -> T + Send + 'static) -> Self
     where
         T: Transform<In = Value, Out = Value>,
     {
@@ -258,7 +258,7 @@ impl Blueprint {
     }
 
     /// A node whose inlets are told apart.
-    pub(crate) fn joining(mut self, callers: Callers) -> Self {
+    pub(crate) fn joining(mut self, callers: UpstreamRefs) -> Self {
         self.joins = true;
         self.callers = callers;
         self
@@ -276,7 +276,7 @@ impl Blueprint {
     }
 
     /// Builds the node; `None` if that has been done.
-    pub(crate) fn build(&self, site: Site) -> Option<Made> {
+    pub(crate) fn build(&self, site: BuildContext) -> Option<Made> {
         let build = lock(&self.build).take()?;
         Some(build(site))
     }
@@ -286,7 +286,7 @@ impl Made {
     /// A node, and what makes its results into objects and takes note of them.
     pub(crate) fn finished<U: Element>(
         stream: Stream<U>,
-        current: Current,
+        current: LastValue,
         mut finish: impl FnMut(Python<'_>, U) -> PyResult<Value> + Send + 'static,
     ) -> Self {
         let out = stream.transform(Finish(
@@ -312,8 +312,9 @@ where
     type In = U;
     type Out = Value;
     const KIND: &'static str = "finish";
+    const CLOSES: bool = false;
 
-    fn apply(&mut self, x: U) -> Result<Option<Value>, Fault<U>> {
-        (self.0)(x).map(Some).map_err(Fault::lost)
+    fn apply(&mut self, x: U) -> Result<Option<Value>, OperatorError<U>> {
+        (self.0)(x).map(Some).map_err(OperatorError::lost)
     }
 }

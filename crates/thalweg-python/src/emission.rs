@@ -11,8 +11,8 @@ use pyo3::types::PyTuple;
 use thalweg::{Emit, Error};
 
 use crate::event_loop::{self, EventLoop};
-use crate::hop::Coming;
 use crate::lock::lock;
+use crate::run_on_loop::Coming;
 use crate::{calls, failure, gil, interrupt};
 
 /// Something of the engine's to wait for.

@@ -1,20 +1,19 @@
 //! The Python face of thalweg: translates between Python and the engine, and nothing more.
 
 mod awaiting;
-mod batch;
 mod blueprint;
 mod call;
 mod calls;
-mod current;
 mod emission;
 mod event_loop;
 mod failure;
 mod function;
 mod gil;
-mod hop;
 mod interpreter;
 mod interrupt;
 mod interval;
+mod iterable;
+mod last_value;
 mod lock;
 mod metadata;
 mod node;
@@ -23,8 +22,10 @@ mod overridden;
 mod parallel;
 mod pipeline;
 mod policy;
+mod run_on_loop;
 mod sources;
 mod tasks;
+mod upcalls;
 mod value;
 
 /// The engine of the package `thalweg`.
@@ -33,13 +34,13 @@ mod _thalweg {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::batch::{Batch, Flag};
-    #[pymodule_export]
     use crate::blueprint::Blueprint;
     #[pymodule_export]
     use crate::emission::Emission;
     #[pymodule_export]
     use crate::event_loop::Pump;
+    #[pymodule_export]
+    use crate::iterable::{Batch, Flag};
     #[pymodule_export]
     use crate::node::Node;
     #[pymodule_export]

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use thalweg::view::Counters;
 use thalweg::{Error, InletKey, OnError, OpenJoin, Stream};
 
-use crate::blueprint::{Blueprint, Callers, Inlet, Keeper, Made, Site};
+use crate::blueprint::{Blueprint, BuildContext, Inlet, Made, Traverse, UpstreamRefs};
 use crate::lock::lock;
 use crate::ops::custom;
 use crate::value::Value;
@@ -32,8 +32,8 @@ struct Door {
 /// Builds both; returns them, and the way into the operator if there is only one.
 pub(crate) fn build(
     plan: &Blueprint,
-    site: Site,
-    callers: &Callers,
+    site: BuildContext,
+    callers: &UpstreamRefs,
 ) -> Option<(Made, Option<Stream<Value>>)> {
     let front = custom::front(&site, callers);
     let door = Stream::new();
@@ -43,7 +43,7 @@ pub(crate) fn build(
         inlet,
         between,
         out,
-    } = plan.build(Site {
+    } = plan.build(BuildContext {
         upstream: door.clone(),
         ..site
     })?;
@@ -62,17 +62,17 @@ pub(crate) fn build(
     Some((made, (!plan.joins).then_some(door)))
 }
 
-impl Keeper for Overridden {
-    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
+impl Traverse for Overridden {
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool {
         if !self.inner_is_out {
-            self.inner.for_each_kept(see);
+            self.inner.traverse(visit);
         }
         if let Ok(doors) = self.doors.try_lock() {
             for door in &*doors {
-                door.stream.for_each_kept(see);
+                door.stream.traverse(visit);
             }
         }
-        self.front.for_each_kept(see)
+        self.front.traverse(visit)
     }
 
     fn in_flight(&self) -> Option<usize> {
@@ -127,8 +127,8 @@ impl Inlet for Overridden {
         self.inner.attach_literal(value);
     }
 
-    fn prefer(&self, from: &Stream<Value>) -> Result<(), Error> {
-        from.prefer(self.front.stream())
+    fn move_to_first(&self, from: &Stream<Value>) -> Result<(), Error> {
+        from.move_to_first(self.front.stream())
     }
 
     fn detach(&self, from: &Stream<Value>) -> Result<(), Error> {

@@ -2,12 +2,13 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use thalweg::{Context, Failure, Flow, Never, OnError, Operator, Retry, Stream};
+use thalweg::{Context, EmitResult, Failure, Never, OnError, Operator, Retry, Stream};
 
 use crate::failure;
 use crate::gil;
 use crate::node::Node;
 use crate::pipeline::Pipeline;
+use crate::upcalls;
 
 /// Sets a node's policy: `"raise"`, `"skip"`, a `Retry`, or a stream to send failures to.
 ///
@@ -48,7 +49,7 @@ fn parse<'py>(
         joins.push(target.clone());
         return Ok(OnError::Route(failures));
     }
-    let retry = on_error.py().import("thalweg.errors")?.getattr("Retry")?;
+    let retry = upcalls::STREAMS.get(on_error.py(), "Retry")?;
     if !on_error.is_instance(&retry)? {
         return Err(PyTypeError::new_err(format!(
             "on_error: \"raise\", \"skip\", a Retry or a stream, not {}",
@@ -81,8 +82,9 @@ impl Operator for LogFailure {
     type Event = Never;
     const KIND: &'static str = "log";
     const SINK: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, failure: Failure, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, failure: Failure, cx: &mut Context<'_, Self>) -> EmitResult {
         cx.acks().fail();
         gil::attach(|py| failure::log(py, &failure));
         Ok(())

@@ -1,7 +1,7 @@
 //! The errors of a client.
 
 use crate::client::TaskError;
-use crate::world::Failure;
+use crate::task_types::Failure;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub enum Error {
     #[error("the result cannot be read: {0}")]
     Unreadable(String),
     /// A client without workers would run nothing.
-    #[error("a client needs at least one worker")]
+    #[error("a client dependencies at least one worker")]
     NoWorkers,
     /// Workers could not be started.
     #[error("a worker could not be started: {0}")]

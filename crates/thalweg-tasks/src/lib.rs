@@ -42,21 +42,22 @@ mod stack;
 #[cfg(feature = "streams")]
 mod stream;
 mod sync;
+mod task_types;
 mod threads;
-mod world;
 
 pub use client::{Client, Future, Inputs, Opens, TaskBuilder, TaskError, block_in_place};
 pub use engine::CannotStop;
 pub use error::Error;
 #[cfg(feature = "processes")]
-pub use remote::{
-    Argument, Arguments, Processes, ProcessesBuilder, Remote, Remotes, work_if_asked,
-};
+#[expect(deprecated, reason = "programs may still use the former name")]
+pub use remote::work_if_asked;
+#[cfg(feature = "processes")]
+pub use remote::{Argument, Arguments, Processes, ProcessesBuilder, Remote, Remotes, init_worker};
 pub use slot::Status;
 #[cfg(feature = "streams")]
 pub use stream::{ParallelStream, Scatter};
+pub use task_types::Failure;
 pub use threads::{Token, token};
-pub use world::Failure;
 
 /// What [`remote!`] needs.
 #[cfg(feature = "processes")]
@@ -68,10 +69,10 @@ pub mod remotes {
 /// What clients are built from: for another language's objects, or tasks of one's own kind.
 pub mod host {
     pub use crate::client::Closures;
-    pub use crate::engine::{CannotStop, Home, spec};
-    pub use crate::scheduler::{Assignment, Effects, Needs, Options, Product, Spec};
+    pub use crate::engine::{CannotStop, TaskEngine, spec};
+    pub use crate::scheduler::{Assignment, Deferred, Dependencies, Options, Output, TaskSpec};
     pub use crate::slot::{Latch, Slot, wait_all};
     pub use crate::stack::set_stack_size;
-    pub use crate::threads::{Crew, Work, as_task};
-    pub use crate::world::World;
+    pub use crate::task_types::TaskTypes;
+    pub use crate::threads::{ThreadPool, Work, as_task};
 }

@@ -1,9 +1,9 @@
 //! Where the outcome of a task is put, and where those who want it wait.
 
-use crate::engine::Home;
+use crate::engine::TaskEngine;
 use crate::scheduler::{TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
-use crate::world::{Failure, World};
+use crate::task_types::{Failure, TaskTypes};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
@@ -14,18 +14,18 @@ use std::time::{Duration, Instant};
 ///
 /// Those who hold a slot are those who want the outcome: futures, and tasks that need it. The scheduler
 /// holds it weakly. So a task that nobody wants any more is known by its slot being dropped.
-pub struct Slot<W: World> {
+pub struct Slot<W: TaskTypes> {
     pub(crate) id: TaskId,
-    pub(crate) home: Arc<Home<W>>,
+    pub(crate) engine: Arc<TaskEngine<W>>,
     key: Option<Box<str>>,
-    standing: Mutex<Standing<W>>,
+    state: Mutex<SlotState<W>>,
     /// Its task was asked to stop, while its outcome still counts.
     asked_to_stop: AtomicBool,
     /// Whoever wanted it has died.
     is_orphan: AtomicBool,
 }
 
-pub(crate) enum Standing<W: World> {
+pub(crate) enum SlotState<W: TaskTypes> {
     Pending(Vec<Watcher>),
     Done(W::Value),
     /// Done, and the value is still where it was made. Those who watch wait for it to come.
@@ -63,13 +63,13 @@ impl Watcher {
     }
 }
 
-impl<W: World> Slot<W> {
-    pub(crate) fn new(id: TaskId, home: Arc<Home<W>>, key: Option<Box<str>>) -> Self {
+impl<W: TaskTypes> Slot<W> {
+    pub(crate) fn new(id: TaskId, engine: Arc<TaskEngine<W>>, key: Option<Box<str>>) -> Self {
         Self {
             id,
-            home,
+            engine,
             key,
-            standing: Mutex::new(Standing::Pending(Vec::new())),
+            state: Mutex::new(SlotState::Pending(Vec::new())),
             asked_to_stop: AtomicBool::new(false),
             is_orphan: AtomicBool::new(false),
         }
@@ -96,8 +96,8 @@ impl<W: World> Slot<W> {
     }
 
     /// The engine that its task is in.
-    pub fn home(&self) -> &Arc<Home<W>> {
-        &self.home
+    pub fn engine(&self) -> &Arc<TaskEngine<W>> {
+        &self.engine
     }
 
     /// The name it was given, if it was given one.
@@ -112,19 +112,19 @@ impl<W: World> Slot<W> {
 
     /// How it stands.
     pub fn status(&self) -> Status {
-        match &*lock(&self.standing) {
-            Standing::Pending(_) => Status::Pending,
-            Standing::Done(_) | Standing::Away(..) => Status::Finished,
-            Standing::Failed(failure) if matches!(**failure, Failure::Cancelled) => {
+        match &*lock(&self.state) {
+            SlotState::Pending(_) => Status::Pending,
+            SlotState::Done(_) | SlotState::Away(..) => Status::Finished,
+            SlotState::Failed(failure) if matches!(**failure, Failure::Cancelled) => {
                 Status::Cancelled
             }
-            Standing::Failed(_) => Status::Error,
+            SlotState::Failed(_) => Status::Error,
         }
     }
 
     /// Whether it is done, in whatever way.
     pub fn is_done(&self) -> bool {
-        !matches!(*lock(&self.standing), Standing::Pending(_))
+        !matches!(*lock(&self.state), SlotState::Pending(_))
     }
 
     /// Calls `look` with the outcome, if it is known and here. Nothing may be waited for in it.
@@ -132,32 +132,32 @@ impl<W: World> Slot<W> {
         &self,
         look: impl FnOnce(Result<&W::Value, &Arc<Failure<W::Error>>>) -> R,
     ) -> Option<R> {
-        match &*lock(&self.standing) {
-            Standing::Done(value) => Some(look(Ok(value))),
-            Standing::Failed(failure) => Some(look(Err(failure))),
-            Standing::Pending(_) | Standing::Away(..) => None,
+        match &*lock(&self.state) {
+            SlotState::Done(value) => Some(look(Ok(value))),
+            SlotState::Failed(failure) => Some(look(Err(failure))),
+            SlotState::Pending(_) | SlotState::Away(..) => None,
         }
     }
 
     /// Why it failed, if it did.
     pub fn failure(&self) -> Option<Arc<Failure<W::Error>>> {
-        match &*lock(&self.standing) {
-            Standing::Failed(failure) => Some(failure.clone()),
+        match &*lock(&self.state) {
+            SlotState::Failed(failure) => Some(failure.clone()),
             _ => None,
         }
     }
 
     /// On which worker its value is, if it is done and nobody has asked for the value.
     pub(crate) fn away(&self) -> Option<WorkerId> {
-        match &*lock(&self.standing) {
-            Standing::Away(worker, _) => Some(*worker),
+        match &*lock(&self.state) {
+            SlotState::Away(worker, _) => Some(*worker),
             _ => None,
         }
     }
 
     /// Puts the outcome in, and returns what was there.
-    pub(crate) fn put(&self, standing: Standing<W>) -> Standing<W> {
-        std::mem::replace(&mut *lock(&self.standing), standing)
+    pub(crate) fn put(&self, state: SlotState<W>) -> SlotState<W> {
+        std::mem::replace(&mut *lock(&self.state), state)
     }
 
     /// Has `call`, which is the user's, called once it is done: at once, if it is, and otherwise on a thread that
@@ -166,10 +166,10 @@ impl<W: World> Slot<W> {
         if self.is_done() {
             return call();
         }
-        let home = Arc::downgrade(&self.home);
+        let engine = Arc::downgrade(&self.engine);
         self.notify(move || {
-            if let Some(home) = home.upgrade() {
-                home.call_soon(call);
+            if let Some(engine) = engine.upgrade() {
+                engine.call_soon(call);
             }
         });
     }
@@ -186,21 +186,21 @@ impl<W: World> Slot<W> {
     pub fn when_here(self: &Arc<Self>, call: impl FnOnce() + Send + 'static) {
         let slot = self.clone();
         self.notify(move || {
-            let home = Arc::downgrade(&slot.home);
+            let engine = Arc::downgrade(&slot.engine);
             let hand_over = move || {
-                if let Some(home) = home.upgrade() {
-                    home.call_soon(call);
+                if let Some(engine) = engine.upgrade() {
+                    engine.call_soon(call);
                 }
             };
             let watcher = Watcher::Call(Box::new(hand_over));
-            slot.home.when_here(&slot, watcher);
+            slot.engine.when_here(&slot, watcher);
         });
     }
 
     /// Leaves a watcher, or returns it because it is done.
     pub(crate) fn watch(&self, watcher: Watcher) -> Option<Watcher> {
-        match &mut *lock(&self.standing) {
-            Standing::Pending(watchers) => {
+        match &mut *lock(&self.state) {
+            SlotState::Pending(watchers) => {
                 // A future that is polled again and again leaves one waker.
                 if let Watcher::Waker(new) = &watcher {
                     let same =
@@ -219,16 +219,16 @@ impl<W: World> Slot<W> {
     /// Leaves a watcher until the outcome is known and here. Says where the value is to be fetched from,
     /// if nobody has asked for it yet; fires the watcher if it need not wait.
     pub(crate) fn watch_here(&self, watcher: Watcher) -> Option<WorkerId> {
-        match &mut *lock(&self.standing) {
-            Standing::Pending(watchers) => {
+        match &mut *lock(&self.state) {
+            SlotState::Pending(watchers) => {
                 watchers.push(watcher);
                 return None;
             }
-            Standing::Away(worker, watchers) => {
+            SlotState::Away(worker, watchers) => {
                 watchers.push(watcher);
                 return (watchers.len() == 1).then_some(*worker);
             }
-            Standing::Done(_) | Standing::Failed(_) => {}
+            SlotState::Done(_) | SlotState::Failed(_) => {}
         }
         watcher.fire();
         None
@@ -240,27 +240,31 @@ impl<W: World> Slot<W> {
     }
 }
 
-impl<W: World> Drop for Slot<W> {
+impl<W: TaskTypes> Drop for Slot<W> {
     fn drop(&mut self) {
         // A task that is done, and whose value is here, the scheduler has already forgotten.
-        if !matches!(*lock(&self.standing), Standing::Done(_)) {
+        if !matches!(*lock(&self.state), SlotState::Done(_)) {
             let stops = self.is_orphan.load(Ordering::Relaxed);
-            self.home.abandon(self.id, stops);
+            self.engine.abandon(self.id, stops);
         }
     }
 }
 
 /// Waits until all are done. Returns whether they are: not if the deadline came first.
-pub fn wait_all<W: World>(slots: &[Arc<Slot<W>>], deadline: Option<Instant>) -> bool {
+pub fn wait_all<W: TaskTypes>(slots: &[Arc<Slot<W>>], deadline: Option<Instant>) -> bool {
     Latch::over(slots).wait(deadline)
 }
 
 /// Waits until all are done, or one has failed. Returns the first failure in order, if there is one.
-pub(crate) fn wait_all_or_failure<W: World>(
+pub(crate) fn wait_all_or_failure<W: TaskTypes>(
     slots: &[Arc<Slot<W>>],
 ) -> Result<(), Arc<Failure<W::Error>>> {
     let waits = |slot: &&Arc<Slot<W>>| !slot.is_done();
-    if let Some(failure) = slots.iter().find(waits).and_then(|slot| slot.home.forked()) {
+    if let Some(failure) = slots
+        .iter()
+        .find(waits)
+        .and_then(|slot| slot.engine.forked())
+    {
         return Err(failure);
     }
     Latch::until_failure(slots).wait(None);
@@ -281,7 +285,7 @@ pub struct Latch {
 
 impl Latch {
     /// Opens when all are done. The thread that makes it is the one that waits.
-    pub fn over<W: World>(slots: &[Arc<Slot<W>>]) -> Arc<Self> {
+    pub fn over<W: TaskTypes>(slots: &[Arc<Slot<W>>]) -> Arc<Self> {
         let pending: Vec<_> = slots.iter().filter(|slot| !slot.is_done()).collect();
         let latch = Self::new(pending.len());
         for slot in pending {
@@ -293,7 +297,7 @@ impl Latch {
     }
 
     /// Opens when all are done, or one has failed. The thread that makes it is the one that waits.
-    pub fn until_failure<W: World>(slots: &[Arc<Slot<W>>]) -> Arc<Self> {
+    pub fn until_failure<W: TaskTypes>(slots: &[Arc<Slot<W>>]) -> Arc<Self> {
         if slots.iter().any(|slot| slot.failure().is_some()) {
             return Self::new(0);
         }

@@ -1,10 +1,10 @@
 //! Workers that are threads of this process.
 
-use crate::engine::Home;
+use crate::engine::TaskEngine;
 use crate::scheduler::{Assignment, WorkerId};
 use crate::slot::Slot;
 use crate::sync::{Mutex, lock};
-use crate::world::World;
+use crate::task_types::TaskTypes;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,15 +12,15 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 
 /// What a thread does with its tasks.
-pub trait Work<W: World>: Send + Sync + 'static {
-    /// Runs tasks for as long as [`Crew::take`] gives some: it waits for one. [`Crew::finish`] takes one back
+pub trait Work<W: TaskTypes>: Send + Sync + 'static {
+    /// Runs tasks for as long as [`ThreadPool::take`] gives some: it waits for one. [`ThreadPool::finish`] takes one back
     /// and says which is next, if there is one without waiting.
-    fn work(&self, crew: &Arc<Crew<W>>);
+    fn work(&self, pool: &Arc<ThreadPool<W>>);
 }
 
 /// A number of threads that run tasks.
-pub struct Crew<W: World> {
-    home: Arc<Home<W>>,
+pub struct ThreadPool<W: TaskTypes> {
+    engine: Arc<TaskEngine<W>>,
     worker: WorkerId,
     work: Box<dyn Work<W>>,
     /// How many threads there are that should go when they can.
@@ -35,36 +35,36 @@ thread_local! {
     static TOKEN: RefCell<Option<Token>> = const { RefCell::new(None) };
 }
 
-impl<W: World> Crew<W> {
+impl<W: TaskTypes> ThreadPool<W> {
     /// Starts the threads.
     ///
     /// # Errors
     /// When the system gives no more threads.
     pub fn start(
-        home: &Arc<Home<W>>,
+        engine: &Arc<TaskEngine<W>>,
         count: usize,
         resources: Vec<(Box<str>, f64)>,
         work: impl Work<W>,
     ) -> io::Result<Arc<Self>> {
-        let crew = Arc::new(Self {
-            home: home.clone(),
-            worker: home.add_worker(resources),
+        let pool = Arc::new(Self {
+            engine: engine.clone(),
+            worker: engine.add_worker(resources),
             work: Box::new(work),
             surplus: AtomicUsize::new(0),
             threads: Mutex::new(Vec::new()),
             started: AtomicUsize::new(0),
         });
         for _ in 0..count {
-            crew.add_thread()?;
+            pool.add_thread()?;
         }
-        Ok(crew)
+        Ok(pool)
     }
 
     fn add_thread(self: &Arc<Self>) -> io::Result<()> {
-        let crew = self.clone();
+        let pool = self.clone();
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let thread =
-            crate::stack::thread(format!("thalweg-worker-{number}")).spawn(move || crew.run())?;
+            crate::stack::thread(format!("thalweg-worker-{number}")).spawn(move || pool.run())?;
         lock(&self.threads).push(thread);
         Ok(())
     }
@@ -86,8 +86,8 @@ impl<W: World> Crew<W> {
     }
 
     /// The engine that it works for.
-    pub fn home(&self) -> &Arc<Home<W>> {
-        &self.home
+    pub fn engine(&self) -> &Arc<TaskEngine<W>> {
+        &self.engine
     }
 
     /// Waits for a task. There is none when the thread is to end.
@@ -95,7 +95,7 @@ impl<W: World> Crew<W> {
         if self.leaves() {
             return None;
         }
-        self.home.take(self.worker, || !self.leaves())
+        self.engine.take(self.worker, || !self.leaves())
     }
 
     /// Takes a task back that has been run, and says which is next for this thread, if there is one.
@@ -103,14 +103,14 @@ impl<W: World> Crew<W> {
         &self,
         assignment: Assignment<W>,
         result: Result<W::Value, W::Error>,
-        effects: &mut crate::scheduler::Effects<W>,
+        deferred: &mut crate::scheduler::Deferred<W>,
     ) -> Option<Assignment<W>> {
         let worker = (!self.is_surplus()).then_some(self.worker);
-        self.home.finish(
+        self.engine.finish(
             assignment,
-            result.map(crate::scheduler::Product::Here),
+            result.map(crate::scheduler::Output::Inline),
             worker,
-            effects,
+            deferred,
         )
     }
 
@@ -129,7 +129,7 @@ impl<W: World> Crew<W> {
     pub fn rejoin(&self) {
         if STANDS_IN.replace(false) {
             self.surplus.fetch_add(1, Ordering::Relaxed);
-            self.home.wake_all();
+            self.engine.wake_all();
         }
     }
 
@@ -140,7 +140,7 @@ impl<W: World> Crew<W> {
 
     /// Waits until all threads have gone, but for the one that calls. The engine has to be closed.
     pub fn join(&self) {
-        if self.home.owner_elsewhere().is_some() {
+        if self.engine.owner_elsewhere().is_some() {
             return;
         }
         let threads = std::mem::take(&mut *lock(&self.threads));
@@ -184,7 +184,7 @@ trait IsWanted: Send + Sync {
     fn is_wanted(&self) -> bool;
 }
 
-impl<W: World> IsWanted for Slot<W> {
+impl<W: TaskTypes> IsWanted for Slot<W> {
     fn is_wanted(&self) -> bool {
         !self.is_done() && !self.is_asked_to_stop()
     }
@@ -192,7 +192,7 @@ impl<W: World> IsWanted for Slot<W> {
 
 impl Token {
     /// The token of a task on its way through a worker.
-    pub fn of<W: World>(assignment: &Assignment<W>) -> Self {
+    pub fn of<W: TaskTypes>(assignment: &Assignment<W>) -> Self {
         let slot = assignment.slot.clone();
         Self(Some(slot))
     }
@@ -203,7 +203,7 @@ impl Token {
     }
 
     /// Whether it is that of the task whose outcome is put there.
-    pub(crate) fn is_of<W: World>(&self, slot: &Arc<Slot<W>>) -> bool {
+    pub(crate) fn is_of<W: TaskTypes>(&self, slot: &Arc<Slot<W>>) -> bool {
         let mine = self.0.as_ref().map(|mine| mine.as_ptr().cast::<()>());
         mine == Some(Arc::as_ptr(slot).cast::<()>())
     }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
-use thalweg_tasks::{Error, Failure, Processes, Status, TaskError, remote, work_if_asked};
+use thalweg_tasks::{Error, Failure, Processes, Status, TaskError, init_worker, remote};
 
 remote! {
     fn add(a: i64, b: i64) -> i64 {
@@ -465,7 +465,7 @@ fn is_running(process: u32) -> bool {
 }
 
 fn main() -> ExitCode {
-    work_if_asked();
+    init_worker();
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "be killed") {
         return if be_killed().is_ok() {

@@ -2,7 +2,7 @@
 //! operator keeps what is unfinished until the rest has come.
 
 use serde_json::Value;
-use thalweg::{Acks, Context, Error, Flow, Never, OnError, Operator, Stream};
+use thalweg::{Acks, Context, EmitResult, Error, Never, OnError, Operator, Stream};
 
 /// Cuts packets into lines. A line ends with `\n`; one that began in an earlier packet is put together.
 #[derive(Default)]
@@ -18,7 +18,7 @@ impl Operator for DataReceiver {
     type Event = Never;
     const KIND: &'static str = "data_receiver";
 
-    fn update(&mut self, packet: String, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, packet: String, cx: &mut Context<'_, Self>) -> EmitResult {
         self.partial_data.push_str(&packet);
         self.acks.push(cx.acks());
         while let Some(end) = self.partial_data.find('\n') {
@@ -34,12 +34,12 @@ impl Operator for DataReceiver {
         Ok(())
     }
 
-    fn resting(&self) -> usize {
+    fn buffered(&self) -> usize {
         usize::from(!self.partial_data.is_empty())
     }
 
     /// The last line need not have an end.
-    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let line = std::mem::take(&mut self.partial_data);
         let acks = Acks::merge(&std::mem::take(&mut self.acks));
         match line.is_empty() {

@@ -249,10 +249,10 @@ pub(crate) enum Kind {
         "the pipeline was drained and takes no more elements; build a new one, or emit before `drain`"
     )]
     Closed,
-    #[error("the pipeline was built with a mistake: {0}")]
+    #[error("the pipeline was built with a build_error: {0}")]
     Build(BuildError),
     #[error("{0}")]
-    Mistaken(std::sync::Arc<Error>),
+    Invalid(std::sync::Arc<Error>),
     #[error(
         "waiting here would block the event loop that has to do the work; use `.await` instead of `.wait()`"
     )]
@@ -334,7 +334,7 @@ impl BuildError {
 impl Error {
     fn kind(&self) -> &Kind {
         match &*self.0 {
-            Kind::Mistaken(error) => error.kind(),
+            Kind::Invalid(error) => error.kind(),
             kind => kind,
         }
     }

@@ -53,6 +53,8 @@
 //! | feature | default | |
 //! |---|---|---|
 //! | `tokio` | yes | [`EventLoop`]: tokio's loops. Without it, pipelines run without a loop, on the virtual clock, or on your own [`Runtime`]. |
+//! | `png` | no | `view::GraphView::to_png`: pictures of pipelines as PNG. |
+//! | `testing` | no | `testing`: a test kit for operators of your own. |
 
 mod ack;
 pub mod callback;
@@ -65,6 +67,8 @@ mod runtime;
 mod source;
 mod stream;
 mod sync;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 /// Whether a function of a pipeline is running on this thread, further up the stack: then nothing may
 /// wait for a pipeline here.
@@ -79,7 +83,7 @@ mod sync;
 /// # Ok::<(), thalweg::Error>(())
 /// ```
 pub fn is_inside_pipeline() -> bool {
-    graph::entry::is_inside()
+    graph::thread_state::is_inside()
 }
 
 pub use ack::{Ack, Acks, Outcome};
@@ -87,8 +91,8 @@ pub use failure::{BoxError, BuildError, Error, Failure, Undelivered, throw};
 pub use graph::{CurrentCall, Drain, Emit, exempt_from_policies};
 pub use interval::IntoInterval;
 pub use operator::{
-    Context, Delivery, Element, Fault, Flow, IntoOperator, Lease, Never, Operator, Raised,
-    Transform,
+    Context, Delivery, Element, EmitFailed, EmitResult, IntoOperator, Lease, Never, Operator,
+    OperatorError, Transform,
 };
 #[cfg(feature = "tokio")]
 pub use runtime::EventLoop;

@@ -184,7 +184,7 @@ fn many_rounds_leave_nothing_waiting() {
     source.then(again(&source, &log, 100_000)).sink(drop);
     clock.block_on(source.emit(0)).unwrap();
     assert_eq!(log.lock().unwrap().len(), 100_001);
-    assert!(source.is_at_rest());
+    assert!(source.is_pipeline_idle());
 }
 
 /// Each element below 100 brings two more, so that there are soon more than all queues on the way hold.

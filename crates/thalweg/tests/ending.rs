@@ -366,3 +366,43 @@ fn a_drain_that_comes_after_one_that_gave_up_waits_no_more() {
     assert!(!again.undelivered().is_empty());
     assert_eq!(clock.now(), at);
 }
+
+/// A sink that notes its number when it is closed.
+struct Closing<const CLOSES: bool>(u32, Arc<Mutex<Vec<u32>>>);
+
+impl<const CLOSES: bool> thalweg::Transform for Closing<CLOSES> {
+    type In = u32;
+    type Out = thalweg::Never;
+    const KIND: &'static str = "closing";
+    const SINK: bool = true;
+    const CLOSES: bool = CLOSES;
+
+    fn apply(&mut self, _: u32) -> Result<Option<thalweg::Never>, thalweg::OperatorError<u32>> {
+        Ok(None)
+    }
+
+    fn close(&mut self) -> Result<(), thalweg::BoxError> {
+        self.1.lock().unwrap().push(self.0);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_drain_closes_what_has_something_to_close_from_the_top_down() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    // The lower part is built first, so that the order is not that in which the nodes were made.
+    let below = Stream::new();
+    below.transform(Closing::<true>(2, log.clone()));
+    below.transform(Closing::<false>(3, log.clone()));
+    let above = Stream::new();
+    above.transform(Closing::<true>(1, log.clone()));
+    let gone = above.transform(Closing::<true>(4, log.clone()));
+    above.partition(2).map(|xs| xs[0]).connect(&below).unwrap();
+    gone.destroy();
+    drop(gone);
+    let list = below.sink_to_list();
+    above.emit(7).wait().unwrap();
+    above.drain("1min").wait().unwrap();
+    assert_eq!(list.to_vec(), [7]);
+    assert_eq!(*log.lock().unwrap(), [1, 2]);
+}

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use thalweg::ops::{Partition, TimedWindow};
+use thalweg::ops::{PartitionOptions, TimedWindowOptions};
 use thalweg::{Stream, VirtualClock};
 
 type Build = fn(&Stream<u32>) -> Stream<u32>;
@@ -12,7 +12,8 @@ type Build = fn(&Stream<u32>) -> Stream<u32>;
 const OPERATORS: [(&str, Build); 12] = [
     ("timed_window", |s| s.timed_window("1s").flatten()),
     ("timed_window without empty ones", |s| {
-        s.apply(TimedWindow::every("1s").skip_empty()).flatten()
+        s.apply(TimedWindowOptions::every("1s").skip_empty())
+            .flatten()
     }),
     ("timed_window_unique", |s| {
         s.timed_window_unique("1s").flatten()
@@ -22,7 +23,7 @@ const OPERATORS: [(&str, Build); 12] = [
     }),
     ("partition", |s| s.partition(1).flatten()),
     ("partition with a time limit", |s| {
-        s.apply(Partition::of(3).timeout("1s")).flatten()
+        s.apply(PartitionOptions::of(3).timeout("1s")).flatten()
     }),
     ("sliding_window", |s| {
         s.sliding_window(1).map(|window| window[0])

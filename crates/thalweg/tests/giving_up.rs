@@ -22,8 +22,12 @@ type Build = fn(&Stream<u64>) -> Stream<u64>;
 const STUCK: [(&str, Build); 6] = [
     ("buffer", |s| s.buffer(2).rate_limit("1h")),
     ("rate_limit", |s| s.rate_limit("1h")),
-    ("delay", |s| s.apply(thalweg::ops::Delay::by("1h").bound(2))),
-    ("shift", |s| s.apply(thalweg::ops::Shift::by("1h").bound(2))),
+    ("delay", |s| {
+        s.apply(thalweg::ops::DelayOptions::by("1h").bound(2))
+    }),
+    ("shift", |s| {
+        s.apply(thalweg::ops::ShiftOptions::by("1h").bound(2))
+    }),
     ("then", |s| {
         s.then(|x| async move { x }).buffer(1).rate_limit("1h")
     }),

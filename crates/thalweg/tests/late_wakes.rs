@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use thalweg::ops::TimedWindow;
+use thalweg::ops::TimedWindowOptions;
 use thalweg::{Alarm, Element, Runtime, RuntimeHandle, Stream, Task, VirtualClock};
 
 fn ms(millis: u64) -> Duration {
@@ -101,7 +101,9 @@ fn windows(runtime: &RuntimeHandle) -> Stream<Vec<u32>> {
 }
 
 fn full_windows(runtime: &RuntimeHandle) -> Stream<Vec<u32>> {
-    steady(runtime, |s| s.apply(TimedWindow::every("1s").skip_empty()))
+    steady(runtime, |s| {
+        s.apply(TimedWindowOptions::every("1s").skip_empty())
+    })
 }
 
 fn samples(runtime: &RuntimeHandle) -> Stream<u32> {

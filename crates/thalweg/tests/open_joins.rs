@@ -10,8 +10,8 @@ use std::thread;
 use proptest::prelude::*;
 use thalweg::ops::{CombineLatest, List, OpenLanes, Zip, ZipLatest};
 use thalweg::{
-    Ack, Arrival, Context, Element, Flow, InletKey, Never, OpenJoin, Operator, Outcome, Stream,
-    VirtualClock,
+    Ack, Arrival, Context, Element, EmitResult, InletKey, Never, OpenJoin, Operator, Outcome,
+    Stream, VirtualClock,
 };
 
 type Rows<T> = (OpenJoin<T, Vec<T>>, List<Vec<T>>);
@@ -305,7 +305,7 @@ impl Operator for Log {
     type Event = Never;
     const KIND: &'static str = "log";
 
-    fn update(&mut self, x: Arrival<i32>, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: Arrival<i32>, cx: &mut Context<'_, Self>) -> EmitResult {
         cx.emit(x)
     }
 }

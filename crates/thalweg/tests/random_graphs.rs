@@ -18,7 +18,7 @@ enum Node {
     Sum(usize),
     /// Fails on multiples, and skips them.
     Divide(usize, i64),
-    Partition(usize, usize),
+    PartitionOptions(usize, usize),
     Union(usize, usize),
     Zip(usize, usize),
     CombineLatest(usize, usize),
@@ -34,7 +34,7 @@ impl Node {
             | Node::Multiples(a, _)
             | Node::Sum(a)
             | Node::Divide(a, _)
-            | Node::Partition(a, _)
+            | Node::PartitionOptions(a, _)
             | Node::Buffer(a) => vec![a],
             // The same stream twice is united with nothing.
             Node::Union(a, b) if a == b => vec![a],
@@ -115,7 +115,7 @@ impl Model {
                     self.send(id, x / k);
                 }
             }
-            Node::Partition(_, n) => {
+            Node::PartitionOptions(_, n) => {
                 self.waiting[id][0].push(x);
                 if self.waiting[id][0].len() == n {
                     let group = std::mem::take(&mut self.waiting[id][0]);
@@ -170,7 +170,7 @@ fn build(nodes: &[Node]) -> (Vec<Stream<i64>>, Arc<Mutex<Log>>) {
                     }
                 })
                 .on_error(OnError::Skip),
-            Node::Partition(a, n) => streams[a]
+            Node::PartitionOptions(a, n) => streams[a]
                 .partition(n)
                 .map(|group: Vec<i64>| group.into_iter().fold(0, pair)),
             Node::Union(a, b) => union([&streams[a], &streams[b]]),
@@ -205,7 +205,7 @@ fn graphs(with_buffers: bool) -> impl Strategy<Value = Vec<Node>> {
                 2 => Node::Multiples(a, k),
                 3 => Node::Sum(a),
                 4 => Node::Divide(a, k + 1),
-                5 => Node::Partition(a, k as usize),
+                5 => Node::PartitionOptions(a, k as usize),
                 6 => Node::Union(a, b),
                 7 => Node::Zip(a, b),
                 8 => Node::CombineLatest(a, b),

@@ -3,10 +3,11 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
-use std::thread;
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
-use thalweg::{EventLoop, Stream};
+use thalweg::{Alarm, EventLoop, Runtime, RuntimeHandle, Stream, Task, VirtualClock};
 
 #[test]
 fn two_pipelines_emit_into_each_other_from_two_threads() {
@@ -163,4 +164,76 @@ fn waiting_on_the_loop_itself_is_an_error_not_a_deadlock() {
         assert!(error.is_would_block(), "{error}");
         source.emit(2).await.unwrap();
     });
+}
+
+/// A clock with a thread of its own, on which alone functions are called.
+struct Own(VirtualClock, ThreadId);
+
+impl Runtime for Own {
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+
+    fn wake_at(&self, at: Duration, alarm: Alarm) {
+        self.0.wake_at(at, alarm);
+    }
+
+    fn spawn(&self, task: Task) {
+        self.0.spawn(task);
+    }
+
+    fn is_current(&self) -> bool {
+        thread::current().id() == self.1
+    }
+
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
+    fn identity(&self) -> usize {
+        self.0.identity()
+    }
+}
+
+/// Says when it is being dropped, and waits then.
+struct Lingering(mpsc::Sender<()>, mpsc::Receiver<()>);
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        self.0.send(()).unwrap();
+        self.1.recv().unwrap();
+    }
+}
+
+#[test]
+fn a_thread_that_looks_in_leaves_functions_to_the_thread_of_the_runtime() {
+    let me = thread::current().id();
+    let clock = VirtualClock::new();
+    let source = Stream::on(RuntimeHandle::new(Own(clock.clone(), me)));
+    let called = Arc::new(Mutex::new(Vec::new()));
+    let log = called.clone();
+    source.sink(move |x: u32| log.lock().unwrap().push((x, thread::current().id())));
+
+    let (begins, begun) = mpsc::channel();
+    let (goes_on, go) = mpsc::channel();
+    let lingering = Lingering(begins, go);
+    source.on_unhandled(move |_| {
+        let _ = &lingering;
+    });
+    // The earlier handler is dropped inside of the pipeline, which the other thread does not leave before.
+    let other = source.clone();
+    let other = thread::spawn(move || other.on_unhandled(drop));
+    begun.recv().unwrap();
+
+    // Inside another pipeline nobody waits: the element is left to whoever is inside.
+    let (outer, inner) = (Stream::new(), source.clone());
+    outer.sink(move |x: u32| drop(inner.emit(x)));
+    outer.emit(1).wait().unwrap();
+    goes_on.send(()).unwrap();
+    other.join().unwrap();
+    assert!(called.lock().unwrap().is_empty());
+    // What was left comes before what comes now.
+    source.emit(2).wait().unwrap();
+    clock.run_until_idle();
+    assert_eq!(*called.lock().unwrap(), [(1, me), (2, me)]);
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use thalweg::ops::{List, Partition};
+use thalweg::ops::{List, PartitionOptions};
 use thalweg::{OnError, Retry, Stream, VirtualClock};
 
 type Build = fn(&Stream<u64>) -> List<Vec<u64>>;
@@ -28,7 +28,7 @@ const OPERATORS: [(&str, Build); 9] = [
         s.timed_window_unique("0s").sink_to_list()
     }),
     ("partition", |s| {
-        s.apply(Partition::of(100).timeout(0)).sink_to_list()
+        s.apply(PartitionOptions::of(100).timeout(0)).sink_to_list()
     }),
 ];
 

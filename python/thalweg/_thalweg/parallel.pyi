@@ -55,7 +55,7 @@ class Queue:
 
     @staticmethod
     def of_transport(transport: Any) -> Queue:
-        """For whatever else runs calls: an object with a `width`, and a method `send(load, done, limit)`."""
+        """For whatever else runs calls: an object with a `width`, and a method `send(call, done, limit)`."""
 
     def is_idle(self) -> bool:
         """Whether nothing is to be done."""

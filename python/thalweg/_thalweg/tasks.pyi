@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar, final
 from typing_extensions import Self
 
 from thalweg._types import Interval
-from thalweg.tasks.client import Client
+from thalweg.tasks.client.client import Client
 
 _T = TypeVar("_T")
 

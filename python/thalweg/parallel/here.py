@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any
 
-from thalweg import _thalweg, core
+from thalweg import _thalweg
+from thalweg.compat.streamz import core
 from thalweg.parallel.gather import in_turn, keyed
 from thalweg.parallel.stream import ParallelStream, common_session, is_driven
 from thalweg.stream import Stream, identity
@@ -64,7 +65,8 @@ def here(kind: type) -> Any:
 
     Examples
     --------
-    >>> from thalweg import Stream, core
+    >>> from thalweg import Stream
+    >>> from thalweg.compat.streamz import core
     >>> from thalweg.parallel.here import here
     >>> source = Stream()
     >>> L = here(core.partition)(source.scatter(backend="thread"), 2).gather().sink_to_list()

@@ -12,13 +12,13 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from thalweg._thalweg.parallel import Program
-from thalweg.reprs import short
+from thalweg.errors.reprs import short
 from thalweg.tasks.errors import UnpicklableError
-from thalweg.tasks.pickling import again, dump_error, loads
+from thalweg.tasks.process.pickling import again, dump_error, loads
 
 __all__ = [
     "Code",
-    "Load",
+    "BatchCall",
     "dumps",
     "heard",
     "load",
@@ -116,13 +116,13 @@ class Code:
         return load, (self.digest, self.data)
 
 
-class Load:
+class BatchCall:
     """A program and the elements to put through it: executors and clusters do not look into it.
 
     Examples
     --------
-    >>> from thalweg.parallel.remote import Load
-    >>> Load(b"", b"", ([1],)).args
+    >>> from thalweg.parallel.remote import BatchCall
+    >>> BatchCall(b"", b"", ([1],)).args
     ([1],)
     """
 
@@ -134,17 +134,17 @@ class Load:
         self.args = args
 
     def __reduce__(self) -> Any:
-        return Load, (self.digest, self.data, self.args)
+        return BatchCall, (self.digest, self.data, self.args)
 
 
-def run(batch: Load) -> Any:
+def run(batch: BatchCall) -> Any:
     """Put elements through a program.
 
     Examples
     --------
-    >>> from thalweg.parallel.remote import Load, pickled, run
+    >>> from thalweg.parallel.remote import BatchCall, pickled, run
     >>> steps = [((("filter", None, None, None, False, False), (0, 0.0, 0.0, False)), True)]
-    >>> values, without, seconds, state = run(Load(*pickled(("of_steps", ([steps], False))), ([0, 1],)))
+    >>> values, without, seconds, state = run(BatchCall(*pickled(("of_steps", ([steps], False))), ([0, 1],)))
     >>> values, without
     ([None, 1], {0: None})
     """

@@ -8,10 +8,11 @@ from typing import Any
 
 from thalweg import _thalweg
 from thalweg._thalweg.parallel import Step
-from thalweg.functions import check_callable, is_awaited
 from thalweg.parallel.reports import Site
 from thalweg.parallel.timeouts import check_can_stop, check_limit
-from thalweg.stream import Stream, _describe
+from thalweg.stream import Stream
+from thalweg.stream.arguments import check_callable, is_awaited
+from thalweg.stream.node import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class ParallelStream(Stream):
         super().__init__(*args, **kwargs)
         if self._event_loop is None:
             # A result arrives later than it is asked for, and someone has to wait for it.
-            from thalweg import loops
+            from thalweg.runtime import loops
 
             loops.attach(self)
 
@@ -292,7 +293,7 @@ class Stepping(ParallelStream):
         _timeout: Any = None,
         **kwargs: Any,
     ) -> None:
-        self._site = Site(stream_name or _describe(self), on_error)
+        self._site = Site(stream_name or describe(self), on_error)
         #: How long one call for one element may take, in seconds.
         self._limit = check_limit(_timeout, self._site.name)
         self._session = session_of(upstream)
@@ -301,7 +302,7 @@ class Stepping(ParallelStream):
         self._made = self._step(self._site)
         self._site.apply_to(self._made)
         super().__init__(upstream, stream_name=stream_name, **kwargs)
-        self._site.name = stream_name or _describe(self)
+        self._site.name = stream_name or describe(self)
         if self._site.target is not None:
             # That is one pipeline with this one, then.
             super()._set_on_error(on_error)

@@ -74,7 +74,7 @@ impl Filenames {
     }
 
     /// The time from one look to the next: a duration, a number of seconds, or a text such as
-    /// `"2s"`; 100 ms by default. With zero it looks again as soon as others on the same event loop have had their turn. A time that can't be waited for is a mistake, which the pipeline
+    /// `"2s"`; 100 ms by default. With zero it looks again as soon as others on the same event loop have had their turn. A time that can't be waited for is a build error, which the pipeline
     /// reports.
     pub fn poll_interval(mut self, interval: impl IntoInterval) -> Self {
         self.poll_interval = wait(interval);

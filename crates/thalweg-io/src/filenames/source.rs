@@ -78,10 +78,10 @@ pub trait FromFilenames {
 impl FromFilenames for Stream<PathBuf> {
     fn filenames(pattern: impl Into<Filenames>) -> Self {
         let names = pattern.into();
-        let mistake = names.poll_interval.clone().err();
+        let build_error = names.poll_interval.clone().err();
         let stream = Stream::from_source(names);
-        if let Some(mistake) = mistake {
-            stream.mistake(BuildError::new("filenames", mistake));
+        if let Some(build_error) = build_error {
+            stream.build_error(BuildError::new("filenames", build_error));
         }
         stream
     }

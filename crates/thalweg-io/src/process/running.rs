@@ -12,7 +12,7 @@ use thalweg::{Element, Emitter, Stop};
 use super::stderr_tail::StderrTail;
 use super::{ProcessError, Stderr};
 use crate::Lines;
-use crate::reader::{Chunks, Fault, LineReader};
+use crate::reader::{Chunks, LineReader, NextLineError};
 
 /// A [`Process`](super::Process) that has been started. Dropping it kills the process and waits for
 /// its end.
@@ -94,12 +94,12 @@ impl<T> Running<T> {
     }
 }
 
-fn error(program: &str, fault: Fault<End>) -> ProcessError {
+fn error(program: &str, fault: NextLineError<End>) -> ProcessError {
     let program = program.to_owned();
     match fault {
-        Fault::Line(source) => ProcessError::Line { program, source },
-        Fault::End(End::Unreadable(source)) => ProcessError::Read { program, source },
-        Fault::End(End::Failed { status, stderr }) => ProcessError::Failed {
+        NextLineError::Line(source) => ProcessError::Line { program, source },
+        NextLineError::End(End::Unreadable(source)) => ProcessError::Read { program, source },
+        NextLineError::End(End::Failed { status, stderr }) => ProcessError::Failed {
             program,
             status,
             stderr,

@@ -18,7 +18,7 @@ pub(crate) struct LineReader<T, E> {
 
 /// Why there is no line.
 #[derive(Debug)]
-pub(crate) enum Fault<E> {
+pub(crate) enum NextLineError<E> {
     /// The line is not as it should be; others may follow.
     Line(LineError),
     /// It has ended, with this.
@@ -35,20 +35,20 @@ impl<T, E: Send + 'static> LineReader<T, E> {
     }
 
     /// Waits for the next line; `None` at the end. Nothing is lost when the future is dropped.
-    pub(crate) async fn next_line(&mut self) -> Result<Option<T>, Fault<E>> {
+    pub(crate) async fn next_line(&mut self) -> Result<Option<T>, NextLineError<E>> {
         loop {
             if let Some(line) = self.lines.next_line() {
-                return line.map(Some).map_err(Fault::Line);
+                return line.map(Some).map_err(NextLineError::Line);
             }
             if let Some(error) = self.error.take() {
-                return Err(Fault::End(error));
+                return Err(NextLineError::End(error));
             }
             match self.chunks.next().await {
                 Some(Ok(bytes)) => self.lines.push(&bytes),
                 ended => {
                     self.error = ended.and_then(Result::err);
                     match self.lines.finish() {
-                        Some(line) => return line.map(Some).map_err(Fault::Line),
+                        Some(line) => return line.map(Some).map_err(NextLineError::Line),
                         None if self.error.is_none() => return Ok(None),
                         None => {}
                     }
@@ -62,7 +62,7 @@ impl<T, E: Send + 'static> LineReader<T, E> {
     pub(crate) async fn emit_all<F>(
         &mut self,
         out: &Emitter<T>,
-        name: impl Fn(Fault<E>) -> F + Send + Sync,
+        name: impl Fn(NextLineError<E>) -> F + Send + Sync,
     ) -> Result<(), Stop>
     where
         T: Element,
@@ -71,11 +71,11 @@ impl<T, E: Send + 'static> LineReader<T, E> {
         loop {
             match out.or_stop(self.next_line()).await? {
                 Ok(Some(line)) => {
-                    let fault = |error| name(Fault::Line(error)).into();
+                    let fault = |error| name(NextLineError::Line(error)).into();
                     self.lines.emit_from(line, out, fault).await?;
                 }
                 Ok(None) => return Ok(()),
-                Err(fault @ Fault::Line(_)) => {
+                Err(fault @ NextLineError::Line(_)) => {
                     out.report(name(fault));
                     out.yield_now().await?;
                 }

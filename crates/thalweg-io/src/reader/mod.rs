@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, Read};
 
 pub(crate) use chunks::Chunks;
-pub(crate) use line_reader::{Fault, LineReader};
+pub(crate) use line_reader::{LineReader, NextLineError};
 pub use source::FromReader;
 
 use crate::{LineError, Lines};
@@ -116,11 +116,11 @@ pub enum ReaderError {
     Line(#[from] LineError),
 }
 
-impl From<Fault<io::Error>> for ReaderError {
-    fn from(fault: Fault<io::Error>) -> Self {
+impl From<NextLineError<io::Error>> for ReaderError {
+    fn from(fault: NextLineError<io::Error>) -> Self {
         match fault {
-            Fault::Line(error) => Self::Line(error),
-            Fault::End(error) => Self::Read(error),
+            NextLineError::Line(error) => Self::Line(error),
+            NextLineError::End(error) => Self::Read(error),
         }
     }
 }

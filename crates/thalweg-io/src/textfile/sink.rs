@@ -6,7 +6,7 @@ use std::io::Write;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use thalweg::{BoxError, BuildError, Context, Element, Flow, Never, Operator, Sink, Stream};
+use thalweg::{BoxError, BuildError, Context, Element, EmitResult, Never, Operator, Sink, Stream};
 
 use super::TextFileError;
 
@@ -179,7 +179,7 @@ impl<T: Element + AsRef<[u8]>> Operator for WriteLines<T> {
     const KIND: &'static str = "sink_to_textfile";
     const SINK: bool = true;
 
-    fn update(&mut self, line: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, line: T, cx: &mut Context<'_, Self>) -> EmitResult {
         // A token that fires for a line still in memory would promise what a crash can break.
         let flush = self.file.flush_each || !cx.acks().is_none();
         match self.file.add(line.as_ref(), flush) {
@@ -206,7 +206,7 @@ pub trait SinkToTextFile {
     /// Lines are written 64 KiB at a time, and when the pipeline is drained; a line that carries an
     /// [`Ack`](thalweg::Ack) is written at once. A line that can't be written is a failure of this
     /// node: its policy is asked, and a later attempt does not write it twice. What cannot be
-    /// written in the end, the drain reports. A file that can't be opened is a mistake, which the
+    /// written in the end, the drain reports. A file that can't be opened is a build error, which the
     /// pipeline reports.
     ///
     /// ```
@@ -246,7 +246,7 @@ impl<T: Element + AsRef<[u8]>> SinkToTextFile for Stream<T> {
         match TextFileSink::append(path) {
             Ok(file) => self.sink_to_textfile_with(file),
             Err(error) => {
-                self.mistake(BuildError::new("sink_to_textfile", error));
+                self.build_error(BuildError::new("sink_to_textfile", error));
                 self.sink(drop)
             }
         }

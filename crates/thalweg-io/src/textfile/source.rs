@@ -102,10 +102,10 @@ impl<T: Element> FromTextFile for Stream<T> {
 
     fn from_textfile(file: impl Into<TextFile<T>>) -> Self {
         let file = file.into();
-        let mistake = file.poll_interval.clone().err();
+        let build_error = file.poll_interval.clone().err();
         let stream = Stream::from_source(file);
-        if let Some(mistake) = mistake {
-            stream.mistake(BuildError::new("from_textfile", mistake));
+        if let Some(build_error) = build_error {
+            stream.build_error(BuildError::new("from_textfile", build_error));
         }
         stream
     }

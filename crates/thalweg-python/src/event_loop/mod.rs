@@ -360,6 +360,11 @@ impl Runtime for EventLoop {
         gil::attach(|py| self.is_here(py))
     }
 
+    /// Functions are called on the loop. A loop that is driven has no thread: whoever waits runs it.
+    fn is_exclusive(&self) -> bool {
+        !self.is_driven()
+    }
+
     fn identity(&self) -> usize {
         self.identity_of_loop()
     }

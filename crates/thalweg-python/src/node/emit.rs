@@ -4,12 +4,13 @@ use pyo3::prelude::*;
 use thalweg::{Acks, Emit};
 
 use super::{Node, Parts};
-use crate::batch::Elements;
 use crate::emission::{self, Emission, Waiting};
 use crate::event_loop::{self, EventLoop};
-use crate::hop::{self, Begun};
+use crate::iterable::Elements;
 use crate::parallel::coming_back;
 use crate::pipeline::{Mode, Way};
+use crate::run_on_loop::{self, Begun};
+use crate::upcalls;
 use crate::value::Value;
 use crate::{failure, gil, interpreter, interrupt, metadata};
 
@@ -71,7 +72,7 @@ impl Node {
         let parts = self.parts()?;
         parts.current.set(py, x.as_unbound());
         let acks = metadata::to_acks(metadata)?;
-        let emit = parts.out.relay(Value::from(x), acks);
+        let emit = parts.out.emit_internal(Value::from(x), acks);
         parts.awaitables(py, emit)
     }
 
@@ -91,8 +92,8 @@ impl Node {
             None => None,
         };
         let emit = match &of_its_own {
-            Some(door) => door.relay(Value::from(x), acks),
-            None => parts.door(py)?.relay(Value::from(x), acks),
+            Some(door) => door.emit_internal(Value::from(x), acks),
+            None => parts.door(py)?.emit_internal(Value::from(x), acks),
         };
         parts.awaitables(py, emit)
     }
@@ -148,8 +149,8 @@ fn limit(timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
     let Some(timeout) = timeout.filter(|timeout| !timeout.is_none()) else {
         return Ok(None);
     };
-    let intervals = timeout.py().import("thalweg.intervals")?;
-    let checked = intervals.call_method1("check_interval", (timeout, "emit", "timeout"))?;
+    let arguments = (timeout, "emit", "timeout");
+    let checked = upcalls::STREAMS.call(timeout.py(), "check_interval", arguments)?;
     crate::interval::seconds(checked.extract()?).map(Some)
 }
 
@@ -167,10 +168,9 @@ impl Node {
             let begun = parts.begin(py, asynchronous, begin);
             return begun.inspect_err(|_| stop_at_end(py));
         }
-        let program_end = py.import("thalweg.program_end")?;
-        program_end.call_method1("reopen", (slf,))?;
+        upcalls::STREAMS.call(py, "reopen", (slf,))?;
         let result = parts.begin(py, asynchronous, begin);
-        program_end.call_method1("drain_again", (slf,))?;
+        upcalls::STREAMS.call(py, "drain_again", (slf,))?;
         result
     }
 }
@@ -201,7 +201,7 @@ impl Parts {
         let event_loop = match pipeline.way_in(py, asynchronous)? {
             Way::Here(event_loop) => event_loop,
             Way::Blocking(event_loop) if !thalweg::is_inside_pipeline() => {
-                hop::wait(py, &event_loop, begin)?;
+                run_on_loop::wait(py, &event_loop, begin)?;
                 return if awaited {
                     Emission::done(py, None)
                 } else {
@@ -210,7 +210,7 @@ impl Parts {
             }
             // Inside another pipeline nothing may be waited for.
             Way::Blocking(event_loop) | Way::Across(event_loop) => {
-                let coming = hop::across(&event_loop, begin)?;
+                let coming = run_on_loop::across(&event_loop, begin)?;
                 return if awaited {
                     Emission::coming(py, coming)
                 } else {
@@ -259,7 +259,7 @@ impl Parts {
         };
         match self.pipeline().event_loop() {
             // A function has returned something to await: there is a loop now.
-            Some(event_loop) => hop::wait(py, event_loop, move || Begun::Emit(emit)),
+            Some(event_loop) => run_on_loop::wait(py, event_loop, move || Begun::Emit(emit)),
             // Nobody but this thread could make it go on: it is not to wait, and as with streamz
             // the element waits alone.
             None => Ok(()),

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 
 use super::Node;
 use crate::event_loop::EventLoop;
-use crate::hop::Begun;
 use crate::pipeline::Mode;
+use crate::run_on_loop::Begun;
 use crate::{failure, interrupt, policy};
 
 /// How long a drain may take that is not waited for: it ends at once, or never.
@@ -148,6 +148,6 @@ impl Node {
 
     /// Whether nothing is on its way in the node, and nobody is at work inside the pipeline.
     fn _has_nothing_on_its_way(&self) -> PyResult<bool> {
-        Ok(self.parts()?.out.has_nothing_on_its_way())
+        Ok(self.parts()?.out.is_idle())
     }
 }

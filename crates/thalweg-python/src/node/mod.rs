@@ -3,10 +3,10 @@
 mod emit;
 pub(crate) mod fast_emit;
 mod keeping;
-mod kept;
 mod lifecycle;
 mod picture;
 mod straight;
+mod traverse;
 mod wiring;
 
 use std::sync::{Mutex, OnceLock};
@@ -17,11 +17,13 @@ use pyo3::types::{PyDict, PyTuple, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
 use thalweg::Stream;
 
-use crate::blueprint::{Blueprint, Callers, Inlet, Keeper, Made, Passage, Site, State};
-use crate::current::Current;
+use crate::blueprint::{
+    Blueprint, BuildContext, Inlet, Made, Passage, State, Traverse, UpstreamRefs,
+};
 use crate::event_loop::EventLoop;
 use crate::function::Function;
 use crate::gil::Contents;
+use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::pipeline::{self, Mode, Pipeline};
 use crate::value::Value;
@@ -37,14 +39,14 @@ pub(crate) struct Node(Contents<Parts>);
 pub(crate) struct Parts {
     pub(crate) out: Stream<Value>,
     pub(crate) inlet: Box<dyn Inlet>,
-    between: Option<Box<dyn Keeper>>,
+    between: Option<Box<dyn Traverse>>,
     pub(crate) pipeline: Py<Pipeline>,
     upstreams: Mutex<Vec<Py<Node>>>,
     below: Mutex<Below>,
     function: Option<Function>,
     state: Vec<State>,
-    callers: Callers,
-    pub(crate) current: Current,
+    callers: UpstreamRefs,
+    pub(crate) current: LastValue,
     /// A way in that comes from no other node.
     door: OnceLock<Stream<Value>>,
     /// Whether its inlets are told apart, but a node above that is attached twice has one.
@@ -167,14 +169,14 @@ impl Node {
         if let Some(event_loop) = pipeline.get().event_loop() {
             upstream.run_on(event_loop.handle()).map_err(raised)?;
         }
-        let current = Current::new();
-        let site = Site {
+        let current = LastValue::new();
+        let site = BuildContext {
             upstream,
             current: current.clone(),
             node: PyWeakrefReference::new(slf.as_any())?.into_any().unbind(),
         };
         let callers = if overridden {
-            Callers::default()
+            UpstreamRefs::default()
         } else {
             plan.callers.clone()
         };
@@ -263,7 +265,7 @@ impl Node {
         // What is on its way gets to its end, even if all nodes are dropped: the engine then needs the
         // functions, which are as good as held by somebody.
         let event_loop = parts.pipeline().event_loop();
-        if !parts.out.is_at_rest() && !event_loop.is_some_and(EventLoop::has_closed) {
+        if !parts.out.is_pipeline_idle() && !event_loop.is_some_and(EventLoop::has_closed) {
             return Ok(());
         }
         visit.call(&parts.pipeline)?;

@@ -9,8 +9,8 @@ use super::{Node, Parts};
 use crate::blueprint::Passage;
 use crate::emission::{self, Emission};
 use crate::event_loop::EventLoop;
-use crate::hop;
 use crate::pipeline::Mode;
+use crate::run_on_loop;
 use crate::value::Value;
 
 /// Counts edges that were added, anywhere.
@@ -126,7 +126,7 @@ impl Parts {
         if event_loop.is_here(py) {
             return Emission::of(py, emit, Some(event_loop));
         }
-        hop::wait_for_emit(py, event_loop, emit)?;
+        run_on_loop::wait_for_emit(py, event_loop, emit)?;
         Ok(py.None())
     }
 }

@@ -92,7 +92,7 @@ impl Node {
             let from = upstream.get().parts()?;
             parts
                 .inlet
-                .prefer(&from.out)
+                .move_to_first(&from.out)
                 .map_err(|error| failure::raise(slf.py(), &error))?;
         }
         Ok(())

@@ -5,12 +5,12 @@ use thalweg::Emit;
 use thalweg::ops::Collector;
 
 use super::parts::tuple;
-use crate::blueprint::{Blueprint, Keeper, Made};
+use crate::blueprint::{Blueprint, Made, Traverse};
 use crate::value::Value;
 
-impl Keeper for Collector<Value> {
-    fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
-        self.stream().for_each_kept(see)
+impl Traverse for Collector<Value> {
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool {
+        self.stream().traverse(visit)
     }
 
     fn in_flight(&self) -> Option<usize> {

@@ -5,10 +5,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyWeakrefMethods, PyWeakrefReference};
 use thalweg::ops::Step;
-use thalweg::{Arrival, BoxError, Context, Flow, InletKey, Lease, OpenJoin, Operator};
+use thalweg::{Arrival, BoxError, Context, EmitResult, InletKey, Lease, OpenJoin, Operator};
 
 use crate::awaiting::Awaiting;
-use crate::blueprint::{Blueprint, Callers, Made, Site};
+use crate::blueprint::{Blueprint, BuildContext, Made, UpstreamRefs};
 use crate::gil;
 use crate::lock::lock;
 use crate::value::Value;
@@ -19,7 +19,7 @@ use crate::{interrupt, metadata};
 #[pyfunction]
 #[pyo3(signature = (*, is_sink=false))]
 pub(super) fn custom(is_sink: bool) -> Blueprint {
-    let callers = Callers::default();
+    let callers = UpstreamRefs::default();
     let known = callers.clone();
     let blueprint = Blueprint::new(move |site| {
         let node = gil::held(|py| site.node.clone_ref(py));
@@ -41,7 +41,7 @@ pub(super) fn custom(is_sink: bool) -> Blueprint {
 }
 
 /// A node that calls an `update` and does nothing else.
-pub(crate) fn front(site: &Site, callers: &Callers) -> OpenJoin<Value, Value> {
+pub(crate) fn front(site: &BuildContext, callers: &UpstreamRefs) -> OpenJoin<Value, Value> {
     let node = || gil::attach(|py| site.node.clone_ref(py));
     let update = Update::<false>::new(node(), callers.clone(), Awaiting::new(node()));
     OpenJoin::new(update, &site.upstream)
@@ -51,7 +51,7 @@ pub(crate) fn front(site: &Site, callers: &Callers) -> OpenJoin<Value, Value> {
 struct Update<const SINK: bool> {
     /// A weak reference: the object keeps the node, not the other way round.
     node: Py<PyAny>,
-    callers: Callers,
+    callers: UpstreamRefs,
     awaiting: Awaiting,
     /// Elements whose calls go on.
     pending: HashMap<u64, (Arrival<Value>, Lease)>,
@@ -59,7 +59,7 @@ struct Update<const SINK: bool> {
 }
 
 impl<const SINK: bool> Update<SINK> {
-    fn new(node: Py<PyAny>, callers: Callers, awaiting: Awaiting) -> Self {
+    fn new(node: Py<PyAny>, callers: UpstreamRefs, awaiting: Awaiting) -> Self {
         Self {
             node,
             callers,
@@ -86,8 +86,9 @@ impl<const SINK: bool> Operator for Update<SINK> {
     const KIND: &'static str = "custom";
     const SUSPENDS: bool = true;
     const SINK: bool = SINK;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: Arrival<Value>, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: Arrival<Value>, cx: &mut Context<'_, Self>) -> EmitResult {
         let Arrival::Element(inlet, element) = x else {
             return Ok(());
         };
@@ -123,7 +124,7 @@ impl<const SINK: bool> Operator for Update<SINK> {
         key: u64,
         event: Result<PyResult<()>, BoxError>,
         cx: &mut Context<'_, Self>,
-    ) -> Flow {
+    ) -> EmitResult {
         let Some((element, lease)) = self.pending.remove(&key) else {
             return Ok(());
         };
@@ -136,11 +137,13 @@ impl<const SINK: bool> Operator for Update<SINK> {
         Ok(())
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.pending.values().for_each(|(element, _)| see(element));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.pending
+            .values()
+            .for_each(|(element, _)| visit(element));
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.pending.len()
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use thalweg::{Context, Flow, Never, Operator};
+use thalweg::{Context, EmitResult, Never, Operator};
 
 use crate::blueprint::{Blueprint, Made};
 use crate::call;
@@ -25,8 +25,9 @@ impl Operator for FlattenIterable {
     type Out = Value;
     type Event = Never;
     const KIND: &'static str = "flatten";
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: Value, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: Value, cx: &mut Context<'_, Self>) -> EmitResult {
         let iterator = gil::held(|py| {
             let iterator = x.bind(py).try_iter();
             iterator.map(|iterator| Value::from(iterator.into_any()))
@@ -45,7 +46,7 @@ impl Operator for FlattenIterable {
     }
 }
 
-fn fail(x: Value, error: PyErr, cx: &mut Context<'_, FlattenIterable>) -> Flow {
+fn fail(x: Value, error: PyErr, cx: &mut Context<'_, FlattenIterable>) -> EmitResult {
     gil::held(|py| crate::interrupt::note(py, &error));
     cx.fail(x, error)
 }

@@ -6,7 +6,7 @@ use thalweg::ops::{CombineLatest, OpenLanes, Zip, ZipLatest};
 use thalweg::{Arrival, BuildError, OpenJoin, Operator};
 
 use super::parts::tuple;
-use crate::blueprint::{Blueprint, Callers, Made};
+use crate::blueprint::{Blueprint, Made, UpstreamRefs};
 use crate::value::Value;
 
 type Lanes = OpenLanes<Value>;
@@ -25,7 +25,7 @@ where
             out,
         }
     });
-    Ok(blueprint.joining(Callers::default()).repeating())
+    Ok(blueprint.joining(UpstreamRefs::default()).repeating())
 }
 
 /// `zip`: sends the first elements of all upstreams, then the second ones, and so on.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use thalweg::ops::{Partition, PartitionUnique};
+use thalweg::ops::{PartitionOptions, PartitionUniqueOptions};
 
 use super::parts::{By, keep, tuple};
 use crate::blueprint::Blueprint;
@@ -17,7 +17,7 @@ pub(super) fn partition(
     key: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Blueprint> {
     let timeout: Option<Duration> = timeout.map(interval::seconds).transpose()?;
-    let all = Partition::<Value>::of(n);
+    let all = PartitionOptions::<Value>::of(n);
     let by = key.map(|key| By::new(Some(key)));
     let function = by.as_ref().and_then(By::function);
     let blueprint = match (by, timeout) {
@@ -41,7 +41,7 @@ pub(super) fn partition_unique(
 ) -> PyResult<Blueprint> {
     let by = By::new(key);
     let function = by.function();
-    let unique = PartitionUnique::<Value>::of(n)
+    let unique = PartitionUniqueOptions::<Value>::of(n)
         .try_key(move |x| by.key(x))
         .keep(keep(keep_which)?);
     Ok(Blueprint::finished(unique, tuple).calling(function))

@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use thalweg::ops::{Debounce, Delay, RateLimit, Sample, Shift, Throttle};
+use thalweg::ops::{Debounce, DelayOptions, RateLimit, Sample, ShiftOptions, Throttle};
 use thalweg::{BuildError, Operator};
 
 use crate::blueprint::Blueprint;
@@ -26,14 +26,14 @@ pub(super) fn rate_limit(interval: f64) -> PyResult<Blueprint> {
 /// `delay`: lets one element pass per interval; emitters go on.
 #[pyfunction]
 pub(super) fn delay(interval: f64) -> PyResult<Blueprint> {
-    let delay = Delay::<Value>::by(interval::seconds(interval)?).in_next_round();
+    let delay = DelayOptions::<Value>::by(interval::seconds(interval)?).in_next_round();
     Ok(Blueprint::passing(delay).on_loop())
 }
 
 /// `shift`: every element passes one interval later.
 #[pyfunction]
 pub(super) fn shift(interval: f64) -> PyResult<Blueprint> {
-    let shift = Shift::<Value>::by(interval::seconds(interval)?);
+    let shift = ShiftOptions::<Value>::by(interval::seconds(interval)?);
     Ok(Blueprint::passing(shift).on_loop())
 }
 

@@ -1,5 +1,5 @@
 use pyo3::prelude::*;
-use thalweg::ops::Unique;
+use thalweg::ops::UniqueOptions;
 
 use super::parts::{By, Key};
 use crate::blueprint::Blueprint;
@@ -16,7 +16,7 @@ pub(super) fn unique(
 ) -> Blueprint {
     let by = By::new(key);
     let function = by.function();
-    let unique = Unique::<Value>::new().try_key(move |x| {
+    let unique = UniqueOptions::<Value>::new().try_key(move |x| {
         if hashable {
             return by.key(x);
         }

@@ -1,6 +1,6 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use thalweg::ops::{SlidingWindow, TimedWindow, TimedWindowUnique};
+use thalweg::ops::{SlidingWindow, TimedWindowOptions, TimedWindowUniqueOptions};
 
 use super::parts::{By, keep, list, tuple};
 use crate::blueprint::Blueprint;
@@ -22,7 +22,7 @@ pub(super) fn sliding_window(n: usize, return_partial: bool) -> PyResult<Bluepri
 /// `timed_window`: sends what has come, as a list, every `interval` seconds.
 #[pyfunction]
 pub(super) fn timed_window(interval: f64) -> PyResult<Blueprint> {
-    let window = TimedWindow::<Value>::every(interval::seconds(interval)?).at_once();
+    let window = TimedWindowOptions::<Value>::every(interval::seconds(interval)?).at_once();
     Ok(Blueprint::finished(window, list).on_loop())
 }
 
@@ -35,7 +35,7 @@ pub(super) fn timed_window_unique(
 ) -> PyResult<Blueprint> {
     let by = By::new(key);
     let function = by.function();
-    let window = TimedWindowUnique::<Value>::every(interval::seconds(interval)?)
+    let window = TimedWindowUniqueOptions::<Value>::every(interval::seconds(interval)?)
         .at_once()
         .try_key(move |x| by.key(x))
         .keep(keep(keep_which)?);

@@ -9,7 +9,7 @@ use thalweg_tasks::Failure;
 use thalweg_tasks::host::{Options, spec};
 use thalweg_tasks::parallel::{self, Over, Runner};
 
-use super::remote::{Foreign, Processes, Remote};
+use super::remote::{Batching, Foreign, Processes};
 use super::step::{Failed, Objects};
 use crate::lock::lock;
 use crate::tasks::{Engine, Program, Turn, errors};
@@ -40,14 +40,16 @@ impl Queue {
     /// For worker processes of ours.
     #[staticmethod]
     fn of_processes(engine: Bound<'_, Engine>) -> Self {
-        Self(parallel::Queue::remote(Remote::new(Processes::new(engine))))
+        Self(parallel::Queue::batched(Batching::new(Processes::new(
+            engine,
+        ))))
     }
 
-    /// For whatever else runs calls: `transport.send(load, done, limit)` has `run(load)` called somewhere, and calls
+    /// For whatever else runs calls: `transport.send(call, done, limit)` has `run(call)` called somewhere, and calls
     /// `done(result, error)`; `transport.width` is the number of calls at a time.
     #[staticmethod]
     fn of_transport(transport: Bound<'_, PyAny>) -> Self {
-        Self(parallel::Queue::remote(Remote::new(Foreign(
+        Self(parallel::Queue::batched(Batching::new(Foreign(
             transport.unbind(),
         ))))
     }
@@ -67,7 +69,7 @@ impl parallel::Engine<Objects> for Threads {
     }
 
     fn start(&self, runner: Runner<Objects>, limit: Option<(Duration, Over<Objects>)>) {
-        let home = &self.0.get().home;
+        let task_engine = &self.0.get().task_engine;
         let (limit, over) = limit.unzip();
         let options = limit.map(|limit| {
             Arc::new(Options {
@@ -76,8 +78,8 @@ impl parallel::Engine<Objects> for Threads {
             })
         });
         let run = move |py: Python<'_>, turn: &mut Turn| runner.run(|| turn.yield_if_over(py));
-        let slot = home.submit(spec(Program::stream(run), Vec::new(), options));
-        home.keep(&slot);
+        let slot = task_engine.submit(spec(Program::stream(run), Vec::new(), options));
+        task_engine.keep(&slot);
         if let Some(over) = over {
             let task = slot.clone();
             slot.notify(move || match task.failure().as_deref() {

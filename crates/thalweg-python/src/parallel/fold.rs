@@ -26,12 +26,12 @@ pub(crate) struct Fold {
     pub(super) site: State,
     node: NodeOfStep,
     /// What goes to other processes in its place.
-    pub(super) remote: Remote,
+    pub(super) remote: RemoteState,
 }
 
 /// A state that goes through elements in other processes.
 #[derive(Default)]
-pub(super) struct Remote {
+pub(super) struct RemoteState {
     pub(super) program: Pickled,
     /// The state, pickled by who had it last; `None` at the beginning.
     pub(super) state: Option<Py<PyBytes>>,
@@ -79,7 +79,7 @@ impl Fold {
             policy: Arc::new(Policy::received(policy)),
             site: State::default(),
             node: NodeOfStep::default(),
-            remote: Remote::default(),
+            remote: RemoteState::default(),
         })
     }
 
@@ -217,7 +217,7 @@ impl Accumulation {
             policy: policy.clone(),
             site,
             node: node.clone(),
-            remote: Remote::default(),
+            remote: RemoteState::default(),
         };
         Self {
             strand: Strand::new(fold),

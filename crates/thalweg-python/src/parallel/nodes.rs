@@ -8,7 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use thalweg::ops::{Buffer, Settle};
-use thalweg::{Context, Fault, Flow, Never, Operator, Transform};
+use thalweg::{Context, EmitResult, Never, Operator, OperatorError, Transform};
 use thalweg_tasks::parallel::{self, Outcome, Part};
 
 use super::coming_back::NodeOfStep;
@@ -17,8 +17,8 @@ use super::engines::Queue;
 use super::fold::Accumulation;
 use super::step::{Failed, Objects, Step};
 use crate::blueprint::{Blueprint, Made, Passage};
-use crate::current::Current;
 use crate::gil;
+use crate::last_value::LastValue;
 use crate::node::Node;
 use crate::value::Value;
 
@@ -39,8 +39,9 @@ where
     type In = Value;
     type Out = Value;
     const KIND: &'static str = "on_engine";
+    const CLOSES: bool = false;
 
-    fn apply(&mut self, x: Value) -> Result<Option<Value>, Fault<Value>> {
+    fn apply(&mut self, x: Value) -> Result<Option<Value>, OperatorError<Value>> {
         gil::held(|py| {
             let made = match element_of(x.bind(py)) {
                 Some(element) => match (self.make)(element.get()) {
@@ -55,7 +56,7 @@ where
             };
             match Bound::new(py, made) {
                 Ok(made) => Ok(Some(Value::from(made.into_any()))),
-                Err(error) => Err(Fault::new(x, error)),
+                Err(error) => Err(OperatorError::new(x, error)),
             }
         })
     }
@@ -135,15 +136,16 @@ fn begin(x: &Value, is_driven: bool) {
 /// Sends elements on their way.
 struct Launching {
     is_driven: bool,
-    current: Current,
+    current: LastValue,
 }
 
 impl Transform for Launching {
     type In = Value;
     type Out = Value;
     const KIND: &'static str = "launch";
+    const CLOSES: bool = false;
 
-    fn apply(&mut self, x: Value) -> Result<Option<Value>, Fault<Value>> {
+    fn apply(&mut self, x: Value) -> Result<Option<Value>, OperatorError<Value>> {
         begin(&x, self.is_driven);
         gil::held(|py| Ok(Some(self.current.note(py, x))))
     }
@@ -208,12 +210,18 @@ pub(super) fn settle(
 /// Makes values of elements that have settled.
 struct Unwrap {
     report: Py<PyAny>,
-    current: Current,
+    current: LastValue,
 }
 
 impl Unwrap {
     /// Does what is to be done about a failure.
-    fn failed(&self, x: Value, failed: &Failed, ordinal: u64, cx: &mut Context<'_, Self>) -> Flow {
+    fn failed(
+        &self,
+        x: Value,
+        failed: &Failed,
+        ordinal: u64,
+        cx: &mut Context<'_, Self>,
+    ) -> EmitResult {
         if failed.is_told.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
@@ -237,7 +245,7 @@ impl Unwrap {
             Ok(None) => Ok(()),
             Ok(Some((node, failure))) => {
                 let emit = match node.get().parts() {
-                    Ok(parts) => parts.out.relay(failure, cx.acks()),
+                    Ok(parts) => parts.out.emit_internal(failure, cx.acks()),
                     Err(error) => return cx.fail(x, error),
                 };
                 // It is waited for by whoever waits for the element.
@@ -253,8 +261,9 @@ impl Operator for Unwrap {
     type Out = Value;
     type Event = Never;
     const KIND: &'static str = "value";
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: Value, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: Value, cx: &mut Context<'_, Self>) -> EmitResult {
         let known = gil::held(|py| {
             element_of(x.bind(py)).map(|element| (element.get().outcome(), element.get().ordinal))
         });

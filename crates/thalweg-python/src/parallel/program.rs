@@ -4,7 +4,6 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use thalweg_tasks::parallel::{Batch, Outcome, Steps, run_step};
 
@@ -12,6 +11,7 @@ use super::fold::Fold;
 use super::step::{Action, Failed, Objects};
 use crate::blueprint::State;
 use crate::function::Function;
+use crate::upcalls::PARALLEL;
 use crate::value::Value;
 
 /// Steps, and whether the outcome of each is wanted.
@@ -313,14 +313,9 @@ fn loads<'py>(data: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyAny>> {
     helper(data.py(), "loads")?.call1((data,))
 }
 
-/// A function of the module that is Python's part of this.
+/// A function of the package's Python code.
 pub(super) fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    static MODULE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let module = MODULE.get_or_try_init(py, || {
-        let module = py.import("thalweg.parallel.remote")?;
-        Ok::<_, PyErr>(module.into_any().unbind())
-    })?;
-    module.bind(py).getattr(name)
+    PARALLEL.get(py, name)
 }
 
 /// A program as it is sent. It keeps none of the user's functions.

@@ -36,12 +36,12 @@ pub(super) struct Packed<'py> {
 }
 
 /// An engine that elements are sent to.
-pub(super) struct Remote<T> {
+pub(super) struct Batching<T> {
     transport: T,
     programs: Mutex<Programs>,
 }
 
-impl<T> Remote<T> {
+impl<T> Batching<T> {
     pub(super) fn new(transport: T) -> Self {
         let programs = Mutex::default();
         Self {
@@ -51,7 +51,7 @@ impl<T> Remote<T> {
     }
 }
 
-impl<T: Transport> parallel::Remote<Objects> for Remote<T> {
+impl<T: Transport> parallel::BatchEngine<Objects> for Batching<T> {
     fn width(&self) -> usize {
         gil::attach(|py| self.transport.width(py))
     }
@@ -78,7 +78,7 @@ fn size_of(value: &Bound<'_, PyAny>) -> usize {
     size.and_then(|size| size.extract()).unwrap_or(0)
 }
 
-impl<T: Transport> Remote<T> {
+impl<T: Transport> Batching<T> {
     fn pack<'py>(&self, py: Python<'py>, batch: &Batch<Objects>) -> PyResult<Packed<'py>> {
         if batch.is_fold() {
             return pack_fold(py, batch);
@@ -236,9 +236,9 @@ impl Transport for Foreign {
             Err(error) => return error.write_unraisable(py, None),
         };
         let Packed { digest, data, args } = packed;
-        let sent = helper(py, "Load")
-            .and_then(|load| load.call1((digest, data, args)))
-            .and_then(|load| self.0.bind(py).call_method1("send", (load, &done, limit)));
+        let sent = helper(py, "BatchCall")
+            .and_then(|call| call.call1((digest, data, args)))
+            .and_then(|call| self.0.bind(py).call_method1("send", (call, &done, limit)));
         if let Err(error) = sent
             && let Some(batch) = done.get().take()
         {

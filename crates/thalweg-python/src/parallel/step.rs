@@ -15,6 +15,7 @@ use crate::blueprint::State;
 use crate::function::Function;
 use crate::lock::lock;
 use crate::tasks::errors;
+use crate::upcalls;
 use crate::value::Value;
 use crate::{call, gil};
 
@@ -279,9 +280,7 @@ pub(super) fn finished(result: Bound<'_, PyAny>, is_awaited: bool) -> PyResult<B
         return Ok(result);
     }
     let py = result.py();
-    let wait = py
-        .import("thalweg.parallel.waiting")?
-        .getattr("run_until_done")?;
+    let wait = upcalls::PARALLEL.get(py, "run_until_done")?;
     call::one(&wait, &result)
 }
 

@@ -21,6 +21,7 @@ use crate::event_loop::EventLoop;
 use crate::gil;
 use crate::lock::lock;
 use crate::node::Node;
+use crate::upcalls;
 use crate::value::Value;
 use crate::{failure, interrupt};
 
@@ -37,13 +38,13 @@ pub(super) trait Sourced: Source {
 type Convert<T> = Box<dyn Fn(Python<'_>, T) -> PyResult<Option<Value>> + Send + Sync>;
 
 /// Builds the source's graph on an event loop.
-type Build = Box<dyn FnOnce(&EventLoop, Arc<Site>) -> Arc<dyn Switch> + Send>;
+type Build = Box<dyn FnOnce(&EventLoop, Arc<BuildContext>) -> Arc<dyn Switch> + Send>;
 
 /// A source written in Rust: the node in Python runs it, and stops it.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
 pub(crate) struct RustSource {
     state: Mutex<State>,
-    site: Arc<Site>,
+    site: Arc<BuildContext>,
 }
 
 enum State {
@@ -74,7 +75,7 @@ impl<T: Element> Switch for Stream<T> {
 
 /// For whom it runs.
 #[derive(Default)]
-struct Site {
+struct BuildContext {
     run: Mutex<Option<Run>>,
     /// Whether it is to emit the rest before it stops.
     is_ending: AtomicBool,
@@ -190,7 +191,7 @@ impl RustSource {
     }
 }
 
-impl Site {
+impl BuildContext {
     /// Hands a failure to the node, whose policy it is.
     fn failed(&self, py: Python<'_>, cause: &(dyn Error + Send + Sync + 'static)) {
         let exception = to_exception(py, cause);
@@ -239,7 +240,7 @@ struct Bridged<S: Source> {
     source: S,
     convert: Convert<S::Item>,
     gathered: Arc<Mutex<Vec<S::Item>>>,
-    site: Arc<Site>,
+    site: Arc<BuildContext>,
 }
 
 impl<S: Sourced> Source for Bridged<S> {
@@ -299,7 +300,7 @@ impl<S: Sourced> Bridged<S> {
     }
 }
 
-impl Site {
+impl BuildContext {
     fn target(&self) -> Option<Stream<Value>> {
         lock(&self.run).as_ref().map(|run| run.out.clone())
     }
@@ -309,7 +310,7 @@ impl Site {
 struct HandOn<'a, T> {
     target: Stream<Value>,
     convert: &'a Convert<T>,
-    site: &'a Site,
+    site: &'a BuildContext,
 }
 
 impl<T> HandOn<'_, T> {
@@ -351,18 +352,13 @@ impl<T> HandOn<'_, T> {
 
 /// What a function has raised that is no failure, in a form that can be told from a cancelled source.
 fn interrupted(error: PyErr) -> PyErr {
-    gil::attach(|py| {
-        let made = py
-            .import("thalweg.sources.source")
-            .and_then(|source| source.getattr("Interrupted")?.call0());
-        match made {
-            Ok(made) => {
-                let interrupted = PyErr::from_value(made);
-                interrupted.set_cause(py, Some(error));
-                interrupted
-            }
-            Err(problem) => problem,
+    gil::attach(|py| match upcalls::STREAMS.call(py, "Interrupted", ()) {
+        Ok(made) => {
+            let interrupted = PyErr::from_value(made);
+            interrupted.set_cause(py, Some(error));
+            interrupted
         }
+        Err(problem) => problem,
     })
 }
 

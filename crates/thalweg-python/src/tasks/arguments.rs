@@ -2,20 +2,20 @@
 
 use pyo3::prelude::*;
 use thalweg_tasks::Status;
-use thalweg_tasks::host::Needs;
+use thalweg_tasks::host::Dependencies;
 
 use super::containers::{Path, Replacement};
 use super::errors;
 use super::future::Future;
 use super::names::name;
 use super::processes::sending::Placeholder;
-use super::world::Calls;
+use super::task_types::Calls;
 
 /// Finds the futures in arguments.
 #[derive(Default)]
 pub(crate) struct Search {
     /// The tasks they are of, in the order in which they were found.
-    pub(crate) needs: Needs<Calls>,
+    pub(crate) dependencies: Dependencies<Calls>,
 }
 
 impl Search {
@@ -30,7 +30,7 @@ impl Search {
                 // What needs it could never run.
                 return Err(errors::cancelled(object.py(), &name(&slot)));
             }
-            self.needs.push(slot);
+            self.dependencies.push(slot);
             Ok(true)
         })
     }

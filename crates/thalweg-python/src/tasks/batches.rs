@@ -5,20 +5,21 @@ use std::sync::{Arc, Mutex};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use thalweg_tasks::host::{Options, Slot, spec};
-use thalweg_tasks::process::{Call, LARGE, Parcel};
+use thalweg_tasks::process::{Call, LARGE, Payload};
 
 use super::engine::Engine;
 use super::errors;
 use super::future::{self, lending};
 use super::names::name;
 use super::processes::{pickle, sending};
-use super::world::{Calls, Program, Sent};
+use super::task_types::{Calls, Program, Sent};
 use crate::gil;
 use crate::lock::lock;
+use crate::upcalls::PARALLEL;
 
-/// The programs that a stream has sent last, as parcels: a worker is sent each once.
+/// The programs that a stream has sent last, as payloads: a worker is sent each once.
 #[derive(Default)]
-pub(crate) struct Batches(Mutex<Vec<(Vec<u8>, Arc<Parcel>)>>);
+pub(crate) struct Batches(Mutex<Vec<(Vec<u8>, Arc<Payload>)>>);
 
 /// How many programs are remembered.
 const REMEMBERED: usize = 32;
@@ -38,7 +39,7 @@ impl Batches {
     ) -> PyResult<Arc<Slot<Calls>>> {
         let py = engine.py();
         engine.get().check_here()?;
-        let function = self.parcel(digest, data)?;
+        let function = self.payload(digest, data)?;
         let both = (args, py.None()).into_pyobject(py)?;
         let (pickled, lent) = lending(|| pickle::dump(both.as_any()));
         let pickled = pickled.map_err(|error| sending::unsendable_batch(args, error))?;
@@ -46,7 +47,7 @@ impl Batches {
         let is_large = args.len() > LARGE as u64;
         let call = Call { function, args };
         let program = Program::There(Sent { call, lent });
-        let home = &engine.get().home;
+        let home = &engine.get().task_engine;
         let spec = spec(program, Vec::new(), Some(Arc::new(options)));
         // Others may run while much is written to a socket; for little, letting them costs more than writing it.
         Ok(if is_large {
@@ -56,26 +57,25 @@ impl Batches {
         })
     }
 
-    fn parcel(
+    fn payload(
         &self,
         digest: &Bound<'_, PyBytes>,
         data: &Bound<'_, PyBytes>,
-    ) -> PyResult<Arc<Parcel>> {
+    ) -> PyResult<Arc<Payload>> {
         let known = lock(&self.0)
             .iter()
             .find(|(known, _)| known == digest.as_bytes())
-            .map(|(_, parcel)| parcel.clone());
-        if let Some(parcel) = known {
-            return Ok(parcel);
+            .map(|(_, payload)| payload.clone());
+        if let Some(payload) = known {
+            return Ok(payload);
         }
-        let code = digest.py().import("thalweg.parallel.remote")?;
-        let code = code.call_method1("Code", (digest, data))?;
-        let parcel = pickle::dump(&code)?.into_parcel()?;
-        let parcel = Arc::new(parcel.named("the steps of a stream"));
+        let code = PARALLEL.call(digest.py(), "Code", (digest, data))?;
+        let payload = pickle::dump(&code)?.into_parcel()?;
+        let payload = Arc::new(payload.named("the steps of a stream"));
         let mut programs = lock(&self.0);
         programs.truncate(REMEMBERED - 1);
-        programs.insert(0, (digest.as_bytes().to_vec(), parcel.clone()));
-        Ok(parcel)
+        programs.insert(0, (digest.as_bytes().to_vec(), payload.clone()));
+        Ok(payload)
     }
 
     /// What a batch has come to that is done and whose result is here.

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple, PyWeakrefReference};
-use thalweg_tasks::host::{Crew, Home, Options, Slot, Spec, spec};
-use thalweg_tasks::process::{Parcel, Pool, Setting, worker_resource};
+use thalweg_tasks::host::{Options, Slot, TaskEngine, TaskSpec, ThreadPool, spec};
+use thalweg_tasks::process::{Payload, Pool, PoolConfig, worker_resource};
 
 use super::arguments::Search;
 use super::errors;
@@ -21,14 +21,14 @@ use super::processes::sending::{self, Functions};
 use super::processes::serving::Reply;
 use super::rows::Rows;
 use super::stack;
+use super::task_types::{Calls, Program, Value};
 use super::threads::{self, Caller, Turn};
-use super::world::{Calls, Program, Value};
 use crate::{call, gil};
 
 /// Workers, and the scheduler before them.
 #[pyclass(module = "thalweg._thalweg.tasks", frozen, weakref)]
 pub(crate) struct Engine {
-    pub(crate) home: Arc<Home<Calls>>,
+    pub(crate) task_engine: Arc<TaskEngine<Calls>>,
     workers: Workers,
     width: usize,
     names: Names,
@@ -48,7 +48,7 @@ impl Me {
 
 /// Those who run tasks.
 enum Workers {
-    Threads(Arc<Crew<Calls>>),
+    Threads(Arc<ThreadPool<Calls>>),
     Processes(Arc<Pool<Calls>>, Functions),
 }
 
@@ -72,10 +72,15 @@ impl Engine {
         }
         stack::set_size(py)?;
         let me = Me::default();
-        let home = Home::threads();
-        let crew = Crew::start(&home, n, self::resources(resources)?, Caller(me.clone()))?;
-        threads::note(&crew);
-        Self::new(py, home, Workers::Threads(crew), n, me)
+        let task_engine = TaskEngine::threads();
+        let pool = ThreadPool::start(
+            &task_engine,
+            n,
+            self::resources(resources)?,
+            Caller(me.clone()),
+        )?;
+        threads::note(&pool);
+        Self::new(py, task_engine, Workers::Threads(pool), n, me)
     }
 
     /// An engine with so many processes, which run so many tasks at a time each.
@@ -106,7 +111,7 @@ impl Engine {
         };
         stack::set_size(py)?;
         let (program, args) = (program.clone(), args.to_vec());
-        let setting = Setting {
+        let config = PoolConfig {
             workers: n_workers,
             threads: threads_per_worker,
             memory: memory_limit,
@@ -118,11 +123,11 @@ impl Engine {
                 command
             }),
         };
-        let (home, pool) = gil::detach(py, || Pool::start(setting))?;
+        let (task_engine, pool) = gil::detach(py, || Pool::start(config))?;
         let workers = Workers::Processes(pool, Functions::default());
         Self::new(
             py,
-            home,
+            task_engine,
             workers,
             n_workers * threads_per_worker,
             Me::default(),
@@ -144,7 +149,7 @@ impl Engine {
 
     #[getter]
     fn closed(&self) -> bool {
-        self.home.owner_elsewhere().is_some() || self.home.is_closed()
+        self.task_engine.owner_elsewhere().is_some() || self.task_engine.is_closed()
     }
 
     #[getter]
@@ -196,7 +201,7 @@ impl Engine {
         }
         let code = engine.code(&function)?;
         let program = Program::of(&function, code.as_ref(), args, kwargs.as_ref(), found)?;
-        let slot = engine.send(py, spec(program, search.needs, options));
+        let slot = engine.send(py, spec(program, search.dependencies, options));
         engine.names.note(&slot, call);
         Future::new(slf, slot)
     }
@@ -240,8 +245,10 @@ impl Engine {
             if let Some(args) = row {
                 let mut search = Search::default();
                 let found = search.look(args.as_any())?;
-                search.needs.extend(shared.needs.iter().cloned());
-                let found = found || !shared.needs.is_empty();
+                search
+                    .dependencies
+                    .extend(shared.dependencies.iter().cloned());
+                let found = found || !shared.dependencies.is_empty();
                 let program = Program::of(&function, code.as_ref(), args, kwargs.as_ref(), found)?;
                 let options = match &key {
                     None => options.clone(),
@@ -251,7 +258,7 @@ impl Engine {
                         Some(Arc::new(Options { key, ..like }))
                     }
                 };
-                specs.push(spec(program, search.needs, options));
+                specs.push(spec(program, search.dependencies, options));
                 number += 1;
             }
             if specs.len() == AT_ONCE || is_last {
@@ -281,10 +288,10 @@ impl Engine {
         engine.check_open(slf.py())?;
         let value = match engine.workers {
             Workers::Threads(_) => Value::Object(value.unbind()),
-            Workers::Processes(..) => Value::Parcel(Arc::new(sending::value(&value)?)),
+            Workers::Processes(..) => Value::Payload(Arc::new(sending::value(&value)?)),
         };
         let key = key.map(|key| engine.names.free(key).into());
-        let slot = engine.home.place(value, key);
+        let slot = engine.task_engine.place(value, key);
         engine.names.note(&slot, None);
         Future::new(slf, slot)
     }
@@ -411,7 +418,7 @@ impl Engine {
 
     /// Has `callable()` called soon, on a thread that may block.
     fn call_soon(&self, callable: Bound<'_, PyAny>) {
-        if self.home.owner_elsewhere().is_some() {
+        if self.task_engine.owner_elsewhere().is_some() {
             return;
         }
         let callable = callable.unbind();
@@ -422,7 +429,7 @@ impl Engine {
             });
         };
         match &self.workers {
-            Workers::Threads(_) => self.home.call_soon(call),
+            Workers::Threads(_) => self.task_engine.call_soon(call),
             Workers::Processes(pool, _) => pool.call_soon(call),
         }
     }
@@ -434,19 +441,19 @@ impl Engine {
             Workers::Threads(_) => None,
             Workers::Processes(pool, _) => Some(pool.processes()),
         };
-        info::info(py, &self.home, self.width, workers)
+        info::info(py, &self.task_engine, self.width, workers)
     }
 
     /// Takes no more tasks, and drops those that have not begun. Waits for callbacks, for a second at most; with `wait`,
     /// for what runs as well.
     #[pyo3(signature = (*, wait = false))]
     fn close(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
-        if self.home.owner_elsewhere().is_some() {
+        if self.task_engine.owner_elsewhere().is_some() {
             return Ok(());
         }
-        gil::detach(py, || self.home.close());
+        gil::detach(py, || self.task_engine.close());
         match &self.workers {
-            Workers::Threads(crew) if wait => gil::detach(py, || crew.join()),
+            Workers::Threads(pool) if wait => gil::detach(py, || pool.join()),
             Workers::Threads(_) => {}
             Workers::Processes(pool, _) => gil::detach(py, || {
                 pool.close();
@@ -455,17 +462,17 @@ impl Engine {
         }
         // On a loop, a callback may wait for what the loop is to do.
         if wait || !self.is_awaited_here(py)? {
-            gil::detach(py, || self.home.settle_callbacks());
+            gil::detach(py, || self.task_engine.settle_callbacks());
         }
         py.check_signals()
     }
 
     fn __repr__(&self) -> String {
-        if let Some(owner) = self.home.owner_elsewhere() {
+        if let Some(owner) = self.task_engine.owner_elsewhere() {
             return format!("<Engine: {} threads, of process {owner}>", self.width);
         }
-        let (waiting, running) = self.home.counts();
-        let closed = if self.home.is_closed() {
+        let (waiting, running) = self.task_engine.counts();
+        let closed = if self.task_engine.is_closed() {
             ", closed"
         } else {
             ""
@@ -479,7 +486,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.home.close();
+        self.task_engine.close();
         if let Workers::Processes(pool, _) = &self.workers {
             pool.close();
         }
@@ -489,7 +496,7 @@ impl Drop for Engine {
 impl Engine {
     fn new(
         py: Python<'_>,
-        home: Arc<Home<Calls>>,
+        task_engine: Arc<TaskEngine<Calls>>,
         workers: Workers,
         width: usize,
         me: Me,
@@ -498,7 +505,7 @@ impl Engine {
         let engine = Bound::new(
             py,
             Self {
-                home,
+                task_engine,
                 workers,
                 width,
                 names,
@@ -511,27 +518,29 @@ impl Engine {
     }
 
     /// What stands for a function, if it is to be called in another process.
-    fn code(&self, function: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Parcel>>> {
+    fn code(&self, function: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Payload>>> {
         match &self.workers {
             Workers::Threads(_) => Ok(None),
-            Workers::Processes(_, functions) => functions.parcel(function).map(Some),
+            Workers::Processes(_, functions) => functions.payload(function).map(Some),
         }
     }
 
-    fn send(&self, py: Python<'_>, spec: Spec<Calls>) -> Arc<Slot<Calls>> {
+    fn send(&self, py: Python<'_>, spec: TaskSpec<Calls>) -> Arc<Slot<Calls>> {
         match &self.workers {
-            Workers::Threads(_) => self.home.submit(spec),
+            Workers::Threads(_) => self.task_engine.submit(spec),
             // Others may run while sockets are written to.
-            Workers::Processes(..) => gil::detach(py, || self.home.submit(spec)),
+            Workers::Processes(..) => gil::detach(py, || self.task_engine.submit(spec)),
         }
     }
 
-    fn send_all(&self, py: Python<'_>, specs: Vec<Spec<Calls>>) -> Vec<Arc<Slot<Calls>>> {
+    fn send_all(&self, py: Python<'_>, specs: Vec<TaskSpec<Calls>>) -> Vec<Arc<Slot<Calls>>> {
         let mut slots = Vec::with_capacity(specs.len());
         match &self.workers {
-            Workers::Threads(_) => self.home.submit_all(specs, |slot| slots.push(slot)),
+            Workers::Threads(_) => self.task_engine.submit_all(specs, |slot| slots.push(slot)),
             Workers::Processes(..) => {
-                gil::detach(py, || self.home.submit_all(specs, |slot| slots.push(slot)));
+                gil::detach(py, || {
+                    self.task_engine.submit_all(specs, |slot| slots.push(slot))
+                });
             }
         }
         slots
@@ -544,14 +553,14 @@ impl Engine {
 
     /// Fails in a process that was forked off the engine's.
     pub(crate) fn check_here(&self) -> PyResult<()> {
-        self.home
+        self.task_engine
             .owner_elsewhere()
             .map_or(Ok(()), |owner| Err(errors::forked(owner)))
     }
 
     fn check_open(&self, py: Python<'_>) -> PyResult<()> {
         self.check_here()?;
-        if self.home.is_closed() {
+        if self.task_engine.is_closed() {
             Err(errors::closed(py))
         } else {
             Ok(())

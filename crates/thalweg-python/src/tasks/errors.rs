@@ -1,11 +1,12 @@
 //! Failures of tasks, as exceptions.
 
+use crate::upcalls;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 use thalweg_tasks::Failure;
 
-use super::world::Fault;
+use super::task_types::PyTaskError;
 
 static CANCELLED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 static TIMED_OUT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
@@ -18,31 +19,30 @@ fn from_errors<'py>(
     place: &'static PyOnceLock<Py<PyType>>,
     name: &str,
 ) -> PyResult<&'py Bound<'py, PyType>> {
-    place.import(py, "thalweg.tasks.errors", name)
+    place.import(py, "thalweg._upcalls.tasks", name)
 }
 
 /// The exception for a failure of the task `key`.
-pub(crate) fn exception(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> PyErr {
+pub(crate) fn exception(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyErr {
     make(py, failure, key).unwrap_or_else(|error| error)
 }
 
-fn make(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> PyResult<PyErr> {
+fn make(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyResult<PyErr> {
     let object = match failure {
-        Failure::Raised(Fault::Error(error)) => return Ok(error.clone_ref(py)),
-        Failure::Raised(Fault::Unsent(error)) => {
+        Failure::Raised(PyTaskError::Error(error)) => return Ok(error.clone_ref(py)),
+        Failure::Raised(PyTaskError::Unsent(error)) => {
             let message = format!("what belongs to the task {key:?} could not be sent: {error}");
             return Err(pyo3::exceptions::PyOSError::new_err(message));
         }
-        Failure::Raised(Fault::Parcel(parcel)) if parcel.is_empty() => {
+        Failure::Raised(PyTaskError::Payload(payload)) if payload.is_empty() => {
             let message = format!("the task {key:?} failed, and how could not be sent back");
             return Err(pyo3::exceptions::PyRuntimeError::new_err(message));
         }
-        Failure::Raised(Fault::Parcel(parcel)) => {
-            let error = super::processes::pickle::load(py, parcel);
+        Failure::Raised(PyTaskError::Payload(payload)) => {
+            let error = super::processes::pickle::load(py, payload);
             let error = error.map_err(|error| unreadable(py, "exception", key, error))?;
             // A worker does not know what its tasks are called.
-            let pickling = py.import("thalweg.tasks.pickling")?;
-            pickling.call_method1("of_task", (error, key))?
+            upcalls::TASKS.call(py, "of_task", (error, key))?
         }
         Failure::Cancelled => from_errors(py, &CANCELLED, "CancelledError")?.call1((key,))?,
         Failure::TimedOut(limit) => {
@@ -64,9 +64,8 @@ fn make(py: Python<'_>, failure: &Failure<Fault>, key: &str) -> PyResult<PyErr> 
 
 /// The exception for what has come of the task `key`, and can't be read in this process.
 pub(crate) fn unreadable(py: Python<'_>, what: &str, key: &str, error: PyErr) -> PyErr {
-    let explained = py
-        .import("thalweg.tasks.pickling")
-        .and_then(|pickling| pickling.call_method1("unreadable", (what, key, error.clone_ref(py))));
+    let arguments = (what, key, error.clone_ref(py));
+    let explained = upcalls::TASKS.call(py, "unreadable", arguments);
     explained.map_or_else(|error| error, PyErr::from_value)
 }
 

@@ -15,9 +15,10 @@ use thalweg_tasks::host::{Latch, Slot};
 use super::engine::Engine;
 use super::errors;
 use super::names::{self, name};
-use super::world::{Calls, values};
+use super::task_types::{Calls, values};
 use crate::gil;
 use crate::lock::lock;
+use crate::upcalls;
 
 /// How often a waiting thread looks whether it has been interrupted.
 const LOOK: Duration = Duration::from_millis(50);
@@ -76,7 +77,7 @@ impl Future {
         let slot = slf.get().slot()?;
         let timeout = timeout.map(|timeout| seconds(&timeout)).transpose()?;
         if slf.get().engine.get().is_awaited_here(py)? {
-            return helper_of(py, helper)?.call1((slf, timeout));
+            return upcalls::FUTURES.call(py, helper, (slf, timeout));
         }
         let limit = super::options::limit("timeout", timeout)?;
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
@@ -94,7 +95,7 @@ impl Future {
     fn done_here<'py>(&self, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = value.py();
         if self.engine.get().is_awaited_here(py)? {
-            return helper_of(py, "Done")?.call1((value,));
+            return upcalls::FUTURES.call(py, "Done", (value,));
         }
         Ok(value)
     }
@@ -110,7 +111,7 @@ impl Future {
         key: &Bound<'_, PyAny>,
         client: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let found = helper_of(py, "named")?.call1((key, client))?;
+        let found = upcalls::FUTURES.call(py, "named", (key, client))?;
         let found = found.cast::<Self>()?.get();
         Ok(Self {
             slot: Mutex::new(Some(found.slot()?)),
@@ -127,13 +128,13 @@ impl Future {
     /// Its client.
     #[getter]
     fn client<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        helper_of(slf.py(), "client")?.call1((slf,))
+        upcalls::FUTURES.call(slf.py(), "client", (slf,))
     }
 
     /// The type of its result, once there is one.
     #[getter]
     fn r#type<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        helper_of(slf.py(), "type_of")?.call1((slf,))
+        upcalls::FUTURES.call(slf.py(), "type_of", (slf,))
     }
 
     #[getter]
@@ -163,15 +164,17 @@ impl Future {
     /// Whether its task has begun to run, and is not done.
     fn running(&self) -> PyResult<bool> {
         self.engine.get().check_here()?;
-        Ok(self.engine.get().home.is_running(&*self.slot()?))
+        Ok(self.engine.get().task_engine.is_running(&*self.slot()?))
     }
 
     /// Cancels the task if it has not begun. Returns whether it was cancelled.
     fn _cancel_before_it_begins(&self, py: Python<'_>) -> PyResult<bool> {
         let slot = self.slot()?;
         self.engine.get().check_here()?;
-        let home = &self.engine.get().home;
-        Ok(gil::detach(py, || home.cancel_before_it_begins(&slot)))
+        let task_engine = &self.engine.get().task_engine;
+        Ok(gil::detach(py, || {
+            task_engine.cancel_before_it_begins(&slot)
+        }))
     }
 
     /// Has the task's token say that it is not wanted. Whatever comes of it counts all the same.
@@ -196,26 +199,28 @@ impl Future {
     /// The call of a task that has failed: function, arguments and keywords, with the results of others in them.
     fn _failed_call<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let slot = self.slot()?;
-        let home = &self.engine.get().home;
-        let Some((Some(call), needs)) = home.look_at_failed(&slot, |program, needs| {
-            (program.recreate(py), needs.clone())
-        }) else {
+        let task_engine = &self.engine.get().task_engine;
+        let Some((Some(call), dependencies)) = task_engine
+            .look_at_failed(&slot, |program, dependencies| {
+                (program.recreate(py), dependencies.clone())
+            })
+        else {
             return Ok(None);
         };
-        wait_or_fail(py, &needs)?;
-        bring(py, &needs)?;
-        call.filled(py, values(py, &needs)?).map(Some)
+        wait_or_fail(py, &dependencies)?;
+        bring(py, &dependencies)?;
+        call.filled(py, values(py, &dependencies)?).map(Some)
     }
 
     /// The tasks that a failed task needs.
     fn _needs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, Self>>> {
         let slot = self.slot()?;
-        let needs = self
+        let dependencies = self
             .engine
             .get()
-            .home
-            .look_at_failed(&slot, |_, needs| needs.clone());
-        let futures = needs.unwrap_or_default().into_iter();
+            .task_engine
+            .look_at_failed(&slot, |_, dependencies| dependencies.clone());
+        let futures = dependencies.unwrap_or_default().into_iter();
         futures
             .map(|slot| Self::new(self.engine.bind(py), slot))
             .collect()
@@ -273,8 +278,8 @@ impl Future {
         let _ = (reason, msg);
         let slot = self.slot()?;
         self.engine.get().check_here()?;
-        let home = &self.engine.get().home;
-        let cancelled = gil::detach(py, || home.cancel(&slot, force));
+        let task_engine = &self.engine.get().task_engine;
+        let cancelled = gil::detach(py, || task_engine.cancel(&slot, force));
         let cancelled = cancelled.map_err(|error| errors::not_stopped(py, error.to_string()))?;
         self.done_here(cancelled.into_pyobject(py)?.to_owned().into_any())
     }
@@ -284,7 +289,7 @@ impl Future {
         let slot = self.slot()?;
         let engine = self.engine.get();
         engine.check_here()?;
-        let is_retried = engine.home.retry(&slot);
+        let is_retried = engine.task_engine.retry(&slot);
         if !is_retried && matches!(slot.status(), Status::Error | Status::Cancelled) {
             let key = name(&slot);
             return Err(PyRuntimeError::new_err(format!(
@@ -303,7 +308,7 @@ impl Future {
     /// Has the task run to its end even if nobody has its future any more.
     fn keep(&self) -> PyResult<()> {
         self.engine.get().check_here()?;
-        self.engine.get().home.keep(&self.slot()?);
+        self.engine.get().task_engine.keep(&self.slot()?);
         Ok(())
     }
 
@@ -350,9 +355,7 @@ impl Future {
                 lent.push(slf.clone().into_any().unbind());
             }
         });
-        slf.py()
-            .import("thalweg.tasks.lending")?
-            .call_method1("reduce", (slf,))
+        upcalls::FUTURES.call(slf.py(), "reduce", (slf,))
     }
 
     fn __dask_tokenize__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -361,7 +364,7 @@ impl Future {
     }
 
     fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let coroutine = helper_of(slf.py(), "outcome")?.call1((slf,))?;
+        let coroutine = upcalls::FUTURES.call(slf.py(), "outcome", (slf,))?;
         coroutine.call_method0("__await__")
     }
 
@@ -396,24 +399,13 @@ fn call(
     }
 }
 
-/// A function that awaits a future, from the part of the package that is written in Python.
-fn helper_of<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    static MODULE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let module = MODULE.get_or_try_init(py, || {
-        py.import("thalweg.tasks.awaiting")
-            .map(|module| module.into_any().unbind())
-    })?;
-    module.bind(py).getattr(name)
-}
-
 /// A length of time, as a number or as text.
 fn seconds(timeout: &Bound<'_, PyAny>) -> PyResult<f64> {
     if let Ok(seconds) = timeout.extract::<f64>() {
         return Ok(seconds);
     }
-    let intervals = timeout.py().import("thalweg.intervals")?;
-    intervals
-        .call_method1("convert_interval", (timeout,))?
+    upcalls::STREAMS
+        .call(timeout.py(), "convert_interval", (timeout,))?
         .extract()
 }
 
@@ -437,7 +429,9 @@ pub(crate) fn wait_or_fail(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResu
 
 /// Fails in a process that was forked off the engine's, unless there is nothing to wait for.
 fn check_here(slots: &[Arc<Slot<Calls>>], is_there: impl Fn(&Slot<Calls>) -> bool) -> PyResult<()> {
-    let owner = slots.first().and_then(|slot| slot.home().owner_elsewhere());
+    let owner = slots
+        .first()
+        .and_then(|slot| slot.engine().owner_elsewhere());
     match owner {
         Some(owner) if !slots.iter().all(|slot| is_there(slot)) => Err(errors::forked(owner)),
         _ => Ok(()),
@@ -490,7 +484,7 @@ pub(crate) fn bring(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResult<()> 
         return Ok(());
     };
     check_here(slots, |slot| slot.look(|_| ()).is_some())?;
-    let latch = gil::detach(py, || first.home().bring(slots));
+    let latch = gil::detach(py, || first.engine().bring(slots));
     while !gil::detach(py, || latch.wait(Some(Instant::now() + LOOK))) {
         py.check_signals()?;
     }
@@ -524,6 +518,6 @@ fn traceback<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<Bound<'p
 /// As `concurrent.futures` has it, the exception of what was cancelled is raised, not returned.
 fn is_cancelled(py: Python<'_>, error: &PyErr) -> bool {
     static CANCELLED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let class = CANCELLED.import(py, "thalweg.tasks.errors", "CancelledError");
+    let class = CANCELLED.import(py, "thalweg._upcalls.tasks", "CancelledError");
     class.is_ok_and(|class| error.is_instance(py, class))
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use thalweg_tasks::host::{Options, Slot, Spec, spec};
+use thalweg_tasks::host::{Options, Slot, TaskSpec, spec};
 
 use super::engine::Engine;
 use super::future::Future;
+use super::task_types::{Call, Calls, Inputs, Program};
 use super::threads::Turn;
-use super::world::{Call, Calls, Inputs, Program};
 
 /// How many tasks are made between two looks whether others want the GIL.
 const AT_ONCE: usize = 64;
@@ -39,7 +39,7 @@ pub(crate) fn submit(
         let own = own_options(&task, index)?;
         let options = own.as_ref().or(options);
         let spec = read(&task, &slots, index, with_name(options, name))?;
-        let slot = engine.home.submit(spec);
+        let slot = engine.task_engine.submit(spec);
         slots.push(slot);
         if index.is_multiple_of(AT_ONCE) {
             turn.yield_if_over(py);
@@ -108,7 +108,7 @@ fn read(
     before: &[Arc<Slot<Calls>>],
     index: usize,
     options: Option<Arc<Options>>,
-) -> PyResult<Spec<Calls>> {
+) -> PyResult<TaskSpec<Calls>> {
     let bad = || {
         PyTypeError::new_err(format!(
             "task {index}: (function, args, kwargs, slots) is needed, and options perhaps"
@@ -132,7 +132,7 @@ fn read(
         .get_item(3)?
         .cast_into::<PyTuple>()
         .map_err(|_| bad())?;
-    let (mut places, mut needs) = (Vec::new(), Vec::new());
+    let (mut places, mut dependencies) = (Vec::new(), Vec::new());
     for pair in 0..pairs.len() / 2 {
         let place: u32 = pairs.get_item(2 * pair)?.extract()?;
         let source: usize = pairs.get_item(2 * pair + 1)?.extract()?;
@@ -145,7 +145,7 @@ fn read(
             return Err(PyValueError::new_err(message));
         }
         places.push(place);
-        needs.push(slot.clone());
+        dependencies.push(slot.clone());
     }
     let inputs = if places.is_empty() {
         Inputs::None
@@ -159,5 +159,5 @@ fn read(
         kwargs: kwargs.map(Bound::unbind),
         inputs,
     };
-    Ok(spec(Program::Here(call), needs, options))
+    Ok(spec(Program::Here(call), dependencies, options))
 }

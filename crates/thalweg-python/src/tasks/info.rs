@@ -4,21 +4,21 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use thalweg_tasks::host::Home;
+use thalweg_tasks::host::TaskEngine;
 use thalweg_tasks::process::Process;
 
+use super::task_types::Calls;
 use super::threads;
-use super::world::Calls;
 
 /// The workers and their tasks; all is one process of `width` threads, if there are no `processes`.
 pub(crate) fn info<'py>(
     py: Python<'py>,
-    home: &Home<Calls>,
+    task_engine: &TaskEngine<Calls>,
     width: usize,
     processes: Option<Vec<Process>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let (waiting, running) = home.counts();
-    let names: HashMap<u64, String> = threads::names_of_running(home).collect();
+    let (waiting, running) = task_engine.counts();
+    let names: HashMap<u64, String> = threads::names_of_running(task_engine).collect();
     let info = PyDict::new(py);
     let workers = PyList::empty(py);
     match processes {

@@ -14,16 +14,16 @@ mod processes;
 mod rows;
 mod stack;
 mod tally;
+mod task_types;
 mod threads;
 mod token;
-mod world;
 
 use pyo3::prelude::*;
 
 pub(crate) use self::batches::Batches;
 pub(crate) use self::engine::Engine;
+pub(crate) use self::task_types::Program;
 pub(crate) use self::threads::Turn;
-pub(crate) use self::world::Program;
 
 /// Puts all of it into its module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -8,7 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use thalweg_tasks::host::Slot;
 
-use super::world::Calls;
+use super::task_types::Calls;
 use crate::lock::lock;
 
 /// What a key begins with that is no text, and is written down as a literal of Python's.

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use thalweg_tasks::host::Slot;
 
 use super::future::Future;
-use super::world::Calls;
+use super::task_types::Calls;
 use crate::gil;
 use crate::lock::lock;
 
@@ -58,7 +58,7 @@ impl Tally {
     /// Cancels those that have not begun.
     fn cancel_before_they_begin(&self, py: Python<'_>) {
         for slot in self.living() {
-            gil::detach(py, || slot.home().cancel_before_it_begins(&slot));
+            gil::detach(py, || slot.engine().cancel_before_it_begins(&slot));
         }
     }
 

@@ -8,13 +8,13 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use thalweg_tasks::Token;
-use thalweg_tasks::host::{Assignment, Crew, Effects, Home, Work, as_task};
+use thalweg_tasks::host::{Assignment, Deferred, TaskEngine, ThreadPool, Work, as_task};
 use thalweg_tasks::process::worker;
 
 use super::arguments::Fill;
 use super::engine::{Engine, Me};
 use super::names::unnamed;
-use super::world::{Call, Calls, Fault, Inputs, Program, Value, values};
+use super::task_types::{Call, Calls, Inputs, Program, PyTaskError, Value, values};
 use crate::lock::lock;
 use crate::{call, gil};
 
@@ -22,7 +22,7 @@ use crate::{call, gil};
 const TURN: Duration = Duration::from_millis(5);
 
 thread_local! {
-    static CREW: RefCell<Option<Arc<Crew<Calls>>>> = const { RefCell::new(None) };
+    static THREAD_POOL: RefCell<Option<Arc<ThreadPool<Calls>>>> = const { RefCell::new(None) };
     static ENGINE: RefCell<Option<Me>> = const { RefCell::new(None) };
 }
 
@@ -30,24 +30,24 @@ thread_local! {
 pub(crate) struct Caller(pub(crate) Me);
 
 impl Work<Calls> for Caller {
-    fn work(&self, crew: &Arc<Crew<Calls>>) {
-        CREW.set(Some(crew.clone()));
+    fn work(&self, pool: &Arc<ThreadPool<Calls>>) {
+        THREAD_POOL.set(Some(pool.clone()));
         ENGINE.set(Some(self.0.clone()));
         // A thread has its own state in the interpreter for as long as it is attached: to be attached
         // for each task anew would cost more than a small task.
         gil::attach(|py| {
-            let mut effects = Effects::default();
-            while let Some(first) = gil::detach(py, || crew.take()) {
+            let mut deferred = Deferred::default();
+            while let Some(first) = gil::detach(py, || pool.take()) {
                 let mut next = Some(first);
                 let mut turn = Turn::begin();
                 while let Some(mut assignment) = next {
                     let result = run(py, &mut assignment, &mut turn);
-                    next = crew.finish(assignment, result, &mut effects);
+                    next = pool.finish(assignment, result, &mut deferred);
                     turn.yield_if_over(py);
                 }
             }
         });
-        CREW.set(None);
+        THREAD_POOL.set(None);
     }
 }
 
@@ -80,7 +80,7 @@ fn run(
     py: Python<'_>,
     assignment: &mut Assignment<Calls>,
     turn: &mut Turn,
-) -> Result<Value, Fault> {
+) -> Result<Value, PyTaskError> {
     let token = Token::of(assignment);
     if let Program::Stream(streaming) = &mut assignment.program {
         if let Some(streaming) = streaming.take() {
@@ -89,18 +89,20 @@ fn run(
         return Ok(Value::Object(py.None()));
     }
     let Program::Here(call) = &assignment.program else {
-        return Err(Fault::Error(PyRuntimeError::new_err(
+        return Err(PyTaskError::Error(PyRuntimeError::new_err(
             "this is to be called in another process",
         )));
     };
     let call = || match call.inputs {
         Inputs::None => call_plain(py, call),
-        Inputs::Futures => call_filled(py, call, values(py, &assignment.needs)?),
-        Inputs::Places(ref places) => call_placed(py, call, places, values(py, &assignment.needs)?),
+        Inputs::Futures => call_filled(py, call, values(py, &assignment.dependencies)?),
+        Inputs::Places(ref places) => {
+            call_placed(py, call, places, values(py, &assignment.dependencies)?)
+        }
     };
     as_task(token, call)
         .map(|object| Value::Object(object.unbind()))
-        .map_err(Fault::Error)
+        .map_err(PyTaskError::Error)
 }
 
 fn call_plain<'py>(py: Python<'py>, call: &Call) -> PyResult<Bound<'py, PyAny>> {
@@ -142,8 +144,8 @@ fn call_placed<'py>(
     call::task(call.function.bind(py), &PyTuple::new(py, args)?, kwargs)
 }
 
-fn current(what: &str) -> PyResult<Arc<Crew<Calls>>> {
-    CREW.with_borrow(Clone::clone).ok_or_else(|| {
+fn current(what: &str) -> PyResult<Arc<ThreadPool<Calls>>> {
+    THREAD_POOL.with_borrow(Clone::clone).ok_or_else(|| {
         PyRuntimeError::new_err(format!("{what}: there is no task running in this thread"))
     })
 }
@@ -173,21 +175,23 @@ pub(crate) fn rejoin() -> PyResult<()> {
 }
 
 /// The crews whose threads may be in the interpreter.
-static CREWS: Mutex<Vec<Weak<Crew<Calls>>>> = Mutex::new(Vec::new());
+static THREAD_POOLS: Mutex<Vec<Weak<ThreadPool<Calls>>>> = Mutex::new(Vec::new());
 
 /// Takes note of a crew, for those who wait for all.
-pub(crate) fn note(crew: &Arc<Crew<Calls>>) {
-    let mut crews = lock(&CREWS);
-    crews.retain(|crew| crew.strong_count() > 0);
-    crews.push(Arc::downgrade(crew));
+pub(crate) fn note(pool: &Arc<ThreadPool<Calls>>) {
+    let mut pools = lock(&THREAD_POOLS);
+    pools.retain(|pool| pool.strong_count() > 0);
+    pools.push(Arc::downgrade(pool));
 }
 
 /// The names of the tasks that run.
-pub(crate) fn names_of_running(home: &Home<Calls>) -> impl Iterator<Item = (u64, String)> {
+pub(crate) fn names_of_running(
+    task_engine: &TaskEngine<Calls>,
+) -> impl Iterator<Item = (u64, String)> {
     let name = |(number, key): (u64, Option<Box<str>>)| {
         (number, key.map_or_else(|| unnamed(number), String::from))
     };
-    home.names_of_running().into_iter().map(name)
+    task_engine.names_of_running().into_iter().map(name)
 }
 
 /// Waits until the threads of all closed engines have ended, for so many seconds at most. Returns the names of
@@ -199,17 +203,20 @@ pub(crate) fn wait_for_threads(py: Python<'_>, seconds: f64) -> PyResult<Vec<Str
     let deadline = Instant::now()
         + super::options::limit("seconds", Some(seconds))?.unwrap_or(Duration::MAX / 4);
     loop {
-        let crews: Vec<_> = lock(&CREWS).iter().filter_map(Weak::upgrade).collect();
+        let pools: Vec<_> = lock(&THREAD_POOLS)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
         let left = || {
-            crews
+            pools
                 .iter()
-                .filter(|crew| crew.home().is_closed() && !crew.has_gone())
+                .filter(|pool| pool.engine().is_closed() && !pool.has_gone())
         };
         if left().next().is_none() {
             return Ok(Vec::new());
         }
         if Instant::now() >= deadline {
-            let names = left().flat_map(|crew| names_of_running(crew.home()));
+            let names = left().flat_map(|pool| names_of_running(pool.engine()));
             return Ok(names.map(|(_, name)| name).collect());
         }
         gil::detach(py, || std::thread::sleep(Duration::from_millis(2)));

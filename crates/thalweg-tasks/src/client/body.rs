@@ -1,8 +1,8 @@
 //! What a thread runs: closures.
 
-use crate::scheduler::{Effects, Needs};
-use crate::threads::{Crew, Token, Work, as_task};
-use crate::world::World;
+use crate::scheduler::{Deferred, Dependencies};
+use crate::task_types::TaskTypes;
+use crate::threads::{ThreadPool, Token, Work, as_task};
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
@@ -15,7 +15,7 @@ pub enum Closures {}
 
 pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 
-impl World for Closures {
+impl TaskTypes for Closures {
     type Program = Body;
     type Value = Value;
     type Error = TaskError;
@@ -72,8 +72,8 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
 
 type Outcome = Result<Value, TaskError>;
 
-type Once = dyn FnOnce(&Needs<Closures>) -> Outcome + Send;
-type Often = dyn FnMut(&Needs<Closures>) -> Outcome + Send;
+type Once = dyn FnOnce(&Dependencies<Closures>) -> Outcome + Send;
+type Often = dyn FnMut(&Dependencies<Closures>) -> Outcome + Send;
 
 /// The closure of a task.
 pub enum Body {
@@ -85,23 +85,25 @@ pub enum Body {
 
 impl Body {
     pub(crate) fn once<T: Send + Sync + 'static>(
-        f: impl FnOnce(&Needs<Closures>) -> Result<T, TaskError> + Send + 'static,
+        f: impl FnOnce(&Dependencies<Closures>) -> Result<T, TaskError> + Send + 'static,
     ) -> Self {
-        Self::Once(Some(Box::new(
-            move |needs| Ok(Arc::new(f(needs)?) as Value),
-        )))
+        Self::Once(Some(Box::new(move |dependencies| {
+            Ok(Arc::new(f(dependencies)?) as Value)
+        })))
     }
 
     pub(crate) fn often<T: Send + Sync + 'static>(
-        mut f: impl FnMut(&Needs<Closures>) -> Result<T, TaskError> + Send + 'static,
+        mut f: impl FnMut(&Dependencies<Closures>) -> Result<T, TaskError> + Send + 'static,
     ) -> Self {
-        Self::Often(Box::new(move |needs| Ok(Arc::new(f(needs)?) as Value)))
+        Self::Often(Box::new(move |dependencies| {
+            Ok(Arc::new(f(dependencies)?) as Value)
+        }))
     }
 
-    fn run(&mut self, needs: &Needs<Closures>) -> Outcome {
+    fn run(&mut self, dependencies: &Dependencies<Closures>) -> Outcome {
         match self {
-            Self::Once(f) => f.take().ok_or(TaskError::RanBefore)?(needs),
-            Self::Often(f) => f(needs),
+            Self::Once(f) => f.take().ok_or(TaskError::RanBefore)?(dependencies),
+            Self::Often(f) => f(dependencies),
         }
     }
 }
@@ -119,24 +121,24 @@ impl fmt::Debug for Body {
 pub(crate) struct Bodies;
 
 impl Work<Closures> for Bodies {
-    fn work(&self, crew: &Arc<Crew<Closures>>) {
-        CREW.set(Some(crew.clone()));
-        let mut effects = Effects::default();
+    fn work(&self, pool: &Arc<ThreadPool<Closures>>) {
+        THREAD_POOL.set(Some(pool.clone()));
+        let mut deferred = Deferred::default();
         let mut next = None;
-        while let Some(mut assignment) = next.take().or_else(|| crew.take()) {
+        while let Some(mut assignment) = next.take().or_else(|| pool.take()) {
             let token = Token::of(&assignment);
-            let run = || assignment.program.run(&assignment.needs);
+            let run = || assignment.program.run(&assignment.dependencies);
             let outcome = catch_unwind(AssertUnwindSafe(|| as_task(token, run)))
                 .unwrap_or_else(|payload| Err(TaskError::Panicked(panic_message(&*payload))));
-            next = crew.finish(assignment, outcome, &mut effects);
+            next = pool.finish(assignment, outcome, &mut deferred);
         }
-        CREW.set(None);
+        THREAD_POOL.set(None);
     }
 }
 
 thread_local! {
     /// Whose tasks this thread runs.
-    static CREW: RefCell<Option<Arc<Crew<Closures>>>> = const { RefCell::new(None) };
+    static THREAD_POOL: RefCell<Option<Arc<ThreadPool<Closures>>>> = const { RefCell::new(None) };
 }
 
 /// Calls a closure that blocks, for another task say, and lets another thread run tasks meanwhile.
@@ -158,13 +160,13 @@ thread_local! {
 /// ```
 pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     /// Takes the place back, also when the closure panics.
-    struct Aside(Arc<Crew<Closures>>);
+    struct Aside(Arc<ThreadPool<Closures>>);
     impl Drop for Aside {
         fn drop(&mut self) {
             self.0.rejoin();
         }
     }
-    let crew = CREW.with_borrow(Clone::clone);
-    let _aside = crew.filter(|crew| crew.secede().is_ok()).map(Aside);
+    let pool = THREAD_POOL.with_borrow(Clone::clone);
+    let _aside = pool.filter(|pool| pool.secede().is_ok()).map(Aside);
     f()
 }

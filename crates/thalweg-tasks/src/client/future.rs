@@ -5,7 +5,7 @@ use super::body::Value;
 use crate::engine::CannotStop;
 use crate::error::Error;
 use crate::slot::{Slot, Status, Watcher, wait_all};
-use crate::world::World;
+use crate::task_types::TaskTypes;
 use std::any::Any;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 /// assert_eq!(task.result()?, true);
 /// # Ok::<(), Error>(())
 /// ```
-pub struct Future<T, K: World = Closures> {
+pub struct Future<T, K: TaskTypes = Closures> {
     slot: Arc<Slot<K>>,
     /// A client whose futures someone has is not closed.
     client: Arc<dyn Any + Send + Sync>,
@@ -40,7 +40,7 @@ pub struct Future<T, K: World = Closures> {
 }
 
 /// Tasks whose values can be had as a `T`.
-pub trait Opens<T>: World<Error = super::TaskError> {
+pub trait Opens<T>: TaskTypes<Error = super::TaskError> {
     /// The value.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl<T: Clone + Send + Sync + 'static> Opens<T> for Closures {
     }
 }
 
-impl<T, K: World> Clone for Future<T, K> {
+impl<T, K: TaskTypes> Clone for Future<T, K> {
     fn clone(&self) -> Self {
         Self {
             slot: self.slot.clone(),
@@ -96,7 +96,7 @@ impl<T, K: Opens<T>> Future<T, K> {
     }
 }
 
-impl<T, K: World<Error = super::TaskError>> Future<T, K> {
+impl<T, K: TaskTypes<Error = super::TaskError>> Future<T, K> {
     pub(crate) fn new(slot: Arc<Slot<K>>, client: Arc<dyn Any + Send + Sync>) -> Self {
         Self {
             slot,
@@ -121,7 +121,7 @@ impl<T, K: World<Error = super::TaskError>> Future<T, K> {
             }
             // The value may be at a worker; should it be lost there, it is made again.
             let slot = std::slice::from_ref(&self.slot);
-            if !wait_all(slot, deadline) || !self.slot.home().bring(slot).wait(deadline) {
+            if !wait_all(slot, deadline) || !self.slot.engine().bring(slot).wait(deadline) {
                 return None;
             }
         }
@@ -133,7 +133,7 @@ impl<T, K: World<Error = super::TaskError>> Future<T, K> {
             Err(failure) => Err(Error::Task(failure.clone())),
         });
         // In a process that was forked off the client's, it would never come.
-        outcome.or_else(|| Some(Err(Error::Task(self.slot.home().forked()?))))
+        outcome.or_else(|| Some(Err(Error::Task(self.slot.engine().forked()?))))
     }
 
     /// How it stands.
@@ -153,7 +153,7 @@ impl<T, K: World<Error = super::TaskError>> Future<T, K> {
 
     /// Whether it has begun to run, and is not done.
     pub fn is_running(&self) -> bool {
-        self.slot.home().is_running(&self.slot)
+        self.slot.engine().is_running(&self.slot)
     }
 
     /// The name it was [given](super::TaskBuilder::key).
@@ -166,7 +166,10 @@ impl<T, K: World<Error = super::TaskError>> Future<T, K> {
     /// If it runs, its [token](crate::Token) tells it so.
     pub fn cancel(&self) -> bool {
         // Only force can fail.
-        self.slot.home().cancel(&self.slot, false).unwrap_or(false)
+        self.slot
+            .engine()
+            .cancel(&self.slot, false)
+            .unwrap_or(false)
     }
 
     /// Cancels it if it has not begun. Returns whether it was cancelled.
@@ -192,7 +195,7 @@ impl<T, K: World<Error = super::TaskError>> Future<T, K> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn cancel_before_it_begins(&self) -> bool {
-        self.slot.home().cancel_before_it_begins(&self.slot)
+        self.slot.engine().cancel_before_it_begins(&self.slot)
     }
 
     /// Cancels it, and kills the worker process that runs it; another takes its place.
@@ -201,19 +204,19 @@ impl<T, K: World<Error = super::TaskError>> Future<T, K> {
     /// # Errors
     /// [`CannotStop`] if it runs in a thread: it has been cancelled, and goes on until it looks at its token.
     pub fn kill(&self) -> Result<bool, CannotStop> {
-        self.slot.home().cancel(&self.slot, true)
+        self.slot.engine().cancel(&self.slot, true)
     }
 
     /// Runs a failed or cancelled task again, and those that it failed because of. Returns whether it was one.
     ///
     /// A closure has to be one that can be called again, see [`repeat`](super::TaskBuilder::repeat).
     pub fn retry(&self) -> bool {
-        self.slot.home().retry(&self.slot)
+        self.slot.engine().retry(&self.slot)
     }
 
     /// Has the task run to its end even if all its futures go.
     pub fn detach(self) {
-        self.slot.home().keep(&self.slot);
+        self.slot.engine().keep(&self.slot);
     }
 
     /// Has `f` called once it is done: at once, if it is done, and otherwise on a thread of the client's that runs
@@ -258,7 +261,7 @@ impl<T, K: Opens<T>> std::future::Future for Future<T, K> {
         }
         if self.slot.away().is_some() {
             self.slot
-                .home()
+                .engine()
                 .when_here(&self.slot, Watcher::Waker(cx.waker().clone()));
             return Poll::Pending;
         }
@@ -274,7 +277,7 @@ impl<T, K: Opens<T>> std::future::Future for Future<T, K> {
     }
 }
 
-impl<T, K: World> std::fmt::Debug for Future<T, K> {
+impl<T, K: TaskTypes> std::fmt::Debug for Future<T, K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Future")
             .field("key", &self.slot.key())

@@ -1,7 +1,7 @@
 //! Futures as arguments.
 
 use super::{Closures, Future};
-use crate::scheduler::Needs;
+use crate::scheduler::Dependencies;
 
 /// Futures whose results a task needs: one, several in a tuple, or a list of them.
 ///
@@ -11,7 +11,7 @@ pub trait Inputs {
     type Values: Send + 'static;
 
     #[doc(hidden)]
-    fn needs(&self, needs: &mut Needs<Closures>);
+    fn dependencies(&self, dependencies: &mut Dependencies<Closures>);
 
     #[doc(hidden)]
     fn values(&self) -> fn(&mut dyn Iterator<Item = super::body::Value>) -> Self::Values;
@@ -33,8 +33,8 @@ fn many<T: Clone + Send + Sync + 'static>(values: Values<'_>) -> Vec<T> {
 impl<T: Clone + Send + Sync + 'static> Inputs for &Future<T> {
     type Values = T;
 
-    fn needs(&self, needs: &mut Needs<Closures>) {
-        needs.push(self.slot().clone());
+    fn dependencies(&self, dependencies: &mut Dependencies<Closures>) {
+        dependencies.push(self.slot().clone());
     }
 
     fn values(&self) -> fn(Values<'_>) -> T {
@@ -47,8 +47,8 @@ macro_rules! lists {
         impl<T: Clone + Send + Sync + 'static $($generics)*> Inputs for $list {
             type Values = Vec<T>;
 
-            fn needs(&self, needs: &mut Needs<Closures>) {
-                needs.extend(self.iter().map(|future| future.slot().clone()));
+            fn dependencies(&self, dependencies: &mut Dependencies<Closures>) {
+                dependencies.extend(self.iter().map(|future| future.slot().clone()));
             }
 
             fn values(&self) -> fn(Values<'_>) -> Vec<T> {
@@ -72,9 +72,9 @@ macro_rules! tuples {
             type Values = ($($name,)+);
 
             #[expect(non_snake_case, reason = "the names of types serve as those of the values")]
-            fn needs(&self, needs: &mut Needs<Closures>) {
+            fn dependencies(&self, dependencies: &mut Dependencies<Closures>) {
                 let ($($name,)+) = self;
-                $(needs.push($name.slot().clone());)+
+                $(dependencies.push($name.slot().clone());)+
             }
 
             fn values(&self) -> fn(Values<'_>) -> Self::Values {

@@ -12,11 +12,11 @@ pub use future::{Future, Opens};
 pub use inputs::Inputs;
 pub use options::TaskBuilder;
 
-use crate::engine::{Home, spec};
+use crate::engine::{TaskEngine, spec};
 use crate::error::Error;
-use crate::scheduler::{Needs, Options};
+use crate::scheduler::{Dependencies, Options};
 use crate::slot::wait_all_or_failure;
-use crate::threads::Crew;
+use crate::threads::ThreadPool;
 use body::{Bodies, Body};
 use std::sync::Arc;
 
@@ -43,13 +43,13 @@ pub struct Client {
 }
 
 struct Inner {
-    crew: Arc<Crew<Closures>>,
+    pool: Arc<ThreadPool<Closures>>,
     width: usize,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.crew.home().close();
+        self.pool.engine().close();
     }
 }
 
@@ -87,11 +87,11 @@ impl Client {
             .into_iter()
             .map(|(name, amount)| (name.into(), amount))
             .collect();
-        let home = Home::threads();
-        let crew =
-            Crew::start(&home, count, resources, Bodies).map_err(|e| Error::Start(Arc::new(e)))?;
+        let engine = TaskEngine::threads();
+        let pool = ThreadPool::start(&engine, count, resources, Bodies)
+            .map_err(|e| Error::Start(Arc::new(e)))?;
         Ok(Self {
-            inner: Arc::new(Inner { crew, width: count }),
+            inner: Arc::new(Inner { pool, width: count }),
         })
     }
 
@@ -190,7 +190,7 @@ impl Client {
                 return futures;
             }
             futures.reserve(some.len());
-            self.home().submit_all(some, |slot| {
+            self.engine().submit_all(some, |slot| {
                 futures.push(Future::new(slot, self.inner.clone()))
             });
         }
@@ -222,7 +222,10 @@ impl Client {
     /// # Ok::<(), thalweg_tasks::Error>(())
     /// ```
     pub fn scatter<T: Send + Sync + 'static>(&self, value: T) -> Future<T> {
-        Future::new(self.home().place(Arc::new(value), None), self.inner.clone())
+        Future::new(
+            self.engine().place(Arc::new(value), None),
+            self.inner.clone(),
+        )
     }
 
     /// Has a closure run to its end, whether or not anybody waits for it.
@@ -237,7 +240,7 @@ impl Client {
             Ok(())
         });
         let future: Future<()> = self.send(body, Vec::new(), options);
-        self.home().keep(future.slot());
+        self.engine().keep(future.slot());
         future
     }
 
@@ -249,23 +252,23 @@ impl Client {
     /// Lets nobody submit any more, drops what has not begun, and waits for what runs; for what
     /// [`when_done`](Future::when_done) calls, for a second at most.
     pub fn close(&self) {
-        self.home().close();
-        self.inner.crew.join();
-        self.home().settle_callbacks();
+        self.engine().close();
+        self.inner.pool.join();
+        self.engine().settle_callbacks();
     }
 
-    fn home(&self) -> &Arc<Home<Closures>> {
-        self.inner.crew.home()
+    fn engine(&self) -> &Arc<TaskEngine<Closures>> {
+        self.inner.pool.engine()
     }
 
     fn send<T: Send + Sync + 'static>(
         &self,
         body: Body,
-        needs: Needs<Closures>,
+        dependencies: Dependencies<Closures>,
         options: Option<Arc<Options>>,
     ) -> Future<T> {
         Future::new(
-            self.home().submit(spec(body, needs, options)),
+            self.engine().submit(spec(body, dependencies, options)),
             self.inner.clone(),
         )
     }
@@ -273,7 +276,7 @@ impl Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (waiting, running) = self.home().counts();
+        let (waiting, running) = self.engine().counts();
         f.debug_struct("Client")
             .field("width", &self.inner.width)
             .field("waiting", &waiting)

@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::{Client, Future, Inputs, TaskError};
-use crate::scheduler::{Needs, Options};
+use crate::scheduler::{Dependencies, Options};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,16 +107,16 @@ impl TaskBuilder<'_> {
         T: Send + Sync + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let mut needs = Vec::new();
-        inputs.needs(&mut needs);
+        let mut dependencies = Vec::new();
+        inputs.dependencies(&mut dependencies);
         let values = inputs.values();
-        let body = Body::once(move |needs: &Needs<super::Closures>| {
-            let mut found = needs
+        let body = Body::once(move |dependencies: &Dependencies<super::Closures>| {
+            let mut found = dependencies
                 .iter()
                 .filter_map(|slot| slot.look(|value| value.cloned().ok())?);
             f(values(&mut found)).map_err(TaskError::new)
         });
-        self.send(body, needs)
+        self.send(body, dependencies)
     }
 
     /// Runs a closure that may fail, and that can be called again: for [`retries`](Self::retries) and
@@ -148,9 +148,9 @@ impl TaskBuilder<'_> {
     fn send<T: Send + Sync + 'static>(
         self,
         body: Body,
-        needs: Needs<super::Closures>,
+        dependencies: Dependencies<super::Closures>,
     ) -> Future<T> {
         let (client, options) = self.into_parts();
-        client.send(body, needs, options)
+        client.send(body, dependencies, options)
     }
 }

@@ -3,9 +3,9 @@
 //! To drop a task may drop the last of those who wanted another, and so on through a chain as long as
 //! one likes. They are dropped in a loop, not inside of each other.
 
-use super::Home;
+use super::TaskEngine;
 use crate::scheduler::TaskId;
-use crate::world::World;
+use crate::task_types::TaskTypes;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ thread_local! {
     static QUEUE: RefCell<Option<VecDeque<Next>>> = const { RefCell::new(None) };
 }
 
-pub(super) fn abandon<W: World>(home: &Arc<Home<W>>, id: TaskId, stops: bool) {
+pub(super) fn abandon<W: TaskTypes>(engine: &Arc<TaskEngine<W>>, id: TaskId, stops: bool) {
     if id == TaskId::NONE {
         return;
     }
     let later = QUEUE.with_borrow_mut(|queue| match queue {
         Some(queue) => {
-            let home = home.clone();
-            queue.push_back(Box::new(move || drop_task(&home, id, stops)));
+            let engine = engine.clone();
+            queue.push_back(Box::new(move || drop_task(&engine, id, stops)));
             true
         }
         None => {
@@ -35,7 +35,7 @@ pub(super) fn abandon<W: World>(home: &Arc<Home<W>>, id: TaskId, stops: bool) {
     if later {
         return;
     }
-    drop_task(home, id, stops);
+    drop_task(engine, id, stops);
     while let Some(next) = next() {
         next();
     }
@@ -51,9 +51,9 @@ fn next() -> Option<Next> {
     })
 }
 
-fn drop_task<W: World>(home: &Arc<Home<W>>, id: TaskId, stops: bool) {
-    let runs = home.with(|scheduler, effects| scheduler.abandon(id, effects));
+fn drop_task<W: TaskTypes>(engine: &Arc<TaskEngine<W>>, id: TaskId, stops: bool) {
+    let runs = engine.with(|scheduler, deferred| scheduler.abandon(id, deferred));
     if let Some(worker) = runs.filter(|_| stops) {
-        home.outside.kill(worker, id);
+        engine.outside.kill(worker, id);
     }
 }

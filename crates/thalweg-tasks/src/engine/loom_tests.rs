@@ -1,32 +1,36 @@
 //! How tasks go from the threads that submit them to the threads that run them, in every interleaving.
 
-use super::{Home, spec};
-use crate::scheduler::{Effects, Product};
+use super::{TaskEngine, spec};
+use crate::scheduler::{Deferred, Output};
 use crate::slot::{Slot, Status};
-use crate::world::{Failure, World};
+use crate::task_types::{Failure, TaskTypes};
 use loom::thread;
 use std::sync::Arc;
 
 enum Numbers {}
 
-impl World for Numbers {
+impl TaskTypes for Numbers {
     type Program = u32;
     type Value = u32;
     type Error = ();
 }
 
-type Engine = Arc<Home<Numbers>>;
+type Engine = Arc<TaskEngine<Numbers>>;
 
 /// Runs tasks until the engine is closed, or has run so many.
-fn work(home: &Engine, count: usize) -> usize {
-    let worker = home.add_worker(Vec::new());
+fn work(engine: &Engine, count: usize) -> usize {
+    let worker = engine.add_worker(Vec::new());
     let mut ran = 0;
     while ran < count
-        && let Some(assignment) = home.take(worker, || true)
+        && let Some(assignment) = engine.take(worker, || true)
     {
-        let inputs: u32 = assignment.needs.iter().filter_map(|slot| value(slot)).sum();
-        let result = Ok(Product::Here(assignment.program + inputs));
-        let next = home.finish(assignment, result, None, &mut Effects::default());
+        let inputs: u32 = assignment
+            .dependencies
+            .iter()
+            .filter_map(|slot| value(slot))
+            .sum();
+        let result = Ok(Output::Inline(assignment.program + inputs));
+        let next = engine.finish(assignment, result, None, &mut Deferred::default());
         assert!(next.is_none());
         ran += 1;
     }
@@ -40,12 +44,12 @@ fn value(slot: &Slot<Numbers>) -> Option<u32> {
 #[test]
 fn loom_every_task_is_run_by_one_of_the_threads() {
     loom::model(|| {
-        let home = Home::threads();
-        let other = home.clone();
+        let engine = TaskEngine::threads();
+        let other = engine.clone();
         let thread = thread::spawn(move || work(&other, 1));
-        let one = home.submit(spec(1, Vec::new(), None));
-        let two = home.submit(spec(2, vec![one.clone()], None));
-        let ran = work(&home, 1);
+        let one = engine.submit(spec(1, Vec::new(), None));
+        let two = engine.submit(spec(2, vec![one.clone()], None));
+        let ran = work(&engine, 1);
         // A wake-up that is lost leaves the thread asleep, and loom finds nobody to go on.
         let ran_there = thread.join().expect("it does not panic");
         assert_eq!(ran + ran_there, 2);
@@ -56,11 +60,11 @@ fn loom_every_task_is_run_by_one_of_the_threads() {
 #[test]
 fn loom_a_thread_that_sleeps_hears_of_the_end() {
     loom::model(|| {
-        let home: Engine = Home::threads();
-        let other = home.clone();
+        let engine: Engine = TaskEngine::threads();
+        let other = engine.clone();
         let thread = thread::spawn(move || work(&other, usize::MAX));
-        let slot = home.submit(spec(1, Vec::new(), None));
-        home.close();
+        let slot = engine.submit(spec(1, Vec::new(), None));
+        engine.close();
         let ran = thread.join().expect("it does not panic");
         let closed = slot
             .failure()
@@ -73,17 +77,17 @@ fn loom_a_thread_that_sleeps_hears_of_the_end() {
 #[test]
 fn loom_a_task_ends_once_whether_it_is_cancelled_or_run() {
     loom::model(|| {
-        let home: Engine = Home::threads();
-        let slot = home.submit(spec(1, Vec::new(), None));
-        let (other, its) = (home.clone(), slot.clone());
+        let engine: Engine = TaskEngine::threads();
+        let slot = engine.submit(spec(1, Vec::new(), None));
+        let (other, its) = (engine.clone(), slot.clone());
         let canceller = thread::spawn(move || other.cancel(&its, false));
-        let worker = home.add_worker(Vec::new());
-        if let Some(assignment) = home.next(worker) {
-            home.finish(
+        let worker = engine.add_worker(Vec::new());
+        if let Some(assignment) = engine.next(worker) {
+            engine.finish(
                 assignment,
-                Ok(Product::Here(1)),
+                Ok(Output::Inline(1)),
                 None,
-                &mut Effects::default(),
+                &mut Deferred::default(),
             );
         }
         let cancelled = canceller.join().expect("it does not panic") == Ok(true);

@@ -7,11 +7,12 @@ mod loom_tests;
 mod timers;
 
 use crate::scheduler::{
-    Assignment, Effects, Needs, Options, Product, Scheduler, Spec, Stopped, TaskId, WorkerId,
+    Assignment, Deferred, Dependencies, Options, Output, Scheduler, Stopped, TaskId, TaskSpec,
+    WorkerId,
 };
 use crate::slot::{Latch, Slot, Watcher};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
-use crate::world::{Failure, World};
+use crate::task_types::{Failure, TaskTypes};
 pub(crate) use callbacks::Callbacks;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use timers::{Run, Timers};
 
 /// What is behind a client: the scheduler, and how the workers hear of work.
-pub struct Home<W: World> {
+pub struct TaskEngine<W: TaskTypes> {
     scheduler: Mutex<Scheduler<W>>,
     /// Threads wait here for something to do.
     work: Condvar,
@@ -36,13 +37,13 @@ pub struct Home<W: World> {
     callbacks: Arc<Callbacks>,
     /// The process that has its threads.
     process: u32,
-    outside: Box<dyn Outside<W>>,
+    outside: Box<dyn RemoteWorkers<W>>,
 }
 
 /// Workers that do not come for tasks by themselves.
-pub(crate) trait Outside<W: World>: Send + Sync {
+pub(crate) trait RemoteWorkers<W: TaskTypes>: Send + Sync {
     /// There is work. Called without any lock.
-    fn look(&self, _home: &Arc<Home<W>>) {}
+    fn look(&self, _home: &Arc<TaskEngine<W>>) {}
 
     /// Values are not needed any more. Called without any lock.
     fn forget(&self, _forgotten: Vec<(WorkerId, TaskId)>) {}
@@ -77,9 +78,9 @@ pub(crate) enum Ran {
 }
 
 /// All workers are threads, which come for tasks.
-pub(crate) struct Nobody;
+pub(crate) struct NoRemoteWorkers;
 
-impl<W: World> Outside<W> for Nobody {}
+impl<W: TaskTypes> RemoteWorkers<W> for NoRemoteWorkers {}
 
 /// For how long a thread that has run out of work looks for some before it goes to sleep.
 #[cfg(not(thalweg_loom))]
@@ -92,8 +93,8 @@ const LOOKS: u32 = 0;
 /// For how long one who closes an engine waits for what is being called.
 const SETTLE: Duration = Duration::from_secs(1);
 
-impl<W: World> Home<W> {
-    pub(crate) fn new(outside: Box<dyn Outside<W>>) -> Arc<Self> {
+impl<W: TaskTypes> TaskEngine<W> {
+    pub(crate) fn new(outside: Box<dyn RemoteWorkers<W>>) -> Arc<Self> {
         Arc::new(Self {
             scheduler: Mutex::new(Scheduler::default()),
             work: Condvar::new(),
@@ -108,9 +109,9 @@ impl<W: World> Home<W> {
         })
     }
 
-    /// An engine whose workers are threads, which [`Crew::start`](crate::host::Crew::start) starts.
+    /// An engine whose workers are threads, which [`ThreadPool::start`](crate::host::ThreadPool::start) starts.
     pub fn threads() -> Arc<Self> {
-        Self::new(Box::new(Nobody))
+        Self::new(Box::new(NoRemoteWorkers))
     }
 
     /// The process that the engine belongs to, if this is one that was forked off it: a copy of the engine is here,
@@ -122,20 +123,24 @@ impl<W: World> Home<W> {
     /// Does something with the scheduler, and what comes of it once the lock is open again.
     pub(crate) fn with<R>(
         self: &Arc<Self>,
-        change: impl FnOnce(&mut Scheduler<W>, &mut Effects<W>) -> R,
+        change: impl FnOnce(&mut Scheduler<W>, &mut Deferred<W>) -> R,
     ) -> R {
-        let mut effects = Effects::default();
+        let mut deferred = Deferred::default();
         let mut scheduler = lock(&self.scheduler);
-        let result = change(&mut scheduler, &mut effects);
-        self.let_go(scheduler, &mut effects);
+        let result = change(&mut scheduler, &mut deferred);
+        self.let_go(scheduler, &mut deferred);
         result
     }
 
     /// Opens the lock, wakes and drops.
-    fn let_go(self: &Arc<Self>, scheduler: MutexGuard<'_, Scheduler<W>>, effects: &mut Effects<W>) {
-        let ready = effects.ready;
+    fn let_go(
+        self: &Arc<Self>,
+        scheduler: MutexGuard<'_, Scheduler<W>>,
+        deferred: &mut Deferred<W>,
+    ) {
+        let ready = deferred.ready;
         let sleepers = self.idle.load(Ordering::Relaxed).min(ready);
-        let tells = !effects.watchers.is_empty();
+        let tells = !deferred.watchers.is_empty();
         if tells {
             self.telling.fetch_add(1, Ordering::AcqRel);
         }
@@ -146,10 +151,10 @@ impl<W: World> Home<W> {
                 self.work.notify_one();
             }
         }
-        if !effects.forgotten.is_empty() {
-            self.outside.forget(std::mem::take(&mut effects.forgotten));
+        if !deferred.forgotten.is_empty() {
+            self.outside.forget(std::mem::take(&mut deferred.forgotten));
         }
-        effects.carry_out();
+        deferred.run();
         if tells {
             self.telling.fetch_sub(1, Ordering::AcqRel);
         }
@@ -159,25 +164,25 @@ impl<W: World> Home<W> {
     }
 
     /// Takes a task.
-    pub fn submit(self: &Arc<Self>, spec: Spec<W>) -> Arc<Slot<W>> {
+    pub fn submit(self: &Arc<Self>, spec: TaskSpec<W>) -> Arc<Slot<W>> {
         if let Some(failure) = self.forked() {
             return self.failed(failure);
         }
-        self.with(|scheduler, effects| scheduler.submit(spec, self, effects))
+        self.with(|scheduler, deferred| scheduler.submit(spec, self, deferred))
     }
 
     /// Takes many tasks, under one lock.
     pub fn submit_all(
         self: &Arc<Self>,
-        specs: impl IntoIterator<Item = Spec<W>>,
+        specs: impl IntoIterator<Item = TaskSpec<W>>,
         mut taken: impl FnMut(Arc<Slot<W>>),
     ) {
         if self.owner_elsewhere().is_some() {
             return specs.into_iter().for_each(|spec| taken(self.submit(spec)));
         }
-        self.with(|scheduler, effects| {
+        self.with(|scheduler, deferred| {
             for spec in specs {
-                taken(scheduler.submit(spec, self, effects));
+                taken(scheduler.submit(spec, self, deferred));
             }
         });
     }
@@ -186,7 +191,7 @@ impl<W: World> Home<W> {
     pub fn place(self: &Arc<Self>, value: W::Value, key: Option<Box<str>>) -> Arc<Slot<W>> {
         let id = TaskId::placed(self.placed.fetch_add(1, Ordering::Relaxed));
         let slot = Slot::new(id, self.clone(), key);
-        slot.put(crate::slot::Standing::Done(value));
+        slot.put(crate::slot::SlotState::Done(value));
         Arc::new(slot)
     }
 
@@ -197,7 +202,7 @@ impl<W: World> Home<W> {
 
     fn failed(self: &Arc<Self>, failure: Arc<Failure<W::Error>>) -> Arc<Slot<W>> {
         let slot = Slot::new(TaskId::NONE, self.clone(), None);
-        slot.put(crate::slot::Standing::Failed(failure));
+        slot.put(crate::slot::SlotState::Failed(failure));
         Arc::new(slot)
     }
 
@@ -217,18 +222,18 @@ impl<W: World> Home<W> {
     pub fn finish(
         self: &Arc<Self>,
         assignment: Assignment<W>,
-        result: Result<Product<W::Value>, W::Error>,
+        result: Result<Output<W::Value>, W::Error>,
         worker: Option<WorkerId>,
-        effects: &mut Effects<W>,
+        deferred: &mut Deferred<W>,
     ) -> Option<Assignment<W>> {
         let mut scheduler = lock(&self.scheduler);
-        scheduler.finish(assignment, result, effects);
+        scheduler.finish(assignment, result, deferred);
         let next = worker.and_then(|worker| scheduler.next(worker, true));
         if next.is_some() {
             // The one that is taken along needs nobody to be woken.
-            effects.ready = effects.ready.saturating_sub(1);
+            deferred.ready = deferred.ready.saturating_sub(1);
         }
-        self.let_go(scheduler, effects);
+        self.let_go(scheduler, deferred);
         next.inspect(|assignment| self.begin(assignment))
     }
 
@@ -314,7 +319,7 @@ impl<W: World> Home<W> {
             return Ok(false);
         }
         let stopped =
-            self.with(|scheduler, effects| scheduler.stop(slot.id, Failure::Cancelled, effects));
+            self.with(|scheduler, deferred| scheduler.stop(slot.id, Failure::Cancelled, deferred));
         match stopped {
             Stopped::No => Ok(false),
             Stopped::Running(worker) if force && !self.outside.kill(worker, slot.id) => {
@@ -338,18 +343,18 @@ impl<W: World> Home<W> {
     pub fn look_at_failed<R>(
         &self,
         slot: &Slot<W>,
-        look: impl FnOnce(&W::Program, &Needs<W>) -> R,
+        look: impl FnOnce(&W::Program, &Dependencies<W>) -> R,
     ) -> Option<R> {
         lock(&self.scheduler).look_at_failed(slot.id, look)
     }
 
     /// Cancels a task if it has not begun. Returns whether it was cancelled.
     pub fn cancel_before_it_begins(self: &Arc<Self>, slot: &Slot<W>) -> bool {
-        let stopped = self.with(|scheduler, effects| {
+        let stopped = self.with(|scheduler, deferred| {
             // A thread takes a task under the scheduler's lock, a process has tasks ahead that it has not begun.
             match scheduler.worker_of(slot.id) {
                 Some(worker) if self.outside.has_begun(worker, slot.id) => Stopped::No,
-                _ => scheduler.stop(slot.id, Failure::Cancelled, effects),
+                _ => scheduler.stop(slot.id, Failure::Cancelled, deferred),
             }
         });
         if let Stopped::Running(worker) = stopped {
@@ -372,7 +377,7 @@ impl<W: World> Home<W> {
             return self.timers.set(self, left, run);
         }
         let failure = Failure::TimedOut(run.limit);
-        let stopped = self.with(|scheduler, effects| scheduler.stop(run.id, failure, effects));
+        let stopped = self.with(|scheduler, deferred| scheduler.stop(run.id, failure, deferred));
         if let Stopped::Running(worker) = stopped {
             self.outside.kill(worker, run.id);
         }
@@ -383,7 +388,7 @@ impl<W: World> Home<W> {
         if self.owner_elsewhere().is_some() {
             return false;
         }
-        self.with(|scheduler, effects| scheduler.retry(slot.id, effects))
+        self.with(|scheduler, deferred| scheduler.retry(slot.id, deferred))
     }
 
     /// Sees a task through to its end even if nobody waits for it.
@@ -401,7 +406,7 @@ impl<W: World> Home<W> {
         if self.owner_elsewhere().is_some() {
             return 0;
         }
-        let running = self.with(|scheduler, effects| scheduler.close(effects));
+        let running = self.with(|scheduler, deferred| scheduler.close(deferred));
         self.timers.close();
         self.callbacks.close();
         self.wake_all();
@@ -463,7 +468,7 @@ impl<W: World> Home<W> {
     }
 }
 
-impl<W: World> Drop for Home<W> {
+impl<W: TaskTypes> Drop for TaskEngine<W> {
     fn drop(&mut self) {
         if self.owner_elsewhere().is_none() {
             self.callbacks.close();
@@ -480,16 +485,16 @@ impl<W: World> Drop for Home<W> {
 pub struct CannotStop;
 
 /// Makes a task of a program and what it needs.
-pub fn spec<W: World>(
+pub fn spec<W: TaskTypes>(
     program: W::Program,
-    needs: Needs<W>,
+    dependencies: Dependencies<W>,
     options: Option<Arc<Options>>,
-) -> Spec<W> {
-    Spec {
+) -> TaskSpec<W> {
+    TaskSpec {
         program,
-        needs,
+        dependencies,
         options,
-        tolerant: false,
+        accepts_failed_deps: false,
     }
 }
 
@@ -500,7 +505,7 @@ mod tests {
 
     enum Nothing {}
 
-    impl World for Nothing {
+    impl TaskTypes for Nothing {
         type Program = ();
         type Value = ();
         type Error = ();
@@ -508,19 +513,21 @@ mod tests {
 
     #[test]
     fn in_a_forked_process_nothing_is_waited_for() {
-        let mut home: Arc<Home<Nothing>> = Home::threads();
+        let mut engine: Arc<TaskEngine<Nothing>> = TaskEngine::threads();
         let owner = std::process::id() + 1;
-        Arc::get_mut(&mut home).expect("nobody else has it").process = owner;
-        let here = home.submit(spec((), Vec::new(), None));
+        Arc::get_mut(&mut engine)
+            .expect("nobody else has it")
+            .process = owner;
+        let here = engine.submit(spec((), Vec::new(), None));
         assert_eq!(here.failure().as_deref(), Some(&Failure::Forked { owner }));
         // As if it had been submitted before the fork.
-        let inherited = Arc::new(Slot::new(TaskId::NONE, home.clone(), None));
+        let inherited = Arc::new(Slot::new(TaskId::NONE, engine.clone(), None));
         let waited = wait_all_or_failure(std::slice::from_ref(&inherited));
         assert_eq!(
             *waited.expect_err("it is never done"),
             Failure::Forked { owner }
         );
-        assert_eq!(home.cancel(&inherited, true), Ok(false));
-        assert!(!home.retry(&inherited));
+        assert_eq!(engine.cancel(&inherited, true), Ok(false));
+        assert!(!engine.retry(&inherited));
     }
 }

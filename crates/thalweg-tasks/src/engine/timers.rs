@@ -1,8 +1,8 @@
 //! The alarms of tasks with a time limit, on a thread that is there once there is such a task.
 
-use super::Home;
+use super::TaskEngine;
 use crate::scheduler::{Assignment, TaskId};
-use crate::world::World;
+use crate::task_types::TaskTypes;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -18,7 +18,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(super) fn of<W: World>(assignment: &Assignment<W>, limit: Duration) -> Self {
+    pub(super) fn of<W: TaskTypes>(assignment: &Assignment<W>, limit: Duration) -> Self {
         Self {
             id: assignment.id,
             attempt: assignment.attempt,
@@ -36,16 +36,16 @@ pub(super) struct Timers {
 
 impl Timers {
     /// Looks after the run of a task when so much time has gone by.
-    pub fn set<W: World>(&self, home: &Arc<Home<W>>, left: Duration, run: Run) {
+    pub fn set<W: TaskTypes>(&self, engine: &Arc<TaskEngine<W>>, left: Duration, run: Run) {
         let Some(at) = Instant::now().checked_add(left) else {
             return;
         };
         let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = alarms.get_or_insert_with(|| {
             let (sender, receiver) = mpsc::channel();
-            let home = Arc::downgrade(home);
+            let engine = Arc::downgrade(engine);
             // Without a thread there are no limits; the tasks run all the same.
-            let _ = crate::stack::thread("thalweg-limits").spawn(move || watch(&home, &receiver));
+            let _ = crate::stack::thread("thalweg-limits").spawn(move || watch(&engine, &receiver));
             sender
         });
         // It hangs up only when the engine is gone.
@@ -57,7 +57,7 @@ impl Timers {
     }
 }
 
-fn watch<W: World>(home: &Weak<Home<W>>, alarms: &mpsc::Receiver<Alarm>) {
+fn watch<W: TaskTypes>(engine: &Weak<TaskEngine<W>>, alarms: &mpsc::Receiver<Alarm>) {
     let mut next: BinaryHeap<Reverse<Alarm>> = BinaryHeap::new();
     loop {
         let now = Instant::now();
@@ -66,8 +66,10 @@ fn watch<W: World>(home: &Weak<Home<W>>, alarms: &mpsc::Receiver<Alarm>) {
                 break;
             }
             next.pop();
-            let Some(home) = home.upgrade() else { return };
-            home.ring(run);
+            let Some(engine) = engine.upgrade() else {
+                return;
+            };
+            engine.ring(run);
         }
         let alarm = match next.peek() {
             None => alarms.recv().map_err(|_| RecvTimeoutError::Disconnected),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// An engine whose workers are other processes: it takes elements in batches, and brings results back.
-pub trait Remote<S: Steps>: Send + Sync + 'static {
+pub trait BatchEngine<S: Steps>: Send + Sync + 'static {
     /// How many batches are worked on at a time.
     fn width(&self) -> usize;
 
@@ -28,12 +28,12 @@ pub(super) const LARGEST: usize = 1 << 20;
 /// Elements that are sent to a worker together.
 pub struct Batch<S: Steps> {
     queue: Arc<Queue<S>>,
-    load: Load<S>,
+    content: Content<S>,
     sent: Instant,
 }
 
 /// What is in a batch, and who gets the results.
-pub(super) enum Load<S: Steps> {
+pub(super) enum Content<S: Steps> {
     /// Elements that go through steps, each with the parts whose outcomes are wanted.
     Lines(Vec<(Line<S>, Wanted)>),
     /// Elements that a state goes through.
@@ -85,10 +85,10 @@ impl<'a, S: Steps> Trip<'a, S> {
 }
 
 impl<S: Steps> Batch<S> {
-    pub(super) fn new(queue: &Arc<Queue<S>>, load: Load<S>) -> Self {
+    pub(super) fn new(queue: &Arc<Queue<S>>, content: Content<S>) -> Self {
         Self {
             queue: queue.clone(),
-            load,
+            content,
             sent: Instant::now(),
         }
     }
@@ -100,25 +100,25 @@ impl<S: Steps> Batch<S> {
         };
         Self::new(
             queue,
-            Load::Lines(lines.into_iter().map(with_wanted).collect()),
+            Content::Lines(lines.into_iter().map(with_wanted).collect()),
         )
     }
 
     /// How long its one call may take; steps are then done once, and failures are for this side to handle.
     pub fn limit(&self) -> Option<Duration> {
-        match &self.load {
-            Load::Call(call) => Some(call.limit),
+        match &self.content {
+            Content::Call(call) => Some(call.limit),
             _ => None,
         }
     }
 
     /// How many elements there are.
     pub fn len(&self) -> usize {
-        match &self.load {
-            Load::Lines(lines) => lines.len(),
-            Load::Fold(_, elements) => elements.len(),
-            Load::Call(_) => 1,
-            Load::Empty => 0,
+        match &self.content {
+            Content::Lines(lines) => lines.len(),
+            Content::Fold(_, elements) => elements.len(),
+            Content::Call(_) => 1,
+            Content::Empty => 0,
         }
     }
 
@@ -129,21 +129,21 @@ impl<S: Steps> Batch<S> {
 
     /// Whether a state goes through the elements.
     pub fn is_fold(&self) -> bool {
-        matches!(self.load, Load::Fold(..))
+        matches!(self.content, Content::Fold(..))
     }
 
     /// Calls `with` with the state that goes through the elements, if one does.
     pub fn with_fold<R>(&self, with: impl FnOnce(&mut S::Fold) -> R) -> Option<R> {
-        match &self.load {
-            Load::Fold(strand, _) => Some(strand.with_fold(with)),
+        match &self.content {
+            Content::Fold(strand, _) => Some(strand.with_fold(with)),
             _ => None,
         }
     }
 
     /// Calls `each` with every element.
     pub fn for_each<'a>(&'a self, mut each: impl FnMut(Trip<'a, S>)) {
-        match &self.load {
-            Load::Lines(lines) => {
+        match &self.content {
+            Content::Lines(lines) => {
                 for (line, wanted) in lines {
                     if let Some(value) = line.value() {
                         let (resets, way) = (false, Way::Line(line, wanted));
@@ -151,18 +151,18 @@ impl<S: Steps> Batch<S> {
                     }
                 }
             }
-            Load::Fold(_, elements) => {
+            Content::Fold(_, elements) => {
                 for Folded { value, resets, .. } in elements {
                     let (resets, way) = (*resets, Way::State);
                     each(Trip { value, resets, way });
                 }
             }
-            Load::Call(call) => each(Trip {
+            Content::Call(call) => each(Trip {
                 value: &call.value,
                 resets: false,
                 way: Way::Step(&call.step),
             }),
-            Load::Empty => {}
+            Content::Empty => {}
         }
     }
 
@@ -177,15 +177,15 @@ impl<S: Steps> Batch<S> {
                 .next()
                 .unwrap_or_else(|| Outcome::Failed(queue.lost()))
         };
-        match std::mem::replace(&mut self.load, Load::Empty) {
-            Load::Lines(lines) => {
+        match std::mem::replace(&mut self.content, Content::Empty) {
+            Content::Lines(lines) => {
                 queue.back(count, Some((worked, passed)), || {
                     for (line, wanted) in lines {
                         line.settle(&wanted, &mut next);
                     }
                 });
             }
-            Load::Fold(strand, elements) => {
+            Content::Fold(strand, elements) => {
                 queue.apart(|| {
                     for Folded { part, .. } in elements {
                         part.settle(next());
@@ -193,8 +193,8 @@ impl<S: Steps> Batch<S> {
                     strand.came_back(&queue, Some((count, worked, passed)));
                 });
             }
-            Load::Call(call) => queue.apart(|| call.end(next())),
-            Load::Empty => {}
+            Content::Call(call) => queue.apart(|| call.end(next())),
+            Content::Empty => {}
         }
     }
 
@@ -206,16 +206,16 @@ impl<S: Steps> Batch<S> {
 
     fn lose_with(&mut self, failure: S::Failure) {
         let (queue, count) = (self.queue.clone(), self.len());
-        match std::mem::replace(&mut self.load, Load::Empty) {
-            Load::Lines(mut lines) if lines.len() == 1 => queue.back(count, None, || {
+        match std::mem::replace(&mut self.content, Content::Empty) {
+            Content::Lines(mut lines) if lines.len() == 1 => queue.back(count, None, || {
                 if let Some((line, _)) = lines.pop() {
                     line.give_up(failure);
                 }
             }),
-            Load::Lines(lines) => queue.back(count, None, || {
+            Content::Lines(lines) => queue.back(count, None, || {
                 queue.send_alone(lines.into_iter().map(|(line, _)| line));
             }),
-            Load::Fold(strand, mut elements) => queue.apart(|| {
+            Content::Fold(strand, mut elements) => queue.apart(|| {
                 if elements.len() == 1 {
                     if let Some(Folded { part, .. }) = elements.pop() {
                         part.settle(Outcome::Failed(failure));
@@ -225,15 +225,15 @@ impl<S: Steps> Batch<S> {
                 }
                 strand.came_back(&queue, None);
             }),
-            Load::Call(call) => queue.apart(|| call.end(Outcome::Failed(failure))),
-            Load::Empty => {}
+            Content::Call(call) => queue.apart(|| call.end(Outcome::Failed(failure))),
+            Content::Empty => {}
         }
     }
 }
 
 impl<S: Steps> Drop for Batch<S> {
     fn drop(&mut self) {
-        if !matches!(self.load, Load::Empty) {
+        if !matches!(self.content, Content::Empty) {
             S::enter(|| {
                 let failure = self.queue.lost();
                 self.lose_with(failure);

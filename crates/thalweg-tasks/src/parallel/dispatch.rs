@@ -1,6 +1,6 @@
 //! The way of elements to engines that are other processes.
 
-use super::batch::{Batch, LARGEST, Load, Remote};
+use super::batch::{Batch, BatchEngine, Content, LARGEST};
 use super::pace::Pace;
 use super::part::{Line, Steps};
 use super::queue::{Job, Queue, Where};
@@ -79,7 +79,7 @@ impl<S: Steps> Queue<S> {
         self: &Arc<Self>,
         job: Job<S>,
         is_next: bool,
-        engine: &Arc<dyn Remote<S>>,
+        engine: &Arc<dyn BatchEngine<S>>,
     ) {
         match job {
             Job::Strand(strand) => lock(&self.state).away.strands.push(strand),
@@ -90,7 +90,7 @@ impl<S: Steps> Queue<S> {
     }
 
     /// Sends what may go.
-    fn dispatch(self: &Arc<Self>, engine: &Arc<dyn Remote<S>>) {
+    fn dispatch(self: &Arc<Self>, engine: &Arc<dyn BatchEngine<S>>) {
         let width = self.width();
         let mut is_mine = false;
         loop {
@@ -123,7 +123,7 @@ impl<S: Steps> Queue<S> {
     }
 
     /// Takes elements that may go together.
-    fn load(self: &Arc<Self>, room: usize, engine: &Arc<dyn Remote<S>>) -> Vec<Line<S>> {
+    fn load(self: &Arc<Self>, room: usize, engine: &Arc<dyn BatchEngine<S>>) -> Vec<Line<S>> {
         let mut lines: Vec<Line<S>> = Vec::with_capacity(room);
         let mut bytes = 0;
         while lines.len() < room {
@@ -179,7 +179,7 @@ impl<S: Steps> Queue<S> {
     }
 
     fn go_on(self: &Arc<Self>) {
-        if let Where::Remote(engine) = &self.engine {
+        if let Where::Batches(engine) = &self.engine {
             self.dispatch(engine);
         }
     }
@@ -190,16 +190,16 @@ impl<S: Steps> Queue<S> {
     }
 
     /// Sends one call, or elements that a state goes through.
-    pub(super) fn send_apart(self: &Arc<Self>, load: Load<S>) {
-        if let Where::Remote(engine) = &self.engine {
+    pub(super) fn send_apart(self: &Arc<Self>, content: Content<S>) {
+        if let Where::Batches(engine) = &self.engine {
             lock(&self.state).limited += 1;
-            engine.send(Batch::new(self, load));
+            engine.send(Batch::new(self, content));
         }
     }
 
     /// Whether elements are sent to other processes.
     pub(super) fn is_remote(&self) -> bool {
-        matches!(self.engine, Where::Remote(_))
+        matches!(self.engine, Where::Batches(_))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Elements of a stream on an engine, whatever they and the engine are made of.
 //!
 //! An element is a [`Part`]: a promise of a value. What is launched waits in a [`Queue`], whose [`Runner`]s are threads of an
-//! [`Engine`]; to other processes, a [`Remote`] engine, it goes in batches. States that go through elements in order are [`Strand`]s. No pipeline is known here.
+//! [`Engine`]; to other processes, which a [`BatchEngine`] has, it goes in batches. States that go through elements in order
+//! are [`Strand`]s. No pipeline is known here.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -81,7 +82,7 @@ mod strand;
 #[cfg(all(test, not(thalweg_loom)))]
 mod tests;
 
-pub use batch::{Batch, Remote, Trip};
+pub use batch::{Batch, BatchEngine, Trip};
 pub use part::{Outcome, Part, Steps, run_step};
 pub use queue::{Engine, Over, Queue, Runner};
 pub use strand::Strand;

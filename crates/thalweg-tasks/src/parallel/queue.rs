@@ -1,6 +1,6 @@
 //! What is to be done for a stream on an engine, and the engine's threads that do it.
 
-use super::batch::Remote;
+use super::batch::BatchEngine;
 use super::dispatch::Away;
 use super::load::Load;
 use super::part::{Line, Outcome, Part, Steps};
@@ -40,7 +40,7 @@ pub struct Queue<S: Steps> {
 /// Where steps are done.
 pub(super) enum Where<S: Steps> {
     Threads(Arc<dyn Engine<S>>),
-    Remote(Arc<dyn Remote<S>>),
+    Batches(Arc<dyn BatchEngine<S>>),
 }
 
 pub(super) struct State<S: Steps> {
@@ -107,8 +107,8 @@ impl<S: Steps> Queue<S> {
     }
 
     /// A queue before an engine whose workers are other processes.
-    pub fn remote(engine: impl Remote<S>) -> Arc<Self> {
-        Self::at(Where::Remote(Arc::new(engine)))
+    pub fn batched(engine: impl BatchEngine<S>) -> Arc<Self> {
+        Self::at(Where::Batches(Arc::new(engine)))
     }
 
     fn at(engine: Where<S>) -> Arc<Self> {
@@ -128,7 +128,7 @@ impl<S: Steps> Queue<S> {
     pub fn width(&self) -> usize {
         let width = match &self.engine {
             Where::Threads(engine) => engine.width(),
-            Where::Remote(engine) => engine.width(),
+            Where::Batches(engine) => engine.width(),
         };
         width.max(1)
     }
@@ -137,7 +137,7 @@ impl<S: Steps> Queue<S> {
     pub(super) fn lost(&self) -> S::Failure {
         match &self.engine {
             Where::Threads(engine) => engine.lost(),
-            Where::Remote(engine) => engine.lost(),
+            Where::Batches(engine) => engine.lost(),
         }
     }
 
@@ -166,7 +166,7 @@ impl<S: Steps> Queue<S> {
     fn add(self: &Arc<Self>, job: Job<S>, is_next: bool) {
         let engine = match &self.engine {
             Where::Threads(engine) => engine,
-            Where::Remote(engine) => return self.add_remote(job, is_next, engine),
+            Where::Batches(engine) => return self.add_remote(job, is_next, engine),
         };
         let width = self.width();
         let mut state = lock(&self.state);

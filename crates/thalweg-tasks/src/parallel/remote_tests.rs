@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Default)]
 struct Away(Arc<Mutex<VecDeque<Batch<Sums>>>>);
 
-impl Remote<Sums> for Away {
+impl BatchEngine<Sums> for Away {
     fn width(&self) -> usize {
         2
     }
@@ -71,7 +71,7 @@ impl Away {
 
 fn engine() -> (Away, Arc<Queue<Sums>>) {
     let engine = Away::default();
-    (engine.clone(), Queue::remote(engine))
+    (engine.clone(), Queue::batched(engine))
 }
 
 fn launched(queue: &Arc<Queue<Sums>>, values: impl IntoIterator<Item = u32>) -> Vec<Part<Sums>> {

@@ -1,6 +1,6 @@
 //! States that go through elements in order, and calls that may take only so long.
 
-use super::batch::{Folded, LARGEST, Load, Remote};
+use super::batch::{BatchEngine, Content, Folded, LARGEST};
 use super::pace::Pace;
 use super::part::{Input, Outcome, Part, Steps};
 use super::queue::{Job, Queue};
@@ -132,7 +132,7 @@ impl<S: Steps> Strand<S> {
     }
 
     /// Sends the elements whose values are there to another process.
-    pub(super) fn ship(self: Arc<Self>, queue: &Arc<Queue<S>>, engine: &Arc<dyn Remote<S>>) {
+    pub(super) fn ship(self: Arc<Self>, queue: &Arc<Queue<S>>, engine: &Arc<dyn BatchEngine<S>>) {
         let (mut ready, mut without, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut waiting = lock(&self.waiting);
         let room = if waiting.alone > 0 {
@@ -176,7 +176,7 @@ impl<S: Steps> Strand<S> {
             part.settle(outcome);
         }
         if !ready.is_empty() {
-            queue.send_apart(Load::Fold(self, ready));
+            queue.send_apart(Content::Fold(self, ready));
         } else if let Some(part) = blocked_by {
             self.go_on_after(&part, queue);
         }
@@ -268,7 +268,7 @@ impl<S: Steps> Call<S> {
         let queue = self.part.queue().clone();
         let call = Arc::new(self);
         if queue.is_remote() {
-            return queue.send_apart(Load::Call(call));
+            return queue.send_apart(Content::Call(call));
         }
         // Whoever comes first says how it ends: the function, its time, or the end of the engine.
         let is_over = Arc::new(AtomicBool::new(false));

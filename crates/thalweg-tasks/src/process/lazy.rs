@@ -1,13 +1,13 @@
 //! What a worker has been sent, and reads when it needs it.
 
-use super::parcel::Parcel;
+use super::payload::Payload;
 use super::wire::{Files, Sent};
 use crate::sync::{Mutex, lock};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A parcel that has come, or why it could not be received.
-pub(super) type Received = Result<Arc<Parcel>, String>;
+/// A payload that has come, or why it could not be received.
+pub(super) type Received = Result<Arc<Payload>, String>;
 
 /// A payload that is read on first use.
 pub(super) enum Lazy<T> {
@@ -28,16 +28,16 @@ pub(super) fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
 pub(super) fn make<T: Clone>(
     from: &Mutex<HashMap<u64, Lazy<T>>>,
     id: u64,
-    make: impl FnOnce(&Received) -> Result<T, Parcel>,
-) -> Result<T, Parcel> {
-    let parcel = {
+    make: impl FnOnce(&Received) -> Result<T, Payload>,
+) -> Result<T, Payload> {
+    let payload = {
         let from = lock(from);
         match from.get(&id).ok_or_else(missing)? {
             Lazy::Read(made) => return Ok(made.clone()),
-            Lazy::Sent(parcel) => parcel.clone(),
+            Lazy::Sent(payload) => payload.clone(),
         }
     };
-    let made = make(&parcel)?;
+    let made = make(&payload)?;
     let before = lock(from)
         .get_mut(&id)
         .map(|lazy| std::mem::replace(lazy, Lazy::Read(made.clone())));
@@ -47,7 +47,7 @@ pub(super) fn make<T: Clone>(
 }
 
 /// What has been sent, not read: for values that each task is to have for itself.
-pub(super) fn sent<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Result<Received, Parcel> {
+pub(super) fn sent<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Result<Received, Payload> {
     match lock(from).get(&id) {
         Some(Lazy::Sent(received)) => Ok(received.clone()),
         _ => Err(missing()),
@@ -62,30 +62,30 @@ pub(super) fn read<T: Clone>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Op
     }
 }
 
-/// The parcel of what was made here. With `keep`, the parcel takes its place. None if it is not there any more.
+/// The payload of what was made here. With `keep`, the payload takes its place. None if it is not there any more.
 pub(super) fn packed<T: Clone>(
     from: &Mutex<HashMap<u64, Lazy<T>>>,
     id: u64,
     keep: bool,
-    pack: impl FnOnce(&T) -> Result<Parcel, Parcel>,
-) -> Option<Result<Arc<Parcel>, Parcel>> {
+    pack: impl FnOnce(&T) -> Result<Payload, Payload>,
+) -> Option<Result<Arc<Payload>, Payload>> {
     let made = match lock(from).get(&id)? {
         Lazy::Sent(received) => return received.clone().ok().map(Ok),
         Lazy::Read(made) => made.clone(),
     };
-    let parcel = match pack(&made) {
-        Ok(parcel) => Arc::new(parcel),
+    let payload = match pack(&made) {
+        Ok(payload) => Arc::new(payload),
         Err(error) => return Some(Err(error)),
     };
     if keep {
-        let packed = Lazy::Sent(Ok(parcel.clone()));
+        let packed = Lazy::Sent(Ok(payload.clone()));
         let before = lock(from)
             .get_mut(&id)
             .map(|lazy| std::mem::replace(lazy, packed));
         // Not under the lock: to drop something of the user's may do anything.
         drop(before);
     }
-    Some(Ok(parcel))
+    Some(Ok(payload))
 }
 
 pub(super) fn receive(sent: &Sent<'_>, files: &mut Files) -> Received {
@@ -95,6 +95,6 @@ pub(super) fn receive(sent: &Sent<'_>, files: &mut Files) -> Received {
 }
 
 /// The parent sends what a task needs before the task, and has it forgotten after it.
-pub(super) fn missing() -> Parcel {
-    Parcel::empty()
+pub(super) fn missing() -> Payload {
+    Payload::empty()
 }

@@ -1,16 +1,16 @@
 //! One worker process, as its parent sees it.
 
-use super::board::Board;
 use super::child::GroupLeader;
 use super::memory::MemoryFile;
 use super::outgoing::Outgoing;
-use super::parcel::Parcel;
+use super::payload::Payload;
 use super::pulse::Pulse;
+use super::scoreboard::Scoreboard;
 use super::sent::Remembered;
 use super::socket::Socket;
 use super::wire::{Input, Outbox, ToWorker};
 use super::{Call, Portable};
-use crate::engine::Home;
+use crate::engine::TaskEngine;
 use crate::scheduler::{Assignment, TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
 use std::collections::{HashMap, HashSet};
@@ -33,7 +33,7 @@ pub(super) struct Link<W: Portable> {
     /// How many tasks it runs at a time.
     threads: AtomicUsize,
     pub outgoing: Arc<Outgoing>,
-    pub board: Board,
+    pub scoreboard: Scoreboard,
     pub pulse: Pulse,
     pub pid: u32,
     pub child: Mutex<GroupLeader>,
@@ -68,7 +68,7 @@ pub(super) struct State<W: Portable> {
 pub(super) enum Sending<W: Portable> {
     Sent,
     /// It needs these values of other workers first.
-    Needs(Assignment<W>, Vec<usize>),
+    Dependencies(Assignment<W>, Vec<usize>),
     /// What it needs has been lost, or cannot be sent.
     Back(Assignment<W>),
     Failed(Assignment<W>, io::Error),
@@ -79,7 +79,7 @@ impl<W: Portable> Link<W> {
         worker: WorkerId,
         threads: usize,
         socket: Socket,
-        board: Board,
+        scoreboard: Scoreboard,
         child: GroupLeader,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -102,7 +102,7 @@ impl<W: Portable> Link<W> {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             threads: AtomicUsize::new(threads),
             outgoing,
-            board,
+            scoreboard,
             pulse: Pulse::default(),
             pid: child.id(),
             child: Mutex::new(child),
@@ -125,7 +125,7 @@ impl<W: Portable> Link<W> {
     }
 
     /// Gives it tasks until it has so many, and returns those that cannot go yet.
-    pub fn fill(&self, home: &Arc<Home<W>>, fill: Fill) -> Vec<Sending<W>> {
+    pub fn fill(&self, engine: &Arc<TaskEngine<W>>, fill: Fill) -> Vec<Sending<W>> {
         let mut state = lock(&self.state);
         let mut others = Vec::new();
         let most = match fill {
@@ -138,7 +138,7 @@ impl<W: Portable> Link<W> {
                 break;
             }
             let steal = matches!(fill, Fill::Steal);
-            let Some(assignment) = home.next_outside(self.worker, steal) else {
+            let Some(assignment) = engine.next_outside(self.worker, steal) else {
                 break;
             };
             match state.send(self.worker, assignment) {
@@ -154,12 +154,14 @@ impl<W: Portable> Link<W> {
         self.outgoing.outbox().put(message)
     }
 
-    /// The first message, with the board.
+    /// The first message, with the scoreboard.
     pub fn greet(&self) -> io::Result<()> {
         let threads = u32::try_from(self.threads()).map_err(io::Error::other)?;
         let mut outbox = self.outgoing.outbox();
         outbox.put(&ToWorker::Hello { threads })?;
-        outbox.files.push(MemoryFile::passing(self.board.file()?));
+        outbox
+            .files
+            .push(MemoryFile::passing(self.scoreboard.file()?));
         drop(outbox);
         self.flush();
         Ok(())
@@ -172,7 +174,7 @@ impl<W: Portable> Link<W> {
 
     /// The tasks that run there, and for how long they have.
     pub fn running(&self) -> Vec<(u64, Duration)> {
-        self.board.read()
+        self.scoreboard.read()
     }
 
     /// Whether it has said that it has started.
@@ -260,13 +262,13 @@ impl<W: Portable> State<W> {
     /// Puts a task into the outbox.
     fn send(&mut self, worker: WorkerId, assignment: Assignment<W>) -> Sending<W> {
         let elsewhere = assignment
-            .needs
+            .dependencies
             .iter()
             .enumerate()
-            .filter(|(_, need)| need.away().is_some_and(|other| other != worker));
+            .filter(|(_, dependency)| dependency.away().is_some_and(|other| other != worker));
         let elsewhere: Vec<_> = elsewhere.map(|(position, _)| position).collect();
         if !elsewhere.is_empty() {
-            return Sending::Needs(assignment, elsewhere);
+            return Sending::Dependencies(assignment, elsewhere);
         }
         match self.write(worker, &assignment) {
             Ok(true) => {
@@ -280,23 +282,25 @@ impl<W: Portable> State<W> {
 
     /// Writes a task into the outbox. Not if what it needs is not there.
     fn write(&self, worker: WorkerId, assignment: &Assignment<W>) -> io::Result<bool> {
-        let mut inputs: Vec<Need> = Vec::with_capacity(assignment.needs.len());
-        for need in &assignment.needs {
-            let parcel = need.look(|outcome| outcome.ok().and_then(W::parcel).cloned());
-            match parcel.flatten() {
-                Some(parcel) => inputs.push(Need::Parcel(parcel)),
-                None if need.away() == Some(worker) => inputs.push(Need::Result(need.number())),
+        let mut inputs: Vec<Need> = Vec::with_capacity(assignment.dependencies.len());
+        for dependency in &assignment.dependencies {
+            let payload = dependency.look(|outcome| outcome.ok().and_then(W::payload).cloned());
+            match payload.flatten() {
+                Some(payload) => inputs.push(Need::Payload(payload)),
+                None if dependency.away() == Some(worker) => {
+                    inputs.push(Need::Result(dependency.number()))
+                }
                 None => return Ok(false),
             }
         }
         let outgoing = self.outgoing.clone();
-        // Whatever is dropped before the outbox is let go of must not be the last of a parcel.
+        // Whatever is dropped before the outbox is let go of must not be the last of a payload.
         let outbox = &mut *outgoing.outbox();
-        for need in &inputs {
-            if let Need::Parcel(parcel) = need
-                && parcel.is_large()
+        for dependency in &inputs {
+            if let Need::Payload(payload) = dependency
+                && payload.is_large()
             {
-                self.send_once(outbox, parcel)?;
+                self.send_once(outbox, payload)?;
             }
         }
         let Some(Call { function, args }) = W::call(&assignment.program) else {
@@ -314,10 +318,10 @@ impl<W: Portable> State<W> {
         let task = assignment.id.number();
         let args = outbox.pack(args);
         let mut written = Vec::with_capacity(inputs.len());
-        for need in &inputs {
-            written.push(match need {
-                Need::Parcel(parcel) if parcel.is_large() => Input::Value(parcel.id()),
-                Need::Parcel(parcel) => Input::Here(outbox.pack(parcel)),
+        for dependency in &inputs {
+            written.push(match dependency {
+                Need::Payload(payload) if payload.is_large() => Input::Value(payload.id()),
+                Need::Payload(payload) => Input::Here(outbox.pack(payload)),
                 Need::Result(task) => Input::Result(*task),
             });
         }
@@ -330,13 +334,13 @@ impl<W: Portable> State<W> {
         Ok(true)
     }
 
-    fn send_once(&self, outbox: &mut Outbox, parcel: &Arc<Parcel>) -> io::Result<()> {
-        if !self.remembered.add(parcel) {
+    fn send_once(&self, outbox: &mut Outbox, payload: &Arc<Payload>) -> io::Result<()> {
+        if !self.remembered.add(payload) {
             return Ok(());
         }
-        let value = outbox.pack(parcel);
+        let value = outbox.pack(payload);
         outbox.put(&ToWorker::Value {
-            id: parcel.id(),
+            id: payload.id(),
             value,
         })
     }
@@ -348,8 +352,11 @@ impl<W: Portable> State<W> {
         self.forgotten.extend(tasks);
         let forgotten = std::mem::take(&mut self.forgotten);
         let needed = |task: &TaskId| {
-            let mut needs = self.tasks.values().flat_map(|assignment| &assignment.needs);
-            needs.any(|need| need.id == *task)
+            let mut dependencies = self
+                .tasks
+                .values()
+                .flat_map(|assignment| &assignment.dependencies);
+            dependencies.any(|dependency| dependency.id == *task)
         };
         let (needed, free): (Vec<_>, Vec<_>) = forgotten.into_iter().partition(needed);
         self.forgotten = needed;
@@ -368,6 +375,6 @@ impl<W: Portable> State<W> {
 }
 
 enum Need {
-    Parcel(Arc<Parcel>),
+    Payload(Arc<Payload>),
     Result(u64),
 }

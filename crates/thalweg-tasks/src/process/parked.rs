@@ -1,7 +1,7 @@
 //! Tasks that are to run at one worker, and need values of others.
 
 use super::Portable;
-use crate::engine::Home;
+use crate::engine::TaskEngine;
 use crate::scheduler::Assignment;
 use crate::slot::Watcher;
 use crate::sync::{Mutex, lock};
@@ -10,25 +10,29 @@ use std::sync::{Arc, Weak};
 
 /// A task that waits for values of other workers.
 pub(super) struct Parked<W: Portable> {
-    home: Weak<Home<W>>,
+    engine: Weak<TaskEngine<W>>,
     assignment: Mutex<Option<Assignment<W>>>,
     left: AtomicUsize,
 }
 
 impl<W: Portable> Parked<W> {
-    pub fn until_here(home: &Arc<Home<W>>, assignment: Assignment<W>, needs: &[usize]) {
-        let slots: Vec<_> = needs
+    pub fn until_here(
+        engine: &Arc<TaskEngine<W>>,
+        assignment: Assignment<W>,
+        dependencies: &[usize],
+    ) {
+        let slots: Vec<_> = dependencies
             .iter()
-            .map(|need| assignment.needs[*need].clone())
+            .map(|dependency| assignment.dependencies[*dependency].clone())
             .collect();
         let parked = Arc::new(Self {
-            home: Arc::downgrade(home),
+            engine: Arc::downgrade(engine),
             assignment: Mutex::new(Some(assignment)),
             left: AtomicUsize::new(slots.len()),
         });
         for slot in slots {
             let parked = parked.clone();
-            home.when_here(&slot, Watcher::Call(Box::new(move || parked.one_less())));
+            engine.when_here(&slot, Watcher::Call(Box::new(move || parked.one_less())));
         }
     }
 
@@ -37,9 +41,9 @@ impl<W: Portable> Parked<W> {
             return;
         }
         let assignment = lock(&self.assignment).take();
-        if let (Some(home), Some(assignment)) = (self.home.upgrade(), assignment) {
+        if let (Some(engine), Some(assignment)) = (self.engine.upgrade(), assignment) {
             // Should a value have been lost instead, the scheduler finds out.
-            home.with(|scheduler, effects| scheduler.give_back(assignment, effects));
+            engine.with(|scheduler, deferred| scheduler.give_back(assignment, deferred));
         }
     }
 }

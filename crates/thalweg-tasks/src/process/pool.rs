@@ -1,14 +1,14 @@
 //! The worker processes of an engine.
 
 use super::Portable;
-use super::board::Board;
 use super::child::GroupLeader;
 use super::link::{Fill, Killed, Link, Sending};
 use super::parked::Parked;
 use super::pulse::{self, Closing};
+use super::scoreboard::Scoreboard;
 use super::socket::Socket;
 use super::wire::ToWorker;
-use crate::engine::{Callbacks, Home, Outside, Ran};
+use crate::engine::{Callbacks, Ran, RemoteWorkers, TaskEngine};
 use crate::scheduler::{Lost, TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
 use std::io;
@@ -20,7 +20,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// What worker processes are to be like.
-pub struct Setting {
+pub struct PoolConfig {
     /// How many there are.
     pub workers: usize,
     /// How many tasks each runs at a time.
@@ -42,8 +42,8 @@ pub fn worker_resource(index: usize) -> Box<str> {
 
 /// The worker processes of an engine. One that dies is replaced.
 pub struct Pool<W: Portable> {
-    setting: Setting,
-    pub(super) home: OnceLock<Weak<Home<W>>>,
+    config: PoolConfig,
+    pub(super) engine: OnceLock<Weak<TaskEngine<W>>>,
     pub(super) links: Vec<Mutex<Option<Arc<Link<W>>>>>,
     pub(super) closed: AtomicBool,
     /// Tells those who watch the workers that it has been closed.
@@ -51,7 +51,7 @@ pub struct Pool<W: Portable> {
     /// The process that has the readers, and whose children the workers are.
     process: u32,
     /// How many have died in a row before they had said a word.
-    pub(super) stillborn: AtomicUsize,
+    pub(super) failed_starts: AtomicUsize,
     /// How many deaths in each place those who answer questions have yet to hear of.
     unsettled: Vec<AtomicUsize>,
     readers: Mutex<Vec<JoinHandle<()>>>,
@@ -77,36 +77,36 @@ impl<W: Portable> Pool<W> {
     ///
     /// # Errors
     /// When the system starts no more.
-    pub fn start(setting: Setting) -> io::Result<(Arc<Home<W>>, Arc<Self>)> {
+    pub fn start(config: PoolConfig) -> io::Result<(Arc<TaskEngine<W>>, Arc<Self>)> {
         let pool = Arc::new(Self {
-            links: (0..setting.workers).map(|_| Mutex::new(None)).collect(),
-            home: OnceLock::new(),
+            links: (0..config.workers).map(|_| Mutex::new(None)).collect(),
+            engine: OnceLock::new(),
             closed: AtomicBool::new(false),
             closing: Arc::default(),
             process: std::process::id(),
-            stillborn: AtomicUsize::new(0),
-            unsettled: (0..setting.workers).map(|_| AtomicUsize::new(0)).collect(),
+            failed_starts: AtomicUsize::new(0),
+            unsettled: (0..config.workers).map(|_| AtomicUsize::new(0)).collect(),
             readers: Mutex::default(),
             questions: OnceLock::new(),
             answering: Arc::default(),
-            setting,
+            config,
         });
-        let home = Home::new(Box::new(Processes(pool.clone())));
+        let engine = TaskEngine::new(Box::new(Processes(pool.clone())));
         // It has just been made.
-        let _ = pool.home.set(Arc::downgrade(&home));
-        if let Err(error) = pool.start_all(&home) {
-            home.close();
+        let _ = pool.engine.set(Arc::downgrade(&engine));
+        if let Err(error) = pool.start_all(&engine) {
+            engine.close();
             pool.close();
             pool.join();
             return Err(error);
         }
-        Ok((home, pool))
+        Ok((engine, pool))
     }
 
-    fn start_all(self: &Arc<Self>, home: &Arc<Home<W>>) -> io::Result<()> {
+    fn start_all(self: &Arc<Self>, engine: &Arc<TaskEngine<W>>) -> io::Result<()> {
         let pool = self;
-        for index in 0..pool.setting.workers {
-            let link = pool.spawn(home, index)?;
+        for index in 0..pool.config.workers {
+            let link = pool.spawn(engine, index)?;
             *lock(&pool.links[index]) = Some(link.clone());
             let child = link.clone();
             let reader = crate::stack::thread(format!("thalweg-process-{index}"))
@@ -120,13 +120,13 @@ impl<W: Portable> Pool<W> {
                 })?;
             lock(&pool.readers).push(reader);
         }
-        if let Some(most) = pool.setting.memory {
+        if let Some(most) = pool.config.memory {
             let (pool, closing) = (Arc::downgrade(pool), pool.closing.clone());
             thread::Builder::new()
                 .name("thalweg-memory".into())
                 .spawn(move || watch_memory(&pool, &closing, most))?;
         }
-        if let Some(ttl) = pool.setting.ttl {
+        if let Some(ttl) = pool.config.ttl {
             let (pool, closing) = (Arc::downgrade(pool), pool.closing.clone());
             thread::Builder::new()
                 .name("thalweg-pulse".into())
@@ -151,25 +151,35 @@ impl<W: Portable> Pool<W> {
         self.answering.call(call);
     }
 
-    pub(super) fn spawn(&self, home: &Arc<Home<W>>, index: usize) -> io::Result<Arc<Link<W>>> {
+    pub(super) fn spawn(
+        &self,
+        engine: &Arc<TaskEngine<W>>,
+        index: usize,
+    ) -> io::Result<Arc<Link<W>>> {
         let (ours, theirs): (Socket, OwnedFd) = Socket::pair()?;
-        let threads = u32::try_from(self.setting.threads).map_err(io::Error::other)?;
-        let board = Board::new(threads)?;
-        let mut command = (self.setting.command)();
+        let threads = u32::try_from(self.config.threads).map_err(io::Error::other)?;
+        let scoreboard = Scoreboard::new(threads)?;
+        let mut command = (self.config.command)();
         command.stdin(Stdio::from(theirs));
         let child = GroupLeader::spawn(command)?;
-        let mut resources = self.setting.resources.clone();
+        let mut resources = self.config.resources.clone();
         resources.push((worker_resource(index), f64::INFINITY));
-        let worker = home.add_worker(resources);
-        let link = Arc::new(Link::new(worker, self.setting.threads, ours, board, child));
+        let worker = engine.add_worker(resources);
+        let link = Arc::new(Link::new(
+            worker,
+            self.config.threads,
+            ours,
+            scoreboard,
+            child,
+        ));
         let begun = lock(&link.child)
             .shut_down_at_its_end(&link.outgoing)
             .and_then(|()| link.greet());
         if let Err(error) = begun {
             let _ = lock(&link.child).reap();
-            home.with(|scheduler, effects| {
+            engine.with(|scheduler, deferred| {
                 let reason = "it could not be started";
-                scheduler.worker_lost(worker, Lost::default(), reason, effects);
+                scheduler.worker_lost(worker, Lost::default(), reason, deferred);
             });
             return Err(error);
         }
@@ -180,8 +190,8 @@ impl<W: Portable> Pool<W> {
         self.process != std::process::id()
     }
 
-    pub(super) fn home(&self) -> Option<Arc<Home<W>>> {
-        self.home.get()?.upgrade()
+    pub(super) fn engine(&self) -> Option<Arc<TaskEngine<W>>> {
+        self.engine.get()?.upgrade()
     }
 
     /// Has those who answer questions let go of what a worker held that has died. The next in its place gets no
@@ -202,7 +212,7 @@ impl<W: Portable> Pool<W> {
     }
 
     /// Gives the workers what there is to do.
-    pub(super) fn dispatch(&self, home: &Arc<Home<W>>) {
+    pub(super) fn dispatch(&self, engine: &Arc<TaskEngine<W>>) {
         let is_settled = |deaths: &AtomicUsize| deaths.load(Ordering::Acquire) == 0;
         let places = self.links.iter().zip(&self.unsettled);
         let links: Vec<_> = places
@@ -211,8 +221,8 @@ impl<W: Portable> Pool<W> {
             .collect();
         for fill in [Fill::Threads, Fill::Ahead, Fill::Steal] {
             for link in &links {
-                for other in link.fill(home, fill) {
-                    self.not_sent(home, other);
+                for other in link.fill(engine, fill) {
+                    self.not_sent(engine, other);
                 }
             }
         }
@@ -257,16 +267,18 @@ impl<W: Portable> Pool<W> {
         }
     }
 
-    fn not_sent(&self, home: &Arc<Home<W>>, sending: Sending<W>) {
+    fn not_sent(&self, engine: &Arc<TaskEngine<W>>, sending: Sending<W>) {
         match sending {
             Sending::Sent => {}
             Sending::Back(assignment) => {
-                home.with(|scheduler, effects| scheduler.give_back(assignment, effects));
+                engine.with(|scheduler, deferred| scheduler.give_back(assignment, deferred));
             }
-            Sending::Failed(assignment, error) => home.with(|scheduler, effects| {
-                scheduler.finish(assignment, Err(W::unsent(error)), effects);
+            Sending::Failed(assignment, error) => engine.with(|scheduler, deferred| {
+                scheduler.finish(assignment, Err(W::unsent(error)), deferred);
             }),
-            Sending::Needs(assignment, needs) => Parked::until_here(home, assignment, &needs),
+            Sending::Dependencies(assignment, dependencies) => {
+                Parked::until_here(engine, assignment, &dependencies)
+            }
         }
     }
 
@@ -339,8 +351,8 @@ impl<W: Portable> Drop for Unsettled<W> {
             return;
         };
         pool.unsettled[self.index].fetch_sub(1, Ordering::AcqRel);
-        if let Some(home) = pool.home() {
-            pool.dispatch(&home);
+        if let Some(engine) = pool.engine() {
+            pool.dispatch(&engine);
         }
     }
 }
@@ -360,9 +372,9 @@ pub struct Process {
 
 struct Processes<W: Portable>(Arc<Pool<W>>);
 
-impl<W: Portable> Outside<W> for Processes<W> {
-    fn look(&self, home: &Arc<Home<W>>) {
-        self.0.dispatch(home);
+impl<W: Portable> RemoteWorkers<W> for Processes<W> {
+    fn look(&self, engine: &Arc<TaskEngine<W>>) {
+        self.0.dispatch(engine);
     }
 
     fn forget(&self, forgotten: Vec<(WorkerId, TaskId)>) {

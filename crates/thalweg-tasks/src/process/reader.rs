@@ -4,10 +4,10 @@ use super::Portable;
 use super::link::{Killed, Link};
 use super::pool::{Answer, Pool};
 use super::wire::{Files, Inbox, Sent, ToParent, ToWorker, read};
-use crate::engine::Home;
-use crate::scheduler::{Assignment, Lost, Product, TaskId};
+use crate::engine::TaskEngine;
+use crate::scheduler::{Assignment, Lost, Output, TaskId};
 use crate::sync::lock;
-use crate::world::{Failure, World};
+use crate::task_types::{Failure, TaskTypes};
 use rustix::io::Errno;
 use std::io;
 use std::sync::Arc;
@@ -28,18 +28,18 @@ impl<W: Portable> Pool<W> {
     pub(super) fn serve(self: Arc<Self>, index: usize, mut link: Arc<Link<W>>) {
         loop {
             self.listen(&link);
-            let Some(home) = self.home() else {
+            let Some(engine) = self.engine() else {
                 // How it ended interests nobody any more.
                 let _ = lock(&link.child).reap();
                 return;
             };
-            self.bury(&home, index, &link);
-            drop(home);
+            self.reap(&engine, index, &link);
+            drop(engine);
             match self.spawn_again(index) {
                 Some(new) => link = new,
                 None => return,
             }
-            let Some(home) = self.home() else {
+            let Some(engine) = self.engine() else {
                 let _ = lock(&link.child).reap();
                 return;
             };
@@ -48,7 +48,7 @@ impl<W: Portable> Pool<W> {
                 // It was closed in between, and does not know of this one.
                 link.kill(Killed::Closed);
             }
-            self.dispatch(&home);
+            self.dispatch(&engine);
         }
     }
 
@@ -59,36 +59,36 @@ impl<W: Portable> Pool<W> {
             if self.closed.load(Ordering::Acquire) {
                 return None;
             }
-            let home = self.home()?;
-            let error = match self.spawn(&home, index) {
+            let engine = self.engine()?;
+            let error = match self.spawn(&engine, index) {
                 Ok(link) => return Some(link),
                 Err(error) => error,
             };
             let reason = format!("no worker starts: {error}");
             if !is_shortage(&error) {
-                self.give_up(&home, &reason);
+                self.give_up(&engine, &reason);
                 return None;
             }
             if self.live_links().is_empty() {
                 let failure = Failure::KilledWorker { reason, deaths: 1 };
                 let failure = Arc::new(failure);
-                home.with(|scheduler, effects| scheduler.fail_all(&failure, effects));
+                engine.with(|scheduler, deferred| scheduler.fail_all(&failure, deferred));
             }
-            drop(home);
+            drop(engine);
             self.closing.wait(SPAWN_AGAIN);
         }
     }
 
     fn listen(&self, link: &Arc<Link<W>>) {
         let mut inbox = Inbox::default();
-        let mut news = News::default();
+        let mut incoming = Incoming::default();
         // What cannot be received or understood comes from a worker that is of no use any more.
         while let Ok(true) = link.outgoing.socket.receive(&mut inbox) {
             link.pulse.heard();
             let read =
-                inbox.each(|message, files| self.understand(link, message, files, &mut news));
-            let Some(home) = self.home() else { return };
-            self.apply(&home, link, &mut news);
+                inbox.each(|message, files| self.understand(link, message, files, &mut incoming));
+            let Some(engine) = self.engine() else { return };
+            self.apply(&engine, link, &mut incoming);
             if read.is_err() {
                 return link.kill(Killed::Unreadable);
             }
@@ -100,82 +100,86 @@ impl<W: Portable> Pool<W> {
         link: &Arc<Link<W>>,
         message: &[u8],
         files: &mut Files,
-        news: &mut News<W>,
+        incoming: &mut Incoming<W>,
     ) -> io::Result<()> {
         let mut state = lock(&link.state);
         match read::<ToParent<'_>>(message)? {
             ToParent::Ready => {
                 state.is_ready = true;
-                self.stillborn.store(0, Ordering::Relaxed);
+                self.failed_starts.store(0, Ordering::Relaxed);
             }
             ToParent::Done { task, value, nanos } => {
-                let value = received::<W>(&value, files).map(Product::Here);
+                let value = received::<W>(&value, files).map(Output::Inline);
                 state.took(nanos);
                 let assignment = state.take(task);
-                news.done.extend(assignment.map(|task| (task, value)));
+                incoming.done.extend(assignment.map(|task| (task, value)));
             }
             ToParent::Kept { task, nanos } => {
                 state.took(nanos);
                 let assignment = state.take(task);
-                news.done
-                    .extend(assignment.map(|task| (task, Ok(Product::Kept))));
+                incoming
+                    .done
+                    .extend(assignment.map(|task| (task, Ok(Output::Stored))));
             }
             ToParent::Failed { task, error, nanos } => {
                 let error = raised::<W>(&error, files);
                 state.took(nanos);
                 let assignment = state.take(task);
-                news.done.extend(assignment.map(|task| (task, Err(error))));
+                incoming
+                    .done
+                    .extend(assignment.map(|task| (task, Err(error))));
             }
             ToParent::Fetched { task, value } => {
                 let value = received::<W>(&value, files);
-                news.come.push((TaskId::from_number(task), value));
+                incoming.come.push((TaskId::from_number(task), value));
             }
             ToParent::NotFetched { task, error } => {
                 let error = raised::<W>(&error, files);
-                news.come.push((TaskId::from_number(task), Err(error)));
+                incoming.come.push((TaskId::from_number(task), Err(error)));
             }
             // It has been heard.
             ToParent::Pong => {}
             ToParent::Threads { more } => link.add_threads(more),
             ToParent::Returned { tasks, recalled } => {
                 state.recalling &= !recalled;
-                news.returned
+                incoming
+                    .returned
                     .extend(tasks.into_iter().filter_map(|task| state.take(task)));
             }
             // It began just before it was to be skipped.
-            ToParent::NotSkipped { task } => news.runs_on |= state.stopping.remove(&task),
+            ToParent::NotSkipped { task } => incoming.runs_on |= state.stopping.remove(&task),
             ToParent::Question {
                 question,
                 task,
                 text,
             } => {
                 state.asking.insert(question, task);
-                news.questions.push((question, text.to_vec()));
+                incoming.questions.push((question, text.to_vec()));
             }
         }
         Ok(())
     }
 
     /// Does what has to be done about what a worker has told, and gives it more to do.
-    fn apply(&self, home: &Arc<Home<W>>, link: &Arc<Link<W>>, news: &mut News<W>) {
-        home.with(|scheduler, effects| {
-            for (assignment, result) in news.done.drain(..) {
-                scheduler.finish(assignment, result, effects);
+    fn apply(&self, engine: &Arc<TaskEngine<W>>, link: &Arc<Link<W>>, incoming: &mut Incoming<W>) {
+        engine.with(|scheduler, deferred| {
+            for (assignment, result) in incoming.done.drain(..) {
+                scheduler.finish(assignment, result, deferred);
             }
-            for assignment in news.returned.drain(..) {
-                scheduler.give_back(assignment, effects);
+            for assignment in incoming.returned.drain(..) {
+                scheduler.give_back(assignment, deferred);
             }
-            for (id, value) in news.come.drain(..) {
+            for (id, value) in incoming.come.drain(..) {
                 match value {
-                    Ok(value) => scheduler.has_come(link.worker, id, value, effects),
-                    Err(error) => scheduler.cannot_come(id, error, effects),
+                    Ok(value) => scheduler.has_come(link.worker, id, value, deferred),
+                    Err(error) => scheduler.cannot_come(id, error, deferred),
                 }
             }
-            if !news.questions.is_empty() {
-                scheduler.asks(link.worker, news.questions.len(), effects);
+            if !incoming.questions.is_empty() {
+                scheduler.asks(link.worker, incoming.questions.len(), deferred);
             }
         });
-        if std::mem::take(&mut news.runs_on) {
+        if std::mem::take(&mut incoming.runs_on) {
             link.kill(Killed::TaskStopped);
         }
         let mut state = lock(&link.state);
@@ -184,12 +188,12 @@ impl<W: Portable> Pool<W> {
             let _ = state.forget(Vec::new());
         }
         drop(state);
-        for (question, text) in news.questions.drain(..) {
-            let (link, number, home) = (link.clone(), link.number, Arc::downgrade(home));
+        for (question, text) in incoming.questions.drain(..) {
+            let (link, number, engine) = (link.clone(), link.number, Arc::downgrade(engine));
             let answer: Answer = Box::new(move |answer| {
                 let is_new = lock(&link.state).asking.remove(&question).is_some();
-                if let Some(home) = home.upgrade().filter(|_| is_new) {
-                    home.with(|scheduler, _| scheduler.is_answered(link.worker));
+                if let Some(engine) = engine.upgrade().filter(|_| is_new) {
+                    engine.with(|scheduler, _| scheduler.is_answered(link.worker));
                 }
                 // If the worker has gone meanwhile, nobody waits for the answer.
                 let _ = link.tell(&ToWorker::Answer { question, answer });
@@ -200,11 +204,11 @@ impl<W: Portable> Pool<W> {
                 None => answer(&[]),
             }
         }
-        self.dispatch(home);
+        self.dispatch(engine);
     }
 
     /// A worker has died: its tasks are given to others, but for those it died of.
-    fn bury(self: &Arc<Self>, home: &Arc<Home<W>>, index: usize, link: &Arc<Link<W>>) {
+    fn reap(self: &Arc<Self>, engine: &Arc<TaskEngine<W>>, index: usize, link: &Arc<Link<W>>) {
         *lock(&self.links[index]) = None;
         // It may only have closed its end.
         let status = lock(&link.child).reap();
@@ -241,18 +245,18 @@ impl<W: Portable> Pool<W> {
             waiting: drop_number(waiting),
             not_begun: drop_number(not_begun),
         };
-        home.with(|scheduler, effects| {
-            scheduler.worker_lost(link.worker, lost, &reason, effects);
+        engine.with(|scheduler, deferred| {
+            scheduler.worker_lost(link.worker, lost, &reason, deferred);
         });
         self.settle(index, link.number);
         let is_silent = matches!(killed, Some(Killed::Silent(_)));
         let by_itself = killed.is_none() || is_silent;
         if !was_ready && by_itself && !self.closed.load(Ordering::Acquire) {
             let weight = if gave_up || is_silent { GAVE_UP } else { 1 };
-            let before = self.stillborn.fetch_add(weight, Ordering::Relaxed);
+            let before = self.failed_starts.fetch_add(weight, Ordering::Relaxed);
             if before + weight >= STILLBORN * GAVE_UP {
                 self.give_up(
-                    home,
+                    engine,
                     &format!("worker processes end before they have started: {reason}"),
                 );
             }
@@ -260,14 +264,14 @@ impl<W: Portable> Pool<W> {
     }
 
     /// No worker can be had: all that waits fails.
-    fn give_up(&self, home: &Arc<Home<W>>, reason: &str) {
+    fn give_up(&self, engine: &Arc<TaskEngine<W>>, reason: &str) {
         let deaths = u32::try_from(STILLBORN).unwrap_or(u32::MAX);
         let failure = Arc::new(Failure::KilledWorker {
             reason: reason.to_owned(),
             deaths,
         });
-        home.with(|scheduler, effects| scheduler.fail_all(&failure, effects));
-        home.close();
+        engine.with(|scheduler, deferred| scheduler.fail_all(&failure, deferred));
+        engine.close();
         self.close();
     }
 }
@@ -281,12 +285,12 @@ fn is_shortage(error: &io::Error) -> bool {
     )
 }
 
-type Ended<W> = (Assignment<W>, Outcome<Product<<W as World>::Value>, W>);
-type Outcome<T, W> = Result<T, <W as World>::Error>;
+type Ended<W> = (Assignment<W>, Outcome<Output<<W as TaskTypes>::Value>, W>);
+type Outcome<T, W> = Result<T, <W as TaskTypes>::Error>;
 
 fn received<W: Portable>(sent: &Sent<'_>, files: &mut Files) -> Outcome<W::Value, W> {
-    let parcel = sent.unpack(files).map_err(W::unsent)?;
-    Ok(W::received(Arc::new(parcel)))
+    let payload = sent.unpack(files).map_err(W::unsent)?;
+    Ok(W::received(Arc::new(payload)))
 }
 
 fn raised<W: Portable>(sent: &Sent<'_>, files: &mut Files) -> W::Error {
@@ -294,7 +298,7 @@ fn raised<W: Portable>(sent: &Sent<'_>, files: &mut Files) -> W::Error {
 }
 
 /// What a worker has told.
-struct News<W: Portable> {
+struct Incoming<W: Portable> {
     done: Vec<Ended<W>>,
     come: Vec<(TaskId, Outcome<W::Value, W>)>,
     returned: Vec<Assignment<W>>,
@@ -303,7 +307,7 @@ struct News<W: Portable> {
     runs_on: bool,
 }
 
-impl<W: Portable> Default for News<W> {
+impl<W: Portable> Default for Incoming<W> {
     fn default() -> Self {
         Self {
             done: Vec::new(),

@@ -1,7 +1,7 @@
 //! What a worker has been sent, and remembers.
 
 use super::outgoing::Outgoing;
-use super::parcel::{Parcel, Recipient};
+use super::payload::{Payload, Recipient};
 use super::wire::ToWorker;
 use crate::sync::{Mutex, lock};
 use std::collections::HashSet;
@@ -25,12 +25,12 @@ impl Remembered {
         })
     }
 
-    /// Takes note that a parcel is sent. Returns whether it is the first time.
-    pub fn add(self: &Arc<Self>, parcel: &Parcel) -> bool {
-        let is_new = lock(&self.ids).insert(parcel.id());
+    /// Takes note that a payload is sent. Returns whether it is the first time.
+    pub fn add(self: &Arc<Self>, payload: &Payload) -> bool {
+        let is_new = lock(&self.ids).insert(payload.id());
         if is_new {
             let this: Weak<Self> = Arc::downgrade(self);
-            parcel.tell_when_gone(this);
+            payload.tell_when_gone(this);
         }
         is_new
     }
@@ -58,12 +58,12 @@ mod tests {
     fn what_nobody_has_any_more_is_forgotten_at_once() -> io::Result<()> {
         let (ours, theirs) = Socket::pair()?;
         let remembered = Remembered::new(Outgoing::new(ours));
-        let parcel = Arc::new(Parcel::small(vec![1]));
-        let id = parcel.id();
-        assert!(remembered.add(&parcel));
-        assert!(!remembered.add(&parcel), "it is sent once");
-        let other = parcel.clone();
-        drop(parcel);
+        let payload = Arc::new(Payload::small(vec![1]));
+        let id = payload.id();
+        assert!(remembered.add(&payload));
+        assert!(!remembered.add(&payload), "it is sent once");
+        let other = payload.clone();
+        drop(payload);
         assert!(lock(&remembered.ids).contains(&id));
         drop(other);
         let mut inbox = Inbox::default();

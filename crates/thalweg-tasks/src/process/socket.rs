@@ -151,15 +151,15 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parcel::Parcel;
+    use super::super::payload::Payload;
     use super::super::wire::{ToParent, read};
     use super::*;
 
     /// A head and a buffer, every tenth of them in a file.
-    fn parcel(task: u64) -> io::Result<Parcel> {
+    fn payload(task: u64) -> io::Result<Payload> {
         let head = vec![7; (task as usize * 37) % 2_000];
         let len = if task.is_multiple_of(10) { 2 << 20 } else { 8 };
-        Parcel::of_pieces(&[&head, &vec![task as u8; len]])
+        Payload::of_pieces(&[&head, &vec![task as u8; len]])
     }
 
     #[test]
@@ -169,8 +169,8 @@ mod tests {
         let sender = std::thread::spawn(move || -> io::Result<()> {
             let mut outbox = Outbox::default();
             for task in 0..300_u64 {
-                let parcel = parcel(task)?;
-                let value = outbox.pack(&parcel);
+                let payload = payload(task)?;
+                let value = outbox.pack(&payload);
                 outbox.put(&ToParent::Done {
                     task,
                     value,
@@ -186,10 +186,10 @@ mod tests {
                 let ToParent::Done { task, value, .. } = read(message)? else {
                     return Err(io::Error::other("another message"));
                 };
-                let parcel = value.unpack(files)?;
+                let payload = value.unpack(files)?;
                 assert_eq!(task, seen);
-                assert_eq!(parcel.bytes()?.len(), (task as usize * 37) % 2_000);
-                assert_eq!(parcel.len(), self::parcel(task)?.len());
+                assert_eq!(payload.bytes()?.len(), (task as usize * 37) % 2_000);
+                assert_eq!(payload.len(), self::payload(task)?.len());
                 seen += 1;
                 Ok(())
             })?;

@@ -1,7 +1,7 @@
 //! The messages between a process and its workers, and how they are written down.
 
 use super::memory::{MemoryFile, read_all};
-use super::parcel::{Body, Parcel, end_of};
+use super::payload::{Body, Payload, end_of};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -110,7 +110,7 @@ pub(super) enum ToParent<'a> {
     },
 }
 
-/// A parcel as it is written down. If its pieces are in a file, that goes along.
+/// A payload as it is written down. If its pieces are in a file, that goes along.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Sent<'a> {
     #[serde(with = "serde_bytes")]
@@ -133,9 +133,9 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
-    /// How a parcel is written down. Its files are taken along.
-    pub fn pack<'a>(&mut self, parcel: &'a Parcel) -> Sent<'a> {
-        let (bytes, is_in_file) = match &parcel.body {
+    /// How a payload is written down. Its files are taken along.
+    pub fn pack<'a>(&mut self, payload: &'a Payload) -> Sent<'a> {
+        let (bytes, is_in_file) = match &payload.body {
             Body::Bytes(bytes) => (bytes.as_slice(), false),
             Body::File(file) => {
                 self.files.push(file.clone());
@@ -145,7 +145,7 @@ impl Outbox {
         Sent {
             bytes,
             is_in_file,
-            lens: Cow::Borrowed(&parcel.lens),
+            lens: Cow::Borrowed(&payload.lens),
         }
     }
 
@@ -216,11 +216,11 @@ pub(super) fn read<'a, M: Deserialize<'a>>(message: &'a [u8]) -> io::Result<M> {
 }
 
 impl Sent<'_> {
-    /// The parcel, with the file that came along.
+    /// The payload, with the file that came along.
     ///
     /// # Errors
     /// When the file could not be received, or there is no memory for the bytes.
-    pub fn unpack(&self, files: &mut Files) -> io::Result<Parcel> {
+    pub fn unpack(&self, files: &mut Files) -> io::Result<Payload> {
         let lens = self.lens.to_vec();
         let body = if self.is_in_file {
             let len = end_of(&lens);
@@ -237,6 +237,6 @@ impl Sent<'_> {
         } else {
             Body::Bytes(self.bytes.to_vec())
         };
-        Ok(Parcel::of(body, lens))
+        Ok(Payload::of(body, lens))
     }
 }

@@ -1,9 +1,9 @@
 //! The other side: what runs in a worker process.
 
-use super::board::Board;
 use super::lazy::{self, Lazy, Received, forget, make, missing, receive};
 use super::outgoing::Outgoing;
-use super::parcel::Parcel;
+use super::payload::Payload;
+use super::scoreboard::Scoreboard;
 use super::socket::Socket;
 use super::wire::{Files, Inbox, Input, ToParent, ToWorker, read};
 use crate::sync::{Condvar, Mutex, lock};
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// What a worker process does with what it is sent.
 ///
-/// Errors are parcels, which the parent knows how to read.
+/// Errors are payloads, which the parent knows how to read.
 pub trait Host: Send + Sync + 'static {
     /// A function, ready to be called.
     type Function: Clone + Send;
@@ -32,22 +32,22 @@ pub trait Host: Send + Sync + 'static {
     ///
     /// # Errors
     /// When it stands for none.
-    fn load(&self, code: &Parcel) -> Result<Self::Function, Parcel>;
+    fn load(&self, code: &Payload) -> Result<Self::Function, Payload>;
 
     /// Makes a value of what stands for it.
     ///
     /// # Errors
     /// When it stands for none.
-    fn unpack(&self, parcel: &Parcel) -> Result<Self::Value, Parcel>;
+    fn unpack(&self, payload: &Payload) -> Result<Self::Value, Payload>;
 
     /// What stands for a value.
     ///
     /// # Errors
     /// When nothing can.
-    fn pack(&self, value: &Self::Value) -> Result<Parcel, Parcel>;
+    fn pack(&self, value: &Self::Value) -> Result<Payload, Payload>;
 
     /// What stands for an error that says why something could not be received.
-    fn not_received(&self, reason: &str) -> Parcel;
+    fn not_received(&self, reason: &str) -> Payload;
 
     /// Calls a function.
     ///
@@ -56,9 +56,9 @@ pub trait Host: Send + Sync + 'static {
     fn call(
         &self,
         function: &Self::Function,
-        args: &Parcel,
+        args: &Payload,
         inputs: Vec<Self::Value>,
-    ) -> Result<Made<Self::Value>, Parcel>;
+    ) -> Result<Made<Self::Value>, Payload>;
 
     /// Is called around all that a thread does.
     fn thread(&self, body: &mut dyn FnMut()) {
@@ -74,7 +74,7 @@ pub trait Host: Send + Sync + 'static {
 /// What a function has made.
 pub enum Made<V> {
     /// It is small, and sent at once.
-    Small(Parcel),
+    Small(Payload),
     /// It is kept until it is asked for.
     Large(V),
 }
@@ -96,7 +96,7 @@ struct Job {
 }
 
 enum Need {
-    Parcel(Received),
+    Payload(Received),
     Value(u64),
     Result(u64),
 }
@@ -104,7 +104,7 @@ enum Need {
 struct Worker<H: Host> {
     host: H,
     outgoing: Arc<Outgoing>,
-    board: Board,
+    scoreboard: Scoreboard,
     queue: Mutex<VecDeque<Job>>,
     work: Condvar,
     /// How many jobs are in the queue; looked at before going to sleep.
@@ -127,11 +127,11 @@ struct Worker<H: Host> {
 pub fn serve<H: Host>(host: H) -> io::Result<()> {
     let socket = Socket::from_inherited(take_standard_input()?);
     let mut inbox = Inbox::default();
-    let (threads, board) = greeting(&socket, &mut inbox)?;
+    let (threads, scoreboard) = greeting(&socket, &mut inbox)?;
     let worker = Arc::new(Worker {
         host,
         outgoing: Outgoing::new(socket),
-        board,
+        scoreboard,
         queue: Mutex::default(),
         work: Condvar::new(),
         queued: AtomicUsize::new(0),
@@ -165,7 +165,7 @@ fn take_standard_input() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn greeting(socket: &Socket, inbox: &mut Inbox) -> io::Result<(u32, Board)> {
+fn greeting(socket: &Socket, inbox: &mut Inbox) -> io::Result<(u32, Scoreboard)> {
     let mut greeting = None;
     while greeting.is_none() && socket.receive(inbox)? {
         inbox.first(|message, files| {
@@ -173,7 +173,7 @@ fn greeting(socket: &Socket, inbox: &mut Inbox) -> io::Result<(u32, Board)> {
                 greeting = files
                     .pop_front()
                     .flatten()
-                    .map(|file| (threads, Board::received(file)));
+                    .map(|file| (threads, Scoreboard::received(file)));
             }
             Ok(())
         })?;
@@ -336,7 +336,7 @@ impl<H: Host> Worker<H> {
             } => {
                 let args = receive(&args, files);
                 let inputs = inputs.into_iter().map(|input| match input {
-                    Input::Here(parcel) => Need::Parcel(receive(&parcel, files)),
+                    Input::Here(payload) => Need::Payload(receive(&payload, files)),
                     Input::Value(id) => Need::Value(id),
                     Input::Result(task) => Need::Result(task),
                 });
@@ -428,8 +428,8 @@ impl<H: Host> Worker<H> {
         };
         let mut outbox = self.outgoing.outbox();
         let _ = match &packed {
-            Ok(parcel) => {
-                let value = outbox.pack(parcel);
+            Ok(payload) => {
+                let value = outbox.pack(payload);
                 outbox.put(&ToParent::Fetched { task, value })
             }
             Err(error) => {
@@ -457,7 +457,7 @@ impl<H: Host> Worker<H> {
                 }
                 let Some(job) = job else { return };
                 self.queued.fetch_sub(1, Ordering::Relaxed);
-                self.board.write(thread, Some(job.task));
+                self.scoreboard.write(thread, Some(job.task));
                 TASK.set(Some(job.task));
                 self.run_job(job);
                 let enough = self.outgoing.outbox().bytes.len() > ENOUGH;
@@ -471,7 +471,7 @@ impl<H: Host> Worker<H> {
 
     /// Waits for a job. There is none when this thread is to end.
     fn wait(&self, thread: u32) -> Option<Job> {
-        self.board.write(thread, None);
+        self.scoreboard.write(thread, None);
         for _ in 0..LOOKS {
             if self.queued.load(Ordering::Acquire) > 0 {
                 break;
@@ -508,11 +508,11 @@ impl<H: Host> Worker<H> {
             lock(&self.results).insert(task, Lazy::Read(value.clone()));
         }
         let mut outbox = self.outgoing.outbox();
-        // What cannot be written down is too long for a message, which parcels never are.
+        // What cannot be written down is too long for a message, which payloads never are.
         let _ = match &result {
             Ok(Made::Large(_)) => outbox.put(&ToParent::Kept { task, nanos }),
-            Ok(Made::Small(parcel)) => {
-                let value = outbox.pack(parcel);
+            Ok(Made::Small(payload)) => {
+                let value = outbox.pack(payload);
                 outbox.put(&ToParent::Done { task, value, nanos })
             }
             Err(error) => {
@@ -522,12 +522,12 @@ impl<H: Host> Worker<H> {
         };
     }
 
-    fn call(&self, job: &Job) -> Result<Made<H::Value>, Parcel> {
+    fn call(&self, job: &Job) -> Result<Made<H::Value>, Payload> {
         let function = self.function(job.function)?;
         let mut inputs = Vec::with_capacity(job.inputs.len());
-        for need in &job.inputs {
-            inputs.push(match need {
-                Need::Parcel(parcel) => self.host.unpack(self.open(parcel)?)?,
+        for dependency in &job.inputs {
+            inputs.push(match dependency {
+                Need::Payload(payload) => self.host.unpack(self.open(payload)?)?,
                 Need::Value(id) => self.value(*id)?,
                 Need::Result(task) => self.result(*task)?,
             });
@@ -535,33 +535,33 @@ impl<H: Host> Worker<H> {
         self.host.call(&function, self.open(&job.args)?, inputs)
     }
 
-    fn open<'a>(&self, received: &'a Received) -> Result<&'a Parcel, Parcel> {
+    fn open<'a>(&self, received: &'a Received) -> Result<&'a Payload, Payload> {
         received
             .as_deref()
             .map_err(|reason| self.host.not_received(reason))
     }
 
     /// The result of a task that ran here, for another.
-    fn result(&self, task: u64) -> Result<H::Value, Parcel> {
+    fn result(&self, task: u64) -> Result<H::Value, Payload> {
         if H::CHANGES_VALUES {
-            let parcel = self.pack_result(task).ok_or_else(missing)??;
-            return self.host.unpack(&parcel);
+            let payload = self.pack_result(task).ok_or_else(missing)??;
+            return self.host.unpack(&payload);
         }
         lazy::read(&self.results, task).ok_or_else(missing)
     }
 
-    /// The same as a parcel, which is kept in its place if tasks are given copies of it. None if it is not there.
-    fn pack_result(&self, task: u64) -> Option<Result<Arc<Parcel>, Parcel>> {
+    /// The same as a payload, which is kept in its place if tasks are given copies of it. None if it is not there.
+    fn pack_result(&self, task: u64) -> Option<Result<Arc<Payload>, Payload>> {
         let pack = |value: &H::Value| self.host.pack(value);
         lazy::packed(&self.results, task, H::CHANGES_VALUES, pack)
     }
 
-    fn function(&self, id: u64) -> Result<H::Function, Parcel> {
+    fn function(&self, id: u64) -> Result<H::Function, Payload> {
         let load = |received: &Received| self.host.load(self.open(received)?);
         make(&self.functions, id, load)
     }
 
-    fn value(&self, id: u64) -> Result<H::Value, Parcel> {
+    fn value(&self, id: u64) -> Result<H::Value, Payload> {
         let unpack = |received: &Received| self.host.unpack(self.open(received)?);
         if H::CHANGES_VALUES {
             return unpack(&lazy::sent(&self.values, id)?);

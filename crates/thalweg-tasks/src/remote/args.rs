@@ -2,7 +2,7 @@
 
 use super::client::Remotes;
 use crate::client::Future;
-use crate::scheduler::Needs;
+use crate::scheduler::Dependencies;
 use serde::{Deserialize, Serialize};
 
 /// An argument on its way.
@@ -24,7 +24,7 @@ pub trait Argument<T> {
 #[derive(Default)]
 pub struct Writing {
     pub(super) written: Vec<Written>,
-    pub(super) needs: Needs<Remotes>,
+    pub(super) dependencies: Dependencies<Remotes>,
 }
 
 impl<T: Serialize> Argument<T> for T {
@@ -39,7 +39,7 @@ impl<T: Serialize> Argument<T> for T {
 impl<T> Argument<T> for &Future<T, Remotes> {
     fn write(&self, writing: &mut Writing) -> postcard::Result<()> {
         writing.written.push(Written::Needed);
-        writing.needs.push(self.slot().clone());
+        writing.dependencies.push(self.slot().clone());
         Ok(())
     }
 }

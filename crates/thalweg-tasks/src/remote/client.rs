@@ -3,12 +3,12 @@
 use super::args::{Arguments, Writing};
 use super::{Remote, serving};
 use crate::client::{Future, Opens, TaskBuilder, TaskError};
-use crate::engine::{Home, spec};
+use crate::engine::{TaskEngine, spec};
 use crate::error::Error;
-use crate::process::{Call, Parcel, Pool, Portable, Setting};
-use crate::scheduler::{Options, Spec};
+use crate::process::{Call, Payload, Pool, PoolConfig, Portable};
+use crate::scheduler::{Options, TaskSpec};
 use crate::sync::{Mutex, lock};
-use crate::world::World;
+use crate::task_types::TaskTypes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -21,9 +21,9 @@ use std::time::Duration;
 #[derive(Debug)]
 pub enum Remotes {}
 
-impl World for Remotes {
+impl TaskTypes for Remotes {
     type Program = Call;
-    type Value = Arc<Parcel>;
+    type Value = Arc<Payload>;
     type Error = TaskError;
 
     fn name(program: &Call) -> Option<&str> {
@@ -36,16 +36,16 @@ impl Portable for Remotes {
         Some(program)
     }
 
-    fn received(parcel: Arc<Parcel>) -> Arc<Parcel> {
-        parcel
+    fn received(payload: Arc<Payload>) -> Arc<Payload> {
+        payload
     }
 
-    fn parcel(value: &Arc<Parcel>) -> Option<&Arc<Parcel>> {
+    fn payload(value: &Arc<Payload>) -> Option<&Arc<Payload>> {
         Some(value)
     }
 
-    fn raised(parcel: Parcel) -> TaskError {
-        match parcel.bytes() {
+    fn raised(payload: Payload) -> TaskError {
+        match payload.bytes() {
             Ok(message) => TaskError::Panicked(String::from_utf8_lossy(&message).into_owned()),
             Err(error) => Self::unsent(error),
         }
@@ -57,7 +57,7 @@ impl Portable for Remotes {
 }
 
 impl<T: DeserializeOwned> Opens<T> for Remotes {
-    fn open(value: &Arc<Parcel>) -> Result<T, Error> {
+    fn open(value: &Arc<Payload>) -> Result<T, Error> {
         let bytes = value
             .bytes()
             .map_err(|error| Error::Unreadable(error.to_string()))?;
@@ -75,15 +75,15 @@ pub struct Processes {
 }
 
 struct Inner {
-    home: Arc<Home<Remotes>>,
+    engine: Arc<TaskEngine<Remotes>>,
     pool: Arc<Pool<Remotes>>,
     width: usize,
-    names: Mutex<HashMap<&'static str, Arc<Parcel>>>,
+    names: Mutex<HashMap<&'static str, Arc<Payload>>>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.home.close();
+        self.engine.close();
         self.pool.close();
     }
 }
@@ -136,7 +136,7 @@ impl ProcessesBuilder {
         }
         let failed = |error: io::Error| Error::Start(Arc::new(error));
         let program = std::env::current_exe().map_err(failed)?;
-        let setting = Setting {
+        let config = PoolConfig {
             workers,
             threads: self.threads,
             memory: self.memory,
@@ -148,10 +148,10 @@ impl ProcessesBuilder {
                 command
             }),
         };
-        let (home, pool) = Pool::start(setting).map_err(failed)?;
+        let (engine, pool) = Pool::start(config).map_err(failed)?;
         let names = Mutex::new(HashMap::new());
         let inner = Inner {
-            home,
+            engine,
             pool,
             width: workers * self.threads,
             names,
@@ -205,7 +205,7 @@ impl Processes {
         }
         let mut futures = Vec::with_capacity(specs.len());
         self.inner
-            .home
+            .engine
             .submit_all(specs.into_iter().flatten(), |slot| {
                 futures.push(Future::new(slot, self.inner.clone()));
             });
@@ -223,7 +223,7 @@ impl Processes {
         let futures: Vec<_> = futures.into_iter().collect();
         let slots: Vec<_> = futures.iter().map(|future| future.slot().clone()).collect();
         crate::slot::wait_all_or_failure(&slots).map_err(Error::Task)?;
-        self.inner.home.bring(&slots).wait(None);
+        self.inner.engine.bring(&slots).wait(None);
         futures.into_iter().map(Future::result).collect()
     }
 
@@ -235,10 +235,10 @@ impl Processes {
     /// Lets nobody submit any more, drops what is not done, and ends the processes; waits for what
     /// [`when_done`](Future::when_done) calls, for a second at most.
     pub fn close(&self) {
-        self.inner.home.close();
+        self.inner.engine.close();
         self.inner.pool.close();
         self.inner.pool.join();
-        self.inner.home.settle_callbacks();
+        self.inner.engine.settle_callbacks();
     }
 
     /// The numbers of the processes.
@@ -259,24 +259,24 @@ impl Processes {
         &self,
         args: &impl Arguments<F::Params>,
         options: Option<Arc<Options>>,
-    ) -> io::Result<Spec<Remotes>> {
+    ) -> io::Result<TaskSpec<Remotes>> {
         let mut writing = Writing::default();
         args.write(&mut writing).map_err(io::Error::other)?;
         let bytes = postcard::to_allocvec(&writing.written).map_err(io::Error::other)?;
-        let args = Parcel::new(bytes)?;
+        let args = Payload::new(bytes)?;
         let mut names = lock(&self.inner.names);
         let function = names
             .entry(F::NAME)
-            .or_insert_with(|| Arc::new(Parcel::small(F::NAME.into()).named(F::NAME)))
+            .or_insert_with(|| Arc::new(Payload::small(F::NAME.into()).named(F::NAME)))
             .clone();
         drop(names);
-        Ok(spec(Call { function, args }, writing.needs, options))
+        Ok(spec(Call { function, args }, writing.dependencies, options))
     }
 
-    fn send<T>(&self, spec: io::Result<Spec<Remotes>>) -> Future<T, Remotes> {
+    fn send<T>(&self, spec: io::Result<TaskSpec<Remotes>>) -> Future<T, Remotes> {
         let slot = match spec {
-            Ok(spec) => self.inner.home.submit(spec),
-            Err(error) => self.inner.home.refuse(Remotes::unsent(error)),
+            Ok(spec) => self.inner.engine.submit(spec),
+            Err(error) => self.inner.engine.refuse(Remotes::unsent(error)),
         };
         Future::new(slot, self.inner.clone())
     }

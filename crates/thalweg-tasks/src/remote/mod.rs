@@ -6,7 +6,9 @@ mod serving;
 
 pub use args::{Argument, Arguments};
 pub use client::{Processes, ProcessesBuilder, Remotes};
-pub use serving::{Registered, work_if_asked};
+#[expect(deprecated, reason = "programs may still use the former name")]
+pub use serving::work_if_asked;
+pub use serving::{Registered, init_worker};
 
 #[doc(hidden)]
 pub use inventory;
@@ -31,10 +33,10 @@ pub trait Remote: 'static {
 /// Makes functions known to worker processes.
 ///
 /// They remain functions that can be called. What they take and return has to go through serde. The program's
-/// `main` calls [`work_if_asked`](crate::work_if_asked) first.
+/// `main` calls [`init_worker`](crate::init_worker) first.
 ///
 /// ```no_run
-/// use thalweg_tasks::{Error, Processes, remote, work_if_asked};
+/// use thalweg_tasks::{Error, Processes, remote, init_worker};
 ///
 /// remote! {
 ///     /// The greatest common divisor.
@@ -44,7 +46,7 @@ pub trait Remote: 'static {
 /// }
 ///
 /// fn main() -> Result<(), Error> {
-///     work_if_asked();
+///     init_worker();
 ///     let client = Processes::start(2)?;
 ///     let six = client.submit::<divisor>((18, 12));
 ///     let three = client.submit::<divisor>((&six, 9));

@@ -3,7 +3,7 @@
 use super::Remote;
 use super::args::Written;
 use crate::process::worker::{Host, Made, serve};
-use crate::process::{LARGE, Parcel};
+use crate::process::{LARGE, Payload};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ impl Host for Program {
     type Function = &'static Registered;
     type Value = Arc<Vec<u8>>;
 
-    fn load(&self, code: &Parcel) -> Result<&'static Registered, Parcel> {
+    fn load(&self, code: &Payload) -> Result<&'static Registered, Payload> {
         let name = code.bytes().map_err(failure)?;
         let known = inventory::iter::<Registered>;
         known
@@ -66,47 +66,49 @@ impl Host for Program {
             })
     }
 
-    fn unpack(&self, parcel: &Parcel) -> Result<Arc<Vec<u8>>, Parcel> {
-        Ok(Arc::new(parcel.bytes().map_err(failure)?.into_owned()))
+    fn unpack(&self, payload: &Payload) -> Result<Arc<Vec<u8>>, Payload> {
+        Ok(Arc::new(payload.bytes().map_err(failure)?.into_owned()))
     }
 
-    fn pack(&self, value: &Arc<Vec<u8>>) -> Result<Parcel, Parcel> {
-        Parcel::of_pieces(&[value]).map_err(failure)
+    fn pack(&self, value: &Arc<Vec<u8>>) -> Result<Payload, Payload> {
+        Payload::of_pieces(&[value]).map_err(failure)
     }
 
-    fn not_received(&self, reason: &str) -> Parcel {
+    fn not_received(&self, reason: &str) -> Payload {
         failure(reason)
     }
 
     fn call(
         &self,
         function: &&'static Registered,
-        args: &Parcel,
+        args: &Payload,
         inputs: Vec<Arc<Vec<u8>>>,
-    ) -> Result<Made<Arc<Vec<u8>>>, Parcel> {
+    ) -> Result<Made<Arc<Vec<u8>>>, Payload> {
         let args = args.bytes().map_err(failure)?;
         let output = (function.run)(&args, inputs).map_err(failure)?;
         if output.len() > LARGE {
             return Ok(Made::Large(Arc::new(output)));
         }
-        Ok(Made::Small(Parcel::small(output)))
+        Ok(Made::Small(Payload::small(output)))
     }
 }
 
-fn failure(message: impl ToString) -> Parcel {
-    Parcel::small(message.to_string().into_bytes())
+fn failure(message: impl ToString) -> Payload {
+    Payload::small(message.to_string().into_bytes())
 }
 
-/// In a worker process, works until its parent has gone, and does not return. Elsewhere it does nothing.
+/// Serves as a worker until the parent process ends, in a process started as one; elsewhere, does nothing.
+///
+/// In a worker process it does not return.
 ///
 /// A program that starts [`Processes`](super::Processes) calls it first in its `main`: the worker processes are
 /// the same program.
 ///
 /// ```
-/// thalweg_tasks::work_if_asked();
+/// thalweg_tasks::init_worker();
 /// // This is no worker process.
 /// ```
-pub fn work_if_asked() {
+pub fn init_worker() {
     if std::env::args_os().nth(1).is_some_and(|arg| arg == ASKED) {
         let status = match serve(Program) {
             Ok(()) => 0,
@@ -117,4 +119,15 @@ pub fn work_if_asked() {
         };
         std::process::exit(status);
     }
+}
+
+/// Former name of [`init_worker`].
+///
+/// ```
+/// # #![expect(deprecated)]
+/// thalweg_tasks::work_if_asked();
+/// ```
+#[deprecated(note = "renamed to `init_worker`")]
+pub fn work_if_asked() {
+    init_worker();
 }

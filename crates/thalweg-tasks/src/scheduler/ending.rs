@@ -1,27 +1,27 @@
 //! Ends of tasks other than a result, and new beginnings.
 
 use super::task::State;
-use super::{Effects, Needs, Scheduler, Stopped, TaskId, Trash, WorkerId};
-use crate::slot::{Slot, Standing};
-use crate::world::{Failure, World};
+use super::{Deferred, Dependencies, Scheduler, Stopped, TaskId, ToDrop, WorkerId};
+use crate::slot::{Slot, SlotState};
+use crate::task_types::{Failure, TaskTypes};
 use std::sync::Arc;
 
-impl<W: World> Scheduler<W> {
+impl<W: TaskTypes> Scheduler<W> {
     /// Fails a task and all that need it.
     pub(super) fn fail(
         &mut self,
         id: TaskId,
         failure: Arc<Failure<W::Error>>,
-        effects: &mut Effects<W>,
+        deferred: &mut Deferred<W>,
     ) {
         let mut failing = vec![id];
-        let mut tolerant = Vec::new();
+        let mut accepts_failed_deps = Vec::new();
         while let Some(next) = failing.pop() {
             let Some(task) = self.task_mut(next) else {
                 continue;
             };
-            if task.tolerant && next != id {
-                tolerant.push(next);
+            if task.accepts_failed_deps && next != id {
+                accepts_failed_deps.push(next);
                 continue;
             }
             if task.is_running() {
@@ -30,16 +30,16 @@ impl<W: World> Scheduler<W> {
                 task.state = State::Failed;
             }
             failing.extend(std::mem::take(&mut task.dependents));
-            effects.trash.extend(task.kept.take().map(Trash::Slot));
+            deferred.to_drop.extend(task.kept.take().map(ToDrop::Slot));
             if let Some(slot) = task.slot.upgrade() {
                 if !slot.is_done() {
-                    Self::announce(slot.put(Standing::Failed(failure.clone())), effects);
+                    Self::announce(slot.put(SlotState::Failed(failure.clone())), deferred);
                 }
-                effects.trash.push(Trash::Slot(slot));
+                deferred.to_drop.push(ToDrop::Slot(slot));
             }
         }
-        for id in tolerant {
-            self.has_got_one(id, effects);
+        for id in accepts_failed_deps {
+            self.has_got_one(id, deferred);
         }
     }
 
@@ -48,21 +48,21 @@ impl<W: World> Scheduler<W> {
         &mut self,
         id: TaskId,
         failure: Failure<W::Error>,
-        effects: &mut Effects<W>,
+        deferred: &mut Deferred<W>,
     ) -> Stopped {
         let stopped = match self.task(id).map(|task| task.state) {
             Some(State::Running(worker)) if !self.has_ended(id) => Stopped::Running(worker),
             Some(State::Waiting | State::Ready) => Stopped::BeforeItBegan,
             _ => return Stopped::No,
         };
-        self.fail(id, Arc::new(failure), effects);
+        self.fail(id, Arc::new(failure), deferred);
         stopped
     }
 
     /// Runs a failed task again, and those that it failed because of.
     ///
     /// Returns whether there was something to run again.
-    pub(crate) fn retry(&mut self, id: TaskId, effects: &mut Effects<W>) -> bool {
+    pub(crate) fn retry(&mut self, id: TaskId, deferred: &mut Deferred<W>) -> bool {
         let mut again = vec![id];
         let mut order = Vec::new();
         while let Some(id) = again.pop() {
@@ -82,15 +82,15 @@ impl<W: World> Scheduler<W> {
             task.blame = 0;
             task.is_suspect = false;
             task.retries = task.options.as_ref().map_or(0, |options| options.retries);
-            again.extend(task.needs.iter().map(|need| need.id));
-            effects
-                .trash
-                .push(Trash::Standing(slot.put(Standing::Pending(Vec::new()))));
-            effects.trash.push(Trash::Slot(slot));
+            again.extend(task.dependencies.iter().map(|dependency| dependency.id));
+            deferred
+                .to_drop
+                .push(ToDrop::SlotState(slot.put(SlotState::Pending(Vec::new()))));
+            deferred.to_drop.push(ToDrop::Slot(slot));
             order.push(id);
         }
         for id in &order {
-            self.settle(*id, effects);
+            self.settle(*id, deferred);
         }
         !order.is_empty()
     }
@@ -99,22 +99,22 @@ impl<W: World> Scheduler<W> {
     pub(crate) fn look_at_failed<R>(
         &self,
         id: TaskId,
-        look: impl FnOnce(&W::Program, &Needs<W>) -> R,
+        look: impl FnOnce(&W::Program, &Dependencies<W>) -> R,
     ) -> Option<R> {
         let task = self.task(id)?;
         let program = task.program.as_ref()?;
-        (task.state == State::Failed).then(|| look(program, &task.needs))
+        (task.state == State::Failed).then(|| look(program, &task.dependencies))
     }
 
     /// Nobody wants the task any more. Says where it runs: it is taken back when it ends.
-    pub(crate) fn abandon(&mut self, id: TaskId, effects: &mut Effects<W>) -> Option<WorkerId> {
+    pub(crate) fn abandon(&mut self, id: TaskId, deferred: &mut Deferred<W>) -> Option<WorkerId> {
         match self.task(id)?.state {
             State::Running(worker) => return Some(worker),
             State::Stored(worker) => {
-                effects.forgotten.push((worker, id));
-                self.remove(id, effects);
+                deferred.forgotten.push((worker, id));
+                self.remove(id, deferred);
             }
-            State::Waiting | State::Ready | State::Failed => self.remove(id, effects),
+            State::Waiting | State::Ready | State::Failed => self.remove(id, deferred),
         }
         None
     }
@@ -131,22 +131,26 @@ impl<W: World> Scheduler<W> {
     /// Fails all that is not done, and everything that comes.
     ///
     /// Returns how many tasks are still running.
-    pub(crate) fn close(&mut self, effects: &mut Effects<W>) -> usize {
+    pub(crate) fn close(&mut self, deferred: &mut Deferred<W>) -> usize {
         self.closed = true;
-        self.fail_all(&Arc::new(Failure::Closed), effects);
+        self.fail_all(&Arc::new(Failure::Closed), deferred);
         self.running()
     }
 
     /// Fails all that is not done.
-    pub(crate) fn fail_all(&mut self, failure: &Arc<Failure<W::Error>>, effects: &mut Effects<W>) {
+    pub(crate) fn fail_all(
+        &mut self,
+        failure: &Arc<Failure<W::Error>>,
+        deferred: &mut Deferred<W>,
+    ) {
         let ids: Vec<_> = self.ids().collect();
         for id in ids {
             if !self.has_ended(id) {
-                self.fail(id, failure.clone(), effects);
+                self.fail(id, failure.clone(), deferred);
             }
         }
         self.ready.clear();
-        self.choosy.clear();
+        self.constrained.clear();
         self.suspects.clear();
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Workers ask for a task when they have room for one ([`next`](Scheduler::next)), and bring it back with its
 //! result ([`finish`](Scheduler::finish)). What has to be done outside of the scheduler's lock, such as waking those
-//! who wait and dropping what is not needed any more, is left in [`Effects`].
+//! who wait and dropping what is not needed any more, is left in [`Deferred`].
 
 mod ending;
 mod ready;
@@ -13,16 +13,16 @@ mod workers;
 #[cfg(all(test, not(thalweg_loom)))]
 mod tests;
 
-use crate::engine::Home;
-use crate::slot::{Slot, Standing, Watcher};
-use crate::world::{Failure, World};
+use crate::engine::TaskEngine;
+use crate::slot::{Slot, SlotState, Watcher};
+use crate::task_types::{Failure, TaskTypes};
 use ready::Ready;
 use slab::Slab;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use suspects::Trial;
-pub use task::{Assignment, Needs, Options, Spec, TaskId};
+pub use task::{Assignment, Dependencies, Options, TaskId, TaskSpec};
 use task::{State, Task};
 #[cfg(any(feature = "processes", all(test, not(thalweg_loom))))]
 pub(crate) use workers::Lost;
@@ -33,19 +33,19 @@ pub use workers::WorkerId;
 pub(crate) const DEATHS: u32 = 3;
 
 /// What a worker made of a task.
-pub enum Product<V> {
+pub enum Output<V> {
     /// The value.
-    Here(V),
+    Inline(V),
     /// The worker has kept the value.
-    Kept,
+    Stored,
 }
 
 /// What is to be done once the scheduler's lock has been let go of.
-pub struct Effects<W: World> {
+pub struct Deferred<W: TaskTypes> {
     /// Those who wait for a task that is done now.
     pub(crate) watchers: Vec<Watcher>,
     /// What is to be dropped: in it are values of the user's, whose end may call anything.
-    trash: Vec<Trash<W>>,
+    to_drop: Vec<ToDrop<W>>,
     /// How many tasks have become ready to run.
     pub(crate) ready: usize,
     /// Values that workers need not keep any longer.
@@ -53,32 +53,32 @@ pub struct Effects<W: World> {
 }
 
 #[expect(dead_code, reason = "they are there to be dropped")]
-enum Trash<W: World> {
-    Parts(W::Program, Needs<W>),
-    Standing(Standing<W>),
+enum ToDrop<W: TaskTypes> {
+    Parts(W::Program, Dependencies<W>),
+    SlotState(SlotState<W>),
     Error(W::Error),
     Value(W::Value),
     Slot(Arc<Slot<W>>),
 }
 
-impl<W: World> Default for Effects<W> {
+impl<W: TaskTypes> Default for Deferred<W> {
     fn default() -> Self {
         Self {
             watchers: Vec::new(),
-            trash: Vec::new(),
+            to_drop: Vec::new(),
             ready: 0,
             forgotten: Vec::new(),
         }
     }
 }
 
-impl<W: World> Effects<W> {
+impl<W: TaskTypes> Deferred<W> {
     /// Wakes and drops.
-    pub(crate) fn carry_out(&mut self) {
+    pub(crate) fn run(&mut self) {
         for watcher in self.watchers.drain(..) {
             watcher.fire();
         }
-        self.trash.clear();
+        self.to_drop.clear();
         self.ready = 0;
     }
 }
@@ -95,12 +95,12 @@ pub(crate) enum Stopped {
 }
 
 /// See the [module](self).
-pub struct Scheduler<W: World> {
+pub struct Scheduler<W: TaskTypes> {
     tasks: Slab<Task<W>>,
     generation: u32,
     ready: Ready,
     /// Tasks that are ready, and that want something their worker has to have left.
-    choosy: Vec<TaskId>,
+    constrained: Vec<TaskId>,
     /// Tasks that are ready, and that are to run alone.
     suspects: VecDeque<TaskId>,
     /// The worker that gets nothing more until it has nothing to do, for a suspect.
@@ -109,13 +109,13 @@ pub struct Scheduler<W: World> {
     closed: bool,
 }
 
-impl<W: World> Default for Scheduler<W> {
+impl<W: TaskTypes> Default for Scheduler<W> {
     fn default() -> Self {
         Self {
             tasks: Slab::new(),
             generation: 0,
             ready: Ready::default(),
-            choosy: Vec::new(),
+            constrained: Vec::new(),
             suspects: VecDeque::new(),
             emptied: None,
             workers: Slab::new(),
@@ -124,13 +124,13 @@ impl<W: World> Default for Scheduler<W> {
     }
 }
 
-impl<W: World> Scheduler<W> {
+impl<W: TaskTypes> Scheduler<W> {
     /// Takes a task. It becomes ready at once if all it needs is done.
     pub(crate) fn submit(
         &mut self,
-        spec: Spec<W>,
-        home: &Arc<Home<W>>,
-        effects: &mut Effects<W>,
+        spec: TaskSpec<W>,
+        engine: &Arc<TaskEngine<W>>,
+        deferred: &mut Deferred<W>,
     ) -> Arc<Slot<W>> {
         self.generation = self.generation.wrapping_add(1);
         let entry = self.tasks.vacant_entry();
@@ -142,7 +142,7 @@ impl<W: World> Scheduler<W> {
             .options
             .as_ref()
             .and_then(|options| options.key.clone());
-        let slot = Arc::new(Slot::new(id, home.clone(), key));
+        let slot = Arc::new(Slot::new(id, engine.clone(), key));
         entry.insert(Task {
             generation: id.generation,
             state: State::Waiting,
@@ -154,39 +154,43 @@ impl<W: World> Scheduler<W> {
             ended: false,
             is_suspect: false,
             was_retried: false,
-            tolerant: spec.tolerant,
+            accepts_failed_deps: spec.accepts_failed_deps,
             slot: Arc::downgrade(&slot),
             program: Some(spec.program),
-            needs: spec.needs,
+            dependencies: spec.dependencies,
             dependents: SmallVec::new(),
             options: spec.options,
             kept: None,
         });
         if self.closed {
-            self.fail(id, Arc::new(Failure::Closed), effects);
+            self.fail(id, Arc::new(Failure::Closed), deferred);
         } else {
-            self.settle(id, effects);
+            self.settle(id, deferred);
         }
         slot
     }
 
     /// Finds out what a waiting task still needs, and readies or fails it if that is nothing.
-    fn settle(&mut self, id: TaskId, effects: &mut Effects<W>) {
+    fn settle(&mut self, id: TaskId, deferred: &mut Deferred<W>) {
         let Some(task) = self.task(id) else { return };
-        let needs: SmallVec<[TaskId; 4]> = task.needs.iter().map(|need| need.id).collect();
+        let dependencies: SmallVec<[TaskId; 4]> = task
+            .dependencies
+            .iter()
+            .map(|dependency| dependency.id)
+            .collect();
         let mut missing = 0;
-        for (position, need) in needs.into_iter().enumerate() {
+        for (position, dependency) in dependencies.into_iter().enumerate() {
             let Some(task) = self.task(id) else { return };
-            let slot = &task.needs[position];
-            if !task.tolerant
+            let slot = &task.dependencies[position];
+            if !task.accepts_failed_deps
                 && let Some(failure) = slot.failure()
             {
-                return self.fail(id, failure, effects);
+                return self.fail(id, failure, deferred);
             }
             if !slot.is_done() {
                 missing += 1;
-                if let Some(need) = self.task_mut(need) {
-                    need.dependents.push(id);
+                if let Some(dependency) = self.task_mut(dependency) {
+                    dependency.dependents.push(id);
                 }
             }
         }
@@ -195,28 +199,31 @@ impl<W: World> Scheduler<W> {
         };
         task.missing = missing;
         if missing == 0 {
-            self.make_ready(id, effects);
+            self.make_ready(id, deferred);
         }
     }
 
     /// Queues a task that has all it needs.
-    fn make_ready(&mut self, id: TaskId, effects: &mut Effects<W>) {
+    fn make_ready(&mut self, id: TaskId, deferred: &mut Deferred<W>) {
         let Some(task) = self.task_mut(id) else {
             return;
         };
         task.state = State::Ready;
-        effects.ready += 1;
-        let (priority, begins) = (task.priority(), task.needs.is_empty());
+        deferred.ready += 1;
+        let (priority, begins) = (task.priority(), task.dependencies.is_empty());
         if task.is_suspect {
             return self.suspect(id);
         }
         if !task.resources().is_empty() {
-            self.choosy.push(id);
+            self.constrained.push(id);
             return;
         }
-        let near = task.needs.iter().find_map(|need| need.away());
-        if let Some(worker) = near.and_then(|near| self.workers.get_mut(near.0)) {
-            worker.near.push_front(id, priority);
+        let local = task
+            .dependencies
+            .iter()
+            .find_map(|dependency| dependency.away());
+        if let Some(worker) = local.and_then(|local| self.workers.get_mut(local.0)) {
+            worker.local.push_front(id, priority);
         } else if begins {
             self.ready.push_back(id, priority);
         } else {
@@ -233,7 +240,7 @@ impl<W: World> Scheduler<W> {
             Trial::Wait => return None,
             Trial::Begin(assignment) => return Some(assignment),
         }
-        if !self.choosy.is_empty()
+        if !self.constrained.is_empty()
             && let Some(id) = self.pick_choosy(worker)
         {
             return self.assign(id, worker);
@@ -248,7 +255,7 @@ impl<W: World> Scheduler<W> {
 
     /// A task near the worker, or one for any, or one that would have been near another.
     fn pop(&mut self, worker: WorkerId, steal: bool) -> Option<TaskId> {
-        if let Some(id) = self.workers.get_mut(worker.0)?.near.pop() {
+        if let Some(id) = self.workers.get_mut(worker.0)?.local.pop() {
             return Some(id);
         }
         let id = self.ready.pop();
@@ -257,19 +264,19 @@ impl<W: World> Scheduler<W> {
         }
         self.workers
             .iter_mut()
-            .find_map(|(_, other)| other.near.pop())
+            .find_map(|(_, other)| other.local.pop())
     }
 
     /// The task with the highest priority of those that want something the worker has.
     fn pick_choosy(&mut self, worker: WorkerId) -> Option<TaskId> {
-        let mut choosy = std::mem::take(&mut self.choosy);
-        choosy.retain(|id| {
+        let mut constrained = std::mem::take(&mut self.constrained);
+        constrained.retain(|id| {
             self.task(*id)
                 .is_some_and(|task| task.state == State::Ready)
         });
         let free = &self.workers.get(worker.0)?.free;
         let mut best: Option<(usize, f64)> = None;
-        for (position, id) in choosy.iter().enumerate() {
+        for (position, id) in constrained.iter().enumerate() {
             let Some(task) = self.task(*id) else { continue };
             let priority = task.priority();
             if workers::has(free, task.resources()) && best.is_none_or(|(_, most)| priority > most)
@@ -277,8 +284,8 @@ impl<W: World> Scheduler<W> {
                 best = Some((position, priority));
             }
         }
-        let id = best.map(|(position, _)| choosy.remove(position));
-        self.choosy = choosy;
+        let id = best.map(|(position, _)| constrained.remove(position));
+        self.constrained = constrained;
         id
     }
 
@@ -290,7 +297,7 @@ impl<W: World> Scheduler<W> {
             id,
             attempt: task.attempt,
             program: task.program.take()?,
-            needs: std::mem::take(&mut task.needs),
+            dependencies: std::mem::take(&mut task.dependencies),
             slot: task.slot.clone(),
             options: task.options.clone(),
         };
@@ -305,15 +312,15 @@ impl<W: World> Scheduler<W> {
     pub(crate) fn finish(
         &mut self,
         assignment: Assignment<W>,
-        result: Result<Product<W::Value>, W::Error>,
-        effects: &mut Effects<W>,
+        result: Result<Output<W::Value>, W::Error>,
+        deferred: &mut Deferred<W>,
     ) {
         let id = assignment.id;
-        let Some(worker) = self.take_back(assignment, effects) else {
-            effects.trash.extend(match result {
-                Ok(Product::Here(value)) => Some(Trash::Value(value)),
-                Ok(Product::Kept) => None,
-                Err(error) => Some(Trash::Error(error)),
+        let Some(worker) = self.take_back(assignment, deferred) else {
+            deferred.to_drop.extend(match result {
+                Ok(Output::Inline(value)) => Some(ToDrop::Value(value)),
+                Ok(Output::Stored) => None,
+                Err(error) => Some(ToDrop::Error(error)),
             });
             return;
         };
@@ -322,18 +329,18 @@ impl<W: World> Scheduler<W> {
             task.is_suspect = false;
         }
         match result {
-            Ok(product) => self.succeed(id, product, worker, effects),
+            Ok(output) => self.succeed(id, output, worker, deferred),
             Err(error) => {
                 let Some(task) = self.task_mut(id) else {
                     return;
                 };
                 if task.retries > 0 {
                     task.retries -= 1;
-                    effects.trash.push(Trash::Error(error));
+                    deferred.to_drop.push(ToDrop::Error(error));
                     // What it needs may have been lost while it ran.
-                    self.settle(id, effects);
+                    self.settle(id, deferred);
                 } else {
-                    self.fail(id, Arc::new(Failure::Raised(error)), effects);
+                    self.fail(id, Arc::new(Failure::Raised(error)), deferred);
                 }
             }
         }
@@ -344,44 +351,47 @@ impl<W: World> Scheduler<W> {
     fn take_back(
         &mut self,
         assignment: Assignment<W>,
-        effects: &mut Effects<W>,
+        deferred: &mut Deferred<W>,
     ) -> Option<WorkerId> {
         let Assignment {
-            id, program, needs, ..
+            id,
+            program,
+            dependencies,
+            ..
         } = assignment;
         let Some(task) = self.tasks.get_mut(id.index as usize) else {
-            effects.trash.push(Trash::Parts(program, needs));
+            deferred.to_drop.push(ToDrop::Parts(program, dependencies));
             return None;
         };
         let State::Running(worker) = task.state else {
-            effects.trash.push(Trash::Parts(program, needs));
+            deferred.to_drop.push(ToDrop::Parts(program, dependencies));
             return None;
         };
-        self.ends(worker, effects);
+        self.ends(worker, deferred);
         let task = self.tasks.get_mut(id.index as usize)?;
         if let Some(worker) = self.workers.get_mut(worker.0) {
             workers::give_back(&mut worker.free, task.resources());
-            if !task.resources().is_empty() && !self.choosy.is_empty() {
+            if !task.resources().is_empty() && !self.constrained.is_empty() {
                 // Another may have been waiting for what this one had.
-                effects.ready += 1;
+                deferred.ready += 1;
             }
         }
         task.program = Some(program);
-        task.needs = needs;
+        task.dependencies = dependencies;
         task.state = State::Waiting;
         // A slot that is taken hold of under the lock may be dropped under it by nobody.
         match task.slot.upgrade() {
             None => {
-                self.remove(id, effects);
+                self.remove(id, deferred);
                 None
             }
             Some(slot) if task.ended => {
                 task.state = State::Failed;
-                effects.trash.push(Trash::Slot(slot));
+                deferred.to_drop.push(ToDrop::Slot(slot));
                 None
             }
             Some(slot) => {
-                effects.trash.push(Trash::Slot(slot));
+                deferred.to_drop.push(ToDrop::Slot(slot));
                 Some(worker)
             }
         }
@@ -390,9 +400,9 @@ impl<W: World> Scheduler<W> {
     fn succeed(
         &mut self,
         id: TaskId,
-        product: Product<W::Value>,
+        output: Output<W::Value>,
         worker: WorkerId,
-        effects: &mut Effects<W>,
+        deferred: &mut Deferred<W>,
     ) {
         let Some(task) = self.task_mut(id) else {
             return;
@@ -401,25 +411,25 @@ impl<W: World> Scheduler<W> {
             return;
         };
         let dependents = std::mem::take(&mut task.dependents);
-        let before = match product {
-            Product::Here(value) => {
-                self.remove(id, effects);
-                slot.put(Standing::Done(value))
+        let before = match output {
+            Output::Inline(value) => {
+                self.remove(id, deferred);
+                slot.put(SlotState::Done(value))
             }
-            Product::Kept => {
+            Output::Stored => {
                 task.state = State::Stored(worker);
-                effects.trash.extend(task.kept.take().map(Trash::Slot));
-                slot.put(Standing::Away(worker, Vec::new()))
+                deferred.to_drop.extend(task.kept.take().map(ToDrop::Slot));
+                slot.put(SlotState::Away(worker, Vec::new()))
             }
         };
-        Self::announce(before, effects);
-        effects.trash.push(Trash::Slot(slot));
+        Self::announce(before, deferred);
+        deferred.to_drop.push(ToDrop::Slot(slot));
         for dependent in dependents {
-            self.has_got_one(dependent, effects);
+            self.has_got_one(dependent, deferred);
         }
     }
 
-    fn has_got_one(&mut self, id: TaskId, effects: &mut Effects<W>) {
+    fn has_got_one(&mut self, id: TaskId, deferred: &mut Deferred<W>) {
         let Some(task) = self.task_mut(id) else {
             return;
         };
@@ -427,22 +437,26 @@ impl<W: World> Scheduler<W> {
             return;
         }
         if task.was_retried {
-            let missing = task.needs.iter().filter(|need| !need.is_done()).count();
+            let missing = task
+                .dependencies
+                .iter()
+                .filter(|dependency| !dependency.is_done())
+                .count();
             task.missing = u32::try_from(missing).unwrap_or(u32::MAX);
         } else {
             task.missing -= 1;
         }
         if task.missing == 0 {
-            self.make_ready(id, effects);
+            self.make_ready(id, deferred);
         }
     }
 
-    fn announce(before: Standing<W>, effects: &mut Effects<W>) {
+    fn announce(before: SlotState<W>, deferred: &mut Deferred<W>) {
         match before {
-            Standing::Pending(watchers) | Standing::Away(_, watchers) => {
-                effects.watchers.extend(watchers)
+            SlotState::Pending(watchers) | SlotState::Away(_, watchers) => {
+                deferred.watchers.extend(watchers)
             }
-            other => effects.trash.push(Trash::Standing(other)),
+            other => deferred.to_drop.push(ToDrop::SlotState(other)),
         }
     }
 
@@ -528,13 +542,13 @@ impl<W: World> Scheduler<W> {
             .filter(|task| task.generation == id.generation)
     }
 
-    fn remove(&mut self, id: TaskId, effects: &mut Effects<W>) {
+    fn remove(&mut self, id: TaskId, deferred: &mut Deferred<W>) {
         if self.task(id).is_some() {
             let mut task = self.tasks.remove(id.index as usize);
-            effects.trash.extend(task.kept.take().map(Trash::Slot));
+            deferred.to_drop.extend(task.kept.take().map(ToDrop::Slot));
             if let Some(program) = task.program.take() {
-                let needs = std::mem::take(&mut task.needs);
-                effects.trash.push(Trash::Parts(program, needs));
+                let dependencies = std::mem::take(&mut task.dependencies);
+                deferred.to_drop.push(ToDrop::Parts(program, dependencies));
             }
         }
     }

@@ -2,11 +2,11 @@
 
 use super::task::State;
 use super::workers::{Worker, has};
-use super::{Assignment, Effects, Scheduler, TaskId, WorkerId};
-use crate::world::World;
+use super::{Assignment, Deferred, Scheduler, TaskId, WorkerId};
+use crate::task_types::TaskTypes;
 
 /// What a worker is given where suspects wait.
-pub(super) enum Trial<W: World> {
+pub(super) enum Trial<W: TaskTypes> {
     /// It takes part in no trial.
     None,
     /// It gets nothing while a suspect runs there alone, or is about to.
@@ -14,7 +14,7 @@ pub(super) enum Trial<W: World> {
     Begin(Assignment<W>),
 }
 
-impl<W: World> Scheduler<W> {
+impl<W: TaskTypes> Scheduler<W> {
     /// Queues a suspect that has all it needs.
     pub(super) fn suspect(&mut self, id: TaskId) {
         self.suspects.push_back(id);
@@ -65,12 +65,12 @@ impl<W: World> Scheduler<W> {
     }
 
     /// What runs at a worker waits for so many answers: perhaps for other tasks, which have to run.
-    pub(crate) fn asks(&mut self, id: WorkerId, questions: usize, effects: &mut Effects<W>) {
+    pub(crate) fn asks(&mut self, id: WorkerId, questions: usize, deferred: &mut Deferred<W>) {
         if let Some(worker) = self.workers.get_mut(id.0) {
             worker.asking += questions;
             if worker.runs_alone || self.emptied == Some(id) {
                 self.emptied = self.emptied.filter(|emptied| *emptied != id);
-                effects.ready += 1;
+                deferred.ready += 1;
             }
         }
     }
@@ -91,7 +91,7 @@ impl<W: World> Scheduler<W> {
     }
 
     /// A worker has one task less.
-    pub(super) fn ends(&mut self, id: WorkerId, effects: &mut Effects<W>) {
+    pub(super) fn ends(&mut self, id: WorkerId, deferred: &mut Deferred<W>) {
         let waits = !self.suspects.is_empty();
         let Some(worker) = self.workers.get_mut(id.0) else {
             return;
@@ -99,7 +99,7 @@ impl<W: World> Scheduler<W> {
         // One that has been given to a worker that died may come back when another has its name.
         worker.running = worker.running.saturating_sub(1);
         if std::mem::take(&mut worker.runs_alone) || waits {
-            effects.ready += 1;
+            deferred.ready += 1;
         }
     }
 }

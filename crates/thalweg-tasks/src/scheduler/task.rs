@@ -2,7 +2,7 @@
 
 use super::WorkerId;
 use crate::slot::Slot;
-use crate::world::World;
+use crate::task_types::TaskTypes;
 use smallvec::SmallVec;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -68,19 +68,19 @@ impl Default for Options {
 }
 
 /// A task to be.
-pub struct Spec<W: World> {
+pub struct TaskSpec<W: TaskTypes> {
     /// What is to run.
     pub program: W::Program,
     /// The tasks whose values it needs. They are of the same engine.
-    pub needs: Needs<W>,
+    pub dependencies: Dependencies<W>,
     /// Most tasks have none.
     pub options: Option<Arc<Options>>,
     /// It runs also if what it needs has failed.
-    pub tolerant: bool,
+    pub accepts_failed_deps: bool,
 }
 
 /// The tasks whose values a task needs, in the order in which it asks for them.
-pub type Needs<W> = Vec<Arc<Slot<W>>>;
+pub type Dependencies<W> = Vec<Arc<Slot<W>>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -95,7 +95,7 @@ pub(super) enum State {
     Failed,
 }
 
-pub(super) struct Task<W: World> {
+pub(super) struct Task<W: TaskTypes> {
     pub generation: u32,
     pub state: State,
     /// How many of its needs are not done.
@@ -114,18 +114,18 @@ pub(super) struct Task<W: World> {
     /// It has been tried again: those it needs may know of it twice.
     pub was_retried: bool,
     /// It runs also if what it needs has failed.
-    pub tolerant: bool,
+    pub accepts_failed_deps: bool,
     pub slot: Weak<Slot<W>>,
     /// Is not there while it runs.
     pub program: Option<W::Program>,
-    pub needs: Needs<W>,
+    pub dependencies: Dependencies<W>,
     pub dependents: SmallVec<[TaskId; 2]>,
     pub options: Option<Arc<Options>>,
     /// Keeps the slot of a task that runs though nobody waits for it.
     pub kept: Option<Arc<Slot<W>>>,
 }
 
-impl<W: World> Task<W> {
+impl<W: TaskTypes> Task<W> {
     pub fn priority(&self) -> f64 {
         self.options
             .as_ref()
@@ -144,19 +144,19 @@ impl<W: World> Task<W> {
 }
 
 /// A task on its way through a worker. It has to come back to the scheduler.
-pub struct Assignment<W: World> {
+pub struct Assignment<W: TaskTypes> {
     pub(crate) id: TaskId,
     pub(crate) attempt: u32,
     /// What is to run.
     pub program: W::Program,
     /// Where the values are that it needs. They are all done.
-    pub needs: Needs<W>,
+    pub dependencies: Dependencies<W>,
     pub(crate) slot: Weak<Slot<W>>,
     /// What else was asked for.
     pub options: Option<Arc<Options>>,
 }
 
-impl<W: World> Assignment<W> {
+impl<W: TaskTypes> Assignment<W> {
     /// How long it may run.
     pub fn timeout(&self) -> Option<Duration> {
         self.options.as_ref().and_then(|options| options.timeout)

@@ -1,15 +1,15 @@
 //! The scheduler against a plain model: tasks that add numbers, and everything that can happen to them.
 
-use super::{Assignment, Lost, Options, Product, Spec, WorkerId};
-use crate::engine::Home;
+use super::{Assignment, Lost, Options, Output, TaskSpec, WorkerId};
+use crate::engine::TaskEngine;
 use crate::slot::{Slot, Status};
-use crate::world::{Failure, World};
+use crate::task_types::{Failure, TaskTypes};
 use proptest::prelude::*;
 use std::sync::Arc;
 
 enum Sums {}
 
-impl World for Sums {
+impl TaskTypes for Sums {
     /// The number of the task, which is what it adds.
     type Program = usize;
     type Value = usize;
@@ -20,9 +20,9 @@ impl World for Sums {
 #[derive(Debug, Clone)]
 enum Move {
     Submit {
-        needs: Vec<usize>,
+        dependencies: Vec<usize>,
         retries: u32,
-        tolerant: bool,
+        accepts_failed_deps: bool,
     },
     Take {
         worker: usize,
@@ -63,7 +63,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     let number = 0..1_000_usize;
     let one = prop_oneof![
         5 => (prop::collection::vec(number.clone(), 0..3), 0..3_u32, prop::bool::weighted(0.1))
-            .prop_map(|(needs, retries, tolerant)| Move::Submit { needs, retries, tolerant }),
+            .prop_map(|(dependencies, retries, accepts_failed_deps)| Move::Submit { dependencies, retries, accepts_failed_deps }),
         6 => (number.clone(), any::<bool>()).prop_map(|(worker, steal)| Move::Take { worker, steal }),
         5 => (number.clone(), any::<bool>()).prop_map(|(which, kept)| Move::Finish { which, kept }),
         1 => number.clone().prop_map(|which| Move::Fail { which }),
@@ -81,14 +81,14 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 /// What the model knows of a task.
 struct Known {
     slot: Option<Arc<Slot<Sums>>>,
-    needs: Vec<usize>,
-    tolerant: bool,
+    dependencies: Vec<usize>,
+    accepts_failed_deps: bool,
     /// Something has happened to it after which it may fail.
     touched: bool,
 }
 
 struct Play {
-    home: Arc<Home<Sums>>,
+    engine: Arc<TaskEngine<Sums>>,
     workers: Vec<WorkerId>,
     with_workers: Vec<(WorkerId, Assignment<Sums>)>,
     tasks: Vec<Known>,
@@ -96,10 +96,10 @@ struct Play {
 
 impl Play {
     fn new() -> Self {
-        let home = Home::threads();
-        let workers = (0..3).map(|_| home.add_worker(Vec::new())).collect();
+        let engine = TaskEngine::threads();
+        let workers = (0..3).map(|_| engine.add_worker(Vec::new())).collect();
         Self {
-            home,
+            engine,
             workers,
             with_workers: Vec::new(),
             tasks: Vec::new(),
@@ -109,17 +109,25 @@ impl Play {
     fn make(&mut self, one: Move) {
         match one {
             Move::Submit {
-                needs,
+                dependencies,
                 retries,
-                tolerant,
-            } => self.submit(&needs, retries, tolerant),
+                accepts_failed_deps,
+            } => self.submit(&dependencies, retries, accepts_failed_deps),
             Move::Take { worker, steal } => {
                 let worker = self.workers[worker % self.workers.len()];
-                let next = self.home.with(|scheduler, _| scheduler.next(worker, steal));
+                let next = self
+                    .engine
+                    .with(|scheduler, _| scheduler.next(worker, steal));
                 if let Some(assignment) = next {
                     // One that runs whatever comes may run while what it needs is tried again.
-                    let tolerant = self.tasks[assignment.program].tolerant;
-                    assert!(tolerant || assignment.needs.iter().all(|need| need.is_done()));
+                    let accepts_failed_deps = self.tasks[assignment.program].accepts_failed_deps;
+                    assert!(
+                        accepts_failed_deps
+                            || assignment
+                                .dependencies
+                                .iter()
+                                .all(|dependency| dependency.is_done())
+                    );
                     self.with_workers.push((worker, assignment));
                 }
             }
@@ -128,33 +136,33 @@ impl Play {
                 if let Some((_, assignment)) = self.pick(which) {
                     let number = assignment.program;
                     self.tasks[number].touched = true;
-                    self.home.with(|scheduler, effects| {
-                        scheduler.finish(assignment, Err(number), effects);
+                    self.engine.with(|scheduler, deferred| {
+                        scheduler.finish(assignment, Err(number), deferred);
                     });
                 }
             }
             Move::GiveBack { which } => {
                 if let Some((_, assignment)) = self.pick(which) {
-                    self.home
-                        .with(|scheduler, effects| scheduler.give_back(assignment, effects));
+                    self.engine
+                        .with(|scheduler, deferred| scheduler.give_back(assignment, deferred));
                 }
             }
             Move::Die { worker, all } => self.die(worker, all),
             Move::Ask { worker } => {
                 let worker = self.workers[worker % self.workers.len()];
-                self.home
-                    .with(|scheduler, effects| scheduler.asks(worker, 1, effects));
+                self.engine
+                    .with(|scheduler, deferred| scheduler.asks(worker, 1, deferred));
             }
             Move::Cancel { which } => {
                 if let Some((number, slot)) = self.known(which)
-                    && self.home.cancel(&slot, false) == Ok(true)
+                    && self.engine.cancel(&slot, false) == Ok(true)
                 {
                     self.tasks[number].touched = true;
                 }
             }
             Move::Retry { which } => {
                 if let Some((_, slot)) = self.known(which) {
-                    self.home.retry(&slot);
+                    self.engine.retry(&slot);
                 }
             }
             Move::Bring { which } => {
@@ -171,12 +179,12 @@ impl Play {
         }
     }
 
-    fn submit(&mut self, needs: &[usize], retries: u32, tolerant: bool) {
+    fn submit(&mut self, dependencies: &[usize], retries: u32, accepts_failed_deps: bool) {
         let number = self.tasks.len();
         let mut numbers: Vec<usize> = Vec::new();
         let mut slots = Vec::new();
-        for need in needs {
-            if let Some((number, slot)) = self.known(*need) {
+        for dependency in dependencies {
+            if let Some((number, slot)) = self.known(*dependency) {
                 numbers.push(number);
                 slots.push(slot);
             }
@@ -187,17 +195,17 @@ impl Play {
                 ..Options::default()
             })
         });
-        let spec = Spec {
+        let spec = TaskSpec {
             program: number,
-            needs: slots,
+            dependencies: slots,
             options,
-            tolerant,
+            accepts_failed_deps,
         };
-        let slot = Some(self.home.submit(spec));
+        let slot = Some(self.engine.submit(spec));
         self.tasks.push(Known {
             slot,
-            needs: numbers,
-            tolerant,
+            dependencies: numbers,
+            accepts_failed_deps,
             touched: false,
         });
     }
@@ -218,41 +226,46 @@ impl Play {
             return;
         };
         let number = assignment.program;
-        let tolerant = self.tasks[number].tolerant;
-        let lost =
-            |need: &Arc<Slot<Sums>>| !need.is_done() || (!tolerant && need.failure().is_some());
-        if assignment.needs.iter().any(lost) {
+        let accepts_failed_deps = self.tasks[number].accepts_failed_deps;
+        let lost = |dependency: &Arc<Slot<Sums>>| {
+            !dependency.is_done() || (!accepts_failed_deps && dependency.failure().is_some())
+        };
+        if assignment.dependencies.iter().any(lost) {
             // It was lost after the task had been taken, and before it had been sent.
             return self
-                .home
-                .with(|scheduler, effects| scheduler.give_back(assignment, effects));
+                .engine
+                .with(|scheduler, deferred| scheduler.give_back(assignment, deferred));
         }
-        for (need, slot) in self.tasks[number].needs.iter().zip(&assignment.needs) {
+        for (dependency, slot) in self.tasks[number]
+            .dependencies
+            .iter()
+            .zip(&assignment.dependencies)
+        {
             if let Some(Ok(value)) = slot.look(|outcome| outcome.copied().map_err(|_| ())) {
-                assert_eq!(value, self.value(*need), "of {need}");
-            } else if !self.tasks[number].tolerant {
+                assert_eq!(value, self.value(*dependency), "of {dependency}");
+            } else if !self.tasks[number].accepts_failed_deps {
                 assert!(
                     slot.away().is_some(),
-                    "{number} runs though {need} has failed"
+                    "{number} runs though {dependency} has failed"
                 );
             }
         }
         // A tolerant task's value depends on what failed, so its worker's word is taken for it.
-        let product = if kept {
-            Product::Kept
+        let output = if kept {
+            Output::Stored
         } else {
-            Product::Here(self.value(number))
+            Output::Inline(self.value(number))
         };
-        self.home
-            .with(|scheduler, effects| scheduler.finish(assignment, Ok(product), effects));
+        self.engine
+            .with(|scheduler, deferred| scheduler.finish(assignment, Ok(output), deferred));
     }
 
     fn value(&self, number: usize) -> usize {
         number
             + self.tasks[number]
-                .needs
+                .dependencies
                 .iter()
-                .map(|need| self.value(*need))
+                .map(|dependency| self.value(*dependency))
                 .sum::<usize>()
                 % 1_000
     }
@@ -274,22 +287,22 @@ impl Play {
         for assignment in &running {
             self.tasks[assignment.program].touched = true;
         }
-        self.home.with(|scheduler, effects| {
+        self.engine.with(|scheduler, deferred| {
             let lost = Lost {
                 running,
                 not_begun,
                 ..Lost::default()
             };
-            scheduler.worker_lost(dead, lost, "the test said so", effects);
+            scheduler.worker_lost(dead, lost, "the test said so", deferred);
         });
-        self.workers[index] = self.home.add_worker(Vec::new());
+        self.workers[index] = self.engine.add_worker(Vec::new());
     }
 
     fn bring(&self, number: usize, slot: &Arc<Slot<Sums>>) {
         if let Some(worker) = slot.away() {
             let value = self.value(number);
-            self.home
-                .with(|scheduler, effects| scheduler.has_come(worker, slot.id, value, effects));
+            self.engine
+                .with(|scheduler, deferred| scheduler.has_come(worker, slot.id, value, deferred));
         }
     }
 
@@ -300,7 +313,9 @@ impl Play {
                 self.finish(0, false);
             }
             let worker = self.workers[0];
-            let next = self.home.with(|scheduler, _| scheduler.next(worker, true));
+            let next = self
+                .engine
+                .with(|scheduler, _| scheduler.next(worker, true));
             let Some(assignment) = next else { break };
             self.with_workers.push((worker, assignment));
         }
@@ -322,7 +337,7 @@ impl Play {
             known.slot = None;
         }
         assert_eq!(
-            self.home.counts(),
+            self.engine.counts(),
             (0, 0),
             "nothing is left of tasks that nobody wants"
         );
@@ -330,7 +345,12 @@ impl Play {
 
     fn may_fail(&self, number: usize) -> bool {
         let known = &self.tasks[number];
-        known.touched || (!known.tolerant && known.needs.iter().any(|need| self.may_fail(*need)))
+        known.touched
+            || (!known.accepts_failed_deps
+                && known
+                    .dependencies
+                    .iter()
+                    .any(|dependency| self.may_fail(*dependency)))
     }
 }
 
@@ -374,18 +394,21 @@ fn of_several_that_ran_nobody_is_blamed_at_once() {
     play.submit(&[], 0, false);
     play.submit(&[], 0, false);
     let worker = play.workers[0];
-    let take = |play: &Play| play.home.with(|scheduler, _| scheduler.next(worker, false));
+    let take = |play: &Play| {
+        play.engine
+            .with(|scheduler, _| scheduler.next(worker, false))
+    };
     let running: Vec<_> = [take(&play), take(&play)].into_iter().flatten().collect();
     assert_eq!(running.len(), 2);
-    play.home.with(|scheduler, effects| {
+    play.engine.with(|scheduler, deferred| {
         let lost = Lost {
             running,
             ..Lost::default()
         };
-        scheduler.worker_lost(worker, lost, "signal 9", effects);
+        scheduler.worker_lost(worker, lost, "signal 9", deferred);
     });
-    play.workers[0] = play.home.add_worker(Vec::new());
-    assert_eq!(play.home.counts(), (2, 0));
+    play.workers[0] = play.engine.add_worker(Vec::new());
+    assert_eq!(play.engine.counts(), (2, 0));
     play.end();
 }
 
@@ -409,7 +432,9 @@ fn suspects_are_tried_alone_and_the_innocent_go_on() {
     play.submit(&[], 0, false);
     let take = |play: &Play, worker: usize| {
         let worker = play.workers[worker];
-        let next = play.home.with(|scheduler, _| scheduler.next(worker, true));
+        let next = play
+            .engine
+            .with(|scheduler, _| scheduler.next(worker, true));
         next.map(|assignment| (worker, assignment))
     };
     let first = take(&play, 0).expect("a suspect");
@@ -446,8 +471,8 @@ fn who_waits_for_an_answer_is_not_blamed() {
         ..Lost::default()
     };
     let worker = play.workers[0];
-    play.home.with(|scheduler, effects| {
-        scheduler.worker_lost(worker, lost, "signal 9", effects);
+    play.engine.with(|scheduler, deferred| {
+        scheduler.worker_lost(worker, lost, "signal 9", deferred);
     });
     let status = |number| play.known(number).map(|(_, slot)| slot.status());
     assert_eq!(status(0), Some(Status::Error), "it was alone");
@@ -467,12 +492,12 @@ fn a_worker_is_emptied_for_a_suspect_unless_what_it_runs_may_wait_for_it() {
     play.die(0, true);
     let busy = play.workers[1];
     let take = |play: &Play| {
-        let next = play.home.with(|scheduler, _| scheduler.next(busy, true));
+        let next = play.engine.with(|scheduler, _| scheduler.next(busy, true));
         next.map(|assignment| (busy, assignment))
     };
     assert!(take(&play).is_none(), "it has something else to do");
-    play.home
-        .with(|scheduler, effects| scheduler.asks(busy, 1, effects));
+    play.engine
+        .with(|scheduler, deferred| scheduler.asks(busy, 1, deferred));
     let first = take(&play).expect("what it runs may wait for this one");
     play.with_workers.push(first);
     play.finish(1, false);
@@ -482,9 +507,9 @@ fn a_worker_is_emptied_for_a_suspect_unless_what_it_runs_may_wait_for_it() {
 
 #[test]
 fn resources_limit_what_runs_at_a_time() {
-    let home: Arc<Home<Sums>> = Home::threads();
-    let worker = home.add_worker(vec![("card".into(), 2.0)]);
-    let take = || home.with(|scheduler, _| scheduler.next(worker, true));
+    let engine: Arc<TaskEngine<Sums>> = TaskEngine::threads();
+    let worker = engine.add_worker(vec![("card".into(), 2.0)]);
+    let take = || engine.with(|scheduler, _| scheduler.next(worker, true));
     let resources = vec![("card".into(), 1.0)];
     let options = Some(Arc::new(Options {
         resources,
@@ -492,18 +517,18 @@ fn resources_limit_what_runs_at_a_time() {
     }));
     let submit = |program| {
         let options = options.clone();
-        home.submit(Spec {
+        engine.submit(TaskSpec {
             program,
-            needs: Vec::new(),
+            dependencies: Vec::new(),
             options,
-            tolerant: false,
+            accepts_failed_deps: false,
         })
     };
     let _slots: Vec<_> = (0..3).map(submit).collect();
     let first = take().expect("there are two cards");
     assert!(take().is_some());
     assert!(take().is_none(), "and not three");
-    home.with(|scheduler, effects| scheduler.finish(first, Ok(Product::Here(0)), effects));
+    engine.with(|scheduler, deferred| scheduler.finish(first, Ok(Output::Inline(0)), deferred));
     assert_eq!(take().map(|assignment| assignment.program), Some(2));
 }
 
@@ -515,7 +540,7 @@ fn a_chain_of_any_length_is_dropped() {
         play.submit(&[number], 0, false);
         play.tasks[number].slot = None;
     }
-    assert_eq!(play.home.counts(), (200_001, 0));
+    assert_eq!(play.engine.counts(), (200_001, 0));
     play.tasks[200_000].slot = None;
-    assert_eq!(play.home.counts(), (0, 0));
+    assert_eq!(play.engine.counts(), (0, 0));
 }

@@ -2,9 +2,9 @@
 
 use super::ready::Ready;
 use super::task::State;
-use super::{Assignment, DEATHS, Effects, Scheduler, Trash};
-use crate::slot::Standing;
-use crate::world::{Failure, World};
+use super::{Assignment, DEATHS, Deferred, Scheduler, ToDrop};
+use crate::slot::SlotState;
+use crate::task_types::{Failure, TaskTypes};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub struct WorkerId(pub(super) usize);
 
 /// What a worker had when it died.
-pub(crate) struct Lost<W: World> {
+pub(crate) struct Lost<W: TaskTypes> {
     /// The tasks that it ran.
     pub running: Vec<Assignment<W>>,
     /// Those of them that did nothing but wait for an answer.
@@ -21,7 +21,7 @@ pub(crate) struct Lost<W: World> {
     pub not_begun: Vec<Assignment<W>>,
 }
 
-impl<W: World> Default for Lost<W> {
+impl<W: TaskTypes> Default for Lost<W> {
     fn default() -> Self {
         Self {
             running: Vec::new(),
@@ -34,9 +34,9 @@ impl<W: World> Default for Lost<W> {
 /// So many deaths that a task saw while others ran, too, count as much as one while it ran alone.
 const BLAME: u32 = 4;
 
-pub(super) struct Worker<W: World> {
+pub(super) struct Worker<W: TaskTypes> {
     /// Tasks that need values which are at this worker.
-    pub near: Ready,
+    pub local: Ready,
     /// What tasks may take while they run, and how much of it is left.
     pub free: Vec<(Box<str>, f64)>,
     /// How much there is of it.
@@ -47,7 +47,7 @@ pub(super) struct Worker<W: World> {
     pub runs_alone: bool,
     /// How many answers are waited for there.
     pub asking: usize,
-    world: PhantomData<fn(W)>,
+    task_types: PhantomData<fn(W)>,
 }
 
 /// Whether that much is free.
@@ -74,17 +74,17 @@ pub(super) fn give_back(free: &mut [(Box<str>, f64)], taken: &[(Box<str>, f64)])
     }
 }
 
-impl<W: World> Scheduler<W> {
+impl<W: TaskTypes> Scheduler<W> {
     /// Adds a worker, which has that much of what tasks may ask for.
     pub(crate) fn add_worker(&mut self, resources: Vec<(Box<str>, f64)>) -> WorkerId {
         let worker = Worker {
-            near: Ready::default(),
+            local: Ready::default(),
             free: resources.clone(),
             all: resources,
             running: 0,
             runs_alone: false,
             asking: 0,
-            world: PhantomData,
+            task_types: PhantomData,
         };
         WorkerId(self.workers.insert(worker))
     }
@@ -98,17 +98,17 @@ impl<W: World> Scheduler<W> {
         worker: WorkerId,
         lost: Lost<W>,
         reason: &str,
-        effects: &mut Effects<W>,
+        deferred: &mut Deferred<W>,
     ) {
         let alone = lost.running.len() == 1;
         for assignment in lost.not_begun {
-            self.give_back(assignment, effects);
+            self.give_back(assignment, deferred);
         }
         let waiting = lost.waiting.into_iter().map(|task| (task, false));
         let running = lost.running.into_iter().map(|task| (task, true));
         for (assignment, ran) in waiting.chain(running) {
             let id = assignment.id;
-            if self.take_back(assignment, effects).is_none() {
+            if self.take_back(assignment, deferred).is_none() {
                 continue;
             }
             let Some(task) = self.task_mut(id) else {
@@ -127,7 +127,7 @@ impl<W: World> Scheduler<W> {
                 self.fail(
                     id,
                     Arc::new(Failure::KilledWorker { reason, deaths }),
-                    effects,
+                    deferred,
                 );
                 continue;
             }
@@ -135,29 +135,29 @@ impl<W: World> Scheduler<W> {
                 task.retries -= 1;
             }
             task.is_suspect = ran;
-            self.settle(id, effects);
+            self.settle(id, deferred);
         }
-        self.make_lost_values_again(worker, effects);
+        self.make_lost_values_again(worker, deferred);
         self.workers.remove(worker.0);
         if self.emptied == Some(worker) {
             self.emptied = None;
         }
         if !self.suspects.is_empty() {
-            effects.ready += 1;
+            deferred.ready += 1;
         }
     }
 
     /// Takes a task back that was not begun.
-    pub(crate) fn give_back(&mut self, assignment: Assignment<W>, effects: &mut Effects<W>) {
+    pub(crate) fn give_back(&mut self, assignment: Assignment<W>, deferred: &mut Deferred<W>) {
         let id = assignment.id;
-        if self.take_back(assignment, effects).is_some() {
+        if self.take_back(assignment, deferred).is_some() {
             // What it needs may be lost by now.
-            self.settle(id, effects);
+            self.settle(id, deferred);
         }
     }
 
     /// Runs the tasks again whose values were at a worker that died.
-    fn make_lost_values_again(&mut self, worker: WorkerId, effects: &mut Effects<W>) {
+    fn make_lost_values_again(&mut self, worker: WorkerId, deferred: &mut Deferred<W>) {
         let lost: Vec<_> = self
             .ids()
             .filter(|id| {
@@ -165,11 +165,11 @@ impl<W: World> Scheduler<W> {
                     .is_some_and(|task| task.state == State::Stored(worker))
             })
             .collect();
-        let near = self
+        let local = self
             .workers
             .get_mut(worker.0)
-            .map(|worker| std::mem::take(&mut worker.near));
-        if lost.is_empty() && near.is_none_or(|mut near| near.pop().is_none()) {
+            .map(|worker| std::mem::take(&mut worker.local));
+        if lost.is_empty() && local.is_none_or(|mut local| local.pop().is_none()) {
             return;
         }
         for id in &lost {
@@ -178,8 +178,8 @@ impl<W: World> Scheduler<W> {
             };
             task.state = State::Waiting;
             if let Some(slot) = task.slot.upgrade() {
-                Self::announce(slot.put(Standing::Pending(Vec::new())), effects);
-                effects.trash.push(Trash::Slot(slot));
+                Self::announce(slot.put(SlotState::Pending(Vec::new())), deferred);
+                deferred.to_drop.push(ToDrop::Slot(slot));
             }
         }
         // Who waits for whom has changed. It happens so seldom that all of it is found out anew.
@@ -191,10 +191,10 @@ impl<W: World> Scheduler<W> {
             })
             .collect();
         self.ready.clear();
-        self.choosy.clear();
+        self.constrained.clear();
         self.suspects.clear();
         for (_, worker) in &mut self.workers {
-            worker.near.clear();
+            worker.local.clear();
         }
         for (_, task) in &mut self.tasks {
             task.dependents.clear();
@@ -205,10 +205,10 @@ impl<W: World> Scheduler<W> {
             }
         }
         if self.closed {
-            return self.fail_all(&Arc::new(Failure::Closed), effects);
+            return self.fail_all(&Arc::new(Failure::Closed), deferred);
         }
         for id in unsettled {
-            self.settle(id, effects);
+            self.settle(id, deferred);
         }
     }
 
@@ -217,19 +217,19 @@ impl<W: World> Scheduler<W> {
         &mut self,
         id: super::TaskId,
         error: W::Error,
-        effects: &mut Effects<W>,
+        deferred: &mut Deferred<W>,
     ) {
         let slot = self.task(id).and_then(|task| task.slot.upgrade());
         let (Some(slot), Some(task)) = (slot, self.task_mut(id)) else {
-            effects.trash.push(Trash::Error(error));
+            deferred.to_drop.push(ToDrop::Error(error));
             return;
         };
         task.state = State::Failed;
         Self::announce(
-            slot.put(Standing::Failed(Arc::new(Failure::Raised(error)))),
-            effects,
+            slot.put(SlotState::Failed(Arc::new(Failure::Raised(error)))),
+            deferred,
         );
-        effects.trash.push(Trash::Slot(slot));
+        deferred.to_drop.push(ToDrop::Slot(slot));
     }
 
     /// A value that was at a worker has come here.
@@ -238,7 +238,7 @@ impl<W: World> Scheduler<W> {
         worker: WorkerId,
         id: super::TaskId,
         value: W::Value,
-        effects: &mut Effects<W>,
+        deferred: &mut Deferred<W>,
     ) {
         let stored = self
             .task(id)
@@ -248,12 +248,12 @@ impl<W: World> Scheduler<W> {
             .filter(|_| stored)
             .and_then(|task| task.slot.upgrade());
         let Some(slot) = slot else {
-            effects.trash.push(Trash::Value(value));
+            deferred.to_drop.push(ToDrop::Value(value));
             return;
         };
-        Self::announce(slot.put(Standing::Done(value)), effects);
-        effects.trash.push(Trash::Slot(slot));
-        effects.forgotten.push((worker, id));
-        self.remove(id, effects);
+        Self::announce(slot.put(SlotState::Done(value)), deferred);
+        deferred.to_drop.push(ToDrop::Slot(slot));
+        deferred.forgotten.push((worker, id));
+        self.remove(id, deferred);
     }
 }

@@ -3,7 +3,7 @@
 use crate::client::{Client, TaskError, panic_message};
 use crate::error::Error;
 use crate::parallel::{Engine, Outcome, Over, Part, Runner, Steps};
-use crate::world::Failure;
+use crate::task_types::Failure;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

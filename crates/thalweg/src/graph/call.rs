@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::completion::{Done, Ticket};
+use super::completion::{Completion, Ticket};
 use super::node::{Core, NodeId};
 use super::{Graph, Pass};
 use crate::sync::lock;
@@ -145,7 +145,7 @@ impl CurrentCall {
 
     /// Has the element that the function works on wait for `done` in the function's place, if
     /// the function would wait for itself otherwise; whether it does.
-    pub(super) fn takes_over(&self, done: &Arc<Done>) -> bool {
+    pub(super) fn takes_over(&self, done: &Arc<Completion>) -> bool {
         let starts = done.starts();
         self.0.site.note(&starts);
         if lock(&self.0.element).is_none() || !leads_to(starts, self.0.site.node) {
@@ -170,7 +170,7 @@ impl CurrentCall {
 }
 
 /// Whether an element that a function has emitted, somewhere below a node, can come back to the node.
-pub(super) fn leads_back(done: &Arc<Done>, node: &Core) -> bool {
+pub(super) fn leads_back(done: &Arc<Completion>, node: &Core) -> bool {
     let starts = done.starts();
     node.begin_to_call().note(&starts);
     leads_to(starts, node.id())
@@ -185,7 +185,7 @@ fn leads_to(starts: Vec<Start>, goal: NodeId) -> bool {
             continue;
         };
         let mut sites = Vec::new();
-        let found = graph.ask(|pass| pass.graph().comes_to(start, goal, &mut sites, pass));
+        let found = graph.query(|pass| pass.graph().comes_to(start, goal, &mut sites, pass));
         if found == Some(true) {
             return true;
         }

@@ -16,11 +16,13 @@ use std::cell::{Cell, RefCell, RefMut, UnsafeCell};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::Graph;
 use super::node::{NodeId, Produce};
 use super::output::Output;
 use super::pass::Pass;
-use crate::operator::Flow;
+use crate::operator::EmitResult;
 
 /// Cold state of a graph or a node: a `RefCell` for the thread inside the monitor.
 pub(crate) struct Slot<T>(RefCell<T>);
@@ -171,7 +173,7 @@ impl<B> OpCell<B> {
 /// What elements of type `T` can be handed to.
 pub(crate) trait Receive<T>: Send + Sync {
     /// Takes one element.
-    fn receive(&self, x: T, pass: &mut Pass) -> Flow;
+    fn receive(&self, x: T, pass: &mut Pass) -> EmitResult;
 
     /// Takes all elements of a batch, in order; reports failures in the pass and goes on.
     fn receive_many(&self, xs: &mut Vec<T>, pass: &mut Pass);
@@ -191,7 +193,7 @@ pub(crate) trait Receive<T>: Send + Sync {
 /// An edge as the hot path sees it: a receiver and its functions, without the vtable between.
 pub(crate) struct Link<T> {
     to: NonNull<()>,
-    one: unsafe fn(NonNull<()>, T, &mut Pass) -> Flow,
+    one: unsafe fn(NonNull<()>, T, &mut Pass) -> EmitResult,
     many: unsafe fn(NonNull<()>, &mut Vec<T>, &mut Pass),
 }
 
@@ -210,7 +212,7 @@ unsafe impl<T> Sync for Link<T> {}
 impl<T> Link<T> {
     /// The link to `receiver`, which has to outlive every call.
     pub(crate) fn to<R: Receive<T>>(receiver: &R) -> Self {
-        unsafe fn one<T, R: Receive<T>>(to: NonNull<()>, x: T, pass: &mut Pass) -> Flow {
+        unsafe fn one<T, R: Receive<T>>(to: NonNull<()>, x: T, pass: &mut Pass) -> EmitResult {
             // SAFETY: `to` was made from a `&R` below, and whoever calls keeps it alive.
             unsafe { to.cast::<R>().as_ref() }.receive(x, pass)
         }
@@ -247,7 +249,7 @@ struct Fan<T> {
     /// Where elements go: nowhere, to the one receiver, or to the fan-out over `all`.
     first: Link<T>,
     /// With links that lead nowhere in the places of edges that have gone; the last one leads somewhere.
-    all: Vec<Link<T>>,
+    all: SmallVec<[Link<T>; 1]>,
 }
 
 impl<T> Fan<T> {
@@ -270,7 +272,7 @@ impl<T> Links<T> {
     pub(crate) fn new() -> Self {
         Self(UnsafeCell::new(Fan {
             first: Link::nowhere(),
-            all: Vec::new(),
+            all: SmallVec::new(),
         }))
     }
 
@@ -279,7 +281,7 @@ impl<T> Links<T> {
     /// The receivers are alive: a link is in here only while the edge that owns its receiver is in
     /// the node's list (`Output::relink`), and edges go only between passes.
     #[inline(always)]
-    pub(crate) fn send(&self, x: T, pass: &mut Pass) -> Flow {
+    pub(crate) fn send(&self, x: T, pass: &mut Pass) -> EmitResult {
         // SAFETY: the pass proves that only this thread reads, and nobody writes during a pass.
         let Link { to, one, .. } = unsafe { (*self.0.get()).first };
         // SAFETY: the receiver is alive, see above.
@@ -295,7 +297,7 @@ impl<T> Links<T> {
     }
 
     /// Hands each receiver its copy in turn, the last one the element itself.
-    pub(crate) fn send_each(&self, x: T, pass: &mut Pass) -> Flow
+    pub(crate) fn send_each(&self, x: T, pass: &mut Pass) -> EmitResult
     where
         T: Clone,
     {
@@ -313,7 +315,12 @@ impl<T> Links<T> {
     }
 
     /// Changes the links. `fan` is the link that leads to [`Links::send_each`].
-    pub(crate) fn change(&self, fan: Link<T>, pass: &Pass, change: impl FnOnce(&mut Vec<Link<T>>)) {
+    pub(crate) fn change(
+        &self,
+        fan: Link<T>,
+        pass: &Pass,
+        change: impl FnOnce(&mut SmallVec<[Link<T>; 1]>),
+    ) {
         assert!(pass.is_between(), "edges change between passes only");
         // SAFETY: the pass proves that no other thread is here, and being between passes that no
         // reference from `send_each` is on this thread's stack. `change` runs no code of others.

@@ -115,7 +115,7 @@ impl Graph {
     /// Has all sources run.
     pub(crate) fn start_sources(self: &Arc<Self>) -> Result<(), Error> {
         self.check_open()?;
-        if let Some((sources, Some(runtime))) = self.ask(|pass| {
+        if let Some((sources, Some(runtime))) = self.query(|pass| {
             let graph = pass.graph();
             let sources = graph.sources(pass);
             if !sources.is_empty() {
@@ -132,7 +132,7 @@ impl Graph {
 
     pub(crate) fn stop_sources(self: &Arc<Self>) {
         for source in self
-            .ask(|pass| pass.graph().sources(pass))
+            .query(|pass| pass.graph().sources(pass))
             .unwrap_or_default()
         {
             source.stop();
@@ -142,7 +142,7 @@ impl Graph {
     /// Ends when no source runs.
     pub(crate) async fn sources_ended(self: &Arc<Self>) {
         let sources = self
-            .ask(|pass| pass.graph().sources(pass))
+            .query(|pass| pass.graph().sources(pass))
             .unwrap_or_default();
         poll_fn(|cx| {
             let mut running = sources

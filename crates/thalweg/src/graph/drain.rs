@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::pass::{Lease, Pass};
 use super::state::Phase;
-use super::{AnyNode, Graph, entry};
+use super::{AnyNode, Graph, NodeId, detour, thread_state};
 use crate::failure::{Error, Kind, Undelivered};
 use crate::runtime::RuntimeHandle;
 
@@ -44,7 +44,7 @@ impl Drain {
     /// # Errors
     /// As awaiting it; and where waiting would block the event loop that has to do the work.
     pub fn wait(self) -> Result<(), Error> {
-        if entry::is_inside() || self.graph.is_on_its_loop() {
+        if thread_state::is_inside() || self.graph.is_on_its_loop() {
             return Err(Error::new(Kind::WouldBlock));
         }
         crate::sync::block_on(self)
@@ -75,10 +75,12 @@ impl Graph {
             self.stop_sources();
             self.sources_ended().await;
             self.quiet().await;
-            for node in self.nodes_to_flush() {
-                self.ask(|pass| {
-                    pass.begin();
-                    node.flush(pass);
+            for id in self.nodes_to_flush() {
+                self.query(|pass| {
+                    if let Some(node) = pass.graph().node(id, pass) {
+                        pass.begin();
+                        node.flush(pass);
+                    }
                 });
                 self.quiet().await;
             }
@@ -90,8 +92,8 @@ impl Graph {
     /// Refuses elements from now on, and cuts cycles: what is on its way in one finishes its round.
     /// Returns why there is nothing to drain.
     fn begin_drain(self: &Arc<Self>) -> Option<Error> {
-        let refused = self.ask(|pass| pass.graph().refuse(pass));
-        self.act(Box::new(|pass| pass.graph().cut_cycles(pass)));
+        let refused = self.query(|pass| pass.graph().refuse(pass));
+        self.run_exclusive(Box::new(|pass| pass.graph().cut_cycles(pass)));
         refused.flatten()
     }
 
@@ -99,11 +101,11 @@ impl Graph {
     pub(crate) fn refuse(&self, pass: &Pass) -> Option<Error> {
         let mut state = self.state.get(pass);
         match &state.phase {
-            Phase::Mistaken(error) => return Some(Error::new(Kind::Mistaken(error.clone()))),
+            Phase::Invalid(error) => return Some(Error::new(Kind::Invalid(error.clone()))),
             Phase::Open => state.phase = Phase::Draining,
             Phase::Draining | Phase::Closed => {}
         }
-        self.refuses.store(true, Ordering::Relaxed);
+        self.detours.fetch_or(detour::REFUSES, Ordering::Relaxed);
         None
     }
 
@@ -111,7 +113,7 @@ impl Graph {
     /// has come to its end.
     async fn drain_turn(self: &Arc<Self>) -> Option<DrainTurn> {
         poll_fn(|cx| {
-            let turn = self.ask(|pass| {
+            let turn = self.query(|pass| {
                 let mut state = pass.graph().state.get(pass);
                 if let Phase::Closed = state.phase {
                     return Some(false);
@@ -133,17 +135,10 @@ impl Graph {
     }
 
     /// Those that may keep something until more comes, from the top down.
-    fn nodes_to_flush(self: &Arc<Self>) -> Vec<Arc<dyn AnyNode>> {
-        let nodes = self.ask(|pass| {
+    fn nodes_to_flush(self: &Arc<Self>) -> Vec<NodeId> {
+        let nodes = self.query(|pass| {
             let state = pass.graph().state.get(pass);
-            if state.nodes.values().any(|node| node.may_keep()) {
-                let nodes = state.in_order(pass).into_iter();
-                return nodes
-                    .map(|(_, node)| node)
-                    .filter(|node| node.may_keep())
-                    .collect();
-            }
-            Vec::new()
+            state.in_order(&state.to_end, pass)
         });
         nodes.unwrap_or_default()
     }
@@ -157,12 +152,12 @@ impl Graph {
     /// Ends when nothing is on its way any more.
     async fn quiet(self: &Arc<Self>) {
         poll_fn(|cx| {
-            let quiet = self.ask(|pass| {
+            let quiet = self.query(|pass| {
                 let graph = pass.graph();
                 // First, so that whoever lets go of an element outside after this look sees it.
                 graph.attention.store(true, Ordering::Relaxed);
                 let mut state = graph.state.get(pass);
-                if !state.is_moving(pass) {
+                if !state.is_moving(pass) && !graph.has_deferred() {
                     return true;
                 }
                 state.quiet_wakers.push(cx.waker().clone());
@@ -178,29 +173,38 @@ impl Graph {
 
     /// Closes the sinks and says what was left.
     fn finish_drain(self: &Arc<Self>) -> Result<(), Error> {
-        let left = self.ask(|pass| {
+        let left = self.query(|pass| {
             let graph = pass.graph();
-            let nodes = graph.state.get(pass).in_order(pass);
-            let was_closed = matches!(graph.state.get(pass).phase, Phase::Closed);
-            let running = graph.state.get(pass).running_sources();
-            let restless = graph.state.get(pass).restless();
+            let state = graph.state.get(pass);
+            let was_closed = matches!(state.phase, Phase::Closed);
+            let running = state.running_sources();
+            let restless = state.restless();
+            // All others are known to hold nothing.
+            let mut wanted = running.clone();
+            wanted.extend(state.to_end.iter().chain(&state.restless));
+            let nodes = state.in_order(&wanted, pass);
+            drop(state);
             let mut held = Vec::new();
             let mut note = |node: &dyn AnyNode, elements| {
                 let node = node.core().name();
                 held.push(Undelivered { node, elements });
             };
-            for (id, node) in nodes {
+            for id in nodes {
+                let Some(node) = graph.node(id, pass) else {
+                    continue;
+                };
                 if running.contains(&id) {
                     note(&*node, 0);
                 }
-                // All others are known to hold nothing, and need not be looked at.
-                if node.may_keep() || restless.contains(&id) {
-                    let elements = node.in_flight(pass) + node.held(pass).resting;
-                    if elements > 0 {
-                        note(&*node, elements);
-                    }
+                let buffered = node.buffered(pass);
+                let elements = match restless.contains(&id) {
+                    true => node.in_flight(pass) + buffered,
+                    false => buffered,
+                };
+                if elements > 0 {
+                    note(&*node, elements);
                 }
-                if !was_closed {
+                if !was_closed && node.closes() {
                     let mut closing = Pass::new(graph, Lease::default(), false);
                     node.close(&mut closing);
                 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::cell::Outlet;
-use super::completion::{Done, Emit};
+use super::completion::{Completion, Emit};
 use super::monitor::Entry;
 use super::pass::{Lease, Pass};
-use super::{Core, Graph, Guest, Inside, NodeId, entry};
+use super::{Access, Core, Graph, Inside, NodeId, detour, thread_state};
 use crate::failure::{Error, Failure, Kind};
-use crate::operator::{Element, Flow};
+use crate::operator::{Element, EmitResult};
 
 /// Who emits.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,16 +32,16 @@ impl Graph {
         lease: Lease,
         origin: Origin,
     ) -> Emit {
-        let me = entry::token();
+        let me = thread_state::thread_id();
         if self.merged.get().is_none() && self.monitor.try_enter(me) == Entry::Entered {
-            entry::inside();
+            thread_state::enter();
             // It may have been merged just before we got in.
-            if self.merged.get().is_none() && !self.refuses.load(Ordering::Relaxed) {
+            if self.merged.get().is_none() && self.detours.load(Ordering::Relaxed) == 0 {
                 return self.emit_inside(node, x, lease, origin, me);
             }
-            self.leave(me);
+            self.leave(me, false);
         }
-        self.emit_roundabout(node, x, lease, origin)
+        self.emit_contended(node, x, lease, origin, false)
     }
 
     #[inline(always)]
@@ -62,23 +62,37 @@ impl Graph {
         if flow.is_ok()
             && pass.is_clean()
             && !self.attention.load(Ordering::Relaxed)
-            && !entry::is_flagged()
+            && !thread_state::is_flagged()
             && self.monitor.leave_at_once(me)
         {
-            entry::outside();
+            thread_state::leave();
             return Emit::ready();
         }
-        self.emitted(ManuallyDrop::into_inner(pass), flow, origin, node.id(), me)
+        let inside = Inside::new(self, me);
+        self.emitted(
+            ManuallyDrop::into_inner(pass),
+            flow,
+            origin,
+            node.id(),
+            inside,
+        )
     }
 
     /// Ends an emission that left something to see to.
     #[cold]
     #[inline(never)]
-    fn emitted(&self, pass: Pass, flow: Flow, origin: Origin, from: NodeId, me: usize) -> Emit {
-        let _inside = Inside { graph: self, me };
+    fn emitted(
+        &self,
+        pass: Pass,
+        flow: EmitResult,
+        origin: Origin,
+        from: NodeId,
+        _inside: Inside<'_>,
+    ) -> Emit {
+        // Gone before the monitor is left.
         let mut pass = pass;
         let (failures, done) = pass.end(flow, from);
-        self.settle_down();
+        self.run_agenda();
         let failures = if failures.is_empty() && done.is_none() && origin == Origin::Outside {
             Err(self.take_unhandled(&pass))
         } else {
@@ -91,7 +105,7 @@ impl Graph {
     fn completion(
         &self,
         failures: Result<Vec<Failure>, Vec<Failure>>,
-        done: Option<Arc<Done>>,
+        done: Option<Arc<Completion>>,
     ) -> Emit {
         let kind = match failures {
             Ok(failures) if !failures.is_empty() => Kind::Failed(failures),
@@ -109,42 +123,6 @@ impl Graph {
         std::mem::take(&mut self.state.get(pass).unhandled)
     }
 
-    /// Enters when somebody is inside, or when the graph has been merged, or refuses.
-    #[cold]
-    #[inline(never)]
-    fn emit_roundabout<T: Element>(
-        self: &Arc<Self>,
-        node: &Outlet<T>,
-        x: T,
-        lease: Lease,
-        origin: Origin,
-    ) -> Emit {
-        let me = entry::token();
-        loop {
-            let root = self.root();
-            match root.monitor.try_enter(me) {
-                Entry::Within => return root.emit_within(node, x, lease, origin),
-                // A thread inside a monitor waits for no other.
-                Entry::Occupied if entry::is_inside() => {
-                    return root.emit_by_mail(node.clone(), x, lease, origin);
-                }
-                Entry::Occupied => root.monitor.enter_waiting(me),
-                Entry::Entered => {}
-            }
-            entry::inside();
-            if root.merged.get().is_some() {
-                root.leave(me);
-                continue;
-            }
-            if let Some(error) = root.refused(origin) {
-                lease.acks.fail();
-                root.leave(me);
-                return Emit::failed(error, root.weak());
-            }
-            return root.emit_inside(node, x, lease, origin, me);
-        }
-    }
-
     /// Sends an element as [`emit`](Self::emit) does, by a thread that leaves everything else to the runtime.
     pub(crate) fn emit_as_guest<T: Element>(
         self: &Arc<Self>,
@@ -152,43 +130,48 @@ impl Graph {
         x: T,
         lease: Lease,
     ) -> Emit {
-        let (me, origin) = (entry::token(), Origin::Outside);
-        loop {
-            let root = self.root();
-            match root.monitor.try_enter(me) {
-                Entry::Within => return root.emit_within(node, x, lease, origin),
-                Entry::Occupied if entry::is_inside() => {
-                    return root.emit_by_mail(node.clone(), x, lease, origin);
-                }
-                Entry::Occupied => root.monitor.enter_waiting(me),
-                Entry::Entered => {}
+        self.emit_contended(node, x, lease, Origin::Outside, true)
+    }
+
+    /// Enters, as a guest or not, also when somebody is inside, or when the graph has been merged, or refuses.
+    #[cold]
+    #[inline(never)]
+    fn emit_contended<T: Element>(
+        self: &Arc<Self>,
+        node: &Outlet<T>,
+        x: T,
+        lease: Lease,
+        origin: Origin,
+        is_guest: bool,
+    ) -> Emit {
+        let me = thread_state::thread_id();
+        let root = match self.access(me, true) {
+            Access::Within(root) => return root.emit_within(node, x, lease, origin),
+            // A thread inside a monitor waits for no other.
+            Access::Occupied(root) => {
+                return root.emit_by_mail(node.clone(), x, lease, origin);
             }
-            entry::inside();
-            let guest = Guest::welcome(root, me);
-            if root.merged.get().is_some() {
-                drop(guest);
-                continue;
-            }
-            if let Some(error) = root.refused(origin) {
-                lease.acks.fail();
-                drop(guest);
-                return Emit::failed(error, root.weak());
-            }
-            let mut pass = Pass::new(root, lease, false);
-            let flow = pass.catch(|pass| node.output().send(x, pass));
-            let (failures, done) = pass.end(flow, node.id());
-            root.settle_down();
-            let failures = if failures.is_empty() && done.is_none() {
-                Err(root.take_unhandled(&pass))
-            } else {
-                Ok(failures)
-            };
-            return root.completion(failures, done);
+            Access::Entered(root) => root,
+        };
+        let guest = is_guest.then(|| Inside::as_guest(root, me));
+        if guest.is_none() {
+            root.run_deferred();
         }
+        if let Some(error) = root.refused(origin) {
+            let _inside = guest.unwrap_or_else(|| Inside::new(root, me));
+            lease.acks.fail();
+            return Emit::failed(error, root.weak());
+        }
+        let Some(guest) = guest else {
+            return root.emit_inside(node, x, lease, origin, me);
+        };
+        let mut pass = Pass::new(root, lease, false);
+        let flow = pass.catch(|pass| node.output().send(x, pass));
+        root.emitted(pass, flow, origin, node.id(), guest)
     }
 
     fn refused(&self, origin: Origin) -> Option<Error> {
-        if !self.refuses.load(Ordering::Relaxed) {
+        if self.detours.load(Ordering::Relaxed) & detour::REFUSES == 0 {
             return None;
         }
         self.refusal(origin, &Pass::new(self, Lease::default(), false))
@@ -209,11 +192,11 @@ impl Graph {
             lease.acks.fail();
             return Emit::failed(error, self.weak());
         }
-        entry::inside();
+        thread_state::enter();
         let mut pass = Pass::new(self, lease, false);
         let flow = pass.catch(|pass| node.output().send(x, pass));
         let (failures, done) = pass.end(flow, node.id());
-        entry::outside();
+        thread_state::leave();
         self.completion(Ok(failures), done)
     }
 
@@ -225,7 +208,7 @@ impl Graph {
         lease: Lease,
         origin: Origin,
     ) -> Emit {
-        let ticket = Done::ticket(self.weak());
+        let ticket = Completion::ticket(self.weak());
         let done = ticket.done().clone();
         done.began_at(node.id());
         let lease = Lease {
@@ -241,24 +224,24 @@ impl Graph {
                 return;
             }
             pass.begin();
-            pass.settle(lease, |pass| node.output().send(x, pass));
+            pass.with_lease(lease, |pass| node.output().send(x, pass));
         }));
         Emit::pending(done)
     }
 
     /// Whether a batch may go through node by node: nothing on its way can suspend or come back,
     /// so that it makes no difference to any node.
-    pub(crate) fn is_straight(&self, pass: &Pass) -> bool {
+    pub(crate) fn is_batchable(&self, pass: &Pass) -> bool {
         let mut state = self.state.get(pass);
-        if let Some(is_straight) = state.is_straight {
-            return is_straight;
+        if let Some(is_batchable) = state.is_batchable {
+            return is_batchable;
         }
-        let is_straight = state
+        let is_batchable = state
             .nodes
             .values()
             .all(|node| !node.core().suspends() && !node.is_looped(pass));
-        state.is_straight = Some(is_straight);
-        is_straight
+        state.is_batchable = Some(is_batchable);
+        is_batchable
     }
 
     /// Takes note that a node, which might as well not have, keeps an element while its emitter waits:
@@ -266,7 +249,7 @@ impl Graph {
     #[cold]
     pub(crate) fn begin_to_suspend(&self, node: &Core, pass: &Pass) {
         if node.begin_to_suspend() {
-            self.state.get(pass).is_straight = Some(false);
+            self.state.get(pass).is_batchable = Some(false);
         }
     }
 
@@ -277,16 +260,16 @@ impl Graph {
         batch: &mut Vec<T>,
         origin: Origin,
     ) -> Option<Emit> {
-        let me = entry::token();
+        let me = thread_state::thread_id();
         let root = self.root();
         if root.monitor.try_enter(me) != Entry::Entered {
             return None;
         }
-        entry::inside();
-        let refused = root.refuses.load(Ordering::Relaxed);
+        thread_state::enter();
+        let has_detour = root.detours.load(Ordering::Relaxed) != 0;
         let mut pass = Pass::new(root, Lease::default(), false);
-        if root.merged.get().is_some() || refused || !root.is_straight(&pass) {
-            root.leave(me);
+        if root.merged.get().is_some() || has_detour || !root.is_batchable(&pass) {
+            root.leave(me, false);
             return None;
         }
         let flow = pass.catch(|pass| {
@@ -294,14 +277,14 @@ impl Graph {
             batch.clear();
             Ok(())
         });
-        let emit = root.emitted(pass, flow, origin, node.id(), me);
+        let emit = root.emitted(pass, flow, origin, node.id(), Inside::new(root, me));
         Some(emit)
     }
 }
 
 impl Pass {
     /// What is left of an emission: failures, and the completion if somebody holds the element.
-    fn end(&mut self, flow: Flow, from: NodeId) -> (Vec<Failure>, Option<Arc<Done>>) {
+    fn end(&mut self, flow: EmitResult, from: NodeId) -> (Vec<Failure>, Option<Arc<Completion>>) {
         self.adopt_waited();
         let mut failures = self.take_failures();
         if flow.is_err() {

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of any operator, and of runtimes only what the trait says.
 
+mod access;
 mod call;
 mod cell;
 mod completion;
@@ -9,7 +10,6 @@ mod control;
 mod counter;
 mod drain;
 mod emit;
-pub(crate) mod entry;
 mod monitor;
 mod neighbours;
 mod node;
@@ -18,26 +18,29 @@ mod pass;
 mod policy;
 mod round;
 mod state;
+pub(crate) mod thread_state;
 mod topology;
 mod unfed;
 mod wiring;
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
+use self::access::{Access, Inside, detour};
 pub use self::call::CurrentCall;
 pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
-use self::completion::Done;
+use self::completion::Completion;
 pub use self::completion::Emit;
 pub(crate) use self::control::{Control, Launch};
 pub use self::drain::Drain;
 pub(crate) use self::drain::within;
 pub(crate) use self::emit::Origin;
-use self::monitor::{Entry, Monitor, Posted};
+use self::monitor::{Entry, Monitor};
 pub(crate) use self::node::{
-    AnyNode, Body, Core, Full, Inlet, Node, NodeId, Plain, Produce, caught,
+    AnyNode, Core, Inlet, Node, NodeId, NodeKind, OperatorNode, Produce, TransformNode, caught,
 };
 pub(crate) use self::output::receive_each;
 pub(crate) use self::pass::Pass;
@@ -59,20 +62,22 @@ pub(crate) type Mail = Box<dyn FnOnce(&mut Pass) + Send>;
 pub(crate) struct Graph {
     monitor: Monitor<Mail>,
     merged: OnceLock<Arc<Graph>>,
-    /// Whether elements from outside are refused.
-    refuses: AtomicBool,
+    /// Why elements from outside do not simply go in: see [`detour`].
+    detours: AtomicU8,
     /// Whether there is something to see to when an element has got everywhere.
     attention: AtomicBool,
     /// Whether who is inside is a guest.
     guest: AtomicBool,
-    /// Whether there have been any.
-    has_guests: AtomicBool,
+    /// Whether mail has ever been deferred, or might have been.
+    defers: AtomicBool,
+    /// Mail for the runtime's thread.
+    deferred: Mutex<VecDeque<Mail>>,
     runtime: OnceLock<RuntimeHandle>,
     me: Weak<Graph>,
     /// The nodes that a panic went through, innermost first.
     unwound: Mutex<Vec<NodeId>>,
     /// Elements whose emitters wait.
-    waiting: Mutex<Vec<Weak<Done>>>,
+    waiting: Mutex<Vec<Weak<Completion>>>,
     /// Whether a drain has given up on them.
     has_given_up: AtomicBool,
     state: Slot<State>,
@@ -83,10 +88,11 @@ impl Graph {
         Arc::new_cyclic(|me| Self {
             monitor: Monitor::new(),
             merged: OnceLock::new(),
-            refuses: AtomicBool::new(false),
+            detours: AtomicU8::new(0),
             attention: AtomicBool::new(false),
             guest: AtomicBool::new(false),
-            has_guests: AtomicBool::new(false),
+            defers: AtomicBool::new(false),
+            deferred: Mutex::default(),
             runtime: runtime.map_or_else(OnceLock::new, OnceLock::from),
             me: me.clone(),
             unwound: Mutex::new(Vec::new()),
@@ -110,98 +116,8 @@ impl Graph {
         root
     }
 
-    /// Does something inside the monitor, between passes: at once if that is possible without
-    /// waiting, else by whoever is inside, before it leaves.
-    pub(crate) fn post(self: &Arc<Self>, mail: Mail) {
-        let me = entry::token();
-        let mut mail = mail;
-        loop {
-            let root = self.root();
-            match root.monitor.post(me, mail) {
-                Posted::Left => return,
-                Posted::Closed(back) => mail = back,
-                Posted::Entered(mail) => {
-                    entry::inside();
-                    let _inside = Inside { graph: root, me };
-                    root.open(mail);
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Does something inside the monitor, between passes, and waits for it if the thread may wait:
-    /// one that builds faster than others can make way is held up. Inside a monitor it is put off as
-    /// with [`post`](Self::post).
-    pub(crate) fn act(self: &Arc<Self>, mail: Mail) {
-        if entry::is_inside() {
-            return self.post(mail);
-        }
-        let root = self.enter();
-        let _inside = Inside {
-            graph: root,
-            me: entry::token(),
-        };
-        root.open(mail);
-    }
-
-    /// The same by the runtime, which waits only where guests come: they do not stay, and would send its mail back.
-    fn deliver(self: &Arc<Self>, mail: Mail) {
-        if self.root().has_guests.load(Ordering::Relaxed) {
-            self.act(mail);
-        } else {
-            self.post(mail);
-        }
-    }
-
-    /// Waits for the monitor and enters it. Must not be called from inside one.
-    fn enter(self: &Arc<Self>) -> &Arc<Self> {
-        let me = entry::token();
-        loop {
-            let root = self.root();
-            if root.monitor.try_enter_once(me) != Entry::Entered {
-                root.monitor.enter_waiting(me);
-            }
-            entry::inside();
-            if root.merged.get().is_none() {
-                return root;
-            }
-            root.leave(me);
-        }
-    }
-
-    /// Does what a letter says.
-    fn open(&self, mail: Mail) {
-        let mut pass = Pass::new(self, Lease::default(), true);
-        let flow = pass.catch(|pass| {
-            mail(pass);
-            Ok(())
-        });
-        if flow.is_err()
-            && let Some(failure) = pass.take_failure()
-        {
-            self.unhandled(failure, &pass);
-        }
-        self.settle_down();
-    }
-
-    /// Leaves the monitor, once there is no more mail.
-    fn leave(&self, me: usize) {
-        while let Some(mail) = self.monitor.leave(me) {
-            mail.into_iter().for_each(|letter| self.open(letter));
-        }
-        if entry::outside() {
-            entry::run_later();
-        }
-    }
-
-    /// Whether who is inside leaves everything but its element to the runtime.
-    pub(crate) fn has_guest(&self) -> bool {
-        self.guest.load(Ordering::Relaxed)
-    }
-
     /// Sees to everything that was put off until an element had got everywhere.
-    fn settle_down(&self) {
+    fn run_agenda(&self) {
         while self.attention.load(Ordering::Relaxed) {
             let mut pass = Pass::new(self, Lease::default(), false);
             let next = self.state.get(&pass).agenda.pop_front();
@@ -210,13 +126,13 @@ impl Graph {
                 node.wake(&mut pass);
                 continue;
             }
-            self.rest();
+            self.on_idle();
             break;
         }
     }
 
     /// What there is to do when nothing is on its way any more.
-    fn rest(&self) {
+    fn on_idle(&self) {
         let pass = Pass::new(self, Lease::default(), true);
         let mut state = self.state.get(&pass);
         let watched = state.is_abandoned() || !state.quiet_wakers.is_empty();
@@ -234,7 +150,7 @@ impl Graph {
     }
 
     /// Takes note that somebody waits for an element.
-    fn note_waiting(&self, done: &Arc<Done>) {
+    fn note_waiting(&self, done: &Arc<Completion>) {
         let mut waiting = lock(&self.waiting);
         if waiting.len() == waiting.capacity() {
             waiting.retain(|done| done.strong_count() > 0);
@@ -266,7 +182,7 @@ impl Graph {
     }
 
     /// Has the graph see whether everything has come to rest, after something outside changed.
-    pub(crate) fn look_again(self: &Arc<Self>) {
+    pub(crate) fn recheck_idle(self: &Arc<Self>) {
         if self.attention.load(Ordering::Relaxed) {
             self.post(Box::new(|_| {}));
         }
@@ -331,7 +247,7 @@ impl Graph {
                 Some(runtime) => {
                     let _ = self.runtime.set(runtime);
                 }
-                None => self.mistake(
+                None => self.build_error(
                     BuildError::new(
                         "runtime",
                         "this needs a clock: build the stream with `Stream::on(runtime)`, or enable the feature `tokio`",
@@ -456,12 +372,12 @@ impl Graph {
     }
 
     /// Takes note of a mistake in building: nothing goes in any more.
-    pub(crate) fn mistake(&self, error: Error, pass: &Pass) {
+    pub(crate) fn build_error(&self, error: Error, pass: &Pass) {
         let mut state = self.state.get(pass);
-        if !matches!(state.phase, Phase::Mistaken(_)) {
-            state.phase = Phase::Mistaken(Arc::new(error));
+        if !matches!(state.phase, Phase::Invalid(_)) {
+            state.phase = Phase::Invalid(Arc::new(error));
         }
-        self.refuses.store(true, Ordering::Relaxed);
+        self.detours.fetch_or(detour::REFUSES, Ordering::Relaxed);
     }
 
     /// Why elements are refused. What a source has begun with goes in while it is being stopped.
@@ -470,7 +386,7 @@ impl Graph {
             Phase::Open => None,
             Phase::Draining if origin == Origin::Source => None,
             Phase::Draining | Phase::Closed => Some(Error::closed()),
-            Phase::Mistaken(error) => Some(Error::new(Kind::Mistaken(error.clone()))),
+            Phase::Invalid(error) => Some(Error::new(Kind::Invalid(error.clone()))),
         }
     }
 
@@ -484,10 +400,10 @@ impl Graph {
 
     /// Whether elements can come: no mistake was made, and it has not been drained.
     pub(crate) fn check_open(self: &Arc<Self>) -> Result<(), Error> {
-        if !self.root().refuses.load(Ordering::Relaxed) {
+        if self.root().detours.load(Ordering::Relaxed) & detour::REFUSES == 0 {
             return Ok(());
         }
-        match self.ask(|pass| pass.graph().refusal(Origin::Outside, pass)) {
+        match self.query(|pass| pass.graph().refusal(Origin::Outside, pass)) {
             Some(Some(error)) => Err(error),
             _ => Ok(()),
         }
@@ -498,7 +414,7 @@ impl Graph {
         let mut state = self.state.get(pass);
         if matches!(state.phase, Phase::Draining | Phase::Closed) {
             state.phase = Phase::Open;
-            self.refuses.store(false, Ordering::Relaxed);
+            self.detours.fetch_and(!detour::REFUSES, Ordering::Relaxed);
             self.has_given_up.store(false, Ordering::SeqCst);
         }
     }
@@ -506,44 +422,20 @@ impl Graph {
     pub(crate) fn is_draining(&self, pass: &Pass) -> bool {
         matches!(self.state.get(pass).phase, Phase::Draining)
     }
-
-    /// Looks at something inside; `None` where that would mean waiting inside another monitor.
-    pub(crate) fn ask<R>(self: &Arc<Self>, f: impl FnOnce(&mut Pass) -> R) -> Option<R> {
-        let me = entry::token();
-        let mut root = self.root();
-        match root.monitor.try_enter_once(me) {
-            Entry::Within => {
-                return Some(f(&mut Pass::new(root, Lease::default(), false)));
-            }
-            Entry::Occupied if entry::is_inside() => return None,
-            Entry::Occupied => root = self.enter(),
-            Entry::Entered => {
-                entry::inside();
-                if root.merged.get().is_some() {
-                    root.leave(me);
-                    return self.ask(f);
-                }
-            }
-        }
-        let _inside = Inside { graph: root, me };
-        let result = f(&mut Pass::new(root, Lease::default(), true));
-        root.settle_down();
-        Some(result)
-    }
 }
 
 impl Graph {
     /// Looks at something inside, if that is possible at once and without seeing to anything else:
     /// nobody is inside, this thread included, and no mail can come meanwhile. `f` must not touch
     /// any pipeline.
-    pub(crate) fn glance<R>(self: &Arc<Self>, f: impl FnOnce(&Pass) -> R) -> Option<R> {
+    pub(crate) fn try_inspect<R>(self: &Arc<Self>, f: impl FnOnce(&Pass) -> R) -> Option<R> {
         let root = self.root();
-        let _glance = root.monitor.glance(entry::token())?;
+        let _inspection = root.monitor.try_inspect(thread_state::thread_id())?;
         Some(f(&Pass::new(root, Lease::default(), false)))
     }
 
     /// Whether nothing is on its way.
-    pub(crate) fn is_at_rest(&self, pass: &Pass) -> bool {
+    pub(crate) fn is_pipeline_idle(&self, pass: &Pass) -> bool {
         !self.state.get(pass).is_moving(pass)
     }
 
@@ -571,50 +463,5 @@ impl Alarm {
 impl Drop for Alarm {
     fn drop(&mut self) {
         self.post(|pass| pass.graph().runtime_ended(pass));
-    }
-}
-
-/// Being inside a graph's monitor as a guest, who opens no mail.
-struct Guest<'a> {
-    graph: &'a Graph,
-    me: usize,
-}
-
-impl<'a> Guest<'a> {
-    fn welcome(graph: &'a Graph, me: usize) -> Self {
-        graph.guest.store(true, Ordering::Relaxed);
-        graph.has_guests.store(true, Ordering::Relaxed);
-        Self { graph, me }
-    }
-}
-
-impl Drop for Guest<'_> {
-    fn drop(&mut self) {
-        let graph = self.graph;
-        graph.guest.store(false, Ordering::Relaxed);
-        while let Some(mail) = graph.monitor.leave(self.me) {
-            let (Some(runtime), Some(me)) = (graph.runtime(), graph.me.upgrade()) else {
-                mail.into_iter().for_each(|letter| graph.open(letter));
-                continue;
-            };
-            runtime.spawn(Box::pin(async move {
-                mail.into_iter().for_each(|letter| me.deliver(letter));
-            }));
-        }
-        if entry::outside() {
-            entry::run_later();
-        }
-    }
-}
-
-/// Being inside a graph's monitor: leaves it when dropped, also by a panic that nobody expected.
-struct Inside<'a> {
-    graph: &'a Graph,
-    me: usize,
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        self.graph.leave(self.me);
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use smallvec::SmallVec;
+
 use super::node::NodeId;
 
 /// Up to this many are looked through one by one.
@@ -13,7 +15,8 @@ const FEW: usize = 16;
 /// One that goes leaves a hole, so that the others keep their places, unless it is the last; holes are
 /// closed up once there are as many as neighbours.
 pub(crate) struct Neighbours<E> {
-    places: Vec<Option<(NodeId, E)>>,
+    /// Most nodes have one, which takes no memory of its own.
+    places: SmallVec<[Option<(NodeId, E)>; 1]>,
     live: usize,
     /// The first place that is no hole.
     first: usize,
@@ -56,7 +59,7 @@ impl Index {
 impl<E> Default for Neighbours<E> {
     fn default() -> Self {
         Self {
-            places: Vec::new(),
+            places: SmallVec::new(),
             live: 0,
             first: 0,
             index: None,
@@ -108,10 +111,6 @@ impl<E> Neighbours<E> {
 
     pub(crate) fn push(&mut self, id: NodeId, edge: E) {
         let place = self.places.len();
-        if place == 0 {
-            // Most nodes have one.
-            self.places.reserve_exact(1);
-        }
         self.places.push(Some((id, edge)));
         self.live += 1;
         match &mut self.index {
@@ -168,7 +167,7 @@ impl<E> Neighbours<E> {
 
     /// Closes up the holes.
     pub(crate) fn close_up(&mut self) {
-        self.places.retain(Option::is_some);
+        self.places.retain(|slot| slot.is_some());
         self.first = 0;
         self.reindex();
     }

@@ -10,7 +10,7 @@ use super::counter::Counter;
 use super::neighbours::Neighbours;
 use super::node::{Cut, NodeId};
 use super::pass::{Lease, Pass};
-use crate::operator::{Element, Flow};
+use crate::operator::{Element, EmitResult};
 
 /// What keeps a node downstream alive, for the edge that leads to it.
 pub(crate) type Edge<T> = Arc<dyn Receive<T>>;
@@ -46,14 +46,14 @@ impl<T: Element> Output<T> {
     }
 
     #[inline(always)]
-    pub(crate) fn send(&self, x: T, pass: &mut Pass) -> Flow {
+    pub(crate) fn send(&self, x: T, pass: &mut Pass) -> EmitResult {
         self.sent.add(1);
         self.links.send(x, pass)
     }
 
     /// Sends an element that a transform has made of one it has counted.
     #[inline(always)]
-    pub(crate) fn pass_on(&self, x: T, pass: &mut Pass) -> Flow {
+    pub(crate) fn pass_on(&self, x: T, pass: &mut Pass) -> EmitResult {
         self.links.send(x, pass)
     }
 
@@ -89,13 +89,8 @@ impl<T: Element> Output<T> {
     pub(crate) fn connect(&self, to: NodeId, receiver: Edge<T>, pass: &Pass) {
         let link = receiver.link();
         self.edges.get(pass).push(to, receiver);
-        self.links.change(Link::to(self), pass, |links| {
-            if links.is_empty() {
-                // Most nodes have one.
-                links.reserve_exact(1);
-            }
-            links.push(link);
-        });
+        self.links
+            .change(Link::to(self), pass, |links| links.push(link));
     }
 
     /// Takes away the edges to one node, or all.
@@ -108,7 +103,7 @@ impl<T: Element> Output<T> {
             }
         };
         let Some(to) = to else {
-            self.links.change(fan, pass, Vec::clear);
+            self.links.change(fan, pass, |links| links.clear());
             return keep(edges.take());
         };
         let mut holes = Vec::new();
@@ -154,8 +149,8 @@ impl<T: Element> Output<T> {
     }
 
     /// Shows the elements that wait for their turn.
-    pub(crate) fn kept(&self, see: &mut dyn FnMut(&dyn Any), pass: &Pass) {
-        self.backlog.get(pass).iter().for_each(|(x, _)| see(x));
+    pub(crate) fn traverse(&self, visit: &mut dyn FnMut(&dyn Any), pass: &Pass) {
+        self.backlog.get(pass).iter().for_each(|(x, _)| visit(x));
     }
 
     /// Lets go of elements that wait here and whose emitters have given up.
@@ -172,17 +167,17 @@ impl<T: Element> Output<T> {
 
     /// Hands on what came while an element was being handed around.
     #[cold]
-    pub(crate) fn work_off(&self, pass: &mut Pass) {
+    pub(crate) fn drain_backlog(&self, pass: &mut Pass) {
         while self.fan.gate(pass) & gate::BUSY == 0 {
             let Some((x, lease)) = self.backlog.get(pass).pop_front() else {
                 self.fan.open_gate(gate::QUEUED, pass);
                 return;
             };
-            pass.settle(lease, |pass| self.hand_around(x, pass));
+            pass.with_lease(lease, |pass| self.hand_around(x, pass));
         }
     }
 
-    fn hand_around(&self, x: T, pass: &mut Pass) -> Flow {
+    fn hand_around(&self, x: T, pass: &mut Pass) -> EmitResult {
         let (graph, id) = (pass.graph_ref(), self.id);
         let unwound = || graph.get().note_unwound(id);
         self.fan
@@ -192,7 +187,7 @@ impl<T: Element> Output<T> {
 }
 
 impl<T: Element> Receive<T> for Output<T> {
-    fn receive(&self, x: T, pass: &mut Pass) -> Flow {
+    fn receive(&self, x: T, pass: &mut Pass) -> EmitResult {
         if self.fan.gate(pass) != 0 {
             let lease = pass.hold();
             self.backlog.get(pass).push_back((x, lease));
@@ -204,7 +199,7 @@ impl<T: Element> Receive<T> for Output<T> {
         }
         let flow = self.hand_around(x, pass);
         if self.fan.gate(pass) != 0 {
-            self.work_off(pass);
+            self.drain_backlog(pass);
         }
         flow
     }
@@ -222,7 +217,7 @@ impl<T: Element> Receive<T> for Output<T> {
 struct Nowhere(#[expect(dead_code, reason = "for its address")] u8);
 
 impl<T> Receive<T> for Nowhere {
-    fn receive(&self, _: T, _: &mut Pass) -> Flow {
+    fn receive(&self, _: T, _: &mut Pass) -> EmitResult {
         Ok(())
     }
 

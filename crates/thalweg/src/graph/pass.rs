@@ -6,12 +6,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::cell::GraphRef;
-use super::completion::{Done, Ticket};
+use super::completion::{Completion, Ticket};
 use super::node::AnyNode;
-use super::{Graph, call, entry};
+use super::{Graph, call, thread_state};
 use crate::ack::Acks;
 use crate::failure::{Failure, panic_error};
-use crate::operator::{Flow, Raised};
+use crate::operator::{EmitFailed, EmitResult};
 
 /// What an element carries besides its value: its acknowledgement tokens, and the completion its
 /// emitter waits for. Whoever keeps an element keeps its lease.
@@ -166,15 +166,15 @@ impl Pass {
         let graph = self.graph;
         self.lease
             .done
-            .get_or_insert_with(|| Done::ticket(graph.get().weak()));
+            .get_or_insert_with(|| Completion::ticket(graph.get().weak()));
         self.lease.clone()
     }
 
     /// Ends the element's way with a failure.
     #[cold]
-    pub(crate) fn raise(&mut self, failure: Failure) -> Flow {
+    pub(crate) fn raise(&mut self, failure: Failure) -> EmitResult {
         self.extra.get_or_insert_default().failure = Some(failure);
-        Err(Raised::new())
+        Err(EmitFailed::new())
     }
 
     pub(crate) fn take_failure(&mut self) -> Option<Failure> {
@@ -182,7 +182,7 @@ impl Pass {
     }
 
     /// Runs `f`; a panic in it becomes the failure of the node it came from.
-    pub(crate) fn catch(&mut self, f: impl FnOnce(&mut Pass) -> Flow) -> Flow {
+    pub(crate) fn catch(&mut self, f: impl FnOnce(&mut Pass) -> EmitResult) -> EmitResult {
         match catch_unwind(AssertUnwindSafe(|| f(self))) {
             Ok(flow) => flow,
             Err(payload) => self.unwound(payload),
@@ -190,7 +190,7 @@ impl Pass {
     }
 
     #[cold]
-    pub(super) fn unwound(&mut self, payload: Box<dyn std::any::Any + Send>) -> Flow {
+    pub(super) fn unwound(&mut self, payload: Box<dyn std::any::Any + Send>) -> EmitResult {
         let cause = panic_error(&*payload);
         let unwound = self.graph().take_unwound();
         let culprit = unwound.first().and_then(|id| self.graph().node(*id, self));
@@ -212,7 +212,7 @@ impl Pass {
     }
 
     /// Runs `f` for an element that was held; what fails is reported to whoever waits for it.
-    pub(crate) fn settle(&mut self, lease: Lease, f: impl FnOnce(&mut Pass) -> Flow) {
+    pub(crate) fn with_lease(&mut self, lease: Lease, f: impl FnOnce(&mut Pass) -> EmitResult) {
         self.adopt_waited();
         let outer = std::mem::replace(&mut self.lease, lease);
         let flow = self.catch(f);
@@ -229,15 +229,15 @@ impl Pass {
     /// for.
     #[inline]
     pub(super) fn adopt_waited(&mut self) {
-        if entry::is_flagged() {
-            self.adopt(entry::take_waited(), None);
+        if thread_state::is_flagged() {
+            self.adopt(thread_state::take_waited(), None);
         }
     }
 
     /// The same where a node is to be told when the current element has been taken.
     fn adopt_for(&mut self, node: impl Fn() -> Weak<dyn AnyNode>) {
-        if entry::is_flagged() {
-            let waited = entry::take_waited();
+        if thread_state::is_flagged() {
+            let waited = thread_state::take_waited();
             if !waited.is_empty() {
                 self.adopt(waited, node().upgrade());
             }
@@ -245,7 +245,7 @@ impl Pass {
     }
 
     /// `node` is to be told when the current element has been taken, as are those that its completion names.
-    fn adopt(&mut self, waited: Vec<Arc<Done>>, node: Option<Arc<dyn AnyNode>>) {
+    fn adopt(&mut self, waited: Vec<Arc<Completion>>, node: Option<Arc<dyn AnyNode>>) {
         for done in waited {
             // A node that cannot go on before the element it waits for has come round would wait for itself.
             let told = self.lease.done.as_ref().map(|ticket| ticket.done().told());
@@ -281,7 +281,7 @@ impl Pass {
         &mut self,
         acks: Acks,
         node: impl Fn() -> Weak<dyn AnyNode>,
-        f: impl FnOnce(&mut Pass) -> Flow,
+        f: impl FnOnce(&mut Pass) -> EmitResult,
     ) -> Delivery {
         self.adopt_waited();
         let outer = std::mem::replace(&mut self.lease, Lease::accepted(acks));
@@ -306,7 +306,7 @@ impl Pass {
         &mut self,
         mut lease: Lease,
         node: impl Fn() -> Weak<dyn AnyNode>,
-        f: impl FnOnce(&mut Pass) -> Flow,
+        f: impl FnOnce(&mut Pass) -> EmitResult,
     ) -> Delivery {
         let Some(emitter) = lease.done.take() else {
             return self.deliver(lease.acks, node, f);

@@ -4,7 +4,7 @@ use super::cell::{Link, Receive, Slot};
 use super::node::NodeId;
 use super::output::Edge;
 use super::pass::Pass;
-use crate::operator::Flow;
+use crate::operator::EmitResult;
 
 /// What comes over such an edge waits for no room on the cycle: two queues on it that are both full would wait for
 /// each other. Their bounds are for what comes from outside.
@@ -39,7 +39,7 @@ impl<T> Return<T> {
 }
 
 impl<T> Receive<T> for Return<T> {
-    fn receive(&self, x: T, pass: &mut Pass) -> Flow {
+    fn receive(&self, x: T, pass: &mut Pass) -> EmitResult {
         let round = Round::begin(self.closes(pass), pass);
         self.receiver.receive(x, round.pass)
     }

@@ -19,6 +19,8 @@ pub(crate) type Handler = Arc<Mutex<dyn FnMut(Failure) + Send>>;
 #[derive(Default)]
 pub(super) struct State {
     pub(super) nodes: BTreeMap<NodeId, Arc<dyn AnyNode>>,
+    /// The nodes that a drain flushes or closes: it looks at no others, of which there may be many.
+    pub(super) to_end: BTreeSet<NodeId>,
     pub(super) sources: BTreeMap<NodeId, Arc<Control>>,
     /// How many nodes the graph has had, for their names.
     pub(super) ordinals: usize,
@@ -34,7 +36,7 @@ pub(super) struct State {
     /// Who waits until nothing is on its way.
     pub(super) quiet_wakers: Vec<Waker>,
     /// Whether batches may go through whole: nothing suspends, nothing is on a cycle.
-    pub(super) is_straight: Option<bool>,
+    pub(super) is_batchable: Option<bool>,
     /// The nodes in which something may be on its way: all others are at rest.
     pub(super) restless: Vec<NodeId>,
     /// The edges that closed a cycle when they were made: where to, and where from.
@@ -57,7 +59,7 @@ pub(super) enum Phase {
     Open,
     Draining,
     Closed,
-    Mistaken(Arc<Error>),
+    Invalid(Arc<Error>),
 }
 
 impl State {
@@ -72,7 +74,7 @@ impl State {
         }
         while let Some(id) = self.restless.last() {
             if let Some(node) = self.nodes.get(id) {
-                if node.held(pass).moving > 0 {
+                if node.held(pass).in_flight > 0 {
                     return true;
                 }
                 node.core().rested();
@@ -87,7 +89,7 @@ impl State {
         self.restless.iter().copied().collect()
     }
 
-    pub(super) fn running_sources(&self) -> HashSet<NodeId> {
+    pub(super) fn running_sources(&self) -> BTreeSet<NodeId> {
         let sources = self.sources.iter();
         sources
             .filter(|(_, source)| source.is_running())

@@ -20,10 +20,13 @@ impl State {
         self.ordinals += 1;
         node.core().ordinal.store(self.ordinals, Ordering::Relaxed);
         if node.core().suspends() || node.is_looped(pass) {
-            self.is_straight = Some(false);
+            self.is_batchable = Some(false);
         }
         if self.nodes.len() >= SHALLOW && is_chosen(node.core().id()) {
             node.look_at_stack(pass);
+        }
+        if node.may_keep() || node.closes() {
+            self.to_end.insert(node.core().id());
         }
         self.nodes.insert(node.core().id(), node);
     }
@@ -33,6 +36,7 @@ impl State {
         let Some(node) = self.nodes.remove(&id) else {
             return Vec::new();
         };
+        self.to_end.remove(&id);
         let upstreams: Vec<_> = node.core().upstreams.get(pass).ids().collect();
         for up in upstreams {
             self.closing.remove(&(id, up));
@@ -69,8 +73,8 @@ impl State {
 
     /// What kept batches from going through whole may have gone.
     fn forget_bend(&mut self) {
-        if self.is_straight == Some(false) {
-            self.is_straight = None;
+        if self.is_batchable == Some(false) {
+            self.is_batchable = None;
         }
     }
 
@@ -203,15 +207,11 @@ impl State {
         false
     }
 
-    /// All nodes, each after those above it; those on a cycle in the order they were made.
-    pub(super) fn in_order(&self, pass: &Pass) -> Vec<(NodeId, Arc<dyn AnyNode>)> {
+    /// Nodes in the order of a drain: each after those above it; those on a cycle in the order they were made.
+    pub(super) fn in_order(&self, wanted: &BTreeSet<NodeId>, pass: &Pass) -> Vec<NodeId> {
         // Most have been built from the top down.
-        if !self.leads_up {
-            return self
-                .nodes
-                .iter()
-                .map(|(id, node)| (*id, node.clone()))
-                .collect();
+        if !self.leads_up || wanted.len() < 2 {
+            return wanted.iter().copied().collect();
         }
         let (mut missing, mut ready) = (HashMap::new(), BinaryHeap::new());
         for (id, node) in &self.nodes {
@@ -242,7 +242,9 @@ impl State {
                     }
                 }
             }
-            ordered.push((*id, node.clone()));
+            if wanted.contains(id) {
+                ordered.push(*id);
+            }
         }
     }
 }

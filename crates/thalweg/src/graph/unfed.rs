@@ -335,7 +335,7 @@ mod tests {
                 (3, Some(from), Some(to)) => from.connect(to).expect("the types fit"),
                 (4, Some(from), Some(to)) => drop(from.disconnect(to)),
                 (5, None, _) => {
-                    let added = graph.ask(|pass| {
+                    let added = graph.query(|pass| {
                         let node = pass.graph().node(ids[one], pass)?;
                         pass.graph().add_handle(&node, pass);
                         let graph = graph.clone();
@@ -351,7 +351,7 @@ mod tests {
                 }
                 _ => {}
             }
-            let right = graph.ask(|pass| {
+            let right = graph.query(|pass| {
                 let state = pass.graph().state.get(pass);
                 let found = |id: &NodeId| state.holder_below(*id, pass).is_some();
                 ids.iter()

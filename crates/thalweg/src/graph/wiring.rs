@@ -11,7 +11,7 @@ use super::output::Output;
 use super::pass::Pass;
 use super::round::Return;
 use super::state::Phase;
-use super::{Control, Graph, Lease, Receive, entry};
+use super::{Control, Graph, Lease, Receive, detour, thread_state};
 use crate::ack::discarding;
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::Element;
@@ -89,7 +89,7 @@ impl Graph {
         let old = std::mem::take(&mut *state);
         state.phase = Phase::Closed;
         drop(state);
-        self.refuses.store(true, Ordering::Relaxed);
+        self.detours.fetch_or(detour::REFUSES, Ordering::Relaxed);
         // Nobody is left to be told of a panic, but whoever happens to be inside, and has nothing
         // to do with it. The panic hook has reported it.
         let discard = |work: &mut dyn FnMut()| {
@@ -132,7 +132,7 @@ impl Graph {
         state.leads_up |= id < from;
         if closes {
             to.set_looped(true, pass);
-            state.is_straight = Some(false);
+            state.is_batchable = Some(false);
             state.closing.insert((id, from));
             // What has been found out about nodes on the way.
             state.edge_moved();
@@ -179,10 +179,10 @@ impl Graph {
     }
 
     /// Has a node hand its elements to `to` before all others; returns whether there is an edge.
-    pub(crate) fn prefer(&self, from: NodeId, to: NodeId, pass: &Pass) -> bool {
+    pub(crate) fn move_to_first(&self, from: NodeId, to: NodeId, pass: &Pass) -> bool {
         let node = self.node(from, pass);
         self.state.get(pass).edge_moved();
-        node.is_some_and(|node| node.prefer(to, pass))
+        node.is_some_and(|node| node.move_to_first(to, pass))
     }
 
     /// Cuts a node off from everything above it. What it leads to, and is held by nobody, goes.
@@ -205,18 +205,18 @@ impl Graph {
         then: impl FnOnce(&mut Pass) + Send + 'static,
     ) {
         if Arc::ptr_eq(one.root(), other.root()) {
-            one.act(Box::new(then));
+            one.run_exclusive(Box::new(then));
             return;
         }
         let (one, other) = (one.clone(), other.clone());
-        entry::later(move || {
+        thread_state::later(move || {
             Self::join_now(&one, &other);
-            one.act(Box::new(then));
+            one.run_exclusive(Box::new(then));
         });
     }
 
     fn join_now(one: &Arc<Graph>, other: &Arc<Graph>) {
-        let me = entry::token();
+        let me = thread_state::thread_id();
         loop {
             let (a, b) = (one.root().clone(), other.root().clone());
             if Arc::ptr_eq(&a, &b) {
@@ -240,8 +240,8 @@ impl Graph {
                     a.absorb(&b, true);
                 }
             }
-            second.leave(me);
-            first.leave(me);
+            second.leave(me, false);
+            first.leave(me, false);
             if both {
                 return;
             }
@@ -252,7 +252,7 @@ impl Graph {
         if self.monitor.try_enter_once(me) != super::Entry::Entered {
             self.monitor.enter_waiting(me);
         }
-        entry::inside();
+        thread_state::enter();
     }
 
     /// Whether it has more nodes than another. Both monitors are held.
@@ -274,7 +274,7 @@ impl Graph {
         let old = std::mem::take(&mut *other.state.get(&theirs));
         match (self.runtime(), other.runtime()) {
             (Some(one), Some(two)) if one != two => {
-                self.mistake(Error::new(Kind::DifferentRuntimes), &mine);
+                self.build_error(Error::new(Kind::DifferentRuntimes), &mine);
             }
             (None, Some(runtime)) => {
                 let _ = self.runtime.set(runtime.clone());
@@ -285,18 +285,15 @@ impl Graph {
         let mut state = self.state.get(&mine);
         state.absorb(old, is_first, &mine);
         self.arm(&mut state);
-        for flag in [&self.refuses, &self.attention] {
-            let theirs = if std::ptr::eq(flag, &self.refuses) {
-                &other.refuses
-            } else {
-                &other.attention
-            };
-            flag.fetch_or(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
+        self.absorb_deferred(other);
+        let attention = other.attention.load(Ordering::Relaxed);
+        self.attention.fetch_or(attention, Ordering::Relaxed);
         drop(state);
-        other.monitor.close(entry::token(), &self.monitor, || {
-            let _ = other.merged.set(self.clone());
-        });
+        other
+            .monitor
+            .close(thread_state::thread_id(), &self.monitor, || {
+                let _ = other.merged.set(self.clone());
+            });
     }
 
     /// Whether two graphs can be joined.

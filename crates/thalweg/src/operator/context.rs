@@ -2,15 +2,15 @@ use std::future::Future;
 use std::task::Waker;
 use std::time::Duration;
 
-use super::{Delivery, Flow, Lease, Operator};
+use super::{Delivery, EmitResult, Lease, Operator};
 use crate::ack::Acks;
 use crate::failure::BoxError;
-use crate::graph::{AnyNode, Full, Node, Pass};
+use crate::graph::{AnyNode, Node, OperatorNode, Pass};
 
 /// An operator's surroundings while it works: where its elements go, and the only things it may
 /// ask for.
 pub struct Context<'a, Op: Operator> {
-    pub(crate) node: &'a Node<Full<Op>>,
+    pub(crate) node: &'a Node<OperatorNode<Op>>,
     pub(crate) pass: &'a mut Pass,
 }
 
@@ -20,7 +20,7 @@ impl<Op: Operator> Context<'_, Op> {
     /// # Errors
     /// Something downstream failed and the emitter is to be told: pass it on with `?`.
     #[inline]
-    pub fn emit(&mut self, x: Op::Out) -> Flow {
+    pub fn emit(&mut self, x: Op::Out) -> EmitResult {
         self.node.output().send(x, self.pass)
     }
 
@@ -29,7 +29,7 @@ impl<Op: Operator> Context<'_, Op> {
     ///
     /// # Errors
     /// As [`emit`](Self::emit).
-    pub fn emit_with(&mut self, acks: Acks, x: Op::Out) -> Flow {
+    pub fn emit_with(&mut self, acks: Acks, x: Op::Out) -> EmitResult {
         let mut carrying = Carrying::new(self.pass, acks);
         let flow = self.node.output().send(x, carrying.pass);
         carrying.is_through = flow.is_ok();
@@ -38,10 +38,10 @@ impl<Op: Operator> Context<'_, Op> {
 
     /// Runs `f` for an element that was kept under `lease`: what `f` emits carries it, and what
     /// fails is reported to whoever waits for that element.
-    pub fn under(&mut self, lease: Lease, f: impl FnOnce(&mut Context<'_, Op>) -> Flow) {
+    pub fn under(&mut self, lease: Lease, f: impl FnOnce(&mut Context<'_, Op>) -> EmitResult) {
         let node = self.node;
         self.pass
-            .settle(lease, |pass| f(&mut Context { node, pass }));
+            .with_lease(lease, |pass| f(&mut Context { node, pass }));
     }
 
     /// Sends on an element whose emitter has gone on. If something downstream has to wait,
@@ -189,7 +189,7 @@ impl<Op: Operator> Context<'_, Op> {
     /// # Errors
     /// The policy is to raise: return it.
     #[cold]
-    pub fn fail(&mut self, element: Op::In, cause: impl Into<BoxError>) -> Flow {
+    pub fn fail(&mut self, element: Op::In, cause: impl Into<BoxError>) -> EmitResult {
         self.node.fail(Some(element), cause.into(), self.pass)
     }
 
@@ -217,7 +217,7 @@ impl<Op: Operator> Context<'_, Op> {
         element: Option<Op::In>,
         ordinal: u64,
         cause: BoxError,
-    ) -> Flow {
+    ) -> EmitResult {
         self.node.give_up(element, ordinal, cause, self.pass)
     }
 

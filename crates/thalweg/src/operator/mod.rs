@@ -20,16 +20,16 @@ impl<T: Clone + Send + 'static> Element for T {}
 /// Says that an element's way ended with a failure, which has been recorded.
 #[derive(Debug)]
 #[must_use]
-pub struct Raised(());
+pub struct EmitFailed(());
 
-impl Raised {
+impl EmitFailed {
     pub(crate) fn new() -> Self {
         Self(())
     }
 }
 
 /// Whether an element got through. Pass the error on with `?`: whoever emitted it is told.
-pub type Flow = Result<(), Raised>;
+pub type EmitResult = Result<(), EmitFailed>;
 
 /// The type of streams that carry nothing: what a sink sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,12 +37,12 @@ pub enum Never {}
 
 /// Why a function could not deal with an element.
 #[derive(Debug)]
-pub struct Fault<T> {
+pub struct OperatorError<T> {
     pub(crate) element: Option<T>,
     pub(crate) cause: BoxError,
 }
 
-impl<T> Fault<T> {
+impl<T> OperatorError<T> {
     /// A failure with `cause`, on `element`.
     pub fn new(element: T, cause: impl Into<BoxError>) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl<T> Fault<T> {
 /// anything that emits several elements, keeps elements, or waits.
 ///
 /// ```
-/// use thalweg::{Fault, Stream, Transform};
+/// use thalweg::{OperatorError, Stream, Transform};
 ///
 /// /// Passes on every second element.
 /// struct Alternate(bool);
@@ -77,7 +77,7 @@ impl<T> Fault<T> {
 ///     type Out = u32;
 ///     const KIND: &'static str = "alternate";
 ///
-///     fn apply(&mut self, x: u32) -> Result<Option<u32>, Fault<u32>> {
+///     fn apply(&mut self, x: u32) -> Result<Option<u32>, OperatorError<u32>> {
 ///         self.0 = !self.0;
 ///         Ok(self.0.then_some(x))
 ///     }
@@ -98,9 +98,12 @@ pub trait Transform: Send + Sized + 'static {
     const KIND: &'static str;
     /// Whether elements end here. A node that leads to no sink goes when its last handle goes.
     const SINK: bool = false;
+    /// Whether [`close`](Self::close) does anything. Set it to false where it does not: a drain passes over
+    /// such a node, which saves time in pipelines of many.
+    const CLOSES: bool = true;
 
     /// Takes one element; returns what to send on, if anything, or why it failed.
-    fn apply(&mut self, x: Self::In) -> Result<Option<Self::Out>, Fault<Self::In>>;
+    fn apply(&mut self, x: Self::In) -> Result<Option<Self::Out>, OperatorError<Self::In>>;
 
     /// Takes the elements of a batch, in order, until one fails; puts what to send on into `out`.
     ///
@@ -110,7 +113,7 @@ pub trait Transform: Send + Sized + 'static {
         &mut self,
         xs: &mut Drain<'_, Self::In>,
         out: &mut Vec<Self::Out>,
-    ) -> Result<(), Fault<Self::In>> {
+    ) -> Result<(), OperatorError<Self::In>> {
         for x in xs {
             out.extend(self.apply(x)?);
         }
@@ -119,9 +122,9 @@ pub trait Transform: Send + Sized + 'static {
 
     /// Shows `see` every element, group or state that is kept here, each once for each time that it
     /// is kept: for garbage collectors that have to know what their objects are kept by, see
-    /// [`Stream::for_each_kept`](crate::Stream::for_each_kept). It must not touch any pipeline.
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        let _ = see;
+    /// [`Stream::traverse`](crate::Stream::traverse). It must not touch any pipeline.
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        let _ = visit;
     }
 
     /// What sets this node apart from others of its kind, shown in its derived name.
@@ -152,7 +155,7 @@ pub trait Transform: Send + Sized + 'static {
 /// the element later [`under`](Context::under) that lease.
 ///
 /// ```
-/// use thalweg::{Acks, Context, Flow, Never, Operator, Stream};
+/// use thalweg::{Acks, Context, EmitResult, Never, Operator, Stream};
 ///
 /// /// Holds each element back until the next one comes.
 /// struct OneBehind<T>(Option<(T, Acks)>);
@@ -163,7 +166,7 @@ pub trait Transform: Send + Sized + 'static {
 ///     type Event = Never;
 ///     const KIND: &'static str = "one_behind";
 ///
-///     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+///     fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
 ///         let acks = cx.acks();
 ///         match self.0.replace((x, acks)) {
 ///             Some((x, acks)) => cx.emit_with(acks, x),
@@ -171,14 +174,14 @@ pub trait Transform: Send + Sized + 'static {
 ///         }
 ///     }
 ///
-///     fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+///     fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
 ///         match self.0.take() {
 ///             Some((x, acks)) => cx.emit_with(acks, x),
 ///             None => Ok(()),
 ///         }
 ///     }
 ///
-///     fn resting(&self) -> usize {
+///     fn buffered(&self) -> usize {
 ///         self.0.iter().count()
 ///     }
 /// }
@@ -206,13 +209,16 @@ pub trait Operator: Send + Sized + 'static {
     const NEEDS_RUNTIME: bool = false;
     /// Whether elements end here. A node that leads to no sink goes when its last handle goes.
     const SINK: bool = false;
+    /// Whether [`close`](Self::close) does anything. Set it to false where it does not: a drain passes over
+    /// such a node, which saves time in pipelines of many.
+    const CLOSES: bool = true;
 
     /// Takes one element.
-    fn update(&mut self, x: Self::In, cx: &mut Context<'_, Self>) -> Flow;
+    fn update(&mut self, x: Self::In, cx: &mut Context<'_, Self>) -> EmitResult;
 
     /// Called when a time given to [`Context::wake_at`] has come, and at the end of the pass in
     /// which [`Context::wake_soon`] was called. It may be called without either.
-    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let _ = cx;
         Ok(())
     }
@@ -223,7 +229,7 @@ pub trait Operator: Send + Sized + 'static {
     }
 
     /// Called when an element that [`Context::deliver`] reported as pending has been taken.
-    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let _ = cx;
         Ok(())
     }
@@ -235,13 +241,13 @@ pub trait Operator: Send + Sized + 'static {
         key: u64,
         event: Result<Self::Event, BoxError>,
         cx: &mut Context<'_, Self>,
-    ) -> Flow {
+    ) -> EmitResult {
         let _ = (key, event, cx);
         Ok(())
     }
 
     /// Called in a drain, once nothing more will come: sends what was kept, a partial window say.
-    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let _ = cx;
         Ok(())
     }
@@ -261,13 +267,13 @@ pub trait Operator: Send + Sized + 'static {
 
     /// How many elements are on their way through this node and will come out by themselves: a
     /// queue, calls in flight. A drain waits for them.
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         0
     }
 
     /// How many elements are kept here until others come: a partial window, the short side of a
     /// join. A drain flushes them, and reports those that could not be sent on.
-    fn resting(&self) -> usize {
+    fn buffered(&self) -> usize {
         0
     }
 
@@ -285,9 +291,9 @@ pub trait Operator: Send + Sized + 'static {
 
     /// Shows `see` every element, group or state that is kept here, each once for each time that it
     /// is kept: for garbage collectors that have to know what their objects are kept by, see
-    /// [`Stream::for_each_kept`](crate::Stream::for_each_kept). It must not touch any pipeline.
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        let _ = see;
+    /// [`Stream::traverse`](crate::Stream::traverse). It must not touch any pipeline.
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        let _ = visit;
     }
 
     /// What sets this node apart from others of its kind, shown in its derived name.
@@ -303,11 +309,11 @@ pub trait Operator: Send + Sized + 'static {
 /// for the options of operators that have some:
 ///
 /// ```
-/// use thalweg::{Stream, ops::{Buffer, Partition}};
+/// use thalweg::{Stream, ops::{Buffer, PartitionOptions}};
 ///
 /// let source = Stream::new();
 /// source.apply(Buffer::new(10)).sink(|x: i32| println!("{x}"));
-/// source.apply(Partition::of(10).timeout("1s")).sink(|xs| println!("{xs:?}"));
+/// source.apply(PartitionOptions::of(10).timeout("1s")).sink(|xs| println!("{xs:?}"));
 /// ```
 pub trait IntoOperator {
     /// The operator it becomes.

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use crate::failure::BoxError;
 use crate::operator::function_name;
-use crate::{Element, Fault, Stream, Transform};
+use crate::{Element, OperatorError, Stream, Transform};
 
 /// Keeps a state, and sends something for every element; see [`Stream::accumulate`].
 pub struct Accumulate<T, S, R, F> {
@@ -100,9 +100,10 @@ where
     type In = T;
     type Out = R;
     const KIND: &'static str = "accumulate";
+    const CLOSES: bool = false;
 
     #[inline(always)]
-    fn apply(&mut self, x: T) -> Result<Option<R>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<R>, OperatorError<T>> {
         let Some(state) = &self.state else {
             return Ok((self.first)(x).map(|(state, result)| {
                 self.state = Some(state);
@@ -114,12 +115,12 @@ where
                 self.state = Some(state);
                 Ok(Some(result))
             }
-            Err(cause) => Err(Fault::new(x, cause)),
+            Err(cause) => Err(OperatorError::new(x, cause)),
         }
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.state.iter().for_each(|state| see(state));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.state.iter().for_each(|state| visit(state));
     }
 
     fn label(&self) -> Option<String> {
@@ -325,7 +326,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::outputs;
+    use super::super::test_inputs::outputs;
     use super::*;
 
     /// Neither commutative nor associative, so that order and grouping show.

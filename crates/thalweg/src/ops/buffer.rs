@@ -1,6 +1,6 @@
 use super::parts::{Queue, Timer, at_least_one};
 use crate::failure::BuildError;
-use crate::{Context, Delivery, Element, Flow, Never, Operator, Stream};
+use crate::{Context, Delivery, Element, EmitResult, Never, Operator, Stream};
 use std::any::Any;
 
 /// Lets up to a number of elements wait for the nodes behind it; see [`Stream::buffer`].
@@ -86,8 +86,9 @@ impl<T: Element> Operator for Buffer<T> {
     type Event = Never;
     const KIND: &'static str = "buffer";
     const SUSPENDS: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         self.queue.push(x, cx);
         self.ask_for_turns(cx);
         Ok(())
@@ -95,7 +96,7 @@ impl<T: Element> Operator for Buffer<T> {
 
     /// Sends one element, so that several buffers send in the order in which they were filled; or,
     /// in the next round, all there are.
-    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         if let Some(round) = &mut self.round {
             if round.rang(cx) {
                 while self.send_one(cx) {}
@@ -109,7 +110,7 @@ impl<T: Element> Operator for Buffer<T> {
         Ok(())
     }
 
-    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.delivering = false;
         self.ask_for_turns(cx);
         Ok(())
@@ -119,7 +120,7 @@ impl<T: Element> Operator for Buffer<T> {
         self.queue.withdraw();
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.queue.len() + usize::from(self.delivering)
     }
 
@@ -127,8 +128,8 @@ impl<T: Element> Operator for Buffer<T> {
         self.round.is_some()
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.queue.iter().for_each(|x| see(x));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.queue.iter().for_each(|x| visit(x));
     }
 
     fn label(&self) -> Option<String> {
@@ -143,7 +144,7 @@ impl<T: Element> Stream<T> {
     /// What is behind the buffer gets one element at a time, each when the one before has been taken,
     /// and none in the middle of a pass: an element moves on when it has got everywhere else.
     /// Nobody waits for it there; what fails is unhandled, see
-    /// [`on_unhandled`](Self::on_unhandled). A buffer of zero is a mistake, see
+    /// [`on_unhandled`](Self::on_unhandled). A buffer of zero is a build error, see
     /// [`check`](Self::check).
     ///
     /// ```
@@ -170,7 +171,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use super::super::testing::{Bench, mistake, ms, outputs};
+    use super::super::test_inputs::{Bench, build_error, ms, outputs};
     use super::*;
     use crate::{Alarm, Runtime, RuntimeHandle, Task, VirtualClock};
 
@@ -286,8 +287,8 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_of_nothing_is_a_mistake() {
-        let message = mistake(|s| s.buffer(0));
+    fn a_buffer_of_nothing_is_a_build_error() {
+        let message = build_error(|s| s.buffer(0));
         assert!(
             message.ends_with(
                 "`buffer`: the number of elements it has room for is at least one, not 0"

@@ -5,7 +5,10 @@ use std::marker::PhantomData;
 
 use super::parts::at_least_one;
 use crate::failure::BuildError;
-use crate::{Acks, Context, Element, Emit, Error, Fault, Flow, Never, Operator, Stream, Transform};
+use crate::{
+    Acks, Context, Element, Emit, EmitResult, Error, Never, Operator, OperatorError, Stream,
+    Transform,
+};
 
 /// A [`collect`](Stream::collect) node: what it sends, and the means to have it do so.
 ///
@@ -92,8 +95,9 @@ impl<T: Element> Transform for Gather<T> {
     type In = T;
     type Out = Gathered<T>;
     const KIND: &'static str = "gather";
+    const CLOSES: bool = false;
 
-    fn apply(&mut self, x: T) -> Result<Option<Gathered<T>>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<Gathered<T>>, OperatorError<T>> {
         Ok(Some(Gathered::Element(x)))
     }
 }
@@ -106,7 +110,7 @@ struct Collect<T> {
 }
 
 impl<T: Element> Collect<T> {
-    fn send(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn send(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let (xs, acks): (Vec<T>, Vec<Acks>) = std::mem::take(&mut self.kept).into_iter().unzip();
         cx.emit_with(Acks::merge(&acks), xs)
     }
@@ -117,12 +121,13 @@ impl<T: Element> Operator for Collect<T> {
     type Out = Vec<T>;
     type Event = Never;
     const KIND: &'static str = "collect";
+    const CLOSES: bool = false;
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.kept.iter().for_each(|(x, _)| see(x));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.kept.iter().for_each(|(x, _)| visit(x));
     }
 
-    fn update(&mut self, x: Gathered<T>, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: Gathered<T>, cx: &mut Context<'_, Self>) -> EmitResult {
         match x {
             Gathered::Element(x) => {
                 if self.kept.len() == self.last {
@@ -135,14 +140,14 @@ impl<T: Element> Operator for Collect<T> {
         }
     }
 
-    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         if self.kept.is_empty() {
             return Ok(());
         }
         self.send(cx)
     }
 
-    fn resting(&self) -> usize {
+    fn buffered(&self) -> usize {
         self.kept.len()
     }
 }
@@ -167,7 +172,7 @@ impl<T: Element> Stream<T> {
     }
 
     /// The same, but only the last `n` elements are kept; those before are dropped. `n` is at least
-    /// one: 0 is a mistake, see [`check`](Self::check).
+    /// one: 0 is a build error, see [`check`](Self::check).
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -195,7 +200,7 @@ impl<T: Element> Stream<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Bench, ms};
+    use super::super::test_inputs::{Bench, ms};
     use crate::{Stream, VirtualClock};
 
     #[test]
@@ -293,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn keeping_none_is_a_mistake() {
+    fn keeping_none_is_a_build_error() {
         let source = Stream::<i32>::on(VirtualClock::new());
         let _collected = source.collect_last(0);
         let message = source.check().expect_err("none").to_string();

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::parts::{Timer, duration, label};
 use crate::failure::BuildError;
-use crate::{Acks, Context, Delivery, Element, Flow, IntoInterval, Never, Operator, Stream};
+use crate::{Acks, Context, Delivery, Element, EmitResult, IntoInterval, Never, Operator, Stream};
 
 /// Sends an element once no other has come for a while; see [`Stream::debounce`].
 pub struct Debounce<T> {
@@ -53,43 +53,44 @@ impl<T: Element> Operator for Debounce<T> {
     type Event = Never;
     const KIND: &'static str = "debounce";
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         self.last = Some((x, cx.acks()));
         self.due = cx.now().saturating_add(self.interval);
         self.send_due(cx);
         Ok(())
     }
 
-    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         if self.timer.rang(cx) {
             self.send_due(cx);
         }
         Ok(())
     }
 
-    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.delivering = false;
         self.send_due(cx);
         Ok(())
     }
 
-    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.due = cx.now();
         self.send_due(cx);
         Ok(())
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         usize::from(self.delivering)
     }
 
-    fn resting(&self) -> usize {
+    fn buffered(&self) -> usize {
         usize::from(self.last.is_some())
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.last.iter().for_each(|(x, _)| see(x));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.last.iter().for_each(|(x, _)| visit(x));
     }
 
     fn label(&self) -> Option<String> {
@@ -129,7 +130,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+    use super::super::test_inputs::{Bench, build_error, in_time, ms, schedules};
 
     proptest! {
         #[test]
@@ -175,8 +176,8 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_interval_is_a_mistake() {
-        let message = mistake(|s| s.debounce(-1.0));
+    fn a_negative_interval_is_a_build_error() {
+        let message = build_error(|s| s.debounce(-1.0));
         assert!(
             message.contains("`debounce`: invalid interval -1.0: it is negative"),
             "{message}"

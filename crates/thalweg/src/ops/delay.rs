@@ -6,28 +6,28 @@ use super::parts::{Queue, Timer, at_least_one, duration, label};
 use crate::failure::BuildError;
 use crate::interval::next_tick;
 use crate::{
-    Context, Delivery, Element, Flow, IntoInterval, IntoOperator, Never, Operator, Stream,
+    Context, Delivery, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Stream,
 };
 
 /// The options of [`delay`](Stream::delay). Give them to [`apply`](Stream::apply).
 ///
 /// ```
-/// use thalweg::{Stream, VirtualClock, ops::Delay};
+/// use thalweg::{Stream, VirtualClock, ops::DelayOptions};
 ///
 /// let source = Stream::on(VirtualClock::new());
-/// source.apply(Delay::by("1s").bound(2)).sink(drop);
+/// source.apply(DelayOptions::by("1s").bound(2)).sink(drop);
 /// // One goes through at once, two wait their turn, and the emitter of the fourth waits as well.
 /// let emitted: Vec<_> = (0..4).map(|x| source.emit(x)).collect();
 /// assert!(emitted[2].is_ready() && !emitted[3].is_ready());
 /// ```
-pub struct Delay<T> {
+pub struct DelayOptions<T> {
     interval: Result<Duration, BuildError>,
     bound: usize,
     in_next_round: bool,
     _in: PhantomData<fn(T)>,
 }
 
-impl<T> Delay<T> {
+impl<T> DelayOptions<T> {
     /// At least `interval` from element to element.
     pub fn by(interval: impl IntoInterval) -> Self {
         Self {
@@ -54,12 +54,12 @@ impl<T> Delay<T> {
     }
 }
 
-impl<T: Element> IntoOperator for Delay<T> {
-    type Operator = Delaying<T>;
+impl<T: Element> IntoOperator for DelayOptions<T> {
+    type Operator = Delay<T>;
 
     fn into_operator(self) -> Result<Self::Operator, BuildError> {
         let bound = at_least_one("delay", "the number of elements that may wait", self.bound)?;
-        Ok(Delaying {
+        Ok(Delay {
             interval: self.interval?,
             queue: Queue::new(bound),
             next: Duration::ZERO,
@@ -71,7 +71,7 @@ impl<T: Element> IntoOperator for Delay<T> {
 }
 
 /// Sends elements at a distance from each other: what the options [`Delay`] become.
-pub struct Delaying<T> {
+pub struct Delay<T> {
     interval: Duration,
     queue: Queue<T>,
     /// The earliest time for the next element.
@@ -81,7 +81,7 @@ pub struct Delaying<T> {
     in_next_round: bool,
 }
 
-impl<T: Element> Delaying<T> {
+impl<T: Element> Delay<T> {
     /// Sees to it that the next element is sent when it may be.
     fn await_next(&mut self, cx: &mut Context<'_, Self>) {
         if self.delivering || self.queue.len() == 0 {
@@ -98,21 +98,22 @@ impl<T: Element> Delaying<T> {
     }
 }
 
-impl<T: Element> Operator for Delaying<T> {
+impl<T: Element> Operator for Delay<T> {
     type In = T;
     type Out = T;
     type Event = Never;
     const KIND: &'static str = "delay";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         self.queue.push(x, cx);
         self.await_next(cx);
         Ok(())
     }
 
-    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let has_waited = self.timer.rang(cx);
         if !self.delivering
             && cx.now() >= self.next
@@ -131,7 +132,7 @@ impl<T: Element> Operator for Delaying<T> {
         Ok(())
     }
 
-    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.delivering = false;
         self.await_next(cx);
         Ok(())
@@ -141,12 +142,12 @@ impl<T: Element> Operator for Delaying<T> {
         self.queue.withdraw();
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.queue.len() + usize::from(self.delivering)
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.queue.iter().for_each(|x| see(x));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.queue.iter().for_each(|x| visit(x));
     }
 
     fn label(&self) -> Option<String> {
@@ -180,7 +181,7 @@ impl<T: Element> Stream<T> {
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn delay(&self, interval: impl IntoInterval) -> Stream<T> {
-        self.apply(Delay::by(interval))
+        self.apply(DelayOptions::by(interval))
     }
 }
 
@@ -188,7 +189,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+    use super::super::test_inputs::{Bench, build_error, in_time, ms, schedules};
     use super::*;
 
     proptest! {
@@ -209,7 +210,7 @@ mod tests {
 
     #[test]
     fn emitters_wait_beyond_the_bound_only() {
-        let bench = Bench::new(|s| s.apply(Delay::by("1s").bound(2)));
+        let bench = Bench::new(|s| s.apply(DelayOptions::by("1s").bound(2)));
         let emitted: Vec<_> = (0..5).map(|x| bench.emit(x)).collect();
         let ready = || emitted.iter().filter(|emitted| emitted.is_ready()).count();
         assert_eq!(ready(), 3);
@@ -230,8 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_of_nothing_is_a_mistake() {
-        let message = mistake(|s| s.apply(Delay::by("1s").bound(0)));
+    fn a_bound_of_nothing_is_a_build_error() {
+        let message = build_error(|s| s.apply(DelayOptions::by("1s").bound(0)));
         assert!(
             message
                 .ends_with("`delay`: the number of elements that may wait is at least one, not 0"),

@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 
 use crate::failure::BoxError;
 use crate::operator::function_name;
-use crate::{Element, Fault, Stream, Transform};
+use crate::{Element, OperatorError, Stream, Transform};
 
 /// Passes on the elements a predicate holds for; see [`Stream::filter`].
 pub struct Filter<T, P> {
@@ -35,13 +35,14 @@ where
     type In = T;
     type Out = T;
     const KIND: &'static str = "filter";
+    const CLOSES: bool = false;
 
     #[inline(always)]
-    fn apply(&mut self, x: T) -> Result<Option<T>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<T>, OperatorError<T>> {
         match (self.predicate)(&x) {
             Ok(true) => Ok(Some(x)),
             Ok(false) => Ok(None),
-            Err(cause) => Err(Fault::new(x, cause)),
+            Err(cause) => Err(OperatorError::new(x, cause)),
         }
     }
 
@@ -102,7 +103,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::outputs;
+    use super::super::test_inputs::outputs;
     use super::*;
 
     proptest! {

@@ -2,7 +2,7 @@ use std::marker::PhantomData;
 
 use crate::failure::BoxError;
 use crate::operator::function_name;
-use crate::{Element, Fault, Stream, Transform};
+use crate::{Element, OperatorError, Stream, Transform};
 
 /// Passes on what a function makes of some elements; see [`Stream::filter_map`].
 pub struct FilterMap<T, F> {
@@ -29,9 +29,10 @@ where
     type In = T;
     type Out = U;
     const KIND: &'static str = "filter_map";
+    const CLOSES: bool = false;
 
     #[inline(always)]
-    fn apply(&mut self, x: T) -> Result<Option<U>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<U>, OperatorError<T>> {
         Ok((self.f)(x))
     }
 
@@ -67,10 +68,11 @@ where
     type In = T;
     type Out = U;
     const KIND: &'static str = "try_filter_map";
+    const CLOSES: bool = false;
 
     #[inline(always)]
-    fn apply(&mut self, x: T) -> Result<Option<U>, Fault<T>> {
-        (self.f)(&x).map_err(|cause| Fault::new(x, cause))
+    fn apply(&mut self, x: T) -> Result<Option<U>, OperatorError<T>> {
+        (self.f)(&x).map_err(|cause| OperatorError::new(x, cause))
     }
 
     fn label(&self) -> Option<String> {
@@ -126,7 +128,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::outputs;
+    use super::super::test_inputs::outputs;
 
     proptest! {
         #[test]

@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use crate::{Context, Element, Flow, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, Never, Operator, Stream};
 
 /// Sends what elements are made of, one by one; see [`Stream::flatten`].
 pub struct Flatten<I>(PhantomData<fn(I)>);
@@ -26,8 +26,9 @@ where
     type Out = I::Item;
     type Event = Never;
     const KIND: &'static str = "flatten";
+    const CLOSES: bool = false;
 
-    fn update(&mut self, xs: I, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, xs: I, cx: &mut Context<'_, Self>) -> EmitResult {
         for x in xs {
             cx.emit(x)?;
         }
@@ -61,7 +62,7 @@ where
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, ms, outputs};
+    use super::super::test_inputs::{Bench, ms, outputs};
     use crate::Stream;
 
     proptest! {

@@ -2,7 +2,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::{Element, Fault, Stream, Transform};
+use crate::{Element, OperatorError, Stream, Transform};
 
 /// Counts how often each element has come; see [`Stream::frequencies`].
 pub struct Frequencies<T>(HashMap<T, u64>);
@@ -24,12 +24,13 @@ impl<T: Element + Eq + Hash> Transform for Frequencies<T> {
     type In = T;
     type Out = HashMap<T, u64>;
     const KIND: &'static str = "frequencies";
+    const CLOSES: bool = false;
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.0.keys().for_each(|x| see(x));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.0.keys().for_each(|x| visit(x));
     }
 
-    fn apply(&mut self, x: T) -> Result<Option<HashMap<T, u64>>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<HashMap<T, u64>>, OperatorError<T>> {
         *self.0.entry(x).or_default() += 1;
         Ok(Some(self.0.clone()))
     }
@@ -58,7 +59,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::outputs;
+    use super::super::test_inputs::outputs;
     use super::*;
 
     proptest! {

@@ -1,7 +1,7 @@
 use std::marker::PhantomData;
 
 use crate::operator::function_name;
-use crate::{Element, Fault, Stream, Transform};
+use crate::{Element, OperatorError, Stream, Transform};
 
 /// Calls a function with every element, and passes the element on; see [`Stream::inspect`].
 pub struct Inspect<T, F> {
@@ -27,9 +27,10 @@ where
     type In = T;
     type Out = T;
     const KIND: &'static str = "inspect";
+    const CLOSES: bool = false;
 
     #[inline(always)]
-    fn apply(&mut self, x: T) -> Result<Option<T>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<T>, OperatorError<T>> {
         (self.f)(&x);
         Ok(Some(x))
     }
@@ -61,7 +62,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use std::sync::mpsc;
 
-    use super::super::testing::outputs;
+    use super::super::test_inputs::outputs;
 
     #[test]
     fn elements_are_seen_once_and_passed_on() {

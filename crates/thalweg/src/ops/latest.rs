@@ -1,5 +1,5 @@
 use super::parts::Timer;
-use crate::{Acks, Context, Delivery, Element, Flow, Never, Operator, Stream};
+use crate::{Acks, Context, Delivery, Element, EmitResult, Never, Operator, Stream};
 use std::any::Any;
 
 /// Drops what newer elements have superseded; see [`Stream::latest`].
@@ -79,21 +79,22 @@ impl<T: Element> Operator for Latest<T> {
     /// Its emitters do not wait, but elements have to come one by one: of a batch that came as one
     /// only the last would be left.
     const SUSPENDS: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         self.latest = Some((x, cx.acks()));
         self.ask_for_turn(cx);
         Ok(())
     }
 
-    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         if self.round.as_mut().is_none_or(|round| round.rang(cx)) {
             self.send(cx);
         }
         Ok(())
     }
 
-    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.delivering = false;
         match self.round {
             Some(_) => self.ask_for_turn(cx),
@@ -106,11 +107,11 @@ impl<T: Element> Operator for Latest<T> {
         self.round.is_some()
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.latest.iter().for_each(|(x, _)| see(x));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.latest.iter().for_each(|(x, _)| visit(x));
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         usize::from(self.latest.is_some()) + usize::from(self.delivering)
     }
 }
@@ -144,7 +145,7 @@ impl<T: Element> Stream<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Bench, ms, outputs};
+    use super::super::test_inputs::{Bench, ms, outputs};
     use crate::Stream;
 
     #[test]

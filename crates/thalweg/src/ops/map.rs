@@ -3,7 +3,7 @@ use std::vec::Drain;
 
 use crate::failure::BoxError;
 use crate::operator::function_name;
-use crate::{Element, Fault, Stream, Transform};
+use crate::{Element, OperatorError, Stream, Transform};
 
 /// Applies a function to every element; see [`Stream::map`].
 pub struct Map<T, F> {
@@ -33,13 +33,18 @@ where
     type In = T;
     type Out = U;
     const KIND: &'static str = "map";
+    const CLOSES: bool = false;
 
     #[inline(always)]
-    fn apply(&mut self, x: T) -> Result<Option<U>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<U>, OperatorError<T>> {
         Ok(Some((self.f)(x)))
     }
 
-    fn apply_many(&mut self, xs: &mut Drain<'_, T>, out: &mut Vec<U>) -> Result<(), Fault<T>> {
+    fn apply_many(
+        &mut self,
+        xs: &mut Drain<'_, T>,
+        out: &mut Vec<U>,
+    ) -> Result<(), OperatorError<T>> {
         out.extend(xs.map(&mut self.f));
         Ok(())
     }
@@ -78,12 +83,13 @@ where
     type In = T;
     type Out = U;
     const KIND: &'static str = "try_map";
+    const CLOSES: bool = false;
 
     #[inline(always)]
-    fn apply(&mut self, x: T) -> Result<Option<U>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<U>, OperatorError<T>> {
         match (self.f)(&x) {
             Ok(y) => Ok(Some(y)),
-            Err(cause) => Err(Fault::new(x, cause)),
+            Err(cause) => Err(OperatorError::new(x, cause)),
         }
     }
 
@@ -137,7 +143,7 @@ impl<T: Element> Stream<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::outputs;
+    use super::super::test_inputs::outputs;
     use crate::{Stream, Transform};
 
     use super::*;

@@ -29,18 +29,18 @@
 //! methods, and is given to [`Stream::apply`](crate::Stream::apply).
 //!
 //! ```
-//! # use thalweg::{Stream, ops::{Keep, Partition, TimedWindowUnique, Unique}};
+//! # use thalweg::{Stream, ops::{Keep, PartitionOptions, TimedWindowUniqueOptions, UniqueOptions}};
 //! #[derive(Clone)]
 //! struct Reading { sensor: u32, value: f64 }
 //!
 //! let readings = Stream::new();
 //! // Every hundred of a sensor's readings, or what there is of them after a second.
-//! readings.apply(Partition::of(100).timeout("1s").key(|r: &Reading| r.sensor));
+//! readings.apply(PartitionOptions::of(100).timeout("1s").key(|r: &Reading| r.sensor));
 //! // The last reading of each sensor, every minute in which there was one.
-//! let last = TimedWindowUnique::every("1min").key(|r: &Reading| r.sensor).keep(Keep::Last);
+//! let last = TimedWindowUniqueOptions::every("1min").key(|r: &Reading| r.sensor).keep(Keep::Last);
 //! readings.apply(last.skip_empty());
 //! // The first reading of each sensor, as long as there are no more than a thousand of them.
-//! readings.apply(Unique::new().key(|r: &Reading| r.sensor).history(1000));
+//! readings.apply(UniqueOptions::new().key(|r: &Reading| r.sensor).history(1000));
 //! assert!(readings.check().is_ok());
 //! ```
 //!
@@ -82,7 +82,7 @@ mod sink_to_list;
 mod slice;
 mod sliding_window;
 #[cfg(test)]
-mod testing;
+mod test_inputs;
 mod then;
 mod throttle;
 mod timed_window;
@@ -93,7 +93,7 @@ pub use accumulate::Accumulate;
 pub use buffer::Buffer;
 pub use collect::Collector;
 pub use debounce::Debounce;
-pub use delay::{Delay, Delaying};
+pub use delay::{Delay, DelayOptions};
 pub use filter::Filter;
 pub use filter_map::{FilterMap, TryFilterMap};
 pub use flatten::Flatten;
@@ -103,14 +103,14 @@ pub use join::*;
 pub use latest::Latest;
 pub use map::{Map, TryMap};
 pub use map_async::MapAsync;
-pub use partition::{Partition, Partitioning};
-pub use partition_unique::{PartitionUnique, PartitioningUnique};
+pub use partition::{Partition, PartitionOptions};
+pub use partition_unique::{PartitionUnique, PartitionUniqueOptions};
 pub use parts::{Keep, Step};
 pub use pull::Pull;
 pub use rate_limit::RateLimit;
 pub use sample::Sample;
 pub use settle::{Promise, Settle};
-pub use shift::{Shift, Shifting};
+pub use shift::{Shift, ShiftOptions};
 pub use sink::{FnSink, TryFnSink};
 pub use sink_async::SinkAsync;
 pub use sink_to_list::List;
@@ -118,6 +118,6 @@ pub use slice::Slice;
 pub use sliding_window::SlidingWindow;
 pub use then::Then;
 pub use throttle::Throttle;
-pub use timed_window::{TimedWindow, TimedWindowing};
-pub use timed_window_unique::{TimedWindowUnique, TimedWindowingUnique};
-pub use unique::{Deduplicating, Unique};
+pub use timed_window::{TimedWindow, TimedWindowOptions};
+pub use timed_window_unique::{TimedWindowUnique, TimedWindowUniqueOptions};
+pub use unique::{Unique, UniqueOptions};

@@ -5,30 +5,30 @@ use std::marker::PhantomData;
 
 use super::parts::{Distinct, Keep, at_least_one};
 use crate::failure::{BoxError, BuildError};
-use crate::{Context, Element, Flow, IntoOperator, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Stream};
 
 /// The options of [`partition_unique`](Stream::partition_unique): the size of a group, a key, and
 /// which of several elements with one key is kept. Give them to [`apply`](Stream::apply).
 ///
 /// ```
-/// use thalweg::{Stream, ops::{Keep, PartitionUnique}};
+/// use thalweg::{Stream, ops::{Keep, PartitionUniqueOptions}};
 ///
 /// let source = Stream::new();
 /// let list = source
-///     .apply(PartitionUnique::of(2).key(|word: &&str| word.len()).keep(Keep::Last))
+///     .apply(PartitionUniqueOptions::of(2).key(|word: &&str| word.len()).keep(Keep::Last))
 ///     .sink_to_list();
 /// source.emit_many(["a", "b", "cd", "ef", "g"]).wait()?;
 /// assert_eq!(list.to_vec(), [["b", "cd"], ["ef", "g"]]);
 /// # Ok::<(), thalweg::Error>(())
 /// ```
-pub struct PartitionUnique<T, K = T, F = fn(&T) -> Result<T, Infallible>> {
+pub struct PartitionUniqueOptions<T, K = T, F = fn(&T) -> Result<T, Infallible>> {
     size: usize,
     keep: Keep,
     key: F,
     _key: PhantomData<fn(&T) -> K>,
 }
 
-impl<T: Clone> PartitionUnique<T> {
+impl<T: Clone> PartitionUniqueOptions<T> {
     /// Groups of `size` elements, at least one, that all differ.
     pub fn of(size: usize) -> Self {
         Self {
@@ -40,21 +40,22 @@ impl<T: Clone> PartitionUnique<T> {
     }
 }
 
-impl<T, K, F> PartitionUnique<T, K, F> {
+impl<T, K, F> PartitionUniqueOptions<T, K, F> {
     /// Elements are told apart by what `key` gives.
     pub fn key<New>(
         self,
         mut key: impl FnMut(&T) -> New + Send + 'static,
-    ) -> PartitionUnique<T, New, impl FnMut(&T) -> Result<New, Infallible> + Send + 'static> {
+    ) -> PartitionUniqueOptions<T, New, impl FnMut(&T) -> Result<New, Infallible> + Send + 'static>
+    {
         self.try_key(move |x| Ok(key(x)))
     }
 
     /// The same with a function that may fail.
-    pub fn try_key<New, E, Key>(self, key: Key) -> PartitionUnique<T, New, Key>
+    pub fn try_key<New, E, Key>(self, key: Key) -> PartitionUniqueOptions<T, New, Key>
     where
         Key: FnMut(&T) -> Result<New, E> + Send + 'static,
     {
-        PartitionUnique {
+        PartitionUniqueOptions {
             size: self.size,
             keep: self.keep,
             key,
@@ -68,17 +69,17 @@ impl<T, K, F> PartitionUnique<T, K, F> {
     }
 }
 
-impl<T, K, E, F> IntoOperator for PartitionUnique<T, K, F>
+impl<T, K, E, F> IntoOperator for PartitionUniqueOptions<T, K, F>
 where
     T: Element,
     K: Eq + Hash + Send + 'static,
     E: Into<BoxError>,
     F: FnMut(&T) -> Result<K, E> + Send + 'static,
 {
-    type Operator = PartitioningUnique<T, K, F>;
+    type Operator = PartitionUnique<T, K, F>;
 
     fn into_operator(self) -> Result<Self::Operator, BuildError> {
-        Ok(PartitioningUnique {
+        Ok(PartitionUnique {
             size: at_least_one("partition_unique", "the size of a group", self.size)?,
             key: self.key,
             group: Distinct::new(self.keep),
@@ -86,27 +87,27 @@ where
     }
 }
 
-/// Gathers elements with different keys: what the options [`PartitionUnique`] become.
-pub struct PartitioningUnique<T, K, F> {
+/// Gathers elements with different keys: what the options [`PartitionUniqueOptions`] become.
+pub struct PartitionUnique<T, K, F> {
     size: usize,
     key: F,
     group: Distinct<T, K>,
 }
 
-impl<T, K, E, F> PartitioningUnique<T, K, F>
+impl<T, K, E, F> PartitionUnique<T, K, F>
 where
     T: Element,
     K: Eq + Hash + Send + 'static,
     E: Into<BoxError>,
     F: FnMut(&T) -> Result<K, E> + Send + 'static,
 {
-    fn send(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn send(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let (acks, group) = self.group.take();
         cx.emit_with(acks, group)
     }
 }
 
-impl<T, K, E, F> Operator for PartitioningUnique<T, K, F>
+impl<T, K, E, F> Operator for PartitionUnique<T, K, F>
 where
     T: Element,
     K: Eq + Hash + Send + 'static,
@@ -117,8 +118,9 @@ where
     type Out = Vec<T>;
     type Event = Never;
     const KIND: &'static str = "partition_unique";
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         match (self.key)(&x) {
             Ok(key) => self.group.push(key, x, cx),
             Err(cause) => return cx.fail(x, cause),
@@ -129,21 +131,21 @@ where
         Ok(())
     }
 
-    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         if self.group.is_empty() {
             return Ok(());
         }
         self.send(cx)
     }
 
-    fn resting(&self) -> usize {
+    fn buffered(&self) -> usize {
         self.group.len()
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         for (key, x) in self.group.iter() {
-            see(key);
-            see(x);
+            visit(key);
+            visit(x);
         }
     }
 
@@ -157,8 +159,8 @@ impl<T: Element> Stream<T> {
     /// the others are dropped.
     ///
     /// A [`drain`](Self::drain) sends the last group, however small. A group has at least one
-    /// element: 0 is a mistake, see [`check`](Self::check). To keep the last of equal ones see the
-    /// options [`PartitionUnique`].
+    /// element: 0 is a build error, see [`check`](Self::check). To keep the last of equal ones see the
+    /// options [`PartitionUniqueOptions`].
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -173,7 +175,7 @@ impl<T: Element> Stream<T> {
     where
         T: Eq + Hash,
     {
-        self.apply(PartitionUnique::of(size))
+        self.apply(PartitionUniqueOptions::of(size))
     }
 
     /// Gathers elements into groups of `size` with different keys; of those with the same key the
@@ -195,7 +197,7 @@ impl<T: Element> Stream<T> {
     where
         K: Eq + Hash + Send + 'static,
     {
-        self.apply(PartitionUnique::of(size).key(key))
+        self.apply(PartitionUniqueOptions::of(size).key(key))
     }
 }
 
@@ -203,7 +205,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, mistake, outputs_and_rest};
+    use super::super::test_inputs::{Bench, build_error, outputs_and_rest};
     use super::*;
 
     /// The plain model: the group as a list of keys and elements.
@@ -234,7 +236,7 @@ mod tests {
             last: bool,
         ) {
             let keep = if last { Keep::Last } else { Keep::First };
-            let options = PartitionUnique::of(size).key(|x: &u8| x / 2).keep(keep);
+            let options = PartitionUniqueOptions::of(size).key(|x: &u8| x / 2).keep(keep);
             let (groups, rest) = outputs_and_rest(xs.clone(), |s| s.apply(options));
             let (expected, left) = partition_unique(&xs, size, keep);
             prop_assert_eq!(groups, expected);
@@ -252,7 +254,9 @@ mod tests {
         first.drain();
         assert_eq!(first.acked(), [2, 12, 1, 11]);
 
-        let options = PartitionUnique::of(3).key(|x| x / 10).keep(Keep::Last);
+        let options = PartitionUniqueOptions::of(3)
+            .key(|x| x / 10)
+            .keep(Keep::Last);
         let last = Bench::new(|s| s.apply(options));
         for x in [1, 2, 11, 12] {
             assert!(last.emit(x).is_ready());
@@ -261,8 +265,8 @@ mod tests {
     }
 
     #[test]
-    fn a_group_of_nothing_is_a_mistake() {
-        let message = mistake(|s| s.partition_unique(0));
+    fn a_group_of_nothing_is_a_build_error() {
+        let message = build_error(|s| s.partition_unique(0));
         assert!(
             message.ends_with("`partition_unique`: the size of a group is at least one, not 0"),
             "{message}"

@@ -8,7 +8,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use crate::failure::{BoxError, BuildError};
 use crate::sync::lock;
-use crate::{Context, Element, Flow, Lease, Never, Operator, Sink, Stream};
+use crate::{Context, Element, EmitResult, Lease, Never, Operator, Sink, Stream};
 
 /// The elements at the end of a pipeline, to be pulled: a `futures` stream, a blocking iterator, the
 /// receiving end of a channel; see [`Stream::pull`].
@@ -35,14 +35,14 @@ impl<T: Element> Operator for PullSink<T> {
     const SUSPENDS: bool = true;
     const SINK: bool = true;
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         // Whoever pulls right now has it locked.
         if let Ok(shared) = self.0.try_lock() {
-            shared.queue.iter().for_each(|(x, _)| see(x));
+            shared.queue.iter().for_each(|(x, _)| visit(x));
         }
     }
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let mut shared = lock(&self.0);
         let lease = if shared.queue.len() < shared.bound {
             Lease::accepted(cx.acks())
@@ -71,7 +71,7 @@ impl<T: Element> Operator for PullSink<T> {
         lock(&self.0).queue.retain(|(_, lease)| lease.stays());
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         lock(&self.0).queue.len()
     }
 }
@@ -90,7 +90,7 @@ impl<T: Element> Pull<T> {
         drop(shared);
         drop((lease, accepted));
         if emptied {
-            self.sink.stream().graph().root().look_again();
+            self.sink.stream().graph().root().recheck_idle();
         }
         Some(x)
     }
@@ -173,7 +173,7 @@ impl<T: Element> Stream<T> {
     /// ```
     pub fn pull(&self, bound: usize) -> Pull<T> {
         if bound == 0 {
-            self.mistake(BuildError::new(
+            self.build_error(BuildError::new(
                 "pull",
                 "at least one element has to be able to wait, not 0",
             ));

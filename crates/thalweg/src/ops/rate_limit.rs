@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::parts::{duration, label};
 use crate::failure::BuildError;
 use crate::interval::next_tick;
-use crate::{Context, Element, Flow, IntoInterval, Lease, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, IntoInterval, Lease, Never, Operator, Stream};
 
 /// Sends at most one element per interval; see [`Stream::rate_limit`].
 pub struct RateLimit<T> {
@@ -36,8 +36,9 @@ impl<T: Element> Operator for RateLimit<T> {
     const KIND: &'static str = "rate_limit";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let now = cx.now();
         if self.queue.is_empty() && now >= self.next {
             self.next = now + self.interval;
@@ -51,7 +52,7 @@ impl<T: Element> Operator for RateLimit<T> {
         Ok(())
     }
 
-    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let now = cx.now();
         if now >= self.next
             && let Some((x, lease)) = self.queue.pop_front()
@@ -70,12 +71,12 @@ impl<T: Element> Operator for RateLimit<T> {
         self.queue.retain(|(_, lease)| lease.stays());
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.queue.len()
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.queue.iter().for_each(|(x, _)| see(x));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.queue.iter().for_each(|(x, _)| visit(x));
     }
 
     fn label(&self) -> Option<String> {
@@ -114,7 +115,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+    use super::super::test_inputs::{Bench, build_error, in_time, ms, schedules};
     use super::*;
 
     proptest! {
@@ -169,8 +170,8 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_interval_is_a_mistake() {
-        let message = mistake(|s| s.rate_limit(-1));
+    fn a_negative_interval_is_a_build_error() {
+        let message = build_error(|s| s.rate_limit(-1));
         assert!(
             message.contains("`rate_limit`: invalid interval -1: it is negative"),
             "{message}"

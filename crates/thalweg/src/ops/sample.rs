@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::parts::{Ticks, Timer, duration, label};
 use crate::failure::BuildError;
-use crate::{Acks, Context, Delivery, Element, Flow, IntoInterval, Never, Operator, Stream};
+use crate::{Acks, Context, Delivery, Element, EmitResult, IntoInterval, Never, Operator, Stream};
 
 /// Sends the latest element at regular times; see [`Stream::sample`].
 pub struct Sample<T> {
@@ -54,41 +54,42 @@ impl<T: Element> Operator for Sample<T> {
     type Event = Never;
     const KIND: &'static str = "sample";
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         self.latest = Some((x, cx.acks()));
         self.await_tick(cx);
         Ok(())
     }
 
-    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         if self.timer.rang(cx) {
             self.send(cx);
         }
         Ok(())
     }
 
-    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.delivering = false;
         self.await_tick(cx);
         Ok(())
     }
 
-    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.send(cx);
         Ok(())
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         usize::from(self.delivering)
     }
 
-    fn resting(&self) -> usize {
+    fn buffered(&self) -> usize {
         usize::from(self.latest.is_some())
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.latest.iter().for_each(|(x, _)| see(x));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.latest.iter().for_each(|(x, _)| visit(x));
     }
 
     fn label(&self) -> Option<String> {
@@ -128,7 +129,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+    use super::super::test_inputs::{Bench, build_error, in_time, ms, schedules};
 
     proptest! {
         #[test]
@@ -166,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_interval_is_a_mistake() {
-        let message = mistake(|s| s.sample(-1));
+    fn a_negative_interval_is_a_build_error() {
+        let message = build_error(|s| s.sample(-1));
         assert!(
             message.contains("`sample`: invalid interval -1: it is negative"),
             "{message}"

@@ -4,7 +4,7 @@ use std::task::{self, Poll, Waker};
 
 use super::parts::at_least_one;
 use crate::failure::{BoxError, BuildError};
-use crate::{Context, Delivery, Element, Flow, Lease, Operator};
+use crate::{Context, Delivery, Element, EmitResult, Lease, Operator};
 
 /// An element whose value is still being made, somewhere else.
 pub trait Promise: Element {
@@ -149,8 +149,9 @@ impl<P: Promise> Operator for Settle<P> {
     const KIND: &'static str = "settle";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: P, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: P, cx: &mut Context<'_, Self>) -> EmitResult {
         if let Some(begin) = &mut self.begin {
             begin(&x);
         }
@@ -173,12 +174,12 @@ impl<P: Promise> Operator for Settle<P> {
         Ok(())
     }
 
-    fn event(&mut self, _: u64, _: Result<(), BoxError>, cx: &mut Context<'_, Self>) -> Flow {
+    fn event(&mut self, _: u64, _: Result<(), BoxError>, cx: &mut Context<'_, Self>) -> EmitResult {
         self.go_on(cx);
         Ok(())
     }
 
-    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.is_delivering = false;
         self.go_on(cx);
         Ok(())
@@ -190,12 +191,12 @@ impl<P: Promise> Operator for Settle<P> {
             .retain(|(_, lease)| lease.is_admitted() || lease.stays());
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.queue.len() + usize::from(self.is_delivering)
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.queue.iter().for_each(|(x, _)| see(x));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.queue.iter().for_each(|(x, _)| visit(x));
     }
 }
 
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn no_place_is_a_mistake() {
+    fn no_place_is_a_build_error() {
         let (_clock, source, _numbers) = line(Settle::ordered(0));
         assert!(source.check().is_err_and(|error| error.is_build()));
     }

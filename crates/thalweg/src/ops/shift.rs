@@ -5,24 +5,24 @@ use std::time::Duration;
 use super::parts::{Queue, Timer, at_least_one, duration, label};
 use crate::failure::BuildError;
 use crate::{
-    Context, Delivery, Element, Flow, IntoInterval, IntoOperator, Never, Operator, Stream,
+    Context, Delivery, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Stream,
 };
 
 /// The options of [`shift`](Stream::shift). Give them to [`apply`](Stream::apply).
 ///
 /// ```
-/// use thalweg::{Stream, VirtualClock, ops::Shift};
+/// use thalweg::{Stream, VirtualClock, ops::ShiftOptions};
 ///
 /// let source = Stream::on(VirtualClock::new());
-/// source.apply(Shift::by("1h").bound(1_000_000)).sink(|x: i32| println!("{x}"));
+/// source.apply(ShiftOptions::by("1h").bound(1_000_000)).sink(|x: i32| println!("{x}"));
 /// ```
-pub struct Shift<T> {
+pub struct ShiftOptions<T> {
     interval: Result<Duration, BuildError>,
     bound: usize,
     _in: PhantomData<fn(T)>,
 }
 
-impl<T> Shift<T> {
+impl<T> ShiftOptions<T> {
     /// Elements come out `interval` after they came in.
     pub fn by(interval: impl IntoInterval) -> Self {
         Self {
@@ -39,12 +39,12 @@ impl<T> Shift<T> {
     }
 }
 
-impl<T: Element> IntoOperator for Shift<T> {
-    type Operator = Shifting<T>;
+impl<T: Element> IntoOperator for ShiftOptions<T> {
+    type Operator = Shift<T>;
 
     fn into_operator(self) -> Result<Self::Operator, BuildError> {
         let bound = at_least_one("shift", "the number of elements on their way", self.bound)?;
-        Ok(Shifting {
+        Ok(Shift {
             interval: self.interval?,
             queue: Queue::new(bound),
             timer: Timer::default(),
@@ -53,8 +53,8 @@ impl<T: Element> IntoOperator for Shift<T> {
     }
 }
 
-/// Sends elements some time after they came: what the options [`Shift`] become.
-pub struct Shifting<T> {
+/// Sends elements some time after they came: what the options [`ShiftOptions`] become.
+pub struct Shift<T> {
     interval: Duration,
     /// The elements, and when each is due.
     queue: Queue<(T, Duration)>,
@@ -62,7 +62,7 @@ pub struct Shifting<T> {
     delivering: bool,
 }
 
-impl<T: Element> Shifting<T> {
+impl<T: Element> Shift<T> {
     /// Sends what is due, and sees to it that the rest is.
     fn send_due(&mut self, cx: &mut Context<'_, Self>) {
         while !self.delivering
@@ -79,15 +79,16 @@ impl<T: Element> Shifting<T> {
     }
 }
 
-impl<T: Element> Operator for Shifting<T> {
+impl<T: Element> Operator for Shift<T> {
     type In = T;
     type Out = T;
     type Event = Never;
     const KIND: &'static str = "shift";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let due = cx.now().saturating_add(self.interval);
         self.queue.push((x, due), cx);
         if self.queue.len() == 1 && !self.delivering {
@@ -96,14 +97,14 @@ impl<T: Element> Operator for Shifting<T> {
         Ok(())
     }
 
-    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         if self.timer.rang(cx) {
             self.send_due(cx);
         }
         Ok(())
     }
 
-    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.delivering = false;
         self.send_due(cx);
         Ok(())
@@ -113,12 +114,12 @@ impl<T: Element> Operator for Shifting<T> {
         self.queue.withdraw();
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.queue.len() + usize::from(self.delivering)
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.queue.iter().for_each(|(x, _)| see(x));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.queue.iter().for_each(|(x, _)| visit(x));
     }
 
     fn label(&self) -> Option<String> {
@@ -131,7 +132,7 @@ impl<T: Element> Stream<T> {
     /// taken. `interval` is a duration, a number of seconds, or a text such as `"500ms"`.
     ///
     /// An element's emitter goes on at once, as long as there are no more elements on their way
-    /// than the bound of the options [`Shift`] says; beyond it, emitters wait. Nobody waits for an
+    /// than the bound of the options [`ShiftOptions`] says; beyond it, emitters wait. Nobody waits for an
     /// element here, so what fails behind is unhandled, see [`on_unhandled`](Self::on_unhandled). A
     /// [`drain`](Self::drain) waits until all have come out.
     ///
@@ -151,7 +152,7 @@ impl<T: Element> Stream<T> {
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn shift(&self, interval: impl IntoInterval) -> Stream<T> {
-        self.apply(Shift::by(interval))
+        self.apply(ShiftOptions::by(interval))
     }
 }
 
@@ -159,7 +160,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+    use super::super::test_inputs::{Bench, build_error, in_time, ms, schedules};
     use super::*;
 
     proptest! {
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn emitters_wait_beyond_the_bound_and_come_out_in_time_all_the_same() {
-        let bench = Bench::new(|s| s.apply(Shift::by("1s").bound(1)));
+        let bench = Bench::new(|s| s.apply(ShiftOptions::by("1s").bound(1)));
         let first = bench.emit(1);
         bench.advance_to(400);
         let second = bench.emit(2);
@@ -195,8 +196,8 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_of_nothing_is_a_mistake() {
-        let message = mistake(|s| s.apply(Shift::by("1s").bound(0)));
+    fn a_bound_of_nothing_is_a_build_error() {
+        let message = build_error(|s| s.apply(ShiftOptions::by("1s").bound(0)));
         assert!(
             message
                 .ends_with("`shift`: the number of elements on their way is at least one, not 0"),

@@ -3,7 +3,7 @@ use std::vec::Drain;
 
 use crate::failure::BoxError;
 use crate::operator::function_name;
-use crate::{Element, Fault, Never, Sink, Stream, Transform};
+use crate::{Element, Never, OperatorError, Sink, Stream, Transform};
 
 /// Calls a function with every element; see [`Stream::sink`].
 pub struct FnSink<T, F> {
@@ -30,14 +30,19 @@ where
     type Out = Never;
     const KIND: &'static str = "sink";
     const SINK: bool = true;
+    const CLOSES: bool = false;
 
     #[inline(always)]
-    fn apply(&mut self, x: T) -> Result<Option<Never>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<Never>, OperatorError<T>> {
         (self.f)(x);
         Ok(None)
     }
 
-    fn apply_many(&mut self, xs: &mut Drain<'_, T>, _: &mut Vec<Never>) -> Result<(), Fault<T>> {
+    fn apply_many(
+        &mut self,
+        xs: &mut Drain<'_, T>,
+        _: &mut Vec<Never>,
+    ) -> Result<(), OperatorError<T>> {
         xs.for_each(&mut self.f);
         Ok(())
     }
@@ -73,11 +78,12 @@ where
     type Out = Never;
     const KIND: &'static str = "try_sink";
     const SINK: bool = true;
+    const CLOSES: bool = false;
 
-    fn apply(&mut self, x: T) -> Result<Option<Never>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<Never>, OperatorError<T>> {
         match (self.f)(&x) {
             Ok(()) => Ok(None),
-            Err(cause) => Err(Fault::new(x, cause)),
+            Err(cause) => Err(OperatorError::new(x, cause)),
         }
     }
 

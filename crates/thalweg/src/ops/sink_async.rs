@@ -4,7 +4,7 @@ use std::future::Future;
 use super::parts::{Begun, Borrows, Callee, Calls, Came, Step, Sure, Takes};
 use crate::failure::BoxError;
 use crate::operator::function_name;
-use crate::{Context, Element, Flow, Never, Operator, Sink, Stream};
+use crate::{Context, Element, EmitResult, Never, Operator, Sink, Stream};
 
 /// Calls an asynchronous function, `C`, with every element; see [`Stream::sink_async`].
 pub struct SinkAsync<T, C> {
@@ -89,8 +89,9 @@ where
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
     const SINK: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let ordinal = cx.ordinal();
         match self.calls.begin(x, ordinal, cx) {
             Begun::Done(()) | Begun::Pending(_) => Ok(()),
@@ -104,7 +105,7 @@ where
         key: u64,
         came: Result<Came<()>, BoxError>,
         cx: &mut Context<'_, Self>,
-    ) -> Flow {
+    ) -> EmitResult {
         let key = key as usize;
         self.calls.came(key, came, cx);
         if let Some((call, Err(cause))) = self.calls.take(key) {
@@ -114,7 +115,7 @@ where
         Ok(())
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.calls.len()
     }
 
@@ -126,8 +127,8 @@ where
         self.calls.needs_runtime()
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.calls.kept(see);
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.calls.traverse(visit);
     }
 
     fn label(&self) -> Option<String> {
@@ -216,7 +217,7 @@ impl<T: Element> Stream<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Bench, ms};
+    use super::super::test_inputs::{Bench, ms};
     use crate::{Never, Stream, VirtualClock};
 
     #[test]

@@ -3,7 +3,7 @@ use std::ops::{Bound, RangeBounds};
 
 use super::parts::at_least_one;
 use crate::failure::BuildError;
-use crate::{Element, Fault, Stream, Transform};
+use crate::{Element, OperatorError, Stream, Transform};
 
 /// Passes on the elements at some positions; see [`Stream::slice`].
 pub struct Slice<T> {
@@ -50,9 +50,10 @@ impl<T: Element> Transform for Slice<T> {
     type In = T;
     type Out = T;
     const KIND: &'static str = "slice";
+    const CLOSES: bool = false;
 
     #[inline(always)]
-    fn apply(&mut self, x: T) -> Result<Option<T>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<T>, OperatorError<T>> {
         let position = self.position;
         if self.end.is_some_and(|end| position >= end) {
             return Ok(None);
@@ -131,7 +132,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{mistake, outputs};
+    use super::super::test_inputs::{build_error, outputs};
 
     proptest! {
         #[test]
@@ -169,12 +170,12 @@ mod tests {
     #[test]
     #[expect(clippy::reversed_empty_ranges, reason = "it is the mistake")]
     fn wrong_arguments_are_named() {
-        let backwards = mistake(|s| s.slice(5..2, 1));
+        let backwards = build_error(|s| s.slice(5..2, 1));
         assert!(
             backwards.ends_with("`slice`: the end, 2, comes before the start, 5"),
             "{backwards}"
         );
-        let no_step = mistake(|s| s.slice(.., 0));
+        let no_step = build_error(|s| s.slice(.., 0));
         assert!(
             no_step.ends_with("`slice`: the step is at least one, not 0"),
             "{no_step}"

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 
 use super::parts::at_least_one;
 use crate::failure::BuildError;
-use crate::{Acks, Context, Element, Flow, Never, Operator, Stream};
+use crate::{Acks, Context, Element, EmitResult, Never, Operator, Stream};
 
 /// Sends the last elements with every new one; see [`Stream::sliding_window`].
 pub struct SlidingWindow<T> {
@@ -46,8 +46,9 @@ impl<T: Element> Operator for SlidingWindow<T> {
     type Out = Vec<T>;
     type Event = Never;
     const KIND: &'static str = "sliding_window";
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         if self.window.len() == self.size {
             self.window.pop_front();
         }
@@ -65,14 +66,14 @@ impl<T: Element> Operator for SlidingWindow<T> {
     }
 
     /// There will be no further window for the elements in this one to be part of.
-    fn flush(&mut self, _: &mut Context<'_, Self>) -> Flow {
+    fn flush(&mut self, _: &mut Context<'_, Self>) -> EmitResult {
         self.window.clear();
         self.acks.clear();
         Ok(())
     }
 
     /// Elements that have not been part of any window yet.
-    fn resting(&self) -> usize {
+    fn buffered(&self) -> usize {
         if self.partial || self.window.len() == self.size {
             0
         } else {
@@ -80,8 +81,8 @@ impl<T: Element> Operator for SlidingWindow<T> {
         }
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.window.iter().for_each(|x| see(x));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.window.iter().for_each(|x| visit(x));
     }
 
     fn label(&self) -> Option<String> {
@@ -94,7 +95,7 @@ impl<T: Element> Stream<T> {
     /// as there are.
     ///
     /// An acknowledgement token fires when the last window that its element is part of is done with.
-    /// A window has at least one element: 0 is a mistake, see [`check`](Self::check).
+    /// A window has at least one element: 0 is a build error, see [`check`](Self::check).
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -127,7 +128,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, mistake, ms, outputs_and_rest};
+    use super::super::test_inputs::{Bench, build_error, ms, outputs_and_rest};
     use super::*;
 
     proptest! {
@@ -178,10 +179,10 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_nothing_is_a_mistake() {
+    fn a_window_of_nothing_is_a_build_error() {
         for message in [
-            mistake(|s| s.sliding_window(0)),
-            mistake(|s| s.sliding_window_full(0)),
+            build_error(|s| s.sliding_window(0)),
+            build_error(|s| s.sliding_window_full(0)),
         ] {
             assert!(
                 message.ends_with("`sliding_window`: the size of a window is at least one, not 0"),

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::parts::{duration, label};
 use crate::failure::BuildError;
-use crate::{Context, Element, Flow, IntoInterval, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, IntoInterval, Never, Operator, Stream};
 
 /// Drops what comes too soon after the last element sent; see [`Stream::throttle`].
 pub struct Throttle<T> {
@@ -33,8 +33,9 @@ impl<T: Element> Operator for Throttle<T> {
     type Event = Never;
     const KIND: &'static str = "throttle";
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let now = cx.now();
         if now < self.next {
             return Ok(());
@@ -78,7 +79,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+    use super::super::test_inputs::{Bench, build_error, in_time, ms, schedules};
 
     proptest! {
         #[test]
@@ -109,8 +110,8 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_that_cannot_be_read_is_a_mistake() {
-        let message = mistake(|s| s.throttle("often"));
+    fn an_interval_that_cannot_be_read_is_a_build_error() {
+        let message = build_error(|s| s.throttle("often"));
         assert!(
             message.contains("`throttle`: invalid interval"),
             "{message}"

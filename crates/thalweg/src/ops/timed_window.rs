@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::parts::{Group, Tumbling, duration, label};
 use crate::failure::BuildError;
-use crate::{Context, Element, Flow, IntoInterval, IntoOperator, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Stream};
 
 /// The options of [`timed_window`](Stream::timed_window). Give them to [`apply`](Stream::apply).
 ///
 /// ```
 /// use std::time::Duration;
-/// use thalweg::{Stream, VirtualClock, ops::TimedWindow};
+/// use thalweg::{Stream, VirtualClock, ops::TimedWindowOptions};
 ///
 /// let clock = VirtualClock::new();
 /// let source = Stream::on(&clock);
-/// let list = source.apply(TimedWindow::every("1s").skip_empty()).sink_to_list();
+/// let list = source.apply(TimedWindowOptions::every("1s").skip_empty()).sink_to_list();
 /// source.emit_many([1, 2]).wait()?;
 /// clock.advance(Duration::from_secs(3600));
 /// source.emit(3).wait()?;
@@ -22,14 +22,14 @@ use crate::{Context, Element, Flow, IntoInterval, IntoOperator, Never, Operator,
 /// assert_eq!(list.to_vec(), [vec![1, 2], vec![3]]);
 /// # Ok::<(), thalweg::Error>(())
 /// ```
-pub struct TimedWindow<T> {
+pub struct TimedWindowOptions<T> {
     interval: Result<Duration, BuildError>,
     empty: bool,
     at_once: bool,
     _in: PhantomData<fn(T)>,
 }
 
-impl<T> TimedWindow<T> {
+impl<T> TimedWindowOptions<T> {
     /// Windows that are `interval` long.
     pub fn every(interval: impl IntoInterval) -> Self {
         Self {
@@ -52,11 +52,11 @@ impl<T> TimedWindow<T> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use thalweg::{Stream, VirtualClock, ops::TimedWindow};
+    /// use thalweg::{Stream, VirtualClock, ops::TimedWindowOptions};
     ///
     /// let clock = VirtualClock::new();
     /// let source = Stream::on(&clock);
-    /// let list = source.apply(TimedWindow::every("10s").at_once()).sink_to_list();
+    /// let list = source.apply(TimedWindowOptions::every("10s").at_once()).sink_to_list();
     /// clock.advance(Duration::from_secs(15));
     /// source.emit(1).wait()?;
     /// clock.advance(Duration::from_secs(5));
@@ -71,12 +71,12 @@ impl<T> TimedWindow<T> {
     }
 }
 
-impl<T: Element> IntoOperator for TimedWindow<T> {
-    type Operator = TimedWindowing<T>;
+impl<T: Element> IntoOperator for TimedWindowOptions<T> {
+    type Operator = TimedWindow<T>;
 
     fn into_operator(self) -> Result<Self::Operator, BuildError> {
         let interval = self.interval?;
-        Ok(TimedWindowing {
+        Ok(TimedWindow {
             interval,
             window: Group::default(),
             windows: Tumbling::new(interval, self.empty, self.at_once),
@@ -84,28 +84,29 @@ impl<T: Element> IntoOperator for TimedWindow<T> {
     }
 }
 
-/// Sends what came in each interval: what the options [`TimedWindow`] become.
-pub struct TimedWindowing<T> {
+/// Sends what came in each interval: what the options [`TimedWindowOptions`] become.
+pub struct TimedWindow<T> {
     interval: Duration,
     window: Group<T>,
     windows: Tumbling<Vec<T>>,
 }
 
-impl<T: Element> Operator for TimedWindowing<T> {
+impl<T: Element> Operator for TimedWindow<T> {
     type In = T;
     type Out = Vec<T>;
     type Event = Never;
     const KIND: &'static str = "timed_window";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         self.window.push(x, cx);
         self.windows.added(cx);
         Ok(())
     }
 
-    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let is_empty = self.window.is_empty();
         self.windows.wake(is_empty, || self.window.take(), cx);
         Ok(())
@@ -115,28 +116,28 @@ impl<T: Element> Operator for TimedWindowing<T> {
         self.windows.begins_at_once()
     }
 
-    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.windows.delivered(cx);
         Ok(())
     }
 
-    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let is_empty = self.window.is_empty();
         self.windows.flush(is_empty, || self.window.take(), cx);
         Ok(())
     }
 
-    fn moving(&self) -> usize {
-        self.windows.moving()
+    fn in_flight(&self) -> usize {
+        self.windows.in_flight()
     }
 
-    fn resting(&self) -> usize {
+    fn buffered(&self) -> usize {
         self.window.len()
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.window.iter().for_each(|x| see(x));
-        self.windows.iter().for_each(|window| see(window));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.window.iter().for_each(|x| visit(x));
+        self.windows.iter().for_each(|window| visit(window));
     }
 
     fn label(&self) -> Option<String> {
@@ -150,7 +151,7 @@ impl<T: Element> Stream<T> {
     ///
     /// The first interval begins with the first element, and each of the others where the one
     /// before ends, without drift. As in streamz, an interval in which nothing came makes an empty
-    /// window; for none see the options [`TimedWindow`].
+    /// window; for none see the options [`TimedWindowOptions`].
     ///
     /// Nobody waits for a window, so what fails behind it is unhandled, see
     /// [`on_unhandled`](Self::on_unhandled). But there is back pressure: while a window is being
@@ -175,7 +176,7 @@ impl<T: Element> Stream<T> {
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn timed_window(&self, interval: impl IntoInterval) -> Stream<Vec<T>> {
-        self.apply(TimedWindow::every(interval))
+        self.apply(TimedWindowOptions::every(interval))
     }
 }
 
@@ -183,7 +184,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+    use super::super::test_inputs::{Bench, build_error, in_time, ms, schedules};
     use super::*;
 
     /// The plain model: what came in each second since the first element.
@@ -206,7 +207,7 @@ mod tests {
         #[test]
         fn windows_follow_the_clock(schedule in schedules()) {
             let expected = windows(&schedule);
-            let sent = in_time(&schedule, |s| s.apply(TimedWindow::every("1s").skip_empty()));
+            let sent = in_time(&schedule, |s| s.apply(TimedWindowOptions::every("1s").skip_empty()));
             prop_assert_eq!(&sent, &expected);
 
             let bench = Bench::new(|s| s.timed_window("1s"));
@@ -278,8 +279,8 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_interval_is_a_mistake() {
-        let message = mistake(|s| s.timed_window(-1));
+    fn a_negative_interval_is_a_build_error() {
+        let message = build_error(|s| s.timed_window(-1));
         assert!(
             message.contains("`timed_window`: invalid interval -1: it is negative"),
             "{message}"

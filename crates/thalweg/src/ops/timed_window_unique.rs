@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::parts::{Distinct, Keep, Tumbling, duration, label};
 use crate::failure::{BoxError, BuildError};
-use crate::{Context, Element, Flow, IntoInterval, IntoOperator, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Stream};
 
 /// The options of [`timed_window_unique`](Stream::timed_window_unique): a key, which of several
 /// elements with one key is kept, and whether empty windows are sent. Give them to
@@ -14,18 +14,18 @@ use crate::{Context, Element, Flow, IntoInterval, IntoOperator, Never, Operator,
 ///
 /// ```
 /// use std::time::Duration;
-/// use thalweg::{Stream, VirtualClock, ops::{Keep, TimedWindowUnique}};
+/// use thalweg::{Stream, VirtualClock, ops::{Keep, TimedWindowUniqueOptions}};
 ///
 /// let clock = VirtualClock::new();
 /// let source = Stream::on(&clock);
-/// let options = TimedWindowUnique::every("1s").key(|word: &&str| word.len());
+/// let options = TimedWindowUniqueOptions::every("1s").key(|word: &&str| word.len());
 /// let list = source.apply(options.keep(Keep::Last).skip_empty()).sink_to_list();
 /// source.emit_many(["f", "b", "fo", "ba", "foo", "bar"]).wait()?;
 /// clock.advance(Duration::from_secs(3600));
 /// assert_eq!(list.to_vec(), [["b", "ba", "bar"]]);
 /// # Ok::<(), thalweg::Error>(())
 /// ```
-pub struct TimedWindowUnique<T, K = T, F = fn(&T) -> Result<T, Infallible>> {
+pub struct TimedWindowUniqueOptions<T, K = T, F = fn(&T) -> Result<T, Infallible>> {
     interval: Result<Duration, BuildError>,
     keep: Keep,
     empty: bool,
@@ -34,7 +34,7 @@ pub struct TimedWindowUnique<T, K = T, F = fn(&T) -> Result<T, Infallible>> {
     _key: PhantomData<fn(&T) -> K>,
 }
 
-impl<T: Clone> TimedWindowUnique<T> {
+impl<T: Clone> TimedWindowUniqueOptions<T> {
     /// Windows that are `interval` long, of elements that all differ.
     pub fn every(interval: impl IntoInterval) -> Self {
         Self {
@@ -48,21 +48,22 @@ impl<T: Clone> TimedWindowUnique<T> {
     }
 }
 
-impl<T, K, F> TimedWindowUnique<T, K, F> {
+impl<T, K, F> TimedWindowUniqueOptions<T, K, F> {
     /// Elements are told apart by what `key` gives.
     pub fn key<New>(
         self,
         mut key: impl FnMut(&T) -> New + Send + 'static,
-    ) -> TimedWindowUnique<T, New, impl FnMut(&T) -> Result<New, Infallible> + Send + 'static> {
+    ) -> TimedWindowUniqueOptions<T, New, impl FnMut(&T) -> Result<New, Infallible> + Send + 'static>
+    {
         self.try_key(move |x| Ok(key(x)))
     }
 
     /// The same with a function that may fail.
-    pub fn try_key<New, E, Key>(self, key: Key) -> TimedWindowUnique<T, New, Key>
+    pub fn try_key<New, E, Key>(self, key: Key) -> TimedWindowUniqueOptions<T, New, Key>
     where
         Key: FnMut(&T) -> Result<New, E> + Send + 'static,
     {
-        TimedWindowUnique {
+        TimedWindowUniqueOptions {
             interval: self.interval,
             keep: self.keep,
             empty: self.empty,
@@ -94,18 +95,18 @@ impl<T, K, F> TimedWindowUnique<T, K, F> {
     }
 }
 
-impl<T, K, E, F> IntoOperator for TimedWindowUnique<T, K, F>
+impl<T, K, E, F> IntoOperator for TimedWindowUniqueOptions<T, K, F>
 where
     T: Element,
     K: Eq + Hash + Send + 'static,
     E: Into<BoxError>,
     F: FnMut(&T) -> Result<K, E> + Send + 'static,
 {
-    type Operator = TimedWindowingUnique<T, K, F>;
+    type Operator = TimedWindowUnique<T, K, F>;
 
     fn into_operator(self) -> Result<Self::Operator, BuildError> {
         let interval = self.interval?;
-        Ok(TimedWindowingUnique {
+        Ok(TimedWindowUnique {
             interval,
             key: self.key,
             window: Distinct::new(self.keep),
@@ -115,15 +116,15 @@ where
 }
 
 /// Sends what came in each interval, one element for each key: what the options
-/// [`TimedWindowUnique`] become.
-pub struct TimedWindowingUnique<T, K, F> {
+/// [`TimedWindowUniqueOptions`] become.
+pub struct TimedWindowUnique<T, K, F> {
     interval: Duration,
     key: F,
     window: Distinct<T, K>,
     windows: Tumbling<Vec<T>>,
 }
 
-impl<T, K, E, F> Operator for TimedWindowingUnique<T, K, F>
+impl<T, K, E, F> Operator for TimedWindowUnique<T, K, F>
 where
     T: Element,
     K: Eq + Hash + Send + 'static,
@@ -136,8 +137,9 @@ where
     const KIND: &'static str = "timed_window_unique";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         match (self.key)(&x) {
             Ok(key) => self.window.push(key, x, cx),
             Err(cause) => return cx.fail(x, cause),
@@ -146,7 +148,7 @@ where
         Ok(())
     }
 
-    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let is_empty = self.window.is_empty();
         self.windows.wake(is_empty, || self.window.take(), cx);
         Ok(())
@@ -156,31 +158,31 @@ where
         self.windows.begins_at_once()
     }
 
-    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.windows.delivered(cx);
         Ok(())
     }
 
-    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         let is_empty = self.window.is_empty();
         self.windows.flush(is_empty, || self.window.take(), cx);
         Ok(())
     }
 
-    fn moving(&self) -> usize {
-        self.windows.moving()
+    fn in_flight(&self) -> usize {
+        self.windows.in_flight()
     }
 
-    fn resting(&self) -> usize {
+    fn buffered(&self) -> usize {
         self.window.len()
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         for (key, x) in self.window.iter() {
-            see(key);
-            see(x);
+            visit(key);
+            visit(x);
         }
-        self.windows.iter().for_each(|window| see(window));
+        self.windows.iter().for_each(|window| visit(window));
     }
 
     fn label(&self) -> Option<String> {
@@ -193,7 +195,7 @@ impl<T: Element> Stream<T> {
     /// elements the first is kept.
     ///
     /// In everything else it is [`timed_window`](Self::timed_window), empty windows included. For a
-    /// key, to keep the last, and for no empty windows see the options [`TimedWindowUnique`].
+    /// key, to keep the last, and for no empty windows see the options [`TimedWindowUniqueOptions`].
     ///
     /// ```
     /// # use std::time::Duration;
@@ -210,7 +212,7 @@ impl<T: Element> Stream<T> {
     where
         T: Eq + Hash,
     {
-        self.apply(TimedWindowUnique::every(interval))
+        self.apply(TimedWindowUniqueOptions::every(interval))
     }
 }
 
@@ -218,13 +220,13 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, in_time, mistake, ms, schedules};
+    use super::super::test_inputs::{Bench, build_error, in_time, ms, schedules};
     use super::*;
 
     /// The plain model: the timed windows, without what is superseded.
     fn windows(schedule: &[(u64, usize)], keep: Keep) -> Vec<(u64, Vec<usize>)> {
         let whole = in_time(schedule, |s| {
-            s.apply(super::super::TimedWindow::every("1s").skip_empty())
+            s.apply(super::super::TimedWindowOptions::every("1s").skip_empty())
         });
         whole
             .into_iter()
@@ -250,7 +252,7 @@ mod tests {
         #[test]
         fn one_of_each_key_is_kept(schedule in schedules(), last: bool) {
             let keep = if last { Keep::Last } else { Keep::First };
-            let options = TimedWindowUnique::every("1s")
+            let options = TimedWindowUniqueOptions::every("1s")
                 .key(|x: &usize| x % 3)
                 .keep(keep)
                 .skip_empty();
@@ -276,7 +278,8 @@ mod tests {
 
     #[test]
     fn a_key_that_fails_starts_no_clock() {
-        let options = TimedWindowUnique::every("1s").try_key(|_: &i32| Err::<i32, _>("no key"));
+        let options =
+            TimedWindowUniqueOptions::every("1s").try_key(|_: &i32| Err::<i32, _>("no key"));
         let bench = Bench::new(|s| s.apply(options));
         assert!(bench.block_on(bench.emit(1)).is_err());
         bench.clock.advance(ms(5000));
@@ -284,8 +287,8 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_that_cannot_be_read_is_a_mistake() {
-        let message = mistake(|s| s.timed_window_unique("soon"));
+    fn an_interval_that_cannot_be_read_is_a_build_error() {
+        let message = build_error(|s| s.timed_window_unique("soon"));
         assert!(
             message.contains("`timed_window_unique`: invalid interval"),
             "{message}"

@@ -7,28 +7,28 @@ use hashlink::LinkedHashMap;
 
 use super::parts::at_least_one;
 use crate::failure::{BoxError, BuildError};
-use crate::{Context, Element, Flow, IntoOperator, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Stream};
 
 /// The options of [`unique`](Stream::unique): a key, and how much is remembered. Give them to
 /// [`apply`](Stream::apply).
 ///
 /// ```
-/// use thalweg::{Stream, ops::Unique};
+/// use thalweg::{Stream, ops::UniqueOptions};
 ///
 /// let source = Stream::new();
-/// let list = source.apply(Unique::new().key(|x: &i32| x % 10).history(2)).sink_to_list();
+/// let list = source.apply(UniqueOptions::new().key(|x: &i32| x % 10).history(2)).sink_to_list();
 /// source.emit_many([1, 11, 2, 21, 3, 31, 2]).wait()?;
 /// // Seeing 21 has kept the 1 in mind, so that the 3 has put the 2 out of it.
 /// assert_eq!(list.to_vec(), [1, 2, 3, 2]);
 /// # Ok::<(), thalweg::Error>(())
 /// ```
-pub struct Unique<T, K = T, F = fn(&T) -> Result<T, Infallible>> {
+pub struct UniqueOptions<T, K = T, F = fn(&T) -> Result<T, Infallible>> {
     history: Option<usize>,
     key: F,
     _key: PhantomData<fn(&T) -> K>,
 }
 
-impl<T: Clone> Unique<T> {
+impl<T: Clone> UniqueOptions<T> {
     /// Elements that differ from all before.
     pub fn new() -> Self {
         Self {
@@ -39,27 +39,27 @@ impl<T: Clone> Unique<T> {
     }
 }
 
-impl<T: Clone> Default for Unique<T> {
+impl<T: Clone> Default for UniqueOptions<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T, K, F> Unique<T, K, F> {
+impl<T, K, F> UniqueOptions<T, K, F> {
     /// Elements are told apart by what `key` gives.
     pub fn key<New>(
         self,
         mut key: impl FnMut(&T) -> New + Send + 'static,
-    ) -> Unique<T, New, impl FnMut(&T) -> Result<New, Infallible> + Send + 'static> {
+    ) -> UniqueOptions<T, New, impl FnMut(&T) -> Result<New, Infallible> + Send + 'static> {
         self.try_key(move |x| Ok(key(x)))
     }
 
     /// The same with a function that may fail.
-    pub fn try_key<New, E, Key>(self, key: Key) -> Unique<T, New, Key>
+    pub fn try_key<New, E, Key>(self, key: Key) -> UniqueOptions<T, New, Key>
     where
         Key: FnMut(&T) -> Result<New, E> + Send + 'static,
     {
-        Unique {
+        UniqueOptions {
             history: self.history,
             key,
             _key: PhantomData,
@@ -75,20 +75,20 @@ impl<T, K, F> Unique<T, K, F> {
     }
 }
 
-impl<T, K, E, F> IntoOperator for Unique<T, K, F>
+impl<T, K, E, F> IntoOperator for UniqueOptions<T, K, F>
 where
     T: Element,
     K: Eq + Hash + Send + 'static,
     E: Into<BoxError>,
     F: FnMut(&T) -> Result<K, E> + Send + 'static,
 {
-    type Operator = Deduplicating<T, K, F>;
+    type Operator = Unique<T, K, F>;
 
     fn into_operator(self) -> Result<Self::Operator, BuildError> {
         if let Some(size) = self.history {
             at_least_one("unique", "the size of the history", size)?;
         }
-        Ok(Deduplicating {
+        Ok(Unique {
             history: self.history.unwrap_or(usize::MAX),
             key: self.key,
             seen: LinkedHashMap::new(),
@@ -97,8 +97,8 @@ where
     }
 }
 
-/// Drops what has been seen before: what the options [`Unique`] become.
-pub struct Deduplicating<T, K, F> {
+/// Drops what has been seen before: what the options [`UniqueOptions`] become.
+pub struct Unique<T, K, F> {
     history: usize,
     key: F,
     /// The key seen last is at the back.
@@ -106,7 +106,7 @@ pub struct Deduplicating<T, K, F> {
     _in: PhantomData<fn(T)>,
 }
 
-impl<T, K, E, F> Operator for Deduplicating<T, K, F>
+impl<T, K, E, F> Operator for Unique<T, K, F>
 where
     T: Element,
     K: Eq + Hash + Send + 'static,
@@ -117,12 +117,13 @@ where
     type Out = T;
     type Event = Never;
     const KIND: &'static str = "unique";
+    const CLOSES: bool = false;
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.seen.keys().for_each(|key| see(key));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.seen.keys().for_each(|key| visit(key));
     }
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let key = match (self.key)(&x) {
             Ok(key) => key,
             Err(cause) => return cx.fail(x, cause),
@@ -146,7 +147,7 @@ impl<T: Element> Stream<T> {
     /// Passes on the elements that differ from all before, and drops the others.
     ///
     /// It remembers every element it has passed on. For a bound on that, and with it on memory, see
-    /// the options [`Unique`].
+    /// the options [`UniqueOptions`].
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -160,7 +161,7 @@ impl<T: Element> Stream<T> {
     where
         T: Eq + Hash,
     {
-        self.apply(Unique::new())
+        self.apply(UniqueOptions::new())
     }
 
     /// Passes on the elements whose key differs from those of all before. It remembers the keys.
@@ -177,7 +178,7 @@ impl<T: Element> Stream<T> {
     where
         K: Eq + Hash + Send + 'static,
     {
-        self.apply(Unique::new().key(key))
+        self.apply(UniqueOptions::new().key(key))
     }
 }
 
@@ -185,7 +186,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{mistake, outputs};
+    use super::super::test_inputs::{build_error, outputs};
     use super::*;
 
     /// The plain model: a list with the last seen in front.
@@ -211,7 +212,7 @@ mod tests {
             xs in prop::collection::vec(0_u8..8, 0..50),
             history in 1_usize..10,
         ) {
-            let bounded = outputs(xs.clone(), |s| s.apply(Unique::new().history(history)));
+            let bounded = outputs(xs.clone(), |s| s.apply(UniqueOptions::new().history(history)));
             prop_assert_eq!(bounded, unique(&xs, history));
             let unbounded = outputs(xs.clone(), Stream::unique);
             prop_assert_eq!(unbounded, unique(&xs, usize::MAX));
@@ -229,15 +230,17 @@ mod tests {
             calls += 1;
             if calls == 1 { Err("at first") } else { Ok(*x) }
         };
-        let list = source.apply(Unique::new().try_key(key)).sink_to_list();
+        let list = source
+            .apply(UniqueOptions::new().try_key(key))
+            .sink_to_list();
         assert!(source.emit(1).wait().is_err());
         assert!(source.emit(1).wait().is_ok());
         assert_eq!(list.to_vec(), [1]);
     }
 
     #[test]
-    fn a_history_of_nothing_is_a_mistake() {
-        let message = mistake(|s| s.apply(Unique::new().history(0)));
+    fn a_history_of_nothing_is_a_build_error() {
+        let message = build_error(|s| s.apply(UniqueOptions::new().history(0)));
         assert!(
             message.ends_with("`unique`: the size of the history is at least one, not 0"),
             "{message}"

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 
-use super::crew::Crew;
+use super::shared_task::SharedTask;
 use super::{Alarm, Runtime, RuntimeHandle, Task};
 
 /// A tokio event loop: the caller's own, or one on a thread of its own.
@@ -31,7 +31,7 @@ struct Inner {
     handle: Handle,
     origin: Instant,
     /// Where futures run if there is only one thread to run them.
-    crew: Option<Crew>,
+    shared_task: Option<SharedTask>,
     /// Ends the loop's thread when the last user of the loop is gone.
     _stop: Option<tokio::sync::oneshot::Sender<()>>,
 }
@@ -53,7 +53,7 @@ impl EventLoop {
         let origin = Instant::from_std(*ORIGIN.get_or_init(std::time::Instant::now));
         let is_single = handle.runtime_flavor() == RuntimeFlavor::CurrentThread;
         Self(Arc::new(Inner {
-            crew: is_single.then(Crew::default),
+            shared_task: is_single.then(SharedTask::default),
             handle,
             origin,
             _stop: stop,
@@ -172,9 +172,9 @@ impl Runtime for EventLoop {
     }
 
     fn spawn(&self, task: Task) {
-        match &self.0.crew {
-            Some(crew) => {
-                if let Some(shared) = crew.join(task) {
+        match &self.0.shared_task {
+            Some(shared_task) => {
+                if let Some(shared) = shared_task.join(task) {
                     self.0.handle.spawn(shared);
                 }
             }

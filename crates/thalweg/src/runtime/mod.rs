@@ -1,9 +1,9 @@
 //! Where time and futures come from.
 
 #[cfg(feature = "tokio")]
-mod crew;
-#[cfg(feature = "tokio")]
 mod event_loop;
+#[cfg(feature = "tokio")]
+mod shared_task;
 mod sleep;
 mod virtual_clock;
 
@@ -45,6 +45,12 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Whether the calling thread is the runtime's own, so that blocking it stops the runtime.
     fn is_current(&self) -> bool {
+        false
+    }
+
+    /// Whether functions of pipelines on this runtime are called on its own thread only. Work that another thread
+    /// finds when it leaves a pipeline waits for the runtime then.
+    fn is_exclusive(&self) -> bool {
         false
     }
 

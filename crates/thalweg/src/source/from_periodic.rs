@@ -70,13 +70,13 @@ impl<T: Element> Stream<T> {
         interval: impl IntoInterval,
         f: impl FnMut() -> T + Send + 'static,
     ) -> Self {
-        let (interval, mistake) = match wait(interval) {
+        let (interval, build_error) = match wait(interval) {
             Ok(interval) => (interval, None),
             Err(error) => (Duration::MAX, Some(BuildError::new("from_periodic", error))),
         };
         let stream = Self::build_source(FromPeriodic { f, interval }, runtime);
-        if let Some(mistake) = mistake {
-            stream.mistake(mistake);
+        if let Some(build_error) = build_error {
+            stream.build_error(build_error);
         }
         stream
     }

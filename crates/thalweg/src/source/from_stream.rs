@@ -69,7 +69,7 @@ impl<T: Element> Stream<T> {
         let (sender, receiver) = async_channel::bounded(bound.max(1));
         let stream = Self::from_stream(receiver);
         if bound == 0 {
-            stream.mistake(crate::BuildError::new(
+            stream.build_error(crate::BuildError::new(
                 "channel",
                 "a channel has room for at least one element, not 0",
             ));

@@ -132,7 +132,7 @@ impl<T: Element> Stream<T> {
         let stream = Self::source_node(S::KIND, source.label(), runtime);
         let control = Control::new(launch(source, stream.downgrade()));
         let id = stream.id();
-        stream.graph().act(Box::new(move |pass| {
+        stream.graph().run_exclusive(Box::new(move |pass| {
             pass.graph().add_source(id, control, pass);
         }));
         stream

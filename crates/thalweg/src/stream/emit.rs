@@ -52,7 +52,7 @@ impl<T: Element> Stream<T> {
 
     /// Sends an element in this node's own name: for those that do a node's work outside of it. It is
     /// let in while the pipeline [drains](Self::drain), which waits for such work only if the node
-    /// says that it is [moving](crate::Operator::moving); and what has failed earlier, elsewhere, is
+    /// says that it is [in flight](crate::Operator::in_flight); and what has failed earlier, elsewhere, is
     /// not its business.
     ///
     /// ```
@@ -60,11 +60,11 @@ impl<T: Element> Stream<T> {
     ///
     /// let source = Stream::new();
     /// let list = source.sink_to_list();
-    /// source.relay(1, Acks::none()).wait()?;
+    /// source.emit_internal(1, Acks::none()).wait()?;
     /// assert_eq!(list.to_vec(), [1]);
     /// # Ok::<(), thalweg::Error>(())
     /// ```
-    pub fn relay(&self, x: T, acks: Acks) -> Emit {
+    pub fn emit_internal(&self, x: T, acks: Acks) -> Emit {
         self.graph()
             .emit(self.outlet(), x, Lease::accepted(acks), Origin::Source)
     }
@@ -286,7 +286,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
         if self.current.is_none() && self.ahead.is_empty() {
             return self.result();
         }
-        if crate::graph::entry::is_inside() || self.stream.graph().is_on_its_loop() {
+        if crate::graph::thread_state::is_inside() || self.stream.graph().is_on_its_loop() {
             return self.wait_with(Emit::wait);
         }
         crate::sync::block_on(self)

@@ -39,9 +39,9 @@ impl<T: Element> Stream<T> {
                     }
                 });
             }
-            None => self.graph().act(Box::new(move |pass| {
-                if let Some(mistake) = policy.mistake() {
-                    pass.graph().mistake(mistake.into(), pass);
+            None => self.graph().run_exclusive(Box::new(move |pass| {
+                if let Some(build_error) = policy.build_error() {
+                    pass.graph().build_error(build_error.into(), pass);
                 }
                 if policy.waits() {
                     pass.graph().need_runtime(pass);
@@ -78,7 +78,7 @@ impl<T: Element> Stream<T> {
     /// more. Without a handler the next `emit` or `drain` reports them.
     pub fn on_unhandled(&self, handler: impl FnMut(Failure) + Send + 'static) {
         let handler = Arc::new(Mutex::new(handler));
-        self.graph().act(Box::new(move |pass| {
+        self.graph().run_exclusive(Box::new(move |pass| {
             pass.graph().set_handler(handler, pass)
         }));
     }
@@ -105,13 +105,13 @@ impl<T: Element> Stream<T> {
     /// use thalweg::{BuildError, Stream};
     ///
     /// let source = Stream::<i32>::new();
-    /// source.mistake(BuildError::new("every_nth", "there is no element number 0"));
+    /// source.build_error(BuildError::new("every_nth", "there is no element number 0"));
     /// let error = source.emit(1).wait().unwrap_err();
     /// assert!(error.to_string().ends_with("`every_nth`: there is no element number 0"));
     /// ```
-    pub fn mistake(&self, mistake: BuildError) {
-        self.graph().act(Box::new(move |pass| {
-            pass.graph().mistake(mistake.into(), pass);
+    pub fn build_error(&self, build_error: BuildError) {
+        self.graph().run_exclusive(Box::new(move |pass| {
+            pass.graph().build_error(build_error.into(), pass);
         }));
     }
 
@@ -133,7 +133,7 @@ impl<T: Element> Stream<T> {
     /// Says that this node, a source, cannot go on, which no policy is asked about.
     pub(crate) fn report_source_failure(&self, cause: BoxError) {
         let node = self.node().clone();
-        self.graph().act(Box::new(move |pass| {
+        self.graph().run_exclusive(Box::new(move |pass| {
             node.core().count_failed();
             let failure = node.core().failure(0, None, cause);
             pass.graph().unhandled(failure, pass);

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::Stream;
-use crate::graph::{Full, Graph, Inlet, Node};
+use crate::graph::{Graph, Inlet, Node, OperatorNode};
 use crate::operator::{Element, Operator};
 
 /// A node with several inlets in the making: how `zip` and `combine_latest` are made, and joins of
@@ -11,7 +11,7 @@ use crate::operator::{Element, Operator};
 /// The pipelines joined become one.
 ///
 /// ```
-/// use thalweg::{Context, Flow, Join, Never, Operator, Stream};
+/// use thalweg::{Context, EmitResult, Join, Never, Operator, Stream};
 ///
 /// /// Subtracts the latest of the one from each of the other.
 /// struct Minus(i32);
@@ -25,7 +25,7 @@ use crate::operator::{Element, Operator};
 ///     type Event = Never;
 ///     const KIND: &'static str = "minus";
 ///
-///     fn update(&mut self, x: In, cx: &mut Context<'_, Self>) -> Flow {
+///     fn update(&mut self, x: In, cx: &mut Context<'_, Self>) -> EmitResult {
 ///         match x {
 ///             In::Left(x) => cx.emit(x - self.0),
 ///             In::Right(x) => {
@@ -49,7 +49,7 @@ use crate::operator::{Element, Operator};
 /// # Ok::<(), thalweg::Error>(())
 /// ```
 pub struct Join<Op: Operator> {
-    node: Arc<Node<Full<Op>>>,
+    node: Arc<Node<OperatorNode<Op>>>,
     stream: Stream<Op::Out>,
 }
 
@@ -60,7 +60,7 @@ impl<Op: Operator> Join<Op> {
     }
 
     pub(crate) fn in_graph(operator: Op, graph: &Arc<Graph>) -> Self {
-        let node = Node::new(Full(operator));
+        let node = Node::new(OperatorNode(operator));
         let stream = Stream::first(graph, node.clone());
         Self { node, stream }
     }

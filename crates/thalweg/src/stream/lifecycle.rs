@@ -16,7 +16,7 @@ impl<T: Element> Stream<T> {
         self.graph().check_open()?;
         let id = self.id();
         self.graph()
-            .act(Box::new(move |pass| pass.graph().start_above(id, pass)));
+            .run_exclusive(Box::new(move |pass| pass.graph().start_above(id, pass)));
         Ok(())
     }
 
@@ -25,7 +25,7 @@ impl<T: Element> Stream<T> {
     pub fn stop(&self) {
         let id = self.id();
         self.graph()
-            .act(Box::new(move |pass| pass.graph().stop_above(id, pass)));
+            .run_exclusive(Box::new(move |pass| pass.graph().stop_above(id, pass)));
     }
 
     /// Ends the whole pipeline in good order: refuses new elements, stops the sources, waits for
@@ -67,7 +67,7 @@ impl<T: Element> Stream<T> {
     pub fn cut_cycles(&self) {
         let graph = self.graph();
         // Nobody is to enter without need: whoever is inside is left work that others have.
-        if graph.glance(|pass| pass.graph().has_cycles(pass)) != Some(false) {
+        if graph.try_inspect(|pass| pass.graph().has_cycles(pass)) != Some(false) {
             graph.post(Box::new(|pass| pass.graph().cut_cycles(pass)));
         }
     }
@@ -94,7 +94,7 @@ impl<T: Element> Stream<T> {
     pub fn counters(&self) -> Counters {
         let node = self.node().clone();
         self.graph()
-            .ask(|pass| counters(&*node, pass))
+            .query(|pass| counters(&*node, pass))
             .unwrap_or_default()
     }
 
@@ -109,14 +109,14 @@ impl<T: Element> Stream<T> {
     /// let source = Stream::new();
     /// let (double, square) = (source.map(|x: i32| 2 * x), source.map(|x| x * x));
     /// assert_eq!(source.downstream_ids(), [double.node_id(), square.node_id()]);
-    /// source.prefer(&square)?;
+    /// source.move_to_first(&square)?;
     /// assert_eq!(source.downstream_ids(), [square.node_id(), double.node_id()]);
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn downstream_ids(&self) -> Vec<u64> {
         let node = self.node().clone();
         self.graph()
-            .ask(|pass| node.downstream(pass))
+            .query(|pass| node.downstream(pass))
             .unwrap_or_default()
     }
 
@@ -137,17 +137,19 @@ impl<T: Element> Stream<T> {
     /// let pairs = source.partition(2);
     /// source.emit_many([1, 2, 3]).wait()?;
     /// let mut kept = Vec::new();
-    /// assert!(pairs.for_each_kept(&mut |x| kept.extend(x.downcast_ref::<i32>().copied())));
+    /// assert!(pairs.traverse(&mut |x| kept.extend(x.downcast_ref::<i32>().copied())));
     /// assert_eq!(kept, [3]);
     /// # Ok::<(), thalweg::Error>(())
     /// ```
-    pub fn for_each_kept(&self, see: &mut dyn FnMut(&dyn Any)) -> bool {
-        let seen = self.graph().glance(|pass| self.node().kept(see, pass));
+    pub fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool {
+        let seen = self
+            .graph()
+            .try_inspect(|pass| self.node().traverse(visit, pass));
         seen == Some(true)
     }
 
     /// Whether nothing is on its way in the whole pipeline, and nobody is at work inside: dropped now, it
-    /// would be gone at once. Like [`for_each_kept`](Self::for_each_kept), it is for garbage collectors,
+    /// would be gone at once. Like [`traverse`](Self::traverse), it is for garbage collectors,
     /// and waits for no work of others.
     ///
     /// ```
@@ -156,15 +158,17 @@ impl<T: Element> Stream<T> {
     /// let clock = VirtualClock::new();
     /// let source = Stream::on(&clock);
     /// source.shift("1s").sink(drop);
-    /// assert!(source.is_at_rest());
+    /// assert!(source.is_pipeline_idle());
     /// source.emit(1).wait()?;
-    /// assert!(!source.is_at_rest());
+    /// assert!(!source.is_pipeline_idle());
     /// clock.advance(Duration::from_secs(1));
-    /// assert!(source.is_at_rest());
+    /// assert!(source.is_pipeline_idle());
     /// # Ok::<(), thalweg::Error>(())
     /// ```
-    pub fn is_at_rest(&self) -> bool {
-        self.graph().glance(|pass| pass.graph().is_at_rest(pass)) == Some(true)
+    pub fn is_pipeline_idle(&self) -> bool {
+        self.graph()
+            .try_inspect(|pass| pass.graph().is_pipeline_idle(pass))
+            == Some(true)
     }
 
     /// The number of elements on their way in this node, which will arrive by themselves. An element that has
@@ -182,7 +186,7 @@ impl<T: Element> Stream<T> {
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn in_flight(&self) -> Option<usize> {
-        self.graph().glance(|pass| self.node().in_flight(pass))
+        self.graph().try_inspect(|pass| self.node().in_flight(pass))
     }
 
     /// Takes the failures that nobody has been told of yet: those that the next `emit` or `drain` would
@@ -200,7 +204,7 @@ impl<T: Element> Stream<T> {
     /// ```
     pub fn take_failures(&self) -> Vec<Failure> {
         self.graph()
-            .ask(|pass| pass.graph().take_unhandled(pass))
+            .query(|pass| pass.graph().take_unhandled(pass))
             .unwrap_or_default()
     }
 
@@ -233,7 +237,8 @@ impl<T: Element> Stream<T> {
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn reopen(&self) {
-        self.graph().act(Box::new(|pass| pass.graph().reopen(pass)));
+        self.graph()
+            .run_exclusive(Box::new(|pass| pass.graph().reopen(pass)));
     }
 
     /// Whether nothing is on its way in this node, and nobody is at work inside the pipeline. What a window
@@ -246,20 +251,20 @@ impl<T: Element> Stream<T> {
     /// let source = Stream::on(&clock);
     /// let (pairs, later) = (source.partition(2), source.shift("1s"));
     /// source.emit(1).wait()?;
-    /// assert!(pairs.has_nothing_on_its_way());
-    /// assert!(!later.has_nothing_on_its_way());
+    /// assert!(pairs.is_idle());
+    /// assert!(!later.is_idle());
     /// # Ok::<(), thalweg::Error>(())
     /// ```
-    pub fn has_nothing_on_its_way(&self) -> bool {
-        let is_at_rest =
-            |pass: &Pass| self.node().held(pass).moving == 0 && !pass.graph().has_agenda(pass);
-        self.graph().glance(is_at_rest) == Some(true)
+    pub fn is_idle(&self) -> bool {
+        let is_pipeline_idle =
+            |pass: &Pass| self.node().held(pass).in_flight == 0 && !pass.graph().has_agenda(pass);
+        self.graph().try_inspect(is_pipeline_idle) == Some(true)
     }
 
     /// The whole pipeline as it is now, to look at or to draw.
     pub fn graph_view(&self) -> GraphView {
         self.graph()
-            .ask(|pass| {
+            .query(|pass| {
                 let graph = pass.graph();
                 let nodes = graph.nodes(pass);
                 let nodes = nodes.iter().map(|node| {
@@ -307,7 +312,7 @@ fn counters(node: &dyn AnyNode, pass: &Pass) -> Counters {
         node.received(pass)
     };
     counters.failed = core.failed();
-    counters.held = (held.moving + held.resting) as u64;
+    counters.held = (held.in_flight + held.buffered) as u64;
     counters.waited = core.waited();
     counters
 }

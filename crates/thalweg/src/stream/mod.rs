@@ -18,9 +18,10 @@ pub use open_join::{Arrival, InletKey, OpenJoin};
 
 use crate::failure::{BuildError, Error};
 use crate::graph::{
-    AnyNode, Body, Full, Graph, Handle, Node, NodeId, Outlet, Plain, Produce, Receive,
+    AnyNode, Graph, Handle, Node, NodeId, NodeKind, OperatorNode, Outlet, Produce, Receive,
+    TransformNode,
 };
-use crate::operator::{Element, Fault, IntoOperator, Never, Operator, Transform};
+use crate::operator::{Element, IntoOperator, Never, Operator, OperatorError, Transform};
 use crate::runtime::RuntimeHandle;
 
 /// A stream of elements of type `T`: a node of a pipeline, as its users hold it.
@@ -86,8 +87,9 @@ impl<T: Element> Transform for Forward<T> {
     type In = T;
     type Out = T;
     const KIND: &'static str = "stream";
+    const CLOSES: bool = false;
 
-    fn apply(&mut self, x: T) -> Result<Option<T>, Fault<T>> {
+    fn apply(&mut self, x: T) -> Result<Option<T>, OperatorError<T>> {
         Ok(Some(x))
     }
 
@@ -97,14 +99,15 @@ impl<T: Element> Transform for Forward<T> {
 }
 
 /// Stands for an operator that could not be made.
-struct Mistaken<T, U>(std::marker::PhantomData<fn(T) -> U>);
+struct Invalid<T, U>(std::marker::PhantomData<fn(T) -> U>);
 
-impl<T: Element, U: Element> Transform for Mistaken<T, U> {
+impl<T: Element, U: Element> Transform for Invalid<T, U> {
     type In = T;
     type Out = U;
-    const KIND: &'static str = "mistake";
+    const KIND: &'static str = "invalid";
+    const CLOSES: bool = false;
 
-    fn apply(&mut self, _: T) -> Result<Option<U>, Fault<T>> {
+    fn apply(&mut self, _: T) -> Result<Option<U>, OperatorError<T>> {
         Ok(None)
     }
 }
@@ -120,7 +123,7 @@ impl<T: Element> WeakStream<T> {
     pub(crate) fn upgrade(&self) -> Option<Stream<T>> {
         let (graph, node) = (self.graph.upgrade()?, self.node.upgrade()?);
         let counted: Arc<dyn AnyNode> = node.clone();
-        graph.act(Box::new(move |pass| {
+        graph.run_exclusive(Box::new(move |pass| {
             pass.graph().add_handle(&counted, pass)
         }));
         Some(Stream::from_parts(&graph, node))
@@ -187,7 +190,7 @@ impl<T: Element> Stream<T> {
     }
 
     fn labelled(kind: &'static str, label: Option<String>, graph: &Arc<Graph>) -> Self {
-        let stream = Self::first(graph, Node::new(Plain(Forward::new(label))));
+        let stream = Self::first(graph, Node::new(TransformNode(Forward::new(label))));
         stream.node().core().set_kind(kind);
         stream
     }
@@ -201,9 +204,9 @@ impl<T: Element> Stream<T> {
         }
     }
 
-    pub(super) fn first<B: Body<Out = T>>(graph: &Arc<Graph>, node: Arc<Node<B>>) -> Self {
+    pub(super) fn first<B: NodeKind<Out = T>>(graph: &Arc<Graph>, node: Arc<Node<B>>) -> Self {
         let registered: Arc<dyn AnyNode> = node.clone();
-        graph.act(Box::new(move |pass| {
+        graph.run_exclusive(Box::new(move |pass| {
             pass.graph().register(registered, pass);
         }));
         Self::from_parts(graph, node)
@@ -248,7 +251,7 @@ impl<T: Element> Stream<T> {
     /// Attaches a [`Transform`] downstream: how `map`, `filter` and their like are made, and those of
     /// your own.
     pub fn transform<Tr: Transform<In = T>>(&self, transform: Tr) -> Stream<Tr::Out> {
-        self.attach(Plain(transform))
+        self.attach(TransformNode(transform))
     }
 
     /// The same with a transform whose arguments may be wrong.
@@ -256,37 +259,37 @@ impl<T: Element> Stream<T> {
         &self,
         transform: Result<Tr, BuildError>,
     ) -> Stream<Tr::Out> {
-        self.attach_checked(transform.map(Plain))
+        self.attach_checked(transform.map(TransformNode))
     }
 
     /// Attaches an [`Operator`] downstream: how windows, buffers and joins are made, and operators
     /// of your own.
     ///
     /// It takes options as well, and the result of a constructor, see [`IntoOperator`]. A wrong
-    /// argument is a mistake, see [`check`](Self::check).
+    /// argument is a build error, see [`check`](Self::check).
     pub fn apply<Op: Operator<In = T>>(
         &self,
         operator: impl IntoOperator<Operator = Op>,
     ) -> Stream<Op::Out> {
-        self.attach_checked(operator.into_operator().map(Full))
+        self.attach_checked(operator.into_operator().map(OperatorNode))
     }
 
     /// Attaches a node, or takes note of the mistake in its arguments; then what comes after it can
     /// be built, but nothing runs.
-    fn attach_checked<B: Body<In = T>>(&self, body: Result<B, BuildError>) -> Stream<B::Out> {
+    fn attach_checked<B: NodeKind<In = T>>(&self, body: Result<B, BuildError>) -> Stream<B::Out> {
         match body {
             Ok(body) => self.attach(body),
-            Err(mistake) => {
-                self.mistake(mistake);
-                self.transform(Mistaken(std::marker::PhantomData))
+            Err(build_error) => {
+                self.build_error(build_error);
+                self.transform(Invalid(std::marker::PhantomData))
             }
         }
     }
 
-    fn attach<B: Body<In = T>>(&self, body: B) -> Stream<B::Out> {
+    fn attach<B: NodeKind<In = T>>(&self, body: B) -> Stream<B::Out> {
         let node = Node::new(body);
         let (upstream, downstream) = (self.node().clone(), node.clone());
-        self.graph().act(Box::new(move |pass| {
+        self.graph().run_exclusive(Box::new(move |pass| {
             let graph = pass.graph();
             graph.register(downstream.clone(), pass);
             let to: Arc<dyn AnyNode> = downstream.clone();

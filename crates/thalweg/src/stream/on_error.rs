@@ -47,9 +47,12 @@ impl OnError {
         }
     }
 
-    pub(super) fn mistake(&self) -> Option<BuildError> {
+    pub(super) fn build_error(&self) -> Option<BuildError> {
         match self {
-            Self::Retry(retry) => retry.mistake.clone().or_else(|| retry.then.mistake()),
+            Self::Retry(retry) => retry
+                .build_error
+                .clone()
+                .or_else(|| retry.then.build_error()),
             _ => None,
         }
     }
@@ -87,7 +90,7 @@ impl OnError {
 pub struct Retry {
     attempts: Attempts,
     then: Box<OnError>,
-    mistake: Option<BuildError>,
+    build_error: Option<BuildError>,
 }
 
 impl Retry {
@@ -101,7 +104,7 @@ impl Retry {
                 longest: Duration::from_secs(60),
             },
             then: Box::default(),
-            mistake: None,
+            build_error: None,
         }
     }
 
@@ -110,7 +113,7 @@ impl Retry {
     pub fn backoff(mut self, first: impl IntoInterval) -> Self {
         match crate::interval::wait(first) {
             Ok(first) => self.attempts.backoff = first,
-            Err(error) => self.mistake = Some(BuildError::new("retry", error)),
+            Err(error) => self.build_error = Some(BuildError::new("retry", error)),
         }
         self
     }
@@ -119,7 +122,7 @@ impl Retry {
     pub fn at_most(mut self, longest: impl IntoInterval) -> Self {
         match crate::interval::wait(longest) {
             Ok(longest) => self.attempts.longest = longest,
-            Err(error) => self.mistake = Some(BuildError::new("retry", error)),
+            Err(error) => self.build_error = Some(BuildError::new("retry", error)),
         }
         self
     }

@@ -3,8 +3,8 @@ use std::sync::{Arc, Weak};
 
 use super::Stream;
 use crate::failure::Error;
-use crate::graph::{AnyNode, Full, Graph, Link, Node, Pass, Receive, receive_each};
-use crate::operator::{Element, Flow, Operator};
+use crate::graph::{AnyNode, Graph, Link, Node, OperatorNode, Pass, Receive, receive_each};
+use crate::operator::{Element, EmitResult, Operator};
 
 /// A node with several inlets that come and go, also while it runs; for a fixed number of them, of
 /// different types perhaps, see [`Join`](crate::Join).
@@ -40,7 +40,7 @@ use crate::operator::{Element, Flow, Operator};
 /// So does an operator of your own:
 ///
 /// ```
-/// use thalweg::{Arrival, Context, Flow, Never, OpenJoin, Operator, Stream};
+/// use thalweg::{Arrival, Context, EmitResult, Never, OpenJoin, Operator, Stream};
 ///
 /// /// Writes down by which inlet an element came.
 /// struct Log;
@@ -51,7 +51,7 @@ use crate::operator::{Element, Flow, Operator};
 ///     type Event = Never;
 ///     const KIND: &'static str = "log";
 ///
-///     fn update(&mut self, x: Arrival<char>, cx: &mut Context<'_, Self>) -> Flow {
+///     fn update(&mut self, x: Arrival<char>, cx: &mut Context<'_, Self>) -> EmitResult {
 ///         cx.emit(match x {
 ///             Arrival::Element(key, x) => format!("{}: {x}", key.number()),
 ///             Arrival::Joined(key) | Arrival::Literal(key, _) => format!("{} came", key.number()),
@@ -127,7 +127,7 @@ impl<T: Element, U: Element> OpenJoin<T, U> {
         Op: Operator<In = Arrival<T>, Out = U>,
         V: Element,
     {
-        let node = Node::new(Full(operator));
+        let node = Node::new(OperatorNode(operator));
         Self {
             stream: Stream::first(first.graph(), node.clone()),
             inlets: Arc::default(),
@@ -162,7 +162,7 @@ impl<T: Element, U: Element> OpenJoin<T, U> {
     /// Puts a value in the place of an inlet, behind those there are.
     pub fn attach_literal(&self, value: T) -> InletKey {
         let (key, to) = (self.next_key(), self.clone());
-        self.stream.graph().act(Box::new(move |pass| {
+        self.stream.graph().run_exclusive(Box::new(move |pass| {
             to.node.tell(Arrival::Literal(key, value), pass);
         }));
         key
@@ -193,7 +193,7 @@ trait Open<T>: Send + Sync {
     fn tell(&self, x: Arrival<T>, pass: &mut Pass);
 }
 
-impl<T: Element, Op: Operator<In = Arrival<T>>> Open<T> for Node<Full<Op>> {
+impl<T: Element, Op: Operator<In = Arrival<T>>> Open<T> for Node<OperatorNode<Op>> {
     fn inlet(self: Arc<Self>, key: InletKey) -> Arc<dyn Receive<T>> {
         Arc::new(OpenInlet { node: self, key })
     }
@@ -204,13 +204,13 @@ impl<T: Element, Op: Operator<In = Arrival<T>>> Open<T> for Node<Full<Op>> {
 }
 
 struct OpenInlet<Op: Operator> {
-    node: Arc<Node<Full<Op>>>,
+    node: Arc<Node<OperatorNode<Op>>>,
     key: InletKey,
 }
 
 impl<T: Element, Op: Operator<In = Arrival<T>>> Receive<T> for OpenInlet<Op> {
     #[inline]
-    fn receive(&self, x: T, pass: &mut Pass) -> Flow {
+    fn receive(&self, x: T, pass: &mut Pass) -> EmitResult {
         self.node.receive(Arrival::Element(self.key, x), pass)
     }
 

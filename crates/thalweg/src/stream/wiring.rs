@@ -79,15 +79,17 @@ impl<T: Element> Stream<T> {
     ///     source.sink(move |x: i32| *log.lock().unwrap() += &format!("{name}{x} "))
     /// });
     /// source.emit(1).wait()?;
-    /// source.prefer(second.stream())?;
+    /// source.move_to_first(second.stream())?;
     /// source.emit(2).wait()?;
     /// assert_eq!(*log.lock().unwrap(), "a1 b1 b2 a2 ");
     /// # drop(first);
     /// # Ok::<(), thalweg::Error>(())
     /// ```
-    pub fn prefer<U: Element>(&self, downstream: &Stream<U>) -> Result<(), Error> {
+    pub fn move_to_first<U: Element>(&self, downstream: &Stream<U>) -> Result<(), Error> {
         let (from, to) = (self.id(), downstream.id());
-        self.change_edges(downstream, move |pass| pass.graph().prefer(from, to, pass))
+        self.change_edges(downstream, move |pass| {
+            pass.graph().move_to_first(from, to, pass)
+        })
     }
 
     /// Does something about the edges to `downstream`, which says whether there are any.
@@ -98,14 +100,14 @@ impl<T: Element> Stream<T> {
     ) -> Result<(), Error> {
         let graph = self.graph();
         // Inside a pass edges may not change: then it is done right after, and taken to succeed.
-        match graph.ask(|pass| pass.is_between().then(|| change(pass))) {
+        match graph.query(|pass| pass.is_between().then(|| change(pass))) {
             Some(Some(true)) => Ok(()),
             Some(Some(false)) => Err(Error::new(Kind::NotConnected {
                 upstream: self.name(),
                 downstream: downstream.name(),
             })),
             Some(None) | None => {
-                graph.act(Box::new(move |pass| {
+                graph.run_exclusive(Box::new(move |pass| {
                     change(pass);
                 }));
                 Ok(())
@@ -118,7 +120,7 @@ impl<T: Element> Stream<T> {
     pub fn destroy(&self) {
         let id = self.id();
         self.graph()
-            .act(Box::new(move |pass| pass.graph().destroy(id, pass)));
+            .run_exclusive(Box::new(move |pass| pass.graph().destroy(id, pass)));
     }
 }
 
@@ -145,7 +147,9 @@ mod tests {
     fn who_is_preferred_comes_first_and_the_others_keep_their_order() {
         let (source, sinks, log) = branches(&['a', 'b', 'c', 'd']);
         for (preferred, order) in [(2, "cabd"), (2, "cabd"), (3, "dcab"), (0, "adcb")] {
-            source.prefer(sinks[preferred].stream()).expect("connected");
+            source
+                .move_to_first(sinks[preferred].stream())
+                .expect("connected");
             source.emit(1).wait().expect("taken");
             assert_eq!(*lock(&log), order);
             lock(&log).clear();
@@ -156,7 +160,7 @@ mod tests {
     fn only_a_downstream_can_be_preferred() {
         let (source, _sinks, log) = branches(&['a', 'b']);
         let stranger = Stream::<i32>::new();
-        let error = source.prefer(&stranger).expect_err("not connected");
+        let error = source.move_to_first(&stranger).expect_err("not connected");
         assert!(error.to_string().contains("stream#1"), "{error}");
         source.emit(1).wait().expect("taken");
         assert_eq!(*lock(&log), "ab");
@@ -168,12 +172,12 @@ mod tests {
         let both = source.union(&source);
         let last = source.map(|x| x);
         assert_eq!(source.downstream_ids(), [both.node_id(), last.node_id()]);
-        source.prefer(&last).expect("connected");
-        source.prefer(&both).expect("connected");
+        source.move_to_first(&last).expect("connected");
+        source.move_to_first(&both).expect("connected");
         assert_eq!(source.downstream_ids(), [both.node_id(), last.node_id()]);
         let errors = source.errors();
         let (first, second) = (errors.map(|f| f.ordinal()), errors.map(|f| f.ordinal()));
-        errors.prefer(&second).expect("connected");
+        errors.move_to_first(&second).expect("connected");
         assert_eq!(errors.downstream_ids(), [second.node_id(), first.node_id()]);
     }
 
@@ -184,7 +188,7 @@ mod tests {
         let mut is_first = true;
         let first = source.sink(move |_| {
             if std::mem::take(&mut is_first) {
-                here.prefer(&second).expect("put off");
+                here.move_to_first(&second).expect("put off");
             }
         });
         source.emit(1).wait().expect("taken");

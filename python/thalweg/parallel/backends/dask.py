@@ -10,11 +10,11 @@ from weakref import ref
 
 from distributed import Client
 
-from thalweg import program_end
 from thalweg._thalweg.parallel import Queue
 from thalweg.parallel.backends.base import Backend
 from thalweg.parallel.backends.closing import until_delivered, wait_until_delivered
-from thalweg.parallel.remote import Load, run
+from thalweg.parallel.remote import BatchCall, run
+from thalweg.runtime import program_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,11 +116,11 @@ class _Tasks:
         """How many tasks run at a time."""
         return _width(self._client)
 
-    def send(self, load: Load, done: Arrival, limit: float | None) -> None:
+    def send(self, call: BatchCall, done: Arrival, limit: float | None) -> None:
         """Have a batch worked on."""
         client = self._client
         # Functions in a pipeline read clocks and count: equal calls are different ones.
-        future = client.submit(run, load, pure=False)
+        future = client.submit(run, call, pure=False)
 
         async def fetch() -> None:
             try:

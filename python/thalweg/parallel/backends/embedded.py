@@ -9,7 +9,7 @@ from thalweg._thalweg.parallel import Queue
 from thalweg._thalweg.tasks import Engine
 from thalweg.parallel.backends.base import Backend
 from thalweg.parallel.backends.closing import until_delivered, wait_until_delivered
-from thalweg.parallel.remote import Load, run
+from thalweg.parallel.remote import BatchCall, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Embedded(Backend):
 
     def __init__(self, engine: Any) -> None:
         super().__init__(engine)
-        registry = sys.modules.get("thalweg.tasks.registry")
+        registry = sys.modules.get("thalweg.tasks.client.registry")
         if registry is not None:
             registry.shared(engine).streams.add(self)
         if not isinstance(engine, Engine):
@@ -75,9 +75,9 @@ class _Parent:
         self._engine = engine
         self.width = int(engine.width)
 
-    def send(self, load: Load, done: Arrival, limit: float | None) -> None:
+    def send(self, call: BatchCall, done: Arrival, limit: float | None) -> None:
         """Have a batch worked on."""
-        future = self._engine.submit(run, (load,), retries=_RETRIES, timeout=limit)
+        future = self._engine.submit(run, (call,), retries=_RETRIES, timeout=limit)
         future.add_done_callback(lambda future: _arrive(future, done))
 
 

@@ -7,10 +7,10 @@ from concurrent.futures import Executor as AnyExecutor
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from thalweg import program_end
 from thalweg._thalweg.parallel import Queue
 from thalweg.parallel.backends.base import Backend
-from thalweg.parallel.remote import Load, run
+from thalweg.parallel.remote import BatchCall, run
+from thalweg.runtime import program_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ class _Calls:
         self._executor = executor
         self.width = width
 
-    def send(self, load: Load, done: Arrival, limit: float | None) -> None:
+    def send(self, call: BatchCall, done: Arrival, limit: float | None) -> None:
         """Have a batch worked on."""
-        self._executor.submit(run, load).add_done_callback(lambda future: _arrive(future, done))
+        self._executor.submit(run, call).add_done_callback(lambda future: _arrive(future, done))
 
 
 def _arrive(future: Future[Any], done: Arrival) -> None:

@@ -1,4 +1,4 @@
-//! Objects as parcels: pickled, with large buffers beside the pickle, in memory that processes share.
+//! Objects as payloads: pickled, with large buffers beside the pickle, in memory that processes share.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,9 +10,10 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PySlice};
-use thalweg_tasks::process::{LARGE, Parcel, Pieces, SHARED, most_open, read_at};
+use thalweg_tasks::process::{LARGE, Payload, Pieces, SHARED, most_open, read_at};
 
 use crate::lock::lock;
+use crate::upcalls;
 
 /// Buffers that are too large to be copied into the pickle.
 #[pyclass(frozen)]
@@ -63,18 +64,17 @@ fn functions(py: Python<'_>) -> PyResult<&Functions> {
     static FUNCTIONS: PyOnceLock<Functions> = PyOnceLock::new();
     FUNCTIONS.get_or_try_init(py, || {
         let pickle = py.import("pickle")?;
-        let pickling = py.import("thalweg.tasks.pickling")?;
         let protocol = PyDict::new(py);
         protocol.set_item("protocol", 5)?;
         Ok(Functions {
             dumps: pickle.getattr("dumps")?.unbind(),
             loads: pickle.getattr("loads")?.unbind(),
             protocol: protocol.unbind(),
-            loads_imports: pickling.getattr("loads")?.unbind(),
-            again: pickling.getattr("again")?.unbind(),
+            loads_imports: upcalls::TASKS.get(py, "loads")?.unbind(),
+            again: upcalls::TASKS.get(py, "again")?.unbind(),
             blake2b: py.import("hashlib")?.getattr("blake2b")?.unbind(),
             write: py.import("os")?.getattr("write")?.unbind(),
-            mapped: pickling.getattr("mapped")?.unbind(),
+            mapped: upcalls::TASKS.get(py, "mapped")?.unbind(),
         })
     })
 }
@@ -139,10 +139,10 @@ impl<'py> Pickled<'py> {
     }
 
     /// Copies the buffers to where other processes see them.
-    pub(crate) fn into_parcel(self) -> PyResult<Parcel> {
+    pub(crate) fn into_parcel(self) -> PyResult<Payload> {
         if self.len()? > SHARED {
             match self.in_file() {
-                Ok(Some(parcel)) => return Ok(parcel),
+                Ok(Some(payload)) => return Ok(payload),
                 // What the system has no file for goes through the socket.
                 Ok(None) => {}
                 Err(error) if error.is_instance_of::<PyOSError>(self.head.py()) => {}
@@ -157,11 +157,11 @@ impl<'py> Pickled<'py> {
         }
         let mut pieces = vec![self.head.as_bytes()];
         pieces.extend(buffers.iter().map(|buffer| buffer.as_bytes()));
-        Ok(Parcel::of_pieces(&pieces)?)
+        Ok(Payload::of_pieces(&pieces)?)
     }
 
-    /// A parcel in a file, if there may be another.
-    fn in_file(&self) -> PyResult<Option<Parcel>> {
+    /// A payload in a file, if there may be another.
+    fn in_file(&self) -> PyResult<Option<Payload>> {
         let py = self.head.py();
         let mut lens = vec![self.head.as_bytes().len() as u64];
         for buffer in &self.buffers {
@@ -169,7 +169,7 @@ impl<'py> Pickled<'py> {
         }
         // An exception is not one of the system's errors.
         let mut raised = None;
-        let parcel = Parcel::in_file(lens, |file, piece| match piece.checked_sub(1) {
+        let payload = Payload::in_file(lens, |file, piece| match piece.checked_sub(1) {
             None => file.write_all(self.head.as_bytes()),
             Some(buffer) => write(self.buffers[buffer].bind(py), file).map_err(|error| {
                 let message = io::Error::other(error.to_string());
@@ -177,9 +177,9 @@ impl<'py> Pickled<'py> {
                 message
             }),
         });
-        match (parcel, raised) {
+        match (payload, raised) {
             (_, Some(error)) => Err(error),
-            (parcel, None) => Ok(parcel?),
+            (payload, None) => Ok(payload?),
         }
     }
 }
@@ -197,13 +197,13 @@ fn write(buffer: &Bound<'_, PyAny>, file: &File) -> PyResult<()> {
     Ok(())
 }
 
-/// The object that a parcel stands for.
+/// The object that a payload stands for.
 ///
 /// Parcels come from our own processes alone: the sockets between them have no name by which another could
 /// find them.
-pub(crate) fn load<'py>(py: Python<'py>, parcel: &Parcel) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn load<'py>(py: Python<'py>, payload: &Payload) -> PyResult<Bound<'py, PyAny>> {
     let functions = functions(py)?;
-    let (head, buffers) = match parcel.pieces()? {
+    let (head, buffers) = match payload.pieces()? {
         Pieces::Bytes(pieces) => {
             let (head, buffers) = pieces.split_first().ok_or_else(empty)?;
             let buffers = buffers.iter().map(|buffer| PyByteArray::new(py, buffer));
@@ -213,7 +213,7 @@ pub(crate) fn load<'py>(py: Python<'py>, parcel: &Parcel) -> PyResult<Bound<'py,
             )
         }
         Pieces::File { file, len, places } => {
-            let head = PyBytes::new(py, &parcel.bytes()?);
+            let head = PyBytes::new(py, &payload.bytes()?);
             (
                 head,
                 in_memory(py, file, len, places.get(1..).unwrap_or(&[]))?,
@@ -234,7 +234,7 @@ pub(crate) fn load<'py>(py: Python<'py>, parcel: &Parcel) -> PyResult<Bound<'py,
 }
 
 fn empty() -> PyErr {
-    PyOSError::new_err("a parcel without anything in it")
+    PyOSError::new_err("a payload without anything in it")
 }
 
 /// The buffers of a file: as parts of one piece of memory that stands for the file, as long as there are not too many

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, Weak};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType, PyWeakrefMethods, PyWeakrefReference};
-use thalweg_tasks::process::{Call, Parcel};
+use thalweg_tasks::process::{Call, Payload};
 
 use super::super::arguments::Fill;
 use super::super::future;
-use super::super::world::{Program, Sent};
+use super::super::task_types::{Program, Sent};
 use super::pickle::{self, Digest};
 use crate::lock::lock;
+use crate::upcalls;
 
 /// Functions that have been pickled.
 ///
@@ -21,11 +22,11 @@ use crate::lock::lock;
 #[derive(Default)]
 pub(crate) struct Functions {
     by_reference: Mutex<HashMap<usize, Known>>,
-    by_value: Mutex<HashMap<Digest, Weak<Parcel>>>,
+    by_value: Mutex<HashMap<Digest, Weak<Payload>>>,
 }
 
 /// A function, and what stands for it.
-type Known = (Py<PyWeakrefReference>, Arc<Parcel>);
+type Known = (Py<PyWeakrefReference>, Arc<Payload>);
 
 /// So many functions that are found by their names are remembered.
 const REMEMBERED: usize = 1_000;
@@ -35,19 +36,19 @@ impl Functions {
     ///
     /// # Errors
     /// `UnpicklableError` if nothing can.
-    pub(crate) fn parcel(&self, function: &Bound<'_, PyAny>) -> PyResult<Arc<Parcel>> {
+    pub(crate) fn payload(&self, function: &Bound<'_, PyAny>) -> PyResult<Arc<Payload>> {
         let py = function.py();
         let address = function.as_ptr() as usize;
         let known = lock(&self.by_reference)
             .get(&address)
-            .map(|(known, parcel)| (known.clone_ref(py), parcel.clone()));
-        if let Some((known, parcel)) = known
+            .map(|(known, payload)| (known.clone_ref(py), payload.clone()));
+        if let Some((known, payload)) = known
             && known
                 .bind(py)
                 .upgrade()
                 .is_some_and(|known| known.is(function))
         {
-            return Ok(parcel);
+            return Ok(payload);
         }
         let pickled = pickle::dump(function)
             .map_err(|error| explain(py, "function_error", (function, error.into_value(py))))?;
@@ -57,29 +58,29 @@ impl Functions {
         let name = name.or_else(|_| Ok::<_, PyErr>(function.get_type().name()?.to_string()))?;
         if pickled.is_plain && has_a_name(function)? {
             let known = PyWeakrefReference::new(function)?.unbind();
-            let parcel = Arc::new(pickled.into_parcel()?.named(name));
+            let payload = Arc::new(pickled.into_parcel()?.named(name));
             let mut functions = lock(&self.by_reference);
             let forgotten = if functions.len() >= REMEMBERED {
                 std::mem::take(&mut *functions)
             } else {
                 HashMap::new()
             };
-            functions.insert(address, (known, parcel.clone()));
+            functions.insert(address, (known, payload.clone()));
             drop(functions);
             drop(forgotten);
-            return Ok(parcel);
+            return Ok(payload);
         }
         let digest = pickled.digest()?;
-        if let Some(parcel) = lock(&self.by_value).get(&digest).and_then(Weak::upgrade) {
-            return Ok(parcel);
+        if let Some(payload) = lock(&self.by_value).get(&digest).and_then(Weak::upgrade) {
+            return Ok(payload);
         }
-        let parcel = Arc::new(pickled.into_parcel()?.named(name));
+        let payload = Arc::new(pickled.into_parcel()?.named(name));
         let mut functions = lock(&self.by_value);
         if functions.len() == functions.capacity() {
-            functions.retain(|_, parcel| parcel.strong_count() > 0);
+            functions.retain(|_, payload| payload.strong_count() > 0);
         }
-        functions.insert(digest, Arc::downgrade(&parcel));
-        Ok(parcel)
+        functions.insert(digest, Arc::downgrade(&payload));
+        Ok(payload)
     }
 }
 
@@ -106,26 +107,24 @@ fn has_a_name(function: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 fn explain<'py>(py: Python<'py>, what: &str, args: impl pyo3::call::PyCallArgs<'py>) -> PyErr {
-    let error = py
-        .import("thalweg.tasks.pickling")
-        .and_then(|pickling| pickling.getattr(what)?.call1(args));
+    let error = upcalls::TASKS.call(py, what, args);
     error.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// A call of a function, ready to be sent, with the futures that go along. `needs` says that there are futures in the arguments.
+/// A call of a function, ready to be sent, with the futures that go along. `has_futures` says that there are futures in the arguments.
 ///
 /// # Errors
 /// `UnpicklableError`, which names the argument that cannot be sent.
 pub(crate) fn call<'py>(
     function: &Bound<'py, PyAny>,
-    code: Arc<Parcel>,
+    code: Arc<Payload>,
     args: Bound<'py, PyTuple>,
     kwargs: Option<&Bound<'py, PyDict>>,
-    needs: bool,
+    has_futures: bool,
 ) -> PyResult<Program> {
     let py = args.py();
     let (mut args, mut kwargs) = (args, kwargs.cloned());
-    if needs {
+    if has_futures {
         let mut places =
             std::iter::repeat_with(|| Bound::new(py, Placeholder).map(Bound::into_any))
                 .map_while(Result::ok);
@@ -176,7 +175,7 @@ pub(crate) fn unsendable_batch(args: &Bound<'_, PyTuple>, error: PyErr) -> PyErr
 ///
 /// # Errors
 /// `UnpicklableError` if nothing can.
-pub(crate) fn value(value: &Bound<'_, PyAny>) -> PyResult<Parcel> {
+pub(crate) fn value(value: &Bound<'_, PyAny>) -> PyResult<Payload> {
     let py = value.py();
     let pickled = pickle::dump(value);
     pickled

@@ -6,13 +6,14 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use thalweg_tasks::process::worker::{self, Host, Made};
-use thalweg_tasks::process::{Answer, LARGE, Parcel};
+use thalweg_tasks::process::{Answer, LARGE, Payload};
 
 use super::super::arguments::Fill;
 use super::{pickle, sending};
 use crate::gil;
 use crate::parallel::Program;
 use crate::tasks::stack;
+use crate::upcalls;
 
 /// Calls Python functions.
 struct Python3;
@@ -22,34 +23,34 @@ impl Host for Python3 {
     type Value = Object;
     const CHANGES_VALUES: bool = true;
 
-    fn load(&self, code: &Parcel) -> Result<Object, Parcel> {
+    fn load(&self, code: &Payload) -> Result<Object, Payload> {
         self.unpack(code)
     }
 
-    fn unpack(&self, parcel: &Parcel) -> Result<Object, Parcel> {
-        gil::attach(|py| match pickle::load(py, parcel) {
+    fn unpack(&self, payload: &Payload) -> Result<Object, Payload> {
+        gil::attach(|py| match pickle::load(py, payload) {
             Ok(object) => Ok(Object(object.unbind())),
             Err(error) => Err(raised(py, error)),
         })
     }
 
-    fn pack(&self, value: &Object) -> Result<Parcel, Parcel> {
+    fn pack(&self, value: &Object) -> Result<Payload, Payload> {
         gil::attach(|py| {
             let pickled = pickle::dump(value.0.bind(py)).and_then(pickle::Pickled::into_parcel);
             pickled.map_err(|error| raised(py, error))
         })
     }
 
-    fn not_received(&self, reason: &str) -> Parcel {
+    fn not_received(&self, reason: &str) -> Payload {
         gil::attach(|py| raised(py, PyOSError::new_err(reason.to_owned())))
     }
 
     fn call(
         &self,
         function: &Object,
-        args: &Parcel,
+        args: &Payload,
         inputs: Vec<Object>,
-    ) -> Result<Made<Object>, Parcel> {
+    ) -> Result<Made<Object>, Payload> {
         gil::attach(|py| call(py, function, args, inputs).map_err(|error| raised(py, error)))
     }
 
@@ -74,7 +75,7 @@ impl Clone for Object {
 fn call(
     py: Python<'_>,
     function: &Object,
-    args: &Parcel,
+    args: &Payload,
     inputs: Vec<Object>,
 ) -> PyResult<Made<Object>> {
     let both = pickle::load(py, args)?.cast_into::<PyTuple>()?;
@@ -104,18 +105,13 @@ fn call(
 }
 
 /// What stands for an exception, and for where it was raised.
-fn raised(py: Python<'_>, error: PyErr) -> Parcel {
-    let parcel = py
-        .import("thalweg.tasks.pickling")
-        .and_then(|pickling| {
-            pickling
-                .getattr("dump_error")?
-                .call1((error.into_value(py),))
-        })
+fn raised(py: Python<'_>, error: PyErr) -> Payload {
+    let payload = upcalls::TASKS
+        .call(py, "dump_error", (error.into_value(py),))
         .and_then(|pickled| Ok(pickled.cast::<PyBytes>()?.as_bytes().to_vec()))
-        .and_then(|bytes| Ok(Parcel::new(bytes)?));
+        .and_then(|bytes| Ok(Payload::new(bytes)?));
     // An empty one says that not even that was possible.
-    parcel.unwrap_or_else(|_| Parcel::empty())
+    payload.unwrap_or_else(|_| Payload::empty())
 }
 
 /// Runs tasks that come through standard input, until the parent has gone.

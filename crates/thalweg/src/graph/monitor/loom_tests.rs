@@ -56,8 +56,8 @@ impl Shared {
     }
 
     /// Looks at the total, if that is possible at once.
-    fn glance(&self, me: usize) -> Option<usize> {
-        let _glance = self.monitor.glance(me)?;
+    fn try_inspect(&self, me: usize) -> Option<usize> {
+        let _inspection = self.monitor.try_inspect(me)?;
         // SAFETY: the same.
         Some(self.total.with(|total| unsafe { *total }))
     }
@@ -337,7 +337,7 @@ fn loom_a_glance_is_alone_and_leaves_no_mail_behind() {
                 shared.post_add(8, 4);
             })
         };
-        let seen = shared.glance(4);
+        let seen = shared.try_inspect(4);
         assert!(seen.is_none_or(|seen| [1, 3, 7].contains(&seen)));
         other.join().unwrap();
         assert_eq!(shared.total(), 7);
@@ -356,7 +356,7 @@ fn loom_a_glance_of_the_thread_with_the_bias() {
                 shared.enter_add(8, 4);
             })
         };
-        let seen = shared.glance(4);
+        let seen = shared.try_inspect(4);
         assert!(seen.is_none_or(|seen| [1, 3, 7].contains(&seen)));
         shared.enter_add(4, 8);
         other.join().unwrap();

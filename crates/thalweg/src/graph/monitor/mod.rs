@@ -82,7 +82,7 @@ pub(crate) struct Monitor<M> {
 }
 
 /// Being inside for a look. The mutex is let go of last.
-pub(crate) struct Glance<'a, M> {
+pub(crate) struct Inspection<'a, M> {
     monitor: &'a Monitor<M>,
     way: Way,
     _slow: MutexGuard<'a, Slow<M>>,
@@ -96,7 +96,7 @@ enum Way {
     Reserved,
 }
 
-impl<M> Drop for Glance<'_, M> {
+impl<M> Drop for Inspection<'_, M> {
     fn drop(&mut self) {
         // No flag can be set: that takes the mutex.
         match self.way {
@@ -220,13 +220,13 @@ impl<M> Monitor<M> {
     ///
     /// If every thread that enters holds some lock of the host's, the answer stays the same for as long as
     /// this thread holds that: a collector that looks twice sees the same.
-    pub(crate) fn glance(&self, me: usize) -> Option<Glance<'_, M>> {
+    pub(crate) fn try_inspect(&self, me: usize) -> Option<Inspection<'_, M>> {
         let slow = lock(&self.slow);
         if slow.closed {
             return None;
         }
         if slow.reserved {
-            return Some(Glance {
+            return Some(Inspection {
                 monitor: self,
                 way: Way::Reserved,
                 _slow: slow,
@@ -251,7 +251,7 @@ impl<M> Monitor<M> {
         } else {
             Way::Unbiased
         };
-        Some(Glance {
+        Some(Inspection {
             monitor: self,
             way,
             _slow: slow,

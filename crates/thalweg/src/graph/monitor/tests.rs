@@ -50,28 +50,28 @@ fn mail_for_oneself_and_a_bias_that_goes() {
 #[test]
 fn a_glance_needs_a_monitor_that_is_free() {
     let monitor = Monitor::<()>::new();
-    assert!(monitor.glance(4).is_some(), "nobody has emitted yet");
+    assert!(monitor.try_inspect(4).is_some(), "nobody has emitted yet");
     assert_eq!(monitor.try_enter(4), Entry::Entered);
-    assert!(monitor.glance(4).is_none() && monitor.glance(8).is_none());
+    assert!(monitor.try_inspect(4).is_none() && monitor.try_inspect(8).is_none());
     assert_eq!(monitor.leave(4), None);
     for _ in 0..2 {
         for me in [4, 8] {
-            assert!(monitor.glance(me).is_some());
+            assert!(monitor.try_inspect(me).is_some());
         }
     }
     assert_eq!(monitor.try_enter(4), Entry::Entered);
     assert_eq!(monitor.post(8, ()), Posted::Left);
-    assert!(monitor.glance(4).is_none());
+    assert!(monitor.try_inspect(4).is_none());
 }
 
 #[test]
 fn a_glance_passes_over_a_thread_that_has_waited_and_not_begun() {
     let monitor = Monitor::<()>::new();
     monitor.reserve(4);
-    assert!(monitor.glance(8).is_some());
+    assert!(monitor.try_inspect(8).is_some());
     assert_eq!(monitor.try_enter(8), Entry::Occupied);
     lock(&monitor.slow).reserved = false;
-    assert!(monitor.glance(8).is_none());
+    assert!(monitor.try_inspect(8).is_none());
     assert_eq!(monitor.leave(4), None);
-    assert!(monitor.glance(8).is_some());
+    assert!(monitor.try_inspect(8).is_some());
 }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::{Body, Pass};
+use super::{NodeKind, Pass};
 use crate::failure::{BoxError, Failure};
 use crate::graph::call::CallSite;
 use crate::graph::cell::Slot;
@@ -56,7 +56,7 @@ struct Waiting {
 }
 
 impl Core {
-    pub(super) fn new<B: Body>(body: &B) -> Self {
+    pub(super) fn new<B: NodeKind>(body: &B) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Full, Node, Pass};
+use super::{Node, OperatorNode, Pass};
 use crate::graph::cell::{Link, Receive};
-use crate::operator::{Flow, Operator};
+use crate::operator::{EmitResult, Operator};
 
 /// Takes elements of type `T` for a node whose elements are an enum of what its inlets carry.
 pub(crate) struct Inlet<Op: Operator, W> {
-    pub(crate) node: Arc<Node<Full<Op>>>,
+    pub(crate) node: Arc<Node<OperatorNode<Op>>>,
     pub(crate) wrap: W,
 }
 
@@ -18,7 +18,7 @@ where
     W: Fn(T) -> Op::In + Send + Sync,
 {
     #[inline]
-    fn receive(&self, x: T, pass: &mut Pass) -> Flow {
+    fn receive(&self, x: T, pass: &mut Pass) -> EmitResult {
         self.node.receive((self.wrap)(x), pass)
     }
 

@@ -1,11 +1,11 @@
 //! A node: an operator, its place in the graph, and what is done when it fails.
 
-mod body;
 mod core;
-mod desk;
-mod errand;
 mod inlet;
+mod kind;
 mod nudge;
+mod recovery;
+mod spawned_future;
 
 use std::any::Any;
 use std::future::Future;
@@ -13,12 +13,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-pub(crate) use self::body::{Body, Full, Plain, caught};
 pub(crate) use self::core::{Core, NodeId};
-use self::desk::Desk;
-use self::errand::Errand;
 pub(crate) use self::inlet::Inlet;
+pub(crate) use self::kind::{NodeKind, OperatorNode, TransformNode, caught};
 use self::nudge::Nudge;
+use self::recovery::Recovery;
+use self::spawned_future::SpawnedFuture;
 use super::call::CurrentCall;
 use super::cell::{Link, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
@@ -26,7 +26,7 @@ use super::output::{Output, receive_each};
 use super::pass::Pass;
 use super::policy::Policy;
 use crate::failure::{BoxError, Failure};
-use crate::operator::Flow;
+use crate::operator::EmitResult;
 
 /// What the graph knows of a node, whatever it carries.
 pub(crate) trait AnyNode: Send + Sync {
@@ -47,7 +47,7 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Has elements end on the edges that lead to `to`, which stay.
     fn mute(&self, to: NodeId, pass: &Pass);
     /// Puts the edges that lead to `to` before the others; returns whether there are any.
-    fn prefer(&self, to: NodeId, pass: &Pass) -> bool;
+    fn move_to_first(&self, to: NodeId, pass: &Pass) -> bool;
     /// From now on elements stop here if their way has filled much of the stack.
     fn look_at_stack(&self, pass: &Pass);
     /// Marks the node as lying on a cycle or not.
@@ -66,19 +66,23 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Whether it is an operator in full: one that may have something to flush.
     fn may_keep(&self) -> bool;
     fn flush(&self, pass: &mut Pass);
+    /// Whether closing it does anything.
+    fn closes(&self) -> bool;
     fn close(&self, pass: &mut Pass);
     /// Shows everything that is kept here; returns whether the node could be looked into. Runs no code
-    /// but `see` and what the operator shows it with, and allocates nothing.
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any), pass: &Pass) -> bool;
+    /// but `visit` and what the operator shows it with, and allocates nothing.
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any), pass: &Pass) -> bool;
     /// Lets go of elements that wait for room here and whose emitters have given up.
     fn withdraw(&self, pass: &mut Pass);
     /// Elements on their way through, and elements kept until others come.
     fn held(&self, pass: &Pass) -> Held;
+    /// Elements kept until others come.
+    fn buffered(&self, pass: &Pass) -> usize;
 
     /// Elements on their way through, but for those that nodes below hold by now.
     fn in_flight(&self, pass: &Pass) -> usize {
         self.held(pass)
-            .moving
+            .in_flight
             .saturating_sub(self.core().delivering())
     }
 }
@@ -99,23 +103,23 @@ pub(crate) trait Produce<T>: AnyNode {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Held {
-    pub(crate) moving: usize,
-    pub(crate) resting: usize,
+    pub(crate) in_flight: usize,
+    pub(crate) buffered: usize,
 }
 
 /// Laid out in this order, so that what the hot path touches shares cache lines.
 #[repr(C)]
-pub(crate) struct Node<B: Body> {
+pub(crate) struct Node<B: NodeKind> {
     pub(super) cell: OpCell<B>,
     output: Output<B::Out>,
     /// Elements a transform made nothing of; what it got and these say what it has sent.
     dropped: Counter,
     core: Core,
-    desk: Slot<Desk<B::In>>,
+    recovery: Slot<Recovery<B::In>>,
     me: Weak<Self>,
 }
 
-impl<B: Body> Node<B> {
+impl<B: NodeKind> Node<B> {
     pub(crate) fn new(body: B) -> Arc<Self> {
         let core = Core::new(&body);
         Arc::new_cyclic(|me| Self {
@@ -123,7 +127,7 @@ impl<B: Body> Node<B> {
             dropped: Counter::default(),
             output: Output::new(core.id()),
             core,
-            desk: Slot::new(Desk::default()),
+            recovery: Slot::new(Recovery::default()),
             me: me.clone(),
         })
     }
@@ -161,13 +165,13 @@ impl<B: Body> Node<B> {
     /// An element that may not simply go through.
     #[cold]
     #[inline(never)]
-    fn receive_gated(&self, x: B::In, pass: &mut Pass) -> Flow {
+    fn receive_gated(&self, x: B::In, pass: &mut Pass) -> EmitResult {
         const OCCUPIED: u64 = gate::BUSY | gate::PASSING | gate::QUEUED | gate::RETRYING;
         let gate = self.cell.gate(pass);
         let is_too_steep = gate & OCCUPIED == 0 && self.is_too_steep(pass);
         if gate & OCCUPIED != 0 || is_too_steep {
             let lease = pass.hold();
-            self.desk.get(pass).backlog.push_back((x, lease));
+            self.recovery.get(pass).backlog.push_back((x, lease));
             self.cell.close_gate(gate::QUEUED, pass);
             self.note_moving(pass);
             if is_too_steep && let Some(me) = self.strong() {
@@ -180,13 +184,13 @@ impl<B: Body> Node<B> {
             return B::accept(self, x, pass);
         }
         let flow = self.process(x, pass);
-        self.work_off(pass);
+        self.drain_backlog(pass);
         flow
     }
 
     /// Whether the element has come so far in nested calls that its way goes on later, from the agenda.
     fn is_too_steep(&self, pass: &Pass) -> bool {
-        self.cell.gate(pass) & gate::STEEP != 0 && super::entry::is_steep(pass)
+        self.cell.gate(pass) & gate::STEEP != 0 && super::thread_state::is_steep(pass)
     }
 
     /// Something may be on its way here from now on.
@@ -195,7 +199,7 @@ impl<B: Body> Node<B> {
     }
 
     /// Takes an element, counted already, through a node on a cycle or with a policy.
-    fn process(&self, x: B::In, pass: &mut Pass) -> Flow {
+    fn process(&self, x: B::In, pass: &mut Pass) -> EmitResult {
         let gate = self.cell.gate(pass);
         if gate & gate::LOOPED != 0 {
             self.cell.close_gate(gate::PASSING, pass);
@@ -210,7 +214,7 @@ impl<B: Body> Node<B> {
     }
 
     /// A panic of this node's own function is a failure its policy is asked about.
-    fn process_guarded(&self, x: B::In, pass: &mut Pass) -> Flow {
+    fn process_guarded(&self, x: B::In, pass: &mut Pass) -> EmitResult {
         let mut kept = None;
         let accepted = catch_unwind(AssertUnwindSafe(|| {
             kept = Some(x.clone());
@@ -232,19 +236,19 @@ impl<B: Body> Node<B> {
 
     /// Takes up, first in first out, what had to wait.
     #[cold]
-    pub(super) fn work_off(&self, pass: &mut Pass) {
+    pub(super) fn drain_backlog(&self, pass: &mut Pass) {
         const OCCUPIED: u64 = gate::BUSY | gate::PASSING | gate::RETRYING;
         if self.cell.gate(pass) & gate::WORKING != 0 {
             return;
         }
         self.cell.close_gate(gate::WORKING, pass);
         while self.cell.gate(pass) & OCCUPIED == 0 {
-            let Some((x, lease)) = self.desk.get(pass).backlog.pop_front() else {
+            let Some((x, lease)) = self.recovery.get(pass).backlog.pop_front() else {
                 self.cell.open_gate(gate::QUEUED, pass);
                 break;
             };
             self.cell.count(1, pass);
-            pass.settle(lease, |pass| self.process(x, pass));
+            pass.with_lease(lease, |pass| self.process(x, pass));
         }
         self.cell.open_gate(gate::WORKING, pass);
     }
@@ -253,7 +257,7 @@ impl<B: Body> Node<B> {
     /// and uncounted.
     pub(crate) fn tell(&self, x: B::In, pass: &mut Pass) {
         pass.begin();
-        pass.settle(super::Lease::default(), |pass| B::accept(self, x, pass));
+        pass.with_lease(super::Lease::default(), |pass| B::accept(self, x, pass));
     }
 
     /// Whether elements came while the function ran: they are to be worked off after the current.
@@ -285,14 +289,15 @@ impl<B: Body> Node<B> {
         };
         // Some operators know only now that they need one.
         pass.graph().need_runtime(pass);
-        self.desk.get(pass).spawned += 1;
+        self.recovery.get(pass).spawned += 1;
         self.note_moving(pass);
         let call = CurrentCall::begin(self.core.begin_to_call().clone(), pass);
-        let errand = Errand::new(future, call, move |result: Result<F::Output, BoxError>| {
-            let event = result.map(event);
-            graph.post(Box::new(move |pass| me.arrived(key, event, pass)));
-        });
-        pass.graph().spawn(Box::pin(errand));
+        let spawned =
+            SpawnedFuture::new(future, call, move |result: Result<F::Output, BoxError>| {
+                let event = result.map(event);
+                graph.post(Box::new(move |pass| me.arrived(key, event, pass)));
+            });
+        pass.graph().spawn(Box::pin(spawned));
     }
 
     /// A waker that has the runtime tell the node of an event.
@@ -302,15 +307,15 @@ impl<B: Body> Node<B> {
     }
 
     fn nudged(&self, key: u64, event: fn() -> B::Event, pass: &mut Pass) {
-        pass.settle(super::Lease::default(), |pass| {
+        pass.with_lease(super::Lease::default(), |pass| {
             B::event(self, key, Ok(event()), pass)
         });
         self.note_held(pass);
     }
 
     fn arrived(&self, key: u64, event: Result<B::Event, BoxError>, pass: &mut Pass) {
-        self.desk.get(pass).spawned -= 1;
-        pass.settle(super::Lease::default(), |pass| {
+        self.recovery.get(pass).spawned -= 1;
+        pass.with_lease(super::Lease::default(), |pass| {
             B::event(self, key, event, pass)
         });
         self.note_held(pass);
@@ -320,14 +325,14 @@ impl<B: Body> Node<B> {
     fn note_held(&self, pass: &mut Pass) {
         if B::SUSPENDS {
             let held = self.held(pass);
-            self.core.note_held(held.moving + held.resting, pass);
+            self.core.note_held(held.in_flight + held.buffered, pass);
         }
     }
 }
 
-impl<B: Body> Receive<B::In> for Node<B> {
+impl<B: NodeKind> Receive<B::In> for Node<B> {
     #[inline]
-    fn receive(&self, x: B::In, pass: &mut Pass) -> Flow {
+    fn receive(&self, x: B::In, pass: &mut Pass) -> EmitResult {
         if self.cell.gate(pass) != 0 {
             return self.receive_gated(x, pass);
         }
@@ -349,14 +354,14 @@ impl<B: Body> Receive<B::In> for Node<B> {
     }
 }
 
-impl<B: Body> Produce<B::Out> for Node<B> {
+impl<B: NodeKind> Produce<B::Out> for Node<B> {
     #[inline(always)]
     fn output(&self) -> &Output<B::Out> {
         &self.output
     }
 }
 
-impl<B: Body> AnyNode for Node<B> {
+impl<B: NodeKind> AnyNode for Node<B> {
     fn core(&self) -> &Core {
         &self.core
     }
@@ -373,7 +378,7 @@ impl<B: Body> AnyNode for Node<B> {
 
     fn sent(&self, pass: &Pass) -> u64 {
         let passed_on = if B::BATCHES {
-            let retrying = u64::from(self.desk.get(pass).is_retrying());
+            let retrying = u64::from(self.recovery.get(pass).is_retrying());
             let kept = self.dropped.get() + retrying;
             self.cell.counted(pass).saturating_sub(kept)
         } else {
@@ -384,7 +389,7 @@ impl<B: Body> AnyNode for Node<B> {
 
     fn downstream(&self, pass: &Pass) -> Vec<NodeId> {
         let mut all: Vec<_> = self.output.edges(pass).ids().collect();
-        if let Some(errors) = &self.desk.get(pass).errors {
+        if let Some(errors) = &self.recovery.get(pass).errors {
             all.extend(errors.edges(pass).ids());
         }
         all
@@ -398,8 +403,8 @@ impl<B: Body> AnyNode for Node<B> {
         {
             return Some(next);
         }
-        let desk = self.desk.get(pass);
-        let errors = desk.errors.as_ref()?;
+        let recovery = self.recovery.get(pass);
+        let errors = recovery.errors.as_ref()?;
         let (id, behind) = errors.edges(pass).next(place.saturating_sub(ERRORS))?;
         Some((id, ERRORS + behind))
     }
@@ -411,7 +416,7 @@ impl<B: Body> AnyNode for Node<B> {
     fn cut(&self, to: Option<NodeId>, pass: &Pass) -> Cut {
         let mut cut = Cut::default();
         self.output.cut(to, &mut cut, pass);
-        let errors = self.desk.get(pass).errors.clone();
+        let errors = self.recovery.get(pass).errors.clone();
         if let Some(errors) = errors {
             errors.cut(to, &mut cut, pass);
         }
@@ -426,14 +431,14 @@ impl<B: Body> AnyNode for Node<B> {
 
     fn mute(&self, to: NodeId, pass: &Pass) {
         self.output.mute(to, pass);
-        let errors = self.desk.get(pass).errors.clone();
+        let errors = self.recovery.get(pass).errors.clone();
         if let Some(errors) = errors {
             errors.mute(to, pass);
         }
     }
 
-    fn prefer(&self, to: NodeId, pass: &Pass) -> bool {
-        let errors = self.desk.get(pass).errors.clone();
+    fn move_to_first(&self, to: NodeId, pass: &Pass) -> bool {
+        let errors = self.recovery.get(pass).errors.clone();
         let of_errors = errors.is_some_and(|errors| errors.move_to_first(to, pass));
         self.output.move_to_first(to, pass) || of_errors
     }
@@ -460,13 +465,14 @@ impl<B: Body> AnyNode for Node<B> {
         } else {
             self.cell.close_gate(gate::GUARDED, pass);
         }
-        self.desk.get(pass).set_policy(policy);
+        self.recovery.get(pass).set_policy(policy);
     }
 
     fn error_output(&self, pass: &Pass) -> Arc<Output<Failure>> {
         let id = self.id();
-        let mut desk = self.desk.get(pass);
-        desk.errors
+        let mut recovery = self.recovery.get(pass);
+        recovery
+            .errors
             .get_or_insert_with(|| Arc::new(Output::new(id)))
             .clone()
     }
@@ -478,26 +484,26 @@ impl<B: Body> AnyNode for Node<B> {
 
     fn report(&self, cause: BoxError, pass: &mut Pass) {
         let ordinal = self.ordinal(pass);
-        pass.settle(super::Lease::default(), |pass| {
+        pass.with_lease(super::Lease::default(), |pass| {
             self.give_up(None, ordinal, cause, pass)
         });
     }
 
     fn wake(&self, pass: &mut Pass) {
         self.retry(pass);
-        self.work_off(pass);
-        self.output.work_off(pass);
-        let errors = self.desk.get(pass).errors.clone();
+        self.drain_backlog(pass);
+        self.output.drain_backlog(pass);
+        let errors = self.recovery.get(pass).errors.clone();
         if let Some(errors) = errors {
-            errors.work_off(pass);
+            errors.drain_backlog(pass);
         }
-        pass.settle(super::Lease::default(), |pass| B::wake(self, pass));
+        pass.with_lease(super::Lease::default(), |pass| B::wake(self, pass));
         self.note_held(pass);
     }
 
     fn delivered(&self, pass: &mut Pass) {
         self.core.ended_delivery();
-        pass.settle(super::Lease::default(), |pass| B::delivered(self, pass));
+        pass.with_lease(super::Lease::default(), |pass| B::delivered(self, pass));
         self.note_held(pass);
     }
 
@@ -506,44 +512,53 @@ impl<B: Body> AnyNode for Node<B> {
     }
 
     fn flush(&self, pass: &mut Pass) {
-        pass.settle(super::Lease::default(), |pass| B::flush(self, pass));
+        pass.with_lease(super::Lease::default(), |pass| B::flush(self, pass));
+    }
+
+    fn closes(&self) -> bool {
+        B::CLOSES
     }
 
     fn close(&self, pass: &mut Pass) {
-        pass.settle(super::Lease::default(), |pass| B::close(self, pass));
+        pass.with_lease(super::Lease::default(), |pass| B::close(self, pass));
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any), pass: &Pass) -> bool {
-        if self.cell.peek(pass, |body| body.kept(see)).is_none() {
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any), pass: &Pass) -> bool {
+        if self.cell.peek(pass, |body| body.traverse(visit)).is_none() {
             return false;
         }
-        self.output.kept(see, pass);
-        let desk = self.desk.get(pass);
-        desk.kept(see);
-        if let Some(errors) = &desk.errors {
-            errors.kept(see, pass);
+        self.output.traverse(visit, pass);
+        let recovery = self.recovery.get(pass);
+        recovery.traverse(visit);
+        if let Some(errors) = &recovery.errors {
+            errors.traverse(visit, pass);
         }
         true
     }
 
     fn withdraw(&self, pass: &mut Pass) {
         self.run(pass, |body, _| body.withdraw());
-        let backlog = std::mem::take(&mut self.desk.get(pass).backlog);
+        let backlog = std::mem::take(&mut self.recovery.get(pass).backlog);
         let kept = backlog.into_iter().filter(|(_, lease)| lease.stays());
         let kept = kept.collect();
-        self.desk.get(pass).backlog = kept;
+        self.recovery.get(pass).backlog = kept;
         self.output.withdraw(pass);
     }
 
+    fn buffered(&self, pass: &Pass) -> usize {
+        B::held(self, pass).buffered
+    }
+
     fn held(&self, pass: &Pass) -> Held {
-        let desk = self.desk.get(pass);
-        let errors = desk.errors.as_ref().map(|out| out.backlog_len(pass));
-        let waiting = desk.waiting() + errors.unwrap_or_default();
-        drop(desk);
+        let recovery = self.recovery.get(pass);
+        let errors = recovery.errors.as_ref().map(|out| out.backlog_len(pass));
+        let waiting = recovery.waiting() + errors.unwrap_or_default();
+        drop(recovery);
         let mut held = B::held(self, pass);
         // What a spawned future works on is counted by the operator where it keeps it, too.
-        held.moving =
-            held.moving.max(self.desk.get(pass).spawned) + waiting + self.output.backlog_len(pass);
+        held.in_flight = held.in_flight.max(self.recovery.get(pass).spawned)
+            + waiting
+            + self.output.backlog_len(pass);
         held
     }
 }

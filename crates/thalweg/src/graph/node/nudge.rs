@@ -2,11 +2,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Wake;
 
-use super::{Body, Node};
+use super::{Node, NodeKind};
 use crate::graph::Graph;
 
 /// Tells a node that something has happened elsewhere: what a waker of its wakes.
-pub(super) struct Nudge<B: Body> {
+pub(super) struct Nudge<B: NodeKind> {
     graph: Weak<Graph>,
     node: Weak<Node<B>>,
     key: u64,
@@ -15,7 +15,7 @@ pub(super) struct Nudge<B: Body> {
     is_on_its_way: AtomicBool,
 }
 
-impl<B: Body> Nudge<B> {
+impl<B: NodeKind> Nudge<B> {
     pub(super) fn new(
         graph: Weak<Graph>,
         node: Weak<Node<B>>,
@@ -32,7 +32,7 @@ impl<B: Body> Nudge<B> {
     }
 }
 
-impl<B: Body> Wake for Nudge<B> {
+impl<B: NodeKind> Wake for Nudge<B> {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -50,9 +50,9 @@ impl<B: Body> Wake for Nudge<B> {
 }
 
 /// A nudge on its way. If it is dropped before, its runtime has ended.
-struct Arrival<B: Body>(Option<Arc<Nudge<B>>>);
+struct Arrival<B: NodeKind>(Option<Arc<Nudge<B>>>);
 
-impl<B: Body> Arrival<B> {
+impl<B: NodeKind> Arrival<B> {
     fn tell(mut self) {
         let Some(nudge) = self.0.take() else { return };
         nudge.is_on_its_way.store(false, Ordering::Release);
@@ -65,7 +65,7 @@ impl<B: Body> Arrival<B> {
     }
 }
 
-impl<B: Body> Drop for Arrival<B> {
+impl<B: NodeKind> Drop for Arrival<B> {
     fn drop(&mut self) {
         if let Some(graph) = self.0.take().and_then(|nudge| nudge.graph.upgrade()) {
             graph.post(Box::new(|pass| pass.graph().runtime_ended(pass)));

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use super::{Inputs, Lanes};
 use crate::failure::{BoxError, BuildError};
-use crate::{Context, Element, Flow, Lease, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, Lease, Never, Operator, Stream};
 
 /// Sends the latest element of each inlet whenever one comes; see [`combine_latest`].
 pub struct CombineLatest<L> {
@@ -20,12 +20,14 @@ impl<L: Lanes> CombineLatest<L> {
     /// `emit_on` names no inlet, or one that does not exist.
     pub fn new(lanes: L, emit_on: Option<BTreeSet<usize>>) -> Result<Self, BuildError> {
         if let Some(emit_on) = &emit_on {
-            let mistake = |message: String| Err(BuildError::new("combine_latest", message));
+            let build_error = |message: String| Err(BuildError::new("combine_latest", message));
             if emit_on.is_empty() {
-                return mistake("it would never send anything: `emit_on` names no input".into());
+                return build_error(
+                    "it would never send anything: `emit_on` names no input".into(),
+                );
             }
             if let Some(&beyond) = emit_on.iter().find(|&&lane| !lanes.may_have(lane)) {
-                return mistake(format!(
+                return build_error(format!(
                     "`emit_on` names input {beyond}, but there are {}, counted from 0",
                     lanes.count()
                 ));
@@ -41,11 +43,11 @@ impl<L: Lanes> Operator for CombineLatest<L> {
     type Event = Never;
     const KIND: &'static str = "combine_latest";
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.lanes.kept(see);
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.lanes.traverse(visit);
     }
 
-    fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> EmitResult {
         let Some(lane) = self.lanes.admit(&x) else {
             self.lanes.drop_gone(|_| false);
             return Ok(());
@@ -113,19 +115,19 @@ fn build<I: Inputs>(
     inputs: I,
     emit_on: Option<BTreeSet<usize>>,
 ) -> Stream<<I::Lanes as Lanes>::Row> {
-    let (operator, mistake) = match CombineLatest::new(inputs.lanes(), emit_on) {
+    let (operator, build_error) = match CombineLatest::new(inputs.lanes(), emit_on) {
         Ok(operator) => (operator, None),
-        Err(mistake) => (
+        Err(build_error) => (
             CombineLatest {
                 lanes: inputs.lanes(),
                 emit_on: None,
             },
-            Some(mistake),
+            Some(build_error),
         ),
     };
     let stream = inputs.join(operator);
-    if let Some(mistake) = mistake {
-        stream.mistake(mistake);
+    if let Some(build_error) = build_error {
+        stream.build_error(build_error);
     }
     stream
 }

@@ -33,9 +33,9 @@ impl<T: Element> Lane<T> {
         self.waiting.push_back((x, lease));
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         let waiting = self.waiting.iter().map(|(x, _)| x);
-        waiting.chain(&self.literal).for_each(|x| see(x));
+        waiting.chain(&self.literal).for_each(|x| visit(x));
     }
 
     pub(super) fn withdraw(&mut self) {
@@ -111,7 +111,7 @@ pub trait Lanes: Send + 'static {
     }
 
     /// Shows what waits, and literals.
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any));
 
     /// The number an inlet is known by, which it keeps when others come and go.
     fn number(&self, lane: usize) -> usize {
@@ -197,8 +197,8 @@ macro_rules! lanes {
                 Some((row, Acks::merge(&acks)))
             }
 
-            fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-                $(self.$i.kept(see);)+
+            fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+                $(self.$i.traverse(visit);)+
             }
 
             fn drop_first(&mut self, lane: usize) {
@@ -274,8 +274,8 @@ impl<T: Element> Lanes for Vec<Lane<T>> {
         Some((row?, Acks::merge(&acks)))
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.iter().for_each(|lane| lane.kept(see));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.iter().for_each(|lane| lane.traverse(visit));
     }
 
     fn drop_first(&mut self, lane: usize) {

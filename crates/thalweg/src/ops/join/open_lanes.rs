@@ -96,8 +96,8 @@ impl<T: Element> Lanes for OpenLanes<T> {
         Lanes::first(&self.lanes)
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.lanes.kept(see);
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.lanes.traverse(visit);
     }
 
     fn drop_first(&mut self, lane: usize) {

@@ -1,7 +1,7 @@
 use super::{Inputs, Lanes};
 use crate::ack::discarding;
 use crate::failure::{BoxError, BuildError};
-use crate::{Acks, Context, Element, Flow, Lease, Never, Operator, Stream};
+use crate::{Acks, Context, Element, EmitResult, Lease, Never, Operator, Stream};
 use std::any::Any;
 
 /// How many elements wait at each inlet before their emitters do, as in streamz.
@@ -45,11 +45,11 @@ impl<L: Lanes> Operator for Zip<L> {
     const KIND: &'static str = "zip";
     const SUSPENDS: bool = true;
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.lanes.kept(see);
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.lanes.traverse(visit);
     }
 
-    fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> EmitResult {
         let Some(lane) = self.lanes.admit(&x) else {
             self.lanes.drop_gone(|_| true);
             // What waited only for that inlet waits no longer.
@@ -84,7 +84,7 @@ impl<L: Lanes> Operator for Zip<L> {
         Ok(())
     }
 
-    fn resting(&self) -> usize {
+    fn buffered(&self) -> usize {
         self.lanes.total()
     }
 }
@@ -110,7 +110,7 @@ pub fn zip<I: Inputs>(inputs: I) -> Stream<<I::Lanes as Lanes>::Row> {
 
 /// The same with `bound` elements of each input that may wait for the others.
 ///
-/// A bound of zero is a mistake; see [`Stream::check`].
+/// A bound of zero is a build error; see [`Stream::check`].
 ///
 /// ```
 /// use thalweg::{Stream, ops::zip_bounded};
@@ -126,19 +126,19 @@ pub fn zip<I: Inputs>(inputs: I) -> Stream<<I::Lanes as Lanes>::Row> {
 /// # Ok::<(), thalweg::Error>(())
 /// ```
 pub fn zip_bounded<I: Inputs>(bound: usize, inputs: I) -> Stream<<I::Lanes as Lanes>::Row> {
-    let (zip, mistake) = match Zip::new(inputs.lanes(), bound) {
+    let (zip, build_error) = match Zip::new(inputs.lanes(), bound) {
         Ok(zip) => (zip, None),
-        Err(mistake) => (
+        Err(build_error) => (
             Zip {
                 lanes: inputs.lanes(),
                 bound: BOUND,
             },
-            Some(mistake),
+            Some(build_error),
         ),
     };
     let stream = inputs.join(zip);
-    if let Some(mistake) = mistake {
-        stream.mistake(mistake);
+    if let Some(build_error) = build_error {
+        stream.build_error(build_error);
     }
     stream
 }

@@ -1,7 +1,7 @@
 use super::{Inputs, Lanes};
 use crate::ack::discarding;
 use crate::failure::BoxError;
-use crate::{Acks, Context, Element, Flow, Lease, Never, Operator, Stream};
+use crate::{Acks, Context, Element, EmitResult, Lease, Never, Operator, Stream};
 use std::any::Any;
 
 /// How many elements of the lossless stream wait for the first of the others before their emitters
@@ -52,11 +52,11 @@ impl<L: Lanes> Operator for ZipLatest<L> {
     const KIND: &'static str = "zip_latest";
     const SUSPENDS: bool = true;
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.lanes.kept(see);
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.lanes.traverse(visit);
     }
 
-    fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: L::Item, cx: &mut Context<'_, Self>) -> EmitResult {
         let Some(lane) = self.lanes.admit(&x) else {
             self.lanes.drop_gone(|lane| lane == 0);
             self.send_waiting(|_| Lease::default(), cx);
@@ -93,7 +93,7 @@ impl<L: Lanes> Operator for ZipLatest<L> {
         self.lanes.withdraw();
     }
 
-    fn resting(&self) -> usize {
+    fn buffered(&self) -> usize {
         self.lanes.waiting(0)
     }
 }

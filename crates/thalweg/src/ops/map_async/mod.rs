@@ -8,7 +8,7 @@ use std::future::Future;
 use super::parts::{Borrows, Callee, Calls, Came, Step, Sure, Takes, at_least_one};
 use crate::failure::{BoxError, BuildError};
 use crate::operator::function_name;
-use crate::{Context, Delivery, Element, Flow, Lease, Operator, Stream};
+use crate::{Context, Delivery, Element, EmitResult, Lease, Operator, Stream};
 
 /// Calls an asynchronous function, `C`, with every element, and sends the results; see
 /// [`Stream::map_async`].
@@ -244,8 +244,9 @@ where
     const KIND: &'static str = "map_async";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, element: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, element: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let is_free = self.calls.len() < self.parallelism && self.waiting.is_empty();
         let lease = if is_free && !self.holds {
             Lease::accepted(cx.acks())
@@ -272,12 +273,12 @@ where
         Ok(())
     }
 
-    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.go_on(cx);
         Ok(())
     }
 
-    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.delivering = false;
         self.go_on(cx);
         Ok(())
@@ -288,7 +289,7 @@ where
         key: u64,
         came: Result<Came<C::Output>, BoxError>,
         cx: &mut Context<'_, Self>,
-    ) -> Flow {
+    ) -> EmitResult {
         let key = key as usize;
         let has_ended = self.calls.came(key, came, cx);
         if has_ended && !self.ordered {
@@ -302,13 +303,13 @@ where
         self.waiting.retain(|next| next.lease.stays());
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.calls.len() + self.waiting.len() + usize::from(self.delivering)
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.calls.kept(see);
-        self.waiting.iter().for_each(|next| see(&next.element));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.calls.traverse(visit);
+        self.waiting.iter().for_each(|next| visit(&next.element));
     }
 
     fn label(&self) -> Option<String> {
@@ -330,7 +331,7 @@ where
 /// once it has a place, so what fails is unhandled, see [`on_unhandled`](Self::on_unhandled).
 impl<T: Element> Stream<T> {
     /// Calls an asynchronous function with every element, up to `parallelism` at a time, and sends
-    /// the results in the order of the elements. A parallelism of 0 is a mistake, see
+    /// the results in the order of the elements. A parallelism of 0 is a build error, see
     /// [`check`](Self::check).
     ///
     /// ```
@@ -396,7 +397,7 @@ impl<T: Element> Stream<T> {
     }
 
     /// Calls an asynchronous function with every element, up to `parallelism` at a time, and sends
-    /// each result when it is there. A parallelism of 0 is a mistake, see [`check`](Self::check).
+    /// each result when it is there. A parallelism of 0 is a build error, see [`check`](Self::check).
     ///
     /// ```
     /// # use std::time::Duration;

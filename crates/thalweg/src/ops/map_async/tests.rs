@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 
-use super::super::testing::{Bench, mistake, ms};
+use super::super::test_inputs::{Bench, build_error, ms};
 use crate::runtime::RuntimeHandle;
 use crate::sync::lock;
 use crate::{Element, OnError, Retry, Stream, VirtualClock};
@@ -291,8 +291,8 @@ fn places_are_not_made_in_advance() {
 }
 
 #[test]
-fn no_calls_at_all_are_a_mistake() {
-    let message = mistake(|s| s.map_async(0, |x| async move { x }));
+fn no_calls_at_all_are_a_build_error() {
+    let message = build_error(|s| s.map_async(0, |x| async move { x }));
     assert!(
         message.ends_with("`map_async`: the number of calls at a time is at least one, not 0"),
         "{message}"

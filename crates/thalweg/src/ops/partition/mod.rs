@@ -9,13 +9,13 @@ use std::time::Duration;
 use hashlink::LinkedHashMap;
 use hashlink::linked_hash_map::Entry;
 
-pub use self::options::Partition;
+pub use self::options::PartitionOptions;
 use super::parts::{Group, Outbox, Timer};
 use crate::failure::BoxError;
-use crate::{Context, Element, Flow, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, Never, Operator, Stream};
 
-/// Gathers elements into groups, one for each key at a time: what the options [`Partition`] become.
-pub struct Partitioning<T, K, F, const TIMED: bool> {
+/// Gathers elements into groups, one for each key at a time: what the options [`PartitionOptions`] become.
+pub struct Partition<T, K, F, const TIMED: bool> {
     size: usize,
     timeout: Duration,
     key: F,
@@ -32,7 +32,7 @@ struct Open<T> {
     deadline: Duration,
 }
 
-impl<T, K, E, F, const TIMED: bool> Partitioning<T, K, F, TIMED>
+impl<T, K, E, F, const TIMED: bool> Partition<T, K, F, TIMED>
 where
     T: Element,
     K: Eq + Hash + Send + 'static,
@@ -92,7 +92,7 @@ where
     }
 }
 
-impl<T, K, E, F, const TIMED: bool> Operator for Partitioning<T, K, F, TIMED>
+impl<T, K, E, F, const TIMED: bool> Operator for Partition<T, K, F, TIMED>
 where
     T: Element,
     K: Eq + Hash + Send + 'static,
@@ -105,8 +105,9 @@ where
     const KIND: &'static str = "partition";
     const SUSPENDS: bool = TIMED;
     const NEEDS_RUNTIME: bool = TIMED;
+    const CLOSES: bool = false;
 
-    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let key = match (self.key)(&x) {
             Ok(key) => key,
             Err(cause) => return cx.fail(x, cause),
@@ -124,14 +125,14 @@ where
         Ok(())
     }
 
-    fn wake(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         if self.timer.rang(cx) {
             self.expire(cx);
         }
         Ok(())
     }
 
-    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn delivered(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         self.outbox.delivered(cx);
         if TIMED {
             self.expire(cx);
@@ -139,27 +140,27 @@ where
         Ok(())
     }
 
-    fn flush(&mut self, cx: &mut Context<'_, Self>) -> Flow {
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
         while !self.groups.is_empty() {
             self.send_first(cx);
         }
         Ok(())
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.outbox.len()
     }
 
-    fn resting(&self) -> usize {
+    fn buffered(&self) -> usize {
         self.gathered
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         for (key, open) in &self.groups {
-            see(key);
-            open.group.iter().for_each(|x| see(x));
+            visit(key);
+            open.group.iter().for_each(|x| visit(x));
         }
-        self.outbox.iter().for_each(|group| see(group));
+        self.outbox.iter().for_each(|group| visit(group));
     }
 
     fn label(&self) -> Option<String> {
@@ -173,9 +174,9 @@ impl<T: Element> Stream<T> {
     /// An element's emitter goes on; the emitter of the one that completes a group waits until the
     /// group has been taken. A [`drain`](Self::drain) sends the last group, however small.
     ///
-    /// A group has at least one element: 0 is a mistake, see [`check`](Self::check). For groups by
+    /// A group has at least one element: 0 is a build error, see [`check`](Self::check). For groups by
     /// a key see [`partition_by`](Self::partition_by), for groups with a time limit the options
-    /// [`Partition`].
+    /// [`PartitionOptions`].
     ///
     /// ```
     /// # use thalweg::Stream;
@@ -188,7 +189,7 @@ impl<T: Element> Stream<T> {
     /// # Ok::<(), thalweg::Error>(())
     /// ```
     pub fn partition(&self, size: usize) -> Stream<Vec<T>> {
-        self.apply(Partition::of(size))
+        self.apply(PartitionOptions::of(size))
     }
 
     /// Gathers elements into groups of `size` with the same key. A group is sent when it is
@@ -210,6 +211,6 @@ impl<T: Element> Stream<T> {
     where
         K: Eq + Hash + Send + 'static,
     {
-        self.apply(Partition::of(size).key(key))
+        self.apply(PartitionOptions::of(size).key(key))
     }
 }

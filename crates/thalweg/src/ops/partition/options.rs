@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hashlink::LinkedHashMap;
 
-use super::Partitioning;
+use super::Partition;
 use crate::failure::{BoxError, BuildError};
 use crate::ops::parts::{Outbox, Timer, at_least_one, duration};
 use crate::{Element, IntoInterval, IntoOperator};
@@ -15,12 +15,12 @@ use crate::{Element, IntoInterval, IntoOperator};
 ///
 /// ```
 /// use std::time::Duration;
-/// use thalweg::{Stream, VirtualClock, ops::Partition};
+/// use thalweg::{Stream, VirtualClock, ops::PartitionOptions};
 ///
 /// let clock = VirtualClock::new();
 /// let source = Stream::on(&clock);
 /// let list = source
-///     .apply(Partition::of(2).timeout("1s").key(|x: &i32| x % 2))
+///     .apply(PartitionOptions::of(2).timeout("1s").key(|x: &i32| x % 2))
 ///     .sink_to_list();
 /// source.emit_many([1, 2, 3]).wait()?;
 /// assert_eq!(list.to_vec(), [[1, 3]]);
@@ -29,14 +29,19 @@ use crate::{Element, IntoInterval, IntoOperator};
 /// assert_eq!(list.to_vec(), [vec![1, 3], vec![2]]);
 /// # Ok::<(), thalweg::Error>(())
 /// ```
-pub struct Partition<T, K = (), F = fn(&T) -> Result<(), Infallible>, const TIMED: bool = false> {
+pub struct PartitionOptions<
+    T,
+    K = (),
+    F = fn(&T) -> Result<(), Infallible>,
+    const TIMED: bool = false,
+> {
     size: usize,
     timeout: Result<Duration, BuildError>,
     key: F,
     _key: PhantomData<fn(&T) -> K>,
 }
 
-impl<T> Partition<T> {
+impl<T> PartitionOptions<T> {
     /// Groups of `size` elements, at least one, whatever they are.
     pub fn of(size: usize) -> Self {
         Self {
@@ -48,21 +53,22 @@ impl<T> Partition<T> {
     }
 }
 
-impl<T, K, F, const TIMED: bool> Partition<T, K, F, TIMED> {
+impl<T, K, F, const TIMED: bool> PartitionOptions<T, K, F, TIMED> {
     /// A group for each key, as `key` gives it.
     pub fn key<New>(
         self,
         mut key: impl FnMut(&T) -> New + Send + 'static,
-    ) -> Partition<T, New, impl FnMut(&T) -> Result<New, Infallible> + Send + 'static, TIMED> {
+    ) -> PartitionOptions<T, New, impl FnMut(&T) -> Result<New, Infallible> + Send + 'static, TIMED>
+    {
         self.try_key(move |x| Ok(key(x)))
     }
 
     /// The same with a function that may fail.
-    pub fn try_key<New, E, Key>(self, key: Key) -> Partition<T, New, Key, TIMED>
+    pub fn try_key<New, E, Key>(self, key: Key) -> PartitionOptions<T, New, Key, TIMED>
     where
         Key: FnMut(&T) -> Result<New, E> + Send + 'static,
     {
-        Partition {
+        PartitionOptions {
             size: self.size,
             timeout: self.timeout,
             key,
@@ -73,8 +79,8 @@ impl<T, K, F, const TIMED: bool> Partition<T, K, F, TIMED> {
     /// A group is sent at the latest when `timeout` has passed since its first element came,
     /// complete or not. Nobody waits for it then, so what fails is unhandled; but while it is
     /// being taken, those who emit wait.
-    pub fn timeout(self, timeout: impl IntoInterval) -> Partition<T, K, F, true> {
-        Partition {
+    pub fn timeout(self, timeout: impl IntoInterval) -> PartitionOptions<T, K, F, true> {
+        PartitionOptions {
             size: self.size,
             timeout: duration("partition", timeout),
             key: self.key,
@@ -83,17 +89,17 @@ impl<T, K, F, const TIMED: bool> Partition<T, K, F, TIMED> {
     }
 }
 
-impl<T, K, E, F, const TIMED: bool> IntoOperator for Partition<T, K, F, TIMED>
+impl<T, K, E, F, const TIMED: bool> IntoOperator for PartitionOptions<T, K, F, TIMED>
 where
     T: Element,
     K: Eq + Hash + Send + 'static,
     E: Into<BoxError>,
     F: FnMut(&T) -> Result<K, E> + Send + 'static,
 {
-    type Operator = Partitioning<T, K, F, TIMED>;
+    type Operator = Partition<T, K, F, TIMED>;
 
     fn into_operator(self) -> Result<Self::Operator, BuildError> {
-        Ok(Partitioning {
+        Ok(Partition {
             size: at_least_one("partition", "the size of a group", self.size)?,
             timeout: self.timeout?,
             key: self.key,

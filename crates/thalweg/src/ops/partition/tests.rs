@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::testing::{Bench, in_time, mistake, ms, outputs_and_rest, schedules};
+use super::super::test_inputs::{Bench, build_error, in_time, ms, outputs_and_rest, schedules};
 use super::*;
 
 /// The plain model: groups in a list, the one opened first in front. `timeout` is in milliseconds.
@@ -60,7 +60,7 @@ proptest! {
 
     #[test]
     fn groups_in_time(schedule in schedules(), size in 1_usize..6, keys in 1_usize..5) {
-        let options = Partition::of(size).timeout("1s").key(move |x: &usize| x % keys);
+        let options = PartitionOptions::of(size).timeout("1s").key(move |x: &usize| x % keys);
         let groups = in_time(&schedule, |s| s.apply(options));
         prop_assert_eq!(groups, partition(&schedule, size, keys, 1000));
     }
@@ -82,7 +82,7 @@ fn the_emitter_of_the_last_waits_for_the_group_and_nobody_else_does() {
 
 #[test]
 fn while_a_group_that_timed_out_is_being_taken_emitters_wait() {
-    let bench = Bench::with_slow_sink(ms(500), |s| s.apply(Partition::of(3).timeout("1s")));
+    let bench = Bench::with_slow_sink(ms(500), |s| s.apply(PartitionOptions::of(3).timeout("1s")));
     assert!(bench.emit(1).is_ready());
     bench.advance_to(1200);
     // The first group is in the sink; what comes now waits with it, whether it completes a group
@@ -113,7 +113,7 @@ fn while_a_group_that_timed_out_is_being_taken_emitters_wait() {
 
 #[test]
 fn no_more_than_one_timed_out_group_is_on_its_way() {
-    let options = Partition::of(2).timeout("1s").key(|x: &i32| *x);
+    let options = PartitionOptions::of(2).timeout("1s").key(|x: &i32| *x);
     let bench = Bench::with_slow_sink(ms(300), |s| s.apply(options));
     for x in 0..4 {
         assert!(bench.emit(x).is_ready());
@@ -125,7 +125,7 @@ fn no_more_than_one_timed_out_group_is_on_its_way() {
 
 #[test]
 fn a_drain_does_not_wait_for_the_timeout_and_sends_groups_one_by_one() {
-    let options = Partition::of(2).timeout("1h").key(|x: &i32| *x);
+    let options = PartitionOptions::of(2).timeout("1h").key(|x: &i32| *x);
     let bench = Bench::with_slow_sink(ms(100), |s| s.apply(options));
     for x in 0..3 {
         assert!(bench.emit(x).is_ready());
@@ -148,7 +148,9 @@ fn without_a_timeout_no_event_loop_is_needed() {
 fn a_key_that_fails_leaves_the_groups_as_they_were() {
     let source = Stream::new();
     let key = |x: &i32| if *x == 2 { Err("two") } else { Ok(()) };
-    let list = source.apply(Partition::of(2).try_key(key)).sink_to_list();
+    let list = source
+        .apply(PartitionOptions::of(2).try_key(key))
+        .sink_to_list();
     assert_eq!(
         source
             .emit_many([1, 2, 3])
@@ -163,12 +165,12 @@ fn a_key_that_fails_leaves_the_groups_as_they_were() {
 
 #[test]
 fn wrong_arguments_are_named() {
-    let nothing = mistake(|s| s.partition(0));
+    let nothing = build_error(|s| s.partition(0));
     assert!(
         nothing.ends_with("`partition`: the size of a group is at least one, not 0"),
         "{nothing}"
     );
-    let no_time = mistake(|s| s.apply(Partition::of(2).timeout(-1)));
+    let no_time = build_error(|s| s.apply(PartitionOptions::of(2).timeout(-1)));
     assert!(
         no_time.contains("`partition`: invalid interval -1: it is negative"),
         "{no_time}"

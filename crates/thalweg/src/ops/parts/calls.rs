@@ -71,14 +71,17 @@ impl<T, R, C> Calls<T, R, C> {
     }
 
     /// Shows the elements that are kept, and the results that wait for their turn.
-    pub(in crate::ops) fn kept(&self, see: &mut dyn FnMut(&dyn Any))
+    pub(in crate::ops) fn traverse(&self, visit: &mut dyn FnMut(&dyn Any))
     where
         T: 'static,
         R: 'static,
     {
         for (_, slot) in &self.slots {
-            slot.call.element.iter().for_each(|x| see(x));
-            slot.result.iter().flatten().for_each(|result| see(result));
+            slot.call.element.iter().for_each(|x| visit(x));
+            slot.result
+                .iter()
+                .flatten()
+                .for_each(|result| visit(result));
         }
     }
 

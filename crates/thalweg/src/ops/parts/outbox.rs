@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use crate::{Acks, Context, Delivery, Element, Flow, Lease, Operator};
+use crate::{Acks, Context, Delivery, Element, EmitResult, Lease, Operator};
 
 /// The way out of an operator that also sends when no element has just come: in order, and with
 /// back pressure. What nobody waits for goes one at a time, each when the one before has been
@@ -29,7 +29,7 @@ impl<T: Element> Outbox<T> {
         acks: Acks,
         x: T,
         cx: &mut Context<'_, Op>,
-    ) -> Flow {
+    ) -> EmitResult {
         if self.is_clear() {
             return cx.emit_with(acks, x);
         }

@@ -90,7 +90,7 @@ impl<W: Element> Tumbling<W> {
         self.outbox.iter()
     }
 
-    pub(in crate::ops) fn moving(&self) -> usize {
+    pub(in crate::ops) fn in_flight(&self) -> usize {
         self.outbox.len()
     }
 

@@ -8,7 +8,7 @@ use std::future::Future;
 use super::parts::{Begun, Borrows, Callee, Calls, Came, Step, Sure, Takes};
 use crate::failure::BoxError;
 use crate::operator::function_name;
-use crate::{BuildError, Context, Element, Flow, Lease, Operator, Stream};
+use crate::{BuildError, Context, Element, EmitResult, Lease, Operator, Stream};
 
 /// Calls a function, `C`, with one element after the other, and sends what it comes to; see
 /// [`Stream::then`].
@@ -193,7 +193,7 @@ where
 
     /// Calls the function with the current element.
     #[inline]
-    fn begin(&mut self, x: T, ordinal: u64, cx: &mut Context<'_, Self>) -> Flow {
+    fn begin(&mut self, x: T, ordinal: u64, cx: &mut Context<'_, Self>) -> EmitResult {
         match self.calls.begin(x, ordinal, cx) {
             Begun::Done(result) => send(result, cx),
             Begun::Failed(element, cause) => cx.give_up(element, ordinal, cause),
@@ -244,7 +244,7 @@ where
 }
 
 #[inline]
-fn send<Op: Operator>(result: impl Into<Option<Op::Out>>, cx: &mut Context<'_, Op>) -> Flow {
+fn send<Op: Operator>(result: impl Into<Option<Op::Out>>, cx: &mut Context<'_, Op>) -> EmitResult {
     match result.into() {
         Some(y) => cx.emit(y),
         None => Ok(()),
@@ -264,9 +264,10 @@ where
     const KIND: &'static str = "then";
     const SUSPENDS: bool = true;
     const NEEDS_RUNTIME: bool = true;
+    const CLOSES: bool = false;
 
     #[inline]
-    fn update(&mut self, element: T, cx: &mut Context<'_, Self>) -> Flow {
+    fn update(&mut self, element: T, cx: &mut Context<'_, Self>) -> EmitResult {
         let ordinal = cx.ordinal();
         let is_free = match self.limit {
             None => self.pending.is_none(),
@@ -289,7 +290,7 @@ where
         key: u64,
         came: Result<Came<C::Output>, BoxError>,
         cx: &mut Context<'_, Self>,
-    ) -> Flow {
+    ) -> EmitResult {
         let key = key as usize;
         self.calls.came(key, came, cx);
         match self.limit {
@@ -306,7 +307,7 @@ where
         self.waiting.retain(|next| next.lease.stays());
     }
 
-    fn moving(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.calls.len() + self.waiting.len()
     }
 
@@ -318,9 +319,9 @@ where
         self.calls.needs_runtime()
     }
 
-    fn kept(&self, see: &mut dyn FnMut(&dyn Any)) {
-        self.calls.kept(see);
-        self.waiting.iter().for_each(|next| see(&next.element));
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        self.calls.traverse(visit);
+        self.waiting.iter().for_each(|next| visit(&next.element));
     }
 
     fn label(&self) -> Option<String> {

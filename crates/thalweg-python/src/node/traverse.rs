@@ -1,0 +1,84 @@
+//! What the engine keeps for a node, as the collector sees it.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+use thalweg::Arrival;
+
+use super::{Node, Parts};
+use crate::blueprint::Traverse;
+use crate::ops::flatten::Elements;
+use crate::ops::parts::Key;
+use crate::run_on_loop::Begun;
+use crate::value::Value;
+
+impl Parts {
+    /// Visits every object that the engine's nodes behind this one keep.
+    ///
+    /// The collector looks at all objects twice or more, and has to see the same: the GIL is held, and
+    /// who works in a pipeline holds it as well, so that for as long as it is held either all is seen or
+    /// nothing. What is not seen is taken to be in use.
+    pub(super) fn visit_kept(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let mut seen = Ok(());
+        let mut visit = |x: &dyn Any| {
+            if seen.is_ok() {
+                seen = show(x, visit);
+            }
+        };
+        self.inlet.traverse(&mut visit);
+        if let Some(between) = &self.between {
+            between.traverse(&mut visit);
+        }
+        if self.out.node_id() != self.inlet.id() {
+            Traverse::traverse(&self.out, &mut visit);
+        }
+        if let Some(door) = self.door.get() {
+            Traverse::traverse(door, &mut visit);
+        }
+        seen
+    }
+}
+
+#[pymethods]
+impl Node {
+    /// Sends what the node has collected; returns what `emit` returns.
+    fn _flush(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let parts = self.parts()?;
+        match parts.between.as_ref().and_then(|keeper| keeper.flush()) {
+            Some(flush) => parts.begin(py, false, || Begun::Emit(flush())),
+            None => Ok(py.None()),
+        }
+    }
+}
+
+/// Visits the objects in something that a node keeps. Shared objects have no owner of their own, and
+/// are not visited.
+fn show(x: &dyn Any, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+    if let Some(x) = x.downcast_ref::<Value>() {
+        return visit.call(x.object());
+    }
+    if let Some(result) = x.downcast_ref::<Option<Value>>() {
+        return visit.call(result.as_ref().map(Value::object));
+    }
+    if let Some(group) = x.downcast_ref::<Vec<Value>>() {
+        return group.iter().try_for_each(|x| visit.call(x.object()));
+    }
+    if let Some(arrival) = x.downcast_ref::<Arrival<Value>>() {
+        return match arrival {
+            Arrival::Element(_, x) | Arrival::Literal(_, x) => visit.call(x.object()),
+            _ => Ok(()),
+        };
+    }
+    if let Some(key) = x.downcast_ref::<Key>() {
+        return visit.call(&key.object);
+    }
+    if let Some(elements) = x.downcast_ref::<Elements>() {
+        return visit.call(elements.0.object());
+    }
+    if let Some(Ok(x)) = x.downcast_ref::<Result<Value, Arc<PyErr>>>() {
+        return visit.call(x.object());
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Which task each thread of a worker runs, and since when: written where the parent can read it even after
+//! the worker has died.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// A line for each thread: the number of a task, and when it began.
+#[derive(Debug)]
+pub(super) struct Scoreboard(File);
+
+const LINE: usize = 16;
+
+/// What stands in a line while a thread has nothing to do.
+const NOTHING: u64 = u64::MAX;
+
+impl Scoreboard {
+    pub fn new(threads: u32) -> io::Result<Self> {
+        let flags = rustix::fs::MemfdFlags::CLOEXEC;
+        let file = File::from(rustix::fs::memfd_create("thalweg-scoreboard", flags)?);
+        file.write_all_at(&vec![0xff; threads as usize * LINE], 0)?;
+        Ok(Self(file))
+    }
+
+    pub fn received(file: OwnedFd) -> Self {
+        Self(file.into())
+    }
+
+    pub fn file(&self) -> io::Result<OwnedFd> {
+        Ok(self.0.try_clone()?.into())
+    }
+
+    /// Writes down that a thread has begun a task, or has none.
+    pub fn write(&self, thread: u32, task: Option<u64>) {
+        let mut line = [0; LINE];
+        line[..8].copy_from_slice(&task.unwrap_or(NOTHING).to_le_bytes());
+        line[8..].copy_from_slice(&now().to_le_bytes());
+        // Should it fail, a death of this worker has nobody to blame, and nothing else is lost.
+        let _ = self.0.write_all_at(&line, u64::from(thread) * LINE as u64);
+    }
+
+    /// The tasks that run, and for how long they have.
+    pub fn read(&self) -> Vec<(u64, Duration)> {
+        let now = now();
+        let mut tasks = Vec::new();
+        let mut line = [0; LINE];
+        let mut at = 0;
+        while self.0.read_exact_at(&mut line, at).is_ok() {
+            at += LINE as u64;
+            let (task, since) = line.split_at(8);
+            let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or([0xff; 8]));
+            if number(task) != NOTHING {
+                tasks.push((
+                    number(task),
+                    Duration::from_nanos(now.saturating_sub(number(since))),
+                ));
+            }
+        }
+        tasks
+    }
+}
+
+/// A time that is the same in all processes of the machine, in nanoseconds.
+fn now() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    let nanos = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
+    u64::try_from(nanos).unwrap_or(0)
+}

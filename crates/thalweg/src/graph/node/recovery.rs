@@ -1,0 +1,188 @@
+//! What a node needs only when something goes wrong or comes back: its policy, elements that
+//! wait for their turn, and the one that is being tried again.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::kind::boxed;
+use super::{Node, NodeKind, Output, Pass, gate};
+use crate::failure::{BoxError, Failure};
+use crate::graph::pass::Lease;
+use crate::graph::policy::{Policy, is_exempt};
+use crate::operator::EmitResult;
+
+pub(super) struct Recovery<T> {
+    policy: Policy,
+    pub(super) errors: Option<Arc<Output<Failure>>>,
+    pub(super) backlog: VecDeque<(T, Lease)>,
+    retrying: Option<Retrying<T>>,
+    /// Which element was last tried again, and how often it had been tried before.
+    attempts: (u64, u32),
+    /// Futures that have not come back.
+    pub(super) spawned: usize,
+}
+
+struct Retrying<T> {
+    element: T,
+    lease: Lease,
+    attempts: u32,
+    at: Duration,
+}
+
+impl<T> Default for Recovery<T> {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            errors: None,
+            backlog: VecDeque::new(),
+            retrying: None,
+            attempts: (0, 0),
+            spawned: 0,
+        }
+    }
+}
+
+impl<T> Recovery<T> {
+    pub(super) fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    /// Shows the elements that wait here.
+    pub(super) fn traverse(&self, visit: &mut dyn FnMut(&dyn Any))
+    where
+        T: 'static,
+    {
+        self.backlog.iter().for_each(|(x, _)| visit(x));
+        self.retrying
+            .iter()
+            .for_each(|retrying| visit(&retrying.element));
+    }
+
+    /// Whether an element waits for its next attempt.
+    pub(super) fn is_retrying(&self) -> bool {
+        self.retrying.is_some()
+    }
+
+    /// How many elements wait here.
+    pub(super) fn waiting(&self) -> usize {
+        self.backlog.len() + usize::from(self.is_retrying())
+    }
+}
+
+impl<B: NodeKind> Node<B> {
+    /// How long to wait before an element that has been tried `attempts` times is tried again;
+    /// `None` if it is not.
+    #[cold]
+    pub(crate) fn retry_after(
+        &self,
+        attempts: u32,
+        cause: &BoxError,
+        pass: &Pass,
+    ) -> Option<Duration> {
+        match &self.recovery.get(pass).policy {
+            Policy::Retry(retry, _) if !is_exempt(cause) => retry.pause(attempts),
+            _ => None,
+        }
+    }
+
+    /// Does what the policy says about an element that is not tried again. `ordinal` says the
+    /// how-manieth it was.
+    #[cold]
+    pub(crate) fn give_up(
+        &self,
+        element: Option<B::In>,
+        ordinal: u64,
+        cause: BoxError,
+        pass: &mut Pass,
+    ) -> EmitResult {
+        let (policy, errors) = {
+            let recovery = self.recovery.get(pass);
+            let policy = match &recovery.policy {
+                _ if is_exempt(&cause) => Policy::Raise,
+                Policy::Retry(_, then) => Policy::clone(then),
+                policy => policy.clone(),
+            };
+            (policy, recovery.errors.clone())
+        };
+        self.count_failed();
+        if let Policy::Skip = policy {
+            return Ok(());
+        }
+        let failure = self.core.failure(ordinal, boxed(element), cause);
+        match (policy, errors) {
+            (Policy::Route, Some(errors)) if !errors.leads_nowhere(pass) => {
+                errors.send(failure, pass)
+            }
+            _ => pass.raise(failure),
+        }
+    }
+
+    /// Keeps an element until its next attempt; those behind it wait.
+    pub(super) fn retry_later(
+        &self,
+        element: B::In,
+        attempts: u32,
+        pause: Duration,
+        pass: &mut Pass,
+    ) {
+        let at = if pause.is_zero() {
+            Duration::ZERO
+        } else {
+            pass.now().saturating_add(pause)
+        };
+        let lease = pass.hold();
+        self.cell.close_gate(gate::RETRYING, pass);
+        self.note_moving(pass);
+        self.recovery.get(pass).retrying = Some(Retrying {
+            element,
+            lease,
+            attempts,
+            at,
+        });
+        if pause.is_zero() {
+            if let Some(me) = self.strong() {
+                pass.graph().schedule(me, pass);
+            }
+        } else {
+            pass.graph().wake_at(at, self.id(), pass);
+        }
+    }
+
+    /// Tries again, if it is time.
+    pub(super) fn retry(&self, pass: &mut Pass) {
+        let due = {
+            let mut recovery = self.recovery.get(pass);
+            match &recovery.retrying {
+                Some(retrying) if retrying.at.is_zero() || retrying.at <= pass.now() => {
+                    recovery.retrying.take()
+                }
+                _ => None,
+            }
+        };
+        if let Some(due) = due {
+            self.cell.open_gate(gate::RETRYING, pass);
+            // Those behind it have waited uncounted.
+            self.recovery.get(pass).attempts = (self.ordinal(pass), due.attempts);
+            pass.with_lease(due.lease, |pass| self.process(due.element, pass));
+        }
+    }
+
+    /// How often the current element has been tried before. While it goes on its way, others may
+    /// come here.
+    pub(super) fn attempts(&self, pass: &Pass) -> u32 {
+        match self.recovery.get(pass).attempts {
+            (ordinal, attempts) if ordinal == self.ordinal(pass) => attempts,
+            _ => 0,
+        }
+    }
+
+    /// Counts an element that this node's function has failed on for good.
+    pub(super) fn count_failed(&self) {
+        self.core.count_failed();
+        if B::BATCHES {
+            self.dropped.add(1);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a thread remembers about the monitors it is in.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use super::completion::Completion;
+use super::pass::Pass;
+
+/// Aligned so that its address can be a thread id, with room for the flags.
+#[repr(align(8))]
+struct Thread {
+    depth: Cell<usize>,
+    /// Whether `WAITED` or `LATER` hold anything.
+    flagged: Cell<bool>,
+    /// Where on the stack the outermost pass is that has been looked at.
+    top: Cell<usize>,
+}
+
+/// How much of a thread's stack, in bytes, elements may take up on their way. Small against what
+/// threads have: what functions need besides is not known.
+const STEEP: usize = 256 * 1024;
+
+thread_local! {
+    static THREAD: Thread = const {
+        Thread {
+            depth: Cell::new(0),
+            flagged: Cell::new(false),
+            top: Cell::new(0),
+        }
+    };
+    /// With the depth at which the function that waits was called.
+    static WAITED: RefCell<Vec<(usize, Arc<Completion>)>> = const { RefCell::new(Vec::new()) };
+    static LATER: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A number that only this thread has: an address, so that it is never zero.
+#[inline(always)]
+pub(super) fn thread_id() -> usize {
+    THREAD.with(|thread| std::ptr::from_ref(thread).addr())
+}
+
+/// Counts one more emission into a monitor, entered now or before.
+#[inline(always)]
+pub(super) fn enter() {
+    THREAD.with(|thread| thread.depth.set(thread.depth.get() + 1));
+}
+
+/// Counts one monitor less; returns whether there is something in `LATER` to run now.
+#[inline(always)]
+pub(super) fn leave() -> bool {
+    THREAD.with(|thread| {
+        thread.depth.set(thread.depth.get() - 1);
+        thread.flagged.get() && thread.depth.get() == 0
+    })
+}
+
+/// Whether this thread is inside a monitor: it may not wait for anything.
+pub(crate) fn is_inside() -> bool {
+    THREAD.with(|thread| thread.depth.get() > 0)
+}
+
+/// Whether the calls that have brought an element here take up much of this thread's stack.
+pub(super) fn is_steep(pass: &Pass) -> bool {
+    let (mark, pass) = (0_u8, std::ptr::from_ref(pass).addr());
+    let here = std::ptr::from_ref(&mark).addr();
+    THREAD.with(|thread| {
+        if thread.depth.get() <= 1 || thread.top.get() < pass {
+            thread.top.set(pass);
+        }
+        thread.top.get().saturating_sub(here) > STEEP
+    })
+}
+
+/// Whether [`take_waited`] may have something to give.
+#[inline(always)]
+pub(super) fn is_flagged() -> bool {
+    THREAD.with(|thread| thread.flagged.get())
+}
+
+/// Makes the element now being worked on wait for `done` as well.
+pub(super) fn wait_for(done: Arc<Completion>) {
+    let depth = THREAD.with(|thread| {
+        thread.flagged.set(true);
+        thread.depth.get()
+    });
+    WAITED.with_borrow_mut(|waited| waited.push((depth, done)));
+}
+
+/// Those that functions called at this depth wait for; what is further out is not our concern.
+pub(super) fn take_waited() -> Vec<Arc<Completion>> {
+    let here = THREAD.with(|thread| thread.depth.get());
+    WAITED.with_borrow_mut(|waited| {
+        let outer = waited.partition_point(|(depth, _)| *depth < here);
+        waited
+            .split_off(outer)
+            .into_iter()
+            .map(|(_, done)| done)
+            .collect()
+    })
+}
+
+/// Runs `f` once this thread is in no monitor any more: at once, if it is in none now.
+pub(super) fn later(f: impl FnOnce() + 'static) {
+    if is_inside() {
+        LATER.with_borrow_mut(|later| later.push(Box::new(f)));
+        THREAD.with(|thread| thread.flagged.set(true));
+    } else {
+        f();
+    }
+}
+
+/// Runs what was put off until now.
+#[cold]
+pub(super) fn run_later() {
+    THREAD.with(|thread| thread.flagged.set(false));
+    // An acknowledgement, or a handler, waited: there is no element that could wait in its place.
+    take_waited().iter().for_each(|done| done.abandon());
+    for f in LATER.with_borrow_mut(std::mem::take) {
+        f();
+    }
+}
