@@ -7,7 +7,6 @@ use super::{Node, Parts};
 use crate::emission::{self, Emission, Waiting};
 use crate::event_loop::{self, EventLoop};
 use crate::iterable::Elements;
-use crate::parallel::coming_back;
 use crate::pipeline::{Mode, Way};
 use crate::run_on_loop::{self, Begun};
 use crate::upcalls;
@@ -33,16 +32,6 @@ impl Node {
             None => Acks::none(),
             metadata => metadata::to_acks(metadata)?,
         };
-        if coming_back::is_of(py, &parts.pipeline)
-            && let Some(event_loop) = parts.pipeline().event_loop()
-        {
-            parts.leave(x, acks, event_loop)?;
-            return if asynchronous || parts.pipeline().mode() == Mode::Here {
-                Emission::done(py, None)
-            } else {
-                Ok(py.None())
-            };
-        }
         if !asynchronous
             && limit.is_none()
             && let Some(event_loop) = parts.straight_way(py)?
@@ -112,16 +101,6 @@ impl Node {
         let py = slf.py();
         let limit = limit(timeout)?;
         let parts = slf.get().parts()?;
-        if coming_back::is_of(py, &parts.pipeline) {
-            for x in elements.try_iter()? {
-                Self::emit(slf, x?, asynchronous, None, None)?;
-            }
-            return if asynchronous || parts.pipeline().mode() == Mode::Here {
-                Emission::done(py, None)
-            } else {
-                Ok(py.None())
-            };
-        }
         let elements = Elements::new(elements, &parts.current)?;
         let problem = elements.problem();
         let result = if asynchronous || parts.pipeline().mode() != Mode::NoLoop {

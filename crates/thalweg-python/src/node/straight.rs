@@ -85,31 +85,6 @@ impl Parts {
         Ok(Some(event_loop))
     }
 
-    /// Sends an element that a function of this pipeline's emits on an engine, and waits for nothing.
-    ///
-    /// # Errors
-    /// A node has not been made, or the interpreter is ending.
-    pub(super) fn leave(
-        &self,
-        x: Bound<'_, PyAny>,
-        acks: Acks,
-        event_loop: &EventLoop,
-    ) -> PyResult<()> {
-        let py = x.py();
-        crate::interpreter::check_running()?;
-        let x = Value::from(x);
-        if self.is_straight(py)? {
-            drop(self.out.emit_as_guest(x, acks));
-            return Ok(());
-        }
-        let out = self.out.clone();
-        event_loop.call(Box::new(move |_| {
-            drop(out.emit_with_acks(x, acks));
-            Ok(())
-        }));
-        Ok(())
-    }
-
     /// Sends an element on this thread, and waits for it.
     pub(super) fn emit_straight(
         &self,

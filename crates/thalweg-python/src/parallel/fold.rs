@@ -6,9 +6,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use thalweg_tasks::parallel::{Outcome, Steps, Strand};
 
-use super::coming_back::{NodeOfStep, within};
 use super::program::Pickled;
-use super::step::{Failed, Objects, Policy, SentPolicy, finished};
+use super::step::{CallOfNode, Failed, Objects, Policy, SentPolicy, finished, within};
 use crate::blueprint::State;
 use crate::function::Function;
 use crate::lock::lock;
@@ -24,7 +23,7 @@ pub(crate) struct Fold {
     start: State,
     policy: Arc<Policy>,
     pub(super) site: State,
-    node: NodeOfStep,
+    call_of_node: CallOfNode,
     /// What goes to other processes in its place.
     pub(super) remote: RemoteState,
 }
@@ -78,7 +77,7 @@ impl Fold {
             start: State::default(),
             policy: Arc::new(Policy::received(policy)),
             site: State::default(),
-            node: NodeOfStep::default(),
+            call_of_node: CallOfNode::default(),
             remote: RemoteState::default(),
         })
     }
@@ -144,7 +143,7 @@ impl Fold {
                 self.is_awaited,
             )
         };
-        let result = within(py, &self.node, call)?;
+        let result = within(&self.call_of_node, call)?;
         if self.returns_state {
             let (state, result) = result.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
             return Ok((Value::from(state), Value::from(result)));
@@ -178,7 +177,7 @@ pub(crate) struct Accumulation {
     pub(super) strand: Arc<Strand<Objects>>,
     pub(super) function: Function,
     pub(super) states: [State; 3],
-    pub(super) node: NodeOfStep,
+    pub(super) call_of_node: CallOfNode,
     policy: Arc<Policy>,
 }
 
@@ -206,7 +205,7 @@ impl Accumulation {
         ];
         let [state, start, site] = states.clone();
         let policy = Arc::new(Policy::default());
-        let node = NodeOfStep::default();
+        let call_of_node = CallOfNode::default();
         let fold = Fold {
             function: function.clone(),
             is_awaited: awaited,
@@ -216,14 +215,14 @@ impl Accumulation {
             start,
             policy: policy.clone(),
             site,
-            node: node.clone(),
+            call_of_node: call_of_node.clone(),
             remote: RemoteState::default(),
         };
         Self {
             strand: Strand::new(fold),
             function,
             states,
-            node,
+            call_of_node,
             policy,
         }
     }

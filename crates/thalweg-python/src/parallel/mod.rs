@@ -1,7 +1,6 @@
 //! Streams on an engine: elements that are promises of objects, what is done with them there, and the nodes between
 //! `scatter` and `gather`.
 
-pub(crate) mod coming_back;
 mod element;
 mod engines;
 mod fold;

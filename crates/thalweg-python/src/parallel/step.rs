@@ -1,15 +1,15 @@
 //! What is done with an element on an engine.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
+use thalweg::CurrentCall;
 use thalweg_tasks::parallel::{Outcome, Steps};
 
-use super::coming_back::{NodeOfStep, within};
 use super::fold::Fold;
 use crate::blueprint::State;
 use crate::function::Function;
@@ -51,13 +51,11 @@ impl Steps for Objects {
     type Failure = Arc<Failed>;
 
     fn run(step: &Action, x: Value) -> Outcome<Self> {
-        gil::held(
-            |py| match within(py, &step.node, || step.what.run(py, &x)) {
-                Ok(Some(y)) => Outcome::Value(y),
-                Ok(None) => Outcome::Dropped,
-                Err(error) => Outcome::Failed(Failed::new(error, Some(step.site.clone()), Some(x))),
-            },
-        )
+        gil::held(|py| match within(&step.call, || step.what.run(py, &x)) {
+            Ok(Some(y)) => Outcome::Value(y),
+            Ok(None) => Outcome::Dropped,
+            Err(error) => Outcome::Failed(Failed::new(error, Some(step.site.clone()), Some(x))),
+        })
     }
 
     fn pause(step: &Action, attempts: u32) -> Option<Duration> {
@@ -90,14 +88,26 @@ impl Steps for Objects {
     }
 }
 
+/// Says that what runs on an engine is a function of a node's, once the node has been built: see
+/// [`outside_call`](thalweg::Stream::outside_call).
+pub(super) type CallOfNode = Arc<OnceLock<CurrentCall>>;
+
+/// Runs a function of a node's.
+pub(super) fn within<R>(call: &CallOfNode, run: impl FnOnce() -> R) -> R {
+    match call.get() {
+        Some(call) => call.enter(run),
+        None => run(),
+    }
+}
+
 /// A step, and what is done when it fails.
 pub(crate) struct Action {
     what: What,
     pub(super) policy: Policy,
     /// The node whose function it calls, as those know it who report failures.
     pub(super) site: State,
-    /// The node itself.
-    pub(super) node: NodeOfStep,
+    /// Says that what runs is a function of the node's.
+    pub(super) call: CallOfNode,
 }
 
 enum What {
@@ -264,7 +274,7 @@ impl Action {
             what: What::received(what)?,
             policy: Policy::received(policy),
             site: State::default(),
-            node: NodeOfStep::default(),
+            call: CallOfNode::default(),
         })
     }
 }
@@ -370,7 +380,7 @@ impl Step {
                 what,
                 policy: Policy::default(),
                 site: Arc::new(Mutex::new(Some(Value::from(site)))),
-                node: NodeOfStep::default(),
+                call: CallOfNode::default(),
             }),
         }
     }
