@@ -248,24 +248,15 @@ class scatter(ParallelStream):
     _graphviz_shape = "parallelogram"
     _is_settled = False
 
-    def __new__(cls, upstream: Stream, client: Any = None, backend: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Make a node: of another kind where values stay elsewhere."""
-        from thalweg.parallel.backends import find
-
-        is_here = isinstance(upstream, ParallelStream) and client is None and backend is None
-        engine = upstream._session.backend if is_here else find(client, backend)  # type: ignore[attr-defined]
-        if engine.queue is not None:
-            node = super().__new__(cls)
-            node._session = upstream._session if is_here else Session(engine)  # type: ignore[attr-defined]
-            return node
-        from thalweg.parallel.elsewhere import scatter as scatter_elsewhere
-
-        return scatter_elsewhere(upstream, client, (lambda: engine.client) if client is None else None, *args, **kwargs)
-
     def __init__(
         self, upstream: Stream, client: Any = None, backend: Any = None, unordered: bool = False, **kwargs: Any
     ) -> None:
-        self._session.is_ordered = self._session.is_ordered and not unordered
+        from thalweg.parallel.backends import find
+
+        if isinstance(upstream, ParallelStream) and client is None and backend is None:
+            self._session = upstream._session
+        else:
+            self._session = Session(find(client, backend), is_ordered=not unordered)
         if isinstance(upstream, ParallelStream) and upstream._session is not self._session:
             common_session([upstream, self])
         super().__init__(upstream, **kwargs)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from copy import copy
 from typing import Any
 
 from thalweg._thalweg.tasks import Future
+from thalweg._thalweg.tasks import replace as _replace
+from thalweg._thalweg.tasks import search as _search
 
 #: What is a future; in a worker process there is another kind of it.
 KINDS: set[type] = {Future}
@@ -29,7 +30,7 @@ def futures_of(value: Any) -> list[Future[Any]]:
     ...     futures_of({"a": [future, 1]}) == [future]
     True
     """
-    return list(_walk(value, True))
+    return _search(value, KINDS, _persisted)
 
 
 def to_replace(value: Any) -> list[Future[Any]]:
@@ -41,27 +42,16 @@ def to_replace(value: Any) -> list[Future[Any]]:
     >>> to_replace([1])
     []
     """
-    return list(_walk(value, False))
+    return _search(value, KINDS)
 
 
-def _walk(value: Any, collections: bool) -> Iterator[Future[Any]]:
-    kind = type(value)
-    if kind in KINDS:
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _walk(each, collections)
-    elif _is_sequence(value):
-        for each in value:
-            yield from _walk(each, collections)
-    elif collections and hasattr(kind, "__dask_graph__"):
-        from thalweg.tasks.client.collections import futures_in
+def _persisted(value: Any) -> list[Future[Any]]:
+    """The futures of a collection of Dask's that was persisted."""
+    if not hasattr(type(value), "__dask_graph__"):
+        return []
+    from thalweg.tasks.client.collections import futures_in
 
-        yield from futures_in(value)
-
-
-def _is_sequence(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) or type(value) in (set, frozenset)
+    return list(futures_in(value))
 
 
 def replace(value: Any, by: Callable[[Any], Any], kinds: Collection[type] = KINDS) -> Any:
@@ -77,35 +67,7 @@ def replace(value: Any, by: Callable[[Any], Any], kinds: Collection[type] = KIND
     ...     replace({"a": [client.submit(abs, -1), 1]}, lambda future: future.result())
     {'a': [1, 1]}
     """
-    replaced = _replace(value, by, kinds)
-    return None if replaced is skipped else replaced
-
-
-def _replace(value: Any, by: Callable[[Any], Any], kinds: Collection[type]) -> Any:
-    kind = type(value)
-    if kind in kinds:
-        return by(value)
-    if isinstance(value, list):
-        elements = [each for each in (_replace(each, by, kinds) for each in value) if each is not skipped]
-        return elements if kind is list else _like(value, elements)
-    if isinstance(value, dict):
-        items = {key: replace(each, by, kinds) for key, each in value.items()}
-        return items if kind is dict else _like(value, items)
-    if _is_sequence(value):
-        replaced = (replace(each, by, kinds) for each in value)
-        # A named tuple takes its fields one by one.
-        return value._make(replaced) if hasattr(value, "_make") else kind(replaced)
-    return value
-
-
-def _like(container: Any, elements: Any) -> Any:
-    """Copy a container of a subclass, with what else it has, and put other elements into it."""
-    copied = copy(container)
-    if isinstance(elements, dict):
-        copied.update(elements)
-    else:
-        copied[:] = elements
-    return copied
+    return _replace(value, by, kinds, skipped)
 
 
 def checked(futures: Iterable[Any], function: str) -> list[Future[Any]]:

@@ -161,6 +161,16 @@ pub(super) fn unsendable_result(
     explain(py, "result_error", (function, result, error.into_value(py)))
 }
 
+/// The error for elements of a stream, and what goes with them, that cannot be sent.
+pub(crate) fn unsendable_batch(args: &Bound<'_, PyTuple>, error: PyErr) -> PyErr {
+    let py = args.py();
+    let values = args.get_item(0).and_then(|values| values.get_item(0));
+    match values {
+        Ok(value) => explain(py, "value_error", (value, error.into_value(py))),
+        Err(_) => error,
+    }
+}
+
 /// What stands for a value.
 ///
 /// # Errors

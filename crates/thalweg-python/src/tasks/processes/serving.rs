@@ -11,6 +11,7 @@ use thalweg_tasks::process::{Answer, LARGE, Payload};
 use super::super::arguments::Fill;
 use super::{pickle, sending};
 use crate::gil;
+use crate::parallel::Program;
 use crate::tasks::stack;
 use crate::upcalls;
 
@@ -87,6 +88,14 @@ fn call(
     }
     let kwargs = kwargs.cast::<PyDict>().ok();
     let result = function.0.bind(py).call(args.cast::<PyTuple>()?, kwargs)?;
+    if let Ok(program) = function.0.bind(py).cast_exact::<Program>() {
+        // What a batch has come to is wanted at once.
+        let pickled = pickle::dump(&result).or_else(|_| {
+            let sendable = program.get().without_unsendable(&result)?;
+            pickle::dump(&sendable)
+        });
+        return Ok(Made::Small(pickled?.into_parcel()?));
+    }
     let pickled = pickle::dump(&result)
         .map_err(|error| sending::unsendable_result(function.0.bind(py), &result, error))?;
     if pickled.len()? > LARGE {

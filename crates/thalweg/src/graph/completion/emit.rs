@@ -204,6 +204,10 @@ impl Emit {
                 thread_state::wait_for(done.clone());
                 return Ok(());
             }
+            if is_taken_over(done) {
+                self.0 = Inner::Taken;
+                return Ok(());
+            }
             let graph = done.graph.upgrade();
             if graph.is_some_and(|graph| graph.is_on_its_loop()) {
                 return Err(Error::new(Kind::WouldBlock));
