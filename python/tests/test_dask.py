@@ -11,9 +11,10 @@ pytest.importorskip("thalweg.core")
 distributed = pytest.importorskip("distributed")
 
 import thalweg.dask as td  # noqa: E402
-from thalweg import Stream  # noqa: E402
 from thalweg.core import RefCounter  # noqa: E402
-from thalweg.parallel.elsewhere import Element  # noqa: E402
+
+from thalweg import Stream  # noqa: E402
+from thalweg.parallel import Element  # noqa: E402
 
 CLUSTER = {"n_workers": 2, "threads_per_worker": 2, "processes": False, "dashboard_address": ":0"}
 

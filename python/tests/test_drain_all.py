@@ -8,7 +8,8 @@ from time import monotonic
 
 import pytest
 
-from thalweg import Stream, drain_all, lifecycle, program_end
+from thalweg import Stream, _upcalls, drain_all
+from thalweg.runtime import lifecycle, program_end
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +17,7 @@ def no_other_pipelines(monkeypatch):
     """Those that other tests have left behind are none of ours."""
     monkeypatch.setattr(program_end, "_pipelines", [])
     found = program_end._pipelines
-    monkeypatch.setattr(program_end, "register", found.append)
+    monkeypatch.setattr(_upcalls, "register", found.append)
     return found
 
 

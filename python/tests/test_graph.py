@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from thalweg.graph import build_node_set, create_graph, readable_graph, to_graphviz, visualize
 
 from thalweg import Stream, graph
-from thalweg.graph import build_node_set, create_graph, readable_graph, to_graphviz, visualize
 
 
 class Node:

@@ -201,7 +201,8 @@ def test_threads_that_build_at_the_same_time_share_one_loop(python):
     done = python(
         "-c",
         "import sys, threading\n"
-        "from thalweg import Stream, loops\n"
+        "from thalweg import Stream\n"
+        "from thalweg.runtime import loops\n"
         "sys.setswitchinterval(1e-5)\n"
         "s, gate = Stream(), threading.Barrier(4)\n"
         "def build():\n"

@@ -220,7 +220,7 @@ STUCK = {
 
 @pytest.mark.parametrize("program", STUCK.values(), ids=STUCK.keys())
 def test_a_program_that_gives_up_ends_well(program, python):
-    begin = "import asyncio, threading, time\nfrom thalweg import Stream, program_end\n"
+    begin = "import asyncio, threading, time\nfrom thalweg import Stream\nfrom thalweg.runtime import program_end\n"
     done = python("-c", f"{begin}program_end.PATIENCE_AT_EXIT = 0.2\ns = Stream()\n{textwrap.dedent(program)}")
     assert done.returncode == 0, done.stderr
     assert "panic" not in done.stderr

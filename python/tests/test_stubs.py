@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from thalweg.core import identity, no_default
 
 import thalweg
 from thalweg import Stream, core, ops, sinks, sources
-from thalweg.core import identity, no_default
 
 PACKAGE = Path(thalweg.__file__).parent
 

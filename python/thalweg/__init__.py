@@ -9,12 +9,12 @@
 [1, 2, 3]
 """
 
-# ruff: noqa: F403, F405
+# ruff: noqa: F403
 from __future__ import annotations
 
+from thalweg import ops
 from thalweg._thalweg import __version__
-from thalweg.clock import VirtualClock
-from thalweg.core import *
+from thalweg.compat.alias import FORMER_MODULES, install_as
 from thalweg.errors import (
     BuildError,
     ClosedError,
@@ -24,8 +24,11 @@ from thalweg.errors import (
     SeveralFailures,
     UndeliveredError,
 )
-from thalweg.program_end import drain_all
-from thalweg.sinks import sink_to_textfile, to_kafka, to_mqtt, to_websocket
+from thalweg.ops import *
+from thalweg.runtime.clock import VirtualClock
+from thalweg.runtime.intervals import convert_interval
+from thalweg.runtime.program_end import drain_all
+from thalweg.sinks import Sink, sink, sink_to_textfile, starsink, to_kafka, to_mqtt, to_websocket
 from thalweg.sources import (
     PeriodicCallback,
     Source,
@@ -39,57 +42,65 @@ from thalweg.sources import (
     from_textfile,
     sink_to_file,
 )
-from thalweg.stream import attach_plugins
+from thalweg.stream import APIRegisterMixin, Stream, identity, no_default
+from thalweg.stream.plugins import attach_plugins
+from thalweg.stream.refcounter import RefCounter
+from thalweg.stream.wiring import args_kwargs, destroy_pipeline, link, move_to_first
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from thalweg._alias import install_as as install_as
-    from thalweg.batch import Batch as Batch
-    from thalweg.collection import Streaming as Streaming
-    from thalweg.collection import map_partitions as map_partitions
-    from thalweg.dask import DaskStream as DaskStream
-    from thalweg.graph import create_graph as create_graph
-    from thalweg.graph import readable_graph as readable_graph
-    from thalweg.graph import to_graphviz as to_graphviz
-    from thalweg.graph import visualize as visualize
+    from thalweg.collections.batch import Batch as Batch
+    from thalweg.collections.streaming import Streaming as Streaming
+    from thalweg.collections.streaming import map_partitions as map_partitions
+    from thalweg.compat.streamz.core import get_io_loop as get_io_loop
+    from thalweg.compat.streamz.core import sync as sync
+    from thalweg.compat.streamz.dask import DaskStream as DaskStream
     from thalweg.parallel import ParallelStream as ParallelStream
     from thalweg.parallel import scatter as scatter
     from thalweg.tasks import Client as Client
+    from thalweg.view.graph import create_graph as create_graph
+    from thalweg.view.graph import readable_graph as readable_graph
+    from thalweg.view.graph import to_graphviz as to_graphviz
+    from thalweg.view.graph import visualize as visualize
 
 # Found when they are asked for: importing the package is to take no time.
 _LATER = {
-    "Batch": "thalweg.batch",
+    "Batch": "thalweg.collections.batch",
     "Client": "thalweg.tasks",
-    "Streaming": "thalweg.collection",
-    "create_graph": "thalweg.graph",
-    "install_as": "thalweg._alias",
-    "map_partitions": "thalweg.collection",
-    "readable_graph": "thalweg.graph",
-    "to_graphviz": "thalweg.graph",
-    "visualize": "thalweg.graph",
-    "DaskStream": "thalweg.dask",
+    "Streaming": "thalweg.collections.streaming",
+    "create_graph": "thalweg.view.graph",
+    "get_io_loop": "thalweg.compat.streamz.core",
+    "map_partitions": "thalweg.collections.streaming",
+    "readable_graph": "thalweg.view.graph",
+    "sync": "thalweg.compat.streamz.core",
+    "to_graphviz": "thalweg.view.graph",
+    "visualize": "thalweg.view.graph",
+    "DaskStream": "thalweg.compat.streamz.dask",
     "ParallelStream": "thalweg.parallel",
     "scatter": "thalweg.parallel",
 }
 
 
 # After all that is ours: of two with one name, ours is meant.
-attach_plugins()
+attach_plugins(Stream)
 del attach_plugins
 
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        if name not in _LATER:
-            from thalweg.names import Missing
-
-            raise Missing(name, f"module {__name__!r}", lambda: [*globals(), *_LATER])
         from importlib import import_module
 
-        return getattr(import_module(_LATER[name]), name)
+        if name in _LATER:
+            return getattr(import_module(_LATER[name]), name)
+        if f"thalweg.{name}" in FORMER_MODULES:
+            return import_module(f"thalweg.{name}")
+        from thalweg.errors.missing_names import Missing
+
+        raise Missing(name, f"module {__name__!r}", lambda: [*globals(), *_LATER])
 
 
 __all__ = [
+    *ops.__all__,
     "APIRegisterMixin",
     "BuildError",
     "ClosedError",
@@ -105,19 +116,11 @@ __all__ = [
     "UndeliveredError",
     "VirtualClock",
     "__version__",
-    "accumulate",
     "args_kwargs",
-    "buffer",
-    "collect",
-    "combine_latest",
     "convert_interval",
-    "debounce",
-    "delay",
     "destroy_pipeline",
     "drain_all",
     "filenames",
-    "filter",
-    "flatten",
     "from_http_server",
     "from_iterable",
     "from_periodic",
@@ -127,34 +130,16 @@ __all__ = [
     "from_textfile",
     "get_io_loop",
     "identity",
-    "latest",
+    "install_as",
     "link",
-    "map",
-    "map_async",
     "move_to_first",
     "no_default",
-    "partition",
-    "partition_unique",
-    "pluck",
-    "rate_limit",
-    "sample",
-    "shift",
     "sink",
     "sink_to_file",
     "sink_to_textfile",
-    "slice",
-    "sliding_window",
-    "starmap",
     "starsink",
     "sync",
-    "throttle",
-    "timed_window",
-    "timed_window_unique",
     "to_kafka",
     "to_mqtt",
     "to_websocket",
-    "union",
-    "unique",
-    "zip",
-    "zip_latest",
 ]

@@ -11,8 +11,7 @@ import traceback
 from types import CodeType, ModuleType
 from typing import NoReturn
 
-from thalweg import __version__
-from thalweg._alias import install_as
+from thalweg import __version__, install_as
 
 #: How a shell counts a program that was ended by Ctrl-C.
 _INTERRUPTED = 130
@@ -198,7 +197,8 @@ def _await_threads(code: int) -> int:
 def _drain(timeout: float, code: int) -> int:
     """Drain what pipelines there are, and return the exit code that says how it all ended."""
     import thalweg
-    from thalweg import _thalweg, program_end
+    from thalweg import _thalweg
+    from thalweg.runtime import program_end
 
     _thalweg.note_ending()
     try:

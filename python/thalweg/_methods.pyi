@@ -1,6 +1,7 @@
 """What classes attach to `Stream` as methods, when they are imported, for those who only read the sources.
 
-Each takes what the class takes, but for the upstream, which is the stream it is called on.
+Each takes what the class takes, but for the upstream, which is the stream it is called on. This file is generated from
+the classes by ``cargo xtask stubs``.
 """
 
 import queue
@@ -78,12 +79,7 @@ class Methods:
         """Drop elements that the nodes behind are too slow for, but for the last."""
 
     def map(
-        self,
-        func: Function,
-        *args: Any,
-        on_error: OnError = None,
-        concurrency: int | None = None,
-        **kwargs: Any,
+        self, func: Function, *args: Any, on_error: OnError = None, concurrency: int | None = None, **kwargs: Any
     ) -> ops.map:
         """Apply a function to every element in the stream."""
 
@@ -125,12 +121,7 @@ class Methods:
         """Produce overlapping tuples of size `n`: the last elements, for every element."""
 
     def starmap(
-        self,
-        func: Function,
-        *args: Any,
-        on_error: OnError = None,
-        concurrency: int | None = None,
-        **kwargs: Any,
+        self, func: Function, *args: Any, on_error: OnError = None, concurrency: int | None = None, **kwargs: Any
     ) -> ops.starmap:
         """Apply a function to every element in the stream, splayed out: ``func(*x, *args)``."""
 
@@ -165,35 +156,22 @@ class Methods:
         """Combine every element of one stream with the latest of others."""
 
     def sink(
-        self,
-        func: Function,
-        *args: Any,
-        on_error: OnError = None,
-        concurrency: int | None = None,
-        **kwargs: Any,
+        self, func: Function, *args: Any, on_error: OnError = None, concurrency: int | None = None, **kwargs: Any
     ) -> sinks.sink:
         """Apply a function to every element."""
-
-    def starsink(
-        self,
-        func: Function,
-        *args: Any,
-        on_error: OnError = None,
-        concurrency: int | None = None,
-        **kwargs: Any,
-    ) -> sinks.starsink:
-        """Apply a function to every element, splayed out: ``func(*x, *args)``."""
 
     def sink_to_textfile(
         self, file: str | PathLike[str] | TextIO, end: str = "\n", mode: str = "a", **kwargs: Any
     ) -> sinks.sink_to_textfile:
         """Write elements to a plain text file, one per line."""
 
+    def starsink(
+        self, func: Function, *args: Any, on_error: OnError = None, concurrency: int | None = None, **kwargs: Any
+    ) -> sinks.starsink:
+        """Apply a function to every element, splayed out: ``func(*x, *args)``."""
+
     def to_kafka(self, topic: str, producer_config: dict[str, Any], **kwargs: Any) -> sinks.to_kafka:
         """Write elements, bytes or str, to a Kafka topic; send on each message's value once the broker has it."""
-
-    def to_websocket(self, uri: str, ws_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> sinks.to_websocket:
-        """Send elements, bytes or str, to a websocket, which is opened for the first."""
 
     def to_mqtt(
         self,
@@ -206,6 +184,21 @@ class Methods:
     ) -> sinks.to_mqtt:
         """Publish elements to an MQTT topic; connects for the first."""
 
+    def to_websocket(self, uri: str, ws_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> sinks.to_websocket:
+        """Send elements, bytes or str, to a websocket, which is opened for the first."""
+
+    @staticmethod
+    def filenames(
+        path: str | PathLike[str], poll_interval: Interval = 0.1, recursive: bool = False, **kwargs: Any
+    ) -> sources.filenames:
+        """Emit the names of the files in a directory, those there are and those that appear."""
+
+    @staticmethod
+    def from_http_server(
+        port: int, path: str = "/.*", server_kwargs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> sources.from_http_server:
+        """Emit the body of every HTTP POST to a port. Needs Tornado: ``pip install 'thalweg[http]'``."""
+
     @staticmethod
     def from_iterable(iterable: Iterable[Any], **kwargs: Any) -> sources.from_iterable:
         """Emit the elements of an iterable."""
@@ -215,23 +208,6 @@ class Methods:
         callback: Callable[[], Any], poll_interval: Interval = 0.1, **kwargs: Any
     ) -> sources.from_periodic:
         """Emit what a function returns, again and again."""
-
-    @staticmethod
-    def from_textfile(
-        f: str | PathLike[str] | TextIO,
-        poll_interval: Interval = 0.1,
-        delimiter: str = "\n",
-        from_end: bool = False,
-        max_len: int = 16777216,
-        **kwargs: Any,
-    ) -> sources.from_textfile:
-        """Emit the lines of a text file, those that exist and those that are appended."""
-
-    @staticmethod
-    def filenames(
-        path: str | PathLike[str], poll_interval: Interval = 0.1, recursive: bool = False, **kwargs: Any
-    ) -> sources.filenames:
-        """Emit the names of the files in a directory, those there are and those that appear."""
 
     @staticmethod
     def from_process(
@@ -246,7 +222,7 @@ class Methods:
 
     @staticmethod
     def from_q(q: queue.Queue[Any], sleep_time: Interval = 0.01, **kwargs: Any) -> sources.from_q:
-        """Emit what others put into a ``queue.Queue``."""
+        """Emit what others put into a ``queue.Queue``. What is in it when the pipeline is drained is emitted, too."""
 
     @staticmethod
     def from_tcp(
@@ -259,10 +235,15 @@ class Methods:
         """Emit what arrives on a port, split at a delimiter, which stays."""
 
     @staticmethod
-    def from_http_server(
-        port: int, path: str = "/.*", server_kwargs: dict[str, Any] | None = None, **kwargs: Any
-    ) -> sources.from_http_server:
-        """Emit the body of every HTTP POST to a port. Needs Tornado."""
+    def from_textfile(
+        f: str | PathLike[str] | TextIO,
+        poll_interval: Interval = 0.1,
+        delimiter: str = "\n",
+        from_end: bool = False,
+        max_len: int = 16777216,
+        **kwargs: Any,
+    ) -> sources.from_textfile:
+        """Emit the lines of a text file, those that exist and those that are appended."""
 
     def move_to_first(self, f: bool | Stream = True) -> Self:
         """Have a node get the elements of its upstreams before all their other downstreams."""

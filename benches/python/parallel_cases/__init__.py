@@ -146,6 +146,44 @@ def _beside_map(name: str) -> Case:
     )
 
 
+def compute(x: int) -> int:
+    """Keep a processor busy for about a millisecond."""
+    total = x
+    for i in range(20_000):
+        total += i & 3
+    return total
+
+
+@cache
+def _workers(count: int) -> Any:
+    client = Client(n_workers=count, threads_per_worker=1, processes=True, set_as_default=False)
+    atexit.register(client.close)
+    return client
+
+
+def _stages(count: int) -> Callable[[int], None]:
+    def run(n: int) -> None:
+        source = Stream()
+        results: list[int] = []
+        stages = source.scatter(_workers(count)).map(compute).buffer(20).map(compute).buffer(20)
+        held = stages.gather().sink(results.append)
+        for x in range(n):
+            source.emit(x)
+        source.drain()
+        assert len(results) == n
+        del held
+
+    return run
+
+
+def _two_stages() -> Case:
+    return Case(
+        "two stages of 1 ms, two processes",
+        [Contender("thalweg", _stages(2), 300), Contender("one process", _stages(1), 300)],
+        [Target("one process", 1 / 1.9)],
+    )
+
+
 #: By the size of the buffer: nanoseconds for an element from a thread, awaited, and on processes.
 _MOST = {5: (12_000, 10_000, 25_000), 100: (4_000, 4_000, 9_000), 1_000: (3_000, 3_000, 7_000)}
 
@@ -158,3 +196,4 @@ for _size, (_thread, _loop, _process) in _MOST.items():
 CASES["emit-many"] = _emit_many
 for _name in ("zip_latest", "partition", "accumulate", "unique"):
     CASES[_name] = lambda name=_name: _beside_map(name)
+CASES["stages"] = _two_stages

@@ -7,6 +7,7 @@ use thalweg::ops::Step;
 use crate::emission::Emission;
 use crate::event_loop::Awaited;
 use crate::node::Node;
+use crate::upcalls;
 
 /// Tells awaitable results of one function from others.
 pub(crate) struct Awaiting {
@@ -70,10 +71,7 @@ impl Awaiting {
             return Ok(Step::Done(()));
         }
         let all = PyList::new(list.py(), waiting)?;
-        let together = list
-            .py()
-            .import("thalweg.loops")?
-            .call_method1("together", (all,))?;
+        let together = upcalls::STREAMS.call(list.py(), "together", (all,))?;
         Ok(Step::Pending(Awaited::new(together)))
     }
 

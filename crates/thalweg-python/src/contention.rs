@@ -7,7 +7,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 
 use crate::event_loop::EventLoop;
-use crate::{gil, interrupt};
+use crate::{gil, interrupt, upcalls};
 
 /// When a thread says so for the first time in the process: functions may well take as long.
 const FIRST: Duration = Duration::from_secs(1);
@@ -43,8 +43,7 @@ pub(crate) fn look_at_loop(
 ) -> PyResult<()> {
     let seconds = WAITED.get().as_secs();
     if waited >= FIRST && (waited.as_secs() > seconds || waited < WAITED.get()) {
-        let module = py.import("thalweg.contention")?;
-        module.call_method1("check", (event_loop.object(py),))?;
+        upcalls::STREAMS.call(py, "check_waiting", (event_loop.object(py),))?;
     }
     look(py, waited, true);
     Ok(())
@@ -56,9 +55,7 @@ fn look(py: Python<'_>, waited: Duration, on_loop: bool) {
     let before = WAITED.replace(waited);
     let is_past = |time| before < time && waited >= time;
     if is_past(ALWAYS) || is_past(FIRST) && !HAS_SAID.swap(true, Ordering::Relaxed) {
-        let said = py
-            .import("thalweg.contention")
-            .and_then(|module| module.call_method1("say", (waited.as_secs_f64(), on_loop)));
+        let said = upcalls::STREAMS.call(py, "say_waiting", (waited.as_secs_f64(), on_loop));
         if let Err(error) = said {
             error.write_unraisable(py, None);
         }

@@ -5,15 +5,14 @@ use pyo3::prelude::*;
 use thalweg::{Arrival, Error, Failure, Stream};
 
 use crate::gil;
+use crate::upcalls;
 use crate::value::Value;
 
 /// Writes a failure to the log.
 #[cold]
 pub(crate) fn log(py: Python<'_>, failure: &Failure) {
     let error = exception(py, failure);
-    let logged = py
-        .import("thalweg.errors")
-        .and_then(|errors| errors.call_method1("log_failure", (value_of(py, &error),)));
+    let logged = upcalls::STREAMS.call(py, "log_failure", (value_of(py, &error),));
     if let Err(error) = logged {
         error.write_unraisable(py, None);
     }
@@ -21,8 +20,7 @@ pub(crate) fn log(py: Python<'_>, failure: &Failure) {
 
 /// Has failures that no emitter waits for written to the log, where we stand in for a package that does that.
 pub(crate) fn log_if_peer(py: Python<'_>, stream: &Stream<Value>) -> PyResult<()> {
-    let errors = py.import("thalweg.errors")?;
-    if errors.call_method0("logs_at_once")?.is_truthy()? {
+    if upcalls::STREAMS.call(py, "logs_at_once", ())?.is_truthy()? {
         stream.on_unhandled(|failure| gil::attach(|py| log(py, &failure)));
     }
     Ok(())
@@ -52,10 +50,7 @@ pub(crate) fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
         failure.ordinal(),
         element.as_ref().map(|element| element.bind(py)),
     );
-    let noted = py
-        .import("thalweg.errors")
-        .and_then(|errors| errors.call_method1("add_note", arguments));
-    if let Err(problem) = noted {
+    if let Err(problem) = upcalls::STREAMS.call(py, "add_note", arguments) {
         problem.write_unraisable(py, None);
     }
     error
@@ -79,10 +74,9 @@ pub(crate) fn to_value(py: Python<'_>, failure: &Failure) -> PyResult<Value> {
         element.as_ref().map(|element| element.bind(py)),
         value_of(py, &exception),
     );
-    let failure = py
-        .import("thalweg.errors")?
-        .call_method1("Failure", arguments)?;
-    Ok(Value::from(failure))
+    upcalls::STREAMS
+        .call(py, "Failure", arguments)
+        .map(Value::from)
 }
 
 /// An exception of a class of ours.
@@ -91,11 +85,7 @@ fn raise_ours<'py>(
     class: &str,
     arguments: impl pyo3::call::PyCallArgs<'py>,
 ) -> PyErr {
-    let made = py
-        .import("thalweg.errors")
-        .and_then(|errors| errors.getattr(class))
-        .and_then(|class| class.call1(arguments));
-    match made {
+    match upcalls::STREAMS.call(py, class, arguments) {
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,
     }
@@ -140,7 +130,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         1 => exceptions.into_iter().next().expect("there is one"),
         _ => {
             let values: Vec<_> = exceptions.iter().map(|error| value_of(py, error)).collect();
-            raise_ours(py, "together", (values,))
+            raise_ours(py, "combined", (values,))
         }
     }
 }

@@ -39,6 +39,34 @@ impl Function {
         }))
     }
 
+    /// The callable, and its arguments besides the element.
+    pub(crate) fn parts<'a, 'py>(
+        &'a self,
+        py: Python<'py>,
+    ) -> (
+        &'a Bound<'py, PyAny>,
+        Option<&'a Bound<'py, PyTuple>>,
+        Option<&'a Bound<'py, PyDict>>,
+    ) {
+        let Inner {
+            callable,
+            args,
+            kwargs,
+            ..
+        } = &*self.0;
+        let (args, kwargs) = (args.as_ref(), kwargs.as_ref());
+        (
+            callable.bind(py),
+            args.map(|args| args.bind(py)),
+            kwargs.map(|kwargs| kwargs.bind(py)),
+        )
+    }
+
+    /// Whether an element's own elements are the arguments.
+    pub(crate) fn is_splayed(&self) -> bool {
+        self.0.is_splayed
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             change(inner);

@@ -26,6 +26,7 @@ mod policy;
 mod run_on_loop;
 mod sources;
 mod tasks;
+mod upcalls;
 mod value;
 
 /// The engine of the package `thalweg`.

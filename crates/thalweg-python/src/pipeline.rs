@@ -14,6 +14,7 @@ use crate::event_loop::{self, EventLoop};
 use crate::failure;
 use crate::lock::lock;
 use crate::node::Node;
+use crate::upcalls;
 
 /// Where the functions of a pipeline are called.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -81,8 +82,7 @@ impl Pipeline {
                 state: Mutex::default(),
             },
         )?;
-        py.import("thalweg.program_end")?
-            .call_method1("register", (&pipeline,))?;
+        upcalls::STREAMS.call(py, "register", (&pipeline,))?;
         Ok(pipeline)
     }
 
@@ -169,8 +169,7 @@ impl Pipeline {
         if let Some(event_loop) = self.event_loop.get() {
             return Ok(event_loop.clone());
         }
-        let loops = py.import("thalweg.loops")?;
-        let found = loops.call_method1("find", (self.asynchronous(),))?;
+        let found = upcalls::STREAMS.call(py, "find_loop", (self.asynchronous(),))?;
         let is_guess = self.asynchronous() == Some(true) && event_loop::running(py)?.is_none();
         let event_loop = if is_guess {
             EventLoop::guess(&found)?
@@ -227,9 +226,7 @@ impl Pipeline {
         }
         match &running {
             Some(running) => {
-                let idle = py
-                    .import("thalweg.program_end")?
-                    .call_method1("are_idle_on", (event_loop.object(py),))?;
+                let idle = upcalls::STREAMS.call(py, "are_idle_on", (event_loop.object(py),))?;
                 if !idle.is_truthy()? {
                     return Err(stopped());
                 }

@@ -8,6 +8,7 @@ use crate::failure;
 use crate::gil;
 use crate::node::Node;
 use crate::pipeline::Pipeline;
+use crate::upcalls;
 
 /// Sets a node's policy: `"raise"`, `"skip"`, a `Retry`, or a stream to send failures to.
 ///
@@ -48,7 +49,7 @@ fn parse<'py>(
         joins.push(target.clone());
         return Ok(OnError::Route(failures));
     }
-    let retry = on_error.py().import("thalweg.errors")?.getattr("Retry")?;
+    let retry = upcalls::STREAMS.get(on_error.py(), "Retry")?;
     if !on_error.is_instance(&retry)? {
         return Err(PyTypeError::new_err(format!(
             "on_error: \"raise\", \"skip\", a Retry or a stream, not {}",

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use thalweg::CurrentCall;
 
 use crate::emission::{self, Completion, GivenUp};
 use crate::event_loop::{self, EventLoop, is_parallel};
@@ -169,6 +170,8 @@ fn post(event_loop: &EventLoop, begin: impl FnOnce() -> Begun + Send + 'static) 
     let answer = Arc::new(Answer::default());
     let promise = Promise(Some(answer.clone()));
     let runs = event_loop.clone();
+    // A function of a pipeline's that runs on an engine may not wait for what comes back to it.
+    let call = CurrentCall::get();
     event_loop.call(Box::new(move |py| {
         if promise.is_withdrawn() {
             return Ok(());
@@ -184,8 +187,12 @@ fn post(event_loop: &EventLoop, begin: impl FnOnce() -> Begun + Send + 'static) 
             Begun::Batch(all) => (all, promise.given_up()),
             Begun::Other(completion) => (completion, GivenUp::default()),
         };
+        let (completion, given_up) = completion;
+        let completion: Completion = match call {
+            Some(call) => Box::pin(call.scope(completion)),
+            None => completion,
+        };
         runs.run(async move {
-            let (completion, given_up) = completion;
             let Some(result) = given_up.or(completion).await else {
                 return;
             };

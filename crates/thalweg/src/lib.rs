@@ -53,6 +53,8 @@
 //! | feature | default | |
 //! |---|---|---|
 //! | `tokio` | yes | [`EventLoop`]: tokio's loops. Without it, pipelines run without a loop, on the virtual clock, or on your own [`Runtime`]. |
+//! | `png` | no | `view::GraphView::to_png`: pictures of pipelines as PNG. |
+//! | `testing` | no | `testing`: a test kit for operators of your own. |
 
 mod ack;
 pub mod callback;
@@ -65,6 +67,8 @@ mod runtime;
 mod source;
 mod stream;
 mod sync;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 /// Whether a function of a pipeline is running on this thread, further up the stack: then nothing may
 /// wait for a pipeline here.

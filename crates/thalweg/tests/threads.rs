@@ -209,7 +209,7 @@ impl Drop for Lingering {
 fn a_thread_that_looks_in_leaves_functions_to_the_thread_of_the_runtime() {
     let me = thread::current().id();
     let clock = VirtualClock::new();
-    let source = Stream::on(&RuntimeHandle::new(Own(clock.clone(), me)));
+    let source = Stream::on(RuntimeHandle::new(Own(clock.clone(), me)));
     let called = Arc::new(Mutex::new(Vec::new()));
     let log = called.clone();
     source.sink(move |x: u32| log.lock().unwrap().push((x, thread::current().id())));

@@ -1,11 +1,11 @@
 //! The command line.
 
-use crate::chores::{bench, demo, docs, test};
+use crate::commands::{bench, demo, docs, stubs, test};
 use lexopt::{Arg, ValueExt};
 use std::ffi::OsString;
 
 const HELP: &str = "\
-The project's chores.
+The project's commands.
 
 Usage: cargo xtask <COMMAND>
 
@@ -14,12 +14,13 @@ Commands:
   demo   Build and run the demo, in Rust or with `--python`; what follows is passed on to it
   bench  Run the benchmarks side by side, in Rust, with `--python`, or of `--tasks`; what follows is passed on
   docs   Build the documentation and say where it is
+  stubs  Write what is derived from the operators' classes in Python
   help   Explain a command: `cargo xtask help test`
 
 Nothing but cargo is needed. What needs more is skipped where it is missing, and named.
 ";
 
-/// Which of the two faces a chore is about.
+/// Which of the two bindings a command is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Face {
     Rust,
@@ -35,6 +36,7 @@ pub enum Request {
     Demo { face: Face, args: Vec<OsString> },
     Bench { face: Face, args: Vec<OsString> },
     Docs { open: bool },
+    Stubs,
 }
 
 pub fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
@@ -50,9 +52,10 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
         "demo" => rest(parser).map(|(face, args)| Request::Demo { face, args }),
         "bench" => rest(parser).map(|(face, args)| Request::Bench { face, args }),
         "docs" => parse_docs(parser),
+        "stubs" => parse_stubs(parser),
         "help" => parse_help(parser),
         unknown => Err(format!(
-            "there is no command `{unknown}`; the commands are test, demo, bench, docs and help"
+            "there is no command `{unknown}`; the commands are test, demo, bench, docs, stubs and help"
         )
         .into()),
     }
@@ -100,6 +103,14 @@ fn parse_docs(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     Ok(Request::Docs { open })
 }
 
+fn parse_stubs(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    match parser.next()? {
+        None => Ok(Request::Stubs),
+        Some(Arg::Short('h') | Arg::Long("help")) => Ok(Request::Help(stubs::HELP)),
+        Some(other) => Err(other.unexpected()),
+    }
+}
+
 fn parse_help(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     let Some(arg) = parser.next()? else {
         return Ok(Request::Help(HELP));
@@ -112,6 +123,7 @@ fn parse_help(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
         "demo" => demo::HELP,
         "bench" => bench::HELP,
         "docs" => docs::HELP,
+        "stubs" => stubs::HELP,
         "help" => HELP,
         unknown => return Err(format!("there is no command `{unknown}` to explain").into()),
     };

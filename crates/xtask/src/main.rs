@@ -1,7 +1,7 @@
-//! The project's chores: `cargo xtask test`, `demo`, `bench`, `docs`.
+//! The project's commands: `cargo xtask test`, `demo`, `bench`, `docs`, `stubs`.
 
 mod args;
-mod chores;
+mod commands;
 mod console;
 mod invocation;
 mod project;
@@ -10,7 +10,7 @@ mod step;
 mod summary;
 
 use args::Request;
-use chores::{bench, demo, docs, test};
+use commands::{bench, demo, docs, stubs, test};
 use project::Project;
 use std::process::ExitCode;
 
@@ -39,5 +39,6 @@ fn main() -> ExitCode {
         Request::Demo { face, args } => demo::run(&project, face, args),
         Request::Bench { face, args } => bench::run(&project, face, args),
         Request::Docs { open } => docs::run(&project, open),
+        Request::Stubs => stubs::run(&project),
     }
 }

@@ -1,4 +1,4 @@
-//! One step of a chore, and how it ends.
+//! One step of a command, and how it ends.
 
 use crate::console::{Palette, Style, short_time};
 use crate::invocation::Failure;

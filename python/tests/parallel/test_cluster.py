@@ -18,8 +18,6 @@ pytest.importorskip("thalweg.core")
 distributed = pytest.importorskip("distributed")
 
 from thalweg import BuildError, Stream  # noqa: E402
-from thalweg.parallel.elsewhere import Element  # noqa: E402
-from thalweg.parallel.elsewhere.launcher import Group  # noqa: E402
 from thalweg.tasks import AioClient, Client  # noqa: E402
 
 PATIENCE = 60
@@ -176,24 +174,6 @@ def test_survivors_only_and_in_order(client):
     assert drained(lambda s: s.zip_latest(s.map(add, 1)), range(3), client=client)[-1] == (2, 3)
     assert drained(lambda s: s.pluck([0, 1]), ["abc", "def"], client=client) == [("a", "b"), ("d", "e")]
     assert drained(lambda s: s.map(fail_on_2, on_error="skip").accumulate(add), range(5), client=client) == [0, 1, 4, 8]
-
-
-def test_values_stay_on_the_cluster_until_they_are_gathered(client):
-    """What is made by one task and used by another does not come here in between."""
-    fetched = []
-    source = Stream()
-    doubled = source.scatter(client).map(lambda x: 2 * x)
-    # A window in between needs to know which elements there are, and not what they are.
-    windows = doubled.partition(2).map(sum)
-    elements = windows.sink_to_list()
-    for x in range(4):
-        source.emit(x)
-    source.drain()
-    assert [type(element) for element in elements] == [Element] * 2
-    assert [element.result(PATIENCE) for element in elements] == [2, 10]
-    for element in elements:
-        fetched.extend(inner.group for inner in element.base)
-    assert all(isinstance(group, Group) and group.result is None for group in fetched)
 
 
 def test_a_busy_cluster_gets_elements_together(client):

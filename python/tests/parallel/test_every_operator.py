@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+import sys
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing import get_context
 
 import pytest
 
@@ -64,19 +66,42 @@ def build(stream, name, kind):
     return getattr(stream, name)(*[arguments[each.name] for each in needed])
 
 
-@contextmanager
 def threads():
-    with Client(n_workers=2, set_as_default=False) as client:
-        yield client
+    return Client(n_workers=2, set_as_default=False)
 
 
-@contextmanager
 def executor():
-    with ThreadPoolExecutor(2) as pool:
-        yield pool
+    return ThreadPoolExecutor(2)
 
 
-ENGINES = {"threads": threads, "executor": executor}
+def processes():
+    return Client(n_workers=2, processes=True, set_as_default=False)
+
+
+def process_pool():
+    return ProcessPoolExecutor(2, get_context("spawn"))
+
+
+def dask():
+    distributed = pytest.importorskip("distributed")
+    return distributed.Client(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None)
+
+
+ENGINES = (threads, executor, processes, process_pool, dask)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def functions_travel_by_value():
+    cloudpickle = pytest.importorskip("cloudpickle")
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.fixture(scope="module", params=ENGINES, ids=lambda engine: engine.__name__)
+def engine(request):
+    with request.param() as engine:
+        yield engine
 
 
 def outcome(name, kind, on_engine):
@@ -93,13 +118,11 @@ def outcome(name, kind, on_engine):
     return L
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", operators())
 def test_it_comes_to_the_same(name, engine):
     kind = operators()[name]
     here = outcome(name, kind, lambda stream: stream)
-    with ENGINES[engine]() as client:
-        there = outcome(name, kind, lambda stream: stream.scatter(client).map(tuple))
+    there = outcome(name, kind, lambda stream: stream.scatter(engine).map(tuple))
     assert there == here
     assert here, "it shows something"
 

@@ -159,7 +159,7 @@ def test_a_limit_is_of_one_call(client):
             return getattr(client._engine, name)
 
         def submit(self, function, args, **options):
-            submitted.append((len(args[0].values), options["timeout"]) if function.__name__ == "run" else None)
+            submitted.append((len(args[0].args[0]), options["timeout"]) if function.__name__ == "run" else None)
             return client._engine.submit(function, args, **options)
 
     class Counted:

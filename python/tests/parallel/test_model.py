@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 pytest.importorskip("thalweg.core")
 
 from thalweg import Stream, UndeliveredError
+from thalweg.tasks import Client
 
-settings.register_profile("pipelines", deadline=None, max_examples=60)
+settings.register_profile("pipelines", deadline=None, max_examples=25)
 settings.load_profile("pipelines")
 
 
@@ -105,41 +107,47 @@ def compare(pieces, inputs, client):
     assert there == here, [name for name, _ in pieces]
 
 
-@pytest.fixture(scope="module")
-def pool():
-    with ThreadPoolExecutor(3) as pool:
-        yield pool
+def threads():
+    return Client(n_workers=3, set_as_default=False)
 
 
-@given(pieces=st.lists(SIMPLE, max_size=5), inputs=st.lists(st.integers(0, 40), max_size=30))
-def test_chains(pool, pieces, inputs):
-    compare(pieces, inputs, pool)
+def executor():
+    return ThreadPoolExecutor(3)
 
 
-@pytest.fixture(scope="module")
-def client():
+def processes():
+    return Client(n_workers=2, processes=True, set_as_default=False)
+
+
+def dask():
     distributed = pytest.importorskip("distributed")
-    options = {"n_workers": 2, "threads_per_worker": 2, "processes": False, "dashboard_address": ":0"}
-    with distributed.Client(**options) as client:
-        yield client
+    return distributed.Client(n_workers=2, threads_per_worker=2, processes=False, dashboard_address=None)
 
 
-@settings(max_examples=20)
-@given(
-    pieces=st.lists(SIMPLE, max_size=4),
-    fork=st.lists(FORKS, max_size=1),
-    inputs=st.lists(st.integers(0, 40), max_size=15),
-)
-def test_where_values_stay_elsewhere(client, pieces, fork, inputs):
-    simple = [piece for piece in pieces if "partition" not in piece[0]]
-    compare([*fork, *pieces] if len(simple) < len(pieces) else [*pieces, *fork], inputs, client)
+@pytest.fixture(scope="module", autouse=True)
+def functions_travel_by_value():
+    cloudpickle = pytest.importorskip("cloudpickle")
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.fixture(scope="module", params=[threads, executor, processes, dask], ids=lambda engine: engine.__name__)
+def engine(request):
+    with request.param() as engine:
+        yield engine
+
+
+@given(pieces=st.lists(SIMPLE, max_size=5), inputs=st.lists(st.integers(0, 40), max_size=20))
+def test_chains(engine, pieces, inputs):
+    compare(pieces, inputs, engine)
 
 
 @given(
     before=st.lists(SIMPLE.filter(lambda piece: piece[0] in ("map", "filter", "map fails")), max_size=2),
     fork=FORKS,
     after=st.lists(SIMPLE, max_size=2),
-    inputs=st.lists(st.integers(0, 40), max_size=20),
+    inputs=st.lists(st.integers(0, 40), max_size=15),
 )
-def test_forks(pool, before, fork, after, inputs):
-    compare([*before, fork, *after], inputs, pool)
+def test_forks(engine, before, fork, after, inputs):
+    compare([*before, fork, *after], inputs, engine)

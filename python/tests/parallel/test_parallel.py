@@ -416,7 +416,7 @@ def test_processes(way):
 def processes():
     """A client of two processes, as far as streams need one."""
     from thalweg._thalweg.tasks import Engine
-    from thalweg.tasks.worker import command
+    from thalweg.tasks.process.worker import command
 
     engine = Engine.processes(2, 1, command=command())
     yield SimpleNamespace(_engine=engine)

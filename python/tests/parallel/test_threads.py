@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from operator import add
 
@@ -159,3 +160,107 @@ def test_emitters_enter_where_nothing_of_the_users_is_on_the_way(pool):
     other = Stream()
     other.scatter(pool).sink(print)
     assert not passage(other)
+
+
+# Functions that emit into their own pipeline.
+
+
+WAYS = {
+    "gather": lambda s, step: step(s).gather(),
+    "a buffer before gather": lambda s, step: step(s).buffer(2).gather(),
+    "a buffer behind gather": lambda s, step: step(s).gather().buffer(2),
+    "out of order": lambda s, step: step(s).gather(unordered=True),
+    "another step behind": lambda s, step: step(s).map(add, 0).gather(),
+    "a window": lambda s, step: step(s).partition(1).pluck(0).gather(),
+    "a state": lambda s, step: step(s).accumulate(lambda _, x: x).gather(),
+}
+
+
+def all_came(source, L):
+    """Emit 0; the functions emit the others, and nobody waits for those."""
+    thread = threading.Thread(target=source.emit, args=(0,), daemon=True)
+    thread.start()
+    end = time.monotonic() + PATIENCE
+    while len(L) < 6 or thread.is_alive():
+        assert time.monotonic() < end, f"it waits for itself: {L}"
+        time.sleep(0.001)
+    source.drain()
+    assert sorted(L) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_function_may_emit_into_its_own_pipeline(pool, way, before):
+    def again(x):
+        if x < 5:
+            source.emit(x + 1)
+        return x
+
+    source = Stream()
+    scattered = (source.map(abs) if before else source).scatter(pool)
+    all_came(source, WAYS[way](scattered, lambda s: s.map(again)).sink_to_list())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_so_may_an_asynchronous_one(pool, way):
+    async def again(x):
+        if x < 5:
+            emission = source.emit(x + 1, asynchronous=True)
+            await emission
+        return x
+
+    source = Stream()
+    all_came(source, WAYS[way](source.scatter(pool), lambda s: s.map(again)).sink_to_list())
+
+
+def test_so_may_one_of_an_asynchronous_pipeline(pool):
+    built = []
+
+    async def again(x):
+        if x < 5:
+            await built[0].emit(x + 1)
+        return x
+
+    async def main():
+        source = Stream(asynchronous=True)
+        built.append(source)
+        L = source.scatter(pool).map(again).gather().sink_to_list()
+        await asyncio.wait_for(source.emit(0), PATIENCE)
+        end = time.monotonic() + PATIENCE
+        while len(L) < 6:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.001)
+        await source.drain()
+        return L
+
+    assert asyncio.run(main()) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("kind", ["predicate", "state", "many"])
+def test_so_may_other_functions(pool, kind):
+    def again(x):
+        if x < 5:
+            source.emit_many([x + 1]) if kind == "many" else source.emit(x + 1)
+        return True
+
+    source = Stream()
+    scattered = source.scatter(pool)
+    state = lambda _, x: again(x) and x  # noqa: E731
+    built = scattered.accumulate(state, start=0) if kind == "state" else scattered.filter(again)
+    all_came(source, built.gather().sink_to_list())
+
+
+def test_other_pipelines_are_waited_for(pool):
+    """Only its own pipeline a function does not wait for."""
+    seen = []
+
+    def tell(x):
+        other.emit(x)
+        return list(seen)
+
+    other = Stream()
+    other.scatter(pool).map(abs).gather().sink(seen.append)
+    source = Stream()
+    L = source.scatter(pool).map(tell).gather().sink_to_list()
+    source.emit(1)
+    assert L == [[1]]

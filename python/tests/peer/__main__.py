@@ -79,7 +79,7 @@ def needs() -> dict[str, str]:
 
 
 def become_streamz(package: Path) -> None:
-    from thalweg._alias import install_as
+    from thalweg import install_as
 
     install_as("streamz")
     sys.meta_path.insert(0, TheirTests(package))

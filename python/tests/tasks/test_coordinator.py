@@ -8,7 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from thalweg.tasks import Event, Lock, Queue, Semaphore, Variable, registry, remote_engine, worker
+from thalweg.tasks import Event, Lock, Queue, Semaphore, Variable
+from thalweg.tasks.client import registry
+from thalweg.tasks.process import engine_proxy, worker
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def remote(client, monkeypatch):
     coordinator = parent.coordinator
     monkeypatch.setattr(registry, "is_worker", lambda: True)
     monkeypatch.setattr(worker, "ask", ask)
-    monkeypatch.setattr(remote_engine, "_engine", None)
+    monkeypatch.setattr(engine_proxy, "_engine", None)
     yield coordinator
     monkeypatch.undo()
 

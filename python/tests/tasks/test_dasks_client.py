@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 import thalweg.distributed as distributed
-from thalweg.tasks import Client, LocalCluster, absent, get_worker
-from thalweg.tasks.plugins import WorkerPlugin
+from thalweg.tasks import Client, LocalCluster, get_worker
+from thalweg.tasks.client import absent
+from thalweg.tasks.process.plugins import WorkerPlugin
 
 MODES = {"threads": {"n_workers": 2}, "processes": {"processes": True, "n_workers": 2}}
 

@@ -20,10 +20,10 @@ from thalweg.tasks import (
     Semaphore,
     Variable,
     get_client,
-    registry,
     worker_client,
 )
-from thalweg.tasks.desk import Desk
+from thalweg.tasks.client import registry
+from thalweg.tasks.process.worker_requests import WorkerRequests
 
 #: How long a test waits for what is to come, in seconds.
 BOUND = PATIENCE
@@ -158,7 +158,7 @@ def test_the_dead_wait_for_nothing(client, what):
 
 
 def gets_and_dies():
-    from thalweg.tasks import coordinator
+    from thalweg.tasks.sync import coordinator
 
     # The answer comes, and nobody hears of it.
     coordinator.RemoteCoordinator.ask = lambda self, *args, **kwargs: (self._ask("state", 1, *args), die())
@@ -199,8 +199,8 @@ def test_what_the_dead_had_asked_for_is_let_go(client):
     with pytest.raises(KilledWorker):
         client.submit(starts_others_and_dies).result(BOUND)
     Event("begin", client).set()
-    desk = registry.shared(client._engine)._desk
-    assert becomes(lambda: not any(worker.futures for worker in list(desk._workers.values())))
+    requests = registry.shared(client._engine)._requests
+    assert becomes(lambda: not any(worker.futures for worker in list(requests._workers.values())))
 
 
 def submits_and_dies(path):
@@ -210,8 +210,8 @@ def submits_and_dies(path):
 
 
 def test_inner_tasks_of_the_dead_do_not_begin(tmp_path, monkeypatch):
-    lose, goes_on = Desk.lose, threading.Event()
-    monkeypatch.setattr(Desk, "lose", lambda self, worker: (goes_on.wait(BOUND), lose(self, worker)))
+    lose, goes_on = WorkerRequests.lose, threading.Event()
+    monkeypatch.setattr(WorkerRequests, "lose", lambda self, worker: (goes_on.wait(BOUND), lose(self, worker)))
     with Client(processes=True, n_workers=1, threads_per_worker=1) as client:
         with pytest.raises(KilledWorker):
             client.submit(submits_and_dies, tmp_path / "inner").result(BOUND)
@@ -252,8 +252,8 @@ def test_inner_tasks_of_the_dead_are_ended(client, then):
     inner = Variable("inner", client).get(timeout=BOUND)
     if then != "dies":
         # Both tasks wait: one for an event, the other for it or for the first.
-        desk = registry.shared(client._engine)._desk
-        assert becomes(lambda: sum(len(known.waiting) for known in list(desk._workers.values())) == 2)
+        requests = registry.shared(client._engine)._requests
+        assert becomes(lambda: sum(len(known.waiting) for known in list(requests._workers.values())) == 2)
         task.cancel(force=True)
     with pytest.raises((KilledWorker, CancelledError)):
         task.result(timeout=BOUND)
@@ -277,8 +277,8 @@ def waits_for_its_end():
 def test_inner_tasks_of_the_dead_that_others_want_go_on(client):
     with pytest.raises(KilledWorker):
         client.submit(submits_for_others).result(BOUND)
-    desk = registry.shared(client._engine)._desk
-    assert becomes(lambda: desk._lost)
+    requests = registry.shared(client._engine)._requests
+    assert becomes(lambda: requests._lost)
     Event("end", client).set()
     assert client.get_dataset("wanted").result(BOUND) == "done"
 

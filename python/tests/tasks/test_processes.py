@@ -145,12 +145,12 @@ def test_futures_that_a_task_lets_go_of(client):
                 client.gather(client.map(increment, range(10)))
             return client.submit(increment, 1).result()
 
-    from thalweg.tasks import registry
+    from thalweg.tasks.client import registry
 
     assert client.submit(use).result(timeout=60) == 2
     assert client.submit(use).result(timeout=60) == 2
     # What is let go of is told with the next question; of each worker there may be some left.
-    known = registry.shared(client._engine)._desk._workers.values()
+    known = registry.shared(client._engine)._requests._workers.values()
     assert sum(len(worker.futures) for worker in known) < 30
 
 

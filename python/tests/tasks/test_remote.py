@@ -150,7 +150,7 @@ def test_a_client_that_can_not_connect_leaves_nothing(nobody):
 
 def test_without_dask(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "thalweg.tasks.dask_client", raising=False)
+    monkeypatch.delitem(sys.modules, "thalweg.tasks.dask.client", raising=False)
     with pytest.raises(ImportError, match=r"pip install 'thalweg\[dask\]'"):
         Client("tcp://127.0.0.1:1")
 

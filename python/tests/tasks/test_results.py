@@ -478,3 +478,17 @@ def test_a_result_that_cannot_be_read():
     told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
     assert told[0].startswith("the result of the task 'thing' can't be read in this process: ModuleNotFoundError")
     assert told[1].startswith("the task 'wrong': only_there.Wrong: so it is")
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_containers_that_contain_themselves(kind):
+    with Client(n_workers=1) as client:
+        future = client.submit(abs, -1)
+        endless = [future] if kind is list else {0: future}
+        endless.append(endless) if kind is list else endless.update({1: endless})
+        gathered = client.gather(endless)
+        assert gathered[0] == 1
+        # Where it comes again it is what it was.
+        assert gathered[1] is endless
+        assert futures_of(endless) == [future]
+        assert client.submit(lambda x: x[0], endless).result() == 1

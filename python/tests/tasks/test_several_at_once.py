@@ -33,7 +33,7 @@ def in_background(function, *args):
 
 def until_waiting(client, kind, name, count):
     """Wait until so many requests wait for a state."""
-    from thalweg.tasks import registry
+    from thalweg.tasks.client import registry
 
     coordinator = registry.shared(client.engine).coordinator
     pause = threading.Event()

@@ -196,7 +196,7 @@ def test_threads_read_while_another_imports(tmp_path, monkeypatch):
 
 
 def _import_slowly():
-    from thalweg.tasks.pickling import loads
+    from thalweg.tasks.process.pickling import loads
 
     # The pickle of a name in that module.
     return loads(b"\x80\x05\x8c\x0eslow_to_import\x8c\x04call\x93.")(-1)

@@ -8,7 +8,9 @@ from thalweg._thalweg.tasks import Engine
 
 __all__ = [
     "Accumulation",
+    "Arrival",
     "Element",
+    "Program",
     "Queue",
     "Step",
     "Work",
@@ -47,8 +49,38 @@ class Queue:
     def of_executor(submit: Callable[..., Any], width: int) -> Queue:
         """For an executor that runs calls in threads of this process."""
 
+    @staticmethod
+    def of_processes(engine: Engine) -> Queue:
+        """For worker processes of ours."""
+
+    @staticmethod
+    def of_transport(transport: Any) -> Queue:
+        """For whatever else runs calls: an object with a `width`, and a method `send(call, done, limit)`."""
+
     def is_idle(self) -> bool:
         """Whether nothing is to be done."""
+
+@final
+class Arrival:
+    """Takes what has come of a batch."""
+
+    def __call__(self, result: Any, error: BaseException | None) -> None: ...
+
+@final
+class Program:
+    """The functions that the steps of a stream call, where they are called: in another process."""
+
+    @staticmethod
+    def of_steps(sent: list[list[tuple[Any, bool]]], once: bool) -> Program:
+        """Steps that have been sent."""
+
+    @staticmethod
+    def of_fold(sent: Any) -> Program:
+        """A function that takes a state on, and that has been sent."""
+
+    def __call__(
+        self, values: list[Any], extra: Any = None
+    ) -> tuple[list[Any], dict[int, Any] | None, float, bytes | None]: ...
 
 @final
 class Work:

@@ -1,13 +1,13 @@
 """The task engine."""
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from types import GenericAlias, TracebackType
 from typing import Any, Generic, Literal, TypeVar, final
 
 from typing_extensions import Self
 
 from thalweg._types import Interval
-from thalweg.tasks.client import Client
+from thalweg.tasks.client.client import Client
 
 _T = TypeVar("_T")
 
@@ -22,6 +22,8 @@ __all__ = [
     "current_token",
     "is_worker",
     "rejoin",
+    "replace",
+    "search",
     "secede",
     "serve",
     "wait_for_threads",
@@ -54,6 +56,14 @@ class Token:
 
     def check(self) -> None:
         """Raise what the task is to end with, if it is to end."""
+
+def search(
+    value: Any, kinds: set[type], others: Callable[[Any], Iterable[Any]] | None = None
+) -> list[Any]:
+    """The objects of some kinds in a value, at any depth."""
+
+def replace(value: Any, by: Callable[[Any], Any], kinds: Collection[type], skipped: object) -> Any:
+    """A value with something else in the place of every object of some kinds."""
 
 def current_token() -> Token | None:
     """The token of the task that runs in this thread."""

@@ -3,7 +3,7 @@
 It needs pandas: ``pip install 'thalweg[dataframe]'``.
 """
 
-from thalweg._alias import name_frames
+from thalweg.compat.alias import name_frames
 from thalweg.dataframe.frames import DataFrame, DataFrames, Frame, Frames, Index, Series, Seriess
 from thalweg.dataframe.periodic import PeriodicDataFrame, Random, random_datablock, random_datapoint
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from thalweg.collection import Streaming, _stream_types, map_partitions
+from thalweg.collections.streaming import Streaming, _stream_types, map_partitions
 from thalweg.dataframe import running
 from thalweg.dataframe.kinds import is_dataframe_like, is_index_like, is_series_like
-from thalweg.optional import need
+from thalweg.errors.missing_packages import need
 
 try:
     import pandas as pd

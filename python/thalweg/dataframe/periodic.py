@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thalweg.core import Stream
+from thalweg.compat.streamz.core import Stream
 from thalweg.dataframe.frames import DataFrame
 
 

@@ -23,19 +23,19 @@ from thalweg.distributed.client import (
     wait,
 )
 from thalweg.distributed.progress import progress
-from thalweg.tasks.actors import Actor, ActorFuture
-from thalweg.tasks.cluster import LocalCluster
-from thalweg.tasks.current import get_client, get_worker, rejoin, secede, worker_client
+from thalweg.tasks.client.cluster import LocalCluster
+from thalweg.tasks.client.events import print, warn
+from thalweg.tasks.client.records import get_task_stream, performance_report
 from thalweg.tasks.errors import CancelledError, KilledWorker, TimeoutError
-from thalweg.tasks.event import Event
-from thalweg.tasks.events import print, warn
-from thalweg.tasks.lock import Lock
-from thalweg.tasks.multi_lock import MultiLock
-from thalweg.tasks.plugins import WorkerPlugin
-from thalweg.tasks.queue import Queue
-from thalweg.tasks.records import get_task_stream, performance_report
-from thalweg.tasks.semaphore import Semaphore
-from thalweg.tasks.variable import Variable
+from thalweg.tasks.process.actors import Actor, ActorFuture
+from thalweg.tasks.process.context import get_client, get_worker, rejoin, secede, worker_client
+from thalweg.tasks.process.plugins import WorkerPlugin
+from thalweg.tasks.sync.event import Event
+from thalweg.tasks.sync.lock import Lock
+from thalweg.tasks.sync.multi_lock import MultiLock
+from thalweg.tasks.sync.queue import Queue
+from thalweg.tasks.sync.semaphore import Semaphore
+from thalweg.tasks.sync.variable import Variable
 
 #: Another name of it.
 local_client = worker_client
@@ -81,6 +81,6 @@ TYPE_CHECKING = False
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        from thalweg.tasks import absent
+        from thalweg.tasks.client import absent
 
         raise absent.missing(f"module {__name__!r}", name, absent.PACKAGE, lambda: __all__)

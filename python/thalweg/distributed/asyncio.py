@@ -9,8 +9,8 @@
 11
 """
 
-from thalweg.tasks.aio import AioClient
-from thalweg.tasks.completion import as_completed
-from thalweg.tasks.waiting import wait
+from thalweg.tasks.client.aio import AioClient
+from thalweg.tasks.client.completion import as_completed
+from thalweg.tasks.client.waiting import wait
 
 __all__ = ["AioClient", "as_completed", "wait"]

@@ -2,10 +2,9 @@
 
 from concurrent.futures import CancelledError
 
-from thalweg.tasks.client import Client
-from thalweg.tasks.current import default_client, get_client
-from thalweg.tasks.executor import ClientExecutor
-from thalweg.tasks.futures import (
+from thalweg.tasks.client.client import Client
+from thalweg.tasks.client.executor import ClientExecutor
+from thalweg.tasks.client.futures import (
     ALL_COMPLETED,
     FIRST_COMPLETED,
     Future,
@@ -14,6 +13,7 @@ from thalweg.tasks.futures import (
     futures_of,
     wait,
 )
+from thalweg.tasks.process.context import default_client, get_client
 
 __all__ = [
     "ALL_COMPLETED",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from thalweg.tasks import nesting
-from thalweg.tasks.completion import as_completed
+from thalweg.tasks.client import tree
+from thalweg.tasks.client.completion import as_completed
 
 __all__ = ["progress"]
 
@@ -30,7 +30,7 @@ def progress(*futures: Any, **kwargs: Any) -> None:
     ...     progress(client.map(abs, [-1, -2]))
     [########################################] 2 of 2
     """
-    flat = nesting.flat(futures)
+    flat = tree.flat(futures)
     ended = 0
     for batch in as_completed(flat).batches():
         ended += len(batch)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.functions import check_size
 from thalweg.stream import Stream
+from thalweg.stream.arguments import check_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

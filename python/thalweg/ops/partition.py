@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.functions import check_count
-from thalweg.intervals import check_interval
+from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream
+from thalweg.stream.arguments import check_count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.functions import check_count, check_keep
 from thalweg.stream import Stream, identity
+from thalweg.stream.arguments import check_count, check_keep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.intervals import check_interval
+from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False

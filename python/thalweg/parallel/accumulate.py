@@ -7,10 +7,11 @@ from typing import Any
 
 from thalweg import _thalweg
 from thalweg._thalweg.parallel import Accumulation
-from thalweg.functions import check_callable, check_streams, is_awaited
 from thalweg.parallel.reports import Site
 from thalweg.parallel.stream import ParallelStream, session_of
-from thalweg.stream import Stream, _describe, no_default
+from thalweg.stream import Stream, no_default
+from thalweg.stream.arguments import check_callable, check_streams, is_awaited
+from thalweg.stream.node import describe
 
 __all__ = ["accumulate"]
 
@@ -69,7 +70,7 @@ class accumulate(ParallelStream):
             check_streams((reset_stream,), "accumulate", "reset_stream")
         self.func, self.kwargs = func, kwargs
         self.returns_state, self.with_state = bool(returns_state), bool(with_state)
-        self._site = Site(stream_name or _describe(self), on_error)
+        self._site = Site(stream_name or describe(self), on_error)
         self._session = session_of(upstream)
         self._made = Accumulation(
             self._site,
@@ -82,7 +83,7 @@ class accumulate(ParallelStream):
         )
         self._site.apply_to(self._made)
         super().__init__(upstream, stream_name=stream_name)
-        self._site.name = stream_name or _describe(self)
+        self._site.name = stream_name or describe(self)
         if self._site.target is not None:
             super()._set_on_error(on_error)
         if reset_stream is not None:

@@ -145,7 +145,7 @@ def flatten(upstream: Stream, on_error: Any = None, **kwargs: Any) -> Any:
     >>> L
     [1, 2, 3]
     """
-    from thalweg import core
+    from thalweg.compat.streamz import core
     from thalweg.parallel.here import here
 
     return here(core.flatten)(_items(upstream, stream_name="flatten", on_error=on_error), **kwargs)

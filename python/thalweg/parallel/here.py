@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any
 
-from thalweg import _thalweg, core
+from thalweg import _thalweg
+from thalweg.compat.streamz import core
 from thalweg.parallel.gather import in_turn, keyed
 from thalweg.parallel.stream import ParallelStream, common_session, is_driven
 from thalweg.stream import Stream, identity
@@ -43,8 +44,7 @@ def _streams_in(values: Iterable[Any]) -> Iterable[ParallelStream]:
 
 def _known(upstreams: list[ParallelStream], minds_order: bool) -> dict[Stream, Stream]:
     """What stands for each of the upstreams: a stream of its values."""
-    are_here = all(node._session.backend.queue is not None for node in upstreams)
-    if minds_order and are_here and len(upstreams) > 1 and not all(node._is_settled for node in upstreams):
+    if minds_order and len(upstreams) > 1 and not all(node._is_settled for node in upstreams):
         return dict(zip(upstreams, in_turn(upstreams), strict=True))
     return {node: node._values() for node in upstreams}
 
@@ -65,7 +65,8 @@ def here(kind: type) -> Any:
 
     Examples
     --------
-    >>> from thalweg import Stream, core
+    >>> from thalweg import Stream
+    >>> from thalweg.compat.streamz import core
     >>> from thalweg.parallel.here import here
     >>> source = Stream()
     >>> L = here(core.partition)(source.scatter(backend="thread"), 2).gather().sink_to_list()

@@ -8,10 +8,11 @@ from typing import Any
 
 from thalweg import _thalweg
 from thalweg._thalweg.parallel import Step
-from thalweg.functions import check_callable, is_awaited
 from thalweg.parallel.reports import Site
 from thalweg.parallel.timeouts import check_can_stop, check_limit
-from thalweg.stream import Stream, _describe
+from thalweg.stream import Stream
+from thalweg.stream.arguments import check_callable, is_awaited
+from thalweg.stream.node import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class ParallelStream(Stream):
         super().__init__(*args, **kwargs)
         if self._event_loop is None:
             # A result arrives later than it is asked for, and someone has to wait for it.
-            from thalweg import loops
+            from thalweg.runtime import loops
 
             loops.attach(self)
 
@@ -247,24 +248,15 @@ class scatter(ParallelStream):
     _graphviz_shape = "parallelogram"
     _is_settled = False
 
-    def __new__(cls, upstream: Stream, client: Any = None, backend: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Make a node: of another kind where values stay elsewhere."""
-        from thalweg.parallel.backends import find
-
-        is_here = isinstance(upstream, ParallelStream) and client is None and backend is None
-        engine = upstream._session.backend if is_here else find(client, backend)  # type: ignore[attr-defined]
-        if engine.queue is not None:
-            node = super().__new__(cls)
-            node._session = upstream._session if is_here else Session(engine)  # type: ignore[attr-defined]
-            return node
-        from thalweg.parallel.elsewhere import scatter as scatter_elsewhere
-
-        return scatter_elsewhere(upstream, client, (lambda: engine.client) if client is None else None, *args, **kwargs)
-
     def __init__(
         self, upstream: Stream, client: Any = None, backend: Any = None, unordered: bool = False, **kwargs: Any
     ) -> None:
-        self._session.is_ordered = self._session.is_ordered and not unordered
+        from thalweg.parallel.backends import find
+
+        if isinstance(upstream, ParallelStream) and client is None and backend is None:
+            self._session = upstream._session
+        else:
+            self._session = Session(find(client, backend), is_ordered=not unordered)
         if isinstance(upstream, ParallelStream) and upstream._session is not self._session:
             common_session([upstream, self])
         super().__init__(upstream, **kwargs)
@@ -301,7 +293,7 @@ class Stepping(ParallelStream):
         _timeout: Any = None,
         **kwargs: Any,
     ) -> None:
-        self._site = Site(stream_name or _describe(self), on_error)
+        self._site = Site(stream_name or describe(self), on_error)
         #: How long one call for one element may take, in seconds.
         self._limit = check_limit(_timeout, self._site.name)
         self._session = session_of(upstream)
@@ -310,7 +302,7 @@ class Stepping(ParallelStream):
         self._made = self._step(self._site)
         self._site.apply_to(self._made)
         super().__init__(upstream, stream_name=stream_name, **kwargs)
-        self._site.name = stream_name or _describe(self)
+        self._site.name = stream_name or describe(self)
         if self._site.target is not None:
             # That is one pipeline with this one, then.
             super()._set_on_error(on_error)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import builtins
 import weakref
 
-from thalweg.functions import is_path
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
+from thalweg.stream.arguments import is_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thalweg.optional import need
+from thalweg.errors.missing_packages import need
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from thalweg._thalweg import sources
-from thalweg.intervals import check_interval
+from thalweg.runtime.intervals import check_interval
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thalweg.optional import need
+from thalweg.errors.missing_packages import need
 from thalweg.sources.limits import check_port
 from thalweg.sources.source import Interrupted, Source
 from thalweg.stream import Stream

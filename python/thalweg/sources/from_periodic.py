@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from thalweg.functions import check_callable
-from thalweg.intervals import convert_interval
+from thalweg.runtime.intervals import convert_interval
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
+from thalweg.stream.arguments import check_callable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thalweg.intervals import convert_interval
+from thalweg.runtime.intervals import convert_interval
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
 

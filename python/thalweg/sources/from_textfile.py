@@ -6,11 +6,11 @@ import os
 import stat
 
 from thalweg._thalweg import sources
-from thalweg.functions import is_path
-from thalweg.intervals import check_interval
+from thalweg.runtime.intervals import check_interval
 from thalweg.sources.limits import MAX_LEN, check_max_len
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
+from thalweg.stream.arguments import is_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,19 +9,11 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from thalweg.tasks.aio import AioClient
-    from thalweg.tasks.client import Client
-    from thalweg.tasks.cluster import LocalCluster
-    from thalweg.tasks.current import (
-        current_token,
-        default_client,
-        get_client,
-        get_token,
-        get_worker,
-        rejoin,
-        secede,
-        worker_client,
-    )
+    from thalweg.tasks.client.aio import AioClient
+    from thalweg.tasks.client.client import Client
+    from thalweg.tasks.client.cluster import LocalCluster
+    from thalweg.tasks.client.executor import ClientExecutor
+    from thalweg.tasks.client.futures import Future, as_completed, fire_and_forget, futures_of, wait
     from thalweg.tasks.errors import (
         CancelledError,
         CannotStopError,
@@ -32,14 +24,22 @@ if TYPE_CHECKING:
         TimeoutError,
         UnpicklableError,
     )
-    from thalweg.tasks.event import Event
-    from thalweg.tasks.executor import ClientExecutor
-    from thalweg.tasks.futures import Future, as_completed, fire_and_forget, futures_of, wait
-    from thalweg.tasks.lock import Lock
-    from thalweg.tasks.multi_lock import MultiLock
-    from thalweg.tasks.queue import Queue
-    from thalweg.tasks.semaphore import Semaphore
-    from thalweg.tasks.variable import Variable
+    from thalweg.tasks.process.context import (
+        current_token,
+        default_client,
+        get_client,
+        get_token,
+        get_worker,
+        rejoin,
+        secede,
+        worker_client,
+    )
+    from thalweg.tasks.sync.event import Event
+    from thalweg.tasks.sync.lock import Lock
+    from thalweg.tasks.sync.multi_lock import MultiLock
+    from thalweg.tasks.sync.queue import Queue
+    from thalweg.tasks.sync.semaphore import Semaphore
+    from thalweg.tasks.sync.variable import Variable
 
 __all__ = [
     "AioClient",
@@ -77,17 +77,17 @@ __all__ = [
 
 # Found when they are asked for: worker processes start with this package, and need little of it.
 _LATER = {
-    "AioClient": "aio",
-    "Client": "client",
-    "ClientExecutor": "executor",
-    "Event": "event",
-    "LocalCluster": "cluster",
-    "Lock": "lock",
-    "MultiLock": "multi_lock",
-    "Queue": "queue",
-    "Semaphore": "semaphore",
-    "Variable": "variable",
-    **dict.fromkeys(["Future", "as_completed", "fire_and_forget", "futures_of", "wait"], "futures"),
+    "AioClient": "client.aio",
+    "Client": "client.client",
+    "ClientExecutor": "client.executor",
+    "Event": "sync.event",
+    "LocalCluster": "client.cluster",
+    "Lock": "sync.lock",
+    "MultiLock": "sync.multi_lock",
+    "Queue": "sync.queue",
+    "Semaphore": "sync.semaphore",
+    "Variable": "sync.variable",
+    **dict.fromkeys(["Future", "as_completed", "fire_and_forget", "futures_of", "wait"], "client.futures"),
     **dict.fromkeys(
         [
             "current_token",
@@ -99,7 +99,7 @@ _LATER = {
             "secede",
             "worker_client",
         ],
-        "current",
+        "process.context",
     ),
 }
 
@@ -110,7 +110,7 @@ if not TYPE_CHECKING:
         from importlib import import_module
 
         if name not in __all__:
-            from thalweg.names import Missing
+            from thalweg.errors.missing_names import Missing
 
             raise Missing(name, f"module {__name__!r}", lambda: __all__)
         found = getattr(import_module(f"{__name__}.{_LATER.get(name, 'errors')}"), name)

@@ -10,6 +10,7 @@ use super::pending::{self, Registered};
 use crate::calls;
 use crate::gil;
 use crate::lock::lock;
+use crate::upcalls;
 
 /// A Python awaitable as a future of the engine's: it is started by the first poll, which is to
 /// be on the loop's thread.
@@ -58,8 +59,7 @@ impl Awaited {
 
     fn start(&mut self, py: Python<'_>, awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
         let future = calls::within(py, || {
-            py.import("thalweg.loops")?
-                .call_method1("ensure_future", (awaitable,))
+            upcalls::STREAMS.call(py, "ensure_future", (awaitable,))
         })?;
         self.registered = Some(pending::register(py, Arc::downgrade(&self.outcome))?);
         let done = Done(self.outcome.clone());

@@ -8,6 +8,7 @@ use super::handles::Handles;
 use super::{EventLoop, pending};
 use crate::interpreter;
 use crate::lock::lock;
+use crate::upcalls;
 
 impl EventLoop {
     /// Sees whether the asyncio loop has been closed.
@@ -31,9 +32,7 @@ impl EventLoop {
         }
         // It may have been found out in the middle of the handling of an error.
         let raised = PyErr::take(py);
-        let told = py
-            .import("thalweg.program_end")
-            .and_then(|program_end| program_end.call_method1("tell_of_closed", (self.object(py),)));
+        let told = upcalls::STREAMS.call(py, "tell_of_closed", (self.object(py),));
         if let Err(error) = told {
             error.write_unraisable(py, None);
         }

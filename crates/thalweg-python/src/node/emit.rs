@@ -9,6 +9,7 @@ use crate::event_loop::{self, EventLoop};
 use crate::iterable::Elements;
 use crate::pipeline::{Mode, Way};
 use crate::run_on_loop::{self, Begun};
+use crate::upcalls;
 use crate::value::Value;
 use crate::{failure, gil, interpreter, interrupt, metadata};
 
@@ -127,8 +128,8 @@ fn limit(timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
     let Some(timeout) = timeout.filter(|timeout| !timeout.is_none()) else {
         return Ok(None);
     };
-    let intervals = timeout.py().import("thalweg.intervals")?;
-    let checked = intervals.call_method1("check_interval", (timeout, "emit", "timeout"))?;
+    let arguments = (timeout, "emit", "timeout");
+    let checked = upcalls::STREAMS.call(timeout.py(), "check_interval", arguments)?;
     crate::interval::seconds(checked.extract()?).map(Some)
 }
 
@@ -146,10 +147,9 @@ impl Node {
             let begun = parts.begin(py, asynchronous, begin);
             return begun.inspect_err(|_| stop_at_end(py));
         }
-        let program_end = py.import("thalweg.program_end")?;
-        program_end.call_method1("reopen", (slf,))?;
+        upcalls::STREAMS.call(py, "reopen", (slf,))?;
         let result = parts.begin(py, asynchronous, begin);
-        program_end.call_method1("drain_again", (slf,))?;
+        upcalls::STREAMS.call(py, "drain_again", (slf,))?;
         result
     }
 }

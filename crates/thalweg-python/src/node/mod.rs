@@ -101,7 +101,7 @@ impl Node {
     /// # Errors
     /// A subclass has not called `super().__init__()`.
     #[inline(always)]
-    fn parts_anywhere(&self) -> PyResult<&Parts> {
+    pub(crate) fn parts_anywhere(&self) -> PyResult<&Parts> {
         self.0.get().ok_or_else(unmade)
     }
 }

@@ -12,7 +12,6 @@ mod partition;
 pub(crate) mod parts;
 mod pluck;
 mod queue;
-mod resolve;
 mod sink;
 mod slice;
 mod stream;
@@ -40,7 +39,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(pluck::pluck, module)?)?;
     module.add_function(wrap_pyfunction!(queue::buffer, module)?)?;
     module.add_function(wrap_pyfunction!(queue::latest, module)?)?;
-    module.add_function(wrap_pyfunction!(resolve::resolve, module)?)?;
     module.add_function(wrap_pyfunction!(sink::sink, module)?)?;
     module.add_function(wrap_pyfunction!(slice::slice, module)?)?;
     module.add_function(wrap_pyfunction!(stream::stream, module)?)?;

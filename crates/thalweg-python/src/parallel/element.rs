@@ -11,6 +11,7 @@ use thalweg::ops::Promise;
 use thalweg_tasks::parallel::{Outcome, Part, Queue};
 
 use super::step::{Action, Objects};
+use crate::upcalls;
 use crate::value::Value;
 use crate::{call, gil};
 
@@ -174,13 +175,11 @@ impl Element {
     /// LookupError: the element was dropped by a filter
     #[pyo3(signature = (timeout=None))]
     fn result<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
-        let waiting = slf.py().import("thalweg.parallel.waiting")?;
-        waiting.call_method1("result", (slf, timeout))
+        upcalls::PARALLEL.call(slf.py(), "result", (slf, timeout))
     }
 
     fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let waiting = slf.py().import("thalweg.parallel.waiting")?;
-        waiting.call_method1("awaited", (slf,))
+        upcalls::PARALLEL.call(slf.py(), "awaited", (slf,))
     }
 
     /// Has `callback()` called on some thread once it is known what it has come to: at once, if it is.

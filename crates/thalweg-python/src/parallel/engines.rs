@@ -1,4 +1,4 @@
-//! Engines that run in threads of this process.
+//! Engines, and what they have to do. Those here run in threads of this process.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use thalweg_tasks::Failure;
 use thalweg_tasks::host::{Options, spec};
 use thalweg_tasks::parallel::{self, Over, Runner};
 
+use super::remote::{Batching, Foreign, Processes};
 use super::step::{Failed, Objects};
 use crate::lock::lock;
 use crate::tasks::{Engine, Program, Turn, errors};
@@ -34,6 +35,23 @@ impl Queue {
             width,
             refusal: Mutex::default(),
         }))
+    }
+
+    /// For worker processes of ours.
+    #[staticmethod]
+    fn of_processes(engine: Bound<'_, Engine>) -> Self {
+        Self(parallel::Queue::batched(Batching::new(Processes::new(
+            engine,
+        ))))
+    }
+
+    /// For whatever else runs calls: `transport.send(call, done, limit)` has `run(call)` called somewhere, and calls
+    /// `done(result, error)`; `transport.width` is the number of calls at a time.
+    #[staticmethod]
+    fn of_transport(transport: Bound<'_, PyAny>) -> Self {
+        Self(parallel::Queue::batched(Batching::new(Foreign(
+            transport.unbind(),
+        ))))
     }
 
     /// Whether nothing is to be done.
@@ -77,7 +95,7 @@ impl parallel::Engine<Objects> for Threads {
     }
 }
 
-fn lost() -> Arc<Failed> {
+pub(super) fn lost() -> Arc<Failed> {
     Failed::new(gil::attach(errors::closed), None, None)
 }
 

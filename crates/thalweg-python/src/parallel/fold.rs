@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use thalweg_tasks::parallel::{Outcome, Steps, Strand};
 
-use super::step::{Failed, Objects, Policy, finished};
+use super::program::Pickled;
+use super::step::{CallOfNode, Failed, Objects, Policy, SentPolicy, finished, within};
 use crate::blueprint::State;
 use crate::function::Function;
 use crate::lock::lock;
@@ -21,10 +22,93 @@ pub(crate) struct Fold {
     state: State,
     start: State,
     policy: Arc<Policy>,
-    site: State,
+    pub(super) site: State,
+    call_of_node: CallOfNode,
+    /// What goes to other processes in its place.
+    pub(super) remote: RemoteState,
 }
 
+/// A state that goes through elements in other processes.
+#[derive(Default)]
+pub(super) struct RemoteState {
+    pub(super) program: Pickled,
+    /// The state, pickled by who had it last; `None` at the beginning.
+    pub(super) state: Option<Py<PyBytes>>,
+    /// The first state, pickled; `None` if the first element is to be it, or if that has not been needed yet.
+    start: Option<Py<PyBytes>>,
+}
+
+/// A function that takes a state on, as it is sent to another process: the function, its keyword arguments, whether the
+/// result is awaited, whether it is a pair with the next state, whether the state is sent on, and the policy.
+type Sent<'py> = (
+    Bound<'py, PyAny>,
+    Option<Bound<'py, PyDict>>,
+    bool,
+    bool,
+    bool,
+    SentPolicy,
+);
+
 impl Fold {
+    /// What another process can make the same of.
+    pub(super) fn sent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (callable, _, kwargs) = self.function.parts(py);
+        let sent: Sent<'_> = (
+            callable.clone(),
+            kwargs.cloned(),
+            self.is_awaited,
+            self.returns_state,
+            self.with_state,
+            self.policy.sent(),
+        );
+        Ok(sent.into_pyobject(py)?.into_any())
+    }
+
+    /// The same in another process, with that state.
+    pub(super) fn received(sent: &Bound<'_, PyAny>, state: Option<Value>) -> PyResult<Self> {
+        let (callable, kwargs, is_awaited, returns_state, with_state, policy) =
+            sent.extract::<Sent<'_>>()?;
+        Ok(Self {
+            function: Function::new(&callable, None, kwargs.as_ref()),
+            is_awaited,
+            returns_state,
+            with_state,
+            state: Arc::new(Mutex::new(state)),
+            start: State::default(),
+            policy: Arc::new(Policy::received(policy)),
+            site: State::default(),
+            call_of_node: CallOfNode::default(),
+            remote: RemoteState::default(),
+        })
+    }
+
+    /// Puts a state in.
+    pub(super) fn put(&self, state: Option<Value>) {
+        let before = std::mem::replace(&mut *lock(&self.state), state);
+        drop(before);
+    }
+
+    pub(super) fn state(&self) -> Option<Value> {
+        lock(&self.state).clone()
+    }
+
+    pub(super) fn function(&self) -> &Function {
+        &self.function
+    }
+
+    pub(super) fn changes(&self) -> u32 {
+        self.policy.changes()
+    }
+
+    /// The first state, pickled, if there is one.
+    pub(super) fn pickled_start(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyBytes>>> {
+        let start = lock(&self.start).clone();
+        if let (None, Some(start)) = (&self.remote.start, start) {
+            self.remote.start = Some(super::program::dumps(start.bind(py))?.unbind());
+        }
+        Ok(self.remote.start.as_ref().map(|start| start.clone_ref(py)))
+    }
+
     pub(super) fn take(&mut self, py: Python<'_>, x: Value) -> Outcome<Objects> {
         let state = lock(&self.state).clone();
         let Some(state) = state else {
@@ -53,8 +137,13 @@ impl Fold {
 
     /// The next state, and what to send.
     fn call(&self, py: Python<'_>, state: &Value, x: &Value) -> PyResult<(Value, Value)> {
-        let called = self.function.call_on_elsewhere(py, state, x)?;
-        let result = finished(called, self.is_awaited)?;
+        let call = || {
+            finished(
+                self.function.call_on_elsewhere(py, state, x)?,
+                self.is_awaited,
+            )
+        };
+        let result = within(&self.call_of_node, call)?;
         if self.returns_state {
             let (state, result) = result.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
             return Ok((Value::from(state), Value::from(result)));
@@ -88,6 +177,7 @@ pub(crate) struct Accumulation {
     pub(super) strand: Arc<Strand<Objects>>,
     pub(super) function: Function,
     pub(super) states: [State; 3],
+    pub(super) call_of_node: CallOfNode,
     policy: Arc<Policy>,
 }
 
@@ -115,6 +205,7 @@ impl Accumulation {
         ];
         let [state, start, site] = states.clone();
         let policy = Arc::new(Policy::default());
+        let call_of_node = CallOfNode::default();
         let fold = Fold {
             function: function.clone(),
             is_awaited: awaited,
@@ -124,11 +215,14 @@ impl Accumulation {
             start,
             policy: policy.clone(),
             site,
+            call_of_node: call_of_node.clone(),
+            remote: RemoteState::default(),
         };
         Self {
             strand: Strand::new(fold),
             function,
             states,
+            call_of_node,
             policy,
         }
     }

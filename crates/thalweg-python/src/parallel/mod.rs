@@ -5,9 +5,13 @@ mod element;
 mod engines;
 mod fold;
 mod nodes;
+mod program;
+mod remote;
 mod step;
 
 use pyo3::prelude::*;
+
+pub(crate) use self::program::Program;
 
 /// Puts all of it into its module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -16,6 +20,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engines::Work>()?;
     module.add_class::<step::Step>()?;
     module.add_class::<fold::Accumulation>()?;
+    module.add_class::<program::Program>()?;
+    module.add_class::<remote::Arrival>()?;
     module.add_function(wrap_pyfunction!(nodes::scatter, module)?)?;
     module.add_function(wrap_pyfunction!(nodes::through, module)?)?;
     module.add_function(wrap_pyfunction!(nodes::launch, module)?)?;

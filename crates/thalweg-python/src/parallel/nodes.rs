@@ -14,7 +14,7 @@ use thalweg_tasks::parallel::{self, Outcome, Part};
 use super::element::{Element, element_of};
 use super::engines::Queue;
 use super::fold::Accumulation;
-use super::step::{Failed, Objects, Step};
+use super::step::{CallOfNode, Failed, Objects, Step};
 use crate::blueprint::{Blueprint, Made, Passage};
 use crate::gil;
 use crate::last_value::LastValue;
@@ -61,16 +61,26 @@ where
     }
 }
 
-/// A node that makes elements of elements, without calling anything of the user's where it stands.
-fn making<F>(queue: &Bound<'_, Queue>, make: F) -> Blueprint
+/// A node that makes elements of elements, without calling anything of the user's where it stands. `call` is for its
+/// functions on the engine.
+fn making<F>(queue: &Bound<'_, Queue>, call: CallOfNode, make: F) -> Blueprint
 where
     F: FnMut(&Element) -> Option<Element> + Send + 'static,
 {
     let queue = queue.get().0.clone();
-    let blueprint = Blueprint::transform(move |_| Making {
-        queue,
-        count: 0,
-        make,
+    let blueprint = Blueprint::new(move |site| {
+        let out = site.upstream.transform(Making {
+            queue,
+            count: 0,
+            make,
+        });
+        // A step belongs to one node.
+        let _ = call.set(out.outside_call());
+        Made {
+            inlet: Box::new(out.clone()),
+            between: None,
+            out,
+        }
     });
     blueprint.passage(Passage::Straight)
 }
@@ -78,7 +88,7 @@ where
 /// `scatter`: makes elements of objects.
 #[pyfunction]
 pub(super) fn scatter(queue: &Bound<'_, Queue>) -> Blueprint {
-    making(queue, |_| None)
+    making(queue, CallOfNode::default(), |_| None)
 }
 
 /// Has a step done with each element; alone, if it may take only so many seconds.
@@ -99,7 +109,7 @@ pub(super) fn through(
         };
         Some(Element::of(part, x.ordinal))
     };
-    Ok(making(queue, make)
+    Ok(making(queue, step.action.call.clone(), make)
         .calling(step.function())
         .keeping([step.state()]))
 }
@@ -159,7 +169,7 @@ pub(super) fn accumulate(
     let accumulation = accumulation.get();
     let strand = accumulation.strand.clone();
     let make = move |x: &Element| Some(Element::of(strand.push(x.part()), x.ordinal));
-    making(queue, make)
+    making(queue, accumulation.call_of_node.clone(), make)
         .calling(accumulation.function.clone())
         .keeping(accumulation.states.clone())
 }

@@ -1,11 +1,13 @@
 //! What is done with an element on an engine.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
+use thalweg::CurrentCall;
 use thalweg_tasks::parallel::{Outcome, Steps};
 
 use super::fold::Fold;
@@ -13,6 +15,7 @@ use crate::blueprint::State;
 use crate::function::Function;
 use crate::lock::lock;
 use crate::tasks::errors;
+use crate::upcalls;
 use crate::value::Value;
 use crate::{call, gil};
 
@@ -48,7 +51,7 @@ impl Steps for Objects {
     type Failure = Arc<Failed>;
 
     fn run(step: &Action, x: Value) -> Outcome<Self> {
-        gil::held(|py| match step.what.run(py, &x) {
+        gil::held(|py| match within(&step.call, || step.what.run(py, &x)) {
             Ok(Some(y)) => Outcome::Value(y),
             Ok(None) => Outcome::Dropped,
             Err(error) => Outcome::Failed(Failed::new(error, Some(step.site.clone()), Some(x))),
@@ -85,12 +88,26 @@ impl Steps for Objects {
     }
 }
 
+/// Says that what runs on an engine is a function of a node's, once the node has been built: see
+/// [`outside_call`](thalweg::Stream::outside_call).
+pub(super) type CallOfNode = Arc<OnceLock<CurrentCall>>;
+
+/// Runs a function of a node's.
+pub(super) fn within<R>(call: &CallOfNode, run: impl FnOnce() -> R) -> R {
+    match call.get() {
+        Some(call) => call.enter(run),
+        None => run(),
+    }
+}
+
 /// A step, and what is done when it fails.
 pub(crate) struct Action {
     what: What,
-    policy: Policy,
+    pub(super) policy: Policy,
     /// The node whose function it calls, as those know it who report failures.
-    site: State,
+    pub(super) site: State,
+    /// Says that what runs is a function of the node's.
+    pub(super) call: CallOfNode,
 }
 
 enum What {
@@ -157,6 +174,111 @@ impl What {
     }
 }
 
+/// A step as it is sent to another process: its kind, what it calls or takes, arguments, keyword arguments, and whether
+/// the element is several arguments, and the result is awaited.
+type Sent<'py> = (
+    String,
+    Option<Bound<'py, PyAny>>,
+    Option<Bound<'py, PyTuple>>,
+    Option<Bound<'py, PyDict>>,
+    bool,
+    bool,
+);
+
+impl What {
+    /// What another process can make the same step of.
+    fn sent<'py>(&self, py: Python<'py>) -> PyResult<Sent<'py>> {
+        let call = |kind: &str, function: &Function, is_awaited| {
+            let (callable, args, kwargs) = function.parts(py);
+            let (args, kwargs) = (args.cloned(), kwargs.cloned());
+            let callable = Some(callable.clone());
+            (
+                kind.to_owned(),
+                callable,
+                args,
+                kwargs,
+                function.is_splayed(),
+                is_awaited,
+            )
+        };
+        let plain = |kind: &str, what| (kind.to_owned(), what, None, None, false, false);
+        Ok(match self {
+            Self::Call {
+                function,
+                is_awaited,
+            } => call("call", function, *is_awaited),
+            Self::Filter {
+                predicate: Some(predicate),
+                is_awaited,
+            } => call("filter", predicate, *is_awaited),
+            Self::Filter { .. } => plain("filter", None),
+            Self::Pick(Pick::One(key)) => plain("item", Some(key.bind(py).clone())),
+            Self::Pick(Pick::Several(keys)) => {
+                plain("several", Some(PyList::new(py, keys)?.into_any()))
+            }
+            Self::Key { function } => call("key", function, false),
+            Self::KeyAt(key) => plain("key at", Some(key.bind(py).clone())),
+            Self::Items => plain("items", None),
+            Self::Tag(number) => plain("tag", Some(number.into_pyobject(py)?.into_any())),
+        })
+    }
+
+    fn received((kind, what, args, kwargs, is_splayed, is_awaited): Sent<'_>) -> PyResult<Self> {
+        let call = |callable: &Bound<'_, PyAny>| {
+            Function::new(callable, args.as_ref(), kwargs.as_ref()).splayed(is_splayed)
+        };
+        Ok(match (kind.as_str(), what) {
+            ("call", Some(callable)) => Self::Call {
+                function: call(&callable),
+                is_awaited,
+            },
+            ("filter", predicate) => Self::Filter {
+                predicate: predicate.as_ref().map(call),
+                is_awaited,
+            },
+            ("item", Some(key)) => Self::Pick(Pick::One(key.unbind())),
+            ("several", Some(keys)) => Self::Pick(Pick::Several(keys.extract()?)),
+            ("key", Some(callable)) => Self::Key {
+                function: call(&callable),
+            },
+            ("key at", Some(key)) => Self::KeyAt(key.unbind()),
+            ("items", None) => Self::Items,
+            ("tag", Some(number)) => Self::Tag(number.extract()?),
+            (other, _) => {
+                let message = format!("this version of thalweg knows no step {other:?}");
+                return Err(PyValueError::new_err(message));
+            }
+        })
+    }
+}
+
+impl Action {
+    /// The function that it calls.
+    pub(super) fn function(&self) -> Option<Function> {
+        match &self.what {
+            What::Call { function, .. } | What::Key { function } => Some(function.clone()),
+            What::Filter { predicate, .. } => predicate.clone(),
+            _ => None,
+        }
+    }
+
+    /// What another process can make the same of.
+    pub(super) fn sent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (self.what.sent(py)?, self.policy.sent()).into_pyobject(py)
+    }
+
+    /// A step that has been sent; the node it belongs to is in another process.
+    pub(super) fn received(sent: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let (what, policy) = sent.extract::<(Sent<'_>, SentPolicy)>()?;
+        Ok(Self {
+            what: What::received(what)?,
+            policy: Policy::received(policy),
+            site: State::default(),
+            call: CallOfNode::default(),
+        })
+    }
+}
+
 fn pair<'py>(first: Bound<'py, PyAny>, x: &Value) -> PyResult<Bound<'py, PyAny>> {
     let py = first.py();
     Ok(PyTuple::new(py, [&first, x.bind(py)])?.into_any())
@@ -168,9 +290,7 @@ pub(super) fn finished(result: Bound<'_, PyAny>, is_awaited: bool) -> PyResult<B
         return Ok(result);
     }
     let py = result.py();
-    let wait = py
-        .import("thalweg.parallel.waiting")?
-        .getattr("run_until_done")?;
+    let wait = upcalls::PARALLEL.get(py, "run_until_done")?;
     call::one(&wait, &result)
 }
 
@@ -180,7 +300,13 @@ pub(super) struct Policy {
     times: AtomicU32,
     skips: AtomicBool,
     pauses: Mutex<Pauses>,
+    /// How often it has been set.
+    changes: AtomicU32,
 }
+
+/// A policy as it is sent: how often it is tried again, the first and the longest pause in seconds, and whether the
+/// element is dropped then.
+pub(super) type SentPolicy = (u32, f64, f64, bool);
 
 /// The pause before the second attempt; each is twice the one before, up to the longest.
 #[derive(Clone, Copy, Default)]
@@ -198,6 +324,28 @@ impl Policy {
         };
         self.times.store(times, Ordering::Relaxed);
         self.skips.store(skips, Ordering::Relaxed);
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it has been set.
+    pub(super) fn changes(&self) -> u32 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn sent(&self) -> SentPolicy {
+        let pauses = *lock(&self.pauses);
+        (
+            self.times.load(Ordering::Relaxed),
+            pauses.first.as_secs_f64(),
+            pauses.longest.as_secs_f64(),
+            self.skips.load(Ordering::Relaxed),
+        )
+    }
+
+    pub(super) fn received((times, first, longest, skips): SentPolicy) -> Self {
+        let policy = Self::default();
+        policy.set(times, first, longest, skips);
+        policy
     }
 
     pub(super) fn pause(&self, attempts: u32) -> Option<Duration> {
@@ -232,6 +380,7 @@ impl Step {
                 what,
                 policy: Policy::default(),
                 site: Arc::new(Mutex::new(Some(Value::from(site)))),
+                call: CallOfNode::default(),
             }),
         }
     }
@@ -242,11 +391,7 @@ impl Step {
     }
 
     pub(super) fn function(&self) -> Option<Function> {
-        match &self.action.what {
-            What::Call { function, .. } | What::Key { function } => Some(function.clone()),
-            What::Filter { predicate, .. } => predicate.clone(),
-            _ => None,
-        }
+        self.action.function()
     }
 }
 

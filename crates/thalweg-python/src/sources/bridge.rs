@@ -21,6 +21,7 @@ use crate::event_loop::EventLoop;
 use crate::gil;
 use crate::lock::lock;
 use crate::node::Node;
+use crate::upcalls;
 use crate::value::Value;
 use crate::{failure, interrupt};
 
@@ -351,18 +352,13 @@ impl<T> HandOn<'_, T> {
 
 /// What a function has raised that is no failure, in a form that can be told from a cancelled source.
 fn interrupted(error: PyErr) -> PyErr {
-    gil::attach(|py| {
-        let made = py
-            .import("thalweg.sources.source")
-            .and_then(|source| source.getattr("Interrupted")?.call0());
-        match made {
-            Ok(made) => {
-                let interrupted = PyErr::from_value(made);
-                interrupted.set_cause(py, Some(error));
-                interrupted
-            }
-            Err(problem) => problem,
+    gil::attach(|py| match upcalls::STREAMS.call(py, "Interrupted", ()) {
+        Ok(made) => {
+            let interrupted = PyErr::from_value(made);
+            interrupted.set_cause(py, Some(error));
+            interrupted
         }
+        Err(problem) => problem,
     })
 }
 

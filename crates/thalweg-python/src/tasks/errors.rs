@@ -1,5 +1,6 @@
 //! Failures of tasks, as exceptions.
 
+use crate::upcalls;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
@@ -18,7 +19,7 @@ fn from_errors<'py>(
     place: &'static PyOnceLock<Py<PyType>>,
     name: &str,
 ) -> PyResult<&'py Bound<'py, PyType>> {
-    place.import(py, "thalweg.tasks.errors", name)
+    place.import(py, "thalweg._upcalls.tasks", name)
 }
 
 /// The exception for a failure of the task `key`.
@@ -41,8 +42,7 @@ fn make(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyResult<P
             let error = super::processes::pickle::load(py, payload);
             let error = error.map_err(|error| unreadable(py, "exception", key, error))?;
             // A worker does not know what its tasks are called.
-            let pickling = py.import("thalweg.tasks.pickling")?;
-            pickling.call_method1("of_task", (error, key))?
+            upcalls::TASKS.call(py, "of_task", (error, key))?
         }
         Failure::Cancelled => from_errors(py, &CANCELLED, "CancelledError")?.call1((key,))?,
         Failure::TimedOut(limit) => {
@@ -64,9 +64,8 @@ fn make(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyResult<P
 
 /// The exception for what has come of the task `key`, and can't be read in this process.
 pub(crate) fn unreadable(py: Python<'_>, what: &str, key: &str, error: PyErr) -> PyErr {
-    let explained = py
-        .import("thalweg.tasks.pickling")
-        .and_then(|pickling| pickling.call_method1("unreadable", (what, key, error.clone_ref(py))));
+    let arguments = (what, key, error.clone_ref(py));
+    let explained = upcalls::TASKS.call(py, "unreadable", arguments);
     explained.map_or_else(|error| error, PyErr::from_value)
 }
 

@@ -18,6 +18,7 @@ use super::names::{self, name};
 use super::task_types::{Calls, values};
 use crate::gil;
 use crate::lock::lock;
+use crate::upcalls;
 
 /// How often a waiting thread looks whether it has been interrupted.
 const LOOK: Duration = Duration::from_millis(50);
@@ -76,7 +77,7 @@ impl Future {
         let slot = slf.get().slot()?;
         let timeout = timeout.map(|timeout| seconds(&timeout)).transpose()?;
         if slf.get().engine.get().is_awaited_here(py)? {
-            return helper_of(py, helper)?.call1((slf, timeout));
+            return upcalls::FUTURES.call(py, helper, (slf, timeout));
         }
         let limit = super::options::limit("timeout", timeout)?;
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
@@ -94,7 +95,7 @@ impl Future {
     fn done_here<'py>(&self, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = value.py();
         if self.engine.get().is_awaited_here(py)? {
-            return helper_of(py, "Done")?.call1((value,));
+            return upcalls::FUTURES.call(py, "Done", (value,));
         }
         Ok(value)
     }
@@ -110,7 +111,7 @@ impl Future {
         key: &Bound<'_, PyAny>,
         client: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let found = helper_of(py, "named")?.call1((key, client))?;
+        let found = upcalls::FUTURES.call(py, "named", (key, client))?;
         let found = found.cast::<Self>()?.get();
         Ok(Self {
             slot: Mutex::new(Some(found.slot()?)),
@@ -127,13 +128,13 @@ impl Future {
     /// Its client.
     #[getter]
     fn client<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        helper_of(slf.py(), "client")?.call1((slf,))
+        upcalls::FUTURES.call(slf.py(), "client", (slf,))
     }
 
     /// The type of its result, once there is one.
     #[getter]
     fn r#type<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        helper_of(slf.py(), "type_of")?.call1((slf,))
+        upcalls::FUTURES.call(slf.py(), "type_of", (slf,))
     }
 
     #[getter]
@@ -354,9 +355,7 @@ impl Future {
                 lent.push(slf.clone().into_any().unbind());
             }
         });
-        slf.py()
-            .import("thalweg.tasks.lending")?
-            .call_method1("reduce", (slf,))
+        upcalls::FUTURES.call(slf.py(), "reduce", (slf,))
     }
 
     fn __dask_tokenize__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -365,7 +364,7 @@ impl Future {
     }
 
     fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let coroutine = helper_of(slf.py(), "outcome")?.call1((slf,))?;
+        let coroutine = upcalls::FUTURES.call(slf.py(), "outcome", (slf,))?;
         coroutine.call_method0("__await__")
     }
 
@@ -400,24 +399,13 @@ fn call(
     }
 }
 
-/// A function that awaits a future, from the part of the package that is written in Python.
-fn helper_of<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    static MODULE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let module = MODULE.get_or_try_init(py, || {
-        py.import("thalweg.tasks.awaiting")
-            .map(|module| module.into_any().unbind())
-    })?;
-    module.bind(py).getattr(name)
-}
-
 /// A length of time, as a number or as text.
 fn seconds(timeout: &Bound<'_, PyAny>) -> PyResult<f64> {
     if let Ok(seconds) = timeout.extract::<f64>() {
         return Ok(seconds);
     }
-    let intervals = timeout.py().import("thalweg.intervals")?;
-    intervals
-        .call_method1("convert_interval", (timeout,))?
+    upcalls::STREAMS
+        .call(timeout.py(), "convert_interval", (timeout,))?
         .extract()
 }
 
@@ -530,6 +518,6 @@ fn traceback<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<Bound<'p
 /// As `concurrent.futures` has it, the exception of what was cancelled is raised, not returned.
 fn is_cancelled(py: Python<'_>, error: &PyErr) -> bool {
     static CANCELLED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let class = CANCELLED.import(py, "thalweg.tasks.errors", "CancelledError");
+    let class = CANCELLED.import(py, "thalweg._upcalls.tasks", "CancelledError");
     class.is_ok_and(|class| error.is_instance(py, class))
 }

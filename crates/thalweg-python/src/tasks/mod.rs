@@ -1,6 +1,8 @@
 //! Tasks: calls of Python functions on threads and processes.
 
 mod arguments;
+mod batches;
+mod containers;
 mod engine;
 pub(crate) mod errors;
 mod future;
@@ -18,6 +20,7 @@ mod token;
 
 use pyo3::prelude::*;
 
+pub(crate) use self::batches::Batches;
 pub(crate) use self::engine::Engine;
 pub(crate) use self::task_types::Program;
 pub(crate) use self::threads::Turn;
@@ -29,6 +32,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tally::Tally>()?;
     module.add_class::<processes::sending::Placeholder>()?;
     module.add_class::<token::Token>()?;
+    module.add_function(wrap_pyfunction!(containers::search, module)?)?;
+    module.add_function(wrap_pyfunction!(containers::replace, module)?)?;
     module.add_function(wrap_pyfunction!(token::current_token, module)?)?;
     module.add_function(wrap_pyfunction!(processes::serving::serve, module)?)?;
     module.add_function(wrap_pyfunction!(processes::serving::ask, module)?)?;

@@ -26,7 +26,12 @@ type Call = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 pub(crate) struct Callbacks {
     state: Mutex<State>,
-    changed: Condvar,
+    /// The thread that makes the calls waits here for one.
+    came: Condvar,
+    /// The thread that watches it waits here until a call holds up others.
+    stuck: Condvar,
+    /// Those who wait until all calls have returned.
+    returned: Condvar,
 }
 
 #[derive(Default)]
@@ -63,9 +68,19 @@ impl Callbacks {
         let mut state = self.lock();
         state.calls.push_back(Box::new(call));
         let role = state.missing();
-        drop(state);
-        self.changed.notify_all();
+        self.wake(state);
         self.start(role);
+    }
+
+    /// Wakes who has something to do now: each wake-up of a thread costs as much as a small call.
+    fn wake(&self, state: MutexGuard<'_, State>) {
+        let is_stuck = state.is_stuck();
+        drop(state);
+        if is_stuck {
+            self.stuck.notify_one();
+        } else {
+            self.came.notify_one();
+        }
     }
 
     /// Starts a thread. Should the system give none, the next call tries again.
@@ -91,7 +106,7 @@ impl Callbacks {
         let mut state = self.lock();
         loop {
             let (woken, _) = self
-                .changed
+                .came
                 .wait_timeout_while(state, IDLE, |state| {
                     state.calls.is_empty() && !state.is_closed
                 })
@@ -104,19 +119,23 @@ impl Callbacks {
             state.is_busy = true;
             state.begun += 1;
             let role = state.missing();
+            if state.is_stuck() {
+                self.stuck.notify_one();
+            }
             drop(state);
-            self.changed.notify_all();
             self.start(role);
             // The hook for panics has reported it, and the next call is not to blame.
             let _ = catch_unwind(AssertUnwindSafe(call));
             state = self.lock();
             if state.turn != turn {
                 state.overtaken -= 1;
-                self.changed.notify_all();
+                self.returned.notify_all();
                 return;
             }
             state.is_busy = false;
-            self.changed.notify_all();
+            if state.calls.is_empty() {
+                self.returned.notify_all();
+            }
         }
     }
 
@@ -125,7 +144,7 @@ impl Callbacks {
         let mut state = self.lock();
         loop {
             let (woken, waited) = self
-                .changed
+                .stuck
                 .wait_timeout_while(state, IDLE, |state| {
                     !(state.is_stuck() || state.is_closed && state.calls.is_empty())
                 })
@@ -136,8 +155,9 @@ impl Callbacks {
                 return;
             }
             let begun = state.begun;
+            // Nobody wakes it when that call returns: it looks again.
             let (woken, waited) = self
-                .changed
+                .stuck
                 .wait_timeout_while(state, PATIENCE, |state| {
                     state.is_stuck() && state.begun == begun
                 })
@@ -159,7 +179,8 @@ impl Callbacks {
     /// Has the threads end when all calls have been made.
     pub fn close(&self) {
         self.lock().is_closed = true;
-        self.changed.notify_all();
+        self.came.notify_all();
+        self.stuck.notify_all();
     }
 
     /// Waits until all calls have been made, or the time is up. Does not wait within a call.
@@ -175,7 +196,7 @@ impl Callbacks {
                 return;
             }
             state = self
-                .changed
+                .returned
                 .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;

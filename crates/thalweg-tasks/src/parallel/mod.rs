@@ -1,7 +1,8 @@
 //! Elements of a stream on an engine, whatever they and the engine are made of.
 //!
 //! An element is a [`Part`]: a promise of a value. What is launched waits in a [`Queue`], whose [`Runner`]s are threads of an
-//! [`Engine`]. States that go through elements in order are [`Strand`]s. No pipeline is known here.
+//! [`Engine`]; to other processes, which a [`BatchEngine`] has, it goes in batches. States that go through elements in order
+//! are [`Strand`]s. No pipeline is known here.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -67,14 +68,21 @@
 //! assert!(matches!(part.outcome(), Some(Outcome::Value(6))));
 //! ```
 
+mod batch;
+mod dispatch;
+mod load;
 #[cfg(all(test, thalweg_loom))]
 mod loom_tests;
+mod pace;
 mod part;
 mod queue;
+#[cfg(all(test, not(thalweg_loom)))]
+mod remote_tests;
 mod strand;
 #[cfg(all(test, not(thalweg_loom)))]
 mod tests;
 
-pub use part::{Outcome, Part, Steps};
+pub use batch::{Batch, BatchEngine, Trip};
+pub use part::{Outcome, Part, Steps, run_step};
 pub use queue::{Engine, Over, Queue, Runner};
 pub use strand::Strand;

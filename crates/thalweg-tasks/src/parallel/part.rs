@@ -348,10 +348,33 @@ impl<S: Steps> Line<S> {
     }
 
     /// Does it; goes on later if somebody else is at what it needs.
-    pub(super) fn run(mut self, queue: &Arc<Queue<S>>) {
+    pub(super) fn run(self, queue: &Arc<Queue<S>>) {
+        if let Some((line, outcome)) = self.begin(queue) {
+            line.finish(outcome);
+        }
+    }
+
+    /// The steps that are to be done, with the value to do them with. Nothing, if somebody else is at what it needs,
+    /// for which it waits, or if there is nothing to be done.
+    pub(super) fn prepare(self, queue: &Arc<Queue<S>>) -> Option<Self> {
+        let (mut line, outcome) = self.begin(queue)?;
+        match outcome {
+            Outcome::Value(value) if !line.steps.is_empty() => {
+                line.input = Some(Input::Value(value));
+                Some(line)
+            }
+            outcome => {
+                line.finish(outcome);
+                None
+            }
+        }
+    }
+
+    /// Begins with all steps that nobody has begun with. Returns what the first of them is done with.
+    fn begin(mut self, queue: &Arc<Queue<S>>) -> Option<(Self, Outcome<S>)> {
         while let Some(input) = self.input.take() {
             let part = match input {
-                Input::Value(value) => return self.finish(Outcome::Value(value)),
+                Input::Value(value) => return Some((self, Outcome::Value(value))),
                 Input::Part(part) => part,
             };
             match part.begin() {
@@ -359,21 +382,60 @@ impl<S: Steps> Line<S> {
                     self.steps.push((part, step));
                     self.input = Some(input);
                 }
-                Begun::Settled(outcome) => return self.finish(outcome),
-                Begun::Busy if self.steps.is_empty() => return,
+                Begun::Settled(outcome) => return Some((self, outcome)),
+                Begun::Busy if self.steps.is_empty() => return None,
                 Begun::Busy => {
                     let queue = queue.clone();
                     self.input = Some(Input::Part(part.clone()));
-                    return part.when_settled(move || queue.push_first(Job::Line(self)));
+                    part.when_settled(move || queue.push_first(Job::Line(self)));
+                    return None;
                 }
             }
+        }
+        None
+    }
+
+    /// The value that the first step is done with, once it is [prepared](Self::prepare).
+    pub(super) fn value(&self) -> Option<&S::Value> {
+        match &self.input {
+            Some(Input::Value(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The steps, the last first.
+    pub(super) fn steps(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = &Arc<S::Step>> + ExactSizeIterator {
+        self.steps.iter().map(|(_, step)| step)
+    }
+
+    /// Whether somebody wants the outcome of each step besides the next, the last step first.
+    pub(super) fn wanted(&self) -> SmallVec<[bool; 2]> {
+        let wanted = |(at, (part, _)): (usize, &Begin<S>)| at == 0 || !part.is_alone();
+        self.steps.iter().enumerate().map(wanted).collect()
+    }
+
+    /// Takes the outcomes of the steps that are wanted, in order.
+    pub(super) fn settle(self, wanted: &[bool], mut next: impl FnMut() -> Outcome<S>) {
+        let steps = self.steps.into_iter().zip(wanted);
+        for ((part, _), wanted) in steps.rev() {
+            part.settle(if *wanted { next() } else { Outcome::Dropped });
+        }
+    }
+
+    /// Comes to nothing, and to what the policy says if it is clear whose function it was.
+    pub(super) fn give_up(self, failure: S::Failure) {
+        match self.steps.as_slice() {
+            [(part, step)] => part.settle(S::give_up(step, failure)),
+            _ => self.fail(&failure),
         }
     }
 
     fn finish(self, mut outcome: Outcome<S>) {
         for (part, step) in self.steps.into_iter().rev() {
             if let Outcome::Value(value) = outcome {
-                outcome = try_often::<S>(&step, value);
+                outcome = run_step::<S>(&step, value);
             }
             if part.is_alone() {
                 // Whoever is next in line is all who need it.
@@ -396,7 +458,7 @@ impl<S: Steps> Line<S> {
 }
 
 /// Does a step until it succeeds, or is given up. Pauses in between.
-fn try_often<S: Steps>(step: &S::Step, value: S::Value) -> Outcome<S> {
+pub fn run_step<S: Steps>(step: &S::Step, value: S::Value) -> Outcome<S> {
     let mut attempts = 0;
     let mut kept = S::pause(step, 1).map(|_| value.clone());
     let mut next = value;

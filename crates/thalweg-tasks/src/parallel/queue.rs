@@ -1,5 +1,8 @@
 //! What is to be done for a stream on an engine, and the engine's threads that do it.
 
+use super::batch::BatchEngine;
+use super::dispatch::Away;
+use super::load::Load;
 use super::part::{Line, Outcome, Part, Steps};
 use super::strand::Strand;
 use crate::sync::{Mutex, lock};
@@ -28,18 +31,27 @@ pub type Over<S> = Box<dyn FnOnce(Option<<S as Steps>::Failure>) + Send>;
 /// Everything that has been launched and that nobody has begun with, for one stream.
 ///
 /// Threads come for one element at a time. A thread that has begun goes on until there is no more. So small elements take no
-/// more than a lock each, and a slow one keeps nobody waiting.
+/// more than a lock each, and a slow one keeps nobody waiting. To other processes elements are sent in [batches](Batch).
 pub struct Queue<S: Steps> {
-    engine: Arc<dyn Engine<S>>,
-    state: Mutex<State<S>>,
+    pub(super) engine: Where<S>,
+    pub(super) state: Mutex<State<S>>,
 }
 
-struct State<S: Steps> {
-    jobs: VecDeque<Job<S>>,
+/// Where steps are done.
+pub(super) enum Where<S: Steps> {
+    Threads(Arc<dyn Engine<S>>),
+    Batches(Arc<dyn BatchEngine<S>>),
+}
+
+pub(super) struct State<S: Steps> {
+    pub(super) jobs: VecDeque<Job<S>>,
     /// How many threads have been asked for, and have not found the queue empty.
-    runners: usize,
-    /// How many elements are with the engine by themselves, since they have a time limit.
-    limited: usize,
+    pub(super) runners: usize,
+    pub(super) load: Load,
+    /// How many elements are with the engine by themselves, since they have a time limit, and how many states.
+    pub(super) limited: usize,
+    /// What is on its way to other processes.
+    pub(super) away: Away<S>,
 }
 
 /// Something to do.
@@ -78,37 +90,71 @@ impl<S: Steps> Job<S> {
     }
 }
 
+impl<S: Steps> State<S> {
+    pub(super) fn add(&mut self, job: Job<S>, is_next: bool) {
+        if is_next {
+            self.jobs.push_front(job);
+        } else {
+            self.jobs.push_back(job);
+        }
+    }
+}
+
 impl<S: Steps> Queue<S> {
     /// A queue before an engine.
     pub fn new(engine: impl Engine<S>) -> Arc<Self> {
+        Self::at(Where::Threads(Arc::new(engine)))
+    }
+
+    /// A queue before an engine whose workers are other processes.
+    pub fn batched(engine: impl BatchEngine<S>) -> Arc<Self> {
+        Self::at(Where::Batches(Arc::new(engine)))
+    }
+
+    fn at(engine: Where<S>) -> Arc<Self> {
         Arc::new(Self {
-            engine: Arc::new(engine),
+            engine,
             state: Mutex::new(State {
                 jobs: VecDeque::new(),
                 runners: 0,
+                load: Load::default(),
                 limited: 0,
+                away: Away::default(),
             }),
         })
     }
 
     /// How many steps run at a time.
     pub fn width(&self) -> usize {
-        self.engine.width().max(1)
+        let width = match &self.engine {
+            Where::Threads(engine) => engine.width(),
+            Where::Batches(engine) => engine.width(),
+        };
+        width.max(1)
+    }
+
+    /// What elements fail with that get lost.
+    pub(super) fn lost(&self) -> S::Failure {
+        match &self.engine {
+            Where::Threads(engine) => engine.lost(),
+            Where::Batches(engine) => engine.lost(),
+        }
     }
 
     /// Whether nothing is being done, or to be done.
     pub fn is_idle(&self) -> bool {
         let state = lock(&self.state);
-        state.jobs.is_empty() && state.runners == 0 && state.limited == 0
+        let is_idle = state.jobs.is_empty() && state.runners == 0 && state.limited == 0;
+        is_idle && state.away.is_idle()
     }
 
     pub(super) fn push(self: &Arc<Self>, job: Job<S>) {
-        self.add(false, |jobs| jobs.push_back(job));
+        self.add(job, false);
     }
 
     /// Puts something before all else: others wait for it.
     pub(super) fn push_first(self: &Arc<Self>, job: Job<S>) {
-        self.add(true, |jobs| jobs.push_front(job));
+        self.add(job, true);
     }
 
     /// Calls something after a pause, on a thread of the engine.
@@ -116,19 +162,34 @@ impl<S: Steps> Queue<S> {
         self.push(Job::Later(pause, Box::new(call)));
     }
 
-    /// Adds a job. `is_next`: a thread that runs comes to it soon, and needs no other for it alone.
-    fn add(self: &Arc<Self>, is_next: bool, add: impl FnOnce(&mut VecDeque<Job<S>>)) {
+    /// Adds a job. `is_next`: it comes before all else, and a thread that runs comes to it soon.
+    fn add(self: &Arc<Self>, job: Job<S>, is_next: bool) {
+        let engine = match &self.engine {
+            Where::Threads(engine) => engine,
+            Where::Batches(engine) => return self.add_remote(job, is_next, engine),
+        };
         let width = self.width();
         let mut state = lock(&self.state);
-        add(&mut state.jobs);
+        state.add(job, is_next);
         let has_come = is_next && state.runners > 0 && state.jobs.len() == 1;
-        let is_wanted = state.runners < width && !has_come;
+        let has_room = state.runners < width && !has_come;
+        let is_wanted = has_room && (state.runners == 0 || state.is_worth_a_thread());
         if is_wanted {
             state.runners += 1;
         }
+        let is_to_watch = has_room && !is_wanted && state.load.begin_to_watch();
         drop(state);
         if is_wanted {
-            self.engine.start(Runner::of(self), None);
+            engine.start(Runner::of(self), None);
+        }
+        if is_to_watch {
+            self.watch();
+        }
+    }
+
+    pub(super) fn start(&self, runner: Runner<S>) {
+        if let Where::Threads(engine) = &self.engine {
+            engine.start(runner, None);
         }
     }
 
@@ -138,6 +199,7 @@ impl<S: Steps> Queue<S> {
         if job.is_none() {
             state.runners -= 1;
         }
+        state.load.taken += 1;
         job
     }
 
@@ -151,7 +213,7 @@ impl<S: Steps> Queue<S> {
         let jobs = std::mem::take(&mut state.jobs);
         drop(state);
         if !jobs.is_empty() {
-            let failure = self.engine.lost();
+            let failure = self.lost();
             jobs.into_iter().for_each(|job| job.fail(&failure));
         }
     }
@@ -165,15 +227,17 @@ impl<S: Steps> Queue<S> {
         over: impl FnOnce(Option<S::Failure>) + Send + 'static,
         lost: impl FnOnce(S::Failure) + Send + 'static,
     ) {
-        let engine = self.engine.clone();
+        let Where::Threads(engine) = &self.engine else {
+            return lost(self.lost());
+        };
+        let queue = self.clone();
         let alone = Alone {
             queue: self.clone(),
             run: Some(Box::new(run)),
-            lost: Some(Box::new(move || lost(engine.lost()))),
+            lost: Some(Box::new(move || lost(queue.lost()))),
         };
         lock(&self.state).limited += 1;
-        self.engine
-            .start(Runner(Role::Alone(alone)), Some((limit, Box::new(over))));
+        engine.start(Runner(Role::Alone(alone)), Some((limit, Box::new(over))));
     }
 }
 
@@ -209,7 +273,7 @@ const TURN: Duration = Duration::from_millis(5);
 const LOOK: u32 = 16;
 
 impl<S: Steps> Runner<S> {
-    fn of(queue: &Arc<Queue<S>>) -> Self {
+    pub(super) fn of(queue: &Arc<Queue<S>>) -> Self {
         Self(Role::Queue(Some(queue.clone())))
     }
 
@@ -235,9 +299,11 @@ impl<S: Steps> Runner<S> {
             between();
             done = done.wrapping_add(1);
             if done.is_multiple_of(LOOK) && began.elapsed() > TURN {
-                return queue.engine.start(place, None);
+                lock(&queue.state).load.learn(done, began.elapsed());
+                return queue.start(place);
             }
         }
+        lock(&queue.state).load.learn(done, began.elapsed());
         place.leave();
     }
 

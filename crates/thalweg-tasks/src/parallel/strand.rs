@@ -1,5 +1,7 @@
 //! States that go through elements in order, and calls that may take only so long.
 
+use super::batch::{BatchEngine, Content, Folded, LARGEST};
+use super::pace::Pace;
 use super::part::{Input, Outcome, Part, Steps};
 use super::queue::{Job, Queue};
 use crate::sync::{Mutex, lock};
@@ -21,12 +23,35 @@ struct Waiting<S: Steps> {
     is_busy: bool,
     /// Whether the state is set back before the next element.
     resets: bool,
+    pace: Pace,
+    /// How many of the next elements go alone to another process, since a batch with them was lost.
+    alone: usize,
 }
 
 struct Element<S: Steps> {
     input: Input<S>,
     part: Part<S>,
     resets: bool,
+}
+
+impl<S: Steps> Element<S> {
+    /// What it brings, or what it waits for.
+    fn outcome(&self) -> Result<Outcome<S>, Part<S>> {
+        match &self.input {
+            Input::Value(value) => Ok(Outcome::Value(value.clone())),
+            Input::Part(part) => part.outcome().ok_or_else(|| part.clone()),
+        }
+    }
+}
+
+impl<S: Steps> Waiting<S> {
+    /// Has the state set back before the next element, if `resets`.
+    fn reset_next(&mut self, resets: bool) {
+        match self.elements.front_mut() {
+            Some(next) => next.resets |= resets,
+            None => self.resets |= resets,
+        }
+    }
 }
 
 impl<S: Steps> Strand<S> {
@@ -37,6 +62,8 @@ impl<S: Steps> Strand<S> {
                 elements: VecDeque::new(),
                 is_busy: false,
                 resets: false,
+                pace: Pace::default(),
+                alone: 0,
             }),
             fold: Mutex::new(fold),
         })
@@ -79,19 +106,14 @@ impl<S: Steps> Strand<S> {
                 waiting.is_busy = false;
                 return;
             };
-            let outcome = match &element.input {
-                Input::Value(value) => Outcome::Value(value.clone()),
-                Input::Part(part) => match part.outcome() {
-                    Some(outcome) => outcome,
-                    None => {
-                        let part = part.clone();
-                        waiting.elements.push_front(element);
-                        drop(waiting);
-                        drop(fold);
-                        let queue = queue.clone();
-                        return part.when_settled(move || queue.push_first(Job::Strand(self)));
-                    }
-                },
+            let outcome = match element.outcome() {
+                Ok(outcome) => outcome,
+                Err(part) => {
+                    waiting.elements.push_front(element);
+                    drop(waiting);
+                    drop(fold);
+                    return self.go_on_after(&part, queue);
+                }
             };
             drop(waiting);
             if element.resets {
@@ -102,6 +124,98 @@ impl<S: Steps> Strand<S> {
                 other => other,
             });
         }
+    }
+
+    fn go_on_after(self: Arc<Self>, part: &Part<S>, queue: &Arc<Queue<S>>) {
+        let queue = queue.clone();
+        part.when_settled(move || queue.push_first(Job::Strand(self)));
+    }
+
+    /// Sends the elements whose values are there to another process.
+    pub(super) fn ship(self: Arc<Self>, queue: &Arc<Queue<S>>, engine: &Arc<dyn BatchEngine<S>>) {
+        let (mut ready, mut without, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut waiting = lock(&self.waiting);
+        let room = if waiting.alone > 0 {
+            1
+        } else {
+            waiting.pace.at_most()
+        };
+        let mut blocked_by = None;
+        while ready.len() < room
+            && let Some(element) = waiting.elements.pop_front()
+        {
+            match element.outcome() {
+                Err(part) => {
+                    waiting.elements.push_front(element);
+                    blocked_by = Some(part);
+                    break;
+                }
+                Ok(Outcome::Value(value)) => {
+                    bytes += engine.size_of(&value);
+                    if bytes > LARGEST && !ready.is_empty() {
+                        waiting.elements.push_front(element);
+                        break;
+                    }
+                    let Element { part, resets, .. } = element;
+                    ready.push(Folded {
+                        value,
+                        part,
+                        resets,
+                    });
+                }
+                Ok(other) => {
+                    waiting.reset_next(element.resets);
+                    without.push((element.part, other));
+                }
+            }
+        }
+        waiting.alone = waiting.alone.saturating_sub(ready.len());
+        waiting.is_busy = !ready.is_empty() || blocked_by.is_some();
+        drop(waiting);
+        for (part, outcome) in without {
+            part.settle(outcome);
+        }
+        if !ready.is_empty() {
+            queue.send_apart(Content::Fold(self, ready));
+        } else if let Some(part) = blocked_by {
+            self.go_on_after(&part, queue);
+        }
+    }
+
+    /// A batch has come back, with so many elements, after so many seconds of work and on its way; or was lost.
+    pub(super) fn came_back(
+        self: Arc<Self>,
+        queue: &Arc<Queue<S>>,
+        took: Option<(usize, f64, f64)>,
+    ) {
+        if let Some((elements, worked, passed)) = took {
+            lock(&self.waiting).pace.learn(elements, worked, passed);
+        }
+        queue.push_first(Job::Strand(self));
+    }
+
+    /// Takes back the elements of a batch that was lost: each goes alone.
+    pub(super) fn take_back(&self, elements: Vec<Folded<S>>) {
+        let mut waiting = lock(&self.waiting);
+        waiting.alone += elements.len();
+        for Folded {
+            value,
+            part,
+            resets,
+        } in elements.into_iter().rev()
+        {
+            let input = Input::Value(value);
+            waiting.elements.push_front(Element {
+                input,
+                part,
+                resets,
+            });
+        }
+    }
+
+    /// Calls `with` with the state.
+    pub(super) fn with_fold<R>(&self, with: impl FnOnce(&mut S::Fold) -> R) -> R {
+        with(&mut lock(&self.fold))
     }
 
     /// Gives up what waits.
@@ -140,11 +254,11 @@ impl<S: Steps> Part<S> {
 }
 
 /// A call that may take only so long.
-struct Call<S: Steps> {
+pub(super) struct Call<S: Steps> {
     part: Part<S>,
-    step: Arc<S::Step>,
-    value: S::Value,
-    limit: Duration,
+    pub(super) step: Arc<S::Step>,
+    pub(super) value: S::Value,
+    pub(super) limit: Duration,
     /// How often it has failed.
     failed: u32,
 }
@@ -153,6 +267,9 @@ impl<S: Steps> Call<S> {
     fn start(self) {
         let queue = self.part.queue().clone();
         let call = Arc::new(self);
+        if queue.is_remote() {
+            return queue.send_apart(Content::Call(call));
+        }
         // Whoever comes first says how it ends: the function, its time, or the end of the engine.
         let is_over = Arc::new(AtomicBool::new(false));
         let once = move |call: &Arc<Self>| {
@@ -185,7 +302,7 @@ impl<S: Steps> Call<S> {
         );
     }
 
-    fn end(&self, outcome: Outcome<S>) {
+    pub(super) fn end(&self, outcome: Outcome<S>) {
         let Outcome::Failed(failure) = outcome else {
             return self.part.settle(outcome);
         };
@@ -200,7 +317,8 @@ impl<S: Steps> Call<S> {
             limit: self.limit,
             failed,
         };
-        if pause.is_zero() {
+        // What is lost at once is not tried again within itself.
+        if pause.is_zero() && !again.part.queue().is_remote() {
             again.start();
         } else {
             self.part.queue().after(pause, move || again.start());

@@ -12,9 +12,9 @@ use closures::{ClosureSteps, Threads, Value, failed, owned, value_of};
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use thalweg::ops::Settle;
-use thalweg::{BuildError, Element, Stream};
+use thalweg::{BuildError, CurrentCall, Element, Stream};
 
 /// Moves a stream onto a client.
 pub trait Scatter<T> {
@@ -81,9 +81,16 @@ impl<T> ParallelStream<T> {
         &self,
         step: impl Fn(Value) -> Outcome<ClosureSteps> + Send + Sync + 'static,
     ) -> ParallelStream<U> {
+        let call = Arc::new(OnceLock::<CurrentCall>::new());
+        let called = call.clone();
         let step: Arc<Box<dyn Fn(Value) -> Outcome<ClosureSteps> + Send + Sync>> =
-            Arc::new(Box::new(step));
+            Arc::new(Box::new(move |x| match called.get() {
+                Some(call) => call.enter(|| step(x)),
+                None => step(x),
+            }));
         let parts = self.parts.map(move |part| part.then(step.clone()));
+        // No element has come yet.
+        let _ = call.set(parts.outside_call());
         ParallelStream::new(parts, &self.queue)
     }
 
@@ -225,12 +232,19 @@ impl<T: Element + Sync> ParallelStream<T> {
         f: impl Fn(S, T) -> S + Send + Sync + 'static,
     ) -> ParallelStream<S> {
         let mut state = state;
+        let call = Arc::new(OnceLock::<CurrentCall>::new());
+        let called = call.clone();
         let strand = Strand::new(Box::new(move |x: Value| {
-            state = f(state.clone(), owned(x));
+            let next = || f(state.clone(), owned(x));
+            state = match called.get() {
+                Some(call) => call.enter(next),
+                None => next(),
+            };
             Outcome::Value(Arc::new(state.clone()) as Value)
         })
             as Box<dyn FnMut(Value) -> Outcome<ClosureSteps> + Send>);
         let parts = self.parts.map(move |part| strand.push(part));
+        let _ = call.set(parts.outside_call());
         ParallelStream::new(parts, &self.queue)
     }
 

@@ -213,3 +213,32 @@ fn functions_that_nobody_gathers_are_called() {
     assert_eq!(calls.recv(), Ok(1));
     drop(mapped);
 }
+
+#[test]
+fn a_function_may_emit_into_its_own_pipeline() {
+    let client = Client::threads(2).expect("there are threads");
+    for is_state in [false, true] {
+        let source = Stream::new();
+        let again = source.clone();
+        let emit_next = move |x: u32| {
+            if x < 5 {
+                again.emit(x + 1).wait().expect("it is queued");
+            }
+            x
+        };
+        let on = source.scatter(&client);
+        let called = match is_state {
+            true => on.scan(0, move |_, x| emit_next(x)),
+            false => on.map(emit_next),
+        };
+        let (send, came) = mpsc::channel();
+        called.buffer(2).gather().sink(move |x: u32| {
+            send.send(x).expect("the test waits");
+        });
+        source.emit(0).wait().expect("nothing fails");
+        for x in 0..=5 {
+            let next = came.recv_timeout(std::time::Duration::from_secs(60));
+            assert_eq!(next, Ok(x), "it waits for itself");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::completion::{Done, Ticket};
+use super::completion::{Completion, Ticket};
 use super::node::{Core, NodeId};
 use super::{Graph, Pass};
 use crate::sync::lock;
@@ -66,6 +66,8 @@ struct Call {
     site: Arc<CallSite>,
     /// `None` once it has ended.
     element: Mutex<Option<Held>>,
+    /// Whether the function runs outside of the pipeline, for a node that has sent its element on already.
+    is_outside: bool,
 }
 
 /// A share in the element that the function works on, if somebody waits for that.
@@ -107,6 +109,16 @@ impl CurrentCall {
         Self(Arc::new(Call {
             site,
             element: Mutex::new(Some(held)),
+            is_outside: false,
+        }))
+    }
+
+    /// A call of a node's function that runs outside of the pipeline: see [`Stream::outside_call`](crate::Stream::outside_call).
+    pub(crate) fn outside(node: &Core) -> Self {
+        Self(Arc::new(Call {
+            site: node.begin_to_call().clone(),
+            element: Mutex::new(Some(Held(None))),
+            is_outside: true,
         }))
     }
 
@@ -120,8 +132,8 @@ impl CurrentCall {
         Scope { future, call: self }
     }
 
-    /// Polls on behalf of this call.
-    pub(super) fn enter<R>(&self, poll: impl FnOnce() -> R) -> R {
+    /// Runs something on behalf of this call: its function, or what polls its future.
+    pub fn enter<R>(&self, run: impl FnOnce() -> R) -> R {
         struct Restore(Option<CurrentCall>);
 
         impl Drop for Restore {
@@ -134,7 +146,7 @@ impl CurrentCall {
 
         let before = CURRENT.with_borrow_mut(|current| current.replace(self.clone()));
         let _restore = Restore(before);
-        poll()
+        run()
     }
 
     /// The call has ended: what is emitted in its name from now on is waited for as anywhere else.
@@ -145,10 +157,10 @@ impl CurrentCall {
 
     /// Has the element that the function works on wait for `done` in the function's place, if
     /// the function would wait for itself otherwise; whether it does.
-    pub(super) fn takes_over(&self, done: &Arc<Done>) -> bool {
+    pub(super) fn takes_over(&self, done: &Arc<Completion>) -> bool {
         let starts = done.starts();
         self.0.site.note(&starts);
-        if lock(&self.0.element).is_none() || !leads_to(starts, self.0.site.node) {
+        if lock(&self.0.element).is_none() || !self.comes_back(starts) {
             return false;
         }
         let waiting = match &*lock(&self.0.element) {
@@ -169,8 +181,19 @@ impl CurrentCall {
     }
 }
 
+impl CurrentCall {
+    /// Whether elements emitted somewhere can come back to the call's node, or behind what it has sent already.
+    fn comes_back(&self, starts: Vec<Start>) -> bool {
+        let node = self.0.site.node;
+        let is_below = |(graph, start): &Start| {
+            *start == node || leads_to(vec![(graph.clone(), node)], *start)
+        };
+        self.0.is_outside && starts.iter().any(is_below) || leads_to(starts, node)
+    }
+}
+
 /// Whether an element that a function has emitted, somewhere below a node, can come back to the node.
-pub(super) fn leads_back(done: &Arc<Done>, node: &Core) -> bool {
+pub(super) fn leads_back(done: &Arc<Completion>, node: &Core) -> bool {
     let starts = done.starts();
     node.begin_to_call().note(&starts);
     leads_to(starts, node.id())

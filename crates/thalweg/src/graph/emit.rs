@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::cell::Outlet;
-use super::completion::{Done, Emit};
+use super::completion::{Completion, Emit};
 use super::monitor::Entry;
 use super::pass::{Lease, Pass};
 use super::{Access, Core, Graph, Inside, NodeId, detour, thread_state};
@@ -105,7 +105,7 @@ impl Graph {
     fn completion(
         &self,
         failures: Result<Vec<Failure>, Vec<Failure>>,
-        done: Option<Arc<Done>>,
+        done: Option<Arc<Completion>>,
     ) -> Emit {
         let kind = match failures {
             Ok(failures) if !failures.is_empty() => Kind::Failed(failures),
@@ -190,11 +190,16 @@ impl Graph {
         origin: Origin,
     ) -> Emit {
         // What is inside already may go round while the graph drains.
-        if let Some(error) = self.refused(origin)
-            && !error.is_closed()
-        {
-            lease.acks.fail();
-            return Emit::failed(error, self.weak());
+        match self.refused(origin) {
+            Some(error) if !error.is_closed() => {
+                lease.acks.fail();
+                return Emit::failed(error, self.weak());
+            }
+            Some(_) => {
+                let pass = Pass::new(self, Lease::default(), false);
+                self.state.get(&pass).came_back = true;
+            }
+            None => {}
         }
         thread_state::enter();
         let mut pass = Pass::new(self, lease, false);
@@ -212,7 +217,7 @@ impl Graph {
         lease: Lease,
         origin: Origin,
     ) -> Emit {
-        let ticket = Done::ticket(self.weak());
+        let ticket = Completion::ticket(self.weak());
         let done = ticket.done().clone();
         done.began_at(node.id());
         let lease = Lease {
@@ -288,7 +293,7 @@ impl Graph {
 
 impl Pass {
     /// What is left of an emission: failures, and the completion if somebody holds the element.
-    fn end(&mut self, flow: EmitResult, from: NodeId) -> (Vec<Failure>, Option<Arc<Done>>) {
+    fn end(&mut self, flow: EmitResult, from: NodeId) -> (Vec<Failure>, Option<Arc<Completion>>) {
         self.adopt_waited();
         let mut failures = self.take_failures();
         if flow.is_err() {

@@ -32,7 +32,7 @@ use std::time::Duration;
 use self::access::{Access, Inside, detour};
 pub use self::call::CurrentCall;
 pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
-use self::completion::Done;
+use self::completion::Completion;
 pub use self::completion::Emit;
 pub(crate) use self::control::{Control, Launch};
 pub use self::drain::Drain;
@@ -77,7 +77,7 @@ pub(crate) struct Graph {
     /// The nodes that a panic went through, innermost first.
     unwound: Mutex<Vec<NodeId>>,
     /// Elements whose emitters wait.
-    waiting: Mutex<Vec<Weak<Done>>>,
+    waiting: Mutex<Vec<Weak<Completion>>>,
     /// Whether a drain has given up on them.
     has_given_up: AtomicBool,
     state: Slot<State>,
@@ -150,7 +150,7 @@ impl Graph {
     }
 
     /// Takes note that somebody waits for an element.
-    fn note_waiting(&self, done: &Arc<Done>) {
+    fn note_waiting(&self, done: &Arc<Completion>) {
         let mut waiting = lock(&self.waiting);
         if waiting.len() == waiting.capacity() {
             waiting.retain(|done| done.strong_count() > 0);

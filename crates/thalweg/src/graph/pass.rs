@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::cell::GraphRef;
-use super::completion::{Done, Ticket};
+use super::completion::{Completion, Ticket};
 use super::node::AnyNode;
 use super::{Graph, call, thread_state};
 use crate::ack::Acks;
@@ -166,7 +166,7 @@ impl Pass {
         let graph = self.graph;
         self.lease
             .done
-            .get_or_insert_with(|| Done::ticket(graph.get().weak()));
+            .get_or_insert_with(|| Completion::ticket(graph.get().weak()));
         self.lease.clone()
     }
 
@@ -245,7 +245,7 @@ impl Pass {
     }
 
     /// `node` is to be told when the current element has been taken, as are those that its completion names.
-    fn adopt(&mut self, waited: Vec<Arc<Done>>, node: Option<Arc<dyn AnyNode>>) {
+    fn adopt(&mut self, waited: Vec<Arc<Completion>>, node: Option<Arc<dyn AnyNode>>) {
         for done in waited {
             // A node that cannot go on before the element it waits for has come round would wait for itself.
             let told = self.lease.done.as_ref().map(|ticket| ticket.done().told());

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use super::completion::Done;
+use super::completion::Completion;
 use super::pass::Pass;
 
 /// Aligned so that its address can be a thread id, with room for the flags.
@@ -29,7 +29,7 @@ thread_local! {
         }
     };
     /// With the depth at which the function that waits was called.
-    static WAITED: RefCell<Vec<(usize, Arc<Done>)>> = const { RefCell::new(Vec::new()) };
+    static WAITED: RefCell<Vec<(usize, Arc<Completion>)>> = const { RefCell::new(Vec::new()) };
     static LATER: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -78,7 +78,7 @@ pub(super) fn is_flagged() -> bool {
 }
 
 /// Makes the element now being worked on wait for `done` as well.
-pub(super) fn wait_for(done: Arc<Done>) {
+pub(super) fn wait_for(done: Arc<Completion>) {
     let depth = THREAD.with(|thread| {
         thread.flagged.set(true);
         thread.depth.get()
@@ -87,7 +87,7 @@ pub(super) fn wait_for(done: Arc<Done>) {
 }
 
 /// Those that functions called at this depth wait for; what is further out is not our concern.
-pub(super) fn take_waited() -> Vec<Arc<Done>> {
+pub(super) fn take_waited() -> Vec<Arc<Completion>> {
     let here = THREAD.with(|thread| thread.depth.get());
     WAITED.with_borrow_mut(|waited| {
         let outer = waited.partition_point(|(depth, _)| *depth < here);

@@ -326,7 +326,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::outputs;
+    use super::super::test_inputs::outputs;
     use super::*;
 
     /// Neither commutative nor associative, so that order and grouping show.

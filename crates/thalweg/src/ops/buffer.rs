@@ -171,7 +171,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use super::super::testing::{Bench, build_error, ms, outputs};
+    use super::super::test_inputs::{Bench, build_error, ms, outputs};
     use super::*;
     use crate::{Alarm, Runtime, RuntimeHandle, Task, VirtualClock};
 

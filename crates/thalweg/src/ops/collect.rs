@@ -200,7 +200,7 @@ impl<T: Element> Stream<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Bench, ms};
+    use super::super::test_inputs::{Bench, ms};
     use crate::{Stream, VirtualClock};
 
     #[test]

@@ -130,7 +130,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, build_error, in_time, ms, schedules};
+    use super::super::test_inputs::{Bench, build_error, in_time, ms, schedules};
 
     proptest! {
         #[test]

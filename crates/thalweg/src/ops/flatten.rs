@@ -62,7 +62,7 @@ where
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, ms, outputs};
+    use super::super::test_inputs::{Bench, ms, outputs};
     use crate::Stream;
 
     proptest! {

@@ -59,7 +59,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::outputs;
+    use super::super::test_inputs::outputs;
     use super::*;
 
     proptest! {

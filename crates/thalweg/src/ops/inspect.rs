@@ -62,7 +62,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use std::sync::mpsc;
 
-    use super::super::testing::outputs;
+    use super::super::test_inputs::outputs;
 
     #[test]
     fn elements_are_seen_once_and_passed_on() {

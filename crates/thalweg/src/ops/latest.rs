@@ -145,7 +145,7 @@ impl<T: Element> Stream<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Bench, ms, outputs};
+    use super::super::test_inputs::{Bench, ms, outputs};
     use crate::Stream;
 
     #[test]

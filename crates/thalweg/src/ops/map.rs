@@ -143,7 +143,7 @@ impl<T: Element> Stream<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::outputs;
+    use super::super::test_inputs::outputs;
     use crate::{Stream, Transform};
 
     use super::*;

@@ -82,7 +82,7 @@ mod sink_to_list;
 mod slice;
 mod sliding_window;
 #[cfg(test)]
-mod testing;
+mod test_inputs;
 mod then;
 mod throttle;
 mod timed_window;

@@ -205,7 +205,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, build_error, outputs_and_rest};
+    use super::super::test_inputs::{Bench, build_error, outputs_and_rest};
     use super::*;
 
     /// The plain model: the group as a list of keys and elements.

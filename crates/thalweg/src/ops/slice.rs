@@ -132,7 +132,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{build_error, outputs};
+    use super::super::test_inputs::{build_error, outputs};
 
     proptest! {
         #[test]

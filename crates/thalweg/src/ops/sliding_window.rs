@@ -128,7 +128,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, build_error, ms, outputs_and_rest};
+    use super::super::test_inputs::{Bench, build_error, ms, outputs_and_rest};
     use super::*;
 
     proptest! {

@@ -220,7 +220,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Bench, build_error, in_time, ms, schedules};
+    use super::super::test_inputs::{Bench, build_error, in_time, ms, schedules};
     use super::*;
 
     /// The plain model: the timed windows, without what is superseded.

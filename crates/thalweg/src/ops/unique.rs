@@ -186,7 +186,7 @@ impl<T: Element> Stream<T> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{build_error, outputs};
+    use super::super::test_inputs::{build_error, outputs};
     use super::*;
 
     /// The plain model: a list with the last seen in front.

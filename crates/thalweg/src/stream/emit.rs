@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Stream;
 use crate::ack::{Ack, Acks};
 use crate::failure::{Error, Kind};
-use crate::graph::{Emit, Lease, Origin};
+use crate::graph::{CurrentCall, Emit, Lease, Origin};
 use crate::operator::Element;
 
 /// How many elements of an `emit_many` go from node to node at a time, at most.
@@ -141,6 +141,33 @@ impl<T: Element> Stream<T> {
     pub fn emit_as_guest(&self, x: T, acks: Acks) -> Emit {
         self.graph()
             .emit_as_guest(self.outlet(), x, Lease::accepted(acks))
+    }
+
+    /// Says that a function belongs to this node which runs outside of the pipeline: on an engine say, while the node has
+    /// already sent on a promise of the result.
+    ///
+    /// What such a function emits comes to whoever waits for the promise behind the promise itself. So, in
+    /// [`enter`](CurrentCall::enter), an element that leads to the node, or sets out below it, counts as taken as soon as
+    /// it is queued, and nobody waits for it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use thalweg::{Stream, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let node = source.map(|x: u32| x);
+    /// let list = node.rate_limit("1s").sink_to_list();
+    /// drop(source.emit(1));
+    /// // It would wait for a second to pass, and nobody lets it pass.
+    /// node.outside_call().enter(|| source.emit(2).wait())?;
+    /// assert_eq!(list.to_vec(), [1]);
+    /// clock.advance(Duration::from_secs(1));
+    /// assert_eq!(list.to_vec(), [1, 2]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn outside_call(&self) -> CurrentCall {
+        CurrentCall::outside(self.node().core())
     }
 
     pub(crate) fn emit_from_source(&self, x: T, ack: Option<Ack>) -> Emit {

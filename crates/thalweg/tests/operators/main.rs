@@ -7,7 +7,38 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod acks;
 mod cases;
-mod policies;
-mod trial;
+
+use thalweg::testing::Case;
+
+#[test]
+fn a_token_fires_once_and_not_before_everything_made_of_its_element_is_sunk() {
+    each(Case::check_acks);
+}
+
+#[test]
+fn a_pipeline_that_is_dropped_gives_up_what_it_keeps() {
+    each(Case::check_drop);
+}
+
+#[test]
+fn a_function_that_fails_on_element_3_leaves_the_others_alone() {
+    each(Case::check_policies);
+}
+
+#[test]
+fn a_function_behind_that_fails_on_element_3_leaves_the_others_alone() {
+    each(Case::check_policies_behind);
+}
+
+/// Runs a test on every operator, and says in the end which ones have not passed.
+fn each(test: impl Fn(&Case)) {
+    let fails = |case: &Case| {
+        let run = std::panic::AssertUnwindSafe(|| test(case));
+        std::panic::catch_unwind(run).is_err()
+    };
+    let cases = cases::all();
+    let failed = cases.iter().filter(|case| fails(case)).map(Case::name);
+    let failed: Vec<_> = failed.collect();
+    assert!(failed.is_empty(), "failed: {failed:?}");
+}

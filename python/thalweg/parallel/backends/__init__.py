@@ -96,7 +96,7 @@ def _kind_of(client: Any) -> tuple[type[Backend], Any]:
     # One of ours that stands before a cluster is one of Dask's, too.
     distributed = sys.modules.get("distributed")
     if distributed is not None and isinstance(client, distributed.Client):
-        from thalweg.optional import need
+        from thalweg.errors.missing_packages import need
 
         need("distributed", "dask", "scatter")
         from thalweg.parallel.backends.dask import Dask
@@ -135,7 +135,7 @@ def _threads() -> Backend:
 
 def _current() -> Any:
     """The client of ours that is in use, if there is any."""
-    registry = sys.modules.get("thalweg.tasks.registry")
+    registry = sys.modules.get("thalweg.tasks.client.registry")
     if registry is None:
         return None
     try:

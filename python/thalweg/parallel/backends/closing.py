@@ -71,14 +71,11 @@ def _looks(backend: Backend, seconds: float, stuck: Any) -> Iterator[float]:
 
 def _is_quiet(backend: Backend, stuck: Any) -> bool:
     try:
-        # In this order: what leaves a node is with a launcher before it is gone there.
+        # In this order: what leaves a node is in the queue before it is gone there.
         nodes = [node for entrance in list(backend.entrances) for node in _up_to_gather(entrance)]
         if any(_goes_on(node._event_loop, stuck) and not node._has_nothing_on_its_way() for node in nodes):
             return False
-        if backend.queue is not None and not backend.queue.is_idle():
-            return False
-        launchers = [one for one in list(backend.launchers) if not one.is_idle()]
-        return not any(_goes_on(one.line.session.loop, stuck) for one in launchers)
+        return backend.queue.is_idle()
     except RuntimeError:
         # Another thread adds to a set that this one goes through.
         return False

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import wraps
 from typing import Any
 from weakref import ref
 
-from distributed import Client, wait
+from distributed import Client
 
-from thalweg import program_end
-from thalweg.parallel.backends.base import Arrival, Backend
+from thalweg._thalweg.parallel import Queue
+from thalweg.parallel.backends.base import Backend
 from thalweg.parallel.backends.closing import until_delivered, wait_until_delivered
+from thalweg.parallel.remote import BatchCall, run
+from thalweg.runtime import program_end
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._thalweg.parallel import Arrival
 
 __all__ = ["Dask"]
 
@@ -23,7 +27,7 @@ _PATIENCE = 60.0
 
 
 class Dask(Backend):
-    """A cluster. Values stay on its workers until they are gathered.
+    """A cluster.
 
     Elements travel inside of the tasks: what a worker that dies had of them, the scheduler still has.
 
@@ -40,13 +44,13 @@ class Dask(Backend):
     [9]
     """
 
-    is_remote = True
     ends_with_executors = True
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)
         program_end.drain_before_executors_end()
         self._client = client
+        self.queue = Queue.of_transport(_Tasks(client))
         # A client that is closed takes with it what is on its way, and says so to nobody: leaving its `with` comes
         # before the end of a pipeline that was built inside.
         close, close_later = client.close, client._close
@@ -84,65 +88,59 @@ class Dask(Backend):
     @property
     def width(self) -> int:
         """How many calls it makes at a time."""
-        # What the client knows: it hears from its scheduler every other second.
-        info = getattr(self._client, "_scheduler_identity", None) or {}
-        threads = info.get("total_threads")
-        if threads is None:
-            threads = sum(worker["nthreads"] for worker in info.get("workers", {}).values())
-        return max(1, int(threads))
+        return _width(self._client)
 
     @property
     def is_closed(self) -> bool:
         """Whether it takes no more."""
         return self._client.status in ("closing", "closed")
 
-    def submit(self, function: Callable[..., Any], *args: Any, timeout: float | None = None) -> Any:
-        """Have a function called, once the futures among the arguments are done."""
+
+def _width(client: Client) -> int:
+    # What the client knows: it hears from its scheduler every other second.
+    info = getattr(client, "_scheduler_identity", None) or {}
+    threads = info.get("total_threads")
+    if threads is None:
+        threads = sum(worker["nthreads"] for worker in info.get("workers", {}).values())
+    return max(1, int(threads))
+
+
+class _Tasks:
+    """The way to a cluster: a task for each batch."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def width(self) -> int:
+        """How many tasks run at a time."""
+        return _width(self._client)
+
+    def send(self, call: BatchCall, done: Arrival, limit: float | None) -> None:
+        """Have a batch worked on."""
+        client = self._client
         # Functions in a pipeline read clocks and count: equal calls are different ones.
-        return self._client.submit(function, *args, pure=False)
+        future = client.submit(run, call, pure=False)
 
-    def when_done(self, future: Any, arrival: Arrival) -> None:
-        """Call `arrival` when the call has been made."""
-
-        async def done() -> None:
-            with self._client.as_current():
-                await wait([future])
-            if future.status != "finished":
-                raise await future.exception() if future.status == "error" else CancelledError(future.key)
-
-        self._run(done, arrival)
-
-    def fetch(self, future: Any, arrival: Arrival) -> None:
-        """Call `arrival` with what a call returned."""
-
-        async def value() -> Any:
-            return await self._client.gather(future, asynchronous=True)
-
-        self._run(value, arrival)
-
-    def _run(self, work: Callable[[], Coroutine[Any, Any, Any]], arrival: Arrival) -> None:
-        async def run() -> None:
+        async def fetch() -> None:
             try:
-                result = await work()
+                result = await client.gather(future, asynchronous=True)
             except BaseException as error:
-                arrival(None, _plain(error))
+                done(None, _plain(error))
                 if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
                     raise
             else:
-                arrival(result, None)
+                done(result, None)
 
-        loop: Any = self._client.loop.asyncio_loop
+        loop: Any = client.loop.asyncio_loop
 
         def start() -> None:
-            _keep(loop.create_task(run()))
+            _keep(loop.create_task(fetch()))
 
         if asyncio._get_running_loop() is loop:
             start()
-            return
-        try:
+        else:
             loop.call_soon_threadsafe(start)
-        except RuntimeError as error:
-            arrival(None, error)
 
 
 _running: set[Any] = set()

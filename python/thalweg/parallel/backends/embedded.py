@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 from thalweg._thalweg.parallel import Queue
 from thalweg._thalweg.tasks import Engine
-from thalweg.parallel.backends.base import Arrival, Backend
+from thalweg.parallel.backends.base import Backend
 from thalweg.parallel.backends.closing import until_delivered, wait_until_delivered
+from thalweg.parallel.remote import BatchCall, run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._thalweg.parallel import Arrival
 
 __all__ = ["Embedded"]
 
-#: How often a group is sent again whose process has ended under it.
+#: How often a batch is sent again under which a process has ended.
 _RETRIES = 2
 
 
@@ -36,20 +39,15 @@ class Embedded(Backend):
 
     def __init__(self, engine: Any) -> None:
         super().__init__(engine)
-        registry = sys.modules.get("thalweg.tasks.registry")
+        registry = sys.modules.get("thalweg.tasks.client.registry")
         if registry is not None:
             registry.shared(engine).streams.add(self)
-        if isinstance(engine, Engine) and engine.kind == "threads":
+        if not isinstance(engine, Engine):
+            self.queue = Queue.of_transport(_Parent(engine))
+        elif engine.kind == "threads":
             self.queue = Queue.of_threads(engine)
-        # What a process has made stays there until it is wanted.
-        self.is_remote = engine.kind == "processes"
-        # Functions that fail are not tried again by this, for their failures are values: it is for processes that end.
-        self._retries = _RETRIES if self.is_remote else 0
-
-    @property
-    def client(self) -> Any:
-        """What `scatter` is given to get it."""
-        return SimpleNamespace(_engine=self.engine)
+        else:
+            self.queue = Queue.of_processes(engine)
 
     @property
     def width(self) -> int:
@@ -69,39 +67,24 @@ class Embedded(Backend):
         """Wait until all has been gathered, or the time is up: called before the engine is closed."""
         return await until_delivered(self, seconds)
 
-    def submit(self, function: Callable[..., Any], *args: Any, timeout: float | None = None) -> Any:
-        """Have a function called, once the futures among the arguments are done."""
-        return self.engine.submit(function, args, retries=self._retries, timeout=timeout)
 
-    def when_done(self, future: Any, arrival: Arrival) -> None:
-        """Call `arrival` when the call has been made."""
-        if self.is_remote:
-            future.add_done_callback(lambda done: _end(done, arrival))
-        else:
-            future._notify(lambda done: _arrive(done, arrival))
+class _Parent:
+    """The way to the engine that has started this worker process."""
 
-    def fetch(self, future: Any, arrival: Arrival) -> None:
-        """Call `arrival` with what a call returned."""
-        if self.is_remote:
-            future._when_here(lambda done: _arrive(done, arrival))
-        else:
-            future._notify(lambda done: _arrive(done, arrival))
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self.width = int(engine.width)
+
+    def send(self, call: BatchCall, done: Arrival, limit: float | None) -> None:
+        """Have a batch worked on."""
+        future = self._engine.submit(run, (call,), retries=_RETRIES, timeout=limit)
+        future.add_done_callback(lambda future: _arrive(future, done))
 
 
-def _arrive(future: Any, arrival: Arrival) -> None:
-    """Say what a future that is done has come to."""
+def _arrive(future: Any, done: Arrival) -> None:
     try:
-        # Its own `result` may be to be awaited here.
-        (result,) = future.engine.gather([future])
+        result = future.result()
     except BaseException as error:
-        arrival(None, error)
+        done(None, error)
     else:
-        arrival(result, None)
-
-
-def _end(future: Any, arrival: Arrival) -> None:
-    """Say whether a future that is done has failed."""
-    if future.status == "finished":
-        arrival(None, None)
-    else:
-        _arrive(future, arrival)
+        done(result, None)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from concurrent.futures import Executor as AnyExecutor
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from thalweg import program_end
 from thalweg._thalweg.parallel import Queue
-from thalweg.parallel.backends.base import Arrival, Backend
+from thalweg.parallel.backends.base import Backend
+from thalweg.parallel.remote import BatchCall, run
+from thalweg.runtime import program_end
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._thalweg.parallel import Arrival
 
 __all__ = ["Executor"]
 
@@ -37,6 +41,8 @@ class Executor(Backend):
         super().__init__(executor)
         if isinstance(executor, ThreadPoolExecutor):
             self.queue = Queue.of_executor(executor.submit, self.width)
+        else:
+            self.queue = Queue.of_transport(_Calls(executor, self.width))
         # Pools take no more at the end of a program: drain before.
         program_end.drain_before_executors_end()
 
@@ -55,46 +61,24 @@ class Executor(Backend):
         """Whether it takes no more."""
         return False
 
-    def submit(self, function: Callable[..., Any], *args: Any, timeout: float | None = None) -> Any:
-        """Have a function called, once the futures among the arguments are done."""
-        inputs = [arg for arg in args if isinstance(arg, Future)]
-        if not inputs:
-            return self.engine.submit(function, *args)
-        promise: Future[Any] = Future()
-        # An executor has no notion of inputs that are still to come.
-        missing = [None] * len(inputs)
 
-        def begin(_: Any) -> None:
-            missing.pop()
-            if missing:
-                return
-            try:
-                values = [arg.result(0) if isinstance(arg, Future) else arg for arg in args]
-                self.engine.submit(function, *values).add_done_callback(lambda done: _settle(promise, done))
-            except BaseException as error:
-                promise.set_exception(error)
+class _Calls:
+    """The way to an executor."""
 
-        for each in inputs:
-            each.add_done_callback(begin)
-        return promise
+    def __init__(self, executor: AnyExecutor, width: int) -> None:
+        self._executor = executor
+        self.width = width
 
-    def when_done(self, future: Any, arrival: Arrival) -> None:
-        """Call `arrival` when the call has been made."""
-        future.add_done_callback(lambda done: _arrive(done, arrival))
+    def send(self, call: BatchCall, done: Arrival, limit: float | None) -> None:
+        """Have a batch worked on."""
+        self._executor.submit(run, call).add_done_callback(lambda future: _arrive(future, done))
 
 
-def _arrive(future: Future[Any], arrival: Arrival) -> None:
+def _arrive(future: Future[Any], done: Arrival) -> None:
     """Say what a future that is done has come to."""
     try:
         result = future.result(0)
     except BaseException as error:
-        arrival(None, error)
+        done(None, error)
     else:
-        arrival(result, None)
-
-
-def _settle(promise: Future[Any], done: Future[Any]) -> None:
-    try:
-        promise.set_result(done.result(0))
-    except BaseException as error:
-        promise.set_exception(error)
+        done(result, None)

@@ -13,6 +13,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PySlice};
 use thalweg_tasks::process::{LARGE, Payload, Pieces, SHARED, most_open, read_at};
 
 use crate::lock::lock;
+use crate::upcalls;
 
 /// Buffers that are too large to be copied into the pickle.
 #[pyclass(frozen)]
@@ -63,18 +64,17 @@ fn functions(py: Python<'_>) -> PyResult<&Functions> {
     static FUNCTIONS: PyOnceLock<Functions> = PyOnceLock::new();
     FUNCTIONS.get_or_try_init(py, || {
         let pickle = py.import("pickle")?;
-        let pickling = py.import("thalweg.tasks.pickling")?;
         let protocol = PyDict::new(py);
         protocol.set_item("protocol", 5)?;
         Ok(Functions {
             dumps: pickle.getattr("dumps")?.unbind(),
             loads: pickle.getattr("loads")?.unbind(),
             protocol: protocol.unbind(),
-            loads_imports: pickling.getattr("loads")?.unbind(),
-            again: pickling.getattr("again")?.unbind(),
+            loads_imports: upcalls::TASKS.get(py, "loads")?.unbind(),
+            again: upcalls::TASKS.get(py, "again")?.unbind(),
             blake2b: py.import("hashlib")?.getattr("blake2b")?.unbind(),
             write: py.import("os")?.getattr("write")?.unbind(),
-            mapped: pickling.getattr("mapped")?.unbind(),
+            mapped: upcalls::TASKS.get(py, "mapped")?.unbind(),
         })
     })
 }

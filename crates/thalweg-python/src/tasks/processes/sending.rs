@@ -13,6 +13,7 @@ use super::super::future;
 use super::super::task_types::{Program, Sent};
 use super::pickle::{self, Digest};
 use crate::lock::lock;
+use crate::upcalls;
 
 /// Functions that have been pickled.
 ///
@@ -106,9 +107,7 @@ fn has_a_name(function: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 fn explain<'py>(py: Python<'py>, what: &str, args: impl pyo3::call::PyCallArgs<'py>) -> PyErr {
-    let error = py
-        .import("thalweg.tasks.pickling")
-        .and_then(|pickling| pickling.getattr(what)?.call1(args));
+    let error = upcalls::TASKS.call(py, what, args);
     error.map_or_else(|error| error, PyErr::from_value)
 }
 
@@ -160,6 +159,16 @@ pub(super) fn unsendable_result(
 ) -> PyErr {
     let py = function.py();
     explain(py, "result_error", (function, result, error.into_value(py)))
+}
+
+/// The error for elements of a stream, and what goes with them, that cannot be sent.
+pub(crate) fn unsendable_batch(args: &Bound<'_, PyTuple>, error: PyErr) -> PyErr {
+    let py = args.py();
+    let values = args.get_item(0).and_then(|values| values.get_item(0));
+    match values {
+        Ok(value) => explain(py, "value_error", (value, error.into_value(py))),
+        Err(_) => error,
+    }
 }
 
 /// What stands for a value.

@@ -11,7 +11,9 @@ use thalweg_tasks::process::{Answer, LARGE, Payload};
 use super::super::arguments::Fill;
 use super::{pickle, sending};
 use crate::gil;
+use crate::parallel::Program;
 use crate::tasks::stack;
+use crate::upcalls;
 
 /// Calls Python functions.
 struct Python3;
@@ -86,6 +88,14 @@ fn call(
     }
     let kwargs = kwargs.cast::<PyDict>().ok();
     let result = function.0.bind(py).call(args.cast::<PyTuple>()?, kwargs)?;
+    if let Ok(program) = function.0.bind(py).cast_exact::<Program>() {
+        // What a batch has come to is wanted at once.
+        let pickled = pickle::dump(&result).or_else(|_| {
+            let sendable = program.get().without_unsendable(&result)?;
+            pickle::dump(&sendable)
+        });
+        return Ok(Made::Small(pickled?.into_parcel()?));
+    }
     let pickled = pickle::dump(&result)
         .map_err(|error| sending::unsendable_result(function.0.bind(py), &result, error))?;
     if pickled.len()? > LARGE {
@@ -96,13 +106,8 @@ fn call(
 
 /// What stands for an exception, and for where it was raised.
 fn raised(py: Python<'_>, error: PyErr) -> Payload {
-    let payload = py
-        .import("thalweg.tasks.pickling")
-        .and_then(|pickling| {
-            pickling
-                .getattr("dump_error")?
-                .call1((error.into_value(py),))
-        })
+    let payload = upcalls::TASKS
+        .call(py, "dump_error", (error.into_value(py),))
         .and_then(|pickled| Ok(pickled.cast::<PyBytes>()?.as_bytes().to_vec()))
         .and_then(|bytes| Ok(Payload::new(bytes)?));
     // An empty one says that not even that was possible.

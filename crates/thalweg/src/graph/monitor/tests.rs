@@ -67,7 +67,7 @@ fn a_glance_needs_a_monitor_that_is_free() {
 #[test]
 fn a_glance_passes_over_a_thread_that_has_waited_and_not_begun() {
     let monitor = Monitor::<()>::new();
-    monitor.reserve(4);
+    monitor.reserve(4, None);
     assert!(monitor.try_inspect(8).is_some());
     assert_eq!(monitor.try_enter(8), Entry::Occupied);
     lock(&monitor.slow).reserved = false;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 
-use super::super::testing::{Bench, build_error, ms};
+use super::super::test_inputs::{Bench, build_error, ms};
 use crate::runtime::RuntimeHandle;
 use crate::sync::lock;
 use crate::{Element, OnError, Retry, Stream, VirtualClock};

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::testing::{Bench, build_error, in_time, ms, outputs_and_rest, schedules};
+use super::super::test_inputs::{Bench, build_error, in_time, ms, outputs_and_rest, schedules};
 use super::*;
 
 /// The plain model: groups in a list, the one opened first in front. `timeout` is in milliseconds.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 
 use super::super::SinkAsync;
-use super::super::testing::{Bench, ms};
+use super::super::test_inputs::{Bench, ms};
 use super::*;
 use crate::sync::lock;
 use crate::{OnError, Retry, Sink, VirtualClock};

@@ -1,0 +1,271 @@
+//! Engines that are other processes: ours, executors, and clusters.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+use thalweg_tasks::Failure;
+use thalweg_tasks::host::Options;
+use thalweg_tasks::parallel::{self, Batch};
+
+use super::engines::lost;
+use super::program::{Chain, Pickled, Programs, helper, returned};
+use super::step::{Failed, Objects};
+use crate::gil;
+use crate::lock::lock;
+use crate::tasks::{Batches, Engine, errors};
+use crate::value::Value;
+
+/// How often a batch is sent again under which a process has ended.
+const RETRIES: u32 = 2;
+
+/// The way to an engine that is not in this process.
+pub(super) trait Transport: Send + Sync + 'static {
+    fn width(&self, py: Python<'_>) -> usize;
+
+    /// Sends a batch; [`arrived`] is called with what comes of it, or [`lose`] with why nothing does.
+    fn send(&self, py: Python<'_>, packed: &Packed<'_>, batch: Batch<Objects>);
+}
+
+/// What goes to another process for a batch: the program, with its digest, and what it is called with.
+pub(super) struct Packed<'py> {
+    pub(super) digest: Bound<'py, PyBytes>,
+    pub(super) data: Bound<'py, PyBytes>,
+    pub(super) args: Bound<'py, PyTuple>,
+}
+
+/// An engine that elements are sent to.
+pub(super) struct Batching<T> {
+    transport: T,
+    programs: Mutex<Programs>,
+}
+
+impl<T> Batching<T> {
+    pub(super) fn new(transport: T) -> Self {
+        let programs = Mutex::default();
+        Self {
+            transport,
+            programs,
+        }
+    }
+}
+
+impl<T: Transport> parallel::BatchEngine<Objects> for Batching<T> {
+    fn width(&self) -> usize {
+        gil::attach(|py| self.transport.width(py))
+    }
+
+    fn size_of(&self, value: &Value) -> usize {
+        gil::held(|py| size_of(value.bind(py)))
+    }
+
+    fn send(&self, batch: Batch<Objects>) {
+        gil::attach(|py| match self.pack(py, &batch) {
+            Ok(packed) => self.transport.send(py, &packed, batch),
+            Err(error) => lose(batch, error),
+        });
+    }
+
+    fn lost(&self) -> Arc<Failed> {
+        lost()
+    }
+}
+
+/// Bytes that a value has, roughly: no more than that is asked of what is plainly large.
+fn size_of(value: &Bound<'_, PyAny>) -> usize {
+    let size = helper(value.py(), "size_of").and_then(|size_of| size_of.call1((value,)));
+    size.and_then(|size| size.extract()).unwrap_or(0)
+}
+
+impl<T: Transport> Batching<T> {
+    fn pack<'py>(&self, py: Python<'py>, batch: &Batch<Objects>) -> PyResult<Packed<'py>> {
+        if batch.is_fold() {
+            return pack_fold(py, batch);
+        }
+        let (values, which, chains) = chains_of(py, batch)?;
+        // Pickling calls code of the user's, which is to find no lock held.
+        let mut programs = std::mem::take(&mut *lock(&self.programs));
+        let pickled = programs.of_steps(py, &chains, batch.limit().is_some());
+        *lock(&self.programs) = programs;
+        let (digest, data) = pickled?;
+        let args = (values, which).into_pyobject(py)?;
+        Ok(Packed { digest, data, args })
+    }
+}
+
+/// The values of a batch, the chains of steps that they go through, and which of those each goes through if there are
+/// several.
+type Chained<'py> = (Bound<'py, PyList>, Option<Vec<usize>>, Vec<Chain>);
+
+fn chains_of<'py>(py: Python<'py>, batch: &Batch<Objects>) -> PyResult<Chained<'py>> {
+    let (mut values, mut which) = (Vec::new(), Vec::new());
+    let mut chains: Vec<Chain> = Vec::new();
+    batch.for_each(|trip| {
+        let mut chain = Chain::new();
+        trip.for_each_step(|step, is_wanted| chain.push((step.clone(), is_wanted)));
+        let is_same = |known: &Chain| {
+            let mut steps = known.iter().zip(&chain);
+            known.len() == chain.len() && steps.all(|(a, b)| Arc::ptr_eq(&a.0, &b.0) && a.1 == b.1)
+        };
+        let known = chains.iter().position(is_same);
+        which.push(known.unwrap_or(chains.len()));
+        if known.is_none() {
+            chains.push(chain);
+        }
+        values.push(trip.value.object().clone_ref(py));
+    });
+    let which = (chains.len() > 1).then_some(which);
+    Ok((PyList::new(py, values)?, which, chains))
+}
+
+fn pack_fold<'py>(py: Python<'py>, batch: &Batch<Objects>) -> PyResult<Packed<'py>> {
+    let (mut values, mut resets) = (Vec::new(), Vec::new());
+    batch.for_each(|trip| {
+        if trip.resets {
+            resets.push(values.len());
+        }
+        values.push(trip.value.object().clone_ref(py));
+    });
+    let values = PyList::new(py, values)?;
+    let packed = batch.with_fold(|fold| {
+        let (digest, data) = Pickled::of_fold(fold, py)?;
+        let state = fold.remote.state.as_ref().map(|state| state.clone_ref(py));
+        let start = if state.is_none() || !resets.is_empty() {
+            fold.pickled_start(py)?
+        } else {
+            None
+        };
+        let args = (values, (resets, state, start)).into_pyobject(py)?;
+        Ok(Packed { digest, data, args })
+    });
+    packed.unwrap_or_else(|| Err(errors::closed(py)))
+}
+
+/// A batch has come back.
+pub(super) fn arrived(batch: Batch<Objects>, result: PyResult<Bound<'_, PyAny>>) {
+    match result.and_then(|result| returned(&result, &batch)) {
+        Ok((outcomes, seconds, state)) => {
+            if batch.is_fold() {
+                batch.with_fold(|fold| fold.remote.state = state);
+            }
+            batch.settle(outcomes, seconds);
+        }
+        Err(error) => lose(batch, error),
+    }
+}
+
+/// A batch has come to nothing. If it is clear whose function it was, that is said.
+pub(super) fn lose(batch: Batch<Objects>, error: PyErr) {
+    let mut steps = Vec::new();
+    if batch.len() == 1 {
+        batch.for_each(|trip| {
+            trip.for_each_step(|step, _| steps.push((step.site.clone(), trip.value.clone())));
+        });
+    }
+    let (site, element) = match <[_; 1]>::try_from(steps) {
+        Ok([(site, element)]) => (Some(site), Some(element)),
+        Err(_) => (None, None),
+    };
+    batch.lose(Failed::new(error, site, element));
+}
+
+/// Worker processes of ours.
+pub(super) struct Processes {
+    engine: Py<Engine>,
+    batches: Batches,
+}
+
+impl Processes {
+    pub(super) fn new(engine: Bound<'_, Engine>) -> Self {
+        let batches = Batches::default();
+        Self {
+            engine: engine.unbind(),
+            batches,
+        }
+    }
+}
+
+impl Transport for Processes {
+    fn width(&self, _: Python<'_>) -> usize {
+        self.engine.get().threads_at_a_time()
+    }
+
+    fn send(&self, py: Python<'_>, packed: &Packed<'_>, batch: Batch<Objects>) {
+        let limit = batch.limit();
+        let options = Options {
+            timeout: limit,
+            retries: RETRIES,
+            ..Options::default()
+        };
+        let Packed { digest, data, args } = packed;
+        let slot = self
+            .batches
+            .submit(self.engine.bind(py), digest, data, args, options);
+        let slot = match slot {
+            Ok(slot) => slot,
+            Err(error) => return lose(batch, error),
+        };
+        let done = slot.clone();
+        slot.when_here(move || {
+            gil::attach(|py| {
+                if let (Some(limit), Some(Failure::TimedOut(_))) =
+                    (limit, done.failure().as_deref())
+                {
+                    return lose(batch, errors::timed_out(py, limit));
+                }
+                arrived(batch, Batches::result(py, &done));
+            });
+        });
+    }
+}
+
+/// An executor or a cluster, through a `Transport` of Python's.
+pub(super) struct Foreign(pub(super) Py<PyAny>);
+
+impl Transport for Foreign {
+    fn width(&self, py: Python<'_>) -> usize {
+        let width = self.0.bind(py).getattr("width");
+        width.and_then(|width| width.extract()).unwrap_or(1)
+    }
+
+    fn send(&self, py: Python<'_>, packed: &Packed<'_>, batch: Batch<Objects>) {
+        let limit = batch.limit().map(|limit: Duration| limit.as_secs_f64());
+        let done = match Bound::new(py, Arrival(Mutex::new(Some(batch)))) {
+            Ok(done) => done,
+            Err(error) => return error.write_unraisable(py, None),
+        };
+        let Packed { digest, data, args } = packed;
+        let sent = helper(py, "BatchCall")
+            .and_then(|call| call.call1((digest, data, args)))
+            .and_then(|call| self.0.bind(py).call_method1("send", (call, &done, limit)));
+        if let Err(error) = sent
+            && let Some(batch) = done.get().take()
+        {
+            lose(batch, error);
+        }
+    }
+}
+
+/// Takes what has come of a batch.
+#[pyclass(frozen, module = "thalweg._thalweg.parallel")]
+pub(crate) struct Arrival(Mutex<Option<Batch<Objects>>>);
+
+impl Arrival {
+    fn take(&self) -> Option<Batch<Objects>> {
+        lock(&self.0).take()
+    }
+}
+
+#[pymethods]
+impl Arrival {
+    /// To be called once, with what the batch has come to, or with what went wrong instead.
+    fn __call__(&self, result: Bound<'_, PyAny>, error: Option<Bound<'_, PyAny>>) {
+        let Some(batch) = self.take() else { return };
+        let result = match error {
+            None => Ok(result),
+            Some(error) => Err(PyErr::from_value(error)),
+        };
+        arrived(batch, result);
+    }
+}

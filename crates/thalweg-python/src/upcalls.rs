@@ -1,0 +1,52 @@
+//! What this crate calls of the package's Python code: everything goes through `thalweg._upcalls`.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyModule;
+
+/// A module of `thalweg._upcalls`, imported when it is first asked for.
+pub(crate) struct Upcalls {
+    module: PyOnceLock<Py<PyModule>>,
+    name: &'static str,
+}
+
+/// What streams call.
+pub(crate) static STREAMS: Upcalls = Upcalls::new("thalweg._upcalls");
+/// What streams on engines call.
+pub(crate) static PARALLEL: Upcalls = Upcalls::new("thalweg._upcalls.parallel");
+/// What tasks call.
+pub(crate) static TASKS: Upcalls = Upcalls::new("thalweg._upcalls.tasks");
+/// What futures of tasks call.
+pub(crate) static FUTURES: Upcalls = Upcalls::new("thalweg._upcalls.futures");
+
+impl Upcalls {
+    const fn new(name: &'static str) -> Self {
+        Self {
+            module: PyOnceLock::new(),
+            name,
+        }
+    }
+
+    /// The object of that name.
+    ///
+    /// # Errors
+    /// When the module can't be imported, or has none.
+    pub(crate) fn get<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let import = || py.import(self.name).map(Bound::unbind);
+        let module = self.module.get_or_try_init(py, import)?;
+        module.bind(py).getattr(name)
+    }
+
+    /// What the function of that name returns.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get), and what the function raises.
+    pub(crate) fn call<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        arguments: impl pyo3::call::PyCallArgs<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.get(py, name)?.call1(arguments)
+    }
+}

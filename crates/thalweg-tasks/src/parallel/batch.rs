@@ -1,0 +1,243 @@
+//! Batches of elements that are worked on in other processes.
+
+use super::part::{Line, Outcome, Part, Steps};
+use super::queue::Queue;
+use super::strand::{Call, Strand};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// An engine whose workers are other processes: it takes elements in batches, and brings results back.
+pub trait BatchEngine<S: Steps>: Send + Sync + 'static {
+    /// How many batches are worked on at a time.
+    fn width(&self) -> usize;
+
+    /// Bytes that a value takes on its way, roughly.
+    fn size_of(&self, value: &S::Value) -> usize;
+
+    /// Sends a batch. Somebody [settles](Batch::settle) it later, or [loses](Batch::lose) it; a batch that is dropped is
+    /// lost.
+    fn send(&self, batch: Batch<S>);
+
+    /// What elements fail with that are lost without a reason.
+    fn lost(&self) -> S::Failure;
+}
+
+/// Bytes that a batch may have, unless it is a single element.
+pub(super) const LARGEST: usize = 1 << 20;
+
+/// Elements that are sent to a worker together.
+pub struct Batch<S: Steps> {
+    queue: Arc<Queue<S>>,
+    content: Content<S>,
+    sent: Instant,
+}
+
+/// What is in a batch, and who gets the results.
+pub(super) enum Content<S: Steps> {
+    /// Elements that go through steps, each with the parts whose outcomes are wanted.
+    Lines(Vec<(Line<S>, Wanted)>),
+    /// Elements that a state goes through.
+    Fold(Arc<Strand<S>>, Vec<Folded<S>>),
+    /// One call that may take only so long.
+    Call(Arc<Call<S>>),
+    /// It has been settled.
+    Empty,
+}
+
+/// Whether the outcome of each step is wanted, the last first. Only the last is for most elements.
+type Wanted = smallvec::SmallVec<[bool; 2]>;
+
+/// An element that a state goes through.
+pub(super) struct Folded<S: Steps> {
+    pub(super) value: S::Value,
+    pub(super) part: Part<S>,
+    /// Whether the state is set back before it.
+    pub(super) resets: bool,
+}
+
+/// An element of a batch.
+pub struct Trip<'a, S: Steps> {
+    /// What it begins with.
+    pub value: &'a S::Value,
+    /// Whether the state is set back before it, where a state goes through the batch.
+    pub resets: bool,
+    way: Way<'a, S>,
+}
+
+enum Way<'a, S: Steps> {
+    Line(&'a Line<S>, &'a Wanted),
+    Step(&'a Arc<S::Step>),
+    State,
+}
+
+impl<'a, S: Steps> Trip<'a, S> {
+    /// The steps to be done, in order, and whether the outcome of each is wanted.
+    pub fn for_each_step(&self, mut each: impl FnMut(&'a Arc<S::Step>, bool)) {
+        match self.way {
+            Way::Line(line, wanted) => {
+                let steps = line.steps().zip(wanted.iter());
+                steps.rev().for_each(|(step, wanted)| each(step, *wanted));
+            }
+            Way::Step(step) => each(step, true),
+            Way::State => {}
+        }
+    }
+}
+
+impl<S: Steps> Batch<S> {
+    pub(super) fn new(queue: &Arc<Queue<S>>, content: Content<S>) -> Self {
+        Self {
+            queue: queue.clone(),
+            content,
+            sent: Instant::now(),
+        }
+    }
+
+    pub(super) fn of_lines(queue: &Arc<Queue<S>>, lines: Vec<Line<S>>) -> Self {
+        let with_wanted = |line: Line<S>| {
+            let wanted = line.wanted();
+            (line, wanted)
+        };
+        Self::new(
+            queue,
+            Content::Lines(lines.into_iter().map(with_wanted).collect()),
+        )
+    }
+
+    /// How long its one call may take; steps are then done once, and failures are for this side to handle.
+    pub fn limit(&self) -> Option<Duration> {
+        match &self.content {
+            Content::Call(call) => Some(call.limit),
+            _ => None,
+        }
+    }
+
+    /// How many elements there are.
+    pub fn len(&self) -> usize {
+        match &self.content {
+            Content::Lines(lines) => lines.len(),
+            Content::Fold(_, elements) => elements.len(),
+            Content::Call(_) => 1,
+            Content::Empty => 0,
+        }
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether a state goes through the elements.
+    pub fn is_fold(&self) -> bool {
+        matches!(self.content, Content::Fold(..))
+    }
+
+    /// Calls `with` with the state that goes through the elements, if one does.
+    pub fn with_fold<R>(&self, with: impl FnOnce(&mut S::Fold) -> R) -> Option<R> {
+        match &self.content {
+            Content::Fold(strand, _) => Some(strand.with_fold(with)),
+            _ => None,
+        }
+    }
+
+    /// Calls `each` with every element.
+    pub fn for_each<'a>(&'a self, mut each: impl FnMut(Trip<'a, S>)) {
+        match &self.content {
+            Content::Lines(lines) => {
+                for (line, wanted) in lines {
+                    if let Some(value) = line.value() {
+                        let (resets, way) = (false, Way::Line(line, wanted));
+                        each(Trip { value, resets, way });
+                    }
+                }
+            }
+            Content::Fold(_, elements) => {
+                for Folded { value, resets, .. } in elements {
+                    let (resets, way) = (*resets, Way::State);
+                    each(Trip { value, resets, way });
+                }
+            }
+            Content::Call(call) => each(Trip {
+                value: &call.value,
+                resets: false,
+                way: Way::Step(&call.step),
+            }),
+            Content::Empty => {}
+        }
+    }
+
+    /// Says what all have come to: for each element the outcome of each step that is wanted, in order; and for how many
+    /// seconds they were worked on.
+    pub fn settle(mut self, outcomes: impl IntoIterator<Item = Outcome<S>>, worked: f64) {
+        let passed = self.sent.elapsed().as_secs_f64();
+        let (queue, count) = (self.queue.clone(), self.len());
+        let mut outcomes = outcomes.into_iter();
+        let mut next = || {
+            outcomes
+                .next()
+                .unwrap_or_else(|| Outcome::Failed(queue.lost()))
+        };
+        match std::mem::replace(&mut self.content, Content::Empty) {
+            Content::Lines(lines) => {
+                queue.back(count, Some((worked, passed)), || {
+                    for (line, wanted) in lines {
+                        line.settle(&wanted, &mut next);
+                    }
+                });
+            }
+            Content::Fold(strand, elements) => {
+                queue.apart(|| {
+                    for Folded { part, .. } in elements {
+                        part.settle(next());
+                    }
+                    strand.came_back(&queue, Some((count, worked, passed)));
+                });
+            }
+            Content::Call(call) => queue.apart(|| call.end(next())),
+            Content::Empty => {}
+        }
+    }
+
+    /// Says that the batch as a whole has come to nothing, which no function of the user's can bring about by raising.
+    /// Several elements are sent again, each alone; one that was alone has failed with that.
+    pub fn lose(mut self, failure: S::Failure) {
+        self.lose_with(failure);
+    }
+
+    fn lose_with(&mut self, failure: S::Failure) {
+        let (queue, count) = (self.queue.clone(), self.len());
+        match std::mem::replace(&mut self.content, Content::Empty) {
+            Content::Lines(mut lines) if lines.len() == 1 => queue.back(count, None, || {
+                if let Some((line, _)) = lines.pop() {
+                    line.give_up(failure);
+                }
+            }),
+            Content::Lines(lines) => queue.back(count, None, || {
+                queue.send_alone(lines.into_iter().map(|(line, _)| line));
+            }),
+            Content::Fold(strand, mut elements) => queue.apart(|| {
+                if elements.len() == 1 {
+                    if let Some(Folded { part, .. }) = elements.pop() {
+                        part.settle(Outcome::Failed(failure));
+                    }
+                } else {
+                    strand.take_back(elements);
+                }
+                strand.came_back(&queue, None);
+            }),
+            Content::Call(call) => queue.apart(|| call.end(Outcome::Failed(failure))),
+            Content::Empty => {}
+        }
+    }
+}
+
+impl<S: Steps> Drop for Batch<S> {
+    fn drop(&mut self) {
+        if !matches!(self.content, Content::Empty) {
+            S::enter(|| {
+                let failure = self.queue.lost();
+                self.lose_with(failure);
+            });
+        }
+    }
+}

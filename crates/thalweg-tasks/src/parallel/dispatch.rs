@@ -1,0 +1,221 @@
+//! The way of elements to engines that are other processes.
+
+use super::batch::{Batch, BatchEngine, Content, LARGEST};
+use super::pace::Pace;
+use super::part::{Line, Steps};
+use super::queue::{Job, Queue, Where};
+use super::strand::Strand;
+use crate::sync::{Mutex, lock};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is to be sent next.
+enum Next<S: Steps> {
+    Strand(Arc<Strand<S>>),
+    /// An element of a batch that was lost.
+    Alone(Line<S>),
+    /// So many jobs together.
+    Jobs(usize),
+}
+
+/// What is on its way to other processes, or waits for its turn by itself.
+pub(super) struct Away<S: Steps> {
+    batches: usize,
+    elements: usize,
+    pace: Pace,
+    /// Whether a thread is sending: one does at a time, and sends what others bring meanwhile.
+    is_sending: bool,
+    /// How many batches are being settled: what they make ready goes together afterwards.
+    settling: usize,
+    /// Elements of batches that were lost.
+    alone: VecDeque<Line<S>>,
+    /// States that elements wait for.
+    strands: Vec<Arc<Strand<S>>>,
+}
+
+impl<S: Steps> Default for Away<S> {
+    fn default() -> Self {
+        Self {
+            batches: 0,
+            elements: 0,
+            pace: Pace::default(),
+            is_sending: false,
+            settling: 0,
+            alone: VecDeque::new(),
+            strands: Vec::new(),
+        }
+    }
+}
+
+impl<S: Steps> Away<S> {
+    /// Whether nothing is on its way, or waits for its turn by itself.
+    pub(super) fn is_idle(&self) -> bool {
+        self.batches == 0 && self.alone.is_empty() && self.strands.is_empty()
+    }
+
+    fn next(&mut self, waiting: usize, width: usize) -> Option<Next<S>> {
+        if self.settling > 0 {
+            return None;
+        }
+        if let Some(strand) = self.strands.pop() {
+            return Some(Next::Strand(strand));
+        }
+        if self.batches < width
+            && let Some(line) = self.alone.pop_front()
+        {
+            self.batches += 1;
+            return Some(Next::Alone(line));
+        }
+        let room = self.pace.room(waiting, self.batches, self.elements, width);
+        self.batches += usize::from(room > 0);
+        (room > 0).then_some(Next::Jobs(room))
+    }
+}
+
+impl<S: Steps> Queue<S> {
+    /// Adds a job.
+    pub(super) fn add_remote(
+        self: &Arc<Self>,
+        job: Job<S>,
+        is_next: bool,
+        engine: &Arc<dyn BatchEngine<S>>,
+    ) {
+        match job {
+            Job::Strand(strand) => lock(&self.state).away.strands.push(strand),
+            Job::Later(pause, call) => return call_after(pause, || S::enter(call)),
+            job => lock(&self.state).add(job, is_next),
+        }
+        self.dispatch(engine);
+    }
+
+    /// Sends what may go.
+    fn dispatch(self: &Arc<Self>, engine: &Arc<dyn BatchEngine<S>>) {
+        let width = self.width();
+        let mut is_mine = false;
+        loop {
+            let mut state = lock(&self.state);
+            if state.away.is_sending && !is_mine {
+                return;
+            }
+            let waiting = state.jobs.len();
+            let next = state.away.next(waiting, width);
+            is_mine = next.is_some();
+            state.away.is_sending = is_mine;
+            drop(state);
+            let lines = match next {
+                None => return,
+                Some(Next::Strand(strand)) => {
+                    strand.ship(self, engine);
+                    continue;
+                }
+                Some(Next::Alone(line)) => vec![line],
+                Some(Next::Jobs(room)) => self.load(room, engine),
+            };
+            let mut state = lock(&self.state);
+            state.away.elements += lines.len();
+            state.away.batches -= usize::from(lines.is_empty());
+            drop(state);
+            if !lines.is_empty() {
+                engine.send(Batch::of_lines(self, lines));
+            }
+        }
+    }
+
+    /// Takes elements that may go together.
+    fn load(self: &Arc<Self>, room: usize, engine: &Arc<dyn BatchEngine<S>>) -> Vec<Line<S>> {
+        let mut lines: Vec<Line<S>> = Vec::with_capacity(room);
+        let mut bytes = 0;
+        while lines.len() < room {
+            let job = lock(&self.state).jobs.pop_front();
+            let line = match job {
+                None => break,
+                Some(Job::Part(part)) => Line::of(part).prepare(self),
+                Some(Job::Line(line)) => line.prepare(self),
+                // Those have not been put there.
+                Some(Job::Strand(_) | Job::Later(..)) => None,
+            };
+            let Some(line) = line else { continue };
+            bytes += line.value().map_or(0, |value| engine.size_of(value));
+            if bytes > LARGEST && !lines.is_empty() {
+                lock(&self.state).add(Job::Line(line), true);
+                break;
+            }
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// Settles a batch of so many elements. `took` is how long it was worked on, and on its way, in seconds.
+    pub(super) fn back(
+        self: &Arc<Self>,
+        elements: usize,
+        took: Option<(f64, f64)>,
+        settle: impl FnOnce(),
+    ) {
+        lock(&self.state).away.settling += 1;
+        settle();
+        let mut state = lock(&self.state);
+        let away = &mut state.away;
+        away.settling -= 1;
+        away.batches -= 1;
+        away.elements -= elements;
+        if let Some((worked, passed)) = took {
+            away.pace.learn(elements, worked, passed);
+        }
+        drop(state);
+        self.go_on();
+    }
+
+    /// Settles what went by itself.
+    pub(super) fn apart(self: &Arc<Self>, settle: impl FnOnce()) {
+        lock(&self.state).away.settling += 1;
+        settle();
+        let mut state = lock(&self.state);
+        state.away.settling -= 1;
+        state.limited -= 1;
+        drop(state);
+        self.go_on();
+    }
+
+    fn go_on(self: &Arc<Self>) {
+        if let Where::Batches(engine) = &self.engine {
+            self.dispatch(engine);
+        }
+    }
+
+    /// Has elements sent again, each alone.
+    pub(super) fn send_alone(&self, lines: impl Iterator<Item = Line<S>>) {
+        lock(&self.state).away.alone.extend(lines);
+    }
+
+    /// Sends one call, or elements that a state goes through.
+    pub(super) fn send_apart(self: &Arc<Self>, content: Content<S>) {
+        if let Where::Batches(engine) = &self.engine {
+            lock(&self.state).limited += 1;
+            engine.send(Batch::new(self, content));
+        }
+    }
+
+    /// Whether elements are sent to other processes.
+    pub(super) fn is_remote(&self) -> bool {
+        matches!(self.engine, Where::Batches(_))
+    }
+}
+
+/// Calls something after a pause: no thread of the engine is here to do it.
+fn call_after(pause: Duration, call: impl FnOnce() + Send + 'static) {
+    let call = Arc::new(Mutex::new(Some(call)));
+    let later = call.clone();
+    let thread = std::thread::Builder::new().name("thalweg-pause".into());
+    let started = thread.spawn(move || {
+        std::thread::sleep(pause);
+        let call = lock(&later).take();
+        call.into_iter().for_each(|call| call());
+    });
+    if started.is_err() {
+        // The system has no thread left: better at once than never.
+        let call = lock(&call).take();
+        call.into_iter().for_each(|call| call());
+    }
+}

@@ -1,0 +1,205 @@
+//! Batches of elements that a test brings back, or loses.
+
+use super::tests::{Step, Sums, add, shown};
+use super::*;
+use crate::sync::lock;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+/// Keeps batches until the test settles them.
+#[derive(Clone, Default)]
+struct Away(Arc<Mutex<VecDeque<Batch<Sums>>>>);
+
+impl BatchEngine<Sums> for Away {
+    fn width(&self) -> usize {
+        2
+    }
+
+    fn size_of(&self, value: &u32) -> usize {
+        // One of them is a quarter of what a batch may have.
+        if *value == 1_000 { 1 << 18 } else { 0 }
+    }
+
+    fn send(&self, batch: Batch<Sums>) {
+        lock(&self.0).push_back(batch);
+    }
+
+    fn lost(&self) -> &'static str {
+        "lost"
+    }
+}
+
+impl Away {
+    fn take(&self) -> Option<Batch<Sums>> {
+        lock(&self.0).pop_front()
+    }
+
+    /// The elements of the next batch, which is brought back.
+    fn run(&self) -> Option<Vec<u32>> {
+        let batch = self.take()?;
+        let (mut values, mut outcomes) = (Vec::new(), Vec::new());
+        let mut sum = batch.with_fold(|sum| *sum);
+        batch.for_each(|trip| {
+            values.push(*trip.value);
+            let mut x = Outcome::Value(*trip.value);
+            trip.for_each_step(|step: &Arc<Step>, is_wanted| {
+                if let Outcome::Value(value) = x {
+                    x = Sums::run(step, value);
+                }
+                if is_wanted {
+                    outcomes.push(x.clone());
+                }
+            });
+            if let Some(sum) = &mut sum {
+                if trip.resets {
+                    Sums::reset(sum);
+                }
+                outcomes.push(Sums::fold(sum, *trip.value));
+            }
+        });
+        if let Some(sum) = sum {
+            batch.with_fold(|place| *place = sum);
+        }
+        batch.settle(outcomes, 1e-9);
+        Some(values)
+    }
+
+    fn run_all(&self) -> Vec<Vec<u32>> {
+        std::iter::from_fn(|| self.run()).collect()
+    }
+}
+
+fn engine() -> (Away, Arc<Queue<Sums>>) {
+    let engine = Away::default();
+    (engine.clone(), Queue::batched(engine))
+}
+
+fn launched(queue: &Arc<Queue<Sums>>, values: impl IntoIterator<Item = u32>) -> Vec<Part<Sums>> {
+    let step = add(1);
+    let parts = values.into_iter().map(|x| {
+        let part = Part::first(queue, x, step.clone());
+        part.launch();
+        part
+    });
+    parts.collect()
+}
+
+#[test]
+fn what_waits_meanwhile_goes_together() {
+    let (engine, queue) = engine();
+    let parts = launched(&queue, 0..101);
+    let batches = engine.run_all();
+    assert_eq!(batches[0], [0]);
+    // Then it is known how long they take.
+    assert!(batches.len() < 10, "{batches:?}");
+    assert_eq!(batches.concat().len(), 101);
+    for (x, part) in parts.iter().enumerate() {
+        assert_eq!(shown(part), Ok(x as u32 + 1));
+    }
+    assert!(queue.is_idle());
+}
+
+#[test]
+fn large_elements_do_not_go_together() {
+    let (engine, queue) = engine();
+    let _parts = launched(&queue, [1_000; 40]);
+    let batches = engine.run_all();
+    assert!(batches.iter().all(|batch| batch.len() <= 4), "{batches:?}");
+    assert_eq!(batches.concat().len(), 40);
+}
+
+#[test]
+fn a_chain_goes_as_one_and_a_shared_step_is_done_once() {
+    let (engine, queue) = engine();
+    let shared = Part::first(&queue, 1, add(1));
+    let (left, right) = (shared.clone().then(add(10)), shared.then(add(20)));
+    left.launch();
+    right.launch();
+    assert_eq!(engine.run(), Some(vec![1]));
+    assert_eq!(shown(&left), Ok(12));
+    assert_eq!(engine.run(), Some(vec![2]));
+    assert_eq!(shown(&right), Ok(22));
+    assert!(queue.is_idle());
+}
+
+#[test]
+fn the_elements_of_a_lost_batch_go_again_each_alone() {
+    let (engine, queue) = engine();
+    drop(launched(&queue, [0]));
+    engine.run_all();
+    let parts = launched(&queue, 0..9);
+    let lost = std::iter::from_fn(|| engine.take()).collect::<Vec<_>>();
+    let several = lost.iter().filter(|batch| batch.len() > 1).count();
+    assert!(several <= lost.len());
+    lost.into_iter()
+        .for_each(|batch| batch.lose("the worker died"));
+    let mut alone = 0;
+    while let Some(batch) = engine.take() {
+        if batch.len() == 1 {
+            alone += 1;
+        }
+        batch.lose("the worker died");
+    }
+    assert!(alone > 1);
+    for part in &parts {
+        assert_eq!(shown(part), Err("the worker died"));
+    }
+    assert!(queue.is_idle());
+}
+
+#[test]
+fn a_batch_that_is_dropped_is_lost() {
+    let (engine, queue) = engine();
+    let parts = launched(&queue, [1]);
+    drop(engine.take());
+    assert_eq!(shown(&parts[0]), Err("lost"));
+}
+
+#[test]
+fn a_state_goes_through_batches_in_order() {
+    let (engine, queue) = engine();
+    let sums = Strand::new(0);
+    let sum = |x| {
+        let part = Part::settled(&queue, Outcome::Value(x));
+        sums.push(part)
+    };
+    let mut parts: Vec<_> = (1..=3).map(sum).collect();
+    parts.push(sums.push(Part::settled(&queue, Outcome::Dropped)));
+    sums.reset();
+    parts.extend([5, 6].map(sum));
+    let batches = engine.run_all();
+    assert_eq!(batches, [vec![1], vec![2, 3, 5, 6]]);
+    let results: Vec<_> = parts.iter().map(shown).collect();
+    assert_eq!(
+        results,
+        [Ok(1), Ok(3), Ok(6), Err("dropped"), Ok(5), Ok(11)]
+    );
+    assert!(queue.is_idle());
+}
+
+#[test]
+fn a_state_waits_for_what_is_still_made_and_survives_a_lost_batch() {
+    let (engine, queue) = engine();
+    let sums = Strand::new(0);
+    let parts: Vec<_> = [1, 2, 3]
+        .map(|x| sums.push(Part::first(&queue, x, add(10))))
+        .into();
+    // The elements themselves come first.
+    while let Some(batch) = engine.take() {
+        let is_fold = batch.is_fold();
+        if is_fold && batch.len() > 1 {
+            batch.lose("the worker died");
+            break;
+        }
+        lock(&engine.0).push_front(batch);
+        engine.run();
+    }
+    while let Some(batch) = engine.take() {
+        assert!(!batch.is_fold() || batch.len() == 1);
+        lock(&engine.0).push_front(batch);
+        engine.run();
+    }
+    let results: Vec<_> = parts.iter().map(shown).collect();
+    assert_eq!(results, [Ok(11), Ok(23), Ok(36)]);
+    assert!(queue.is_idle());
+}

@@ -1,0 +1,78 @@
+//! What the operators' own tests have in common.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+pub(super) use crate::testing::Bench;
+use crate::{Element, Stream, VirtualClock};
+
+pub(super) fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// What comes out of an operator that everything goes through at once.
+pub(super) fn outputs<T: Element, U: Element>(
+    xs: impl IntoIterator<Item = T>,
+    build: impl FnOnce(&Stream<T>) -> Stream<U>,
+) -> Vec<U> {
+    let source = Stream::new();
+    let list = build(&source).sink_to_list();
+    source
+        .emit_many(xs)
+        .wait()
+        .expect("everything gets through");
+    list.take()
+}
+
+/// The same, and what comes out in the drain.
+pub(super) fn outputs_and_rest<T: Element, U: Element>(
+    xs: impl IntoIterator<Item = T>,
+    build: impl FnOnce(&Stream<T>) -> Stream<U>,
+) -> (Vec<U>, Vec<U>) {
+    let source = Stream::new();
+    let list = build(&source).sink_to_list();
+    source
+        .emit_many(xs)
+        .wait()
+        .expect("everything gets through");
+    let outputs = list.take();
+    source.drain("1s").wait().expect("everything is delivered");
+    (outputs, list.take())
+}
+
+/// What is wrong with an operator's arguments.
+pub(super) fn build_error<U: Element>(build: impl FnOnce(&Stream<i32>) -> Stream<U>) -> String {
+    let error = build(&Stream::on(VirtualClock::new())).check();
+    error.expect_err("an argument is wrong").to_string()
+}
+
+/// When elements come, in milliseconds, each with its number: the source of property tests in
+/// time.
+pub(super) fn schedules() -> impl Strategy<Value = Vec<(u64, usize)>> {
+    let gaps = prop::collection::vec(prop_oneof![Just(0), 1..400_u64, 1..3000_u64], 0..40);
+    gaps.prop_map(|gaps| {
+        let times = gaps.into_iter().scan(0, |at, gap| {
+            *at += gap;
+            Some(*at)
+        });
+        times.enumerate().map(|(x, at)| (at, x)).collect()
+    })
+}
+
+/// What comes out of an operator, and when, if nothing behind it holds it up. An element that comes
+/// at the time of a tick comes after it.
+pub(super) fn in_time<T: Element, U: Element>(
+    schedule: &[(u64, T)],
+    build: impl FnOnce(&Stream<T>) -> Stream<U>,
+) -> Vec<(u64, U)> {
+    let bench = Bench::new(build);
+    for (at, x) in schedule {
+        bench.advance_to(*at);
+        // Those that have to wait do so in the operator.
+        drop(bench.source.emit(x.clone()));
+    }
+    // Longer than any interval, and any queue.
+    bench.clock.advance(Duration::from_secs(10_000));
+    bench.take()
+}

@@ -1,0 +1,34 @@
+//! The commands, a file each.
+
+pub mod bench;
+pub mod demo;
+pub mod docs;
+pub mod stubs;
+pub mod test;
+
+use crate::invocation::Invocation;
+use crate::project::Project;
+use crate::step::Stop;
+use std::process::ExitCode;
+
+/// Runs a single command with the terminal's input and output, and ends as it does.
+fn become_command(invocation: &Invocation, project: &Project) -> ExitCode {
+    match invocation.run_interactively(project) {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(status) => status
+            .code()
+            .and_then(|code| u8::try_from(code).ok())
+            .map_or(ExitCode::FAILURE, ExitCode::from),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Ends a command that could not begin.
+fn give_up(stop: Stop) -> ExitCode {
+    let (Stop::Failed(why) | Stop::Skipped(why)) = stop;
+    eprintln!("error: {why}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,30 @@
+//! `cargo xtask stubs`
+
+use super::{become_command, give_up};
+use crate::invocation::Invocation;
+use crate::project::Project;
+use crate::python::Environment;
+use crate::step::Stop;
+use std::process::ExitCode;
+
+pub const HELP: &str = "\
+Write what is derived from the operators' classes in Python: their package, and the stub of the methods of `Stream`.
+
+Usage: cargo xtask stubs
+
+The package is built first. `cargo xtask test types` says whether the files are up to date.
+
+Options:
+  -h, --help  Print this help
+";
+
+pub fn run(project: &Project) -> ExitCode {
+    match write(project) {
+        Ok(invocation) => become_command(&invocation, project),
+        Err(stop) => give_up(stop),
+    }
+}
+
+fn write(project: &Project) -> Result<Invocation, Stop> {
+    Ok(Environment::with_wheel(project)?.run("-I python/stubs.py"))
+}

@@ -1,0 +1,62 @@
+//! The Python face.
+
+use crate::invocation::Invocation;
+use crate::project::Project;
+use crate::python::Environment;
+use crate::step::Stop;
+
+/// Where there is Python.
+const SOURCES: &str = "python benches/python";
+
+pub fn lint(project: &Project) -> Result<(), Stop> {
+    let ruff = Environment::with_tools(project)?.tool("ruff");
+    // Both are of interest, also when the first fails.
+    let formatted = Invocation::program(&ruff, "format --check --quiet --diff")
+        .args(SOURCES.split(' ').map(Into::into))
+        .run(project);
+    let checked = Invocation::program(&ruff, "check --quiet")
+        .args(SOURCES.split(' ').map(Into::into))
+        .run(project);
+    formatted?;
+    Ok(checked?)
+}
+
+pub fn wheel(project: &Project) -> Result<(), Stop> {
+    let python = Environment::with_wheel(project)?;
+    // Away from the sources, what is imported is what was installed.
+    Ok(python
+        .run("-I -c")
+        .arg("import thalweg; print('thalweg', thalweg.__version__)")
+        .run(project)?)
+}
+
+pub fn sdist(project: &Project) -> Result<(), Stop> {
+    Environment::with_tools(project)?.build_from_sdist(project)
+}
+
+pub fn types(project: &Project) -> Result<(), Stop> {
+    let python = Environment::with_wheel(project)?;
+    let checked = python.run("-m mypy --no-error-summary").run(project);
+    let built = python
+        .run("-m mypy.stubtest --mypy-config-file pyproject.toml thalweg._thalweg")
+        .run(project);
+    let derived = python.run("-I python/stubs.py --check").run(project);
+    checked?;
+    built?;
+    Ok(derived?)
+}
+
+pub fn tests(project: &Project) -> Result<(), Stop> {
+    let python = Environment::with_wheel(project)?;
+    let examples = python
+        .run("-I -m pytest --quiet --doctest-modules --pyargs thalweg")
+        .run(project);
+    let tests = python.run("-I -m pytest --quiet python/tests").run(project);
+    examples?;
+    Ok(tests?)
+}
+
+pub fn streamz(project: &Project) -> Result<(), Stop> {
+    let python = Environment::with_wheel(project)?;
+    Ok(python.run("-I python/tests/peer").run(project)?)
+}

@@ -1,0 +1,64 @@
+"""Everything of Python's side that the engine calls by name: Rust imports this package, and nothing else of thalweg.
+
+So the linter and the type checker see what Rust depends on. Streams use this module; streams on engines and tasks,
+which are imported when they are first used, have one of their own.
+"""
+
+from thalweg.errors import (
+    BuildError,
+    ClosedError,
+    Failure,
+    PipelineError,
+    Retry,
+    UndeliveredError,
+    add_note,
+    log_failure,
+    logs_at_once,
+)
+from thalweg.errors import together as combined
+from thalweg.runtime.intervals import check_interval, convert_interval
+from thalweg.runtime.loops import ensure_future, together
+from thalweg.runtime.loops import find as find_loop
+from thalweg.runtime.program_end import are_idle_on, drain_again, register, reopen, tell_of_closed
+from thalweg.sources.source import Interrupted
+
+
+def check_waiting(loop: object) -> None:
+    """Raise an error if a loop's thread waits for the calling thread, which waits for the loop."""
+    from thalweg.runtime.contention import check
+
+    check(loop)
+
+
+def say_waiting(seconds: float, on_loop: bool) -> None:
+    """Log what the calling thread waits for inside a pipeline."""
+    from thalweg.runtime.contention import say
+
+    say(seconds, on_loop)
+
+
+__all__ = [
+    "BuildError",
+    "ClosedError",
+    "Failure",
+    "Interrupted",
+    "PipelineError",
+    "Retry",
+    "UndeliveredError",
+    "add_note",
+    "are_idle_on",
+    "check_interval",
+    "check_waiting",
+    "combined",
+    "convert_interval",
+    "drain_again",
+    "ensure_future",
+    "find_loop",
+    "log_failure",
+    "logs_at_once",
+    "register",
+    "reopen",
+    "say_waiting",
+    "tell_of_closed",
+    "together",
+]

@@ -1,0 +1,31 @@
+"""What streams on engines call by name."""
+
+from thalweg.parallel.remote import (
+    BatchCall,
+    Code,
+    dumps,
+    heard,
+    loads,
+    pickled,
+    size_of,
+    told,
+    watch,
+    without_unsendable,
+)
+from thalweg.parallel.waiting import awaited, result, run_until_done
+
+__all__ = [
+    "BatchCall",
+    "Code",
+    "awaited",
+    "dumps",
+    "heard",
+    "loads",
+    "pickled",
+    "result",
+    "run_until_done",
+    "size_of",
+    "told",
+    "watch",
+    "without_unsendable",
+]

@@ -1,0 +1,33 @@
+"""What tasks call by name, in the client's process and in worker processes."""
+
+from thalweg.tasks.errors import CancelledError, CannotStopError, ClosedClientError, KilledWorker, TaskTimeout
+from thalweg.tasks.process.pickling import (
+    again,
+    argument_error,
+    dump_error,
+    function_error,
+    loads,
+    mapped,
+    of_task,
+    result_error,
+    unreadable,
+    value_error,
+)
+
+__all__ = [
+    "CancelledError",
+    "CannotStopError",
+    "ClosedClientError",
+    "KilledWorker",
+    "TaskTimeout",
+    "again",
+    "argument_error",
+    "dump_error",
+    "function_error",
+    "loads",
+    "mapped",
+    "of_task",
+    "result_error",
+    "unreadable",
+    "value_error",
+]

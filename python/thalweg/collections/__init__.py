@@ -1,0 +1,1 @@
+"""Streams of batches, handled as if they were one of them."""

@@ -1,0 +1,1 @@
+"""What exists only so that programs written for other packages run."""

@@ -1,0 +1,190 @@
+"""Lets programs that import another package by its name get thalweg instead."""
+
+from __future__ import annotations
+
+import sys
+
+from thalweg import errors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+_US = "thalweg"
+
+#: Modules that streamz has, and where what they hold is here. They can be imported under thalweg's name too, so that
+#: a program need change its imports in one place only.
+FORMER_MODULES = {
+    "thalweg.batch": "thalweg.collections.batch",
+    "thalweg.collection": "thalweg.collections.streaming",
+    "thalweg.core": "thalweg.compat.streamz.core",
+    "thalweg.dask": "thalweg.compat.streamz.dask",
+    "thalweg.graph": "thalweg.view.graph",
+    "thalweg.plugins": "thalweg.stream.plugins",
+}
+
+#: What a name stands for, where that is not the package itself.
+_SPECIAL = {
+    "distributed": "thalweg.distributed",
+    "dask.distributed": "thalweg.distributed",
+}
+
+#: What other names go with one: two ways to write the same package.
+_TOGETHER = {"distributed": ("dask.distributed",)}
+
+
+def install_as(*names: str) -> None:
+    """Make imports of other packages resolve to thalweg, in this process, from now on.
+
+    After ``install_as("streamz")`` every import of ``streamz`` or of one of its modules finds the module of the same
+    name in thalweg: the same object, so that ``streamz.core.Stream is thalweg.core.Stream``. Doing it again changes
+    nothing.
+
+    Parameters
+    ----------
+    *names
+        The packages to stand in for, such as ``"streamz"`` and ``"rapidz"``.
+
+    Raises
+    ------
+    ImportError
+        If the package that a name belongs to has been imported already: what was imported from it would not change,
+        and the two would meet in one program. Call this first. Nothing is installed then.
+    ValueError
+        If a name is not one that can be imported, or is thalweg's own.
+
+    Examples
+    --------
+    >>> import thalweg
+    >>> from thalweg import install_as
+    >>> install_as("streamz")
+    >>> import streamz
+    >>> streamz is thalweg
+    True
+    """
+    names = tuple(each for name in names for each in (name, *_TOGETHER.get(name, ())))
+    for name in names:
+        _check(name)
+    finder = _finder()
+    for name in names:
+        finder.targets[name] = _SPECIAL.get(name, _US)
+        if name in ("streamz", "rapidz"):
+            # Programs that listen to their log go on doing so.
+            errors.logger_name = name
+            name_frames()
+
+
+def name_frames() -> None:
+    """Let streaming data frames say that they come from the package we stand in for, if we do: libraries that plot
+    them, such as hvplot, tell by that what they have.
+    """
+    frames = sys.modules.get("thalweg.dataframe.frames")
+    finder = _finder()
+    if frames is None:
+        return
+    for name in ("streamz", "rapidz"):
+        if name in finder.targets:
+            for kind in (frames.DataFrame, frames.DataFrames, frames.Series, frames.Seriess):
+                kind.__module__ = f"{name}.dataframe.core"
+            return
+
+
+def _finder() -> _AliasFinder:
+    """The finder of this process, which is put before those that would find another package's files."""
+    for finder in sys.meta_path:
+        if isinstance(finder, _AliasFinder):
+            return finder
+    finder = _AliasFinder()
+    finder.targets.update(FORMER_MODULES)
+    sys.meta_path.insert(0, finder)
+    return finder
+
+
+def _check(name: str) -> None:
+    if not all(part.isidentifier() for part in str(name).split(".")):
+        raise ValueError(f"{name!r} is not the name of a package")
+    if name == _US or name.startswith(_US + "."):
+        raise ValueError(f"{name!r} is thalweg itself and needs no other name")
+    present = sys.modules.get(name)
+    if present is not None and not _is_ours(present):
+        where = getattr(present, "__file__", None) or "somewhere else"
+        raise ImportError(
+            f"{name!r} has been imported already, from {where}; call install_as({name!r}) before anything imports it",
+            name=name,
+        )
+
+
+def _is_ours(module: ModuleType) -> bool:
+    name = module.__name__
+    return name == _US or name.startswith(_US + ".")
+
+
+class _AliasFinder:
+    """Finds, under the names it stands in for, modules of ours; it is their loader under these names, too."""
+
+    def __init__(self) -> None:
+        self.targets: dict[str, str] = {}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        ours = self._ours(fullname)
+        if ours is None:
+            return self._parent(fullname)
+        from importlib.machinery import ModuleSpec
+        from importlib.util import find_spec
+
+        try:
+            found = find_spec(ours)
+        except ModuleNotFoundError as error:
+            if not _is_part_of(ours, error.name):
+                raise
+            found = None
+        if found is None:
+            raise ModuleNotFoundError(
+                f"there is no module {fullname!r}: {fullname.partition('.')[0]!r} stands for thalweg here, "
+                f"and thalweg has no {ours!r}",
+                name=fullname,
+            )
+        spec = ModuleSpec(fullname, self, origin=found.origin, is_package=found.submodule_search_locations is not None)  # type: ignore[arg-type]
+        spec.loader_state = ours
+        return spec
+
+    def _parent(self, fullname: str) -> ModuleSpec | None:
+        """Find an empty package for what is installed as a part of one that is not there."""
+        if not any(name.startswith(fullname + ".") for name in self.targets):
+            return None
+        from importlib.machinery import ModuleSpec, PathFinder
+
+        return None if PathFinder.find_spec(fullname) else ModuleSpec(fullname, None, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        from importlib import import_module
+
+        module = import_module(spec.loader_state)
+        # The import system is about to write its spec into the module, which has a better one.
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # It has been executed under its own name. What is left is to give back its spec.
+        spec = module.__spec__
+        if spec is not None and spec.name != module.__name__:
+            module.__spec__ = spec.loader_state
+
+    def _ours(self, fullname: str) -> str | None:
+        name = fullname
+        while name:
+            if name in self.targets:
+                return self.targets[name] + fullname[len(name) :]
+            name = name.rpartition(".")[0]
+        return None
+
+
+def _is_part_of(module: str, name: str | None) -> bool:
+    return name is not None and (module == name or module.startswith(name + "."))
+
+
+_finder()

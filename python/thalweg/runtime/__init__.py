@@ -1,0 +1,1 @@
+"""Event loops, clocks, and how pipelines and programs end."""

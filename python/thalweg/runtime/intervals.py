@@ -1,0 +1,71 @@
+"""Lengths of time."""
+
+from __future__ import annotations
+
+from thalweg import _thalweg
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from typing import Any
+
+#: Seconds; what 64 bits hold in nanoseconds.
+_LONGEST = 9_223_372_036
+
+
+def convert_interval(interval: float | str | timedelta) -> float:
+    """Turn a length of time into seconds: a number of them, text, or a ``timedelta``.
+
+    Examples
+    --------
+    >>> from thalweg import convert_interval
+    >>> convert_interval("500ms"), convert_interval("1h30min"), convert_interval(2)
+    (0.5, 5400.0, 2)
+
+    Raises
+    ------
+    ValueError
+        The text is not a length of time, or it is negative.
+    """
+    if isinstance(interval, str):
+        return _thalweg.parse_interval(interval)
+    if hasattr(interval, "total_seconds"):
+        interval = interval.total_seconds()
+    if not isinstance(interval, (int, float)):
+        # Those of numpy are numbers, and no floats.
+        number = _to_float(interval)
+        if number is None:
+            raise TypeError(f"a length of time is a number of seconds or text, not {interval!r}")
+        interval = number
+    if not 0 <= interval < float("inf"):
+        raise ValueError(f"a length of time is not negative, and ends: not {interval}")
+    if interval > _LONGEST:
+        raise ValueError(f"a length of time is at most 292 years, in seconds, not {interval:g}")
+    return interval
+
+
+def _to_float(number: Any) -> float | None:
+    if not hasattr(type(number), "__float__"):
+        return None
+    try:
+        return float(number)
+    except (TypeError, ValueError):
+        return None
+
+
+def check_interval(interval: float | str | timedelta, operator: str, argument: str) -> float:
+    """Return an interval in seconds; raise an error that names the argument if it is none. Zero means not to wait.
+
+    Examples
+    --------
+    >>> from thalweg.runtime.intervals import check_interval
+    >>> check_interval("1min", "timed_window", "interval")
+    60.0
+    >>> check_interval(-1, "timed_window", "interval")
+    Traceback (most recent call last):
+    ValueError: timed_window: `interval`: a length of time is not negative, and ends: not -1
+    """
+    try:
+        return convert_interval(interval)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{operator}: `{argument}`: {error}") from None

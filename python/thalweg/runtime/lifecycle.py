@@ -1,0 +1,133 @@
+"""How one pipeline ends."""
+
+from __future__ import annotations
+
+import time
+
+from thalweg.runtime.intervals import convert_interval
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+    from typing import Any
+
+    from thalweg._types import Interval
+    from thalweg.stream import Stream
+
+#: How long a drain may take, in seconds, where nothing else is said.
+PATIENCE = 60.0
+
+
+def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
+    """End a node's pipeline: its sources, and then what is on its way."""
+    import asyncio
+
+    seconds = PATIENCE if timeout is None else convert_interval(timeout)
+    # First: a source may be waiting for an element that goes round and round.
+    node._cut_cycles()
+    runs = _stop_sources(node)
+    loop, running = node._event_loop, asyncio._get_running_loop()
+    if node.asynchronous and not asynchronous and running is None and loop is not None and loop.is_running():
+        # This thread may wait for the loop of another.
+        return asyncio.run_coroutine_threadsafe(_drain_async(node, seconds, runs), loop).result()
+    if asynchronous or (node.asynchronous and (running or loop) is not None):
+        return _drain_async(node, seconds, runs)
+    left = countdown(seconds, loop)
+    try:
+        for run in runs:
+            _wait_for(node, run, left())
+        result = node._drain(left(), False)
+        _tell_nodes(node)
+    finally:
+        _note_drained(node)
+    return result
+
+
+def _note_drained(node: Stream) -> None:
+    # However it ended, the end of the program does not wait for the same again.
+    from thalweg.runtime import program_end
+
+    program_end.note_drained(node._pipeline)
+
+
+def _stop_sources(node: Stream) -> list[Any]:
+    """Have the sources of a pipeline come to an end; return their runs, to wait for."""
+    ends = (getattr(other, "_end", None) for other in node._pipeline.nodes())
+    return [run for run in (end() for end in ends if end is not None) if run is not None]
+
+
+async def _drain_async(node: Stream, seconds: float, runs: list[Any]) -> None:
+    import asyncio
+
+    left = countdown(seconds, asyncio.get_running_loop())
+    try:
+        for run in runs:
+            try:
+                await asyncio.wait_for(run.wait(), left())
+            except asyncio.TimeoutError:
+                break
+        waiting = node._drain(left(), True)
+        if waiting is not None:
+            await waiting
+        _tell_nodes(node)
+    finally:
+        _note_drained(node)
+
+
+def drain_without_loop(node: Stream) -> bool:
+    """Drain a pipeline as far as that needs no event loop; return whether that is to the end.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.runtime.lifecycle import drain_without_loop
+    >>> source = Stream()
+    >>> L = source.partition(2).sink_to_list()
+    >>> source.emit(1)
+    >>> drain_without_loop(source), L
+    (True, [(1,)])
+    """
+    _stop_sources(node)
+    try:
+        return node._drain_at_once()
+    finally:
+        _tell_nodes(node)
+        _note_drained(node)
+
+
+def countdown(seconds: float, loop: AbstractEventLoop | None) -> Callable[[], float]:
+    """Count down from now on, by the loop's clock if there is one: return what says the seconds that are left.
+
+    Examples
+    --------
+    >>> from thalweg.runtime.lifecycle import countdown
+    >>> left = countdown(60, None)
+    >>> 0 < left() <= 60
+    True
+    """
+    now = time.monotonic if loop is None else loop.time
+    end = now() + seconds
+    return lambda: max(_LEAST, end - now())
+
+
+def _wait_for(node: Stream, run: Any, seconds: float) -> None:
+    loop: Any = node._event_loop
+    step = getattr(loop, "step", None)
+    if step is None:
+        run.wait_in_thread(seconds)
+        return
+    # A virtual clock: nobody else runs the loop.
+    until = loop.time() + seconds
+    while not run.wait_in_thread(0) and loop.time() < until:
+        step()
+
+
+def _tell_nodes(node: Stream) -> None:
+    for other in node._pipeline.nodes():
+        if other._drained is not None:
+            other._drained()
+
+
+#: What is left, in seconds, when no time is: enough for a pipeline that has nothing to wait for.
+_LEAST = 0.001

@@ -1,0 +1,202 @@
+"""Event loops: the user's, and one on a thread for those who have none."""
+
+from __future__ import annotations
+
+import os
+import sys
+from _thread import allocate_lock
+from weakref import WeakValueDictionary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future, TimerHandle
+    from collections.abc import Awaitable, Callable, Iterable
+    from typing import Any
+
+    from thalweg.stream import Stream
+
+#: The loops that run on threads of ours. Emptied, the next pipeline gets a new one.
+shared_loops: list[Any] = []
+
+#: Held by who starts one: threads may build their first pipelines at the same time.
+_starting = allocate_lock()
+
+
+def _leave_to_parent() -> None:
+    """Forget the loops of the process that was forked: their threads stay there."""
+    global _starting
+    shared_loops.clear()
+    _starting = allocate_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+def find(asynchronous: bool | None) -> AbstractEventLoop:
+    """Return the asyncio loop for a pipeline that needs one."""
+    import asyncio
+
+    if asynchronous:
+        running = asyncio._get_running_loop()
+        return running if running is not None else _current()
+    client = _dask_client()
+    if client is not None:
+        return to_asyncio(client.loop)
+    with _starting:
+        if not shared_loops:
+            shared_loops.append(to_user(_start_thread()))
+        return to_asyncio(shared_loops[-1])
+
+
+def attach(node: Stream) -> None:
+    """Give a node's pipeline its event loop. An asynchronous one gets it when it runs, if none does
+    now.
+    """
+    import asyncio
+
+    if node._event_loop is None:
+        if node.asynchronous and asyncio._get_running_loop() is None:
+            return
+        node._need_loop()
+
+
+def _current() -> AbstractEventLoop:
+    """The loop that is going to run, as far as can be told."""
+    import asyncio
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return asyncio.get_event_loop()
+        except RuntimeError:
+            loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            return loop
+
+
+def _dask_client() -> Any:
+    """The active Dask client, if Dask is in use."""
+    distributed = sys.modules.get("distributed")
+    if distributed is None or distributed.__name__ == "thalweg.distributed":
+        return None
+    try:
+        return distributed.default_client()
+    except (ValueError, AttributeError):
+        return None
+
+
+def _start_thread() -> AbstractEventLoop:
+    import asyncio
+    import threading
+
+    loop = asyncio.new_event_loop()
+
+    def run() -> None:
+        asyncio.set_event_loop(loop)
+        while not loop.is_closed():
+            try:
+                loop.run_forever()
+                return
+            except BaseException:
+                # An interrupt that a function has raised: whoever waits has been told, or the next to
+                # emit will be.
+                continue
+
+    threading.Thread(target=run, name="thalweg-loop", daemon=True).start()
+    return loop
+
+
+def to_asyncio(loop: Any) -> AbstractEventLoop:
+    """Return the asyncio loop behind Tornado's, a clock's, or ours."""
+    inner: AbstractEventLoop = getattr(loop, "asyncio_loop", loop)
+    if not hasattr(inner, "call_soon_threadsafe"):
+        raise TypeError(f"loop: an event loop of asyncio or Tornado, not {loop!r}")
+    return inner
+
+
+#: What stands before loops, by their identity, while it is in use.
+_users: WeakValueDictionary[int, Loop] = WeakValueDictionary()
+
+
+def to_user(loop: AbstractEventLoop) -> Any:
+    """Return an asyncio loop as users know it: Tornado's if Tornado is in use."""
+    ioloop = sys.modules.get("tornado.ioloop")
+    if ioloop is not None:
+        known = getattr(ioloop.IOLoop, "_ioloop_for_asyncio", {}).get(loop)
+        if known is not None:
+            return known
+        from tornado.platform.asyncio import AsyncIOLoop
+
+        return AsyncIOLoop(asyncio_loop=loop, make_current=False)
+    known = _users.get(id(loop))
+    # Another loop may have got the identity of one that is gone.
+    if known is None or known.asyncio_loop is not loop:
+        known = _users[id(loop)] = Loop(loop)
+    return known
+
+
+class Loop:
+    """An asyncio loop with the methods of Tornado's that streams are used with.
+
+    Examples
+    --------
+    >>> from thalweg import VirtualClock
+    >>> from thalweg.runtime.loops import Loop
+    >>> clock = VirtualClock()
+    >>> loop = Loop(clock.asyncio_loop)
+    >>> timer = loop.call_later(60, print, "a minute later")
+    >>> clock.advance("1h")
+    a minute later
+    """
+
+    def __init__(self, asyncio_loop: AbstractEventLoop) -> None:
+        self.asyncio_loop = asyncio_loop
+
+    def add_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Call something on the loop, from any thread; what it returns is awaited."""
+        self.asyncio_loop.call_soon_threadsafe(self._run, callback, args, kwargs)
+
+    spawn_callback = add_callback
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> TimerHandle:
+        """Call something after `delay` seconds."""
+        return self.asyncio_loop.call_later(delay, self._run, callback, args, kwargs)
+
+    def time(self) -> float:
+        """Return the loop's time in seconds."""
+        return self.asyncio_loop.time()
+
+    def stop(self) -> None:
+        """Stop the loop."""
+        self.asyncio_loop.stop()
+
+    def _run(self, callback: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        result = callback(*args, **kwargs)
+        if hasattr(result, "__await__"):
+            ensure_future(result).add_done_callback(_raise)
+
+
+def _raise(future: Future[Any]) -> None:
+    """Raise what went wrong, where the loop reports it. A loop that ends cancels what still runs."""
+    if not future.cancelled():
+        future.result()
+
+
+def ensure_future(awaitable: Awaitable[Any]) -> Future[Any]:
+    """Start an awaitable on the running loop."""
+    import asyncio
+
+    future = asyncio.ensure_future(awaitable)
+    if isinstance(future, asyncio.Task):
+        # What a loop takes with it when it is closed is told in one message for all.
+        future._log_destroy_pending = False  # type: ignore[attr-defined]
+    return future
+
+
+async def together(awaitables: Iterable[Awaitable[Any]]) -> list[Any]:
+    """Await all."""
+    import asyncio
+
+    return await asyncio.gather(*awaitables)

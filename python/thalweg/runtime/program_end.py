@@ -1,0 +1,447 @@
+"""The end of a program: what its pipelines still hold is delivered, or told."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import weakref
+
+from thalweg import _thalweg
+from thalweg.runtime.intervals import convert_interval
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Iterable
+    from types import FrameType
+    from typing import Any
+
+    from thalweg._thalweg import Pipeline
+    from thalweg._types import Interval
+    from thalweg.stream import Stream
+
+#: How long all pipelines of a program together may take at its end, in seconds.
+PATIENCE_AT_EXIT = 10.0
+
+#: How many seconds longer than its drain may take a loop on another thread has to answer.
+_GRACE = 0.5
+
+#: After how many seconds of waiting the program says what it waits for.
+_SILENCE = 1.0
+
+#: How often to look again whether a thread has left a pipeline, or executors have nothing to do, in seconds.
+_LOOK = 0.005
+
+#: How long a thread is waited for before it is looked at again, in seconds.
+_PATIENCE_WITH_THREAD = 0.1
+
+#: How often in a row executors have to be found with nothing to do.
+_LOOKS = 3
+
+#: Every pipeline that is alive, the oldest first.
+_pipelines: weakref.WeakKeyDictionary[Pipeline, None] = weakref.WeakKeyDictionary()
+
+#: Those whose drain has ended, one way or the other.
+_drained: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+
+#: Those on closed event loops of which it has been told what was on its way.
+_told: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+
+#: What is to be called when all pipelines have been drained.
+_closers: list[Callable[[], None]] = []
+
+_is_set_up = False
+
+
+def register(pipeline: Pipeline) -> None:
+    """Take note of a pipeline, to drain it at the end of the program: called by the engine."""
+    global _is_set_up
+    _pipelines[pipeline] = None
+    if not _is_set_up:
+        _is_set_up = True
+        _set_up()
+
+
+def note_drained(pipeline: Pipeline) -> None:
+    """Take note of a pipeline whose drain has ended: it is not drained again."""
+    _drained.add(pipeline)
+
+
+def call_after_drain(close: Callable[[], None]) -> None:
+    """Have something called at the end of the program, when all pipelines have been drained."""
+    _closers.append(close)
+
+
+# A program is over when its last thread is that is no daemon. Threads of executors end when `threading` tells them to,
+# before it waits for the others. Exit handlers come after all of them.
+
+
+@atexit.register
+def _end_program() -> None:
+    """Drain everything: the threads of the program have ended."""
+    _thalweg.note_ending()
+    try:
+        drain_all()
+    except KeyboardInterrupt:
+        _say(f"interrupted: {_describe(_alive()) or 'nothing'} left undelivered")
+    finally:
+        mark_ended()
+        for close in _closers:
+            close()
+        _thalweg.await_visitors()
+
+
+def mark_ended() -> None:
+    """Take note that the program is ending, and that its pipelines have been drained, as far as they can be."""
+    for pipeline in _alive():
+        pipeline._end()
+        _drained.add(pipeline)
+
+
+def drain_before_executors_end() -> None:
+    """Have pipelines that use executors drained before those end, once all other threads have."""
+    _call_when_threads_end(_drain_users_of_executors, is_last=False)
+
+
+def _drain_users_of_executors() -> None:
+    from thalweg.parallel import backends
+
+    if backends.pipelines_on_executors():
+        _await_threads_and_executors()
+        _drain(backends.pipelines_on_executors(), PATIENCE_AT_EXIT)
+
+
+def _set_up() -> None:
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        # Processes of `multiprocessing` call no exit handlers.
+        _call_when_threads_end(_end_child, is_last=True)
+
+
+def _end_child() -> None:
+    _await_threads()
+    drain_all()
+    for close in _closers:
+        close()
+
+
+def _call_when_threads_end(function: Callable[[], None], is_last: bool) -> None:
+    """Have something called when the main thread has ended, before or after executors are told to end."""
+    import threading
+
+    # What is registered last is called first; executors register when they are imported.
+    if is_last and hasattr(threading, "_threading_atexits"):
+        threading._threading_atexits.insert(0, function)
+        return
+    try:
+        threading._register_atexit(function)  # type: ignore[attr-defined]
+    except (AttributeError, RuntimeError):
+        # The program is ending already, or this interpreter has no such thing.
+        return
+
+
+def _await_threads() -> None:
+    """Wait for all threads that end by themselves, as the interpreter is about to."""
+    import threading
+    import time
+
+    while True:
+        pools, processes = (sys.modules.get(f"concurrent.futures.{name}") for name in ("thread", "process"))
+        of_executors = [*getattr(pools, "_threads_queues", ()), *getattr(processes, "_threads_wakeups", ())]
+        others = (
+            thread
+            for thread in threading.enumerate()
+            if not (thread.daemon or thread is threading.main_thread() or thread in of_executors)
+        )
+        thread = next(others, None)
+        if thread is None:
+            return
+        if thread.ident is None:
+            # It is being started.
+            time.sleep(_LOOK)
+        else:
+            # It may turn out to be an executor's: those are noted when they have been started.
+            thread.join(_PATIENCE_WITH_THREAD)
+
+
+def _await_threads_and_executors() -> None:
+    """Wait until no thread is left but those of executors, and these have nothing to do."""
+    import time
+
+    looks = 0
+    while looks < _LOOKS:
+        _await_threads()
+        looks = looks + 1 if _are_executors_idle() else 0
+        time.sleep(_LOOK)
+
+
+def _are_executors_idle() -> bool:
+    pools, processes = (sys.modules.get(f"concurrent.futures.{name}") for name in ("thread", "process"))
+    frames = sys._current_frames()
+    of_threads = dict(getattr(pools, "_threads_queues", {}))
+    of_processes = list(getattr(processes, "_threads_wakeups", ()))
+    return all(
+        not thread.is_alive() or (queue.empty() and _waits_for_work(frames.get(thread.ident)))
+        for thread, queue in of_threads.items()
+    ) and not any(
+        getattr(thread, "pending_work_items", None) or _calls_back(frames.get(thread.ident)) for thread in of_processes
+    )
+
+
+def _waits_for_work(frame: FrameType | None) -> bool:
+    """Whether an executor's thread has no call in hand."""
+    return frame is not None and frame.f_code.co_name == "_worker" and frame.f_locals.get("work_item") is None
+
+
+def _calls_back(frame: FrameType | None) -> bool:
+    """Whether the thread that hears of an executor's processes calls what waits for a result."""
+    while frame is not None:
+        if frame.f_code.co_name == "_invoke_callbacks":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _leave_to_parent() -> None:
+    """Forget, in a new process, what runs in the one that was forked."""
+    global _is_set_up
+    for pipeline in list(_pipelines):
+        pipeline._leave_to_parent()
+    _pipelines.clear()
+    _is_set_up = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+# Draining.
+
+
+def drain_all(timeout: Interval | None = None) -> None:
+    """Drain every pipeline of the program; what could not be delivered is written to the log.
+
+    It is what happens at the end of a program by itself. Of a pipeline whose event loop has
+    been closed, what needs no event loop is delivered. A pipeline that has been drained is not drained again.
+
+    Parameters
+    ----------
+    timeout:
+        The longest it may take, for all pipelines together: seconds, or text such as ``"5s"``; None for
+        10 s. A function that blocks the thread it is called on is waited for nevertheless.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, drain_all
+    >>> source = Stream()
+    >>> L = source.partition(2).sink_to_list()
+    >>> source.emit(1)
+    >>> drain_all()
+    >>> L
+    [(1,)]
+    """
+    _drain(_alive(), PATIENCE_AT_EXIT if timeout is None else convert_interval(timeout))
+
+
+def _alive() -> list[Pipeline]:
+    return [pipeline for pipeline in list(_pipelines) if not pipeline.is_joined and pipeline.nodes()]
+
+
+def _drain(pipelines: list[Pipeline], seconds: float) -> None:
+    from thalweg.runtime.lifecycle import countdown, drain_without_loop
+
+    left = countdown(seconds, None)
+    stranded = []
+    # A function that asks for the end, by `sys.exit` say, has it when the others' elements have been delivered.
+    ends: list[BaseException] = []
+    for pipeline in pipelines:
+        nodes = pipeline.nodes()
+        # What was drained before may have been all that kept it.
+        if pipeline in _drained or not nodes:
+            continue
+        node = nodes[0]
+        if node._event_loop is not None and node._event_loop.is_closed():
+            stranded.append(node)
+            continue
+        try:
+            _log_failures_of(_drain_now, node, left())
+        except KeyboardInterrupt:
+            raise
+        except BaseException as end:
+            ends.append(end)
+    _tell_of_loss([node._pipeline for node in stranded])
+    for node in stranded:
+        # What is on its way has been told.
+        _log_failures_of(drain_without_loop, node, but_undelivered=True)
+    if ends:
+        raise ends[0]
+
+
+def _log_failures_of(drain: Callable[..., Any], *args: Any, but_undelivered: bool = False) -> None:
+    from thalweg.errors import ClosedError, UndeliveredError, log_failure, logger
+
+    try:
+        drain(*args)
+    except ClosedError:
+        pass
+    except UndeliveredError as error:
+        if not but_undelivered:
+            logger().error("%s", error)
+        for exception in error.exceptions:
+            log_failure(exception)
+    except Exception as error:
+        log_failure(error)
+
+
+def _drain_now(node: Stream, seconds: float) -> None:
+    from thalweg.runtime import lifecycle
+
+    loop = node._event_loop
+    if loop is None:
+        _await_leaving(node, seconds)
+        lifecycle.drain(node, seconds, False)
+    elif hasattr(loop, "step"):
+        # On a virtual clock nobody waits for the time that passes.
+        lifecycle.drain(node, max(seconds, lifecycle.PATIENCE), False)
+    elif loop.is_running():
+        _drain_elsewhere(node, loop, seconds)
+    else:
+        # The loop is the user's, and has ended.
+        loop.run_until_complete(lifecycle.drain(node, seconds, True))
+
+
+def _await_leaving(node: Stream, seconds: float) -> None:
+    """Wait until no other thread is at work in a pipeline: whoever drains it would wait without an end."""
+    import time
+
+    from thalweg.errors import UndeliveredError
+    from thalweg.runtime.lifecycle import countdown
+
+    left, silence = countdown(seconds, None), countdown(_SILENCE, None)
+    said = False
+    node._close()
+    while node._in_flight() is None:
+        if left() <= _LOOK:
+            raise UndeliveredError(f"a function of {node}'s pipeline does not return on its thread", [], [])
+        if not said and silence() <= _LOOK:
+            said = True
+            _say_what_is_waited_for(node)
+        time.sleep(_LOOK)
+
+
+def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> None:
+    """Drain a pipeline whose loop runs on another thread, which may be stuck."""
+    import asyncio
+    from concurrent.futures import TimeoutError
+
+    from thalweg.errors import UndeliveredError
+    from thalweg.runtime import lifecycle
+
+    if asyncio._get_running_loop() is loop:
+        return
+    limit = seconds + _GRACE
+    draining = asyncio.run_coroutine_threadsafe(lifecycle.drain(node, seconds, True), loop)
+    try:
+        try:
+            draining.result(min(limit, _SILENCE))
+        except TimeoutError:
+            if draining.done() or limit <= _SILENCE:
+                raise
+            _say_what_is_waited_for(node)
+            draining.result(limit - _SILENCE)
+    except TimeoutError:
+        if draining.done():
+            raise
+        message = f"the event loop of {node} is stuck, or at work for longer than {limit:g} s: its elements are left"
+        raise UndeliveredError(message, [], []) from None
+    finally:
+        note_drained(node._pipeline)
+
+
+def reopen(node: Stream) -> None:
+    """Have a pipeline take elements once more, which an exit handler emits after the drain: called by the engine."""
+    node._reopen()
+    _drained.discard(node._pipeline)
+
+
+def drain_again(node: Stream) -> None:
+    """Drain a pipeline again that was opened once more: called by the engine."""
+    _drain([node._pipeline], PATIENCE_AT_EXIT)
+    node._pipeline._end()
+    _thalweg.await_visitors()
+
+
+# Event loops of users' that end before their pipelines do.
+
+
+def are_idle_on(loop: AbstractEventLoop) -> bool:
+    """Whether nothing is on its way in any pipeline on a loop."""
+    return all(node._in_flight() == 0 for pipeline in _on(loop) for node in pipeline.nodes())
+
+
+def tell_of_closed(loop: AbstractEventLoop) -> None:
+    """Tell what was on its way when an event loop was closed: called by the engine."""
+    _tell_of_loss(_on(loop))
+
+
+def _on(loop: AbstractEventLoop) -> list[Pipeline]:
+    return [pipeline for pipeline in _alive() for node in pipeline.nodes()[:1] if node._event_loop is loop]
+
+
+def _tell_of_loss(pipelines: list[Pipeline]) -> None:
+    lost = _describe([pipeline for pipeline in pipelines if pipeline not in _told], with_cancelled=True)
+    for pipeline in pipelines:
+        _told.add(pipeline)
+    if lost:
+        from thalweg.errors import logger
+
+        logger().error(
+            "the event loop was closed with %s on the way; "
+            "end the pipeline before its loop: `async with source:`, or `await source.drain()`",
+            lost,
+        )
+
+
+def _describe(pipelines: Iterable[Pipeline], with_cancelled: bool = False) -> str:
+    """Say how many elements are on their way, and where: empty if none are."""
+    told, count = [], 0
+    for pipeline in pipelines:
+        nodes = pipeline.nodes()
+        if not nodes:
+            continue
+        held = {str(node): node._in_flight() or 0 for node in nodes}
+        if with_cancelled:
+            for name in _cancelled(nodes[0]):
+                held[name] = held.get(name, 0) + 1
+        held = {name: number for name, number in held.items() if number}
+        if held:
+            count += sum(held.values())
+            told.append(f"{nodes[0]} ({', '.join(f'{number} in {name}' for name, number in held.items())})")
+    return f"{count} element{'s' if count != 1 else ''} of {', '.join(told)}" if told else ""
+
+
+def _cancelled(node: Stream) -> list[str]:
+    """Return the nodes whose calls were cancelled; other failures that nobody has been told of are logged."""
+    import asyncio
+
+    from thalweg.errors import log_failure
+
+    cancelled = []
+    for name, error in node._take_failures():
+        if isinstance(error.__cause__, asyncio.CancelledError):
+            cancelled.append(name)
+        else:
+            log_failure(error)
+    return cancelled
+
+
+def _say_what_is_waited_for(node: Stream) -> None:
+    what = _describe([node._pipeline]) or f"what is on its way in {node}"
+    _say(f"delivering {what}; Ctrl-C leaves at once, without them")
+
+
+def _say(text: str) -> None:
+    from thalweg.errors import logger
+
+    logger().warning("%s", text)

@@ -1,0 +1,122 @@
+"""The asyncio loop behind :class:`thalweg.VirtualClock`."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Sized
+from typing import Any
+
+
+class _Selector(selectors.DefaultSelector):
+    """Lets time pass instead of sleeping."""
+
+    loop: VirtualLoop
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is None:
+            # No timer is left: only another thread, or a socket, can go on with anything.
+            return super().select(None)
+        ready = super().select(0)
+        if not ready and timeout > 0:
+            self.loop._move_to(self.loop.time() + timeout)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An asyncio loop that does not sleep: it moves its time to that of the next timer.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg.runtime.virtual_loop import VirtualLoop
+    >>> loop = VirtualLoop()
+    >>> loop.run_until_complete(asyncio.sleep(3600))
+    >>> loop.time()
+    3600.0
+    >>> loop.close()
+    """
+
+    # What asyncio's own loops keep.
+    _scheduled: list[asyncio.TimerHandle]
+    _ready: Sized
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        selector = _Selector()
+        selector.loop = self
+        super().__init__(selector)
+        # Added to the time, it has to make a difference, after a century too.
+        self._clock_resolution = 1e-6
+
+    def time(self) -> float:
+        """Return the seconds that have passed.
+
+        Examples
+        --------
+        >>> from thalweg.runtime.virtual_loop import VirtualLoop
+        >>> loop = VirtualLoop()
+        >>> loop.time()
+        0.0
+        >>> loop.close()
+        """
+        return self._now
+
+    def _move_to(self, time: float) -> None:
+        self._now = max(self._now, time)
+
+    def _next_timer(self) -> float | None:
+        """The time of the first timer; None if there is none."""
+        timers = (handle.when() for handle in self._scheduled if not handle.cancelled())
+        return min(timers, default=None)
+
+    def _round(self) -> None:
+        """Run what is due."""
+        self.call_soon(self.stop)
+        self.run_forever()
+
+    def step(self) -> None:
+        """Run what is due; if nothing is, move on to the next timer.
+
+        Raises
+        ------
+        RuntimeError
+            Nothing is left to happen.
+
+        Examples
+        --------
+        >>> from thalweg.runtime.virtual_loop import VirtualLoop
+        >>> loop = VirtualLoop()
+        >>> timer = loop.call_later(60, print, "a minute later")
+        >>> loop.step()
+        a minute later
+        >>> loop.close()
+        """
+        if not self._ready:
+            timer = self._next_timer()
+            if timer is None:
+                raise RuntimeError("this waits for something that will never happen")
+            self._move_to(timer)
+        self._round()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and everything happen that is due.
+
+        Examples
+        --------
+        >>> from thalweg.runtime.virtual_loop import VirtualLoop
+        >>> loop = VirtualLoop()
+        >>> loop.advance(60)
+        >>> loop.time()
+        60.0
+        >>> loop.close()
+        """
+        end = self._now + seconds
+        while True:
+            timer = self._next_timer()
+            if not self._ready:
+                if timer is None or timer > end:
+                    break
+                self._move_to(timer)
+            self._round()
+        self._move_to(end)

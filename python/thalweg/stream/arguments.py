@@ -1,0 +1,175 @@
+"""What kind of function a user has given."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from os import PathLike
+    from typing import Any
+
+    from typing_extensions import TypeIs
+
+_CO_COROUTINE = 0x80
+
+
+def is_async_def(function: Any) -> bool:
+    """Whether calling it makes a coroutine: an ``async def``, also as a method or in a ``partial``.
+
+    Examples
+    --------
+    >>> from thalweg.stream.arguments import is_async_def
+    >>> async def f():
+    ...     pass
+    >>> is_async_def(f), is_async_def(print)
+    (True, False)
+    """
+    function = getattr(function, "func", function)
+    function = getattr(function, "__func__", function)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        call = getattr(type(function), "__call__", None)  # noqa: B004, what is called is the class's
+        code = getattr(call, "__code__", None)
+    return code is not None and bool(code.co_flags & _CO_COROUTINE)
+
+
+def is_awaited(function: Any) -> bool:
+    """Whether its results are to be awaited: an ``async def``, or a coroutine in Tornado's style.
+
+    Examples
+    --------
+    >>> from tornado import gen
+    >>> from thalweg.stream.arguments import is_awaited
+    >>> @gen.coroutine
+    ... def f():
+    ...     yield gen.moment
+    >>> is_awaited(f), is_awaited(print)
+    (True, False)
+    """
+    return is_async_def(function) or bool(getattr(function, "__tornado_coroutine__", False))
+
+
+def check_callable(function: Any, operator: str, argument: str) -> None:
+    """Raise a `TypeError` that names the argument, unless it can be called.
+
+    Examples
+    --------
+    >>> from thalweg.stream.arguments import check_callable
+    >>> check_callable(1, "map", "func")
+    Traceback (most recent call last):
+    TypeError: map: `func` is a function, not 1
+    """
+    if not callable(function):
+        raise TypeError(f"{operator}: `{argument}` is a function, not {function!r}")
+
+
+def check_count(number: Any, operator: str, argument: str) -> int:
+    """Return a number of elements; raise an error that names the argument if it is not at least one.
+
+    Examples
+    --------
+    >>> from thalweg.stream.arguments import check_count
+    >>> check_count(0, "buffer", "n")
+    Traceback (most recent call last):
+    ValueError: buffer: `n` is at least one, not 0
+    """
+    import operator as operators
+
+    try:
+        count = operators.index(number)
+    except TypeError:
+        raise TypeError(f"{operator}: `{argument}` is a whole number, not {number!r}") from None
+    if count < 1:
+        raise ValueError(f"{operator}: `{argument}` is at least one, not {count}")
+    return min(count, _UNBOUNDED)
+
+
+def check_size(number: Any, operator: str, argument: str) -> int:
+    """Return how many elements may wait. Zero, and less, is no bound under the name of a peer that has it so; it is an
+    error elsewhere.
+
+    Examples
+    --------
+    >>> from thalweg.stream.arguments import check_size
+    >>> check_size(3, "buffer", "n")
+    3
+    """
+    from thalweg import errors
+
+    if errors.logger_name in errors.PEERS:
+        from operator import index
+
+        with suppress(TypeError):
+            if index(number) <= 0:
+                return _UNBOUNDED
+    return check_count(number, operator, argument)
+
+
+#: More elements than there is memory for.
+_UNBOUNDED = 2**62
+
+
+def is_path(file: object) -> TypeIs[str | PathLike[str]]:
+    """Whether it names a file, and is none itself.
+
+    Examples
+    --------
+    >>> import io, pathlib
+    >>> from thalweg.stream.arguments import is_path
+    >>> is_path("a.txt"), is_path(pathlib.Path("a.txt")), is_path(io.StringIO())
+    (True, True, False)
+    """
+    return isinstance(file, str) or hasattr(file, "__fspath__")
+
+
+def check_index(index: Any, operator: str, argument: str) -> int | None:
+    """Return a position, or None; raise an error that names the argument if it is no whole number.
+
+    Examples
+    --------
+    >>> from thalweg.stream.arguments import check_index
+    >>> check_index(1.5, "slice", "start")
+    Traceback (most recent call last):
+    TypeError: slice: `start` is a whole number, not 1.5
+    """
+    import operator as operators
+
+    try:
+        return None if index is None else min(operators.index(index), _UNBOUNDED)
+    except TypeError:
+        raise TypeError(f"{operator}: `{argument}` is a whole number, not {index!r}") from None
+
+
+def check_keep(keep: object, operator: str) -> None:
+    """Raise a `ValueError` unless it says which of several elements to keep.
+
+    Examples
+    --------
+    >>> from thalweg.stream.arguments import check_keep
+    >>> check_keep("best", "partition_unique")
+    Traceback (most recent call last):
+    ValueError: partition_unique: `keep` is "first" or "last", not 'best'
+    """
+    if keep not in ("first", "last"):
+        raise ValueError(f'{operator}: `keep` is "first" or "last", not {keep!r}')
+
+
+def check_streams(streams: Iterable[object], operator: str, argument: str = "upstreams") -> None:
+    """Raise a `TypeError` that names the argument, unless all are streams.
+
+    Examples
+    --------
+    >>> from thalweg.stream.arguments import check_streams
+    >>> check_streams([1], "union")
+    Traceback (most recent call last):
+    TypeError: union: `upstreams`: a stream, not 1
+    """
+    from thalweg._thalweg import Node
+
+    for stream in streams:
+        if not isinstance(stream, Node):
+            from thalweg.errors.reprs import short
+
+            raise TypeError(f"{operator}: `{argument}`: a stream, not {short(stream)}")

@@ -1,0 +1,470 @@
+"""The class :class:`Stream`: a node of a pipeline."""
+
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.stream.arguments import check_streams
+from thalweg.stream.composed import Composed
+from thalweg.stream.downstreams import Downstreams
+from thalweg.stream.inspection import Inspected
+from thalweg.stream.registry import APIRegisterMixin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, ClassVar
+
+    from typing_extensions import Self
+
+    from thalweg._types import EventLoop, Interval, Metadata, OnError
+    from thalweg.stream.iteration import Iteration
+
+
+class Stream(_thalweg.Node, APIRegisterMixin, Composed, Inspected):
+    """An endless sequence of elements, and a node of a pipeline.
+
+    Methods such as :meth:`map` attach a node downstream and return it. Elements are pushed in with
+    :meth:`emit`, or come from a :class:`~thalweg.Source` by themselves, and travel depth first, to
+    downstreams in the order they were attached.
+
+    A node lives as long as somebody holds it, or it leads to a sink of a pipeline that somebody holds.
+
+    Parameters
+    ----------
+    upstream, upstreams:
+        The stream, or the streams, whose elements this one gets.
+    stream_name:
+        A name, for errors and drawings.
+    loop:
+        The event loop to run on: asyncio's, Tornado's, or a :class:`~thalweg.VirtualClock`.
+    asynchronous:
+        True: the pipeline runs on the event loop that is running, and `emit` is awaited. False: it runs
+        on an event loop on a thread of its own, and `emit` blocks. None, the default: there is no
+        event loop until a node needs one, and then as with False.
+    ensure_io_loop:
+        Have an event loop from the start.
+    on_error:
+        What is done about elements that the node's function fails on: ``"raise"``, the default, has
+        the emitter told; ``"skip"`` drops them; a :class:`~thalweg.Retry` tries again; a stream gets
+        them as :class:`~thalweg.Failure`.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.map(lambda x: x + 1).filter(lambda x: x % 2).sink_to_list()
+    >>> for x in range(5):
+    ...     source.emit(x)
+    >>> L
+    [1, 3, 5]
+    """
+
+    _graphviz_shape = "ellipse"
+    _graphviz_style = "rounded,filled"
+    _graphviz_fillcolor = "white"
+    _graphviz_orientation = 0
+
+    str_list: ClassVar[list[str]] = ["func", "predicate", "n", "interval"]
+
+    _operators: ClassVar[dict[str, tuple[Any, Callable[[Any], Any]]]] = {}
+    _adopters: ClassVar[list[Callable[[str, Any, Callable[[Any], Any]], None]]] = []
+
+    name: str | None = None
+
+    # What nodes are described by, if they have it.
+    func: Any = None
+    predicate: Any = None
+    n: Any = None
+    interval: Any = None
+
+    def __init__(
+        self,
+        upstream: Stream | None = None,
+        upstreams: Iterable[Any] | None = None,
+        stream_name: str | None = None,
+        loop: EventLoop | None = None,
+        asynchronous: bool | None = None,
+        ensure_io_loop: bool = False,
+        on_error: OnError = None,
+    ) -> None:
+        if upstreams is None:
+            upstreams = [] if upstream is None else [upstream]
+        upstreams = self._checked(upstreams)
+        self.name = stream_name
+        self._make(
+            self._blueprint(),
+            upstreams,
+            stream_name or describe(self),
+            on_error,
+            _overrides_operator(type(self)),
+        )
+        if asynchronous is not None:
+            self._set_asynchronous(asynchronous)
+        if loop is not None:
+            from thalweg.runtime import loops
+
+            self._set_event_loop(loops.to_asyncio(loop))
+        elif asynchronous is not None or ensure_io_loop:
+            from thalweg.runtime import loops
+
+            loops.attach(self)
+
+    #: Whether other objects than streams may be among the upstreams, to stand for themselves.
+    _takes_literals = False
+
+    def _checked(self, upstreams: Iterable[Any]) -> list[Any]:
+        """The upstreams that there are; an error at once if one of them is none."""
+        if isinstance(upstreams, Stream):
+            raise TypeError(f"{type(self).__name__}: `upstreams` is a list of streams, not one: {upstreams!r}")
+        if self._takes_literals:
+            return list(upstreams)
+        found = [upstream for upstream in upstreams if upstream is not None]
+        check_streams(found, type(self).__name__, "upstream")
+        return found
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        """What the engine is to build: for a subclass with an `update` of its own, a node that calls it."""
+        if type(self).update is not Stream.update:
+            return _thalweg.ops.custom(is_sink=self._is_sink)
+        return _thalweg.ops.stream(is_sink=self._is_sink)
+
+    _is_sink = False
+
+    #: Called when the pipeline has been drained.
+    _drained: Callable[[], None] | None = None
+
+    def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
+        """Take an element from upstream: what subclasses define.
+
+        Parameters
+        ----------
+        x:
+            The element.
+        who:
+            The upstream it comes from.
+        metadata:
+            A list of dicts that goes with it.
+
+        Returns
+        -------
+        What :meth:`_emit` returned, to have the emitter wait for those downstream; or anything to
+        await, or a list of it.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> class Doubled(Stream):
+        ...     def update(self, x, who=None, metadata=None):
+        ...         return self._emit(2 * x, metadata)
+        >>> source = Stream()
+        >>> L = Doubled(source).sink_to_list()
+        >>> source.emit(1)
+        >>> L
+        [2]
+        """
+        return self._receive(x, metadata, who)
+
+    # Wiring.
+
+    @property
+    def upstream(self) -> Stream | None:
+        """The one upstream; None if there is none.
+
+        Raises
+        ------
+        ValueError
+            There are several.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> source.map(str).upstream is source
+        True
+        """
+        upstreams = self.upstreams
+        if len(upstreams) > 1:
+            raise ValueError("Stream has multiple upstreams")
+        return upstreams[0] if upstreams else None
+
+    @property
+    def downstreams(self) -> Downstreams:
+        """The nodes that get this one's elements, in order: a set to look at and to change.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> node = source.map(str)
+        >>> source.downstreams
+        [<map: str>]
+        """
+        return Downstreams(self)
+
+    def connect(self, downstream: Stream) -> None:
+        """Have `downstream` get this stream's elements. Joins get one inlet more.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> a, b = Stream(), Stream()
+        >>> L = b.sink_to_list()
+        >>> a.connect(b)
+        >>> a.emit(1)
+        >>> L
+        [1]
+        """
+        check_streams([downstream], "connect", "downstream")
+        self._connect(downstream)
+        downstream._add_upstream(self)
+
+    def disconnect(self, downstream: Stream) -> None:
+        """Undo :meth:`connect`. Joins get one inlet less.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> node = source.map(str)
+        >>> L = node.sink_to_list()
+        >>> source.disconnect(node)
+        >>> source.emit(1)
+        >>> L
+        []
+        """
+        check_streams([downstream], "disconnect", "downstream")
+        self._disconnect(downstream)
+        downstream._remove_upstream(self)
+
+    def _add_upstream(self, upstream: Stream) -> None:
+        """Called after `upstream` has been connected, for subclasses."""
+
+    def _remove_upstream(self, upstream: Stream) -> None:
+        """Called after `upstream` has been disconnected, for subclasses."""
+
+    def _add_downstream(self, downstream: Stream) -> None:
+        self._connect(downstream)
+
+    def _remove_downstream(self, downstream: Stream) -> None:
+        self._disconnect(downstream)
+
+    def destroy(self, streams: Iterable[Stream] | None = None) -> None:
+        """Disconnect this stream from its upstreams, or from those given.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> node = source.map(str)
+        >>> node.destroy()
+        >>> node.upstreams
+        []
+        """
+        upstreams = self.upstreams if streams is None else streams
+        for upstream in {id(upstream): upstream for upstream in upstreams}.values():
+            upstream.disconnect(self)
+
+    # The event loop.
+
+    @property
+    def loop(self) -> Any:
+        """The pipeline's event loop: Tornado's if Tornado is in use, else one that is alike; None until it has one.
+
+        Examples
+        --------
+        >>> from thalweg import Stream, VirtualClock
+        >>> Stream().loop is None
+        True
+        >>> clock = VirtualClock()
+        >>> Stream(loop=clock).loop.asyncio_loop is clock.asyncio_loop
+        True
+        """
+        event_loop = self._event_loop
+        if event_loop is None:
+            return None
+        from thalweg.runtime import loops
+
+        return loops.to_user(event_loop)
+
+    def start(self) -> None:
+        """Have the sources above run.
+
+        Examples
+        --------
+        >>> from thalweg import Stream, VirtualClock
+        >>> clock = VirtualClock()
+        >>> node = Stream.from_iterable([1, 2], loop=clock).map(str)
+        >>> L = node.sink_to_list()
+        >>> node.start()
+        >>> clock.advance("1s")
+        >>> L
+        ['1', '2']
+        """
+        for upstream in self.upstreams:
+            upstream.start()
+
+    def stop(self) -> None:
+        """Have the sources above stop.
+
+        Examples
+        --------
+        >>> from thalweg import Stream, VirtualClock
+        >>> clock = VirtualClock()
+        >>> source = Stream.from_periodic(lambda: "tick", "1s", loop=clock, start=True)
+        >>> node = source.map(str)
+        >>> L = node.sink_to_list()
+        >>> clock.advance("1.5s")
+        >>> node.stop()
+        >>> clock.advance("1h")
+        >>> L
+        ['tick', 'tick']
+        """
+        for upstream in self.upstreams:
+            upstream.stop()
+
+    # The end.
+
+    def drain(self, timeout: Interval | None = None, asynchronous: bool = False) -> Any:
+        """End the whole pipeline in good order.
+
+        Stops its sources, waits for what is on its way, sends on what windows and partitions still
+        hold, and closes the sinks. Afterwards nothing goes in any more.
+
+        Parameters
+        ----------
+        timeout:
+            The longest it may take: seconds, or text such as ``"5s"``; None for a minute.
+
+        Raises
+        ------
+        UndeliveredError
+            Not everything could be delivered in that time.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> L = source.partition(2).sink_to_list()
+        >>> source.emit_many([1, 2, 3])
+        >>> source.drain()
+        >>> L
+        [(1, 2), (3,)]
+        """
+        from thalweg.runtime import lifecycle
+
+        return lifecycle.drain(self, timeout, asynchronous)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drain()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.drain(asynchronous=True)
+
+    def __aiter__(self) -> Iteration:
+        """Iterate over the elements as they come: ``async for x in stream``."""
+        from thalweg.stream.iteration import iterate
+
+        return iterate(self)
+
+    # Failures.
+
+    def on_exception(self) -> Stream:
+        """Return a stream of what this node's function fails on, as :class:`~thalweg.Failure`.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> numbers = source.map(int)
+        >>> good = numbers.sink_to_list()
+        >>> bad = numbers.on_exception().map(lambda failure: failure.element).sink_to_list()
+        >>> source.emit_many(["1", "two", "3"])
+        >>> good, bad
+        ([1, 3], ['two'])
+        """
+        failures = Stream(stream_name=f"failures of {self._own_name()}")
+        self._set_on_error(failures)
+        return failures
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            from thalweg.errors.missing_names import Missing
+
+            raise Missing(name, f"{type(self).__name__!r} object", lambda: dir(self))
+
+    def __copy__(self) -> Self:
+        """The stream itself: a node has its place in a pipeline, and what goes in at a copy has to come out there."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+    def _own_name(self) -> str:
+        return self.name or describe(self)
+
+    __del__ = _thalweg.Node._let_go
+
+    def _retain_refs(self, metadata: Metadata, n: int = 1) -> None:
+        """Count `n` more on the reference counters in `metadata`."""
+        for entry in metadata or ():
+            if entry and "ref" in entry:
+                entry["ref"].retain(n)
+
+    def _release_refs(self, metadata: Metadata, n: int = 1) -> None:
+        """Count `n` less on the reference counters in `metadata`."""
+        for entry in metadata or ():
+            if entry and "ref" in entry:
+                entry["ref"].release(n)
+
+
+def _unexpected(cls: type[Stream], name: str) -> TypeError:
+    """The error for an argument that no class of a node's takes."""
+    import inspect
+
+    from thalweg.errors.missing_names import unexpected
+
+    known: dict[str, None] = {}
+    for base in cls.__mro__:
+        init = base.__dict__.get("__init__")
+        if inspect.isfunction(init):
+            known.update(dict.fromkeys(inspect.signature(init).parameters))
+    return unexpected(cls.__name__, name, [each for each in known if each not in ("self", "args", "kwargs")])
+
+
+def _with_hint(init: Any) -> Any:
+    """Have `Stream.__init__` say which argument is meant by one that it does not take."""
+    known = frozenset(init.__code__.co_varnames[: init.__code__.co_argcount])
+
+    def __init__(self: Stream, *args: Any, **kwargs: Any) -> None:
+        for name in kwargs:
+            if name not in known:
+                raise _unexpected(type(self), name)
+        init(self, *args, **kwargs)
+
+    __init__.__doc__, __init__.__wrapped__ = init.__doc__, init  # type: ignore[attr-defined]
+    return __init__
+
+
+Stream.__init__ = _with_hint(Stream.__init__)  # type: ignore[method-assign]
+
+
+def _overrides_operator(cls: type[Stream]) -> bool:
+    """Whether a class derives from an operator and has an `update` of its own."""
+    return cls.update is not Stream.update and cls._blueprint is not Stream._blueprint
+
+
+def describe(node: Stream) -> str:
+    """A node's name for errors, if it was given none: its kind and its function."""
+    for attribute in ("func", "predicate"):
+        function = getattr(node, attribute, None)
+        name = getattr(function, "__name__", None)
+        if name is not None:
+            return f"{type(node).__name__}({name})"
+    return type(node).__name__

@@ -1,0 +1,101 @@
+"""Nodes, sources and sinks that other packages bring, found by their entry points."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.metadata import EntryPoint
+    from typing import Any, Protocol
+
+    class _Registry(Protocol):
+        def register_plugin_entry_point(self, entry_point: Any, modifier: Callable[[Any], Any] = ...) -> None: ...
+
+
+#: What a group's classes become on ``Stream``. A source is called on the class, with no stream before it.
+_MODIFIERS: dict[str, Callable[[Any], Any] | None] = {"sources": staticmethod, "nodes": None, "sinks": None}
+
+
+def attach_plugins(cls: _Registry) -> None:
+    """Attach to `cls`, the class `Stream`, what other packages bring, if they bring anything.
+
+    It is done when the package is imported: a metaclass, which could do it later, would keep classes that have one of
+    their own, ``abc.ABC`` say, from deriving from `Stream` as well.
+    """
+    if _may_have_plugins():
+        load_plugins(cls)
+
+
+def _may_have_plugins() -> bool:
+    """Whether any package that is installed names one of our groups: a look that takes a tenth of the
+    time that importing the library for it does.
+    """
+    for directory in sys.path:
+        try:
+            names = os.listdir(directory or ".")
+        except OSError:
+            # What is not a directory, an archive say, may have anything in it.
+            if os.path.isfile(directory):
+                return True
+            continue
+        for name in names:
+            if name.endswith((".dist-info", ".egg-info")):
+                try:
+                    with open(os.path.join(directory, name, "entry_points.txt"), "rb") as file:
+                        text = file.read()
+                except OSError:
+                    continue
+                if b"streamz." in text or b"thalweg." in text:
+                    return True
+    return False
+
+
+def load_plugins(cls: _Registry) -> None:
+    """Register what installed packages offer as methods of `cls`.
+
+    The groups looked at are ``streamz.sources``, ``streamz.nodes`` and ``streamz.sinks``, so that plugins written
+    for streamz are found, and ``thalweg.sources``, ``thalweg.nodes`` and ``thalweg.sinks``. Nothing is imported before
+    the first call of such a method. A plugin with a name that is taken is left out, with a warning that says so; one
+    that a package offers under both prefixes counts once.
+
+    Parameters
+    ----------
+    cls
+        The class that gets the methods, ``Stream``.
+
+    Examples
+    --------
+    >>> from thalweg.plugins import load_plugins
+    >>> class Registry:
+    ...     @classmethod
+    ...     def register_plugin_entry_point(cls, entry_point, modifier=None):
+    ...         print(entry_point.name)
+    >>> load_plugins(Registry)
+    """
+    from importlib.metadata import entry_points
+
+    found = entry_points()
+    seen: set[tuple[str, str]] = set()
+    for kind, modifier in _MODIFIERS.items():
+        for prefix in ("thalweg", "streamz"):
+            for entry_point in found.select(group=f"{prefix}.{kind}"):
+                key = (entry_point.name, entry_point.value)
+                if key not in seen:
+                    seen.add(key)
+                    _register(cls, entry_point, modifier)
+
+
+def _register(cls: _Registry, entry_point: EntryPoint, modifier: Callable[[Any], Any] | None) -> None:
+    try:
+        if modifier is None:
+            cls.register_plugin_entry_point(entry_point)
+        else:
+            cls.register_plugin_entry_point(entry_point, modifier)
+    except ValueError as error:
+        import warnings
+
+        package = entry_point.dist.name if entry_point.dist is not None else entry_point.value
+        warnings.warn(f"the plugin {entry_point.name!r} of {package} is left out: {error}", stacklevel=3)

@@ -1,0 +1,145 @@
+"""How classes become methods of streams."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.metadata import EntryPoint
+    from typing import Any, ClassVar, TypeVar
+
+    T = TypeVar("T")
+
+
+def identity(x: T) -> T:
+    """Return `x`.
+
+    Examples
+    --------
+    >>> from thalweg.core import identity
+    >>> identity(1)
+    1
+    """
+    return x
+
+
+def _name_of(function: Any) -> str:
+    """The name of a callable, in a ``partial`` also."""
+    while not hasattr(function, "__name__"):
+        inner = getattr(function, "func", None)
+        if inner is None:
+            raise TypeError(f"register_api: `attribute_name` says what to call {function!r}, which has no name")
+        function = inner
+    name: str = function.__name__
+    return name
+
+
+def _all_attributes(cls: type) -> set[str]:
+    return {name for base in cls.__mro__ for name in base.__dict__}
+
+
+class APIRegisterMixin:
+    """Lets classes be attached to a class of streams as methods.
+
+    Examples
+    --------
+    >>> from thalweg import APIRegisterMixin, Stream
+    >>> issubclass(Stream, APIRegisterMixin)
+    True
+    """
+
+    #: What has been registered with a class: names, callables, and how they were modified.
+    _operators: ClassVar[dict[str, tuple[Any, Callable[[Any], Any]]]]
+
+    #: Called with what is registered from now on.
+    _adopters: ClassVar[list[Callable[[str, Any, Callable[[Any], Any]], None]]]
+
+    @classmethod
+    def register_api(
+        cls, modifier: Callable[[Any], Any] = identity, attribute_name: str | None = None
+    ) -> Callable[[T], T]:
+        """Attach a callable, mostly a class, to this class as a method.
+
+        Parameters
+        ----------
+        modifier:
+            Applied before it is attached; ``staticmethod`` for sources.
+        attribute_name:
+            The method's name, if it is not that of the callable.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> @Stream.register_api()
+        ... class twice(Stream):
+        ...     def update(self, x, who=None, metadata=None):
+        ...         return self._emit(x, metadata) + self._emit(x, metadata)
+        >>> source = Stream()
+        >>> L = source.twice().sink_to_list()
+        >>> source.emit(1)
+        >>> L
+        [1, 1]
+        """
+
+        def register(func: Any) -> Any:
+            def wrapped(*args: Any, **kwargs: Any) -> Any:
+                return func(*args, **kwargs)
+
+            # What functools.wraps does, which takes longer to import than all of this.
+            for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
+                if hasattr(func, attribute):
+                    setattr(wrapped, attribute, getattr(func, attribute))
+            wrapped.__wrapped__ = func  # type: ignore[attr-defined]
+            name = attribute_name or _name_of(func)
+            setattr(cls, name, modifier(wrapped))
+            cls._registered(name, func, modifier)
+            return func
+
+        return register
+
+    @classmethod
+    def _registered(cls, name: str, func: Any, modifier: Callable[[Any], Any]) -> None:
+        """Take note of a callable that has been attached, where that is done."""
+        if "_operators" in cls.__dict__:
+            cls._operators[name] = func, modifier
+            for adopt in cls._adopters:
+                adopt(name, func, modifier)
+
+    @classmethod
+    def register_plugin_entry_point(cls, entry_point: EntryPoint, modifier: Callable[[Any], Any] = identity) -> None:
+        """Attach a class that an entry point names. It is loaded by the first call.
+
+        Raises
+        ------
+        ValueError
+            There is a method of that name.
+
+        Examples
+        --------
+        >>> from importlib.metadata import EntryPoint
+        >>> from thalweg import Stream
+        >>> class Special(Stream):
+        ...     pass
+        >>> Special.register_plugin_entry_point(EntryPoint("mapped", "thalweg.core:map", "thalweg.nodes"))
+        >>> source = Special()
+        >>> L = source.mapped(str).sink_to_list()
+        >>> source.emit(1)
+        >>> L
+        ['1']
+        """
+        if entry_point.name in _all_attributes(cls):
+            raise ValueError(f"Can't add {entry_point.name} to {cls.__name__}: duplicate method name.")
+
+        def stub(*args: Any, **kwargs: Any) -> Any:
+            """Loads the plugin."""
+            node = entry_point.load()
+            if not (isinstance(node, type) and issubclass(node, APIRegisterMixin)):
+                raise TypeError(f"Error loading {entry_point.name}: {node!r} must be a subclass of Stream")
+            if getattr(cls, entry_point.name).__name__ == "stub":
+                cls.register_api(modifier=modifier, attribute_name=entry_point.name)(node)
+            if args and isinstance(args[0], APIRegisterMixin):
+                # On an engine it is another class that has the method by now.
+                return getattr(args[0], entry_point.name)(*args[1:], **kwargs)
+            return node(*args, **kwargs)
+
+        cls.register_api(modifier=modifier, attribute_name=entry_point.name)(stub)

@@ -1,0 +1,1 @@
+"""The client, its futures, and what it knows about its workers."""

@@ -1,0 +1,117 @@
+"""Futures in lists, tuples, sets and dictionaries, at any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
+
+from thalweg._thalweg.tasks import Future
+from thalweg._thalweg.tasks import replace as _replace
+from thalweg._thalweg.tasks import search as _search
+
+#: What is a future; in a worker process there is another kind of it.
+KINDS: set[type] = {Future}
+
+#: What is looked into, subclasses of the first three included.
+_SEQUENCES = (list, tuple, dict, set, frozenset)
+
+#: Stands for a value that is to be left out.
+skipped = object()
+
+
+def futures_of(value: Any) -> list[Future[Any]]:
+    """Return the futures in a value: a future, a collection of Dask's that was persisted, or what holds such.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client, futures_of
+    >>> with Client() as client:
+    ...     future = client.submit(abs, -1)
+    ...     futures_of({"a": [future, 1]}) == [future]
+    True
+    """
+    return _search(value, KINDS, _persisted)
+
+
+def to_replace(value: Any) -> list[Future[Any]]:
+    """Return the futures that `replace` would replace, in that order.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.client.tree import to_replace
+    >>> to_replace([1])
+    []
+    """
+    return _search(value, KINDS)
+
+
+def _persisted(value: Any) -> list[Future[Any]]:
+    """The futures of a collection of Dask's that was persisted."""
+    if not hasattr(type(value), "__dask_graph__"):
+        return []
+    from thalweg.tasks.client.collections import futures_in
+
+    return list(futures_in(value))
+
+
+def replace(value: Any, by: Callable[[Any], Any], kinds: Collection[type] = KINDS) -> Any:
+    """Return a value with something in the place of each future, or of what else is of some `kinds`.
+
+    What becomes `skipped` leaves lists, and is None elsewhere. Containers of a subclass keep their class.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client
+    >>> from thalweg.tasks.client.tree import replace
+    >>> with Client() as client:
+    ...     replace({"a": [client.submit(abs, -1), 1]}, lambda future: future.result())
+    {'a': [1, 1]}
+    """
+    return _replace(value, by, kinds, skipped)
+
+
+def checked(futures: Iterable[Any], function: str) -> list[Future[Any]]:
+    """Return futures that a function was given, at any depth; refuse what is no future and holds none.
+
+    Raises
+    ------
+    TypeError
+        Something is no future.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.client.tree import checked
+    >>> checked([1], "as_completed")
+    Traceback (most recent call last):
+    TypeError: as_completed: a future is needed, not 1
+    """
+    if type(futures) in KINDS or isinstance(futures, dict):
+        return futures_of(futures)
+    found = []
+    for each in futures:
+        inner = futures_of(each)
+        if not inner and not isinstance(each, (*_SEQUENCES, Iterator)) and not hasattr(type(each), "__dask_graph__"):
+            raise TypeError(f"{function}: a future is needed, not {each!r}")
+        found += inner
+    return found
+
+
+def only_futures(values: Any) -> bool:
+    """Whether it is a list of futures and nothing else.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.client.tree import only_futures
+    >>> only_futures([1])
+    False
+    """
+    return type(values) is list and len(kinds := set(map(type, values))) == 1 and kinds <= KINDS
+
+
+def flat(futures: Any) -> list[Future[Any]]:
+    """Return the futures that were meant: one, an iterable of them, or what holds them."""
+    if isinstance(futures, Iterable) and not isinstance(futures, (*KINDS, list, tuple, set, frozenset, dict)):
+        if hasattr(type(futures), "__dask_graph__"):
+            return futures_of(futures)
+        futures = list(futures)
+    return futures_of(futures)

@@ -1,0 +1,1 @@
+"""Clusters of Dask, through Dask's own client."""

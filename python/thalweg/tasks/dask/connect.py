@@ -1,0 +1,80 @@
+"""Clients of a cluster of Dask's, through Dask's own client."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from thalweg.runtime.intervals import convert_interval
+
+if TYPE_CHECKING:
+    from thalweg._types import Interval
+
+__all__ = ["connect"]
+
+#: Seconds to try to connect, if nothing is said.
+_PATIENCE = 10.0
+
+#: What says how many workers to start, and nothing where there is a cluster.
+_OURS = (
+    "n_workers",
+    "threads_per_worker",
+    "processes",
+    "memory_limit",
+    "resources",
+    "preload",
+    "initializer",
+    "initargs",
+)
+
+
+def connect(address: Any, *args: Any, timeout: Interval | None = None, **kwargs: Any) -> Any:
+    """Return a client of the cluster at an address: Dask's, with the arguments of ours.
+
+    Calls are not taken for the same call unless `pure` says so. A task can't be given a time limit, for Dask can't stop
+    it.
+
+    Raises
+    ------
+    OSError
+        Nothing answers at the address in time.
+    ImportError
+        Dask is not installed.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.dask.connect import connect
+    >>> try:
+    ...     connect("tcp://127.0.0.1:1", timeout="100ms")
+    ... except OSError as error:
+    ...     print("127.0.0.1:1" in str(error))
+    True
+    """
+    for name in _OURS:
+        if kwargs.pop(name, None):
+            raise TypeError(f"Client: {name}: the cluster at {address} has its workers")
+    client = _dask_client_type()
+    seconds = _PATIENCE if timeout is None else float(convert_interval(timeout))
+    try:
+        return client(address, *args, timeout=seconds, **kwargs)
+    except (TypeError, ValueError, OSError) as error:
+        if repr(address) in str(error):
+            raise
+        kind = OSError if isinstance(error, OSError) else type(error)
+        raise kind(f"Client: {address!r}: {error}") from error
+
+
+def _dask_client_type() -> type[Any]:
+    for name in ("distributed", "dask.distributed"):
+        if getattr(sys.modules.get(name), "__name__", name).startswith("thalweg."):
+            raise ImportError(f"{name!r} stands for thalweg in this program, so that Dask's own client can't be had")
+    try:
+        from thalweg.errors.missing_packages import need
+
+        need("distributed", "dask", "Client")
+        from thalweg.tasks.dask.client import DaskClient
+    except ImportError as error:
+        raise ImportError(
+            f"an address is one of Dask's schedulers, and Dask is missing: pip install 'thalweg[dask]' ({error})"
+        ) from error
+    return DaskClient

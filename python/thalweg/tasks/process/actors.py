@@ -1,0 +1,231 @@
+"""Objects that live on a worker, and whose methods are called there, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+from collections.abc import Awaitable, Generator
+from functools import partial
+from inspect import iscoroutinefunction
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from thalweg.runtime.intervals import convert_interval
+from thalweg.tasks.client import registry
+from thalweg.tasks.client.options import TURN
+from thalweg.tasks.client.waiting import block, error_of, result_of, settled, signal_of
+from thalweg.tasks.process.context import get_worker, rejoin, secede
+
+if TYPE_CHECKING:
+    from thalweg._types import Interval
+    from thalweg.tasks.client.client import Client
+
+__all__ = ["Actor", "ActorFuture", "create"]
+
+_turns = count()
+
+
+class Actor:
+    """Stands for an object on a worker. Its methods return an `ActorFuture` at once.
+
+    Calls of one actor's methods are made one at a time, in the order in which they are asked for. Those of asynchronous
+    methods may wait for each other: they run on one event loop of their worker, and begin in any order. The object
+    lives for as long as its worker does. Its attributes are read there; in an asynchronous client's loop they are to be
+    awaited.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client
+    >>> class Counter:
+    ...     n = 0
+    ...     def increment(self, by=1):
+    ...         self.n += by
+    ...         return self.n
+    >>> with Client() as client:
+    ...     counter = client.submit(Counter, actor=True).result()
+    ...     first = counter.increment()
+    ...     counter.increment(by=4).result(), counter.n
+    (5, 5)
+    """
+
+    def __init__(self, cls: type, key: str, worker: int | None, pid: int) -> None:
+        self._cls, self._key, self._worker, self._pid = cls, key, worker, pid
+
+    @property
+    def key(self) -> str:
+        """What tells it from others."""
+        return self._key
+
+    def __reduce__(self) -> Any:
+        return Actor, (self._cls, self._key, self._worker, self._pid)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if callable(getattr(self._cls, name, None)):
+            return partial(self._call, _method, name)
+        value = self._call(_attribute, name)
+        return value if registry.default_client().asynchronous else value.result()
+
+    def _call(self, operation: Any, name: str, /, *args: Any, **kwargs: Any) -> ActorFuture:
+        client = registry.default_client()
+        engine = client._engine
+        may_wait = operation is _method and iscoroutinefunction(getattr(self._cls, name))
+        if self._pid == os.getpid() and registry.task_engine() is engine:
+            # A task on the actor's own worker, which may have the only thread there.
+            if may_wait:
+                return _Running(_begin(client, _called(self._key, name, args, kwargs)))
+            return _Returned(operation, self._key, name, args, kwargs)
+        there = _on_worker(self._worker, takes_turn=not may_wait)
+        return ActorFuture(engine.submit(operation, (self._key, name, args, kwargs), None, resources=there))
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self._cls)})
+
+    def __repr__(self) -> str:
+        return f"<Actor: {self._cls.__name__}, key={self._key}>"
+
+
+class ActorFuture:
+    """What a call of an actor's method returns: its result is waited for, or awaited."""
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+
+    def result(self, timeout: Interval | None = None) -> Any:
+        """Wait for what the method returns, and raise what it raises.
+
+        Raises
+        ------
+        TimeoutError
+            It has not returned in time.
+        RuntimeError
+            The worker that had the actor has died.
+        """
+        block(settled([self._task], frozenset()), None if timeout is None else convert_interval(timeout))
+        error = error_of(self._task)
+        if error is not None:
+            raise error
+        return result_of(self._task)
+
+    def done(self) -> bool:
+        """Whether the method has returned."""
+        done: bool = self._task.done()
+        return done
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        result: Generator[Any, None, Any] = self._task.__await__()
+        return result
+
+    def __repr__(self) -> str:
+        return "<ActorFuture>"
+
+
+class _Returned(ActorFuture):
+    """A call that was made at once, where the actor lives."""
+
+    def __init__(self, operation: Any, *args: Any) -> None:
+        self._value: Any = None
+        self._error: BaseException | None = None
+        try:
+            self._value = operation(*args)
+        except BaseException as error:
+            self._error = error
+
+    def result(self, timeout: Interval | None = None) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def done(self) -> bool:
+        return True
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from ()
+        return self.result()
+
+
+class _Running(ActorFuture):
+    """A call of an asynchronous method that runs where the actor lives, and so does whoever waits for it."""
+
+    def __init__(self, running: concurrent.futures.Future[Any]) -> None:
+        self._running = running
+
+    def result(self, timeout: Interval | None = None) -> Any:
+        return block(signal_of(self._running), None if timeout is None else convert_interval(timeout))
+
+    def done(self) -> bool:
+        return self._running.done()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return asyncio.wrap_future(self._running).__await__()
+
+
+def create(engine: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any], key: str | None) -> Any:
+    """Make an object on a worker; the future is of its `Actor`."""
+    if not isinstance(cls, type):
+        raise TypeError(f"submit: an actor is of a class, and not of {cls!r}")
+    key = key or f"{cls.__name__}-{uuid4().hex}"
+    worker = None
+    if engine.kind == "processes":
+        workers = engine.info()["workers"]
+        worker = next(_turns) % len(workers)
+    return engine.submit(_create, (cls, key, worker, args, kwargs), None, key=key, resources=_on_worker(worker))
+
+
+def _on_worker(worker: int | None, takes_turn: bool = True) -> dict[str, float]:
+    """What only that worker process has, and its turn."""
+    turn = {TURN: 1.0} if takes_turn else {}
+    return turn if worker is None else {**turn, f"worker {worker}": 0.0}
+
+
+def _create(cls: type, key: str, worker: int | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Actor:
+    get_worker().actors[key] = (cls(*args, **kwargs), threading.RLock())
+    return Actor(cls, key, worker, os.getpid())
+
+
+def _found(key: str) -> tuple[Any, threading.RLock]:
+    found: tuple[Any, threading.RLock] | None = get_worker().actors.get(key)
+    if found is None:
+        raise RuntimeError(f"the actor {key} is lost: the worker that had it has died")
+    return found
+
+
+def _called(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    instance, lock = _found(key)
+    with lock:
+        return getattr(instance, name)(*args, **kwargs)
+
+
+def _method(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    result = _called(key, name, args, kwargs)
+    if not hasattr(result, "__await__"):
+        return result
+    running = signal_of(_begin(registry.default_client(), result))
+    # What it waits for may need this thread.
+    secede()
+    try:
+        return block(running, None)
+    finally:
+        rejoin()
+
+
+def _begin(client: Client, awaitable: Awaitable[Any]) -> concurrent.futures.Future[Any]:
+    """Run what an asynchronous method returned on the loop of this process."""
+    from thalweg.runtime import loops
+
+    async def run() -> Any:
+        # A thread of the loop is none of the client's.
+        registry.current.set(client)
+        return await awaitable
+
+    return asyncio.run_coroutine_threadsafe(run(), loops.find(False))
+
+
+def _attribute(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    instance, lock = _found(key)
+    with lock:
+        return getattr(instance, name)

@@ -1,0 +1,155 @@
+"""For code that runs in a task: its client, its worker, its thread's place among the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from thalweg._thalweg.tasks import Token, current_token, rejoin, secede
+from thalweg.tasks.client import registry
+from thalweg.tasks.client.registry import default_client
+
+if TYPE_CHECKING:
+    from thalweg._types import Interval
+    from thalweg.tasks.client.client import Client
+    from thalweg.tasks.process.this_worker import Worker
+
+__all__ = [
+    "current_token",
+    "default_client",
+    "get_client",
+    "get_token",
+    "get_worker",
+    "rejoin",
+    "secede",
+    "worker_client",
+]
+
+
+class _Wanted:
+    """The token of what can't be cancelled but by ending its process, or is no task at all."""
+
+    cancelled = False
+
+    def check(self) -> None:
+        """Do nothing."""
+
+
+def get_token() -> Token | _Wanted:
+    """Return the token of the task that runs here; where there is none, one that is never cancelled.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import get_token
+    >>> get_token().cancelled
+    False
+    """
+    return current_token() or _Wanted()
+
+
+def get_client(address: str | None = None, timeout: Interval | None = None, resolve_address: bool = True) -> Client:
+    """Return the client of the task that runs here, or else the one of the context, or the default one.
+
+    A task that waits for others by it does so with one of the threads that they may need: leave its place to them by
+    `secede`, or use `worker_client`.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client, get_client, rejoin, secede
+    >>> def both(x, y):
+    ...     futures = get_client().map(abs, [x, y])
+    ...     secede()
+    ...     results = get_client().gather(futures)
+    ...     rejoin()
+    ...     return results
+    >>> with Client() as client:
+    ...     client.submit(both, -1, -2).result()
+    [1, 2]
+    """
+    if address is not None:
+        from thalweg.tasks.client.client import Client
+
+        return Client(address, timeout=timeout)
+    return registry.default_client()
+
+
+@contextmanager
+def worker_client(timeout: Interval | None = None, separate_thread: bool = True) -> Iterator[Client]:
+    """Give a task the client it runs on, for the length of a ``with`` block in which others may have its thread.
+
+    Parameters
+    ----------
+    timeout
+        Nothing is waited for here.
+    separate_thread
+        Whether to leave the thread's place to others.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client, worker_client
+    >>> def both(x, y):
+    ...     with worker_client() as client:
+    ...         return client.gather(client.map(abs, [x, y]))
+    >>> with Client() as client:
+    ...     client.submit(both, -1, -2).result()
+    [1, 2]
+    """
+    client = registry.default_client()
+    if not separate_thread:
+        yield client
+        return
+    with out_of_the_way():
+        yield client
+
+
+@contextmanager
+def out_of_the_way() -> Iterator[None]:
+    """Leave the place of this thread to other tasks, if a task runs here."""
+    if registry.task_engine() is None:
+        yield
+        return
+    secede()
+    try:
+        yield
+    finally:
+        rejoin()
+
+
+def get_worker() -> Worker:
+    """Return the worker that runs the task.
+
+    There is one for each worker process, and one for all threads: what a task or `Client.run` sets on it, others find.
+
+    Raises
+    ------
+    ValueError
+        No task runs here.
+
+    Examples
+    --------
+    >>> import os
+    >>> from thalweg.tasks import Client, get_worker
+    >>> def connect():
+    ...     get_worker().connection = "open"
+    >>> with Client() as client:
+    ...     done = client.run(connect)
+    ...     client.submit(lambda: (get_worker().pid == os.getpid(), get_worker().connection)).result()
+    (True, 'open')
+    """
+    engine = registry.task_engine()
+    if engine is None:
+        raise ValueError("get_worker: no task runs here")
+    mine = registry.shared(engine)
+    if mine.worker is None:
+        from thalweg.tasks.process.this_worker import Worker
+
+        with mine.lock:
+            mine.worker = mine.worker or Worker(engine)
+    worker: Worker = mine.worker
+    return worker

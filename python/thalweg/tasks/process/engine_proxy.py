@@ -1,0 +1,317 @@
+"""The engine as a task in a worker process has it: what is asked of it, its parent does."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from thalweg.runtime.intervals import convert_interval
+from thalweg.tasks.client import tree
+from thalweg.tasks.process.lending import borrow
+from thalweg.tasks.process.pickling import loads
+from thalweg.tasks.process.worker_requests import dumps, future_at
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+
+    from thalweg._types import Interval
+
+__all__ = ["EngineProxy", "RemoteFuture", "engine"]
+
+
+class EngineProxy:
+    """Stands for the engine that has started this process.
+
+    Parameters
+    ----------
+    ask
+        Sends bytes there, and returns the bytes that are the answer, whenever it comes.
+
+    Examples
+    --------
+    >>> from concurrent.futures import Future
+    >>> from thalweg.tasks import Client
+    >>> from thalweg.tasks.client import registry
+    >>> from thalweg.tasks.process.worker_requests import WorkerRequests
+    >>> from thalweg.tasks.process.engine_proxy import EngineProxy
+    >>> def ask(question):
+    ...     reply = Future()
+    ...     requests.answer(1, question, reply.set_result)
+    ...     return reply.result()
+    >>> with Client() as client:
+    ...     requests = WorkerRequests(client._engine, registry.shared(client._engine).coordinator)
+    ...     EngineProxy(ask).submit(abs, (-1,)).result()
+    1
+    """
+
+    kind = "processes"
+    closed = False
+    asynchronous = False
+
+    def __init__(self, ask: Callable[[bytes], bytes]) -> None:
+        self._ask_parent = ask
+        # Not told one by one: an object may go in the middle of a question.
+        self._released: deque[int] = deque()
+
+    def ask(self, operation: str, *args: Any, seconds: float | None = None) -> Any:
+        """Ask the parent, and wait for its answer."""
+        released = []
+        while self._released:
+            released.append(self._released.popleft())
+        question = _for_parent((operation, args, seconds, released))
+        succeeded, value = loads(self._ask_parent(question))
+        if not succeeded:
+            raise value
+        return value
+
+    @property
+    def width(self) -> int:
+        """How many tasks run at once."""
+        width: int = self.info()["width"]
+        return width
+
+    def submit(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, **options: Any
+    ) -> RemoteFuture:
+        """Run a function."""
+        return self._future(self.ask("submit", _for_parent((function, args, kwargs)), options))
+
+    def map(
+        self,
+        function: Callable[..., Any],
+        iterables: tuple[Iterable[Any], ...],
+        kwargs: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> list[RemoteFuture]:
+        """Run a function on each element."""
+        call = _for_parent((function, tuple(list(each) for each in iterables), kwargs))
+        return [self._future(known) for known in self.ask("map", call, options)]
+
+    def run(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> list[RemoteFuture]:
+        """Run a function on each worker."""
+        return [self._future(known) for known in self.ask("run", _for_parent((function, args, kwargs)))]
+
+    def scatter(self, value: Any, *, key: str | None = None) -> RemoteFuture:
+        """Make a future of a value."""
+        return self._future(self.ask("scatter", _for_parent(value), key))
+
+    def find(self, key: str) -> RemoteFuture | None:
+        """Return the live task with a key."""
+        known = self.ask("find", key)
+        return None if known is None else self._future(known)
+
+    def borrow(self, key: Any) -> RemoteFuture:
+        """Return the live task with a key, also one that was not named."""
+        return self._future(self.ask("borrow", key))
+
+    def tally(self) -> RemoteTally:
+        """Return what counts tasks until they have ended."""
+        return RemoteTally(self)
+
+    def gather(self, futures: list[RemoteFuture], seconds: float | None = None) -> list[Any]:
+        """Wait for all results."""
+        results: list[Any] = self.ask("gather", [future.place for future in futures], seconds=seconds)
+        return results
+
+    def info(self) -> dict[str, Any]:
+        """Return what the workers do."""
+        info: dict[str, Any] = self.ask("info")
+        return info
+
+    def close(self, *, wait: bool = False) -> None:
+        """Do nothing: the engine is not this process'."""
+
+    def _future(self, known: tuple[int, str]) -> RemoteFuture:
+        return RemoteFuture(self, *known)
+
+
+class RemoteTally:
+    """Counts tasks until they have ended, whoever wants their results."""
+
+    def __init__(self, engine: EngineProxy) -> None:
+        self._engine = engine
+        self._futures: list[RemoteFuture] = []
+
+    def add(self, futures: list[RemoteFuture]) -> None:
+        """Count tasks."""
+        self._futures += futures
+
+    def cancel_before_they_begin(self) -> None:
+        """Cancel those that have not begun."""
+        for future in self._futures:
+            future._cancel_before_it_begins()
+
+    def runs_here(self) -> bool:
+        """Whether one of them runs in this thread."""
+        return False
+
+    def wait(self) -> None:
+        """Wait until all have ended."""
+        self._engine.ask("settled", [future.place for future in self._futures])
+        self._futures.clear()
+
+
+class _Here(threading.local):
+    def __init__(self) -> None:
+        #: How many questions are pickled in this thread.
+        self.asking = 0
+
+
+_here = _Here()
+
+
+def _for_parent(value: Any) -> bytes:
+    """Pickle what the parent reads while it answers: futures are the numbers that it knows them by."""
+    _here.asking += 1
+    try:
+        return dumps(value)
+    finally:
+        _here.asking -= 1
+
+
+class RemoteFuture:
+    """A future that is in another process."""
+
+    def __init__(self, engine: EngineProxy, place: int, key: Any) -> None:
+        self.engine = engine
+        self.place = place
+        self.key = key
+
+    def __reduce__(self) -> Any:
+        if _here.asking:
+            return future_at, (self.place,)
+        # It leaves this process otherwise: as a result, say.
+        self.engine.ask("give_back", self.place)
+        return borrow, (self.key,)
+
+    def __del__(self) -> None:
+        self.engine._released.append(self.place)
+
+    @property
+    def status(self) -> str:
+        """How the task is."""
+        status: str = self.engine.ask("status", self.place)
+        return status
+
+    def done(self) -> bool:
+        """Whether the task has ended."""
+        return self.status != "pending"
+
+    def cancelled(self) -> bool:
+        """Whether the task has been cancelled."""
+        return self.status == "cancelled"
+
+    def result(self, timeout: Interval | None = None) -> Any:
+        """Wait for the result."""
+        return self.engine.gather([self], _seconds(timeout))[0]
+
+    def _result_here(self) -> Any:
+        return self.engine.gather([self])[0]
+
+    def _wait(self, seconds: float) -> bool:
+        try:
+            self.engine.ask("settled", [self.place], seconds=seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def exception(self, timeout: Interval | None = None) -> BaseException | None:
+        """Wait for what the task raised."""
+        self.engine.ask("settled", [self.place], seconds=_seconds(timeout))
+        error: BaseException | None = self.engine.ask("failure", self.place)
+        return error
+
+    def traceback(self, timeout: Interval | None = None) -> TracebackType | None:
+        """Wait for where the task raised it."""
+        error = self.exception(timeout)
+        return None if error is None else error.__traceback__
+
+    def cancel(self, reason: str | None = None, msg: str | None = None, force: bool = False) -> bool:
+        """Cancel the task."""
+        cancelled: bool = self.engine.ask("cancel", self.place, force, msg)
+        return cancelled
+
+    def retry(self) -> None:
+        """Run a failed task again."""
+        self.engine.ask("retry", self.place)
+
+    def running(self) -> bool:
+        """Whether the task has begun, and has not ended."""
+        running: bool = self.engine.ask("running", self.place)
+        return running
+
+    def _cancel_before_it_begins(self) -> bool:
+        cancelled: bool = self.engine.ask("cancel_before_it_begins", self.place)
+        return cancelled
+
+    def _ask_to_stop(self) -> None:
+        self.engine.ask("ask_to_stop", self.place)
+
+    def _runs_here(self) -> bool:
+        return False
+
+    def keep(self) -> None:
+        """Let the task run to its end also if nobody holds the future."""
+        self.engine.ask("keep", self.place)
+
+    def release(self) -> None:
+        """Let go of the task."""
+
+    def add_done_callback(self, callback: Callable[[RemoteFuture], object]) -> None:
+        """Call something when the task has ended."""
+
+        def wait() -> None:
+            self.engine.ask("settled", [self.place])
+            callback(self)
+
+        threading.Thread(target=wait, daemon=True).start()
+
+    _notify = _notify_holder = _when_here = add_done_callback
+
+    @property
+    def client(self) -> Any:
+        """The client of the task that has this future."""
+        from thalweg.tasks.client import registry
+
+        return registry.default_client()
+
+    @property
+    def type(self) -> type | None:
+        """The type of the result, once there is one."""
+        return type(self.result()) if self.status == "finished" else None
+
+    def __dask_tokenize__(self) -> tuple[str, Any]:
+        return "thalweg-future", self.key
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        import asyncio
+
+        return asyncio.to_thread(self.result).__await__()
+
+    def __repr__(self) -> str:
+        return f"<Future: {self.status}, key: {self.key}>"
+
+
+tree.KINDS.add(RemoteFuture)
+
+
+def _seconds(timeout: Interval | None) -> float | None:
+    return None if timeout is None else float(convert_interval(timeout))
+
+
+_engine: EngineProxy | None = None
+
+
+def engine() -> EngineProxy:
+    """Return the engine of this worker process."""
+    global _engine
+    if _engine is None:
+        from thalweg.tasks.process.worker import ask
+
+        _engine = EngineProxy(ask)
+    return _engine

@@ -1,0 +1,91 @@
+"""What a task may know about its worker, and keep there for others."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from thalweg.tasks.client import registry
+
+if TYPE_CHECKING:
+    from thalweg.tasks.client.client import Client
+
+__all__ = ["Worker"]
+
+
+class Worker:
+    """A worker, as its tasks see it. Attributes that they set stay for as long as it lives.
+
+    Attributes
+    ----------
+    pid:
+        The number of its process.
+    plugins:
+        The plugins that have been set up, by their names.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self.pid = os.getpid()
+        # An engine that nobody holds closes.
+        self._engine = ref(engine)
+        self._known: dict[str, Any] | None = None
+        #: The plugins that have been set up, by their names.
+        self.plugins: dict[str, Any] = {}
+        #: The objects of actors that live here, with what lets one call at a time in.
+        self.actors: dict[str, Any] = {}
+
+    def _info(self) -> dict[str, Any]:
+        if self._known is None:
+            engine = self._engine()
+            workers = [] if engine is None else engine.info()["workers"]
+            found = [worker for worker in workers if worker["pid"] == self.pid]
+            self._known = found[0] if found else {"id": 0, "threads": 1}
+        return self._known
+
+    @property
+    def name(self) -> int:
+        """Its number among the client's workers."""
+        number: int = self._info()["id"]
+        return number
+
+    @property
+    def nthreads(self) -> int:
+        """How many tasks it runs at a time."""
+        threads: int = self._info()["threads"]
+        return threads
+
+    @property
+    def id(self) -> str:
+        """What tells it from others."""
+        return f"{self.pid}-{self.name}"
+
+    @property
+    def address(self) -> str:
+        """What it is called; nothing listens there."""
+        return f"inproc://{self.pid}/{self.name}"
+
+    worker_address = address
+
+    @property
+    def local_directory(self) -> str:
+        """The directory of uploaded files."""
+        engine = self._engine()
+        return "" if engine is None else registry.shared(engine).workspace
+
+    @property
+    def client(self) -> Client:
+        """The client of the task."""
+        return registry.default_client()
+
+    @property
+    def loop(self) -> Any:
+        """An event loop on a thread of its own."""
+        return self.client.loop
+
+    def log_event(self, topic: str | list[str], msg: Any) -> None:
+        """Let whoever has subscribed to a topic know of something, as `Client.log_event` does."""
+        self.client.log_event(topic, msg)
+
+    def __repr__(self) -> str:
+        return f"<Worker: {self.id}>"

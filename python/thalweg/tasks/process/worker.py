@@ -1,0 +1,148 @@
+"""Worker processes: how they are started, and what they do."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+__all__ = ["ask", "command", "main", "prepare"]
+
+
+#: In a worker process: the directory that all workers share.
+workspace = ""
+
+
+def new_workspace() -> str:
+    """Return a name for a directory that workers share; nobody has one of that name."""
+    import tempfile
+    from uuid import uuid4
+
+    return f"{tempfile.gettempdir()}/thalweg-{uuid4().hex}"
+
+
+#: So many bytes of what a worker process begins with can be given to it.
+_MOST = 96 << 10
+
+
+def command(
+    preload: Sequence[str] = (),
+    initializer: Callable[..., Any] | None = None,
+    initargs: tuple[Any, ...] = (),
+    shared: str = "",
+) -> list[str]:
+    """Return what starts a worker process, which imports from where this process does.
+
+    Parameters
+    ----------
+    preload
+        Names of modules that it imports before it takes tasks.
+    initializer, initargs
+        What it calls then.
+    shared
+        A directory of its files and plugins.
+
+    Raises
+    ------
+    UnpicklableError
+        The initializer or its arguments can't be sent.
+    ValueError
+        They are too large.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.process.worker import command
+    >>> "thalweg.tasks.process.worker" in command()[-1]
+    True
+    """
+    import subprocess
+
+    # How the interpreter was called belongs to what a function may rely on.
+    options: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    first = b""
+    if initializer is not None:
+        first = _pickled(initializer, initargs)
+        if len(first) > _MOST:
+            raise ValueError(f"initializer: {len(first)} bytes with its arguments, and {_MOST} can be sent at most")
+    arguments = f"{list(preload)!r}, {first!r}, {shared!r}"
+    start = f"import sys; sys.path[:] = {sys.path!r}; from thalweg.tasks.process.worker import main; main({arguments})"
+    # What a task prints is to be seen, whatever becomes of its process.
+    return [sys.executable, *options, "-u", "-c", start]
+
+
+def _pickled(initializer: Callable[..., Any], initargs: tuple[Any, ...]) -> bytes:
+    from thalweg.tasks.process import pickling
+
+    try:
+        return pickling.again((initializer, initargs), lambda _: True)
+    except Exception as error:
+        raise pickling.function_error(initializer, error) from error
+
+
+def prepare(preload: Sequence[str], initializer: Callable[..., Any] | None, initargs: tuple[Any, ...]) -> None:
+    """Import modules, and call what is to be called before there are tasks."""
+    from importlib import import_module
+
+    for name in preload:
+        import_module(name)
+    if initializer is not None:
+        initializer(*initargs)
+
+
+def main(preload: Sequence[str] = (), first: bytes = b"", shared: str = "") -> None:
+    """Run the tasks that come through standard input, until the parent has gone.
+
+    Parameters
+    ----------
+    preload
+        Names of modules to import before.
+    first
+        The pickle of an initializer and its arguments; none, if it is empty.
+    shared
+        A directory of files and plugins that all workers have; there is none before there is something in it.
+    """
+    global workspace
+    import os
+    import pickle
+    import signal
+
+    from thalweg._thalweg import tasks
+
+    # Ctrl-C goes to all processes of a terminal. What is to be done about it the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    initializer, initargs = pickle.loads(first) if first else (None, ())
+    prepare(preload, initializer, initargs)
+    workspace = shared
+    if os.path.isdir(shared):
+        from thalweg.tasks.process import plugins
+
+        plugins.begin(shared)
+    tasks.serve()
+
+
+def ask(question: bytes) -> bytes:
+    """Ask the parent of this worker process something.
+
+    Raises
+    ------
+    ConnectionError
+        If this is no worker process, or its parent has gone.
+
+    Examples
+    --------
+    >>> from thalweg.tasks.process.worker import ask
+    >>> try:
+    ...     ask(b"anybody there?")
+    ... except ConnectionError:
+    ...     print("no")
+    no
+    """
+    from thalweg._thalweg import tasks
+
+    answer = tasks.ask(question)
+    if answer is None:
+        raise ConnectionError("this is not a worker process of a client, or the client has gone")
+    return answer

@@ -1,0 +1,1 @@
+"""Locks, events, semaphores, queues and variables that tasks share."""

@@ -1,0 +1,1 @@
+"""Pictures of pipelines, in files and in notebooks."""
