@@ -36,8 +36,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Request::Test { only } => test::run(&project, &only),
-        Request::Demo { face, args } => demo::run(&project, face, args),
-        Request::Bench { face, args } => bench::run(&project, face, args),
+        Request::Demo { language, args } => demo::run(&project, language, args),
+        Request::Bench { language, args } => bench::run(&project, language, args),
         Request::Docs { open } => docs::run(&project, open),
         Request::Stubs => stubs::run(&project),
     }

@@ -395,7 +395,7 @@ impl GraphRef {
     }
 }
 
-/// What is `unsafe` here, driven through the public face: run these under valgrind.
+/// What is `unsafe` here, driven through the public API: run these under valgrind.
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
