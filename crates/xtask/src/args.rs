@@ -20,14 +20,14 @@ Commands:
 Nothing but cargo is needed. What needs more is skipped where it is missing, and named.
 ";
 
-/// Which of the two bindings a command is about.
+/// The language a command is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Language {
     Rust,
     Python,
 }
 
-/// What the user asks for.
+/// A parsed command line.
 #[derive(Debug, PartialEq)]
 pub enum Request {
     Help(&'static str),

@@ -14,7 +14,7 @@ use commands::{bench, demo, docs, stubs, test};
 use project::Project;
 use std::process::ExitCode;
 
-/// What a wrong command line ends with, as is usual.
+/// Exit code for a wrong command line.
 const USAGE_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
