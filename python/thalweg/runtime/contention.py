@@ -1,4 +1,4 @@
-"""What a thread is told that waits long for another one inside its pipeline."""
+"""Message for a thread that waits long for another one inside its pipeline."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-#: Where functions of nobody's interest are: the standard library, and this package.
+#: Files whose functions are not named: the standard library, and this package.
 _ELSEWHERE = (sysconfig.get_path("stdlib"), os.path.dirname(os.path.dirname(__file__)), "<frozen")
 
-#: How many threads are named at most.
+#: Most threads named in a message.
 _NAMED = 5
 
 
