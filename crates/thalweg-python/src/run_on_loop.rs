@@ -74,7 +74,7 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
         py.check_signals()?;
         event_loop.check_open(py)?;
         if !answer.has_begun.load(Ordering::Relaxed) {
-            contention::look(py, begin.elapsed(), true);
+            contention::look_at_loop(py, begin.elapsed(), event_loop)?;
         }
     }
 }

@@ -190,11 +190,16 @@ impl Graph {
         origin: Origin,
     ) -> Emit {
         // What is inside already may go round while the graph drains.
-        if let Some(error) = self.refused(origin)
-            && !error.is_closed()
-        {
-            lease.acks.fail();
-            return Emit::failed(error, self.weak());
+        match self.refused(origin) {
+            Some(error) if !error.is_closed() => {
+                lease.acks.fail();
+                return Emit::failed(error, self.weak());
+            }
+            Some(_) => {
+                let pass = Pass::new(self, Lease::default(), false);
+                self.state.get(&pass).came_back = true;
+            }
+            None => {}
         }
         thread_state::enter();
         let mut pass = Pass::new(self, lease, false);
