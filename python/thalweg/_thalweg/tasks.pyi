@@ -57,9 +57,7 @@ class Token:
     def check(self) -> None:
         """Raise what the task is to end with, if it is to end."""
 
-def search(
-    value: Any, kinds: set[type], others: Callable[[Any], Iterable[Any]] | None = None
-) -> list[Any]:
+def search(value: Any, kinds: set[type], others: Callable[[Any], Iterable[Any]] | None = None) -> list[Any]:
     """The objects of some kinds in a value, at any depth."""
 
 def replace(value: Any, by: Callable[[Any], Any], kinds: Collection[type], skipped: object) -> Any:

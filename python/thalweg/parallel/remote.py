@@ -17,8 +17,8 @@ from thalweg.tasks.errors import UnpicklableError
 from thalweg.tasks.process.pickling import again, dump_error, loads
 
 __all__ = [
-    "Code",
     "BatchCall",
+    "Code",
     "dumps",
     "heard",
     "load",
