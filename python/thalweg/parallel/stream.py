@@ -46,6 +46,14 @@ class ParallelStream(Stream):
     elements are on their way behind a `buffer`, by several emitters, or by `emit_many` and sources, which send as many
     at a time as the engine does.
 
+    To other processes, elements go in batches whose size follows what they take: one alone if nothing is on its way, as
+    many as are worth a round trip under load. Steps that follow one another are one trip; behind a `buffer`, a window
+    or a fork the values come here and go again. A function is pickled anew for a batch if it may have changed: if it
+    closes over something, or uses globals other than modules.
+
+    A function on threads that emits into its own pipeline does not wait for its element, which comes through behind the
+    one that it works on.
+
     Elements that a filter drops, or a function fails on, are gone for what comes behind, as on any stream. A failure is
     raised where `emit` is waited for; behind a `buffer` the next `emit` is told, or `drain`; see `on_error`.
 
