@@ -261,7 +261,7 @@ impl EventLoop {
         const TURNS: usize = 100;
         const PATIENCE: Duration = Duration::from_micros(30);
         for turn in 1..=TURNS {
-            self.work_off(py)?;
+            self.run_queue(py)?;
             let is_awaited = self.0.is_awaited.swap(false, Ordering::Relaxed);
             // When the program ends, this thread may not get the GIL back any more.
             let is_over = interpreter::ends_elsewhere();
@@ -287,7 +287,7 @@ impl EventLoop {
         Ok(())
     }
 
-    fn work_off(&self, py: Python<'_>) -> PyResult<()> {
+    fn run_queue(&self, py: Python<'_>) -> PyResult<()> {
         self.0.has_run.store(true, Ordering::Relaxed);
         self.0.called.store(false, Ordering::Release);
         let mut jobs = std::mem::take(&mut *lock(&self.0.queue));

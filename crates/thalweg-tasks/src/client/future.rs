@@ -1,7 +1,7 @@
 //! The result of a task to be.
 
 use super::Closures;
-use super::body::Value;
+use super::closure::Value;
 use crate::engine::CannotStop;
 use crate::error::Error;
 use crate::slot::{Slot, Status, Watcher, wait_all};

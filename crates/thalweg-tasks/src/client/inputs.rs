@@ -14,10 +14,10 @@ pub trait Inputs {
     fn dependencies(&self, dependencies: &mut Dependencies<Closures>);
 
     #[doc(hidden)]
-    fn values(&self) -> fn(&mut dyn Iterator<Item = super::body::Value>) -> Self::Values;
+    fn values(&self) -> fn(&mut dyn Iterator<Item = super::closure::Value>) -> Self::Values;
 }
 
-type Values<'a> = &'a mut dyn Iterator<Item = super::body::Value>;
+type Values<'a> = &'a mut dyn Iterator<Item = super::closure::Value>;
 
 fn one<T: Clone + Send + Sync + 'static>(values: Values<'_>) -> T {
     let value = values.next().expect("there is a value for each input");

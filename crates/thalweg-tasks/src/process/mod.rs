@@ -1,29 +1,18 @@
 //! Workers that are processes: children of this one, over sockets that nobody else can open.
 
 mod child;
-mod lazy;
-mod link;
-mod memory;
-mod outgoing;
-mod parked;
-mod payload;
-mod pool;
-mod pulse;
-mod reader;
-mod scoreboard;
-mod sent;
-mod socket;
-mod wire;
-pub mod worker;
+mod parent;
+mod protocol;
 
-pub use memory::{most_open, read_at};
-pub use payload::{LARGE, Payload, Pieces, SHARED};
-pub use pool::{Answer, Pool, PoolConfig, Process, worker_resource};
+pub use child::worker;
+pub use parent::pool::{Answer, Pool, PoolConfig, Process, worker_resource};
+pub use protocol::memory::{most_open, read_at};
+pub use protocol::payload::{LARGE, Payload, Pieces, SHARED};
 
 use crate::task_types::TaskTypes;
 use std::sync::Arc;
 
-/// A world whose tasks can be sent to other processes.
+/// Task types whose tasks can be sent to other processes.
 pub trait Portable: TaskTypes {
     /// A program as it is sent.
     fn call(program: &Self::Program) -> Option<&Call>;

@@ -85,11 +85,11 @@ impl Completion {
             waker.wake();
         }
         for then in told {
-            self.carry_out(then);
+            self.run(then);
         }
     }
 
-    fn carry_out(&self, then: Then) {
+    fn run(&self, then: Then) {
         match then {
             Then::Release(ticket) => drop(ticket),
             Then::Tell(node) => {
@@ -168,7 +168,7 @@ impl Completion {
             waker.wake();
         }
         for then in then {
-            self.carry_out(then);
+            self.run(then);
         }
     }
 

@@ -1,21 +1,21 @@
 //! Payloads that a worker received, deserialized on first use.
 
-use super::payload::Payload;
-use super::wire::{Files, Sent};
+use crate::process::protocol::payload::Payload;
+use crate::process::protocol::wire::{Files, Sent};
 use crate::sync::{Mutex, lock};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A payload that has come, or why it could not be received.
-pub(super) type Received = Result<Arc<Payload>, String>;
+pub(in crate::process) type Received = Result<Arc<Payload>, String>;
 
 /// A payload that is read on first use.
-pub(super) enum Lazy<T> {
+pub(in crate::process) enum Lazy<T> {
     Sent(Received),
     Read(T),
 }
 
-pub(super) fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
+pub(in crate::process) fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
     let gone: Vec<_> = {
         let mut from = lock(from);
         ids.iter().filter_map(|id| from.remove(id)).collect()
@@ -25,7 +25,7 @@ pub(super) fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
 }
 
 /// The deserialized value, made on first use.
-pub(super) fn make<T: Clone>(
+pub(in crate::process) fn make<T: Clone>(
     from: &Mutex<HashMap<u64, Lazy<T>>>,
     id: u64,
     make: impl FnOnce(&Received) -> Result<T, Payload>,
@@ -47,7 +47,10 @@ pub(super) fn make<T: Clone>(
 }
 
 /// The payload itself, for values of which each task reads a copy of its own.
-pub(super) fn sent<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Result<Received, Payload> {
+pub(in crate::process) fn sent<T>(
+    from: &Mutex<HashMap<u64, Lazy<T>>>,
+    id: u64,
+) -> Result<Received, Payload> {
     match lock(from).get(&id) {
         Some(Lazy::Sent(received)) => Ok(received.clone()),
         _ => Err(missing()),
@@ -55,7 +58,10 @@ pub(super) fn sent<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Result<Re
 }
 
 /// The value made here, unless it has been forgotten.
-pub(super) fn read<T: Clone>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Option<T> {
+pub(in crate::process) fn read<T: Clone>(
+    from: &Mutex<HashMap<u64, Lazy<T>>>,
+    id: u64,
+) -> Option<T> {
     match lock(from).get(&id)? {
         Lazy::Read(made) => Some(made.clone()),
         Lazy::Sent(_) => None,
@@ -63,7 +69,7 @@ pub(super) fn read<T: Clone>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Op
 }
 
 /// The payload of what was made here. With `keep`, the payload takes its place. None if it is not there any more.
-pub(super) fn packed<T: Clone>(
+pub(in crate::process) fn packed<T: Clone>(
     from: &Mutex<HashMap<u64, Lazy<T>>>,
     id: u64,
     keep: bool,
@@ -88,13 +94,13 @@ pub(super) fn packed<T: Clone>(
     Some(Ok(payload))
 }
 
-pub(super) fn receive(sent: &Sent<'_>, files: &mut Files) -> Received {
+pub(in crate::process) fn receive(sent: &Sent<'_>, files: &mut Files) -> Received {
     sent.unpack(files)
         .map(Arc::new)
         .map_err(|error| error.to_string())
 }
 
 /// The parent sends what a task needs before the task, and has it forgotten after it.
-pub(super) fn missing() -> Payload {
+pub(in crate::process) fn missing() -> Payload {
     Payload::empty()
 }

@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// A line for each thread: the number of a task, and when it began.
 #[derive(Debug)]
-pub(super) struct Scoreboard(File);
+pub(in crate::process) struct Scoreboard(File);
 
 const LINE: usize = 16;
 

@@ -1,11 +1,11 @@
 //! The other side: what runs in a worker process.
 
-use super::lazy::{self, Lazy, Received, forget, make, missing, receive};
-use super::outgoing::Outgoing;
-use super::payload::Payload;
-use super::scoreboard::Scoreboard;
-use super::socket::Socket;
-use super::wire::{Files, Inbox, Input, ToParent, ToWorker, read};
+use crate::process::child::lazy::{self, Lazy, Received, forget, make, missing, receive};
+use crate::process::protocol::outgoing::Outgoing;
+use crate::process::protocol::payload::Payload;
+use crate::process::protocol::scoreboard::Scoreboard;
+use crate::process::protocol::socket::Socket;
+use crate::process::protocol::wire::{Files, Inbox, Input, ToParent, ToWorker, read};
 use crate::sync::{Condvar, Mutex, lock};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process, kill_process_group};
@@ -510,7 +510,7 @@ impl<H: Host> Worker<H> {
         let mut outbox = self.outgoing.outbox();
         // What cannot be written down is too long for a message, which payloads never are.
         let _ = match &result {
-            Ok(Made::Large(_)) => outbox.put(&ToParent::Kept { task, nanos }),
+            Ok(Made::Large(_)) => outbox.put(&ToParent::Stored { task, nanos }),
             Ok(Made::Small(payload)) => {
                 let value = outbox.pack(payload);
                 outbox.put(&ToParent::Done { task, value, nanos })
