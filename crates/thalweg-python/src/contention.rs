@@ -18,7 +18,7 @@ thread_local! {
     static WAITED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// What the engine asks while a thread waits; an exception of a signal handler's ends the wait.
+/// Returns whether a waiting thread goes on waiting: an exception of a signal handler ends the wait.
 pub(crate) fn has_patience(waited: Duration) -> bool {
     gil::attach(|py| match py.check_signals() {
         Ok(()) => {

@@ -18,6 +18,7 @@ from thalweg.tasks import (
     RemoteError,
     UnpicklableError,
     as_completed,
+    futures_of,
     get_client,
     get_worker,
     wait,

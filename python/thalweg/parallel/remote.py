@@ -1,4 +1,4 @@
-"""What is sent to other processes for a stream, and what is done there."""
+"""Programs of streams in other processes: sent, and run there."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from thalweg.tasks.errors import UnpicklableError
 from thalweg.tasks.process.pickling import again, dump_error, loads
 
 __all__ = [
-    "Code",
     "BatchCall",
+    "Code",
     "dumps",
     "heard",
     "load",

@@ -22,7 +22,7 @@ __all__ = ["ParallelStream", "Session", "Stepping", "filter", "map", "pluck", "s
 
 
 class Session:
-    """What the nodes behind one `scatter` have in common: the engine, and whether results come in order."""
+    """State that the nodes behind one `scatter` share: the engine, and whether results come in order."""
 
     def __init__(self, backend: Backend, *, is_ordered: bool = True) -> None:
         self.backend = backend
@@ -30,7 +30,7 @@ class Session:
 
     @property
     def queue(self) -> Any:
-        """What has to be done by the engine."""
+        """Queue of the engine."""
         return self.backend.queue
 
 
@@ -45,6 +45,14 @@ class ParallelStream(Stream):
     `emit` is done when its element has come through `gather`, or waits in a `buffer` or a window on the way. So several
     elements are on their way behind a `buffer`, by several emitters, or by `emit_many` and sources, which send as many
     at a time as the engine does.
+
+    To other processes, elements go in batches whose size follows what they take: one alone if nothing is on its way, as
+    many as are worth a round trip under load. Steps that follow one another are one trip; behind a `buffer`, a window
+    or a fork the values come here and go again. A function is pickled anew for a batch if it may have changed: if it
+    closes over something, or uses globals other than modules.
+
+    A function on threads that emits into its own pipeline does not wait for its element, which comes through behind the
+    one that it works on.
 
     Elements that a filter drops, or a function fails on, are gone for what comes behind, as on any stream. A failure is
     raised where `emit` is waited for; behind a `buffer` the next `emit` is told, or `drain`; see `on_error`.
@@ -62,7 +70,7 @@ class ParallelStream(Stream):
     [(4, 1)]
     """
 
-    #: What it shares with all behind the same `scatter`.
+    #: State shared with all nodes behind the same `scatter`.
     _session: Any = None
 
     #: Whether all its elements are known to have a value.
@@ -294,7 +302,7 @@ class Stepping(ParallelStream):
         **kwargs: Any,
     ) -> None:
         self._site = Site(stream_name or describe(self), on_error)
-        #: How long one call for one element may take, in seconds.
+        #: Longest time of one call for one element, in seconds.
         self._limit = check_limit(_timeout, self._site.name)
         self._session = session_of(upstream)
         if self._limit is not None:
@@ -308,7 +316,7 @@ class Stepping(ParallelStream):
             super()._set_on_error(on_error)
 
     def _step(self, site: Site) -> Step:
-        """What the engine is to do with an element."""
+        """Step of the engine for an element."""
         raise NotImplementedError
 
     def _blueprint(self) -> _thalweg.Blueprint:

@@ -1,4 +1,4 @@
-"""What a thread is told that waits long for another one inside its pipeline."""
+"""Message for a thread that waits long for another one inside its pipeline."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 #: What a function waits for another thread in.
 _WAITS = (Future.result.__code__, Future.exception.__code__, threading.Thread.join.__code__)
 
-#: Where functions of nobody's interest are: the standard library, and this package.
+#: Files whose functions are not named: the standard library, and this package.
 _ELSEWHERE = (sysconfig.get_path("stdlib"), os.path.dirname(os.path.dirname(__file__)), "<frozen")
 
-#: How many threads are named at most.
+#: Most threads named in a message.
 _NAMED = 5
 
 

@@ -21,34 +21,34 @@ if TYPE_CHECKING:
     from thalweg._types import Interval
     from thalweg.stream import Stream
 
-#: How long all pipelines of a program together may take at its end, in seconds.
+#: Longest time for all pipelines together at the end of a program, in seconds.
 PATIENCE_AT_EXIT = 10.0
 
-#: How many seconds longer than its drain may take a loop on another thread has to answer.
+#: Seconds that a loop on another thread has to answer, beyond the time of its drain.
 _GRACE = 0.5
 
 #: After how many seconds of waiting the program says what it waits for.
 _SILENCE = 1.0
 
-#: How often to look again whether a thread has left a pipeline, or executors have nothing to do, in seconds.
+#: Pause between two looks whether a thread has left a pipeline, or executors have nothing to do, in seconds.
 _LOOK = 0.005
 
-#: How long a thread is waited for before it is looked at again, in seconds.
+#: Longest wait for a thread before the next look, in seconds.
 _PATIENCE_WITH_THREAD = 0.1
 
-#: How often in a row executors have to be found with nothing to do.
+#: Number of looks in a row that must find executors with nothing to do.
 _LOOKS = 3
 
 #: Every pipeline that is alive, the oldest first.
 _pipelines: weakref.WeakKeyDictionary[Pipeline, None] = weakref.WeakKeyDictionary()
 
-#: Those whose drain has ended, one way or the other.
+#: Pipelines whose drain has ended, one way or the other.
 _drained: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
-#: Those on closed event loops of which it has been told what was on its way.
+#: Pipelines on closed event loops whose elements in flight have been reported.
 _told: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
-#: What is to be called when all pipelines have been drained.
+#: Functions to call when all pipelines have been drained.
 _closers: list[Callable[[], None]] = []
 
 _is_set_up = False

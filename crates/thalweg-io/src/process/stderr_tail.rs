@@ -16,12 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Reads standard error to its end on a thread of its own, so that it never blocks the process.
 pub(super) struct StderrTail {
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<Tail>>,
     ended: Receiver<()>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct Tail {
     bytes: Vec<u8>,
     /// Whether something came before `bytes`.
     cut: bool,
@@ -29,7 +29,7 @@ struct Kept {
 
 impl StderrTail {
     pub(super) fn keep(mut stderr: ChildStderr) -> io::Result<Self> {
-        let kept = Arc::new(Mutex::new(Kept::default()));
+        let kept = Arc::new(Mutex::new(Tail::default()));
         let (end, ended) = mpsc::channel::<()>();
         let writer = Arc::clone(&kept);
         thread::Builder::new()
@@ -47,7 +47,7 @@ impl StderrTail {
         Ok(Self { kept, ended })
     }
 
-    /// What was kept, from its first whole line on.
+    /// The text kept, from its first whole line on.
     pub(super) fn text(self) -> String {
         // Either it has ended, or what there is has to do.
         let _ = self.ended.recv_timeout(PATIENCE);
@@ -58,7 +58,7 @@ impl StderrTail {
     }
 }
 
-impl Kept {
+impl Tail {
     fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         if self.bytes.len() > LIMIT {
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_end_is_kept_from_a_whole_line_on() {
-        let mut kept = Kept::default();
+        let mut kept = Tail::default();
         kept.push(b"first\n");
         assert_eq!(kept.text(), "first\n");
         for line in 0..10_000 {
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_line_longer_than_all_that_is_kept_is_cut() {
-        let mut kept = Kept::default();
+        let mut kept = Tail::default();
         kept.push(&[b'x'; 3 * LIMIT]);
         assert_eq!(kept.text(), "x".repeat(LIMIT));
     }

@@ -7,17 +7,17 @@ use crate::scheduler::Dependencies;
 ///
 /// The task gets clones; what is expensive to clone goes into an [`Arc`](std::sync::Arc).
 pub trait Inputs {
-    /// What the task gets.
+    /// Type of the task's argument.
     type Values: Send + 'static;
 
     #[doc(hidden)]
     fn dependencies(&self, dependencies: &mut Dependencies<Closures>);
 
     #[doc(hidden)]
-    fn values(&self) -> fn(&mut dyn Iterator<Item = super::body::Value>) -> Self::Values;
+    fn values(&self) -> fn(&mut dyn Iterator<Item = super::closure::Value>) -> Self::Values;
 }
 
-type Values<'a> = &'a mut dyn Iterator<Item = super::body::Value>;
+type Values<'a> = &'a mut dyn Iterator<Item = super::closure::Value>;
 
 fn one<T: Clone + Send + Sync + 'static>(values: Values<'_>) -> T {
     let value = values.next().expect("there is a value for each input");

@@ -1,13 +1,13 @@
 //! Closures on threads.
 
-mod body;
+mod closure;
 mod future;
 mod inputs;
 mod options;
 
 #[cfg(any(feature = "processes", feature = "streams"))]
-pub(crate) use body::panic_message;
-pub use body::{Closures, TaskError, block_in_place};
+pub(crate) use closure::panic_message;
+pub use closure::{Closures, TaskError, block_in_place};
 pub use future::{Future, Opens};
 pub use inputs::Inputs;
 pub use options::TaskBuilder;
@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::scheduler::{Dependencies, Options};
 use crate::slot::wait_all_or_failure;
 use crate::threads::ThreadPool;
-use body::{Bodies, Body};
+use closure::{Closure, ClosureRunner};
 use std::sync::Arc;
 
 /// Runs closures on threads of its own, and hands out [`Future`]s of their results.
@@ -88,7 +88,7 @@ impl Client {
             .map(|(name, amount)| (name.into(), amount))
             .collect();
         let engine = TaskEngine::threads();
-        let pool = ThreadPool::start(&engine, count, resources, Bodies)
+        let pool = ThreadPool::start(&engine, count, resources, ClosureRunner)
             .map_err(|e| Error::Start(Arc::new(e)))?;
         Ok(Self {
             inner: Arc::new(Inner { pool, width: count }),
@@ -105,7 +105,7 @@ impl Client {
         &self,
         f: impl FnOnce() -> T + Send + 'static,
     ) -> Future<T> {
-        self.send(Body::once(move |_| Ok(f())), Vec::new(), None)
+        self.send(Closure::once(move |_| Ok(f())), Vec::new(), None)
     }
 
     /// Runs a closure that may fail.
@@ -124,7 +124,7 @@ impl Client {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         self.send(
-            Body::once(move |_| f().map_err(TaskError::new)),
+            Closure::once(move |_| f().map_err(TaskError::new)),
             Vec::new(),
             None,
         )
@@ -183,7 +183,7 @@ impl Client {
                 .take(256)
                 .map(|x| {
                     let f = f.clone();
-                    spec(Body::once(move |_| Ok(f(x))), Vec::new(), None)
+                    spec(Closure::once(move |_| Ok(f(x))), Vec::new(), None)
                 })
                 .collect();
             if some.is_empty() {
@@ -235,7 +235,7 @@ impl Client {
         f: impl FnOnce() + Send + 'static,
         options: Option<Arc<Options>>,
     ) -> Future<()> {
-        let body = Body::once(move |_| {
+        let body = Closure::once(move |_| {
             f();
             Ok(())
         });
@@ -263,7 +263,7 @@ impl Client {
 
     fn send<T: Send + Sync + 'static>(
         &self,
-        body: Body,
+        body: Closure,
         dependencies: Dependencies<Closures>,
         options: Option<Arc<Options>>,
     ) -> Future<T> {

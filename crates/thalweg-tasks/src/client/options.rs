@@ -1,6 +1,6 @@
-//! What can be said of a task.
+//! Options of tasks.
 
-use super::body::Body;
+use super::closure::Closure;
 use super::{Client, Future, Inputs, TaskError};
 use crate::scheduler::{Dependencies, Options};
 use std::sync::Arc;
@@ -83,7 +83,7 @@ impl TaskBuilder<'_> {
         self,
         f: impl FnOnce() -> T + Send + 'static,
     ) -> Future<T> {
-        self.send(Body::once(move |_| Ok(f())), Vec::new())
+        self.send(Closure::once(move |_| Ok(f())), Vec::new())
     }
 
     /// Runs a closure on the results of other tasks.
@@ -110,7 +110,7 @@ impl TaskBuilder<'_> {
         let mut dependencies = Vec::new();
         inputs.dependencies(&mut dependencies);
         let values = inputs.values();
-        let body = Body::once(move |dependencies: &Dependencies<super::Closures>| {
+        let body = Closure::once(move |dependencies: &Dependencies<super::Closures>| {
             let mut found = dependencies
                 .iter()
                 .filter_map(|slot| slot.look(|value| value.cloned().ok())?);
@@ -140,14 +140,14 @@ impl TaskBuilder<'_> {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         self.send(
-            Body::often(move |_| f().map_err(TaskError::new)),
+            Closure::often(move |_| f().map_err(TaskError::new)),
             Vec::new(),
         )
     }
 
     fn send<T: Send + Sync + 'static>(
         self,
-        body: Body,
+        body: Closure,
         dependencies: Dependencies<super::Closures>,
     ) -> Future<T> {
         let (client, options) = self.into_parts();

@@ -151,7 +151,7 @@ impl Graph {
         .await
     }
 
-    /// Those that may keep something until more comes, from the top down.
+    /// Nodes that may keep something until more comes, from the top down.
     fn nodes_to_flush(self: &Arc<Self>) -> Vec<NodeId> {
         let nodes = self.query(|pass| {
             let state = pass.graph().state.get(pass);

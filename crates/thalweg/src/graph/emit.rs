@@ -13,7 +13,7 @@ use super::{Access, Core, Graph, Inside, NodeId, detour, thread_state};
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::{Element, EmitResult};
 
-/// Who emits.
+/// Kind of emitter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// A user, who is told of failures and refused once the pipeline is drained.
@@ -292,7 +292,7 @@ impl Graph {
 }
 
 impl Pass {
-    /// What is left of an emission: failures, and the completion if somebody holds the element.
+    /// Rest of an emission: failures, and the completion if somebody holds the element.
     fn end(&mut self, flow: EmitResult, from: NodeId) -> (Vec<Failure>, Option<Arc<Completion>>) {
         self.adopt_waited();
         let mut failures = self.take_failures();

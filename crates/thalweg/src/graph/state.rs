@@ -1,4 +1,4 @@
-//! What a graph keeps for the thread inside its monitor.
+//! State of a graph for the thread inside its monitor.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet, VecDeque};
@@ -33,7 +33,7 @@ pub(super) struct State {
     pub(super) phase: Phase,
     pub(super) unhandled: Vec<Failure>,
     pub(super) handler: Option<Handler>,
-    /// Who waits until nothing is on its way.
+    /// Wakers of those who wait until nothing is in flight.
     pub(super) quiet_wakers: Vec<Waker>,
     /// Whether batches may go through whole: nothing suspends, nothing is on a cycle.
     pub(super) is_batchable: Option<bool>,

@@ -1,7 +1,7 @@
 //! Bytes and files through a pair of sockets that nobody else can open.
 
-use super::memory::MemoryFile;
-use super::wire::{Inbox, Outbox};
+use crate::process::protocol::memory::MemoryFile;
+use crate::process::protocol::wire::{Inbox, Outbox};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// One end of a connection.
 #[derive(Debug)]
-pub(super) struct Socket(OwnedFd);
+pub(in crate::process) struct Socket(OwnedFd);
 
 /// How many files go with one system call. Of several, one who has too many open would not know which could not be
 /// received.
@@ -28,7 +28,7 @@ const AGAIN: Duration = Duration::from_millis(2);
 
 /// Whether one who sends waits for room in the socket.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Wait {
+pub(in crate::process) enum Wait {
     No,
     ForTheOtherEnd,
 }
@@ -151,9 +151,9 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::payload::Payload;
-    use super::super::wire::{ToParent, read};
     use super::*;
+    use crate::process::protocol::payload::Payload;
+    use crate::process::protocol::wire::{ToParent, read};
 
     /// A head and a buffer, every tenth of them in a file.
     fn payload(task: u64) -> io::Result<Payload> {

@@ -1,9 +1,9 @@
 //! Whether a worker answers: one whose process lives may have been stopped, or have lost its connection.
 
-use super::Portable;
-use super::link::{Killed, Link};
-use super::pool::Pool;
-use super::wire::ToWorker;
+use crate::process::Portable;
+use crate::process::parent::link::{Killed, Link};
+use crate::process::parent::pool::Pool;
+use crate::process::protocol::wire::ToWorker;
 use crate::sync::{Condvar, Mutex, lock};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const START: Duration = Duration::from_secs(60);
 
 /// Since when a worker owes an answer.
 #[derive(Debug, Default)]
-pub(super) struct Pulse(Mutex<Option<Instant>>);
+pub(in crate::process) struct Pulse(Mutex<Option<Instant>>);
 
 impl Pulse {
     /// Something has come from the worker.
@@ -66,7 +66,7 @@ impl<W: Portable> Link<W> {
 
 /// Rings when there is nothing to watch any more.
 #[derive(Debug, Default)]
-pub(super) struct Closing {
+pub(in crate::process) struct Closing {
     is_closed: Mutex<bool>,
     changed: Condvar,
 }
@@ -89,7 +89,11 @@ impl Closing {
 }
 
 /// Kills workers that have not answered for `ttl`.
-pub(super) fn watch<W: Portable>(pool: &Weak<Pool<W>>, closing: &Arc<Closing>, ttl: Duration) {
+pub(in crate::process) fn watch<W: Portable>(
+    pool: &Weak<Pool<W>>,
+    closing: &Arc<Closing>,
+    ttl: Duration,
+) {
     let tick = (ttl / 4).clamp(Duration::from_millis(1), OFTEN);
     let mut looked = Instant::now();
     while !closing.wait(tick) {

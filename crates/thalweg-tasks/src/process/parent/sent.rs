@@ -1,15 +1,15 @@
-//! What a worker has been sent, and remembers.
+//! Payloads that a worker has been sent and remembers.
 
-use super::outgoing::Outgoing;
-use super::payload::{Payload, Recipient};
-use super::wire::ToWorker;
+use crate::process::protocol::outgoing::Outgoing;
+use crate::process::protocol::payload::{Payload, Recipient};
+use crate::process::protocol::wire::ToWorker;
 use crate::sync::{Mutex, lock};
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 
 /// The functions and large values that a worker remembers. It forgets them when nobody here has them any more.
 #[derive(Debug)]
-pub(super) struct Remembered {
+pub(in crate::process) struct Remembered {
     ids: Mutex<HashSet<u64>>,
     outgoing: Arc<Outgoing>,
     /// The process that speaks with the worker.
@@ -49,9 +49,9 @@ impl Recipient for Remembered {
 
 #[cfg(all(test, not(thalweg_loom)))]
 mod tests {
-    use super::super::socket::Socket;
-    use super::super::wire::{Inbox, read};
     use super::*;
+    use crate::process::protocol::socket::Socket;
+    use crate::process::protocol::wire::{Inbox, read};
     use std::io;
 
     #[test]

@@ -1,6 +1,6 @@
 //! A worker's process, and those that it has started.
 
-use super::outgoing::Outgoing;
+use crate::process::protocol::outgoing::Outgoing;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 
 /// A process with a group of its own, in which are the processes that it starts.
 #[derive(Debug)]
-pub(super) struct GroupLeader {
+pub(in crate::process) struct GroupLeader {
     child: Child,
     /// Its number may be another's by now.
     is_reaped: bool,

@@ -1,7 +1,7 @@
 //! Tasks that are to run at one worker, and need values of others.
 
-use super::Portable;
 use crate::engine::TaskEngine;
+use crate::process::Portable;
 use crate::scheduler::Assignment;
 use crate::slot::Watcher;
 use crate::sync::{Mutex, lock};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 /// A task that waits for values of other workers.
-pub(super) struct Parked<W: Portable> {
+pub(in crate::process) struct Parked<W: Portable> {
     engine: Weak<TaskEngine<W>>,
     assignment: Mutex<Option<Assignment<W>>>,
     left: AtomicUsize,

@@ -1,16 +1,16 @@
 //! One worker process, as its parent sees it.
 
-use super::child::GroupLeader;
-use super::memory::MemoryFile;
-use super::outgoing::Outgoing;
-use super::payload::Payload;
-use super::pulse::Pulse;
-use super::scoreboard::Scoreboard;
-use super::sent::Remembered;
-use super::socket::Socket;
-use super::wire::{Input, Outbox, ToWorker};
-use super::{Call, Portable};
 use crate::engine::TaskEngine;
+use crate::process::parent::process_group::GroupLeader;
+use crate::process::parent::pulse::Pulse;
+use crate::process::parent::sent::Remembered;
+use crate::process::protocol::memory::MemoryFile;
+use crate::process::protocol::outgoing::Outgoing;
+use crate::process::protocol::payload::Payload;
+use crate::process::protocol::scoreboard::Scoreboard;
+use crate::process::protocol::socket::Socket;
+use crate::process::protocol::wire::{Input, Outbox, ToWorker};
+use crate::process::{Call, Portable};
 use crate::scheduler::{Assignment, TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
 use std::collections::{HashMap, HashSet};
@@ -26,7 +26,7 @@ const AHEAD: f64 = 2e6;
 const MOST_AHEAD: usize = 512;
 
 /// A worker process. When it dies, another link is made for the next.
-pub(super) struct Link<W: Portable> {
+pub(in crate::process) struct Link<W: Portable> {
     pub worker: WorkerId,
     /// Number that no other link of this program has.
     pub number: u64,
@@ -40,7 +40,7 @@ pub(super) struct Link<W: Portable> {
     pub state: Mutex<State<W>>,
 }
 
-pub(super) struct State<W: Portable> {
+pub(in crate::process) struct State<W: Portable> {
     /// The tasks it has, by number.
     pub tasks: HashMap<u64, Assignment<W>>,
     outgoing: Arc<Outgoing>,
@@ -64,12 +64,12 @@ pub(super) struct State<W: Portable> {
     pub killed: Option<Killed>,
 }
 
-/// What became of a task that was to be sent.
-pub(super) enum Sending<W: Portable> {
+/// Result of sending a task.
+pub(in crate::process) enum Sending<W: Portable> {
     Sent,
     /// It needs these values of other workers first.
     Dependencies(Assignment<W>, Vec<usize>),
-    /// What it needs has been lost, or cannot be sent.
+    /// A dependency was lost, or cannot be sent.
     Back(Assignment<W>),
     Failed(Assignment<W>, io::Error),
 }
@@ -211,7 +211,7 @@ impl<W: Portable> Link<W> {
 
 /// Why we have killed a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Killed {
+pub(in crate::process) enum Killed {
     /// It was one task that was to end: the others are not to blame.
     #[error("a task was stopped")]
     TaskStopped,
@@ -227,7 +227,7 @@ pub(super) enum Killed {
 
 /// How much a worker is given.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Fill {
+pub(in crate::process) enum Fill {
     /// A task for each thread.
     Threads,
     /// And tasks to go on with.

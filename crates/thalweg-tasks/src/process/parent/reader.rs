@@ -1,10 +1,10 @@
 //! What workers tell, and what is done about it: a thread for each reads, and starts the next when one has died.
 
-use super::Portable;
-use super::link::{Killed, Link};
-use super::pool::{Answer, Pool};
-use super::wire::{Files, Inbox, Sent, ToParent, ToWorker, read};
 use crate::engine::TaskEngine;
+use crate::process::Portable;
+use crate::process::parent::link::{Killed, Link};
+use crate::process::parent::pool::{Answer, Pool};
+use crate::process::protocol::wire::{Files, Inbox, Sent, ToParent, ToWorker, read};
 use crate::scheduler::{Assignment, Lost, Output, TaskId};
 use crate::sync::lock;
 use crate::task_types::{Failure, TaskTypes};
@@ -25,7 +25,7 @@ const SPAWN_AGAIN: Duration = Duration::from_millis(200);
 
 impl<W: Portable> Pool<W> {
     /// Reads what a worker tells, until the engine is closed: when it dies, from the next.
-    pub(super) fn serve(self: Arc<Self>, index: usize, mut link: Arc<Link<W>>) {
+    pub(in crate::process) fn serve(self: Arc<Self>, index: usize, mut link: Arc<Link<W>>) {
         loop {
             self.listen(&link);
             let Some(engine) = self.engine() else {
@@ -114,7 +114,7 @@ impl<W: Portable> Pool<W> {
                 let assignment = state.take(task);
                 incoming.done.extend(assignment.map(|task| (task, value)));
             }
-            ToParent::Kept { task, nanos } => {
+            ToParent::Stored { task, nanos } => {
                 state.took(nanos);
                 let assignment = state.take(task);
                 incoming
@@ -297,7 +297,7 @@ fn raised<W: Portable>(sent: &Sent<'_>, files: &mut Files) -> W::Error {
     sent.unpack(files).map_or_else(W::unsent, W::raised)
 }
 
-/// What a worker has told.
+/// Messages of a worker, read and not yet applied.
 struct Incoming<W: Portable> {
     done: Vec<Ended<W>>,
     come: Vec<(TaskId, Outcome<W::Value, W>)>,

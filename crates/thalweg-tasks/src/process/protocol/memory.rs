@@ -41,9 +41,9 @@ impl Drop for Place {
 
 /// A file in memory, written once and read from then on.
 #[derive(Debug, Clone)]
-pub(super) struct MemoryFile {
+pub(in crate::process) struct MemoryFile {
     file: Arc<OwnedFd>,
-    /// Those that have no place are closed soon.
+    /// Descriptors beyond the bound are closed soon.
     _place: Option<Arc<Place>>,
 }
 
@@ -100,7 +100,7 @@ impl MemoryFile {
 ///
 /// # Errors
 /// When there is not.
-pub(super) fn room_for(len: u64) -> io::Result<Vec<u8>> {
+pub(in crate::process) fn room_for(len: u64) -> io::Result<Vec<u8>> {
     let len = usize::try_from(len).map_err(io::Error::other)?;
     let mut bytes = Vec::new();
     bytes
@@ -113,7 +113,7 @@ pub(super) fn room_for(len: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// When there is no memory for them, or they cannot be read.
-pub(super) fn read_all(file: OwnedFd, len: u64) -> io::Result<Vec<u8>> {
+pub(in crate::process) fn read_all(file: OwnedFd, len: u64) -> io::Result<Vec<u8>> {
     let mut bytes = room_for(len)?;
     bytes.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
     read_at(file.as_fd(), &mut bytes, 0)?;

@@ -1,6 +1,6 @@
-//! What goes from one process to another: pieces of bytes, large ones in memory that both can see.
+//! Payloads between processes: pieces of bytes, large ones in shared memory.
 
-use super::memory::{MemoryFile, room_for};
+use crate::process::protocol::memory::{MemoryFile, room_for};
 use crate::sync::{Mutex, lock};
 use std::borrow::Cow;
 use std::fs::File;
@@ -23,15 +23,15 @@ const ALIGNED: u64 = 64;
 #[derive(Debug)]
 pub struct Payload {
     recipients: Recipients,
-    pub(super) body: Body,
+    pub(in crate::process) body: Body,
     /// How long each piece is; the head is the first.
-    pub(super) lens: Vec<u64>,
+    pub(in crate::process) lens: Vec<u64>,
     /// Display name of the function it stands for, for errors. Not transmitted.
     name: Option<Box<str>>,
 }
 
-/// Those who remember a payload, and may forget it when it is gone.
-pub(super) trait Recipient: Send + Sync + std::fmt::Debug {
+/// Recipients that remember a payload, to be told when it is gone.
+pub(in crate::process) trait Recipient: Send + Sync + std::fmt::Debug {
     /// The payload with that number is gone.
     fn forget(&self, id: u64);
 }
@@ -53,7 +53,7 @@ impl Drop for Recipients {
 
 /// The pieces, one behind the other.
 #[derive(Debug, Clone)]
-pub(super) enum Body {
+pub(in crate::process) enum Body {
     Bytes(Vec<u8>),
     File(MemoryFile),
 }
@@ -141,7 +141,7 @@ impl Payload {
         Ok(file.map(|file| Self::of(Body::File(file), lens)))
     }
 
-    pub(super) fn of(body: Body, lens: Vec<u64>) -> Self {
+    pub(in crate::process) fn of(body: Body, lens: Vec<u64>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let recipients = Recipients {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -166,7 +166,7 @@ impl Payload {
     }
 
     /// Has a recipient told when the payload is gone.
-    pub(super) fn tell_when_gone(&self, recipient: Weak<dyn Recipient>) {
+    pub(in crate::process) fn tell_when_gone(&self, recipient: Weak<dyn Recipient>) {
         lock(&self.recipients.all).push(recipient);
     }
 
@@ -254,7 +254,7 @@ fn places(lens: &[u64]) -> impl Iterator<Item = Range<u64>> {
 }
 
 /// Where the last piece ends.
-pub(super) fn end_of(lens: &[u64]) -> u64 {
+pub(in crate::process) fn end_of(lens: &[u64]) -> u64 {
     places(lens).last().map_or(0, |place| place.end)
 }
 

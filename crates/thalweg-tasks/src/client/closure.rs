@@ -1,4 +1,4 @@
-//! What a thread runs: closures.
+//! Closures as tasks of threads.
 
 use crate::scheduler::{Deferred, Dependencies};
 use crate::task_types::TaskTypes;
@@ -16,7 +16,7 @@ pub enum Closures {}
 pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 
 impl TaskTypes for Closures {
-    type Program = Body;
+    type Program = Closure;
     type Value = Value;
     type Error = TaskError;
 }
@@ -63,7 +63,7 @@ impl std::error::Error for TaskError {
     }
 }
 
-/// What a panic says.
+/// Text of a panic.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
@@ -76,14 +76,14 @@ type Once = dyn FnOnce(&Dependencies<Closures>) -> Outcome + Send;
 type Often = dyn FnMut(&Dependencies<Closures>) -> Outcome + Send;
 
 /// The closure of a task.
-pub enum Body {
+pub enum Closure {
     /// It consumes itself.
     Once(Option<Box<Once>>),
     /// It can run again.
     Often(Box<Often>),
 }
 
-impl Body {
+impl Closure {
     pub(crate) fn once<T: Send + Sync + 'static>(
         f: impl FnOnce(&Dependencies<Closures>) -> Result<T, TaskError> + Send + 'static,
     ) -> Self {
@@ -108,7 +108,7 @@ impl Body {
     }
 }
 
-impl fmt::Debug for Body {
+impl fmt::Debug for Closure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Once(_) => "Once",
@@ -118,9 +118,9 @@ impl fmt::Debug for Body {
 }
 
 /// Runs closures one after the other.
-pub(crate) struct Bodies;
+pub(crate) struct ClosureRunner;
 
-impl Work<Closures> for Bodies {
+impl Work<Closures> for ClosureRunner {
     fn work(&self, pool: &Arc<ThreadPool<Closures>>) {
         THREAD_POOL.set(Some(pool.clone()));
         let mut deferred = Deferred::default();
@@ -137,7 +137,7 @@ impl Work<Closures> for Bodies {
 }
 
 thread_local! {
-    /// Whose tasks this thread runs.
+    /// The pool whose tasks this thread runs.
     static THREAD_POOL: RefCell<Option<Arc<ThreadPool<Closures>>>> = const { RefCell::new(None) };
 }
 

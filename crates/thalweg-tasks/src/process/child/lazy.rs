@@ -1,21 +1,21 @@
-//! What a worker has been sent, and reads when it needs it.
+//! Payloads that a worker received, deserialized on first use.
 
-use super::payload::Payload;
-use super::wire::{Files, Sent};
+use crate::process::protocol::payload::Payload;
+use crate::process::protocol::wire::{Files, Sent};
 use crate::sync::{Mutex, lock};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A payload that has come, or why it could not be received.
-pub(super) type Received = Result<Arc<Payload>, String>;
+pub(in crate::process) type Received = Result<Arc<Payload>, String>;
 
 /// A payload that is read on first use.
-pub(super) enum Lazy<T> {
+pub(in crate::process) enum Lazy<T> {
     Sent(Received),
     Read(T),
 }
 
-pub(super) fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
+pub(in crate::process) fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
     let gone: Vec<_> = {
         let mut from = lock(from);
         ids.iter().filter_map(|id| from.remove(id)).collect()
@@ -24,8 +24,8 @@ pub(super) fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
     drop(gone);
 }
 
-/// What was made of a thing before, or is made of it now.
-pub(super) fn make<T: Clone>(
+/// The deserialized value, made on first use.
+pub(in crate::process) fn make<T: Clone>(
     from: &Mutex<HashMap<u64, Lazy<T>>>,
     id: u64,
     make: impl FnOnce(&Received) -> Result<T, Payload>,
@@ -46,16 +46,22 @@ pub(super) fn make<T: Clone>(
     Ok(made)
 }
 
-/// What has been sent, not read: for values that each task is to have for itself.
-pub(super) fn sent<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Result<Received, Payload> {
+/// The payload itself, for values of which each task reads a copy of its own.
+pub(in crate::process) fn sent<T>(
+    from: &Mutex<HashMap<u64, Lazy<T>>>,
+    id: u64,
+) -> Result<Received, Payload> {
     match lock(from).get(&id) {
         Some(Lazy::Sent(received)) => Ok(received.clone()),
         _ => Err(missing()),
     }
 }
 
-/// What was made here, unless it is not there any more.
-pub(super) fn read<T: Clone>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Option<T> {
+/// The value made here, unless it has been forgotten.
+pub(in crate::process) fn read<T: Clone>(
+    from: &Mutex<HashMap<u64, Lazy<T>>>,
+    id: u64,
+) -> Option<T> {
     match lock(from).get(&id)? {
         Lazy::Read(made) => Some(made.clone()),
         Lazy::Sent(_) => None,
@@ -63,7 +69,7 @@ pub(super) fn read<T: Clone>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Op
 }
 
 /// The payload of what was made here. With `keep`, the payload takes its place. None if it is not there any more.
-pub(super) fn packed<T: Clone>(
+pub(in crate::process) fn packed<T: Clone>(
     from: &Mutex<HashMap<u64, Lazy<T>>>,
     id: u64,
     keep: bool,
@@ -88,13 +94,13 @@ pub(super) fn packed<T: Clone>(
     Some(Ok(payload))
 }
 
-pub(super) fn receive(sent: &Sent<'_>, files: &mut Files) -> Received {
+pub(in crate::process) fn receive(sent: &Sent<'_>, files: &mut Files) -> Received {
     sent.unpack(files)
         .map(Arc::new)
         .map_err(|error| error.to_string())
 }
 
 /// The parent sends what a task needs before the task, and has it forgotten after it.
-pub(super) fn missing() -> Payload {
+pub(in crate::process) fn missing() -> Payload {
     Payload::empty()
 }

@@ -11,11 +11,11 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// A line for each thread: the number of a task, and when it began.
 #[derive(Debug)]
-pub(super) struct Scoreboard(File);
+pub(in crate::process) struct Scoreboard(File);
 
 const LINE: usize = 16;
 
-/// What stands in a line while a thread has nothing to do.
+/// Entry of a thread that runs nothing.
 const NOTHING: u64 = u64::MAX;
 
 impl Scoreboard {

@@ -1,16 +1,16 @@
 //! The messages between a process and its workers, and how they are written down.
 
-use super::memory::{MemoryFile, read_all};
-use super::payload::{Body, Payload, end_of};
+use crate::process::protocol::memory::{MemoryFile, read_all};
+use crate::process::protocol::payload::{Body, Payload, end_of};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// What a worker is told.
+/// Messages to a worker.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum ToWorker<'a> {
+pub(in crate::process) enum ToWorker<'a> {
     /// The first message. A file comes with it, in which the worker writes what it runs.
     Hello { threads: u32 },
     /// A function that tasks will call.
@@ -55,7 +55,7 @@ pub(super) enum ToWorker<'a> {
 
 /// Where a task finds a value it needs.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Input<'a> {
+pub(in crate::process) enum Input<'a> {
     Here(#[serde(borrow)] Sent<'a>),
     /// It was sent earlier.
     Value(u64),
@@ -63,9 +63,9 @@ pub(super) enum Input<'a> {
     Result(u64),
 }
 
-/// What a worker tells.
+/// Messages from a worker.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum ToParent<'a> {
+pub(in crate::process) enum ToParent<'a> {
     /// It has started, and takes tasks.
     Ready,
     Done {
@@ -75,7 +75,7 @@ pub(super) enum ToParent<'a> {
         nanos: u64,
     },
     /// It is done, and the value has been kept.
-    Kept { task: u64, nanos: u64 },
+    Stored { task: u64, nanos: u64 },
     Failed {
         task: u64,
         #[serde(borrow)]
@@ -112,7 +112,7 @@ pub(super) enum ToParent<'a> {
 
 /// A payload as it is written down. If its pieces are in a file, that goes along.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Sent<'a> {
+pub(in crate::process) struct Sent<'a> {
     #[serde(with = "serde_bytes")]
     bytes: &'a [u8],
     is_in_file: bool,
@@ -121,7 +121,7 @@ pub(super) struct Sent<'a> {
 
 /// Messages that wait to be sent.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(in crate::process) struct Outbox {
     pub bytes: Vec<u8>,
     /// How many of the bytes have been sent.
     pub sent: usize,
@@ -164,13 +164,13 @@ impl Outbox {
 
 /// Messages as they come in.
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
+pub(in crate::process) struct Inbox {
     pub bytes: Vec<u8>,
     pub files: Files,
 }
 
 /// Files that have come in, for the messages they belong to. Nothing stands for one that could not be received.
-pub(super) type Files = VecDeque<Option<OwnedFd>>;
+pub(in crate::process) type Files = VecDeque<Option<OwnedFd>>;
 
 impl Inbox {
     /// Calls `take` with each message that is complete, and forgets it.
@@ -211,7 +211,7 @@ impl Inbox {
 }
 
 /// Reads a message.
-pub(super) fn read<'a, M: Deserialize<'a>>(message: &'a [u8]) -> io::Result<M> {
+pub(in crate::process) fn read<'a, M: Deserialize<'a>>(message: &'a [u8]) -> io::Result<M> {
     postcard::from_bytes(message).map_err(io::Error::other)
 }
 

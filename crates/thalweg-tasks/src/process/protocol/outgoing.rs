@@ -3,8 +3,8 @@
 //! Whoever flushes sends as much as the socket takes. What it does not take is left to a thread of its own, which
 //! waits for the other end: a reader that did would keep the other end from ever reading.
 
-use super::socket::{Socket, Wait};
-use super::wire::Outbox;
+use crate::process::protocol::socket::{Socket, Wait};
+use crate::process::protocol::wire::Outbox;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -12,19 +12,19 @@ use std::sync::{Arc, PoisonError, TryLockError, Weak};
 use std::thread;
 
 /// No more bytes are put into an outbox than these and one message, if whoever puts them there can wait.
-pub(super) const MOST: usize = 1 << 20;
+pub(in crate::process) const MOST: usize = 1 << 20;
 
 /// How many files an outbox holds, each open until it is sent, before a thread that can wait has to.
-pub(super) const MOST_FILES: usize = 16;
+pub(in crate::process) const MOST_FILES: usize = 16;
 
 /// One direction of a connection.
 #[derive(Debug)]
-pub(super) struct Outgoing {
+pub(in crate::process) struct Outgoing {
     pub socket: Socket,
     outbox: Mutex<Outbox>,
     /// Told when the outbox has been emptied.
     room: Condvar,
-    /// What is being sent. Held by the one that sends.
+    /// Message being sent; locked by the thread that sends.
     flight: Mutex<Outbox>,
     /// Nothing can be sent any more.
     is_broken: AtomicBool,
@@ -163,8 +163,8 @@ fn write(outgoing: &Weak<Outgoing>, asked: &Receiver<()>) {
 
 #[cfg(all(test, not(thalweg_loom)))]
 mod tests {
-    use super::super::wire::{Inbox, ToWorker, read};
     use super::*;
+    use crate::process::protocol::wire::{Inbox, ToWorker, read};
     use std::io;
 
     /// As many messages as no socket takes.

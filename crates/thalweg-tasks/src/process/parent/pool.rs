@@ -1,14 +1,14 @@
 //! The worker processes of an engine.
 
-use super::Portable;
-use super::child::GroupLeader;
-use super::link::{Fill, Killed, Link, Sending};
-use super::parked::Parked;
-use super::pulse::{self, Closing};
-use super::scoreboard::Scoreboard;
-use super::socket::Socket;
-use super::wire::ToWorker;
 use crate::engine::{Callbacks, Ran, RemoteWorkers, TaskEngine};
+use crate::process::Portable;
+use crate::process::parent::link::{Fill, Killed, Link, Sending};
+use crate::process::parent::parked::Parked;
+use crate::process::parent::process_group::GroupLeader;
+use crate::process::parent::pulse::{self, Closing};
+use crate::process::protocol::scoreboard::Scoreboard;
+use crate::process::protocol::socket::Socket;
+use crate::process::protocol::wire::ToWorker;
 use crate::scheduler::{Lost, TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
 use std::io;
@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// What worker processes are to be like.
+/// Configuration of a pool of worker processes.
 pub struct PoolConfig {
     /// How many there are.
     pub workers: usize,
@@ -35,7 +35,7 @@ pub struct PoolConfig {
     pub command: Box<dyn Fn() -> Command + Send + Sync>,
 }
 
-/// What only the worker with that index has: a task that asks for none of it runs there.
+/// Resource of the worker with that index alone: a task that asks for it, in any amount, runs there.
 pub fn worker_resource(index: usize) -> Box<str> {
     format!("worker {index}").into()
 }
@@ -43,21 +43,21 @@ pub fn worker_resource(index: usize) -> Box<str> {
 /// The worker processes of an engine. One that dies is replaced.
 pub struct Pool<W: Portable> {
     config: PoolConfig,
-    pub(super) engine: OnceLock<Weak<TaskEngine<W>>>,
-    pub(super) links: Vec<Mutex<Option<Arc<Link<W>>>>>,
-    pub(super) closed: AtomicBool,
+    pub(in crate::process) engine: OnceLock<Weak<TaskEngine<W>>>,
+    pub(in crate::process) links: Vec<Mutex<Option<Arc<Link<W>>>>>,
+    pub(in crate::process) closed: AtomicBool,
     /// Tells those who watch the workers that it has been closed.
-    pub(super) closing: Arc<Closing>,
+    pub(in crate::process) closing: Arc<Closing>,
     /// The process that has the readers, and whose children the workers are.
     process: u32,
     /// How many have died in a row before they had said a word.
-    pub(super) failed_starts: AtomicUsize,
+    pub(in crate::process) failed_starts: AtomicUsize,
     /// How many deaths in each place those who answer questions have yet to hear of.
     unsettled: Vec<AtomicUsize>,
     readers: Mutex<Vec<JoinHandle<()>>>,
-    pub(super) questions: OnceLock<(Arc<Questions>, Arc<OnLost>)>,
+    pub(in crate::process) questions: OnceLock<(Arc<Questions>, Arc<OnLost>)>,
     /// Questions are answered here: an answer may wait for what the readers have yet to read.
-    pub(super) answering: Arc<Callbacks>,
+    pub(in crate::process) answering: Arc<Callbacks>,
 }
 
 /// Answers what tasks ask: it is called with the number of their process, the question, and what takes the answer.
@@ -151,7 +151,7 @@ impl<W: Portable> Pool<W> {
         self.answering.call(call);
     }
 
-    pub(super) fn spawn(
+    pub(in crate::process) fn spawn(
         &self,
         engine: &Arc<TaskEngine<W>>,
         index: usize,
@@ -190,13 +190,13 @@ impl<W: Portable> Pool<W> {
         self.process != std::process::id()
     }
 
-    pub(super) fn engine(&self) -> Option<Arc<TaskEngine<W>>> {
+    pub(in crate::process) fn engine(&self) -> Option<Arc<TaskEngine<W>>> {
         self.engine.get()?.upgrade()
     }
 
     /// Has those who answer questions let go of what a worker held that has died. The next in its place gets no
     /// task before: it could be one that only the dead worker wanted.
-    pub(super) fn settle(self: &Arc<Self>, index: usize, number: u64) {
+    pub(in crate::process) fn settle(self: &Arc<Self>, index: usize, number: u64) {
         let Some((_, lost)) = self.questions.get().cloned() else {
             return;
         };
@@ -212,7 +212,7 @@ impl<W: Portable> Pool<W> {
     }
 
     /// Gives the workers what there is to do.
-    pub(super) fn dispatch(&self, engine: &Arc<TaskEngine<W>>) {
+    pub(in crate::process) fn dispatch(&self, engine: &Arc<TaskEngine<W>>) {
         let is_settled = |deaths: &AtomicUsize| deaths.load(Ordering::Acquire) == 0;
         let places = self.links.iter().zip(&self.unsettled);
         let links: Vec<_> = places
@@ -232,7 +232,7 @@ impl<W: Portable> Pool<W> {
         self.balance(&links);
     }
 
-    pub(super) fn live_links(&self) -> Vec<Arc<Link<W>>> {
+    pub(in crate::process) fn live_links(&self) -> Vec<Arc<Link<W>>> {
         self.links
             .iter()
             .filter_map(|link| lock(link).clone())
@@ -357,7 +357,7 @@ impl<W: Portable> Drop for Unsettled<W> {
     }
 }
 
-/// What there is to know of a worker process.
+/// Description of a worker process.
 #[derive(Debug, Clone)]
 pub struct Process {
     /// Its number in the system.

@@ -1,0 +1,9 @@
+//! The parent's side: the pool of workers, and a link to each.
+
+pub(super) mod link;
+pub(super) mod parked;
+pub(super) mod pool;
+pub(super) mod process_group;
+pub(super) mod pulse;
+pub(super) mod reader;
+pub(super) mod sent;
