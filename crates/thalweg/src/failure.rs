@@ -254,7 +254,7 @@ pub(crate) enum Kind {
     #[error("{0}")]
     Invalid(std::sync::Arc<Error>),
     #[error(
-        "waiting here would block the event loop that has to do the work; use `.await` instead of `.wait()`"
+        "waiting here would block the event loop, or the function of a pipeline, that has to go on first; await instead, or wait elsewhere"
     )]
     WouldBlock,
     #[error(
