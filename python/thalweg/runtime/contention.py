@@ -70,7 +70,7 @@ def check(loop: Any) -> None:
     Examples
     --------
     >>> import asyncio
-    >>> from thalweg.contention import check
+    >>> from thalweg.runtime.contention import check
     >>> check(asyncio.new_event_loop())
     """
     frame = sys._current_frames().get(getattr(loop, "_thread_id", None))  # type: ignore[arg-type]
