@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -258,3 +259,29 @@ except KeyboardInterrupt:
     assert "MainThread in again at program.py:" in told
     assert rest_of(process) == ("interrupted\n", "")
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("wait", ["result", "join"])
+def test_an_event_loop_that_waits_for_its_emitter_is_an_error(wait):
+    source, pool, errors = Stream(), ThreadPoolExecutor(1), []
+
+    def emit(x):
+        try:
+            source.emit(x)
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    @source.buffer(2).sink
+    def again(x):
+        if x == 0 and wait == "result":
+            pool.submit(emit, 1).result()
+        elif x == 0:
+            thread = threading.Thread(target=emit, args=(1,))
+            thread.start()
+            thread.join()
+
+    source.emit(0)
+    pool.submit(source.drain).result(PATIENCE)
+    pool.shutdown()
+    (error,) = errors
+    assert "emit would wait for ever: 'again', which the pipeline's event loop runs" in error

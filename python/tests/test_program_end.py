@@ -84,6 +84,34 @@ def test_producers_that_outlive_the_last_line_are_served(producer, pipeline, way
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n", "", 0)
 
 
+@pytest.mark.parametrize("later", ["pool.submit(later)", "pool.submit(int).add_done_callback(later)"])
+@pytest.mark.parametrize("kind", ["Thread", "Process"])
+def test_executors_that_emit_into_pipelines_on_them_are_served(kind, later, python, tmp_path):
+    if (kind, later) == ("Process", "pool.submit(later)"):
+        pytest.skip("that is another process")
+    program = tmp_path / "program.py"
+    program.write_text(
+        f"""
+import concurrent.futures, threading, time
+from thalweg import Stream
+
+def later(*_):
+    # A call that has ended already calls back at once, on the main thread.
+    while threading.current_thread() is not threading.main_thread() and not threading._SHUTTING_DOWN:
+        time.sleep(0.001)
+    s.emit(1)
+
+if __name__ == "__main__":
+    pool = concurrent.futures.{kind}PoolExecutor(2)
+    s = Stream()
+    s.scatter(pool).map(abs).buffer(5).gather().sink(lambda x: print(x, flush=True))
+    {later}
+"""
+    )
+    done = python(program)
+    assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", 0)
+
+
 def test_a_queue_that_is_filled_after_the_last_line(python):
     done = python(
         "-c",

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from thalweg import __version__, install_as
 
-#: How a shell counts a program that was ended by Ctrl-C.
+#: Exit code that shells use for a program ended by Ctrl-C.
 _INTERRUPTED = 130
 _USAGE_ERROR = 2
 

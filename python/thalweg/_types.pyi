@@ -10,20 +10,20 @@ from thalweg.stream import Stream
 #: A length of time: seconds, or text such as `"500ms"`.
 Interval: TypeAlias = float | str | timedelta
 
-#: What is done about elements that a function fails on; None is `"raise"`.
+#: Policy for elements that a function fails on; None is `"raise"`.
 OnError: TypeAlias = Literal["raise", "skip"] | Retry | Stream | None
 
 #: A function that users give.
 Function: TypeAlias = Callable[..., Any]
 
-#: What goes with an element.
+#: Metadata of an element.
 Metadata: TypeAlias = list[dict[str, Any]] | None
 
-#: Which of several elements with the same key stays.
+#: The element that stays of several with the same key.
 Keep: TypeAlias = Literal["first", "last"]
 
 @type_check_only
 class EventLoop(Protocol):
-    """What is the same about the event loops of asyncio, of Tornado, and of a virtual clock."""
+    """Common interface of the event loops of asyncio, of Tornado, and of a virtual clock."""
 
     def time(self) -> float: ...

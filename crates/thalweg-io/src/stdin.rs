@@ -40,7 +40,7 @@ static STANDARD_INPUT: Input = Input {
     turn: Mutex::new(Turn::Unread),
 };
 
-/// What the program has only one of.
+/// The process's one standard input.
 struct Input {
     open: fn() -> Box<dyn Read + Send>,
     turn: Mutex<Turn>,
@@ -179,7 +179,7 @@ pub enum StdinError {
     /// Reading failed.
     #[error("cannot read standard input: {0}")]
     Read(#[from] io::Error),
-    /// What was read is not a line as [`Lines`] describes them.
+    /// The input is no line as [`Lines`] describes it.
     #[error("standard input: {0}")]
     Line(#[from] LineError),
 }

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use thalweg::Stream;
 use thalweg_io::prelude::*;
 
-/// What the child does: it prints each line of its standard input backwards.
+/// Body of the child process: prints each line of its standard input backwards.
 #[test]
 #[ignore = "the other tests run it, with a standard input"]
 fn child() {

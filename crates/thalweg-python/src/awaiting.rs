@@ -23,7 +23,7 @@ impl Awaiting {
         Self { node, plain: None }
     }
 
-    /// What a call has come to: something to wait for, or nothing.
+    /// Result of a call: something to wait for, or nothing.
     ///
     /// # Errors
     /// There is no event loop to wait on, and none can be had.

@@ -20,7 +20,7 @@ use crate::value::Value;
 
 /// Where a node is to be built.
 pub(crate) struct BuildContext {
-    /// What it is attached to.
+    /// The stream it is attached to.
     pub(crate) upstream: Stream<Value>,
     pub(crate) current: LastValue,
     /// A weak reference to the node in Python.
@@ -43,7 +43,7 @@ pub(crate) trait Traverse: Send + Sync {
     /// How many elements are on their way in it; `None` if somebody is at work inside the pipeline.
     fn in_flight(&self) -> Option<usize>;
 
-    /// What makes the node send what it has collected, if that is what it does.
+    /// Makes a node that collects send what it has; `None` for other nodes.
     fn flush(&self) -> Option<Box<dyn FnOnce() -> Emit + Send>> {
         None
     }
@@ -147,9 +147,9 @@ type Build = Box<dyn FnOnce(BuildContext) -> Made + Send>;
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Blueprint {
     build: Mutex<Option<Build>>,
-    /// What the user gave it to call.
+    /// The user's function.
     pub(crate) function: Option<Function>,
-    /// What it keeps elsewhere than in the engine.
+    /// Objects that it keeps outside the engine.
     pub(crate) state: Vec<State>,
     pub(crate) needs_loop: bool,
     pub(crate) is_sink: bool,
@@ -158,12 +158,12 @@ pub(crate) struct Blueprint {
     pub(crate) joins: bool,
     /// Whether a node that is attached twice has two inlets, each of which gets every element.
     pub(crate) repeats: bool,
-    /// Who is behind each inlet, if the node wants to know.
+    /// The upstream at each inlet, if the node wants to know.
     pub(crate) callers: UpstreamRefs,
     pub(crate) passage: Passage,
 }
 
-/// What an element comes by on its way through a node.
+/// The streams that an element passes on its way through a node.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Passage {
     /// Functions, which are called where that was promised; or so it may be.

@@ -1,4 +1,4 @@
-//! Which call of an asynchronous function Python code belongs to: a context variable, which tasks inherit.
+//! The call of an asynchronous function that Python code belongs to: a context variable, which tasks inherit.
 
 use pyo3::intern;
 use pyo3::prelude::*;

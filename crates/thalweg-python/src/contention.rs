@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
+use crate::event_loop::EventLoop;
 use crate::{gil, interrupt, upcalls};
 
 /// When a thread says so for the first time in the process: functions may well take as long.
@@ -17,7 +18,7 @@ thread_local! {
     static WAITED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// What the engine asks while a thread waits; an exception of a signal handler's ends the wait.
+/// Returns whether a waiting thread goes on waiting: an exception of a signal handler ends the wait.
 pub(crate) fn has_patience(waited: Duration) -> bool {
     gil::attach(|py| match py.check_signals() {
         Ok(()) => {
@@ -31,8 +32,25 @@ pub(crate) fn has_patience(waited: Duration) -> bool {
     })
 }
 
+/// Looks after a thread that waits for an event loop to begin with its element.
+///
+/// # Errors
+/// The loop waits for this very thread.
+pub(crate) fn look_at_loop(
+    py: Python<'_>,
+    waited: Duration,
+    event_loop: &EventLoop,
+) -> PyResult<()> {
+    let seconds = WAITED.get().as_secs();
+    if waited >= FIRST && (waited.as_secs() > seconds || waited < WAITED.get()) {
+        upcalls::STREAMS.call(py, "check_waiting", (event_loop.object(py),))?;
+    }
+    look(py, waited, true);
+    Ok(())
+}
+
 /// Says what the calling thread waits for, if it has waited for long enough.
-pub(crate) fn look(py: Python<'_>, waited: Duration, on_loop: bool) {
+fn look(py: Python<'_>, waited: Duration, on_loop: bool) {
     static HAS_SAID: AtomicBool = AtomicBool::new(false);
     let before = WAITED.replace(waited);
     let is_past = |time| before < time && waited >= time;

@@ -1,4 +1,4 @@
-//! What `emit` returns where nothing may block: an awaitable.
+//! The awaitable that `emit` returns where nothing may block.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -80,7 +80,7 @@ impl Emission {
         }
     }
 
-    /// What was begun on another thread.
+    /// An emission begun on another thread.
     pub(crate) fn coming(py: Python<'_>, coming: Coming) -> PyResult<Py<PyAny>> {
         Self::waiting(py, Waiting::Coming(coming), None)
     }
@@ -283,7 +283,7 @@ fn resolve(future: &Bound<'_, PyAny>, result: PyResult<()>) {
 /// The result of an emission that is done.
 ///
 /// # Errors
-/// What failed.
+/// The failures of the elements.
 #[inline]
 pub(crate) fn finished(py: Python<'_>, emit: Emit) -> PyResult<()> {
     let result = emit.wait();

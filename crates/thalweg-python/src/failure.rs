@@ -96,7 +96,7 @@ pub(crate) fn pipeline_error(py: Python<'_>, message: String) -> PyErr {
     raise_ours(py, "PipelineError", (message,))
 }
 
-/// What is raised for elements that come after the end.
+/// The exception for elements that come after the end.
 pub(crate) fn closed(py: Python<'_>) -> PyErr {
     let message = "the program is ending, and the pipeline was drained: it takes no more elements";
     raise_ours(py, "ClosedError", (message,))

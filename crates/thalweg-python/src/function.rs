@@ -82,7 +82,7 @@ impl Function {
     /// `f(x, *args, **kwargs)`.
     ///
     /// # Errors
-    /// What the function raised.
+    /// The function's exception.
     #[inline]
     pub(crate) fn call<'py>(&self, py: Python<'py>, x: &Value) -> PyResult<Bound<'py, PyAny>> {
         self.call_elsewhere(py, x)
@@ -92,7 +92,7 @@ impl Function {
     /// The same where interrupts are failures like others: on a thread of an engine's.
     ///
     /// # Errors
-    /// What the function raised.
+    /// The function's exception.
     #[inline]
     pub(crate) fn call_elsewhere<'py>(
         &self,
@@ -111,7 +111,7 @@ impl Function {
     /// `f(state, x, *args, **kwargs)`.
     ///
     /// # Errors
-    /// What the function raised.
+    /// The function's exception.
     #[inline]
     pub(crate) fn call_on<'py>(
         &self,
@@ -126,7 +126,7 @@ impl Function {
     /// The same on a thread of an engine's, see [`call_elsewhere`](Self::call_elsewhere).
     ///
     /// # Errors
-    /// What the function raised.
+    /// The function's exception.
     #[inline]
     pub(crate) fn call_on_elsewhere<'py>(
         &self,

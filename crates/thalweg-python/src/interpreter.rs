@@ -73,7 +73,7 @@ pub(crate) fn check_running() -> PyResult<()> {
     Ok(())
 }
 
-/// What is said of calls that come when the interpreter is ending.
+/// The error of calls that come when the interpreter is ending.
 pub(crate) const ENDING: &CStr = c"the interpreter is ending: elements are taken no more";
 
 /// Stops this thread for ever if the interpreter is ending, and another thread ends it. The interpreter

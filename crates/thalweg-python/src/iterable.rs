@@ -67,7 +67,7 @@ impl Batch {
         self.end.is_over.load(Ordering::Relaxed)
     }
 
-    /// What the iterator itself raised.
+    /// The iterator's own exception.
     #[getter]
     fn problem(&self, py: Python<'_>) -> Option<PyErr> {
         lock(&self.end.problem)
@@ -86,7 +86,7 @@ pub(crate) struct Elements {
 }
 
 impl Elements {
-    /// Those of an iterable, all or a batch.
+    /// Elements of an iterable: all, or a batch.
     ///
     /// # Errors
     /// It is not iterable.
@@ -111,7 +111,7 @@ impl Elements {
         })
     }
 
-    /// What is to be raised for the iterable once its elements have been sent.
+    /// The iterable's exception, raised once its elements have been sent.
     pub(crate) fn problem(&self) -> impl Fn(Python<'_>) -> Option<PyErr> + Send + 'static {
         let end = self.end.clone();
         move |py| lock(&end.problem).as_ref().map(|error| error.clone_ref(py))

@@ -1,4 +1,4 @@
-//! The Python face of thalweg: translates between Python and the engine, and nothing more.
+//! The Python binding of thalweg: translates between Python and the engine, and nothing more.
 
 mod awaiting;
 mod blueprint;

@@ -7,7 +7,7 @@ use thalweg::{Ack, Acks, Outcome};
 
 use crate::{gil, interrupt};
 
-/// What a token carries.
+/// Contents of a token.
 struct Tag(Py<PyDict>);
 
 /// The tokens for an element's metadata. Each dict is one; a counter under `ref` counts one for as

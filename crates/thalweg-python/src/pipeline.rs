@@ -1,4 +1,4 @@
-//! What the nodes of one pipeline have in common on Python's side.
+//! State that the nodes of one pipeline share on Python's side.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

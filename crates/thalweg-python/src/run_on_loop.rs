@@ -19,7 +19,7 @@ use crate::{contention, failure, gil, interpreter, interrupt};
 /// How often a waiting thread looks whether it has been interrupted.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What was begun on the loop.
+/// Something begun on the loop.
 pub(crate) enum Begun {
     Emit(thalweg::Emit),
     /// Several emissions, or one that has a time limit.
@@ -31,7 +31,7 @@ pub(crate) enum Begun {
 /// not begun when this thread gives up does not begin any more, and elements that have not been taken are withdrawn.
 ///
 /// # Errors
-/// What failed; a signal handler raised, Ctrl-C say; or the loop has ended.
+/// When elements failed; when a signal handler raised, for Ctrl-C say; or when the loop has ended.
 pub(crate) fn wait(
     py: Python<'_>,
     event_loop: &EventLoop,
@@ -74,7 +74,7 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
         py.check_signals()?;
         event_loop.check_open(py)?;
         if !answer.has_begun.load(Ordering::Relaxed) {
-            contention::look(py, begin.elapsed(), true);
+            contention::look_at_loop(py, begin.elapsed(), event_loop)?;
         }
     }
 }
@@ -82,7 +82,7 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
 /// Blocks this thread, without the GIL, until an element that it has sent itself has been taken.
 ///
 /// # Errors
-/// What failed; a signal handler raised: then the element is withdrawn where it waits for room; or the loop has ended.
+/// When elements failed; when a signal handler raised, and the element is withdrawn; or when the loop has ended.
 pub(crate) fn wait_for_emit(
     py: Python<'_>,
     event_loop: &EventLoop,
@@ -209,7 +209,7 @@ fn post(event_loop: &EventLoop, begin: impl FnOnce() -> Begun + Send + 'static) 
 /// than a thread that sleeps can be woken.
 const SPIN: Duration = Duration::from_micros(60);
 
-/// What the waiting thread waits for.
+/// The result that a waiting thread waits for.
 #[derive(Default)]
 struct Answer {
     result: Mutex<(Option<PyResult<()>>, Option<Waker>)>,
@@ -281,7 +281,7 @@ impl Coming {
     }
 }
 
-/// What somebody has waited for is given up: elements that have not been taken are withdrawn.
+/// Gives up a wait: elements that have not been taken are withdrawn.
 impl Drop for Coming {
     fn drop(&mut self) {
         if self.is_polled && !self.is_there() {

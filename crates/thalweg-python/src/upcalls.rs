@@ -1,4 +1,4 @@
-//! What this crate calls of the package's Python code: everything goes through `thalweg._upcalls`.
+//! Calls from this crate into the package's Python code: all go through `thalweg._upcalls`.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -10,13 +10,13 @@ pub(crate) struct Upcalls {
     name: &'static str,
 }
 
-/// What streams call.
+/// Names that streams use.
 pub(crate) static STREAMS: Upcalls = Upcalls::new("thalweg._upcalls");
-/// What streams on engines call.
+/// Names that streams on engines use.
 pub(crate) static PARALLEL: Upcalls = Upcalls::new("thalweg._upcalls.parallel");
-/// What tasks call.
+/// Names that tasks use.
 pub(crate) static TASKS: Upcalls = Upcalls::new("thalweg._upcalls.tasks");
-/// What futures of tasks call.
+/// Names that futures of tasks use.
 pub(crate) static FUTURES: Upcalls = Upcalls::new("thalweg._upcalls.futures");
 
 impl Upcalls {
@@ -37,7 +37,7 @@ impl Upcalls {
         module.bind(py).getattr(name)
     }
 
-    /// What the function of that name returns.
+    /// Calls the function of that name.
     ///
     /// # Errors
     /// As for [`get`](Self::get), and what the function raises.

@@ -59,14 +59,14 @@ pub use stream::{ParallelStream, Scatter};
 pub use task_types::Failure;
 pub use threads::{Token, token};
 
-/// What [`remote!`] needs.
+/// Support for [`remote!`].
 #[cfg(feature = "processes")]
 #[doc(hidden)]
 pub mod remotes {
     pub use crate::remote::{Registered, inventory, run};
 }
 
-/// What clients are built from: for another language's objects, or tasks of one's own kind.
+/// Building blocks of clients: for another language's objects, or for tasks of another kind.
 pub mod host {
     pub use crate::client::Closures;
     pub use crate::engine::{CannotStop, TaskEngine, spec};

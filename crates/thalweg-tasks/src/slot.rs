@@ -21,7 +21,7 @@ pub struct Slot<W: TaskTypes> {
     state: Mutex<SlotState<W>>,
     /// Its task was asked to stop, while its outcome still counts.
     asked_to_stop: AtomicBool,
-    /// Whoever wanted it has died.
+    /// The client that wanted it has gone.
     is_orphan: AtomicBool,
 }
 
@@ -46,7 +46,7 @@ pub enum Status {
     Cancelled,
 }
 
-/// What is told that a task is done.
+/// A watcher to call when a task is done.
 pub(crate) enum Watcher {
     Latch(Arc<Latch>),
     Waker(Waker),
@@ -277,7 +277,7 @@ pub(crate) fn wait_all_or_failure<W: TaskTypes>(
 /// For how long one looks before going to sleep: about what waking up takes.
 const LOOKS: u32 = 2_000;
 
-/// What a thread waits at until a number of tasks are done.
+/// A latch that opens when a number of tasks are done.
 pub struct Latch {
     left: AtomicUsize,
     waiter: Thread,

@@ -16,7 +16,7 @@ pub fn set_stack_size(bytes: usize) {
     STACK.store(bytes, Ordering::Relaxed);
 }
 
-/// What starts a thread that may run code of the user's.
+/// Builder of threads that may run user code, with the stack Python's have.
 pub(crate) fn thread(name: impl Into<String>) -> Builder {
     let builder = Builder::new().name(name.into());
     match STACK.load(Ordering::Relaxed) {

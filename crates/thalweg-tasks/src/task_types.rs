@@ -1,4 +1,4 @@
-//! What tasks are made of, and how they fail.
+//! The types of tasks, and how tasks fail.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use std::time::Duration;
 /// The engine moves them about and looks into none of them: closures and their results, calls of a
 /// language's functions and its objects, or messages between processes.
 pub trait TaskTypes: Sized + 'static {
-    /// What a worker runs.
+    /// A program: the part of a task that a worker runs.
     type Program: Send;
-    /// What comes out.
+    /// A result.
     type Value: Send + Sync;
-    /// What comes out when it fails.
+    /// A program's error.
     type Error: Send + Sync + fmt::Debug;
 
-    /// What a program is called, for errors that are about it.
+    /// Display name of the program, for errors.
     fn name(_program: &Self::Program) -> Option<&str> {
         None
     }

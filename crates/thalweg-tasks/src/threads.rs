@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 
-/// What a thread does with its tasks.
+/// The loop of a thread that runs tasks.
 pub trait Work<W: TaskTypes>: Send + Sync + 'static {
     /// Runs tasks for as long as [`ThreadPool::take`] gives some: it waits for one. [`ThreadPool::finish`] takes one back
     /// and says which is next, if there is one without waiting.

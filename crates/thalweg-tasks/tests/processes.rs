@@ -387,7 +387,7 @@ fn closing_leaves_nothing_open() -> Outcome {
     Ok(())
 }
 
-/// What [`no_process_outlives_its_parent`] starts, and kills.
+/// The process that [`no_process_outlives_its_parent`] starts and kills.
 fn be_killed() -> Outcome {
     let client = Processes::start(2)?;
     let endless: Vec<_> = (0..2).map(|_| client.submit::<spin>(())).collect();

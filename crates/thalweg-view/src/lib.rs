@@ -93,7 +93,7 @@ struct Connection<'a> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct NodeView {
-    /// What edges refer to the node by; unique in the graph.
+    /// Identifier that edges refer to; unique in the graph.
     pub id: u64,
     /// The name the user gave it, or a derived one.
     pub name: String,
@@ -103,7 +103,7 @@ pub struct NodeView {
     /// With any other text the node's place decides, feedback aside: with nothing upstream it is a source, with nothing
     /// downstream a sink, and otherwise an operator.
     pub kind: &'static str,
-    /// What has passed through it.
+    /// Counters of its elements.
     pub counters: Counters,
 }
 
@@ -149,7 +149,7 @@ pub struct EdgeView {
     pub from: u64,
     /// The [`NodeView::id`] of the node that receives.
     pub to: u64,
-    /// What to write beside the edge.
+    /// Label beside the edge.
     pub label: Option<String>,
     /// Whether the edge closes a loop. Drawn dashed, against the direction of the others.
     pub feedback: bool,
@@ -204,7 +204,7 @@ impl EdgeView {
     }
 }
 
-/// What has passed through a node since it was made.
+/// Counters of a node since it was made, in elements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

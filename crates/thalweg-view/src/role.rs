@@ -1,4 +1,4 @@
-//! What a node is for, and the colours that say so.
+//! Roles of nodes, and their colours.
 
 use super::GraphView;
 

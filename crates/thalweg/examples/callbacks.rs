@@ -4,7 +4,7 @@
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
-/// What the callback needs to know of the connection.
+/// State of the connection that the callback needs.
 struct Connection {
     handle: u32,
     log: Sender<String>,

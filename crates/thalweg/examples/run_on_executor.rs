@@ -55,7 +55,7 @@ async fn serve(listener: TcpListener, ops: Arc<SlowOp>) -> io::Result<()> {
     }
 }
 
-/// What `curl` does.
+/// Stands for `curl`.
 async fn curl(listener: std::net::SocketAddr) -> io::Result<String> {
     let mut connection = TcpStream::connect(listener).await?;
     connection.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What became of an acknowledged element.
+/// Outcome of an acknowledged element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Every sink is done with everything derived from the element, or an operator dropped it on
@@ -97,7 +97,7 @@ impl Ack {
         }
     }
 
-    /// What tells it from others.
+    /// Identity that tells it from others.
     fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }

@@ -209,7 +209,7 @@ impl StdError for Failure {
     }
 }
 
-/// What `emit`, `drain`, `connect` and their like fail with. One word wide.
+/// Error of `emit`, `drain`, `connect` and their like. One word wide.
 ///
 /// Its `Debug` text is what a program shows whose `main` returns it, or that unwraps it: the message, and
 /// what it was caused by.

@@ -12,7 +12,7 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What blocks: to be called once.
+/// The blocking call, made once.
 pub type Blocking<'a> = &'a mut dyn FnMut();
 
 static AROUND: OnceLock<fn(Blocking<'_>)> = OnceLock::new();
@@ -76,7 +76,7 @@ pub fn ask_waiting(patience: Patience) -> bool {
     PATIENCE.set(patience).is_ok()
 }
 
-/// What is to be asked while a thread waits.
+/// Function to ask while a thread waits.
 pub(crate) fn patience() -> Option<Patience> {
     PATIENCE.get().copied()
 }
@@ -160,7 +160,7 @@ impl Wake for Parker {
     }
 }
 
-/// What the monitor is made of.
+/// Primitives that the monitor is made of.
 pub(crate) mod model {
     #[cfg(thalweg_loom)]
     pub(crate) use loom::sync::{

@@ -406,3 +406,30 @@ fn a_drain_closes_what_has_something_to_close_from_the_top_down() {
     assert_eq!(list.to_vec(), [7]);
     assert_eq!(*log.lock().unwrap(), [1, 2]);
 }
+
+#[test]
+fn what_functions_emit_into_their_own_pipeline_during_a_drain_is_delivered() {
+    let source = Stream::new();
+    let again = source.clone();
+    let list = source
+        .partition(4)
+        .inspect(move |xs: &Vec<u32>| {
+            if xs[0] < 3 {
+                drop(again.emit(xs[0] + 1));
+            }
+        })
+        .sink_to_list();
+    source.emit(0).wait().unwrap();
+    source.drain("1min").wait().unwrap();
+    assert_eq!(list.to_vec(), [[0], [1], [2], [3]]);
+    // One that never ends is left at some time.
+    let source = Stream::new();
+    let again = source.clone();
+    let sink = source
+        .partition(4)
+        .sink(move |xs: Vec<u32>| drop(again.emit(xs[0])));
+    source.emit(0).wait().unwrap();
+    let error = source.drain("1min").wait().unwrap_err();
+    assert_eq!(error.undelivered()[0].elements, 1);
+    sink.destroy();
+}

@@ -1,4 +1,4 @@
-//! What keeps a pipeline alive, and that nothing else does.
+//! References that keep a pipeline alive, and that nothing else does.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

@@ -50,7 +50,7 @@ fn pair(a: i64, b: i64) -> i64 {
     a.wrapping_mul(31).wrapping_add(b)
 }
 
-/// Which sink got what, in the order it happened.
+/// Sinks with what they got, in the order it happened.
 type Log = Vec<(usize, i64)>;
 
 /// The model: every node's state in a table, elements handed on by recursion.
@@ -217,7 +217,7 @@ fn graphs(with_buffers: bool) -> impl Strategy<Value = Vec<Node>> {
     })
 }
 
-/// Which source emits which number.
+/// Sources with the numbers they emit.
 fn inputs() -> impl Strategy<Value = Vec<(Index, i64)>> {
     prop::collection::vec((any::<Index>(), -50_i64..50), 0..30)
 }

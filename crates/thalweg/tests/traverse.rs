@@ -1,4 +1,4 @@
-//! What nodes keep, shown to garbage collectors: as many as there are, no more and no fewer.
+//! References that nodes show to garbage collectors: as many as there are, no more and no fewer.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

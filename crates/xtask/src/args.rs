@@ -20,22 +20,32 @@ Commands:
 Nothing but cargo is needed. What needs more is skipped where it is missing, and named.
 ";
 
-/// Which of the two bindings a command is about.
+/// The language a command is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Face {
+pub enum Language {
     Rust,
     Python,
 }
 
-/// What the user asks for.
+/// A parsed command line.
 #[derive(Debug, PartialEq)]
 pub enum Request {
     Help(&'static str),
     ListSteps,
-    Test { only: Vec<String> },
-    Demo { face: Face, args: Vec<OsString> },
-    Bench { face: Face, args: Vec<OsString> },
-    Docs { open: bool },
+    Test {
+        only: Vec<String>,
+    },
+    Demo {
+        language: Language,
+        args: Vec<OsString>,
+    },
+    Bench {
+        language: Language,
+        args: Vec<OsString>,
+    },
+    Docs {
+        open: bool,
+    },
     Stubs,
 }
 
@@ -49,8 +59,8 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     match command.as_str() {
         "test" => parse_test(parser),
         // Their options are the demo's and the benchmarks' own, `--help` included.
-        "demo" => rest(parser).map(|(face, args)| Request::Demo { face, args }),
-        "bench" => rest(parser).map(|(face, args)| Request::Bench { face, args }),
+        "demo" => rest(parser).map(|(language, args)| Request::Demo { language, args }),
+        "bench" => rest(parser).map(|(language, args)| Request::Bench { language, args }),
         "docs" => parse_docs(parser),
         "stubs" => parse_stubs(parser),
         "help" => parse_help(parser),
@@ -133,18 +143,18 @@ fn parse_help(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     }
 }
 
-/// Everything that is left, without the `--` that may precede it; before that, `--python` chooses the face.
-fn rest(mut parser: lexopt::Parser) -> Result<(Face, Vec<OsString>), lexopt::Error> {
+/// Everything that is left, without the `--` that may precede it; before that, `--python` chooses the language.
+fn rest(mut parser: lexopt::Parser) -> Result<(Language, Vec<OsString>), lexopt::Error> {
     let mut args: Vec<OsString> = parser.raw_args()?.collect();
-    let mut face = Face::Rust;
+    let mut language = Language::Rust;
     if args.first().is_some_and(|first| first == "--python") {
-        face = Face::Python;
+        language = Language::Python;
         args.remove(0);
     }
     if args.first().is_some_and(|first| first == "--") {
         args.remove(0);
     }
-    Ok((face, args))
+    Ok((language, args))
 }
 
 #[cfg(test)]
@@ -178,26 +188,26 @@ mod tests {
 
     #[test]
     fn the_demo_gets_its_arguments_as_they_are() {
-        let demo = |face, args: &[&str]| {
+        let demo = |language, args: &[&str]| {
             Ok(Request::Demo {
-                face,
+                language,
                 args: args.iter().map(OsString::from).collect(),
             })
         };
-        let input = demo(Face::Rust, &["--input", "-"]);
+        let input = demo(Language::Rust, &["--input", "-"]);
         assert_eq!(parse_line("demo --input -"), input);
         assert_eq!(parse_line("demo -- --input -"), input);
-        let input = demo(Face::Python, &["--input", "-"]);
+        let input = demo(Language::Python, &["--input", "-"]);
         assert_eq!(parse_line("demo --python --input -"), input);
         assert_eq!(parse_line("demo --python -- --input -"), input);
         assert_eq!(
             parse_line("demo -- --python"),
-            demo(Face::Rust, &["--python"])
+            demo(Language::Rust, &["--python"])
         );
         assert_eq!(
             parse_line("bench --help"),
             Ok(Request::Bench {
-                face: Face::Rust,
+                language: Language::Rust,
                 args: vec!["--help".into()]
             })
         );

@@ -1,4 +1,4 @@
-//! What the user sees between the outputs of the commands.
+//! Output between those of the commands.
 
 use std::fmt;
 use std::io::IsTerminal;

@@ -14,7 +14,7 @@ use commands::{bench, demo, docs, stubs, test};
 use project::Project;
 use std::process::ExitCode;
 
-/// What a wrong command line ends with, as is usual.
+/// Exit code for a wrong command line.
 const USAGE_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
@@ -36,8 +36,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Request::Test { only } => test::run(&project, &only),
-        Request::Demo { face, args } => demo::run(&project, face, args),
-        Request::Bench { face, args } => bench::run(&project, face, args),
+        Request::Demo { language, args } => demo::run(&project, language, args),
+        Request::Bench { language, args } => bench::run(&project, language, args),
         Request::Docs { open } => docs::run(&project, open),
         Request::Stubs => stubs::run(&project),
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The oldest minor version of Python 3 that thalweg runs on.
 const OLDEST: u32 = 10;
 
-/// What the tests need beside thalweg.
+/// Packages that the tests need beside thalweg.
 const TEST_REQUIREMENTS: &str = "python/tests/requirements.txt";
 
 /// The first day that a zip archive can name, 1980-01-01.

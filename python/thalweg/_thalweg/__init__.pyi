@@ -206,7 +206,7 @@ class Emission:
 
 @final
 class Pump:
-    """What an asyncio loop is given to call: works off the queue."""
+    """Callback for an asyncio loop: runs the queue."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> None: ...
 
@@ -231,4 +231,4 @@ class Batch:
 
     @property
     def problem(self) -> BaseException | None:
-        """What the iterator itself raised."""
+        """The iterator's own exception."""

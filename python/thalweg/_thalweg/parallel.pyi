@@ -39,7 +39,7 @@ class Element:
 
 @final
 class Queue:
-    """What streams have to be done by one engine."""
+    """The queue of one engine's streams."""
 
     @staticmethod
     def of_threads(engine: Engine) -> Queue:
@@ -84,7 +84,7 @@ class Program:
 
 @final
 class Work:
-    """What an executor is given to call."""
+    """Callable for an executor."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> None: ...
 
@@ -132,7 +132,7 @@ class Step:
         """Makes a pair of a number, and the element."""
 
     def set_policy(self, times: int, first: float, longest: float, skips: bool) -> None:
-        """How often it is tried again, after pauses in seconds, and whether the element is dropped then."""
+        """Number of retries, pauses between them in seconds, and whether the element is dropped afterwards."""
 
 @final
 class Accumulation:
@@ -150,7 +150,7 @@ class Accumulation:
         awaited: bool,
     ) -> Accumulation: ...
     def set_policy(self, times: int, first: float, longest: float, skips: bool) -> None:
-        """How often it is tried again, after pauses in seconds, and whether the element is dropped then."""
+        """Number of retries, pauses between them in seconds, and whether the element is dropped afterwards."""
 
     def reset(self, *_ignored: Any) -> None:
         """Sets the state back to its start, for the elements that come from now on."""

@@ -113,11 +113,11 @@ class Engine:
 
     @property
     def kind(self) -> Literal["threads", "processes"]:
-        """What runs the tasks."""
+        """Kind of the workers: ``"threads"`` or ``"processes"``."""
 
     @property
     def width(self) -> int:
-        """How many tasks run at once."""
+        """Number of tasks that run at once."""
 
     @property
     def closed(self) -> bool:
@@ -186,7 +186,7 @@ class Engine:
         """Wait for all results."""
 
     def info(self) -> dict[str, Any]:
-        """What the workers do."""
+        """Description of the workers and their tasks."""
 
     def on_ask(
         self, callable: Callable[[int, bytes, Callable[[bytes], None]], None], lose: Callable[[int], None]
@@ -219,11 +219,11 @@ class Future(Generic[_T]):
 
     @property
     def status(self) -> Literal["pending", "finished", "error", "cancelled"]:
-        """How the task is."""
+        """Status of the task."""
 
     @property
     def engine(self) -> Engine:
-        """What runs the task."""
+        """The engine that runs the task."""
 
     def done(self) -> bool:
         """Whether the task has ended."""

@@ -23,6 +23,13 @@ from thalweg.runtime.program_end import are_idle_on, drain_again, register, reop
 from thalweg.sources.source import Interrupted
 
 
+def check_waiting(loop: object) -> None:
+    """Raise an error if a loop's thread waits for the calling thread, which waits for the loop."""
+    from thalweg.runtime.contention import check
+
+    check(loop)
+
+
 def say_waiting(seconds: float, on_loop: bool) -> None:
     """Log what the calling thread waits for inside a pipeline."""
     from thalweg.runtime.contention import say
@@ -41,6 +48,7 @@ __all__ = [
     "add_note",
     "are_idle_on",
     "check_interval",
+    "check_waiting",
     "combined",
     "convert_interval",
     "drain_again",

@@ -1,4 +1,4 @@
-"""What futures call by name, where they are awaited, named or pickled."""
+"""Names that futures use where they are awaited, named or pickled."""
 
 from thalweg.tasks.client.awaiting import Done, client, exception, named, outcome, result, traceback, type_of
 from thalweg.tasks.process.lending import reduce

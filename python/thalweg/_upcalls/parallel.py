@@ -1,4 +1,4 @@
-"""What streams on engines call by name."""
+"""Names that streams on engines use."""
 
 from thalweg.parallel.remote import (
     BatchCall,

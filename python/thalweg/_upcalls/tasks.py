@@ -1,4 +1,4 @@
-"""What tasks call by name, in the client's process and in worker processes."""
+"""Names that tasks use, in the client's process and in worker processes."""
 
 from thalweg.tasks.errors import CancelledError, CannotStopError, ClosedClientError, KilledWorker, TaskTimeout
 from thalweg.tasks.process.pickling import (

@@ -1,1 +1,1 @@
-"""What exists only so that programs written for other packages run."""
+"""Names and modules that exist only so that programs written for other packages run."""

@@ -25,13 +25,13 @@ FORMER_MODULES = {
     "thalweg.plugins": "thalweg.stream.plugins",
 }
 
-#: What a name stands for, where that is not the package itself.
+#: Targets of names that stand for something else than the package itself.
 _SPECIAL = {
     "distributed": "thalweg.distributed",
     "dask.distributed": "thalweg.distributed",
 }
 
-#: What other names go with one: two ways to write the same package.
+#: Names installed along with another: two ways to write the same package.
 _TOGETHER = {"distributed": ("dask.distributed",)}
 
 

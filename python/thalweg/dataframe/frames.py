@@ -30,7 +30,7 @@ __all__ = [
 
 
 class BaseFrame(Streaming):
-    """What frames and series have in common. Every method is pandas' own, called on each that comes."""
+    """Common base of frames and series. Every method is pandas' own, called on each that comes."""
 
     def round(self, decimals: int = 0) -> Streaming:
         """Round to so many decimal places."""
@@ -58,7 +58,7 @@ class BaseFrame(Streaming):
 
     @property
     def index(self) -> Streaming:
-        """What the rows are called."""
+        """Labels of the rows."""
         return map_partitions(getattr, self, "index")
 
     def _each(self, method: str, *args: Any, **kwargs: Any) -> Streaming:
@@ -103,7 +103,7 @@ class Frame(BaseFrame):
 
     @property
     def size(self) -> Streaming:
-        """How many values there were."""
+        """Number of values."""
         return self._running(running.size, None)
 
     def _running(self, function: Callable[[Any, Any], tuple[Any, Any]], start: Any) -> Streaming:
@@ -141,12 +141,12 @@ class Frames(BaseFrame):
 
     @property
     def size(self) -> Streaming:
-        """How many values each has."""
+        """Number of values of each."""
         return map_partitions(getattr, self, "size")
 
 
 class _Columns:
-    """What a collection of things with columns can do."""
+    """Operations of collections with columns."""
 
     stream: Any
     example: Any

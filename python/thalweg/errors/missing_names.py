@@ -1,4 +1,4 @@
-"""What is said of names that do not exist."""
+"""Errors for names that do not exist."""
 
 from __future__ import annotations
 

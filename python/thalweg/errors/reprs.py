@@ -1,4 +1,4 @@
-"""What elements are called in messages: briefly, and made in a short time."""
+"""Short texts for elements in messages, made in a short time."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class _Short(reprlib.Repr):
             return _plain(x)
 
 
-#: How long a ``repr`` that is written in Python is waited for, in seconds.
+#: Longest time to wait for a ``repr`` that is written in Python, in seconds.
 _PATIENCE = 0.1
 
 #: Types whose ``repr`` took longer.

@@ -43,7 +43,7 @@ def _streams_in(values: Iterable[Any]) -> Iterable[ParallelStream]:
 
 
 def _known(upstreams: list[ParallelStream], minds_order: bool) -> dict[Stream, Stream]:
-    """What stands for each of the upstreams: a stream of its values."""
+    """Streams of the upstreams' values."""
     if minds_order and len(upstreams) > 1 and not all(node._is_settled for node in upstreams):
         return dict(zip(upstreams, in_turn(upstreams), strict=True))
     return {node: node._values() for node in upstreams}

@@ -1,4 +1,4 @@
-"""What is sent to other processes for a stream, and what is done there."""
+"""Programs of streams in other processes: sent, and run there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is told of failures of functions on an engine."""
+"""Reports of failures of functions on an engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from thalweg.stream import Stream
 
 __all__ = ["Site", "bearable", "report"]
 
-#: How long a pause between two attempts gets, if nothing else is said, in seconds.
+#: Longest pause between two attempts unless given, in seconds.
 _LONGEST = 60.0
 
 

@@ -22,7 +22,7 @@ __all__ = ["ParallelStream", "Session", "Stepping", "filter", "map", "pluck", "s
 
 
 class Session:
-    """What the nodes behind one `scatter` have in common: the engine, and whether results come in order."""
+    """State that the nodes behind one `scatter` share: the engine, and whether results come in order."""
 
     def __init__(self, backend: Backend, *, is_ordered: bool = True) -> None:
         self.backend = backend
@@ -30,7 +30,7 @@ class Session:
 
     @property
     def queue(self) -> Any:
-        """What has to be done by the engine."""
+        """Queue of the engine."""
         return self.backend.queue
 
 
@@ -70,7 +70,7 @@ class ParallelStream(Stream):
     [(4, 1)]
     """
 
-    #: What it shares with all behind the same `scatter`.
+    #: State shared with all nodes behind the same `scatter`.
     _session: Any = None
 
     #: Whether all its elements are known to have a value.
@@ -302,7 +302,7 @@ class Stepping(ParallelStream):
         **kwargs: Any,
     ) -> None:
         self._site = Site(stream_name or describe(self), on_error)
-        #: How long one call for one element may take, in seconds.
+        #: Longest time of one call for one element, in seconds.
         self._limit = check_limit(_timeout, self._site.name)
         self._session = session_of(upstream)
         if self._limit is not None:
@@ -316,7 +316,7 @@ class Stepping(ParallelStream):
             super()._set_on_error(on_error)
 
     def _step(self, site: Site) -> Step:
-        """What the engine is to do with an element."""
+        """Step of the engine for an element."""
         raise NotImplementedError
 
     def _blueprint(self) -> _thalweg.Blueprint:

@@ -1,4 +1,4 @@
-"""What a thread is told that waits long for another one inside its pipeline."""
+"""Message for a thread that waits long for another one inside its pipeline."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ import os
 import sys
 import sysconfig
 import threading
+from concurrent.futures import Future
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
+    from typing import Any
 
-#: Where functions of nobody's interest are: the standard library, and this package.
+#: What a function waits for another thread in.
+_WAITS = (Future.result.__code__, Future.exception.__code__, threading.Thread.join.__code__)
+
+#: Files whose functions are not named: the standard library, and this package.
 _ELSEWHERE = (sysconfig.get_path("stdlib"), os.path.dirname(os.path.dirname(__file__)), "<frozen")
 
-#: How many threads are named at most.
+#: Most threads named in a message.
 _NAMED = 5
 
 
@@ -48,6 +54,48 @@ def say(seconds: float, on_loop: bool) -> None:
         what,
         _threads() or "no other thread runs",
     )
+
+
+def check(loop: Any) -> None:
+    """Raise an error if a loop's thread waits for the calling thread, which waits for the loop.
+
+    It is seen where a function on the loop waits, without a time limit, for a call in an executor of
+    `concurrent.futures`, or for the end of a thread.
+
+    Raises
+    ------
+    RuntimeError
+        It does.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg.contention import check
+    >>> check(asyncio.new_event_loop())
+    """
+    frame = sys._current_frames().get(getattr(loop, "_thread_id", None))  # type: ignore[arg-type]
+    mine = {threading.current_thread(), *_calls(sys._getframe())}
+    waits = False
+    while frame is not None:
+        code = frame.f_code
+        if code in _WAITS and frame.f_locals.get("timeout") is None and frame.f_locals.get("self") in mine:
+            waits = True
+        elif waits and not code.co_filename.startswith(_ELSEWHERE):
+            raise RuntimeError(
+                f"emit would wait for ever: {code.co_name!r}, which the pipeline's event loop runs "
+                f"({os.path.basename(code.co_filename)}:{frame.f_lineno}), waits for this thread; "
+                "await the call there instead, or let it go on without its result"
+            )
+        frame = frame.f_back
+
+
+def _calls(frame: FrameType | None) -> Iterator[Future[Any]]:
+    """Yield the futures of the calls that the thread makes for executors."""
+    while frame is not None:
+        future = getattr(frame.f_locals.get("self"), "future", None) if frame.f_code.co_name == "run" else None
+        if isinstance(future, Future):
+            yield future
+        frame = frame.f_back
 
 
 def _threads() -> str:

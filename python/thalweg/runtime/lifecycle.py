@@ -1,4 +1,4 @@
-"""How one pipeline ends."""
+"""The end of one pipeline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from thalweg._types import Interval
     from thalweg.stream import Stream
 
-#: How long a drain may take, in seconds, where nothing else is said.
+#: Longest time of a drain unless given, in seconds.
 PATIENCE = 60.0
 
 
@@ -129,5 +129,5 @@ def _tell_nodes(node: Stream) -> None:
             other._drained()
 
 
-#: What is left, in seconds, when no time is: enough for a pipeline that has nothing to wait for.
+#: Time of a drain, in seconds, when none is left: enough for a pipeline that has nothing to wait for.
 _LEAST = 0.001

@@ -116,7 +116,7 @@ def to_asyncio(loop: Any) -> AbstractEventLoop:
     return inner
 
 
-#: What stands before loops, by their identity, while it is in use.
+#: Wrappers of loops in use, by the loops' identity.
 _users: WeakValueDictionary[int, Loop] = WeakValueDictionary()
 
 

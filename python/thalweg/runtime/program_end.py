@@ -14,34 +14,41 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Iterable
+    from types import FrameType
     from typing import Any
 
     from thalweg._thalweg import Pipeline
     from thalweg._types import Interval
     from thalweg.stream import Stream
 
-#: How long all pipelines of a program together may take at its end, in seconds.
+#: Longest time for all pipelines together at the end of a program, in seconds.
 PATIENCE_AT_EXIT = 10.0
 
-#: How many seconds longer than its drain may take a loop on another thread has to answer.
+#: Seconds that a loop on another thread has to answer, beyond the time of its drain.
 _GRACE = 0.5
 
 #: After how many seconds of waiting the program says what it waits for.
 _SILENCE = 1.0
 
-#: How often to look again whether a thread has left a pipeline, in seconds.
+#: Pause between two looks whether a thread has left a pipeline, or executors have nothing to do, in seconds.
 _LOOK = 0.005
+
+#: Longest wait for a thread before the next look, in seconds.
+_PATIENCE_WITH_THREAD = 0.1
+
+#: Number of looks in a row that must find executors with nothing to do.
+_LOOKS = 3
 
 #: Every pipeline that is alive, the oldest first.
 _pipelines: weakref.WeakKeyDictionary[Pipeline, None] = weakref.WeakKeyDictionary()
 
-#: Those whose drain has ended, one way or the other.
+#: Pipelines whose drain has ended, one way or the other.
 _drained: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
-#: Those on closed event loops of which it has been told what was on its way.
+#: Pipelines on closed event loops whose elements in flight have been reported.
 _told: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
-#: What is to be called when all pipelines have been drained.
+#: Functions to call when all pipelines have been drained.
 _closers: list[Callable[[], None]] = []
 
 _is_set_up = False
@@ -100,10 +107,9 @@ def drain_before_executors_end() -> None:
 def _drain_users_of_executors() -> None:
     from thalweg.parallel import backends
 
-    pipelines = backends.pipelines_on_executors()
-    if pipelines:
-        _await_threads()
-        _drain(pipelines, PATIENCE_AT_EXIT)
+    if backends.pipelines_on_executors():
+        _await_threads_and_executors()
+        _drain(backends.pipelines_on_executors(), PATIENCE_AT_EXIT)
 
 
 def _set_up() -> None:
@@ -138,12 +144,63 @@ def _call_when_threads_end(function: Callable[[], None], is_last: bool) -> None:
 def _await_threads() -> None:
     """Wait for all threads that end by themselves, as the interpreter is about to."""
     import threading
+    import time
 
+    while True:
+        pools, processes = (sys.modules.get(f"concurrent.futures.{name}") for name in ("thread", "process"))
+        of_executors = [*getattr(pools, "_threads_queues", ()), *getattr(processes, "_threads_wakeups", ())]
+        others = (
+            thread
+            for thread in threading.enumerate()
+            if not (thread.daemon or thread is threading.main_thread() or thread in of_executors)
+        )
+        thread = next(others, None)
+        if thread is None:
+            return
+        if thread.ident is None:
+            # It is being started.
+            time.sleep(_LOOK)
+        else:
+            # It may turn out to be an executor's: those are noted when they have been started.
+            thread.join(_PATIENCE_WITH_THREAD)
+
+
+def _await_threads_and_executors() -> None:
+    """Wait until no thread is left but those of executors, and these have nothing to do."""
+    import time
+
+    looks = 0
+    while looks < _LOOKS:
+        _await_threads()
+        looks = looks + 1 if _are_executors_idle() else 0
+        time.sleep(_LOOK)
+
+
+def _are_executors_idle() -> bool:
     pools, processes = (sys.modules.get(f"concurrent.futures.{name}") for name in ("thread", "process"))
-    of_executors = [*getattr(pools, "_threads_queues", ()), *getattr(processes, "_threads_wakeups", ())]
-    for thread in threading.enumerate():
-        if not (thread.daemon or thread is threading.main_thread() or thread in of_executors):
-            thread.join()
+    frames = sys._current_frames()
+    of_threads = dict(getattr(pools, "_threads_queues", {}))
+    of_processes = list(getattr(processes, "_threads_wakeups", ()))
+    return all(
+        not thread.is_alive() or (queue.empty() and _waits_for_work(frames.get(thread.ident)))
+        for thread, queue in of_threads.items()
+    ) and not any(
+        getattr(thread, "pending_work_items", None) or _calls_back(frames.get(thread.ident)) for thread in of_processes
+    )
+
+
+def _waits_for_work(frame: FrameType | None) -> bool:
+    """Whether an executor's thread has no call in hand."""
+    return frame is not None and frame.f_code.co_name == "_worker" and frame.f_locals.get("work_item") is None
+
+
+def _calls_back(frame: FrameType | None) -> bool:
+    """Whether the thread that hears of an executor's processes calls what waits for a result."""
+    while frame is not None:
+        if frame.f_code.co_name == "_invoke_callbacks":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _leave_to_parent() -> None:

@@ -1,4 +1,4 @@
-"""Where pipelines end, a module each."""
+"""Sinks, a module each."""
 
 from thalweg.sinks.sink import Sink, Sinks, sink, starsink
 from thalweg.sinks.sink_to_textfile import sink_to_textfile

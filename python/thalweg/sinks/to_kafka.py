@@ -34,7 +34,7 @@ class to_kafka(Stream):
     >>> node = source.map(str).to_kafka("topic", {"bootstrap.servers": "localhost:9092"})  # doctest: +SKIP
     """
 
-    #: How often the client is asked for news, in seconds, while messages are on their way.
+    #: Pause between two polls of the client while messages are in flight, in seconds.
     polltime = 0.02
 
     def __init__(self, upstream: Stream, topic: str, producer_config: dict[str, Any], **kwargs: Any) -> None:

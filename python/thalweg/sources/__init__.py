@@ -1,4 +1,4 @@
-"""Where elements come from by themselves, a module each."""
+"""Sources, a module each."""
 
 from thalweg.sources.filenames import filenames
 from thalweg.sources.from_http_server import from_http_server

@@ -1,4 +1,4 @@
-"""What is posted to a port."""
+"""Elements posted to a port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a function returns, again and again."""
+"""Results of a function that is called again and again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What others put into a queue."""
+"""Elements put into a queue."""
 
 from __future__ import annotations
 

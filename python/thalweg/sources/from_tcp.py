@@ -1,4 +1,4 @@
-"""What arrives on a port."""
+"""Elements that arrive on a port."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import asyncio
     from typing import Any
 
-#: How much is read from a connection at a time, in bytes.
+#: Size of a read from a connection, in bytes.
 _CHUNK = 64 * 1024
 
 
@@ -140,7 +140,7 @@ def _to_context(options: Any) -> Any:
     return context
 
 
-#: What ``asyncio.start_server`` takes besides what is given here.
+#: Further arguments of ``asyncio.start_server``.
 _SERVER_KWARGS = frozenset(
     (
         "host",

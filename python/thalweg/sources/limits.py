@@ -1,4 +1,4 @@
-"""What sources can be given in numbers: the longest line, a port."""
+"""Checks of numbers given to sources: the longest line, a port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every source is: it starts, stops, and says when it has ended."""
+"""Base of all sources: starts, stops, and says when it has ended."""
 
 from __future__ import annotations
 

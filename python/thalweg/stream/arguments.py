@@ -1,4 +1,4 @@
-"""What kind of function a user has given."""
+"""Checks of users' arguments, and of what kind a function is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stream shows of itself: text, pictures and counters."""
+"""Text, pictures and counters of a stream."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any, ClassVar
 
-#: What an argument is that nobody has given.
+#: Value of an argument that was not given.
 no_default = "--no-default--"
 
 

@@ -122,7 +122,7 @@ def iterate(stream: Stream) -> Iteration:
 
 
 class _Mailbox:
-    """What the stream and the iteration over it share."""
+    """State that a stream and the iteration over it share."""
 
     ROOM = 16
 

@@ -123,7 +123,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Composed, Inspected):
         return found
 
     def _blueprint(self) -> _thalweg.Blueprint:
-        """What the engine is to build: for a subclass with an `update` of its own, a node that calls it."""
+        """Blueprint of the node: for a subclass with an `update` of its own, a node that calls it."""
         if type(self).update is not Stream.update:
             return _thalweg.ops.custom(is_sink=self._is_sink)
         return _thalweg.ops.stream(is_sink=self._is_sink)

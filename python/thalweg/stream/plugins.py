@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         def register_plugin_entry_point(self, entry_point: Any, modifier: Callable[[Any], Any] = ...) -> None: ...
 
 
-#: What a group's classes become on ``Stream``. A source is called on the class, with no stream before it.
+#: Modifier for each group's classes. A source is called on the class ``Stream``, with no stream before it.
 _MODIFIERS: dict[str, Callable[[Any], Any] | None] = {"sources": staticmethod, "nodes": None, "sinks": None}
 
 

@@ -1,4 +1,4 @@
-"""How classes become methods of streams."""
+"""Registration of classes as methods of streams."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class APIRegisterMixin:
     True
     """
 
-    #: What has been registered with a class: names, callables, and how they were modified.
+    #: Registered methods by name: callables, and their modifiers.
     _operators: ClassVar[dict[str, tuple[Any, Callable[[Any], Any]]]]
 
     #: Called with what is registered from now on.

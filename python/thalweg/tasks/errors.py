@@ -1,4 +1,4 @@
-"""What can go wrong with a task other than what its function raises."""
+"""Errors of tasks other than what their functions raise."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from thalweg.stream import no_default
 
 __all__ = ["build_node_set", "create_graph", "readable_graph", "to_graphviz", "visualize"]
 
-#: What `visualize` can write, by the ending of the file's name.
+#: Formats of `visualize`, by the ending of the file's name.
 _FORMATS = ("png", "pdf", "dot", "svg", "jpeg", "jpg")
 
 
@@ -167,7 +167,7 @@ def readable_graph(graph: Any) -> Any:
     return nx.relabel_nodes(graph, names, copy=True)
 
 
-#: What `graphviz.Digraph` itself takes; anything else is an attribute of the graph.
+#: Arguments of `graphviz.Digraph`; anything else is an attribute of the graph.
 _DIGRAPH_OPTIONS = {
     *("name", "comment", "filename", "directory", "format", "engine", "encoding"),
     *("graph_attr", "node_attr", "edge_attr", "body", "strict"),
@@ -209,7 +209,7 @@ def to_graphviz(graph: Any, **graph_attr: Any) -> Any:
     return drawing
 
 
-#: Where the packages we stand in for write a picture if nothing is said.
+#: File that the packages we stand in for write a picture to unless given.
 _PEERS_FILE = "mystream.png"
 
 
@@ -268,7 +268,7 @@ def visualize(node: Any, filename: str | os.PathLike[str] | None = no_default, *
 
 
 def _place(filename: str | os.PathLike[str] | None) -> tuple[str | None, str]:
-    """Where to write, and in what format."""
+    """Path and format of a picture."""
     if filename is None:
         return None, "png"
     path = os.fspath(filename)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from thalweg.stream import Stream
 
-#: What keeps a display up to date, while somebody looks at it.
+#: Sinks that keep displays up to date, while somebody looks at them.
 _displays: set[Any] = set()
 
 

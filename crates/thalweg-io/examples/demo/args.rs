@@ -22,7 +22,7 @@ Ctrl-C ends it early; the result is printed all the same.
   --help         print this
 ";
 
-/// What to do.
+/// The demo's command.
 #[derive(Debug, PartialEq)]
 pub enum Request {
     Help,
@@ -44,7 +44,7 @@ pub enum Input {
     Path(PathBuf),
 }
 
-/// What is wrong with the command line.
+/// A wrong command line.
 #[derive(Debug, thiserror::Error)]
 pub enum ArgsError {
     #[error("{0}")]

@@ -19,7 +19,7 @@ pub struct Machine {
     readings: u64,
 }
 
-/// What the files said, unread.
+/// Contents of the files, unparsed.
 #[derive(Clone, Debug)]
 struct Sample {
     at: Duration,
@@ -172,7 +172,7 @@ impl Counters {
     }
 }
 
-/// What one counter grew by for each step of another. Nothing if that one stood still.
+/// Growth of one counter per step of another; `None` if the other stood still.
 fn ratio(factor: f64, counted: (u64, u64), per: (u64, u64)) -> f64 {
     let grown = |(from, to): (u64, u64)| to as f64 - from as f64;
     match grown(per) {
@@ -198,7 +198,7 @@ fn ends(window: &[Counters]) -> (Counters, Counters) {
     (end(window.first()), end(window.last()))
 }
 
-/// What one window says: percent, and bytes per second.
+/// Figures of one window: percent, and bytes per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Second {
     load: f64,

@@ -1,4 +1,4 @@
-//! What the user sees meanwhile.
+//! Progress on the terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! What has passed through the nodes of a pipeline, as a table.
+//! Counters of a pipeline's nodes, as a table.
 
 use thalweg::view::GraphView;
 

@@ -8,7 +8,7 @@ use super::check;
 /// So many numbers make a window.
 pub const WINDOW: usize = 10;
 
-/// What comes between the fields of a line.
+/// Separator of the fields of a line.
 const SEPARATORS: &[u8] = b" \t\r,;\"";
 
 /// Why a line is set aside.
@@ -44,7 +44,7 @@ pub fn mean(numbers: &[f64]) -> f64 {
     numbers.iter().fold(0.0, |sum, number| sum + number) / numbers.len() as f64
 }
 
-/// What comes through the pipeline.
+/// An element of the pipeline.
 #[derive(Clone, Copy, Debug)]
 pub enum Part {
     /// A line, of so many bytes without its ending.

@@ -51,7 +51,7 @@ use walk::Walk;
 #[derive(Debug)]
 pub struct Filenames {
     pattern: PathBuf,
-    /// What the pattern is as a glob, from the first time it is needed as one.
+    /// The pattern as a glob, compiled on first use.
     walk: Option<Walk>,
     poll_interval: Result<Duration, IntervalError>,
     forget_removed: bool,
@@ -131,7 +131,7 @@ pub enum FilenamesError {
     /// The pattern is not one.
     #[error("`{}` is not a pattern: {}", pattern.display(), source.kind())]
     Pattern {
-        /// What was given as a pattern.
+        /// The pattern as given.
         pattern: PathBuf,
         /// Why it is none.
         source: globset::Error,
@@ -140,7 +140,7 @@ pub enum FilenamesError {
     /// parts, need not be.
     #[error("`{}` is not a pattern: a part with wildcards is not UTF-8", pattern.display())]
     NotUtf8 {
-        /// What was given as a pattern.
+        /// The pattern as given.
         pattern: PathBuf,
     },
     /// A directory could not be read.

@@ -118,7 +118,7 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.file_name().as_encoded_bytes().starts_with(b".")
 }
 
-/// What is in a directory; nothing if it is none, or is not there.
+/// Lists a directory; nothing if it does not exist or is no directory.
 fn entries(path: &Path) -> Result<Vec<DirEntry>, FilenamesError> {
     let directory = match path.as_os_str().is_empty() {
         true => Path::new("."),

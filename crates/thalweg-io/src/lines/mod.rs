@@ -96,7 +96,7 @@ impl<T> Lines<T> {
         self
     }
 
-    /// What ends a line.
+    /// End of a line.
     pub(crate) fn ending(&self) -> &[u8] {
         self.delimiter.as_deref().unwrap_or(b"\n")
     }
@@ -220,7 +220,7 @@ impl<T> LineBuffer<T> {
         Some(piece.and_then(|piece| decode(&piece, self.decode)))
     }
 
-    /// What is pushed from now on begins at `offset` of another content.
+    /// Starts on another content: what is pushed from now on begins at its `offset`, in bytes.
     #[cfg(feature = "textfile")]
     pub(crate) fn restart(&mut self, offset: u64) {
         self.splitter.restart(offset);

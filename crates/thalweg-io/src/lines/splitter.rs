@@ -89,7 +89,7 @@ impl Splitter {
         }))
     }
 
-    /// What is pushed from now on begins at `offset` of another content.
+    /// Starts on another content: what is pushed from now on begins at its `offset`, in bytes.
     pub(super) fn restart(&mut self, offset: u64) {
         self.move_to(self.buffer.len());
         self.skipping = false;

@@ -1,4 +1,4 @@
-//! What can go wrong with a process.
+//! Errors of processes.
 
 use std::io;
 use std::process::ExitStatus;
@@ -30,7 +30,7 @@ pub enum ProcessError {
     Line {
         /// The program.
         program: String,
-        /// What is wrong with the line.
+        /// The line's error.
         source: LineError,
     },
     /// It has ended, but not with success.

@@ -22,7 +22,7 @@ impl<T: Element> Source for Process<T> {
 
 /// Processes as sources: [`Stream::from_process`](FromProcess::from_process).
 pub trait FromProcess {
-    /// What a line is given out as.
+    /// Makes the element of a line.
     type Line: Element;
 
     /// The lines that a process writes, until it ends. It is given as a [`Process`] or as a

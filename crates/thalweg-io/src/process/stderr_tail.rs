@@ -47,7 +47,7 @@ impl StderrTail {
         Ok(Self { kept, ended })
     }
 
-    /// What was kept, from its first whole line on.
+    /// The text kept, from its first whole line on.
     pub(super) fn text(self) -> String {
         // Either it has ended, or what there is has to do.
         let _ = self.ended.recv_timeout(PATIENCE);

@@ -12,7 +12,7 @@ const CHUNK: usize = 64 * 1024;
 /// other end waits for it.
 const QUEUE: usize = 4;
 
-/// What has been read, in order; closed at the end, or after an error.
+/// Chunks in the order they were read; closed at the end of the input or after an error.
 pub(crate) struct Chunks<E>(Receiver<Result<Vec<u8>, E>>);
 
 impl<E: Send + 'static> Chunks<E> {

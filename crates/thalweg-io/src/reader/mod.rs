@@ -111,7 +111,7 @@ pub enum ReaderError {
     /// Reading failed.
     #[error("cannot read: {0}")]
     Read(#[from] io::Error),
-    /// What was read is not a line as [`Lines`] describes them.
+    /// The input is no line as [`Lines`] describes it.
     #[error(transparent)]
     Line(#[from] LineError),
 }

@@ -21,7 +21,7 @@ impl<T: Element> Source for Reader<T> {
 
 /// Readers as sources: [`Stream::from_reader`](FromReader::from_reader).
 pub trait FromReader {
-    /// What a line is given out as.
+    /// Makes the element of a line.
     type Line: Element;
 
     /// The lines of anything that implements [`Read`](std::io::Read), or of a [`Reader`] with its

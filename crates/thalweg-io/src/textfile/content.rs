@@ -17,7 +17,7 @@ pub(super) struct Content {
     before: Vec<u8>,
 }
 
-/// What reading on has found.
+/// Result of reading on.
 pub(super) enum Chunk {
     /// These bytes of the buffer are new.
     Bytes(Range<usize>),

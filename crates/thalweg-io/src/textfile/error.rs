@@ -1,4 +1,4 @@
-//! What can go wrong with a text file, as a source or as a sink.
+//! Errors of text files, as sources and as sinks.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub enum TextFileError {
     /// It is a directory, a pipe or a device. A pipe can be read with a [`Reader`](crate::Reader).
     #[error("{} is not a regular file", path.display())]
     NotAFile {
-        /// What is not a file.
+        /// The path that is no file.
         path: PathBuf,
     },
     /// Reading failed.
@@ -39,12 +39,12 @@ pub enum TextFileError {
         /// Why not.
         source: io::Error,
     },
-    /// What was read is not a line as [`Lines`](crate::Lines) describes them.
+    /// The input is no line as [`Lines`](crate::Lines) describes it.
     #[error("{}: {source}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
-        /// What is wrong with the line.
+        /// The line's error.
         source: LineError,
     },
 }

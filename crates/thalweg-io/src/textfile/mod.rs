@@ -85,7 +85,7 @@ pub struct TextFile<T = String> {
     reading: Option<Reading<T>>,
 }
 
-/// What a look at a [`TextFile`] has brought.
+/// Result of looking at a [`TextFile`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Poll<T> {
     /// A line.

@@ -10,7 +10,7 @@ use thalweg::{BoxError, BuildError, Context, Element, EmitResult, Never, Operato
 
 use super::TextFileError;
 
-/// What is gathered before the file is written to.
+/// Bytes buffered before the file is written to.
 const CAPACITY: usize = 64 * 1024;
 
 /// A text file as a sink: each element becomes a line at its end.
@@ -74,7 +74,7 @@ impl TextFileSink {
         })
     }
 
-    /// What is written after each element; `"\n"` by default.
+    /// Text written after each element; `"\n"` by default.
     pub fn end(mut self, end: impl AsRef<[u8]>) -> Self {
         self.end = end.as_ref().to_owned();
         self

@@ -55,7 +55,7 @@ impl<T: Element> TextFile<T> {
 
 /// Text files as sources: [`Stream::from_textfile`](FromTextFile::from_textfile).
 pub trait FromTextFile {
-    /// What a line is given out as.
+    /// Makes the element of a line.
     type Line: Element;
 
     /// The lines of a text file, given by its path or as a [`TextFile`] with its settings: those in

@@ -1,4 +1,4 @@
-//! Which bytes come next: of the file that is open, or of the one that took its name.
+//! Finds the next bytes: of the open file, or of the file that took its name.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -33,7 +33,7 @@ pub(super) struct Tail {
     buffer: Vec<u8>,
 }
 
-/// What a look has found.
+/// Result of a look at the file.
 pub(super) enum Look<'a> {
     Bytes(&'a [u8]),
     /// From here on, bytes belong to a content of its own, and begin at this place in it.

@@ -329,7 +329,7 @@ fn a_link_that_is_turned_to_another_file_is_a_rotation() {
     assert_eq!(lines(&mut file), ["two"]);
 }
 
-/// What happens to a followed file.
+/// An event in the life of a followed file.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// So many bytes more.

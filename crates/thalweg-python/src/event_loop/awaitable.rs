@@ -23,7 +23,7 @@ pub(crate) struct Awaited {
     registered: Option<Registered>,
 }
 
-/// What an awaitable has come to.
+/// Outcome of an awaitable.
 #[derive(Default)]
 pub(super) struct Outcome {
     result: Option<PyResult<Py<PyAny>>>,

@@ -77,7 +77,7 @@ impl EventLoop {
         Ok(event_loop)
     }
 
-    /// Those that are in use. Nothing of Python's may be called, or dropped, while the lock is held.
+    /// Event loops in use. No Python object may be called or dropped while the lock is held.
     fn known() -> Vec<Self> {
         let mut known = lock(&KNOWN);
         known.retain(|shared| shared.strong_count() > 0);
@@ -145,7 +145,7 @@ impl EventLoop {
         self.settled(py).object.clone_ref(py)
     }
 
-    /// What `emit` returns when there is nothing to wait for.
+    /// The awaitable for an emission that has nothing to wait for.
     #[inline]
     pub(crate) fn done(&self, py: Python<'_>) -> Py<PyAny> {
         self.settled(py).done.clone_ref(py)
@@ -163,7 +163,7 @@ impl EventLoop {
     /// Runs a loop that is driven until there is an answer.
     ///
     /// # Errors
-    /// What the answer is, or that there will never be one: nothing is left to happen.
+    /// The answer, or that there will never be one, since nothing is left to happen.
     pub(crate) fn drive<R>(
         &self,
         py: Python<'_>,

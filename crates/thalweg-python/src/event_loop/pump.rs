@@ -6,11 +6,11 @@ use pyo3::prelude::*;
 use super::{EventLoop, Shared};
 use crate::gil;
 
-/// What an asyncio loop is given to call: works off the queue.
+/// Callback for an asyncio loop: runs the queue.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Pump {
     event_loop: Weak<Shared>,
-    /// Which asyncio loop it was given to.
+    /// The asyncio loop it was given to.
     given_to: usize,
     called: AtomicBool,
 }

@@ -260,7 +260,7 @@ impl Parts {
             .map_or_else(|| Ok(py.None()), Err)
     }
 
-    /// What there is to await of an emission on this thread.
+    /// The awaitable of an emission on this thread.
     fn awaitables(&self, py: Python<'_>, emit: Emit) -> PyResult<Vec<Py<PyAny>>> {
         if emit.is_ready() {
             emission::finished(py, emit)?;

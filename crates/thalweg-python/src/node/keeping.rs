@@ -1,4 +1,4 @@
-//! Which nodes a node keeps alive: those above it, and those below it that lead to a sink.
+//! Nodes that a node keeps alive: those above it, and those below it that lead to a sink.
 //!
 //! All of these references are the collector's to see. So the nodes that lead to a sink live for as long as anybody
 //! holds a node that they are connected with, and a part of a pipeline that has been detached goes when nobody holds
@@ -13,7 +13,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::{Node, Parts};
 use crate::lock::lock;
 
-/// What is below a node, as far as the node keeps it.
+/// Nodes below a node, as far as it keeps them.
 #[derive(Default)]
 pub(super) struct Below {
     /// Whether the node is a sink, which nobody has let go of.

@@ -1,4 +1,4 @@
-//! What the engine keeps for a node, as the collector sees it.
+//! References that the engine holds for a node, as the collector sees them.
 
 use std::any::Any;
 use std::sync::Arc;

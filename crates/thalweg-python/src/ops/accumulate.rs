@@ -12,7 +12,7 @@ use crate::gil;
 use crate::lock::lock;
 use crate::value::Value;
 
-/// What a call's result is made of.
+/// Parts of a call's result.
 #[derive(Clone, Copy)]
 struct Shape {
     returns_state: bool,

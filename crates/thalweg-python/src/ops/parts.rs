@@ -1,4 +1,4 @@
-//! What several operators are made of.
+//! Parts that several operators share.
 
 use std::hash::{Hash, Hasher};
 
@@ -55,7 +55,7 @@ impl By {
     /// The key, in a form that can be looked up.
     ///
     /// # Errors
-    /// What the function raised, or that the key is not hashable.
+    /// The function's exception, or that the key is not hashable.
     pub(super) fn key(&self, x: &Value) -> PyResult<Key> {
         gil::held(|py| {
             let key = self.of(py, x)?;
@@ -63,7 +63,7 @@ impl By {
         })
     }
 
-    /// What the user gave to be called.
+    /// The user's function.
     pub(super) fn function(&self) -> Option<Function> {
         match self {
             Self::Function(function) => Some(function.clone()),

@@ -64,7 +64,7 @@ impl Element {
         }
     }
 
-    /// What comes of it by a step.
+    /// An element that applies a step to this one.
     pub(super) fn then(&self, step: &Arc<Action>) -> Part<Objects> {
         match &self.what {
             What::Bare(value) => Part::first(&self.queue, value.clone(), step.clone()),
@@ -150,7 +150,7 @@ impl Wake for Told {
 
 #[pymethods]
 impl Element {
-    /// What fails says so by itself.
+    /// A failure is reported elsewhere.
     #[classattr]
     #[pyo3(name = "is_on_engine")]
     const IS_ON_ENGINE: bool = true;
@@ -217,7 +217,7 @@ impl Element {
         })
     }
 
-    /// What only this object holds is the collector's to see.
+    /// The collector sees only values that nothing else holds.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match &self.what {
             What::Bare(value) => visit.call(value.object()),

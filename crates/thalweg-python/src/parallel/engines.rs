@@ -15,7 +15,7 @@ use crate::lock::lock;
 use crate::tasks::{Engine, Program, Turn, errors};
 use crate::{call, gil};
 
-/// What streams have to be done by one engine.
+/// The queue of one engine's streams.
 #[pyclass(frozen, weakref, module = "thalweg._thalweg.parallel")]
 pub(crate) struct Queue(pub(super) Arc<parallel::Queue<Objects>>);
 
@@ -144,7 +144,7 @@ impl parallel::Engine<Objects> for Executor {
     }
 }
 
-/// What an executor is given to call.
+/// Callable for an executor.
 #[pyclass(frozen, module = "thalweg._thalweg.parallel")]
 pub(crate) struct Work(Mutex<Option<Runner<Objects>>>);
 

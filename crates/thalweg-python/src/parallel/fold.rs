@@ -24,7 +24,7 @@ pub(crate) struct Fold {
     policy: Arc<Policy>,
     pub(super) site: State,
     call_of_node: CallOfNode,
-    /// What goes to other processes in its place.
+    /// Its counterpart in other processes.
     pub(super) remote: RemoteState,
 }
 
@@ -50,7 +50,7 @@ type Sent<'py> = (
 );
 
 impl Fold {
-    /// What another process can make the same of.
+    /// A description from which another process makes the same.
     pub(super) fn sent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (callable, _, kwargs) = self.function.parts(py);
         let sent: Sent<'_> = (

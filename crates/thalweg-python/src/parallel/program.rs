@@ -1,4 +1,4 @@
-//! What is done with the elements of a batch in another process.
+//! The steps of a batch, as they run in another process.
 
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -110,7 +110,7 @@ fn last_wanted(chain: &Chain) -> usize {
     chain.len().saturating_sub(1)
 }
 
-/// What the elements have come to so far.
+/// Outcomes of the elements so far.
 struct Results<'py> {
     values: Bound<'py, PyList>,
     troubles: Bound<'py, PyDict>,
@@ -198,7 +198,7 @@ impl<'py> Results<'py> {
         self.values.append(value.bind(py))
     }
 
-    /// What is told of an element that has no value.
+    /// Report on an element without a value.
     fn trouble(
         &self,
         outcome: &Outcome<Objects>,
@@ -217,7 +217,7 @@ impl<'py> Results<'py> {
     }
 }
 
-/// What the elements of a batch have come to, the seconds that took, and the state, pickled, if one went through it.
+/// Outcomes of a batch, the seconds it took, and the pickled state, if one went through it.
 pub(super) type Returned = (Vec<Outcome<Objects>>, f64, Option<Py<PyBytes>>);
 
 /// Reads what a [`Program`] has returned for a batch.
@@ -321,7 +321,7 @@ pub(super) fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, Py
 /// A program as it is sent. It keeps none of the user's functions.
 #[derive(Default)]
 pub(super) struct Pickled {
-    /// What it was made of: the steps, and how often their policies had been set.
+    /// The steps it was made of, and how often their policies had been set.
     steps: Vec<Vec<(Weak<Action>, bool)>>,
     changes: u32,
     is_once: bool,
@@ -383,7 +383,7 @@ impl Pickled {
         Ok((digest, data))
     }
 
-    /// What stands for a state's function.
+    /// Pickle of a state's function.
     pub(super) fn of_fold<'py>(
         fold: &mut Fold,
         py: Python<'py>,
@@ -411,7 +411,7 @@ pub(super) struct Programs(Vec<Pickled>);
 const REMEMBERED: usize = 32;
 
 impl Programs {
-    /// What stands for some steps.
+    /// Pickle of some steps.
     pub(super) fn of_steps<'py>(
         &mut self,
         py: Python<'py>,

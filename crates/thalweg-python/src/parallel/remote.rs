@@ -28,7 +28,7 @@ pub(super) trait Transport: Send + Sync + 'static {
     fn send(&self, py: Python<'_>, packed: &Packed<'_>, batch: Batch<Objects>);
 }
 
-/// What goes to another process for a batch: the program, with its digest, and what it is called with.
+/// Message of a batch: the program with its digest, and its arguments.
 pub(super) struct Packed<'py> {
     pub(super) digest: Bound<'py, PyBytes>,
     pub(super) data: Bound<'py, PyBytes>,

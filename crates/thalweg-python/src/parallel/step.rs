@@ -1,4 +1,4 @@
-//! What is done with an element on an engine.
+//! Steps of elements on an engine.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -25,9 +25,9 @@ pub(crate) enum Objects {}
 /// Why an element has no value.
 pub(crate) struct Failed {
     pub(super) exception: PyErr,
-    /// Whose function has failed; `None` if it was none.
+    /// The node whose function has failed; `None` if it was none.
     pub(super) site: Option<State>,
-    /// What it was called with.
+    /// The element it was called with.
     pub(super) element: Option<Value>,
     /// Whether it has been reported: it takes every way behind a fork.
     pub(super) is_told: AtomicBool,
@@ -186,7 +186,7 @@ type Sent<'py> = (
 );
 
 impl What {
-    /// What another process can make the same step of.
+    /// A description from which another process makes the same step.
     fn sent<'py>(&self, py: Python<'py>) -> PyResult<Sent<'py>> {
         let call = |kind: &str, function: &Function, is_awaited| {
             let (callable, args, kwargs) = function.parts(py);
@@ -262,7 +262,7 @@ impl Action {
         }
     }
 
-    /// What another process can make the same of.
+    /// A description from which another process makes the same.
     pub(super) fn sent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         (self.what.sent(py)?, self.policy.sent()).into_pyobject(py)
     }
@@ -284,7 +284,7 @@ fn pair<'py>(first: Bound<'py, PyAny>, x: &Value) -> PyResult<Bound<'py, PyAny>>
     Ok(PyTuple::new(py, [&first, x.bind(py)])?.into_any())
 }
 
-/// What a call has returned, once that has been awaited if it is to be.
+/// Result of a call, awaited if it is awaitable.
 pub(super) fn finished(result: Bound<'_, PyAny>, is_awaited: bool) -> PyResult<Bound<'_, PyAny>> {
     if !is_awaited {
         return Ok(result);
@@ -385,7 +385,7 @@ impl Step {
         }
     }
 
-    /// What the node that has it shows to the collector.
+    /// References that its node shows to the collector.
     pub(super) fn state(&self) -> State {
         self.action.site.clone()
     }

@@ -350,7 +350,7 @@ impl<T> HandOn<'_, T> {
     }
 }
 
-/// What a function has raised that is no failure, in a form that can be told from a cancelled source.
+/// An exception that is no failure, in a form that differs from a cancelled source.
 fn interrupted(error: PyErr) -> PyErr {
     gil::attach(|py| match upcalls::STREAMS.call(py, "Interrupted", ()) {
         Ok(made) => {

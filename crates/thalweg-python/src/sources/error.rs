@@ -1,4 +1,4 @@
-//! What goes wrong in sources as Python's exceptions.
+//! Errors of sources as Python's exceptions.
 
 use std::error::Error;
 use std::io;

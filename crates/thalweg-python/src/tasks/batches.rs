@@ -78,10 +78,10 @@ impl Batches {
         Ok(payload)
     }
 
-    /// What a batch has come to that is done and whose result is here.
+    /// Outcome of a batch whose result has arrived.
     ///
     /// # Errors
-    /// What it has failed with.
+    /// Its failure.
     pub(crate) fn result<'py>(
         py: Python<'py>,
         slot: &Arc<Slot<Calls>>,

@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyTuple};
 #[derive(Default)]
 pub(crate) struct Path(Vec<usize>);
 
-/// What comes in the place of an object.
+/// Replacement of an object.
 pub(crate) enum Replacement<'py> {
     /// It stays, and what is in it is looked at.
     None,
@@ -19,7 +19,7 @@ pub(crate) enum Replacement<'py> {
     Nothing,
 }
 
-/// What has become of an object.
+/// Result of visiting an object.
 enum Replaced<'py> {
     /// It is as it was.
     Same,
@@ -118,7 +118,7 @@ impl Path {
     }
 }
 
-/// What is looked into in an object; nothing, if it is no container.
+/// Contents of a container to visit; nothing for other objects.
 fn elements_of<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
     Ok(if let Ok(list) = object.cast::<PyList>() {
         Some(list.iter().collect())

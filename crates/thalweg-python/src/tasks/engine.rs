@@ -46,7 +46,7 @@ impl Me {
     }
 }
 
-/// Those who run tasks.
+/// The workers.
 enum Workers {
     Threads(Arc<ThreadPool<Calls>>),
     Processes(Arc<Pool<Calls>>, Functions),
@@ -434,7 +434,7 @@ impl Engine {
         }
     }
 
-    /// What there is to know of the workers and their tasks.
+    /// Description of the workers and their tasks.
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.check_here()?;
         let workers = match &self.workers {
@@ -517,7 +517,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// What stands for a function, if it is to be called in another process.
+    /// Payload of a function that is to be called in another process.
     fn code(&self, function: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Payload>>> {
         match &self.workers {
             Workers::Threads(_) => Ok(None),

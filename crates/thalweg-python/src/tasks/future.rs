@@ -43,7 +43,7 @@ pub(crate) fn lending<R>(pickle: impl FnOnce() -> R) -> (R, Vec<Py<PyAny>>) {
     (pickled, lent)
 }
 
-/// What is wanted of a task that is done.
+/// Reads the wanted part of a task's outcome.
 type What<'py> = fn(Python<'py>, &Arc<Slot<Calls>>) -> PyResult<Bound<'py, PyAny>>;
 
 impl Future {
@@ -91,7 +91,7 @@ impl Future {
 }
 
 impl Future {
-    /// What has been done already: something to await, where an asynchronous client's futures are awaited.
+    /// A result that is there already, wrapped to be awaited for asynchronous clients.
     fn done_here<'py>(&self, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = value.py();
         if self.engine.get().is_awaited_here(py)? {

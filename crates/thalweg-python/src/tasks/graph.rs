@@ -78,7 +78,7 @@ fn with_name(options: Option<&Arc<Options>>, name: Option<&String>) -> Option<Ar
     }))
 }
 
-/// What is asked of this task alone, if something is.
+/// Options of this task alone, if it has some.
 fn own_options(task: &Bound<'_, PyAny>, index: usize) -> PyResult<Option<Arc<Options>>> {
     let Some(asked) = task
         .cast::<PyTuple>()

@@ -1,4 +1,4 @@
-//! What there is to know of an engine's workers.
+//! Descriptions of an engine's workers.
 
 use std::collections::HashMap;
 

@@ -11,10 +11,10 @@ use thalweg_tasks::host::Slot;
 use super::task_types::Calls;
 use crate::lock::lock;
 
-/// What a key begins with that is no text, and is written down as a literal of Python's.
+/// Prefix of a key that is no text: a Python literal follows.
 const LITERAL: char = '\0';
 
-/// What a task is called: as it was named, or else by its number.
+/// Name of a task: as given, or else made of its number.
 pub(super) fn name(slot: &Slot<Calls>) -> String {
     slot.key().map_or_else(
         || unnamed(slot.number()),
@@ -22,7 +22,7 @@ pub(super) fn name(slot: &Slot<Calls>) -> String {
     )
 }
 
-/// What a task is called that was not named.
+/// Name of a task that was given none.
 pub(super) fn unnamed(number: u64) -> String {
     format!("task-{number:x}")
 }
@@ -45,7 +45,7 @@ pub(super) struct Names {
 
 struct Named {
     slot: Weak<Slot<Calls>>,
-    /// What tells its call from others, if that was said.
+    /// Token that tells its call from others, if one was given.
     call: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! What can be said of a task.
+//! Options of tasks.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What tasks are made of here: calls, objects and exceptions.
+//! Task types of Python: calls, objects and exceptions.
 
 use std::fmt;
 use std::io;
@@ -26,13 +26,13 @@ impl TaskTypes for Calls {
     }
 }
 
-/// What runs.
+/// A program: a call, or steps of a stream.
 pub(crate) enum Program {
     /// A call in this process.
     Here(Call),
     /// A call in another.
     There(Sent),
-    /// What is to be done for a stream, in this process; once.
+    /// A thread's turn for a stream in this process.
     Stream(Option<Streaming>),
 }
 
@@ -47,7 +47,7 @@ impl Program {
         Self::Stream(Some(Box::new(run)))
     }
 
-    /// What runs for a call: the call itself, or what stands for it if there is code to be sent.
+    /// Program of a call: the call itself, or its payload if code has to be sent.
     pub(crate) fn of<'py>(
         function: &Bound<'py, PyAny>,
         code: Option<&Arc<Payload>>,
@@ -74,7 +74,7 @@ impl Program {
 /// A call, to be made again in this process.
 pub(crate) enum Recreated {
     Here(Call),
-    /// What stands for a function, and for its arguments.
+    /// Payloads of a function and of its arguments.
     There(Arc<Payload>, Payload),
 }
 
@@ -168,19 +168,19 @@ pub(crate) enum Inputs {
     Places(Box<[u32]>),
 }
 
-/// What comes out.
+/// A result.
 pub(crate) enum Value {
     /// An object of this process.
     Object(Py<PyAny>),
-    /// What stands for an object of another.
+    /// Payload of another process's object.
     Payload(Arc<Payload>),
 }
 
-/// What was raised.
+/// An exception.
 pub(crate) enum PyTaskError {
     /// An exception of this process.
     Error(PyErr),
-    /// What stands for an exception of another.
+    /// Payload of another process's exception.
     Payload(Payload),
     /// It could not be sent.
     Unsent(io::Error),

@@ -1,4 +1,4 @@
-//! What a thread runs: closures.
+//! Closures as tasks of threads.
 
 use crate::scheduler::{Deferred, Dependencies};
 use crate::task_types::TaskTypes;
@@ -63,7 +63,7 @@ impl std::error::Error for TaskError {
     }
 }
 
-/// What a panic says.
+/// Text of a panic.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
@@ -137,7 +137,7 @@ impl Work<Closures> for Bodies {
 }
 
 thread_local! {
-    /// Whose tasks this thread runs.
+    /// The pool whose tasks this thread runs.
     static THREAD_POOL: RefCell<Option<Arc<ThreadPool<Closures>>>> = const { RefCell::new(None) };
 }
 

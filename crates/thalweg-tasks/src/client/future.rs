@@ -109,7 +109,7 @@ impl<T, K: TaskTypes<Error = super::TaskError>> Future<T, K> {
         &self.slot
     }
 
-    /// What `open` makes of the value, unless the deadline comes first.
+    /// Waits for the value and returns `open(value)`; `None` when the deadline comes first.
     fn wait_for<R>(
         &self,
         open: impl Fn(&K::Value) -> Result<R, Error>,

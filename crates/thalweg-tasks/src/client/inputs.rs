@@ -7,7 +7,7 @@ use crate::scheduler::Dependencies;
 ///
 /// The task gets clones; what is expensive to clone goes into an [`Arc`](std::sync::Arc).
 pub trait Inputs {
-    /// What the task gets.
+    /// Type of the task's argument.
     type Values: Send + 'static;
 
     #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! What can be said of a task.
+//! Options of tasks.
 
 use super::body::Body;
 use super::{Client, Future, Inputs, TaskError};

@@ -13,7 +13,7 @@ use std::sync::Arc;
 type Next = Box<dyn FnOnce()>;
 
 thread_local! {
-    /// What is to be dropped when the current one has been; nothing is being dropped if there is no queue.
+    /// Tasks to drop after the current one; `None` while nothing is being dropped.
     static QUEUE: RefCell<Option<VecDeque<Next>>> = const { RefCell::new(None) };
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Callbacks {
     came: Condvar,
     /// The thread that watches it waits here until a call holds up others.
     stuck: Condvar,
-    /// Those who wait until all calls have returned.
+    /// Wakes those who wait until all calls have returned.
     returned: Condvar,
 }
 
@@ -51,7 +51,7 @@ struct State {
     is_closed: bool,
 }
 
-/// What a new thread is for.
+/// Role of a new thread.
 #[derive(Clone, Copy)]
 enum Role {
     Caller(u64),

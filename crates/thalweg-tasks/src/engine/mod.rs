@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use timers::{Run, Timers};
 
-/// What is behind a client: the scheduler, and how the workers hear of work.
+/// The scheduler behind a client, and how workers hear of work.
 pub struct TaskEngine<W: TaskTypes> {
     scheduler: Mutex<Scheduler<W>>,
     /// Threads wait here for something to do.
@@ -86,7 +86,7 @@ impl<W: TaskTypes> RemoteWorkers<W> for NoRemoteWorkers {}
 #[cfg(not(thalweg_loom))]
 const LOOKS: u32 = 4_000;
 
-/// What is looked at is only a hint, so loom need not see it.
+/// The value read is only a hint, so loom need not see it.
 #[cfg(thalweg_loom)]
 const LOOKS: u32 = 0;
 

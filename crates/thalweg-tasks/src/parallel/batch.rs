@@ -18,7 +18,7 @@ pub trait BatchEngine<S: Steps>: Send + Sync + 'static {
     /// lost.
     fn send(&self, batch: Batch<S>);
 
-    /// What elements fail with that are lost without a reason.
+    /// Failure of elements that are lost without a reason.
     fn lost(&self) -> S::Failure;
 }
 
@@ -32,7 +32,7 @@ pub struct Batch<S: Steps> {
     sent: Instant,
 }
 
-/// What is in a batch, and who gets the results.
+/// Contents of a batch, and the parts that get the results.
 pub(super) enum Content<S: Steps> {
     /// Elements that go through steps, each with the parts whose outcomes are wanted.
     Lines(Vec<(Line<S>, Wanted)>),
@@ -57,7 +57,7 @@ pub(super) struct Folded<S: Steps> {
 
 /// An element of a batch.
 pub struct Trip<'a, S: Steps> {
-    /// What it begins with.
+    /// The value that it begins with.
     pub value: &'a S::Value,
     /// Whether the state is set back before it, where a state goes through the batch.
     pub resets: bool,

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is to be sent next.
+/// The batch to send next.
 enum Next<S: Steps> {
     Strand(Arc<Strand<S>>),
     /// An element of a batch that was lost.
@@ -19,7 +19,7 @@ enum Next<S: Steps> {
     Jobs(usize),
 }
 
-/// What is on its way to other processes, or waits for its turn by itself.
+/// Elements in flight to other processes, and those that wait to go alone.
 pub(super) struct Away<S: Steps> {
     batches: usize,
     elements: usize,

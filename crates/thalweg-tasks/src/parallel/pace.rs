@@ -15,7 +15,7 @@ const ENOUGH: f64 = 0.9;
 /// How slowly it is forgotten how many elements there were.
 const FADING: f64 = 0.99;
 
-/// What is known of the elements that go to an engine, and of the way there.
+/// Measured cost of elements on an engine, and of the way there.
 ///
 /// An element that comes while nothing is on its way goes at once. While batches are on their way, elements wait until
 /// there are enough of them to be worth the round trip, or until a batch is back. A batch is no larger than keeps all

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// What elements of a stream on an engine are made of, and what is done with them there.
+/// The types of a stream on an engine: its values, steps and failures.
 ///
 /// The stream looks into none of it: closures and their results, or another language's functions and its objects.
 pub trait Steps: Sized + Send + Sync + 'static {
@@ -36,7 +36,7 @@ pub trait Steps: Sized + Send + Sync + 'static {
         std::thread::sleep(pause);
     }
 
-    /// What an element comes to that a step has failed on for good.
+    /// Outcome of an element on which a step has failed for good.
     fn give_up(step: &Self::Step, failure: Self::Failure) -> Outcome<Self>;
 
     /// The failure of a step that has taken longer than it was allowed to.
@@ -49,7 +49,7 @@ pub trait Steps: Sized + Send + Sync + 'static {
     fn reset(fold: &mut Self::Fold);
 }
 
-/// What an element has come to.
+/// Outcome of an element.
 pub enum Outcome<S: Steps> {
     /// A value.
     Value(S::Value),
@@ -98,13 +98,13 @@ enum State<S: Steps> {
     Settled(Outcome<S>),
 }
 
-/// What a step is done with.
+/// Inputs of a step.
 pub(super) enum Input<S: Steps> {
     Value(S::Value),
     Part(Part<S>),
 }
 
-/// Who is told when it settles.
+/// Wakers to call when it settles.
 #[derive(Default)]
 struct Watchers {
     wakers: SmallVec<[Waker; 1]>,
@@ -152,12 +152,12 @@ impl<S: Steps> Part<S> {
         Self::new(queue, State::Busy(Watchers::default()), 0)
     }
 
-    /// What comes of a value by a step.
+    /// A part that applies a step to a value.
     pub fn first(queue: &Arc<Queue<S>>, value: S::Value, step: Arc<S::Step>) -> Self {
         Self::open(queue, Input::Value(value), step, 0)
     }
 
-    /// What comes of this element by a step.
+    /// A part that applies a step to this element.
     pub fn then(self, step: Arc<S::Step>) -> Self {
         let (queue, depth) = (self.0.queue.clone(), self.0.depth + 1);
         let part = Self::open(&queue, self.into_input(), step, depth % DEEPEST);
@@ -212,7 +212,7 @@ impl<S: Steps> Part<S> {
         matches!(*lock(&self.0.state), State::Settled(_))
     }
 
-    /// What it has come to, if that is known.
+    /// Outcome, once it is known.
     pub fn outcome(&self) -> Option<Outcome<S>> {
         self.look(Outcome::clone)
     }
@@ -339,7 +339,7 @@ pub(super) struct Line<S: Steps> {
 type Begin<S> = (Part<S>, Arc<<S as Steps>::Step>);
 
 impl<S: Steps> Line<S> {
-    /// What is to be done for a part: it, and all before it that nobody has begun with.
+    /// The part itself, and all parts before it that nobody has begun.
     pub(super) fn of(part: Part<S>) -> Self {
         Self {
             steps: SmallVec::new(),

@@ -1,4 +1,4 @@
-//! What is to be done for a stream on an engine, and the engine's threads that do it.
+//! Launched elements of a stream on an engine, and the engine's threads that take them.
 
 use super::batch::BatchEngine;
 use super::dispatch::Away;
@@ -21,7 +21,7 @@ pub trait Engine<S: Steps>: Send + Sync + 'static {
     /// if the thread is told to stop for another reason.
     fn start(&self, runner: Runner<S>, limit: Option<(Duration, Over<S>)>);
 
-    /// What elements fail with that can't be sent to the engine, or get lost there.
+    /// Failure of elements that can't be sent to the engine, or get lost there.
     fn lost(&self) -> S::Failure;
 }
 
@@ -50,7 +50,7 @@ pub(super) struct State<S: Steps> {
     pub(super) load: Load,
     /// How many elements are with the engine by themselves, since they have a time limit, and how many states.
     pub(super) limited: usize,
-    /// What is on its way to other processes.
+    /// Elements in flight to other processes.
     pub(super) away: Away<S>,
 }
 
@@ -133,7 +133,7 @@ impl<S: Steps> Queue<S> {
         width.max(1)
     }
 
-    /// What elements fail with that get lost.
+    /// Failure of elements that get lost.
     pub(super) fn lost(&self) -> S::Failure {
         match &self.engine {
             Where::Threads(engine) => engine.lost(),
@@ -241,7 +241,7 @@ impl<S: Steps> Queue<S> {
     }
 }
 
-/// What a thread of an engine does for a stream.
+/// A thread's turn for a stream.
 pub struct Runner<S: Steps>(Role<S>);
 
 enum Role<S: Steps> {

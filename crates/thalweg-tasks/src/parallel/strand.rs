@@ -35,7 +35,7 @@ struct Element<S: Steps> {
 }
 
 impl<S: Steps> Element<S> {
-    /// What it brings, or what it waits for.
+    /// Its outcome, or the part that it waits for.
     fn outcome(&self) -> Result<Outcome<S>, Part<S>> {
         match &self.input {
             Input::Value(value) => Ok(Outcome::Value(value.clone())),
@@ -74,7 +74,7 @@ impl<S: Steps> Strand<S> {
         lock(&self.waiting).resets = true;
     }
 
-    /// What comes of the next element.
+    /// The part of the next element.
     pub fn push(self: &Arc<Self>, x: Part<S>) -> Part<S> {
         let queue = x.queue().clone();
         let input = x.into_input();
@@ -231,7 +231,7 @@ impl<S: Steps> Strand<S> {
 }
 
 impl<S: Steps> Part<S> {
-    /// What comes of this element by a step that may take only so long. It is done alone.
+    /// A part that applies a step with a time limit to this element, as a task of its own.
     pub fn then_within(self, step: Arc<S::Step>, limit: Duration) -> Self {
         let part = Self::busy(self.queue());
         let result = part.clone();

@@ -1,4 +1,4 @@
-//! What a worker has been sent, and reads when it needs it.
+//! Payloads that a worker received, deserialized on first use.
 
 use super::payload::Payload;
 use super::wire::{Files, Sent};
@@ -24,7 +24,7 @@ pub(super) fn forget<T>(from: &Mutex<HashMap<u64, T>>, ids: &[u64]) {
     drop(gone);
 }
 
-/// What was made of a thing before, or is made of it now.
+/// The deserialized value, made on first use.
 pub(super) fn make<T: Clone>(
     from: &Mutex<HashMap<u64, Lazy<T>>>,
     id: u64,
@@ -46,7 +46,7 @@ pub(super) fn make<T: Clone>(
     Ok(made)
 }
 
-/// What has been sent, not read: for values that each task is to have for itself.
+/// The payload itself, for values of which each task reads a copy of its own.
 pub(super) fn sent<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Result<Received, Payload> {
     match lock(from).get(&id) {
         Some(Lazy::Sent(received)) => Ok(received.clone()),
@@ -54,7 +54,7 @@ pub(super) fn sent<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Result<Re
     }
 }
 
-/// What was made here, unless it is not there any more.
+/// The value made here, unless it has been forgotten.
 pub(super) fn read<T: Clone>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> Option<T> {
     match lock(from).get(&id)? {
         Lazy::Read(made) => Some(made.clone()),

@@ -64,12 +64,12 @@ pub(super) struct State<W: Portable> {
     pub killed: Option<Killed>,
 }
 
-/// What became of a task that was to be sent.
+/// Result of sending a task.
 pub(super) enum Sending<W: Portable> {
     Sent,
     /// It needs these values of other workers first.
     Dependencies(Assignment<W>, Vec<usize>),
-    /// What it needs has been lost, or cannot be sent.
+    /// A dependency was lost, or cannot be sent.
     Back(Assignment<W>),
     Failed(Assignment<W>, io::Error),
 }

@@ -43,7 +43,7 @@ impl Drop for Place {
 #[derive(Debug, Clone)]
 pub(super) struct MemoryFile {
     file: Arc<OwnedFd>,
-    /// Those that have no place are closed soon.
+    /// Descriptors beyond the bound are closed soon.
     _place: Option<Arc<Place>>,
 }
 

@@ -25,23 +25,23 @@ use std::sync::Arc;
 
 /// A world whose tasks can be sent to other processes.
 pub trait Portable: TaskTypes {
-    /// What is sent to have a program run.
+    /// A program as it is sent.
     fn call(program: &Self::Program) -> Option<&Call>;
     /// A value that has come from a worker.
     fn received(payload: Arc<Payload>) -> Self::Value;
-    /// What is sent to have a value at a worker.
+    /// A value as it is sent.
     fn payload(value: &Self::Value) -> Option<&Arc<Payload>>;
     /// An error that has come from a worker.
     fn raised(payload: Payload) -> Self::Error;
-    /// What is wrong with sending something.
+    /// The error for something that cannot be sent.
     fn unsent(error: std::io::Error) -> Self::Error;
 }
 
 /// A call of a function in another process.
 #[derive(Debug)]
 pub struct Call {
-    /// What stands for the function. It is sent to each worker once.
+    /// Payload of the function, sent to each worker once.
     pub function: Arc<Payload>,
-    /// What stands for the arguments.
+    /// Payload of the arguments.
     pub args: Payload,
 }

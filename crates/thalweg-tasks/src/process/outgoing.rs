@@ -24,7 +24,7 @@ pub(super) struct Outgoing {
     outbox: Mutex<Outbox>,
     /// Told when the outbox has been emptied.
     room: Condvar,
-    /// What is being sent. Held by the one that sends.
+    /// Message being sent; locked by the thread that sends.
     flight: Mutex<Outbox>,
     /// Nothing can be sent any more.
     is_broken: AtomicBool,

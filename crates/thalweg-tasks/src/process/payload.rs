@@ -1,4 +1,4 @@
-//! What goes from one process to another: pieces of bytes, large ones in memory that both can see.
+//! Payloads between processes: pieces of bytes, large ones in shared memory.
 
 use super::memory::{MemoryFile, room_for};
 use crate::sync::{Mutex, lock};
@@ -30,7 +30,7 @@ pub struct Payload {
     name: Option<Box<str>>,
 }
 
-/// Those who remember a payload, and may forget it when it is gone.
+/// Recipients that remember a payload, to be told when it is gone.
 pub(super) trait Recipient: Send + Sync + std::fmt::Debug {
     /// The payload with that number is gone.
     fn forget(&self, id: u64);

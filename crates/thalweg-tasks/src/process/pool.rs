@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// What worker processes are to be like.
+/// Configuration of a pool of worker processes.
 pub struct PoolConfig {
     /// How many there are.
     pub workers: usize,
@@ -35,7 +35,7 @@ pub struct PoolConfig {
     pub command: Box<dyn Fn() -> Command + Send + Sync>,
 }
 
-/// What only the worker with that index has: a task that asks for none of it runs there.
+/// Resource of the worker with that index alone: a task that asks for it, in any amount, runs there.
 pub fn worker_resource(index: usize) -> Box<str> {
     format!("worker {index}").into()
 }
@@ -357,7 +357,7 @@ impl<W: Portable> Drop for Unsettled<W> {
     }
 }
 
-/// What there is to know of a worker process.
+/// Description of a worker process.
 #[derive(Debug, Clone)]
 pub struct Process {
     /// Its number in the system.

@@ -297,7 +297,7 @@ fn raised<W: Portable>(sent: &Sent<'_>, files: &mut Files) -> W::Error {
     sent.unpack(files).map_or_else(W::unsent, W::raised)
 }
 
-/// What a worker has told.
+/// Messages of a worker, read and not yet applied.
 struct Incoming<W: Portable> {
     done: Vec<Ended<W>>,
     come: Vec<(TaskId, Outcome<W::Value, W>)>,

@@ -15,7 +15,7 @@ pub(super) struct Scoreboard(File);
 
 const LINE: usize = 16;
 
-/// What stands in a line while a thread has nothing to do.
+/// Entry of a thread that runs nothing.
 const NOTHING: u64 = u64::MAX;
 
 impl Scoreboard {

@@ -1,4 +1,4 @@
-//! What a worker has been sent, and remembers.
+//! Payloads that a worker has been sent and remembers.
 
 use super::outgoing::Outgoing;
 use super::payload::{Payload, Recipient};

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// What a worker is told.
+/// Messages to a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToWorker<'a> {
     /// The first message. A file comes with it, in which the worker writes what it runs.
@@ -63,7 +63,7 @@ pub(super) enum Input<'a> {
     Result(u64),
 }
 
-/// What a worker tells.
+/// Messages from a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToParent<'a> {
     /// It has started, and takes tasks.

@@ -17,7 +17,7 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What a worker process does with what it is sent.
+/// The program of a worker process.
 ///
 /// Errors are payloads, which the parent knows how to read.
 pub trait Host: Send + Sync + 'static {
@@ -40,19 +40,19 @@ pub trait Host: Send + Sync + 'static {
     /// When it stands for none.
     fn unpack(&self, payload: &Payload) -> Result<Self::Value, Payload>;
 
-    /// What stands for a value.
+    /// Payload of a value.
     ///
     /// # Errors
     /// When nothing can.
     fn pack(&self, value: &Self::Value) -> Result<Payload, Payload>;
 
-    /// What stands for an error that says why something could not be received.
+    /// Payload of an error that says why something could not be received.
     fn not_received(&self, reason: &str) -> Payload;
 
     /// Calls a function.
     ///
     /// # Errors
-    /// What the function failed with.
+    /// The function's error.
     fn call(
         &self,
         function: &Self::Function,
@@ -71,7 +71,7 @@ pub trait Host: Send + Sync + 'static {
     }
 }
 
-/// What a function has made.
+/// Result of a function.
 pub enum Made<V> {
     /// It is small, and sent at once.
     Small(Payload),
@@ -82,7 +82,7 @@ pub enum Made<V> {
 /// Results wait no longer than this for others to go with.
 const TOGETHER: Duration = Duration::from_millis(1);
 
-/// Nor if they are so many bytes.
+/// Flush once this many bytes are buffered.
 const ENOUGH: usize = 64 << 10;
 
 /// For how long a thread looks for work before it goes to sleep.
@@ -181,7 +181,7 @@ fn greeting(socket: &Socket, inbox: &mut Inbox) -> io::Result<(u32, Scoreboard)>
     greeting.ok_or_else(|| io::Error::other("standard input is not the socket of a client"))
 }
 
-/// What tasks can do with the worker they run in.
+/// Interface of a worker to the tasks that run in it.
 trait Ask: Send + Sync {
     fn ask(&self, question: &[u8]) -> Option<Vec<u8>>;
     fn secede(&self) -> io::Result<()>;

@@ -13,13 +13,13 @@ pub(super) enum Written {
     Needed,
 }
 
-/// What can be an argument where a `T` is wanted: a value, or a future of one.
+/// An argument where a `T` is wanted: a value, or a future of one.
 pub trait Argument<T> {
     #[doc(hidden)]
     fn write(&self, written: &mut Writing) -> postcard::Result<()>;
 }
 
-/// What has been written of the arguments of a call.
+/// Arguments of a call, as far as they are written.
 #[doc(hidden)]
 #[derive(Default)]
 pub struct Writing {

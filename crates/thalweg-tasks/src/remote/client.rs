@@ -251,7 +251,7 @@ impl Processes {
             .collect()
     }
 
-    /// What is submitted.
+    /// The task to submit.
     ///
     /// # Errors
     /// When the arguments cannot be written down.

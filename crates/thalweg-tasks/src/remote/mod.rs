@@ -20,9 +20,9 @@ use serde::de::DeserializeOwned;
 
 /// A function that worker processes know. [`remote!`](crate::remote!) makes them.
 pub trait Remote: 'static {
-    /// What it takes, as a tuple.
+    /// Its arguments, as a tuple.
     type Params: DeserializeOwned;
-    /// What it returns.
+    /// Its return type.
     type Output: Serialize + DeserializeOwned;
     /// By what name worker processes find it.
     const NAME: &'static str;

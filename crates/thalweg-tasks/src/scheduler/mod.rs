@@ -1,4 +1,4 @@
-//! Which task runs where, and when: a state machine that runs nothing, waits for nothing and reads no clock.
+//! Decides which task runs where and when: a state machine that runs nothing, waits for nothing and reads no clock.
 //!
 //! Workers ask for a task when they have room for one ([`next`](Scheduler::next)), and bring it back with its
 //! result ([`finish`](Scheduler::finish)). What has to be done outside of the scheduler's lock, such as waking those
@@ -32,7 +32,7 @@ pub use workers::WorkerId;
 /// A task that so many workers died of while it ran alone is not given to another.
 pub(crate) const DEATHS: u32 = 3;
 
-/// What a worker made of a task.
+/// Result of a task: here, or stored at its worker.
 pub enum Output<V> {
     /// The value.
     Inline(V),
@@ -40,11 +40,11 @@ pub enum Output<V> {
     Stored,
 }
 
-/// What is to be done once the scheduler's lock has been let go of.
+/// Work to do after the scheduler's lock has been released.
 pub struct Deferred<W: TaskTypes> {
-    /// Those who wait for a task that is done now.
+    /// Waiters of tasks that are done now.
     pub(crate) watchers: Vec<Watcher>,
-    /// What is to be dropped: in it are values of the user's, whose end may call anything.
+    /// Values to drop: they are the user's, and dropping them may call anything.
     to_drop: Vec<ToDrop<W>>,
     /// How many tasks have become ready to run.
     pub(crate) ready: usize,
@@ -83,7 +83,7 @@ impl<W: TaskTypes> Deferred<W> {
     }
 }
 
-/// What came of the attempt to cancel a task.
+/// Result of cancelling a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stopped {
     /// It was done, or is not known.
@@ -512,7 +512,7 @@ impl<W: TaskTypes> Scheduler<W> {
         }
     }
 
-    /// Which worker a task is with, if somebody waits for its outcome.
+    /// The worker that a task is with, if somebody waits for its outcome.
     pub(crate) fn worker_of(&self, id: TaskId) -> Option<WorkerId> {
         match self.task(id)? {
             Task {

@@ -5,7 +5,7 @@ use super::workers::{Worker, has};
 use super::{Assignment, Deferred, Scheduler, TaskId, WorkerId};
 use crate::task_types::TaskTypes;
 
-/// What a worker is given where suspects wait.
+/// The next task for a worker while suspects wait.
 pub(super) enum Trial<W: TaskTypes> {
     /// It takes part in no trial.
     None,

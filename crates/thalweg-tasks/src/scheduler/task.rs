@@ -1,4 +1,4 @@
-//! What the scheduler knows of a task.
+//! The scheduler's record of a task.
 
 use super::WorkerId;
 use crate::slot::Slot;
@@ -40,7 +40,7 @@ impl TaskId {
     }
 }
 
-/// What can be asked of a task besides that it runs.
+/// Options of a task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Higher ones run first; the usual one is 0.
@@ -51,7 +51,7 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// How much of what it takes from its worker while it runs.
     pub resources: Vec<(Box<str>, f64)>,
-    /// What it is called. It does not have to have a name.
+    /// Its name, if it has one.
     pub key: Option<Box<str>>,
 }
 
@@ -69,7 +69,7 @@ impl Default for Options {
 
 /// A task to be.
 pub struct TaskSpec<W: TaskTypes> {
-    /// What is to run.
+    /// The program to run.
     pub program: W::Program,
     /// The tasks whose values it needs. They are of the same engine.
     pub dependencies: Dependencies<W>,
@@ -147,12 +147,12 @@ impl<W: TaskTypes> Task<W> {
 pub struct Assignment<W: TaskTypes> {
     pub(crate) id: TaskId,
     pub(crate) attempt: u32,
-    /// What is to run.
+    /// The program to run.
     pub program: W::Program,
     /// Where the values are that it needs. They are all done.
     pub dependencies: Dependencies<W>,
     pub(crate) slot: Weak<Slot<W>>,
-    /// What else was asked for.
+    /// Its options.
     pub options: Option<Arc<Options>>,
 }
 

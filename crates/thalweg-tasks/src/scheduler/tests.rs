@@ -16,7 +16,7 @@ impl TaskTypes for Sums {
     type Error = usize;
 }
 
-/// What happens next. The numbers choose among what there is.
+/// The next move of a story; its numbers choose among what there is.
 #[derive(Debug, Clone)]
 enum Move {
     Submit {
@@ -78,7 +78,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     prop::collection::vec(one, 0..120)
 }
 
-/// What the model knows of a task.
+/// The model's record of a task.
 struct Known {
     slot: Option<Arc<Slot<Sums>>>,
     dependencies: Vec<usize>,

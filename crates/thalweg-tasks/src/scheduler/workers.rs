@@ -12,11 +12,11 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WorkerId(pub(super) usize);
 
-/// What a worker had when it died.
+/// Tasks and values of a worker that died.
 pub(crate) struct Lost<W: TaskTypes> {
     /// The tasks that it ran.
     pub running: Vec<Assignment<W>>,
-    /// Those of them that did nothing but wait for an answer.
+    /// Its tasks that did nothing but wait for an answer.
     pub waiting: Vec<Assignment<W>>,
     pub not_begun: Vec<Assignment<W>>,
 }
@@ -37,7 +37,7 @@ const BLAME: u32 = 4;
 pub(super) struct Worker<W: TaskTypes> {
     /// Tasks that need values which are at this worker.
     pub local: Ready,
-    /// What tasks may take while they run, and how much of it is left.
+    /// Resources that tasks take while they run, with the amounts left.
     pub free: Vec<(Box<str>, f64)>,
     /// How much there is of it.
     pub all: Vec<(Box<str>, f64)>,

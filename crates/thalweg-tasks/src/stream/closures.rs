@@ -1,4 +1,4 @@
-//! What is done with elements here: closures, called with values of any type.
+//! Steps in Rust: closures, called with values of any type.
 
 use crate::client::{Client, TaskError, panic_message};
 use crate::error::Error;

@@ -76,7 +76,7 @@ impl<T> ParallelStream<T> {
         }
     }
 
-    /// What a step makes of each element.
+    /// The step's function.
     fn step<U>(
         &self,
         step: impl Fn(Value) -> Outcome<ClosureSteps> + Send + Sync + 'static,

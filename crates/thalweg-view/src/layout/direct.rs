@@ -1,4 +1,4 @@
-//! Which links point down: all of them together must form no cycle.
+//! Chooses the links that point down, so that together they form no cycle.
 
 use super::Link;
 

@@ -170,7 +170,7 @@ impl<B> OpCell<B> {
     }
 }
 
-/// What elements of type `T` can be handed to.
+/// A receiver of elements of type `T`.
 pub(crate) trait Receive<T>: Send + Sync {
     /// Takes one element.
     fn receive(&self, x: T, pass: &mut Pass) -> EmitResult;
@@ -395,7 +395,7 @@ impl GraphRef {
     }
 }
 
-/// What is `unsafe` here, driven through the public face: run these under valgrind.
+/// The `unsafe` code above, driven through the public API: run these under valgrind.
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};

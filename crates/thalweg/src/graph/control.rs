@@ -10,7 +10,7 @@ use crate::failure::Error;
 use crate::runtime::RuntimeHandle;
 use crate::sync::lock;
 
-/// What starts a source: a function that makes the future to run.
+/// Function that makes a source's future.
 pub(crate) type Launch = Box<dyn FnOnce(&Arc<Control>, &RuntimeHandle) + Send>;
 
 /// The switch of a source.

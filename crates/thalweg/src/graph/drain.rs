@@ -59,6 +59,9 @@ impl Future for Drain {
     }
 }
 
+/// How often nodes are flushed because functions emit into their own pipeline: one may do so every time.
+const ROUNDS: usize = 100;
+
 impl Graph {
     async fn end(self: Arc<Self>, limit: Duration, run_first: bool) -> Result<(), Error> {
         if run_first {
@@ -75,18 +78,32 @@ impl Graph {
             self.stop_sources();
             self.sources_ended().await;
             self.quiet().await;
-            for id in self.nodes_to_flush() {
-                self.query(|pass| {
-                    if let Some(node) = pass.graph().node(id, pass) {
-                        pass.begin();
-                        node.flush(pass);
-                    }
-                });
-                self.quiet().await;
+            for _ in 0..ROUNDS {
+                self.has_come_back();
+                for id in self.nodes_to_flush() {
+                    self.query(|pass| {
+                        if let Some(node) = pass.graph().node(id, pass) {
+                            pass.begin();
+                            node.flush(pass);
+                        }
+                    });
+                    self.quiet().await;
+                }
+                if !self.has_come_back() {
+                    break;
+                }
             }
         };
         within(limit, self.limit_clock(), all).await;
         self.finish_drain()
+    }
+
+    /// Whether a function has emitted into the pipeline since this was last asked: nodes that were flushed before may
+    /// keep something again.
+    fn has_come_back(self: &Arc<Self>) -> bool {
+        let came_back =
+            self.query(|pass| std::mem::take(&mut pass.graph().state.get(pass).came_back));
+        came_back.unwrap_or_default()
     }
 
     /// Refuses elements from now on, and cuts cycles: what is on its way in one finishes its round.
@@ -134,7 +151,7 @@ impl Graph {
         .await
     }
 
-    /// Those that may keep something until more comes, from the top down.
+    /// Nodes that may keep something until more comes, from the top down.
     fn nodes_to_flush(self: &Arc<Self>) -> Vec<NodeId> {
         let nodes = self.query(|pass| {
             let state = pass.graph().state.get(pass);

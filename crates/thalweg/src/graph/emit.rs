@@ -13,7 +13,7 @@ use super::{Access, Core, Graph, Inside, NodeId, detour, thread_state};
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::{Element, EmitResult};
 
-/// Who emits.
+/// Kind of emitter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// A user, who is told of failures and refused once the pipeline is drained.
@@ -190,11 +190,16 @@ impl Graph {
         origin: Origin,
     ) -> Emit {
         // What is inside already may go round while the graph drains.
-        if let Some(error) = self.refused(origin)
-            && !error.is_closed()
-        {
-            lease.acks.fail();
-            return Emit::failed(error, self.weak());
+        match self.refused(origin) {
+            Some(error) if !error.is_closed() => {
+                lease.acks.fail();
+                return Emit::failed(error, self.weak());
+            }
+            Some(_) => {
+                let pass = Pass::new(self, Lease::default(), false);
+                self.state.get(&pass).came_back = true;
+            }
+            None => {}
         }
         thread_state::enter();
         let mut pass = Pass::new(self, lease, false);
@@ -287,7 +292,7 @@ impl Graph {
 }
 
 impl Pass {
-    /// What is left of an emission: failures, and the completion if somebody holds the element.
+    /// Rest of an emission: failures, and the completion if somebody holds the element.
     fn end(&mut self, flow: EmitResult, from: NodeId) -> (Vec<Failure>, Option<Arc<Completion>>) {
         self.adopt_waited();
         let mut failures = self.take_failures();

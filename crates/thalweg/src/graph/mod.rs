@@ -131,7 +131,7 @@ impl Graph {
         }
     }
 
-    /// What there is to do when nothing is on its way any more.
+    /// Work to do when nothing is in flight any more.
     fn on_idle(&self) {
         let pass = Pass::new(self, Lease::default(), true);
         let mut state = self.state.get(&pass);

@@ -12,7 +12,7 @@ use super::node::{Cut, NodeId};
 use super::pass::{Lease, Pass};
 use crate::operator::{Element, EmitResult};
 
-/// What keeps a node downstream alive, for the edge that leads to it.
+/// Reference that keeps a downstream node alive for the edge that leads to it.
 pub(crate) type Edge<T> = Arc<dyn Receive<T>>;
 
 /// The outgoing side of a node. It is the receiver of its own fan-out: a node with several

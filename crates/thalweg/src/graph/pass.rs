@@ -82,7 +82,7 @@ impl Lease {
 pub(crate) struct Pass {
     graph: GraphRef,
     pub(crate) lease: Lease,
-    /// What most passes do without.
+    /// State that most passes do without.
     extra: Option<Box<Extra>>,
     /// Nanoseconds; `UNREAD` before the first look at the clock.
     now: Cell<u64>,

@@ -1,4 +1,4 @@
-//! What a node does about an element that its function fails on.
+//! Policies of nodes for elements that their functions fail on.
 
 use std::error::Error as StdError;
 use std::sync::OnceLock;

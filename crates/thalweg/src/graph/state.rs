@@ -1,4 +1,4 @@
-//! What a graph keeps for the thread inside its monitor.
+//! State of a graph for the thread inside its monitor.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet, VecDeque};
@@ -33,7 +33,7 @@ pub(super) struct State {
     pub(super) phase: Phase,
     pub(super) unhandled: Vec<Failure>,
     pub(super) handler: Option<Handler>,
-    /// Who waits until nothing is on its way.
+    /// Wakers of those who wait until nothing is in flight.
     pub(super) quiet_wakers: Vec<Waker>,
     /// Whether batches may go through whole: nothing suspends, nothing is on a cycle.
     pub(super) is_batchable: Option<bool>,
@@ -45,6 +45,8 @@ pub(super) struct State {
     pub(super) leads_up: bool,
     /// Whether a drain is at work.
     pub(super) is_being_drained: bool,
+    /// Whether a function has emitted into the pipeline while it was being drained.
+    pub(super) came_back: bool,
     /// Drains that wait for the one at work.
     pub(super) drain_wakers: Vec<Waker>,
     /// The nodes that nothing can come to.

@@ -1,4 +1,4 @@
-//! What a thread remembers about the monitors it is in.
+//! State of a thread: the monitors it is inside.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -86,7 +86,7 @@ pub(super) fn wait_for(done: Arc<Completion>) {
     WAITED.with_borrow_mut(|waited| waited.push((depth, done)));
 }
 
-/// Those that functions called at this depth wait for; what is further out is not our concern.
+/// Completions that functions at this depth wait for, without those further out.
 pub(super) fn take_waited() -> Vec<Arc<Completion>> {
     let here = THREAD.with(|thread| thread.depth.get());
     WAITED.with_borrow_mut(|waited| {

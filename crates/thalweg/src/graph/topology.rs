@@ -1,4 +1,4 @@
-//! Which nodes lead to which, and what follows from it.
+//! Which nodes lead to which: cycles, order, and what depends on them.
 
 use std::any::Any;
 use std::cmp::Reverse;
@@ -66,12 +66,12 @@ impl State {
         self.forget_bend();
     }
 
-    /// What was found by following edges holds no longer.
+    /// Forgets what was found by following edges.
     pub(super) fn edge_moved(&mut self) {
         self.cuts += 1;
     }
 
-    /// What kept batches from going through whole may have gone.
+    /// Notes that what kept batches from going through whole may have gone.
     fn forget_bend(&mut self) {
         if self.is_batchable == Some(false) {
             self.is_batchable = None;

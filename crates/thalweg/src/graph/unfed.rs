@@ -301,7 +301,7 @@ mod tests {
     use crate::Stream;
     use crate::graph::Handle;
 
-    /// What a walk that remembers nothing finds.
+    /// Result of a walk that remembers nothing.
     fn is_held_below(state: &State, id: NodeId, pass: &Pass) -> bool {
         state.search(id, pass, |node| node.core().handles() > 0)
     }

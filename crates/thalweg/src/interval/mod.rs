@@ -165,7 +165,7 @@ impl FromStr for Interval {
     }
 }
 
-/// What can be given as an interval: see [the module](self) for the forms of text and numbers.
+/// A value that can be given as an interval: see [the module](self) for the forms of text and numbers.
 ///
 /// ```
 /// use std::time::Duration;

@@ -63,7 +63,7 @@ fn sum_of_units(text: &str) -> Result<Total, Reason> {
     }
 }
 
-/// What follows the `P`: days and weeks, then after a `T` hours, minutes and seconds.
+/// Text after the `P`: days and weeks, then after a `T` hours, minutes and seconds.
 fn iso_8601(text: &str) -> Result<Total, Reason> {
     let (date, time) = match text.split_once('T') {
         Some((_, "")) => return Err(Reason::Unreadable),

@@ -1,4 +1,4 @@
-//! What a node does: the two traits to implement for a new one, and their surroundings.
+//! The two traits that new operators implement, and their surroundings.
 
 mod context;
 
@@ -10,7 +10,7 @@ use std::vec::Drain;
 use crate::failure::{BoxError, BuildError};
 pub use crate::graph::{Delivery, Lease};
 
-/// What a stream carries: anything that can be cloned, for branches, and sent, for threads.
+/// An element of a stream: anything that can be cloned, for branches, and sent, for threads.
 ///
 /// Large or uncloneable values travel in an [`Arc`](std::sync::Arc).
 pub trait Element: Clone + Send + 'static {}
@@ -90,9 +90,9 @@ impl<T> OperatorError<T> {
 /// # Ok::<(), thalweg::Error>(())
 /// ```
 pub trait Transform: Send + Sized + 'static {
-    /// What comes in.
+    /// Type of its inputs.
     type In: Element;
-    /// What goes out.
+    /// Type of its outputs.
     type Out: Element;
     /// The name of this kind of node, as users know it.
     const KIND: &'static str;
@@ -127,7 +127,7 @@ pub trait Transform: Send + Sized + 'static {
         let _ = visit;
     }
 
-    /// What sets this node apart from others of its kind, shown in its derived name.
+    /// Label that sets this node apart from others of its kind, shown in its derived name.
     fn label(&self) -> Option<String> {
         None
     }
@@ -135,7 +135,7 @@ pub trait Transform: Send + Sized + 'static {
     /// Called once at the end of a drain, after the last element.
     ///
     /// # Errors
-    /// What could not be finished, a file that could not be flushed say; the drain reports it.
+    /// When something could not be finished, a file could not be flushed say; the drain reports it.
     fn close(&mut self) -> Result<(), BoxError> {
         Ok(())
     }
@@ -195,11 +195,11 @@ pub trait Transform: Send + Sized + 'static {
 /// # Ok::<(), thalweg::Error>(())
 /// ```
 pub trait Operator: Send + Sized + 'static {
-    /// What comes in. A node with several inlets takes an enum of what they carry.
+    /// Type of its inputs. A node with several inlets takes an enum of what they carry.
     type In: Element;
-    /// What goes out.
+    /// Type of its outputs.
     type Out: Element;
-    /// What the futures it spawns come back with; [`Never`] if it spawns none.
+    /// Output type of the futures it spawns; [`Never`] if it spawns none.
     type Event: Send + 'static;
     /// The name of this kind of node, as users know it.
     const KIND: &'static str;
@@ -255,7 +255,7 @@ pub trait Operator: Send + Sized + 'static {
     /// Called once at the end of a drain, after the last element.
     ///
     /// # Errors
-    /// What could not be finished; the drain reports it.
+    /// When something could not be finished; the drain reports it.
     fn close(&mut self) -> Result<(), BoxError> {
         Ok(())
     }
@@ -296,7 +296,7 @@ pub trait Operator: Send + Sized + 'static {
         let _ = visit;
     }
 
-    /// What sets this node apart from others of its kind, shown in its derived name.
+    /// Label that sets this node apart from others of its kind, shown in its derived name.
     fn label(&self) -> Option<String> {
         None
     }

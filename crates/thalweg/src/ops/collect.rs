@@ -75,13 +75,13 @@ impl<T: Element> Collector<T> {
         trigger.map(|_| Gathered::<T>::Flush).connect(&self.stream)
     }
 
-    /// What is sent.
+    /// The tuple that is sent.
     pub fn stream(&self) -> &Stream<Vec<T>> {
         &self.stream
     }
 }
 
-/// What comes to a collecting node.
+/// Input of a collecting node.
 #[derive(Clone)]
 enum Gathered<T> {
     Element(T),

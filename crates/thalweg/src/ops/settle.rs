@@ -116,7 +116,7 @@ impl<P: Promise> Settle<P> {
         }
     }
 
-    /// Which element is to be sent next, if it has settled. If not, the node is told when it has.
+    /// The next element to send, if it has settled. If not, the node is told when it has.
     fn next(&mut self, cx: &mut Context<'_, Self>) -> Option<usize> {
         if self.queue.is_empty() {
             return None;

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use crate::sync::lock;
 use crate::{Element, Stream};
 
-/// What a [`sink_to_list`](Stream::sink_to_list) has gathered so far.
+/// The elements that a [`sink_to_list`](Stream::sink_to_list) has gathered so far.
 #[derive(Clone, Debug)]
 pub struct List<T>(Arc<Mutex<Vec<T>>>);
 

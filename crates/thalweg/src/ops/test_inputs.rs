@@ -1,4 +1,4 @@
-//! What the operators' own tests have in common.
+//! Inputs and helpers that the operators' tests share.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub(super) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// What comes out of an operator that everything goes through at once.
+/// Outputs of an operator that everything goes through at once.
 pub(super) fn outputs<T: Element, U: Element>(
     xs: impl IntoIterator<Item = T>,
     build: impl FnOnce(&Stream<T>) -> Stream<U>,
@@ -41,7 +41,7 @@ pub(super) fn outputs_and_rest<T: Element, U: Element>(
     (outputs, list.take())
 }
 
-/// What is wrong with an operator's arguments.
+/// Error text for an operator's arguments.
 pub(super) fn build_error<U: Element>(build: impl FnOnce(&Stream<i32>) -> Stream<U>) -> String {
     let error = build(&Stream::on(VirtualClock::new())).check();
     error.expect_err("an argument is wrong").to_string()

@@ -73,7 +73,7 @@ impl<T, K, F> TimedWindowUniqueOptions<T, K, F> {
         }
     }
 
-    /// Which of several elements with the same key is kept.
+    /// The element to keep of several with the same key.
     pub fn keep(self, keep: Keep) -> Self {
         Self { keep, ..self }
     }

@@ -54,7 +54,7 @@ pub trait Runtime: Send + Sync + 'static {
         false
     }
 
-    /// What tells this runtime from others: two values with the same identity are the same loop.
+    /// Identity of this runtime: two values with the same identity are the same loop.
     fn identity(&self) -> usize;
 }
 

@@ -50,12 +50,12 @@ use crate::stream::Stream;
 /// # Ok::<(), thalweg::Error>(())
 /// ```
 pub trait Source: Send + 'static {
-    /// What it emits.
+    /// Type of its elements.
     type Item: Element;
     /// The name of this kind of source, as users know it.
     const KIND: &'static str;
 
-    /// What sets this source apart from others of its kind, shown in its derived name.
+    /// Label that sets this source apart from others of its kind, shown in its derived name.
     fn label(&self) -> Option<String> {
         None
     }

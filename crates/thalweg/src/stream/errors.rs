@@ -83,7 +83,7 @@ impl<T: Element> Stream<T> {
         }));
     }
 
-    /// What was wrong with an argument when the pipeline was built, if anything was.
+    /// Checks the arguments that the pipeline was built with.
     ///
     /// # Errors
     /// The mistake, naming the operator and the argument.

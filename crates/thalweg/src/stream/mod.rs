@@ -355,7 +355,7 @@ impl Sink {
         &self.0
     }
 
-    /// What is done about elements the sink's function fails on.
+    /// Sets the policy for elements that the sink's function fails on.
     pub fn on_error(self, policy: impl Into<OnError>) -> Self {
         Self(self.0.on_error(policy))
     }

@@ -1,4 +1,4 @@
-//! What happens when a function fails on an element.
+//! Policies for elements that a function fails on.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub enum OnError {
 }
 
 impl OnError {
-    /// What the node has to know of it.
+    /// The policy as the node follows it.
     pub(super) fn policy(&self) -> Policy {
         match self {
             Self::Raise => Policy::Raise,
@@ -127,7 +127,7 @@ impl Retry {
         self
     }
 
-    /// What happens when the last attempt has failed.
+    /// Sets the policy for when the last attempt has failed.
     pub fn then(mut self, then: impl Into<OnError>) -> Self {
         self.then = Box::new(then.into());
         self

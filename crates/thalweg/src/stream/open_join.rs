@@ -94,7 +94,7 @@ impl<T, U> std::fmt::Debug for OpenJoin<T, U> {
     }
 }
 
-/// Which inlet of an [`OpenJoin`] it is.
+/// Key of an inlet of an [`OpenJoin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InletKey(usize);
 
@@ -106,7 +106,7 @@ impl InletKey {
     }
 }
 
-/// What comes to the operator of an [`OpenJoin`].
+/// Input of the operator of an [`OpenJoin`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival<T> {
     /// An element, and the inlet it came by.

@@ -101,7 +101,7 @@ impl<T: Element, U: Element> Bench<T, U> {
             .advance(Duration::from_millis(at).saturating_sub(now));
     }
 
-    /// What has come out since the last call, each with its time in milliseconds.
+    /// The outputs since the last call, each with its time in milliseconds.
     pub fn take(&self) -> Vec<(u64, U)> {
         std::mem::take(&mut lock(&self.out))
     }

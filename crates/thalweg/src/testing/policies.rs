@@ -46,7 +46,7 @@ impl Policy {
     }
 }
 
-/// Which function fails.
+/// The function that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     UnderTest,

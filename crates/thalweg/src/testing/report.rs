@@ -1,4 +1,4 @@
-//! What has happened in a trial.
+//! Report of a trial.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::ELEMENTS;
 use super::trial::{Event, TrialSink};
 use crate::{Error, Failure, Outcome};
 
-/// What has happened in one run of a [`Trial`](super::Trial).
+/// Report of one run of a [`Trial`](super::Trial).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Report {

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`
 
 use super::{become_command, give_up};
-use crate::args::Face;
+use crate::args::Language;
 use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::python::Environment;
@@ -23,19 +23,19 @@ Options:
       --parallel  Run those of streams on engines, in Python
 ";
 
-pub fn run(project: &Project, face: Face, args: Vec<OsString>) -> ExitCode {
+pub fn run(project: &Project, language: Language, args: Vec<OsString>) -> ExitCode {
     let is_first = |option| args.first().is_some_and(|first| first == option);
     let (tasks, parallel) = (is_first("--tasks"), is_first("--parallel"));
     let python = || python_with_peers(project).map(|python| python.run("benches/python"));
-    let benches = match face {
-        Face::Rust if tasks => rust()
+    let benches = match language {
+        Language::Rust if tasks => rust()
             .arg("tasks")
             .run(project)
             .map_err(Stop::from)
             .and_then(|()| python()),
-        Face::Rust if parallel => python(),
-        Face::Rust => Ok(rust()),
-        Face::Python => python(),
+        Language::Rust if parallel => python(),
+        Language::Rust => Ok(rust()),
+        Language::Python => python(),
     };
     let benches = match benches {
         Ok(benches) => benches,

@@ -1,7 +1,7 @@
 //! `cargo xtask demo`
 
 use super::{become_command, give_up};
-use crate::args::Face;
+use crate::args::Language;
 use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::python::Environment;
@@ -20,10 +20,10 @@ Options:
       --python  Run the Python demo, on a wheel built for it
 ";
 
-pub fn run(project: &Project, face: Face, args: Vec<OsString>) -> ExitCode {
-    let demo = match face {
-        Face::Rust => Invocation::cargo("run --release --package thalweg-io --example demo --"),
-        Face::Python => match Environment::with_wheel(project) {
+pub fn run(project: &Project, language: Language, args: Vec<OsString>) -> ExitCode {
+    let demo = match language {
+        Language::Rust => Invocation::cargo("run --release --package thalweg-io --example demo --"),
+        Language::Python => match Environment::with_wheel(project) {
             Ok(python) => python.run("python/examples/demo.py"),
             Err(stop) => return give_up(stop),
         },

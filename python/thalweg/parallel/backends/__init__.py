@@ -92,7 +92,7 @@ def _of(client: Any) -> Backend:
 
 
 def _kind_of(client: Any) -> tuple[type[Backend], Any]:
-    """What kind of backend is for a client, and what it stands before."""
+    """Class of the backend for a client, and the object that it wraps."""
     # One of ours that stands before a cluster is one of Dask's, too.
     distributed = sys.modules.get("distributed")
     if distributed is not None and isinstance(client, distributed.Client):

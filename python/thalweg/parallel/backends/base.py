@@ -1,4 +1,4 @@
-"""What is asked of an engine."""
+"""Interface of engines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Backend:
     False
     """
 
-    #: What streams have to be done by it.
+    #: Queue of the streams that use it.
     queue: Queue
 
     #: Whether it ends calls that take too long, or tells them to end.
@@ -34,17 +34,17 @@ class Backend:
 
     def __init__(self, engine: Any) -> None:
         self.engine = engine
-        #: Where elements get to it.
+        #: Streams from which elements get to it.
         self.entrances: WeakSet[Stream] = WeakSet()
 
     @property
     def kind(self) -> str:
-        """What it is called where there is a message about it."""
+        """Display name, for messages."""
         return type(self).__name__
 
     @property
     def width(self) -> int:
-        """How many calls it makes at a time."""
+        """Number of calls it makes at a time."""
         raise NotImplementedError
 
     @property

@@ -1,4 +1,4 @@
-"""What is on its way when an engine is to be closed."""
+"""Waiting for elements in flight before an engine closes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["until_delivered", "wait_until_delivered"]
 
-#: How many seconds after a look the next one comes: at first, and at most.
+#: Seconds from one look to the next: at first, and at most.
 _SOON, _LATER = 0.001, 0.02
 
 #: How often in a row nothing may be on its way for it to be over: while one looks, something may go from a node that is

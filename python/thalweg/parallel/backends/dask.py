@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dask"]
 
-#: How long the closing of a client waits for what is on its way, in seconds.
+#: Longest wait for elements in flight before a client closes, in seconds.
 _PATIENCE = 60.0
 
 
@@ -87,7 +87,7 @@ class Dask(Backend):
 
     @property
     def width(self) -> int:
-        """How many calls it makes at a time."""
+        """Number of calls it makes at a time."""
         return _width(self._client)
 
     @property
@@ -113,7 +113,7 @@ class _Tasks:
 
     @property
     def width(self) -> int:
-        """How many tasks run at a time."""
+        """Number of tasks that run at a time."""
         return _width(self._client)
 
     def send(self, call: BatchCall, done: Arrival, limit: float | None) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Embedded"]
 
-#: How often a batch is sent again under which a process has ended.
+#: Number of times that a batch is sent again after a process has died of it.
 _RETRIES = 2
 
 
@@ -51,7 +51,7 @@ class Embedded(Backend):
 
     @property
     def width(self) -> int:
-        """How many calls it makes at a time."""
+        """Number of calls it makes at a time."""
         return max(1, int(self.engine.width))
 
     @property

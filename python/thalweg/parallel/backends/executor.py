@@ -48,12 +48,12 @@ class Executor(Backend):
 
     @property
     def kind(self) -> str:
-        """What it is called where there is a message about it."""
+        """Display name, for messages."""
         return type(self.engine).__name__
 
     @property
     def width(self) -> int:
-        """How many calls it makes at a time."""
+        """Number of calls it makes at a time."""
         return max(1, int(getattr(self.engine, "_max_workers", None) or os.cpu_count() or 1))
 
     @property

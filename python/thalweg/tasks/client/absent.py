@@ -1,4 +1,4 @@
-"""What Dask's client has and this one has not, with the reasons: what `AttributeError` and the documentation say."""
+"""Names that Dask's client has and this one has not, with the reasons, for `AttributeError` and the documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``dask.annotate`` says of tasks."""
+"""Annotations of tasks by ``dask.annotate``."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ __all__ = ["Done", "client", "exception", "named", "outcome", "result", "traceba
 
 
 class Done:
-    """What has been done already, where programs await it.
+    """A result that is there already, for programs that await it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the parts of the client ask of the whole."""
+"""Attributes of the client that its parts use."""
 
 from __future__ import annotations
 

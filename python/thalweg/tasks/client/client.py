@@ -200,7 +200,7 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
 
     @property
     def engine(self) -> Engine:
-        """What runs the tasks."""
+        """Kind of the workers: ``"threads"`` or ``"processes"``."""
         return self._engine
 
     @property
@@ -210,7 +210,7 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
 
     @property
     def status(self) -> Literal["running", "closed"]:
-        """How the client is."""
+        """Status of the client."""
         return "closed" if self.closed else "running"
 
     @property
@@ -239,7 +239,7 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
 
     @property
     def dashboard_link(self) -> str | None:
-        """Where the dashboard is: None, for there is none. A client of a cluster of Dask's has the cluster's own."""
+        """Address of the dashboard: None, since there is none. A client of a Dask cluster has the cluster's own."""
         return None
 
     def futures_of(self, futures: Any) -> list[Future[Any]]:

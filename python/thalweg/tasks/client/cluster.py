@@ -69,12 +69,12 @@ class LocalCluster:
 
     @property
     def status(self) -> str:
-        """How it is: ``"running"`` or ``"closed"``."""
+        """Status: ``"running"`` or ``"closed"``."""
         return "closed" if self._engine.closed else "running"
 
     @property
     def scheduler_address(self) -> str:
-        """What it is called; nothing listens there."""
+        """Address as a name; nothing listens there."""
         return f"inproc://{self._engine.kind}"
 
     @property

@@ -193,7 +193,7 @@ def _options(
     }
 
 
-#: What Dask passes on or its client takes, and what makes no difference here.
+#: Arguments of Dask that make no difference here.
 _HARMLESS = frozenset({
     "actors",
     "allow_other_workers",
@@ -225,7 +225,7 @@ def futures_in(collection: Any) -> list[Future[Any]]:
 
 
 class _Scheduler:
-    """What Dask's configuration names as its scheduler: the default client, whichever it is then.
+    """The scheduler of Dask's configuration: the default client, whichever it is then.
 
     It does not keep one: a client that nobody holds is to be closed.
     """

@@ -26,7 +26,7 @@ class Store:
     {'seed': 7}
     """
 
-    #: What worker processes may ask for.
+    #: Names that worker processes may ask for.
     operations = frozenset({
         "get_dataset",
         "get_metadata",

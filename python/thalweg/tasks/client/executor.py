@@ -145,7 +145,7 @@ class ClientExecutor(concurrent.futures.Executor):
         self._changed = threading.Condition(self._lock)
         self._is_shut_down = False
         self._senders = 0
-        #: What has been submitted and has not ended, the callbacks of its future included.
+        #: Calls that have not ended, the callbacks of their futures included.
         self._submitted: dict[Future[Any], ExecutorFuture[Any]] = {}
         #: The tasks of `map`.
         engine = client.engine

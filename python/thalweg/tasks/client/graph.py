@@ -27,13 +27,13 @@ __all__ = ["FutureNode", "Plan"]
 #: options of its own perhaps.
 Call = tuple[Any, ...]
 
-#: What graphs of the older kind have for keys; other values are not looked up.
+#: Types of keys in graphs of the older kind; other values are not looked up.
 _KEYS = (str, tuple, int, float, bytes)
 
-#: What has no futures in it, and is not looked into.
+#: Types that hold no futures and are not visited.
 _WITHOUT_FUTURES = frozenset({int, float, str, bytes, bool, type(None), slice, Alias, TaskRef})
 
-#: What may have keys in it.
+#: Types that may hold keys.
 _INTRICATE = (list, dict, set, frozenset, GraphNode, Future)
 
 
@@ -295,7 +295,7 @@ class Plan:
         return None
 
     def _needs(self, args: tuple[Any, ...]) -> list[tuple[int, Any]] | None:
-        """Where the arguments of a call of the older kind name other keys; None if it is not that simple."""
+        """Positions of keys among the arguments of a call of the older kind; None if they are not plain to see."""
         graph = self._graph
         needs = []
         for position, arg in enumerate(args):

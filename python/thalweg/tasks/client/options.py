@@ -1,4 +1,4 @@
-"""How many workers, of what kind: what a client is asked to start."""
+"""Options of clients and clusters: the number and kind of workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thalweg.tasks.process import pickling, worker
 if TYPE_CHECKING:
     from thalweg._types import Interval
 
-#: What Dask's client and cluster take as well, and what makes no difference here.
+#: Arguments of Dask's client and cluster that make no difference here.
 _HARMLESS = frozenset({
     "allowed_failures",
     "connection_limit",
@@ -45,7 +45,7 @@ _HARMLESS = frozenset({
     "worker_services",
 })  # fmt: skip
 
-#: What may be meant by what is no argument.
+#: Arguments that may be meant by an unknown one.
 _ARGUMENTS = (
     "address",
     "asynchronous",
@@ -63,7 +63,7 @@ _ARGUMENTS = (
     "worker_ttl",
 )
 
-#: What each worker has one of: calls of actors are made one at a time, in the order in which they are asked for.
+#: Resource of which each worker has one: actors' methods are called one at a time, in the order of the requests.
 TURN = "turn of an actor"
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}

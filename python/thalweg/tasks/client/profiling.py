@@ -1,4 +1,4 @@
-"""Where tasks spend their time: the stacks of their threads, looked at a hundred times a second."""
+"""A sampling profiler of tasks: looks at the stacks of their threads a hundred times a second."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["call", "collect", "merge", "profile", "sampled"]
 
-#: How often stacks are looked at, in seconds.
+#: Pause between two samples, in seconds.
 _INTERVAL = 0.01
 
-#: How often nothing may be running before the sampler ends.
+#: Number of samples without a running task before the sampler ends.
 _PATIENCE = 50
 
 #: For how many seconds in which there were samples they are kept.

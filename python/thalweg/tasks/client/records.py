@@ -1,4 +1,4 @@
-"""Which tasks ran, where and when: recorded in a ``with`` block, and shown as a page."""
+"""Records of which tasks ran, where and when, shown as a page."""
 
 from __future__ import annotations
 

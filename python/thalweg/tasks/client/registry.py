@@ -1,4 +1,4 @@
-"""Which clients there are, and what all clients of one engine share."""
+"""The clients of this process, and the state that all clients of one engine share."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _defaults: list[ReferenceType[Client]] = []
 
 
 class Shared:
-    """What belongs to an engine, whichever client one asks."""
+    """State of an engine that all its clients share."""
 
     def __init__(self, engine: Engine) -> None:
         self.client: ReferenceType[Client] | None = None
-        #: What there is for each task to ask for.
+        #: Resources that tasks may ask for.
         self.resources: Mapping[str, float] = {}
         #: The backends that streams on the engine have: they deliver what is on its way before it closes.
         self.streams: WeakSet[Any] = WeakSet()
@@ -47,17 +47,17 @@ class Shared:
             finalize(self, shutil.rmtree, self.workspace, ignore_errors=True)
         #: The plugins that workers have, by their names.
         self.plugins: dict[str, Any] = {}
-        #: How many workers were asked for, if they are threads.
+        #: Number of workers asked for, if they are threads.
         self.asked_workers = 1
-        #: How many want to know which tasks run, and when.
+        #: Number of recorders of which tasks run, and when.
         self.recorders = 0
         #: Whether one of them is the client, which wants to know from its first question on.
         self.records_all = False
         #: The chunks of persisted collections, by their keys.
         self.persisted: WeakValueDictionary[Any, Any] = WeakValueDictionary()
-        #: What samples of its tasks are kept under, once somebody has asked for its profile.
+        #: Key of its tasks' samples, once somebody has asked for its profile.
         self.profile: str | None = None
-        #: What stands for the worker that is this process.
+        #: The worker that is this process.
         self.worker: Any = None
         self.lock = RLock()
         # Not a strong reference: an engine nobody holds closes.
@@ -65,7 +65,7 @@ class Shared:
 
     @property
     def coordinator(self) -> Coordinator | RemoteCoordinator:
-        """What keeps the engine's locks and events."""
+        """The coordinator of the engine's locks and events."""
         with self.lock:
             if self._coordinator is None:
                 from thalweg.tasks.sync import coordinator
@@ -97,7 +97,7 @@ class Shared:
 
     @property
     def events(self) -> EventLog:
-        """What has been logged."""
+        """The log of events."""
         if self._events is None:
             from thalweg.tasks.client.events import EventLog
 
@@ -107,7 +107,7 @@ class Shared:
 
     @property
     def requests(self) -> WorkerRequests | None:
-        """Where the questions of worker processes are answered, once there was one."""
+        """Answers to worker processes' requests, once there was one."""
         return self._requests
 
     def answer(self, worker: int, question: bytes, reply: Callable[[bytes], None]) -> None:

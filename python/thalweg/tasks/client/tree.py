@@ -9,10 +9,10 @@ from thalweg._thalweg.tasks import Future
 from thalweg._thalweg.tasks import replace as _replace
 from thalweg._thalweg.tasks import search as _search
 
-#: What is a future; in a worker process there is another kind of it.
+#: Types of futures; worker processes have another one.
 KINDS: set[type] = {Future}
 
-#: What is looked into, subclasses of the first three included.
+#: Types that are visited, subclasses of the first three included.
 _SEQUENCES = (list, tuple, dict, set, frozenset)
 
 #: Stands for a value that is to be left out.

@@ -1,4 +1,4 @@
-"""Which versions of Python and of packages a process has."""
+"""Versions of Python and of packages in a process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-#: What is looked for in any case.
+#: Packages that are always looked for.
 PACKAGES = ("python", "thalweg", "dask", "distributed", "numpy", "pandas", "cloudpickle")
 
 

@@ -25,7 +25,7 @@ FIRST_EXCEPTION = "FIRST_EXCEPTION"
 
 ReturnWhen = Literal["ALL_COMPLETED", "FIRST_COMPLETED", "FIRST_EXCEPTION"]
 
-#: Which ends of a future end the wait at once.
+#: Statuses of a future that end the wait at once.
 _ENOUGH: dict[str, frozenset[str]] = {
     ALL_COMPLETED: frozenset(),
     FIRST_COMPLETED: frozenset({"finished", "error", "cancelled"}),
@@ -39,7 +39,7 @@ FAILED = frozenset({"error", "cancelled"})
 
 
 class DoneAndNotDone(NamedTuple):
-    """What `wait` returns.
+    """Result of `wait`.
 
     Examples
     --------

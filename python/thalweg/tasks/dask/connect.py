@@ -15,7 +15,7 @@ __all__ = ["connect"]
 #: Seconds to try to connect, if nothing is said.
 _PATIENCE = 10.0
 
-#: What says how many workers to start, and nothing where there is a cluster.
+#: Arguments about workers to start, which mean nothing where there is a cluster.
 _OURS = (
     "n_workers",
     "threads_per_worker",

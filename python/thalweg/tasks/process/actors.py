@@ -56,7 +56,7 @@ class Actor:
 
     @property
     def key(self) -> str:
-        """What tells it from others."""
+        """Identity that tells it from others."""
         return self._key
 
     def __reduce__(self) -> Any:
@@ -90,7 +90,7 @@ class Actor:
 
 
 class ActorFuture:
-    """What a call of an actor's method returns: its result is waited for, or awaited."""
+    """Result of a call of an actor's method, to be waited for or awaited."""
 
     def __init__(self, task: Any) -> None:
         self._task = task
@@ -177,7 +177,7 @@ def create(engine: Any, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any],
 
 
 def _on_worker(worker: int | None, takes_turn: bool = True) -> dict[str, float]:
-    """What only that worker process has, and its turn."""
+    """Resources of that worker process alone: itself, and its turn."""
     turn = {TURN: 1.0} if takes_turn else {}
     return turn if worker is None else {**turn, f"worker {worker}": 0.0}
 

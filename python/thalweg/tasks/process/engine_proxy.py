@@ -69,7 +69,7 @@ class EngineProxy:
 
     @property
     def width(self) -> int:
-        """How many tasks run at once."""
+        """Number of tasks that run at once."""
         width: int = self.info()["width"]
         return width
 
@@ -158,7 +158,7 @@ class RemoteTally:
 
 class _Here(threading.local):
     def __init__(self) -> None:
-        #: How many questions are pickled in this thread.
+        #: Number of requests being pickled in this thread.
         self.asking = 0
 
 
@@ -194,7 +194,7 @@ class RemoteFuture:
 
     @property
     def status(self) -> str:
-        """How the task is."""
+        """Status of the task."""
         status: str = self.engine.ask("status", self.place)
         return status
 

@@ -24,7 +24,7 @@ __all__ = ["answering", "borrow", "find", "reduce"]
 
 class _Here(threading.local):
     def __init__(self) -> None:
-        #: What the worker process knows of whose question is read or answered in this thread.
+        #: The worker process whose request is read or answered in this thread.
         self.asker: Known | None = None
 
 

@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from thalweg.tasks.errors import RemoteError, UnpicklableError
 
-#: What is advised where cloudpickle is missing.
+#: Advice where cloudpickle is missing.
 _CLOUDPICKLE = (
     "; with cloudpickle, lambdas, closures and what a notebook defines can be sent: pip install 'thalweg[processes]'"
 )
@@ -59,7 +59,7 @@ def loads(data: bytes, *, buffers: Iterable[Any] | None = None) -> Any:
     return _Reader(BytesIO(data), buffers=buffers).load()
 
 
-#: What is mapped; up to Python 3.12 each has a descriptor of its own.
+#: Mapped memory; up to Python 3.12 each map has a descriptor of its own.
 _maps: WeakSet[mmap] = WeakSet()
 
 
@@ -284,7 +284,7 @@ def _short(value: Any) -> str:
 
 
 class RemoteTraceback(Exception):
-    """Where in a worker process an exception was raised: the cause of the exception that arrives here."""
+    """Traceback of an exception in a worker process: the cause of the exception that arrives here."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

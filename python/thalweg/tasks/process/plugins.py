@@ -20,7 +20,7 @@ from thalweg.tasks.client.base import Base
 
 __all__ = ["Plugins", "WorkerPlugin", "begin"]
 
-#: What the files end with that hold plugins, in the directory that workers look into when they start.
+#: Suffix of files that hold plugins, in the directory that workers read when they start.
 _ENDING = ".thalweg-plugin"
 
 

@@ -1,4 +1,4 @@
-"""What a task may know about its worker, and keep there for others."""
+"""The worker as its tasks see it."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ class Worker:
 
     @property
     def nthreads(self) -> int:
-        """How many tasks it runs at a time."""
+        """Number of tasks that it runs at a time."""
         threads: int = self._info()["threads"]
         return threads
 
     @property
     def id(self) -> str:
-        """What tells it from others."""
+        """Identity that tells it from others."""
         return f"{self.pid}-{self.name}"
 
     @property
     def address(self) -> str:
-        """What it is called; nothing listens there."""
+        """Address as a name; nothing listens there."""
         return f"inproc://{self.pid}/{self.name}"
 
     worker_address = address

@@ -1,4 +1,4 @@
-"""Where the questions of worker processes are answered: in the process that has started them.
+"""Answers to the requests of worker processes, in the process that has started them.
 
 A task in a worker process has a client, too: `engine_proxy` forwards what is asked of it here, where the futures are.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkerRequests", "dumps", "future_at"]
 
-#: What a worker process knows of, by numbers.
+#: Objects that a worker process knows by number.
 Futures: TypeAlias = "dict[int, Future[Any]]"
 
 
@@ -64,7 +64,7 @@ def dumps(value: Any) -> bytes:
 
 
 class Known:
-    """What a worker process has asked for, and may still need."""
+    """Objects that a worker process has asked for, and may still need."""
 
     def __init__(self, numbers: Iterator[int]) -> None:
         self.futures: Futures = {}

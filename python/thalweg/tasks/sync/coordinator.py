@@ -1,4 +1,4 @@
-"""What locks, events, semaphores, queues and variables are made of: named states, and requests that wait.
+"""Named states and waiting requests, of which locks, events, semaphores, queues and variables are made.
 
 A request is a signal: a thread waits for it, an event loop does, or a worker process is told
 about it. Whoever does not want to wait any more cancels it. There is one coordinator for each engine, in the process
@@ -25,7 +25,7 @@ Answer = Signal
 
 
 class Asker(NamedTuple):
-    """Whose request it is, if it is that of a task in a worker process.
+    """Owner of a request: the task in a worker process that made it.
 
     Examples
     --------

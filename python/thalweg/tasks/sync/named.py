@@ -1,4 +1,4 @@
-"""What the locks, events, semaphores, queues and variables have in common."""
+"""Common base of locks, events, semaphores, queues and variables."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Named:
 
     @property
     def client(self) -> Client | None:
-        """Whose it is."""
+        """The client it belongs to."""
         self._connect()
         return self._client
 

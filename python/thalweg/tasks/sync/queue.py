@@ -123,7 +123,7 @@ class _Queue(State, kind="queue"):
 
 
 def _wanted(request: Request) -> int:
-    """How many values a request is for."""
+    """Number of values that a request is for."""
     return request.args[0] if request.operation == "get_many" else 1
 
 

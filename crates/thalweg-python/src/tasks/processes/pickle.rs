@@ -53,7 +53,7 @@ struct Functions {
     /// Reads what names modules that may have to be imported.
     loads_imports: Py<PyAny>,
     protocol: Py<PyDict>,
-    /// What is tried when an object cannot be pickled, or not so that every process understands it.
+    /// Fallback for objects that plain pickle cannot write, or not so that every process understands them.
     again: Py<PyAny>,
     blake2b: Py<PyAny>,
     write: Py<PyAny>,

@@ -32,7 +32,7 @@ type Known = (Py<PyWeakrefReference>, Arc<Payload>);
 const REMEMBERED: usize = 1_000;
 
 impl Functions {
-    /// What stands for a function.
+    /// Payload of a function.
     ///
     /// # Errors
     /// `UnpicklableError` if nothing can.
@@ -171,7 +171,7 @@ pub(crate) fn unsendable_batch(args: &Bound<'_, PyTuple>, error: PyErr) -> PyErr
     }
 }
 
-/// What stands for a value.
+/// Payload of a value.
 ///
 /// # Errors
 /// `UnpicklableError` if nothing can.

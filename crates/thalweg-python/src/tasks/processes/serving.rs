@@ -104,7 +104,7 @@ fn call(
     Ok(Made::Small(pickled.into_parcel()?))
 }
 
-/// What stands for an exception, and for where it was raised.
+/// Payload of an exception with its traceback.
 fn raised(py: Python<'_>, error: PyErr) -> Payload {
     let payload = upcalls::TASKS
         .call(py, "dump_error", (error.into_value(py),))

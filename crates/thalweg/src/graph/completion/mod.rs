@@ -16,10 +16,10 @@ use super::node::{AnyNode, NodeId};
 use crate::failure::{Error, Failure, Kind};
 use crate::sync::lock;
 
-/// What the holders of an element and its emitter share.
+/// State that the holders of an element share with its emitter.
 pub(crate) struct Completion {
     holders: AtomicUsize,
-    /// Those of them that have no room for another element yet.
+    /// Holders that have no room for another element yet.
     full: AtomicUsize,
     graph: Weak<Graph>,
     /// The node where the element was emitted, or 0.
@@ -46,7 +46,7 @@ struct State {
     waits_for: Vec<Weak<Completion>>,
 }
 
-/// What happens once the element is taken.
+/// Action to take once the element is taken.
 enum Then {
     /// An element that waits for this one.
     Release(Ticket),

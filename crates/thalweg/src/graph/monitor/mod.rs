@@ -39,7 +39,7 @@ const REVOKED: usize = 2;
 /// Where the thread with the bias is when it is not inside.
 const AWAY: usize = 0;
 
-/// What came of an attempt to enter.
+/// Result of trying to enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     /// The monitor was free; this thread is inside now and has to leave.
@@ -50,7 +50,7 @@ pub(crate) enum Entry {
     Occupied,
 }
 
-/// What came of an attempt to leave mail.
+/// Result of trying to leave mail.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Posted<M> {
     /// The thread inside takes it up before it leaves.
@@ -71,12 +71,12 @@ struct Slow<M> {
 }
 
 pub(crate) struct Monitor<M> {
-    /// Whose monitor it is: a token, or one of the three states above.
+    /// Owner of the bias: a thread id, or one of the three states above.
     bias: AtomicUsize,
     /// The token of the thread with the bias while it is inside, or about to see that its bias is
     /// gone; flagged if it has left mail for itself. Only that thread changes it.
     biased: AtomicUsize,
-    /// Who is inside without a bias, and flags.
+    /// Thread inside without a bias, and flags.
     state: AtomicUsize,
     slow: Mutex<Slow<M>>,
     left: Condvar,

@@ -11,7 +11,7 @@ use crate::graph::counter::Counter;
 use crate::graph::neighbours::Neighbours;
 use crate::sync::lock;
 
-/// What tells nodes apart in a process; never used twice, and growing with time.
+/// Identity of a node, unique in the process; never used twice, and growing with time.
 pub(crate) type NodeId = u64;
 
 /// A node's identity, and the accounts of it that are not on the hot path.
@@ -92,7 +92,7 @@ impl Core {
         self.is_sink || self.handles() > 0
     }
 
-    /// What the node was last found to lead to, unless an edge has gone since.
+    /// Node that this one was last found to lead to, unless an edge has gone since.
     pub(crate) fn anchor_below(&self, cuts: u64, pass: &Pass) -> Option<NodeId> {
         self.anchor
             .get(pass)

@@ -10,7 +10,7 @@ use super::{Held, Node, Pass};
 use crate::failure::{BoxError, panic_error};
 use crate::operator::{Context, Element, EmitResult, Never, Operator, OperatorError, Transform};
 
-/// What a node does with what reaches it.
+/// Behaviour of a node, for both kinds.
 pub(crate) trait NodeKind: Send + Sized + 'static {
     type In: Element;
     type Out: Element;

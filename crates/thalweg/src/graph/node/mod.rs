@@ -28,7 +28,7 @@ use super::policy::Policy;
 use crate::failure::{BoxError, Failure};
 use crate::operator::EmitResult;
 
-/// What the graph knows of a node, whatever it carries.
+/// A node as the graph sees it, whatever it carries.
 pub(crate) trait AnyNode: Send + Sync {
     fn core(&self) -> &Core;
     fn received(&self, pass: &Pass) -> u64;
@@ -87,16 +87,16 @@ pub(crate) trait AnyNode: Send + Sync {
     }
 }
 
-/// What comes of taking edges away.
+/// Result of taking edges away.
 #[derive(Default)]
 pub(crate) struct Cut {
-    /// What they kept alive, to be dropped outside.
+    /// Nodes that the edges kept alive, to be dropped outside the monitor.
     pub(crate) gone: Vec<Box<dyn Any + Send>>,
     /// Whether edges that stay have another place now.
     pub(crate) has_moved: bool,
 }
 
-/// What a node that sends elements of type `T` is to those downstream.
+/// A node that sends elements of type `T`, as those downstream see it.
 pub(crate) trait Produce<T>: AnyNode {
     fn output(&self) -> &Output<T>;
 }

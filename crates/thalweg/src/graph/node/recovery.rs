@@ -18,7 +18,7 @@ pub(super) struct Recovery<T> {
     pub(super) errors: Option<Arc<Output<Failure>>>,
     pub(super) backlog: VecDeque<(T, Lease)>,
     retrying: Option<Retrying<T>>,
-    /// Which element was last tried again, and how often it had been tried before.
+    /// Element last tried again, by its ordinal, and the number of attempts before.
     attempts: (u64, u32),
     /// Futures that have not come back.
     pub(super) spawned: usize,

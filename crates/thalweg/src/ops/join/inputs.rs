@@ -1,4 +1,4 @@
-//! What can be joined: tuples of streams and literals, or a slice of streams.
+//! Inputs of joins: tuples of streams and literals, or a slice of streams.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub fn literal<T: Element>(value: T) -> Literal<T> {
 
 /// One of the things joined: a `&Stream` or a [`Literal`].
 pub trait Input {
-    /// What it carries.
+    /// Type of its elements.
     type Item: Element;
 
     /// Where its elements wait.

@@ -1,4 +1,4 @@
-//! What waits at the inlets of a join.
+//! Elements that wait at the inlets of a join.
 
 use std::any::Any;
 use std::collections::VecDeque;

@@ -74,7 +74,7 @@ impl<L: Lanes> Operator for Zip<L> {
         self.lanes.withdraw();
     }
 
-    /// What has found no partner finds none any more, and nobody is to wait for it.
+    /// Elements without a partner find none any more, so nobody is to wait for them.
     fn close(&mut self) -> Result<(), BoxError> {
         discarding(|| {
             for lane in 0..self.lanes.count() {

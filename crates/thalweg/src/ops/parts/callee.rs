@@ -22,9 +22,9 @@ pub enum Step<R, Fut> {
 
 /// A user's function whose calls may take their time.
 pub trait Callee<T>: Send + 'static {
-    /// What a call comes to.
+    /// Result type of a call.
     type Output: Send + 'static;
-    /// What it fails with.
+    /// Error type of a call.
     type Error: Into<BoxError>;
     /// A call that goes on.
     type Future: Future<Output = Result<Self::Output, Self::Error>> + Send + 'static;

@@ -8,7 +8,7 @@ use super::{Callee, Step};
 use crate::failure::{BoxError, panic_error};
 use crate::{Context, Element, Lease, Operator};
 
-/// What the future of a call comes back with; `None` when it is time to try again.
+/// Output of a call's future; `None` when it is time to try again.
 pub(in crate::ops) type Came<R> = Option<Result<R, BoxError>>;
 
 /// An element that a function has been called with.
@@ -27,7 +27,7 @@ struct Slot<T, R> {
     result: Option<Result<R, BoxError>>,
 }
 
-/// What came of a call of the current element.
+/// Result of calling the function with the current element.
 pub(in crate::ops) enum Begun<T, R> {
     Done(R),
     Failed(Option<T>, BoxError),
@@ -35,7 +35,7 @@ pub(in crate::ops) enum Begun<T, R> {
     Pending(usize),
 }
 
-/// What came of an attempt.
+/// Result of an attempt.
 enum Attempt<R, Fut> {
     Ended(Result<R, BoxError>),
     Pending(Fut),

@@ -4,7 +4,7 @@ use hashlink::LinkedHashMap;
 
 use crate::{Acks, Context, Operator};
 
-/// Which of several elements with the same key is kept.
+/// The element to keep of several with the same key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Keep {
     /// The first; the others are dropped.

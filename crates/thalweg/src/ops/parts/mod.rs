@@ -1,4 +1,4 @@
-//! What several operators are made of.
+//! Parts that several operators share.
 
 mod arguments;
 mod callee;

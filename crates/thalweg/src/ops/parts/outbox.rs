@@ -93,7 +93,7 @@ impl<T> Outbox<T> {
         !self.delivering && self.queue.is_empty()
     }
 
-    /// What waits for its turn.
+    /// Elements that wait for their turn.
     pub(in crate::ops) fn iter(&self) -> impl Iterator<Item = &T> {
         self.queue.iter().map(|(x, _)| x)
     }

@@ -31,7 +31,7 @@ impl Timer {
     }
 }
 
-/// What clocks can tell apart: some round to nanoseconds.
+/// Resolution of clocks: some round to nanoseconds.
 const LEAST: Duration = Duration::from_micros(1);
 
 /// Times at a fixed distance from each other, which do not drift however late they are noticed.

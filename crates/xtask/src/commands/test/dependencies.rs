@@ -1,4 +1,4 @@
-//! What the crate needs, and what it must not.
+//! Checks of the dependencies: those required, and those forbidden.
 
 use crate::invocation::Invocation;
 use crate::project::Project;

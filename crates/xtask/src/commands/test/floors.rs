@@ -70,7 +70,7 @@ fn sources(folder: &Path) -> std::io::Result<Vec<std::path::PathBuf>> {
     Ok(found)
 }
 
-/// What comes after `crate::` in the code of a file, comments and tests aside.
+/// Modules named after `crate::` in a file's code, without comments and tests.
 fn used(text: &str) -> Vec<String> {
     let code = text
         .split("#[cfg(test)]\nmod tests {")

@@ -1,4 +1,4 @@
-//! What can be said about the sources without running them.
+//! Checks of the sources that run nothing.
 
 use super::needs_component;
 use crate::invocation::Invocation;

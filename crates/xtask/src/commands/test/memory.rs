@@ -7,7 +7,7 @@ use crate::project::Project;
 use crate::step::Stop;
 use std::process::{Command, Stdio};
 
-/// What is "possibly lost" is not counted: the test harness's own main thread is, now and then.
+/// Blocks that are "possibly lost" do not count: the test harness's own main thread is one, now and then.
 const RUNNER: &str = r#"target."cfg(all())".runner=["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite", "--error-exitcode=1"]"#;
 
 pub fn valgrind(project: &Project) -> Result<(), Stop> {

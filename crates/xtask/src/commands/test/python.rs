@@ -1,4 +1,4 @@
-//! The Python face.
+//! Tests of the Python package.
 
 use crate::invocation::Invocation;
 use crate::project::Project;
