@@ -1,7 +1,7 @@
-//! The errors of a client.
+//! Errors of clients, and of tasks in Rust.
 
-use crate::client::TaskError;
 use crate::task_types::Failure;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,4 +25,46 @@ pub enum Error {
     /// Workers could not be started.
     #[error("a worker could not be started: {0}")]
     Start(#[source] Arc<io::Error>),
+}
+
+/// Failure of a task in Rust: a closure, or a function in another process.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// It returned an error.
+    Failed(Arc<dyn std::error::Error + Send + Sync>),
+    /// It panicked, and with what.
+    Panicked(String),
+    /// It could not be sent to another process, and why.
+    Unsent(String),
+    /// It can be called once only, and was to be called again: `repeat` takes one that can.
+    RanBefore,
+}
+
+impl TaskError {
+    pub(crate) fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Failed(error.into().into())
+    }
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::Panicked(message) => write!(f, "the task panicked: {message}"),
+            Self::Unsent(why) => write!(f, "the task could not be sent to a worker: {why}"),
+            Self::RanBefore => f.write_str(
+                "the closure can be called once only, and has been: submit it with `repeat` to have it run again",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for TaskError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(error) => error.source(),
+            _ => None,
+        }
+    }
 }

@@ -45,9 +45,9 @@ mod sync;
 mod task_types;
 mod threads;
 
-pub use client::{Client, Future, Inputs, Opens, TaskBuilder, TaskError, block_in_place};
+pub use client::{Client, Future, Inputs, Opens, TaskBuilder, block_in_place};
 pub use engine::CannotStop;
-pub use error::Error;
+pub use error::{Error, TaskError};
 #[cfg(feature = "processes")]
 #[expect(deprecated, reason = "programs may still use the former name")]
 pub use remote::work_if_asked;

@@ -37,12 +37,13 @@ def say(seconds: float, on_loop: bool) -> None:
     Examples
     --------
     >>> import logging, sys
+    >>> from thalweg import errors
     >>> from thalweg.runtime.contention import say
     >>> handler = logging.StreamHandler(sys.stdout)
-    >>> logging.getLogger("thalweg").addHandler(handler)
+    >>> logging.getLogger(errors.logger_name).addHandler(handler)
     >>> say(1.0, on_loop=False)  # doctest: +ELLIPSIS
     emit has waited 1 s for the thread inside its pipeline (...). A function must not wait for a thread ...
-    >>> logging.getLogger("thalweg").removeHandler(handler)
+    >>> logging.getLogger(errors.logger_name).removeHandler(handler)
     """
     from thalweg.errors import logger
 

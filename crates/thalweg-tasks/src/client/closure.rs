@@ -1,5 +1,6 @@
 //! Closures as tasks of threads.
 
+use crate::error::TaskError;
 use crate::scheduler::{Deferred, Dependencies};
 use crate::task_types::TaskTypes;
 use crate::threads::{ThreadPool, Token, Work, as_task};
@@ -19,48 +20,6 @@ impl TaskTypes for Closures {
     type Program = Closure;
     type Value = Value;
     type Error = TaskError;
-}
-
-/// How a closure failed.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum TaskError {
-    /// It returned an error.
-    Failed(Arc<dyn std::error::Error + Send + Sync>),
-    /// It panicked, and with what.
-    Panicked(String),
-    /// It could not be sent to another process, and why.
-    Unsent(String),
-    /// It can be called once only, and was to be called again: `repeat` takes one that can.
-    RanBefore,
-}
-
-impl TaskError {
-    pub(crate) fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Failed(error.into().into())
-    }
-}
-
-impl fmt::Display for TaskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed(error) => error.fmt(f),
-            Self::Panicked(message) => write!(f, "the task panicked: {message}"),
-            Self::Unsent(why) => write!(f, "the task could not be sent to a worker: {why}"),
-            Self::RanBefore => f.write_str(
-                "the closure can be called once only, and has been: submit it with `repeat` to have it run again",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for TaskError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Failed(error) => error.source(),
-            _ => None,
-        }
-    }
 }
 
 /// Text of a panic.

@@ -40,7 +40,7 @@ pub struct Future<T, K: TaskTypes = Closures> {
 }
 
 /// Tasks whose values can be had as a `T`.
-pub trait Opens<T>: TaskTypes<Error = super::TaskError> {
+pub trait Opens<T>: TaskTypes<Error = crate::error::TaskError> {
     /// The value.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ impl<T, K: Opens<T>> Future<T, K> {
     }
 }
 
-impl<T, K: TaskTypes<Error = super::TaskError>> Future<T, K> {
+impl<T, K: TaskTypes<Error = crate::error::TaskError>> Future<T, K> {
     pub(crate) fn new(slot: Arc<Slot<K>>, client: Arc<dyn Any + Send + Sync>) -> Self {
         Self {
             slot,

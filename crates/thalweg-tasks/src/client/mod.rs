@@ -7,13 +7,13 @@ mod options;
 
 #[cfg(any(feature = "processes", feature = "streams"))]
 pub(crate) use closure::panic_message;
-pub use closure::{Closures, TaskError, block_in_place};
+pub use closure::{Closures, block_in_place};
 pub use future::{Future, Opens};
 pub use inputs::Inputs;
 pub use options::TaskBuilder;
 
 use crate::engine::{TaskEngine, spec};
-use crate::error::Error;
+use crate::error::{Error, TaskError};
 use crate::scheduler::{Dependencies, Options};
 use crate::slot::wait_all_or_failure;
 use crate::threads::ThreadPool;

@@ -1,7 +1,8 @@
 //! Options of tasks.
 
 use super::closure::Closure;
-use super::{Client, Future, Inputs, TaskError};
+use super::{Client, Future, Inputs};
+use crate::error::TaskError;
 use crate::scheduler::{Dependencies, Options};
 use std::sync::Arc;
 use std::time::Duration;

@@ -31,7 +31,7 @@ pub type Over<S> = Box<dyn FnOnce(Option<<S as Steps>::Failure>) + Send>;
 /// Everything that has been launched and that nobody has begun with, for one stream.
 ///
 /// Threads come for one element at a time. A thread that has begun goes on until there is no more. So small elements take no
-/// more than a lock each, and a slow one keeps nobody waiting. To other processes elements are sent in [batches](Batch).
+/// more than a lock each, and a slow one keeps nobody waiting. To other processes elements are sent in [batches](super::Batch).
 pub struct Queue<S: Steps> {
     pub(super) engine: Where<S>,
     pub(super) state: Mutex<State<S>>,

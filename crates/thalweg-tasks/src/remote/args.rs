@@ -1,6 +1,6 @@
 //! Arguments of remote functions: values, or futures of such.
 
-use super::client::Remotes;
+use super::task_types::Remotes;
 use crate::client::Future;
 use crate::scheduler::Dependencies;
 use serde::{Deserialize, Serialize};

@@ -1,14 +1,14 @@
 //! A client whose tasks run in worker processes.
 
+use super::Remote;
 use super::args::{Arguments, Writing};
-use super::{Remote, serving};
-use crate::client::{Future, Opens, TaskBuilder, TaskError};
+use super::task_types::{Remotes, WORKER_ARGUMENT};
+use crate::client::{Future, TaskBuilder};
 use crate::engine::{TaskEngine, spec};
 use crate::error::Error;
 use crate::process::{Call, Payload, Pool, PoolConfig, Portable};
 use crate::scheduler::{Options, TaskSpec};
 use crate::sync::{Mutex, lock};
-use crate::task_types::TaskTypes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -16,54 +16,6 @@ use std::io;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Tasks that are calls of [remote](crate::remote!) functions.
-#[derive(Debug)]
-pub enum Remotes {}
-
-impl TaskTypes for Remotes {
-    type Program = Call;
-    type Value = Arc<Payload>;
-    type Error = TaskError;
-
-    fn name(program: &Call) -> Option<&str> {
-        program.function.name()
-    }
-}
-
-impl Portable for Remotes {
-    fn call(program: &Call) -> Option<&Call> {
-        Some(program)
-    }
-
-    fn received(payload: Arc<Payload>) -> Arc<Payload> {
-        payload
-    }
-
-    fn payload(value: &Arc<Payload>) -> Option<&Arc<Payload>> {
-        Some(value)
-    }
-
-    fn raised(payload: Payload) -> TaskError {
-        match payload.bytes() {
-            Ok(message) => TaskError::Panicked(String::from_utf8_lossy(&message).into_owned()),
-            Err(error) => Self::unsent(error),
-        }
-    }
-
-    fn unsent(error: io::Error) -> TaskError {
-        TaskError::Unsent(error.to_string())
-    }
-}
-
-impl<T: DeserializeOwned> Opens<T> for Remotes {
-    fn open(value: &Arc<Payload>) -> Result<T, Error> {
-        let bytes = value
-            .bytes()
-            .map_err(|error| Error::Unreadable(error.to_string()))?;
-        postcard::from_bytes(&bytes).map_err(|error| Error::Unreadable(error.to_string()))
-    }
-}
 
 /// Runs [remote](crate::remote!) functions in processes of their own: this program, started again.
 ///
@@ -144,7 +96,7 @@ impl ProcessesBuilder {
             resources: self.resources,
             command: Box::new(move || {
                 let mut command = Command::new(&program);
-                command.arg(serving::ASKED);
+                command.arg(WORKER_ARGUMENT);
                 command
             }),
         };

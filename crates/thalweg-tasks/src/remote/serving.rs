@@ -2,13 +2,11 @@
 
 use super::Remote;
 use super::args::Written;
+use super::task_types::WORKER_ARGUMENT;
 use crate::process::worker::{Host, Made, serve};
 use crate::process::{LARGE, Payload};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-
-/// The argument with which a worker process is started.
-pub(super) const ASKED: &str = "--thalweg-worker";
 
 /// A function that worker processes find by its name.
 #[derive(Debug)]
@@ -109,7 +107,10 @@ fn failure(message: impl ToString) -> Payload {
 /// // This is no worker process.
 /// ```
 pub fn init_worker() {
-    if std::env::args_os().nth(1).is_some_and(|arg| arg == ASKED) {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|arg| arg == WORKER_ARGUMENT)
+    {
         let status = match serve(Program) {
             Ok(()) => 0,
             Err(error) => {

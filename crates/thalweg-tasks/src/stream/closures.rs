@@ -1,7 +1,8 @@
 //! Steps in Rust: closures, called with values of any type.
 
-use crate::client::{Client, TaskError, panic_message};
+use crate::client::{Client, panic_message};
 use crate::error::Error;
+use crate::error::TaskError;
 use crate::parallel::{Engine, Outcome, Over, Part, Runner, Steps};
 use crate::task_types::Failure;
 use std::any::Any;

@@ -6,7 +6,8 @@ mod join;
 #[cfg(test)]
 mod tests;
 
-use crate::client::{Client, TaskError};
+use crate::client::Client;
+use crate::error::TaskError;
 use crate::parallel::{Outcome, Part, Queue, Strand};
 use closures::{ClosureSteps, Threads, Value, failed, owned, value_of};
 use std::convert::Infallible;

@@ -98,14 +98,17 @@ def _sample() -> None:
             frames = sys._current_frames() if _running else {}
             for ident, what in _running.items():
                 stack = _stack(frames.get(ident))
-                if stack:
+                if stack is not None:
                     _add(_tree(what), stack)
             frames.clear()
             del frames
 
 
-def _stack(frame: FrameType | None) -> list[FrameType]:
-    """Return the frames of a call, the innermost first; none if it is over."""
+def _stack(frame: FrameType | None) -> list[FrameType] | None:
+    """Return the frames of a call, the innermost first; None if it is over.
+
+    A function that is not written in Python has no frames.
+    """
     stack: list[FrameType] = []
     while frame is not None:
         if frame.f_code is call.__code__:
@@ -114,7 +117,7 @@ def _stack(frame: FrameType | None) -> list[FrameType]:
             return stack
         stack.append(frame)
         frame = frame.f_back
-    return []
+    return None
 
 
 def _tree(what: tuple[str, str]) -> Tree:
