@@ -249,7 +249,7 @@ pub(crate) enum Kind {
         "the pipeline was drained and takes no more elements; build a new one, or emit before `drain`"
     )]
     Closed,
-    #[error("the pipeline was built with a build_error: {0}")]
+    #[error("the pipeline has a build error: {0}")]
     Build(BuildError),
     #[error("{0}")]
     Invalid(std::sync::Arc<Error>),
