@@ -120,7 +120,7 @@ struct Worker<H: Host> {
 }
 
 /// Runs the tasks that come through standard input, which has to be a socket: what
-/// [`Pool`](super::Pool) starts processes with. Ends the process when the parent is gone.
+/// [`Pool`](crate::process::Pool) starts processes with. Ends the process when the parent is gone.
 ///
 /// # Errors
 /// When standard input is no such socket.

@@ -1,0 +1,256 @@
+"""Tests of pipelines and of operators, on a virtual clock.
+
+A :class:`Bench` puts a part of a pipeline between a source and a sink that notes what comes out and when.
+:func:`check_operator` runs an operator of your own through what has to hold for every operator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from thalweg.runtime.clock import VirtualClock
+from thalweg.stream import Stream
+from thalweg.stream.refcounter import RefCounter
+
+if TYPE_CHECKING:
+    from thalweg._types import Interval
+
+__all__ = ["Bench", "check_operator"]
+
+#: The elements of a check, and the one that fails.
+_ELEMENTS, _TROUBLED = range(1, 11), 3
+
+#: Seconds between two elements of a check, and seconds that its slow sinks take.
+_PAUSE, _WORK = 0.3, 0.1
+
+
+class Bench:
+    """A part of a pipeline on a virtual clock, between a source and a sink.
+
+    Parameters
+    ----------
+    build
+        Called with the source; attaches nodes to it and returns the last of them.
+    work
+        Seconds that the sink takes for each element: with more than 0, it is asynchronous.
+
+    Examples
+    --------
+    >>> from thalweg.testing import Bench
+    >>> bench = Bench(lambda source: source.shift("1s").map(str.upper))
+    >>> bench.emit("a")
+    >>> bench.clock.advance("1500ms")
+    >>> bench.take(), bench.acked
+    ([(1.0, 'A')], ['a'])
+    """
+
+    def __init__(self, build: Callable[[Stream], Stream], work: float = 0) -> None:
+        self.clock = VirtualClock()
+        self.source = Stream(loop=self.clock)
+        #: The elements that are done with, in the order in which they were acknowledged.
+        self.acked: list[Any] = []
+        self._out: list[tuple[float, Any]] = []
+        note, clock = self._out.append, self.clock
+
+        async def take_time(x: Any) -> None:
+            await asyncio.sleep(work)
+            note((clock.time(), x))
+
+        build(self.source).sink(take_time if work else lambda x: note((clock.time(), x)))
+
+    def emit(self, x: Any) -> Any:
+        """Emit an element with a reference counter; `acked` says when it is done with.
+
+        Examples
+        --------
+        >>> from thalweg.testing import Bench
+        >>> bench = Bench(lambda source: source.partition(2))
+        >>> bench.emit(1)
+        >>> bench.acked
+        []
+        """
+        counter = RefCounter(cb=lambda: self.acked.append(x))
+        return self.source.emit(x, metadata=[{"ref": counter}])
+
+    def take(self) -> list[tuple[float, Any]]:
+        """Return what has come out since the last call, each with its time in seconds.
+
+        Examples
+        --------
+        >>> from thalweg.testing import Bench
+        >>> bench = Bench(lambda source: source.map(abs))
+        >>> bench.emit(-1)
+        >>> bench.take(), bench.take()
+        ([(0.0, 1)], [])
+        """
+        taken = list(self._out)
+        self._out.clear()
+        return taken
+
+    def drain(self, timeout: Interval = "1h") -> list[tuple[float, Any]]:
+        """Drain the pipeline, within a time of the virtual clock, and return what came out meanwhile.
+
+        Raises
+        ------
+        UndeliveredError
+            Not everything could be delivered in that time.
+
+        Examples
+        --------
+        >>> from thalweg.testing import Bench
+        >>> bench = Bench(lambda source: source.partition(2))
+        >>> bench.emit(1)
+        >>> bench.drain()
+        [(0.0, (1,))]
+        """
+        self.source.drain(timeout)
+        return self.take()
+
+
+def check_operator(
+    build: Callable[[Stream], Stream],
+    keeps: Iterable[int] = (),
+    elements_of: Callable[[Any], Iterable[int]] | None = None,
+) -> None:
+    """Check what has to hold for every operator: sends it the numbers 1 to 10, 300 ms apart on a virtual clock.
+
+    With a plain sink, a slow one, and a slow one behind a buffer: each element is acknowledged once, not before
+    everything made of it has been dealt with, and the operator holds what `keeps` says until the drain. With a sink
+    that fails on element 3: one failure is told of, the other outputs are the same, and under ``on_error="skip"`` none
+    is told of. A pipeline that nobody holds is freed.
+
+    Parameters
+    ----------
+    build
+        Called with the source of each run; attaches the operator and returns it.
+    keeps
+        The numbers that the operator holds until others come, or the drain.
+    elements_of
+        Returns the numbers that an output was made of. Left out: a number was made of itself, a tuple or list of those
+        in it, and anything else of none.
+
+    Raises
+    ------
+    AssertionError
+        Something does not hold: with what was expected and what has happened.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.testing import check_operator
+    >>> class every_second(Stream):
+    ...     def __init__(self, upstream, **kwargs):
+    ...         self.count = 0
+    ...         super().__init__(upstream, **kwargs)
+    ...     def update(self, x, who=None, metadata=None):
+    ...         self.count += 1
+    ...         return self._emit(x, metadata) if self.count % 2 == 0 else None
+    >>> check_operator(every_second)
+    >>> check_operator(lambda source: source.partition(4), keeps=[9, 10])
+    """
+    of = _elements_of if elements_of is None else elements_of
+    clean = None
+    for work, is_buffered in ((0.0, False), (_WORK, False), (_WORK, True)):
+        run = _Run(build, of, work=work, is_buffered=is_buffered)
+        assert run.failures == [], f"a failure with a sink that does not fail: {run.failures}"
+        assert run.held == sorted(keeps), f"holds {run.held} before the drain, and not {sorted(keeps)}"
+        run.check_acks(lost=())
+        clean = run.outputs if clean is None else clean
+    assert clean is not None
+    failing = next((output for output in clean if _TROUBLED in of(output)), None)
+    if failing is not None:
+        for policy in ("raise", "skip"):
+            run = _Run(build, of, policy=policy)
+            told = 1 if policy == "raise" else 0
+            assert len(run.failures) == told, f"{len(run.failures)} failures told of under {policy!r}, and not {told}"
+            rest = list(clean)
+            rest.remove(failing)
+            missing = [output for output in rest if output not in run.outputs]
+            assert run.outputs == [output for output in rest if output not in missing], (
+                f"under {policy!r} {run.outputs} comes out, and not {rest}"
+            )
+            # What the same call would have sent after what has failed is not sent.
+            is_lost = policy == "raise" and all(set(of(output)) & set(of(failing)) for output in missing)
+            assert is_lost or not missing, f"under {policy!r} {missing} is missing"
+            run.check_acks(lost=of(failing) if policy == "raise" else ())
+    source = Stream(loop=VirtualClock())
+    kept = weakref.ref(source)
+    build(source).sink(print)
+    del source
+    gc.collect()
+    assert kept() is None, "the pipeline is kept by something when nobody holds it"
+
+
+def _elements_of(output: Any) -> Iterable[int]:
+    if isinstance(output, (tuple, list)):
+        return [x for x in output if isinstance(x, int)]
+    return [output] if isinstance(output, int) else []
+
+
+class _Run:
+    """One run of an operator, and what has happened in it."""
+
+    def __init__(
+        self,
+        build: Callable[[Stream], Stream],
+        elements_of: Callable[[Any], Iterable[int]],
+        work: float = 0.0,
+        is_buffered: bool = False,
+        policy: str | None = None,
+    ) -> None:
+        clock = VirtualClock()
+        self.failures: list[Exception] = []
+        self._of = elements_of
+        self._events: list[tuple[str, Any]] = []
+        has_failed = False
+
+        def take(output: Any) -> None:
+            nonlocal has_failed
+            if policy is not None and not has_failed and _TROUBLED in elements_of(output):
+                has_failed = True
+                raise ValueError("the sink of a check fails on element 3")
+            self._events.append(("output", output))
+
+        async def take_time(output: Any) -> None:
+            await asyncio.sleep(work)
+            take(output)
+
+        source = Stream(loop=clock)
+        last = build(source)
+        if is_buffered:
+            last = last.buffer(2)
+        last.sink(take_time if work else take, on_error=policy)  # type: ignore[arg-type]
+        for x in _ELEMENTS:
+            counter = RefCounter(cb=lambda x=x: self._events.append(("acked", x)))  # type: ignore[misc]
+            self._try(lambda x=x, counter=counter: source.emit(x, metadata=[{"ref": counter}]))  # type: ignore[misc]
+            clock.advance(_PAUSE)
+        clock.advance(60)
+        #: The elements that were not acknowledged before the drain.
+        self.held = sorted(set(_ELEMENTS) - set(self._acked()))
+        self._try(lambda: source.drain(60))
+        self.outputs = [what for kind, what in self._events if kind == "output"]
+
+    def _try(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Exception as error:
+            self.failures.append(error)
+
+    def _acked(self) -> list[int]:
+        return [what for kind, what in self._events if kind == "acked"]
+
+    def check_acks(self, lost: Iterable[int]) -> None:
+        """Check that each element was acknowledged once, but for those lost, and after all that was made of it."""
+        expected = sorted(set(_ELEMENTS) - set(lost))
+        assert sorted(self._acked()) == expected, f"{sorted(self._acked())} are acknowledged, and not {expected}"
+        done = set()
+        for kind, what in self._events:
+            if kind == "acked":
+                done.add(what)
+            else:
+                early = done & set(self._of(what))
+                assert not early, f"{early} acknowledged before {what!r}, which was made of it, had been dealt with"
