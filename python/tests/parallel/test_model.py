@@ -17,7 +17,7 @@ pytest.importorskip("thalweg.core")
 from thalweg import Stream, UndeliveredError
 from thalweg.tasks import Client
 
-settings.register_profile("pipelines", deadline=None, max_examples=25)
+settings.register_profile("pipelines", deadline=None, max_examples=15)
 settings.load_profile("pipelines")
 
 
