@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from thalweg.runtime import loops
 from thalweg.runtime.intervals import convert_interval
 
 TYPE_CHECKING = False
@@ -30,7 +31,7 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     loop, running = node._event_loop, asyncio._get_running_loop()
     if node.asynchronous and not asynchronous and running is None and loop is not None and loop.is_running():
         # This thread may wait for the loop of another.
-        return asyncio.run_coroutine_threadsafe(_drain_async(node, seconds, runs), loop).result()
+        return loops.start(loop, lambda: _drain_async(node, seconds, runs)).result()
     if asynchronous or (node.asynchronous and (running or loop) is not None):
         return _drain_async(node, seconds, runs)
     left = countdown(seconds, loop)

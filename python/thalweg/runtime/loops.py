@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import concurrent.futures
     from asyncio import AbstractEventLoop, Future, TimerHandle
     from collections.abc import Awaitable, Callable, Iterable
     from typing import Any
@@ -200,3 +201,48 @@ async def together(awaitables: Iterable[Awaitable[Any]]) -> list[Any]:
     import asyncio
 
     return await asyncio.gather(*awaitables)
+
+
+def start(loop: AbstractEventLoop, function: Callable[[], Awaitable[Any]]) -> concurrent.futures.Future[Any]:
+    """Have an asynchronous function called on a loop of another thread; return the future of its result.
+
+    The coroutine is made there: a signal that comes here meanwhile leaves none that nobody awaits.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg.runtime import loops
+    >>> async def double(x):
+    ...     return 2 * x
+    >>> loops.start(loops.find(False), lambda: double(21)).result()
+    42
+    """
+    import asyncio
+    import concurrent.futures
+
+    result: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+    def begin() -> None:
+        if result.cancelled():
+            result.set_running_or_notify_cancel()
+            return
+        task = asyncio.ensure_future(call(), loop=loop)
+        task.add_done_callback(end)
+        result.add_done_callback(lambda given_up: given_up.cancelled() and loop.call_soon_threadsafe(task.cancel))
+
+    async def call() -> Any:
+        return await function()
+
+    def end(task: Future[Any]) -> None:
+        if task.cancelled():
+            result.cancel()
+        if not result.set_running_or_notify_cancel():
+            return
+        error = task.exception()
+        if error is not None:
+            result.set_exception(error)
+        else:
+            result.set_result(task.result())
+
+    loop.call_soon_threadsafe(begin)
+    return result

@@ -336,12 +336,12 @@ def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> N
     from concurrent.futures import TimeoutError
 
     from thalweg.errors import UndeliveredError
-    from thalweg.runtime import lifecycle
+    from thalweg.runtime import lifecycle, loops
 
     if asyncio._get_running_loop() is loop:
         return
     limit = seconds + _GRACE
-    draining = asyncio.run_coroutine_threadsafe(lifecycle.drain(node, seconds, True), loop)
+    draining = loops.start(loop, lambda: lifecycle.drain(node, seconds, True))
     try:
         try:
             draining.result(min(limit, _SILENCE))

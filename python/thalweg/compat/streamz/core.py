@@ -94,7 +94,7 @@ def sync(
         result = func(*args, **kwargs)
         return await result if hasattr(result, "__await__") else result
 
-    future = asyncio.run_coroutine_threadsafe(call(), target)
+    future = loops.start(target, call)
     try:
         return future.result(callback_timeout)
     except concurrent.futures.TimeoutError:

@@ -462,11 +462,7 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
             return func(*args, **kwargs)
         from thalweg.runtime import loops
 
-        async def run() -> Any:
-            return await func(*args, **kwargs)
-
-        loop = loops.find(False)
-        running = asyncio.run_coroutine_threadsafe(run(), loop)
+        running = loops.start(loops.find(False), lambda: func(*args, **kwargs))
         return block(signal_of(running), None if callback_timeout is None else convert_interval(callback_timeout))
 
     def get_executor(self, **kwargs: Any) -> ClientExecutor:
