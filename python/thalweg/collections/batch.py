@@ -30,7 +30,7 @@ class Batch(Streaming):
 
     Examples
     --------
-    >>> from thalweg.batch import Batch
+    >>> from thalweg import Batch
     >>> readings = Batch()
     >>> warm = readings.pluck("celsius").filter(lambda celsius: celsius > 20)
     >>> results = warm.to_stream().sink_to_list()
@@ -52,7 +52,7 @@ class Batch(Streaming):
 
         Examples
         --------
-        >>> from thalweg.batch import Batch
+        >>> from thalweg import Batch
         >>> numbers = Batch()
         >>> results = numbers.sum().stream.sink_to_list()
         >>> numbers.emit([1, 2])
@@ -67,7 +67,7 @@ class Batch(Streaming):
 
         Examples
         --------
-        >>> from thalweg.batch import Batch
+        >>> from thalweg import Batch
         >>> numbers = Batch()
         >>> results = numbers.filter(lambda number: number % 2).stream.sink_to_list()
         >>> numbers.emit([1, 2, 3])
@@ -81,7 +81,7 @@ class Batch(Streaming):
 
         Examples
         --------
-        >>> from thalweg.batch import Batch
+        >>> from thalweg import Batch
         >>> people = Batch()
         >>> names = people.pluck("name").stream.sink_to_list()
         >>> both = people.pluck(["name", "x"]).stream.sink_to_list()
@@ -96,7 +96,7 @@ class Batch(Streaming):
 
         Examples
         --------
-        >>> from thalweg.batch import Batch
+        >>> from thalweg import Batch
         >>> numbers = Batch()
         >>> results = numbers.map(round, ndigits=1).stream.sink_to_list()
         >>> numbers.emit([0.123, 4.567])
@@ -110,7 +110,7 @@ class Batch(Streaming):
 
         Examples
         --------
-        >>> from thalweg.batch import Batch
+        >>> from thalweg import Batch
         >>> points = Batch(example=[{"x": 0}])
         >>> results = points.to_dataframe().x.sum().stream.sink_to_list()
         >>> points.emit([{"x": 1}, {"x": 2}])
@@ -129,7 +129,7 @@ class Batch(Streaming):
 
         Examples
         --------
-        >>> from thalweg.batch import Batch
+        >>> from thalweg import Batch
         >>> numbers = Batch()
         >>> results = numbers.to_stream().sink_to_list()
         >>> numbers.emit([1, 2])

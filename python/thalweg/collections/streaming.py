@@ -51,8 +51,8 @@ def map_partitions(
 
     Examples
     --------
-    >>> from thalweg.batch import Batch
-    >>> from thalweg.collection import map_partitions
+    >>> from thalweg import Batch
+    >>> from thalweg.collections.streaming import map_partitions
     >>> words = Batch()
     >>> joined = map_partitions("".join, words).stream.sink_to_list()
     >>> words.emit(["thal", "weg"])
@@ -99,8 +99,8 @@ def get_stream_type(example: Any, stream_type: str = "streaming") -> type[Stream
 
     Examples
     --------
-    >>> from thalweg.batch import Batch
-    >>> from thalweg.collection import get_stream_type
+    >>> from thalweg import Batch
+    >>> from thalweg.collections.streaming import get_stream_type
     >>> get_stream_type([1, 2]) is Batch
     True
     >>> get_stream_type(1) is None
@@ -119,7 +119,7 @@ def partial_by_order(*args: Any, function: Callable[..., Any], other: list[tuple
     Examples
     --------
     >>> from operator import sub
-    >>> from thalweg.collection import partial_by_order
+    >>> from thalweg.collections.streaming import partial_by_order
     >>> partial_by_order(5, function=sub, other=[(0, 12)])
     7
     """
@@ -134,7 +134,7 @@ def apply_args(args: tuple[Any, ...], func: Callable[..., Any], kwargs: dict[str
 
     Examples
     --------
-    >>> from thalweg.collection import apply_args
+    >>> from thalweg.collections.streaming import apply_args
     >>> apply_args((7, 2), divmod, {})
     (3, 1)
     """
@@ -167,7 +167,7 @@ class OperatorMixin:
 
     Examples
     --------
-    >>> from thalweg.collection import Streaming
+    >>> from thalweg.collections.streaming import Streaming
     >>> numbers = Streaming(example=1)
     >>> results = (-numbers % 10).stream.sink_to_list()
     >>> numbers.emit(3)
@@ -228,7 +228,7 @@ class Streaming(OperatorMixin, APIRegisterMixin):
 
     Examples
     --------
-    >>> from thalweg.collection import Streaming
+    >>> from thalweg.collections.streaming import Streaming
     >>> counts = Streaming(example=1)
     >>> results = (counts * 2 + 1).stream.sink_to_list()
     >>> counts.emit(20)
@@ -278,7 +278,7 @@ class Streaming(OperatorMixin, APIRegisterMixin):
 
         Examples
         --------
-        >>> from thalweg.batch import Batch
+        >>> from thalweg import Batch
         >>> batches = Batch()
         >>> longest = batches.accumulate_partitions(lambda n, batch: max(n, len(batch)), start=0)
         >>> results = longest.stream.sink_to_list()
@@ -303,7 +303,7 @@ class Streaming(OperatorMixin, APIRegisterMixin):
 
         Examples
         --------
-        >>> from thalweg.collection import Streaming
+        >>> from thalweg.collections.streaming import Streaming
         >>> numbers = Streaming(example=1)
         >>> results = numbers.stream.sink_to_list()
         >>> numbers.emit(3)
@@ -323,7 +323,7 @@ class Streaming(OperatorMixin, APIRegisterMixin):
 
         Examples
         --------
-        >>> from thalweg.batch import Batch
+        >>> from thalweg import Batch
         >>> Batch(example=[0]).verify([1, 2])
         """
         if not isinstance(x, self._subtype):
@@ -373,7 +373,7 @@ class Streaming(OperatorMixin, APIRegisterMixin):
 
         Examples
         --------
-        >>> from thalweg.collection import Streaming
+        >>> from thalweg.collections.streaming import Streaming
         >>> numbers = Streaming(example=1)
         >>> numbers.emit(3)
         >>> numbers.current_value

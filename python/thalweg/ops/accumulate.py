@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.accumulate`."""
+"""The operator :class:`~thalweg.accumulate`."""
 
 from __future__ import annotations
 

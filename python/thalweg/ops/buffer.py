@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.buffer`."""
+"""The operator :class:`~thalweg.buffer`."""
 
 from __future__ import annotations
 

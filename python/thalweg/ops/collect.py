@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.collect`."""
+"""The operator :class:`~thalweg.collect`."""
 
 from __future__ import annotations
 

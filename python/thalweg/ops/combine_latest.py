@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.combine_latest`."""
+"""The operator :class:`~thalweg.combine_latest`."""
 
 from __future__ import annotations
 

@@ -1,20 +1,14 @@
-"""The operator :class:`~thalweg.core.debounce`."""
+"""The operator :class:`~thalweg.debounce`."""
 
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from thalweg._types import Interval
+from thalweg.stream.timed import Timed
 
 
 @Stream.register_api()
-class debounce(Stream):
+class debounce(Timed):
     """Pass an element when none has followed it for an `interval`.
 
     The others are dropped.
@@ -36,11 +30,4 @@ class debounce(Stream):
     [2]
     """
 
-    _graphviz_shape = "octagon"
-
-    def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
-        self.interval = check_interval(interval, "debounce", "interval")
-        super().__init__(upstream, **kwargs)
-
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.debounce(self.interval)
+    _operator = staticmethod(_thalweg.ops.debounce)

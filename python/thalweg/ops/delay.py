@@ -1,20 +1,14 @@
-"""The operator :class:`~thalweg.core.delay`."""
+"""The operator :class:`~thalweg.delay`."""
 
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from thalweg._types import Interval
+from thalweg.stream.timed import Timed
 
 
 @Stream.register_api()
-class delay(Stream):
+class delay(Timed):
     """Limit the flow of elements: one per `interval`; emitters go on.
 
     As in streamz, the first passes at once; :meth:`shift` moves all of them in time.
@@ -36,11 +30,4 @@ class delay(Stream):
     [0, 1]
     """
 
-    _graphviz_shape = "octagon"
-
-    def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
-        self.interval = check_interval(interval, "delay", "interval")
-        super().__init__(upstream, **kwargs)
-
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.delay(self.interval)
+    _operator = staticmethod(_thalweg.ops.delay)

@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.filter`."""
+"""The operator :class:`~thalweg.filter`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.flatten`."""
+"""The operator :class:`~thalweg.flatten`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.latest`."""
+"""The operator :class:`~thalweg.latest`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.map`."""
+"""The operator :class:`~thalweg.map`."""
 
 from __future__ import annotations
 

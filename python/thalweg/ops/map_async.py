@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.map_async`."""
+"""The operator :class:`~thalweg.map_async`."""
 
 from __future__ import annotations
 

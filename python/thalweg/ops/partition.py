@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.partition`."""
+"""The operator :class:`~thalweg.partition`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.partition_unique`."""
+"""The operator :class:`~thalweg.partition_unique`."""
 
 from __future__ import annotations
 

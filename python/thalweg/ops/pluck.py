@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.pluck`."""
+"""The operator :class:`~thalweg.pluck`."""
 
 from __future__ import annotations
 

@@ -1,20 +1,14 @@
-"""The operator :class:`~thalweg.core.rate_limit`."""
+"""The operator :class:`~thalweg.rate_limit`."""
 
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from thalweg._types import Interval
+from thalweg.stream.timed import Timed
 
 
 @Stream.register_api()
-class rate_limit(Stream):
+class rate_limit(Timed):
     """Limit the flow of elements: one per `interval`; emitters wait.
 
     The first passes at once.
@@ -36,11 +30,4 @@ class rate_limit(Stream):
     ([0, 1, 2], 2.0)
     """
 
-    _graphviz_shape = "octagon"
-
-    def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
-        self.interval = check_interval(interval, "rate_limit", "interval")
-        super().__init__(upstream, **kwargs)
-
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.rate_limit(self.interval)
+    _operator = staticmethod(_thalweg.ops.rate_limit)

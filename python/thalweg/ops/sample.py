@@ -1,20 +1,14 @@
-"""The operator :class:`~thalweg.core.sample`."""
+"""The operator :class:`~thalweg.sample`."""
 
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from thalweg._types import Interval
+from thalweg.stream.timed import Timed
 
 
 @Stream.register_api()
-class sample(Stream):
+class sample(Timed):
     """Send the last element that has come, every `interval`.
 
     Nothing is sent for an interval in which nothing has come.
@@ -36,11 +30,4 @@ class sample(Stream):
     [2]
     """
 
-    _graphviz_shape = "octagon"
-
-    def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
-        self.interval = check_interval(interval, "sample", "interval")
-        super().__init__(upstream, **kwargs)
-
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.sample(self.interval)
+    _operator = staticmethod(_thalweg.ops.sample)

@@ -1,20 +1,14 @@
-"""The operator :class:`~thalweg.core.shift`."""
+"""The operator :class:`~thalweg.shift`."""
 
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from thalweg._types import Interval
+from thalweg.stream.timed import Timed
 
 
 @Stream.register_api()
-class shift(Stream):
+class shift(Timed):
     """Have every element pass one `interval` later than it came.
 
     Emitters go on.
@@ -38,11 +32,4 @@ class shift(Stream):
     [0, 1, 2]
     """
 
-    _graphviz_shape = "octagon"
-
-    def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
-        self.interval = check_interval(interval, "shift", "interval")
-        super().__init__(upstream, **kwargs)
-
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.shift(self.interval)
+    _operator = staticmethod(_thalweg.ops.shift)

@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.slice`."""
+"""The operator :class:`~thalweg.slice`."""
 
 from __future__ import annotations
 

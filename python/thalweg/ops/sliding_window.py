@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.sliding_window`."""
+"""The operator :class:`~thalweg.sliding_window`."""
 
 from __future__ import annotations
 

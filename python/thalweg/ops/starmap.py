@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.starmap`."""
+"""The operator :class:`~thalweg.starmap`."""
 
 from __future__ import annotations
 

@@ -1,20 +1,14 @@
-"""The operator :class:`~thalweg.core.throttle`."""
+"""The operator :class:`~thalweg.throttle`."""
 
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from thalweg._types import Interval
+from thalweg.stream.timed import Timed
 
 
 @Stream.register_api()
-class throttle(Stream):
+class throttle(Timed):
     """Drop elements that come within an `interval` after one that has passed.
 
     The first passes at once.
@@ -37,11 +31,4 @@ class throttle(Stream):
     [1, 3]
     """
 
-    _graphviz_shape = "octagon"
-
-    def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
-        self.interval = check_interval(interval, "throttle", "interval")
-        super().__init__(upstream, **kwargs)
-
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.throttle(self.interval)
+    _operator = staticmethod(_thalweg.ops.throttle)

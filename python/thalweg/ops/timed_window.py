@@ -1,20 +1,14 @@
-"""The operator :class:`~thalweg.core.timed_window`."""
+"""The operator :class:`~thalweg.timed_window`."""
 
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from thalweg._types import Interval
+from thalweg.stream.timed import Timed
 
 
 @Stream.register_api()
-class timed_window(Stream):
+class timed_window(Timed):
     """Send a list of what has come, every `interval`; an empty one if nothing has.
 
     Parameters
@@ -34,11 +28,4 @@ class timed_window(Stream):
     [[1, 2], []]
     """
 
-    _graphviz_shape = "octagon"
-
-    def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
-        self.interval = check_interval(interval, "timed_window", "interval")
-        super().__init__(upstream, **kwargs)
-
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.timed_window(self.interval)
+    _operator = staticmethod(_thalweg.ops.timed_window)

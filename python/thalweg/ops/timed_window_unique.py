@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.timed_window_unique`."""
+"""The operator :class:`~thalweg.timed_window_unique`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.union`."""
+"""The operator :class:`~thalweg.union`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.unique`."""
+"""The operator :class:`~thalweg.unique`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.zip`."""
+"""The operator :class:`~thalweg.zip`."""
 
 from __future__ import annotations
 

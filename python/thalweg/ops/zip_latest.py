@@ -1,4 +1,4 @@
-"""The operator :class:`~thalweg.core.zip_latest`."""
+"""The operator :class:`~thalweg.zip_latest`."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def load_plugins(cls: _Registry) -> None:
 
     Examples
     --------
-    >>> from thalweg.plugins import load_plugins
+    >>> from thalweg.stream.plugins import load_plugins
     >>> class Registry:
     ...     @classmethod
     ...     def register_plugin_entry_point(cls, entry_point, modifier=None):

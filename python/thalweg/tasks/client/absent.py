@@ -16,7 +16,7 @@ _INSTALL = "workers run this program's interpreter, with its packages"
 CLIENT: Mapping[str, str] = {
     "amm": _ONE_MACHINE,
     "benchmark_hardware": "there is no network between workers to be measured",
-    "call_stack": "stacks of tasks are not looked at; `py-spy dump` shows those of any process",
+    "call_stack": "`profile` samples the stacks of tasks; `py-spy dump` shows those of any process",
     "direct_to_workers": _ONE_MACHINE,
     "dump_cluster_state": _NO_SCHEDULER,
     "forward_logging": _NO_LOGS,

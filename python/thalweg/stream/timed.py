@@ -1,0 +1,37 @@
+"""The base of the operators that take one interval."""
+
+from __future__ import annotations
+
+from thalweg.runtime.intervals import check_interval
+from thalweg.stream.node import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
+
+    from thalweg import _thalweg
+    from thalweg._types import Interval
+
+
+class Timed(Stream):
+    """A node with an interval: seconds, or a length of time such as ``"500ms"``.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.stream.timed import Timed
+    >>> isinstance(Stream().debounce("1s"), Timed)
+    True
+    """
+
+    #: Makes the operator of an interval in seconds.
+    _operator: ClassVar[staticmethod[[float], _thalweg.Blueprint]]
+
+    _graphviz_shape = "octagon"
+
+    def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
+        self.interval = check_interval(interval, self._operator.__name__, "interval")
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return self._operator(self.interval)
