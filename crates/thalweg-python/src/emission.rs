@@ -20,7 +20,7 @@ pub(crate) type Completion = Pin<Box<dyn Future<Output = Result<(), Error>> + Se
 
 /// The completion of an `emit`, or of a `drain`, on an event loop: await it.
 ///
-/// The element is on its way already. If nothing downstream had to wait, it is done from the start.
+/// The element is in flight already. If nothing downstream had to wait, it is done from the start.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Emission(Mutex<State>);
 

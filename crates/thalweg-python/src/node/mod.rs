@@ -262,7 +262,7 @@ impl Node {
         let Some(parts) = self.0.get() else {
             return Ok(());
         };
-        // What is on its way gets to its end, even if all nodes are dropped: the engine then needs the
+        // What is in flight gets to its end, even if all nodes are dropped: the engine then needs the
         // functions, which are as good as held by somebody.
         let event_loop = parts.pipeline().event_loop();
         if !parts.out.is_pipeline_idle() && !event_loop.is_some_and(EventLoop::has_closed) {

@@ -118,7 +118,7 @@ fn within(x: &Element, action: &Arc<super::step::Action>, limit: Duration) -> Pa
     x.part().then_within(action.clone(), limit)
 }
 
-/// Sends an element on its way. Where the clock is driven by those who wait for it, waits until it is there: no time
+/// Launches an element. Where the clock is driven by those who wait for it, waits until it is there: no time
 /// passes meanwhile.
 fn begin(x: &Value, is_driven: bool) {
     gil::held(|py| {
@@ -132,7 +132,7 @@ fn begin(x: &Value, is_driven: bool) {
     });
 }
 
-/// Sends elements on their way.
+/// Launches elements onto the engine.
 struct Launching {
     is_driven: bool,
     current: LastValue,
@@ -150,7 +150,7 @@ impl Transform for Launching {
     }
 }
 
-/// Sends each element on its way.
+/// Launches each element.
 #[pyfunction]
 pub(super) fn launch(driven: bool) -> Blueprint {
     let blueprint = Blueprint::transform(move |current| Launching {
@@ -296,7 +296,7 @@ pub(super) fn untag(number: usize) -> Blueprint {
     })
 }
 
-/// `buffer`: sends elements on their way, lets up to `n` wait, and hands them on in the call that brings them.
+/// `buffer`: launches elements, lets up to `n` wait, and hands them on in the call that brings them.
 #[pyfunction]
 #[pyo3(signature = (n, *, driven))]
 pub(super) fn buffer(n: usize, driven: bool) -> PyResult<Blueprint> {

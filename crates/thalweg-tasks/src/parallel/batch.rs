@@ -11,7 +11,7 @@ pub trait BatchEngine<S: Steps>: Send + Sync + 'static {
     /// How many batches are worked on at a time.
     fn width(&self) -> usize;
 
-    /// Bytes that a value takes on its way, roughly.
+    /// Bytes that a value takes when it is sent, roughly.
     fn size_of(&self, value: &S::Value) -> usize;
 
     /// Sends a batch. Somebody [settles](Batch::settle) it later, or [loses](Batch::lose) it; a batch that is dropped is

@@ -49,7 +49,7 @@ impl<S: Steps> Default for Away<S> {
 }
 
 impl<S: Steps> Away<S> {
-    /// Whether nothing is on its way, or waits for its turn by itself.
+    /// Whether nothing is in flight, or waits to go alone.
     pub(super) fn is_idle(&self) -> bool {
         self.batches == 0 && self.alone.is_empty() && self.strands.is_empty()
     }

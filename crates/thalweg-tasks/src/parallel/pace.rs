@@ -17,14 +17,14 @@ const FADING: f64 = 0.99;
 
 /// Measured cost of elements on an engine, and of the way there.
 ///
-/// An element that comes while nothing is on its way goes at once. While batches are on their way, elements wait until
+/// An element that comes while nothing is in flight goes at once. While batches are in flight, elements wait until
 /// there are enough of them to be worth the round trip, or until a batch is back. A batch is no larger than keeps all
 /// of the engine busy, and takes no longer than a few milliseconds.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     /// Seconds per element; `None` until a batch has come back.
     seconds: Option<f64>,
-    /// Seconds that a batch is on its way, besides the work.
+    /// Seconds that a batch is in flight, besides the work.
     trip: f64,
     /// Elements that there were lately, those on their way included.
     crowd: f64,
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_trickle_does_not_wait() {
         assert_eq!(after(1e-7, 1e-4).room(1, 0, 0, 2), 1);
-        // One is on its way, and this one is half of all there are.
+        // One is in flight, and this one is half of all there are.
         assert_eq!(after(1e-7, 1e-4).room(1, 1, 1, 2), 1);
     }
 

@@ -50,7 +50,7 @@ impl<T: Element + Sync> Scatter<T> for Stream<T> {
 /// which elements there are, and in what order, wait for the values, in order, and work where the pipeline does.
 ///
 /// The emitter of an element waits until it has come through [`gather`](Self::gather), or waits in a [`buffer`](Self::buffer) or
-/// a window on the way. So several are on their way behind a buffer, by several emitters, or by
+/// a window on the way. So several are in flight behind a buffer, by several emitters, or by
 /// [`emit_many`](Stream::emit_many) and sources, which send as many at a time as the client runs.
 ///
 /// A function that panics, or returns an error, fails its element alone. The failure comes to light where the values are

@@ -166,7 +166,7 @@ impl Graph {
         self.root().runtime().cloned().or_else(RuntimeHandle::find)
     }
 
-    /// Ends when nothing is on its way any more.
+    /// Ends when nothing is in flight any more.
     async fn quiet(self: &Arc<Self>) {
         poll_fn(|cx| {
             let quiet = self.query(|pass| {

@@ -434,7 +434,7 @@ impl Graph {
         Some(f(&Pass::new(root, Lease::default(), false)))
     }
 
-    /// Whether nothing is on its way.
+    /// Whether nothing is in flight.
     pub(crate) fn is_pipeline_idle(&self, pass: &Pass) -> bool {
         !self.state.get(pass).is_moving(pass)
     }

@@ -136,12 +136,12 @@ impl Pass {
             .unwrap_or_default()
     }
 
-    /// Whether no element is on its way, so that edges may change.
+    /// Whether no element is in flight, so that edges may change.
     pub(crate) fn is_between(&self) -> bool {
         self.between
     }
 
-    /// From here on an element is on its way.
+    /// From here on an element is in flight.
     #[inline(always)]
     pub(crate) fn begin(&mut self) {
         self.between = false;

@@ -26,7 +26,7 @@ pub(super) struct State {
     pub(super) ordinals: usize,
     /// How many handles users hold.
     pub(super) handles: usize,
-    /// The graph itself, when no one else holds it but elements are still on their way.
+    /// The graph itself, when no one else holds it but elements are still in flight.
     pub(super) abandoned: Option<Arc<Graph>>,
     pub(super) agenda: VecDeque<Arc<dyn AnyNode>>,
     pub(super) timers: Timers,
@@ -69,7 +69,7 @@ impl State {
         self.abandoned.is_some()
     }
 
-    /// Whether elements are on their way and will arrive by themselves. Allocates nothing.
+    /// Whether elements are in flight and will arrive by themselves. Allocates nothing.
     pub(super) fn is_moving(&mut self, pass: &Pass) -> bool {
         if !self.agenda.is_empty() {
             return true;

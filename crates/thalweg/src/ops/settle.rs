@@ -185,7 +185,7 @@ impl<P: Promise> Operator for Settle<P> {
         Ok(())
     }
 
-    /// Lets go of elements that nobody waits for room for any more: the others are on their way.
+    /// Lets go of elements that nobody waits for room for any more: the others are in flight.
     fn withdraw(&mut self) {
         self.queue
             .retain(|(_, lease)| lease.is_admitted() || lease.stays());

@@ -131,7 +131,7 @@ impl<T: Element> Stream<T> {
     /// Sends every element `interval` after it came, or as soon after as the one before has been
     /// taken. `interval` is a duration, a number of seconds, or a text such as `"500ms"`.
     ///
-    /// An element's emitter goes on at once, as long as there are no more elements on their way
+    /// An element's emitter goes on at once, as long as there are no more elements in flight
     /// than the bound of the options [`ShiftOptions`] says; beyond it, emitters wait. Nobody waits for an
     /// element here, so what fails behind is unhandled, see [`on_unhandled`](Self::on_unhandled). A
     /// [`drain`](Self::drain) waits until all have come out.

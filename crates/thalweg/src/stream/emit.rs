@@ -16,7 +16,7 @@ const BATCH: usize = 256;
 impl<T: Element> Stream<T> {
     /// Sends an element to everything downstream of this node.
     ///
-    /// The element is on its way when this returns. The result waits, awaited or blocking, until
+    /// The element is in flight when this returns. The result waits, awaited or blocking, until
     /// every node downstream has taken it, which is what keeps memory bounded behind a slow sink:
     ///
     /// ```
@@ -194,7 +194,7 @@ pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
     /// they get through.
     size: usize,
     current: Option<Emit>,
-    /// Elements that are on their way, while there was room for others.
+    /// Elements that are in flight, while there was room for others.
     ahead: VecDeque<Emit>,
     batch: Vec<T>,
     errors: Vec<Error>,

@@ -29,7 +29,7 @@ impl<T: Element> Stream<T> {
     }
 
     /// Ends the whole pipeline in good order: refuses new elements, stops the sources, waits for
-    /// what is on its way, sends on what windows and partitions still hold, from the top down, and
+    /// what is in flight, sends on what windows and partitions still hold, from the top down, and
     /// closes the sinks. `limit` is the longest it may take, as a duration or a text such as
     /// `"5s"`; with zero it delivers what can be delivered without waiting.
     ///
@@ -208,7 +208,7 @@ impl<T: Element> Stream<T> {
             .unwrap_or_default()
     }
 
-    /// Refuses elements from now on, as [`drain`](Self::drain) does first. It waits for nobody: what is on its way
+    /// Refuses elements from now on, as [`drain`](Self::drain) does first. It waits for nobody: what is in flight
     /// goes its way.
     ///
     /// ```

@@ -59,7 +59,7 @@ fn run(case: &Case, policy: Policy, manner: Manner, place: Place) -> (Report, Ve
     let dead_letters = Stream::on(&trial.clock);
     let dead = Arc::new(Mutex::new(Vec::new()));
     let (letters, log, clock) = (dead.clone(), trial.log.clone(), trial.clock.clone());
-    // A sink that takes its time: what is routed is on its way until it has been dealt with.
+    // A sink that takes its time: what is routed is in flight until it has been dealt with.
     dead_letters.sink_async(move |failure: Failure| {
         let (letters, log) = (letters.clone(), log.clone());
         let sleep = clock.sleep(WORK);

@@ -131,7 +131,7 @@ impl Socket {
 }
 
 /// Whether something can be sent later: the other end has not read enough, or the system has no room for more files
-/// that are on their way.
+/// that are in flight.
 fn has_no_room(error: &io::Error) -> bool {
     let error = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(

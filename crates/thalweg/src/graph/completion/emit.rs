@@ -16,7 +16,7 @@ use crate::sync::lock;
 
 /// The completion of an [`emit`](crate::Stream::emit).
 ///
-/// The element is on its way already; awaiting, or blocking with [`wait`](Emit::wait), waits until
+/// The element is in flight already; awaiting, or blocking with [`wait`](Emit::wait), waits until
 /// every node downstream has taken it, and says what failed. If nothing downstream had to wait, the
 /// completion is done from the start and cost no allocation.
 ///
@@ -80,7 +80,7 @@ impl Emit {
         }
     }
 
-    /// Whether the element is on its way, and those who hold it have room for another: who sends many sends the next.
+    /// Whether the element is in flight, and those who hold it have room for another: who sends many sends the next.
     pub(crate) fn is_admitted(&self) -> bool {
         match &self.0 {
             Inner::Pending(done) => {

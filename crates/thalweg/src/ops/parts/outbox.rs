@@ -98,7 +98,7 @@ impl<T> Outbox<T> {
         self.queue.iter().map(|(x, _)| x)
     }
 
-    /// How much is on its way.
+    /// How much is in flight.
     pub(in crate::ops) fn len(&self) -> usize {
         self.queue.len() + usize::from(self.delivering)
     }
