@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from thalweg import errors
 from thalweg.runtime.clock import VirtualClock
 from thalweg.stream import Stream
 from thalweg.stream.refcounter import RefCounter
@@ -165,8 +166,11 @@ def check_operator(
     if failing is not None:
         for policy in ("raise", "skip"):
             run = _Run(build, of, policy=policy)
-            told = 1 if policy == "raise" else 0
-            assert len(run.failures) == told, f"{len(run.failures)} failures told of under {policy!r}, and not {told}"
+            told = len(run.failures)
+            # Under streamz's name a failure that no emitter waits for is logged instead.
+            is_logged = told == 0 and errors.logs_at_once()
+            expected = 1 if policy == "raise" else 0
+            assert told == expected or is_logged, f"{told} failures told of under {policy!r}, and not {expected}"
             rest = list(clean)
             rest.remove(failing)
             missing = [output for output in rest if output not in run.outputs]
