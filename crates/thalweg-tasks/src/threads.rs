@@ -182,7 +182,7 @@ impl<W: TaskTypes> ThreadPool<W> {
     }
 }
 
-/// Takes one away, unless there is none.
+/// Decrements a counter, unless it is zero.
 fn one_less(number: &AtomicUsize) -> bool {
     let one_less = |number: usize| number.checked_sub(1);
     number

@@ -24,7 +24,7 @@ class slice(Stream):
     end: int
         The element before which to end; None, or 0, for never.
     step: int
-        Pass every how-manieth.
+        Distance between the elements that pass: 2 passes every second one.
 
     Raises
     ------

@@ -146,7 +146,7 @@ impl<S: Steps> Queue<S> {
         lines
     }
 
-    /// Settles a batch of so many elements. `took` is how long it was worked on, and on its way, in seconds.
+    /// Settles a batch. `took`: the seconds that it was worked on, and those from sending it to its return.
     pub(super) fn back(
         self: &Arc<Self>,
         elements: usize,

@@ -70,7 +70,6 @@
 
 mod batch;
 mod dispatch;
-mod load;
 #[cfg(all(test, thalweg_loom))]
 mod loom_tests;
 mod pace;

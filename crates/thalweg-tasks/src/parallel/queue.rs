@@ -2,7 +2,6 @@
 
 use super::batch::BatchEngine;
 use super::dispatch::Away;
-use super::load::Load;
 use super::part::{Line, Outcome, Part, Steps};
 use super::strand::Strand;
 use crate::sync::{Mutex, lock};
@@ -47,7 +46,6 @@ pub(super) struct State<S: Steps> {
     pub(super) jobs: VecDeque<Job<S>>,
     /// How many threads have been asked for, and have not found the queue empty.
     pub(super) runners: usize,
-    pub(super) load: Load,
     /// How many elements are with the engine by themselves, since they have a time limit, and how many states.
     pub(super) limited: usize,
     /// Elements in flight to other processes.
@@ -117,7 +115,6 @@ impl<S: Steps> Queue<S> {
             state: Mutex::new(State {
                 jobs: VecDeque::new(),
                 runners: 0,
-                load: Load::default(),
                 limited: 0,
                 away: Away::default(),
             }),
@@ -172,18 +169,13 @@ impl<S: Steps> Queue<S> {
         let mut state = lock(&self.state);
         state.add(job, is_next);
         let has_come = is_next && state.runners > 0 && state.jobs.len() == 1;
-        let has_room = state.runners < width && !has_come;
-        let is_wanted = has_room && (state.runners == 0 || state.is_worth_a_thread());
+        let is_wanted = state.runners < width && !has_come;
         if is_wanted {
             state.runners += 1;
         }
-        let is_to_watch = has_room && !is_wanted && state.load.begin_to_watch();
         drop(state);
         if is_wanted {
             engine.start(Runner::of(self), None);
-        }
-        if is_to_watch {
-            self.watch();
         }
     }
 
@@ -199,7 +191,6 @@ impl<S: Steps> Queue<S> {
         if job.is_none() {
             state.runners -= 1;
         }
-        state.load.taken += 1;
         job
     }
 
@@ -299,11 +290,9 @@ impl<S: Steps> Runner<S> {
             between();
             done = done.wrapping_add(1);
             if done.is_multiple_of(LOOK) && began.elapsed() > TURN {
-                lock(&queue.state).load.learn(done, began.elapsed());
                 return queue.start(place);
             }
         }
-        lock(&queue.state).load.learn(done, began.elapsed());
         place.leave();
     }
 

@@ -182,7 +182,7 @@ impl<S: Steps> Strand<S> {
         }
     }
 
-    /// A batch has come back, with so many elements, after so many seconds of work and on its way; or was lost.
+    /// Goes on after a batch: `took` has its elements, seconds of work and seconds in flight; `None` if it was lost.
     pub(super) fn came_back(
         self: Arc<Self>,
         queue: &Arc<Queue<S>>,

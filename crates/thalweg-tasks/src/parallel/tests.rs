@@ -254,25 +254,3 @@ fn an_element_waits_for_one_that_somebody_is_at() {
     engine.run_all();
     assert_eq!(shown(&behind), Ok(3));
 }
-
-#[test]
-fn small_elements_get_one_thread_and_what_one_holds_up_gets_another() {
-    let (engine, queue) = engine();
-    Part::first(&queue, 1, add(1)).launch();
-    // From now on it is known that they take no time.
-    engine.run_all();
-    let parts: Vec<_> = (0..4).map(|x| Part::first(&queue, x, add(1))).collect();
-    parts.iter().for_each(Part::launch);
-    // The first runner takes no element: as if it were held up by one.
-    let first = engine.next().expect("one is asked for at once");
-    let until = std::time::Instant::now() + Duration::from_secs(60);
-    while engine.run_all() == 0 {
-        assert!(std::time::Instant::now() < until, "another is asked for");
-        std::thread::yield_now();
-    }
-    for (x, part) in parts.iter().enumerate() {
-        assert_eq!(shown(part), Ok(x as u32 + 1));
-    }
-    first.0.run(|| {});
-    assert!(queue.is_idle());
-}

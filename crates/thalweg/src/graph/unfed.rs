@@ -156,16 +156,16 @@ struct Search<'a> {
     state: &'a State,
     pass: &'a Pass,
     way: Vec<Step<'a>>,
-    /// The how-manieth each node was; `None` if nothing below it is held.
+    /// Position of each node in the order of the search; `None` if nothing below it is held.
     seen: HashMap<NodeId, Option<usize>>,
-    /// Those of which that is not known, in the order in which they were come to.
+    /// Nodes for which that is not known yet, in the order of the search.
     open: Vec<NodeId>,
 }
 
 struct Step<'a> {
     id: NodeId,
     node: &'a Arc<dyn AnyNode>,
-    /// The how-manieth it was.
+    /// Position in the order of the search.
     order: usize,
     /// Nothing below is held on the edges before this place.
     place: usize,

@@ -193,7 +193,7 @@ impl<Op: Operator> Context<'_, Op> {
         self.node.fail(Some(element), cause.into(), self.pass)
     }
 
-    /// The how-manieth element the current one is, for [`give_up`](Self::give_up).
+    /// 1-based position of the current element, for [`give_up`](Self::give_up).
     pub(crate) fn ordinal(&self) -> u64 {
         self.node.ordinal(self.pass)
     }

@@ -99,8 +99,7 @@ impl<T, U> std::fmt::Debug for OpenJoin<T, U> {
 pub struct InletKey(usize);
 
 impl InletKey {
-    /// The how-manieth inlet of its join it is, counted from 0, with literals and those that have
-    /// gone.
+    /// 0-based position among the inlets of its join, counting literals and inlets that have gone.
     pub fn number(self) -> usize {
         self.0
     }

@@ -20,7 +20,7 @@ pub(crate) struct Core {
     kind: Mutex<&'static str>,
     label: Option<String>,
     name: Mutex<Option<String>>,
-    /// The how-manieth node of its graph it is.
+    /// This node's 1-based position in its graph.
     pub(crate) ordinal: AtomicUsize,
     /// How many handles to it users hold.
     pub(crate) handles: AtomicUsize,

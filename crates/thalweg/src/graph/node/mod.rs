@@ -266,7 +266,7 @@ impl<B: NodeKind> Node<B> {
         self.cell.gate(pass) & gate::QUEUED != 0
     }
 
-    /// The how-manieth element the current one is.
+    /// 1-based position of the current element among those of this node.
     pub(crate) fn ordinal(&self, pass: &Pass) -> u64 {
         self.cell.counted(pass)
     }

@@ -87,8 +87,8 @@ impl<B: NodeKind> Node<B> {
         }
     }
 
-    /// Does what the policy says about an element that is not tried again. `ordinal` says the
-    /// how-manieth it was.
+    /// Does what the policy says about an element that is not tried again. `ordinal` is its 1-based
+    /// position among the elements of this node.
     #[cold]
     pub(crate) fn give_up(
         &self,

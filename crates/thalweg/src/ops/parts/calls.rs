@@ -16,7 +16,7 @@ pub(in crate::ops) struct Call<T> {
     pub(in crate::ops) lease: Lease,
     /// Kept for another attempt, and for who is told of a failure.
     pub(in crate::ops) element: Option<T>,
-    /// The how-manieth element of the node it is.
+    /// 1-based position among the elements of the node.
     pub(in crate::ops) ordinal: u64,
     attempts: u32,
 }
