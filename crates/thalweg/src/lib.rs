@@ -92,7 +92,7 @@ pub use graph::{CurrentCall, Drain, Emit, exempt_from_policies};
 pub use interval::IntoInterval;
 pub use operator::{
     Context, Delivery, Element, EmitFailed, EmitResult, IntoOperator, Lease, Never, Operator,
-    OperatorError, Transform,
+    OperatorError, Reconfigure, Transform,
 };
 #[cfg(feature = "tokio")]
 pub use runtime::EventLoop;
