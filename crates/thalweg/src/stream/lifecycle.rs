@@ -1,6 +1,6 @@
 use std::any::{Any, TypeId};
 
-use super::Stream;
+use super::{Stream, WeakStream};
 use crate::failure::{BuildError, Error, Failure};
 use crate::graph::{AnyNode, Core, Drain, Pass};
 use crate::interval::{IntoInterval, wait};
@@ -346,28 +346,51 @@ impl<T: Element> Stream<T> {
 
     /// The whole pipeline as it is now, to look at or to draw.
     pub fn graph_view(&self) -> GraphView {
-        self.graph()
-            .query(|pass| {
-                let graph = pass.graph();
-                let nodes = graph.nodes(pass);
-                let nodes = nodes.iter().map(|node| {
-                    let core = node.core();
-                    NodeView::new(core.id(), core.name(), role(core, pass))
-                        .with_counters(counters(&**node, pass))
-                });
-                let edges = graph.edges(pass).into_iter();
-                GraphView::new(
-                    nodes.collect(),
-                    edges
-                        .map(|(from, to, feedback)| {
-                            let edge = EdgeView::new(from, to);
-                            if feedback { edge.as_feedback() } else { edge }
-                        })
-                        .collect(),
-                )
-            })
-            .unwrap_or_default()
+        self.graph().query(|pass| view(pass)).unwrap_or_default()
     }
+
+    /// Has `f` called with the whole pipeline as it is, as soon as nobody is at work inside: at once, or by whoever
+    /// is inside when he leaves. It waits for nothing; `f` must not touch any pipeline.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// # use std::sync::mpsc;
+    /// let source = Stream::new();
+    /// source.map(|x: i32| x + 1).sink(drop);
+    /// let (tells, told) = mpsc::channel();
+    /// source.send_graph_view(move |view| tells.send(view.nodes.len()).expect("somebody listens"));
+    /// assert_eq!(told.recv(), Ok(3));
+    /// ```
+    pub fn send_graph_view(&self, f: impl FnOnce(GraphView) + Send + 'static) {
+        self.graph().post(Box::new(move |pass| f(view(pass))));
+    }
+}
+
+impl<T: Element> WeakStream<T> {
+    /// As [`Stream::send_graph_view`]; returns whether the pipeline is still there.
+    pub fn send_graph_view(&self, f: impl FnOnce(GraphView) + Send + 'static) -> bool {
+        let graph = self.live_graph();
+        if let Some(graph) = &graph {
+            graph.post(Box::new(move |pass| f(view(pass))));
+        }
+        graph.is_some()
+    }
+}
+
+fn view(pass: &mut Pass) -> GraphView {
+    let graph = pass.graph();
+    let nodes = graph.nodes(pass);
+    let nodes = nodes.iter().map(|node| {
+        let core = node.core();
+        NodeView::new(core.id(), core.name(), role(core, pass))
+            .with_counters(counters(&**node, pass))
+    });
+    let edges = graph.edges(pass).into_iter();
+    let edges = edges.map(|(from, to, feedback)| {
+        let edge = EdgeView::new(from, to);
+        if feedback { edge.as_feedback() } else { edge }
+    });
+    GraphView::new(nodes.collect(), edges.collect())
 }
 
 /// The group of nodes it is drawn with.
