@@ -54,6 +54,10 @@ def _parser() -> argparse.ArgumentParser:
         default=30.0,
         help="how long the pipelines may take to drain at the end (default: 30)",
     )
+    run.add_argument("--dashboard", action="store_true", help="serve a dashboard while the program runs")
+    run.add_argument(
+        "--dashboard-port", metavar="PORT", type=int, default=8787, help="the port of the dashboard (default: 8787)"
+    )
     run.add_argument("script", metavar="SCRIPT", help="the program's file, or - for standard input")
     run.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="the program's own arguments")
     run.set_defaults(parser=run)
@@ -86,6 +90,8 @@ def _run(options: argparse.Namespace) -> int:
         source = _read(options.script)
     except OSError as error:
         options.parser.error(f"can't read the program {options.script!r}: {error.strerror}")
+    if options.dashboard:
+        _serve_dashboard(options)
     _behave_as(options.script, options.arguments)
     code = 1
     try:
@@ -93,6 +99,16 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         code = _drain(options.timeout, _await_threads(code))
     return code
+
+
+def _serve_dashboard(options: argparse.Namespace) -> None:
+    from thalweg.view.dashboard import dashboard
+
+    try:
+        served = dashboard(options.dashboard_port)
+    except (OSError, ValueError) as error:
+        options.parser.error(str(error))
+    print(f"dashboard: {served.link}", file=sys.stderr)  # noqa: T201
 
 
 def _read(script: str) -> bytes:

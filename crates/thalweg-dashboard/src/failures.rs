@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use thalweg::Failure;
 
@@ -66,16 +66,39 @@ impl Cause {
     }
 }
 
+/// How many failures are recorded in a second: the counters count them all, and describing one takes time.
+const PER_SECOND: u32 = 50;
+
 /// Failures since a dashboard has been there.
-#[derive(Default)]
 pub(crate) struct Failures {
     records: Mutex<VecDeque<FailureRecord>>,
+    /// When the second began, and how many have been recorded in it.
+    second: Mutex<(Instant, u32)>,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self {
+            records: Mutex::default(),
+            second: Mutex::new((Instant::now(), 0)),
+        }
+    }
 }
 
 impl Failures {
     /// The last ones, newest first.
     pub(crate) fn newest(&self) -> Vec<FailureRecord> {
         lock(&self.records).iter().rev().cloned().collect()
+    }
+
+    /// Whether another failure is to be recorded now.
+    fn has_room(&self) -> bool {
+        let mut second = lock(&self.second);
+        if second.0.elapsed() >= Duration::from_secs(1) {
+            *second = (Instant::now(), 0);
+        }
+        second.1 += 1;
+        second.1 <= PER_SECOND
     }
 
     fn add(&self, record: FailureRecord) {
@@ -109,6 +132,9 @@ fn note(failure: &Failure) {
         let Some(failures) = listener.upgrade() else {
             continue;
         };
+        if !failures.has_room() {
+            continue;
+        }
         let described = observed.iter().find_map(|one| one.describe(failure));
         let cause = described.unwrap_or_else(|| Cause::of(failure.cause()));
         failures.add(FailureRecord {

@@ -98,7 +98,7 @@ impl NodeHistory {
             State::Failing
         } else if last.counters.held > 0 && waited > 0.5 {
             State::Waiting
-        } else if self.rate(|counters| counters.received as f64) > 0.0 {
+        } else if self.rate(|counters| (counters.received + counters.sent) as f64) > 0.0 {
             State::Flowing
         } else {
             State::Idle
