@@ -33,6 +33,8 @@ pub struct FailureRecord {
 /// Why a function failed.
 #[derive(Clone, Debug, Default)]
 pub struct Cause {
+    /// What kind of error it is: failures of one node and of one kind are shown together.
+    pub kind: String,
     /// The error in one line.
     pub summary: String,
     /// More of it: the errors behind it, a stack.
@@ -48,14 +50,16 @@ impl Cause {
             details.push_str(&format!("caused by: {error}\n"));
             source = error.source();
         }
+        let summary = error.to_string();
         Self {
-            summary: error.to_string(),
+            kind: summary.clone(),
+            summary,
             details,
         }
     }
 
     fn shortened(mut self) -> Self {
-        for text in [&mut self.summary, &mut self.details] {
+        for text in [&mut self.kind, &mut self.summary, &mut self.details] {
             if text.len() > LONGEST {
                 let end = text.floor_char_boundary(LONGEST);
                 text.truncate(end);

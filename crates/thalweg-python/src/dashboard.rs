@@ -97,9 +97,13 @@ impl Observe for Process {
         gil::attach(|py| {
             let error = failure::value_of(py, error);
             let texts = VIEW.call(py, "describe_failure", (error,));
-            let texts = texts.and_then(|texts| texts.extract::<(String, String)>());
-            let (summary, details) = texts.unwrap_or_else(|error| told(py, error));
-            Some(Cause { summary, details })
+            let texts = texts.and_then(|texts| texts.extract::<(String, String, String)>());
+            let (kind, summary, details) = texts.unwrap_or_else(|error| told(py, error));
+            Some(Cause {
+                kind,
+                summary,
+                details,
+            })
         })
     }
 }

@@ -81,14 +81,14 @@ def _memory_of(pid: int) -> int | None:
         return None
 
 
-def describe_failure(error: BaseException) -> tuple[str, str]:
-    """Return an exception in a line, and with the stack that it came from.
+def describe_failure(error: BaseException) -> tuple[str, str, str]:
+    """Return an exception's class, its text in a line, and both with the stack that it came from.
 
     Examples
     --------
     >>> from thalweg.view.observed import describe_failure
     >>> describe_failure(ValueError("no"))
-    ('ValueError: no', 'ValueError: no\\n')
+    ('ValueError', 'ValueError: no', 'ValueError: no\\n')
     """
     import traceback
 
@@ -100,4 +100,4 @@ def describe_failure(error: BaseException) -> tuple[str, str]:
         text = f"(its text can't be had: {short(problem)})"
     summary = f"{type(error).__name__}: {text}" if text else type(error).__name__
     stack = traceback.format_exception(type(error), error, error.__traceback__, limit=-_FRAMES)
-    return summary, "".join(stack)
+    return type(error).__name__, summary, "".join(stack)
