@@ -279,3 +279,22 @@ def test_a_program_ends_while_somebody_looks(python):
         "source.emit_many([1, 2])\n",
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n2\n", "")
+
+
+def test_a_terminal_shows_the_same(python, dashboard):
+    source = Stream(stream_name="in a terminal")
+    source.map(abs).sink(print)
+    with Client(n_workers=1, name="mine"):
+        done = python("-m", "thalweg", "top", str(dashboard.port), "--once")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"process {os.getpid()}"
+    assert any(line.startswith("in a terminal: idle") for line in lines)
+    assert any(line.split()[:2] == ["map(abs)", "idle"] for line in lines)
+    assert any(line.startswith("mine: 0 tasks run") for line in lines)
+    assert max(map(len, lines)) <= 80
+    port = dashboard.port
+    dashboard.close()
+    done = python("-m", "thalweg", "top", f"127.0.0.1:{port}", "--once")
+    assert done.returncode == 1
+    assert f"no dashboard at 127.0.0.1:{port}" in done.stderr

@@ -25,7 +25,18 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 0
+    if options.command == "top":
+        return _top(options)
     return _run(options)
+
+
+def _top(options: argparse.Namespace) -> int:
+    from thalweg.view.top import run
+
+    try:
+        return run(options.address, options.interval, options.once)
+    except KeyboardInterrupt:
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,6 +72,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("script", metavar="SCRIPT", help="the program's file, or - for standard input")
     run.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="the program's own arguments")
     run.set_defaults(parser=run)
+    top = commands.add_parser(
+        "top",
+        help="show a program's dashboard in the terminal",
+        description="Show what the dashboard of a program knows, again and again, until Ctrl-C.",
+    )
+    top.add_argument("address", metavar="ADDRESS", nargs="?", default="8787", help="port, or host:port (default: 8787)")
+    top.add_argument(
+        "--interval", metavar="SECONDS", type=_seconds, default=1.0, help="the time between two looks (default: 1)"
+    )
+    top.add_argument("--once", action="store_true", help="show it once")
     return parser
 
 
