@@ -12,6 +12,7 @@ use crate::failure::{BoxError, Failure, is_watched};
 use crate::graph::pass::Lease;
 use crate::graph::policy::{Policy, is_exempt};
 use crate::operator::EmitResult;
+use crate::ops::chain::Skipped;
 
 pub(super) struct Recovery<T> {
     policy: Policy,
@@ -82,7 +83,9 @@ impl<B: NodeKind> Node<B> {
         pass: &Pass,
     ) -> Option<Duration> {
         match &self.recovery.get(pass).policy {
-            Policy::Retry(retry, _) if !is_exempt(cause) => retry.pause(attempts),
+            Policy::Retry(retry, _) if !is_exempt(cause) && !cause.is::<Skipped>() => {
+                retry.pause(attempts)
+            }
             _ => None,
         }
     }
@@ -101,6 +104,7 @@ impl<B: NodeKind> Node<B> {
             let recovery = self.recovery.get(pass);
             let policy = match &recovery.policy {
                 _ if is_exempt(&cause) => Policy::Raise,
+                _ if cause.is::<Skipped>() => Policy::Skip,
                 Policy::Retry(_, then) => Policy::clone(then),
                 policy => policy.clone(),
             };
