@@ -56,7 +56,7 @@
 
 mod accumulate;
 mod buffer;
-pub(crate) mod chain;
+mod chain;
 mod collect;
 mod debounce;
 mod delay;

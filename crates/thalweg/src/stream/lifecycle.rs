@@ -346,7 +346,7 @@ impl<T: Element> Stream<T> {
 
     /// The whole pipeline as it is now, to look at or to draw.
     pub fn graph_view(&self) -> GraphView {
-        self.graph().query(|pass| view(pass)).unwrap_or_default()
+        self.graph().query(view).unwrap_or_default()
     }
 
     /// Has `f` called with the whole pipeline as it is, as soon as nobody is at work inside: at once, or by whoever

@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use super::kind::boxed;
 use super::{Node, NodeKind, Output, Pass, gate};
-use crate::failure::{BoxError, Failure, is_watched};
+use crate::failure::{BoxError, Failure, Skipped, is_watched};
 use crate::graph::pass::Lease;
 use crate::graph::policy::{Policy, is_exempt};
 use crate::operator::EmitResult;
-use crate::ops::chain::Skipped;
 
 pub(super) struct Recovery<T> {
     policy: Policy,

@@ -12,7 +12,7 @@ pub use steps::{
     StatefulMapped, TryMapped,
 };
 
-use crate::failure::{BoxError, BuildError};
+use crate::failure::{BoxError, BuildError, Skipped};
 use crate::operator::function_name;
 use crate::{Element, OnError, OperatorError, Stream, Transform};
 
@@ -47,22 +47,6 @@ impl fmt::Display for PartFailed {
 impl std::error::Error for PartFailed {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&*self.cause)
-    }
-}
-
-/// A failure that is dropped with its element, whatever the node's policy is.
-#[derive(Debug)]
-pub(crate) struct Skipped(PartFailed);
-
-impl fmt::Display for Skipped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for Skipped {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.0.cause)
     }
 }
 
@@ -209,7 +193,7 @@ impl<S> Chained<S> {
             cause,
         };
         if part.skips {
-            OperatorError::lost(Skipped(failed))
+            OperatorError::lost(Skipped(failed.into()))
         } else {
             OperatorError::lost(failed)
         }
