@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from thalweg.compat.streamz.core import Stream
-from thalweg.dataframe.frames import DataFrame
+from thalweg.dataframe.frame import DataFrame
 
 
 def random_datapoint(now: pd.Timestamp | None = None, **kwargs: Any) -> pd.DataFrame:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from thalweg.collections.streaming import Streaming, _stream_types, map_partitions
-from thalweg.dataframe import running
-from thalweg.dataframe.kinds import is_dataframe_like, is_index_like, is_series_like
-from thalweg.errors.missing_packages import need
+import pandas as pd
 
-try:
-    import pandas as pd
-except ImportError:
-    need("pandas", "dataframe", "thalweg.dataframe")
+from thalweg.collections.streaming import Streaming, _stream_types, map_partitions
+from thalweg.dataframe import aggregations, sliding
+from thalweg.dataframe.applied import apply
+from thalweg.dataframe.backend import backend_of
+from thalweg.dataframe.cumulative import Cumulative
+from thalweg.dataframe.ewm import EWM
+from thalweg.dataframe.groupby import GroupBy
+from thalweg.dataframe.kinds import get_base_frame_type, is_dataframe_like, is_index_like, is_series_like
+from thalweg.dataframe.rolling import Rolling
+from thalweg.dataframe.schema import Schema, pick
+from thalweg.dataframe.window import Expanding, Window
 
 __all__ = [
     "BaseFrame",
@@ -72,10 +74,32 @@ def _method(name: str, frame: Any, *args: Any, **kwargs: Any) -> Any:
 class Frame(BaseFrame):
     """A stream of frames that are pieces of one long table, with totals over all that has come.
 
-    Each total takes a `start`: the state to begin with, such as one that another process ended with.
+    Each total takes a `start`: the state to begin with, or a result that another process ended with.
     """
 
     _stream_type = "streaming"
+
+    def aggregate(self, aggregation: Any, start: Any = None) -> Streaming:
+        """Aggregate everything so far, with an aggregation of your own: see `thalweg.dataframe.aggregations`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from thalweg.dataframe import DataFrame
+        >>> from thalweg.dataframe.aggregations import Max
+        >>> points = DataFrame(example=pd.DataFrame({"x": [0]}))
+        >>> records = points.x.aggregate(Max()).stream.sink_to_list()
+        >>> for x in (2, 1, 3):
+        ...     points.emit(pd.DataFrame({"x": [x]}))
+        >>> [int(record) for record in records]
+        [2, 2, 3]
+        """
+        reduction = aggregations.find_reduction(aggregation, self.example)
+        if reduction is None:
+            step: Any = partial(aggregations.accumulator, agg=aggregation)
+        else:
+            step = sliding.Expanding(reduction)
+        return apply(self.stream, step, self.example, start=start)
 
     def sum(self, start: Any = None) -> Streaming:
         """Add up, by column.
@@ -91,23 +115,85 @@ class Frame(BaseFrame):
         >>> [int(total) for total in totals]
         [3, 6]
         """
-        return self._running(running.total, start)
+        return self.aggregate(aggregations.Sum(), start)
 
     def count(self, start: Any = None) -> Streaming:
         """Count the values that are there, by column."""
-        return self._running(running.count, start)
+        return self.aggregate(aggregations.Count(), start)
 
     def mean(self, start: Any = None) -> Streaming:
-        """Average, by column."""
-        return self._running(running.mean, start)
+        """Average, by column; `start` is a pair of totals and counts."""
+        return self.aggregate(aggregations.Mean(), start)
 
     @property
     def size(self) -> Streaming:
-        """Number of values."""
-        return self._running(running.size, None)
+        """Number of values, there or not."""
+        return self.aggregate(aggregations.Size())
 
-    def _running(self, function: Callable[[Any, Any], tuple[Any, Any]], start: Any) -> Streaming:
-        return self.accumulate_partitions(function, start=start, returns_state=True, stream_type="updating")
+    def groupby(self, other: Any) -> GroupBy:
+        """Aggregate by group: see `GroupBy` for what `other` may be."""
+        return GroupBy(self, other)
+
+    def window(
+        self, n: Any = None, value: Any = None, with_state: bool = False, start: Any = None, on: Any = None
+    ) -> Window:
+        """Aggregate the newest rows: the last `n`, or those less than `value` behind the latest. See `Window`."""
+        return Window(self, n=n, value=value, with_state=with_state, start=start, on=on)
+
+    def rolling(
+        self, window: Any, min_periods: int | None = None, with_state: bool = False, start: Any = ()
+    ) -> Rolling:
+        """Aggregate, for each row, the rows that lead up to it: so many, or those of a duration. See `Rolling`."""
+        return Rolling(self, window, min_periods, with_state, start)
+
+    def expanding(self, with_state: bool = False, start: Any = None) -> Expanding:
+        """Aggregate everything so far, with the methods of a window. See `Expanding`."""
+        return Expanding(self, n=1, with_state=with_state, start=start)
+
+    def ewm(
+        self,
+        com: float | None = None,
+        span: float | None = None,
+        halflife: float | None = None,
+        alpha: float | None = None,
+        with_state: bool = False,
+        start: Any = None,
+    ) -> EWM:
+        """Average everything so far, with weights that fade. See `EWM`."""
+        return EWM(
+            self, com=com, span=span, halflife=halflife, alpha=alpha, with_state=with_state, start=start
+        )
+
+    def cumsum(self) -> Streaming:
+        """Running total, for each row.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from thalweg.dataframe import DataFrame
+        >>> points = DataFrame(example=pd.DataFrame({"x": [0]}))
+        >>> results = points.x.cumsum().stream.sink_to_list()
+        >>> points.emit(pd.DataFrame({"x": [1, 2]}))
+        >>> points.emit(pd.DataFrame({"x": [3]}))
+        >>> [series.tolist() for series in results]
+        [[1, 3], [6]]
+        """
+        return self._cumulate("cumsum")
+
+    def cumprod(self) -> Streaming:
+        """Running product, for each row."""
+        return self._cumulate("cumprod")
+
+    def cummin(self) -> Streaming:
+        """Smallest value so far, for each row."""
+        return self._cumulate("cummin")
+
+    def cummax(self) -> Streaming:
+        """Largest value so far, for each row."""
+        return self._cumulate("cummax")
+
+    def _cumulate(self, operation: str) -> Streaming:
+        return apply(self.stream, Cumulative(operation), self.example, stream_type="streaming")
 
 
 class Frames(BaseFrame):
@@ -154,7 +240,7 @@ class _Columns:
     @property
     def columns(self) -> Any:
         """The names of the columns."""
-        return self.example.columns
+        return self.example.columns if hasattr(self.example, "columns") else self.example.column_names
 
     @property
     def dtypes(self) -> Any:
@@ -162,13 +248,14 @@ class _Columns:
         return self.example.dtypes
 
     def __getitem__(self, index: Any) -> Streaming:
-        return map_partitions(operator.getitem, self, index)
+        return map_partitions(_subscript, self, index)
 
     def __getattr__(self, key: str) -> Streaming:
         example = self.__dict__.get("example")
-        if example is None or key not in example.columns:
+        names = () if example is None else backend_of(example).names(example)
+        if example is None or (key not in names and len(names)):
             raise AttributeError(f"{type(self).__name__} has no attribute and no column {key!r}")
-        return map_partitions(getattr, self, key)
+        return map_partitions(pick, self, key)
 
     def __dir__(self) -> list[str]:
         columns = (column for column in self.columns if isinstance(column, str) and column.isidentifier())
@@ -208,6 +295,36 @@ class _Columns:
         """Return it as it is."""
         return self
 
+    @property
+    def plot(self) -> Any:
+        """Plots that follow the stream, by hvplot, which knows frames under the name of the package we stand in for.
+
+        Raises
+        ------
+        ImportError
+            If hvplot is not installed, or `install_as("streamz")` was not called before it was imported.
+        """
+        try:
+            import hvplot.streamz  # noqa: F401
+        except ImportError as error:
+            raise ImportError(
+                "plots of streaming frames need hvplot, and thalweg.install_as('streamz') before it is imported"
+            ) from error
+        return self.hvplot
+
+
+def _subscript(piece: Any, index: Any) -> Any:
+    """Take a column, columns, or the rows that a mask selects."""
+    backend = backend_of(piece)
+    if backend.is_frame(piece):
+        if isinstance(index, (str, bytes, int)):
+            return pick(piece, index)
+        if isinstance(index, list) and not any(isinstance(name, bool) for name in index):
+            for name in index:
+                pick(piece, name)
+            return backend.select(piece, index)
+    return backend.take(piece, index)
+
 
 def _assign(names: list[str], frame: Any, *values: Any) -> Any:
     return frame.assign(**dict(zip(names, values, strict=True)))
@@ -246,9 +363,10 @@ class DataFrame(_Columns, Frame):
             stream, example = side_by_side.stream, side_by_side.example
         if callable(example):
             example = example()
-        if example is not None and not is_dataframe_like(example):
-            example = pd.DataFrame(example)
-        self._subtype = type(example)
+        try:
+            self._subtype = get_base_frame_type(type(self).__name__, is_dataframe_like, example)
+        except ValueError as error:
+            raise TypeError(f"DataFrame cannot make an example of {example!r}: {error}") from error
         super().__init__(stream, example)
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -259,19 +377,30 @@ class DataFrame(_Columns, Frame):
         # It goes on as the frame with the new column, which earlier expressions have not.
         self.stream, self.example = result.stream, result.example
 
+    def emit(self, x: Any) -> Any:
+        """Send a frame into the stream, after `verify`.
+
+        Anything that has Arrow's PyCapsule interface, such as another library's frame, is taken over; without a copy
+        if the library can.
+        """
+        if not isinstance(x, self._subtype) and hasattr(x, "__arrow_c_stream__"):
+            x = backend_of(self.example).adopt(x)
+        return super().emit(x)
+
     def verify(self, x: Any) -> None:
-        """Check that a frame has the columns of the example, in the same order.
+        """Check that a frame has the columns of the example, with values of the same kinds, in any order.
 
         Raises
         ------
         TypeError
             If it is no such frame.
-        IndexError
-            If its columns are different.
+        SchemaError
+            If a column is missing, or there is one too many, or the values of one are of another kind.
         """
         super().verify(x)
-        if list(x.columns) != list(self.example.columns):
-            raise IndexError(f"expected the columns {list(self.example.columns)}, and not {list(x.columns)}")
+        if self.__dict__.get("_schema") is None or self._schema[0] is not self.example:
+            self._schema = (self.example, Schema(self.example))
+        self._schema[1].read(x)
 
 
 def _concat(names: list[str], *columns: Any) -> Any:
@@ -309,14 +438,27 @@ class Series(Frame):
     def __init__(self, stream: Any = None, example: Any = None) -> None:
         if callable(example):
             example = example()
-        if example is not None and not self._is_like(example):
-            raise TypeError(f"{type(self).__name__} needs an example of its kind, and not {type(example).__name__}")
-        self._subtype = type(example)
+        self._subtype = get_base_frame_type(type(self).__name__, self._is_like, example)
         super().__init__(stream, example)
 
     @staticmethod
     def _is_like(example: Any) -> bool:
         return is_series_like(example)
+
+    def value_counts(self) -> Streaming:
+        """Count how often each value has come, the most frequent first.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from thalweg.dataframe import Series
+        >>> words = Series(example=pd.Series(["a"]))
+        >>> results = words.value_counts().stream.sink_to_list()
+        >>> words.emit(pd.Series(["a", "b", "a"]))
+        >>> results[-1].to_dict()
+        {'a': 2, 'b': 1}
+        """
+        return self.aggregate(aggregations.ValueCounts())
 
     @property
     def dtype(self) -> Any:
@@ -324,7 +466,7 @@ class Series(Frame):
         return self.example.dtype
 
     def __getitem__(self, index: Any) -> Streaming:
-        return map_partitions(operator.getitem, self, index)
+        return map_partitions(_subscript, self, index)
 
     def to_frame(self) -> Streaming:
         """Make data frames of one column."""
@@ -352,7 +494,7 @@ class Seriess(Frames):
         return self.example.dtype
 
     def __getitem__(self, index: Any) -> Streaming:
-        return map_partitions(operator.getitem, self, index)
+        return map_partitions(_subscript, self, index)
 
     def to_frame(self) -> Streaming:
         """Make data frames of one column."""
