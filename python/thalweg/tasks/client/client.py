@@ -468,7 +468,7 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
     def get_executor(self, **kwargs: Any) -> ClientExecutor:
         """Return an executor of ``concurrent.futures`` that runs on the client's workers.
 
-        It takes `retries`, `resources`, `priority`, `timeout` and `pure` for all its tasks.
+        It takes `retries`, `resources`, `priority`, `time_limit` and `pure` for all its tasks.
 
         Examples
         --------
