@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from excuses import Attempts, Excuses, Skips
+from excuses import Attempts, Excuses, Repeats, Skips
 
 HERE = Path(__file__).resolve().parent
 
@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
             *(str(tests / f"{module}.py") for module in MODULES),
             *(str(package / "dataframe" / "tests" / f"{module}.py") for module in FRAMES),
         ],
-        plugins=[Excuses(HERE / "excused.txt", apply=not plain), Skips(needs()), Attempts()],
+        plugins=[Excuses(HERE / "excused.txt", apply=not plain), Skips(needs()), Repeats(), Attempts()],
     )
 
 

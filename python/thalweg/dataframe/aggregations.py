@@ -257,28 +257,40 @@ class EWMean(Mergeable):
 
     def partial(self, frame: Any) -> Any:
         backend = backend_of(frame)
-        size = len(frame)
         names = backend.names(frame) if backend.is_frame(frame) else None
         series = [frame] if names is None else [backend.series(frame, name) for name in names]
-        weights = self.decay ** (size - 1.0 - np.arange(size))
-        sums = []
-        for one in series:
-            values, valid = backend.column(one)
-            values = values.astype(float)
-            if valid is not None:
-                values = np.where(valid, values, 0)
-            sums.append((values @ weights, weights.sum() if valid is None else weights[valid].sum()))
-        return size, sums, backend.slice(frame, max(size - 1, 0), size), names
+        averages = [self._average(backend.column(one)) for one in series]
+        size = len(frame)
+        return size, averages, backend.slice(frame, max(size - 1, 0), size), names
+
+    def _average(self, column: Any) -> tuple[float, float]:
+        """Average of a column, and the weight it has at its last row."""
+        values, valid = column
+        there = np.arange(len(values)) if valid is None else np.flatnonzero(valid)
+        if not len(there):
+            return float("nan"), 0.0
+        # Counted from the last value: from the last row, all weights may be too small to tell from zero.
+        weights = self.decay ** (there[-1] - there)
+        weight = weights.sum()
+        average = values[there].astype(float) @ weights / weight
+        return average, weight * self.decay ** float(len(values) - 1 - there[-1])
 
     def merge(self, a: Any, b: Any) -> Any:
         fading = self.decay ** b[0]
-        sums = [(fading * x + y, fading * p + q) for (x, p), (y, q) in zip(a[1], b[1], strict=True)]
-        return a[0] + b[0], sums, b[2], b[3]
+        averages = []
+        for (before, old), (new, weight) in zip(a[1], b[1], strict=True):
+            old *= fading
+            if new != new:
+                averages.append((before, old))
+            elif before != before:
+                averages.append((new, weight))
+            else:
+                averages.append(((old * before + weight * new) / (old + weight), old + weight))
+        return a[0] + b[0], averages, b[2], b[3]
 
     def result(self, state: Any) -> Any:
-        _, sums, last, names = state
-        values = [total / weight if weight else float("nan") for total, weight in sums]
-        arrays = [np.array([value])[: len(last)] for value in values]
+        _, averages, last, names = state
+        arrays = [np.array([average])[: len(last)] for average, _ in averages]
         return backend_of(last).aligned(last, names, arrays)
 
 

@@ -41,7 +41,10 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ArrayChunk(Chunk):
-    """Columns that an aggregation reads, and the group of each row: a position in `keys`."""
+    """Columns that an aggregation reads, and the group of each row: a position in `keys`, or -1.
+
+    Without groups, `keys` has the names of the columns; None for a series.
+    """
 
     columns: tuple[Column, ...]
     codes: Any = None
@@ -55,7 +58,7 @@ class ArrayChunk(Chunk):
     def join(self, other: Chunk) -> ArrayChunk:
         assert isinstance(other, ArrayChunk)
         columns = tuple(Column.join(pair) for pair in zip(self.columns, other.columns, strict=True))  # type: ignore[arg-type]
-        codes = keys = None
+        codes, keys = None, self.keys
         if self.codes is not None:
             keys, ours, theirs = unite(self.keys, other.keys)
             codes = np.concatenate([_renumber(self.codes, ours), _renumber(other.codes, theirs)])
@@ -67,7 +70,8 @@ class ArrayChunk(Chunk):
 
 
 def _renumber(codes: Any, positions: Any) -> Any:
-    return codes if positions is None else positions[codes]
+    # Rows without a group have the code -1, and keep it.
+    return codes if positions is None else np.append(positions, -1)[codes]
 
 
 @dataclass(frozen=True)

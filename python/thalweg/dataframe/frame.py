@@ -34,6 +34,14 @@ __all__ = [
 class BaseFrame(Streaming):
     """Common base of frames and series. Every method is pandas' own, called on each that comes."""
 
+    @staticmethod
+    def map_partitions(func: Any, *args: Any, **kwargs: Any) -> Streaming:
+        """Call a function on every batch: see `thalweg.collections.streaming.map_partitions`."""
+        example = next((arg.example for arg in args if isinstance(arg, BaseFrame)), None)
+        if example is not None and getattr(func, "__module__", None) in ("_operator", "operator"):
+            func = backend_of(example).operation(func)
+        return map_partitions(func, *args, **kwargs)
+
     def round(self, decimals: int = 0) -> Streaming:
         """Round to so many decimal places."""
         return self._each("round", decimals)
@@ -327,7 +335,7 @@ def _subscript(piece: Any, index: Any) -> Any:
 
 
 def _assign(names: list[str], frame: Any, *values: Any) -> Any:
-    return frame.assign(**dict(zip(names, values, strict=True)))
+    return backend_of(frame).assign(frame, dict(zip(names, values, strict=True)))
 
 
 class DataFrame(_Columns, Frame):

@@ -87,7 +87,7 @@ def unite(a: Any, b: Any) -> tuple[Any, Any, Any]:
 
 def _sort(codes: Any, keys: Any) -> tuple[Any, Any]:
     order = _argsort(keys)
-    if order is None or not len(order):
+    if order is None:
         return codes, keys
     inverse = _inverse(order)
     numbered = inverse[codes]
@@ -97,8 +97,14 @@ def _sort(codes: Any, keys: Any) -> tuple[Any, Any]:
 
 
 def _argsort(keys: Any) -> Any:
+    """Order that sorts keys; None if they are sorted, or cannot be."""
+    if isinstance(keys, pd.MultiIndex):
+        return keys.argsort()
     try:
-        if keys.dtype == object and not isinstance(keys, pd.MultiIndex):
+        if keys.is_monotonic_increasing:
+            # Taking them all would lose the frequency of times.
+            return None
+        if keys.dtype == object:
             return np.argsort(keys.to_numpy(), kind="stable")
         return keys.argsort()
     except TypeError:

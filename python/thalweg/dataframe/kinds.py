@@ -12,7 +12,7 @@ from typing import Any
 __all__ = ["get_base_frame_type", "get_dataframe_package", "is_dataframe_like", "is_index_like", "is_series_like"]
 
 #: Types that are frames or series without having pandas' methods.
-_FRAMES = {("polars", "DataFrame"), ("pyarrow", "Table")}
+_FRAMES = {("polars", "DataFrame"), ("pyarrow", "Table"), ("pyarrow", "RecordBatch")}
 _SERIES = {("polars", "Series"), ("pyarrow", "ChunkedArray")}
 
 

@@ -125,19 +125,20 @@ class GroupReduction:
         else:
             chosen = names if isinstance(names, list) else [names]
         self.schema = None if self.is_size else Schema(example, chosen)
-        self.names = [None] if self.schema is None else self.schema.names
+        if self.schema is not None:
+            self.names = self.schema.names
+        elif not is_frame:
+            self.names = [getattr(example, "name", None)]
+        else:
+            # As in pandas, the size has the name of a column that was picked.
+            self.names = [None if isinstance(names, list) else names]
 
     def prepare(self, batch: Any, times: Any = None, *, is_kept: bool = False) -> ArrayChunk:
         frame, *others = batch if isinstance(batch, tuple) else (batch,)
         columns = () if self.schema is None else tuple(self.schema.read(frame))
         codes, keys = self._number(frame, others)
         chunk = ArrayChunk(len(frame), times, columns, codes, keys)
-        if is_kept:
-            chunk = chunk.own()
-        if (codes < 0).any():
-            # The rows stay, as a window counts them too; they belong to no group.
-            chunk = ArrayChunk(chunk.size, times, chunk.columns, np.where(codes < 0, len(keys), codes), keys)
-        return chunk
+        return chunk.own() if is_kept else chunk
 
     def _number(self, frame: Any, others: list[Any]) -> tuple[Any, Any]:
         arrived = iter(others)
@@ -157,8 +158,9 @@ class GroupReduction:
     def partial(self, chunk: ArrayChunk) -> Any:
         codes, keys, columns = chunk.codes, chunk.keys, chunk.columns
         groups = len(keys)
-        if chunk.size and int(codes.max()) == groups:
-            known = codes < groups
+        if chunk.size and codes.min() < 0:
+            # A window counts these rows too, but they belong to no group.
+            known = codes >= 0
             codes = codes[known]
             columns = tuple(column.take(known) for column in columns)
         if not self.is_size:

@@ -154,9 +154,10 @@ class _Step:
         return np.searchsorted(times, times[before:] - self.window.to_timedelta64(), side="right"), times
 
     def _find_tail(self, size: int, times: Any) -> int:
-        """Position of the first row that a later window can reach back to."""
+        """Position of the first row to keep, which later windows reach back to."""
         if times is None:
-            return max(size - self.window + 1, 0)
+            # One more than they do: so streamz's states are.
+            return max(size - self.window, 0)
         if not size:
             return 0
         return int(np.searchsorted(times, times[-1] - self.window.to_timedelta64(), side="right"))
@@ -169,21 +170,19 @@ class _Step:
             names = backend.names(rows) if is_frame else [None]
             columns = [backend.column(backend.series(rows, name) if is_frame else rows) for name in names]
             if all(_is_finite(column) for column in columns):
-                least = self._least(self.name)
+                least = self._least()
                 arrays = [fast(column, before, starts, least) for column in columns]
                 return backend.aligned(new, names, arrays)
         bounds = _Bounds(before, starts)
-        rolling = rows.rolling(bounds, min_periods=self._least(self.name))
+        rolling = rows.rolling(bounds, min_periods=self._least())
         result = getattr(rolling, self.name)(*self.args, **self.kwargs)
         return result.iloc[before:]
 
-    def _least(self, name: str) -> int:
+    def _least(self) -> int:
         """How many values there have to be for a result."""
         if self.min_periods is not None:
             return self.min_periods
-        if isinstance(self.window, pd.Timedelta):
-            return 1
-        return 0 if name == "count" else int(self.window)
+        return 1 if isinstance(self.window, pd.Timedelta) else int(self.window)
 
 
 class _Bounds(pd.api.indexers.BaseIndexer):
@@ -240,7 +239,9 @@ def _rolling_mean(column: Any, before: int, starts: Any, least: int) -> Any:
 
 def _rolling_count(column: Any, before: int, starts: Any, least: int) -> Any:
     _, counts = _sums(column, before, starts)
-    return counts.astype(float)
+    # To a count, a missing value is one, too.
+    rows = np.arange(before + 1, len(column.values) + 1) - starts
+    return np.where(rows >= least, counts, np.nan)
 
 
 _FAST = {"sum": _rolling_sum, "mean": _rolling_mean, "count": _rolling_count}

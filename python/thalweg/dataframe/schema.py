@@ -129,9 +129,13 @@ def pick(frame: Any, name: Any) -> Any:
     Traceback (most recent call last):
     thalweg.dataframe.schema.SchemaError: column 'y': expected a column of that name, found none; the batch has ['x']
     """
+    backend = backend_of(frame)
     try:
-        return frame[name]
-    except KeyError:
+        return backend.series(frame, name)
+    except Exception:
+        names = backend.names(frame)
+        if name in names:
+            raise
         error = SchemaError(name, "a column of that name", None)
-        error.args = (f"{error.args[0]}; the batch has {list(frame.columns)}",)
+        error.args = (f"{error.args[0]}; the batch has {names}",)
         raise error from None

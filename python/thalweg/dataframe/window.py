@@ -97,7 +97,7 @@ class Window(OperatorMixin):
     def map_partitions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Window:
         """Call a function on every batch, and take the same window over what it returns."""
         roots = [arg.root if isinstance(arg, Window) else arg for arg in args]
-        return self._over(map_partitions(func, *roots, **kwargs))
+        return self._over(self.root.map_partitions(func, *roots, **kwargs))
 
     @property
     def index(self) -> Window:

@@ -31,6 +31,12 @@ class Backend(Protocol):
     def select(self, frame: Any, names: list[Any]) -> Any:
         """A frame with some of the columns."""
 
+    def assign(self, frame: Any, columns: dict[str, Any]) -> Any:
+        """A frame with more columns, or others in their place: values, or functions of the frame."""
+
+    def operation(self, function: Any) -> Any:
+        """What does for this library's series what one of the functions of `operator` does."""
+
     def describe(self, series: Any) -> str:
         """Type of the values, for messages."""
 

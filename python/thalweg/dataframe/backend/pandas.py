@@ -32,6 +32,12 @@ class _Pandas:
     def select(self, frame: Any, names: list[Any]) -> Any:
         return frame[names]
 
+    def assign(self, frame: Any, columns: dict[str, Any]) -> Any:
+        return frame.assign(**columns)
+
+    def operation(self, function: Any) -> Any:
+        return function
+
     def describe(self, series: Any) -> str:
         return str(series.dtype)
 
@@ -59,7 +65,7 @@ class _Pandas:
         return Column(np.asarray(series, dtype=object), valid)
 
     def labels(self, series: Any) -> Any:
-        if isinstance(series.dtype, np.dtype):
+        if isinstance(series.dtype, np.dtype) and series.dtype.kind != "M":
             return series.to_numpy()
         return series if isinstance(series, pd.Index) else series.array
 

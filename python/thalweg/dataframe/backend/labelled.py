@@ -1,0 +1,51 @@
+"""What libraries without an index have in common: keys and times are columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["group_columns", "time_column"]
+
+
+def time_column(times: list[Any], on: Any) -> Any:
+    """Column of the axis of a window: the one that is asked for, or the only one with times.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or several.
+
+    Examples
+    --------
+    >>> from thalweg.dataframe.backend.labelled import time_column
+    >>> time_column(["at"], None), time_column(["from", "to"], "to")
+    ('at', 'to')
+    """
+    if on is not None:
+        return on
+    if len(times) != 1:
+        found = "none" if not times else ", ".join(map(repr, times))
+        raise ValueError(f"a window over a duration needs `on`, the column with the times; those with times: {found}")
+    return times[0]
+
+
+def group_columns(keys: Any, key_names: list[Any], names: list[Any], arrays: list[Any], size: str) -> dict[str, Any]:
+    """Columns of a result by group: the keys, then the values; `size` names those that have no name.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from thalweg.dataframe.backend.labelled import group_columns
+    >>> columns = group_columns(pd.Index(["a"]), ["k"], [None], [np.array([3])], "len")
+    >>> {name: values.tolist() for name, values in columns.items()}
+    {'k': ['a'], 'len': [3]}
+    """
+    columns = {}
+    for level, name in enumerate(key_names):
+        values = keys.get_level_values(level).to_numpy()
+        columns["key" if name is None else name] = values
+    for name, array in zip(names, arrays, strict=True):
+        # A column that is grouped by can be counted, too.
+        name = size if name is None else name
+        columns[name if name not in columns else f"{name}_{size}"] = array
+    return columns
