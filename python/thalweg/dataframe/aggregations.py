@@ -36,6 +36,7 @@ __all__ = [
     "diff_iloc",
     "diff_loc",
     "find_reduction",
+    "is_columnwise",
     "window_accumulator",
 ]
 
@@ -257,8 +258,9 @@ class EWMean(Mergeable):
 
     def partial(self, frame: Any) -> Any:
         backend = backend_of(frame)
-        names = backend.names(frame) if backend.is_frame(frame) else None
-        series = [frame] if names is None else [backend.series(frame, name) for name in names]
+        is_frame = backend.is_frame(frame)
+        names = backend.names(frame) if is_frame else [getattr(frame, "name", None)]
+        series = [backend.series(frame, name) for name in names] if is_frame else [frame]
         averages = [self._average(backend.column(one)) for one in series]
         size = len(frame)
         return size, averages, backend.slice(frame, max(size - 1, 0), size), names
@@ -285,7 +287,9 @@ class EWMean(Mergeable):
             elif before != before:
                 averages.append((new, weight))
             else:
-                averages.append(((old * before + weight * new) / (old + weight), old + weight))
+                both = old + weight
+                # Both weights may be too small to tell from zero, and then the newer value has all of it.
+                averages.append(((old * before + weight * new) / both if both else new, both))
         return a[0] + b[0], averages, b[2], b[3]
 
     def result(self, state: Any) -> Any:
@@ -294,11 +298,16 @@ class EWMean(Mergeable):
         return backend_of(last).aligned(last, names, arrays)
 
 
+def is_columnwise(aggregation: Any) -> bool:
+    """Whether an aggregation is a statistic of each column, one of those that are built in."""
+    return isinstance(aggregation, _Columnwise) and type(aggregation).on_new is Mergeable.on_new
+
+
 def find_reduction(aggregation: Any, example: Any) -> Reduction | None:
     """How an aggregation is applied to batches that look like an example; None if its states cannot be merged."""
     if not isinstance(aggregation, Mergeable) or type(aggregation).on_new is not Mergeable.on_new:
         return None
-    if isinstance(aggregation, _Columnwise):
+    if is_columnwise(aggregation):
         return ColumnReduction(aggregation.statistic, example)
     if isinstance(aggregation, ValueCounts):
         return _ValueCounts(example)

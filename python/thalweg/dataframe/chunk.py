@@ -13,9 +13,12 @@ from thalweg.dataframe.keys import unite
 __all__ = ["ArrayChunk", "Chunk", "FrameChunk"]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Chunk:
-    """Rows, with their positions on the axis of the window; None if the window counts rows."""
+    """Rows, with their positions on the axis of the window; None if the window counts rows.
+
+    Chunks are shared between states, and never changed.
+    """
 
     size: int
     times: Any
@@ -39,7 +42,7 @@ class Chunk:
         return None if self.times is None else np.concatenate([self.times, other.times])
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class ArrayChunk(Chunk):
     """Columns that an aggregation reads, and the group of each row: a position in `keys`, or -1.
 
@@ -74,7 +77,7 @@ def _renumber(codes: Any, positions: Any) -> Any:
     return codes if positions is None else np.append(positions, -1)[codes]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class FrameChunk(Chunk):
     """Rows of a frame, a series or an index."""
 

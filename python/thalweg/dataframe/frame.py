@@ -15,6 +15,7 @@ from thalweg.dataframe.cumulative import Cumulative
 from thalweg.dataframe.ewm import EWM
 from thalweg.dataframe.groupby import GroupBy
 from thalweg.dataframe.kinds import get_base_frame_type, is_dataframe_like, is_index_like, is_series_like
+from thalweg.dataframe.reductions import ColumnReduction
 from thalweg.dataframe.rolling import Rolling
 from thalweg.dataframe.schema import Schema, pick
 from thalweg.dataframe.window import Expanding, Window
@@ -87,6 +88,10 @@ class Frame(BaseFrame):
 
     _stream_type = "streaming"
 
+    #: Where a column was taken from: the stream, the example and the name. Aggregations read it there, which saves a
+    #: step, and in a window of a library without an index they need the column with the times.
+    _origin: tuple[Any, Any, Any] | None = None
+
     def aggregate(self, aggregation: Any, start: Any = None) -> Streaming:
         """Aggregate everything so far, with an aggregation of your own: see `thalweg.dataframe.aggregations`.
 
@@ -102,9 +107,13 @@ class Frame(BaseFrame):
         >>> [int(record) for record in records]
         [2, 2, 3]
         """
+        if self._origin is not None and aggregations.is_columnwise(aggregation):
+            stream, example, name = self._origin
+            step: Any = sliding.Expanding(ColumnReduction(aggregation.statistic, example, (name,)))
+            return apply(stream, step, example, start=start)
         reduction = aggregations.find_reduction(aggregation, self.example)
         if reduction is None:
-            step: Any = partial(aggregations.accumulator, agg=aggregation)
+            step = partial(aggregations.accumulator, agg=aggregation)
         else:
             step = sliding.Expanding(reduction)
         return apply(self.stream, step, self.example, start=start)
@@ -149,10 +158,15 @@ class Frame(BaseFrame):
         return Window(self, n=n, value=value, with_state=with_state, start=start, on=on)
 
     def rolling(
-        self, window: Any, min_periods: int | None = None, with_state: bool = False, start: Any = ()
+        self,
+        window: Any,
+        min_periods: int | None = None,
+        with_state: bool = False,
+        start: Any = (),
+        on: Any = None,
     ) -> Rolling:
         """Aggregate, for each row, the rows that lead up to it: so many, or those of a duration. See `Rolling`."""
-        return Rolling(self, window, min_periods, with_state, start)
+        return Rolling(self, window, min_periods, with_state, start, on)
 
     def expanding(self, with_state: bool = False, start: Any = None) -> Expanding:
         """Aggregate everything so far, with the methods of a window. See `Expanding`."""
@@ -248,7 +262,7 @@ class _Columns:
     @property
     def columns(self) -> Any:
         """The names of the columns."""
-        return self.example.columns if hasattr(self.example, "columns") else self.example.column_names
+        return self.example.columns if hasattr(self.example, "groupby") else backend_of(self.example).names(self.example)
 
     @property
     def dtypes(self) -> Any:
@@ -256,17 +270,20 @@ class _Columns:
         return self.example.dtypes
 
     def __getitem__(self, index: Any) -> Streaming:
-        return map_partitions(_subscript, self, index)
+        taken = map_partitions(_subscript, self, index)
+        if isinstance(index, str) and isinstance(taken, Series):
+            taken._origin = (self.stream, self.example, index)
+        return taken
 
     def __getattr__(self, key: str) -> Streaming:
         example = self.__dict__.get("example")
         names = () if example is None else backend_of(example).names(example)
         if example is None or (key not in names and len(names)):
             raise AttributeError(f"{type(self).__name__} has no attribute and no column {key!r}")
-        return map_partitions(pick, self, key)
+        return self[key]
 
     def __dir__(self) -> list[str]:
-        columns = (column for column in self.columns if isinstance(column, str) and column.isidentifier())
+        columns = (column for column in backend_of(self.example).names(self.example) if isinstance(column, str) and column.isidentifier())
         return [*super().__dir__(), *columns]
 
     def assign(self, **kwargs: Any) -> Streaming:

@@ -7,11 +7,10 @@ from typing import Any
 from thalweg.collections.streaming import Streaming
 from thalweg.dataframe import statistics
 from thalweg.dataframe.applied import apply
-from thalweg.dataframe.backend import backend_of
 from thalweg.dataframe.reductions import GroupReduction
 from thalweg.dataframe.sliding import Expanding
 
-__all__ = ["GroupBy", "WindowedGroupBy"]
+__all__ = ["GroupBy", "WindowedGroupBy", "has_column"]
 
 
 class GroupBy:
@@ -50,9 +49,7 @@ class GroupBy:
         return type(self)(self.root, self.grouper, index)
 
     def __getattr__(self, key: str) -> GroupBy:
-        root = self.__dict__.get("root")
-        columns = getattr(root, "columns", None) if root is not None else None
-        if columns is None or (key not in columns and len(columns)):
+        if not has_column(self, key):
             raise AttributeError(f"{type(self).__name__} has no attribute and no column {key!r}")
         return self[key]
 
@@ -91,7 +88,7 @@ class GroupBy:
     def _aggregate(self, statistic: Any, start: Any = None, with_state: bool = False) -> Streaming:
         groupers = self.grouper if isinstance(self.grouper, list) else [self.grouper]
         sources = [found for found in map(_source, groupers) if found is not None]
-        names = [_key_name(grouper, self.root) for grouper in groupers]
+        names = [_key_name(grouper) for grouper in groupers]
         places = [None if _source(grouper) is not None else grouper for grouper in groupers]
         reduction = GroupReduction(statistic, self.root.example, places, names, self.index)
         stream, example = self.root.stream, self.root.example
@@ -136,6 +133,13 @@ class WindowedGroupBy(GroupBy):
                      with_state=self.with_state or with_state)  # fmt: skip
 
 
+def has_column(thing: Any, key: str) -> bool:
+    """Whether the root of a window or the like has a column of that name, or may have: its example has none at all."""
+    root = thing.__dict__.get("root")
+    columns = getattr(root, "columns", None) if root is not None else None
+    return columns is not None and (key in columns or not len(columns))
+
+
 def _source(grouper: Any) -> Any:
     """The collection that a grouper comes from; None if it is read from the frame."""
     from thalweg.dataframe.window import Window
@@ -145,8 +149,8 @@ def _source(grouper: Any) -> Any:
     return grouper if isinstance(grouper, Streaming) else None
 
 
-def _key_name(grouper: Any, root: Any) -> Any:
+def _key_name(grouper: Any) -> Any:
     source = _source(grouper)
     if source is not None:
         return getattr(source.example, "name", None)
-    return None if callable(grouper) or backend_of(root.example) is None else grouper
+    return None if callable(grouper) else grouper

@@ -10,13 +10,15 @@ import pandas as pd
 __all__ = ["number", "unite"]
 
 
-def number(labels: list[Any]) -> tuple[Any, Any]:
+def number(labels: list[Any], known: Any = None) -> tuple[Any, Any]:
     """Number the groups that rows belong to, in the order of their keys.
 
     Parameters
     ----------
     labels
         What the rows are grouped by, one or several for each row.
+    known
+        Keys of another batch, which are returned if these are the same.
 
     Returns
     -------
@@ -30,20 +32,43 @@ def number(labels: list[Any]) -> tuple[Any, Any]:
     >>> codes.tolist(), keys.tolist()
     ([1, 0, 1], ['a', 'b'])
     """
-    if len(labels) == 1:
-        codes, keys = pd.factorize(labels[0])
-        return _sort(codes, pd.Index(keys))
-    parts = [_sort(codes, pd.Index(keys)) for codes, keys in map(pd.factorize, labels)]
+    codes, keys = _number_one(labels[0], known) if len(labels) == 1 else _number_several(labels)
+    if known is not None and keys is not known and _is_same(keys, known):
+        keys = known
+    return codes, keys
+
+
+def _number_one(labels: Any, known: Any) -> tuple[Any, Any]:
+    if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu" and len(labels):
+        lowest, highest = int(labels.min()), int(labels.max())
+        span = highest - lowest + 1
+        if span <= 2 * len(labels) + 1024:
+            return _number_dense(labels, lowest, span, known)
+    codes, keys = pd.factorize(labels)
+    return _sort(codes, pd.Index(keys))
+
+
+def _number_dense(labels: Any, lowest: int, span: int, known: Any) -> tuple[Any, Any]:
+    """Number integers from a range that is hardly larger than there are rows."""
+    codes = labels.astype(np.int64) - lowest
+    is_there = np.bincount(codes, minlength=span) > 0
+    found = np.flatnonzero(is_there)
+    if len(found) < span:
+        codes = (np.cumsum(is_there) - 1)[codes]
+    found = (found + lowest).astype(labels.dtype)
+    if known is not None and known.dtype == found.dtype and np.array_equal(known.to_numpy(), found):
+        return codes, known
+    return codes, pd.Index(found)
+
+
+def _number_several(labels: list[Any]) -> tuple[Any, Any]:
+    parts = [_number_one(label, None) for label in labels]
     combined = np.zeros(len(parts[0][0]), np.int64)
     missing = np.zeros(len(combined), bool)
     for codes, keys in parts:
         combined = combined * max(len(keys), 1) + codes
         missing |= codes < 0
-    combined[missing] = -1
-    codes, found = pd.factorize(np.where(missing, -1, combined))
-    order = np.argsort(found, kind="stable")
-    found = found[order]
-    codes = _inverse(order)[codes] if len(found) else codes
+    found, codes = np.unique(np.where(missing, -1, combined), return_inverse=True)
     if missing.any():
         # The group of rows without a key is the first.
         found, codes = found[1:], codes - 1
@@ -52,6 +77,10 @@ def number(labels: list[Any]) -> tuple[Any, Any]:
         rest, at = np.divmod(rest, max(len(keys), 1))
         levels.append(keys.take(at))
     return codes, pd.MultiIndex.from_arrays(levels[::-1])
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    return len(a) == len(b) and a.dtype == b.dtype and bool(a.equals(b))
 
 
 def unite(a: Any, b: Any) -> tuple[Any, Any, Any]:
@@ -69,7 +98,7 @@ def unite(a: Any, b: Any) -> tuple[Any, Any, Any]:
     >>> keys.tolist(), a.tolist(), b.tolist()
     ([1, 2, 3], [0, 2], [1, 2])
     """
-    if a is b or (len(a) == len(b) and a.dtype == b.dtype and a.equals(b)):
+    if a is b or _is_same(a, b):
         return a, None, None
     at = a.get_indexer(b)
     new = at < 0

@@ -13,7 +13,7 @@ import numpy as np
 from thalweg.dataframe.backend import Column, backend_of
 from thalweg.dataframe.chunk import ArrayChunk, Chunk, FrameChunk
 from thalweg.dataframe.keys import number, unite
-from thalweg.dataframe.schema import Schema
+from thalweg.dataframe.schema import Schema, read_columns
 
 __all__ = ["ColumnReduction", "FrameReduction", "GroupReduction", "GroupState", "Reduction"]
 
@@ -38,16 +38,27 @@ class Reduction(Protocol):
 
 
 class ColumnReduction:
-    """A statistic of each column of a frame, or of a series."""
+    """A statistic of each column of a frame, of one of them, or of a series.
 
-    def __init__(self, statistic: Any, example: Any) -> None:
+    Parameters
+    ----------
+    statistic
+        See `thalweg.dataframe.statistics`.
+    example
+        A frame or a series.
+    name
+        The only column to read, a tuple of one; None for all.
+    """
+
+    def __init__(self, statistic: Any, example: Any, name: tuple[Any] | None = None) -> None:
         self.statistic = statistic
-        self.schema = Schema(example)
+        self.schema = Schema(example, None if name is None else list(name))
         self.backend = backend_of(example)
+        self.has_frame_result = self.schema.is_frame and name is None
 
     def prepare(self, batch: Any, times: Any = None, *, is_kept: bool = False) -> ArrayChunk:
         columns = tuple(self.schema.read(batch))
-        names = self.schema.read_names(batch) if self.schema.is_frame else None
+        names = self.schema.read_names(batch) if self.has_frame_result else None
         chunk = ArrayChunk(len(batch), times, columns, keys=names)
         return chunk.own() if is_kept else chunk
 
@@ -69,7 +80,7 @@ class ColumnReduction:
     def result(self, state: Any) -> Any:
         names, states = state
         values = [self.statistic.finish(one) for one in states]
-        if self.schema.is_frame:
+        if self.has_frame_result:
             return sum(values) if self.statistic.name == "size" else self.backend.row(names, values)
         return self.backend.scalar(values[0])
 
@@ -77,7 +88,7 @@ class ColumnReduction:
         if start is None or _is_state(start):
             return start
         parts = start if isinstance(start, tuple) else (start,)
-        if not self.schema.is_frame:
+        if not self.has_frame_result:
             return None, (parts,)
         rows = [dict(part) for part in parts]
         return self.schema.names, tuple(tuple(row[name] for row in rows) for name in self.schema.names)
@@ -115,6 +126,9 @@ class GroupReduction:
         self.statistic = statistic
         self.backend = backend_of(example)
         self.groupers, self.key_names = groupers, key_names
+        self._known: Any = None
+        #: The keys of the last result, and the same with their names.
+        self._named: tuple[Any, Any] = (None, None)
         is_frame = self.backend.is_frame(example)
         self.is_size = statistic.name == "size"
         self.has_frame_result = is_frame and not self.is_size and (names is None or isinstance(names, list))
@@ -153,7 +167,10 @@ class GroupReduction:
             labels.append(self.backend.labels(piece))
             if len(piece) != len(frame):
                 raise ValueError(f"the batch has {len(frame)} rows, and what it is grouped by {len(piece)}")
-        return number(labels)
+        codes, keys = number(labels, self._known)
+        # Batches mostly have the same keys, and the same object is merged faster.
+        self._known = keys
+        return codes, keys
 
     def partial(self, chunk: ArrayChunk) -> Any:
         codes, keys, columns = chunk.codes, chunk.keys, chunk.columns
@@ -187,9 +204,11 @@ class GroupReduction:
 
     def result(self, state: Any) -> Any:
         arrays = [self.statistic.finish(column) for column in state.columns]
-        return self.backend.grouped(
-            state.keys, self.names, arrays, is_frame=self.has_frame_result, key_names=self.key_names
-        )
+        known, named = self._named
+        if known is not state.keys:
+            named = state.keys.set_names(self.key_names)
+            self._named = (state.keys, named)
+        return self.backend.grouped(named, self.names, arrays, is_frame=self.has_frame_result)
 
     def load(self, start: Any) -> Any:
         if start is None or isinstance(start, GroupState):
@@ -200,11 +219,9 @@ class GroupReduction:
 
 
 def _key_column(backend: Any, frame: Any, name: Any) -> Any:
-    from thalweg.dataframe.schema import pick
-
-    if backend.name == "pandas" and name not in frame.columns and name in frame.index.names:
+    if backend.name == "pandas" and name in frame.index.names and name not in frame.columns:
         return frame.index.get_level_values(name)
-    return pick(frame, name)
+    return read_columns(frame, [name], ["a column of that name"])[0]
 
 
 def _scatter(combine: Any, a: Any, b: Any, ours: Any, theirs: Any, size: int) -> tuple[Any, ...]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from thalweg.collections.streaming import Streaming
 from thalweg.dataframe.applied import apply
-from thalweg.dataframe.backend import backend_of
+from thalweg.dataframe.backend import Column, backend_of
+from thalweg.dataframe.groupby import has_column
+from thalweg.dataframe.schema import Schema, SchemaError
 
 __all__ = ["Rolling"]
 
@@ -31,6 +33,8 @@ class Rolling:
         Whether to send pairs of the state, which is the rows that later windows reach back to, and the result.
     start
         A state that was sent before, to go on from; empty for none.
+    on
+        The column with the times, instead of the index; in Polars and Arrow, the only one with times if left out.
 
     Examples
     --------
@@ -45,21 +49,26 @@ class Rolling:
     """
 
     def __init__(
-        self, sdf: Any, window: Any, min_periods: int | None = None, with_state: bool = False, start: Any = ()
+        self,
+        sdf: Any,
+        window: Any,
+        min_periods: int | None = None,
+        with_state: bool = False,
+        start: Any = (),
+        on: Any = None,
     ) -> None:
         self.root = sdf
+        self.on = on
         self.window = window if hasattr(window, "__index__") else pd.Timedelta(window)
         self.min_periods = min_periods
         self.with_state = with_state
         self.start = start
 
     def __getitem__(self, key: Any) -> Rolling:
-        return type(self)(self.root[key], self.window, self.min_periods, self.with_state, self.start)
+        return type(self)(self.root[key], self.window, self.min_periods, self.with_state, self.start, self.on)
 
     def __getattr__(self, key: str) -> Rolling:
-        root = self.__dict__.get("root")
-        columns = getattr(root, "columns", None) if root is not None else None
-        if columns is None or (key not in columns and len(columns)):
+        if not has_column(self, key):
             raise AttributeError(f"{type(self).__name__} has no attribute and no column {key!r}")
         return self[key]
 
@@ -104,54 +113,105 @@ class Rolling:
         return self._roll("quantile", *args, **kwargs)
 
     def _roll(self, name: str, *args: Any, **kwargs: Any) -> Streaming:
-        example = self.root.example
-        if len(example):
-            # Its rows need not be in order.
-            example = backend_of(example).slice(example, 0, 1)
-        step = _Step(name, self.window, self.min_periods, args, kwargs)
+        origin = getattr(self.root, "_origin", None)
+        stream, example, only = origin or (self.root.stream, self.root.example, None)
+        schema = Schema(example, None if origin is None else [only])
+        step = _Step(name, self, schema, backend_of(example), args, kwargs)
+        # Its rows need not be in order.
+        example = backend_of(example).slice(example, 0, 1)
         start = self.start if len(self.start) else None
-        return apply(
-            self.root.stream, step, example, start=start, with_state=self.with_state, stream_type="streaming"
-        )
+        return apply(stream, step, example, start=start, with_state=self.with_state, stream_type="streaming")
+
+
+class _Tail(NamedTuple):
+    """Rows that later windows reach back to."""
+
+    times: Any
+    columns: list[Column]
+    #: For each column, whether it has finite numbers only.
+    are_finite: list[bool]
 
 
 class _Step:
-    """What `accumulate` calls. The state is the rows that later windows reach back to."""
+    """What `accumulate` calls.
+
+    The state is a tail of rows: as arrays, or where users see it as a frame or a series.
+    """
 
     def __init__(
-        self, name: str, window: Any, min_periods: int | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, name: str, rolling: Rolling, schema: Schema, backend: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        self.name, self.window, self.min_periods = name, window, min_periods
+        self.name, self.window, self.on = name, rolling.window, rolling.on
+        self.is_by_time = isinstance(self.window, pd.Timedelta)
+        least = rolling.min_periods
+        self.least = least if least is not None else 1 if self.is_by_time else int(self.window)
+        self.has_visible_state = rolling.with_state
+        self.is_picked = hasattr(rolling.root, "_origin") and rolling.root._origin is not None
+        self.schema, self.backend = schema, backend
         self.args, self.kwargs = args, kwargs
 
-    def __call__(self, tail: Any, new: Any) -> tuple[Any, Any]:
-        backend = backend_of(new)
-        if tail is None or not len(tail):
-            rows, before = new, 0
-        elif not len(new):
-            rows, before = tail, len(tail)
-        else:
-            rows, before = backend.concat([tail, new]), len(tail)
-        size = len(rows)
-        starts, times = self._find_starts(rows, before, backend)
+    def __call__(self, state: Any, new: Any) -> tuple[Any, Any]:
+        columns = self.schema.read(new)
+        names = self.schema.read_names(new)
+        times = self.backend.times(new, self.on) if self.is_by_time else None
+        tail = state if state is None or isinstance(state, _Tail) else self._read(state)
+        are_finite = [_is_finite(column) for column in columns]
+        before = 0
+        if tail is not None and tail.columns and len(tail.columns[0].values):
+            before = len(tail.columns[0].values)
+            if len(new):
+                columns = [Column.join(pair) for pair in zip(tail.columns, columns, strict=True)]  # type: ignore[arg-type]
+                times = None if times is None else np.concatenate([tail.times, times])
+                are_finite = [a and b for a, b in zip(tail.are_finite, are_finite, strict=True)]
+            else:
+                times, columns, are_finite = tail
+        size = before + len(new)
+        starts = self._find_starts(before, size, times)
         with np.errstate(all="ignore"):
-            result = self._roll(rows, before, starts, backend)
-        return backend.protect(backend.slice(rows, self._find_tail(size, times), size)), result
+            arrays = [self._roll(*pair, before, starts) for pair in zip(columns, are_finite, strict=True)]
+        result = self._align(new, names, arrays)
+        kept = slice(self._find_tail(size, times), size)
+        if self.has_visible_state:
+            return self._show(state, new, kept.stop - kept.start), result
+        cut = [column.take(kept) for column in columns]
+        if not before:
+            # What was joined is ours already.
+            cut = [column.copy() for column in cut]
+        are_finite = [is_finite or _is_finite(column) for column, is_finite in zip(cut, are_finite, strict=True)]
+        return _Tail(None if times is None else times[kept], cut, are_finite), result
 
-    def _find_starts(self, rows: Any, before: int, backend: Any) -> tuple[Any, Any]:
+    def _read(self, state: Any) -> _Tail:
+        """A tail of rows that a user has seen."""
+        times = self.backend.times(state, self.on) if self.is_by_time else None
+        columns = [self.backend.column(state)] if self._is_series() else self.schema.read(state)
+        return _Tail(times, columns, [_is_finite(column) for column in columns])
+
+    def _is_series(self) -> bool:
+        return self.is_picked or not self.schema.is_frame
+
+    def _show(self, state: Any, new: Any, size: int) -> Any:
+        """The last rows, as users see them."""
+        backend = self.backend
+        rows = backend.series(new, self.schema.names[0]) if self.is_picked else new
+        if state is not None and len(state):
+            rows = backend.concat([state, rows]) if len(rows) else state
+        return backend.protect(backend.slice(rows, len(rows) - size, len(rows)))
+
+    def _align(self, new: Any, names: list[Any], arrays: list[Any]) -> Any:
+        if self.is_picked:
+            return self.backend.aligned(new, names, arrays, is_series=True)
+        return self.backend.aligned(new, names, arrays)
+
+    def _find_starts(self, before: int, size: int, times: Any) -> Any:
         """Position of the first row of each new row's window."""
-        positions = np.arange(before, len(rows))
-        if not isinstance(self.window, pd.Timedelta):
-            return np.maximum(positions - self.window + 1, 0), None
-        times = backend.times(rows, None)
-        if len(times) and times.dtype.kind != "M":
-            from thalweg.dataframe.schema import SchemaError
-
-            raise SchemaError("index", "times", str(times.dtype))
+        if times is None:
+            return np.maximum(np.arange(before, size) - self.window + 1, 0)
+        if size and times.dtype.kind != "M":
+            raise SchemaError("index" if self.on is None else self.on, "times", str(times.dtype))
         from_there = times[max(before - 1, 0) :]
-        if not (from_there[1:] >= from_there[:-1]).all():
-            raise ValueError("rolling over a duration needs an index in ascending order, without missing times")
-        return np.searchsorted(times, times[before:] - self.window.to_timedelta64(), side="right"), times
+        if not (from_there[1:] >= from_there[:-1]).all() or (size and np.isnat(times[-1])):
+            raise ValueError("rolling over a duration needs times in ascending order, with none missing")
+        return np.searchsorted(times, times[before:] - self.window.to_timedelta64(), side="right")
 
     def _find_tail(self, size: int, times: Any) -> int:
         """Position of the first row to keep, which later windows reach back to."""
@@ -162,27 +222,13 @@ class _Step:
             return 0
         return int(np.searchsorted(times, times[-1] - self.window.to_timedelta64(), side="right"))
 
-    def _roll(self, rows: Any, before: int, starts: Any, backend: Any) -> Any:
-        new = backend.slice(rows, before, len(rows))
+    def _roll(self, column: Column, is_finite: bool, before: int, starts: Any) -> Any:
         fast = _FAST.get(self.name) if not self.args and not self.kwargs else None
-        if fast is not None:
-            is_frame = backend.is_frame(rows)
-            names = backend.names(rows) if is_frame else [None]
-            columns = [backend.column(backend.series(rows, name) if is_frame else rows) for name in names]
-            if all(_is_finite(column) for column in columns):
-                least = self._least()
-                arrays = [fast(column, before, starts, least) for column in columns]
-                return backend.aligned(new, names, arrays)
-        bounds = _Bounds(before, starts)
-        rolling = rows.rolling(bounds, min_periods=self._least())
-        result = getattr(rolling, self.name)(*self.args, **self.kwargs)
-        return result.iloc[before:]
-
-    def _least(self) -> int:
-        """How many values there have to be for a result."""
-        if self.min_periods is not None:
-            return self.min_periods
-        return 1 if isinstance(self.window, pd.Timedelta) else int(self.window)
+        if fast is not None and is_finite:
+            return fast(column, before, starts, self.least)
+        values = column.values if column.valid is None else np.where(column.valid, column.values, np.nan)
+        rolling = pd.Series(values).rolling(_Bounds(before, starts), min_periods=self.least)
+        return getattr(rolling, self.name)(*self.args, **self.kwargs).to_numpy()[before:]
 
 
 class _Bounds(pd.api.indexers.BaseIndexer):
@@ -209,22 +255,28 @@ def _is_finite(column: Any) -> bool:
     return values.dtype.kind != "f" or bool(np.isfinite(values if valid is None else values[valid]).all())
 
 
-def _sums(column: Any, before: int, starts: Any) -> tuple[Any, Any]:
+def _sums(column: Column, before: int, starts: Any) -> tuple[Any, Any]:
     """Sums and counts of the windows that end at each new row."""
     values, valid = column
-    values = values.astype(float)
     if valid is not None:
-        values = np.where(valid, values, 0.0)
-    ends = np.arange(before + 1, len(values) + 1)
-    totals = _differences(values, starts, ends)
-    counts = ends - starts if valid is None else _differences(valid.astype(np.int64), starts, ends)
-    return totals, counts
+        values = np.where(valid, values, 0)
+    counts = np.arange(before + 1, len(values) + 1) - starts
+    if valid is not None:
+        counts = _slide(valid.astype(np.int64), before, starts)
+    return _slide(values.astype(float, copy=False), before, starts), counts
 
 
-def _differences(values: Any, starts: Any, ends: Any) -> Any:
-    so_far = np.zeros(len(values) + 1, values.dtype)
-    np.cumsum(values, out=so_far[1:])
-    return so_far[ends] - so_far[starts]
+def _slide(values: Any, before: int, starts: Any) -> Any:
+    """Sums of the windows: that of the first, with what enters later ones, without what leaves them."""
+    if not len(starts):
+        return values[:0]
+    first, last = int(starts[0]), int(starts[-1])
+    entered = np.cumsum(values[before:])
+    entered += values[first:before].sum()
+    left = np.zeros(last - first + 1, values.dtype)
+    np.cumsum(values[first:last], out=left[1:])
+    entered -= left[starts - first]
+    return entered
 
 
 def _rolling_sum(column: Any, before: int, starts: Any, least: int) -> Any:

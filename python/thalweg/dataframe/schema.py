@@ -7,7 +7,7 @@ from typing import Any
 from thalweg.dataframe.backend import Column, backend_of
 from thalweg.dataframe.backend.column import find_kind
 
-__all__ = ["Schema", "SchemaError", "pick"]
+__all__ = ["Schema", "SchemaError", "pick", "read_columns"]
 
 
 class SchemaError(TypeError, IndexError):
@@ -77,24 +77,22 @@ class Schema:
         backend = backend_of(batch)
         if not self.is_frame:
             return [self._check(0, batch, backend)]
-        found = backend.names(batch)
         if self._is_open:
-            return [backend.column(backend.series(batch, name)) for name in found]
-        if found != self.names:
-            self._compare(found, batch, backend)
-        return [self._check(i, backend.series(batch, name), backend) for i, name in enumerate(self.names)]
+            return [backend.column(backend.series(batch, name)) for name in backend.names(batch)]
+        found = read_columns(batch, self.names, self._types)
+        if self._is_whole:
+            self._refuse_others(batch, backend)
+        return [self._check(i, values, backend) for i, values in enumerate(found)]
 
     def read_names(self, batch: Any) -> list[Any]:
         """Names of the columns that `read` returns."""
         return backend_of(batch).names(batch) if self._is_open else self.names
 
-    def _compare(self, found: list[Any], batch: Any, backend: Any) -> None:
-        for name, kind in zip(self.names, self._types, strict=True):
-            if name not in found:
-                raise SchemaError(name, kind, None)
-        if self._is_whole and len(found) > len(self.names):
-            extra = next(name for name in found if name not in self.names)
-            raise SchemaError(extra, None, backend.describe(backend.series(batch, extra)))
+    def _refuse_others(self, batch: Any, backend: Any) -> None:
+        found = backend.names(batch)
+        if len(found) > len(self.names):
+            other = next((name for name in found if name not in self.names), found[-1])
+            raise SchemaError(other, None, "one more")
 
     def _check(self, i: int, series: Any, backend: Any) -> Column:
         column: Column = backend.column(series)
@@ -113,8 +111,37 @@ def _kind_of_example(column: Column) -> str | None:
     return find_kind(column.values)
 
 
+def read_columns(frame: Any, names: list[Any], expected: list[str]) -> list[Any]:
+    """Values of columns, as the library has them; `expected` says for each what it should be like.
+
+    Raises
+    ------
+    SchemaError
+        If there is no such column.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from thalweg.dataframe.schema import read_columns
+    >>> read_columns(pd.DataFrame({"x": [1]}), ["y"], ["int64"])
+    Traceback (most recent call last):
+    thalweg.dataframe.schema.SchemaError: column 'y': expected int64, found none; the batch has ['x']
+    """
+    backend = backend_of(frame)
+    try:
+        return backend.read(frame, names)
+    except Exception:
+        found = backend.names(frame)
+        missing = next((i for i, name in enumerate(names) if name not in found), None)
+        if missing is None:
+            raise
+        error = SchemaError(names[missing], expected[missing], None)
+        error.args = (f"{error.args[0]}; the batch has {found}",)
+        raise error from None
+
+
 def pick(frame: Any, name: Any) -> Any:
-    """Take a column out of a frame.
+    """Take a column out of a frame, as a series.
 
     Raises
     ------
@@ -125,17 +152,12 @@ def pick(frame: Any, name: Any) -> Any:
     --------
     >>> import pandas as pd
     >>> from thalweg.dataframe.schema import pick
-    >>> pick(pd.DataFrame({"x": [1]}), "y")
-    Traceback (most recent call last):
-    thalweg.dataframe.schema.SchemaError: column 'y': expected a column of that name, found none; the batch has ['x']
+    >>> pick(pd.DataFrame({"x": [1]}), "x").tolist()
+    [1]
     """
     backend = backend_of(frame)
     try:
         return backend.series(frame, name)
     except Exception:
-        names = backend.names(frame)
-        if name in names:
-            raise
-        error = SchemaError(name, "a column of that name", None)
-        error.args = (f"{error.args[0]}; the batch has {names}",)
-        raise error from None
+        read_columns(frame, [name], ["a column of that name"])
+        raise

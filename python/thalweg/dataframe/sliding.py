@@ -29,21 +29,21 @@ class Expanding:
     def __init__(self, reduction: Reduction) -> None:
         self.reduction = reduction
 
-    def prepare(self, batch: Any) -> tuple[Chunk, Any]:
-        """Read a batch, and take the state of its rows. It needs nothing of what came before."""
-        with np.errstate(all="ignore"):
-            chunk = self.reduction.prepare(batch)
-            return chunk, self.reduction.partial(chunk)
+    @np.errstate(all="ignore")
+    def prepare(self, batch: Any) -> tuple[int, Any]:
+        """Number of rows of a batch, and their state. It needs nothing of what came before."""
+        chunk = self.reduction.prepare(batch)
+        return chunk.size, self.reduction.partial(chunk)
 
-    def advance(self, state: Any, prepared: tuple[Chunk, Any]) -> tuple[Any, Any]:
+    @np.errstate(all="ignore")
+    def advance(self, state: Any, prepared: tuple[int, Any]) -> tuple[Any, Any]:
         """Add a batch that was prepared."""
-        chunk, partial = prepared
-        with np.errstate(all="ignore"):
-            if not chunk.size:
-                # The types of an empty batch say nothing about those to come.
-                return state, self.reduction.result(partial if state is None else state)
-            state = partial if state is None else self.reduction.merge(state, partial)
-            return state, self.reduction.result(state)
+        size, partial = prepared
+        if not size:
+            # The types of an empty batch say nothing about those to come.
+            return state, self.reduction.result(partial if state is None else state)
+        state = partial if state is None else self.reduction.merge(state, partial)
+        return state, self.reduction.result(state)
 
     def __call__(self, state: Any, batch: Any) -> tuple[Any, Any]:
         return self.advance(state, self.prepare(batch))
@@ -75,20 +75,20 @@ class _Window:
     def __init__(self, reduction: Reduction) -> None:
         self.reduction = reduction
 
+    @np.errstate(all="ignore")
     def prepare(self, batch: Any) -> tuple[Chunk, Any]:
         """Read a batch, and take the state of its rows. It needs nothing of what came before."""
-        with np.errstate(all="ignore"):
-            chunk = self._bound(self.reduction.prepare(batch, self._times(batch), is_kept=True))
-            return chunk, self.reduction.partial(chunk)
+        chunk = self._bound(self.reduction.prepare(batch, self._times(batch), is_kept=True))
+        return chunk, self.reduction.partial(chunk)
 
+    @np.errstate(all="ignore")
     def advance(self, state: WindowState | None, prepared: tuple[Chunk, Any]) -> tuple[WindowState, Any]:
         """Add a batch that was prepared, and drop the rows that have left the window."""
         state = WindowState() if state is None else state
-        with np.errstate(all="ignore"):
-            if prepared[0].size:
-                state = self._slide(state, *prepared)
-            found = self._merge(state.front[-1][1] if state.front else None, state.total)
-            return state, self.reduction.result(prepared[1] if found is None else found)
+        if prepared[0].size:
+            state = self._slide(state, *prepared)
+        found = self._merge(state.front[-1][1] if state.front else None, state.total)
+        return state, self.reduction.result(prepared[1] if found is None else found)
 
     def __call__(self, state: WindowState | None, batch: Any) -> tuple[WindowState, Any]:
         return self.advance(state, self.prepare(batch))
@@ -113,7 +113,7 @@ class _Window:
 
     def _push(self, state: WindowState, chunk: Chunk, partial: Any) -> WindowState:
         back, rows, total = state.back, state.rows + chunk.size, self._merge(state.total, partial)
-        while back and chunk.size < _JOINED and back[-1][0].size <= min(2 * chunk.size, _JOINED):
+        while back and back[-1][0].size <= min(2 * chunk.size, _JOINED - chunk.size):
             older, before = back[-1]
             chunk, partial, back = older.join(chunk), self._merge(before, partial), back[:-1]
         return state._replace(back=(*back, (chunk, partial)), total=total, rows=rows)
@@ -127,12 +127,12 @@ class _Window:
             front.append((chunk, sum_of_newer))
         return state._replace(front=tuple(front), back=(), total=None)
 
-    def _shorten(self, state: WindowState, rest: Chunk) -> WindowState:
-        """Replace the oldest chunk by what is left of it."""
+    def _shorten(self, state: WindowState, rest: Chunk, step: int) -> WindowState:
+        """Replace the oldest chunk by what is left of it; `step` is how many rows leave at a time."""
         front = list(state.front)
         before = front.pop()[0].size
         # Small pieces first: the next rows to leave cost no more than they are.
-        start, size, pieces = 0, _SMALLEST, []
+        start, size, pieces = 0, max(_SMALLEST, step), []
         while start < rest.size:
             stop = rest.size if rest.size - start < 2 * size else start + size
             pieces.append(rest.cut(slice(start, stop)))
@@ -166,7 +166,7 @@ class LastRows(_Window):
             if oldest.size <= excess:
                 state = self._drop(state)
             else:
-                state = self._shorten(state, oldest.cut(slice(excess, oldest.size)))
+                state = self._shorten(state, oldest.cut(slice(excess, oldest.size)), chunk.size)
         return state
 
 
@@ -214,9 +214,9 @@ class LastValues(_Window):
         is_sorted = state.is_sorted and follows and _ascends(chunk.times)
         state = self._push(state, chunk, partial)._replace(latest=latest, is_sorted=is_sorted)
         threshold = latest - self._width
-        return self._evict(state, threshold) if is_sorted else self._sweep(state, threshold)
+        return self._evict(state, threshold, chunk.size) if is_sorted else self._sweep(state, threshold)
 
-    def _evict(self, state: WindowState, threshold: Any) -> WindowState:
+    def _evict(self, state: WindowState, threshold: Any, step: int) -> WindowState:
         """Drop rows from the old end, as long as they are too old."""
         while True:
             if not state.front:
@@ -227,7 +227,7 @@ class LastValues(_Window):
             rest = self._newer(oldest, threshold)
             if rest is oldest:
                 return state
-            state = self._shorten(state, rest) if rest.size else self._drop(state)
+            state = self._shorten(state, rest, step) if rest.size else self._drop(state)
 
     def _sweep(self, state: WindowState, threshold: Any) -> WindowState:
         """Drop rows that are too old wherever they are, which unsorted ones may be."""

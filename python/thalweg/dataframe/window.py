@@ -12,7 +12,8 @@ from thalweg.collections.streaming import OperatorMixin, Streaming, map_partitio
 from thalweg.dataframe import aggregations, sliding
 from thalweg.dataframe.applied import apply
 from thalweg.dataframe.backend import backend_of
-from thalweg.dataframe.groupby import GroupBy, WindowedGroupBy
+from thalweg.dataframe.groupby import GroupBy, WindowedGroupBy, has_column
+from thalweg.dataframe.reductions import ColumnReduction
 
 __all__ = ["Expanding", "Window", "make_step"]
 
@@ -82,9 +83,7 @@ class Window(OperatorMixin):
         return self._over(self.root[key.root if isinstance(key, Window) else key])
 
     def __getattr__(self, key: str) -> Window:
-        root = self.__dict__.get("root")
-        columns = getattr(root, "columns", None) if root is not None else None
-        if columns is None or (key not in columns and len(columns)):
+        if not has_column(self, key):
             raise AttributeError(f"{type(self).__name__} has no attribute and no column {key!r}")
         return self[key]
 
@@ -125,14 +124,18 @@ class Window(OperatorMixin):
 
     def aggregate(self, agg: Any) -> Streaming:
         """Aggregate with an aggregation of your own: see `thalweg.dataframe.aggregations`."""
-        reduction = aggregations.find_reduction(agg, self.root.example)
-        step = self._step(reduction) if reduction is not None else self._stepwise(agg)
-        return apply(
-            self.root.stream, step, self.root.example, start=self.start, with_state=self.with_state
-        )
+        origin = getattr(self.root, "_origin", None)
+        if origin is not None and aggregations.is_columnwise(agg):
+            stream, example, name = origin
+            step = self._step(ColumnReduction(agg.statistic, example, (name,)), example)
+        else:
+            stream, example = self.root.stream, self.root.example
+            reduction = aggregations.find_reduction(agg, example)
+            step = self._step(reduction, example) if reduction is not None else self._stepwise(agg)
+        return apply(stream, step, example, start=self.start, with_state=self.with_state)
 
-    def _step(self, reduction: Any) -> Any:
-        return make_step(reduction, self.root.example, self.n, self.value, self.on)
+    def _step(self, reduction: Any, example: Any) -> Any:
+        return make_step(reduction, example, self.n, self.value, self.on)
 
     def _stepwise(self, agg: Any) -> Any:
         diff, window = (
@@ -220,7 +223,7 @@ class Expanding(Window):
         # Nothing ever leaves: `n` and `value` say nothing.
         pass
 
-    def _step(self, reduction: Any) -> Any:
+    def _step(self, reduction: Any, example: Any) -> Any:
         return sliding.Expanding(reduction)
 
     def _stepwise(self, agg: Any) -> Any:

@@ -24,7 +24,19 @@ def backend_of(thing: Any) -> Backend:
     >>> backend_of(pd.Series([1])).name
     'pandas'
     """
-    library = type(thing).__module__.partition(".")[0]
+    kind = type(thing)
+    found = _KNOWN.get(kind)
+    if found is None:
+        found = _KNOWN[kind] = _find(kind)
+    return found
+
+
+#: Backends of the types that have come: finding one takes longer than adding up a batch.
+_KNOWN: dict[type, Backend] = {}
+
+
+def _find(kind: type) -> Backend:
+    library = kind.__module__.partition(".")[0]
     if library == "polars":
         from thalweg.dataframe.backend.polars import POLARS
 

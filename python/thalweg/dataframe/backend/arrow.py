@@ -58,6 +58,9 @@ class _Arrow:
     def series(self, frame: Any, name: Any) -> Any:
         return _chunked(frame.column(name))
 
+    def read(self, frame: Any, names: list[Any]) -> list[Any]:
+        return [self.series(frame, name) for name in names]
+
     def select(self, frame: Any, names: list[Any]) -> Any:
         return frame.select(names)
 
@@ -118,11 +121,11 @@ class _Arrow:
     def row(self, names: list[Any], values: list[Any]) -> Any:
         return pa.table({name: [self.scalar(value)] for name, value in zip(names, values, strict=True)})
 
-    def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool, key_names: list[Any]) -> Any:
-        return pa.table(group_columns(keys, key_names, names, arrays, "count_all"))
+    def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
+        return pa.table(group_columns(keys, names, arrays, "count_all"))
 
-    def aligned(self, piece: Any, names: list[Any], arrays: list[Any]) -> Any:
-        if self.is_frame(piece):
+    def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
+        if self.is_frame(piece) and not is_series:
             return pa.table(dict(zip(names, arrays, strict=True)))
         return pa.chunked_array([arrays[0]])
 

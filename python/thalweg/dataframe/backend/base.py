@@ -28,6 +28,9 @@ class Backend(Protocol):
     def series(self, frame: Any, name: Any) -> Any:
         """A column of a frame."""
 
+    def read(self, frame: Any, names: list[Any]) -> list[Any]:
+        """Values of columns: series, or something that `column` and `labels` take as well."""
+
     def select(self, frame: Any, names: list[Any]) -> Any:
         """A frame with some of the columns."""
 
@@ -67,11 +70,11 @@ class Backend(Protocol):
     def row(self, names: list[Any], values: list[Any]) -> Any:
         """A result for each column."""
 
-    def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool, key_names: list[Any]) -> Any:
+    def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
         """A result for each group and column."""
 
-    def aligned(self, piece: Any, names: list[Any], arrays: list[Any]) -> Any:
-        """A result for each row of a piece, and each column."""
+    def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
+        """A result for each row of a piece, and each column; a series if there is to be one."""
 
     def counted(self, keys: Any, counts: Any, series: Any) -> Any:
         """How often each value comes, the most frequent first."""

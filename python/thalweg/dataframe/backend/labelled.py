@@ -29,19 +29,19 @@ def time_column(times: list[Any], on: Any) -> Any:
     return times[0]
 
 
-def group_columns(keys: Any, key_names: list[Any], names: list[Any], arrays: list[Any], size: str) -> dict[str, Any]:
+def group_columns(keys: Any, names: list[Any], arrays: list[Any], size: str) -> dict[str, Any]:
     """Columns of a result by group: the keys, then the values; `size` names those that have no name.
 
     Examples
     --------
     >>> import numpy as np, pandas as pd
     >>> from thalweg.dataframe.backend.labelled import group_columns
-    >>> columns = group_columns(pd.Index(["a"]), ["k"], [None], [np.array([3])], "len")
+    >>> columns = group_columns(pd.Index(["a"], name="k"), [None], [np.array([3])], "len")
     >>> {name: values.tolist() for name, values in columns.items()}
     {'k': ['a'], 'len': [3]}
     """
     columns = {}
-    for level, name in enumerate(key_names):
+    for level, name in enumerate(keys.names):
         values = keys.get_level_values(level).to_numpy()
         columns["key" if name is None else name] = values
     for name, array in zip(names, arrays, strict=True):

@@ -20,6 +20,9 @@ class _Pandas:
 
     name = "pandas"
 
+    #: Columns of the last frame, and their positions: mostly, those of the next are the same.
+    _layout: tuple[Any, dict[Any, int]] = (pd.Index([]), {})
+
     def is_frame(self, piece: Any) -> bool:
         return hasattr(type(piece), "dtypes") and hasattr(type(piece), "columns")
 
@@ -28,6 +31,20 @@ class _Pandas:
 
     def series(self, frame: Any, name: Any) -> Any:
         return frame[name]
+
+    def read(self, frame: Any, names: list[Any]) -> list[Any]:
+        # The arrays themselves: making a series of a column takes longer than adding it up.
+        take = getattr(frame, "_get_column_array", None)
+        if take is None or not isinstance(frame, pd.DataFrame):
+            return [frame[name] for name in names]
+        columns = frame.columns
+        known, positions = self._layout
+        if columns is not known and not columns.equals(known):
+            if not columns.is_unique:
+                return [frame[name] for name in names]
+            positions = {name: i for i, name in enumerate(columns)}
+            self._layout = (columns, positions)
+        return [take(positions[name]) for name in names]
 
     def select(self, frame: Any, names: list[Any]) -> Any:
         return frame[names]
@@ -44,11 +61,17 @@ class _Pandas:
     def column(self, series: Any) -> Column:
         dtype = series.dtype
         if isinstance(dtype, np.dtype):
-            values = series.to_numpy()
+            values = series if isinstance(series, np.ndarray) else np.asarray(series)
             kind = dtype.kind
             if kind in "iub":
                 return Column(values)
-            if kind in "fc":
+            if kind == "f":
+                # NaN if any is.
+                least = np.minimum.reduce(values) if len(values) else 0
+                if least == least:
+                    return Column(values)
+                return Column(values, values == values)
+            if kind == "c":
                 valid = values == values
             elif kind in "mM":
                 valid = ~np.isnat(values)
@@ -66,8 +89,8 @@ class _Pandas:
 
     def labels(self, series: Any) -> Any:
         if isinstance(series.dtype, np.dtype) and series.dtype.kind != "M":
-            return series.to_numpy()
-        return series if isinstance(series, pd.Index) else series.array
+            return np.asarray(series)
+        return series.array if isinstance(series, pd.Series) else series
 
     def times(self, piece: Any, on: Any) -> Any:
         index = piece if isinstance(piece, pd.Index) else piece.index if on is None else piece[on]
@@ -101,17 +124,16 @@ class _Pandas:
     def row(self, names: list[Any], values: list[Any]) -> Any:
         return pd.Series([self.scalar(value) for value in values], index=pd.Index(names))
 
-    def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool, key_names: list[Any]) -> Any:
-        keys = keys.set_names(key_names)
+    def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
         if is_frame:
             return pd.DataFrame(dict(enumerate(arrays)), index=keys, copy=True).set_axis(pd.Index(names), axis=1)
         return pd.Series(arrays[0], index=keys, name=names[0], copy=True)
 
-    def aligned(self, piece: Any, names: list[Any], arrays: list[Any]) -> Any:
-        if self.is_frame(piece):
+    def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
+        if self.is_frame(piece) and not is_series:
             return pd.DataFrame(dict(enumerate(arrays)), index=piece.index, copy=False).set_axis(pd.Index(names), axis=1)
         index = None if isinstance(piece, pd.Index) else piece.index
-        return pd.Series(arrays[0], index=index, name=piece.name, copy=False)
+        return pd.Series(arrays[0], index=index, name=names[0], copy=False)
 
     def counted(self, keys: Any, counts: Any, series: Any) -> Any:
         order = np.argsort(-counts, kind="stable")

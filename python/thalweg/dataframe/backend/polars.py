@@ -30,6 +30,9 @@ class _Polars:
     def series(self, frame: Any, name: Any) -> Any:
         return frame.get_column(name)
 
+    def read(self, frame: Any, names: list[Any]) -> list[Any]:
+        return [self.series(frame, name) for name in names]
+
     def select(self, frame: Any, names: list[Any]) -> Any:
         return frame.select(names)
 
@@ -86,13 +89,13 @@ class _Polars:
     def row(self, names: list[Any], values: list[Any]) -> Any:
         return pl.DataFrame({name: [self.scalar(value)] for name, value in zip(names, values, strict=True)})
 
-    def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool, key_names: list[Any]) -> Any:
-        return pl.DataFrame(group_columns(keys, key_names, names, arrays, "len"))
+    def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
+        return pl.DataFrame(group_columns(keys, names, arrays, "len"))
 
-    def aligned(self, piece: Any, names: list[Any], arrays: list[Any]) -> Any:
-        if self.is_frame(piece):
+    def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
+        if self.is_frame(piece) and not is_series:
             return pl.DataFrame(dict(zip(names, arrays, strict=True)))
-        return pl.Series(piece.name, arrays[0])
+        return pl.Series(names[0], arrays[0])
 
     def counted(self, keys: Any, counts: Any, series: Any) -> Any:
         order = np.argsort(-counts, kind="stable")
