@@ -214,7 +214,8 @@ class Full(Mergeable):
             else:
                 pieces += item
         filled = [piece for piece in pieces if len(piece)] or pieces[:1]
-        return backend_of(filled[0]).concat(filled)
+        backend = backend_of(filled[0])
+        return backend.protect(backend.concat(filled))
 
 
 class ValueCounts(Mergeable):

@@ -267,7 +267,7 @@ class _Columns:
     @property
     def dtypes(self) -> Any:
         """The types of the columns."""
-        return self.example.dtypes
+        return self.example.dtypes if hasattr(self.example, "dtypes") else self.example.schema.types
 
     def __getitem__(self, index: Any) -> Streaming:
         taken = map_partitions(_subscript, self, index)

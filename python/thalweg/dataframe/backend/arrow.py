@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from typing import Any
 
@@ -83,12 +84,11 @@ class _Arrow:
         series = _chunked(series)
         kind = series.type
         valid = pc.is_valid(series).to_numpy() if series.null_count else None
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-            filled = series if valid is None else pc.fill_null(series, pa.scalar(0).cast(kind))
-            return Column(filled.to_numpy(), valid)
+        if _is_numeric(kind):
+            return Column(_to_numpy(series if valid is None else pc.fill_null(series, pa.scalar(0).cast(kind))), valid)
         if pa.types.is_temporal(kind) and not pa.types.is_time(kind):
-            return Column(series.to_numpy(), valid)
-        return Column(np.asarray(series.to_numpy(), dtype=object), valid)
+            return Column(_to_numpy(series), valid)
+        return Column(np.asarray(_to_numpy(series), dtype=object), valid)
 
     def labels(self, series: Any) -> Any:
         column = self.column(series)
@@ -160,6 +160,16 @@ class _Arrow:
 
     def adopt(self, thing: Any) -> Any:
         return pa.table(thing)
+
+
+@functools.cache
+def _is_numeric(kind: Any) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+def _to_numpy(series: Any) -> Any:
+    # A single chunk is taken as it is.
+    return series.chunk(0).to_numpy(zero_copy_only=False) if series.num_chunks == 1 else series.to_numpy()
 
 
 def _chunked(series: Any) -> Any:
