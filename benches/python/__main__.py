@@ -1,4 +1,4 @@
-"""`cargo xtask bench --python`, `--tasks`, `--parallel` and `--frames`: thalweg in Python and its peers, side by side."""
+"""`cargo xtask bench --python`, `--tasks`, `--parallel` and `--frames`: thalweg and peers, side by side."""
 
 from __future__ import annotations
 

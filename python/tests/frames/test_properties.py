@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -31,7 +32,7 @@ def batches(draw, *, is_sorted=None):
     whole = whole.astype({"f": float, "i": "int64", "k": "int64"})
     cuts = sorted(draw(st.lists(st.integers(0, len(rows)), max_size=5)))
     bounds = [0, *cuts, len(rows)]
-    return [whole.iloc[start:stop] for start, stop in zip(bounds, bounds[1:])]
+    return [whole.iloc[start:stop] for start, stop in pairwise(bounds)]
 
 
 AGGREGATIONS = {

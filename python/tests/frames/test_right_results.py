@@ -122,7 +122,9 @@ def test_rows_without_a_key_are_in_no_group_but_in_the_window():
 @pytest.mark.parametrize("n", [2, 10])
 def test_keys_of_categories_keep_them(n):
     categories = pd.CategoricalDtype(["low", "high", "never"], ordered=True)
-    pieces = [frame(None, k=pd.Categorical(k, dtype=categories), x=x) for k, x in ((["high", "low"], [1, 2]), (["high"], [4]))]
+    pieces = [
+        frame(None, k=pd.Categorical(k, dtype=categories), x=x) for k, x in ((["high", "low"], [1, 2]), (["high"], [4]))
+    ]
     found = collect(lambda sdf: sdf.window(n=n).groupby("k").x.sum(), *pieces)[-1]
     expected = pd.concat(pieces).iloc[-n:].groupby("k", observed=True).x.sum()
     pd.testing.assert_series_equal(found, expected)

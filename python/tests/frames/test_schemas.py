@@ -44,7 +44,7 @@ def test_what_comes_from_a_stream_fails_where_it_is_read(entrance, batch, messag
     source = Stream()
     results = ENTRANCES[entrance](DataFrame(source, EXAMPLE)).stream.sink_to_list()
     source.emit(EXAMPLE)
-    with pytest.raises(SchemaError, match="column '.'"):
+    with pytest.raises(SchemaError, match=r"column '.'"):
         source.emit(batch)
     # What failed has left no trace in the state.
     source.emit(EXAMPLE)

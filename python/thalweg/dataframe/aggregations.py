@@ -13,6 +13,7 @@ import numpy as np
 
 from thalweg.dataframe import statistics
 from thalweg.dataframe.backend import backend_of
+from thalweg.dataframe.bases import Aggregation, Mergeable
 from thalweg.dataframe.keys import number
 from thalweg.dataframe.reductions import ColumnReduction, FrameReduction, GroupReduction, Reduction
 from thalweg.dataframe.stepwise import accumulator, diff_expanding, diff_iloc, diff_loc, window_accumulator
@@ -22,6 +23,12 @@ __all__ = [
     "Count",
     "EWMean",
     "Full",
+    "GroupbyAggregation",
+    "GroupbyCount",
+    "GroupbyMean",
+    "GroupbySize",
+    "GroupbySum",
+    "GroupbyVar",
     "Max",
     "Mean",
     "Mergeable",
@@ -41,99 +48,22 @@ __all__ = [
 ]
 
 
-class Aggregation:
-    """Base of aggregations that add new rows to a state, and take old ones out of it.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from thalweg.dataframe import DataFrame
-    >>> from thalweg.dataframe.aggregations import Aggregation
-    >>> class Rows(Aggregation):
-    ...     def initial(self, new):
-    ...         return 0
-    ...     def on_new(self, state, new):
-    ...         return state + len(new), state + len(new)
-    ...     def on_old(self, state, old):
-    ...         return state - len(old), state - len(old)
-    >>> points = DataFrame(example=pd.DataFrame({"x": [0]}))
-    >>> results = points.window(n=3).aggregate(Rows()).stream.sink_to_list()
-    >>> points.emit(pd.DataFrame({"x": [1, 2]}))
-    >>> points.emit(pd.DataFrame({"x": [3, 4]}))
-    >>> results
-    [2, 3]
-    """
-
-    def initial(self, new: Any) -> Any:
-        """First state, made before `new` is added; `new` tells what the rows look like."""
-        raise NotImplementedError(f"{type(self).__name__} has no method `initial`")
-
-    def on_new(self, state: Any, new: Any) -> tuple[Any, Any]:
-        """Add rows: the next state, and the result."""
-        raise NotImplementedError(f"{type(self).__name__} has no method `on_new`")
-
-    def on_old(self, state: Any, old: Any) -> tuple[Any, Any]:
-        """Take rows out that have left the window: the next state, and the result."""
-        raise NotImplementedError(f"{type(self).__name__} has no method `on_old`, which windows need")
-
-
-class Mergeable(Aggregation):
-    """Base of aggregations whose states can be merged. States must not be changed once they are returned.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from thalweg.dataframe import DataFrame
-    >>> from thalweg.dataframe.aggregations import Mergeable
-    >>> class Range(Mergeable):
-    ...     def partial(self, frame):
-    ...         return frame.x.min(), frame.x.max()
-    ...     def merge(self, a, b):
-    ...         return min(a[0], b[0]), max(a[1], b[1])
-    ...     def result(self, state):
-    ...         return int(state[1] - state[0])
-    >>> points = DataFrame(example=pd.DataFrame({"x": [0]}))
-    >>> results = points.window(n=2).aggregate(Range()).stream.sink_to_list()
-    >>> for x in (7, 2, 3):
-    ...     points.emit(pd.DataFrame({"x": [x]}))
-    >>> results
-    [0, 5, 1]
-    """
-
-    def partial(self, frame: Any) -> Any:
-        """State of the rows of one batch."""
-        raise NotImplementedError(f"{type(self).__name__} has no method `partial`")
-
-    def merge(self, a: Any, b: Any) -> Any:
-        """State of the rows of `a`, followed by those of `b`."""
-        raise NotImplementedError(f"{type(self).__name__} has no method `merge`")
-
-    def result(self, state: Any) -> Any:
-        """What a state says; the state itself, unless it is overridden."""
-        return state
-
-    def initial(self, new: Any) -> Any:
-        return None
-
-    def on_new(self, state: Any, new: Any) -> tuple[Any, Any]:
-        partial = self.partial(new)
-        state = partial if state is None else self.merge(state, partial)
-        return state, self.result(state)
-
-
 class _Columnwise(Mergeable):
     """A statistic of each column."""
 
     statistic: Any
 
     def partial(self, frame: Any) -> Any:
+        """State of the rows of one batch."""
         reduction = ColumnReduction(self.statistic, frame)
         return reduction, reduction.partial(reduction.prepare(frame))
 
     def merge(self, a: Any, b: Any) -> Any:
+        """State of the rows of `a`, followed by those of `b`."""
         return a[0], a[0].merge(a[1], b[1])
 
     def result(self, state: Any) -> Any:
+        """What a state says."""
         return state[0].result(state[1])
 
 
@@ -199,13 +129,16 @@ class Full(Mergeable):
     """All rows of the window. The others cost less."""
 
     def partial(self, frame: Any) -> Any:
+        """State of the rows of one batch."""
         return [frame]
 
     def merge(self, a: Any, b: Any) -> Any:
+        """State of the rows of `a`, followed by those of `b`."""
         # Joined when they are asked for: a pair costs the same however long its halves are.
         return (a, b)
 
     def result(self, state: Any) -> Any:
+        """What a state says."""
         pieces, rest = [], [state]
         while rest:
             item = rest.pop()
@@ -221,14 +154,21 @@ class Full(Mergeable):
 class ValueCounts(Mergeable):
     """How often each value of a series comes, the most frequent first."""
 
+    def initial(self, new: Any, grouper: Any = None) -> Any:
+        """No state: the first batch makes it."""
+        return None
+
     def partial(self, frame: Any) -> Any:
+        """State of the rows of one batch."""
         reduction = _ValueCounts(frame)
         return reduction, reduction.partial(reduction.prepare(frame))
 
     def merge(self, a: Any, b: Any) -> Any:
+        """State of the rows of `a`, followed by those of `b`."""
         return a[0], a[0].merge(a[1], b[1])
 
     def result(self, state: Any) -> Any:
+        """What a state says."""
         return state[0].result(state[1])
 
 
@@ -241,7 +181,83 @@ class _ValueCounts(GroupReduction):
         return number([self.backend.labels(frame)])
 
     def result(self, state: Any) -> Any:
+        """What a state says."""
         return self.backend.counted(state.keys, state.columns[0][0], self.example)
+
+
+class GroupbyAggregation(Mergeable):
+    """A statistic of each group of rows: what `groupby` does, to be given to `aggregate`.
+
+    Parameters
+    ----------
+    columns
+        The column or columns to aggregate; None for all but those grouped by.
+    grouper
+        The name of the column to group by, or a list of names.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from thalweg.dataframe import DataFrame
+    >>> from thalweg.dataframe.aggregations import GroupbySum
+    >>> sales = DataFrame(example=pd.DataFrame({"name": ["a"], "amount": [0]}))
+    >>> totals = sales.aggregate(GroupbySum("amount", "name")).stream.sink_to_list()
+    >>> sales.emit(pd.DataFrame({"name": ["a", "b", "a"], "amount": [1, 2, 3]}))
+    >>> totals[-1].to_dict()
+    {'a': 4, 'b': 2}
+    """
+
+    _statistic: Any = statistics.Sum
+
+    def __init__(self, columns: Any, grouper: Any = None, **kwargs: Any) -> None:
+        self.columns, self.grouper = columns, grouper
+        self.statistic = self._statistic(**kwargs)
+
+    def make_reduction(self, example: Any) -> GroupReduction:
+        """How it is applied to batches that look like an example."""
+        groupers = self.grouper if isinstance(self.grouper, list) else [self.grouper]
+        return GroupReduction(self.statistic, example, groupers, groupers, self.columns)
+
+    def partial(self, frame: Any) -> Any:
+        """State of the rows of one batch."""
+        reduction = self.make_reduction(frame)
+        return reduction, reduction.partial(reduction.prepare(frame))
+
+    def merge(self, a: Any, b: Any) -> Any:
+        """State of the rows of `a`, followed by those of `b`."""
+        return a[0], a[0].merge(a[1], b[1])
+
+    def result(self, state: Any) -> Any:
+        """What a state says."""
+        return state[0].result(state[1])
+
+
+class GroupbySum(GroupbyAggregation):
+    """Total of each group."""
+
+
+class GroupbyCount(GroupbyAggregation):
+    """Number of values in each group that are there."""
+
+    _statistic = statistics.Count
+
+
+class GroupbySize(GroupbyAggregation):
+    """Number of rows in each group."""
+
+    _statistic = statistics.Size
+
+
+class GroupbyMean(GroupbyAggregation):
+    """Average of each group."""
+
+    _statistic = statistics.Mean
+
+
+class GroupbyVar(GroupbyAggregation):
+    """Variance of each group."""
+
+    _statistic = statistics.Var
 
 
 class EWMean(Mergeable):
@@ -258,6 +274,7 @@ class EWMean(Mergeable):
         self.decay = 1 - 1 / (1 + com)
 
     def partial(self, frame: Any) -> Any:
+        """State of the rows of one batch."""
         backend = backend_of(frame)
         is_frame = backend.is_frame(frame)
         names = backend.names(frame) if is_frame else [getattr(frame, "name", None)]
@@ -279,6 +296,7 @@ class EWMean(Mergeable):
         return average, weight * self.decay ** float(len(values) - 1 - there[-1])
 
     def merge(self, a: Any, b: Any) -> Any:
+        """State of the rows of `a`, followed by those of `b`."""
         fading = self.decay ** b[0]
         averages = []
         for (before, old), (new, weight) in zip(a[1], b[1], strict=True):
@@ -294,6 +312,7 @@ class EWMean(Mergeable):
         return a[0] + b[0], averages, b[2], b[3]
 
     def result(self, state: Any) -> Any:
+        """What a state says."""
         _, averages, last, names = state
         arrays = [np.array([average])[: len(last)] for average, _ in averages]
         return backend_of(last).aligned(last, names, arrays)
@@ -308,8 +327,10 @@ def find_reduction(aggregation: Any, example: Any) -> Reduction | None:
     """How an aggregation is applied to batches that look like an example; None if its states cannot be merged."""
     if not isinstance(aggregation, Mergeable) or type(aggregation).on_new is not Mergeable.on_new:
         return None
-    if is_columnwise(aggregation):
+    if isinstance(aggregation, _Columnwise):
         return ColumnReduction(aggregation.statistic, example)
     if isinstance(aggregation, ValueCounts):
         return _ValueCounts(example)
+    if isinstance(aggregation, GroupbyAggregation):
+        return aggregation.make_reduction(example)
     return FrameReduction(aggregation, example)

@@ -54,11 +54,13 @@ class ArrayChunk(Chunk):
     keys: Any = None
 
     def cut(self, rows: Any) -> ArrayChunk:
+        """Some of the rows: a slice or a mask."""
         size, times = self._cut_times(rows)
         columns = tuple(column.take(rows) for column in self.columns)
         return ArrayChunk(size, times, columns, None if self.codes is None else self.codes[rows], self.keys)
 
     def join(self, other: Chunk) -> ArrayChunk:
+        """These rows, and below them others."""
         assert isinstance(other, ArrayChunk)
         columns = tuple(Column.join(pair) for pair in zip(self.columns, other.columns, strict=True))  # type: ignore[arg-type]
         codes, keys = None, self.keys
@@ -84,6 +86,7 @@ class FrameChunk(Chunk):
     piece: Any
 
     def cut(self, rows: Any) -> FrameChunk:
+        """Some of the rows: a slice or a mask."""
         size, times = self._cut_times(rows)
         backend = backend_of(self.piece)
         if isinstance(rows, slice):
@@ -92,6 +95,7 @@ class FrameChunk(Chunk):
         return FrameChunk(size, times, backend.take(self.piece, rows))
 
     def join(self, other: Chunk) -> FrameChunk:
+        """These rows, and below them others."""
         assert isinstance(other, FrameChunk)
         piece = backend_of(self.piece).concat([self.piece, other.piece])
         return FrameChunk(self.size + other.size, self._join_times(other), piece)

@@ -19,6 +19,7 @@ class Cumulative:
         self.operation = operation
 
     def __call__(self, last: Any, new: Any) -> tuple[Any, Any]:
+        """Add a batch: the next state, and the results of its rows."""
         if not len(new):
             return last, new
         state, result = backend_of(new).cumulate(self.operation, last, new)

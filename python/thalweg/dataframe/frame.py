@@ -112,10 +112,8 @@ class Frame(BaseFrame):
             step: Any = sliding.Expanding(ColumnReduction(aggregation.statistic, example, (name,)))
             return apply(stream, step, example, start=start)
         reduction = aggregations.find_reduction(aggregation, self.example)
-        if reduction is None:
-            step = partial(aggregations.accumulator, agg=aggregation)
-        else:
-            step = sliding.Expanding(reduction)
+        by_step = partial(aggregations.accumulator, agg=aggregation)
+        step = by_step if reduction is None else sliding.Expanding(reduction)
         return apply(self.stream, step, self.example, start=start)
 
     def sum(self, start: Any = None) -> Streaming:
@@ -182,9 +180,7 @@ class Frame(BaseFrame):
         start: Any = None,
     ) -> EWM:
         """Average everything so far, with weights that fade. See `EWM`."""
-        return EWM(
-            self, com=com, span=span, halflife=halflife, alpha=alpha, with_state=with_state, start=start
-        )
+        return EWM(self, com=com, span=span, halflife=halflife, alpha=alpha, with_state=with_state, start=start)
 
     def cumsum(self) -> Streaming:
         """Running total, for each row.
@@ -262,7 +258,9 @@ class _Columns:
     @property
     def columns(self) -> Any:
         """The names of the columns."""
-        return self.example.columns if hasattr(self.example, "groupby") else backend_of(self.example).names(self.example)
+        return (
+            self.example.columns if hasattr(self.example, "groupby") else backend_of(self.example).names(self.example)
+        )
 
     @property
     def dtypes(self) -> Any:
@@ -283,7 +281,11 @@ class _Columns:
         return self[key]
 
     def __dir__(self) -> list[str]:
-        columns = (column for column in backend_of(self.example).names(self.example) if isinstance(column, str) and column.isidentifier())
+        columns = (
+            column
+            for column in backend_of(self.example).names(self.example)
+            if isinstance(column, str) and column.isidentifier()
+        )
         return [*super().__dir__(), *columns]
 
     def assign(self, **kwargs: Any) -> Streaming:
@@ -382,6 +384,9 @@ class DataFrame(_Columns, Frame):
     [[20]]
     """
 
+    #: What `verify` checks, and the example that it was made of.
+    _schema: tuple[Any, Schema | None] = (None, None)
+
     def __init__(self, stream: Any = None, example: Any = None) -> None:
         if isinstance(stream, dict) and example is None:
             side_by_side = map_partitions(partial(_concat, list(stream)), *stream.values())
@@ -423,9 +428,11 @@ class DataFrame(_Columns, Frame):
             If a column is missing, or there is one too many, or the values of one are of another kind.
         """
         super().verify(x)
-        if self.__dict__.get("_schema") is None or self._schema[0] is not self.example:
-            self._schema = (self.example, Schema(self.example))
-        self._schema[1].read(x)
+        known, schema = self._schema
+        if schema is None or known is not self.example:
+            schema = Schema(self.example)
+            self._schema = (self.example, schema)
+        schema.read(x)
 
 
 def _concat(names: list[str], *columns: Any) -> Any:

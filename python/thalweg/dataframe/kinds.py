@@ -84,9 +84,7 @@ def get_base_frame_type(frame_name: str, is_frame_like: Any, example: Any = None
 
         return type(pd.DataFrame(example))
     if not is_frame_like(example):
-        raise TypeError(
-            f"{frame_name} needs an example of its kind, and not {type(example).__name__}: {example!r}"
-        )
+        raise TypeError(f"{frame_name} needs an example of its kind, and not {type(example).__name__}: {example!r}")
     return type(example)
 
 

@@ -57,12 +57,14 @@ class ColumnReduction:
         self.has_frame_result = self.schema.is_frame and name is None
 
     def prepare(self, batch: Any, times: Any = None, *, is_kept: bool = False) -> ArrayChunk:
+        """Read a batch."""
         columns = tuple(self.schema.read(batch))
         names = self.schema.read_names(batch) if self.has_frame_result else None
         chunk = ArrayChunk(len(batch), times, columns, keys=names)
         return chunk.own() if is_kept else chunk
 
     def partial(self, chunk: ArrayChunk) -> Any:
+        """State of some rows."""
         return chunk.keys, tuple(self._state(chunk, i) for i in range(len(chunk.columns)))
 
     def _state(self, chunk: ArrayChunk, i: int) -> Any:
@@ -74,10 +76,12 @@ class ColumnReduction:
             raise
 
     def merge(self, a: Any, b: Any) -> Any:
+        """State of the rows of `a`, and those of `b` after them."""
         combine = self.statistic.combine
         return b[0], tuple([combine(x, y) for x, y in zip(a[1], b[1], strict=True)])
 
     def result(self, state: Any) -> Any:
+        """What a state says."""
         names, states = state
         values = [self.statistic.finish(one) for one in states]
         if self.has_frame_result:
@@ -85,6 +89,7 @@ class ColumnReduction:
         return self.backend.scalar(values[0])
 
     def load(self, start: Any) -> Any:
+        """State that a user starts from."""
         if start is None or _is_state(start):
             return start
         parts = start if isinstance(start, tuple) else (start,)
@@ -148,6 +153,7 @@ class GroupReduction:
             self.names = [None if isinstance(names, list) else names]
 
     def prepare(self, batch: Any, times: Any = None, *, is_kept: bool = False) -> ArrayChunk:
+        """Read a batch."""
         frame, *others = batch if isinstance(batch, tuple) else (batch,)
         columns = () if self.schema is None else tuple(self.schema.read(frame))
         codes, keys = self._number(frame, others)
@@ -173,6 +179,7 @@ class GroupReduction:
         return codes, keys
 
     def partial(self, chunk: ArrayChunk) -> Any:
+        """State of some rows."""
         codes, keys, columns = chunk.codes, chunk.keys, chunk.columns
         groups = len(keys)
         if chunk.size and codes.min() < 0:
@@ -192,6 +199,7 @@ class GroupReduction:
         return GroupState(keys, states)
 
     def merge(self, a: Any, b: Any) -> Any:
+        """State of the rows of `a`, and those of `b` after them."""
         combine = self.statistic.combine
         keys, ours, theirs = unite(a.keys, b.keys)
         if ours is None and theirs is None:
@@ -203,6 +211,7 @@ class GroupReduction:
         return GroupState(keys, columns)
 
     def result(self, state: Any) -> Any:
+        """What a state says."""
         arrays = [self.statistic.finish(column) for column in state.columns]
         known, named = self._named
         if known is not state.keys:
@@ -211,6 +220,7 @@ class GroupReduction:
         return self.backend.grouped(named, self.names, arrays, is_frame=self.has_frame_result)
 
     def load(self, start: Any) -> Any:
+        """State that a user starts from."""
         if start is None or isinstance(start, GroupState):
             return start
         # A result: the values of a single array, by group.
@@ -254,16 +264,21 @@ class FrameReduction:
         self.example = example
 
     def prepare(self, batch: Any, times: Any = None, *, is_kept: bool = False) -> FrameChunk:
+        """Read a batch."""
         return FrameChunk(len(batch), times, backend_of(batch).protect(batch) if is_kept else batch)
 
     def partial(self, chunk: FrameChunk) -> Any:
+        """State of some rows."""
         return self.aggregation.partial(chunk.piece)
 
     def merge(self, a: Any, b: Any) -> Any:
+        """State of the rows of `a`, and those of `b` after them."""
         return self.aggregation.merge(a, b)
 
     def result(self, state: Any) -> Any:
+        """What a state says."""
         return self.aggregation.result(state)
 
     def load(self, start: Any) -> Any:
+        """State that a user starts from."""
         return start

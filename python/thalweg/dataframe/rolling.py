@@ -217,7 +217,7 @@ class _Step:
         """Position of the first row to keep, which later windows reach back to."""
         if times is None:
             # One more than they do: so streamz's states are.
-            return max(size - self.window, 0)
+            return max(size - int(self.window), 0)
         if not size:
             return 0
         return int(np.searchsorted(times, times[-1] - self.window.to_timedelta64(), side="right"))

@@ -46,6 +46,7 @@ class Expanding:
         return state, self.reduction.result(state)
 
     def __call__(self, state: Any, batch: Any) -> tuple[Any, Any]:
+        """Add a batch: the next state, and the result."""
         return self.advance(state, self.prepare(batch))
 
     def load(self, start: Any) -> Any:

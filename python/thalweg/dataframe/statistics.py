@@ -28,6 +28,7 @@ class Sum:
     name = "sum"
 
     def whole(self, column: Column) -> State:
+        """State of a whole column."""
         present = column.present()
         kind = present.dtype.kind
         if kind == "M":
@@ -37,6 +38,7 @@ class Sum:
         return (present.sum(),)
 
     def grouped(self, column: Column, codes: Any, groups: int) -> State:
+        """State of each group."""
         values, codes = _present(column, codes)
         kind = values.dtype.kind
         if kind == "M":
@@ -58,9 +60,11 @@ class Sum:
         return (totals,)
 
     def combine(self, a: State, b: State) -> State:
+        """State of the rows of `a`, and those of `b` after them."""
         return (_add(a[0], b[0]),)
 
     def finish(self, state: State) -> Any:
+        """Result, or results, that a state stands for."""
         return _fill(state[0], 0)
 
 
@@ -70,15 +74,19 @@ class Count:
     name = "count"
 
     def whole(self, column: Column) -> State:
+        """State of a whole column."""
         return (len(column.values) if column.valid is None else int(column.valid.sum()),)
 
     def grouped(self, column: Column, codes: Any, groups: int) -> State:
+        """State of each group."""
         return (np.bincount(codes if column.valid is None else codes[column.valid], minlength=groups),)
 
     def combine(self, a: State, b: State) -> State:
+        """State of the rows of `a`, and those of `b` after them."""
         return (a[0] + b[0],)
 
     def finish(self, state: State) -> Any:
+        """Result, or results, that a state stands for."""
         return state[0]
 
 
@@ -88,9 +96,11 @@ class Size(Count):
     name = "size"
 
     def whole(self, column: Column) -> State:
+        """State of a whole column."""
         return (len(column.values),)
 
     def grouped(self, column: Column, codes: Any, groups: int) -> State:
+        """State of each group."""
         return (np.bincount(codes, minlength=groups),)
 
 
@@ -101,17 +111,21 @@ class Mean:
     _sum, _count = Sum(), Count()
 
     def whole(self, column: Column) -> State:
+        """State of a whole column."""
         column = _numbers(column, self.name)
         return (*self._sum.whole(column), *self._count.whole(column))
 
     def grouped(self, column: Column, codes: Any, groups: int) -> State:
+        """State of each group."""
         column = _numbers(column, self.name)
         return (*self._sum.grouped(column, codes, groups), *self._count.grouped(column, codes, groups))
 
     def combine(self, a: State, b: State) -> State:
+        """State of the rows of `a`, and those of `b` after them."""
         return (_add(a[0], b[0]), a[1] + b[1])
 
     def finish(self, state: State) -> Any:
+        """Result, or results, that a state stands for."""
         total, count = state
         if isinstance(count, np.ndarray):
             if total.dtype == object:
@@ -129,6 +143,7 @@ class Var:
         self.name = "std" if is_std else "var"
 
     def whole(self, column: Column) -> State:
+        """State of a whole column."""
         values = _floats(column, self.name)
         if not len(values):
             return (0, 0.0, 0.0)
@@ -137,6 +152,7 @@ class Var:
         return (len(values), mean, deviations @ deviations)
 
     def grouped(self, column: Column, codes: Any, groups: int) -> State:
+        """State of each group."""
         values = _floats(column, self.name)
         if column.valid is not None:
             codes = codes[column.valid]
@@ -146,6 +162,7 @@ class Var:
         return (count, mean, np.bincount(codes, deviations * deviations, groups))
 
     def combine(self, a: State, b: State) -> State:
+        """State of the rows of `a`, and those of `b` after them."""
         count = a[0] + b[0]
         divisor = np.maximum(count, 1)
         difference = b[1] - a[1]
@@ -153,6 +170,7 @@ class Var:
         return (count, mean, a[2] + b[2] + difference * difference * (a[0] * b[0] / divisor))
 
     def finish(self, state: State) -> Any:
+        """Result, or results, that a state stands for."""
         degrees = state[0] - self.ddof
         variance = np.where(degrees > 0, state[2] / np.maximum(degrees, 1), np.nan)
         result = np.sqrt(variance) if self.is_std else variance
@@ -170,12 +188,14 @@ class Extreme:
         self._merge = np.fmin if is_min else np.fmax
 
     def whole(self, column: Column) -> State:
+        """State of a whole column."""
         present = column.present()
         if not len(present):
             return (None,)
         return (self._choose(present) if present.dtype == object else self._reduce.reduce(present),)
 
     def grouped(self, column: Column, codes: Any, groups: int) -> State:
+        """State of each group."""
         values, codes = _present(column, codes)
         kind = values.dtype.kind
         if kind in "O":
@@ -193,6 +213,7 @@ class Extreme:
         return (found,)
 
     def combine(self, a: State, b: State) -> State:
+        """State of the rows of `a`, and those of `b` after them."""
         x, y = a[0], b[0]
         if _is_object(x) or _is_object(y):
             return (np.frompyfunc(self._either, 2, 1)(x, y),)
@@ -201,6 +222,7 @@ class Extreme:
         return (self._either(x, y),)
 
     def finish(self, state: State) -> Any:
+        """Result, or results, that a state stands for."""
         return _fill(state[0], np.nan)
 
     def _either(self, x: Any, y: Any) -> Any:

@@ -20,20 +20,6 @@ def accumulator(acc: Any, new: Any, agg: Any = None) -> tuple[Any, Any]:
     return state, result
 
 
-def window_accumulator(
-    acc: Any, new: Any, diff: Callable[..., Any] = None, window: Any = None, agg: Any = None  # type: ignore[assignment]
-) -> tuple[Any, Any]:
-    """Add a batch to an aggregation over a window, and take out what has left it: the next state, and the result."""
-    if acc is None:
-        acc = {"dfs": [], "state": agg.initial(new)}
-    dfs, old = diff(acc["dfs"], backend_of(new).protect(new), window=window)
-    state, result = agg.on_new(acc["state"], new)
-    for piece in old:
-        if len(piece):
-            state, result = agg.on_old(state, piece)
-    return {"dfs": dfs, "state": state}, result
-
-
 def diff_iloc(dfs: list[Any], new: Any, window: Any = None) -> tuple[list[Any], list[Any]]:
     """Pieces of the last `window` rows, and pieces of those that were among them and no longer are."""
     dfs = [*dfs, new] if len(new) else list(dfs)
@@ -71,3 +57,22 @@ def diff_loc(dfs: list[Any], new: Any, window: Any = None) -> tuple[list[Any], l
 def diff_expanding(dfs: list[Any], new: Any, window: Any = None) -> tuple[list[Any], list[Any]]:
     """Pieces of everything so far; nothing ever leaves."""
     return ([*dfs, new] if len(new) else list(dfs)), []
+
+
+def window_accumulator(
+    acc: Any,
+    new: Any,
+    diff: Callable[..., Any] = diff_iloc,
+    window: Any = None,
+    agg: Any = None,
+    with_state: bool = False,
+) -> tuple[Any, Any]:
+    """Add a batch to an aggregation over a window, and take out what has left it: the next state, and the result."""
+    if acc is None:
+        acc = {"dfs": [], "state": agg.initial(new)}
+    dfs, old = diff(acc["dfs"], backend_of(new).protect(new), window=window)
+    state, result = agg.on_new(acc["state"], new)
+    for piece in old:
+        if len(piece):
+            state, result = agg.on_old(state, piece)
+    return {"dfs": dfs, "state": state}, result

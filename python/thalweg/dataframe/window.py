@@ -89,9 +89,7 @@ class Window(OperatorMixin):
 
     def _over(self, root: Any) -> Window:
         """The same window over another frame."""
-        return type(self)(
-            root, n=self.n, value=self.value, with_state=self.with_state, start=self.start, on=self.on
-        )
+        return type(self)(root, n=self.n, value=self.value, with_state=self.with_state, start=self.start, on=self.on)
 
     def map_partitions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Window:
         """Call a function on every batch, and take the same window over what it returns."""
@@ -138,9 +136,7 @@ class Window(OperatorMixin):
         return make_step(reduction, example, self.n, self.value, self.on)
 
     def _stepwise(self, agg: Any) -> Any:
-        diff, window = (
-            (aggregations.diff_iloc, self.n) if self.n is not None else (aggregations.diff_loc, self.value)
-        )
+        diff, window = (aggregations.diff_iloc, self.n) if self.n is not None else (aggregations.diff_loc, self.value)
         return partial(aggregations.window_accumulator, diff=diff, window=window, agg=agg)
 
     def full(self) -> Streaming:
@@ -230,6 +226,7 @@ class Expanding(Window):
         return partial(aggregations.window_accumulator, diff=aggregations.diff_expanding, agg=agg)
 
     def groupby(self, other: Any) -> GroupBy:
+        """Aggregate by group, over everything so far."""
         return _ExpandingGroupBy(self.root, other, None, with_state=self.with_state, start=self.start)
 
 

@@ -7,12 +7,11 @@ import operator
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from thalweg.dataframe.backend.column import Column
-from thalweg.dataframe.backend.labelled import group_columns, time_column
+from thalweg.dataframe.backend.labelled import group_columns, time_column, without_missing
 
 __all__ = ["ARROW"]
 
@@ -94,7 +93,7 @@ class _Arrow:
         column = self.column(series)
         if column.valid is None:
             return column.values
-        return pd.array(np.where(column.valid, column.values.astype(object), None), dtype=object)
+        return without_missing(column)
 
     def times(self, piece: Any, on: Any) -> Any:
         fields = piece.schema if self.is_frame(piece) else ()

@@ -86,4 +86,4 @@ class Backend(Protocol):
         """A frame of dictionaries, tuples or small frames, with the columns of an example."""
 
     def adopt(self, thing: Any) -> Any:
-        """A frame of this library made of another library's, through Arrow's PyCapsule interface; no copy if possible."""
+        """A frame of this library made of another library's, by Arrow's PyCapsule interface; no copy if possible."""

@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["group_columns", "time_column"]
+import pandas as pd
+
+from thalweg.dataframe.backend.column import Column
+
+__all__ = ["group_columns", "time_column", "without_missing"]
+
+
+def without_missing(column: Column) -> Any:
+    """Labels of a column with missing values, as what `pandas.factorize` takes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from thalweg.dataframe.backend import Column
+    >>> from thalweg.dataframe.backend.labelled import without_missing
+    >>> without_missing(Column(np.array([1, 2]), np.array([True, False]))).tolist()
+    [1, None]
+    """
+    labels = column.values.astype(object)
+    labels[~column.valid] = None  # type: ignore[operator]
+    return pd.array(labels, dtype=object)
 
 
 def time_column(times: list[Any], on: Any) -> Any:

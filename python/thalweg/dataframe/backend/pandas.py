@@ -131,7 +131,9 @@ class _Pandas:
 
     def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
         if self.is_frame(piece) and not is_series:
-            return pd.DataFrame(dict(enumerate(arrays)), index=piece.index, copy=False).set_axis(pd.Index(names), axis=1)
+            return pd.DataFrame(dict(enumerate(arrays)), index=piece.index, copy=False).set_axis(
+                pd.Index(names), axis=1
+            )
         index = None if isinstance(piece, pd.Index) else piece.index
         return pd.Series(arrays[0], index=index, name=names[0], copy=False)
 

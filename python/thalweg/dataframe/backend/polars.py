@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import polars as pl
 
 from thalweg.dataframe.backend.column import Column
-from thalweg.dataframe.backend.labelled import group_columns, time_column
+from thalweg.dataframe.backend.labelled import group_columns, time_column, without_missing
 
 __all__ = ["POLARS"]
 
@@ -65,7 +64,7 @@ class _Polars:
         column = self.column(series)
         if column.valid is None:
             return column.values
-        return pd.array(np.where(column.valid, column.values.astype(object), None), dtype=object)
+        return without_missing(column)
 
     def times(self, piece: Any, on: Any) -> Any:
         times = [name for name, dtype in piece.schema.items() if dtype.is_temporal()] if self.is_frame(piece) else []
