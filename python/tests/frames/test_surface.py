@@ -12,7 +12,6 @@ pd = pytest.importorskip("pandas")
 pytest.importorskip("streamz")
 
 from test_names_of_peers import public_names, takes  # noqa: E402
-
 from thalweg import Stream, VirtualClock  # noqa: E402
 from thalweg.dataframe import DataFrame, DataFrames, PeriodicDataFrame, Seriess, Window  # noqa: E402
 

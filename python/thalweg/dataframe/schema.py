@@ -10,8 +10,10 @@ from thalweg.dataframe.backend.column import find_kind
 __all__ = ["Schema", "SchemaError", "pick", "read_columns"]
 
 
-class SchemaError(TypeError, IndexError):
+class SchemaError(TypeError, IndexError, KeyError):
     """A batch has other columns, or values of another kind, than the example.
+
+    Handlers of what pandas and streamz raise for it, `KeyError`, `IndexError` and `TypeError`, catch it as well.
 
     Parameters
     ----------
@@ -32,6 +34,10 @@ class SchemaError(TypeError, IndexError):
     def __init__(self, column: Any, expected: str | None, found: str | None) -> None:
         self.column, self.expected, self.found = column, expected, found
         super().__init__(f"column {column!r}: expected {expected or 'no such column'}, found {found or 'none'}")
+
+    def __str__(self) -> str:
+        # A KeyError would quote it.
+        return str(self.args[0])
 
     def __reduce__(self) -> Any:
         return type(self), (self.column, self.expected, self.found)
