@@ -70,6 +70,19 @@ class Node:
     def _emit_with(self, x: Any, asynchronous: bool = False, metadata: Metadata = None, timeout: Any = None) -> Any:
         """Do what `emit` does."""
 
+    @property
+    def _is_built(self) -> bool:
+        """Whether the node is in its pipeline."""
+
+    def _reconfigure(self, blueprint: Blueprint, keeps: bool = True) -> None:
+        """Give the node the settings of a blueprint of its kind; what it keeps stays, or is forgotten."""
+
+    def _kept(self) -> list[Any]:
+        """Return what the operator keeps: elements, keys, a state."""
+
+    def _lanes(self) -> list[list[Any]]:
+        """Return the elements that wait at each inlet of a join, in order."""
+
     def _flush(self) -> Any:
         """Send what the node keeps."""
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream, identity
 from thalweg.stream.arguments import check_callable, check_index
+from thalweg.stream.live import Kept, Live
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from thalweg._types import Function
+
+
+def _check_maxsize(maxsize: Any, operator: str, argument: str) -> int | None:
+    size = check_index(maxsize, operator, argument)
+    if size is not None and size < 0:
+        raise ValueError(f"{operator}: `{argument}` is not negative: {size}")
+    return size
 
 
 @Stream.register_api()
@@ -41,6 +49,9 @@ class unique(Stream):
     [1, 2, 1, 3]
     """
 
+    maxsize = Live(_check_maxsize)
+    key = Live()
+
     def __init__(
         self,
         upstream: Stream,
@@ -51,9 +62,7 @@ class unique(Stream):
         **kwargs: Any,
     ) -> None:
         check_callable(key, "unique", "key")
-        self.maxsize = check_index(maxsize, "unique", "maxsize")
-        if self.maxsize is not None and self.maxsize < 0:
-            raise ValueError(f"unique: `maxsize` is not negative: {self.maxsize}")
+        self.maxsize = maxsize
         self.key, self._fifo = key, fifo
         self._hashable = None if hashable is None else bool(hashable)
         super().__init__(upstream, **kwargs)
@@ -61,3 +70,8 @@ class unique(Stream):
     def _blueprint(self) -> _thalweg.Blueprint:
         key = None if self.key is identity else self.key
         return _thalweg.ops.unique(self.maxsize, key, self._hashable, bool(self._fifo))
+
+    @property
+    def seen(self) -> Kept:
+        """The keys that are remembered, the one that is forgotten next first."""
+        return Kept(self)

@@ -303,7 +303,9 @@ def _drain_now(node: Stream, seconds: float) -> None:
         lifecycle.drain(node, seconds, False)
     elif hasattr(loop, "step"):
         # On a virtual clock nobody waits for the time that passes.
-        lifecycle.drain(node, max(seconds, lifecycle.PATIENCE), False)
+        drained = lifecycle.drain(node, max(seconds, lifecycle.PATIENCE), False)
+        if hasattr(drained, "__await__"):
+            loop.run_until_complete(drained)
     elif loop.is_running():
         _drain_elsewhere(node, loop, seconds)
     else:

@@ -5,6 +5,7 @@ pub(crate) mod fast_emit;
 mod keeping;
 mod lifecycle;
 mod picture;
+mod settings;
 mod straight;
 mod traverse;
 mod wiring;

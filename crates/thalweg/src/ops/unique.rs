@@ -7,7 +7,7 @@ use hashlink::LinkedHashMap;
 
 use super::parts::at_least_one;
 use crate::failure::{BoxError, BuildError};
-use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Reconfigure, Stream};
 
 /// The options of [`unique`](Stream::unique): a key, and how much is remembered. Give them to
 /// [`apply`](Stream::apply).
@@ -127,6 +127,17 @@ pub struct Unique<T, K, F> {
     /// The key that is forgotten last is at the back.
     seen: LinkedHashMap<K, ()>,
     _in: PhantomData<fn(T)>,
+}
+
+impl<T, K: Eq + Hash, F> Reconfigure for Unique<T, K, F> {
+    fn reconfigure(&mut self, new: Self) {
+        self.history = new.history;
+        self.is_fifo = new.is_fifo;
+        self.key = new.key;
+        while self.seen.len() > self.history {
+            self.seen.pop_front();
+        }
+    }
 }
 
 impl<T, K, E, F> Operator for Unique<T, K, F>

@@ -220,7 +220,7 @@ impl Core {
         element: Option<Box<dyn Any + Send>>,
         cause: BoxError,
     ) -> Failure {
-        Failure::new(self.name(), self.id, ordinal, element, cause)
+        Failure::new(self.name(), self.id, ordinal, element, cause).told()
     }
 
     pub(crate) fn count_failed(&self) {
