@@ -76,14 +76,14 @@ def check(pieces, stream, expected):
 
 
 @given(batches(), st.sampled_from(OVER_EVERYTHING), st.sampled_from(sorted(PICKED)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_over_everything(pieces, name, picked):
     of, pick = AGGREGATIONS[name], PICKED[picked]
     check(pieces, lambda sdf: of(pick(sdf)), lambda df: of(pick(df)))
 
 
 @given(batches(), st.sampled_from(sorted(AGGREGATIONS)), st.sampled_from(sorted(PICKED)), st.integers(1, 9))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_over_the_last_rows(pieces, name, picked, n):
     of, pick = AGGREGATIONS[name], PICKED[picked]
     check(pieces, lambda sdf: of(pick(sdf.window(n=n))), lambda df: of(pick(df.iloc[-n:])))
@@ -94,7 +94,7 @@ def within(df, minutes):
 
 
 @given(batches(), st.sampled_from(sorted(AGGREGATIONS)), st.sampled_from(sorted(PICKED)), st.integers(1, 30))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_over_a_duration(pieces, name, picked, minutes):
     of, pick = AGGREGATIONS[name], PICKED[picked]
     window = pd.Timedelta(minutes=minutes)
@@ -102,7 +102,7 @@ def test_over_a_duration(pieces, name, picked, minutes):
 
 
 @given(batches(), st.sampled_from(sorted(AGGREGATIONS)), st.sampled_from(sorted(GROUPED)), st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_by_group(pieces, name, grouped, is_frame):
     of, group = AGGREGATIONS[name], GROUPED[grouped]
     columns = ["i", "f"] if is_frame else "f"
@@ -110,14 +110,14 @@ def test_by_group(pieces, name, grouped, is_frame):
 
 
 @given(batches(), st.sampled_from(sorted(AGGREGATIONS)), st.sampled_from(sorted(GROUPED)), st.integers(1, 9))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_by_group_over_the_last_rows(pieces, name, grouped, n):
     of, group = AGGREGATIONS[name], GROUPED[grouped]
     check(pieces, lambda sdf: of(group(sdf.window(n=n)).f), lambda df: of(group(df.iloc[-n:]).f))
 
 
 @given(batches(), st.sampled_from(sorted(AGGREGATIONS)), st.sampled_from(sorted(GROUPED)), st.integers(1, 30))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_by_group_over_a_duration(pieces, name, grouped, minutes):
     of, group = AGGREGATIONS[name], GROUPED[grouped]
     check(
@@ -150,7 +150,7 @@ def test_value_counts(pieces, column, n):
     st.sampled_from(sorted(PICKED)),
     st.one_of(st.none(), st.integers(1, 3)),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_rolling(pieces, name, window, picked, least):
     pick = PICKED[picked]
     least = None if isinstance(window, int) and least is not None and least > window else least
@@ -163,7 +163,7 @@ def test_rolling(pieces, name, window, picked, least):
 
 
 @given(batches(), st.sampled_from(["cumsum", "cumprod", "cummin", "cummax"]), st.sampled_from(sorted(PICKED)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_cumulative(pieces, name, picked):
     pick = PICKED[picked]
     pieces = [piece[["i", "f"]].clip(-3, 3) for piece in pieces]

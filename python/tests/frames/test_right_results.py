@@ -74,6 +74,24 @@ def test_time_zones_and_the_hour_that_is_missing_in_them():
     assert collect(lambda sdf: sdf.window(value="31min").x.sum(), *pieces) == [1, 3, 6, 9, 12]
 
 
+def test_times_with_a_zone_keep_it():
+    moments = pd.date_range("2024", periods=3, tz="Europe/Berlin")
+    pieces = [frame(None, k=["a"], x=[moment]) for moment in moments]
+    assert collect(lambda sdf: sdf.window(n=2).x.min(), *pieces)[-1] == moments[1]
+    latest = collect(lambda sdf: sdf.groupby("k").x.max(), *pieces)[-1]
+    pd.testing.assert_series_equal(latest, pd.concat(pieces).groupby("k").x.max(), check_dtype=False)
+    assert latest.dt.tz is not None
+
+
+def test_a_column_that_is_set_counts_in_what_was_picked():
+    sdf = DataFrame(example=frame(None, x=[1], y=[1]))
+    picked = sdf[["x"]]
+    picked["z"] = picked.x * 2
+    totals = picked.sum().stream.sink_to_list()
+    sdf.emit(frame(None, x=[3], y=[5]))
+    assert totals[-1].to_dict() == {"x": 3, "z": 6}
+
+
 def test_rows_with_the_same_index_are_all_counted():
     pieces = frame([1, 2], at(0, 0)), frame([4], at(0))
     assert collect(lambda sdf: sdf.window(value="1min").x.sum(), *pieces) == [3, 7]

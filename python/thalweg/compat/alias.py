@@ -93,7 +93,7 @@ def name_frames() -> None:
     """Let streaming data frames say that they come from the package we stand in for, if we do: libraries that plot
     them, such as hvplot, tell by that what they have.
     """
-    frames = sys.modules.get("thalweg.dataframe.frame")
+    frames = sys.modules.get("thalweg.dataframe")
     finder = _finder()
     if frames is None:
         return

@@ -11,11 +11,12 @@ need("pandas", "dataframe", "thalweg.dataframe")
 from thalweg.compat.alias import name_frames  # noqa: E402
 from thalweg.dataframe.aggregations import Aggregation, Mergeable  # noqa: E402
 from thalweg.dataframe.ewm import EWM  # noqa: E402
-from thalweg.dataframe.frame import DataFrame, DataFrames, Frame, Frames, Index, Series, Seriess  # noqa: E402
+from thalweg.dataframe.frame import DataFrame, Frame, Index, Series  # noqa: E402
 from thalweg.dataframe.groupby import GroupBy, WindowedGroupBy  # noqa: E402
 from thalweg.dataframe.periodic import PeriodicDataFrame, Random, random_datablock, random_datapoint  # noqa: E402
 from thalweg.dataframe.rolling import Rolling  # noqa: E402
 from thalweg.dataframe.schema import SchemaError  # noqa: E402
+from thalweg.dataframe.updating import DataFrames, Frames, Seriess  # noqa: E402
 from thalweg.dataframe.window import Expanding, Window  # noqa: E402
 
 __all__ = [

@@ -2,8 +2,9 @@
 
 from thalweg.collections.streaming import OperatorMixin, Streaming
 from thalweg.dataframe import aggregations
+from thalweg.dataframe.columns import BaseFrame
 from thalweg.dataframe.ewm import EWM
-from thalweg.dataframe.frame import BaseFrame, DataFrame, DataFrames, Frame, Frames, Index, Series, Seriess
+from thalweg.dataframe.frame import DataFrame, Frame, Index, Series
 from thalweg.dataframe.groupby import GroupBy, WindowedGroupBy
 from thalweg.dataframe.kinds import (
     get_base_frame_type,
@@ -14,6 +15,7 @@ from thalweg.dataframe.kinds import (
 )
 from thalweg.dataframe.periodic import PeriodicDataFrame, Random, random_datablock, random_datapoint
 from thalweg.dataframe.rolling import Rolling
+from thalweg.dataframe.updating import DataFrames, Frames, Seriess
 from thalweg.dataframe.window import Expanding, Window
 
 __all__ = [

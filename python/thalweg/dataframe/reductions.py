@@ -46,15 +46,19 @@ class ColumnReduction:
         See `thalweg.dataframe.statistics`.
     example
         A frame or a series.
-    name
-        The only column to read, a tuple of one; None for all.
+    names
+        The columns to read; None for all.
+    is_series
+        Whether the result is that of a series: there is a single name.
     """
 
-    def __init__(self, statistic: Any, example: Any, name: tuple[Any] | None = None) -> None:
+    def __init__(
+        self, statistic: Any, example: Any, names: list[Any] | None = None, *, is_series: bool = False
+    ) -> None:
         self.statistic = statistic
-        self.schema = Schema(example, None if name is None else list(name))
+        self.schema = Schema(example, names)
         self.backend = backend_of(example)
-        self.has_frame_result = self.schema.is_frame and name is None
+        self.has_frame_result = self.schema.is_frame and not is_series
 
     def prepare(self, batch: Any, times: Any = None, *, is_kept: bool = False) -> ArrayChunk:
         """Read a batch."""

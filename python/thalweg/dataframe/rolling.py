@@ -114,9 +114,10 @@ class Rolling:
 
     def _roll(self, name: str, *args: Any, **kwargs: Any) -> Streaming:
         origin = getattr(self.root, "_origin", None)
-        stream, example, only = origin or (self.root.stream, self.root.example, None)
-        schema = Schema(example, None if origin is None else [only])
-        step = _Step(name, self, schema, backend_of(example), args, kwargs)
+        root = self.root if origin is None else origin
+        stream, example = root.stream, root.example
+        schema = Schema(example, None if origin is None else origin.names)
+        step = _Step(name, self, schema, origin, args, kwargs)
         # Its rows need not be in order.
         example = backend_of(example).slice(example, 0, 1)
         start = self.start if len(self.start) else None
@@ -139,15 +140,17 @@ class _Step:
     """
 
     def __init__(
-        self, name: str, rolling: Rolling, schema: Schema, backend: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, name: str, rolling: Rolling, schema: Schema, origin: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         self.name, self.window, self.on = name, rolling.window, rolling.on
         self.is_by_time = isinstance(self.window, pd.Timedelta)
         least = rolling.min_periods
         self.least = least if least is not None else 1 if self.is_by_time else int(self.window)
         self.has_visible_state = rolling.with_state
-        self.is_picked = hasattr(rolling.root, "_origin") and rolling.root._origin is not None
-        self.schema, self.backend = schema, backend
+        self.is_series = not schema.is_frame or (origin is not None and origin.is_series)
+        #: Columns that are taken from each batch; None if it is one's own.
+        self.picked = None if origin is None else origin.names
+        self.schema, self.backend = schema, backend_of(rolling.root.example)
         self.args, self.kwargs = args, kwargs
 
     def __call__(self, state: Any, new: Any) -> tuple[Any, Any]:
@@ -169,7 +172,7 @@ class _Step:
         starts = self._find_starts(before, size, times)
         with np.errstate(all="ignore"):
             arrays = [self._roll(*pair, before, starts) for pair in zip(columns, are_finite, strict=True)]
-        result = self._align(new, names, arrays)
+        result = self.backend.aligned(new, names, arrays, is_series=self.is_series)
         kept = slice(self._find_tail(size, times), size)
         if self.has_visible_state:
             return self._show(state, new, kept.stop - kept.start), result
@@ -183,24 +186,18 @@ class _Step:
     def _read(self, state: Any) -> _Tail:
         """A tail of rows that a user has seen."""
         times = self.backend.times(state, self.on) if self.is_by_time else None
-        columns = [self.backend.column(state)] if self._is_series() else self.schema.read(state)
+        columns = [self.backend.column(state)] if self.is_series else self.schema.read(state)
         return _Tail(times, columns, [_is_finite(column) for column in columns])
-
-    def _is_series(self) -> bool:
-        return self.is_picked or not self.schema.is_frame
 
     def _show(self, state: Any, new: Any, size: int) -> Any:
         """The last rows, as users see them."""
         backend = self.backend
-        rows = backend.series(new, self.schema.names[0]) if self.is_picked else new
+        rows = new
+        if self.picked is not None:
+            rows = backend.series(new, self.picked[0]) if self.is_series else backend.select(new, self.picked)
         if state is not None and len(state):
             rows = backend.concat([state, rows]) if len(rows) else state
         return backend.protect(backend.slice(rows, len(rows) - size, len(rows)))
-
-    def _align(self, new: Any, names: list[Any], arrays: list[Any]) -> Any:
-        if self.is_picked:
-            return self.backend.aligned(new, names, arrays, is_series=True)
-        return self.backend.aligned(new, names, arrays)
 
     def _find_starts(self, before: int, size: int, times: Any) -> Any:
         """Position of the first row of each new row's window."""

@@ -57,8 +57,8 @@ class Expanding:
 class WindowState(NamedTuple):
     """What a sliding window holds. It never changes: the next batch makes another."""
 
-    #: Chunks, the oldest last, each with the state of itself and all that are newer in the front.
-    front: tuple[tuple[Chunk, Any], ...] = ()
+    #: Chunks, the oldest last, each with its state, and that of itself and all that are newer in the front.
+    front: tuple[tuple[Chunk, Any, Any], ...] = ()
     #: Newer chunks, the newest last, each with its state.
     back: tuple[tuple[Chunk, Any], ...] = ()
     #: State of the back; None if it is empty.
@@ -88,7 +88,7 @@ class _Window:
         state = WindowState() if state is None else state
         if prepared[0].size:
             state = self._slide(state, *prepared)
-        found = self._merge(state.front[-1][1] if state.front else None, state.total)
+        found = self._merge(state.front[-1][2] if state.front else None, state.total)
         return state, self.reduction.result(prepared[1] if found is None else found)
 
     def __call__(self, state: WindowState | None, batch: Any) -> tuple[WindowState, Any]:
@@ -121,11 +121,11 @@ class _Window:
 
     def _flip(self, state: WindowState) -> WindowState:
         """Make the back the front."""
-        front: list[tuple[Chunk, Any]] = []
-        sum_of_newer = None
+        front: list[tuple[Chunk, Any, Any]] = []
+        with_newer = None
         for chunk, partial in reversed(state.back):
-            sum_of_newer = self._merge(partial, sum_of_newer)
-            front.append((chunk, sum_of_newer))
+            with_newer = self._merge(partial, with_newer)
+            front.append((chunk, partial, with_newer))
         return state._replace(front=tuple(front), back=(), total=None)
 
     def _shorten(self, state: WindowState, rest: Chunk, step: int) -> WindowState:
@@ -139,8 +139,9 @@ class _Window:
             pieces.append(rest.cut(slice(start, stop)))
             start, size = stop, 2 * size
         for piece in reversed(pieces):
-            newer = front[-1][1] if front else None
-            front.append((piece, self._merge(self.reduction.partial(piece), newer)))
+            newer = front[-1][2] if front else None
+            partial = self.reduction.partial(piece)
+            front.append((piece, partial, self._merge(partial, newer)))
         return state._replace(front=tuple(front), rows=state.rows - before + rest.size)
 
     def _drop(self, state: WindowState) -> WindowState:
@@ -232,17 +233,17 @@ class LastValues(_Window):
 
     def _sweep(self, state: WindowState, threshold: Any) -> WindowState:
         """Drop rows that are too old wherever they are, which unsorted ones may be."""
-        chunks = [chunk for chunk, _ in state.front[::-1]] + [chunk for chunk, _ in state.back]
+        chunks = [(chunk, partial) for chunk, partial, _ in reversed(state.front)] + list(state.back)
         result = WindowState(latest=state.latest)
         before = None
-        for chunk in chunks:
+        for chunk, partial in chunks:
             rest = self._newer(chunk, threshold)
             if not rest.size:
                 continue
             follows = before is None or rest.times[0] >= before
             before = rest.times[-1]
             result = result._replace(is_sorted=result.is_sorted and follows and _ascends(rest.times))
-            result = self._push(result, rest, self.reduction.partial(rest))
+            result = self._push(result, rest, partial if rest is chunk else self.reduction.partial(rest))
         return result
 
 

@@ -124,8 +124,9 @@ class Window(OperatorMixin):
         """Aggregate with an aggregation of your own: see `thalweg.dataframe.aggregations`."""
         origin = getattr(self.root, "_origin", None)
         if origin is not None and aggregations.is_columnwise(agg):
-            stream, example, name = origin
-            step = self._step(ColumnReduction(agg.statistic, example, (name,)), example)
+            stream, example = origin.stream, origin.example
+            reduction: Any = ColumnReduction(agg.statistic, example, origin.names, is_series=origin.is_series)
+            step = self._step(reduction, example)
         else:
             stream, example = self.root.stream, self.root.example
             reduction = aggregations.find_reduction(agg, example)

@@ -83,8 +83,6 @@ class _Pandas:
         numeric = getattr(dtype, "numpy_dtype", None)
         if numeric is not None and numeric.kind in "iufb":
             return Column(series.to_numpy(dtype=numeric, na_value=numeric.type(0)), valid)
-        if isinstance(dtype, pd.DatetimeTZDtype):
-            return Column(series.to_numpy(dtype="datetime64[ns]"), valid)
         return Column(np.asarray(series, dtype=object), valid)
 
     def labels(self, series: Any) -> Any:
@@ -94,6 +92,8 @@ class _Pandas:
 
     def times(self, piece: Any, on: Any) -> Any:
         index = piece if isinstance(piece, pd.Index) else piece.index if on is None else piece[on]
+        if isinstance(index.dtype, pd.DatetimeTZDtype):
+            return index.to_numpy(dtype="datetime64[ns]")
         return self.column(index).values
 
     def slice(self, piece: Any, start: int, stop: int) -> Any:
@@ -126,8 +126,10 @@ class _Pandas:
 
     def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
         if is_frame:
-            return pd.DataFrame(dict(enumerate(arrays)), index=keys, copy=True).set_axis(pd.Index(names), axis=1)
-        return pd.Series(arrays[0], index=keys, name=names[0], copy=True)
+            frame = pd.DataFrame(dict(enumerate(arrays)), index=keys, copy=True).set_axis(pd.Index(names), axis=1)
+            return frame.infer_objects() if any(array.dtype == object for array in arrays) else frame
+        series = pd.Series(arrays[0], index=keys, name=names[0], copy=True)
+        return series.infer_objects() if arrays[0].dtype == object else series
 
     def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
         if self.is_frame(piece) and not is_series:
