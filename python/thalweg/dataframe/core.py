@@ -1,6 +1,7 @@
 """Everything of `thalweg.dataframe` in one module, where programs written for streamz look for it."""
 
 from thalweg.collections.streaming import OperatorMixin, Streaming
+from thalweg.compat.streamz.method_calls import M
 from thalweg.dataframe import aggregations
 from thalweg.dataframe.columns import BaseFrame
 from thalweg.dataframe.ewm import EWM
@@ -28,6 +29,7 @@ __all__ = [
     "Frames",
     "GroupBy",
     "Index",
+    "M",
     "OperatorMixin",
     "PeriodicDataFrame",
     "Random",

@@ -69,15 +69,15 @@ class ColumnReduction:
 
     def partial(self, chunk: ArrayChunk) -> Any:
         """State of some rows."""
-        return chunk.keys, tuple(self._state(chunk, i) for i in range(len(chunk.columns)))
-
-    def _state(self, chunk: ArrayChunk, i: int) -> Any:
-        try:
-            return self.statistic.whole(chunk.columns[i])
-        except TypeError as error:
-            if chunk.keys is not None:
-                raise TypeError(f"column {chunk.keys[i]!r}: {error}") from None
-            raise
+        states = []
+        for column in chunk.columns:
+            try:
+                states.append(self.statistic.whole(column))
+            except TypeError as error:
+                if chunk.keys is None:
+                    raise
+                raise TypeError(f"column {chunk.keys[len(states)]!r}: {error}") from None
+        return chunk.keys, tuple(states)
 
     def merge(self, a: Any, b: Any) -> Any:
         """State of the rows of `a`, and those of `b` after them."""

@@ -23,35 +23,58 @@ _JOINED = 1024
 _SMALLEST = 64
 
 
-class Expanding:
-    """An aggregation over everything so far: a function for `accumulate` that returns its state and the result."""
+class _Step:
+    """What `accumulate` calls with the state and a batch; it returns the next state and the result.
+
+    On an engine it is two: `prepare` for several batches at a time, and `advance` for one after the other.
+    """
 
     def __init__(self, reduction: Reduction) -> None:
         self.reduction = reduction
 
-    @np.errstate(all="ignore")
-    def prepare(self, batch: Any) -> tuple[int, Any]:
-        """Number of rows of a batch, and their state. It needs nothing of what came before."""
+    def __call__(self, state: Any, batch: Any) -> tuple[Any, Any]:
+        """Add a batch: the next state, and the result."""
+        with np.errstate(all="ignore"):
+            return self._advance(state, *self._prepare(batch))
+
+    def prepare(self, batch: Any) -> tuple[Any, Any]:
+        """Read a batch, and make the state of its rows. It needs nothing of what came before."""
+        with np.errstate(all="ignore"):
+            return self._prepare(batch)
+
+    def advance(self, state: Any, prepared: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Add a batch that was prepared: the next state, and the result."""
+        with np.errstate(all="ignore"):
+            return self._advance(state, *prepared)
+
+    def load(self, start: Any) -> Any:
+        """State that a user starts from."""
+        return start
+
+    def _prepare(self, batch: Any) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    def _advance(self, state: Any, read: Any, partial: Any) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+
+class Expanding(_Step):
+    """An aggregation over everything so far."""
+
+    def load(self, start: Any) -> Any:
+        """State that a user starts from: one that was sent before, or a result."""
+        return self.reduction.load(start)
+
+    def _prepare(self, batch: Any) -> tuple[int, Any]:
         chunk = self.reduction.prepare(batch)
         return chunk.size, self.reduction.partial(chunk)
 
-    @np.errstate(all="ignore")
-    def advance(self, state: Any, prepared: tuple[int, Any]) -> tuple[Any, Any]:
-        """Add a batch that was prepared."""
-        size, partial = prepared
-        if not size:
+    def _advance(self, state: Any, read: int, partial: Any) -> tuple[Any, Any]:
+        if not read:
             # The types of an empty batch say nothing about those to come.
             return state, self.reduction.result(partial if state is None else state)
         state = partial if state is None else self.reduction.merge(state, partial)
         return state, self.reduction.result(state)
-
-    def __call__(self, state: Any, batch: Any) -> tuple[Any, Any]:
-        """Add a batch: the next state, and the result."""
-        return self.advance(state, self.prepare(batch))
-
-    def load(self, start: Any) -> Any:
-        """State that a user starts from."""
-        return self.reduction.load(start)
 
 
 class WindowState(NamedTuple):
@@ -70,33 +93,19 @@ class WindowState(NamedTuple):
     is_sorted: bool = True
 
 
-class _Window:
+class _Window(_Step):
     """Common base of the two kinds of windows."""
 
-    def __init__(self, reduction: Reduction) -> None:
-        self.reduction = reduction
-
-    @np.errstate(all="ignore")
-    def prepare(self, batch: Any) -> tuple[Chunk, Any]:
-        """Read a batch, and take the state of its rows. It needs nothing of what came before."""
+    def _prepare(self, batch: Any) -> tuple[Chunk, Any]:
         chunk = self._bound(self.reduction.prepare(batch, self._times(batch), is_kept=True))
         return chunk, self.reduction.partial(chunk)
 
-    @np.errstate(all="ignore")
-    def advance(self, state: WindowState | None, prepared: tuple[Chunk, Any]) -> tuple[WindowState, Any]:
-        """Add a batch that was prepared, and drop the rows that have left the window."""
+    def _advance(self, state: WindowState | None, read: Chunk, partial: Any) -> tuple[WindowState, Any]:
         state = WindowState() if state is None else state
-        if prepared[0].size:
-            state = self._slide(state, *prepared)
+        if read.size:
+            state = self._slide(state, read, partial)
         found = self._merge(state.front[-1][2] if state.front else None, state.total)
-        return state, self.reduction.result(prepared[1] if found is None else found)
-
-    def __call__(self, state: WindowState | None, batch: Any) -> tuple[WindowState, Any]:
-        return self.advance(state, self.prepare(batch))
-
-    def load(self, start: Any) -> Any:
-        """State that a user starts from."""
-        return start
+        return state, self.reduction.result(partial if found is None else found)
 
     def _times(self, batch: Any) -> Any:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 from typing import Any
 
@@ -21,6 +20,10 @@ _CUMULATIVE = {
     "cummin": pc.cumulative_min,
     "cummax": pc.cumulative_max,
 }
+
+_SIGNED = pa.int8(), pa.int16(), pa.int32(), pa.int64()
+_UNSIGNED = pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()
+_NUMERIC = {kind.id for kind in (*_SIGNED, *_UNSIGNED, pa.float16(), pa.float32(), pa.float64(), pa.bool_())}
 
 #: Arrow's columns have no operators.
 _OPERATIONS = {
@@ -59,7 +62,7 @@ class _Arrow:
         return _chunked(frame.column(name))
 
     def read(self, frame: Any, names: list[Any]) -> list[Any]:
-        return [self.series(frame, name) for name in names]
+        return [frame.column(name) for name in names]
 
     def select(self, frame: Any, names: list[Any]) -> Any:
         return frame.select(names)
@@ -83,7 +86,7 @@ class _Arrow:
         series = _chunked(series)
         kind = series.type
         valid = pc.is_valid(series).to_numpy() if series.null_count else None
-        if _is_numeric(kind):
+        if kind.id in _NUMERIC:
             return Column(_to_numpy(series if valid is None else pc.fill_null(series, pa.scalar(0).cast(kind))), valid)
         if pa.types.is_temporal(kind) and not pa.types.is_time(kind):
             return Column(_to_numpy(series), valid)
@@ -159,11 +162,6 @@ class _Arrow:
 
     def adopt(self, thing: Any) -> Any:
         return pa.table(thing)
-
-
-@functools.cache
-def _is_numeric(kind: Any) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
 def _to_numpy(series: Any) -> Any:
