@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from itertools import pairwise
 
 import pytest
@@ -12,10 +13,16 @@ pl = pytest.importorskip("polars")
 pa = pytest.importorskip("pyarrow")
 pytest.importorskip("hypothesis")
 
-from hypothesis import given, settings  # noqa: E402
+from hypothesis import HealthCheck, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from thalweg.dataframe import DataFrame, SchemaError  # noqa: E402
+
+#: The same examples each time; `EXAMPLES` in the environment asks for others, and as many.
+EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
+SETTINGS = settings(
+    max_examples=EXAMPLES or 80, derandomize=not EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 START = datetime.datetime(2024, 1, 1)
 
@@ -102,7 +109,7 @@ def clean(values):
     st.lists(st.integers(0, 12), max_size=3),
     st.sampled_from(sorted(EXPRESSIONS)),
 )
-@settings(max_examples=80, deadline=None)
+@SETTINGS
 def test_results_are_those_of_pandas(rows, cuts, name):
     rows.sort(key=lambda one: one[0])
     bounds = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]

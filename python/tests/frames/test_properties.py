@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+from contextlib import nullcontext
 from itertools import pairwise
+from unittest.mock import patch
 
 import pytest
 
@@ -11,10 +14,16 @@ pd = pytest.importorskip("pandas")
 np = pytest.importorskip("numpy")
 pytest.importorskip("hypothesis")
 
-from hypothesis import given, settings  # noqa: E402
+from hypothesis import HealthCheck, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from thalweg.dataframe import DataFrame  # noqa: E402
+from thalweg.dataframe import DataFrame, sliding  # noqa: E402
+
+#: The same examples each time; `EXAMPLES` in the environment asks for others, and as many.
+EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
+SETTINGS = settings(
+    max_examples=EXAMPLES or 40, derandomize=not EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 START = pd.Timestamp("2024-03-31 00:00")
 
@@ -69,21 +78,24 @@ def check(pieces, stream, expected):
     """Compare what comes out after each batch with `expected` of all rows so far."""
     sdf = DataFrame(example=pieces[0].iloc[:0])
     results = stream(sdf).stream.sink_to_list()
-    for end, piece in enumerate(pieces, 1):
-        sdf.emit(piece)
-        same(results[-1], expected(pd.concat(pieces[:end])))
+    # Windows join small chunks and cut large ones: with these batches, only if a few rows are many.
+    few = {"_JOINED": 3, "_SMALLEST": 1} if len(pieces) % 2 else {"_JOINED": 1, "_SMALLEST": 2}
+    with patch.multiple(sliding, **few) if len(pieces) % 3 else nullcontext():
+        for end, piece in enumerate(pieces, 1):
+            sdf.emit(piece)
+            same(results[-1], expected(pd.concat(pieces[:end])))
     assert len(results) == len(pieces)
 
 
 @given(batches(), st.sampled_from(OVER_EVERYTHING), st.sampled_from(sorted(PICKED)))
-@settings(max_examples=40, deadline=None)
+@SETTINGS
 def test_over_everything(pieces, name, picked):
     of, pick = AGGREGATIONS[name], PICKED[picked]
     check(pieces, lambda sdf: of(pick(sdf)), lambda df: of(pick(df)))
 
 
 @given(batches(), st.sampled_from(sorted(AGGREGATIONS)), st.sampled_from(sorted(PICKED)), st.integers(1, 9))
-@settings(max_examples=40, deadline=None)
+@SETTINGS
 def test_over_the_last_rows(pieces, name, picked, n):
     of, pick = AGGREGATIONS[name], PICKED[picked]
     check(pieces, lambda sdf: of(pick(sdf.window(n=n))), lambda df: of(pick(df.iloc[-n:])))
@@ -94,7 +106,7 @@ def within(df, minutes):
 
 
 @given(batches(), st.sampled_from(sorted(AGGREGATIONS)), st.sampled_from(sorted(PICKED)), st.integers(1, 30))
-@settings(max_examples=40, deadline=None)
+@SETTINGS
 def test_over_a_duration(pieces, name, picked, minutes):
     of, pick = AGGREGATIONS[name], PICKED[picked]
     window = pd.Timedelta(minutes=minutes)
@@ -102,7 +114,7 @@ def test_over_a_duration(pieces, name, picked, minutes):
 
 
 @given(batches(), st.sampled_from(sorted(AGGREGATIONS)), st.sampled_from(sorted(GROUPED)), st.booleans())
-@settings(max_examples=40, deadline=None)
+@SETTINGS
 def test_by_group(pieces, name, grouped, is_frame):
     of, group = AGGREGATIONS[name], GROUPED[grouped]
     columns = ["i", "f"] if is_frame else "f"
@@ -110,14 +122,14 @@ def test_by_group(pieces, name, grouped, is_frame):
 
 
 @given(batches(), st.sampled_from(sorted(AGGREGATIONS)), st.sampled_from(sorted(GROUPED)), st.integers(1, 9))
-@settings(max_examples=40, deadline=None)
+@SETTINGS
 def test_by_group_over_the_last_rows(pieces, name, grouped, n):
     of, group = AGGREGATIONS[name], GROUPED[grouped]
     check(pieces, lambda sdf: of(group(sdf.window(n=n)).f), lambda df: of(group(df.iloc[-n:]).f))
 
 
 @given(batches(), st.sampled_from(sorted(AGGREGATIONS)), st.sampled_from(sorted(GROUPED)), st.integers(1, 30))
-@settings(max_examples=40, deadline=None)
+@SETTINGS
 def test_by_group_over_a_duration(pieces, name, grouped, minutes):
     of, group = AGGREGATIONS[name], GROUPED[grouped]
     check(
@@ -128,7 +140,7 @@ def test_by_group_over_a_duration(pieces, name, grouped, minutes):
 
 
 @given(batches(), st.sampled_from(["f", "s", "k"]), st.integers(1, 9))
-@settings(max_examples=40, deadline=None)
+@SETTINGS
 def test_value_counts(pieces, column, n):
     def count(sdf):
         return sdf.window(n=n)[column].value_counts()
@@ -150,7 +162,7 @@ def test_value_counts(pieces, column, n):
     st.sampled_from(sorted(PICKED)),
     st.one_of(st.none(), st.integers(1, 3)),
 )
-@settings(max_examples=40, deadline=None)
+@SETTINGS
 def test_rolling(pieces, name, window, picked, least):
     pick = PICKED[picked]
     least = None if isinstance(window, int) and least is not None and least > window else least
@@ -163,7 +175,7 @@ def test_rolling(pieces, name, window, picked, least):
 
 
 @given(batches(), st.sampled_from(["cumsum", "cumprod", "cummin", "cummax"]), st.sampled_from(sorted(PICKED)))
-@settings(max_examples=40, deadline=None)
+@SETTINGS
 def test_cumulative(pieces, name, picked):
     pick = PICKED[picked]
     pieces = [piece[["i", "f"]].clip(-3, 3) for piece in pieces]
@@ -175,7 +187,7 @@ def test_cumulative(pieces, name, picked):
 
 
 @given(batches(), st.sampled_from([{"com": 1}, {"span": 4}, {"halflife": 2}, {"alpha": 0.3}, {"alpha": 1}]))
-@settings(max_examples=40, deadline=None)
+@SETTINGS
 def test_weighted(pieces, weights):
     check(
         [piece[["i", "f"]] for piece in pieces if len(piece)],
