@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from thalweg.parallel import scatter as scatter
     from thalweg.stream.plugins import load_plugins as load_plugins
     from thalweg.tasks import Client as Client
+    from thalweg.view.dashboard import dashboard as dashboard
     from thalweg.view.graph import build_node_set as build_node_set
     from thalweg.view.graph import create_graph as create_graph
     from thalweg.view.graph import readable_graph as readable_graph
@@ -72,6 +73,7 @@ _LATER = {
     "Streaming": "thalweg.collections.streaming",
     "build_node_set": "thalweg.view.graph",
     "create_graph": "thalweg.view.graph",
+    "dashboard": "thalweg.view.dashboard",
     "get_io_loop": "thalweg.compat.streamz.core",
     "load_plugins": "thalweg.stream.plugins",
     "map_partitions": "thalweg.collections.streaming",

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use thalweg::Failure;
 
@@ -33,6 +33,8 @@ pub struct FailureRecord {
 /// Why a function failed.
 #[derive(Clone, Debug, Default)]
 pub struct Cause {
+    /// What kind of error it is: failures of one node and of one kind are shown together.
+    pub kind: String,
     /// The error in one line.
     pub summary: String,
     /// More of it: the errors behind it, a stack.
@@ -48,14 +50,16 @@ impl Cause {
             details.push_str(&format!("caused by: {error}\n"));
             source = error.source();
         }
+        let summary = error.to_string();
         Self {
-            summary: error.to_string(),
+            kind: summary.clone(),
+            summary,
             details,
         }
     }
 
     fn shortened(mut self) -> Self {
-        for text in [&mut self.summary, &mut self.details] {
+        for text in [&mut self.kind, &mut self.summary, &mut self.details] {
             if text.len() > LONGEST {
                 let end = text.floor_char_boundary(LONGEST);
                 text.truncate(end);
@@ -66,16 +70,39 @@ impl Cause {
     }
 }
 
+/// How many failures are recorded in a second: the counters count them all, and describing one takes time.
+const PER_SECOND: u32 = 50;
+
 /// Failures since a dashboard has been there.
-#[derive(Default)]
 pub(crate) struct Failures {
     records: Mutex<VecDeque<FailureRecord>>,
+    /// When the second began, and how many have been recorded in it.
+    second: Mutex<(Instant, u32)>,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self {
+            records: Mutex::default(),
+            second: Mutex::new((Instant::now(), 0)),
+        }
+    }
 }
 
 impl Failures {
     /// The last ones, newest first.
     pub(crate) fn newest(&self) -> Vec<FailureRecord> {
         lock(&self.records).iter().rev().cloned().collect()
+    }
+
+    /// Whether another failure is to be recorded now.
+    fn has_room(&self) -> bool {
+        let mut second = lock(&self.second);
+        if second.0.elapsed() >= Duration::from_secs(1) {
+            *second = (Instant::now(), 0);
+        }
+        second.1 += 1;
+        second.1 <= PER_SECOND
     }
 
     fn add(&self, record: FailureRecord) {
@@ -109,6 +136,9 @@ fn note(failure: &Failure) {
         let Some(failures) = listener.upgrade() else {
             continue;
         };
+        if !failures.has_room() {
+            continue;
+        }
         let described = observed.iter().find_map(|one| one.describe(failure));
         let cause = described.unwrap_or_else(|| Cause::of(failure.cause()));
         failures.add(FailureRecord {

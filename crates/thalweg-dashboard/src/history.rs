@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use thalweg::view::{Counters, GraphView};
+use thalweg::view::{Counters, GraphView, NodeView};
 
 use crate::observe::Pipeline;
 
@@ -92,13 +92,14 @@ impl NodeHistory {
         let Some(last) = self.0.back() else {
             return State::Idle;
         };
-        // On the average of the last seconds, half an element waited at any time.
+        // On the average of the last seconds, half an element was held at any time.
         let waited = self.rate(|counters| counters.waited.as_secs_f64());
+        let is_held_up = last.counters.held > last.counters.gathered;
         if failed {
             State::Failing
-        } else if last.counters.held > 0 && waited > 0.5 {
+        } else if is_held_up && waited > 0.5 {
             State::Waiting
-        } else if self.rate(|counters| counters.received as f64) > 0.0 {
+        } else if self.rate(|counters| (counters.received + counters.sent) as f64) > 0.0 {
             State::Flowing
         } else {
             State::Idle
@@ -132,15 +133,18 @@ impl PipelineHistory {
         states.max().unwrap_or(State::Idle)
     }
 
-    /// The first node behind one where elements wait, and where none do: what they wait for.
+    /// The last node on an element's way in which elements wait: that node, or one behind it, is what all wait for.
     pub(crate) fn bottleneck(&self) -> Option<u64> {
         let waits = |id: u64| self.state(id) == State::Waiting;
-        let below = |id: u64| self.graph.edges.iter().filter(move |edge| edge.from == id);
-        let waiting = self.graph.nodes.iter().map(|node| node.id);
-        waiting
-            .filter(|id| waits(*id))
-            .filter(|id| below(*id).all(|edge| !waits(edge.to)))
-            .find_map(|id| below(id).next().map(|edge| edge.to))
+        let ids = self.graph.nodes.iter().map(|node| node.id);
+        ids.filter(|id| waits(*id))
+            .find(|id| self.below(*id).all(|node| !waits(node.id)))
+    }
+
+    /// The nodes behind one.
+    pub(crate) fn below(&self, id: u64) -> impl Iterator<Item = &NodeView> {
+        let edges = self.graph.edges.iter().filter(move |edge| edge.from == id);
+        edges.filter_map(|edge| self.graph.nodes.iter().find(|node| node.id == edge.to))
     }
 }
 
@@ -181,7 +185,7 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use thalweg::view::{EdgeView, NodeView};
+    use thalweg::view::EdgeView;
 
     use super::*;
 
@@ -227,7 +231,7 @@ mod tests {
         let pipeline = &seen.pipelines[&7];
         assert_eq!(pipeline.state(1), State::Waiting);
         assert_eq!(pipeline.state(2), State::Flowing);
-        assert_eq!(pipeline.bottleneck(), Some(2));
+        assert_eq!(pipeline.bottleneck(), Some(1));
         let received = |counters: &Counters| counters.received as f64;
         let rate = pipeline.node(1).map(|node| node.rate(received));
         assert_eq!(rate, Some(10.0));

@@ -309,6 +309,7 @@ impl Observe for Known {
     fn describe(&self, failure: &Failure) -> Option<Cause> {
         let summary = format!("told by {}", failure.node());
         Some(Cause {
+            kind: summary.clone(),
             summary,
             details: "a stack".into(),
         })

@@ -5,6 +5,7 @@ mod blueprint;
 mod call;
 mod calls;
 mod contention;
+mod dashboard;
 mod emission;
 mod event_loop;
 mod failure;
@@ -36,6 +37,8 @@ mod _thalweg {
 
     #[pymodule_export]
     use crate::blueprint::Blueprint;
+    #[pymodule_export]
+    use crate::dashboard::Dashboard;
     #[pymodule_export]
     use crate::emission::Emission;
     #[pymodule_export]

@@ -257,6 +257,8 @@ pub struct Counters {
     pub failed: u64,
     /// Elements in the node at the moment of the snapshot, in a buffer, a window or an unfinished future.
     pub held: u64,
+    /// Those of them that are kept until others come, in a window, a group or a join: nothing holds them up.
+    pub gathered: u64,
     /// The time elements were held in the node, summed over the elements: two that wait a second each make two seconds.
     pub waited: Duration,
 }
@@ -273,6 +275,7 @@ mod tests {
                 sent,
                 failed,
                 held,
+                gathered: 0,
                 waited,
             },
         )

@@ -218,6 +218,23 @@ class Emission:
         """Have `callback` called once it is done."""
 
 @final
+class Dashboard:
+    """A dashboard that is being served."""
+
+    def __new__(cls, host: str, port: int, hosts: list[str]) -> Dashboard:
+        """Serve it at a port, or the next one that is free."""
+
+    @property
+    def port(self) -> int | None:
+        """The port that it has; None once it has been closed."""
+
+    @property
+    def link(self) -> str | None:
+        """What to open in a browser; None once it has been closed."""
+
+    def close(self) -> None:
+        """End it."""
+
 class Pump:
     """Callback for an asyncio loop: runs the queue."""
 

@@ -8,7 +8,7 @@ use crate::failures::FailureRecord;
 /// How many of one kind are shown.
 const SHOWN: usize = 5;
 
-/// The failures of one node that read the same, newest first.
+/// The failures of one node and of one kind, newest first.
 struct Kind<'a> {
     newest: &'a FailureRecord,
     all: Vec<&'a FailureRecord>,
@@ -18,8 +18,7 @@ fn kinds(failures: &[FailureRecord]) -> Vec<Kind<'_>> {
     let mut kinds: Vec<Kind<'_>> = Vec::new();
     for failure in failures {
         let is_same = |kind: &&mut Kind<'_>| {
-            kind.newest.node_id == failure.node_id
-                && kind.newest.cause.summary == failure.cause.summary
+            kind.newest.node_id == failure.node_id && kind.newest.cause.kind == failure.cause.kind
         };
         match kinds.iter_mut().find(is_same) {
             Some(kind) => kind.all.push(failure),
@@ -40,7 +39,7 @@ pub(super) fn content(failures: &[FailureRecord]) -> Markup {
         @for (place, kind) in kinds(failures).iter().enumerate() {
             article.failure {
                 h3 {
-                    span.node { (kind.newest.node) } ": " (kind.newest.cause.summary)
+                    span.node { (kind.newest.node) } ": " (kind.newest.cause.kind)
                     @if kind.all.len() > 1 { " (" (kind.all.len()) " times)" }
                 }
                 ul {
@@ -48,6 +47,7 @@ pub(super) fn content(failures: &[FailureRecord]) -> Markup {
                         li {
                             time { (time_of_day(failure.at)) } " UTC"
                             @if failure.ordinal > 0 { ", element " (failure.ordinal) " of the node" }
+                            @if failure.cause.summary != failure.cause.kind { ": " (failure.cause.summary) }
                         }
                     }
                 }

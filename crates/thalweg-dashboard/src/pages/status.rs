@@ -44,7 +44,14 @@ fn remarks(pipeline: &PipelineHistory) -> Markup {
         .find(|node| Some(node.id) == bottleneck);
     html! {
         @if let Some(node) = slow {
-            p.remark { "Elements wait for " strong { (node.name) } "." }
+            p.remark {
+                "Elements wait in " strong { (node.name) }
+                @for (place, below) in pipeline.below(node.id).enumerate() {
+                    @if place == 0 { ", before " } @else { " and " }
+                    strong { (below.name) }
+                }
+                "."
+            }
         }
         @if let Some(since) = pipeline.busy_since {
             p.remark {

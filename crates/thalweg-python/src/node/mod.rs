@@ -4,7 +4,7 @@ mod emit;
 pub(crate) mod fast_emit;
 mod keeping;
 mod lifecycle;
-mod picture;
+pub(crate) mod picture;
 mod settings;
 mod straight;
 mod traverse;

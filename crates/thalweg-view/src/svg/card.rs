@@ -124,6 +124,7 @@ fn tip(node: &NodeView) -> String {
         failed,
         held,
         waited,
+        ..
     } = node.counters;
     format!(
         "{} ({})\nreceived {received}\nsent {sent}\nfailed {failed}\nheld {held}\nwaited {waited:?}",

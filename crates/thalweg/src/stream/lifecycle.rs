@@ -419,6 +419,7 @@ fn counters(node: &dyn AnyNode, pass: &Pass) -> Counters {
     };
     counters.failed = core.failed();
     counters.held = (held.in_flight + held.buffered) as u64;
-    counters.waited = core.waited();
+    counters.gathered = held.buffered as u64;
+    counters.waited = core.waited(pass);
     counters
 }

@@ -128,7 +128,8 @@ def gen_test(timeout: float = 10) -> Callable[[Callable[[], Any]], Callable[[], 
     def wrapped(function: Callable[[], Any]) -> Callable[[], None]:
         def test_func() -> None:
             with pristine_loop() as loop:
-                loop.run_sync(gen.coroutine(function), timeout=timeout)
+                is_native = asyncio.iscoroutinefunction(function)
+                loop.run_sync(function if is_native else gen.coroutine(function), timeout=timeout)
 
         return test_func
 
