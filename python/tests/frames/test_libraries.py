@@ -39,6 +39,15 @@ MAKE = {
     "arrow": lambda rows: pa.Table.from_pylist([dict(zip(POLARS_TYPES, row)) for row in rows], schema=ARROW_TYPES),
 }
 
+
+def most_frequent(counts):
+    """How often the most frequent value comes: which of several it is, libraries need not agree on."""
+    if isinstance(counts, pd.Series):
+        return int(counts.max()) if len(counts) else 0
+    column = counts["count"] if isinstance(counts, pl.DataFrame) else counts["counts"]
+    return max(column.to_list() if isinstance(column, pl.Series) else column.to_pylist(), default=0)
+
+
 EXPRESSIONS = {
     "sum": lambda sdf: sdf.x.sum(),
     "count": lambda sdf: sdf.x.count(),
@@ -51,6 +60,11 @@ EXPRESSIONS = {
     "sums of columns": lambda sdf: sdf[["x", "i"]].sum(),
     "by group": lambda sdf: sdf.groupby("k").x.sum(),
     "by group of a duration": lambda sdf: sdf.window(value="5min").groupby("k")[["x", "i"]].mean(),
+    "frequent in a duration": lambda sdf: (
+        sdf.window(value="9min")
+        .i.value_counts()
+        .map_partitions(most_frequent, sdf.window(value="9min").i.value_counts())
+    ),
     "by two": lambda sdf: sdf.groupby(["k", "i"]).x.count(),
     "by a condition": lambda sdf: sdf.groupby(sdf.i > 1).x.sum(),
     "rolling": lambda sdf: sdf.rolling("3min").x.mean(),

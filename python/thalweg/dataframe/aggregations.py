@@ -43,7 +43,7 @@ __all__ = [
     "diff_iloc",
     "diff_loc",
     "find_reduction",
-    "is_columnwise",
+    "plan",
     "window_accumulator",
 ]
 
@@ -173,15 +173,20 @@ class ValueCounts(Mergeable):
 
 
 class _ValueCounts(GroupReduction):
-    def __init__(self, example: Any) -> None:
-        super().__init__(statistics.Size(), example, [None], [getattr(example, "name", None)], None)
-        self.example = self.backend.slice(example, 0, 0)
+    """Groups of the values of a series, or of a column of a frame."""
+
+    def __init__(self, example: Any, column: str | None = None) -> None:
+        name = getattr(example, "name", None) if column is None else column
+        super().__init__(statistics.Size(), example, [column], [name], None)
+        series = example if column is None else self.backend.series(example, column)
+        self.example = self.backend.slice(series, 0, 0)
 
     def _number(self, frame: Any, others: list[Any]) -> tuple[Any, Any]:
-        return number([self.backend.labels(frame)])
+        if self.groupers == [None]:
+            return number([self.backend.labels(frame)])
+        return super()._number(frame, others)
 
     def result(self, state: Any) -> Any:
-        """What a state says."""
         return self.backend.counted(state.keys, state.columns[0][0], self.example)
 
 
@@ -318,11 +323,6 @@ class EWMean(Mergeable):
         return backend_of(last).aligned(last, names, arrays)
 
 
-def is_columnwise(aggregation: Any) -> bool:
-    """Whether an aggregation is a statistic of each column, one of those that are built in."""
-    return isinstance(aggregation, _Columnwise) and type(aggregation).on_new is Mergeable.on_new
-
-
 def find_reduction(aggregation: Any, example: Any) -> Reduction | None:
     """How an aggregation is applied to batches that look like an example; None if its states cannot be merged."""
     if not isinstance(aggregation, Mergeable) or type(aggregation).on_new is not Mergeable.on_new:
@@ -334,3 +334,17 @@ def find_reduction(aggregation: Any, example: Any) -> Reduction | None:
     if isinstance(aggregation, GroupbyAggregation):
         return aggregation.make_reduction(example)
     return FrameReduction(aggregation, example)
+
+
+def plan(aggregation: Any, collection: Any) -> tuple[Any, Any, Reduction | None]:
+    """Where an aggregation of a collection reads, and how it is applied: a stream, an example, and a reduction."""
+    origin = getattr(collection, "_origin", None)
+    found = find_reduction(aggregation, collection.example)
+    if origin is not None:
+        # Columns are read where they were taken from.
+        if isinstance(found, ColumnReduction):
+            picked = ColumnReduction(found.statistic, origin.example, origin.names, is_series=origin.is_series)
+            return origin.stream, origin.example, picked
+        if isinstance(found, _ValueCounts):
+            return origin.stream, origin.example, _ValueCounts(origin.example, origin.names[0])
+    return collection.stream, collection.example, found

@@ -16,7 +16,6 @@ from thalweg.dataframe.cumulative import Cumulative
 from thalweg.dataframe.ewm import EWM
 from thalweg.dataframe.groupby import GroupBy
 from thalweg.dataframe.kinds import get_base_frame_type, is_dataframe_like, is_index_like, is_series_like
-from thalweg.dataframe.reductions import ColumnReduction
 from thalweg.dataframe.rolling import Rolling
 from thalweg.dataframe.schema import Schema
 from thalweg.dataframe.window import Expanding, Window
@@ -49,14 +48,10 @@ class Frame(BaseFrame):
         >>> [int(record) for record in records]
         [2, 2, 3]
         """
-        if self._origin is not None and aggregations.is_columnwise(aggregation):
-            origin = self._origin
-            reduction = ColumnReduction(aggregation.statistic, origin.example, origin.names, is_series=origin.is_series)
-            return apply(origin.stream, sliding.Expanding(reduction), origin.example, start=start)
-        found = aggregations.find_reduction(aggregation, self.example)
+        stream, example, reduction = aggregations.plan(aggregation, self)
         by_step = partial(aggregations.accumulator, agg=aggregation)
-        step = by_step if found is None else sliding.Expanding(found)
-        return apply(self.stream, step, self.example, start=start)
+        step = by_step if reduction is None else sliding.Expanding(reduction)
+        return apply(stream, step, example, start=start)
 
     def sum(self, start: Any = None) -> Streaming:
         """Add up, by column.

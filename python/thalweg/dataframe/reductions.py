@@ -136,7 +136,7 @@ class GroupReduction:
         self.backend = backend_of(example)
         self.groupers, self.key_names = groupers, key_names
         self._known: Any = None
-        #: The keys of the last result, and the same with their names.
+        #: Keys of the last result, and what the library makes of them.
         self._named: tuple[Any, Any] = (None, None)
         is_frame = self.backend.is_frame(example)
         self.is_size = statistic.name == "size"
@@ -219,7 +219,7 @@ class GroupReduction:
         arrays = [self.statistic.finish(column) for column in state.columns]
         known, named = self._named
         if known is not state.keys:
-            named = state.keys.set_names(self.key_names)
+            named = self.backend.name_keys(state.keys, self.key_names)
             self._named = (state.keys, named)
         return self.backend.grouped(named, self.names, arrays, is_frame=self.has_frame_result)
 

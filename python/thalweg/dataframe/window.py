@@ -13,7 +13,6 @@ from thalweg.dataframe import aggregations, sliding
 from thalweg.dataframe.applied import apply
 from thalweg.dataframe.backend import backend_of
 from thalweg.dataframe.groupby import GroupBy, WindowedGroupBy, has_column
-from thalweg.dataframe.reductions import ColumnReduction
 
 __all__ = ["Expanding", "Window", "make_step"]
 
@@ -122,15 +121,8 @@ class Window(OperatorMixin):
 
     def aggregate(self, agg: Any) -> Streaming:
         """Aggregate with an aggregation of your own: see `thalweg.dataframe.aggregations`."""
-        origin = getattr(self.root, "_origin", None)
-        if origin is not None and aggregations.is_columnwise(agg):
-            stream, example = origin.stream, origin.example
-            reduction: Any = ColumnReduction(agg.statistic, example, origin.names, is_series=origin.is_series)
-            step = self._step(reduction, example)
-        else:
-            stream, example = self.root.stream, self.root.example
-            reduction = aggregations.find_reduction(agg, example)
-            step = self._step(reduction, example) if reduction is not None else self._stepwise(agg)
+        stream, example, reduction = aggregations.plan(agg, self.root)
+        step = self._stepwise(agg) if reduction is None else self._step(reduction, example)
         return apply(stream, step, example, start=self.start, with_state=self.with_state)
 
     def _step(self, reduction: Any, example: Any) -> Any:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from thalweg.dataframe.backend.column import Column
-from thalweg.dataframe.backend.labelled import group_columns, time_column, without_missing
+from thalweg.dataframe.backend.labelled import key_columns, time_column, value_names, without_missing
 
 __all__ = ["ARROW"]
 
@@ -123,8 +123,12 @@ class _Arrow:
     def row(self, names: list[Any], values: list[Any]) -> Any:
         return pa.table({name: [self.scalar(value)] for name, value in zip(names, values, strict=True)})
 
+    def name_keys(self, keys: Any, names: list[Any]) -> Any:
+        return {name: pa.array(values) for name, values in key_columns(keys, names).items()}
+
     def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
-        return pa.table(group_columns(keys, names, arrays, "count_all"))
+        names = value_names(names, list(keys), "count_all")
+        return pa.Table.from_arrays([*keys.values(), *map(pa.array, arrays)], names=[*keys, *names])
 
     def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
         if self.is_frame(piece) and not is_series:

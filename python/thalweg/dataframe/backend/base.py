@@ -70,6 +70,9 @@ class Backend(Protocol):
     def row(self, names: list[Any], values: list[Any]) -> Any:
         """A result for each column."""
 
+    def name_keys(self, keys: Any, names: list[Any]) -> Any:
+        """Keys of groups, with their names, as `grouped` takes them."""
+
     def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
         """A result for each group and column."""
 

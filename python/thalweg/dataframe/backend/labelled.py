@@ -8,7 +8,7 @@ import pandas as pd
 
 from thalweg.dataframe.backend.column import Column
 
-__all__ = ["group_columns", "time_column", "without_missing"]
+__all__ = ["key_columns", "time_column", "value_names", "without_missing"]
 
 
 def without_missing(column: Column) -> Any:
@@ -49,23 +49,32 @@ def time_column(times: list[Any], on: Any) -> Any:
     return times[0]
 
 
-def group_columns(keys: Any, names: list[Any], arrays: list[Any], size: str) -> dict[str, Any]:
-    """Columns of a result by group: the keys, then the values; `size` names those that have no name.
+def key_columns(keys: Any, names: list[Any]) -> dict[str, Any]:
+    """Columns of the keys of groups, by name.
 
     Examples
     --------
-    >>> import numpy as np, pandas as pd
-    >>> from thalweg.dataframe.backend.labelled import group_columns
-    >>> columns = group_columns(pd.Index(["a"], name="k"), [None], [np.array([3])], "len")
-    >>> {name: values.tolist() for name, values in columns.items()}
-    {'k': ['a'], 'len': [3]}
+    >>> import pandas as pd
+    >>> from thalweg.dataframe.backend.labelled import key_columns
+    >>> {name: values.tolist() for name, values in key_columns(pd.Index([1, 2]), [None]).items()}
+    {'key': [1, 2]}
     """
-    columns = {}
-    for level, name in enumerate(keys.names):
-        values = keys.get_level_values(level).to_numpy()
-        columns["key" if name is None else name] = values
-    for name, array in zip(names, arrays, strict=True):
-        # A column that is grouped by can be counted, too.
-        name = size if name is None else name
-        columns[name if name not in columns else f"{name}_{size}"] = array
+    columns: dict[str, Any] = {}
+    for level, name in enumerate(names):
+        name = "key" if name is None else name
+        columns[name if name not in columns else f"{name}_{level}"] = keys.get_level_values(level).to_numpy()
     return columns
+
+
+def value_names(names: list[Any], taken: list[str], size: str) -> list[str]:
+    """Names of the values of groups: `size` for those that have none, and other ones than those of the keys.
+
+    Examples
+    --------
+    >>> from thalweg.dataframe.backend.labelled import value_names
+    >>> value_names(["x", None], ["x"], "len")
+    ['x_len', 'len']
+    """
+    named = [size if name is None else name for name in names]
+    # A column that is grouped by can be counted, too.
+    return [f"{name}_{size}" if name in taken else name for name in named]

@@ -124,6 +124,9 @@ class _Pandas:
     def row(self, names: list[Any], values: list[Any]) -> Any:
         return pd.Series([self.scalar(value) for value in values], index=pd.Index(names))
 
+    def name_keys(self, keys: Any, names: list[Any]) -> Any:
+        return keys.set_names(names)
+
     def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
         if is_frame:
             frame = pd.DataFrame(dict(enumerate(arrays)), index=keys, copy=True).set_axis(pd.Index(names), axis=1)

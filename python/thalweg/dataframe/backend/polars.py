@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.dataframe.backend.column import Column
-from thalweg.dataframe.backend.labelled import group_columns, time_column, without_missing
+from thalweg.dataframe.backend.labelled import key_columns, time_column, value_names, without_missing
 
 __all__ = ["POLARS"]
 
@@ -88,8 +88,12 @@ class _Polars:
     def row(self, names: list[Any], values: list[Any]) -> Any:
         return pl.DataFrame({name: [self.scalar(value)] for name, value in zip(names, values, strict=True)})
 
+    def name_keys(self, keys: Any, names: list[Any]) -> Any:
+        return [pl.Series(name, values) for name, values in key_columns(keys, names).items()]
+
     def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
-        return pl.DataFrame(group_columns(keys, names, arrays, "len"))
+        names = value_names(names, [key.name for key in keys], "len")
+        return pl.DataFrame([*keys, *map(pl.Series, names, arrays)])
 
     def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
         if self.is_frame(piece) and not is_series:
