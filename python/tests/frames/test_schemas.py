@@ -15,7 +15,7 @@ EXAMPLE = pd.DataFrame({"x": [1], "k": ["a"]})
 
 MISTAKES = [
     (pd.DataFrame({"k": ["a"]}), "column 'x': expected int64, found none"),
-    (pd.DataFrame({"x": ["b"], "k": ["a"]}), "column 'x': expected int64, found str"),
+    (pd.DataFrame({"x": ["b"], "k": ["a"]}), "column 'x': expected int64, found (str|object)"),
     (pd.DataFrame({"x": [pd.Timestamp("2024")], "k": ["a"]}), r"column 'x': expected int64, found datetime64\[.*\]"),
     (pd.DataFrame({"x": [1], "k": ["a"], "z": [1]}), "column 'z': expected no such column, found one more"),
 ]
