@@ -4,6 +4,7 @@ mod awaiting;
 mod blueprint;
 mod call;
 mod calls;
+mod compiled;
 mod contention;
 mod emission;
 mod event_loop;
@@ -37,6 +38,8 @@ mod _thalweg {
     #[pymodule_export]
     use crate::blueprint::Blueprint;
     #[pymodule_export]
+    use crate::compiled::Signal;
+    #[pymodule_export]
     use crate::emission::Emission;
     #[pymodule_export]
     use crate::event_loop::Pump;
@@ -62,6 +65,7 @@ mod _thalweg {
         let modules = module.py().import("sys")?.getattr("modules")?;
         modules.set_item(ops.name()?, &ops)?;
         module.add("ops", ops)?;
+        module.add("signals", crate::compiled::Signals::all(module.py())?)?;
         let sources = PyModule::new(module.py(), "thalweg._thalweg.sources")?;
         crate::sources::register(&sources)?;
         modules.set_item(sources.name()?, &sources)?;

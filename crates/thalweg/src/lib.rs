@@ -88,7 +88,10 @@ pub fn is_inside_pipeline() -> bool {
 
 pub use ack::{Ack, Acks, Outcome};
 pub use failure::{BoxError, BuildError, Error, Failure, Undelivered, throw};
-pub use graph::{CurrentCall, Drain, Emit, exempt_from_policies};
+pub use graph::{
+    AtWork, CurrentCall, Drain, Emit, Fused, FusedContext, FusedPart, Progress,
+    exempt_from_policies,
+};
 pub use interval::IntoInterval;
 pub use operator::{
     Context, Delivery, Element, EmitFailed, EmitResult, IntoOperator, Lease, Never, Operator,

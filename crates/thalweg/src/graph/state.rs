@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::node::{AnyNode, NodeId};
 use super::unfed::Unfed;
+use super::fusion::AnyRun;
 use super::{Control, Graph, Pass};
 use crate::failure::{Error, Failure};
 
@@ -29,6 +30,8 @@ pub(super) struct State {
     /// The graph itself, when no one else holds it but elements are still in flight.
     pub(super) abandoned: Option<Arc<Graph>>,
     pub(super) agenda: VecDeque<Arc<dyn AnyNode>>,
+    /// Nodes that run as one.
+    pub(super) runs: Vec<Arc<dyn AnyRun>>,
     pub(super) timers: Timers,
     pub(super) phase: Phase,
     pub(super) unhandled: Vec<Failure>,

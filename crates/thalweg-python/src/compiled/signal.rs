@@ -1,0 +1,63 @@
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+/// What the engine and a compiled chain tell each other besides elements.
+#[pyclass(frozen, module = "thalweg._thalweg")]
+pub(crate) struct Signal(&'static str);
+
+#[pymethods]
+impl Signal {
+    fn __repr__(&self) -> String {
+        format!("<{}>", self.0)
+    }
+}
+
+/// All signals.
+pub(crate) struct Signals {
+    /// The element has been everywhere; the next may come.
+    pub(crate) done: Py<Signal>,
+    /// A batch comes next.
+    pub(crate) many: Py<Signal>,
+    /// A function has failed: its exception and the elements come next.
+    pub(crate) failed: Py<Signal>,
+    /// A sink's function has returned something: what comes next.
+    pub(crate) ended: Py<Signal>,
+}
+
+impl Signals {
+    /// # Errors
+    /// There is no memory for them.
+    pub(crate) fn get(py: Python<'_>) -> PyResult<&'static Self> {
+        static SIGNALS: PyOnceLock<Signals> = PyOnceLock::new();
+        SIGNALS.get_or_try_init(py, || {
+            Ok(Self {
+                done: Py::new(py, Signal("done"))?,
+                many: Py::new(py, Signal("many"))?,
+                failed: Py::new(py, Signal("failed"))?,
+                ended: Py::new(py, Signal("ended"))?,
+            })
+        })
+    }
+
+    /// The signals in the order in which chains take them.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    #[expect(clippy::type_complexity, reason = "four of a kind")]
+    pub(crate) fn all(
+        py: Python<'_>,
+    ) -> PyResult<(
+        &Py<Signal>,
+        &Py<Signal>,
+        &Py<Signal>,
+        &Py<Signal>,
+    )> {
+        let Self {
+            done,
+            many,
+            failed,
+            ended,
+        } = Self::get(py)?;
+        Ok((done, many, failed, ended))
+    }
+}
