@@ -37,6 +37,10 @@ class Program(NamedTuple):
     actions: tuple[Action, ...]
 
 
+#: Elements that functions emit in one program, at most.
+MOST = 12
+
+
 def number(x: Any) -> int:
     if isinstance(x, int):
         return x
@@ -67,7 +71,7 @@ class Run:
     """A program on one of the packages, and what it has done."""
 
     def __init__(self, program: Program, package: Any) -> None:
-        self.program, self.log, self.depth = program, [], 0
+        self.program, self.log, self.emitted = program, [], 0
         self.source = package.Stream()
         self.nodes: list[Any] = []
         self.failures = package.Stream() if package is thalweg else None
@@ -86,14 +90,12 @@ class Run:
         value = number(x)
         if node.fails_on and value % node.fails_on == 0:
             raise ValueError(f"{place}: {value}")
-        if node.emits_at is not None and value % 7 == 0 and self.depth < 2:
-            self.depth += 1
+        if node.emits_at is not None and value % 7 == 0 and self.emitted < MOST:
+            self.emitted += 1
             try:
                 self.at(node.emits_at).emit(value + 1)
             except ValueError as error:
                 self.log.append((place, "told", str(error)))
-            finally:
-                self.depth -= 1
 
     def build(self, place: int, node: Node) -> Any:
         above = self.at(node.above)
@@ -159,8 +161,8 @@ class Run:
                     for x in action.elements:
                         try:
                             self.source.emit(x)
-                        except ValueError as error:
-                            self.log.append(("raised", str(error)))
+                        except (ValueError, TypeError) as error:
+                            self.log.append(("raised", [str(error) if isinstance(error, ValueError) else type(error)]))
                 case "emit_many":
                     self.source.emit_many(action.elements)
                 case "look":
@@ -174,8 +176,9 @@ class Run:
                 case "func":
                     self.change(self.nodes[action.node])
         except Exception as error:  # noqa: BLE001, whatever it is, it has to be the same
-            group = getattr(error, "exceptions", None)
-            self.log.append((type(error).__name__, [str(one) for one in group] if group else str(error)))
+            errors = getattr(error, "exceptions", (error,))
+            # What is not iterable is said in other words by the interpreter.
+            self.log.append(("raised", [str(one) if isinstance(one, ValueError) else type(one) for one in errors]))
 
     def change(self, node: Any) -> None:
         if type(node) in (thalweg.map, thalweg.filter):

@@ -35,8 +35,8 @@ __all__ = [
 
 __version__: str
 
-signals: tuple[Signal, Signal, Signal, Signal]
-"""What the engine and a compiled chain tell each other: `done`, `many`, `failed` and `ended`."""
+signals: tuple[Signal, Signal, Signal, Signal, Signal]
+"""What the engine and a compiled chain tell each other: `done`, `many`, `failed`, `ended` and `left`."""
 
 def await_visitors() -> None:
     """Wait a moment for threads of the engine that are in Python."""

@@ -95,6 +95,8 @@ class _Part:
     def __init__(self, node: Stream, number: int, behind: list[int], ways: int, is_single: bool, policy: int) -> None:
         self.node, self.number, self.behind, self.ways, self.policy = node, number, behind, ways, policy
         self.reason = None if is_single else "the engine runs it as several nodes"
+        if len(set(behind)) < len(behind):
+            self.reason = "a node is connected to it twice"
         if policy == _RETRY:
             self.reason = "it tries failed elements again"
 
@@ -103,6 +105,8 @@ class Chain:
     """A chain, as the engine takes it over."""
 
     def __init__(self) -> None:
+        #: Where the engine puts something when elements have come to nodes at work.
+        self.left: list[bool] = []
         self.nodes: list[Stream] = []
         self.parents: list[int] = []
         self.kinds: list[str] = []
@@ -110,7 +114,9 @@ class Chain:
         self.may_skip: list[bool] = []
         self.exits: list[tuple[int, int]] = []
         self.is_last = False
-        self.lines: list[tuple[int, bool]] = []
+        #: For each line of the source the place of its node, whether something is done there behind the node, and how
+        #: many nodes have had their turn by then.
+        self.lines: list[tuple[int, bool, int]] = []
         self.source = ""
         self.parts: list[_Part] = []
         self.codes: list[Code] = []
@@ -131,7 +137,7 @@ class Chain:
     def generator(self) -> Generator[Any, Any, None]:
         """The function, called."""
         objects = {name: value for code in self.codes for name, value in code.objects.items()}
-        return _function(self.source)(*_thalweg.signals, **objects)  # type: ignore[no-any-return]
+        return _function(self.source)(*_thalweg.signals, self.left, **objects)  # type: ignore[no-any-return]
 
 
 def compile_chains(pipeline: _thalweg.Pipeline) -> list[Chain]:
@@ -292,6 +298,7 @@ class _Writer:
         self.chain = chain
         self.text: list[str] = []
         self.is_batch = False
+        self.reached = 0
 
     def write(self) -> None:
         """Write all of it."""
@@ -300,7 +307,7 @@ class _Writer:
         objects = [name for code in chain.codes for name in code.objects]
         values = [f"x{place}" for place in range(len(chain.nodes) + 1)]
         counts = [f"n{place + 1}" for place, kind in enumerate(chain.kinds) if kind in ("keeps", "each")]
-        self.line(0, f"def chain(DONE, MANY, FAILED, ENDED{''.join(', ' + name for name in objects)}):")
+        self.line(0, f"def chain(DONE, MANY, FAILED, ENDED, LEFT, left{''.join(', ' + name for name in objects)}):")
         for place, part in enumerate(chain.parts):
             self.line(1, f"# x{place + 1}: {_comment(part.node)}")
         self.line(1, " = ".join(values) + " = DONE")
@@ -356,10 +363,13 @@ class _Writer:
     def line(self, indent: int, text: str, place: int = -1, is_behind: bool = False) -> None:
         """Add a line, which belongs to a node or to none."""
         self.text.append("    " * indent + text)
-        self.chain.lines.append((place, is_behind))
+        self.reached = max(self.reached, place + 1)
+        self.chain.lines.append((place, is_behind, self.reached))
 
     def body(self, indent: int) -> None:
         """Write the way of one element."""
+        chain = self.chain
+        self.reached = 0
         # Nodes, and what comes after them at their depth, wait on a list.
         waiting: list[tuple[str, int, int, bool, bool]] = [("node", 0, indent, True, True)]
         while waiting:
@@ -368,6 +378,8 @@ class _Writer:
                 waiting.extend(reversed(self.node(place, indent, is_end, is_last)))
             elif what == "exit":
                 self.exit(place, indent, is_last)
+            elif what == "left":
+                self.take_up(indent, chain.parents[place], place, "None")
             else:
                 self.line(indent, "else:")
                 self.line(indent + 1, f"n{place + 1} += 1")
@@ -389,6 +401,7 @@ class _Writer:
         elif code.kind == "each":
             self.line(indent, f"for {code.y} in {code.x}:", place)
             indent += 1
+            self.take_up(indent, place, place + 1, str(place))
             self.line(indent, f"n{place + 1} += 1", place)
             is_end, is_last = True, False
         elif is_end:
@@ -407,7 +420,20 @@ class _Writer:
             is_final = at == len(behind) - 1
             what = "node" if is_within else "exit"
             nodes.append((what, to, indent, is_end and is_final, is_last and is_final))
+            if is_within and not is_final:
+                nodes.append(("left", to, indent, False, False))
         return nodes + after
+
+    def take_up(self, indent: int, place: int, begin: int, node: str) -> None:
+        """Write that nodes take up what has come to them: from a place to the end of what is behind the node there."""
+        parents = self.chain.parents
+        top = begin if node == "None" else place
+        end = begin
+        while end < len(parents) and (end == top or parents[end] >= top):
+            end += 1
+        self.line(indent, "if left:", place)
+        self.line(indent + 1, "yield LEFT", place, True)
+        self.line(indent + 1, f"yield {begin}, {end}, {node}", place, True)
 
     def exit(self, exit: int, indent: int, is_last: bool) -> None:
         """Write where an element leaves the chain."""

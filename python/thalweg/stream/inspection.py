@@ -60,7 +60,7 @@ class Inspected:
         >>> source = Stream()
         >>> L = source.map(str).sink_to_list()
         >>> print(source.explain())  # doctest: +ELLIPSIS
-        def chain(DONE, MANY, FAILED, ENDED, f1, f2):
+        def chain(DONE, MANY, FAILED, ENDED, LEFT, left, f1, f2):
             # x1: map(str)
             # x2: sink(append)
         ...

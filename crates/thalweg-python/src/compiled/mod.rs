@@ -59,12 +59,13 @@ struct Part {
 }
 
 /// A place in a chain's code.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Position {
-    /// In a node's function.
-    In(usize),
-    /// Where a node's element leaves the chain, or something is done about it.
-    Behind(usize),
+#[derive(Clone, Copy)]
+struct Position {
+    node: usize,
+    /// Whether the node's element leaves the chain there, or something is done about it; else its function is called.
+    is_behind: bool,
+    /// How many nodes have had their turn.
+    reached: usize,
 }
 
 /// Who knows what the nodes have sent last.
@@ -80,6 +81,8 @@ mod known {
 /// A chain that runs.
 pub(crate) struct Compiled {
     generator: Py<PyAny>,
+    /// Has something in it if elements have come to nodes at work.
+    left: Py<PyList>,
     parts: Vec<Part>,
     /// For every line of the code, its place.
     lines: Vec<Option<Position>>,
@@ -151,7 +154,10 @@ impl Fused<Value> for Body {
     }
 
     fn set_aside(&self) {
-        gil::attach(|py| self.0.set_aside(py));
+        gil::attach(|py| {
+            self.0.set_aside(py);
+            self.0.note_left(py);
+        });
     }
 }
 
@@ -262,6 +268,17 @@ impl Compiled {
             let flow = self.attending(node, || cx.take(node, Value::from(x)));
             return Ok((flow, is_plain.then_some(class)));
         }
+        if told.is(&signals.left) {
+            let (begin, end, node) =
+                call::resume(generator, &none)?.extract::<(usize, usize, Option<usize>)>()?;
+            let left = self.left.bind(py);
+            left.set_slice(0, left.len(), PyList::empty(py).as_any())?;
+            match node {
+                Some(node) => self.attending(node, || cx.take_up(begin..end, Some(node))),
+                None => cx.take_up(begin..end, None),
+            }
+            return Ok((Ok(()), None));
+        }
         let (exit, x) = if self.exits == 1 {
             (0, told.clone())
         } else {
@@ -289,8 +306,12 @@ impl Compiled {
         let py = error.py();
         let (line, rest) = frame::split_traceback(error)?;
         error.setattr("__traceback__", rest)?;
-        let position = self.position_at(line).unwrap_or(Position::In(0));
-        let (Position::In(node) | Position::Behind(node)) = position;
+        let position = self.position_at(line).unwrap_or(Position {
+            node: 0,
+            is_behind: false,
+            reached: 1,
+        });
+        let node = position.node;
         let place = self.parts[node].parent.map_or(0, |parent| parent + 1);
         let x = Value::from(elements.get_item(place)?);
         let error = PyErr::from_value(error.clone());
@@ -421,6 +442,15 @@ impl Compiled {
         self.known.store(next, Ordering::Relaxed);
     }
 
+    /// Takes note that elements come to nodes that may be at work.
+    fn note_left(&self, py: Python<'_>) {
+        let left = self.left.bind(py);
+        if self.is_running.load(Ordering::Relaxed) && left.is_empty() {
+            // There is memory for one more.
+            let _ = left.append(true);
+        }
+    }
+
     /// The last element that a node has sent, if the chain knows.
     pub(crate) fn current(&self, py: Python<'_>, node: usize) -> Option<Py<PyAny>> {
         let known = self.known.load(Ordering::Relaxed);
@@ -460,7 +490,11 @@ impl Compiled {
     fn position(&self, py: Python<'_>) -> Option<Position> {
         match self.attended.load(Ordering::Relaxed) {
             0 => self.position_at(frame::line(self.generator.bind(py))?),
-            node => Some(Position::Behind(node - 1)),
+            node => Some(Position {
+                node: node - 1,
+                is_behind: true,
+                reached: node,
+            }),
         }
     }
 
@@ -469,21 +503,14 @@ impl Compiled {
             return AtWork::default();
         };
         let mut at_work = AtWork::default();
-        let node = match position {
-            Position::In(node) => {
-                at_work.busy.push(node);
-                node
-            }
-            Position::Behind(node) => {
-                if self.parts[node].is_fan && self.attended.load(Ordering::Relaxed) == 0 {
-                    at_work.handing_around.push(node);
-                }
-                if self.parts[node].kind == Kind::Each {
-                    at_work.busy.push(node);
-                }
-                node
-            }
-        };
+        let node = position.node;
+        let part = &self.parts[node];
+        if !position.is_behind || part.kind == Kind::Each {
+            at_work.busy.push(node);
+        }
+        if position.is_behind && part.is_fan && self.attended.load(Ordering::Relaxed) == 0 {
+            at_work.handing_around.push(node);
+        }
         for above in self.ancestors(node) {
             if self.parts[above].kind == Kind::Each {
                 at_work.busy.push(above);
@@ -501,10 +528,10 @@ impl Compiled {
 
     /// The nodes that the element at a position has not come to, while it has left the node above them or is there.
     fn outstanding(&self, position: Position) -> impl Iterator<Item = usize> {
-        let (Position::In(node) | Position::Behind(node)) = position;
+        let node = position.node;
         // One that makes many has made those that it has handed on.
-        let is_between = self.parts[node].kind == Kind::Each && position == Position::In(node);
-        let behind = self.parts.iter().enumerate().skip(node + 1);
+        let is_between = self.parts[node].kind == Kind::Each && !position.is_behind;
+        let behind = self.parts.iter().enumerate().skip(position.reached);
         behind.filter_map(move |(place, part)| {
             let parent = part.parent?;
             let is_on_way = parent == node && !is_between

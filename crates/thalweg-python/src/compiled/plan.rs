@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use thalweg::FusedPart;
 
 use super::{Body, Compiled, Kind, Part, Position, known};
@@ -17,6 +18,7 @@ use crate::upcalls;
 #[derive(FromPyObject)]
 struct Plan<'py> {
     generator: Bound<'py, PyAny>,
+    left: Bound<'py, PyList>,
     nodes: Vec<Bound<'py, Node>>,
     /// For each node the place of the one above, or -1.
     parents: Vec<isize>,
@@ -26,8 +28,9 @@ struct Plan<'py> {
     may_skip: Vec<bool>,
     exits: Vec<(usize, u64)>,
     is_last: bool,
-    /// For each line the place of a node, and whether it is where something is done behind it; or -1.
-    lines: Vec<(isize, bool)>,
+    /// For each line the place of a node, or -1; whether it is where something is done behind it; and how many nodes have
+    /// had their turn.
+    lines: Vec<(isize, bool, usize)>,
 }
 
 /// Compiles what can be compiled of a pipeline.
@@ -82,17 +85,18 @@ fn begin(plan: Plan<'_>, pipeline: &Py<Pipeline>) -> PyResult<()> {
             may_skip: plan.may_skip[place],
         });
     }
-    let lines = plan.lines.iter().map(|(node, is_behind)| {
+    let lines = plan.lines.iter().map(|(node, is_behind, reached)| {
         let node = usize::try_from(*node).ok()?;
-        Some(if *is_behind {
-            Position::Behind(node)
-        } else {
-            Position::In(node)
+        Some(Position {
+            node,
+            is_behind: *is_behind,
+            reached: *reached,
         })
     });
     let compiled = Arc::new(Compiled {
         lines: lines.collect(),
         generator: plan.generator.unbind(),
+        left: plan.left.unbind(),
         parts,
         exits: plan.exits.len(),
         is_last: plan.is_last,

@@ -1,5 +1,6 @@
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
 
 /// What the engine and a compiled chain tell each other besides elements.
 #[pyclass(frozen, module = "thalweg._thalweg")]
@@ -22,6 +23,8 @@ pub(crate) struct Signals {
     pub(crate) failed: Py<Signal>,
     /// A sink's function has returned something: what comes next.
     pub(crate) ended: Py<Signal>,
+    /// Elements have come to nodes that were at work: the nodes come next.
+    pub(crate) left: Py<Signal>,
 }
 
 impl Signals {
@@ -35,6 +38,7 @@ impl Signals {
                 many: Py::new(py, Signal("many"))?,
                 failed: Py::new(py, Signal("failed"))?,
                 ended: Py::new(py, Signal("ended"))?,
+                left: Py::new(py, Signal("left"))?,
             })
         })
     }
@@ -43,21 +47,15 @@ impl Signals {
     ///
     /// # Errors
     /// As for [`get`](Self::get).
-    #[expect(clippy::type_complexity, reason = "four of a kind")]
-    pub(crate) fn all(
-        py: Python<'_>,
-    ) -> PyResult<(
-        &Py<Signal>,
-        &Py<Signal>,
-        &Py<Signal>,
-        &Py<Signal>,
-    )> {
-        let Self {
-            done,
-            many,
-            failed,
-            ended,
-        } = Self::get(py)?;
-        Ok((done, many, failed, ended))
+    pub(crate) fn all(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+        let signals = Self::get(py)?;
+        let all = [
+            &signals.done,
+            &signals.many,
+            &signals.failed,
+            &signals.ended,
+            &signals.left,
+        ];
+        PyTuple::new(py, all)
     }
 }

@@ -136,6 +136,12 @@ impl<T: Element> FusedContext<'_, T> {
         });
     }
 
+    /// Has nodes take up what has come to them while they were at work: those whose element has been everywhere behind
+    /// them, while others have not had it; and what has come behind `node`, which makes many elements of one.
+    pub fn take_up(&mut self, nodes: std::ops::Range<usize>, node: Option<usize>) {
+        self.run.take_up(nodes, node, self.pass);
+    }
+
     /// Puts the failure of one element of a batch aside, so that the batch can go on.
     pub fn keep_failure(&mut self, flow: EmitResult) {
         if flow.is_err() {
@@ -160,8 +166,10 @@ pub(crate) trait Fusable<T>: AnyNode {
     fn begin_work(&self, is_handing: bool, pass: &Pass) -> bool;
     /// Undoes that; returns whether elements have come meanwhile.
     fn end_work(&self, is_handing: bool, pass: &Pass) -> bool;
-    /// Takes up what has waited.
+    /// Takes up what has waited in front of it.
     fn take_up(&self, pass: &mut Pass);
+    /// Takes up what has waited behind it.
+    fn hand_on(&self, pass: &mut Pass);
 }
 
 /// An edge in the place of which a run is called.

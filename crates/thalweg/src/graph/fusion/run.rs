@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -107,7 +108,7 @@ impl<T: Element> Run<T> {
         let flow = self.body.run(x, &mut FusedContext { run: self, pass });
         drop(running);
         if self.has_left.load(Ordering::Relaxed) {
-            self.take_up(pass);
+            self.take_up_all(pass);
         }
         flow
     }
@@ -120,7 +121,7 @@ impl<T: Element> Run<T> {
         self.body.run_many(xs, &mut FusedContext { run: self, pass });
         drop(running);
         if self.has_left.load(Ordering::Relaxed) {
-            self.take_up(pass);
+            self.take_up_all(pass);
         }
     }
 
@@ -141,13 +142,21 @@ impl<T: Element> Run<T> {
         f(pass)
     }
 
-    /// Takes up what has come to nodes while they were at work, innermost first.
     #[cold]
-    fn take_up(&self, pass: &mut Pass) {
+    fn take_up_all(&self, pass: &mut Pass) {
         self.has_left.store(false, Ordering::Relaxed);
+        self.take_up(0..self.nodes.len(), None, pass);
+    }
+
+    /// Takes up what has come to nodes, and behind `node`, while they were at work, innermost first.
+    pub(super) fn take_up(&self, nodes: Range<usize>, node: Option<usize>, pass: &mut Pass) {
         self.enter();
-        for node in self.nodes.iter().rev() {
+        for node in self.nodes[nodes].iter().rev() {
+            node.hand_on(pass);
             node.take_up(pass);
+        }
+        if let Some(node) = node {
+            self.nodes[node].hand_on(pass);
         }
         self.leave();
     }
@@ -203,6 +212,7 @@ impl<T: Element> AnyRun for Run<T> {
             for node in nodes {
                 if self.nodes[node].end_work(is_handing, pass) {
                     self.has_left.store(true, Ordering::Relaxed);
+                    self.body.set_aside();
                 }
             }
         };

@@ -63,6 +63,9 @@ impl<B: NodeKind> Fusable<B::In> for Node<B> {
         if self.is_queued(pass) {
             self.drain_backlog(pass);
         }
+    }
+
+    fn hand_on(&self, pass: &mut Pass) {
         self.output.drain_backlog(pass);
     }
 }
