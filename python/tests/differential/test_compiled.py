@@ -12,7 +12,7 @@ import thalweg
 
 MANY = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
-OPERATORS = ["map", "starmap", "filter", "remove", "pluck", "accumulate", "flatten", "union", "partition", "zip"]
+OPERATORS = ["map", "starmap", "filter", "remove", "pluck", "accumulate", "flatten", "union", "partition", "zip", "tap"]
 
 
 class Node(NamedTuple):
@@ -147,6 +147,9 @@ class Run:
                 return above.map(pair).flatten(**options)
             case "union":
                 return above.union(self.at(node.above - 1 if node.above > 0 else -1))
+            case "tap":
+                above.sink(end)
+                return above.map(f, **options)
             case "partition":
                 return above.partition(2)
             case "zip":

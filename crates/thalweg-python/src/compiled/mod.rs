@@ -180,11 +180,8 @@ impl Compiled {
     ) -> EmitResult {
         match answer {
             Ok(answer) if self.is_done(&answer) => Ok(()),
-            Ok(answer) if self.is_last && !is_batch && !answer.is_instance_of::<Signal>() => {
-                self.is_running.store(false, Ordering::Relaxed);
-                cx.send_last(0, Value::from(answer))
-            }
-            answer => self.attend(answer, x, cx),
+            Ok(answer) if !is_batch && self.is_final(&answer) => self.send_last(answer, cx),
+            answer => self.attend(answer, x, is_batch, cx),
         }
     }
 
@@ -193,11 +190,28 @@ impl Compiled {
         Signals::get(answer.py()).is_ok_and(|signals| answer.is(&signals.done))
     }
 
+    /// Whether something handed out by one element's way is the last that is done about it.
+    #[inline(always)]
+    fn is_final(&self, answer: &Bound<'_, PyAny>) -> bool {
+        self.is_last && !answer.is_instance_of::<Signal>()
+    }
+
+    #[inline(always)]
+    fn send_last(
+        &self,
+        answer: Bound<'_, PyAny>,
+        cx: &mut FusedContext<'_, Value>,
+    ) -> EmitResult {
+        self.is_running.store(false, Ordering::Relaxed);
+        cx.send_last(0, Value::from(answer))
+    }
+
     #[inline(never)]
     fn attend(
         &self,
         mut answer: PyResult<Bound<'_, PyAny>>,
         x: &Value,
+        is_batch: bool,
         cx: &mut FusedContext<'_, Value>,
     ) -> EmitResult {
         let mut flow = Ok(());
@@ -218,6 +232,9 @@ impl Compiled {
             let none = py.None().into_bound(py);
             if self.is_done(&told) {
                 return flow;
+            }
+            if !is_batch && self.is_final(&told) {
+                return self.send_last(told, cx);
             }
             answer = match self.handle(&told, flow.is_err(), cx) {
                 Ok((went, reply)) => {
