@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -108,7 +109,20 @@ pub(crate) struct Compiled {
 /// A batch under way.
 struct Batch {
     len: usize,
+    list: Py<PyList>,
     iterator: Py<PyAny>,
+    /// Elements that have been taken out of the list.
+    rest: Vec<Value>,
+}
+
+/// A batch that is about to be sent.
+struct Begun<'py> {
+    list: Bound<'py, PyList>,
+    iterator: Bound<'py, PyAny>,
+    /// The list for what comes out.
+    made: Option<Bound<'py, PyList>>,
+    /// What the chain is sent.
+    message: Bound<'py, PyAny>,
 }
 
 /// A chain as the engine holds it.
@@ -323,11 +337,11 @@ impl Compiled {
         let py = error.py();
         let (line, rest) = frame::split_traceback(error)?;
         error.setattr("__traceback__", rest)?;
-        let position = self.position_at(line).unwrap_or(Position {
-            node: 0,
-            is_behind: false,
-            reached: 1,
-        });
+        let Some(position) = self.position_at(line) else {
+            // A signal handler has raised it, between two elements.
+            interrupt::keep(PyErr::from_value(error.clone()));
+            return Ok(Ok(()));
+        };
         let node = position.node;
         let place = self.parts[node].parent.map_or(0, |parent| parent + 1);
         let x = Value::from(elements.get_item(place)?);
@@ -361,11 +375,19 @@ impl Compiled {
         let (Some(last), Ok(begun)) = (last, self.begin_batch(py, objects)) else {
             return;
         };
-        let (iterator, made, message) = begun;
+        let Begun {
+            list,
+            iterator,
+            made,
+            message,
+        } = begun;
         *lock(&self.batch) = Some(Batch {
             len,
+            list: list.unbind(),
             iterator: iterator.clone().unbind(),
+            rest: Vec::new(),
         });
+        let mut rest = Vec::new();
         if self.known.load(Ordering::Relaxed) != known::BY_CHAIN {
             self.forget_values(py);
         }
@@ -376,6 +398,7 @@ impl Compiled {
             let flow = self.follow(answer, &last, true, cx);
             cx.keep_failure(flow);
             if has_ended {
+                rest.extend(std::iter::from_fn(|| call::next(&iterator).ok().flatten()).map(Value::from));
                 break;
             }
             if frame::remaining(&iterator) == 0 {
@@ -383,42 +406,65 @@ impl Compiled {
             }
         }
         self.is_running.store(false, Ordering::Relaxed);
-        *lock(&self.batch) = None;
+        let batch = lock(&self.batch).take();
+        let len = batch.as_ref().map_or(len, |batch| batch.len) - rest.len();
         let received = self.received.load(Ordering::Relaxed);
         self.received.store(received + len as u64, Ordering::Relaxed);
+        rest.extend(batch.into_iter().flat_map(|batch| batch.rest));
         if let Some(made) = made {
             let mut made: Vec<_> = made.iter().map(Value::from).collect();
             if !made.is_empty() {
                 cx.send_many(0, &mut made);
             }
         }
+        for x in rest {
+            let flow = cx.hand_back(x);
+            cx.keep_failure(flow);
+        }
     }
 
-    /// An iterator over a batch, the list for what comes out, and what to send the chain.
-    #[expect(clippy::type_complexity, reason = "three parts of one batch")]
-    fn begin_batch<'py>(
-        &self,
-        py: Python<'py>,
-        objects: Vec<Py<PyAny>>,
-    ) -> PyResult<(
-        Bound<'py, PyAny>,
-        Option<Bound<'py, PyList>>,
-        Bound<'py, PyAny>,
-    )> {
-        let iterator = PyList::new(py, objects)?.try_iter()?.into_any();
-        if !self.is_last {
-            return Ok((iterator.clone(), None, iterator));
+    /// Has the nodes take what is left of a batch by themselves, once the current element has been everywhere.
+    pub(crate) fn stop_batch(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(batch) = &mut *lock(&self.batch) {
+            let list = batch.list.bind(py);
+            let next = list.len() - frame::remaining(batch.iterator.bind(py));
+            let left = list.get_slice(next, list.len());
+            list.set_slice(next, list.len(), PyList::empty(py).as_any())?;
+            batch.len = next;
+            batch.rest.splice(0..0, left.iter().map(Value::from));
         }
-        let made = PyList::empty(py);
-        let message = (iterator.clone(), made.getattr("append")?).into_pyobject(py)?;
-        Ok((iterator, Some(made), message.into_any()))
+        Ok(())
+    }
+
+    fn begin_batch<'py>(&self, py: Python<'py>, objects: Vec<Py<PyAny>>) -> PyResult<Begun<'py>> {
+        let list = PyList::new(py, objects)?;
+        let iterator = list.try_iter()?.into_any();
+        let made = self.is_last.then(|| PyList::empty(py));
+        let message = match &made {
+            Some(made) => {
+                let append = made.getattr(intern!(py, "append"))?;
+                (iterator.clone(), append).into_pyobject(py)?.into_any()
+            }
+            None => iterator.clone(),
+        };
+        Ok(Begun {
+            list,
+            iterator,
+            made,
+            message,
+        })
     }
 
     fn send_batch<'py>(&self, message: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = message.py();
         let generator = self.generator.bind(py);
-        call::resume(generator, Signals::get(py)?.many.bind(py).as_any())?;
-        call::resume(generator, message)
+        let answer = call::resume(generator, Signals::get(py)?.many.bind(py).as_any())?;
+        if self.is_done(&answer) {
+            call::resume(generator, message)
+        } else {
+            // An interrupt has come.
+            Ok(answer)
+        }
     }
 
     /// Has the chain forget what its nodes have sent: they know better.
@@ -426,8 +472,19 @@ impl Compiled {
     fn forget_values(&self, py: Python<'_>) {
         self.set_aside(py);
         let none = py.None().into_bound(py);
-        if self.send_batch(&none).is_ok() {
-            self.known.store(known::BY_CHAIN, Ordering::Relaxed);
+        let mut answer = self.send_batch(&none);
+        while let Ok(told) = &answer {
+            if self.is_done(told) {
+                self.known.store(known::BY_CHAIN, Ordering::Relaxed);
+                return;
+            }
+            // An interrupt has come: the exception, and then the chain waits again.
+            let generator = self.generator.bind(py);
+            let payload = call::resume(generator, &none);
+            if let Ok((error, _)) = payload.and_then(|it| Ok(it.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?)) {
+                interrupt::keep(PyErr::from_value(error));
+            }
+            answer = call::resume(generator, &none).and_then(|_| self.send_batch(&none));
         }
     }
 

@@ -91,7 +91,7 @@ impl Parts {
         self.current.set(py, x);
     }
 
-    fn chain(&self) -> Option<(Arc<Compiled>, usize)> {
+    pub(super) fn chain(&self) -> Option<(Arc<Compiled>, usize)> {
         // What is being changed right now is not looked at: the collector must not wait.
         let chain = self.chain.try_lock().ok()?;
         let (chain, place) = chain.as_ref()?;
@@ -111,6 +111,7 @@ impl Parts {
         {
             return Ok(());
         }
+        self.out.unfuse();
         crate::compiled::settle(py, pipeline)
     }
 

@@ -86,6 +86,9 @@ impl Node {
             return Ok(false);
         };
         called.replace(function);
+        if let Some((chain, _)) = parts.chain() {
+            chain.stop_batch(slf.py())?;
+        }
         Self::_note_change(slf)?;
         Ok(true)
     }

@@ -110,6 +110,14 @@ impl<T: Element> FusedContext<'_, T> {
         self.run.nodes[node].take_counted(element, self.pass)
     }
 
+    /// Has the first node take an element by itself, and count it.
+    ///
+    /// # Errors
+    /// The element's way has ended.
+    pub fn hand_back(&mut self, element: T) -> EmitResult {
+        self.run.nodes[0].take(element, self.pass)
+    }
+
     /// Sends an element on by an exit.
     ///
     /// # Errors
@@ -158,6 +166,8 @@ pub(crate) trait Fusable<T>: AnyNode {
     fn set_run(&self, run: Option<&Arc<dyn AnyRun>>, pass: &Pass);
     /// Does what the policy says about an element that has been counted.
     fn fail_at(&self, element: T, cause: BoxError, pass: &mut Pass) -> EmitResult;
+    /// Takes an element that has come another way.
+    fn take(&self, element: T, pass: &mut Pass) -> EmitResult;
     /// Takes an element that has been counted.
     fn take_counted(&self, element: T, pass: &mut Pass) -> EmitResult;
     /// Counts what has come through elsewhere.

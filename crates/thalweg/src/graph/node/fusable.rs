@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Node, NodeKind, Pass, gate};
 use crate::failure::BoxError;
+use crate::graph::cell::Receive;
 use crate::graph::fusion::{AnyRun, Fusable};
 use crate::operator::EmitResult;
 
@@ -24,6 +25,10 @@ impl<B: NodeKind> Fusable<B::In> for Node<B> {
 
     fn fail_at(&self, element: B::In, cause: BoxError, pass: &mut Pass) -> EmitResult {
         self.fail(Some(element), cause, pass)
+    }
+
+    fn take(&self, element: B::In, pass: &mut Pass) -> EmitResult {
+        self.receive(element, pass)
     }
 
     fn take_counted(&self, element: B::In, pass: &mut Pass) -> EmitResult {
