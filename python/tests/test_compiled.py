@@ -17,7 +17,6 @@ import thalweg
 from thalweg import RefCounter, Retry, Stream
 
 
-
 def test_the_source_is_shown_and_known_to_linecache():
     source = Stream()
     places = []
@@ -44,7 +43,10 @@ def test_the_source_is_shown_and_known_to_linecache():
         (lambda s: s.map(int, on_error=Retry(1)), "tries failed elements again"),
         (lambda s: s.map(asyncio.sleep), "its results are awaited"),
         (lambda s: type("Own", (Stream,), {"update": lambda self, x, who=None, metadata=None: None})(s), "its class"),
-        (lambda s: type("Own", (thalweg.map,), {"update": lambda self, x, who=None, metadata=None: None})(s, int), "its"),
+        (
+            lambda s: type("Own", (thalweg.map,), {"update": lambda self, x, who=None, metadata=None: None})(s, int),
+            "its",
+        ),
     ],
 )
 def test_what_the_engine_keeps_is_named_with_the_reason(build, reason):
@@ -100,7 +102,9 @@ def test_a_failure_names_the_element_that_the_node_got():
     L = good.sink_to_list()
     source.emit_many([0, 1, -1, 2])
     assert L == [6, 2]
-    assert [(failure.element, failure.ordinal, type(failure.exception)) for failure in bad] == [(0, 2, ZeroDivisionError)]
+    assert [(failure.element, failure.ordinal, type(failure.exception)) for failure in bad] == [
+        (0, 2, ZeroDivisionError)
+    ]
 
 
 def test_counters_and_current_values_are_exact_in_the_middle_of_a_batch():

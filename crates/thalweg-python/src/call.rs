@@ -202,7 +202,9 @@ pub(crate) fn resume<'py>(
 
 #[cold]
 fn ended() -> PyErr {
-    pyo3::exceptions::PyRuntimeError::new_err("the compiled chain has been ended by its own function")
+    pyo3::exceptions::PyRuntimeError::new_err(
+        "the compiled chain has been ended by its own function",
+    )
 }
 
 /// The next element of an iterator; `None` at its end.

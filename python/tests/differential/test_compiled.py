@@ -58,11 +58,16 @@ def programs(draw: st.DrawFn, policies: bool = True, emits: bool = True, joins: 
         policy = draw(st.sampled_from(["raise", "raise", "skip", "route", "retry"])) if policies else "raise"
         at = draw(st.none() | st.none() | st.integers(-1, place)) if emits else None
         nodes.append(Node(operator, above, fails_on, policy, at, draw(st.integers(0, 2))))
-    sinks = [Node("sink", place, draw(st.sampled_from([0, 0, 3])), option=draw(st.integers(0, 1))) for place in range(len(nodes))]
+    sinks = [
+        Node("sink", place, draw(st.sampled_from([0, 0, 3])), option=draw(st.integers(0, 1)))
+        for place in range(len(nodes))
+    ]
     elements = st.lists(st.integers(-4, 30), max_size=8).map(tuple)
     actions = st.builds(Action, st.sampled_from(["emit", "emit", "emit_many", "look"]), elements)
     if policies:
-        changes = st.builds(Action, st.sampled_from(["detach", "attach", "skip", "func"]), node=st.integers(0, len(nodes) - 1))
+        changes = st.builds(
+            Action, st.sampled_from(["detach", "attach", "skip", "func"]), node=st.integers(0, len(nodes) - 1)
+        )
         actions |= changes
     return Program((*nodes, *sinks), tuple(draw(st.lists(actions, min_size=1, max_size=5))))
 
@@ -178,7 +183,7 @@ class Run:
                     self.nodes[action.node]._set_on_error("skip")
                 case "func":
                     self.change(self.nodes[action.node])
-        except Exception as error:  # noqa: BLE001, whatever it is, it has to be the same
+        except Exception as error:
             errors = getattr(error, "exceptions", (error,))
             # What is not iterable is said in other words by the interpreter.
             self.log.append(("raised", [str(one) if isinstance(one, ValueError) else type(one) for one in errors]))

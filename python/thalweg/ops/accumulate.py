@@ -99,7 +99,13 @@ class accumulate(Stream):
         result = f"{state}[0], {code.y} = {call}" if self.returns_state else f"{code.y} = {state}[0] = {call}"
         lines = [result]
         if self._start is no_default:
-            lines = [f"if {state}:", f"    {result}", "else:", f"    {state}.append({code.x})", f"    {code.y} = {code.x}"]
+            lines = [
+                f"if {state}:",
+                f"    {result}",
+                "else:",
+                f"    {state}.append({code.x})",
+                f"    {code.y} = {code.x}",
+            ]
         return code.sends(f"({state}[0], {code.y})" if self.with_state else code.y, *lines)
 
     @property

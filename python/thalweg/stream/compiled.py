@@ -13,7 +13,7 @@ from itertools import count
 from typing import NamedTuple
 
 from thalweg import _thalweg
-from thalweg.stream.node import Stream, describe
+from thalweg.stream.node import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,9 +58,7 @@ class Code:
         self.objects[name] = value
         return name
 
-    def call(
-        self, function: Any, *first: str, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> str:
+    def call(self, function: Any, *first: str, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> str:
         """Expression that calls a function with variables, and with arguments besides."""
         parts = [*first, *(self.name("a", value) for value in args)]
         if kwargs:
@@ -257,7 +255,7 @@ def _grow(chain: Chain, head: _Part, by_number: dict[int, _Part], taken: set[int
         places[part.number] = place
         chain.add(part, way, code)
         is_each = code.kind == "each"
-        depth = way.depth + (is_each or code.kind == "keeps" and not way.is_end)
+        depth = way.depth + (is_each or (code.kind == "keeps" and not way.is_end))
         inner = []
         for at, number in enumerate(part.behind):
             is_final = at == len(part.behind) - 1
@@ -277,7 +275,9 @@ def _grow(chain: Chain, head: _Part, by_number: dict[int, _Part], taken: set[int
     for place, part in enumerate(chain.parts):
         chain.children.append(
             [
-                (False, chain.exits.index((place, number))) if (place, number) in chain.exits else (True, places[number])
+                (False, chain.exits.index((place, number)))
+                if (place, number) in chain.exits
+                else (True, places[number])
                 for number in part.behind
             ]
         )
@@ -288,7 +288,7 @@ def _fits(way: _Way, taken: set[int]) -> bool:
     part = way.part
     if part.ways != 1 or part.number in taken or way.depth > DEEPEST or not _is_writable(part):
         return False
-    return part.policy == _RAISE or way.is_last and way.is_plain
+    return part.policy == _RAISE or (way.is_last and way.is_plain)
 
 
 class _Writer:

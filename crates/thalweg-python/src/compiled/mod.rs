@@ -211,11 +211,7 @@ impl Compiled {
     }
 
     #[inline(always)]
-    fn send_last(
-        &self,
-        answer: Bound<'_, PyAny>,
-        cx: &mut FusedContext<'_, Value>,
-    ) -> EmitResult {
+    fn send_last(&self, answer: Bound<'_, PyAny>, cx: &mut FusedContext<'_, Value>) -> EmitResult {
         self.is_running.store(false, Ordering::Relaxed);
         cx.send_last(0, Value::from(answer))
     }
@@ -289,8 +285,9 @@ impl Compiled {
             return self.fail(&error, &elements, cx).map(|flow| (flow, None));
         }
         if told.is(&signals.ended) {
-            let (node, x, result) = call::resume(generator, &none)?
-                .extract::<(usize, Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+            let (node, x, result) =
+                call::resume(generator, &none)?
+                    .extract::<(usize, Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
             let class = result.get_type().into_any();
             let is_plain = !class.hasattr("__await__")?;
             if let Some(place) = &self.parts[node].result {
@@ -398,7 +395,9 @@ impl Compiled {
             let flow = self.follow(answer, &last, true, cx);
             cx.keep_failure(flow);
             if has_ended {
-                rest.extend(std::iter::from_fn(|| call::next(&iterator).ok().flatten()).map(Value::from));
+                rest.extend(
+                    std::iter::from_fn(|| call::next(&iterator).ok().flatten()).map(Value::from),
+                );
                 break;
             }
             if frame::remaining(&iterator) == 0 {
@@ -409,7 +408,8 @@ impl Compiled {
         let batch = lock(&self.batch).take();
         let len = batch.as_ref().map_or(len, |batch| batch.len) - rest.len();
         let received = self.received.load(Ordering::Relaxed);
-        self.received.store(received + len as u64, Ordering::Relaxed);
+        self.received
+            .store(received + len as u64, Ordering::Relaxed);
         rest.extend(batch.into_iter().flat_map(|batch| batch.rest));
         if let Some(made) = made {
             let mut made: Vec<_> = made.iter().map(Value::from).collect();
@@ -481,7 +481,9 @@ impl Compiled {
             // An interrupt has come: the exception, and then the chain waits again.
             let generator = self.generator.bind(py);
             let payload = call::resume(generator, &none);
-            if let Ok((error, _)) = payload.and_then(|it| Ok(it.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?)) {
+            if let Ok((error, _)) =
+                payload.and_then(|it| Ok(it.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?))
+            {
                 interrupt::keep(PyErr::from_value(error));
             }
             answer = call::resume(generator, &none).and_then(|_| self.send_batch(&none));
@@ -500,7 +502,11 @@ impl Compiled {
         let Ok(variables) = frame::Variables::of(self.generator.bind(py)) else {
             return;
         };
-        let now: Vec<_> = self.parts.iter().map(|part| self.sent(&variables, part)).collect();
+        let now: Vec<_> = self
+            .parts
+            .iter()
+            .map(|part| self.sent(&variables, part))
+            .collect();
         drop(variables);
         let before = std::mem::take(&mut *lock(&self.before));
         for (place, (part, value)) in self.parts.iter().zip(&now).enumerate() {
@@ -608,8 +614,8 @@ impl Compiled {
         let behind = self.parts.iter().enumerate().skip(position.reached);
         behind.filter_map(move |(place, part)| {
             let parent = part.parent?;
-            let is_on_way = parent == node && !is_between
-                || self.ancestors(node).any(|above| above == parent);
+            let is_on_way =
+                parent == node && !is_between || self.ancestors(node).any(|above| above == parent);
             is_on_way.then_some(place)
         })
     }

@@ -21,9 +21,9 @@ use thalweg::Stream;
 use crate::blueprint::{
     Blueprint, BuildContext, Inlet, Made, Passage, State, Traverse, UpstreamRefs,
 };
+use crate::compiled::Compiled;
 use crate::event_loop::EventLoop;
 use crate::function::Function;
-use crate::compiled::Compiled;
 use crate::gil::{Contents, Place};
 use crate::last_value::LastValue;
 use crate::lock::lock;
@@ -310,7 +310,9 @@ impl Node {
     #[getter]
     fn current_value(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let parts = self.parts_anywhere()?;
-        let known = parts.chain().and_then(|(chain, place)| chain.current(py, place));
+        let known = parts
+            .chain()
+            .and_then(|(chain, place)| chain.current(py, place));
         Ok(known.or_else(|| parts.current.get(py)))
     }
 

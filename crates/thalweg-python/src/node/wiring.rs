@@ -41,9 +41,19 @@ impl Parts {
         // The first node has a door from the start, which nobody uses.
         let door = usize::from(upstreams > 0 && self.door.get().is_some());
         let ways = upstreams + door + lock(&self.below).failing();
-        let behind = if is_sink { Vec::new() } else { self.out.downstream_ids() };
+        let behind = if is_sink {
+            Vec::new()
+        } else {
+            self.out.downstream_ids()
+        };
         let is_single = is_sink || self.out.node_id() == id;
-        (id, behind, ways, is_single, self.policy.load(Ordering::Relaxed))
+        (
+            id,
+            behind,
+            ways,
+            is_single,
+            self.policy.load(Ordering::Relaxed),
+        )
     }
 
     /// Has this node get what a stream of the engine's sends.

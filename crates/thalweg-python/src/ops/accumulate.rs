@@ -97,7 +97,9 @@ pub(super) fn accumulate(
     let blueprint = if awaited {
         in_turn(called, shape, start.clone(), reset)
     } else {
-        let state = Kept(Arc::new(Mutex::new(Some(Value::from(state.clone().into_any())))));
+        let state = Kept(Arc::new(Mutex::new(Some(Value::from(
+            state.clone().into_any(),
+        )))));
         at_once(called, shape, start.clone(), state.clone(), reset).keeping([state.0])
     };
     let blueprint = blueprint.keeping([start]);
@@ -116,7 +118,10 @@ impl Kept {
 
     fn get(&self, py: Python<'_>) -> PyResult<Option<Value>> {
         let list = self.list(py)?;
-        Ok((!list.is_empty()).then(|| list.get_item(0)).transpose()?.map(Value::from))
+        Ok((!list.is_empty())
+            .then(|| list.get_item(0))
+            .transpose()?
+            .map(Value::from))
     }
 
     fn set(&self, py: Python<'_>, state: Option<&Value>) -> PyResult<()> {

@@ -139,7 +139,10 @@ impl<T: Element> Output<T> {
     /// Puts another edge in the place of the one to a node, which it leads to as well.
     pub(crate) fn set_edge(&self, to: NodeId, edge: Edge<T>, pass: &Pass) {
         let mut edges = self.edges.get(pass);
-        let old = edges.edges_mut(to).next().map(|old| std::mem::replace(old, edge));
+        let old = edges
+            .edges_mut(to)
+            .next()
+            .map(|old| std::mem::replace(old, edge));
         self.links.change(Link::to(self), pass, |links| {
             edges.close_up();
             *links = edges.iter().map(|(_, edge)| edge.link()).collect();

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
+use super::fusion::AnyRun;
 use super::node::{AnyNode, NodeId};
 use super::unfed::Unfed;
-use super::fusion::AnyRun;
 use super::{Control, Graph, Pass};
 use crate::failure::{Error, Failure};
 

@@ -31,7 +31,7 @@ impl<T: Element> Stream<T> {
                 Graph::join(&join.0, &join.1, move |pass| {
                     let _handle = handle;
                     pass.graph().unfuse(pass);
-                node.set_policy(policy.policy(), pass);
+                    node.set_policy(policy.policy(), pass);
                     let to: Arc<dyn AnyNode> = to.node().clone();
                     if let Ok(receiver) =
                         to.clone().inlet().0.downcast::<Arc<dyn Receive<Failure>>>()

@@ -92,12 +92,7 @@ impl<T: Element> FusedContext<'_, T> {
     /// # Errors
     /// That is a failure of the element: its way ends.
     #[cold]
-    pub fn fail(
-        &mut self,
-        node: usize,
-        element: T,
-        cause: impl Into<BoxError>,
-    ) -> EmitResult {
+    pub fn fail(&mut self, node: usize, element: T, cause: impl Into<BoxError>) -> EmitResult {
         self.run.settle(self.pass);
         self.run.nodes[node].fail_at(element, cause.into(), self.pass)
     }
@@ -133,7 +128,8 @@ impl<T: Element> FusedContext<'_, T> {
     /// As for [`send`](Self::send).
     #[inline]
     pub fn send_last(&mut self, exit: usize, element: T) -> EmitResult {
-        self.run.pause(self.pass, |pass| self.run.exits[exit].send(element, pass))
+        self.run
+            .pause(self.pass, |pass| self.run.exits[exit].send(element, pass))
     }
 
     /// Sends a batch on by an exit, and empties it.

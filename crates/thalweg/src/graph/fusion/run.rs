@@ -118,7 +118,8 @@ impl<T: Element> Run<T> {
             return edge.receive_many(xs, pass);
         }
         let running = Running::begin(self);
-        self.body.run_many(xs, &mut FusedContext { run: self, pass });
+        self.body
+            .run_many(xs, &mut FusedContext { run: self, pass });
         drop(running);
         if self.has_left.load(Ordering::Relaxed) {
             self.take_up_all(pass);

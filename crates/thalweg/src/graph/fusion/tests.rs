@@ -192,7 +192,10 @@ fn a_function_that_emits_into_its_own_node_waits_its_turn() {
         move |x| {
             let source = way.lock().expect("not poisoned").clone();
             if let Some(source) = source.filter(|_| x < 3) {
-                source.emit(x + 1).wait().map_err(|error| error.to_string())?;
+                source
+                    .emit(x + 1)
+                    .wait()
+                    .map_err(|error| error.to_string())?;
             }
             Ok(x)
         },
