@@ -220,8 +220,8 @@ def test_a_chain_keeps_nothing_alive():
         pass
 
     source = Stream()
-    node = source.map(lambda x: (x, source)).accumulate(lambda state, x: x, start=None)
-    node.sink(lambda x: node)
+    node = source.map(lambda x: (x, source)).accumulate(lambda state, x: x, start=None)  # noqa: F821
+    node.sink(lambda x: node)  # noqa: F821
     thing = Thing()
     source.emit(thing)
     source.emit_many([thing, thing])

@@ -343,3 +343,15 @@ def test_a_finalizer_that_calls_while_the_interpreter_ends_is_ignored(build, cal
     )
     assert done.returncode == 0, done.stderr
     assert "panic" not in done.stderr
+
+
+@pytest.mark.parametrize("asynchronous", [True, False, None])
+def test_what_waits_on_a_virtual_clock_is_delivered(asynchronous, python):
+    program = f"""
+        from thalweg import Stream, VirtualClock
+        s = Stream(loop=VirtualClock(), asynchronous={asynchronous})
+        s.delay("1s").sink(print)
+        emitted = [s.emit(x, asynchronous=True) for x in range(3)]
+    """
+    done = python("-c", textwrap.dedent(program))
+    assert (done.stdout, done.stderr) == ("0\n1\n2\n", "")

@@ -57,7 +57,10 @@ if TYPE_CHECKING:
     from thalweg.compat.streamz.dask import DaskStream as DaskStream
     from thalweg.parallel import ParallelStream as ParallelStream
     from thalweg.parallel import scatter as scatter
+    from thalweg.stream.plugins import load_plugins as load_plugins
     from thalweg.tasks import Client as Client
+    from thalweg.view.dashboard import dashboard as dashboard
+    from thalweg.view.graph import build_node_set as build_node_set
     from thalweg.view.graph import create_graph as create_graph
     from thalweg.view.graph import readable_graph as readable_graph
     from thalweg.view.graph import to_graphviz as to_graphviz
@@ -68,8 +71,11 @@ _LATER = {
     "Batch": "thalweg.collections.batch",
     "Client": "thalweg.tasks",
     "Streaming": "thalweg.collections.streaming",
+    "build_node_set": "thalweg.view.graph",
     "create_graph": "thalweg.view.graph",
+    "dashboard": "thalweg.view.dashboard",
     "get_io_loop": "thalweg.compat.streamz.core",
+    "load_plugins": "thalweg.stream.plugins",
     "map_partitions": "thalweg.collections.streaming",
     "readable_graph": "thalweg.view.graph",
     "sync": "thalweg.compat.streamz.core",
@@ -99,11 +105,16 @@ if not TYPE_CHECKING:
         raise Missing(name, f"module {__name__!r}", lambda: [*globals(), *_LATER])
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
+
+
 __all__ = [
     *ops.__all__,
     "APIRegisterMixin",
     "BuildError",
     "ClosedError",
+    "DaskStream",
     "Failure",
     "PeriodicCallback",
     "PipelineError",
@@ -117,7 +128,9 @@ __all__ = [
     "VirtualClock",
     "__version__",
     "args_kwargs",
+    "build_node_set",
     "convert_interval",
+    "create_graph",
     "destroy_pipeline",
     "drain_all",
     "filenames",
@@ -132,14 +145,19 @@ __all__ = [
     "identity",
     "install_as",
     "link",
+    "load_plugins",
     "move_to_first",
     "no_default",
+    "readable_graph",
+    "scatter",
     "sink",
     "sink_to_file",
     "sink_to_textfile",
     "starsink",
     "sync",
+    "to_graphviz",
     "to_kafka",
     "to_mqtt",
     "to_websocket",
+    "visualize",
 ]

@@ -25,7 +25,18 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 0
+    if options.command == "top":
+        return _top(options)
     return _run(options)
+
+
+def _top(options: argparse.Namespace) -> int:
+    from thalweg.view.top import run
+
+    try:
+        return run(options.address, options.interval, options.once)
+    except KeyboardInterrupt:
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,9 +65,23 @@ def _parser() -> argparse.ArgumentParser:
         default=30.0,
         help="how long the pipelines may take to drain at the end (default: 30)",
     )
+    run.add_argument("--dashboard", action="store_true", help="serve a dashboard while the program runs")
+    run.add_argument(
+        "--dashboard-port", metavar="PORT", type=int, default=8787, help="the port of the dashboard (default: 8787)"
+    )
     run.add_argument("script", metavar="SCRIPT", help="the program's file, or - for standard input")
     run.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="the program's own arguments")
     run.set_defaults(parser=run)
+    top = commands.add_parser(
+        "top",
+        help="show a program's dashboard in the terminal",
+        description="Show what the dashboard of a program knows, again and again, until Ctrl-C.",
+    )
+    top.add_argument("address", metavar="ADDRESS", nargs="?", default="8787", help="port, or host:port (default: 8787)")
+    top.add_argument(
+        "--interval", metavar="SECONDS", type=_seconds, default=1.0, help="the time between two looks (default: 1)"
+    )
+    top.add_argument("--once", action="store_true", help="show it once")
     return parser
 
 
@@ -86,6 +111,8 @@ def _run(options: argparse.Namespace) -> int:
         source = _read(options.script)
     except OSError as error:
         options.parser.error(f"can't read the program {options.script!r}: {error.strerror}")
+    if options.dashboard:
+        _serve_dashboard(options)
     _behave_as(options.script, options.arguments)
     code = 1
     try:
@@ -93,6 +120,16 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         code = _drain(options.timeout, _await_threads(code))
     return code
+
+
+def _serve_dashboard(options: argparse.Namespace) -> None:
+    from thalweg.view.dashboard import dashboard
+
+    try:
+        served = dashboard(options.dashboard_port)
+    except (OSError, ValueError) as error:
+        options.parser.error(str(error))
+    print(f"dashboard: {served.link}", file=sys.stderr)  # noqa: T201
 
 
 def _read(script: str) -> bytes:

@@ -6,7 +6,7 @@ the classes by ``cargo xtask stubs``.
 
 import queue
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from typing import Any, TextIO
 
@@ -24,9 +24,9 @@ class Methods:
         func: Function,
         start: Any = ...,
         returns_state: bool = False,
+        reset_stream: Stream | None = None,
         *,
         with_state: bool = False,
-        reset_stream: Stream | None = None,
         on_error: OnError = None,
         **kwargs: Any,
     ) -> ops.accumulate:
@@ -143,8 +143,8 @@ class Methods:
         self,
         maxsize: int | None = None,
         key: Function = ...,
-        hashable: bool = True,
-        history: int | None = None,
+        hashable: bool | None = True,
+        fifo: bool = False,
         **kwargs: Any,
     ) -> ops.unique:
         """Avoid sending through repeated elements."""
@@ -189,7 +189,12 @@ class Methods:
 
     @staticmethod
     def filenames(
-        path: str | PathLike[str], poll_interval: Interval = 0.1, recursive: bool = False, **kwargs: Any
+        path: str | PathLike[str],
+        poll_interval: Interval = 0.1,
+        start: bool = False,
+        *,
+        recursive: bool = False,
+        **kwargs: Any,
     ) -> sources.filenames:
         """Emit the names of the files in a directory, those there are and those that appear."""
 
@@ -245,5 +250,5 @@ class Methods:
     ) -> sources.from_textfile:
         """Emit the lines of a text file, those that exist and those that are appended."""
 
-    def move_to_first(self, f: bool | Stream = True) -> Self:
+    def move_to_first(self, f: bool | Stream | Sequence[Stream] = True) -> Self:
         """Have a node get the elements of its upstreams before all their other downstreams."""

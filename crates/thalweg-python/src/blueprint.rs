@@ -8,14 +8,15 @@ use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 use thalweg::view::Counters;
 use thalweg::{
-    Element, Emit, Error, InletKey, IntoOperator, OnError, OpenJoin, Operator, OperatorError,
-    Stream, Transform,
+    BuildError, Element, Emit, Error, InletKey, IntoOperator, OnError, OpenJoin, Operator,
+    OperatorError, Reconfigure, Stream, Transform,
 };
 
 use crate::function::Function;
 use crate::gil::{self, Place};
 use crate::last_value::LastValue;
 use crate::lock::lock;
+use crate::ops::join;
 use crate::value::Value;
 
 /// Where a node is to be built.
@@ -83,6 +84,12 @@ pub(crate) trait Inlet: Traverse {
     /// Makes the node the first to get what `from` sends.
     fn move_to_first(&self, from: &Stream<Value>) -> Result<(), Error>;
     fn detach(&self, from: &Stream<Value>) -> Result<(), Error>;
+    /// The node of the engine, for who knows its type.
+    fn as_any(&self) -> &dyn Any;
+    /// The elements at each inlet of a join, in order.
+    fn lanes(&self) -> Option<Vec<Vec<Value>>> {
+        None
+    }
     /// The way in for what comes from an upstream, where it is handed in by other means.
     fn door(&self, _upstream: u64) -> Option<Stream<Value>> {
         None
@@ -127,6 +134,10 @@ impl<T: Element> Inlet for Stream<T> {
     }
 
     fn attach_literal(&self, _: Value) {}
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
 }
 
 impl<U: Element> Inlet for OpenJoin<Value, U> {
@@ -139,14 +150,26 @@ impl<U: Element> Inlet for OpenJoin<Value, U> {
     fn attach_literal(&self, value: Value) {
         OpenJoin::attach_literal(self, value);
     }
+
+    fn as_any(&self) -> &dyn Any {
+        self.stream()
+    }
+
+    fn lanes(&self) -> Option<Vec<Vec<Value>>> {
+        join::lanes(self.stream())
+    }
 }
 
 type Build = Box<dyn FnOnce(BuildContext) -> Made + Send>;
+
+/// Gives a node that was built of the same operator its settings; with false also its state, which is a new one.
+type Renew = Box<dyn FnOnce(&dyn Inlet, bool) -> Result<(), BuildError> + Send>;
 
 /// An operator and its arguments, to be built once its upstream is known.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Blueprint {
     build: Mutex<Option<Build>>,
+    renew: Mutex<Option<Renew>>,
     /// The user's function.
     pub(crate) function: Option<Function>,
     /// Objects that it keeps outside the engine.
@@ -188,6 +211,7 @@ impl Blueprint {
     pub(crate) fn new(build: impl FnOnce(BuildContext) -> Made + Send + 'static) -> Self {
         Self {
             build: Mutex::new(Some(Box::new(build))),
+            renew: Mutex::default(),
             function: None,
             state: Vec::new(),
             needs_loop: false,
@@ -224,7 +248,7 @@ impl Blueprint {
     pub(crate) fn passing<O>(operator: O) -> Self
     where
         O: IntoOperator + Send + 'static,
-        O::Operator: Operator<In = Value, Out = Value>,
+        O::Operator: Operator<In = Value, Out = Value> + Reconfigure,
     {
         Self::finished(operator, |_, x| Ok(x))
     }
@@ -237,12 +261,48 @@ impl Blueprint {
     where
         U: Element,
         O: IntoOperator + Send + 'static,
-        O::Operator: Operator<In = Value, Out = U>,
+        O::Operator: Operator<In = Value, Out = U> + Reconfigure,
     {
-        Self::new(move |site| {
+        let operator = Arc::new(Mutex::new(Some(operator)));
+        let renewed = operator.clone();
+        let blueprint = Self::new(move |site| {
+            let operator = lock(&operator).take();
+            let operator = operator
+                .map(O::into_operator)
+                .unwrap_or_else(|| Err(used_up()));
             let stream = site.upstream.apply(operator);
             Made::finished(stream, site.current, finish)
+        });
+        blueprint.renewing::<O::Operator, U>(move || {
+            lock(&renewed)
+                .take()
+                .map(O::into_operator)
+                .unwrap_or_else(|| Err(used_up()))
         })
+    }
+
+    /// A node that sends elements of type `U` and whose operator can get the settings of another one.
+    pub(crate) fn renewing<Op, U>(
+        mut self,
+        make: impl FnOnce() -> Result<Op, BuildError> + Send + 'static,
+    ) -> Self
+    where
+        Op: Reconfigure + Send + 'static,
+        U: Element,
+    {
+        let renew = move |inlet: &dyn Inlet, keeps: bool| {
+            let stream = inlet.as_any().downcast_ref::<Stream<U>>();
+            let stream =
+                stream.ok_or_else(|| BuildError::new("stream", "it is of another type"))?;
+            let operator = make()?;
+            if keeps {
+                return stream.reconfigure(operator);
+            }
+            drop(stream.with_operator(|old: &mut Op| std::mem::replace(old, operator)));
+            Ok(())
+        };
+        self.renew = Mutex::new(Some(Box::new(renew)));
+        self
     }
 
     pub(crate) fn calling(mut self, function: impl Into<Option<Function>>) -> Self {
@@ -288,6 +348,17 @@ impl Blueprint {
         let build = lock(&self.build).take()?;
         Some(build(site))
     }
+
+    /// Gives a node its settings; see [`Renew`]. `None` if such a node can't take others.
+    pub(crate) fn renew(&self, inlet: &dyn Inlet, keeps: bool) -> Option<Result<(), BuildError>> {
+        let renew = lock(&self.renew).take()?;
+        Some(renew(inlet, keeps))
+    }
+}
+
+#[cold]
+fn used_up() -> BuildError {
+    BuildError::new("blueprint", "a node has been made of it already")
 }
 
 impl Made {

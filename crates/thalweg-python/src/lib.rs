@@ -6,6 +6,7 @@ mod call;
 mod calls;
 mod compiled;
 mod contention;
+mod dashboard;
 mod emission;
 mod event_loop;
 mod failure;
@@ -39,6 +40,8 @@ mod _thalweg {
     use crate::blueprint::Blueprint;
     #[pymodule_export]
     use crate::compiled::Signal;
+    #[pymodule_export]
+    use crate::dashboard::Dashboard;
     #[pymodule_export]
     use crate::emission::Emission;
     #[pymodule_export]

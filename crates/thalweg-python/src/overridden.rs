@@ -142,6 +142,14 @@ impl Inlet for Overridden {
         gone.map_or(Ok(()), |door| self.inner.detach(&door.stream))
     }
 
+    fn as_any(&self) -> &dyn Any {
+        self.inner.as_any()
+    }
+
+    fn lanes(&self) -> Option<Vec<Vec<Value>>> {
+        self.inner.lanes()
+    }
+
     fn door(&self, upstream: u64) -> Option<Stream<Value>> {
         let doors = lock(&self.doors);
         let door = doors.iter().find(|door| door.upstream == upstream)?;

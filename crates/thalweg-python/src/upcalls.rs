@@ -16,6 +16,8 @@ pub(crate) static STREAMS: Upcalls = Upcalls::new("thalweg._upcalls");
 pub(crate) static PARALLEL: Upcalls = Upcalls::new("thalweg._upcalls.parallel");
 /// Names that tasks use.
 pub(crate) static TASKS: Upcalls = Upcalls::new("thalweg._upcalls.tasks");
+/// Names that the dashboard uses.
+pub(crate) static VIEW: Upcalls = Upcalls::new("thalweg._upcalls.view");
 /// Names that futures of tasks use.
 pub(crate) static FUTURES: Upcalls = Upcalls::new("thalweg._upcalls.futures");
 

@@ -297,7 +297,7 @@ fn time_limits_end_the_work() -> Outcome {
     let client = Processes::start(1)?;
     let process_before = client.submit::<process>(()).result()?;
     let limit = Duration::from_millis(200);
-    let late = client.task().timeout(limit).submit::<spin>(());
+    let late = client.task().time_limit(limit).submit::<spin>(());
     let behind = client.submit::<add>((2, 2));
     let Err(Error::Task(failure)) = late.result() else {
         return Err("it should fail".into());
@@ -446,7 +446,7 @@ fn limits_reach_tasks_that_never_began() -> Outcome {
     let client = Processes::builder().worker_ttl(None).start(1)?;
     stop_worker(&client)?;
     let limit = Duration::from_millis(100);
-    let task = client.task().timeout(limit).submit::<add>((1, 2));
+    let task = client.task().time_limit(limit).submit::<add>((1, 2));
     assert!(matches!(
         task.result(),
         Err(Error::Task(failure)) if matches!(*failure, Failure::TimedOut(_))

@@ -27,6 +27,8 @@ mod png;
 mod role;
 mod svg;
 
+pub use svg::svg_style;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -105,6 +107,11 @@ pub struct NodeView {
     pub kind: &'static str,
     /// Counters of its elements.
     pub counters: Counters,
+    /// A word for how it is at the moment, made of letters: in SVG its box has the class `thalweg-is-WORD` as well, for
+    /// a page's own style sheet.
+    pub state: Option<&'static str>,
+    /// Where its box leads to when it is clicked.
+    pub link: Option<String>,
 }
 
 impl NodeView {
@@ -123,6 +130,40 @@ impl NodeView {
             name: name.into(),
             kind,
             counters: Counters::default(),
+            state: None,
+            link: None,
+        }
+    }
+
+    /// The same node in a state.
+    ///
+    /// ```
+    /// use thalweg_view::{GraphView, NodeView};
+    ///
+    /// let node = NodeView::new(1, "map", "operator").with_state("idle");
+    /// assert!(GraphView::new(vec![node], vec![]).to_svg().contains("thalweg-is-idle"));
+    /// ```
+    #[must_use]
+    pub fn with_state(self, state: &'static str) -> Self {
+        Self {
+            state: Some(state),
+            ..self
+        }
+    }
+
+    /// The same node, whose box leads somewhere.
+    ///
+    /// ```
+    /// use thalweg_view::{GraphView, NodeView};
+    ///
+    /// let node = NodeView::new(1, "map", "operator").with_link("/node/1?a=b&c=d");
+    /// assert!(GraphView::new(vec![node], vec![]).to_svg().contains("<a href=\"/node/1?a=b&amp;c=d\""));
+    /// ```
+    #[must_use]
+    pub fn with_link(self, link: impl Into<String>) -> Self {
+        Self {
+            link: Some(link.into()),
+            ..self
         }
     }
 
@@ -216,6 +257,8 @@ pub struct Counters {
     pub failed: u64,
     /// Elements in the node at the moment of the snapshot, in a buffer, a window or an unfinished future.
     pub held: u64,
+    /// Those of them that are kept until others come, in a window, a group or a join: nothing holds them up.
+    pub gathered: u64,
     /// The time elements were held in the node, summed over the elements: two that wait a second each make two seconds.
     pub waited: Duration,
 }
@@ -232,6 +275,7 @@ mod tests {
                 sent,
                 failed,
                 held,
+                gathered: 0,
                 waited,
             },
         )

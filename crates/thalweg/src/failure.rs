@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::sync::lock;
 
@@ -114,7 +114,48 @@ pub(crate) fn panic_error(payload: &(dyn Any + Send)) -> BoxError {
     Box::new(Panicked(text))
 }
 
+/// Told of failures.
+pub type FailureWatcher = fn(&Failure);
+
+static WATCHER: OnceLock<FailureWatcher> = OnceLock::new();
+
+/// Has `watcher` called with every failure of every node in this process, whatever the node's policy says about it:
+/// for a dashboard, or a log. It is called where the function failed, and must not touch any pipeline. An element
+/// that is tried again has not failed yet. Only the first call has an effect; the result says whether it was
+/// this one.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use thalweg::{OnError, Stream};
+///
+/// static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// assert!(thalweg::watch_failures(|failure| {
+///     SEEN.lock().expect("nobody panics").push(failure.to_string());
+/// }));
+/// let source = Stream::new();
+/// source.try_map(|x: &String| x.parse::<i32>()).named("parse").on_error(OnError::Skip).sink(drop);
+/// source.emit("one".to_string()).wait()?;
+/// assert_eq!(*SEEN.lock()?, ["`parse` failed on element 1: invalid digit found in string"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn watch_failures(watcher: FailureWatcher) -> bool {
+    WATCHER.set(watcher).is_ok()
+}
+
+/// Whether somebody is told of failures that nobody else is.
+pub(crate) fn is_watched() -> bool {
+    WATCHER.get().is_some()
+}
+
 impl Failure {
+    /// Tells who watches.
+    pub(crate) fn told(self) -> Self {
+        if let Some(watcher) = WATCHER.get() {
+            watcher(&self);
+        }
+        self
+    }
+
     pub(crate) fn new(
         node: String,
         node_id: u64,
@@ -145,7 +186,8 @@ impl Failure {
         &self.0.node
     }
 
-    pub(crate) fn node_id(&self) -> u64 {
+    /// The [id](crate::Stream::node_id) of that node.
+    pub fn node_id(&self) -> u64 {
         self.0.node_id
     }
 

@@ -87,7 +87,9 @@ pub fn is_inside_pipeline() -> bool {
 }
 
 pub use ack::{Ack, Acks, Outcome};
-pub use failure::{BoxError, BuildError, Error, Failure, Undelivered, throw};
+pub use failure::{
+    BoxError, BuildError, Error, Failure, FailureWatcher, Undelivered, throw, watch_failures,
+};
 pub use graph::{
     AtWork, CurrentCall, Drain, Emit, Fused, FusedContext, FusedPart, Progress,
     exempt_from_policies,
@@ -95,12 +97,14 @@ pub use graph::{
 pub use interval::IntoInterval;
 pub use operator::{
     Context, Delivery, Element, EmitFailed, EmitResult, IntoOperator, Lease, Never, Operator,
-    OperatorError, Transform,
+    OperatorError, Reconfigure, Transform,
 };
 #[cfg(feature = "tokio")]
 pub use runtime::EventLoop;
 pub use runtime::{Alarm, Runtime, RuntimeHandle, Sleep, Task, VirtualClock};
 pub use source::{Emitter, Source, Stop};
-pub use stream::{Arrival, EmitMany, InletKey, Join, OnError, OpenJoin, Retry, Sink, Stream};
+pub use stream::{
+    Arrival, EmitMany, InletKey, Join, OnError, OpenJoin, Retry, Sink, Stream, WeakStream,
+};
 pub use sync::{Blocking, Patience, ask_waiting, block_around};
 pub use thalweg_view as view;

@@ -209,7 +209,7 @@ def run(program: Program, package: Any = thalweg) -> list[Any]:
 
 
 def calls_by_node(log: list[Any]) -> dict[Any, list[Any]]:
-    """What each node has seen: a batch goes from node to node in the engine, and element by element where it is compiled."""
+    """What each node has seen: the engine takes a batch from node to node, a chain takes it element by element."""
     by_node: dict[Any, list[Any]] = {}
     for entry in log:
         key = entry[0] if isinstance(entry, tuple) and isinstance(entry[0], int) else type(entry).__name__

@@ -51,7 +51,7 @@ PIPELINES = {
     "twice": lambda s, client: (
         s.scatter(client).map(slow).buffer(50).gather().buffer(9).scatter(client).map(slow).gather()
     ),
-    "with limits": lambda s, client: s.buffer(50).scatter(client).map(slow, timeout=PATIENCE).map(slow).gather(),
+    "with limits": lambda s, client: s.buffer(50).scatter(client).map(slow, time_limit=PATIENCE).map(slow).gather(),
     "a state": lambda s, client: s.buffer(50).scatter(client).accumulate(lambda _, x: slow(x)).gather(),
     "out of order": lambda s, client: s.scatter(client, unordered=True).map(slow).buffer(50).gather(),
 }

@@ -304,8 +304,8 @@ def test_an_asynchronous_client_of_ours(address, kind):
 def test_a_cluster_cannot_stop_calls(address):
     with Client(address) as client:
         scattered = Stream().scatter(client)
-        with pytest.raises(BuildError, match=r"map\(abs\): `timeout`: Dask .*processes=True"):
-            scattered.map(abs, timeout=1)
+        with pytest.raises(BuildError, match=r"map\(abs\): `time_limit`: Dask .*processes=True"):
+            scattered.map(abs, time_limit=1)
         assert not list(scattered.downstreams)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import os
 import sys
@@ -16,7 +15,7 @@ pytest.importorskip("thalweg.core")
 
 from thalweg import BuildError, Failure, Retry, Stream
 from thalweg.parallel.backends import Backend
-from thalweg.parallel.timeouts import check_can_stop
+from thalweg.parallel.time_limits import check_can_stop
 from thalweg.tasks import Client, current_token
 from thalweg.tasks.errors import TaskTimeout
 
@@ -66,7 +65,7 @@ def collected(build, client, inputs=range(5), **options):
 
 
 def test_the_others_arrive_in_order(client):
-    build = lambda s: s.map(stuck_on_2, timeout=LIMIT, on_error="skip").buffer(10)  # noqa: E731
+    build = lambda s: s.map(stuck_on_2, time_limit=LIMIT, on_error="skip").buffer(10)  # noqa: E731
     assert collected(build, client) == [0, 1, 3, 4]
 
 
@@ -76,7 +75,7 @@ def test_a_function_that_nothing_stops_but_the_end_of_its_process(processes):
             pass
         return os.getpid()
 
-    pids = collected(lambda s: s.map(stuck, timeout=LIMIT, on_error="skip"), processes)
+    pids = collected(lambda s: s.map(stuck, time_limit=LIMIT, on_error="skip"), processes)
     assert len(pids) == 4
     assert os.getpid() not in pids
 
@@ -84,16 +83,19 @@ def test_a_function_that_nothing_stops_but_the_end_of_its_process(processes):
 @pytest.mark.parametrize(
     ("build", "expected"),
     [
-        (lambda s: s.map(add, 0).map(stuck_on_2, timeout=LIMIT, on_error="skip").map(add, 10), [10, 11, 13, 14]),
-        (lambda s: s.map(lambda x: (x,)).starmap(stuck_on_2, timeout=LIMIT, on_error="skip"), [0, 1, 3, 4]),
-        (lambda s: s.filter(lambda x: stuck_on_2(x) != 3, timeout=LIMIT, on_error="skip"), [0, 1, 4]),
-        (lambda s: s.map(stuck_on_2, timeout=LIMIT, on_error="skip").accumulate(add), [0, 1, 4, 8]),
-        (lambda s: s.map(stuck_on_2, timeout=LIMIT, on_error="skip").partition(2).map(sum), [1, 7]),
-        (lambda s: s.map(stuck_on_2, timeout=LIMIT, on_error="skip").unique(key=lambda x: x % 2), [0, 1]),
-        (lambda s: s.map(stuck_on_2, timeout=LIMIT, on_error="skip").map(stuck_on_2, timeout=LIMIT), [0, 1, 3, 4]),
-        (lambda s: s.buffer(3).map_async(stuck_on_2, timeout=LIMIT, on_error="skip"), [0, 1, 3, 4]),
+        (lambda s: s.map(add, 0).map(stuck_on_2, time_limit=LIMIT, on_error="skip").map(add, 10), [10, 11, 13, 14]),
+        (lambda s: s.map(lambda x: (x,)).starmap(stuck_on_2, time_limit=LIMIT, on_error="skip"), [0, 1, 3, 4]),
+        (lambda s: s.filter(lambda x: stuck_on_2(x) != 3, time_limit=LIMIT, on_error="skip"), [0, 1, 4]),
+        (lambda s: s.map(stuck_on_2, time_limit=LIMIT, on_error="skip").accumulate(add), [0, 1, 4, 8]),
+        (lambda s: s.map(stuck_on_2, time_limit=LIMIT, on_error="skip").partition(2).map(sum), [1, 7]),
+        (lambda s: s.map(stuck_on_2, time_limit=LIMIT, on_error="skip").unique(key=lambda x: x % 2), [0, 1]),
         (
-            lambda s: s.filter(lambda x: x != 4).zip(s.map(stuck_on_2, timeout=LIMIT, on_error="skip")),
+            lambda s: s.map(stuck_on_2, time_limit=LIMIT, on_error="skip").map(stuck_on_2, time_limit=LIMIT),
+            [0, 1, 3, 4],
+        ),
+        (lambda s: s.buffer(3).map_async(stuck_on_2, time_limit=LIMIT, on_error="skip"), [0, 1, 3, 4]),
+        (
+            lambda s: s.filter(lambda x: x != 4).zip(s.map(stuck_on_2, time_limit=LIMIT, on_error="skip")),
             [(0, 0), (1, 1), (2, 3), (3, 4)],
         ),
     ],
@@ -104,7 +106,7 @@ def test_whatever_is_before_and_behind(client, build, expected):
 
 def test_the_failure_says_where(client):
     source = Stream()
-    L = source.scatter(client).map(add, 0).map(stuck_on_2, timeout=LIMIT).map(str).gather().sink_to_list()
+    L = source.scatter(client).map(add, 0).map(stuck_on_2, time_limit=LIMIT).map(str).gather().sink_to_list()
     with pytest.raises(TaskTimeout) as caught:
         source.emit_many(range(4))
     source.drain()
@@ -117,7 +119,7 @@ def test_failures_are_routed(client, retry):
     source, failures = Stream(), Stream()
     failed = failures.sink_to_list()
     on_error = Retry(1, then=failures) if retry else failures
-    node = source.scatter(client).map(add, 0).map(stuck_on_2, timeout=LIMIT, on_error=on_error)
+    node = source.scatter(client).map(add, 0).map(stuck_on_2, time_limit=LIMIT, on_error=on_error)
     L, M = node.map(add, 1).gather().sink_to_list(), node.gather().sink_to_list()
     source.emit_many(range(4))
     source.drain()
@@ -135,18 +137,18 @@ def test_each_attempt_has_its_time(client, tmp_path):
             pass
         return x
 
-    build = lambda s: s.map(stuck_at_first, timeout=LIMIT, on_error=Retry(2)).map(add, 1)  # noqa: E731
+    build = lambda s: s.map(stuck_at_first, time_limit=LIMIT, on_error=Retry(2)).map(add, 1)  # noqa: E731
     assert collected(build, client, range(3)) == [1, 2, 3]
 
 
 def test_attempts_end(client):
     policy = Retry(1, backoff=0.001, then="skip")
-    assert collected(lambda s: s.map(stuck_on_2, timeout=LIMIT, on_error=policy), client) == [0, 1, 3, 4]
+    assert collected(lambda s: s.map(stuck_on_2, time_limit=LIMIT, on_error=policy), client) == [0, 1, 3, 4]
 
 
 @pytest.mark.parametrize("policy", ["skip", Retry(2, then="skip")])
 def test_other_failures_are_failures_as_without(client, policy):
-    build = lambda s: s.map(lambda x: 1 / x, timeout=60, on_error=policy).map(add, 1)  # noqa: E731
+    build = lambda s: s.map(lambda x: 1 / x, time_limit=60, on_error=policy).map(add, 1)  # noqa: E731
     assert collected(build, client, [1, 0, 2]) == [2, 1.5]
 
 
@@ -159,13 +161,13 @@ def test_a_limit_is_of_one_call(client):
             return getattr(client._engine, name)
 
         def submit(self, function, args, **options):
-            submitted.append((len(args[0].args[0]), options["timeout"]) if function.__name__ == "run" else None)
+            submitted.append((len(args[0].args[0]), options["time_limit"]) if function.__name__ == "run" else None)
             return client._engine.submit(function, args, **options)
 
     class Counted:
         _engine = Engine()
 
-    build = lambda s: s.map(add, 1).map(add, 1, timeout=60).map(add, 1).buffer(100)  # noqa: E731
+    build = lambda s: s.map(add, 1).map(add, 1, time_limit=60).map(add, 1).buffer(100)  # noqa: E731
     assert collected(build, Counted(), range(100)) == list(range(3, 103))
     assert submitted.count((1, 60.0)) == 100
     assert sum(size for size, limit in filter(None, submitted) if limit is None) == 200
@@ -173,43 +175,45 @@ def test_a_limit_is_of_one_call(client):
 
 def test_what_waits_for_its_turn_has_its_time_yet(processes):
     """The limit is of the call, and not of the element's way there."""
-    assert collected(lambda s: s.map(add, 1, timeout=60).buffer(500), processes, range(500)) == list(range(1, 501))
+    assert collected(lambda s: s.map(add, 1, time_limit=60).buffer(500), processes, range(500)) == list(range(1, 501))
 
 
-def test_a_function_may_take_a_keyword_of_that_name(client):
+def test_a_keyword_called_timeout_is_the_functions(client):
     def named(x, timeout):
         return x, timeout
 
-    assert collected(lambda s: s.map(functools.partial(named, timeout=7), timeout=60), client, [1]) == [(1, 7)]
+    assert collected(lambda s: s.map(named, timeout=7, time_limit=60), client, [1]) == [(1, 7)]
+    assert collected(lambda s: s.filter(named, timeout=7), client, [1]) == [1]
+    assert collected(lambda s: s.map(lambda x: (x,)).starmap(named, timeout=7), client, [1]) == [(1, 7)]
     with pytest.raises(TypeError, match="timeout"):
-        collected(lambda s: s.map(named, timeout=None), client, [1])
+        collected(lambda s: s.map(named), client, [1])
 
 
 def test_without_gather_elements_can_be_waited_for(client):
     source = Stream()
-    L = source.scatter(client).map(stuck_on_2, timeout=LIMIT, on_error=Retry(1)).sink_to_list()
+    L = source.scatter(client).map(stuck_on_2, time_limit=LIMIT, on_error=Retry(1)).sink_to_list()
     source.emit_many([1, 2])
     assert L[0].result(60) == 1
     with pytest.raises(TaskTimeout):
         L[1].result(60)
 
 
-@pytest.mark.parametrize("timeout", [-1, math.nan, math.inf, "soon", "5s", True, [1]])
+@pytest.mark.parametrize("time_limit", [-1, math.nan, math.inf, "soon", "5s", True, [1]])
 @pytest.mark.parametrize("method", ["map", "starmap", "filter"])
-def test_what_is_no_limit(client, method, timeout):
+def test_what_is_no_limit(client, method, time_limit):
     scattered = Stream().scatter(client)
-    with pytest.raises(BuildError, match=rf"{method}\(stuck_on_2\): `timeout`"):
-        getattr(scattered, method)(stuck_on_2, timeout=timeout)
-    with pytest.raises(BuildError, match="mine: `timeout`"):
-        getattr(scattered, method)(stuck_on_2, timeout=timeout, stream_name="mine")
+    with pytest.raises(BuildError, match=rf"{method}\(stuck_on_2\): `time_limit`"):
+        getattr(scattered, method)(stuck_on_2, time_limit=time_limit)
+    with pytest.raises(BuildError, match="mine: `time_limit`"):
+        getattr(scattered, method)(stuck_on_2, time_limit=time_limit, stream_name="mine")
     assert not list(scattered.downstreams)
 
 
 def test_executors_cannot_stop_calls():
     with ThreadPoolExecutor(1) as pool:
         scattered = Stream().scatter(pool)
-        with pytest.raises(BuildError, match=r"map\(abs\): `timeout`: ThreadPoolExecutor .*processes=True"):
-            scattered.map(abs, timeout=1)
+        with pytest.raises(BuildError, match=r"map\(abs\): `time_limit`: ThreadPoolExecutor .*processes=True"):
+            scattered.map(abs, time_limit=1)
         assert not list(scattered.downstreams)
 
 
@@ -219,7 +223,7 @@ def test_dask_cannot_stop_calls():
 
     backend = Dask.__new__(Dask)
     Backend.__init__(backend, None)
-    with pytest.raises(BuildError, match=r"map\(abs\): `timeout`: Dask .*processes=True"):
+    with pytest.raises(BuildError, match=r"map\(abs\): `time_limit`: Dask .*processes=True"):
         check_can_stop(backend, "map(abs)")
 
 
@@ -233,7 +237,7 @@ def test_on_threads_the_place_is_free_when_the_function_ends():
 
     with Client(n_workers=2, set_as_default=False) as client:
         source = Stream()
-        L = source.scatter(client).map(deaf, timeout=LIMIT, on_error="skip").buffer(10).gather().sink_to_list()
+        L = source.scatter(client).map(deaf, time_limit=LIMIT, on_error="skip").buffer(10).gather().sink_to_list()
         source.emit_many(range(4))
         source.drain()
         may_end.set()

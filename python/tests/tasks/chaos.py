@@ -100,7 +100,7 @@ class Play:
             size = self.random.choice([0, 0, 0, 1_000, LARGE, SHARED])
             timeout = 0.2 if function is hangs else None
             inputs = [futures[need] for need in needs]
-            future = self.client.submit(function, number, size, inputs, pure=False, timeout=timeout)
+            future = self.client.submit(function, number, size, inputs, pure=False, time_limit=timeout)
             if self.random.random() < 0.1:
                 future.add_done_callback(lambda _: self.gate.wait(0.03))
             if self.random.random() < 0.1:

@@ -95,8 +95,8 @@ def test_no_memory_limit(limit):
         ("map", (increment, [1, 2]), {"key": ["one"]}, ValueError, "1 keys for 2"),
         ("submit", (increment, 1), {"workers": "alice"}, ValueError, "alice"),
         ("submit", (increment, 1), {"actor": True}, TypeError, "an actor is of a class"),
-        ("submit", (increment, 1), {"timeout": "soon"}, ValueError, "soon"),
-        ("submit", (increment, 1), {"timeout": -1}, ValueError, "-1"),
+        ("submit", (increment, 1), {"time_limit": "soon"}, ValueError, "soon"),
+        ("submit", (increment, 1), {"time_limit": -1}, ValueError, "-1"),
         ("submit", (increment, 1), {"retries": -1}, (ValueError, OverflowError), "retries|negative"),
         ("submit", (increment, 1), {"resources": {"GPU": 1}}, ValueError, "GPU"),
         ("gather", ([],), {"errors": "ignore"}, ValueError, "ignore"),
@@ -348,9 +348,9 @@ def test_a_time_limit_on_a_thread(client):
 
     cleaned = threading.Event()
     with pytest.raises(TimeoutError, match=r"longer than 0\.02 s"):
-        client.submit(work, timeout="20ms").result(timeout=60)
+        client.submit(work, time_limit="20ms").result(timeout=60)
     assert cleaned.wait(60)
-    for future in client.map(lambda _: work(), [1, 2], timeout=0.01):
+    for future in client.map(lambda _: work(), [1, 2], time_limit=0.01):
         with pytest.raises(TimeoutError):
             future.result(timeout=60)
 

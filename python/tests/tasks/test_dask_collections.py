@@ -284,4 +284,4 @@ def test_options_of_each_task(client):
     left = [1, 0]
     assert client.compute(delayed(lambda: 1 / left.pop())(), retries=1).result() == 1
     with pytest.raises(TimeoutError):
-        client.compute(delayed(threading.Event().wait)(0.2), timeout="10ms").result(timeout=60)
+        client.compute(delayed(threading.Event().wait)(0.2), time_limit="10ms").result(timeout=60)

@@ -62,7 +62,7 @@ def run_and_end(client, function, then):
     held = Event("held", client)
     # A limit that is over before it holds anything, on a machine that is busy, says nothing.
     for limit in (1, 5, BOUND):
-        task = client.submit(function, then, timeout=limit if then == "is over its limit" else None)
+        task = client.submit(function, then, time_limit=limit if then == "is over its limit" else None)
         while not task.done() and not held.wait(timeout=0.05):
             pass
         if held.is_set():

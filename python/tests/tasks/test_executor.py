@@ -138,7 +138,7 @@ def test_options_for_all_tasks(client):
     one, two = pure.submit(len, "abc"), pure.submit(len, "abc")
     assert one.result() == two.result() == 3
     with pytest.raises(TimeoutError):
-        client.get_executor(timeout=0.01).submit(threading.Event().wait, 0.2).result(60)
+        client.get_executor(time_limit=0.01).submit(threading.Event().wait, 0.2).result(60)
 
 
 def test_on_a_client_that_has_been_closed():

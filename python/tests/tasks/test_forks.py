@@ -97,7 +97,7 @@ def test_limits_and_closing_end_what_a_task_has_forked(client, tmp_path):
     # The import of this module is no part of what the limit is for.
     assert client.submit(is_running, os.getpid()).result(BOUND)
     with pytest.raises(TimeoutError):
-        client.submit(forks_and, "runs", tmp_path / "first", timeout=3).result(BOUND)
+        client.submit(forks_and, "runs", tmp_path / "first", time_limit=3).result(BOUND)
     assert ends(written(tmp_path / "first"))
     future = client.submit(forks_and, "runs", tmp_path / "second")
     child = written(tmp_path / "second")

@@ -58,7 +58,7 @@ def test_workers_are_other_processes(client):
 
 def test_a_time_limit_stops_the_work(client):
     with pytest.raises(TimeoutError, match=r"longer than 0\.05 s"):
-        client.submit(forever, timeout="50ms").result(timeout=60)
+        client.submit(forever, time_limit="50ms").result(timeout=60)
     assert client.submit(increment, 1).result(timeout=60) == 2
 
 
@@ -222,7 +222,7 @@ def test_an_executor(client):
 
         assert asyncio.run(main()) == 8
     with pytest.raises(TimeoutError):
-        client.get_executor(timeout=0.05).submit(forever).result(60)
+        client.get_executor(time_limit=0.05).submit(forever).result(60)
 
 
 def test_a_listing_that_times_out(client):
@@ -230,7 +230,7 @@ def test_a_listing_that_times_out(client):
 
     async def main():
         loop = asyncio.get_running_loop()
-        executor = client.get_executor(timeout=0.1)
+        executor = client.get_executor(time_limit=0.1)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(loop.run_in_executor(executor, forever), 60)
 

@@ -60,7 +60,7 @@ class Graph:
             if kind < 0.06:
                 self.calls.append((fail, needs, {}))
             elif kind < 0.09:
-                self.calls.append((spin, needs, {"timeout": 0.01}))
+                self.calls.append((spin, needs, {"time_limit": 0.01}))
             elif kind < 0.2:
                 self.calls.append((large, needs, {"size": self.random.choice([10, 100_000])}))
             else:

@@ -63,9 +63,9 @@ def test_calls_are_not_pure_unless_they_are_said_to_be(address):
         assert client.submit(abs, -1, pure=True).key == client.submit(abs, -1, pure=True).key
         assert client.map(abs, [-1])[0].key != client.map(abs, [-1])[0].key
         with pytest.raises(ValueError, match="processes=True"):
-            client.submit(abs, -1, timeout=5)
+            client.submit(abs, -1, time_limit=5)
         with pytest.raises(ValueError, match="processes=True"):
-            client.map(abs, [-1], timeout=5)
+            client.map(abs, [-1], time_limit=5)
 
 
 def test_asynchronously(address):

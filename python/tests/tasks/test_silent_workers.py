@@ -84,7 +84,7 @@ def test_limits_reach_tasks_that_never_began(start):
     client = start(worker_ttl=None)
     stop(client)
     with pytest.raises(TimeoutError):
-        client.submit(abs, -1, timeout=0.1).result(BOUND)
+        client.submit(abs, -1, time_limit=0.1).result(BOUND)
 
 
 def test_submitting_waits_for_no_worker(start):

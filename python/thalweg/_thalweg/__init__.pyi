@@ -80,6 +80,18 @@ class Node:
 
     def _note_change(self) -> None:
         """Take note that the node does something else from now on: it is compiled anew."""
+    @property
+    def _is_built(self) -> bool:
+        """Whether the node is in its pipeline."""
+
+    def _reconfigure(self, blueprint: Blueprint, keeps: bool = True) -> None:
+        """Give the node the settings of a blueprint of its kind; what it keeps stays, or is forgotten."""
+
+    def _kept(self) -> list[Any]:
+        """Return what the operator keeps: elements, keys, a state."""
+
+    def _lanes(self) -> list[list[Any]]:
+        """Return the elements that wait at each inlet of a join, in order."""
 
     def _flush(self) -> Any:
         """Send what the node keeps."""
@@ -223,6 +235,23 @@ class Signal:
     """What the engine and a compiled chain tell each other besides elements."""
 
 @final
+class Dashboard:
+    """A dashboard that is being served."""
+
+    def __new__(cls, host: str, port: int, hosts: list[str]) -> Dashboard:
+        """Serve it at a port, or the next one that is free."""
+
+    @property
+    def port(self) -> int | None:
+        """The port that it has; None once it has been closed."""
+
+    @property
+    def link(self) -> str | None:
+        """What to open in a browser; None once it has been closed."""
+
+    def close(self) -> None:
+        """End it."""
+
 class Pump:
     """Callback for an asyncio loop: runs the queue."""
 

@@ -136,7 +136,7 @@ class Engine:
         priority: float = 0.0,
         retries: int = 0,
         resources: dict[str, float] | None = None,
-        timeout: float | None = None,
+        time_limit: float | None = None,
     ) -> Future[_T]:
         """Run a function."""
 
@@ -150,7 +150,7 @@ class Engine:
         priority: float = 0.0,
         retries: int = 0,
         resources: dict[str, float] | None = None,
-        timeout: float | None = None,
+        time_limit: float | None = None,
     ) -> list[Future[_T]]:
         """Run a function on each element."""
 
@@ -169,7 +169,7 @@ class Engine:
         priority: float = 0.0,
         retries: int = 0,
         resources: dict[str, float] | None = None,
-        timeout: float | None = None,
+        time_limit: float | None = None,
     ) -> list[Future[Any]]:
         """Run tasks that use each other's results."""
 

@@ -22,13 +22,25 @@ FORMER_MODULES = {
     "thalweg.core": "thalweg.compat.streamz.core",
     "thalweg.dask": "thalweg.compat.streamz.dask",
     "thalweg.graph": "thalweg.view.graph",
+    "thalweg.orderedweakset": "thalweg.compat.streamz.orderedweakset",
     "thalweg.plugins": "thalweg.stream.plugins",
+    "thalweg.river": "thalweg.compat.streamz.river",
+    "thalweg.utils": "thalweg.compat.streamz.method_calls",
+    "thalweg.utils_test": "thalweg.compat.streamz.testing",
+    "thalweg.compat.rapidz.batch": "thalweg.collections.batch",
+    "thalweg.compat.rapidz.collection": "thalweg.collections.streaming",
+    "thalweg.compat.rapidz.dask": "thalweg.compat.streamz.dask",
+    "thalweg.compat.rapidz.dataframe": "thalweg.dataframe",
+    "thalweg.compat.rapidz.graph": "thalweg.view.graph",
+    "thalweg.compat.rapidz.orderedweakset": "thalweg.compat.streamz.orderedweakset",
+    "thalweg.compat.rapidz.parallel": "thalweg.parallel",
 }
 
 #: Targets of names that stand for something else than the package itself.
 _SPECIAL = {
     "distributed": "thalweg.distributed",
     "dask.distributed": "thalweg.distributed",
+    "rapidz": "thalweg.compat.rapidz",
 }
 
 #: Names installed along with another: two ways to write the same package.
@@ -39,8 +51,8 @@ def install_as(*names: str) -> None:
     """Make imports of other packages resolve to thalweg, in this process, from now on.
 
     After ``install_as("streamz")`` every import of ``streamz`` or of one of its modules finds the module of the same
-    name in thalweg: the same object, so that ``streamz.core.Stream is thalweg.core.Stream``. Doing it again changes
-    nothing.
+    name in thalweg: the same object, so that ``streamz.core.Stream is thalweg.core.Stream``. What is called ``rapidz``
+    has rapidz's defaults where they differ. Doing it again changes nothing.
 
     Parameters
     ----------
@@ -132,7 +144,7 @@ class _AliasFinder:
     ) -> ModuleSpec | None:
         ours = self._ours(fullname)
         if ours is None:
-            return self._parent(fullname)
+            return self._parent(fullname, path)
         from importlib.machinery import ModuleSpec
         from importlib.util import find_spec
 
@@ -152,13 +164,13 @@ class _AliasFinder:
         spec.loader_state = ours
         return spec
 
-    def _parent(self, fullname: str) -> ModuleSpec | None:
+    def _parent(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
         """Find an empty package for what is installed as a part of one that is not there."""
         if not any(name.startswith(fullname + ".") for name in self.targets):
             return None
         from importlib.machinery import ModuleSpec, PathFinder
 
-        return None if PathFinder.find_spec(fullname) else ModuleSpec(fullname, None, is_package=True)
+        return None if PathFinder.find_spec(fullname, path) else ModuleSpec(fullname, None, is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         from importlib import import_module

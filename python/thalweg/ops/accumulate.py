@@ -61,9 +61,9 @@ class accumulate(Stream):
         func: Function,
         start: Any = no_default,
         returns_state: bool = False,
+        reset_stream: Stream | None = None,
         *,
         with_state: bool = False,
-        reset_stream: Stream | None = None,
         on_error: OnError = None,
         **kwargs: Any,
     ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_size
+from thalweg.stream.live import Kept, Live
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +37,16 @@ class buffer(Stream):
 
     _graphviz_shape = "octagon"
 
+    n = Live(check_size)
+
     def __init__(self, upstream: Stream, n: int, **kwargs: Any) -> None:
-        self.n = check_size(n, "buffer", "n")
+        self.n = n
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.buffer(self.n)
+
+    @property
+    def queue(self) -> Kept:
+        """The elements that wait."""
+        return Kept(self, self.n)

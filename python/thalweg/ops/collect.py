@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.stream import Stream
+from thalweg.stream.live import Kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,13 +41,18 @@ class collect(Stream):
         self, upstream: Stream, cache: deque[Any] | None = None, metadata_cache: Any = None, **kwargs: Any
     ) -> None:
         self._size = getattr(cache, "maxlen", None)
-        self._kept = tuple(cache or ())
+        begin = tuple(cache or ())
         super().__init__(upstream, **kwargs)
-        for x in self._kept:
+        for x in begin:
             self._receive(x)
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.collect(self._size)
+
+    @property
+    def cache(self) -> Kept:
+        """The elements that are kept."""
+        return Kept(self, self._size or 0)
 
     def flush(self, _: Any = None) -> Any:
         """Send what has been kept; the argument is ignored.

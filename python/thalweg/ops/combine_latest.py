@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_streams
+from thalweg.stream.live import waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,13 +58,38 @@ class combine_latest(Stream):
             raise ValueError("combine_latest: there is nothing to combine")
         check_streams(upstreams, "combine_latest")
         self._places = None if emit_on is None else _places(emit_on, upstreams)
-        self.emit_on = upstreams if self._places is None else tuple(upstreams[place] for place in self._places)
         super().__init__(upstreams=upstreams, **kwargs)
         if first:
             self._prefer(None if first is True else first)
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.combine_latest(self._places)
+
+    @property
+    def emit_on(self) -> tuple[Stream, ...]:
+        """The streams whose elements make it send; those that are assigned do so from now on."""
+        upstreams = self.upstreams
+        return tuple(upstreams if self._places is None else [upstreams[place] for place in self._places])
+
+    @emit_on.setter
+    def emit_on(self, emit_on: int | Stream | Iterable[int | Stream] | None) -> None:
+        before = self._places
+        self._places = None if emit_on is None else _places(emit_on, tuple(self.upstreams))
+        try:
+            self._reconfigure(self._blueprint())
+        except BaseException:
+            self._places = before
+            raise
+
+    @property
+    def last(self) -> list[Any]:
+        """The latest element of each upstream; None where there is none yet."""
+        return [elements[-1] if elements else None for elements in waiting(self)]
+
+    @property
+    def missing(self) -> set[Stream]:
+        """The upstreams that no element has come from yet."""
+        return {upstream for upstream, elements in zip(self.upstreams, waiting(self), strict=True) if not elements}
 
 
 def _places(emit_on: int | Stream | Iterable[int | Stream], upstreams: tuple[Stream, ...]) -> list[int]:

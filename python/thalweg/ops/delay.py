@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.stream import Stream
+from thalweg.stream.live import Kept
 from thalweg.stream.timed import Timed
 
 
@@ -31,3 +32,8 @@ class delay(Timed):
     """
 
     _operator = staticmethod(_thalweg.ops.delay)
+
+    @property
+    def queue(self) -> Kept:
+        """The elements that wait."""
+        return Kept(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.stream import Stream
+from thalweg.stream.live import Kept
 
 
 @Stream.register_api()
@@ -28,3 +29,8 @@ class latest(Stream):
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.latest()
+
+    @property
+    def next(self) -> Kept:
+        """The element that waits, if one does."""
+        return Kept(self, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable, check_size
+from thalweg.stream.live import Live
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from thalweg._types import Function, OnError
+
+
+def _check_function(function: Any, operator: str, argument: str) -> Function:
+    check_callable(function, operator, argument)
+    return function  # type: ignore[no-any-return]
 
 
 @Stream.register_api()
@@ -57,6 +63,11 @@ class map_async(Stream):
     [0, 2, 4]
     """
 
+    func = Live(_check_function)
+    args = Live()
+    kwargs = Live()
+    parallelism = Live(check_size)
+
     def __init__(
         self,
         upstream: Stream,
@@ -67,8 +78,7 @@ class map_async(Stream):
         on_error: OnError = None,
         **kwargs: Any,
     ) -> None:
-        check_callable(func, "map_async", "func")
-        self._calls = check_size(parallelism, "map_async", "parallelism") + 1
+        self.parallelism = parallelism
         stream_name = kwargs.pop("stream_name", None)
         self.func, self.args, self.kwargs = func, args, kwargs
         self.stop_on_exception = stop_on_exception
@@ -82,7 +92,7 @@ class map_async(Stream):
 
     def _blueprint(self) -> _thalweg.Blueprint:
         func = _stopping(self.func, self, self._gate) if self.stop_on_exception else self.func
-        return _thalweg.ops.map_async(func, self.args, self.kwargs, self._calls)
+        return _thalweg.ops.map_async(func, self.args, self.kwargs, self.parallelism + 1)
 
     def _end(self) -> None:
         """Called when the pipeline is to be drained."""

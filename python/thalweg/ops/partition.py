@@ -6,6 +6,7 @@ from thalweg import _thalweg
 from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_count
+from thalweg.stream.live import Live
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,10 +43,13 @@ class partition(Stream):
 
     _graphviz_shape = "diamond"
 
+    n = Live(check_count)
+    _key = Live()
+
     def __init__(
         self, upstream: Stream, n: int, timeout: Interval | None = None, key: Any = None, **kwargs: Any
     ) -> None:
-        self.n = check_count(n, "partition", "n")
+        self.n = n
         self._timeout = None if timeout is None else check_interval(timeout, "partition", "timeout")
         self._key = key
         super().__init__(upstream, **kwargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream, identity
 from thalweg.stream.arguments import check_count, check_keep
+from thalweg.stream.live import Live
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +42,12 @@ class partition_unique(Stream):
 
     _graphviz_shape = "diamond"
 
+    n = Live(check_count)
+    key = Live()
+    keep = Live()
+
     def __init__(self, upstream: Stream, n: int, key: Any = identity, keep: Keep = "first", **kwargs: Any) -> None:
-        self.n = check_count(n, "partition_unique", "n")
+        self.n = n
         check_keep(keep, "partition_unique")
         self.key, self.keep = key, keep
         super().__init__(upstream, **kwargs)

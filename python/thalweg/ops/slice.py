@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_index
+from thalweg.stream.live import Live
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,15 +42,22 @@ class slice(Stream):
     [2, 4]
     """
 
+    #: Where it starts, by streamz's name: `start` has a source run.
+    star = Live(check_index)
+    end = Live(check_index)
+    step = Live(check_index)
+
     def __init__(
         self, upstream: Stream, start: int | None = None, end: int | None = None, step: int | None = None, **kwargs: Any
     ) -> None:
-        self._edges = (
-            check_index(start, "slice", "start"),
-            check_index(end, "slice", "end"),
-            check_index(step, "slice", "step"),
-        )
+        self.star = check_index(start, "slice", "start")
+        self.end, self.step = end, step
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.ops.slice(*self._edges)
+        return _thalweg.ops.slice(self.star, self.end, self.step)
+
+    @property
+    def state(self) -> int:
+        """How many elements have come."""
+        return self._counters()[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_count
+from thalweg.stream.live import Live
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +35,11 @@ class sliding_window(Stream):
 
     _graphviz_shape = "diamond"
 
+    n = Live(check_count)
+    partial = Live()
+
     def __init__(self, upstream: Stream, n: int, return_partial: bool = True, **kwargs: Any) -> None:
-        self.n = check_count(n, "sliding_window", "n")
+        self.n = n
         self.partial = return_partial
         super().__init__(upstream, **kwargs)
 

@@ -6,6 +6,7 @@ from thalweg import _thalweg
 from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream, identity
 from thalweg.stream.arguments import check_keep
+from thalweg.stream.live import Live
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,10 +44,14 @@ class timed_window_unique(Stream):
 
     _graphviz_shape = "octagon"
 
+    interval = Live(check_interval)
+    key = Live()
+    keep = Live()
+
     def __init__(
         self, upstream: Stream, interval: Interval, key: Any = identity, keep: Keep = "first", **kwargs: Any
     ) -> None:
-        self.interval = check_interval(interval, "timed_window_unique", "interval")
+        self.interval = interval
         check_keep(keep, "timed_window_unique")
         self.key, self.keep = key, keep
         super().__init__(upstream, **kwargs)

@@ -5,12 +5,20 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream, identity
 from thalweg.stream.arguments import check_callable, check_index
+from thalweg.stream.live import Kept, Live
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from thalweg._types import Function
+
+
+def _check_maxsize(maxsize: Any, operator: str, argument: str) -> int | None:
+    size = check_index(maxsize, operator, argument)
+    if size is not None and size < 0:
+        raise ValueError(f"{operator}: `{argument}` is not negative: {size}")
+    return size
 
 
 @Stream.register_api()
@@ -21,11 +29,13 @@ class unique(Stream):
     ----------
     maxsize: int or None
         How many keys to remember: the most recent ones; None for all. An element that comes again
-        makes its key recent. rapidz calls it `history`.
+        makes its key recent.
     key: callable
         An element's key; by default the element itself.
-    hashable: bool
-        Whether keys are hashable. If not, they are compared one by one.
+    hashable: bool or None
+        Whether keys are hashable. If not, they are compared one by one. None: as it is found out for each key.
+    fifo: bool
+        Whether an element that comes again leaves its key as old as it was.
     on_error:
         See :class:`~thalweg.Stream`; for `key`.
 
@@ -39,22 +49,29 @@ class unique(Stream):
     [1, 2, 1, 3]
     """
 
+    maxsize = Live(_check_maxsize)
+    key = Live()
+
     def __init__(
         self,
         upstream: Stream,
         maxsize: int | None = None,
         key: Function = identity,
-        hashable: bool = True,
-        history: int | None = None,
+        hashable: bool | None = True,
+        fifo: bool = False,
         **kwargs: Any,
     ) -> None:
         check_callable(key, "unique", "key")
-        self.maxsize = check_index(history if maxsize is None else maxsize, "unique", "maxsize")
-        if self.maxsize is not None and self.maxsize < 0:
-            raise ValueError(f"unique: `maxsize` is not negative: {self.maxsize}")
-        self.key, self._hashable = key, hashable
+        self.maxsize = maxsize
+        self.key, self._fifo = key, fifo
+        self._hashable = None if hashable is None else bool(hashable)
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:
         key = None if self.key is identity else self.key
-        return _thalweg.ops.unique(self.maxsize, key, bool(self._hashable))
+        return _thalweg.ops.unique(self.maxsize, key, self._hashable, bool(self._fifo))
+
+    @property
+    def seen(self) -> Kept:
+        """The keys that are remembered, the one that is forgotten next first."""
+        return Kept(self)

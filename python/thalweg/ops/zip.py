@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
+
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_size
+from thalweg.stream.live import Live, waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,13 +48,24 @@ class zip(Stream):
     _graphviz_orientation = 270
     _graphviz_shape = "triangle"
 
+    maxsize = Live(check_size)
+
     def __init__(self, *upstreams: Any, maxsize: int = 10, first: bool | Stream | None = None, **kwargs: Any) -> None:
-        self.maxsize = check_size(maxsize, "zip", "maxsize")
+        self.maxsize = maxsize
         if not any(isinstance(upstream, Stream) for upstream in upstreams):
             raise ValueError("zip: at least one of what is joined has to be a stream")
+        #: The values that are no streams, with their places.
+        self.literals = [(place, one) for place, one in enumerate(upstreams) if not isinstance(one, Stream)]
         super().__init__(upstreams=upstreams, **kwargs)
         if first:
             self._prefer(None if first is True else first)
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.zip(self.maxsize)
+
+    @property
+    def buffers(self) -> dict[Stream, list[Any]]:
+        """The elements that wait, by upstream."""
+        literals = dict(self.literals)
+        lanes = [elements for place, elements in enumerate(waiting(self)) if place not in literals]
+        return dict(builtins.zip(self.upstreams, lanes, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_streams
+from thalweg.stream.live import waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,3 +56,19 @@ class zip_latest(Stream):
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.zip_latest()
+
+    @property
+    def lossless_buffer(self) -> list[Any]:
+        """The elements of the lossless stream that wait for one of each of the others."""
+        return waiting(self)[0]
+
+    @property
+    def last(self) -> list[Any]:
+        """The latest element of each upstream that is there; None where there is none."""
+        return [elements[-1] if elements else None for elements in waiting(self)]
+
+    @property
+    def missing(self) -> set[Stream]:
+        """The upstreams, but for the lossless one, that no element has come from yet."""
+        others = zip(self.upstreams[1:], waiting(self)[1:], strict=True)
+        return {upstream for upstream, elements in others if not elements}

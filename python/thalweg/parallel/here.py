@@ -219,8 +219,8 @@ def unique(
     upstream: Stream,
     maxsize: int | None = None,
     key: Any = identity,
-    hashable: bool = True,
-    history: int | None = None,
+    hashable: bool | None = True,
+    fifo: bool = False,
     on_error: Any = None,
     **kwargs: Any,
 ) -> Any:
@@ -236,6 +236,5 @@ def unique(
     >>> L
     [1, 2]
     """
-    maxsize = history if maxsize is None else maxsize
     pairs = keyed(upstream, key, "unique", on_error=on_error)
-    return _picked(here(core.unique)(pairs, maxsize=maxsize, key=_key, hashable=hashable, **kwargs), _value)
+    return _picked(here(core.unique)(pairs, maxsize=maxsize, key=_key, hashable=hashable, fifo=fifo, **kwargs), _value)

@@ -9,7 +9,7 @@ from typing import Any
 from thalweg import _thalweg
 from thalweg._thalweg.parallel import Step
 from thalweg.parallel.reports import Site
-from thalweg.parallel.timeouts import check_can_stop, check_limit
+from thalweg.parallel.time_limits import check_can_stop, check_limit
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable, is_awaited
 from thalweg.stream.node import describe
@@ -298,12 +298,12 @@ class Stepping(ParallelStream):
         stream_name: str | None = None,
         on_error: Any = None,
         *,
-        _timeout: Any = None,
+        _time_limit: Any = None,
         **kwargs: Any,
     ) -> None:
         self._site = Site(stream_name or describe(self), on_error)
         #: Longest time of one call for one element, in seconds.
-        self._limit = check_limit(_timeout, self._site.name)
+        self._limit = check_limit(_time_limit, self._site.name)
         self._session = session_of(upstream)
         if self._limit is not None:
             check_can_stop(self._session.backend, self._site.name)
@@ -338,11 +338,10 @@ class map(Stepping):
     func: callable
     *args:
         Positional arguments for `func`, after the element.
-    timeout:
+    time_limit:
         How long one call for one element may take, in seconds; each such call is a task of its own. On processes the
         worker is killed then and replaced; on threads the function's token says that it is to end, and what it returns
-        does not count. The element has failed with a `TaskTimeout`. A function with a keyword of that name gets it by
-        ``functools.partial``.
+        does not count. The element has failed with a `TaskTimeout`.
     on_error:
         See :class:`~thalweg.Stream`. Attempts of a :class:`~thalweg.Retry`, and the pauses between them, take place on
         the engine.
@@ -352,7 +351,7 @@ class map(Stepping):
     Raises
     ------
     BuildError
-        The `timeout` is no length of time, or the engine, which is Dask's or an executor, can't stop calls.
+        The `time_limit` is no length of time, or the engine, which is Dask's or an executor, can't stop calls.
 
     Examples
     --------
@@ -372,14 +371,14 @@ class map(Stepping):
         upstream: Stream,
         func: Callable[..., Any],
         *args: Any,
-        timeout: float | None = None,
+        time_limit: float | None = None,
         stream_name: str | None = None,
         on_error: Any = None,
         **kwargs: Any,
     ) -> None:
         check_callable(func, type(self).__name__, "func")
         self.func, self.args, self.kwargs = func, args, kwargs
-        super().__init__(upstream, stream_name=stream_name, on_error=on_error, _timeout=timeout)
+        super().__init__(upstream, stream_name=stream_name, on_error=on_error, _time_limit=time_limit)
 
     def _step(self, site: Site) -> Step:
         awaited = is_awaited(self.func)
@@ -451,7 +450,7 @@ class filter(Stepping):
         upstream: Stream,
         predicate: Callable[..., Any] | None,
         *args: Any,
-        timeout: float | None = None,
+        time_limit: float | None = None,
         stream_name: str | None = None,
         on_error: Any = None,
         **kwargs: Any,
@@ -459,7 +458,7 @@ class filter(Stepping):
         if predicate is not None:
             check_callable(predicate, "filter", "predicate")
         self.predicate, self.args, self.kwargs = predicate, args, kwargs
-        super().__init__(upstream, stream_name=stream_name, on_error=on_error, _timeout=timeout)
+        super().__init__(upstream, stream_name=stream_name, on_error=on_error, _time_limit=time_limit)
 
     def _step(self, site: Site) -> Step:
         awaited = self.predicate is not None and is_awaited(self.predicate)

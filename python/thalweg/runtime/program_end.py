@@ -61,6 +61,10 @@ def register(pipeline: Pipeline) -> None:
     if not _is_set_up:
         _is_set_up = True
         _set_up()
+        if "THALWEG_DASHBOARD" in os.environ:
+            from thalweg.view.dashboard import serve_if_asked
+
+            serve_if_asked()
 
 
 def note_drained(pipeline: Pipeline) -> None:
@@ -84,7 +88,7 @@ def _end_program() -> None:
     try:
         drain_all()
     except KeyboardInterrupt:
-        _say(f"interrupted: {_describe(_alive()) or 'nothing'} left undelivered")
+        _say(f"interrupted: {_describe(alive()) or 'nothing'} left undelivered")
     finally:
         mark_ended()
         for close in _closers:
@@ -94,7 +98,7 @@ def _end_program() -> None:
 
 def mark_ended() -> None:
     """Take note that the program is ending, and that its pipelines have been drained, as far as they can be."""
-    for pipeline in _alive():
+    for pipeline in alive():
         pipeline._end()
         _drained.add(pipeline)
 
@@ -182,7 +186,7 @@ def _are_executors_idle() -> bool:
     of_threads = dict(getattr(pools, "_threads_queues", {}))
     of_processes = list(getattr(processes, "_threads_wakeups", ()))
     return all(
-        not thread.is_alive() or (queue.empty() and _waits_for_work(frames.get(thread.ident)))
+        not thread.isalive() or (queue.empty() and _waits_for_work(frames.get(thread.ident)))
         for thread, queue in of_threads.items()
     ) and not any(
         getattr(thread, "pending_work_items", None) or _calls_back(frames.get(thread.ident)) for thread in of_processes
@@ -241,10 +245,11 @@ def drain_all(timeout: Interval | None = None) -> None:
     >>> L
     [(1,)]
     """
-    _drain(_alive(), PATIENCE_AT_EXIT if timeout is None else convert_interval(timeout))
+    _drain(alive(), PATIENCE_AT_EXIT if timeout is None else convert_interval(timeout))
 
 
-def _alive() -> list[Pipeline]:
+def alive() -> list[Pipeline]:
+    """Return the pipelines that have nodes, the oldest first."""
     return [pipeline for pipeline in list(_pipelines) if not pipeline.is_joined and pipeline.nodes()]
 
 
@@ -303,7 +308,9 @@ def _drain_now(node: Stream, seconds: float) -> None:
         lifecycle.drain(node, seconds, False)
     elif hasattr(loop, "step"):
         # On a virtual clock nobody waits for the time that passes.
-        lifecycle.drain(node, max(seconds, lifecycle.PATIENCE), False)
+        drained = lifecycle.drain(node, max(seconds, lifecycle.PATIENCE), False)
+        if hasattr(drained, "__await__"):
+            loop.run_until_complete(drained)
     elif loop.is_running():
         _drain_elsewhere(node, loop, seconds)
     else:
@@ -386,7 +393,7 @@ def tell_of_closed(loop: AbstractEventLoop) -> None:
 
 
 def _on(loop: AbstractEventLoop) -> list[Pipeline]:
-    return [pipeline for pipeline in _alive() for node in pipeline.nodes()[:1] if node._event_loop is loop]
+    return [pipeline for pipeline in alive() for node in pipeline.nodes()[:1] if node._event_loop is loop]
 
 
 def _tell_of_loss(pipelines: list[Pipeline]) -> None:

@@ -5,6 +5,7 @@ from thalweg.sinks.sink_to_textfile import sink_to_textfile
 from thalweg.sinks.to_kafka import to_kafka
 from thalweg.sinks.to_mqtt import to_mqtt
 from thalweg.sinks.to_websocket import to_websocket
+from thalweg.stream import Stream  # noqa: F401, a name that streamz's module of sinks has
 
 __all__ = [
     "Sink",

@@ -9,7 +9,7 @@ from thalweg.stream.live import LiveFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from thalweg._types import Function, OnError
@@ -148,13 +148,45 @@ class starsink(sink):
 
 
 class Sinks:
-    """The sinks there are, by the name streamz has for them."""
+    """The sinks there are, by the name streamz has for them. Pipelines keep their own; they are looked for.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.sinks import _global_sinks
+    >>> source = Stream()
+    >>> sink = source.sink(print)
+    >>> sink in _global_sinks, sink in list(_global_sinks)
+    (True, True)
+    >>> _global_sinks.remove(sink)
+    """
 
     def __contains__(self, node: object) -> bool:
         return isinstance(node, Sink) and bool(node.upstreams)
+
+    def __iter__(self) -> Iterator[Sink]:
+        import gc
+
+        return iter([node for node in gc.get_objects() if type(node) is not type and node in self])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def add(self, node: Sink) -> None:
+        """Have a sink stay, which it does anyway."""
 
     def remove(self, node: Sink) -> None:
         """Let go of a sink: it goes when nobody else holds it."""
         if node not in self:
             raise KeyError(node)
         node._release()
+
+    def discard(self, node: Sink) -> None:
+        """Let go of a sink, if it is one."""
+        if node in self:
+            node._release()
+
+    def clear(self) -> None:
+        """Let go of all sinks."""
+        for node in self:
+            node._release()

@@ -1,5 +1,6 @@
 """Sources, a module each."""
 
+from thalweg.runtime.intervals import convert_interval  # noqa: F401, streamz's module of sources has this name
 from thalweg.sources.filenames import filenames
 from thalweg.sources.from_http_server import from_http_server
 from thalweg.sources.from_iterable import from_iterable
@@ -10,6 +11,10 @@ from thalweg.sources.from_tcp import from_tcp
 from thalweg.sources.from_textfile import from_textfile
 from thalweg.sources.sink_to_file import sink_to_file
 from thalweg.sources.source import Source
+from thalweg.stream import Stream  # noqa: F401, and this
+from thalweg.stream.refcounter import RefCounter  # noqa: F401, and this
+
+TYPE_CHECKING = False
 
 __all__ = [
     "PeriodicCallback",
@@ -24,3 +29,13 @@ __all__ = [
     "from_textfile",
     "sink_to_file",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name == "sync":
+            from thalweg.compat.streamz.core import sync
+
+            return sync
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

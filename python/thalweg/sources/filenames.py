@@ -28,6 +28,8 @@ class filenames(Source):
         never a pattern.
     poll_interval: number or text
         How often to look for more: seconds, or a length of time such as ``"500ms"``.
+    start: bool
+        Whether to run at once.
     recursive: bool
         Whether ``**`` in a pattern stands for any number of directories.
 
@@ -49,6 +51,8 @@ class filenames(Source):
         self,
         path: str | PathLike[str],
         poll_interval: Interval = 0.1,
+        start: bool = False,
+        *,
         recursive: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -56,7 +60,7 @@ class filenames(Source):
         self.poll_interval = check_interval(poll_interval, "filenames", "poll_interval")
         pattern = self.path if os.path.isdir(self.path) else _to_shell(self.path, recursive)
         self._names = sources.file_names(pattern, self.poll_interval)
-        super().__init__(**kwargs)
+        super().__init__(start=start, **kwargs)
 
     async def run(self) -> None:
         """Emit names until stopped."""

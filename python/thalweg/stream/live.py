@@ -1,10 +1,68 @@
-"""Attributes of nodes that take effect when they are assigned."""
+"""Attributes of nodes that take effect when they are assigned, and views of what nodes keep."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    from thalweg.stream.node import Stream
+
+
+class Live:
+    """An attribute that says how a node works: assigned to a node in its pipeline, it counts from the next element on.
+
+    The node keeps the elements and the state that it has.
+
+    Parameters
+    ----------
+    check:
+        Called with a value, the operator's name and the attribute's; returns the value to use, or raises.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> groups = source.partition(2)
+    >>> L = groups.sink_to_list()
+    >>> source.emit(1)
+    >>> groups.n = 3
+    >>> source.emit_many([2, 3])
+    >>> L
+    [(1, 2, 3)]
+    """
+
+    def __init__(self, check: Callable[[Any, str, str], Any] | None = None) -> None:
+        self._check = check
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, node: Stream | None, owner: type | None = None) -> Any:
+        if node is None:
+            return self
+        try:
+            return node.__dict__[self._name]
+        except KeyError:
+            raise AttributeError(f"{type(node).__name__!r} object has no attribute {self._name!r} yet") from None
+
+    def __set__(self, node: Stream, value: Any) -> None:
+        if self._check is not None:
+            value = self._check(value, type(node).__name__, self._name)
+        attributes = node.__dict__
+        if not node._is_built:
+            attributes[self._name] = value
+            return
+        before = attributes[self._name]
+        attributes[self._name] = value
+        try:
+            node._reconfigure(node._blueprint())
+        except BaseException:
+            attributes[self._name] = before
+            raise
 
 
 class LiveFunction:
@@ -32,3 +90,68 @@ class LiveFunction:
     def __set__(self, node: Any, function: Any) -> None:
         node.__dict__[self.name] = function
         node._set_function(function)
+
+
+class Kept(Sequence["Any"]):
+    """The elements that a node keeps at the moment, as a list to look at, or as a queue of asyncio's is asked.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> collected = source.collect()
+    >>> source.emit_many([1, 2])
+    >>> list(collected.cache), len(collected.cache), 2 in collected.cache
+    ([1, 2], 2, True)
+    """
+
+    def __init__(self, node: Stream, maxsize: int = 0) -> None:
+        self._node = node
+        #: How many there is room for; 0 if there is no bound.
+        self.maxsize = maxsize
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._node._kept()[place]
+
+    def __len__(self) -> int:
+        return len(self._node._kept())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+    def qsize(self) -> int:
+        """Return how many there are."""
+        return len(self)
+
+    def empty(self) -> bool:
+        """Return whether there are none."""
+        return len(self) == 0
+
+    def full(self) -> bool:
+        """Return whether there is room for no more."""
+        return 0 < self.maxsize <= len(self)
+
+    def clear(self) -> None:
+        """Forget them: the node is as it was at the beginning."""
+        self._node._reconfigure(self._node._blueprint(), False)
+
+
+def waiting(join: Stream) -> list[list[Any]]:
+    """Return the elements that wait at each of a join's inlets, in order.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.stream.live import waiting
+    >>> a, b = Stream(), Stream()
+    >>> pairs = a.zip(b)
+    >>> a.emit(1)
+    >>> waiting(pairs)
+    [[1], []]
+    """
+    return join._lanes()

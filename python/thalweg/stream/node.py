@@ -12,6 +12,7 @@ from thalweg.stream.registry import APIRegisterMixin
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import CodeType
     from typing import Any, ClassVar
 
     from typing_extensions import Self
@@ -70,6 +71,10 @@ class Stream(_thalweg.Node, APIRegisterMixin, Composed, Inspected):
     _operators: ClassVar[dict[str, tuple[Any, Callable[[Any], Any]]]] = {}
     _adopters: ClassVar[list[Callable[[str, Any, Callable[[Any], Any]], None]]] = []
 
+    #: By a method's name: what translates its arguments from those that another package has for it. Nodes have that of
+    #: the nodes above them.
+    _dialect: dict[str, Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]] | None = None
+
     name: str | None = None
 
     # What nodes are described by, if they have it.
@@ -91,6 +96,9 @@ class Stream(_thalweg.Node, APIRegisterMixin, Composed, Inspected):
         if upstreams is None:
             upstreams = [] if upstream is None else [upstream]
         upstreams = self._checked(upstreams)
+        for above in upstreams:
+            if getattr(above, "_dialect", None) is not None:
+                self._dialect = above._dialect
         self.name = stream_name
         self._make(
             self._blueprint(),
@@ -109,6 +117,13 @@ class Stream(_thalweg.Node, APIRegisterMixin, Composed, Inspected):
             from thalweg.runtime import loops
 
             loops.attach(self)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        update = cls.__dict__.get("update")
+        code = getattr(update, "__code__", None)
+        if code is not None and not code.co_flags & _TAKES_ANY and "metadata" not in _parameters(code):
+            cls.update = _without_metadata(update)  # type: ignore[method-assign]
 
     #: Whether other objects than streams may be among the upstreams, to stand for themselves.
     _takes_literals = False
@@ -458,6 +473,25 @@ def _with_hint(init: Any) -> Any:
 
 
 Stream.__init__ = _with_hint(Stream.__init__)  # type: ignore[method-assign]
+
+
+#: Of a function's code: it takes any keyword.
+_TAKES_ANY = 0x08
+
+
+def _parameters(code: CodeType) -> tuple[str, ...]:
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def _without_metadata(update: Any) -> Any:
+    """The `update` of a class that was written for rapidz, or for streamz before it had metadata."""
+    from functools import wraps
+
+    @wraps(update)
+    def without(self: Stream, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
+        return update(self, x, who)
+
+    return without
 
 
 def _overrides_operator(cls: type[Stream]) -> bool:

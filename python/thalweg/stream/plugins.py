@@ -85,10 +85,23 @@ def load_plugins(cls: _Registry) -> None:
                 key = (entry_point.name, entry_point.value)
                 if key not in seen:
                     seen.add(key)
-                    _register(cls, entry_point, modifier)
+                    try_register(cls, entry_point, modifier)
 
 
-def _register(cls: _Registry, entry_point: EntryPoint, modifier: Callable[[Any], Any] | None) -> None:
+def try_register(cls: _Registry, entry_point: EntryPoint, modifier: Callable[[Any], Any] | None = None) -> None:
+    """Register what an entry point names as a method of `cls`; warn if there is one of that name.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from importlib.metadata import EntryPoint
+    >>> from thalweg import Stream
+    >>> from thalweg.stream.plugins import try_register
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     try_register(Stream, EntryPoint("map", "of:another", "streamz.nodes"))
+    >>> print(caught[0].message)
+    the plugin 'map' of of:another is left out: Can't add map to Stream: duplicate method name.
+    """
     try:
         if modifier is None:
             cls.register_plugin_entry_point(entry_point)

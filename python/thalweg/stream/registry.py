@@ -83,14 +83,17 @@ class APIRegisterMixin:
 
         def register(func: Any) -> Any:
             def wrapped(*args: Any, **kwargs: Any) -> Any:
+                dialect = getattr(args[0], "_dialect", None) if args else None
+                if dialect is not None and name in dialect:
+                    args, kwargs = dialect[name](*args, **kwargs)
                 return func(*args, **kwargs)
 
+            name = attribute_name or _name_of(func)
             # What functools.wraps does, which takes longer to import than all of this.
             for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
                 if hasattr(func, attribute):
                     setattr(wrapped, attribute, getattr(func, attribute))
             wrapped.__wrapped__ = func  # type: ignore[attr-defined]
-            name = attribute_name or _name_of(func)
             setattr(cls, name, modifier(wrapped))
             cls._registered(name, func, modifier)
             return func

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thalweg.runtime.intervals import check_interval
+from thalweg.stream.live import Live
 from thalweg.stream.node import Stream
 
 TYPE_CHECKING = False
@@ -29,8 +30,10 @@ class Timed(Stream):
 
     _graphviz_shape = "octagon"
 
+    interval = Live(check_interval)
+
     def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
-        self.interval = check_interval(interval, self._operator.__name__, "interval")
+        self.interval = interval
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import weakref
 
 from thalweg.stream import Stream
+from thalweg.stream.arguments import check_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, TypeVar
 
     S = TypeVar("S", bound=Stream)
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api()
-def move_to_first(node: S, f: bool | Stream = True) -> S:
+def move_to_first(node: S, f: bool | Stream | Sequence[Stream] = True) -> S:
     """Have a node get the elements of its upstreams before all their other downstreams.
 
     Parameters
     ----------
     node: Stream
-    f: bool or Stream
-        True for all upstreams, or the one to be first at.
+    f: bool, Stream or list of Stream
+        True for all upstreams, or the one, or those, to be first at.
 
     Examples
     --------
@@ -37,8 +38,13 @@ def move_to_first(node: S, f: bool | Stream = True) -> S:
     >>> L
     ['second', 'first']
     """
-    if f:
-        node._prefer(None if f is True else f)
+    if f is True:
+        node._prefer(None)
+    elif f:
+        upstreams = [f] if isinstance(f, Stream) else list(f)
+        check_streams(upstreams, "move_to_first", "f")
+        for upstream in upstreams:
+            node._prefer(upstream)
     return node
 
 
@@ -67,9 +73,10 @@ def destroy_pipeline(source_node: Stream) -> None:
         node.destroy()
 
 
-def link(*funcs: Callable[..., dict[str, Any]], **kwargs: Any) -> dict[str, Any]:
+def link(*funcs: Callable[..., dict[str, Any] | None], **kwargs: Any) -> dict[str, Any]:
     """Put together pieces of a pipeline that are written as functions: each is called with the names
-    there are so far as keyword arguments, and returns a dict of more; all are returned.
+    there are so far as keyword arguments, and returns a dict of more, or None; all are returned. Of one that returns
+    its ``locals()`` those in `kwargs` are names like the others.
 
     Examples
     --------
@@ -85,7 +92,10 @@ def link(*funcs: Callable[..., dict[str, Any]], **kwargs: Any) -> dict[str, Any]
     """
     namespace = dict(kwargs)
     for func in funcs:
-        namespace.update(func(**namespace))
+        found = dict(func(**namespace) or {})
+        rest = found.pop("kwargs", None)
+        namespace.update(rest if isinstance(rest, dict) else {} if rest is None else {"kwargs": rest})
+        namespace.update(found)
     return namespace
 
 

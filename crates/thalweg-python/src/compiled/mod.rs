@@ -482,7 +482,7 @@ impl Compiled {
             let generator = self.generator.bind(py);
             let payload = call::resume(generator, &none);
             if let Ok((error, _)) =
-                payload.and_then(|it| Ok(it.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?))
+                payload.and_then(|it| it.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>())
             {
                 interrupt::keep(PyErr::from_value(error));
             }

@@ -37,23 +37,26 @@ impl Parts {
     /// The nodes that users have made. Those that the engine has besides are left out, and the ways that lead through
     /// them are edges.
     fn picture(&self) -> GraphView {
-        let made = self.pipeline().ids();
-        let sinks: HashMap<u64, bool> = made.iter().copied().collect();
-        let all = self.out.graph_view();
-        let edges = visible_edges(&all, &sinks);
-        let has_upstream: HashSet<u64> = edges.iter().map(|edge| edge.to).collect();
-        let mut nodes: Vec<_> = all.nodes.into_iter().collect();
-        nodes.retain(|node| sinks.contains_key(&node.id));
-        for node in &mut nodes {
-            node.kind = match node.kind {
-                _ if sinks.get(&node.id) == Some(&true) => "sink",
-                _ if !has_upstream.contains(&node.id) => "source",
-                "source" => "operator",
-                kind => kind,
-            };
-        }
-        GraphView::new(nodes, edges)
+        visible(self.out.graph_view(), &self.pipeline().ids())
     }
+}
+
+/// What users see of a pipeline of which they have made these nodes, some of them sinks.
+pub(crate) fn visible(all: GraphView, made: &[(u64, bool)]) -> GraphView {
+    let sinks: HashMap<u64, bool> = made.iter().copied().collect();
+    let edges = visible_edges(&all, &sinks);
+    let has_upstream: HashSet<u64> = edges.iter().map(|edge| edge.to).collect();
+    let mut nodes = all.nodes;
+    nodes.retain(|node| sinks.contains_key(&node.id));
+    for node in &mut nodes {
+        node.kind = match node.kind {
+            _ if sinks.get(&node.id) == Some(&true) => "sink",
+            _ if !has_upstream.contains(&node.id) => "source",
+            "source" => "operator",
+            kind => kind,
+        };
+    }
+    GraphView::new(nodes, edges)
 }
 
 /// Edges between nodes that are seen, also by way of others; each once.

@@ -56,29 +56,32 @@ impl Node {
 /// Visits the objects in something that a node keeps. Shared objects have no owner of their own, and
 /// are not visited.
 fn show(x: &dyn Any, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+    let mut shown = Ok(());
+    objects_in(x, &mut |object| {
+        if shown.is_ok() {
+            shown = visit.call(object);
+        }
+    });
+    shown
+}
+
+/// Calls `f` with each object in something that a node keeps.
+pub(super) fn objects_in(x: &dyn Any, f: &mut dyn FnMut(&Py<PyAny>)) {
     if let Some(x) = x.downcast_ref::<Value>() {
-        return visit.call(x.object());
+        f(x.object());
+    } else if let Some(Some(x)) = x.downcast_ref::<Option<Value>>() {
+        f(x.object());
+    } else if let Some(group) = x.downcast_ref::<Vec<Value>>() {
+        group.iter().for_each(|x| f(x.object()));
+    } else if let Some(Arrival::Element(_, x) | Arrival::Literal(_, x)) =
+        x.downcast_ref::<Arrival<Value>>()
+    {
+        f(x.object());
+    } else if let Some(key) = x.downcast_ref::<Key>() {
+        f(&key.object);
+    } else if let Some(elements) = x.downcast_ref::<Elements>() {
+        f(elements.0.object());
+    } else if let Some(Ok(x)) = x.downcast_ref::<Result<Value, Arc<PyErr>>>() {
+        f(x.object());
     }
-    if let Some(result) = x.downcast_ref::<Option<Value>>() {
-        return visit.call(result.as_ref().map(Value::object));
-    }
-    if let Some(group) = x.downcast_ref::<Vec<Value>>() {
-        return group.iter().try_for_each(|x| visit.call(x.object()));
-    }
-    if let Some(arrival) = x.downcast_ref::<Arrival<Value>>() {
-        return match arrival {
-            Arrival::Element(_, x) | Arrival::Literal(_, x) => visit.call(x.object()),
-            _ => Ok(()),
-        };
-    }
-    if let Some(key) = x.downcast_ref::<Key>() {
-        return visit.call(&key.object);
-    }
-    if let Some(elements) = x.downcast_ref::<Elements>() {
-        return visit.call(elements.0.object());
-    }
-    if let Some(Ok(x)) = x.downcast_ref::<Result<Value, Arc<PyErr>>>() {
-        return visit.call(x.object());
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use thalweg::ops::{CombineLatest, OpenLanes, Zip, ZipLatest};
-use thalweg::{Arrival, BuildError, OpenJoin, Operator};
+use thalweg::{Arrival, BuildError, Element, OpenJoin, Operator, Reconfigure, Stream};
 
 use super::parts::tuple;
 use crate::blueprint::{Blueprint, Made, UpstreamRefs};
@@ -11,11 +11,27 @@ use crate::value::Value;
 
 type Lanes = OpenLanes<Value>;
 
-fn joining<O>(operator: Result<O, BuildError>) -> PyResult<Blueprint>
+/// The elements that wait at each inlet of a join that tells them apart.
+pub(crate) fn lanes<U: Element>(join: &Stream<U>) -> Option<Vec<Vec<Value>>> {
+    let zip = join.with_operator(|zip: &mut Zip<Lanes>| elements(zip.lanes()));
+    let combine = || join.with_operator(|op: &mut CombineLatest<Lanes>| elements(op.lanes()));
+    let latest = || join.with_operator(|op: &mut ZipLatest<Lanes>| elements(op.lanes()));
+    zip.or_else(combine).or_else(latest)
+}
+
+fn elements(lanes: &Lanes) -> Vec<Vec<Value>> {
+    let lanes = lanes.elements();
+    lanes
+        .map(|lane| lane.into_iter().cloned().collect())
+        .collect()
+}
+
+/// A node that joins what inlets bring, made by `make`.
+fn joining<O>(make: impl Fn() -> Result<O, BuildError> + Send + 'static) -> PyResult<Blueprint>
 where
-    O: Operator<In = Arrival<Value>, Out = Vec<Value>>,
+    O: Operator<In = Arrival<Value>, Out = Vec<Value>> + Reconfigure,
 {
-    let operator = operator.map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let operator = make().map_err(|error| PyValueError::new_err(error.to_string()))?;
     let blueprint = Blueprint::new(move |site| {
         let join = OpenJoin::new(operator, &site.upstream);
         let Made { out, .. } = Made::finished(join.stream().clone(), site.current, tuple);
@@ -25,13 +41,14 @@ where
             out,
         }
     });
+    let blueprint = blueprint.renewing::<O, Vec<Value>>(make);
     Ok(blueprint.joining(UpstreamRefs::default()).repeating())
 }
 
 /// `zip`: sends the first elements of all upstreams, then the second ones, and so on.
 #[pyfunction]
 pub(super) fn zip(maxsize: usize) -> PyResult<Blueprint> {
-    joining(Zip::new(Lanes::new(), maxsize))
+    joining(move || Zip::new(Lanes::new(), maxsize))
 }
 
 /// `combine_latest`: sends the latest element of every upstream when one of those numbered in
@@ -39,11 +56,11 @@ pub(super) fn zip(maxsize: usize) -> PyResult<Blueprint> {
 #[pyfunction]
 pub(super) fn combine_latest(emit_on: Option<Vec<usize>>) -> PyResult<Blueprint> {
     let emit_on = emit_on.map(BTreeSet::from_iter);
-    joining(CombineLatest::new(Lanes::new(), emit_on))
+    joining(move || CombineLatest::new(Lanes::new(), emit_on.clone()))
 }
 
 /// `zip_latest`: sends every element of the first upstream with the latest of the others.
 #[pyfunction]
 pub(super) fn zip_latest() -> PyResult<Blueprint> {
-    joining(Ok(ZipLatest::new(Lanes::new())))
+    joining(|| Ok(ZipLatest::new(Lanes::new())))
 }

@@ -5,7 +5,7 @@ mod collect;
 pub(crate) mod custom;
 mod filter;
 pub(crate) mod flatten;
-mod join;
+pub(crate) mod join;
 mod map;
 mod map_async;
 mod partition;

@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use thalweg::ops::Keep;
@@ -86,6 +86,17 @@ impl Key {
             hash: object.hash()?,
             object: object.clone().unbind(),
         })
+    }
+
+    /// # Errors
+    /// The exception of an object whose class has a hash, which fails.
+    pub(super) fn hashed_or_compared(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        match Self::hashed(object) {
+            Err(error) if error.is_instance_of::<PyTypeError>(object.py()) => {
+                Ok(Self::compared(object))
+            }
+            found => found,
+        }
     }
 
     /// One that is only ever compared: all fall into one place of a table.

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use thalweg::ops::Slice;
 
 use crate::blueprint::{Blueprint, Made};
+use crate::value::Value;
 
 /// `slice`: passes on elements by their position.
 #[pyfunction]
@@ -27,10 +28,14 @@ pub(super) fn slice(
     let to = end.map_or(Edge::Unbounded, Edge::Excluded);
     let start = start.unwrap_or(0);
     let from = Edge::Included(end.map_or(start, |end| start.min(end)));
-    let slice =
-        Slice::new((from, to), step).map_err(|error| PyValueError::new_err(error.to_string()))?;
-    Ok(Blueprint::new(move |site| {
-        let stream = site.upstream.transform(slice);
+    let slice = move || Slice::<Value>::new((from, to), step);
+    slice().map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let blueprint = Blueprint::new(move |site| {
+        let stream = match slice() {
+            Ok(slice) => site.upstream.transform(slice),
+            Err(_) => site.upstream.clone(),
+        };
         Made::finished(stream, site.current, |_, x| Ok(x))
-    }))
+    });
+    Ok(blueprint.renewing::<Slice<Value>, Value>(slice))
 }

@@ -3,7 +3,7 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use thalweg::ops::{Debounce, DelayOptions, RateLimit, Sample, ShiftOptions, Throttle};
-use thalweg::{BuildError, Operator};
+use thalweg::{BuildError, Operator, Reconfigure};
 
 use crate::blueprint::Blueprint;
 use crate::interval;
@@ -11,7 +11,7 @@ use crate::value::Value;
 
 fn timed<O>(operator: Result<O, BuildError>) -> PyResult<Blueprint>
 where
-    O: Operator<In = Value, Out = Value>,
+    O: Operator<In = Value, Out = Value> + Reconfigure,
 {
     let operator = operator.map_err(|error| PyValueError::new_err(error.to_string()))?;
     Ok(Blueprint::passing(operator).on_loop())

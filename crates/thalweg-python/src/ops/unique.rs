@@ -6,22 +6,30 @@ use crate::blueprint::Blueprint;
 use crate::gil;
 use crate::value::Value;
 
-/// `unique`: drops elements whose key is among the last `maxsize` ones; without hashable keys, by
-/// comparing with each.
+/// `unique`: drops elements whose key is among the last `maxsize` ones. Keys that are not hashable, which `None` for
+/// `hashable` finds out for each, are compared with one another.
 #[pyfunction]
 pub(super) fn unique(
     maxsize: Option<usize>,
     key: Option<&Bound<'_, PyAny>>,
-    hashable: bool,
+    hashable: Option<bool>,
+    fifo: bool,
 ) -> Blueprint {
     let by = By::new(key);
     let function = by.function();
     let unique = UniqueOptions::<Value>::new().try_key(move |x| {
-        if hashable {
+        if hashable == Some(true) {
             return by.key(x);
         }
-        gil::held(|py| by.of(py, x).map(|key| Key::compared(&key)))
+        gil::held(|py| {
+            let key = by.of(py, x)?;
+            match hashable {
+                None => Key::hashed_or_compared(&key),
+                Some(_) => Ok(Key::compared(&key)),
+            }
+        })
     });
+    let unique = if fifo { unique.fifo() } else { unique };
     // As in streamz, 0 is no limit.
     let blueprint = match maxsize.filter(|size| *size > 0) {
         Some(size) => Blueprint::passing(unique.history(size)),

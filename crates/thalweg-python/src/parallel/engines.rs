@@ -73,7 +73,7 @@ impl parallel::Engine<Objects> for Threads {
         let (limit, over) = limit.unzip();
         let options = limit.map(|limit| {
             Arc::new(Options {
-                timeout: Some(limit),
+                time_limit: Some(limit),
                 ..Options::default()
             })
         });

@@ -194,7 +194,7 @@ impl Transport for Processes {
     fn send(&self, py: Python<'_>, packed: &Packed<'_>, batch: Batch<Objects>) {
         let limit = batch.limit();
         let options = Options {
-            timeout: limit,
+            time_limit: limit,
             retries: RETRIES,
             ..Options::default()
         };

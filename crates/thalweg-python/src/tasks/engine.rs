@@ -167,7 +167,7 @@ impl Engine {
     /// If there is a live task with that key, its future is returned. `call` tells calls with the same key apart.
     #[pyo3(signature = (
         function, args, kwargs = None, *, key = None, call = None, priority = 0.0, retries = 0, resources = None,
-        timeout = None
+        time_limit = None
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -183,7 +183,7 @@ impl Engine {
         priority: f64,
         retries: i64,
         resources: Option<&Bound<'py, PyDict>>,
-        timeout: Option<f64>,
+        time_limit: Option<f64>,
     ) -> PyResult<Bound<'py, Future>> {
         let py = slf.py();
         let engine = slf.get();
@@ -193,7 +193,7 @@ impl Engine {
         {
             return Future::new(slf, slot);
         }
-        let options = options(key, priority, retries, resources, timeout)?;
+        let options = options(key, priority, retries, resources, time_limit)?;
         let mut search = Search::default();
         let mut found = search.look(args.as_any())?;
         if let Some(kwargs) = &kwargs {
@@ -208,7 +208,7 @@ impl Engine {
 
     /// Calls a function for each tuple of elements. `key` begins the names of the tasks.
     #[pyo3(signature = (
-        function, iterables, kwargs = None, *, key = None, priority = 0.0, retries = 0, resources = None, timeout = None
+        function, iterables, kwargs = None, *, key = None, priority = 0.0, retries = 0, resources = None, time_limit = None
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -223,12 +223,12 @@ impl Engine {
         priority: f64,
         retries: i64,
         resources: Option<&Bound<'py, PyDict>>,
-        timeout: Option<f64>,
+        time_limit: Option<f64>,
     ) -> PyResult<Bound<'py, PyList>> {
         let py = slf.py();
         let engine = slf.get();
         engine.check_open(py)?;
-        let options = options(None, priority, retries, resources, timeout)?;
+        let options = options(None, priority, retries, resources, time_limit)?;
         let mut shared = Search::default();
         if let Some(kwargs) = &kwargs {
             shared.look(kwargs.as_any())?;
@@ -361,7 +361,7 @@ impl Engine {
 
     /// Runs a graph of tasks, see `graph.rs`.
     #[pyo3(signature = (
-        tasks, wanted, *, given = Vec::new(), keys = None, priority = 0.0, retries = 0, resources = None, timeout = None
+        tasks, wanted, *, given = Vec::new(), keys = None, priority = 0.0, retries = 0, resources = None, time_limit = None
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -376,7 +376,7 @@ impl Engine {
         priority: f64,
         retries: i64,
         resources: Option<&Bound<'py, PyDict>>,
-        timeout: Option<f64>,
+        time_limit: Option<f64>,
     ) -> PyResult<Vec<Bound<'py, Future>>> {
         let engine = slf.get();
         engine.check_open(slf.py())?;
@@ -385,7 +385,7 @@ impl Engine {
                 "run_graph: an engine with threads is needed",
             ));
         }
-        let options = options(None, priority, retries, resources, timeout)?;
+        let options = options(None, priority, retries, resources, time_limit)?;
         let slots = super::graph::submit(engine, &tasks, &wanted, &given, keys, options.as_ref())?;
         for slot in &slots {
             engine.names.note(slot, None);

@@ -99,7 +99,7 @@ fn own_options(task: &Bound<'_, PyAny>, index: usize) -> PyResult<Option<Arc<Opt
         number("priority")?,
         get("retries")?.map_or(Ok(0), |retries| retries.extract())?,
         resources.as_ref(),
-        get("timeout")?.and_then(|timeout| timeout.extract().ok()),
+        get("time_limit")?.and_then(|limit| limit.extract().ok()),
     )
 }
 

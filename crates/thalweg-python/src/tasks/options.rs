@@ -47,7 +47,7 @@ pub(crate) fn options(
     priority: f64,
     retries: i64,
     taken: Option<&Bound<'_, PyDict>>,
-    timeout: Option<f64>,
+    time_limit: Option<f64>,
 ) -> PyResult<Option<Arc<Options>>> {
     if priority.is_nan() {
         return Err(PyValueError::new_err(
@@ -60,7 +60,7 @@ pub(crate) fn options(
     let options = Options {
         priority,
         retries,
-        timeout: limit("timeout", timeout)?,
+        time_limit: limit("time_limit", time_limit)?,
         resources: resources(taken)?,
         key: key.map(Into::into),
     };

@@ -60,8 +60,8 @@ impl<'a, C> TaskBuilder<'a, C> {
 
     /// How long it may run: then its future fails. A process that runs it is killed; in a thread its
     /// [token](crate::Token) tells it to end.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout = Some(timeout);
+    pub fn time_limit(mut self, time_limit: Duration) -> Self {
+        self.options.time_limit = Some(time_limit);
         self
     }
 

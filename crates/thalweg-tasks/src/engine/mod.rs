@@ -238,7 +238,7 @@ impl<W: TaskTypes> TaskEngine<W> {
     }
 
     fn begin(self: &Arc<Self>, assignment: &Assignment<W>) {
-        if let Some(limit) = assignment.timeout() {
+        if let Some(limit) = assignment.time_limit() {
             self.timers.set(self, limit, Run::of(assignment, limit));
         }
     }

@@ -48,7 +48,7 @@ pub struct Options {
     /// How often it is run again after it failed.
     pub retries: u32,
     /// How long it may run.
-    pub timeout: Option<Duration>,
+    pub time_limit: Option<Duration>,
     /// How much of what it takes from its worker while it runs.
     pub resources: Vec<(Box<str>, f64)>,
     /// Its name, if it has one.
@@ -60,7 +60,7 @@ impl Default for Options {
         Self {
             priority: 0.0,
             retries: 0,
-            timeout: None,
+            time_limit: None,
             resources: Vec::new(),
             key: None,
         }
@@ -158,8 +158,8 @@ pub struct Assignment<W: TaskTypes> {
 
 impl<W: TaskTypes> Assignment<W> {
     /// How long it may run.
-    pub fn timeout(&self) -> Option<Duration> {
-        self.options.as_ref().and_then(|options| options.timeout)
+    pub fn time_limit(&self) -> Option<Duration> {
+        self.options.as_ref().and_then(|options| options.time_limit)
     }
 
     /// Where its outcome will be put; nowhere, if nobody wants it any more.

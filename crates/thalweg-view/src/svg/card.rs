@@ -27,6 +27,8 @@ pub(super) struct Card {
     counters: Option<String>,
     failed: bool,
     tip: String,
+    state: Option<&'static str>,
+    link: Option<String>,
 }
 
 impl Card {
@@ -50,6 +52,8 @@ impl Card {
             counters,
             failed: node.counters.failed > 0,
             tip: tip(node),
+            state: node.state,
+            link: node.link.clone(),
         }
     }
 
@@ -61,9 +65,16 @@ impl Card {
             height,
         } = rect;
         let middle = x + width / 2.0;
+        if let Some(link) = &self.link {
+            let _ = write!(svg, "<a href=\"{}\">", escape(link));
+        }
+        let state = match self.state {
+            Some(state) => format!(" thalweg-is-{state}"),
+            None => String::new(),
+        };
         let _ = write!(
             svg,
-            "<g><title>{}</title><rect class=\"thalweg-{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"8\"/>",
+            "<g><title>{}</title><rect class=\"thalweg-{}{state}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"8\"/>",
             escape(&self.tip),
             self.role.name(),
             short(*x),
@@ -88,7 +99,8 @@ impl Card {
             };
             draw_text(svg, class, line, middle, y + height * 0.72, SMALL_SIZE);
         }
-        svg.push_str("</g>\n");
+        svg.push_str("</g>");
+        svg.push_str(if self.link.is_some() { "</a>\n" } else { "\n" });
     }
 }
 
@@ -112,6 +124,7 @@ fn tip(node: &NodeView) -> String {
         failed,
         held,
         waited,
+        ..
     } = node.counters;
     format!(
         "{} ({})\nreceived {received}\nsent {sent}\nfailed {failed}\nheld {held}\nwaited {waited:?}",

@@ -37,8 +37,24 @@ impl GraphView {
     /// assert!(svg.contains(">x &lt; 3</text>"));
     /// ```
     pub fn to_svg(&self) -> String {
+        self.draw(&style())
+    }
+
+    /// The same without its style sheet, for a page that has it once: [`svg_style`].
+    ///
+    /// ```
+    /// use thalweg_view::{GraphView, NodeView};
+    ///
+    /// let graph = GraphView::new(vec![NodeView::new(1, "map", "operator")], vec![]);
+    /// assert!(!graph.to_bare_svg().contains("<style>"));
+    /// ```
+    pub fn to_bare_svg(&self) -> String {
+        self.draw("")
+    }
+
+    fn draw(&self, style: &str) -> String {
         if self.nodes.is_empty() {
-            return empty();
+            return empty(style);
         }
         let connections = self.connections();
         let cards = self.cards(&connections);
@@ -53,6 +69,13 @@ impl GraphView {
             drawing.width + 2.0 * MARGIN,
             drawing.height + 2.0 * MARGIN,
             &title,
+            // What is an image has no links.
+            if self.nodes.iter().any(|node| node.link.is_some()) {
+                "group"
+            } else {
+                "img"
+            },
+            style,
         );
         let _ = writeln!(svg, "<g transform=\"translate({MARGIN} {MARGIN})\">");
         for (route, connection) in drawing.routes.iter().zip(&connections) {
@@ -105,8 +128,21 @@ impl GraphView {
     }
 }
 
-fn empty() -> String {
-    let mut svg = open(120.0, 48.0, "Pipeline without nodes");
+/// The style sheet of pictures, for pages that have it once; see [`GraphView::to_bare_svg`].
+///
+/// ```
+/// assert!(thalweg_view::svg_style().contains(".thalweg-source"));
+/// ```
+pub fn svg_style() -> String {
+    style::sheet()
+}
+
+fn style() -> String {
+    format!("<style>\n{}</style>\n", style::sheet())
+}
+
+fn empty(style: &str) -> String {
+    let mut svg = open(120.0, 48.0, "Pipeline without nodes", "img", style);
     draw_text(
         &mut svg,
         "thalweg-label",
@@ -120,13 +156,12 @@ fn empty() -> String {
 }
 
 /// The beginning of a document of this size in pixels.
-fn open(width: f64, height: f64, title: &str) -> String {
+fn open(width: f64, height: f64, title: &str, role: &str, style: &str) -> String {
     let (width, height) = (short(width.ceil()), short(height.ceil()));
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width}\" height=\"{height}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"{role}\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"system-ui, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif\">\n\
-         <title>{title}</title>\n<style>\n{}</style>\n",
-        style::sheet()
+         <title>{title}</title>\n{style}"
     )
 }
 

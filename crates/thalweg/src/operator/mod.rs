@@ -1,8 +1,10 @@
 //! The two traits that new operators implement, and their surroundings.
 
 mod context;
+mod reconfigure;
 
 pub use context::Context;
+pub use reconfigure::Reconfigure;
 
 use std::any::Any;
 use std::vec::Drain;

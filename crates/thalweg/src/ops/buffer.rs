@@ -1,6 +1,6 @@
 use super::parts::{Queue, Timer, at_least_one};
 use crate::failure::BuildError;
-use crate::{Context, Delivery, Element, EmitResult, Never, Operator, Stream};
+use crate::{Context, Delivery, Element, EmitResult, Never, Operator, Reconfigure, Stream};
 use std::any::Any;
 
 /// Lets up to a number of elements wait for the nodes behind it; see [`Stream::buffer`].
@@ -77,6 +77,13 @@ impl<T: Element> Buffer<T> {
             return true;
         }
         false
+    }
+}
+
+impl<T> Reconfigure for Buffer<T> {
+    fn reconfigure(&mut self, new: Self) {
+        self.size = new.size;
+        self.queue.resize(new.queue.size());
     }
 }
 

@@ -3,7 +3,10 @@ use std::time::Duration;
 
 use super::parts::{Timer, duration, label};
 use crate::failure::BuildError;
-use crate::{Acks, Context, Delivery, Element, EmitResult, IntoInterval, Never, Operator, Stream};
+use crate::{
+    Acks, Context, Delivery, Element, EmitResult, IntoInterval, Never, Operator, Reconfigure,
+    Stream,
+};
 
 /// Sends an element once no other has come for a while; see [`Stream::debounce`].
 pub struct Debounce<T> {
@@ -44,6 +47,12 @@ impl<T: Element> Debounce<T> {
         } else if let Some((x, acks)) = self.last.take() {
             self.delivering = cx.deliver(acks, x) == Delivery::Pending;
         }
+    }
+}
+
+impl<T> Reconfigure for Debounce<T> {
+    fn reconfigure(&mut self, new: Self) {
+        self.interval = new.interval;
     }
 }
 

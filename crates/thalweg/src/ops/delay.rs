@@ -6,7 +6,8 @@ use super::parts::{Queue, Timer, at_least_one, duration, label};
 use crate::failure::BuildError;
 use crate::interval::next_tick;
 use crate::{
-    Context, Delivery, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Stream,
+    Context, Delivery, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator,
+    Reconfigure, Stream,
 };
 
 /// The options of [`delay`](Stream::delay). Give them to [`apply`](Stream::apply).
@@ -95,6 +96,14 @@ impl<T: Element> Delay<T> {
         } else {
             cx.wake_soon();
         }
+    }
+}
+
+impl<T> Reconfigure for Delay<T> {
+    fn reconfigure(&mut self, new: Self) {
+        self.interval = new.interval;
+        self.queue.resize(new.queue.size());
+        self.in_next_round = new.in_next_round;
     }
 }
 

@@ -1,5 +1,5 @@
 use super::parts::Timer;
-use crate::{Acks, Context, Delivery, Element, EmitResult, Never, Operator, Stream};
+use crate::{Acks, Context, Delivery, Element, EmitResult, Never, Operator, Reconfigure, Stream};
 use std::any::Any;
 
 /// Drops what newer elements have superseded; see [`Stream::latest`].
@@ -69,6 +69,11 @@ impl<T> Default for Latest<T> {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// It has no settings.
+impl<T> Reconfigure for Latest<T> {
+    fn reconfigure(&mut self, _: Self) {}
 }
 
 impl<T: Element> Operator for Latest<T> {

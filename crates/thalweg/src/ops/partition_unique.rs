@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::parts::{Distinct, Keep, at_least_one};
 use crate::failure::{BoxError, BuildError};
-use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Reconfigure, Stream};
 
 /// The options of [`partition_unique`](Stream::partition_unique): the size of a group, a key, and
 /// which of several elements with one key is kept. Give them to [`apply`](Stream::apply).
@@ -107,6 +107,14 @@ where
     }
 }
 
+impl<T, K: Eq + Hash, F> Reconfigure for PartitionUnique<T, K, F> {
+    fn reconfigure(&mut self, new: Self) {
+        self.size = new.size;
+        self.key = new.key;
+        self.group.reconfigure(new.group);
+    }
+}
+
 impl<T, K, E, F> Operator for PartitionUnique<T, K, F>
 where
     T: Element,
@@ -125,7 +133,7 @@ where
             Ok(key) => self.group.push(key, x, cx),
             Err(cause) => return cx.fail(x, cause),
         }
-        if self.group.len() == self.size {
+        if self.group.len() >= self.size {
             return self.send(cx);
         }
         Ok(())

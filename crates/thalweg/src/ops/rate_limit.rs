@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::parts::{duration, label};
 use crate::failure::BuildError;
 use crate::interval::next_tick;
-use crate::{Context, Element, EmitResult, IntoInterval, Lease, Never, Operator, Stream};
+use crate::{
+    Context, Element, EmitResult, IntoInterval, Lease, Never, Operator, Reconfigure, Stream,
+};
 
 /// Sends at most one element per interval; see [`Stream::rate_limit`].
 pub struct RateLimit<T> {
@@ -26,6 +28,12 @@ impl<T> RateLimit<T> {
             queue: VecDeque::new(),
             next: Duration::ZERO,
         })
+    }
+}
+
+impl<T> Reconfigure for RateLimit<T> {
+    fn reconfigure(&mut self, new: Self) {
+        self.interval = new.interval;
     }
 }
 

@@ -3,7 +3,10 @@ use std::time::Duration;
 
 use super::parts::{Ticks, Timer, duration, label};
 use crate::failure::BuildError;
-use crate::{Acks, Context, Delivery, Element, EmitResult, IntoInterval, Never, Operator, Stream};
+use crate::{
+    Acks, Context, Delivery, Element, EmitResult, IntoInterval, Never, Operator, Reconfigure,
+    Stream,
+};
 
 /// Sends the latest element at regular times; see [`Stream::sample`].
 pub struct Sample<T> {
@@ -45,6 +48,13 @@ impl<T: Element> Sample<T> {
         {
             self.delivering = cx.deliver(acks, x) == Delivery::Pending;
         }
+    }
+}
+
+impl<T> Reconfigure for Sample<T> {
+    fn reconfigure(&mut self, new: Self) {
+        self.interval = new.interval;
+        self.ticks.reconfigure(new.ticks);
     }
 }
 

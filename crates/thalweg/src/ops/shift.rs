@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::parts::{Queue, Timer, at_least_one, duration, label};
 use crate::failure::BuildError;
 use crate::{
-    Context, Delivery, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Stream,
+    Context, Delivery, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator,
+    Reconfigure, Stream,
 };
 
 /// The options of [`shift`](Stream::shift). Give them to [`apply`](Stream::apply).
@@ -76,6 +77,13 @@ impl<T: Element> Shift<T> {
                 self.delivering = cx.deliver(acks, x) == Delivery::Pending;
             }
         }
+    }
+}
+
+impl<T> Reconfigure for Shift<T> {
+    fn reconfigure(&mut self, new: Self) {
+        self.interval = new.interval;
+        self.queue.resize(new.queue.size());
     }
 }
 

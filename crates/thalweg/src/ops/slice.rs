@@ -3,7 +3,7 @@ use std::ops::{Bound, RangeBounds};
 
 use super::parts::at_least_one;
 use crate::failure::BuildError;
-use crate::{Element, OperatorError, Stream, Transform};
+use crate::{Element, OperatorError, Reconfigure, Stream, Transform};
 
 /// Passes on the elements at some positions; see [`Stream::slice`].
 pub struct Slice<T> {
@@ -43,6 +43,14 @@ impl<T> Slice<T> {
             position: 0,
             _in: PhantomData,
         })
+    }
+}
+
+impl<T> Reconfigure for Slice<T> {
+    fn reconfigure(&mut self, new: Self) {
+        self.start = new.start;
+        self.end = new.end;
+        self.step = new.step;
     }
 }
 

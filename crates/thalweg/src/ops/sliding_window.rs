@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 
 use super::parts::at_least_one;
 use crate::failure::BuildError;
-use crate::{Acks, Context, Element, EmitResult, Never, Operator, Stream};
+use crate::{Acks, Context, Element, EmitResult, Never, Operator, Reconfigure, Stream};
 
 /// Sends the last elements with every new one; see [`Stream::sliding_window`].
 pub struct SlidingWindow<T> {
@@ -38,6 +38,18 @@ impl<T> SlidingWindow<T> {
             window: VecDeque::new(),
             acks: VecDeque::new(),
         })
+    }
+}
+
+impl<T> Reconfigure for SlidingWindow<T> {
+    fn reconfigure(&mut self, new: Self) {
+        self.size = new.size;
+        self.partial = new.partial;
+        // The next element makes a window of the new size.
+        let surplus = (self.window.len() + 1).saturating_sub(self.size);
+        self.window.drain(..surplus.min(self.window.len()));
+        let surplus = (self.acks.len() + 1).saturating_sub(self.size);
+        self.acks.drain(..surplus.min(self.acks.len()));
     }
 }
 

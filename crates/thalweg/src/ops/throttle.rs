@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::parts::{duration, label};
 use crate::failure::BuildError;
-use crate::{Context, Element, EmitResult, IntoInterval, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, IntoInterval, Never, Operator, Reconfigure, Stream};
 
 /// Drops what comes too soon after the last element sent; see [`Stream::throttle`].
 pub struct Throttle<T> {
@@ -24,6 +24,12 @@ impl<T> Throttle<T> {
             next: Duration::ZERO,
             _in: PhantomData,
         })
+    }
+}
+
+impl<T> Reconfigure for Throttle<T> {
+    fn reconfigure(&mut self, new: Self) {
+        self.interval = new.interval;
     }
 }
 

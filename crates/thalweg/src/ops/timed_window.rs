@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::parts::{Group, Tumbling, duration, label};
 use crate::failure::BuildError;
-use crate::{Context, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Stream};
+use crate::{
+    Context, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Reconfigure, Stream,
+};
 
 /// The options of [`timed_window`](Stream::timed_window). Give them to [`apply`](Stream::apply).
 ///
@@ -89,6 +91,13 @@ pub struct TimedWindow<T> {
     interval: Duration,
     window: Group<T>,
     windows: Tumbling<Vec<T>>,
+}
+
+impl<T: Element> Reconfigure for TimedWindow<T> {
+    fn reconfigure(&mut self, new: Self) {
+        self.interval = new.interval;
+        self.windows.reconfigure(new.windows);
+    }
 }
 
 impl<T: Element> Operator for TimedWindow<T> {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::parts::{Distinct, Keep, Tumbling, duration, label};
 use crate::failure::{BoxError, BuildError};
-use crate::{Context, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Stream};
+use crate::{
+    Context, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Reconfigure, Stream,
+};
 
 /// The options of [`timed_window_unique`](Stream::timed_window_unique): a key, which of several
 /// elements with one key is kept, and whether empty windows are sent. Give them to
@@ -122,6 +124,15 @@ pub struct TimedWindowUnique<T, K, F> {
     key: F,
     window: Distinct<T, K>,
     windows: Tumbling<Vec<T>>,
+}
+
+impl<T: Element, K: Eq + Hash, F> Reconfigure for TimedWindowUnique<T, K, F> {
+    fn reconfigure(&mut self, new: Self) {
+        self.interval = new.interval;
+        self.key = new.key;
+        self.window.reconfigure(new.window);
+        self.windows.reconfigure(new.windows);
+    }
 }
 
 impl<T, K, E, F> Operator for TimedWindowUnique<T, K, F>

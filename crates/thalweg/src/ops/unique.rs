@@ -7,7 +7,7 @@ use hashlink::LinkedHashMap;
 
 use super::parts::at_least_one;
 use crate::failure::{BoxError, BuildError};
-use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Reconfigure, Stream};
 
 /// The options of [`unique`](Stream::unique): a key, and how much is remembered. Give them to
 /// [`apply`](Stream::apply).
@@ -24,6 +24,7 @@ use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Stream}
 /// ```
 pub struct UniqueOptions<T, K = T, F = fn(&T) -> Result<T, Infallible>> {
     history: Option<usize>,
+    is_fifo: bool,
     key: F,
     _key: PhantomData<fn(&T) -> K>,
 }
@@ -33,6 +34,7 @@ impl<T: Clone> UniqueOptions<T> {
     pub fn new() -> Self {
         Self {
             history: None,
+            is_fifo: false,
             key: |x| Ok(x.clone()),
             _key: PhantomData,
         }
@@ -61,6 +63,7 @@ impl<T, K, F> UniqueOptions<T, K, F> {
     {
         UniqueOptions {
             history: self.history,
+            is_fifo: self.is_fifo,
             key,
             _key: PhantomData,
         }
@@ -70,6 +73,24 @@ impl<T, K, F> UniqueOptions<T, K, F> {
     pub fn history(self, size: usize) -> Self {
         Self {
             history: Some(size),
+            ..self
+        }
+    }
+
+    /// Forgets keys in the order in which they were first seen: one that comes again is not kept longer for it.
+    ///
+    /// ```
+    /// use thalweg::{Stream, ops::UniqueOptions};
+    ///
+    /// let source = Stream::new();
+    /// let list = source.apply(UniqueOptions::new().history(2).fifo()).sink_to_list();
+    /// source.emit_many([1, 2, 1, 3, 1]).wait()?;
+    /// assert_eq!(list.to_vec(), [1, 2, 3, 1]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn fifo(self) -> Self {
+        Self {
+            is_fifo: true,
             ..self
         }
     }
@@ -90,6 +111,7 @@ where
         }
         Ok(Unique {
             history: self.history.unwrap_or(usize::MAX),
+            is_fifo: self.is_fifo,
             key: self.key,
             seen: LinkedHashMap::new(),
             _in: PhantomData,
@@ -100,10 +122,22 @@ where
 /// Drops what has been seen before: what the options [`UniqueOptions`] become.
 pub struct Unique<T, K, F> {
     history: usize,
+    is_fifo: bool,
     key: F,
-    /// The key seen last is at the back.
+    /// The key that is forgotten last is at the back.
     seen: LinkedHashMap<K, ()>,
     _in: PhantomData<fn(T)>,
+}
+
+impl<T, K: Eq + Hash, F> Reconfigure for Unique<T, K, F> {
+    fn reconfigure(&mut self, new: Self) {
+        self.history = new.history;
+        self.is_fifo = new.is_fifo;
+        self.key = new.key;
+        while self.seen.len() > self.history {
+            self.seen.pop_front();
+        }
+    }
 }
 
 impl<T, K, E, F> Operator for Unique<T, K, F>
@@ -128,6 +162,9 @@ where
             Ok(key) => key,
             Err(cause) => return cx.fail(x, cause),
         };
+        if self.is_fifo && self.seen.contains_key(&key) {
+            return Ok(());
+        }
         // Inserting a key that is there moves it to the back.
         if self.seen.insert(key, ()).is_some() {
             return Ok(());
@@ -190,11 +227,12 @@ mod tests {
     use super::*;
 
     /// The plain model: a list with the last seen in front.
-    fn unique(xs: &[u8], history: usize) -> Vec<u8> {
+    fn unique(xs: &[u8], history: usize, is_fifo: bool) -> Vec<u8> {
         let mut seen: Vec<u8> = Vec::new();
         let mut out = Vec::new();
         for x in xs {
             match seen.iter().position(|y| x == y) {
+                Some(_) if is_fifo => continue,
                 Some(place) => {
                     seen.remove(place);
                 }
@@ -213,12 +251,14 @@ mod tests {
             history in 1_usize..10,
         ) {
             let bounded = outputs(xs.clone(), |s| s.apply(UniqueOptions::new().history(history)));
-            prop_assert_eq!(bounded, unique(&xs, history));
+            prop_assert_eq!(bounded, unique(&xs, history, false));
+            let fifo = outputs(xs.clone(), |s| s.apply(UniqueOptions::new().history(history).fifo()));
+            prop_assert_eq!(fifo, unique(&xs, history, true));
             let unbounded = outputs(xs.clone(), Stream::unique);
-            prop_assert_eq!(unbounded, unique(&xs, usize::MAX));
+            prop_assert_eq!(unbounded, unique(&xs, usize::MAX, false));
             let keyed = outputs(xs.clone(), |s| s.unique_by(|x| x / 2).map(|x| x / 2));
             let keys: Vec<u8> = xs.iter().map(|x| x / 2).collect();
-            prop_assert_eq!(keyed, unique(&keys, usize::MAX));
+            prop_assert_eq!(keyed, unique(&keys, usize::MAX, false));
         }
     }
 

@@ -1,10 +1,10 @@
-use std::any::Any;
+use std::any::{Any, TypeId};
 
-use super::Stream;
+use super::{Stream, WeakStream};
 use crate::failure::{BuildError, Error, Failure};
 use crate::graph::{AnyNode, Core, Drain, Pass};
 use crate::interval::{IntoInterval, wait};
-use crate::operator::Element;
+use crate::operator::{Element, Reconfigure};
 use thalweg_view::{Counters, EdgeView, GraphView, NodeView};
 
 impl<T: Element> Stream<T> {
@@ -151,6 +151,89 @@ impl<T: Element> Stream<T> {
         seen == Some(true)
     }
 
+    /// Lets `f` look at this node's operator, of type `Op`, or change it. Returns `None`, without having called it,
+    /// if the node is of another type, or at work right now.
+    ///
+    /// `f` must not touch any pipeline.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// # use std::convert::Infallible;
+    /// struct Latest(Option<i32>);
+    /// # impl thalweg::Transform for Latest {
+    /// #     type In = i32;
+    /// #     type Out = i32;
+    /// #     const KIND: &'static str = "latest";
+    /// #     fn apply(&mut self, x: i32) -> Result<Option<i32>, thalweg::OperatorError<i32>> {
+    /// #         self.0 = Some(x);
+    /// #         Ok(Some(x))
+    /// #     }
+    /// # }
+    /// let source = Stream::new();
+    /// let latest = source.transform(Latest(None));
+    /// source.emit(3).wait()?;
+    /// assert_eq!(latest.with_operator(|latest: &mut Latest| latest.0), Some(Some(3)));
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn with_operator<Op: 'static, R>(&self, f: impl FnOnce(&mut Op) -> R) -> Option<R> {
+        let node = self.node().clone();
+        self.graph().query(move |pass| {
+            let (mut f, mut found) = (Some(f), None);
+            node.operate(
+                &mut |operator| {
+                    if let Some(operator) = operator.downcast_mut() {
+                        found = f.take().map(|f| f(operator));
+                    }
+                },
+                pass,
+            );
+            found
+        })?
+    }
+
+    /// Gives this node's operator the settings of another of its type, and leaves it what it keeps: elements, groups,
+    /// state. Elements that come afterwards find the new settings; inside a function of this pipeline, those
+    /// behind the one that is on its way.
+    ///
+    /// # Errors
+    /// The node is of another type.
+    ///
+    /// ```
+    /// # use thalweg::{IntoOperator, Stream, ops::PartitionOptions};
+    /// let source = Stream::new();
+    /// let pairs = source.apply(PartitionOptions::<i32>::of(2));
+    /// let list = pairs.sink_to_list();
+    /// source.emit(1).wait()?;
+    /// pairs.reconfigure(PartitionOptions::<i32>::of(3).into_operator()?)?;
+    /// source.emit_many([2, 3, 4]).wait()?;
+    /// assert_eq!(list.to_vec(), [[1, 2, 3]]);
+    /// assert!(source.reconfigure(PartitionOptions::<i32>::of(3).into_operator()?).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reconfigure<Op>(&self, new: Op) -> Result<(), BuildError>
+    where
+        Op: Reconfigure + Send + 'static,
+    {
+        let node = self.node().clone();
+        if !node.is_operator(TypeId::of::<Op>()) {
+            let name = std::any::type_name::<Op>();
+            return Err(BuildError::new(
+                node.core().kind(),
+                format_args!("its operator is not a {name}"),
+            ));
+        }
+        let mut new = Some(new);
+        self.graph().run_exclusive(Box::new(move |pass| {
+            let take_over = &mut |operator: &mut dyn Any| {
+                if let (Some(operator), Some(new)) = (operator.downcast_mut::<Op>(), new.take()) {
+                    operator.reconfigure(new);
+                }
+            };
+            node.operate(take_over, pass);
+        }));
+        Ok(())
+    }
+
     /// Whether nothing is on its way in the whole pipeline, and nobody is at work inside: dropped now, it
     /// would be gone at once. Like [`traverse`](Self::traverse), it is for garbage collectors,
     /// and waits for no work of others.
@@ -266,29 +349,52 @@ impl<T: Element> Stream<T> {
 
     /// The whole pipeline as it is now, to look at or to draw.
     pub fn graph_view(&self) -> GraphView {
-        self.graph()
-            .query(|pass| {
-                let graph = pass.graph();
-                graph.settle_runs(pass);
-                let nodes = graph.nodes(pass);
-                let nodes = nodes.iter().map(|node| {
-                    let core = node.core();
-                    NodeView::new(core.id(), core.name(), role(core, pass))
-                        .with_counters(counters(&**node, pass))
-                });
-                let edges = graph.edges(pass).into_iter();
-                GraphView::new(
-                    nodes.collect(),
-                    edges
-                        .map(|(from, to, feedback)| {
-                            let edge = EdgeView::new(from, to);
-                            if feedback { edge.as_feedback() } else { edge }
-                        })
-                        .collect(),
-                )
-            })
-            .unwrap_or_default()
+        self.graph().query(view).unwrap_or_default()
     }
+
+    /// Has `f` called with the whole pipeline as it is, as soon as nobody is at work inside: at once, or by whoever
+    /// is inside when he leaves. It waits for nothing; `f` must not touch any pipeline.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// # use std::sync::mpsc;
+    /// let source = Stream::new();
+    /// source.map(|x: i32| x + 1).sink(drop);
+    /// let (tells, told) = mpsc::channel();
+    /// source.send_graph_view(move |view| tells.send(view.nodes.len()).expect("somebody listens"));
+    /// assert_eq!(told.recv(), Ok(3));
+    /// ```
+    pub fn send_graph_view(&self, f: impl FnOnce(GraphView) + Send + 'static) {
+        self.graph().post(Box::new(move |pass| f(view(pass))));
+    }
+}
+
+impl<T: Element> WeakStream<T> {
+    /// As [`Stream::send_graph_view`]; returns whether the pipeline is still there.
+    pub fn send_graph_view(&self, f: impl FnOnce(GraphView) + Send + 'static) -> bool {
+        let graph = self.live_graph();
+        if let Some(graph) = &graph {
+            graph.post(Box::new(move |pass| f(view(pass))));
+        }
+        graph.is_some()
+    }
+}
+
+fn view(pass: &mut Pass) -> GraphView {
+    let graph = pass.graph();
+    graph.settle_runs(pass);
+    let nodes = graph.nodes(pass);
+    let nodes = nodes.iter().map(|node| {
+        let core = node.core();
+        NodeView::new(core.id(), core.name(), role(core, pass))
+            .with_counters(counters(&**node, pass))
+    });
+    let edges = graph.edges(pass).into_iter();
+    let edges = edges.map(|(from, to, feedback)| {
+        let edge = EdgeView::new(from, to);
+        if feedback { edge.as_feedback() } else { edge }
+    });
+    GraphView::new(nodes.collect(), edges.collect())
 }
 
 /// The group of nodes it is drawn with.
@@ -317,6 +423,7 @@ fn counters(node: &dyn AnyNode, pass: &Pass) -> Counters {
     };
     counters.failed = core.failed();
     counters.held = (held.in_flight + held.buffered) as u64;
-    counters.waited = core.waited();
+    counters.gathered = held.buffered as u64;
+    counters.waited = core.waited(pass);
     counters
 }

@@ -113,21 +113,27 @@ impl<T: Element, U: Element> Transform for Invalid<T, U> {
     }
 }
 
-/// A [`Stream`] that keeps nothing alive.
-pub(crate) struct WeakStream<T> {
+/// A [`Stream`] that keeps nothing alive: from [`Stream::downgrade`].
+pub struct WeakStream<T> {
     graph: Weak<Graph>,
     node: Weak<dyn Produce<T>>,
 }
 
 impl<T: Element> WeakStream<T> {
     /// A new handle, unless the node is gone.
-    pub(crate) fn upgrade(&self) -> Option<Stream<T>> {
+    pub fn upgrade(&self) -> Option<Stream<T>> {
         let (graph, node) = (self.graph.upgrade()?, self.node.upgrade()?);
         let counted: Arc<dyn AnyNode> = node.clone();
         graph.run_exclusive(Box::new(move |pass| {
             pass.graph().add_handle(&counted, pass)
         }));
         Some(Stream::from_parts(&graph, node))
+    }
+
+    /// The graph that the node is in, unless it is gone.
+    fn live_graph(&self) -> Option<Arc<Graph>> {
+        // Nothing but the graph may drop the node last, so that it is not taken hold of.
+        (self.node.strong_count() > 0).then(|| self.graph.upgrade())?
     }
 }
 
@@ -225,7 +231,16 @@ impl<T: Element> Stream<T> {
     }
 
     /// A handle that keeps nothing alive.
-    pub(crate) fn downgrade(&self) -> WeakStream<T> {
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source: Stream<i32> = Stream::new();
+    /// let weak = source.downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// drop(source);
+    /// assert!(weak.upgrade().is_none());
+    /// ```
+    pub fn downgrade(&self) -> WeakStream<T> {
         WeakStream {
             graph: Arc::downgrade(self.graph()),
             node: Arc::downgrade(self.node()),

@@ -2,5 +2,42 @@
 
 from thalweg.parallel import ParallelStream as DaskStream
 from thalweg.parallel import accumulate, filter, flatten, gather, map, pluck, scatter, starmap
+from thalweg.parallel.here import buffer, partition, partition_unique, timed_window_unique, union, unique
+from thalweg.sources import filenames, from_textfile
+from thalweg.stream import Stream
 
-__all__ = ["DaskStream", "accumulate", "filter", "flatten", "gather", "map", "pluck", "scatter", "starmap"]
+combine_latest = DaskStream.combine_latest
+delay = DaskStream.delay
+latest = DaskStream.latest
+rate_limit = DaskStream.rate_limit
+sliding_window = DaskStream.sliding_window
+timed_window = DaskStream.timed_window
+zip = DaskStream.zip
+
+__all__ = [
+    "DaskStream",
+    "Stream",
+    "accumulate",
+    "buffer",
+    "combine_latest",
+    "delay",
+    "filenames",
+    "filter",
+    "flatten",
+    "from_textfile",
+    "gather",
+    "latest",
+    "map",
+    "partition",
+    "partition_unique",
+    "pluck",
+    "rate_limit",
+    "scatter",
+    "sliding_window",
+    "starmap",
+    "timed_window",
+    "timed_window_unique",
+    "union",
+    "unique",
+    "zip",
+]

@@ -77,7 +77,7 @@ class _Parent:
 
     def send(self, call: BatchCall, done: Arrival, limit: float | None) -> None:
         """Have a batch worked on."""
-        future = self._engine.submit(run, (call,), retries=_RETRIES, timeout=limit)
+        future = self._engine.submit(run, (call,), retries=_RETRIES, time_limit=limit)
         future.add_done_callback(lambda future: _arrive(future, done))
 
 

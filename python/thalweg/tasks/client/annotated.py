@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 #: The annotations that are options of a task.
-_OPTIONS = ("retries", "priority", "resources", "timeout")
+_OPTIONS = ("retries", "priority", "resources", "time_limit")
 
 
 def current() -> dict[str, Any]:

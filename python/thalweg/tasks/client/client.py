@@ -78,6 +78,8 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
         How long to try to connect to an address.
     name
         A name, to tell clients apart.
+    dashboard_address
+        Where to serve a dashboard, such as ``":8787"``; see :func:`thalweg.dashboard`. None: none is.
     **kwargs
         What Dask's client takes besides; nothing depends on it unless there is an address.
 
@@ -138,7 +140,12 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        dashboard_address = kwargs.pop("dashboard_address", None)
         refuse_unknown("Client", kwargs)
+        if dashboard_address is not None:
+            from thalweg.view.dashboard import serve_at
+
+            serve_at(dashboard_address)
         if timeout is not None:
             convert_interval(timeout)
         if isinstance(address, int):
@@ -239,8 +246,12 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
 
     @property
     def dashboard_link(self) -> str | None:
-        """Address of the dashboard: None, since there is none. A client of a Dask cluster has the cluster's own."""
-        return None
+        """Address of the dashboard: that of :func:`thalweg.dashboard`, or None if none is served. A client of a Dask
+        cluster has the cluster's own.
+        """
+        module = sys.modules.get("thalweg.view.dashboard")
+        served = module and module.running()
+        return served.link if served else None
 
     def futures_of(self, futures: Any) -> list[Future[Any]]:
         """Return the futures in a value, as the function of that name does."""
@@ -468,7 +479,7 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
     def get_executor(self, **kwargs: Any) -> ClientExecutor:
         """Return an executor of ``concurrent.futures`` that runs on the client's workers.
 
-        It takes `retries`, `resources`, `priority`, `timeout` and `pure` for all its tasks.
+        It takes `retries`, `resources`, `priority`, `time_limit` and `pure` for all its tasks.
 
         Examples
         --------

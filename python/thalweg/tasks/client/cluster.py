@@ -79,8 +79,8 @@ class LocalCluster:
 
     @property
     def dashboard_link(self) -> str:
-        """Nothing: there is no dashboard."""
-        return ""
+        """Address of the dashboard; nothing if none is served."""
+        return registry.client_of(self._engine).dashboard_link or ""
 
     def get_client(self) -> Client:
         """Return a client of it."""

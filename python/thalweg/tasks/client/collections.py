@@ -179,7 +179,7 @@ def _options(
     priority: float = 0,
     retries: int | None = 0,
     resources: Mapping[str, float] | None = None,
-    timeout: Any = None,
+    time_limit: Any = None,
     **harmless: Any,
 ) -> dict[str, Any]:
     for name in harmless:
@@ -189,7 +189,7 @@ def _options(
         "priority": priority,
         "retries": retries or 0,
         "resources": dict(resources) if resources else None,
-        "timeout": None if timeout is None else convert_interval(timeout),
+        "time_limit": None if time_limit is None else convert_interval(time_limit),
     }
 
 

@@ -103,7 +103,7 @@ class ClientExecutor(concurrent.futures.Executor):
     ----------
     client
         The client. It stays open when the executor is shut down; when it is closed, calls that have not begun fail.
-    retries, resources, priority, timeout, pure
+    retries, resources, priority, time_limit, pure
         What `Client.submit` takes, for all tasks.
     workers, allow_other_workers
         Are there because Dask's executor takes them.
@@ -126,7 +126,7 @@ class ClientExecutor(concurrent.futures.Executor):
         retries: int = 0,
         resources: Mapping[str, float] | None = None,
         priority: float = 0,
-        timeout: Interval | None = None,
+        time_limit: Interval | None = None,
         pure: bool = False,
         workers: Any = None,
         allow_other_workers: bool = False,
@@ -136,7 +136,7 @@ class ClientExecutor(concurrent.futures.Executor):
             "retries": retries,
             "resources": resources,
             "priority": priority,
-            "timeout": timeout,
+            "time_limit": time_limit,
             "pure": pure,
             "workers": workers,
             "allow_other_workers": allow_other_workers,

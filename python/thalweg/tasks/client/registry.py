@@ -141,6 +141,11 @@ _shared: WeakKeyDictionary[Engine, Shared] = WeakKeyDictionary()
 _open: WeakSet[Engine] = WeakSet()
 
 
+def open_engines() -> list[Engine]:
+    """Return the engines that have not been closed."""
+    return [engine for engine in list(_open) if not engine.closed]
+
+
 def shared(engine: Engine) -> Shared:
     """Return what belongs to an engine."""
     found = _shared.get(engine)
@@ -157,6 +162,10 @@ def started(engine: Engine, resources: Mapping[str, float], workers: int = 1, wo
     mine.asked_workers = workers
     if workspace is not None:
         mine.move_to(workspace)
+    if "THALWEG_DASHBOARD" in os.environ:
+        from thalweg.view.dashboard import serve_if_asked
+
+        serve_if_asked()
     if engine.kind == "processes":
         engine.on_ask(mine.answer, mine.lose)
 

@@ -38,7 +38,7 @@ class Submission(Base):
         resources: Mapping[str, float] | None = None,
         retries: int | None = None,
         priority: float = 0,
-        timeout: Interval | None = None,
+        time_limit: Interval | None = None,
         pure: bool = False,
         fifo_timeout: Any = None,
         allow_other_workers: bool = False,
@@ -62,7 +62,7 @@ class Submission(Base):
             How often to try again if it fails.
         priority
             Those with a higher one go first.
-        timeout
+        time_limit
             How long it may run. On processes it is stopped then, whatever it does; on threads it is told so by its
             token. The future raises `TimeoutError`.
         pure
@@ -94,8 +94,8 @@ class Submission(Base):
             made: Future[T] = create(self._engine, func, args, kwargs, None if key is None else to_text(key))
             return made
         if "dask.base" in sys.modules and (said := annotated.current()):
-            given = {"resources": resources, "retries": retries, "priority": priority or None, "timeout": timeout}
-            resources, retries, priority, timeout = _either(given, said)
+            given = {"resources": resources, "retries": retries, "priority": priority or None, "time_limit": time_limit}
+            resources, retries, priority, time_limit = _either(given, said)
         call = None
         if key is not None:
             from thalweg.tasks.client.tokenize import call_id
@@ -114,7 +114,7 @@ class Submission(Base):
             priority=priority,
             retries=retries or 0,
             resources=self._available(resources) if resources else None,
-            timeout=None if timeout is None else convert_interval(timeout),
+            time_limit=None if time_limit is None else convert_interval(time_limit),
             **options,
         )
 
@@ -127,7 +127,7 @@ class Submission(Base):
         resources: Mapping[str, float] | None = None,
         retries: int | None = None,
         priority: float = 0,
-        timeout: Interval | None = None,
+        time_limit: Interval | None = None,
         pure: bool = False,
         batch_size: int | None = None,
         fifo_timeout: Any = None,
@@ -158,10 +158,10 @@ class Submission(Base):
         if actor or actors:
             return [self.submit(func, *row, actor=True, **kwargs) for row in zip(*iterables, strict=False)]
         if "dask.base" in sys.modules and (said := annotated.current()):
-            given = {"resources": resources, "retries": retries, "priority": priority or None, "timeout": timeout}
-            resources, retries, priority, timeout = _either(given, said)
+            given = {"resources": resources, "retries": retries, "priority": priority or None, "time_limit": time_limit}
+            resources, retries, priority, time_limit = _either(given, said)
         if pure or isinstance(key, (list, tuple)):
-            options = {"resources": resources, "retries": retries, "priority": priority, "timeout": timeout}
+            options = {"resources": resources, "retries": retries, "priority": priority, "time_limit": time_limit}
             return self._map_by_key(func, iterables, key, pure, options, kwargs)
         return self._engine.map(
             self._watched(_runnable(func)),
@@ -171,7 +171,7 @@ class Submission(Base):
             priority=priority,
             retries=retries or 0,
             resources=self._available(resources) if resources else None,
-            timeout=None if timeout is None else convert_interval(timeout),
+            time_limit=None if time_limit is None else convert_interval(time_limit),
         )
 
     def _watched(self, function: Callable[..., T], key: Any = None) -> Callable[..., T]:
@@ -215,7 +215,8 @@ class Submission(Base):
         sync
             Whether to wait, and return the results.
         **kwargs
-            ``optimize_graph``, ``traverse``, and ``resources``, ``retries``, ``priority`` and ``timeout`` of each task.
+            ``optimize_graph``, ``traverse``, and ``resources``, ``retries``, ``priority`` and ``time_limit`` of each
+            task.
 
         Examples
         --------
@@ -273,7 +274,7 @@ class Submission(Base):
 
 def _either(given: dict[str, Any], said: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
     chosen = {name: said.get(name) if value is None else value for name, value in given.items()}
-    return chosen["resources"], chosen["retries"], chosen["priority"] or 0, chosen["timeout"]
+    return chosen["resources"], chosen["retries"], chosen["priority"] or 0, chosen["time_limit"]
 
 
 def _runnable(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -36,17 +36,17 @@ class DaskClient(Client):  # type: ignore[misc, unused-ignore]
         except (asyncio.TimeoutError, TimeoutError) as error:
             raise OSError(f"the scheduler at {self.scheduler.address!r} did not answer within {timeout} s") from error
 
-    def submit(self, func: Any, *args: Any, pure: bool = False, timeout: Any = None, **kwargs: Any) -> Any:
+    def submit(self, func: Any, *args: Any, pure: bool = False, time_limit: Any = None, **kwargs: Any) -> Any:
         """Call a function on a worker of the cluster."""
-        _refuse(timeout)
+        _refuse(time_limit)
         return super().submit(func, *args, pure=pure, **kwargs)
 
-    def map(self, func: Any, *iterables: Any, pure: bool = False, timeout: Any = None, **kwargs: Any) -> Any:
+    def map(self, func: Any, *iterables: Any, pure: bool = False, time_limit: Any = None, **kwargs: Any) -> Any:
         """Call a function on each element, on the workers of the cluster."""
-        _refuse(timeout)
+        _refuse(time_limit)
         return super().map(func, *iterables, pure=pure, **kwargs)
 
 
-def _refuse(timeout: Any) -> None:
-    if timeout is not None:
-        raise ValueError("timeout: Dask can't stop a task; a client with processes=True can")
+def _refuse(time_limit: Any) -> None:
+    if time_limit is not None:
+        raise ValueError("time_limit: Dask can't stop a task; a client with processes=True can")

@@ -220,7 +220,7 @@ impl Core {
         element: Option<Box<dyn Any + Send>>,
         cause: BoxError,
     ) -> Failure {
-        Failure::new(self.name(), self.id, ordinal, element, cause)
+        Failure::new(self.name(), self.id, ordinal, element, cause).told()
     }
 
     pub(crate) fn count_failed(&self) {
@@ -247,8 +247,15 @@ impl Core {
         };
     }
 
-    /// How long elements have waited here, added up.
-    pub(crate) fn waited(&self) -> Duration {
-        Duration::from_nanos(self.waited.load(Ordering::Relaxed))
+    /// How long elements have waited here, added up; those that wait still, until now.
+    pub(crate) fn waited(&self, pass: &Pass) -> Duration {
+        let waited = Duration::from_nanos(self.waited.load(Ordering::Relaxed));
+        let waiting = self.waiting.get(pass);
+        if waiting.elements == 0 {
+            return waited;
+        }
+        let held_for = pass.now().saturating_sub(waiting.since).as_nanos() as u64;
+        let now = held_for.saturating_mul(waiting.elements as u64);
+        waited.saturating_add(Duration::from_nanos(now))
     }
 }

@@ -1,6 +1,6 @@
 //! The two kinds of node, [`Transform`] and [`Operator`], as the graph runs them.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -27,6 +27,9 @@ pub(crate) trait NodeKind: Send + Sized + 'static {
     fn begins_at_once(&self) -> bool;
     fn suspends(&self) -> bool;
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any));
+    /// The operator, for those who know its type.
+    fn operator(&mut self) -> &mut dyn Any;
+    fn operator_type() -> TypeId;
     fn withdraw(&mut self);
     /// Takes one element through a node that is free.
     fn accept(node: &Node<Self>, x: Self::In, pass: &mut Pass) -> EmitResult;
@@ -75,6 +78,14 @@ impl<T: Transform> NodeKind for TransformNode<T> {
 
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         self.0.traverse(visit);
+    }
+
+    fn operator(&mut self) -> &mut dyn Any {
+        &mut self.0
+    }
+
+    fn operator_type() -> TypeId {
+        TypeId::of::<T>()
     }
 
     fn withdraw(&mut self) {}
@@ -237,6 +248,14 @@ impl<O: Operator> NodeKind for OperatorNode<O> {
 
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         self.0.traverse(visit);
+    }
+
+    fn operator(&mut self) -> &mut dyn Any {
+        &mut self.0
+    }
+
+    fn operator_type() -> TypeId {
+        TypeId::of::<O>()
     }
 
     fn withdraw(&mut self) {

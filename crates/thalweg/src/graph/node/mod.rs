@@ -8,7 +8,7 @@ mod nudge;
 mod recovery;
 mod spawned_future;
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -82,6 +82,10 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Shows everything that is kept here; returns whether the node could be looked into. Runs no code
     /// but `visit` and what the operator shows it with, and allocates nothing.
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any), pass: &Pass) -> bool;
+    /// Lets `f` at the operator; returns whether it is not in use further up the stack.
+    fn operate(&self, f: &mut dyn FnMut(&mut dyn Any), pass: &mut Pass) -> bool;
+    /// Whether the operator is of a type.
+    fn is_operator(&self, of: TypeId) -> bool;
     /// Lets go of elements that wait for room here and whose emitters have given up.
     fn withdraw(&self, pass: &mut Pass);
     /// Elements on their way through, and elements kept until others come.
@@ -572,6 +576,14 @@ impl<B: NodeKind> AnyNode for Node<B> {
             errors.traverse(visit, pass);
         }
         true
+    }
+
+    fn operate(&self, f: &mut dyn FnMut(&mut dyn Any), pass: &mut Pass) -> bool {
+        self.run(pass, |body, _| f(body.operator())).is_some()
+    }
+
+    fn is_operator(&self, of: TypeId) -> bool {
+        B::operator_type() == of
     }
 
     fn withdraw(&self, pass: &mut Pass) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::kind::boxed;
 use super::{Node, NodeKind, Output, Pass, gate};
-use crate::failure::{BoxError, Failure};
+use crate::failure::{BoxError, Failure, is_watched};
 use crate::graph::fusion::AnyRun;
 use crate::graph::pass::Lease;
 use crate::graph::policy::{Policy, is_exempt};
@@ -125,6 +125,9 @@ impl<B: NodeKind> Node<B> {
         };
         self.count_failed();
         if let Policy::Skip = policy {
+            if is_watched() {
+                drop(self.core.failure(ordinal, boxed(element), cause));
+            }
             return Ok(());
         }
         let failure = self.core.failure(ordinal, boxed(element), cause);

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use super::{Inputs, Lanes};
 use crate::failure::{BoxError, BuildError};
-use crate::{Context, Element, EmitResult, Lease, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, Lease, Never, Operator, Reconfigure, Stream};
 
 /// Sends the latest element of each inlet whenever one comes; see [`combine_latest`].
 pub struct CombineLatest<L> {
@@ -12,6 +12,11 @@ pub struct CombineLatest<L> {
 }
 
 impl<L: Lanes> CombineLatest<L> {
+    /// The inlets, with what waits there.
+    pub fn lanes(&self) -> &L {
+        &self.lanes
+    }
+
     /// Sends a row whenever an element comes by one of the inlets `emit_on`, counted from 0, or by
     /// any if there is no such restriction. Of an [`OpenJoin`](crate::OpenJoin), `emit_on` gives the
     /// [numbers](crate::InletKey::number) of inlets.
@@ -34,6 +39,12 @@ impl<L: Lanes> CombineLatest<L> {
             }
         }
         Ok(Self { lanes, emit_on })
+    }
+}
+
+impl<L> Reconfigure for CombineLatest<L> {
+    fn reconfigure(&mut self, new: Self) {
+        self.emit_on = new.emit_on;
     }
 }
 

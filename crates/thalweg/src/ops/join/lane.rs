@@ -33,6 +33,11 @@ impl<T: Element> Lane<T> {
         self.waiting.push_back((x, lease));
     }
 
+    pub(super) fn elements(&self) -> Vec<&T> {
+        let waiting = self.waiting.iter().map(|(x, _)| x);
+        waiting.chain(&self.literal).collect()
+    }
+
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
         let waiting = self.waiting.iter().map(|(x, _)| x);
         waiting.chain(&self.literal).for_each(|x| visit(x));

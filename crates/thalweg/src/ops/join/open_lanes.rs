@@ -25,6 +25,11 @@ impl<T: Element> OpenLanes<T> {
         }
     }
 
+    /// The elements that wait at each inlet, or the literal there, in the order of the inlets.
+    pub fn elements(&self) -> impl Iterator<Item = Vec<&T>> {
+        self.lanes.iter().map(Lane::elements)
+    }
+
     fn add(&mut self, key: InletKey, lane: Lane<T>) {
         // Two threads that attach may overtake each other.
         let place = self.keys.partition_point(|other| *other < key);

@@ -1,7 +1,7 @@
 use super::{Inputs, Lanes};
 use crate::ack::discarding;
 use crate::failure::{BoxError, BuildError};
-use crate::{Acks, Context, Element, EmitResult, Lease, Never, Operator, Stream};
+use crate::{Acks, Context, Element, EmitResult, Lease, Never, Operator, Reconfigure, Stream};
 use std::any::Any;
 
 /// How many elements wait at each inlet before their emitters do, as in streamz.
@@ -14,6 +14,11 @@ pub struct Zip<L> {
 }
 
 impl<L: Lanes> Zip<L> {
+    /// The inlets, with what waits there.
+    pub fn lanes(&self) -> &L {
+        &self.lanes
+    }
+
     /// A zip of these lanes, at each of which `bound` elements may wait while their emitters go on.
     ///
     /// # Errors
@@ -35,6 +40,12 @@ impl<L: Lanes> Zip<L> {
             self.lanes.accept(lane, self.bound - 1);
         }
         Some(row)
+    }
+}
+
+impl<L> Reconfigure for Zip<L> {
+    fn reconfigure(&mut self, new: Self) {
+        self.bound = new.bound;
     }
 }
 

@@ -1,7 +1,7 @@
 use super::{Inputs, Lanes};
 use crate::ack::discarding;
 use crate::failure::BoxError;
-use crate::{Acks, Context, Element, EmitResult, Lease, Never, Operator, Stream};
+use crate::{Acks, Context, Element, EmitResult, Lease, Never, Operator, Reconfigure, Stream};
 use std::any::Any;
 
 /// How many elements of the lossless stream wait for the first of the others before their emitters
@@ -14,6 +14,11 @@ pub struct ZipLatest<L> {
 }
 
 impl<L: Lanes> ZipLatest<L> {
+    /// The inlets, with what waits there.
+    pub fn lanes(&self) -> &L {
+        &self.lanes
+    }
+
     /// A join of these lanes; the first is the lossless one.
     pub fn new(lanes: L) -> Self {
         Self { lanes }
@@ -43,6 +48,11 @@ impl<L: Lanes> ZipLatest<L> {
             cx.under(lease, |cx| cx.emit(row));
         }
     }
+}
+
+/// It has no settings.
+impl<L> Reconfigure for ZipLatest<L> {
+    fn reconfigure(&mut self, _: Self) {}
 }
 
 impl<L: Lanes> Operator for ZipLatest<L> {

@@ -8,7 +8,7 @@ use std::future::Future;
 use super::parts::{Borrows, Callee, Calls, Came, Step, Sure, Takes, at_least_one};
 use crate::failure::{BoxError, BuildError};
 use crate::operator::function_name;
-use crate::{Context, Delivery, Element, EmitResult, Lease, Operator, Stream};
+use crate::{Context, Delivery, Element, EmitResult, Lease, Operator, Reconfigure, Stream};
 
 /// Calls an asynchronous function, `C`, with every element, and sends the results; see
 /// [`Stream::map_async`].
@@ -229,6 +229,17 @@ where
                 return;
             }
         }
+    }
+}
+
+impl<T, C> Reconfigure for MapAsync<T, C>
+where
+    C: Callee<T>,
+{
+    fn reconfigure(&mut self, new: Self) {
+        self.parallelism = new.parallelism;
+        self.calls.reconfigure(new.calls);
+        self.label = new.label;
     }
 }
 

@@ -12,7 +12,7 @@ use hashlink::linked_hash_map::Entry;
 pub use self::options::PartitionOptions;
 use super::parts::{Group, Outbox, Timer};
 use crate::failure::BoxError;
-use crate::{Context, Element, EmitResult, Never, Operator, Stream};
+use crate::{Context, Element, EmitResult, Never, Operator, Reconfigure, Stream};
 
 /// Gathers elements into groups, one for each key at a time: what the options [`PartitionOptions`] become.
 pub struct Partition<T, K, F, const TIMED: bool> {
@@ -89,6 +89,14 @@ where
             let (acks, group) = first.group.take();
             self.outbox.post(acks, group, cx);
         }
+    }
+}
+
+impl<T, K, F, const TIMED: bool> Reconfigure for Partition<T, K, F, TIMED> {
+    fn reconfigure(&mut self, new: Self) {
+        self.size = new.size;
+        self.timeout = new.timeout;
+        self.key = new.key;
     }
 }
 

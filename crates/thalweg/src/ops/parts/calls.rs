@@ -52,6 +52,11 @@ pub(in crate::ops) struct Calls<T, R, C> {
 }
 
 impl<T, R, C> Calls<T, R, C> {
+    /// Calls of another function, from the next one on.
+    pub(in crate::ops) fn reconfigure(&mut self, new: Self) {
+        self.function = new.function;
+    }
+
     pub(in crate::ops) fn new(function: C) -> Self {
         Self {
             function,

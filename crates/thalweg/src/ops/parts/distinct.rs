@@ -28,6 +28,10 @@ impl<T, K: Eq + Hash> Distinct<T, K> {
         }
     }
 
+    pub(in crate::ops) fn reconfigure(&mut self, new: Self) {
+        self.keep = new.keep;
+    }
+
     /// Adds an element with the tokens of the current one, or drops it.
     pub(in crate::ops) fn push<Op: Operator>(&mut self, key: K, x: T, cx: &Context<'_, Op>) {
         if self.keep == Keep::Last || !self.elements.contains_key(&key) {

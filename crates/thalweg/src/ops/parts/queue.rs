@@ -22,6 +22,21 @@ impl<T> Queue<T> {
         }
     }
 
+    pub(in crate::ops) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Sets another bound. With a smaller one elements that are here stay; with a larger one those who wait go on as
+    /// the queue moves.
+    pub(in crate::ops) fn resize(&mut self, size: usize) {
+        self.size = size;
+        while self.accepted.len() < size
+            && let Some((x, lease)) = self.overflow.pop_front()
+        {
+            self.accepted.push_back((x, lease.accept()));
+        }
+    }
+
     /// Adds an element that carries what the current one carries.
     pub(in crate::ops) fn push<Op: Operator>(&mut self, x: T, cx: &mut Context<'_, Op>) {
         if self.accepted.len() < self.size {

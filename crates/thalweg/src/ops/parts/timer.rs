@@ -50,6 +50,11 @@ impl Ticks {
         }
     }
 
+    /// Ticks at another interval, counted from the next one.
+    pub(in crate::ops) fn reconfigure(&mut self, new: Self) {
+        *self = new;
+    }
+
     /// The first tick after `now`.
     pub(in crate::ops) fn after(&mut self, now: Duration) -> Duration {
         next_tick(*self.origin.get_or_insert(now), self.interval, now)

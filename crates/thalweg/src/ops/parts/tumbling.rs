@@ -31,6 +31,12 @@ impl<W: Element> Tumbling<W> {
         }
     }
 
+    /// Windows of another length, once the one that has begun is over.
+    pub(in crate::ops) fn reconfigure(&mut self, new: Self) {
+        self.ticks.reconfigure(new.ticks);
+        self.empty = new.empty;
+    }
+
     /// To be called when the current element has become part of the window.
     pub(in crate::ops) fn added<Op: Operator<Out = W>>(&mut self, cx: &mut Context<'_, Op>) {
         self.await_end(cx);

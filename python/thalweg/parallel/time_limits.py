@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["check_can_stop", "check_limit"]
 
 
-def check_limit(timeout: Any, name: str) -> float | None:
+def check_limit(time_limit: Any, name: str) -> float | None:
     """Return a time limit in seconds; raise an error that names the node if it is none.
 
     Raises
@@ -24,17 +24,17 @@ def check_limit(timeout: Any, name: str) -> float | None:
 
     Examples
     --------
-    >>> from thalweg.parallel.timeouts import check_limit
+    >>> from thalweg.parallel.time_limits import check_limit
     >>> check_limit(-1, "map(load)")
     Traceback (most recent call last):
-    thalweg.errors.BuildError: map(load): `timeout` is a number of seconds, 0 or more, not -1
+    thalweg.errors.BuildError: map(load): `time_limit` is a number of seconds, 0 or more, not -1
     """
-    if timeout is None:
+    if time_limit is None:
         return None
-    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-    if not is_number or not isfinite(timeout) or timeout < 0:
-        raise BuildError(f"{name}: `timeout` is a number of seconds, 0 or more, not {timeout!r}")
-    return float(timeout)
+    is_number = isinstance(time_limit, (int, float)) and not isinstance(time_limit, bool)
+    if not is_number or not isfinite(time_limit) or time_limit < 0:
+        raise BuildError(f"{name}: `time_limit` is a number of seconds, 0 or more, not {time_limit!r}")
+    return float(time_limit)
 
 
 def check_can_stop(backend: Backend, name: str) -> None:
@@ -48,14 +48,14 @@ def check_can_stop(backend: Backend, name: str) -> None:
     Examples
     --------
     >>> from thalweg.parallel.backends import Backend
-    >>> from thalweg.parallel.timeouts import check_can_stop
+    >>> from thalweg.parallel.time_limits import check_can_stop
     >>> check_can_stop(Backend("an engine"), "map(load)")
     Traceback (most recent call last):
-    thalweg.errors.BuildError: map(load): `timeout`: Backend can't stop a call; scatter to a \
+    thalweg.errors.BuildError: map(load): `time_limit`: Backend can't stop a call; scatter to a \
 thalweg.tasks.Client(processes=True), which can, or to one of threads, where calls are told to stop
     """
     if not backend.can_stop:
         raise BuildError(
-            f"{name}: `timeout`: {backend.kind} can't stop a call; scatter to a thalweg.tasks.Client(processes=True), "
-            "which can, or to one of threads, where calls are told to stop"
+            f"{name}: `time_limit`: {backend.kind} can't stop a call; scatter to a "
+            "thalweg.tasks.Client(processes=True), which can, or to one of threads, where calls are told to stop"
         )

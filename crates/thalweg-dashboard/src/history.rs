@@ -1,0 +1,282 @@
+//! What pipelines were like in the last ten minutes, and what follows from that.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use thalweg::view::{Counters, GraphView, NodeView};
+
+use crate::observe::Pipeline;
+
+/// How long samples are kept.
+const KEPT: Duration = Duration::from_secs(600);
+
+/// The time that a rate is the mean of.
+const WINDOW: Duration = Duration::from_secs(3);
+
+/// For how long a node that failed on an element is shown as one that fails.
+const FAILING_FOR: Duration = Duration::from_secs(10);
+
+/// How a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum State {
+    /// Nothing passes.
+    Idle,
+    /// Elements pass.
+    Flowing,
+    /// Elements wait in it for the nodes behind, or for others.
+    Waiting,
+    /// It failed on an element a moment ago.
+    Failing,
+}
+
+impl State {
+    /// One word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Flowing => "flowing",
+            Self::Waiting => "waiting",
+            Self::Failing => "failing",
+        }
+    }
+}
+
+/// Counters of a node at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) at: Instant,
+    pub(crate) counters: Counters,
+}
+
+/// A node's samples, oldest first.
+#[derive(Default)]
+pub(crate) struct NodeHistory(VecDeque<Sample>);
+
+impl NodeHistory {
+    fn add(&mut self, at: Instant, counters: Counters) {
+        while self.0.front().is_some_and(|first| at - first.at > KEPT) {
+            self.0.pop_front();
+        }
+        self.0.push_back(Sample { at, counters });
+    }
+
+    /// The samples, oldest first.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.0.iter()
+    }
+
+    /// The newest sample, and one that is a window older, or as old as there is.
+    fn ends(&self, window: Duration) -> Option<(&Sample, &Sample)> {
+        let last = self.0.back()?;
+        let first = self.0.iter().rev().skip(1);
+        let first = first
+            .take_while(|sample| last.at - sample.at <= window)
+            .last()?;
+        Some((first, last))
+    }
+
+    /// How much a counter grew in a second, of late.
+    pub(crate) fn rate(&self, of: impl Fn(&Counters) -> f64) -> f64 {
+        let Some((first, last)) = self.ends(WINDOW) else {
+            return 0.0;
+        };
+        let grown = of(&last.counters) - of(&first.counters);
+        grown / (last.at - first.at).as_secs_f64().max(f64::EPSILON)
+    }
+
+    /// How the node is.
+    pub(crate) fn state(&self) -> State {
+        let failed = self
+            .ends(FAILING_FOR)
+            .is_some_and(|(first, last)| last.counters.failed > first.counters.failed);
+        let Some(last) = self.0.back() else {
+            return State::Idle;
+        };
+        // On the average of the last seconds, half an element was held at any time.
+        let waited = self.rate(|counters| counters.waited.as_secs_f64());
+        let is_held_up = last.counters.held > last.counters.gathered;
+        if failed {
+            State::Failing
+        } else if is_held_up && waited > 0.5 {
+            State::Waiting
+        } else if self.rate(|counters| (counters.received + counters.sent) as f64) > 0.0 {
+            State::Flowing
+        } else {
+            State::Idle
+        }
+    }
+}
+
+/// A pipeline as it was last seen, and as it was before.
+pub(crate) struct PipelineHistory {
+    pub(crate) name: String,
+    pub(crate) graph: GraphView,
+    /// Since when somebody has been at work inside, if the last looks were in vain.
+    pub(crate) busy_since: Option<Instant>,
+    nodes: HashMap<u64, NodeHistory>,
+}
+
+impl PipelineHistory {
+    /// The samples of a node.
+    pub(crate) fn node(&self, id: u64) -> Option<&NodeHistory> {
+        self.nodes.get(&id)
+    }
+
+    /// How a node is.
+    pub(crate) fn state(&self, id: u64) -> State {
+        self.node(id).map_or(State::Idle, NodeHistory::state)
+    }
+
+    /// How the pipeline is: as the node that is in the worst state.
+    pub(crate) fn worst(&self) -> State {
+        let states = self.nodes.values().map(NodeHistory::state);
+        states.max().unwrap_or(State::Idle)
+    }
+
+    /// The last node on an element's way in which elements wait: that node, or one behind it, is what all wait for.
+    pub(crate) fn bottleneck(&self) -> Option<u64> {
+        let waits = |id: u64| self.state(id) == State::Waiting;
+        let ids = self.graph.nodes.iter().map(|node| node.id);
+        ids.filter(|id| waits(*id))
+            .find(|id| self.below(*id).all(|node| !waits(node.id)))
+    }
+
+    /// The nodes behind one.
+    pub(crate) fn below(&self, id: u64) -> impl Iterator<Item = &NodeView> {
+        let edges = self.graph.edges.iter().filter(move |edge| edge.from == id);
+        edges.filter_map(|edge| self.graph.nodes.iter().find(|node| node.id == edge.to))
+    }
+}
+
+/// All pipelines.
+#[derive(Default)]
+pub(crate) struct History {
+    pub(crate) pipelines: BTreeMap<u64, PipelineHistory>,
+}
+
+impl History {
+    /// Takes note of how things are.
+    pub(crate) fn add(&mut self, at: Instant, pipelines: Vec<Pipeline>) {
+        let there: Vec<u64> = pipelines.iter().map(|pipeline| pipeline.id).collect();
+        self.pipelines.retain(|id, _| there.contains(id));
+        for Pipeline { id, name, graph } in pipelines {
+            let past = self.pipelines.entry(id).or_insert_with(|| PipelineHistory {
+                name: name.clone(),
+                graph: GraphView::default(),
+                busy_since: None,
+                nodes: HashMap::new(),
+            });
+            past.name = name;
+            let Some(graph) = graph else {
+                past.busy_since.get_or_insert(at);
+                continue;
+            };
+            past.busy_since = None;
+            past.nodes
+                .retain(|id, _| graph.nodes.iter().any(|node| node.id == *id));
+            for node in &graph.nodes {
+                let samples = past.nodes.entry(node.id).or_default();
+                samples.add(at, node.counters.clone());
+            }
+            past.graph = graph;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use thalweg::view::EdgeView;
+
+    use super::*;
+
+    fn counters(received: u64, failed: u64, held: u64, waited: f64) -> Counters {
+        let mut counters = Counters::default();
+        counters.received = received;
+        counters.failed = failed;
+        counters.held = held;
+        counters.waited = Duration::from_secs_f64(waited);
+        counters
+    }
+
+    /// A pipeline of two nodes that have these counters after 0, 1, 2 … seconds.
+    fn history(of: impl Fn(u32) -> [Counters; 2], seconds: u32) -> History {
+        let mut history = History::default();
+        let begin = Instant::now();
+        for second in 0..=seconds {
+            let [a, b] = of(second);
+            let nodes = vec![
+                NodeView::new(1, "buffer", "time").with_counters(a),
+                NodeView::new(2, "slow", "sink").with_counters(b),
+            ];
+            let graph = Some(GraphView::new(nodes, vec![EdgeView::new(1, 2)]));
+            let name = "numbers".to_string();
+            let at = begin + Duration::from_secs(second.into());
+            history.add(at, vec![Pipeline { id: 7, name, graph }]);
+        }
+        history
+    }
+
+    #[test]
+    fn a_node_that_elements_wait_for_is_found() {
+        let seen = history(
+            |second| {
+                let n = u64::from(second);
+                [
+                    counters(10 * n, 0, 5, 4.0 * f64::from(second)),
+                    counters(n, 0, 1, 0.0),
+                ]
+            },
+            5,
+        );
+        let pipeline = &seen.pipelines[&7];
+        assert_eq!(pipeline.state(1), State::Waiting);
+        assert_eq!(pipeline.state(2), State::Flowing);
+        assert_eq!(pipeline.bottleneck(), Some(1));
+        let received = |counters: &Counters| counters.received as f64;
+        let rate = pipeline.node(1).map(|node| node.rate(received));
+        assert_eq!(rate, Some(10.0));
+    }
+
+    #[test]
+    fn what_failed_is_shown_for_ten_seconds() {
+        let at = |second: u32| counters(1, u64::from(second >= 1), 0, 0.0);
+        let state = |seconds| history(|second| [at(second), at(0)], seconds).pipelines[&7].state(1);
+        assert_eq!(
+            [0, 1, 10, 12].map(state),
+            [State::Idle, State::Failing, State::Failing, State::Idle]
+        );
+    }
+
+    #[test]
+    fn a_pipeline_that_is_busy_is_shown_as_it_was() {
+        let mut seen = history(
+            |second| [counters(second.into(), 0, 0, 0.0), counters(0, 0, 0, 0.0)],
+            2,
+        );
+        let later = Instant::now() + Duration::from_secs(3);
+        let name = "numbers".to_string();
+        seen.add(
+            later,
+            vec![Pipeline {
+                id: 7,
+                name,
+                graph: None,
+            }],
+        );
+        let pipeline = &seen.pipelines[&7];
+        assert_eq!(pipeline.busy_since, Some(later));
+        assert_eq!(pipeline.graph.nodes[0].counters.received, 2);
+        seen.add(later, Vec::new());
+        assert!(seen.pipelines.is_empty());
+    }
+
+    #[test]
+    fn samples_are_kept_for_ten_minutes() {
+        let seen = history(
+            |second| [counters(second.into(), 0, 0, 0.0), counters(0, 0, 0, 0.0)],
+            700,
+        );
+        let node = seen.pipelines[&7].node(1).expect("it is there");
+        assert_eq!(node.samples().count(), 601);
+    }
+}

@@ -1,0 +1,166 @@
+//! Counters as metrics, in the OpenMetrics format.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+use thalweg::view::Counters;
+
+use crate::observe::Engine;
+use crate::server::Seen;
+
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The text of all metrics.
+///
+/// # Errors
+/// A metric could not be written.
+pub(crate) fn text(seen: &Seen) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("thalweg");
+    registry.register_collector(Box::new(Collected::of(seen)));
+    let mut text = String::new();
+    text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// A node with its labels.
+#[derive(Debug)]
+struct Node {
+    pipeline: String,
+    name: String,
+    id: String,
+    counters: Counters,
+}
+
+/// Everything as it was at the last look.
+#[derive(Debug)]
+struct Collected {
+    nodes: Vec<Node>,
+    engines: Vec<Engine>,
+}
+
+impl Collected {
+    fn of(seen: &Seen) -> Self {
+        let mut nodes = Vec::new();
+        for pipeline in seen.history.pipelines.values() {
+            nodes.extend(pipeline.graph.nodes.iter().map(|node| Node {
+                pipeline: pipeline.name.clone(),
+                name: node.name.clone(),
+                id: node.id.to_string(),
+                counters: node.counters.clone(),
+            }));
+        }
+        Self {
+            nodes,
+            engines: seen.engines.clone(),
+        }
+    }
+}
+
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+/// Writes one metric: a line for each of `of`.
+fn family<M: EncodeMetric>(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help, unit): (&str, &str, Option<&Unit>),
+    lines: impl Iterator<Item = (Vec<(&'static str, String)>, M)>,
+) -> fmt::Result {
+    let mut lines = lines.peekable();
+    let Some((_, first)) = lines.peek() else {
+        return Ok(());
+    };
+    let mut family = encoder.encode_descriptor(name, help, unit, first.metric_type())?;
+    for (labels, metric) in lines {
+        let labels: Labels<'_> = labels
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        metric.encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+impl Collector for Collected {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let encoder = &mut encoder;
+        let labels = |node: &Node| {
+            vec![
+                ("pipeline", node.pipeline.clone()),
+                ("node", node.name.clone()),
+                ("id", node.id.clone()),
+            ]
+        };
+        let directed = |direction: &str, node: &Node| {
+            let mut labels = labels(node);
+            labels.push(("direction", direction.to_string()));
+            labels
+        };
+        let elements = self.nodes.iter().flat_map(|node| {
+            [
+                (
+                    directed("in", node),
+                    ConstCounter::new(node.counters.received),
+                ),
+                (directed("out", node), ConstCounter::new(node.counters.sent)),
+            ]
+        });
+        let help = "Elements that came to a node, and that it sent";
+        family(encoder, ("elements", help, None), elements)?;
+        let failures = self.nodes.iter();
+        let failures = failures.map(|node| (labels(node), ConstCounter::new(node.counters.failed)));
+        let help = "Elements that a node failed on";
+        family(encoder, ("failures", help, None), failures)?;
+        let held = self.nodes.iter();
+        let held = held.map(|node| (labels(node), ConstGauge::new(gauge(node.counters.held))));
+        let help = "Elements in a node, in a buffer, a window or a call";
+        family(encoder, ("held_elements", help, None), held)?;
+        let waited = self.nodes.iter();
+        let waited = waited.map(|node| {
+            let seconds = node.counters.waited.as_secs_f64();
+            (labels(node), ConstCounter::new(seconds))
+        });
+        let help = "The time elements were held in a node, summed over the elements";
+        family(encoder, ("waited", help, Some(&Unit::Seconds)), waited)?;
+        let tasks = self.engines.iter().flat_map(|engine| {
+            [("waiting", engine.waiting), ("running", engine.running)].map(|(state, count)| {
+                let labels = vec![
+                    ("engine", engine.name.clone()),
+                    ("state", state.to_string()),
+                ];
+                (labels, ConstGauge::new(gauge(count)))
+            })
+        });
+        family(
+            encoder,
+            ("tasks", "Tasks of an engine, by state", None),
+            tasks,
+        )?;
+        let workers = || {
+            let engines = self.engines.iter();
+            engines.flat_map(|engine| engine.workers.iter().map(move |worker| (engine, worker)))
+        };
+        let of = |engine: &Engine, worker: &str| {
+            vec![
+                ("engine", engine.name.clone()),
+                ("worker", worker.to_string()),
+            ]
+        };
+        let memory = workers().filter_map(|(engine, worker)| {
+            let memory = worker.memory?;
+            Some((of(engine, &worker.name), ConstGauge::new(gauge(memory))))
+        });
+        let help = "The memory that a worker process takes";
+        family(encoder, ("worker_memory", help, Some(&Unit::Bytes)), memory)?;
+        let restarts = workers()
+            .map(|(engine, worker)| (of(engine, &worker.name), ConstCounter::new(worker.restarts)));
+        let help = "How often a worker was replaced because it died";
+        family(encoder, ("worker_restarts", help, None), restarts)
+    }
+}
+
+fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,136 @@
+//! What a dashboard shows, and where it has it from.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use thalweg::view::GraphView;
+use thalweg::{Element, Failure, Stream, WeakStream};
+
+use crate::failures::Cause;
+
+/// Pipelines and engines that a dashboard shows. It is asked while somebody looks, on a thread that may wait a little.
+pub trait Observe: Send + Sync + 'static {
+    /// The pipelines there are.
+    fn pipelines(&self) -> Vec<Pipeline> {
+        Vec::new()
+    }
+
+    /// The engines there are, and what they do.
+    fn engines(&self) -> Vec<Engine> {
+        Vec::new()
+    }
+
+    /// How a failure is told, if not by the text of its error. It is called where the function failed.
+    fn describe(&self, failure: &Failure) -> Option<Cause> {
+        let _ = failure;
+        None
+    }
+}
+
+/// A pipeline at the moment.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// A number that no other pipeline has.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Its nodes with their counters; `None` if somebody was at work in it for as long as one could wait.
+    pub graph: Option<GraphView>,
+}
+
+/// An engine at the moment: threads, processes or a cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Engine {
+    /// Its name.
+    pub name: String,
+    /// What its workers are: `"threads"`, `"processes"`.
+    pub kind: String,
+    /// How many tasks wait for their turn, or for others.
+    pub waiting: u64,
+    /// How many tasks run, or are with a worker.
+    pub running: u64,
+    /// Its workers.
+    pub workers: Vec<Worker>,
+    /// Where to see more of it.
+    pub link: Option<String>,
+}
+
+/// A worker of an [`Engine`].
+#[derive(Clone, Debug, Default)]
+pub struct Worker {
+    /// Its name.
+    pub name: String,
+    /// The tasks that it has begun, or that are with it.
+    pub tasks: Vec<Task>,
+    /// The memory that it takes, in bytes, if it is a process.
+    pub memory: Option<u64>,
+    /// How often its place has been taken by another, because it died or was killed.
+    pub restarts: u64,
+}
+
+/// A task that runs.
+#[derive(Clone, Debug, Default)]
+pub struct Task {
+    /// Its name.
+    pub name: String,
+    /// For how long it has run, if that is known.
+    pub ran_for: Option<Duration>,
+}
+
+/// How long is waited for pipelines that somebody is at work in.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// A pipeline that has been asked how it is.
+pub(crate) struct Asked {
+    id: u64,
+    name: String,
+    answer: Receiver<GraphView>,
+}
+
+/// A pipeline that a dashboard was told to show.
+pub(crate) struct Watched {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    ask: Box<dyn Fn() -> Option<Receiver<GraphView>> + Send + Sync>,
+}
+
+impl Watched {
+    pub(crate) fn new<T: Element>(name: String, stream: &Stream<T>) -> Self {
+        let weak: WeakStream<T> = stream.downgrade();
+        Self {
+            id: stream.node_id(),
+            name,
+            ask: Box::new(move || {
+                let (tells, answer) = sync_channel(1);
+                let is_there = weak.send_graph_view(move |view| {
+                    // Nobody may be waiting for it any more.
+                    let _ = tells.try_send(view);
+                });
+                is_there.then_some(answer)
+            }),
+        }
+    }
+
+    /// Asks how it is; `None` if it is gone.
+    pub(crate) fn ask(&self) -> Option<Asked> {
+        let answer = (self.ask)()?;
+        Some(Asked {
+            id: self.id,
+            name: self.name.clone(),
+            answer,
+        })
+    }
+}
+
+/// The answers of pipelines, which all have been asked before one is waited for.
+pub(crate) fn answers(asked: Vec<Asked>) -> Vec<Pipeline> {
+    let end = Instant::now() + PATIENCE;
+    asked
+        .into_iter()
+        .map(|Asked { id, name, answer }| {
+            let left = end.saturating_duration_since(Instant::now());
+            let graph = answer.recv_timeout(left).ok();
+            Pipeline { id, name, graph }
+        })
+        .collect()
+}

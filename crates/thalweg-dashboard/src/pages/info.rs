@@ -1,0 +1,74 @@
+//! The same for programs.
+
+use serde_json::{Value, json};
+use thalweg::view::Counters;
+
+use crate::history::PipelineHistory;
+use crate::observe::Engine;
+use crate::server::App;
+
+pub(crate) fn info(app: &App) -> Value {
+    let seen = app.seen();
+    let pipelines = seen.history.pipelines.iter();
+    let pipelines: Vec<Value> = pipelines.map(|(id, one)| pipeline(*id, one)).collect();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "process": std::process::id(),
+        "dashboard_seconds": app.began.elapsed().as_secs(),
+        "pipelines": pipelines,
+        "engines": seen.engines.iter().map(engine).collect::<Vec<_>>(),
+        "failures": app.failures.newest().len(),
+    })
+}
+
+fn pipeline(id: u64, pipeline: &PipelineHistory) -> Value {
+    let nodes = pipeline.graph.nodes.iter().map(|node| {
+        let rate =
+            |of: fn(&Counters) -> f64| pipeline.node(node.id).map_or(0.0, |node| node.rate(of));
+        json!({
+            "id": node.id,
+            "name": node.name,
+            "kind": node.kind,
+            "state": pipeline.state(node.id).word(),
+            "received": node.counters.received,
+            "sent": node.counters.sent,
+            "failed": node.counters.failed,
+            "held": node.counters.held,
+            "waited_seconds": node.counters.waited.as_secs_f64(),
+            "received_per_second": rate(|counters| counters.received as f64),
+        })
+    });
+    let edges = pipeline.graph.edges.iter();
+    let edges =
+        edges.map(|edge| json!({"from": edge.from, "to": edge.to, "feedback": edge.feedback}));
+    json!({
+        "id": id,
+        "name": pipeline.name,
+        "state": pipeline.worst().word(),
+        "bottleneck": pipeline.bottleneck(),
+        "busy": pipeline.busy_since.is_some(),
+        "nodes": nodes.collect::<Vec<_>>(),
+        "edges": edges.collect::<Vec<_>>(),
+    })
+}
+
+fn engine(engine: &Engine) -> Value {
+    let workers = engine.workers.iter().map(|worker| {
+        let tasks = worker.tasks.iter().map(|task| {
+            json!({"name": task.name, "seconds": task.ran_for.map(|time| time.as_secs_f64())})
+        });
+        json!({
+            "name": worker.name,
+            "memory": worker.memory,
+            "restarts": worker.restarts,
+            "tasks": tasks.collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "name": engine.name,
+        "kind": engine.kind,
+        "waiting": engine.waiting,
+        "running": engine.running,
+        "workers": workers.collect::<Vec<_>>(),
+    })
+}

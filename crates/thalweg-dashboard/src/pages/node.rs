@@ -1,0 +1,89 @@
+//! One node: its counters, its last ten minutes, its last failures.
+
+use std::fmt::Write;
+
+use maud::{Markup, PreEscaped, html};
+use thalweg::view::Counters;
+
+use super::failures;
+use super::status::badge;
+use crate::clock::{length, rate};
+use crate::history::NodeHistory;
+use crate::server::App;
+
+/// Size of the chart in its own units.
+const WIDTH: f64 = 600.0;
+const HEIGHT: f64 = 120.0;
+
+/// The time that it shows, in seconds.
+const SPAN: f64 = 600.0;
+
+pub(super) fn content(app: &App, pipeline_id: u64, id: u64) -> Markup {
+    let seen = app.seen();
+    let pipeline = seen.history.pipelines.get(&pipeline_id);
+    let view = pipeline.and_then(|pipeline| pipeline.graph.nodes.iter().find(|node| node.id == id));
+    let (Some(pipeline), Some(view)) = (pipeline, view) else {
+        return html! { p.empty { "This node is gone." } };
+    };
+    let counters = &view.counters;
+    let failures: Vec<_> = app
+        .failures
+        .newest()
+        .into_iter()
+        .filter(|failure| failure.node_id == id)
+        .collect();
+    html! {
+        h2 { (view.name) " " (badge(pipeline.state(id))) }
+        p { "In " a #back href="/status" { (pipeline.name) } "." }
+        dl {
+            dt { "Elements in" } dd { (counters.received) }
+            dt { "Elements out" } dd { (counters.sent) }
+            dt { "Failed" } dd { (counters.failed) }
+            dt { "Held now" } dd { (counters.held) }
+            dt { "Time waited, summed over elements" } dd { (length(counters.waited)) }
+        }
+        @if let Some(history) = pipeline.node(id) {
+            (chart(history))
+        }
+        h3 { "Last failures" }
+        (failures::content(&failures))
+    }
+}
+
+/// Elements that came in each second of the last ten minutes.
+fn chart(history: &NodeHistory) -> Markup {
+    let samples: Vec<_> = history.samples().collect();
+    let Some(last) = samples.last() else {
+        return html! {};
+    };
+    let points: Vec<(f64, f64)> = samples
+        .windows(2)
+        .map(|pair| {
+            let seconds = (pair[1].at - pair[0].at).as_secs_f64().max(f64::EPSILON);
+            let came = |counters: &Counters| counters.received as f64;
+            let per_second = (came(&pair[1].counters) - came(&pair[0].counters)) / seconds;
+            ((last.at - pair[1].at).as_secs_f64(), per_second)
+        })
+        .collect();
+    let most = points.iter().map(|(_, y)| *y).fold(1.0, f64::max);
+    let mut line = String::new();
+    for (ago, per_second) in &points {
+        let x = WIDTH * (1.0 - (ago / SPAN).min(1.0));
+        let y = HEIGHT * (1.0 - per_second / most);
+        let _ = write!(line, "{x:.1},{y:.1} ");
+    }
+    let svg = format!(
+        "<svg class=\"chart\" role=\"img\" viewBox=\"0 -4 {WIDTH} {}\" preserveAspectRatio=\"none\">\
+         <title>Elements per second in the last ten minutes, {} at most</title>\
+         <polyline points=\"{}\"/></svg>",
+        HEIGHT + 8.0,
+        rate(most),
+        line.trim_end(),
+    );
+    html! {
+        figure {
+            (PreEscaped(svg))
+            figcaption { "Elements per second in the last ten minutes; " (rate(most)) " at most." }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! All pipelines: their drawings, and tables of their nodes.
+
+use maud::{Markup, PreEscaped, html};
+use thalweg::view::{Counters, GraphView, NodeView};
+
+use crate::clock::{length, rate};
+use crate::history::{PipelineHistory, State};
+use crate::server::Seen;
+
+pub(super) fn content(seen: &Seen, has_tables: bool) -> Markup {
+    let pipelines = &seen.history.pipelines;
+    html! {
+        @if pipelines.is_empty() {
+            p.empty { "There is no pipeline." }
+        }
+        @for (id, pipeline) in pipelines {
+            section aria-labelledby={ "pipeline-" (id) } {
+                h2 #{ "pipeline-" (id) } {
+                    (pipeline.name) " " (badge(pipeline.worst()))
+                }
+                (remarks(pipeline))
+                div.drawing tabindex="0" {
+                    (PreEscaped(drawing(*id, pipeline).to_bare_svg()))
+                }
+                @if has_tables {
+                    (table(*id, pipeline))
+                }
+            }
+        }
+    }
+}
+
+/// A node's state in a word, coloured.
+pub(super) fn badge(state: State) -> Markup {
+    html! { span class={ "badge is-" (state.word()) } { (state.word()) } }
+}
+
+fn remarks(pipeline: &PipelineHistory) -> Markup {
+    let bottleneck = pipeline.bottleneck();
+    let slow = pipeline
+        .graph
+        .nodes
+        .iter()
+        .find(|node| Some(node.id) == bottleneck);
+    html! {
+        @if let Some(node) = slow {
+            p.remark {
+                "Elements wait in " strong { (node.name) }
+                @for (place, below) in pipeline.below(node.id).enumerate() {
+                    @if place == 0 { ", before " } @else { " and " }
+                    strong { (below.name) }
+                }
+                "."
+            }
+        }
+        @if let Some(since) = pipeline.busy_since {
+            p.remark {
+                "A function has been at work in it for " (length(since.elapsed()))
+                "; the counters are those of before."
+            }
+        }
+    }
+}
+
+/// The pipeline with rates at its edges, states on its nodes, and links behind them.
+fn drawing(id: u64, pipeline: &PipelineHistory) -> GraphView {
+    let mut graph = pipeline.graph.clone();
+    let bottleneck = pipeline.bottleneck();
+    let sent = |node: u64| {
+        let sent = |counters: &Counters| counters.sent as f64;
+        pipeline.node(node).map_or(0.0, |node| node.rate(sent))
+    };
+    for edge in &mut graph.edges {
+        let per_second = sent(edge.from);
+        if per_second > 0.0 {
+            edge.label = Some(format!("{}/s", rate(per_second)));
+        }
+    }
+    for node in &mut graph.nodes {
+        node.state = Some(match pipeline.state(node.id) {
+            State::Failing => State::Failing.word(),
+            _ if bottleneck == Some(node.id) => "slow",
+            state => state.word(),
+        });
+        node.link = Some(format!("/node/{id}/{}", node.id));
+    }
+    graph
+}
+
+fn table(id: u64, pipeline: &PipelineHistory) -> Markup {
+    html! {
+        div.scrolls tabindex="0" {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Node" }
+                        th scope="col" { "State" }
+                        th.number scope="col" { "In per second" }
+                        th.number scope="col" { "In" }
+                        th.number scope="col" { "Out" }
+                        th.number scope="col" { "Failed" }
+                        th.number scope="col" { "Held" }
+                        th.number scope="col" { "Waited" }
+                    }
+                }
+                tbody {
+                    @for node in &pipeline.graph.nodes {
+                        (row(id, pipeline, node))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(id: u64, pipeline: &PipelineHistory, node: &NodeView) -> Markup {
+    let received = |counters: &Counters| counters.received as f64;
+    let per_second = pipeline
+        .node(node.id)
+        .map_or(0.0, |node| node.rate(received));
+    let counters = &node.counters;
+    html! {
+        tr {
+            th scope="row" {
+                a #{ "node-" (id) "-" (node.id) } href={ "/node/" (id) "/" (node.id) } { (node.name) }
+            }
+            td { (badge(pipeline.state(node.id))) }
+            td.number { (rate(per_second)) }
+            td.number { (counters.received) }
+            td.number { (counters.sent) }
+            td.number { (counters.failed) }
+            td.number { (counters.held) }
+            td.number { (length(counters.waited)) }
+        }
+    }
+}

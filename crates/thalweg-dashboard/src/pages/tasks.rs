@@ -1,0 +1,72 @@
+//! Engines: what waits, what runs, and for how long.
+
+use maud::{Markup, html};
+
+use crate::clock::length;
+use crate::observe::{Engine, Worker};
+use crate::server::Seen;
+
+/// How many tasks of a worker are shown.
+const SHOWN: usize = 20;
+
+pub(super) fn content(seen: &Seen) -> Markup {
+    html! {
+        @if seen.engines.is_empty() {
+            p.empty { "There is no engine: no client has been made, and nothing was scattered." }
+        }
+        @for (place, engine) in seen.engines.iter().enumerate() {
+            section aria-labelledby={ "engine-" (place) } {
+                h2 #{ "engine-" (place) } { (engine.name) }
+                (numbers(engine))
+                div.scrolls tabindex="0" {
+                    table {
+                        thead {
+                            tr {
+                                th scope="col" { "Worker" }
+                                th scope="col" { "Runs" }
+                                th.number scope="col" { "Memory" }
+                                th.number scope="col" { "Restarts" }
+                            }
+                        }
+                        tbody { @for worker in &engine.workers { (row(worker)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn numbers(engine: &Engine) -> Markup {
+    html! {
+        p {
+            (engine.workers.len()) " " (engine.kind) ", "
+            (engine.running) " tasks with them, " (engine.waiting) " tasks waiting"
+            @if let Some(link) = &engine.link {
+                "; " a href=(link) rel="noreferrer" { "its own dashboard" }
+            }
+            "."
+        }
+    }
+}
+
+fn row(worker: &Worker) -> Markup {
+    html! {
+        tr {
+            th scope="row" { (worker.name) }
+            td {
+                @if worker.tasks.is_empty() { "nothing" }
+                @for task in worker.tasks.iter().take(SHOWN) {
+                    div {
+                        (task.name)
+                        @if let Some(time) = task.ran_for { ", for " (length(time)) }
+                    }
+                }
+                @if worker.tasks.len() > SHOWN { div { "and " (worker.tasks.len() - SHOWN) " more" } }
+            }
+            td.number {
+                @if let Some(memory) = worker.memory { (memory / 1_000_000) " MB" } @else { "–" }
+            }
+            td.number { (worker.restarts) }
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The pages, as a browser gets them.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use thalweg::view::GraphView;
+use thalweg::{Failure, OnError, Stream};
+use thalweg_dashboard::{
+    Builder, Cause, Dashboard, Engine, Observe, Pipeline, Task, Worker, serve,
+};
+
+const BOUND: Duration = Duration::from_secs(60);
+
+fn connect(dashboard: &Dashboard) -> TcpStream {
+    let stream = TcpStream::connect(dashboard.addr()).expect("it listens");
+    stream.set_read_timeout(Some(BOUND)).expect("a time");
+    stream
+}
+
+/// Asks for a page under a name; returns the whole answer.
+fn ask(dashboard: &Dashboard, path: &str, host: &str) -> String {
+    let mut stream = connect(dashboard);
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+fn get(dashboard: &Dashboard, path: &str) -> String {
+    let answer = ask(dashboard, path, "localhost");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    body.to_string()
+}
+
+fn info(dashboard: &Dashboard) -> Value {
+    serde_json::from_str(&get(dashboard, "/info")).expect("it is JSON")
+}
+
+/// Emits into a pipeline with a node that fails on zero.
+fn watched() -> (Dashboard, Stream<i32>) {
+    let dashboard = serve("127.0.0.1:0").expect("a port is free");
+    let source = Stream::new().named("numbers <script>alert(1)</script>");
+    let inverted = source.try_map(|x: &i32| {
+        if *x == 0 {
+            Err("it is <zero>")
+        } else {
+            Ok(60 / x)
+        }
+    });
+    inverted
+        .named("inverted")
+        .on_error(OnError::Skip)
+        .sink(drop);
+    dashboard.watch("orders & more", &source);
+    (dashboard, source)
+}
+
+#[test]
+fn a_pipeline_is_shown_with_its_counters_and_failures() {
+    let (dashboard, source) = watched();
+    source
+        .emit_many([1, 2, 0, 3])
+        .wait()
+        .expect("failures are skipped");
+
+    let seen = info(&dashboard);
+    let nodes = seen["pipelines"][0]["nodes"].as_array().expect("nodes");
+    assert_eq!(seen["pipelines"][0]["name"], "orders & more");
+    let inverted = nodes
+        .iter()
+        .find(|node| node["name"] == "inverted")
+        .expect("it is there");
+    let counters = ["received", "sent", "failed", "held"].map(|name| inverted[name].as_u64());
+    assert_eq!(counters, [Some(4), Some(3), Some(1), Some(0)]);
+    assert_eq!(
+        seen["pipelines"][0]["edges"].as_array().map(Vec::len),
+        Some(2)
+    );
+
+    let status = get(&dashboard, "/status");
+    assert!(status.contains("orders &amp; more") && status.contains("<svg"));
+    assert!(!status.contains("<script>alert") && status.contains("&lt;script&gt;"));
+    let node = format!("/node/{}/{}", seen["pipelines"][0]["id"], inverted["id"]);
+    assert!(status.contains(&format!("href=\"{node}\"")), "{status}");
+    let node = get(&dashboard, &node);
+    assert!(
+        node.contains("it is &lt;zero&gt;") && node.contains("element 3"),
+        "{node}"
+    );
+    assert!(get(&dashboard, "/failures").contains("it is &lt;zero&gt;"));
+    assert!(get(&dashboard, "/graph").contains("<svg"));
+}
+
+#[test]
+fn metrics_are_those_of_the_counters() {
+    let (dashboard, source) = watched();
+    source
+        .emit_many([1, 2, 0])
+        .wait()
+        .expect("failures are skipped");
+    let answer = ask(&dashboard, "/metrics", "localhost");
+    assert!(answer.contains("application/openmetrics-text; version=1.0.0"));
+    let line = |start: &str, end: &str| {
+        let found = answer
+            .lines()
+            .any(|line| line.starts_with(start) && line.ends_with(end));
+        assert!(found, "{start} … {end}\n{answer}");
+    };
+    line(
+        "thalweg_elements_total{pipeline=\"orders & more\",node=\"inverted\"",
+        "direction=\"in\"} 3",
+    );
+    line(
+        "thalweg_elements_total{pipeline=\"orders & more\",node=\"inverted\"",
+        "direction=\"out\"} 2",
+    );
+    line(
+        "thalweg_failures_total{pipeline=\"orders & more\",node=\"inverted\"",
+        "} 1",
+    );
+    line("thalweg_held_elements{", "} 0");
+    line("thalweg_waited_seconds_total{", "} 0.0");
+    assert!(answer.trim_end().ends_with("# EOF"));
+}
+
+#[test]
+fn foreign_names_methods_and_paths_get_nothing() {
+    let (dashboard, _source) = watched();
+    for path in ["/status", "/info", "/live/status", "/metrics", "/style.css"] {
+        let answer = ask(&dashboard, path, "evil.example");
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        assert!(!answer.contains("orders"));
+    }
+    let named = Builder::new()
+        .host("box.example")
+        .serve("127.0.0.1:0")
+        .expect("served");
+    assert!(ask(&named, "/health", "box.example:80").starts_with("HTTP/1.1 200 "));
+    assert!(ask(&dashboard, "/nowhere", "localhost").starts_with("HTTP/1.1 404 "));
+    assert!(ask(&dashboard, "/node/1/2", "localhost").starts_with("HTTP/1.1 404 "));
+    assert!(ask(&dashboard, "/node/1/x", "localhost").starts_with("HTTP/1.1 400 "));
+    let mut stream = connect(&dashboard);
+    stream
+        .write_all(b"POST /status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    let status = ask(&dashboard, "/status", "localhost");
+    assert!(status.contains("content-security-policy: default-src 'none'"));
+    assert!(status.contains("cache-control: no-store"));
+}
+
+/// The data of the next event, with its lines joined.
+fn next_event(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> String {
+    let mut data = Vec::new();
+    for line in lines {
+        let line = line.expect("the connection holds");
+        match line.strip_prefix("data: ") {
+            Some(part) => data.push(part.to_string()),
+            None if line.is_empty() && !data.is_empty() => break,
+            None => {}
+        }
+    }
+    data.join("\n")
+}
+
+#[test]
+fn a_page_that_is_open_is_sent_what_changes() {
+    let (dashboard, source) = watched();
+    let mut stream = connect(&dashboard);
+    write!(
+        stream,
+        "GET /live/status HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    )
+    .expect("sent");
+    let mut lines = BufReader::new(stream).lines();
+    assert!(next_event(&mut lines).contains("numbers"));
+    source
+        .emit_many(std::iter::repeat_n(1, 4321))
+        .wait()
+        .expect("taken");
+    while !next_event(&mut lines).contains("4321") {}
+}
+
+#[test]
+fn so_many_pages_may_be_open_and_no_more() {
+    let (dashboard, _source) = watched();
+    let open = || {
+        let mut stream = connect(&dashboard);
+        write!(
+            stream,
+            "GET /live/status HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        .expect("sent");
+        let mut lines = BufReader::new(stream);
+        let mut first = String::new();
+        lines.read_line(&mut first).expect("an answer");
+        (first, lines)
+    };
+    let mut kept: Vec<_> = (0..100).map(|_| open()).collect();
+    assert!(
+        kept.iter()
+            .all(|(first, _)| first.starts_with("HTTP/1.1 200 "))
+    );
+    assert!(open().0.starts_with("HTTP/1.1 503 "));
+    assert!(get(&dashboard, "/status").contains("orders"));
+    kept.clear();
+    // A place is free when the server has seen that one has gone.
+    let end = Instant::now() + BOUND;
+    while !open().0.starts_with("HTTP/1.1 200 ") {
+        assert!(
+            Instant::now() < end,
+            "the places of those who have gone stay taken"
+        );
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_function_that_takes_long_keeps_nobody_from_looking() {
+    let dashboard = serve("127.0.0.1:0").expect("a port is free");
+    let source = Stream::new();
+    let (begins, begun) = mpsc::channel();
+    let (ends, ended) = mpsc::channel::<()>();
+    source.sink(move |_: i32| {
+        begins.send(()).expect("the test listens");
+        ended.recv().expect("it is let go");
+    });
+    dashboard.watch("slow", &source);
+    let inner = source.clone();
+    let thread = std::thread::spawn(move || inner.emit(1).wait());
+    begun.recv_timeout(BOUND).expect("it begins");
+    assert_eq!(info(&dashboard)["pipelines"][0]["busy"], true);
+    assert!(get(&dashboard, "/status").contains("A function has been at work"));
+    ends.send(()).expect("it waits");
+    thread.join().expect("no panic").expect("taken");
+    let end = Instant::now() + BOUND;
+    while info(&dashboard)["pipelines"][0]["busy"] == true {
+        assert!(Instant::now() < end, "it is never seen again");
+    }
+}
+
+#[test]
+fn a_pipeline_that_is_gone_is_not_shown() {
+    let (dashboard, source) = watched();
+    assert!(get(&dashboard, "/graph").contains("orders"));
+    drop(source);
+    let end = Instant::now() + BOUND;
+    while get(&dashboard, "/graph").contains("orders") {
+        assert!(Instant::now() < end, "it stays");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_passed_over() {
+    let first = serve("127.0.0.1:0").expect("a port is free");
+    let second = serve(first.addr()).expect("another port is free");
+    assert_ne!(first.addr(), second.addr());
+    assert!(get(&second, "/health").contains("ok"));
+    let error = serve("nowhere.invalid:80")
+        .expect_err("there is no such host")
+        .to_string();
+    assert!(error.contains("like `127.0.0.1:8787`"), "{error}");
+}
+
+/// Somebody who knows engines, and tells failures in his own words.
+struct Known;
+
+impl Observe for Known {
+    fn pipelines(&self) -> Vec<Pipeline> {
+        let graph = Some(GraphView::default());
+        vec![Pipeline {
+            id: 1,
+            name: "known".into(),
+            graph,
+        }]
+    }
+
+    fn engines(&self) -> Vec<Engine> {
+        let task = Task {
+            name: "resize <img>".into(),
+            ran_for: Some(Duration::from_secs(3)),
+        };
+        let worker = Worker {
+            name: "worker-0".into(),
+            tasks: vec![task],
+            memory: Some(64_000_000),
+            restarts: 2,
+        };
+        vec![Engine {
+            name: "client".into(),
+            kind: "processes".into(),
+            waiting: 5,
+            running: 1,
+            workers: vec![worker],
+            link: None,
+        }]
+    }
+
+    fn describe(&self, failure: &Failure) -> Option<Cause> {
+        let summary = format!("told by {}", failure.node());
+        Some(Cause {
+            kind: summary.clone(),
+            summary,
+            details: "a stack".into(),
+        })
+    }
+}
+
+#[test]
+fn engines_and_failures_are_those_that_one_tells() {
+    let dashboard = Builder::new()
+        .observe(Known)
+        .serve("127.0.0.1:0")
+        .expect("served");
+    let tasks = get(&dashboard, "/tasks");
+    for text in [
+        "1 processes",
+        "5 tasks waiting",
+        "resize &lt;img&gt;, for 3.0 s",
+        "64 MB",
+    ] {
+        assert!(tasks.contains(text), "{text}: {tasks}");
+    }
+    let metrics = get(&dashboard, "/metrics");
+    assert!(
+        metrics.contains("thalweg_tasks{engine=\"client\",state=\"waiting\"} 5"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains(
+            "thalweg_worker_memory_bytes{engine=\"client\",worker=\"worker-0\"} 64000000"
+        )
+    );
+    assert!(
+        metrics.contains("thalweg_worker_restarts_total{engine=\"client\",worker=\"worker-0\"} 2")
+    );
+    let source = Stream::new();
+    source
+        .try_map(|_: &i32| Err::<i32, _>("no"))
+        .named("mine")
+        .sink(drop);
+    assert!(source.emit(1).wait().is_err());
+    let failures = get(&dashboard, "/failures");
+    assert!(
+        failures.contains("told by mine") && failures.contains("a stack"),
+        "{failures}"
+    );
+}

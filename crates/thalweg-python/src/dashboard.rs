@@ -1,0 +1,184 @@
+//! The dashboard of this process.
+
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use thalweg::Failure;
+use thalweg::view::GraphView;
+use thalweg_dashboard::{Builder, Cause, Engine, Observe, Pipeline, Task, Worker};
+
+use crate::failure;
+use crate::gil;
+use crate::lock::lock;
+use crate::node::Node;
+use crate::node::picture::visible;
+use crate::upcalls::VIEW;
+
+/// How long is waited for pipelines that somebody is at work in.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// A dashboard that is being served.
+#[pyclass(frozen, module = "thalweg._thalweg")]
+pub(crate) struct Dashboard(Mutex<Option<thalweg_dashboard::Dashboard>>);
+
+#[pymethods]
+impl Dashboard {
+    /// Serves it at a port of this machine, or the next one that is free.
+    #[new]
+    fn new(py: Python<'_>, host: &str, port: u16, hosts: Vec<String>) -> PyResult<Self> {
+        let mut builder = Builder::new().observe(Process);
+        for name in hosts {
+            builder = builder.host(name);
+        }
+        let served = gil::detach(py, || builder.serve((host, port)));
+        match served {
+            Ok(dashboard) => Ok(Self(Mutex::new(Some(dashboard)))),
+            Err(error) => Err(PyOSError::new_err(error.to_string())),
+        }
+    }
+
+    /// The port that it has; `None` once it has been closed.
+    #[getter]
+    fn port(&self) -> Option<u16> {
+        let dashboard = lock(&self.0);
+        dashboard.as_ref().map(|dashboard| dashboard.addr().port())
+    }
+
+    /// What to open in a browser; `None` once it has been closed.
+    #[getter]
+    fn link(&self) -> Option<String> {
+        lock(&self.0).as_ref().map(|dashboard| dashboard.link())
+    }
+
+    /// Ends it.
+    fn close(&self, py: Python<'_>) {
+        let dashboard = lock(&self.0).take();
+        gil::detach(py, || drop(dashboard));
+    }
+}
+
+/// The pipelines and engines of this process.
+struct Process;
+
+/// A pipeline that has been asked how it is.
+struct Asked {
+    name: String,
+    id: u64,
+    made: Vec<(u64, bool)>,
+    answer: Receiver<GraphView>,
+}
+
+impl Observe for Process {
+    fn pipelines(&self) -> Vec<Pipeline> {
+        let asked = gil::attach(|py| ask(py).unwrap_or_else(|error| told(py, error)));
+        // Those who are at work in them may need the GIL.
+        let end = Instant::now() + PATIENCE;
+        let answered = asked.into_iter().map(|asked| {
+            let left = end.saturating_duration_since(Instant::now());
+            let graph = asked.answer.recv_timeout(left).ok();
+            Pipeline {
+                id: asked.id,
+                name: asked.name,
+                graph: graph.map(|graph| visible(graph, &asked.made)),
+            }
+        });
+        answered.collect()
+    }
+
+    fn engines(&self) -> Vec<Engine> {
+        gil::attach(|py| engines(py).unwrap_or_else(|error| told(py, error)))
+    }
+
+    fn describe(&self, failure: &Failure) -> Option<Cause> {
+        let error = failure.cause().downcast_ref::<PyErr>()?;
+        gil::attach(|py| {
+            let error = failure::value_of(py, error);
+            let texts = VIEW.call(py, "describe_failure", (error,));
+            let texts = texts.and_then(|texts| texts.extract::<(String, String, String)>());
+            let (kind, summary, details) = texts.unwrap_or_else(|error| told(py, error));
+            Some(Cause {
+                kind,
+                summary,
+                details,
+            })
+        })
+    }
+}
+
+/// Something went wrong in Python while one looked: there is nothing to show, and one who reads the output.
+fn told<T: Default>(py: Python<'_>, error: PyErr) -> T {
+    error.write_unraisable(py, None);
+    T::default()
+}
+
+/// Asks all pipelines. It waits for none, and who is at work in one answers when he leaves it.
+fn ask(py: Python<'_>) -> PyResult<Vec<Asked>> {
+    let found: Vec<(String, Py<Node>)> = VIEW.call(py, "pipelines", ())?.extract()?;
+    let mut asked = Vec::with_capacity(found.len());
+    for (name, node) in found {
+        let Ok(parts) = node.get().parts() else {
+            continue;
+        };
+        let (tells, answer) = sync_channel(1);
+        parts.out.send_graph_view(move |view| {
+            // Nobody may be waiting for it any more.
+            let _ = tells.try_send(view);
+        });
+        asked.push(Asked {
+            name,
+            id: parts.inlet.id(),
+            made: parts.pipeline().ids(),
+            answer,
+        });
+    }
+    Ok(asked)
+}
+
+/// An engine as Python tells it.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Told {
+    name: String,
+    kind: String,
+    waiting: u64,
+    running: u64,
+    workers: Vec<ToldWorker>,
+    link: Option<String>,
+}
+
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct ToldWorker {
+    name: String,
+    tasks: Vec<String>,
+    memory: Option<u64>,
+}
+
+fn engines(py: Python<'_>) -> PyResult<Vec<Engine>> {
+    let told: Vec<Told> = VIEW.call(py, "engines", ())?.extract()?;
+    let engines = told.into_iter().map(|engine| Engine {
+        name: engine.name,
+        kind: engine.kind,
+        waiting: engine.waiting,
+        running: engine.running,
+        workers: engine.workers.into_iter().map(worker).collect(),
+        link: engine.link,
+    });
+    Ok(engines.collect())
+}
+
+fn worker(told: ToldWorker) -> Worker {
+    let tasks = told.tasks.into_iter().map(|name| Task {
+        name,
+        ran_for: None,
+    });
+    Worker {
+        name: told.name,
+        tasks: tasks.collect(),
+        memory: told.memory,
+        restarts: 0,
+    }
+}

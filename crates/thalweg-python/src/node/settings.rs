@@ -1,0 +1,53 @@
+//! Settings of a node that is in its pipeline already, and a look at what it keeps.
+
+use std::any::Any;
+
+use pyo3::exceptions::{PyAttributeError, PyValueError};
+use pyo3::prelude::*;
+
+use super::Node;
+use super::traverse::objects_in;
+use crate::blueprint::Blueprint;
+use crate::value::Value;
+
+#[pymethods]
+impl Node {
+    /// Whether the node is in its pipeline.
+    #[getter]
+    fn _is_built(&self) -> bool {
+        self.parts_anywhere().is_ok()
+    }
+
+    /// Gives the node the settings of a blueprint of its kind. What it keeps stays; with `keeps` false it is
+    /// forgotten.
+    #[pyo3(signature = (blueprint, keeps = true))]
+    fn _reconfigure(&self, blueprint: &Bound<'_, Blueprint>, keeps: bool) -> PyResult<()> {
+        match blueprint.get().renew(&*self.parts()?.inlet, keeps) {
+            Some(renewed) => renewed.map_err(|error| PyValueError::new_err(error.to_string())),
+            None => Err(PyAttributeError::new_err(
+                "this can't be changed once the node is in its pipeline: build another",
+            )),
+        }
+    }
+
+    /// The objects that the operator keeps, in its order: elements, keys, a state.
+    fn _kept(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
+        let parts = self.parts()?;
+        let mut kept = Vec::new();
+        let mut visit = |x: &dyn Any| {
+            objects_in(x, &mut |object| kept.push(object.clone_ref(py)));
+        };
+        match &parts.between {
+            Some(between) => between.traverse(&mut visit),
+            None => parts.inlet.traverse(&mut visit),
+        };
+        Ok(kept)
+    }
+
+    /// The elements that wait at each inlet of a join, in order; none for other nodes.
+    fn _lanes(&self) -> PyResult<Vec<Vec<Py<PyAny>>>> {
+        let lanes = self.parts()?.inlet.lanes().unwrap_or_default();
+        let objects = |lane: Vec<Value>| lane.into_iter().map(Value::into_object).collect();
+        Ok(lanes.into_iter().map(objects).collect())
+    }
+}

@@ -1,0 +1,300 @@
+"""The dashboard: what it shows of this process, and that it leaves the process alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+import urllib.error
+import urllib.request
+import warnings
+from pathlib import Path
+
+import pytest
+
+import thalweg
+from thalweg import Stream
+from thalweg.tasks import Client, Event
+from thalweg.view.dashboard import running, serve_at
+
+BOUND = 60
+
+
+@pytest.fixture
+def dashboard():
+    with thalweg.dashboard(port=0) as served:
+        yield served
+
+
+def get(dashboard, path):
+    request = urllib.request.Request(dashboard.link.replace("/status", path))
+    with urllib.request.urlopen(request, timeout=BOUND) as answer:
+        return answer.read().decode()
+
+
+def pipeline(dashboard, name):
+    info = json.loads(get(dashboard, "/info"))
+    found = [each for each in info["pipelines"] if each["name"] == name]
+    return found[0] if found else None
+
+
+def until(condition):
+    """Ask until it is true, for a minute at most."""
+    end = time.monotonic() + BOUND
+    while not (result := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return result
+
+
+def test_pipelines_are_shown_by_their_names(dashboard):
+    source = Stream(stream_name="orders <b>")
+    L = source.map(abs, stream_name="positive").sink_to_list()
+    source.emit_many([1, -2])
+    nodes = pipeline(dashboard, "orders <b>")["nodes"]
+    assert [(node["name"], node["received"], node["sent"]) for node in nodes] == [
+        ("orders <b>", 0, 2),
+        ("positive", 2, 2),
+        ("sink(append)", 2, 0),
+    ]
+    status = get(dashboard, "/status")
+    assert "orders &lt;b&gt;" in status
+    assert "<b>" not in status
+    metrics = get(dashboard, "/metrics")
+    assert re.search(r'thalweg_elements_total\{pipeline="orders <b>",node="positive".*direction="in"\} 2\n', metrics)
+    assert L == [1, 2]
+
+
+def test_metrics_are_read_by_prometheus(dashboard):
+    parser = pytest.importorskip("prometheus_client.openmetrics.parser")
+    source = Stream(stream_name='a "quoted"\nname \\ of two lines')
+    source.sink(print)
+    families = list(parser.text_string_to_metric_families(get(dashboard, "/metrics")))
+    names = {family.name for family in families}
+    assert {"thalweg_elements", "thalweg_failures", "thalweg_held_elements", "thalweg_waited_seconds"} <= names
+    pipelines = {sample.labels["pipeline"] for family in families for sample in family.samples if family.samples}
+    assert source.name in pipelines
+
+
+def test_all_metrics_are_in_the_guide_and_nothing_else(dashboard):
+    guide = (Path(__file__).parents[2] / "docs" / "DASHBOARD.md").read_text()
+    written = dict(re.findall(r"^\| `(thalweg_\w+)` \| (.*?) \|", guide, flags=re.MULTILINE))
+    source = Stream(stream_name="metrics")
+    source.sink(print)
+    with Client(n_workers=1, processes=True):
+        samples = re.findall(r"^(thalweg_\w+)\{(.*)\} ", get(dashboard, "/metrics"), flags=re.MULTILINE)
+    there = {name: re.findall(r'(\w+)="', labels) for name, labels in samples}
+    assert there == {name: re.findall(r"`(\w+)`", labels) for name, labels in written.items()}
+
+
+def test_the_guides_first_lines_hold(python):
+    guide = (Path(__file__).parents[2] / "docs" / "DASHBOARD.md").read_text()
+    program = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)[0]
+    done = python("-c", program)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/status\n", done.stdout)
+
+
+def test_failures_are_told_with_where_they_came_from(dashboard):
+    def invert(x):
+        return 1 / x
+
+    source = Stream(stream_name="numbers")
+    source.map(invert, on_error="skip").sink(print)
+    source.emit_many([0, 0.0])
+    failures = get(dashboard, "/failures")
+    assert "map(invert)" in failures
+    assert "ZeroDivisionError: division by zero" in failures
+    assert "division by zero" in failures
+    assert "(2 times)" in failures
+    assert "return 1 / x" in failures
+    assert pipeline(dashboard, "numbers")["nodes"][1]["failed"] == 2
+
+
+def test_what_cannot_be_told_of_a_failure_is_told_as_well(dashboard):
+    class Silent(Exception):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    def fail(x):
+        raise Silent
+
+    source = Stream(stream_name="silent")
+    source.map(fail, on_error="skip").sink(print)
+    source.emit(1)
+    assert "its text can&#39;t be had" in get(dashboard, "/failures") or "its text can't be had" in get(
+        dashboard, "/failures"
+    )
+
+
+def test_a_pipeline_that_is_busy_is_shown_without_waiting(dashboard):
+    begun, ends = threading.Event(), threading.Event()
+
+    def slow(x):
+        begun.set()
+        ends.wait(BOUND)
+
+    source = Stream(stream_name="slow")
+    source.sink(slow)
+    thread = threading.Thread(target=source.emit, args=(1,))
+    thread.start()
+    begun.wait(BOUND)
+    try:
+        assert pipeline(dashboard, "slow")["busy"]
+    finally:
+        ends.set()
+        thread.join()
+    until(lambda: not pipeline(dashboard, "slow")["busy"])
+
+
+def test_where_elements_wait_is_seen(dashboard):
+    source = Stream(stream_name="congested", asynchronous=False)
+    slow = source.buffer(1000).rate_limit(0.5)
+    slow.sink_to_list()
+    source.emit_many(range(100), timeout=BOUND)
+    # Somebody who looks has it looked at again and again.
+    with urllib.request.urlopen(dashboard.link.replace("/status", "/live/status"), timeout=BOUND):
+        seen = until(lambda: (found := pipeline(dashboard, "congested")) and found["bottleneck"] and found)
+    named = {node["id"]: node["name"] for node in seen["nodes"]}
+    assert named[seen["bottleneck"]].startswith("rate_limit")
+    assert seen["state"] == "waiting"
+    slow.interval = 0
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_tasks_and_workers_are_shown(dashboard, processes):
+    with Client(n_workers=2, processes=processes, name="mine") as client:
+        event = Event("go on")
+        future = client.submit(event.wait, key="waits for it")
+        until(lambda: client.processing() and any("waits for it" in keys for keys in client.processing().values()))
+        tasks = get(dashboard, "/tasks")
+        assert "mine" in tasks
+        assert "waits for it" in tasks
+        assert ("MB" in tasks) == processes
+        assert client.dashboard_link == dashboard.link
+        event.set()
+        future.result(BOUND)
+
+
+def test_only_this_machines_names_are_answered(dashboard):
+    request = urllib.request.Request(dashboard.link, headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=BOUND)
+
+
+def test_there_is_one_and_its_port_may_be_another(dashboard):
+    assert thalweg.dashboard(port=0) is dashboard is running()
+    assert repr(dashboard) == f"<Dashboard: {dashboard.link}>"
+    assert dashboard.link in dashboard._repr_html_()
+    port = dashboard.port
+    dashboard.close()
+    assert (running(), dashboard.link, dashboard.port) == (None, None, None)
+    assert repr(dashboard) == "<Dashboard: closed>"
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        with (
+            pytest.warns(UserWarning, match=f"port {port} is taken: the dashboard is at"),
+            thalweg.dashboard(port=port) as another,
+        ):
+            assert another.port != port
+
+
+@pytest.mark.parametrize("port", [-1, 65536, "8787", True, None])
+def test_what_is_no_port_is_refused(port):
+    with pytest.raises(ValueError, match="`port` is a number from 0 to 65535"):
+        thalweg.dashboard(port=port)
+
+
+def test_an_address_that_nobody_has_is_refused():
+    with pytest.raises(OSError, match=r"192\.0\.2\.1"):
+        thalweg.dashboard(port=0, host="192.0.2.1")
+    with pytest.raises(OSError, match=r"like `127\.0\.0\.1:8787`"):
+        thalweg.dashboard(port=0, host="nowhere.invalid")
+
+
+def test_a_client_may_serve_one():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with Client(n_workers=1, dashboard_address=":0") as client:
+            assert client.dashboard_link == running().link
+    running().close()
+    with pytest.raises(ValueError, match="dashboard_address"):
+        Client(n_workers=1, dashboard_address="here")
+    assert serve_at(None) is None
+
+
+def test_a_process_that_was_forked_has_none(dashboard):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if running() is None else 1)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_the_environment_may_ask_for_one(python, monkeypatch):
+    monkeypatch.setenv("THALWEG_DASHBOARD", "0")
+    done = python(
+        "-c",
+        "import thalweg\n"
+        "from thalweg.view.dashboard import running\n"
+        "assert running() is None\n"
+        "source = thalweg.Stream()\n"
+        "assert running().link.startswith('http://127.0.0.1:')",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    monkeypatch.setenv("THALWEG_DASHBOARD", "here")
+    done = python("-c", "import thalweg; thalweg.Stream()")
+    assert done.returncode == 0
+    assert "THALWEG_DASHBOARD=here" in done.stderr
+
+
+def test_a_program_is_run_with_one(python, tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import urllib.request, streamz\n"
+        "from thalweg.view.dashboard import running\n"
+        "source = streamz.Stream(stream_name='mine')\n"
+        "source.sink(print)\n"
+        "print('mine' in urllib.request.urlopen(running().link).read().decode())\n"
+    )
+    done = python("-m", "thalweg", "run", "--dashboard", "--dashboard-port", "0", str(script))
+    assert (done.returncode, done.stdout) == (0, "True\n")
+    assert "dashboard: http://127.0.0.1:" in done.stderr
+
+
+def test_a_program_ends_while_somebody_looks(python):
+    done = python(
+        "-c",
+        "import thalweg, urllib.request\n"
+        "dashboard = thalweg.dashboard(port=0)\n"
+        "source = thalweg.Stream()\n"
+        "source.buffer(5).sink(print)\n"
+        "answer = urllib.request.urlopen(dashboard.link.replace('/status', '/live/status'))\n"
+        "answer.readline()\n"
+        "source.emit_many([1, 2])\n",
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n2\n", "")
+
+
+def test_a_terminal_shows_the_same(python, dashboard):
+    source = Stream(stream_name="in a terminal")
+    source.map(abs).sink(print)
+    with Client(n_workers=1, name="mine"):
+        done = python("-m", "thalweg", "top", str(dashboard.port), "--once")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"process {os.getpid()}"
+    assert any(line.startswith("in a terminal: idle") for line in lines)
+    assert any(line.split()[:2] == ["map(abs)", "idle"] for line in lines)
+    assert any(line.startswith("mine: 0 tasks run") for line in lines)
+    assert max(map(len, lines)) <= 80
+    port = dashboard.port
+    dashboard.close()
+    done = python("-m", "thalweg", "top", f"127.0.0.1:{port}", "--once")
+    assert done.returncode == 1
+    assert f"no dashboard at 127.0.0.1:{port}" in done.stderr

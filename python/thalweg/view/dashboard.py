@@ -1,0 +1,181 @@
+"""The dashboard of this process, in the browser."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+
+from thalweg import _thalweg
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Dashboard", "dashboard", "running"]
+
+#: Where it is served unless something else is said.
+_PORT = 8787
+
+_lock = threading.Lock()
+_running: Dashboard | None = None
+
+
+class Dashboard:
+    """A dashboard that is being served: from :func:`dashboard`.
+
+    Examples
+    --------
+    >>> import thalweg
+    >>> from thalweg.view.dashboard import Dashboard
+    >>> with thalweg.dashboard(port=0) as dashboard:
+    ...     isinstance(dashboard, Dashboard), dashboard.link.startswith("http://127.0.0.1:")
+    (True, True)
+    """
+
+    def __init__(self, host: str, port: int, hosts: Iterable[str]) -> None:
+        self._served = _thalweg.Dashboard(host, port, list(hosts))
+        self._process = os.getpid()
+
+    @property
+    def link(self) -> str | None:
+        """What to open in a browser; None once it has been closed."""
+        return self._served.link
+
+    @property
+    def port(self) -> int | None:
+        """The port that it listens at; None once it has been closed."""
+        return self._served.port
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is served: not once it has been closed, nor in a process that was forked."""
+        return self._process == os.getpid() and self._served.port is not None
+
+    def close(self) -> None:
+        """Serve it no more."""
+        global _running
+        if self.is_running:
+            self._served.close()
+        with _lock:
+            if _running is self:
+                _running = None
+
+    def __enter__(self) -> Dashboard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Dashboard: {self.link or 'closed'}>"
+
+    def _repr_html_(self) -> str:
+        link = self.link
+        return f'Dashboard: <a href="{link}" target="_blank">{link}</a>' if link else "Dashboard: closed"
+
+
+def dashboard(port: int = _PORT, host: str = "127.0.0.1", hosts: Iterable[str] = ()) -> Dashboard:
+    """Serve a dashboard: the pipelines and tasks of this process, live, in the browser.
+
+    It shows where elements flow and where they wait, what failed and what runs, and has the same numbers as metrics
+    for Prometheus at ``/metrics``. It looks once a second while somebody looks at it, and not at all otherwise. There
+    is one for a process: if one is served already, it is returned. ``THALWEG_DASHBOARD=8787`` in the environment, and
+    ``python -m thalweg run --dashboard``, serve one as well.
+
+    Parameters
+    ----------
+    port: int
+        Where to listen; if the port is taken, the next one that is free is, with a warning that says so. 0 for any.
+    host: str
+        The address to listen at. Only this machine can look unless another is given; there are no passwords.
+    hosts:
+        Names that it answers to besides ``localhost`` and addresses: those of this machine, or of a proxy before it.
+
+    Raises
+    ------
+    OSError
+        Nobody may listen there.
+    ValueError
+        It is no port.
+
+    Examples
+    --------
+    >>> import json, urllib.request
+    >>> import thalweg
+    >>> source = thalweg.Stream(stream_name="orders")
+    >>> L = source.map(abs).sink_to_list()
+    >>> with thalweg.dashboard(port=0) as dashboard:
+    ...     source.emit(-1)
+    ...     with urllib.request.urlopen(dashboard.link.replace("status", "info")) as answer:
+    ...         info = json.load(answer)
+    >>> [orders] = [pipeline for pipeline in info["pipelines"] if pipeline["name"] == "orders"]
+    >>> [(node["name"], node["received"], node["sent"]) for node in orders["nodes"]]
+    [('orders', 0, 1), ('map(abs)', 1, 1), ('sink(append)', 1, 0)]
+    """
+    global _running
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65536:
+        raise ValueError(f"dashboard: `port` is a number from 0 to 65535, not {port!r}")
+    with _lock:
+        if _running is not None and _running.is_running:
+            return _running
+        made = _running = Dashboard(host, port, hosts)
+    if port not in (0, made.port):
+        warnings.warn(f"port {port} is taken: the dashboard is at {made.link}", stacklevel=2)
+    return made
+
+
+def running() -> Dashboard | None:
+    """Return the dashboard that is served in this process, if one is.
+
+    Examples
+    --------
+    >>> import thalweg
+    >>> from thalweg.view.dashboard import running
+    >>> with thalweg.dashboard(port=0) as dashboard:
+    ...     running() is dashboard
+    True
+    """
+    return _running if _running is not None and _running.is_running else None
+
+
+def serve_at(address: str | int | None) -> Dashboard | None:
+    """Serve one at an address as Dask's clients take it: a port, ``":8787"`` or ``"127.0.0.1:8787"``; None for none.
+
+    Raises
+    ------
+    ValueError
+        It is no address.
+
+    Examples
+    --------
+    >>> from thalweg.view.dashboard import serve_at
+    >>> serve_at(None) is None
+    True
+    >>> serve_at("here")
+    Traceback (most recent call last):
+    ValueError: dashboard_address: a port, or text such as ":8787", not 'here'
+    """
+    if address is None:
+        return None
+    host, _, port = str(address).rpartition(":")
+    if not port.isdecimal():
+        raise ValueError(f'dashboard_address: a port, or text such as ":8787", not {address!r}')
+    return dashboard(int(port), host or "127.0.0.1")
+
+
+def serve_if_asked() -> None:
+    """Serve one if the environment asks for it, in a program's first process."""
+    address = os.environ.get("THALWEG_DASHBOARD")
+    if address and running() is None and not _is_worker():
+        try:
+            serve_at(address)
+        except (OSError, ValueError) as error:
+            warnings.warn(f"THALWEG_DASHBOARD={address}: {error}", stacklevel=2)
+
+
+def _is_worker() -> bool:
+    import sys
+
+    process = sys.modules.get("multiprocessing.process")
+    return _thalweg.tasks.is_worker() or (process is not None and process.parent_process() is not None)

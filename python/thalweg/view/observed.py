@@ -1,0 +1,103 @@
+"""What the dashboard is told: the pipelines and engines of this process, and what failures read like."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from thalweg.runtime import program_end
+
+#: The longest text of a stack, in frames.
+_FRAMES = 20
+
+
+def pipelines() -> list[tuple[str, Any]]:
+    """Return the pipelines there are: a name, and a node of each.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> from thalweg.view.observed import pipelines
+    >>> source = Stream(stream_name="orders")
+    >>> [name for name, node in pipelines() if node is source]
+    ['orders']
+    """
+    found = []
+    for number, pipeline in enumerate(program_end.alive(), 1):
+        nodes = pipeline.nodes()
+        if nodes:
+            names = [node.name for node in nodes if node.name and not node.upstreams]
+            found.append((", ".join(names) or f"pipeline {number}", nodes[0]))
+    return found
+
+
+def engines() -> list[dict[str, Any]]:
+    """Return the engines there are, and what their workers do.
+
+    Examples
+    --------
+    >>> from thalweg.tasks import Client
+    >>> from thalweg.view.observed import engines
+    >>> with Client(n_workers=1, name="mine"):
+    ...     [engine["kind"] for engine in engines() if engine["name"] == "mine"]
+    ['threads']
+    """
+    registry = sys.modules.get("thalweg.tasks.client.registry")
+    if registry is None:
+        return []
+    found = []
+    for number, engine in enumerate(registry.open_engines(), 1):
+        info = engine.info()
+        client = registry.shared(engine).client
+        client = client and client()
+        found.append(
+            {
+                "name": getattr(client, "name", None) or f"engine {number}",
+                "kind": engine.kind,
+                "waiting": info["pending"],
+                "running": info["running"],
+                "workers": [_worker(worker, engine.kind) for worker in info["workers"]],
+                "link": None,
+            }
+        )
+    return found
+
+
+def _worker(info: dict[str, Any], kind: str) -> dict[str, Any]:
+    is_process = kind == "processes"
+    name = f"process {info['pid']}" if is_process else f"{info['threads']} threads"
+    memory = _memory_of(info["pid"]) if is_process else None
+    return {"name": name, "tasks": [str(task) for task in info["running"]], "memory": memory}
+
+
+def _memory_of(pid: int) -> int | None:
+    """How much memory a process takes, in bytes, where the system tells."""
+    import os
+
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None
+
+
+def describe_failure(error: BaseException) -> tuple[str, str, str]:
+    """Return an exception's class, its text in a line, and both with the stack that it came from.
+
+    Examples
+    --------
+    >>> from thalweg.view.observed import describe_failure
+    >>> describe_failure(ValueError("no"))
+    ('ValueError', 'ValueError: no', 'ValueError: no\\n')
+    """
+    import traceback
+
+    from thalweg.errors.reprs import short
+
+    try:
+        text = str(error)
+    except Exception as problem:
+        text = f"(its text can't be had: {short(problem)})"
+    summary = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    stack = traceback.format_exception(type(error), error, error.__traceback__, limit=-_FRAMES)
+    return type(error).__name__, summary, "".join(stack)
