@@ -76,7 +76,8 @@ class Run:
     """A program on one of the packages, and what it has done."""
 
     def __init__(self, program: Program, package: Any) -> None:
-        self.program, self.log, self.emitted = program, [], 0
+        self.program, self.emitted = program, 0
+        self.log: list[Any] = []
         self.source = package.Stream()
         self.nodes: list[Any] = []
         self.failures = package.Stream() if package is thalweg else None
@@ -192,7 +193,12 @@ class Run:
         if type(node) in (thalweg.map, thalweg.filter):
             name = "func" if type(node) is thalweg.map else "predicate"
             before = getattr(node, name)
-            setattr(node, name, lambda x: (self.log.append("changed"), before(x))[1])
+
+            def changed(x: Any) -> Any:
+                self.log.append("changed")
+                return before(x)
+
+            setattr(node, name, changed)
 
     def counters(self) -> list[Any]:
         names = ("received", "sent", "failed", "held")

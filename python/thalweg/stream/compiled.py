@@ -92,7 +92,7 @@ class _Part:
 
     def __init__(self, node: Stream, number: int, behind: list[int], ways: int, is_single: bool, policy: int) -> None:
         self.node, self.number, self.behind, self.ways, self.policy = node, number, behind, ways, policy
-        self.reason = None if is_single else "the engine runs it as several nodes"
+        self.is_single, self.reason = is_single, ""
         if len(set(behind)) < len(behind):
             self.reason = "a node is connected to it twice"
         if policy == _RETRY:
@@ -190,12 +190,13 @@ def _chains(parts: list[_Part]) -> list[Chain]:
 
 
 def _is_writable(part: _Part) -> bool:
-    if part.reason is None:
-        code = Code(0, "x0")
-        written = _write(part, code)
+    if not part.reason:
+        written = _write(part, Code(0, "x0"))
         if written is not True:
             part.reason = written
-    return part.reason is None
+        elif not part.is_single:
+            part.reason = "the engine runs it as several nodes"
+    return not part.reason
 
 
 def _write(part: _Part, code: Code) -> Any:
@@ -224,7 +225,7 @@ def _method(cls: type[Stream]) -> Callable[[Any, Code], Any] | None:
     return method
 
 
-_methods: dict[type[Stream], Any] = {}
+_methods: dict[type[Stream], Callable[[Any, Code], Any] | None] = {}
 
 
 class _Way(NamedTuple):
@@ -256,7 +257,7 @@ def _grow(chain: Chain, head: _Part, by_number: dict[int, _Part], taken: set[int
         chain.add(part, way, code)
         is_each = code.kind == "each"
         depth = way.depth + (is_each or (code.kind == "keeps" and not way.is_end))
-        inner = []
+        inner: list[_Way] = []
         for at, number in enumerate(part.behind):
             is_final = at == len(part.behind) - 1
             below = _Way(
@@ -486,9 +487,9 @@ def explain(node: Stream) -> str:
         reason = part.reason
         if is_off:
             reason = "compilation is turned off by THALWEG_COMPILE=0"
-        elif reason is None and not part.ways:
+        elif not reason and not part.ways:
             reason = "elements come in here"
-        elif reason is None:
+        elif not reason:
             reason = "its policy needs the engine where more comes after it"
         left.append(f"# {_comment(part.node)}: left to the engine, {reason}")
     return "\n".join([*texts, *left])

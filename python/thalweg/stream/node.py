@@ -144,7 +144,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Composed, Inspected):
             return _thalweg.ops.custom(is_sink=self._is_sink)
         return _thalweg.ops.stream(is_sink=self._is_sink)
 
-    def _written(self, code: Code) -> bool:
+    def _written(self, code: Code) -> bool | str:
         """Say how the node is written in Python, as a part of a compiled chain; or return why it is not."""
         return code.sends(code.x)
 
