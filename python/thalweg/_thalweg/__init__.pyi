@@ -16,6 +16,7 @@ from thalweg.stream import Stream
 __all__ = [
     "Batch",
     "Blueprint",
+    "Dashboard",
     "Emission",
     "Flag",
     "Node",
@@ -252,6 +253,7 @@ class Dashboard:
     def close(self) -> None:
         """End it."""
 
+@final
 class Pump:
     """Callback for an asyncio loop: runs the queue."""
 
