@@ -122,7 +122,7 @@ def lines() -> Case:
 
 
 def building() -> Case:
-    """Nanoseconds for a node of a thousand, with the first element."""
+    """Nanoseconds for a node of a thousand; the first element is emitted where the stack is deep enough for that."""
 
     def build(package: Any) -> Callable[[int], None]:
         def run(n: int) -> None:
@@ -130,7 +130,8 @@ def building() -> Case:
                 source = node = package.Stream()
                 for _ in range(1_000):
                     node = node.map(increment)
-                source.emit(1)
+                if package is thalweg:
+                    source.emit(1)
 
         return run
 
