@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,8 +112,12 @@ def lines() -> Case:
 
     def piped(_: int) -> None:
         source = thalweg.Stream.from_textfile(str(path))
-        source.map(int).filter(is_even).sink(ignore)
-        source.run()
+        sink = source.map(int).filter(is_even).sink(ignore)
+        source.start()
+        # The file is followed: it has no end of its own.
+        while sink.counters()["received"] < n // 2:
+            time.sleep(0.0005)
+        source.drain()
 
     return Case(
         "a text file, map, filter, sink",
