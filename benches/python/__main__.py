@@ -1,4 +1,4 @@
-"""`cargo xtask bench --python`, `--tasks` and `--parallel`: thalweg in Python and its peers, side by side."""
+"""`cargo xtask bench --python`, `--tasks`, `--parallel` and `--frames`: thalweg and peers, side by side."""
 
 from __future__ import annotations
 
@@ -21,13 +21,17 @@ def _cases(kind: str) -> dict[str, Callable[[], Case]]:
         from parallel_cases import CASES
 
         return CASES
+    if kind == "--frames":
+        from frame_cases import CASES
+
+        return CASES
     from cases import CASES
 
     return CASES
 
 
 def main() -> int:
-    kind = sys.argv[1] if sys.argv[1:2] in (["--tasks"], ["--parallel"]) else "--python"
+    kind = sys.argv[1] if sys.argv[1:2] in (["--tasks"], ["--parallel"], ["--frames"]) else "--python"
     cases = _cases(kind)
     # What one case has started, clusters above all, would take time from the next.
     alone = kind != "--python"

@@ -81,6 +81,14 @@ fn main() {
             Box::new(move || chain::mixed_local(rounds, elements)),
         ),
         (
+            "chained-local",
+            Box::new(move || chain::chained_local(rounds, elements)),
+        ),
+        (
+            "chained-loop",
+            Box::new(move || chain::chained_loop(rounds, elements)),
+        ),
+        (
             "buffer",
             Box::new(move || buffer::hop(rounds, elements / 2)),
         ),

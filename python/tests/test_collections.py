@@ -168,7 +168,7 @@ class TestDataFrames:
             _ = points.w
         with pytest.raises(KeyError):
             _ = points["w"]
-        with pytest.raises(IndexError, match=r"expected the columns \['x', 'y'\], and not \['y'\]"):
+        with pytest.raises(IndexError, match=r"column 'x': expected float64, found none; the batch has \['y'\]"):
             points.emit(self.pd.DataFrame({"y": [1]}))
         with pytest.raises(TypeError, match="Series needs an example of its kind, and not list"):
             Series(example=[1])

@@ -36,7 +36,7 @@ def registered():
         if isinstance(member, staticmethod):
             original = getattr(original, "__wrapped__", None)
         module = getattr(original, "__module__", "")
-        if module.startswith("thalweg.") and module != "thalweg.dask" and name != "__init__":
+        if module.startswith("thalweg.") and module != "thalweg.dask" and name not in ("__init__", "__init_subclass__"):
             found[name] = original
     return found
 

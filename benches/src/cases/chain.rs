@@ -168,3 +168,83 @@ pub fn mixed_local(rounds: usize, elements: u64) -> Line {
         met: None,
     }
 }
+
+/// The same functions as one node.
+fn chained() -> Stream<u64> {
+    let (source, total) = (Stream::new(), Total::default());
+    source
+        .chain(|x| {
+            x.map(|x: u64| x.wrapping_mul(3))
+                .filter(|x| x % 2 == 0)
+                .scan(0_u64, |sum, x| sum.wrapping_add(x))
+        })
+        .sink(move |x| total.add(x));
+    source
+}
+
+pub fn chained_local(rounds: usize, elements: u64) -> Line {
+    let source = chained();
+    let pair = Pair::measure(
+        rounds,
+        || emit_each(black_box(&source), elements),
+        || {
+            let (subject, total) = (
+                Local::subject::<u64, std::convert::Infallible>(),
+                Total::default(),
+            );
+            subject
+                .clone()
+                .map(|x: u64| x.wrapping_mul(3))
+                .filter(|x| x % 2 == 0)
+                .scan(0_u64, |sum, x| sum.wrapping_add(x))
+                .subscribe(move |x| total.add(x));
+            let mut subject = black_box(subject);
+            per_element(elements, || (0..elements).for_each(|x| subject.next(x)))
+        },
+    );
+    Line {
+        case: "the same as one `chain`, one element at a time",
+        ours: format!("{:.1} ns", pair.ours),
+        peer: format!("rxRust `Local::subject` {:.1} ns", pair.peer),
+        ratio: format!("{:.2}", pair.ratio),
+        target: "faster",
+        met: Some(pair.ratio < 1.0),
+    }
+}
+
+pub fn chained_loop(rounds: usize, elements: u64) -> Line {
+    let source = chained();
+    let pair = Pair::measure(
+        rounds,
+        || {
+            let source = black_box(&source);
+            per_element(elements, || {
+                source
+                    .emit_many(0..elements)
+                    .wait()
+                    .expect("nothing fails here");
+            })
+        },
+        || {
+            let total = black_box(Total::default());
+            let mut sum = 0_u64;
+            per_element(elements, || {
+                for x in 0..black_box(elements) {
+                    let x = x.wrapping_mul(3);
+                    if x % 2 == 0 {
+                        sum = sum.wrapping_add(x);
+                        total.add(black_box(sum));
+                    }
+                }
+            })
+        },
+    );
+    Line {
+        case: "the same `chain` through `emit_many`",
+        ours: format!("{:.2} ns", pair.ours),
+        peer: format!("a loop by hand {:.2} ns", pair.peer),
+        ratio: format!("{:.2}", pair.ratio),
+        target: "at most 1.2 times",
+        met: Some(pair.ratio <= 1.2),
+    }
+}

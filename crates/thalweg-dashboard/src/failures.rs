@@ -61,7 +61,8 @@ impl Cause {
     fn shortened(mut self) -> Self {
         for text in [&mut self.kind, &mut self.summary, &mut self.details] {
             if text.len() > LONGEST {
-                let end = text.floor_char_boundary(LONGEST);
+                let is_end = |end: &usize| text.is_char_boundary(*end);
+                let end = (0..=LONGEST).rev().find(is_end).unwrap_or_default();
                 text.truncate(end);
                 text.push('…');
             }

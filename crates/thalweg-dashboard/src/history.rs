@@ -176,7 +176,7 @@ impl History {
                 .retain(|id, _| graph.nodes.iter().any(|node| node.id == *id));
             for node in &graph.nodes {
                 let samples = past.nodes.entry(node.id).or_default();
-                samples.add(at, node.counters.clone());
+                samples.add(at, node.counters);
             }
             past.graph = graph;
         }

@@ -1,4 +1,4 @@
-//! A live dashboard for [thalweg](thalweg) pipelines, in the browser: where elements flow and where they wait, what
+//! A live dashboard for [thalweg] pipelines, in the browser: where elements flow and where they wait, what
 //! failed, what runs; and the same numbers as metrics.
 //!
 //! ```

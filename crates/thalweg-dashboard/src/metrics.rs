@@ -50,7 +50,7 @@ impl Collected {
                 pipeline: pipeline.name.clone(),
                 name: node.name.clone(),
                 id: node.id.to_string(),
-                counters: node.counters.clone(),
+                counters: node.counters,
             }));
         }
         Self {

@@ -52,6 +52,22 @@ impl fmt::Display for Panicked {
 
 impl StdError for Panicked {}
 
+/// A failure that is dropped with its element, whatever the node's policy is.
+#[derive(Debug)]
+pub(crate) struct Skipped(pub(crate) BoxError);
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for Skipped {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
+}
+
 /// An error on its way out of a function that cannot return one.
 #[derive(Clone)]
 pub(crate) struct Thrown(Arc<dyn Fn() -> BoxError + Send + Sync>);

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from excuses import Attempts, Excuses, Skips
+from excuses import Attempts, Excuses, Repeats, Skips
 
 HERE = Path(__file__).resolve().parent
 
@@ -29,7 +29,11 @@ MODULES = [
     "test_graph",
     "test_sinks",
     "test_sources",
+    "test_dask",
 ]
+
+#: Tests of data frames, which are no part of the package `streamz.tests`.
+FRAMES = ["test_dataframes", "test_dataframe_utils"]
 
 
 class TheirTests(MetaPathFinder):
@@ -62,10 +66,13 @@ def main(arguments: list[str]) -> int:
             f"--confcutdir={tests}",
             # It talks to a server on the other side of the world.
             f"--deselect={tests.relative_to(package.parent)}/test_sinks.py::test_mqtt_roundtrip",
+            # The same rolling aggregations with more windows: they take minutes, and `-m slow` runs them.
+            *(() if "-m" in arguments else ("-m", "not slow")),
             *(argument for argument in arguments if argument != "--plain"),
             *(str(tests / f"{module}.py") for module in MODULES),
+            *(str(package / "dataframe" / "tests" / f"{module}.py") for module in FRAMES),
         ],
-        plugins=[Excuses(HERE / "excused.txt", apply=not plain), Skips(needs()), Attempts()],
+        plugins=[Excuses(HERE / "excused.txt", apply=not plain), Skips(needs()), Repeats(), Attempts()],
     )
 
 

@@ -1,5 +1,5 @@
-"""Tests of the peer's that need not pass, each with its reason; those that cannot run here; and further attempts for
-those that fail.
+"""Tests of the peer's that need not pass, each with its reason; those that cannot run here, or need not run twice; and
+further attempts for those that fail.
 """
 
 from __future__ import annotations
@@ -56,6 +56,23 @@ class Skips:
             reason = self.reasons.get(f"{Path(item.path).stem}::{item.name}")
             if reason is not None:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+class Repeats:
+    """A pytest plugin that leaves out tests that are run with several values of a parameter they do not read."""
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        seen = set()
+        repeats = []
+        for item in items:
+            if item.name.startswith("test_groupby_windowing_"):
+                read = {name: value for name, value in item.callspec.params.items() if name != "getter"}  # type: ignore[attr-defined]
+                key = (item.name.partition("[")[0], *((name, id(read[name])) for name in sorted(read)))
+                if key in seen:
+                    repeats.append(item)
+                seen.add(key)
+        config.hook.pytest_deselected(items=repeats)
+        items[:] = [item for item in items if item not in repeats]
 
 
 class Attempts:

@@ -20,6 +20,7 @@ FORMER_MODULES = {
     "thalweg.batch": "thalweg.collections.batch",
     "thalweg.collection": "thalweg.collections.streaming",
     "thalweg.core": "thalweg.compat.streamz.core",
+    "thalweg.dataframe.utils": "thalweg.dataframe.kinds",
     "thalweg.dask": "thalweg.compat.streamz.dask",
     "thalweg.graph": "thalweg.view.graph",
     "thalweg.orderedweakset": "thalweg.compat.streamz.orderedweakset",
@@ -92,7 +93,7 @@ def name_frames() -> None:
     """Let streaming data frames say that they come from the package we stand in for, if we do: libraries that plot
     them, such as hvplot, tell by that what they have.
     """
-    frames = sys.modules.get("thalweg.dataframe.frames")
+    frames = sys.modules.get("thalweg.dataframe")
     finder = _finder()
     if frames is None:
         return

@@ -1,22 +1,43 @@
 """Streaming data frames: write down what is to be done with one, and have it done with each that comes.
 
-It needs pandas: ``pip install 'thalweg[dataframe]'``.
+It needs pandas: ``pip install 'thalweg[dataframe]'``. The frames may be of pandas, Polars or Arrow: the example of a
+collection decides.
 """
 
-from thalweg.compat.alias import name_frames
-from thalweg.dataframe.frames import DataFrame, DataFrames, Frame, Frames, Index, Series, Seriess
-from thalweg.dataframe.periodic import PeriodicDataFrame, Random, random_datablock, random_datapoint
+from thalweg.errors.missing_packages import need
+
+need("pandas", "dataframe", "thalweg.dataframe")
+
+from thalweg.compat.alias import name_frames  # noqa: E402
+from thalweg.dataframe.aggregations import Aggregation, Mergeable  # noqa: E402
+from thalweg.dataframe.ewm import EWM  # noqa: E402
+from thalweg.dataframe.frame import DataFrame, Frame, Index, Series  # noqa: E402
+from thalweg.dataframe.groupby import GroupBy, WindowedGroupBy  # noqa: E402
+from thalweg.dataframe.periodic import PeriodicDataFrame, Random, random_datablock, random_datapoint  # noqa: E402
+from thalweg.dataframe.rolling import Rolling  # noqa: E402
+from thalweg.dataframe.schema import SchemaError  # noqa: E402
+from thalweg.dataframe.updating import DataFrames, Frames, Seriess  # noqa: E402
+from thalweg.dataframe.window import Expanding, Window  # noqa: E402
 
 __all__ = [
+    "EWM",
+    "Aggregation",
     "DataFrame",
     "DataFrames",
+    "Expanding",
     "Frame",
     "Frames",
+    "GroupBy",
     "Index",
+    "Mergeable",
     "PeriodicDataFrame",
     "Random",
+    "Rolling",
+    "SchemaError",
     "Series",
     "Seriess",
+    "Window",
+    "WindowedGroupBy",
     "random_datablock",
     "random_datapoint",
 ]

@@ -5,12 +5,18 @@ They are told by what they can do and not by their type, so that other packages'
 
 from __future__ import annotations
 
+import inspect
+import sys
 from typing import Any
 
-__all__ = ["is_dataframe_like", "is_index_like", "is_series_like"]
+__all__ = ["get_base_frame_type", "get_dataframe_package", "is_dataframe_like", "is_index_like", "is_series_like"]
+
+#: Types that are frames or series without having pandas' methods.
+_FRAMES = {("polars", "DataFrame"), ("pyarrow", "Table"), ("pyarrow", "RecordBatch")}
+_SERIES = {("polars", "Series"), ("pyarrow", "ChunkedArray")}
 
 
-def is_dataframe_like(thing: Any) -> bool:
+def is_dataframe_like(df: Any) -> bool:
     """Say whether something is like a data frame.
 
     Examples
@@ -20,11 +26,13 @@ def is_dataframe_like(thing: Any) -> bool:
     >>> is_dataframe_like(pd.DataFrame({"x": [1]})), is_dataframe_like(pd.Series([1]))
     (True, False)
     """
-    kind = type(thing)
+    kind = type(df)
+    if _name(kind) in _FRAMES:
+        return True
     return _has(kind, "groupby", "head", "merge", "mean", "columns", "dtypes") and not _has(kind, "dtype")
 
 
-def is_series_like(thing: Any) -> bool:
+def is_series_like(s: Any) -> bool:
     """Say whether something is like a series.
 
     Examples
@@ -34,11 +42,13 @@ def is_series_like(thing: Any) -> bool:
     >>> is_series_like(pd.Series([1])), is_series_like(pd.Index([1]))
     (True, False)
     """
-    kind = type(thing)
+    kind = type(s)
+    if _name(kind) in _SERIES:
+        return True
     return _has(kind, "groupby", "head", "mean", "dtype", "name") and not _is_called_index(kind)
 
 
-def is_index_like(thing: Any) -> bool:
+def is_index_like(s: Any) -> bool:
     """Say whether something is like an index.
 
     Examples
@@ -48,8 +58,52 @@ def is_index_like(thing: Any) -> bool:
     >>> is_index_like(pd.Index([1])), is_index_like([1].index)
     (True, False)
     """
-    kind = type(thing)
+    kind = type(s)
     return _has(kind, "dtype", "name") and _is_called_index(kind)
+
+
+def get_base_frame_type(frame_name: str, is_frame_like: Any, example: Any = None) -> type:
+    """Type of an example, once it is checked to be of the wanted kind; that of a frame of it, if one is wanted.
+
+    Raises
+    ------
+    TypeError
+        If there is no example, or it is of another kind.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from thalweg.dataframe.kinds import get_base_frame_type, is_series_like
+    >>> get_base_frame_type("Series", is_series_like, pd.Series([1])).__name__
+    'Series'
+    """
+    if example is None:
+        raise TypeError(f"{frame_name} needs an example of its elements")
+    if is_frame_like is is_dataframe_like and not is_frame_like(example):
+        import pandas as pd
+
+        return type(pd.DataFrame(example))
+    if not is_frame_like(example):
+        raise TypeError(f"{frame_name} needs an example of its kind, and not {type(example).__name__}: {example!r}")
+    return type(example)
+
+
+def get_dataframe_package(df: Any) -> Any:
+    """Package that a frame, a series or an index comes from, such as pandas.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from thalweg.dataframe.kinds import get_dataframe_package
+    >>> get_dataframe_package(pd.Series([1])) is pd
+    True
+    """
+    module = inspect.getmodule(df if isinstance(df, type) else type(df))
+    return sys.modules[module.__name__.partition(".")[0]] if module is not None else None
+
+
+def _name(kind: type) -> tuple[str, str]:
+    return kind.__module__.partition(".")[0], kind.__name__
 
 
 def _has(kind: type, *names: str) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from thalweg.compat.streamz.core import Stream
-from thalweg.dataframe.frames import DataFrame
+from thalweg.dataframe.frame import DataFrame
 
 
 def random_datapoint(now: pd.Timestamp | None = None, **kwargs: Any) -> pd.DataFrame:
@@ -63,14 +63,14 @@ def random_datablock(last: pd.Timestamp, now: pd.Timestamp, **kwargs: Any) -> pd
 
 
 class _Moments:
-    """The time between one call and the next."""
+    """The time between one call and the next; nothing at first, when there is none yet."""
 
     def __init__(self) -> None:
-        self.last = pd.Timestamp.now()
+        self.last: pd.Timestamp | None = None
 
     def __call__(self) -> dict[str, pd.Timestamp]:
         last, self.last = self.last, pd.Timestamp.now()
-        return {"last": last, "now": self.last}
+        return {} if last is None else {"last": last, "now": self.last}
 
 
 class _Call:
@@ -126,14 +126,18 @@ class PeriodicDataFrame(DataFrame):
         call = _Call(datafn, kwargs)
         now = pd.Timestamp.now()
         example = call({"last": now, "now": now})
-        source = Stream.from_periodic(_Moments(), poll_interval=_timedelta(interval).total_seconds())
-        super().__init__((source.scatter() if dask else source).map(call), example)
+        self._moments = _Moments()
+        source = Stream.from_periodic(self._moments, poll_interval=_timedelta(interval).total_seconds())
+        moments = source.filter(bool)
+        super().__init__((moments.scatter() if dask else moments).map(call), example)
         self.source = source
         if start:
             self.start()
 
     def start(self) -> None:
-        """Begin, or go on."""
+        """Begin, or go on: the first frame comes after an interval, and has nothing of the time before."""
+        if self.source.stopped:
+            self._moments.last = None
         self.source.start()
 
     def stop(self) -> None:

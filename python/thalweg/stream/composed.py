@@ -129,8 +129,18 @@ class Composed(Methods):
 
         return self.accumulate(count, start={}, **kwargs)
 
-    def to_dataframe(self, example: Any) -> Any:
-        """Make a streaming dataframe of a stream of dataframes that look like `example`.
+    def to_dataframe(self, example: Any, n: int | None = None, interval: Any = None) -> Any:
+        """Make a streaming dataframe of a stream of dataframes that look like `example`, or of single rows.
+
+        Parameters
+        ----------
+        example:
+            A frame, of pandas, Polars or Arrow, or a function that returns one.
+        n: int
+            The elements are rows: dictionaries, tuples or small frames. So many make a frame; fewer if `interval` is
+            given and over.
+        interval:
+            The elements are rows, and those of so many seconds make a frame.
 
         Examples
         --------
@@ -141,10 +151,18 @@ class Composed(Methods):
         >>> source.emit(pd.DataFrame({"x": [1, 2]}))
         >>> [int(total) for total in L]
         [3]
+        >>> rows = Stream()
+        >>> L = rows.to_dataframe(pd.DataFrame({"x": [0]}), n=2).x.sum().stream.sink_to_list()
+        >>> rows.emit_many([{"x": 1}, {"x": 2}, {"x": 3}, {"x": 4}])
+        >>> [int(total) for total in L]
+        [3, 10]
         """
         from thalweg.dataframe import DataFrame
+        from thalweg.dataframe.rows import frames_of
 
-        return DataFrame(stream=self, example=example)
+        if n is None and interval is None:
+            return DataFrame(stream=self, example=example)
+        return frames_of(self, example, n, interval)
 
     def to_batch(self, **kwargs: Any) -> Batch:
         """Make a :class:`~thalweg.batch.Batch` of a stream of lists or tuples.

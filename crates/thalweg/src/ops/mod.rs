@@ -56,6 +56,7 @@
 
 mod accumulate;
 mod buffer;
+mod chain;
 mod collect;
 mod debounce;
 mod delay;
@@ -91,6 +92,10 @@ mod unique;
 
 pub use accumulate::Accumulate;
 pub use buffer::Buffer;
+pub use chain::{
+    Accumulated, Begin, Chain, ChainStep, Chained, FilterMapped, Filtered, Inspected, Mapped,
+    PartStopped, Scanned, StatefulMapped, TryMapped,
+};
 pub use collect::Collector;
 pub use debounce::Debounce;
 pub use delay::{Delay, DelayOptions};

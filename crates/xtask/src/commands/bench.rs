@@ -12,7 +12,7 @@ use std::process::ExitCode;
 pub const HELP: &str = "\
 Run the benchmarks, thalweg and its peers side by side.
 
-Usage: cargo xtask bench [--python | --tasks | --parallel] [ARGS]...
+Usage: cargo xtask bench [--python | --tasks | --parallel | --frames] [ARGS]...
 
 Arguments:
   [ARGS]...  Passed on to the benchmarks; `cargo xtask bench --help` shows what they take
@@ -21,11 +21,13 @@ Options:
       --python  Run the Python benchmarks, on a wheel built for them
       --tasks   Run those of tasks, in Rust and in Python; the arguments go to the Python ones
       --parallel  Run those of streams on engines, in Python
+      --frames  Run those of data frames on streams, in Python
 ";
 
 pub fn run(project: &Project, language: Language, args: Vec<OsString>) -> ExitCode {
     let is_first = |option| args.first().is_some_and(|first| first == option);
-    let (tasks, parallel) = (is_first("--tasks"), is_first("--parallel"));
+    let tasks = is_first("--tasks");
+    let python_only = is_first("--parallel") || is_first("--frames");
     let python = || python_with_peers(project).map(|python| python.run("benches/python"));
     let benches = match language {
         Language::Rust if tasks => rust()
@@ -33,7 +35,7 @@ pub fn run(project: &Project, language: Language, args: Vec<OsString>) -> ExitCo
             .run(project)
             .map_err(Stop::from)
             .and_then(|()| python()),
-        Language::Rust if parallel => python(),
+        Language::Rust if python_only => python(),
         Language::Rust => Ok(rust()),
         Language::Python => python(),
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::kind::boxed;
 use super::{Node, NodeKind, Output, Pass, gate};
-use crate::failure::{BoxError, Failure, is_watched};
+use crate::failure::{BoxError, Failure, Skipped, is_watched};
 use crate::graph::fusion::AnyRun;
 use crate::graph::pass::Lease;
 use crate::graph::policy::{Policy, is_exempt};
@@ -99,7 +99,9 @@ impl<B: NodeKind> Node<B> {
         pass: &Pass,
     ) -> Option<Duration> {
         match &self.recovery.get(pass).policy {
-            Policy::Retry(retry, _) if !is_exempt(cause) => retry.pause(attempts),
+            Policy::Retry(retry, _) if !is_exempt(cause) && !cause.is::<Skipped>() => {
+                retry.pause(attempts)
+            }
             _ => None,
         }
     }
@@ -118,6 +120,7 @@ impl<B: NodeKind> Node<B> {
             let recovery = self.recovery.get(pass);
             let policy = match &recovery.policy {
                 _ if is_exempt(&cause) => Policy::Raise,
+                _ if cause.is::<Skipped>() => Policy::Skip,
                 Policy::Retry(_, then) => Policy::clone(then),
                 policy => policy.clone(),
             };

@@ -1,0 +1,113 @@
+"""The names of streamz's data frames, and what can be given to them."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+
+import pytest
+
+pd = pytest.importorskip("pandas")
+pytest.importorskip("streamz")
+
+from test_names_of_peers import public_names, takes  # noqa: E402
+from thalweg import Stream, VirtualClock  # noqa: E402
+from thalweg.dataframe import DataFrame, DataFrames, PeriodicDataFrame, Seriess, Window  # noqa: E402
+
+#: Functions that streamz gives to `accumulate`, for which there are classes here.
+INSIDE = {
+    "diff_align",
+    "groupby_accumulator",
+    "rolling_accumulator",
+    "windowed_groupby_accumulator",
+}
+
+NAMES = [
+    (module, name)
+    for module in ("core", "aggregations", "utils")
+    for name in public_names(importlib.import_module(f"streamz.dataframe.{module}"))
+    if name not in INSIDE
+]
+
+EXAMPLE = pd.DataFrame({"x": [1.0], "k": ["a"]}, index=pd.to_datetime(["2024"]))
+
+
+def parameters(function):
+    return list(inspect.signature(function).parameters.values())
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES)
+def test_a_name_of_streamz_is_ours_too(module, name):
+    theirs = getattr(importlib.import_module(f"streamz.dataframe.{module}"), name)
+    ours = getattr(importlib.import_module(f"thalweg.dataframe.{module}"), name)
+    if inspect.isfunction(theirs) or (inspect.isclass(theirs) and "__init__" in vars(theirs)):
+        assert not takes(ours, parameters(theirs))
+    # Those of aggregations are called by streamz alone.
+    methods = vars(theirs) if inspect.isclass(theirs) and module == "core" else {}
+    for method, function in methods.items():
+        if not method.startswith("_"):
+            assert hasattr(ours, method)
+            if inspect.isfunction(function):
+                assert not takes(getattr(ours, method), parameters(function))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        lambda sdf: sdf.window(n=2).groupby("k").x.var(),
+        lambda sdf: sdf.window("2h").x.value_counts(),
+        lambda sdf: sdf.expanding().groupby("k").x.mean(),
+        lambda sdf: (sdf.window(n=2).x * 2).mean(),
+        lambda sdf: sdf.window(n=2)[sdf.window(n=2).x > 0].count(),
+        lambda sdf: sdf.window(n=2).index.max(),
+    ],
+)
+def test_what_comes_of_windows_is_replaced_by_each_batch(expression):
+    result = expression(DataFrame(example=EXAMPLE))
+    assert result._stream_type == "updating"
+
+
+def test_results_that_replace_each_other_go_on():
+    sdf = DataFrame(example=EXAMPLE)
+    totals = sdf.groupby("k").x.sum()
+    assert isinstance(totals, Seriess) and isinstance(sdf.groupby("k").sum(), DataFrames)
+    best = totals.nlargest(1).stream.sink_to_list()
+    sdf.emit(pd.DataFrame({"x": [1.0, 3.0], "k": ["a", "b"]}, index=pd.to_datetime(["2024", "2025"])))
+    assert best[-1].to_dict() == {"b": 3.0}
+
+
+def test_columns_of_windows_are_attributes():
+    window = DataFrame(example=EXAMPLE).window(n=2)
+    assert isinstance(window.x, Window) and list(window.columns) == ["x", "k"]
+    for thing in (window, window.groupby("k"), DataFrame(example=EXAMPLE).rolling(2)):
+        with pytest.raises(AttributeError, match="no attribute and no column 'y'"):
+            thing.y  # noqa: B018
+
+
+def test_plots_need_hvplot_and_its_name_for_us():
+    if "hvplot" in sys.modules:
+        pytest.skip("hvplot is here")
+    with pytest.raises(ImportError, match="hvplot"):
+        DataFrame(example=EXAMPLE).plot  # noqa: B018
+
+
+def test_frames_made_at_intervals_are_aggregated():
+    def gauge(now, **_):
+        return pd.DataFrame({"x": [1.0]}, index=[now])
+
+    levels = PeriodicDataFrame(gauge, interval="1s", start=False)
+    assert levels.window("10s").x.sum().example == 1.0
+
+
+def test_rows_wait_no_longer_than_they_may():
+    clock = VirtualClock()
+    source = Stream(loop=clock)
+    totals = source.to_dataframe(EXAMPLE, interval="1s").x.sum().stream.sink_to_list()
+    both = source.to_dataframe(EXAMPLE, n=3, interval="5s").x.sum().stream.sink_to_list()
+    for _ in range(2):
+        source.emit({"x": 1.0, "k": "a"})
+    clock.advance("2s")
+    assert totals == [2.0] and both == []
+    clock.advance("4s")
+    assert totals == [2.0] and both == [2.0]

@@ -1,0 +1,50 @@
+"""Libraries of data frames, behind one interface: the example of a collection decides which one it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from thalweg.dataframe.backend.column import Column
+
+if TYPE_CHECKING:
+    from thalweg.dataframe.backend.base import Backend
+
+__all__ = ["Column", "backend_of"]
+
+
+def backend_of(thing: Any) -> Backend:
+    """Backend of the library that a frame, a series or an index belongs to.
+
+    What is no frame of Polars or Arrow is handled as pandas' own, so that libraries with pandas' interface work.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from thalweg.dataframe.backend import backend_of
+    >>> backend_of(pd.Series([1])).name
+    'pandas'
+    """
+    kind = type(thing)
+    found = _KNOWN.get(kind)
+    if found is None:
+        found = _KNOWN[kind] = _find(kind)
+    return found
+
+
+#: Backends of the types that have come: finding one takes longer than adding up a batch.
+_KNOWN: dict[type, Backend] = {}
+
+
+def _find(kind: type) -> Backend:
+    library = kind.__module__.partition(".")[0]
+    if library == "polars":
+        from thalweg.dataframe.backend.polars import POLARS
+
+        return POLARS
+    if library == "pyarrow":
+        from thalweg.dataframe.backend.arrow import ARROW
+
+        return ARROW
+    from thalweg.dataframe.backend.pandas import PANDAS
+
+    return PANDAS

@@ -1,0 +1,80 @@
+"""What libraries without an index have in common: keys and times are columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from thalweg.dataframe.backend.column import Column
+
+__all__ = ["key_columns", "time_column", "value_names", "without_missing"]
+
+
+def without_missing(column: Column) -> Any:
+    """Labels of a column with missing values, as what `pandas.factorize` takes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from thalweg.dataframe.backend import Column
+    >>> from thalweg.dataframe.backend.labelled import without_missing
+    >>> without_missing(Column(np.array([1, 2]), np.array([True, False]))).tolist()
+    [1, None]
+    """
+    labels = column.values.astype(object)
+    labels[~column.valid] = None  # type: ignore[operator]
+    return pd.array(labels, dtype=object)
+
+
+def time_column(times: list[Any], on: Any) -> Any:
+    """Column of the axis of a window: the one that is asked for, or the only one with times.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or several.
+
+    Examples
+    --------
+    >>> from thalweg.dataframe.backend.labelled import time_column
+    >>> time_column(["at"], None), time_column(["from", "to"], "to")
+    ('at', 'to')
+    """
+    if on is not None:
+        return on
+    if len(times) != 1:
+        found = "none" if not times else ", ".join(map(repr, times))
+        raise ValueError(f"a window over a duration needs `on`, the column with the times; those with times: {found}")
+    return times[0]
+
+
+def key_columns(keys: Any, names: list[Any]) -> dict[str, Any]:
+    """Columns of the keys of groups, by name.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from thalweg.dataframe.backend.labelled import key_columns
+    >>> {name: values.tolist() for name, values in key_columns(pd.Index([1, 2]), [None]).items()}
+    {'key': [1, 2]}
+    """
+    columns: dict[str, Any] = {}
+    for level, name in enumerate(names):
+        name = "key" if name is None else name
+        columns[name if name not in columns else f"{name}_{level}"] = keys.get_level_values(level).to_numpy()
+    return columns
+
+
+def value_names(names: list[Any], taken: list[str], size: str) -> list[str]:
+    """Names of the values of groups: `size` for those that have none, and other ones than those of the keys.
+
+    Examples
+    --------
+    >>> from thalweg.dataframe.backend.labelled import value_names
+    >>> value_names(["x", None], ["x"], "len")
+    ['x_len', 'len']
+    """
+    named = [size if name is None else name for name in names]
+    # A column that is grouped by can be counted, too.
+    return [f"{name}_{size}" if name in taken else name for name in named]

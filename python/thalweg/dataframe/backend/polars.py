@@ -1,0 +1,129 @@
+"""Polars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thalweg.dataframe.backend.column import Column
+from thalweg.dataframe.backend.labelled import key_columns, time_column, value_names, without_missing
+
+__all__ = ["POLARS"]
+
+_CUMULATIVE = {"cumsum": "cum_sum", "cumprod": "cum_prod", "cummin": "cum_min", "cummax": "cum_max"}
+
+
+class _Polars:
+    """See `Backend`."""
+
+    name = "polars"
+
+    def is_frame(self, piece: Any) -> bool:
+        return isinstance(piece, pl.DataFrame)
+
+    def names(self, frame: Any) -> list[Any]:
+        return list(frame.columns)
+
+    def series(self, frame: Any, name: Any) -> Any:
+        return frame.get_column(name)
+
+    def read(self, frame: Any, names: list[Any]) -> list[Any]:
+        return [self.series(frame, name) for name in names]
+
+    def select(self, frame: Any, names: list[Any]) -> Any:
+        return frame.select(names)
+
+    def assign(self, frame: Any, columns: dict[str, Any]) -> Any:
+        values = {name: value(frame) if callable(value) else value for name, value in columns.items()}
+        return frame.with_columns(**{name: pl.lit(value) for name, value in values.items()})
+
+    def describe(self, series: Any) -> str:
+        return str(series.dtype)
+
+    def operation(self, function: Any) -> Any:
+        return function
+
+    def column(self, series: Any) -> Column:
+        dtype = series.dtype
+        if getattr(dtype, "time_zone", None) is not None:
+            series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        valid = series.is_not_null().to_numpy() if series.null_count() else None
+        if dtype.is_numeric() and not dtype.is_decimal():
+            return Column((series if valid is None else series.fill_null(0)).to_numpy(), valid)
+        if dtype == pl.Boolean:
+            return Column((series if valid is None else series.fill_null(False)).to_numpy(), valid)
+        if dtype.is_temporal() and dtype != pl.Time:
+            return Column(series.to_numpy(), valid)
+        values = np.empty(len(series), object)
+        values[:] = series.to_list()
+        return Column(values, valid)
+
+    def labels(self, series: Any) -> Any:
+        column = self.column(series)
+        if column.valid is None:
+            return column.values
+        return without_missing(column)
+
+    def times(self, piece: Any, on: Any) -> Any:
+        times = [name for name, dtype in piece.schema.items() if dtype.is_temporal()] if self.is_frame(piece) else []
+        return self.column(self.series(piece, time_column(times, on))).values
+
+    def slice(self, piece: Any, start: int, stop: int) -> Any:
+        return piece.slice(start, stop - start)
+
+    def take(self, piece: Any, mask: Any) -> Any:
+        return piece.filter(mask if isinstance(mask, pl.Series) else pl.Series(mask))
+
+    def concat(self, pieces: list[Any]) -> Any:
+        return pl.concat(pieces, how="vertical_relaxed" if self.is_frame(pieces[0]) else "vertical")
+
+    def protect(self, piece: Any) -> Any:
+        return piece
+
+    def scalar(self, value: Any) -> Any:
+        return value.item() if isinstance(value, np.generic) else value
+
+    def row(self, names: list[Any], values: list[Any]) -> Any:
+        return pl.DataFrame({name: [self.scalar(value)] for name, value in zip(names, values, strict=True)})
+
+    def name_keys(self, keys: Any, names: list[Any]) -> Any:
+        return [pl.Series(name, values) for name, values in key_columns(keys, names).items()]
+
+    def grouped(self, keys: Any, names: list[Any], arrays: list[Any], *, is_frame: bool) -> Any:
+        names = value_names(names, [key.name for key in keys], "len")
+        return pl.DataFrame([*keys, *map(pl.Series, names, arrays)])
+
+    def aligned(self, piece: Any, names: list[Any], arrays: list[Any], *, is_series: bool = False) -> Any:
+        if self.is_frame(piece) and not is_series:
+            return pl.DataFrame(dict(zip(names, arrays, strict=True)))
+        return pl.Series(names[0], arrays[0])
+
+    def counted(self, keys: Any, counts: Any, series: Any) -> Any:
+        order = np.argsort(-counts, kind="stable")
+        return pl.DataFrame({series.name: keys[order].to_numpy(), "count": counts[order]})
+
+    def cumulate(self, operation: str, carry: Any, new: Any) -> tuple[Any, Any]:
+        is_frame = self.is_frame(new)
+        rows = new if is_frame else new.to_frame()
+        before = 0 if carry is None else 1
+        if carry is not None:
+            rows = pl.concat([carry, rows], how="vertical_relaxed")
+        result = rows.select(getattr(pl.all(), _CUMULATIVE[operation])())
+        state = result.select(pl.all().forward_fill()).tail(1)
+        result = result.slice(before)
+        return state, result if is_frame else result.to_series()
+
+    def from_rows(self, rows: list[Any], example: Any) -> Any:
+        if isinstance(rows[0], pl.DataFrame):
+            return pl.concat(rows)
+        if isinstance(rows[0], dict):
+            rows = [tuple(row[name] for name in example.columns) for row in rows]
+        return pl.DataFrame(rows, schema=example.schema, orient="row")
+
+    def adopt(self, thing: Any) -> Any:
+        return pl.DataFrame(thing)
+
+
+POLARS = _Polars()
