@@ -168,6 +168,36 @@ def test_what_is_kept_can_be_seen():
     assert (L, unique.seen) == ([1, 2, 3, 3], [3])
 
 
+@pytest.mark.parametrize("compiled", ["0", "1"])
+def test_a_state_can_be_seen_and_assigned(compiled, monkeypatch):
+    monkeypatch.setenv("THALWEG_COMPILE", compiled)
+    source = Stream()
+    total, first = source.accumulate(lambda a, b: a + b, start=0), source.accumulate(lambda a, b: a + b)
+    L, M = total.sink_to_list(), first.sink_to_list()
+    assert (total.state, first.state) == (0, "--no-default--")
+    source.emit_many([1, 2])
+    assert (total.state, first.state) == (3, 3)
+    total.state = first.state = 100
+    source.emit(1)
+    total.reset()
+    source.emit(5)
+    assert (L, M) == ([1, 3, 101, 5], [1, 3, 101, 106])
+
+
+def test_a_state_that_is_awaited_can_be_seen_and_assigned():
+    async def add(a, b):
+        return a + b
+
+    clock = VirtualClock()
+    source = Stream(loop=clock)
+    total = source.accumulate(add, start=0)
+    L = total.sink_to_list()
+    source.emit(1)
+    total.state += 10
+    source.emit(1)
+    assert (L, total.state) == ([1, 12], 12)
+
+
 def test_what_waits_for_its_time_can_be_seen():
     clock = VirtualClock()
     source = Stream(loop=clock, asynchronous=True)

@@ -109,6 +109,30 @@ class accumulate(Stream):
         return code.sends(f"({state}[0], {code.y})" if self.with_state else code.y, *lines)
 
     @property
+    def state(self) -> Any:
+        """The state; ``no_default`` before there is one. The next element finds what is assigned.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> total = source.accumulate(lambda total, x: total + x, start=0)
+        >>> L = total.sink_to_list()
+        >>> source.emit(1)
+        >>> total.state
+        1
+        >>> total.state = 100
+        >>> source.emit(1)
+        >>> L
+        [1, 101]
+        """
+        return self._state[0] if self._state else no_default
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        self._state[:] = [] if state is no_default else [state]
+
+    @property
     def reset(self) -> Reset:
         """Set the state back to its start: a function, whose arguments are ignored.
 

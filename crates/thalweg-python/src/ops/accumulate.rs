@@ -94,15 +94,14 @@ pub(super) fn accumulate(
     let handle = Reset(reset.clone());
     let called = function.clone();
     let state = PyList::new(py, lock(&start).as_ref().map(Value::object))?;
+    let kept = Value::from(state.clone().into_any());
+    let kept = Kept(Arc::new(Mutex::new(Some(kept))));
     let blueprint = if awaited {
-        in_turn(called, shape, start.clone(), reset)
+        in_turn(called, shape, start.clone(), kept.clone(), reset)
     } else {
-        let state = Kept(Arc::new(Mutex::new(Some(Value::from(
-            state.clone().into_any(),
-        )))));
-        at_once(called, shape, start.clone(), state.clone(), reset).keeping([state.0])
+        at_once(called, shape, start.clone(), kept.clone(), reset)
     };
-    let blueprint = blueprint.keeping([start]);
+    let blueprint = blueprint.keeping([start, kept.0]);
     Ok((blueprint.calling(function), handle, state.unbind()))
 }
 
@@ -161,39 +160,39 @@ fn at_once(
 }
 
 /// Awaits one call after the other.
-fn in_turn(called: Function, shape: Shape, start: State, reset: Arc<AtomicBool>) -> Blueprint {
-    let kept: State = Arc::new(Mutex::new(lock(&start).clone()));
-    let shown = kept.clone();
+fn in_turn(
+    called: Function,
+    shape: Shape,
+    start: State,
+    kept: Kept,
+    reset: Arc<AtomicBool>,
+) -> Blueprint {
     Blueprint::new(move |site| {
         let then = Then::new(move |x: &Value| {
-            if reset.swap(false, Ordering::Relaxed) {
-                let begin = lock(&start).clone();
-                put(&kept, begin);
-            }
-            let state = lock(&kept).clone();
-            let Some(state) = state else {
-                put(&kept, Some(x.clone()));
-                let first = gil::held(|py| shape.send(x.clone(), x.clone(), py));
-                return Ok::<_, PyErr>(Step::Done(Some(first?.1)));
-            };
-            let awaited = gil::held(|py| called.call_on(py, &state, x).map(Awaited::new))?;
-            let kept = kept.clone();
-            Ok(Step::Pending(async move {
-                let result = awaited.await?;
-                let (state, sent) = gil::held(|py| shape.split(result.bind(py)))?;
-                put(&kept, Some(state));
-                Ok(Some(sent))
-            }))
+            gil::held(|py| {
+                if reset.swap(false, Ordering::Relaxed) {
+                    let begin = lock(&start).clone();
+                    kept.set(py, begin.as_ref())?;
+                }
+                let Some(state) = kept.get(py)? else {
+                    kept.set(py, Some(x))?;
+                    let (_, sent) = shape.send(x.clone(), x.clone(), py)?;
+                    return Ok::<_, PyErr>(Step::Done(Some(sent)));
+                };
+                let awaited = called.call_on(py, &state, x).map(Awaited::new)?;
+                let kept = kept.clone();
+                Ok(Step::Pending(async move {
+                    let result = awaited.await?;
+                    gil::held(|py| {
+                        let (state, sent) = shape.split(result.bind(py))?;
+                        kept.set(py, Some(&state))?;
+                        Ok(Some(sent))
+                    })
+                }))
+            })
         });
         let stream = site.upstream.apply(then);
         Made::finished(stream, site.current, |_, x| Ok(x))
     })
-    .keeping([shown])
     .on_loop()
-}
-
-/// Puts an object in the place of another, which is dropped outside of the lock.
-fn put(state: &State, value: Option<Value>) {
-    let before = std::mem::replace(&mut *lock(state), value);
-    drop(before);
 }
