@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import threading
+import time
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 #: Seconds; enough for a process on a machine that is busy. Nothing takes that long unless it hangs.
 PATIENCE = 60
@@ -36,3 +40,12 @@ def rest_of(process: subprocess.Popen[str]) -> tuple[str, str]:
     finally:
         too_long.cancel()
     return output, without_progress(errors)
+
+
+def until(condition: Callable[[], T]) -> T:
+    """Ask until it is true, for a minute at most; return what it is."""
+    end = time.monotonic() + PATIENCE
+    while not (result := condition()):
+        assert time.monotonic() < end, "it does not become true"
+        time.sleep(0.005)
+    return result

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 import types
 
 import pytest
 
+from support import until
 from thalweg import RefCounter, Stream, VirtualClock
 
 
@@ -166,3 +168,80 @@ def test_mqtt_publishes_in_order_and_waits_for_each(monkeypatch):
         "stopped",
         "disconnected",
     ]
+
+
+def served(source):
+    """The port of a source that listens."""
+    return until(lambda: source.server and source.server.sockets[0].getsockname()[1])
+
+
+def test_messages_come_and_go_by_websockets():
+    pytest.importorskip("websockets")
+    source = Stream.from_websocket("localhost", 0, start=True)
+    L = source.sink_to_list()
+    port = served(source)
+    sender = Stream(asynchronous=False)
+    sender.to_websocket(f"ws://localhost:{port}")
+    for message in ("text", b"bytes", "ü" * 1000):
+        sender.emit(message)
+    sender.drain()
+    until(lambda: len(L) == 3)
+    assert L == ["text", b"bytes", "ü" * 1000]
+    source.drain()
+    assert source.server is None
+
+
+def test_a_websocket_waits_for_the_pipeline():
+    websockets = pytest.importorskip("websockets")
+    room = threading.Semaphore(0)
+    taken = []
+
+    async def slow(x):
+        taken.append(x)
+        while not room.acquire(blocking=False):
+            await asyncio.sleep(0.001)
+
+    source = Stream.from_websocket("localhost", 0, start=True)
+    source.sink(slow)
+    port = served(source)
+
+    async def send():
+        async with websockets.connect(f"ws://localhost:{port}", close_timeout=1) as connection:
+            for x in range(3):
+                await connection.send(str(x))
+            await asyncio.to_thread(until, lambda: taken == ["0"])
+            room.release()
+            await asyncio.to_thread(until, lambda: taken == ["0", "1"])
+            room.release(5)
+            await asyncio.to_thread(until, lambda: len(taken) == 3)
+
+    asyncio.run(send())
+    source.drain()
+    assert taken == ["0", "1", "2"]
+
+
+def test_a_message_that_is_too_long_ends_its_connection_alone():
+    websockets = pytest.importorskip("websockets")
+    source = Stream.from_websocket("localhost", 0, max_len=10, start=True)
+    L = source.sink_to_list()
+    port = served(source)
+
+    async def send():
+        async with websockets.connect(f"ws://localhost:{port}") as connection:
+            await connection.send("too long by far")
+            with pytest.raises(websockets.ConnectionClosed):
+                await connection.recv()
+        async with websockets.connect(f"ws://localhost:{port}") as connection:
+            await connection.send("short")
+            await asyncio.to_thread(until, lambda: L == ["short"])
+
+    asyncio.run(send())
+    source.drain()
+    assert L == ["short"]
+
+
+@pytest.mark.parametrize("port", [-1, 70000, "8765"])
+def test_what_is_no_port_for_websockets_is_refused(port):
+    pytest.importorskip("websockets")
+    with pytest.raises((ValueError, TypeError), match="from_websocket: `port`"):
+        Stream.from_websocket("localhost", port)

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import threading
-import time
 import urllib.error
 import urllib.request
 import warnings
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import thalweg
+from support import until
 from thalweg import Stream
 from thalweg.tasks import Client, Event
 from thalweg.view.dashboard import running, serve_at
@@ -38,15 +38,6 @@ def pipeline(dashboard, name):
     info = json.loads(get(dashboard, "/info"))
     found = [each for each in info["pipelines"] if each["name"] == name]
     return found[0] if found else None
-
-
-def until(condition):
-    """Ask until it is true, for a minute at most."""
-    end = time.monotonic() + BOUND
-    while not (result := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return result
 
 
 def test_pipelines_are_shown_by_their_names(dashboard):

@@ -34,7 +34,6 @@ MISSING = {
     "get_message_batch": "Kafka",
     "get_message_batch_cudf": "Kafka",
     "from_mqtt": "MQTT",
-    "from_websocket": "WebSocket",
     "OperatorMixin": "a class that others derive from",
     "get_entry_point": "which of two versions of importlib.metadata there is",
 }

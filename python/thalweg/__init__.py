@@ -40,6 +40,7 @@ from thalweg.sources import (
     from_q,
     from_tcp,
     from_textfile,
+    from_websocket,
     sink_to_file,
 )
 from thalweg.stream import APIRegisterMixin, Stream, identity, no_default
@@ -141,6 +142,7 @@ __all__ = [
     "from_q",
     "from_tcp",
     "from_textfile",
+    "from_websocket",
     "get_io_loop",
     "identity",
     "install_as",

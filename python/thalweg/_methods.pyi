@@ -250,5 +250,11 @@ class Methods:
     ) -> sources.from_textfile:
         """Emit the lines of a text file, those that exist and those that are appended."""
 
+    @staticmethod
+    def from_websocket(
+        host: str, port: int, serve_kwargs: dict[str, Any] | None = None, max_len: int = 16777216, **kwargs: Any
+    ) -> sources.from_websocket:
+        """Emit the messages, bytes or str, that come by websockets at a port."""
+
     def move_to_first(self, f: bool | Stream | Sequence[Stream] = True) -> Self:
         """Have a node get the elements of its upstreams before all their other downstreams."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from measure import Case
 
 from cases.asynchronous import awaited, blocking, buffered
+from cases.batches import building, forked, lines, mixed_together, ten_together
 from cases.collection import collection
 from cases.importing import importing
 from cases.synchronous import chain, maps, mixed, partitions, together
@@ -16,10 +17,15 @@ CASES: dict[str, Callable[[], Case]] = {
     "maps": maps,
     "together": together,
     "mixed": mixed,
+    "ten_together": ten_together,
+    "mixed_together": mixed_together,
+    "forked": forked,
+    "lines": lines,
     "awaited": awaited,
     "buffered": buffered,
     "blocking": blocking,
     "partitions": partitions,
+    "building": building,
     "collection": collection,
     "import": importing,
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import streamz
-from measure import Case, Contender, Target
+from measure import Case, Contender, Limit, Target
 
 import thalweg
 from cases.work import ignore, increment
@@ -37,7 +37,7 @@ def awaited() -> Case:
             Contender("thalweg", _awaiting(thalweg, build), 50_000),
             Contender("streamz", _awaiting(streamz, build), 2_000),
         ],
-        [Target("streamz", 1 / 20)],
+        [Target("streamz", 1 / 20), Limit(150)],
     )
 
 

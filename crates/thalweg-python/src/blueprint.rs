@@ -13,7 +13,7 @@ use thalweg::{
 };
 
 use crate::function::Function;
-use crate::gil;
+use crate::gil::{self, Place};
 use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::ops::join;
@@ -184,6 +184,8 @@ pub(crate) struct Blueprint {
     /// The upstream at each inlet, if the node wants to know.
     pub(crate) callers: UpstreamRefs,
     pub(crate) passage: Passage,
+    /// Where the result of a sink's function is put for the node to look at, if somebody else has called it.
+    pub(crate) sink_result: Option<Arc<Place>>,
 }
 
 /// The streams that an element passes on its way through a node.
@@ -218,6 +220,7 @@ impl Blueprint {
             repeats: false,
             callers: UpstreamRefs::default(),
             passage: Passage::default(),
+            sink_result: None,
         }
     }
 
@@ -327,6 +330,11 @@ impl Blueprint {
     /// One whose inlets are told apart even if the same node is behind several.
     pub(crate) fn repeating(mut self) -> Self {
         self.repeats = true;
+        self
+    }
+
+    pub(crate) fn taking_results(mut self, place: Arc<Place>) -> Self {
+        self.sink_result = Some(place);
         self
     }
 

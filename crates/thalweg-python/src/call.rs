@@ -30,6 +30,11 @@ unsafe extern "C-unwind" {
         kwargs: *mut PyObject,
     ) -> *mut PyObject;
     fn PyIter_Next(iterator: *mut PyObject) -> *mut PyObject;
+    fn PyIter_Send(
+        generator: *mut PyObject,
+        argument: *mut PyObject,
+        result: *mut *mut PyObject,
+    ) -> std::ffi::c_int;
 }
 
 /// Stops the thread for ever if its stack is being unwound.
@@ -171,6 +176,35 @@ where
     if let Err(error) = args.and_then(|args| task(f, &args, None)) {
         error.write_unraisable(f.py(), Some(f));
     }
+}
+
+/// Sends an object to a generator, and returns what it yields next.
+///
+/// # Errors
+/// It has raised an exception, or has ended.
+#[inline]
+pub(crate) fn resume<'py>(
+    generator: &Bound<'py, PyAny>,
+    x: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = generator.py();
+    let mut result = null_mut();
+    // SAFETY: the GIL is held, both are live objects, borrowed for the call; what is written to `result` is a new
+    // reference, or null with an exception set.
+    unsafe {
+        let parked = Parked;
+        let sent = PyIter_Send(generator.as_ptr(), x.as_ptr(), &mut result);
+        std::mem::forget(parked);
+        let yielded = Bound::from_owned_ptr_or_err(py, result)?;
+        if sent == 1 { Ok(yielded) } else { Err(ended()) }
+    }
+}
+
+#[cold]
+fn ended() -> PyErr {
+    pyo3::exceptions::PyRuntimeError::new_err(
+        "the compiled chain has been ended by its own function",
+    )
 }
 
 /// The next element of an iterator; `None` at its end.

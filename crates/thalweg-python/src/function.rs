@@ -7,6 +7,7 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::call;
+use crate::gil::Place;
 use crate::value::Value;
 
 /// What a user gave an operator to call. The node in the engine calls it, the node in Python shows
@@ -15,7 +16,8 @@ use crate::value::Value;
 pub(crate) struct Function(Arc<Inner>);
 
 struct Inner {
-    callable: Py<PyAny>,
+    /// Users may put another there.
+    callable: Place,
     /// Positional arguments after the element, if there are any.
     args: Option<Py<PyTuple>>,
     kwargs: Option<Py<PyDict>>,
@@ -32,7 +34,7 @@ impl Function {
         let args = args.filter(|args| !args.is_empty());
         let kwargs = kwargs.filter(|kwargs| !kwargs.is_empty());
         Self(Arc::new(Inner {
-            callable: callable.clone().unbind(),
+            callable: Place::of(callable.clone().unbind()),
             args: args.map(|args| args.clone().unbind()),
             kwargs: kwargs.map(|kwargs| kwargs.clone().unbind()),
             is_splayed: false,
@@ -44,7 +46,7 @@ impl Function {
         &'a self,
         py: Python<'py>,
     ) -> (
-        &'a Bound<'py, PyAny>,
+        Bound<'py, PyAny>,
         Option<&'a Bound<'py, PyTuple>>,
         Option<&'a Bound<'py, PyDict>>,
     ) {
@@ -56,10 +58,21 @@ impl Function {
         } = &*self.0;
         let (args, kwargs) = (args.as_ref(), kwargs.as_ref());
         (
-            callable.bind(py),
+            callable.bound(py),
             args.map(|args| args.bind(py)),
             kwargs.map(|kwargs| kwargs.bind(py)),
         )
+    }
+
+    /// Puts another callable in the place of this one.
+    pub(crate) fn replace(&self, callable: &Bound<'_, PyAny>) {
+        let new = callable.clone().unbind();
+        drop(self.0.callable.replace(callable.py(), Some(new)));
+    }
+
+    /// Whether there is `None` in the place of a callable.
+    pub(crate) fn is_none(&self, py: Python<'_>) -> bool {
+        self.0.callable.bound(py).is_none()
     }
 
     /// Whether an element's own elements are the arguments.
@@ -100,7 +113,7 @@ impl Function {
         x: &Value,
     ) -> PyResult<Bound<'py, PyAny>> {
         if self.is_bare() && !self.0.is_splayed {
-            call::one(self.0.callable.bind(py), x.bind(py))
+            call::one(&self.0.callable.bound(py), x.bind(py))
         } else if self.0.is_splayed {
             self.call_splayed(py, x)
         } else {
@@ -135,7 +148,7 @@ impl Function {
         x: &Value,
     ) -> PyResult<Bound<'py, PyAny>> {
         if self.is_bare() {
-            call::two(self.0.callable.bind(py), state.bind(py), x.bind(py))
+            call::two(&self.0.callable.bound(py), state.bind(py), x.bind(py))
         } else {
             self.call_with(py, [state.bind(py).clone(), x.bind(py).clone()])
         }
@@ -143,7 +156,7 @@ impl Function {
 
     fn call_splayed<'py>(&self, py: Python<'py>, x: &Value) -> PyResult<Bound<'py, PyAny>> {
         match x.bind(py).cast::<PyTuple>() {
-            Ok(tuple) if self.is_bare() => call::with(self.0.callable.bind(py), tuple, None),
+            Ok(tuple) if self.is_bare() => call::with(&self.0.callable.bound(py), tuple, None),
             _ => {
                 let elements: PyResult<Vec<_>> = x.bind(py).try_iter()?.collect();
                 self.call_with(py, elements?)
@@ -166,7 +179,7 @@ impl Function {
             all.extend(args.bind(py).iter());
         }
         let kwargs = self.0.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
-        call::with(self.0.callable.bind(py), &PyTuple::new(py, all)?, kwargs)
+        call::with(&self.0.callable.bound(py), &PyTuple::new(py, all)?, kwargs)
     }
 
     #[cold]
@@ -176,7 +189,7 @@ impl Function {
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.0.callable)?;
+        self.0.callable.visit(visit)?;
         visit.call(&self.0.args)?;
         visit.call(&self.0.kwargs)
     }

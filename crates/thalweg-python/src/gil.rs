@@ -155,6 +155,17 @@ impl Place {
         Self(UnsafeCell::new(None))
     }
 
+    pub(crate) const fn of(object: Py<PyAny>) -> Self {
+        Self(UnsafeCell::new(Some(object)))
+    }
+
+    /// What is there, or `None`.
+    #[inline]
+    pub(crate) fn bound<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        let object = self.get(py).unwrap_or_else(|| py.None());
+        object.into_bound(py)
+    }
+
     /// Puts something else there; returns what was there before.
     #[inline]
     pub(crate) fn replace(&self, _: Python<'_>, object: Option<Py<PyAny>>) -> Option<Py<PyAny>> {

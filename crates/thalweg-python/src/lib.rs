@@ -4,6 +4,7 @@ mod awaiting;
 mod blueprint;
 mod call;
 mod calls;
+mod compiled;
 mod contention;
 mod dashboard;
 mod emission;
@@ -38,6 +39,8 @@ mod _thalweg {
     #[pymodule_export]
     use crate::blueprint::Blueprint;
     #[pymodule_export]
+    use crate::compiled::Signal;
+    #[pymodule_export]
     use crate::dashboard::Dashboard;
     #[pymodule_export]
     use crate::emission::Emission;
@@ -65,6 +68,7 @@ mod _thalweg {
         let modules = module.py().import("sys")?.getattr("modules")?;
         modules.set_item(ops.name()?, &ops)?;
         module.add("ops", ops)?;
+        module.add("signals", crate::compiled::Signals::all(module.py())?)?;
         let sources = PyModule::new(module.py(), "thalweg._thalweg.sources")?;
         crate::sources::register(&sources)?;
         modules.set_item(sources.name()?, &sources)?;

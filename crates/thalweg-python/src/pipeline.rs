@@ -55,10 +55,24 @@ pub(crate) struct Pipeline {
     event_loop: OnceLock<EventLoop>,
     /// Whether there are nodes that cannot do without an event loop.
     needs_loop: AtomicBool,
+    /// Whether it has changed since its chains were compiled.
+    is_unsettled: AtomicBool,
+    /// Elements that have come since then, and how many are worth compiling it.
+    settling: Mutex<Settling>,
     /// The thread that made it.
     maker: ThreadId,
     state: Mutex<State>,
 }
+
+/// How often a pipeline is compiled: a change costs as much as it has nodes, which elements have to earn.
+#[derive(Default)]
+struct Settling {
+    elements: usize,
+    has_settled: bool,
+}
+
+/// Pipelines with fewer nodes are compiled for their first element.
+const SMALL: usize = 32;
 
 #[derive(Default)]
 struct State {
@@ -78,6 +92,8 @@ impl Pipeline {
                 joined: OnceLock::new(),
                 event_loop: OnceLock::new(),
                 needs_loop: AtomicBool::new(false),
+                is_unsettled: AtomicBool::new(true),
+                settling: Mutex::default(),
                 maker: std::thread::current().id(),
                 state: Mutex::default(),
             },
@@ -96,6 +112,36 @@ impl Pipeline {
             4 => Mode::InParent,
             _ => Mode::Ended,
         }
+    }
+
+    /// Takes note that an edge, a policy or a function has changed: chains are to be compiled anew.
+    pub(crate) fn note_change(&self) {
+        self.is_unsettled.store(true, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.is_unsettled.load(Ordering::Relaxed)
+    }
+
+    /// Whether so many elements more are worth compiling it now; then it counts as compiled.
+    pub(crate) fn begin_to_settle(&self, elements: usize) -> bool {
+        let nodes = lock(&self.state).nodes.len();
+        let mut settling = lock(&self.settling);
+        settling.elements = settling.elements.saturating_add(elements);
+        let worth = match settling.has_settled {
+            false if nodes <= SMALL => 0,
+            _ => nodes,
+        };
+        if settling.elements < worth {
+            return false;
+        }
+        *settling = Settling {
+            elements: 0,
+            has_settled: true,
+        };
+        self.is_unsettled.store(false, Ordering::Relaxed);
+        true
     }
 
     /// The pipeline this one has become part of, or itself.
@@ -381,6 +427,22 @@ fn stopped() -> PyErr {
 
 #[pymethods]
 impl Pipeline {
+    /// Every node with its number, the numbers of those behind it, how many ways lead to it, whether it is one node of
+    /// the engine's, and its policy: 0 for `"raise"`, 2 for one that tries again, 1 for others.
+    #[pyo3(name = "_wiring")]
+    #[expect(clippy::type_complexity, reason = "a table")]
+    fn wiring<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<Vec<(Bound<'py, PyAny>, u64, Vec<u64>, usize, bool, u8)>> {
+        let rows = self.all_nodes(py).into_iter().map(|node| {
+            let parts = node.cast::<Node>()?.get().parts()?;
+            let (id, behind, ways, is_single, policy) = parts.wiring();
+            Ok((node.clone(), id, behind, ways, is_single, policy))
+        });
+        rows.collect()
+    }
+
     /// All nodes, as far as they are alive.
     #[pyo3(name = "nodes")]
     fn all_nodes<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyAny>> {

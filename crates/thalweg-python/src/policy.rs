@@ -1,5 +1,7 @@
 //! `on_error` as the engine's policy.
 
+use std::sync::atomic::Ordering;
+
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use thalweg::{Context, EmitResult, Failure, Never, OnError, Operator, Retry, Stream};
@@ -21,7 +23,14 @@ pub(crate) fn set(node: &Bound<'_, Node>, on_error: &Bound<'_, PyAny>) -> PyResu
     for target in &joins {
         Pipeline::join(&parts.pipeline, &target.get().parts()?.pipeline, node.py())?;
     }
+    let kind = match &policy {
+        OnError::Raise => 0,
+        OnError::Retry(_) => 2,
+        _ => 1,
+    };
+    parts.policy.store(kind, Ordering::Relaxed);
     parts.inlet.set_policy(policy);
+    parts.pipeline().note_change();
     Node::set_targets(node, &joins)?;
     parts
         .out

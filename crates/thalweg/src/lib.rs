@@ -90,7 +90,10 @@ pub use ack::{Ack, Acks, Outcome};
 pub use failure::{
     BoxError, BuildError, Error, Failure, FailureWatcher, Undelivered, throw, watch_failures,
 };
-pub use graph::{CurrentCall, Drain, Emit, exempt_from_policies};
+pub use graph::{
+    AtWork, CurrentCall, Drain, Emit, Fused, FusedContext, FusedPart, Progress,
+    exempt_from_policies,
+};
 pub use interval::IntoInterval;
 pub use operator::{
     Context, Delivery, Element, EmitFailed, EmitResult, IntoOperator, Lease, Never, Operator,

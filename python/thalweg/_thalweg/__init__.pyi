@@ -16,22 +16,28 @@ from thalweg.stream import Stream
 __all__ = [
     "Batch",
     "Blueprint",
+    "Dashboard",
     "Emission",
     "Flag",
     "Node",
     "Pipeline",
     "Pump",
+    "Signal",
     "__version__",
     "await_visitors",
     "note_ending",
     "ops",
     "parallel",
     "parse_interval",
+    "signals",
     "sources",
     "tasks",
 ]
 
 __version__: str
+
+signals: tuple[Signal, Signal, Signal, Signal, Signal]
+"""What the engine and a compiled chain tell each other: `done`, `many`, `failed`, `ended` and `left`."""
 
 def await_visitors() -> None:
     """Wait a moment for threads of the engine that are in Python."""
@@ -70,6 +76,11 @@ class Node:
     def _emit_with(self, x: Any, asynchronous: bool = False, metadata: Metadata = None, timeout: Any = None) -> Any:
         """Do what `emit` does."""
 
+    def _set_function(self, function: Any) -> bool:
+        """Have the node call another function from now on; return whether it calls one."""
+
+    def _note_change(self) -> None:
+        """Take note that the node does something else from now on: it is compiled anew."""
     @property
     def _is_built(self) -> bool:
         """Whether the node is in its pipeline."""
@@ -195,6 +206,9 @@ class Pipeline:
     def nodes(self) -> list[Stream]:
         """Return all nodes, as far as they are alive."""
 
+    def _wiring(self) -> list[tuple[Stream, int, list[int], int, bool, int]]:
+        """Return every node with its number, the numbers of those behind it, and how it can be compiled."""
+
     def _leave_to_parent(self) -> None:
         """Leave the pipeline to the process that was forked: called in the new one."""
 
@@ -218,6 +232,10 @@ class Emission:
         """Have `callback` called once it is done."""
 
 @final
+class Signal:
+    """What the engine and a compiled chain tell each other besides elements."""
+
+@final
 class Dashboard:
     """A dashboard that is being served."""
 
@@ -235,6 +253,7 @@ class Dashboard:
     def close(self) -> None:
         """End it."""
 
+@final
 class Pump:
     """Callback for an asyncio loop: runs the queue."""
 

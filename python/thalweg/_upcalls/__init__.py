@@ -4,6 +4,8 @@ So the linter and the type checker see what Rust depends on. Streams use this mo
 which are imported when they are first used, have one of their own.
 """
 
+from __future__ import annotations
+
 from thalweg.errors import (
     BuildError,
     ClosedError,
@@ -21,6 +23,17 @@ from thalweg.runtime.loops import ensure_future, together
 from thalweg.runtime.loops import find as find_loop
 from thalweg.runtime.program_end import are_idle_on, drain_again, register, reopen, tell_of_closed
 from thalweg.sources.source import Interrupted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def compile_chains(pipeline: Any) -> Any:
+    """Chains of a pipeline's nodes, compiled."""
+    from thalweg.stream.compiled import compile_chains
+
+    return compile_chains(pipeline)
 
 
 def check_waiting(loop: object) -> None:
@@ -50,6 +63,7 @@ __all__ = [
     "check_interval",
     "check_waiting",
     "combined",
+    "compile_chains",
     "convert_interval",
     "drain_again",
     "ensure_future",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream, no_default
 from thalweg.stream.arguments import check_callable, check_streams, is_awaited
+from thalweg.stream.live import LiveFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from thalweg._thalweg.ops import Reset
     from thalweg._types import Function, OnError
+    from thalweg.stream.compiled import Code
 
 
 @Stream.register_api()
@@ -48,6 +50,11 @@ class accumulate(Stream):
 
     _graphviz_shape = "box"
 
+    func = LiveFunction()
+
+    #: Whether anybody can reset the state.
+    _has_reset = False
+
     def __init__(
         self,
         upstream: Stream,
@@ -72,7 +79,7 @@ class accumulate(Stream):
             reset_stream.sink(self.reset)
 
     def _blueprint(self) -> _thalweg.Blueprint:
-        blueprint, self._reset = _thalweg.ops.accumulate(
+        blueprint, self._reset, self._state = _thalweg.ops.accumulate(
             self.func,
             self.kwargs,
             None if self._start is no_default else (self._start,),
@@ -81,6 +88,25 @@ class accumulate(Stream):
             awaited=is_awaited(self.func),
         )
         return blueprint
+
+    def _written(self, code: Code) -> bool | str:
+        if is_awaited(self.func):
+            return "its results are awaited"
+        if self._has_reset:
+            return "its state is reset"
+        state = code.name("s", self._state)
+        call = code.call(self.func, f"{state}[0]", code.x, kwargs=self.kwargs)
+        result = f"{state}[0], {code.y} = {call}" if self.returns_state else f"{code.y} = {state}[0] = {call}"
+        lines = [result]
+        if self._start is no_default:
+            lines = [
+                f"if {state}:",
+                f"    {result}",
+                "else:",
+                f"    {state}.append({code.x})",
+                f"    {code.y} = {code.x}",
+            ]
+        return code.sends(f"({state}[0], {code.y})" if self.with_state else code.y, *lines)
 
     @property
     def reset(self) -> Reset:
@@ -98,4 +124,7 @@ class accumulate(Stream):
         >>> L
         [1, 3, 5]
         """
+        if not self._has_reset:
+            self._has_reset = True
+            self._note_change()
         return self._reset

@@ -5,12 +5,14 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable, is_awaited
+from thalweg.stream.live import LiveFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from thalweg._types import Function, OnError
+    from thalweg.stream.compiled import Code
 
 
 @Stream.register_api()
@@ -40,6 +42,8 @@ class filter(Stream):
     [0, 2, 4]
     """
 
+    predicate = LiveFunction()
+
     def __init__(
         self, upstream: Stream, predicate: Function | None, *args: Any, on_error: OnError = None, **kwargs: Any
     ) -> None:
@@ -52,3 +56,10 @@ class filter(Stream):
     def _blueprint(self) -> _thalweg.Blueprint:
         awaited = is_awaited(self.predicate)
         return _thalweg.ops.filter(self.predicate, self.args, self.kwargs, awaited=awaited)
+
+    def _written(self, code: Code) -> bool | str:
+        if is_awaited(self.predicate):
+            return "its results are awaited"
+        if self.predicate is None:
+            return code.keeps(code.x)
+        return code.keeps(code.call(self.predicate, code.x, args=self.args, kwargs=self.kwargs))

@@ -5,6 +5,10 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg.stream.compiled import Code
+
 
 @Stream.register_api()
 class flatten(Stream):
@@ -26,3 +30,6 @@ class flatten(Stream):
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.flatten()
+
+    def _written(self, code: Code) -> bool:
+        return code.each()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable, check_count, is_awaited
+from thalweg.stream.live import LiveFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from thalweg._types import Function, OnError
+    from thalweg.stream.compiled import Code
 
 
 @Stream.register_api()
@@ -43,6 +45,8 @@ class map(Stream):
     [0, 2, 4]
     """
 
+    func = LiveFunction()
+
     _splayed = False
 
     def __init__(
@@ -71,3 +75,9 @@ class map(Stream):
             awaited=is_awaited(self.func),
             concurrency=self._concurrency,
         )
+
+    def _written(self, code: Code) -> bool | str:
+        if self._concurrency is not None or is_awaited(self.func):
+            return "its results are awaited"
+        x = f"*{code.x}" if self._splayed else code.x
+        return code.sends(code.call(self.func, x, args=self.args, kwargs=self.kwargs))

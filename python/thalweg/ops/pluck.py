@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from thalweg.stream.compiled import Code
+
 
 @Stream.register_api()
 class pluck(Stream):
@@ -37,3 +39,9 @@ class pluck(Stream):
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.pluck(self.pick)
+
+    def _written(self, code: Code) -> bool:
+        if not isinstance(self.pick, list):
+            return code.sends(f"{code.x}[{code.name('i', self.pick)}]")
+        items = [f"{code.x}[{code.name('i', item)}]" for item in self.pick]
+        return code.sends(f"({', '.join(items)}{',' * bool(items)})")

@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from thalweg.stream.compiled import Code
+
 
 @Stream.register_api()
 class union(Stream):
@@ -36,3 +38,6 @@ class union(Stream):
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.stream()
+
+    def _written(self, code: Code) -> bool:
+        return code.sends(code.x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable, check_count, is_async_def
+from thalweg.stream.live import LiveFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from thalweg._types import Function, OnError
+    from thalweg.stream.compiled import Code
 
 
 class Sink(Stream):
@@ -85,6 +87,8 @@ class sink(Sink):
     map, sink_to_list
     """
 
+    func = LiveFunction()
+
     _splayed = False
 
     def __init__(
@@ -113,6 +117,12 @@ class sink(Sink):
             in_turn=is_async_def(self.func),
             concurrency=self._concurrency,
         )
+
+    def _written(self, code: Code) -> bool | str:
+        if self._concurrency is not None or is_async_def(self.func):
+            return "its results are awaited"
+        x = f"*{code.x}" if self._splayed else code.x
+        return code.ends(code.call(self.func, x, args=self.args, kwargs=self.kwargs))
 
 
 _STREAM_ARGUMENTS = ("upstreams", "stream_name", "loop", "asynchronous", "ensure_io_loop")

@@ -9,6 +9,7 @@ from thalweg.sources.from_process import from_process
 from thalweg.sources.from_q import from_q
 from thalweg.sources.from_tcp import from_tcp
 from thalweg.sources.from_textfile import from_textfile
+from thalweg.sources.from_websocket import from_websocket
 from thalweg.sources.sink_to_file import sink_to_file
 from thalweg.sources.source import Source
 from thalweg.stream import Stream  # noqa: F401, and this
@@ -27,6 +28,7 @@ __all__ = [
     "from_q",
     "from_tcp",
     "from_textfile",
+    "from_websocket",
     "sink_to_file",
 ]
 

@@ -50,6 +50,29 @@ class Inspected:
         names = ("received", "sent", "failed", "held", "waited")
         return dict(zip(names, self._counters(), strict=True))
 
+    def explain(self: Any) -> str:
+        """Return how the pipeline is run: the Python functions that chains of its nodes are compiled to, and why other
+        nodes are left to the engine. ``THALWEG_COMPILE=0`` in the environment turns compilation off.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> L = source.map(str).sink_to_list()
+        >>> print(source.explain())  # doctest: +ELLIPSIS
+        def chain(DONE, MANY, FAILED, ENDED, LEFT, left, f1, f2):
+            # x1: map(str)
+            # x2: sink(append)
+        ...
+                    x1 = f1(x0)
+                    end = f2(x1)
+        ...
+        # Stream: left to the engine, elements come in here
+        """
+        from thalweg.stream.compiled import explain
+
+        return explain(self)
+
     def __str__(self) -> str:
         parts = [f"{self.name}; {type(self).__name__}" if self.name else type(self).__name__]
         for attribute in self.str_list:

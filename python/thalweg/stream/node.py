@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from thalweg._types import EventLoop, Interval, Metadata, OnError
+    from thalweg.stream.compiled import Code
     from thalweg.stream.iteration import Iteration
 
 
@@ -142,6 +143,10 @@ class Stream(_thalweg.Node, APIRegisterMixin, Composed, Inspected):
         if type(self).update is not Stream.update:
             return _thalweg.ops.custom(is_sink=self._is_sink)
         return _thalweg.ops.stream(is_sink=self._is_sink)
+
+    def _written(self, code: Code) -> bool | str:
+        """Say how the node is written in Python, as a part of a compiled chain; or return why it is not."""
+        return code.sends(code.x)
 
     _is_sink = False
 

@@ -27,7 +27,8 @@ impl Node {
         let py = slf.py();
         let limit = limit(timeout)?;
         let parts = slf.get().parts()?;
-        parts.current.set(py, x.as_unbound());
+        parts.settle(py, 1)?;
+        parts.note_current(py, x.as_unbound());
         let acks = match metadata {
             None => Acks::none(),
             metadata => metadata::to_acks(metadata)?,
@@ -59,7 +60,8 @@ impl Node {
         metadata: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<Py<PyAny>>> {
         let parts = self.parts()?;
-        parts.current.set(py, x.as_unbound());
+        parts.settle(py, 1)?;
+        parts.note_current(py, x.as_unbound());
         let acks = metadata::to_acks(metadata)?;
         let emit = parts.out.emit_internal(Value::from(x), acks);
         parts.awaitables(py, emit)
@@ -101,6 +103,7 @@ impl Node {
         let py = slf.py();
         let limit = limit(timeout)?;
         let parts = slf.get().parts()?;
+        parts.settle(py, MANY)?;
         let elements = Elements::new(elements, &parts.current)?;
         let problem = elements.problem();
         let result = if asynchronous || parts.pipeline().mode() != Mode::NoLoop {
@@ -122,6 +125,9 @@ impl Node {
         }
     }
 }
+
+/// As many elements come from an iterable, for all that is known.
+const MANY: usize = 64;
 
 /// A length of time, as Python gives it.
 fn limit(timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {

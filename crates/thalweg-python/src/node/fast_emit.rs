@@ -101,10 +101,11 @@ unsafe extern "C" fn emit(
 fn one(node: &Bound<'_, Node>, x: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     let py = node.py();
     let parts = node.get().parts_anywhere()?;
-    if parts.pipeline().mode() != Mode::NoLoop {
+    let pipeline = parts.pipeline();
+    if pipeline.mode() != Mode::NoLoop || pipeline.is_unsettled() {
         return Node::emit(node, x, false, None, None);
     }
-    parts.current.set(py, x.as_unbound());
+    parts.note_current(py, x.as_unbound());
     let emit = parts.out.emit(Value::from(x));
     if emit.is_ready() {
         emission::finished(py, emit)?;

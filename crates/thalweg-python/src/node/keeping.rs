@@ -34,6 +34,11 @@ impl Below {
         }
     }
 
+    /// How many nodes' failures it gets.
+    pub(super) fn failing(&self) -> usize {
+        self.failing.len()
+    }
+
     fn leads_to_sink(&self) -> bool {
         self.is_sink || !self.nodes.is_empty()
     }

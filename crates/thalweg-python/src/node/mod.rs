@@ -10,7 +10,8 @@ mod straight;
 mod traverse;
 mod wiring;
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -21,9 +22,10 @@ use thalweg::Stream;
 use crate::blueprint::{
     Blueprint, BuildContext, Inlet, Made, Passage, State, Traverse, UpstreamRefs,
 };
+use crate::compiled::Compiled;
 use crate::event_loop::EventLoop;
 use crate::function::Function;
-use crate::gil::Contents;
+use crate::gil::{Contents, Place};
 use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::pipeline::{self, Mode, Pipeline};
@@ -54,6 +56,14 @@ pub(crate) struct Parts {
     is_once: bool,
     passage: Passage,
     straight: Straight,
+    /// Where the result of a sink's function is put for its node to look at.
+    pub(crate) sink_result: Option<Arc<Place>>,
+    /// The compiled chain that the node belongs to, and its place there.
+    chain: Mutex<Option<(Weak<Compiled>, usize)>>,
+    /// Whether it has belonged to one.
+    is_chained: AtomicBool,
+    /// What is done about elements that its function fails on.
+    pub(crate) policy: AtomicU8,
 }
 
 impl Parts {
@@ -64,6 +74,46 @@ impl Parts {
             return Pipeline::root(&self.pipeline).get();
         }
         pipeline
+    }
+
+    pub(crate) fn set_chain(&self, chain: Weak<Compiled>, place: usize) {
+        *lock(&self.chain) = Some((chain, place));
+        self.is_chained.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes an element that is emitted here.
+    #[inline]
+    pub(crate) fn note_current(&self, py: Python<'_>, x: &Py<PyAny>) {
+        if self.is_chained.load(Ordering::Relaxed)
+            && let Some((chain, _)) = self.chain()
+        {
+            chain.set_aside(py);
+        }
+        self.current.set(py, x);
+    }
+
+    pub(super) fn chain(&self) -> Option<(Arc<Compiled>, usize)> {
+        // What is being changed right now is not looked at: the collector must not wait.
+        let chain = self.chain.try_lock().ok()?;
+        let (chain, place) = chain.as_ref()?;
+        Some((chain.upgrade()?, *place))
+    }
+
+    /// Compiles what can be compiled of the pipeline, if it has changed and so many elements are worth it.
+    ///
+    /// # Errors
+    /// An interrupt has come meanwhile.
+    #[inline]
+    pub(crate) fn settle(&self, py: Python<'_>, elements: usize) -> PyResult<()> {
+        let pipeline = Pipeline::root(&self.pipeline);
+        if !pipeline.get().is_unsettled()
+            || thalweg::is_inside_pipeline()
+            || !pipeline.get().begin_to_settle(elements)
+        {
+            return Ok(());
+        }
+        self.out.unfuse();
+        crate::compiled::settle(py, pipeline)
     }
 
     /// How many elements are on their way in the engine's nodes behind this one; `None` if somebody is at
@@ -97,6 +147,11 @@ impl Node {
             return Err(pipeline::in_parent());
         }
         Ok(parts)
+    }
+
+    /// What is behind the object, once it has been made.
+    pub(crate) fn made(&self) -> Option<&Parts> {
+        self.0.get()
     }
 
     /// # Errors
@@ -219,12 +274,17 @@ impl Node {
                 plan.passage
             },
             straight: Straight::default(),
+            sink_result: plan.sink_result.clone(),
+            chain: Mutex::default(),
+            is_chained: AtomicBool::new(false),
+            policy: AtomicU8::new(0),
         };
         if slf.get().0.fill(py, parts).is_err() {
             return Err(PyRuntimeError::new_err("the stream has been made already"));
         }
         straight::note_edge();
         let parts = slf.get().parts()?;
+        parts.pipeline().note_change();
         // A simple node has been built onto the first.
         let mut is_attached = !plan.joins && !overridden;
         for upstream in &upstreams {
@@ -250,7 +310,11 @@ impl Node {
     /// The last element sent.
     #[getter]
     fn current_value(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        Ok(self.parts_anywhere()?.current.get(py))
+        let parts = self.parts_anywhere()?;
+        let known = parts
+            .chain()
+            .and_then(|(chain, place)| chain.current(py, place));
+        Ok(known.or_else(|| parts.current.get(py)))
     }
 
     /// The pipeline the node belongs to.
@@ -288,6 +352,9 @@ impl Node {
             }
         }
         parts.current.visit(&visit)?;
+        if let Some((chain, 0)) = parts.chain() {
+            chain.visit(&visit)?;
+        }
         parts.visit_kept(&visit)
     }
 

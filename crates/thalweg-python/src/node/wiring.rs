@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 use thalweg::Stream;
@@ -22,11 +24,36 @@ impl Parts {
             .attach(&from.out)
             .map_err(|error| failure::raise(py, &error))?;
         super::straight::note_edge();
+        self.pipeline().note_change();
         if let Some(key) = key {
             let caller = PyWeakrefReference::new(upstream.as_any())?.unbind();
             lock(&self.callers).push((key.number(), caller));
         }
         Ok(())
+    }
+
+    /// The node's number, those of the nodes behind it, how many ways lead to it, whether it is one node of the
+    /// engine's, and its policy.
+    pub(crate) fn wiring(&self) -> (u64, Vec<u64>, usize, bool, u8) {
+        let is_sink = self.sink_result.is_some();
+        let id = self.inlet.id();
+        let upstreams = lock(&self.upstreams).len();
+        // The first node has a door from the start, which nobody uses.
+        let door = usize::from(upstreams > 0 && self.door.get().is_some());
+        let ways = upstreams + door + lock(&self.below).failing();
+        let behind = if is_sink {
+            Vec::new()
+        } else {
+            self.out.downstream_ids()
+        };
+        let is_single = is_sink || self.out.node_id() == id;
+        (
+            id,
+            behind,
+            ways,
+            is_single,
+            self.policy.load(Ordering::Relaxed),
+        )
     }
 
     /// Has this node get what a stream of the engine's sends.
@@ -60,12 +87,38 @@ impl Node {
         Self::keep_below(slf, downstream)
     }
 
+    /// Has the node call another function from now on; whether it calls one.
+    fn _set_function(slf: &Bound<'_, Self>, function: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let Some(parts) = slf.get().made() else {
+            return Ok(false);
+        };
+        let Some(called) = &parts.function else {
+            return Ok(false);
+        };
+        called.replace(function);
+        if let Some((chain, _)) = parts.chain() {
+            chain.stop_batch(slf.py())?;
+        }
+        Self::_note_change(slf)?;
+        Ok(true)
+    }
+
+    /// Takes note that the node does something else from now on.
+    fn _note_change(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let parts = slf.get().parts_anywhere()?;
+        parts.out.unfuse();
+        parts.pipeline().note_change();
+        Ok(())
+    }
+
     /// Undoes `_connect`.
     fn _disconnect(slf: &Bound<'_, Self>, downstream: &Bound<'_, Self>) -> PyResult<()> {
         let (from, to) = (slf.get().parts()?, downstream.get().parts()?);
         to.inlet
             .detach(&from.out)
             .map_err(|error| failure::raise(slf.py(), &error))?;
+        from.pipeline().note_change();
+        to.pipeline().note_change();
         let mut upstreams = lock(&to.upstreams);
         let gone: Vec<_> = upstreams.extract_if(.., |node| node.is(slf)).collect();
         drop(upstreams);
@@ -90,6 +143,7 @@ impl Node {
         };
         for upstream in upstreams {
             let from = upstream.get().parts()?;
+            from.pipeline().note_change();
             parts
                 .inlet
                 .move_to_first(&from.out)

@@ -1,8 +1,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 use thalweg::ops::{Accumulate, Step, Then};
 
 use crate::blueprint::{Blueprint, Made, State};
@@ -23,7 +24,7 @@ impl Shape {
     /// The next state, and what to send.
     fn split(self, result: &Bound<'_, PyAny>) -> PyResult<(Value, Value)> {
         let (state, result) = if self.returns_state {
-            result.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?
+            unpack(result)?
         } else {
             (result.clone(), result.clone())
         };
@@ -38,6 +39,25 @@ impl Shape {
         let pair = PyTuple::new(py, [state.object(), result.object()])?;
         Ok((state, Value::from(pair.into_any())))
     }
+}
+
+/// The two parts of a pair, as an assignment to two names has them.
+fn unpack<'py>(pair: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let Ok(mut parts) = pair.try_iter() else {
+        let class = pair.get_type().name()?;
+        let message = format!("cannot unpack non-iterable {class} object");
+        return Err(PyTypeError::new_err(message));
+    };
+    let (one, two) = (parts.next().transpose()?, parts.next().transpose()?);
+    let message = match (one, two) {
+        (Some(one), Some(two)) => match parts.next().transpose()? {
+            None => return Ok((one, two)),
+            Some(_) => "too many values to unpack (expected 2)",
+        },
+        (Some(_), None) => "not enough values to unpack (expected 2, got 1)",
+        (None, _) => "not enough values to unpack (expected 2, got 0)",
+    };
+    Err(PyValueError::new_err(message))
 }
 
 /// Sets a state back to its start.
@@ -56,13 +76,14 @@ impl Reset {
 #[pyfunction]
 #[pyo3(signature = (function, kwargs, start, *, returns_state=false, with_state=false, awaited=false))]
 pub(super) fn accumulate(
+    py: Python<'_>,
     function: &Bound<'_, PyAny>,
     kwargs: &Bound<'_, PyDict>,
     start: Option<(Py<PyAny>,)>,
     returns_state: bool,
     with_state: bool,
     awaited: bool,
-) -> (Blueprint, Reset) {
+) -> PyResult<(Blueprint, Reset, Py<PyList>)> {
     let function = Function::new(function, None, Some(kwargs));
     let shape = Shape {
         returns_state,
@@ -72,46 +93,70 @@ pub(super) fn accumulate(
     let reset = Arc::new(AtomicBool::new(false));
     let handle = Reset(reset.clone());
     let called = function.clone();
+    let state = PyList::new(py, lock(&start).as_ref().map(Value::object))?;
     let blueprint = if awaited {
         in_turn(called, shape, start.clone(), reset)
     } else {
-        at_once(called, shape, start.clone(), reset)
+        let state = Kept(Arc::new(Mutex::new(Some(Value::from(
+            state.clone().into_any(),
+        )))));
+        at_once(called, shape, start.clone(), state.clone(), reset).keeping([state.0])
     };
     let blueprint = blueprint.keeping([start]);
-    (blueprint.calling(function), handle)
+    Ok((blueprint.calling(function), handle, state.unbind()))
 }
 
-fn at_once(called: Function, shape: Shape, start: State, reset: Arc<AtomicBool>) -> Blueprint {
+/// The state, in a list that a compiled chain has as well: without any before the first element.
+#[derive(Clone)]
+struct Kept(State);
+
+impl Kept {
+    fn list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let list = lock(&self.0).as_ref().map(|list| list.bind(py).clone());
+        Ok(list.map_or_else(|| Ok(PyList::empty(py)), |list| list.cast_into())?)
+    }
+
+    fn get(&self, py: Python<'_>) -> PyResult<Option<Value>> {
+        let list = self.list(py)?;
+        Ok((!list.is_empty())
+            .then(|| list.get_item(0))
+            .transpose()?
+            .map(Value::from))
+    }
+
+    fn set(&self, py: Python<'_>, state: Option<&Value>) -> PyResult<()> {
+        let list = self.list(py)?;
+        match state {
+            Some(state) if list.is_empty() => list.append(state.object()),
+            Some(state) => list.set_item(0, state.object()),
+            None => list.set_slice(0, 1, PyList::empty(py).as_any()),
+        }
+    }
+}
+
+fn at_once(
+    called: Function,
+    shape: Shape,
+    start: State,
+    kept: Kept,
+    reset: Arc<AtomicBool>,
+) -> Blueprint {
     Blueprint::transform(move |current| {
-        let first = lock(&start).clone();
-        let noted = current.clone();
-        let step = move |state: &Value, x: &Value| {
+        let step = move |(): &(), x: &Value| {
             gil::held(|py| {
-                let (state, sent) = if reset.swap(false, Ordering::Relaxed) {
+                if reset.swap(false, Ordering::Relaxed) {
                     let begin = lock(&start).clone();
-                    match begin {
-                        Some(start) => shape.split(&called.call_on(py, &start, x)?)?,
-                        None => shape.send(x.clone(), x.clone(), py)?,
-                    }
-                } else {
-                    shape.split(&called.call_on(py, state, x)?)?
+                    kept.set(py, begin.as_ref())?;
+                }
+                let (state, sent) = match kept.get(py)? {
+                    Some(state) => shape.split(&called.call_on(py, &state, x)?)?,
+                    None => shape.send(x.clone(), x.clone(), py)?,
                 };
-                Ok::<_, PyErr>((state, noted.note(py, sent)))
+                kept.set(py, Some(&state))?;
+                Ok::<_, PyErr>(((), current.note(py, sent)))
             })
         };
-        match first {
-            Some(first) => Accumulate::new(first, step),
-            None => Accumulate::from_first(
-                move |x: Value| {
-                    gil::held(|py| {
-                        let first = shape.send(x.clone(), x.clone(), py);
-                        let (state, sent) = first.unwrap_or_else(|_| (x.clone(), x));
-                        (state, current.note(py, sent))
-                    })
-                },
-                step,
-            ),
-        }
+        Accumulate::new((), step)
     })
 }
 

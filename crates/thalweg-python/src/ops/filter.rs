@@ -13,24 +13,11 @@ use crate::value::Value;
 #[pyfunction]
 #[pyo3(signature = (predicate, args, kwargs, *, awaited=false))]
 pub(super) fn filter(
-    predicate: Option<&Bound<'_, PyAny>>,
+    predicate: &Bound<'_, PyAny>,
     args: &Bound<'_, PyTuple>,
     kwargs: &Bound<'_, PyDict>,
     awaited: bool,
 ) -> Blueprint {
-    let Some(predicate) = predicate else {
-        return Blueprint::transform(|current| {
-            Filter::new(move |x: &Value| {
-                gil::held(|py| {
-                    let passes = x.bind(py).is_truthy()?;
-                    if passes {
-                        current.set(py, x.object());
-                    }
-                    Ok::<_, PyErr>(passes)
-                })
-            })
-        });
-    };
     let predicate = Function::new(predicate, Some(args), Some(kwargs));
     let called = predicate.clone();
     if awaited {
@@ -39,7 +26,11 @@ pub(super) fn filter(
     Blueprint::transform(move |current| {
         Filter::new(move |x: &Value| {
             gil::held(|py| {
-                let passes = called.call(py, x)?.is_truthy()?;
+                let passes = if called.is_none(py) {
+                    x.bind(py).is_truthy()?
+                } else {
+                    called.call(py, x)?.is_truthy()?
+                };
                 if passes {
                     current.set(py, x.object());
                 }

@@ -6,19 +6,27 @@ use thalweg::{Context, EmitResult, Never, Operator};
 use crate::blueprint::{Blueprint, Made};
 use crate::call;
 use crate::gil;
+use crate::last_value::LastValue;
 use crate::value::Value;
 
 /// `flatten`: sends the elements of every element.
 #[pyfunction]
 pub(super) fn flatten() -> Blueprint {
     Blueprint::new(|site| {
-        let stream = site.upstream.apply(FlattenIterable);
-        Made::finished(stream, site.current, |_, x| Ok(x))
+        let current = site.current;
+        let stream = site.upstream.apply(FlattenIterable { current });
+        Made {
+            inlet: Box::new(stream.clone()),
+            between: None,
+            out: stream,
+        }
     })
 }
 
 /// Sends what Python's iterables give, until one of them fails: that is the failure of its element.
-struct FlattenIterable;
+struct FlattenIterable {
+    current: LastValue,
+}
 
 impl Operator for FlattenIterable {
     type In = Value;
@@ -37,7 +45,11 @@ impl Operator for FlattenIterable {
             Err(error) => return fail(x, error, cx),
         };
         loop {
-            match gil::held(|py| call::next(iterator.bind(py)).map(|x| x.map(Value::from))) {
+            let next = gil::held(|py| {
+                let next = call::next(iterator.bind(py))?;
+                PyResult::Ok(next.map(|y| self.current.note(py, Value::from(y))))
+            });
+            match next {
                 Ok(Some(y)) => cx.emit(y)?,
                 Ok(None) => return Ok(()),
                 Err(error) => return fail(x, error, cx),

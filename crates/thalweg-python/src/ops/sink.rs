@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -8,7 +10,7 @@ use crate::awaiting::Awaiting;
 use crate::blueprint::{Blueprint, Made};
 use crate::event_loop::Awaited;
 use crate::function::Function;
-use crate::gil;
+use crate::gil::{self, Place};
 use crate::value::Value;
 
 /// `sink` and `starsink`: calls the function with every element. What it returns is awaited if it can
@@ -36,10 +38,15 @@ pub(super) fn sink(
 }
 
 fn together(function: Function) -> Blueprint {
-    Blueprint::new(move |site| {
+    let place = Arc::new(Place::empty());
+    let given = place.clone();
+    let blueprint = Blueprint::new(move |site| {
         let mut awaiting = Awaiting::new(site.node);
         let sink = SinkAsync::stepwise(move |x: &Value| {
-            let step = gil::held(|py| awaiting.step(function.call(py, x)?))?;
+            let step = gil::held(|py| match given.replace(py, None) {
+                Some(result) => awaiting.step(result.into_bound(py)),
+                None => awaiting.step(function.call(py, x)?),
+            })?;
             Ok::<_, PyErr>(match step {
                 Step::Done(()) => Step::Done(()),
                 Step::Pending(awaited) => Step::Pending(async move { awaited.await.map(drop) }),
@@ -54,7 +61,8 @@ fn together(function: Function) -> Blueprint {
             between: None,
             out,
         }
-    })
+    });
+    blueprint.taking_results(place)
 }
 
 /// Awaits what the function returns: one call after the other, or up to so many at a time.

@@ -198,6 +198,20 @@ impl BuildContext {
         self.tell(py, "_fail", &exception);
     }
 
+    /// Compiles the pipeline, if so many elements are worth it.
+    fn settle(&self, py: Python<'_>, elements: usize) {
+        let node = match &*lock(&self.run) {
+            Some(run) => run.node.clone_ref(py),
+            None => return,
+        };
+        let node = node.bind(py).upgrade();
+        let node = node.and_then(|node| node.cast_into::<Node>().ok());
+        let settled = node.map(|node| node.get().parts()?.settle(py, elements));
+        if let Some(Err(error)) = settled {
+            interrupt::keep(error);
+        }
+    }
+
     fn tell(&self, py: Python<'_>, method: &str, error: &PyErr) {
         let node = match &*lock(&self.run) {
             Some(run) => run.node.clone_ref(py),
@@ -322,7 +336,10 @@ impl<T> HandOn<'_, T> {
         if batch.is_empty() {
             return Ok(());
         }
-        let values = gil::attach(|py| self.values(py, batch));
+        let values = gil::attach(|py| {
+            self.site.settle(py, batch.len());
+            self.values(py, batch)
+        });
         let emitted = self.target.emit_many(values).await;
         interrupt::check().map_err(interrupted)?;
         let Err(error) = emitted else {

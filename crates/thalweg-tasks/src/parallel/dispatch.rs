@@ -3,12 +3,12 @@
 use super::batch::{Batch, BatchEngine, Content, LARGEST};
 use super::pace::Pace;
 use super::part::{Line, Steps};
+use super::pauses::Pauses;
 use super::queue::{Job, Queue, Where};
 use super::strand::Strand;
-use crate::sync::{Mutex, lock};
+use crate::sync::lock;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The batch to send next.
 enum Next<S: Steps> {
@@ -24,6 +24,7 @@ pub(super) struct Away<S: Steps> {
     batches: usize,
     elements: usize,
     pace: Pace,
+    pauses: Arc<Pauses>,
     /// Whether a thread is sending: one does at a time, and sends what others bring meanwhile.
     is_sending: bool,
     /// How many batches are being settled: what they make ready goes together afterwards.
@@ -40,6 +41,7 @@ impl<S: Steps> Default for Away<S> {
             batches: 0,
             elements: 0,
             pace: Pace::default(),
+            pauses: Arc::default(),
             is_sending: false,
             settling: 0,
             alone: VecDeque::new(),
@@ -83,7 +85,10 @@ impl<S: Steps> Queue<S> {
     ) {
         match job {
             Job::Strand(strand) => lock(&self.state).away.strands.push(strand),
-            Job::Later(pause, call) => return call_after(pause, || S::enter(call)),
+            Job::Later(pause, call) => {
+                let pauses = lock(&self.state).away.pauses.clone();
+                return pauses.call_after(pause, || S::enter(call));
+            }
             job => lock(&self.state).add(job, is_next),
         }
         self.dispatch(engine);
@@ -200,22 +205,5 @@ impl<S: Steps> Queue<S> {
     /// Whether elements are sent to other processes.
     pub(super) fn is_remote(&self) -> bool {
         matches!(self.engine, Where::Batches(_))
-    }
-}
-
-/// Calls something after a pause: no thread of the engine is here to do it.
-fn call_after(pause: Duration, call: impl FnOnce() + Send + 'static) {
-    let call = Arc::new(Mutex::new(Some(call)));
-    let later = call.clone();
-    let thread = std::thread::Builder::new().name("thalweg-pause".into());
-    let started = thread.spawn(move || {
-        std::thread::sleep(pause);
-        let call = lock(&later).take();
-        call.into_iter().for_each(|call| call());
-    });
-    if started.is_err() {
-        // The system has no thread left: better at once than never.
-        let call = lock(&call).take();
-        call.into_iter().for_each(|call| call());
     }
 }

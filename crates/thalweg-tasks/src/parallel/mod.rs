@@ -74,6 +74,7 @@ mod dispatch;
 mod loom_tests;
 mod pace;
 mod part;
+mod pauses;
 mod queue;
 #[cfg(all(test, not(thalweg_loom)))]
 mod remote_tests;

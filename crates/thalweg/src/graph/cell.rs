@@ -61,10 +61,12 @@ pub(crate) mod gate {
     pub(crate) const WORKING: u64 = 64;
     /// Elements stop here if the calls that have brought them fill much of the stack.
     pub(crate) const STEEP: u64 = 128;
+    /// The node runs as one with others: elements come to it by a way that leads around them.
+    pub(crate) const FUSED: u64 = 256;
     /// All of these.
-    pub(super) const FLAGS: u64 = 255;
+    pub(super) const FLAGS: u64 = 511;
     /// Above the flags: how many elements have come.
-    pub(super) const ONE: u64 = 256;
+    pub(super) const ONE: u64 = 512;
 }
 
 /// A node's operator, its gate, and how many elements have come through.
@@ -225,6 +227,19 @@ impl<T> Link<T> {
             one: one::<T, R>,
             many: many::<T, R>,
         }
+    }
+
+    /// Sends one element to the receiver, which is alive: a link is kept only for as long as the edge that owns it.
+    #[inline(always)]
+    pub(crate) fn send(&self, x: T, pass: &mut Pass) -> EmitResult {
+        // SAFETY: the receiver is alive, see above; the pass proves that only this thread is there.
+        unsafe { (self.one)(self.to, x, pass) }
+    }
+
+    /// Sends a batch to the receiver, as [`send`](Self::send) does.
+    pub(crate) fn send_many(&self, xs: &mut Vec<T>, pass: &mut Pass) {
+        // SAFETY: as in `send`.
+        unsafe { (self.many)(self.to, xs, pass) }
     }
 
     fn is_nowhere(&self) -> bool {

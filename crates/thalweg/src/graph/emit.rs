@@ -203,7 +203,9 @@ impl Graph {
         }
         thread_state::enter();
         let mut pass = Pass::new(self, lease, false);
-        let flow = pass.catch(|pass| node.output().send(x, pass));
+        let flow = self.amid_runs(&mut pass, |pass| {
+            pass.catch(|pass| node.output().send(x, pass))
+        });
         let (failures, done) = pass.end(flow, node.id());
         thread_state::leave();
         self.completion(Ok(failures), done)

@@ -10,6 +10,7 @@ mod control;
 mod counter;
 mod drain;
 mod emit;
+mod fusion;
 mod monitor;
 mod neighbours;
 mod node;
@@ -38,6 +39,7 @@ pub(crate) use self::control::{Control, Launch};
 pub use self::drain::Drain;
 pub(crate) use self::drain::within;
 pub(crate) use self::emit::Origin;
+pub use self::fusion::{AtWork, Fused, FusedContext, FusedPart, Progress};
 use self::monitor::{Entry, Monitor};
 pub(crate) use self::node::{
     AnyNode, Core, Inlet, Node, NodeId, NodeKind, OperatorNode, Produce, TransformNode, caught,

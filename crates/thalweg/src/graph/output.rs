@@ -68,6 +68,11 @@ impl<T: Element> Output<T> {
         xs.clear();
     }
 
+    /// Counts elements that have been sent another way.
+    pub(crate) fn count(&self, elements: u64) {
+        self.sent.add(elements);
+    }
+
     pub(crate) fn sent(&self) -> u64 {
         self.sent.get()
     }
@@ -129,6 +134,32 @@ impl<T: Element> Output<T> {
             edges.close_up();
             *links = edges.iter().map(|(_, edge)| edge.link()).collect();
         });
+    }
+
+    /// Puts another edge in the place of the one to a node, which it leads to as well.
+    pub(crate) fn set_edge(&self, to: NodeId, edge: Edge<T>, pass: &Pass) {
+        let mut edges = self.edges.get(pass);
+        let old = edges
+            .edges_mut(to)
+            .next()
+            .map(|old| std::mem::replace(old, edge));
+        self.links.change(Link::to(self), pass, |links| {
+            edges.close_up();
+            *links = edges.iter().map(|(_, edge)| edge.link()).collect();
+        });
+        drop(edges);
+        drop(old);
+    }
+
+    /// Marks an element as being handed around, or not; returns whether the flag has changed.
+    pub(crate) fn set_handing(&self, is_handing: bool, pass: &Pass) -> bool {
+        let was_handing = self.fan.gate(pass) & gate::BUSY != 0;
+        if is_handing {
+            self.fan.close_gate(gate::BUSY, pass);
+        } else {
+            self.fan.open_gate(gate::BUSY, pass);
+        }
+        was_handing != is_handing
     }
 
     /// Puts the edges to one node before the others; returns whether there are any.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
+use super::fusion::AnyRun;
 use super::node::{AnyNode, NodeId};
 use super::unfed::Unfed;
 use super::{Control, Graph, Pass};
@@ -29,6 +30,8 @@ pub(super) struct State {
     /// The graph itself, when no one else holds it but elements are still in flight.
     pub(super) abandoned: Option<Arc<Graph>>,
     pub(super) agenda: VecDeque<Arc<dyn AnyNode>>,
+    /// Nodes that run as one.
+    pub(super) runs: Vec<Arc<dyn AnyRun>>,
     pub(super) timers: Timers,
     pub(super) phase: Phase,
     pub(super) unhandled: Vec<Failure>,

@@ -75,6 +75,11 @@ impl Graph {
             if !state.nodes.contains_key(&id) || state.is_anchored(id, pass) {
                 continue;
             }
+            if !state.runs.is_empty() {
+                drop(state);
+                self.unfuse(pass);
+                state = self.state.get(pass);
+            }
             candidates.extend(state.upstreams(id, pass));
             for lost in state.below(id, pass) {
                 gone.extend(state.remove(lost, pass));
@@ -85,6 +90,7 @@ impl Graph {
 
     /// Takes everything apart.
     pub(super) fn tear_down(&self, pass: &Pass) {
+        self.unfuse(pass);
         let mut state = self.state.get(pass);
         let old = std::mem::take(&mut *state);
         state.phase = Phase::Closed;
@@ -116,6 +122,7 @@ impl Graph {
         receiver: Arc<dyn Receive<T>>,
         pass: &Pass,
     ) {
+        self.unfuse(pass);
         let id = to.core().id();
         // One edge between two nodes, unless the one below tells its inlets apart.
         if !receiver.is_distinct() && output.edges(pass).contains(id) {
@@ -141,6 +148,7 @@ impl Graph {
 
     /// Takes away the edges between two nodes; returns whether there were any.
     pub(crate) fn disconnect(&self, from: NodeId, to: NodeId, pass: &Pass) -> bool {
+        self.unfuse(pass);
         let mut state = self.state.get(pass);
         let Some(upstream) = state.nodes.get(&from).cloned() else {
             return false;
@@ -169,6 +177,7 @@ impl Graph {
 
     /// Has elements end where their way would close a cycle.
     pub(crate) fn cut_cycles(&self, pass: &Pass) {
+        self.unfuse(pass);
         let closing = std::mem::take(&mut self.state.get(pass).closing);
         for (to, from) in closing {
             if let Some(node) = self.node(from, pass) {
@@ -180,6 +189,7 @@ impl Graph {
 
     /// Has a node hand its elements to `to` before all others; returns whether there is an edge.
     pub(crate) fn move_to_first(&self, from: NodeId, to: NodeId, pass: &Pass) -> bool {
+        self.unfuse(pass);
         let node = self.node(from, pass);
         self.state.get(pass).edge_moved();
         node.is_some_and(|node| node.move_to_first(to, pass))
@@ -271,6 +281,8 @@ impl Graph {
             Pass::new(self, Lease::default(), true),
             Pass::new(other, Lease::default(), true),
         );
+        self.unfuse(&mine);
+        other.unfuse(&theirs);
         let old = std::mem::take(&mut *other.state.get(&theirs));
         match (self.runtime(), other.runtime()) {
             (Some(one), Some(two)) if one != two => {

@@ -30,6 +30,7 @@ impl<T: Element> Stream<T> {
                 let handle = self.clone();
                 Graph::join(&join.0, &join.1, move |pass| {
                     let _handle = handle;
+                    pass.graph().unfuse(pass);
                     node.set_policy(policy.policy(), pass);
                     let to: Arc<dyn AnyNode> = to.node().clone();
                     if let Ok(receiver) =
@@ -46,6 +47,7 @@ impl<T: Element> Stream<T> {
                 if policy.waits() {
                     pass.graph().need_runtime(pass);
                 }
+                pass.graph().unfuse(pass);
                 node.set_policy(policy.policy(), pass);
             })),
         }

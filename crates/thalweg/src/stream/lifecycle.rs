@@ -94,7 +94,10 @@ impl<T: Element> Stream<T> {
     pub fn counters(&self) -> Counters {
         let node = self.node().clone();
         self.graph()
-            .query(|pass| counters(&*node, pass))
+            .query(|pass| {
+                pass.graph().settle_runs(pass);
+                counters(&*node, pass)
+            })
             .unwrap_or_default()
     }
 
@@ -379,6 +382,7 @@ impl<T: Element> WeakStream<T> {
 
 fn view(pass: &mut Pass) -> GraphView {
     let graph = pass.graph();
+    graph.settle_runs(pass);
     let nodes = graph.nodes(pass);
     let nodes = nodes.iter().map(|node| {
         let core = node.core();

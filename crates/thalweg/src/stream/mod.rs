@@ -2,6 +2,7 @@
 
 mod emit;
 mod errors;
+mod fuse;
 mod join;
 mod lifecycle;
 mod on_error;

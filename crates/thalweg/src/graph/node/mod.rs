@@ -1,6 +1,7 @@
 //! A node: an operator, its place in the graph, and what is done when it fails.
 
 mod core;
+mod fusable;
 mod inlet;
 mod kind;
 mod nudge;
@@ -22,7 +23,8 @@ use self::spawned_future::SpawnedFuture;
 use super::call::CurrentCall;
 use super::cell::{Link, OpCell, Receive, Slot, gate};
 use super::counter::Counter;
-use super::output::{Output, receive_each};
+use super::fusion::Fusable;
+use super::output::{Edge, Output, receive_each};
 use super::pass::Pass;
 use super::policy::Policy;
 use crate::failure::{BoxError, Failure};
@@ -56,6 +58,14 @@ pub(crate) trait AnyNode: Send + Sync {
     fn set_policy(&self, policy: Policy, pass: &mut Pass);
     /// The output for failures, made if need be.
     fn error_output(&self, pass: &Pass) -> Arc<Output<Failure>>;
+    /// The nodes that get its elements, in order.
+    fn receivers(&self, pass: &Pass) -> Vec<NodeId>;
+    /// The edge to a node, as an `Edge<Out>`, for those who know what it carries.
+    fn edge(&self, to: NodeId, pass: &Pass) -> Option<Box<dyn Any>>;
+    /// Puts an `Edge<Out>` in the place of the one to a node.
+    fn set_edge(&self, to: NodeId, edge: Box<dyn Any>, pass: &Pass);
+    /// The node as an `Arc<dyn Fusable<In>>`, for those who know what it takes.
+    fn fusable(self: Arc<Self>) -> Box<dyn Any>;
     /// The node as an `Arc<dyn Receive<In>>`, for those who know what it takes.
     fn inlet(self: Arc<Self>) -> (Box<dyn Any>, &'static str);
     /// Does what the policy says about an element that a source could not make.
@@ -172,7 +182,8 @@ impl<B: NodeKind> Node<B> {
     fn receive_gated(&self, x: B::In, pass: &mut Pass) -> EmitResult {
         const OCCUPIED: u64 = gate::BUSY | gate::PASSING | gate::QUEUED | gate::RETRYING;
         let gate = self.cell.gate(pass);
-        let is_too_steep = gate & OCCUPIED == 0 && self.is_too_steep(pass);
+        let is_fused = gate & gate::FUSED != 0;
+        let is_too_steep = gate & OCCUPIED == 0 && !is_fused && self.is_too_steep(pass);
         if gate & OCCUPIED != 0 || is_too_steep {
             let lease = pass.hold();
             self.recovery.get(pass).backlog.push_back((x, lease));
@@ -187,8 +198,15 @@ impl<B: NodeKind> Node<B> {
         if gate == gate::STEEP {
             return B::accept(self, x, pass);
         }
+        let run = is_fused.then(|| self.recovery.get(pass).run()).flatten();
+        if let Some(run) = &run {
+            run.enter();
+        }
         let flow = self.process(x, pass);
         self.drain_backlog(pass);
+        if let Some(run) = run {
+            run.leave();
+        }
         flow
     }
 
@@ -479,6 +497,26 @@ impl<B: NodeKind> AnyNode for Node<B> {
             .errors
             .get_or_insert_with(|| Arc::new(Output::new(id)))
             .clone()
+    }
+
+    fn receivers(&self, pass: &Pass) -> Vec<NodeId> {
+        self.output.edges(pass).ids().collect()
+    }
+
+    fn edge(&self, to: NodeId, pass: &Pass) -> Option<Box<dyn Any>> {
+        let edge = self.output.edges(pass).edges(to).next().cloned()?;
+        Some(Box::new(edge))
+    }
+
+    fn set_edge(&self, to: NodeId, edge: Box<dyn Any>, pass: &Pass) {
+        if let Ok(edge) = edge.downcast::<Edge<B::Out>>() {
+            self.output.set_edge(to, *edge, pass);
+        }
+    }
+
+    fn fusable(self: Arc<Self>) -> Box<dyn Any> {
+        let fusable: Arc<dyn Fusable<B::In>> = self;
+        Box::new(fusable)
     }
 
     fn inlet(self: Arc<Self>) -> (Box<dyn Any>, &'static str) {

@@ -3,12 +3,13 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::kind::boxed;
 use super::{Node, NodeKind, Output, Pass, gate};
 use crate::failure::{BoxError, Failure, Skipped, is_watched};
+use crate::graph::fusion::AnyRun;
 use crate::graph::pass::Lease;
 use crate::graph::policy::{Policy, is_exempt};
 use crate::operator::EmitResult;
@@ -22,6 +23,8 @@ pub(super) struct Recovery<T> {
     attempts: (u64, u32),
     /// Futures that have not come back.
     pub(super) spawned: usize,
+    /// The run that the node belongs to.
+    run: Option<Weak<dyn AnyRun>>,
 }
 
 struct Retrying<T> {
@@ -40,6 +43,7 @@ impl<T> Default for Recovery<T> {
             retrying: None,
             attempts: (0, 0),
             spawned: 0,
+            run: None,
         }
     }
 }
@@ -47,6 +51,19 @@ impl<T> Default for Recovery<T> {
 impl<T> Recovery<T> {
     pub(super) fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
+    }
+
+    /// Whether failed elements are tried again.
+    pub(super) fn retries(&self) -> bool {
+        matches!(self.policy, Policy::Retry(..))
+    }
+
+    pub(super) fn run(&self) -> Option<Arc<dyn AnyRun>> {
+        self.run.as_ref()?.upgrade()
+    }
+
+    pub(super) fn set_run(&mut self, run: Option<Weak<dyn AnyRun>>) {
+        self.run = run;
     }
 
     /// Shows the elements that wait here.

@@ -1,0 +1,141 @@
+"""Pipelines that get many elements at a time, and what it takes to build one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamz
+from measure import Case, Contender, Target
+
+import thalweg
+from cases.synchronous import emitting, loop_of_maps, maps_of
+from cases.work import add, ignore, increment, is_even
+
+
+def _together(build: Callable[[Any], Any]) -> Callable[[int], None]:
+    source = thalweg.Stream()
+    held = build(source)
+
+    def run(n: int) -> None:
+        source.emit_many(range(n))
+
+    run.held = held  # type: ignore[attr-defined]
+    return run
+
+
+def ten_together() -> Case:
+    return Case(
+        "emit_many, ten maps, sink",
+        [
+            Contender("plain loop", loop_of_maps(10), 100_000),
+            Contender("thalweg", _together(lambda s: maps_of(s, 10)), 100_000),
+            Contender("streamz", emitting(streamz, lambda s: maps_of(s, 10)), 2_000),
+        ],
+        [Target("plain loop", 1.05)],
+    )
+
+
+def _mixed_loop(n: int) -> None:
+    f, p, fold, g = increment, is_even, add, ignore
+    total = 0
+    for x in range(n):
+        y = f(x)
+        if p(y):
+            total = fold(total, y)
+            g(total)
+
+
+def mixed_together() -> Case:
+    def build(source: Any) -> Any:
+        return source.map(increment).filter(is_even).accumulate(add, start=0).sink(ignore)
+
+    return Case(
+        "emit_many, map, filter, accumulate, sink",
+        [
+            Contender("plain loop", _mixed_loop, 100_000),
+            Contender("thalweg", _together(build), 100_000),
+            Contender("streamz", emitting(streamz, build), 2_000),
+        ],
+        [Target("plain loop", 1.15)],
+    )
+
+
+def forked() -> Case:
+    def build(source: Any) -> Any:
+        sums = [source.map(increment).filter(bool).accumulate(add, start=0) for _ in range(2)]
+        return sums[0].zip(sums[1]).sink(ignore)
+
+    def loop(n: int) -> None:
+        f, p, fold, g = increment, bool, add, ignore
+        one = two = 0
+        for x in range(n):
+            y = f(x)
+            if p(y):
+                one = fold(one, y)
+            z = f(x)
+            if p(z):
+                two = fold(two, z)
+            g((one, two))
+
+    return Case(
+        "two chains of map, filter, accumulate, and a zip behind them",
+        [
+            Contender("plain loop", loop, 50_000),
+            Contender("thalweg", emitting(thalweg, build), 50_000),
+            Contender("streamz", emitting(streamz, build), 1_000),
+        ],
+        [Target("plain loop", 2.0)],
+    )
+
+
+def _file(n: int) -> Path:
+    path = Path(tempfile.gettempdir()) / f"thalweg-bench-{n}.txt"
+    path.write_text("".join(f"{x}\n" for x in range(n)))
+    return path
+
+
+def lines() -> Case:
+    n = 50_000
+    path = _file(n)
+
+    def loop(_: int) -> None:
+        f, p, g = int, is_even, ignore
+        with path.open() as file:
+            for line in file:
+                y = f(line)
+                if p(y):
+                    g(y)
+
+    def piped(_: int) -> None:
+        source = thalweg.Stream.from_textfile(str(path))
+        source.map(int).filter(is_even).sink(ignore)
+        source.run()
+
+    return Case(
+        "a text file, map, filter, sink",
+        [Contender("plain loop", loop, n), Contender("thalweg", piped, n)],
+        [Target("plain loop", 1.5)],
+    )
+
+
+def building() -> Case:
+    """Nanoseconds for a node of a thousand, with the first element."""
+
+    def build(package: Any) -> Callable[[int], None]:
+        def run(n: int) -> None:
+            for _ in range(n // 1_000):
+                source = node = package.Stream()
+                for _ in range(1_000):
+                    node = node.map(increment)
+                source.emit(1)
+
+        return run
+
+    return Case(
+        "building 1,000 nodes, per node",
+        [Contender("thalweg", build(thalweg), 10_000), Contender("streamz", build(streamz), 1_000)],
+        [],
+    )

@@ -1,0 +1,654 @@
+//! Chains of nodes whose functions are called by one compiled Python function.
+//!
+//! `thalweg.stream.compiled` writes the function: a generator, which gets an element, calls all functions on its way, and
+//! waits for the next. Its variables keep what the nodes have sent and how many they have dropped, so that nothing is
+//! noted per element; who asks looks into its frame. Whatever it can't do itself it hands out: elements that leave the
+//! chain, exceptions, and results of sinks that may have to be awaited.
+
+mod frame;
+mod plan;
+mod signal;
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+use thalweg::{AtWork, EmitResult, Fused, FusedContext, Progress};
+
+pub(crate) use self::plan::settle;
+pub(crate) use self::signal::{Signal, Signals};
+use crate::call;
+use crate::gil::{self, Place};
+use crate::interrupt;
+use crate::last_value::LastValue;
+use crate::lock::lock;
+use crate::pipeline::Pipeline;
+use crate::value::Value;
+
+/// What becomes of an element at a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// One element goes on.
+    Sends,
+    /// It goes on, or is dropped.
+    Keeps,
+    /// Any number of elements go on.
+    Each,
+    /// None goes on.
+    Ends,
+}
+
+/// A node of a chain.
+struct Part {
+    parent: Option<usize>,
+    kind: Kind,
+    /// Whether its elements go to several nodes.
+    is_fan: bool,
+    current: LastValue,
+    /// Where the result of a sink's function is put for the node to look at.
+    result: Option<Arc<Place>>,
+    /// The name of the variable that holds what it has sent.
+    value: String,
+    /// The name of the one that counts what it has dropped, or made.
+    count: String,
+    /// How many elements have left the node above without getting here, since another has failed.
+    missed: AtomicU64,
+}
+
+/// A place in a chain's code.
+#[derive(Clone, Copy)]
+struct Position {
+    node: usize,
+    /// Whether the node's element leaves the chain there, or something is done about it; else its function is called.
+    is_behind: bool,
+    /// How many nodes have had their turn.
+    reached: usize,
+}
+
+/// Who knows what the nodes have sent last.
+mod known {
+    /// The chain's variables.
+    pub(super) const BY_CHAIN: u8 = 0;
+    /// The nodes, but for variables that have changed since they have sent something by themselves.
+    pub(super) const BY_BOTH: u8 = 1;
+    /// The nodes.
+    pub(super) const BY_NODES: u8 = 2;
+}
+
+/// A chain that runs.
+pub(crate) struct Compiled {
+    generator: Py<PyAny>,
+    /// Has something in it if elements have come to nodes at work.
+    left: Py<PyList>,
+    parts: Vec<Part>,
+    /// For every line of the code, its place.
+    lines: Vec<Option<Position>>,
+    exits: usize,
+    /// Whether the one exit comes after everything else.
+    is_last: bool,
+    /// Elements that have come, but for those of the batch.
+    received: AtomicU64,
+    batch: Mutex<Option<Batch>>,
+    /// Who knows what the nodes have sent last: see [`known`].
+    known: AtomicU8,
+    /// What the variables held when nodes began to send elements in the middle of a run.
+    before: Mutex<Vec<Option<Py<PyAny>>>>,
+    /// Whether an element or a batch is on its way here.
+    is_running: AtomicBool,
+    /// The node that something is done about, plus one.
+    attended: AtomicUsize,
+    /// Whether it runs in the place of the nodes.
+    is_installed: AtomicBool,
+    pipeline: Py<Pipeline>,
+}
+
+/// A batch under way.
+struct Batch {
+    len: usize,
+    list: Py<PyList>,
+    iterator: Py<PyAny>,
+    /// Elements that have been taken out of the list.
+    rest: Vec<Value>,
+}
+
+/// A batch that is about to be sent.
+struct Begun<'py> {
+    list: Bound<'py, PyList>,
+    iterator: Bound<'py, PyAny>,
+    /// The list for what comes out.
+    made: Option<Bound<'py, PyList>>,
+    /// What the chain is sent.
+    message: Bound<'py, PyAny>,
+}
+
+/// A chain as the engine holds it.
+struct Body(Arc<Compiled>);
+
+/// The chain is undone: the pipeline is to be looked at again.
+impl Drop for Body {
+    fn drop(&mut self) {
+        if self.0.is_installed.load(Ordering::Relaxed) {
+            Pipeline::root(&self.0.pipeline).get().note_change();
+        }
+    }
+}
+
+impl Fused<Value> for Body {
+    #[inline]
+    fn run(&self, x: Value, cx: &mut FusedContext<'_, Value>) -> EmitResult {
+        let chain = &*self.0;
+        gil::held(|py| {
+            if chain.known.load(Ordering::Relaxed) != known::BY_CHAIN {
+                chain.forget_values(py);
+            }
+            let received = chain.received.load(Ordering::Relaxed);
+            chain.received.store(received + 1, Ordering::Relaxed);
+            chain.is_running.store(true, Ordering::Relaxed);
+            let answer = call::resume(chain.generator.bind(py), x.bind(py));
+            let flow = chain.follow(answer, &x, false, cx);
+            chain.is_running.store(false, Ordering::Relaxed);
+            flow
+        })
+    }
+
+    fn run_many(&self, xs: &mut Vec<Value>, cx: &mut FusedContext<'_, Value>) {
+        gil::held(|py| self.0.run_batch(py, xs, cx));
+    }
+
+    fn progress(&self) -> Vec<Progress> {
+        gil::attach(|py| self.0.progress(py))
+    }
+
+    fn at_work(&self) -> AtWork {
+        gil::attach(|py| self.0.at_work(py))
+    }
+
+    fn set_aside(&self) {
+        gil::attach(|py| {
+            self.0.set_aside(py);
+            self.0.note_left(py);
+        });
+    }
+}
+
+fn is_same(before: Option<&Option<Py<PyAny>>>, value: Option<&Bound<'_, PyAny>>) -> bool {
+    match (before, value) {
+        (Some(Some(before)), Some(value)) => value.is(before),
+        _ => false,
+    }
+}
+
+impl Compiled {
+    /// Does what a chain says until it waits for the next element.
+    #[inline]
+    fn follow(
+        &self,
+        answer: PyResult<Bound<'_, PyAny>>,
+        x: &Value,
+        is_batch: bool,
+        cx: &mut FusedContext<'_, Value>,
+    ) -> EmitResult {
+        match answer {
+            Ok(answer) if self.is_done(&answer) => Ok(()),
+            Ok(answer) if !is_batch && self.is_final(&answer) => self.send_last(answer, cx),
+            answer => self.attend(answer, x, is_batch, cx),
+        }
+    }
+
+    #[inline(always)]
+    fn is_done(&self, answer: &Bound<'_, PyAny>) -> bool {
+        Signals::get(answer.py()).is_ok_and(|signals| answer.is(&signals.done))
+    }
+
+    /// Whether something handed out by one element's way is the last that is done about it.
+    #[inline(always)]
+    fn is_final(&self, answer: &Bound<'_, PyAny>) -> bool {
+        self.is_last && !answer.is_instance_of::<Signal>()
+    }
+
+    #[inline(always)]
+    fn send_last(&self, answer: Bound<'_, PyAny>, cx: &mut FusedContext<'_, Value>) -> EmitResult {
+        self.is_running.store(false, Ordering::Relaxed);
+        cx.send_last(0, Value::from(answer))
+    }
+
+    #[inline(never)]
+    fn attend(
+        &self,
+        mut answer: PyResult<Bound<'_, PyAny>>,
+        x: &Value,
+        is_batch: bool,
+        cx: &mut FusedContext<'_, Value>,
+    ) -> EmitResult {
+        let mut flow = Ok(());
+        loop {
+            let told = match answer {
+                Ok(told) => told,
+                // Its code has been left by something that it does not catch.
+                Err(error) => {
+                    self.pipeline.get().note_change();
+                    return gil::held(|py| {
+                        interrupt::note(py, &error);
+                        cx.fail(0, x.clone(), error)
+                    });
+                }
+            };
+            let py = told.py();
+            let generator = self.generator.bind(py);
+            let none = py.None().into_bound(py);
+            if self.is_done(&told) {
+                return flow;
+            }
+            if !is_batch && self.is_final(&told) {
+                return self.send_last(told, cx);
+            }
+            answer = match self.handle(&told, flow.is_err(), cx) {
+                Ok((went, reply)) => {
+                    let is_abandoned = went.is_err() && !Self::has_failed(&told);
+                    flow = flow.and(went);
+                    if is_abandoned {
+                        self.abandon(py)
+                    } else {
+                        call::resume(generator, reply.as_ref().unwrap_or(&none))
+                    }
+                }
+                Err(error) => Err(error),
+            };
+        }
+    }
+
+    fn has_failed(told: &Bound<'_, PyAny>) -> bool {
+        Signals::get(told.py()).is_ok_and(|signals| told.is(&signals.failed))
+    }
+
+    /// Sees to one thing that a chain has handed out; returns what to reply.
+    fn handle<'py>(
+        &self,
+        told: &Bound<'py, PyAny>,
+        is_abandoned: bool,
+        cx: &mut FusedContext<'_, Value>,
+    ) -> PyResult<(EmitResult, Option<Bound<'py, PyAny>>)> {
+        let py = told.py();
+        let signals = Signals::get(py)?;
+        let generator = self.generator.bind(py);
+        let none = py.None().into_bound(py);
+        if told.is(&signals.failed) {
+            let (error, elements) = call::resume(generator, &none)?
+                .extract::<(Bound<'_, PyAny>, Bound<'_, PyTuple>)>()?;
+            if is_abandoned {
+                return Ok((Ok(()), None));
+            }
+            return self.fail(&error, &elements, cx).map(|flow| (flow, None));
+        }
+        if told.is(&signals.ended) {
+            let (node, x, result) =
+                call::resume(generator, &none)?
+                    .extract::<(usize, Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
+            let class = result.get_type().into_any();
+            let is_plain = !class.hasattr("__await__")?;
+            if let Some(place) = &self.parts[node].result {
+                drop(place.replace(py, Some(result.unbind())));
+            }
+            let flow = self.attending(node, || cx.take(node, Value::from(x)));
+            return Ok((flow, is_plain.then_some(class)));
+        }
+        if told.is(&signals.left) {
+            let (begin, end, node) =
+                call::resume(generator, &none)?.extract::<(usize, usize, Option<usize>)>()?;
+            let left = self.left.bind(py);
+            left.set_slice(0, left.len(), PyList::empty(py).as_any())?;
+            match node {
+                Some(node) => self.attending(node, || cx.take_up(begin..end, Some(node))),
+                None => cx.take_up(begin..end, None),
+            }
+            return Ok((Ok(()), None));
+        }
+        let (exit, x) = if self.exits == 1 {
+            (0, told.clone())
+        } else {
+            told.extract()?
+        };
+        Ok((cx.send(exit, Value::from(x)), None))
+    }
+
+    /// Ends the way of the element that is being sent on: a node behind has failed.
+    fn abandon<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(position) = self.position(py) {
+            self.miss(position);
+        }
+        let reason = PyRuntimeError::new_err("a node behind has failed").into_value(py);
+        self.generator.bind(py).call_method1("throw", (reason,))
+    }
+
+    /// Has a node handle the exception of its function.
+    fn fail(
+        &self,
+        error: &Bound<'_, PyAny>,
+        elements: &Bound<'_, PyTuple>,
+        cx: &mut FusedContext<'_, Value>,
+    ) -> PyResult<EmitResult> {
+        let py = error.py();
+        let (line, rest) = frame::split_traceback(error)?;
+        error.setattr("__traceback__", rest)?;
+        let Some(position) = self.position_at(line) else {
+            // A signal handler has raised it, between two elements.
+            interrupt::keep(PyErr::from_value(error.clone()));
+            return Ok(Ok(()));
+        };
+        let node = position.node;
+        let place = self.parts[node].parent.map_or(0, |parent| parent + 1);
+        let x = Value::from(elements.get_item(place)?);
+        let error = PyErr::from_value(error.clone());
+        interrupt::note(py, &error);
+        let flow = self.attending(node, || cx.fail(node, x, error));
+        self.miss(position);
+        Ok(flow)
+    }
+
+    /// Runs `f`, in which something is done about a node.
+    fn attending<R>(&self, node: usize, f: impl FnOnce() -> R) -> R {
+        self.attended.store(node + 1, Ordering::Relaxed);
+        let result = f();
+        self.attended.store(0, Ordering::Relaxed);
+        result
+    }
+
+    /// Takes note that the current element gets no further.
+    fn miss(&self, position: Position) {
+        for node in self.outstanding(position) {
+            self.parts[node].missed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[inline(never)]
+    fn run_batch(&self, py: Python<'_>, xs: &mut Vec<Value>, cx: &mut FusedContext<'_, Value>) {
+        let len = xs.len();
+        let last = xs.last().cloned();
+        let objects: Vec<_> = xs.drain(..).map(Value::into_object).collect();
+        let (Some(last), Ok(begun)) = (last, self.begin_batch(py, objects)) else {
+            return;
+        };
+        let Begun {
+            list,
+            iterator,
+            made,
+            message,
+        } = begun;
+        *lock(&self.batch) = Some(Batch {
+            len,
+            list: list.unbind(),
+            iterator: iterator.clone().unbind(),
+            rest: Vec::new(),
+        });
+        let mut rest = Vec::new();
+        if self.known.load(Ordering::Relaxed) != known::BY_CHAIN {
+            self.forget_values(py);
+        }
+        self.is_running.store(true, Ordering::Relaxed);
+        loop {
+            let answer = self.send_batch(&message);
+            let has_ended = answer.is_err();
+            let flow = self.follow(answer, &last, true, cx);
+            cx.keep_failure(flow);
+            if has_ended {
+                rest.extend(
+                    std::iter::from_fn(|| call::next(&iterator).ok().flatten()).map(Value::from),
+                );
+                break;
+            }
+            if frame::remaining(&iterator) == 0 {
+                break;
+            }
+        }
+        self.is_running.store(false, Ordering::Relaxed);
+        let batch = lock(&self.batch).take();
+        let len = batch.as_ref().map_or(len, |batch| batch.len) - rest.len();
+        let received = self.received.load(Ordering::Relaxed);
+        self.received
+            .store(received + len as u64, Ordering::Relaxed);
+        rest.extend(batch.into_iter().flat_map(|batch| batch.rest));
+        if let Some(made) = made {
+            let mut made: Vec<_> = made.iter().map(Value::from).collect();
+            if !made.is_empty() {
+                cx.send_many(0, &mut made);
+            }
+        }
+        for x in rest {
+            let flow = cx.hand_back(x);
+            cx.keep_failure(flow);
+        }
+    }
+
+    /// Has the nodes take what is left of a batch by themselves, once the current element has been everywhere.
+    pub(crate) fn stop_batch(&self, py: Python<'_>) -> PyResult<()> {
+        if let Some(batch) = &mut *lock(&self.batch) {
+            let list = batch.list.bind(py);
+            let next = list.len() - frame::remaining(batch.iterator.bind(py));
+            let left = list.get_slice(next, list.len());
+            list.set_slice(next, list.len(), PyList::empty(py).as_any())?;
+            batch.len = next;
+            batch.rest.splice(0..0, left.iter().map(Value::from));
+        }
+        Ok(())
+    }
+
+    fn begin_batch<'py>(&self, py: Python<'py>, objects: Vec<Py<PyAny>>) -> PyResult<Begun<'py>> {
+        let list = PyList::new(py, objects)?;
+        let iterator = list.try_iter()?.into_any();
+        let made = self.is_last.then(|| PyList::empty(py));
+        let message = match &made {
+            Some(made) => {
+                let append = made.getattr(intern!(py, "append"))?;
+                (iterator.clone(), append).into_pyobject(py)?.into_any()
+            }
+            None => iterator.clone(),
+        };
+        Ok(Begun {
+            list,
+            iterator,
+            made,
+            message,
+        })
+    }
+
+    fn send_batch<'py>(&self, message: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = message.py();
+        let generator = self.generator.bind(py);
+        let answer = call::resume(generator, Signals::get(py)?.many.bind(py).as_any())?;
+        if self.is_done(&answer) {
+            call::resume(generator, message)
+        } else {
+            // An interrupt has come.
+            Ok(answer)
+        }
+    }
+
+    /// Has the chain forget what its nodes have sent: they know better.
+    #[cold]
+    fn forget_values(&self, py: Python<'_>) {
+        self.set_aside(py);
+        let none = py.None().into_bound(py);
+        let mut answer = self.send_batch(&none);
+        while let Ok(told) = &answer {
+            if self.is_done(told) {
+                self.known.store(known::BY_CHAIN, Ordering::Relaxed);
+                return;
+            }
+            // An interrupt has come: the exception, and then the chain waits again.
+            let generator = self.generator.bind(py);
+            let payload = call::resume(generator, &none);
+            if let Ok((error, _)) =
+                payload.and_then(|it| it.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>())
+            {
+                interrupt::keep(PyErr::from_value(error));
+            }
+            answer = call::resume(generator, &none).and_then(|_| self.send_batch(&none));
+        }
+    }
+
+    /// Tells the nodes what they have sent last: from now on they send elements by themselves.
+    pub(crate) fn set_aside(&self, py: Python<'_>) {
+        let is_running = self.is_running.load(Ordering::Relaxed);
+        let (known, next) = match self.known.load(Ordering::Relaxed) {
+            known::BY_NODES => return,
+            known::BY_BOTH if is_running => return,
+            known if is_running => (known, known::BY_BOTH),
+            known => (known, known::BY_NODES),
+        };
+        let Ok(variables) = frame::Variables::of(self.generator.bind(py)) else {
+            return;
+        };
+        let now: Vec<_> = self
+            .parts
+            .iter()
+            .map(|part| self.sent(&variables, part))
+            .collect();
+        drop(variables);
+        let before = std::mem::take(&mut *lock(&self.before));
+        for (place, (part, value)) in self.parts.iter().zip(&now).enumerate() {
+            let is_old = known == known::BY_BOTH && is_same(before.get(place), value.as_ref());
+            if let Some(value) = value.as_ref().filter(|_| !is_old) {
+                part.current.set(py, value.as_unbound());
+            }
+        }
+        if next == known::BY_BOTH {
+            let now = now.into_iter().map(|value| value.map(Bound::unbind));
+            *lock(&self.before) = now.collect();
+        }
+        self.known.store(next, Ordering::Relaxed);
+    }
+
+    /// Takes note that elements come to nodes that may be at work.
+    fn note_left(&self, py: Python<'_>) {
+        let left = self.left.bind(py);
+        if self.is_running.load(Ordering::Relaxed) && left.is_empty() {
+            // There is memory for one more.
+            let _ = left.append(true);
+        }
+    }
+
+    /// The last element that a node has sent, if the chain knows.
+    pub(crate) fn current(&self, py: Python<'_>, node: usize) -> Option<Py<PyAny>> {
+        let known = self.known.load(Ordering::Relaxed);
+        if known == known::BY_NODES {
+            return None;
+        }
+        let variables = frame::Variables::of(self.generator.bind(py)).ok()?;
+        let value = self.sent(&variables, &self.parts[node])?;
+        if known == known::BY_BOTH && is_same(lock(&self.before).get(node), Some(&value)) {
+            return None;
+        }
+        Some(value.unbind())
+    }
+
+    fn sent<'py>(
+        &self,
+        variables: &frame::Variables<'py>,
+        part: &Part,
+    ) -> Option<Bound<'py, PyAny>> {
+        if part.kind == Kind::Ends {
+            return None;
+        }
+        let value = variables.get(&part.value)?;
+        (!value.is_instance_of::<Signal>()).then_some(value)
+    }
+
+    /// Shows the collector what the chain keeps.
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.generator)
+    }
+
+    fn position_at(&self, line: usize) -> Option<Position> {
+        *self.lines.get(line.checked_sub(1)?)?
+    }
+
+    /// Where the current element is.
+    fn position(&self, py: Python<'_>) -> Option<Position> {
+        match self.attended.load(Ordering::Relaxed) {
+            0 => self.position_at(frame::line(self.generator.bind(py))?),
+            node => Some(Position {
+                node: node - 1,
+                is_behind: true,
+                reached: node,
+            }),
+        }
+    }
+
+    fn at_work(&self, py: Python<'_>) -> AtWork {
+        let Some(position) = self.position(py) else {
+            return AtWork::default();
+        };
+        let mut at_work = AtWork::default();
+        let node = position.node;
+        let part = &self.parts[node];
+        if !position.is_behind || part.kind == Kind::Each {
+            at_work.busy.push(node);
+        }
+        if position.is_behind && part.is_fan && self.attended.load(Ordering::Relaxed) == 0 {
+            at_work.handing_around.push(node);
+        }
+        for above in self.ancestors(node) {
+            if self.parts[above].kind == Kind::Each {
+                at_work.busy.push(above);
+            }
+            if self.parts[above].is_fan {
+                at_work.handing_around.push(above);
+            }
+        }
+        at_work
+    }
+
+    fn ancestors(&self, node: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(self.parts[node].parent, |above| self.parts[*above].parent)
+    }
+
+    /// The nodes that the element at a position has not come to, while it has left the node above them or is there.
+    fn outstanding(&self, position: Position) -> impl Iterator<Item = usize> {
+        let node = position.node;
+        // One that makes many has made those that it has handed on.
+        let is_between = self.parts[node].kind == Kind::Each && !position.is_behind;
+        let behind = self.parts.iter().enumerate().skip(position.reached);
+        behind.filter_map(move |(place, part)| {
+            let parent = part.parent?;
+            let is_on_way =
+                parent == node && !is_between || self.ancestors(node).any(|above| above == parent);
+            is_on_way.then_some(place)
+        })
+    }
+
+    fn progress(&self, py: Python<'_>) -> Vec<Progress> {
+        let variables = frame::Variables::of(self.generator.bind(py)).ok();
+        let count = |part: &Part| -> u64 {
+            let value = variables.as_ref().and_then(|known| known.get(&part.count));
+            value.and_then(|count| count.extract().ok()).unwrap_or(0)
+        };
+        let mut received = self.received.load(Ordering::Relaxed);
+        if let Some(batch) = &*lock(&self.batch) {
+            received += (batch.len - frame::remaining(batch.iterator.bind(py))) as u64;
+        }
+        let mut absent = vec![0; self.parts.len()];
+        if let Some(position) = self.position(py) {
+            self.outstanding(position).for_each(|node| absent[node] = 1);
+        }
+        let mut progress: Vec<Progress> = Vec::with_capacity(self.parts.len());
+        for (part, absent) in self.parts.iter().zip(absent) {
+            let missed = part.missed.load(Ordering::Relaxed) + absent;
+            let received = match part.parent {
+                None => received,
+                Some(parent) => progress[parent].made.saturating_sub(missed),
+            };
+            let made = match part.kind {
+                Kind::Sends => received,
+                Kind::Keeps => received.saturating_sub(count(part)),
+                Kind::Each => count(part),
+                Kind::Ends => 0,
+            };
+            progress.push(Progress { received, made });
+        }
+        progress
+    }
+}

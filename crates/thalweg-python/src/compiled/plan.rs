@@ -1,0 +1,122 @@
+//! From what Python has written to chains that run.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use thalweg::FusedPart;
+
+use super::{Body, Compiled, Kind, Part, Position, known};
+use crate::call;
+use crate::node::Node;
+use crate::pipeline::Pipeline;
+use crate::upcalls;
+
+/// A chain as `thalweg.stream.compiled` describes it.
+#[derive(FromPyObject)]
+struct Plan<'py> {
+    generator: Bound<'py, PyAny>,
+    left: Bound<'py, PyList>,
+    nodes: Vec<Bound<'py, Node>>,
+    /// For each node the place of the one above, or -1.
+    parents: Vec<isize>,
+    kinds: Vec<String>,
+    /// The nodes behind each, by their numbers.
+    downstream: Vec<Vec<u64>>,
+    may_skip: Vec<bool>,
+    exits: Vec<(usize, u64)>,
+    is_last: bool,
+    /// For each line the place of a node, or -1; whether it is where something is done behind it; and how many nodes have
+    /// had their turn.
+    lines: Vec<(isize, bool, usize)>,
+}
+
+/// Compiles what can be compiled of a pipeline.
+///
+/// # Errors
+/// An interrupt has come meanwhile. Whatever else goes wrong is reported, and leaves the nodes to the engine.
+pub(crate) fn settle(py: Python<'_>, pipeline: &Py<Pipeline>) -> PyResult<()> {
+    let settled = (|| {
+        let plans = upcalls::STREAMS.call(py, "compile_chains", (pipeline,))?;
+        for plan in plans.try_iter()? {
+            begin(plan?.extract()?, pipeline)?;
+        }
+        Ok(())
+    })();
+    match settled {
+        Err(error) if PyErr::is_instance_of::<PyException>(&error, py) => {
+            error.write_unraisable(py, Some(pipeline.bind(py)));
+            Ok(())
+        }
+        settled => settled,
+    }
+}
+
+fn begin(plan: Plan<'_>, pipeline: &Py<Pipeline>) -> PyResult<()> {
+    let py = plan.generator.py();
+    call::resume(&plan.generator, &py.None().into_bound(py))?;
+    let Some(head) = plan.nodes.first() else {
+        return Ok(());
+    };
+    let mut parts = Vec::with_capacity(plan.nodes.len());
+    let mut fused = Vec::with_capacity(plan.nodes.len());
+    for (place, node) in plan.nodes.iter().enumerate() {
+        let node = node.get().parts()?;
+        parts.push(Part {
+            parent: usize::try_from(plan.parents[place]).ok(),
+            kind: match plan.kinds[place].as_str() {
+                "sends" => Kind::Sends,
+                "keeps" => Kind::Keeps,
+                "each" => Kind::Each,
+                _ => Kind::Ends,
+            },
+            is_fan: plan.downstream[place].len() > 1,
+            current: node.current.clone(),
+            result: node.sink_result.clone(),
+            value: format!("x{}", place + 1),
+            count: format!("n{}", place + 1),
+            missed: AtomicU64::new(0),
+        });
+        fused.push(FusedPart {
+            id: node.inlet.id(),
+            downstream: plan.downstream[place].clone(),
+            may_skip: plan.may_skip[place],
+        });
+    }
+    let lines = plan.lines.iter().map(|(node, is_behind, reached)| {
+        let node = usize::try_from(*node).ok()?;
+        Some(Position {
+            node,
+            is_behind: *is_behind,
+            reached: *reached,
+        })
+    });
+    let compiled = Arc::new(Compiled {
+        lines: lines.collect(),
+        generator: plan.generator.unbind(),
+        left: plan.left.unbind(),
+        parts,
+        exits: plan.exits.len(),
+        is_last: plan.is_last,
+        received: AtomicU64::new(0),
+        batch: Mutex::default(),
+        known: AtomicU8::new(known::BY_NODES),
+        before: Mutex::default(),
+        is_running: AtomicBool::new(false),
+        attended: AtomicUsize::new(0),
+        is_installed: AtomicBool::new(false),
+        pipeline: pipeline.clone_ref(py),
+    });
+    let out = &head.get().parts()?.out;
+    let installed = compiled.clone();
+    let weak = Arc::downgrade(&compiled);
+    if out.fuse(fused, plan.exits, Body(compiled)) {
+        installed.is_installed.store(true, Ordering::Relaxed);
+        for (place, node) in plan.nodes.iter().enumerate() {
+            node.get().parts()?.set_chain(weak.clone(), place);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,235 @@
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use super::{AtWork, Fusable, Fused, FusedContext, FusedEdge, Progress};
+use crate::graph::cell::{Link, Slot};
+use crate::graph::node::AnyNode;
+use crate::graph::output::Edge;
+use crate::graph::pass::Pass;
+use crate::operator::{Element, EmitResult};
+
+/// Nodes that run as one, whatever they carry.
+pub(crate) trait AnyRun: Send + Sync {
+    /// Gives the nodes back their edges.
+    fn end(&self, pass: &Pass);
+    /// Counts at the nodes what has come through.
+    fn settle(&self, pass: &Pass);
+    /// Marks the nodes that are at work, if it is running; returns those it has marked.
+    fn mark(&self, pass: &Pass) -> Option<AtWork>;
+    fn unmark(&self, marks: AtWork, pass: &Pass);
+    /// A node takes an element by itself, until [`leave`](Self::leave): elements that come by the edges meanwhile do
+    /// so as well.
+    fn enter(&self);
+    fn leave(&self);
+}
+
+pub(crate) struct Run<T> {
+    /// How many nodes are taking elements, or the body is: then what comes goes to the nodes.
+    occupied: AtomicUsize,
+    /// Whether elements have come to nodes while the body was running.
+    has_left: AtomicBool,
+    pub(super) body: Box<dyn Fused<T>>,
+    pub(super) exits: Vec<Link<T>>,
+    pub(super) nodes: Vec<Arc<dyn Fusable<T>>>,
+    /// The nodes above the first, and their edges to it.
+    doors: Vec<(Arc<dyn AnyNode>, Edge<T>)>,
+    is_running: AtomicBool,
+    counted: Slot<Vec<Progress>>,
+    me: Weak<Self>,
+}
+
+/// The time in which the body is running. A drop, because a node behind an exit may panic.
+struct Running<'a, T>(&'a Run<T>);
+
+impl<'a, T> Running<'a, T> {
+    #[inline(always)]
+    fn begin(run: &'a Run<T>) -> Self {
+        run.occupied.store(1, Ordering::Relaxed);
+        run.is_running.store(true, Ordering::Relaxed);
+        Self(run)
+    }
+}
+
+impl<T> Drop for Running<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.is_running.store(false, Ordering::Relaxed);
+        self.0.occupied.store(0, Ordering::Relaxed);
+    }
+}
+
+impl<T: Element> Run<T> {
+    pub(super) fn new(
+        nodes: Vec<Arc<dyn Fusable<T>>>,
+        exits: Vec<Link<T>>,
+        doors: Vec<(Arc<dyn AnyNode>, Edge<T>)>,
+        body: Box<dyn Fused<T>>,
+    ) -> Arc<Self> {
+        let counted = Slot::new(body.progress());
+        Arc::new_cyclic(|me| Self {
+            occupied: AtomicUsize::new(0),
+            has_left: AtomicBool::new(false),
+            body,
+            exits,
+            nodes,
+            doors,
+            is_running: AtomicBool::new(false),
+            counted,
+            me: me.clone(),
+        })
+    }
+
+    /// Takes the place of the edges.
+    pub(super) fn begin(&self, pass: &Pass) {
+        let Some(me) = self.me.upgrade() else {
+            return;
+        };
+        let head = self.nodes[0].core().id();
+        for (upstream, edge) in &self.doors {
+            let edge: Edge<T> = Arc::new(FusedEdge {
+                run: me.clone(),
+                edge: edge.clone(),
+            });
+            upstream.set_edge(head, Box::new(edge), pass);
+        }
+        let run: Arc<dyn AnyRun> = me;
+        for node in &self.nodes {
+            node.set_run(Some(&run), pass);
+        }
+    }
+
+    #[inline]
+    pub(super) fn receive(&self, x: T, edge: &Edge<T>, pass: &mut Pass) -> EmitResult {
+        if self.occupied.load(Ordering::Relaxed) != 0 {
+            return edge.receive(x, pass);
+        }
+        let running = Running::begin(self);
+        let flow = self.body.run(x, &mut FusedContext { run: self, pass });
+        drop(running);
+        if self.has_left.load(Ordering::Relaxed) {
+            self.take_up_all(pass);
+        }
+        flow
+    }
+
+    pub(super) fn receive_many(&self, xs: &mut Vec<T>, edge: &Edge<T>, pass: &mut Pass) {
+        if self.occupied.load(Ordering::Relaxed) != 0 {
+            return edge.receive_many(xs, pass);
+        }
+        let running = Running::begin(self);
+        self.body
+            .run_many(xs, &mut FusedContext { run: self, pass });
+        drop(running);
+        if self.has_left.load(Ordering::Relaxed) {
+            self.take_up_all(pass);
+        }
+    }
+
+    /// Runs `f` with nothing here at work.
+    #[inline(always)]
+    pub(super) fn pause<R>(&self, pass: &mut Pass, f: impl FnOnce(&mut Pass) -> R) -> R {
+        struct Pause<'a, T>(&'a Run<T>);
+
+        impl<T> Drop for Pause<'_, T> {
+            fn drop(&mut self) {
+                let _running = std::mem::ManuallyDrop::new(Running::begin(self.0));
+            }
+        }
+
+        self.is_running.store(false, Ordering::Relaxed);
+        self.occupied.store(0, Ordering::Relaxed);
+        let _pause = Pause(self);
+        f(pass)
+    }
+
+    #[cold]
+    fn take_up_all(&self, pass: &mut Pass) {
+        self.has_left.store(false, Ordering::Relaxed);
+        self.take_up(0..self.nodes.len(), None, pass);
+    }
+
+    /// Takes up what has come to nodes, and behind `node`, while they were at work, innermost first.
+    pub(super) fn take_up(&self, nodes: Range<usize>, node: Option<usize>, pass: &mut Pass) {
+        self.enter();
+        for node in self.nodes[nodes].iter().rev() {
+            node.hand_on(pass);
+            node.take_up(pass);
+        }
+        if let Some(node) = node {
+            self.nodes[node].hand_on(pass);
+        }
+        self.leave();
+    }
+
+    /// Counts at the nodes what has come through.
+    pub(super) fn settle(&self, pass: &Pass) {
+        let now = self.body.progress();
+        let before = std::mem::replace(&mut *self.counted.get(pass), now.clone());
+        for ((node, now), before) in self.nodes.iter().zip(now).zip(before) {
+            let received = now.received.saturating_sub(before.received);
+            node.add_progress(received, now.made.saturating_sub(before.made), pass);
+        }
+    }
+}
+
+impl<T: Element> AnyRun for Run<T> {
+    fn end(&self, pass: &Pass) {
+        Run::settle(self, pass);
+        self.body.set_aside();
+        let head = self.nodes[0].core().id();
+        for (upstream, edge) in &self.doors {
+            upstream.set_edge(head, Box::new(edge.clone()), pass);
+        }
+        for node in &self.nodes {
+            node.set_run(None, pass);
+        }
+    }
+
+    fn settle(&self, pass: &Pass) {
+        Run::settle(self, pass);
+    }
+
+    fn mark(&self, pass: &Pass) -> Option<AtWork> {
+        if !self.is_running.load(Ordering::Relaxed) {
+            return None;
+        }
+        let AtWork {
+            busy,
+            handing_around,
+        } = self.body.at_work();
+        let news = |nodes: Vec<usize>, is_handing| {
+            let begin = |node: &usize| self.nodes[*node].begin_work(is_handing, pass);
+            nodes.into_iter().filter(begin).collect()
+        };
+        Some(AtWork {
+            busy: news(busy, false),
+            handing_around: news(handing_around, true),
+        })
+    }
+
+    fn unmark(&self, marks: AtWork, pass: &Pass) {
+        let end = |nodes: Vec<usize>, is_handing| {
+            for node in nodes {
+                if self.nodes[node].end_work(is_handing, pass) {
+                    self.has_left.store(true, Ordering::Relaxed);
+                    self.body.set_aside();
+                }
+            }
+        };
+        end(marks.busy, false);
+        end(marks.handing_around, true);
+    }
+
+    fn enter(&self) {
+        if self.is_running.load(Ordering::Relaxed) {
+            self.has_left.store(true, Ordering::Relaxed);
+        }
+        self.body.set_aside();
+        self.occupied.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn leave(&self) {
+        self.occupied.fetch_sub(1, Ordering::Relaxed);
+    }
+}

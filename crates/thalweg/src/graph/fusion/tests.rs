@@ -1,0 +1,223 @@
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use super::{AtWork, Fused, FusedContext, FusedPart, Progress};
+use crate::{EmitResult, OnError, Stream};
+
+/// Two functions in the place of two nodes, which says when it is called.
+struct Pair {
+    first: Box<dyn Fn(i32) -> Result<i32, String> + Send + Sync>,
+    second: Box<dyn Fn(i32) -> Result<i32, String> + Send + Sync>,
+    received: AtomicU64,
+    handed_on: AtomicU64,
+    /// The node whose function is running, plus one.
+    running: AtomicU64,
+    calls: Arc<AtomicU64>,
+}
+
+impl Fused<i32> for Pair {
+    fn run(&self, x: i32, cx: &mut FusedContext<'_, i32>) -> EmitResult {
+        self.calls.fetch_add(1, Relaxed);
+        self.received.fetch_add(1, Relaxed);
+        self.running.store(1, Relaxed);
+        let first = (self.first)(x);
+        self.running.store(0, Relaxed);
+        let y = match first {
+            Ok(y) => y,
+            Err(error) => return cx.fail(0, x, error),
+        };
+        self.handed_on.fetch_add(1, Relaxed);
+        self.running.store(2, Relaxed);
+        let second = (self.second)(y);
+        self.running.store(0, Relaxed);
+        match second {
+            Ok(z) => cx.send(0, z),
+            Err(error) => cx.fail(1, y, error),
+        }
+    }
+
+    fn progress(&self) -> Vec<Progress> {
+        let counts = [self.received.load(Relaxed), self.handed_on.load(Relaxed)];
+        let progress = counts.map(|count| Progress {
+            received: count,
+            made: count,
+        });
+        progress.to_vec()
+    }
+
+    fn at_work(&self) -> AtWork {
+        let running = self.running.load(Relaxed);
+        let busy = running.checked_sub(1).map(|node| node as usize);
+        AtWork {
+            busy: busy.into_iter().collect(),
+            handing_around: Vec::new(),
+        }
+    }
+}
+
+type Step = fn(i32) -> Result<i32, String>;
+
+struct Pipeline {
+    source: Stream<i32>,
+    nodes: [Stream<i32>; 2],
+    seen: Arc<Mutex<Vec<i32>>>,
+    calls: Arc<AtomicU64>,
+}
+
+impl Pipeline {
+    fn new(
+        first: impl Fn(i32) -> Result<i32, String> + Send + Sync + Clone + 'static,
+        second: Step,
+    ) -> Self {
+        let source = Stream::new();
+        let by_itself = first.clone();
+        let one = source.try_map(move |x: &i32| by_itself(*x));
+        let two = one.try_map(move |x: &i32| second(*x));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = seen.clone();
+        two.sink(move |x| sink.lock().expect("not poisoned").push(x));
+        let pipeline = Self {
+            source,
+            nodes: [one, two],
+            seen,
+            calls: Arc::default(),
+        };
+        assert!(pipeline.fuse(first, second));
+        pipeline
+    }
+
+    fn fuse(
+        &self,
+        first: impl Fn(i32) -> Result<i32, String> + Send + Sync + 'static,
+        second: Step,
+    ) -> bool {
+        let part = |node: &Stream<i32>| FusedPart {
+            id: node.node_id(),
+            downstream: node.downstream_ids().into_iter().take(1).collect(),
+            may_skip: true,
+        };
+        let exits = vec![(1, self.nodes[1].downstream_ids()[0])];
+        let body = Pair {
+            first: Box::new(first),
+            second: Box::new(second),
+            received: AtomicU64::new(0),
+            handed_on: AtomicU64::new(0),
+            running: AtomicU64::new(0),
+            calls: self.calls.clone(),
+        };
+        self.source
+            .fuse(self.nodes.iter().map(part).collect(), exits, body)
+    }
+
+    fn seen(&self) -> Vec<i32> {
+        self.seen.lock().expect("not poisoned").clone()
+    }
+
+    fn calls(&self) -> u64 {
+        self.calls.load(Relaxed)
+    }
+}
+
+const ADD: Step = |x| Ok(x + 1);
+const ODD: Step = |x| {
+    if x % 2 == 1 {
+        Ok(x)
+    } else {
+        Err(format!("{x} is even"))
+    }
+};
+
+#[test]
+fn elements_go_through_the_body_and_are_counted_at_the_nodes() {
+    let pipeline = Pipeline::new(ADD, ADD);
+    pipeline.source.emit(1).wait().expect("taken");
+    pipeline.source.emit_many([2, 3]).wait().expect("taken");
+    assert_eq!(pipeline.seen(), [3, 4, 5]);
+    assert_eq!(pipeline.calls(), 3);
+    for node in &pipeline.nodes {
+        let counters = node.counters();
+        assert_eq!((counters.received, counters.sent), (3, 3));
+    }
+}
+
+#[test]
+fn a_failure_names_the_node_and_the_element_and_the_batch_goes_on() {
+    let pipeline = Pipeline::new(ADD, ODD);
+    let many = pipeline.source.emit_many([2, 3, 4]).wait();
+    let error = many.expect_err("4 is even");
+    let failure = &error.failures()[0];
+    assert_eq!(failure.node_id(), pipeline.nodes[1].node_id());
+    assert_eq!((failure.ordinal(), failure.element::<i32>()), (2, Some(4)));
+    assert_eq!(pipeline.seen(), [3, 5]);
+    let counters = pipeline.nodes[1].counters();
+    assert_eq!((counters.received, counters.failed), (3, 1));
+}
+
+#[test]
+fn a_policy_is_followed_and_a_new_one_ends_the_run() {
+    let pipeline = Pipeline::new(ADD, ODD);
+    drop(pipeline.nodes[1].clone().on_error(OnError::Skip));
+    pipeline.source.emit_many([2, 3]).wait().expect("skipped");
+    assert_eq!((pipeline.calls(), pipeline.seen()), (0, vec![3]));
+    assert!(pipeline.fuse(ADD, ODD));
+    pipeline.source.emit_many([3, 4]).wait().expect("skipped");
+    assert_eq!((pipeline.calls(), pipeline.seen()), (2, vec![3, 5]));
+    let counters = pipeline.nodes[1].counters();
+    assert_eq!((counters.received, counters.sent), (4, 2));
+}
+
+#[test]
+fn an_edge_that_changes_ends_the_run() {
+    let pipeline = Pipeline::new(ADD, ADD);
+    let list = pipeline.nodes[0].sink_to_list();
+    pipeline.source.emit(1).wait().expect("taken");
+    assert_eq!(pipeline.calls(), 0);
+    assert_eq!((list.to_vec(), pipeline.seen()), (vec![2], vec![3]));
+}
+
+#[test]
+fn what_comes_to_a_node_in_the_middle_goes_through_it_and_those_behind() {
+    let pipeline = Pipeline::new(ADD, ADD);
+    pipeline.nodes[0].emit(5).wait().expect("taken");
+    pipeline.source.emit(1).wait().expect("taken");
+    assert_eq!((pipeline.calls(), pipeline.seen()), (1, vec![6, 3]));
+    assert_eq!(pipeline.nodes[1].counters().received, 2);
+}
+
+#[test]
+fn a_function_that_emits_into_its_own_node_waits_its_turn() {
+    let back: Arc<Mutex<Option<Stream<i32>>>> = Arc::default();
+    let way = back.clone();
+    let pipeline = Pipeline::new(
+        move |x| {
+            let source = way.lock().expect("not poisoned").clone();
+            if let Some(source) = source.filter(|_| x < 3) {
+                source
+                    .emit(x + 1)
+                    .wait()
+                    .map_err(|error| error.to_string())?;
+            }
+            Ok(x)
+        },
+        ADD,
+    );
+    *back.lock().expect("not poisoned") = Some(pipeline.source.clone());
+    pipeline.source.emit(1).wait().expect("taken");
+    assert_eq!(pipeline.seen(), [2, 3, 4]);
+    assert_eq!(pipeline.nodes[0].counters().received, 3);
+    *back.lock().expect("not poisoned") = None;
+}
+
+#[test]
+fn nodes_that_are_not_as_described_are_left_alone() {
+    let pipeline = Pipeline::new(ADD, ADD);
+    // They run as one already.
+    assert!(!pipeline.fuse(ADD, ADD));
+    pipeline.source.unfuse();
+    drop(pipeline.nodes[0].clone().on_error(crate::Retry::times(1)));
+    assert!(!pipeline.fuse(ADD, ADD));
+    drop(pipeline.nodes[0].clone().on_error(OnError::Raise));
+    assert!(pipeline.fuse(ADD, ADD));
+    pipeline.source.emit(1).wait().expect("taken");
+    assert_eq!(pipeline.calls(), 1);
+}

@@ -1,0 +1,76 @@
+//! A node that runs as one with others.
+
+use std::sync::Arc;
+
+use super::{Node, NodeKind, Pass, gate};
+use crate::failure::BoxError;
+use crate::graph::cell::Receive;
+use crate::graph::fusion::{AnyRun, Fusable};
+use crate::operator::EmitResult;
+
+impl<B: NodeKind> Fusable<B::In> for Node<B> {
+    fn may_fuse(&self, may_skip: bool, pass: &Pass) -> bool {
+        let gate = self.cell.gate(pass);
+        let open = gate::STEEP | if may_skip { gate::GUARDED } else { 0 };
+        gate & !open == 0 && !self.recovery.get(pass).retries()
+    }
+
+    fn set_run(&self, run: Option<&Arc<dyn AnyRun>>, pass: &Pass) {
+        match run {
+            Some(_) => self.cell.close_gate(gate::FUSED, pass),
+            None => self.cell.open_gate(gate::FUSED, pass),
+        }
+        self.recovery.get(pass).set_run(run.map(Arc::downgrade));
+    }
+
+    fn fail_at(&self, element: B::In, cause: BoxError, pass: &mut Pass) -> EmitResult {
+        self.fail(Some(element), cause, pass)
+    }
+
+    fn take(&self, element: B::In, pass: &mut Pass) -> EmitResult {
+        self.receive(element, pass)
+    }
+
+    fn take_counted(&self, element: B::In, pass: &mut Pass) -> EmitResult {
+        let flow = self.process(element, pass);
+        self.drain_backlog(pass);
+        flow
+    }
+
+    fn add_progress(&self, received: u64, made: u64, pass: &Pass) {
+        self.cell.count(received, pass);
+        if B::BATCHES {
+            self.dropped.add(received - made);
+        } else {
+            self.output.count(made);
+        }
+    }
+
+    fn begin_work(&self, is_handing: bool, pass: &Pass) -> bool {
+        if is_handing {
+            return self.output.set_handing(true, pass);
+        }
+        let is_news = self.cell.gate(pass) & gate::BUSY == 0;
+        self.cell.close_gate(gate::BUSY, pass);
+        is_news
+    }
+
+    fn end_work(&self, is_handing: bool, pass: &Pass) -> bool {
+        if is_handing {
+            self.output.set_handing(false, pass);
+            return self.output.backlog_len(pass) > 0;
+        }
+        self.cell.open_gate(gate::BUSY, pass);
+        self.is_queued(pass)
+    }
+
+    fn take_up(&self, pass: &mut Pass) {
+        if self.is_queued(pass) {
+            self.drain_backlog(pass);
+        }
+    }
+
+    fn hand_on(&self, pass: &mut Pass) {
+        self.output.drain_backlog(pass);
+    }
+}
