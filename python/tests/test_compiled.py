@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import linecache
+import os
 import subprocess
 import sys
 import threading
@@ -72,9 +73,8 @@ def test_the_environment_turns_it_off():
         "import sys; from thalweg import Stream; s = Stream();"
         "s.sink(lambda x: print(sys._getframe(1).f_code.co_filename)); s.emit(1); print(s.explain())"
     )
-    run = subprocess.run(
-        [sys.executable, "-I", "-c", program], env={"THALWEG_COMPILE": "0"}, capture_output=True, text=True, timeout=60
-    )
+    environment = {**os.environ, "THALWEG_COMPILE": "0"}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
     assert run.stdout.splitlines()[0] == "<string>", run.stderr
     assert "turned off by THALWEG_COMPILE=0" in run.stdout
 
