@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import thalweg
 
-MANY = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+MANY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 OPERATORS = ["map", "starmap", "filter", "remove", "pluck", "accumulate", "flatten", "union", "partition", "zip", "tap"]
 
