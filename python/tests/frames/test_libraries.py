@@ -21,7 +21,7 @@ from thalweg.dataframe import DataFrame, SchemaError  # noqa: E402
 #: The same examples each time; `EXAMPLES` in the environment asks for others, and as many.
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 80, derandomize=not EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=EXAMPLES or 50, derandomize=not EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 START = datetime.datetime(2024, 1, 1)

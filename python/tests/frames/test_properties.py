@@ -22,7 +22,7 @@ from thalweg.dataframe import DataFrame, sliding  # noqa: E402
 #: The same examples each time; `EXAMPLES` in the environment asks for others, and as many.
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 40, derandomize=not EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=EXAMPLES or 25, derandomize=not EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 START = pd.Timestamp("2024-03-31 00:00")
