@@ -244,8 +244,17 @@ def test_in_batches_every_node_does_the_same_compiled_and_not(program):
         assert calls_by_node(run(program)) == calls_by_node(expected)
 
 
+def fails_behind_a_partition(program: Program) -> bool:
+    """Whether streamz raises a failure later than where it happens: its `partition` is a coroutine."""
+    behind: set[int] = set()
+    for number, node in enumerate(program.nodes):
+        if node.operator == "partition" or node.above in behind:
+            behind.add(number)
+    return any(program.nodes[number].fails_on for number in behind)
+
+
 @MANY
-@given(programs(policies=False, emits=False, joins=False))
+@given(programs(policies=False, emits=False, joins=False).filter(lambda program: not fails_behind_a_partition(program)))
 def test_compiled_it_is_what_streamz_does(program):
     streamz = pytest.importorskip("streamz")
     actions = tuple(action for action in program.actions if action.what == "emit")

@@ -7,7 +7,9 @@
 
 mod frame;
 mod plan;
+mod progress;
 mod signal;
+mod values;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,6 +23,7 @@ use thalweg::{AtWork, EmitResult, Fused, FusedContext, Progress};
 
 pub(crate) use self::plan::settle;
 pub(crate) use self::signal::{Signal, Signals};
+use self::values::known;
 use crate::call;
 use crate::gil::{self, Place};
 use crate::interrupt;
@@ -67,16 +70,6 @@ struct Position {
     is_behind: bool,
     /// How many nodes have had their turn.
     reached: usize,
-}
-
-/// Who knows what the nodes have sent last.
-mod known {
-    /// The chain's variables.
-    pub(super) const BY_CHAIN: u8 = 0;
-    /// The nodes, but for variables that have changed since they have sent something by themselves.
-    pub(super) const BY_BOTH: u8 = 1;
-    /// The nodes.
-    pub(super) const BY_NODES: u8 = 2;
 }
 
 /// A chain that runs.
@@ -150,7 +143,7 @@ impl Fused<Value> for Body {
             chain.is_running.store(true, Ordering::Relaxed);
             let answer = call::resume(chain.generator.bind(py), x.bind(py));
             let flow = chain.follow(answer, &x, false, cx);
-            chain.is_running.store(false, Ordering::Relaxed);
+            chain.stops(py);
             flow
         })
     }
@@ -172,13 +165,6 @@ impl Fused<Value> for Body {
             self.0.set_aside(py);
             self.0.note_left(py);
         });
-    }
-}
-
-fn is_same(before: Option<&Option<Py<PyAny>>>, value: Option<&Bound<'_, PyAny>>) -> bool {
-    match (before, value) {
-        (Some(Some(before)), Some(value)) => value.is(before),
-        _ => false,
     }
 }
 
@@ -210,9 +196,18 @@ impl Compiled {
         self.is_last && !answer.is_instance_of::<Signal>()
     }
 
+    /// Takes note that it waits for an element. What came to its nodes meanwhile, they send by themselves now.
+    #[inline(always)]
+    fn stops(&self, py: Python<'_>) {
+        self.is_running.store(false, Ordering::Relaxed);
+        if self.known.load(Ordering::Relaxed) == known::BY_BOTH {
+            self.set_aside(py);
+        }
+    }
+
     #[inline(always)]
     fn send_last(&self, answer: Bound<'_, PyAny>, cx: &mut FusedContext<'_, Value>) -> EmitResult {
-        self.is_running.store(false, Ordering::Relaxed);
+        self.stops(answer.py());
         cx.send_last(0, Value::from(answer))
     }
 
@@ -404,7 +399,7 @@ impl Compiled {
                 break;
             }
         }
-        self.is_running.store(false, Ordering::Relaxed);
+        self.stops(py);
         let batch = lock(&self.batch).take();
         let len = batch.as_ref().map_or(len, |batch| batch.len) - rest.len();
         let received = self.received.load(Ordering::Relaxed);
@@ -467,61 +462,6 @@ impl Compiled {
         }
     }
 
-    /// Has the chain forget what its nodes have sent: they know better.
-    #[cold]
-    fn forget_values(&self, py: Python<'_>) {
-        self.set_aside(py);
-        let none = py.None().into_bound(py);
-        let mut answer = self.send_batch(&none);
-        while let Ok(told) = &answer {
-            if self.is_done(told) {
-                self.known.store(known::BY_CHAIN, Ordering::Relaxed);
-                return;
-            }
-            // An interrupt has come: the exception, and then the chain waits again.
-            let generator = self.generator.bind(py);
-            let payload = call::resume(generator, &none);
-            if let Ok((error, _)) =
-                payload.and_then(|it| it.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>())
-            {
-                interrupt::keep(PyErr::from_value(error));
-            }
-            answer = call::resume(generator, &none).and_then(|_| self.send_batch(&none));
-        }
-    }
-
-    /// Tells the nodes what they have sent last: from now on they send elements by themselves.
-    pub(crate) fn set_aside(&self, py: Python<'_>) {
-        let is_running = self.is_running.load(Ordering::Relaxed);
-        let (known, next) = match self.known.load(Ordering::Relaxed) {
-            known::BY_NODES => return,
-            known::BY_BOTH if is_running => return,
-            known if is_running => (known, known::BY_BOTH),
-            known => (known, known::BY_NODES),
-        };
-        let Ok(variables) = frame::Variables::of(self.generator.bind(py)) else {
-            return;
-        };
-        let now: Vec<_> = self
-            .parts
-            .iter()
-            .map(|part| self.sent(&variables, part))
-            .collect();
-        drop(variables);
-        let before = std::mem::take(&mut *lock(&self.before));
-        for (place, (part, value)) in self.parts.iter().zip(&now).enumerate() {
-            let is_old = known == known::BY_BOTH && is_same(before.get(place), value.as_ref());
-            if let Some(value) = value.as_ref().filter(|_| !is_old) {
-                part.current.set(py, value.as_unbound());
-            }
-        }
-        if next == known::BY_BOTH {
-            let now = now.into_iter().map(|value| value.map(Bound::unbind));
-            *lock(&self.before) = now.collect();
-        }
-        self.known.store(next, Ordering::Relaxed);
-    }
-
     /// Takes note that elements come to nodes that may be at work.
     fn note_left(&self, py: Python<'_>) {
         let left = self.left.bind(py);
@@ -531,124 +471,8 @@ impl Compiled {
         }
     }
 
-    /// The last element that a node has sent, if the chain knows.
-    pub(crate) fn current(&self, py: Python<'_>, node: usize) -> Option<Py<PyAny>> {
-        let known = self.known.load(Ordering::Relaxed);
-        if known == known::BY_NODES {
-            return None;
-        }
-        let variables = frame::Variables::of(self.generator.bind(py)).ok()?;
-        let value = self.sent(&variables, &self.parts[node])?;
-        if known == known::BY_BOTH && is_same(lock(&self.before).get(node), Some(&value)) {
-            return None;
-        }
-        Some(value.unbind())
-    }
-
-    fn sent<'py>(
-        &self,
-        variables: &frame::Variables<'py>,
-        part: &Part,
-    ) -> Option<Bound<'py, PyAny>> {
-        if part.kind == Kind::Ends {
-            return None;
-        }
-        let value = variables.get(&part.value)?;
-        (!value.is_instance_of::<Signal>()).then_some(value)
-    }
-
     /// Shows the collector what the chain keeps.
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.generator)
-    }
-
-    fn position_at(&self, line: usize) -> Option<Position> {
-        *self.lines.get(line.checked_sub(1)?)?
-    }
-
-    /// Where the current element is.
-    fn position(&self, py: Python<'_>) -> Option<Position> {
-        match self.attended.load(Ordering::Relaxed) {
-            0 => self.position_at(frame::line(self.generator.bind(py))?),
-            node => Some(Position {
-                node: node - 1,
-                is_behind: true,
-                reached: node,
-            }),
-        }
-    }
-
-    fn at_work(&self, py: Python<'_>) -> AtWork {
-        let Some(position) = self.position(py) else {
-            return AtWork::default();
-        };
-        let mut at_work = AtWork::default();
-        let node = position.node;
-        let part = &self.parts[node];
-        if !position.is_behind || part.kind == Kind::Each {
-            at_work.busy.push(node);
-        }
-        if position.is_behind && part.is_fan && self.attended.load(Ordering::Relaxed) == 0 {
-            at_work.handing_around.push(node);
-        }
-        for above in self.ancestors(node) {
-            if self.parts[above].kind == Kind::Each {
-                at_work.busy.push(above);
-            }
-            if self.parts[above].is_fan {
-                at_work.handing_around.push(above);
-            }
-        }
-        at_work
-    }
-
-    fn ancestors(&self, node: usize) -> impl Iterator<Item = usize> {
-        std::iter::successors(self.parts[node].parent, |above| self.parts[*above].parent)
-    }
-
-    /// The nodes that the element at a position has not come to, while it has left the node above them or is there.
-    fn outstanding(&self, position: Position) -> impl Iterator<Item = usize> {
-        let node = position.node;
-        // One that makes many has made those that it has handed on.
-        let is_between = self.parts[node].kind == Kind::Each && !position.is_behind;
-        let behind = self.parts.iter().enumerate().skip(position.reached);
-        behind.filter_map(move |(place, part)| {
-            let parent = part.parent?;
-            let is_on_way =
-                parent == node && !is_between || self.ancestors(node).any(|above| above == parent);
-            is_on_way.then_some(place)
-        })
-    }
-
-    fn progress(&self, py: Python<'_>) -> Vec<Progress> {
-        let variables = frame::Variables::of(self.generator.bind(py)).ok();
-        let count = |part: &Part| -> u64 {
-            let value = variables.as_ref().and_then(|known| known.get(&part.count));
-            value.and_then(|count| count.extract().ok()).unwrap_or(0)
-        };
-        let mut received = self.received.load(Ordering::Relaxed);
-        if let Some(batch) = &*lock(&self.batch) {
-            received += (batch.len - frame::remaining(batch.iterator.bind(py))) as u64;
-        }
-        let mut absent = vec![0; self.parts.len()];
-        if let Some(position) = self.position(py) {
-            self.outstanding(position).for_each(|node| absent[node] = 1);
-        }
-        let mut progress: Vec<Progress> = Vec::with_capacity(self.parts.len());
-        for (part, absent) in self.parts.iter().zip(absent) {
-            let missed = part.missed.load(Ordering::Relaxed) + absent;
-            let received = match part.parent {
-                None => received,
-                Some(parent) => progress[parent].made.saturating_sub(missed),
-            };
-            let made = match part.kind {
-                Kind::Sends => received,
-                Kind::Keeps => received.saturating_sub(count(part)),
-                Kind::Each => count(part),
-                Kind::Ends => 0,
-            };
-            progress.push(Progress { received, made });
-        }
-        progress
     }
 }
