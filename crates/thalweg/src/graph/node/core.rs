@@ -259,3 +259,18 @@ impl Core {
         waited.saturating_add(Duration::from_nanos(now))
     }
 }
+
+/// Result of taking edges away.
+#[derive(Default)]
+pub(crate) struct Cut {
+    /// Nodes that the edges kept alive, to be dropped outside the monitor.
+    pub(crate) gone: Vec<Box<dyn Any + Send>>,
+    /// Whether edges that stay have another place now.
+    pub(crate) has_moved: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) in_flight: usize,
+    pub(crate) buffered: usize,
+}

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-pub(crate) use self::core::{Core, NodeId};
+pub(crate) use self::core::{Core, Cut, Held, NodeId};
 pub(crate) use self::inlet::Inlet;
 pub(crate) use self::kind::{NodeKind, OperatorNode, TransformNode, caught};
 use self::nudge::Nudge;
@@ -101,24 +101,9 @@ pub(crate) trait AnyNode: Send + Sync {
     }
 }
 
-/// Result of taking edges away.
-#[derive(Default)]
-pub(crate) struct Cut {
-    /// Nodes that the edges kept alive, to be dropped outside the monitor.
-    pub(crate) gone: Vec<Box<dyn Any + Send>>,
-    /// Whether edges that stay have another place now.
-    pub(crate) has_moved: bool,
-}
-
 /// A node that sends elements of type `T`, as those downstream see it.
 pub(crate) trait Produce<T>: AnyNode {
     fn output(&self) -> &Output<T>;
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Held {
-    pub(crate) in_flight: usize,
-    pub(crate) buffered: usize,
 }
 
 /// Laid out in this order, so that what the hot path touches shares cache lines.
