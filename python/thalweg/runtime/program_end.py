@@ -186,7 +186,7 @@ def _are_executors_idle() -> bool:
     of_threads = dict(getattr(pools, "_threads_queues", {}))
     of_processes = list(getattr(processes, "_threads_wakeups", ()))
     return all(
-        not thread.isalive() or (queue.empty() and _waits_for_work(frames.get(thread.ident)))
+        not thread.is_alive() or (queue.empty() and _waits_for_work(frames.get(thread.ident)))
         for thread, queue in of_threads.items()
     ) and not any(
         getattr(thread, "pending_work_items", None) or _calls_back(frames.get(thread.ident)) for thread in of_processes

@@ -9,6 +9,7 @@ from thalweg.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from typing import Any
 
 
@@ -68,7 +69,9 @@ class from_websocket(Source):
                 # It broke off; what came before has been emitted.
                 pass
 
-        server = await self._websockets.serve(serve, self.host, self.port, **self.serve_kwargs)
+        # Before anything is awaited: a client that is started right after this is not turned away.
+        socket = _listen(self.host, self.port)
+        server = await self._websockets.serve(serve, sock=socket, **self.serve_kwargs)
         self.server = server
         try:
             while not self.stopped:
@@ -77,3 +80,12 @@ class from_websocket(Source):
             self.server = None
             server.close()
             await server.wait_closed()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Listen at a host's first address, one of the fourth version if it has one."""
+    import socket
+
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+    return socket.create_server(address[:2], family=family)
