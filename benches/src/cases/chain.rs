@@ -139,25 +139,28 @@ pub fn mixed_shared(rounds: usize, elements: u64) -> Line {
     }
 }
 
+/// The same functions behind a subject that one thread alone may use.
+fn local_subject(elements: u64) -> f64 {
+    let (subject, total) = (
+        Local::subject::<u64, std::convert::Infallible>(),
+        Total::default(),
+    );
+    subject
+        .clone()
+        .map(|x: u64| x.wrapping_mul(3))
+        .filter(|x| x % 2 == 0)
+        .scan(0_u64, |sum, x| sum.wrapping_add(x))
+        .subscribe(move |x| total.add(x));
+    let mut subject = black_box(subject);
+    per_element(elements, || (0..elements).for_each(|x| subject.next(x)))
+}
+
 pub fn mixed_local(rounds: usize, elements: u64) -> Line {
     let source = mixed();
     let pair = Pair::measure(
         rounds,
         || emit_each(black_box(&source), elements),
-        || {
-            let (subject, total) = (
-                Local::subject::<u64, std::convert::Infallible>(),
-                Total::default(),
-            );
-            subject
-                .clone()
-                .map(|x: u64| x.wrapping_mul(3))
-                .filter(|x| x % 2 == 0)
-                .scan(0_u64, |sum, x| sum.wrapping_add(x))
-                .subscribe(move |x| total.add(x));
-            let mut subject = black_box(subject);
-            per_element(elements, || (0..elements).for_each(|x| subject.next(x)))
-        },
+        || local_subject(elements),
     );
     Line {
         case: "the same beside a subject that one thread alone may use",
@@ -187,20 +190,7 @@ pub fn chained_local(rounds: usize, elements: u64) -> Line {
     let pair = Pair::measure(
         rounds,
         || emit_each(black_box(&source), elements),
-        || {
-            let (subject, total) = (
-                Local::subject::<u64, std::convert::Infallible>(),
-                Total::default(),
-            );
-            subject
-                .clone()
-                .map(|x: u64| x.wrapping_mul(3))
-                .filter(|x| x % 2 == 0)
-                .scan(0_u64, |sum, x| sum.wrapping_add(x))
-                .subscribe(move |x| total.add(x));
-            let mut subject = black_box(subject);
-            per_element(elements, || (0..elements).for_each(|x| subject.next(x)))
-        },
+        || local_subject(elements),
     );
     Line {
         case: "the same as one `chain`, one element at a time",

@@ -257,27 +257,6 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
         """Return the futures in a value, as the function of that name does."""
         return tree.futures_of(futures)
 
-    def normalize_collection(self, collection: Any) -> Any:
-        """Return a collection of Dask's with futures in the places of tasks that are there already, by their keys.
-
-        Examples
-        --------
-        >>> from dask import delayed
-        >>> from thalweg.tasks import Client
-        >>> with Client() as client:
-        ...     first = delayed(abs)(-1)
-        ...     second = delayed(abs)(first)
-        ...     kept = client.persist(first)
-        ...     normal = client.normalize_collection(second)
-        ...     [type(task).__name__ for task in second.dask.values()], normal.compute()
-        ...     sorted(type(task).__name__ for task in normal.dask.values())
-        (['Task', 'Task'], 1)
-        ['FutureNode', 'Task']
-        """
-        from thalweg.tasks.client.collections import normalize
-
-        return normalize(self._engine, collection)
-
     @classmethod
     def current(cls, allow_global: bool = True) -> Client:
         """Return the client of the context, or the default one.

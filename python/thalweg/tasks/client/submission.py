@@ -174,6 +174,27 @@ class Submission(Base):
             time_limit=None if time_limit is None else convert_interval(time_limit),
         )
 
+    def normalize_collection(self, collection: Any) -> Any:
+        """Return a collection of Dask's with futures in the places of tasks that are there already, by their keys.
+
+        Examples
+        --------
+        >>> from dask import delayed
+        >>> from thalweg.tasks import Client
+        >>> with Client() as client:
+        ...     first = delayed(abs)(-1)
+        ...     second = delayed(abs)(first)
+        ...     kept = client.persist(first)
+        ...     normal = client.normalize_collection(second)
+        ...     [type(task).__name__ for task in second.dask.values()], normal.compute()
+        ...     sorted(type(task).__name__ for task in normal.dask.values())
+        (['Task', 'Task'], 1)
+        ['FutureNode', 'Task']
+        """
+        from thalweg.tasks.client.collections import normalize
+
+        return normalize(self._engine, collection)
+
     def _watched(self, function: Callable[..., T], key: Any = None) -> Callable[..., T]:
         if "thalweg.tasks.client.records" not in sys.modules:
             return function
