@@ -213,7 +213,10 @@ def test_a_client_may_serve_one():
         warnings.simplefilter("error")
         with Client(n_workers=1, dashboard_address=":0") as client:
             assert client.dashboard_link == running().link
-    running().close()
+    assert running() is None
+    with thalweg.dashboard(port=0) as dashboard:
+        Client(n_workers=1, dashboard_address=":0").close()
+        assert running() is dashboard
     with pytest.raises(ValueError, match="dashboard_address"):
         Client(n_workers=1, dashboard_address="here")
     assert serve_at(None) is None

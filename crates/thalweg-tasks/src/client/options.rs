@@ -14,7 +14,7 @@ use std::time::Duration;
 /// use thalweg_tasks::{Client, Error, Failure, token};
 ///
 /// let client = Client::threads(1)?;
-/// let task = client.task().key("for ever").timeout(Duration::from_millis(5)).submit(|| {
+/// let task = client.task().key("for ever").time_limit(Duration::from_millis(5)).submit(|| {
 ///     while !token().is_cancelled() {
 ///         std::thread::yield_now();
 ///     }

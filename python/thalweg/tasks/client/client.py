@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from thalweg._types import Interval
     from thalweg.tasks.client.executor import ClientExecutor
+    from thalweg.view.dashboard import Dashboard
 
 __all__ = ["Client"]
 
@@ -79,7 +80,7 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
     name
         A name, to tell clients apart.
     dashboard_address
-        Where to serve a dashboard, such as ``":8787"``; see :func:`thalweg.dashboard`. None: none is.
+        Where to serve a dashboard until the client is closed, such as ``":8787"``; see :func:`thalweg.dashboard`.
     **kwargs
         What Dask's client takes besides; nothing depends on it unless there is an address.
 
@@ -110,6 +111,9 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
     >>> asyncio.run(main())
     1
     """
+
+    #: The dashboard that it serves, if it has begun it.
+    _dashboard: Dashboard | None = None
 
     def __new__(cls, address: object = None, *args: Any, **kwargs: Any) -> Self:
         """Connect by Dask's client where there is an address."""
@@ -143,9 +147,11 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
         dashboard_address = kwargs.pop("dashboard_address", None)
         refuse_unknown("Client", kwargs)
         if dashboard_address is not None:
-            from thalweg.view.dashboard import serve_at
+            from thalweg.view.dashboard import running, serve_at
 
-            serve_at(dashboard_address)
+            before = running()
+            served = serve_at(dashboard_address)
+            self._dashboard = served if before is None else None
         if timeout is not None:
             convert_interval(timeout)
         if isinstance(address, int):
@@ -519,6 +525,8 @@ class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
 
     def _withdraw(self) -> None:
         registry.forget(self)
+        if self._dashboard is not None:
+            self._dashboard.close()
         if "thalweg.tasks.client.collections" in sys.modules:
             from thalweg.tasks.client.collections import withdraw
 
