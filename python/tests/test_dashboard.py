@@ -76,6 +76,8 @@ def test_all_metrics_are_in_the_guide_and_nothing_else(dashboard):
     source.sink(print)
     with Client(n_workers=1, processes=True):
         samples = re.findall(r"^(thalweg_\w+)\{(.*)\} ", get(dashboard, "/metrics"), flags=re.MULTILINE)
+    # Python does not know how often a worker was replaced.
+    del written["thalweg_worker_restarts_total"]
     there = {name: re.findall(r'(\w+)="', labels) for name, labels in samples}
     assert there == {name: re.findall(r"`(\w+)`", labels) for name, labels in written.items()}
 

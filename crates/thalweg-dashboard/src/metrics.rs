@@ -154,8 +154,10 @@ impl Collector for Collected {
         });
         let help = "The memory that a worker process takes";
         family(encoder, ("worker_memory", help, Some(&Unit::Bytes)), memory)?;
-        let restarts = workers()
-            .map(|(engine, worker)| (of(engine, &worker.name), ConstCounter::new(worker.restarts)));
+        let restarts = workers().filter_map(|(engine, worker)| {
+            let restarts = worker.restarts?;
+            Some((of(engine, &worker.name), ConstCounter::new(restarts)))
+        });
         let help = "How often a worker was replaced because it died";
         family(encoder, ("worker_restarts", help, None), restarts)
     }

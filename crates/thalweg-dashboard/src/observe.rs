@@ -64,8 +64,8 @@ pub struct Worker {
     pub tasks: Vec<Task>,
     /// The memory that it takes, in bytes, if it is a process.
     pub memory: Option<u64>,
-    /// How often its place has been taken by another, because it died or was killed.
-    pub restarts: u64,
+    /// How often its place has been taken by another, because it died or was killed, if that is known.
+    pub restarts: Option<u64>,
 }
 
 /// A task that runs.

@@ -76,7 +76,7 @@ impl Builder {
         Self::default()
     }
 
-    /// Shows what somebody tells when he is asked.
+    /// Shows the pipelines and engines that `observed` knows.
     #[must_use]
     pub fn observe(mut self, observed: impl Observe) -> Self {
         self.observed.push(Arc::new(observed));

@@ -272,7 +272,7 @@ fn a_port_that_is_taken_is_passed_over() {
     assert!(error.contains("like `127.0.0.1:8787`"), "{error}");
 }
 
-/// Somebody who knows engines, and tells failures in his own words.
+/// Knows engines, and describes failures.
 struct Known;
 
 impl Observe for Known {
@@ -294,7 +294,7 @@ impl Observe for Known {
             name: "worker-0".into(),
             tasks: vec![task],
             memory: Some(64_000_000),
-            restarts: 2,
+            restarts: Some(2),
         };
         vec![Engine {
             name: "client".into(),

@@ -114,7 +114,7 @@ fn told<T: Default>(py: Python<'_>, error: PyErr) -> T {
     T::default()
 }
 
-/// Asks all pipelines. It waits for none, and who is at work in one answers when he leaves it.
+/// Asks all pipelines. It waits for none: a thread that is at work in one answers when it leaves.
 fn ask(py: Python<'_>) -> PyResult<Vec<Asked>> {
     let found: Vec<(String, Py<Node>)> = VIEW.call(py, "pipelines", ())?.extract()?;
     let mut asked = Vec::with_capacity(found.len());
@@ -179,6 +179,6 @@ fn worker(told: ToldWorker) -> Worker {
         name: told.name,
         tasks: tasks.collect(),
         memory: told.memory,
-        restarts: 0,
+        restarts: None,
     }
 }

@@ -66,7 +66,9 @@ fn row(worker: &Worker) -> Markup {
             td.number {
                 @if let Some(memory) = worker.memory { (memory / 1_000_000) " MB" } @else { "–" }
             }
-            td.number { (worker.restarts) }
+            td.number {
+                @if let Some(restarts) = worker.restarts { (restarts) } @else { "–" }
+            }
         }
     }
 }

@@ -352,8 +352,8 @@ impl<T: Element> Stream<T> {
         self.graph().query(view).unwrap_or_default()
     }
 
-    /// Has `f` called with the whole pipeline as it is, as soon as nobody is at work inside: at once, or by whoever
-    /// is inside when he leaves. It waits for nothing; `f` must not touch any pipeline.
+    /// Calls `f` with the whole pipeline as it is: at once if no thread is inside, and otherwise by the thread that
+    /// is inside, when it leaves. It waits for nothing; `f` must not touch any pipeline.
     ///
     /// ```
     /// # use thalweg::Stream;
