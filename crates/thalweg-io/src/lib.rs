@@ -62,6 +62,13 @@
 //! - Nothing is unpacked, and no field of a line is understood. [`Stream::from_reader`](reader::FromReader::from_reader)
 //!   takes the readers of the crates that do.
 
+#[cfg(feature = "background")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "which parts are used depends on the features"
+)]
+mod background;
 #[cfg(feature = "filenames")]
 pub mod filenames;
 #[cfg(any(feature = "textfile", feature = "reader"))]

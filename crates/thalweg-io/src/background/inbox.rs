@@ -1,0 +1,138 @@
+//! A bounded queue from a task on the background runtime to a source.
+
+use std::io;
+
+use async_channel::{Receiver, Sender, TryRecvError};
+
+use super::{Running, spawn};
+
+/// The most elements of one batch.
+const BATCH: usize = 1024;
+
+/// What a task has received for a source. The task waits when the source doesn't take it out, and ends when the inbox
+/// is dropped.
+#[derive(Debug)]
+pub(crate) struct Inbox<T, E> {
+    items: Receiver<Result<T, E>>,
+    /// What came behind the elements of the last batch.
+    error: Option<E>,
+    _task: Running,
+}
+
+/// The task's end of it.
+#[derive(Debug)]
+pub(crate) struct Outbox<T, E>(Sender<Result<T, E>>);
+
+impl<T: Send + 'static, E: Send + 'static> Inbox<T, E> {
+    /// Has a task run that fills the inbox; so many elements and errors may lie in it.
+    ///
+    /// # Errors
+    /// The system gives no thread, or no descriptor, for the runtime.
+    pub(crate) fn fill<F>(capacity: usize, task: impl FnOnce(Outbox<T, E>) -> F) -> io::Result<Self>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (sender, items) = async_channel::bounded(capacity);
+        let task = spawn(task(Outbox(sender)))?;
+        Ok(Self {
+            items,
+            error: None,
+            _task: task,
+        })
+    }
+
+    /// Waits until something has come, and takes it all, up to the first error, which the next call returns. `None`
+    /// when the task has ended. Nothing is lost when the future is dropped.
+    ///
+    /// # Errors
+    /// What the task has sent instead of an element. More may follow.
+    pub(crate) async fn next_batch(&mut self) -> Result<Option<Vec<T>>, E> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let Ok(first) = self.items.recv().await else {
+            return Ok(None);
+        };
+        let mut batch = vec![first?];
+        while batch.len() < BATCH {
+            match self.items.try_recv() {
+                Ok(Ok(item)) => batch.push(item),
+                Ok(Err(error)) => {
+                    self.error = Some(error);
+                    break;
+                }
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        Ok(Some(batch))
+    }
+}
+
+impl<T, E> Outbox<T, E> {
+    /// Puts an element in, once there is room; returns whether anybody is there to take it out.
+    pub(crate) async fn send(&self, item: T) -> bool {
+        self.0.send(Ok(item)).await.is_ok()
+    }
+
+    /// Reports an error in its place among the elements; returns whether anybody is there to hear of it.
+    pub(crate) async fn report(&self, error: E) -> bool {
+        self.0.send(Err(error)).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use pollster::block_on;
+
+    use super::*;
+
+    #[test]
+    fn what_lies_there_comes_as_a_batch_and_errors_in_their_place() {
+        let (filled, is_filled) = async_channel::bounded::<()>(1);
+        let mut inbox = Inbox::fill(8, move |out: Outbox<u32, &str>| async move {
+            out.send(1).await;
+            out.send(2).await;
+            out.report("a bad one").await;
+            out.send(3).await;
+            drop(filled);
+        })
+        .expect("there are threads");
+        assert!(block_on(is_filled.recv()).is_err());
+        assert_eq!(block_on(inbox.next_batch()), Ok(Some(vec![1, 2])));
+        assert_eq!(block_on(inbox.next_batch()), Err("a bad one"));
+        assert_eq!(block_on(inbox.next_batch()), Ok(Some(vec![3])));
+        assert_eq!(block_on(inbox.next_batch()), Ok(None));
+    }
+
+    #[test]
+    fn the_task_gets_no_further_ahead_than_there_is_room() {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let counted = sent.clone();
+        let mut inbox = Inbox::fill(4, move |out: Outbox<usize, ()>| async move {
+            while out.send(counted.fetch_add(1, Ordering::SeqCst)).await {}
+        })
+        .expect("there are threads");
+        let mut taken = 0;
+        while taken < 10_000 {
+            let batch = block_on(inbox.next_batch()).expect("no error is sent");
+            let batch = batch.expect("it has no end");
+            assert_eq!(batch[0], taken);
+            taken += batch.len();
+            assert!(sent.load(Ordering::SeqCst) <= taken + 4 + 1);
+        }
+    }
+
+    #[test]
+    fn the_task_ends_with_its_inbox() {
+        let (held, is_held) = async_channel::bounded::<()>(1);
+        let inbox = Inbox::fill(1, move |out: Outbox<(), ()>| async move {
+            while out.send(()).await {}
+            drop(held);
+        });
+        drop(inbox.expect("there are threads"));
+        assert!(block_on(is_held.recv()).is_err());
+    }
+}

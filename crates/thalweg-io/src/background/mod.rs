@@ -1,0 +1,12 @@
+//! Where what talks to others is at work: on one tokio runtime of the process, which starts with its first task.
+//!
+//! Pipelines have runtimes of their own, which may be a Python event loop or a virtual clock, and whose threads may be
+//! busy with functions of the user's for a while. A connection must be read meanwhile, and its other end answered. So
+//! a task on this runtime does that, and an [`Inbox`] lies between it and the source, which takes out all that has
+//! come since it last looked: one element at once when there is little to do, a batch when there is much.
+
+mod inbox;
+mod runtime;
+
+pub(crate) use self::inbox::{Inbox, Outbox};
+pub(crate) use self::runtime::{Running, spawn};
