@@ -7,10 +7,13 @@ date is named, and the exit code is 1.
 from __future__ import annotations
 
 import ast
+import copy
 import importlib
 import inspect
+import re
 import subprocess
 import sys
+import textwrap
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -49,11 +52,13 @@ def methods() -> str:
             if original is not None and original.__module__.split(".")[1] == room:
                 found[name] = member, original
         declarations += [_declaration(name, *found[name], room, imports) for name in sorted(found)]
+    imports["typing"].add("Generic")
+    imports["thalweg.stream.typevars"].add("T")
     lines = [HEAD]
     for module in sorted(imports):
         names = ", ".join(sorted(imports[module]))
         lines.append(f"from {module} import {names}" if names else f"import {module}")
-    lines += ["", "class Methods:", '    """The methods."""', "", *declarations]
+    lines += ["", "class Methods(Generic[T]):", '    """The methods."""', "", *declarations]
     return "\n".join(lines)
 
 
@@ -69,59 +74,116 @@ def _registered(member: Any) -> Any:
 
 def _declaration(name: str, member: Any, original: Any, room: str, imports: dict[str, set[str]]) -> str:
     is_static = isinstance(member, staticmethod)
-    function = original.__init__ if inspect.isclass(original) else original
-    signature = inspect.signature(function)
-    parameters = list(signature.parameters.values())
+    doc = (inspect.getdoc(original) or "").split("\n\n")[0].replace("\n", " ")
     if inspect.isclass(original):
-        # Beside `self` it is the upstream that the method brings along, unless that is one of any number.
-        is_any = parameters[1].kind is inspect.Parameter.VAR_POSITIONAL
-        parameters = parameters[1 if is_static or is_any else 2 :]
-        returned = f"{room}.{name}"
+        owner, signatures = _constructors(original)
+        module = importlib.import_module(owner.__module__)
+        base = _base_of(original)
+        returned = _returned(name, original, base, room)
+        texts = [_method(name, each, is_static, returned, doc, len(signatures) > 1) for each in signatures]
     else:
-        parameters = parameters[1:]
-        returned = "Self"
-        imports["typing_extensions"].add("Self")
-    if not is_static:
-        parameters.insert(0, inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD))
-    origin = _imported(importlib.import_module(function.__module__))
-    texts = []
-    seen_keyword_only = False
-    for each in parameters:
-        if each.kind is inspect.Parameter.KEYWORD_ONLY and not seen_keyword_only:
-            seen_keyword_only = True
-            if not any(other.kind is inspect.Parameter.VAR_POSITIONAL for other in parameters):
-                texts.append("*")
-        elif each.kind is inspect.Parameter.VAR_POSITIONAL:
-            seen_keyword_only = True
-        texts.append(_parameter(each, origin, imports))
-    doc = inspect.getdoc(original) or ""
-    first = doc.split("\n\n")[0].replace("\n", " ")
-    decorator = "    @staticmethod\n" if is_static else ""
-    return f'{decorator}    def {name}({", ".join(texts)}) -> {returned}:\n        """{first}"""\n'
+        module = importlib.import_module(original.__module__)
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(original))).body
+        definition.decorator_list = []
+        definition.returns = ast.Name("Self")
+        definition.args.args[0] = ast.arg("self")
+        definition.body = [ast.Expr(ast.Constant(doc))]
+        texts = [ast.unparse(definition)]
+    text = textwrap.indent("\n".join(texts), "    ") + "\n"
+    _add_imports(text, module, imports)
+    return text
 
 
-def _parameter(each: inspect.Parameter, origin: dict[str, str], imports: dict[str, set[str]]) -> str:
-    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(each.kind, "")
-    if each.annotation is inspect.Parameter.empty:
-        return stars + each.name
-    annotation = each.annotation
-    if annotation in ("S", "C"):
-        annotation = "Any"
-    for node in ast.walk(ast.parse(annotation, mode="eval")):
-        if isinstance(node, ast.Name) and node.id in origin:
-            module = origin[node.id]
-            if module == node.id:
-                imports[module] = set()
+def _class_of(cls: type) -> ast.ClassDef:
+    tree = ast.parse(inspect.getsource(importlib.import_module(cls.__module__)))
+    return next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == cls.__name__)
+
+
+def _constructors(cls: type) -> tuple[type, list[ast.FunctionDef]]:
+    """How an object of a class is made, and the class that says so: `__init__`, or each of its overloads."""
+    for owner in cls.__mro__:
+        if "__init__" in vars(owner) or owner is cls:
+            nodes = [node for node in ast.walk(_class_of(owner)) if isinstance(node, ast.FunctionDef)]
+            found = [node for node in nodes if node.name == "__init__"]
+            overloads = [node for node in found if any(ast.unparse(one) == "overload" for one in node.decorator_list)]
+            if found:
+                return owner, overloads or found[:1]
+    raise TypeError(f"{cls} says nowhere how it is made")
+
+
+def _base_of(cls: type) -> str | None:
+    """What a class derives from, with the type of its elements: ``Stream[tuple[T, ...]]``."""
+    text = ast.unparse(_class_of(cls).bases[0])
+    return text if "[" in text else None
+
+
+def _returned(name: str, cls: type, base: str | None, room: str) -> str:
+    """The type of what a method returns: `Stream`, unless there is more to do with the node than with others."""
+    own = [key for key, value in vars(cls).items() if not key.startswith("_") and key not in _PLAIN]
+    elements = "" if base is None else base[base.index("[") + 1 : -1]
+    if room == "ops" and not own:
+        return f"Stream[{elements}]" if elements else "Stream"
+    variables = dict.fromkeys(re.findall(r"\b[R-V]\b", elements))
+    return f"{room}.{name}[{', '.join(variables)}]" if variables else f"{room}.{name}"
+
+
+#: What nodes have in common.
+_PLAIN = {"func", "predicate", "n", "interval", "str_list", "update"}
+
+
+def _method(name: str, init: ast.FunctionDef, is_static: bool, returned: str, doc: str, is_overload: bool) -> str:
+    """A method that makes a node, of the `__init__` of its class."""
+    method = copy.deepcopy(init)
+    arguments = method.args
+    this = arguments.posonlyargs[0] if arguments.posonlyargs else arguments.args[0]
+    if this.annotation is not None:
+        # An overload says by the type of `self` what the elements are.
+        annotation = ast.unparse(this.annotation)
+        elements = annotation[annotation.index("[") + 1 : -1]
+        returned = returned.replace("[R]", f"[{elements}]").replace("[U]", f"[{elements}]")
+    positional = arguments.posonlyargs or arguments.args
+    this.annotation = None
+    upstream = positional[1] if len(positional) > 1 else None
+    if not is_static and upstream is not None:
+        # The upstream is the stream that the method is called on.
+        del positional[1]
+        surplus = len(arguments.defaults) - len(arguments.posonlyargs) - len(arguments.args) + 1
+        del arguments.defaults[: max(surplus, 0)]
+        said = "" if upstream.annotation is None else ast.unparse(upstream.annotation)
+        if said.removesuffix(" | None") not in ("Stream", "Stream[T]", "Stream[Any]", ""):
+            this.annotation = upstream.annotation
+    if is_static:
+        positional.remove(this)
+    defaults = [*arguments.defaults, *(one for one in arguments.kw_defaults if one is not None)]
+    for default in defaults:
+        if not isinstance(default, ast.Constant):
+            # What has no literal is `...` in a stub.
+            default.__class__ = ast.Constant  # type: ignore[assignment]
+            default.value, default.kind = ..., None  # type: ignore[attr-defined]
+    method.name, method.returns = name, ast.parse(returned, mode="eval").body
+    method.body = [ast.Expr(ast.Constant(doc))]
+    method.decorator_list = [ast.Name("staticmethod")] if is_static else []
+    if is_overload:
+        method.decorator_list.insert(0, ast.Name("overload"))
+    return ast.unparse(ast.fix_missing_locations(method))
+
+
+def _add_imports(text: str, module: Any, imports: dict[str, set[str]]) -> None:
+    """Take note of where the names in a declaration come from."""
+    origin = {
+        **dict.fromkeys(("Any", "overload"), "typing"),
+        **dict.fromkeys("RSTUV", "thalweg.stream.typevars"),
+        **_imported(module),
+        "Self": "typing_extensions",
+        "Stream": "thalweg.stream",
+    }
+    for node in ast.walk(ast.parse(textwrap.dedent(text))):
+        if isinstance(node, ast.Name) and node.id in origin and node.id not in ("ops", "sinks", "sources"):
+            found = origin[node.id]
+            if found == node.id:
+                imports[found] = set()
             else:
-                imports[module].add(node.id)
-    text = f"{stars}{each.name}: {annotation}"
-    if each.default is inspect.Parameter.empty:
-        return text
-    default = each.default
-    # What has no literal is `...` in a stub.
-    is_plain = default is None or isinstance(default, (str, bytes, int, float))
-    is_literal = is_plain and default != "--no-default--"
-    return f"{text} = {default!r}" if is_literal else f"{text} = ..."
+                imports[found].add(node.id)
 
 
 def _imported(module: Any) -> dict[str, str]:
@@ -134,8 +196,6 @@ def _imported(module: Any) -> dict[str, str]:
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 found[alias.asname or alias.name] = alias.name
-    if module.__name__ == "thalweg.stream.node":
-        found["Stream"] = "thalweg.stream"
     return found
 
 

@@ -75,8 +75,8 @@ def test_what_is_no_stream_is_no_upstream(name, wrong):
         lambda: Stream().disconnect(5),  # type: ignore[arg-type]
         lambda: Stream().downstreams.add(5),  # type: ignore[arg-type]
         lambda: Stream().union(5),  # type: ignore[arg-type]
-        lambda: Stream().combine_latest(5),  # type: ignore[arg-type]
-        lambda: Stream().zip_latest(5),  # type: ignore[arg-type]
+        lambda: Stream().combine_latest(5),  # type: ignore[call-overload]
+        lambda: Stream().zip_latest(5),  # type: ignore[call-overload]
     ],
 )
 def test_what_is_no_stream_is_told_at_the_call(make):

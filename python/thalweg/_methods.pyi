@@ -6,65 +6,115 @@ the classes by ``cargo xtask stubs``.
 
 import queue
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from os import PathLike
-from typing import Any, TextIO
+from typing import Any, Concatenate, Generic, Literal, TextIO, overload
 
 from typing_extensions import Self
 
 from thalweg import ops, sinks, sources
-from thalweg._types import EventLoop, Function, Interval, Keep, OnError
+from thalweg._types import Emits, EventLoop, Interval, Keep, OnError
 from thalweg.stream import Stream
+from thalweg.stream.typevars import S, T, U
 
-class Methods:
+class Methods(Generic[T]):
     """The methods."""
 
+    @overload
     def accumulate(
         self,
-        func: Function,
+        func: Callable[[T, T], T],
+        *,
+        reset_stream: Stream[Any] | None = None,
+        on_error: OnError = None,
+        stream_name: str | None = None,
+    ) -> ops.accumulate[T]:
+        """Accumulate results with previous state: ``state = func(state, x)``, which is sent on."""
+    @overload
+    def accumulate(
+        self,
+        func: Callable[[S, T], S],
+        start: S,
+        returns_state: Literal[False] = False,
+        reset_stream: Stream[Any] | None = None,
+        *,
+        with_state: Literal[False] = False,
+        on_error: OnError = None,
+        stream_name: str | None = None,
+    ) -> ops.accumulate[S]:
+        """Accumulate results with previous state: ``state = func(state, x)``, which is sent on."""
+    @overload
+    def accumulate(
+        self,
+        func: Callable[[S, T], tuple[S, U]],
+        start: S,
+        returns_state: Literal[True],
+        reset_stream: Stream[Any] | None = None,
+        *,
+        with_state: Literal[False] = False,
+        on_error: OnError = None,
+        stream_name: str | None = None,
+    ) -> ops.accumulate[U]:
+        """Accumulate results with previous state: ``state = func(state, x)``, which is sent on."""
+    @overload
+    def accumulate(
+        self,
+        func: Callable[..., Any],
         start: Any = ...,
         returns_state: bool = False,
-        reset_stream: Stream | None = None,
+        reset_stream: Stream[Any] | None = None,
         *,
-        with_state: bool = False,
+        with_state: bool,
         on_error: OnError = None,
         **kwargs: Any,
-    ) -> ops.accumulate:
+    ) -> ops.accumulate[Any]:
         """Accumulate results with previous state: ``state = func(state, x)``, which is sent on."""
 
-    def buffer(self, n: int, **kwargs: Any) -> ops.buffer:
+    def buffer(self, n: int, **kwargs: Any) -> ops.buffer[T]:
         """Let up to `n` elements wait for the nodes behind, so that emitters wait only when it is full."""
 
-    def collect(self, cache: deque[Any] | None = None, metadata_cache: Any = None, **kwargs: Any) -> ops.collect:
+    def collect(self, cache: deque[Any] | None = None, metadata_cache: Any = None, **kwargs: Any) -> ops.collect[T]:
         """Keep elements, and send them as a tuple when flushed."""
 
+    @overload
     def combine_latest(
         self,
-        *upstreams: Stream,
-        emit_on: int | Stream | Iterable[int | Stream] | None = None,
-        first: bool | Stream | None = None,
+        other: Stream[U],
+        /,
+        *,
+        emit_on: int | Stream[Any] | Iterable[int | Stream[Any]] | None = None,
+        first: bool | Stream[Any] | None = None,
         **kwargs: Any,
-    ) -> ops.combine_latest:
+    ) -> ops.combine_latest[tuple[T, U]]:
+        """Combine streams together into a stream of tuples of the most recent element of each."""
+    @overload
+    def combine_latest(
+        self,
+        *upstreams: Stream[Any],
+        emit_on: int | Stream[Any] | Iterable[int | Stream[Any]] | None = None,
+        first: bool | Stream[Any] | None = None,
+        **kwargs: Any,
+    ) -> ops.combine_latest[tuple[Any, ...]]:
         """Combine streams together into a stream of tuples of the most recent element of each."""
 
-    def debounce(self, interval: Interval, **kwargs: Any) -> ops.debounce:
+    def debounce(self, interval: Interval, **kwargs: Any) -> Stream[T]:
         """Pass an element when none has followed it for an `interval`."""
 
-    def delay(self, interval: Interval, **kwargs: Any) -> ops.delay:
+    def delay(self, interval: Interval, **kwargs: Any) -> ops.delay[T]:
         """Limit the flow of elements: one per `interval`; emitters go on."""
 
-    def filter(self, predicate: Function | None, *args: Any, on_error: OnError = None, **kwargs: Any) -> ops.filter:
+    @overload
+    def filter(
+        self, predicate: Callable[[T], object] | None, *, on_error: OnError = None, stream_name: str | None = None
+    ) -> Stream[T]:
+        """Only pass through elements that satisfy the predicate."""
+    @overload
+    def filter(
+        self, predicate: Callable[Concatenate[T, ...], object], *args: Any, on_error: OnError = None, **kwargs: Any
+    ) -> Stream[T]:
         """Only pass through elements that satisfy the predicate."""
 
-    def flatten(
-        self,
-        upstreams: Iterable[Any] | None = None,
-        stream_name: str | None = None,
-        loop: EventLoop | None = None,
-        asynchronous: bool | None = None,
-        ensure_io_loop: bool = False,
-        on_error: OnError = None,
-    ) -> ops.flatten:
+    def flatten(self: Emits[Iterable[U]], *args: Any, **kwargs: Any) -> Stream[U]:
         """Flatten a stream of iterables into a stream of their elements."""
 
     def latest(
@@ -75,89 +125,177 @@ class Methods:
         asynchronous: bool | None = None,
         ensure_io_loop: bool = False,
         on_error: OnError = None,
-    ) -> ops.latest:
+    ) -> ops.latest[T]:
         """Drop elements that the nodes behind are too slow for, but for the last."""
 
+    @overload
     def map(
-        self, func: Function, *args: Any, on_error: OnError = None, concurrency: int | None = None, **kwargs: Any
-    ) -> ops.map:
+        self,
+        func: Callable[[T], Coroutine[Any, Any, U]],
+        *,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        stream_name: str | None = None,
+    ) -> Stream[U]:
+        """Apply a function to every element in the stream."""
+    @overload
+    def map(
+        self,
+        func: Callable[[T], U],
+        *,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        stream_name: str | None = None,
+    ) -> Stream[U]:
+        """Apply a function to every element in the stream."""
+    @overload
+    def map(
+        self,
+        func: Callable[Concatenate[T, ...], Coroutine[Any, Any, U]],
+        *args: Any,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        **kwargs: Any,
+    ) -> Stream[U]:
+        """Apply a function to every element in the stream."""
+    @overload
+    def map(
+        self,
+        func: Callable[Concatenate[T, ...], U],
+        *args: Any,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        **kwargs: Any,
+    ) -> Stream[U]:
         """Apply a function to every element in the stream."""
 
     def map_async(
         self,
-        func: Function,
+        func: Callable[Concatenate[T, ...], Awaitable[U]],
         *args: Any,
         parallelism: int = 1,
         stop_on_exception: bool = False,
         on_error: OnError = None,
         **kwargs: Any,
-    ) -> ops.map_async:
+    ) -> ops.map_async[U]:
         """Apply an async function to every element in the stream, several at a time, in order."""
 
-    def partition(self, n: int, timeout: Interval | None = None, key: Any = None, **kwargs: Any) -> ops.partition:
+    def partition(
+        self, n: int, timeout: Interval | None = None, key: Any = None, **kwargs: Any
+    ) -> Stream[tuple[T, ...]]:
         """Partition the stream into tuples of equal size."""
 
-    def partition_unique(self, n: int, key: Any = ..., keep: Keep = "first", **kwargs: Any) -> ops.partition_unique:
+    def partition_unique(self, n: int, key: Any = ..., keep: Keep = "first", **kwargs: Any) -> ops.partition_unique[T]:
         """Partition the stream into tuples of `n` elements whose keys differ."""
 
-    def pluck(self, pick: Any, **kwargs: Any) -> ops.pluck:
+    def pluck(self, pick: Any, **kwargs: Any) -> Stream:
         """Select items of the elements in the stream."""
 
-    def rate_limit(self, interval: Interval, **kwargs: Any) -> ops.rate_limit:
+    def rate_limit(self, interval: Interval, **kwargs: Any) -> Stream[T]:
         """Limit the flow of elements: one per `interval`; emitters wait."""
 
-    def sample(self, interval: Interval, **kwargs: Any) -> ops.sample:
+    def sample(self, interval: Interval, **kwargs: Any) -> Stream[T]:
         """Send the last element that has come, every `interval`."""
 
-    def shift(self, interval: Interval, **kwargs: Any) -> ops.shift:
+    def shift(self, interval: Interval, **kwargs: Any) -> Stream[T]:
         """Have every element pass one `interval` later than it came."""
 
     def slice(
         self, start: int | None = None, end: int | None = None, step: int | None = None, **kwargs: Any
-    ) -> ops.slice:
+    ) -> ops.slice[T]:
         """Get only some elements of a stream by position, like ``list[start:end:step]``."""
 
-    def sliding_window(self, n: int, return_partial: bool = True, **kwargs: Any) -> ops.sliding_window:
+    def sliding_window(self, n: int, return_partial: bool = True, **kwargs: Any) -> ops.sliding_window[T]:
         """Produce overlapping tuples of size `n`: the last elements, for every element."""
 
+    @overload
     def starmap(
-        self, func: Function, *args: Any, on_error: OnError = None, concurrency: int | None = None, **kwargs: Any
-    ) -> ops.starmap:
+        self,
+        func: Callable[..., Coroutine[Any, Any, U]],
+        *args: Any,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        **kwargs: Any,
+    ) -> Stream[U]:
+        """Apply a function to every element in the stream, splayed out: ``func(*x, *args)``."""
+    @overload
+    def starmap(
+        self,
+        func: Callable[..., U],
+        *args: Any,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        **kwargs: Any,
+    ) -> Stream[U]:
         """Apply a function to every element in the stream, splayed out: ``func(*x, *args)``."""
 
-    def throttle(self, interval: Interval, **kwargs: Any) -> ops.throttle:
+    def throttle(self, interval: Interval, **kwargs: Any) -> Stream[T]:
         """Drop elements that come within an `interval` after one that has passed."""
 
-    def timed_window(self, interval: Interval, **kwargs: Any) -> ops.timed_window:
+    def timed_window(self, interval: Interval, **kwargs: Any) -> Stream[list[T]]:
         """Send a list of what has come, every `interval`; an empty one if nothing has."""
 
     def timed_window_unique(
         self, interval: Interval, key: Any = ..., keep: Keep = "first", **kwargs: Any
-    ) -> ops.timed_window_unique:
+    ) -> ops.timed_window_unique[T]:
         """Send a tuple of what has come, each key once, every `interval`; an empty one if nothing has."""
 
-    def union(self, *upstreams: Stream, **kwargs: Any) -> ops.union:
+    def union(self, *upstreams: Stream[T], **kwargs: Any) -> Stream[T]:
         """Combine multiple streams into one: every element of any of them flows through at once."""
 
     def unique(
         self,
         maxsize: int | None = None,
-        key: Function = ...,
+        key: Callable[[T], Any] = ...,
         hashable: bool | None = True,
         fifo: bool = False,
         **kwargs: Any,
-    ) -> ops.unique:
+    ) -> ops.unique[T]:
         """Avoid sending through repeated elements."""
 
-    def zip(self, *upstreams: Any, maxsize: int = 10, first: bool | Stream | None = None, **kwargs: Any) -> ops.zip:
+    @overload
+    def zip(
+        self, other: Stream[U], /, *, maxsize: int = 10, first: bool | Stream[Any] | None = None, **kwargs: Any
+    ) -> ops.zip[tuple[T, U]]:
+        """Combine streams together into a stream of tuples: the first elements, then the second, and so on."""
+    @overload
+    def zip(
+        self, *upstreams: Any, maxsize: int = 10, first: bool | Stream[Any] | None = None, **kwargs: Any
+    ) -> ops.zip[tuple[Any, ...]]:
         """Combine streams together into a stream of tuples: the first elements, then the second, and so on."""
 
-    def zip_latest(self, *upstreams: Stream, first: bool | Stream | None = None, **kwargs: Any) -> ops.zip_latest:
+    @overload
+    def zip_latest(
+        self, other: Stream[U], /, *, first: bool | Stream[Any] | None = None, **kwargs: Any
+    ) -> ops.zip_latest[tuple[T, U]]:
+        """Combine every element of one stream with the latest of others."""
+    @overload
+    def zip_latest(
+        self, *upstreams: Stream[Any], first: bool | Stream[Any] | None = None, **kwargs: Any
+    ) -> ops.zip_latest[tuple[Any, ...]]:
         """Combine every element of one stream with the latest of others."""
 
+    @overload
     def sink(
-        self, func: Function, *args: Any, on_error: OnError = None, concurrency: int | None = None, **kwargs: Any
-    ) -> sinks.sink:
+        self,
+        func: Callable[[T], object],
+        *,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        stream_name: str | None = None,
+        loop: EventLoop | None = None,
+        asynchronous: bool | None = None,
+    ) -> sinks.sink[T]:
+        """Apply a function to every element."""
+    @overload
+    def sink(
+        self,
+        func: Callable[Concatenate[T, ...], object],
+        *args: Any,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        **kwargs: Any,
+    ) -> sinks.sink[T]:
         """Apply a function to every element."""
 
     def sink_to_textfile(
@@ -166,8 +304,13 @@ class Methods:
         """Write elements to a plain text file, one per line."""
 
     def starsink(
-        self, func: Function, *args: Any, on_error: OnError = None, concurrency: int | None = None, **kwargs: Any
-    ) -> sinks.starsink:
+        self,
+        func: Callable[..., object],
+        *args: Any,
+        on_error: OnError = None,
+        concurrency: int | None = None,
+        **kwargs: Any,
+    ) -> sinks.starsink[T]:
         """Apply a function to every element, splayed out: ``func(*x, *args)``."""
 
     def to_kafka(self, topic: str, producer_config: dict[str, Any], **kwargs: Any) -> sinks.to_kafka:
@@ -205,13 +348,13 @@ class Methods:
         """Emit the body of every HTTP POST to a port. Needs Tornado: ``pip install 'thalweg[http]'``."""
 
     @staticmethod
-    def from_iterable(iterable: Iterable[Any], **kwargs: Any) -> sources.from_iterable:
+    def from_iterable(iterable: Iterable[T], **kwargs: Any) -> sources.from_iterable[T]:
         """Emit the elements of an iterable."""
 
     @staticmethod
     def from_periodic(
-        callback: Callable[[], Any], poll_interval: Interval = 0.1, **kwargs: Any
-    ) -> sources.from_periodic:
+        callback: Callable[[], T], poll_interval: Interval = 0.1, **kwargs: Any
+    ) -> sources.from_periodic[T]:
         """Emit what a function returns, again and again."""
 
     @staticmethod
@@ -220,13 +363,13 @@ class Methods:
         open_kwargs: dict[str, Any] | None = None,
         with_stderr: bool = False,
         with_end: bool = True,
-        max_len: int = 16777216,
+        max_len: int = ...,
         **kwargs: Any,
     ) -> sources.from_process:
         """Emit the lines a program writes, as bytes."""
 
     @staticmethod
-    def from_q(q: queue.Queue[Any], sleep_time: Interval = 0.01, **kwargs: Any) -> sources.from_q:
+    def from_q(q: queue.Queue[T], sleep_time: Interval = 0.01, **kwargs: Any) -> sources.from_q[T]:
         """Emit what others put into a ``queue.Queue``. What is in it when the pipeline is drained is emitted, too."""
 
     @staticmethod
@@ -234,7 +377,7 @@ class Methods:
         port: int,
         delimiter: bytes = b"\n",
         server_kwargs: dict[str, Any] | None = None,
-        max_len: int = 16777216,
+        max_len: int = ...,
         **kwargs: Any,
     ) -> sources.from_tcp:
         """Emit what arrives on a port, split at a delimiter, which stays."""
@@ -245,14 +388,14 @@ class Methods:
         poll_interval: Interval = 0.1,
         delimiter: str = "\n",
         from_end: bool = False,
-        max_len: int = 16777216,
+        max_len: int = ...,
         **kwargs: Any,
     ) -> sources.from_textfile:
         """Emit the lines of a text file, those that exist and those that are appended."""
 
     @staticmethod
     def from_websocket(
-        host: str, port: int, serve_kwargs: dict[str, Any] | None = None, max_len: int = 16777216, **kwargs: Any
+        host: str, port: int, serve_kwargs: dict[str, Any] | None = None, max_len: int = ..., **kwargs: Any
     ) -> sources.from_websocket:
         """Emit the messages, bytes or str, that come by websockets at a port."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Literal, Protocol, TypeAlias, type_check_only
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, type_check_only
 
 from thalweg.errors import Retry
 from thalweg.stream import Stream
@@ -21,6 +21,15 @@ Metadata: TypeAlias = list[dict[str, Any]] | None
 
 #: The element that stays of several with the same key.
 Keep: TypeAlias = Literal["first", "last"]
+
+_T_co = TypeVar("_T_co", covariant=True)
+
+@type_check_only
+class Emits(Protocol[_T_co]):
+    """A stream of elements of a type, or of others that are of this type too."""
+
+    @property
+    def current_value(self) -> _T_co: ...
 
 @type_check_only
 class EventLoop(Protocol):

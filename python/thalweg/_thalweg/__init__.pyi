@@ -2,7 +2,7 @@
 
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, final
+from typing import Any, Generic, final
 
 from typing_extensions import Self, disjoint_base
 
@@ -12,6 +12,7 @@ from thalweg._thalweg import sources as sources
 from thalweg._thalweg import tasks as tasks
 from thalweg._types import Metadata, OnError
 from thalweg.stream import Stream
+from thalweg.stream.typevars import T
 
 __all__ = [
     "Batch",
@@ -49,7 +50,7 @@ def parse_interval(text: str) -> float:
     """Return the seconds in a length of time such as `"500ms"` or `"1h30min"`."""
 
 @disjoint_base
-class Node:
+class Node(Generic[T]):
     """A node of a pipeline. Use the class `Stream`, which derives from it."""
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
@@ -59,7 +60,7 @@ class Node:
         It is `overridden` if a subclass has put its own `update` in the place of an operator's.
         """
 
-    def emit(self, x: Any, asynchronous: bool = False, metadata: Metadata = None, timeout: Any = None) -> Any:
+    def emit(self, x: T, asynchronous: bool = False, metadata: Metadata = None, timeout: Any = None) -> Any:
         """Send an element to everything downstream.
 
         It blocks until the element has been taken, and returns None. In an asynchronous pipeline, and with
@@ -67,7 +68,7 @@ class Node:
         element is withdrawn where it still waits for room.
         """
 
-    def emit_many(self, elements: Iterable[Any] | Batch, asynchronous: bool = False, timeout: Any = None) -> Any:
+    def emit_many(self, elements: Iterable[T] | Batch, asynchronous: bool = False, timeout: Any = None) -> Any:
         """Send all elements of an iterable: cheaper than one by one where nothing has to wait.
 
         Every element is sent, whatever happens to those before it; failures are raised together.
@@ -111,7 +112,7 @@ class Node:
         """The nodes whose elements this one gets."""
 
     @property
-    def current_value(self) -> Any:
+    def current_value(self) -> T:
         """The last element sent."""
 
     @property

@@ -6,10 +6,12 @@ from thalweg import _thalweg
 from thalweg.stream import Stream, no_default
 from thalweg.stream.arguments import check_callable, check_streams, is_awaited
 from thalweg.stream.live import LiveFunction
+from thalweg.stream.typevars import R, S, T, U
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, Literal, overload
 
     from thalweg._thalweg.ops import Reset
     from thalweg._types import Function, OnError
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api()
-class accumulate(Stream):
+class accumulate(Stream[R]):
     """Accumulate results with previous state: ``state = func(state, x)``, which is sent on.
 
     An ``async def`` is awaited: one call after the other, while the emitter waits.
@@ -55,13 +57,68 @@ class accumulate(Stream):
     #: Whether anybody can reset the state.
     _has_reset = False
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: accumulate[T],
+            upstream: Stream[T],
+            func: Callable[[T, T], T],
+            *,
+            reset_stream: Stream[Any] | None = None,
+            on_error: OnError = None,
+            stream_name: str | None = None,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: accumulate[S],
+            upstream: Stream[T],
+            func: Callable[[S, T], S],
+            start: S,
+            returns_state: Literal[False] = False,
+            reset_stream: Stream[Any] | None = None,
+            *,
+            with_state: Literal[False] = False,
+            on_error: OnError = None,
+            stream_name: str | None = None,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: accumulate[U],
+            upstream: Stream[T],
+            func: Callable[[S, T], tuple[S, U]],
+            start: S,
+            returns_state: Literal[True],
+            reset_stream: Stream[Any] | None = None,
+            *,
+            with_state: Literal[False] = False,
+            on_error: OnError = None,
+            stream_name: str | None = None,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: accumulate[Any],
+            upstream: Stream[Any],
+            func: Callable[..., Any],
+            start: Any = ...,
+            returns_state: bool = False,
+            reset_stream: Stream[Any] | None = None,
+            *,
+            with_state: bool,
+            on_error: OnError = None,
+            **kwargs: Any,
+        ) -> None: ...
+
     def __init__(
         self,
-        upstream: Stream,
+        upstream: Stream[Any],
         func: Function,
         start: Any = no_default,
         returns_state: bool = False,
-        reset_stream: Stream | None = None,
+        reset_stream: Stream[Any] | None = None,
         *,
         with_state: bool = False,
         on_error: OnError = None,

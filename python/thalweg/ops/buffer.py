@@ -6,6 +6,7 @@ from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_size
 from thalweg.stream.live import Kept, Live
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api()
-class buffer(Stream):
+class buffer(Stream[T]):
     """Let up to `n` elements wait for the nodes behind, so that emitters wait only when it is full.
 
     Elements move on in the event loop's next round.
@@ -39,7 +40,7 @@ class buffer(Stream):
 
     n = Live(check_size)
 
-    def __init__(self, upstream: Stream, n: int, **kwargs: Any) -> None:
+    def __init__(self, upstream: Stream[T], n: int, **kwargs: Any) -> None:
         self.n = n
         super().__init__(upstream, **kwargs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.live import Kept
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api()
-class collect(Stream):
+class collect(Stream[tuple[T, ...]]):
     """Keep elements, and send them as a tuple when flushed.
 
     Parameters
@@ -38,7 +39,7 @@ class collect(Stream):
     """
 
     def __init__(
-        self, upstream: Stream, cache: deque[Any] | None = None, metadata_cache: Any = None, **kwargs: Any
+        self, upstream: Stream[T], cache: deque[Any] | None = None, metadata_cache: Any = None, **kwargs: Any
     ) -> None:
         self._size = getattr(cache, "maxlen", None)
         begin = tuple(cache or ())

@@ -6,15 +6,16 @@ from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_streams
 from thalweg.stream.live import waiting
+from thalweg.stream.typevars import R, T, U
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
+    from typing import Any, overload
 
 
 @Stream.register_api()
-class combine_latest(Stream):
+class combine_latest(Stream[R]):
     """Combine streams together into a stream of tuples of the most recent element of each.
 
     A tuple is sent for every element, once there is one of each stream.
@@ -47,7 +48,30 @@ class combine_latest(Stream):
     _graphviz_orientation = 270
     _graphviz_shape = "triangle"
 
-    def __init__(
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: combine_latest[tuple[T, U]],
+            one: Stream[T],
+            other: Stream[U],
+            /,
+            *,
+            emit_on: int | Stream[Any] | Iterable[int | Stream[Any]] | None = None,
+            first: bool | Stream[Any] | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: combine_latest[tuple[Any, ...]],
+            *upstreams: Stream[Any],
+            emit_on: int | Stream[Any] | Iterable[int | Stream[Any]] | None = None,
+            first: bool | Stream[Any] | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
+    def __init__(  # type: ignore[misc]
         self,
         *upstreams: Stream,
         emit_on: int | Stream | Iterable[int | Stream] | None = None,

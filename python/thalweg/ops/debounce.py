@@ -5,10 +5,11 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.timed import Timed
+from thalweg.stream.typevars import T
 
 
 @Stream.register_api()
-class debounce(Timed):
+class debounce(Timed[T]):
     """Pass an element when none has followed it for an `interval`.
 
     The others are dropped.

@@ -6,10 +6,11 @@ from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.live import Kept
 from thalweg.stream.timed import Timed
+from thalweg.stream.typevars import T
 
 
 @Stream.register_api()
-class delay(Timed):
+class delay(Timed[T]):
     """Limit the flow of elements: one per `interval`; emitters go on.
 
     As in streamz, the first passes at once; :meth:`shift` moves all of them in time.

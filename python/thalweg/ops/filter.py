@@ -6,17 +6,19 @@ from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable, is_awaited
 from thalweg.stream.live import LiveFunction
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, Concatenate, overload
 
     from thalweg._types import Function, OnError
     from thalweg.stream.compiled import Code
 
 
 @Stream.register_api()
-class filter(Stream):
+class filter(Stream[T]):
     """Only pass through elements that satisfy the predicate.
 
     An ``async def`` is awaited: one call after the other, while the emitter waits.
@@ -44,8 +46,30 @@ class filter(Stream):
 
     predicate = LiveFunction()
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self,
+            upstream: Stream[T],
+            predicate: Callable[[T], object] | None,
+            *,
+            on_error: OnError = None,
+            stream_name: str | None = None,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self,
+            upstream: Stream[T],
+            predicate: Callable[Concatenate[T, ...], object],
+            *args: Any,
+            on_error: OnError = None,
+            **kwargs: Any,
+        ) -> None: ...
+
     def __init__(
-        self, upstream: Stream, predicate: Function | None, *args: Any, on_error: OnError = None, **kwargs: Any
+        self, upstream: Stream[T], predicate: Function | None, *args: Any, on_error: OnError = None, **kwargs: Any
     ) -> None:
         if predicate is not None:
             check_callable(predicate, "filter", "predicate")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.stream import Stream
+from thalweg.stream.typevars import U
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from thalweg._types import Emits
     from thalweg.stream.compiled import Code
 
 
 @Stream.register_api()
-class flatten(Stream):
+class flatten(Stream[U]):
     """Flatten a stream of iterables into a stream of their elements.
 
     Examples
@@ -27,6 +32,9 @@ class flatten(Stream):
     --------
     partition
     """
+
+    def __init__(self, upstream: Emits[Iterable[U]], *args: Any, **kwargs: Any) -> None:
+        super().__init__(upstream, *args, **kwargs)  # type: ignore[arg-type]
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.ops.flatten()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.live import Kept
+from thalweg.stream.typevars import T
 
 
 @Stream.register_api()
-class latest(Stream):
+class latest(Stream[T]):
     """Drop elements that the nodes behind are too slow for, but for the last.
 
     Elements move on in the event loop's next round.

@@ -6,17 +6,19 @@ from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable, check_count, is_awaited
 from thalweg.stream.live import LiveFunction
+from thalweg.stream.typevars import T, U
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable, Coroutine
+    from typing import Any, Concatenate, overload
 
     from thalweg._types import Function, OnError
     from thalweg.stream.compiled import Code
 
 
 @Stream.register_api()
-class map(Stream):
+class map(Stream[U]):
     """Apply a function to every element in the stream.
 
     An ``async def`` is awaited: one call after the other, while the emitter waits. With `concurrency` several calls run
@@ -49,9 +51,55 @@ class map(Stream):
 
     _splayed = False
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: map[U],
+            upstream: Stream[T],
+            func: Callable[[T], Coroutine[Any, Any, U]],
+            *,
+            on_error: OnError = None,
+            concurrency: int | None = None,
+            stream_name: str | None = None,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: map[U],
+            upstream: Stream[T],
+            func: Callable[[T], U],
+            *,
+            on_error: OnError = None,
+            concurrency: int | None = None,
+            stream_name: str | None = None,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: map[U],
+            upstream: Stream[T],
+            func: Callable[Concatenate[T, ...], Coroutine[Any, Any, U]],
+            *args: Any,
+            on_error: OnError = None,
+            concurrency: int | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: map[U],
+            upstream: Stream[T],
+            func: Callable[Concatenate[T, ...], U],
+            *args: Any,
+            on_error: OnError = None,
+            concurrency: int | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
     def __init__(
         self,
-        upstream: Stream,
+        upstream: Stream[T],
         func: Function,
         *args: Any,
         on_error: OnError = None,

@@ -6,11 +6,13 @@ from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable, check_size
 from thalweg.stream.live import Live
+from thalweg.stream.typevars import T, U
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from typing import Any
+    from collections.abc import Awaitable, Callable
+    from typing import Any, Concatenate
 
     from thalweg._types import Function, OnError
 
@@ -21,7 +23,7 @@ def _check_function(function: Any, operator: str, argument: str) -> Function:
 
 
 @Stream.register_api()
-class map_async(Stream):
+class map_async(Stream[U]):
     """Apply an async function to every element in the stream, several at a time, in order.
 
     The emitter goes on as soon as the call has begun, or waits for a place: it does not hear of a call that fails. With
@@ -70,8 +72,8 @@ class map_async(Stream):
 
     def __init__(
         self,
-        upstream: Stream,
-        func: Function,
+        upstream: Stream[T],
+        func: Callable[Concatenate[T, ...], Awaitable[U]],
         *args: Any,
         parallelism: int = 1,
         stop_on_exception: bool = False,

@@ -7,6 +7,7 @@ from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_count
 from thalweg.stream.live import Live
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api()
-class partition(Stream):
+class partition(Stream[tuple[T, ...]]):
     """Partition the stream into tuples of equal size.
 
     Parameters
@@ -47,7 +48,7 @@ class partition(Stream):
     _key = Live()
 
     def __init__(
-        self, upstream: Stream, n: int, timeout: Interval | None = None, key: Any = None, **kwargs: Any
+        self, upstream: Stream[T], n: int, timeout: Interval | None = None, key: Any = None, **kwargs: Any
     ) -> None:
         self.n = n
         self._timeout = None if timeout is None else check_interval(timeout, "partition", "timeout")

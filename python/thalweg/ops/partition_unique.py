@@ -6,6 +6,7 @@ from thalweg import _thalweg
 from thalweg.stream import Stream, identity
 from thalweg.stream.arguments import check_count, check_keep
 from thalweg.stream.live import Live
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api()
-class partition_unique(Stream):
+class partition_unique(Stream[tuple[T, ...]]):
     """Partition the stream into tuples of `n` elements whose keys differ.
 
     Parameters
@@ -46,7 +47,7 @@ class partition_unique(Stream):
     key = Live()
     keep = Live()
 
-    def __init__(self, upstream: Stream, n: int, key: Any = identity, keep: Keep = "first", **kwargs: Any) -> None:
+    def __init__(self, upstream: Stream[T], n: int, key: Any = identity, keep: Keep = "first", **kwargs: Any) -> None:
         self.n = n
         check_keep(keep, "partition_unique")
         self.key, self.keep = key, keep

@@ -5,10 +5,11 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.timed import Timed
+from thalweg.stream.typevars import T
 
 
 @Stream.register_api()
-class rate_limit(Timed):
+class rate_limit(Timed[T]):
     """Limit the flow of elements: one per `interval`; emitters wait.
 
     The first passes at once.

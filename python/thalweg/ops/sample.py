@@ -5,10 +5,11 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.timed import Timed
+from thalweg.stream.typevars import T
 
 
 @Stream.register_api()
-class sample(Timed):
+class sample(Timed[T]):
     """Send the last element that has come, every `interval`.
 
     Nothing is sent for an interval in which nothing has come.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.timed import Timed
+from thalweg.stream.typevars import T
 
 
 @Stream.register_api()
-class shift(Timed):
+class shift(Timed[T]):
     """Have every element pass one `interval` later than it came.
 
     Emitters go on.

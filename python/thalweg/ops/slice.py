@@ -6,6 +6,7 @@ from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_index
 from thalweg.stream.live import Live
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api()
-class slice(Stream):
+class slice(Stream[T]):
     """Get only some elements of a stream by position, like ``list[start:end:step]``.
 
     As in streamz, steps are counted from the first element of the stream, whatever `start` is.
@@ -48,7 +49,12 @@ class slice(Stream):
     step = Live(check_index)
 
     def __init__(
-        self, upstream: Stream, start: int | None = None, end: int | None = None, step: int | None = None, **kwargs: Any
+        self,
+        upstream: Stream[T],
+        start: int | None = None,
+        end: int | None = None,
+        step: int | None = None,
+        **kwargs: Any,
     ) -> None:
         self.star = check_index(start, "slice", "start")
         self.end, self.step = end, step

@@ -6,6 +6,7 @@ from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_count
 from thalweg.stream.live import Live
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api()
-class sliding_window(Stream):
+class sliding_window(Stream[tuple[T, ...]]):
     """Produce overlapping tuples of size `n`: the last elements, for every element.
 
     Parameters
@@ -38,7 +39,7 @@ class sliding_window(Stream):
     n = Live(check_count)
     partial = Live()
 
-    def __init__(self, upstream: Stream, n: int, return_partial: bool = True, **kwargs: Any) -> None:
+    def __init__(self, upstream: Stream[T], n: int, return_partial: bool = True, **kwargs: Any) -> None:
         self.n = n
         self.partial = return_partial
         super().__init__(upstream, **kwargs)

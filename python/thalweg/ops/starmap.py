@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from thalweg.ops.map import map
 from thalweg.stream import Stream
+from thalweg.stream.typevars import U
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any, overload
+
+    from thalweg._types import OnError
 
 
 @Stream.register_api()
-class starmap(map):
+class starmap(map[U]):
     """Apply a function to every element in the stream, splayed out: ``func(*x, *args)``.
 
     Parameters
@@ -31,3 +39,29 @@ class starmap(map):
     """
 
     _splayed = True
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: starmap[U],
+            upstream: Stream[Any],
+            func: Callable[..., Coroutine[Any, Any, U]],
+            *args: Any,
+            on_error: OnError = None,
+            concurrency: int | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: starmap[U],
+            upstream: Stream[Any],
+            func: Callable[..., U],
+            *args: Any,
+            on_error: OnError = None,
+            concurrency: int | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...

@@ -5,10 +5,11 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.timed import Timed
+from thalweg.stream.typevars import T
 
 
 @Stream.register_api()
-class throttle(Timed):
+class throttle(Timed[T]):
     """Drop elements that come within an `interval` after one that has passed.
 
     The first passes at once.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.timed import Timed
+from thalweg.stream.typevars import T
 
 
 @Stream.register_api()
-class timed_window(Timed):
+class timed_window(Timed[list[T]]):
     """Send a list of what has come, every `interval`; an empty one if nothing has.
 
     Parameters

@@ -7,6 +7,7 @@ from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream, identity
 from thalweg.stream.arguments import check_keep
 from thalweg.stream.live import Live
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api()
-class timed_window_unique(Stream):
+class timed_window_unique(Stream[tuple[T, ...]]):
     """Send a tuple of what has come, each key once, every `interval`; an empty one if nothing has.
 
     Parameters
@@ -49,7 +50,7 @@ class timed_window_unique(Stream):
     keep = Live()
 
     def __init__(
-        self, upstream: Stream, interval: Interval, key: Any = identity, keep: Keep = "first", **kwargs: Any
+        self, upstream: Stream[T], interval: Interval, key: Any = identity, keep: Keep = "first", **kwargs: Any
     ) -> None:
         self.interval = interval
         check_keep(keep, "timed_window_unique")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_streams
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api()
-class union(Stream):
+class union(Stream[T]):
     """Combine multiple streams into one: every element of any of them flows through at once.
 
     Examples
@@ -32,7 +33,7 @@ class union(Stream):
     zip, combine_latest
     """
 
-    def __init__(self, *upstreams: Stream, **kwargs: Any) -> None:
+    def __init__(self, *upstreams: Stream[T], **kwargs: Any) -> None:
         check_streams(upstreams, "union")
         super().__init__(upstreams=upstreams, **kwargs)
 

@@ -6,12 +6,12 @@ from thalweg import _thalweg
 from thalweg.stream import Stream, identity
 from thalweg.stream.arguments import check_callable, check_index
 from thalweg.stream.live import Kept, Live
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
-
-    from thalweg._types import Function
 
 
 def _check_maxsize(maxsize: Any, operator: str, argument: str) -> int | None:
@@ -22,7 +22,7 @@ def _check_maxsize(maxsize: Any, operator: str, argument: str) -> int | None:
 
 
 @Stream.register_api()
-class unique(Stream):
+class unique(Stream[T]):
     """Avoid sending through repeated elements.
 
     Parameters
@@ -54,9 +54,9 @@ class unique(Stream):
 
     def __init__(
         self,
-        upstream: Stream,
+        upstream: Stream[T],
         maxsize: int | None = None,
-        key: Function = identity,
+        key: Callable[[T], Any] = identity,
         hashable: bool | None = True,
         fifo: bool = False,
         **kwargs: Any,

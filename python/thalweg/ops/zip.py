@@ -8,14 +8,15 @@ from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_size
 from thalweg.stream.live import Live, waiting
+from thalweg.stream.typevars import R, T, U
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, overload
 
 
 @Stream.register_api()
-class zip(Stream):
+class zip(Stream[R]):
     """Combine streams together into a stream of tuples: the first elements, then the second, and so on.
 
     Parameters
@@ -50,7 +51,30 @@ class zip(Stream):
 
     maxsize = Live(check_size)
 
-    def __init__(self, *upstreams: Any, maxsize: int = 10, first: bool | Stream | None = None, **kwargs: Any) -> None:
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: zip[tuple[T, U]],
+            one: Stream[T],
+            other: Stream[U],
+            /,
+            *,
+            maxsize: int = 10,
+            first: bool | Stream[Any] | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: zip[tuple[Any, ...]],
+            *upstreams: Any,
+            maxsize: int = 10,
+            first: bool | Stream[Any] | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
+    def __init__(self, *upstreams: Any, maxsize: int = 10, first: bool | Stream | None = None, **kwargs: Any) -> None:  # type: ignore[misc]
         self.maxsize = maxsize
         if not any(isinstance(upstream, Stream) for upstream in upstreams):
             raise ValueError("zip: at least one of what is joined has to be a stream")

@@ -6,14 +6,15 @@ from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_streams
 from thalweg.stream.live import waiting
+from thalweg.stream.typevars import R, T, U
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, overload
 
 
 @Stream.register_api()
-class zip_latest(Stream):
+class zip_latest(Stream[R]):
     """Combine every element of one stream with the latest of others.
 
     Elements of the first stream wait until there is one of each of the others; none is lost.
@@ -46,7 +47,29 @@ class zip_latest(Stream):
     _graphviz_orientation = 270
     _graphviz_shape = "triangle"
 
-    def __init__(self, lossless: Stream, *upstreams: Stream, first: bool | Stream | None = None, **kwargs: Any) -> None:
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: zip_latest[tuple[T, U]],
+            lossless: Stream[T],
+            other: Stream[U],
+            /,
+            *,
+            first: bool | Stream[Any] | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self: zip_latest[tuple[Any, ...]],
+            lossless: Stream[Any],
+            *upstreams: Stream[Any],
+            first: bool | Stream[Any] | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
+    def __init__(self, lossless: Stream, *upstreams: Stream, first: bool | Stream | None = None, **kwargs: Any) -> None:  # type: ignore[misc]
         check_streams((lossless,), "zip_latest", "lossless")
         check_streams(upstreams, "zip_latest")
         self.lossless = lossless

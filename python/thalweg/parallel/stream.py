@@ -13,6 +13,7 @@ from thalweg.parallel.time_limits import check_can_stop, check_limit
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable, is_awaited
 from thalweg.stream.node import describe
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Session:
         return self.backend.queue
 
 
-class ParallelStream(Stream):
+class ParallelStream(Stream[T]):
     """A stream on an engine: threads, processes, or a cluster. What one calls on it is the same as on any stream.
 
     It comes from :meth:`thalweg.Stream.scatter`, and ends with `gather`. Functions of `map`, `starmap`, `filter`,
@@ -219,7 +220,7 @@ def is_driven(node: Stream) -> bool:
     return hasattr(node._event_loop, "step")
 
 
-class scatter(ParallelStream):
+class scatter(ParallelStream[T]):
     """Move a stream onto an engine.
 
     Parameters
@@ -257,7 +258,7 @@ class scatter(ParallelStream):
     _is_settled = False
 
     def __init__(
-        self, upstream: Stream, client: Any = None, backend: Any = None, unordered: bool = False, **kwargs: Any
+        self, upstream: Stream[T], client: Any = None, backend: Any = None, unordered: bool = False, **kwargs: Any
     ) -> None:
         from thalweg.parallel.backends import find
 

@@ -6,17 +6,18 @@ from thalweg import _thalweg
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable, check_count, is_async_def
 from thalweg.stream.live import LiveFunction
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, Concatenate, overload
 
-    from thalweg._types import Function, OnError
+    from thalweg._types import EventLoop, Function, OnError
     from thalweg.stream.compiled import Code
 
 
-class Sink(Stream):
+class Sink(Stream[T]):
     """The end of a branch: it stays in its pipeline for as long as that lives.
 
     Subclasses define `update`.
@@ -52,7 +53,7 @@ class Sink(Stream):
 
 
 @Stream.register_api()
-class sink(Sink):
+class sink(Sink[T]):
     """Apply a function to every element.
 
     What the function returns is awaited, if it can be: the emitter waits until it is done. Calls of an
@@ -91,9 +92,35 @@ class sink(Sink):
 
     _splayed = False
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self,
+            upstream: Stream[T],
+            func: Callable[[T], object],
+            *,
+            on_error: OnError = None,
+            concurrency: int | None = None,
+            stream_name: str | None = None,
+            loop: EventLoop | None = None,
+            asynchronous: bool | None = None,
+        ) -> None: ...
+
+        @overload
+        def __init__(
+            self,
+            upstream: Stream[T],
+            func: Callable[Concatenate[T, ...], object],
+            *args: Any,
+            on_error: OnError = None,
+            concurrency: int | None = None,
+            **kwargs: Any,
+        ) -> None: ...
+
     def __init__(
         self,
-        upstream: Stream,
+        upstream: Stream[T],
         func: Function,
         *args: Any,
         on_error: OnError = None,
@@ -129,7 +156,7 @@ _STREAM_ARGUMENTS = ("upstreams", "stream_name", "loop", "asynchronous", "ensure
 
 
 @Stream.register_api()
-class starsink(sink):
+class starsink(sink[T]):
     """Apply a function to every element, splayed out: ``func(*x, *args)``.
 
     Examples
@@ -145,6 +172,18 @@ class starsink(sink):
     """
 
     _splayed = True
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            upstream: Stream[Any],
+            func: Callable[..., object],
+            *args: Any,
+            on_error: OnError = None,
+            concurrency: int | None = None,
+            **kwargs: Any,
+        ) -> None: ...
 
 
 class Sinks:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api(staticmethod)
-class filenames(Source):
+class filenames(Source[str]):
     """Emit the names of the files in a directory, those there are and those that appear.
 
     Parameters

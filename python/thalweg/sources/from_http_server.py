@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api(staticmethod)
-class from_http_server(Source):
+class from_http_server(Source[bytes]):
     """Emit the body of every HTTP POST to a port. Needs Tornado: ``pip install 'thalweg[http]'``.
 
     The answer says what came of it: 200 when the pipeline has taken it, 500 when it has failed, 503 when the pipeline

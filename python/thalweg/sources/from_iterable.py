@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api(staticmethod)
-class from_iterable(Source):
+class from_iterable(Source[T]):
     """Emit the elements of an iterable.
 
     Parameters
@@ -34,7 +35,7 @@ class from_iterable(Source):
     [0, 10, 20]
     """
 
-    def __init__(self, iterable: Iterable[Any], **kwargs: Any) -> None:
+    def __init__(self, iterable: Iterable[T], **kwargs: Any) -> None:
         self._iterator = iter(iterable)
         super().__init__(**kwargs)
 

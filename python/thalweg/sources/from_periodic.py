@@ -6,6 +6,7 @@ from thalweg.runtime.intervals import convert_interval
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api(staticmethod)
-class from_periodic(Source):
+class from_periodic(Source[T]):
     """Emit what a function returns, again and again.
 
     Parameters
@@ -37,7 +38,7 @@ class from_periodic(Source):
     ['tick', 'tick', 'tick']
     """
 
-    def __init__(self, callback: Callable[[], Any], poll_interval: Interval = 0.1, **kwargs: Any) -> None:
+    def __init__(self, callback: Callable[[], T], poll_interval: Interval = 0.1, **kwargs: Any) -> None:
         check_callable(callback, "from_periodic", "callback")
         self._cb = callback
         self._poll = convert_interval(poll_interval)

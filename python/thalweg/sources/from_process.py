@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api(staticmethod)
-class from_process(Source):
+class from_process(Source[bytes]):
     """Emit the lines a program writes, as bytes.
 
     Its output is read on a thread, at most 320 KiB ahead of the pipeline. When the source is stopped, it is asked to

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg.runtime.intervals import convert_interval
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api(staticmethod)
-class from_q(Source):
+class from_q(Source[T]):
     """Emit what others put into a ``queue.Queue``. What is in it when the pipeline is drained is emitted, too.
 
     Parameters
@@ -37,7 +38,7 @@ class from_q(Source):
     [1]
     """
 
-    def __init__(self, q: queue.Queue[Any], sleep_time: Interval = 0.01, **kwargs: Any) -> None:
+    def __init__(self, q: queue.Queue[T], sleep_time: Interval = 0.01, **kwargs: Any) -> None:
         if not hasattr(q, "get_nowait"):
             raise TypeError(f"from_q: `q` is a queue, not {q!r}")
         self.q = q

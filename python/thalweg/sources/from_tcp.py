@@ -17,7 +17,7 @@ _CHUNK = 64 * 1024
 
 
 @Stream.register_api(staticmethod)
-class from_tcp(Source):
+class from_tcp(Source[bytes]):
     """Emit what arrives on a port, split at a delimiter, which stays.
 
     A message that is too long is a failure of this node, see `on_error`; those after it are emitted.

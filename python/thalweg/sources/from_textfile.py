@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api(staticmethod)
-class from_textfile(Source):
+class from_textfile(Source[str]):
     r"""Emit the lines of a text file, those that exist and those that are appended.
 
     Lines keep their delimiter. What stands behind the last one is emitted when the pipeline is drained. The file of a

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api(staticmethod)
-class from_websocket(Source):
+class from_websocket(Source["bytes | str"]):
     """Emit the messages, bytes or str, that come by websockets at a port.
 
     A client whose message waits for the pipeline is read no further: back pressure reaches it. Needs the package

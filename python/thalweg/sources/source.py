@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.sources.run import Run
 from thalweg.stream import Stream
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Interrupted(Exception):
     """A function has raised what is no failure of an element, ``SystemExit`` say: the cause of this."""
 
 
-class Source(Stream):
+class Source(Stream[T]):
     """The start of a pipeline that elements come from by themselves, on its event loop.
 
     Subclasses define `_run`, one round, or `run`, all of it. A source that runs keeps its pipeline

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from thalweg.stream.arguments import check_callable
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from thalweg._methods import Methods
-    from thalweg._types import Function
     from thalweg.collections.batch import Batch
     from thalweg.parallel.stream import scatter
     from thalweg.stream.node import Stream
 else:
-    # The operators attach themselves.
-    Methods = object
+
+    class Methods:
+        """The operators attach themselves."""
+
+        __class_getitem__ = classmethod(type(list[int]))
 
 
-class Composed(Methods):
+class Composed(Methods[T]):
     """Methods of streams that need no operator of their own."""
 
-    def gather(self: Any) -> Stream:
+    def gather(self: Any) -> Stream[T]:
         """Return this stream: on an engine, it brings elements back; here they are here.
 
         Examples
@@ -33,7 +37,9 @@ class Composed(Methods):
         """
         return self  # type: ignore[no-any-return]
 
-    def scatter(self: Any, client: Any = None, backend: Any = None, unordered: bool = False, **kwargs: Any) -> scatter:
+    def scatter(
+        self: Any, client: Any = None, backend: Any = None, unordered: bool = False, **kwargs: Any
+    ) -> scatter[T]:
         """Move elements to an engine: threads, processes or a cluster; see :class:`thalweg.parallel.scatter`.
 
         Examples
@@ -50,7 +56,7 @@ class Composed(Methods):
 
         return scatter(self, client, backend, unordered, **kwargs)
 
-    def remove(self, predicate: Function) -> Stream:
+    def remove(self, predicate: Callable[[T], object]) -> Stream[T]:
         """Drop elements that `predicate` is true of.
 
         Examples
@@ -81,7 +87,7 @@ class Composed(Methods):
         return self.accumulate
 
     @property
-    def concat(self) -> Any:
+    def concat(self: Any) -> Any:
         """Another name of :meth:`flatten`.
 
         Examples
@@ -95,7 +101,7 @@ class Composed(Methods):
         """
         return self.flatten
 
-    def sink_to_list(self) -> list[Any]:
+    def sink_to_list(self) -> list[T]:
         """Append every element to a list, which is returned.
 
         Examples
@@ -107,11 +113,11 @@ class Composed(Methods):
         >>> L
         [0, 10, 20]
         """
-        elements: list[Any] = []
+        elements: list[T] = []
         self.sink(elements.append)
         return elements
 
-    def frequencies(self, **kwargs: Any) -> Stream:
+    def frequencies(self, **kwargs: Any) -> Stream[dict[T, int]]:
         """Count how often each element has come: sends a dict for every element.
 
         Examples
@@ -124,7 +130,7 @@ class Composed(Methods):
         {'a': 2, 'b': 1}
         """
 
-        def count(counts: dict[Any, int], x: Any) -> dict[Any, int]:
+        def count(counts: dict[T, int], x: T) -> dict[T, int]:
             return {**counts, x: counts.get(x, 0) + 1}
 
         return self.accumulate(count, start={}, **kwargs)

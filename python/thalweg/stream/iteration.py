@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
+from thalweg.stream.typevars import T
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
@@ -12,7 +16,7 @@ if TYPE_CHECKING:
     from thalweg.stream import Stream
 
 
-class Iteration:
+class Iteration(AsyncIterator[T]):
     """The elements of a stream as they come; it ends when the pipeline is drained.
 
     Emitters wait until an element has been taken, but for as many as there is room for.
@@ -33,7 +37,7 @@ class Iteration:
     [0, 1, 2]
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream[T]) -> None:
         import asyncio
 
         loop = asyncio.get_running_loop()
@@ -50,8 +54,8 @@ class Iteration:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Any:
-        x = await self._mailbox.get()
+    async def __anext__(self) -> T:
+        x: T = await self._mailbox.get()
         if x is _END:
             raise StopAsyncIteration
         return x
@@ -85,7 +89,7 @@ class Iteration:
         self._close()
 
 
-def iterate(stream: Stream) -> Iteration:
+def iterate(stream: Stream[T]) -> Iteration[T]:
     """Iterate over the elements of a pipeline on the loop that runs: its emitters wait there for room.
 
     Raises

@@ -8,6 +8,7 @@ from thalweg.stream.composed import Composed
 from thalweg.stream.downstreams import Downstreams
 from thalweg.stream.inspection import Inspected
 from thalweg.stream.registry import APIRegisterMixin
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from thalweg._types import EventLoop, Interval, Metadata, OnError
+    from thalweg.errors import Failure
     from thalweg.stream.compiled import Code
     from thalweg.stream.iteration import Iteration
 
 
-class Stream(_thalweg.Node, APIRegisterMixin, Composed, Inspected):
+class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
     """An endless sequence of elements, and a node of a pipeline.
 
     Methods such as :meth:`map` attach a node downstream and return it. Elements are pushed in with
@@ -30,6 +32,8 @@ class Stream(_thalweg.Node, APIRegisterMixin, Composed, Inspected):
     downstreams in the order they were attached.
 
     A node lives as long as somebody holds it, or it leads to a sink of a pipeline that somebody holds.
+
+    For type checkers a stream of numbers is a ``Stream[int]``.
 
     Parameters
     ----------
@@ -153,7 +157,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Composed, Inspected):
     #: Called when the pipeline has been drained.
     _drained: Callable[[], None] | None = None
 
-    def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
+    def update(self, x: Any, who: Stream[Any] | None = None, metadata: Metadata = None) -> Any:
         """Take an element from upstream: what subclasses define.
 
         Parameters
@@ -386,7 +390,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Composed, Inspected):
     async def __aexit__(self, *_: object) -> None:
         await self.drain(asynchronous=True)
 
-    def __aiter__(self) -> Iteration:
+    def __aiter__(self) -> Iteration[T]:
         """Iterate over the elements as they come: ``async for x in stream``."""
         from thalweg.stream.iteration import iterate
 
@@ -394,7 +398,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Composed, Inspected):
 
     # Failures.
 
-    def on_exception(self) -> Stream:
+    def on_exception(self) -> Stream[Failure]:
         """Return a stream of what this node's function fails on, as :class:`~thalweg.Failure`.
 
         Examples
@@ -408,7 +412,7 @@ class Stream(_thalweg.Node, APIRegisterMixin, Composed, Inspected):
         >>> good, bad
         ([1, 3], ['two'])
         """
-        failures = Stream(stream_name=f"failures of {self._own_name()}")
+        failures: Stream[Any] = Stream(stream_name=f"failures of {self._own_name()}")
         self._set_on_error(failures)
         return failures
 

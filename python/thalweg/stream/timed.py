@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg.runtime.intervals import check_interval
 from thalweg.stream.live import Live
 from thalweg.stream.node import Stream
+from thalweg.stream.typevars import R
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from thalweg._types import Interval
 
 
-class Timed(Stream):
+class Timed(Stream[R]):
     """A node with an interval: seconds, or a length of time such as ``"500ms"``.
 
     Examples
@@ -32,7 +33,7 @@ class Timed(Stream):
 
     interval = Live(check_interval)
 
-    def __init__(self, upstream: Stream, interval: Interval, **kwargs: Any) -> None:
+    def __init__(self, upstream: Stream[Any], interval: Interval, **kwargs: Any) -> None:
         self.interval = interval
         super().__init__(upstream, **kwargs)
 
