@@ -113,7 +113,7 @@ if TYPE_CHECKING:
         assert_type(numbers.map(lambda x: x + 0.5).sink_to_list(), list[float])
         assert_type(numbers.map(pow, 2), Stream[Any])
         assert_type(numbers.filter(lambda x: x > 0).remove(lambda x: x > 9), Stream[int])
-        assert_type(numbers.map(str).starmap(lambda a, b: a + b), Stream[Any])
+        assert_type(numbers.sliding_window(2).starmap(lambda a, b: a + b), Stream[Any])
         assert_type(numbers.map(sleep), Stream[str])
         assert_type(numbers.map_async(sleep, parallelism=3), ops.map_async[str])
         assert_type(numbers.accumulate(lambda total, x: total + x).current_value, int)

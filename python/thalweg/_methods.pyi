@@ -15,7 +15,7 @@ from typing_extensions import Self
 from thalweg import ops, sinks, sources
 from thalweg._types import Emits, EventLoop, Interval, Keep, OnError
 from thalweg.stream import Stream
-from thalweg.stream.typevars import S, T, U
+from thalweg.stream.typevars import S, T, U, V
 
 class Methods(Generic[T]):
     """The methods."""
@@ -208,6 +208,11 @@ class Methods(Generic[T]):
     def sliding_window(self, n: int, return_partial: bool = True, **kwargs: Any) -> ops.sliding_window[T]:
         """Produce overlapping tuples of size `n`: the last elements, for every element."""
 
+    @overload
+    def starmap(
+        self: Emits[tuple[S, V]], func: Callable[[S, V], U], *, on_error: OnError = None, stream_name: str | None = None
+    ) -> Stream[U]:
+        """Apply a function to every element in the stream, splayed out: ``func(*x, *args)``."""
     @overload
     def starmap(
         self,

@@ -50,8 +50,8 @@ class Bench:
     """
 
     def __init__(self, build: Callable[[Stream], Stream], work: float = 0) -> None:
-        self.clock = VirtualClock()
-        self.source = Stream(loop=self.clock)
+        self.clock: VirtualClock = VirtualClock()
+        self.source: Stream = Stream(loop=self.clock)
         #: The elements that are done with, in the order in which they were acknowledged.
         self.acked: list[Any] = []
         self._out: list[tuple[float, Any]] = []

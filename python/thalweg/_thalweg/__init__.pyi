@@ -54,6 +54,7 @@ class Node(Generic[T]):
     """A node of a pipeline. Use the class `Stream`, which derives from it."""
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __class_getitem__(cls, of: Any) -> Any: ...
     def _make(self, blueprint: Blueprint, upstreams: list[Any], name: str, on_error: OnError, overridden: bool) -> None:
         """Make the node behind the object: a blueprint attached to upstreams.
 

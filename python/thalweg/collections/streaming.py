@@ -175,33 +175,45 @@ class OperatorMixin:
     [7]
     """
 
-    __abs__ = _unary(operator.abs)
-    __inv__ = _unary(operator.inv)
-    __invert__ = _unary(operator.invert)
-    __neg__ = _unary(operator.neg)
+    __abs__: Any = _unary(operator.abs)
+    __inv__: Any = _unary(operator.inv)
+    __invert__: Any = _unary(operator.invert)
+    __neg__: Any = _unary(operator.neg)
 
-    __eq__ = _binary(operator.eq)
-    __ne__ = _binary(operator.ne)
-    __lt__ = _binary(operator.lt)
-    __le__ = _binary(operator.le)
-    __gt__ = _binary(operator.gt)
-    __ge__ = _binary(operator.ge)
+    __eq__: Any = _binary(operator.eq)
+    __ne__: Any = _binary(operator.ne)
+    __lt__: Any = _binary(operator.lt)
+    __le__: Any = _binary(operator.le)
+    __gt__: Any = _binary(operator.gt)
+    __ge__: Any = _binary(operator.ge)
 
-    __add__, __radd__ = _binary(operator.add), _reflected(operator.add)
-    __and__, __rand__ = _binary(operator.and_), _reflected(operator.and_)
-    __floordiv__, __rfloordiv__ = _binary(operator.floordiv), _reflected(operator.floordiv)
-    __lshift__, __rlshift__ = _binary(operator.lshift), _reflected(operator.lshift)
-    __mod__, __rmod__ = _binary(operator.mod), _reflected(operator.mod)
-    __mul__, __rmul__ = _binary(operator.mul), _reflected(operator.mul)
-    __or__, __ror__ = _binary(operator.or_), _reflected(operator.or_)
-    __pow__, __rpow__ = _binary(operator.pow), _reflected(operator.pow)
-    __rshift__, __rrshift__ = _binary(operator.rshift), _reflected(operator.rshift)
-    __sub__, __rsub__ = _binary(operator.sub), _reflected(operator.sub)
-    __truediv__, __rtruediv__ = _binary(operator.truediv), _reflected(operator.truediv)
-    __xor__, __rxor__ = _binary(operator.xor), _reflected(operator.xor)
+    __add__: Any = _binary(operator.add)
+    __radd__: Any = _reflected(operator.add)
+    __and__: Any = _binary(operator.and_)
+    __rand__: Any = _reflected(operator.and_)
+    __floordiv__: Any = _binary(operator.floordiv)
+    __rfloordiv__: Any = _reflected(operator.floordiv)
+    __lshift__: Any = _binary(operator.lshift)
+    __rlshift__: Any = _reflected(operator.lshift)
+    __mod__: Any = _binary(operator.mod)
+    __rmod__: Any = _reflected(operator.mod)
+    __mul__: Any = _binary(operator.mul)
+    __rmul__: Any = _reflected(operator.mul)
+    __or__: Any = _binary(operator.or_)
+    __ror__: Any = _reflected(operator.or_)
+    __pow__: Any = _binary(operator.pow)
+    __rpow__: Any = _reflected(operator.pow)
+    __rshift__: Any = _binary(operator.rshift)
+    __rrshift__: Any = _reflected(operator.rshift)
+    __sub__: Any = _binary(operator.sub)
+    __rsub__: Any = _reflected(operator.sub)
+    __truediv__: Any = _binary(operator.truediv)
+    __rtruediv__: Any = _reflected(operator.truediv)
+    __xor__: Any = _binary(operator.xor)
+    __rxor__: Any = _reflected(operator.xor)
 
     # `==` makes a new collection and says nothing about being the same one.
-    __hash__ = object.__hash__
+    __hash__: Any = object.__hash__
 
 
 class Streaming(OperatorMixin, APIRegisterMixin):
@@ -246,8 +258,8 @@ class Streaming(OperatorMixin, APIRegisterMixin):
             raise TypeError(f"{type(self).__name__} needs an example of its elements")
         if stream_type is not None and stream_type not in _stream_types:
             raise ValueError(f"stream_type is 'streaming' or 'updating', and not {stream_type!r}")
-        self.example = example if isinstance(example, self._subtype) else self._subtype(example)
-        self.stream = Stream() if stream is None else stream
+        self.example: Any = example if isinstance(example, self._subtype) else self._subtype(example)
+        self.stream: Stream = Stream() if stream is None else stream
         if stream_type is not None:
             self._stream_type = stream_type
 

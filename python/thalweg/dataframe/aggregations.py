@@ -71,28 +71,28 @@ class Sum(_Columnwise):
     """Total of each column."""
 
     def __init__(self) -> None:
-        self.statistic = statistics.Sum()
+        self.statistic: Any = statistics.Sum()
 
 
 class Count(_Columnwise):
     """Number of values in each column that are there."""
 
     def __init__(self) -> None:
-        self.statistic = statistics.Count()
+        self.statistic: Any = statistics.Count()
 
 
 class Size(_Columnwise):
     """Number of values, there or not."""
 
     def __init__(self) -> None:
-        self.statistic = statistics.Size()
+        self.statistic: Any = statistics.Size()
 
 
 class Mean(_Columnwise):
     """Average of each column."""
 
     def __init__(self) -> None:
-        self.statistic = statistics.Mean()
+        self.statistic: Any = statistics.Mean()
 
 
 class Var(_Columnwise):
@@ -100,7 +100,7 @@ class Var(_Columnwise):
 
     def __init__(self, ddof: int = 1) -> None:
         self.ddof = ddof
-        self.statistic = statistics.Var(ddof)
+        self.statistic: Any = statistics.Var(ddof)
 
 
 class Std(_Columnwise):
@@ -108,21 +108,21 @@ class Std(_Columnwise):
 
     def __init__(self, ddof: int = 1) -> None:
         self.ddof = ddof
-        self.statistic = statistics.Var(ddof, is_std=True)
+        self.statistic: Any = statistics.Var(ddof, is_std=True)
 
 
 class Min(_Columnwise):
     """Smallest value of each column."""
 
     def __init__(self) -> None:
-        self.statistic = statistics.Extreme(is_min=True)
+        self.statistic: Any = statistics.Extreme(is_min=True)
 
 
 class Max(_Columnwise):
     """Largest value of each column."""
 
     def __init__(self) -> None:
-        self.statistic = statistics.Extreme(is_min=False)
+        self.statistic: Any = statistics.Extreme(is_min=False)
 
 
 class Full(Mergeable):
@@ -215,8 +215,9 @@ class GroupbyAggregation(Mergeable):
     _statistic: Any = statistics.Sum
 
     def __init__(self, columns: Any, grouper: Any = None, **kwargs: Any) -> None:
-        self.columns, self.grouper = columns, grouper
-        self.statistic = self._statistic(**kwargs)
+        self.columns: Any = columns
+        self.grouper: Any = grouper
+        self.statistic: Any = self._statistic(**kwargs)
 
     def make_reduction(self, example: Any) -> GroupReduction:
         """How it is applied to batches that look like an example."""
@@ -276,7 +277,7 @@ class EWMean(Mergeable):
 
     def __init__(self, com: float) -> None:
         self.com = com
-        self.decay = 1 - 1 / (1 + com)
+        self.decay: float = 1 - 1 / (1 + com)
 
     def partial(self, frame: Any) -> Any:
         """State of the rows of one batch."""

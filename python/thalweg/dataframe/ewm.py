@@ -47,7 +47,10 @@ class EWM(Expanding):
     ) -> None:
         super().__init__(sdf, n=n, value=value, with_state=with_state, start=start)
         self._com = _find_com(com, span, halflife, alpha)
-        self.com, self.span, self.halflife, self.alpha = com, span, halflife, alpha
+        self.com: Any = com
+        self.span: Any = span
+        self.halflife: Any = halflife
+        self.alpha: Any = alpha
 
     def _over(self, root: Any) -> EWM:
         return type(self)(

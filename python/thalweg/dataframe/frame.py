@@ -199,7 +199,9 @@ class DataFrame(Columns, Frame):
         else:
             result = self.assign(**{key: value})
         # It goes on as the frame with the new column, which earlier expressions have not.
-        self.stream, self.example, self._origin = result.stream, result.example, None
+        self.stream: Any = result.stream
+        self.example: Any = result.example
+        self._origin = None
 
     def emit(self, x: Any) -> Any:
         """Send a frame into the stream, after `verify`.

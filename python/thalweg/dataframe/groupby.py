@@ -119,8 +119,11 @@ class WindowedGroupBy(GroupBy):
         on: Any = None,
     ) -> None:
         super().__init__(root, grouper, index)
-        self.n, self.value, self.on = n, value, on
-        self.with_state, self.start = with_state, start
+        self.n: Any = n
+        self.value: Any = value
+        self.on: Any = on
+        self.with_state: Any = with_state
+        self.start: Any = start
 
     def __getitem__(self, index: Any) -> WindowedGroupBy:
         return type(self)(self.root, self.grouper, index, self.n, self.value, self.with_state, self.start, self.on)

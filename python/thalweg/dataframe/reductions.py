@@ -56,9 +56,9 @@ class ColumnReduction:
         self, statistic: Any, example: Any, names: list[Any] | None = None, *, is_series: bool = False
     ) -> None:
         self.statistic = statistic
-        self.schema = Schema(example, names)
-        self.backend = backend_of(example)
-        self.has_frame_result = self.schema.is_frame and not is_series
+        self.schema: Any = Schema(example, names)
+        self.backend: Any = backend_of(example)
+        self.has_frame_result: bool = self.schema.is_frame and not is_series
 
     def prepare(self, batch: Any, times: Any = None, *, is_kept: bool = False) -> ArrayChunk:
         """Read a batch."""
@@ -133,23 +133,24 @@ class GroupReduction:
 
     def __init__(self, statistic: Any, example: Any, groupers: list[Any], key_names: list[Any], names: Any) -> None:
         self.statistic = statistic
-        self.backend = backend_of(example)
-        self.groupers, self.key_names = groupers, key_names
+        self.backend: Any = backend_of(example)
+        self.groupers: Any = groupers
+        self.key_names: Any = key_names
         self._known: Any = None
         #: Keys of the last result, and what the library makes of them.
         self._named: tuple[Any, Any] = (None, None)
         is_frame = self.backend.is_frame(example)
-        self.is_size = statistic.name == "size"
-        self.has_frame_result = is_frame and not self.is_size and (names is None or isinstance(names, list))
+        self.is_size: bool = statistic.name == "size"
+        self.has_frame_result: bool = is_frame and not self.is_size and (names is None or isinstance(names, list))
         if not is_frame or self.is_size:
             chosen = None
         elif names is None:
             chosen = [name for name in self.backend.names(example) if name not in groupers]
         else:
             chosen = names if isinstance(names, list) else [names]
-        self.schema = None if self.is_size else Schema(example, chosen)
+        self.schema: Any = None if self.is_size else Schema(example, chosen)
         if self.schema is not None:
-            self.names = self.schema.names
+            self.names: Any = self.schema.names
         elif not is_frame:
             self.names = [getattr(example, "name", None)]
         else:

@@ -59,7 +59,7 @@ class Rolling:
     ) -> None:
         self.root = sdf
         self.on = on
-        self.window = window if hasattr(window, "__index__") else pd.Timedelta(window)
+        self.window: Any = window if hasattr(window, "__index__") else pd.Timedelta(window)
         self.min_periods = min_periods
         self.with_state = with_state
         self.start = start

@@ -32,7 +32,9 @@ class SchemaError(TypeError, IndexError, KeyError):
     """
 
     def __init__(self, column: Any, expected: str | None, found: str | None) -> None:
-        self.column, self.expected, self.found = column, expected, found
+        self.column: Any = column
+        self.expected: Any = expected
+        self.found: Any = found
         super().__init__(f"column {column!r}: expected {expected or 'no such column'}, found {found or 'none'}")
 
     def __str__(self) -> str:
@@ -57,12 +59,12 @@ class Schema:
 
     def __init__(self, example: Any, names: list[Any] | None = None) -> None:
         backend = backend_of(example)
-        self.is_frame = backend.is_frame(example)
+        self.is_frame: bool = backend.is_frame(example)
         #: Whether the whole frame is read, and no column may be there besides.
         self._is_whole = names is None
         if not self.is_frame:
             # A series has a single column, whatever it is called.
-            self.names = [getattr(example, "name", None)]
+            self.names: Any = [getattr(example, "name", None)]
             columns = [example]
         else:
             self.names = backend.names(example) if names is None else names

@@ -186,7 +186,9 @@ class LastValues(_Window):
 
     def __init__(self, reduction: Reduction, value: Any, backend: Any, on: Any = None) -> None:
         super().__init__(reduction)
-        self.value, self.backend, self.on = value, backend, on
+        self.value: Any = value
+        self.backend: Any = backend
+        self.on: Any = on
         self._width = value.to_timedelta64() if isinstance(value, pd.Timedelta) else value
 
     def _times(self, batch: Any) -> Any:

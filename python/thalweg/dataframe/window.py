@@ -64,7 +64,7 @@ class Window(OperatorMixin):
             n, value = None, n
         self.root = sdf
         self.n = n
-        self.value = value if value is None or _is_number(value) else pd.Timedelta(value)
+        self.value: Any = value if value is None or _is_number(value) else pd.Timedelta(value)
         self.with_state = with_state
         self.start = start
         self.on = on

@@ -139,10 +139,10 @@ class Failure:
     __slots__ = ("element", "exception", "node", "ordinal")
 
     def __init__(self, node: str, ordinal: int, element: Any, exception: BaseException) -> None:
-        self.node = node
-        self.ordinal = ordinal
-        self.element = element
-        self.exception = exception
+        self.node: str = node
+        self.ordinal: int = ordinal
+        self.element: Any = element
+        self.exception: BaseException = exception
 
     def __repr__(self) -> str:
         return f"Failure({self.node}, {short_repr(self.element)}, {short_repr(self.exception)})"
@@ -179,6 +179,8 @@ class Retry:
     ([1], [1, 1, 1])
     """
 
+    times: int
+
     def __init__(
         self,
         times: int,
@@ -196,8 +198,8 @@ class Retry:
             raise TypeError(f"Retry: `times` is a whole number, not {times!r}") from None
         if self.times < 0:
             raise ValueError(f"Retry: `times` is how often to try again, not {times}")
-        self.backoff = None if backoff is None else float(convert_interval(backoff))
-        self.at_most = None if at_most is None else float(convert_interval(at_most))
+        self.backoff: float | None = None if backoff is None else float(convert_interval(backoff))
+        self.at_most: float | None = None if at_most is None else float(convert_interval(at_most))
         self.then = then
 
     def __repr__(self) -> str:

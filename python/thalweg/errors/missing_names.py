@@ -35,7 +35,7 @@ class Missing(AttributeError):
 
     def __init__(self, name: str, owner: str, names: Callable[[], Iterable[str]]) -> None:
         super().__init__(f"{owner} has no attribute {name!r}")
-        self.name = name
+        self.name: str = name
         self._asked, self._names = name, names
 
     def __str__(self) -> str:

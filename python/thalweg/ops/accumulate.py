@@ -50,9 +50,13 @@ class accumulate(Stream[R]):
     [0, 1, 3, 6, 10]
     """
 
+    kwargs: dict[str, Any]
+    returns_state: bool
+    with_state: bool
+
     _graphviz_shape = "box"
 
-    func = LiveFunction()
+    func: Any = LiveFunction()
 
     #: Whether anybody can reset the state.
     _has_reset = False

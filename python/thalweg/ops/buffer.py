@@ -38,7 +38,7 @@ class buffer(Stream[T]):
 
     _graphviz_shape = "octagon"
 
-    n = Live(check_size)
+    n: Any = Live(check_size)
 
     def __init__(self, upstream: Stream[T], n: int, **kwargs: Any) -> None:
         self.n = n

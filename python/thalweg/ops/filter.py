@@ -44,7 +44,10 @@ class filter(Stream[T]):
     [0, 2, 4]
     """
 
-    predicate = LiveFunction()
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    predicate: Any = LiveFunction()
 
     if TYPE_CHECKING:
 

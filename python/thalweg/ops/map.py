@@ -47,7 +47,10 @@ class map(Stream[U]):
     [0, 2, 4]
     """
 
-    func = LiveFunction()
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    func: Any = LiveFunction()
 
     _splayed = False
 

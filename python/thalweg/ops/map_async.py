@@ -65,10 +65,10 @@ class map_async(Stream[U]):
     [0, 2, 4]
     """
 
-    func = Live(_check_function)
-    args = Live()
-    kwargs = Live()
-    parallelism = Live(check_size)
+    func: Any = Live(_check_function)
+    args: Any = Live()
+    kwargs: Any = Live()
+    parallelism: Any = Live(check_size)
 
     def __init__(
         self,

@@ -44,8 +44,8 @@ class partition(Stream[tuple[T, ...]]):
 
     _graphviz_shape = "diamond"
 
-    n = Live(check_count)
-    _key = Live()
+    n: Any = Live(check_count)
+    _key: Any = Live()
 
     def __init__(
         self, upstream: Stream[T], n: int, timeout: Interval | None = None, key: Any = None, **kwargs: Any

@@ -43,9 +43,9 @@ class partition_unique(Stream[tuple[T, ...]]):
 
     _graphviz_shape = "diamond"
 
-    n = Live(check_count)
-    key = Live()
-    keep = Live()
+    n: Any = Live(check_count)
+    key: Any = Live()
+    keep: Any = Live()
 
     def __init__(self, upstream: Stream[T], n: int, key: Any = identity, keep: Keep = "first", **kwargs: Any) -> None:
         self.n = n

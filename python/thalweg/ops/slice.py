@@ -44,9 +44,9 @@ class slice(Stream[T]):
     """
 
     #: Where it starts, by streamz's name: `start` has a source run.
-    star = Live(check_index)
-    end = Live(check_index)
-    step = Live(check_index)
+    star: Any = Live(check_index)
+    end: Any = Live(check_index)
+    step: Any = Live(check_index)
 
     def __init__(
         self,

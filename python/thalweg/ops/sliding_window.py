@@ -36,8 +36,8 @@ class sliding_window(Stream[tuple[T, ...]]):
 
     _graphviz_shape = "diamond"
 
-    n = Live(check_count)
-    partial = Live()
+    n: Any = Live(check_count)
+    partial: Any = Live()
 
     def __init__(self, upstream: Stream[T], n: int, return_partial: bool = True, **kwargs: Any) -> None:
         self.n = n

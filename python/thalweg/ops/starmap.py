@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from thalweg.ops.map import map
 from thalweg.stream import Stream
-from thalweg.stream.typevars import U
+from thalweg.stream.typevars import S, U, V
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any, overload
 
-    from thalweg._types import OnError
+    from thalweg._types import Emits, OnError
 
 
 @Stream.register_api()
@@ -41,6 +41,16 @@ class starmap(map[U]):
     _splayed = True
 
     if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: starmap[U],
+            upstream: Emits[tuple[S, V]],
+            func: Callable[[S, V], U],
+            *,
+            on_error: OnError = None,
+            stream_name: str | None = None,
+        ) -> None: ...
 
         @overload
         def __init__(

@@ -45,9 +45,9 @@ class timed_window_unique(Stream[tuple[T, ...]]):
 
     _graphviz_shape = "octagon"
 
-    interval = Live(check_interval)
-    key = Live()
-    keep = Live()
+    interval: Any = Live(check_interval)
+    key: Any = Live()
+    keep: Any = Live()
 
     def __init__(
         self, upstream: Stream[T], interval: Interval, key: Any = identity, keep: Keep = "first", **kwargs: Any

@@ -49,8 +49,8 @@ class unique(Stream[T]):
     [1, 2, 1, 3]
     """
 
-    maxsize = Live(_check_maxsize)
-    key = Live()
+    maxsize: Any = Live(_check_maxsize)
+    key: Any = Live()
 
     def __init__(
         self,

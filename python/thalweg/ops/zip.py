@@ -49,7 +49,7 @@ class zip(Stream[R]):
     _graphviz_orientation = 270
     _graphviz_shape = "triangle"
 
-    maxsize = Live(check_size)
+    maxsize: Any = Live(check_size)
 
     if TYPE_CHECKING:
 
@@ -79,7 +79,9 @@ class zip(Stream[R]):
         if not any(isinstance(upstream, Stream) for upstream in upstreams):
             raise ValueError("zip: at least one of what is joined has to be a stream")
         #: The values that are no streams, with their places.
-        self.literals = [(place, one) for place, one in enumerate(upstreams) if not isinstance(one, Stream)]
+        self.literals: list[tuple[int, Any]] = [
+            (place, one) for place, one in enumerate(upstreams) if not isinstance(one, Stream)
+        ]
         super().__init__(upstreams=upstreams, **kwargs)
         if first:
             self._prefer(None if first is True else first)

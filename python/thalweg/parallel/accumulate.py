@@ -49,6 +49,10 @@ class accumulate(ParallelStream):
     [1, 3, 3]
     """
 
+    kwargs: dict[str, Any]
+    returns_state: bool
+    with_state: bool
+
     _graphviz_shape = "box"
     _is_settled = False
 

@@ -109,8 +109,8 @@ class Code:
     __slots__ = ("data", "digest")
 
     def __init__(self, digest: bytes, data: bytes) -> None:
-        self.digest = digest
-        self.data = data
+        self.digest: Any = digest
+        self.data: bytes = data
 
     def __reduce__(self) -> Any:
         return load, (self.digest, self.data)
@@ -129,9 +129,9 @@ class BatchCall:
     __slots__ = ("args", "data", "digest")
 
     def __init__(self, digest: bytes, data: bytes, args: tuple[Any, ...]) -> None:
-        self.digest = digest
-        self.data = data
-        self.args = args
+        self.digest: Any = digest
+        self.data: Any = data
+        self.args: Any = args
 
     def __reduce__(self) -> Any:
         return BatchCall, (self.digest, self.data, self.args)

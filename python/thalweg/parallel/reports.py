@@ -25,7 +25,7 @@ class Site:
 
     def __init__(self, name: str, on_error: Any) -> None:
         self.name = name
-        self.on_error = _checked(on_error)
+        self.on_error: Any = _checked(on_error)
 
     def set_on_error(self, on_error: Any) -> None:
         """Change what is done about elements that the function fails on."""

@@ -365,6 +365,9 @@ class map(Stepping):
     [1, 3]
     """
 
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
     _is_splayed = False
 
     def __init__(
@@ -445,6 +448,9 @@ class filter(Stepping):
     >>> L
     [1, 2]
     """
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
 
     def __init__(
         self,

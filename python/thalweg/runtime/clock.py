@@ -36,7 +36,7 @@ class VirtualClock:
         from thalweg.runtime.virtual_loop import VirtualLoop
 
         #: The asyncio loop, to be given to whoever wants one.
-        self.asyncio_loop = VirtualLoop()
+        self.asyncio_loop: VirtualLoop = VirtualLoop()
 
     def time(self) -> float:
         """Return the seconds that have passed.

@@ -88,7 +88,10 @@ class sink(Sink[T]):
     map, sink_to_list
     """
 
-    func = LiveFunction()
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    func: Any = LiveFunction()
 
     _splayed = False
 

@@ -35,12 +35,12 @@ class to_kafka(Stream):
     """
 
     #: Pause between two polls of the client while messages are in flight, in seconds.
-    polltime = 0.02
+    polltime: float = 0.02
 
     def __init__(self, upstream: Stream, topic: str, producer_config: dict[str, Any], **kwargs: Any) -> None:
         confluent_kafka = need("confluent_kafka", "kafka", "to_kafka")
         self.topic = topic
-        self.producer = confluent_kafka.Producer(producer_config)
+        self.producer: Any = confluent_kafka.Producer(producer_config)
         super().__init__(upstream, ensure_io_loop=True, **kwargs)
 
     async def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> None:

@@ -40,6 +40,11 @@ class to_mqtt(Sink):
     >>> node = source.to_mqtt("localhost", 1883, "topic")  # doctest: +SKIP
     """
 
+    host: str
+    port: int
+    topic: str
+    keepalive: int
+
     def __init__(
         self,
         upstream: Stream,
@@ -52,7 +57,7 @@ class to_mqtt(Sink):
     ) -> None:
         self._mqtt = need("paho.mqtt.client", "mqtt", "to_mqtt")
         self.host, self.port, self.topic, self.keepalive = host, port, topic, keepalive
-        self.client_kwargs = dict(client_kwargs or {})
+        self.client_kwargs: dict[str, Any] = dict(client_kwargs or {})
         self.client: Any = None
         self._publishing: Any = None
         super().__init__(upstream, ensure_io_loop=True, **kwargs)

@@ -39,7 +39,7 @@ class to_websocket(Sink):
     def __init__(self, upstream: Stream, uri: str, ws_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         self._websockets = need("websockets", "websocket", "to_websocket")
         self.uri = uri
-        self.ws_kwargs = dict(ws_kwargs or {})
+        self.ws_kwargs: dict[str, Any] = dict(ws_kwargs or {})
         self.ws: Any = None
         self._opening: Any = None
         super().__init__(upstream, ensure_io_loop=True, **kwargs)

@@ -56,8 +56,8 @@ class filenames(Source[str]):
         recursive: bool = False,
         **kwargs: Any,
     ) -> None:
-        self.path = os.fspath(path)
-        self.poll_interval = check_interval(poll_interval, "filenames", "poll_interval")
+        self.path: str = os.fspath(path)
+        self.poll_interval: float = check_interval(poll_interval, "filenames", "poll_interval")
         pattern = self.path if os.path.isdir(self.path) else _to_shell(self.path, recursive)
         self._names = sources.file_names(pattern, self.poll_interval)
         super().__init__(start=start, **kwargs)

@@ -60,11 +60,11 @@ class from_http_server(Source[bytes]):
         self, port: int, path: str = "/.*", server_kwargs: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
         need("tornado.httpserver", "http", "from_http_server")
-        self.port = check_port(port, "from_http_server")
+        self.port: int = check_port(port, "from_http_server")
         if not isinstance(path, str):
             raise TypeError(f"from_http_server: `path` is a regular expression, not {path!r}")
         self.path = path
-        self.server_kwargs = dict(server_kwargs or {})
+        self.server_kwargs: dict[str, Any] = dict(server_kwargs or {})
         self._address = self.server_kwargs.pop("address", "localhost")
         self.server: Any = None
         self._answering = 0

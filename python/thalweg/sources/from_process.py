@@ -60,7 +60,7 @@ class from_process(Source[bytes]):
     ) -> None:
         _check_cmd(cmd)
         self.cmd = cmd
-        self.open_kwargs = dict(open_kwargs or {})
+        self.open_kwargs: dict[str, Any] = dict(open_kwargs or {})
         self._max_len = check_max_len(self.open_kwargs.pop("limit", max_len), "from_process")
         _check_open_kwargs(self.open_kwargs)
         self.with_stderr = with_stderr

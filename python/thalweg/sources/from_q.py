@@ -42,7 +42,7 @@ class from_q(Source[T]):
         if not hasattr(q, "get_nowait"):
             raise TypeError(f"from_q: `q` is a queue, not {q!r}")
         self.q = q
-        self.sleep = convert_interval(sleep_time)
+        self.sleep: Any = convert_interval(sleep_time)
         super().__init__(**kwargs)
 
     async def run(self) -> None:

@@ -65,9 +65,9 @@ class from_tcp(Source[bytes]):
         max_len: int = MAX_LEN,
         **kwargs: Any,
     ) -> None:
-        self.port = check_port(port, "from_tcp")
+        self.port: int = check_port(port, "from_tcp")
         self.delimiter = delimiter
-        self.server_kwargs = {"host": "localhost", **(server_kwargs or {})}
+        self.server_kwargs: dict[str, Any] = {"host": "localhost", **(server_kwargs or {})}
         given = self.server_kwargs.pop("max_buffer_size", None)
         self.server_kwargs.pop("limit", None)
         self._max_len = check_max_len(given or max_len, "from_tcp")

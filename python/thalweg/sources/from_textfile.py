@@ -78,7 +78,7 @@ class from_textfile(Source[str]):
         self.file: Any = f
         self.from_end = from_end
         self.delimiter = delimiter
-        self.poll_interval = check_interval(poll_interval, "from_textfile", "poll_interval")
+        self.poll_interval: float = check_interval(poll_interval, "from_textfile", "poll_interval")
         max_len = check_max_len(max_len, "from_textfile")
         self._open_file: OpenFile | None = None
         self._named: sources.RustSource | None = None

@@ -47,8 +47,11 @@ class from_websocket(Source["bytes | str"]):
     ) -> None:
         self._websockets = need("websockets", "websocket", "from_websocket")
         self.host = host
-        self.port = check_port(port, "from_websocket")
-        self.serve_kwargs = {"max_size": check_max_len(max_len, "from_websocket"), **(serve_kwargs or {})}
+        self.port: int = check_port(port, "from_websocket")
+        self.serve_kwargs: dict[str, Any] = {
+            "max_size": check_max_len(max_len, "from_websocket"),
+            **(serve_kwargs or {}),
+        }
         #: The server while the source runs; its ``sockets`` tell the port.
         self.server: Any = None
         super().__init__(**kwargs)

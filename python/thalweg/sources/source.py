@@ -60,7 +60,7 @@ class Source(Stream[T]):
         self._telling: set[Any] = set()
         self._on_error: OnError = kwargs.get("on_error")
         super().__init__(ensure_io_loop=True, **kwargs)
-        self.started = False
+        self.started: bool = False
         if start:
             self.start()
 

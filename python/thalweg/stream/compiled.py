@@ -43,11 +43,15 @@ class Code:
         The variable for what is sent.
     """
 
+    x: str
+    y: str
+    lines: list[str]
+
     def __init__(self, place: int, x: str) -> None:
         self.x, self.y = x, f"x{place + 1}"
         self.place = place
         self.objects: dict[str, Any] = {}
-        self.kind = ""
+        self.kind: str = ""
         self.lines: list[str] = []
 
     def name(self, prefix: str, value: Any) -> str:
@@ -89,6 +93,14 @@ class Code:
 
 class _Part:
     """A node of a pipeline, and what is known about it."""
+
+    node: Stream
+    number: int
+    behind: list[int]
+    ways: int
+    policy: int
+    is_single: bool
+    reason: str
 
     def __init__(self, node: Stream, number: int, behind: list[int], ways: int, is_single: bool, policy: int) -> None:
         self.node, self.number, self.behind, self.ways, self.policy = node, number, behind, ways, policy

@@ -433,7 +433,7 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
     def _own_name(self) -> str:
         return self.name or describe(self)
 
-    __del__ = _thalweg.Node._let_go
+    __del__: Callable[[Any], None] = _thalweg.Node._let_go
 
     def _retain_refs(self, metadata: Metadata, n: int = 1) -> None:
         """Count `n` more on the reference counters in `metadata`."""

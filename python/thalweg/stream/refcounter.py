@@ -41,7 +41,7 @@ class RefCounter:
 
     def __init__(self, initial: int = 0, cb: Callable[[], Any] | None = None, loop: Any = None) -> None:
         self.loop = loop
-        self.count = initial
+        self.count: int = initial
         self.cb = cb
 
     def retain(self, n: int = 1) -> None:

@@ -31,7 +31,7 @@ class Timed(Stream[R]):
 
     _graphviz_shape = "octagon"
 
-    interval = Live(check_interval)
+    interval: Any = Live(check_interval)
 
     def __init__(self, upstream: Stream[Any], interval: Interval, **kwargs: Any) -> None:
         self.interval = interval

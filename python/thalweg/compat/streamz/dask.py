@@ -1,18 +1,24 @@
 """Streams on an engine, by the names that streamz's module ``dask`` has for them; see :mod:`thalweg.parallel`."""
 
+from __future__ import annotations
+
 from thalweg.parallel import ParallelStream as DaskStream
 from thalweg.parallel import accumulate, filter, flatten, gather, map, pluck, scatter, starmap
 from thalweg.parallel.here import buffer, partition, partition_unique, timed_window_unique, union, unique
 from thalweg.sources import filenames, from_textfile
 from thalweg.stream import Stream
 
-combine_latest = DaskStream.combine_latest
-delay = DaskStream.delay
-latest = DaskStream.latest
-rate_limit = DaskStream.rate_limit
-sliding_window = DaskStream.sliding_window
-timed_window = DaskStream.timed_window
-zip = DaskStream.zip
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+combine_latest: Any = DaskStream.combine_latest
+delay: Any = DaskStream.delay
+latest: Any = DaskStream.latest
+rate_limit: Any = DaskStream.rate_limit
+sliding_window: Any = DaskStream.sliding_window
+timed_window: Any = DaskStream.timed_window
+zip: Any = DaskStream.zip
 
 __all__ = [
     "DaskStream",

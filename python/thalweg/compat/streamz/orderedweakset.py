@@ -87,6 +87,6 @@ class OrderedWeakrefSet(weakref.WeakSet):  # type: ignore[type-arg]
 
     def __init__(self, values: Iterable[Any] = ()) -> None:
         super().__init__()
-        self.data = OrderedSet()
+        self.data: Any = OrderedSet()
         for value in values:
             self.add(value)

@@ -65,7 +65,9 @@ class RiverTrain(Stream):
         if pass_model and metric is not None:
             raise TypeError("RiverTrain: the `metric` or the model can be sent, not both")
         super().__init__(**kwargs)
-        self.model, self.metric, self.pass_model = model, metric, pass_model
+        self.model: Any = model
+        self.metric: Any = metric
+        self.pass_model: Any = pass_model
 
     def update(self, x: Any, who: Any = None, metadata: Any = None) -> Any:
         """Learn from an element: a tuple of features, a result, and perhaps a weight."""

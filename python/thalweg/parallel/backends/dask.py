@@ -50,7 +50,7 @@ class Dask(Backend):
         super().__init__(client)
         program_end.drain_before_executors_end()
         self._client = client
-        self.queue = Queue.of_transport(_Tasks(client))
+        self.queue: Any = Queue.of_transport(_Tasks(client))
         # A client that is closed takes with it what is on its way, and says so to nobody: leaving its `with` comes
         # before the end of a pipeline that was built inside.
         close, close_later = client.close, client._close

@@ -43,7 +43,7 @@ class Embedded(Backend):
         if registry is not None:
             registry.shared(engine).streams.add(self)
         if not isinstance(engine, Engine):
-            self.queue = Queue.of_transport(_Parent(engine))
+            self.queue: Any = Queue.of_transport(_Parent(engine))
         elif engine.kind == "threads":
             self.queue = Queue.of_threads(engine)
         else:

@@ -40,7 +40,7 @@ class Executor(Backend):
     def __init__(self, executor: AnyExecutor) -> None:
         super().__init__(executor)
         if isinstance(executor, ThreadPoolExecutor):
-            self.queue = Queue.of_executor(executor.submit, self.width)
+            self.queue: Any = Queue.of_executor(executor.submit, self.width)
         else:
             self.queue = Queue.of_transport(_Calls(executor, self.width))
         # Pools take no more at the end of a program: drain before.

@@ -27,7 +27,7 @@ class Store:
     """
 
     #: Names that worker processes may ask for.
-    operations = frozenset({
+    operations: frozenset[str] = frozenset({
         "get_dataset",
         "get_metadata",
         "list_datasets",

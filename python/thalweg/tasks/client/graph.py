@@ -47,7 +47,7 @@ class FutureNode(DataNode):
 
     def __init__(self, key: Any, future: Future[Any]) -> None:
         super().__init__(key, None)
-        self.future = future
+        self.future: Any = future
 
     def __call__(self, values: Any = ()) -> Any:
         """Wait for the future."""

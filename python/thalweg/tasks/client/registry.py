@@ -42,7 +42,7 @@ class Shared:
         self._store: Any = None
         self._events: EventLog | None = None
         #: A directory that workers share, once there is something in it; it goes with this.
-        self.workspace = worker.workspace or worker.new_workspace()
+        self.workspace: Any = worker.workspace or worker.new_workspace()
         if not is_worker():
             finalize(self, shutil.rmtree, self.workspace, ignore_errors=True)
         #: The plugins that workers have, by their names.
@@ -59,7 +59,7 @@ class Shared:
         self.profile: str | None = None
         #: The worker that is this process.
         self.worker: Any = None
-        self.lock = RLock()
+        self.lock: Any = RLock()
         # Not a strong reference: an engine nobody holds closes.
         self._engine = ref(engine)
 

@@ -16,7 +16,7 @@ KINDS: set[type] = {Future}
 _SEQUENCES = (list, tuple, dict, set, frozenset)
 
 #: Stands for a value that is to be left out.
-skipped = object()
+skipped: object = object()
 
 
 def futures_of(value: Any) -> list[Future[Any]]:

@@ -26,7 +26,7 @@ class Worker:
     """
 
     def __init__(self, engine: Any) -> None:
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         # An engine that nobody holds closes.
         self._engine = ref(engine)
         self._known: dict[str, Any] | None = None

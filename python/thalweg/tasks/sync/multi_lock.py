@@ -96,7 +96,7 @@ class MultiLock(Named):
     def __init__(self, names: Iterable[str] | None = None, client: Client | None = None) -> None:
         # They are one state: what is granted depends on all who want one of the names.
         super().__init__("all", client)
-        self.names = list(dict.fromkeys(names or ()))
+        self.names: list[str] = list(dict.fromkeys(names or ()))
         self._owner = uuid4().hex
 
     def __reduce__(self) -> Any:

@@ -28,7 +28,7 @@ class Named:
     _given_back: tuple[str, ...] = ()
 
     def __init__(self, name: str | None = None, client: Client | None = None) -> None:
-        self.name = f"{self._kind}-{uuid4().hex}" if name is None else name
+        self.name: str = f"{self._kind}-{uuid4().hex}" if name is None else name
         self._client = client
         self._coordinator: Coordinates | None = None
         self._connect()
