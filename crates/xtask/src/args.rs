@@ -32,9 +32,7 @@ pub enum Language {
 pub enum Request {
     Help(&'static str),
     ListSteps,
-    Test {
-        only: Vec<String>,
-    },
+    Test(test::Choice),
     Demo {
         language: Language,
         args: Vec<OsString>,
@@ -73,19 +71,24 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
 
 fn parse_test(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     let mut only = Vec::new();
-    let mut list = false;
+    let (mut list, mut quick) = (false, false);
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help(test::HELP)),
             Arg::Long("list") => list = true,
+            Arg::Long("quick") => quick = true,
             Arg::Value(step) => only.push(known_step(step.string()?)?),
             other => return Err(other.unexpected()),
         }
     }
-    Ok(if list {
-        Request::ListSteps
-    } else {
-        Request::Test { only }
+    if quick && !only.is_empty() {
+        return Err("either --quick or the names of steps".into());
+    }
+    Ok(match (list, quick) {
+        (true, _) => Request::ListSteps,
+        (_, true) => Request::Test(test::Choice::Quick),
+        _ if only.is_empty() => Request::Test(test::Choice::All),
+        _ => Request::Test(test::Choice::Named(only)),
     })
 }
 
@@ -176,13 +179,11 @@ mod tests {
 
     #[test]
     fn steps_can_be_chosen_and_listed() {
-        assert_eq!(parse_line("test"), Ok(Request::Test { only: vec![] }));
-        assert_eq!(
-            parse_line("test fmt unit"),
-            Ok(Request::Test {
-                only: vec!["fmt".into(), "unit".into()]
-            })
-        );
+        assert_eq!(parse_line("test"), Ok(Request::Test(test::Choice::All)));
+        let quick = Ok(Request::Test(test::Choice::Quick));
+        assert_eq!(parse_line("test --quick"), quick);
+        let named = test::Choice::Named(vec!["fmt".into(), "unit".into()]);
+        assert_eq!(parse_line("test fmt unit"), Ok(Request::Test(named)));
         assert_eq!(parse_line("test --list"), Ok(Request::ListSteps));
     }
 
@@ -222,6 +223,7 @@ mod tests {
                 "there is no step `ftm`; the steps are fmt, clippy",
             ),
             ("test --fast", "--fast"),
+            ("test --quick fmt", "either --quick or"),
             ("docs now", "now"),
             ("--version", "--version"),
             ("help me", "there is no command `me`"),

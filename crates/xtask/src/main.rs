@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             test::list();
             ExitCode::SUCCESS
         }
-        Request::Test { only } => test::run(&project, &only),
+        Request::Test(choice) => test::run(&project, &choice),
         Request::Demo { language, args } => demo::run(&project, language, args),
         Request::Bench { language, args } => bench::run(&project, language, args),
         Request::Docs { open } => docs::run(&project, open),

@@ -18,14 +18,15 @@ use std::process::ExitCode;
 pub const HELP: &str = "\
 Run every test and lint there is. All steps run, even if one fails; what this machine lacks the tools for is skipped.
 
-Usage: cargo xtask test [STEP]...
+Usage: cargo xtask test [--quick | STEP...]
 
 Arguments:
   [STEP]...  Run these steps only
 
 Options:
-      --list  List the steps
-  -h, --help  Print this help
+      --list   List the steps
+      --quick  Run the lints, and the unit tests of the core: an answer while one works
+  -h, --help   Print this help
 ";
 
 /// The tests proper come last, so that their results end the log.
@@ -112,17 +113,37 @@ pub const STEPS: [Step; 16] = [
     },
 ];
 
+/// Which steps are to run.
+#[derive(Debug, PartialEq)]
+pub enum Choice {
+    All,
+    Quick,
+    Named(Vec<String>),
+}
+
+/// What `--quick` runs, of those above, before the unit tests of the core.
+const QUICK: [&str; 5] = ["fmt", "clippy", "pure", "floors", "python"];
+
+const CORE: Step = Step {
+    name: "core",
+    claim: "unit tests of the core pass",
+    action: tests::core,
+};
+
 pub fn list() {
     for Step { name, claim, .. } in &STEPS {
         println!("{name:9} {claim}");
     }
 }
 
-/// Runs all steps, or only those named.
-pub fn run(project: &Project, only: &[String]) -> ExitCode {
-    let chosen = STEPS
-        .iter()
-        .filter(|step| only.is_empty() || only.iter().any(|name| name == step.name));
+/// Runs the steps that were chosen.
+pub fn run(project: &Project, choice: &Choice) -> ExitCode {
+    let of_all = STEPS.iter().filter(|step| match choice {
+        Choice::All => true,
+        Choice::Quick => QUICK.contains(&step.name),
+        Choice::Named(names) => names.iter().any(|name| name == step.name),
+    });
+    let chosen = of_all.chain((*choice == Choice::Quick).then_some(&CORE));
     let reports: Vec<Report> = chosen.map(|step| step.run(project)).collect();
     let summary = Summary::new(reports);
     print!("{}", summary.text(Palette::detect()));

@@ -16,6 +16,10 @@ pub fn unit(project: &Project) -> Result<(), Stop> {
         .run(project)?)
 }
 
+pub fn core(project: &Project) -> Result<(), Stop> {
+    Ok(Invocation::cargo("test --package thalweg --all-features --lib --quiet").run(project)?)
+}
+
 pub fn doctest(project: &Project) -> Result<(), Stop> {
     Ok(Invocation::cargo(WORKSPACE).arg("--doc").run(project)?)
 }
