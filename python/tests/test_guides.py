@@ -19,17 +19,19 @@ def test_there_are_guides():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_snippets_run(page, tmp_path, monkeypatch):
+def test_the_snippets_run(page, tmp_path, python):
     for package in NEEDS.get(page.name, ()):
         pytest.importorskip(package)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     text = page.read_text(encoding="utf-8")
-    names: dict[str, object] = {"__name__": "guide"}
+    lines = [""] * (text.count("\n") + 1)
     for match in re.finditer(r"^```python\n(.*?)^```$", text, re.M | re.S):
-        line = text.count("\n", 0, match.start()) + 1
-        # So that what fails says which line of the guide it is.
-        exec(compile("\n" * line + match.group(1), page, "exec"), names)
+        code = match.group(1).splitlines()
+        # Each at its own line: what fails says which line of the guide it is.
+        begin = text.count("\n", 0, match.start()) + 1
+        lines[begin : begin + len(code)] = code
+    (tmp_path / page.with_suffix(".py").name).write_text("\n".join(lines), encoding="utf-8")
+    done = python("-I", page.with_suffix(".py").name)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import operator
+import sys
 import threading
 
 import pytest
@@ -41,6 +42,7 @@ def test_in_a_loop(client):
     assert asyncio.run(main()) == ([1, 2, 4], 8)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="there it is a warning")
 def test_as_the_default_executor_of_a_loop(client):
     async def main():
         loop = asyncio.get_running_loop()
@@ -87,7 +89,7 @@ def test_map(client):
     executor = client.get_executor()
     assert list(executor.map(operator.add, [1, 2, 3], [4, 5], chunksize=10)) == [5, 7]
     never = threading.Event()
-    with pytest.raises(TimeoutError):
+    with pytest.raises(concurrent.futures.TimeoutError):
         list(executor.map(lambda _: never.wait(), [1, 2], timeout=0.01))
     never.set()
     results = executor.map(int, ["1", "x", "3"])

@@ -92,7 +92,8 @@ class from_tcp(Source[bytes]):
             tasks.add(asyncio.current_task())
             try:
                 await self._read(reader)
-            except ConnectionError:
+            except (ConnectionError, asyncio.CancelledError):
+                # The other end has gone, or this source: before Python 3.12, asyncio logs a task that ends otherwise.
                 pass
             except (ClosedError, Interrupted) as error:
                 self._end_with(error)
