@@ -6,7 +6,7 @@ the classes by ``cargo xtask stubs``.
 
 import queue
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Concatenate, Generic, Literal, TextIO, overload
 
@@ -386,6 +386,22 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sources.from_tcp:
         """Emit what arrives on a port, split at a delimiter, which stays."""
+
+    @staticmethod
+    def from_sse(
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        last_event_id: str = "",
+        connect_timeout: Interval = 10,
+        idle_timeout: Interval = 60,
+        wait: Interval = 1,
+        max_wait: Interval = 30,
+        max_len: int = ...,
+        follow_anywhere: bool = False,
+        **kwargs: Any,
+    ) -> sources.from_sse:
+        """Emit the events of a feed of server-sent events, over HTTP."""
 
     @staticmethod
     def from_textfile(

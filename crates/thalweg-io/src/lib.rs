@@ -32,11 +32,13 @@
 //! | [`filenames`] | [`filenames`](filenames::FromFilenames::filenames) | | paths |
 //! | [`process`] | [`from_process`](process::FromProcess::from_process) | | lines |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
+//! | [`sse`] | [`from_sse`](sse::FromSse::from_sse) | | events |
 //! | [`stdin`], with `reader` | [`from_stdin`](stdin::FromStdin::from_stdin) | | lines |
 //!
 //! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
-//! whether it is text or bytes. The methods come with the [`prelude`]. All features are on by
-//! default; `tokio`, on too, brings the event loops of thalweg.
+//! whether it is text or bytes. The methods come with the [`prelude`]. All features but
+//! `sse` are on by default; `tokio`, on too, brings the event loops of thalweg. What talks to the web does so on a tokio
+//! runtime of its own, with TLS by rustls; it installs rustls' provider `ring` unless the program has installed another.
 //!
 //! # What they do
 //!
@@ -78,12 +80,16 @@ pub mod prelude;
 pub mod process;
 #[cfg(feature = "reader")]
 pub mod reader;
+#[cfg(feature = "sse")]
+pub mod sse;
 #[cfg(feature = "reader")]
 pub mod stdin;
 #[cfg(feature = "textfile")]
 pub mod textfile;
 #[cfg(any(feature = "textfile", feature = "filenames"))]
 mod watch;
+#[cfg(feature = "sse")]
+mod web;
 
 #[cfg(feature = "filenames")]
 pub use filenames::{Filenames, FilenamesError};
@@ -93,10 +99,14 @@ pub use lines::{LineBuffer, LineError, Lines};
 pub use process::{Process, ProcessError};
 #[cfg(feature = "reader")]
 pub use reader::{Reader, ReaderError};
+#[cfg(feature = "sse")]
+pub use sse::{Sse, SseError, SseEvent};
 #[cfg(feature = "reader")]
 pub use stdin::{Stdin, StdinError};
 #[cfg(feature = "textfile")]
 pub use textfile::{TextFile, TextFileError, TextFileSink};
+#[cfg(feature = "sse")]
+pub use web::WebError;
 
 /// The examples of the project's front page, as tests.
 #[cfg(all(doctest, feature = "textfile"))]
