@@ -69,7 +69,9 @@ class Node(Generic[T]):
         element is withdrawn where it still waits for room.
         """
 
-    def emit_many(self, elements: Iterable[T] | Batch, asynchronous: bool = False, timeout: Any = None) -> Any:
+    def emit_many(
+        self, elements: Iterable[T] | Batch, asynchronous: bool = False, timeout: Any = None, progress: bool = False
+    ) -> Any:
         """Send all elements of an iterable: cheaper than one by one where nothing has to wait.
 
         Every element is sent, whatever happens to those before it; failures are raised together.

@@ -1,5 +1,6 @@
-"""What the dashboard asks Python for."""
+"""What the dashboard, and progress, ask Python for."""
 
 from thalweg.view.observed import describe_failure, engines, pipelines
+from thalweg.view.progress import of_elements
 
-__all__ = ["describe_failure", "engines", "pipelines"]
+__all__ = ["describe_failure", "engines", "of_elements", "pipelines"]

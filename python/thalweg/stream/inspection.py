@@ -5,7 +5,9 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike
-    from typing import Any, ClassVar
+    from typing import Any, ClassVar, TextIO
+
+    from typing_extensions import Self
 
 #: Value of an argument that was not given.
 no_default = "--no-default--"
@@ -49,6 +51,41 @@ class Inspected:
         """
         names = ("received", "sent", "failed", "held", "waited")
         return dict(zip(names, self._counters(), strict=True))
+
+    def progress(self, total: int | None = None, label: str = "", file: TextIO | None = None) -> Self:
+        """Show how many elements come to this node, how fast, and how many are left; return the node.
+
+        It ends when the pipeline has been drained, or `total` have come.
+
+        In a terminal it is a line on ``sys.stderr``, in a notebook a widget; nothing where the output is neither. An
+        element costs nothing: the node's counters are looked at ten times a second.
+
+        Parameters
+        ----------
+        total: int
+            How many there will be, if that is known.
+        label: str
+            What stands before it.
+        file:
+            Where to write to instead.
+
+        Examples
+        --------
+        >>> import io
+        >>> from thalweg import Stream
+        >>> output = io.StringIO()
+        >>> with Stream() as source:
+        ...     L = source.progress(total=3, file=output).map(abs).sink_to_list()
+        ...     source.emit_many([-1, -2, -3])
+        >>> "3 of 3" in output.getvalue()
+        True
+        """
+        from thalweg.view.progress import bar, of_stream
+
+        shown = bar(file, label)
+        if shown is not None:
+            of_stream(self, total, shown)  # type: ignore[arg-type]
+        return self
 
     def explain(self: Any) -> str:
         """Return how the pipeline is run: the Python functions that chains of its nodes are compiled to, and why other

@@ -92,19 +92,25 @@ impl Node {
     /// Sends all elements of an iterable: cheaper than one by one where nothing has to wait.
     ///
     /// Every element is sent, whatever happens to those before it; failures are raised together.
-    /// After `timeout` those that have not been taken are withdrawn, and no more are sent.
-    #[pyo3(signature = (elements, asynchronous=false, timeout=None))]
+    /// After `timeout` those that have not been taken are withdrawn, and no more are sent. With `progress` it is shown
+    /// how many have been taken.
+    #[pyo3(signature = (elements, asynchronous=false, timeout=None, progress=false))]
     fn emit_many(
         slf: &Bound<'_, Self>,
         elements: &Bound<'_, PyAny>,
         asynchronous: bool,
         timeout: Option<&Bound<'_, PyAny>>,
+        progress: bool,
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let limit = limit(timeout)?;
         let parts = slf.get().parts()?;
         parts.settle(py, MANY)?;
-        let elements = Elements::new(elements, &parts.current)?;
+        let shown = match progress {
+            true => Some(upcalls::VIEW.call(py, "of_elements", (elements,))?),
+            false => None,
+        };
+        let elements = Elements::new(shown.as_ref().unwrap_or(elements), &parts.current)?;
         let problem = elements.problem();
         let result = if asynchronous || parts.pipeline().mode() != Mode::NoLoop {
             let out = parts.out.clone();
