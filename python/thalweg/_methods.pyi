@@ -347,6 +347,32 @@ class Methods(Generic[T]):
         """Emit the names of the files in a directory, those there are and those that appear."""
 
     @staticmethod
+    def from_http_lines(
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        connect_timeout: Interval = 10,
+        idle_timeout: Interval = 60,
+        max_len: int = ...,
+        follow_anywhere: bool = False,
+        **kwargs: Any,
+    ) -> sources.from_http_lines:
+        """Emit the lines of a response over HTTP, as they come."""
+
+    @staticmethod
+    def from_http_poll(
+        url: str,
+        interval: Interval,
+        headers: Mapping[str, str] | None = None,
+        *,
+        time_limit: Interval = 60,
+        max_len: int = ...,
+        follow_anywhere: bool = False,
+        **kwargs: Any,
+    ) -> sources.from_http_poll:
+        """Emit the body at a URL, asked for at an interval, whenever it has changed."""
+
+    @staticmethod
     def from_http_server(
         port: int, path: str = "/.*", server_kwargs: dict[str, Any] | None = None, **kwargs: Any
     ) -> sources.from_http_server:

@@ -14,6 +14,8 @@
 
 #[cfg(feature = "filenames")]
 pub use crate::filenames::FromFilenames as _;
+#[cfg(feature = "http-client")]
+pub use crate::http_client::{FromHttpLines as _, FromHttpPoll as _};
 #[cfg(feature = "process")]
 pub use crate::process::FromProcess as _;
 #[cfg(feature = "reader")]

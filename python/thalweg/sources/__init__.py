@@ -2,6 +2,8 @@
 
 from thalweg.runtime.intervals import convert_interval  # noqa: F401, streamz's module of sources has this name
 from thalweg.sources.filenames import filenames
+from thalweg.sources.from_http_lines import from_http_lines
+from thalweg.sources.from_http_poll import from_http_poll
 from thalweg.sources.from_http_server import from_http_server
 from thalweg.sources.from_iterable import from_iterable
 from thalweg.sources.from_periodic import PeriodicCallback, from_periodic
@@ -23,6 +25,8 @@ __all__ = [
     "ServerSentEvent",
     "Source",
     "filenames",
+    "from_http_lines",
+    "from_http_poll",
     "from_http_server",
     "from_iterable",
     "from_periodic",

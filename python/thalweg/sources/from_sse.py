@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg._thalweg import sources
 from thalweg.runtime.intervals import check_interval
 from thalweg.sources.limits import MAX_LEN, check_max_len
+from thalweg.sources.requests import check_headers, check_url
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
 
@@ -164,14 +165,11 @@ class from_sse(Source[ServerSentEvent]):
         follow_anywhere: bool = False,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(url, str):
-            raise TypeError(f"from_sse: `url` is text, not {url!r}")
-
-        self.url = url
+        self.url: str = check_url(url, "from_sse")
         self._events = sources.server_sent_events(
-            url,
+            self.url,
             ServerSentEvent,
-            _pairs(headers),
+            check_headers(headers, "from_sse"),
             last_event_id,
             check_interval(connect_timeout, "from_sse", "connect_timeout"),
             check_interval(idle_timeout, "from_sse", "idle_timeout"),
@@ -185,12 +183,3 @@ class from_sse(Source[ServerSentEvent]):
     async def run(self) -> None:
         """Emit events until stopped, or until the server has no more."""
         await self._run_in_rust(self._events)
-
-
-def _pairs(headers: Mapping[str, str] | None) -> list[tuple[str, str]]:
-    pairs = list((headers or {}).items())
-    for name, value in pairs:
-        if not isinstance(name, str) or not isinstance(value, str):
-            # The value may be a secret.
-            raise TypeError(f"from_sse: `headers` are text, not {type(value).__name__} as for {name!r}")
-    return pairs

@@ -2,6 +2,8 @@
 
 mod address;
 mod error;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::io;
 use std::time::Duration;

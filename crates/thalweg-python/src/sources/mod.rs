@@ -19,5 +19,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(text::open_pipe, module)?)?;
     module.add_function(wrap_pyfunction!(text::output, module)?)?;
     module.add_function(wrap_pyfunction!(names::file_names, module)?)?;
+    module.add_function(wrap_pyfunction!(web::http_lines, module)?)?;
+    module.add_function(wrap_pyfunction!(web::http_poll, module)?)?;
     module.add_function(wrap_pyfunction!(web::server_sent_events, module)?)
 }

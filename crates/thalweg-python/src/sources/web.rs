@@ -1,8 +1,8 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyBytes, PyString, PyTuple};
 use thalweg_io::sse::SseSource;
-use thalweg_io::{Sse, SseEvent};
+use thalweg_io::{HttpLines, HttpPoll, Lines, Sse, SseEvent, WebError};
 
 use super::bridge::{RustSource, Sourced};
 use crate::interval::seconds;
@@ -36,8 +36,7 @@ pub(super) fn server_sent_events(
     if follow_anywhere {
         feed = feed.follow_anywhere();
     }
-    feed.check()
-        .map_err(|error| PyValueError::new_err(format!("from_sse: {error}")))?;
+    feed.check().map_err(|error| invalid("from_sse", &error))?;
     Ok(RustSource::new(
         SseSource::from(feed),
         move |py, event: SseEvent| {
@@ -48,4 +47,66 @@ pub(super) fn server_sent_events(
     ))
 }
 
+/// `from_http_lines`: the lines of a response.
+#[pyfunction]
+pub(super) fn http_lines(
+    url: &str,
+    headers: Vec<(String, String)>,
+    connect_timeout: f64,
+    idle_timeout: f64,
+    max_len: usize,
+    follow_anywhere: bool,
+) -> PyResult<RustSource> {
+    let mut lines = HttpLines::new(url)
+        .lines(Lines::text().max_len(max_len))
+        .connect_timeout(seconds(connect_timeout)?)
+        .idle_timeout(seconds(idle_timeout)?);
+    for (name, value) in headers {
+        lines = lines.header(name, value);
+    }
+    if follow_anywhere {
+        lines = lines.follow_anywhere();
+    }
+    lines
+        .check()
+        .map_err(|error| invalid("from_http_lines", &error))?;
+    Ok(RustSource::new(lines, |py, line: String| {
+        Ok(Some(Value::from(PyString::new(py, &line).into_any())))
+    }))
+}
+
+/// `from_http_poll`: the body at a URL, whenever it has changed.
+#[pyfunction]
+pub(super) fn http_poll(
+    url: &str,
+    interval: f64,
+    headers: Vec<(String, String)>,
+    time_limit: f64,
+    max_len: usize,
+    follow_anywhere: bool,
+) -> PyResult<RustSource> {
+    let mut poll = HttpPoll::new(url, seconds(interval)?)
+        .time_limit(seconds(time_limit)?)
+        .max_len(max_len);
+    for (name, value) in headers {
+        poll = poll.header(name, value);
+    }
+    if follow_anywhere {
+        poll = poll.follow_anywhere();
+    }
+    poll.check()
+        .map_err(|error| invalid("from_http_poll", &error))?;
+    Ok(RustSource::new(poll, |py, body: Vec<u8>| {
+        Ok(Some(Value::from(PyBytes::new(py, &body).into_any())))
+    }))
+}
+
+fn invalid(source: &str, error: &WebError) -> PyErr {
+    PyValueError::new_err(format!("{source}: {error}"))
+}
+
 impl Sourced for SseSource {}
+
+impl Sourced for HttpLines<String> {}
+
+impl Sourced for HttpPoll {}
