@@ -15,6 +15,8 @@ use crate::{LineBuffer, LineError, Lines};
 /// How many pieces of the response lie ready for the pipeline at most.
 const CAPACITY: usize = 16;
 
+type Pieces = Inbox<Vec<u8>, HttpError>;
+
 /// The lines of a response over HTTP, as they come.
 ///
 /// [`Stream::from_http_lines`](FromHttpLines::from_http_lines) makes a stream of it: of a log that goes on, or of a
@@ -22,7 +24,7 @@ const CAPACITY: usize = 16;
 pub struct HttpLines<T = String> {
     asked: Asked,
     lines: Lines<T>,
-    state: Option<(Inbox<Vec<u8>, HttpError>, LineBuffer<T>)>,
+    state: Option<(Pieces, LineBuffer<T>)>,
 }
 
 #[derive(Clone)]
