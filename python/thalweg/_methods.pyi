@@ -185,7 +185,7 @@ class Methods(Generic[T]):
     ) -> Stream[tuple[T, ...]]:
         """Partition the stream into tuples of equal size."""
 
-    def partition_unique(self, n: int, key: Any = ..., keep: Keep = "first", **kwargs: Any) -> ops.partition_unique[T]:
+    def partition_unique(self, n: int, key: Any = ..., keep: Keep = "first", **kwargs: Any) -> Stream[tuple[T, ...]]:
         """Partition the stream into tuples of `n` elements whose keys differ."""
 
     def pluck(self, pick: Any, **kwargs: Any) -> Stream:
@@ -242,7 +242,7 @@ class Methods(Generic[T]):
 
     def timed_window_unique(
         self, interval: Interval, key: Any = ..., keep: Keep = "first", **kwargs: Any
-    ) -> ops.timed_window_unique[T]:
+    ) -> Stream[tuple[T, ...]]:
         """Send a tuple of what has come, each key once, every `interval`; an empty one if nothing has."""
 
     def union(self, *upstreams: Stream[T], **kwargs: Any) -> Stream[T]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from thalweg import _thalweg
 from thalweg.stream import Stream, identity
-from thalweg.stream.arguments import check_count, check_keep
+from thalweg.stream.arguments import check_count
 from thalweg.stream.live import Live
 from thalweg.stream.typevars import T
+from thalweg.stream.unique_window import UniqueWindow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api()
-class partition_unique(Stream[tuple[T, ...]]):
+class partition_unique(UniqueWindow[tuple[T, ...]]):
     """Partition the stream into tuples of `n` elements whose keys differ.
 
     Parameters
@@ -44,15 +45,10 @@ class partition_unique(Stream[tuple[T, ...]]):
     _graphviz_shape = "diamond"
 
     n: Any = Live(check_count)
-    key: Any = Live()
-    keep: Any = Live()
 
     def __init__(self, upstream: Stream[T], n: int, key: Any = identity, keep: Keep = "first", **kwargs: Any) -> None:
         self.n = n
-        check_keep(keep, "partition_unique")
-        self.key, self.keep = key, keep
-        super().__init__(upstream, **kwargs)
+        super().__init__(upstream, key, keep, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:
-        key = None if self.key is identity else self.key
-        return _thalweg.ops.partition_unique(self.n, key, self.keep)
+        return _thalweg.ops.partition_unique(self.n, self._key_of, self.keep)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from thalweg import _thalweg
 from thalweg.runtime.intervals import check_interval
 from thalweg.stream import Stream, identity
-from thalweg.stream.arguments import check_keep
 from thalweg.stream.live import Live
 from thalweg.stream.typevars import T
+from thalweg.stream.unique_window import UniqueWindow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api()
-class timed_window_unique(Stream[tuple[T, ...]]):
+class timed_window_unique(UniqueWindow[tuple[T, ...]]):
     """Send a tuple of what has come, each key once, every `interval`; an empty one if nothing has.
 
     Parameters
@@ -46,17 +46,12 @@ class timed_window_unique(Stream[tuple[T, ...]]):
     _graphviz_shape = "octagon"
 
     interval: Any = Live(check_interval)
-    key: Any = Live()
-    keep: Any = Live()
 
     def __init__(
         self, upstream: Stream[T], interval: Interval, key: Any = identity, keep: Keep = "first", **kwargs: Any
     ) -> None:
         self.interval = interval
-        check_keep(keep, "timed_window_unique")
-        self.key, self.keep = key, keep
-        super().__init__(upstream, **kwargs)
+        super().__init__(upstream, key, keep, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:
-        key = None if self.key is identity else self.key
-        return _thalweg.ops.timed_window_unique(self.interval, key, self.keep)
+        return _thalweg.ops.timed_window_unique(self.interval, self._key_of, self.keep)

@@ -4,6 +4,7 @@ mod emit;
 pub(crate) mod fast_emit;
 mod keeping;
 mod lifecycle;
+mod making;
 pub(crate) mod picture;
 mod settings;
 mod straight;
@@ -15,13 +16,11 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple, PyType, PyWeakrefReference};
+use pyo3::types::{PyDict, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 use thalweg::Stream;
 
-use crate::blueprint::{
-    Blueprint, BuildContext, Inlet, Made, Passage, State, Traverse, UpstreamRefs,
-};
+use crate::blueprint::{Blueprint, Inlet, Passage, State, Traverse, UpstreamRefs};
 use crate::compiled::Compiled;
 use crate::event_loop::EventLoop;
 use crate::function::Function;
@@ -29,10 +28,11 @@ use crate::gil::{Contents, Place};
 use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::pipeline::{self, Mode, Pipeline};
+use crate::policy;
 use crate::value::Value;
-use crate::{overridden, policy};
 
 use self::keeping::Below;
+use self::making::Making;
 use self::straight::Straight;
 
 /// A node of a pipeline. Use the class `Stream`, which derives from it.
@@ -163,6 +163,11 @@ impl Node {
 }
 
 #[cold]
+fn made_already() -> PyErr {
+    PyRuntimeError::new_err("the stream has been made already")
+}
+
+#[cold]
 fn unmade() -> PyErr {
     PyRuntimeError::new_err(
         "the stream has not been made yet: a subclass calls `super().__init__()` first",
@@ -195,120 +200,19 @@ impl Node {
         on_error: Option<&Bound<'_, PyAny>>,
         overridden: bool,
     ) -> PyResult<()> {
-        let py = slf.py();
-        let raised = |error| crate::failure::raise(py, &error);
         if slf.get().0.get().is_some() {
-            return Err(PyRuntimeError::new_err("the stream has been made already"));
+            return Err(made_already());
         }
-        let nodes: Vec<_> = upstreams
-            .iter()
-            .filter_map(|upstream| upstream.cast::<Node>().ok())
-            .collect();
-        let pipeline = match nodes.first() {
-            Some(first) => Pipeline::root(&first.get().parts()?.pipeline).clone_ref(py),
-            None => Pipeline::create(py)?,
-        };
-        for other in nodes.iter().skip(1) {
-            Pipeline::join(&pipeline, &other.get().parts()?.pipeline, py)?;
+        let making = Making::begin(slf, blueprint.get(), &upstreams, overridden)?;
+        let parts = making.build(slf, name)?;
+        if slf.get().0.fill(slf.py(), parts).is_err() {
+            return Err(made_already());
         }
-        let plan = blueprint.get();
-        let door = OnceLock::new();
-        let upstream = match nodes.first() {
-            Some(first) => {
-                if plan.needs_loop {
-                    Node::need_loop(first)?;
-                }
-                first.get().parts()?.out.clone()
-            }
-            None => {
-                let door = door.get_or_init(Stream::new).clone();
-                crate::failure::log_if_peer(py, &door)?;
-                if plan.needs_loop {
-                    pipeline.get().need_loop(py)?;
-                }
-                door
-            }
-        };
-        if let Some(event_loop) = pipeline.get().event_loop() {
-            upstream.run_on(event_loop.handle()).map_err(raised)?;
-        }
-        let current = LastValue::new();
-        let site = BuildContext {
-            upstream,
-            current: current.clone(),
-            node: PyWeakrefReference::new(slf.as_any())?.into_any().unbind(),
-        };
-        let callers = if overridden {
-            UpstreamRefs::default()
-        } else {
-            plan.callers.clone()
-        };
-        let built = if overridden {
-            overridden::build(plan, site, &callers)
-        } else {
-            plan.build(site).map(|made| (made, door.get().cloned()))
-        };
-        let Some((
-            Made {
-                inlet,
-                between,
-                out,
-            },
-            door,
-        )) = built
-        else {
-            return Err(PyRuntimeError::new_err("an operator makes one node only"));
-        };
-        inlet.set_name(name);
-        out.check().map_err(raised)?;
-        pipeline.get().add(inlet.id(), slf, plan.is_sink)?;
-        let parts = Parts {
-            out,
-            inlet,
-            between,
-            pipeline,
-            upstreams: Mutex::default(),
-            below: Mutex::new(Below::new(plan.is_sink)),
-            function: plan.function.clone(),
-            state: plan.state.clone(),
-            callers,
-            current,
-            door: door.map_or_else(OnceLock::new, OnceLock::from),
-            is_once: overridden || plan.joins && !plan.repeats,
-            passage: if overridden {
-                Passage::Functions
-            } else {
-                plan.passage
-            },
-            straight: Straight::default(),
-            sink_result: plan.sink_result.clone(),
-            chain: Mutex::default(),
-            is_chained: AtomicBool::new(false),
-            policy: AtomicU8::new(0),
-        };
-        if slf.get().0.fill(py, parts).is_err() {
-            return Err(PyRuntimeError::new_err("the stream has been made already"));
-        }
-        straight::note_edge();
-        let parts = slf.get().parts()?;
-        parts.pipeline().note_change();
-        // A simple node has been built onto the first.
-        let mut is_attached = !plan.joins && !overridden;
-        for upstream in &upstreams {
-            match upstream.cast::<Node>() {
-                Ok(node) => {
-                    if !std::mem::take(&mut is_attached) {
-                        parts.attach(node)?;
-                    }
-                    lock(&parts.upstreams).push(node.clone().unbind());
-                }
-                Err(_) => parts.inlet.attach_literal(Value::from(upstream.clone())),
-            }
-        }
+        making::attach(slf, blueprint.get(), &upstreams, overridden)?;
         if let Some(on_error) = on_error {
             policy::set(slf, on_error)?;
         }
-        if plan.is_sink {
+        if blueprint.get().is_sink {
             Self::keep_from_above(slf)?;
         }
         Ok(())

@@ -340,15 +340,12 @@ impl<H: Host> Worker<H> {
                     Input::Value(id) => Need::Value(id),
                     Input::Result(task) => Need::Result(task),
                 });
-                let inputs = inputs.collect();
-                lock(&self.queue).push_back(Job {
+                self.enqueue(Job {
                     task,
                     function,
                     args,
-                    inputs,
+                    inputs: inputs.collect(),
                 });
-                self.queued.fetch_add(1, Ordering::Release);
-                self.work.notify_one();
             }
             ToWorker::Forget { id } => {
                 forget(&self.values, &[id]);
@@ -360,38 +357,8 @@ impl<H: Host> Worker<H> {
                 let fetches = fetches.get_or_insert_with(|| self.fetcher());
                 let _ = fetches.send(task);
             }
-            ToWorker::Recall { most } => {
-                let mut queue = lock(&self.queue);
-                let keep = queue.len().saturating_sub(most as usize);
-                let tasks = queue
-                    .split_off(keep)
-                    .into_iter()
-                    .map(|job| job.task)
-                    .collect();
-                self.queued.store(queue.len(), Ordering::Release);
-                drop(queue);
-                self.tell(&ToParent::Returned {
-                    tasks,
-                    recalled: true,
-                })?;
-                self.flush();
-            }
-            ToWorker::Skip { task } => {
-                let mut queue = lock(&self.queue);
-                let before = queue.len();
-                queue.retain(|job| job.task != task);
-                let skipped = queue.len() < before;
-                self.queued.store(queue.len(), Ordering::Release);
-                drop(queue);
-                self.tell(&match skipped {
-                    true => ToParent::Returned {
-                        tasks: vec![task],
-                        recalled: false,
-                    },
-                    false => ToParent::NotSkipped { task },
-                })?;
-                self.flush();
-            }
+            ToWorker::Recall { most } => self.give_back(most as usize)?,
+            ToWorker::Skip { task } => self.skip(task)?,
             ToWorker::Ping => {
                 // The reader answers, which needs no lock of the user's.
                 self.tell(&ToParent::Pong)?;
@@ -404,6 +371,47 @@ impl<H: Host> Worker<H> {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn enqueue(&self, job: Job) {
+        lock(&self.queue).push_back(job);
+        self.queued.fetch_add(1, Ordering::Release);
+        self.work.notify_one();
+    }
+
+    /// Gives back the last of the tasks that wait, at most so many.
+    fn give_back(&self, most: usize) -> io::Result<()> {
+        let mut queue = lock(&self.queue);
+        let keep = queue.len().saturating_sub(most);
+        let tasks = queue.split_off(keep).into_iter().map(|job| job.task);
+        let tasks = tasks.collect();
+        self.queued.store(queue.len(), Ordering::Release);
+        drop(queue);
+        self.tell(&ToParent::Returned {
+            tasks,
+            recalled: true,
+        })?;
+        self.flush();
+        Ok(())
+    }
+
+    /// Gives back a task that is not wanted any more, if it has not begun.
+    fn skip(&self, task: u64) -> io::Result<()> {
+        let mut queue = lock(&self.queue);
+        let before = queue.len();
+        queue.retain(|job| job.task != task);
+        let skipped = queue.len() < before;
+        self.queued.store(queue.len(), Ordering::Release);
+        drop(queue);
+        self.tell(&match skipped {
+            true => ToParent::Returned {
+                tasks: vec![task],
+                recalled: false,
+            },
+            false => ToParent::NotSkipped { task },
+        })?;
+        self.flush();
         Ok(())
     }
 

@@ -1,0 +1,171 @@
+//! How the node behind a Python object is made: its pipeline, the engine's node, and the edges to it.
+
+use std::sync::atomic::{AtomicBool, AtomicU8};
+use std::sync::{Mutex, OnceLock};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyWeakrefReference;
+use thalweg::Stream;
+
+use super::keeping::Below;
+use super::straight::{self, Straight};
+use super::{Node, Parts};
+use crate::blueprint::{Blueprint, BuildContext, Made, Passage, UpstreamRefs};
+use crate::last_value::LastValue;
+use crate::lock::lock;
+use crate::overridden;
+use crate::pipeline::Pipeline;
+use crate::value::Value;
+
+/// A node that is being made.
+pub(super) struct Making<'a> {
+    plan: &'a Blueprint,
+    /// Whether a subclass has put its own `update` in the place of the operator's.
+    overridden: bool,
+    pipeline: Py<Pipeline>,
+    /// What it is built onto: the first of the nodes above it, or a way in of its own.
+    upstream: Stream<Value>,
+    is_begin: bool,
+}
+
+impl<'a> Making<'a> {
+    /// Makes one pipeline of those of the nodes above, or a new one; and has an event loop run it, if it needs one.
+    pub(super) fn begin(
+        slf: &Bound<'_, Node>,
+        plan: &'a Blueprint,
+        upstreams: &[Bound<'_, PyAny>],
+        overridden: bool,
+    ) -> PyResult<Self> {
+        let py = slf.py();
+        let mut nodes = nodes(upstreams);
+        let (pipeline, upstream, is_begin) = match nodes.next() {
+            Some(first) => {
+                let pipeline = Pipeline::root(&first.get().parts()?.pipeline).clone_ref(py);
+                for other in nodes {
+                    Pipeline::join(&pipeline, &other.get().parts()?.pipeline, py)?;
+                }
+                if plan.needs_loop {
+                    Node::need_loop(first)?;
+                }
+                (pipeline, first.get().parts()?.out.clone(), false)
+            }
+            None => {
+                let pipeline = Pipeline::create(py)?;
+                let door = Stream::new();
+                crate::failure::log_if_peer(py, &door)?;
+                if plan.needs_loop {
+                    pipeline.get().need_loop(py)?;
+                }
+                (pipeline, door, true)
+            }
+        };
+        if let Some(event_loop) = pipeline.get().event_loop() {
+            let moved = upstream.run_on(event_loop.handle());
+            moved.map_err(|error| crate::failure::raise(py, &error))?;
+        }
+        Ok(Self {
+            plan,
+            overridden,
+            pipeline,
+            upstream,
+            is_begin,
+        })
+    }
+
+    /// Makes the engine's node, and has the pipeline know it.
+    pub(super) fn build(self, slf: &Bound<'_, Node>, name: String) -> PyResult<Parts> {
+        let py = slf.py();
+        let Self {
+            plan,
+            overridden,
+            pipeline,
+            upstream,
+            is_begin,
+        } = self;
+        let current = LastValue::new();
+        let door = is_begin.then(|| upstream.clone());
+        let site = BuildContext {
+            upstream,
+            current: current.clone(),
+            node: PyWeakrefReference::new(slf.as_any())?.into_any().unbind(),
+        };
+        let callers = match overridden {
+            true => UpstreamRefs::default(),
+            false => plan.callers.clone(),
+        };
+        let built = match overridden {
+            true => overridden::build(plan, site, &callers),
+            false => plan.build(site).map(|made| (made, door)),
+        };
+        let only_once = || PyRuntimeError::new_err("an operator makes one node only");
+        let (made, door) = built.ok_or_else(only_once)?;
+        let Made {
+            inlet,
+            between,
+            out,
+        } = made;
+        inlet.set_name(name);
+        let checked = out.check();
+        checked.map_err(|error| crate::failure::raise(py, &error))?;
+        pipeline.get().add(inlet.id(), slf, plan.is_sink)?;
+        Ok(Parts {
+            out,
+            inlet,
+            between,
+            pipeline,
+            upstreams: Mutex::default(),
+            below: Mutex::new(Below::new(plan.is_sink)),
+            function: plan.function.clone(),
+            state: plan.state.clone(),
+            callers,
+            current,
+            door: door.map_or_else(OnceLock::new, OnceLock::from),
+            is_once: overridden || plan.joins && !plan.repeats,
+            passage: match overridden {
+                true => Passage::Functions,
+                false => plan.passage,
+            },
+            straight: Straight::default(),
+            sink_result: plan.sink_result.clone(),
+            chain: Mutex::default(),
+            is_chained: AtomicBool::new(false),
+            policy: AtomicU8::new(0),
+        })
+    }
+}
+
+/// Attaches a node that has been made to those above it, and to the literals among them.
+pub(super) fn attach(
+    slf: &Bound<'_, Node>,
+    plan: &Blueprint,
+    upstreams: &[Bound<'_, PyAny>],
+    overridden: bool,
+) -> PyResult<()> {
+    straight::note_edge();
+    let parts = slf.get().parts()?;
+    parts.pipeline().note_change();
+    // A simple node has been built onto the first.
+    let mut is_attached = !plan.joins && !overridden;
+    for upstream in upstreams {
+        match upstream.cast::<Node>() {
+            Ok(node) => {
+                if !std::mem::take(&mut is_attached) {
+                    parts.attach(node)?;
+                }
+                lock(&parts.upstreams).push(node.clone().unbind());
+            }
+            Err(_) => parts.inlet.attach_literal(Value::from(upstream.clone())),
+        }
+    }
+    Ok(())
+}
+
+/// The nodes among what a node is attached to.
+fn nodes<'a, 'py>(
+    upstreams: &'a [Bound<'py, PyAny>],
+) -> impl Iterator<Item = &'a Bound<'py, Node>> {
+    upstreams
+        .iter()
+        .filter_map(|upstream| upstream.cast::<Node>().ok())
+}

@@ -1,0 +1,47 @@
+"""The base of windows that hold each key once."""
+
+from __future__ import annotations
+
+from thalweg.stream.arguments import check_keep
+from thalweg.stream.live import Live
+from thalweg.stream.node import Stream
+from thalweg.stream.registry import identity
+from thalweg.stream.typevars import R
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._types import Keep
+
+
+class UniqueWindow(Stream[R]):
+    """A window whose elements differ in their keys.
+
+    Parameters
+    ----------
+    key: hashable or callable
+        An element's key: a function of it, or an item; by default the element itself.
+    keep: "first" or "last"
+        The one that stays of several with the same key.
+
+    Examples
+    --------
+    >>> from thalweg import partition_unique, timed_window_unique
+    >>> from thalweg.stream.unique_window import UniqueWindow
+    >>> issubclass(partition_unique, UniqueWindow), issubclass(timed_window_unique, UniqueWindow)
+    (True, True)
+    """
+
+    key: Any = Live()
+    keep: Any = Live()
+
+    def __init__(self, upstream: Stream[Any], key: Any, keep: Keep, **kwargs: Any) -> None:
+        check_keep(keep, type(self).__name__)
+        self.key, self.keep = key, keep
+        super().__init__(upstream, **kwargs)
+
+    @property
+    def _key_of(self) -> Any:
+        """The key as the engine takes it."""
+        return None if self.key is identity else self.key
