@@ -6,7 +6,7 @@ the classes by ``cargo xtask stubs``.
 
 import queue
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Concatenate, Generic, Literal, TextIO, overload
 
@@ -347,6 +347,32 @@ class Methods(Generic[T]):
         """Emit the names of the files in a directory, those there are and those that appear."""
 
     @staticmethod
+    def from_http_lines(
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        connect_timeout: Interval = 10,
+        idle_timeout: Interval = 60,
+        max_len: int = ...,
+        follow_anywhere: bool = False,
+        **kwargs: Any,
+    ) -> sources.from_http_lines:
+        """Emit the lines of a response over HTTP, as they come."""
+
+    @staticmethod
+    def from_http_poll(
+        url: str,
+        interval: Interval,
+        headers: Mapping[str, str] | None = None,
+        *,
+        time_limit: Interval = 60,
+        max_len: int = ...,
+        follow_anywhere: bool = False,
+        **kwargs: Any,
+    ) -> sources.from_http_poll:
+        """Emit the body at a URL, asked for at an interval, whenever it has changed."""
+
+    @staticmethod
     def from_http_server(
         port: int, path: str = "/.*", server_kwargs: dict[str, Any] | None = None, **kwargs: Any
     ) -> sources.from_http_server:
@@ -386,6 +412,22 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sources.from_tcp:
         """Emit what arrives on a port, split at a delimiter, which stays."""
+
+    @staticmethod
+    def from_sse(
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        last_event_id: str = "",
+        connect_timeout: Interval = 10,
+        idle_timeout: Interval = 60,
+        wait: Interval = 1,
+        max_wait: Interval = 30,
+        max_len: int = ...,
+        follow_anywhere: bool = False,
+        **kwargs: Any,
+    ) -> sources.from_sse:
+        """Emit the events of a feed of server-sent events, over HTTP."""
 
     @staticmethod
     def from_textfile(

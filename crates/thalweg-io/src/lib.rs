@@ -31,12 +31,16 @@
 //! | [`textfile`] | [`from_textfile`](textfile::FromTextFile::from_textfile) | [`sink_to_textfile`](textfile::SinkToTextFile::sink_to_textfile) | lines |
 //! | [`filenames`] | [`filenames`](filenames::FromFilenames::filenames) | | paths |
 //! | [`process`] | [`from_process`](process::FromProcess::from_process) | | lines |
+//! | [`http_client`] | [`from_http_lines`](http_client::FromHttpLines::from_http_lines) | | lines |
+//! | [`http_client`] | [`from_http_poll`](http_client::FromHttpPoll::from_http_poll) | | bodies |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
+//! | [`sse`] | [`from_sse`](sse::FromSse::from_sse) | | events |
 //! | [`stdin`], with `reader` | [`from_stdin`](stdin::FromStdin::from_stdin) | | lines |
 //!
 //! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
-//! whether it is text or bytes. The methods come with the [`prelude`]. All features are on by
-//! default; `tokio`, on too, brings the event loops of thalweg.
+//! whether it is text or bytes. The methods come with the [`prelude`]. All features but
+//! `http-client` and `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops of thalweg. What talks to the web does so on a tokio
+//! runtime of its own, with TLS by rustls; it installs rustls' provider `ring` unless the program has installed another.
 //!
 //! # What they do
 //!
@@ -71,32 +75,44 @@
 mod background;
 #[cfg(feature = "filenames")]
 pub mod filenames;
-#[cfg(any(feature = "textfile", feature = "reader"))]
+#[cfg(feature = "http-client")]
+pub mod http_client;
+#[cfg(any(feature = "textfile", feature = "reader", feature = "http-client"))]
 pub mod lines;
 pub mod prelude;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "reader")]
 pub mod reader;
+#[cfg(feature = "sse")]
+pub mod sse;
 #[cfg(feature = "reader")]
 pub mod stdin;
 #[cfg(feature = "textfile")]
 pub mod textfile;
 #[cfg(any(feature = "textfile", feature = "filenames"))]
 mod watch;
+#[cfg(feature = "http-client")]
+mod web;
 
 #[cfg(feature = "filenames")]
 pub use filenames::{Filenames, FilenamesError};
-#[cfg(any(feature = "textfile", feature = "reader"))]
+#[cfg(feature = "http-client")]
+pub use http_client::{HttpError, HttpLines, HttpPoll};
+#[cfg(any(feature = "textfile", feature = "reader", feature = "http-client"))]
 pub use lines::{LineBuffer, LineError, Lines};
 #[cfg(feature = "process")]
 pub use process::{Process, ProcessError};
 #[cfg(feature = "reader")]
 pub use reader::{Reader, ReaderError};
+#[cfg(feature = "sse")]
+pub use sse::{Sse, SseError, SseEvent};
 #[cfg(feature = "reader")]
 pub use stdin::{Stdin, StdinError};
 #[cfg(feature = "textfile")]
 pub use textfile::{TextFile, TextFileError, TextFileSink};
+#[cfg(feature = "http-client")]
+pub use web::WebError;
 
 /// The examples of the project's front page, as tests.
 #[cfg(all(doctest, feature = "textfile"))]

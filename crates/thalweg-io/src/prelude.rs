@@ -14,10 +14,14 @@
 
 #[cfg(feature = "filenames")]
 pub use crate::filenames::FromFilenames as _;
+#[cfg(feature = "http-client")]
+pub use crate::http_client::{FromHttpLines as _, FromHttpPoll as _};
 #[cfg(feature = "process")]
 pub use crate::process::FromProcess as _;
 #[cfg(feature = "reader")]
 pub use crate::reader::FromReader as _;
+#[cfg(feature = "sse")]
+pub use crate::sse::FromSse as _;
 #[cfg(feature = "reader")]
 pub use crate::stdin::FromStdin as _;
 #[cfg(feature = "textfile")]

@@ -1,12 +1,24 @@
 """Sources written in Rust: each function takes Python's arguments, and returns a source to be run for a node."""
 
 from asyncio import Future
+from collections.abc import Callable
 from os import PathLike
-from typing import final
+from typing import Any, final
 
 from thalweg._thalweg import Node
 
-__all__ = ["LineSplitter", "RustSource", "file_names", "open_pipe", "output", "pipe", "text_file"]
+__all__ = [
+    "LineSplitter",
+    "RustSource",
+    "file_names",
+    "http_lines",
+    "http_poll",
+    "open_pipe",
+    "output",
+    "pipe",
+    "server_sent_events",
+    "text_file",
+]
 
 @final
 class RustSource:
@@ -26,3 +38,31 @@ def pipe(path: str | PathLike[str], delimiter: str, max_len: int) -> RustSource:
 def open_pipe(number: int, delimiter: str, max_len: int) -> RustSource: ...
 def output(number: int, delimiter: bytes, with_end: bool, max_len: int) -> RustSource: ...
 def file_names(pattern: str | PathLike[str], poll_interval: float) -> RustSource: ...
+def http_lines(
+    url: str,
+    headers: list[tuple[str, str]],
+    connect_timeout: float,
+    idle_timeout: float,
+    max_len: int,
+    follow_anywhere: bool,
+) -> RustSource: ...
+def http_poll(
+    url: str,
+    interval: float,
+    headers: list[tuple[str, str]],
+    time_limit: float,
+    max_len: int,
+    follow_anywhere: bool,
+) -> RustSource: ...
+def server_sent_events(
+    url: str,
+    make: Callable[[str, str, str], Any],
+    headers: list[tuple[str, str]],
+    last_event_id: str,
+    connect_timeout: float,
+    idle_timeout: float,
+    wait: float,
+    max_wait: float,
+    max_len: int,
+    follow_anywhere: bool,
+) -> RustSource: ...

@@ -2,11 +2,14 @@
 
 from thalweg.runtime.intervals import convert_interval  # noqa: F401, streamz's module of sources has this name
 from thalweg.sources.filenames import filenames
+from thalweg.sources.from_http_lines import from_http_lines
+from thalweg.sources.from_http_poll import from_http_poll
 from thalweg.sources.from_http_server import from_http_server
 from thalweg.sources.from_iterable import from_iterable
 from thalweg.sources.from_periodic import PeriodicCallback, from_periodic
 from thalweg.sources.from_process import from_process
 from thalweg.sources.from_q import from_q
+from thalweg.sources.from_sse import ServerSentEvent, from_sse
 from thalweg.sources.from_tcp import from_tcp
 from thalweg.sources.from_textfile import from_textfile
 from thalweg.sources.from_websocket import from_websocket
@@ -19,13 +22,17 @@ TYPE_CHECKING = False
 
 __all__ = [
     "PeriodicCallback",
+    "ServerSentEvent",
     "Source",
     "filenames",
+    "from_http_lines",
+    "from_http_poll",
     "from_http_server",
     "from_iterable",
     "from_periodic",
     "from_process",
     "from_q",
+    "from_sse",
     "from_tcp",
     "from_textfile",
     "from_websocket",

@@ -1,11 +1,12 @@
-//! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text` and `names` make them
-//! of Python's arguments.
+//! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names` and `web` make
+//! them of Python's arguments.
 
 mod bridge;
 mod error;
 mod names;
 mod text;
 mod wake;
+mod web;
 
 use pyo3::prelude::*;
 
@@ -17,5 +18,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(text::pipe, module)?)?;
     module.add_function(wrap_pyfunction!(text::open_pipe, module)?)?;
     module.add_function(wrap_pyfunction!(text::output, module)?)?;
-    module.add_function(wrap_pyfunction!(names::file_names, module)?)
+    module.add_function(wrap_pyfunction!(names::file_names, module)?)?;
+    module.add_function(wrap_pyfunction!(web::http_lines, module)?)?;
+    module.add_function(wrap_pyfunction!(web::http_poll, module)?)?;
+    module.add_function(wrap_pyfunction!(web::server_sent_events, module)?)
 }

@@ -1,0 +1,51 @@
+//! What a server has at a URL: read line by line, or asked for again and again.
+
+mod lines;
+mod poll;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+pub use self::lines::{FromHttpLines, HttpLines};
+pub use self::poll::{FromHttpPoll, HttpPoll};
+use crate::{LineError, WebError};
+
+/// Why a server gives no element.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The server could not be asked, or did not answer as it should.
+    #[error(transparent)]
+    Web(#[from] WebError),
+    /// A line is not as [`Lines`](crate::Lines) describes it. Reading goes on with the next one.
+    #[error("{url}: {source}")]
+    Line {
+        /// The URL, without user, password and query.
+        url: String,
+        /// The line's error.
+        source: LineError,
+    },
+    /// A body is longer than the limit.
+    #[error("the body of {url} is longer than {max_len} bytes")]
+    TooLong {
+        /// The URL, without user, password and query.
+        url: String,
+        /// The limit, in bytes.
+        max_len: usize,
+    },
+    /// The system gives no thread, or no descriptor, to connect with.
+    #[error("cannot start to read over HTTP: {0}")]
+    Start(io::Error),
+}
+
+impl HttpError {
+    /// Whether asking again may help.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Web(error) => error.is_temporary(),
+            Self::Line { .. } | Self::TooLong { .. } => true,
+            Self::Start(_) => false,
+        }
+    }
+}

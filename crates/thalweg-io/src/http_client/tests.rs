@@ -1,0 +1,118 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use thalweg::{Element, Failure, Source, Stream};
+
+use super::*;
+use crate::Lines;
+use crate::web::testing::serve;
+
+/// Runs a source to its end; returns the elements, and the failures.
+fn run<S: Source<Item: Element + Clone>>(source: S) -> (Vec<S::Item>, Vec<String>) {
+    let stream = Stream::from_source(source);
+    let list = stream.sink_to_list();
+    let failures = Arc::new(Mutex::new(Vec::new()));
+    let failed = failures.clone();
+    stream.on_unhandled(move |failure: Failure| {
+        failed.lock().unwrap().push(failure.cause().to_string())
+    });
+    // What ends the source is among the failures too.
+    let _ = stream.run("1min").wait();
+    let failures = failures.lock().unwrap().clone();
+    (list.to_vec(), failures)
+}
+
+fn answer(head: &str, body: &str) -> Vec<Vec<u8>> {
+    let len = body.len();
+    vec![
+        format!("HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n").into(),
+        body.into(),
+    ]
+}
+
+#[test]
+fn a_body_that_has_not_changed_is_no_element() {
+    let (url, server) = serve([
+        answer(
+            "200 OK\r\nETag: \"a\"\r\nLast-Modified: Mon, 02 Mar 2026 10:00:00 GMT",
+            "one",
+        ),
+        vec![b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n".to_vec()],
+        answer("503 Service Unavailable", ""),
+        answer("200 OK", "a body that is too long"),
+        answer("200 OK", "two"),
+        answer("410 Gone", ""),
+    ]);
+    let (bodies, failures) = run(HttpPoll::new(url, Duration::from_millis(1)).max_len(10));
+    assert_eq!(bodies, [b"one", b"two"]);
+    let requests = server.join().unwrap();
+    let knows = |request: &String| {
+        let since = request.contains("if-modified-since: mon, 02 mar 2026 10:00:00 gmt");
+        request.contains("if-none-match: \"a\"") && since
+    };
+    assert_eq!(
+        requests.iter().map(knows).collect::<Vec<_>>(),
+        [false, true, true, true, true, false]
+    );
+    let ends = [
+        "answered 503 Service Unavailable",
+        "is longer than 10 bytes",
+        "answered 410 Gone",
+    ];
+    assert_eq!(failures.len(), ends.len(), "{failures:?}");
+    assert!(
+        failures
+            .iter()
+            .zip(ends)
+            .all(|(failure, end)| failure.ends_with(end)),
+        "{failures:?}"
+    );
+    assert!(!format!("{failures:?}").contains("secret"));
+}
+
+#[test]
+fn lines_come_whole_and_a_bad_one_fails_alone() {
+    let (url, server) = serve([vec![
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\none\r".to_vec(),
+        b"\nGr\xc3".to_vec(),
+        b"\xbc\xc3\x9fe\n\xff\nfar too long\nlast".to_vec(),
+    ]]);
+    let (lines, failures) = run(HttpLines::new(url).lines(Lines::text().max_len(10)));
+    assert_eq!(lines, ["one", "Grüße", "last"]);
+    assert!(
+        failures.len() == 2 && failures[0].contains("invalid UTF-8"),
+        "{failures:?}"
+    );
+    assert!(
+        failures[0].starts_with("http://127.0.0.1:") && !failures[0].contains("secret"),
+        "{failures:?}"
+    );
+    server.join().unwrap();
+}
+
+#[test]
+fn a_response_that_breaks_off_is_an_error_and_half_a_line_no_element() {
+    let (url, server) = serve([vec![
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\none\ntw".to_vec(),
+    ]]);
+    let (lines, failures) = run(HttpLines::new(url));
+    assert_eq!(lines, ["one"]);
+    assert!(
+        failures.len() == 1 && failures[0].starts_with("lost the connection to http://"),
+        "{failures:?}"
+    );
+    server.join().unwrap();
+}
+
+#[test]
+fn a_status_that_is_no_success_ends_it() {
+    let (url, server) = serve([answer("404 Not Found", "no such page\n")]);
+    let (lines, failures) = run(HttpLines::new(url));
+    assert!(
+        lines.is_empty() && failures[0].ends_with("answered 404 Not Found"),
+        "{failures:?}"
+    );
+    server.join().unwrap();
+}

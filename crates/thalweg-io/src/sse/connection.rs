@@ -1,0 +1,201 @@
+//! The task that reads a feed, and connects again.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use reqwest::Response;
+use reqwest::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
+use tokio::time::{sleep, timeout};
+
+use super::{Sse, SseError, SseEvent, SseParser};
+use crate::background::Outbox;
+use crate::web::{Session, WebError, broken, shown};
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// The longest time that a server can have a client wait.
+const MAX_ASKED: Duration = Duration::from_secs(600);
+
+pub(super) type Events = Outbox<SseEvent, SseError>;
+
+/// How a connection has ended.
+enum Ended {
+    /// Another one is to be made, once what the server asks for has passed.
+    Lost(Option<SseError>, Duration),
+    /// There is nobody to read for, or no more to read.
+    ForGood(Option<SseError>),
+}
+
+/// Reads events until the server has no more, or cannot be asked.
+pub(super) async fn read(sse: Sse, out: Events) {
+    let session = match sse.request.session() {
+        Ok(session) => session,
+        Err(error) => {
+            out.report(error.into()).await;
+            return;
+        }
+    };
+    let mut parser = SseParser::new(sse.max_len);
+    parser.set_last_event_id(sse.last_event_id.as_str());
+    let mut failures = 0;
+    loop {
+        let mut has_come = false;
+        let ended = read_once(&sse, &session, &mut parser, &out, &mut has_come).await;
+        let (error, asked) = match ended {
+            Ended::Lost(error, asked) => (error, asked),
+            Ended::ForGood(error) => {
+                if let Some(error) = error {
+                    out.report(error).await;
+                }
+                return;
+            }
+        };
+        if let Some(error) = error
+            && !out.report(error).await
+        {
+            return;
+        }
+        failures = if has_come { 0 } else { failures + 1 };
+        let least = parser.retry().unwrap_or(sse.wait).min(MAX_ASKED);
+        let wait = backoff(least, sse.max_wait, failures).max(asked.min(MAX_ASKED));
+        sleep(wait + wait.mul_f64(by_chance() / 2.0)).await;
+        parser.restart();
+    }
+}
+
+/// How long to wait after so many connections in a row that brought nothing.
+fn backoff(least: Duration, most: Duration, failures: u32) -> Duration {
+    if failures == 0 {
+        return least;
+    }
+    // A server may ask for no time at all, but not for a loop.
+    let first = least.max(Duration::from_millis(1));
+    let grown = first.saturating_mul(2_u32.saturating_pow(failures.min(31)));
+    grown.min(most).max(least)
+}
+
+/// A number between 0 and 1, which differs between clients that were cut off together.
+fn by_chance() -> f64 {
+    let bits = RandomState::new().hash_one(0_u8) >> 32;
+    bits as f64 / f64::from(u32::MAX)
+}
+
+async fn read_once(
+    sse: &Sse,
+    session: &Session,
+    parser: &mut SseParser,
+    out: &Events,
+    has_come: &mut bool,
+) -> Ended {
+    let url = || shown(&session.url);
+    let idle = || WebError::Idle {
+        url: url(),
+        idle: sse.idle_timeout,
+    };
+    let lost = |error: WebError| {
+        let is_temporary = error.is_temporary();
+        let error = Some(error.into());
+        if is_temporary {
+            Ended::Lost(error, Duration::ZERO)
+        } else {
+            Ended::ForGood(error)
+        }
+    };
+    let limit = sse.request.connect_timeout.saturating_add(sse.idle_timeout);
+    let mut response = match timeout(limit, session.get(headers(parser))).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return lost(error),
+        Err(_) => return lost(idle()),
+    };
+    let status = response.status().as_u16();
+    if status == 204 {
+        return Ended::ForGood(None);
+    }
+    if status != 200 {
+        return match lost(WebError::Status { url: url(), status }) {
+            Ended::Lost(error, _) => Ended::Lost(error, asked_to_wait(&response)),
+            ended => ended,
+        };
+    }
+    if let Err(error) = check_type(&response, url()) {
+        return lost(error);
+    }
+    loop {
+        let chunk = match timeout(sse.idle_timeout, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => chunk,
+            Ok(Ok(None)) => return Ended::Lost(None, Duration::ZERO),
+            Ok(Err(error)) => return lost(broken(&session.url, error)),
+            Err(_) => return lost(idle()),
+        };
+        let mut events = Vec::new();
+        parser.push(&chunk, |event| events.push(event));
+        for event in events {
+            *has_come = true;
+            let is_read = match event {
+                Ok(event) => out.send(event).await,
+                Err(source) => out.report(SseError::TooLong { url: url(), source }).await,
+            };
+            if !is_read {
+                return Ended::ForGood(None);
+            }
+        }
+    }
+}
+
+fn headers(parser: &SseParser) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let id = parser.last_event_id();
+    // Ids have no line ends; other control characters cannot be sent.
+    if let Ok(id) = HeaderValue::from_bytes(id.as_bytes())
+        && !id.is_empty()
+    {
+        headers.insert(LAST_EVENT_ID, id);
+    }
+    headers
+}
+
+fn check_type(response: &Response, url: String) -> Result<(), WebError> {
+    let found = response.headers().get(CONTENT_TYPE);
+    let found = found.map_or(String::new(), |found| {
+        String::from_utf8_lossy(found.as_bytes()).into_owned()
+    });
+    let essence = found.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(EVENT_STREAM) {
+        return Ok(());
+    }
+    Err(WebError::ContentType {
+        url,
+        found,
+        expected: EVENT_STREAM,
+    })
+}
+
+/// What `Retry-After` says, in seconds; dates are not understood.
+fn asked_to_wait(response: &Response) -> Duration {
+    let asked = response.headers().get(RETRY_AFTER);
+    let seconds = asked.and_then(|asked| asked.to_str().ok()?.trim().parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_wait_grows_up_to_a_limit() {
+        let second = Duration::from_secs(1);
+        let wait = |failures| backoff(second, 10 * second, failures);
+        assert_eq!(
+            [wait(0), wait(1), wait(3), wait(4), wait(99)],
+            [1, 2, 8, 10, 10].map(|x| x * second)
+        );
+        assert_eq!(backoff(20 * second, 10 * second, 3), 20 * second);
+        assert!(backoff(Duration::ZERO, second, 1) > Duration::ZERO);
+        assert!((0.0..=1.0).contains(&by_chance()));
+    }
+}

@@ -1,0 +1,117 @@
+//! Server-sent events as the source of a pipeline.
+
+use std::collections::VecDeque;
+use std::iter;
+
+use thalweg::{Emitter, Source, Stop, Stream};
+
+use super::connection::read;
+use super::{Sse, SseError, SseEvent};
+use crate::background::Inbox;
+
+/// The most events that lie ready for the pipeline.
+const CAPACITY: usize = 1024;
+
+/// Server-sent events as a source: [`Stream::from_sse`].
+pub struct SseSource {
+    sse: Sse,
+    inbox: Option<Inbox<SseEvent, SseError>>,
+    taken: VecDeque<SseEvent>,
+}
+
+impl From<Sse> for SseSource {
+    fn from(sse: Sse) -> Self {
+        Self {
+            sse,
+            inbox: None,
+            taken: VecDeque::new(),
+        }
+    }
+}
+
+impl Source for SseSource {
+    type Item = SseEvent;
+    const KIND: &'static str = "from_sse";
+
+    fn label(&self) -> Option<String> {
+        Some(self.sse.request.shown())
+    }
+
+    async fn run(&mut self, out: &Emitter<SseEvent>) -> Result<(), Stop> {
+        let inbox = match self.inbox.take() {
+            Some(inbox) => inbox,
+            None => {
+                let sse = self.sse.clone();
+                Inbox::fill(CAPACITY, |outbox| read(sse, outbox)).map_err(SseError::Start)?
+            }
+        };
+        let inbox = self.inbox.insert(inbox);
+        loop {
+            let taken = &mut self.taken;
+            out.emit_many(
+                iter::from_fn(|| {
+                    if out.is_stopped() {
+                        None
+                    } else {
+                        taken.pop_front()
+                    }
+                })
+                .fuse(),
+            )
+            .await?;
+            match out.or_stop(inbox.next_batch()).await? {
+                Ok(Some(batch)) => self.taken.extend(batch),
+                Ok(None) => break,
+                Err(error) if error.is_temporary() => {
+                    out.report(error);
+                    out.yield_now().await?;
+                }
+                Err(error) => {
+                    self.inbox = None;
+                    return Err(error.into());
+                }
+            }
+        }
+        self.inbox = None;
+        Ok(())
+    }
+}
+
+/// Server-sent events as sources: [`Stream::from_sse`](FromSse::from_sse).
+pub trait FromSse {
+    /// The events of a feed, by its URL or of an [`Sse`] with its settings.
+    ///
+    /// What lies ready goes through the pipeline as a batch. A connection that is lost is a failure of the source's
+    /// node, which goes on with another one. Stopped and started again, it goes on with the event after the last one
+    /// emitted.
+    ///
+    /// ```
+    /// # use std::io::{Read, Write};
+    /// use thalweg::Stream;
+    /// use thalweg_io::prelude::*;
+    ///
+    /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// # let url = format!("http://{}/", server.local_addr()?);
+    /// # let server = std::thread::spawn(move || {
+    /// #     let feed = "200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\nretry: 1\ndata: 20.5\n\n";
+    /// #     for answer in [feed, "204 No Content\r\nConnection: close\r\n\r\n"] {
+    /// #         let mut client = server.accept().unwrap().0;
+    /// #         client.read(&mut [0; 1024]).unwrap();
+    /// #         write!(client, "HTTP/1.1 {answer}").unwrap();
+    /// #     }
+    /// # });
+    /// let events = Stream::from_sse(url);
+    /// let list = events.map(|event| event.data.clone()).sink_to_list();
+    /// events.run("10s").wait()?;
+    /// assert_eq!(list.to_vec(), ["20.5"]);
+    /// # server.join().unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn from_sse(feed: impl Into<Sse>) -> Stream<SseEvent>;
+}
+
+impl FromSse for Stream<SseEvent> {
+    fn from_sse(feed: impl Into<Sse>) -> Self {
+        Stream::from_source(SseSource::from(feed.into()))
+    }
+}

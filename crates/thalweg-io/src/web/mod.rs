@@ -1,0 +1,204 @@
+//! Requests to the web: with verified TLS, and redirects only to where one may go.
+
+mod address;
+mod error;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::io;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, Url};
+use rustls::crypto::{CryptoProvider, ring};
+
+use self::address::{is_private, is_this_machine};
+pub use self::error::WebError;
+
+/// How many redirects of a request are followed.
+const MAX_REDIRECTS: usize = 10;
+
+/// Where requests go, and with what.
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub(crate) url: String,
+    headers: Vec<(String, String)>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) follows_anywhere: bool,
+}
+
+impl Request {
+    pub(crate) fn new(url: String) -> Self {
+        Self {
+            url,
+            headers: Vec::new(),
+            connect_timeout: Duration::from_secs(10),
+            follows_anywhere: false,
+        }
+    }
+
+    pub(crate) fn header(&mut self, name: String, value: String) {
+        self.headers.push((name, value));
+    }
+
+    /// The URL without what may be secret in it.
+    pub(crate) fn shown(&self) -> String {
+        match Url::parse(&self.url) {
+            Ok(url) => shown(&url),
+            // What is no URL may have a password in it nevertheless.
+            Err(_) if self.url.contains('@') => "a URL with a password".to_owned(),
+            Err(_) => self.url.clone(),
+        }
+    }
+
+    /// The URL and the headers.
+    ///
+    /// # Errors
+    /// One of them is none.
+    pub(crate) fn check(&self) -> Result<(Url, HeaderMap), WebError> {
+        let invalid = |reason: String| WebError::Invalid {
+            url: self.shown(),
+            reason,
+        };
+        let url = Url::parse(&self.url).map_err(|error| invalid(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(invalid(
+                "its scheme is neither `http` nor `https`".to_owned(),
+            ));
+        }
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let key = HeaderName::from_bytes(name.as_bytes());
+            let key = key.map_err(|_| invalid(format!("{name:?} is not the name of a header")))?;
+            let value = HeaderValue::from_str(value);
+            let no_value = |_| {
+                invalid(format!(
+                    "the value of header {name:?} has characters that headers cannot have"
+                ))
+            };
+            // It may be a secret.
+            let mut value = value.map_err(no_value)?;
+            value.set_sensitive(true);
+            headers.append(key, value);
+        }
+        Ok((url, headers))
+    }
+
+    /// A client for it.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check); the system has no certificates to verify others by.
+    pub(crate) fn session(&self) -> Result<Session, WebError> {
+        let (url, headers) = self.check()?;
+        if CryptoProvider::get_default().is_none() {
+            // Another thread may have been quicker, which is as well.
+            let _ = ring::default_provider().install_default();
+        }
+        let mut client = Client::builder()
+            .redirect(Policy::none())
+            .referer(false)
+            .user_agent(concat!("thalweg/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(self.connect_timeout);
+        if url.scheme() == "http" && !self.follows_anywhere {
+            // No certificates have to be loaded.
+            client = client.tls_certs_only([]);
+        }
+        if is_this_machine(&url) {
+            client = client.no_proxy();
+        }
+        let client = client
+            .build()
+            .map_err(|error| WebError::connect(&url, error))?;
+        Ok(Session {
+            client,
+            url,
+            headers,
+            follows_anywhere: self.follows_anywhere,
+        })
+    }
+}
+
+/// A client, and what it asks for.
+pub(crate) struct Session {
+    client: Client,
+    pub(crate) url: Url,
+    headers: HeaderMap,
+    follows_anywhere: bool,
+}
+
+impl Session {
+    /// Sends a GET request with these headers besides its own, and follows redirects; returns the head of the response.
+    ///
+    /// # Errors
+    /// There is no connection, or a redirect to where it may not go.
+    pub(crate) async fn get(&self, headers: HeaderMap) -> Result<Response, WebError> {
+        let mut url = self.url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let mut all = headers.clone();
+            // Headers may be secrets of one server.
+            if url.origin() == self.url.origin() {
+                all.extend(self.headers.clone());
+            }
+            let sent = self.client.get(url.clone()).headers(all).send().await;
+            let response = sent.map_err(|error| WebError::connect(&url, error))?;
+            let status = response.status();
+            let location = response.headers().get(LOCATION);
+            let (true, Some(location)) = (status.is_redirection() && status != 304, location)
+            else {
+                return Ok(response);
+            };
+            let refused = |to: String, reason| WebError::Redirect {
+                url: shown(&url),
+                to,
+                reason,
+            };
+            let next = location.to_str().ok().and_then(|to| url.join(to).ok());
+            let next = next.ok_or_else(|| refused("nowhere".to_owned(), "it is no URL"))?;
+            if let Err(reason) = self.may_follow(&url, &next).await {
+                return Err(refused(shown(&next), reason));
+            }
+            url = next;
+        }
+        Err(WebError::Redirect {
+            url: shown(&self.url),
+            to: shown(&url),
+            reason: "there are more than 10 in a row",
+        })
+    }
+
+    async fn may_follow(&self, from: &Url, to: &Url) -> Result<(), &'static str> {
+        if self.follows_anywhere {
+            return match to.scheme() {
+                "http" | "https" => Ok(()),
+                _ => Err("its scheme is neither `http` nor `https`"),
+            };
+        }
+        if from.scheme() != to.scheme() {
+            return Err("its scheme is another");
+        }
+        if is_private(to).await && !is_private(from).await {
+            return Err("it leads from a public address to a private one");
+        }
+        Ok(())
+    }
+}
+
+/// A URL as errors show it: without user, password and query.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Both refuse for URLs that have no place for it.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+/// How a response is read that ends too early, or does not go on.
+pub(crate) fn broken(url: &Url, error: reqwest::Error) -> WebError {
+    WebError::Broken {
+        url: shown(url),
+        source: io::Error::other(error.without_url()),
+    }
+}
