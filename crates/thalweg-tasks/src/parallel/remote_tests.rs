@@ -203,3 +203,50 @@ fn a_state_waits_for_what_is_still_made_and_survives_a_lost_batch() {
     assert_eq!(results, [Ok(11), Ok(23), Ok(36)]);
     assert!(queue.is_idle());
 }
+
+/// An engine whose sizes are asked of somebody who lets another thread run meanwhile, as Python does.
+struct Asking {
+    away: Away,
+    strand: Arc<Strand<Sums>>,
+}
+
+impl BatchEngine<Sums> for Asking {
+    fn width(&self) -> usize {
+        1
+    }
+
+    fn size_of(&self, _: &u32) -> usize {
+        let strand = self.strand.clone();
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            strand.reset();
+            // Nobody listens any more if it took too long.
+            let _ = done.send(());
+        });
+        let waited = is_done.recv_timeout(std::time::Duration::from_secs(60));
+        assert!(waited.is_ok(), "the other thread waits for a lock");
+        0
+    }
+
+    fn send(&self, batch: Batch<Sums>) {
+        self.away.send(batch);
+    }
+
+    fn lost(&self) -> &'static str {
+        "lost"
+    }
+}
+
+#[test]
+fn no_lock_is_held_while_a_size_is_asked_for() {
+    let (away, strand) = (Away::default(), Strand::new(0));
+    let queue = Queue::batched(Asking {
+        away: away.clone(),
+        strand: strand.clone(),
+    });
+    let push = |x| strand.push(Part::settled(&queue, Outcome::Value(x)));
+    let parts: Vec<_> = (1..=3).map(push).collect();
+    away.run_all();
+    assert!(parts.iter().all(|part| shown(part).is_ok()));
+    assert!(queue.is_idle());
+}

@@ -133,27 +133,46 @@ impl<S: Steps> Strand<S> {
 
     /// Sends the elements whose values are there to another process.
     pub(super) fn ship(self: Arc<Self>, queue: &Arc<Queue<S>>, engine: &Arc<dyn BatchEngine<S>>) {
-        let (mut ready, mut without, mut bytes) = (Vec::new(), Vec::new(), 0);
-        let mut waiting = lock(&self.waiting);
-        let room = if waiting.alone > 0 {
-            1
-        } else {
-            waiting.pace.at_most()
+        let (ready, blocked_by) = loop {
+            let (ready, blocked_by) = self.load(engine);
+            let mut waiting = lock(&self.waiting);
+            let is_busy = !ready.is_empty() || blocked_by.is_some();
+            if is_busy || waiting.elements.is_empty() {
+                waiting.alone = waiting.alone.saturating_sub(ready.len());
+                waiting.is_busy = is_busy;
+                break (ready, blocked_by);
+            }
         };
-        let mut blocked_by = None;
-        while ready.len() < room
-            && let Some(element) = waiting.elements.pop_front()
-        {
+        if !ready.is_empty() {
+            queue.send_apart(Content::Fold(self, ready));
+        } else if let Some(part) = blocked_by {
+            self.go_on_after(&part, queue);
+        }
+    }
+
+    /// Takes the next elements that may go together, and the part that they wait for.
+    ///
+    /// What a value takes is asked of the user's code, which finds no lock held: it may let others run who push.
+    fn load(&self, engine: &Arc<dyn BatchEngine<S>>) -> (Vec<Folded<S>>, Option<Part<S>>) {
+        let (mut ready, mut bytes) = (Vec::new(), 0);
+        let waiting = lock(&self.waiting);
+        let room = match waiting.alone {
+            0 => waiting.pace.at_most(),
+            _ => 1,
+        };
+        drop(waiting);
+        while ready.len() < room {
+            let next = lock(&self.waiting).elements.pop_front();
+            let Some(element) = next else { break };
             match element.outcome() {
                 Err(part) => {
-                    waiting.elements.push_front(element);
-                    blocked_by = Some(part);
-                    break;
+                    lock(&self.waiting).elements.push_front(element);
+                    return (ready, Some(part));
                 }
                 Ok(Outcome::Value(value)) => {
                     bytes += engine.size_of(&value);
                     if bytes > LARGEST && !ready.is_empty() {
-                        waiting.elements.push_front(element);
+                        lock(&self.waiting).elements.push_front(element);
                         break;
                     }
                     let Element { part, resets, .. } = element;
@@ -164,22 +183,12 @@ impl<S: Steps> Strand<S> {
                     });
                 }
                 Ok(other) => {
-                    waiting.reset_next(element.resets);
-                    without.push((element.part, other));
+                    lock(&self.waiting).reset_next(element.resets);
+                    element.part.settle(other);
                 }
             }
         }
-        waiting.alone = waiting.alone.saturating_sub(ready.len());
-        waiting.is_busy = !ready.is_empty() || blocked_by.is_some();
-        drop(waiting);
-        for (part, outcome) in without {
-            part.settle(outcome);
-        }
-        if !ready.is_empty() {
-            queue.send_apart(Content::Fold(self, ready));
-        } else if let Some(part) = blocked_by {
-            self.go_on_after(&part, queue);
-        }
+        (ready, None)
     }
 
     /// Goes on after a batch: `took` has its elements, seconds of work and seconds in flight; `None` if it was lost.
