@@ -32,11 +32,12 @@
 //! | [`filenames`] | [`filenames`](filenames::FromFilenames::filenames) | | paths |
 //! | [`process`] | [`from_process`](process::FromProcess::from_process) | | lines |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
+//! | `schedule`, off by default | `from_schedule` | | times |
 //! | [`stdin`], with `reader` | [`from_stdin`](stdin::FromStdin::from_stdin) | | lines |
 //!
 //! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
-//! whether it is text or bytes. The methods come with the [`prelude`]. All features are on by
-//! default; `tokio`, on too, brings the event loops of thalweg.
+//! whether it is text or bytes. The methods come with the [`prelude`]. All features but
+//! `schedule` are on by default; `tokio`, on too, brings the event loops of thalweg.
 //!
 //! # What they do
 //!
@@ -78,6 +79,8 @@ pub mod prelude;
 pub mod process;
 #[cfg(feature = "reader")]
 pub mod reader;
+#[cfg(feature = "schedule")]
+pub mod schedule;
 #[cfg(feature = "reader")]
 pub mod stdin;
 #[cfg(feature = "textfile")]
@@ -93,6 +96,8 @@ pub use lines::{LineBuffer, LineError, Lines};
 pub use process::{Process, ProcessError};
 #[cfg(feature = "reader")]
 pub use reader::{Reader, ReaderError};
+#[cfg(feature = "schedule")]
+pub use schedule::{Missed, Schedule, ScheduleError};
 #[cfg(feature = "reader")]
 pub use stdin::{Stdin, StdinError};
 #[cfg(feature = "textfile")]

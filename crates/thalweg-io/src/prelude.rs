@@ -18,6 +18,8 @@ pub use crate::filenames::FromFilenames as _;
 pub use crate::process::FromProcess as _;
 #[cfg(feature = "reader")]
 pub use crate::reader::FromReader as _;
+#[cfg(feature = "schedule")]
+pub use crate::schedule::FromSchedule as _;
 #[cfg(feature = "reader")]
 pub use crate::stdin::FromStdin as _;
 #[cfg(feature = "textfile")]
