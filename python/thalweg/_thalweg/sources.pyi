@@ -1,12 +1,14 @@
 """Sources written in Rust: each function takes Python's arguments, and returns a source to be run for a node."""
 
 from asyncio import Future
+from collections.abc import Callable
+from datetime import datetime
 from os import PathLike
 from typing import final
 
 from thalweg._thalweg import Node
 
-__all__ = ["LineSplitter", "RustSource", "file_names", "open_pipe", "output", "pipe", "text_file"]
+__all__ = ["LineSplitter", "RustSource", "file_names", "open_pipe", "output", "pipe", "schedule", "text_file"]
 
 @final
 class RustSource:
@@ -26,3 +28,6 @@ def pipe(path: str | PathLike[str], delimiter: str, max_len: int) -> RustSource:
 def open_pipe(number: int, delimiter: str, max_len: int) -> RustSource: ...
 def output(number: int, delimiter: bytes, with_end: bool, max_len: int) -> RustSource: ...
 def file_names(pattern: str | PathLike[str], poll_interval: float) -> RustSource: ...
+def schedule(
+    schedule: str, tz: str, missed: str, start: int | None, to_datetime: Callable[[int], datetime]
+) -> RustSource: ...

@@ -1,10 +1,11 @@
-//! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text` and `names` make them
+//! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names` and `times` make them
 //! of Python's arguments.
 
 mod bridge;
 mod error;
 mod names;
 mod text;
+mod times;
 mod wake;
 
 use pyo3::prelude::*;
@@ -17,5 +18,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(text::pipe, module)?)?;
     module.add_function(wrap_pyfunction!(text::open_pipe, module)?)?;
     module.add_function(wrap_pyfunction!(text::output, module)?)?;
+    module.add_function(wrap_pyfunction!(times::schedule, module)?)?;
     module.add_function(wrap_pyfunction!(names::file_names, module)?)
 }
