@@ -180,14 +180,14 @@ def _add_imports(text: str, module: Any, imports: dict[str, set[str]]) -> None:
     for node in ast.walk(ast.parse(textwrap.dedent(text))):
         if isinstance(node, ast.Name) and node.id in origin and node.id not in ("ops", "sinks", "sources"):
             found = origin[node.id]
-            if found == node.id:
-                imports[found] = set()
+            if not found:
+                imports[node.id] = set()
             else:
                 imports[found].add(node.id)
 
 
 def _imported(module: Any) -> dict[str, str]:
-    """Where the names in a module's annotations come from."""
+    """Where the names in a module's annotations come from; nowhere, if they are names of modules."""
     found = {}
     for node in ast.walk(ast.parse(inspect.getsource(module))):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -195,7 +195,7 @@ def _imported(module: Any) -> dict[str, str]:
                 found[alias.asname or alias.name] = node.module
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                found[alias.asname or alias.name] = alias.name
+                found[alias.asname or alias.name] = ""
     return found
 
 

@@ -267,7 +267,7 @@ def follow(answers, **kwargs):
             url = f"http://user:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}/?secret"
             failures = Stream(asynchronous=True)
             source = Stream.from_sse(url, wait=0.001, on_error=failures, asynchronous=True, **kwargs)
-            events, failed = source.sink_to_list(), failures.map(lambda failure: str(failure.error)).sink_to_list()
+            events, failed = source.sink_to_list(), failures.map(lambda failure: str(failure.exception)).sink_to_list()
             source.start()
             await asyncio.wait_for(source.finished(), 60)
             await asyncio.sleep(0)
@@ -355,7 +355,7 @@ def read(source_of, answers):
 
 
 def test_lines_come_over_http_until_it_breaks_off(caplog):
-    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\na\r\nGr\xc3\xbc\xc3\x9fe"
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\na\r\nGr\xc3\xbc\xc3\x9fe"
     lines, _ = read(lambda url: Stream.from_http_lines(url, asynchronous=True), [whole])
     assert lines == ["a", "Grüße"] and caplog.text == ""
     broken = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\na\nhalf"

@@ -304,3 +304,43 @@ def test_a_drain_that_must_not_wait_delivers_what_needs_no_wait():
     with pytest.raises(UndeliveredError):
         source.drain("0s")
     assert L == []
+
+
+def test_a_schedule_goes_by_the_clocks_of_its_zone():
+    clock = VirtualClock()
+    # Clocks go forward in that night.
+    zero = datetime.datetime(2026, 3, 28, 12, tzinfo=datetime.timezone.utc)
+    source = Stream.from_schedule("30 2 * * *", tz="Europe/Berlin", zero=zero, loop=clock, start=True)
+    L = source.map(str).sink_to_list()
+    clock.advance("3 days")
+    assert L == ["2026-03-29 03:00:00+02:00", "2026-03-30 02:30:00+02:00", "2026-03-31 02:30:00+02:00"]
+
+
+def test_a_schedule_by_an_interval_begins_at_once_and_ends_with_the_source():
+    clock = VirtualClock()
+    source = Stream.from_schedule("30s", loop=clock)
+    L = source.sink_to_list()
+    source.start()
+    clock.advance("1min")
+    source.stop()
+    clock.advance("1h")
+    assert [(time - L[0]).total_seconds() for time in L] == [0, 30, 60]
+    assert L[0].tzinfo is datetime.timezone.utc
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("* 24 * * *",), "the hour is `24`"),
+        (("* * *",), "from_schedule"),
+        (("@daily", "Mars/Olympus"), "Mars/Olympus"),
+    ],
+)
+def test_a_wrong_schedule_is_told_when_it_is_made(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        Stream.from_schedule(*arguments, loop=VirtualClock())
+
+
+def test_the_zero_of_a_schedule_has_a_time_zone():
+    with pytest.raises(ValueError, match="`zero` is a datetime with a time zone"):
+        Stream.from_schedule("@daily", zero=datetime.datetime(2026, 1, 1), loop=VirtualClock())

@@ -7,6 +7,7 @@ the classes by ``cargo xtask stubs``.
 import queue
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import datetime
 from os import PathLike
 from typing import Any, Concatenate, Generic, Literal, TextIO, overload
 
@@ -404,14 +405,15 @@ class Methods(Generic[T]):
         """Emit what others put into a ``queue.Queue``. What is in it when the pipeline is drained is emitted, too."""
 
     @staticmethod
-    def from_tcp(
-        port: int,
-        delimiter: bytes = b"\n",
-        server_kwargs: dict[str, Any] | None = None,
-        max_len: int = ...,
+    def from_schedule(
+        schedule: str,
+        tz: str = "UTC",
+        *,
+        missed: Literal["skip", "once", "all"] = "skip",
+        zero: datetime | None = None,
         **kwargs: Any,
-    ) -> sources.from_tcp:
-        """Emit what arrives on a port, split at a delimiter, which stays."""
+    ) -> sources.from_schedule:
+        """Emit the times of a schedule, each when it has come, as a `datetime` with its time zone."""
 
     @staticmethod
     def from_sse(
@@ -428,6 +430,16 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sources.from_sse:
         """Emit the events of a feed of server-sent events, over HTTP."""
+
+    @staticmethod
+    def from_tcp(
+        port: int,
+        delimiter: bytes = b"\n",
+        server_kwargs: dict[str, Any] | None = None,
+        max_len: int = ...,
+        **kwargs: Any,
+    ) -> sources.from_tcp:
+        """Emit what arrives on a port, split at a delimiter, which stays."""
 
     @staticmethod
     def from_textfile(

@@ -34,13 +34,15 @@
 //! | [`http_client`] | [`from_http_lines`](http_client::FromHttpLines::from_http_lines) | | lines |
 //! | [`http_client`] | [`from_http_poll`](http_client::FromHttpPoll::from_http_poll) | | bodies |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
+//! | `schedule`, off by default | `from_schedule` | | times |
 //! | [`sse`] | [`from_sse`](sse::FromSse::from_sse) | | events |
 //! | [`stdin`], with `reader` | [`from_stdin`](stdin::FromStdin::from_stdin) | | lines |
 //!
 //! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
 //! whether it is text or bytes. The methods come with the [`prelude`]. All features but
-//! `http-client` and `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops of thalweg. What talks to the web does so on a tokio
-//! runtime of its own, with TLS by rustls; it installs rustls' provider `ring` unless the program has installed another.
+//! `schedule`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops of thalweg.
+//! What talks to the web does so on a tokio runtime of its own, with TLS by rustls; it installs rustls' provider `ring` unless the
+//! program has installed another.
 //!
 //! # What they do
 //!
@@ -84,6 +86,8 @@ pub mod prelude;
 pub mod process;
 #[cfg(feature = "reader")]
 pub mod reader;
+#[cfg(feature = "schedule")]
+pub mod schedule;
 #[cfg(feature = "sse")]
 pub mod sse;
 #[cfg(feature = "reader")]
@@ -105,6 +109,8 @@ pub use lines::{LineBuffer, LineError, Lines};
 pub use process::{Process, ProcessError};
 #[cfg(feature = "reader")]
 pub use reader::{Reader, ReaderError};
+#[cfg(feature = "schedule")]
+pub use schedule::{Missed, Schedule, ScheduleError};
 #[cfg(feature = "sse")]
 pub use sse::{Sse, SseError, SseEvent};
 #[cfg(feature = "reader")]

@@ -20,6 +20,8 @@ pub use crate::http_client::{FromHttpLines as _, FromHttpPoll as _};
 pub use crate::process::FromProcess as _;
 #[cfg(feature = "reader")]
 pub use crate::reader::FromReader as _;
+#[cfg(feature = "schedule")]
+pub use crate::schedule::FromSchedule as _;
 #[cfg(feature = "sse")]
 pub use crate::sse::FromSse as _;
 #[cfg(feature = "reader")]

@@ -2,6 +2,7 @@
 
 from asyncio import Future
 from collections.abc import Callable
+from datetime import datetime
 from os import PathLike
 from typing import Any, final
 
@@ -16,6 +17,7 @@ __all__ = [
     "open_pipe",
     "output",
     "pipe",
+    "schedule",
     "server_sent_events",
     "text_file",
 ]
@@ -65,4 +67,7 @@ def server_sent_events(
     max_wait: float,
     max_len: int,
     follow_anywhere: bool,
+) -> RustSource: ...
+def schedule(
+    schedule: str, tz: str, missed: str, start: int | None, to_datetime: Callable[[int], datetime]
 ) -> RustSource: ...

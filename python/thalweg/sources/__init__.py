@@ -9,6 +9,7 @@ from thalweg.sources.from_iterable import from_iterable
 from thalweg.sources.from_periodic import PeriodicCallback, from_periodic
 from thalweg.sources.from_process import from_process
 from thalweg.sources.from_q import from_q
+from thalweg.sources.from_schedule import from_schedule
 from thalweg.sources.from_sse import ServerSentEvent, from_sse
 from thalweg.sources.from_tcp import from_tcp
 from thalweg.sources.from_textfile import from_textfile
@@ -32,6 +33,7 @@ __all__ = [
     "from_periodic",
     "from_process",
     "from_q",
+    "from_schedule",
     "from_sse",
     "from_tcp",
     "from_textfile",

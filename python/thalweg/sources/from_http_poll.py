@@ -87,6 +87,8 @@ class from_http_poll(Source[bytes]):
     ) -> None:
         self.url: str = check_url(url, "from_http_poll")
         self.interval: float = check_interval(interval, "from_http_poll", "interval")
+        if not self.interval:
+            raise ValueError("from_http_poll: `interval` is more than 0")
         self._bodies = sources.http_poll(
             self.url,
             self.interval,

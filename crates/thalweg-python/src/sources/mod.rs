@@ -1,10 +1,11 @@
-//! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names` and `web` make
+//! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times` and `web` make
 //! them of Python's arguments.
 
 mod bridge;
 mod error;
 mod names;
 mod text;
+mod times;
 mod wake;
 mod web;
 
@@ -18,6 +19,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(text::pipe, module)?)?;
     module.add_function(wrap_pyfunction!(text::open_pipe, module)?)?;
     module.add_function(wrap_pyfunction!(text::output, module)?)?;
+    module.add_function(wrap_pyfunction!(times::schedule, module)?)?;
     module.add_function(wrap_pyfunction!(names::file_names, module)?)?;
     module.add_function(wrap_pyfunction!(web::http_lines, module)?)?;
     module.add_function(wrap_pyfunction!(web::http_poll, module)?)?;
