@@ -454,3 +454,17 @@ def test_what_has_been_acknowledged_outlives_the_process(python, tmp_path):
         "os._exit(0)\n",
     )
     assert ended.stdout == "1000 [1000, 1000]\n", ended.stderr
+
+
+def test_what_is_appended_after_the_start_is_behind_the_end(tmp_path):
+    path = tmp_path / "log"
+    path.write_text("before\nhalf")
+    clock = VirtualClock()
+    source = Stream.from_textfile(path, from_end=True, loop=clock)
+    L = source.sink_to_list()
+    source.start()
+    # The event loop has not got to it yet.
+    with path.open("a") as file:
+        file.write(" a line\nafter\n")
+    clock.advance("1s")
+    assert L == ["half a line\n", "after\n"]

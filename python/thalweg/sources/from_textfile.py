@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 
 from thalweg._thalweg import sources
 from thalweg.runtime.intervals import check_interval
@@ -14,6 +15,7 @@ from thalweg.stream.arguments import is_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from os import PathLike
     from typing import Any, TextIO
 
@@ -93,8 +95,35 @@ class from_textfile(Source[str]):
         elif _is_pipe(f):
             self._named = sources.pipe(f, delimiter, max_len)
         else:
-            self._named = sources.text_file(f, delimiter, self.poll_interval, from_end, max_len)
+            self._named = sources.text_file(f, delimiter, self.poll_interval, None, max_len)
+            self._skipping = partial(sources.text_file, f, delimiter, self.poll_interval) if from_end else None
+            self._max_len = max_len
         super().__init__(**kwargs)
+
+    def start(self) -> None:
+        r"""Have the source run; it goes on where it was stopped. With `from_end`, what is appended from now on is emitted.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from thalweg import Stream, VirtualClock
+        >>> clock = VirtualClock()
+        >>> with tempfile.NamedTemporaryFile("w") as file:
+        ...     source = Stream.from_textfile(file.name, from_end=True, loop=clock)
+        ...     L = source.sink_to_list()
+        ...     source.start()
+        ...     print("a", file=file, flush=True)
+        ...     clock.advance("1s")
+        >>> L
+        ['a\n']
+        """
+        if self._skipping is not None:
+            # Now, and not when the event loop gets to it: by then there may be more.
+            self._named = self._skipping(_length(self.file), self._max_len)
+            self._skipping = None
+        super().start()
+
+    _skipping: Callable[[int, int], sources.RustSource] | None = None
 
     async def run(self) -> None:
         """Emit lines until stopped."""
@@ -110,6 +139,14 @@ class from_textfile(Source[str]):
         if self._is_ending:
             for rest in file.rest(self._fail):
                 await self._send(rest)
+
+
+def _length(path: Any) -> int:
+    """How many bytes a file has; 0 if it has gone meanwhile."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _is_pipe(path: Any) -> bool:

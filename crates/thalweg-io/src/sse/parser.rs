@@ -129,7 +129,10 @@ impl SseParser {
     }
 
     fn keep(&mut self, part: &[u8]) {
-        let room = (self.max_len + 1).saturating_sub(self.line.len());
+        let room = self
+            .max_len
+            .saturating_add(1)
+            .saturating_sub(self.line.len());
         self.line.extend_from_slice(&part[..part.len().min(room)]);
     }
 
@@ -401,5 +404,12 @@ mod tests {
             let chunks = ends.windows(2).map(|pair| &text[pair[0]..pair[1]]);
             prop_assert_eq!(parse_in(20, chunks), parse_in(20, [&text[..]]));
         }
+    }
+
+    #[test]
+    fn an_event_may_be_as_long_as_it_likes() {
+        let parsed = parse_in(usize::MAX, [&b"data: a"[..], b"b\n\n"]);
+        assert!(parsed.iter().all(Result::is_ok));
+        assert_eq!(parsed.len(), 1);
     }
 }

@@ -60,7 +60,13 @@ impl Source for SseSource {
             )
             .await?;
             match out.or_stop(inbox.next_batch()).await? {
-                Ok(Some(batch)) => self.taken.extend(batch),
+                Ok(Some(batch)) => {
+                    // Should the feed end: a server that is asked again is to go on behind these.
+                    if let Some(last) = batch.last() {
+                        self.sse.last_event_id.clone_from(&last.id);
+                    }
+                    self.taken.extend(batch);
+                }
                 Ok(None) => break,
                 Err(error) if error.is_temporary() => {
                     out.report(error);

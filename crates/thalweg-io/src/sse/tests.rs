@@ -155,6 +155,9 @@ fn what_is_wrong_with_a_feed_is_said() {
     }
     let secret = Sse::new("http://user:secret@a/?key=secret").header("authorization", "secret");
     assert_eq!(format!("{secret:?}"), "Sse { url: \"http://a/\", .. }");
+    let none = Sse::new("http//a/?key=secret");
+    assert_eq!(format!("{none:?}"), "Sse { url: \"http//a/\", .. }");
+    assert!(!format!("{:?}", none.check()).contains("secret"));
 }
 
 #[test]

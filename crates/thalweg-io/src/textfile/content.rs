@@ -65,8 +65,13 @@ impl Content {
     }
 
     /// Skips what is there, but not the beginning of a line that has not ended yet.
-    pub(super) fn skip_to_last_line(&mut self, ending: &[u8], buffer: &mut [u8]) -> io::Result<()> {
-        let mut end = self.file.seek(SeekFrom::End(0))?;
+    pub(super) fn skip_to_last_line(
+        &mut self,
+        ending: &[u8],
+        len: u64,
+        buffer: &mut [u8],
+    ) -> io::Result<()> {
+        let mut end = self.file.seek(SeekFrom::End(0))?.min(len);
         self.position = 0;
         while end > 0 {
             let start = end.saturating_sub(buffer.len() as u64);

@@ -79,7 +79,8 @@ pub struct TextFile<T = String> {
     path: PathBuf,
     lines: Lines<T>,
     follow: bool,
-    from_end: bool,
+    /// Whether reading begins with the last line of what is there, or of so many bytes.
+    from_end: Option<u64>,
     poll_interval: Result<Duration, IntervalError>,
     chunk: usize,
     reading: Option<Reading<T>>,
@@ -110,7 +111,7 @@ impl TextFile<String> {
             path: path.as_ref().to_owned(),
             lines: Lines::text(),
             follow: true,
-            from_end: false,
+            from_end: None,
             poll_interval: Ok(Duration::from_millis(100)),
             chunk: CHUNK,
             reading: None,
@@ -141,7 +142,14 @@ impl<T> TextFile<T> {
     /// Skips the lines that are in the file when reading begins. A last line without its ending is
     /// not skipped, so that the first line given out is a whole one.
     pub fn from_end(mut self) -> Self {
-        self.from_end = true;
+        self.from_end = Some(u64::MAX);
+        self
+    }
+
+    /// Skips the lines within the first `len` bytes: those that were in the file when it was so long. What has been
+    /// added since is given out.
+    pub fn from_end_of(mut self, len: u64) -> Self {
+        self.from_end = Some(len);
         self
     }
 
@@ -200,8 +208,8 @@ impl<T> TextFile<T> {
                 let buffer = self.lines.buffer();
                 let lines = buffer.map_err(|error| TextFileError::line(&self.path, error))?;
                 let start = match self.from_end {
-                    true => Start::AfterLast(self.lines.ending().to_owned()),
-                    false => Start::Beginning,
+                    Some(len) => Start::AfterLast(self.lines.ending().to_owned(), len),
+                    None => Start::Beginning,
                 };
                 let tail = Tail::new(self.path.clone(), self.follow, start, self.chunk);
                 none.insert(Reading {

@@ -18,7 +18,7 @@ const MAX_PENDING: usize = 16;
 pub(super) enum Start {
     Beginning,
     /// After the last of these endings.
-    AfterLast(Vec<u8>),
+    AfterLast(Vec<u8>, u64),
 }
 
 /// Follows a name from file to file, or reads one file to its end.
@@ -46,7 +46,7 @@ impl Tail {
     pub(super) fn new(path: PathBuf, follow: bool, start: Start, chunk: usize) -> Self {
         let ending = match &start {
             Start::Beginning => 0,
-            Start::AfterLast(ending) => ending.len(),
+            Start::AfterLast(ending, _) => ending.len(),
         };
         Self {
             path,
@@ -109,9 +109,9 @@ impl Tail {
             }
             Err(error) => return Err(error),
         };
-        if let Start::AfterLast(ending) = &self.start {
+        if let Start::AfterLast(ending, len) = &self.start {
             content
-                .skip_to_last_line(ending, &mut self.buffer)
+                .skip_to_last_line(ending, *len, &mut self.buffer)
                 .map_err(|error| TextFileError::read(&self.path, error))?;
         }
         let position = content.position();

@@ -48,7 +48,10 @@ impl Request {
             Ok(url) => shown(&url),
             // What is no URL may have a password in it nevertheless.
             Err(_) if self.url.contains('@') => "a URL with a password".to_owned(),
-            Err(_) => self.url.clone(),
+            Err(_) => {
+                let end = self.url.find(['?', '#']).unwrap_or(self.url.len());
+                self.url[..end].to_owned()
+            }
         }
     }
 

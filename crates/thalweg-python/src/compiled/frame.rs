@@ -38,10 +38,11 @@ pub(super) fn line(generator: &Bound<'_, PyAny>) -> Option<usize> {
     line.extract().ok()
 }
 
-/// The line of a generator that an exception has come from, and its traceback without the generator.
+/// The line of a generator that an exception has come from, and its traceback without the generator. There is no line
+/// where a signal came between two.
 pub(super) fn split_traceback<'py>(
     error: &Bound<'py, PyAny>,
-) -> PyResult<(usize, Bound<'py, PyAny>)> {
+) -> PyResult<(Option<usize>, Bound<'py, PyAny>)> {
     let py = error.py();
     let traceback = error.getattr(intern!(py, "__traceback__"))?;
     let line = traceback.getattr(intern!(py, "tb_lineno"))?.extract()?;

@@ -329,7 +329,7 @@ impl Compiled {
         let py = error.py();
         let (line, rest) = frame::split_traceback(error)?;
         error.setattr("__traceback__", rest)?;
-        let Some(position) = self.position_at(line) else {
+        let Some(position) = line.and_then(|line| self.position_at(line)) else {
             // A signal handler has raised it, between two elements.
             interrupt::keep(PyErr::from_value(error.clone()));
             return Ok(Ok(()));

@@ -14,20 +14,20 @@ use super::error::to_exception;
 use crate::lock::lock;
 use crate::value::Value;
 
-/// `from_textfile`: the lines of a file, which is followed.
+/// `from_textfile`: the lines of a file, which is followed: all, or those behind its first bytes.
 #[pyfunction]
 pub(super) fn text_file(
     path: PathBuf,
     delimiter: &str,
     poll_interval: f64,
-    from_end: bool,
+    from_end: Option<u64>,
     max_len: usize,
 ) -> PyResult<RustSource> {
     let mut file = TextFile::new(path)
         .lines(text(delimiter, max_len))
         .poll_interval(crate::interval::seconds(poll_interval)?);
-    if from_end {
-        file = file.from_end();
+    if let Some(len) = from_end {
+        file = file.from_end_of(len);
     }
     Ok(RustSource::new(file, to_text(delimiter)))
 }
