@@ -101,7 +101,7 @@ class from_textfile(Source[str]):
         super().__init__(**kwargs)
 
     def start(self) -> None:
-        r"""Have the source run; it goes on where it was stopped. With `from_end`, what is appended from now on is emitted.
+        r"""Have the source run; it goes on where it was stopped. With `from_end` it emits what is appended from now on.
 
         Examples
         --------
