@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import gc
 
 import pytest
 
@@ -344,3 +345,12 @@ def test_a_wrong_schedule_is_told_when_it_is_made(arguments, words):
 def test_the_zero_of_a_schedule_has_a_time_zone():
     with pytest.raises(ValueError, match="`zero` is a datetime with a time zone"):
         Stream.from_schedule("@daily", zero=datetime.datetime(2026, 1, 1), loop=VirtualClock())
+
+
+def test_a_clock_that_is_forgotten_goes_in_silence(recwarn):
+    gc.collect()
+    recwarn.clear()
+    clock = VirtualClock()
+    del clock
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import selectors
 from collections.abc import Sized
 from typing import Any
@@ -120,3 +121,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 self._move_to(timer)
             self._round()
         self._move_to(end)
+
+    def __del__(self, _warn: Any = None) -> None:
+        # A clock that nobody holds any more has been forgotten on purpose. Its sockets may have been collected first.
+        if not self.is_closed() and not self.is_running():
+            with contextlib.suppress(OSError, ValueError):
+                self.close()

@@ -51,10 +51,7 @@ pub fn tests(project: &Project) -> Result<(), Stop> {
     let examples = python
         .run("-I -m pytest --quiet --doctest-modules --pyargs thalweg")
         .run(project);
-    // Two at a time, each file by one of them: a half of the time goes into waiting for processes and threads.
-    let tests = python
-        .run("-I -m pytest --quiet --numprocesses 2 --dist loadfile python/tests")
-        .run(project);
+    let tests = python.run("-I -m pytest --quiet python/tests").run(project);
     examples?;
     Ok(tests?)
 }
