@@ -33,7 +33,7 @@ class flatten(Stream[U]):
     partition
     """
 
-    def __init__(self, upstream: Emits[Iterable[U]], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, upstream: Emits[Iterable[U]] = None, *args: Any, **kwargs: Any) -> None:  # type: ignore[assignment]
         super().__init__(upstream, *args, **kwargs)  # type: ignore[arg-type]
 
     def _blueprint(self) -> _thalweg.Blueprint:

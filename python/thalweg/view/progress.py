@@ -147,7 +147,7 @@ class _WidgetBar:
 
 
 def bar(file: TextIO | None = None, label: str = "", notebook: bool | None = None) -> Bar | None:
-    """Return what there is to show progress with here; None where nobody looks: the output is no terminal.
+    """Return the bar that fits where the program runs; None if its output is neither a terminal nor a notebook.
 
     In a notebook it is a widget, else tqdm's bar if tqdm is installed, else a line of our own.
 

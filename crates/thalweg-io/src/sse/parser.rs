@@ -98,7 +98,7 @@ impl SseParser {
         }
     }
 
-    /// Id of the last event, or the one that was set: what a server is asked to go on from. Empty if there is none.
+    /// Id of the last event, or the one that was set: a server goes on after it when it is asked again. Empty if there is none.
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id
     }
