@@ -68,12 +68,7 @@
 //! - Nothing is unpacked, and no field of a line is understood. [`Stream::from_reader`](reader::FromReader::from_reader)
 //!   takes the readers of the crates that do.
 
-#[cfg(feature = "background")]
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "which parts are used depends on the features"
-)]
+#[cfg(feature = "http-client")]
 mod background;
 #[cfg(feature = "filenames")]
 pub mod filenames;
