@@ -68,12 +68,16 @@
 //! - Nothing is unpacked, and no field of a line is understood. [`Stream::from_reader`](reader::FromReader::from_reader)
 //!   takes the readers of the crates that do.
 
-#[cfg(feature = "http-client")]
+#[cfg(any(feature = "http-client", feature = "http-server"))]
 mod background;
 #[cfg(feature = "filenames")]
 pub mod filenames;
+#[cfg(any(feature = "http-client", feature = "http-server"))]
+mod http;
 #[cfg(feature = "http-client")]
 pub mod http_client;
+#[cfg(feature = "http-server")]
+pub mod http_server;
 #[cfg(any(feature = "textfile", feature = "reader", feature = "http-client"))]
 pub mod lines;
 pub mod prelude;
@@ -94,10 +98,14 @@ mod watch;
 #[cfg(feature = "http-client")]
 mod web;
 
+#[cfg(any(feature = "http-client", feature = "http-server"))]
+pub use self::http::{HttpRequest, HttpResponse};
 #[cfg(feature = "filenames")]
 pub use filenames::{Filenames, FilenamesError};
 #[cfg(feature = "http-client")]
 pub use http_client::{HttpError, HttpLines, HttpPoll};
+#[cfg(feature = "http-server")]
+pub use http_server::{HttpServer, HttpServerError};
 #[cfg(any(feature = "textfile", feature = "reader", feature = "http-client"))]
 pub use lines::{LineBuffer, LineError, Lines};
 #[cfg(feature = "process")]
@@ -113,7 +121,7 @@ pub use stdin::{Stdin, StdinError};
 #[cfg(feature = "textfile")]
 pub use textfile::{TextFile, TextFileError, TextFileSink};
 #[cfg(feature = "http-client")]
-pub use web::WebError;
+pub use web::{RequestOptions, WebError};
 
 /// The examples of the project's front page, as tests.
 #[cfg(all(doctest, feature = "textfile"))]

@@ -16,6 +16,8 @@
 pub use crate::filenames::FromFilenames as _;
 #[cfg(feature = "http-client")]
 pub use crate::http_client::{FromHttpLines as _, FromHttpPoll as _};
+#[cfg(feature = "http-server")]
+pub use crate::http_server::{FromHttpRequests as _, FromHttpServer as _, Respond as _};
 #[cfg(feature = "process")]
 pub use crate::process::FromProcess as _;
 #[cfg(feature = "reader")]

@@ -102,7 +102,7 @@ pub use operator::{
 #[cfg(feature = "tokio")]
 pub use runtime::EventLoop;
 pub use runtime::{Alarm, Runtime, RuntimeHandle, Sleep, Task, VirtualClock};
-pub use source::{Emitter, Source, Stop};
+pub use source::{Begun, Emitter, Source, Stop};
 pub use stream::{
     Arrival, EmitMany, InletKey, Join, OnError, OpenJoin, Retry, Sink, Stream, WeakStream,
 };

@@ -14,11 +14,20 @@ static CURRENT: Mutex<Option<(u32, Handle)>> = Mutex::new(None);
 
 /// A task on the runtime, which ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Running(AbortHandle);
+pub(crate) struct Running(Option<AbortHandle>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = self.0.take() {
+            task.abort();
+        }
+    }
+}
+
+impl Running {
+    /// Has the task run to its end, whatever happens.
+    pub(crate) fn detach(mut self) {
+        self.0 = None;
     }
 }
 
@@ -27,7 +36,7 @@ impl Drop for Running {
 /// # Errors
 /// The system gives no thread, or no descriptor, for the runtime.
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> io::Result<Running> {
-    Ok(Running(handle()?.spawn(task).abort_handle()))
+    Ok(Running(Some(handle()?.spawn(task).abort_handle())))
 }
 
 /// The runtime of the process.

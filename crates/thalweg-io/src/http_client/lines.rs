@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::HttpError;
 use crate::background::{Inbox, Outbox};
-use crate::web::{Request, WebError, broken};
+use crate::web::{Request, RequestOptions, WebError, broken};
 use crate::{LineBuffer, LineError, Lines};
 
 /// How many pieces of the response lie ready for the pipeline at most.
@@ -60,18 +60,10 @@ impl HttpLines {
 }
 
 impl<T> HttpLines<T> {
-    /// Sends a header with the request to the URL's server. It is shown nowhere, and not sent to another server by a
-    /// redirect.
+    /// Headers, the time to connect, which redirects are followed.
     #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.asked.request.header(name.into(), value.into());
-        self
-    }
-
-    /// How long connecting may take: 10 s unless one says otherwise.
-    #[must_use]
-    pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.asked.request.connect_timeout = limit;
+    pub fn options(mut self, options: RequestOptions) -> Self {
+        self.asked.request.options = options;
         self
     }
 
@@ -79,14 +71,6 @@ impl<T> HttpLines<T> {
     #[must_use]
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.asked.idle_timeout = limit;
-        self
-    }
-
-    /// Follows redirects anywhere: from a public address to a private one as well, and from `http` to `https` and
-    /// back. Do so only for servers that you trust.
-    #[must_use]
-    pub fn follow_anywhere(mut self) -> Self {
-        self.asked.request.follows_anywhere = true;
         self
     }
 
@@ -115,6 +99,7 @@ impl Asked {
         let session = self.request.session()?;
         let limit = self
             .request
+            .options
             .connect_timeout
             .saturating_add(self.idle_timeout);
         let mut response = timeout(limit, session.get(HeaderMap::new()))

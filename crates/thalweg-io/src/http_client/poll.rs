@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::HttpError;
 use crate::background::Inbox;
-use crate::web::{Request, WebError, broken, shown};
+use crate::web::{Request, RequestOptions, WebError, broken, shown};
 
 /// The body at a URL, asked for at an interval.
 ///
@@ -48,11 +48,10 @@ impl HttpPoll {
         }
     }
 
-    /// Sends a header with every request to the URL's server. It is shown nowhere, and not sent to another server by a
-    /// redirect.
+    /// Headers, the time to connect, which redirects are followed.
     #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.request.header(name.into(), value.into());
+    pub fn options(mut self, options: RequestOptions) -> Self {
+        self.request.options = options;
         self
     }
 
@@ -67,14 +66,6 @@ impl HttpPoll {
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;
-        self
-    }
-
-    /// Follows redirects anywhere: from a public address to a private one as well, and from `http` to `https` and
-    /// back. Do so only for servers that you trust.
-    #[must_use]
-    pub fn follow_anywhere(mut self) -> Self {
-        self.request.follows_anywhere = true;
         self
     }
 

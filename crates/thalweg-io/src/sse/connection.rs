@@ -104,7 +104,11 @@ async fn read_once(
             Ended::ForGood(error)
         }
     };
-    let limit = sse.request.connect_timeout.saturating_add(sse.idle_timeout);
+    let limit = sse
+        .request
+        .options
+        .connect_timeout
+        .saturating_add(sse.idle_timeout);
     let mut response = match timeout(limit, session.get(headers(parser))).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return lost(error),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub use self::parser::{SseParser, SseTooLong};
 pub use self::source::{FromSse, SseSource};
-use crate::web::{Request, WebError};
+use crate::web::{Request, RequestOptions, WebError};
 
 /// An event from a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -55,11 +55,10 @@ impl Sse {
         }
     }
 
-    /// Sends a header with every request to the URL's server, `Authorization` say. It is shown nowhere, and not sent
-    /// to another server by a redirect.
+    /// Headers, the time to connect, which redirects are followed.
     #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.request.header(name.into(), value.into());
+    pub fn options(mut self, options: RequestOptions) -> Self {
+        self.request.options = options;
         self
     }
 
@@ -67,13 +66,6 @@ impl Sse {
     #[must_use]
     pub fn last_event_id(mut self, id: impl Into<String>) -> Self {
         self.last_event_id = id.into();
-        self
-    }
-
-    /// How long connecting may take: 10 s unless one says otherwise.
-    #[must_use]
-    pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.request.connect_timeout = limit;
         self
     }
 
@@ -103,14 +95,6 @@ impl Sse {
     #[must_use]
     pub fn max_len(mut self, bytes: usize) -> Self {
         self.max_len = bytes;
-        self
-    }
-
-    /// Follows redirects anywhere: from a public address to a private one as well, and from `http` to `https` and
-    /// back. Do so only for servers that you trust.
-    #[must_use]
-    pub fn follow_anywhere(mut self) -> Self {
-        self.request.follows_anywhere = true;
         self
     }
 

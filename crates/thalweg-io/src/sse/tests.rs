@@ -43,7 +43,9 @@ fn a_feed_that_is_cut_off_goes_on_after_the_last_event() {
         feed("id: 2\ndata: whole\n\n"),
         vec![END.into()],
     ]);
-    let (data, failures) = run(Sse::new(url).header("x-key", "7").last_event_id("0"));
+    let (data, failures) = run(Sse::new(url)
+        .options(RequestOptions::new().header("x-key", "7"))
+        .last_event_id("0"));
     assert_eq!(data, ["Grüße", "whole"]);
     assert!(failures.is_empty(), "{failures:?}");
     for (request, id) in server.join().unwrap().iter().zip(["0", "1", "2"]) {
@@ -116,7 +118,7 @@ fn a_redirect_is_followed_without_the_headers_of_another_server() {
         "HTTP/1.1 307 Temporary Redirect\r\nLocation: {target}\r\nConnection: close\r\n\r\n"
     );
     let (url, from) = serve([vec![moved.clone().into()], vec![moved.into()]]);
-    let (data, failures) = run(Sse::new(url).header("x-key", "7"));
+    let (data, failures) = run(Sse::new(url).options(RequestOptions::new().header("x-key", "7")));
     assert_eq!((data, failures), (vec!["a".to_owned()], vec![]));
     assert!(
         from.join()
@@ -144,17 +146,19 @@ fn what_is_wrong_with_a_feed_is_said() {
             "cannot ask \"ftp://a/b\": its scheme is neither `http` nor `https`",
         ),
         (
-            Sse::new("http://a").header("a b", "c"),
+            Sse::new("http://a").options(RequestOptions::new().header("a b", "c")),
             "cannot ask \"http://a/\": \"a b\" is not the name of a header",
         ),
         (
-            Sse::new("http://a").header("a", "\n"),
+            Sse::new("http://a").options(RequestOptions::new().header("a", "\n")),
             "cannot ask \"http://a/\": the value of header \"a\" has characters that headers cannot have",
         ),
     ] {
         assert_eq!(run(sse).1, [error]);
     }
-    let secret = Sse::new("http://user:secret@a/?key=secret").header("authorization", "secret");
+    let options = RequestOptions::new().header("authorization", "secret");
+    assert!(!format!("{options:?}").contains("secret"));
+    let secret = Sse::new("http://user:secret@a/?key=secret").options(options);
     assert_eq!(format!("{secret:?}"), "Sse { url: \"http://a/\", .. }");
     let none = Sse::new("http//a/?key=secret");
     assert_eq!(format!("{none:?}"), "Sse { url: \"http//a/\", .. }");
@@ -198,7 +202,8 @@ fn a_server_that_says_nothing_is_left() {
     });
     let sse = Sse::new(format!("http://{address}/"));
     let limit = Duration::from_millis(50);
-    let (data, failures) = run(sse.connect_timeout(limit).idle_timeout(limit));
+    let options = RequestOptions::new().connect_timeout(limit);
+    let (data, failures) = run(sse.options(options).idle_timeout(limit));
     assert_eq!(data, ["a"]);
     assert!(failures[0].ends_with("for 50ms"), "{failures:?}");
     is_over.store(true, Ordering::SeqCst);

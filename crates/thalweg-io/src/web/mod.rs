@@ -2,19 +2,20 @@
 
 mod address;
 mod error;
+mod options;
 #[cfg(test)]
 pub(crate) mod testing;
 
 use std::io;
-use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use rustls::crypto::{CryptoProvider, ring};
 
 use self::address::{is_private, is_this_machine};
 pub use self::error::WebError;
+pub use self::options::RequestOptions;
 
 /// How many redirects of a request are followed.
 const MAX_REDIRECTS: usize = 10;
@@ -23,23 +24,15 @@ const MAX_REDIRECTS: usize = 10;
 #[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) url: String,
-    headers: Vec<(String, String)>,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) follows_anywhere: bool,
+    pub(crate) options: RequestOptions,
 }
 
 impl Request {
     pub(crate) fn new(url: String) -> Self {
         Self {
             url,
-            headers: Vec::new(),
-            connect_timeout: Duration::from_secs(10),
-            follows_anywhere: false,
+            options: RequestOptions::new(),
         }
-    }
-
-    pub(crate) fn header(&mut self, name: String, value: String) {
-        self.headers.push((name, value));
     }
 
     /// The URL without what may be secret in it.
@@ -70,21 +63,7 @@ impl Request {
                 "its scheme is neither `http` nor `https`".to_owned(),
             ));
         }
-        let mut headers = HeaderMap::new();
-        for (name, value) in &self.headers {
-            let key = HeaderName::from_bytes(name.as_bytes());
-            let key = key.map_err(|_| invalid(format!("{name:?} is not the name of a header")))?;
-            let value = HeaderValue::from_str(value);
-            let no_value = |_| {
-                invalid(format!(
-                    "the value of header {name:?} has characters that headers cannot have"
-                ))
-            };
-            // It may be a secret.
-            let mut value = value.map_err(no_value)?;
-            value.set_sensitive(true);
-            headers.append(key, value);
-        }
+        let headers = self.options.headers().map_err(invalid)?;
         Ok((url, headers))
     }
 
@@ -102,8 +81,8 @@ impl Request {
             .redirect(Policy::none())
             .referer(false)
             .user_agent(concat!("thalweg/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(self.connect_timeout);
-        if url.scheme() == "http" && !self.follows_anywhere {
+            .connect_timeout(self.options.connect_timeout);
+        if url.scheme() == "http" && !self.options.follows_anywhere {
             // No certificates have to be loaded.
             client = client.tls_certs_only([]);
         }
@@ -117,7 +96,7 @@ impl Request {
             client,
             url,
             headers,
-            follows_anywhere: self.follows_anywhere,
+            follows_anywhere: self.options.follows_anywhere,
         })
     }
 }

@@ -2,7 +2,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 use thalweg_io::sse::SseSource;
-use thalweg_io::{HttpLines, HttpPoll, Lines, Sse, SseEvent, WebError};
+use thalweg_io::{HttpLines, HttpPoll, Lines, RequestOptions, Sse, SseEvent, WebError};
 
 use super::bridge::{RustSource, Sourced};
 use crate::interval::seconds;
@@ -23,19 +23,13 @@ pub(super) fn server_sent_events(
     max_len: usize,
     follow_anywhere: bool,
 ) -> PyResult<RustSource> {
-    let mut feed = Sse::new(url)
+    let feed = Sse::new(url)
         .last_event_id(last_event_id)
-        .connect_timeout(seconds(connect_timeout)?)
+        .options(options(headers, connect_timeout, follow_anywhere)?)
         .idle_timeout(seconds(idle_timeout)?)
         .wait(seconds(wait)?)
         .max_wait(seconds(max_wait)?)
         .max_len(max_len);
-    for (name, value) in headers {
-        feed = feed.header(name, value);
-    }
-    if follow_anywhere {
-        feed = feed.follow_anywhere();
-    }
     feed.check().map_err(|error| invalid("from_sse", &error))?;
     Ok(RustSource::new(
         SseSource::from(feed),
@@ -57,16 +51,10 @@ pub(super) fn http_lines(
     max_len: usize,
     follow_anywhere: bool,
 ) -> PyResult<RustSource> {
-    let mut lines = HttpLines::new(url)
+    let lines = HttpLines::new(url)
         .lines(Lines::text().max_len(max_len))
-        .connect_timeout(seconds(connect_timeout)?)
+        .options(options(headers, connect_timeout, follow_anywhere)?)
         .idle_timeout(seconds(idle_timeout)?);
-    for (name, value) in headers {
-        lines = lines.header(name, value);
-    }
-    if follow_anywhere {
-        lines = lines.follow_anywhere();
-    }
     lines
         .check()
         .map_err(|error| invalid("from_http_lines", &error))?;
@@ -81,24 +69,36 @@ pub(super) fn http_poll(
     url: &str,
     interval: f64,
     headers: Vec<(String, String)>,
+    connect_timeout: f64,
     time_limit: f64,
     max_len: usize,
     follow_anywhere: bool,
 ) -> PyResult<RustSource> {
-    let mut poll = HttpPoll::new(url, seconds(interval)?)
+    let poll = HttpPoll::new(url, seconds(interval)?)
+        .options(options(headers, connect_timeout, follow_anywhere)?)
         .time_limit(seconds(time_limit)?)
         .max_len(max_len);
-    for (name, value) in headers {
-        poll = poll.header(name, value);
-    }
-    if follow_anywhere {
-        poll = poll.follow_anywhere();
-    }
     poll.check()
         .map_err(|error| invalid("from_http_poll", &error))?;
     Ok(RustSource::new(poll, |py, body: Vec<u8>| {
         Ok(Some(Value::from(PyBytes::new(py, &body).into_any())))
     }))
+}
+
+/// What requests have in common.
+fn options(
+    headers: Vec<(String, String)>,
+    connect_timeout: f64,
+    follow_anywhere: bool,
+) -> PyResult<RequestOptions> {
+    let mut options = RequestOptions::new().connect_timeout(seconds(connect_timeout)?);
+    for (name, value) in headers {
+        options = options.header(name, value);
+    }
+    Ok(match follow_anywhere {
+        true => options.follow_anywhere(),
+        false => options,
+    })
 }
 
 fn invalid(source: &str, error: &WebError) -> PyErr {

@@ -1,15 +1,15 @@
 //! A source's way into the pipeline.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::Stop;
 use crate::ack::Ack;
-use crate::failure::BoxError;
+use crate::failure::{BoxError, Error};
 use crate::graph::{Control, Emit};
 use crate::operator::Element;
 use crate::runtime::RuntimeHandle;
@@ -65,6 +65,42 @@ impl<T: Element> Emitter<T> {
     pub async fn emit_with(&self, x: T, ack: Ack) -> Result<(), Stop> {
         self.settle(self.stream.emit_from_source(x, Some(ack)))
             .await
+    }
+
+    /// Emits an element and waits for nothing: for sources that answer whoever has sent it. What fails on the way is
+    /// unhandled, and is returned as well. Nothing bounds how many are on their way but the source.
+    ///
+    /// ```
+    /// use thalweg::{Emitter, Source, Stop, Stream};
+    ///
+    /// struct Once(std::sync::mpsc::Sender<bool>);
+    ///
+    /// impl Source for Once {
+    ///     type Item = u32;
+    ///     const KIND: &'static str = "once";
+    ///
+    ///     async fn run(&mut self, out: &Emitter<u32>) -> Result<(), Stop> {
+    ///         for x in [1, 0] {
+    ///             let is_taken = out.begin(x, None).await.is_ok();
+    ///             self.0.send(is_taken)?;
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let (sender, taken) = std::sync::mpsc::channel();
+    /// let source = Stream::from_source(Once(sender));
+    /// source.try_sink(|x| 1_u32.checked_div(*x).map(drop).ok_or("a division by zero"));
+    /// source.on_unhandled(drop);
+    /// let _ = source.run("10s").wait();
+    /// assert!(taken.iter().take(2).eq([true, false]));
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn begin(&self, x: T, ack: Option<Ack>) -> Begun<T> {
+        Begun {
+            emit: Some(self.stream.emit_from_source(x, ack)),
+            stream: self.stream.clone(),
+        }
     }
 
     /// Emits all elements of a batch, in order. They are taken from it as they can be sent: behind
@@ -166,6 +202,45 @@ impl<T: Element> Emitter<T> {
             Err(Stop::Stopped)
         } else {
             Ok(())
+        }
+    }
+}
+
+/// An element that a source has [begun](Emitter::begin) to emit. Dropped, the element goes on.
+pub struct Begun<T: Element> {
+    emit: Option<Emit>,
+    stream: Stream<T>,
+}
+
+impl<T: Element> Begun<T> {
+    /// Whether the pipeline has taken the element, or failed on it.
+    pub fn is_ready(&self) -> bool {
+        self.emit.as_ref().is_none_or(Emit::is_ready)
+    }
+}
+
+impl<T: Element> Future for Begun<T> {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(emit) = &mut self.emit else {
+            return Poll::Ready(Ok(()));
+        };
+        let Poll::Ready(result) = Pin::new(emit).poll(cx) else {
+            return Poll::Pending;
+        };
+        self.emit = None;
+        if let Err(error) = &result {
+            self.stream.report_unhandled(error);
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl<T: Element> Drop for Begun<T> {
+    fn drop(&mut self) {
+        if let Some(emit) = self.emit.take() {
+            emit.detach();
         }
     }
 }

@@ -11,7 +11,7 @@ mod tests;
 use std::error::Error as StdError;
 use std::future::Future;
 
-pub use self::emitter::Emitter;
+pub use self::emitter::{Begun, Emitter};
 use self::launch::launch;
 use crate::failure::BoxError;
 use crate::graph::Control;

@@ -1,0 +1,140 @@
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
+
+/// A response over HTTP: one that a server gave, or one to give.
+///
+/// Text becomes one of the type `text/plain`, bytes one of `application/octet-stream`, `()` one without a body (status
+/// 204), and a pair of a status and one of these has that status.
+///
+/// ```
+/// use thalweg_io::HttpResponse;
+///
+/// let found = HttpResponse::from("20.5");
+/// assert_eq!((found.status, found.text()), (200, "20.5".to_owned()));
+/// let missing = HttpResponse::from((404, "no such room"));
+/// assert_eq!((missing.status, missing.is_success()), (404, false));
+/// assert_eq!(HttpResponse::from(()).status, 204);
+/// ```
+#[derive(Clone, Debug)]
+pub struct HttpResponse {
+    /// The status: 200 for success.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// The URL it came from, after redirects. Empty for one to give.
+    pub url: String,
+}
+
+impl HttpResponse {
+    /// A response without headers and body.
+    pub fn new(status: u16) -> Self {
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            url: String::new(),
+        }
+    }
+
+    /// A response with a body of this type.
+    pub(crate) fn typed(body: impl Into<Bytes>, content_type: &'static str) -> Self {
+        let mut response = Self::new(200);
+        response.body = body.into();
+        let content_type = HeaderValue::from_static(content_type);
+        response.headers.insert(CONTENT_TYPE, content_type);
+        response
+    }
+
+    /// A value as JSON.
+    ///
+    /// ```
+    /// use thalweg_io::HttpResponse;
+    ///
+    /// let response = HttpResponse::json_of(&[20.5, 20.7])?;
+    /// assert_eq!(response.text(), "[20.5,20.7]");
+    /// assert_eq!(response.headers["content-type"], "application/json");
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The value cannot be written as JSON: a map whose keys are no text, say.
+    pub fn json_of(value: &impl serde::Serialize) -> serde_json::Result<Self> {
+        Ok(Self::typed(serde_json::to_vec(value)?, "application/json"))
+    }
+
+    /// The same with a header more. What is no header is left out.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        super::add_header(&mut self.headers, name, value);
+        self
+    }
+
+    /// Whether the status is one of 200 to 299.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The body as text; what is not UTF-8 becomes U+FFFD.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body, parsed as JSON.
+    ///
+    /// # Errors
+    /// It is no JSON, or none of this type.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> serde_json::Result<T> {
+        serde_json::from_slice(&self.body)
+    }
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const BYTES: &str = "application/octet-stream";
+
+impl From<&'static str> for HttpResponse {
+    fn from(text: &'static str) -> Self {
+        Self::typed(text, TEXT)
+    }
+}
+
+impl From<String> for HttpResponse {
+    fn from(text: String) -> Self {
+        Self::typed(text, TEXT)
+    }
+}
+
+impl From<Vec<u8>> for HttpResponse {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::typed(bytes, BYTES)
+    }
+}
+
+impl From<Bytes> for HttpResponse {
+    fn from(bytes: Bytes) -> Self {
+        Self::typed(bytes, BYTES)
+    }
+}
+
+impl From<()> for HttpResponse {
+    fn from((): ()) -> Self {
+        Self::new(204)
+    }
+}
+
+impl From<serde_json::Value> for HttpResponse {
+    fn from(value: serde_json::Value) -> Self {
+        Self::typed(value.to_string(), "application/json")
+    }
+}
+
+impl<T: Into<HttpResponse>> From<(u16, T)> for HttpResponse {
+    fn from((status, body): (u16, T)) -> Self {
+        Self {
+            status,
+            ..body.into()
+        }
+    }
+}

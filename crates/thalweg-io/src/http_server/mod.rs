@@ -1,0 +1,302 @@
+//! A server over HTTP whose requests are the elements of a pipeline.
+//!
+//! ```no_run
+//! use thalweg::Stream;
+//! use thalweg_io::prelude::*;
+//!
+//! // Each body an element: the sender is told when the pipeline has taken it.
+//! Stream::from_http_server(8080).sink(|body| println!("{} bytes", body.len()));
+//!
+//! // Each request an element, each result its response.
+//! let requests = Stream::from_http_requests(8081);
+//! requests.map(|request| format!("hello, {}", request.text())).respond();
+//! requests.start()?;
+//! # Ok::<(), thalweg::Error>(())
+//! ```
+//!
+//! The network is served by threads of this crate; elements go to the pipeline in batches: one at once when there is
+//! little to do, many when there is much. All limits are in real time, whatever the pipeline's clock is.
+
+mod listen;
+mod live;
+mod reply;
+mod respond;
+mod service;
+mod settings;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub use self::live::HttpExchange;
+use self::live::Live;
+pub use self::reply::Reply;
+pub use self::respond::{NoRequest, Respond};
+pub use self::service::HttpService;
+use self::service::Shared;
+use self::settings::{Kind, Path, Settings};
+pub use self::source::{FromHttpRequests, FromHttpServer, HttpExchanges};
+
+/// Where a server listens, and its limits.
+///
+/// [`Stream::from_http_server`](FromHttpServer::from_http_server) and
+/// [`Stream::from_http_requests`](FromHttpRequests::from_http_requests) make streams of it. Clones are the same server.
+///
+/// ```
+/// use std::time::Duration;
+/// use thalweg_io::HttpServer;
+///
+/// let server = HttpServer::new(0).path("/readings").max_len(1024).time_limit(Duration::from_secs(5));
+/// let address = server.listen()?;
+/// assert!(address.ip().is_loopback());
+/// # Ok::<(), thalweg_io::HttpServerError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct HttpServer {
+    /// Host and port; none for a part of another server.
+    place: Option<(String, u16)>,
+    pattern: String,
+    settings: Settings,
+    live: Arc<Live>,
+    /// What is listening before the source runs.
+    listeners: Arc<Mutex<Vec<TcpListener>>>,
+}
+
+/// Why a server does not serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpServerError {
+    /// It cannot listen there.
+    #[error("cannot listen at {host}:{port}: {source}")]
+    Bind {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The path is no regular expression.
+    #[error("{pattern:?} is no regular expression for paths: {reason}")]
+    Path {
+        /// The path.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The system gives no thread, or no descriptor, to serve with.
+    #[error("cannot start to serve over HTTP: {0}")]
+    Start(io::Error),
+}
+
+impl HttpServer {
+    /// Listens at this port of this machine, which others cannot reach; port 0 is any that is free.
+    pub fn new(port: u16) -> Self {
+        Self::at(Some(("localhost".to_owned(), port)))
+    }
+
+    /// Listens nowhere: its [`service`](Self::service) is a part of another server.
+    pub fn mounted() -> Self {
+        Self::at(None)
+    }
+
+    fn at(place: Option<(String, u16)>) -> Self {
+        Self {
+            place,
+            pattern: "/.*".to_owned(),
+            settings: Settings::new(),
+            live: Live::new(),
+            listeners: Arc::default(),
+        }
+    }
+
+    /// The host name or address to listen at, for others to reach it: `0.0.0.0` is all that there are.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        if let Some(place) = &mut self.place {
+            place.0 = host.into();
+        }
+        self
+    }
+
+    /// A regular expression for the paths that there are, the whole of them; others are answered with 404. All, unless
+    /// one says otherwise.
+    #[must_use]
+    pub fn path(mut self, pattern: impl Into<String>) -> Self {
+        self.pattern = pattern.into();
+        self
+    }
+
+    /// The longest body, in bytes: 16 MiB unless one says otherwise. A longer one is answered with 413.
+    #[must_use]
+    pub fn max_len(mut self, bytes: usize) -> Self {
+        self.settings.max_len = bytes;
+        self
+    }
+
+    /// The longest head of a request, in bytes: 64 KiB unless one says otherwise, and 8 KiB at least. A longer one is
+    /// answered with 431.
+    #[must_use]
+    pub fn max_head(mut self, bytes: usize) -> Self {
+        self.settings.max_head = bytes;
+        self
+    }
+
+    /// How long the head of a request may take, from the one before, and how long its body: 30 s unless one says
+    /// otherwise. After that, the connection is closed, or the request answered with 408.
+    #[must_use]
+    pub fn read_timeout(mut self, limit: Duration) -> Self {
+        self.settings.read_timeout = limit;
+        self
+    }
+
+    /// How long the pipeline has for a request; after that, it is answered with 504. Requests have 60 s unless one says
+    /// otherwise, bodies as long as it takes.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.settings.time_limit = Some(limit);
+        self
+    }
+
+    /// How many connections there may be at a time: 10,000 unless one says otherwise. Others wait to be accepted.
+    #[must_use]
+    pub fn max_connections(mut self, count: usize) -> Self {
+        self.settings.max_connections = count.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// How many requests may be in the pipeline at a time: 1024 unless one says otherwise. One more is answered with 503
+    /// and `Retry-After`.
+    #[must_use]
+    pub fn max_in_flight(mut self, count: usize) -> Self {
+        self.settings.max_in_flight = count;
+        self
+    }
+
+    /// Gives the text of the pipeline's error as the body of a response with the status 500. It may have secrets in it.
+    #[must_use]
+    pub fn show_errors(mut self) -> Self {
+        self.settings.shows_errors = true;
+        self
+    }
+
+    /// Begins to listen, which the source would do when it runs; returns the address. What connects waits for the source.
+    ///
+    /// # Errors
+    /// [`HttpServerError::Bind`], [`HttpServerError::Path`].
+    ///
+    /// # Panics
+    /// If the server is [a part of another one](Self::mounted).
+    pub fn listen(&self) -> Result<SocketAddr, HttpServerError> {
+        self.check()?;
+        let (host, port) = self
+            .place
+            .as_ref()
+            .expect("the server has a place of its own");
+        let mut listeners = self.listeners();
+        let refused = |source| HttpServerError::Bind {
+            host: host.clone(),
+            port: *port,
+            source,
+        };
+        if listeners.is_empty() {
+            *listeners = listen::bind(host, *port).map_err(refused)?;
+        }
+        let address = listeners[0].local_addr().map_err(refused)?;
+        self.live.set_address(address);
+        Ok(address)
+    }
+
+    /// The address it listens at; `None` before it does.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.live.address()
+    }
+
+    /// Checks the path, before anything is served.
+    ///
+    /// ```
+    /// use thalweg_io::HttpServer;
+    ///
+    /// assert!(HttpServer::new(0).path("/[0-9]+").check().is_ok());
+    /// let error = HttpServer::new(0).path("(").check().unwrap_err();
+    /// assert!(error.to_string().starts_with("\"(\" is no regular expression for paths"));
+    /// ```
+    ///
+    /// # Errors
+    /// [`HttpServerError::Path`].
+    pub fn check(&self) -> Result<(), HttpServerError> {
+        self.to_settings().map(drop)
+    }
+
+    /// The requests as a [tower](https://docs.rs/tower-service) service, for a part of another server.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use thalweg::Stream;
+    /// use thalweg_io::{HttpServer, prelude::*};
+    ///
+    /// let server = HttpServer::mounted();
+    /// let app: Router = Router::new().route_service("/hello", server.service()?);
+    /// let requests = Stream::from_http_requests(server);
+    /// requests.map(|request| format!("hello, {}", request.text())).respond();
+    /// # drop(app);
+    /// # Ok::<(), thalweg_io::HttpServerError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`HttpServerError::Path`].
+    pub fn service(&self) -> Result<HttpService, HttpServerError> {
+        Ok(HttpService(self.shared(Kind::Requests)?))
+    }
+
+    fn shared(&self, kind: Kind) -> Result<Arc<Shared>, HttpServerError> {
+        Ok(Arc::new(Shared {
+            settings: self.to_settings()?,
+            live: self.live.clone(),
+            kind,
+        }))
+    }
+
+    fn to_settings(&self) -> Result<Settings, HttpServerError> {
+        let path = Path::new(&self.pattern).map_err(|reason| HttpServerError::Path {
+            pattern: self.pattern.clone(),
+            reason,
+        })?;
+        Ok(Settings {
+            path,
+            ..self.settings.clone()
+        })
+    }
+
+    fn name(&self) -> String {
+        match &self.place {
+            Some((host, port)) => format!("{host}:{port}"),
+            None => "mounted".to_owned(),
+        }
+    }
+
+    /// What it listens at, for the source; none for a part of another server.
+    fn take_listeners(&self) -> Result<Vec<TcpListener>, HttpServerError> {
+        if self.place.is_none() {
+            return Ok(Vec::new());
+        }
+        self.listen()?;
+        Ok(std::mem::take(&mut *self.listeners()))
+    }
+
+    fn listeners(&self) -> std::sync::MutexGuard<'_, Vec<TcpListener>> {
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<u16> for HttpServer {
+    fn from(port: u16) -> Self {
+        Self::new(port)
+    }
+}
