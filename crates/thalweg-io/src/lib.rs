@@ -70,6 +70,8 @@
 
 #[cfg(any(feature = "http-client", feature = "http-server"))]
 mod background;
+#[cfg(feature = "http-client")]
+pub mod fetch;
 #[cfg(feature = "filenames")]
 pub mod filenames;
 #[cfg(any(feature = "http-client", feature = "http-server"))]
@@ -99,7 +101,9 @@ mod watch;
 mod web;
 
 #[cfg(any(feature = "http-client", feature = "http-server"))]
-pub use self::http::{HttpRequest, HttpResponse};
+pub use self::http::{HeaderMap, HttpBody, HttpRequest, HttpResponse};
+#[cfg(feature = "http-client")]
+pub use fetch::{Fetch, HttpSink};
 #[cfg(feature = "filenames")]
 pub use filenames::{Filenames, FilenamesError};
 #[cfg(feature = "http-client")]

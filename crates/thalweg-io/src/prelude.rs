@@ -12,6 +12,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "http-client")]
+pub use crate::fetch::{FetchUrls as _, ToHttp as _};
 #[cfg(feature = "filenames")]
 pub use crate::filenames::FromFilenames as _;
 #[cfg(feature = "http-client")]

@@ -46,6 +46,18 @@ fn token(dict: Bound<'_, PyDict>) -> PyResult<Ack> {
     }))
 }
 
+/// A token for a dict, which calls `fire` with what became of the element. What counts what is derived from the element
+/// is under `ref`.
+pub(crate) fn tagged(dict: Bound<'_, PyDict>, fire: impl FnOnce(Outcome) + Send + 'static) -> Ack {
+    Ack::with_payload(Tag(dict.unbind()), fire)
+}
+
+/// The dicts of an element that carries these tokens.
+pub(crate) fn dicts<'py>(py: Python<'py>, acks: &Acks) -> impl Iterator<Item = Bound<'py, PyDict>> {
+    acks.payloads::<Tag>()
+        .map(move |tag| tag.0.bind(py).clone())
+}
+
 /// Counts one less. A counter of ours does not call back for an element that failed: what it
 /// acknowledges has to be delivered again.
 fn release(counter: &Bound<'_, PyAny>, outcome: Outcome) {
@@ -71,6 +83,5 @@ fn release(counter: &Bound<'_, PyAny>, outcome: Outcome) {
 
 /// The metadata of an element that carries these tokens.
 pub(crate) fn from_acks<'py>(py: Python<'py>, acks: &Acks) -> PyResult<Bound<'py, PyList>> {
-    let dicts = acks.payloads::<Tag>().map(|tag| tag.0.bind(py));
-    PyList::new(py, dicts.collect::<Vec<_>>())
+    PyList::new(py, dicts(py, acks).collect::<Vec<_>>())
 }

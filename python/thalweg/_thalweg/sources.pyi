@@ -6,9 +6,11 @@ from datetime import datetime
 from os import PathLike
 from typing import Any, final
 
-from thalweg._thalweg import Node
+from thalweg._thalweg import Blueprint, Node
 
 __all__ = [
+    "HttpReply",
+    "HttpServer",
     "LineSplitter",
     "RustSource",
     "file_names",
@@ -17,6 +19,7 @@ __all__ = [
     "open_pipe",
     "output",
     "pipe",
+    "respond",
     "schedule",
     "server_sent_events",
     "text_file",
@@ -33,6 +36,31 @@ class LineSplitter:
     def feed(self, bytes: bytes) -> list[bytes | Exception]: ...
     def finish(self) -> list[bytes | Exception]: ...
 
+@final
+class HttpServer:
+    def __new__(
+        cls,
+        port: int,
+        path: str,
+        host: str,
+        max_len: int,
+        max_head: int,
+        read_timeout: float,
+        time_limit: float | None,
+        max_connections: int,
+        max_in_flight: int,
+        show_errors: bool,
+    ) -> HttpServer: ...
+    def listen(self) -> int: ...
+    def bodies(self) -> RustSource: ...
+    def requests(self, make: Callable[[str, str, dict[str, str], bytes], Any]) -> RustSource: ...
+
+@final
+class HttpReply:
+    def retain(self, n: int = 1) -> None: ...
+    def release(self, n: int = 1) -> None: ...
+
+def respond(take_apart: Callable[[Any], tuple[int, list[tuple[str, str]], bytes]]) -> Blueprint: ...
 def text_file(
     path: str | PathLike[str], delimiter: str, poll_interval: float, from_end: int | None, max_len: int
 ) -> RustSource: ...
@@ -52,6 +80,7 @@ def http_poll(
     url: str,
     interval: float,
     headers: list[tuple[str, str]],
+    connect_timeout: float,
     time_limit: float,
     max_len: int,
     follow_anywhere: bool,

@@ -1,5 +1,6 @@
 """Sinks, a module each."""
 
+from thalweg.sinks.respond import respond
 from thalweg.sinks.sink import Sink, Sinks, sink, starsink
 from thalweg.sinks.sink_to_textfile import sink_to_textfile
 from thalweg.sinks.to_kafka import to_kafka
@@ -9,6 +10,7 @@ from thalweg.stream import Stream  # noqa: F401, a name that streamz's module of
 
 __all__ = [
     "Sink",
+    "respond",
     "sink",
     "sink_to_textfile",
     "starsink",

@@ -4,6 +4,7 @@ from thalweg.runtime.intervals import convert_interval  # noqa: F401, streamz's 
 from thalweg.sources.filenames import filenames
 from thalweg.sources.from_http_lines import from_http_lines
 from thalweg.sources.from_http_poll import from_http_poll
+from thalweg.sources.from_http_requests import from_http_requests
 from thalweg.sources.from_http_server import from_http_server
 from thalweg.sources.from_iterable import from_iterable
 from thalweg.sources.from_periodic import PeriodicCallback, from_periodic
@@ -28,6 +29,7 @@ __all__ = [
     "filenames",
     "from_http_lines",
     "from_http_poll",
+    "from_http_requests",
     "from_http_server",
     "from_iterable",
     "from_periodic",

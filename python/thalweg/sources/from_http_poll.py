@@ -35,6 +35,8 @@ class from_http_poll(Source[bytes]):
         such as ``"5min"``.
     headers: dict
         Headers for every request. They are shown nowhere, and not sent to another server by a redirect.
+    connect_timeout: number or text
+        How long connecting may take: seconds, or a length of time such as ``"500ms"``.
     time_limit: number or text
         How long a whole request may take, in real time.
     max_len: int
@@ -80,6 +82,7 @@ class from_http_poll(Source[bytes]):
         interval: Interval,
         headers: Mapping[str, str] | None = None,
         *,
+        connect_timeout: Interval = 10,
         time_limit: Interval = 60,
         max_len: int = MAX_LEN,
         follow_anywhere: bool = False,
@@ -93,6 +96,7 @@ class from_http_poll(Source[bytes]):
             self.url,
             self.interval,
             check_headers(headers, "from_http_poll"),
+            check_interval(connect_timeout, "from_http_poll", "connect_timeout"),
             check_interval(time_limit, "from_http_poll", "time_limit"),
             check_max_len(max_len, "from_http_poll"),
             follow_anywhere,

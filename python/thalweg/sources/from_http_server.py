@@ -2,136 +2,78 @@
 
 from __future__ import annotations
 
-from thalweg.errors.missing_packages import need
-from thalweg.sources.limits import check_port
-from thalweg.sources.source import Interrupted, Source
+from thalweg.sources.http_server import HttpSource
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from thalweg._thalweg.sources import RustSource
 
 
 @Stream.register_api(staticmethod)
-class from_http_server(Source[bytes]):
-    """Emit the body of every HTTP POST to a port. Needs Tornado: ``pip install 'thalweg[http]'``.
+class from_http_server(HttpSource[bytes]):
+    """Emit the body of every HTTP POST to a port.
 
     The answer says what came of it: 200 when the pipeline has taken it, 500 when it has failed, 503 when the pipeline
-    is closing.
+    is closing, or when there are as many requests in flight as may be.
 
     Parameters
     ----------
     port: int
-        The port to listen on, while the source runs.
+        The port to listen on, while the source runs. With 0, any that is free: `port` says which, from then on.
     path: str
-        A regular expression for the paths to answer.
+        A regular expression for the paths to answer, the whole of them; others are answered with 404.
     server_kwargs: dict
-        For ``tornado.httpserver.HTTPServer``, and ``address``; without it, only this machine can connect.
+        Those of Tornado's server that streamz is used with: ``address`` for `host`, ``max_body_size`` for `max_len`,
+        ``max_header_size`` for `max_head`, ``body_timeout`` for `read_timeout`.
+    host: str
+        The host name or address to listen at. Unless it is another one, only this machine can connect.
+    max_len: int
+        The longest body, in bytes. A longer one is answered with 413.
+    max_head: int
+        The longest head of a request, in bytes, 8 KiB at least. A longer one is answered with 431.
+    read_timeout: number or text
+        How long the head of a request may take, from the one before, and how long its body: seconds, or a length of
+        time such as ``"500ms"``.
+    time_limit: number or text
+        How long the pipeline has for a request; after that, it is answered with 504. As long as it takes, unless it
+        is given.
+    max_connections: int
+        How many connections there may be at a time. Others wait to be accepted.
+    max_in_flight: int
+        How many requests may be in the pipeline at a time. One more is answered with 503 and ``Retry-After``.
+    show_errors: bool
+        Whether an answer with the status 500 has the text of the pipeline's error, in which there may be secrets.
 
     Raises
     ------
-    ImportError
-        Tornado is not installed.
     TypeError
-        `server_kwargs` has what is no argument for a server.
+        `server_kwargs` has what is not understood.
+    ValueError
+        `path` is no regular expression.
 
     Examples
     --------
-    >>> import asyncio, socket
+    >>> import asyncio, urllib.request
     >>> from thalweg import Stream
-    >>> with socket.create_server(("localhost", 0)) as taken:
-    ...     port = taken.getsockname()[1]
+    >>> def post(port, body):
+    ...     return urllib.request.urlopen(f"http://localhost:{port}/", data=body).read()
     >>> async def main():
-    ...     from tornado.httpclient import AsyncHTTPClient
-    ...
-    ...     source = Stream.from_http_server(port, asynchronous=True)
+    ...     source = Stream.from_http_server(0, asynchronous=True)
     ...     L = source.sink_to_list()
     ...     source.start()
     ...     while source.server is None:
-    ...         await asyncio.sleep(0.01)
-    ...     answer = await AsyncHTTPClient().fetch(f"http://localhost:{port}/", method="POST", body=b"hello")
+    ...         await asyncio.sleep(0.001)
+    ...     answer = await asyncio.to_thread(post, source.port, b"hello")
     ...     await source.drain()
-    ...     return answer.body, L
+    ...     return answer, L
     >>> asyncio.run(main())
     (b'OK', [b'hello'])
+
+    See Also
+    --------
+    from_http_requests
     """
 
-    def __init__(
-        self, port: int, path: str = "/.*", server_kwargs: dict[str, Any] | None = None, **kwargs: Any
-    ) -> None:
-        need("tornado.httpserver", "http", "from_http_server")
-        self.port: int = check_port(port, "from_http_server")
-        if not isinstance(path, str):
-            raise TypeError(f"from_http_server: `path` is a regular expression, not {path!r}")
-        self.path = path
-        self.server_kwargs: dict[str, Any] = dict(server_kwargs or {})
-        self._address = self.server_kwargs.pop("address", "localhost")
-        self.server: Any = None
-        self._answering = 0
-        # Arguments that are none are told of now, not when the source starts.
-        self._make_server()
-        super().__init__(**kwargs)
-
-    def _make_server(self) -> Any:
-        import re
-
-        from tornado.httpserver import HTTPServer
-        from tornado.web import Application, RequestHandler
-
-        source = self
-
-        class Handler(RequestHandler):
-            async def post(self) -> None:
-                status, answer = await source._answer(self.request.body)
-                self.set_status(status)
-                self.write(answer)
-
-        try:
-            return HTTPServer(Application([(self.path, Handler)]), **self.server_kwargs)
-        except TypeError as error:
-            raise TypeError(f"from_http_server: `server_kwargs`: {error}") from None
-        except re.error as error:
-            raise ValueError(f"from_http_server: `path` is a regular expression, not {self.path!r}: {error}") from None
-
-    async def _answer(self, body: bytes) -> tuple[int, str]:
-        """Emit a body; return the status and the text that say what came of it."""
-        from thalweg.errors import ClosedError
-
-        if self.stopped:
-            return _CLOSING
-        self._answering += 1
-        try:
-            for waiting in self._begin(self._emit, body):
-                await waiting
-        except ClosedError as error:
-            self._end_with(error)
-            return _CLOSING
-        except Interrupted as error:
-            self._end_with(error)
-            return _FAILED
-        except Exception as error:
-            self._log(error)
-            return _FAILED
-        finally:
-            self._answering -= 1
-            self._wake()
-        return 200, "OK"
-
-    async def run(self) -> None:
-        """Listen until stopped, and answer whom it has listened to."""
-        self.server = server = self._make_server()
-        try:
-            server.listen(self.port, self._address)
-            while not self.stopped:
-                await self._pause(3600)
-            server.stop()
-            while self._answering:
-                await self._rest(1)
-        finally:
-            self.server = None
-            server.stop()
-            await server.close_all_connections()
-
-
-_FAILED = (500, "the pipeline failed on this")
-_CLOSING = (503, "the pipeline is closing")
+    def _make_source(self) -> RustSource:
+        return self._server.bodies()

@@ -1,12 +1,16 @@
 //! Requests and responses over HTTP, as elements: a server's, and those of [`fetch`](crate::fetch).
 
+mod body;
 mod request;
 mod response;
 
+pub use ::http::HeaderMap;
+
+pub use self::body::HttpBody;
 pub use self::request::HttpRequest;
 pub use self::response::HttpResponse;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use ::http::{HeaderName, HeaderValue};
 
 fn add_header(headers: &mut HeaderMap, name: &str, value: &str) {
     if let (Ok(name), Ok(value)) = (

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
@@ -20,6 +22,8 @@ pub struct HttpRequest {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// The file that the response's body goes to.
+    pub file: Option<PathBuf>,
 }
 
 impl HttpRequest {
@@ -30,6 +34,7 @@ impl HttpRequest {
             url: url.into(),
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            file: None,
         }
     }
 
@@ -57,6 +62,14 @@ impl HttpRequest {
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         super::add_header(&mut self.headers, name, value);
+        self
+    }
+
+    /// Has the body of the response written to a file, as it comes. Whoever opens the file finds all of it, or what was
+    /// there before.
+    #[must_use]
+    pub fn save_as(mut self, file: impl Into<PathBuf>) -> Self {
+        self.file = Some(file.into());
         self
     }
 

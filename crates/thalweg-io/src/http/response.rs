@@ -1,6 +1,10 @@
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
+
+use super::HttpBody;
 
 /// A response over HTTP: one that a server gave, or one to give.
 ///
@@ -22,8 +26,10 @@ pub struct HttpResponse {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body.
+    /// The body; empty if it is in a file.
     pub body: Bytes,
+    /// The file that the body is in, if the request asked for one.
+    pub file: Option<PathBuf>,
     /// The URL it came from, after redirects. Empty for one to give.
     pub url: String,
 }
@@ -35,17 +41,9 @@ impl HttpResponse {
             status,
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            file: None,
             url: String::new(),
         }
-    }
-
-    /// A response with a body of this type.
-    pub(crate) fn typed(body: impl Into<Bytes>, content_type: &'static str) -> Self {
-        let mut response = Self::new(200);
-        response.body = body.into();
-        let content_type = HeaderValue::from_static(content_type);
-        response.headers.insert(CONTENT_TYPE, content_type);
-        response
     }
 
     /// A value as JSON.
@@ -62,7 +60,7 @@ impl HttpResponse {
     /// # Errors
     /// The value cannot be written as JSON: a map whose keys are no text, say.
     pub fn json_of(value: &impl serde::Serialize) -> serde_json::Result<Self> {
-        Ok(Self::typed(serde_json::to_vec(value)?, "application/json"))
+        Ok(HttpBody::json_of(value)?.into())
     }
 
     /// The same with a header more. What is no header is left out.
@@ -91,30 +89,13 @@ impl HttpResponse {
     }
 }
 
-const TEXT: &str = "text/plain; charset=utf-8";
-const BYTES: &str = "application/octet-stream";
-
-impl From<&'static str> for HttpResponse {
-    fn from(text: &'static str) -> Self {
-        Self::typed(text, TEXT)
-    }
-}
-
-impl From<String> for HttpResponse {
-    fn from(text: String) -> Self {
-        Self::typed(text, TEXT)
-    }
-}
-
-impl From<Vec<u8>> for HttpResponse {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::typed(bytes, BYTES)
-    }
-}
-
-impl From<Bytes> for HttpResponse {
-    fn from(bytes: Bytes) -> Self {
-        Self::typed(bytes, BYTES)
+impl From<HttpBody> for HttpResponse {
+    fn from(body: HttpBody) -> Self {
+        let mut response = Self::new(200);
+        response.body = body.bytes;
+        let content_type = HeaderValue::from_static(body.content_type);
+        response.headers.insert(CONTENT_TYPE, content_type);
+        response
     }
 }
 
@@ -126,7 +107,7 @@ impl From<()> for HttpResponse {
 
 impl From<serde_json::Value> for HttpResponse {
     fn from(value: serde_json::Value) -> Self {
-        Self::typed(value.to_string(), "application/json")
+        HttpBody::from(value).into()
     }
 }
 

@@ -6,6 +6,7 @@ mod poll;
 mod tests;
 
 use std::io;
+use std::path::PathBuf;
 
 pub use self::lines::{FromHttpLines, HttpLines};
 pub use self::poll::{FromHttpPoll, HttpPoll};
@@ -32,7 +33,17 @@ pub enum HttpError {
         /// The URL, without user, password and query.
         url: String,
         /// The limit, in bytes.
-        max_len: usize,
+        max_len: u64,
+    },
+    /// A body cannot be written to a file.
+    #[error("cannot write {url} to {path:?}: {source}")]
+    File {
+        /// The URL, without user, password and query.
+        url: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
     },
     /// The system gives no thread, or no descriptor, to connect with.
     #[error("cannot start to read over HTTP: {0}")]
@@ -45,7 +56,7 @@ impl HttpError {
         match self {
             Self::Web(error) => error.is_temporary(),
             Self::Line { .. } | Self::TooLong { .. } => true,
-            Self::Start(_) => false,
+            Self::File { .. } | Self::Start(_) => false,
         }
     }
 }

@@ -116,7 +116,7 @@ impl HttpPoll {
             if body.len() + chunk.len() > self.max_len {
                 return Err(HttpError::TooLong {
                     url: url(),
-                    max_len: self.max_len,
+                    max_len: self.max_len as u64,
                 });
             }
             body.extend_from_slice(&chunk);

@@ -97,6 +97,7 @@ impl Shared {
             },
             headers: head.headers,
             body,
+            file: None,
         };
         let (reply, answer) = Reply::new(place);
         if !self.live.hand_over(HttpExchange { request, reply }) {

@@ -1,23 +1,17 @@
 //! The task that reads a feed, and connects again.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use reqwest::Response;
-use reqwest::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{sleep, timeout};
 
 use super::{Sse, SseError, SseEvent, SseParser};
 use crate::background::Outbox;
-use crate::web::{Session, WebError, broken, shown};
+use crate::web::{MAX_ASKED, Session, WebError, asked_to_wait, backoff, broken, shown, spread};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const EVENT_STREAM: &str = "text/event-stream";
-
-/// The longest time that a server can have a client wait.
-const MAX_ASKED: Duration = Duration::from_secs(600);
 
 pub(super) type Events = Outbox<SseEvent, SseError>;
 
@@ -60,27 +54,10 @@ pub(super) async fn read(sse: Sse, out: Events) {
         }
         failures = if has_come { 0 } else { failures + 1 };
         let least = parser.retry().unwrap_or(sse.wait).min(MAX_ASKED);
-        let wait = backoff(least, sse.max_wait, failures).max(asked.min(MAX_ASKED));
-        sleep(wait + wait.mul_f64(by_chance() / 2.0)).await;
+        let wait = backoff(least, sse.max_wait, failures).max(asked);
+        sleep(spread(wait)).await;
         parser.restart();
     }
-}
-
-/// How long to wait after so many connections in a row that brought nothing.
-fn backoff(least: Duration, most: Duration, failures: u32) -> Duration {
-    if failures == 0 {
-        return least;
-    }
-    // A server may ask for no time at all, but not for a loop.
-    let first = least.max(Duration::from_millis(1));
-    let grown = first.saturating_mul(2_u32.saturating_pow(failures.min(31)));
-    grown.min(most).max(least)
-}
-
-/// A number between 0 and 1, which differs between clients that were cut off together.
-fn by_chance() -> f64 {
-    let bits = RandomState::new().hash_one(0_u8) >> 32;
-    bits as f64 / f64::from(u32::MAX)
 }
 
 async fn read_once(
@@ -177,29 +154,4 @@ fn check_type(response: &Response, url: String) -> Result<(), WebError> {
         found,
         expected: EVENT_STREAM,
     })
-}
-
-/// What `Retry-After` says, in seconds; dates are not understood.
-fn asked_to_wait(response: &Response) -> Duration {
-    let asked = response.headers().get(RETRY_AFTER);
-    let seconds = asked.and_then(|asked| asked.to_str().ok()?.trim().parse().ok());
-    Duration::from_secs(seconds.unwrap_or(0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_to_wait_grows_up_to_a_limit() {
-        let second = Duration::from_secs(1);
-        let wait = |failures| backoff(second, 10 * second, failures);
-        assert_eq!(
-            [wait(0), wait(1), wait(3), wait(4), wait(99)],
-            [1, 2, 8, 10, 10].map(|x| x * second)
-        );
-        assert_eq!(backoff(20 * second, 10 * second, 3), 20 * second);
-        assert!(backoff(Duration::ZERO, second, 1) > Duration::ZERO);
-        assert!((0.0..=1.0).contains(&by_chance()));
-    }
 }

@@ -5,17 +5,22 @@ mod error;
 mod options;
 #[cfg(test)]
 pub(crate) mod testing;
+mod waiting;
 
+use std::collections::HashMap;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
-use reqwest::header::{HeaderMap, LOCATION};
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Method, Response, Url};
 use rustls::crypto::{CryptoProvider, ring};
 
 use self::address::{is_private, is_this_machine};
 pub use self::error::WebError;
 pub use self::options::RequestOptions;
+pub(crate) use self::waiting::{MAX_ASKED, asked_to_wait, backoff, spread};
 
 /// How many redirects of a request are followed.
 const MAX_REDIRECTS: usize = 10;
@@ -73,6 +78,54 @@ impl Request {
     /// As [`check`](Self::check); the system has no certificates to verify others by.
     pub(crate) fn session(&self) -> Result<Session, WebError> {
         let (url, headers) = self.check()?;
+        Clients::new(self.options.clone()).session(url, headers)
+    }
+}
+
+/// Clients that are made as they are needed, and share their connections.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    options: RequestOptions,
+    /// By whether they verify certificates, and whether they use a proxy.
+    made: Mutex<HashMap<(bool, bool), Client>>,
+}
+
+impl Clients {
+    pub(crate) fn new(options: RequestOptions) -> Self {
+        Self {
+            options,
+            made: Mutex::default(),
+        }
+    }
+
+    /// A client for a URL, with headers for its server.
+    ///
+    /// # Errors
+    /// The system has no certificates to verify others by.
+    pub(crate) fn session(&self, url: Url, headers: HeaderMap) -> Result<Session, WebError> {
+        let follows_anywhere = self.options.follows_anywhere;
+        // Where none are needed, no certificates are loaded.
+        let verifies = url.scheme() != "http" || follows_anywhere;
+        let kind = (verifies, !is_this_machine(&url));
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = match made.get(&kind) {
+            Some(client) => client.clone(),
+            None => {
+                let client = self.build(kind);
+                let client = client.map_err(|error| WebError::connect(&url, error))?;
+                made.insert(kind, client.clone());
+                client
+            }
+        };
+        Ok(Session {
+            client,
+            url,
+            headers,
+            follows_anywhere,
+        })
+    }
+
+    fn build(&self, (verifies, uses_proxy): (bool, bool)) -> reqwest::Result<Client> {
         if CryptoProvider::get_default().is_none() {
             // Another thread may have been quicker, which is as well.
             let _ = ring::default_provider().install_default();
@@ -82,22 +135,13 @@ impl Request {
             .referer(false)
             .user_agent(concat!("thalweg/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(self.options.connect_timeout);
-        if url.scheme() == "http" && !self.options.follows_anywhere {
-            // No certificates have to be loaded.
+        if !verifies {
             client = client.tls_certs_only([]);
         }
-        if is_this_machine(&url) {
+        if !uses_proxy {
             client = client.no_proxy();
         }
-        let client = client
-            .build()
-            .map_err(|error| WebError::connect(&url, error))?;
-        Ok(Session {
-            client,
-            url,
-            headers,
-            follows_anywhere: self.options.follows_anywhere,
-        })
+        client.build()
     }
 }
 
@@ -115,6 +159,19 @@ impl Session {
     /// # Errors
     /// There is no connection, or a redirect to where it may not go.
     pub(crate) async fn get(&self, headers: HeaderMap) -> Result<Response, WebError> {
+        self.send(Method::GET, headers, Bytes::new()).await
+    }
+
+    /// The same with any method, and a body.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(crate) async fn send(
+        &self,
+        mut method: Method,
+        headers: HeaderMap,
+        mut body: Bytes,
+    ) -> Result<Response, WebError> {
         let mut url = self.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut all = headers.clone();
@@ -122,7 +179,17 @@ impl Session {
             if url.origin() == self.url.origin() {
                 all.extend(self.headers.clone());
             }
-            let sent = self.client.get(url.clone()).headers(all).send().await;
+            if method == Method::GET {
+                all.remove(CONTENT_TYPE);
+            }
+            let mut request = self
+                .client
+                .request(method.clone(), url.clone())
+                .headers(all);
+            if !body.is_empty() {
+                request = request.body(body.clone());
+            }
+            let sent = request.send().await;
             let response = sent.map_err(|error| WebError::connect(&url, error))?;
             let status = response.status();
             let location = response.headers().get(LOCATION);
@@ -139,6 +206,15 @@ impl Session {
             let next = next.ok_or_else(|| refused("nowhere".to_owned(), "it is no URL"))?;
             if let Err(reason) = self.may_follow(&url, &next).await {
                 return Err(refused(shown(&next), reason));
+            }
+            let turns_to_get = match status.as_u16() {
+                303 => method != Method::HEAD,
+                // As browsers have it.
+                301 | 302 => method == Method::POST,
+                _ => false,
+            };
+            if turns_to_get {
+                (method, body) = (Method::GET, Bytes::new());
             }
             url = next;
         }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
-use thalweg::{BoxError, Element, Emitter, Failure, Source, Stop, Stream};
+use thalweg::{BoxError, Element, Emit, Emitter, Failure, Source, Stop, Stream};
 
 use super::error::to_exception;
 use super::wake::Detached;
@@ -36,6 +36,21 @@ pub(super) trait Sourced: Source {
 
 /// Makes an object of an element, or drops it.
 type Convert<T> = Box<dyn Fn(Python<'_>, T) -> PyResult<Option<Value>> + Send + Sync>;
+
+/// Emits an element by itself, into the stream; returns the emission, and who is told what comes of it.
+type EmitOne<T> =
+    Box<dyn Fn(Python<'_>, T, &Stream<Value>) -> PyResult<(Emit, Tell)> + Send + Sync>;
+
+/// Is told what has come of an element.
+pub(super) type Tell = Box<dyn FnOnce(&Result<(), thalweg::Error>) + Send>;
+
+/// How elements get into the pipeline.
+enum Way<T> {
+    /// As batches.
+    Together(Convert<T>),
+    /// One by one: somebody waits for what comes of each.
+    OneByOne(EmitOne<T>),
+}
 
 /// Builds the source's graph on an event loop.
 type Build = Box<dyn FnOnce(&EventLoop, Arc<BuildContext>) -> Arc<dyn Switch> + Send>;
@@ -84,6 +99,7 @@ struct BuildContext {
 /// One run.
 struct Run {
     out: Stream<Value>,
+    event_loop: EventLoop,
     /// A weak reference to the node in Python.
     node: Py<PyWeakrefReference>,
     /// The asyncio future that is done when the run is over.
@@ -95,12 +111,26 @@ impl RustSource {
         source: S,
         convert: impl Fn(Python<'_>, S::Item) -> PyResult<Option<Value>> + Send + Sync + 'static,
     ) -> Self {
-        let convert: Convert<S::Item> = Box::new(convert);
+        Self::going(source, Way::Together(Box::new(convert)))
+    }
+
+    /// A source behind which somebody waits for what comes of each element.
+    pub(super) fn answering<S: Sourced>(
+        source: S,
+        emit_one: impl Fn(Python<'_>, S::Item, &Stream<Value>) -> PyResult<(Emit, Tell)>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self::going(source, Way::OneByOne(Box::new(emit_one)))
+    }
+
+    fn going<S: Sourced>(source: S, way: Way<S::Item>) -> Self {
         let build: Build = Box::new(move |event_loop, site| {
             let gathered = Arc::new(Mutex::new(Vec::new()));
             let bridged = Bridged {
                 source,
-                convert,
+                way,
                 gathered: gathered.clone(),
                 site: site.clone(),
             };
@@ -134,6 +164,7 @@ impl RustSource {
             .clone_ref(py);
         let run = Run {
             out: parts.out.clone(),
+            event_loop: event_loop.clone(),
             node: PyWeakrefReference::new(node.as_any())?.unbind(),
             over: over.clone_ref(py),
         };
@@ -212,6 +243,29 @@ impl BuildContext {
         }
     }
 
+    /// Has what an element comes to be told, and a failure logged, when it has come, be the source still running or not.
+    fn follow(&self, emit: Emit, tell: Tell) {
+        let Some(event_loop) = lock(&self.run).as_ref().map(|run| run.event_loop.clone()) else {
+            return;
+        };
+        event_loop.run(async move {
+            let result = emit.await;
+            tell(&result);
+            let Err(error) = result else {
+                return;
+            };
+            gil::attach(|py| {
+                let raised = failure::raise(py, &error);
+                let value = failure::value_of(py, &raised);
+                if !error.is_closed()
+                    && let Err(problem) = upcalls::STREAMS.call(py, "log_failure", (value,))
+                {
+                    problem.write_unraisable(py, None);
+                }
+            });
+        });
+    }
+
     fn tell(&self, py: Python<'_>, method: &str, error: &PyErr) {
         let node = match &*lock(&self.run) {
             Some(run) => run.node.clone_ref(py),
@@ -252,7 +306,7 @@ impl BuildContext {
 /// A source whose elements are gathered where it emits them, and handed on here.
 struct Bridged<S: Source> {
     source: S,
-    convert: Convert<S::Item>,
+    way: Way<S::Item>,
     gathered: Arc<Mutex<Vec<S::Item>>>,
     site: Arc<BuildContext>,
 }
@@ -280,7 +334,7 @@ impl<S: Sourced> Bridged<S> {
         };
         let hand_on = HandOn {
             target,
-            convert: &self.convert,
+            way: &self.way,
             site: &self.site,
         };
         let ended = {
@@ -323,7 +377,7 @@ impl BuildContext {
 /// The way into the pipeline.
 struct HandOn<'a, T> {
     target: Stream<Value>,
-    convert: &'a Convert<T>,
+    way: &'a Way<T>,
     site: &'a BuildContext,
 }
 
@@ -336,9 +390,13 @@ impl<T> HandOn<'_, T> {
         if batch.is_empty() {
             return Ok(());
         }
+        let convert = match self.way {
+            Way::Together(convert) => convert,
+            Way::OneByOne(emit_one) => return self.one_by_one(batch, emit_one),
+        };
         let values = gil::attach(|py| {
             self.site.settle(py, batch.len());
-            self.values(py, batch)
+            self.values(py, batch, convert)
         });
         let emitted = self.target.emit_many(values).await;
         interrupt::check().map_err(interrupted)?;
@@ -355,10 +413,44 @@ impl<T> HandOn<'_, T> {
         })
     }
 
-    fn values(&self, py: Python<'_>, batch: Vec<T>) -> Vec<Value> {
+    /// Emits each element, and waits for none.
+    ///
+    /// # Errors
+    /// As [`batch`](Self::batch).
+    fn one_by_one(&self, batch: Vec<T>, emit_one: &EmitOne<T>) -> PyResult<()> {
+        gil::attach(|py| {
+            self.site.settle(py, batch.len());
+            for x in batch {
+                let (emit, tell) = match emit_one(py, x, &self.target) {
+                    Ok(emitted) => emitted,
+                    Err(error) => {
+                        self.site.tell(py, "_fail", &error);
+                        continue;
+                    }
+                };
+                interrupt::check().map_err(interrupted)?;
+                if !emit.is_ready() {
+                    self.site.follow(emit, tell);
+                    continue;
+                }
+                let result = emit.wait();
+                tell(&result);
+                if let Err(error) = result {
+                    let raised = failure::raise(py, &error);
+                    if error.is_closed() {
+                        return Err(raised);
+                    }
+                    self.site.tell(py, "_log", &raised);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn values(&self, py: Python<'_>, batch: Vec<T>, convert: &Convert<T>) -> Vec<Value> {
         let mut values = Vec::with_capacity(batch.len());
         for x in batch {
-            match (self.convert)(py, x) {
+            match convert(py, x) {
                 Ok(value) => values.extend(value),
                 Err(error) => self.site.tell(py, "_fail", &error),
             }

@@ -1,8 +1,10 @@
-//! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times` and `web` make
+//! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web` and
+//! `http_server` make
 //! them of Python's arguments.
 
 mod bridge;
 mod error;
+mod http_server;
 mod names;
 mod text;
 mod times;
@@ -15,6 +17,9 @@ use pyo3::prelude::*;
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<bridge::RustSource>()?;
     module.add_class::<text::LineSplitter>()?;
+    module.add_class::<http_server::HttpServer>()?;
+    module.add_class::<http_server::HttpReply>()?;
+    module.add_function(wrap_pyfunction!(http_server::respond, module)?)?;
     module.add_function(wrap_pyfunction!(text::text_file, module)?)?;
     module.add_function(wrap_pyfunction!(text::pipe, module)?)?;
     module.add_function(wrap_pyfunction!(text::open_pipe, module)?)?;

@@ -130,6 +130,19 @@ impl<T: Element> WeakStream<T> {
         Some(Stream::from_parts(&graph, node))
     }
 
+    /// The pipeline's runtime: where its futures run, and whose clock it has. `None` if it has none yet, or is gone.
+    ///
+    /// ```
+    /// use thalweg::{Stream, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::<i32>::on(&clock);
+    /// assert!(source.downgrade().runtime().is_some());
+    /// ```
+    pub fn runtime(&self) -> Option<RuntimeHandle> {
+        self.live_graph()?.root().runtime().cloned()
+    }
+
     /// The graph that the node is in, unless it is gone.
     fn live_graph(&self) -> Option<Arc<Graph>> {
         // Nothing but the graph may drop the node last, so that it is not taken hold of.

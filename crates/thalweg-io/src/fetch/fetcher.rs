@@ -1,0 +1,268 @@
+//! Sending requests, again if need be.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{Method, Response};
+use thalweg::RuntimeHandle;
+use tokio::fs::{self, File};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
+
+use super::Fetch;
+use super::hosts::Hosts;
+use crate::background::spawn;
+use crate::web::{
+    Clients, Request, Session, WebError, asked_to_wait, backoff, broken, shown, spread,
+};
+use crate::{HttpError, HttpRequest, HttpResponse};
+
+/// What sends the requests of a [`fetch`](super::FetchUrls::fetch): its connections, and whose turn it is. Clones are
+/// the same one.
+#[derive(Clone, Debug)]
+pub struct Fetcher(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    fetch: Fetch,
+    clients: Clients,
+    room: Arc<Semaphore>,
+    hosts: Hosts,
+}
+
+/// Why there is no response, and how long the server wants to be left alone.
+struct Refused {
+    error: HttpError,
+    asked: Duration,
+}
+
+impl<E: Into<HttpError>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self {
+            error: error.into(),
+            asked: Duration::ZERO,
+        }
+    }
+}
+
+impl Fetcher {
+    /// One that asks as this says.
+    pub fn new(fetch: Fetch) -> Self {
+        Self(Arc::new(Shared {
+            clients: Clients::new(fetch.options.clone()),
+            room: Arc::new(Semaphore::new(fetch.max_in_flight)),
+            hosts: Hosts::new(fetch.per_host, fetch.interval),
+            fetch,
+        }))
+    }
+
+    /// Whether responses are sent on in the order of the requests.
+    pub fn is_ordered(&self) -> bool {
+        self.0.fetch.is_ordered
+    }
+
+    /// Sends a request when its turn has come, and again if need be; it waits on this runtime's clock. The response has
+    /// any status that asking again would not help against.
+    ///
+    /// # Errors
+    /// What is wrong with the request; what the last attempt failed on; a body that is too long.
+    pub fn fetch(
+        &self,
+        request: HttpRequest,
+        runtime: Option<RuntimeHandle>,
+    ) -> impl Future<Output = Result<HttpResponse, HttpError>> + Send + use<> {
+        let shared = self.0.clone();
+        async move { shared.fetch(request, runtime).await }
+    }
+}
+
+impl Shared {
+    async fn fetch(
+        self: Arc<Self>,
+        request: HttpRequest,
+        runtime: Option<RuntimeHandle>,
+    ) -> Result<HttpResponse, HttpError> {
+        let mut asked = Request::new(request.url.clone());
+        asked.options = self.fetch.options.clone();
+        let (url, mut headers) = asked.check()?;
+        headers.extend(request.headers.clone());
+        let host = url.origin().ascii_serialization();
+        let session = Arc::new(self.clients.session(url, headers)?);
+        let request = Arc::new(request);
+        let _turn = self.hosts.enter(&host).await;
+        let mut attempts = 0;
+        loop {
+            if let Some(runtime) = &runtime {
+                let now = runtime.now();
+                let at = self.hosts.turn(&host, now);
+                if at > now {
+                    runtime.sleep_until(at).await;
+                }
+                self.hosts.clean(now);
+            }
+            let refused = match self.ask(&session, &request).await {
+                Ok(response) => return Ok(response),
+                Err(refused) => refused,
+            };
+            if attempts >= self.fetch.retries || !may_repeat(&request.method, &refused.error) {
+                return Err(refused.error);
+            }
+            let wait = backoff(self.fetch.wait, self.fetch.max_wait, attempts);
+            attempts += 1;
+            if let Some(runtime) = &runtime {
+                runtime.sleep(spread(wait.max(refused.asked))).await;
+            }
+        }
+    }
+
+    /// Sends a request once, on the threads that connections have.
+    async fn ask(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        request: &Arc<HttpRequest>,
+    ) -> Result<HttpResponse, Refused> {
+        // Nobody closes it.
+        let _room = self.room.acquire().await;
+        let (sender, answer) = oneshot::channel();
+        let (shared, session, request) = (self.clone(), session.clone(), request.clone());
+        let url = shown(&session.url);
+        let idle = self.fetch.time_limit;
+        let _asking = spawn(async move {
+            let answer = match timeout(idle, shared.ask_here(&session, &request)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(WebError::Idle { url, idle }.into()),
+            };
+            // Whoever waited may have given up.
+            let _ = sender.send(answer);
+        })
+        .map_err(HttpError::Start)?;
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err(HttpError::Start(io::Error::other("the runtime has ended")).into()),
+        }
+    }
+
+    async fn ask_here(
+        &self,
+        session: &Session,
+        request: &HttpRequest,
+    ) -> Result<HttpResponse, Refused> {
+        let sent = session.send(
+            request.method.clone(),
+            Default::default(),
+            request.body.clone(),
+        );
+        let mut response = sent.await?;
+        let status = response.status().as_u16();
+        let error = WebError::Status {
+            url: shown(&session.url),
+            status,
+        };
+        if error.is_temporary() {
+            let asked = asked_to_wait(&response);
+            return Err(Refused {
+                asked,
+                ..error.into()
+            });
+        }
+        let mut result = HttpResponse::new(status);
+        result.headers = std::mem::take(response.headers_mut());
+        result.url = response.url().to_string();
+        match &request.file {
+            Some(file) if response.status().is_success() => {
+                self.save(session, &mut response, file).await?;
+                result.file = Some(file.clone());
+            }
+            _ => result.body = self.read(session, &mut response).await?,
+        }
+        Ok(result)
+    }
+
+    async fn read(&self, session: &Session, response: &mut Response) -> Result<Bytes, HttpError> {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = next(session, response).await? {
+            if body.len() + chunk.len() > self.fetch.max_len {
+                return Err(too_long(session, self.fetch.max_len as u64));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    /// Writes a body to a file beside the one that it becomes.
+    async fn save(
+        &self,
+        session: &Session,
+        response: &mut Response,
+        path: &Path,
+    ) -> Result<(), HttpError> {
+        let failed = |source| HttpError::File {
+            url: shown(&session.url),
+            path: path.to_owned(),
+            source,
+        };
+        let partial = Partial::beside(path);
+        let mut file = File::create_new(&partial.0).await.map_err(failed)?;
+        let mut len = 0;
+        while let Some(chunk) = next(session, response).await? {
+            len += chunk.len() as u64;
+            if len > self.fetch.max_file_len {
+                return Err(too_long(session, self.fetch.max_file_len));
+            }
+            file.write_all(&chunk).await.map_err(failed)?;
+        }
+        file.flush().await.map_err(failed)?;
+        file.sync_data().await.map_err(failed)?;
+        fs::rename(&partial.0, path).await.map_err(failed)
+    }
+}
+
+/// A file that is not complete, and is removed if it does not become so.
+struct Partial(PathBuf);
+
+impl Partial {
+    fn beside(path: &Path) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}-{number}.part", std::process::id()));
+        Self(path.with_file_name(name))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Once it has its name, there is none any more.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+async fn next(session: &Session, response: &mut Response) -> Result<Option<Bytes>, HttpError> {
+    let chunk = response.chunk().await;
+    Ok(chunk.map_err(|error| broken(&session.url, error))?)
+}
+
+fn too_long(session: &Session, max_len: u64) -> HttpError {
+    HttpError::TooLong {
+        url: shown(&session.url),
+        max_len,
+    }
+}
+
+/// Whether a request may be sent again after this.
+fn may_repeat(method: &Method, error: &HttpError) -> bool {
+    let HttpError::Web(error) = error else {
+        return false;
+    };
+    match error {
+        WebError::Connect { .. } => true,
+        // It was not taken.
+        WebError::Status { status, .. } if matches!(status, 429 | 503) => true,
+        error => method.is_idempotent() && error.is_temporary(),
+    }
+}

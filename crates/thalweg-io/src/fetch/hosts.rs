@@ -1,0 +1,93 @@
+//! Whose turn it is to ask a host.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// From here on, hosts that nobody asks are forgotten.
+const MANY: usize = 1024;
+
+/// The hosts that are asked.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    per_host: usize,
+    interval: Duration,
+    hosts: Mutex<HashMap<String, Host>>,
+}
+
+#[derive(Debug)]
+struct Host {
+    room: Arc<Semaphore>,
+    /// When the next request may be sent, on the pipeline's clock.
+    next: Duration,
+}
+
+impl Hosts {
+    pub(super) fn new(per_host: usize, interval: Duration) -> Self {
+        Self {
+            per_host,
+            interval,
+            hosts: Mutex::default(),
+        }
+    }
+
+    /// Waits until the host may be asked by one more.
+    pub(super) async fn enter(&self, host: &str) -> Option<OwnedSemaphorePermit> {
+        let room = self.with(host, |host| host.room.clone());
+        room.acquire_owned().await.ok()
+    }
+
+    /// When the next request to a host may be sent; it is sent then.
+    pub(super) fn turn(&self, host: &str, now: Duration) -> Duration {
+        self.with(host, |host| {
+            let at = host.next.max(now);
+            host.next = at.saturating_add(self.interval);
+            at
+        })
+    }
+
+    /// Forgets hosts that nobody asks, or waits for.
+    pub(super) fn clean(&self, now: Duration) {
+        let mut hosts = self.lock();
+        if hosts.len() > MANY {
+            hosts.retain(|_, host| Arc::strong_count(&host.room) > 1 || host.next > now);
+        }
+    }
+
+    fn with<R>(&self, host: &str, f: impl FnOnce(&mut Host) -> R) -> R {
+        let mut hosts = self.lock();
+        if let Some(host) = hosts.get_mut(host) {
+            return f(host);
+        }
+        f(hosts.entry(host.to_owned()).or_insert(Host {
+            room: Arc::new(Semaphore::new(self.per_host)),
+            next: Duration::ZERO,
+        }))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Host>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_to_a_host_keep_their_distance_and_idle_hosts_are_forgotten() {
+        let second = Duration::from_secs(1);
+        let hosts = Hosts::new(1, second);
+        let turns = [0, 0, 5].map(|now| hosts.turn("a", now * second));
+        assert_eq!(turns, [0, 1, 5].map(|at| at * second));
+        assert_eq!(hosts.turn("b", second), second);
+        for number in 0..MANY {
+            hosts.turn(&number.to_string(), second);
+        }
+        hosts.clean(5 * second);
+        // The first may not be asked before the sixth second.
+        assert_eq!(hosts.lock().len(), 1);
+    }
+}

@@ -1,0 +1,161 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use thalweg::{Ack, Failure, Outcome, Stream, VirtualClock};
+
+use super::*;
+use crate::web::testing::serve;
+use crate::{HttpRequest, HttpResponse};
+
+fn answer(status: &str, body: &str) -> Vec<Vec<u8>> {
+    let len = body.len();
+    let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n");
+    vec![(head + body).into()]
+}
+
+/// Fetches one after the other, and returns the responses and the failures.
+fn run(fetch: Fetch, requests: Vec<HttpRequest>) -> (Vec<HttpResponse>, Vec<String>) {
+    let source = Stream::new();
+    let responses = source.fetch(fetch.wait(Duration::ZERO));
+    let list = responses.sink_to_list();
+    let (sender, failures) = channel();
+    source.on_unhandled(move |failure: Failure| sender.send(failure.cause().to_string()).unwrap());
+    for request in requests {
+        source.emit(request).wait().unwrap();
+        source.drain("1min").wait().unwrap();
+        source.reopen();
+    }
+    (list.to_vec(), failures.try_iter().collect())
+}
+
+#[test]
+fn a_response_is_an_element_and_a_busy_server_is_asked_again() {
+    let (url, server) = serve([
+        answer("503 Service Unavailable\r\nRetry-After: 0", ""),
+        answer("200 OK\r\nX-Key: 7", "20.5"),
+        answer("404 Not Found", "nothing"),
+        answer("302 Found\r\nLocation: /there", ""),
+        answer("200 OK", "there"),
+    ]);
+    let fetch = Fetch::new();
+    let get = || HttpRequest::get(url.clone()).header("x-key", "7");
+    let (responses, failures) = run(fetch, vec![get(), get(), get()]);
+    let found: Vec<_> = responses.iter().map(|x| (x.status, x.text())).collect();
+    assert_eq!(
+        found,
+        [(200, "20.5"), (404, "nothing"), (200, "there")]
+            .map(|(status, text)| (status, text.to_owned()))
+    );
+    assert_eq!(responses[0].headers["x-key"], "7");
+    assert!(responses[2].url.ends_with("/there"));
+    assert!(failures.is_empty(), "{failures:?}");
+    assert!(
+        server
+            .join()
+            .unwrap()
+            .iter()
+            .all(|request| request.contains("\r\nx-key: 7\r\n"))
+    );
+}
+
+#[test]
+fn what_may_not_be_done_twice_is_not() {
+    let (url, server) = serve([
+        answer("429 Too Many Requests", ""),
+        answer("500 Internal Server Error", ""),
+        answer("200 OK", "0123456789"),
+    ]);
+    let post = HttpRequest::post(url.clone(), "20.5");
+    let (responses, failures) = run(
+        Fetch::new().max_len(8),
+        vec![post, HttpRequest::get(url), HttpRequest::get("nowhere")],
+    );
+    assert!(responses.is_empty(), "{responses:?}");
+    assert_eq!(failures.len(), 3, "{failures:?}");
+    assert!(
+        failures[0].ends_with("/feed answered 500 Internal Server Error"),
+        "{failures:?}"
+    );
+    assert!(
+        failures[1].ends_with("/feed is longer than 8 bytes"),
+        "{failures:?}"
+    );
+    assert_eq!(
+        failures[2],
+        "cannot ask \"nowhere\": relative URL without a base"
+    );
+    assert!(!format!("{failures:?}").contains("secret"));
+    let requests = server.join().unwrap();
+    assert!(requests[1].starts_with("post /feed") && requests[2].starts_with("get /feed"));
+}
+
+#[test]
+fn a_host_is_asked_at_its_interval_on_the_clock_of_the_pipeline() {
+    let (url, server) = serve([1, 2, 3].map(|x| answer("200 OK", &x.to_string())));
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let fetch = Fetch::new().interval(Duration::from_secs(60));
+    let list = source
+        .fetch(fetch)
+        .map(|response| response.text())
+        .sink_to_list();
+    source
+        .emit_many([url.clone(), url.clone(), url])
+        .wait()
+        .unwrap();
+    for count in 1..=3 {
+        let patience = Instant::now() + Duration::from_secs(60);
+        while list.len() < count {
+            clock.run_until_idle();
+            assert!(Instant::now() < patience, "{:?}", list.to_vec());
+            thread::sleep(Duration::from_millis(1));
+        }
+        // The next one is not sent before its time, however long that is.
+        clock.advance(Duration::from_secs(59));
+        assert_eq!(list.len(), count);
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(list.to_vec(), ["1", "2", "3"]);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_body_goes_to_a_file_whole_or_not_at_all() {
+    let (url, server) = serve([
+        answer("200 OK", "0123456789"),
+        answer("200 OK", "0123456789ab"),
+        vec![b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\nhalf".to_vec()],
+    ]);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("digits.txt");
+    let save = || HttpRequest::get(url.clone()).save_as(&path);
+    let fetch = Fetch::new().max_len(1).max_file_len(10).retries(0);
+    let (responses, failures) = run(fetch, vec![save(), save(), save()]);
+    assert_eq!(responses[0].file.as_deref(), Some(&*path));
+    assert!(responses[0].body.is_empty());
+    assert_eq!((responses.len(), failures.len()), (1, 2), "{failures:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "0123456789");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    server.join().unwrap();
+}
+
+#[test]
+fn an_element_that_was_posted_is_acknowledged() {
+    let (url, server) = serve([answer("201 Created", ""), answer("400 Bad Request", "")]);
+    let source = Stream::new();
+    source.to_http(url);
+    let (acked, is_acked) = channel();
+    for body in ["20.5", "?"] {
+        let acked = acked.clone();
+        let ack = Ack::new(move |outcome| acked.send(outcome).unwrap());
+        let emitted = source.emit_with(body, ack).wait();
+        assert_eq!(emitted.is_ok(), body == "20.5", "{emitted:?}");
+    }
+    let outcomes: Vec<_> = is_acked.try_iter().collect();
+    assert_eq!(outcomes, [Outcome::Delivered, Outcome::Failed]);
+    let requests = server.join().unwrap();
+    assert!(requests[0].contains("\r\ncontent-type: text/plain; charset=utf-8\r\n"));
+}

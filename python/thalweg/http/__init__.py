@@ -1,0 +1,6 @@
+"""Requests and responses over HTTP, as elements."""
+
+from thalweg.http.request import HttpRequest
+from thalweg.http.response import HttpResponse
+
+__all__ = ["HttpRequest", "HttpResponse"]

@@ -1,0 +1,52 @@
+"""The end of a pipeline that answers requests."""
+
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.http.response import take_apart
+from thalweg.sinks.sink import Sink
+from thalweg.stream import Stream
+from thalweg.stream.typevars import T
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._types import OnError
+
+
+@Stream.register_api()
+class respond(Sink[T]):
+    """Send each element as the response to the request it comes from, behind :class:`from_http_requests`.
+
+    Text is sent as text, bytes as they are, ``None`` as no body, with the status 204, an
+    :class:`~thalweg.http.HttpResponse` as it is, and everything else as JSON. A pair of a number and one of these has
+    that status.
+
+    An element finds its request by the token that travels with it, through any operators in between. A request that
+    became several elements is answered with the first. An element that several requests led to, a window say, answers
+    all of them. A request whose elements were all dropped, by a filter say, is answered with 204; one that failed, with
+    500.
+
+    Parameters
+    ----------
+    on_error:
+        See :class:`~thalweg.Stream`. What cannot be written as JSON, or comes from no request, is a failure.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> requests = Stream.from_http_requests(0)
+    >>> requests.map(lambda request: request.text().upper()).respond()
+    <respond>
+
+    See Also
+    --------
+    from_http_requests
+    """
+
+    def __init__(self, upstream: Stream[T], *, on_error: OnError = None, **kwargs: Any) -> None:
+        super().__init__(upstream, on_error=on_error, **kwargs)
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return _thalweg.sources.respond(take_apart)

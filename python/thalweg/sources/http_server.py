@@ -1,0 +1,95 @@
+"""What the sources that serve over HTTP have in common."""
+
+from __future__ import annotations
+
+from thalweg._thalweg import sources
+from thalweg.runtime.intervals import check_interval
+from thalweg.sources.limits import MAX_LEN, check_max_len, check_port
+from thalweg.sources.source import Source
+from thalweg.stream.arguments import check_count
+from thalweg.stream.typevars import T
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._thalweg.sources import RustSource
+    from thalweg._types import Interval
+
+
+class HttpSource(Source[T]):
+    """Base of the sources that serve over HTTP."""
+
+    _source: RustSource
+
+    def __init__(
+        self,
+        port: int,
+        path: str = "/.*",
+        server_kwargs: dict[str, Any] | None = None,
+        *,
+        host: str = "localhost",
+        max_len: int = MAX_LEN,
+        max_head: int = 64 * 1024,
+        read_timeout: Interval = 30,
+        time_limit: Interval | None = None,
+        max_connections: int = 10_000,
+        max_in_flight: int = 1024,
+        show_errors: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        name = type(self).__name__
+        self.port: int = check_port(port, name)
+        if not isinstance(path, str):
+            raise TypeError(f"{name}: `path` is a regular expression, not {path!r}")
+        self.path = path
+        self.server_kwargs: dict[str, Any] = dict(server_kwargs or {})
+        given = _understand(self.server_kwargs, name)
+        host = given.get("address", host)
+        if not isinstance(host, str):
+            raise TypeError(f"{name}: `host` is text, not {host!r}")
+        limits = (
+            check_max_len(given.get("max_body_size", max_len), name),
+            check_max_len(given.get("max_header_size", max_head), name),
+            check_interval(given.get("body_timeout", read_timeout), name, "read_timeout"),
+            None if time_limit is None else check_interval(time_limit, name, "time_limit"),
+            check_count(max_connections, name, "max_connections"),
+            check_count(max_in_flight, name, "max_in_flight"),
+        )
+        try:
+            self._server = sources.HttpServer(self.port, path, host, *limits, bool(show_errors))
+        except ValueError as error:
+            raise ValueError(f"{name}: `path`: {error}") from None
+        self._source = self._make_source()
+        self.server: Any = None
+        super().__init__(**kwargs)
+
+    def _make_source(self) -> RustSource:
+        raise NotImplementedError
+
+    async def run(self) -> None:
+        """Listen until stopped; those who have sent something by then are answered."""
+        self.port = self._server.listen()
+        self.server = self._server
+        try:
+            await self._run_in_rust(self._source)
+        finally:
+            self.server = None
+
+
+#: Arguments of Tornado's servers that mean something here.
+_UNDERSTOOD = frozenset({"address", "max_body_size", "max_header_size", "body_timeout"})
+#: Those that make no difference here.
+_HARMLESS = frozenset({"chunk_size", "idle_connection_timeout", "max_buffer_size", "trusted_downstream"})
+#: Those that are not there, and are off in Tornado, too.
+_REFUSED = frozenset({"decompress_request", "no_keep_alive", "protocol", "ssl_options", "xheaders"})
+
+
+def _understand(server_kwargs: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return those that are given of the arguments of Tornado's servers."""
+    for key, value in server_kwargs.items():
+        if key in _UNDERSTOOD or key in _HARMLESS or (key in _REFUSED and not value):
+            continue
+        known = ", ".join(sorted(_UNDERSTOOD))
+        raise TypeError(f"{name}: `server_kwargs`: {key!r} is not understood; {known} are")
+    return {key: value for key, value in server_kwargs.items() if key in _UNDERSTOOD and value is not None}
