@@ -101,7 +101,7 @@ mod watch;
 mod web;
 
 #[cfg(any(feature = "http-client", feature = "http-server"))]
-pub use self::http::{HeaderMap, HttpBody, HttpRequest, HttpResponse};
+pub use self::http::{HeaderMap, HttpBody, HttpRequest, HttpResponse, Method};
 #[cfg(feature = "http-client")]
 pub use fetch::{Fetch, HttpSink};
 #[cfg(feature = "filenames")]

@@ -9,10 +9,12 @@ from typing import Any, final
 from thalweg._thalweg import Blueprint, Node
 
 __all__ = [
+    "FetchSettings",
     "HttpReply",
     "HttpServer",
     "LineSplitter",
     "RustSource",
+    "fetch",
     "file_names",
     "http_lines",
     "http_poll",
@@ -23,6 +25,7 @@ __all__ = [
     "schedule",
     "server_sent_events",
     "text_file",
+    "to_http",
 ]
 
 @final
@@ -60,6 +63,27 @@ class HttpReply:
     def retain(self, n: int = 1) -> None: ...
     def release(self, n: int = 1) -> None: ...
 
+@final
+class FetchSettings:
+    def __new__(
+        cls,
+        headers: list[tuple[str, str]],
+        connect_timeout: float,
+        follow_anywhere: bool,
+        max_in_flight: int,
+        per_host: int,
+        interval: float,
+        retries: int,
+        wait: float,
+        max_wait: float,
+        time_limit: float,
+        max_len: int,
+        max_file_len: int,
+        ordered: bool,
+    ) -> FetchSettings: ...
+
+def fetch(settings: FetchSettings, take_apart: Callable[[Any], tuple[Any, ...]], make: Callable[..., Any]) -> Blueprint: ...
+def to_http(url: str, settings: FetchSettings, to_json: Callable[[Any], str]) -> Blueprint: ...
 def respond(take_apart: Callable[[Any], tuple[int, list[tuple[str, str]], bytes]]) -> Blueprint: ...
 def text_file(
     path: str | PathLike[str], delimiter: str, poll_interval: float, from_end: int | None, max_len: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from typing import Any
 
 
@@ -21,6 +22,8 @@ class HttpResponse:
         The headers, their names in lower case. Without a ``content-type``, the body says what it is.
     url: str
         The URL it came from, after redirects. Empty for one to give.
+    file: path
+        The file that the body is in, if the request asked for one.
 
     Examples
     --------
@@ -31,19 +34,26 @@ class HttpResponse:
     {'celsius': 20.5}
     """
 
-    __slots__ = ("body", "headers", "status", "url")
+    __slots__ = ("body", "file", "headers", "status", "url")
 
     status: int
     headers: dict[str, str]
     body: bytes
     url: str
+    file: Path | None
 
     def __init__(
-        self, body: Any = b"", status: int = 200, headers: Mapping[str, str] | None = None, url: str = ""
+        self,
+        body: Any = b"",
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        url: str = "",
+        file: Path | None = None,
     ) -> None:
         self.headers = dict(headers or {})
         self.status = status
         self.url = url
+        self.file = file
         content_type = None
         if isinstance(body, str):
             body, content_type = body.encode(), "text/plain; charset=utf-8"
@@ -60,8 +70,8 @@ class HttpResponse:
     def __repr__(self) -> str:
         return f"<HttpResponse {self.status}: {len(self.body)} bytes>"
 
-    def __reduce__(self) -> tuple[type[HttpResponse], tuple[bytes, int, dict[str, str], str]]:
-        return type(self), (self.body, self.status, self.headers, self.url)
+    def __reduce__(self) -> tuple[type[HttpResponse], tuple[Any, ...]]:
+        return type(self), (self.body, self.status, self.headers, self.url, self.file)
 
     @property
     def ok(self) -> bool:

@@ -6,6 +6,7 @@ from thalweg.ops.collect import collect
 from thalweg.ops.combine_latest import combine_latest
 from thalweg.ops.debounce import debounce
 from thalweg.ops.delay import delay
+from thalweg.ops.fetch import fetch
 from thalweg.ops.filter import filter
 from thalweg.ops.flatten import flatten
 from thalweg.ops.latest import latest
@@ -35,6 +36,7 @@ __all__ = [
     "combine_latest",
     "debounce",
     "delay",
+    "fetch",
     "filter",
     "flatten",
     "latest",

@@ -3,6 +3,7 @@
 from thalweg.sinks.respond import respond
 from thalweg.sinks.sink import Sink, Sinks, sink, starsink
 from thalweg.sinks.sink_to_textfile import sink_to_textfile
+from thalweg.sinks.to_http import to_http
 from thalweg.sinks.to_kafka import to_kafka
 from thalweg.sinks.to_mqtt import to_mqtt
 from thalweg.sinks.to_websocket import to_websocket
@@ -14,6 +15,7 @@ __all__ = [
     "sink",
     "sink_to_textfile",
     "starsink",
+    "to_http",
     "to_kafka",
     "to_mqtt",
     "to_websocket",

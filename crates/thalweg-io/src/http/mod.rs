@@ -4,7 +4,7 @@ mod body;
 mod request;
 mod response;
 
-pub use ::http::HeaderMap;
+pub use ::http::{HeaderMap, Method};
 
 pub use self::body::HttpBody;
 pub use self::request::HttpRequest;

@@ -1,9 +1,10 @@
-//! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web` and
-//! `http_server` make
+//! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web`,
+//! `http_server` and `fetch` make
 //! them of Python's arguments.
 
 mod bridge;
 mod error;
+mod fetch;
 mod http_server;
 mod names;
 mod text;
@@ -17,6 +18,9 @@ use pyo3::prelude::*;
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<bridge::RustSource>()?;
     module.add_class::<text::LineSplitter>()?;
+    module.add_class::<fetch::FetchSettings>()?;
+    module.add_function(wrap_pyfunction!(fetch::fetch, module)?)?;
+    module.add_function(wrap_pyfunction!(fetch::to_http, module)?)?;
     module.add_class::<http_server::HttpServer>()?;
     module.add_class::<http_server::HttpReply>()?;
     module.add_function(wrap_pyfunction!(http_server::respond, module)?)?;

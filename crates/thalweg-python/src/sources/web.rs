@@ -86,7 +86,7 @@ pub(super) fn http_poll(
 }
 
 /// What requests have in common.
-fn options(
+pub(super) fn options(
     headers: Vec<(String, String)>,
     connect_timeout: f64,
     follow_anywhere: bool,

@@ -1,0 +1,125 @@
+"""Elements posted over HTTP."""
+
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.http.settings import settings
+from thalweg.sinks.sink import Sink
+from thalweg.sources.limits import MAX_LEN
+from thalweg.sources.requests import check_url
+from thalweg.stream import Stream
+from thalweg.stream.typevars import T
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from thalweg._types import Interval
+
+
+@Stream.register_api()
+class to_http(Sink[T]):
+    r"""Post each element to a URL: text, bytes, or anything else as JSON.
+
+    The element is done with once the server has answered with a status from 200 to 299; until then, its emitter waits.
+
+    Parameters
+    ----------
+    url: str
+        An ``http`` or ``https`` URL. Errors show it without user, password and query.
+    headers: dict
+        Headers for every request. They are shown nowhere, and not sent to another server by a redirect.
+    max_in_flight: int
+        How many requests there are at a time.
+    per_host: int
+        How many of them are to the same host and port.
+    interval: number or text
+        How long to wait from one request to a host and port to the next, on the pipeline's clock: seconds, or a length
+        of time such as ``"500ms"``.
+    retries: int
+        How often a request is sent again: when there is no connection, when it is lost or brings nothing, and for the
+        status 408, 425, 429 and from 500 on; what may not be done twice, a ``POST`` say, only if there was no connection,
+        or for 429 and 503.
+    wait: number or text
+        How long to wait before that, on the pipeline's clock, if the server does not say by ``Retry-After``. It doubles
+        each time, and up to half as long again is added by chance.
+    max_wait: number or text
+        How far that grows.
+    time_limit: number or text
+        How long a whole request may take, in real time.
+    connect_timeout: number or text
+        How long connecting may take.
+    max_len: int
+        The longest body in memory, in bytes. A longer one is a failure of this node.
+    follow_anywhere: bool
+        Whether to follow redirects from a public address to a private one, and from ``http`` to ``https`` and back.
+
+    Raises
+    ------
+    ValueError
+        `url` is no URL, or a header is none.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg import Stream
+    >>> bodies = []
+    >>> async def answer(reader, writer):
+    ...     head = await reader.readuntil(b"\r\n\r\n")
+    ...     bodies.append(await reader.readexactly(16))
+    ...     writer.write(b"HTTP/1.1 201 Created\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    ...     writer.close()
+    >>> async def main():
+    ...     async with await asyncio.start_server(answer, "localhost", 0) as server:
+    ...         readings = Stream(asynchronous=True)
+    ...         readings.to_http(f"http://localhost:{server.sockets[0].getsockname()[1]}/")
+    ...         await readings.emit({"celsius": 20.5})
+    >>> asyncio.run(main())
+    >>> bodies
+    [b'{"celsius":20.5}']
+    """
+
+    def __init__(
+        self,
+        upstream: Stream[T],
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        max_in_flight: int = 64,
+        per_host: int = 6,
+        interval: Interval = 0,
+        retries: int = 3,
+        wait: Interval = 1,
+        max_wait: Interval = 30,
+        time_limit: Interval = 60,
+        connect_timeout: Interval = 10,
+        max_len: int = MAX_LEN,
+        follow_anywhere: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.url: str = check_url(url, "to_http")
+        self._settings = settings(
+            "to_http",
+            headers,
+            connect_timeout=connect_timeout,
+            follow_anywhere=follow_anywhere,
+            max_in_flight=max_in_flight,
+            per_host=per_host,
+            interval=interval,
+            retries=retries,
+            wait=wait,
+            max_wait=max_wait,
+            time_limit=time_limit,
+            max_len=max_len,
+        )
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return _thalweg.sources.to_http(self.url, self._settings, _to_json)
+
+
+def _to_json(x: Any) -> str:
+    import json
+
+    return json.dumps(x, separators=(",", ":"))
