@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from support import until
+from support import PATIENCE, until
 from thalweg import RefCounter, Stream, VirtualClock
 
 
@@ -306,6 +306,29 @@ def test_a_feed_ends_with_an_error_that_asking_again_does_not_help_against(caplo
     events, failures, _ = follow([[b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"]])
     assert events == failures == []
     assert "/ answered 404 Not Found" in caplog.text and "secret" not in caplog.text
+
+
+def test_a_feed_that_has_ended_goes_on_after_its_last_event_when_it_is_started_again():
+    requests = []
+    answers = [FEED + b"id: 1\ndata: a\n\n", GONE, FEED + b"id: 2\ndata: b\n\n", GONE]
+
+    async def answer(reader, writer):
+        requests.append((await reader.readuntil(b"\r\n\r\n")).decode().lower())
+        writer.write(answers.pop(0))
+        writer.close()
+
+    async def main():
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            source = Stream.from_sse(url, wait=0.001, asynchronous=True)
+            L = source.map(lambda event: event.data).sink_to_list()
+            for _ in range(2):
+                source.start()
+                await asyncio.wait_for(source.finished(), PATIENCE)
+            return L
+
+    assert asyncio.run(main()) == ["a", "b"]
+    assert "last-event-id: 1" in requests[2] and "last-event-id: 2" in requests[3]
 
 
 def test_a_feed_checks_its_arguments():

@@ -476,7 +476,6 @@ MISSING = [
     ("confluent_kafka", "kafka", "Stream().to_kafka('topic', {})"),
     ("paho", "mqtt", "Stream().to_mqtt('localhost', 1883, 'topic')"),
     ("websockets", "websocket", "Stream().to_websocket('ws://localhost:1')"),
-    ("tornado", "http", "Stream.from_http_server(0)"),
     ("pandas", "dataframe", "import thalweg.dataframe"),
 ]
 
