@@ -16,6 +16,7 @@ FLOORS = [
     "errors",
     "runtime",
     "stream",
+    "http",
     "ops",
     "sinks",
     "sources",

@@ -65,7 +65,10 @@ def number(request):
         (lambda s: s.map(lambda x: None).respond(), [(204, b"")] * 2),
         (lambda s: s.map(lambda x: HttpResponse(b"", 202)).respond(), [(202, b"")] * 2),
         (lambda s: s.map(lambda x: {x}).respond(), [(500, b"the pipeline failed on this")] * 2),
-        (lambda s: s.map(lambda x: 1 // (x - 1)).map(str).respond(), [(500, b"the pipeline failed on this"), (200, b"1")]),
+        (
+            lambda s: s.map(lambda x: 1 // (x - 1)).map(str).respond(),
+            [(500, b"the pipeline failed on this"), (200, b"1")],
+        ),
         (lambda s: s.sink_to_list(), [(204, b"")] * 2),
     ],
 )
@@ -92,7 +95,11 @@ def test_a_request_is_seen_as_it_came():
         source.map(lambda request: request.json()).respond()
         port = await listening(source)
         good = await ask(port, b"PUT /in/a%20b?c=d&c=e", b"[1]", b"\r\nX-Key: 7\r\nX-Key: 8")
-        others = [await ask(port, b"GET /out"), await ask(port, b"POST /in/", b"123456789"), await ask(port, b"POST /in/", b"?")]
+        others = [
+            await ask(port, b"GET /out"),
+            await ask(port, b"POST /in/", b"123456789"),
+            await ask(port, b"POST /in/", b"?"),
+        ]
         await source.drain()
         return good, others, L[0]
 
@@ -116,7 +123,7 @@ def test_a_full_pipeline_says_when_to_come_again_and_a_slow_one_that_it_is_late(
         # The drain sends what is in the window.
         await full.drain()
         slow = Stream.from_http_requests(0, time_limit="1ms", asynchronous=True)
-        sinks.append(slow.partition(2).respond())
+        sinks.append(slow.partition(2).map(len).respond())
         late = await ask(await listening(slow), b"GET /")
         await slow.drain()
         return refused, await first, late
@@ -141,7 +148,7 @@ def test_slow_requests_are_answered_in_the_time_of_one():
             return request.body
 
         source = Stream.from_http_requests(0, asynchronous=True)
-        source.map_async(slow, 5).respond()
+        source.map_async(slow, parallelism=5).respond()
         port = await listening(source)
         answers = await asyncio.gather(*[ask(port, b"POST /", b"%d" % x) for x in range(5)])
         await source.drain()
@@ -305,7 +312,7 @@ def test_what_is_there_first_comes_first_if_order_does_not_matter():
 def test_a_body_goes_to_a_file(tmp_path):
     with Site(answer_by_path) as site:
         requests = Stream()
-        L = requests.fetch().sink_to_list()
+        L = requests.fetch(per_host=1).sink_to_list()
         requests.emit(HttpRequest("GET", site.url + "/a", file=tmp_path / "a.txt"))
         requests.emit(HttpRequest("POST", site.url + "/b", {"X-Key": "7"}, "body"))
         requests.drain()

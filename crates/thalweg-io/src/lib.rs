@@ -30,6 +30,10 @@
 //! |---|---|---|---|
 //! | [`textfile`] | [`from_textfile`](textfile::FromTextFile::from_textfile) | [`sink_to_textfile`](textfile::SinkToTextFile::sink_to_textfile) | lines |
 //! | [`filenames`] | [`filenames`](filenames::FromFilenames::filenames) | | paths |
+//! | [`fetch`], between the two | | | responses |
+//! | [`fetch`] | | [`to_http`](fetch::ToHttp::to_http) | bodies |
+//! | `http_server`, off by default | `from_http_server` | | bodies |
+//! | `http_server`, off by default | `from_http_requests` | `respond` | requests, responses |
 //! | [`process`] | [`from_process`](process::FromProcess::from_process) | | lines |
 //! | [`http_client`] | [`from_http_lines`](http_client::FromHttpLines::from_http_lines) | | lines |
 //! | [`http_client`] | [`from_http_poll`](http_client::FromHttpPoll::from_http_poll) | | bodies |
@@ -40,7 +44,7 @@
 //!
 //! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
 //! whether it is text or bytes. The methods come with the [`prelude`]. All features but
-//! `schedule`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops of thalweg.
+//! `schedule`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops of thalweg.
 //! What talks to the web does so on a tokio runtime of its own, with TLS by rustls; it installs rustls' provider `ring` unless the
 //! program has installed another.
 //!

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from thalweg._thalweg import sources
+from thalweg.http.checks import check_headers
 from thalweg.runtime.intervals import check_interval
-from thalweg.sources.limits import MAX_LEN, check_max_len
-from thalweg.sources.requests import check_headers
 from thalweg.stream.arguments import check_count
+from thalweg.stream.limits import MAX_LEN, check_max_len
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from thalweg import _thalweg
 from thalweg.http import HttpRequest, HttpResponse
 from thalweg.http.request import take_apart
 from thalweg.http.settings import settings
-from thalweg.sources.limits import MAX_LEN
 from thalweg.stream import Stream
+from thalweg.stream.limits import MAX_LEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class fetch(Stream[HttpResponse]):
         of time such as ``"500ms"``.
     retries: int
         How often a request is sent again: when there is no connection, when it is lost or brings nothing, and for the
-        status 408, 425, 429 and from 500 on; what may not be done twice, a ``POST`` say, only if there was no connection,
-        or for 429 and 503.
+        status 408, 425, 429 and from 500 on; what may not be done twice, a ``POST`` say, only if there was no
+        connection, or for 429 and 503.
     wait: number or text
         How long to wait before that, on the pipeline's clock, if the server does not say by ``Retry-After``. It doubles
         each time, and up to half as long again is added by chance.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from thalweg._thalweg import sources
+from thalweg.http.checks import check_headers, check_url
 from thalweg.runtime.intervals import check_interval
-from thalweg.sources.limits import MAX_LEN, check_max_len
-from thalweg.sources.requests import check_headers, check_url
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
+from thalweg.stream.limits import MAX_LEN, check_max_len
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from thalweg._thalweg import sources
-from thalweg.sources.limits import MAX_LEN, check_max_len
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
 from thalweg.stream.arguments import is_path
+from thalweg.stream.limits import MAX_LEN, check_max_len
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

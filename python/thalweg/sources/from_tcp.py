@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from thalweg._thalweg.sources import LineSplitter
-from thalweg.sources.limits import MAX_LEN, check_max_len, check_port
 from thalweg.sources.source import Interrupted, Source
 from thalweg.stream import Stream
+from thalweg.stream.limits import MAX_LEN, check_max_len, check_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

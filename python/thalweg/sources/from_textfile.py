@@ -8,10 +8,10 @@ from functools import partial
 
 from thalweg._thalweg import sources
 from thalweg.runtime.intervals import check_interval
-from thalweg.sources.limits import MAX_LEN, check_max_len
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
 from thalweg.stream.arguments import is_path
+from thalweg.stream.limits import MAX_LEN, check_max_len
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

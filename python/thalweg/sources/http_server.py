@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from thalweg._thalweg import sources
 from thalweg.runtime.intervals import check_interval
-from thalweg.sources.limits import MAX_LEN, check_max_len, check_port
 from thalweg.sources.source import Source
 from thalweg.stream.arguments import check_count
+from thalweg.stream.limits import MAX_LEN, check_max_len, check_port
 from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False

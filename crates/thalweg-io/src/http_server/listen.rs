@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use http::Request;
@@ -15,10 +15,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
 use super::service::Shared;
-use crate::background::{Running, spawn};
+use crate::background::spawn;
 
 /// How long to wait before another connection is accepted when the system gives none.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long it is waited for the port to be free.
+const FREE_PORT: Duration = Duration::from_secs(1);
 
 /// How long requests are still answered when the source has stopped.
 const LAST_ANSWERS: Duration = Duration::from_secs(60);
@@ -60,10 +63,13 @@ pub(super) fn bind(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
     }
 }
 
-/// A server at work. It takes no more connections when this is dropped; those there are end when their requests have
-/// been answered.
+/// A server at work. It takes no more connections when this is dropped, and its port is free; those there are end when
+/// their requests have been answered.
 pub(super) struct Serving {
-    accepting: Vec<Running>,
+    /// Has the listeners end.
+    stop: watch::Sender<bool>,
+    /// Open for as long as one of them is.
+    ended: Mutex<mpsc::Receiver<()>>,
     shared: Arc<Shared>,
     close: Option<watch::Sender<()>>,
 }
@@ -72,20 +78,28 @@ impl Serving {
     /// # Errors
     /// The system gives no thread, or no descriptor.
     pub(super) fn start(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> io::Result<Self> {
-        let close = watch::Sender::new(());
+        let (close, stop) = (watch::Sender::new(()), watch::Sender::new(false));
+        let (open, ended) = mpsc::channel();
         let room = Arc::new(Semaphore::new(shared.settings.max_connections));
-        let mut accepting = Vec::new();
         for listener in listeners {
-            let (shared, room, closing) = (shared.clone(), room.clone(), close.subscribe());
-            accepting.push(spawn(async move {
+            let accepting = Accepting {
+                shared: shared.clone(),
+                room: room.clone(),
+                closing: close.subscribe(),
+            };
+            let (stopped, open) = (stop.subscribe(), open.clone());
+            spawn(async move {
                 // The listener belongs to the runtime.
                 if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-                    accept(listener, shared, room, closing).await;
+                    accepting.accept_until(stopped, listener).await;
                 }
-            })?);
+                drop(open);
+            })?
+            .detach();
         }
         Ok(Self {
-            accepting,
+            stop,
+            ended: Mutex::new(ended),
             shared,
             close: Some(close),
         })
@@ -94,7 +108,11 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.accepting.clear();
+        self.stop.send_replace(true);
+        // The threads of the runtime run nothing of the user's, so that is soon.
+        let ended = self.ended.get_mut();
+        let ended = ended.unwrap_or_else(PoisonError::into_inner);
+        let _ = ended.recv_timeout(FREE_PORT);
         let (live, close) = (self.shared.live.clone(), self.close.take());
         let finish = spawn(async move {
             let _ = tokio::time::timeout(LAST_ANSWERS, live.all_answered()).await;
@@ -106,21 +124,51 @@ impl Drop for Serving {
     }
 }
 
-async fn accept(
-    listener: tokio::net::TcpListener,
+/// What a listener needs to serve those it accepts.
+struct Accepting {
     shared: Arc<Shared>,
     room: Arc<Semaphore>,
     closing: watch::Receiver<()>,
-) {
-    while let Ok(permit) = room.clone().acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let connection = serve(stream, shared.clone(), permit, closing.clone());
-                tokio::spawn(connection);
-            }
-            // A client that left at once, or too many open files.
-            Err(_) => sleep(PAUSE).await,
+}
+
+impl Accepting {
+    async fn accept_until(
+        self,
+        mut stopped: watch::Receiver<bool>,
+        listener: tokio::net::TcpListener,
+    ) {
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+            () = self.accept(&listener) => {}
         }
+        // Those who have connected by then are told that they come too late.
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        while let Ok(permit) = self.room.clone().try_acquire_owned()
+            && let Ok((stream, _)) = listener.accept()
+        {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                self.serve(stream, permit);
+            }
+        }
+    }
+
+    async fn accept(&self, listener: &tokio::net::TcpListener) {
+        while let Ok(permit) = self.room.clone().acquire_owned().await {
+            match listener.accept().await {
+                Ok((stream, _)) => self.serve(stream, permit),
+                // A client that left at once, or too many open files.
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+        let connection = serve(stream, self.shared.clone(), permit, self.closing.clone());
+        tokio::spawn(connection);
     }
 }
 

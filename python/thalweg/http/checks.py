@@ -12,7 +12,7 @@ def check_url(url: str, source: str) -> str:
 
     Examples
     --------
-    >>> from thalweg.sources.requests import check_url
+    >>> from thalweg.http.checks import check_url
     >>> check_url(80, "from_sse")
     Traceback (most recent call last):
     TypeError: from_sse: `url` is text, not 80
@@ -27,7 +27,7 @@ def check_headers(headers: Mapping[str, str] | None, source: str) -> list[tuple[
 
     Examples
     --------
-    >>> from thalweg.sources.requests import check_headers
+    >>> from thalweg.http.checks import check_headers
     >>> check_headers({"Accept": "text/plain"}, "from_sse")
     [('Accept', 'text/plain')]
     """

@@ -11,7 +11,7 @@ def check_max_len(max_len: int, source: str) -> int:
 
     Examples
     --------
-    >>> from thalweg.sources.limits import check_max_len
+    >>> from thalweg.stream.limits import check_max_len
     >>> check_max_len(0, "from_tcp")
     Traceback (most recent call last):
     ValueError: from_tcp: `max_len` is at least 1 byte, not 0
@@ -32,7 +32,7 @@ def check_port(port: int, source: str) -> int:
 
     Examples
     --------
-    >>> from thalweg.sources.limits import check_port
+    >>> from thalweg.stream.limits import check_port
     >>> check_port(99999, "from_tcp")
     Traceback (most recent call last):
     ValueError: from_tcp: `port` is a number from 0 to 65535, not 99999
