@@ -16,6 +16,7 @@ from typing_extensions import Self
 from thalweg import ops, sinks, sources
 from thalweg._types import Emits, EventLoop, Interval, Keep, OnError
 from thalweg.collections.batch import Batch
+from thalweg.http import HttpResponse
 from thalweg.parallel.scatter import scatter as scattered
 from thalweg.stream import Stream
 from thalweg.stream.typevars import S, T, U, V
@@ -105,6 +106,26 @@ class Methods(Generic[T]):
 
     def delay(self, interval: Interval, **kwargs: Any) -> ops.delay[T]:
         """Limit the flow of elements: one per `interval`; emitters go on."""
+
+    def fetch(
+        self,
+        headers: Mapping[str, str] | None = None,
+        *,
+        unordered: bool = False,
+        max_in_flight: int = 64,
+        per_host: int = 6,
+        interval: Interval = 0,
+        retries: int = 3,
+        wait: Interval = 1,
+        max_wait: Interval = 30,
+        time_limit: Interval = 60,
+        connect_timeout: Interval = 10,
+        max_len: int = ...,
+        max_file_len: int = ...,
+        follow_anywhere: bool = False,
+        **kwargs: Any,
+    ) -> Stream[HttpResponse]:
+        """Send each element, a URL or an :class:`~thalweg.http.HttpRequest`, to its server, and emit the responses."""
 
     @overload
     def filter(
@@ -283,6 +304,9 @@ class Methods(Generic[T]):
     ) -> ops.zip_latest[tuple[Any, ...]]:
         """Combine every element of one stream with the latest of others."""
 
+    def respond(self, *, on_error: OnError = None, **kwargs: Any) -> sinks.respond[T]:
+        """Send each element as the response to the request it comes from, behind :class:`from_http_requests`."""
+
     @overload
     def sink(
         self,
@@ -320,6 +344,25 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sinks.starsink[T]:
         """Apply a function to every element, splayed out: ``func(*x, *args)``."""
+
+    def to_http(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        max_in_flight: int = 64,
+        per_host: int = 6,
+        interval: Interval = 0,
+        retries: int = 3,
+        wait: Interval = 1,
+        max_wait: Interval = 30,
+        time_limit: Interval = 60,
+        connect_timeout: Interval = 10,
+        max_len: int = ...,
+        follow_anywhere: bool = False,
+        **kwargs: Any,
+    ) -> sinks.to_http[T]:
+        """Post each element to a URL: text, bytes, or anything else as JSON."""
 
     def to_kafka(self, topic: str, producer_config: dict[str, Any], **kwargs: Any) -> sinks.to_kafka:
         """Write elements, bytes or str, to a Kafka topic; send on each message's value once the broker has it."""
@@ -368,6 +411,7 @@ class Methods(Generic[T]):
         interval: Interval,
         headers: Mapping[str, str] | None = None,
         *,
+        connect_timeout: Interval = 10,
         time_limit: Interval = 60,
         max_len: int = ...,
         follow_anywhere: bool = False,
@@ -376,10 +420,40 @@ class Methods(Generic[T]):
         """Emit the body at a URL, asked for at an interval, whenever it has changed."""
 
     @staticmethod
+    def from_http_requests(
+        port: int,
+        path: str = "/.*",
+        server_kwargs: dict[str, Any] | None = None,
+        *,
+        host: str = "localhost",
+        max_len: int = ...,
+        max_head: int = ...,
+        read_timeout: Interval = 30,
+        time_limit: Interval | None = None,
+        max_connections: int = 10000,
+        max_in_flight: int = 1024,
+        show_errors: bool = False,
+        **kwargs: Any,
+    ) -> sources.from_http_requests:
+        """Emit the requests that come to a port; what comes to :class:`respond` is their response."""
+
+    @staticmethod
     def from_http_server(
-        port: int, path: str = "/.*", server_kwargs: dict[str, Any] | None = None, **kwargs: Any
+        port: int,
+        path: str = "/.*",
+        server_kwargs: dict[str, Any] | None = None,
+        *,
+        host: str = "localhost",
+        max_len: int = ...,
+        max_head: int = ...,
+        read_timeout: Interval = 30,
+        time_limit: Interval | None = None,
+        max_connections: int = 10000,
+        max_in_flight: int = 1024,
+        show_errors: bool = False,
+        **kwargs: Any,
     ) -> sources.from_http_server:
-        """Emit the body of every HTTP POST to a port. Needs Tornado: ``pip install 'thalweg[http]'``."""
+        """Emit the body of every HTTP POST to a port."""
 
     @staticmethod
     def from_iterable(iterable: Iterable[T], **kwargs: Any) -> sources.from_iterable[T]:

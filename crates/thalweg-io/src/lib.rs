@@ -30,8 +30,8 @@
 //! |---|---|---|---|
 //! | [`textfile`] | [`from_textfile`](textfile::FromTextFile::from_textfile) | [`sink_to_textfile`](textfile::SinkToTextFile::sink_to_textfile) | lines |
 //! | [`filenames`] | [`filenames`](filenames::FromFilenames::filenames) | | paths |
-//! | [`fetch`], between the two | | | responses |
-//! | [`fetch`] | | [`to_http`](fetch::ToHttp::to_http) | bodies |
+//! | [`fetch`](mod@fetch) | [`fetch`](fetch::FetchUrls::fetch), of URLs | | responses |
+//! | [`fetch`](mod@fetch) | | [`to_http`](fetch::ToHttp::to_http) | bodies |
 //! | `http_server`, off by default | `from_http_server` | | bodies |
 //! | `http_server`, off by default | `from_http_requests` | `respond` | requests, responses |
 //! | [`process`] | [`from_process`](process::FromProcess::from_process) | | lines |

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg import _thalweg
-from thalweg.http import HttpRequest, HttpResponse
+from thalweg.http import HttpResponse
 from thalweg.http.request import take_apart
 from thalweg.http.settings import settings
 from thalweg.stream import Stream
@@ -80,7 +80,7 @@ class fetch(Stream[HttpResponse]):
 
     def __init__(
         self,
-        upstream: Stream[str] | Stream[HttpRequest],
+        upstream: Stream[Any],
         headers: Mapping[str, str] | None = None,
         *,
         unordered: bool = False,
