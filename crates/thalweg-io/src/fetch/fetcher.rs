@@ -262,7 +262,9 @@ fn may_repeat(method: &Method, error: &HttpError) -> bool {
     match error {
         WebError::Connect { .. } => true,
         // It was not taken.
-        WebError::Status { status, .. } if matches!(status, 429 | 503) => true,
+        WebError::Status {
+            status: 429 | 503, ..
+        } => true,
         error => method.is_idempotent() && error.is_temporary(),
     }
 }
