@@ -4,7 +4,7 @@ use std::io;
 
 use async_channel::{Receiver, Sender, TryRecvError};
 
-use super::{Running, spawn};
+use super::runtime::{Running, spawn};
 
 /// The most elements of one batch.
 const BATCH: usize = 1024;

@@ -11,4 +11,4 @@ mod runtime;
 
 #[cfg(feature = "http-client")]
 pub(crate) use self::inbox::{Inbox, Outbox};
-pub(crate) use self::runtime::{Running, spawn};
+pub(crate) use self::runtime::spawn;

@@ -40,7 +40,7 @@ impl<T: Element + Into<HttpResponse>> Operator for Responding<T> {
 /// Answering requests: [`Stream::respond`](Respond::respond).
 pub trait Respond {
     /// Sends each element as the response to the request it comes from, behind
-    /// [`from_http_requests`](super::FromHttpServer::from_http_requests).
+    /// [`from_http_requests`](super::FromHttpRequests::from_http_requests).
     ///
     /// An element finds its request by the token that travels with it, through any operators in between.
     ///
