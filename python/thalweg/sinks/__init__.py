@@ -1,6 +1,7 @@
 """Sinks, a module each."""
 
 from thalweg.sinks.sink import Sink, Sinks, sink, starsink
+from thalweg.sinks.sink_batches import sink_batches
 from thalweg.sinks.sink_to_textfile import sink_to_textfile
 from thalweg.sinks.to_kafka import to_kafka
 from thalweg.sinks.to_mqtt import to_mqtt
@@ -10,6 +11,7 @@ from thalweg.stream import Stream  # noqa: F401, a name that streamz's module of
 __all__ = [
     "Sink",
     "sink",
+    "sink_batches",
     "sink_to_textfile",
     "starsink",
     "to_kafka",

@@ -40,6 +40,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(queue::buffer, module)?)?;
     module.add_function(wrap_pyfunction!(queue::latest, module)?)?;
     module.add_function(wrap_pyfunction!(sink::sink, module)?)?;
+    module.add_function(wrap_pyfunction!(sink::sink_batches, module)?)?;
     module.add_function(wrap_pyfunction!(slice::slice, module)?)?;
     module.add_function(wrap_pyfunction!(stream::stream, module)?)?;
     module.add_function(wrap_pyfunction!(time::debounce, module)?)?;
