@@ -5,6 +5,7 @@ from thalweg.sinks.sink_batches import sink_batches
 from thalweg.sinks.sink_to_textfile import sink_to_textfile
 from thalweg.sinks.to_kafka import to_kafka
 from thalweg.sinks.to_mqtt import to_mqtt
+from thalweg.sinks.to_sql import to_sql
 from thalweg.sinks.to_websocket import to_websocket
 from thalweg.stream import Stream  # noqa: F401, a name that streamz's module of sinks has
 
@@ -16,6 +17,7 @@ __all__ = [
     "starsink",
     "to_kafka",
     "to_mqtt",
+    "to_sql",
     "to_websocket",
 ]
 

@@ -19,6 +19,8 @@ mod time;
 mod unique;
 mod window;
 
+pub(crate) use self::sink::sink_made;
+
 use pyo3::prelude::*;
 
 /// Adds the operators to their module.

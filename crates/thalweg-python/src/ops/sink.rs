@@ -117,7 +117,9 @@ pub(super) fn sink_batches(
             awaiting: Awaiting::new(site.node),
             waits,
         };
-        let sink = site.upstream.apply(SinkBatches::new(function).max_len(max_len));
+        let sink = site
+            .upstream
+            .apply(SinkBatches::new(function).max_len(max_len));
         sink_made(&site.upstream, Box::new(sink))
     });
     let blueprint = blueprint.calling(function).sink();
@@ -141,7 +143,9 @@ impl BatchSink<Value> for BatchFunction {
     async fn write(&mut self, batch: Batch<Value>) -> PyResult<()> {
         let step = gil::attach(|py| {
             let list = PyList::new(py, batch.iter().map(|x| x.bind(py)))?;
-            let result = self.function.call(py, &Value::new(list.into_any().unbind()))?;
+            let result = self
+                .function
+                .call(py, &Value::new(list.into_any().unbind()))?;
             self.awaiting.step(result)
         })?;
         let Step::Pending(awaited) = step else {

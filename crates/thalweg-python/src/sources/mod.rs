@@ -1,7 +1,7 @@
 //! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times` and `web` make
 //! them of Python's arguments.
 
-mod bridge;
+pub(crate) mod bridge;
 mod error;
 mod names;
 mod text;

@@ -6,6 +6,7 @@ use thalweg_io::{HttpLines, HttpPoll, Lines, Sse, SseEvent, WebError};
 
 use super::bridge::{RustSource, Sourced};
 use crate::interval::seconds;
+use crate::sql::Position;
 use crate::value::Value;
 
 /// `from_sse`: the events of a feed, each of which `make` makes an object of, given id, type and data.
@@ -22,6 +23,7 @@ pub(super) fn server_sent_events(
     max_wait: f64,
     max_len: usize,
     follow_anywhere: bool,
+    position: Option<PyRef<'_, Position>>,
 ) -> PyResult<RustSource> {
     let mut feed = Sse::new(url)
         .last_event_id(last_event_id)
@@ -35,6 +37,9 @@ pub(super) fn server_sent_events(
     }
     if follow_anywhere {
         feed = feed.follow_anywhere();
+    }
+    if let Some(position) = position {
+        feed = feed.position(&position.0);
     }
     feed.check().map_err(|error| invalid("from_sse", &error))?;
     Ok(RustSource::new(
