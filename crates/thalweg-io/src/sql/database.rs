@@ -11,6 +11,7 @@ use async_channel::{Receiver, Sender};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::SqlError;
+use super::reply::{Reply, reply};
 use crate::Position;
 use crate::position::{Rows, Watermark};
 
@@ -111,11 +112,11 @@ impl Database {
             let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
             connection.query_row(query, [wanted], row).optional()
         });
-        let found: Option<(i64, Option<String>)> = match found.recv_blocking() {
-            Ok(found) => {
+        let found: Option<(i64, Option<String>)> = match found.wait() {
+            Some(found) => {
                 found.map_err(|error| SqlError::statement(&shown, "thalweg_positions", error))?
             }
-            Err(_) => return Err(self.gone()),
+            None => return Err(self.gone()),
         };
         let (number, value) = found.unwrap_or_default();
         let watermark = Watermark::behind(number.unsigned_abs(), value);
@@ -146,12 +147,9 @@ impl Database {
     pub(super) fn run<R: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Connection) -> R + Send + 'static,
-    ) -> Receiver<R> {
-        let (sender, result) = async_channel::bounded(1);
-        let job: Job = Box::new(move |connection| {
-            // Who wanted to know may have gone.
-            let _ = sender.try_send(job(connection));
-        });
+    ) -> Reply<R> {
+        let (replier, result) = reply();
+        let job: Job = Box::new(move |connection| replier.put(job(connection)));
         // In a process that was forked there is no thread. The queue has no bound: each sink and source has one job.
         if process::id() == self.0.process {
             let _ = self.0.jobs.try_send(job);

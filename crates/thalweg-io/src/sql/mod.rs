@@ -29,6 +29,7 @@ mod database;
 mod error;
 #[cfg(all(test, feature = "sse", feature = "textfile"))]
 mod kill_tests;
+mod reply;
 mod sink;
 mod source;
 #[cfg(test)]

@@ -195,9 +195,9 @@ impl<T: Element + Sync> BatchSink<T> for SqlSink<T> {
                 connection, &shown, &target, create, &made, &places, &mut kept,
             )
         });
-        match result.recv().await {
-            Ok(result) => result?,
-            Err(_) => return Err(self.database.gone()),
+        match result.await {
+            Some(result) => result?,
+            None => return Err(self.database.gone()),
         }
         self.create = false;
         Ok(())

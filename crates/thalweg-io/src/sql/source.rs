@@ -112,9 +112,9 @@ impl SqlSource {
         let read = self
             .database
             .run(move |connection| read(connection, &shown, &query, after));
-        let rows = match read.recv().await {
-            Ok(rows) => rows?,
-            Err(_) => return Err(self.database.gone()),
+        let rows = match read.await {
+            Some(rows) => rows?,
+            None => return Err(self.database.gone()),
         };
         if let Some((_, cursor)) = rows.last() {
             self.after = Some(cursor.clone());

@@ -178,7 +178,7 @@ fn rows_come_in_the_order_of_the_cursor_and_new_ones_when_it_is_asked_again() {
             }
             Ok::<_, rusqlite::Error>(())
         });
-        done.recv_blocking()
+        done.wait()
             .expect("it is at work")
             .expect("it can be written");
     };
@@ -267,10 +267,7 @@ fn a_database_that_is_locked_is_tried_again_by_the_policy() {
         let source = Stream::new();
         let database = place.open();
         let done = database.run(|connection| connection.busy_timeout(std::time::Duration::ZERO));
-        done.recv()
-            .await
-            .expect("it is at work")
-            .expect("it can wait");
+        done.await.expect("it is at work").expect("it can wait");
         let other = rusqlite::Connection::open(place.path("test.db")).expect("it is there");
         other
             .execute_batch("BEGIN EXCLUSIVE")
