@@ -135,7 +135,8 @@ def waiting_for_all(d, client):
 @program
 def waiting_in_vain(d, client):
     event = d.Event("waiting in vain")
-    future = client.submit(lambda: d.Event("waiting in vain").wait())
+    event.clear()
+    future = client.submit(lambda: d.Event("waiting in vain").wait(), pure=False)
     late = outcome(d.wait, future, timeout=0.01), outcome(future.result, timeout=0.01)
     event.set()
     return late, future.result()

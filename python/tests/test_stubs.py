@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import thalweg
-from thalweg import Stream, core, ops, sinks, sources
+from thalweg import Stream, _extensions, core, ops, sinks, sources
 
 PACKAGE = Path(thalweg.__file__).parent
 
@@ -40,7 +40,11 @@ def registered():
         if isinstance(member, staticmethod):
             original = getattr(original, "__wrapped__", None)
         module = getattr(original, "__module__", "")
-        if module.startswith("thalweg.") and module != "thalweg.dask" and name not in ("__init__", "__init_subclass__"):
+        if name in _extensions.__all__:
+            found[name] = member
+        elif (
+            module.startswith("thalweg.") and module != "thalweg.dask" and name not in ("__init__", "__init_subclass__")
+        ):
             found[name] = original
     return found
 

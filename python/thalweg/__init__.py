@@ -12,7 +12,7 @@
 # ruff: noqa: F403
 from __future__ import annotations
 
-from thalweg import ops
+from thalweg import _extensions, ops
 from thalweg._thalweg import __version__
 from thalweg.compat.alias import FORMER_MODULES, install_as
 from thalweg.database import Database, Position
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from thalweg.compat.streamz.core import sync as sync
     from thalweg.compat.streamz.dask import DaskStream as DaskStream
     from thalweg.parallel import ParallelStream as ParallelStream
-    from thalweg.parallel import scatter as scatter
+    from thalweg.parallel.scatter import scatter as scatter
     from thalweg.stream.plugins import load_plugins as load_plugins
     from thalweg.tasks import Client as Client
     from thalweg.view.dashboard import dashboard as dashboard
@@ -100,10 +100,11 @@ _LATER = {
     "visualize": "thalweg.view.graph",
     "DaskStream": "thalweg.compat.streamz.dask",
     "ParallelStream": "thalweg.parallel",
-    "scatter": "thalweg.parallel",
+    "scatter": "thalweg.parallel.scatter",
 }
 
 
+_extensions.attach()
 # After all that is ours: of two with one name, ours is meant.
 attach_plugins(Stream)
 del attach_plugins

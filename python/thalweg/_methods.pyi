@@ -15,7 +15,9 @@ from typing_extensions import Self
 
 from thalweg import ops, sinks, sources
 from thalweg._types import Emits, EventLoop, Interval, Keep, OnError
+from thalweg.collections.batch import Batch
 from thalweg.database import Database, Position
+from thalweg.parallel.scatter import scatter as scattered
 from thalweg.stream import Stream
 from thalweg.stream.typevars import S, T, U, V
 
@@ -500,3 +502,23 @@ class Methods(Generic[T]):
 
     def move_to_first(self, f: bool | Stream | Sequence[Stream] = True) -> Self:
         """Have a node get the elements of its upstreams before all their other downstreams."""
+
+    def _ipython_display_(self, **kwargs: Any) -> Any: ...
+    def _repr_html_(self) -> str: ...
+    def explain(self) -> str:
+        """Return how the pipeline is run: which chains of nodes are compiled, to what, and why others are not."""
+
+    def progress(self, total: int | None = None, label: str = "", file: TextIO | None = None) -> Stream[T]:
+        """Show how many elements come to this node, how fast, and how many are left; return the node."""
+
+    def scatter(self, client: Any = None, backend: Any = None, unordered: bool = False, **kwargs: Any) -> scattered[T]:
+        """Move elements to an engine: threads, processes or a cluster; see :class:`thalweg.parallel.scatter`."""
+
+    def to_batch(self, **kwargs: Any) -> Batch:
+        """Make a :class:`~thalweg.batch.Batch` of a stream of lists or tuples."""
+
+    def to_dataframe(self, example: Any, n: int | None = None, interval: Any = None) -> Any:
+        """Make a streaming dataframe of a stream of dataframes that look like `example`, or of single rows."""
+
+    def visualize(self, filename: str | PathLike[str] | None = ..., **kwargs: Any) -> Any:
+        """Draw the pipeline, into a file or for the notebook; see :func:`thalweg.graph.visualize`."""

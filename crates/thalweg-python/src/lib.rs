@@ -52,6 +52,8 @@ mod _thalweg {
     #[pymodule_export]
     use crate::node::Node;
     #[pymodule_export]
+    use crate::ops::accumulate::Reset;
+    #[pymodule_export]
     use crate::pipeline::Pipeline;
 
     #[pymodule_init]

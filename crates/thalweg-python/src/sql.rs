@@ -13,7 +13,7 @@ use thalweg_io::{Query, SqlError, SqlRow, SqlValue, Table};
 
 use crate::blueprint::Blueprint;
 use crate::lock::lock;
-use crate::ops::sink_made;
+use crate::ops::sink::sink_made;
 use crate::sources::bridge::{RustSource, Sourced};
 use crate::value::Value;
 use crate::{failure, gil, interval};

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ pytest.importorskip("thalweg.core")
 
 from support import PATIENCE, rest_of
 from thalweg import Stream, VirtualClock
+from thalweg.parallel.backends import closing
 from thalweg.tasks import Client, LocalCluster
 
 KINDS = ["threads", "processes"]
@@ -72,6 +74,26 @@ def test_nothing_is_lost(kind, pipeline, end):
             assert sorted(L) == list(range(40))
     cluster.close()
     assert sorted(L) == list(range(40))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_lost_while_the_loop_is_kept_busy(kind, monkeypatch):
+    """What has left the engine is waited for, and what is still to go there, however late the loop comes to it."""
+    source, release, looks = Stream(), threading.Event(), []
+
+    def look(pause):
+        looks.append(pause)
+        if len(looks) == 20:
+            release.set()
+        threading.Event().wait(pause)
+
+    monkeypatch.setattr(closing, "time", SimpleNamespace(sleep=look, monotonic=time.monotonic))
+    with Client(**options(kind)) as client:
+        L = source.buffer(50).scatter(client).map(slow).gather().sink_to_list()
+        source.emit_many(range(10))
+        source.loop.add_callback(release.wait, PATIENCE)
+    release.set()
+    assert L == list(range(10))
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)

@@ -264,3 +264,17 @@ def test_other_pipelines_are_waited_for(pool):
     L = source.scatter(pool).map(tell).gather().sink_to_list()
     source.emit(1)
     assert L == [[1]]
+
+
+def test_a_thread_that_ends_closes_its_loop():
+    async def running(x):
+        return asyncio.get_running_loop()
+
+    with ThreadPoolExecutor(1) as pool:
+        source = Stream()
+        L = source.scatter(pool).map(running).gather().sink_to_list()
+        source.emit_many(range(2))
+        source.drain()
+        one, two = L
+        assert one is two and not one.is_closed()
+    assert one.is_closed()

@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from thalweg.tasks import Event, Lock, Queue, Semaphore, Variable
+from thalweg.tasks import Event, Lock, Queue, Semaphore, Variable, assembly
 from thalweg.tasks.client import registry
-from thalweg.tasks.process import engine_proxy, worker
+from thalweg.tasks.process import engine_proxy
 
 
 @pytest.fixture
@@ -25,7 +25,8 @@ def remote(client, monkeypatch):
 
     coordinator = parent.coordinator
     monkeypatch.setattr(registry, "is_worker", lambda: True)
-    monkeypatch.setattr(worker, "ask", ask)
+    monkeypatch.setattr(assembly, "is_worker", lambda: True)
+    monkeypatch.setattr(engine_proxy, "ask", ask)
     monkeypatch.setattr(engine_proxy, "_engine", None)
     yield coordinator
     monkeypatch.undo()

@@ -161,7 +161,7 @@ def gets_and_dies():
     from thalweg.tasks.sync import coordinator
 
     # The answer comes, and nobody hears of it.
-    coordinator.RemoteCoordinator.ask = lambda self, *args, **kwargs: (self._ask("state", 1, *args), die())
+    coordinator.RemoteCoordinator.ask = lambda self, *args, **kwargs: (self._ask(1, *args), die())
     Queue("queue").get()
 
 

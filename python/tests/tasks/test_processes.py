@@ -62,6 +62,24 @@ def test_a_time_limit_stops_the_work(client):
     assert client.submit(increment, 1).result(timeout=60) == 2
 
 
+def begin_when_there_is(path):
+    for _ in range(6000):
+        if os.path.exists(path):
+            return
+        time.sleep(0.01)
+
+
+def test_a_worker_may_take_longer_to_start_than_a_task_to_run(tmp_path):
+    """What is limited is the call: a worker that replaces another has all its modules to import."""
+    path = tmp_path / "begin"
+    with Client(processes=True, n_workers=1, initializer=begin_when_there_is, initargs=(str(path),)) as client:
+        future = client.submit(increment, 1, time_limit="10ms")
+        with pytest.raises(TimeoutError):
+            wait(future, timeout=0.2)
+        path.touch()
+        assert future.result(timeout=60) == 2
+
+
 def test_cancelling_by_force_stops_the_work(client):
     future = client.submit(forever, "by force")
     assert Event("by force", client).wait(timeout=60)

@@ -126,8 +126,10 @@ def test_a_web_server_with_five_requests_at_once(monkeypatch):
     monkeypatch.setattr(tornado.web.Application, "listen", listen_somewhere)
 
     def serve():
-        asyncio.set_event_loop(asyncio.new_event_loop())
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
         exec(with_our_executor("run_on_executor"), {"client": client, "barrier": threading.Barrier(5)})
+        loop.close()
 
     with Client(n_workers=5) as client, concurrent.futures.ThreadPoolExecutor(6) as threads:
         server = threads.submit(serve)

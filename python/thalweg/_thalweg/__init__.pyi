@@ -24,6 +24,7 @@ __all__ = [
     "Node",
     "Pipeline",
     "Pump",
+    "Reset",
     "Signal",
     "__version__",
     "await_visitors",
@@ -287,3 +288,11 @@ class Batch:
     @property
     def problem(self) -> BaseException | None:
         """The iterator's own exception."""
+
+@final
+class Reset:
+    """Sets the state of an `accumulate` back to its start; arguments are ignored."""
+
+    def __call__(self, *_ignored: Any) -> None: ...
+    def _set_shape(self, returns_state: bool, with_state: bool) -> None:
+        """Say what a call returns, and what is sent, from the next element on."""

@@ -1,12 +1,13 @@
-"""Operators: each function takes Python's arguments, and returns a blueprint of the engine's operator."""
+"""Operators: each function takes Python's arguments, and returns a blueprint of the engine's operator.
 
-from typing import Any, final
+This file is generated from Rust's functions by ``cargo xtask stubs``.
+"""
 
-from thalweg._thalweg import Blueprint
-from thalweg._types import Function
+from typing import Any
+
+from thalweg._thalweg import Blueprint, Reset
 
 __all__ = [
-    "Reset",
     "accumulate",
     "buffer",
     "collect",
@@ -26,6 +27,7 @@ __all__ = [
     "sample",
     "shift",
     "sink",
+    "sink_batches",
     "slice",
     "sliding_window",
     "stream",
@@ -37,14 +39,8 @@ __all__ = [
     "zip_latest",
 ]
 
-@final
-class Reset:
-    """Sets the state of an `accumulate` back to its start; arguments are ignored."""
-
-    def __call__(self, *_ignored: Any) -> None: ...
-
 def accumulate(
-    function: Function,
+    function: Any,
     kwargs: dict[str, Any],
     start: tuple[Any] | None,
     *,
@@ -58,13 +54,11 @@ def combine_latest(emit_on: list[int] | None) -> Blueprint: ...
 def custom(*, is_sink: bool = False) -> Blueprint: ...
 def debounce(interval: float) -> Blueprint: ...
 def delay(interval: float) -> Blueprint: ...
-def filter(
-    predicate: Function | None, args: tuple[Any, ...], kwargs: dict[str, Any], *, awaited: bool = False
-) -> Blueprint: ...
+def filter(predicate: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, awaited: bool = False) -> Blueprint: ...
 def flatten() -> Blueprint: ...
 def latest() -> Blueprint: ...
 def map(
-    function: Function,
+    function: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     *,
@@ -72,7 +66,7 @@ def map(
     awaited: bool = False,
     concurrency: int | None = None,
 ) -> Blueprint: ...
-def map_async(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], calls: int) -> Blueprint: ...
+def map_async(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], calls: int) -> Blueprint: ...
 def partition(n: int, timeout: float | None, key: Any) -> Blueprint: ...
 def partition_unique(n: int, key: Any, keep_which: str) -> Blueprint: ...
 def pluck(pick: Any) -> Blueprint: ...
@@ -80,7 +74,7 @@ def rate_limit(interval: float) -> Blueprint: ...
 def sample(interval: float) -> Blueprint: ...
 def shift(interval: float) -> Blueprint: ...
 def sink(
-    function: Function,
+    function: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     *,
@@ -89,7 +83,7 @@ def sink(
     concurrency: int | None = None,
 ) -> Blueprint: ...
 def sink_batches(
-    function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], waits: bool, max_len: int
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], waits: bool, max_len: int
 ) -> Blueprint: ...
 def slice(start: int | None, end: int | None, step: int | None) -> Blueprint: ...
 def sliding_window(n: int, return_partial: bool) -> Blueprint: ...

@@ -21,7 +21,8 @@ from thalweg.errors import together as combined
 from thalweg.runtime.intervals import check_interval, convert_interval
 from thalweg.runtime.loops import ensure_future, together
 from thalweg.runtime.loops import find as find_loop
-from thalweg.runtime.program_end import are_idle_on, drain_again, register, reopen, tell_of_closed
+from thalweg.runtime.pipelines import register
+from thalweg.runtime.program_end import are_idle_on, drain_again, reopen, tell_of_closed
 from thalweg.sources.source import Interrupted
 
 TYPE_CHECKING = False

@@ -119,10 +119,8 @@ class Batch(Streaming):
         """
         import pandas as pd
 
-        # It says what collection is made of data frames.
-        import thalweg.dataframe  # noqa: F401
-
-        return map_partitions(pd.DataFrame, self)
+        frames: Streaming = self.stream.map(pd.DataFrame).to_dataframe(example=pd.DataFrame(self.example))
+        return frames
 
     def to_stream(self) -> Any:
         """Take the batches apart: a stream of their elements.

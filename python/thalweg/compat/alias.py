@@ -20,6 +20,7 @@ FORMER_MODULES = {
     "thalweg.batch": "thalweg.collections.batch",
     "thalweg.collection": "thalweg.collections.streaming",
     "thalweg.core": "thalweg.compat.streamz.core",
+    "thalweg.dataframe.core": "thalweg.compat.streamz.frames",
     "thalweg.dataframe.utils": "thalweg.dataframe.kinds",
     "thalweg.dask": "thalweg.compat.streamz.dask",
     "thalweg.graph": "thalweg.view.graph",
@@ -86,22 +87,10 @@ def install_as(*names: str) -> None:
         if name in ("streamz", "rapidz"):
             # Programs that listen to their log go on doing so.
             errors.logger_name = name
-            name_frames()
-
-
-def name_frames() -> None:
-    """Let streaming data frames say that they come from the package we stand in for, if we do: libraries that plot
-    them, such as hvplot, tell by that what they have.
-    """
-    frames = sys.modules.get("thalweg.dataframe")
-    finder = _finder()
-    if frames is None:
-        return
-    for name in ("streamz", "rapidz"):
-        if name in finder.targets:
-            for kind in (frames.DataFrame, frames.DataFrames, frames.Series, frames.Seriess):
-                kind.__module__ = f"{name}.dataframe.core"
-            return
+            errors.stands_for.add(name)
+            frames = sys.modules.get("thalweg.dataframe")
+            if frames is not None:
+                frames.take_name()
 
 
 def _finder() -> _AliasFinder:

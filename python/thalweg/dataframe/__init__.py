@@ -8,7 +8,7 @@ from thalweg.errors.missing_packages import need
 
 need("pandas", "dataframe", "thalweg.dataframe")
 
-from thalweg.compat.alias import name_frames  # noqa: E402
+from thalweg import errors  # noqa: E402
 from thalweg.dataframe.aggregations import Aggregation, Mergeable  # noqa: E402
 from thalweg.dataframe.ewm import EWM  # noqa: E402
 from thalweg.dataframe.frame import DataFrame, Frame, Index, Series  # noqa: E402
@@ -42,4 +42,15 @@ __all__ = [
     "random_datapoint",
 ]
 
-name_frames()
+
+def take_name() -> None:
+    """Let streaming data frames say that they come from the package we stand in for, if we do: libraries that plot
+    them, such as hvplot, tell by that what they have.
+    """
+    name = next((name for name in errors.PEERS if name in errors.stands_for), None)
+    if name is not None:
+        for kind in (DataFrame, DataFrames, Series, Seriess):
+            kind.__module__ = f"{name}.dataframe.core"
+
+
+take_name()

@@ -8,7 +8,7 @@ from thalweg.collections.streaming import Streaming
 from thalweg.dataframe import statistics
 from thalweg.dataframe.applied import apply
 from thalweg.dataframe.reductions import GroupReduction
-from thalweg.dataframe.sliding import Expanding
+from thalweg.dataframe.sliding import Expanding, make_step
 
 __all__ = ["GroupBy", "WindowedGroupBy", "has_column"]
 
@@ -129,8 +129,6 @@ class WindowedGroupBy(GroupBy):
         return type(self)(self.root, self.grouper, index, self.n, self.value, self.with_state, self.start, self.on)
 
     def _apply(self, stream: Any, reduction: Any, example: Any, start: Any, with_state: bool) -> Streaming:
-        from thalweg.dataframe.window import make_step
-
         step = make_step(reduction, self.root.example, self.n, self.value, self.on)
         return apply(stream, step, example, start=self.start if start is None else start,
                      with_state=self.with_state or with_state)  # fmt: skip
@@ -145,11 +143,10 @@ def has_column(thing: Any, key: str) -> bool:
 
 def _source(grouper: Any) -> Any:
     """The collection that a grouper comes from; None if it is read from the frame."""
-    from thalweg.dataframe.window import Window
-
-    if isinstance(grouper, Window):
-        return grouper.root
-    return grouper if isinstance(grouper, Streaming) else None
+    if isinstance(grouper, Streaming):
+        return grouper
+    # A window's, say.
+    return getattr(grouper, "__dict__", {}).get("root")
 
 
 def _key_name(grouper: Any) -> Any:

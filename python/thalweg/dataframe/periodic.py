@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thalweg.compat.streamz.core import Stream
 from thalweg.dataframe.frame import DataFrame
+from thalweg.sources.from_periodic import from_periodic
 
 
 def random_datapoint(now: pd.Timestamp | None = None, **kwargs: Any) -> pd.DataFrame:
@@ -121,13 +121,11 @@ class PeriodicDataFrame(DataFrame):
         start: bool = True,
         **kwargs: Any,
     ) -> None:
-        import thalweg.sources  # noqa: F401  (it brings `from_periodic`)
-
         call = _Call(datafn, kwargs)
         now = pd.Timestamp.now()
         example = call({"last": now, "now": now})
         self._moments = _Moments()
-        source = Stream.from_periodic(self._moments, poll_interval=_timedelta(interval).total_seconds())
+        source = from_periodic(self._moments, poll_interval=_timedelta(interval).total_seconds())
         moments = source.filter(bool)
         super().__init__((moments.scatter() if dask else moments).map(call), example)
         self.source = source

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from thalweg.dataframe.backend import backend_of
 from thalweg.dataframe.chunk import Chunk
 from thalweg.dataframe.reductions import Reduction
 
@@ -260,3 +261,10 @@ class LastValues(_Window):
 
 def _ascends(times: Any) -> bool:
     return bool((times[1:] >= times[:-1]).all())
+
+
+def make_step(reduction: Any, example: Any, n: int | None, value: Any, on: Any) -> Any:
+    """What `accumulate` calls for a window of `n` rows, or of those less than `value` behind the latest."""
+    if n is not None:
+        return LastRows(reduction, n)
+    return LastValues(reduction, value, backend_of(example), on)

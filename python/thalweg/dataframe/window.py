@@ -11,10 +11,9 @@ import pandas as pd
 from thalweg.collections.streaming import OperatorMixin, Streaming, map_partitions
 from thalweg.dataframe import aggregations, sliding
 from thalweg.dataframe.applied import apply
-from thalweg.dataframe.backend import backend_of
 from thalweg.dataframe.groupby import GroupBy, WindowedGroupBy, has_column
 
-__all__ = ["Expanding", "Window", "make_step"]
+__all__ = ["Expanding", "Window"]
 
 
 class Window(OperatorMixin):
@@ -126,7 +125,7 @@ class Window(OperatorMixin):
         return apply(stream, step, example, start=self.start, with_state=self.with_state)
 
     def _step(self, reduction: Any, example: Any) -> Any:
-        return make_step(reduction, example, self.n, self.value, self.on)
+        return sliding.make_step(reduction, example, self.n, self.value, self.on)
 
     def _stepwise(self, agg: Any) -> Any:
         diff, window = (aggregations.diff_iloc, self.n) if self.n is not None else (aggregations.diff_loc, self.value)
@@ -228,13 +227,6 @@ class _ExpandingGroupBy(WindowedGroupBy):
         step = sliding.Expanding(reduction)
         return apply(stream, step, example, start=self.start if start is None else start,
                      with_state=self.with_state or with_state)  # fmt: skip
-
-
-def make_step(reduction: Any, example: Any, n: int | None, value: Any, on: Any) -> Any:
-    """What `accumulate` calls for a window of `n` rows, or of those less than `value` behind the latest."""
-    if n is not None:
-        return sliding.LastRows(reduction, n)
-    return sliding.LastValues(reduction, value, backend_of(example), on)
 
 
 def _is_number(value: Any) -> bool:

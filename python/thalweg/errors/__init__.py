@@ -253,6 +253,9 @@ def add_note(exception: BaseException, node: str, ordinal: int, element: Any) ->
 #: The name under which failures are logged; that of the package we stand in for, if we do.
 logger_name = "thalweg"
 
+#: The packages that we stand in for.
+stands_for: set[str] = set()
+
 
 def logs_at_once() -> bool:
     """Whether a failure that no emitter waits for is written to the log, as in the packages we stand in for; else the

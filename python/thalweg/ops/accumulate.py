@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Literal, overload
 
-    from thalweg._thalweg.ops import Reset
+    from thalweg._thalweg import Reset
     from thalweg._types import Function, OnError
     from thalweg.stream.compiled import Code
 
@@ -51,8 +51,6 @@ class accumulate(Stream[R]):
     """
 
     kwargs: dict[str, Any]
-    returns_state: bool
-    with_state: bool
 
     _graphviz_shape = "box"
 
@@ -133,7 +131,7 @@ class accumulate(Stream[R]):
             check_streams((reset_stream,), "accumulate", "reset_stream")
         stream_name = kwargs.pop("stream_name", None)
         self.func, self.kwargs = func, kwargs
-        self.returns_state, self.with_state = returns_state, with_state
+        self._returns_state, self._with_state = returns_state, with_state
         self._start = start
         super().__init__(upstream, stream_name=stream_name, on_error=on_error)
         if reset_stream is not None:
@@ -144,8 +142,8 @@ class accumulate(Stream[R]):
             self.func,
             self.kwargs,
             None if self._start is no_default else (self._start,),
-            returns_state=bool(self.returns_state),
-            with_state=bool(self.with_state),
+            returns_state=bool(self._returns_state),
+            with_state=bool(self._with_state),
             awaited=is_awaited(self.func),
         )
         return blueprint
@@ -157,7 +155,7 @@ class accumulate(Stream[R]):
             return "its state is reset"
         state = code.name("s", self._state)
         call = code.call(self.func, f"{state}[0]", code.x, kwargs=self.kwargs)
-        result = f"{state}[0], {code.y} = {call}" if self.returns_state else f"{code.y} = {state}[0] = {call}"
+        result = f"{state}[0], {code.y} = {call}" if self._returns_state else f"{code.y} = {state}[0] = {call}"
         lines = [result]
         if self._start is no_default:
             lines = [
@@ -167,7 +165,57 @@ class accumulate(Stream[R]):
                 f"    {state}.append({code.x})",
                 f"    {code.y} = {code.x}",
             ]
-        return code.sends(f"({state}[0], {code.y})" if self.with_state else code.y, *lines)
+        return code.sends(f"({state}[0], {code.y})" if self._with_state else code.y, *lines)
+
+    @property
+    def returns_state(self) -> bool:
+        """Whether the function returns the next state and what is sent on, rather than one for both.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> total = source.accumulate(lambda total, x: total + x, start=0)
+        >>> L = total.sink_to_list()
+        >>> source.emit(1)
+        >>> total.func, total.returns_state = lambda total, x: (total + x, -x), True
+        >>> source.emit(2)
+        >>> L, total.state
+        ([1, -2], 3)
+        """
+        return self._returns_state
+
+    @returns_state.setter
+    def returns_state(self, returns_state: bool) -> None:
+        self._returns_state = returns_state
+        self._reshape()
+
+    @property
+    def with_state(self) -> bool:
+        """Whether pairs of the state and the result are sent on.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> total = source.accumulate(max)
+        >>> L = total.sink_to_list()
+        >>> source.emit(1)
+        >>> total.with_state = True
+        >>> source.emit(2)
+        >>> L
+        [1, (2, 2)]
+        """
+        return self._with_state
+
+    @with_state.setter
+    def with_state(self, with_state: bool) -> None:
+        self._with_state = with_state
+        self._reshape()
+
+    def _reshape(self) -> None:
+        self._reset._set_shape(bool(self._returns_state), bool(self._with_state))
+        self._note_change()
 
     @property
     def state(self) -> Any:

@@ -14,10 +14,12 @@ any stream.
 """
 
 from thalweg._thalweg.parallel import Element
-from thalweg.parallel import here as _here  # noqa: F401, the operators attach themselves
 from thalweg.parallel.accumulate import accumulate
-from thalweg.parallel.gather import flatten, gather
-from thalweg.parallel.stream import ParallelStream, filter, map, pluck, scatter, starmap
+from thalweg.parallel.gather import gather
+from thalweg.parallel.here import flatten
+from thalweg.parallel.scatter import scatter
+from thalweg.parallel.steps import filter, map, pluck, starmap
+from thalweg.parallel.stream import ParallelStream
 
 __all__ = [
     "Element",

@@ -7,10 +7,11 @@ from typing import Any
 from thalweg import _thalweg
 from thalweg._thalweg.parallel import Step
 from thalweg.parallel.reports import Site, report
-from thalweg.parallel.stream import ParallelStream, Stepping, is_driven, places
+from thalweg.parallel.steps import Stepping
+from thalweg.parallel.stream import ParallelStream, is_driven, places, settled
 from thalweg.stream import Stream
 
-__all__ = ["flatten", "gather", "in_turn", "keyed", "settled"]
+__all__ = ["gather", "in_turn", "keyed"]
 
 
 @ParallelStream.register_api()
@@ -44,6 +45,7 @@ class gather(Stream):
     """
 
     _graphviz_shape = "parallelogram"
+    _may_need_engine = True
 
     def __init__(self, upstream: Stream, unordered: bool | None = None, **kwargs: Any) -> None:
         session = getattr(upstream, "_session", None)
@@ -56,19 +58,6 @@ class gather(Stream):
 
     def _blueprint(self) -> _thalweg.Blueprint:
         return _thalweg.parallel.settle(report, self._places, ordered=self._is_ordered, driven=self._is_driven)
-
-
-class settled(ParallelStream):
-    """Waits for the values of elements, in order, and passes them on: for what works on this side."""
-
-    def __init__(self, *upstreams: ParallelStream, is_in_turn: bool = False) -> None:
-        count = len(upstreams) if is_in_turn else 1
-        self._places, self._is_driven = count * places(upstreams[0]._session), is_driven(upstreams[0])
-        super().__init__(upstreams=list(upstreams))
-        self._is_settled = True
-
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.parallel.settle(report, self._places, ordered=True, driven=self._is_driven)
 
 
 class _tagged(Stepping):
@@ -122,30 +111,3 @@ class keyed(Stepping):
 
     def _step(self, site: Site) -> Step:
         return Step.key(site, self._key)
-
-
-class _items(Stepping):
-    """Makes lists of elements that can be iterated over."""
-
-    def _step(self, site: Site) -> Step:
-        return Step.items(site)
-
-
-@ParallelStream.register_api()
-def flatten(upstream: Stream, on_error: Any = None, **kwargs: Any) -> Any:
-    """Pass on the elements of each element, which is a list or the like.
-
-    Examples
-    --------
-    >>> from thalweg import Stream
-    >>> source = Stream()
-    >>> L = source.scatter(backend="thread").flatten().gather().sink_to_list()
-    >>> source.emit_many([[1, 2], [3]])
-    >>> source.drain()
-    >>> L
-    [1, 2, 3]
-    """
-    from thalweg.compat.streamz import core
-    from thalweg.parallel.here import here
-
-    return here(core.flatten)(_items(upstream, stream_name="flatten", on_error=on_error), **kwargs)

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any
 
-from thalweg import _thalweg
-from thalweg.compat.streamz import core
+from thalweg import _thalweg, ops
+from thalweg._thalweg.parallel import Step
 from thalweg.parallel.gather import in_turn, keyed
+from thalweg.parallel.reports import Site
+from thalweg.parallel.steps import Stepping
 from thalweg.parallel.stream import ParallelStream, common_session, is_driven
 from thalweg.stream import Stream, identity
 
-__all__ = ["buffer", "here", "partition", "partition_unique", "timed_window_unique", "union", "unique"]
+__all__ = ["buffer", "flatten", "here", "partition", "partition_unique", "timed_window_unique", "union", "unique"]
 
 
 class _Here(ParallelStream):
@@ -66,10 +68,10 @@ def here(kind: type) -> Any:
     Examples
     --------
     >>> from thalweg import Stream
-    >>> from thalweg.compat.streamz import core
+    >>> from thalweg import ops
     >>> from thalweg.parallel.here import here
     >>> source = Stream()
-    >>> L = here(core.partition)(source.scatter(backend="thread"), 2).gather().sink_to_list()
+    >>> L = here(ops.partition)(source.scatter(backend="thread"), 2).gather().sink_to_list()
     >>> source.emit_many([1, 2, 3, 4])
     >>> L
     [(1, 2), (3, 4)]
@@ -80,7 +82,7 @@ def here(kind: type) -> Any:
         attributes = {
             "__doc__": doc,
             "__module__": __name__,
-            "_minds_order": kind in (core.combine_latest, core.zip_latest),
+            "_minds_order": kind in (ops.combine_latest, ops.zip_latest),
         }
         made = _made[kind] = type(kind.__name__, (_Here, kind), attributes)
     return made
@@ -101,7 +103,7 @@ Stream._adopters.append(_adopt)
 
 
 @ParallelStream.register_api()
-class buffer(ParallelStream, core.buffer):
+class buffer(ParallelStream, ops.buffer):
     """Let up to `n` elements more be on their way.
 
     Examples
@@ -124,7 +126,7 @@ class buffer(ParallelStream, core.buffer):
 
 
 @ParallelStream.register_api()
-class union(ParallelStream, core.union):
+class union(ParallelStream, ops.union):
     """Combine multiple streams into one.
 
     Examples
@@ -147,7 +149,7 @@ def _values(window: tuple[tuple[Any, Any], ...]) -> tuple[Any, ...]:
     return tuple(element for _, element in window)
 
 
-_picked = here(core.map)
+_picked = here(ops.map)
 
 
 @ParallelStream.register_api()
@@ -166,7 +168,7 @@ def partition(
     >>> L
     [(0, 2), (1, 3)]
     """
-    windows = here(core.partition)
+    windows = here(ops.partition)
     if key is None:
         return windows(upstream, n, timeout=timeout, **kwargs)
     pairs = keyed(upstream, key, "partition", on_error=on_error)
@@ -190,7 +192,7 @@ def partition_unique(
     [(1, 2)]
     """
     pairs = keyed(upstream, key, "partition_unique", on_error=on_error)
-    return _picked(here(core.partition_unique)(pairs, n, key=_key, keep=keep, **kwargs), _values)
+    return _picked(here(ops.partition_unique)(pairs, n, key=_key, keep=keep, **kwargs), _values)
 
 
 @ParallelStream.register_api()
@@ -211,7 +213,7 @@ def timed_window_unique(
     [(1, 2)]
     """
     pairs = keyed(upstream, key, "timed_window_unique", on_error=on_error)
-    return _picked(here(core.timed_window_unique)(pairs, interval, key=_key, keep=keep, **kwargs), _values)
+    return _picked(here(ops.timed_window_unique)(pairs, interval, key=_key, keep=keep, **kwargs), _values)
 
 
 @ParallelStream.register_api()
@@ -237,4 +239,28 @@ def unique(
     [1, 2]
     """
     pairs = keyed(upstream, key, "unique", on_error=on_error)
-    return _picked(here(core.unique)(pairs, maxsize=maxsize, key=_key, hashable=hashable, fifo=fifo, **kwargs), _value)
+    return _picked(here(ops.unique)(pairs, maxsize=maxsize, key=_key, hashable=hashable, fifo=fifo, **kwargs), _value)
+
+
+class _items(Stepping):
+    """Makes lists of elements that can be iterated over."""
+
+    def _step(self, site: Site) -> Step:
+        return Step.items(site)
+
+
+@ParallelStream.register_api()
+def flatten(upstream: Stream, on_error: Any = None, **kwargs: Any) -> Any:
+    """Pass on the elements of each element, which is a list or the like.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").flatten().gather().sink_to_list()
+    >>> source.emit_many([[1, 2], [3]])
+    >>> source.drain()
+    >>> L
+    [1, 2, 3]
+    """
+    return here(ops.flatten)(_items(upstream, stream_name="flatten", on_error=on_error), **kwargs)

@@ -1,4 +1,4 @@
-"""The class :class:`ParallelStream`, and the nodes whose functions are called on an engine."""
+"""The class :class:`ParallelStream`: a stream on an engine."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from thalweg import _thalweg
-from thalweg._thalweg.parallel import Step
-from thalweg.parallel.reports import Site
-from thalweg.parallel.time_limits import check_can_stop, check_limit
+from thalweg.parallel.backends import Backend, find
+from thalweg.parallel.reports import report
+from thalweg.runtime import loops
+from thalweg.sinks.sink import sink
 from thalweg.stream import Stream
-from thalweg.stream.arguments import check_callable, is_awaited
-from thalweg.stream.node import describe
 from thalweg.stream.typevars import T
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from thalweg.parallel.backends import Backend
-
-__all__ = ["ParallelStream", "Session", "Stepping", "filter", "map", "pluck", "scatter", "starmap"]
+__all__ = ["ParallelStream", "Session", "common_session", "is_driven", "places", "session_of", "settled"]
 
 
 class Session:
@@ -77,6 +72,11 @@ class ParallelStream(Stream[T]):
     #: Whether all its elements are known to have a value.
     _is_settled = True
 
+    #: Whether its elements are on their way to the engine, or need not go there.
+    _is_launched = False
+
+    _may_need_engine = True
+
     def __init__(self, *args: Any, backend: Any = None, **kwargs: Any) -> None:
         above = [node for node in (*args, *(kwargs.get("upstreams") or ())) if isinstance(node, ParallelStream)]
         if self._session is None:
@@ -85,19 +85,15 @@ class ParallelStream(Stream[T]):
         super().__init__(*args, **kwargs)
         if self._event_loop is None:
             # A result arrives later than it is asked for, and someone has to wait for it.
-            from thalweg.runtime import loops
-
             loops.attach(self)
 
     def _values(self) -> Stream:
         """A stream of the values, in order, for whatever works on this side."""
-        from thalweg.parallel.gather import settled
-
         return self if self._is_settled else settled(self)
 
     def _launched(self) -> Stream:
         """The same elements, on their way to the engine."""
-        return self if self._is_settled or isinstance(self, scatter) else launched(self)
+        return self if self._is_settled or self._is_launched else launched(self)
 
     def sink(self, *args: Any, **kwargs: Any) -> Any:
         """Call a function on each element, which can be waited for; behind `gather`, on each value.
@@ -112,8 +108,6 @@ class ParallelStream(Stream[T]):
         >>> L[0].result(timeout=60)
         9
         """
-        from thalweg.sinks import sink
-
         return sink(self._launched(), *args, **kwargs)
 
     def frequencies(self, **kwargs: Any) -> Any:
@@ -189,8 +183,6 @@ def session_of(upstream: Stream) -> Any:
     """
     session = getattr(upstream, "_session", None)
     if session is None:
-        from thalweg.parallel.backends import find
-
         session = Session(find())
     return session
 
@@ -220,61 +212,6 @@ def is_driven(node: Stream) -> bool:
     return hasattr(node._event_loop, "step")
 
 
-class scatter(ParallelStream[T]):
-    """Move a stream onto an engine.
-
-    Parameters
-    ----------
-    client
-        The engine: a ``thalweg.tasks.Client``, a ``distributed.Client``, or an executor of ``concurrent.futures``.
-    backend
-        Instead of a client: ``"thread"`` for threads of this process, ``"dask"`` for the Dask client that is active, or
-        a function that returns a client. Without either: our current client, else the active Dask client, else threads.
-    unordered
-        Whether `gather` may pass on results as they come.
-
-    Raises
-    ------
-    ValueError
-        There is no such backend, or no Dask client is active.
-
-    Examples
-    --------
-    >>> from thalweg import Stream
-    >>> source = Stream()
-    >>> L = source.scatter(backend="thread").map(lambda x: x + 1).buffer(5).gather().sink_to_list()
-    >>> for x in range(3):
-    ...     source.emit(x)
-    >>> source.drain()
-    >>> L
-    [1, 2, 3]
-
-    See Also
-    --------
-    gather
-    """
-
-    _graphviz_shape = "parallelogram"
-    _is_settled = False
-
-    def __init__(
-        self, upstream: Stream[T], client: Any = None, backend: Any = None, unordered: bool = False, **kwargs: Any
-    ) -> None:
-        from thalweg.parallel.backends import find
-
-        if isinstance(upstream, ParallelStream) and client is None and backend is None:
-            self._session = upstream._session
-        else:
-            self._session = Session(find(client, backend), is_ordered=not unordered)
-        if isinstance(upstream, ParallelStream) and upstream._session is not self._session:
-            common_session([upstream, self])
-        super().__init__(upstream, **kwargs)
-        self._session.backend.entrances.add(self)
-
-    def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.parallel.scatter(self._session.queue)
-
-
 class launched(ParallelStream):
     """The elements of a stream, on their way to the engine."""
 
@@ -288,185 +225,14 @@ class launched(ParallelStream):
         return _thalweg.parallel.launch(self._is_driven)
 
 
-class Stepping(ParallelStream):
-    """A node that adds a step to what the engine does with an element."""
+class settled(ParallelStream):
+    """Waits for the values of elements, in order, and passes them on: for what works on this side."""
 
-    _is_settled = False
-
-    def __init__(
-        self,
-        upstream: Stream,
-        stream_name: str | None = None,
-        on_error: Any = None,
-        *,
-        _time_limit: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        self._site = Site(stream_name or describe(self), on_error)
-        #: Longest time of one call for one element, in seconds.
-        self._limit = check_limit(_time_limit, self._site.name)
-        self._session = session_of(upstream)
-        if self._limit is not None:
-            check_can_stop(self._session.backend, self._site.name)
-        self._made = self._step(self._site)
-        self._site.apply_to(self._made)
-        super().__init__(upstream, stream_name=stream_name, **kwargs)
-        self._site.name = stream_name or describe(self)
-        if self._site.target is not None:
-            # That is one pipeline with this one, then.
-            super()._set_on_error(on_error)
-
-    def _step(self, site: Site) -> Step:
-        """Step of the engine for an element."""
-        raise NotImplementedError
+    def __init__(self, *upstreams: ParallelStream, is_in_turn: bool = False) -> None:
+        count = len(upstreams) if is_in_turn else 1
+        self._places, self._is_driven = count * places(upstreams[0]._session), is_driven(upstreams[0])
+        super().__init__(upstreams=list(upstreams))
+        self._is_settled = True
 
     def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.parallel.through(self._session.queue, self._made, self._limit)
-
-    def _set_on_error(self, on_error: Any) -> None:
-        self._site.set_on_error(on_error)
-        self._site.apply_to(self._made)
-        if self._site.target is not None:
-            super()._set_on_error(on_error)
-
-
-@ParallelStream.register_api()
-class map(Stepping):
-    """Call a function on each element, on the engine; what an ``async def`` returns is awaited there.
-
-    Parameters
-    ----------
-    func: callable
-    *args:
-        Positional arguments for `func`, after the element.
-    time_limit:
-        How long one call for one element may take, in seconds; each such call is a task of its own. On processes the
-        worker is killed then and replaced; on threads the function's token says that it is to end, and what it returns
-        does not count. The element has failed with a `TaskTimeout`.
-    on_error:
-        See :class:`~thalweg.Stream`. Attempts of a :class:`~thalweg.Retry`, and the pauses between them, take place on
-        the engine.
-    **kwargs:
-        Keyword arguments for `func`; and ``stream_name``.
-
-    Raises
-    ------
-    BuildError
-        The `time_limit` is no length of time, or the engine, which is Dask's or an executor, can't stop calls.
-
-    Examples
-    --------
-    >>> from thalweg import Stream
-    >>> source = Stream()
-    >>> L = source.scatter(backend="thread").map(int, on_error="skip").gather().sink_to_list()
-    >>> source.emit_many(["1", "two", "3"])
-    >>> source.drain()
-    >>> L
-    [1, 3]
-    """
-
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-
-    _is_splayed = False
-
-    def __init__(
-        self,
-        upstream: Stream,
-        func: Callable[..., Any],
-        *args: Any,
-        time_limit: float | None = None,
-        stream_name: str | None = None,
-        on_error: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        check_callable(func, type(self).__name__, "func")
-        self.func, self.args, self.kwargs = func, args, kwargs
-        super().__init__(upstream, stream_name=stream_name, on_error=on_error, _time_limit=time_limit)
-
-    def _step(self, site: Site) -> Step:
-        awaited = is_awaited(self.func)
-        return Step.call(site, self.func, self.args, self.kwargs, splayed=self._is_splayed, awaited=awaited)
-
-
-@ParallelStream.register_api()
-class starmap(map):
-    """Call a function on each element, which is a tuple of arguments, on the engine: ``func(*x, *args)``.
-
-    It takes what `map` takes.
-
-    Examples
-    --------
-    >>> from thalweg import Stream
-    >>> source = Stream()
-    >>> L = source.scatter(backend="thread").starmap(pow).gather().sink_to_list()
-    >>> source.emit((2, 3))
-    >>> source.drain()
-    >>> L
-    [8]
-    """
-
-    _is_splayed = True
-
-
-@ParallelStream.register_api()
-class pluck(Stepping):
-    """Take an item out of each element, on the engine; given a list of keys, a tuple of items.
-
-    Examples
-    --------
-    >>> from thalweg import Stream
-    >>> source = Stream()
-    >>> L = source.scatter(backend="thread").pluck("a").gather().sink_to_list()
-    >>> source.emit({"a": 1})
-    >>> source.drain()
-    >>> L
-    [1]
-    """
-
-    def __init__(self, upstream: Stream, pick: Any, **kwargs: Any) -> None:
-        self.pick = pick
-        super().__init__(upstream, **kwargs)
-
-    def _step(self, site: Site) -> Step:
-        return Step.pick(site, self.pick)
-
-
-@ParallelStream.register_api()
-class filter(Stepping):
-    """Pass on the elements for which a predicate, called on the engine, is true; with None, those that are true.
-
-    It takes what `map` takes.
-
-    Examples
-    --------
-    >>> from thalweg import Stream
-    >>> source = Stream()
-    >>> L = source.scatter(backend="thread").filter(None).gather().sink_to_list()
-    >>> source.emit_many(range(3))
-    >>> source.drain()
-    >>> L
-    [1, 2]
-    """
-
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-
-    def __init__(
-        self,
-        upstream: Stream,
-        predicate: Callable[..., Any] | None,
-        *args: Any,
-        time_limit: float | None = None,
-        stream_name: str | None = None,
-        on_error: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        if predicate is not None:
-            check_callable(predicate, "filter", "predicate")
-        self.predicate, self.args, self.kwargs = predicate, args, kwargs
-        super().__init__(upstream, stream_name=stream_name, on_error=on_error, _time_limit=time_limit)
-
-    def _step(self, site: Site) -> Step:
-        awaited = self.predicate is not None and is_awaited(self.predicate)
-        return Step.filter(site, self.predicate, self.args, self.kwargs, awaited=awaited)
+        return _thalweg.parallel.settle(report, self._places, ordered=True, driven=self._is_driven)

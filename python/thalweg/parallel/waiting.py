@@ -78,6 +78,17 @@ def _value(element: Element) -> Any:
     return outcome[0]
 
 
+class _LoopOfThread:
+    """An event loop that is closed when its thread goes: one that is only forgotten complains, and may not close."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+
+    def __del__(self) -> None:
+        if not self.loop.is_running():
+            self.loop.close()
+
+
 _threads = threading.local()
 
 
@@ -92,9 +103,10 @@ def run_until_done(awaitable: Any) -> Any:
     5
     """
     # One loop per thread, and not one per call: what a function has opened on it is good for its next call.
-    loop = getattr(_threads, "loop", None)
-    if loop is None or loop.is_closed():
-        loop = _threads.loop = asyncio.new_event_loop()
+    kept = getattr(_threads, "kept", None)
+    if kept is None or kept.loop.is_closed():
+        kept = _threads.kept = _LoopOfThread()
+    loop: asyncio.AbstractEventLoop = kept.loop
 
     async def wait() -> Any:
         return await awaitable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from thalweg.runtime import loops
+from thalweg.runtime import loops, pipelines
 from thalweg.runtime.intervals import convert_interval
 
 TYPE_CHECKING = False
@@ -47,9 +47,7 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
 
 def _note_drained(node: Stream) -> None:
     # However it ended, the end of the program does not wait for the same again.
-    from thalweg.runtime import program_end
-
-    program_end.note_drained(node._pipeline)
+    pipelines.note_drained(node._pipeline)
 
 
 def _stop_sources(node: Stream) -> list[Any]:

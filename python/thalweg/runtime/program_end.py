@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 import weakref
 
 from thalweg import _thalweg
+from thalweg.errors import ClosedError, UndeliveredError, log_failure, logger
+from thalweg.runtime import lifecycle, loops, pipelines
 from thalweg.runtime.intervals import convert_interval
+from thalweg.runtime.lifecycle import countdown, drain_without_loop
+from thalweg.runtime.pipelines import alive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,37 +42,11 @@ _PATIENCE_WITH_THREAD = 0.1
 #: Number of looks in a row that must find executors with nothing to do.
 _LOOKS = 3
 
-#: Every pipeline that is alive, the oldest first.
-_pipelines: weakref.WeakKeyDictionary[Pipeline, None] = weakref.WeakKeyDictionary()
-
-#: Pipelines whose drain has ended, one way or the other.
-_drained: weakref.WeakSet[Pipeline] = weakref.WeakSet()
-
 #: Pipelines on closed event loops whose elements in flight have been reported.
 _told: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
 #: Functions to call when all pipelines have been drained.
 _closers: list[Callable[[], None]] = []
-
-_is_set_up = False
-
-
-def register(pipeline: Pipeline) -> None:
-    """Take note of a pipeline, to drain it at the end of the program: called by the engine."""
-    global _is_set_up
-    _pipelines[pipeline] = None
-    if not _is_set_up:
-        _is_set_up = True
-        _set_up()
-        if "THALWEG_DASHBOARD" in os.environ:
-            from thalweg.view.dashboard import serve_if_asked
-
-            serve_if_asked()
-
-
-def note_drained(pipeline: Pipeline) -> None:
-    """Take note of a pipeline whose drain has ended: it is not drained again."""
-    _drained.add(pipeline)
 
 
 def call_after_drain(close: Callable[[], None]) -> None:
@@ -100,20 +77,18 @@ def mark_ended() -> None:
     """Take note that the program is ending, and that its pipelines have been drained, as far as they can be."""
     for pipeline in alive():
         pipeline._end()
-        _drained.add(pipeline)
+        pipelines.note_drained(pipeline)
 
 
-def drain_before_executors_end() -> None:
-    """Have pipelines that use executors drained before those end, once all other threads have."""
-    _call_when_threads_end(_drain_users_of_executors, is_last=False)
+def drain_before_executors_end(users: Callable[[], list[Pipeline]]) -> None:
+    """Have pipelines that use executors, `users`, drained before those end, once all other threads have."""
 
+    def drain_users() -> None:
+        if users():
+            _await_threads_and_executors()
+            _drain(users(), PATIENCE_AT_EXIT)
 
-def _drain_users_of_executors() -> None:
-    from thalweg.parallel import backends
-
-    if backends.pipelines_on_executors():
-        _await_threads_and_executors()
-        _drain(backends.pipelines_on_executors(), PATIENCE_AT_EXIT)
+    _call_when_threads_end(drain_users, is_last=False)
 
 
 def _set_up() -> None:
@@ -207,17 +182,7 @@ def _calls_back(frame: FrameType | None) -> bool:
     return False
 
 
-def _leave_to_parent() -> None:
-    """Forget, in a new process, what runs in the one that was forked."""
-    global _is_set_up
-    for pipeline in list(_pipelines):
-        pipeline._leave_to_parent()
-    _pipelines.clear()
-    _is_set_up = False
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)
+pipelines.call_with_first(_set_up)
 
 
 # Draining.
@@ -248,22 +213,15 @@ def drain_all(timeout: Interval | None = None) -> None:
     _drain(alive(), PATIENCE_AT_EXIT if timeout is None else convert_interval(timeout))
 
 
-def alive() -> list[Pipeline]:
-    """Return the pipelines that have nodes, the oldest first."""
-    return [pipeline for pipeline in list(_pipelines) if not pipeline.is_joined and pipeline.nodes()]
-
-
-def _drain(pipelines: list[Pipeline], seconds: float) -> None:
-    from thalweg.runtime.lifecycle import countdown, drain_without_loop
-
+def _drain(doomed: list[Pipeline], seconds: float) -> None:
     left = countdown(seconds, None)
     stranded = []
     # A function that asks for the end, by `sys.exit` say, has it when the others' elements have been delivered.
     ends: list[BaseException] = []
-    for pipeline in pipelines:
+    for pipeline in doomed:
         nodes = pipeline.nodes()
         # What was drained before may have been all that kept it.
-        if pipeline in _drained or not nodes:
+        if pipelines.is_drained(pipeline) or not nodes:
             continue
         node = nodes[0]
         if node._event_loop is not None and node._event_loop.is_closed():
@@ -284,8 +242,6 @@ def _drain(pipelines: list[Pipeline], seconds: float) -> None:
 
 
 def _log_failures_of(drain: Callable[..., Any], *args: Any, but_undelivered: bool = False) -> None:
-    from thalweg.errors import ClosedError, UndeliveredError, log_failure, logger
-
     try:
         drain(*args)
     except ClosedError:
@@ -300,8 +256,6 @@ def _log_failures_of(drain: Callable[..., Any], *args: Any, but_undelivered: boo
 
 
 def _drain_now(node: Stream, seconds: float) -> None:
-    from thalweg.runtime import lifecycle
-
     loop = node._event_loop
     if loop is None:
         _await_leaving(node, seconds)
@@ -322,9 +276,6 @@ def _await_leaving(node: Stream, seconds: float) -> None:
     """Wait until no other thread is at work in a pipeline: whoever drains it would wait without an end."""
     import time
 
-    from thalweg.errors import UndeliveredError
-    from thalweg.runtime.lifecycle import countdown
-
     left, silence = countdown(seconds, None), countdown(_SILENCE, None)
     said = False
     node._close()
@@ -341,9 +292,6 @@ def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> N
     """Drain a pipeline whose loop runs on another thread, which may be stuck."""
     import asyncio
     from concurrent.futures import TimeoutError
-
-    from thalweg.errors import UndeliveredError
-    from thalweg.runtime import lifecycle, loops
 
     if asyncio._get_running_loop() is loop:
         return
@@ -363,13 +311,13 @@ def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> N
         message = f"the event loop of {node} is stuck, or at work for longer than {limit:g} s: its elements are left"
         raise UndeliveredError(message, [], []) from None
     finally:
-        note_drained(node._pipeline)
+        pipelines.note_drained(node._pipeline)
 
 
 def reopen(node: Stream) -> None:
     """Have a pipeline take elements once more, which an exit handler emits after the drain: called by the engine."""
     node._reopen()
-    _drained.discard(node._pipeline)
+    pipelines.note_reopened(node._pipeline)
 
 
 def drain_again(node: Stream) -> None:
@@ -396,13 +344,11 @@ def _on(loop: AbstractEventLoop) -> list[Pipeline]:
     return [pipeline for pipeline in alive() for node in pipeline.nodes()[:1] if node._event_loop is loop]
 
 
-def _tell_of_loss(pipelines: list[Pipeline]) -> None:
-    lost = _describe([pipeline for pipeline in pipelines if pipeline not in _told], with_cancelled=True)
-    for pipeline in pipelines:
+def _tell_of_loss(stranded: list[Pipeline]) -> None:
+    lost = _describe([pipeline for pipeline in stranded if pipeline not in _told], with_cancelled=True)
+    for pipeline in stranded:
         _told.add(pipeline)
     if lost:
-        from thalweg.errors import logger
-
         logger().error(
             "the event loop was closed with %s on the way; "
             "end the pipeline before its loop: `async with source:`, or `await source.drain()`",
@@ -410,10 +356,10 @@ def _tell_of_loss(pipelines: list[Pipeline]) -> None:
         )
 
 
-def _describe(pipelines: Iterable[Pipeline], with_cancelled: bool = False) -> str:
+def _describe(of: Iterable[Pipeline], with_cancelled: bool = False) -> str:
     """Say how many elements are on their way, and where: empty if none are."""
     told, count = [], 0
-    for pipeline in pipelines:
+    for pipeline in of:
         nodes = pipeline.nodes()
         if not nodes:
             continue
@@ -432,8 +378,6 @@ def _cancelled(node: Stream) -> list[str]:
     """Return the nodes whose calls were cancelled; other failures that nobody has been told of are logged."""
     import asyncio
 
-    from thalweg.errors import log_failure
-
     cancelled = []
     for name, error in node._take_failures():
         if isinstance(error.__cause__, asyncio.CancelledError):
@@ -449,6 +393,4 @@ def _say_what_is_waited_for(node: Stream) -> None:
 
 
 def _say(text: str) -> None:
-    from thalweg.errors import logger
-
     logger().warning("%s", text)

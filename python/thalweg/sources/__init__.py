@@ -1,6 +1,7 @@
 """Sources, a module each."""
 
 from thalweg.runtime.intervals import convert_interval  # noqa: F401, streamz's module of sources has this name
+from thalweg.runtime.sync import sync  # noqa: F401, and this
 from thalweg.sources.filenames import filenames
 from thalweg.sources.from_http_lines import from_http_lines
 from thalweg.sources.from_http_poll import from_http_poll
@@ -19,8 +20,6 @@ from thalweg.sources.sink_to_file import sink_to_file
 from thalweg.sources.source import Source
 from thalweg.stream import Stream  # noqa: F401, and this
 from thalweg.stream.refcounter import RefCounter  # noqa: F401, and this
-
-TYPE_CHECKING = False
 
 __all__ = [
     "PeriodicCallback",
@@ -42,13 +41,3 @@ __all__ = [
     "from_websocket",
     "sink_to_file",
 ]
-
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        if name == "sync":
-            from thalweg.compat.streamz.core import sync
-
-            return sync
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

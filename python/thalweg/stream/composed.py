@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from thalweg._methods import Methods
-    from thalweg.collections.batch import Batch
-    from thalweg.parallel.stream import scatter
     from thalweg.stream.node import Stream
 else:
 
@@ -36,25 +34,6 @@ class Composed(Methods[T]):
         True
         """
         return self  # type: ignore[no-any-return]
-
-    def scatter(
-        self: Any, client: Any = None, backend: Any = None, unordered: bool = False, **kwargs: Any
-    ) -> scatter[T]:
-        """Move elements to an engine: threads, processes or a cluster; see :class:`thalweg.parallel.scatter`.
-
-        Examples
-        --------
-        >>> from thalweg import Stream
-        >>> source = Stream()
-        >>> L = source.scatter(backend="thread").map(pow, 2).gather().sink_to_list()
-        >>> source.emit(3)
-        >>> source.drain()
-        >>> L
-        [9]
-        """
-        from thalweg.parallel import scatter
-
-        return scatter(self, client, backend, unordered, **kwargs)
 
     def remove(self, predicate: Callable[[T], object]) -> Stream[T]:
         """Drop elements that `predicate` is true of.
@@ -134,54 +113,3 @@ class Composed(Methods[T]):
             return {**counts, x: counts.get(x, 0) + 1}
 
         return self.accumulate(count, start={}, **kwargs)
-
-    def to_dataframe(self, example: Any, n: int | None = None, interval: Any = None) -> Any:
-        """Make a streaming dataframe of a stream of dataframes that look like `example`, or of single rows.
-
-        Parameters
-        ----------
-        example:
-            A frame, of pandas, Polars or Arrow, or a function that returns one.
-        n: int
-            The elements are rows: dictionaries, tuples or small frames. So many make a frame; fewer if `interval` is
-            given and over.
-        interval:
-            The elements are rows, and those of so many seconds make a frame.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from thalweg import Stream
-        >>> source = Stream()
-        >>> L = source.to_dataframe(example=pd.DataFrame({"x": [0]})).x.sum().stream.sink_to_list()
-        >>> source.emit(pd.DataFrame({"x": [1, 2]}))
-        >>> [int(total) for total in L]
-        [3]
-        >>> rows = Stream()
-        >>> L = rows.to_dataframe(pd.DataFrame({"x": [0]}), n=2).x.sum().stream.sink_to_list()
-        >>> rows.emit_many([{"x": 1}, {"x": 2}, {"x": 3}, {"x": 4}])
-        >>> [int(total) for total in L]
-        [3, 10]
-        """
-        from thalweg.dataframe import DataFrame
-        from thalweg.dataframe.rows import frames_of
-
-        if n is None and interval is None:
-            return DataFrame(stream=self, example=example)
-        return frames_of(self, example, n, interval)
-
-    def to_batch(self, **kwargs: Any) -> Batch:
-        """Make a :class:`~thalweg.batch.Batch` of a stream of lists or tuples.
-
-        Examples
-        --------
-        >>> from thalweg import Stream
-        >>> source = Stream()
-        >>> L = source.to_batch().sum().stream.sink_to_list()
-        >>> source.emit([1, 2])
-        >>> L
-        [3]
-        """
-        from thalweg.collections.batch import Batch
-
-        return Batch(stream=self, **kwargs)

@@ -154,6 +154,9 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
 
     _is_sink = False
 
+    #: Whether its elements may have need of an engine yet.
+    _may_need_engine: ClassVar[bool] = False
+
     #: Called when the pipeline has been drained.
     _drained: Callable[[], None] | None = None
 

@@ -7,6 +7,8 @@
 14
 """
 
+from thalweg.tasks import assembly as _assembly  # noqa: F401, before anything of it is used
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from thalweg.tasks.client.aio import AioClient

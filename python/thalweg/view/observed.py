@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from thalweg.runtime import program_end
+from thalweg.runtime.pipelines import alive
 
 #: The longest text of a stack, in frames.
 _FRAMES = 20
@@ -23,7 +23,7 @@ def pipelines() -> list[tuple[str, Any]]:
     ['orders']
     """
     found = []
-    for number, pipeline in enumerate(program_end.alive(), 1):
+    for number, pipeline in enumerate(alive(), 1):
         nodes = pipeline.nodes()
         if nodes:
             names = [node.name for node in nodes if node.name and not node.upstreams]

@@ -148,6 +148,6 @@ impl Node {
 
     /// Whether nothing is on its way in the node, and nobody is at work inside the pipeline.
     fn _has_nothing_on_its_way(&self) -> PyResult<bool> {
-        Ok(self.parts()?.out.is_idle())
+        Ok(self.parts()?.is_idle())
     }
 }

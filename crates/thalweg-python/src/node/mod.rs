@@ -128,6 +128,11 @@ impl Parts {
         }
         Some(count)
     }
+
+    /// Whether nothing is on its way in the engine's nodes behind this one, and nobody is at work inside the pipeline.
+    fn is_idle(&self) -> bool {
+        self.in_flight() == Some(0) && self.out.is_idle()
+    }
 }
 
 /// The Python object has been taken apart; nobody can hold it any more.

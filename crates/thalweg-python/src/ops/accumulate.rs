@@ -13,17 +13,23 @@ use crate::gil;
 use crate::lock::lock;
 use crate::value::Value;
 
-/// Parts of a call's result.
-#[derive(Clone, Copy)]
-struct Shape {
-    returns_state: bool,
-    with_state: bool,
-}
+/// Parts of a call's result: they may be changed while elements come.
+#[derive(Clone)]
+struct Shape(Arc<(AtomicBool, AtomicBool)>);
 
 impl Shape {
+    fn new(returns_state: bool, with_state: bool) -> Self {
+        Self(Arc::new((returns_state.into(), with_state.into())))
+    }
+
+    fn set(&self, returns_state: bool, with_state: bool) {
+        self.0.0.store(returns_state, Ordering::Relaxed);
+        self.0.1.store(with_state, Ordering::Relaxed);
+    }
+
     /// The next state, and what to send.
-    fn split(self, result: &Bound<'_, PyAny>) -> PyResult<(Value, Value)> {
-        let (state, result) = if self.returns_state {
+    fn split(&self, result: &Bound<'_, PyAny>) -> PyResult<(Value, Value)> {
+        let (state, result) = if self.0.0.load(Ordering::Relaxed) {
             unpack(result)?
         } else {
             (result.clone(), result.clone())
@@ -32,8 +38,8 @@ impl Shape {
         self.send(Value::from(state), Value::from(result), py)
     }
 
-    fn send(self, state: Value, result: Value, py: Python<'_>) -> PyResult<(Value, Value)> {
-        if !self.with_state {
+    fn send(&self, state: Value, result: Value, py: Python<'_>) -> PyResult<(Value, Value)> {
+        if !self.0.1.load(Ordering::Relaxed) {
             return Ok((state, result));
         }
         let pair = PyTuple::new(py, [state.object(), result.object()])?;
@@ -62,13 +68,20 @@ fn unpack<'py>(pair: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'
 
 /// Sets a state back to its start.
 #[pyclass(frozen, module = "thalweg._thalweg")]
-pub(super) struct Reset(Arc<AtomicBool>);
+pub(crate) struct Reset {
+    asked: Arc<AtomicBool>,
+    shape: Shape,
+}
 
 #[pymethods]
 impl Reset {
     #[pyo3(signature = (*_ignored))]
     fn __call__(&self, _ignored: &Bound<'_, PyTuple>) {
-        self.0.store(true, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    fn _set_shape(&self, returns_state: bool, with_state: bool) {
+        self.shape.set(returns_state, with_state);
     }
 }
 
@@ -85,13 +98,13 @@ pub(super) fn accumulate(
     awaited: bool,
 ) -> PyResult<(Blueprint, Reset, Py<PyList>)> {
     let function = Function::new(function, None, Some(kwargs));
-    let shape = Shape {
-        returns_state,
-        with_state,
-    };
+    let shape = Shape::new(returns_state, with_state);
     let start: State = Arc::new(Mutex::new(start.map(|(start,)| Value::new(start))));
     let reset = Arc::new(AtomicBool::new(false));
-    let handle = Reset(reset.clone());
+    let handle = Reset {
+        asked: reset.clone(),
+        shape: shape.clone(),
+    };
     let called = function.clone();
     let state = PyList::new(py, lock(&start).as_ref().map(Value::object))?;
     let kept = Value::from(state.clone().into_any());
@@ -180,7 +193,7 @@ fn in_turn(
                     return Ok::<_, PyErr>(Step::Done(Some(sent)));
                 };
                 let awaited = called.call_on(py, &state, x).map(Awaited::new)?;
-                let kept = kept.clone();
+                let (kept, shape) = (kept.clone(), shape.clone());
                 Ok(Step::Pending(async move {
                     let result = awaited.await?;
                     gil::held(|py| {

@@ -1,58 +1,58 @@
 //! Operators: each takes Python's arguments, and makes a blueprint of the engine's operator.
+//!
+//! `cargo xtask stubs` writes this file: it lists the functions in the modules.
 
-mod accumulate;
-mod collect;
+pub(crate) mod accumulate;
+pub(crate) mod collect;
 pub(crate) mod custom;
-mod filter;
+pub(crate) mod filter;
 pub(crate) mod flatten;
 pub(crate) mod join;
-mod map;
-mod map_async;
-mod partition;
+pub(crate) mod map;
+pub(crate) mod map_async;
+pub(crate) mod partition;
 pub(crate) mod parts;
-mod pluck;
-mod queue;
-mod sink;
-mod slice;
-mod stream;
-mod time;
-mod unique;
-mod window;
-
-pub(crate) use self::sink::sink_made;
+pub(crate) mod pluck;
+pub(crate) mod queue;
+pub(crate) mod sink;
+pub(crate) mod slice;
+pub(crate) mod stream;
+pub(crate) mod time;
+pub(crate) mod unique;
+pub(crate) mod window;
 
 use pyo3::prelude::*;
 
 /// Adds the operators to their module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<accumulate::Reset>()?;
     module.add_function(wrap_pyfunction!(accumulate::accumulate, module)?)?;
+    module.add_function(wrap_pyfunction!(queue::buffer, module)?)?;
     module.add_function(wrap_pyfunction!(collect::collect, module)?)?;
+    module.add_function(wrap_pyfunction!(join::combine_latest, module)?)?;
     module.add_function(wrap_pyfunction!(custom::custom, module)?)?;
+    module.add_function(wrap_pyfunction!(time::debounce, module)?)?;
+    module.add_function(wrap_pyfunction!(time::delay, module)?)?;
     module.add_function(wrap_pyfunction!(filter::filter, module)?)?;
     module.add_function(wrap_pyfunction!(flatten::flatten, module)?)?;
-    module.add_function(wrap_pyfunction!(join::combine_latest, module)?)?;
-    module.add_function(wrap_pyfunction!(join::zip, module)?)?;
-    module.add_function(wrap_pyfunction!(join::zip_latest, module)?)?;
+    module.add_function(wrap_pyfunction!(queue::latest, module)?)?;
     module.add_function(wrap_pyfunction!(map::map, module)?)?;
     module.add_function(wrap_pyfunction!(map_async::map_async, module)?)?;
     module.add_function(wrap_pyfunction!(partition::partition, module)?)?;
     module.add_function(wrap_pyfunction!(partition::partition_unique, module)?)?;
     module.add_function(wrap_pyfunction!(pluck::pluck, module)?)?;
-    module.add_function(wrap_pyfunction!(queue::buffer, module)?)?;
-    module.add_function(wrap_pyfunction!(queue::latest, module)?)?;
-    module.add_function(wrap_pyfunction!(sink::sink, module)?)?;
-    module.add_function(wrap_pyfunction!(sink::sink_batches, module)?)?;
-    module.add_function(wrap_pyfunction!(slice::slice, module)?)?;
-    module.add_function(wrap_pyfunction!(stream::stream, module)?)?;
-    module.add_function(wrap_pyfunction!(time::debounce, module)?)?;
-    module.add_function(wrap_pyfunction!(time::delay, module)?)?;
     module.add_function(wrap_pyfunction!(time::rate_limit, module)?)?;
     module.add_function(wrap_pyfunction!(time::sample, module)?)?;
     module.add_function(wrap_pyfunction!(time::shift, module)?)?;
-    module.add_function(wrap_pyfunction!(time::throttle, module)?)?;
-    module.add_function(wrap_pyfunction!(unique::unique, module)?)?;
+    module.add_function(wrap_pyfunction!(sink::sink, module)?)?;
+    module.add_function(wrap_pyfunction!(sink::sink_batches, module)?)?;
+    module.add_function(wrap_pyfunction!(slice::slice, module)?)?;
     module.add_function(wrap_pyfunction!(window::sliding_window, module)?)?;
+    module.add_function(wrap_pyfunction!(stream::stream, module)?)?;
+    module.add_function(wrap_pyfunction!(time::throttle, module)?)?;
     module.add_function(wrap_pyfunction!(window::timed_window, module)?)?;
-    module.add_function(wrap_pyfunction!(window::timed_window_unique, module)?)
+    module.add_function(wrap_pyfunction!(window::timed_window_unique, module)?)?;
+    module.add_function(wrap_pyfunction!(unique::unique, module)?)?;
+    module.add_function(wrap_pyfunction!(join::zip, module)?)?;
+    module.add_function(wrap_pyfunction!(join::zip_latest, module)?)?;
+    Ok(())
 }

@@ -8,11 +8,12 @@ use crate::step::Stop;
 use std::process::ExitCode;
 
 pub const HELP: &str = "\
-Write what is derived from the operators' classes in Python: their package, and the stub of the methods of `Stream`.
+Write what is derived from the operators, which are declared once: the list of Rust's functions for Python and its stub,
+the package of their classes in Python, and the stub of the methods of `Stream`.
 
 Usage: cargo xtask stubs
 
-The package is built first. `cargo xtask test types` says whether the files are up to date.
+The package is built in between. `cargo xtask test types` says whether the files are up to date.
 
 Options:
   -h, --help  Print this help
@@ -26,5 +27,7 @@ pub fn run(project: &Project) -> ExitCode {
 }
 
 fn write(project: &Project) -> Result<Invocation, Stop> {
-    Ok(Environment::with_wheel(project)?.run("-I python/stubs.py"))
+    let tools = Environment::with_tools(project)?;
+    tools.run("-I python/stubs --rust").run(project)?;
+    Ok(Environment::with_wheel(project)?.run("-I python/stubs"))
 }

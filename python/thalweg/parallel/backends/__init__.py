@@ -7,6 +7,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from thalweg.parallel.backends.base import Backend
+from thalweg.runtime import program_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ def _of(client: Any) -> Backend:
     if known is not None and known.engine is engine:
         return known
     made = _known[id(engine)] = kind(engine)
+    if made.ends_with_executors:
+        # They take no more at the end of a program: drain before.
+        program_end.drain_before_executors_end(pipelines_on_executors)
     return made
 
 

@@ -88,10 +88,8 @@ def _goes_on(loop: Any, stuck: Any) -> bool:
 
 def _up_to_gather(entrance: Stream) -> list[Stream]:
     """The nodes of a pipeline whose elements may have need of an engine yet, those first that were first."""
-    from thalweg.parallel import ParallelStream, gather
-
     nodes = entrance._pipeline.nodes()
-    unseen: list[Stream] = [node for node in nodes if isinstance(node, (ParallelStream, gather))]
+    unseen: list[Stream] = [node for node in nodes if node._may_need_engine]
     found = {id(node) for node in unseen}
     while unseen:
         above = [node for node in unseen.pop().upstreams if id(node) not in found]

@@ -14,7 +14,6 @@ from thalweg._thalweg.parallel import Queue
 from thalweg.parallel.backends.base import Backend
 from thalweg.parallel.backends.closing import until_delivered, wait_until_delivered
 from thalweg.parallel.remote import BatchCall, run
-from thalweg.runtime import program_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +47,6 @@ class Dask(Backend):
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)
-        program_end.drain_before_executors_end()
         self._client = client
         self.queue: Any = Queue.of_transport(_Tasks(client))
         # A client that is closed takes with it what is on its way, and says so to nobody: leaving its `with` comes

@@ -10,7 +10,6 @@ from typing import Any
 from thalweg._thalweg.parallel import Queue
 from thalweg.parallel.backends.base import Backend
 from thalweg.parallel.remote import BatchCall, run
-from thalweg.runtime import program_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +42,6 @@ class Executor(Backend):
             self.queue: Any = Queue.of_executor(executor.submit, self.width)
         else:
             self.queue = Queue.of_transport(_Calls(executor, self.width))
-        # Pools take no more at the end of a program: drain before.
-        program_end.drain_before_executors_end()
 
     @property
     def kind(self) -> str:

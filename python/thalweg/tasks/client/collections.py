@@ -11,7 +11,7 @@ from thalweg.tasks.client import annotated, registry
 from thalweg.tasks.client.graph import FutureNode, Plan
 from thalweg.tasks.client.keys import to_text
 
-__all__ = ["compute", "futures_in", "get", "normalize", "persist", "serve"]
+__all__ = ["compute", "get", "normalize", "persist", "serve"]
 
 _OLD = "collections need a newer Dask: pip install 'dask>=2025.4'"
 
@@ -208,20 +208,6 @@ _HARMLESS = frozenset({
     "rerun_exceptions_locally",
     "workers",
 })  # fmt: skip
-
-
-def futures_in(collection: Any) -> list[Future[Any]]:
-    """Return the futures in the graph of a collection.
-
-    Examples
-    --------
-    >>> from dask import delayed
-    >>> from thalweg.tasks.client.collections import futures_in
-    >>> futures_in(delayed(abs)(-1))
-    []
-    """
-    graph = collection.__dask_graph__()
-    return [] if graph is None else [node.future for node in graph.values() if isinstance(node, FutureNode)]
 
 
 class _Scheduler:

@@ -104,7 +104,7 @@ class RemoteStore:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name not in Store.operations:
             raise AttributeError(name)
-        return partial(self._ask, "store", name)
+        return partial(self._ask, name)
 
 
 class Datasets(Base):

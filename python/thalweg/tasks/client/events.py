@@ -96,7 +96,7 @@ class Events(Base):
 
     def _get_events(self, topic: str | None) -> Any:
         if is_worker():
-            return self._engine.ask("events", topic)  # type: ignore[attr-defined]
+            return self._engine.events(topic)  # type: ignore[attr-defined]
         return registry.shared(self._engine).events.events(topic)
 
     def subscribe_topic(self, topic: str, handler: Handler) -> Any:
@@ -136,7 +136,7 @@ class Events(Base):
 def log(engine: Any, topics: list[str], message: Any) -> None:
     """Log an event of an engine, wherever its client is."""
     if is_worker():
-        engine.ask("log_event", topics, message)
+        engine.log_event(topics, message)
         return
     for topic in topics:
         for call in registry.shared(engine).events.add(topic, message):

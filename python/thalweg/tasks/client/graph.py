@@ -8,13 +8,13 @@ evaluated by Dask's own objects.
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Callable, Mapping
 from operator import is_
 from typing import Any
 
 from thalweg._thalweg.tasks import Engine, Future
 from thalweg.tasks.client import tree
+from thalweg.tasks.client.watching import watched
 
 try:
     from dask._task_spec import Alias, DataNode, GraphNode, Task, TaskRef, convert_legacy_task
@@ -81,6 +81,9 @@ class FutureNode(DataNode):
         return FutureNode, (self.key, self.future)
 
 
+tree.HOLDERS.add(FutureNode)
+
+
 class _Hole:
     """The place of a future in a value that is sent without it."""
 
@@ -117,8 +120,6 @@ class Plan:
         self._engine = engine
         #: By key: what is asked of that call alone.
         self._asked = asked
-        records = sys.modules.get("thalweg.tasks.client.records")
-        self._watched = None if records is None else records.watched
         self._calls: list[Call] = []
         self._given: list[Future[Any]] = []
         #: By key: the number of a call, or of a future that is given, counted down from -1; None: a constant.
@@ -269,8 +270,7 @@ class Plan:
         if filled is not None:
             args = tuple(filled)
         place[key] = len(self._calls)
-        if self._watched is not None:
-            function = self._watched(self._engine, function, key)
+        function = watched(self._engine, function, key)
         call = (function, args, kwargs, tuple(slots))
         asked = self._asked.get(key) if self._asked else None
         self._calls.append(call if asked is None else (*call, asked))

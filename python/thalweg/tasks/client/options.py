@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from thalweg._thalweg.tasks import Engine
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import registry
-from thalweg.tasks.process import pickling, worker
+from thalweg.tasks.process import parent, pickling, worker
 
 if TYPE_CHECKING:
     from thalweg._types import Interval
@@ -142,7 +142,7 @@ class Options:
                     "processes=True: a worker process imports the program's main module, which starts workers again: "
                     "put what starts them under `if __name__ == '__main__':`"
                 )
-            workspace = worker.new_workspace()
+            workspace = parent.new_workspace()
             command = worker.command(modules, self.initializer, self.initargs, workspace)
         else:
             # Threads are one worker, and this is its process.

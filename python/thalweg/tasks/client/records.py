@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -34,17 +33,6 @@ def recorded(engine: Any, function: Callable[..., Any], key: Any = None) -> Call
     if is_worker() or not registry.shared(engine).recorders:
         return function
     return partial(_call, function, key)
-
-
-def watched(engine: Any, function: Callable[..., Any], key: Any = None) -> Callable[..., Any]:
-    """Return a function whose calls are recorded, and whose stacks are looked at, for those who have asked for it."""
-    watched = recorded(engine, function, key)
-    if "thalweg.tasks.client.profiling" in sys.modules:
-        from thalweg.tasks.client.profiling import sampled
-        from thalweg.tasks.client.tokenize import name_of
-
-        watched = sampled(engine, watched, name_of(function) if key is None else key)
-    return watched
 
 
 def _call(function: Callable[..., Any], key: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -13,7 +13,7 @@ from weakref import ReferenceType, WeakKeyDictionary, WeakSet, WeakValueDictiona
 
 from thalweg._thalweg.tasks import Engine, current_engine, is_worker, wait_for_threads
 from thalweg.runtime import program_end
-from thalweg.tasks.process import worker
+from thalweg.tasks.process import parent
 
 if TYPE_CHECKING:
     from thalweg.tasks.client.client import Client
@@ -26,6 +26,21 @@ current: ContextVar[Client | None] = ContextVar("thalweg-client", default=None)
 
 #: The clients that took it upon themselves to be the default, the latest last.
 _defaults: list[ReferenceType[Client]] = []
+
+
+class Makers:
+    """What makes the parts that are handed out here: :mod:`thalweg.tasks.assembly` has them."""
+
+    client: Callable[[Engine], Client]
+    connected: Callable[[str, Any], Client]
+    coordinator: Callable[[Engine | None], Coordinator | RemoteCoordinator]
+    events: Callable[[], EventLog]
+    proxy: Callable[[], Any]
+    requests: Callable[[Engine, Any], WorkerRequests]
+    store: Callable[[Engine | None], Any]
+
+
+makers = Makers()
 
 
 class Shared:
@@ -42,7 +57,7 @@ class Shared:
         self._store: Any = None
         self._events: EventLog | None = None
         #: A directory that workers share, once there is something in it; it goes with this.
-        self.workspace: Any = worker.workspace or worker.new_workspace()
+        self.workspace: Any = parent.workspace or parent.new_workspace()
         if not is_worker():
             finalize(self, shutil.rmtree, self.workspace, ignore_errors=True)
         #: The plugins that workers have, by their names.
@@ -68,13 +83,7 @@ class Shared:
         """The coordinator of the engine's locks and events."""
         with self.lock:
             if self._coordinator is None:
-                from thalweg.tasks.sync import coordinator
-
-                engine = self._engine()
-                if is_worker():
-                    self._coordinator = coordinator.RemoteCoordinator(engine.ask)  # type: ignore[union-attr]
-                else:
-                    self._coordinator = coordinator.Coordinator()
+                self._coordinator = makers.coordinator(self._engine())
             return self._coordinator
 
     def move_to(self, workspace: str) -> None:
@@ -86,23 +95,15 @@ class Shared:
     def store(self) -> Any:
         """Metadata and data sets."""
         if self._store is None:
-            from thalweg.tasks.client import datasets
-
-            engine = self._engine()
-            if is_worker():
-                self._store = datasets.RemoteStore(engine.ask)  # type: ignore[union-attr]
-            else:
-                self._store = datasets.Store()
+            self._store = makers.store(self._engine())
         return self._store
 
     @property
     def events(self) -> EventLog:
         """The log of events."""
         if self._events is None:
-            from thalweg.tasks.client.events import EventLog
-
             with self.lock:
-                self._events = self._events or EventLog()
+                self._events = self._events or makers.events()
         return self._events
 
     @property
@@ -114,12 +115,10 @@ class Shared:
         """Answer a question of a worker process, which has a number."""
         with self.lock:
             if self._requests is None:
-                from thalweg.tasks.process.worker_requests import WorkerRequests
-
                 engine = self._engine()
                 if engine is None:
                     return
-                self._requests = WorkerRequests(engine, self.coordinator)  # type: ignore[arg-type]
+                self._requests = makers.requests(engine, self.coordinator)
         self._requests.answer(worker, question, reply)
 
     def lose(self, worker: int) -> None:
@@ -263,18 +262,15 @@ def client_of(engine: Engine) -> Client:
     mine = shared(engine)
     client = None if mine.client is None else mine.client()
     if client is None:
-        from thalweg.tasks.client.client import Client
-
-        client = Client._around(engine)
+        client = makers.client(engine)
     return client
 
 
 def task_engine() -> Engine | None:
     """Return the engine of the task that runs here; in a worker process, what stands for it."""
     if is_worker():
-        from thalweg.tasks.process.engine_proxy import engine
-
-        return engine()  # type: ignore[return-value]
+        proxy: Engine = makers.proxy()
+        return proxy
     return current_engine()
 
 

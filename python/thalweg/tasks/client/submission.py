@@ -14,6 +14,7 @@ from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import annotated, registry
 from thalweg.tasks.client.base import Base
 from thalweg.tasks.client.keys import to_text
+from thalweg.tasks.client.watching import watched
 
 if TYPE_CHECKING:
     from thalweg._types import Interval
@@ -107,7 +108,7 @@ class Submission(Base):
             key = key_of(func, args, kwargs)
         options: dict[str, Any] = {} if call is None else {"call": call}
         return self._engine.submit(
-            self._watched(_runnable(func), key),
+            watched(self._engine, _runnable(func), key),
             args,
             kwargs or None,
             key=key,
@@ -164,7 +165,7 @@ class Submission(Base):
             options = {"resources": resources, "retries": retries, "priority": priority, "time_limit": time_limit}
             return self._map_by_key(func, iterables, key, pure, options, kwargs)
         return self._engine.map(
-            self._watched(_runnable(func)),
+            watched(self._engine, _runnable(func)),
             iterables,
             kwargs or None,
             key=key,
@@ -194,13 +195,6 @@ class Submission(Base):
         from thalweg.tasks.client.collections import normalize
 
         return normalize(self._engine, collection)
-
-    def _watched(self, function: Callable[..., T], key: Any = None) -> Callable[..., T]:
-        if "thalweg.tasks.client.records" not in sys.modules:
-            return function
-        from thalweg.tasks.client.records import watched
-
-        return watched(self._engine, function, key)
 
     def _available(self, resources: Mapping[str, float]) -> dict[str, float]:
         there = registry.shared(self._engine).resources

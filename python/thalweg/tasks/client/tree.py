@@ -12,6 +12,9 @@ from thalweg._thalweg.tasks import search as _search
 #: Types of futures; worker processes have another one.
 KINDS: set[type] = {Future}
 
+#: Types of nodes in graphs of Dask's that hold a future.
+HOLDERS: set[type] = set()
+
 #: Types that are visited, subclasses of the first three included.
 _SEQUENCES = (list, tuple, dict, set, frozenset)
 
@@ -49,9 +52,8 @@ def _persisted(value: Any) -> list[Future[Any]]:
     """The futures of a collection of Dask's that was persisted."""
     if not hasattr(type(value), "__dask_graph__"):
         return []
-    from thalweg.tasks.client.collections import futures_in
-
-    return list(futures_in(value))
+    graph = value.__dask_graph__()
+    return [] if graph is None else [node.future for node in graph.values() if type(node) in HOLDERS]
 
 
 def replace(value: Any, by: Callable[[Any], Any], kinds: Collection[type] = KINDS) -> Any:

@@ -73,9 +73,7 @@ def get_client(address: str | None = None, timeout: Interval | None = None, reso
     [1, 2]
     """
     if address is not None:
-        from thalweg.tasks.client.client import Client
-
-        return Client(address, timeout=timeout)
+        return registry.makers.connected(address, timeout)
     return registry.default_client()
 
 

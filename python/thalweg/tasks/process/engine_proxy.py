@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from thalweg.runtime.intervals import convert_interval
-from thalweg.tasks.client import tree
+from thalweg.tasks.client import registry, tree
+from thalweg.tasks.process import requests
 from thalweg.tasks.process.lending import borrow
+from thalweg.tasks.process.parent import ask
 from thalweg.tasks.process.pickling import loads
 from thalweg.tasks.process.worker_requests import dumps, future_at
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from thalweg._types import Interval
+    from thalweg.tasks.process.requests import Request
+
+R = TypeVar("R")
 
 __all__ = ["EngineProxy", "RemoteFuture", "engine"]
 
@@ -56,16 +61,17 @@ class EngineProxy:
         # Not told one by one: an object may go in the middle of a question.
         self._released: deque[int] = deque()
 
-    def ask(self, operation: str, *args: Any, seconds: float | None = None) -> Any:
-        """Ask the parent, and wait for its answer."""
+    def ask(self, request: Request[R], seconds: float | None = None) -> R:
+        """Ask the parent, and wait for its answer: for so many seconds at most, if that is said."""
         released = []
         while self._released:
             released.append(self._released.popleft())
-        question = _for_parent((operation, args, seconds, released))
+        question = _for_parent((request, seconds, released))
         succeeded, value = loads(self._ask_parent(question))
         if not succeeded:
             raise value
-        return value
+        answer: R = value
+        return answer
 
     @property
     def width(self) -> int:
@@ -77,7 +83,7 @@ class EngineProxy:
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, **options: Any
     ) -> RemoteFuture:
         """Run a function."""
-        return self._future(self.ask("submit", _for_parent((function, args, kwargs)), options))
+        return self.future(*self.ask(requests.Submit(_for_parent((function, args, kwargs)), options)))
 
     def map(
         self,
@@ -88,26 +94,26 @@ class EngineProxy:
     ) -> list[RemoteFuture]:
         """Run a function on each element."""
         call = _for_parent((function, tuple(list(each) for each in iterables), kwargs))
-        return [self._future(known) for known in self.ask("map", call, options)]
+        return [self.future(*known) for known in self.ask(requests.Map(call, options))]
 
     def run(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
     ) -> list[RemoteFuture]:
         """Run a function on each worker."""
-        return [self._future(known) for known in self.ask("run", _for_parent((function, args, kwargs)))]
+        return [self.future(*known) for known in self.ask(requests.Run(_for_parent((function, args, kwargs))))]
 
     def scatter(self, value: Any, *, key: str | None = None) -> RemoteFuture:
         """Make a future of a value."""
-        return self._future(self.ask("scatter", _for_parent(value), key))
+        return self.future(*self.ask(requests.Scatter(_for_parent(value), key)))
 
     def find(self, key: str) -> RemoteFuture | None:
         """Return the live task with a key."""
-        known = self.ask("find", key)
-        return None if known is None else self._future(known)
+        known = self.ask(requests.Find(key))
+        return None if known is None else self.future(*known)
 
     def borrow(self, key: Any) -> RemoteFuture:
         """Return the live task with a key, also one that was not named."""
-        return self._future(self.ask("borrow", key))
+        return self.future(*self.ask(requests.Borrow(key)))
 
     def tally(self) -> RemoteTally:
         """Return what counts tasks until they have ended."""
@@ -115,19 +121,36 @@ class EngineProxy:
 
     def gather(self, futures: list[RemoteFuture], seconds: float | None = None) -> list[Any]:
         """Wait for all results."""
-        results: list[Any] = self.ask("gather", [future.place for future in futures], seconds=seconds)
-        return results
+        return self.ask(requests.Gather([future.place for future in futures]), seconds)
 
     def info(self) -> dict[str, Any]:
         """Return what the workers do."""
-        info: dict[str, Any] = self.ask("info")
-        return info
+        return self.ask(requests.Info())
+
+    def use_state(
+        self, number: int, kind: str, name: str, operation: str, *args: Any, seconds: float | None = None
+    ) -> Any:
+        """Use a lock, an event or another state that tasks share."""
+        return self.ask(requests.UseState(number, kind, name, operation, args), seconds)
+
+    def use_store(self, operation: str, *args: Any) -> Any:
+        """Use the store of metadata and data sets."""
+        return self.ask(requests.UseStore(operation, args))
+
+    def log_event(self, topics: list[str], message: Any) -> None:
+        """Log an event."""
+        self.ask(requests.LogEvent(topics, message))
+
+    def events(self, topic: str | None) -> Any:
+        """Return the events that were logged."""
+        return self.ask(requests.Events(topic))
 
     def close(self, *, wait: bool = False) -> None:
         """Do nothing: the engine is not this process'."""
 
-    def _future(self, known: tuple[int, str]) -> RemoteFuture:
-        return RemoteFuture(self, *known)
+    def future(self, place: int, key: Any) -> RemoteFuture:
+        """Return the future that the parent knows by a number."""
+        return RemoteFuture(self, place, key)
 
 
 class RemoteTally:
@@ -152,7 +175,7 @@ class RemoteTally:
 
     def wait(self) -> None:
         """Wait until all have ended."""
-        self._engine.ask("settled", [future.place for future in self._futures])
+        self._engine.ask(requests.Settle([future.place for future in self._futures]))
         self._futures.clear()
 
 
@@ -186,7 +209,7 @@ class RemoteFuture:
         if _here.asking:
             return future_at, (self.place,)
         # It leaves this process otherwise: as a result, say.
-        self.engine.ask("give_back", self.place)
+        self.engine.ask(requests.GiveBack(self.place))
         return borrow, (self.key,)
 
     def __del__(self) -> None:
@@ -195,8 +218,7 @@ class RemoteFuture:
     @property
     def status(self) -> str:
         """Status of the task."""
-        status: str = self.engine.ask("status", self.place)
-        return status
+        return self.engine.ask(requests.Status(self.place))
 
     def done(self) -> bool:
         """Whether the task has ended."""
@@ -215,15 +237,15 @@ class RemoteFuture:
 
     def _wait(self, seconds: float) -> bool:
         try:
-            self.engine.ask("settled", [self.place], seconds=seconds)
+            self.engine.ask(requests.Settle([self.place]), seconds)
         except TimeoutError:
             return False
         return True
 
     def exception(self, timeout: Interval | None = None) -> BaseException | None:
         """Wait for what the task raised."""
-        self.engine.ask("settled", [self.place], seconds=_seconds(timeout))
-        error: BaseException | None = self.engine.ask("failure", self.place)
+        self.engine.ask(requests.Settle([self.place]), _seconds(timeout))
+        error = self.engine.ask(requests.Failure(self.place))
         return error
 
     def traceback(self, timeout: Interval | None = None) -> TracebackType | None:
@@ -233,31 +255,28 @@ class RemoteFuture:
 
     def cancel(self, reason: str | None = None, msg: str | None = None, force: bool = False) -> bool:
         """Cancel the task."""
-        cancelled: bool = self.engine.ask("cancel", self.place, force, msg)
-        return cancelled
+        return self.engine.ask(requests.Cancel(self.place, force, msg))
 
     def retry(self) -> None:
         """Run a failed task again."""
-        self.engine.ask("retry", self.place)
+        self.engine.ask(requests.Retry(self.place))
 
     def running(self) -> bool:
         """Whether the task has begun, and has not ended."""
-        running: bool = self.engine.ask("running", self.place)
-        return running
+        return self.engine.ask(requests.IsRunning(self.place))
 
     def _cancel_before_it_begins(self) -> bool:
-        cancelled: bool = self.engine.ask("cancel_before_it_begins", self.place)
-        return cancelled
+        return self.engine.ask(requests.CancelBeforeItBegins(self.place))
 
     def _ask_to_stop(self) -> None:
-        self.engine.ask("ask_to_stop", self.place)
+        self.engine.ask(requests.AskToStop(self.place))
 
     def _runs_here(self) -> bool:
         return False
 
     def keep(self) -> None:
         """Let the task run to its end also if nobody holds the future."""
-        self.engine.ask("keep", self.place)
+        self.engine.ask(requests.Keep(self.place))
 
     def release(self) -> None:
         """Let go of the task."""
@@ -266,7 +285,7 @@ class RemoteFuture:
         """Call something when the task has ended."""
 
         def wait() -> None:
-            self.engine.ask("settled", [self.place])
+            self.engine.ask(requests.Settle([self.place]))
             callback(self)
 
         threading.Thread(target=wait, daemon=True).start()
@@ -276,8 +295,6 @@ class RemoteFuture:
     @property
     def client(self) -> Any:
         """The client of the task that has this future."""
-        from thalweg.tasks.client import registry
-
         return registry.default_client()
 
     @property
@@ -311,7 +328,5 @@ def engine() -> EngineProxy:
     """Return the engine of this worker process."""
     global _engine
     if _engine is None:
-        from thalweg.tasks.process.worker import ask
-
         _engine = EngineProxy(ask)
     return _engine

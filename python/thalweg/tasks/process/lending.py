@@ -72,9 +72,8 @@ def reduce(future: Future[Any]) -> tuple[Any, ...]:
 
 def received(place: int, key: Any) -> Any:
     """Return the future that an answer names."""
-    from thalweg.tasks.process.engine_proxy import RemoteFuture, engine
-
-    return RemoteFuture(engine(), place, key)
+    proxy: Any = registry.task_engine()
+    return proxy.future(place, key)
 
 
 def borrow(key: Any) -> Any:
@@ -86,9 +85,8 @@ def borrow(key: Any) -> Any:
         There is none in the client that is found here.
     """
     if is_worker():
-        from thalweg.tasks.process.engine_proxy import engine
-
-        return engine().borrow(key)
+        proxy: Any = registry.task_engine()
+        return proxy.borrow(key)
     return find(registry.default_client()._engine, key)
 
 

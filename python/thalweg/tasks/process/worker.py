@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from thalweg.tasks.process import parent
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-__all__ = ["ask", "command", "main", "prepare"]
-
-
-#: In a worker process: the directory that all workers share.
-workspace = ""
-
-
-def new_workspace() -> str:
-    """Return a name for a directory that workers share; nobody has one of that name."""
-    import tempfile
-    from uuid import uuid4
-
-    return f"{tempfile.gettempdir()}/thalweg-{uuid4().hex}"
-
+__all__ = ["command", "main", "prepare"]
 
 #: So many bytes of what a worker process begins with can be given to it.
 _MOST = 96 << 10
@@ -104,7 +93,6 @@ def main(preload: Sequence[str] = (), first: bytes = b"", shared: str = "") -> N
     shared
         A directory of files and plugins that all workers have; there is none before there is something in it.
     """
-    global workspace
     import os
     import pickle
     import signal
@@ -115,34 +103,9 @@ def main(preload: Sequence[str] = (), first: bytes = b"", shared: str = "") -> N
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     initializer, initargs = pickle.loads(first) if first else (None, ())
     prepare(preload, initializer, initargs)
-    workspace = shared
+    parent.workspace = shared
     if os.path.isdir(shared):
         from thalweg.tasks.process import plugins
 
         plugins.begin(shared)
     tasks.serve()
-
-
-def ask(question: bytes) -> bytes:
-    """Ask the parent of this worker process something.
-
-    Raises
-    ------
-    ConnectionError
-        If this is no worker process, or its parent has gone.
-
-    Examples
-    --------
-    >>> from thalweg.tasks.process.worker import ask
-    >>> try:
-    ...     ask(b"anybody there?")
-    ... except ConnectionError:
-    ...     print("no")
-    no
-    """
-    from thalweg._thalweg import tasks
-
-    answer = tasks.ask(question)
-    if answer is None:
-        raise ConnectionError("this is not a worker process of a client, or the client has gone")
-    return answer

@@ -301,9 +301,9 @@ class RemoteCoordinator:
         request: Answer[Any] = Signal()
         number = next(self._numbers)
         try:
-            value = self._ask("state", number, kind, name, operation, *args, seconds=seconds)
+            value = self._ask(number, kind, name, operation, *args, seconds=seconds)
             if operation in _kind(kind).acknowledged:
-                self._ask("state", number, kind, name, "has_come")
+                self._ask(number, kind, name, "has_come")
             request.answer(value)
         except Exception as error:
             request.fail(error)

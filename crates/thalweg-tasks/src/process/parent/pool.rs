@@ -408,6 +408,10 @@ impl<W: Portable> RemoteWorkers<W> for Processes<W> {
         if let Some((_, time)) = running.find(|(task, _)| *task == id.number()) {
             return Ran::For(time);
         }
+        if !link.is_ready() {
+            // For how long one may take to start is another limit, which its pulse is watched by.
+            return Ran::NotYet;
+        }
         // A worker that does not answer may never begin it.
         link.silence().map_or_else(
             || {

@@ -40,7 +40,7 @@ pub fn types(project: &Project) -> Result<(), Stop> {
     let built = python
         .run("-m mypy.stubtest --mypy-config-file pyproject.toml thalweg._thalweg")
         .run(project);
-    let derived = python.run("-I python/stubs.py --check").run(project);
+    let derived = python.run("-I python/stubs --check").run(project);
     checked?;
     built?;
     Ok(derived?)

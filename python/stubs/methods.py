@@ -1,8 +1,4 @@
-"""Writes what is derived from the operators: ``thalweg/ops/__init__.py`` and ``thalweg/_methods.pyi``.
-
-An operator, a sink or a source is declared once, by its class. With ``--check`` nothing is written; what is not up to
-date is named, and the exit code is 1.
-"""
+"""What is derived from the classes of operators, sinks and sources: the package ``ops``, and methods of `Stream`."""
 
 from __future__ import annotations
 
@@ -11,14 +7,12 @@ import copy
 import importlib
 import inspect
 import re
-import subprocess
-import sys
 import textwrap
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-SOURCES = Path(__file__).parent / "thalweg"
+SOURCES = Path(__file__).parents[1] / "thalweg"
 HEAD = '''"""What classes attach to `Stream` as methods, when they are imported, for those who only read the sources.
 
 Each takes what the class takes, but for the upstream, which is the stream it is called on. This file is generated from
@@ -52,6 +46,8 @@ def methods() -> str:
             if original is not None and original.__module__.split(".")[1] == room:
                 found[name] = member, original
         declarations += [_declaration(name, *found[name], room, imports) for name in sorted(found)]
+    extensions = importlib.import_module("thalweg._extensions")
+    declarations += [_extension(extensions, name, imports) for name in extensions.__all__]
     imports["typing"].add("Generic")
     imports["thalweg.stream.typevars"].add("T")
     lines = [HEAD]
@@ -91,6 +87,20 @@ def _declaration(name: str, member: Any, original: Any, room: str, imports: dict
         texts = [ast.unparse(definition)]
     text = textwrap.indent("\n".join(texts), "    ") + "\n"
     _add_imports(text, module, imports)
+    return text
+
+
+def _extension(extensions: Any, name: str, imports: dict[str, set[str]]) -> str:
+    """A method that leads elsewhere, as it is written but for what it does."""
+    method = getattr(extensions, name)
+    (definition,) = ast.parse(inspect.getsource(method)).body
+    assert isinstance(definition, ast.FunctionDef)
+    definition.args.args[0] = ast.arg("self")
+    doc = (inspect.getdoc(method) or "").split("\n\n")[0].replace("\n", " ")
+    definition.body = [ast.Expr(ast.Constant(doc) if doc else ast.Constant(...))]
+    _literal(definition.args)
+    text = textwrap.indent(ast.unparse(definition), "    ") + "\n"
+    _add_imports(text, extensions, imports)
     return text
 
 
@@ -154,18 +164,21 @@ def _method(name: str, init: ast.FunctionDef, is_static: bool, returned: str, do
             this.annotation = upstream.annotation
     if is_static:
         positional.remove(this)
-    defaults = [*arguments.defaults, *(one for one in arguments.kw_defaults if one is not None)]
-    for default in defaults:
-        if not isinstance(default, ast.Constant):
-            # What has no literal is `...` in a stub.
-            default.__class__ = ast.Constant  # type: ignore[assignment]
-            default.value, default.kind = ..., None  # type: ignore[attr-defined]
+    _literal(arguments)
     method.name, method.returns = name, ast.parse(returned, mode="eval").body
     method.body = [ast.Expr(ast.Constant(doc))]
     method.decorator_list = [ast.Name("staticmethod")] if is_static else []
     if is_overload:
         method.decorator_list.insert(0, ast.Name("overload"))
     return ast.unparse(ast.fix_missing_locations(method))
+
+
+def _literal(arguments: ast.arguments) -> None:
+    """What has no literal among the defaults is `...` in a stub."""
+    for default in (*arguments.defaults, *(one for one in arguments.kw_defaults if one is not None)):
+        if not isinstance(default, ast.Constant):
+            default.__class__ = ast.Constant  # type: ignore[assignment]
+            default.value, default.kind = ..., None  # type: ignore[attr-defined]
 
 
 def _add_imports(text: str, module: Any, imports: dict[str, set[str]]) -> None:
@@ -179,54 +192,23 @@ def _add_imports(text: str, module: Any, imports: dict[str, set[str]]) -> None:
     }
     for node in ast.walk(ast.parse(textwrap.dedent(text))):
         if isinstance(node, ast.Name) and node.id in origin and node.id not in ("ops", "sinks", "sources"):
-            found = origin[node.id]
+            found, _, real = origin[node.id].partition(" ")
             if not found:
                 imports[node.id] = set()
             else:
-                imports[found].add(node.id)
+                imports[found].add(f"{real} as {node.id}" if real else node.id)
 
 
 def _imported(module: Any) -> dict[str, str]:
-    """Where the names in a module's annotations come from; nowhere, if they are names of modules."""
+    """Where the names in a module's annotations come from, and what else they are called there; nowhere, if they are
+    names of modules.
+    """
     found = {}
     for node in ast.walk(ast.parse(inspect.getsource(module))):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
-                found[alias.asname or alias.name] = node.module
+                found[alias.asname or alias.name] = f"{node.module} {alias.name}" if alias.asname else node.module
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 found[alias.asname or alias.name] = ""
     return found
-
-
-def _formatted(text: str, name: str) -> str:
-    ruff = Path(sys.executable).with_name("ruff")
-    for command in (["check", "--fix-only", "--quiet", "--select", "I"], ["format", "--quiet"]):
-        done = subprocess.run(
-            [ruff, *command, "--stdin-filename", str(SOURCES / name), "-"],
-            input=text,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        text = done.stdout
-    return text
-
-
-def main() -> int:
-    """Write the files, or check that they are up to date."""
-    is_check = "--check" in sys.argv[1:]
-    stale = []
-    for name, text in (("ops/__init__.py", operators()), ("_methods.pyi", methods())):
-        path, text = SOURCES / name, _formatted(text, name)
-        if path.read_text() != text:
-            stale.append(name)
-            if not is_check:
-                path.write_text(text)
-    for name in stale if is_check else ():
-        print(f"python/thalweg/{name} is not what its sources say; run `cargo xtask stubs`", file=sys.stderr)
-    return 1 if is_check and stale else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

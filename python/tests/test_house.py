@@ -1,0 +1,85 @@
+"""The rooms of the package: who may know whom. Imports inside functions count like all others."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import thalweg
+
+PACKAGE = Path(thalweg.__file__).parent
+
+#: The rooms, each of which knows those before it. What is not in a room stands at the end.
+FLOORS = [
+    "runtime.intervals",
+    "errors",
+    "runtime",
+    "stream",
+    "ops",
+    "sinks",
+    "sources",
+    "view",
+    "collections",
+    "tasks",
+    "parallel",
+    "dataframe",
+    "compat",
+    "testing",
+    "_extensions",
+    "_upcalls",
+]
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(tree: ast.AST, known: dict[str, Path]) -> set[str]:
+    """The modules that a module imports, but for what only a type checker imports."""
+    found = set()
+    unseen = [tree]
+    while unseen:
+        node = unseen.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            unseen += node.orelse
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in known else node.module for name in inner if name != "thalweg._thalweg"}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        unseen += ast.iter_child_nodes(node)
+    return found & known.keys()
+
+
+def graph() -> dict[str, set[str]]:
+    known = modules()
+    return {name: imports(ast.parse(path.read_text()), known) - {name} for name, path in known.items()}
+
+
+def floor(module: str) -> int:
+    inside = module.removeprefix("thalweg.") + "."
+    found = [number for number, room in enumerate(FLOORS) if inside.startswith(f"{room}.")]
+    return min(found, default=len(FLOORS))
+
+
+def test_no_module_is_in_a_circle():
+    try:
+        TopologicalSorter(graph()).prepare()
+    except CycleError as error:
+        raise AssertionError(f"modules that import one another: {' <- '.join(error.args[1])}") from None
+
+
+def test_rooms_know_only_those_below():
+    upwards = {(name, other) for name, others in graph().items() for other in others if floor(other) > floor(name)}
+    assert not upwards
+
+
+def test_every_room_has_its_floor():
+    rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
+    assert rooms - {"_thalweg", "distributed"} <= set(FLOORS)

@@ -1,0 +1,217 @@
+"""Methods of streams that lead elsewhere: to engines, collections and pictures, which are loaded by the first call.
+
+A stream knows nothing of those: they know streams. So these methods are attached to it from above.
+"""
+
+from __future__ import annotations
+
+import os
+
+from thalweg.runtime import pipelines
+from thalweg.stream import Stream, no_default
+from thalweg.stream.typevars import T
+
+#: The methods.
+__all__ = [
+    "_ipython_display_",
+    "_repr_html_",
+    "explain",
+    "progress",
+    "scatter",
+    "to_batch",
+    "to_dataframe",
+    "visualize",
+]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from os import PathLike
+    from typing import Any, TextIO
+
+    from thalweg.collections.batch import Batch
+    from thalweg.parallel.scatter import scatter as scattered
+
+
+def explain(self: Stream[Any]) -> str:
+    """Return how the pipeline is run: which chains of nodes are compiled, to what, and why others are not.
+
+    A chain becomes one Python function; other nodes are left to the engine. ``THALWEG_COMPILE=0`` in the environment
+    turns compilation off.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.map(str).sink_to_list()
+    >>> print(source.explain())  # doctest: +ELLIPSIS
+    def chain(DONE, MANY, FAILED, ENDED, LEFT, left, f1, f2):
+        # x1: map(str)
+        # x2: sink(append)
+    ...
+                x1 = f1(x0)
+                end = f2(x1)
+    ...
+    # Stream: left to the engine, elements come in here
+    """
+    from thalweg.stream import compiled
+
+    return compiled.explain(self)
+
+
+def progress(self: Stream[T], total: int | None = None, label: str = "", file: TextIO | None = None) -> Stream[T]:
+    """Show how many elements come to this node, how fast, and how many are left; return the node.
+
+    It ends when the pipeline has been drained, or `total` have come.
+
+    In a terminal it is a line on ``sys.stderr``, in a notebook a widget; nothing where the output is neither. An
+    element costs nothing: the node's counters are looked at ten times a second.
+
+    Parameters
+    ----------
+    total: int
+        How many there will be, if that is known.
+    label: str
+        What stands before it.
+    file:
+        Where to write to instead.
+
+    Examples
+    --------
+    >>> import io
+    >>> from thalweg import Stream
+    >>> output = io.StringIO()
+    >>> with Stream() as source:
+    ...     L = source.progress(total=3, file=output).map(abs).sink_to_list()
+    ...     source.emit_many([-1, -2, -3])
+    >>> "3 of 3" in output.getvalue()
+    True
+    """
+    from thalweg.view.progress import bar, of_stream
+
+    shown = bar(file, label)
+    if shown is not None:
+        of_stream(self, total, shown)
+    return self
+
+
+def scatter(
+    self: Stream[T], client: Any = None, backend: Any = None, unordered: bool = False, **kwargs: Any
+) -> scattered[T]:
+    """Move elements to an engine: threads, processes or a cluster; see :class:`thalweg.parallel.scatter`.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").map(pow, 2).gather().sink_to_list()
+    >>> source.emit(3)
+    >>> source.drain()
+    >>> L
+    [9]
+    """
+    from thalweg import parallel
+
+    return parallel.scatter(self, client, backend, unordered, **kwargs)
+
+
+def to_batch(self: Stream[Any], **kwargs: Any) -> Batch:
+    """Make a :class:`~thalweg.batch.Batch` of a stream of lists or tuples.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.to_batch().sum().stream.sink_to_list()
+    >>> source.emit([1, 2])
+    >>> L
+    [3]
+    """
+    from thalweg.collections.batch import Batch
+
+    return Batch(stream=self, **kwargs)
+
+
+def to_dataframe(self: Stream[Any], example: Any, n: int | None = None, interval: Any = None) -> Any:
+    """Make a streaming dataframe of a stream of dataframes that look like `example`, or of single rows.
+
+    Parameters
+    ----------
+    example:
+        A frame, of pandas, Polars or Arrow, or a function that returns one.
+    n: int
+        The elements are rows: dictionaries, tuples or small frames. So many make a frame; fewer if `interval` is
+        given and over.
+    interval:
+        The elements are rows, and those of so many seconds make a frame.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.to_dataframe(example=pd.DataFrame({"x": [0]})).x.sum().stream.sink_to_list()
+    >>> source.emit(pd.DataFrame({"x": [1, 2]}))
+    >>> [int(total) for total in L]
+    [3]
+    >>> rows = Stream()
+    >>> L = rows.to_dataframe(pd.DataFrame({"x": [0]}), n=2).x.sum().stream.sink_to_list()
+    >>> rows.emit_many([{"x": 1}, {"x": 2}, {"x": 3}, {"x": 4}])
+    >>> [int(total) for total in L]
+    [3, 10]
+    """
+    from thalweg.dataframe import DataFrame
+    from thalweg.dataframe.rows import frames_of
+
+    if n is None and interval is None:
+        return DataFrame(stream=self, example=example)
+    return frames_of(self, example, n, interval)
+
+
+def visualize(self: Stream[Any], filename: str | PathLike[str] | None = no_default, **kwargs: Any) -> Any:
+    """Draw the pipeline, into a file or for the notebook; see :func:`thalweg.graph.visualize`.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from thalweg import Stream
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     picture = Stream().map(str).visualize(os.path.join(directory, "pipeline.svg"))
+    ...     os.listdir(directory)
+    ['pipeline.svg']
+    """
+    from thalweg.view import graph
+
+    return graph.visualize(self, filename, **kwargs)
+
+
+def _repr_html_(self: Stream[Any]) -> str:
+    from thalweg.view.notebook import repr_html
+
+    return repr_html(self)
+
+
+def _ipython_display_(self: Stream[Any], **kwargs: Any) -> Any:
+    from thalweg.view.notebook import display_stream
+
+    return display_stream(self, **kwargs)
+
+
+def attach() -> None:
+    """Attach all of them, and have the dashboard served when there is something to see, if the environment asks for it.
+
+    Examples
+    --------
+    >>> from thalweg import Stream, _extensions
+    >>> Stream.scatter is _extensions.scatter
+    True
+    """
+    for name in __all__:
+        setattr(Stream, name, globals()[name])
+    pipelines.call_with_first(_serve_if_asked)
+
+
+def _serve_if_asked() -> None:
+    if "THALWEG_DASHBOARD" in os.environ:
+        from thalweg.view.dashboard import serve_if_asked
+
+        serve_if_asked()

@@ -1,0 +1,201 @@
+"""The nodes whose functions are called on an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from thalweg import _thalweg
+from thalweg._thalweg.parallel import Step
+from thalweg.parallel.reports import Site
+from thalweg.parallel.stream import ParallelStream, session_of
+from thalweg.parallel.time_limits import check_can_stop, check_limit
+from thalweg.stream import Stream
+from thalweg.stream.arguments import check_callable, is_awaited
+from thalweg.stream.node import describe
+
+__all__ = ["Stepping", "filter", "map", "pluck", "starmap"]
+
+
+class Stepping(ParallelStream):
+    """A node that adds a step to what the engine does with an element."""
+
+    _is_settled = False
+
+    def __init__(
+        self,
+        upstream: Stream,
+        stream_name: str | None = None,
+        on_error: Any = None,
+        *,
+        _time_limit: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self._site = Site(stream_name or describe(self), on_error)
+        #: Longest time of one call for one element, in seconds.
+        self._limit = check_limit(_time_limit, self._site.name)
+        self._session = session_of(upstream)
+        if self._limit is not None:
+            check_can_stop(self._session.backend, self._site.name)
+        self._made = self._step(self._site)
+        self._site.apply_to(self._made)
+        super().__init__(upstream, stream_name=stream_name, **kwargs)
+        self._site.name = stream_name or describe(self)
+        if self._site.target is not None:
+            # That is one pipeline with this one, then.
+            super()._set_on_error(on_error)
+
+    def _step(self, site: Site) -> Step:
+        """Step of the engine for an element."""
+        raise NotImplementedError
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return _thalweg.parallel.through(self._session.queue, self._made, self._limit)
+
+    def _set_on_error(self, on_error: Any) -> None:
+        self._site.set_on_error(on_error)
+        self._site.apply_to(self._made)
+        if self._site.target is not None:
+            super()._set_on_error(on_error)
+
+
+@ParallelStream.register_api()
+class map(Stepping):
+    """Call a function on each element, on the engine; what an ``async def`` returns is awaited there.
+
+    Parameters
+    ----------
+    func: callable
+    *args:
+        Positional arguments for `func`, after the element.
+    time_limit:
+        How long one call for one element may take, in seconds; each such call is a task of its own. On processes the
+        worker is killed then and replaced; on threads the function's token says that it is to end, and what it returns
+        does not count. The element has failed with a `TaskTimeout`.
+    on_error:
+        See :class:`~thalweg.Stream`. Attempts of a :class:`~thalweg.Retry`, and the pauses between them, take place on
+        the engine.
+    **kwargs:
+        Keyword arguments for `func`; and ``stream_name``.
+
+    Raises
+    ------
+    BuildError
+        The `time_limit` is no length of time, or the engine, which is Dask's or an executor, can't stop calls.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").map(int, on_error="skip").gather().sink_to_list()
+    >>> source.emit_many(["1", "two", "3"])
+    >>> source.drain()
+    >>> L
+    [1, 3]
+    """
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    _is_splayed = False
+
+    def __init__(
+        self,
+        upstream: Stream,
+        func: Callable[..., Any],
+        *args: Any,
+        time_limit: float | None = None,
+        stream_name: str | None = None,
+        on_error: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        check_callable(func, type(self).__name__, "func")
+        self.func, self.args, self.kwargs = func, args, kwargs
+        super().__init__(upstream, stream_name=stream_name, on_error=on_error, _time_limit=time_limit)
+
+    def _step(self, site: Site) -> Step:
+        awaited = is_awaited(self.func)
+        return Step.call(site, self.func, self.args, self.kwargs, splayed=self._is_splayed, awaited=awaited)
+
+
+@ParallelStream.register_api()
+class starmap(map):
+    """Call a function on each element, which is a tuple of arguments, on the engine: ``func(*x, *args)``.
+
+    It takes what `map` takes.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").starmap(pow).gather().sink_to_list()
+    >>> source.emit((2, 3))
+    >>> source.drain()
+    >>> L
+    [8]
+    """
+
+    _is_splayed = True
+
+
+@ParallelStream.register_api()
+class pluck(Stepping):
+    """Take an item out of each element, on the engine; given a list of keys, a tuple of items.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").pluck("a").gather().sink_to_list()
+    >>> source.emit({"a": 1})
+    >>> source.drain()
+    >>> L
+    [1]
+    """
+
+    def __init__(self, upstream: Stream, pick: Any, **kwargs: Any) -> None:
+        self.pick = pick
+        super().__init__(upstream, **kwargs)
+
+    def _step(self, site: Site) -> Step:
+        return Step.pick(site, self.pick)
+
+
+@ParallelStream.register_api()
+class filter(Stepping):
+    """Pass on the elements for which a predicate, called on the engine, is true; with None, those that are true.
+
+    It takes what `map` takes.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> L = source.scatter(backend="thread").filter(None).gather().sink_to_list()
+    >>> source.emit_many(range(3))
+    >>> source.drain()
+    >>> L
+    [1, 2]
+    """
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def __init__(
+        self,
+        upstream: Stream,
+        predicate: Callable[..., Any] | None,
+        *args: Any,
+        time_limit: float | None = None,
+        stream_name: str | None = None,
+        on_error: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if predicate is not None:
+            check_callable(predicate, "filter", "predicate")
+        self.predicate, self.args, self.kwargs = predicate, args, kwargs
+        super().__init__(upstream, stream_name=stream_name, on_error=on_error, _time_limit=time_limit)
+
+    def _step(self, site: Site) -> Step:
+        awaited = self.predicate is not None and is_awaited(self.predicate)
+        return Step.filter(site, self.predicate, self.args, self.kwargs, awaited=awaited)
