@@ -72,7 +72,7 @@ def test_an_element_that_makes_no_row_does_not_take_others_along(tmp_path):
     path = tmp_path / "rows.db"
     source = Stream()
     dead = Stream()
-    failed = dead.map(lambda failure: str(failure.cause).splitlines()[0]).sink_to_list()
+    failed = dead.map(lambda failure: str(failure.exception).splitlines()[0]).sink_to_list()
     source.to_sql(f"sqlite:{path}", "rows", create=True, on_error=dead)
     source.emit_many([{"x": 1}, {"x": [1]}, 7, {"x": 2}])
     source.drain()
@@ -119,9 +119,13 @@ def test_batches_gather_while_one_is_written():
 
 
 def test_the_event_feed_into_a_database(tmp_path):
-    done = subprocess.run([sys.executable, "-I", FEED, tmp_path / "feed.db"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-I", FEED, tmp_path / "feed.db"], capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "300 edits, of which 100 by bots\n"
     # Again: everything is there already.
-    done = subprocess.run([sys.executable, "-I", FEED, tmp_path / "feed.db"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-I", FEED, tmp_path / "feed.db"], capture_output=True, text=True, timeout=60
+    )
     assert done.stdout == "300 edits, of which 100 by bots\n", done.stderr

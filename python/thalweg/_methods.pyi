@@ -315,7 +315,7 @@ class Methods(Generic[T]):
         on_error: OnError = None,
         **kwargs: Any,
     ) -> sinks.sink_batches[T]:
-        """Call a function with lists of elements: at once when none is being written, and otherwise with all that have come meanwhile."""
+        """Call a function with lists of elements: all that have come during the call before."""
 
     def sink_to_textfile(
         self, file: str | PathLike[str] | TextIO, end: str = "\n", mode: str = "a", **kwargs: Any
@@ -358,7 +358,7 @@ class Methods(Generic[T]):
         on_error: OnError = None,
         **kwargs: Any,
     ) -> sinks.to_sql[T]:
-        """Write elements to a table of a database, in a transaction for each batch of those that have come during the one before."""
+        """Write elements to a table of a database, a batch of them in each transaction."""
 
     def to_websocket(self, uri: str, ws_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> sinks.to_websocket:
         """Send elements, bytes or str, to a websocket, which is opened for the first."""

@@ -36,7 +36,7 @@ class Position:
 
     @property
     def oldest(self) -> tuple[str, float] | None:
-        """The value of the oldest element that is not done, and when it was sent, in seconds on the pipeline's clock."""
+        """The value of the oldest element that is not done, and when it was sent, in seconds of the pipeline."""
         return self._kept.oldest
 
     def __repr__(self) -> str:

@@ -302,22 +302,17 @@ pub(crate) fn from_sql(
     if let Some(position) = position {
         asked = asked.position(&position.0);
     }
-    let names: Mutex<Option<(Vec<String>, Vec<Py<PyString>>)>> = Mutex::default();
+    let keys: Mutex<Option<Keys>> = Mutex::default();
     let source = SqlSource::new(&database.0, asked);
     Ok(RustSource::new(source, move |py, row: SqlRow| {
         let dict = PyDict::new(py);
-        let mut names = lock(&names);
-        let is_known = |known: &Vec<String>| row.iter().map(|(name, _)| name).eq(known);
-        if !names.as_ref().is_some_and(|(known, _)| is_known(known)) {
-            let columns: Vec<_> = row.iter().map(|(name, _)| name.to_string()).collect();
-            let keys = columns
-                .iter()
-                .map(|name| PyString::intern(py, name).unbind());
-            let keys = keys.collect();
-            *names = Some((columns, keys));
-        }
-        let keys = names.iter().flat_map(|(_, keys)| keys);
-        for (key, (_, value)) in keys.zip(row.iter()) {
+        let mut keys = lock(&keys);
+        let columns = || row.iter().map(|(name, _)| name);
+        let keys = match &mut *keys {
+            Some(known) if known.names.iter().eq(columns()) => known,
+            other => other.insert(Keys::new(py, columns().map(str::to_string).collect())),
+        };
+        for (key, (_, value)) in keys.keys.iter().zip(row.iter()) {
             dict.set_item(key, to_object(py, value)?)?;
         }
         Ok(Some(Value::from(dict.into_any())))

@@ -35,7 +35,12 @@ class LineSplitter:
     def finish(self) -> list[bytes | Exception]: ...
 
 def text_file(
-    path: str | PathLike[str], delimiter: str, poll_interval: float, from_end: int | None, max_len: int, position: Position | None = None
+    path: str | PathLike[str],
+    delimiter: str,
+    poll_interval: float,
+    from_end: int | None,
+    max_len: int,
+    position: Position | None = None,
 ) -> RustSource: ...
 def pipe(path: str | PathLike[str], delimiter: str, max_len: int) -> RustSource: ...
 def open_pipe(number: int, delimiter: str, max_len: int) -> RustSource: ...

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class sink_batches(Sink[T]):
-    """Call a function with lists of elements: at once when none is being written, and otherwise with all that have come
-    meanwhile.
+    """Call a function with lists of elements: all that have come during the call before.
 
-    Up to `max_len` elements wait while a batch is written; the emitters of others wait until there is room. An element
-    is acknowledged when its batch has been written. A batch that fails is written again in halves, so that in the end
+    The first of them, and those that come when nothing is being written, are written at once. Up to `max_len`
+    elements wait while a batch is written; the emitters of others wait until there is room. An element is
+    acknowledged when its batch has been written. A batch that fails is written again in halves, so that in the end
     only the elements fail that cannot be written: a function that raises must have written nothing of its batch, or
     bear to write it again. ``drain`` waits for the last batch.
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_sql(Sink[T]):
-    """Write elements to a table of a database, in a transaction for each batch of those that have come during the one
-    before.
+    """Write elements to a table of a database, a batch of them in each transaction.
+
+    A batch is what has come during the transaction before.
 
     An element is a dict, a dataclass, a named tuple, or a tuple for the `columns`; the rows of a pandas data frame are
     written together. Values are numbers, text, bytes, times, which become text, and None. An element is acknowledged

@@ -49,7 +49,7 @@ class from_textfile(Source[str]):
         The longest line, in bytes.
     position: Position
         Where the source goes on in a file that only grows, and what it moves: see
-        :meth:`Database.position <thalweg.Database.position>`. A file that is shorter than that is read from its first byte.
+        :meth:`Database.position <thalweg.Database.position>`. A file that is shorter is read from its first byte.
 
     Raises
     ------

@@ -76,7 +76,7 @@ impl Database {
                     "give a database of SQLite that this user may write, or the name of a new file"
                 }
             },
-            source,
+            source: Box::new(source),
         })?;
         let (jobs, work) = async_channel::unbounded::<Job>();
         let started = thread::Builder::new().name("thalweg-sql".into());

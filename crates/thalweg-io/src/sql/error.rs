@@ -28,7 +28,7 @@ pub enum SqlError {
         /// What to do about it.
         remedy: &'static str,
         /// What the database says.
-        source: rusqlite::Error,
+        source: Box<rusqlite::Error>,
     },
     /// Rows cannot be written to a table, or not read.
     #[error("{database}, {what}: {source}{remedy}")]
@@ -42,7 +42,7 @@ pub enum SqlError {
         /// Whether another row might have been taken.
         blames_row: bool,
         /// What the database says.
-        source: rusqlite::Error,
+        source: Box<rusqlite::Error>,
     },
     /// A row cannot be made of an element, or the other way round.
     #[error("{database}, {what}: {problem}")]
@@ -122,7 +122,7 @@ impl SqlError {
             what: what.into(),
             remedy,
             blames_row,
-            source,
+            source: Box::new(source),
         }
     }
 }

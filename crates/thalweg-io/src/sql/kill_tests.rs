@@ -110,9 +110,6 @@ fn child() {
 
 /// Kills the child again and again, lets it finish, and compares the rows.
 fn kill(source: &str, dir: &Path) {
-    let kills = env::var("THALWEG_KILLS")
-        .ok()
-        .and_then(|kills| kills.parse().ok());
     let mut chance = Chance(u64::from(std::process::id()));
     for at in 0..=kills() {
         let mut child = Command::new(env::current_exe().expect("it runs"));

@@ -11,10 +11,13 @@ use crate::{Ack, OnError, Outcome, Retry, VirtualClock};
 /// A bit more than a multiple of the milliseconds in which elements come, so that nothing comes as a write ends.
 const WORK: Duration = Duration::from_micros(100_001);
 
+/// A batch, and when it was tried.
+type Tried = (Duration, Vec<u32>);
+
 /// What a trial's sink has seen, each with the time.
 #[derive(Clone, Default)]
 struct Seen {
-    tried: Arc<Mutex<Vec<(Duration, Vec<u32>)>>>,
+    tried: Arc<Mutex<Vec<Tried>>>,
     acked: Arc<Mutex<Vec<(u32, Outcome)>>>,
 }
 
