@@ -142,8 +142,10 @@ impl Read for Pipe {
 }
 
 /// Cuts bytes into lines for a source that gets its bytes in Python.
+///
+/// Boxed: the buffer may ask for a larger alignment than Python's allocator gives.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
-pub(super) struct LineSplitter(Mutex<LineBuffer<Vec<u8>>>);
+pub(super) struct LineSplitter(Mutex<Box<LineBuffer<Vec<u8>>>>);
 
 #[pymethods]
 impl LineSplitter {
@@ -153,7 +155,7 @@ impl LineSplitter {
     fn new(delimiter: &[u8], max_len: usize) -> PyResult<Self> {
         let buffer = bytes(delimiter, max_len).buffer();
         let buffer = buffer.map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(Self(Mutex::new(buffer)))
+        Ok(Self(Mutex::new(Box::new(buffer))))
     }
 
     /// Adds bytes; returns the lines they complete, with their delimiters, and an exception in the place of each that
