@@ -80,6 +80,36 @@ def test_a_worker_may_take_longer_to_start_than_a_task_to_run(tmp_path):
         assert future.result(timeout=60) == 2
 
 
+class ReadsSlowly:
+    """A function whose module takes long to import."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return read_when_there_is, (self.path,)
+
+    def __call__(self, x):
+        return x + 1
+
+
+def read_when_there_is(path):
+    begin_when_there_is(path)
+    return ReadsSlowly(path)
+
+
+def test_what_a_function_imports_is_no_time_of_the_task(client, tmp_path):
+    path = tmp_path / "begin"
+    future = client.submit(ReadsSlowly(str(path)), 1, time_limit="10ms")
+    with pytest.raises(TimeoutError):
+        wait(future, timeout=0.2)
+    path.touch()
+    assert future.result(timeout=60) == 2
+    # It is known now, and its time counts from the beginning.
+    with pytest.raises(TimeoutError, match=r"longer than 0\.05 s"):
+        client.submit(forever, time_limit="50ms").result(timeout=60)
+
+
 def test_cancelling_by_force_stops_the_work(client):
     future = client.submit(forever, "by force")
     assert Event("by force", client).wait(timeout=60)

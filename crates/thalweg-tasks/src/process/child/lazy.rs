@@ -46,6 +46,11 @@ pub(in crate::process) fn make<T: Clone>(
     Ok(made)
 }
 
+/// Whether a value has been made.
+pub(in crate::process) fn is_read<T>(from: &Mutex<HashMap<u64, Lazy<T>>>, id: u64) -> bool {
+    matches!(lock(from).get(&id), Some(Lazy::Read(_)))
+}
+
 /// The payload itself, for values of which each task reads a copy of its own.
 pub(in crate::process) fn sent<T>(
     from: &Mutex<HashMap<u64, Lazy<T>>>,

@@ -465,7 +465,11 @@ impl<H: Host> Worker<H> {
                 }
                 let Some(job) = job else { return };
                 self.queued.fetch_sub(1, Ordering::Relaxed);
-                self.scoreboard.write(thread, Some(job.task));
+                if lazy::is_read(&self.functions, job.function) {
+                    self.scoreboard.begin(thread, job.task);
+                } else {
+                    self.scoreboard.read_function(thread, job.task);
+                }
                 TASK.set(Some(job.task));
                 self.run_job(job);
                 let enough = self.outgoing.outbox().bytes.len() > ENOUGH;
@@ -479,7 +483,7 @@ impl<H: Host> Worker<H> {
 
     /// Waits for a job. There is none when this thread is to end.
     fn wait(&self, thread: u32) -> Option<Job> {
-        self.scoreboard.write(thread, None);
+        self.scoreboard.rest(thread);
         for _ in 0..LOOKS {
             if self.queued.load(Ordering::Acquire) > 0 {
                 break;
@@ -531,7 +535,11 @@ impl<H: Host> Worker<H> {
     }
 
     fn call(&self, job: &Job) -> Result<Made<H::Value>, Payload> {
+        let was_read = lazy::is_read(&self.functions, job.function);
         let function = self.function(job.function)?;
+        if !was_read && let Some(thread) = THREAD.get() {
+            self.scoreboard.begin(thread, job.task);
+        }
         let mut inputs = Vec::with_capacity(job.inputs.len());
         for dependency in &job.inputs {
             inputs.push(match dependency {

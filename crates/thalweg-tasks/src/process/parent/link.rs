@@ -7,7 +7,7 @@ use crate::process::parent::sent::Remembered;
 use crate::process::protocol::memory::MemoryFile;
 use crate::process::protocol::outgoing::Outgoing;
 use crate::process::protocol::payload::Payload;
-use crate::process::protocol::scoreboard::Scoreboard;
+use crate::process::protocol::scoreboard::{Entry, Scoreboard};
 use crate::process::protocol::socket::Socket;
 use crate::process::protocol::wire::{Input, Outbox, ToWorker};
 use crate::process::{Call, Portable};
@@ -173,7 +173,7 @@ impl<W: Portable> Link<W> {
     }
 
     /// The tasks that run there, and for how long they have.
-    pub fn running(&self) -> Vec<(u64, Duration)> {
+    pub fn running(&self) -> Vec<Entry> {
         self.scoreboard.read()
     }
 
@@ -185,7 +185,7 @@ impl<W: Portable> Link<W> {
     /// Stops a task: the process is ended if the task has begun.
     pub fn stop(&self, id: TaskId) {
         let task = id.number();
-        if self.running().iter().any(|(running, _)| *running == task) {
+        if self.running().iter().any(|entry| entry.task == task) {
             return self.kill(Killed::TaskStopped);
         }
         // Under the lock with which tasks are sent: so the worker has the task before it is told to skip it.

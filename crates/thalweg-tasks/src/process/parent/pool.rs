@@ -5,7 +5,7 @@ use crate::process::Portable;
 use crate::process::parent::link::{Fill, Killed, Link, Sending};
 use crate::process::parent::parked::Parked;
 use crate::process::parent::process_group::GroupLeader;
-use crate::process::parent::pulse::{self, Closing};
+use crate::process::parent::pulse::{self, Closing, START};
 use crate::process::protocol::scoreboard::Scoreboard;
 use crate::process::protocol::socket::Socket;
 use crate::process::protocol::wire::ToWorker;
@@ -327,7 +327,7 @@ impl<W: Portable> Pool<W> {
         let links = self.live_links();
         let process = |link: Arc<Link<W>>| {
             let tasks = lock(&link.state).tasks.len();
-            let running = link.running().into_iter().map(|(task, _)| task).collect();
+            let running = link.running().into_iter().map(|entry| entry.task).collect();
             Process {
                 pid: link.pid,
                 threads: link.threads(),
@@ -405,8 +405,12 @@ impl<W: Portable> RemoteWorkers<W> for Processes<W> {
             return Ran::NotYet;
         };
         let mut running = link.running().into_iter();
-        if let Some((_, time)) = running.find(|(task, _)| *task == id.number()) {
-            return Ran::For(time);
+        if let Some(entry) = running.find(|entry| entry.task == id.number()) {
+            // What it imports for its function may take as long as the worker itself may take to start.
+            return match entry.is_read && entry.time < START {
+                true => Ran::NotYet,
+                false => Ran::For(entry.time),
+            };
         }
         if !link.is_ready() {
             // For how long one may take to start is another limit, which its pulse is watched by.
@@ -425,7 +429,7 @@ impl<W: Portable> RemoteWorkers<W> for Processes<W> {
     fn has_begun(&self, worker: WorkerId, id: TaskId) -> bool {
         self.0.link_of(worker).is_some_and(|link| {
             let mut running = link.running().into_iter();
-            running.any(|(task, _)| task == id.number())
+            running.any(|entry| entry.task == id.number())
         })
     }
 

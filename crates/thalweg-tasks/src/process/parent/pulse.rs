@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const OFTEN: Duration = Duration::from_secs(5);
 
 /// How long a worker may take to start, in any case: its imports may come from a slow disk.
-const START: Duration = Duration::from_secs(60);
+pub(super) const START: Duration = Duration::from_secs(60);
 
 /// Since when a worker owes an answer.
 #[derive(Debug, Default)]

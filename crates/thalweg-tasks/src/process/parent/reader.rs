@@ -219,7 +219,7 @@ impl<W: Portable> Pool<W> {
         let asking = std::mem::take(&mut state.asking);
         let (killed, was_ready) = (state.killed.take(), state.is_ready);
         drop(state);
-        let on_board: Vec<_> = link.running().into_iter().map(|(task, _)| task).collect();
+        let on_board: Vec<_> = link.running().into_iter().map(|entry| entry.task).collect();
         let waits = |task: &u64| asking.values().flatten().any(|asking| asking == task);
         let (begun, mut not_begun): (Vec<_>, Vec<_>) = tasks
             .into_iter()

@@ -1,5 +1,5 @@
 //! Which task each thread of a worker runs, and since when: written where the parent can read it even after
-//! the worker has died.
+//! the worker has died. What its function takes to be read, with all that it imports, is no time of the task's.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A line for each thread: the number of a task, and when it began.
+/// A line for each thread: the number of a task, whether its function is still being read, and when that or the task began.
 #[derive(Debug)]
 pub(in crate::process) struct Scoreboard(File);
 
@@ -17,6 +17,19 @@ const LINE: usize = 16;
 
 /// Entry of a thread that runs nothing.
 const NOTHING: u64 = u64::MAX;
+
+/// Set beside the number of a task whose function is being read.
+const IS_READ: u64 = 1 << 63;
+
+/// What a thread does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::process) struct Entry {
+    pub task: u64,
+    /// For how long.
+    pub time: Duration,
+    /// Whether the task's function is being read: the task itself has yet to begin.
+    pub is_read: bool,
+}
 
 impl Scoreboard {
     pub fn new(threads: u32) -> io::Result<Self> {
@@ -34,17 +47,31 @@ impl Scoreboard {
         Ok(self.0.try_clone()?.into())
     }
 
-    /// Writes down that a thread has begun a task, or has none.
-    pub fn write(&self, thread: u32, task: Option<u64>) {
+    /// Writes down that a thread has begun a task.
+    pub fn begin(&self, thread: u32, task: u64) {
+        self.write(thread, task);
+    }
+
+    /// Writes down that a thread reads the function of a task that it is about to begin.
+    pub fn read_function(&self, thread: u32, task: u64) {
+        self.write(thread, task | IS_READ);
+    }
+
+    /// Writes down that a thread has nothing to do.
+    pub fn rest(&self, thread: u32) {
+        self.write(thread, NOTHING);
+    }
+
+    fn write(&self, thread: u32, entry: u64) {
         let mut line = [0; LINE];
-        line[..8].copy_from_slice(&task.unwrap_or(NOTHING).to_le_bytes());
+        line[..8].copy_from_slice(&entry.to_le_bytes());
         line[8..].copy_from_slice(&now().to_le_bytes());
         // Should it fail, a death of this worker has nobody to blame, and nothing else is lost.
         let _ = self.0.write_all_at(&line, u64::from(thread) * LINE as u64);
     }
 
-    /// The tasks that run, and for how long they have.
-    pub fn read(&self) -> Vec<(u64, Duration)> {
+    /// The tasks that threads are at work on.
+    pub fn read(&self) -> Vec<Entry> {
         let now = now();
         let mut tasks = Vec::new();
         let mut line = [0; LINE];
@@ -54,10 +81,11 @@ impl Scoreboard {
             let (task, since) = line.split_at(8);
             let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or([0xff; 8]));
             if number(task) != NOTHING {
-                tasks.push((
-                    number(task),
-                    Duration::from_nanos(now.saturating_sub(number(since))),
-                ));
+                tasks.push(Entry {
+                    task: number(task) & !IS_READ,
+                    time: Duration::from_nanos(now.saturating_sub(number(since))),
+                    is_read: number(task) & IS_READ != 0,
+                });
             }
         }
         tasks
