@@ -53,7 +53,7 @@ const MAX_BYTES: usize = 16 << 20;
 /// source.sink_to(Channel(sender));
 /// source.emit_many([1, 2, 3]).wait()?;
 /// clock.run_until_idle();
-/// assert_eq!(written.try_recv()?, [1, 2, 3]);
+/// assert!(written.try_iter().flatten().eq([1, 2, 3]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait BatchSink<T>: Send + 'static {
@@ -160,12 +160,12 @@ impl<T: Element + Sync, S: BatchSink<T>> SinkBatches<T, S> {
     /// let (sender, lengths) = std::sync::mpsc::channel();
     /// let sink = sink_batches_fn(move |batch: Batch<u32>| {
     ///     let sent = sender.send(batch.len());
-    ///     async { sent }
+    ///     async move { sent }
     /// });
     /// let _sink = Sink::from(source.apply(SinkBatches::new(sink).max_len(2)?));
     /// clock.block_on(source.emit_many(0..5))?;
     /// clock.run_until_idle();
-    /// assert!(lengths.try_iter().eq([2, 2, 1]));
+    /// assert!(lengths.try_iter().eq([1, 2, 2]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn max_len(mut self, elements: usize) -> Result<Self, BuildError> {
@@ -465,10 +465,11 @@ impl<T: Element + Sync> Stream<T> {
     ///
     /// ```
     /// # use thalweg::{Stream, VirtualClock, ops::{Batch, sink_batches_fn}};
-    /// let source = Stream::on(VirtualClock::new());
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
     /// source.sink_to(sink_batches_fn(|_: Batch<i32>| async { Err("the disk is full") }));
     /// source.emit(1).wait()?;
-    /// let error = source.drain("1s").wait().unwrap_err();
+    /// let error = clock.block_on(source.drain("1s")).unwrap_err();
     /// assert!(error.to_string().contains("the disk is full"), "{error}");
     /// # Ok::<(), thalweg::Error>(())
     /// ```
