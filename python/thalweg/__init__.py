@@ -15,6 +15,7 @@ from __future__ import annotations
 from thalweg import _extensions, ops
 from thalweg._thalweg import __version__
 from thalweg.compat.alias import FORMER_MODULES, install_as
+from thalweg.database import Database, Position
 from thalweg.errors import (
     BuildError,
     ClosedError,
@@ -28,7 +29,17 @@ from thalweg.ops import *
 from thalweg.runtime.clock import VirtualClock
 from thalweg.runtime.intervals import convert_interval
 from thalweg.runtime.program_end import drain_all
-from thalweg.sinks import Sink, sink, sink_to_textfile, starsink, to_kafka, to_mqtt, to_websocket
+from thalweg.sinks import (
+    Sink,
+    sink,
+    sink_batches,
+    sink_to_textfile,
+    starsink,
+    to_kafka,
+    to_mqtt,
+    to_sql,
+    to_websocket,
+)
 from thalweg.sources import (
     PeriodicCallback,
     Source,
@@ -41,6 +52,7 @@ from thalweg.sources import (
     from_process,
     from_q,
     from_schedule,
+    from_sql,
     from_sse,
     from_tcp,
     from_textfile,
@@ -121,9 +133,11 @@ __all__ = [
     "BuildError",
     "ClosedError",
     "DaskStream",
+    "Database",
     "Failure",
     "PeriodicCallback",
     "PipelineError",
+    "Position",
     "RefCounter",
     "Retry",
     "SeveralFailures",
@@ -148,6 +162,7 @@ __all__ = [
     "from_process",
     "from_q",
     "from_schedule",
+    "from_sql",
     "from_sse",
     "from_tcp",
     "from_textfile",
@@ -162,6 +177,7 @@ __all__ = [
     "readable_graph",
     "scatter",
     "sink",
+    "sink_batches",
     "sink_to_file",
     "sink_to_textfile",
     "starsink",
@@ -169,6 +185,7 @@ __all__ = [
     "to_graphviz",
     "to_kafka",
     "to_mqtt",
+    "to_sql",
     "to_websocket",
     "visualize",
 ]

@@ -16,6 +16,7 @@ from typing_extensions import Self
 from thalweg import ops, sinks, sources
 from thalweg._types import Emits, EventLoop, Interval, Keep, OnError
 from thalweg.collections.batch import Batch
+from thalweg.database import Database, Position
 from thalweg.http import HttpResponse
 from thalweg.parallel.scatter import scatter as scattered
 from thalweg.stream import Stream
@@ -330,6 +331,16 @@ class Methods(Generic[T]):
     ) -> sinks.sink[T]:
         """Apply a function to every element."""
 
+    def sink_batches(
+        self,
+        func: Callable[Concatenate[list[T], ...], object],
+        *args: Any,
+        max_len: int = 4096,
+        on_error: OnError = None,
+        **kwargs: Any,
+    ) -> sinks.sink_batches[T]:
+        """Call a function with lists of elements: all that have come during the call before."""
+
     def sink_to_textfile(
         self, file: str | PathLike[str] | TextIO, end: str = "\n", mode: str = "a", **kwargs: Any
     ) -> sinks.sink_to_textfile:
@@ -377,6 +388,20 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sinks.to_mqtt:
         """Publish elements to an MQTT topic; connects for the first."""
+
+    def to_sql(
+        self,
+        database: Database | str,
+        table: str,
+        *,
+        key: str | Iterable[str] = ...,
+        create: bool = False,
+        columns: Iterable[str] | None = None,
+        max_len: int = 4096,
+        on_error: OnError = None,
+        **kwargs: Any,
+    ) -> sinks.to_sql[T]:
+        """Write elements to a table of a database, a batch of them in each transaction."""
 
     def to_websocket(self, uri: str, ws_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> sinks.to_websocket:
         """Send elements, bytes or str, to a websocket, which is opened for the first."""
@@ -492,6 +517,19 @@ class Methods(Generic[T]):
         """Emit the times of a schedule, each when it has come, as a `datetime` with its time zone."""
 
     @staticmethod
+    def from_sql(
+        database: Database | str,
+        query: str,
+        cursor: str,
+        *,
+        after: Any = None,
+        poll: Interval | None = None,
+        position: Position | None = None,
+        **kwargs: Any,
+    ) -> sources.from_sql:
+        """Emit the rows of a query, in the order of one of its columns, as dicts."""
+
+    @staticmethod
     def from_sse(
         url: str,
         headers: Mapping[str, str] | None = None,
@@ -503,6 +541,7 @@ class Methods(Generic[T]):
         max_wait: Interval = 30,
         max_len: int = ...,
         follow_anywhere: bool = False,
+        position: Position | None = None,
         **kwargs: Any,
     ) -> sources.from_sse:
         """Emit the events of a feed of server-sent events, over HTTP."""
@@ -524,6 +563,7 @@ class Methods(Generic[T]):
         delimiter: str = "\n",
         from_end: bool = False,
         max_len: int = ...,
+        position: Position | None = None,
         **kwargs: Any,
     ) -> sources.from_textfile:
         """Emit the lines of a text file, those that exist and those that are appended."""

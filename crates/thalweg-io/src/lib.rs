@@ -39,12 +39,14 @@
 //! | [`http_client`] | [`from_http_poll`](http_client::FromHttpPoll::from_http_poll) | | bodies |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
 //! | `schedule`, off by default | `from_schedule` | | times |
+//! | `sql`, with `sqlite`, off by default | `from_sql` | `to_sql` | rows |
 //! | [`sse`] | [`from_sse`](sse::FromSse::from_sse) | | events |
 //! | [`stdin`], with `reader` | [`from_stdin`](stdin::FromStdin::from_stdin) | | lines |
 //!
 //! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
 //! whether it is text or bytes. The methods come with the [`prelude`]. All features but
-//! `schedule`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops of thalweg.
+//! `schedule`, `sqlite`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
+//! of thalweg.
 //! What talks to the web does so on a tokio runtime of its own, with TLS by rustls; it installs rustls' provider `ring` unless the
 //! program has installed another.
 //!
@@ -67,8 +69,8 @@
 //!
 //! - Files are looked at again and again, every 100 ms unless one says otherwise; the operating system is not asked to
 //!   tell of changes. That works alike on network file systems, and costs a call per look.
-//! - Positions are kept in memory, not on disk: a program that is started again begins anew, or
-//!   [from the end](TextFile::from_end).
+//! - Positions are kept in memory, not on disk, unless one gives a source a [`Position`] of a database: otherwise a
+//!   program that is started again begins anew, or [from the end](TextFile::from_end).
 //! - Nothing is unpacked, and no field of a line is understood. [`Stream::from_reader`](reader::FromReader::from_reader)
 //!   takes the readers of the crates that do.
 
@@ -86,6 +88,7 @@ pub mod http_client;
 pub mod http_server;
 #[cfg(any(feature = "textfile", feature = "reader", feature = "http-client"))]
 pub mod lines;
+pub mod position;
 pub mod prelude;
 #[cfg(feature = "process")]
 pub mod process;
@@ -93,6 +96,8 @@ pub mod process;
 pub mod reader;
 #[cfg(feature = "schedule")]
 pub mod schedule;
+#[cfg(feature = "sqlite")]
+pub mod sql;
 #[cfg(feature = "sse")]
 pub mod sse;
 #[cfg(feature = "reader")]
@@ -116,12 +121,15 @@ pub use http_client::{HttpError, HttpLines, HttpPoll};
 pub use http_server::{HttpServer, HttpServerError};
 #[cfg(any(feature = "textfile", feature = "reader", feature = "http-client"))]
 pub use lines::{LineBuffer, LineError, Lines};
+pub use position::{Position, PositionError};
 #[cfg(feature = "process")]
 pub use process::{Process, ProcessError};
 #[cfg(feature = "reader")]
 pub use reader::{Reader, ReaderError};
 #[cfg(feature = "schedule")]
 pub use schedule::{Missed, Schedule, ScheduleError};
+#[cfg(feature = "sqlite")]
+pub use sql::{Database, Query, SqlError, SqlRow, SqlValue, Table};
 #[cfg(feature = "sse")]
 pub use sse::{Sse, SseError, SseEvent};
 #[cfg(feature = "reader")]

@@ -27,6 +27,7 @@ mod pipeline;
 mod policy;
 mod run_on_loop;
 mod sources;
+mod sql;
 mod tasks;
 mod upcalls;
 mod value;
@@ -75,6 +76,10 @@ mod _thalweg {
         crate::sources::register(&sources)?;
         modules.set_item(sources.name()?, &sources)?;
         module.add("sources", sources)?;
+        let sql = PyModule::new(module.py(), "thalweg._thalweg.sql")?;
+        crate::sql::register(&sql)?;
+        modules.set_item(sql.name()?, &sql)?;
+        module.add("sql", sql)?;
         let tasks = PyModule::new(module.py(), "thalweg._thalweg.tasks")?;
         crate::tasks::register(&tasks)?;
         modules.set_item(tasks.name()?, &tasks)?;

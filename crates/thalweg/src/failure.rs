@@ -68,6 +68,29 @@ impl StdError for Skipped {
     }
 }
 
+/// One cause of the failures of several elements: a batch that could not be written. It reads like the cause itself,
+/// which is its [source](StdError::source).
+#[derive(Clone, Debug)]
+pub(crate) struct SharedError(Arc<dyn StdError + Send + Sync>);
+
+impl SharedError {
+    pub(crate) fn new(cause: BoxError) -> Self {
+        Self(cause.into())
+    }
+}
+
+impl fmt::Display for SharedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for SharedError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.0)
+    }
+}
+
 /// An error on its way out of a function that cannot return one.
 #[derive(Clone)]
 pub(crate) struct Thrown(Arc<dyn Fn() -> BoxError + Send + Sync>);

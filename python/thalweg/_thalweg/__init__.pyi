@@ -9,6 +9,7 @@ from typing_extensions import Self, disjoint_base
 from thalweg._thalweg import ops as ops
 from thalweg._thalweg import parallel as parallel
 from thalweg._thalweg import sources as sources
+from thalweg._thalweg import sql as sql
 from thalweg._thalweg import tasks as tasks
 from thalweg._types import Metadata, OnError
 from thalweg.stream import Stream
@@ -33,6 +34,7 @@ __all__ = [
     "parse_interval",
     "signals",
     "sources",
+    "sql",
     "tasks",
 ]
 

@@ -27,6 +27,7 @@ __all__ = [
     "sample",
     "shift",
     "sink",
+    "sink_batches",
     "slice",
     "sliding_window",
     "stream",
@@ -80,6 +81,9 @@ def sink(
     splayed: bool = False,
     in_turn: bool = False,
     concurrency: int | None = None,
+) -> Blueprint: ...
+def sink_batches(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], waits: bool, max_len: int
 ) -> Blueprint: ...
 def slice(start: int | None, end: int | None, step: int | None) -> Blueprint: ...
 def sliding_window(n: int, return_partial: bool) -> Blueprint: ...

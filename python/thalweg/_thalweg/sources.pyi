@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Any, final
 
 from thalweg._thalweg import Blueprint, Node
+from thalweg._thalweg.sql import Position
 
 __all__ = [
     "FetchSettings",
@@ -88,7 +89,12 @@ def fetch(
 def to_http(url: str, settings: FetchSettings, to_json: Callable[[Any], str]) -> Blueprint: ...
 def respond(take_apart: Callable[[Any], tuple[int, list[tuple[str, str]], bytes]]) -> Blueprint: ...
 def text_file(
-    path: str | PathLike[str], delimiter: str, poll_interval: float, from_end: int | None, max_len: int
+    path: str | PathLike[str],
+    delimiter: str,
+    poll_interval: float,
+    from_end: int | None,
+    max_len: int,
+    position: Position | None = None,
 ) -> RustSource: ...
 def pipe(path: str | PathLike[str], delimiter: str, max_len: int) -> RustSource: ...
 def open_pipe(number: int, delimiter: str, max_len: int) -> RustSource: ...
@@ -122,6 +128,7 @@ def server_sent_events(
     max_wait: float,
     max_len: int,
     follow_anywhere: bool,
+    position: Position | None,
 ) -> RustSource: ...
 def schedule(
     schedule: str, tz: str, missed: str, start: int | None, to_datetime: Callable[[int], datetime]

@@ -2,10 +2,12 @@
 
 from thalweg.sinks.respond import respond
 from thalweg.sinks.sink import Sink, Sinks, sink, starsink
+from thalweg.sinks.sink_batches import sink_batches
 from thalweg.sinks.sink_to_textfile import sink_to_textfile
 from thalweg.sinks.to_http import to_http
 from thalweg.sinks.to_kafka import to_kafka
 from thalweg.sinks.to_mqtt import to_mqtt
+from thalweg.sinks.to_sql import to_sql
 from thalweg.sinks.to_websocket import to_websocket
 from thalweg.stream import Stream  # noqa: F401, a name that streamz's module of sinks has
 
@@ -13,11 +15,13 @@ __all__ = [
     "Sink",
     "respond",
     "sink",
+    "sink_batches",
     "sink_to_textfile",
     "starsink",
     "to_http",
     "to_kafka",
     "to_mqtt",
+    "to_sql",
     "to_websocket",
 ]
 

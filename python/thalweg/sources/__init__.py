@@ -12,6 +12,7 @@ from thalweg.sources.from_periodic import PeriodicCallback, from_periodic
 from thalweg.sources.from_process import from_process
 from thalweg.sources.from_q import from_q
 from thalweg.sources.from_schedule import from_schedule
+from thalweg.sources.from_sql import from_sql
 from thalweg.sources.from_sse import ServerSentEvent, from_sse
 from thalweg.sources.from_tcp import from_tcp
 from thalweg.sources.from_textfile import from_textfile
@@ -35,6 +36,7 @@ __all__ = [
     "from_process",
     "from_q",
     "from_schedule",
+    "from_sql",
     "from_sse",
     "from_tcp",
     "from_textfile",

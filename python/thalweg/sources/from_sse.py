@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thalweg._thalweg import sources
+from thalweg.database import check_position
 from thalweg.http.checks import check_headers, check_url
 from thalweg.runtime.intervals import check_interval
 from thalweg.sources.source import Source
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from thalweg._types import Interval
+    from thalweg.database import Position
 
 
 class ServerSentEvent:
@@ -123,6 +125,9 @@ class from_sse(Source[ServerSentEvent]):
         The longest event, in bytes. A longer one is a failure of this node; the events after it are emitted.
     follow_anywhere: bool
         Whether to follow redirects from a public address to a private one, and from ``http`` to ``https`` and back.
+    position: Position
+        Where the source goes on, and what it moves: see :meth:`Database.position <thalweg.Database.position>`. Each
+        event needs an id of its own, and the server has to send again all events after the last one it is told.
 
     Raises
     ------
@@ -163,6 +168,7 @@ class from_sse(Source[ServerSentEvent]):
         max_wait: Interval = 30,
         max_len: int = MAX_LEN,
         follow_anywhere: bool = False,
+        position: Position | None = None,
         **kwargs: Any,
     ) -> None:
         self.url: str = check_url(url, "from_sse")
@@ -177,6 +183,7 @@ class from_sse(Source[ServerSentEvent]):
             check_interval(max_wait, "from_sse", "max_wait"),
             check_max_len(max_len, "from_sse"),
             follow_anywhere,
+            check_position(position, "from_sse"),
         )
         super().__init__(**kwargs)
 

@@ -7,6 +7,7 @@ import stat
 from functools import partial
 
 from thalweg._thalweg import sources
+from thalweg.database import check_position
 from thalweg.runtime.intervals import check_interval
 from thalweg.sources.source import Source
 from thalweg.stream import Stream
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
     from thalweg._types import Interval
+    from thalweg.database import Position
     from thalweg.sources.open_file import OpenFile
 
 
@@ -45,6 +47,9 @@ class from_textfile(Source[str]):
         last delimiter then.
     max_len: int
         The longest line, in bytes.
+    position: Position
+        Where the source goes on in a file that only grows, and what it moves: see
+        :meth:`Database.position <thalweg.Database.position>`. A file that is shorter is read from its first byte.
 
     Raises
     ------
@@ -73,6 +78,7 @@ class from_textfile(Source[str]):
         delimiter: str = "\n",
         from_end: bool = False,
         max_len: int = MAX_LEN,
+        position: Position | None = None,
         **kwargs: Any,
     ) -> None:
         if not isinstance(delimiter, str) or not delimiter:
@@ -82,6 +88,9 @@ class from_textfile(Source[str]):
         self.delimiter = delimiter
         self.poll_interval: float = check_interval(poll_interval, "from_textfile", "poll_interval")
         max_len = check_max_len(max_len, "from_textfile")
+        kept = check_position(position, "from_textfile")
+        if kept is not None and (from_end or not is_path(f)):
+            raise ValueError("from_textfile: `position` goes with the name of a file that is read from its beginning")
         self._open_file: OpenFile | None = None
         self._named: sources.RustSource | None = None
         if not is_path(f):
@@ -95,7 +104,7 @@ class from_textfile(Source[str]):
         elif _is_pipe(f):
             self._named = sources.pipe(f, delimiter, max_len)
         else:
-            self._named = sources.text_file(f, delimiter, self.poll_interval, None, max_len)
+            self._named = sources.text_file(f, delimiter, self.poll_interval, None, max_len, kept)
             self._skipping = partial(sources.text_file, f, delimiter, self.poll_interval) if from_end else None
             self._max_len = max_len
         super().__init__(**kwargs)

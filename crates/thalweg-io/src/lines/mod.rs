@@ -220,6 +220,12 @@ impl<T> LineBuffer<T> {
         Some(piece.and_then(|piece| decode(&piece, self.decode)))
     }
 
+    /// Where the next line begins in the content, in bytes.
+    #[cfg(feature = "textfile")]
+    pub(crate) fn offset(&self) -> u64 {
+        self.splitter.offset()
+    }
+
     /// Starts on another content: what is pushed from now on begins at its `offset`, in bytes.
     #[cfg(feature = "textfile")]
     pub(crate) fn restart(&mut self, offset: u64) {

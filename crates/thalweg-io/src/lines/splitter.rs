@@ -89,6 +89,12 @@ impl Splitter {
         }))
     }
 
+    /// Where the next line begins in the content.
+    #[cfg(feature = "textfile")]
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Starts on another content: what is pushed from now on begins at its `offset`, in bytes.
     pub(super) fn restart(&mut self, offset: u64) {
         self.move_to(self.buffer.len());

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 pub use self::parser::{SseParser, SseTooLong};
 pub use self::source::{FromSse, SseSource};
+use crate::Position;
 use crate::web::{Request, RequestOptions, WebError};
 
 /// An event from a server.
@@ -36,6 +37,7 @@ pub struct SseEvent {
 pub struct Sse {
     request: Request,
     last_event_id: String,
+    position: Option<Position>,
     idle_timeout: Duration,
     wait: Duration,
     max_wait: Duration,
@@ -48,6 +50,7 @@ impl Sse {
         Self {
             request: Request::new(url.into()),
             last_event_id: String::new(),
+            position: None,
             idle_timeout: Duration::from_secs(60),
             wait: Duration::from_secs(1),
             max_wait: Duration::from_secs(30),
@@ -66,6 +69,14 @@ impl Sse {
     #[must_use]
     pub fn last_event_id(mut self, id: impl Into<String>) -> Self {
         self.last_event_id = id.into();
+        self
+    }
+
+    /// Goes on after the event at a position, if that has a value, and has it move on. It is the id of an event: each
+    /// event needs one of its own, and the server has to send again all events after it, in the same order.
+    #[must_use]
+    pub fn position(mut self, position: &Position) -> Self {
+        self.position = Some(position.clone());
         self
     }
 

@@ -7,6 +7,7 @@ use thalweg::{Emitter, Source, Stop, Stream};
 
 use super::connection::read;
 use super::{Sse, SseError, SseEvent};
+use crate::Position;
 use crate::background::Inbox;
 
 /// The most events that lie ready for the pipeline.
@@ -20,7 +21,11 @@ pub struct SseSource {
 }
 
 impl From<Sse> for SseSource {
-    fn from(sse: Sse) -> Self {
+    fn from(mut sse: Sse) -> Self {
+        let kept = sse.position.as_ref().and_then(Position::value);
+        if let Some(id) = kept {
+            sse.last_event_id = id;
+        }
         Self {
             sse,
             inbox: None,
@@ -47,6 +52,15 @@ impl Source for SseSource {
         };
         let inbox = self.inbox.insert(inbox);
         loop {
+            if let Some(position) = &self.sse.position {
+                while !self.taken.is_empty() {
+                    out.or_stop(position.room()).await??;
+                    if let Some(event) = self.taken.pop_front() {
+                        let ack = position.ack(event.id.clone(), out.now());
+                        out.emit_with(event, ack).await?;
+                    }
+                }
+            }
             let taken = &mut self.taken;
             out.emit_many(
                 iter::from_fn(|| {

@@ -87,6 +87,18 @@ impl Content {
                 _ => start + ending.len() as u64 - 1,
             };
         }
+        self.remember(buffer)
+    }
+
+    /// Skips what is before a byte, if the file is so long.
+    pub(super) fn skip_to(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let len = self.file.seek(SeekFrom::End(0))?;
+        self.position = if offset <= len { offset } else { 0 };
+        self.remember(buffer)
+    }
+
+    /// Takes note of what is before the position.
+    fn remember(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         let known = self.position.min(OVERLAP as u64);
         self.file.seek(SeekFrom::Start(self.position - known))?;
         let filled = fill(&mut self.file, &mut buffer[..known as usize])?;

@@ -20,8 +20,8 @@ pub use source::FromTextFile;
 use tail::{CHUNK, Look, Start, Tail};
 use thalweg::interval::{IntervalError, IntoInterval, wait};
 
-use crate::Lines;
 use crate::lines::LineBuffer;
+use crate::{Lines, Position};
 
 /// A text file as a source of lines: first those in it, then those that are added, without end.
 ///
@@ -83,6 +83,7 @@ pub struct TextFile<T = String> {
     from_end: Option<u64>,
     poll_interval: Result<Duration, IntervalError>,
     chunk: usize,
+    position: Option<Position>,
     reading: Option<Reading<T>>,
 }
 
@@ -114,6 +115,7 @@ impl TextFile<String> {
             from_end: None,
             poll_interval: Ok(Duration::from_millis(100)),
             chunk: CHUNK,
+            position: None,
             reading: None,
         }
     }
@@ -129,6 +131,7 @@ impl<T> TextFile<T> {
             from_end: self.from_end,
             poll_interval: self.poll_interval,
             chunk: self.chunk,
+            position: self.position,
             reading: None,
         }
     }
@@ -150,6 +153,16 @@ impl<T> TextFile<T> {
     /// added since is given out.
     pub fn from_end_of(mut self, len: u64) -> Self {
         self.from_end = Some(len);
+        self
+    }
+
+    /// Begins behind a position, the place of a byte, if it has a value, and has it move on: for a file that only grows.
+    /// One that has become shorter than that is read from its first byte. It counts in a pipeline only.
+    ///
+    /// A last line without an ending, which [`until_end`](Self::until_end) has given out, has been read; what is added to
+    /// it later is the next line.
+    pub fn position(mut self, position: &Position) -> Self {
+        self.position = Some(position.clone());
         self
     }
 
@@ -207,9 +220,12 @@ impl<T> TextFile<T> {
             none => {
                 let buffer = self.lines.buffer();
                 let lines = buffer.map_err(|error| TextFileError::line(&self.path, error))?;
-                let start = match self.from_end {
-                    Some(len) => Start::AfterLast(self.lines.ending().to_owned(), len),
-                    None => Start::Beginning,
+                let kept = self.position.as_ref().and_then(Position::value);
+                let kept = kept.and_then(|value| value.parse().ok());
+                let start = match (kept, self.from_end) {
+                    (Some(offset), _) => Start::At(offset),
+                    (None, Some(len)) => Start::AfterLast(self.lines.ending().to_owned(), len),
+                    (None, None) => Start::Beginning,
                 };
                 let tail = Tail::new(self.path.clone(), self.follow, start, self.chunk);
                 none.insert(Reading {

@@ -48,6 +48,11 @@ impl<T: Element> TextFile<T> {
         let Some(reading) = &mut self.reading else {
             return out.emit(line).await;
         };
+        if let Some(position) = &self.position {
+            out.or_stop(position.room()).await??;
+            let ack = position.ack(reading.lines.offset().to_string(), out.now());
+            return out.emit_with(line, ack).await;
+        }
         let fault = |error| TextFileError::line(&self.path, error).into();
         reading.lines.emit_from(line, out, fault).await
     }

@@ -19,6 +19,8 @@ pub(super) enum Start {
     Beginning,
     /// After the last of these endings.
     AfterLast(Vec<u8>, u64),
+    /// At this byte, if there is one: a shorter file is another one.
+    At(u64),
 }
 
 /// Follows a name from file to file, or reads one file to its end.
@@ -45,7 +47,7 @@ pub(super) enum Look<'a> {
 impl Tail {
     pub(super) fn new(path: PathBuf, follow: bool, start: Start, chunk: usize) -> Self {
         let ending = match &start {
-            Start::Beginning => 0,
+            Start::Beginning | Start::At(_) => 0,
             Start::AfterLast(ending, _) => ending.len(),
         };
         Self {
@@ -112,6 +114,11 @@ impl Tail {
         if let Start::AfterLast(ending, len) = &self.start {
             content
                 .skip_to_last_line(ending, *len, &mut self.buffer)
+                .map_err(|error| TextFileError::read(&self.path, error))?;
+        }
+        if let Start::At(offset) = self.start {
+            content
+                .skip_to(offset, &mut self.buffer)
                 .map_err(|error| TextFileError::read(&self.path, error))?;
         }
         let position = content.position();

@@ -44,6 +44,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(time::sample, module)?)?;
     module.add_function(wrap_pyfunction!(time::shift, module)?)?;
     module.add_function(wrap_pyfunction!(sink::sink, module)?)?;
+    module.add_function(wrap_pyfunction!(sink::sink_batches, module)?)?;
     module.add_function(wrap_pyfunction!(slice::slice, module)?)?;
     module.add_function(wrap_pyfunction!(window::sliding_window, module)?)?;
     module.add_function(wrap_pyfunction!(stream::stream, module)?)?;

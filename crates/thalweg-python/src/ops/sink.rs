@@ -1,13 +1,16 @@
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
-use thalweg::ops::{SinkAsync, Step, Then};
+use pyo3::types::{PyDict, PyList, PyTuple};
+use thalweg::Stream;
+use thalweg::ops::{Batch, BatchSink, SinkAsync, SinkBatches, Step, Then};
 
 use super::map::build_error;
 use crate::awaiting::Awaiting;
-use crate::blueprint::{Blueprint, Made};
+use crate::blueprint::{Blueprint, Inlet, Made};
 use crate::event_loop::Awaited;
 use crate::function::Function;
 use crate::gil::{self, Place};
@@ -53,16 +56,20 @@ fn together(function: Function) -> Blueprint {
             })
         });
         let ends = site.upstream.apply(sink.runtime_on_demand());
-        // Nothing comes out of a sink, but everything has an outlet for Python.
-        let out = site.upstream.filter(|_| true);
-        out.destroy();
-        Made {
-            inlet: Box::new(ends),
-            between: None,
-            out,
-        }
+        sink_made(&site.upstream, Box::new(ends))
     });
     blueprint.taking_results(place)
+}
+
+/// A node that ends a branch. Nothing comes out of it, but everything has an outlet for Python.
+pub(crate) fn sink_made(upstream: &Stream<Value>, inlet: Box<dyn Inlet>) -> Made {
+    let out = upstream.filter(|_| true);
+    out.destroy();
+    Made {
+        inlet,
+        between: None,
+        out,
+    }
 }
 
 /// Awaits what the function returns: one call after the other, or up to so many at a time.
@@ -90,4 +97,71 @@ fn awaited(function: Function, calls: Option<usize>) -> PyResult<Blueprint> {
         }
     });
     Ok(blueprint.on_loop())
+}
+
+/// `sink_batches`: calls the function with lists of elements. What it returns is awaited if it can be; the function
+/// itself may be an `async def`, which `waits`.
+#[pyfunction]
+pub(super) fn sink_batches(
+    function: &Bound<'_, PyAny>,
+    args: &Bound<'_, PyTuple>,
+    kwargs: &Bound<'_, PyDict>,
+    waits: bool,
+    max_len: usize,
+) -> Blueprint {
+    let function = Function::new(function, Some(args), Some(kwargs));
+    let called = function.clone();
+    let blueprint = Blueprint::new(move |site| {
+        let function = BatchFunction {
+            function: called,
+            awaiting: Awaiting::new(site.node),
+            waits,
+        };
+        let sink = site
+            .upstream
+            .apply(SinkBatches::new(function).max_len(max_len));
+        sink_made(&site.upstream, Box::new(sink))
+    });
+    let blueprint = blueprint.calling(function).sink();
+    match waits {
+        true => blueprint.on_loop(),
+        false => blueprint,
+    }
+}
+
+/// A Python function that takes lists of elements.
+struct BatchFunction {
+    function: Function,
+    awaiting: Awaiting,
+    waits: bool,
+}
+
+impl BatchSink<Value> for BatchFunction {
+    type Error = PyErr;
+    const KIND: &'static str = "sink_batches";
+
+    async fn write(&mut self, batch: Batch<Value>) -> PyResult<()> {
+        let step = gil::attach(|py| {
+            let list = PyList::new(py, batch.iter().map(|x| x.bind(py)))?;
+            let result = self
+                .function
+                .call(py, &Value::new(list.into_any().unbind()))?;
+            self.awaiting.step(result)
+        })?;
+        let Step::Pending(awaited) = step else {
+            return Ok(());
+        };
+        // What is awaited belongs to the event loop: it is not polled before the loop does so.
+        let mut is_on_loop = self.waits;
+        poll_fn(|_| match std::mem::replace(&mut is_on_loop, true) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+        awaited.await.map(drop)
+    }
+
+    fn waits(&self) -> bool {
+        self.waits
+    }
 }

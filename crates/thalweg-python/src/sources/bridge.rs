@@ -13,7 +13,10 @@ use std::task::{Context, Poll};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
-use thalweg::{BoxError, Element, Emit, Emitter, Failure, Source, Stop, Stream};
+use thalweg::{
+    Acks, BoxError, Element, Emit, EmitResult, Emitter, Failure, Never, Operator, Sink, Source,
+    Stop, Stream,
+};
 
 use super::error::to_exception;
 use super::wake::Detached;
@@ -26,7 +29,7 @@ use crate::value::Value;
 use crate::{failure, interrupt};
 
 /// A source that can be run for Python.
-pub(super) trait Sourced: Source {
+pub(crate) trait Sourced: Source {
     /// The next of what it holds that would not be emitted if it went on no more: of a file, the last line, which has
     /// no ending.
     fn rest(&mut self) -> Result<Option<Self::Item>, BoxError> {
@@ -107,7 +110,7 @@ struct Run {
 }
 
 impl RustSource {
-    pub(super) fn new<S: Sourced>(
+    pub(crate) fn new<S: Sourced>(
         source: S,
         convert: impl Fn(Python<'_>, S::Item) -> PyResult<Option<Value>> + Send + Sync + 'static,
     ) -> Self {
@@ -135,7 +138,7 @@ impl RustSource {
                 site: site.clone(),
             };
             let stream = Stream::from_source_on(bridged, event_loop.handle());
-            stream.sink(move |x| lock(&gathered).push(x));
+            let _sink = Sink::from(stream.apply(Gather(gathered)));
             stream.on_unhandled(move |failure: Failure| {
                 gil::attach(|py| site.failed(py, failure.cause()));
             });
@@ -303,11 +306,31 @@ impl BuildContext {
     }
 }
 
+/// Elements with the tokens that they carry.
+type Gathered<T> = Arc<Mutex<Vec<(T, Acks)>>>;
+
+/// Gathers what a source emits.
+struct Gather<T>(Gathered<T>);
+
+impl<T: Element> Operator for Gather<T> {
+    type In = T;
+    type Out = Never;
+    type Event = Never;
+    const KIND: &'static str = "gather";
+    const SINK: bool = true;
+    const CLOSES: bool = false;
+
+    fn update(&mut self, x: T, cx: &mut thalweg::Context<'_, Self>) -> EmitResult {
+        lock(&self.0).push((x, cx.acks()));
+        Ok(())
+    }
+}
+
 /// A source whose elements are gathered where it emits them, and handed on here.
 struct Bridged<S: Source> {
     source: S,
     way: Way<S::Item>,
-    gathered: Arc<Mutex<Vec<S::Item>>>,
+    gathered: Gathered<S::Item>,
     site: Arc<BuildContext>,
 }
 
@@ -358,7 +381,7 @@ impl<S: Sourced> Bridged<S> {
             Err(Stop::Failed(cause)) => Err(gil::attach(|py| to_exception(py, &*cause))),
             Err(Stop::Stopped) if self.site.is_ending.load(Ordering::Relaxed) => loop {
                 match self.source.rest() {
-                    Ok(Some(x)) => hand_on.batch(vec![x]).await?,
+                    Ok(Some(x)) => hand_on.batch(vec![(x, Acks::none())]).await?,
                     Ok(None) => return Ok(()),
                     Err(cause) => gil::attach(|py| self.site.failed(py, &*cause)),
                 }
@@ -386,7 +409,7 @@ impl<T> HandOn<'_, T> {
     ///
     /// # Errors
     /// The pipeline has been drained, or a function has raised what is no failure of an element.
-    async fn batch(&self, batch: Vec<T>) -> PyResult<()> {
+    async fn batch(&self, batch: Vec<(T, Acks)>) -> PyResult<()> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -398,7 +421,18 @@ impl<T> HandOn<'_, T> {
             self.site.settle(py, batch.len());
             self.values(py, batch, convert)
         });
-        let emitted = self.target.emit_many(values).await;
+        if values.iter().all(|(_, acks)| acks.is_none()) {
+            let values = values.into_iter().map(|(value, _)| value);
+            return self.emitted(self.target.emit_many(values).await);
+        }
+        for (value, acks) in values {
+            self.emitted(self.target.emit_with_acks(value, acks).await)?;
+        }
+        Ok(())
+    }
+
+    /// Reports what has failed on the way.
+    fn emitted(&self, emitted: Result<(), thalweg::Error>) -> PyResult<()> {
         interrupt::check().map_err(interrupted)?;
         let Err(error) = emitted else {
             return Ok(());
@@ -417,10 +451,10 @@ impl<T> HandOn<'_, T> {
     ///
     /// # Errors
     /// As [`batch`](Self::batch).
-    fn one_by_one(&self, batch: Vec<T>, emit_one: &EmitOne<T>) -> PyResult<()> {
+    fn one_by_one(&self, batch: Vec<(T, Acks)>, emit_one: &EmitOne<T>) -> PyResult<()> {
         gil::attach(|py| {
             self.site.settle(py, batch.len());
-            for x in batch {
+            for (x, _) in batch {
                 let (emit, tell) = match emit_one(py, x, &self.target) {
                     Ok(emitted) => emitted,
                     Err(error) => {
@@ -447,11 +481,16 @@ impl<T> HandOn<'_, T> {
         })
     }
 
-    fn values(&self, py: Python<'_>, batch: Vec<T>, convert: &Convert<T>) -> Vec<Value> {
+    fn values(
+        &self,
+        py: Python<'_>,
+        batch: Vec<(T, Acks)>,
+        convert: &Convert<T>,
+    ) -> Vec<(Value, Acks)> {
         let mut values = Vec::with_capacity(batch.len());
-        for x in batch {
+        for (x, acks) in batch {
             match convert(py, x) {
-                Ok(value) => values.extend(value),
+                Ok(value) => values.extend(value.map(|value| (value, acks))),
                 Err(error) => self.site.tell(py, "_fail", &error),
             }
         }

@@ -2,7 +2,7 @@
 //! `http_server` and `fetch` make
 //! them of Python's arguments.
 
-mod bridge;
+pub(crate) mod bridge;
 mod error;
 mod fetch;
 mod http_server;

@@ -12,22 +12,28 @@ use thalweg_io::{LineBuffer, LineError, Lines, Reader, TextFile};
 use super::bridge::{RustSource, Sourced};
 use super::error::to_exception;
 use crate::lock::lock;
+use crate::sql::Position;
 use crate::value::Value;
 
-/// `from_textfile`: the lines of a file, which is followed: all, or those behind its first bytes.
+/// `from_textfile`: the lines of a file, which is followed: all, or those behind its first bytes, or behind a position.
 #[pyfunction]
+#[pyo3(signature = (path, delimiter, poll_interval, from_end, max_len, position=None))]
 pub(super) fn text_file(
     path: PathBuf,
     delimiter: &str,
     poll_interval: f64,
     from_end: Option<u64>,
     max_len: usize,
+    position: Option<PyRef<'_, Position>>,
 ) -> PyResult<RustSource> {
     let mut file = TextFile::new(path)
         .lines(text(delimiter, max_len))
         .poll_interval(crate::interval::seconds(poll_interval)?);
     if let Some(len) = from_end {
         file = file.from_end_of(len);
+    }
+    if let Some(position) = position {
+        file = file.position(&position.0);
     }
     Ok(RustSource::new(file, to_text(delimiter)))
 }
@@ -136,8 +142,10 @@ impl Read for Pipe {
 }
 
 /// Cuts bytes into lines for a source that gets its bytes in Python.
+///
+/// Boxed: the buffer may ask for a larger alignment than Python's allocator gives.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
-pub(super) struct LineSplitter(Mutex<LineBuffer<Vec<u8>>>);
+pub(super) struct LineSplitter(Mutex<Box<LineBuffer<Vec<u8>>>>);
 
 #[pymethods]
 impl LineSplitter {
@@ -147,7 +155,7 @@ impl LineSplitter {
     fn new(delimiter: &[u8], max_len: usize) -> PyResult<Self> {
         let buffer = bytes(delimiter, max_len).buffer();
         let buffer = buffer.map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(Self(Mutex::new(buffer)))
+        Ok(Self(Mutex::new(Box::new(buffer))))
     }
 
     /// Adds bytes; returns the lines they complete, with their delimiters, and an exception in the place of each that

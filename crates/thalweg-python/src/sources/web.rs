@@ -6,6 +6,7 @@ use thalweg_io::{HttpLines, HttpPoll, Lines, RequestOptions, Sse, SseEvent, WebE
 
 use super::bridge::{RustSource, Sourced};
 use crate::interval::seconds;
+use crate::sql::Position;
 use crate::value::Value;
 
 /// `from_sse`: the events of a feed, each of which `make` makes an object of, given id, type and data.
@@ -22,6 +23,7 @@ pub(super) fn server_sent_events(
     max_wait: f64,
     max_len: usize,
     follow_anywhere: bool,
+    position: Option<PyRef<'_, Position>>,
 ) -> PyResult<RustSource> {
     let feed = Sse::new(url)
         .last_event_id(last_event_id)
@@ -30,6 +32,10 @@ pub(super) fn server_sent_events(
         .wait(seconds(wait)?)
         .max_wait(seconds(max_wait)?)
         .max_len(max_len);
+    let feed = match position {
+        Some(position) => feed.position(&position.0),
+        None => feed,
+    };
     feed.check().map_err(|error| invalid("from_sse", &error))?;
     Ok(RustSource::new(
         SseSource::from(feed),

@@ -48,7 +48,7 @@ pub(crate) use self::output::receive_each;
 pub(crate) use self::pass::Pass;
 pub use self::pass::{Delivery, Lease};
 pub use self::policy::exempt_from_policies;
-pub(crate) use self::policy::{Attempts, Policy};
+pub(crate) use self::policy::{Attempts, Policy, is_exempt};
 use self::state::{Handler, Phase, State};
 pub(crate) use self::wiring::Handle;
 use crate::failure::{BuildError, Error, Failure, Kind};

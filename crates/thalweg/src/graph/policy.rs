@@ -72,6 +72,6 @@ pub fn exempt_from_policies(is_exempt: IsExempt) -> bool {
     IS_EXEMPT.set(is_exempt).is_ok()
 }
 
-pub(super) fn is_exempt(cause: &BoxError) -> bool {
+pub(crate) fn is_exempt(cause: &BoxError) -> bool {
     IS_EXEMPT.get().is_some_and(|is_exempt| is_exempt(&**cause))
 }

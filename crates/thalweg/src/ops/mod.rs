@@ -13,7 +13,7 @@
 //! | distance in time, the rest dropped | [`throttle`](crate::Stream::throttle), [`debounce`](crate::Stream::debounce), [`sample`](crate::Stream::sample) |
 //! | room for a slow downstream | [`buffer`](crate::Stream::buffer), [`latest`](crate::Stream::latest) |
 //! | several upstreams | [`union`], [`zip()`], [`combine_latest`], [`zip_latest`] |
-//! | ends | [`sink`](crate::Stream::sink), [`sink_async`](crate::Stream::sink_async), [`sink_to_list`](crate::Stream::sink_to_list), [`pull`](crate::Stream::pull) |
+//! | ends | [`sink`](crate::Stream::sink), [`sink_async`](crate::Stream::sink_async), [`sink_batches`](crate::Stream::sink_batches), [`sink_to`](crate::Stream::sink_to), [`sink_to_list`](crate::Stream::sink_to_list), [`pull`](crate::Stream::pull) |
 //!
 //! # Functions that fail
 //!
@@ -79,6 +79,7 @@ mod settle;
 mod shift;
 mod sink;
 mod sink_async;
+mod sink_batches;
 mod sink_to_list;
 mod slice;
 mod sliding_window;
@@ -118,6 +119,7 @@ pub use settle::{Promise, Settle};
 pub use shift::{Shift, ShiftOptions};
 pub use sink::{FnSink, TryFnSink};
 pub use sink_async::SinkAsync;
+pub use sink_batches::{Batch, BatchFn, BatchSink, SinkBatches, sink_batches_fn};
 pub use sink_to_list::List;
 pub use slice::Slice;
 pub use sliding_window::SlidingWindow;

@@ -1,8 +1,9 @@
 //! The table of all operators.
 
 use thalweg::ops::{
-    Buffer, Keep, Latest, OpenLanes, PartitionOptions, PartitionUniqueOptions, SinkAsync, Step,
-    Then, TimedWindowOptions, TimedWindowUniqueOptions, UniqueOptions, Zip, union, zip_bounded,
+    Batch, Buffer, Keep, Latest, OpenLanes, PartitionOptions, PartitionUniqueOptions, SinkAsync,
+    Step, Then, TimedWindowOptions, TimedWindowUniqueOptions, UniqueOptions, Zip, union,
+    zip_bounded,
 };
 use thalweg::{Element, OpenJoin, Runtime, Stream};
 
@@ -428,5 +429,25 @@ pub fn all() -> Vec<Case> {
             t.sink(s.apply(sink).into());
         })
         .fails(),
+        // Element 3 is alone in its batch; those behind element 4 come together.
+        Case::new("sink_batches", |s, t| {
+            let trial = t.clone();
+            let sink = s.sink_batches(move |batch: Batch<i32>| {
+                let t = trial.clone();
+                async move {
+                    t.clock
+                        .sleep(if batch[0] == 4 { WORK * 10 } else { WORK })
+                        .await;
+                    let checked = batch.iter().map(|x| t.trouble.check(*x));
+                    for x in checked.collect::<Result<Vec<_>, _>>()? {
+                        t.log.sunk(vec![x]);
+                    }
+                    Ok::<_, &str>(())
+                }
+            });
+            t.sink(sink);
+        })
+        .fails()
+        .detached(),
     ]
 }

@@ -1,0 +1,196 @@
+//! How far a source has got: the place behind which nothing has to be read again.
+//!
+//! A [`Position`] belongs to a source. It gives a token to each element, and moves on when everything before a place
+//! has been dealt with, in whatever order that happens. A sink that keeps positions in the same transaction as what
+//! was made of the elements, [`to_sql`](crate::sql::ToSql) does, makes a pipeline that can be killed at any moment,
+//! and started again: nothing is missing then, and nothing is there twice.
+
+#[cfg(feature = "sqlite")]
+mod rows;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
+mod watermark;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use thalweg::{Ack, Outcome};
+
+#[cfg(feature = "sqlite")]
+pub(crate) use self::rows::{Pending, Rows};
+pub use self::watermark::Watermark;
+
+/// The most elements that have left the source and are not done, unless something else is said.
+const MAX_IN_FLIGHT: usize = 65_536;
+
+/// A source's position. Clones are the same one.
+///
+/// ```
+/// use std::time::Duration;
+/// use thalweg_io::Position;
+///
+/// let position = Position::new("readings");
+/// let [first, second] = ["a", "b"].map(|value| position.ack(value, Duration::ZERO));
+/// drop(second);
+/// // The first one is still on its way.
+/// assert_eq!(position.value(), None);
+/// assert_eq!(position.oldest(), Some(("a".to_string(), Duration::ZERO)));
+/// drop(first);
+/// assert_eq!(position.value().as_deref(), Some("b"));
+/// ```
+#[derive(Clone)]
+pub struct Position(Arc<Shared>);
+
+struct Shared {
+    name: String,
+    /// The store that keeps it, by a number of its own.
+    store: Option<u64>,
+    max_in_flight: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    watermark: Watermark,
+    has_failed: bool,
+    waiting: Vec<Waker>,
+}
+
+/// What a token carries: whose position it is, and which element.
+pub(crate) struct Place {
+    pub(crate) position: Position,
+    pub(crate) number: u64,
+}
+
+/// A source cannot go on, because one of its elements is never done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "position `{name}`: the element at {value:?} has failed, and {behind} behind it have been read; start again to have it tried again, or give the node that fails a policy, such as skip"
+)]
+pub struct PositionError {
+    name: String,
+    value: String,
+    behind: usize,
+}
+
+impl Position {
+    /// A position that nobody keeps, for tests and for stores of one's own. It begins before everything.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self::restored(name.into(), None, Watermark::new())
+    }
+
+    pub(crate) fn restored(name: String, store: Option<u64>, watermark: Watermark) -> Self {
+        Self(Arc::new(Shared {
+            name,
+            store,
+            max_in_flight: MAX_IN_FLIGHT,
+            state: Mutex::new(State {
+                watermark,
+                has_failed: false,
+                waiting: Vec::new(),
+            }),
+        }))
+    }
+
+    /// Its name, which tells it from others of its store.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Where the source is to go on: behind the element with this value. `None` at the beginning.
+    pub fn value(&self) -> Option<String> {
+        self.lock().watermark.value().map(str::to_string)
+    }
+
+    /// How many elements have been sent and are not known to be done: those from the oldest one on.
+    pub fn in_flight(&self) -> usize {
+        self.lock().watermark.len()
+    }
+
+    /// The value of the oldest element that is not done, and the time at which it was sent, on the clock that
+    /// [`ack`](Self::ack) was given.
+    pub fn oldest(&self) -> Option<(String, Duration)> {
+        let state = self.lock();
+        let (value, at) = state.watermark.oldest()?;
+        Some((value.to_string(), at))
+    }
+
+    /// The token for the next element, which is at `value` and is sent at the time `now`. Once the token has fired for
+    /// this one and for all before, the position is behind it. An element that failed stays where it is.
+    pub fn ack(&self, value: impl Into<String>, now: Duration) -> Ack {
+        let number = self.lock().watermark.begin(value.into(), now);
+        let position = self.clone();
+        let place = Place {
+            position: self.clone(),
+            number,
+        };
+        Ack::with_payload(place, move |outcome| position.ended(number, outcome))
+    }
+
+    /// Waits until fewer than 65,536 elements are in flight.
+    ///
+    /// # Errors
+    /// The oldest of them has failed, so that there will never be fewer.
+    pub async fn room(&self) -> Result<(), PositionError> {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if state.watermark.len() < self.0.max_in_flight {
+                return Poll::Ready(Ok(()));
+            }
+            if state.has_failed
+                && let Some((value, _)) = state.watermark.failed_oldest()
+            {
+                return Poll::Ready(Err(PositionError {
+                    name: self.0.name.clone(),
+                    value: value.to_string(),
+                    behind: state.watermark.len() - 1,
+                }));
+            }
+            state.waiting.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn ended(&self, number: u64, outcome: Outcome) {
+        let mut state = self.lock();
+        match outcome {
+            Outcome::Delivered => state.watermark.done(number),
+            Outcome::Failed => {
+                state.watermark.failed(number);
+                state.has_failed = true;
+            }
+        }
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// The store that keeps it.
+    pub(crate) fn store(&self) -> Option<u64> {
+        self.0.store
+    }
+
+    /// The number of the last element before which everything is done, and its value.
+    pub(crate) fn committed(&self) -> (u64, Option<String>) {
+        let state = self.lock();
+        let value = state.watermark.value().map(str::to_string);
+        (state.watermark.number(), value)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Position")
+            .field("name", &self.0.name)
+            .field("value", &self.value())
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}

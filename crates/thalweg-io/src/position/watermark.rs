@@ -1,0 +1,122 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The place before which everything is done, where things are done out of order. It is pure: a position's arithmetic.
+///
+/// ```
+/// use std::time::Duration;
+/// use thalweg_io::position::Watermark;
+///
+/// let mut watermark = Watermark::new();
+/// let [a, b, c] = ["a", "b", "c"].map(|value| watermark.begin(value.into(), Duration::ZERO));
+/// watermark.done(b);
+/// assert_eq!(watermark.value(), None);
+/// watermark.done(a);
+/// assert_eq!(watermark.value(), Some("b"));
+/// watermark.done(c);
+/// assert_eq!((watermark.value(), watermark.len()), (Some("c"), 0));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Watermark {
+    /// The number of the last one that is done with all before it; the first one has the number 1.
+    number: u64,
+    value: Option<String>,
+    entries: VecDeque<Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    value: String,
+    at: Duration,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Begun,
+    Done,
+    Failed,
+}
+
+impl Watermark {
+    /// Before everything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Behind the element with this number and value.
+    pub(crate) fn behind(number: u64, value: Option<String>) -> Self {
+        Self {
+            number,
+            value,
+            entries: VecDeque::new(),
+        }
+    }
+
+    /// Begins with the next element; returns its number.
+    pub fn begin(&mut self, value: String, now: Duration) -> u64 {
+        self.entries.push_back(Entry {
+            value,
+            at: now,
+            state: State::Begun,
+        });
+        self.number + self.entries.len() as u64
+    }
+
+    /// Says that an element is done. One that is done already, or was never begun, changes nothing.
+    pub fn done(&mut self, number: u64) {
+        self.set(number, State::Done);
+        while let Some(first) = self.entries.front()
+            && first.state == State::Done
+        {
+            self.number += 1;
+            self.value = self.entries.pop_front().map(|entry| entry.value);
+        }
+    }
+
+    /// Says that an element has failed, and will not be done.
+    pub fn failed(&mut self, number: u64) {
+        self.set(number, State::Failed);
+    }
+
+    fn set(&mut self, number: u64, state: State) {
+        let at = number.checked_sub(self.number + 1);
+        let at = at.and_then(|at| usize::try_from(at).ok());
+        if let Some(entry) = at.and_then(|at| self.entries.get_mut(at))
+            && entry.state != State::Done
+        {
+            entry.state = state;
+        }
+    }
+
+    /// The number of the last element that is done with all before it; 0 if there is none.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The value of that element.
+    pub fn value(&self) -> Option<&str> {
+        self.value.as_deref()
+    }
+
+    /// How many elements have begun from the first one on that is not done.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether everything is done.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The value of the first element that is not done, and when it began.
+    pub fn oldest(&self) -> Option<(&str, Duration)> {
+        self.entries.front().map(|entry| (&*entry.value, entry.at))
+    }
+
+    /// The same if that element has failed.
+    pub(crate) fn failed_oldest(&self) -> Option<(&str, Duration)> {
+        let first = self.entries.front()?;
+        (first.state == State::Failed).then_some((&*first.value, first.at))
+    }
+}

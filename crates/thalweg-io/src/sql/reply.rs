@@ -1,0 +1,87 @@
+//! The result of a job that another thread does.
+
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// The result, once it is there; `None` if the job was dropped. Whoever waits is woken outside of any lock: waking may
+/// wait for a lock that the thread holds which waits here.
+pub(super) struct Reply<R>(Arc<Shared<R>>);
+
+/// Where the result is put.
+pub(super) struct Replier<R>(Arc<Shared<R>>);
+
+struct Shared<R> {
+    state: Mutex<State<R>>,
+    ended: Condvar,
+}
+
+struct State<R> {
+    result: Option<R>,
+    has_ended: bool,
+    waiting: Option<Waker>,
+}
+
+pub(super) fn reply<R>() -> (Replier<R>, Reply<R>) {
+    let shared = Arc::new(Shared {
+        state: Mutex::new(State {
+            result: None,
+            has_ended: false,
+            waiting: None,
+        }),
+        ended: Condvar::new(),
+    });
+    (Replier(shared.clone()), Reply(shared))
+}
+
+impl<R> Replier<R> {
+    pub(super) fn put(self, result: R) {
+        self.0.lock().result = Some(result);
+    }
+}
+
+impl<R> Drop for Replier<R> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.has_ended = true;
+        let waiting = state.waiting.take();
+        drop(state);
+        self.0.ended.notify_all();
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+}
+
+impl<R> Reply<R> {
+    /// Blocks until the job has ended.
+    pub(super) fn wait(self) -> Option<R> {
+        let mut state = self.0.lock();
+        while !state.has_ended {
+            let woken = self.0.ended.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        state.result.take()
+    }
+}
+
+impl<R> Future for Reply<R> {
+    type Output = Option<R>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<R>> {
+        let mut state = self.0.lock();
+        if state.has_ended {
+            return Poll::Ready(state.result.take());
+        }
+        let before = state.waiting.replace(cx.waker().clone());
+        drop(state);
+        drop(before);
+        Poll::Pending
+    }
+}
+
+impl<R> Shared<R> {
+    fn lock(&self) -> MutexGuard<'_, State<R>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

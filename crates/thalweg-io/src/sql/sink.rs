@@ -1,0 +1,381 @@
+//! Rows on their way into a table.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
+use thalweg::ops::{Batch, BatchSink, SinkBatches};
+use thalweg::{BoxError, BuildError, Element, Sink, Stream};
+
+use super::database::rows_of;
+use super::value::Columns;
+use super::{Database, SqlError, SqlRow};
+use crate::position::{Pending, Place, Position, Rows};
+
+/// A table that rows are written to.
+///
+/// ```
+/// use thalweg_io::sql::{SqlValue, Table};
+///
+/// struct Reading { sensor: String, celsius: f64 }
+///
+/// let table = Table::new("latest", ["sensor", "celsius"], |reading: &Reading| {
+///     [reading.sensor.as_str().into(), SqlValue::from(reading.celsius)]
+/// });
+/// // One row for each sensor, which is made if there is none.
+/// let table = table.key(["sensor"]).create();
+/// # drop(table);
+/// ```
+pub struct Table<T> {
+    name: String,
+    create: bool,
+    key: Vec<String>,
+    rows: ToRows<T>,
+}
+
+/// Makes rows of an element.
+type ToRows<T> = Box<dyn FnMut(&T, &mut Vec<SqlRow>) -> Result<(), BoxError> + Send>;
+
+impl<T: 'static> Table<T> {
+    /// Rows with these columns and the values that `values` makes of an element.
+    pub fn new<const N: usize>(
+        name: impl Into<String>,
+        columns: [&str; N],
+        values: impl Fn(&T) -> [super::SqlValue; N] + Send + 'static,
+    ) -> Self {
+        let columns: Columns = columns.map(String::from).into();
+        Self::of_rows(name, move |x, rows| {
+            rows.push(SqlRow::with(columns.clone(), values(x).into()));
+            Ok(())
+        })
+    }
+
+    /// Any number of rows, which `rows` makes of an element and adds to those of the others; they may differ in their
+    /// columns. All rows of an element are written in one transaction.
+    pub fn of_rows(
+        name: impl Into<String>,
+        rows: impl FnMut(&T, &mut Vec<SqlRow>) -> Result<(), BoxError> + Send + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            create: false,
+            key: Vec::new(),
+            rows: Box::new(rows),
+        }
+    }
+
+    /// Has the table made, if there is none, with the columns of the first row, and types for its values. The
+    /// columns of the [`key`](Self::key) are the primary key.
+    pub fn create(mut self) -> Self {
+        self.create = true;
+        self
+    }
+
+    /// Has a row replace the values of the one with the same key. The table needs a primary key or a unique index of
+    /// these columns.
+    pub fn key<const N: usize>(self, columns: [&str; N]) -> Self {
+        self.key_of(columns.map(String::from).into())
+    }
+
+    /// The same with columns that are known at run time.
+    pub fn key_of(mut self, columns: Vec<String>) -> Self {
+        self.key = columns;
+        self
+    }
+}
+
+impl Table<SqlRow> {
+    /// Elements that are rows.
+    pub fn rows(name: impl Into<String>) -> Self {
+        Self::of_rows(name, |row: &SqlRow, rows| {
+            rows.push(row.clone());
+            Ok(())
+        })
+    }
+}
+
+/// Writes elements to a table of a database, a transaction for each batch: what [`ToSql::to_sql`] puts at the end of a
+/// stream.
+pub struct SqlSink<T> {
+    database: Database,
+    create: bool,
+    target: Arc<Target>,
+    to_rows: ToRows<T>,
+    kept: Arc<Mutex<Kept>>,
+    _element: PhantomData<fn(T)>,
+}
+
+/// Where rows go.
+struct Target {
+    table: String,
+    key: Vec<String>,
+}
+
+/// What was written behind the positions of sources, by their names.
+type Kept = HashMap<String, Rows>;
+
+/// Rows of a batch, and for each element where its own end.
+struct Made {
+    rows: Vec<SqlRow>,
+    ends: Vec<usize>,
+}
+
+/// Positions of a batch: for each its source's, and for each element the number in it.
+struct Places {
+    position: Position,
+    /// 0 for elements that are not of this source.
+    numbers: Vec<u64>,
+}
+
+impl<T> SqlSink<T> {
+    /// A sink for a table of a database.
+    pub fn new(database: &Database, table: Table<T>) -> Self {
+        Self {
+            database: database.clone(),
+            create: table.create,
+            target: Arc::new(Target {
+                table: table.name,
+                key: table.key,
+            }),
+            to_rows: table.rows,
+            kept: Arc::default(),
+            _element: PhantomData,
+        }
+    }
+
+    /// For each source whose positions are kept in this database, which element each row is made of: the newest, if it
+    /// is made of several.
+    fn places(&self, batch: &Batch<T>) -> Vec<Places> {
+        let mut all: Vec<Places> = Vec::new();
+        batch.for_each_payload(|at, place: &Place| {
+            if place.position.store() != Some(self.database.id()) {
+                return;
+            }
+            let name = place.position.name();
+            let known = all.iter().position(|one| one.position.name() == name);
+            let known = known.unwrap_or_else(|| {
+                all.push(Places {
+                    position: place.position.clone(),
+                    numbers: vec![0; batch.len()],
+                });
+                all.len() - 1
+            });
+            let number = &mut all[known].numbers[at];
+            *number = place.number.max(*number);
+        });
+        all
+    }
+}
+
+impl<T: Element + Sync> BatchSink<T> for SqlSink<T> {
+    type Error = SqlError;
+    const KIND: &'static str = "to_sql";
+
+    async fn write(&mut self, batch: Batch<T>) -> Result<(), SqlError> {
+        let places = self.places(&batch);
+        let mut rows = Vec::with_capacity(batch.len());
+        let mut ends = Vec::with_capacity(batch.len());
+        for x in &*batch {
+            (self.to_rows)(x, &mut rows).map_err(|problem| SqlError::Row {
+                database: self.database.shown().to_string(),
+                what: format!("table `{}`", self.target.table),
+                problem: problem.to_string(),
+            })?;
+            ends.push(rows.len());
+        }
+        let made = Made { rows, ends };
+        drop(batch);
+        let (target, kept) = (self.target.clone(), self.kept.clone());
+        let (shown, create) = (self.database.shown().to_string(), self.create);
+        let result = self.database.run(move |connection| {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            write(
+                connection, &shown, &target, create, &made, &places, &mut kept,
+            )
+        });
+        match result.await {
+            Some(result) => result?,
+            None => return Err(self.database.gone()),
+        }
+        self.create = false;
+        Ok(())
+    }
+
+    fn blames_element(&self, error: &SqlError) -> bool {
+        error.blames_row()
+    }
+
+    fn label(&self) -> Option<String> {
+        Some(self.target.table.clone())
+    }
+}
+
+/// Writes rows, and the positions behind them, in one transaction.
+fn write(
+    connection: &mut Connection,
+    shown: &str,
+    target: &Target,
+    create: bool,
+    made: &Made,
+    places: &[Places],
+    kept: &mut Kept,
+) -> Result<(), SqlError> {
+    let what = format!("table `{}`", target.table);
+    let fail = |error| SqlError::statement(shown, &*what, error);
+    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+    let transaction = begun.map_err(fail)?;
+    for one in places {
+        let name = one.position.name();
+        if !kept.contains_key(name) {
+            let rows = rows_of(&transaction, shown, name, &target.table)?;
+            kept.insert(name.to_string(), rows);
+        }
+    }
+    let mut pending = vec![Pending::default(); places.len()];
+    if create && let Some(first) = made.rows.first() {
+        let statement = target.create(first);
+        transaction.execute_batch(&statement).map_err(fail)?;
+    }
+    let mut insert: Option<(Columns, String)> = None;
+    let mut begin = 0;
+    for (at, end) in made.ends.iter().enumerate() {
+        let rows = &made.rows[begin..*end];
+        begin = *end;
+        let mut is_new = true;
+        for (one, pending) in places.iter().zip(&mut pending) {
+            if one.numbers[at] > 0 {
+                is_new &= kept[one.position.name()].is_new(one.numbers[at], pending);
+            }
+        }
+        for row in rows.iter().filter(|_| is_new) {
+            let statement = match &insert {
+                Some((columns, statement)) if *columns == row.columns => statement,
+                _ => &insert.insert((row.columns.clone(), target.insert(row))).1,
+            };
+            let mut statement = transaction.prepare_cached(statement).map_err(fail)?;
+            let inserted = statement.execute(params_from_iter(&row.values));
+            inserted.map_err(fail)?;
+        }
+    }
+    let mut after = Vec::with_capacity(places.len());
+    for (one, pending) in places.iter().zip(&pending) {
+        let (number, value) = one.position.committed();
+        let mut rows = kept[one.position.name()].clone();
+        rows.commit(pending, number);
+        store(&transaction, one, &target.table, number, value, &rows).map_err(fail)?;
+        after.push(rows);
+    }
+    transaction.commit().map_err(fail)?;
+    for (one, rows) in places.iter().zip(after) {
+        kept.insert(one.position.name().to_string(), rows);
+    }
+    Ok(())
+}
+
+fn store(
+    transaction: &Transaction<'_>,
+    places: &Places,
+    sink: &str,
+    number: u64,
+    value: Option<String>,
+    rows: &Rows,
+) -> rusqlite::Result<()> {
+    let statement = "INSERT OR REPLACE INTO thalweg_positions VALUES (?1, ?2, ?3, ?4, ?5)";
+    let number = i64::try_from(number).unwrap_or(i64::MAX);
+    let name = places.position.name();
+    let mut statement = transaction.prepare_cached(statement)?;
+    statement.execute((name, sink, number, value, rows.to_text()))?;
+    Ok(())
+}
+
+impl Target {
+    fn create(&self, row: &SqlRow) -> String {
+        let columns = row
+            .iter()
+            .map(|(name, value)| format!("{}{}", quoted(name), value.column_type()));
+        let mut parts: Vec<_> = columns.collect();
+        if !self.key.is_empty() {
+            parts.push(format!("PRIMARY KEY ({})", list(&self.key)));
+        }
+        let (table, parts) = (quoted(&self.table), parts.join(", "));
+        format!("CREATE TABLE IF NOT EXISTS {table} ({parts})")
+    }
+
+    fn insert(&self, row: &SqlRow) -> String {
+        let places = vec!["?"; row.values.len()].join(", ");
+        let (table, columns) = (quoted(&self.table), list(&row.columns));
+        let mut statement = format!("INSERT INTO {table} ({columns}) VALUES ({places})");
+        if !self.key.is_empty() {
+            let others = row.columns.iter().filter(|name| !self.key.contains(name));
+            let set = others.map(|name| format!("{0} = excluded.{0}", quoted(name)));
+            let set: Vec<_> = set.collect();
+            let action = match set.is_empty() {
+                true => "NOTHING".to_string(),
+                false => format!("UPDATE SET {}", set.join(", ")),
+            };
+            let _ = write!(statement, " ON CONFLICT ({}) DO {action}", list(&self.key));
+        }
+        statement
+    }
+}
+
+/// A name as SQL has it, whatever is in it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn list(names: &[String]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| quoted(name)).collect();
+    quoted.join(", ")
+}
+
+/// Databases as sinks: [`Stream::to_sql`](ToSql::to_sql).
+pub trait ToSql<T> {
+    /// Writes elements to a table, in a transaction for each batch of those that have come during the one before.
+    ///
+    /// An element is acknowledged when its transaction is committed. If the database refuses a row, the others of its
+    /// batch are written, and the failure is that of its element, see [`Stream::sink_batches`]. Names of tables and
+    /// columns are quoted, values are bound: neither is ever read as SQL. A table that can't be made is a build error.
+    ///
+    /// ```
+    /// use thalweg::{EventLoop, Stream};
+    /// use thalweg_io::{prelude::*, sql::{Database, Table}};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let url = format!("sqlite:{}", dir.path().join("words.db").display());
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// # let _guard = runtime.enter();
+    /// # runtime.block_on(async {
+    /// let database = Database::open(&url)?;
+    /// let words = Stream::new();
+    /// let table = Table::new("words", ["word", "length"], |word: &&str| {
+    ///     [(*word).into(), (word.len() as u32).into()]
+    /// });
+    /// words.to_sql(&database, table.key(["word"]).create());
+    /// words.emit_many(["river", "bed", "river"]).await?;
+    /// words.drain("10s").await?;
+    ///
+    /// let rows = Stream::from_sql(&database, Query::new("SELECT * FROM words", "word"));
+    /// let list = rows.map(|row| row.get("length").and_then(|x| x.as_i64())).sink_to_list();
+    /// rows.run("10s").await?;
+    /// assert_eq!(list.to_vec(), [Some(3), Some(5)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # use thalweg_io::sql::Query;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn to_sql(&self, database: &Database, table: Table<T>) -> Sink;
+}
+
+impl<T: Element + Sync> ToSql<T> for Stream<T> {
+    fn to_sql(&self, database: &Database, table: Table<T>) -> Sink {
+        let has_name = !table.name.is_empty();
+        let sink = self.apply(SinkBatches::new(SqlSink::new(database, table)));
+        if !has_name {
+            sink.build_error(BuildError::new("to_sql", "the name of the table is empty"));
+        }
+        Sink::from(sink)
+    }
+}

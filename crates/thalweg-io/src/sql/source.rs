@@ -1,0 +1,224 @@
+//! Rows on their way out of a database.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rusqlite::{Connection, params_from_iter};
+use thalweg::interval::{IntervalError, IntoInterval, wait};
+use thalweg::{BuildError, Emitter, Source, Stop, Stream};
+
+use super::value::Columns;
+use super::{Database, SqlError, SqlRow, SqlValue};
+use crate::Position;
+
+/// The most rows that are read at once.
+const BATCH: usize = 1024;
+
+/// A query as a source of rows, in the order of one of its columns.
+///
+/// ```
+/// use thalweg_io::sql::Query;
+///
+/// let query = Query::new("SELECT * FROM events", "id").after(41).poll("1s");
+/// # drop(query);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Query {
+    text: String,
+    cursor: String,
+    after: Option<SqlValue>,
+    poll: Option<Result<Duration, IntervalError>>,
+    position: Option<Position>,
+}
+
+impl Query {
+    /// The rows of `SELECT …` in the order of its column `cursor`, which tells them apart: an id, say. Null has no
+    /// place in that order.
+    pub fn new(select: impl Into<String>, cursor: impl Into<String>) -> Self {
+        Self {
+            text: select.into(),
+            cursor: cursor.into(),
+            after: None,
+            poll: None,
+            position: None,
+        }
+    }
+
+    /// Begins with the rows whose cursor is greater than this.
+    pub fn after(mut self, value: impl Into<SqlValue>) -> Self {
+        self.after = Some(value.into());
+        self
+    }
+
+    /// Asks for more again and again: a duration, a number of seconds or a text such as `"1s"`. Otherwise the source
+    /// ends with the last row.
+    pub fn poll(mut self, interval: impl IntoInterval) -> Self {
+        self.poll = Some(wait(interval));
+        self
+    }
+
+    /// Goes on behind a position, if that has a value, and has it move on.
+    pub fn position(mut self, position: &Position) -> Self {
+        self.position = Some(position.clone());
+        self
+    }
+}
+
+/// Rows of a database as a source: [`Stream::from_sql`](FromSql::from_sql).
+pub struct SqlSource {
+    database: Database,
+    query: Query,
+    /// The cursor of the last row that was taken.
+    after: Option<SqlValue>,
+    taken: VecDeque<(SqlRow, SqlValue)>,
+}
+
+impl SqlSource {
+    /// A source of rows.
+    pub fn new(database: &Database, query: Query) -> Self {
+        let value = query.position.as_ref().and_then(Position::value);
+        let kept = value.as_deref().and_then(SqlValue::from_position);
+        Self {
+            database: database.clone(),
+            after: kept.or_else(|| query.after.clone()),
+            query,
+            taken: VecDeque::new(),
+        }
+    }
+
+    async fn emit(&mut self, out: &Emitter<SqlRow>) -> Result<(), Stop> {
+        let Some(position) = self.query.position.clone() else {
+            let taken = &mut self.taken;
+            let rows = std::iter::from_fn(|| match out.is_stopped() {
+                true => None,
+                false => taken.pop_front().map(|(row, _)| row),
+            });
+            return out.emit_many(rows.fuse()).await;
+        };
+        while !self.taken.is_empty() {
+            out.or_stop(position.room()).await??;
+            let Some((row, cursor)) = self.taken.pop_front() else {
+                break;
+            };
+            let value = cursor.to_position().unwrap_or_default();
+            out.emit_with(row, position.ack(value, out.now())).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<bool, SqlError> {
+        let (query, after) = (self.query.clone(), self.after.clone());
+        let shown = self.database.shown().to_string();
+        let read = self
+            .database
+            .run(move |connection| read(connection, &shown, &query, after));
+        let rows = match read.await {
+            Some(rows) => rows?,
+            None => return Err(self.database.gone()),
+        };
+        if let Some((_, cursor)) = rows.last() {
+            self.after = Some(cursor.clone());
+        }
+        let is_full = rows.len() == BATCH;
+        self.taken.extend(rows);
+        Ok(is_full)
+    }
+}
+
+fn read(
+    connection: &Connection,
+    shown: &str,
+    query: &Query,
+    after: Option<SqlValue>,
+) -> Result<Vec<(SqlRow, SqlValue)>, SqlError> {
+    let what = "query";
+    let fail = |error| SqlError::statement(shown, what, error);
+    let cursor = format!("\"{}\"", query.cursor.replace('"', "\"\""));
+    let text = query.text.trim_end().trim_end_matches(';');
+    let condition = match &after {
+        Some(_) => format!("{cursor} > ?1"),
+        None => format!("{cursor} IS NOT NULL"),
+    };
+    let statement =
+        format!("SELECT * FROM (\n{text}\n) WHERE {condition} ORDER BY {cursor} LIMIT {BATCH}");
+    let mut statement = connection.prepare_cached(&statement).map_err(fail)?;
+    let columns: Columns = statement
+        .column_names()
+        .into_iter()
+        .map(String::from)
+        .collect();
+    let wrong = |problem: String| SqlError::Row {
+        database: shown.to_string(),
+        what: what.to_string(),
+        problem,
+    };
+    let Some(at) = columns
+        .iter()
+        .position(|name| name.eq_ignore_ascii_case(&query.cursor))
+    else {
+        let problem = format!("it has no column `{}` for the cursor", query.cursor);
+        return Err(wrong(problem));
+    };
+    let mut found = statement.query(params_from_iter(after)).map_err(fail)?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next().map_err(fail)? {
+        let values = (0..columns.len()).map(|at| row.get_ref(at).map(SqlValue::from));
+        let values: Vec<_> = values.collect::<Result<_, _>>().map_err(fail)?;
+        let cursor = values[at].clone();
+        if let SqlValue::Blob(_) = cursor {
+            let problem = format!(
+                "the column `{}` of the cursor holds bytes; take one of numbers or text",
+                query.cursor
+            );
+            return Err(wrong(problem));
+        }
+        rows.push((SqlRow::with(columns.clone(), values), cursor));
+    }
+    Ok(rows)
+}
+
+impl Source for SqlSource {
+    type Item = SqlRow;
+    const KIND: &'static str = "from_sql";
+
+    fn label(&self) -> Option<String> {
+        Some(self.database.shown().to_string())
+    }
+
+    async fn run(&mut self, out: &Emitter<SqlRow>) -> Result<(), Stop> {
+        let poll = self.query.poll.clone().transpose()?;
+        loop {
+            self.emit(out).await?;
+            let has_more = out.or_stop(self.read()).await??;
+            if has_more || !self.taken.is_empty() {
+                continue;
+            }
+            match poll {
+                Some(pause) => out.sleep(pause).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Databases as sources: [`Stream::from_sql`](FromSql::from_sql).
+pub trait FromSql {
+    /// The rows of a query, in the order of its cursor: those that are there, and with [`Query::poll`] those that come.
+    ///
+    /// At most 1024 are read at once, and as many again when the pipeline has taken these. Stopped and started again,
+    /// it goes on behind the last row emitted; started by another program, behind its [position](Query::position).
+    ///
+    /// A row that is added with a smaller cursor than one that was read, by a transaction that was slower, is not seen.
+    fn from_sql(database: &Database, query: Query) -> Stream<SqlRow>;
+}
+
+impl FromSql for Stream<SqlRow> {
+    fn from_sql(database: &Database, query: Query) -> Self {
+        let build_error = query.poll.clone().and_then(Result::err);
+        let stream = Stream::from_source(SqlSource::new(database, query));
+        if let Some(build_error) = build_error {
+            stream.build_error(BuildError::new("from_sql", build_error));
+        }
+        stream
+    }
+}

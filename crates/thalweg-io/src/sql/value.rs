@@ -1,0 +1,203 @@
+use std::sync::Arc;
+
+use rusqlite::types::{ToSql as Bind, ToSqlOutput, ValueRef};
+
+/// A value in a database.
+///
+/// ```
+/// use thalweg_io::sql::SqlValue;
+///
+/// assert_eq!(SqlValue::from("text"), SqlValue::Text("text".to_string()));
+/// assert_eq!(SqlValue::from(None::<i64>), SqlValue::Null);
+/// assert_eq!(SqlValue::from(true), SqlValue::Integer(1));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub enum SqlValue {
+    /// No value.
+    Null,
+    /// A whole number; `true` and `false` are 1 and 0.
+    Integer(i64),
+    /// A number.
+    Real(f64),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Blob(Vec<u8>),
+}
+
+/// A row: values, and the names of their columns, which the rows of a table share.
+///
+/// ```
+/// use thalweg_io::sql::{SqlRow, SqlValue};
+///
+/// let row = SqlRow::new(["id", "celsius"], [SqlValue::from(7), SqlValue::from(20.5)]);
+/// assert_eq!(row.get("celsius"), Some(&SqlValue::Real(20.5)));
+/// assert_eq!(row.get("id").and_then(SqlValue::as_i64), Some(7));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct SqlRow {
+    pub(crate) columns: Columns,
+    pub(crate) values: Vec<SqlValue>,
+}
+
+/// Names of columns.
+pub(crate) type Columns = Arc<[String]>;
+
+impl SqlRow {
+    /// A row of as many values as it has columns.
+    pub fn new<const N: usize>(columns: [impl Into<String>; N], values: [SqlValue; N]) -> Self {
+        Self {
+            columns: columns.map(Into::into).into(),
+            values: values.into(),
+        }
+    }
+
+    pub(crate) fn with(columns: Columns, values: Vec<SqlValue>) -> Self {
+        Self { columns, values }
+    }
+
+    /// A row of columns that other rows share.
+    ///
+    /// # Panics
+    /// There are not as many values as columns.
+    pub fn of(columns: Arc<[String]>, values: Vec<SqlValue>) -> Self {
+        assert_eq!(columns.len(), values.len(), "a value for each column");
+        Self { columns, values }
+    }
+
+    /// The value of a column; `None` if there is no such column.
+    pub fn get(&self, column: &str) -> Option<&SqlValue> {
+        self.iter()
+            .find_map(|(name, value)| (name == column).then_some(value))
+    }
+
+    /// The columns with their values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &SqlValue)> {
+        self.columns.iter().map(String::as_str).zip(&self.values)
+    }
+}
+
+impl SqlValue {
+    /// The whole number, if it is one.
+    pub fn as_i64(&self) -> Option<i64> {
+        match self {
+            Self::Integer(x) => Some(*x),
+            _ => None,
+        }
+    }
+
+    /// The number, if it is one.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Integer(x) => Some(*x as f64),
+            Self::Real(x) => Some(*x),
+            _ => None,
+        }
+    }
+
+    /// The text, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The type of a column that holds it; empty where any would do.
+    pub(super) fn column_type(&self) -> &'static str {
+        match self {
+            Self::Null => "",
+            Self::Integer(_) => " INTEGER",
+            Self::Real(_) => " REAL",
+            Self::Text(_) => " TEXT",
+            Self::Blob(_) => " BLOB",
+        }
+    }
+
+    /// The value as a source's position has it.
+    pub(super) fn to_position(&self) -> Option<String> {
+        match self {
+            Self::Integer(x) => Some(format!("i{x}")),
+            Self::Real(x) => Some(format!("r{x:?}")),
+            Self::Text(text) => Some(format!("t{text}")),
+            Self::Null | Self::Blob(_) => None,
+        }
+    }
+
+    pub(super) fn from_position(text: &str) -> Option<Self> {
+        let kind = text.chars().next()?;
+        let rest = &text[kind.len_utf8()..];
+        match kind {
+            'i' => rest.parse().ok().map(Self::Integer),
+            'r' => rest.parse().ok().map(Self::Real),
+            't' => Some(Self::Text(rest.to_string())),
+            _ => None,
+        }
+    }
+}
+
+impl Bind for SqlValue {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(x) => ValueRef::Integer(*x),
+            Self::Real(x) => ValueRef::Real(*x),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+impl From<ValueRef<'_>> for SqlValue {
+    fn from(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(x) => Self::Integer(x),
+            ValueRef::Real(x) => Self::Real(x),
+            ValueRef::Text(text) => Self::Text(String::from_utf8_lossy(text).into_owned()),
+            ValueRef::Blob(bytes) => Self::Blob(bytes.to_vec()),
+        }
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($number:ty),*) => {$(
+        impl From<$number> for SqlValue {
+            fn from(x: $number) -> Self {
+                Self::Integer(x.into())
+            }
+        }
+    )*};
+}
+
+whole_numbers!(bool, i8, i16, i32, i64, u8, u16, u32);
+
+impl From<f64> for SqlValue {
+    fn from(x: f64) -> Self {
+        Self::Real(x)
+    }
+}
+
+impl From<&str> for SqlValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_string())
+    }
+}
+
+impl From<String> for SqlValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Vec<u8>> for SqlValue {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Blob(bytes)
+    }
+}
+
+impl<T: Into<SqlValue>> From<Option<T>> for SqlValue {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}

@@ -1,0 +1,57 @@
+use super::Batch;
+use crate::Acks;
+
+/// A batch that is to be written, or tried again.
+pub(super) struct Attempt<T> {
+    pub(super) batch: Batch<T>,
+    /// 1-based positions of the elements among those of the node.
+    ordinals: Vec<u64>,
+    /// How often it has failed in this form.
+    pub(super) failed: u32,
+}
+
+/// An element that could not be written.
+pub(super) struct Unwritten<T> {
+    pub(super) element: T,
+    pub(super) ordinal: u64,
+    pub(super) acks: Acks,
+}
+
+impl<T> Attempt<T> {
+    pub(super) fn new(batch: Batch<T>, ordinals: Vec<u64>) -> Self {
+        Self {
+            batch,
+            ordinals,
+            failed: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.batch.len()
+    }
+}
+
+impl<T: Clone> Attempt<T> {
+    /// Both halves, the first one first.
+    pub(super) fn split(self) -> [Self; 2] {
+        let middle = self.len() / 2;
+        let (mut tokens, mut ordinals) = (self.batch.take_tokens(), self.ordinals);
+        let mut elements = self.batch.into_vec();
+        let behind = elements.split_off(middle);
+        let behind = Batch::new(behind, tokens.split_off(middle));
+        let behind = Self::new(behind, ordinals.split_off(middle));
+        [Self::new(Batch::new(elements, tokens), ordinals), behind]
+    }
+
+    /// Its elements, each for itself.
+    pub(super) fn into_unwritten(self) -> impl Iterator<Item = Unwritten<T>> {
+        let tokens = self.batch.take_tokens();
+        let elements = self.batch.into_vec().into_iter();
+        let each = elements.zip(tokens).zip(self.ordinals);
+        each.map(|((element, acks), ordinal)| Unwritten {
+            element,
+            ordinal,
+            acks,
+        })
+    }
+}

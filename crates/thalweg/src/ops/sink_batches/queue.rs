@@ -1,0 +1,116 @@
+use std::collections::VecDeque;
+
+use super::Batch;
+use super::attempt::Attempt;
+use crate::{Context, Lease, Operator};
+
+/// Elements that wait to be written. The emitters of those within the bounds go on; the others wait.
+pub(super) struct Queue<T> {
+    max_len: usize,
+    max_bytes: usize,
+    waiting: VecDeque<Waiting<T>>,
+    /// How many of the first ones are within the bounds, and their bytes.
+    accepted: usize,
+    bytes: usize,
+}
+
+struct Waiting<T> {
+    element: T,
+    ordinal: u64,
+    bytes: usize,
+    lease: Lease,
+}
+
+impl<T> Queue<T> {
+    pub(super) fn new(max_len: usize, max_bytes: usize) -> Self {
+        Self {
+            max_len,
+            max_bytes,
+            waiting: VecDeque::new(),
+            accepted: 0,
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn set_max_len(&mut self, max_len: usize) {
+        self.max_len = max_len;
+    }
+
+    pub(super) fn set_max_bytes(&mut self, max_bytes: usize) {
+        self.max_bytes = max_bytes;
+    }
+
+    pub(super) fn push<Op: Operator>(
+        &mut self,
+        element: T,
+        bytes: usize,
+        cx: &mut Context<'_, Op>,
+    ) {
+        let ordinal = cx.ordinal();
+        let is_next = self.accepted == self.waiting.len();
+        let lease = if is_next && self.has_room(bytes) {
+            self.accepted += 1;
+            self.bytes = self.bytes.saturating_add(bytes);
+            Lease::accepted(cx.acks())
+        } else {
+            cx.hold_for_room()
+        };
+        self.waiting.push_back(Waiting {
+            element,
+            ordinal,
+            bytes,
+            lease,
+        });
+    }
+
+    /// An element that is larger than all the room there is has room when it is alone.
+    fn has_room(&self, bytes: usize) -> bool {
+        let fits = self.bytes.saturating_add(bytes) <= self.max_bytes;
+        self.accepted < self.max_len && (fits || self.accepted == 0)
+    }
+
+    /// Takes everything within the bounds; as many others move up.
+    pub(super) fn take(&mut self) -> Option<Attempt<T>> {
+        if self.accepted == 0 {
+            return None;
+        }
+        let (mut elements, mut tokens) = (Vec::with_capacity(self.accepted), Vec::new());
+        let mut ordinals = Vec::with_capacity(self.accepted);
+        for waiting in self.waiting.drain(..self.accepted) {
+            elements.push(waiting.element);
+            ordinals.push(waiting.ordinal);
+            tokens.push(waiting.lease.accept());
+        }
+        self.move_up();
+        Some(Attempt::new(Batch::new(elements, tokens), ordinals))
+    }
+
+    fn move_up(&mut self) {
+        (self.accepted, self.bytes) = (0, 0);
+        while let Some(next) = self.waiting.get(self.accepted)
+            && self.has_room(next.bytes)
+        {
+            self.bytes = self.bytes.saturating_add(next.bytes);
+            let next = &mut self.waiting[self.accepted];
+            next.lease = Lease::accepted(std::mem::take(&mut next.lease).accept());
+            self.accepted += 1;
+        }
+    }
+
+    /// Lets go of elements beyond the bounds whose emitters have given up.
+    pub(super) fn withdraw(&mut self) {
+        let (mut at, accepted) = (0, self.accepted);
+        self.waiting.retain(|waiting| {
+            at += 1;
+            at <= accepted || waiting.lease.stays()
+        });
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.waiting.iter().map(|waiting| &waiting.element)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+}

@@ -1,0 +1,131 @@
+"""Batches of elements, tables, and positions that are kept with the rows."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import sqlite3
+import subprocess
+import sys
+from collections import namedtuple
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from thalweg import Database, PipelineError, Stream
+
+FEED = Path(__file__).parents[1] / "examples" / "feed_to_database.py"
+
+
+def rows(path, query):
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+@dataclass
+class Reading:
+    id: int
+    celsius: float
+
+
+Point = namedtuple("Point", "id celsius")
+
+
+def test_rows_are_made_of_dicts_dataclasses_tuples_and_frames(tmp_path):
+    pd = pytest.importorskip("pandas")
+    path = tmp_path / "readings.db"
+    source = Stream()
+    source.to_sql(f"sqlite:{path}", "readings", columns=["id", "celsius"], create=True)
+    source.emit({"id": 1, "celsius": 20.5})
+    source.emit(Reading(2, 20.7))
+    source.emit(Point(3, None))
+    source.emit((4, 21))
+    source.emit(pd.DataFrame({"id": [5, 6], "celsius": [21.5, 22.5]}))
+    source.drain()
+    expected = [(1, 20.5), (2, 20.7), (3, None), (4, 21.0), (5, 21.5), (6, 22.5)]
+    assert rows(path, "SELECT id, celsius FROM readings ORDER BY id") == expected
+
+
+def test_values_of_each_kind_come_back(tmp_path):
+    path = tmp_path / "values.db"
+    row = {"a": 2**62, "b": -0.5, "c": "ä\0\"'", "d": b"\0\xff", "e": None, "f": True}
+    source = Stream()
+    source.to_sql(f"sqlite:{path}", "values", create=True)
+    source.emit({**row, "t": datetime.date(2026, 1, 2)})
+    source.drain()
+
+    async def read():
+        found = Stream.from_sql(f"sqlite:{path}", 'SELECT * FROM "values"', "a", asynchronous=True)
+        L = found.sink_to_list()
+        found.start()
+        await found.finished()
+        return L
+
+    assert asyncio.run(read()) == [{**row, "f": 1, "t": "2026-01-02"}]
+
+
+def test_an_element_that_makes_no_row_does_not_take_others_along(tmp_path):
+    path = tmp_path / "rows.db"
+    source = Stream()
+    dead = Stream()
+    failed = dead.map(lambda failure: str(failure.exception).splitlines()[0]).sink_to_list()
+    source.to_sql(f"sqlite:{path}", "rows", create=True, on_error=dead)
+    source.emit_many([{"x": 1}, {"x": [1]}, 7, {"x": 2}])
+    source.drain()
+    assert rows(path, "SELECT x FROM rows") == [(1,), (2,)]
+    assert len(failed) == 2
+    assert "column `x`: a list cannot be stored" in failed[0]
+    assert "no row can be made of a int" in failed[1]
+
+
+def test_what_is_wrong_is_told_without_secrets(tmp_path):
+    with pytest.raises(ValueError, match="`postgres:…` is no database") as error:
+        Database("postgres://me:secret@localhost/x")
+    assert "secret" not in str(error.value)
+    with pytest.raises(PipelineError, match="its directory does not exist"):
+        Database(f"sqlite:{tmp_path}/none/x.db")
+    with pytest.raises(TypeError, match="`database` is a Database or its URL"):
+        Stream().to_sql(7, "x")
+
+
+def test_batches_gather_while_one_is_written():
+    batches = []
+
+    async def main():
+        written = asyncio.Event()
+
+        async def write(batch):
+            batches.append(batch)
+            await written.wait()
+
+        source = Stream(asynchronous=True)
+        source.sink_batches(write, max_len=3)
+        await source.emit(0)
+        while not batches:
+            await asyncio.sleep(0)
+        waiting = [asyncio.ensure_future(source.emit(x)) for x in range(1, 6)]
+        await asyncio.wait(waiting[:3])
+        assert not any(future.done() for future in waiting[3:])
+        written.set()
+        await asyncio.gather(*waiting)
+        await source.drain()
+
+    asyncio.run(main())
+    assert batches == [[0], [1, 2, 3], [4, 5]]
+
+
+def test_the_event_feed_into_a_database(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-I", FEED, tmp_path / "feed.db"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "300 edits, of which 100 by bots\n"
+    # Again: everything is there already.
+    done = subprocess.run(
+        [sys.executable, "-I", FEED, tmp_path / "feed.db"], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "300 edits, of which 100 by bots\n", done.stderr

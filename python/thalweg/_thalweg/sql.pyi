@@ -1,0 +1,33 @@
+"""Databases, of which a module in Python makes what users see."""
+
+from typing import Any, final
+
+from thalweg._thalweg import Blueprint
+from thalweg._thalweg.sources import RustSource
+
+__all__ = ["Database", "Position", "from_sql", "to_sql"]
+
+@final
+class Database:
+    def __new__(cls, url: str) -> Database: ...
+    def position(self, name: str) -> Position: ...
+    @property
+    def url(self) -> str: ...
+
+@final
+class Position:
+    @property
+    def name(self) -> str: ...
+    @property
+    def value(self) -> str | None: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def oldest(self) -> tuple[str, float] | None: ...
+
+def to_sql(
+    database: Database, table: str, columns: list[str] | None, key: list[str], create: bool, max_len: int
+) -> Blueprint: ...
+def from_sql(
+    database: Database, query: str, cursor: str, after: Any, poll: float | None, position: Position | None
+) -> RustSource: ...

@@ -1,0 +1,115 @@
+"""Elements as the rows of a table."""
+
+from __future__ import annotations
+
+from thalweg._thalweg import sql
+from thalweg.database import check_database
+from thalweg.sinks.sink import Sink
+from thalweg.stream import Stream
+from thalweg.stream.arguments import check_count
+from thalweg.stream.typevars import T
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from thalweg import _thalweg
+    from thalweg._types import OnError
+    from thalweg.database import Database
+
+
+@Stream.register_api()
+class to_sql(Sink[T]):
+    """Write elements to a table of a database, a batch of them in each transaction.
+
+    A batch is what has come during the transaction before.
+
+    An element is a dict, a dataclass, a named tuple, or a tuple for the `columns`; the rows of a pandas data frame are
+    written together. Values are numbers, text, bytes, times, which become text, and None. An element is acknowledged
+    when its transaction is committed. If the database refuses a row, the others of its batch are written, and the
+    failure is that of its element, see `on_error`. Names of tables and columns are quoted, values are bound: neither is
+    ever read as SQL.
+
+    Parameters
+    ----------
+    database: Database or str
+        The database, or its URL: ``sqlite:`` and the name of a file.
+    table: str
+        The name of the table.
+    key: str or list
+        Columns of a primary key or a unique index: a row replaces the values of the one with the same key.
+    create: bool
+        Whether the table is made, if there is none, with the columns of the first row and types for its values. `key`
+        is the primary key.
+    columns: list
+        The columns of elements that are plain tuples.
+    max_len: int
+        The most elements of a transaction; as many may wait for it.
+    on_error:
+        What is done about an element that cannot be written, see :class:`~thalweg.Stream`.
+
+    Raises
+    ------
+    ValueError
+        The URL is none of a database that is known here.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg import Database, Stream
+    >>> database = Database("sqlite::memory:")
+    >>> source = Stream()
+    >>> node = source.to_sql(database, "words", key="word", create=True)
+    >>> for word in ["river", "bed", "river"]:
+    ...     source.emit({"word": word, "length": len(word)})
+    >>> source.drain()
+    >>> async def read():
+    ...     rows = Stream.from_sql(database, "SELECT * FROM words", "word", asynchronous=True)
+    ...     L = rows.sink_to_list()
+    ...     rows.start()
+    ...     await rows.finished()
+    ...     return L
+    >>> asyncio.run(read())
+    [{'word': 'bed', 'length': 3}, {'word': 'river', 'length': 5}]
+
+    See Also
+    --------
+    from_sql, sink_batches
+    """
+
+    def __init__(
+        self,
+        upstream: Stream[T],
+        database: Database | str,
+        table: str,
+        *,
+        key: str | Iterable[str] = (),
+        create: bool = False,
+        columns: Iterable[str] | None = None,
+        max_len: int = 4096,
+        on_error: OnError = None,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(table, str) or not table:
+            raise ValueError(f"to_sql: `table` is text that is not empty, not {table!r}")
+        self.table: str = table
+        self._key = _names(key, "key")
+        self._create = bool(create)
+        self._columns = None if columns is None else _names(columns, "columns")
+        self._max_len = check_count(max_len, "to_sql", "max_len")
+        self._database = check_database(database, "to_sql")
+        super().__init__(upstream, on_error=on_error, **kwargs)
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return sql.to_sql(self._database, self.table, self._columns, self._key, self._create, self._max_len)
+
+
+def _names(names: str | Iterable[str], argument: str) -> list[str]:
+    if isinstance(names, str):
+        return [names]
+    names = list(names)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"to_sql: `{argument}` is made of names of columns, not {name!r}")
+    return names
