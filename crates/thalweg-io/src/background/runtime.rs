@@ -24,6 +24,7 @@ impl Drop for Running {
     }
 }
 
+#[cfg(feature = "http-server")]
 impl Running {
     /// Has the task run to its end, whatever happens.
     pub(crate) fn detach(mut self) {
