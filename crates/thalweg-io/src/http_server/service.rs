@@ -1,13 +1,13 @@
 //! How a request is answered.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, EXPECT, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
@@ -69,17 +69,22 @@ impl Shared {
             return response;
         }
         let max_len = self.settings.max_len;
+        let mut body = pin!(body);
         if body.size_hint().lower() > max_len as u64 {
-            return said(413, "the body is too long");
+            if head.headers.contains_key(EXPECT) {
+                // The body is sent only if it is asked for.
+                return said(413, TOO_LONG);
+            }
+            return self.too_long(body).await;
         }
-        let body = timeout(
+        let whole = timeout(
             self.settings.read_timeout,
-            Limited::new(body, max_len).collect(),
+            Limited::new(body.as_mut(), max_len).collect(),
         );
-        let body = match body.await {
+        let body = match whole.await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-                return said(413, "the body is too long");
+                return self.too_long(body).await;
             }
             Ok(Err(_)) => return said(400, "the body broke off"),
             Err(_) => return said(408, "the body did not come in time"),
@@ -115,6 +120,21 @@ impl Shared {
         }
     }
 
+    /// Answers a body that is too long. As much again is read of it: who is still sending hears no answer, but that the
+    /// connection is gone.
+    async fn too_long<B>(&self, body: Pin<&mut B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes, Error: Into<thalweg::BoxError>>,
+    {
+        let rest = Limited::new(body, self.settings.max_len);
+        let mut rest = pin!(rest);
+        let _ = timeout(self.settings.read_timeout, async {
+            while let Some(Ok(_)) = rest.frame().await {}
+        })
+        .await;
+        said(413, TOO_LONG)
+    }
+
     fn time_limit(&self) -> Option<Duration> {
         match self.kind {
             Kind::Bodies => self.settings.time_limit,
@@ -137,6 +157,7 @@ impl Shared {
 }
 
 const FAILED: &str = "the pipeline failed on this";
+const TOO_LONG: &str = "the body is too long";
 const CLOSING: &str = "the pipeline is closing";
 
 fn full() -> Response<Full<Bytes>> {

@@ -101,6 +101,18 @@ fn a_body_is_answered_when_the_pipeline_has_taken_it() {
 }
 
 #[test]
+fn who_sends_a_body_that_is_too_long_is_told_so() {
+    let server = HttpServer::new(0).max_len(1 << 20);
+    let address = server.listen().unwrap();
+    let bodies = Stream::from_http_server(server);
+    bodies.start().unwrap();
+    // More than lies in the buffers between the two: who is cut off while sending reads no answer.
+    let (status, _, text) = send(address, "POST /", &"x".repeat((1 << 20) + (1 << 19)));
+    assert_eq!((status, text.as_str()), (413, "the body is too long"));
+    bodies.stop();
+}
+
+#[test]
 fn each_request_gets_its_result_whatever_lies_between() {
     let (address, requests) = serve(HttpServer::new(0), |requests| {
         let numbers = requests.try_map(number);
