@@ -16,6 +16,7 @@ FLOORS = [
     "errors",
     "runtime",
     "stream",
+    "database",
     "http",
     "ops",
     "sinks",

@@ -309,6 +309,16 @@ def test_what_is_there_first_comes_first_if_order_does_not_matter():
     assert L == ["/quick", "/slow"]
 
 
+def test_between_scatter_and_gather_it_waits_for_its_urls():
+    with Site(answer_by_path) as site:
+        paths = Stream()
+        pages = paths.scatter(backend="thread").map(lambda path: site.url + path).fetch().map(lambda page: page.text())
+        L = pages.gather().sink_to_list()
+        paths.emit_many(["/1", "/2", "/3"])
+        paths.drain()
+    assert L == ["/1", "/2", "/3"]
+
+
 def test_a_body_goes_to_a_file(tmp_path):
     with Site(answer_by_path) as site:
         requests = Stream()

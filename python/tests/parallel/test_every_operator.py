@@ -41,11 +41,20 @@ ARGUMENTS = {
 }
 
 
+#: What wants elements of its own: `test_http.py` has it behind `scatter`.
+ELSEWHERE = {"fetch"}
+
+
 def operators():
     found = {}
     for name, (kind, modifier) in Stream._operators.items():
         is_operator = isinstance(kind, type) and issubclass(kind, Stream) and not issubclass(kind, Sink)
-        if is_operator and modifier is not staticmethod and kind.__module__.startswith("thalweg.ops"):
+        if (
+            is_operator
+            and modifier is not staticmethod
+            and kind.__module__.startswith("thalweg.ops")
+            and name not in ELSEWHERE
+        ):
             found[name] = kind
     return found
 

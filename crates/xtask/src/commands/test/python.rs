@@ -51,7 +51,10 @@ pub fn tests(project: &Project) -> Result<(), Stop> {
     let examples = python
         .run("-I -m pytest --quiet --doctest-modules --pyargs thalweg")
         .run(project);
-    let tests = python.run("-I -m pytest --quiet python/tests").run(project);
+    // Two at a time, and those of a file one after the other: they may share what they have started.
+    let tests = python
+        .run("-I -m pytest --quiet --numprocesses 2 --dist loadfile python/tests")
+        .run(project);
     examples?;
     Ok(tests?)
 }
