@@ -24,7 +24,7 @@ def _cluster() -> asyncio.AbstractEventLoop:
 
     async def start() -> tuple[Any, Any]:
         cluster = await LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, asynchronous=True
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", asynchronous=True
         )
         return cluster, await Client(cluster, asynchronous=True)
 

@@ -93,7 +93,7 @@ def process_pool():
 
 def dask():
     distributed = pytest.importorskip("distributed")
-    return distributed.Client(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None)
+    return distributed.Client(n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0")
 
 
 ENGINES = (threads, executor, processes, process_pool, dask)

@@ -121,7 +121,7 @@ def processes():
 
 def dask():
     distributed = pytest.importorskip("distributed")
-    return distributed.Client(n_workers=2, threads_per_worker=2, processes=False, dashboard_address=None)
+    return distributed.Client(n_workers=2, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -183,7 +183,7 @@ def test_a_future_keeps_the_workers_of_a_client_that_was_dropped():
 
 
 def test_a_cluster_outlives_its_clients():
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
         with Client(cluster) as client:
             client.set_metadata("a", 1)
         assert cluster.status == "running"
