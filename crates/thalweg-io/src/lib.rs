@@ -88,6 +88,10 @@ pub mod http_client;
 pub mod http_server;
 #[cfg(any(feature = "textfile", feature = "reader", feature = "http-client"))]
 pub mod lines;
+#[cfg_attr(
+    not(feature = "sqlite"),
+    allow(dead_code, reason = "databases keep positions")
+)]
 pub mod position;
 pub mod prelude;
 #[cfg(feature = "process")]

@@ -96,6 +96,7 @@ impl Splitter {
     }
 
     /// Starts on another content: what is pushed from now on begins at its `offset`, in bytes.
+    #[cfg(any(feature = "textfile", feature = "reader"))]
     pub(super) fn restart(&mut self, offset: u64) {
         self.move_to(self.buffer.len());
         self.skipping = false;

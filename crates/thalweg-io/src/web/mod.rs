@@ -20,7 +20,9 @@ use rustls::crypto::{CryptoProvider, ring};
 use self::address::{is_private, is_this_machine};
 pub use self::error::WebError;
 pub use self::options::RequestOptions;
-pub(crate) use self::waiting::{MAX_ASKED, asked_to_wait, backoff, spread};
+#[cfg(feature = "sse")]
+pub(crate) use self::waiting::MAX_ASKED;
+pub(crate) use self::waiting::{asked_to_wait, backoff, spread};
 
 /// How many redirects of a request are followed.
 const MAX_REDIRECTS: usize = 10;
