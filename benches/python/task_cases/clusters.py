@@ -15,7 +15,9 @@ import thalweg.tasks
 def dask(*, processes: bool) -> Any:
     """A client of Dask with two places to run tasks."""
     workers, threads = (2, 1) if processes else (1, 2)
-    cluster = LocalCluster(n_workers=workers, threads_per_worker=threads, processes=processes, dashboard_address="127.0.0.1:0")
+    cluster = LocalCluster(
+        n_workers=workers, threads_per_worker=threads, processes=processes, dashboard_address="127.0.0.1:0"
+    )
     client = Client(cluster, set_as_default=False)
 
     def close() -> None:
