@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,9 +99,12 @@ def check_size(number: Any, operator: str, argument: str) -> int:
     if errors.logger_name in errors.PEERS:
         from operator import index
 
-        with suppress(TypeError):
+        try:
             if index(number) <= 0:
                 return _UNBOUNDED
+        except TypeError:
+            # What is no number is told so below.
+            pass
     return check_count(number, operator, argument)
 
 
