@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from thalweg.http.message import Message
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -9,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class HttpRequest:
+class HttpRequest(Message):
     """A request over HTTP: one that a server got, or one to send.
 
     Parameters
@@ -36,12 +38,11 @@ class HttpRequest:
     ('/readings', {'room': '3'}, [20.5])
     """
 
-    __slots__ = ("body", "file", "headers", "method", "url")
+    __slots__ = ("file", "headers", "method", "url")
 
     method: str
     url: str
     headers: dict[str, str]
-    body: bytes
     file: str | PathLike[str] | None
 
     def __init__(
@@ -93,35 +94,6 @@ class HttpRequest:
         from urllib.parse import parse_qsl, urlsplit
 
         return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
-
-    def text(self) -> str:
-        """Return the body as text; what is not UTF-8 becomes U+FFFD.
-
-        Examples
-        --------
-        >>> from thalweg.http import HttpRequest
-        >>> HttpRequest("POST", "/", body="Grüße").text()
-        'Grüße'
-        """
-        return self.body.decode(errors="replace")
-
-    def json(self) -> Any:
-        """Return what the body is as JSON.
-
-        Raises
-        ------
-        json.JSONDecodeError
-            It is none.
-
-        Examples
-        --------
-        >>> from thalweg.http import HttpRequest
-        >>> HttpRequest("POST", "/", body='{"celsius": 20.5}').json()
-        {'celsius': 20.5}
-        """
-        import json
-
-        return json.loads(self.body)
 
 
 def take_apart(x: Any) -> tuple[str, str, list[tuple[str, str]], bytes, Any]:

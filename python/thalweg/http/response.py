@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from thalweg.http.message import Message
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -9,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class HttpResponse:
+class HttpResponse(Message):
     """A response over HTTP: one that a server gave, or one to give.
 
     Parameters
@@ -34,11 +36,10 @@ class HttpResponse:
     {'celsius': 20.5}
     """
 
-    __slots__ = ("body", "file", "headers", "status", "url")
+    __slots__ = ("file", "headers", "status", "url")
 
     status: int
     headers: dict[str, str]
-    body: bytes
     url: str
     file: Path | None
 
@@ -84,35 +85,6 @@ class HttpResponse:
         False
         """
         return 200 <= self.status < 300
-
-    def text(self) -> str:
-        """Return the body as text; what is not UTF-8 becomes U+FFFD.
-
-        Examples
-        --------
-        >>> from thalweg.http import HttpResponse
-        >>> HttpResponse("Grüße").text()
-        'Grüße'
-        """
-        return self.body.decode(errors="replace")
-
-    def json(self) -> Any:
-        """Return what the body is as JSON.
-
-        Raises
-        ------
-        json.JSONDecodeError
-            It is none.
-
-        Examples
-        --------
-        >>> from thalweg.http import HttpResponse
-        >>> HttpResponse("[20.5, 20.7]").json()
-        [20.5, 20.7]
-        """
-        import json
-
-        return json.loads(self.body)
 
 
 def take_apart(x: Any) -> tuple[int, list[tuple[str, str]], bytes]:

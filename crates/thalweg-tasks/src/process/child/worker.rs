@@ -468,7 +468,7 @@ impl<H: Host> Worker<H> {
                 if lazy::is_read(&self.functions, job.function) {
                     self.scoreboard.begin(thread, job.task);
                 } else {
-                    self.scoreboard.read_function(thread, job.task);
+                    self.scoreboard.load(thread, job.task);
                 }
                 TASK.set(Some(job.task));
                 self.run_job(job);
@@ -535,9 +535,9 @@ impl<H: Host> Worker<H> {
     }
 
     fn call(&self, job: &Job) -> Result<Made<H::Value>, Payload> {
-        let was_read = lazy::is_read(&self.functions, job.function);
+        let was_loaded = lazy::is_read(&self.functions, job.function);
         let function = self.function(job.function)?;
-        if !was_read && let Some(thread) = THREAD.get() {
+        if !was_loaded && let Some(thread) = THREAD.get() {
             self.scoreboard.begin(thread, job.task);
         }
         let mut inputs = Vec::with_capacity(job.inputs.len());

@@ -407,7 +407,7 @@ impl<W: Portable> RemoteWorkers<W> for Processes<W> {
         let mut running = link.running().into_iter();
         if let Some(entry) = running.find(|entry| entry.task == id.number()) {
             // What it imports for its function may take as long as the worker itself may take to start.
-            return match entry.is_read && entry.time < START {
+            return match entry.is_loading && entry.time < START {
                 true => Ran::NotYet,
                 false => Ran::For(entry.time),
             };

@@ -1,5 +1,5 @@
 //! Which task each thread of a worker runs, and since when: written where the parent can read it even after
-//! the worker has died. What its function takes to be read, with all that it imports, is no time of the task's.
+//! the worker has died. The time that its function takes to load, with all that it imports, is not the task's.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A line for each thread: the number of a task, whether its function is still being read, and when that or the task began.
+/// A line for each thread: the number of a task, whether its function is still being loaded, and when that or the task began.
 #[derive(Debug)]
 pub(in crate::process) struct Scoreboard(File);
 
@@ -18,8 +18,8 @@ const LINE: usize = 16;
 /// Entry of a thread that runs nothing.
 const NOTHING: u64 = u64::MAX;
 
-/// Set beside the number of a task whose function is being read.
-const IS_READ: u64 = 1 << 63;
+/// Set beside the number of a task whose function is being loaded.
+const IS_LOADING: u64 = 1 << 63;
 
 /// What a thread does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub(in crate::process) struct Entry {
     pub task: u64,
     /// For how long.
     pub time: Duration,
-    /// Whether the task's function is being read: the task itself has yet to begin.
-    pub is_read: bool,
+    /// Whether the task's function is being loaded: the task itself has yet to begin.
+    pub is_loading: bool,
 }
 
 impl Scoreboard {
@@ -52,9 +52,9 @@ impl Scoreboard {
         self.write(thread, task);
     }
 
-    /// Writes down that a thread reads the function of a task that it is about to begin.
-    pub fn read_function(&self, thread: u32, task: u64) {
-        self.write(thread, task | IS_READ);
+    /// Writes down that a thread loads the function of a task that it is about to begin.
+    pub fn load(&self, thread: u32, task: u64) {
+        self.write(thread, task | IS_LOADING);
     }
 
     /// Writes down that a thread has nothing to do.
@@ -82,9 +82,9 @@ impl Scoreboard {
             let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or([0xff; 8]));
             if number(task) != NOTHING {
                 tasks.push(Entry {
-                    task: number(task) & !IS_READ,
+                    task: number(task) & !IS_LOADING,
                     time: Duration::from_nanos(now.saturating_sub(number(since))),
-                    is_read: number(task) & IS_READ != 0,
+                    is_loading: number(task) & IS_LOADING != 0,
                 });
             }
         }
