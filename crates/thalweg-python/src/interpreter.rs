@@ -43,6 +43,14 @@ pub(crate) fn note_ending() {
     let _ = ENDS_HERE.set(std::thread::current().id());
 }
 
+/// What Python calls this thread: `threading.get_ident()`.
+pub(crate) fn thread_id() -> u64 {
+    // SAFETY: it may be called at any time.
+    let id = unsafe { ffi::PyThread_get_thread_ident() };
+    #[allow(clippy::useless_conversion, reason = "a long has 32 bits on Windows")]
+    u64::from(id)
+}
+
 /// Whether it is this thread that ends the interpreter.
 pub(crate) fn ends_here() -> bool {
     ENDS_HERE.get() == Some(&std::thread::current().id())

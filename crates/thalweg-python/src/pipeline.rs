@@ -254,6 +254,9 @@ impl Pipeline {
 
     /// The same for a pipeline on the event loop that the user runs.
     fn way_to_users(&self, py: Python<'_>, event_loop: &EventLoop) -> PyResult<Way> {
+        if event_loop.is_here(py) {
+            return Ok(Way::Here(Some(event_loop.clone())));
+        }
         let running = event_loop::running(py)?;
         let here = || Ok(Way::Here(Some(event_loop.clone())));
         match &running {

@@ -285,3 +285,11 @@ def test_options_of_each_task(client):
     assert client.compute(delayed(lambda: 1 / left.pop())(), retries=1).result() == 1
     with pytest.raises(TimeoutError):
         client.compute(delayed(threading.Event().wait)(0.2), time_limit="10ms").result(timeout=60)
+    with dask.annotate(time_limit="10ms"):
+        limited = delayed(threading.Event().wait)(0.2)
+    with pytest.raises(TimeoutError):
+        client.compute(limited, optimize_graph=False).result(timeout=60)
+    with dask.annotate(time_limit="soon"):
+        limited = delayed(threading.Event().wait)(0.2)
+    with pytest.raises(ValueError, match=r"dask\.annotate: `time_limit`"):
+        client.compute(limited, optimize_graph=False)

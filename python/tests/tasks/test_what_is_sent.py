@@ -91,6 +91,23 @@ def test_a_main_module_whose_globals_change(tmp_path):
     assert done.stdout.split() == ["20", "30", "30"]
 
 
+def test_tracebacks_show_the_lines_of_the_main_module(tmp_path):
+    program = textwrap.dedent("""
+        import traceback
+        from thalweg.tasks import Client
+        def divide(x):
+            return (lambda y: 1 / y)(x)  # here
+        if __name__ == "__main__":
+            with Client(processes=True, n_workers=1) as client:
+                traceback.print_exception(client.submit(divide, 0).exception())
+    """)
+    path = tmp_path / "program.py"
+    path.write_text(program)
+    done = subprocess.run([sys.executable, "-I", path], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr.count(f'File "{path}", line 5, in divide\n    return (lambda y: 1 / y)(x)  # here\n') == 1
+    assert done.stderr.count(f'File "{path}", line 5, in <lambda>\n') == 1
+
+
 class Data:
     def __init__(self, size):
         self.bytes = bytes(size)

@@ -14,6 +14,10 @@ from thalweg.stream import Stream
 from thalweg.stream.arguments import check_callable, is_awaited
 from thalweg.stream.node import describe
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._types import Interval
+
 __all__ = ["Stepping", "filter", "map", "pluck", "starmap"]
 
 
@@ -69,9 +73,9 @@ class map(Stepping):
     *args:
         Positional arguments for `func`, after the element.
     time_limit:
-        How long one call for one element may take, in seconds; each such call is a task of its own. On processes the
-        worker is killed then and replaced; on threads the function's token says that it is to end, and what it returns
-        does not count. The element has failed with a `TaskTimeout`.
+        How long one call for one element may take: seconds, or text such as ``500ms``. Each such call is a task of its
+        own. On processes the worker is killed then and replaced; on threads the function's token says that it is to
+        end, and what it returns does not count. The element has failed with a `TaskTimeout`.
     on_error:
         See :class:`~thalweg.Stream`. Attempts of a :class:`~thalweg.Retry`, and the pauses between them, take place on
         the engine.
@@ -104,7 +108,7 @@ class map(Stepping):
         upstream: Stream,
         func: Callable[..., Any],
         *args: Any,
-        time_limit: float | None = None,
+        time_limit: Interval | None = None,
         stream_name: str | None = None,
         on_error: Any = None,
         **kwargs: Any,
@@ -186,7 +190,7 @@ class filter(Stepping):
         upstream: Stream,
         predicate: Callable[..., Any] | None,
         *args: Any,
-        time_limit: float | None = None,
+        time_limit: Interval | None = None,
         stream_name: str | None = None,
         on_error: Any = None,
         **kwargs: Any,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import Any
 
 from thalweg.errors import BuildError
+from thalweg.runtime.intervals import check_interval
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,21 +20,23 @@ def check_limit(time_limit: Any, name: str) -> float | None:
     Raises
     ------
     BuildError
-        It is not a number, or negative, or has no end.
+        It is no length of time, or negative, or has no end.
 
     Examples
     --------
     >>> from thalweg.parallel.time_limits import check_limit
+    >>> check_limit("500ms", "map(load)")
+    0.5
     >>> check_limit(-1, "map(load)")
     Traceback (most recent call last):
-    thalweg.errors.BuildError: map(load): `time_limit` is a number of seconds, 0 or more, not -1
+    thalweg.errors.BuildError: map(load): `time_limit`: a length of time is not negative, and ends: not -1
     """
     if time_limit is None:
         return None
-    is_number = isinstance(time_limit, (int, float)) and not isinstance(time_limit, bool)
-    if not is_number or not isfinite(time_limit) or time_limit < 0:
-        raise BuildError(f"{name}: `time_limit` is a number of seconds, 0 or more, not {time_limit!r}")
-    return float(time_limit)
+    try:
+        return float(check_interval(time_limit, name, "time_limit"))
+    except (TypeError, ValueError) as error:
+        raise BuildError(str(error)) from None
 
 
 def check_can_stop(backend: Backend, name: str) -> None:

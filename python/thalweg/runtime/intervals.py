@@ -31,7 +31,7 @@ def convert_interval(interval: float | str | timedelta) -> float:
         return _thalweg.parse_interval(interval)
     if hasattr(interval, "total_seconds"):
         interval = interval.total_seconds()
-    if not isinstance(interval, (int, float)):
+    if not isinstance(interval, (int, float)) or isinstance(interval, bool):
         # Those of numpy are numbers, and no floats.
         number = _to_float(interval)
         if number is None:
@@ -45,7 +45,7 @@ def convert_interval(interval: float | str | timedelta) -> float:
 
 
 def _to_float(number: Any) -> float | None:
-    if not hasattr(type(number), "__float__"):
+    if isinstance(number, bool) or not hasattr(type(number), "__float__"):
         return None
     try:
         return float(number)

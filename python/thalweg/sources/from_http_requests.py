@@ -40,8 +40,6 @@ class from_http_requests(HttpSource[HttpRequest]):
     ...     requests = Stream.from_http_requests(0, asynchronous=True)
     ...     node = requests.map(lambda request: {"hello": request.query["name"]}).respond()
     ...     requests.start()
-    ...     while requests.server is None:
-    ...         await asyncio.sleep(0.001)
     ...     answer = await asyncio.to_thread(get, requests.port, "/?name=river")
     ...     await requests.drain()
     ...     return answer

@@ -62,8 +62,6 @@ class from_http_server(HttpSource[bytes]):
     ...     source = Stream.from_http_server(0, asynchronous=True)
     ...     L = source.sink_to_list()
     ...     source.start()
-    ...     while source.server is None:
-    ...         await asyncio.sleep(0.001)
     ...     answer = await asyncio.to_thread(post, source.port, b"hello")
     ...     await source.drain()
     ...     return answer, L

@@ -67,10 +67,32 @@ class HttpSource(Source[T]):
     def _make_source(self) -> RustSource:
         raise NotImplementedError
 
-    async def run(self) -> None:
-        """Listen until stopped; those who have sent something by then are answered."""
+    def start(self) -> None:
+        """Listen at the port, and have the source run: whoever connects from now on is served.
+
+        Raises
+        ------
+        OSError
+            It cannot listen there.
+        """
+        if self.stopped and (self._run_state is None or self._run_state.is_over()):
+            self._listen()
+        super().start()
+
+    def stop(self) -> None:
+        """Have the source stop; those who have sent something by then are answered."""
+        super().stop()
+        if self._server.release():
+            # It has not run.
+            self.server = None
+
+    def _listen(self) -> None:
         self.port = self._server.listen()
         self.server = self._server
+
+    async def run(self) -> None:
+        """Serve until stopped."""
+        self._listen()
         try:
             await self._run_in_rust(self._source)
         finally:

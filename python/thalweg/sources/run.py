@@ -41,6 +41,10 @@ class Run:
             self._waiting.append(future)
             await future
 
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._over.is_set()
+
     def goes_on_here(self) -> bool:
         """Whether it has not ended, and runs on the loop that is running."""
         import asyncio

@@ -419,13 +419,6 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         self._set_on_error(failures)
         return failures
 
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            from thalweg.errors.missing_names import Missing
-
-            raise Missing(name, f"{type(self).__name__!r} object", lambda: dir(self))
-
     def __copy__(self) -> Self:
         """The stream itself: a node has its place in a pipeline, and what goes in at a copy has to come out there."""
         return self
@@ -480,6 +473,7 @@ def _with_hint(init: Any) -> Any:
 
 
 Stream.__init__ = _with_hint(Stream.__init__)  # type: ignore[method-assign]
+_thalweg.Node._own_emit(Stream)
 
 
 #: Of a function's code: it takes any keyword.

@@ -211,6 +211,23 @@ impl HttpServer {
         Ok(address)
     }
 
+    /// Gives the address back that [`listen`](Self::listen) took, unless the source has run since; returns whether it
+    /// has done so.
+    ///
+    /// ```
+    /// use thalweg_io::HttpServer;
+    ///
+    /// let server = HttpServer::new(0).host("127.0.0.1");
+    /// let address = server.listen()?;
+    /// assert!(std::net::TcpListener::bind(address).is_err());
+    /// assert!(server.release());
+    /// assert!(std::net::TcpListener::bind(address).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn release(&self) -> bool {
+        self.listeners().drain(..).count() > 0
+    }
+
     /// The address it listens at; `None` before it does.
     pub fn address(&self) -> Option<SocketAddr> {
         self.live.address()

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::interrupt;
+use crate::{interpreter, interrupt};
 
 /// An asyncio loop and its methods.
 pub(super) struct Handles {
@@ -12,6 +13,8 @@ pub(super) struct Handles {
     pub(super) call_soon: Py<PyAny>,
     pub(super) call_soon_threadsafe: Py<PyAny>,
     pub(super) call_at: Py<PyAny>,
+    /// Whether it is one of asyncio's own, which note the thread that they run on.
+    notes_thread: bool,
     /// A future of the loop's that is done.
     pub(super) done: Py<PyAny>,
 }
@@ -23,12 +26,26 @@ impl Handles {
         done.call_method1("set_result", (object.py().None(),))?;
         Ok(Arc::new(Self {
             done: done.unbind(),
+            notes_thread: object.hasattr("_thread_id")?,
             clock: clock_of(object)?.unbind(),
             call_soon: method("call_soon")?,
             call_soon_threadsafe: method("call_soon_threadsafe")?,
             call_at: method("call_at")?,
             object: object.clone().unbind(),
         }))
+    }
+
+    /// Whether it runs on this thread.
+    pub(super) fn is_here(&self, py: Python<'_>) -> bool {
+        // Asking asyncio costs a system call, before Python 3.12: more than an element does.
+        if self.notes_thread
+            && let Ok(noted) = self.object.bind(py).getattr(intern!(py, "_thread_id"))
+            && !noted.is_none()
+            && let Ok(thread) = noted.extract::<u64>()
+        {
+            return thread == interpreter::thread_id();
+        }
+        self.is(running(py).ok().flatten().as_ref())
     }
 
     pub(super) fn is(&self, running: Option<&Bound<'_, PyAny>>) -> bool {

@@ -148,7 +148,10 @@ impl EventLoop {
     /// The awaitable for an emission that has nothing to wait for.
     #[inline]
     pub(crate) fn done(&self, py: Python<'_>) -> Py<PyAny> {
-        self.settled(py).done.clone_ref(py)
+        if self.0.is_guess.load(Ordering::Relaxed) {
+            return self.settled(py).done.clone_ref(py);
+        }
+        lock(&self.0.handles).done.clone_ref(py)
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -203,8 +206,7 @@ impl EventLoop {
 
     /// Whether the loop is running on this thread, right now.
     pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
-        let running = handles::running(py).ok().flatten();
-        self.settled(py).is(running.as_ref())
+        self.settled(py).is_here(py)
     }
 
     /// Has the loop do something in its next round.

@@ -1,22 +1,29 @@
-//! `emit`, by a shorter way: with one argument, and no event loop, it costs half of what a method does
-//! that can take all of them. Every element of most pipelines comes by here.
+//! `emit`, by a shorter way: with one argument, and no event loop but the one that runs here, it costs half of what a
+//! method does that can take all of them. Every element of most pipelines comes by here.
 
 #![allow(unsafe_code)]
 
 use std::ptr::null_mut;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::Node;
-use crate::emission;
+use crate::emission::{self, Emission};
 use crate::interpreter;
 use crate::pipeline::Mode;
 use crate::value::Value;
 
-/// Gives the class its `emit`.
+/// Gives `Node`, or a class derived from it, an `emit`.
+///
+/// # Errors
+/// It is another class.
 pub(crate) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
+    if !class.is_subclass_of::<Node>()? {
+        return Err(PyTypeError::new_err(format!("{class} is no stream")));
+    }
     let definition = ffi::PyMethodDef {
         ml_name: c"emit".as_ptr(),
         ml_meth: ffi::PyMethodDefPointer {
@@ -69,8 +76,8 @@ unsafe extern "C" fn emit(
     names: *mut PyObject,
 ) -> *mut PyObject {
     let result = Python::try_attach(|py| {
-        // SAFETY: the interpreter calls this with the GIL, as a method of `Node` objects alone, which
-        // it checks, and with `count` positional arguments, followed by those that `names` names, all
+        // SAFETY: the interpreter calls this with the GIL, as a method of objects of the class that it was given to
+        // alone, which it checks, and which are `Node`s, and with `count` positional arguments, followed by those that `names` names, all
         // of them borrowed for the call.
         let result = unsafe {
             let node = Bound::ref_from_ptr(py, &node).cast_unchecked::<Node>();
@@ -102,11 +109,20 @@ fn one(node: &Bound<'_, Node>, x: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     let py = node.py();
     let parts = node.get().parts_anywhere()?;
     let pipeline = parts.pipeline();
-    if pipeline.mode() != Mode::NoLoop || pipeline.is_unsettled() {
+    let event_loop = match pipeline.mode() {
+        _ if pipeline.is_unsettled() => None,
+        Mode::NoLoop => Some(None),
+        Mode::Here => pipeline.event_loop().filter(|it| it.is_here(py)).map(Some),
+        _ => None,
+    };
+    let Some(event_loop) = event_loop else {
         return Node::emit(node, x, false, None, None);
-    }
+    };
     parts.note_current(py, x.as_unbound());
     let emit = parts.out.emit(Value::from(x));
+    if event_loop.is_some() {
+        return Emission::of(py, emit, event_loop);
+    }
     if emit.is_ready() {
         emission::finished(py, emit)?;
         return Ok(py.None());

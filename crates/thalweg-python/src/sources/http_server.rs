@@ -67,6 +67,11 @@ impl HttpServer {
         Ok(self.0.listen().map_err(wrong)?.port())
     }
 
+    /// Stops listening, unless a source that runs does; returns whether it did.
+    fn release(&self) -> bool {
+        self.0.release()
+    }
+
     /// Bodies that are posted, as a source of bytes.
     fn bodies(&self) -> RustSource {
         let bodies = HttpExchanges::bodies(self.0.clone());

@@ -99,7 +99,10 @@ fn own_options(task: &Bound<'_, PyAny>, index: usize) -> PyResult<Option<Arc<Opt
         number("priority")?,
         get("retries")?.map_or(Ok(0), |retries| retries.extract())?,
         resources.as_ref(),
-        get("time_limit")?.and_then(|limit| limit.extract().ok()),
+        get("time_limit")?
+            .filter(|limit| !limit.is_none())
+            .map(|limit| limit.extract())
+            .transpose()?,
     )
 }
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from thalweg.runtime.intervals import check_interval
+
 #: The annotations that are options of a task.
 _OPTIONS = ("retries", "priority", "resources", "time_limit")
 
@@ -52,4 +54,7 @@ def _options(annotations: Mapping[str, Any]) -> dict[str, Any]:
     workers = annotations.get("workers")
     if workers and not annotations.get("allow_other_workers"):
         raise ValueError(f"dask.annotate: workers: {workers!r}: tasks go to whichever worker is free")
-    return {name: annotations[name] for name in _OPTIONS if annotations.get(name) is not None}
+    options = {name: annotations[name] for name in _OPTIONS if annotations.get(name) is not None}
+    if "time_limit" in options:
+        options["time_limit"] = check_interval(options["time_limit"], "dask.annotate", "time_limit")
+    return options

@@ -6,11 +6,14 @@ import os
 import pickle
 import sys
 import traceback
+from collections import ChainMap
 from collections.abc import Callable, Iterable
+from functools import cache
 from importlib import import_module
 from io import BytesIO
 from mmap import MAP_PRIVATE, mmap
 from threading import RLock
+from types import CodeType
 from typing import Any
 from weakref import WeakSet
 
@@ -146,8 +149,22 @@ def again(obj: Any, buffer_callback: Callable[[Any], Any]) -> bytes:
                 "it is of `__main__`, which is no file that a worker process could import" + _CLOUDPICKLE
             ) from None
         return pickle.dumps(_WithMain(main, data), protocol=5)
-    pickled: bytes = cloudpickle.dumps(obj, protocol=5, buffer_callback=buffer_callback)
-    return pickled
+    file = BytesIO()
+    _pickler(cloudpickle)(file, protocol=5, buffer_callback=buffer_callback).dump(obj)
+    return file.getvalue()
+
+
+@cache
+def _pickler(cloudpickle: Any) -> Any:
+    """Return cloudpickle's class, but that functions keep the name of the file that they are in: tracebacks show it."""
+    known = cloudpickle.Pickler.dispatch_table
+    reduce = known[CodeType]
+
+    def with_file(code: CodeType) -> tuple[Any, ...]:
+        make, parts = reduce(code)
+        return make, tuple(code.co_filename if part == "<dynamic-code>" else part for part in parts)
+
+    return type("Pickler", (cloudpickle.Pickler,), {"dispatch_table": ChainMap({CodeType: with_file}, known)})
 
 
 class _WithMain:
