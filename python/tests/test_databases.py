@@ -83,8 +83,8 @@ def test_an_element_that_makes_no_row_does_not_take_others_along(tmp_path):
 
 
 def test_what_is_wrong_is_told_without_secrets(tmp_path):
-    with pytest.raises(ValueError, match="`postgres:…` is no database") as error:
-        Database("postgres://me:secret@localhost/x")
+    with pytest.raises(ValueError, match="`mysql:…` is no database") as error:
+        Database("mysql://me:secret@localhost/x")
     assert "secret" not in str(error.value)
     with pytest.raises(PipelineError, match="its directory does not exist"):
         Database(f"sqlite:{tmp_path}/none/x.db")

@@ -51,14 +51,16 @@ class Database:
     Parameters
     ----------
     url: str
-        ``sqlite:`` and the name of a file, which is made if there is none, or ``sqlite::memory:``.
+        ``sqlite:`` and the name of a file, which is made if there is none, or ``sqlite::memory:``; or
+        ``postgres://user:password@host:port/database``, with libpq's options behind a question mark. A server that is
+        not on this machine is asked for TLS; with ``sslmode=require`` there is no other way.
 
     Raises
     ------
     ValueError
         `url` is another one.
     PipelineError
-        The file can't be opened, or is no database.
+        The file can't be opened, or is no database, or the server can't be reached, or refuses.
 
     Examples
     --------

@@ -39,7 +39,7 @@
 //! | [`http_client`] | [`from_http_poll`](http_client::FromHttpPoll::from_http_poll) | | bodies |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
 //! | `schedule`, off by default | `from_schedule` | | times |
-//! | `sql`, with `sqlite`, off by default | `from_sql` | `to_sql` | rows |
+//! | `sql`, with `sqlite` or `postgres`, off by default | `from_sql` | `to_sql` | rows |
 //! | [`sse`] | [`from_sse`](sse::FromSse::from_sse) | | events |
 //! | [`stdin`], with `reader` | [`from_stdin`](stdin::FromStdin::from_stdin) | | lines |
 //!
@@ -89,7 +89,7 @@ pub mod http_server;
 #[cfg(any(feature = "textfile", feature = "reader", feature = "http-client"))]
 pub mod lines;
 #[cfg_attr(
-    not(feature = "sqlite"),
+    not(feature = "sql"),
     allow(dead_code, reason = "databases keep positions")
 )]
 pub mod position;
@@ -100,7 +100,7 @@ pub mod process;
 pub mod reader;
 #[cfg(feature = "schedule")]
 pub mod schedule;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "sql")]
 pub mod sql;
 #[cfg(feature = "sse")]
 pub mod sse;
@@ -108,6 +108,8 @@ pub mod sse;
 pub mod stdin;
 #[cfg(feature = "textfile")]
 pub mod textfile;
+#[cfg(feature = "postgres")]
+mod tls;
 #[cfg(any(feature = "textfile", feature = "filenames"))]
 mod watch;
 #[cfg(feature = "http-client")]
@@ -132,7 +134,7 @@ pub use process::{Process, ProcessError};
 pub use reader::{Reader, ReaderError};
 #[cfg(feature = "schedule")]
 pub use schedule::{Missed, Schedule, ScheduleError};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "sql")]
 pub use sql::{Database, Query, SqlError, SqlRow, SqlValue, Table};
 #[cfg(feature = "sse")]
 pub use sse::{Sse, SseError, SseEvent};

@@ -26,7 +26,7 @@ pub use crate::process::FromProcess as _;
 pub use crate::reader::FromReader as _;
 #[cfg(feature = "schedule")]
 pub use crate::schedule::FromSchedule as _;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "sql")]
 pub use crate::sql::{FromSql as _, ToSql as _};
 #[cfg(feature = "sse")]
 pub use crate::sse::FromSse as _;

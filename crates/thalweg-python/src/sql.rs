@@ -276,7 +276,16 @@ fn to_value(name: &str, x: &Bound<'_, PyAny>) -> PyResult<SqlValue> {
     if let Some(iso) = x.getattr_opt(intern!(py, "isoformat"))? {
         return to_value(name, &iso.call0()?);
     }
-    let kind = x.get_type().name()?;
+    let class = x.get_type();
+    let kind = class.name()?;
+    let is_exact_as_text = match kind.to_str()? {
+        "Decimal" => class.module()? == "decimal",
+        "UUID" => class.module()? == "uuid",
+        _ => false,
+    };
+    if is_exact_as_text {
+        return Ok(SqlValue::Text(x.str()?.to_str()?.to_string()));
+    }
     Err(PyTypeError::new_err(format!(
         "column `{name}`: a {kind} cannot be stored; make it a number, text, bytes or a time, with `json.dumps` say"
     )))
@@ -322,6 +331,7 @@ pub(crate) fn from_sql(
 fn to_object<'py>(py: Python<'py>, value: &SqlValue) -> PyResult<Bound<'py, PyAny>> {
     match value {
         SqlValue::Null => Ok(py.None().into_bound(py)),
+        SqlValue::Boolean(x) => x.into_bound_py_any(py),
         SqlValue::Integer(x) => x.into_bound_py_any(py),
         SqlValue::Real(x) => x.into_bound_py_any(py),
         SqlValue::Text(text) => text.into_bound_py_any(py),

@@ -26,15 +26,15 @@ class to_sql(Sink[T]):
     A batch is what has come during the transaction before.
 
     An element is a dict, a dataclass, a named tuple, or a tuple for the `columns`; the rows of a pandas data frame are
-    written together. Values are numbers, text, bytes, times, which become text, and None. An element is acknowledged
-    when its transaction is committed. If the database refuses a row, the others of its batch are written, and the
-    failure is that of its element, see `on_error`. Names of tables and columns are quoted, values are bound: neither is
-    ever read as SQL.
+    written together. Values are numbers, text, bytes, truth values and None; times, UUIDs and decimals become text,
+    which PostgreSQL reads as what the column holds. An element is acknowledged when its transaction is committed. If
+    the database refuses a row, the others of its batch are written, and the failure is that of its element, see
+    `on_error`. Names of tables and columns are quoted, values are bound: neither is ever read as SQL.
 
     Parameters
     ----------
     database: Database or str
-        The database, or its URL: ``sqlite:`` and the name of a file.
+        The database, or its URL: ``sqlite:`` and the name of a file, or ``postgres://…``.
     table: str
         The name of the table.
     key: str or list

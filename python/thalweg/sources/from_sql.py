@@ -27,7 +27,7 @@ class from_sql(Source["dict[str, Any]"]):
     Parameters
     ----------
     database: Database or str
-        The database, or its URL: ``sqlite:`` and the name of a file.
+        The database, or its URL: ``sqlite:`` and the name of a file, or ``postgres://…``.
     query: str
         ``SELECT …``
     cursor: str

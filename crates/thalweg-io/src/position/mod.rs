@@ -5,7 +5,7 @@
 //! was made of the elements, [`to_sql`](crate::sql::ToSql) does, makes a pipeline that can be killed at any moment,
 //! and started again: nothing is missing then, and nothing is there twice.
 
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "sql")]
 mod rows;
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use thalweg::{Ack, Outcome};
 
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "sql")]
 pub(crate) use self::rows::{Pending, Rows};
 pub use self::watermark::Watermark;
 

@@ -1,26 +1,24 @@
 //! A database, with a thread of its own that works for it.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use std::{process, thread};
 
 use async_channel::{Receiver, Sender};
-use rusqlite::{Connection, OptionalExtension};
 
-use super::SqlError;
+use super::connection::{Connection, Problem, Transaction, persist};
 use super::reply::{Reply, reply};
+use super::{SqlError, SqlValue};
 use crate::Position;
 use crate::position::{Rows, Watermark};
 
-/// How long to wait for another program that holds a transaction.
-const BUSY: Duration = Duration::from_secs(10);
-
 /// The table that positions are kept in.
+pub(super) const TABLE: &str = "thalweg_positions";
+
+/// Makes it.
 const POSITIONS: &str = "CREATE TABLE IF NOT EXISTS thalweg_positions (\
-    name TEXT NOT NULL, sink TEXT NOT NULL, number INTEGER NOT NULL, value TEXT, rows TEXT NOT NULL, \
+    name TEXT NOT NULL, sink TEXT NOT NULL, number BIGINT NOT NULL, value TEXT, rows TEXT NOT NULL, \
     PRIMARY KEY (name, sink))";
 
 /// A database that rows are written to and read from, and where positions are kept. Clones are the same one.
@@ -35,7 +33,7 @@ const POSITIONS: &str = "CREATE TABLE IF NOT EXISTS thalweg_positions (\
 /// let database = Database::open(&format!("sqlite:{}", path.display()))?;
 /// let position = database.position("feed")?;
 /// assert_eq!(position.value(), None);
-/// let error = Database::open("postgres://me:secret@example.com/").unwrap_err();
+/// let error = Database::open("mysql://me:secret@example.com/").unwrap_err();
 /// assert!(!error.to_string().contains("secret"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -49,42 +47,39 @@ struct Inner {
     jobs: Sender<Job>,
 }
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+type Job = Box<dyn FnOnce(&mut dyn Connection) + Send>;
 
 impl Database {
     /// Opens a database by its URL: `sqlite:` and the name of a file, which is made if there is none, or
-    /// `sqlite::memory:`.
+    /// `sqlite::memory:`; with the feature `postgres` also `postgres://user:password@host:port/database`, with
+    /// the [options](https://docs.rs/tokio-postgres/0.7/tokio_postgres/config/struct.Config.html) of libpq. A server
+    /// that is not on this machine is asked for TLS; with `sslmode=require` there is no other way.
     ///
     /// # Errors
-    /// The URL is another one, or the file can't be opened or is no database.
+    /// The URL is another one, or the file can't be opened or is no database, or the server can't be reached or refuses.
     pub fn open(url: &str) -> Result<Self, SqlError> {
-        let Some(name) = url.strip_prefix("sqlite:") else {
-            let scheme = url.split_once(':').map_or("the URL", |(scheme, _)| scheme);
-            return Err(SqlError::Url {
-                shown: format!("`{scheme}:…`"),
-            });
-        };
-        let name = name.strip_prefix("//").unwrap_or(name);
-        let shown = format!("sqlite:{name}");
-        let connection = connect(name).map_err(|source| SqlError::Database {
-            database: shown.clone(),
-            remedy: match Path::new(name).parent() {
-                Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
-                    "its directory does not exist: make it first"
-                }
-                _ => {
-                    "give a database of SQLite that this user may write, or the name of a new file"
-                }
-            },
-            source: Box::new(source),
-        })?;
         let (jobs, work) = async_channel::unbounded::<Job>();
-        let started = thread::Builder::new().name("thalweg-sql".into());
-        let started = started.spawn(move || run(connection, &work));
+        let (replier, opened) = reply();
+        let url = url.to_string();
+        let scheme = scheme_of(&url);
+        // There it may block: this thread may be one that runs an event loop.
+        let thread = thread::Builder::new().name("thalweg-sql".into());
+        let started = thread.spawn(move || match connect(&url) {
+            Ok((shown, connection)) => {
+                replier.put(Ok(shown));
+                run(connection, &work);
+            }
+            Err(error) => replier.put(Err(error)),
+        });
         if let Err(source) = started {
-            let database = shown;
-            return Err(SqlError::Thread { database, source });
+            return Err(SqlError::Thread {
+                database: scheme,
+                source,
+            });
         }
+        let shown = opened
+            .wait()
+            .unwrap_or(Err(SqlError::Gone { database: scheme }))?;
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Ok(Self(Arc::new(Inner {
@@ -107,19 +102,13 @@ impl Database {
     pub fn position(&self, name: &str) -> Result<Position, SqlError> {
         let (shown, wanted) = (self.0.shown.clone(), name.to_string());
         let found = self.run(move |connection| {
-            connection.execute_batch(POSITIONS)?;
-            let query = "SELECT number, value FROM thalweg_positions WHERE name = ?1 ORDER BY number DESC LIMIT 1";
-            let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            connection.query_row(query, [wanted], row).optional()
+            persist(connection, |connection| {
+                let found = first_position(connection, &wanted);
+                found.map_err(|problem| SqlError::statement(&shown, TABLE, problem))
+            })
         });
-        let found: Option<(i64, Option<String>)> = match found.wait() {
-            Some(found) => {
-                found.map_err(|error| SqlError::statement(&shown, "thalweg_positions", error))?
-            }
-            None => return Err(self.gone()),
-        };
-        let (number, value) = found.unwrap_or_default();
-        let watermark = Watermark::behind(number.unsigned_abs(), value);
+        let (number, value) = found.wait().ok_or_else(|| self.gone())??;
+        let watermark = Watermark::behind(number, value);
         Ok(Position::restored(
             name.to_string(),
             Some(self.0.id),
@@ -146,7 +135,7 @@ impl Database {
     /// Has `job` run on the database's thread; what it returns can be received.
     pub(super) fn run<R: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Connection) -> R + Send + 'static,
+        job: impl FnOnce(&mut dyn Connection) -> R + Send + 'static,
     ) -> Reply<R> {
         let (replier, result) = reply();
         let job: Job = Box::new(move |connection| replier.put(job(connection)));
@@ -158,39 +147,86 @@ impl Database {
     }
 }
 
-/// Rows of a sink that were written behind a position.
+fn connect(url: &str) -> Result<(String, Box<dyn Connection + Send>), SqlError> {
+    #[cfg(feature = "sqlite")]
+    if let Some(name) = url.strip_prefix(super::sqlite::SCHEME) {
+        return super::sqlite::open(name);
+    }
+    #[cfg(feature = "postgres")]
+    if super::postgres::SCHEMES
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+    {
+        return super::postgres::open(url);
+    }
+    Err(SqlError::Url {
+        shown: scheme_of(url),
+    })
+}
+
+/// What may be shown of a URL before it has been understood.
+fn scheme_of(url: &str) -> String {
+    let scheme = url.split_once(':').map_or("the URL", |(scheme, _)| scheme);
+    format!("`{scheme}:…`")
+}
+
+/// Where the source is that has the position of this name: makes the table, if there is none.
+fn first_position(
+    connection: &mut dyn Connection,
+    name: &str,
+) -> Result<(u64, Option<String>), Problem> {
+    let mut transaction = connection.begin()?;
+    transaction.execute(POSITIONS, &[&[]])?;
+    let query =
+        "SELECT number, value FROM thalweg_positions WHERE name = $1 ORDER BY number DESC LIMIT 1";
+    let found = transaction.first(query, &[name.into()])?;
+    transaction.commit()?;
+    let mut values = found.into_iter().flatten();
+    let number = values.next().and_then(|number| number.as_i64());
+    let value = values.next().and_then(|value| match value {
+        SqlValue::Text(text) => Some(text),
+        _ => None,
+    });
+    Ok((number.unwrap_or_default().unsigned_abs(), value))
+}
+
+/// Rows of a sink that were written behind a position, as they are kept: the number, and their counts.
+pub(super) fn stored_rows(
+    transaction: &mut dyn Transaction,
+    database: &str,
+    name: &str,
+    sink: &str,
+) -> Result<Option<(u64, String)>, SqlError> {
+    let query = "SELECT number, rows FROM thalweg_positions WHERE name = $1 AND sink = $2";
+    let found = transaction.first(query, &[name.into(), sink.into()]);
+    let found = found.map_err(|problem| SqlError::statement(database, TABLE, problem))?;
+    Ok(found.and_then(|values| {
+        let [number, rows] = <[SqlValue; 2]>::try_from(values).ok()?;
+        let number = number.as_i64()?.unsigned_abs();
+        Some((number, rows.as_str()?.to_string()))
+    }))
+}
+
+/// The same, understood.
 pub(super) fn rows_of(
-    connection: &Connection,
+    transaction: &mut dyn Transaction,
     database: &str,
     name: &str,
     sink: &str,
 ) -> Result<Rows, SqlError> {
-    let query = "SELECT number, rows FROM thalweg_positions WHERE name = ?1 AND sink = ?2";
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
-    let found = connection.query_row(query, [name, sink], row).optional();
-    let found = found.map_err(|error| SqlError::statement(database, "thalweg_positions", error))?;
-    let Some((number, text)) = found else {
+    let Some((number, text)) = stored_rows(transaction, database, name, sink)? else {
         return Ok(Rows::default());
     };
-    Rows::from_text(number.unsigned_abs(), &text).ok_or(SqlError::Position {
+    Rows::from_text(number, &text).ok_or(SqlError::Position {
         database: database.to_string(),
         name: name.to_string(),
         text,
     })
 }
 
-fn connect(name: &str) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(name)?;
-    connection.busy_timeout(BUSY)?;
-    // Readers and the writer do not wait for one another, and a commit is one write. Not all file systems can do that.
-    let _mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(connection)
-}
-
-fn run(mut connection: Connection, work: &Receiver<Job>) {
+fn run(mut connection: Box<dyn Connection + Send>, work: &Receiver<Job>) {
     while let Ok(job) = work.recv_blocking() {
-        job(&mut connection);
+        job(&mut *connection);
     }
 }
 

@@ -1,4 +1,6 @@
-use rusqlite::ErrorCode;
+use thalweg::BoxError;
+
+use super::connection::Problem;
 
 /// Why a database did not do what it was to.
 #[derive(Debug, thiserror::Error)]
@@ -6,7 +8,8 @@ use rusqlite::ErrorCode;
 pub enum SqlError {
     /// The URL is none of a database that is known here.
     #[error(
-        "{shown} is no database that is known here: give `sqlite:` and the name of a file, or `sqlite::memory:`"
+        "{shown} is no database that is known here: give `sqlite:` and the name of a file, `sqlite::memory:`, or \
+         `postgres://user:password@host:port/database`"
     )]
     Url {
         /// Its scheme: the rest may contain a password.
@@ -28,7 +31,7 @@ pub enum SqlError {
         /// What to do about it.
         remedy: &'static str,
         /// What the database says.
-        source: Box<rusqlite::Error>,
+        source: BoxError,
     },
     /// Rows cannot be written to a table, or not read.
     #[error("{database}, {what}: {source}{remedy}")]
@@ -41,8 +44,10 @@ pub enum SqlError {
         remedy: &'static str,
         /// Whether another row might have been taken.
         blames_row: bool,
+        /// Whether the connection is gone, and the database could not be reached again.
+        is_lost: bool,
         /// What the database says.
-        source: Box<rusqlite::Error>,
+        source: BoxError,
     },
     /// A row cannot be made of an element, or the other way round.
     #[error("{database}, {what}: {problem}")]
@@ -86,43 +91,18 @@ impl SqlError {
         }
     }
 
-    pub(super) fn statement(
-        database: &str,
-        what: impl Into<String>,
-        source: rusqlite::Error,
-    ) -> Self {
-        let text = source.to_string();
-        let (remedy, blames_row) = match source.sqlite_error_code() {
-            _ if text.contains("no such table") => {
-                ("; have it made with `create`, or make it first", false)
-            }
-            _ if text.contains("has no column named") => {
-                ("; add the column, or leave it out", true)
-            }
-            _ if text.contains("ON CONFLICT clause does not match") => (
-                "; the columns of `key` need a primary key or a unique index",
-                false,
-            ),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-                "; another program holds a transaction for longer than 10 seconds: end it there",
-                false,
-            ),
-            Some(ErrorCode::DiskFull) => ("; make room, and start again", false),
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (
-                "; this user may not write the file and its directory",
-                false,
-            ),
-            Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
-                ("", true)
-            }
-            _ => ("", false),
-        };
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self, Self::Statement { is_lost: true, .. })
+    }
+
+    pub(super) fn statement(database: &str, what: impl Into<String>, problem: Problem) -> Self {
         Self::Statement {
             database: database.to_string(),
             what: what.into(),
-            remedy,
-            blames_row,
-            source: Box::new(source),
+            remedy: problem.remedy,
+            blames_row: problem.blames_row,
+            is_lost: problem.is_lost,
+            source: problem.source,
         }
     }
 }

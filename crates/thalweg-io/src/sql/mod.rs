@@ -25,14 +25,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod connection;
 mod database;
 mod error;
-#[cfg(all(test, feature = "sse", feature = "textfile"))]
+#[cfg(all(test, feature = "sqlite", feature = "sse", feature = "textfile"))]
 mod kill_tests;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod reply;
 mod sink;
 mod source;
-#[cfg(test)]
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(all(test, feature = "sqlite"))]
 mod tests;
 mod value;
 

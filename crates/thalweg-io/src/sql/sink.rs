@@ -5,13 +5,13 @@ use std::fmt::Write;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 use thalweg::ops::{Batch, BatchSink, SinkBatches};
 use thalweg::{BoxError, BuildError, Element, Sink, Stream};
 
-use super::database::rows_of;
+use super::connection::{Connection, Problem, Transaction, list, persist, quoted};
+use super::database::{TABLE, rows_of, stored_rows};
 use super::value::Columns;
-use super::{Database, SqlError, SqlRow};
+use super::{Database, SqlError, SqlRow, SqlValue};
 use crate::position::{Pending, Place, Position, Rows};
 
 /// A table that rows are written to.
@@ -191,9 +191,17 @@ impl<T: Element + Sync> BatchSink<T> for SqlSink<T> {
         let (shown, create) = (self.database.shown().to_string(), self.create);
         let result = self.database.run(move |connection| {
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            write(
-                connection, &shown, &target, create, &made, &places, &mut kept,
-            )
+            let mut writing = Writing {
+                shown: &shown,
+                target: &target,
+                create,
+                made: &made,
+                places: &places,
+                in_doubt: None,
+            };
+            persist(connection, |connection| {
+                writing.write(connection, &mut kept)
+            })
         });
         match result.await {
             Some(result) => result?,
@@ -212,89 +220,146 @@ impl<T: Element + Sync> BatchSink<T> for SqlSink<T> {
     }
 }
 
-/// Writes rows, and the positions behind them, in one transaction.
-fn write(
-    connection: &mut Connection,
-    shown: &str,
-    target: &Target,
+/// A batch that is being written.
+struct Writing<'a> {
+    shown: &'a str,
+    target: &'a Target,
     create: bool,
-    made: &Made,
-    places: &[Places],
-    kept: &mut Kept,
-) -> Result<(), SqlError> {
-    let what = format!("table `{}`", target.table);
-    let fail = |error| SqlError::statement(shown, &*what, error);
-    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
-    let transaction = begun.map_err(fail)?;
-    for one in places {
-        let name = one.position.name();
-        if !kept.contains_key(name) {
-            let rows = rows_of(&transaction, shown, name, &target.table)?;
-            kept.insert(name.to_string(), rows);
+    made: &'a Made,
+    places: &'a [Places],
+    /// What was to be committed when the connection was lost: whether it was is not known.
+    in_doubt: Option<Vec<(u64, Rows)>>,
+}
+
+impl Writing<'_> {
+    fn fail(&self, problem: Problem) -> SqlError {
+        let what = format!("table `{}`", self.target.table);
+        SqlError::statement(self.shown, what, problem)
+    }
+
+    /// Writes rows, and the positions behind them, in one transaction.
+    fn write(&mut self, connection: &mut dyn Connection, kept: &mut Kept) -> Result<(), SqlError> {
+        let create = self.made.rows.first().filter(|_| self.create);
+        let create = create.map(|first| self.target.create(first, connection));
+        let mut transaction = connection.begin().map_err(|problem| self.fail(problem))?;
+        let table = &self.target.table;
+        if let Some(after) = self.in_doubt.take()
+            && self.is_stored(&after, &mut *transaction)?
+        {
+            self.keep(after, kept);
+            return Ok(());
         }
-    }
-    let mut pending = vec![Pending::default(); places.len()];
-    if create && let Some(first) = made.rows.first() {
-        let statement = target.create(first);
-        transaction.execute_batch(&statement).map_err(fail)?;
-    }
-    let mut insert: Option<(Columns, String)> = None;
-    let mut begin = 0;
-    for (at, end) in made.ends.iter().enumerate() {
-        let rows = &made.rows[begin..*end];
-        begin = *end;
-        let mut is_new = true;
-        for (one, pending) in places.iter().zip(&mut pending) {
-            if one.numbers[at] > 0 {
-                is_new &= kept[one.position.name()].is_new(one.numbers[at], pending);
+        for one in self.places {
+            let name = one.position.name();
+            if !kept.contains_key(name) {
+                let rows = rows_of(&mut *transaction, self.shown, name, table)?;
+                kept.insert(name.to_string(), rows);
             }
         }
-        for row in rows.iter().filter(|_| is_new) {
-            let statement = match &insert {
-                Some((columns, statement)) if *columns == row.columns => statement,
-                _ => &insert.insert((row.columns.clone(), target.insert(row))).1,
-            };
-            let mut statement = transaction.prepare_cached(statement).map_err(fail)?;
-            let inserted = statement.execute(params_from_iter(&row.values));
-            inserted.map_err(fail)?;
+        if let Some(create) = create {
+            let created = transaction.execute(&create, &[&[]]);
+            created.map_err(|problem| self.fail(problem))?;
+        }
+        let mut pending = vec![Pending::default(); self.places.len()];
+        let rows = self.new_rows(kept, &mut pending);
+        for group in rows.chunk_by(|one, next| one.columns == next.columns) {
+            let values: Vec<_> = group.iter().map(|row| &*row.values).collect();
+            let inserted = transaction.execute(&self.target.insert(&group[0].columns), &values);
+            inserted.map_err(|problem| self.fail(problem))?;
+        }
+        let mut after = Vec::with_capacity(self.places.len());
+        for (one, pending) in self.places.iter().zip(&pending) {
+            let (number, value) = one.position.committed();
+            let mut rows = kept[one.position.name()].clone();
+            rows.commit(pending, number);
+            let stored = store(&mut *transaction, one, table, number, value, &rows);
+            stored.map_err(|problem| self.fail(problem))?;
+            after.push((number, rows));
+        }
+        if let Err(problem) = transaction.commit() {
+            if problem.is_lost {
+                self.in_doubt = Some(after);
+            }
+            return Err(self.fail(problem));
+        }
+        self.keep(after, kept);
+        Ok(())
+    }
+
+    /// The rows that were not written before a crash.
+    fn new_rows(&self, kept: &Kept, pending: &mut [Pending]) -> Vec<&SqlRow> {
+        let mut new = Vec::with_capacity(self.made.rows.len());
+        let mut begin = 0;
+        for (at, end) in self.made.ends.iter().enumerate() {
+            for row in &self.made.rows[begin..*end] {
+                let mut is_new = true;
+                for (one, pending) in self.places.iter().zip(&mut *pending) {
+                    if one.numbers[at] > 0 {
+                        is_new &= kept[one.position.name()].is_new(one.numbers[at], pending);
+                    }
+                }
+                if is_new {
+                    new.push(row);
+                }
+            }
+            begin = *end;
+        }
+        new
+    }
+
+    /// Whether these positions are in the database.
+    fn is_stored(
+        &self,
+        after: &[(u64, Rows)],
+        transaction: &mut dyn Transaction,
+    ) -> Result<bool, SqlError> {
+        for (one, (number, rows)) in self.places.iter().zip(after) {
+            let name = one.position.name();
+            let stored = stored_rows(transaction, self.shown, name, &self.target.table)?;
+            if stored != Some((*number, rows.to_text())) {
+                return Ok(false);
+            }
+        }
+        // Without positions nobody knows: better twice than not at all.
+        Ok(!after.is_empty())
+    }
+
+    fn keep(&self, after: Vec<(u64, Rows)>, kept: &mut Kept) {
+        for (one, (_, rows)) in self.places.iter().zip(after) {
+            kept.insert(one.position.name().to_string(), rows);
         }
     }
-    let mut after = Vec::with_capacity(places.len());
-    for (one, pending) in places.iter().zip(&pending) {
-        let (number, value) = one.position.committed();
-        let mut rows = kept[one.position.name()].clone();
-        rows.commit(pending, number);
-        store(&transaction, one, &target.table, number, value, &rows).map_err(fail)?;
-        after.push(rows);
-    }
-    transaction.commit().map_err(fail)?;
-    for (one, rows) in places.iter().zip(after) {
-        kept.insert(one.position.name().to_string(), rows);
-    }
-    Ok(())
 }
 
 fn store(
-    transaction: &Transaction<'_>,
+    transaction: &mut dyn Transaction,
     places: &Places,
     sink: &str,
     number: u64,
     value: Option<String>,
     rows: &Rows,
-) -> rusqlite::Result<()> {
-    let statement = "INSERT OR REPLACE INTO thalweg_positions VALUES (?1, ?2, ?3, ?4, ?5)";
+) -> Result<(), Problem> {
+    let statement = format!(
+        "INSERT INTO {TABLE} (name, sink, number, value, rows) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (name, sink) DO UPDATE SET \
+         number = excluded.number, value = excluded.value, rows = excluded.rows"
+    );
     let number = i64::try_from(number).unwrap_or(i64::MAX);
-    let name = places.position.name();
-    let mut statement = transaction.prepare_cached(statement)?;
-    statement.execute((name, sink, number, value, rows.to_text()))?;
-    Ok(())
+    let values: [SqlValue; 5] = [
+        places.position.name().into(),
+        sink.into(),
+        number.into(),
+        value.into(),
+        rows.to_text().into(),
+    ];
+    transaction.execute(&statement, &[&values])
 }
 
 impl Target {
-    fn create(&self, row: &SqlRow) -> String {
+    fn create(&self, row: &SqlRow, connection: &dyn Connection) -> String {
         let columns = row
             .iter()
-            .map(|(name, value)| format!("{}{}", quoted(name), value.column_type()));
+            .map(|(name, value)| format!("{}{}", quoted(name), connection.column_type(value)));
         let mut parts: Vec<_> = columns.collect();
         if !self.key.is_empty() {
             parts.push(format!("PRIMARY KEY ({})", list(&self.key)));
@@ -303,12 +368,12 @@ impl Target {
         format!("CREATE TABLE IF NOT EXISTS {table} ({parts})")
     }
 
-    fn insert(&self, row: &SqlRow) -> String {
-        let places = vec!["?"; row.values.len()].join(", ");
-        let (table, columns) = (quoted(&self.table), list(&row.columns));
-        let mut statement = format!("INSERT INTO {table} ({columns}) VALUES ({places})");
+    fn insert(&self, columns: &Columns) -> String {
+        let places: Vec<_> = (1..=columns.len()).map(|at| format!("${at}")).collect();
+        let (table, names, places) = (quoted(&self.table), list(columns), places.join(", "));
+        let mut statement = format!("INSERT INTO {table} ({names}) VALUES ({places})");
         if !self.key.is_empty() {
-            let others = row.columns.iter().filter(|name| !self.key.contains(name));
+            let others = columns.iter().filter(|name| !self.key.contains(name));
             let set = others.map(|name| format!("{0} = excluded.{0}", quoted(name)));
             let set: Vec<_> = set.collect();
             let action = match set.is_empty() {
@@ -319,16 +384,6 @@ impl Target {
         }
         statement
     }
-}
-
-/// A name as SQL has it, whatever is in it.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn list(names: &[String]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| quoted(name)).collect();
-    quoted.join(", ")
 }
 
 /// Databases as sinks: [`Stream::to_sql`](ToSql::to_sql).

@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use rusqlite::{Connection, params_from_iter};
 use thalweg::interval::{IntervalError, IntoInterval, wait};
 use thalweg::{BuildError, Emitter, Source, Stop, Stream};
 
-use super::value::Columns;
+use super::connection::{Connection, Read, ReadError, persist};
 use super::{Database, SqlError, SqlRow, SqlValue};
 use crate::Position;
 
@@ -109,9 +108,11 @@ impl SqlSource {
     async fn read(&mut self) -> Result<bool, SqlError> {
         let (query, after) = (self.query.clone(), self.after.clone());
         let shown = self.database.shown().to_string();
-        let read = self
-            .database
-            .run(move |connection| read(connection, &shown, &query, after));
+        let read = self.database.run(move |connection| {
+            persist(connection, |connection| {
+                read(connection, &shown, &query, after.as_ref())
+            })
+        });
         let rows = match read.await {
             Some(rows) => rows?,
             None => return Err(self.database.gone()),
@@ -126,55 +127,54 @@ impl SqlSource {
 }
 
 fn read(
-    connection: &Connection,
+    connection: &mut dyn Connection,
     shown: &str,
     query: &Query,
-    after: Option<SqlValue>,
+    after: Option<&SqlValue>,
 ) -> Result<Vec<(SqlRow, SqlValue)>, SqlError> {
     let what = "query";
-    let fail = |error| SqlError::statement(shown, what, error);
-    let cursor = format!("\"{}\"", query.cursor.replace('"', "\"\""));
-    let text = query.text.trim_end().trim_end_matches(';');
-    let condition = match &after {
-        Some(_) => format!("{cursor} > ?1"),
-        None => format!("{cursor} IS NOT NULL"),
-    };
-    let statement =
-        format!("SELECT * FROM (\n{text}\n) WHERE {condition} ORDER BY {cursor} LIMIT {BATCH}");
-    let mut statement = connection.prepare_cached(&statement).map_err(fail)?;
-    let columns: Columns = statement
-        .column_names()
-        .into_iter()
-        .map(String::from)
-        .collect();
     let wrong = |problem: String| SqlError::Row {
         database: shown.to_string(),
         what: what.to_string(),
         problem,
     };
-    let Some(at) = columns
-        .iter()
-        .position(|name| name.eq_ignore_ascii_case(&query.cursor))
-    else {
-        let problem = format!("it has no column `{}` for the cursor", query.cursor);
-        return Err(wrong(problem));
+    let read = Read {
+        text: &query.text,
+        cursor: &query.cursor,
+        after,
+        limit: BATCH,
     };
-    let mut found = statement.query(params_from_iter(after)).map_err(fail)?;
-    let mut rows = Vec::new();
-    while let Some(row) = found.next().map_err(fail)? {
-        let values = (0..columns.len()).map(|at| row.get_ref(at).map(SqlValue::from));
-        let values: Vec<_> = values.collect::<Result<_, _>>().map_err(fail)?;
-        let cursor = values[at].clone();
-        if let SqlValue::Blob(_) = cursor {
-            let problem = format!(
-                "the column `{}` of the cursor holds bytes; take one of numbers or text",
-                query.cursor
-            );
-            return Err(wrong(problem));
+    let rows = connection.read(&read).map_err(|error| match error {
+        ReadError::Cursor => wrong(format!(
+            "it has no column `{}` for the cursor",
+            query.cursor
+        )),
+        ReadError::Problem(problem) => SqlError::statement(shown, what, problem),
+    })?;
+    let Some(first) = rows.first() else {
+        return Ok(Vec::new());
+    };
+    let Some(at) = read
+        .find_cursor(first.columns.iter().map(String::as_str))
+        .and_then(|cursor| first.columns.iter().position(|name| name == cursor))
+    else {
+        return Ok(Vec::new());
+    };
+    let with_cursor = rows.into_iter().map(|row| {
+        let cursor = row.values[at].clone();
+        if cursor.to_position().is_none() {
+            return Err(wrong(format!(
+                "the column `{}` of the cursor holds {}; take one of numbers or text",
+                query.cursor,
+                match cursor {
+                    SqlValue::Blob(_) => "bytes",
+                    _ => "true and false",
+                },
+            )));
         }
-        rows.push((SqlRow::with(columns.clone(), values), cursor));
-    }
-    Ok(rows)
+        Ok((row, cursor))
+    });
+    with_cursor.collect()
 }
 
 impl Source for SqlSource {

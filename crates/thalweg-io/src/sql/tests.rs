@@ -45,6 +45,7 @@ fn url(path: &Path) -> String {
 fn show(value: &SqlValue) -> String {
     match value {
         SqlValue::Null => "null".to_string(),
+        SqlValue::Boolean(x) => x.to_string(),
         SqlValue::Integer(x) => x.to_string(),
         SqlValue::Real(x) => format!("{x:?}"),
         SqlValue::Text(text) => text.clone(),
@@ -148,8 +149,9 @@ fn what_is_wrong_is_named_with_a_remedy() {
 
     let opened = |url: &str| Database::open(url).expect_err("wrong").to_string();
     assert_eq!(
-        opened("postgres://me:secret@localhost/x"),
-        "`postgres:…` is no database that is known here: give `sqlite:` and the name of a file, or `sqlite::memory:`"
+        opened("mysql://me:secret@localhost/x"),
+        "`mysql:…` is no database that is known here: give `sqlite:` and the name of a file, `sqlite::memory:`, or \
+         `postgres://user:password@host:port/database`"
     );
     let text = opened("sqlite:/no/such/directory/x.db");
     assert!(
@@ -171,12 +173,13 @@ fn rows_come_in_the_order_of_the_cursor_and_new_ones_when_it_is_asked_again() {
     let database = Database::open("sqlite::memory:").expect("there is room");
     let insert = |ids: std::ops::RangeInclusive<i64>| {
         let done = database.run(move |connection| {
+            let mut transaction = connection.begin()?;
             let table = "CREATE TABLE IF NOT EXISTS events (id INTEGER, text TEXT)";
-            connection.execute_batch(table)?;
-            for id in ids.rev() {
-                connection.execute("INSERT INTO events VALUES (?1, 'x')", [id])?;
-            }
-            Ok::<_, rusqlite::Error>(())
+            transaction.execute(table, &[&[]])?;
+            let rows: Vec<_> = ids.rev().map(|id| [SqlValue::from(id)]).collect();
+            let rows: Vec<&[SqlValue]> = rows.iter().map(|row| &row[..]).collect();
+            transaction.execute("INSERT INTO events VALUES ($1, 'x')", &rows)?;
+            transaction.commit()
         });
         done.wait()
             .expect("it is at work")
@@ -266,8 +269,11 @@ fn a_database_that_is_locked_is_tried_again_by_the_policy() {
     let attempts = run(async || {
         let source = Stream::new();
         let database = place.open();
-        let done = database.run(|connection| connection.busy_timeout(std::time::Duration::ZERO));
-        done.await.expect("it is at work").expect("it can wait");
+        let done = database.run(|connection| {
+            let mut transaction = connection.begin()?;
+            transaction.first("PRAGMA busy_timeout = 0", &[])
+        });
+        done.await.expect("it is at work").expect("it can be said");
         let other = rusqlite::Connection::open(place.path("test.db")).expect("it is there");
         other
             .execute_batch("BEGIN EXCLUSIVE")

@@ -1,7 +1,5 @@
 use std::sync::Arc;
 
-use rusqlite::types::{ToSql as Bind, ToSqlOutput, ValueRef};
-
 /// A value in a database.
 ///
 /// ```
@@ -9,13 +7,15 @@ use rusqlite::types::{ToSql as Bind, ToSqlOutput, ValueRef};
 ///
 /// assert_eq!(SqlValue::from("text"), SqlValue::Text("text".to_string()));
 /// assert_eq!(SqlValue::from(None::<i64>), SqlValue::Null);
-/// assert_eq!(SqlValue::from(true), SqlValue::Integer(1));
+/// assert_eq!(SqlValue::from(true), SqlValue::Boolean(true));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum SqlValue {
     /// No value.
     Null,
-    /// A whole number; `true` and `false` are 1 and 0.
+    /// True or false. SQLite keeps them as 1 and 0.
+    Boolean(bool),
+    /// A whole number.
     Integer(i64),
     /// A number.
     Real(f64),
@@ -78,12 +78,18 @@ impl SqlRow {
 }
 
 impl SqlValue {
-    /// The whole number, if it is one.
+    /// The whole number, if it is one; 1 and 0 for true and false.
     pub fn as_i64(&self) -> Option<i64> {
         match self {
             Self::Integer(x) => Some(*x),
+            Self::Boolean(x) => Some((*x).into()),
             _ => None,
         }
+    }
+
+    /// Whether it is true, if it is true or false, or a whole number.
+    pub fn as_bool(&self) -> Option<bool> {
+        self.as_i64().map(|x| x != 0)
     }
 
     /// The number, if it is one.
@@ -103,24 +109,13 @@ impl SqlValue {
         }
     }
 
-    /// The type of a column that holds it; empty where any would do.
-    pub(super) fn column_type(&self) -> &'static str {
-        match self {
-            Self::Null => "",
-            Self::Integer(_) => " INTEGER",
-            Self::Real(_) => " REAL",
-            Self::Text(_) => " TEXT",
-            Self::Blob(_) => " BLOB",
-        }
-    }
-
     /// The value as a source's position has it.
     pub(super) fn to_position(&self) -> Option<String> {
         match self {
             Self::Integer(x) => Some(format!("i{x}")),
             Self::Real(x) => Some(format!("r{x:?}")),
             Self::Text(text) => Some(format!("t{text}")),
-            Self::Null | Self::Blob(_) => None,
+            Self::Null | Self::Boolean(_) | Self::Blob(_) => None,
         }
     }
 
@@ -136,30 +131,6 @@ impl SqlValue {
     }
 }
 
-impl Bind for SqlValue {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Integer(x) => ValueRef::Integer(*x),
-            Self::Real(x) => ValueRef::Real(*x),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Blob(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
-}
-
-impl From<ValueRef<'_>> for SqlValue {
-    fn from(value: ValueRef<'_>) -> Self {
-        match value {
-            ValueRef::Null => Self::Null,
-            ValueRef::Integer(x) => Self::Integer(x),
-            ValueRef::Real(x) => Self::Real(x),
-            ValueRef::Text(text) => Self::Text(String::from_utf8_lossy(text).into_owned()),
-            ValueRef::Blob(bytes) => Self::Blob(bytes.to_vec()),
-        }
-    }
-}
-
 macro_rules! whole_numbers {
     ($($number:ty),*) => {$(
         impl From<$number> for SqlValue {
@@ -170,7 +141,13 @@ macro_rules! whole_numbers {
     )*};
 }
 
-whole_numbers!(bool, i8, i16, i32, i64, u8, u16, u32);
+whole_numbers!(i8, i16, i32, i64, u8, u16, u32);
+
+impl From<bool> for SqlValue {
+    fn from(x: bool) -> Self {
+        Self::Boolean(x)
+    }
+}
 
 impl From<f64> for SqlValue {
     fn from(x: f64) -> Self {

@@ -1,0 +1,182 @@
+//! SQLite: a file, or nothing but memory.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::types::{ToSql as Bind, ToSqlOutput, ValueRef};
+use rusqlite::{Error, ErrorCode, TransactionBehavior, params_from_iter};
+
+use super::connection::{Connection, Problem, Read, ReadError, Transaction};
+use super::error::SqlError;
+use super::value::{Columns, SqlRow, SqlValue};
+
+/// How long to wait for another program that holds a transaction.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// The text before the name of a file.
+pub(super) const SCHEME: &str = "sqlite:";
+
+pub(super) struct Sqlite(rusqlite::Connection);
+
+struct Written<'a>(rusqlite::Transaction<'a>);
+
+/// Opens a database by what comes behind the scheme.
+pub(super) fn open(name: &str) -> Result<(String, Box<dyn Connection + Send>), SqlError> {
+    let name = name.strip_prefix("//").unwrap_or(name);
+    let shown = format!("{SCHEME}{name}");
+    let connection = connect(name).map_err(|source| SqlError::Database {
+        database: shown.clone(),
+        remedy: match Path::new(name).parent() {
+            Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
+                "its directory does not exist: make it first"
+            }
+            _ => "give a database of SQLite that this user may write, or the name of a new file",
+        },
+        source: Box::new(source),
+    })?;
+    Ok((shown, Box::new(Sqlite(connection))))
+}
+
+fn connect(name: &str) -> rusqlite::Result<rusqlite::Connection> {
+    let connection = rusqlite::Connection::open(name)?;
+    connection.busy_timeout(BUSY)?;
+    // Readers and the writer do not wait for one another, and a commit is one write. Not all file systems can do that.
+    let _mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+impl Connection for Sqlite {
+    fn begin(&mut self) -> Result<Box<dyn Transaction + '_>, Problem> {
+        let begun = self
+            .0
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        Ok(Box::new(Written(begun)))
+    }
+
+    fn read(&mut self, read: &Read<'_>) -> Result<Vec<SqlRow>, ReadError> {
+        let inner = self.0.prepare_cached(read.text).map_err(Problem::from)?;
+        let cursor = read.find_cursor(inner.column_names().into_iter());
+        let statement = read.statement("*", cursor.ok_or(ReadError::Cursor)?);
+        Ok(self.rows(&statement, read.after)?)
+    }
+
+    fn column_type(&self, value: &SqlValue) -> &'static str {
+        match value {
+            SqlValue::Null => "",
+            SqlValue::Integer(_) | SqlValue::Boolean(_) => " INTEGER",
+            SqlValue::Real(_) => " REAL",
+            SqlValue::Text(_) => " TEXT",
+            SqlValue::Blob(_) => " BLOB",
+        }
+    }
+
+    fn reconnect(&mut self) -> Result<(), Problem> {
+        // A file does not go away.
+        Ok(())
+    }
+}
+
+impl Sqlite {
+    fn rows(&self, statement: &str, after: Option<&SqlValue>) -> Result<Vec<SqlRow>, Problem> {
+        let mut statement = self.0.prepare_cached(statement)?;
+        let names = statement.column_names().into_iter();
+        let columns: Columns = names.map(String::from).collect();
+        let mut found = statement.query(params_from_iter(after))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            rows.push(SqlRow::with(columns.clone(), values(row, columns.len())?));
+        }
+        Ok(rows)
+    }
+}
+
+impl Transaction for Written<'_> {
+    fn execute(&mut self, statement: &str, rows: &[&[SqlValue]]) -> Result<(), Problem> {
+        let mut statement = self.0.prepare_cached(statement)?;
+        for row in rows {
+            statement.execute(params_from_iter(*row))?;
+        }
+        Ok(())
+    }
+
+    fn first(&mut self, query: &str, given: &[SqlValue]) -> Result<Option<Vec<SqlValue>>, Problem> {
+        let mut statement = self.0.prepare_cached(query)?;
+        let count = statement.column_count();
+        let mut rows = statement.query(params_from_iter(given))?;
+        let row = rows.next()?;
+        Ok(row.map(|row| values(row, count)).transpose()?)
+    }
+
+    fn commit(self: Box<Self>) -> Result<(), Problem> {
+        Ok(self.0.commit()?)
+    }
+}
+
+fn values(row: &rusqlite::Row<'_>, count: usize) -> rusqlite::Result<Vec<SqlValue>> {
+    (0..count)
+        .map(|at| row.get_ref(at).map(SqlValue::from))
+        .collect()
+}
+
+impl From<Error> for Problem {
+    fn from(source: Error) -> Self {
+        let text = source.to_string();
+        let (remedy, blames_row) = match source.sqlite_error_code() {
+            _ if text.contains("no such table") => {
+                ("; have it made with `create`, or make it first", false)
+            }
+            _ if text.contains("has no column named") => {
+                ("; add the column, or leave it out", true)
+            }
+            _ if text.contains("ON CONFLICT clause does not match") => (
+                "; the columns of `key` need a primary key or a unique index",
+                false,
+            ),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+                "; another program holds a transaction for longer than 10 seconds: end it there",
+                false,
+            ),
+            Some(ErrorCode::DiskFull) => ("; make room, and start again", false),
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (
+                "; this user may not write the file and its directory",
+                false,
+            ),
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
+                ("", true)
+            }
+            _ => ("", false),
+        };
+        Self {
+            source: Box::new(source),
+            remedy,
+            blames_row,
+            is_lost: false,
+        }
+    }
+}
+
+impl Bind for SqlValue {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Boolean(x) => ValueRef::Integer((*x).into()),
+            Self::Integer(x) => ValueRef::Integer(*x),
+            Self::Real(x) => ValueRef::Real(*x),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+impl From<ValueRef<'_>> for SqlValue {
+    fn from(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(x) => Self::Integer(x),
+            ValueRef::Real(x) => Self::Real(x),
+            ValueRef::Text(text) => Self::Text(String::from_utf8_lossy(text).into_owned()),
+            ValueRef::Blob(bytes) => Self::Blob(bytes.to_vec()),
+        }
+    }
+}
