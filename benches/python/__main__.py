@@ -1,4 +1,4 @@
-"""`cargo xtask bench --python`, `--tasks`, `--parallel` and `--frames`: thalweg and peers, side by side."""
+"""`cargo xtask bench --python`, `--tasks`, `--parallel`, `--frames` and `--io`: thalweg and peers, side by side."""
 
 from __future__ import annotations
 
@@ -25,13 +25,18 @@ def _cases(kind: str) -> dict[str, Callable[[], Case]]:
         from frame_cases import CASES
 
         return CASES
+    if kind == "--io":
+        from io_cases import CASES
+
+        return CASES
     from cases import CASES
 
     return CASES
 
 
 def main() -> int:
-    kind = sys.argv[1] if sys.argv[1:2] in (["--tasks"], ["--parallel"], ["--frames"]) else "--python"
+    kinds = ("--tasks", "--parallel", "--frames", "--io")
+    kind = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in kinds else "--python"
     cases = _cases(kind)
     # What one case has started, clusters above all, would take time from the next.
     alone = kind != "--python"

@@ -38,6 +38,7 @@ from thalweg.sinks import (
     to_kafka,
     to_mqtt,
     to_sql,
+    to_tcp,
     to_websocket,
 )
 from thalweg.sources import (
@@ -186,6 +187,7 @@ __all__ = [
     "to_kafka",
     "to_mqtt",
     "to_sql",
+    "to_tcp",
     "to_websocket",
     "visualize",
 ]

@@ -403,6 +403,21 @@ class Methods(Generic[T]):
     ) -> sinks.to_sql[T]:
         """Write elements to a table of a database, a batch of them in each transaction."""
 
+    def to_tcp(
+        self,
+        host: str,
+        port: int,
+        delimiter: bytes = b"\n",
+        *,
+        length_prefix: int | None = None,
+        connect_timeout: Interval = 10,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        max_len: int = 1024,
+        **kwargs: Any,
+    ) -> sinks.to_tcp[T]:
+        """Send each element, text or bytes, to a port, with a delimiter behind it."""
+
     def to_websocket(self, uri: str, ws_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> sinks.to_websocket:
         """Send elements, bytes or str, to a websocket, which is opened for the first."""
 
@@ -552,9 +567,13 @@ class Methods(Generic[T]):
         delimiter: bytes = b"\n",
         server_kwargs: dict[str, Any] | None = None,
         max_len: int = ...,
+        *,
+        length_prefix: int | None = None,
+        max_connections: int = 10000,
+        idle_timeout: Interval | None = None,
         **kwargs: Any,
     ) -> sources.from_tcp:
-        """Emit what arrives on a port, split at a delimiter, which stays."""
+        """Emit what arrives on a port, over any number of connections, split at a delimiter, which stays."""
 
     @staticmethod
     def from_textfile(

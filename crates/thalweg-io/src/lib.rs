@@ -39,6 +39,7 @@
 //! | [`http_client`] | [`from_http_poll`](http_client::FromHttpPoll::from_http_poll) | | bodies |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
 //! | `schedule`, off by default | `from_schedule` | | times |
+//! | `tcp`, off by default | `from_tcp` | `to_tcp` | lines, or messages behind their lengths |
 //! | `sql`, with `sqlite` or `postgres`, off by default | `from_sql` | `to_sql` | rows |
 //! | [`sse`] | [`from_sse`](sse::FromSse::from_sse) | | events |
 //! | [`stdin`], with `reader` | [`from_stdin`](stdin::FromStdin::from_stdin) | | lines |
@@ -74,7 +75,7 @@
 //! - Nothing is unpacked, and no field of a line is understood. [`Stream::from_reader`](reader::FromReader::from_reader)
 //!   takes the readers of the crates that do.
 
-#[cfg(any(feature = "http-client", feature = "http-server"))]
+#[cfg(any(feature = "http-client", feature = "http-server", feature = "tcp"))]
 mod background;
 #[cfg(feature = "http-client")]
 pub mod fetch;
@@ -86,8 +87,15 @@ mod http;
 pub mod http_client;
 #[cfg(feature = "http-server")]
 pub mod http_server;
-#[cfg(any(feature = "textfile", feature = "reader", feature = "http-client"))]
+#[cfg(any(
+    feature = "textfile",
+    feature = "reader",
+    feature = "http-client",
+    feature = "tcp"
+))]
 pub mod lines;
+#[cfg(any(feature = "http-server", feature = "tcp"))]
+mod listening;
 #[cfg_attr(
     not(feature = "sql"),
     allow(dead_code, reason = "databases keep positions")
@@ -98,6 +106,8 @@ pub mod prelude;
 pub mod process;
 #[cfg(feature = "reader")]
 pub mod reader;
+#[cfg(any(feature = "sql", feature = "tcp"))]
+mod reply;
 #[cfg(feature = "schedule")]
 pub mod schedule;
 #[cfg(feature = "sql")]
@@ -106,6 +116,8 @@ pub mod sql;
 pub mod sse;
 #[cfg(feature = "reader")]
 pub mod stdin;
+#[cfg(feature = "tcp")]
+pub mod tcp;
 #[cfg(feature = "textfile")]
 pub mod textfile;
 #[cfg(feature = "postgres")]
@@ -125,7 +137,12 @@ pub use filenames::{Filenames, FilenamesError};
 pub use http_client::{HttpError, HttpLines, HttpPoll};
 #[cfg(feature = "http-server")]
 pub use http_server::{HttpServer, HttpServerError};
-#[cfg(any(feature = "textfile", feature = "reader", feature = "http-client"))]
+#[cfg(any(
+    feature = "textfile",
+    feature = "reader",
+    feature = "http-client",
+    feature = "tcp"
+))]
 pub use lines::{LineBuffer, LineError, Lines};
 pub use position::{Position, PositionError};
 #[cfg(feature = "process")]
@@ -140,6 +157,8 @@ pub use sql::{Database, Query, SqlError, SqlRow, SqlValue, Table};
 pub use sse::{Sse, SseError, SseEvent};
 #[cfg(feature = "reader")]
 pub use stdin::{Stdin, StdinError};
+#[cfg(feature = "tcp")]
+pub use tcp::{TcpClient, TcpError, TcpServer};
 #[cfg(feature = "textfile")]
 pub use textfile::{TextFile, TextFileError, TextFileSink};
 #[cfg(feature = "http-client")]

@@ -32,5 +32,7 @@ pub use crate::sql::{FromSql as _, ToSql as _};
 pub use crate::sse::FromSse as _;
 #[cfg(feature = "reader")]
 pub use crate::stdin::FromStdin as _;
+#[cfg(feature = "tcp")]
+pub use crate::tcp::{FromTcp as _, ToTcp as _};
 #[cfg(feature = "textfile")]
 pub use crate::textfile::{FromTextFile as _, SinkToTextFile as _};

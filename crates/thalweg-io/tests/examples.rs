@@ -6,6 +6,9 @@ use thalweg::BoxError;
 
 #[path = "../examples/blocking_reads.rs"]
 mod blocking_reads;
+#[cfg(all(feature = "sqlite", feature = "sse"))]
+#[path = "../examples/feed_to_database.rs"]
+mod feed_to_database;
 #[path = "../examples/process_time_limit.rs"]
 mod process_time_limit;
 
@@ -17,4 +20,10 @@ fn blocking_reads() -> Result<(), BoxError> {
 #[test]
 fn process_time_limit() -> Result<(), BoxError> {
     process_time_limit::main()
+}
+
+#[cfg(all(feature = "sqlite", feature = "sse"))]
+#[test]
+fn feed_to_database() -> Result<(), BoxError> {
+    feed_to_database::main()
 }

@@ -15,6 +15,7 @@ __all__ = [
     "HttpServer",
     "LineSplitter",
     "RustSource",
+    "TcpServer",
     "fetch",
     "file_names",
     "http_lines",
@@ -27,6 +28,7 @@ __all__ = [
     "server_sent_events",
     "text_file",
     "to_http",
+    "to_tcp",
 ]
 
 @final
@@ -59,6 +61,34 @@ class HttpServer:
     def release(self) -> bool: ...
     def bodies(self) -> RustSource: ...
     def requests(self, make: Callable[[str, str, dict[str, str], bytes], Any]) -> RustSource: ...
+
+@final
+class TcpServer:
+    def __new__(
+        cls,
+        port: int,
+        host: str,
+        delimiter: bytes,
+        width: int | None,
+        max_len: int,
+        max_connections: int,
+        idle_timeout: float | None,
+        tls: tuple[str, str, str | None] | None,
+    ) -> TcpServer: ...
+    def listen(self) -> int: ...
+    def release(self) -> bool: ...
+    def messages(self) -> RustSource: ...
+
+def to_tcp(
+    host: str,
+    port: int,
+    delimiter: bytes,
+    width: int | None,
+    connect_timeout: float,
+    retries: int,
+    wait: float,
+    max_len: int,
+) -> Blueprint: ...
 
 @final
 class HttpReply:

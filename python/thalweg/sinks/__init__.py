@@ -8,6 +8,7 @@ from thalweg.sinks.to_http import to_http
 from thalweg.sinks.to_kafka import to_kafka
 from thalweg.sinks.to_mqtt import to_mqtt
 from thalweg.sinks.to_sql import to_sql
+from thalweg.sinks.to_tcp import to_tcp
 from thalweg.sinks.to_websocket import to_websocket
 from thalweg.stream import Stream  # noqa: F401, a name that streamz's module of sinks has
 
@@ -22,6 +23,7 @@ __all__ = [
     "to_kafka",
     "to_mqtt",
     "to_sql",
+    "to_tcp",
     "to_websocket",
 ]
 

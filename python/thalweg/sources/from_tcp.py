@@ -2,52 +2,64 @@
 
 from __future__ import annotations
 
-from thalweg._thalweg.sources import LineSplitter
-from thalweg.sources.source import Interrupted, Source
+from thalweg._thalweg import sources
+from thalweg.runtime.intervals import check_interval
+from thalweg.sources.listening import ListeningSource
 from thalweg.stream import Stream
+from thalweg.stream.arguments import check_count
 from thalweg.stream.limits import MAX_LEN, check_max_len, check_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import asyncio
     from typing import Any
 
-#: Size of a read from a connection, in bytes.
-_CHUNK = 64 * 1024
+    from thalweg._types import Interval
 
 
 @Stream.register_api(staticmethod)
-class from_tcp(Source[bytes]):
-    """Emit what arrives on a port, split at a delimiter, which stays.
+class from_tcp(ListeningSource[bytes]):
+    """Emit what arrives on a port, over any number of connections, split at a delimiter, which stays.
 
-    A message that is too long is a failure of this node, see `on_error`; those after it are emitted.
+    The messages of one connection stay in order. A message that is too long, and half of one at the end of a
+    connection, are failures of this node, see `on_error`; those after it are emitted. Where the pipeline is slow, the
+    others wait.
 
     Parameters
     ----------
     port: int
-        The port to listen on, while the source runs.
+        The port to listen on, while the source runs; 0 is any that is free. From `start` on, the attribute is the real
+        one.
     delimiter: bytes
+        What messages end with.
     server_kwargs: dict
-        For ``asyncio.start_server``, or those of ``tornado.tcpserver.TCPServer`` that streamz is used with:
-        ``ssl_options``, ``max_buffer_size``, ``read_chunk_size``. Without a ``host``, only this machine can connect.
+        Of those of ``tornado.tcpserver.TCPServer`` and ``asyncio.start_server``: ``host``, ``ssl_options`` (a dict with
+        ``certfile``, and ``keyfile``, ``ca_certs`` and ``cert_reqs``) and ``max_buffer_size``. Without a ``host``, only
+        this machine can connect.
     max_len: int
         The longest message, in bytes.
+    length_prefix: int
+        Instead of a delimiter: how many bytes, 1, 2, 4 or 8, before each message say how long it is, the highest first.
+    max_connections: int
+        The most connections at a time; others wait to be accepted.
+    idle_timeout: number or text
+        Closes connections on which nothing has come for so long, in real time: seconds, or text such as ``"1min"``.
+
+    Raises
+    ------
+    ValueError
+        The delimiter is empty, or the certificate or the key cannot be used.
 
     Examples
     --------
-    >>> import asyncio, socket
+    >>> import asyncio
     >>> from thalweg import Stream
-    >>> with socket.create_server(("localhost", 0)) as taken:
-    ...     port = taken.getsockname()[1]
     >>> async def main():
-    ...     source = Stream.from_tcp(port, asynchronous=True)
+    ...     source = Stream.from_tcp(0, asynchronous=True)
     ...     arrived = asyncio.Event()
     ...     L = source.sink_to_list()
     ...     node = source.sink(lambda line: arrived.set())
     ...     source.start()
-    ...     while source.server is None:
-    ...         await asyncio.sleep(0.01)
-    ...     _, writer = await asyncio.open_connection("localhost", port)
+    ...     _, writer = await asyncio.open_connection("localhost", source.port)
     ...     writer.write(b"hello\\n")
     ...     await arrived.wait()
     ...     writer.close()
@@ -55,6 +67,10 @@ class from_tcp(Source[bytes]):
     ...     return [line.strip() for line in L]
     >>> asyncio.run(main())
     [b'hello']
+
+    See Also
+    --------
+    to_tcp
     """
 
     def __init__(
@@ -63,104 +79,75 @@ class from_tcp(Source[bytes]):
         delimiter: bytes = b"\n",
         server_kwargs: dict[str, Any] | None = None,
         max_len: int = MAX_LEN,
+        *,
+        length_prefix: int | None = None,
+        max_connections: int = 10_000,
+        idle_timeout: Interval | None = None,
         **kwargs: Any,
     ) -> None:
-        self.port: int = check_port(port, "from_tcp")
+        self.port = check_port(port, "from_tcp")
         self.delimiter = delimiter
         self.server_kwargs: dict[str, Any] = {"host": "localhost", **(server_kwargs or {})}
-        given = self.server_kwargs.pop("max_buffer_size", None)
-        self.server_kwargs.pop("limit", None)
-        self._max_len = check_max_len(given or max_len, "from_tcp")
-        self._chunk = check_max_len(self.server_kwargs.pop("read_chunk_size", None) or _CHUNK, "from_tcp")
-        if "ssl_options" in self.server_kwargs:
-            self.server_kwargs["ssl"] = _to_context(self.server_kwargs.pop("ssl_options"))
-        _check_server_kwargs(self.server_kwargs)
+        given = _understand(self.server_kwargs)
         if not isinstance(delimiter, (bytes, bytearray)) or not delimiter:
             raise ValueError(f"from_tcp: `delimiter` is bytes that are not empty, not {delimiter!r}")
-        self.server: Any = None
+        if length_prefix is not None:
+            check_count(length_prefix, "from_tcp", "length_prefix")
+        try:
+            self._server = sources.TcpServer(
+                self.port,
+                given.get("host") or "0.0.0.0",
+                bytes(delimiter),
+                length_prefix,
+                check_max_len(given.get("max_buffer_size") or max_len, "from_tcp"),
+                check_count(max_connections, "from_tcp", "max_connections"),
+                None if idle_timeout is None else check_interval(idle_timeout, "from_tcp", "idle_timeout"),
+                _files(given.get("ssl_options")),
+            )
+        except ValueError as error:
+            raise ValueError(f"from_tcp: {error}") from None
+        self._source = self._server.messages()
         super().__init__(**kwargs)
 
-    async def run(self) -> None:
-        """Listen until stopped."""
-        import asyncio
 
-        from thalweg.errors import ClosedError
-
-        tasks: set[Any] = set()
-
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            tasks.add(asyncio.current_task())
-            try:
-                await self._read(reader)
-            except (ConnectionError, asyncio.CancelledError):
-                # The other end has gone, or this source: before Python 3.12, asyncio logs a task that ends otherwise.
-                pass
-            except (ClosedError, Interrupted) as error:
-                self._end_with(error)
-            finally:
-                tasks.discard(asyncio.current_task())
-                writer.close()
-
-        server = await asyncio.start_server(serve, port=self.port, limit=self._chunk, **self.server_kwargs)
-        self.server = server
-        try:
-            while not self.stopped:
-                await self._pause(3600)
-        finally:
-            self.server = None
-            server.close()
-            for task in tasks:
-                task.cancel()
-
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        splitter = LineSplitter(self.delimiter, self._max_len)
-        while not self.stopped:
-            data = await reader.read(self._chunk)
-            if not data:
-                return
-            for message in splitter.feed(data):
-                if isinstance(message, Exception):
-                    self._fail(message)
-                else:
-                    await self._send(message)
+#: Arguments of other servers that mean something here.
+_UNDERSTOOD = frozenset({"host", "ssl_options", "max_buffer_size"})
+#: Those that make no difference here.
+_HARMLESS = frozenset(
+    {
+        *("backlog", "family", "flags", "keep_alive", "limit", "read_chunk_size", "reuse_address", "start_serving"),
+        *("ssl_handshake_timeout", "ssl_shutdown_timeout"),
+    }
+)
 
 
-def _to_context(options: Any) -> Any:
-    """The context that Tornado's ``ssl_options`` stand for."""
+def _understand(server_kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return those that are given of the arguments of other servers."""
+    for name, value in server_kwargs.items():
+        if name == "ssl" and value is not None:
+            raise TypeError(
+                "from_tcp: `server_kwargs`: give `ssl_options`, a dict with the names of files, instead of `ssl`"
+            )
+        if name not in _UNDERSTOOD and name not in _HARMLESS and value:
+            raise TypeError(f"from_tcp: `server_kwargs`: {name!r} is no argument for a server")
+    return {name: value for name, value in server_kwargs.items() if name in _UNDERSTOOD}
+
+
+def _files(options: Any) -> tuple[str, str, str | None] | None:
+    """Return the files that Tornado's ``ssl_options`` name: certificate, key, and who vouches for clients."""
+    if options is None:
+        return None
+    from os import fspath
+    from ssl import CERT_NONE
+
     if not isinstance(options, dict):
-        return options
-    import ssl
-
+        raise TypeError(f"from_tcp: `server_kwargs`: `ssl_options` is a dict with the names of files, not {options!r}")
     known = {"certfile", "keyfile", "ca_certs", "cert_reqs"}
     unknown = sorted(set(options) - known)
     if unknown:
         raise TypeError(f"from_tcp: `server_kwargs`: `ssl_options` has one of {sorted(known)}, not {unknown[0]!r}")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=options.get("ca_certs"))
-    context.load_cert_chain(options["certfile"], options.get("keyfile"))
-    context.verify_mode = options.get("cert_reqs", ssl.CERT_NONE)
-    return context
-
-
-#: Further arguments of ``asyncio.start_server``.
-_SERVER_KWARGS = frozenset(
-    (
-        "host",
-        "family",
-        "flags",
-        "sock",
-        "backlog",
-        "ssl",
-        "reuse_address",
-        "reuse_port",
-        "ssl_handshake_timeout",
-        "ssl_shutdown_timeout",
-        "keep_alive",
-        "start_serving",
-    )
-)
-
-
-def _check_server_kwargs(server_kwargs: dict[str, Any]) -> None:
-    for name in server_kwargs:
-        if name not in _SERVER_KWARGS:
-            raise TypeError(f"from_tcp: `server_kwargs`: {name!r} is no argument for a server")
+    certificate = fspath(options["certfile"])
+    key = fspath(options.get("keyfile") or certificate)
+    if options.get("cert_reqs", CERT_NONE) == CERT_NONE:
+        return certificate, key, None
+    return certificate, key, fspath(options["ca_certs"])

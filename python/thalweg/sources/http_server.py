@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg._thalweg import sources
 from thalweg.runtime.intervals import check_interval
-from thalweg.sources.source import Source
+from thalweg.sources.listening import ListeningSource
 from thalweg.stream.arguments import check_count
 from thalweg.stream.limits import MAX_LEN, check_max_len, check_port
 from thalweg.stream.typevars import T
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from thalweg._types import Interval
 
 
-class HttpSource(Source[T]):
+class HttpSource(ListeningSource[T]):
     """Base of the sources that serve over HTTP."""
 
-    _source: RustSource
+    _server: sources.HttpServer
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class HttpSource(Source[T]):
         **kwargs: Any,
     ) -> None:
         name = type(self).__name__
-        self.port: int = check_port(port, name)
+        self.port = check_port(port, name)
         if not isinstance(path, str):
             raise TypeError(f"{name}: `path` is a regular expression, not {path!r}")
         self.path = path
@@ -61,42 +61,10 @@ class HttpSource(Source[T]):
         except ValueError as error:
             raise ValueError(f"{name}: `path`: {error}") from None
         self._source = self._make_source()
-        self.server: Any = None
         super().__init__(**kwargs)
 
     def _make_source(self) -> RustSource:
         raise NotImplementedError
-
-    def start(self) -> None:
-        """Listen at the port, and have the source run: whoever connects from now on is served.
-
-        Raises
-        ------
-        OSError
-            It cannot listen there.
-        """
-        if self.stopped and (self._run_state is None or self._run_state.is_over()):
-            self._listen()
-        super().start()
-
-    def stop(self) -> None:
-        """Have the source stop; those who have sent something by then are answered."""
-        super().stop()
-        if self._server.release():
-            # It has not run.
-            self.server = None
-
-    def _listen(self) -> None:
-        self.port = self._server.listen()
-        self.server = self._server
-
-    async def run(self) -> None:
-        """Serve until stopped."""
-        self._listen()
-        try:
-            await self._run_in_rust(self._source)
-        finally:
-            self.server = None
 
 
 #: Arguments of Tornado's servers that mean something here.

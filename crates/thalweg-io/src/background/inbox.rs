@@ -66,6 +66,15 @@ impl<T: Send + 'static, E: Send + 'static> Inbox<T, E> {
         }
         Ok(Some(batch))
     }
+
+    /// Ends the task; returns what it had sent by then.
+    #[cfg(feature = "tcp")]
+    pub(crate) fn take_rest(mut self) -> Vec<Result<T, E>> {
+        self.items.close();
+        let error = self.error.take().map(Err);
+        let rest = std::iter::from_fn(|| self.items.try_recv().ok());
+        error.into_iter().chain(rest).collect()
+    }
 }
 
 impl<T, E> Outbox<T, E> {

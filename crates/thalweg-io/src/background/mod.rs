@@ -5,10 +5,10 @@
 //! a task on this runtime does that, and an [`Inbox`] lies between it and the source, which takes out all that has
 //! come since it last looked: one element at once when there is little to do, a batch when there is much.
 
-#[cfg(feature = "http-client")]
+#[cfg(any(feature = "http-client", feature = "tcp"))]
 mod inbox;
 mod runtime;
 
-#[cfg(feature = "http-client")]
+#[cfg(any(feature = "http-client", feature = "tcp"))]
 pub(crate) use self::inbox::{Inbox, Outbox};
 pub(crate) use self::runtime::spawn;

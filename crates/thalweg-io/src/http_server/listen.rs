@@ -1,7 +1,7 @@
 //! Accepting connections.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -25,43 +25,6 @@ const FREE_PORT: Duration = Duration::from_secs(1);
 
 /// How long requests are still answered when the source has stopped.
 const LAST_ANSWERS: Duration = Duration::from_secs(60);
-
-/// Listens on all addresses of a host: `localhost` has two.
-///
-/// # Errors
-/// None of them can be listened on.
-pub(super) fn bind(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
-    let mut listeners: Vec<TcpListener> = Vec::new();
-    let mut refused = None;
-    let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-    // Any port is to be the same for all.
-    addresses.sort_by_key(|address| !address.is_ipv4());
-    for mut address in addresses {
-        if let Some(first) = listeners.first()
-            && port == 0
-        {
-            address.set_port(first.local_addr()?.port());
-        }
-        let bound = TcpListener::bind(address).and_then(|listener| {
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        });
-        match bound {
-            Ok(listener) => listeners.push(listener),
-            Err(error) => refused = refused.or(Some(error)),
-        }
-    }
-    match (listeners.is_empty(), refused) {
-        // Another program that has the port would get a part of the requests.
-        (_, Some(error)) if port != 0 && error.kind() == io::ErrorKind::AddrInUse => Err(error),
-        (true, Some(error)) => Err(error),
-        (true, None) => Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            "the host has no address",
-        )),
-        (false, _) => Ok(listeners),
-    }
-}
 
 /// A server at work. It takes no more connections when this is dropped, and its port is free; those there are end when
 /// their requests have been answered.

@@ -29,7 +29,7 @@ mod tests;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::live::HttpExchange;
@@ -40,6 +40,7 @@ pub use self::service::HttpService;
 use self::service::Shared;
 use self::settings::{Kind, Path, Settings};
 pub use self::source::{FromHttpRequests, FromHttpServer, HttpExchanges};
+use crate::listening::Place;
 
 /// Where a server listens, and its limits.
 ///
@@ -57,13 +58,11 @@ pub use self::source::{FromHttpRequests, FromHttpServer, HttpExchanges};
 /// ```
 #[derive(Clone, Debug)]
 pub struct HttpServer {
-    /// Host and port; none for a part of another server.
-    place: Option<(String, u16)>,
+    /// None for a part of another server.
+    place: Option<Place>,
     pattern: String,
     settings: Settings,
     live: Arc<Live>,
-    /// What is listening before the source runs.
-    listeners: Arc<Mutex<Vec<TcpListener>>>,
 }
 
 /// Why a server does not serve.
@@ -96,7 +95,7 @@ pub enum HttpServerError {
 impl HttpServer {
     /// Listens at this port of this machine, which others cannot reach; port 0 is any that is free.
     pub fn new(port: u16) -> Self {
-        Self::at(Some(("localhost".to_owned(), port)))
+        Self::at(Some(Place::here(port)))
     }
 
     /// Listens nowhere: its [`service`](Self::service) is a part of another server.
@@ -104,13 +103,12 @@ impl HttpServer {
         Self::at(None)
     }
 
-    fn at(place: Option<(String, u16)>) -> Self {
+    fn at(place: Option<Place>) -> Self {
         Self {
             place,
             pattern: "/.*".to_owned(),
             settings: Settings::new(),
             live: Live::new(),
-            listeners: Arc::default(),
         }
     }
 
@@ -118,7 +116,7 @@ impl HttpServer {
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
         if let Some(place) = &mut self.place {
-            place.0 = host.into();
+            place.host = host.into();
         }
         self
     }
@@ -193,20 +191,9 @@ impl HttpServer {
     /// If the server is [a part of another one](Self::mounted).
     pub fn listen(&self) -> Result<SocketAddr, HttpServerError> {
         self.check()?;
-        let (host, port) = self
-            .place
-            .as_ref()
-            .expect("the server has a place of its own");
-        let mut listeners = self.listeners();
-        let refused = |source| HttpServerError::Bind {
-            host: host.clone(),
-            port: *port,
-            source,
-        };
-        if listeners.is_empty() {
-            *listeners = listen::bind(host, *port).map_err(refused)?;
-        }
-        let address = listeners[0].local_addr().map_err(refused)?;
+        let place = self.place.as_ref();
+        let place = place.expect("the server has a place of its own");
+        let address = place.listen().map_err(|source| bind_error(place, source))?;
         self.live.set_address(address);
         Ok(address)
     }
@@ -225,7 +212,7 @@ impl HttpServer {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn release(&self) -> bool {
-        self.listeners().drain(..).count() > 0
+        self.place.as_ref().is_some_and(Place::release)
     }
 
     /// The address it listens at; `None` before it does.
@@ -291,24 +278,26 @@ impl HttpServer {
 
     fn name(&self) -> String {
         match &self.place {
-            Some((host, port)) => format!("{host}:{port}"),
+            Some(place) => place.name(),
             None => "mounted".to_owned(),
         }
     }
 
     /// What it listens at, for the source; none for a part of another server.
     fn take_listeners(&self) -> Result<Vec<TcpListener>, HttpServerError> {
-        if self.place.is_none() {
+        let Some(place) = &self.place else {
             return Ok(Vec::new());
-        }
+        };
         self.listen()?;
-        Ok(std::mem::take(&mut *self.listeners()))
+        place.take().map_err(|source| bind_error(place, source))
     }
+}
 
-    fn listeners(&self) -> std::sync::MutexGuard<'_, Vec<TcpListener>> {
-        self.listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+fn bind_error(place: &Place, source: io::Error) -> HttpServerError {
+    HttpServerError::Bind {
+        host: place.host.clone(),
+        port: place.port,
+        source,
     }
 }
 

@@ -220,6 +220,12 @@ impl<T> LineBuffer<T> {
         Some(piece.and_then(|piece| decode(&piece, self.decode)))
     }
 
+    /// How many bytes have come of a line that has not come to its end.
+    #[cfg(feature = "tcp")]
+    pub(crate) fn unfinished(&self) -> usize {
+        self.splitter.unfinished()
+    }
+
     /// Where the next line begins in the content, in bytes.
     #[cfg(feature = "textfile")]
     pub(crate) fn offset(&self) -> u64 {

@@ -89,6 +89,12 @@ impl Splitter {
         }))
     }
 
+    /// How much there is behind the last delimiter.
+    #[cfg(feature = "tcp")]
+    pub(super) fn unfinished(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+
     /// Where the next line begins in the content.
     #[cfg(feature = "textfile")]
     pub(super) fn offset(&self) -> u64 {

@@ -8,10 +8,10 @@ use std::{process, thread};
 use async_channel::{Receiver, Sender};
 
 use super::connection::{Connection, Problem, Transaction, persist};
-use super::reply::{Reply, reply};
 use super::{SqlError, SqlValue};
 use crate::Position;
 use crate::position::{Rows, Watermark};
+use crate::reply::{Reply, reply};
 
 /// The table that positions are kept in.
 pub(super) const TABLE: &str = "thalweg_positions";

@@ -32,7 +32,6 @@ mod error;
 mod kill_tests;
 #[cfg(feature = "postgres")]
 mod postgres;
-mod reply;
 mod sink;
 mod source;
 #[cfg(feature = "sqlite")]

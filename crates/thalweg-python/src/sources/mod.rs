@@ -1,12 +1,12 @@
 //! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web`,
-//! `http_server` and `fetch` make
-//! them of Python's arguments.
+//! `http_server`, `fetch` and `tcp` make them of Python's arguments.
 
 pub(crate) mod bridge;
 mod error;
 mod fetch;
 mod http_server;
 mod names;
+mod tcp;
 mod text;
 mod times;
 mod wake;
@@ -24,6 +24,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<http_server::HttpServer>()?;
     module.add_class::<http_server::HttpReply>()?;
     module.add_function(wrap_pyfunction!(http_server::respond, module)?)?;
+    module.add_class::<tcp::TcpServer>()?;
+    module.add_function(wrap_pyfunction!(tcp::to_tcp, module)?)?;
     module.add_function(wrap_pyfunction!(text::text_file, module)?)?;
     module.add_function(wrap_pyfunction!(text::pipe, module)?)?;
     module.add_function(wrap_pyfunction!(text::open_pipe, module)?)?;

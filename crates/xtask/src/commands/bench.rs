@@ -12,7 +12,7 @@ use std::process::ExitCode;
 pub const HELP: &str = "\
 Run the benchmarks, thalweg and its peers side by side.
 
-Usage: cargo xtask bench [--python | --tasks | --parallel | --frames] [ARGS]...
+Usage: cargo xtask bench [--python | --tasks | --parallel | --frames | --io] [ARGS]...
 
 Arguments:
   [ARGS]...  Passed on to the benchmarks; `cargo xtask bench --help` shows what they take
@@ -22,12 +22,15 @@ Options:
       --tasks   Run those of tasks, in Rust and in Python; the arguments go to the Python ones
       --parallel  Run those of streams on engines, in Python
       --frames  Run those of data frames on streams, in Python
+      --io      Run those of sources and sinks, in Python
 ";
 
 pub fn run(project: &Project, language: Language, args: Vec<OsString>) -> ExitCode {
     let is_first = |option| args.first().is_some_and(|first| first == option);
     let tasks = is_first("--tasks");
-    let python_only = is_first("--parallel") || is_first("--frames");
+    let python_only = ["--parallel", "--frames", "--io"]
+        .iter()
+        .any(|option| is_first(option));
     let python = || python_with_peers(project).map(|python| python.run("benches/python"));
     let benches = match language {
         Language::Rust if tasks => rust()

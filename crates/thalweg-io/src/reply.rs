@@ -6,10 +6,10 @@ use std::task::{Context, Poll, Waker};
 
 /// The result, once it is there; `None` if the job was dropped. Whoever waits is woken outside of any lock: waking may
 /// wait for a lock that the thread holds which waits here.
-pub(super) struct Reply<R>(Arc<Shared<R>>);
+pub(crate) struct Reply<R>(Arc<Shared<R>>);
 
 /// Where the result is put.
-pub(super) struct Replier<R>(Arc<Shared<R>>);
+pub(crate) struct Replier<R>(Arc<Shared<R>>);
 
 struct Shared<R> {
     state: Mutex<State<R>>,
@@ -22,7 +22,7 @@ struct State<R> {
     waiting: Option<Waker>,
 }
 
-pub(super) fn reply<R>() -> (Replier<R>, Reply<R>) {
+pub(crate) fn reply<R>() -> (Replier<R>, Reply<R>) {
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
             result: None,
@@ -35,7 +35,7 @@ pub(super) fn reply<R>() -> (Replier<R>, Reply<R>) {
 }
 
 impl<R> Replier<R> {
-    pub(super) fn put(self, result: R) {
+    pub(crate) fn put(self, result: R) {
         self.0.lock().result = Some(result);
     }
 }
@@ -55,7 +55,8 @@ impl<R> Drop for Replier<R> {
 
 impl<R> Reply<R> {
     /// Blocks until the job has ended.
-    pub(super) fn wait(self) -> Option<R> {
+    #[cfg(feature = "sql")]
+    pub(crate) fn wait(self) -> Option<R> {
         let mut state = self.0.lock();
         while !state.has_ended {
             let woken = self.0.ended.wait(state);

@@ -1,0 +1,19 @@
+"""Sources and sinks of thalweg, beside streamz's and what is written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from measure import Case
+
+from io_cases.databases import sqlite
+from io_cases.files import text
+from io_cases.processes import process
+from io_cases.tcp import tcp
+
+CASES: dict[str, Callable[[], Case]] = {
+    "text": text,
+    "tcp": tcp,
+    "process": process,
+    "sqlite": sqlite,
+}

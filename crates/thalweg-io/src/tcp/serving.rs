@@ -1,0 +1,141 @@
+//! Accepting connections, and reading them.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::framing::Framing;
+use super::{TcpError, TcpServer};
+use crate::background::Outbox;
+
+/// How long to wait before another connection is accepted when the system gives none.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a client may take to agree on TLS.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// The most that is read at once, in bytes.
+const CHUNK: usize = 64 * 1024;
+
+/// What has been read at once, as elements.
+pub(super) type Together<T> = Outbox<Vec<T>, TcpError>;
+
+/// What a connection needs.
+struct Shared<T> {
+    framing: Framing<T>,
+    idle_timeout: Option<Duration>,
+    tls: Option<TlsAcceptor>,
+    room: Arc<Semaphore>,
+    out: Together<T>,
+}
+
+/// Serves until it is dropped: then all connections are closed.
+pub(super) async fn serve<T: Send + 'static>(
+    server: TcpServer<T>,
+    tls: Option<TlsAcceptor>,
+    listeners: Vec<TcpListener>,
+    out: Together<T>,
+) {
+    let shared = Arc::new(Shared {
+        framing: server.framing,
+        idle_timeout: server.idle_timeout,
+        tls,
+        room: Arc::new(Semaphore::new(server.max_connections)),
+        out,
+    });
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        accepting.spawn(accept(shared.clone(), listener));
+    }
+    while accepting.join_next().await.is_some() {}
+}
+
+async fn accept<T: Send + 'static>(shared: Arc<Shared<T>>, listener: TcpListener) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+        return;
+    };
+    let mut connections = JoinSet::new();
+    while let Ok(permit) = shared.room.clone().acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let shared = shared.clone();
+                connections.spawn(async move {
+                    shared.read(stream, peer.to_string()).await;
+                    drop(permit);
+                });
+            }
+            // A client that left at once, or too many open files.
+            Err(_) => sleep(PAUSE).await,
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+impl<T: Send + 'static> Shared<T> {
+    async fn read(&self, stream: TcpStream, peer: String) {
+        match &self.tls {
+            None => self.read_from(stream, peer).await,
+            Some(acceptor) => {
+                // Who speaks no TLS, or is not trusted, is told so by the handshake.
+                if let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                    self.read_from(stream, peer).await;
+                }
+            }
+        }
+    }
+
+    async fn read_from(&self, mut stream: impl AsyncRead + Unpin + Send, peer: String) {
+        let Ok(mut cutter) = self.framing.cutter() else {
+            return;
+        };
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let read = match self.idle_timeout {
+                None => stream.read(&mut chunk).await,
+                Some(limit) => timeout(limit, stream.read(&mut chunk))
+                    .await
+                    .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+            };
+            // However it ends: what has come of a message is no message.
+            let Some(read) = read.ok().filter(|read| *read > 0) else {
+                break;
+            };
+            cutter.push(&chunk[..read]);
+            let mut together = Vec::new();
+            while let Some(message) = cutter.next() {
+                match message {
+                    Ok(message) => together.push(message),
+                    Err(source) => {
+                        let before = std::mem::take(&mut together);
+                        let error = TcpError::Frame {
+                            peer: peer.clone(),
+                            source,
+                        };
+                        if !self.send(before).await || !self.out.report(error).await {
+                            return;
+                        }
+                    }
+                }
+            }
+            if !self.send(together).await {
+                return;
+            }
+        }
+        let len = cutter.rest();
+        if len > 0 {
+            self.out.report(TcpError::Incomplete { peer, len }).await;
+        }
+    }
+
+    async fn send(&self, together: Vec<T>) -> bool {
+        together.is_empty() || self.out.send(together).await
+    }
+}

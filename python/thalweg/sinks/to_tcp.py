@@ -1,0 +1,108 @@
+"""Elements sent over TCP."""
+
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.runtime.intervals import check_interval
+from thalweg.sinks.sink import Sink
+from thalweg.stream import Stream
+from thalweg.stream.arguments import check_count
+from thalweg.stream.limits import check_port
+from thalweg.stream.typevars import T
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._types import Interval
+
+
+@Stream.register_api()
+class to_tcp(Sink[T]):
+    r"""Send each element, text or bytes, to a port, with a delimiter behind it.
+
+    Those that have come during the sending before are sent together.
+
+    An element is acknowledged when the system has taken it: that it has arrived, only the other end could say. Over a
+    connection that breaks, elements may be lost that were acknowledged; those that were not are sent again over another
+    one. A server that cannot be reached is tried again; then it is the failure of this node, see `on_error`.
+
+    Parameters
+    ----------
+    host: str
+        The host name or address to connect to.
+    port: int
+        The port.
+    delimiter: bytes
+        What is put behind each element. An element that holds it will be taken for two.
+    length_prefix: int
+        Instead of a delimiter: how many bytes, 1, 2, 4 or 8, before each element say how long it is, the highest first.
+    connect_timeout: number or text
+        How long connecting may take.
+    retries: int
+        How often a server that cannot be reached is tried again.
+    wait: number or text
+        How long to wait before that. It doubles each time, up to 30 seconds.
+    max_len: int
+        The most elements that are sent together; as many may wait for it.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg import Stream
+    >>> async def main():
+    ...     lines = asyncio.get_running_loop().create_future()
+    ...     async def read(reader, writer):
+    ...         lines.set_result(await reader.read())
+    ...         writer.close()
+    ...     async with await asyncio.start_server(read, "localhost", 0) as server:
+    ...         words = Stream(asynchronous=True)
+    ...         node = words.to_tcp("localhost", server.sockets[0].getsockname()[1])
+    ...         await words.emit_many(["river", "bed"])
+    ...         await words.drain()
+    ...         return await lines
+    >>> asyncio.run(main())
+    b'river\nbed\n'
+
+    See Also
+    --------
+    from_tcp
+    """
+
+    def __init__(
+        self,
+        upstream: Stream[T],
+        host: str,
+        port: int,
+        delimiter: bytes = b"\n",
+        *,
+        length_prefix: int | None = None,
+        connect_timeout: Interval = 10,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        max_len: int = 1024,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(host, str) or not host:
+            raise TypeError(f"to_tcp: `host` is the name of a host, not {host!r}")
+        if not isinstance(delimiter, (bytes, bytearray)) or not delimiter:
+            raise ValueError(f"to_tcp: `delimiter` is bytes that are not empty, not {delimiter!r}")
+        self.host, self.port, self.delimiter = host, check_port(port, "to_tcp"), bytes(delimiter)
+        if length_prefix is not None:
+            check_count(length_prefix, "to_tcp", "length_prefix")
+        self.length_prefix = length_prefix
+        if type(retries) is not int or not 0 <= retries < 2**32:
+            raise ValueError(f"to_tcp: `retries` is a number from 0 on, not {retries!r}")
+        self._limits = (
+            check_interval(connect_timeout, "to_tcp", "connect_timeout"),
+            retries,
+            check_interval(wait, "to_tcp", "wait"),
+            check_count(max_len, "to_tcp", "max_len"),
+        )
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        try:
+            return _thalweg.sources.to_tcp(self.host, self.port, self.delimiter, self.length_prefix, *self._limits)
+        except ValueError as error:
+            raise ValueError(f"to_tcp: {error}") from None

@@ -1,0 +1,51 @@
+"""What the sources that listen at a port have in common."""
+
+from __future__ import annotations
+
+from thalweg.sources.source import Source
+from thalweg.stream.typevars import T
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from thalweg._thalweg.sources import HttpServer, RustSource, TcpServer
+
+
+class ListeningSource(Source[T]):
+    """Base of the sources that listen at a port. It is listened at from `start` on, and `port` is the real one then."""
+
+    _server: HttpServer | TcpServer
+    _source: RustSource
+    port: int
+    #: What listens, while something does.
+    server: HttpServer | TcpServer | None = None
+
+    def start(self) -> None:
+        """Listen at the port, and have the source run: whoever connects from now on is served.
+
+        Raises
+        ------
+        OSError
+            It cannot listen there.
+        """
+        if self.stopped and (self._run_state is None or self._run_state.is_over()):
+            self._listen()
+        super().start()
+
+    def stop(self) -> None:
+        """Have the source stop; what others have sent by then is still emitted, or answered."""
+        super().stop()
+        if self._server.release():
+            # It has not run.
+            self.server = None
+
+    def _listen(self) -> None:
+        self.port = self._server.listen()
+        self.server = self._server
+
+    async def run(self) -> None:
+        """Serve until stopped."""
+        self._listen()
+        try:
+            await self._run_in_rust(self._source)
+        finally:
+            self.server = None
