@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import threading
 import urllib.error
 import urllib.request
@@ -58,17 +59,6 @@ def test_pipelines_are_shown_by_their_names(dashboard):
     assert L == [1, 2]
 
 
-def test_metrics_are_read_by_prometheus(dashboard):
-    parser = pytest.importorskip("prometheus_client.openmetrics.parser")
-    source = Stream(stream_name='a "quoted"\nname \\ of two lines')
-    source.sink(print)
-    families = list(parser.text_string_to_metric_families(get(dashboard, "/metrics")))
-    names = {family.name for family in families}
-    assert {"thalweg_elements", "thalweg_failures", "thalweg_held_elements", "thalweg_waited_seconds"} <= names
-    pipelines = {sample.labels.get("pipeline") for family in families for sample in family.samples}
-    assert source.name in pipelines
-
-
 def test_all_metrics_are_in_the_guide_and_nothing_else(dashboard):
     guide = (Path(__file__).parents[2] / "docs" / "DASHBOARD.md").read_text()
     written = dict(re.findall(r"^\| `(thalweg_\w+)` \| (.*?) \|", guide, flags=re.MULTILINE))
@@ -76,8 +66,6 @@ def test_all_metrics_are_in_the_guide_and_nothing_else(dashboard):
     source.sink(print)
     with Client(n_workers=1, processes=True):
         samples = re.findall(r"^(thalweg_\w+)\{(.*)\} ", get(dashboard, "/metrics"), flags=re.MULTILINE)
-    # Python does not know how often a worker was replaced.
-    del written["thalweg_worker_restarts_total"]
     there = {name: re.findall(r'(\w+)="', labels) for name, labels in samples}
     assert there == {name: re.findall(r"`(\w+)`", labels) for name, labels in written.items()}
 
@@ -169,6 +157,38 @@ def test_tasks_and_workers_are_shown(dashboard, processes):
         assert client.dashboard_link == dashboard.link
         event.set()
         future.result(BOUND)
+
+
+def test_workers_that_die_and_time_limits_are_counted(dashboard):
+    with Client(n_workers=1, processes=True, name="mortal") as client:
+
+        def engine():
+            [found] = [each for each in json.loads(get(dashboard, "/info"))["engines"] if each["name"] == "mortal"]
+            return found
+
+        first = client.submit(os.getpid).result(BOUND)
+        late = client.submit(Event("never").wait, time_limit=0.2)
+        assert isinstance(late.exception(BOUND), TimeoutError)
+        second = client.submit(os.getpid).result(BOUND)
+        assert second != first
+        os.kill(second, signal.SIGKILL)
+        until(lambda: engine()["deaths"]["unexpected"] == 1)
+        third = client.submit(os.getpid).result(BOUND)
+        seen = until(lambda: (found := engine())["workers"] and found)
+        assert seen["time_limits"] == 1
+        assert {cause: count for cause, count in seen["deaths"].items() if count} == {
+            "task_stopped": 1,
+            "unexpected": 1,
+        }
+        [worker] = seen["workers"]
+        assert (worker["name"], worker["process"], worker["restarts"]) == ("worker 0", third, 2)
+        metrics = get(dashboard, "/metrics")
+        assert 'thalweg_worker_restarts_total{engine="mortal",worker="worker 0"} 2\n' in metrics
+        assert 'thalweg_worker_deaths_total{engine="mortal",cause="task_stopped"} 1\n' in metrics
+        assert 'thalweg_time_limits_total{engine="mortal"} 1\n' in metrics
+        tasks = get(dashboard, "/tasks")
+        assert f"worker 0, process {third}" in tasks
+        assert "workers that died: 1 unexpected, 1 task stopped" in tasks
 
 
 def test_only_this_machines_names_are_answered(dashboard):

@@ -41,5 +41,6 @@ mod routes;
 mod server;
 
 pub use failures::{Cause, FailureRecord};
+pub use metrics::Metrics;
 pub use observe::{Engine, Observe, Pipeline, Task, Worker};
 pub use server::{Builder, Dashboard, ServeError, serve};

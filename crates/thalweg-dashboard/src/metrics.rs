@@ -1,15 +1,18 @@
 //! Counters as metrics, in the OpenMetrics format.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 use thalweg::view::Counters;
 
-use crate::observe::Engine;
+use crate::observe::{Engine, Observe};
 use crate::server::Seen;
 
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -24,6 +27,73 @@ pub(crate) fn text(seen: &Seen) -> Result<String, fmt::Error> {
     let mut text = String::new();
     text::encode(&mut text, &registry)?;
     Ok(text)
+}
+
+/// The metrics of `/metrics` without a dashboard: for a program that has an endpoint of its own.
+///
+/// ```
+/// use thalweg_dashboard::{Engine, Metrics, Observe};
+///
+/// struct Mine;
+///
+/// impl Observe for Mine {
+///     fn engines(&self) -> Vec<Engine> {
+///         vec![Engine { name: "mine".into(), waiting: 3, ..Engine::default() }]
+///     }
+/// }
+///
+/// let text = Metrics::new(Mine).text()?;
+/// assert!(text.contains("thalweg_tasks{engine=\"mine\",state=\"waiting\"} 3\n"));
+/// assert!(text.ends_with("# EOF\n"));
+/// # Ok::<(), std::fmt::Error>(())
+/// ```
+pub struct Metrics {
+    observed: Box<dyn Observe>,
+    /// A pipeline that somebody is at work in is shown as it was.
+    seen: Mutex<Seen>,
+}
+
+impl Metrics {
+    /// Those of the pipelines and engines that `observed` knows.
+    pub fn new(observed: impl Observe) -> Self {
+        Self {
+            observed: Box::new(observed),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Looks, and returns all metrics in the OpenMetrics format. It waits a little for pipelines that somebody is at
+    /// work in, as [`Observe::pipelines`] does.
+    ///
+    /// # Errors
+    /// A metric could not be written.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let (pipelines, engines) = (self.observed.pipelines(), self.observed.engines());
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.history.add(Instant::now(), pipelines);
+        seen.engines = engines;
+        text(&seen)
+    }
+
+    /// The same without looking: what each metric is, and no numbers.
+    ///
+    /// ```
+    /// let text = thalweg_dashboard::Metrics::descriptions()?;
+    /// assert!(text.contains("# TYPE thalweg_elements counter\n"));
+    /// # Ok::<(), std::fmt::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A metric could not be written.
+    pub fn descriptions() -> Result<String, fmt::Error> {
+        text(&Seen::default())
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
 }
 
 /// A node with its labels.
@@ -62,17 +132,13 @@ impl Collected {
 
 type Labels<'a> = Vec<(&'static str, &'a str)>;
 
-/// Writes one metric: a line for each of `of`.
+/// Writes one metric: what it is, were it without lines, and the lines.
 fn family<M: EncodeMetric>(
     encoder: &mut DescriptorEncoder<'_>,
-    (name, help, unit): (&str, &str, Option<&Unit>),
+    (name, kind, help, unit): (&str, MetricType, &str, Option<&Unit>),
     lines: impl Iterator<Item = (Vec<(&'static str, String)>, M)>,
 ) -> fmt::Result {
-    let mut lines = lines.peekable();
-    let Some((_, first)) = lines.peek() else {
-        return Ok(());
-    };
-    let mut family = encoder.encode_descriptor(name, help, unit, first.metric_type())?;
+    let mut family = encoder.encode_descriptor(name, help, unit, kind)?;
     for (labels, metric) in lines {
         let labels: Labels<'_> = labels
             .iter()
@@ -108,22 +174,38 @@ impl Collector for Collected {
             ]
         });
         let help = "Elements that came to a node, and that it sent";
-        family(encoder, ("elements", help, None), elements)?;
+        family(
+            encoder,
+            ("elements", MetricType::Counter, help, None),
+            elements,
+        )?;
         let failures = self.nodes.iter();
         let failures = failures.map(|node| (labels(node), ConstCounter::new(node.counters.failed)));
         let help = "Elements that a node failed on";
-        family(encoder, ("failures", help, None), failures)?;
+        family(
+            encoder,
+            ("failures", MetricType::Counter, help, None),
+            failures,
+        )?;
         let held = self.nodes.iter();
         let held = held.map(|node| (labels(node), ConstGauge::new(gauge(node.counters.held))));
         let help = "Elements in a node, in a buffer, a window or a call";
-        family(encoder, ("held_elements", help, None), held)?;
+        family(
+            encoder,
+            ("held_elements", MetricType::Gauge, help, None),
+            held,
+        )?;
         let waited = self.nodes.iter();
         let waited = waited.map(|node| {
             let seconds = node.counters.waited.as_secs_f64();
             (labels(node), ConstCounter::new(seconds))
         });
         let help = "The time elements were held in a node, summed over the elements";
-        family(encoder, ("waited", help, Some(&Unit::Seconds)), waited)?;
+        family(
+            encoder,
+            ("waited", MetricType::Counter, help, Some(&Unit::Seconds)),
+            waited,
+        )?;
         let tasks = self.engines.iter().flat_map(|engine| {
             [("waiting", engine.waiting), ("running", engine.running)].map(|(state, count)| {
                 let labels = vec![
@@ -133,11 +215,15 @@ impl Collector for Collected {
                 (labels, ConstGauge::new(gauge(count)))
             })
         });
-        family(
-            encoder,
-            ("tasks", "Tasks of an engine, by state", None),
-            tasks,
-        )?;
+        let help = "Tasks of an engine, by state";
+        family(encoder, ("tasks", MetricType::Gauge, help, None), tasks)?;
+        let limits = self.engines.iter().filter_map(|engine| {
+            let labels = vec![("engine", engine.name.clone())];
+            Some((labels, ConstCounter::new(engine.time_limits?)))
+        });
+        let help = "Tasks that were ended because they ran for longer than they may";
+        let about = ("time_limits", MetricType::Counter, help, None);
+        family(encoder, about, limits)?;
         let workers = || {
             let engines = self.engines.iter();
             engines.flat_map(|engine| engine.workers.iter().map(move |worker| (engine, worker)))
@@ -153,13 +239,27 @@ impl Collector for Collected {
             Some((of(engine, &worker.name), ConstGauge::new(gauge(memory))))
         });
         let help = "The memory that a worker process takes";
-        family(encoder, ("worker_memory", help, Some(&Unit::Bytes)), memory)?;
+        family(
+            encoder,
+            ("worker_memory", MetricType::Gauge, help, Some(&Unit::Bytes)),
+            memory,
+        )?;
         let restarts = workers().filter_map(|(engine, worker)| {
             let restarts = worker.restarts?;
             Some((of(engine, &worker.name), ConstCounter::new(restarts)))
         });
-        let help = "How often a worker was replaced because it died";
-        family(encoder, ("worker_restarts", help, None), restarts)
+        let help = "How often the worker in a place was replaced because it died";
+        let about = ("worker_restarts", MetricType::Counter, help, None);
+        family(encoder, about, restarts)?;
+        let deaths = self.engines.iter().flat_map(|engine| {
+            engine.deaths.iter().map(|(cause, count)| {
+                let labels = vec![("engine", engine.name.clone()), ("cause", cause.clone())];
+                (labels, ConstCounter::new(*count))
+            })
+        });
+        let help = "Workers that have died, by what they died of";
+        let about = ("worker_deaths", MetricType::Counter, help, None);
+        family(encoder, about, deaths)
     }
 }
 

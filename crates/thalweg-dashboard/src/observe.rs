@@ -51,6 +51,10 @@ pub struct Engine {
     pub running: u64,
     /// Its workers.
     pub workers: Vec<Worker>,
+    /// How many tasks were ended because they ran for longer than they may, if that is known.
+    pub time_limits: Option<u64>,
+    /// How many of its workers have died, by what they died of.
+    pub deaths: Vec<(String, u64)>,
     /// Where to see more of it.
     pub link: Option<String>,
 }
@@ -58,8 +62,10 @@ pub struct Engine {
 /// A worker of an [`Engine`].
 #[derive(Clone, Debug, Default)]
 pub struct Worker {
-    /// Its name.
+    /// Its name. The next one in its place has the same.
     pub name: String,
+    /// Its number in the system, if it is a process.
+    pub process: Option<u32>,
     /// The tasks that it has begun, or that are with it.
     pub tasks: Vec<Task>,
     /// The memory that it takes, in bytes, if it is a process.

@@ -292,6 +292,7 @@ impl Observe for Known {
         };
         let worker = Worker {
             name: "worker-0".into(),
+            process: Some(4321),
             tasks: vec![task],
             memory: Some(64_000_000),
             restarts: Some(2),
@@ -302,6 +303,8 @@ impl Observe for Known {
             waiting: 5,
             running: 1,
             workers: vec![worker],
+            time_limits: Some(3),
+            deaths: vec![("task_stopped".into(), 3), ("memory".into(), 0)],
             link: None,
         }]
     }
@@ -344,6 +347,23 @@ fn engines_and_failures_are_those_that_one_tells() {
     assert!(
         metrics.contains("thalweg_worker_restarts_total{engine=\"client\",worker=\"worker-0\"} 2")
     );
+    for line in [
+        "thalweg_time_limits_total{engine=\"client\"} 3\n",
+        "thalweg_worker_deaths_total{engine=\"client\",cause=\"task_stopped\"} 3\n",
+        "thalweg_worker_deaths_total{engine=\"client\",cause=\"memory\"} 0\n",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    assert!(
+        tasks.contains("worker-0, process 4321")
+            && tasks
+                .contains("tasks ended by their time limit: 3; workers that died: 3 task stopped."),
+        "{tasks}"
+    );
+    let engine = &info(&dashboard)["engines"][0];
+    assert_eq!(engine["time_limits"], 3);
+    assert_eq!(engine["deaths"]["task_stopped"], 3);
+    assert_eq!(engine["workers"][0]["process"], 4321);
     let source = Stream::new();
     source
         .try_map(|_: &i32| Err::<i32, _>("no"))

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use thalweg::Failure;
 use thalweg::view::GraphView;
@@ -58,6 +58,34 @@ impl Dashboard {
         let dashboard = lock(&self.0).take();
         gil::detach(py, || drop(dashboard));
     }
+}
+
+/// The metrics of this process, for those who have an endpoint of their own.
+#[pyclass(frozen, module = "thalweg._thalweg")]
+pub(crate) struct Metrics(thalweg_dashboard::Metrics);
+
+#[pymethods]
+impl Metrics {
+    #[new]
+    fn new() -> Self {
+        Self(thalweg_dashboard::Metrics::new(Process))
+    }
+
+    /// All metrics as they are, in the OpenMetrics format.
+    fn text(&self, py: Python<'_>) -> PyResult<String> {
+        let text = gil::detach(py, || self.0.text());
+        text.map_err(unwritten)
+    }
+
+    /// What each metric is, without numbers.
+    #[staticmethod]
+    fn descriptions() -> PyResult<String> {
+        thalweg_dashboard::Metrics::descriptions().map_err(unwritten)
+    }
+}
+
+fn unwritten(error: std::fmt::Error) -> PyErr {
+    PyRuntimeError::new_err(format!("the metrics could not be written: {error}"))
 }
 
 /// The pipelines and engines of this process.
@@ -146,6 +174,8 @@ struct Told {
     waiting: u64,
     running: u64,
     workers: Vec<ToldWorker>,
+    time_limits: u64,
+    deaths: Vec<(String, u64)>,
     link: Option<String>,
 }
 
@@ -153,8 +183,10 @@ struct Told {
 #[pyo3(from_item_all)]
 struct ToldWorker {
     name: String,
+    process: Option<u32>,
     tasks: Vec<String>,
     memory: Option<u64>,
+    restarts: Option<u64>,
 }
 
 fn engines(py: Python<'_>) -> PyResult<Vec<Engine>> {
@@ -165,6 +197,8 @@ fn engines(py: Python<'_>) -> PyResult<Vec<Engine>> {
         waiting: engine.waiting,
         running: engine.running,
         workers: engine.workers.into_iter().map(worker).collect(),
+        time_limits: Some(engine.time_limits),
+        deaths: engine.deaths,
         link: engine.link,
     });
     Ok(engines.collect())
@@ -177,8 +211,9 @@ fn worker(told: ToldWorker) -> Worker {
     });
     Worker {
         name: told.name,
+        process: told.process,
         tasks: tasks.collect(),
         memory: told.memory,
-        restarts: None,
+        restarts: told.restarts,
     }
 }

@@ -42,7 +42,7 @@ mod _thalweg {
     #[pymodule_export]
     use crate::compiled::Signal;
     #[pymodule_export]
-    use crate::dashboard::Dashboard;
+    use crate::dashboard::{Dashboard, Metrics};
     #[pymodule_export]
     use crate::emission::Emission;
     #[pymodule_export]

@@ -309,6 +309,9 @@ fn time_limits_end_the_work() -> Outcome {
         process_before,
         "another has its place"
     );
+    assert_eq!(client.time_limits_struck(), 1);
+    let deaths = client.deaths();
+    assert_eq!((deaths.task_stopped, deaths.total()), (1, 1));
     Ok(())
 }
 
@@ -351,7 +354,12 @@ fn memory_is_limited() -> Outcome {
         return Err("it should fail".into());
     };
     assert!(failure.to_string().contains("100 are allowed"), "{failure}");
+    let deaths = client.deaths();
+    assert_eq!((deaths.memory, deaths.total()), (1, 1));
+    assert_eq!(client.time_limits_struck(), 0);
     assert_eq!(client.submit::<add>((2, 3)).result()?, 5);
+    client.close();
+    assert_eq!(client.deaths(), deaths, "closing is no death");
     Ok(())
 }
 

@@ -21,6 +21,7 @@ __all__ = [
     "Dashboard",
     "Emission",
     "Flag",
+    "Metrics",
     "Node",
     "Pipeline",
     "Pump",
@@ -263,6 +264,18 @@ class Dashboard:
 
     def close(self) -> None:
         """End it."""
+
+@final
+class Metrics:
+    """The metrics of this process, for those who have an endpoint of their own."""
+
+    def __new__(cls) -> Metrics: ...
+    def text(self) -> str:
+        """Return all metrics as they are, in the OpenMetrics format."""
+
+    @staticmethod
+    def descriptions() -> str:
+        """Return what each metric is, without numbers."""
 
 @final
 class Pump:

@@ -47,7 +47,11 @@ def engines() -> list[dict[str, Any]]:
         return []
     found = []
     for number, engine in enumerate(registry.open_engines(), 1):
-        info = engine.info()
+        try:
+            info = engine.info()
+        except RuntimeError:
+            # It belongs to the process that this one was forked off.
+            continue
         client = registry.shared(engine).client
         client = client and client()
         found.append(
@@ -57,6 +61,8 @@ def engines() -> list[dict[str, Any]]:
                 "waiting": info["pending"],
                 "running": info["running"],
                 "workers": [_worker(worker, engine.kind) for worker in info["workers"]],
+                "time_limits": info["time_limits"],
+                "deaths": list(info.get("deaths", {}).items()),
                 "link": None,
             }
         )
@@ -65,9 +71,13 @@ def engines() -> list[dict[str, Any]]:
 
 def _worker(info: dict[str, Any], kind: str) -> dict[str, Any]:
     is_process = kind == "processes"
-    name = f"process {info['pid']}" if is_process else f"{info['threads']} threads"
-    memory = _memory_of(info["pid"]) if is_process else None
-    return {"name": name, "tasks": [str(task) for task in info["running"]], "memory": memory}
+    return {
+        "name": f"worker {info['id']}" if is_process else f"{info['threads']} threads",
+        "process": info["pid"] if is_process else None,
+        "tasks": [str(task) for task in info["running"]],
+        "memory": _memory_of(info["pid"]) if is_process else None,
+        "restarts": info.get("restarts"),
+    }
 
 
 def _memory_of(pid: int) -> int | None:

@@ -38,7 +38,8 @@ def table(info: dict[str, Any], width: int = 100) -> str:
         lines += ["", f"{engine['name']}: {engine['running']} tasks run, {engine['waiting']} wait"]
         for worker in engine["workers"]:
             tasks = ", ".join(task["name"] for task in worker["tasks"]) or "nothing"
-            lines.append(f"  {worker['name']}: {tasks}")
+            process = f", process {worker['process']}" if worker["process"] is not None else ""
+            lines.append(f"  {worker['name']}{process}: {tasks}")
     if not info["pipelines"] and not info["engines"]:
         lines.append("no pipelines and no engines")
     return "\n".join(line[:width] for line in lines)

@@ -1,6 +1,6 @@
 //! The same for programs.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use thalweg::view::Counters;
 
 use crate::history::PipelineHistory;
@@ -59,16 +59,23 @@ fn engine(engine: &Engine) -> Value {
         });
         json!({
             "name": worker.name,
+            "process": worker.process,
             "memory": worker.memory,
             "restarts": worker.restarts,
             "tasks": tasks.collect::<Vec<_>>(),
         })
     });
+    let deaths = engine.deaths.iter();
+    let deaths: Map<String, Value> = deaths
+        .map(|(cause, count)| (cause.clone(), (*count).into()))
+        .collect();
     json!({
         "name": engine.name,
         "kind": engine.kind,
         "waiting": engine.waiting,
         "running": engine.running,
+        "time_limits": engine.time_limits,
+        "deaths": deaths,
         "workers": workers.collect::<Vec<_>>(),
     })
 }

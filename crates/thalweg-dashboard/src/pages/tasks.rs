@@ -46,13 +46,30 @@ fn numbers(engine: &Engine) -> Markup {
             }
             "."
         }
+        @if let Some(text) = troubles(engine) { p { (text) } }
     }
+}
+
+/// What went wrong so far: time limits that struck, and workers that died; `None` if nothing has.
+fn troubles(engine: &Engine) -> Option<String> {
+    let limits = engine.time_limits.unwrap_or(0);
+    let limits = (limits > 0).then(|| format!("tasks ended by their time limit: {limits}"));
+    let died = engine.deaths.iter().filter(|(_, count)| *count > 0);
+    let died: Vec<_> = died
+        .map(|(cause, count)| format!("{count} {}", cause.replace('_', " ")))
+        .collect();
+    let died = (!died.is_empty()).then(|| format!("workers that died: {}", died.join(", ")));
+    let said: Vec<_> = limits.into_iter().chain(died).collect();
+    (!said.is_empty()).then(|| format!("So far: {}.", said.join("; ")))
 }
 
 fn row(worker: &Worker) -> Markup {
     html! {
         tr {
-            th scope="row" { (worker.name) }
+            th scope="row" {
+                (worker.name)
+                @if let Some(process) = worker.process { ", process " (process) }
+            }
             td {
                 @if worker.tasks.is_empty() { "nothing" }
                 @for task in worker.tasks.iter().take(SHOWN) {

@@ -439,7 +439,7 @@ impl Engine {
         self.check_here()?;
         let workers = match &self.workers {
             Workers::Threads(_) => None,
-            Workers::Processes(pool, _) => Some(pool.processes()),
+            Workers::Processes(pool, _) => Some((pool.processes(), pool.deaths())),
         };
         info::info(py, &self.task_engine, self.width, workers)
     }

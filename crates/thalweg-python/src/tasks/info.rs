@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{IntoPyDict, PyDict, PyList};
 use thalweg_tasks::host::TaskEngine;
-use thalweg_tasks::process::Process;
+use thalweg_tasks::process::{Deaths, Process};
 
 use super::task_types::Calls;
 use super::threads;
@@ -15,7 +15,7 @@ pub(crate) fn info<'py>(
     py: Python<'py>,
     task_engine: &TaskEngine<Calls>,
     width: usize,
-    processes: Option<Vec<Process>>,
+    processes: Option<(Vec<Process>, Deaths)>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (waiting, running) = task_engine.counts();
     let names: HashMap<u64, String> = threads::names_of_running(task_engine).collect();
@@ -26,20 +26,25 @@ pub(crate) fn info<'py>(
             let running = names.into_values().collect();
             workers.append(worker(py, 0, std::process::id(), width, running)?)?;
         }
-        Some(processes) => {
-            for (id, process) in processes.into_iter().enumerate() {
+        Some((processes, deaths)) => {
+            for process in processes {
                 let running = process
                     .running
                     .iter()
                     .filter_map(|task| names.get(task).cloned());
                 let running = running.collect();
-                workers.append(worker(py, id, process.pid, process.threads, running)?)?;
+                let place = process.place;
+                let worker = worker(py, place, process.pid, process.threads, running)?;
+                worker.set_item("restarts", process.restarts)?;
+                workers.append(worker)?;
             }
+            info.set_item("deaths", deaths.by_cause().into_py_dict(py)?)?;
         }
     }
     info.set_item("workers", workers)?;
     info.set_item("pending", waiting)?;
     info.set_item("running", running)?;
+    info.set_item("time_limits", task_engine.time_limits_struck())?;
     Ok(info)
 }
 

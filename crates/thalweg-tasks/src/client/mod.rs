@@ -257,6 +257,25 @@ impl Client {
         self.engine().settle_callbacks();
     }
 
+    /// How many tasks were ended because they ran for longer than their time limit. The closures of those that had
+    /// begun may run on.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use thalweg_tasks::Client;
+    ///
+    /// let client = Client::threads(1)?;
+    /// let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    /// let late = client.task().time_limit(Duration::from_millis(5)).submit(move || wait.recv().is_ok());
+    /// assert!(late.result().is_err());
+    /// assert_eq!(client.time_limits_struck(), 1);
+    /// drop(go_on);
+    /// # Ok::<(), thalweg_tasks::Error>(())
+    /// ```
+    pub fn time_limits_struck(&self) -> usize {
+        self.engine().time_limits_struck()
+    }
+
     fn engine(&self) -> &Arc<TaskEngine<Closures>> {
         self.inner.pool.engine()
     }

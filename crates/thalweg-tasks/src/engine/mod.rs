@@ -32,6 +32,8 @@ pub struct TaskEngine<W: TaskTypes> {
     /// How many values have been placed where outcomes would be.
     placed: AtomicU32,
     timers: Timers,
+    /// How many tasks were ended because their time was up.
+    time_limits: AtomicUsize,
     /// How many threads are about to tell those who wait for tasks that are done.
     telling: AtomicUsize,
     callbacks: Arc<Callbacks>,
@@ -102,6 +104,7 @@ impl<W: TaskTypes> TaskEngine<W> {
             readied: AtomicUsize::new(0),
             placed: AtomicU32::new(0),
             timers: Timers::default(),
+            time_limits: AtomicUsize::new(0),
             telling: AtomicUsize::new(0),
             callbacks: Arc::default(),
             process: std::process::id(),
@@ -377,10 +380,23 @@ impl<W: TaskTypes> TaskEngine<W> {
             return self.timers.set(self, left, run);
         }
         let failure = Failure::TimedOut(run.limit);
-        let stopped = self.with(|scheduler, deferred| scheduler.stop(run.id, failure, deferred));
+        let stopped = self.with(|scheduler, deferred| {
+            let stopped = scheduler.stop(run.id, failure, deferred);
+            if stopped != Stopped::No {
+                self.time_limits.fetch_add(1, Ordering::Relaxed);
+            }
+            stopped
+        });
         if let Stopped::Running(worker) = stopped {
             self.outside.kill(worker, run.id);
         }
+    }
+
+    /// How many tasks were ended because they ran for longer than their time limit.
+    pub fn time_limits_struck(&self) -> usize {
+        // It is counted under the lock: whoever has seen the task fail finds it counted.
+        let _scheduler = lock(&self.scheduler);
+        self.time_limits.load(Ordering::Relaxed)
     }
 
     /// Runs a failed or cancelled task again. Returns whether it was one.

@@ -5,6 +5,7 @@ mod parent;
 mod protocol;
 
 pub use child::worker;
+pub use parent::deaths::Deaths;
 pub use parent::pool::{Answer, Pool, PoolConfig, Process, worker_resource};
 pub use protocol::memory::{most_open, read_at};
 pub use protocol::payload::{LARGE, Payload, Pieces, SHARED};

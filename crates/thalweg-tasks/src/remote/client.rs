@@ -6,7 +6,7 @@ use super::task_types::{Remotes, WORKER_ARGUMENT};
 use crate::client::{Future, TaskBuilder};
 use crate::engine::{TaskEngine, spec};
 use crate::error::Error;
-use crate::process::{Call, Payload, Pool, PoolConfig, Portable};
+use crate::process::{Call, Deaths, Payload, Pool, PoolConfig, Portable};
 use crate::scheduler::{Options, TaskSpec};
 use crate::sync::{Mutex, lock};
 use serde::Serialize;
@@ -201,6 +201,16 @@ impl Processes {
             .into_iter()
             .map(|process| process.pid)
             .collect()
+    }
+
+    /// How many processes have died, and of what. Others have taken their places.
+    pub fn deaths(&self) -> Deaths {
+        self.inner.pool.deaths()
+    }
+
+    /// How many tasks were ended because they ran for longer than their time limit.
+    pub fn time_limits_struck(&self) -> usize {
+        self.inner.engine.time_limits_struck()
     }
 
     /// The task to submit.

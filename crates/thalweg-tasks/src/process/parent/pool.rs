@@ -2,6 +2,7 @@
 
 use crate::engine::{Callbacks, Ran, RemoteWorkers, TaskEngine};
 use crate::process::Portable;
+use crate::process::parent::deaths::Deaths;
 use crate::process::parent::link::{Fill, Killed, Link, Sending};
 use crate::process::parent::parked::Parked;
 use crate::process::parent::process_group::GroupLeader;
@@ -14,7 +15,7 @@ use crate::sync::{Mutex, lock};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -54,6 +55,9 @@ pub struct Pool<W: Portable> {
     pub(in crate::process) failed_starts: AtomicUsize,
     /// How many deaths in each place those who answer questions have yet to hear of.
     unsettled: Vec<AtomicUsize>,
+    /// How often the worker in each place has been replaced.
+    pub(in crate::process) restarts: Vec<AtomicU64>,
+    pub(in crate::process) deaths: Mutex<Deaths>,
     readers: Mutex<Vec<JoinHandle<()>>>,
     pub(in crate::process) questions: OnceLock<(Arc<Questions>, Arc<OnLost>)>,
     /// Questions are answered here: an answer may wait for what the readers have yet to read.
@@ -86,6 +90,8 @@ impl<W: Portable> Pool<W> {
             process: std::process::id(),
             failed_starts: AtomicUsize::new(0),
             unsettled: (0..config.workers).map(|_| AtomicUsize::new(0)).collect(),
+            restarts: (0..config.workers).map(|_| AtomicU64::new(0)).collect(),
+            deaths: Mutex::default(),
             readers: Mutex::default(),
             questions: OnceLock::new(),
             answering: Arc::default(),
@@ -322,20 +328,28 @@ impl<W: Portable> Pool<W> {
         self.links.len()
     }
 
+    /// How many have died, and of what.
+    pub fn deaths(&self) -> Deaths {
+        *lock(&self.deaths)
+    }
+
     /// The processes: number, how many tasks each has, and which run.
     pub fn processes(&self) -> Vec<Process> {
-        let links = self.live_links();
-        let process = |link: Arc<Link<W>>| {
+        let process = |(place, link): (usize, Arc<Link<W>>)| {
             let tasks = lock(&link.state).tasks.len();
             let running = link.running().into_iter().map(|entry| entry.task).collect();
             Process {
+                place,
                 pid: link.pid,
                 threads: link.threads(),
                 tasks,
                 running,
+                restarts: self.restarts[place].load(Ordering::Relaxed),
             }
         };
-        links.into_iter().map(process).collect()
+        let places = self.links.iter().enumerate();
+        let links = places.filter_map(|(place, link)| Some((place, lock(link).clone()?)));
+        links.map(process).collect()
     }
 }
 
@@ -360,6 +374,8 @@ impl<W: Portable> Drop for Unsettled<W> {
 /// Description of a worker process.
 #[derive(Debug, Clone)]
 pub struct Process {
+    /// Its place among the workers, from 0. One that dies leaves it to the next.
+    pub place: usize,
     /// Its number in the system.
     pub pid: u32,
     /// How many tasks it runs at a time.
@@ -368,6 +384,8 @@ pub struct Process {
     pub tasks: usize,
     /// The numbers of those that run.
     pub running: Vec<u64>,
+    /// How many had its place before it.
+    pub restarts: u64,
 }
 
 struct Processes<W: Portable>(Arc<Pool<W>>);

@@ -36,7 +36,10 @@ impl<W: Portable> Pool<W> {
             self.reap(&engine, index, &link);
             drop(engine);
             match self.spawn_again(index) {
-                Some(new) => link = new,
+                Some(new) => {
+                    self.restarts[index].fetch_add(1, Ordering::Relaxed);
+                    link = new;
+                }
                 None => return,
             }
             let Some(engine) = self.engine() else {
@@ -219,6 +222,7 @@ impl<W: Portable> Pool<W> {
         let asking = std::mem::take(&mut state.asking);
         let (killed, was_ready) = (state.killed.take(), state.is_ready);
         drop(state);
+        lock(&self.deaths).count(killed, self.closed.load(Ordering::Acquire));
         let on_board: Vec<_> = link.running().into_iter().map(|entry| entry.task).collect();
         let waits = |task: &u64| asking.values().flatten().any(|asking| asking == task);
         let (begun, mut not_begun): (Vec<_>, Vec<_>) = tasks
