@@ -3,6 +3,7 @@
 mod errors;
 mod groups;
 mod reading;
+mod real;
 mod writing;
 
 use std::future::Future;
