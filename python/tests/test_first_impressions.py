@@ -473,7 +473,6 @@ def test_names_that_do_not_exist_come_with_the_nearest_that_does():
 
 
 MISSING = [
-    ("confluent_kafka", "kafka", "Stream().to_kafka('topic', {})"),
     ("paho", "mqtt", "Stream().to_mqtt('localhost', 1883, 'topic')"),
     ("websockets", "websocket", "Stream().to_websocket('ws://localhost:1')"),
     ("pandas", "dataframe", "import thalweg.dataframe"),

@@ -6,12 +6,21 @@ use thalweg::BoxError;
 
 #[path = "../examples/blocking_reads.rs"]
 mod blocking_reads;
+#[cfg(feature = "kafka")]
+#[path = "../examples/kafka_averages.rs"]
+mod kafka_averages;
 #[path = "../examples/process_time_limit.rs"]
 mod process_time_limit;
 
 #[test]
 fn blocking_reads() -> Result<(), BoxError> {
     blocking_reads::main()
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn kafka_averages() -> Result<(), BoxError> {
+    kafka_averages::main()
 }
 
 #[test]

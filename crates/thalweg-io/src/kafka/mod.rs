@@ -60,6 +60,7 @@ pub struct Kafka {
     revoke_timeout: Duration,
     overdue_after: Duration,
     until_end: bool,
+    max_partitions: Option<i32>,
     position_of: Option<Arc<PositionOf>>,
 }
 
@@ -87,6 +88,7 @@ impl Kafka {
             revoke_timeout: Duration::from_secs(10),
             overdue_after: Duration::from_secs(60),
             until_end: false,
+            max_partitions: None,
             position_of: None,
         }
     }
@@ -158,8 +160,16 @@ impl Kafka {
         self.option("enable.partition.eof", "true")
     }
 
-    /// Goes on behind the position that `position_of` returns for a topic and a partition, if that has a value, whatever
-    /// the group has committed. It is called for each partition that is assigned, on a thread that may block. With
+    /// Reads only so many partitions of each topic, the first ones. Those that the group gives to this member beside them
+    /// are read by nobody.
+    #[must_use]
+    pub fn max_partitions(mut self, count: i32) -> Self {
+        self.max_partitions = Some(count);
+        self
+    }
+
+    /// Goes on behind the position that `position_of` returns for a topic and a partition, or at the beginning if that has
+    /// no value, whatever the group has committed. It is called for each partition that is assigned, on a thread that may block. With
     /// positions of a [database](crate::Position) that the pipeline writes to, nothing is lost or doubled when it is
     /// killed; with [`Position::behind`] a source begins at any offset.
     ///

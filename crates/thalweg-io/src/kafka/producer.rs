@@ -22,6 +22,9 @@ use crate::background::spawn;
 /// its delivery was reported.
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// The client counts milliseconds, in 32 bits.
+const MAX_FLUSH: Duration = Duration::from_secs(1_000_000);
+
 /// What writes the messages of a [`KafkaSink`]: a client with its connections. Clones are the same one.
 ///
 /// The client starts with the first message; one that is dropped gives up what it has not written.
@@ -73,11 +76,11 @@ impl Producer {
         usize::try_from(count).unwrap_or(0)
     }
 
-    /// Blocks until the brokers have confirmed all messages, for `limit` at most; returns how many they have not.
+    /// Blocks until the brokers have confirmed all messages, for `limit` at most, or for 11 days; returns how many they have not.
     pub fn flush(&self, limit: Duration) -> usize {
         if let Some(client) = self.0.lock().clone() {
             // What is left says whether it has come to its end.
-            let _ = client.flush(limit);
+            let _ = client.flush(limit.min(MAX_FLUSH));
         }
         self.in_flight()
     }

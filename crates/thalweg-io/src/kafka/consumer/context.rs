@@ -202,6 +202,9 @@ impl Context {
         let mut begin = TopicPartitionList::new();
         for one in assigned.elements() {
             let (topic, partition) = (one.topic(), one.partition());
+            if (self.kafka.max_partitions).is_some_and(|count| partition >= count) {
+                continue;
+            }
             let position = match self.position(topic, partition) {
                 Ok(position) => position,
                 Err(error) => {
@@ -212,6 +215,8 @@ impl Context {
             let offset = position.value().and_then(|value| value.parse().ok());
             let offset = match offset {
                 Some(offset) => Offset::Offset(i64::saturating_add(offset, 1)),
+                // Whoever keeps the position may have counted what was made of the first messages.
+                None if self.kafka.position_of.is_some() => Offset::Beginning,
                 None => one.offset(),
             };
             begin.add_partition_offset(topic, partition, offset)?;
@@ -271,7 +276,13 @@ impl Context {
             self.commit_lanes(consumer, &revoked_lanes);
         }
         match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_unassign(revoked),
+            RebalanceProtocol::Cooperative => {
+                let mut read = TopicPartitionList::new();
+                for lane in &revoked_lanes {
+                    read.add_partition(&lane.topic, lane.partition);
+                }
+                consumer.incremental_unassign(&read)
+            }
             RebalanceProtocol::None | RebalanceProtocol::Eager => consumer.unassign(),
         }
     }

@@ -175,6 +175,37 @@ fn a_position_says_where_to_begin() -> Outcome {
 }
 
 #[test]
+fn without_a_position_it_begins_at_the_beginning_whatever_the_group_has_committed() -> Outcome {
+    let broker = Broker::with_partitions(1);
+    block_on(async {
+        broker.write(0..3, 1).await;
+        for _ in 0..2 {
+            let kafka = broker.kafka().until_end();
+            let kept = kafka.positions(|topic, _| Ok(crate::Position::new(topic)));
+            let messages = Stream::from_kafka(kept);
+            let list = messages.map(|message| number(&message)).sink_to_list();
+            messages.run(PATIENCE).await?;
+            assert_eq!(list.to_vec(), [0, 1, 2]);
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn only_the_first_partitions_are_read_if_told_to() -> Outcome {
+    let broker = Broker::with_partitions(3);
+    block_on(async {
+        broker.write(0..9, 3).await;
+        let messages = Stream::from_kafka(broker.kafka().max_partitions(1).until_end());
+        let list = messages.map(|message| number(&message)).sink_to_list();
+        messages.run(PATIENCE).await?;
+        assert_eq!(list.to_vec(), [0, 3, 6]);
+        assert_eq!(broker.committed(3), [Some(3), None, None]);
+        Ok(())
+    })
+}
+
+#[test]
 fn behind_a_slow_pipeline_the_partitions_are_paused() -> Outcome {
     let broker = Broker::with_partitions(2);
     block_on(async {
