@@ -39,10 +39,8 @@ pub(super) fn start(kafka: &Kafka, queue: &Arc<Queue>) -> Result<(), KafkaError>
     let context = Context::new(kafka.clone(), queue.clone());
     let consumer = config.client().create_with_context(context);
     let consumer: BaseConsumer<Context> = consumer.map_err(|error| config.refused(error))?;
-    let topics: Vec<&str> = kafka.topics.iter().map(String::as_str).collect();
-    let subscribed = consumer.subscribe(&topics);
-    subscribed.map_err(|error| config.invalid(format!("cannot read the topics: {error}")))?;
     let (queue, interval) = (queue.clone(), kafka.commit_interval);
+    let topics = kafka.topics.clone();
     let thread = thread::Builder::new().name("thalweg-kafka".into());
     queue.begin();
     // Also if the client should panic, or there is no thread: the source must not wait for ever.
@@ -54,7 +52,15 @@ pub(super) fn start(kafka: &Kafka, queue: &Arc<Queue>) -> Result<(), KafkaError>
             queue,
             interval,
         };
-        reader.run();
+        reader.consumer.context().note_ends(&reader.consumer);
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        match reader.consumer.subscribe(&topics) {
+            Ok(()) => reader.run(),
+            Err(error) => {
+                let problem = format!("cannot read the topics: {error}");
+                reader.queue.fail(config.invalid(problem));
+            }
+        }
     });
     started.map(drop).map_err(KafkaError::Start)
 }

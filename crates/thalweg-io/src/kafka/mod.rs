@@ -107,7 +107,8 @@ impl Kafka {
         self
     }
 
-    /// Has a group without committed offsets begin with the first message there is, and not with the next that comes.
+    /// Has a group without committed offsets begin with the first message there is, and not with the first that comes after
+    /// the source has begun.
     #[must_use]
     pub fn from_earliest(self) -> Self {
         self.option("auto.offset.reset", "earliest")

@@ -1,5 +1,6 @@
 //! What the client tells: partitions that come and go, commits, what has gone wrong.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -21,6 +22,8 @@ use crate::Position;
 pub(super) struct Context {
     kafka: Kafka,
     queue: Arc<Queue>,
+    /// Where partitions ended when the source began, if that is where to begin.
+    ends: Mutex<HashMap<(String, i32), i64>>,
     lanes: Mutex<Vec<Arc<Lane>>>,
     /// What the last connection failed on.
     last_failure: Mutex<String>,
@@ -37,6 +40,7 @@ impl Context {
         Self {
             kafka,
             queue,
+            ends: Mutex::default(),
             lanes: Mutex::default(),
             last_failure: Mutex::default(),
             reason: Mutex::default(),
@@ -193,6 +197,49 @@ impl Context {
         }
     }
 
+    /// Notes where the partitions of topics end, if a group that has committed nothing begins there: it takes a while until
+    /// they are assigned, and what is written meanwhile is not to be missed.
+    pub(super) fn note_ends(&self, consumer: &BaseConsumer<Self>) {
+        if !self.begins_at_ends() {
+            return;
+        }
+        let names = self.topics().iter().filter(|name| !name.starts_with('^'));
+        for name in names {
+            let Ok(known) = consumer.fetch_metadata(Some(name), ANSWER) else {
+                return;
+            };
+            let partitions = known.topics().iter().flat_map(|topic| topic.partitions());
+            for partition in partitions.map(|partition| partition.id()) {
+                if let Ok((_, end)) = consumer.fetch_watermarks(name, partition, ANSWER) {
+                    lock(&self.ends).insert((name.clone(), partition), end);
+                }
+            }
+        }
+    }
+
+    fn begins_at_ends(&self) -> bool {
+        let reset = self.kafka.config.get("auto.offset.reset");
+        self.kafka.position_of.is_none()
+            && matches!(reset, None | Some("latest" | "largest" | "end"))
+    }
+
+    /// Where to begin with a partition for which the group has committed nothing: where it ended when the source began, or
+    /// ends now. It is committed at once, so that nothing is missed either if the next source begins there.
+    fn end_of(&self, consumer: &BaseConsumer<Self>, topic: &str, partition: i32) -> Option<i64> {
+        if !self.begins_at_ends() {
+            return None;
+        }
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition(topic, partition);
+        let committed = consumer.committed_offsets(asked, ANSWER).ok()?;
+        let committed = committed.find_partition(topic, partition)?.offset();
+        if committed != Offset::Invalid {
+            return None;
+        }
+        let noted = lock(&self.ends).remove(&(topic.to_string(), partition));
+        noted.or_else(|| Some(consumer.fetch_watermarks(topic, partition, ANSWER).ok()?.1))
+    }
+
     /// Begins with partitions, where their positions say.
     fn assign(
         &self,
@@ -205,7 +252,8 @@ impl Context {
             if (self.kafka.max_partitions).is_some_and(|count| partition >= count) {
                 continue;
             }
-            let position = match self.position(topic, partition) {
+            let begins_at = self.end_of(consumer, topic, partition);
+            let position = match self.position(topic, partition, begins_at) {
                 Ok(position) => position,
                 Err(error) => {
                     self.queue.fail(error);
@@ -225,6 +273,9 @@ impl Context {
                 false => None,
             };
             let lane = Lane::new(topic, partition, position, end);
+            if begins_at.is_some() {
+                lane.forget_commit();
+            }
             if end == Some(0) {
                 lane.set_at_end();
             }
@@ -236,9 +287,18 @@ impl Context {
         }
     }
 
-    fn position(&self, topic: &str, partition: i32) -> Result<Position, KafkaError> {
+    fn position(
+        &self,
+        topic: &str,
+        partition: i32,
+        begins_at: Option<i64>,
+    ) -> Result<Position, KafkaError> {
         let Some(position_of) = &self.kafka.position_of else {
-            return Ok(Position::new(format!("{topic}/{partition}")));
+            let name = format!("{topic}/{partition}");
+            return Ok(match begins_at {
+                Some(offset) => Position::behind(name, (offset - 1).to_string()),
+                None => Position::new(name),
+            });
         };
         position_of(topic, partition).map_err(|error| KafkaError::NoPosition {
             brokers: self.kafka.config.brokers(),

@@ -192,6 +192,28 @@ fn without_a_position_it_begins_at_the_beginning_whatever_the_group_has_committe
 }
 
 #[test]
+fn a_new_group_begins_with_what_comes_after_its_source_has_begun() -> Outcome {
+    let broker = Broker::with_partitions(1);
+    block_on(async {
+        broker.write(0..5, 1).await;
+        let latest = broker.kafka().option("auto.offset.reset", "latest");
+        let messages = Stream::from_kafka(latest.clone());
+        let list = messages.map(|message| number(&message)).sink_to_list();
+        messages.start()?;
+        // Once this is committed, the group has begun; the next source begins there, whatever has come meanwhile.
+        until(|| broker.committed(1) == [Some(5)]).await;
+        messages.drain(PATIENCE).await?;
+        broker.write(5..8, 1).await;
+        assert!(list.is_empty());
+        let messages = Stream::from_kafka(latest.until_end());
+        let list = messages.map(|message| number(&message)).sink_to_list();
+        messages.run(PATIENCE).await?;
+        assert_eq!(list.to_vec(), [5, 6, 7]);
+        Ok(())
+    })
+}
+
+#[test]
 fn only_the_first_partitions_are_read_if_told_to() -> Outcome {
     let broker = Broker::with_partitions(3);
     block_on(async {
