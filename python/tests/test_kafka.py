@@ -207,6 +207,17 @@ def test_without_a_loop_of_its_own_it_runs_on_a_thread(broker):
     assert read_all(broker, "one") == []
 
 
+def test_a_new_group_reads_what_is_written_once_the_source_has_started(broker):
+    write(broker, "one", ["early"])
+    source = Stream.from_kafka("one", {**params(broker), "auto.offset.reset": "latest"}, start=True)
+    L = source.sink_to_list()
+    until(lambda: source.started)
+    write(broker, "one", ["late"])
+    until(lambda: L)
+    source.drain()
+    assert L == [b"late"]
+
+
 @pytest.mark.parametrize(
     ("call", "problem"),
     [

@@ -87,6 +87,8 @@ class KafkaTopics:
 
 @final
 class KafkaEnd:
+    @property
+    def has_begun(self) -> bool: ...
     def close(self) -> None: ...
 
 @final

@@ -58,6 +58,16 @@ class KafkaSource(Source[T]):
         self._messages, self._kafka_end = self._make_source()
         super().__init__(**kwargs)
 
+    @property
+    def started(self) -> bool:
+        """Whether the source has begun: a new group reads whatever is written from then on."""
+        return self._kafka_end.has_begun
+
+    @started.setter
+    def started(self, started: bool) -> None:
+        # Whoever starts it says so, which is too early.
+        pass
+
     def _make_source(self) -> tuple[sources.RustSource, sources.KafkaEnd]:
         raise NotImplementedError
 

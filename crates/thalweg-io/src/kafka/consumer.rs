@@ -53,6 +53,7 @@ pub(super) fn start(kafka: &Kafka, queue: &Arc<Queue>) -> Result<(), KafkaError>
             interval,
         };
         reader.consumer.context().note_ends(&reader.consumer);
+        reader.queue.set_ready();
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         match reader.consumer.subscribe(&topics) {
             Ok(()) => reader.run(),

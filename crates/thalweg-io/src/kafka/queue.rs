@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::lane::Lane;
 use super::{KafkaError, KafkaMessage};
 
-/// The most messages that a source takes at once.
-const BATCH: usize = 1024;
+/// The most messages that a source takes at once: few enough for a buffer that the allocator has at hand.
+const BATCH: usize = 256;
 
 /// A message, and the partition it was read from.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ struct State {
     is_closing: bool,
     /// There is a thread.
     is_running: bool,
+    /// It is known where to begin.
+    is_ready: bool,
     /// Nothing more will come.
     is_finished: bool,
     wakers: Vec<Waker>,
@@ -164,6 +166,15 @@ impl Queue {
     /// There is a thread from now on.
     pub(super) fn begin(&self) {
         self.lock().is_running = true;
+    }
+
+    /// It is known where to begin: what is written from now on will be read.
+    pub(super) fn set_ready(&self) {
+        self.lock().is_ready = true;
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.lock().is_ready
     }
 
     /// Nothing more will come; the thread goes on.

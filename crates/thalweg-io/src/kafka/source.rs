@@ -41,11 +41,17 @@ struct Watch {
     look_at: Duration,
 }
 
-/// Commits what is done and leaves the group, apart from the source: for those who run it by themselves.
+/// What a source is asked and told from outside, for those who run it by themselves: commits what is done and leaves the
+/// group.
 #[derive(Clone, Debug)]
 pub struct KafkaCloser(Arc<Queue>);
 
 impl KafkaCloser {
+    /// Whether the source has begun: a new group reads whatever is written from then on.
+    pub fn has_begun(&self) -> bool {
+        self.0.is_ready()
+    }
+
     /// Does so, and waits until it is done; at once if the source has never run.
     ///
     /// # Errors

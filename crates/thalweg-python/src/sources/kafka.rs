@@ -112,6 +112,12 @@ impl KafkaTopics {
 
 #[pymethods]
 impl KafkaEnd {
+    /// Whether the source has begun.
+    #[getter]
+    fn has_begun(&self) -> bool {
+        self.0.has_begun()
+    }
+
     /// Commits what is done and leaves the group, without the GIL.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let closed = gil::detach(py, || block_on(self.0.close()));
