@@ -197,6 +197,16 @@ def test_batches_can_be_worked_on_by_an_engine(broker):
         source.drain()
 
 
+def test_a_source_that_is_destroyed_leaves_its_group(broker):
+    write(broker, "one", ["a"])
+    source = Stream.from_kafka("one", params(broker), start=True)
+    L = source.sink_to_list()
+    until(lambda: L)
+    source.stop()
+    source.destroy()
+    assert read_all(broker, "one") == []
+
+
 def test_without_a_loop_of_its_own_it_runs_on_a_thread(broker):
     write(broker, "one", list("abc"))
     source = Stream.from_kafka(["one"], params(broker), start=True)

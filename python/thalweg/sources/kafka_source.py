@@ -11,11 +11,12 @@ from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from thalweg._types import Interval
     from thalweg.database import Database
+    from thalweg.stream import Stream
 
 
 class KafkaSource(Source[T]):
@@ -74,6 +75,12 @@ class KafkaSource(Source[T]):
     async def run(self) -> None:
         """Emit messages until stopped."""
         await self._run_in_rust(self._messages)
+
+    def destroy(self, streams: Iterable[Stream] | None = None) -> None:
+        """Disconnect this stream from its upstreams, of which it has none; commit what is done, and leave the group."""
+        super().destroy(streams)
+        self.stop()
+        self._kafka_end.close()
 
     def _close_consumer(self) -> None:
         """Commit what is done, leave the group, and read no more."""
