@@ -375,8 +375,10 @@ class Methods(Generic[T]):
     ) -> sinks.to_http[T]:
         """Post each element to a URL: text, bytes, or anything else as JSON."""
 
-    def to_kafka(self, topic: str, producer_config: dict[str, Any], **kwargs: Any) -> sinks.to_kafka:
-        """Write elements, bytes or str, to a Kafka topic; send on each message's value once the broker has it."""
+    def to_kafka(
+        self, topic: str, producer_config: Mapping[str, Any], *, max_in_flight: int = 10000, **kwargs: Any
+    ) -> sinks.to_kafka:
+        """Write elements to a Kafka topic, and send on each value once it is delivered."""
 
     def to_mqtt(
         self,
@@ -498,6 +500,33 @@ class Methods(Generic[T]):
     @staticmethod
     def from_iterable(iterable: Iterable[T], **kwargs: Any) -> sources.from_iterable[T]:
         """Emit the elements of an iterable."""
+
+    @staticmethod
+    def from_kafka(
+        topics: str | Sequence[str],
+        consumer_params: Mapping[str, Any],
+        poll_interval: Interval = 0.1,
+        *,
+        messages: bool = False,
+        **kwargs: Any,
+    ) -> sources.from_kafka:
+        """Emit the messages of Kafka topics, as a member of a consumer group; each partition in its order."""
+
+    @staticmethod
+    def from_kafka_batched(
+        topic: str,
+        consumer_params: Mapping[str, Any],
+        poll_interval: Interval = "1s",
+        npartitions: int | None = None,
+        refresh_partitions: bool = False,
+        start: bool = False,
+        dask: bool = False,
+        max_batch_size: int = 10000,
+        keys: bool = False,
+        engine: str | None = None,
+        **kwargs: Any,
+    ) -> sources.from_kafka_batched:
+        """Emit the messages of a Kafka topic in lists, each of one partition."""
 
     @staticmethod
     def from_periodic(

@@ -1,7 +1,8 @@
 """Tests of pipelines and of operators, on a virtual clock.
 
 A :class:`Bench` puts a part of a pipeline between a source and a sink that notes what comes out and when.
-:func:`check_operator` runs an operator of your own through what has to hold for every operator.
+:func:`check_operator` runs an operator of your own through what has to hold for every operator. A :class:`KafkaBroker`
+stands in for Kafka.
 """
 
 from __future__ import annotations
@@ -12,21 +13,75 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from thalweg import errors
+from thalweg import _thalweg, errors
 from thalweg.runtime.clock import VirtualClock
 from thalweg.stream import Stream
 from thalweg.stream.refcounter import RefCounter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from thalweg._types import Interval
 
-__all__ = ["Bench", "check_operator"]
+__all__ = ["Bench", "KafkaBroker", "check_operator"]
 
 #: The elements of a check, and the one that fails.
 _ELEMENTS, _TROUBLED = range(1, 11), 3
 
 #: Seconds between two elements of a check, and seconds that its slow sinks take.
 _PAUSE, _WORK = 0.3, 0.1
+
+
+class KafkaBroker:
+    """A stand-in for a Kafka broker, in this process, on a port of this machine that is free.
+
+    It keeps everything in memory, and knows producers, consumer groups and committed offsets, but neither logins nor
+    the administration of topics. It ends with :meth:`close`, or with its ``with`` block.
+
+    Parameters
+    ----------
+    topics: dict
+        Numbers of partitions, by the names of topics.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> from thalweg import Stream
+    >>> from thalweg.testing import KafkaBroker
+    >>> async def main(address):
+    ...     words = Stream(asynchronous=True)
+    ...     node = words.to_kafka("words", {"bootstrap.servers": address})
+    ...     await words.emit("river")
+    ...     await words.drain()
+    ...     params = {"bootstrap.servers": address, "group.id": "readers", "auto.offset.reset": "earliest"}
+    ...     messages = Stream.from_kafka("words", params, until_end=True, asynchronous=True)
+    ...     L = messages.sink_to_list()
+    ...     messages.start()
+    ...     await messages.finished()
+    ...     await messages.drain()
+    ...     return L
+    >>> with KafkaBroker({"words": 1}) as broker:
+    ...     asyncio.run(main(broker.address))
+    [b'river']
+    """
+
+    def __init__(self, topics: Mapping[str, int]) -> None:
+        self._broker = _thalweg.sources.KafkaBroker(list(topics.items()))
+
+    @property
+    def address(self) -> str:
+        """Where it listens: the option ``bootstrap.servers``."""
+        return self._broker.address or ""
+
+    def close(self) -> None:
+        """End it."""
+        self._broker.close()
+
+    def __enter__(self) -> KafkaBroker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 class Bench:

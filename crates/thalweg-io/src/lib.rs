@@ -37,6 +37,7 @@
 //! | [`process`] | [`from_process`](process::FromProcess::from_process) | | lines |
 //! | [`http_client`] | [`from_http_lines`](http_client::FromHttpLines::from_http_lines) | | lines |
 //! | [`http_client`] | [`from_http_poll`](http_client::FromHttpPoll::from_http_poll) | | bodies |
+//! | `kafka`, off by default | `from_kafka`, `from_kafka_batches` | `to_kafka`, `send_to_kafka` | messages |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
 //! | `schedule`, off by default | `from_schedule` | | times |
 //! | `tcp`, off by default | `from_tcp` | `to_tcp` | lines, or messages behind their lengths |
@@ -46,7 +47,7 @@
 //!
 //! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
 //! whether it is text or bytes. The methods come with the [`prelude`]. All features but
-//! `schedule`, `sqlite`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
+//! `schedule`, `sqlite`, `kafka`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
 //! of thalweg.
 //! What talks to the web does so on a tokio runtime of its own, with TLS by rustls; it installs rustls' provider `ring` unless the
 //! program has installed another.
@@ -75,7 +76,12 @@
 //! - Nothing is unpacked, and no field of a line is understood. [`Stream::from_reader`](reader::FromReader::from_reader)
 //!   takes the readers of the crates that do.
 
-#[cfg(any(feature = "http-client", feature = "http-server", feature = "tcp"))]
+#[cfg(any(
+    feature = "http-client",
+    feature = "http-server",
+    feature = "kafka",
+    feature = "tcp"
+))]
 mod background;
 #[cfg(feature = "http-client")]
 pub mod fetch;
@@ -87,6 +93,8 @@ mod http;
 pub mod http_client;
 #[cfg(feature = "http-server")]
 pub mod http_server;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(any(
     feature = "textfile",
     feature = "reader",
@@ -137,6 +145,8 @@ pub use filenames::{Filenames, FilenamesError};
 pub use http_client::{HttpError, HttpLines, HttpPoll};
 #[cfg(feature = "http-server")]
 pub use http_server::{HttpServer, HttpServerError};
+#[cfg(feature = "kafka")]
+pub use kafka::{Kafka, KafkaError, KafkaMessage, KafkaRecord, KafkaSink};
 #[cfg(any(
     feature = "textfile",
     feature = "reader",
@@ -144,7 +154,7 @@ pub use http_server::{HttpServer, HttpServerError};
     feature = "tcp"
 ))]
 pub use lines::{LineBuffer, LineError, Lines};
-pub use position::{Position, PositionError};
+pub use position::{Overdue, Position, PositionError};
 #[cfg(feature = "process")]
 pub use process::{Process, ProcessError};
 #[cfg(feature = "reader")]

@@ -9,12 +9,21 @@ mod blocking_reads;
 #[cfg(all(feature = "sqlite", feature = "sse"))]
 #[path = "../examples/feed_to_database.rs"]
 mod feed_to_database;
+#[cfg(feature = "kafka")]
+#[path = "../examples/kafka_averages.rs"]
+mod kafka_averages;
 #[path = "../examples/process_time_limit.rs"]
 mod process_time_limit;
 
 #[test]
 fn blocking_reads() -> Result<(), BoxError> {
     blocking_reads::main()
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn kafka_averages() -> Result<(), BoxError> {
+    kafka_averages::main()
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// An open database.
 #[pyclass(frozen, module = "thalweg._thalweg.sql")]
-pub(crate) struct Database(thalweg_io::Database);
+pub(crate) struct Database(pub(crate) thalweg_io::Database);
 
 /// A source's position.
 #[pyclass(frozen, module = "thalweg._thalweg.sql")]

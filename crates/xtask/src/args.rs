@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::commands::{bench, demo, docs, stubs, test};
+use crate::commands::{bench, demo, docs, services, stubs, test};
 use lexopt::{Arg, ValueExt};
 use std::ffi::OsString;
 
@@ -14,6 +14,7 @@ Commands:
   demo   Build and run the demo, in Rust or with `--python`; what follows is passed on to it
   bench  Run the benchmarks side by side, in Rust, with `--python`, or of `--tasks`; what follows is passed on
   docs   Build the documentation and say where it is
+  services  Start real servers for tests, or stop them
   stubs  Write what is derived from the operators' classes in Python
   help   Explain a command: `cargo xtask help test`
 
@@ -44,6 +45,7 @@ pub enum Request {
     Docs {
         open: bool,
     },
+    Services(services::Order),
     Stubs,
 }
 
@@ -60,10 +62,11 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
         "demo" => rest(parser).map(|(language, args)| Request::Demo { language, args }),
         "bench" => rest(parser).map(|(language, args)| Request::Bench { language, args }),
         "docs" => parse_docs(parser),
+        "services" => parse_services(parser),
         "stubs" => parse_stubs(parser),
         "help" => parse_help(parser),
         unknown => Err(format!(
-            "there is no command `{unknown}`; the commands are test, demo, bench, docs, stubs and help"
+            "there is no command `{unknown}`; the commands are test, demo, bench, docs, services, stubs and help"
         )
         .into()),
     }
@@ -116,6 +119,25 @@ fn parse_docs(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     Ok(Request::Docs { open })
 }
 
+fn parse_services(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let (mut order, mut port) = (None, services::PORT);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help(services::HELP)),
+            Arg::Long("port") => port = parser.value()?.parse()?,
+            Arg::Value(word) if order.is_none() => order = Some(word.string()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    match order.as_deref() {
+        // The port behind it is wanted as well.
+        Some("up") if port < u16::MAX => Ok(Request::Services(services::Order::Up { port })),
+        Some("up") => Err("--port is a number up to 65534".into()),
+        Some("down") => Ok(Request::Services(services::Order::Down)),
+        _ => Err("servers are brought `up` or `down`".into()),
+    }
+}
+
 fn parse_stubs(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     match parser.next()? {
         None => Ok(Request::Stubs),
@@ -136,6 +158,7 @@ fn parse_help(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
         "demo" => demo::HELP,
         "bench" => bench::HELP,
         "docs" => docs::HELP,
+        "services" => services::HELP,
         "stubs" => stubs::HELP,
         "help" => HELP,
         unknown => return Err(format!("there is no command `{unknown}` to explain").into()),
@@ -215,6 +238,15 @@ mod tests {
     }
 
     #[test]
+    fn servers_go_up_and_down() {
+        let up = |port| Ok(Request::Services(services::Order::Up { port }));
+        assert_eq!(parse_line("services up"), up(services::PORT));
+        assert_eq!(parse_line("services up --port 5"), up(5));
+        let down = Ok(Request::Services(services::Order::Down));
+        assert_eq!(parse_line("services down"), down);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (line, expected) in [
             ("tset", "there is no command `tset`; the commands are"),
@@ -226,6 +258,8 @@ mod tests {
             ("test --quick fmt", "either --quick or"),
             ("docs now", "now"),
             ("--version", "--version"),
+            ("services", "`up` or `down`"),
+            ("services up --port 65535", "up to 65534"),
             ("help me", "there is no command `me`"),
             ("help docs now", "now"),
         ] {

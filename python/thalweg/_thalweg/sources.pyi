@@ -7,12 +7,16 @@ from os import PathLike
 from typing import Any, final
 
 from thalweg._thalweg import Blueprint, Node
-from thalweg._thalweg.sql import Position
+from thalweg._thalweg.sql import Database, Position
 
 __all__ = [
     "FetchSettings",
     "HttpReply",
     "HttpServer",
+    "KafkaBroker",
+    "KafkaEnd",
+    "KafkaProducer",
+    "KafkaTopics",
     "LineSplitter",
     "RustSource",
     "TcpServer",
@@ -28,6 +32,7 @@ __all__ = [
     "server_sent_events",
     "text_file",
     "to_http",
+    "to_kafka",
     "to_tcp",
 ]
 
@@ -61,6 +66,47 @@ class HttpServer:
     def release(self) -> bool: ...
     def bodies(self) -> RustSource: ...
     def requests(self, make: Callable[[str, str, dict[str, str], bytes], Any]) -> RustSource: ...
+
+@final
+class KafkaTopics:
+    def __new__(
+        cls,
+        kind: str,
+        topics: list[str],
+        options: list[tuple[str, str]],
+        max_messages: int,
+        max_bytes: int,
+        commit_interval: float,
+        revoke_timeout: float,
+        overdue_after: float,
+        until_end: bool,
+        max_partitions: int | None,
+        positions: Database | None,
+    ) -> KafkaTopics: ...
+    def messages(self, make: Callable[..., Any] | None) -> tuple[RustSource, KafkaEnd]: ...
+    def batches(
+        self, make: Callable[..., Any] | None, interval: float, max_len: int
+    ) -> tuple[RustSource, KafkaEnd]: ...
+
+@final
+class KafkaEnd:
+    @property
+    def has_begun(self) -> bool: ...
+    def close(self) -> None: ...
+
+@final
+class KafkaBroker:
+    def __new__(cls, topics: list[tuple[str, int]]) -> KafkaBroker: ...
+    @property
+    def address(self) -> str | None: ...
+    def close(self) -> None: ...
+
+@final
+class KafkaProducer:
+    def __new__(cls, topic: str, options: list[tuple[str, str]], max_in_flight: int) -> KafkaProducer: ...
+    def flush(self, limit: float) -> int: ...
+
+def to_kafka(producer: KafkaProducer, take_apart: Callable[[Any], tuple[Any, ...]]) -> Blueprint: ...
 
 @final
 class TcpServer:

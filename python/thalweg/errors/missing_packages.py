@@ -20,9 +20,9 @@ def need(module: str, extra: str, user: str) -> Any:
     >>> from thalweg.errors.missing_packages import need
     >>> need("json", "all", "an example").dumps([1])
     '[1]'
-    >>> need("no_such_package.client", "kafka", "to_kafka")
+    >>> need("no_such_package.client", "mqtt", "to_mqtt")
     Traceback (most recent call last):
-    ImportError: to_kafka needs the package `no_such_package`: pip install 'thalweg[kafka]'
+    ImportError: to_mqtt needs the package `no_such_package`: pip install 'thalweg[mqtt]'
     """
     import importlib
 

@@ -69,7 +69,9 @@ async def _drain_async(node: Stream, seconds: float, runs: list[Any]) -> None:
         waiting = node._drain(left(), True)
         if waiting is not None:
             await waiting
-        _tell_nodes(node)
+        for finish in _finishes(node):
+            await _run_aside(finish)
+        _tell_nodes(node, False)
     finally:
         _note_drained(node)
 
@@ -122,10 +124,31 @@ def _wait_for(node: Stream, run: Any, seconds: float) -> None:
         step()
 
 
-def _tell_nodes(node: Stream) -> None:
+def _tell_nodes(node: Stream, finishes: bool = True) -> None:
     for other in node._pipeline.nodes():
         if other._drained is not None:
             other._drained()
+    if finishes:
+        for finish in _finishes(node):
+            finish()
+
+
+async def _run_aside(function: Callable[[], None]) -> None:
+    """Call a function that may block, without holding up the event loop."""
+    import asyncio
+
+    try:
+        running = asyncio.get_running_loop().run_in_executor(None, function)
+    except RuntimeError:
+        # The program is ending: there are no more threads, and the loop has nothing else to do.
+        function()
+    else:
+        await running
+
+
+def _finishes(node: Stream) -> list[Callable[[], None]]:
+    """What nodes have to do at the end that may block."""
+    return [other._finish for other in node._pipeline.nodes() if other._finish is not None]
 
 
 #: Time of a drain, in seconds, when none is left: enough for a pipeline that has nothing to wait for.

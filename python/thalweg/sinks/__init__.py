@@ -1,5 +1,6 @@
 """Sinks, a module each."""
 
+from thalweg.sinks.kafka_messages import KafkaRecord
 from thalweg.sinks.respond import respond
 from thalweg.sinks.sink import Sink, Sinks, sink, starsink
 from thalweg.sinks.sink_batches import sink_batches
@@ -13,6 +14,7 @@ from thalweg.sinks.to_websocket import to_websocket
 from thalweg.stream import Stream  # noqa: F401, a name that streamz's module of sinks has
 
 __all__ = [
+    "KafkaRecord",
     "Sink",
     "respond",
     "sink",

@@ -2,88 +2,84 @@
 
 from __future__ import annotations
 
-from thalweg.errors.missing_packages import need
+from thalweg import _thalweg
+from thalweg.sinks.kafka_messages import KafkaMessage, KafkaRecord, options
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
-
-    from thalweg._types import Metadata
 
 
 @Stream.register_api()
-class to_kafka(Stream):
-    """Write elements, bytes or str, to a Kafka topic; send on each message's value once the broker has it.
+class to_kafka(Stream["bytes | None"]):
+    """Write elements to a Kafka topic, and send on each value once it is delivered.
 
-    The emitter waits for that, and so does what the element acknowledges. A message that is not delivered is
-    a failure of its element. Needs the package ``confluent-kafka``.
+    An element is bytes, text or a :class:`KafkaRecord`.
+
+    Until then the emitter waits, unless it sends many, and what the element acknowledges is held. A message that is not
+    delivered is a failure of its element. Values are sent on in the order of the elements.
 
     Parameters
     ----------
     topic: str
+        The name of the topic.
     producer_config: dict
-        For ``confluent_kafka.Producer``: at least ``bootstrap.servers``.
+        Options of librdkafka: at least ``bootstrap.servers``. Unless they say something about it,
+        ``enable.idempotence`` is true: a message that the client writes again is there once, and order is kept.
+    max_in_flight: int
+        The most messages that are not confirmed; then emitters wait.
     on_error:
         See :class:`~thalweg.Stream`.
+
+    Raises
+    ------
+    ValueError
+        An option is missing or wrong.
 
     Examples
     --------
     >>> from thalweg import Stream
     >>> source = Stream()
-    >>> node = source.map(str).to_kafka("topic", {"bootstrap.servers": "localhost:9092"})  # doctest: +SKIP
+    >>> node = source.map(str).to_kafka("readings", {"bootstrap.servers": "localhost:9092"})
+    >>> source.emit(20.5)  # doctest: +SKIP
+
+    See Also
+    --------
+    from_kafka
     """
 
-    #: Pause between two polls of the client while messages are in flight, in seconds.
-    polltime: float = 0.02
-
-    def __init__(self, upstream: Stream, topic: str, producer_config: dict[str, Any], **kwargs: Any) -> None:
-        confluent_kafka = need("confluent_kafka", "kafka", "to_kafka")
+    def __init__(
+        self,
+        upstream: Stream,
+        topic: str,
+        producer_config: Mapping[str, Any],
+        *,
+        max_in_flight: int = 10_000,
+        **kwargs: Any,
+    ) -> None:
         self.topic = topic
-        self.producer: Any = confluent_kafka.Producer(producer_config)
-        super().__init__(upstream, ensure_io_loop=True, **kwargs)
+        self.producer = _thalweg.sources.KafkaProducer(
+            topic, options(producer_config, "to_kafka", "producer_config"), max_in_flight
+        )
+        super().__init__(upstream, **kwargs)
 
-    async def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> None:
-        """Write an element, and wait until it has been delivered."""
-        import asyncio
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return _thalweg.sources.to_kafka(self.producer, _take_apart)
 
-        loop = asyncio.get_running_loop()
-        delivery = loop.create_future()
-
-        def report(error: Any, message: Any) -> None:
-            # Called by whoever polls, on any thread.
-            loop.call_soon_threadsafe(_report, delivery, error, message)
-
-        while not self._produce(x, report):
-            await asyncio.sleep(self.polltime)
-        while not delivery.done():
-            self.producer.poll(0)
-            await asyncio.wait([delivery], timeout=self.polltime)
-        for waiting in self._emit(delivery.result(), metadata):
-            await waiting
-
-    def _produce(self, x: Any, report: Any) -> bool:
-        """Hand an element to the client; return whether it has room for it."""
-        try:
-            self.producer.produce(self.topic, x, callback=report)
-        except BufferError:
-            self.producer.poll(0)
-            return False
-        return True
-
-    def flush(self, timeout: float = -1) -> Any:
+    def flush(self, timeout: float = -1) -> int:
         """Wait until everything has been delivered, for at most `timeout` seconds; return how much has not."""
         return self.producer.flush(timeout)
 
-    def _drained(self) -> None:
-        self.flush()
+    def _finish(self) -> None:
+        self.flush(10)
 
 
-def _report(delivery: Any, error: Any, message: Any) -> None:
-    if delivery.done():
-        return
-    error = error or message.error()
-    if error is None:
-        delivery.set_result(message.value())
-    else:
-        delivery.set_exception(error if isinstance(error, Exception) else RuntimeError(f"not delivered: {error}"))
+def _take_apart(x: Any) -> tuple[Any, ...]:
+    if isinstance(x, KafkaRecord):
+        headers = x.headers.items() if hasattr(x.headers, "items") else x.headers
+        return x.value, x.key, list(headers), x.partition, x.timestamp, x.topic
+    if isinstance(x, KafkaMessage):
+        return x.value, x.key, list(x.headers), None, None, None
+    raise TypeError(f"to_kafka: an element is bytes, text, a KafkaRecord or a KafkaMessage, not {type(x).__name__}")

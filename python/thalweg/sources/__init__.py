@@ -2,12 +2,15 @@
 
 from thalweg.runtime.intervals import convert_interval  # noqa: F401, streamz's module of sources has this name
 from thalweg.runtime.sync import sync  # noqa: F401, and this
+from thalweg.sinks.kafka_messages import KafkaMessage
 from thalweg.sources.filenames import filenames
 from thalweg.sources.from_http_lines import from_http_lines
 from thalweg.sources.from_http_poll import from_http_poll
 from thalweg.sources.from_http_requests import from_http_requests
 from thalweg.sources.from_http_server import from_http_server
 from thalweg.sources.from_iterable import from_iterable
+from thalweg.sources.from_kafka import from_kafka
+from thalweg.sources.from_kafka_batched import from_kafka_batched
 from thalweg.sources.from_periodic import PeriodicCallback, from_periodic
 from thalweg.sources.from_process import from_process
 from thalweg.sources.from_q import from_q
@@ -23,6 +26,7 @@ from thalweg.stream import Stream  # noqa: F401, and this
 from thalweg.stream.refcounter import RefCounter  # noqa: F401, and this
 
 __all__ = [
+    "KafkaMessage",
     "PeriodicCallback",
     "ServerSentEvent",
     "Source",
@@ -32,6 +36,8 @@ __all__ = [
     "from_http_requests",
     "from_http_server",
     "from_iterable",
+    "from_kafka",
+    "from_kafka_batched",
     "from_periodic",
     "from_process",
     "from_q",

@@ -80,6 +80,8 @@ class Source(Stream[T]):
     @stopped.setter
     def stopped(self, stopped: bool) -> None:
         self._flag.is_set = stopped
+        if stopped and self._rust_source is not None:
+            self._rust_source.stop(self._is_ending)
 
     def start(self) -> None:
         """Have the source run; it goes on where it was stopped.
@@ -119,8 +121,6 @@ class Source(Stream[T]):
         """
         if not self.stopped:
             self.stopped = True
-            if self._rust_source is not None:
-                self._rust_source.stop(self._is_ending)
             self._wake()
 
     def _end(self) -> Run | None:

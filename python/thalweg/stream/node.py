@@ -160,6 +160,9 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
     #: Called when the pipeline has been drained.
     _drained: Callable[[], None] | None = None
 
+    #: Called after that, on a thread that may block: never an event loop's, unless it ends.
+    _finish: Callable[[], None] | None = None
+
     def update(self, x: Any, who: Stream[Any] | None = None, metadata: Metadata = None) -> Any:
         """Take an element from upstream: what subclasses define.
 

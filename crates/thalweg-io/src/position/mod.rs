@@ -55,6 +55,8 @@ struct Shared {
 struct State {
     watermark: Watermark,
     has_failed: bool,
+    /// The number of the element that was last said to be overdue.
+    overdue: u64,
     waiting: Vec<Waker>,
 }
 
@@ -75,10 +77,34 @@ pub struct PositionError {
     behind: usize,
 }
 
+/// An element that has not been done for long. Everything behind it is read again after a crash.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "position `{name}`: the element at {value:?} has not been done for {} s, and {behind} behind it wait for it; look for a function that does not return, or a window that does not fill", waited.as_secs()
+)]
+pub struct Overdue {
+    name: String,
+    value: String,
+    behind: usize,
+    waited: Duration,
+}
+
 impl Position {
     /// A position that nobody keeps, for tests and for stores of one's own. It begins before everything.
     pub fn new(name: impl Into<String>) -> Self {
         Self::restored(name.into(), None, Watermark::new())
+    }
+
+    /// The same behind the element with this value.
+    ///
+    /// ```
+    /// use thalweg_io::Position;
+    ///
+    /// assert_eq!(Position::behind("feed", "17").value().as_deref(), Some("17"));
+    /// ```
+    pub fn behind(name: impl Into<String>, value: impl Into<String>) -> Self {
+        let watermark = Watermark::behind(0, Some(value.into()));
+        Self::restored(name.into(), None, watermark)
     }
 
     pub(crate) fn restored(name: String, store: Option<u64>, watermark: Watermark) -> Self {
@@ -89,6 +115,7 @@ impl Position {
             state: Mutex::new(State {
                 watermark,
                 has_failed: false,
+                overdue: 0,
                 waiting: Vec::new(),
             }),
         }))
@@ -147,6 +174,63 @@ impl Position {
                     value: value.to_string(),
                     behind: state.watermark.len() - 1,
                 }));
+            }
+            state.waiting.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The oldest element if it has not been done for `limit`, at the time `now` of the clock that [`ack`](Self::ack) was
+    /// given. Each element is returned once, so that a source can [report](thalweg::Emitter::report) it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use thalweg_io::Position;
+    ///
+    /// let position = Position::new("readings");
+    /// let _first = position.ack("a", Duration::ZERO);
+    /// let minute = Duration::from_secs(60);
+    /// assert_eq!(position.overdue(Duration::from_secs(59), minute), None);
+    /// let overdue = position.overdue(minute, minute).expect("it is");
+    /// assert!(overdue.to_string().starts_with("position `readings`: the element at \"a\" has not been done for 60 s"));
+    /// assert_eq!(position.overdue(minute, minute), None);
+    /// ```
+    pub fn overdue(&self, now: Duration, limit: Duration) -> Option<Overdue> {
+        let mut state = self.lock();
+        let number = state.watermark.number() + 1;
+        let (value, at) = state.watermark.oldest()?;
+        let (value, waited) = (value.to_string(), now.saturating_sub(at));
+        if waited < limit || state.overdue >= number {
+            return None;
+        }
+        state.overdue = number;
+        Some(Overdue {
+            name: self.0.name.clone(),
+            value,
+            behind: state.watermark.len() - 1,
+            waited,
+        })
+    }
+
+    /// Waits until every element that was sent is done or has failed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use thalweg_io::Position;
+    ///
+    /// let position = Position::new("readings");
+    /// let [first, second] = ["a", "b"].map(|value| position.ack(value, Duration::ZERO));
+    /// first.fail();
+    /// std::thread::spawn(move || drop((first, second)));
+    /// pollster::block_on(position.settled());
+    /// assert_eq!(position.in_flight(), 2);
+    /// ```
+    pub async fn settled(&self) {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if state.watermark.open() == 0 {
+                return Poll::Ready(());
             }
             state.waiting.push(cx.waker().clone());
             Poll::Pending

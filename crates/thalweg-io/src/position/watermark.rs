@@ -22,6 +22,8 @@ pub struct Watermark {
     number: u64,
     value: Option<String>,
     entries: VecDeque<Entry>,
+    /// Entries that are neither done nor have failed.
+    open: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +52,7 @@ impl Watermark {
             number,
             value,
             entries: VecDeque::new(),
+            open: 0,
         }
     }
 
@@ -60,6 +63,7 @@ impl Watermark {
             at: now,
             state: State::Begun,
         });
+        self.open += 1;
         self.number + self.entries.len() as u64
     }
 
@@ -85,6 +89,9 @@ impl Watermark {
         if let Some(entry) = at.and_then(|at| self.entries.get_mut(at))
             && entry.state != State::Done
         {
+            if entry.state == State::Begun {
+                self.open -= 1;
+            }
             entry.state = state;
         }
     }
@@ -102,6 +109,11 @@ impl Watermark {
     /// How many elements have begun from the first one on that is not done.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// How many of them are neither done nor have failed.
+    pub fn open(&self) -> usize {
+        self.open
     }
 
     /// Whether everything is done.

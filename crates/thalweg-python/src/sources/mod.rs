@@ -1,10 +1,11 @@
 //! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web`,
-//! `http_server`, `fetch` and `tcp` make them of Python's arguments.
+//! `http_server`, `fetch`, `kafka` and `tcp` make them of Python's arguments.
 
 pub(crate) mod bridge;
 mod error;
 mod fetch;
 mod http_server;
+mod kafka;
 mod names;
 mod tcp;
 mod text;
@@ -21,6 +22,11 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<fetch::FetchSettings>()?;
     module.add_function(wrap_pyfunction!(fetch::fetch, module)?)?;
     module.add_function(wrap_pyfunction!(fetch::to_http, module)?)?;
+    module.add_class::<kafka::KafkaBroker>()?;
+    module.add_class::<kafka::KafkaTopics>()?;
+    module.add_class::<kafka::KafkaEnd>()?;
+    module.add_class::<kafka::KafkaProducer>()?;
+    module.add_function(wrap_pyfunction!(kafka::to_kafka, module)?)?;
     module.add_class::<http_server::HttpServer>()?;
     module.add_class::<http_server::HttpReply>()?;
     module.add_function(wrap_pyfunction!(http_server::respond, module)?)?;

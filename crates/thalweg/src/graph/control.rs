@@ -1,7 +1,8 @@
 //! Starting and stopping sources.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
@@ -10,8 +11,14 @@ use crate::failure::Error;
 use crate::runtime::RuntimeHandle;
 use crate::sync::lock;
 
-/// Function that makes a source's future.
-pub(crate) type Launch = Box<dyn FnOnce(&Arc<Control>, &RuntimeHandle) + Send>;
+/// A source that does not run.
+pub(crate) trait Parked: Send {
+    /// Has it run.
+    fn launch(self: Box<Self>, control: &Arc<Control>, runtime: &RuntimeHandle);
+
+    /// Has it do what is left at the end of a drain.
+    fn close(self: Box<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
 
 /// The switch of a source.
 pub(crate) struct Control {
@@ -24,17 +31,19 @@ struct State {
     stop: bool,
     /// It has been started again since it was last told to stop, which it may be doing.
     again: bool,
-    /// How to start it, while it does not run and is not exhausted.
-    launch: Option<Launch>,
+    /// The source, while it does not run and has something left to do.
+    parked: Option<Box<dyn Parked>>,
+    /// It has nothing more to emit.
+    is_exhausted: bool,
     stop_waker: Option<Waker>,
     end_wakers: VecDeque<Waker>,
 }
 
 impl Control {
-    pub(crate) fn new(launch: Launch) -> Arc<Self> {
+    pub(crate) fn new(source: Box<dyn Parked>) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
-                launch: Some(launch),
+                parked: Some(source),
                 ..State::default()
             }),
         })
@@ -46,16 +55,19 @@ impl Control {
 
     /// Has the source run, unless it does or has nothing left.
     pub(crate) fn start(self: &Arc<Self>, runtime: &RuntimeHandle) {
-        let launch = {
+        let source = {
             let mut state = lock(&self.state);
             state.again |= state.running && state.stop;
             state.stop = false;
-            let launch = state.launch.take();
-            state.running |= launch.is_some();
-            launch
+            let source = match state.is_exhausted {
+                true => None,
+                false => state.parked.take(),
+            };
+            state.running |= source.is_some();
+            source
         };
-        if let Some(launch) = launch {
-            launch(self, runtime);
+        if let Some(source) = source {
+            source.launch(self, runtime);
         }
     }
 
@@ -90,24 +102,35 @@ impl Control {
         !state.running
     }
 
-    /// The source does not run any more; `launch` is how to have it go on.
-    pub(crate) fn ended(self: &Arc<Self>, launch: Option<Launch>, runtime: &RuntimeHandle) {
+    /// The source does not run any more. It may be started again, unless it `is_exhausted`.
+    pub(crate) fn ended(
+        self: &Arc<Self>,
+        source: Option<Box<dyn Parked>>,
+        is_exhausted: bool,
+        runtime: &RuntimeHandle,
+    ) {
         let mut state = lock(&self.state);
         let again = std::mem::take(&mut state.again);
-        match launch {
-            Some(launch) if again => {
+        match source {
+            Some(source) if again && !is_exhausted => {
                 drop(state);
-                launch(self, runtime);
+                source.launch(self, runtime);
             }
-            launch => {
+            source => {
                 state.running = false;
-                state.launch = launch;
+                state.parked = source;
+                state.is_exhausted = is_exhausted;
                 state.stop_waker = None;
                 let wakers = std::mem::take(&mut state.end_wakers);
                 drop(state);
                 wakers.into_iter().for_each(Waker::wake);
             }
         }
+    }
+
+    /// The source, which will not run again.
+    fn retire(&self) -> Option<Box<dyn Parked>> {
+        lock(&self.state).parked.take()
     }
 }
 
@@ -156,6 +179,18 @@ impl Graph {
             }
         })
         .await;
+    }
+
+    /// Has all sources do what is left, now that nothing is in flight.
+    pub(crate) async fn close_sources(self: &Arc<Self>) {
+        let sources = self
+            .query(|pass| pass.graph().sources(pass))
+            .unwrap_or_default();
+        for source in sources {
+            if let Some(source) = source.retire() {
+                source.close().await;
+            }
+        }
     }
 
     /// Has the sources above a node, or the node itself, run.

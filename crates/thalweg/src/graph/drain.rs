@@ -93,6 +93,7 @@ impl Graph {
                     break;
                 }
             }
+            self.close_sources().await;
         };
         within(limit, self.limit_clock(), all).await;
         self.finish_drain()

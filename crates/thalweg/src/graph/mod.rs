@@ -35,7 +35,7 @@ pub use self::call::CurrentCall;
 pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
 use self::completion::Completion;
 pub use self::completion::Emit;
-pub(crate) use self::control::{Control, Launch};
+pub(crate) use self::control::{Control, Parked};
 pub use self::drain::Drain;
 pub(crate) use self::drain::within;
 pub(crate) use self::emit::Origin;

@@ -12,7 +12,7 @@ use std::error::Error as StdError;
 use std::future::Future;
 
 pub use self::emitter::{Begun, Emitter};
-use self::launch::launch;
+use self::launch::park;
 use crate::failure::BoxError;
 use crate::graph::Control;
 use crate::operator::Element;
@@ -66,6 +66,48 @@ pub trait Source: Send + 'static {
     /// The position is kept in `self`: started again after a stop, it goes on from there. Advance
     /// it before emitting: an element whose `emit` reports a stop has been taken.
     fn run(&mut self, out: &Emitter<Self::Item>) -> impl Future<Output = Result<(), Stop>> + Send;
+
+    /// Whether [`close`](Self::close) does anything. If so, the source is kept until then, also when it has ended.
+    const CLOSES: bool = false;
+
+    /// Called once at the end of a drain, if the source has ever run: when it has stopped or ended, and nothing that it
+    /// has emitted is in flight. A drain waits for it, within its limit.
+    ///
+    /// ```
+    /// use std::sync::mpsc::{Sender, channel};
+    /// use thalweg::{Ack, BoxError, Emitter, Source, Stop, Stream};
+    ///
+    /// /// Notes what has been acknowledged, and when it is told that nothing more will be.
+    /// struct Noted(Sender<&'static str>);
+    ///
+    /// impl Source for Noted {
+    ///     type Item = u32;
+    ///     const KIND: &'static str = "noted";
+    ///     const CLOSES: bool = true;
+    ///
+    ///     async fn run(&mut self, out: &Emitter<u32>) -> Result<(), Stop> {
+    ///         let log = self.0.clone();
+    ///         out.emit_with(1, Ack::new(move |_| drop(log.send("acknowledged")))).await
+    ///     }
+    ///
+    ///     async fn close(&mut self) -> Result<(), BoxError> {
+    ///         Ok(self.0.send("closed")?)
+    ///     }
+    /// }
+    ///
+    /// let (sender, log) = channel();
+    /// let source = Stream::from_source(Noted(sender));
+    /// source.buffer(9).sink(drop);
+    /// source.run("10s").wait()?;
+    /// assert!(log.iter().take(2).eq(["acknowledged", "closed"]));
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Something could not be finished; the drain reports it.
+    fn close(&mut self) -> impl Future<Output = Result<(), BoxError>> + Send {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// Why a source ends before there is no more.
@@ -130,7 +172,7 @@ impl<T: Element> Stream<T> {
         runtime: Option<RuntimeHandle>,
     ) -> Self {
         let stream = Self::source_node(S::KIND, source.label(), runtime);
-        let control = Control::new(launch(source, stream.downgrade()));
+        let control = Control::new(park(source, stream.downgrade()));
         let id = stream.id();
         stream.graph().run_exclusive(Box::new(move |pass| {
             pass.graph().add_source(id, control, pass);

@@ -137,3 +137,65 @@ impl Source for Numbers {
         }
     }
 }
+
+#[test]
+fn a_source_is_closed_once_when_nothing_is_in_flight() -> Result<(), Error> {
+    use std::sync::{Arc, Mutex};
+
+    type Log = Arc<Mutex<Vec<&'static str>>>;
+
+    struct Closing {
+        log: Log,
+        has_end: bool,
+    }
+    impl Source for Closing {
+        type Item = u32;
+        const KIND: &'static str = "closing";
+        const CLOSES: bool = true;
+
+        async fn run(&mut self, out: &Emitter<u32>) -> Result<(), Stop> {
+            let log = self.log.clone();
+            let ack = crate::Ack::new(move |_| log.lock().unwrap().push("done"));
+            out.emit_with(1, ack).await?;
+            if self.has_end {
+                return Ok(());
+            }
+            out.sleep(Duration::from_secs(3600)).await
+        }
+
+        async fn close(&mut self) -> Result<(), crate::BoxError> {
+            self.log.lock().unwrap().push("closed");
+            Err("the last offsets are lost".into())
+        }
+    }
+
+    for has_end in [true, false] {
+        let clock = VirtualClock::new();
+        let log = Log::default();
+        let closing = Closing {
+            log: log.clone(),
+            has_end,
+        };
+        let source = Stream::from_source_on(closing, &clock);
+        // The element is in the window until the drain.
+        source.partition(2).sink(drop);
+        source.start()?;
+        clock.advance(Duration::from_secs(10));
+        let error = clock.block_on(source.drain("1min")).unwrap_err();
+        assert!(error.to_string().contains("the last offsets are lost"));
+        assert_eq!(*log.lock().unwrap(), ["done", "closed"]);
+        let _ = clock.block_on(source.drain("1min"));
+        assert_eq!(log.lock().unwrap().len(), 2);
+    }
+
+    let clock = VirtualClock::new();
+    let log = Log::default();
+    let never_run = Closing {
+        log: log.clone(),
+        has_end: true,
+    };
+    let source = Stream::from_source_on(never_run, &clock);
+    clock.block_on(source.drain("1min"))?;
+    assert!(log.lock().unwrap().is_empty());
+    Ok(())
+}

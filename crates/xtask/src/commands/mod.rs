@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod demo;
 pub mod docs;
+pub mod services;
 pub mod stubs;
 pub mod test;
 

@@ -1,0 +1,316 @@
+//! The thread that reads, as a member of a group.
+//!
+//! It has a thread of its own since the client blocks: when offsets are committed for the last time, and when a partition
+//! goes to another member, which is told to wait until the messages in flight are done.
+
+mod context;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rdkafka::Message;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Headers};
+
+use self::context::Context;
+use super::queue::{Fetched, Queue};
+use super::{Kafka, KafkaError, KafkaMessage};
+
+/// How long the client may wait for a message, before the thread looks whether something else is to be done.
+const TICK: Duration = Duration::from_millis(50);
+/// How long the thread waits for room before it pauses the partitions: what the client has fetched ahead is thrown away
+/// then.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// The most messages that are handed over at once.
+const BATCH: usize = 512;
+/// How long the brokers have to answer a question about a topic.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Starts the thread. It ends when the queue is closed, or when it cannot go on.
+///
+/// # Errors
+/// The options are wrong, or there is no thread.
+pub(super) fn start(kafka: &Kafka, queue: &Arc<Queue>) -> Result<(), KafkaError> {
+    kafka.check()?;
+    let config = kafka.consumer_config();
+    let context = Context::new(kafka.clone(), queue.clone());
+    let consumer = config.client().create_with_context(context);
+    let consumer: BaseConsumer<Context> = consumer.map_err(|error| config.refused(error))?;
+    let (queue, interval) = (queue.clone(), kafka.commit_interval);
+    let topics = kafka.topics.clone();
+    let thread = thread::Builder::new().name("thalweg-kafka".into());
+    queue.begin();
+    // Also if the client should panic, or there is no thread: the source must not wait for ever.
+    let over = Over(queue.clone());
+    let started = thread.spawn(move || {
+        let _over = over;
+        let reader = Reader {
+            consumer,
+            queue,
+            interval,
+        };
+        reader.consumer.context().note_ends(&reader.consumer);
+        reader.queue.set_ready();
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        match reader.consumer.subscribe(&topics) {
+            Ok(()) => reader.run(),
+            Err(error) => {
+                let problem = format!("cannot read the topics: {error}");
+                reader.queue.fail(config.invalid(problem));
+            }
+        }
+    });
+    started.map(drop).map_err(KafkaError::Start)
+}
+
+/// Says that the thread has ended when it is dropped.
+struct Over(Arc<Queue>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.over();
+    }
+}
+
+struct Reader {
+    consumer: BaseConsumer<Context>,
+    queue: Arc<Queue>,
+    interval: Duration,
+}
+
+/// Whether to go on.
+enum Next {
+    GoOn,
+    End(Option<KafkaError>),
+}
+
+impl Reader {
+    /// Reads until it is told to close, or can read no more; then it commits, and leaves the group.
+    fn run(self) {
+        let mut paused = false;
+        let mut commit_at = Instant::now() + self.interval;
+        let error = loop {
+            if self.queue.is_closing() {
+                break None;
+            }
+            if Instant::now() >= commit_at {
+                self.commit();
+                commit_at = Instant::now() + self.interval;
+            }
+            if !self.make_room(&mut paused) {
+                continue;
+            }
+            match self.read() {
+                Next::GoOn => {}
+                Next::End(error) => break error,
+            }
+        };
+        let context = self.consumer.context().clone();
+        if error.is_none() {
+            // What was read is to be committed when it is done, and there may be a while until then.
+            self.stay();
+        }
+        context.is_leaving();
+        self.commit();
+        let queue = self.queue.clone();
+        // Leaves the group.
+        drop(self);
+        if let Some(error) = error {
+            queue.fail(error);
+        }
+    }
+
+    /// Goes on being a member without reading, until it is told to close.
+    fn stay(&self) {
+        self.queue.finish();
+        while !self.queue.is_closing() {
+            let _ = self.pause();
+            // Partitions that are assigned meanwhile are paused as well, and begin where they are committed.
+            let _ = self.consumer.poll(TICK);
+            self.commit();
+        }
+    }
+
+    /// Has the partitions paused while the source has as much as it may have; returns whether there is room.
+    fn make_room(&self, paused: &mut bool) -> bool {
+        if self.queue.room() > 0 {
+            if std::mem::take(paused)
+                && let Ok(assigned) = self.consumer.assignment()
+                && let Err(error) = self.consumer.resume(&assigned)
+            {
+                self.consumer.context().report(error);
+            }
+            return true;
+        }
+        self.queue.wait_for_room(PATIENCE);
+        if self.queue.room() == 0 {
+            *paused = true;
+            if let Err(error) = self.pause() {
+                self.consumer.context().report(error);
+            }
+            // Rebalances are served. What was on its way when the partitions were paused is taken nevertheless.
+            let mut fetched = Vec::new();
+            if let Some(Ok(message)) = self.consumer.poll(Duration::ZERO) {
+                self.take(&message, &mut fetched);
+            }
+            self.queue.push(fetched);
+        }
+        false
+    }
+
+    fn pause(&self) -> Result<(), ClientError> {
+        self.consumer.pause(&self.consumer.assignment()?)
+    }
+
+    /// Takes what has come.
+    fn read(&self) -> Next {
+        let mut fetched = Vec::new();
+        let room = self.queue.room().min(BATCH);
+        let mut timeout = TICK;
+        let next = loop {
+            match self.consumer.poll(timeout) {
+                None => break Next::GoOn,
+                Some(Ok(message)) => self.take(&message, &mut fetched),
+                Some(Err(error)) => match self.failed(error) {
+                    Next::GoOn => {}
+                    end => break end,
+                },
+            }
+            if fetched.len() >= room {
+                break Next::GoOn;
+            }
+            timeout = Duration::ZERO;
+        };
+        if !fetched.is_empty() {
+            self.consumer.context().is_up();
+            self.queue.push(fetched);
+        }
+        match next {
+            Next::GoOn if self.consumer.context().is_at_end() => Next::End(None),
+            next => next,
+        }
+    }
+
+    fn take(&self, message: &BorrowedMessage<'_>, fetched: &mut Vec<Fetched>) {
+        let lane = match fetched.last() {
+            Some(last) if last.lane.is(message.topic(), message.partition()) => {
+                Some(last.lane.clone())
+            }
+            _ => (self.consumer.context()).lane(message.topic(), message.partition()),
+        };
+        // There is none for what was on its way when the partition went to another member.
+        let Some(lane) = lane else {
+            return;
+        };
+        lane.has_read(message.offset());
+        let message = owned(message, &lane.topic);
+        fetched.push(Fetched { lane, message });
+    }
+
+    /// What an error means.
+    fn failed(&self, error: ClientError) -> Next {
+        let context = self.consumer.context();
+        let code = match error {
+            ClientError::PartitionEOF(partition) => {
+                context.is_partition_at_end(partition);
+                return Next::GoOn;
+            }
+            ClientError::MessageConsumptionFatal(code) => {
+                return Next::End(Some(context.read_error(&context.explained(code), true)));
+            }
+            ClientError::MessageConsumption(code) => code,
+            error => {
+                context.report(error);
+                return Next::GoOn;
+            }
+        };
+        match code {
+            Code::AllBrokersDown => {
+                context.is_down();
+                Next::GoOn
+            }
+            // The client connects again; if no broker is left, it says so.
+            Code::BrokerTransportFailure | Code::OperationTimedOut | Code::Resolve => Next::GoOn,
+            Code::UnknownTopicOrPartition | Code::UnknownTopic => match self.missing_topic() {
+                Some(topic) => Next::End(Some(context.no_topic(topic))),
+                None => Next::GoOn,
+            },
+            Code::AutoOffsetReset => Next::End(Some(self.no_offset())),
+            Code::Authentication
+            | Code::SaslAuthenticationFailed
+            | Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed => Next::End(Some(context.refused(code))),
+            code => {
+                self.queue
+                    .fail(context.read_error(&context.explained(code), false));
+                Next::GoOn
+            }
+        }
+    }
+
+    /// A topic that was asked for by its name, and does not exist.
+    fn missing_topic(&self) -> Option<String> {
+        let context = self.consumer.context();
+        let mut names = context
+            .topics()
+            .iter()
+            .filter(|name| !name.starts_with('^'));
+        let missing = |name: &&String| {
+            let known = self.consumer.fetch_metadata(Some(name), ANSWER);
+            known.is_ok_and(|known| {
+                let mut topics = known.topics().iter();
+                topics.any(|topic| topic.error().is_some() || topic.partitions().is_empty())
+            })
+        };
+        names.find(missing).cloned()
+    }
+
+    /// The partitions of which the group's offset cannot be read.
+    fn no_offset(&self) -> KafkaError {
+        let context = self.consumer.context();
+        let committed = self.consumer.committed(ANSWER);
+        let (mut partitions, mut problems) = (Vec::new(), Vec::new());
+        for one in committed.iter().flat_map(|list| list.elements()) {
+            let (topic, partition) = (one.topic(), one.partition());
+            let Ok((low, high)) = self.consumer.fetch_watermarks(topic, partition, ANSWER) else {
+                continue;
+            };
+            match one.offset().to_raw() {
+                Some(offset) if (low..=high).contains(&offset) => continue,
+                Some(offset) if offset >= 0 => {
+                    problems.push(format!("offset {offset} is outside of {low} to {high}"));
+                }
+                _ => problems.push("no offset is committed".into()),
+            }
+            partitions.push(format!("topic `{topic}`, partition {partition}"));
+        }
+        problems.dedup();
+        context.no_offset(partitions.join("; "), problems.join("; "))
+    }
+
+    fn commit(&self) {
+        self.consumer.context().commit(&self.consumer);
+    }
+}
+
+/// A copy of a message.
+fn owned(message: &BorrowedMessage<'_>, topic: &Arc<str>) -> KafkaMessage {
+    let headers = message.headers().into_iter().flat_map(Headers::iter);
+    let headers = headers.map(|header| {
+        let value = header.value.map(Bytes::copy_from_slice);
+        (header.key.to_string(), value)
+    });
+    KafkaMessage {
+        topic: topic.clone(),
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp: message.timestamp().to_millis(),
+        key: message.key().map(Bytes::copy_from_slice),
+        value: message.payload().map(Bytes::copy_from_slice),
+        headers: headers.collect(),
+    }
+}

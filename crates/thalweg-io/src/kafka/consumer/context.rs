@@ -1,0 +1,399 @@
+//! What the client tells: partitions that come and go, commits, what has gone wrong.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use rdkafka::ClientContext;
+use rdkafka::bindings::rd_kafka_resp_err_t as Event;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::super::lane::Lane;
+use super::super::queue::Queue;
+use super::super::{Kafka, KafkaError};
+use super::ANSWER;
+use crate::Position;
+
+/// What the thread knows of the group. Its methods are called on that thread, except for [`ClientContext::log`].
+pub(super) struct Context {
+    kafka: Kafka,
+    queue: Arc<Queue>,
+    /// Where partitions ended when the source began, if that is where to begin.
+    ends: Mutex<HashMap<(String, i32), i64>>,
+    lanes: Mutex<Vec<Arc<Lane>>>,
+    /// What the last connection failed on.
+    last_failure: Mutex<String>,
+    /// What the client says of the error that it returns next.
+    reason: Mutex<String>,
+    /// It was said that no broker can be reached.
+    is_down: AtomicBool,
+    /// Nothing is waited for any more.
+    is_leaving: AtomicBool,
+}
+
+impl Context {
+    pub(super) fn new(kafka: Kafka, queue: Arc<Queue>) -> Self {
+        Self {
+            kafka,
+            queue,
+            ends: Mutex::default(),
+            lanes: Mutex::default(),
+            last_failure: Mutex::default(),
+            reason: Mutex::default(),
+            is_down: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn topics(&self) -> &[String] {
+        &self.kafka.topics
+    }
+
+    /// The partition, if it is assigned.
+    pub(super) fn lane(&self, topic: &str, partition: i32) -> Option<Arc<Lane>> {
+        let lanes = lock(&self.lanes);
+        lanes.iter().find(|lane| lane.is(topic, partition)).cloned()
+    }
+
+    /// A partition has been read to its end: which topic's, the client does not say.
+    pub(super) fn is_partition_at_end(&self, partition: i32) {
+        let lanes = lock(&self.lanes);
+        let mut of_number = lanes.iter().filter(|lane| lane.partition == partition);
+        if let (Some(lane), None) = (of_number.next(), of_number.next()) {
+            lane.set_at_end();
+        }
+    }
+
+    /// Whether all partitions have been read to their ends, and that is all that was wanted.
+    pub(super) fn is_at_end(&self) -> bool {
+        let lanes = lock(&self.lanes);
+        self.kafka.until_end && !lanes.is_empty() && lanes.iter().all(|lane| lane.is_at_end())
+    }
+
+    pub(super) fn is_leaving(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// A message has come.
+    pub(super) fn is_up(&self) {
+        self.is_down.store(false, Ordering::Relaxed);
+    }
+
+    /// No broker can be reached, which is said once until one can be.
+    pub(super) fn is_down(&self) {
+        if !self.is_down.swap(true, Ordering::Relaxed) {
+            self.queue.fail(KafkaError::Unreachable {
+                brokers: self.kafka.config.brokers(),
+                problem: lock(&self.last_failure).clone(),
+            });
+        }
+    }
+
+    pub(super) fn report(&self, error: ClientError) {
+        self.queue.fail(self.read_error(&error.to_string(), false));
+    }
+
+    pub(super) fn read_error(&self, problem: &str, is_fatal: bool) -> KafkaError {
+        KafkaError::Read {
+            brokers: self.kafka.config.brokers(),
+            group: self.kafka.config.group(),
+            topics: self.kafka.topics.join(", "),
+            problem: problem.to_string(),
+            is_fatal,
+        }
+    }
+
+    pub(super) fn no_topic(&self, topic: String) -> KafkaError {
+        KafkaError::NoTopic {
+            brokers: self.kafka.config.brokers(),
+            topic,
+        }
+    }
+
+    /// An error of the client's, with what it says of it.
+    pub(super) fn explained(&self, code: Code) -> String {
+        let reason = std::mem::take(&mut *lock(&self.reason));
+        match reason.is_empty() {
+            true => code.to_string(),
+            false => reason,
+        }
+    }
+
+    pub(super) fn refused(&self, code: Code) -> KafkaError {
+        let topics = self.kafka.topics.join(", ");
+        let group = self.kafka.config.group();
+        KafkaError::Refused {
+            brokers: self.kafka.config.brokers(),
+            problem: format!(
+                "reading {topics} as group `{group}` is refused: {}",
+                self.explained(code)
+            ),
+        }
+    }
+
+    pub(super) fn no_offset(&self, partitions: String, problem: String) -> KafkaError {
+        let or = |text: String, other: &str| match text.is_empty() {
+            true => other.to_string(),
+            false => text,
+        };
+        KafkaError::NoOffset {
+            brokers: self.kafka.config.brokers(),
+            group: self.kafka.config.group(),
+            partitions: or(
+                partitions,
+                &format!("topics {}", self.kafka.topics.join(", ")),
+            ),
+            problem: or(problem, "there is no offset to read from"),
+        }
+    }
+
+    /// Commits the offsets of what is done, of all partitions. It blocks until the brokers have answered: of a commit that
+    /// nobody waits for, the client does not tell what has come.
+    pub(super) fn commit(&self, consumer: &BaseConsumer<Self>) {
+        let lanes = lock(&self.lanes).clone();
+        self.commit_lanes(consumer, &lanes);
+    }
+
+    fn commit_lanes(&self, consumer: &BaseConsumer<Self>, lanes: &[Arc<Lane>]) {
+        let mut offsets = TopicPartitionList::new();
+        let mut committed = Ok(());
+        for lane in lanes {
+            if let Some(next) = lane.to_commit() {
+                let next = Offset::Offset(next);
+                let added = offsets.add_partition_offset(&lane.topic, lane.partition, next);
+                committed = committed.and(added);
+            }
+        }
+        if offsets.count() == 0 {
+            return;
+        }
+        committed = committed.and_then(|()| consumer.commit(&offsets, CommitMode::Sync));
+        let mut problem = None;
+        for lane in lanes {
+            let one = offsets.find_partition(&lane.topic, lane.partition);
+            let one = one.map_or(Ok(()), |one| one.error());
+            if let Err(error) = committed.clone().and(one) {
+                lane.forget_commit();
+                problem = Some(error);
+            }
+        }
+        if let Some(error) = problem.filter(|error| !is_rebalancing(error)) {
+            self.queue.fail(self.not_committed(&error));
+        }
+    }
+
+    fn not_committed(&self, error: &ClientError) -> KafkaError {
+        KafkaError::Commit {
+            brokers: self.kafka.config.brokers(),
+            group: self.kafka.config.group(),
+            problem: match error.rdkafka_error_code() {
+                Some(code) => code.to_string(),
+                None => error.to_string(),
+            },
+        }
+    }
+
+    /// Notes where the partitions of topics end, if a group that has committed nothing begins there: it takes a while until
+    /// they are assigned, and what is written meanwhile is not to be missed.
+    pub(super) fn note_ends(&self, consumer: &BaseConsumer<Self>) {
+        if !self.begins_at_ends() {
+            return;
+        }
+        let names = self.topics().iter().filter(|name| !name.starts_with('^'));
+        for name in names {
+            let Ok(known) = consumer.fetch_metadata(Some(name), ANSWER) else {
+                return;
+            };
+            let partitions = known.topics().iter().flat_map(|topic| topic.partitions());
+            for partition in partitions.map(|partition| partition.id()) {
+                if let Ok((_, end)) = consumer.fetch_watermarks(name, partition, ANSWER) {
+                    lock(&self.ends).insert((name.clone(), partition), end);
+                }
+            }
+        }
+    }
+
+    fn begins_at_ends(&self) -> bool {
+        let reset = self.kafka.config.get("auto.offset.reset");
+        self.kafka.position_of.is_none()
+            && matches!(reset, None | Some("latest" | "largest" | "end"))
+    }
+
+    /// Where to begin with a partition for which the group has committed nothing: where it ended when the source began, or
+    /// ends now. It is committed at once, so that nothing is missed either if the next source begins there.
+    fn end_of(&self, consumer: &BaseConsumer<Self>, topic: &str, partition: i32) -> Option<i64> {
+        if !self.begins_at_ends() {
+            return None;
+        }
+        let mut asked = TopicPartitionList::new();
+        asked.add_partition(topic, partition);
+        let committed = consumer.committed_offsets(asked, ANSWER).ok()?;
+        let committed = committed.find_partition(topic, partition)?.offset();
+        if committed != Offset::Invalid {
+            return None;
+        }
+        let noted = lock(&self.ends).remove(&(topic.to_string(), partition));
+        noted.or_else(|| Some(consumer.fetch_watermarks(topic, partition, ANSWER).ok()?.1))
+    }
+
+    /// Begins with partitions, where their positions say.
+    fn assign(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        assigned: &TopicPartitionList,
+    ) -> KafkaResult<()> {
+        let mut begin = TopicPartitionList::new();
+        for one in assigned.elements() {
+            let (topic, partition) = (one.topic(), one.partition());
+            if (self.kafka.max_partitions).is_some_and(|count| partition >= count) {
+                continue;
+            }
+            let begins_at = self.end_of(consumer, topic, partition);
+            let position = match self.position(topic, partition, begins_at) {
+                Ok(position) => position,
+                Err(error) => {
+                    self.queue.fail(error);
+                    continue;
+                }
+            };
+            let offset = position.value().and_then(|value| value.parse().ok());
+            let offset = match offset {
+                Some(offset) => Offset::Offset(i64::saturating_add(offset, 1)),
+                // Whoever keeps the position may have counted what was made of the first messages.
+                None if self.kafka.position_of.is_some() => Offset::Beginning,
+                None => one.offset(),
+            };
+            begin.add_partition_offset(topic, partition, offset)?;
+            let end = match self.kafka.until_end {
+                true => Some(consumer.fetch_watermarks(topic, partition, ANSWER)?.1),
+                false => None,
+            };
+            let lane = Lane::new(topic, partition, position, end);
+            if begins_at.is_some() {
+                lane.forget_commit();
+            }
+            if end == Some(0) {
+                lane.set_at_end();
+            }
+            lock(&self.lanes).push(Arc::new(lane));
+        }
+        match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_assign(&begin),
+            RebalanceProtocol::None | RebalanceProtocol::Eager => consumer.assign(&begin),
+        }
+    }
+
+    fn position(
+        &self,
+        topic: &str,
+        partition: i32,
+        begins_at: Option<i64>,
+    ) -> Result<Position, KafkaError> {
+        let Some(position_of) = &self.kafka.position_of else {
+            let name = format!("{topic}/{partition}");
+            return Ok(match begins_at {
+                Some(offset) => Position::behind(name, (offset - 1).to_string()),
+                None => Position::new(name),
+            });
+        };
+        position_of(topic, partition).map_err(|error| KafkaError::NoPosition {
+            brokers: self.kafka.config.brokers(),
+            topic: topic.to_string(),
+            partition,
+            problem: error.to_string(),
+        })
+    }
+
+    /// Lets go of partitions. What was not emitted is dropped, and what is in flight may come to its end for a while; what
+    /// is done is committed, unless the partitions are another member's already.
+    fn revoke(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        revoked: &TopicPartitionList,
+    ) -> KafkaResult<()> {
+        let is_revoked =
+            |lane: &Lane| (revoked.find_partition(&lane.topic, lane.partition)).is_some();
+        let (revoked_lanes, others): (Vec<_>, Vec<_>) = {
+            let mut lanes = lock(&self.lanes);
+            std::mem::take(&mut *lanes)
+                .into_iter()
+                .partition(|lane| is_revoked(lane))
+        };
+        *lock(&self.lanes) = others;
+        revoked_lanes.iter().for_each(|lane| lane.revoke());
+        self.queue.drop_revoked();
+        if !consumer.assignment_lost() {
+            if !self.is_leaving.load(Ordering::Relaxed) {
+                let until = Instant::now() + self.kafka.revoke_timeout;
+                for lane in &revoked_lanes {
+                    lane.wait_until_settled(until);
+                }
+            }
+            self.commit_lanes(consumer, &revoked_lanes);
+        }
+        match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => {
+                let mut read = TopicPartitionList::new();
+                for lane in &revoked_lanes {
+                    read.add_partition(&lane.topic, lane.partition);
+                }
+                consumer.incremental_unassign(&read)
+            }
+            RebalanceProtocol::None | RebalanceProtocol::Eager => consumer.unassign(),
+        }
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        // The client tells the reason of a failed connection nowhere else.
+        if facility == "FAIL" {
+            let reason = message
+                .split_once("]: ")
+                .map_or(message, |(_, reason)| reason);
+            reason.trim().clone_into(&mut lock(&self.last_failure));
+        }
+    }
+
+    /// The client returns the error as well.
+    fn error(&self, _: ClientError, reason: &str) {
+        reason.clone_into(&mut lock(&self.reason));
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        event: Event,
+        list: &mut TopicPartitionList,
+    ) {
+        let done = match event {
+            Event::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                self.is_up();
+                self.assign(consumer, list)
+            }
+            _ => self.revoke(consumer, list),
+        };
+        if let Err(error) = done {
+            self.report(error);
+        }
+    }
+}
+
+/// Whether offsets are not committed since partitions move: they are committed with the next ones, or their messages read
+/// again by another member.
+fn is_rebalancing(error: &ClientError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::RebalanceInProgress | Code::IllegalGeneration | Code::UnknownMemberId)
+    )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,146 @@
+use std::io;
+
+use crate::position::{Overdue, PositionError};
+
+/// Why there is no message, or why one was not written. `brokers` are the addresses that were given, everywhere.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KafkaError {
+    /// An option is missing or wrong.
+    #[error("Kafka at {brokers}: {problem}")]
+    Invalid {
+        /// The brokers.
+        brokers: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// No broker can be reached. The client goes on trying.
+    #[error(
+        "Kafka at {brokers}: no broker can be reached ({problem}); the client tries again, with pauses of up to 10 s: check that the brokers run, and that the addresses they advertise can be reached from here"
+    )]
+    Unreachable {
+        /// The brokers.
+        brokers: String,
+        /// What the last attempt failed on.
+        problem: String,
+    },
+    /// The brokers refuse a login, or something that it has no right to.
+    #[error("Kafka at {brokers}: {problem}; check user, password and permissions")]
+    Refused {
+        /// The brokers.
+        brokers: String,
+        /// What they say.
+        problem: String,
+    },
+    /// A topic does not exist.
+    #[error("Kafka at {brokers}: the topic `{topic}` does not exist; create it, or check its name")]
+    NoTopic {
+        /// The brokers.
+        brokers: String,
+        /// The topic.
+        topic: String,
+    },
+    /// A group has no offset that can be read from, and the option `auto.offset.reset` is `error`.
+    #[error(
+        "Kafka at {brokers}: group `{group}` cannot go on in {partitions}: {problem}; commit another offset for the group, or set the option `auto.offset.reset` to \"earliest\" or \"latest\""
+    )]
+    NoOffset {
+        /// The brokers.
+        brokers: String,
+        /// The consumer group.
+        group: String,
+        /// The topics and partitions, as far as they are known.
+        partitions: String,
+        /// Why not.
+        problem: String,
+    },
+    /// Something else has gone wrong. The client tries again, unless it says that it cannot.
+    #[error("Kafka at {brokers}: reading {topics} as group `{group}`: {problem}")]
+    Read {
+        /// The brokers.
+        brokers: String,
+        /// The consumer group.
+        group: String,
+        /// The topics.
+        topics: String,
+        /// What has gone wrong.
+        problem: String,
+        /// Whether the source has ended.
+        is_fatal: bool,
+    },
+    /// Offsets could not be committed. They are committed again with the next ones.
+    #[error(
+        "Kafka at {brokers}: the offsets of group `{group}` could not be committed ({problem}); what was done since the last commit is read again if this process ends"
+    )]
+    Commit {
+        /// The brokers.
+        brokers: String,
+        /// The consumer group.
+        group: String,
+        /// Why not.
+        problem: String,
+    },
+    /// A message was not written.
+    #[error(
+        "Kafka at {brokers}: a message of {bytes} bytes was not written to topic `{topic}`{}: {problem}{}",
+        partition.map(|partition| format!(", partition {partition}")).unwrap_or_default(),
+        remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default()
+    )]
+    NotWritten {
+        /// The brokers.
+        brokers: String,
+        /// The topic.
+        topic: String,
+        /// The partition, if one was chosen.
+        partition: Option<i32>,
+        /// Bytes of key and value.
+        bytes: usize,
+        /// Why not.
+        problem: String,
+        /// What to do.
+        remedy: Option<&'static str>,
+    },
+    /// The position of a partition could not be had.
+    #[error(
+        "Kafka at {brokers}: no position for topic `{topic}`, partition {partition}: {problem}"
+    )]
+    NoPosition {
+        /// The brokers.
+        brokers: String,
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A message has failed, and too many behind it have been read.
+    #[error(transparent)]
+    Stuck(#[from] PositionError),
+    /// A message has not been done for long.
+    #[error(transparent)]
+    Overdue(#[from] Overdue),
+    /// The system gives no thread.
+    #[error("cannot start to work with Kafka: {0}")]
+    Start(io::Error),
+}
+
+impl KafkaError {
+    /// Whether the source goes on nevertheless.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Commit { .. }
+            | Self::NotWritten { .. }
+            | Self::Overdue(_) => true,
+            Self::Read { is_fatal, .. } => !is_fatal,
+            Self::Invalid { .. }
+            | Self::Refused { .. }
+            | Self::NoTopic { .. }
+            | Self::NoOffset { .. }
+            | Self::NoPosition { .. }
+            | Self::Stuck(_)
+            | Self::Start(_) => false,
+        }
+    }
+}

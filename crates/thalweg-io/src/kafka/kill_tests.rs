@@ -1,0 +1,160 @@
+//! Pipelines that read from Kafka are killed at random moments and started again, until they have done all.
+//! `THALWEG_KILLS` says how often each of them is killed.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use thalweg::Stream;
+use tokio::runtime::Builder;
+
+use super::*;
+use crate::prelude::*;
+use crate::sql::{Database, Table};
+
+const PARTITIONS: i32 = 3;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn kills() -> u64 {
+    let kills = env::var("THALWEG_KILLS");
+    kills.ok().and_then(|kills| kills.parse().ok()).unwrap_or(2)
+}
+
+/// Enough for a run that is killed not to be the last one.
+fn elements() -> i32 {
+    8000 * (i32::try_from(kills()).unwrap_or(100) + 1)
+}
+
+fn block_on<R>(future: impl Future<Output = R>) -> R {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.expect("there are descriptors").block_on(future)
+}
+
+/// Is run by the tests, in a process of its own. It does nothing otherwise.
+#[test]
+fn child() {
+    let given = ["DIR", "BROKERS", "SINK"].map(|name| env::var(format!("THALWEG_KILL_{name}")));
+    let [Ok(dir), Ok(brokers), Ok(sink)] = given else {
+        return;
+    };
+    let ended = block_on(run(Path::new(&dir), &brokers, &sink));
+    ended.expect("it runs until it is killed");
+    fs::write(Path::new(&dir).join("done"), "").expect("there is room");
+}
+
+async fn run(dir: &Path, brokers: &str, sink: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let database = Database::open(&format!("sqlite:{}", dir.join("out.db").display()))?;
+    let mut kafka = Kafka::new(brokers, ["numbers"])
+        .group("doubled")
+        .from_earliest()
+        .commit_interval(Duration::from_millis(20))
+        .option("session.timeout.ms", "6000")
+        .option("heartbeat.interval.ms", "100");
+    if sink == "sqlite" {
+        let kept = database.clone();
+        kafka = kafka
+            .positions(move |topic, partition| Ok(kept.position(&format!("{topic}/{partition}"))?));
+    }
+    let messages = Stream::from_kafka(kafka.until_end());
+    let begun = dir.join("begun");
+    let mut is_first = true;
+    let numbers = messages.map(move |message: KafkaMessage| {
+        if std::mem::take(&mut is_first) {
+            // Whoever kills waits for this.
+            let _ = fs::write(&begun, "");
+        }
+        let text = String::from_utf8_lossy(message.bytes()).into_owned();
+        text.parse::<u32>().unwrap_or(0)
+    });
+    match sink {
+        "sqlite" => {
+            // Some elements make two rows, some none.
+            let rows = numbers.map(|x| (0..x % 3).map(move |at| (x, at)).collect::<Vec<_>>());
+            let table = Table::new("rows", ["number", "at"], |row: &(u32, u32)| {
+                [row.0.into(), row.1.into()]
+            });
+            rows.flatten().to_sql(&database, table.create());
+        }
+        _ => {
+            let out = KafkaSink::new(brokers, "out").option("linger.ms", "1");
+            numbers.buffer(100).map(|x| x.to_string()).to_kafka(out);
+        }
+    }
+    // That partitions move is none of the pipeline's failures.
+    messages.on_unhandled(drop);
+    Ok(messages.run(PATIENCE).await?)
+}
+
+/// Writes the numbers, and kills the child again and again; lets it finish.
+fn kill(broker: &TestBroker, sink: &str, dir: &Path) {
+    block_on(async {
+        let source = Stream::new();
+        source.to_kafka(KafkaSink::new(broker.address(), "numbers"));
+        let records =
+            (1..=elements()).map(|x| KafkaRecord::from(x.to_string()).partition(x % PARTITIONS));
+        source.emit_many(records).await.expect("there is a broker");
+        source.drain(PATIENCE).await.expect("there is a broker");
+    });
+    // Not random enough for anything else.
+    let mut chance = u64::from(std::process::id());
+    for at in 0..=kills() {
+        let _ = fs::remove_file(dir.join("begun"));
+        let mut child = Command::new(env::current_exe().expect("it runs"));
+        child.args(["--exact", "kafka::kill_tests::child"]);
+        child
+            .env("THALWEG_KILL_DIR", dir)
+            .env("THALWEG_KILL_SINK", sink);
+        child.env("THALWEG_KILL_BROKERS", broker.address());
+        child.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = child.spawn().expect("it can be started");
+        let end = Instant::now() + PATIENCE;
+        while !dir.join("begun").exists() && child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            assert!(Instant::now() < end, "it reads nothing");
+            thread::sleep(Duration::from_millis(2));
+        }
+        if at < kills() {
+            chance = chance
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            thread::sleep(Duration::from_millis((chance >> 33) % 60));
+            let _ = child.kill();
+        }
+        child.wait().expect("it has ended");
+    }
+    assert!(dir.join("done").exists(), "the last run was not killed");
+}
+
+#[test]
+fn killed_from_kafka_into_sqlite_nothing_is_lost_or_doubled() {
+    let dir = tempfile::tempdir().expect("there is room");
+    let broker = TestBroker::start([("numbers", PARTITIONS)]).expect("ports are free");
+    kill(&broker, "sqlite", dir.path());
+    let connection = rusqlite::Connection::open(dir.path().join("out.db")).expect("it is there");
+    let query = "SELECT number, at FROM rows ORDER BY number, at";
+    let mut query = connection.prepare(query).expect("a query");
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    let rows: Vec<(i32, i32)> = rows.and_then(Iterator::collect).expect("rows");
+    let all = (1..=elements()).flat_map(|x| (0..x % 3).map(move |at| (x, at)));
+    assert!(rows.into_iter().eq(all), "rows are missing, or there twice");
+}
+
+#[test]
+fn killed_from_kafka_into_kafka_nothing_is_lost() {
+    let dir = tempfile::tempdir().expect("there is room");
+    let topics = [("numbers", PARTITIONS), ("out", 2)];
+    let broker = TestBroker::start(topics).expect("ports are free");
+    kill(&broker, "kafka", dir.path());
+    let kafka = Kafka::new(broker.address(), ["out"])
+        .group("looking")
+        .from_earliest();
+    let found: BTreeSet<i32> = block_on(async {
+        let messages = Stream::from_kafka(kafka.until_end());
+        let texts = messages.map(|message| String::from_utf8_lossy(message.bytes()).into_owned());
+        let list = texts.map(|text| text.parse().unwrap_or(0)).sink_to_list();
+        messages.run(PATIENCE).await.expect("there is a broker");
+        list.to_vec().into_iter().collect()
+    });
+    assert!(found.into_iter().eq(1..=elements()), "messages are missing");
+}

@@ -1,0 +1,131 @@
+//! A partition, while it is assigned to this member of the group.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use thalweg::Ack;
+
+use crate::Position;
+
+/// A partition that is assigned to this member. Assigned again, it is another lane: tokens of the former one move
+/// nothing.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) topic: Arc<str>,
+    pub(super) partition: i32,
+    position: Position,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_revoked: bool,
+    /// The value of the position that has been committed.
+    committed: Option<String>,
+    /// Where the partition ended when it was assigned, if that matters.
+    end: Option<i64>,
+    is_at_end: bool,
+}
+
+impl Lane {
+    pub(super) fn new(topic: &str, partition: i32, position: Position, end: Option<i64>) -> Self {
+        let committed = position.value();
+        Self {
+            topic: topic.into(),
+            partition,
+            position,
+            state: Mutex::new(State {
+                committed,
+                end,
+                ..State::default()
+            }),
+        }
+    }
+
+    pub(super) fn is(&self, topic: &str, partition: i32) -> bool {
+        self.partition == partition && &*self.topic == topic
+    }
+
+    pub(super) fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// The token for what ends at this offset; `None` if the partition is another member's by now.
+    pub(super) fn begin(&self, offset: i64, now: Duration) -> Option<Ack> {
+        let state = self.lock();
+        // Under the lock: once it is revoked, nothing begins any more.
+        (!state.is_revoked).then(|| self.position.ack(offset.to_string(), now))
+    }
+
+    pub(super) fn is_revoked(&self) -> bool {
+        self.lock().is_revoked
+    }
+
+    pub(super) fn revoke(&self) {
+        self.lock().is_revoked = true;
+    }
+
+    /// Blocks until nothing is in flight, or the time has come; returns whether nothing is.
+    pub(super) fn wait_until_settled(&self, until: Instant) -> bool {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut settled = Box::pin(self.position.settled());
+        loop {
+            if let Poll::Ready(()) = settled.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return true;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            thread::park_timeout(left);
+        }
+    }
+
+    /// The offset to commit, of the next message to be read, if it is another than last time.
+    pub(super) fn to_commit(&self) -> Option<i64> {
+        let value = self.position.value()?;
+        let mut state = self.lock();
+        if state.committed.as_ref() == Some(&value) {
+            return None;
+        }
+        let next = value.parse::<i64>().ok()?.checked_add(1);
+        state.committed = Some(value);
+        next
+    }
+
+    /// Has the offset committed again.
+    pub(super) fn forget_commit(&self) {
+        self.lock().committed = None;
+    }
+
+    /// Notes that the message at this offset was read.
+    pub(super) fn has_read(&self, offset: i64) {
+        let mut state = self.lock();
+        if state.end.is_some_and(|end| offset + 1 >= end) {
+            state.is_at_end = true;
+        }
+    }
+
+    pub(super) fn set_at_end(&self) {
+        self.lock().is_at_end = true;
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.lock().is_at_end
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes a thread that is parked.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

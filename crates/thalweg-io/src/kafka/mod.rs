@@ -1,0 +1,241 @@
+//! [Kafka](https://kafka.apache.org): topics as sources, and as sinks.
+//!
+//! A source reads as a member of a consumer group, and commits an offset once everything that was made of the messages
+//! up to there is done: acknowledged by the last sink, or dropped on purpose. Messages may be done in any order, since
+//! each partition has a [`Position`]; a commit never passes one that is not. A sink is done with an element once the
+//! brokers have confirmed it. So a pipeline from Kafka may be killed at any moment, and loses nothing; what was in flight
+//! then is read again.
+
+mod config;
+mod consumer;
+mod error;
+#[cfg(all(test, feature = "sqlite"))]
+mod kill_tests;
+mod lane;
+mod message;
+mod producer;
+mod queue;
+mod sink;
+mod source;
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thalweg::BoxError;
+
+use self::config::Config;
+pub use self::error::KafkaError;
+pub use self::message::{KafkaMessage, KafkaReceipt, KafkaRecord};
+pub use self::producer::Producer;
+pub use self::sink::{KafkaSink, ToKafka};
+pub use self::source::{FromKafka, FromKafkaBatches, KafkaBatches, KafkaCloser, KafkaSource};
+pub use self::testing::TestBroker;
+use crate::Position;
+
+/// Makes the position of a partition.
+type PositionOf = dyn Fn(&str, i32) -> Result<Position, BoxError> + Send + Sync;
+
+/// Topics to read: [`Stream::from_kafka`](FromKafka::from_kafka).
+///
+/// ```
+/// use thalweg_io::Kafka;
+///
+/// let readings = Kafka::new("localhost:9092", ["readings"]).group("averages").from_earliest();
+/// assert!(readings.check().is_ok());
+///
+/// let error = Kafka::new("localhost:9092", ["readings"]).check().unwrap_err();
+/// assert_eq!(error.to_string(), "Kafka at localhost:9092: the option `group.id` is missing: the name of a consumer group");
+/// ```
+#[derive(Clone)]
+pub struct Kafka {
+    config: Config,
+    topics: Vec<String>,
+    max_messages: usize,
+    max_bytes: usize,
+    commit_interval: Duration,
+    revoke_timeout: Duration,
+    overdue_after: Duration,
+    until_end: bool,
+    max_partitions: Option<i32>,
+    position_of: Option<Arc<PositionOf>>,
+}
+
+impl Kafka {
+    /// Topics by their names, and brokers, as a list of `host:port` with commas. A name that begins with `^` is a regular
+    /// expression for the names of topics. Nothing is asked before the pipeline starts.
+    pub fn new<I>(brokers: impl Into<String>, topics: I) -> Self
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        Self::with_options(topics).option("bootstrap.servers", brokers)
+    }
+
+    /// The same where the brokers are among the [options](Self::option).
+    pub fn with_options<I>(topics: I) -> Self
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        Self {
+            config: Config::default(),
+            topics: topics.into_iter().map(Into::into).collect(),
+            max_messages: 10_000,
+            max_bytes: 64 * 1024 * 1024,
+            commit_interval: Duration::from_secs(1),
+            revoke_timeout: Duration::from_secs(10),
+            overdue_after: Duration::from_secs(60),
+            until_end: false,
+            max_partitions: None,
+            position_of: None,
+        }
+    }
+
+    /// The consumer group. Its members, in this process and others, share the partitions of the topics.
+    #[must_use]
+    pub fn group(self, name: impl Into<String>) -> Self {
+        self.option("group.id", name)
+    }
+
+    /// Any option of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md) for consumers.
+    /// Values are shown nowhere. `enable.auto.commit` can only be false: this source commits what is done.
+    #[must_use]
+    pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.set(name.into(), value.into());
+        self
+    }
+
+    /// Has a group without committed offsets begin with the first message there is, and not with the first that comes after
+    /// the source has begun.
+    #[must_use]
+    pub fn from_earliest(self) -> Self {
+        self.option("auto.offset.reset", "earliest")
+    }
+
+    /// The most messages that lie ready for the pipeline: 10,000 unless one says otherwise, and one at least. Then the
+    /// partitions are paused.
+    #[must_use]
+    pub fn max_messages(mut self, count: usize) -> Self {
+        self.max_messages = count.max(1);
+        self
+    }
+
+    /// The most bytes of messages that lie ready for the pipeline: 64 MiB unless one says otherwise. A single message may
+    /// be larger. librdkafka fetches up to `queued.max.messages.kbytes` ahead of that, which is 16 MiB here unless that
+    /// option says otherwise.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// How often offsets are committed, in real time: every second unless one says otherwise.
+    #[must_use]
+    pub fn commit_interval(mut self, interval: Duration) -> Self {
+        self.commit_interval = interval;
+        self
+    }
+
+    /// How long a partition that goes to another member of the group waits for its messages in flight: 10 s unless one
+    /// says otherwise. Those that are not done by then are read again by that member.
+    #[must_use]
+    pub fn revoke_timeout(mut self, limit: Duration) -> Self {
+        self.revoke_timeout = limit;
+        self
+    }
+
+    /// After how long a message that is not done is reported as a failure of the node, once, on the pipeline's clock:
+    /// 60 s unless one says otherwise. Nothing behind it can be committed.
+    #[must_use]
+    pub fn overdue_after(mut self, limit: Duration) -> Self {
+        self.overdue_after = limit;
+        self
+    }
+
+    /// Has the source end when it has read all partitions it was given up to where they ended at that time.
+    #[must_use]
+    pub fn until_end(mut self) -> Self {
+        self.until_end = true;
+        self.option("enable.partition.eof", "true")
+    }
+
+    /// Reads only so many partitions of each topic, the first ones. Those that the group gives to this member beside them
+    /// are read by nobody.
+    #[must_use]
+    pub fn max_partitions(mut self, count: i32) -> Self {
+        self.max_partitions = Some(count);
+        self
+    }
+
+    /// Goes on behind the position that `position_of` returns for a topic and a partition, or at the beginning if that has
+    /// no value, whatever the group has committed. It is called for each partition that is assigned, on a thread that may block. With
+    /// positions of a [database](crate::Position) that the pipeline writes to, nothing is lost or doubled when it is
+    /// killed; with [`Position::behind`] a source begins at any offset.
+    ///
+    /// ```
+    /// use thalweg_io::{Kafka, Position};
+    ///
+    /// let topic = Kafka::new("localhost:9092", ["readings"]).group("averages");
+    /// // Begins with the offset 1000.
+    /// let from_1000 = topic.positions(|topic, partition| Ok(Position::behind(format!("{topic}/{partition}"), "999")));
+    /// # drop(from_1000);
+    /// ```
+    #[must_use]
+    pub fn positions<F>(mut self, position_of: F) -> Self
+    where
+        F: Fn(&str, i32) -> Result<Position, BoxError> + Send + Sync + 'static,
+    {
+        self.position_of = Some(Arc::new(position_of));
+        self
+    }
+
+    /// Checks the options, before anything is asked.
+    ///
+    /// # Errors
+    /// [`KafkaError::Invalid`].
+    pub fn check(&self) -> Result<(), KafkaError> {
+        self.config.check_brokers()?;
+        self.config
+            .need("group.id", "the name of a consumer group")?;
+        if self.topics.is_empty() || self.topics.iter().any(String::is_empty) {
+            return Err(self.config.invalid("a topic needs a name"));
+        }
+        for option in ["enable.auto.commit", "enable.auto.offset.store"] {
+            if self
+                .config
+                .get(option)
+                .is_some_and(|value| value != "false")
+            {
+                return Err(self.config.invalid(format!(
+                    "the option `{option}` can only be \"false\": offsets are committed when their messages are done"
+                )));
+            }
+        }
+        self.consumer_config().check()
+    }
+
+    /// What librdkafka is told.
+    fn consumer_config(&self) -> Config {
+        let mut config = self.config.clone();
+        config.set("enable.auto.commit".into(), "false".into());
+        config.set("enable.auto.offset.store".into(), "false".into());
+        config.set_default("queued.max.messages.kbytes", "16384");
+        config
+    }
+
+    /// Where it reads, for labels.
+    fn label(&self) -> String {
+        self.topics.join(",")
+    }
+}
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kafka")
+            .field("brokers", &self.config.brokers())
+            .field("topics", &self.topics)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,234 @@
+//! What a consumer's thread has read for the source, with bounds in messages and bytes.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use super::lane::Lane;
+use super::{KafkaError, KafkaMessage};
+
+/// The most messages that a source takes at once: few enough for a buffer that the allocator has at hand.
+const BATCH: usize = 256;
+
+/// A message, and the partition it was read from.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) lane: Arc<Lane>,
+    pub(super) message: KafkaMessage,
+}
+
+/// Between the thread that reads and the source.
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    max_messages: usize,
+    max_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    fetched: VecDeque<Fetched>,
+    /// Held by the source as well.
+    messages: usize,
+    bytes: usize,
+    errors: VecDeque<KafkaError>,
+    /// The thread waits until half of the room is free.
+    wants_room: bool,
+    is_closing: bool,
+    /// There is a thread.
+    is_running: bool,
+    /// It is known where to begin.
+    is_ready: bool,
+    /// Nothing more will come.
+    is_finished: bool,
+    wakers: Vec<Waker>,
+}
+
+/// What has come.
+#[derive(Debug)]
+pub(super) enum Came {
+    Messages(VecDeque<Fetched>),
+    /// Behind all messages.
+    Error(KafkaError),
+    Over,
+}
+
+impl Queue {
+    pub(super) fn new(max_messages: usize, max_bytes: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            max_messages,
+            max_bytes,
+        }
+    }
+
+    /// Adds messages, for which there has been room before they were read.
+    pub(super) fn push(&self, fetched: Vec<Fetched>) {
+        let mut state = self.lock();
+        for one in fetched {
+            state.messages += 1;
+            state.bytes += one.message.len();
+            state.fetched.push_back(one);
+        }
+        wake(state);
+    }
+
+    pub(super) fn fail(&self, error: KafkaError) {
+        let mut state = self.lock();
+        state.errors.push_back(error);
+        wake(state);
+    }
+
+    /// Drops the messages of partitions that are revoked.
+    pub(super) fn drop_revoked(&self) {
+        let mut state = self.lock();
+        let (mut messages, mut bytes) = (0, 0);
+        state.fetched.retain(|one| {
+            let stays = !one.lane.is_revoked();
+            if !stays {
+                messages += 1;
+                bytes += one.message.len();
+            }
+            stays
+        });
+        state.messages -= messages;
+        state.bytes -= bytes;
+    }
+
+    /// How many more messages there is room for.
+    pub(super) fn room(&self) -> usize {
+        let state = self.lock();
+        match state.bytes < self.max_bytes {
+            true => self.max_messages.saturating_sub(state.messages),
+            false => 0,
+        }
+    }
+
+    /// Blocks until half of the room is free, something else has changed, or this time has passed.
+    pub(super) fn wait_for_room(&self, limit: Duration) {
+        let mut state = self.lock();
+        state.wants_room = true;
+        let waits = |state: &mut State| state.wants_room && !state.is_closing;
+        let waited = self.changed.wait_timeout_while(state, limit, waits);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.wants_room = false;
+    }
+
+    /// The source has done with a message.
+    pub(super) fn release(&self, bytes: usize) {
+        let mut state = self.lock();
+        state.messages = state.messages.saturating_sub(1);
+        state.bytes = state.bytes.saturating_sub(bytes);
+        if state.wants_room
+            && state.messages <= self.max_messages / 2
+            && state.bytes <= self.max_bytes / 2
+        {
+            state.wants_room = false;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until something has come, and takes it. Nothing is lost when the future is dropped.
+    pub(super) async fn next(&self) -> Came {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if !state.fetched.is_empty() {
+                let count = state.fetched.len().min(BATCH);
+                return Poll::Ready(Came::Messages(state.fetched.drain(..count).collect()));
+            }
+            if let Some(error) = state.errors.pop_front() {
+                return Poll::Ready(Came::Error(error));
+            }
+            if state.is_finished {
+                return Poll::Ready(Came::Over);
+            }
+            state.wakers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// How many messages are there, those that the source has taken included.
+    #[cfg(test)]
+    pub(super) fn messages(&self) -> usize {
+        self.lock().messages
+    }
+
+    /// Takes what is there.
+    pub(super) fn try_next(&self) -> VecDeque<Fetched> {
+        std::mem::take(&mut self.lock().fetched)
+    }
+
+    /// There is a thread from now on.
+    pub(super) fn begin(&self) {
+        self.lock().is_running = true;
+    }
+
+    /// It is known where to begin: what is written from now on will be read.
+    pub(super) fn set_ready(&self) {
+        self.lock().is_ready = true;
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.lock().is_ready
+    }
+
+    /// Nothing more will come; the thread goes on.
+    pub(super) fn finish(&self) {
+        let mut state = self.lock();
+        state.is_finished = true;
+        wake(state);
+    }
+
+    /// Has the thread commit what is done, leave the group, and end.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        if !state.is_closing {
+            state.is_closing = true;
+            // Nobody asks for them any more.
+            state.errors.clear();
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.lock().is_closing
+    }
+
+    /// The thread has ended.
+    pub(super) fn over(&self) {
+        let mut state = self.lock();
+        state.is_running = false;
+        state.is_finished = true;
+        wake(state);
+    }
+
+    /// Waits until there is no thread; returns what it has failed on since it was told to end.
+    pub(super) async fn closed(&self) -> Result<(), KafkaError> {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if !state.is_running {
+                return Poll::Ready(state.errors.pop_back().map_or(Ok(()), Err));
+            }
+            state.wakers.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes whoever waits for something to come, outside of the lock.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let wakers = std::mem::take(&mut state.wakers);
+    drop(state);
+    wakers.into_iter().for_each(Waker::wake);
+}

@@ -1,0 +1,141 @@
+//! Topics as sinks.
+
+use std::fmt;
+
+use thalweg::ops::{MapAsync, Step};
+use thalweg::{BuildError, Element, Sink, Stream};
+
+use super::config::Config;
+use super::{KafkaError, KafkaReceipt, KafkaRecord, Producer};
+
+/// The most messages that a sink has in hand.
+const MAX_IN_FLIGHT: usize = 10_000;
+
+/// A topic to write to: [`Stream::to_kafka`](ToKafka::to_kafka).
+///
+/// ```
+/// use thalweg_io::KafkaSink;
+///
+/// let sink = KafkaSink::new("localhost:9092", "readings").option("compression.type", "lz4");
+/// assert!(sink.check().is_ok());
+///
+/// let error = KafkaSink::new("localhost:9092", "readings").option("linger.ms", "soon").check().unwrap_err();
+/// assert!(error.to_string().starts_with("Kafka at localhost:9092: the option `linger.ms`"), "{error}");
+/// ```
+#[derive(Clone)]
+pub struct KafkaSink {
+    pub(super) config: Config,
+    pub(super) topic: String,
+    max_in_flight: usize,
+}
+
+impl KafkaSink {
+    /// A topic by its name, and brokers, as a list of `host:port` with commas. Nothing is asked before the first element.
+    pub fn new(brokers: impl Into<String>, topic: impl Into<String>) -> Self {
+        Self::with_options(topic).option("bootstrap.servers", brokers)
+    }
+
+    /// The same where the brokers are among the [options](Self::option).
+    pub fn with_options(topic: impl Into<String>) -> Self {
+        Self {
+            config: Config::default(),
+            topic: topic.into(),
+            max_in_flight: MAX_IN_FLIGHT,
+        }
+    }
+
+    /// Any option of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md) for producers.
+    /// Values are shown nowhere. Unless the options say something about it, `enable.idempotence` is true: a message that
+    /// the client writes again is there once, and order is kept.
+    #[must_use]
+    pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.set(name.into(), value.into());
+        self
+    }
+
+    /// The most messages that are not confirmed: 10,000 unless one says otherwise. Then emitters wait.
+    #[must_use]
+    pub fn max_in_flight(mut self, count: usize) -> Self {
+        self.max_in_flight = count.max(1);
+        self
+    }
+
+    /// Checks the options, before anything is asked.
+    ///
+    /// # Errors
+    /// [`KafkaError::Invalid`].
+    pub fn check(&self) -> Result<(), KafkaError> {
+        self.config.check_brokers()?;
+        if self.topic.is_empty() {
+            return Err(self.config.invalid("a topic needs a name"));
+        }
+        self.producer_config().check()
+    }
+
+    /// What writes the messages.
+    pub fn producer(&self) -> Producer {
+        Producer::new(self.clone())
+    }
+
+    /// How many messages there may be that are not confirmed.
+    pub fn limit(&self) -> usize {
+        self.max_in_flight
+    }
+
+    pub(super) fn producer_config(&self) -> Config {
+        let mut config = self.config.clone();
+        let decide = [
+            "acks",
+            "request.required.acks",
+            "max.in.flight",
+            "max.in.flight.requests.per.connection",
+            "retries",
+            "message.send.max.retries",
+            "queuing.strategy",
+        ];
+        if decide.iter().all(|name| config.get(name).is_none()) {
+            config.set_default("enable.idempotence", "true");
+        }
+        config
+    }
+}
+
+impl fmt::Debug for KafkaSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSink")
+            .field("brokers", &self.config.brokers())
+            .field("topic", &self.topic)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Topics as sinks: [`Stream::to_kafka`](ToKafka::to_kafka).
+pub trait ToKafka {
+    /// Writes elements, texts, bytes or [`KafkaRecord`]s, to a topic. An element is done when the brokers have confirmed it:
+    /// until then its token is held, and its emitter waits, unless it sends many. One that is not written is a failure of
+    /// its element. A drain waits for all.
+    ///
+    /// [`from_kafka`](super::FromKafka::from_kafka) has an example.
+    fn to_kafka(&self, sink: KafkaSink) -> Sink;
+
+    /// The same, and sends on where each was written, in the order of the elements.
+    fn send_to_kafka(&self, sink: KafkaSink) -> Stream<KafkaReceipt>;
+}
+
+impl<T: Element + Into<KafkaRecord>> ToKafka for Stream<T> {
+    fn to_kafka(&self, sink: KafkaSink) -> Sink {
+        self.send_to_kafka(sink).sink(drop)
+    }
+
+    fn send_to_kafka(&self, sink: KafkaSink) -> Stream<KafkaReceipt> {
+        let checked = sink.check();
+        let (producer, limit) = (sink.producer(), sink.limit());
+        let send = move |x: &T| Ok::<_, KafkaError>(Step::Pending(producer.send(x.clone().into())));
+        let calls = MapAsync::stepwise(limit, true, send).map(MapAsync::holding_emitters);
+        let receipts = self.apply(calls).named("to_kafka");
+        if let Err(error) = checked {
+            receipts.build_error(BuildError::new("to_kafka", error));
+        }
+        receipts
+    }
+}

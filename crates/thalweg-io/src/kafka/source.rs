@@ -1,0 +1,397 @@
+//! Topics as the source of a pipeline.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use thalweg::{BoxError, Element, Emitter, Source, Stop, Stream};
+
+use super::consumer;
+use super::lane::Lane;
+use super::queue::{Came, Fetched, Queue};
+use super::{Kafka, KafkaError, KafkaMessage};
+
+/// Messages as a source: [`Stream::from_kafka`](FromKafka::from_kafka).
+pub struct KafkaSource(Intake);
+
+/// Messages of a partition at a time: [`Stream::from_kafka_batches`](FromKafkaBatches::from_kafka_batches).
+pub struct KafkaBatches {
+    intake: Intake,
+    interval: Duration,
+    max_len: usize,
+}
+
+/// What the thread reads, on its way into a pipeline.
+struct Intake {
+    kafka: Kafka,
+    queue: Arc<Queue>,
+    has_started: bool,
+    taken: VecDeque<Fetched>,
+    watch: Watch,
+}
+
+/// Looks for messages that are not done for long.
+struct Watch {
+    lanes: Vec<Arc<Lane>>,
+    limit: Duration,
+    /// When to look next.
+    look_at: Duration,
+}
+
+/// What a source is asked and told from outside, for those who run it by themselves: commits what is done and leaves the
+/// group.
+#[derive(Clone, Debug)]
+pub struct KafkaCloser(Arc<Queue>);
+
+impl KafkaCloser {
+    /// Whether the source has begun: a new group reads whatever is written from then on.
+    pub fn has_begun(&self) -> bool {
+        self.0.is_ready()
+    }
+
+    /// Does so, and waits until it is done; at once if the source has never run.
+    ///
+    /// # Errors
+    /// [`KafkaError::Commit`].
+    pub async fn close(&self) -> Result<(), KafkaError> {
+        self.0.close();
+        self.0.closed().await
+    }
+}
+
+impl From<Kafka> for KafkaSource {
+    fn from(kafka: Kafka) -> Self {
+        Self(Intake::new(kafka))
+    }
+}
+
+impl KafkaSource {
+    #[cfg(test)]
+    pub(super) fn queue(&self) -> Arc<Queue> {
+        self.0.queue.clone()
+    }
+
+    /// What ends it.
+    pub fn closer(&self) -> KafkaCloser {
+        KafkaCloser(self.0.queue.clone())
+    }
+}
+
+impl KafkaBatches {
+    /// A source of batches: every `interval`, on the pipeline's clock, what has come of each partition, in batches of at
+    /// most `max_len` messages.
+    pub fn new(kafka: Kafka, interval: Duration, max_len: usize) -> Self {
+        Self {
+            intake: Intake::new(kafka),
+            interval,
+            max_len: max_len.max(1),
+        }
+    }
+
+    /// What ends it.
+    pub fn closer(&self) -> KafkaCloser {
+        KafkaCloser(self.intake.queue.clone())
+    }
+}
+
+impl Intake {
+    fn new(kafka: Kafka) -> Self {
+        Self {
+            queue: Arc::new(Queue::new(kafka.max_messages, kafka.max_bytes)),
+            watch: Watch {
+                lanes: Vec::new(),
+                limit: kafka.overdue_after,
+                look_at: Duration::ZERO,
+            },
+            kafka,
+            has_started: false,
+            taken: VecDeque::new(),
+        }
+    }
+
+    fn start(&mut self) -> Result<(), KafkaError> {
+        if !self.has_started {
+            consumer::start(&self.kafka, &self.queue)?;
+            self.has_started = true;
+        }
+        Ok(())
+    }
+
+    /// Waits until messages have been taken; returns whether more may come.
+    async fn fill<T: Element>(&mut self, out: &Emitter<T>) -> Result<bool, Stop> {
+        self.watch.look(out);
+        let next = out.or_stop(self.queue.next());
+        match self.watch.while_waiting(out, next).await? {
+            Came::Messages(messages) => self.taken.extend(messages),
+            Came::Error(error) if error.is_temporary() => {
+                out.report(error);
+                out.yield_now().await?;
+            }
+            Came::Error(error) => return Err(error.into()),
+            Came::Over => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Waits until a partition has room for another message in flight.
+    async fn room<T: Element>(&mut self, out: &Emitter<T>, lane: &Arc<Lane>) -> Result<(), Stop> {
+        self.watch.add(lane);
+        let room = out.or_stop(lane.position().room());
+        let room = self.watch.while_waiting(out, room).await?;
+        room.map_err(|error| KafkaError::from(error).into())
+    }
+
+    async fn close(&mut self) -> Result<(), BoxError> {
+        self.queue.close();
+        Ok(self.queue.closed().await?)
+    }
+}
+
+impl Watch {
+    fn add(&mut self, lane: &Arc<Lane>) {
+        if !self.lanes.iter().any(|known| Arc::ptr_eq(known, lane)) {
+            self.lanes.push(lane.clone());
+        }
+    }
+
+    /// Reports the oldest message of each partition if it is not done for long, and if it is time to look.
+    fn look<T: Element>(&mut self, out: &Emitter<T>) {
+        let now = out.now();
+        if now < self.look_at {
+            return;
+        }
+        let pause = (self.limit / 4).max(Duration::from_millis(10));
+        self.look_at = now.saturating_add(pause);
+        self.lanes.retain(|lane| !lane.is_revoked());
+        for lane in &self.lanes {
+            if let Some(overdue) = lane.position().overdue(now, self.limit) {
+                out.report(KafkaError::from(overdue));
+            }
+        }
+    }
+
+    /// Waits for a future, and looks meanwhile.
+    async fn while_waiting<T: Element, R>(
+        &mut self,
+        out: &Emitter<T>,
+        future: impl Future<Output = R>,
+    ) -> R {
+        let mut future = pin!(future);
+        // Most are done at once, and need no timer.
+        if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+            return result;
+        }
+        while self
+            .lanes
+            .iter()
+            .any(|lane| lane.position().in_flight() > 0)
+        {
+            let mut pause = pin!(out.sleep_until(self.look_at));
+            let ended = poll_fn(|cx| match future.as_mut().poll(cx) {
+                Poll::Ready(result) => Poll::Ready(Ok(result)),
+                Poll::Pending => pause.as_mut().poll(cx).map(Err),
+            });
+            match ended.await {
+                Ok(result) => return result,
+                Err(Ok(())) => self.look(out),
+                // The source is to stop, of which the future knows.
+                Err(Err(_)) => break,
+            }
+        }
+        future.await
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl Source for KafkaSource {
+    type Item = KafkaMessage;
+    const KIND: &'static str = "from_kafka";
+    const CLOSES: bool = true;
+
+    fn label(&self) -> Option<String> {
+        Some(self.0.kafka.label())
+    }
+
+    async fn run(&mut self, out: &Emitter<KafkaMessage>) -> Result<(), Stop> {
+        let intake = &mut self.0;
+        intake.start()?;
+        loop {
+            while let Some(next) = intake.taken.front() {
+                let lane = next.lane.clone();
+                intake.room(out, &lane).await?;
+                let Some(Fetched { lane, message }) = intake.taken.pop_front() else {
+                    break;
+                };
+                let (ack, len) = (lane.begin(message.offset, out.now()), message.len());
+                let emitted = match ack {
+                    Some(ack) => {
+                        let emit = out.emit_with(message, ack);
+                        intake.watch.while_waiting(out, emit).await
+                    }
+                    // It is another member's.
+                    None => Ok(()),
+                };
+                intake.queue.release(len);
+                emitted?;
+            }
+            if !intake.fill(out).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), BoxError> {
+        self.0.close().await
+    }
+}
+
+impl Source for KafkaBatches {
+    type Item = Vec<KafkaMessage>;
+    const KIND: &'static str = "from_kafka_batches";
+    const CLOSES: bool = true;
+
+    fn label(&self) -> Option<String> {
+        Some(self.intake.kafka.label())
+    }
+
+    async fn run(&mut self, out: &Emitter<Vec<KafkaMessage>>) -> Result<(), Stop> {
+        self.intake.start()?;
+        loop {
+            while let Some((lane, len)) = next_batch(&self.intake.taken, self.max_len) {
+                self.intake.room(out, &lane).await?;
+                let batch = take_batch(&mut self.intake.taken, &lane, len);
+                let last = batch.last().map_or(0, |message| message.offset);
+                let lens: Vec<usize> = batch.iter().map(KafkaMessage::len).collect();
+                let emitted = match lane.begin(last, out.now()) {
+                    Some(ack) => {
+                        let emit = out.emit_with(batch, ack);
+                        self.intake.watch.while_waiting(out, emit).await
+                    }
+                    None => Ok(()),
+                };
+                lens.into_iter()
+                    .for_each(|len| self.intake.queue.release(len));
+                emitted?;
+            }
+            if !self.intake.fill(out).await? {
+                return Ok(());
+            }
+            if !self.intake.taken.is_empty() {
+                out.sleep(self.interval).await?;
+                // What has come meanwhile goes with it.
+                let more = self.intake.queue.try_next();
+                self.intake.taken.extend(more);
+            }
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), BoxError> {
+        self.intake.close().await
+    }
+}
+
+/// The partition of the first message, and how many of its messages are there.
+fn next_batch(taken: &VecDeque<Fetched>, max_len: usize) -> Option<(Arc<Lane>, usize)> {
+    let lane = taken.front()?.lane.clone();
+    let of_lane = taken.iter().filter(|one| Arc::ptr_eq(&one.lane, &lane));
+    let len = of_lane.take(max_len).count();
+    Some((lane, len))
+}
+
+/// The first messages of a partition; the others stay where they are.
+fn take_batch(taken: &mut VecDeque<Fetched>, lane: &Arc<Lane>, len: usize) -> Vec<KafkaMessage> {
+    let mut batch = Vec::with_capacity(len);
+    let mut others = VecDeque::with_capacity(taken.len() - len);
+    for one in taken.drain(..) {
+        match batch.len() < len && Arc::ptr_eq(&one.lane, lane) {
+            true => batch.push(one.message),
+            false => others.push_back(one),
+        }
+    }
+    *taken = others;
+    batch
+}
+
+/// Topics as sources: [`Stream::from_kafka`](FromKafka::from_kafka).
+pub trait FromKafka {
+    /// The messages of topics, as a member of a consumer group; each partition in its order.
+    ///
+    /// An offset is committed when its message and all before it in its partition are done: when their tokens have fired.
+    /// One that fails, and that no policy takes care of, holds up its partition's commits: it is read again by the next
+    /// that starts, with what came behind it. Stopped and started again, the source goes on with the message after the
+    /// last one emitted; a drain commits what is done, and leaves the group. Reading and committing are in real time,
+    /// whatever clock the pipeline has.
+    ///
+    /// ```
+    /// use thalweg::Stream;
+    /// use thalweg_io::{Kafka, KafkaSink, kafka::TestBroker, prelude::*};
+    ///
+    /// // A broker for tests; another's address is `host:port`, too.
+    /// let broker = TestBroker::start([("readings", 1)])?;
+    /// let brokers = broker.address();
+    ///
+    /// let texts = Stream::new();
+    /// texts.to_kafka(KafkaSink::new(brokers, "readings"));
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// # let _guard = runtime.enter();
+    /// # runtime.block_on(async {
+    /// texts.emit_many(["20.5", "20.7"]).await?;
+    /// texts.drain("30s").await?;
+    ///
+    /// let readings = Kafka::new(brokers, ["readings"]).group("averages").from_earliest();
+    /// let messages = Stream::from_kafka(readings.until_end());
+    /// let list = messages.map(|message| String::from_utf8_lossy(message.bytes()).into_owned()).sink_to_list();
+    /// messages.run("30s").await?;
+    /// assert_eq!(list.to_vec(), ["20.5", "20.7"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Options that are wrong are a build error, see [`Stream::check`].
+    fn from_kafka(kafka: Kafka) -> Stream<KafkaMessage>;
+}
+
+impl FromKafka for Stream<KafkaMessage> {
+    fn from_kafka(kafka: Kafka) -> Self {
+        let checked = kafka.check();
+        let stream = Stream::from_source(KafkaSource::from(kafka));
+        refuse(&stream, "from_kafka", checked);
+        stream
+    }
+}
+
+/// Topics as sources of batches: [`Stream::from_kafka_batches`](FromKafkaBatches::from_kafka_batches).
+pub trait FromKafkaBatches {
+    /// The messages of topics, those of a partition together: every `interval`, on the pipeline's clock, what has come, in
+    /// batches of at most `max_len`. A batch is committed as a whole. Otherwise as
+    /// [`from_kafka`](FromKafka::from_kafka).
+    fn from_kafka_batches(
+        kafka: Kafka,
+        interval: Duration,
+        max_len: usize,
+    ) -> Stream<Vec<KafkaMessage>>;
+}
+
+impl FromKafkaBatches for Stream<Vec<KafkaMessage>> {
+    fn from_kafka_batches(kafka: Kafka, interval: Duration, max_len: usize) -> Self {
+        let checked = kafka.check();
+        let stream = Stream::from_source(KafkaBatches::new(kafka, interval, max_len));
+        refuse(&stream, "from_kafka_batches", checked);
+        stream
+    }
+}
+
+fn refuse<T: Element>(stream: &Stream<T>, kind: &'static str, checked: Result<(), KafkaError>) {
+    if let Err(error) = checked {
+        stream.build_error(thalweg::BuildError::new(kind, error));
+    }
+}

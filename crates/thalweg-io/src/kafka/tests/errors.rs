@@ -1,0 +1,191 @@
+//! What goes wrong while reading, and what is said of it.
+
+use std::sync::{Arc, Mutex};
+
+use rdkafka::bindings::rd_kafka_resp_err_t as Code;
+
+use super::*;
+
+/// What is reported while a source runs, until a text of it says enough.
+async fn failures(kafka: Kafka, is_enough: impl Fn(&str) -> bool) -> Vec<String> {
+    let messages = Stream::from_kafka(kafka);
+    let texts = Arc::new(Mutex::new(Vec::new()));
+    let reported = texts.clone();
+    messages.on_unhandled(move |failure| {
+        reported.lock().expect("no panic").push(failure.to_string());
+    });
+    messages.sink(drop);
+    messages.start().expect("it can be started");
+    let found = || {
+        texts
+            .lock()
+            .expect("no panic")
+            .iter()
+            .any(|text| is_enough(text))
+    };
+    until(found).await;
+    let _ = messages.drain(PATIENCE).await;
+    let texts = texts.lock().expect("no panic");
+    texts.clone()
+}
+
+#[test]
+fn a_topic_that_does_not_exist_ends_the_source() -> Outcome {
+    let broker = Broker::with_partitions(1);
+    let missing = Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    broker.cluster.topic_error("missing", missing)?;
+    block_on(async {
+        let kafka = Kafka::new(&broker.brokers, ["readings", "missing"]).group("averages");
+        let messages = Stream::from_kafka(kafka);
+        messages.sink(drop);
+        let error = messages.run(PATIENCE).await.expect_err("there is no topic");
+        let text = error.to_string();
+        let expected = format!(
+            "Kafka at {}: the topic `missing` does not exist; create it, or check its name",
+            broker.brokers
+        );
+        assert!(text.contains(&expected), "{text}");
+        Ok(())
+    })
+}
+
+#[test]
+fn brokers_that_cannot_be_reached_are_named_and_tried_again() -> Outcome {
+    let free = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let brokers = free.local_addr()?.to_string();
+    drop(free);
+    let kafka = Kafka::new(&brokers, ["readings"]).group("averages");
+    let texts = block_on(failures(kafka, |text| {
+        text.contains("no broker can be reached")
+    }));
+    let text = &texts[0];
+    assert!(
+        text.contains(&brokers) && text.contains("refused"),
+        "{text}"
+    );
+    assert!(
+        text.contains("tries again") && text.contains("check that the brokers run"),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_broker_that_comes_back_is_read_on() -> Outcome {
+    let broker = Broker::with_partitions(1);
+    block_on(async {
+        broker.write(0..10, 1).await;
+        let kafka = broker
+            .kafka()
+            .option("reconnect.backoff.ms", "10")
+            .option("reconnect.backoff.max.ms", "50");
+        let messages = Stream::from_kafka(kafka);
+        messages.on_unhandled(drop);
+        let list = messages.map(|message| number(&message)).sink_to_list();
+        messages.start()?;
+        until(|| list.len() == 10).await;
+        broker.cluster.broker_down(-1)?;
+        until(|| messages.counters().failed > 0).await;
+        broker.cluster.broker_up(-1)?;
+        broker.write(10..20, 1).await;
+        until(|| list.len() == 20).await;
+        let _ = messages.drain(PATIENCE).await;
+        assert!(list.to_vec().into_iter().eq(0..20));
+        Ok(())
+    })
+}
+
+#[test]
+fn an_offset_that_is_not_there_ends_the_source_if_told_to() -> Outcome {
+    let broker = Broker::with_partitions(1);
+    block_on(async {
+        broker.write(0..5, 1).await;
+        let kafka = broker.kafka().option("auto.offset.reset", "error");
+        let messages = Stream::from_kafka(kafka);
+        messages.sink(drop);
+        let error = messages
+            .run(PATIENCE)
+            .await
+            .expect_err("nothing is committed");
+        let text = error.to_string();
+        for part in [
+            "group `averages` cannot go on in topic `readings`, partition 0",
+            "no offset is committed",
+            "auto.offset.reset",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_commit_that_is_refused_is_reported_and_done_again() -> Outcome {
+    use rdkafka::bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    let broker = Broker::with_partitions(1);
+    block_on(async {
+        broker.write(0..5, 1).await;
+        let key = rdkafka::types::RDKafkaApiKey::OffsetCommit;
+        (broker.cluster).request_errors(key, &[RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED]);
+        let kafka = broker.kafka().commit_interval(Duration::from_millis(1));
+        let texts = failures(kafka, |text| text.contains("could not be committed")).await;
+        assert!(
+            texts[0].contains("the offsets of group `averages`"),
+            "{texts:?}"
+        );
+        assert_eq!(broker.committed(1), [Some(5)]);
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_overdue_is_reported_once() -> Outcome {
+    let broker = Broker::with_partitions(1);
+    block_on(async {
+        broker.write(0..3, 1).await;
+        let kafka = broker.kafka().overdue_after(Duration::from_millis(1));
+        let messages = Stream::from_kafka(kafka);
+        let texts = Arc::new(Mutex::new(Vec::new()));
+        let reported = texts.clone();
+        messages.on_unhandled(move |failure| {
+            reported.lock().expect("no panic").push(failure.to_string());
+        });
+        let (release, released) = async_channel::bounded::<()>(1);
+        messages.sink_async(move |_| {
+            let released = released.clone();
+            async move { while released.recv().await.is_ok() {} }
+        });
+        messages.start()?;
+        until(|| !texts.lock().expect("no panic").is_empty()).await;
+        drop(release);
+        messages.drain(PATIENCE).await.err();
+        let texts = texts.lock().expect("no panic");
+        assert!(
+            texts[0].contains("position `readings/0`: the element at \"0\""),
+            "{texts:?}"
+        );
+        let of_first = texts
+            .iter()
+            .filter(|text| text.contains("element at \"0\""));
+        assert_eq!(of_first.count(), 1, "{texts:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn options_are_checked_and_their_values_are_shown_nowhere() {
+    let kafka = Kafka::new("localhost:9092", ["readings"]).group("averages");
+    let refused = |kafka: Kafka| kafka.check().expect_err("it is wrong").to_string();
+    let error = refused(kafka.clone().option("enable.auto.commit", "true"));
+    assert!(
+        error.contains("`enable.auto.commit` can only be \"false\""),
+        "{error}"
+    );
+    let error = refused(kafka.clone().option("no.such.password", "hunter2"));
+    assert!(!error.contains("hunter2"), "{error}");
+    let error = refused(kafka.clone().option("fetch.mni.bytes", "1"));
+    assert!(error.contains("fetch.mni.bytes"), "{error}");
+    let secret = kafka.option("sasl.password", "hunter2");
+    assert!(!format!("{secret:?}").contains("hunter2"));
+    assert!(refused(Kafka::with_options(["readings"])).contains("`bootstrap.servers` is missing"));
+}

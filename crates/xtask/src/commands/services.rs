@@ -1,0 +1,241 @@
+//! `cargo xtask services`: real servers, for tests that find one.
+
+use super::give_up;
+use crate::invocation::Invocation;
+use crate::project::Project;
+use crate::step::Stop;
+use std::fs::{self, File};
+use std::io;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+pub const HELP: &str = "\
+Install and start real servers on this machine, as an ordinary user, or stop them.
+
+Usage: cargo xtask services <up|down> [--port PORT]
+
+What it starts:
+  Apache Kafka 4.0.0, one node, on 127.0.0.1; needs Java 17 and Maven, which fetches 40 MB
+
+Options:
+      --port PORT  Where Kafka listens: 19092 unless it is given; the next port is its controller's
+
+Tests find it by the variable THALWEG_TEST_KAFKA=127.0.0.1:PORT. Everything is below `target/services`.
+";
+
+/// Where Kafka listens if nothing is said.
+pub const PORT: u16 = 19_092;
+/// How long it may take to start, or to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A name for the cluster, which has the form of an id.
+const CLUSTER: &str = "dGhhbHdlZy1zZXJ2aWNlcw";
+
+const PROJECT_FILE: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>thalweg</groupId>
+  <artifactId>services</artifactId>
+  <version>1</version>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>4.0.0</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
+    </dependency>
+  </dependencies>
+</project>
+"#;
+
+/// What to do with the servers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Order {
+    Up { port: u16 },
+    Down,
+}
+
+pub fn run(project: &Project, order: Order) -> ExitCode {
+    let kafka = Kafka::new(project);
+    let done = match order {
+        Order::Up { port } => kafka.up(project, port),
+        Order::Down => kafka.down(project),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => give_up(stop),
+    }
+}
+
+/// Kafka in a directory of its own.
+struct Kafka {
+    dir: PathBuf,
+}
+
+impl Kafka {
+    fn new(project: &Project) -> Self {
+        Self {
+            dir: project.target.join("services/kafka"),
+        }
+    }
+
+    fn up(&self, project: &Project, port: u16) -> Result<(), Stop> {
+        if let Some(process) = self.process() {
+            println!("Kafka runs already, as process {process}");
+            return Ok(());
+        }
+        self.install(project)?;
+        self.format(project, port)?;
+        self.start(port)?;
+        println!("Kafka listens: THALWEG_TEST_KAFKA=127.0.0.1:{port}");
+        Ok(())
+    }
+
+    /// Has Maven fetch what is not there.
+    fn install(&self, project: &Project) -> Result<(), Stop> {
+        if self.dir.join("installed").exists() {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.dir).map_err(refused(&self.dir))?;
+        let file = self.dir.join("pom.xml");
+        fs::write(&file, PROJECT_FILE).map_err(refused(&file))?;
+        Invocation::program("mvn", "-q -B dependency:copy-dependencies")
+            .arg("-f")
+            .arg(&file)
+            .arg(format!(
+                "-DoutputDirectory={}",
+                self.dir.join("libs").display()
+            ))
+            .run(project)?;
+        let done = self.dir.join("installed");
+        fs::write(&done, "").map_err(refused(&done))?;
+        Ok(())
+    }
+
+    /// Writes the settings, and makes an empty directory for the topics.
+    fn format(&self, project: &Project, port: u16) -> Result<(), Stop> {
+        let (data, settings) = (self.dir.join("data"), self.settings());
+        if data.exists() {
+            fs::remove_dir_all(&data).map_err(refused(&data))?;
+        }
+        let text = properties(&data, port, port + 1);
+        fs::write(&settings, text).map_err(refused(&settings))?;
+        Invocation::program("java", "-Xmx128m -cp")
+            .arg(self.class_path())
+            .arg("kafka.tools.StorageTool")
+            .args(["format", "-t", CLUSTER, "-c"].map(Into::into))
+            .arg(&settings)
+            .run(project)?;
+        Ok(())
+    }
+
+    /// Starts it in the background, and waits until it listens.
+    fn start(&self, port: u16) -> Result<(), Stop> {
+        let log = self.dir.join("log");
+        let out = File::create(&log).map_err(refused(&log))?;
+        let errors = out.try_clone().map_err(refused(&log))?;
+        let mut command = Command::new("java");
+        command
+            .args(["-Xmx512m", "-Xms512m", "-cp"])
+            .arg(self.class_path())
+            .arg("kafka.Kafka")
+            .arg(self.settings())
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(errors);
+        // Ctrl-C in this terminal is none of its business.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn().map_err(refused(Path::new("java")))?;
+        let note = self.dir.join("process");
+        fs::write(&note, child.id().to_string()).map_err(refused(&note))?;
+        let end = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let has_ended = child.try_wait().map_err(refused(&note))?.is_some();
+            if has_ended || Instant::now() > end {
+                let log = log.display();
+                return Err(Stop::Failed(format!("Kafka has not started: see {log}")));
+            }
+            sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    fn down(&self, project: &Project) -> Result<(), Stop> {
+        let Some(process) = self.process() else {
+            println!("Kafka does not run");
+            return Ok(());
+        };
+        Invocation::program("kill", "")
+            .arg(process.to_string())
+            .run(project)?;
+        let end = Instant::now() + PATIENCE;
+        while self.process().is_some() {
+            if Instant::now() > end {
+                return Err(Stop::Failed(format!("process {process} does not end")));
+            }
+            sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// The number of its process, if that is still one of Kafka in this directory.
+    fn process(&self) -> Option<u32> {
+        let number = fs::read_to_string(self.dir.join("process")).ok()?;
+        let number: u32 = number.trim().parse().ok()?;
+        let command = fs::read(format!("/proc/{number}/cmdline")).ok()?;
+        let command = String::from_utf8_lossy(&command).into_owned();
+        let settings = self.settings().display().to_string();
+        (command.contains("kafka.Kafka") && command.contains(&settings)).then_some(number)
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.dir.join("server.properties")
+    }
+
+    fn class_path(&self) -> String {
+        self.dir.join("libs/*").display().to_string()
+    }
+}
+
+/// The settings of a node that is broker and controller.
+fn properties(data: &Path, port: u16, controller: u16) -> String {
+    format!(
+        "process.roles=broker,controller\n\
+         node.id=1\n\
+         controller.quorum.voters=1@127.0.0.1:{controller}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         controller.listener.names=CONTROLLER\n\
+         log.dirs={}\n\
+         offsets.topic.replication.factor=1\n\
+         transaction.state.log.replication.factor=1\n\
+         transaction.state.log.min.isr=1\n\
+         share.coordinator.state.topic.replication.factor=1\n\
+         share.coordinator.state.topic.min.isr=1\n\
+         group.initial.rebalance.delay.ms=0\n",
+        data.display()
+    )
+}
+
+fn refused(path: &Path) -> impl Fn(io::Error) -> Stop + '_ {
+    |error| Stop::Failed(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kafka_listens_on_this_machine_only() {
+        let text = properties(Path::new("data"), 5, 6);
+        let listeners = text.lines().filter(|line| line.contains("listeners="));
+        for line in listeners {
+            assert!(
+                line.matches("//").count() == line.matches("//127.0.0.1:").count(),
+                "{line}"
+            );
+        }
+    }
+}

@@ -1,0 +1,71 @@
+"""Messages of Kafka, as they are read and as they are written, and options for both."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+
+class KafkaMessage(NamedTuple):
+    """A message of a Kafka topic.
+
+    Examples
+    --------
+    >>> from thalweg.sources import KafkaMessage
+    >>> message = KafkaMessage(b"20.5", key=b"roof", topic="readings")
+    >>> message.value, message.key
+    (b'20.5', b'roof')
+    """
+
+    #: ``None`` deletes those with its key, in a topic that is compacted.
+    value: bytes | None
+    key: bytes | None = None
+    #: Names and values.
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    topic: str = ""
+    partition: int = 0
+    offset: int = 0
+    #: Milliseconds since the epoch.
+    timestamp: int | None = None
+
+
+class KafkaRecord(NamedTuple):
+    """A message to be written to Kafka: bytes or text, with more than a value.
+
+    Examples
+    --------
+    >>> from thalweg.sinks import KafkaRecord
+    >>> KafkaRecord("20.5", key="roof", headers={"unit": "celsius"}).key
+    'roof'
+    """
+
+    #: ``None`` deletes those with its key, in a topic that is compacted.
+    value: bytes | str | None
+    #: Decides about the partition.
+    key: bytes | str | None = None
+    #: Values by names, or pairs of both.
+    headers: Mapping[str, Any] | Sequence[tuple[str, Any]] = ()
+    #: The partition, if it is not to be decided by the key.
+    partition: int | None = None
+    #: Milliseconds since the epoch, if it is not to be now.
+    timestamp: int | None = None
+    #: The topic, if it is not the sink's.
+    topic: str | None = None
+
+
+def options(params: Mapping[str, Any], kind: str, name: str) -> list[tuple[str, str]]:
+    """Return options of librdkafka as texts; raise an error that names the source if they are none, without values.
+
+    Examples
+    --------
+    >>> from thalweg.sinks.kafka_messages import options
+    >>> options({"group.id": "averages", "enable.auto.commit": False}, "from_kafka", "consumer_params")
+    [('group.id', 'averages'), ('enable.auto.commit', 'false')]
+    """
+    if not hasattr(params, "items"):
+        raise TypeError(f"{kind}: `{name}` is a dict of options, not {type(params).__name__}")
+    return [(str(key), str(value).lower() if isinstance(value, bool) else str(value)) for key, value in params.items()]

@@ -1,0 +1,89 @@
+"""Messages of Kafka topics."""
+
+from __future__ import annotations
+
+from thalweg.runtime.intervals import check_interval
+from thalweg.sinks.kafka_messages import KafkaMessage
+from thalweg.sources.kafka_source import KafkaSource
+from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from thalweg._thalweg.sources import KafkaEnd, RustSource
+    from thalweg._types import Interval
+
+
+@Stream.register_api(staticmethod)
+class from_kafka(KafkaSource["bytes | KafkaMessage"]):
+    """Emit the messages of Kafka topics, as a member of a consumer group; each partition in its order.
+
+    An offset is committed once its message, and all before it in its partition, are done: acknowledged by the last
+    sink, or dropped on purpose. A message that fails, and that no policy takes care of, holds up the commits of its
+    partition: it is read again by the next that starts, with what came behind it. A drain commits what is done, and
+    leaves the group. Reading is in real time, whatever the pipeline's clock is.
+
+    Parameters
+    ----------
+    topics: str or list of str
+        Names of topics; one that begins with ``^`` is a regular expression for names.
+    consumer_params: dict
+        Options of librdkafka: at least ``bootstrap.servers`` and ``group.id``. ``auto.offset.reset`` says where a group
+        begins that has committed nothing: with ``"earliest"`` or ``"latest"``, which is the default.
+        ``enable.auto.commit`` can only be false: offsets are committed when their messages are done.
+    poll_interval: number or text
+        Has no effect: messages are emitted when they come. It is there for programs that were written for streamz.
+    messages: bool
+        Whether to emit a :class:`KafkaMessage`, with key, headers, offset and so on, instead of the value. A message
+        without a value is emitted only so.
+    until_end: bool
+        Whether to end when all partitions have been read up to where they ended at the beginning.
+    positions: Database
+        A database that keeps the positions of the partitions together with the rows that `to_sql` writes to it: so
+        nothing is lost or doubled when the program is killed. A partition that has none begins with its first message.
+    max_messages, max_bytes: int
+        The most messages, and bytes of messages, that lie ready for the pipeline; then the partitions are paused.
+    commit_interval: number or text
+        How often offsets are committed: seconds, or a length of time such as ``"500ms"``.
+    revoke_timeout: number or text
+        How long a partition that goes to another member of the group waits for its messages in flight.
+    overdue_after: number or text
+        After how long a message that is not done is a failure of this node, once.
+
+    Raises
+    ------
+    ValueError
+        An option is missing or wrong.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> params = {"bootstrap.servers": "localhost:9092", "group.id": "averages", "auto.offset.reset": "earliest"}
+    >>> readings = Stream.from_kafka("readings", params)
+    >>> L = readings.map(float).sink_to_list()
+    >>> readings.start()  # doctest: +SKIP
+    >>> readings.topics
+    ['readings']
+
+    See Also
+    --------
+    from_kafka_batched, to_kafka
+    """
+
+    def __init__(
+        self,
+        topics: str | Sequence[str],
+        consumer_params: Mapping[str, Any],
+        poll_interval: Interval = 0.1,
+        *,
+        messages: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.poll_interval: float = check_interval(poll_interval, "from_kafka", "poll_interval")
+        self._whole = messages
+        super().__init__(topics, consumer_params, **kwargs)
+
+    def _make_source(self) -> tuple[RustSource, KafkaEnd]:
+        return self._opened.messages(KafkaMessage if self._whole else None)

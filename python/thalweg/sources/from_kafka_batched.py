@@ -1,0 +1,122 @@
+"""Messages of Kafka topics, in batches."""
+
+from __future__ import annotations
+
+from thalweg.runtime.intervals import check_interval
+from thalweg.sources.kafka_source import KafkaSource
+from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from thalweg._thalweg.sources import KafkaEnd, RustSource
+    from thalweg._types import Interval
+
+
+@Stream.register_api(staticmethod)
+class from_kafka_batched(KafkaSource["list[Any]"]):
+    """Emit the messages of a Kafka topic in lists, each of one partition.
+
+    Every `poll_interval`, on the pipeline's clock, what has come of each partition is emitted. A list is committed as a
+    whole, when it and all before it in its partition are done; see :class:`from_kafka`.
+
+    Parameters
+    ----------
+    topic: str
+        The name of the topic.
+    consumer_params: dict
+        As those of :class:`from_kafka`.
+    poll_interval: number or text
+        How often: seconds, or a length of time such as ``"500ms"``.
+    npartitions: int
+        How many partitions are read, the first ones; all, unless it is given.
+    refresh_partitions: bool
+        Has no effect: partitions that are added are always read.
+    start: bool
+        Whether to start at once; otherwise :meth:`start` does.
+    dask: bool
+        Whether to return a stream on an engine, as :meth:`scatter` does: lists are worked on by the client's workers.
+    max_batch_size: int
+        The most messages of a list.
+    keys: bool
+        Whether to emit dicts of ``"key"`` and ``"value"`` instead of values.
+    engine: str
+        ``None``. Others know ``"cudf"``, which this does not.
+    **kwargs:
+        Those of :class:`from_kafka`.
+
+    Raises
+    ------
+    ValueError
+        An option is missing or wrong.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> params = {"bootstrap.servers": "localhost:9092", "group.id": "averages"}
+    >>> batches = Stream.from_kafka_batched("readings", params, poll_interval="2s")
+    >>> L = batches.map(len).sink_to_list()
+    >>> batches.start()  # doctest: +SKIP
+
+    See Also
+    --------
+    from_kafka, to_kafka
+    """
+
+    _kind = "from_kafka_batched"
+
+    def __new__(
+        cls,
+        topic: str,
+        consumer_params: Mapping[str, Any],
+        poll_interval: Interval = "1s",
+        npartitions: int | None = None,
+        refresh_partitions: bool = False,
+        start: bool = False,
+        dask: bool = False,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Make the source, or a stream on an engine behind it."""
+        if not dask:
+            return super().__new__(cls)
+        given = (topic, consumer_params, poll_interval, npartitions, refresh_partitions, False, False)
+        scattered = cls(*given, *args, **kwargs).scatter()
+        if start:
+            scattered.start()
+        return scattered
+
+    def __init__(
+        self,
+        topic: str,
+        consumer_params: Mapping[str, Any],
+        poll_interval: Interval = "1s",
+        npartitions: int | None = None,
+        refresh_partitions: bool = False,
+        start: bool = False,
+        dask: bool = False,
+        max_batch_size: int = 10_000,
+        keys: bool = False,
+        engine: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if npartitions is not None and npartitions <= 0:
+            raise ValueError(f"from_kafka_batched: `npartitions` is a number from 1 on, not {npartitions!r}")
+        if max_batch_size <= 0:
+            raise ValueError(f"from_kafka_batched: `max_batch_size` is a number from 1 on, not {max_batch_size!r}")
+        if engine is not None:
+            raise ValueError(f"from_kafka_batched: `engine` can only be None, not {engine!r}")
+        self.poll_interval: float = check_interval(poll_interval, "from_kafka_batched", "poll_interval")
+        self.max_batch_size = max_batch_size
+        self._max_partitions = npartitions
+        self.keys = keys
+        super().__init__(topic, consumer_params, start=start, **kwargs)
+
+    def _make_source(self) -> tuple[RustSource, KafkaEnd]:
+        return self._opened.batches(_with_key if self.keys else None, self.poll_interval, self.max_batch_size)
+
+
+def _with_key(value: bytes | None, key: bytes | None, *others: Any) -> dict[str, bytes | None]:
+    return {"key": key, "value": value}

@@ -1,0 +1,90 @@
+"""What sources that read from Kafka have in common."""
+
+from __future__ import annotations
+
+from thalweg._thalweg import sources
+from thalweg.database import check_database
+from thalweg.runtime.intervals import check_interval
+from thalweg.sinks.kafka_messages import options
+from thalweg.sources.source import Source
+from thalweg.stream.typevars import T
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from thalweg._types import Interval
+    from thalweg.database import Database
+    from thalweg.stream import Stream
+
+
+class KafkaSource(Source[T]):
+    """Base of the sources that read from Kafka."""
+
+    _kind = "from_kafka"
+    _max_partitions: int | None = None
+
+    def __init__(
+        self,
+        topics: str | Sequence[str],
+        consumer_params: Mapping[str, Any],
+        *,
+        until_end: bool = False,
+        positions: Database | str | None = None,
+        max_messages: int = 10_000,
+        max_bytes: int = 64 * 1024 * 1024,
+        commit_interval: Interval = 1,
+        revoke_timeout: Interval = 10,
+        overdue_after: Interval = 60,
+        **kwargs: Any,
+    ) -> None:
+        self.topics: list[str] = [topics] if isinstance(topics, str) else list(topics)
+        kind = self._kind
+        given = options(consumer_params, kind, "consumer_params")
+        self.cpars: dict[str, Any] = dict(consumer_params)
+        self._opened = sources.KafkaTopics(
+            kind,
+            self.topics,
+            given,
+            max_messages,
+            max_bytes,
+            check_interval(commit_interval, kind, "commit_interval"),
+            check_interval(revoke_timeout, kind, "revoke_timeout"),
+            check_interval(overdue_after, kind, "overdue_after"),
+            until_end,
+            self._max_partitions,
+            None if positions is None else check_database(positions, kind),
+        )
+        self._messages, self._kafka_end = self._make_source()
+        super().__init__(**kwargs)
+
+    @property
+    def started(self) -> bool:
+        """Whether the source has begun: a new group reads whatever is written from then on."""
+        return self._kafka_end.has_begun
+
+    @started.setter
+    def started(self, started: bool) -> None:
+        # Whoever starts it says so, which is too early.
+        pass
+
+    def _make_source(self) -> tuple[sources.RustSource, sources.KafkaEnd]:
+        raise NotImplementedError
+
+    async def run(self) -> None:
+        """Emit messages until stopped."""
+        await self._run_in_rust(self._messages)
+
+    def destroy(self, streams: Iterable[Stream] | None = None) -> None:
+        """Disconnect this stream from its upstreams, of which it has none; commit what is done, and leave the group."""
+        super().destroy(streams)
+        self.stop()
+        self._kafka_end.close()
+
+    def _close_consumer(self) -> None:
+        """Commit what is done, leave the group, and read no more."""
+        self._kafka_end.close()
+
+    def _finish(self) -> None:
+        self._kafka_end.close()
