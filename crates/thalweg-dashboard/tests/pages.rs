@@ -364,8 +364,8 @@ fn engines_and_failures_are_those_that_one_tells() {
         .expect("served");
     let tasks = get(&dashboard, "/tasks");
     for text in [
-        "1 processes",
-        "5 tasks waiting",
+        "Workers (processes): 1;",
+        "tasks waiting: 5",
         "resize &lt;img&gt;, for 3.0 s",
         "64 MB",
     ] {
