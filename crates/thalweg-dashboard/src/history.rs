@@ -84,6 +84,17 @@ impl NodeHistory {
         grown / (last.at - first.at).as_secs_f64().max(f64::EPSILON)
     }
 
+    /// How long the elements that left the node of late were held in it, on the average; `None` if none left.
+    ///
+    /// In a time in which as many come as leave, this is the time that was waited divided by the elements that left.
+    pub(crate) fn mean_wait(&self) -> Option<Duration> {
+        let (first, last) = self.ends(WINDOW)?;
+        let left = |counters: &Counters| counters.received.saturating_sub(counters.held);
+        let left = left(&last.counters).checked_sub(left(&first.counters))?;
+        let waited = last.counters.waited.saturating_sub(first.counters.waited);
+        (left > 0).then(|| waited.div_f64(left as f64))
+    }
+
     /// How the node is.
     pub(crate) fn state(&self) -> State {
         let failed = self
@@ -235,6 +246,25 @@ mod tests {
         let received = |counters: &Counters| counters.received as f64;
         let rate = pipeline.node(1).map(|node| node.rate(received));
         assert_eq!(rate, Some(10.0));
+    }
+
+    #[test]
+    fn the_wait_of_an_element_is_that_of_those_that_left() {
+        let wait = |received: u64, held: u64, waited: f64, seconds: u32| {
+            let at = |second: u32| {
+                let n = u64::from(second);
+                counters(received * n, 0, held * n, waited * f64::from(second))
+            };
+            let seen = history(|second| [at(second), at(0)], seconds);
+            seen.pipelines[&7].node(1).and_then(|node| node.mean_wait())
+        };
+        // Ten come in a second, five leave, and two seconds are waited in each.
+        assert_eq!(wait(10, 5, 2.0, 5), Some(Duration::from_millis(400)));
+        assert_eq!(wait(10, 0, 0.0, 5), Some(Duration::ZERO));
+        // Nothing leaves; or it has been looked at once.
+        assert_eq!(wait(10, 10, 2.0, 5), None);
+        assert_eq!(wait(0, 0, 0.0, 5), None);
+        assert_eq!(wait(10, 5, 2.0, 0), None);
     }
 
     #[test]

@@ -29,7 +29,10 @@
 //! read it, and changes nothing.
 
 mod clock;
+#[cfg(feature = "metrics")]
+mod facade;
 mod failures;
+mod families;
 mod guard;
 mod history;
 mod listener;

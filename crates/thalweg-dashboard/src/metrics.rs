@@ -1,7 +1,7 @@
 //! Counters as metrics, in the OpenMetrics format.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use prometheus_client::collector::Collector;
@@ -9,10 +9,11 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::{Registry, Unit};
-use thalweg::view::Counters;
+use prometheus_client::registry::Registry;
+use thalweg::{Element, Stream};
 
-use crate::observe::{Engine, Observe};
+use crate::families::{Family, Kind, Number, PREFIX, families};
+use crate::observe::{Observe, Observed};
 use crate::server::Seen;
 
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -22,8 +23,8 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 /// # Errors
 /// A metric could not be written.
 pub(crate) fn text(seen: &Seen) -> Result<String, fmt::Error> {
-    let mut registry = Registry::with_prefix("thalweg");
-    registry.register_collector(Box::new(Collected::of(seen)));
+    let mut registry = Registry::with_prefix(PREFIX);
+    registry.register_collector(Box::new(Collected(families(seen))));
     let mut text = String::new();
     text::encode(&mut text, &registry)?;
     Ok(text)
@@ -47,8 +48,23 @@ pub(crate) fn text(seen: &Seen) -> Result<String, fmt::Error> {
 /// assert!(text.ends_with("# EOF\n"));
 /// # Ok::<(), std::fmt::Error>(())
 /// ```
+///
+/// Without anything to observe, it has the pipelines that it is told to [watch](Metrics::watch):
+///
+/// ```
+/// use thalweg::Stream;
+///
+/// let source = Stream::new().named("numbers");
+/// source.sink(|_: i32| ());
+/// let metrics = thalweg_dashboard::Metrics::default();
+/// metrics.watch("mine", &source);
+/// source.emit(1).wait()?;
+/// assert!(metrics.text()?.contains("thalweg_elements_total{pipeline=\"mine\",node=\"numbers\""));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
 pub struct Metrics {
-    observed: Box<dyn Observe>,
+    observed: Observed,
     /// A pipeline that somebody is at work in is shown as it was.
     seen: Mutex<Seen>,
 }
@@ -57,9 +73,14 @@ impl Metrics {
     /// Those of the pipelines and engines that `observed` knows.
     pub fn new(observed: impl Observe) -> Self {
         Self {
-            observed: Box::new(observed),
+            observed: Observed::new(vec![Arc::new(observed)]),
             seen: Mutex::default(),
         }
+    }
+
+    /// Has the pipeline that a stream belongs to as well, under a name, for as long as it lives.
+    pub fn watch<T: Element>(&self, name: impl Into<String>, stream: &Stream<T>) {
+        self.observed.watch(name.into(), stream);
     }
 
     /// Looks, and returns all metrics in the OpenMetrics format. It waits a little for pipelines that somebody is at
@@ -68,11 +89,36 @@ impl Metrics {
     /// # Errors
     /// A metric could not be written.
     pub fn text(&self) -> Result<String, fmt::Error> {
-        let (pipelines, engines) = (self.observed.pipelines(), self.observed.engines());
+        self.look(text)
+    }
+
+    /// Looks, and gives all metrics to the recorder of the crate `metrics` that the program has installed, under the
+    /// names and labels of `/metrics`; nothing happens if there is none. Call it when the recorder is to be read, or every
+    /// few seconds. The crate's counters are whole numbers, so that `thalweg_waited_seconds_total` is a gauge there; and
+    /// a recorder keeps what it has of a node that is gone until it is told to forget what does not change.
+    ///
+    /// ```
+    /// use metrics::NoopRecorder;
+    ///
+    /// let ours = thalweg_dashboard::Metrics::default();
+    /// ours.watch("mine", &thalweg::Stream::<i32>::new());
+    /// // A program installs a recorder for all its threads by `metrics::set_global_recorder`.
+    /// metrics::with_local_recorder(&NoopRecorder, || ours.record());
+    /// ```
+    #[cfg(feature = "metrics")]
+    pub fn record(&self) {
+        // What is recorded may be read by the recorder's own locks: ours is not held then.
+        let families = self.look(families);
+        crate::facade::record(&families);
+    }
+
+    /// Looks, waiting a little for pipelines that somebody is at work in.
+    fn look<R>(&self, of: impl FnOnce(&Seen) -> R) -> R {
+        let (pipelines, engines) = self.observed.look();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.history.add(Instant::now(), pipelines);
         seen.engines = engines;
-        text(&seen)
+        of(&seen)
     }
 
     /// The same without looking: what each metric is, and no numbers.
@@ -96,173 +142,33 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// A node with its labels.
-#[derive(Debug)]
-struct Node {
-    pipeline: String,
-    name: String,
-    id: String,
-    counters: Counters,
-}
-
 /// Everything as it was at the last look.
 #[derive(Debug)]
-struct Collected {
-    nodes: Vec<Node>,
-    engines: Vec<Engine>,
-}
-
-impl Collected {
-    fn of(seen: &Seen) -> Self {
-        let mut nodes = Vec::new();
-        for pipeline in seen.history.pipelines.values() {
-            nodes.extend(pipeline.graph.nodes.iter().map(|node| Node {
-                pipeline: pipeline.name.clone(),
-                name: node.name.clone(),
-                id: node.id.to_string(),
-                counters: node.counters,
-            }));
-        }
-        Self {
-            nodes,
-            engines: seen.engines.clone(),
-        }
-    }
-}
-
-type Labels<'a> = Vec<(&'static str, &'a str)>;
-
-/// Writes one metric: what it is, were it without lines, and the lines.
-fn family<M: EncodeMetric>(
-    encoder: &mut DescriptorEncoder<'_>,
-    (name, kind, help, unit): (&str, MetricType, &str, Option<&Unit>),
-    lines: impl Iterator<Item = (Vec<(&'static str, String)>, M)>,
-) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, unit, kind)?;
-    for (labels, metric) in lines {
-        let labels: Labels<'_> = labels
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        metric.encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
-}
+struct Collected(Vec<Family>);
 
 impl Collector for Collected {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let encoder = &mut encoder;
-        let labels = |node: &Node| {
-            vec![
-                ("pipeline", node.pipeline.clone()),
-                ("node", node.name.clone()),
-                ("id", node.id.clone()),
-            ]
-        };
-        let directed = |direction: &str, node: &Node| {
-            let mut labels = labels(node);
-            labels.push(("direction", direction.to_string()));
-            labels
-        };
-        let elements = self.nodes.iter().flat_map(|node| {
-            [
-                (
-                    directed("in", node),
-                    ConstCounter::new(node.counters.received),
-                ),
-                (directed("out", node), ConstCounter::new(node.counters.sent)),
-            ]
-        });
-        let help = "Elements that came to a node, and that it sent";
-        family(
-            encoder,
-            ("elements", MetricType::Counter, help, None),
-            elements,
-        )?;
-        let failures = self.nodes.iter();
-        let failures = failures.map(|node| (labels(node), ConstCounter::new(node.counters.failed)));
-        let help = "Elements that a node failed on";
-        family(
-            encoder,
-            ("failures", MetricType::Counter, help, None),
-            failures,
-        )?;
-        let held = self.nodes.iter();
-        let held = held.map(|node| (labels(node), ConstGauge::new(gauge(node.counters.held))));
-        let help = "Elements in a node, in a buffer, a window or a call";
-        family(
-            encoder,
-            ("held_elements", MetricType::Gauge, help, None),
-            held,
-        )?;
-        let waited = self.nodes.iter();
-        let waited = waited.map(|node| {
-            let seconds = node.counters.waited.as_secs_f64();
-            (labels(node), ConstCounter::new(seconds))
-        });
-        let help = "The time elements were held in a node, summed over the elements";
-        family(
-            encoder,
-            ("waited", MetricType::Counter, help, Some(&Unit::Seconds)),
-            waited,
-        )?;
-        let tasks = self.engines.iter().flat_map(|engine| {
-            [("waiting", engine.waiting), ("running", engine.running)].map(|(state, count)| {
-                let labels = vec![
-                    ("engine", engine.name.clone()),
-                    ("state", state.to_string()),
-                ];
-                (labels, ConstGauge::new(gauge(count)))
-            })
-        });
-        let help = "Tasks of an engine, by state";
-        family(encoder, ("tasks", MetricType::Gauge, help, None), tasks)?;
-        let limits = self.engines.iter().filter_map(|engine| {
-            let labels = vec![("engine", engine.name.clone())];
-            Some((labels, ConstCounter::new(engine.time_limits?)))
-        });
-        let help = "Tasks that were ended because they ran for longer than they may";
-        let about = ("time_limits", MetricType::Counter, help, None);
-        family(encoder, about, limits)?;
-        let workers = || {
-            let engines = self.engines.iter();
-            engines.flat_map(|engine| engine.workers.iter().map(move |worker| (engine, worker)))
-        };
-        let of = |engine: &Engine, worker: &str| {
-            vec![
-                ("engine", engine.name.clone()),
-                ("worker", worker.to_string()),
-            ]
-        };
-        let memory = workers().filter_map(|(engine, worker)| {
-            let memory = worker.memory?;
-            Some((of(engine, &worker.name), ConstGauge::new(gauge(memory))))
-        });
-        let help = "The memory that a worker process takes";
-        family(
-            encoder,
-            ("worker_memory", MetricType::Gauge, help, Some(&Unit::Bytes)),
-            memory,
-        )?;
-        let restarts = workers().filter_map(|(engine, worker)| {
-            let restarts = worker.restarts?;
-            Some((of(engine, &worker.name), ConstCounter::new(restarts)))
-        });
-        let help = "How often the worker in a place was replaced because it died";
-        let about = ("worker_restarts", MetricType::Counter, help, None);
-        family(encoder, about, restarts)?;
-        let deaths = self.engines.iter().flat_map(|engine| {
-            engine.deaths.iter().map(|(cause, count)| {
-                let labels = vec![("engine", engine.name.clone()), ("cause", cause.clone())];
-                (labels, ConstCounter::new(*count))
-            })
-        });
-        let help = "Workers that have died, by what they died of";
-        let about = ("worker_deaths", MetricType::Counter, help, None);
-        family(encoder, about, deaths)
+        for family in &self.0 {
+            let kind = match family.kind {
+                Kind::Counter => MetricType::Counter,
+                Kind::Gauge => MetricType::Gauge,
+            };
+            let unit = family.unit.as_ref();
+            let mut encoder = encoder.encode_descriptor(family.name, family.help, unit, kind)?;
+            for (labels, number) in &family.lines {
+                let labels = labels.iter().map(|(name, value)| (*name, value.as_str()));
+                let labels: Vec<(&str, &str)> = labels.collect();
+                let encoder = encoder.encode_family(&labels)?;
+                match *number {
+                    Number::Count(count) => ConstCounter::new(count).encode(encoder)?,
+                    Number::Seconds(seconds) => ConstCounter::new(seconds).encode(encoder)?,
+                    Number::Level(level) => {
+                        let level = i64::try_from(level).unwrap_or(i64::MAX);
+                        ConstGauge::new(level).encode(encoder)?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
-}
-
-fn gauge(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,7 @@
 //! What a dashboard shows, and where it has it from.
 
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use thalweg::view::GraphView;
@@ -87,21 +88,21 @@ pub struct Task {
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// A pipeline that has been asked how it is.
-pub(crate) struct Asked {
+struct Asked {
     id: u64,
     name: String,
     answer: Receiver<GraphView>,
 }
 
 /// A pipeline that a dashboard was told to show.
-pub(crate) struct Watched {
-    pub(crate) id: u64,
-    pub(crate) name: String,
+struct Watched {
+    id: u64,
+    name: String,
     ask: Box<dyn Fn() -> Option<Receiver<GraphView>> + Send + Sync>,
 }
 
 impl Watched {
-    pub(crate) fn new<T: Element>(name: String, stream: &Stream<T>) -> Self {
+    fn new<T: Element>(name: String, stream: &Stream<T>) -> Self {
         let weak: WeakStream<T> = stream.downgrade();
         Self {
             id: stream.node_id(),
@@ -118,7 +119,7 @@ impl Watched {
     }
 
     /// Asks how it is; `None` if it is gone.
-    pub(crate) fn ask(&self) -> Option<Asked> {
+    fn ask(&self) -> Option<Asked> {
         let answer = (self.ask)()?;
         Some(Asked {
             id: self.id,
@@ -128,8 +129,51 @@ impl Watched {
     }
 }
 
+/// All that is looked at.
+#[derive(Default)]
+pub(crate) struct Observed {
+    watched: Mutex<Vec<Watched>>,
+    others: Vec<Arc<dyn Observe>>,
+}
+
+impl Observed {
+    pub(crate) fn new(others: Vec<Arc<dyn Observe>>) -> Self {
+        Self {
+            watched: Mutex::default(),
+            others,
+        }
+    }
+
+    /// Looks at a stream's pipeline too, for as long as it lives.
+    pub(crate) fn watch<T: Element>(&self, name: String, stream: &Stream<T>) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.push(Watched::new(name, stream));
+    }
+
+    /// How things are; may wait a little.
+    pub(crate) fn look(&self) -> (Vec<Pipeline>, Vec<Engine>) {
+        let mut asked = Vec::new();
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|watched| match watched.ask() {
+            Some(one) => {
+                asked.push(one);
+                true
+            }
+            None => false,
+        });
+        drop(watched);
+        let mut pipelines = answers(asked);
+        let mut engines = Vec::new();
+        for other in &self.others {
+            pipelines.extend(other.pipelines());
+            engines.extend(other.engines());
+        }
+        (pipelines, engines)
+    }
+}
+
 /// The answers of pipelines, which all have been asked before one is waited for.
-pub(crate) fn answers(asked: Vec<Asked>) -> Vec<Pipeline> {
+fn answers(asked: Vec<Asked>) -> Vec<Pipeline> {
     let end = Instant::now() + PATIENCE;
     asked
         .into_iter()

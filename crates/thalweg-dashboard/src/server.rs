@@ -14,7 +14,7 @@ use crate::failures::{self, Failures};
 use crate::guard::Names;
 use crate::history::History;
 use crate::listener::Limited;
-use crate::observe::{Engine, Observe, Pipeline, Watched, answers};
+use crate::observe::{Engine, Observe, Observed};
 use crate::routes;
 
 /// How many ports are tried, from the one that was asked for.
@@ -174,7 +174,7 @@ pub struct Dashboard {
 impl Dashboard {
     /// Shows the pipeline that a stream belongs to, under a name, for as long as it lives.
     pub fn watch<T: Element>(&self, name: impl Into<String>, stream: &Stream<T>) {
-        lock(&self.app.watched).push(Watched::new(name.into(), stream));
+        self.app.observed.watch(name.into(), stream);
     }
 
     /// Where it listens.
@@ -211,8 +211,7 @@ impl Drop for Dashboard {
 
 /// What all pages are made of.
 pub(crate) struct App {
-    watched: Mutex<Vec<Watched>>,
-    observed: Vec<Arc<dyn Observe>>,
+    observed: Observed,
     pub(crate) failures: Arc<Failures>,
     pub(crate) began: Instant,
     seen: Mutex<Seen>,
@@ -249,9 +248,8 @@ impl Drop for Looker {
 impl App {
     fn new(observed: Vec<Arc<dyn Observe>>) -> Self {
         Self {
-            watched: Mutex::default(),
             failures: failures::record(observed.clone()),
-            observed,
+            observed: Observed::new(observed),
             began: Instant::now(),
             seen: Mutex::default(),
             looks: watch::Sender::new(0),
@@ -265,25 +263,6 @@ impl App {
         lock(&self.seen)
     }
 
-    /// How things are; may wait a little.
-    pub(crate) fn look(&self) -> (Vec<Pipeline>, Vec<Engine>) {
-        let mut asked = Vec::new();
-        lock(&self.watched).retain(|watched| match watched.ask() {
-            Some(one) => {
-                asked.push(one);
-                true
-            }
-            None => false,
-        });
-        let mut pipelines = answers(asked);
-        let mut engines = Vec::new();
-        for observed in &self.observed {
-            pipelines.extend(observed.pipelines());
-            engines.extend(observed.engines());
-        }
-        (pipelines, engines)
-    }
-
     /// Sees to it that what was seen is not old.
     pub(crate) async fn refresh(self: &Arc<Self>, age: Duration) {
         let _looking = self.looking.lock().await;
@@ -292,7 +271,7 @@ impl App {
         }
         let app = self.clone();
         let looked = tokio::task::spawn_blocking(move || {
-            let (pipelines, engines) = app.look();
+            let (pipelines, engines) = app.observed.look();
             let mut seen = app.seen();
             let now = Instant::now();
             seen.at = Some(now);

@@ -2,11 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use thalweg::view::GraphView;
+use thalweg::view::{Counters, GraphView, NodeView};
 use thalweg::{Failure, OnError, Stream};
 use thalweg_dashboard::{
     Builder, Cause, Dashboard, Engine, Observe, Pipeline, Task, Worker, serve,
@@ -129,6 +130,42 @@ fn metrics_are_those_of_the_counters() {
     line("thalweg_held_elements{", "} 0");
     line("thalweg_waited_seconds_total{", "} 0.0");
     assert!(answer.trim_end().ends_with("# EOF"));
+}
+
+/// A pipeline of one node: between two looks, ten elements leave it that were held for four seconds together.
+#[derive(Default)]
+struct Slow(AtomicU64);
+
+impl Observe for Slow {
+    fn pipelines(&self) -> Vec<Pipeline> {
+        let looks = self.0.fetch_add(1, Ordering::Relaxed);
+        let mut counters = Counters::default();
+        counters.received = 10 * looks + 3;
+        counters.held = 3;
+        counters.waited = Duration::from_secs(4 * looks);
+        let node = NodeView::new(1, "slow", "sink").with_counters(counters);
+        vec![Pipeline {
+            id: 7,
+            name: "orders".into(),
+            graph: Some(GraphView::new(vec![node], Vec::new())),
+        }]
+    }
+}
+
+#[test]
+fn how_long_an_element_waits_is_shown() {
+    let dashboard = Builder::new().observe(Slow::default());
+    let dashboard = dashboard.serve("127.0.0.1:0").expect("a port is free");
+    let wait = || info(&dashboard)["pipelines"][0]["nodes"][0]["mean_wait_seconds"].clone();
+    assert_eq!(wait(), Value::Null, "it has been looked at once");
+    let end = Instant::now() + BOUND;
+    while wait().is_null() {
+        assert!(Instant::now() < end, "it is looked at but once");
+        std::thread::yield_now();
+    }
+    assert_eq!(wait(), 0.4);
+    assert!(get(&dashboard, "/status").contains("<td class=\"number\">400 ms</td>"));
+    assert!(get(&dashboard, "/node/7/1").contains("<dd>400 ms</dd>"));
 }
 
 #[test]
@@ -327,8 +364,8 @@ fn engines_and_failures_are_those_that_one_tells() {
         .expect("served");
     let tasks = get(&dashboard, "/tasks");
     for text in [
-        "1 processes",
-        "5 tasks waiting",
+        "Workers (processes): 1;",
+        "tasks waiting: 5",
         "resize &lt;img&gt;, for 3.0 s",
         "64 MB",
     ] {

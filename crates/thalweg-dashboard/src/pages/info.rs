@@ -25,6 +25,7 @@ fn pipeline(id: u64, pipeline: &PipelineHistory) -> Value {
     let nodes = pipeline.graph.nodes.iter().map(|node| {
         let rate =
             |of: fn(&Counters) -> f64| pipeline.node(node.id).map_or(0.0, |node| node.rate(of));
+        let mean_wait = pipeline.node(node.id).and_then(|node| node.mean_wait());
         json!({
             "id": node.id,
             "name": node.name,
@@ -35,6 +36,7 @@ fn pipeline(id: u64, pipeline: &PipelineHistory) -> Value {
             "failed": node.counters.failed,
             "held": node.counters.held,
             "waited_seconds": node.counters.waited.as_secs_f64(),
+            "mean_wait_seconds": mean_wait.map(|wait| wait.as_secs_f64()),
             "received_per_second": rate(|counters| counters.received as f64),
         })
     });

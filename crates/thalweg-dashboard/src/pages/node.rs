@@ -41,6 +41,10 @@ pub(super) fn content(app: &App, pipeline_id: u64, id: u64) -> Markup {
             dt { "Failed" } dd { (counters.failed) }
             dt { "Held now" } dd { (counters.held) }
             dt { "Time waited, summed over elements" } dd { (length(counters.waited)) }
+            dt { "Mean wait of an element, of late" }
+            dd {
+                @if let Some(wait) = pipeline.node(id).and_then(NodeHistory::mean_wait) { (length(wait)) } @else { "–" }
+            }
         }
         @if let Some(history) = pipeline.node(id) {
             (chart(history))

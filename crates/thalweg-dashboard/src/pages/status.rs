@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 use thalweg::view::{Counters, GraphView, NodeView};
 
 use crate::clock::{length, rate};
-use crate::history::{PipelineHistory, State};
+use crate::history::{NodeHistory, PipelineHistory, State};
 use crate::server::Seen;
 
 pub(super) fn content(seen: &Seen, has_tables: bool) -> Markup {
@@ -101,6 +101,7 @@ fn table(id: u64, pipeline: &PipelineHistory) -> Markup {
                         th.number scope="col" { "Failed" }
                         th.number scope="col" { "Held" }
                         th.number scope="col" { "Waited" }
+                        th.number scope="col" { "Mean wait" }
                     }
                 }
                 tbody {
@@ -118,6 +119,7 @@ fn row(id: u64, pipeline: &PipelineHistory, node: &NodeView) -> Markup {
     let per_second = pipeline
         .node(node.id)
         .map_or(0.0, |node| node.rate(received));
+    let mean_wait = pipeline.node(node.id).and_then(NodeHistory::mean_wait);
     let counters = &node.counters;
     html! {
         tr {
@@ -131,6 +133,9 @@ fn row(id: u64, pipeline: &PipelineHistory, node: &NodeView) -> Markup {
             td.number { (counters.failed) }
             td.number { (counters.held) }
             td.number { (length(counters.waited)) }
+            td.number {
+                @if let Some(wait) = mean_wait { (length(wait)) } @else { "–" }
+            }
         }
     }
 }

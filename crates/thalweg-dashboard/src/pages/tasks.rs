@@ -39,8 +39,8 @@ pub(super) fn content(seen: &Seen) -> Markup {
 fn numbers(engine: &Engine) -> Markup {
     html! {
         p {
-            (engine.workers.len()) " " (engine.kind) ", "
-            (engine.running) " tasks with them, " (engine.waiting) " tasks waiting"
+            "Workers (" (engine.kind) "): " (engine.workers.len())
+            "; tasks with them: " (engine.running) "; tasks waiting: " (engine.waiting)
             @if let Some(link) = &engine.link {
                 "; " a href=(link) rel="noreferrer" { "its own dashboard" }
             }

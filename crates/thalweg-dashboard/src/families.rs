@@ -1,0 +1,179 @@
+//! The metrics there are: their names, what they are, and their numbers.
+
+use prometheus_client::registry::Unit;
+use thalweg::view::Counters;
+
+use crate::observe::{Engine, Worker};
+use crate::server::Seen;
+
+/// What all names begin with.
+pub(crate) const PREFIX: &str = "thalweg";
+
+/// What a number may do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// It only grows.
+    Counter,
+    /// It grows and shrinks.
+    Gauge,
+}
+
+/// A number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Number {
+    /// Of a counter.
+    Count(u64),
+    /// Of a counter, in seconds.
+    Seconds(f64),
+    /// Of a gauge.
+    Level(u64),
+}
+
+/// Names and values.
+pub(crate) type Labels = Vec<(&'static str, String)>;
+
+/// One metric, with a number for each node, engine or worker.
+#[derive(Debug)]
+pub(crate) struct Family {
+    /// Its name without what it begins with, its unit, and `total`.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) help: &'static str,
+    pub(crate) unit: Option<Unit>,
+    pub(crate) lines: Vec<(Labels, Number)>,
+}
+
+impl Family {
+    fn new(
+        name: &'static str,
+        kind: Kind,
+        help: &'static str,
+        lines: impl Iterator<Item = (Labels, Number)>,
+    ) -> Self {
+        Self {
+            name,
+            kind,
+            help,
+            unit: None,
+            lines: lines.collect(),
+        }
+    }
+
+    fn in_unit(mut self, unit: Unit) -> Self {
+        self.unit = Some(unit);
+        self
+    }
+}
+
+/// All metrics as they were at the last look.
+pub(crate) fn families(seen: &Seen) -> Vec<Family> {
+    let mut families = of_nodes(seen);
+    families.extend(of_engines(&seen.engines));
+    families
+}
+
+fn of_nodes(seen: &Seen) -> Vec<Family> {
+    let mut nodes: Vec<(Labels, Counters)> = Vec::new();
+    for pipeline in seen.history.pipelines.values() {
+        nodes.extend(pipeline.graph.nodes.iter().map(|node| {
+            let labels = vec![
+                ("pipeline", pipeline.name.clone()),
+                ("node", node.name.clone()),
+                ("id", node.id.to_string()),
+            ];
+            (labels, node.counters)
+        }));
+    }
+    let each = |of: fn(&Counters) -> Number| {
+        let nodes = nodes.iter();
+        nodes.map(move |(labels, counters)| (labels.clone(), of(counters)))
+    };
+    let elements = nodes.iter().flat_map(|(labels, counters)| {
+        [("in", counters.received), ("out", counters.sent)].map(|(direction, count)| {
+            let mut labels = labels.clone();
+            labels.push(("direction", direction.to_string()));
+            (labels, Number::Count(count))
+        })
+    });
+    vec![
+        Family::new(
+            "elements",
+            Kind::Counter,
+            "Elements that came to a node, and that it sent",
+            elements,
+        ),
+        Family::new(
+            "failures",
+            Kind::Counter,
+            "Elements that a node failed on",
+            each(|counters| Number::Count(counters.failed)),
+        ),
+        Family::new(
+            "held_elements",
+            Kind::Gauge,
+            "Elements in a node, in a buffer, a window or a call",
+            each(|counters| Number::Level(counters.held)),
+        ),
+        Family::new(
+            "waited",
+            Kind::Counter,
+            "The time elements were held in a node, summed over the elements",
+            each(|counters| Number::Seconds(counters.waited.as_secs_f64())),
+        )
+        .in_unit(Unit::Seconds),
+    ]
+}
+
+fn of_engines(engines: &[Engine]) -> Vec<Family> {
+    let labels = |engine: &Engine, name: &'static str, value: &str| {
+        vec![("engine", engine.name.clone()), (name, value.to_string())]
+    };
+    let tasks = engines.iter().flat_map(|engine| {
+        [("waiting", engine.waiting), ("running", engine.running)]
+            .map(|(state, count)| (labels(engine, "state", state), Number::Level(count)))
+    });
+    let limits = engines.iter().filter_map(|engine| {
+        let labels = vec![("engine", engine.name.clone())];
+        Some((labels, Number::Count(engine.time_limits?)))
+    });
+    let of_workers = |of: fn(&Worker) -> Option<Number>| {
+        engines.iter().flat_map(move |engine| {
+            let workers = engine.workers.iter();
+            workers.filter_map(move |worker| {
+                Some((labels(engine, "worker", &worker.name), of(worker)?))
+            })
+        })
+    };
+    let deaths = engines.iter().flat_map(|engine| {
+        let deaths = engine.deaths.iter();
+        deaths.map(|(cause, count)| (labels(engine, "cause", cause), Number::Count(*count)))
+    });
+    vec![
+        Family::new("tasks", Kind::Gauge, "Tasks of an engine, by state", tasks),
+        Family::new(
+            "time_limits",
+            Kind::Counter,
+            "Tasks that were ended because they ran for longer than they may",
+            limits,
+        ),
+        Family::new(
+            "worker_memory",
+            Kind::Gauge,
+            "The memory that a worker process takes",
+            of_workers(|worker| worker.memory.map(Number::Level)),
+        )
+        .in_unit(Unit::Bytes),
+        Family::new(
+            "worker_restarts",
+            Kind::Counter,
+            "How often the worker in a place was replaced because it died",
+            of_workers(|worker| worker.restarts.map(Number::Count)),
+        ),
+        Family::new(
+            "worker_deaths",
+            Kind::Counter,
+            "Workers that have died, by what they died of",
+            deaths,
+        ),
+    ]
+}

@@ -1,0 +1,181 @@
+//! The metrics, as a recorder of the crate `metrics` gets them.
+#![cfg(feature = "metrics")]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString,
+    Unit,
+};
+use thalweg::{OnError, Stream};
+use thalweg_dashboard::{Engine, Metrics, Observe, Worker};
+
+type Numbers = Arc<Mutex<BTreeMap<String, f64>>>;
+
+/// Keeps the last number of each metric, under its name and labels as `/metrics` writes them.
+#[derive(Default)]
+struct Kept {
+    numbers: Numbers,
+    described: Mutex<BTreeMap<String, String>>,
+}
+
+struct Cell {
+    numbers: Numbers,
+    name: String,
+}
+
+impl Cell {
+    fn put(&self, number: f64) {
+        let mut numbers = self.numbers.lock().expect("nobody panicked");
+        numbers.insert(self.name.clone(), number);
+    }
+}
+
+impl CounterFn for Cell {
+    fn increment(&self, _: u64) {
+        panic!("counts are absolute");
+    }
+
+    fn absolute(&self, count: u64) {
+        self.put(count as f64);
+    }
+}
+
+impl GaugeFn for Cell {
+    fn increment(&self, _: f64) {
+        panic!("levels are absolute");
+    }
+
+    fn decrement(&self, _: f64) {
+        panic!("levels are absolute");
+    }
+
+    fn set(&self, level: f64) {
+        self.put(level);
+    }
+}
+
+impl Kept {
+    fn cell(&self, key: &Key) -> Arc<Cell> {
+        let labels = key.labels();
+        let labels: Vec<String> = labels
+            .map(|label| format!("{}=\"{}\"", label.key(), label.value()))
+            .collect();
+        Arc::new(Cell {
+            numbers: self.numbers.clone(),
+            name: format!("{}{{{}}}", key.name(), labels.join(",")),
+        })
+    }
+
+    fn describe(&self, name: &KeyName, help: &SharedString) {
+        let mut described = self.described.lock().expect("nobody panicked");
+        described.insert(name.as_str().to_string(), help.to_string());
+    }
+}
+
+impl Recorder for Kept {
+    fn describe_counter(&self, name: KeyName, _: Option<Unit>, help: SharedString) {
+        self.describe(&name, &help);
+    }
+
+    fn describe_gauge(&self, name: KeyName, _: Option<Unit>, help: SharedString) {
+        self.describe(&name, &help);
+    }
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {
+        panic!("there are no histograms");
+    }
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.cell(key))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.cell(key))
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        panic!("there are no histograms");
+    }
+}
+
+/// An engine that has a number for every metric.
+struct Busy;
+
+impl Observe for Busy {
+    fn engines(&self) -> Vec<Engine> {
+        let worker = Worker {
+            name: "worker 0".into(),
+            memory: Some(4096),
+            restarts: Some(2),
+            ..Worker::default()
+        };
+        vec![Engine {
+            name: "mine".into(),
+            waiting: 3,
+            running: 1,
+            workers: vec![worker],
+            time_limits: Some(5),
+            deaths: vec![("signal".into(), 2)],
+            ..Engine::default()
+        }]
+    }
+}
+
+/// The numbers of the text of `/metrics`.
+fn written(text: &str) -> BTreeMap<String, f64> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (name, number) = line.rsplit_once(' ').expect("a name and a number");
+            (name.to_string(), number.parse().expect("a number"))
+        })
+        .collect()
+}
+
+#[test]
+fn a_recorder_gets_what_the_text_has() {
+    let source = Stream::new().named("numbers");
+    source
+        .try_map(|x: &i32| if *x == 0 { Err("zero") } else { Ok(*x) })
+        .named("checked")
+        .on_error(OnError::Skip)
+        .sink(drop);
+    let ours = Metrics::new(Busy);
+    ours.watch("orders", &source);
+    let kept = Kept::default();
+    metrics::with_local_recorder(&kept, || {
+        for elements in [vec![1, 0, 2], vec![3]] {
+            source
+                .emit_many(elements)
+                .wait()
+                .expect("failures are skipped");
+            ours.record();
+            let text = ours.text().expect("it is written");
+            assert_eq!(*kept.numbers.lock().expect("no panic"), written(&text));
+        }
+    });
+    let numbers = kept.numbers.lock().expect("no panic");
+    let of = |start: &str, end: &str| {
+        let mut found = numbers.iter();
+        let found = found.find(|(name, _)| name.starts_with(start) && name.ends_with(end));
+        *found.unwrap_or_else(|| panic!("{start} in {numbers:?}")).1
+    };
+    let checked = "{pipeline=\"orders\",node=\"checked\",";
+    let elements = format!("thalweg_elements_total{checked}");
+    assert_eq!(of(&elements, "direction=\"in\"}"), 4.0);
+    assert_eq!(of(&elements, "direction=\"out\"}"), 3.0);
+    assert_eq!(of(&format!("thalweg_failures_total{checked}"), "}"), 1.0);
+    assert_eq!(of("thalweg_worker_memory_bytes{", "}"), 4096.0);
+    let described = kept.described.lock().expect("no panic");
+    for name in numbers.keys() {
+        let (name, _) = name.split_once('{').expect("labels");
+        assert!(described.contains_key(name), "{name}");
+    }
+}
+
+#[test]
+fn without_a_recorder_nothing_happens() {
+    Metrics::new(Busy).record();
+}
