@@ -90,10 +90,8 @@ impl Config {
             ClientError::ClientCreation(problem) => problem,
             error => error.to_string(),
         };
-        let needs_tls = ["ssl", "OpenSSL"].iter().any(|part| problem.contains(part))
-            && !cfg!(feature = "kafka-tls");
-        self.invalid(match needs_tls {
-            true => format!("{problem}; TLS needs the feature `kafka-tls`"),
+        self.invalid(match problem.contains("OpenSSL not available") {
+            true => format!("{problem}; docs/CONNECT.md says how to build it with TLS"),
             false => problem,
         })
     }

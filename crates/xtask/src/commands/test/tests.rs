@@ -13,6 +13,8 @@ pub fn unit(project: &Project) -> Result<(), Stop> {
     let targets = "--lib --bins --tests --example demo";
     Ok(Invocation::cargo(WORKSPACE)
         .args(targets.split(' ').map(Into::into))
+        // Many wait for others, those with Kafka for seconds.
+        .variable("RUST_TEST_THREADS", "4")
         .run(project)?)
 }
 
