@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::lane::Lane;
 use super::{KafkaError, KafkaMessage};
 
-/// The most messages that a source takes at once: few enough for a buffer that the allocator has at hand.
+/// The most messages that a source takes at once, before others have their turn.
 const BATCH: usize = 256;
 
 /// A message, and the partition it was read from.
