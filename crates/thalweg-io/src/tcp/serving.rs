@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -58,24 +59,32 @@ pub(super) async fn serve<T: Send + 'static>(
     while accepting.join_next().await.is_some() {}
 }
 
+/// Accepts and reads in one task: what has been sent first, over whichever connection, comes first.
 async fn accept<T: Send + 'static>(shared: Arc<Shared<T>>, listener: TcpListener) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
         return;
     };
-    let mut connections = JoinSet::new();
-    while let Ok(permit) = shared.room.clone().acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let shared = shared.clone();
-                connections.spawn(async move {
-                    shared.read(stream, peer.to_string()).await;
-                    drop(permit);
-                });
-            }
-            // A client that left at once, or too many open files.
-            Err(_) => sleep(PAUSE).await,
+    let mut connections = FuturesUnordered::new();
+    loop {
+        let accepting = async {
+            let permit = shared.room.clone().acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        tokio::select! {
+            biased;
+            (permit, accepted) = accepting => match accepted {
+                Ok((stream, peer)) => {
+                    let shared = shared.clone();
+                    connections.push(async move {
+                        shared.read(stream, peer.to_string()).await;
+                        drop(permit);
+                    });
+                }
+                // A client that left at once, or too many open files.
+                Err(_) => sleep(PAUSE).await,
+            },
+            Some(()) = connections.next(), if !connections.is_empty() => {}
         }
-        while connections.try_join_next().is_some() {}
     }
 }
 
