@@ -15,20 +15,25 @@ LINES = 200_000
 
 def text() -> Case:
     """Lines of about fifty bytes."""
-    path = Path(tempfile.mkdtemp()) / "lines"
-    with path.open("w") as file:
-        file.writelines(f"{line}: what a river carries, it carries to the sea\n" for line in range(LINES))
+    directory = Path(tempfile.mkdtemp())
+
+    def file_of(count: int) -> Path:
+        # What is left of a file, streamz goes on reading.
+        path = directory / str(count)
+        if not path.exists():
+            path.write_text("".join(f"{line}: what a river carries, it carries to the sea\n" for line in range(count)))
+        return path
 
     def loop(count: int) -> None:
         sink = Counting(count)
-        with path.open() as file:
-            for _, line in zip(range(count), file, strict=False):
+        with file_of(count).open() as file:
+            for line in file:
                 sink(len(line))
 
     def run(library: Any, count: int) -> None:
         sink = Counting(count)
-        source = library.from_textfile(str(path), poll_interval=0.001)
-        source.map(len).sink(lambda x: sink(x) if sink.left > 0 else None)
+        source = library.from_textfile(str(file_of(count)), poll_interval=0.001)
+        source.map(len).sink(sink)
         source.start()
         sink.wait()
         source.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from typing import Any
 
 from measure import Case, Contender, Target
@@ -19,7 +20,14 @@ def tcp() -> Case:
     """One client, which sends as fast as it can."""
 
     def send(port: int, count: int) -> None:
-        with socket.create_connection(("localhost", port)) as client:
+        while True:
+            try:
+                client = socket.create_connection(("localhost", port))
+                break
+            except ConnectionRefusedError:
+                # streamz says that it listens before it does.
+                time.sleep(0.001)
+        with client:
             client.sendall(LINE * count)
 
     def sending(port: int, count: int) -> threading.Thread:
