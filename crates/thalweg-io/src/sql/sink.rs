@@ -243,11 +243,14 @@ impl Writing<'_> {
         let create = create.map(|first| self.target.create(first, connection));
         let mut transaction = connection.begin().map_err(|problem| self.fail(problem))?;
         let table = &self.target.table;
-        if let Some(after) = self.in_doubt.take()
-            && self.is_stored(&after, &mut *transaction)?
-        {
-            self.keep(after, kept);
-            return Ok(());
+        // The doubt stays until it is known: asking may fail as well.
+        if let Some(after) = &self.in_doubt {
+            let is_stored = self.is_stored(after, &mut *transaction)?;
+            let after = self.in_doubt.take().filter(|_| is_stored);
+            if let Some(after) = after {
+                self.keep(after, kept);
+                return Ok(());
+            }
         }
         for one in self.places {
             let name = one.position.name();
