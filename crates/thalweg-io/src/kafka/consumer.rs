@@ -3,6 +3,7 @@
 //! It has a thread of its own since the client blocks: when offsets are committed for the last time, and when a partition
 //! goes to another member, which is told to wait until the messages in flight are done.
 
+mod committer;
 mod context;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Headers};
 
+use self::committer::Committer;
 use self::context::Context;
 use super::queue::{Fetched, Queue};
 use super::{Kafka, KafkaError, KafkaMessage};
@@ -26,8 +28,10 @@ const TICK: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_millis(200);
 /// The most messages that are handed over at once.
 const BATCH: usize = 512;
-/// How long the brokers have to answer a question about a topic.
+/// How long the brokers have to answer.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long they have for the last commit, if they were there before.
+const LAST_ANSWER: Duration = Duration::from_secs(30);
 
 /// Starts the thread. It ends when the queue is closed, or when it cannot go on.
 ///
@@ -39,14 +43,18 @@ pub(super) fn start(kafka: &Kafka, queue: &Arc<Queue>) -> Result<(), KafkaError>
     let context = Context::new(kafka.clone(), queue.clone());
     let consumer = config.client().create_with_context(context);
     let consumer: BaseConsumer<Context> = consumer.map_err(|error| config.refused(error))?;
+    let consumer = Arc::new(consumer);
     let (queue, interval) = (queue.clone(), kafka.commit_interval);
     let topics = kafka.topics.clone();
     let thread = thread::Builder::new().name("thalweg-kafka".into());
+    Committer::start(&consumer).map_err(KafkaError::Start)?;
+    let committer = CloseOnDrop(consumer.context().clone());
     queue.begin();
     // Also if the client should panic, or there is no thread: the source must not wait for ever.
     let over = Over(queue.clone());
     let started = thread.spawn(move || {
         let _over = over;
+        let _committer = committer;
         let reader = Reader {
             consumer,
             queue,
@@ -75,8 +83,17 @@ impl Drop for Over {
     }
 }
 
+/// Ends the thread that commits when it is dropped.
+struct CloseOnDrop(Arc<Context>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.committer.close(Duration::ZERO);
+    }
+}
+
 struct Reader {
-    consumer: BaseConsumer<Context>,
+    consumer: Arc<BaseConsumer<Context>>,
     queue: Arc<Queue>,
     interval: Duration,
 }
@@ -114,7 +131,9 @@ impl Reader {
             self.stay();
         }
         context.is_leaving();
-        self.commit();
+        context.commit_at_last();
+        // So that the group is left here, and not when the last commit ends.
+        context.committer.close(ANSWER);
         let queue = self.queue.clone();
         // Leaves the group.
         drop(self);
@@ -293,7 +312,7 @@ impl Reader {
     }
 
     fn commit(&self) {
-        self.consumer.context().commit(&self.consumer);
+        self.consumer.context().commit();
     }
 }
 

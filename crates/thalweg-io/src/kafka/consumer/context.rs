@@ -3,22 +3,24 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::bindings::rd_kafka_resp_err_t as Event;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::super::lane::Lane;
 use super::super::queue::Queue;
 use super::super::{Kafka, KafkaError};
-use super::ANSWER;
+use super::committer::{Commit, Committer};
+use super::{ANSWER, LAST_ANSWER};
 use crate::Position;
 
-/// What the thread knows of the group. Its methods are called on that thread, except for [`ClientContext::log`].
+/// What the thread knows of the group. Its methods are called on that thread, except for
+/// [`ClientContext::log`] and [`Context::has_committed`].
 pub(super) struct Context {
     kafka: Kafka,
     queue: Arc<Queue>,
@@ -33,6 +35,7 @@ pub(super) struct Context {
     is_down: AtomicBool,
     /// Nothing is waited for any more.
     is_leaving: AtomicBool,
+    pub(super) committer: Committer,
 }
 
 impl Context {
@@ -46,6 +49,7 @@ impl Context {
             reason: Mutex::default(),
             is_down: AtomicBool::new(false),
             is_leaving: AtomicBool::new(false),
+            committer: Committer::default(),
         }
     }
 
@@ -151,49 +155,82 @@ impl Context {
         }
     }
 
-    /// Commits the offsets of what is done, of all partitions. It blocks until the brokers have answered: of a commit that
-    /// nobody waits for, the client does not tell what has come.
-    pub(super) fn commit(&self, consumer: &BaseConsumer<Self>) {
-        let lanes = lock(&self.lanes).clone();
-        self.commit_lanes(consumer, &lanes);
+    /// Has the offsets of what is done committed, of all partitions, unless a commit is under way.
+    pub(super) fn commit(&self) {
+        if !self.committer.is_busy()
+            && let Some(commit) = self.to_commit(lock(&self.lanes).clone())
+        {
+            self.committer.push(commit);
+        }
     }
 
-    fn commit_lanes(&self, consumer: &BaseConsumer<Self>, lanes: &[Arc<Lane>]) {
+    /// Commits the offsets of what is done, of all partitions, and waits for the answer.
+    pub(super) fn commit_at_last(&self) {
+        let limit = match self.is_down.load(Ordering::Relaxed) {
+            true => ANSWER,
+            false => LAST_ANSWER,
+        };
+        let lanes = lock(&self.lanes).clone();
+        self.commit_now(lanes, limit);
+    }
+
+    /// Commits the offsets of what is done, after what is under way. What is not answered by then may be committed
+    /// nevertheless, or else is read again.
+    fn commit_now(&self, lanes: Vec<Arc<Lane>>, limit: Duration) {
+        let until = Instant::now() + limit;
+        let mut is_answered = self.committer.wait(limit);
+        if is_answered && let Some(commit) = self.to_commit(lanes) {
+            self.committer.push(commit);
+            let left = until.saturating_duration_since(Instant::now());
+            is_answered = self.committer.wait(left);
+        }
+        if !is_answered {
+            let problem = format!("no broker has answered for {} s", limit.as_secs());
+            self.queue.fail(self.not_committed(problem));
+        }
+    }
+
+    fn to_commit(&self, lanes: Vec<Arc<Lane>>) -> Option<Commit> {
         let mut offsets = TopicPartitionList::new();
-        let mut committed = Ok(());
-        for lane in lanes {
+        let mut added = Ok(());
+        for lane in &lanes {
             if let Some(next) = lane.to_commit() {
                 let next = Offset::Offset(next);
-                let added = offsets.add_partition_offset(&lane.topic, lane.partition, next);
-                committed = committed.and(added);
+                let one = offsets.add_partition_offset(&lane.topic, lane.partition, next);
+                added = added.and(one);
             }
         }
-        if offsets.count() == 0 {
-            return;
+        if let Err(error) = added {
+            self.report(error);
         }
-        committed = committed.and_then(|()| consumer.commit(&offsets, CommitMode::Sync));
+        (offsets.count() > 0).then_some(Commit { offsets, lanes })
+    }
+
+    /// What has come of a commit.
+    pub(super) fn has_committed(&self, commit: &Commit, done: &KafkaResult<()>) {
         let mut problem = None;
-        for lane in lanes {
-            let one = offsets.find_partition(&lane.topic, lane.partition);
+        for lane in &commit.lanes {
+            let one = commit.offsets.find_partition(&lane.topic, lane.partition);
             let one = one.map_or(Ok(()), |one| one.error());
-            if let Err(error) = committed.clone().and(one) {
+            if let Err(error) = done.clone().and(one) {
                 lane.forget_commit();
                 problem = Some(error);
             }
         }
         if let Some(error) = problem.filter(|error| !is_rebalancing(error)) {
-            self.queue.fail(self.not_committed(&error));
+            let problem = match error.rdkafka_error_code() {
+                Some(code) => code.to_string(),
+                None => error.to_string(),
+            };
+            self.queue.fail(self.not_committed(problem));
         }
     }
 
-    fn not_committed(&self, error: &ClientError) -> KafkaError {
+    fn not_committed(&self, problem: String) -> KafkaError {
         KafkaError::Commit {
             brokers: self.kafka.config.brokers(),
             group: self.kafka.config.group(),
-            problem: match error.rdkafka_error_code() {
-                Some(code) => code.to_string(),
-                None => error.to_string(),
-            },
+            problem,
         }
     }
 
@@ -333,7 +370,7 @@ impl Context {
                     lane.wait_until_settled(until);
                 }
             }
-            self.commit_lanes(consumer, &revoked_lanes);
+            self.commit_now(revoked_lanes.clone(), ANSWER);
         }
         match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => {

@@ -96,6 +96,35 @@ fn a_broker_that_comes_back_is_read_on() -> Outcome {
 }
 
 #[test]
+fn while_a_commit_waits_messages_are_read() -> Outcome {
+    use rdkafka::types::RDKafkaApiKey as Key;
+    let broker = Broker::with_partitions(1);
+    block_on(async {
+        broker.write(0..10, 1).await;
+        let kafka = broker.kafka().commit_interval(Duration::ZERO);
+        // So long does the client look for the broker that keeps the group's offsets.
+        let messages = Stream::from_kafka(kafka.option("session.timeout.ms", "60000"));
+        let list = messages.map(|message| number(&message)).sink_to_list();
+        messages.start()?;
+        until(|| list.len() == 10).await;
+        let gone = Code::RD_KAFKA_RESP_ERR_NOT_COORDINATOR;
+        (broker.cluster).request_errors(Key::OffsetCommit, &[gone; 10]);
+        let unknown = Code::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE;
+        (broker.cluster).request_errors(Key::FindCoordinator, &[unknown; 1000]);
+        for count in 11..=15 {
+            broker.write(count - 1..count, 1).await;
+            until(|| list.len() as i32 == count).await;
+        }
+        assert_eq!(messages.counters().failed, 0, "the commit still waits");
+        broker.cluster.clear_request_errors(Key::OffsetCommit);
+        broker.cluster.clear_request_errors(Key::FindCoordinator);
+        messages.drain(PATIENCE).await?;
+        assert_eq!(broker.committed(1), [Some(15)]);
+        Ok(())
+    })
+}
+
+#[test]
 fn an_offset_that_is_not_there_ends_the_source_if_told_to() -> Outcome {
     let broker = Broker::with_partitions(1);
     block_on(async {
