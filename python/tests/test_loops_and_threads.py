@@ -12,6 +12,7 @@ import pytest
 
 from support import PATIENCE
 from thalweg import Sink, Stream
+from thalweg.runtime import program_end
 
 # Made before the loop runs.
 
@@ -267,7 +268,11 @@ def test_what_was_on_its_way_goes_on_on_the_next_loop(caplog):
 
     source = Stream(asynchronous=True)
     L = source.buffer(5).rate_limit(0.001).sink_to_list()
-    asyncio.run(begin(source))
+    # `asyncio.run` would wait for it.
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin(source))
+    loop.close()
+    program_end.tell_of_closed(loop)
     assert "on the way" in caplog.text
     asyncio.run(end(source))
     assert L == [0, 1, 2, 3]
@@ -317,7 +322,9 @@ def test_a_loop_that_has_stopped_keeps_what_is_on_its_way():
     assert L == [0, 1, 2]
 
 
-def test_closed_loops_are_forgotten():
+def test_closed_loops_are_forgotten(monkeypatch):
+    # What waits for a rate of one in 1000 s is not to be waited for.
+    monkeypatch.setattr(program_end, "PATIENCE_AT_EXIT", 0.01)
     loops, sources = [], []
 
     async def main():

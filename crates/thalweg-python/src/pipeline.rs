@@ -185,7 +185,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// It has another.
-    pub(crate) fn set_event_loop(&self, event_loop: &EventLoop) -> PyResult<()> {
+    pub(crate) fn set_event_loop(&self, py: Python<'_>, event_loop: &EventLoop) -> PyResult<()> {
         let mine = self.event_loop.get_or_init(|| {
             event_loop.enter();
             event_loop.clone()
@@ -194,6 +194,9 @@ impl Pipeline {
             return Err(PyValueError::new_err("Two different event loops active"));
         }
         self.decide();
+        if event_loop.is_here(py) {
+            event_loop.watch(py)?;
+        }
         Ok(())
     }
 
@@ -222,7 +225,7 @@ impl Pipeline {
         } else {
             EventLoop::of(&found)?
         };
-        self.set_event_loop(&event_loop)?;
+        self.set_event_loop(py, &event_loop)?;
         Ok(event_loop)
     }
 
@@ -333,7 +336,7 @@ impl Pipeline {
             one.set_asynchronous(asynchronous)?;
         }
         if let Some(event_loop) = two.event_loop() {
-            one.set_event_loop(event_loop)?;
+            one.set_event_loop(py, event_loop)?;
         }
         if two.needs_loop.load(Ordering::Relaxed) {
             one.needs_loop.store(true, Ordering::Relaxed);

@@ -91,7 +91,7 @@ pub use failure::{
     BoxError, BuildError, Error, Failure, FailureWatcher, Undelivered, throw, watch_failures,
 };
 pub use graph::{
-    AtWork, CurrentCall, Drain, Emit, Fused, FusedContext, FusedPart, Progress,
+    AtWork, CurrentCall, Drain, Emit, Fused, FusedContext, FusedPart, Idle, Progress,
     exempt_from_policies,
 };
 pub use interval::IntoInterval;

@@ -156,6 +156,9 @@ class Node(Generic[T]):
     def _drain(self, seconds: float, asynchronous: bool) -> Any:
         """End the pipeline in good order, within `seconds`."""
 
+    def _until_idle(self, seconds: float, asynchronous: bool) -> Any:
+        """Wait until nothing is on its way in the pipeline, for `seconds` at most."""
+
     def _drain_at_once(self) -> bool:
         """End the pipeline as far as that needs no event loop; return whether it has ended."""
 

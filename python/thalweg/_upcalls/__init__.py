@@ -19,7 +19,8 @@ from thalweg.errors import (
 )
 from thalweg.errors import together as combined
 from thalweg.runtime.intervals import check_interval, convert_interval
-from thalweg.runtime.loops import ensure_future, together
+from thalweg.runtime.loop_end import watch_loop
+from thalweg.runtime.loops import begin_call, together
 from thalweg.runtime.loops import find as find_loop
 from thalweg.runtime.pipelines import register
 from thalweg.runtime.program_end import are_idle_on, drain_again, reopen, tell_of_closed
@@ -61,13 +62,13 @@ __all__ = [
     "UndeliveredError",
     "add_note",
     "are_idle_on",
+    "begin_call",
     "check_interval",
     "check_waiting",
     "combined",
     "compile_chains",
     "convert_interval",
     "drain_again",
-    "ensure_future",
     "find_loop",
     "log_failure",
     "logs_at_once",
@@ -76,4 +77,5 @@ __all__ = [
     "say_waiting",
     "tell_of_closed",
     "together",
+    "watch_loop",
 ]

@@ -45,6 +45,34 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     return result
 
 
+def until_idle(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
+    """Wait until nothing is on its way in a node's pipeline."""
+    import asyncio
+
+    seconds = PATIENCE if timeout is None else convert_interval(timeout)
+    loop, running = node._event_loop, asyncio._get_running_loop()
+    if node.asynchronous and not asynchronous and running is None and loop is not None and loop.is_running():
+        # This thread may wait for the loop of another.
+        return loops.start(loop, lambda: _until_idle_async(node, seconds)).result()
+    if asynchronous or (node.asynchronous and (running or loop) is not None):
+        return _until_idle_async(node, seconds)
+    return node._until_idle(seconds, False)
+
+
+async def _until_idle_async(node: Stream, seconds: float) -> None:
+    await _given(node._until_idle(seconds, True))
+
+
+async def _given(waiting: Any) -> None:
+    """Await what the engine gives to wait for, if it does."""
+    try:
+        if waiting is not None:
+            await waiting
+    finally:
+        # It keeps the error that it raises, and the error this frame: no garbage collector sees that circle.
+        del waiting
+
+
 def _note_drained(node: Stream) -> None:
     # However it ended, the end of the program does not wait for the same again.
     pipelines.note_drained(node._pipeline)
@@ -66,9 +94,7 @@ async def _drain_async(node: Stream, seconds: float, runs: list[Any]) -> None:
                 await asyncio.wait_for(run.wait(), left())
             except asyncio.TimeoutError:
                 break
-        waiting = node._drain(left(), True)
-        if waiting is not None:
-            await waiting
+        await _given(node._drain(left(), True))
         for finish in _finishes(node):
             await _run_aside(finish)
         _tell_nodes(node, False)

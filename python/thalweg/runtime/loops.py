@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import concurrent.futures
-    from asyncio import AbstractEventLoop, Future, TimerHandle
+    from asyncio import AbstractEventLoop, Future, Task, TimerHandle
     from collections.abc import Awaitable, Callable, Iterable
     from typing import Any
 
@@ -194,6 +194,33 @@ def ensure_future(awaitable: Awaitable[Any]) -> Future[Any]:
         # What a loop takes with it when it is closed is told in one message for all.
         future._log_destroy_pending = False  # type: ignore[attr-defined]
     return future
+
+
+#: The calls of asynchronous functions that have not returned.
+_calls: set[Task[Any]] = set()
+
+
+def begin_call(awaitable: Awaitable[Any]) -> Future[Any]:
+    """Start what a function has returned on the running loop: called by the engine."""
+    import asyncio
+
+    future = ensure_future(awaitable)
+    if future is not awaitable and isinstance(future, asyncio.Task):
+        # A loop that ends does not cancel it: it is waited for.
+        asyncio.tasks._unregister_task(future)
+        _calls.add(future)
+        future.add_done_callback(_calls.discard)
+    return future
+
+
+def calls_on(loop: AbstractEventLoop) -> list[Task[Any]]:
+    """Return the calls of asynchronous functions on a loop that have not returned."""
+    return [call for call in _calls if call.get_loop() is loop]
+
+
+def forget_calls(loop: AbstractEventLoop) -> None:
+    """Let go of the calls on a loop that has been closed."""
+    _calls.difference_update(calls_on(loop))
 
 
 async def together(awaitables: Iterable[Awaitable[Any]]) -> list[Any]:

@@ -31,7 +31,7 @@ PATIENCE_AT_EXIT = 10.0
 _GRACE = 0.5
 
 #: After how many seconds of waiting the program says what it waits for.
-_SILENCE = 1.0
+SILENCE = 1.0
 
 #: Pause between two looks whether a thread has left a pipeline, or executors have nothing to do, in seconds.
 _LOOK = 0.005
@@ -228,7 +228,7 @@ def _drain(doomed: list[Pipeline], seconds: float) -> None:
             stranded.append(node)
             continue
         try:
-            _log_failures_of(_drain_now, node, left())
+            log_failures_of(_drain_now, node, left())
         except KeyboardInterrupt:
             raise
         except BaseException as end:
@@ -236,12 +236,13 @@ def _drain(doomed: list[Pipeline], seconds: float) -> None:
     _tell_of_loss([node._pipeline for node in stranded])
     for node in stranded:
         # What is on its way has been told.
-        _log_failures_of(drain_without_loop, node, but_undelivered=True)
+        log_failures_of(drain_without_loop, node, but_undelivered=True)
     if ends:
         raise ends[0]
 
 
-def _log_failures_of(drain: Callable[..., Any], *args: Any, but_undelivered: bool = False) -> None:
+def log_failures_of(drain: Callable[..., Any], *args: Any, but_undelivered: bool = False) -> None:
+    """Drain something, and write to the log what has failed, and what was not delivered unless that is told anyway."""
     try:
         drain(*args)
     except ClosedError:
@@ -276,7 +277,7 @@ def _await_leaving(node: Stream, seconds: float) -> None:
     """Wait until no other thread is at work in a pipeline: whoever drains it would wait without an end."""
     import time
 
-    left, silence = countdown(seconds, None), countdown(_SILENCE, None)
+    left, silence = countdown(seconds, None), countdown(SILENCE, None)
     said = False
     node._close()
     while node._in_flight() is None:
@@ -284,7 +285,7 @@ def _await_leaving(node: Stream, seconds: float) -> None:
             raise UndeliveredError(f"a function of {node}'s pipeline does not return on its thread", [], [])
         if not said and silence() <= _LOOK:
             said = True
-            _say_what_is_waited_for(node)
+            say_what_is_waited_for(node)
         time.sleep(_LOOK)
 
 
@@ -299,12 +300,12 @@ def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> N
     draining = loops.start(loop, lambda: lifecycle.drain(node, seconds, True))
     try:
         try:
-            draining.result(min(limit, _SILENCE))
+            draining.result(min(limit, SILENCE))
         except TimeoutError:
-            if draining.done() or limit <= _SILENCE:
+            if draining.done() or limit <= SILENCE:
                 raise
-            _say_what_is_waited_for(node)
-            draining.result(limit - _SILENCE)
+            say_what_is_waited_for(node)
+            draining.result(limit - SILENCE)
     except TimeoutError:
         if draining.done():
             raise
@@ -332,16 +333,18 @@ def drain_again(node: Stream) -> None:
 
 def are_idle_on(loop: AbstractEventLoop) -> bool:
     """Whether nothing is on its way in any pipeline on a loop."""
-    return all(node._in_flight() == 0 for pipeline in _on(loop) for node in pipeline.nodes())
+    return all(node._in_flight() == 0 for first in nodes_on(loop) for node in first._pipeline.nodes())
 
 
 def tell_of_closed(loop: AbstractEventLoop) -> None:
     """Tell what was on its way when an event loop was closed: called by the engine."""
-    _tell_of_loss(_on(loop))
+    loops.forget_calls(loop)
+    _tell_of_loss([node._pipeline for node in nodes_on(loop)])
 
 
-def _on(loop: AbstractEventLoop) -> list[Pipeline]:
-    return [pipeline for pipeline in alive() for node in pipeline.nodes()[:1] if node._event_loop is loop]
+def nodes_on(loop: AbstractEventLoop) -> list[Stream]:
+    """Return a node of each pipeline on a loop."""
+    return [node for pipeline in alive() for node in pipeline.nodes()[:1] if node._event_loop is loop]
 
 
 def _tell_of_loss(stranded: list[Pipeline]) -> None:
@@ -387,7 +390,8 @@ def _cancelled(node: Stream) -> list[str]:
     return cancelled
 
 
-def _say_what_is_waited_for(node: Stream) -> None:
+def say_what_is_waited_for(node: Stream) -> None:
+    """Say what is on its way in a pipeline, and how to leave without it."""
     what = _describe([node._pipeline]) or f"what is on its way in {node}"
     _say(f"delivering {what}; Ctrl-C leaves at once, without them")
 

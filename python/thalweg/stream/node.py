@@ -384,6 +384,39 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
 
         return lifecycle.drain(self, timeout, asynchronous)
 
+    def until_idle(self, timeout: Interval | None = None, asynchronous: bool = False) -> Any:
+        """Wait until nothing is on its way in the whole pipeline.
+
+        Queues are empty then, calls have returned, delays have passed. The pipeline goes on as it is: sources
+        run, and what a window or a join keeps until more comes stays there. While others emit, there may be no such
+        moment. To be awaited where the pipeline is asynchronous.
+
+        Parameters
+        ----------
+        timeout:
+            The longest it may take: seconds, or text such as ``"5s"``; None for a minute.
+        asynchronous:
+            Whether to return what is to be awaited, also where the pipeline is not asynchronous.
+
+        Raises
+        ------
+        UndeliveredError
+            Something was still on its way after that time, or has failed without anybody waiting.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> source = Stream()
+        >>> L = source.buffer(10).partition(2).sink_to_list()
+        >>> source.emit_many([1, 2, 3])
+        >>> source.until_idle()
+        >>> L
+        [(1, 2)]
+        """
+        from thalweg.runtime import lifecycle
+
+        return lifecycle.until_idle(self, timeout, asynchronous)
+
     def __enter__(self) -> Self:
         return self
 

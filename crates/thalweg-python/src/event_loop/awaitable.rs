@@ -58,9 +58,7 @@ impl Awaited {
     }
 
     fn start(&mut self, py: Python<'_>, awaitable: &Bound<'_, PyAny>) -> PyResult<()> {
-        let future = calls::within(py, || {
-            upcalls::STREAMS.call(py, "ensure_future", (awaitable,))
-        })?;
+        let future = calls::within(py, || upcalls::STREAMS.call(py, "begin_call", (awaitable,)))?;
         self.registered = Some(pending::register(py, Arc::downgrade(&self.outcome))?);
         let done = Done(self.outcome.clone());
         future.call_method1("add_done_callback", (done,))?;

@@ -81,9 +81,13 @@ impl EventLoop {
         let before = std::mem::replace(&mut *lock(&self.0.handles), handles);
         drop(before);
         lock(&self.0.alarms).disarm();
+        self.0.is_watched.store(false, Ordering::Relaxed);
         self.0.is_closed.store(false, Ordering::Release);
         self.0.called.store(true, Ordering::Release);
         self.ask(py);
+        if self.is_here(py) {
+            self.watch(py)?;
+        }
         Ok(())
     }
 

@@ -24,7 +24,7 @@ pub(crate) use self::handles::running;
 pub(crate) use self::pump::Pump;
 use self::task::Running;
 use crate::lock::lock;
-use crate::{gil, interpreter, interrupt};
+use crate::{gil, interpreter, interrupt, upcalls};
 
 /// Something for the loop's thread to do.
 pub(crate) type Job = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
@@ -40,6 +40,8 @@ pub(super) struct Shared {
     is_guess: AtomicBool,
     /// Whether it has ever run.
     has_run: AtomicBool,
+    /// Whether the asyncio loop knows that pipelines are to be waited for at its end.
+    is_watched: AtomicBool,
     /// Whether the loop has been closed: what it was asked for waits for another to take its place.
     is_closed: AtomicBool,
     /// Whether it has been closed, and nobody is left who could bring another.
@@ -94,6 +96,7 @@ impl EventLoop {
             handles: Mutex::new(Handles::new(object)?),
             is_guess: AtomicBool::new(false),
             has_run: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             is_forgotten: AtomicBool::new(false),
             pipelines: AtomicUsize::new(0),
@@ -289,8 +292,18 @@ impl EventLoop {
         Ok(())
     }
 
+    /// Has the asyncio loop, which runs on this thread, wait for its pipelines at its end.
+    pub(crate) fn watch(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.0.is_watched.swap(true, Ordering::Relaxed) && !self.is_driven() {
+            let object = self.object(py);
+            interrupt::through(py, || upcalls::STREAMS.call(py, "watch_loop", (&object,)))?;
+        }
+        Ok(())
+    }
+
     fn run_queue(&self, py: Python<'_>) -> PyResult<()> {
         self.0.has_run.store(true, Ordering::Relaxed);
+        self.watch(py)?;
         self.0.called.store(false, Ordering::Release);
         let mut jobs = std::mem::take(&mut *lock(&self.0.queue));
         while let Some(job) = jobs.pop_front() {

@@ -18,17 +18,21 @@ impl Node {
     /// Ends the pipeline in good order, within `seconds`.
     fn _drain(&self, py: Python<'_>, seconds: f64, asynchronous: bool) -> PyResult<Py<PyAny>> {
         let parts = self.parts()?;
-        let limit = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-        let out = parts.out.clone();
+        let drain = parts.out.drain(limit_of(seconds));
         if asynchronous || parts.pipeline().mode() != Mode::NoLoop {
-            return parts.begin(py, asynchronous, move || {
-                Begun::Other(Box::pin(out.drain(limit)))
-            });
+            return parts.begin(py, asynchronous, move || Begun::Other(Box::pin(drain)));
         }
-        let drained = out.drain(limit).wait();
-        interrupt::check()?;
-        drained.map_err(|error| failure::raise(py, &error))?;
-        Ok(py.None())
+        waited(py, drain.wait())
+    }
+
+    /// Waits until nothing is on its way in the pipeline, for `seconds` at most.
+    fn _until_idle(&self, py: Python<'_>, seconds: f64, asynchronous: bool) -> PyResult<Py<PyAny>> {
+        let parts = self.parts()?;
+        let idle = parts.out.until_idle(limit_of(seconds));
+        if asynchronous || parts.pipeline().mode() != Mode::NoLoop {
+            return parts.begin(py, asynchronous, move || Begun::Other(Box::pin(idle)));
+        }
+        waited(py, idle.wait())
     }
 
     /// Ends the pipeline as far as that needs no event loop: whether it has ended.
@@ -94,7 +98,7 @@ impl Node {
     fn _set_event_loop(&self, py: Python<'_>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
         let parts = self.parts()?;
         let event_loop = EventLoop::of(event_loop)?;
-        parts.pipeline().set_event_loop(&event_loop)?;
+        parts.pipeline().set_event_loop(py, &event_loop)?;
         parts
             .out
             .run_on(event_loop.handle())
@@ -150,4 +154,14 @@ impl Node {
     fn _has_nothing_on_its_way(&self) -> PyResult<bool> {
         Ok(self.parts()?.is_idle())
     }
+}
+
+fn limit_of(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
+
+fn waited(py: Python<'_>, result: Result<(), thalweg::Error>) -> PyResult<Py<PyAny>> {
+    interrupt::check()?;
+    result.map_err(|error| failure::raise(py, &error))?;
+    Ok(py.None())
 }

@@ -168,7 +168,7 @@ impl Graph {
     }
 
     /// Ends when nothing is in flight any more.
-    async fn quiet(self: &Arc<Self>) {
+    pub(super) async fn quiet(self: &Arc<Self>) {
         poll_fn(|cx| {
             let quiet = self.query(|pass| {
                 let graph = pass.graph();

@@ -11,6 +11,7 @@ mod counter;
 mod drain;
 mod emit;
 mod fusion;
+mod idle;
 mod monitor;
 mod neighbours;
 mod node;
@@ -40,6 +41,7 @@ pub use self::drain::Drain;
 pub(crate) use self::drain::within;
 pub(crate) use self::emit::Origin;
 pub use self::fusion::{AtWork, Fused, FusedContext, FusedPart, Progress};
+pub use self::idle::Idle;
 use self::monitor::{Entry, Monitor};
 pub(crate) use self::node::{
     AnyNode, Core, Inlet, Node, NodeId, NodeKind, OperatorNode, Produce, TransformNode, caught,

@@ -2,7 +2,7 @@ use std::any::{Any, TypeId};
 
 use super::{Stream, WeakStream};
 use crate::failure::{BuildError, Error, Failure};
-use crate::graph::{AnyNode, Core, Drain, Pass};
+use crate::graph::{AnyNode, Core, Drain, Idle, Pass};
 use crate::interval::{IntoInterval, wait};
 use crate::operator::{Element, Reconfigure};
 use thalweg_view::{Counters, EdgeView, GraphView, NodeView};
@@ -48,6 +48,36 @@ impl<T: Element> Stream<T> {
     /// ```
     pub fn drain(&self, limit: impl IntoInterval) -> Drain {
         self.end(limit, "drain", false)
+    }
+
+    /// Waits until nothing is on its way in the whole pipeline, `limit` at most: queues are empty, calls have returned,
+    /// delays have passed. The pipeline goes on as it is: sources run, and what a window or a join keeps until more
+    /// comes stays there. While others emit, there may be no such moment.
+    ///
+    /// # Errors
+    /// What was still on its way after the limit ([`Error::undelivered`]), and what has failed without anybody
+    /// waiting ([`Error::failures`]).
+    ///
+    /// ```
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let list = source.shift("1s").partition(2).sink_to_list();
+    /// source.emit_many(0..3).wait()?;
+    /// clock.block_on(source.until_idle("1min"))?;
+    /// assert_eq!(list.to_vec(), [[0, 1]]);
+    /// source.emit(3).wait()?;
+    /// let error = clock.block_on(source.until_idle("10ms")).expect_err("it takes a second");
+    /// assert_eq!(error.undelivered()[0].elements, 1);
+    /// clock.block_on(source.until_idle("1min"))?;
+    /// assert_eq!(list.to_vec(), [[0, 1], [2, 3]]);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn until_idle(&self, limit: impl IntoInterval) -> Idle {
+        match wait(limit) {
+            Ok(limit) => Idle::new(self.graph(), limit),
+            Err(error) => Idle::refused(self.graph(), BuildError::new("until_idle", error).into()),
+        }
     }
 
     /// Has elements end where their way would close a cycle: each finishes the round it is on. A
