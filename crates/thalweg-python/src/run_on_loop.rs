@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use thalweg::CurrentCall;
+use thalweg_tasks::host;
 
 use crate::emission::{self, Completion, GivenUp};
 use crate::event_loop::{self, EventLoop, is_parallel};
@@ -55,13 +56,14 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
     let is_alone = event_loop::running(py)?.is_none() && !thalweg::is_inside_pipeline();
     let mut is_first = true;
     let begin = Instant::now();
+    let mut waiting = Waiting::new();
     loop {
         let look = std::mem::take(&mut is_first);
         let found = gil::detach(py, || {
             if look {
                 answer.look();
             }
-            let found = answer.wait();
+            let found = answer.wait(waiting.limit());
             if is_alone && interpreter::ends_elsewhere() {
                 // What comes now comes while the interpreter goes away: see `gil::detach`.
                 interpreter::park();
@@ -71,6 +73,7 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
         if let Some(result) = found {
             return result;
         }
+        waiting.goes_on();
         py.check_signals()?;
         event_loop.check_open(py)?;
         if !answer.has_begun.load(Ordering::Relaxed) {
@@ -95,21 +98,51 @@ pub(crate) fn wait_for_emit(
     });
     let waker = Waker::from(parker.clone());
     let is_alone = event_loop::running(py)?.is_none();
+    let mut waiting = Waiting::new();
     loop {
         if let Poll::Ready(result) = Pin::new(&mut emit).poll(&mut Context::from_waker(&waker)) {
             interrupt::check()?;
             return result.map_err(|error| failure::raise(py, &error));
         }
         let is_woken = gil::detach(py, || {
-            let is_woken = parker.wait();
+            let is_woken = parker.wait(waiting.limit());
             if is_alone && interpreter::ends_elsewhere() {
                 interpreter::park();
             }
             is_woken
         });
         if !is_woken {
+            waiting.goes_on();
             py.check_signals()?;
             event_loop.check_open(py)?;
+        }
+    }
+}
+
+/// A thread's waiting. If it is a task that waits, another runs in its place after a moment: the work that it waits for
+/// may need its thread.
+struct Waiting {
+    is_long: bool,
+    aside: Option<host::Aside>,
+}
+
+impl Waiting {
+    fn new() -> Self {
+        Self {
+            is_long: !host::runs_task(),
+            aside: None,
+        }
+    }
+
+    /// How long to wait until the next look.
+    fn limit(&self) -> Duration {
+        if self.is_long { LOOK } else { host::MOMENT }
+    }
+
+    /// It has been waited for so long in vain.
+    fn goes_on(&mut self) {
+        if !std::mem::replace(&mut self.is_long, true) {
+            self.aside = host::aside();
         }
     }
 }
@@ -121,21 +154,21 @@ struct Parker {
 }
 
 impl Parker {
-    /// Waits for a moment; whether it was woken. It looks for that before it sleeps, see `SPIN`.
-    fn wait(&self) -> bool {
+    /// Waits for a while; whether it was woken. It looks for that before it sleeps, see `SPIN`.
+    fn wait(&self, limit: Duration) -> bool {
         let begin = Instant::now();
         loop {
             if self.is_woken.swap(false, Ordering::Acquire) {
                 return true;
             }
             let waited = begin.elapsed();
-            if waited >= LOOK {
+            if waited >= limit {
                 return false;
             }
             if is_parallel() && waited < SPIN {
                 std::hint::spin_loop();
             } else {
-                std::thread::park_timeout(LOOK - waited);
+                std::thread::park_timeout(limit - waited);
             }
         }
     }
@@ -245,12 +278,12 @@ impl Answer {
         }
     }
 
-    /// Waits for a moment.
-    fn wait(&self) -> Option<PyResult<()>> {
+    /// Waits for a while.
+    fn wait(&self, limit: Duration) -> Option<PyResult<()>> {
         let result = lock(&self.result);
         let (mut result, _) = self
             .arrived
-            .wait_timeout_while(result, LOOK, |(result, _)| result.is_none())
+            .wait_timeout_while(result, limit, |(result, _)| result.is_none())
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         result.0.take()
     }

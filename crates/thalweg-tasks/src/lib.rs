@@ -32,6 +32,7 @@ mod client;
 mod engine;
 mod error;
 pub mod parallel;
+mod place;
 #[cfg(feature = "processes")]
 pub mod process;
 #[cfg(feature = "processes")]
@@ -70,6 +71,7 @@ pub mod remotes {
 pub mod host {
     pub use crate::client::Closures;
     pub use crate::engine::{CannotStop, TaskEngine, spec};
+    pub use crate::place::{Aside, MOMENT, aside, rejoin, runs_task, secede};
     pub use crate::scheduler::{Assignment, Deferred, Dependencies, Options, Output, TaskSpec};
     pub use crate::slot::{Latch, Slot, wait_all};
     pub use crate::stack::set_stack_size;

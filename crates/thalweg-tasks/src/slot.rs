@@ -1,6 +1,7 @@
 //! Where the outcome of a task is put, and where those who want it wait.
 
 use crate::engine::TaskEngine;
+use crate::place::wait_aside;
 use crate::scheduler::{TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
 use crate::task_types::{Failure, TaskTypes};
@@ -344,8 +345,12 @@ impl Latch {
         self.left.load(Ordering::Acquire) == 0
     }
 
-    /// Waits until it is open. Returns whether it is.
+    /// Waits until it is open. Returns whether it is. A task that waits for long has another run in its place.
     pub fn wait(&self, deadline: Option<Instant>) -> bool {
+        wait_aside(deadline, |deadline| self.wait_here(deadline))
+    }
+
+    fn wait_here(&self, deadline: Option<Instant>) -> bool {
         for _ in 0..LOOKS {
             if self.is_open() {
                 return true;

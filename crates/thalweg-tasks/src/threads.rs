@@ -1,11 +1,12 @@
 //! Workers that are threads of this process.
 
 use crate::engine::TaskEngine;
+use crate::place::{self, Place};
 use crate::scheduler::{Assignment, WorkerId};
 use crate::slot::Slot;
 use crate::sync::{Mutex, lock};
 use crate::task_types::TaskTypes;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -37,8 +38,6 @@ pub struct ThreadPool<W: TaskTypes> {
 }
 
 thread_local! {
-    /// Whether this thread runs tasks, and whether it has been replaced by another meanwhile.
-    static STANDS_IN: Cell<bool> = const { Cell::new(false) };
     static TOKEN: RefCell<Option<Token>> = const { RefCell::new(None) };
 }
 
@@ -96,6 +95,7 @@ impl<W: TaskTypes> ThreadPool<W> {
     }
 
     fn run(self: Arc<Self>) {
+        let _occupied = place::occupy(self.clone());
         self.work.work(&self);
     }
 
@@ -142,25 +142,6 @@ impl<W: TaskTypes> ThreadPool<W> {
         next
     }
 
-    /// Gives the thread's place to another, so that a task that waits keeps none from running.
-    ///
-    /// # Errors
-    /// When the system gives no more threads.
-    pub fn secede(self: &Arc<Self>) -> io::Result<()> {
-        if !STANDS_IN.replace(true) {
-            self.add_thread()?;
-        }
-        Ok(())
-    }
-
-    /// Takes the place back: one thread goes when it has ended its task.
-    pub fn rejoin(&self) {
-        if STANDS_IN.replace(false) {
-            self.surplus.fetch_add(1, Ordering::Relaxed);
-            self.engine.wake_all();
-        }
-    }
-
     /// Whether all threads have gone.
     pub fn has_gone(&self) -> bool {
         lock(&self.threads).iter().all(JoinHandle::is_finished)
@@ -179,6 +160,17 @@ impl<W: TaskTypes> ThreadPool<W> {
                 let _ = thread.join();
             }
         }
+    }
+}
+
+impl<W: TaskTypes> Place for Arc<ThreadPool<W>> {
+    fn give(&self) -> io::Result<()> {
+        self.add_thread()
+    }
+
+    fn take_back(&self) {
+        self.surplus.fetch_add(1, Ordering::Relaxed);
+        self.engine.wake_all();
     }
 }
 

@@ -39,7 +39,7 @@ fn tasks_that_wait_for_tasks_need_not_wait_for_threads() {
         }
         let inner = client.clone();
         let rest = client.submit(move || sum_to(&inner, n - 1));
-        n + block_in_place(|| rest.result().unwrap())
+        n + rest.result().unwrap()
     }
     let client = Client::threads(2).unwrap();
     let inner = client.clone();
@@ -47,6 +47,19 @@ fn tasks_that_wait_for_tasks_need_not_wait_for_threads() {
         client.submit(move || sum_to(&inner, 30)).result().unwrap(),
         465
     );
+}
+
+#[test]
+fn a_task_that_blocks_lets_others_run_if_it_says_so() {
+    let client = Client::threads(1).unwrap();
+    let inner = client.clone();
+    let outer = client.submit(move || {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let sent = inner.submit(move || sender.send(6).is_ok());
+        // The place that is given for it is given for what waits inside as well.
+        block_in_place(|| sent.result().unwrap().then(|| receiver.recv().unwrap()))
+    });
+    assert_eq!(outer.result().unwrap(), Some(6));
 }
 
 #[test]

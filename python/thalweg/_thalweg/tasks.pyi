@@ -14,6 +14,7 @@ _T = TypeVar("_T")
 __all__ = [
     "Engine",
     "Future",
+    "OutOfTheWay",
     "Placeholder",
     "Tally",
     "Token",
@@ -68,6 +69,12 @@ def current_token() -> Token | None:
 
 def current_engine() -> Engine | None:
     """The engine of the task that runs in this thread."""
+
+class OutOfTheWay:
+    """Leave the place of this thread to other tasks for a `with` block, if a task runs here that has not left it."""
+
+    def __enter__(self) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
 def secede() -> None:
     """Stop counting for the engine's width."""

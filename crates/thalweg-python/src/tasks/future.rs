@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyAny, PyType, PyWeakrefMethods, PyWeakrefReference};
 use thalweg_tasks::Status;
-use thalweg_tasks::host::{Latch, Slot};
+use thalweg_tasks::host::{self, Latch, Slot};
 
 use super::engine::Engine;
 use super::errors;
@@ -22,6 +22,7 @@ use crate::upcalls;
 
 /// How often a waiting thread looks whether it has been interrupted.
 const LOOK: Duration = Duration::from_millis(50);
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// The result of a task, which will be there some time.
 #[pyclass(module = "thalweg._thalweg.tasks", frozen, weakref, generic)]
@@ -439,18 +440,35 @@ fn check_here(slots: &[Arc<Slot<Calls>>], is_there: impl Fn(&Slot<Calls>) -> boo
 }
 
 fn wait_at(py: Python<'_>, latch: &Latch, deadline: Option<Instant>) -> PyResult<bool> {
+    if latch.is_open() {
+        return Ok(true);
+    }
+    look_again_and_again(py, deadline, |until| latch.wait(Some(until)))
+}
+
+/// Waits by `wait`, without the GIL, until it returns true, and sees to signals meanwhile. Returns whether it has within
+/// the deadline. In a task, another runs in its place if it takes longer than a moment: tasks that wait for tasks would
+/// otherwise take all threads, and wait for ever.
+pub(super) fn look_again_and_again(
+    py: Python<'_>,
+    deadline: Option<Instant>,
+    mut wait: impl FnMut(Instant) -> bool + Send,
+) -> PyResult<bool> {
+    let (mut look, mut _aside) = (host::MOMENT, None);
     loop {
-        if latch.is_open() {
-            return Ok(true);
-        }
-        let look = Instant::now() + LOOK;
-        let until = deadline.map_or(look, |deadline| deadline.min(look));
-        if gil::detach(py, || latch.wait(Some(until))) {
+        let next = Instant::now() + look;
+        let until = deadline.map_or(next, |deadline| deadline.min(next));
+        if gil::detach(py, || wait(until)) {
             return Ok(true);
         }
         py.check_signals()?;
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            return Ok(latch.is_open());
+            return Ok(gil::detach(py, || wait(until)));
+        }
+        if look < LOOK {
+            _aside = host::aside();
+            // Signals come to the main thread, where no task runs.
+            look = if host::runs_task() { HOUR } else { LOOK };
         }
     }
 }
@@ -485,10 +503,7 @@ pub(crate) fn bring(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResult<()> 
     };
     check_here(slots, |slot| slot.look(|_| ()).is_some())?;
     let latch = gil::detach(py, || first.engine().bring(slots));
-    while !gil::detach(py, || latch.wait(Some(Instant::now() + LOOK))) {
-        py.check_signals()?;
-    }
-    Ok(())
+    wait_at(py, &latch, None).map(drop)
 }
 
 fn error(py: Python<'_>, slot: &Arc<Slot<Calls>>) -> Option<PyErr> {

@@ -40,6 +40,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(processes::serving::is_worker, module)?)?;
     module.add_function(wrap_pyfunction!(threads::current_engine, module)?)?;
     module.add_function(wrap_pyfunction!(threads::wait_for_threads, module)?)?;
+    module.add_class::<threads::OutOfTheWay>()?;
     module.add_function(wrap_pyfunction!(threads::secede, module)?)?;
     module.add_function(wrap_pyfunction!(threads::rejoin, module)?)
 }

@@ -1,18 +1,15 @@
 //! Tasks that are waited for, whether or not somebody holds their futures.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::Instant;
 
 use pyo3::prelude::*;
 use thalweg_tasks::host::Slot;
 
-use super::future::Future;
+use super::future::{Future, look_again_and_again};
 use super::task_types::Calls;
 use crate::gil;
 use crate::lock::lock;
-
-/// How often a waiting thread looks whether it has been interrupted.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// Counts tasks that have not ended, also those whose futures have been dropped.
 #[pyclass(module = "thalweg._thalweg.tasks", frozen)]
@@ -69,18 +66,14 @@ impl Tally {
 
     /// Waits until all have ended.
     fn wait(&self, py: Python<'_>) -> PyResult<()> {
-        loop {
-            let ended = gil::detach(py, || {
-                let left = lock(&self.left.0);
-                let waited = self.left.1.wait_timeout_while(left, LOOK, |left| *left > 0);
-                let (left, _) = waited.unwrap_or_else(PoisonError::into_inner);
-                *left == 0
-            });
-            if ended {
-                return Ok(());
-            }
-            py.check_signals()?;
-        }
+        let ended = |until: Instant| {
+            let left = lock(&self.left.0);
+            let limit = until.saturating_duration_since(Instant::now());
+            let waited = (self.left.1).wait_timeout_while(left, limit, |left| *left > 0);
+            let (left, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            *left == 0
+        };
+        look_again_and_again(py, None, ended).map(drop)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Threads that call functions.
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use thalweg_tasks::Token;
-use thalweg_tasks::host::{Assignment, Deferred, TaskEngine, ThreadPool, Work, as_task};
-use thalweg_tasks::process::worker;
+use thalweg_tasks::host::{self, Assignment, Deferred, TaskEngine, ThreadPool, Work, as_task};
 
 use super::arguments::Fill;
 use super::engine::{Engine, Me};
@@ -22,7 +22,6 @@ use crate::{call, gil};
 const TURN: Duration = Duration::from_millis(5);
 
 thread_local! {
-    static THREAD_POOL: RefCell<Option<Arc<ThreadPool<Calls>>>> = const { RefCell::new(None) };
     static ENGINE: RefCell<Option<Me>> = const { RefCell::new(None) };
 }
 
@@ -31,7 +30,6 @@ pub(crate) struct Caller(pub(crate) Me);
 
 impl Work<Calls> for Caller {
     fn work(&self, pool: &Arc<ThreadPool<Calls>>) {
-        THREAD_POOL.set(Some(pool.clone()));
         ENGINE.set(Some(self.0.clone()));
         // A thread has its own state in the interpreter for as long as it is attached: to be attached
         // for each task anew would cost more than a small task.
@@ -47,7 +45,6 @@ impl Work<Calls> for Caller {
                 }
             }
         });
-        THREAD_POOL.set(None);
     }
 }
 
@@ -144,12 +141,6 @@ fn call_placed<'py>(
     call::task(call.function.bind(py), &PyTuple::new(py, args)?, kwargs)
 }
 
-fn current(what: &str) -> PyResult<Arc<ThreadPool<Calls>>> {
-    THREAD_POOL.with_borrow(Clone::clone).ok_or_else(|| {
-        PyRuntimeError::new_err(format!("{what}: there is no task running in this thread"))
-    })
-}
-
 /// The engine whose task runs in this thread.
 #[pyfunction]
 pub(crate) fn current_engine(py: Python<'_>) -> Option<Bound<'_, Engine>> {
@@ -159,19 +150,50 @@ pub(crate) fn current_engine(py: Python<'_>) -> Option<Bound<'_, Engine>> {
 /// Gives this thread's place to another: a task that waits keeps none from running.
 #[pyfunction]
 pub(crate) fn secede() -> PyResult<()> {
-    if worker::secede()? {
-        return Ok(());
-    }
-    Ok(current("secede")?.secede()?)
+    within_task("secede", host::secede()?)
 }
 
 /// Takes the place back.
 #[pyfunction]
 pub(crate) fn rejoin() -> PyResult<()> {
-    if !worker::rejoin() {
-        current("rejoin")?.rejoin();
+    within_task("rejoin", host::rejoin())
+}
+
+fn within_task(what: &str, is_task: bool) -> PyResult<()> {
+    match is_task {
+        true => Ok(()),
+        false => Err(PyRuntimeError::new_err(format!(
+            "{what}: there is no task running in this thread"
+        ))),
     }
-    Ok(())
+}
+
+/// The place of a thread, given to another for the length of a `with` block: if a task runs here, and its place has
+/// not been given already.
+#[pyclass(frozen, module = "thalweg._thalweg")]
+#[derive(Default)]
+pub(crate) struct OutOfTheWay(AtomicBool);
+
+#[pymethods]
+impl OutOfTheWay {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    fn __enter__(&self) {
+        if let Some(aside) = host::aside() {
+            std::mem::forget(aside);
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[pyo3(signature = (*_error))]
+    fn __exit__(&self, _error: &Bound<'_, PyTuple>) {
+        if self.0.swap(false, Ordering::Relaxed) {
+            host::rejoin();
+        }
+    }
 }
 
 /// The crews whose threads may be in the interpreter.

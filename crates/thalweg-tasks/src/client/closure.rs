@@ -1,11 +1,11 @@
 //! Closures as tasks of threads.
 
 use crate::error::TaskError;
+use crate::place;
 use crate::scheduler::{Deferred, Dependencies};
 use crate::task_types::TaskTypes;
 use crate::threads::{ThreadPool, Token, Work, as_task};
 use std::any::Any;
-use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -81,7 +81,6 @@ pub(crate) struct ClosureRunner;
 
 impl Work<Closures> for ClosureRunner {
     fn work(&self, pool: &Arc<ThreadPool<Closures>>) {
-        THREAD_POOL.set(Some(pool.clone()));
         let mut deferred = Deferred::default();
         let mut next = None;
         while let Some(mut assignment) = next.take().or_else(|| pool.take()) {
@@ -91,19 +90,13 @@ impl Work<Closures> for ClosureRunner {
                 .unwrap_or_else(|payload| Err(TaskError::Panicked(panic_message(&*payload))));
             next = pool.finish(assignment, outcome, &mut deferred);
         }
-        THREAD_POOL.set(None);
     }
 }
 
-thread_local! {
-    /// The pool whose tasks this thread runs.
-    static THREAD_POOL: RefCell<Option<Arc<ThreadPool<Closures>>>> = const { RefCell::new(None) };
-}
-
-/// Calls a closure that blocks, for another task say, and lets another thread run tasks meanwhile.
+/// Calls a closure that blocks, for a lock or an answer say, and lets another thread run tasks meanwhile.
 ///
-/// Without it, tasks that wait for tasks may take all threads, and wait for ever. Outside of a task the closure is
-/// just called, as it is when the system gives no more threads.
+/// Waiting for a task does so by itself, since tasks that wait for tasks might else take all threads, and wait for
+/// ever. Outside of a task the closure is just called, as it is when the system gives no more threads.
 ///
 /// ```
 /// use thalweg_tasks::{Client, block_in_place};
@@ -118,14 +111,6 @@ thread_local! {
 /// # Ok::<(), thalweg_tasks::Error>(())
 /// ```
 pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
-    /// Takes the place back, also when the closure panics.
-    struct Aside(Arc<ThreadPool<Closures>>);
-    impl Drop for Aside {
-        fn drop(&mut self) {
-            self.0.rejoin();
-        }
-    }
-    let pool = THREAD_POOL.with_borrow(Clone::clone);
-    let _aside = pool.filter(|pool| pool.secede().is_ok()).map(Aside);
+    let _aside = place::aside();
     f()
 }

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from thalweg._thalweg.tasks import OutOfTheWay
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import tree
 from thalweg.tasks.client.waiting import LOOK, error_of, raisable, result_of
@@ -197,6 +198,10 @@ class as_completed:
                     raise StopIteration
             left = self._left()
             with suppress(Empty):
+                self._news.get_nowait()
+                continue
+            # In a task, another has its place meanwhile.
+            with suppress(Empty), OutOfTheWay():
                 self._news.get(timeout=LOOK if left is None else min(LOOK, left))
                 continue
             if left == 0 and not self._ended:

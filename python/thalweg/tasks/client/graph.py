@@ -51,11 +51,11 @@ class FutureNode(DataNode):
 
     def __call__(self, values: Any = ()) -> Any:
         """Wait for the future."""
-        from thalweg.tasks.process.context import out_of_the_way
+        from thalweg._thalweg.tasks import OutOfTheWay
 
         if self.future.done():
             return self.future.result()
-        with out_of_the_way():
+        with OutOfTheWay():
             return self.future.result()
 
     def copy(self) -> FutureNode:

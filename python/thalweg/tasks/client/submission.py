@@ -274,8 +274,8 @@ class Submission(Base):
         ...     client.get({"a": 1, "b": (abs, -2), "c": (sum, ["a", "b"])}, ["c", "a"])
         [3, 1]
         """
+        from thalweg._thalweg.tasks import OutOfTheWay
         from thalweg.tasks.client.collections import get
-        from thalweg.tasks.process.context import out_of_the_way
 
         futures = get(self._engine, dsk, keys, **kwargs)
         if not sync:
@@ -283,7 +283,7 @@ class Submission(Base):
         if asynchronous or (asynchronous is None and self.asynchronous):
             return self.gather(futures, asynchronous=True)
         # In a task, it would wait for others with a thread that they need.
-        with out_of_the_way():
+        with OutOfTheWay():
             return self._gather_now(futures, False)
 
 

@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from thalweg._thalweg.tasks import Future, current_token
+from thalweg._thalweg.tasks import Future, OutOfTheWay, current_token
 from thalweg.runtime.intervals import convert_interval
 from thalweg.tasks.client import registry, tree
 from thalweg.tasks.errors import CancelledError
 from thalweg.tasks.sync.signals import Signal
 
 if TYPE_CHECKING:
+    from thalweg._thalweg.tasks import Token
     from thalweg._types import Interval
 
 T = TypeVar("T")
@@ -34,6 +35,9 @@ _ENOUGH: dict[str, frozenset[str]] = {
 #: How often who waits looks whether the task has been cancelled, and for Ctrl-C, in seconds: a signal that comes just
 #: before the interpreter goes to sleep does not wake it.
 LOOK = 0.05
+
+#: Seconds that a task waits in its place: what takes no longer is not worth another thread.
+_MOMENT = 0.001
 
 FAILED = frozenset({"error", "cancelled"})
 
@@ -158,26 +162,33 @@ def _sorted(futures: list[Future[Any]]) -> DoneAndNotDone:
 def block(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] | None = None) -> T:
     """Wait for something in this thread; what comes after the last moment is undone.
 
-    A task that is cancelled meanwhile does not go on waiting.
+    A task that is cancelled meanwhile does not go on waiting, and another has its place.
     """
     end = None if seconds is None else time.monotonic() + seconds
     token = current_token()
     try:
-        while True:
-            left = None if end is None else max(0.0, end - time.monotonic())
-            if signal.wait(LOOK if left is None else min(LOOK, left)):
-                return signal.result()
-            if left is not None and left <= LOOK:
-                # What has come at the last moment counts.
-                if not signal.cancel():
-                    return signal.result()
-                raise _too_late(seconds)
-            if token is not None:
-                token.check()
+        if token is not None and (seconds is None or seconds > _MOMENT) and signal.wait(_MOMENT):
+            return signal.result()
+        with OutOfTheWay():
+            return _block(signal, seconds, end, token)
     except BaseException:
         # An interrupt, or what was asked for has failed.
         _withdraw(signal, undo)
         raise
+
+
+def _block(signal: Signal[T], seconds: float | None, end: float | None, token: Token | None) -> T:
+    while True:
+        left = None if end is None else max(0.0, end - time.monotonic())
+        if signal.wait(LOOK if left is None else min(LOOK, left)):
+            return signal.result()
+        if left is not None and left <= LOOK:
+            # What has come at the last moment counts.
+            if not signal.cancel():
+                return signal.result()
+            raise _too_late(seconds)
+        if token is not None:
+            token.check()
 
 
 async def later(signal: Signal[T], seconds: float | None, undo: Callable[[T], object] | None = None) -> T:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from thalweg._thalweg.tasks import Token, current_token, rejoin, secede
+from thalweg._thalweg.tasks import OutOfTheWay, Token, current_token, rejoin, secede
 from thalweg.tasks.client import registry
 from thalweg.tasks.client.registry import default_client
 
@@ -102,21 +102,8 @@ def worker_client(timeout: Interval | None = None, separate_thread: bool = True)
     if not separate_thread:
         yield client
         return
-    with out_of_the_way():
+    with OutOfTheWay():
         yield client
-
-
-@contextmanager
-def out_of_the_way() -> Iterator[None]:
-    """Leave the place of this thread to other tasks, if a task runs here."""
-    if registry.task_engine() is None:
-        yield
-        return
-    secede()
-    try:
-        yield
-    finally:
-        rejoin()
 
 
 def get_worker() -> Worker:

@@ -1,5 +1,6 @@
 //! The other side: what runs in a worker process.
 
+use crate::place::{self, Place, wait_aside};
 use crate::process::child::lazy::{self, Lazy, Received, forget, make, missing, receive};
 use crate::process::protocol::outgoing::Outgoing;
 use crate::process::protocol::payload::Payload;
@@ -13,7 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -184,8 +185,6 @@ fn greeting(socket: &Socket, inbox: &mut Inbox) -> io::Result<(u32, Scoreboard)>
 /// Interface of a worker to the tasks that run in it.
 trait Ask: Send + Sync {
     fn ask(&self, question: &[u8]) -> Option<Vec<u8>>;
-    fn secede(&self) -> io::Result<()>;
-    fn rejoin(&self);
 }
 
 static SELF: OnceLock<(Pid, Arc<dyn Ask>)> = OnceLock::new();
@@ -202,7 +201,6 @@ thread_local! {
     static THREAD: std::cell::Cell<Option<u32>> = const { std::cell::Cell::new(None) };
     /// The number of the task that runs in this thread.
     static TASK: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
-    static SECEDED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 /// Whether this is a worker process.
@@ -213,31 +211,6 @@ pub fn is_worker() -> bool {
 /// Asks the parent something, and waits for the answer. There is none if this is no worker process.
 pub fn ask(question: &[u8]) -> Option<Vec<u8>> {
     this()?.ask(question)
-}
-
-/// Gives the place of the task that runs in this thread to another. Returns whether there is such a task.
-///
-/// # Errors
-/// When the system gives no more threads.
-pub fn secede() -> io::Result<bool> {
-    let (Some(worker), Some(_)) = (this(), THREAD.get()) else {
-        return Ok(false);
-    };
-    if !SECEDED.replace(true) {
-        worker.secede()?;
-    }
-    Ok(true)
-}
-
-/// Takes the place back. Returns whether there is a task in this thread.
-pub fn rejoin() -> bool {
-    let (Some(worker), Some(_)) = (this(), THREAD.get()) else {
-        return false;
-    };
-    if SECEDED.replace(false) {
-        worker.rejoin();
-    }
-    true
 }
 
 impl<H: Host> Ask for Arc<Worker<H>> {
@@ -252,23 +225,54 @@ impl<H: Host> Ask for Arc<Worker<H>> {
         })
         .ok()?;
         self.flush();
-        answer.recv().ok()
+        let mut given = None;
+        // Until there is an answer, or nobody left to give one.
+        wait_aside(None, |deadline| {
+            given = match deadline {
+                None => Some(answer.recv().ok()),
+                Some(at) => match answer.recv_timeout(at.saturating_duration_since(Instant::now()))
+                {
+                    Err(RecvTimeoutError::Timeout) => None,
+                    other => Some(other.ok()),
+                },
+            };
+            given.is_some()
+        });
+        given.flatten()
     }
+}
 
-    fn secede(&self) -> io::Result<()> {
-        self.add_thread(self.threads.fetch_add(1, Ordering::Relaxed))?;
-        self.tell(&ToParent::Threads { more: 1 })?;
-        self.flush();
+/// A worker's threads; not those of a process that has been forked off it.
+struct Threads<H: Host>(Pid, Arc<Worker<H>>);
+
+impl<H: Host> Threads<H> {
+    fn worker(&self) -> io::Result<&Arc<Worker<H>>> {
+        match self.0 == getpid() {
+            true => Ok(&self.1),
+            false => Err(io::Error::other("the worker is another process")),
+        }
+    }
+}
+
+impl<H: Host> Place for Threads<H> {
+    fn give(&self) -> io::Result<()> {
+        let worker = self.worker()?;
+        worker.add_thread(worker.threads.fetch_add(1, Ordering::Relaxed))?;
+        worker.tell(&ToParent::Threads { more: 1 })?;
+        worker.flush();
         Ok(())
     }
 
-    fn rejoin(&self) {
-        self.surplus.fetch_add(1, Ordering::Relaxed);
-        drop(lock(&self.queue));
-        self.work.notify_all();
+    fn take_back(&self) {
+        let Ok(worker) = self.worker() else {
+            return;
+        };
+        worker.surplus.fetch_add(1, Ordering::Relaxed);
+        drop(lock(&worker.queue));
+        worker.work.notify_all();
         // The parent has gone if it cannot be told.
-        let _ = self.tell(&ToParent::Threads { more: -1 });
-        self.flush();
+        let _ = worker.tell(&ToParent::Threads { more: -1 });
+        worker.flush();
     }
 }
 
@@ -452,6 +456,7 @@ impl<H: Host> Worker<H> {
     /// Runs tasks.
     fn run(self: Arc<Self>, thread: u32) {
         THREAD.set(Some(thread));
+        let _occupied = place::occupy(Threads(getpid(), self.clone()));
         let mut flushed = Instant::now();
         self.host.thread(&mut || {
             loop {

@@ -1,0 +1,172 @@
+//! The place of a thread that runs tasks: another thread has it while a task waits.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How long a task waits in its place: what takes no longer is not worth another thread.
+pub const MOMENT: Duration = Duration::from_millis(1);
+
+/// One of the places that an engine has for threads.
+pub(crate) trait Place {
+    /// Has another thread run tasks as well.
+    ///
+    /// # Errors
+    /// The system gives no more threads.
+    fn give(&self) -> io::Result<()>;
+
+    /// Has one thread less run tasks.
+    fn take_back(&self);
+}
+
+thread_local! {
+    static PLACE: RefCell<Option<Box<dyn Place>>> = const { RefCell::new(None) };
+    static IS_GIVEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Has this thread known to run tasks, until what is returned is dropped.
+pub(crate) fn occupy(place: impl Place + 'static) -> Occupied {
+    PLACE.set(Some(Box::new(place)));
+    Occupied
+}
+
+pub(crate) struct Occupied;
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        PLACE.set(None);
+    }
+}
+
+/// Whether this thread runs tasks.
+pub fn runs_task() -> bool {
+    PLACE.with_borrow(Option::is_some)
+}
+
+/// Gives the place of this thread to another, so that the task that waits here keeps none from running. Returns whether
+/// a task runs here.
+///
+/// # Errors
+/// When the system gives no more threads.
+pub fn secede() -> io::Result<bool> {
+    PLACE.with_borrow(|place| {
+        let Some(place) = place else {
+            return Ok(false);
+        };
+        if !IS_GIVEN.get() {
+            place.give()?;
+            IS_GIVEN.set(true);
+        }
+        Ok(true)
+    })
+}
+
+/// Takes the place back: one thread goes when it has ended its task. Returns whether a task runs here.
+pub fn rejoin() -> bool {
+    PLACE.with_borrow(|place| {
+        let Some(place) = place else {
+            return false;
+        };
+        if IS_GIVEN.replace(false) {
+            place.take_back();
+        }
+        true
+    })
+}
+
+/// Takes the place back when it is dropped.
+#[derive(Debug)]
+pub struct Aside(());
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        rejoin();
+    }
+}
+
+/// Gives the place to another for as long as what is returned lives; `None` where no task runs, where the place has been
+/// given already, and when the system gives no more threads.
+pub fn aside() -> Option<Aside> {
+    match !IS_GIVEN.get() && matches!(secede(), Ok(true)) {
+        true => Some(Aside(())),
+        false => None,
+    }
+}
+
+/// Waits by `wait`, which returns whether what was waited for has come by a deadline. In a task that waits for longer
+/// than a moment, another runs meanwhile: tasks that wait for tasks would otherwise take all threads, and wait for ever.
+pub(crate) fn wait_aside(
+    deadline: Option<Instant>,
+    mut wait: impl FnMut(Option<Instant>) -> bool,
+) -> bool {
+    if IS_GIVEN.get() || !runs_task() {
+        return wait(deadline);
+    }
+    let moment = Instant::now() + MOMENT;
+    if deadline.is_some_and(|deadline| deadline <= moment) {
+        return wait(deadline);
+    }
+    wait(Some(moment)) || {
+        let _aside = aside();
+        wait(deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+
+    struct Counted(Rc<Cell<i32>>);
+
+    impl Place for Counted {
+        fn give(&self) -> io::Result<()> {
+            self.0.set(self.0.get() + 1);
+            Ok(())
+        }
+
+        fn take_back(&self) {
+            self.0.set(self.0.get() - 1);
+        }
+    }
+
+    #[test]
+    fn a_place_is_given_once_and_taken_back_by_who_gave_it() -> io::Result<()> {
+        let more = Rc::new(Cell::new(0));
+        assert!(!secede()?, "there is no task");
+        assert!(aside().is_none());
+        let occupied = occupy(Counted(more.clone()));
+        {
+            let _outer = aside();
+            assert_eq!(more.get(), 1);
+            assert!(aside().is_none());
+            assert_eq!(more.get(), 1);
+        }
+        assert_eq!(more.get(), 0);
+        assert!(secede()? && secede()?);
+        assert!(aside().is_none());
+        assert_eq!(more.get(), 1, "what the task has given stays given");
+        assert!(rejoin() && rejoin());
+        assert_eq!(more.get(), 0);
+        drop(occupied);
+        assert!(!runs_task());
+        Ok(())
+    }
+
+    #[test]
+    fn what_comes_at_once_is_waited_for_in_place() {
+        let more = Rc::new(Cell::new(0));
+        let _occupied = occupy(Counted(more.clone()));
+        assert!(wait_aside(None, |deadline| deadline.is_some()));
+        assert_eq!(more.get(), 0);
+        assert!(wait_aside(None, |deadline| {
+            // The second time, another thread is there.
+            assert_eq!(more.get(), i32::from(deadline.is_none()));
+            deadline.is_none()
+        }));
+        assert_eq!(more.get(), 0);
+        assert!(!wait_aside(Some(Instant::now()), |_| false));
+        assert_eq!(more.get(), 0);
+    }
+}

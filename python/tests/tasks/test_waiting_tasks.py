@@ -1,0 +1,156 @@
+"""Tasks that wait for other tasks, on an engine with one thread: others have its place meanwhile."""
+
+from __future__ import annotations
+
+import dask
+import pytest
+
+from thalweg import Stream
+from thalweg.tasks import Client, Event, Lock, Queue, as_completed, get_client, rejoin, secede, wait
+
+#: How long a test waits for what is to come, in seconds.
+BOUND = 30
+
+
+@pytest.fixture(params=["threads", "processes"])
+def client(request):
+    with Client(processes=request.param == "processes", n_workers=1, threads_per_worker=1) as client:
+        yield client
+
+
+def fibonacci(n):
+    if n < 2:
+        return n
+    client = get_client()
+    parts = [client.submit(fibonacci, n - 1), client.submit(fibonacci, n - 2)]
+    return sum(part.result() for part in parts)
+
+
+def increment(x):
+    return x + 1
+
+
+def waits():
+    futures = get_client().map(increment, range(3))
+    done, _ = wait(futures)
+    return sum(future.result() for future in done)
+
+
+def gathers():
+    client = get_client()
+    return sum(client.gather(client.map(increment, range(3))))
+
+
+def completes():
+    client = get_client()
+    return sum(future.result() for future in as_completed(client.map(increment, range(3))))
+
+
+def asks_for_an_exception():
+    return 6 if get_client().submit(increment, 1).exception() is None else 0
+
+
+def maps():
+    return sum(get_client().get_executor().map(increment, range(3)))
+
+
+def gets_from_a_queue():
+    future = get_client().submit(puts)
+    return Queue("numbers").get() + future.result()
+
+
+def puts():
+    Queue("numbers").put(6)
+    return 0
+
+
+def waits_for_an_event():
+    future = get_client().submit(sets)
+    Event("set").wait()
+    return future.result()
+
+
+def sets():
+    Event("set").set()
+    return 6
+
+
+def waits_for_a_lock():
+    lock = Lock("mine")
+    lock.acquire()
+    future = get_client().submit(locks)
+    # It waits for the lock, and this task for it.
+    with pytest.raises(TimeoutError):
+        future.result(timeout=0.05)
+    lock.release()
+    return future.result()
+
+
+def locks():
+    with Lock("mine"):
+        return 6
+
+
+def feeds_a_pipeline():
+    source = Stream()
+    L = source.scatter(get_client()).map(increment).buffer(2).gather().sink_to_list()
+    for x in range(3):
+        source.emit(x)
+    source.drain()
+    return sum(L)
+
+
+def computes_a_graph():
+    numbers = [dask.delayed(increment)(x) for x in range(3)]
+    return dask.delayed(sum)(numbers).compute(scheduler=get_client().get)
+
+
+FUNCTIONS = [
+    waits,
+    gathers,
+    completes,
+    asks_for_an_exception,
+    maps,
+    gets_from_a_queue,
+    waits_for_an_event,
+    waits_for_a_lock,
+    feeds_a_pipeline,
+    computes_a_graph,
+]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_task_waits_for_what_another_does(client, function):
+    assert client.submit(function).result(BOUND) == 6
+    # As many run at a time as before.
+    assert client.gather(client.map(increment, range(20))) == list(range(1, 21))
+
+
+def test_tasks_wait_for_tasks_at_any_depth(client):
+    assert client.submit(fibonacci, 10).result(BOUND) == 55
+
+
+def test_a_place_that_was_given_stays_given():
+    running, most = [], []
+
+    def run(x):
+        running.append(x)
+        most.append(len(running))
+        running.pop()
+        return x
+
+    def outer():
+        client = get_client()
+        secede()
+        # Waiting gives nothing more, and takes nothing back.
+        assert client.submit(run, 1).result() == 1
+        assert client.gather(client.submit(run, 2)) == 2
+        futures = client.map(run, range(10))
+        total = sum(future.result() for future in futures)
+        rejoin()
+        return total
+
+    with Client(n_workers=1, threads_per_worker=1, processes=False) as client:
+        assert client.submit(outer).result(BOUND) == 45
+        assert client.gather(client.map(increment, range(3))) == [1, 2, 3]
+    assert set(most) == {1}
