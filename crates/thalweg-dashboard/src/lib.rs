@@ -47,3 +47,7 @@ pub use failures::{Cause, FailureRecord};
 pub use metrics::Metrics;
 pub use observe::{Engine, Observe, Pipeline, Task, Worker};
 pub use server::{Builder, Dashboard, ServeError, serve};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -279,3 +279,7 @@ impl Windowed {
         GroupBy::new(&self.stream, columns, self.bound.clone())
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

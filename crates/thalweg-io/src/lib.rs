@@ -178,3 +178,7 @@ pub use web::{RequestOptions, WebError};
 #[cfg(all(doctest, feature = "textfile"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

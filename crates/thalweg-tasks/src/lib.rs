@@ -78,3 +78,7 @@ pub mod host {
     pub use crate::task_types::TaskTypes;
     pub use crate::threads::{ThreadPool, Work, as_task};
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -108,3 +108,7 @@ pub use stream::{
 };
 pub use sync::{Blocking, Patience, ask_waiting, block_around};
 pub use thalweg_view as view;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
