@@ -79,7 +79,7 @@ class OutOfTheWay:
 def secede() -> None:
     """Stop counting for the engine's width."""
 
-def ask(question: bytes) -> bytes | None:
+def ask(question: bytes, waits: bool) -> bytes | None:
     """Ask the parent of this worker process; None where there is none."""
 
 def is_worker() -> bool:

@@ -33,7 +33,8 @@ class EngineProxy:
     Parameters
     ----------
     ask
-        Sends bytes there, and returns the bytes that are the answer, whenever it comes.
+        Sends bytes there, and returns the bytes that are the answer, whenever it comes; with whether something has to
+        happen before.
 
     Examples
     --------
@@ -42,7 +43,7 @@ class EngineProxy:
     >>> from thalweg.tasks.client import registry
     >>> from thalweg.tasks.process.worker_requests import WorkerRequests
     >>> from thalweg.tasks.process.engine_proxy import EngineProxy
-    >>> def ask(question):
+    >>> def ask(question, waits):
     ...     reply = Future()
     ...     requests.answer(1, question, reply.set_result)
     ...     return reply.result()
@@ -56,7 +57,7 @@ class EngineProxy:
     closed = False
     asynchronous = False
 
-    def __init__(self, ask: Callable[[bytes], bytes]) -> None:
+    def __init__(self, ask: Callable[[bytes, bool], bytes]) -> None:
         self._ask_parent = ask
         # Not told one by one: an object may go in the middle of a question.
         self._released: deque[int] = deque()
@@ -67,7 +68,7 @@ class EngineProxy:
         while self._released:
             released.append(self._released.popleft())
         question = _for_parent((request, seconds, released))
-        succeeded, value = loads(self._ask_parent(question))
+        succeeded, value = loads(self._ask_parent(question, isinstance(request, requests.WAITING)))
         if not succeeded:
             raise value
         answer: R = value

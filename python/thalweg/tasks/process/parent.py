@@ -18,8 +18,16 @@ def new_workspace() -> str:
     return f"{tempfile.gettempdir()}/thalweg-{uuid4().hex}"
 
 
-def ask(question: bytes) -> bytes:
+def ask(question: bytes, waits: bool = False) -> bytes:
     """Ask the parent of this worker process something.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    waits
+        Whether the answer comes when something has happened, which may need this thread: another task has its place
+        meanwhile.
 
     Raises
     ------
@@ -35,7 +43,7 @@ def ask(question: bytes) -> bytes:
     ...     print("no")
     no
     """
-    answer = _ask(question)
+    answer = _ask(question, waits)
     if answer is None:
         raise ConnectionError("this is not a worker process of a client, or the client has gone")
     return answer

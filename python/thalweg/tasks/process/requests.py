@@ -289,3 +289,7 @@ def _results(futures: list[Future[Any]]) -> list[Any]:
         if error is not None:
             raise error
     return [result_of(future) for future in futures]
+
+
+#: What is answered when something has happened.
+WAITING = (Gather, Settle, UseState)

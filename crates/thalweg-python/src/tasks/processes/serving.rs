@@ -121,10 +121,15 @@ pub(crate) fn serve(py: Python<'_>) -> PyResult<()> {
     Ok(worker::serve(Python3)?)
 }
 
-/// Asks the parent something. There is no answer if this is no worker process.
+/// Asks the parent something; with `waits`, another task has the thread's place until something has happened. There is
+/// no answer if this is no worker process.
 #[pyfunction]
-pub(crate) fn ask<'py>(py: Python<'py>, question: &[u8]) -> Option<Bound<'py, PyBytes>> {
-    let answer = gil::detach(py, || worker::ask(question))?;
+pub(crate) fn ask<'py>(
+    py: Python<'py>,
+    question: &[u8],
+    waits: bool,
+) -> Option<Bound<'py, PyBytes>> {
+    let answer = gil::detach(py, || worker::ask(question, waits))?;
     Some(PyBytes::new(py, &answer))
 }
 

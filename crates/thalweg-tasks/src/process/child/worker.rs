@@ -184,7 +184,7 @@ fn greeting(socket: &Socket, inbox: &mut Inbox) -> io::Result<(u32, Scoreboard)>
 
 /// Interface of a worker to the tasks that run in it.
 trait Ask: Send + Sync {
-    fn ask(&self, question: &[u8]) -> Option<Vec<u8>>;
+    fn ask(&self, question: &[u8], waits: bool) -> Option<Vec<u8>>;
 }
 
 static SELF: OnceLock<(Pid, Arc<dyn Ask>)> = OnceLock::new();
@@ -208,13 +208,15 @@ pub fn is_worker() -> bool {
     this().is_some()
 }
 
-/// Asks the parent something, and waits for the answer. There is none if this is no worker process.
-pub fn ask(question: &[u8]) -> Option<Vec<u8>> {
-    this()?.ask(question)
+/// Asks the parent something, and waits for the answer. There is none if this is no worker process. With `waits`,
+/// something has to happen before, which may need this thread: another task has its place if that takes longer than a
+/// moment.
+pub fn ask(question: &[u8], waits: bool) -> Option<Vec<u8>> {
+    this()?.ask(question, waits)
 }
 
 impl<H: Host> Ask for Arc<Worker<H>> {
-    fn ask(&self, question: &[u8]) -> Option<Vec<u8>> {
+    fn ask(&self, question: &[u8], waits: bool) -> Option<Vec<u8>> {
         let (sender, answer) = mpsc::channel();
         let number = self.next_question.fetch_add(1, Ordering::Relaxed);
         lock(&self.questions).insert(number, sender);
@@ -225,6 +227,9 @@ impl<H: Host> Ask for Arc<Worker<H>> {
         })
         .ok()?;
         self.flush();
+        if !waits {
+            return answer.recv().ok();
+        }
         let mut given = None;
         // Until there is an answer, or nobody left to give one.
         wait_aside(None, |deadline| {
