@@ -14,6 +14,9 @@ const OLDEST: u32 = 10;
 /// Packages that the tests need beside thalweg.
 const TEST_REQUIREMENTS: &str = "python/tests/requirements.txt";
 
+/// Packages that build the site of the documentation.
+const SITE_REQUIREMENTS: &str = "python/site/requirements.txt";
+
 /// The first day that a zip archive can name, 1980-01-01.
 const EPOCH: &str = "315532800";
 
@@ -25,17 +28,38 @@ pub struct Environment {
 impl Environment {
     /// The environment with the tools and the test requirements, without thalweg.
     pub fn with_tools(project: &Project) -> Result<Self, Stop> {
+        Self::with(project, "", TEST_REQUIREMENTS)
+    }
+
+    /// The environment in which the site of the documentation is built.
+    pub fn for_site(project: &Project) -> Result<Self, Stop> {
+        Self::with(project, "site-", SITE_REQUIREMENTS)
+    }
+
+    fn with(project: &Project, prefix: &str, requirements: &str) -> Result<Self, Stop> {
         let python = interpreter(project)?;
+        let name = format!("{prefix}{}", python.tag);
         let environment = Self {
-            directory: project.target.join("python").join(&python.tag),
+            directory: project.target.join("python").join(name),
         };
         if !environment.python().is_file() {
             Invocation::program(&python.path, "-m venv --clear")
                 .arg(&environment.directory)
                 .run(project)?;
         }
-        environment.install(project, TEST_REQUIREMENTS)?;
+        environment.install(project, requirements)?;
         Ok(environment)
+    }
+
+    /// Builds the site of the documentation; a broken link is an error.
+    pub fn build_site(&self, project: &Project) -> Result<PathBuf, Stop> {
+        let site = project.target.join("site");
+        self.run("-I -m mkdocs build --quiet --strict --site-dir")
+            .arg(&site)
+            // What is loaded from the sources leaves nothing there.
+            .variable("PYTHONDONTWRITEBYTECODE", "1")
+            .run(project)?;
+        Ok(site)
     }
 
     /// The environment with thalweg as well, built in release mode from the sources as they are.

@@ -18,7 +18,7 @@ def remote(client, monkeypatch):
     """As in a worker process: the states are somewhere else, and questions are bytes."""
     parent = registry.shared(client._engine)
 
-    def ask(question: bytes) -> bytes:
+    def ask(question: bytes, waits: bool) -> bytes:
         reply: Future[bytes] = Future()
         parent.answer(1, question, reply.set_result)
         return reply.result(60)

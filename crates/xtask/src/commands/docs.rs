@@ -3,15 +3,17 @@
 use super::become_command;
 use crate::invocation::Invocation;
 use crate::project::Project;
+use crate::python::Environment;
+use crate::step::Stop;
 use std::process::ExitCode;
 
 pub const HELP: &str = "\
-Build the documentation and say where it is.
+Build the documentation and say where it is: the book as a site, and the reference of the crates.
 
 Usage: cargo xtask docs [--open]
 
 Options:
-      --open  Open it in a browser
+      --open  Open the crates' reference in a browser
   -h, --help  Print this help
 ";
 
@@ -20,6 +22,15 @@ pub fn run(project: &Project, open: bool) -> ExitCode {
         Invocation::cargo("doc --workspace --exclude xtask --no-deps --all-features");
     if open {
         invocation = invocation.arg("--open");
+    }
+    let site = Environment::for_site(project).and_then(|python| python.build_site(project));
+    match site {
+        Ok(site) => println!("{}", site.join("index.html").display()),
+        Err(Stop::Skipped(reason)) => println!("without the site: {reason}"),
+        Err(Stop::Failed(reason)) => {
+            println!("{reason}");
+            return ExitCode::FAILURE;
+        }
     }
     let exit = become_command(&invocation, project);
     if exit == ExitCode::SUCCESS {

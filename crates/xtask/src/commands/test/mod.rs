@@ -30,7 +30,7 @@ Options:
 ";
 
 /// The tests proper come last, so that their results end the log.
-pub const STEPS: [Step; 16] = [
+pub const STEPS: [Step; 17] = [
     Step {
         name: "fmt",
         claim: "sources are formatted",
@@ -105,6 +105,11 @@ pub const STEPS: [Step; 16] = [
         name: "pytest",
         claim: "Python tests pass, and examples in docstrings hold",
         action: python::tests,
+    },
+    Step {
+        name: "site",
+        claim: "the documentation builds as a site that loads nothing from elsewhere",
+        action: python::site,
     },
     Step {
         name: "streamz",

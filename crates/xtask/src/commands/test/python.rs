@@ -4,6 +4,8 @@ use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::python::Environment;
 use crate::step::Stop;
+use std::ffi::OsStr;
+use std::fs;
 
 /// Where there is Python.
 const SOURCES: &str = "python benches/python";
@@ -45,6 +47,36 @@ pub fn types(project: &Project) -> Result<(), Stop> {
     built?;
     Ok(derived?)
 }
+
+pub fn site(project: &Project) -> Result<(), Stop> {
+    let site = Environment::for_site(project)?.build_site(project)?;
+    let mut folders = vec![site];
+    while let Some(folder) = folders.pop() {
+        let unreadable = |error| Stop::Failed(format!("{}: {error}", folder.display()));
+        for entry in fs::read_dir(&folder).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension() == Some(OsStr::new("html")) {
+                let page = fs::read_to_string(&path).map_err(unreadable)?;
+                if let Some(foreign) = FOREIGN.iter().find(|foreign| page.contains(*foreign)) {
+                    let path = path.display();
+                    return Err(Stop::Failed(format!(
+                        "{path} loads from elsewhere: {foreign}…"
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a page has that loads something from another host.
+const FOREIGN: [&str; 3] = [
+    r#"src="http"#,
+    r#"rel="stylesheet" href="http"#,
+    r#"src="//"#,
+];
 
 pub fn tests(project: &Project) -> Result<(), Stop> {
     let python = Environment::with_wheel(project)?;
