@@ -74,22 +74,24 @@ pub fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
 
 fn parse_test(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     let mut only = Vec::new();
-    let (mut list, mut quick) = (false, false);
+    let (mut list, mut quick, mut pythons) = (false, false, false);
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help(test::HELP)),
             Arg::Long("list") => list = true,
             Arg::Long("quick") => quick = true,
+            Arg::Long("pythons") => pythons = true,
             Arg::Value(step) => only.push(known_step(step.string()?)?),
             other => return Err(other.unexpected()),
         }
     }
-    if quick && !only.is_empty() {
-        return Err("either --quick or the names of steps".into());
+    if usize::from(quick) + usize::from(pythons) + usize::from(!only.is_empty()) > 1 {
+        return Err("either --quick or --pythons or the names of steps".into());
     }
     Ok(match (list, quick) {
         (true, _) => Request::ListSteps,
         (_, true) => Request::Test(test::Choice::Quick),
+        _ if pythons => Request::Test(test::Choice::Pythons),
         _ if only.is_empty() => Request::Test(test::Choice::All),
         _ => Request::Test(test::Choice::Named(only)),
     })
@@ -205,6 +207,8 @@ mod tests {
         assert_eq!(parse_line("test"), Ok(Request::Test(test::Choice::All)));
         let quick = Ok(Request::Test(test::Choice::Quick));
         assert_eq!(parse_line("test --quick"), quick);
+        let pythons = Ok(Request::Test(test::Choice::Pythons));
+        assert_eq!(parse_line("test --pythons"), pythons);
         let named = test::Choice::Named(vec!["fmt".into(), "unit".into()]);
         assert_eq!(parse_line("test fmt unit"), Ok(Request::Test(named)));
         assert_eq!(parse_line("test --list"), Ok(Request::ListSteps));
@@ -256,6 +260,7 @@ mod tests {
             ),
             ("test --fast", "--fast"),
             ("test --quick fmt", "either --quick or"),
+            ("test --quick --pythons", "either --quick or"),
             ("docs now", "now"),
             ("--version", "--version"),
             ("services", "`up` or `down`"),

@@ -28,16 +28,28 @@ pub struct Environment {
 impl Environment {
     /// The environment with the tools and the test requirements, without thalweg.
     pub fn with_tools(project: &Project) -> Result<Self, Stop> {
-        Self::with(project, "", TEST_REQUIREMENTS)
+        Self::with(project, &interpreter(project)?, "", TEST_REQUIREMENTS)
     }
 
     /// The environment in which the site of the documentation is built.
     pub fn for_site(project: &Project) -> Result<Self, Stop> {
-        Self::with(project, "site-", SITE_REQUIREMENTS)
+        Self::with(project, &interpreter(project)?, "site-", SITE_REQUIREMENTS)
     }
 
-    fn with(project: &Project, prefix: &str, requirements: &str) -> Result<Self, Stop> {
-        let python = interpreter(project)?;
+    /// The environment of another Python 3, with the test requirements and the wheel that was built last.
+    pub fn of_minor(project: &Project, minor: u32) -> Result<Self, Stop> {
+        let python = interpreter_of(project, minor)?;
+        let environment = Self::with(project, &python, "", TEST_REQUIREMENTS)?;
+        environment.install_wheel(project)?;
+        Ok(environment)
+    }
+
+    fn with(
+        project: &Project,
+        python: &Interpreter,
+        prefix: &str,
+        requirements: &str,
+    ) -> Result<Self, Stop> {
         let name = format!("{prefix}{}", python.tag);
         let environment = Self {
             directory: project.target.join("python").join(name),
@@ -79,16 +91,21 @@ impl Environment {
         // Equal contents make equal wheels, which need not be installed again.
         .variable("SOURCE_DATE_EPOCH", EPOCH)
         .run(project)?;
-        let wheel = only_file(&wheels, "whl")?;
-        let installed = environment.directory.join("installed.whl");
+        environment.install_wheel(project)?;
+        Ok(environment)
+    }
+
+    /// Installs the wheel that was built last, unless it is there.
+    fn install_wheel(&self, project: &Project) -> Result<(), Stop> {
+        let wheel = only_file(&project.target.join("wheels"), "whl")?;
+        let installed = self.directory.join("installed.whl");
         if !same_contents(&wheel, &installed) {
-            environment
-                .pip("install --force-reinstall --no-deps")
+            self.pip("install --force-reinstall --no-deps")
                 .arg(&wheel)
                 .run(project)?;
             fs::copy(&wheel, &installed).map_err(|error| failed(&installed, &error))?;
         }
-        Ok(environment)
+        Ok(())
     }
 
     /// Builds a wheel of what a source distribution holds, and of nothing else.
@@ -165,8 +182,35 @@ struct Interpreter {
 /// The interpreter that `PYTHON` names, or else `python3`.
 fn interpreter(project: &Project) -> Result<Interpreter, Stop> {
     let path = std::env::var_os("PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
+    interpreter_at(project, &path)
+}
+
+/// The interpreter of a minor version: `python3.N`, or the newest that pyenv has installed.
+fn interpreter_of(project: &Project, minor: u32) -> Result<Interpreter, Stop> {
+    let name = format!("python3.{minor}");
+    let mut paths = vec![PathBuf::from(&name)];
+    let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
+    if let Some(pyenv) = pyenv.or_else(|| Some(std::env::home_dir()?.join(".pyenv"))) {
+        let prefix = format!("3.{minor}.");
+        let versions = fs::read_dir(pyenv.join("versions")).into_iter().flatten();
+        let versions = versions.filter_map(|entry| entry.ok());
+        let mut of_minor: Vec<_> = versions
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+            .map(|entry| entry.path().join("bin/python"))
+            .collect();
+        of_minor.sort();
+        paths.extend(of_minor.into_iter().rev());
+    }
+    let works = |path: &&PathBuf| Invocation::program(path, "--version").succeeds(project);
+    match paths.iter().find(works) {
+        Some(path) => interpreter_at(project, path),
+        None => Err(Stop::Skipped(format!("there is no `{name}`"))),
+    }
+}
+
+fn interpreter_at(project: &Project, path: &Path) -> Result<Interpreter, Stop> {
     let show = r#"import sys; print(sys.implementation.cache_tag, sys.version_info.minor, sys.executable)"#;
-    let ask = || Invocation::program(&path, "-c").arg(show);
+    let ask = || Invocation::program(path, "-c").arg(show);
     if !ask().succeeds(project) {
         return Err(Stop::Skipped(format!(
             "`{}` does not run; Python 3.{OLDEST} or newer is needed, and the variable PYTHON says which",

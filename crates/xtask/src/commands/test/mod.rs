@@ -18,7 +18,7 @@ use std::process::ExitCode;
 pub const HELP: &str = "\
 Run every test and lint there is. All steps run, even if one fails; what this machine lacks the tools for is skipped.
 
-Usage: cargo xtask test [--quick | STEP...]
+Usage: cargo xtask test [--quick | --pythons | STEP...]
 
 Arguments:
   [STEP]...  Run these steps only
@@ -26,6 +26,7 @@ Arguments:
 Options:
       --list   List the steps
       --quick  Run the lints, and the unit tests of the core: an answer while one works
+      --pythons  Run all Python tests on every Python from 3.10 on that this machine has, one after the other
   -h, --help   Print this help
 ";
 
@@ -123,6 +124,7 @@ pub const STEPS: [Step; 17] = [
 pub enum Choice {
     All,
     Quick,
+    Pythons,
     Named(Vec<String>),
 }
 
@@ -135,6 +137,28 @@ const CORE: Step = Step {
     action: tests::core,
 };
 
+/// What `--pythons` runs.
+const PYTHONS: [Step; 6] = [
+    Step {
+        name: "wheel",
+        claim: "the Python package builds",
+        action: python::build,
+    },
+    on_python("3.10", |project| python::tests_on(project, 10)),
+    on_python("3.11", |project| python::tests_on(project, 11)),
+    on_python("3.12", |project| python::tests_on(project, 12)),
+    on_python("3.13", |project| python::tests_on(project, 13)),
+    on_python("3.14", |project| python::tests_on(project, 14)),
+];
+
+const fn on_python(name: &'static str, action: fn(&Project) -> Result<(), Stop>) -> Step {
+    Step {
+        name,
+        claim: "the same wheel installs there, and all Python tests pass",
+        action,
+    }
+}
+
 pub fn list() {
     for Step { name, claim, .. } in &STEPS {
         println!("{name:9} {claim}");
@@ -146,9 +170,13 @@ pub fn run(project: &Project, choice: &Choice) -> ExitCode {
     let of_all = STEPS.iter().filter(|step| match choice {
         Choice::All => true,
         Choice::Quick => QUICK.contains(&step.name),
+        Choice::Pythons => false,
         Choice::Named(names) => names.iter().any(|name| name == step.name),
     });
-    let chosen = of_all.chain((*choice == Choice::Quick).then_some(&CORE));
+    let of_pythons = PYTHONS.iter().filter(|_| *choice == Choice::Pythons);
+    let chosen = of_all
+        .chain((*choice == Choice::Quick).then_some(&CORE))
+        .chain(of_pythons);
     let reports: Vec<Report> = chosen.map(|step| step.run(project)).collect();
     let summary = Summary::new(reports);
     print!("{}", summary.text(Palette::detect()));

@@ -78,8 +78,21 @@ const FOREIGN: [&str; 3] = [
     r#"src="//"#,
 ];
 
+/// Builds the wheel, which is the same for every Python.
+pub fn build(project: &Project) -> Result<(), Stop> {
+    Environment::with_wheel(project).map(drop)
+}
+
+/// Installs the wheel with Python 3 of a minor version, and runs all tests there.
+pub fn tests_on(project: &Project, minor: u32) -> Result<(), Stop> {
+    run_tests(project, &Environment::of_minor(project, minor)?)
+}
+
 pub fn tests(project: &Project) -> Result<(), Stop> {
-    let python = Environment::with_wheel(project)?;
+    run_tests(project, &Environment::with_wheel(project)?)
+}
+
+fn run_tests(project: &Project, python: &Environment) -> Result<(), Stop> {
     let examples = python
         .run("-I -m pytest --quiet --doctest-modules --pyargs thalweg")
         .run(project);
