@@ -2,11 +2,15 @@
 
 import asyncio
 import gc
+import signal
+import subprocess
+import sys
 import threading
 import weakref
 
 import pytest
 
+from support import PATIENCE
 from thalweg import Stream, UndeliveredError, VirtualClock
 from thalweg.runtime import program_end
 
@@ -270,3 +274,39 @@ def test_until_idle_waits_for_engines():
 def test_until_idle_refuses_what_is_no_time(timeout):
     with pytest.raises((TypeError, ValueError)):
         Stream().until_idle(timeout)
+
+
+INTERRUPTED = """
+import asyncio
+from thalweg import Stream
+
+async def main():
+    source = Stream(asynchronous=True)
+
+    async def stuck(x):
+        print("at work", flush=True)
+        await asyncio.Event().wait()
+
+    source.buffer(5).sink(stuck)
+    await source.emit(1)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def test_ctrl_c_ends_main_and_a_second_one_leaves_at_once():
+    program = subprocess.Popen(
+        [sys.executable, "-I", "-c", INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with program:
+        assert program.stdout.readline() == "at work\n"
+        program.send_signal(signal.SIGINT)
+        # It says what it waits for, and how to leave.
+        line = program.stderr.readline()
+        assert "delivering 1 element of" in line
+        assert "Ctrl-C leaves at once" in line
+        program.send_signal(signal.SIGINT)
+        _, errors = program.communicate(timeout=PATIENCE)
+    assert "KeyboardInterrupt" in errors
+    assert program.returncode == -signal.SIGINT
