@@ -87,6 +87,9 @@ pub struct Task {
 /// How long is waited for pipelines that somebody is at work in.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// For how long elements are timed after a look: longer than the time between two that Prometheus takes.
+pub const LATENCY_FOR: Duration = Duration::from_secs(300);
+
 /// A pipeline that has been asked how it is.
 struct Asked {
     id: u64,
@@ -108,6 +111,8 @@ impl Watched {
             id: stream.node_id(),
             name,
             ask: Box::new(move || {
+                // A length of time, which is what it fails without.
+                let _ = weak.measure_latency(LATENCY_FOR);
                 let (tells, answer) = sync_channel(1);
                 let is_there = weak.send_graph_view(move |view| {
                     // Nobody may be waiting for it any more.

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use thalweg::Failure;
 use thalweg::view::GraphView;
-use thalweg_dashboard::{Builder, Cause, Engine, Observe, Pipeline, Task, Worker};
+use thalweg_dashboard::{Builder, Cause, Engine, LATENCY_FOR, Observe, Pipeline, Task, Worker};
 
 use crate::failure;
 use crate::gil;
@@ -150,6 +150,8 @@ fn ask(py: Python<'_>) -> PyResult<Vec<Asked>> {
         let Ok(parts) = node.get().parts() else {
             continue;
         };
+        // A length of time, which is what it fails without.
+        let _ = parts.out.measure_latency(LATENCY_FOR);
         let (tells, answer) = sync_channel(1);
         parts.out.send_graph_view(move |view| {
             // Nobody may be waiting for it any more.

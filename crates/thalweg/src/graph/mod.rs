@@ -11,6 +11,7 @@ mod counter;
 mod drain;
 mod emit;
 mod fusion;
+mod latency;
 mod monitor;
 mod neighbours;
 mod node;
@@ -40,6 +41,7 @@ pub use self::drain::Drain;
 pub(crate) use self::drain::within;
 pub(crate) use self::emit::Origin;
 pub use self::fusion::{AtWork, Fused, FusedContext, FusedPart, Progress};
+use self::latency::Timing;
 use self::monitor::{Entry, Monitor};
 pub(crate) use self::node::{
     AnyNode, Core, Inlet, Node, NodeId, NodeKind, OperatorNode, Produce, TransformNode, caught,
@@ -82,6 +84,7 @@ pub(crate) struct Graph {
     waiting: Mutex<Vec<Weak<Completion>>>,
     /// Whether a drain has given up on them.
     has_given_up: AtomicBool,
+    timing: Timing,
     state: Slot<State>,
 }
 
@@ -100,6 +103,7 @@ impl Graph {
             unwound: Mutex::new(Vec::new()),
             waiting: Mutex::default(),
             has_given_up: AtomicBool::new(false),
+            timing: Timing::default(),
             state: Slot::new(State::default()),
         })
     }
