@@ -35,6 +35,13 @@ def get(dashboard, path):
         return answer.read().decode()
 
 
+def get_new(dashboard, path):
+    """A page that has been made of a new look."""
+    seen = json.loads(get(dashboard, "/info"))
+    until(lambda: json.loads(get(dashboard, "/info")) != seen)
+    return get(dashboard, path)
+
+
 def pipeline(dashboard, name):
     info = json.loads(get(dashboard, "/info"))
     found = [each for each in info["pipelines"] if each["name"] == name]
@@ -162,6 +169,15 @@ def test_tasks_and_workers_are_shown(dashboard, processes):
         assert client.dashboard_link == dashboard.link
         event.set()
         future.result(BOUND)
+
+        # From the first look on it is recorded what runs.
+        assert isinstance(client.submit(int, "no number").exception(BOUND), ValueError)
+        [engine] = [each for each in json.loads(get_new(dashboard, "/info"))["engines"] if each["name"] == "mine"]
+        runs = [run for worker in engine["workers"] for run in worker["runs"]]
+        assert ("int", 1, "failed") in [(run["name"], run["tasks"], run["outcome"]) for run in runs]
+        page = get(dashboard, "/tasks")
+        assert "Tasks of the last minute" in page
+        assert re.search(r"<title>int, [\d.]+ .?s, failed</title>", page)
 
 
 def test_workers_that_die_and_time_limits_are_counted(dashboard):

@@ -73,6 +73,51 @@ pub struct Worker {
     pub memory: Option<u64>,
     /// How often its place has been taken by another, because it died or was killed, if that is known.
     pub restarts: Option<u64>,
+    /// The tasks that ran there in the last minute, if that is known.
+    pub runs: Vec<Run>,
+}
+
+/// A task that ran, or several of one name that ran close behind each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// What was run, such as the name of a function.
+    pub name: String,
+    /// The thread of the worker that it ran in, from 0, if that is known.
+    pub lane: usize,
+    /// How long ago it began.
+    pub began: Duration,
+    /// How long it took, until its end or until now.
+    pub took: Duration,
+    /// How many tasks they were.
+    pub tasks: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a [`Run`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// It has not ended.
+    Running,
+    /// It returned.
+    #[default]
+    Done,
+    /// It failed.
+    Failed,
+    /// Its worker died while it ran.
+    Killed,
+}
+
+impl Outcome {
+    /// One word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Killed => "killed",
+        }
+    }
 }
 
 /// A task that runs.

@@ -10,7 +10,8 @@ use serde_json::Value;
 use thalweg::view::{Counters, GraphView, NodeView};
 use thalweg::{Failure, OnError, Stream};
 use thalweg_dashboard::{
-    Builder, Cause, Dashboard, Engine, Metrics, Observe, Pipeline, Task, Worker, serve,
+    Builder, Cause, Dashboard, Engine, Metrics, Observe, Outcome, Pipeline, Run, Task, Worker,
+    serve,
 };
 
 const BOUND: Duration = Duration::from_secs(60);
@@ -355,6 +356,14 @@ impl Observe for Known {
             tasks: vec![task],
             memory: Some(64_000_000),
             restarts: Some(2),
+            runs: vec![Run {
+                name: "resize <img>".into(),
+                lane: 0,
+                began: Duration::from_secs(3),
+                took: Duration::from_secs(3),
+                tasks: 1,
+                outcome: Outcome::Running,
+            }],
         };
         vec![Engine {
             name: "client".into(),
@@ -390,6 +399,8 @@ fn engines_and_failures_are_those_that_one_tells() {
         "tasks waiting: 5",
         "resize &lt;img&gt;, for 3.0 s",
         "64 MB",
+        "worker-0: 1 running",
+        "<title>resize &lt;img&gt;, 3.0 s, running</title>",
     ] {
         assert!(tasks.contains(text), "{text}: {tasks}");
     }

@@ -1,6 +1,7 @@
 //! Workers that are threads of this process.
 
 use crate::engine::TaskEngine;
+use crate::history::RunOutcome;
 use crate::scheduler::{Assignment, WorkerId};
 use crate::slot::Slot;
 use crate::sync::{Mutex, lock};
@@ -10,6 +11,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 /// The loop of a thread that runs tasks.
 pub trait Work<W: TaskTypes>: Send + Sync + 'static {
@@ -39,6 +41,8 @@ pub struct ThreadPool<W: TaskTypes> {
 thread_local! {
     /// Whether this thread runs tasks, and whether it has been replaced by another meanwhile.
     static STANDS_IN: Cell<bool> = const { Cell::new(false) };
+    /// The number of this thread among those of its pool.
+    static PLACE: Cell<usize> = const { Cell::new(0) };
     static TOKEN: RefCell<Option<Token>> = const { RefCell::new(None) };
 }
 
@@ -84,8 +88,10 @@ impl<W: TaskTypes> ThreadPool<W> {
         let pool = self.clone();
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         self.spare.fetch_add(1, Ordering::Relaxed);
-        let thread =
-            crate::stack::thread(format!("thalweg-worker-{number}")).spawn(move || pool.run());
+        let thread = crate::stack::thread(format!("thalweg-worker-{number}")).spawn(move || {
+            PLACE.set(number);
+            pool.run();
+        });
         let thread = thread.inspect_err(|_| self.has_one_spare_less())?;
         lock(&self.threads).push(thread);
         Ok(())
@@ -119,8 +125,11 @@ impl<W: TaskTypes> ThreadPool<W> {
             true => None,
             false => self.engine.take(self.worker, || !self.leaves()),
         };
-        match assignment {
-            Some(_) => self.grow(),
+        match &assignment {
+            Some(assignment) => {
+                self.grow();
+                self.note_beginning(assignment);
+            }
             None => self.has_one_spare_less(),
         }
         assignment
@@ -133,13 +142,37 @@ impl<W: TaskTypes> ThreadPool<W> {
         result: Result<W::Value, W::Error>,
         deferred: &mut crate::scheduler::Deferred<W>,
     ) -> Option<Assignment<W>> {
+        let history = &self.engine.history;
+        if history.is_on() {
+            let outcome = match &result {
+                Ok(_) => RunOutcome::Done,
+                Err(_) => RunOutcome::Failed,
+            };
+            history.end(PLACE.get(), outcome, Instant::now());
+        }
         let worker = (!self.is_surplus()).then_some(self.worker);
         let result = result.map(crate::scheduler::Output::Inline);
         let next = self.engine.finish(assignment, result, worker, deferred);
-        if next.is_none() {
-            self.spare.fetch_add(1, Ordering::Relaxed);
+        match &next {
+            Some(next) => self.note_beginning(next),
+            None => {
+                self.spare.fetch_add(1, Ordering::Relaxed);
+            }
         }
         next
+    }
+
+    /// Takes note of a task that begins, if somebody wants to know.
+    fn note_beginning(&self, assignment: &Assignment<W>) {
+        let history = &self.engine.history;
+        if history.is_on() {
+            history.begin(
+                PLACE.get(),
+                assignment.label(),
+                assignment.key(),
+                Instant::now(),
+            );
+        }
     }
 
     /// Gives the thread's place to another, so that a task that waits keeps none from running.

@@ -66,12 +66,23 @@ fn engine(engine: &Engine) -> Value {
         let tasks = worker.tasks.iter().map(|task| {
             json!({"name": task.name, "seconds": task.ran_for.map(|time| time.as_secs_f64())})
         });
+        let runs = worker.runs.iter().map(|run| {
+            json!({
+                "name": run.name,
+                "lane": run.lane,
+                "began_seconds_ago": run.began.as_secs_f64(),
+                "seconds": run.took.as_secs_f64(),
+                "tasks": run.tasks,
+                "outcome": run.outcome.word(),
+            })
+        });
         json!({
             "name": worker.name,
             "process": worker.process,
             "memory": worker.memory,
             "restarts": worker.restarts,
             "tasks": tasks.collect::<Vec<_>>(),
+            "runs": runs.collect::<Vec<_>>(),
         })
     });
     let deaths = engine.deaths.iter();

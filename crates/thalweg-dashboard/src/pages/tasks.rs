@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::strips;
 use crate::clock::length;
 use crate::observe::{Engine, Worker};
 use crate::server::Seen;
@@ -31,6 +32,7 @@ pub(super) fn content(seen: &Seen) -> Markup {
                         tbody { @for worker in &engine.workers { (row(worker)) } }
                     }
                 }
+                (strips::content(engine))
             }
         }
     }
