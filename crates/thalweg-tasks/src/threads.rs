@@ -142,13 +142,8 @@ impl<W: TaskTypes> ThreadPool<W> {
         result: Result<W::Value, W::Error>,
         deferred: &mut crate::scheduler::Deferred<W>,
     ) -> Option<Assignment<W>> {
-        let history = &self.engine.history;
-        if history.is_on() {
-            let outcome = match &result {
-                Ok(_) => RunOutcome::Done,
-                Err(_) => RunOutcome::Failed,
-            };
-            history.end(PLACE.get(), outcome, Instant::now());
+        if self.engine.history.is_on() {
+            self.note_end(result.is_ok());
         }
         let worker = (!self.is_surplus()).then_some(self.worker);
         let result = result.map(crate::scheduler::Output::Inline);
@@ -163,16 +158,33 @@ impl<W: TaskTypes> ThreadPool<W> {
     }
 
     /// Takes note of a task that begins, if somebody wants to know.
+    #[inline]
     fn note_beginning(&self, assignment: &Assignment<W>) {
-        let history = &self.engine.history;
-        if history.is_on() {
-            history.begin(
-                PLACE.get(),
-                assignment.label(),
-                assignment.key(),
-                Instant::now(),
-            );
+        if self.engine.history.is_on() {
+            self.write_beginning(assignment);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_beginning(&self, assignment: &Assignment<W>) {
+        let (label, key) = (assignment.label(), assignment.key());
+        self.engine
+            .history
+            .begin(PLACE.get(), label, key, Instant::now());
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_end(&self, is_done: bool) {
+        let outcome = if is_done {
+            RunOutcome::Done
+        } else {
+            RunOutcome::Failed
+        };
+        self.engine
+            .history
+            .end(PLACE.get(), outcome, Instant::now());
     }
 
     /// Gives the thread's place to another, so that a task that waits keeps none from running.
