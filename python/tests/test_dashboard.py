@@ -35,13 +35,6 @@ def get(dashboard, path):
         return answer.read().decode()
 
 
-def get_new(dashboard, path):
-    """A page that has been made of a new look."""
-    seen = json.loads(get(dashboard, "/info"))
-    until(lambda: json.loads(get(dashboard, "/info")) != seen)
-    return get(dashboard, path)
-
-
 def pipeline(dashboard, name):
     info = json.loads(get(dashboard, "/info"))
     found = [each for each in info["pipelines"] if each["name"] == name]
@@ -172,9 +165,13 @@ def test_tasks_and_workers_are_shown(dashboard, processes):
 
         # From the first look on it is recorded what runs.
         assert isinstance(client.submit(int, "no number").exception(BOUND), ValueError)
-        [engine] = [each for each in json.loads(get_new(dashboard, "/info"))["engines"] if each["name"] == "mine"]
-        runs = [run for worker in engine["workers"] for run in worker["runs"]]
-        assert ("int", 1, "failed") in [(run["name"], run["tasks"], run["outcome"]) for run in runs]
+
+        def runs():
+            [engine] = [each for each in json.loads(get(dashboard, "/info"))["engines"] if each["name"] == "mine"]
+            found = [run for worker in engine["workers"] for run in worker["runs"]]
+            return [(run["name"], run["tasks"], run["outcome"]) for run in found]
+
+        until(lambda: ("int", 1, "failed") in runs())
         page = get(dashboard, "/tasks")
         assert "Tasks of the last minute" in page
         assert re.search(r"<title>int, [\d.]+ .?s, failed</title>", page)

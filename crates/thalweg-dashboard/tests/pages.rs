@@ -427,7 +427,7 @@ fn engines_and_failures_are_those_that_one_tells() {
     assert!(
         tasks.contains("worker-0, process 4321")
             && tasks.contains(
-                "tasks ended by their time limit: 3; workers that died: 3 (3 ended to stop a task)."
+                "tasks ended by their time limit: 3; workers that died: 3 (ended to stop a task)."
             ),
         "{tasks}"
     );

@@ -64,7 +64,10 @@ fn troubles(engine: &Engine) -> Option<String> {
     let all: u64 = died.iter().map(|(_, count)| count).sum();
     let causes: Vec<_> = died
         .iter()
-        .map(|(cause, count)| format!("{count} {}", of_what(cause)))
+        .map(|(cause, count)| match died.len() {
+            1 => of_what(cause),
+            _ => format!("{count} {}", of_what(cause)),
+        })
         .collect();
     let died = (all > 0).then(|| format!("workers that died: {all} ({})", causes.join(", ")));
     let said: Vec<_> = limits.into_iter().chain(died).collect();
