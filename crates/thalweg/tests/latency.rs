@@ -1,5 +1,7 @@
 //! How late elements are, by the pipeline's clock.
 
+#![allow(missing_docs, clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use thalweg::view::Latency;
