@@ -63,10 +63,15 @@ def test_all_metrics_are_in_the_guide_and_nothing_else(dashboard):
     guide = (Path(__file__).parents[2] / "docs" / "DASHBOARD.md").read_text()
     written = dict(re.findall(r"^\| `(thalweg_\w+)` \| (.*?) \|", guide, flags=re.MULTILINE))
     source = Stream(stream_name="metrics")
-    source.sink(print)
+    source.sink(print).latency()
+    source.emit("timed")
     with Client(n_workers=1, processes=True):
         samples = re.findall(r"^(thalweg_\w+)\{(.*)\} ", get(dashboard, "/metrics"), flags=re.MULTILINE)
-    there = {name: re.findall(r'(\w+)="', labels) for name, labels in samples}
+    # What a histogram adds is the parts of its name and the bounds of its buckets.
+    there = {
+        re.sub("_(bucket|sum|count)$", "", name): [label for label in re.findall(r'(\w+)="', labels) if label != "le"]
+        for name, labels in samples
+    }
     assert there == {name: re.findall(r"`(\w+)`", labels) for name, labels in written.items()}
 
 
@@ -158,6 +163,19 @@ def test_tasks_and_workers_are_shown(dashboard, processes):
         event.set()
         future.result(BOUND)
 
+        # From the first look on it is recorded what runs.
+        assert isinstance(client.submit(int, "no number").exception(BOUND), ValueError)
+
+        def runs():
+            [engine] = [each for each in json.loads(get(dashboard, "/info"))["engines"] if each["name"] == "mine"]
+            found = [run for worker in engine["workers"] for run in worker["runs"]]
+            return [(run["name"], run["tasks"], run["outcome"]) for run in found]
+
+        until(lambda: ("int", 1, "failed") in runs())
+        page = get(dashboard, "/tasks")
+        assert "Tasks of the last minute" in page
+        assert re.search(r"<title>int, [\d.]+ .?s, failed</title>", page)
+
 
 def test_workers_that_die_and_time_limits_are_counted(dashboard):
     with Client(n_workers=1, processes=True, name="mortal") as client:
@@ -188,7 +206,7 @@ def test_workers_that_die_and_time_limits_are_counted(dashboard):
         assert 'thalweg_time_limits_total{engine="mortal"} 1\n' in metrics
         tasks = get(dashboard, "/tasks")
         assert f"worker 0, process {third}" in tasks
-        assert "workers that died: 1 unexpected, 1 task stopped" in tasks
+        assert "workers that died: 2 (1 by itself, or killed from outside, 1 ended to stop a task)" in tasks
 
 
 def test_only_this_machines_names_are_answered(dashboard):

@@ -8,6 +8,10 @@ use crate::families::{Family, Kind, Number, PREFIX};
 /// Gives all numbers to the recorder there is.
 pub(crate) fn record(families: &[Family]) {
     for family in families {
+        if matches!(family.kind, Kind::Histogram) {
+            // A recorder takes single numbers, which nobody has any more.
+            continue;
+        }
         let name = full_name(family);
         describe(family, &name);
         for (labels, number) in &family.lines {
@@ -15,10 +19,11 @@ pub(crate) fn record(families: &[Family]) {
             let labels: Vec<Label> = labels
                 .map(|(name, value)| Label::new(*name, value.clone()))
                 .collect();
-            match *number {
-                Number::Count(count) => counter!(name.clone(), labels).absolute(count),
-                Number::Seconds(seconds) => gauge!(name.clone(), labels).set(seconds),
-                Number::Level(level) => gauge!(name.clone(), labels).set(level as f64),
+            match number {
+                Number::Count(count) => counter!(name.clone(), labels).absolute(*count),
+                Number::Seconds(seconds) => gauge!(name.clone(), labels).set(*seconds),
+                Number::Level(level) => gauge!(name.clone(), labels).set(*level as f64),
+                Number::Latency(_) => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The metrics there are: their names, what they are, and their numbers.
 
 use prometheus_client::registry::Unit;
-use thalweg::view::Counters;
+use thalweg::view::{Counters, Latency};
 
 use crate::observe::{Engine, Worker};
 use crate::server::Seen;
@@ -16,10 +16,12 @@ pub(crate) enum Kind {
     Counter,
     /// It grows and shrinks.
     Gauge,
+    /// Many numbers, by their size.
+    Histogram,
 }
 
 /// A number.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Number {
     /// Of a counter.
     Count(u64),
@@ -27,6 +29,8 @@ pub(crate) enum Number {
     Seconds(f64),
     /// Of a gauge.
     Level(u64),
+    /// Of a histogram, in seconds.
+    Latency(Box<Latency>),
 }
 
 /// Names and values.
@@ -74,6 +78,7 @@ pub(crate) fn families(seen: &Seen) -> Vec<Family> {
 
 fn of_nodes(seen: &Seen) -> Vec<Family> {
     let mut nodes: Vec<(Labels, Counters)> = Vec::new();
+    let mut latencies: Vec<(Labels, Number)> = Vec::new();
     for pipeline in seen.history.pipelines.values() {
         nodes.extend(pipeline.graph.nodes.iter().map(|node| {
             let labels = vec![
@@ -81,6 +86,9 @@ fn of_nodes(seen: &Seen) -> Vec<Family> {
                 ("node", node.name.clone()),
                 ("id", node.id.to_string()),
             ];
+            if let Some(latency) = &node.latency {
+                latencies.push((labels.clone(), Number::Latency(latency.clone())));
+            }
             (labels, node.counters)
         }));
     }
@@ -119,6 +127,13 @@ fn of_nodes(seen: &Seen) -> Vec<Family> {
             Kind::Counter,
             "The time elements were held in a node, summed over the elements",
             each(|counters| Number::Seconds(counters.waited.as_secs_f64())),
+        )
+        .in_unit(Unit::Seconds),
+        Family::new(
+            "latency",
+            Kind::Histogram,
+            "Time from when an element was emitted until it came to a node, or a sink was done with it, of those that were timed",
+            latencies.into_iter(),
         )
         .in_unit(Unit::Seconds),
     ]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use thalweg::view::{Counters, GraphView, NodeView};
+use thalweg::view::{Counters, GraphView, Latency, NodeView};
 
 use crate::observe::Pipeline;
 
@@ -48,27 +48,68 @@ pub(crate) struct Sample {
     pub(crate) counters: Counters,
 }
 
+/// The time whose latencies are shown.
+const LATENCIES_OF: Duration = Duration::from_secs(60);
+
+/// The time between two states of a node's latencies that are kept.
+const LATENCIES_EVERY: Duration = Duration::from_secs(10);
+
 /// A node's samples, oldest first.
 #[derive(Default)]
-pub(crate) struct NodeHistory(VecDeque<Sample>);
+pub(crate) struct NodeHistory {
+    samples: VecDeque<Sample>,
+    /// Latencies since the pipeline was first looked at, as they were of late.
+    latencies: VecDeque<(Instant, Box<Latency>)>,
+    latency: Option<Box<Latency>>,
+}
 
 impl NodeHistory {
     fn add(&mut self, at: Instant, counters: Counters) {
-        while self.0.front().is_some_and(|first| at - first.at > KEPT) {
-            self.0.pop_front();
+        let samples = &mut self.samples;
+        while samples.front().is_some_and(|first| at - first.at > KEPT) {
+            samples.pop_front();
         }
-        self.0.push_back(Sample { at, counters });
+        samples.push_back(Sample { at, counters });
+    }
+
+    fn add_latency(&mut self, at: Instant, latency: Option<Box<Latency>>) {
+        let kept = &mut self.latencies;
+        while kept
+            .front()
+            .is_some_and(|(then, _)| at - *then > LATENCIES_OF)
+        {
+            kept.pop_front();
+        }
+        let is_due = kept
+            .back()
+            .is_none_or(|(last, _)| at - *last >= LATENCIES_EVERY);
+        if is_due {
+            // What has been timed before the first look belongs to it.
+            let latency = match kept.is_empty() && self.latency.is_none() {
+                true => Box::default(),
+                false => latency.clone().unwrap_or_default(),
+            };
+            kept.push_back((at, latency));
+        }
+        self.latency = latency;
+    }
+
+    /// How late the elements were that came in the last minute; `None` if none of them was timed.
+    pub(crate) fn latency(&self) -> Option<Latency> {
+        let (_, earliest) = self.latencies.front()?;
+        let latency = self.latency.as_ref()?.since(earliest);
+        (latency.count() > 0).then_some(latency)
     }
 
     /// The samples, oldest first.
     pub(crate) fn samples(&self) -> impl Iterator<Item = &Sample> {
-        self.0.iter()
+        self.samples.iter()
     }
 
     /// The newest sample, and one that is a window older, or as old as there is.
     fn ends(&self, window: Duration) -> Option<(&Sample, &Sample)> {
-        let last = self.0.back()?;
-        let first = self.0.iter().rev().skip(1);
+        let last = self.samples.back()?;
+        let first = self.samples.iter().rev().skip(1);
         let first = first
             .take_while(|sample| last.at - sample.at <= window)
             .last()?;
@@ -100,7 +141,7 @@ impl NodeHistory {
         let failed = self
             .ends(FAILING_FOR)
             .is_some_and(|(first, last)| last.counters.failed > first.counters.failed);
-        let Some(last) = self.0.back() else {
+        let Some(last) = self.samples.back() else {
             return State::Idle;
         };
         // On the average of the last seconds, half an element was held at any time.
@@ -188,6 +229,7 @@ impl History {
             for node in &graph.nodes {
                 let samples = past.nodes.entry(node.id).or_default();
                 samples.add(at, node.counters);
+                samples.add_latency(at, node.latency.clone());
             }
             past.graph = graph;
         }
@@ -265,6 +307,33 @@ mod tests {
         assert_eq!(wait(10, 10, 2.0, 5), None);
         assert_eq!(wait(0, 0, 0.0, 5), None);
         assert_eq!(wait(10, 5, 2.0, 0), None);
+    }
+
+    #[test]
+    fn latencies_are_those_of_the_last_minute() {
+        let mut seen = History::default();
+        let begin = Instant::now();
+        let mut latency = Box::<Latency>::default();
+        latency.record(Duration::from_secs(9));
+        let mut counts = Vec::new();
+        for second in 0..120 {
+            if second < 60 {
+                latency.record(Duration::from_secs(1));
+            }
+            let node = NodeView::new(1, "map", "operator").with_latency(Some(latency.clone()));
+            let graph = Some(GraphView::new(vec![node], Vec::new()));
+            let name = "numbers".to_string();
+            let at = begin + Duration::from_secs(second);
+            seen.add(at, vec![Pipeline { id: 7, name, graph }]);
+            let found = seen.pipelines[&7].node(1).and_then(NodeHistory::latency);
+            counts.push(found.map(|latency| latency.count()));
+        }
+        assert_eq!(
+            [counts[0], counts[50], counts[59]],
+            [Some(2), Some(52), Some(61)]
+        );
+        // What is older than a minute, by ten seconds at most, is forgotten.
+        assert_eq!([counts[90], counts[119]], [Some(29), None]);
     }
 
     #[test]

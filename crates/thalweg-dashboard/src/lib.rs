@@ -45,7 +45,7 @@ mod server;
 
 pub use failures::{Cause, FailureRecord};
 pub use metrics::Metrics;
-pub use observe::{Engine, Observe, Pipeline, Task, Worker};
+pub use observe::{Engine, LATENCY_FOR, Observe, Outcome, Pipeline, Run, Task, Worker};
 pub use server::{Builder, Dashboard, ServeError, serve};
 
 #[cfg(doctest)]

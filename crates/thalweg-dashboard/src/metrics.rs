@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -152,19 +152,30 @@ impl Collector for Collected {
             let kind = match family.kind {
                 Kind::Counter => MetricType::Counter,
                 Kind::Gauge => MetricType::Gauge,
+                Kind::Histogram => MetricType::Histogram,
             };
             let unit = family.unit.as_ref();
             let mut encoder = encoder.encode_descriptor(family.name, family.help, unit, kind)?;
             for (labels, number) in &family.lines {
                 let labels = labels.iter().map(|(name, value)| (*name, value.as_str()));
                 let labels: Vec<(&str, &str)> = labels.collect();
-                let encoder = encoder.encode_family(&labels)?;
-                match *number {
-                    Number::Count(count) => ConstCounter::new(count).encode(encoder)?,
-                    Number::Seconds(seconds) => ConstCounter::new(seconds).encode(encoder)?,
+                let mut encoder = encoder.encode_family(&labels)?;
+                match number {
+                    Number::Count(count) => ConstCounter::new(*count).encode(encoder)?,
+                    Number::Seconds(seconds) => ConstCounter::new(*seconds).encode(encoder)?,
                     Number::Level(level) => {
-                        let level = i64::try_from(level).unwrap_or(i64::MAX);
+                        let level = i64::try_from(*level).unwrap_or(i64::MAX);
                         ConstGauge::new(level).encode(encoder)?;
+                    }
+                    Number::Latency(latency) => {
+                        let buckets = latency.buckets();
+                        let buckets: Vec<(f64, u64)> = buckets
+                            .map(|(bound, count)| {
+                                (bound.map_or(f64::INFINITY, |it| it.as_secs_f64()), count)
+                            })
+                            .collect();
+                        let (sum, count) = (latency.sum().as_secs_f64(), latency.count());
+                        encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
                     }
                 }
             }

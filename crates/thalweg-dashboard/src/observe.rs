@@ -73,6 +73,51 @@ pub struct Worker {
     pub memory: Option<u64>,
     /// How often its place has been taken by another, because it died or was killed, if that is known.
     pub restarts: Option<u64>,
+    /// The tasks that ran there in the last minute, if that is known.
+    pub runs: Vec<Run>,
+}
+
+/// A task that ran, or several of one name that ran close behind each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// What was run, such as the name of a function.
+    pub name: String,
+    /// The thread of the worker that it ran in, from 0, if that is known.
+    pub lane: usize,
+    /// How long ago it began.
+    pub began: Duration,
+    /// How long it took, until its end or until now.
+    pub took: Duration,
+    /// How many tasks they were.
+    pub tasks: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a [`Run`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// It has not ended.
+    Running,
+    /// It returned.
+    #[default]
+    Done,
+    /// It failed.
+    Failed,
+    /// Its worker died while it ran.
+    Killed,
+}
+
+impl Outcome {
+    /// One word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Killed => "killed",
+        }
+    }
 }
 
 /// A task that runs.
@@ -86,6 +131,9 @@ pub struct Task {
 
 /// How long is waited for pipelines that somebody is at work in.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// For how long elements are timed after a look: longer than the time between two that Prometheus takes.
+pub const LATENCY_FOR: Duration = Duration::from_secs(300);
 
 /// A pipeline that has been asked how it is.
 struct Asked {
@@ -108,6 +156,8 @@ impl Watched {
             id: stream.node_id(),
             name,
             ask: Box::new(move || {
+                // A length of time, which is what it fails without.
+                let _ = weak.measure_latency(LATENCY_FOR);
                 let (tells, answer) = sync_channel(1);
                 let is_there = weak.send_graph_view(move |view| {
                     // Nobody may be waiting for it any more.

@@ -14,6 +14,7 @@ use crate::server::App;
 use crate::{live, metrics};
 
 const STYLE: &str = include_str!("../assets/style.css");
+const ICON: &str = include_str!("../assets/icon.svg");
 const SCRIPT: &str = include_str!("../assets/live.js");
 
 type Shared = State<Arc<App>>;
@@ -43,6 +44,7 @@ pub(crate) fn router(app: Arc<App>, names: Names) -> Router {
             "/live.js",
             get(|| asset("text/javascript; charset=utf-8", SCRIPT)),
         )
+        .route("/icon.svg", get(|| asset("image/svg+xml", ICON)))
         .fallback(|| async {
             (
                 StatusCode::NOT_FOUND,

@@ -10,7 +10,8 @@ use serde_json::Value;
 use thalweg::view::{Counters, GraphView, NodeView};
 use thalweg::{Failure, OnError, Stream};
 use thalweg_dashboard::{
-    Builder, Cause, Dashboard, Engine, Observe, Pipeline, Task, Worker, serve,
+    Builder, Cause, Dashboard, Engine, Metrics, Observe, Outcome, Pipeline, Run, Task, Worker,
+    serve,
 };
 
 const BOUND: Duration = Duration::from_secs(60);
@@ -130,6 +131,28 @@ fn metrics_are_those_of_the_counters() {
     line("thalweg_held_elements{", "} 0");
     line("thalweg_waited_seconds_total{", "} 0.0");
     assert!(answer.trim_end().ends_with("# EOF"));
+}
+
+#[test]
+fn elements_are_timed_once_somebody_has_looked() {
+    let source = Stream::new();
+    source.map(|x: i32| x).named("inverted").sink(drop);
+    let metrics = Metrics::default();
+    metrics.watch("orders", &source);
+    source.emit(1).wait().expect("taken");
+    let text = metrics.text().expect("it is written");
+    assert!(text.contains("# TYPE thalweg_latency_seconds histogram\n"));
+    assert!(!text.contains("thalweg_latency_seconds_count{"));
+    source.emit(3).wait().expect("taken");
+    let text = metrics.text().expect("it is written");
+    for start in ["bucket{le=\"+Inf\",", "count{"] {
+        let start = format!("thalweg_latency_seconds_{start}pipeline=\"orders\",node=\"inverted\"");
+        let mut lines = text.lines();
+        assert!(
+            lines.any(|line| line.starts_with(&start) && line.ends_with("} 1")),
+            "{start}\n{text}"
+        );
+    }
 }
 
 /// A pipeline of one node: between two looks, ten elements leave it that were held for four seconds together.
@@ -333,6 +356,14 @@ impl Observe for Known {
             tasks: vec![task],
             memory: Some(64_000_000),
             restarts: Some(2),
+            runs: vec![Run {
+                name: "resize <img>".into(),
+                lane: 0,
+                began: Duration::from_secs(3),
+                took: Duration::from_secs(3),
+                tasks: 1,
+                outcome: Outcome::Running,
+            }],
         };
         vec![Engine {
             name: "client".into(),
@@ -368,6 +399,8 @@ fn engines_and_failures_are_those_that_one_tells() {
         "tasks waiting: 5",
         "resize &lt;img&gt;, for 3.0 s",
         "64 MB",
+        "worker-0: 1 running",
+        "<title>resize &lt;img&gt;, 3.0 s, running</title>",
     ] {
         assert!(tasks.contains(text), "{text}: {tasks}");
     }
@@ -393,8 +426,9 @@ fn engines_and_failures_are_those_that_one_tells() {
     }
     assert!(
         tasks.contains("worker-0, process 4321")
-            && tasks
-                .contains("tasks ended by their time limit: 3; workers that died: 3 task stopped."),
+            && tasks.contains(
+                "tasks ended by their time limit: 3; workers that died: 3 (ended to stop a task)."
+            ),
         "{tasks}"
     );
     let engine = &info(&dashboard)["engines"][0];

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
-use thalweg::view::Counters;
+use thalweg::view::{Counters, Latency};
 use thalweg::{
     BuildError, Element, Emit, Error, InletKey, IntoOperator, OnError, OpenJoin, Operator,
     OperatorError, Reconfigure, Stream, Transform,
@@ -77,6 +77,7 @@ pub(crate) trait Inlet: Traverse {
     fn set_name(&self, name: String);
     fn set_policy(&self, policy: OnError);
     fn counters(&self) -> Counters;
+    fn latency(&self) -> Option<Latency>;
     /// Adds an edge; returns the number of the inlet it made, if inlets are told apart.
     fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error>;
     /// Puts a value in the place of an inlet, if there are such.
@@ -113,6 +114,10 @@ macro_rules! as_stream {
 
         fn counters(&$self) -> Counters {
             $stream.counters()
+        }
+
+        fn latency(&$self) -> Option<Latency> {
+            $stream.latency()
         }
 
         fn move_to_first(&$self, from: &Stream<Value>) -> Result<(), Error> {

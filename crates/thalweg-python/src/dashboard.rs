@@ -8,7 +8,9 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use thalweg::Failure;
 use thalweg::view::GraphView;
-use thalweg_dashboard::{Builder, Cause, Engine, Observe, Pipeline, Task, Worker};
+use thalweg_dashboard::{
+    Builder, Cause, Engine, LATENCY_FOR, Observe, Outcome, Pipeline, Run, Task, Worker,
+};
 
 use crate::failure;
 use crate::gil;
@@ -150,6 +152,8 @@ fn ask(py: Python<'_>) -> PyResult<Vec<Asked>> {
         let Ok(parts) = node.get().parts() else {
             continue;
         };
+        // A length of time, which is what it fails without.
+        let _ = parts.out.measure_latency(LATENCY_FOR);
         let (tells, answer) = sync_channel(1);
         parts.out.send_graph_view(move |view| {
             // Nobody may be waiting for it any more.
@@ -184,10 +188,15 @@ struct Told {
 struct ToldWorker {
     name: String,
     process: Option<u32>,
-    tasks: Vec<String>,
+    tasks: Vec<(String, Option<f64>)>,
     memory: Option<u64>,
     restarts: Option<u64>,
+    runs: Vec<ToldRun>,
 }
+
+/// The number of the thread, the name of what ran, how many seconds ago it began, how many it took, how many tasks they
+/// were, and what became of them.
+type ToldRun = (usize, String, f64, f64, u64, String);
 
 fn engines(py: Python<'_>) -> PyResult<Vec<Engine>> {
     let told: Vec<Told> = VIEW.call(py, "engines", ())?.extract()?;
@@ -204,15 +213,33 @@ fn engines(py: Python<'_>) -> PyResult<Vec<Engine>> {
     Ok(engines.collect())
 }
 
-fn worker(told: ToldWorker) -> Worker {
-    let tasks = told.tasks.into_iter().map(|name| Task {
+fn run((lane, name, began, took, tasks, outcome): ToldRun) -> Run {
+    let seconds = |time| Duration::try_from_secs_f64(time).unwrap_or_default();
+    Run {
         name,
-        ran_for: None,
+        lane,
+        began: seconds(began),
+        took: seconds(took),
+        tasks,
+        outcome: match &*outcome {
+            "running" => Outcome::Running,
+            "failed" => Outcome::Failed,
+            "killed" => Outcome::Killed,
+            _ => Outcome::Done,
+        },
+    }
+}
+
+fn worker(told: ToldWorker) -> Worker {
+    let tasks = told.tasks.into_iter().map(|(name, time)| Task {
+        name,
+        ran_for: time.and_then(|time| Duration::try_from_secs_f64(time).ok()),
     });
     Worker {
         name: told.name,
         process: told.process,
         tasks: tasks.collect(),
+        runs: told.runs.into_iter().map(run).collect(),
         memory: told.memory,
         restarts: told.restarts,
     }

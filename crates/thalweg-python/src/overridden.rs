@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Mutex;
 
-use thalweg::view::Counters;
+use thalweg::view::{Counters, Latency};
 use thalweg::{Error, InletKey, OnError, OpenJoin, Stream};
 
 use crate::blueprint::{Blueprint, BuildContext, Inlet, Made, Traverse, UpstreamRefs};
@@ -109,6 +109,10 @@ impl Inlet for Overridden {
         counters.received = front.received;
         counters.held += front.held;
         counters
+    }
+
+    fn latency(&self) -> Option<Latency> {
+        self.front.stream().latency()
     }
 
     fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error> {

@@ -31,6 +31,7 @@
 mod client;
 mod engine;
 mod error;
+mod history;
 pub mod parallel;
 mod place;
 #[cfg(feature = "processes")]
@@ -49,6 +50,7 @@ mod threads;
 pub use client::{Client, Future, Inputs, Opens, TaskBuilder, block_in_place};
 pub use engine::CannotStop;
 pub use error::{Error, TaskError};
+pub use history::{RunOutcome, TaskRun};
 #[cfg(feature = "processes")]
 #[expect(deprecated, reason = "programs may still use the former name")]
 pub use remote::work_if_asked;

@@ -19,6 +19,11 @@ pub trait TaskTypes: Sized + 'static {
     fn name(_program: &Self::Program) -> Option<&str> {
         None
     }
+
+    /// Name of what the program runs, to be shown; it may take some time to make.
+    fn label(program: &Self::Program) -> Option<Box<str>> {
+        Self::name(program).map(Box::from)
+    }
 }
 
 /// Why a task has no result.

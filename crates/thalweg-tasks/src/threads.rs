@@ -1,16 +1,18 @@
 //! Workers that are threads of this process.
 
 use crate::engine::TaskEngine;
+use crate::history::RunOutcome;
 use crate::place::{self, Place};
 use crate::scheduler::{Assignment, WorkerId};
 use crate::slot::Slot;
 use crate::sync::{Mutex, lock};
 use crate::task_types::TaskTypes;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 /// The loop of a thread that runs tasks.
 pub trait Work<W: TaskTypes>: Send + Sync + 'static {
@@ -38,6 +40,8 @@ pub struct ThreadPool<W: TaskTypes> {
 }
 
 thread_local! {
+    /// The number of this thread among those of its pool.
+    static NUMBER: Cell<usize> = const { Cell::new(0) };
     static TOKEN: RefCell<Option<Token>> = const { RefCell::new(None) };
 }
 
@@ -83,8 +87,10 @@ impl<W: TaskTypes> ThreadPool<W> {
         let pool = self.clone();
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         self.spare.fetch_add(1, Ordering::Relaxed);
-        let thread =
-            crate::stack::thread(format!("thalweg-worker-{number}")).spawn(move || pool.run());
+        let thread = crate::stack::thread(format!("thalweg-worker-{number}")).spawn(move || {
+            NUMBER.set(number);
+            pool.run();
+        });
         let thread = thread.inspect_err(|_| self.has_one_spare_less())?;
         lock(&self.threads).push(thread);
         Ok(())
@@ -119,8 +125,11 @@ impl<W: TaskTypes> ThreadPool<W> {
             true => None,
             false => self.engine.take(self.worker, || !self.leaves()),
         };
-        match assignment {
-            Some(_) => self.grow(),
+        match &assignment {
+            Some(assignment) => {
+                self.grow();
+                self.note_beginning(assignment);
+            }
             None => self.has_one_spare_less(),
         }
         assignment
@@ -133,13 +142,49 @@ impl<W: TaskTypes> ThreadPool<W> {
         result: Result<W::Value, W::Error>,
         deferred: &mut crate::scheduler::Deferred<W>,
     ) -> Option<Assignment<W>> {
+        if self.engine.history.is_on() {
+            self.note_end(result.is_ok());
+        }
         let worker = (!self.is_surplus()).then_some(self.worker);
         let result = result.map(crate::scheduler::Output::Inline);
         let next = self.engine.finish(assignment, result, worker, deferred);
-        if next.is_none() {
-            self.spare.fetch_add(1, Ordering::Relaxed);
+        match &next {
+            Some(next) => self.note_beginning(next),
+            None => {
+                self.spare.fetch_add(1, Ordering::Relaxed);
+            }
         }
         next
+    }
+
+    /// Takes note of a task that begins, if somebody wants to know.
+    #[inline]
+    fn note_beginning(&self, assignment: &Assignment<W>) {
+        if self.engine.history.is_on() {
+            self.write_beginning(assignment);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_beginning(&self, assignment: &Assignment<W>) {
+        let (label, key) = (assignment.label(), assignment.key());
+        self.engine
+            .history
+            .begin(NUMBER.get(), label, key, Instant::now());
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_end(&self, is_done: bool) {
+        let outcome = if is_done {
+            RunOutcome::Done
+        } else {
+            RunOutcome::Failed
+        };
+        self.engine
+            .history
+            .end(NUMBER.get(), outcome, Instant::now());
     }
 
     /// Whether all threads have gone.

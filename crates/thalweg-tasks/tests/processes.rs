@@ -2,7 +2,9 @@
 
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
-use thalweg_tasks::{Error, Failure, Processes, Status, TaskError, init_worker, remote};
+use thalweg_tasks::{
+    Error, Failure, Processes, RunOutcome, Status, TaskError, init_worker, remote,
+};
 
 remote! {
     fn add(a: i64, b: i64) -> i64 {
@@ -295,6 +297,7 @@ fn what_cannot_be_sent_says_so() -> Outcome {
 
 fn time_limits_end_the_work() -> Outcome {
     let client = Processes::start(1)?;
+    assert_eq!(client.task_runs(), []);
     let process_before = client.submit::<process>(()).result()?;
     let limit = Duration::from_millis(200);
     let late = client.task().time_limit(limit).submit::<spin>(());
@@ -310,6 +313,14 @@ fn time_limits_end_the_work() -> Outcome {
         "another has its place"
     );
     assert_eq!(client.time_limits_struck(), 1);
+    let runs = client.task_runs();
+    let killed = runs.iter().find(|run| run.outcome == RunOutcome::Killed);
+    assert!(
+        killed.is_some_and(|run| run.name.contains("spin") && run.took >= limit),
+        "{runs:?}"
+    );
+    let done = runs.iter().filter(|run| run.outcome == RunOutcome::Done);
+    assert!(done.map(|run| run.tasks).sum::<u64>() >= 1, "{runs:?}");
     let deaths = client.deaths();
     assert_eq!((deaths.task_stopped, deaths.total()), (1, 1));
     Ok(())

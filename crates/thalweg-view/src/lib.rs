@@ -20,6 +20,7 @@
 
 mod dot;
 mod label;
+mod latency;
 mod layout;
 mod mermaid;
 #[cfg(feature = "png")]
@@ -27,6 +28,7 @@ mod png;
 mod role;
 mod svg;
 
+pub use latency::Latency;
 pub use svg::svg_style;
 
 use std::collections::HashMap;
@@ -107,6 +109,8 @@ pub struct NodeView {
     pub kind: &'static str,
     /// Counters of its elements.
     pub counters: Counters,
+    /// How late its elements were, if that has been measured.
+    pub latency: Option<Box<Latency>>,
     /// A word for how it is at the moment, made of letters: in SVG its box has the class `thalweg-is-WORD` as well, for
     /// a page's own style sheet.
     pub state: Option<&'static str>,
@@ -130,6 +134,7 @@ impl NodeView {
             name: name.into(),
             kind,
             counters: Counters::default(),
+            latency: None,
             state: None,
             link: None,
         }
@@ -179,6 +184,19 @@ impl NodeView {
     #[must_use]
     pub fn with_counters(self, counters: Counters) -> Self {
         Self { counters, ..self }
+    }
+
+    /// The same node, with how late its elements were.
+    ///
+    /// ```
+    /// use thalweg_view::{Latency, NodeView};
+    ///
+    /// let node = NodeView::new(1, "map", "operator").with_latency(Some(Box::default()));
+    /// assert_eq!(node.latency, Some(Box::new(Latency::default())));
+    /// ```
+    #[must_use]
+    pub fn with_latency(self, latency: Option<Box<Latency>>) -> Self {
+        Self { latency, ..self }
     }
 }
 

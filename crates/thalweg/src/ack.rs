@@ -66,7 +66,7 @@ struct Fire(std::sync::Mutex<Box<dyn FnOnce(Outcome) + Send>>);
 impl Ack {
     /// A token that calls `fire` once, with what became of the element.
     pub fn new(fire: impl FnOnce(Outcome) + Send + 'static) -> Self {
-        Self::build(Box::new(fire), None)
+        Self::build(Some(Box::new(fire)), None)
     }
 
     /// The same with a value that travels along, for operators and sinks that look at
@@ -75,17 +75,22 @@ impl Ack {
         payload: impl Any + Send + Sync,
         fire: impl FnOnce(Outcome) + Send + 'static,
     ) -> Self {
-        Self::build(Box::new(fire), Some(Box::new(payload)))
+        Self::build(Some(Box::new(fire)), Some(Box::new(payload)))
+    }
+
+    /// A token that only carries a value along.
+    pub(crate) fn carrying(payload: impl Any + Send + Sync) -> Self {
+        Self::build(None, Some(Box::new(payload)))
     }
 
     fn build(
-        fire: Box<dyn FnOnce(Outcome) + Send>,
+        fire: Option<Box<dyn FnOnce(Outcome) + Send>>,
         payload: Option<Box<dyn Any + Send + Sync>>,
     ) -> Self {
         Self(Arc::new(Inner::Token(Token {
             failed: AtomicBool::new(false),
             payload,
-            fire: Some(Fire(std::sync::Mutex::new(fire))),
+            fire: fire.map(|fire| Fire(std::sync::Mutex::new(fire))),
         })))
     }
 

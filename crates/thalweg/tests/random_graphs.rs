@@ -232,12 +232,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn every_graph_does_what_plain_recursion_does(nodes in graphs(true), inputs in inputs()) {
+    fn every_graph_does_what_plain_recursion_does(
+        nodes in graphs(true),
+        inputs in prop::collection::vec((any::<Index>(), -50_i64..50, any::<bool>()), 0..30),
+    ) {
         let sources = sources(&nodes);
         let mut model = Model::new(&nodes);
         let (streams, log) = build(&nodes);
-        for (source, x) in inputs {
+        for (source, x, is_timed) in inputs {
             let source = *source.get(&sources);
+            if is_timed {
+                streams[source].measure_latency("1h").unwrap();
+            }
             model.emit(source, x);
             streams[source].emit(x).wait().unwrap();
         }
@@ -248,6 +254,7 @@ proptest! {
     fn a_batch_does_what_one_by_one_does(
         nodes in graphs(true),
         batches in prop::collection::vec((any::<Index>(), prop::collection::vec(-50_i64..50, 0..20)), 0..6),
+        is_timed in any::<bool>(),
     ) {
         let sources = sources(&nodes);
         let (single, single_log) = build(&nodes);
@@ -256,6 +263,9 @@ proptest! {
             let source = *source.get(&sources);
             for &x in &batch {
                 single[source].emit(x).wait().unwrap();
+            }
+            if is_timed {
+                batched[source].measure_latency("1h").unwrap();
             }
             batched[source].emit_many(batch).wait().unwrap();
         }

@@ -195,6 +195,9 @@ class Node(Generic[T]):
     def _counters(self) -> tuple[int, int, int, int, float]:
         """Return how many elements the node has received, sent, failed on and holds, and for how long they waited."""
 
+    def _latency(self) -> tuple[int, float, float, float, float] | None:
+        """Return how many elements have been timed, and their mean, median, 99th percentile and longest latency."""
+
     def _has_nothing_on_its_way(self) -> bool:
         """Return whether nothing is on its way in the node, and nobody is at work inside the pipeline."""
 

@@ -192,8 +192,8 @@ class Engine:
     def gather(self, futures: list[Future[_T]]) -> list[_T]:
         """Wait for all results."""
 
-    def info(self) -> dict[str, Any]:
-        """Description of the workers and their tasks."""
+    def info(self, *, runs: bool = False) -> dict[str, Any]:
+        """Description of the workers and their tasks; with `runs`, also of those that ran in the last minute."""
 
     def on_ask(
         self, callable: Callable[[int, bytes, Callable[[bytes], None]], None], lose: Callable[[int], None]

@@ -17,6 +17,7 @@ class Inspected:
     name: str | None
     str_list: ClassVar[list[str]]
     _counters: Any
+    _latency: Any
 
     def counters(self) -> dict[str, Any]:
         """Return how many elements this node has received, sent, failed on and holds, and for how
@@ -33,6 +34,42 @@ class Inspected:
         """
         names = ("received", "sent", "failed", "held", "waited")
         return dict(zip(names, self._counters(), strict=True))
+
+    def latency(self) -> dict[str, Any]:
+        """Return how late elements are at this node, as a dict.
+
+        That is the time from when they were emitted, by a source or by a user, until they came here; at
+        a sink, until the sink was done with them. Where it grows from one node to the next, elements
+        wait, or a function takes its time. Of an element that was made of several, such as a window,
+        the newest counts.
+
+        The first call for any node of a pipeline has elements timed from then on, by the pipeline's
+        clock: about a hundred a second, the first that comes among them. Before that nothing is
+        measured, and it costs nothing.
+
+        Returns
+        -------
+        dict
+            How many elements were timed here as `count`, and their latencies in seconds: `mean`, `p50`
+            (the median), `p99` (the 99th percentile) and `max`, which are None if none has been timed,
+            and where elements are emitted.
+
+        Examples
+        --------
+        >>> from thalweg import Stream, VirtualClock
+        >>> clock = VirtualClock()
+        >>> source = Stream(loop=clock)
+        >>> sink = source.timed_window("2s").sink(lambda window: None)
+        >>> sink.latency()["count"]
+        0
+        >>> source.emit(1)
+        >>> clock.advance("2s")
+        >>> sink.latency()["p99"]
+        2.0
+        """
+        names = ("count", "mean", "p50", "p99", "max")
+        values = self._latency() or (0, None, None, None, None)
+        return dict(zip(names, values, strict=True))
 
     def __str__(self) -> str:
         parts = [f"{self.name}; {type(self).__name__}" if self.name else type(self).__name__]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from thalweg.view.live_drawing import show as show_drawing
+
 if TYPE_CHECKING:
     from thalweg.stream import Stream
 
@@ -13,12 +15,12 @@ _displays: set[Any] = set()
 
 
 def display_stream(stream: Stream, **kwargs: Any) -> Any:
-    """Show the latest element of a stream, by ipywidgets; or, without, the pipeline as a picture."""
-    from IPython.display import display
-
+    """Show the latest element of a stream, by ipywidgets; or, without, the pipeline as a live drawing."""
     output = _output()
     if output is None:
-        return display({"text/plain": repr(stream), "text/html": repr_html(stream)}, raw=True)
+        return show_drawing(stream, repr_html)
+    from IPython.display import display
+
     reference = weakref.ref(output)
 
     def show(x: Any) -> None:

@@ -48,7 +48,7 @@ def engines() -> list[dict[str, Any]]:
     found = []
     for number, engine in enumerate(registry.open_engines(), 1):
         try:
-            info = engine.info()
+            info = engine.info(runs=True)
         except RuntimeError:
             # It belongs to the process that this one was forked off.
             continue
@@ -60,7 +60,7 @@ def engines() -> list[dict[str, Any]]:
                 "kind": engine.kind,
                 "waiting": info["pending"],
                 "running": info["running"],
-                "workers": [_worker(worker, engine.kind) for worker in info["workers"]],
+                "workers": [_worker(worker, engine.kind, info["runs"]) for worker in info["workers"]],
                 "time_limits": info["time_limits"],
                 "deaths": list(info.get("deaths", {}).items()),
                 "link": None,
@@ -69,15 +69,24 @@ def engines() -> list[dict[str, Any]]:
     return found
 
 
-def _worker(info: dict[str, Any], kind: str) -> dict[str, Any]:
+def _worker(info: dict[str, Any], kind: str, runs: list[tuple[Any, ...]]) -> dict[str, Any]:
     is_process = kind == "processes"
+    # Which thread of a process it was is not known.
+    mine = [(0, *rest) for place, *rest in runs if place == info["id"]] if is_process else runs
     return {
         "name": f"worker {info['id']}" if is_process else f"{info['threads']} threads",
         "process": info["pid"] if is_process else None,
-        "tasks": [str(task) for task in info["running"]],
+        "tasks": _running(info["running"], mine),
         "memory": _memory_of(info["pid"]) if is_process else None,
         "restarts": info.get("restarts"),
+        "runs": [run[:-1] for run in mine],
     }
+
+
+def _running(keys: list[str], runs: list[tuple[Any, ...]]) -> list[tuple[str, float | None]]:
+    """What runs, and for how many seconds: by the functions' names, unless a thread began before anybody looked."""
+    timed = [(key or name, took) for _, name, _, took, _, outcome, key in runs if outcome == "running"]
+    return timed if len(timed) >= len(keys) else [(str(key), None) for key in keys]
 
 
 def _memory_of(pid: int) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 #: How many seconds an answer may take.
 _PATIENCE = 5.0
 
-_COLUMNS = ("node", "state", "in/s", "in", "out", "failed", "held", "waited")
+_COLUMNS = ("node", "state", "in/s", "in", "out", "failed", "held", "wait", "p99")
 
 
 def table(info: dict[str, Any], width: int = 100) -> str:
@@ -20,14 +20,14 @@ def table(info: dict[str, Any], width: int = 100) -> str:
     --------
     >>> from thalweg.view.top import table
     >>> node = {"name": "map(abs)", "state": "flowing", "received_per_second": 12.0, "received": 24, "sent": 24,
-    ...         "failed": 0, "held": 0, "waited_seconds": 0.0}
+    ...         "failed": 0, "held": 0, "mean_wait_seconds": 0.25, "latency_p99_seconds": None}
     >>> print(table({"process": 7, "pipelines": [{"name": "orders", "state": "flowing", "bottleneck": None,
-    ...       "busy": False, "nodes": [node]}], "engines": []}, width=72))
+    ...       "busy": False, "nodes": [node]}], "engines": []}, width=80))
     process 7
     <BLANKLINE>
     orders: flowing
-      node        state     in/s        in       out  failed  held   waited
-      map(abs)  flowing     12.0        24        24       0     0      0 s
+      node        state     in/s        in       out  failed  held    wait     p99
+      map(abs)  flowing     12.0        24        24       0     0  250 ms       –
     """
     lines = [f"process {info['process']}"]
     for pipeline in info["pipelines"]:
@@ -47,19 +47,32 @@ def table(info: dict[str, Any], width: int = 100) -> str:
 
 def _nodes(pipeline: dict[str, Any], width: int) -> list[str]:
     nodes = pipeline["nodes"]
-    # The other columns take 62 characters.
-    room = max(8, min(width - 64, max((len(node["name"]) for node in nodes), default=8)))
+    # The other columns take 69 characters.
+    room = max(8, min(width - 71, max((len(node["name"]) for node in nodes), default=8)))
     lines = []
     for node in nodes:
         mark = ">" if node.get("id") is not None and node.get("id") == pipeline["bottleneck"] else " "
         lines.append(
             f"{mark} {node['name'][:room]:{room}} {node['state']:>8} {node['received_per_second']:8.1f}"
             f" {node['received']:9} {node['sent']:9} {node['failed']:7} {node['held']:5}"
-            f" {node['waited_seconds']:6.0f} s"
+            f" {_length(node['mean_wait_seconds']):>7} {_length(node['latency_p99_seconds']):>7}"
         )
-    node, state, rate, received, sent, failed, held, waited = _COLUMNS
-    header = f"  {node:{room}} {state:>8} {rate:>8} {received:>9} {sent:>9} {failed:>7} {held:>5} {waited:>8}"
+    node, state, rate, received, sent, failed, held, wait, late = _COLUMNS
+    header = f"  {node:{room}} {state:>8} {rate:>8} {received:>9} {sent:>9} {failed:>7} {held:>5} {wait:>7} {late:>7}"
     return [header, *lines]
+
+
+def _length(seconds: float | None) -> str:
+    """Write a length of time in two figures or so, as the dashboard's pages do."""
+    if seconds is None:
+        return "–"
+    if seconds == 0:
+        return "0"
+    if seconds < 10:
+        unit, factor, digits = ("µs", 1e6, 0) if seconds < 1e-3 else ("ms", 1e3, 0) if seconds < 1 else ("s", 1, 1)
+        return f"{seconds * factor:.{digits}f} {unit}"
+    unit, divisor = ("s", 1) if seconds < 120 else ("min", 60) if seconds < 7200 else ("h", 3600)
+    return f"{seconds / divisor:.0f} {unit}"
 
 
 def ask(address: str) -> dict[str, Any]:

@@ -26,6 +26,11 @@ fn pipeline(id: u64, pipeline: &PipelineHistory) -> Value {
         let rate =
             |of: fn(&Counters) -> f64| pipeline.node(node.id).map_or(0.0, |node| node.rate(of));
         let mean_wait = pipeline.node(node.id).and_then(|node| node.mean_wait());
+        let latency = pipeline.node(node.id).and_then(|node| node.latency());
+        let quantile = |share: f64| {
+            let time = latency.as_ref().and_then(|latency| latency.quantile(share));
+            time.map(|time| time.as_secs_f64())
+        };
         json!({
             "id": node.id,
             "name": node.name,
@@ -37,6 +42,8 @@ fn pipeline(id: u64, pipeline: &PipelineHistory) -> Value {
             "held": node.counters.held,
             "waited_seconds": node.counters.waited.as_secs_f64(),
             "mean_wait_seconds": mean_wait.map(|wait| wait.as_secs_f64()),
+            "latency_p50_seconds": quantile(0.5),
+            "latency_p99_seconds": quantile(0.99),
             "received_per_second": rate(|counters| counters.received as f64),
         })
     });
@@ -59,12 +66,23 @@ fn engine(engine: &Engine) -> Value {
         let tasks = worker.tasks.iter().map(|task| {
             json!({"name": task.name, "seconds": task.ran_for.map(|time| time.as_secs_f64())})
         });
+        let runs = worker.runs.iter().map(|run| {
+            json!({
+                "name": run.name,
+                "lane": run.lane,
+                "began_seconds_ago": run.began.as_secs_f64(),
+                "seconds": run.took.as_secs_f64(),
+                "tasks": run.tasks,
+                "outcome": run.outcome.word(),
+            })
+        });
         json!({
             "name": worker.name,
             "process": worker.process,
             "memory": worker.memory,
             "restarts": worker.restarts,
             "tasks": tasks.collect::<Vec<_>>(),
+            "runs": runs.collect::<Vec<_>>(),
         })
     });
     let deaths = engine.deaths.iter();

@@ -5,6 +5,7 @@ mod frame;
 mod info;
 mod node;
 mod status;
+mod strips;
 mod tasks;
 
 use maud::Markup;

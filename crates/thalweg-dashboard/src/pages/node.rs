@@ -1,9 +1,10 @@
 //! One node: its counters, its last ten minutes, its last failures.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use maud::{Markup, PreEscaped, html};
-use thalweg::view::Counters;
+use thalweg::view::{Counters, Latency};
 
 use super::failures;
 use super::status::badge;
@@ -46,11 +47,27 @@ pub(super) fn content(app: &App, pipeline_id: u64, id: u64) -> Markup {
                 @if let Some(wait) = pipeline.node(id).and_then(NodeHistory::mean_wait) { (length(wait)) } @else { "–" }
             }
         }
+        (latencies(pipeline.node(id).and_then(NodeHistory::latency).as_ref()))
         @if let Some(history) = pipeline.node(id) {
             (chart(history))
         }
         h3 { "Last failures" }
         (failures::content(&failures))
+    }
+}
+
+/// How late elements were in the last minute.
+fn latencies(latency: Option<&Latency>) -> Markup {
+    let shown = |time: Option<Duration>| time.map_or_else(|| "–".to_string(), length);
+    html! {
+        h3 { "Latency in the last minute" }
+        dl {
+            @for (name, share) in [("Half of the elements within", 0.5), ("99 % within", 0.99)] {
+                dt { (name) } dd { (shown(latency.and_then(|latency| latency.quantile(share)))) }
+            }
+            dt { "The latest" } dd { (shown(latency.map(Latency::max))) }
+            dt { "Elements timed" } dd { (latency.map_or(0, Latency::count)) }
+        }
     }
 }
 

@@ -102,6 +102,8 @@ fn table(id: u64, pipeline: &PipelineHistory) -> Markup {
                         th.number scope="col" { "Held" }
                         th.number scope="col" { "Waited" }
                         th.number scope="col" { "Mean wait" }
+                        th.number scope="col" { "Latency p50" }
+                        th.number scope="col" { "p99" }
                     }
                 }
                 tbody {
@@ -120,6 +122,7 @@ fn row(id: u64, pipeline: &PipelineHistory, node: &NodeView) -> Markup {
         .node(node.id)
         .map_or(0.0, |node| node.rate(received));
     let mean_wait = pipeline.node(node.id).and_then(NodeHistory::mean_wait);
+    let latency = pipeline.node(node.id).and_then(NodeHistory::latency);
     let counters = &node.counters;
     html! {
         tr {
@@ -135,6 +138,13 @@ fn row(id: u64, pipeline: &PipelineHistory, node: &NodeView) -> Markup {
             td.number { (length(counters.waited)) }
             td.number {
                 @if let Some(wait) = mean_wait { (length(wait)) } @else { "–" }
+            }
+            @for share in [0.5, 0.99] {
+                td.number {
+                    @if let Some(time) = latency.as_ref().and_then(|latency| latency.quantile(share)) {
+                        (length(time))
+                    } @else { "–" }
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::strips;
 use crate::clock::length;
 use crate::observe::{Engine, Worker};
 use crate::server::Seen;
@@ -31,6 +32,7 @@ pub(super) fn content(seen: &Seen) -> Markup {
                         tbody { @for worker in &engine.workers { (row(worker)) } }
                     }
                 }
+                (strips::content(engine))
             }
         }
     }
@@ -54,13 +56,34 @@ fn numbers(engine: &Engine) -> Markup {
 fn troubles(engine: &Engine) -> Option<String> {
     let limits = engine.time_limits.unwrap_or(0);
     let limits = (limits > 0).then(|| format!("tasks ended by their time limit: {limits}"));
-    let died = engine.deaths.iter().filter(|(_, count)| *count > 0);
-    let died: Vec<_> = died
-        .map(|(cause, count)| format!("{count} {}", cause.replace('_', " ")))
+    let died: Vec<_> = engine
+        .deaths
+        .iter()
+        .filter(|(_, count)| *count > 0)
         .collect();
-    let died = (!died.is_empty()).then(|| format!("workers that died: {}", died.join(", ")));
+    let all: u64 = died.iter().map(|(_, count)| count).sum();
+    let causes: Vec<_> = died
+        .iter()
+        .map(|(cause, count)| match died.len() {
+            1 => of_what(cause),
+            _ => format!("{count} {}", of_what(cause)),
+        })
+        .collect();
+    let died = (all > 0).then(|| format!("workers that died: {all} ({})", causes.join(", ")));
     let said: Vec<_> = limits.into_iter().chain(died).collect();
     (!said.is_empty()).then(|| format!("So far: {}.", said.join("; ")))
+}
+
+/// What became of a worker, by the name that the engine has for it.
+fn of_what(cause: &str) -> String {
+    match cause {
+        "task_stopped" => "ended to stop a task".to_string(),
+        "memory" => "ended because of the memory it used".to_string(),
+        "silent" => "ended because it did not answer".to_string(),
+        "unreadable" => "ended because of what it sent".to_string(),
+        "unexpected" => "by itself, or killed from outside".to_string(),
+        other => other.replace('_', " "),
+    }
 }
 
 fn row(worker: &Worker) -> Markup {

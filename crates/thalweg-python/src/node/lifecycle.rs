@@ -10,6 +10,9 @@ use crate::pipeline::Mode;
 use crate::run_on_loop::Begun;
 use crate::{failure, interrupt, policy};
 
+/// A number of elements, and their mean, median, 99th percentile and longest latency in seconds.
+type Latencies = (u64, f64, f64, f64, f64);
+
 /// How long a drain may take that is not waited for: it ends at once, or never.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -148,6 +151,22 @@ impl Node {
             counters.held,
             counters.waited.as_secs_f64(),
         ))
+    }
+
+    /// How many elements have been timed at the node; and how late they were on the average, at the median and at the
+    /// 99th percentile, and the latest of them, in seconds. From now on elements are timed.
+    fn _latency(&self) -> PyResult<Option<Latencies>> {
+        let found = self.parts()?.inlet.latency();
+        Ok(found.map(|latency| {
+            let seconds = |time: Option<Duration>| time.unwrap_or_default().as_secs_f64();
+            (
+                latency.count(),
+                seconds(latency.mean()),
+                seconds(latency.quantile(0.5)),
+                seconds(latency.quantile(0.99)),
+                latency.max().as_secs_f64(),
+            )
+        }))
     }
 
     /// Whether nothing is on its way in the node, and nobody is at work inside the pipeline.

@@ -434,14 +434,16 @@ impl Engine {
         }
     }
 
-    /// Description of the workers and their tasks.
-    fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    /// Description of the workers and their tasks; with `runs`, also of those that ran in the last minute, and from now on
+    /// it is recorded which do.
+    #[pyo3(signature = (*, runs = false))]
+    fn info<'py>(&self, py: Python<'py>, runs: bool) -> PyResult<Bound<'py, PyDict>> {
         self.check_here()?;
         let workers = match &self.workers {
             Workers::Threads(_) => None,
             Workers::Processes(pool, _) => Some((pool.processes(), pool.deaths())),
         };
-        info::info(py, &self.task_engine, self.width, workers)
+        info::info(py, &self.task_engine, self.width, runs, workers)
     }
 
     /// Takes no more tasks, and drops those that have not begun. Waits for callbacks, for a second at most; with `wait`,

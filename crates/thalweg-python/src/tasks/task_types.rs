@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use thalweg_tasks::host::{Dependencies, TaskTypes};
@@ -23,6 +24,18 @@ impl TaskTypes for Calls {
 
     fn name(program: &Program) -> Option<&str> {
         Self::call(program)?.function.name()
+    }
+
+    fn label(program: &Program) -> Option<Box<str>> {
+        let Program::Here(call) = program else {
+            let stream = matches!(program, Program::Stream(_)).then_some("stream");
+            return Self::name(program).or(stream).map(Box::from);
+        };
+        let name = |py: Python<'_>| {
+            let name = call.function.getattr(py, intern!(py, "__name__"));
+            name.and_then(|name| name.extract::<String>(py)).ok()
+        };
+        Python::try_attach(name).flatten().map(String::into)
     }
 }
 

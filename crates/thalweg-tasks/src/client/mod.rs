@@ -14,6 +14,7 @@ pub use options::TaskBuilder;
 
 use crate::engine::{TaskEngine, spec};
 use crate::error::{Error, TaskError};
+use crate::history::TaskRun;
 use crate::scheduler::{Dependencies, Options};
 use crate::slot::wait_all_or_failure;
 use crate::threads::ThreadPool;
@@ -274,6 +275,24 @@ impl Client {
     /// ```
     pub fn time_limits_struck(&self) -> usize {
         self.engine().time_limits_struck()
+    }
+
+    /// The tasks that ran in the last minute, oldest first in each thread, and those that run. From the first call on it
+    /// is recorded which do, until five minutes after the last; before that, nothing is. Short tasks of one name that follow each
+    /// other closely are one run, so that it takes no more memory the more there are.
+    ///
+    /// ```
+    /// use thalweg_tasks::{Client, RunOutcome};
+    ///
+    /// let client = Client::threads(1)?;
+    /// assert!(client.task_runs().is_empty());
+    /// client.task().key("six").submit(|| 2 * 3).result()?;
+    /// let runs = client.task_runs();
+    /// assert_eq!((&*runs[0].name, runs[0].outcome), ("six", RunOutcome::Done));
+    /// # Ok::<(), thalweg_tasks::Error>(())
+    /// ```
+    pub fn task_runs(&self) -> Vec<TaskRun> {
+        self.engine().task_runs()
     }
 
     fn engine(&self) -> &Arc<TaskEngine<Closures>> {

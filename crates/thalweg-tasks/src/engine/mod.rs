@@ -6,6 +6,7 @@ mod callbacks;
 mod loom_tests;
 mod timers;
 
+use crate::history::{TaskHistory, TaskRun};
 use crate::scheduler::{
     Assignment, Deferred, Dependencies, Options, Output, Scheduler, Stopped, TaskId, TaskSpec,
     WorkerId,
@@ -34,6 +35,7 @@ pub struct TaskEngine<W: TaskTypes> {
     timers: Timers,
     /// How many tasks were ended because their time was up.
     time_limits: AtomicUsize,
+    pub(crate) history: TaskHistory,
     /// How many threads are about to tell those who wait for tasks that are done.
     telling: AtomicUsize,
     callbacks: Arc<Callbacks>,
@@ -105,6 +107,7 @@ impl<W: TaskTypes> TaskEngine<W> {
             placed: AtomicU32::new(0),
             timers: Timers::default(),
             time_limits: AtomicUsize::new(0),
+            history: TaskHistory::default(),
             telling: AtomicUsize::new(0),
             callbacks: Arc::default(),
             process: std::process::id(),
@@ -390,6 +393,12 @@ impl<W: TaskTypes> TaskEngine<W> {
         if let Stopped::Running(worker) = stopped {
             self.outside.kill(worker, run.id);
         }
+    }
+
+    /// The tasks that ran in the last minute, and those that run in threads; from now on, and for five minutes after
+    /// each call, it is recorded which do.
+    pub fn task_runs(&self) -> Vec<TaskRun> {
+        self.history.runs(Instant::now())
     }
 
     /// How many tasks were ended because they ran for longer than their time limit.

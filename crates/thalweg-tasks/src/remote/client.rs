@@ -6,6 +6,7 @@ use super::task_types::{Remotes, WORKER_ARGUMENT};
 use crate::client::{Future, TaskBuilder};
 use crate::engine::{TaskEngine, spec};
 use crate::error::Error;
+use crate::history::TaskRun;
 use crate::process::{Call, Deaths, Payload, Pool, PoolConfig, Portable};
 use crate::scheduler::{Options, TaskSpec};
 use crate::sync::{Mutex, lock};
@@ -211,6 +212,16 @@ impl Processes {
     /// How many tasks were ended because they ran for longer than their time limit.
     pub fn time_limits_struck(&self) -> usize {
         self.inner.engine.time_limits_struck()
+    }
+
+    /// The tasks that ran in the last minute, oldest first in each process, and those that run. From the first call on it
+    /// is recorded which do, until five minutes after the last; before that, nothing is. Short tasks of one function that follow
+    /// each other closely are one run.
+    pub fn task_runs(&self) -> Vec<TaskRun> {
+        let mut runs = self.inner.engine.task_runs();
+        let processes = self.inner.pool.processes();
+        runs.extend(processes.iter().flat_map(|process| process.runs()));
+        runs
     }
 
     /// The task to submit.

@@ -162,6 +162,17 @@ impl<W: TaskTypes> Assignment<W> {
         self.options.as_ref().and_then(|options| options.time_limit)
     }
 
+    /// What it runs, to be shown: the name of its function, or else its own.
+    pub(crate) fn label(&self) -> Box<str> {
+        let label = W::label(&self.program).or_else(|| self.key());
+        label.unwrap_or_else(|| "task".into())
+    }
+
+    /// Its own name, if it was given one.
+    pub(crate) fn key(&self) -> Option<Box<str>> {
+        self.options.as_ref()?.key.clone()
+    }
+
     /// Where its outcome will be put; nowhere, if nobody wants it any more.
     pub fn slot(&self) -> Option<Arc<Slot<W>>> {
         self.slot.upgrade()

@@ -15,6 +15,8 @@ pub(super) mod detour {
     pub(in crate::graph) const REFUSES: u8 = 1;
     /// Mail has been deferred, and comes first.
     pub(in crate::graph) const DEFERRED: u8 = 2;
+    /// Now and then an element is timed.
+    pub(in crate::graph) const TIMED: u8 = 4;
 }
 
 /// How a thread gets at a graph.

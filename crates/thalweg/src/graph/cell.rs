@@ -63,10 +63,12 @@ pub(crate) mod gate {
     pub(crate) const STEEP: u64 = 128;
     /// The node runs as one with others: elements come to it by a way that leads around them.
     pub(crate) const FUSED: u64 = 256;
+    /// An element on its way may be one that is timed.
+    pub(crate) const TIMED: u64 = 512;
     /// All of these.
-    pub(super) const FLAGS: u64 = 511;
+    pub(super) const FLAGS: u64 = 1023;
     /// Above the flags: how many elements have come.
-    pub(super) const ONE: u64 = 512;
+    pub(super) const ONE: u64 = 1024;
 }
 
 /// A node's operator, its gate, and how many elements have come through.

@@ -36,7 +36,8 @@ impl Graph {
         if self.merged.get().is_none() && self.monitor.try_enter(me) == Entry::Entered {
             thread_state::enter();
             // It may have been merged just before we got in.
-            if self.merged.get().is_none() && self.detours.load(Ordering::Relaxed) == 0 {
+            let detours = self.detours.load(Ordering::Relaxed);
+            if self.merged.get().is_none() && (detours == 0 || self.is_only_timed(detours, 1)) {
                 return self.emit_inside(node, x, lease, origin, me);
             }
             self.leave(me, false);
@@ -93,6 +94,7 @@ impl Graph {
         let mut pass = pass;
         let (failures, done) = pass.end(flow, from);
         self.run_agenda();
+        self.open_timed(&pass);
         let failures = if failures.is_empty() && done.is_none() && origin == Origin::Outside {
             Err(self.take_unhandled(&pass))
         } else {
@@ -166,6 +168,7 @@ impl Graph {
             lease.acks.fail();
             return Emit::failed(error, root.weak());
         }
+        let lease = root.time_if_due(lease);
         let Some(guest) = guest else {
             return root.emit_inside(node, x, lease, origin, me);
         };
@@ -202,6 +205,7 @@ impl Graph {
             None => {}
         }
         thread_state::enter();
+        let lease = self.time_if_due(lease);
         let mut pass = Pass::new(self, lease, false);
         let flow = self.amid_runs(&mut pass, |pass| {
             pass.catch(|pass| node.output().send(x, pass))
@@ -235,6 +239,7 @@ impl Graph {
                 return;
             }
             pass.begin();
+            let lease = pass.graph().time_if_due(lease);
             pass.with_lease(lease, |pass| node.output().send(x, pass));
         }));
         Emit::pending(done)
@@ -277,7 +282,8 @@ impl Graph {
             return None;
         }
         thread_state::enter();
-        let has_detour = root.detours.load(Ordering::Relaxed) != 0;
+        let detours = root.detours.load(Ordering::Relaxed);
+        let has_detour = detours != 0 && !root.is_only_timed(detours, batch.len());
         let mut pass = Pass::new(root, Lease::default(), false);
         if root.merged.get().is_some() || has_detour || !root.is_batchable(&pass) {
             root.leave(me, false);

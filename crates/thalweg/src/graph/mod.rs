@@ -12,6 +12,7 @@ mod drain;
 mod emit;
 mod fusion;
 mod idle;
+mod latency;
 mod monitor;
 mod neighbours;
 mod node;
@@ -42,6 +43,7 @@ pub(crate) use self::drain::within;
 pub(crate) use self::emit::Origin;
 pub use self::fusion::{AtWork, Fused, FusedContext, FusedPart, Progress};
 pub use self::idle::Idle;
+use self::latency::Timing;
 use self::monitor::{Entry, Monitor};
 pub(crate) use self::node::{
     AnyNode, Core, Inlet, Node, NodeId, NodeKind, OperatorNode, Produce, TransformNode, caught,
@@ -84,6 +86,7 @@ pub(crate) struct Graph {
     waiting: Mutex<Vec<Weak<Completion>>>,
     /// Whether a drain has given up on them.
     has_given_up: AtomicBool,
+    timing: Timing,
     state: Slot<State>,
 }
 
@@ -102,6 +105,7 @@ impl Graph {
             unwound: Mutex::new(Vec::new()),
             waiting: Mutex::default(),
             has_given_up: AtomicBool::new(false),
+            timing: Timing::default(),
             state: Slot::new(State::default()),
         })
     }

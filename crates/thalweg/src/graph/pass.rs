@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::cell::GraphRef;
 use super::completion::{Completion, Ticket};
+use super::latency::Born;
 use super::node::AnyNode;
 use super::{Graph, call, thread_state};
 use crate::ack::Acks;
@@ -159,6 +160,22 @@ impl Pass {
             self.now.set(self.graph().now().as_nanos() as u64);
         }
         Duration::from_nanos(self.now.get())
+    }
+
+    /// When the current element was emitted, if it is one that is timed; of several that have been joined or gathered, the
+    /// newest.
+    pub(super) fn born(&self) -> Option<Born> {
+        self.lease
+            .acks
+            .payloads()
+            .max_by_key(|born: &&Born| born.at())
+            .cloned()
+    }
+
+    /// Whether the current element is one that is timed.
+    #[inline]
+    pub(super) fn is_timed(&self) -> bool {
+        !self.lease.acks.is_none() && self.lease.acks.payloads::<Born>().next().is_some()
     }
 
     /// The current element's lease, for a node that keeps it while its emitter waits.

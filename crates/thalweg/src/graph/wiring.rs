@@ -298,6 +298,7 @@ impl Graph {
         state.absorb(old, is_first, &mine);
         self.arm(&mut state);
         self.absorb_deferred(other);
+        self.timing.absorb(&other.timing);
         let attention = other.attention.load(Ordering::Relaxed);
         self.attention.fetch_or(attention, Ordering::Relaxed);
         drop(state);

@@ -10,8 +10,8 @@ mod virtual_clock;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 #[cfg(feature = "tokio")]
 pub use event_loop::EventLoop;
@@ -56,6 +56,12 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Identity of this runtime: two values with the same identity are the same loop.
     fn identity(&self) -> usize;
+}
+
+/// The time since its first call, for what is measured in a pipeline that has no runtime.
+pub(crate) fn steady_time() -> Duration {
+    static BEGIN: OnceLock<Instant> = OnceLock::new();
+    BEGIN.get_or_init(Instant::now).elapsed()
 }
 
 /// A shared [`Runtime`].

@@ -418,6 +418,7 @@ fn view(pass: &mut Pass) -> GraphView {
         let core = node.core();
         NodeView::new(core.id(), core.name(), role(core, pass))
             .with_counters(counters(&**node, pass))
+            .with_latency(core.latency())
     });
     let edges = graph.edges(pass).into_iter();
     let edges = edges.map(|(from, to, feedback)| {

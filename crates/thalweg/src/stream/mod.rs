@@ -4,6 +4,7 @@ mod emit;
 mod errors;
 mod fuse;
 mod join;
+mod latency;
 mod lifecycle;
 mod on_error;
 mod open_join;

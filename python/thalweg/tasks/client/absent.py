@@ -8,7 +8,7 @@ _WORKERS = "the number of workers is fixed when they start; `restart` replaces a
 _ONE_MACHINE = "all workers are on this machine, and values go to whoever needs them"
 _NO_SCHEDULER = "the scheduler is part of the engine, and no process or object of Python's"
 _NO_SERVER = "nothing listens: clients and workers share a process, or a pair of sockets without a name"
-_NO_LOGS = "workers keep no logs; what they write comes out where the program's own does"
+_NO_LOGS = "workers keep no logs; `forward_logging` has what they log and print arrive here"
 _NO_HISTORY = "tasks leave no history; `get_task_stream` records them from its first call on"
 _INSTALL = "workers run this program's interpreter, with its packages"
 
@@ -19,7 +19,6 @@ CLIENT: Mapping[str, str] = {
     "call_stack": "`profile` samples the stacks of tasks; `py-spy dump` shows those of any process",
     "direct_to_workers": _ONE_MACHINE,
     "dump_cluster_state": _NO_SCHEDULER,
-    "forward_logging": _NO_LOGS,
     "get_scheduler_logs": _NO_LOGS,
     "get_worker_logs": _NO_LOGS,
     "has_what": "it is not known which worker process has which value",
@@ -34,7 +33,6 @@ CLIENT: Mapping[str, str] = {
     "scheduler_comm": _NO_SERVER,
     "start": "a client has started when it has been made",
     "story": _NO_HISTORY,
-    "unforward_logging": _NO_LOGS,
     "unregister_scheduler_plugin": _NO_SCHEDULER,
     "write_scheduler_file": _NO_SERVER,
 }

@@ -23,7 +23,7 @@ from thalweg.tasks.client.recreation import Recreation
 from thalweg.tasks.client.submission import Submission
 from thalweg.tasks.client.waiting import FAILED, block, either, later, raisable, result_of, settled, signal_of
 from thalweg.tasks.errors import ClosedClientError
-from thalweg.tasks.process.plugins import Plugins
+from thalweg.tasks.process.forwarding import Forwarding
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 
-class Client(Submission, Inspection, Datasets, Events, Plugins, Recreation):
+class Client(Submission, Inspection, Datasets, Events, Forwarding, Recreation):
     """Runs functions on threads or processes, here, or on a cluster of Dask's.
 
     Without an address it starts workers of its own. They end when the client is closed or dropped with all its

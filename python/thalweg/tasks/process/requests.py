@@ -5,6 +5,8 @@ A future is named by the number that the worker knows it by.
 
 from __future__ import annotations
 
+import logging
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from thalweg.tasks.client import registry
@@ -271,6 +273,43 @@ class LogEvent(NamedTuple):
     def answer(self, desk: WorkerRequests, known: Known) -> None:
         """Log it."""
         log(desk.engine, self.topics, self.message)
+
+
+class LogRecord(NamedTuple):
+    """Handle what a worker has logged."""
+
+    attributes: dict[str, Any]
+
+    def answer(self, desk: WorkerRequests, known: Known) -> None:
+        """Give it to the logger of the same name."""
+        worker = _worker(desk, known, self.attributes["process"])
+        record = logging.makeLogRecord({**self.attributes, "worker": worker, "processName": worker})
+        logger = logging.getLogger(record.name)
+        if logger.isEnabledFor(record.levelno):
+            logger.handle(record)
+
+
+class Output(NamedTuple):
+    """Write what a worker has printed."""
+
+    pid: int
+    lines: str
+    is_error: bool
+
+    def answer(self, desk: WorkerRequests, known: Known) -> None:
+        """Write it, each line with the worker before it."""
+        worker = _worker(desk, known, self.pid)
+        stream = sys.stderr if self.is_error else sys.stdout
+        if stream is not None:
+            stream.write("".join(f"{worker} | {line}\n" for line in self.lines.split("\n")))
+            stream.flush()
+
+
+def _worker(desk: WorkerRequests, known: Known, pid: int) -> str:
+    if known.place is None:
+        places = {worker["pid"]: worker["id"] for worker in desk.engine.info()["workers"]}
+        known.place = places.get(pid)
+    return f"process {pid}" if known.place is None else f"worker {known.place}"
 
 
 class Events(NamedTuple):

@@ -71,6 +71,8 @@ class Known:
         #: The numbers of those whose tasks it has submitted.
         self._own: set[int] = set()
         self._is_lost = False
+        #: Its place among the workers, once somebody has asked.
+        self.place: int | None = None
 
     def add(self, future: Future[Any], *, is_own: bool = False) -> tuple[int, Any]:
         """Let the worker know of a future: return its number and its key. `is_own`: it has submitted the task."""

@@ -28,6 +28,8 @@ const MOST_AHEAD: usize = 512;
 /// A worker process. When it dies, another link is made for the next.
 pub(in crate::process) struct Link<W: Portable> {
     pub worker: WorkerId,
+    /// Its place among the workers, which the next one takes.
+    pub place: usize,
     /// Number that no other link of this program has.
     pub number: u64,
     /// How many tasks it runs at a time.
@@ -77,6 +79,7 @@ pub(in crate::process) enum Sending<W: Portable> {
 impl<W: Portable> Link<W> {
     pub fn new(
         worker: WorkerId,
+        place: usize,
         threads: usize,
         socket: Socket,
         scoreboard: Scoreboard,
@@ -99,6 +102,7 @@ impl<W: Portable> Link<W> {
         };
         Self {
             worker,
+            place,
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             threads: AtomicUsize::new(threads),
             outgoing,

@@ -1,6 +1,7 @@
 //! The worker processes of an engine.
 
 use crate::engine::{Callbacks, Ran, RemoteWorkers, TaskEngine};
+use crate::history::TaskRun;
 use crate::process::Portable;
 use crate::process::parent::deaths::Deaths;
 use crate::process::parent::link::{Fill, Killed, Link, Sending};
@@ -173,6 +174,7 @@ impl<W: Portable> Pool<W> {
         let worker = engine.add_worker(resources);
         let link = Arc::new(Link::new(
             worker,
+            index,
             self.config.threads,
             ours,
             scoreboard,
@@ -336,8 +338,18 @@ impl<W: Portable> Pool<W> {
     /// The processes: number, how many tasks each has, and which run.
     pub fn processes(&self) -> Vec<Process> {
         let process = |(place, link): (usize, Arc<Link<W>>)| {
-            let tasks = lock(&link.state).tasks.len();
-            let running = link.running().into_iter().map(|entry| entry.task).collect();
+            let state = lock(&link.state);
+            let running = link.running().into_iter().map(|entry| {
+                let task = state.tasks.get(&entry.task);
+                RunningTask {
+                    task: entry.task,
+                    name: task.map(|task| task.label().into()),
+                    key: task.and_then(|task| Some(task.key()?.into())),
+                    time: entry.time,
+                }
+            });
+            let (tasks, running) = (state.tasks.len(), running.collect());
+            drop(state);
             Process {
                 place,
                 pid: link.pid,
@@ -382,10 +394,33 @@ pub struct Process {
     pub threads: usize,
     /// How many tasks it has.
     pub tasks: usize,
-    /// The numbers of those that run.
-    pub running: Vec<u64>,
+    /// Those that run.
+    pub running: Vec<RunningTask>,
     /// How many had its place before it.
     pub restarts: u64,
+}
+
+/// A task that a worker process runs.
+#[derive(Debug, Clone)]
+pub struct RunningTask {
+    /// Its number.
+    pub task: u64,
+    /// The name of its function, or else its own; `None` if it is not wanted any more.
+    pub name: Option<String>,
+    /// Its own name, if it was given one.
+    pub key: Option<String>,
+    /// How long it has run.
+    pub time: Duration,
+}
+
+impl Process {
+    /// What it runs, as parts of an engine's history.
+    pub fn runs(&self) -> impl Iterator<Item = TaskRun> {
+        self.running.iter().map(|running| {
+            let name = running.name.clone().unwrap_or_else(|| "task".to_string());
+            TaskRun::running(name, running.key.clone(), self.place, running.time)
+        })
+    }
 }
 
 struct Processes<W: Portable>(Arc<Pool<W>>);

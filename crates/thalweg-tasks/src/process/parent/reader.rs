@@ -1,6 +1,7 @@
 //! What workers tell, and what is done about it: a thread for each reads, and starts the next when one has died.
 
 use crate::engine::TaskEngine;
+use crate::history::RunOutcome;
 use crate::process::Portable;
 use crate::process::parent::link::{Killed, Link};
 use crate::process::parent::pool::{Answer, Pool};
@@ -12,7 +13,7 @@ use rustix::io::Errno;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// If so many end by themselves before they have started, no other will start.
 const STILLBORN: usize = 3;
@@ -115,11 +116,13 @@ impl<W: Portable> Pool<W> {
                 let value = received::<W>(&value, files).map(Output::Inline);
                 state.took(nanos);
                 let assignment = state.take(task);
+                self.note_run(link, assignment.as_ref(), nanos, RunOutcome::Done);
                 incoming.done.extend(assignment.map(|task| (task, value)));
             }
             ToParent::Stored { task, nanos } => {
                 state.took(nanos);
                 let assignment = state.take(task);
+                self.note_run(link, assignment.as_ref(), nanos, RunOutcome::Done);
                 incoming
                     .done
                     .extend(assignment.map(|task| (task, Ok(Output::Stored))));
@@ -128,6 +131,7 @@ impl<W: Portable> Pool<W> {
                 let error = raised::<W>(&error, files);
                 state.took(nanos);
                 let assignment = state.take(task);
+                self.note_run(link, assignment.as_ref(), nanos, RunOutcome::Failed);
                 incoming
                     .done
                     .extend(assignment.map(|task| (task, Err(error))));
@@ -161,6 +165,25 @@ impl<W: Portable> Pool<W> {
             }
         }
         Ok(())
+    }
+
+    /// Takes note of a task that has been run, if somebody wants to know.
+    fn note_run(
+        &self,
+        link: &Link<W>,
+        assignment: Option<&Assignment<W>>,
+        nanos: u64,
+        outcome: RunOutcome,
+    ) {
+        let engine = self.engine().filter(|engine| engine.history.is_on());
+        if let (Some(engine), Some(assignment)) = (engine, assignment) {
+            let ended = Instant::now();
+            let began = ended.checked_sub(Duration::from_nanos(nanos));
+            let time = (began.unwrap_or(ended), ended);
+            engine
+                .history
+                .add(link.place, assignment.label(), time, outcome);
+        }
     }
 
     /// Does what has to be done about what a worker has told, and gives it more to do.
@@ -223,7 +246,12 @@ impl<W: Portable> Pool<W> {
         let (killed, was_ready) = (state.killed.take(), state.is_ready);
         drop(state);
         lock(&self.deaths).count(killed, self.closed.load(Ordering::Acquire));
-        let on_board: Vec<_> = link.running().into_iter().map(|entry| entry.task).collect();
+        let on_board: Vec<_> = link.running();
+        for entry in &on_board {
+            let time = u64::try_from(entry.time.as_nanos()).unwrap_or(u64::MAX);
+            self.note_run(link, tasks.get(&entry.task), time, RunOutcome::Killed);
+        }
+        let on_board: Vec<_> = on_board.into_iter().map(|entry| entry.task).collect();
         let waits = |task: &u64| asking.values().flatten().any(|asking| asking == task);
         let (begun, mut not_begun): (Vec<_>, Vec<_>) = tasks
             .into_iter()

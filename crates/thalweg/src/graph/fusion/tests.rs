@@ -141,6 +141,24 @@ fn elements_go_through_the_body_and_are_counted_at_the_nodes() {
 }
 
 #[test]
+fn an_element_that_is_timed_goes_to_the_nodes_and_the_others_through_the_body() {
+    let pipeline = Pipeline::new(ADD, ADD);
+    assert_eq!(pipeline.nodes[1].latency(), None);
+    for x in 1..4 {
+        pipeline.source.emit(x).wait().expect("taken");
+    }
+    assert_eq!(pipeline.seen(), [3, 4, 5]);
+    let timed = pipeline.nodes[1]
+        .latency()
+        .map_or(0, |latency| latency.count());
+    assert!(timed >= 1);
+    assert_eq!(pipeline.calls(), 3 - timed);
+    for node in &pipeline.nodes {
+        assert_eq!(node.counters().received, 3);
+    }
+}
+
+#[test]
 fn a_failure_names_the_node_and_the_element_and_the_batch_goes_on() {
     let pipeline = Pipeline::new(ADD, ODD);
     let many = pipeline.source.emit_many([2, 3, 4]).wait();

@@ -3,6 +3,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use thalweg_view::Latency;
+
 use super::{NodeKind, Pass};
 use crate::failure::{BoxError, Failure};
 use crate::graph::call::CallSite;
@@ -47,6 +49,8 @@ pub(crate) struct Core {
     failed: Counter,
     waiting: Slot<Waiting>,
     waited: AtomicU64,
+    /// How late elements were, once that has been measured. A sink's are done anywhere.
+    latency: Mutex<Option<Box<Latency>>>,
 }
 
 #[derive(Default)]
@@ -80,6 +84,7 @@ impl Core {
             failed: Counter::default(),
             waiting: Slot::new(Waiting::default()),
             waited: AtomicU64::new(0),
+            latency: Mutex::default(),
         }
     }
 
@@ -229,6 +234,16 @@ impl Core {
 
     pub(crate) fn failed(&self) -> u64 {
         self.failed.get()
+    }
+
+    /// Notes how late an element was.
+    pub(crate) fn note_latency(&self, latency: Duration) {
+        lock(&self.latency).get_or_insert_default().record(latency);
+    }
+
+    /// How late elements were; `None` if none has been timed.
+    pub(crate) fn latency(&self) -> Option<Box<Latency>> {
+        lock(&self.latency).clone()
     }
 
     /// Notes how many elements are held from now on.

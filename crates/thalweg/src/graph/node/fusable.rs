@@ -11,7 +11,7 @@ use crate::operator::EmitResult;
 impl<B: NodeKind> Fusable<B::In> for Node<B> {
     fn may_fuse(&self, may_skip: bool, pass: &Pass) -> bool {
         let gate = self.cell.gate(pass);
-        let open = gate::STEEP | if may_skip { gate::GUARDED } else { 0 };
+        let open = gate::STEEP | gate::TIMED | if may_skip { gate::GUARDED } else { 0 };
         gate & !open == 0 && !self.recovery.get(pass).retries()
     }
 

@@ -2,6 +2,7 @@
 
 mod core;
 mod fusable;
+mod gated;
 mod inlet;
 mod kind;
 mod nudge;
@@ -52,6 +53,8 @@ pub(crate) trait AnyNode: Send + Sync {
     fn move_to_first(&self, to: NodeId, pass: &Pass) -> bool;
     /// From now on elements stop here if their way has filled much of the stack.
     fn look_at_stack(&self, pass: &Pass);
+    /// From now on elements are asked whether they are timed, or not.
+    fn set_timed(&self, is_timed: bool, pass: &Pass);
     /// Marks the node as lying on a cycle or not.
     fn set_looped(&self, looped: bool, pass: &Pass);
     fn is_looped(&self, pass: &Pass) -> bool;
@@ -159,45 +162,6 @@ impl<B: NodeKind> Node<B> {
         let graph = pass.graph_ref();
         let unwound = || graph.get().note_unwound(self.core.id());
         self.cell.run(pass, unwound, f)
-    }
-
-    /// An element that may not simply go through.
-    #[cold]
-    #[inline(never)]
-    fn receive_gated(&self, x: B::In, pass: &mut Pass) -> EmitResult {
-        const OCCUPIED: u64 = gate::BUSY | gate::PASSING | gate::QUEUED | gate::RETRYING;
-        let gate = self.cell.gate(pass);
-        let is_fused = gate & gate::FUSED != 0;
-        let is_too_steep = gate & OCCUPIED == 0 && !is_fused && self.is_too_steep(pass);
-        if gate & OCCUPIED != 0 || is_too_steep {
-            let lease = pass.hold();
-            self.recovery.get(pass).backlog.push_back((x, lease));
-            self.cell.close_gate(gate::QUEUED, pass);
-            self.note_moving(pass);
-            if is_too_steep && let Some(me) = self.strong() {
-                pass.graph().schedule(me, pass);
-            }
-            return Ok(());
-        }
-        self.cell.count(1, pass);
-        if gate == gate::STEEP {
-            return B::accept(self, x, pass);
-        }
-        let run = is_fused.then(|| self.recovery.get(pass).run()).flatten();
-        if let Some(run) = &run {
-            run.enter();
-        }
-        let flow = self.process(x, pass);
-        self.drain_backlog(pass);
-        if let Some(run) = run {
-            run.leave();
-        }
-        flow
-    }
-
-    /// Whether the element has come so far in nested calls that its way goes on later, from the agenda.
-    fn is_too_steep(&self, pass: &Pass) -> bool {
-        self.cell.gate(pass) & gate::STEEP != 0 && super::thread_state::is_steep(pass)
     }
 
     /// Something may be on its way here from now on.
@@ -349,7 +313,7 @@ impl<B: NodeKind> Receive<B::In> for Node<B> {
 
     fn receive_many(&self, xs: &mut Vec<B::In>, pass: &mut Pass) {
         let gate = self.cell.gate(pass);
-        if gate & !gate::STEEP != 0 || !B::BATCHES || self.is_too_steep(pass) {
+        if gate & !(gate::STEEP | gate::TIMED) != 0 || !B::BATCHES || self.is_too_steep(pass) {
             receive_each(self, xs, pass);
         } else {
             B::accept_many(self, xs, pass);
@@ -452,6 +416,14 @@ impl<B: NodeKind> AnyNode for Node<B> {
 
     fn look_at_stack(&self, pass: &Pass) {
         self.cell.close_gate(gate::STEEP, pass);
+    }
+
+    fn set_timed(&self, is_timed: bool, pass: &Pass) {
+        if is_timed {
+            self.cell.close_gate(gate::TIMED, pass);
+        } else {
+            self.cell.open_gate(gate::TIMED, pass);
+        }
     }
 
     fn set_looped(&self, looped: bool, pass: &Pass) {

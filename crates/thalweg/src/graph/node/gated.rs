@@ -1,0 +1,82 @@
+//! What is done with an element that does not find the gate of its node open.
+
+use super::{Node, NodeKind, Pass, gate};
+use crate::ack::{Ack, Acks};
+use crate::graph::latency::Born;
+use crate::graph::thread_state;
+use crate::operator::EmitResult;
+
+impl<B: NodeKind> Node<B> {
+    /// An element that may not simply go through.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn receive_gated(&self, x: B::In, pass: &mut Pass) -> EmitResult {
+        let gate = self.cell.gate(pass);
+        if gate & gate::TIMED == 0 {
+            return self.receive_closed(x, pass);
+        }
+        if let Some(born) = pass.born() {
+            return self.receive_timed(x, born, pass);
+        }
+        if gate != gate::TIMED {
+            return self.receive_closed(x, pass);
+        }
+        self.cell.count(1, pass);
+        B::accept(self, x, pass)
+    }
+
+    /// An element whose latency is noted: when it comes, or when a node that sends nothing on is done with it.
+    fn receive_timed(&self, x: B::In, born: Born, pass: &mut Pass) -> EmitResult {
+        if !self.core.is_sink && !self.output.leads_nowhere(pass) {
+            self.core.note_latency(born.age());
+            return self.receive_closed(x, pass);
+        }
+        let me = self.weak();
+        let done = Ack::new(move |_| {
+            if let Some(me) = me.upgrade() {
+                me.core().note_latency(born.age());
+            }
+        });
+        let outer = pass.lease.acks.clone();
+        pass.lease.acks = Acks::merge([&outer, &done.into()]);
+        let flow = self.receive_closed(x, pass);
+        pass.lease.acks = outer;
+        flow
+    }
+
+    fn receive_closed(&self, x: B::In, pass: &mut Pass) -> EmitResult {
+        const OCCUPIED: u64 = gate::BUSY | gate::PASSING | gate::QUEUED | gate::RETRYING;
+        let gate = self.cell.gate(pass);
+        let is_fused = gate & gate::FUSED != 0;
+        let is_too_steep = gate & OCCUPIED == 0 && !is_fused && self.is_too_steep(pass);
+        if gate & OCCUPIED != 0 || is_too_steep {
+            let lease = pass.hold();
+            self.recovery.get(pass).backlog.push_back((x, lease));
+            self.cell.close_gate(gate::QUEUED, pass);
+            self.note_moving(pass);
+            if is_too_steep && let Some(me) = self.strong() {
+                pass.graph().schedule(me, pass);
+            }
+            return Ok(());
+        }
+        self.cell.count(1, pass);
+        if gate & !gate::TIMED == gate::STEEP {
+            return B::accept(self, x, pass);
+        }
+        let run = is_fused.then(|| self.recovery.get(pass).run()).flatten();
+        if let Some(run) = &run {
+            run.enter();
+        }
+        let flow = self.process(x, pass);
+        self.drain_backlog(pass);
+        if let Some(run) = run {
+            run.leave();
+        }
+        flow
+    }
+
+    /// Whether the element has come so far in nested calls that its way goes on later, from the agenda.
+    pub(super) fn is_too_steep(&self, pass: &Pass) -> bool {
+        self.cell.gate(pass) & gate::STEEP != 0 && thread_state::is_steep(pass)
+    }
+}

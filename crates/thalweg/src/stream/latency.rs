@@ -1,0 +1,85 @@
+//! How late elements are.
+
+use thalweg_view::Latency;
+
+use super::{Stream, WeakStream};
+use crate::interval::{IntervalError, IntoInterval, wait};
+use crate::operator::Element;
+
+impl<T: Element> Stream<T> {
+    /// How late elements are at this node: the time from when they were emitted, by a source or by a user, until they
+    /// came here; at a sink, until the sink was done with them. Where it grows from one node to the next, elements
+    /// wait, or a function takes its time. Of an element that was made of several, such as a window, the newest
+    /// counts.
+    ///
+    /// The first call for any node of a pipeline has elements timed from then on, by the pipeline's clock: about a hundred a
+    /// second, the first that comes among them. Nothing is measured before that, and it costs nothing. `None` until
+    /// one has been timed here; and where elements are emitted, since none comes to such a node.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use thalweg::{Stream, VirtualClock};
+    ///
+    /// let clock = VirtualClock::new();
+    /// let source = Stream::on(&clock);
+    /// let delayed = source.shift("2s");
+    /// let sink = delayed.sink(drop);
+    /// assert_eq!(sink.stream().latency(), None);
+    /// source.emit(1).wait()?;
+    /// clock.advance(Duration::from_secs(2));
+    ///
+    /// let latency = sink.stream().latency().expect("an element has come");
+    /// assert_eq!(latency.quantile(0.5), Some(Duration::from_secs(2)));
+    /// assert_eq!(delayed.latency().and_then(|latency| latency.quantile(0.5)), Some(Duration::ZERO));
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn latency(&self) -> Option<Latency> {
+        let node = self.node().clone();
+        let found = self.graph().query(|pass| {
+            pass.graph().measure_latency(None, pass);
+            node.core().latency()
+        });
+        found.flatten().map(|latency| *latency)
+    }
+
+    /// Has elements timed for as long as `limit`, in seconds or as text, from now on, by the pipeline's clock; what is
+    /// found is in [`graph_view`](Self::graph_view) and [`latency`](Self::latency). It waits for nothing.
+    ///
+    /// # Errors
+    /// `limit` is no length of time.
+    ///
+    /// ```
+    /// use thalweg::Stream;
+    ///
+    /// let source = Stream::new();
+    /// source.sink(|_: i32| ());
+    /// source.measure_latency("1 min")?;
+    /// source.emit(1).wait()?;
+    /// let latency = source.graph_view().nodes[1].latency.clone();
+    /// assert_eq!(latency.map(|latency| latency.count()), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn measure_latency(&self, limit: impl IntoInterval) -> Result<(), IntervalError> {
+        let limit = Some(wait(limit)?);
+        self.graph().post(Box::new(move |pass| {
+            pass.graph().measure_latency(limit, pass)
+        }));
+        Ok(())
+    }
+}
+
+impl<T: Element> WeakStream<T> {
+    /// As [`Stream::measure_latency`]; nothing happens if the pipeline is gone.
+    ///
+    /// # Errors
+    /// `limit` is no length of time.
+    pub fn measure_latency(&self, limit: impl IntoInterval) -> Result<(), IntervalError> {
+        let limit = Some(wait(limit)?);
+        if let Some(graph) = self.live_graph() {
+            graph.post(Box::new(move |pass| {
+                pass.graph().measure_latency(limit, pass)
+            }));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+"""The dashboard's pages in Chromium: what is seen, live, at any width, in light and dark."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+import browser as chromium
+import thalweg
+from support import until
+from thalweg import Stream
+from thalweg.tasks import Client
+
+BOUND = 60
+
+pytestmark = pytest.mark.skipif(chromium.found() is None, reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    started = chromium.Browser(chromium.found(), tmp_path_factory.mktemp("chromium"))
+    # It ends with its pipes, whatever it is at.
+    too_long = threading.Timer(5 * BOUND, started.close)
+    too_long.start()
+    yield started
+    too_long.cancel()
+    started.close()
+
+
+@pytest.fixture
+def dashboard():
+    with thalweg.dashboard(port=0) as served:
+        yield served
+
+
+def text(page):
+    return page.look("document.getElementById('content').innerText")
+
+
+def address(dashboard, path):
+    return dashboard.link.replace("/status", path)
+
+
+def fail(x):
+    raise ValueError("no <b>price</b>")
+
+
+def test_a_page_that_is_open_shows_where_elements_wait(page, dashboard):
+    clock = thalweg.VirtualClock()
+    source = Stream(stream_name="orders <script>window.intruder = 1</script>", loop=clock)
+    source.buffer(9, stream_name="queue").rate_limit(1e7, stream_name="slow").sink(lambda x: None)
+    page.show(dashboard.link)
+    assert "queue" in text(page)
+    for x in range(4):
+        source.emit(x)
+
+    def waits():
+        # The pipeline's time is that of its clock, which somebody has to move.
+        clock.advance("1s")
+        return "Elements wait in slow" in text(page)
+
+    until(waits)
+    assert "orders <script>" in text(page)
+    assert page.look("window.intruder") is None
+    assert page.look("document.querySelectorAll('rect.thalweg-is-slow').length") == 1
+    clock.advance(4e7)
+
+
+def test_failures_are_seen_with_their_text(page, dashboard):
+    source = Stream(stream_name="failing")
+    source.map(fail, on_error="skip", stream_name="price").sink(lambda x: None)
+    page.show(address(dashboard, "/failures"))
+    source.emit(1)
+    until(lambda: "ValueError: no <b>price</b>" in text(page))
+    assert page.look("document.querySelectorAll('#content b').length") == 0
+
+
+def test_a_worker_that_dies_is_seen(page, dashboard):
+    with Client(processes=True, n_workers=1, name="mortal") as client:
+        page.show(address(dashboard, "/tasks"))
+        until(lambda: "mortal" in text(page))
+        pid = client.submit(os.getpid).result(BOUND)
+        dying = client.submit(signal.pause, retries=0)
+        until(lambda: "pause, for" in text(page))
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: page.look("document.querySelectorAll('rect.run-killed').length") == 1)
+        until(lambda: "workers that died: 1 (by itself, or killed from outside)" in text(page))
+        assert page.look("document.querySelector('rect.run-killed').getBoundingClientRect().width") >= 0.5
+        dying.cancel(force=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/status", "/graph", "/tasks", "/failures"])
+def test_pages_fit_into_a_telephone_and_can_be_read(page, dashboard, path, scheme):
+    source = Stream(stream_name="a name that is too long for any telephone, in one word: " + 60 * "x")
+    source.map(fail, on_error="skip").buffer(3).sliding_window(3).sink(print)
+    source.emit(1)
+    with Client(n_workers=1, name="client"):
+        page.show(address(dashboard, path), width=400, scheme=scheme)
+        assert page.look("document.documentElement.scrollWidth") <= 400
+        colours = page.look("[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]")
+        foreground, background = (int(colour.strip("rgb()").split(",")[0]) for colour in colours)
+        assert abs(foreground - background) > 150
+        assert (background < 128) == (scheme == "dark")
+
+
+def test_nothing_is_loaded_from_elsewhere_and_nothing_is_refused(page, dashboard):
+    # What an earlier page had open has ended by now.
+    page.show("about:blank")
+    page.complaints.clear()
+    for path in ("/status", "/graph", "/tasks", "/failures"):
+        page.show(address(dashboard, path))
+        loaded = page.look("performance.getEntriesByType('resource').map(entry => new URL(entry.name).origin)")
+        assert set(loaded) == {dashboard.link.removesuffix("/status")}
+    assert page.complaints == []
