@@ -17,6 +17,7 @@ from thalweg import ops, sinks, sources
 from thalweg._types import Emits, EventLoop, Interval, Keep, OnError
 from thalweg.collections.batch import Batch
 from thalweg.database import Database, Position
+from thalweg.dead_letters import DeadLetters
 from thalweg.http import HttpResponse
 from thalweg.parallel.scatter import scatter as scattered
 from thalweg.stream import Stream
@@ -356,6 +357,15 @@ class Methods(Generic[T]):
     ) -> sinks.starsink[T]:
         """Apply a function to every element, splayed out: ``func(*x, *args)``."""
 
+    def to_dead_letters(
+        self,
+        letters: DeadLetters | str | PathLike[str] | Database,
+        *,
+        keep: Callable[[Any], Any] | None = None,
+        **kwargs: Any,
+    ) -> sinks.to_dead_letters[T]:
+        """Keep failures in a file, a table or a topic: the node, the error, the attempt and the element."""
+
     def to_http(
         self,
         url: str,
@@ -433,6 +443,12 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sources.filenames:
         """Emit the names of the files in a directory, those there are and those that appear."""
+
+    @staticmethod
+    def from_dead_letters(
+        letters: DeadLetters | str | PathLike[str] | Database, **kwargs: Any
+    ) -> sources.from_dead_letters:
+        """Emit the letters that are kept in a place and have not been replayed; then end."""
 
     @staticmethod
     def from_http_lines(

@@ -28,6 +28,7 @@
 //!
 //! | module, and feature | source | sink | elements |
 //! |---|---|---|---|
+//! | `dead_letters`, off by default | `from_dead_letters` | `to_dead_letters` | failures, letters |
 //! | [`textfile`] | [`from_textfile`](textfile::FromTextFile::from_textfile) | [`sink_to_textfile`](textfile::SinkToTextFile::sink_to_textfile) | lines |
 //! | [`filenames`] | [`filenames`](filenames::FromFilenames::filenames) | | paths |
 //! | [`fetch`](mod@fetch) | [`fetch`](fetch::FetchUrls::fetch), of URLs | | responses |
@@ -83,6 +84,8 @@
     feature = "tcp"
 ))]
 mod background;
+#[cfg(feature = "dead-letters")]
+pub mod dead_letters;
 #[cfg(feature = "http-client")]
 pub mod fetch;
 #[cfg(feature = "filenames")]
@@ -137,6 +140,8 @@ mod web;
 
 #[cfg(any(feature = "http-client", feature = "http-server"))]
 pub use self::http::{HeaderMap, HttpBody, HttpRequest, HttpResponse, Method};
+#[cfg(feature = "dead-letters")]
+pub use dead_letters::{DeadLetter, DeadLetters};
 #[cfg(feature = "http-client")]
 pub use fetch::{Fetch, HttpSink};
 #[cfg(feature = "filenames")]

@@ -12,6 +12,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "dead-letters")]
+pub use crate::dead_letters::{FromDeadLetters as _, ToDeadLetters as _};
 #[cfg(feature = "http-client")]
 pub use crate::fetch::{FetchUrls as _, ToHttp as _};
 #[cfg(feature = "filenames")]

@@ -10,6 +10,8 @@ from thalweg._thalweg import Blueprint, Node
 from thalweg._thalweg.sql import Database, Position
 
 __all__ = [
+    "DeadLetterEnd",
+    "DeadLetters",
     "FetchSettings",
     "HttpReply",
     "HttpServer",
@@ -31,6 +33,7 @@ __all__ = [
     "schedule",
     "server_sent_events",
     "text_file",
+    "to_dead_letters",
     "to_http",
     "to_kafka",
     "to_tcp",
@@ -66,6 +69,19 @@ class HttpServer:
     def release(self) -> bool: ...
     def bodies(self) -> RustSource: ...
     def requests(self, make: Callable[[str, str, dict[str, str], bytes], Any]) -> RustSource: ...
+
+@final
+class DeadLetters:
+    def __new__(cls, place: str, options: list[tuple[str, str]], table: tuple[Database, str] | None) -> DeadLetters: ...
+    @property
+    def place(self) -> str: ...
+    def letters(self, make: Callable[..., Any]) -> tuple[RustSource, DeadLetterEnd]: ...
+
+@final
+class DeadLetterEnd:
+    def close(self) -> None: ...
+
+def to_dead_letters(letters: DeadLetters, take_apart: Callable[[Any], tuple[Any, ...]]) -> Blueprint: ...
 
 @final
 class KafkaTopics:

@@ -5,6 +5,7 @@ from thalweg.sinks.respond import respond
 from thalweg.sinks.sink import Sink, Sinks, sink, starsink
 from thalweg.sinks.sink_batches import sink_batches
 from thalweg.sinks.sink_to_textfile import sink_to_textfile
+from thalweg.sinks.to_dead_letters import to_dead_letters
 from thalweg.sinks.to_http import to_http
 from thalweg.sinks.to_kafka import to_kafka
 from thalweg.sinks.to_mqtt import to_mqtt
@@ -21,6 +22,7 @@ __all__ = [
     "sink_batches",
     "sink_to_textfile",
     "starsink",
+    "to_dead_letters",
     "to_http",
     "to_kafka",
     "to_mqtt",

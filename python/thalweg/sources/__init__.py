@@ -4,6 +4,7 @@ from thalweg.runtime.intervals import convert_interval  # noqa: F401, streamz's 
 from thalweg.runtime.sync import sync  # noqa: F401, and this
 from thalweg.sinks.kafka_messages import KafkaMessage
 from thalweg.sources.filenames import filenames
+from thalweg.sources.from_dead_letters import from_dead_letters
 from thalweg.sources.from_http_lines import from_http_lines
 from thalweg.sources.from_http_poll import from_http_poll
 from thalweg.sources.from_http_requests import from_http_requests
@@ -31,6 +32,7 @@ __all__ = [
     "ServerSentEvent",
     "Source",
     "filenames",
+    "from_dead_letters",
     "from_http_lines",
     "from_http_poll",
     "from_http_requests",

@@ -1,7 +1,8 @@
 //! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web`,
-//! `http_server`, `fetch`, `kafka` and `tcp` make them of Python's arguments.
+//! `http_server`, `fetch`, `kafka`, `dead_letters` and `tcp` make them of Python's arguments.
 
 pub(crate) mod bridge;
+mod dead_letters;
 mod error;
 mod fetch;
 mod http_server;
@@ -22,6 +23,9 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<fetch::FetchSettings>()?;
     module.add_function(wrap_pyfunction!(fetch::fetch, module)?)?;
     module.add_function(wrap_pyfunction!(fetch::to_http, module)?)?;
+    module.add_class::<dead_letters::DeadLetters>()?;
+    module.add_class::<dead_letters::DeadLetterEnd>()?;
+    module.add_function(wrap_pyfunction!(dead_letters::to_dead_letters, module)?)?;
     module.add_class::<kafka::KafkaBroker>()?;
     module.add_class::<kafka::KafkaTopics>()?;
     module.add_class::<kafka::KafkaEnd>()?;
