@@ -395,11 +395,22 @@ class Methods(Generic[T]):
         host: str,
         port: int,
         topic: str,
-        keepalive: int = 60,
+        keepalive: Interval = 60,
         client_kwargs: dict[str, Any] | None = None,
+        *,
+        user: str | None = None,
+        pw: str | None = None,
+        client_id: str | None = None,
+        version: str = "3.1.1",
+        qos: int = 1,
+        retain: bool = False,
+        max_len: int = ...,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        max_batch: int = 1024,
         **kwargs: Any,
-    ) -> sinks.to_mqtt:
-        """Publish elements to an MQTT topic; connects for the first."""
+    ) -> sinks.to_mqtt[T]:
+        """Publish elements, text or bytes, to an MQTT topic; those that have come meanwhile together."""
 
     def to_sql(
         self,
@@ -543,6 +554,25 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sources.from_kafka_batched:
         """Emit the messages of a Kafka topic in lists, each of one partition."""
+
+    @staticmethod
+    def from_mqtt(
+        host: str,
+        port: int,
+        topic: str,
+        keepalive: Interval = 60,
+        client_kwargs: dict[str, Any] | None = None,
+        user: str | None = None,
+        pw: str | None = None,
+        *,
+        client_id: str | None = None,
+        version: str = "3.1.1",
+        qos: int = 1,
+        max_len: int = ...,
+        max_waiting: int = 10000,
+        **kwargs: Any,
+    ) -> sources.from_mqtt:
+        """Emit the messages of an MQTT topic, as :class:`~thalweg.sources.MqttMessage`."""
 
     @staticmethod
     def from_periodic(

@@ -39,6 +39,7 @@
 //! | [`http_client`] | [`from_http_lines`](http_client::FromHttpLines::from_http_lines) | | lines |
 //! | [`http_client`] | [`from_http_poll`](http_client::FromHttpPoll::from_http_poll) | | bodies |
 //! | `kafka`, off by default | `from_kafka`, `from_kafka_batches` | `to_kafka`, `send_to_kafka` | messages |
+//! | `mqtt`, off by default | `from_mqtt` | `to_mqtt` | messages; texts, bytes |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
 //! | `schedule`, off by default | `from_schedule` | | times |
 //! | `tcp`, off by default | `from_tcp` | `to_tcp` | lines, or messages behind their lengths |
@@ -48,7 +49,7 @@
 //!
 //! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
 //! whether it is text or bytes. The methods come with the [`prelude`]. All features but
-//! `schedule`, `sqlite`, `kafka`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
+//! `schedule`, `sqlite`, `kafka`, `mqtt`, `dead-letters`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
 //! of thalweg.
 //! What talks to the web does so on a tokio runtime of its own, with TLS by rustls; it installs rustls' provider `ring` unless the
 //! program has installed another.
@@ -81,6 +82,7 @@
     feature = "http-client",
     feature = "http-server",
     feature = "kafka",
+    feature = "mqtt",
     feature = "tcp"
 ))]
 mod background;
@@ -107,6 +109,8 @@ pub mod kafka;
 pub mod lines;
 #[cfg(any(feature = "http-server", feature = "tcp"))]
 mod listening;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 #[cfg_attr(
     not(feature = "sql"),
     allow(dead_code, reason = "databases keep positions")
@@ -117,7 +121,7 @@ pub mod prelude;
 pub mod process;
 #[cfg(feature = "reader")]
 pub mod reader;
-#[cfg(any(feature = "sql", feature = "tcp"))]
+#[cfg(any(feature = "mqtt", feature = "sql", feature = "tcp"))]
 mod reply;
 #[cfg(feature = "schedule")]
 pub mod schedule;
@@ -159,6 +163,8 @@ pub use kafka::{Kafka, KafkaError, KafkaMessage, KafkaRecord, KafkaSink};
     feature = "tcp"
 ))]
 pub use lines::{LineBuffer, LineError, Lines};
+#[cfg(feature = "mqtt")]
+pub use mqtt::{Mqtt, MqttError, MqttMessage};
 pub use position::{Overdue, Position, PositionError};
 #[cfg(feature = "process")]
 pub use process::{Process, ProcessError};

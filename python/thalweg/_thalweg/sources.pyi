@@ -20,6 +20,8 @@ __all__ = [
     "KafkaProducer",
     "KafkaTopics",
     "LineSplitter",
+    "MqttEnd",
+    "MqttTopic",
     "RustSource",
     "TcpServer",
     "fetch",
@@ -123,6 +125,31 @@ class KafkaProducer:
     def flush(self, limit: float) -> int: ...
 
 def to_kafka(producer: KafkaProducer, take_apart: Callable[[Any], tuple[Any, ...]]) -> Blueprint: ...
+
+@final
+class MqttTopic:
+    def __new__(
+        cls,
+        host: str,
+        port: int,
+        topic: str,
+        keep_alive: float,
+        is_five: bool,
+        at_least_once: bool,
+        retain: bool,
+        client_id: str | None,
+        login: tuple[str, str] | None,
+        max_len: int,
+        max_waiting: int,
+        retries: int,
+        wait: float,
+    ) -> MqttTopic: ...
+    def messages(self, make: Callable[..., Any]) -> tuple[RustSource, MqttEnd]: ...
+    def sink(self, max_len: int) -> Blueprint: ...
+
+@final
+class MqttEnd:
+    def close(self) -> None: ...
 
 @final
 class TcpServer:

@@ -3,6 +3,7 @@
 from thalweg.runtime.intervals import convert_interval  # noqa: F401, streamz's module of sources has this name
 from thalweg.runtime.sync import sync  # noqa: F401, and this
 from thalweg.sinks.kafka_messages import KafkaMessage
+from thalweg.sinks.mqtt_topics import MqttMessage
 from thalweg.sources.filenames import filenames
 from thalweg.sources.from_dead_letters import from_dead_letters
 from thalweg.sources.from_http_lines import from_http_lines
@@ -12,6 +13,7 @@ from thalweg.sources.from_http_server import from_http_server
 from thalweg.sources.from_iterable import from_iterable
 from thalweg.sources.from_kafka import from_kafka
 from thalweg.sources.from_kafka_batched import from_kafka_batched
+from thalweg.sources.from_mqtt import from_mqtt
 from thalweg.sources.from_periodic import PeriodicCallback, from_periodic
 from thalweg.sources.from_process import from_process
 from thalweg.sources.from_q import from_q
@@ -28,6 +30,7 @@ from thalweg.stream.refcounter import RefCounter  # noqa: F401, and this
 
 __all__ = [
     "KafkaMessage",
+    "MqttMessage",
     "PeriodicCallback",
     "ServerSentEvent",
     "Source",
@@ -40,6 +43,7 @@ __all__ = [
     "from_iterable",
     "from_kafka",
     "from_kafka_batched",
+    "from_mqtt",
     "from_periodic",
     "from_process",
     "from_q",

@@ -26,6 +26,7 @@ enum Reading {
     Stored(Stored),
     #[cfg(feature = "kafka")]
     Topic(KafkaSource, KafkaCloser),
+    #[cfg(feature = "kafka")]
     Invalid(Option<DeadLetterError>),
 }
 
@@ -59,6 +60,7 @@ enum Closer {
     Stored(Store, Arc<Mutex<Option<Position>>>),
     #[cfg(feature = "kafka")]
     Topic(KafkaCloser),
+    #[cfg(feature = "kafka")]
     Nothing,
 }
 
@@ -78,6 +80,7 @@ impl DeadLetterCloser {
             }
             #[cfg(feature = "kafka")]
             Closer::Topic(closer) => Ok(closer.close().await?),
+            #[cfg(feature = "kafka")]
             Closer::Nothing => Ok(()),
         }
     }
@@ -180,6 +183,7 @@ impl DeadLetterSource {
             }
             #[cfg(feature = "kafka")]
             Reading::Topic(_, closer) => Closer::Topic(closer.clone()),
+            #[cfg(feature = "kafka")]
             Reading::Invalid(_) => Closer::Nothing,
         })
     }
@@ -289,6 +293,7 @@ impl Source for DeadLetterSource {
                     })
                     .await
             }
+            #[cfg(feature = "kafka")]
             Reading::Invalid(error) => match error.take() {
                 Some(error) => Err(error.into()),
                 None => Ok(()),

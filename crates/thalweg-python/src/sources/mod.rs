@@ -1,5 +1,5 @@
 //! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web`,
-//! `http_server`, `fetch`, `kafka`, `dead_letters` and `tcp` make them of Python's arguments.
+//! `http_server`, `fetch`, `kafka`, `mqtt`, `dead_letters` and `tcp` make them of Python's arguments.
 
 pub(crate) mod bridge;
 mod dead_letters;
@@ -7,6 +7,7 @@ mod error;
 mod fetch;
 mod http_server;
 mod kafka;
+mod mqtt;
 mod names;
 mod tcp;
 mod text;
@@ -31,6 +32,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<kafka::KafkaEnd>()?;
     module.add_class::<kafka::KafkaProducer>()?;
     module.add_function(wrap_pyfunction!(kafka::to_kafka, module)?)?;
+    module.add_class::<mqtt::MqttTopic>()?;
+    module.add_class::<mqtt::MqttEnd>()?;
     module.add_class::<http_server::HttpServer>()?;
     module.add_class::<http_server::HttpReply>()?;
     module.add_function(wrap_pyfunction!(http_server::respond, module)?)?;
