@@ -412,6 +412,24 @@ class Methods(Generic[T]):
     ) -> sinks.to_mqtt[T]:
         """Publish elements, text or bytes, to an MQTT topic; those that have come meanwhile together."""
 
+    def to_redis_list(
+        self, url: str, key: str, *, retries: int = 10, wait: Interval = "100ms", max_batch: int = 1024, **kwargs: Any
+    ) -> sinks.to_redis_list[T]:
+        """Add elements, text or bytes, to the end of a list of Redis; those that have come meanwhile together."""
+
+    def to_redis_stream(
+        self,
+        url: str,
+        key: str,
+        *,
+        max_len: int | None = None,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        max_batch: int = 1024,
+        **kwargs: Any,
+    ) -> sinks.to_redis_stream[T]:
+        """Add elements to a stream of Redis; those that have come meanwhile together."""
+
     def to_sql(
         self,
         database: Database | str,
@@ -594,6 +612,33 @@ class Methods(Generic[T]):
     @staticmethod
     def from_q(q: queue.Queue[T], sleep_time: Interval = 0.01, **kwargs: Any) -> sources.from_q[T]:
         """Emit what others put into a ``queue.Queue``. What is in it when the pipeline is drained is emitted, too."""
+
+    @staticmethod
+    def from_redis_list(
+        url: str,
+        key: str,
+        *,
+        consumer: str = "thalweg",
+        max_waiting: int = 1024,
+        wait: Interval = "100ms",
+        **kwargs: Any,
+    ) -> sources.from_redis_list:
+        """Emit the elements of a list of Redis from its beginning, as bytes, and take them out of it."""
+
+    @staticmethod
+    def from_redis_stream(
+        url: str,
+        key: str,
+        group: str,
+        *,
+        from_latest: bool = False,
+        claim_after: Interval = 60,
+        consumer: str = "thalweg",
+        max_waiting: int = 1024,
+        wait: Interval = "100ms",
+        **kwargs: Any,
+    ) -> sources.from_redis_stream:
+        """Emit the entries of a stream of Redis, as a member of a consumer group, which is made if there is none."""
 
     @staticmethod
     def from_schedule(

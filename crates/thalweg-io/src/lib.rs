@@ -41,6 +41,7 @@
 //! | `kafka`, off by default | `from_kafka`, `from_kafka_batches` | `to_kafka`, `send_to_kafka` | messages |
 //! | `mqtt`, off by default | `from_mqtt` | `to_mqtt` | messages; texts, bytes |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
+//! | `redis`, off by default | `from_redis_stream`, `from_redis_list` | `to_redis_stream`, `to_redis_list` | entries; texts, bytes |
 //! | `schedule`, off by default | `from_schedule` | | times |
 //! | `tcp`, off by default | `from_tcp` | `to_tcp` | lines, or messages behind their lengths |
 //! | `sql`, with `sqlite` or `postgres`, off by default | `from_sql` | `to_sql` | rows |
@@ -49,7 +50,7 @@
 //!
 //! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
 //! whether it is text or bytes. The methods come with the [`prelude`]. All features but
-//! `schedule`, `sqlite`, `kafka`, `mqtt`, `dead-letters`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
+//! `schedule`, `sqlite`, `kafka`, `mqtt`, `redis`, `dead-letters`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
 //! of thalweg.
 //! What talks to the web does so on a tokio runtime of its own, with TLS by rustls; it installs rustls' provider `ring` unless the
 //! program has installed another.
@@ -83,6 +84,7 @@
     feature = "http-server",
     feature = "kafka",
     feature = "mqtt",
+    feature = "redis",
     feature = "tcp"
 ))]
 mod background;
@@ -121,7 +123,9 @@ pub mod prelude;
 pub mod process;
 #[cfg(feature = "reader")]
 pub mod reader;
-#[cfg(any(feature = "mqtt", feature = "sql", feature = "tcp"))]
+#[cfg(feature = "redis")]
+pub mod redis;
+#[cfg(any(feature = "mqtt", feature = "redis", feature = "sql", feature = "tcp"))]
 mod reply;
 #[cfg(feature = "schedule")]
 pub mod schedule;
@@ -170,6 +174,8 @@ pub use position::{Overdue, Position, PositionError};
 pub use process::{Process, ProcessError};
 #[cfg(feature = "reader")]
 pub use reader::{Reader, ReaderError};
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisEntry, RedisError};
 #[cfg(feature = "schedule")]
 pub use schedule::{Missed, Schedule, ScheduleError};
 #[cfg(feature = "sql")]

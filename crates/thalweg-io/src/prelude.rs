@@ -30,6 +30,8 @@ pub use crate::mqtt::{FromMqtt as _, ToMqtt as _};
 pub use crate::process::FromProcess as _;
 #[cfg(feature = "reader")]
 pub use crate::reader::FromReader as _;
+#[cfg(feature = "redis")]
+pub use crate::redis::{FromRedisList as _, FromRedisStream as _, ToRedis as _};
 #[cfg(feature = "schedule")]
 pub use crate::schedule::FromSchedule as _;
 #[cfg(feature = "sql")]

@@ -22,6 +22,8 @@ __all__ = [
     "LineSplitter",
     "MqttEnd",
     "MqttTopic",
+    "RedisEnd",
+    "RedisKey",
     "RustSource",
     "TcpServer",
     "fetch",
@@ -149,6 +151,29 @@ class MqttTopic:
 
 @final
 class MqttEnd:
+    def close(self) -> None: ...
+
+@final
+class RedisKey:
+    def __new__(
+        cls,
+        url: str,
+        key: str,
+        group: str | None,
+        consumer: str,
+        from_latest: bool,
+        claim_after: float,
+        max_waiting: int,
+        max_len: int | None,
+        retries: int,
+        wait: float,
+    ) -> RedisKey: ...
+    def entries(self, make: Callable[..., Any]) -> tuple[RustSource, RedisEnd]: ...
+    def values(self) -> tuple[RustSource, RedisEnd]: ...
+    def sink(self, is_list: bool, max_batch: int) -> Blueprint: ...
+
+@final
+class RedisEnd:
     def close(self) -> None: ...
 
 @final

@@ -4,6 +4,7 @@ from thalweg.runtime.intervals import convert_interval  # noqa: F401, streamz's 
 from thalweg.runtime.sync import sync  # noqa: F401, and this
 from thalweg.sinks.kafka_messages import KafkaMessage
 from thalweg.sinks.mqtt_topics import MqttMessage
+from thalweg.sinks.redis_keys import RedisEntry
 from thalweg.sources.filenames import filenames
 from thalweg.sources.from_dead_letters import from_dead_letters
 from thalweg.sources.from_http_lines import from_http_lines
@@ -17,6 +18,8 @@ from thalweg.sources.from_mqtt import from_mqtt
 from thalweg.sources.from_periodic import PeriodicCallback, from_periodic
 from thalweg.sources.from_process import from_process
 from thalweg.sources.from_q import from_q
+from thalweg.sources.from_redis_list import from_redis_list
+from thalweg.sources.from_redis_stream import from_redis_stream
 from thalweg.sources.from_schedule import from_schedule
 from thalweg.sources.from_sql import from_sql
 from thalweg.sources.from_sse import ServerSentEvent, from_sse
@@ -32,6 +35,7 @@ __all__ = [
     "KafkaMessage",
     "MqttMessage",
     "PeriodicCallback",
+    "RedisEntry",
     "ServerSentEvent",
     "Source",
     "filenames",
@@ -47,6 +51,8 @@ __all__ = [
     "from_periodic",
     "from_process",
     "from_q",
+    "from_redis_list",
+    "from_redis_stream",
     "from_schedule",
     "from_sql",
     "from_sse",

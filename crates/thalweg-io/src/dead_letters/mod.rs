@@ -73,7 +73,7 @@ enum Place {
 }
 
 impl DeadLetters {
-    /// A place by its URL: `kafka://host:port/topic`, feature `kafka`; the URL of a [`Database`](crate::Database), feature
+    /// A place by its URL: `kafka://host:port/topic`, feature `kafka`; the URL of a `Database`, feature
     /// `sql`, where they are kept in the table `dead_letters`; or the name of a file.
     ///
     /// ```

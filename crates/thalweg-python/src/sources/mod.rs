@@ -1,5 +1,5 @@
 //! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web`,
-//! `http_server`, `fetch`, `kafka`, `mqtt`, `dead_letters` and `tcp` make them of Python's arguments.
+//! `http_server`, `fetch`, `kafka`, `mqtt`, `redis`, `dead_letters` and `tcp` make them of Python's arguments.
 
 pub(crate) mod bridge;
 mod dead_letters;
@@ -9,6 +9,7 @@ mod http_server;
 mod kafka;
 mod mqtt;
 mod names;
+mod redis;
 mod tcp;
 mod text;
 mod times;
@@ -34,6 +35,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(kafka::to_kafka, module)?)?;
     module.add_class::<mqtt::MqttTopic>()?;
     module.add_class::<mqtt::MqttEnd>()?;
+    module.add_class::<redis::RedisKey>()?;
+    module.add_class::<redis::RedisEnd>()?;
     module.add_class::<http_server::HttpServer>()?;
     module.add_class::<http_server::HttpReply>()?;
     module.add_function(wrap_pyfunction!(http_server::respond, module)?)?;

@@ -113,7 +113,8 @@ fn killed_from_mqtt_into_a_file_nothing_is_lost() -> Tested {
         dir.path().join("done").exists(),
         "the last run was not killed"
     );
-    let missing = (1..=elements()).find(|number| !numbers(dir.path()).contains(number));
+    let found = numbers(dir.path());
+    let missing = (1..=elements()).find(|number| !found.contains(number));
     assert_eq!(missing, None, "a message is missing");
     Ok(())
 }

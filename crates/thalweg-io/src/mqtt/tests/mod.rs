@@ -107,6 +107,7 @@ fn what_the_broker_has_not_taken_is_written_again_over_another_connection() -> T
         peer.accept();
         let again = peer.published();
         peer.acknowledge(again.packet_id);
+        peer.finish();
         [first.payload, second.payload, again.payload]
     })?;
     runtime().block_on(async {
@@ -158,11 +159,13 @@ fn arguments_that_are_wrong_are_build_errors() {
 fn a_message_that_is_too_long_fails_alone() -> Tested {
     let (port, served) = peer::serve(|mut peer: Peer| {
         peer.accept();
-        [(); 2].map(|()| {
+        let payloads = [(); 2].map(|()| {
             let message = peer.published();
             peer.acknowledge(message.packet_id);
             message.payload
-        })
+        });
+        peer.finish();
+        payloads
     })?;
     let failures = Arc::new(Mutex::new(Vec::new()));
     let log = failures.clone();

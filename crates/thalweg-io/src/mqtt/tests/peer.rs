@@ -104,6 +104,11 @@ impl Peer {
         self.send(&[0x40, 2, high, low]);
     }
 
+    /// Waits until the client has gone: it may not have read everything before.
+    pub(super) fn finish(mut self) {
+        let _ = io::copy(&mut self.stream, &mut io::sink());
+    }
+
     /// Waits for another connection; the one before is returned.
     pub(super) fn next_connection(&mut self) -> TcpStream {
         let _ = self.stream.shutdown(std::net::Shutdown::Both);
