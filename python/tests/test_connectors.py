@@ -39,55 +39,6 @@ def test_a_websocket_is_opened_once_and_closed_at_the_end(monkeypatch):
     assert log == [("ws://localhost:1", {"compression": None}), b"a", b"b", "closed"]
 
 
-def test_mqtt_publishes_in_order_and_waits_for_each(monkeypatch):
-    log = []
-
-    class Published:
-        def wait_for_publish(self):
-            log.append("published")
-
-    class Client:
-        def connect(self, host, port, keepalive):
-            log.append((host, port, keepalive))
-
-        def loop_start(self):
-            log.append("started")
-
-        def loop_stop(self):
-            log.append("stopped")
-
-        def disconnect(self):
-            log.append("disconnected")
-
-        def publish(self, topic, x):
-            log.append((topic, x))
-            return Published()
-
-    client = types.ModuleType("paho.mqtt.client")
-    client.Client = Client
-    for name in ("paho", "paho.mqtt"):
-        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    monkeypatch.setitem(sys.modules, "paho.mqtt.client", client)
-    sys.modules["paho"].mqtt = sys.modules["paho.mqtt"]
-    sys.modules["paho.mqtt"].client = client
-
-    source = Stream(asynchronous=False)
-    source.to_mqtt("localhost", 1883, "topic")
-    source.emit(b"a")
-    source.emit(b"b")
-    source.drain()
-    assert log == [
-        ("localhost", 1883, 60),
-        "started",
-        ("topic", b"a"),
-        "published",
-        ("topic", b"b"),
-        "published",
-        "stopped",
-        "disconnected",
-    ]
-
-
 def served(source):
     """The port of a source that listens."""
     return until(lambda: source.server and source.server.sockets[0].getsockname()[1])

@@ -479,7 +479,6 @@ def test_attributes_of_streams_are_looked_up_by_the_interpreter(python):
 
 
 MISSING = [
-    ("paho", "mqtt", "Stream().to_mqtt('localhost', 1883, 'topic')"),
     ("websockets", "websocket", "Stream().to_websocket('ws://localhost:1')"),
     ("pandas", "dataframe", "import thalweg.dataframe"),
 ]

@@ -17,6 +17,7 @@ FLOORS = [
     "runtime",
     "stream",
     "database",
+    "dead_letters",
     "http",
     "ops",
     "sinks",

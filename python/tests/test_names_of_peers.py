@@ -31,7 +31,6 @@ MISSING = {
     "FromKafkaBatched": "what `from_kafka_batched` is made of there",
     "get_message_batch": "the same",
     "get_message_batch_cudf": "the same",
-    "from_mqtt": "MQTT",
     "OperatorMixin": "a class that others derive from",
     "get_entry_point": "which of two versions of importlib.metadata there is",
 }

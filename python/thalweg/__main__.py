@@ -27,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if options.command == "top":
         return _top(options)
+    if options.command == "replay":
+        return _replay(options)
     return _run(options)
 
 
@@ -37,6 +39,16 @@ def _top(options: argparse.Namespace) -> int:
         return run(options.address, options.interval, options.once)
     except KeyboardInterrupt:
         return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from thalweg.replay import replay
+
+    try:
+        return replay(options.letters, options.target, options.timeout)
+    except (AttributeError, ImportError, TypeError, ValueError) as error:
+        options.parser.error(str(error))
+        return _USAGE_ERROR
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,6 +94,29 @@ def _parser() -> argparse.ArgumentParser:
         "--interval", metavar="SECONDS", type=_seconds, default=1.0, help="the time between two looks (default: 1)"
     )
     top.add_argument("--once", action="store_true", help="show it once")
+    replay = commands.add_parser(
+        "replay",
+        help="send dead letters again",
+        description="Send the elements of dead letters to a stream of a program, each once, and drain its pipeline. "
+        "Elements that were only shown cannot be sent; then the exit code is 1.",
+    )
+    replay.add_argument(
+        "--drain",
+        dest="timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=30.0,
+        help="how long the pipeline may take to drain at the end (default: 30)",
+    )
+    replay.add_argument(
+        "letters",
+        metavar="LETTERS",
+        help="where they are kept: a file, the URL of a database, or kafka://host:port/topic",
+    )
+    replay.add_argument(
+        "target", metavar="MODULE:STREAM", help="the stream, in a module that can be imported from here"
+    )
+    replay.set_defaults(parser=replay)
     return parser
 
 

@@ -17,6 +17,7 @@ from thalweg import ops, sinks, sources
 from thalweg._types import Emits, EventLoop, Interval, Keep, OnError
 from thalweg.collections.batch import Batch
 from thalweg.database import Database, Position
+from thalweg.dead_letters import DeadLetters
 from thalweg.http import HttpResponse
 from thalweg.parallel.scatter import scatter as scattered
 from thalweg.stream import Stream
@@ -356,6 +357,15 @@ class Methods(Generic[T]):
     ) -> sinks.starsink[T]:
         """Apply a function to every element, splayed out: ``func(*x, *args)``."""
 
+    def to_dead_letters(
+        self,
+        letters: DeadLetters | str | PathLike[str] | Database,
+        *,
+        keep: Callable[[Any], Any] | None = None,
+        **kwargs: Any,
+    ) -> sinks.to_dead_letters[T]:
+        """Keep failures in a file, a table or a topic: the node, the error, the attempt and the element."""
+
     def to_http(
         self,
         url: str,
@@ -385,11 +395,40 @@ class Methods(Generic[T]):
         host: str,
         port: int,
         topic: str,
-        keepalive: int = 60,
+        keepalive: Interval = 60,
         client_kwargs: dict[str, Any] | None = None,
+        *,
+        user: str | None = None,
+        pw: str | None = None,
+        client_id: str | None = None,
+        version: str = "3.1.1",
+        qos: int = 1,
+        retain: bool = False,
+        max_len: int = ...,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        max_batch: int = 1024,
         **kwargs: Any,
-    ) -> sinks.to_mqtt:
-        """Publish elements to an MQTT topic; connects for the first."""
+    ) -> sinks.to_mqtt[T]:
+        """Publish elements, text or bytes, to an MQTT topic; those that have come meanwhile together."""
+
+    def to_redis_list(
+        self, url: str, key: str, *, retries: int = 10, wait: Interval = "100ms", max_batch: int = 1024, **kwargs: Any
+    ) -> sinks.to_redis_list[T]:
+        """Add elements, text or bytes, to the end of a list of Redis; those that have come meanwhile together."""
+
+    def to_redis_stream(
+        self,
+        url: str,
+        key: str,
+        *,
+        max_len: int | None = None,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        max_batch: int = 1024,
+        **kwargs: Any,
+    ) -> sinks.to_redis_stream[T]:
+        """Add elements to a stream of Redis; those that have come meanwhile together."""
 
     def to_sql(
         self,
@@ -433,6 +472,12 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sources.filenames:
         """Emit the names of the files in a directory, those there are and those that appear."""
+
+    @staticmethod
+    def from_dead_letters(
+        letters: DeadLetters | str | PathLike[str] | Database, **kwargs: Any
+    ) -> sources.from_dead_letters:
+        """Emit the letters that are kept in a place and have not been replayed; then end."""
 
     @staticmethod
     def from_http_lines(
@@ -529,6 +574,25 @@ class Methods(Generic[T]):
         """Emit the messages of a Kafka topic in lists, each of one partition."""
 
     @staticmethod
+    def from_mqtt(
+        host: str,
+        port: int,
+        topic: str,
+        keepalive: Interval = 60,
+        client_kwargs: dict[str, Any] | None = None,
+        user: str | None = None,
+        pw: str | None = None,
+        *,
+        client_id: str | None = None,
+        version: str = "3.1.1",
+        qos: int = 1,
+        max_len: int = ...,
+        max_waiting: int = 10000,
+        **kwargs: Any,
+    ) -> sources.from_mqtt:
+        """Emit the messages of an MQTT topic, as :class:`~thalweg.sources.MqttMessage`."""
+
+    @staticmethod
     def from_periodic(
         callback: Callable[[], T], poll_interval: Interval = 0.1, **kwargs: Any
     ) -> sources.from_periodic[T]:
@@ -548,6 +612,33 @@ class Methods(Generic[T]):
     @staticmethod
     def from_q(q: queue.Queue[T], sleep_time: Interval = 0.01, **kwargs: Any) -> sources.from_q[T]:
         """Emit what others put into a ``queue.Queue``. What is in it when the pipeline is drained is emitted, too."""
+
+    @staticmethod
+    def from_redis_list(
+        url: str,
+        key: str,
+        *,
+        consumer: str = "thalweg",
+        max_waiting: int = 1024,
+        wait: Interval = "100ms",
+        **kwargs: Any,
+    ) -> sources.from_redis_list:
+        """Emit the elements of a list of Redis from its beginning, as bytes, and take them out of it."""
+
+    @staticmethod
+    def from_redis_stream(
+        url: str,
+        key: str,
+        group: str,
+        *,
+        from_latest: bool = False,
+        claim_after: Interval = 60,
+        consumer: str = "thalweg",
+        max_waiting: int = 1024,
+        wait: Interval = "100ms",
+        **kwargs: Any,
+    ) -> sources.from_redis_stream:
+        """Emit the entries of a stream of Redis, as a member of a consumer group, which is made if there is none."""
 
     @staticmethod
     def from_schedule(

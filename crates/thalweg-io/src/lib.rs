@@ -28,6 +28,7 @@
 //!
 //! | module, and feature | source | sink | elements |
 //! |---|---|---|---|
+//! | `dead_letters`, off by default | `from_dead_letters` | `to_dead_letters` | failures, letters |
 //! | [`textfile`] | [`from_textfile`](textfile::FromTextFile::from_textfile) | [`sink_to_textfile`](textfile::SinkToTextFile::sink_to_textfile) | lines |
 //! | [`filenames`] | [`filenames`](filenames::FromFilenames::filenames) | | paths |
 //! | [`fetch`](mod@fetch) | [`fetch`](fetch::FetchUrls::fetch), of URLs | | responses |
@@ -38,7 +39,9 @@
 //! | [`http_client`] | [`from_http_lines`](http_client::FromHttpLines::from_http_lines) | | lines |
 //! | [`http_client`] | [`from_http_poll`](http_client::FromHttpPoll::from_http_poll) | | bodies |
 //! | `kafka`, off by default | `from_kafka`, `from_kafka_batches` | `to_kafka`, `send_to_kafka` | messages |
+//! | `mqtt`, off by default | `from_mqtt` | `to_mqtt` | messages; texts, bytes |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
+//! | `redis`, off by default | `from_redis_stream`, `from_redis_list` | `to_redis_stream`, `to_redis_list` | entries; texts, bytes |
 //! | `schedule`, off by default | `from_schedule` | | times |
 //! | `tcp`, off by default | `from_tcp` | `to_tcp` | lines, or messages behind their lengths |
 //! | `sql`, with `sqlite` or `postgres`, off by default | `from_sql` | `to_sql` | rows |
@@ -47,7 +50,7 @@
 //!
 //! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
 //! whether it is text or bytes. The methods come with the [`prelude`]. All features but
-//! `schedule`, `sqlite`, `kafka`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
+//! `schedule`, `sqlite`, `kafka`, `mqtt`, `redis`, `dead-letters`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
 //! of thalweg.
 //! What talks to the web does so on a tokio runtime of its own, with TLS by rustls; it installs rustls' provider `ring` unless the
 //! program has installed another.
@@ -80,9 +83,13 @@
     feature = "http-client",
     feature = "http-server",
     feature = "kafka",
+    feature = "mqtt",
+    feature = "redis",
     feature = "tcp"
 ))]
 mod background;
+#[cfg(feature = "dead-letters")]
+pub mod dead_letters;
 #[cfg(feature = "http-client")]
 pub mod fetch;
 #[cfg(feature = "filenames")]
@@ -104,6 +111,8 @@ pub mod kafka;
 pub mod lines;
 #[cfg(any(feature = "http-server", feature = "tcp"))]
 mod listening;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 #[cfg_attr(
     not(feature = "sql"),
     allow(dead_code, reason = "databases keep positions")
@@ -114,7 +123,9 @@ pub mod prelude;
 pub mod process;
 #[cfg(feature = "reader")]
 pub mod reader;
-#[cfg(any(feature = "sql", feature = "tcp"))]
+#[cfg(feature = "redis")]
+pub mod redis;
+#[cfg(any(feature = "mqtt", feature = "redis", feature = "sql", feature = "tcp"))]
 mod reply;
 #[cfg(feature = "schedule")]
 pub mod schedule;
@@ -137,6 +148,8 @@ mod web;
 
 #[cfg(any(feature = "http-client", feature = "http-server"))]
 pub use self::http::{HeaderMap, HttpBody, HttpRequest, HttpResponse, Method};
+#[cfg(feature = "dead-letters")]
+pub use dead_letters::{DeadLetter, DeadLetters};
 #[cfg(feature = "http-client")]
 pub use fetch::{Fetch, HttpSink};
 #[cfg(feature = "filenames")]
@@ -154,11 +167,15 @@ pub use kafka::{Kafka, KafkaError, KafkaMessage, KafkaRecord, KafkaSink};
     feature = "tcp"
 ))]
 pub use lines::{LineBuffer, LineError, Lines};
+#[cfg(feature = "mqtt")]
+pub use mqtt::{Mqtt, MqttError, MqttMessage};
 pub use position::{Overdue, Position, PositionError};
 #[cfg(feature = "process")]
 pub use process::{Process, ProcessError};
 #[cfg(feature = "reader")]
 pub use reader::{Reader, ReaderError};
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisEntry, RedisError};
 #[cfg(feature = "schedule")]
 pub use schedule::{Missed, Schedule, ScheduleError};
 #[cfg(feature = "sql")]

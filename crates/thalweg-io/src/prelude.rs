@@ -12,6 +12,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "dead-letters")]
+pub use crate::dead_letters::{FromDeadLetters as _, ToDeadLetters as _};
 #[cfg(feature = "http-client")]
 pub use crate::fetch::{FetchUrls as _, ToHttp as _};
 #[cfg(feature = "filenames")]
@@ -22,10 +24,14 @@ pub use crate::http_client::{FromHttpLines as _, FromHttpPoll as _};
 pub use crate::http_server::{FromHttpRequests as _, FromHttpServer as _, Respond as _};
 #[cfg(feature = "kafka")]
 pub use crate::kafka::{FromKafka as _, FromKafkaBatches as _, ToKafka as _};
+#[cfg(feature = "mqtt")]
+pub use crate::mqtt::{FromMqtt as _, ToMqtt as _};
 #[cfg(feature = "process")]
 pub use crate::process::FromProcess as _;
 #[cfg(feature = "reader")]
 pub use crate::reader::FromReader as _;
+#[cfg(feature = "redis")]
+pub use crate::redis::{FromRedisList as _, FromRedisStream as _, ToRedis as _};
 #[cfg(feature = "schedule")]
 pub use crate::schedule::FromSchedule as _;
 #[cfg(feature = "sql")]

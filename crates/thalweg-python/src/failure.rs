@@ -73,6 +73,7 @@ pub(crate) fn to_value(py: Python<'_>, failure: &Failure) -> PyResult<Value> {
         failure.ordinal(),
         element.as_ref().map(|element| element.bind(py)),
         value_of(py, &exception),
+        failure.attempts(),
     );
     upcalls::STREAMS
         .call(py, "Failure", arguments)

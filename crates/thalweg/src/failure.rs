@@ -35,6 +35,7 @@ struct Inner {
     node: String,
     node_id: u64,
     ordinal: u64,
+    attempts: u32,
     cause: BoxError,
     thrown: Option<Thrown>,
     element: Mutex<Option<Box<dyn Any + Send>>>,
@@ -206,6 +207,7 @@ impl Failure {
             node,
             node_id,
             ordinal,
+            attempts: 1,
             cause,
             thrown: None,
             element: Mutex::new(element),
@@ -234,6 +236,30 @@ impl Failure {
     /// go on, a sink that cannot be closed.
     pub fn ordinal(&self) -> u64 {
         self.0.ordinal
+    }
+
+    /// The same after this many attempts.
+    pub(crate) fn after(mut self, attempts: u32) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.attempts = attempts;
+        }
+        self
+    }
+
+    /// Attempts at this element, all of which failed: 1, or as many as [`Retry`](crate::Retry) made.
+    ///
+    /// ```
+    /// use thalweg::{Retry, Stream};
+    ///
+    /// let source = Stream::new();
+    /// let parsed = source.try_map(|text: &&str| text.parse::<i32>());
+    /// parsed.on_error(Retry::times(2)).sink(drop);
+    /// let error = source.emit("one").wait().unwrap_err();
+    /// assert_eq!(error.failures()[0].attempts(), 3);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
     }
 
     /// The element the function failed on, as the node received it, if it is a `T`.

@@ -10,6 +10,8 @@ from thalweg._thalweg import Blueprint, Node
 from thalweg._thalweg.sql import Database, Position
 
 __all__ = [
+    "DeadLetterEnd",
+    "DeadLetters",
     "FetchSettings",
     "HttpReply",
     "HttpServer",
@@ -18,6 +20,10 @@ __all__ = [
     "KafkaProducer",
     "KafkaTopics",
     "LineSplitter",
+    "MqttEnd",
+    "MqttTopic",
+    "RedisEnd",
+    "RedisKey",
     "RustSource",
     "TcpServer",
     "fetch",
@@ -31,6 +37,7 @@ __all__ = [
     "schedule",
     "server_sent_events",
     "text_file",
+    "to_dead_letters",
     "to_http",
     "to_kafka",
     "to_tcp",
@@ -66,6 +73,19 @@ class HttpServer:
     def release(self) -> bool: ...
     def bodies(self) -> RustSource: ...
     def requests(self, make: Callable[[str, str, dict[str, str], bytes], Any]) -> RustSource: ...
+
+@final
+class DeadLetters:
+    def __new__(cls, place: str, options: list[tuple[str, str]], table: tuple[Database, str] | None) -> DeadLetters: ...
+    @property
+    def place(self) -> str: ...
+    def letters(self, make: Callable[..., Any]) -> tuple[RustSource, DeadLetterEnd]: ...
+
+@final
+class DeadLetterEnd:
+    def close(self) -> None: ...
+
+def to_dead_letters(letters: DeadLetters, take_apart: Callable[[Any], tuple[Any, ...]]) -> Blueprint: ...
 
 @final
 class KafkaTopics:
@@ -107,6 +127,54 @@ class KafkaProducer:
     def flush(self, limit: float) -> int: ...
 
 def to_kafka(producer: KafkaProducer, take_apart: Callable[[Any], tuple[Any, ...]]) -> Blueprint: ...
+
+@final
+class MqttTopic:
+    def __new__(
+        cls,
+        host: str,
+        port: int,
+        topic: str,
+        keep_alive: float,
+        is_five: bool,
+        at_least_once: bool,
+        retain: bool,
+        client_id: str | None,
+        login: tuple[str, str] | None,
+        max_len: int,
+        max_waiting: int,
+        retries: int,
+        wait: float,
+    ) -> MqttTopic: ...
+    def messages(self, make: Callable[..., Any]) -> tuple[RustSource, MqttEnd]: ...
+    def sink(self, max_len: int) -> Blueprint: ...
+
+@final
+class MqttEnd:
+    def close(self) -> None: ...
+
+@final
+class RedisKey:
+    def __new__(
+        cls,
+        url: str,
+        key: str,
+        group: str | None,
+        consumer: str,
+        from_latest: bool,
+        claim_after: float,
+        max_waiting: int,
+        max_len: int | None,
+        retries: int,
+        wait: float,
+    ) -> RedisKey: ...
+    def entries(self, make: Callable[..., Any]) -> tuple[RustSource, RedisEnd]: ...
+    def values(self) -> tuple[RustSource, RedisEnd]: ...
+    def sink(self, is_list: bool, max_batch: int) -> Blueprint: ...
+
+@final
+class RedisEnd:
+    def close(self) -> None: ...
 
 @final
 class TcpServer:

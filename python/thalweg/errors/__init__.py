@@ -124,6 +124,8 @@ class Failure:
         The element.
     exception:
         What the function raised.
+    attempts:
+        Attempts at the element, all of which failed: 1, or as many as :class:`Retry` made.
 
     Examples
     --------
@@ -136,13 +138,14 @@ class Failure:
     ('two', 1, 'ValueError')
     """
 
-    __slots__ = ("element", "exception", "node", "ordinal")
+    __slots__ = ("attempts", "element", "exception", "node", "ordinal")
 
-    def __init__(self, node: str, ordinal: int, element: Any, exception: BaseException) -> None:
+    def __init__(self, node: str, ordinal: int, element: Any, exception: BaseException, attempts: int = 1) -> None:
         self.node: str = node
         self.ordinal: int = ordinal
         self.element: Any = element
         self.exception: BaseException = exception
+        self.attempts: int = attempts
 
     def __repr__(self) -> str:
         return f"Failure({self.node}, {short_repr(self.element)}, {short_repr(self.exception)})"

@@ -20,9 +20,9 @@ def need(module: str, extra: str, user: str) -> Any:
     >>> from thalweg.errors.missing_packages import need
     >>> need("json", "all", "an example").dumps([1])
     '[1]'
-    >>> need("no_such_package.client", "mqtt", "to_mqtt")
+    >>> need("no_such_package.client", "websocket", "to_websocket")
     Traceback (most recent call last):
-    ImportError: to_mqtt needs the package `no_such_package`: pip install 'thalweg[mqtt]'
+    ImportError: to_websocket needs the package `no_such_package`: pip install 'thalweg[websocket]'
     """
     import importlib
 

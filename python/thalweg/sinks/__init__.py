@@ -5,9 +5,12 @@ from thalweg.sinks.respond import respond
 from thalweg.sinks.sink import Sink, Sinks, sink, starsink
 from thalweg.sinks.sink_batches import sink_batches
 from thalweg.sinks.sink_to_textfile import sink_to_textfile
+from thalweg.sinks.to_dead_letters import to_dead_letters
 from thalweg.sinks.to_http import to_http
 from thalweg.sinks.to_kafka import to_kafka
 from thalweg.sinks.to_mqtt import to_mqtt
+from thalweg.sinks.to_redis_list import to_redis_list
+from thalweg.sinks.to_redis_stream import to_redis_stream
 from thalweg.sinks.to_sql import to_sql
 from thalweg.sinks.to_tcp import to_tcp
 from thalweg.sinks.to_websocket import to_websocket
@@ -21,9 +24,12 @@ __all__ = [
     "sink_batches",
     "sink_to_textfile",
     "starsink",
+    "to_dead_letters",
     "to_http",
     "to_kafka",
     "to_mqtt",
+    "to_redis_list",
+    "to_redis_stream",
     "to_sql",
     "to_tcp",
     "to_websocket",

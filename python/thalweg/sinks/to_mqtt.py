@@ -2,95 +2,126 @@
 
 from __future__ import annotations
 
-from thalweg.errors.missing_packages import need
+from thalweg import _thalweg
+from thalweg.sinks.mqtt_topics import make_topic
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
+from thalweg.stream.arguments import check_count
+from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
-    from thalweg._types import Metadata
+    from thalweg._types import Interval
 
 
 @Stream.register_api()
-class to_mqtt(Sink):
-    """Publish elements to an MQTT topic; connects for the first.
+class to_mqtt(Sink[T]):
+    """Publish elements, text or bytes, to an MQTT topic; those that have come meanwhile together.
 
-    Needs the package ``paho-mqtt``. The emitter waits until the client has handed the message on, and so does
-    what the element acknowledges.
+    An element is acknowledged when the broker has acknowledged it; with ``qos=0`` when the system has taken it. What
+    the broker has not acknowledged when the connection is lost is written again, and may be there twice. A broker that
+    cannot be reached is tried again; then it is the failure of this node, see `on_error`.
 
     Parameters
     ----------
     host: str
+        The broker's host name or address.
     port: int
+        Its port.
     topic: str
-    keepalive: int
-        Seconds after which the client says that it is still there.
+        The topic.
+    keepalive: number or text
+        After how long the client says that it is still there.
     client_kwargs: dict
-        For the client's ``connect``.
+        Has no effect, and has to be empty: it is there for programs that were written for streamz.
+    user, pw: str
+        A login. It is sent as it is: there is no TLS here.
+    client_id: str
+        The client's id, which no other client may have; otherwise it is made up.
+    version: str
+        The version of the protocol, ``"3.1.1"`` or ``"5"``.
+    qos: int
+        The quality of service: 0, sent once, or 1, sent until it is acknowledged.
+    retain: bool
+        Whether the broker keeps the last message for whoever subscribes later.
+    max_len: int
+        The longest message, in bytes with its topic.
+    retries: int
+        How often a broker that cannot be reached is tried again.
+    wait: number or text
+        How long to wait before that. It doubles each time, up to 30 seconds.
+    max_batch: int
+        The most elements that are written together; as many may wait for it.
     on_error:
-        See :class:`~thalweg.Stream`.
+        What is done about an element that cannot be written, see :class:`~thalweg.Stream`.
+
+    Raises
+    ------
+    ValueError
+        An argument is wrong.
 
     Examples
     --------
     >>> from thalweg import Stream
     >>> source = Stream()
-    >>> node = source.to_mqtt("localhost", 1883, "topic")  # doctest: +SKIP
+    >>> node = source.map(str).to_mqtt("localhost", 1883, "house/roof")
+    >>> source.emit(20.5)  # doctest: +SKIP
+
+    See Also
+    --------
+    from_mqtt
     """
 
     host: str
     port: int
     topic: str
-    keepalive: int
 
     def __init__(
         self,
-        upstream: Stream,
+        upstream: Stream[T],
         host: str,
         port: int,
         topic: str,
-        keepalive: int = 60,
+        keepalive: Interval = 60,
         client_kwargs: dict[str, Any] | None = None,
+        *,
+        user: str | None = None,
+        pw: str | None = None,
+        client_id: str | None = None,
+        version: str = "3.1.1",
+        qos: int = 1,
+        retain: bool = False,
+        max_len: int = 16 * 1024 * 1024,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        max_batch: int = 1024,
         **kwargs: Any,
     ) -> None:
-        self._mqtt = need("paho.mqtt.client", "mqtt", "to_mqtt")
         self.host, self.port, self.topic, self.keepalive = host, port, topic, keepalive
-        self.client_kwargs: dict[str, Any] = dict(client_kwargs or {})
-        self.client: Any = None
-        self._publishing: Any = None
-        super().__init__(upstream, ensure_io_loop=True, **kwargs)
+        self._max_batch = check_count(max_batch, "to_mqtt", "max_batch")
+        self._topic = make_topic(
+            "to_mqtt",
+            host,
+            port,
+            topic,
+            keepalive,
+            client_kwargs,
+            user=user,
+            pw=pw,
+            client_id=client_id,
+            version=version,
+            qos=qos,
+            retain=retain,
+            max_len=max_len,
+            retries=retries,
+            wait=wait,
+        )
+        super().__init__(upstream, **kwargs)
 
-    async def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> None:
-        """Publish an element; elements are published in order."""
-        import asyncio
-
-        if self._publishing is None:
-            self._publishing = asyncio.Lock()
-        async with self._publishing:
-            # The client blocks.
-            await asyncio.get_running_loop().run_in_executor(None, self._publish, x)
-
-    def _publish(self, x: Any) -> None:
-        if self.client is None:
-            self.client = _client(self._mqtt)
-            self.client.connect(self.host, self.port, self.keepalive, **self.client_kwargs)
-            self.client.loop_start()
-        self.client.publish(self.topic, x).wait_for_publish()
-
-    def _drained(self) -> None:
-        client, self.client = self.client, None
-        if client is not None:
-            client.loop_stop()
-            client.disconnect()
-
-    def destroy(self, streams: Iterable[Stream] | None = None) -> None:
-        """Disconnect the sink from its upstreams, let go of it, and disconnect from the broker."""
-        super().destroy(streams)
-        self._drained()
-
-
-def _client(mqtt: Any) -> Any:
-    versions = getattr(mqtt, "CallbackAPIVersion", None)
-    return mqtt.Client() if versions is None else mqtt.Client(versions.VERSION2)
+    def _blueprint(self) -> _thalweg.Blueprint:
+        try:
+            return self._topic.sink(self._max_batch)
+        except ValueError as error:
+            raise ValueError(f"to_mqtt: {error}") from None

@@ -3,7 +3,10 @@
 from thalweg.runtime.intervals import convert_interval  # noqa: F401, streamz's module of sources has this name
 from thalweg.runtime.sync import sync  # noqa: F401, and this
 from thalweg.sinks.kafka_messages import KafkaMessage
+from thalweg.sinks.mqtt_topics import MqttMessage
+from thalweg.sinks.redis_keys import RedisEntry
 from thalweg.sources.filenames import filenames
+from thalweg.sources.from_dead_letters import from_dead_letters
 from thalweg.sources.from_http_lines import from_http_lines
 from thalweg.sources.from_http_poll import from_http_poll
 from thalweg.sources.from_http_requests import from_http_requests
@@ -11,9 +14,12 @@ from thalweg.sources.from_http_server import from_http_server
 from thalweg.sources.from_iterable import from_iterable
 from thalweg.sources.from_kafka import from_kafka
 from thalweg.sources.from_kafka_batched import from_kafka_batched
+from thalweg.sources.from_mqtt import from_mqtt
 from thalweg.sources.from_periodic import PeriodicCallback, from_periodic
 from thalweg.sources.from_process import from_process
 from thalweg.sources.from_q import from_q
+from thalweg.sources.from_redis_list import from_redis_list
+from thalweg.sources.from_redis_stream import from_redis_stream
 from thalweg.sources.from_schedule import from_schedule
 from thalweg.sources.from_sql import from_sql
 from thalweg.sources.from_sse import ServerSentEvent, from_sse
@@ -27,10 +33,13 @@ from thalweg.stream.refcounter import RefCounter  # noqa: F401, and this
 
 __all__ = [
     "KafkaMessage",
+    "MqttMessage",
     "PeriodicCallback",
+    "RedisEntry",
     "ServerSentEvent",
     "Source",
     "filenames",
+    "from_dead_letters",
     "from_http_lines",
     "from_http_poll",
     "from_http_requests",
@@ -38,9 +47,12 @@ __all__ = [
     "from_iterable",
     "from_kafka",
     "from_kafka_batched",
+    "from_mqtt",
     "from_periodic",
     "from_process",
     "from_q",
+    "from_redis_list",
+    "from_redis_stream",
     "from_schedule",
     "from_sql",
     "from_sse",

@@ -11,4 +11,6 @@ mod runtime;
 
 #[cfg(any(feature = "http-client", feature = "tcp"))]
 pub(crate) use self::inbox::{Inbox, Outbox};
+#[cfg(any(feature = "mqtt", feature = "redis"))]
+pub(crate) use self::runtime::Running;
 pub(crate) use self::runtime::spawn;

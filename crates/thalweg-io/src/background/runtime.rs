@@ -24,7 +24,7 @@ impl Drop for Running {
     }
 }
 
-#[cfg(feature = "http-server")]
+#[cfg(any(feature = "http-server", feature = "mqtt"))]
 impl Running {
     /// Has the task run to its end, whatever happens.
     pub(crate) fn detach(mut self) {

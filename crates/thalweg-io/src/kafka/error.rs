@@ -2,6 +2,9 @@ use std::io;
 
 use crate::position::{Overdue, PositionError};
 
+/// What to do about a message that is too large.
+pub(super) const SEND_LESS: &str = "raise the option `message.max.bytes`, and `max.message.bytes` of the topic, or write less at once";
+
 /// Why there is no message, or why one was not written. `brokers` are the addresses that were given, everywhere.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -126,6 +129,12 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
+    /// Whether a smaller message would have been written.
+    #[cfg(feature = "dead-letters")]
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self, Self::NotWritten { remedy: Some(remedy), .. } if *remedy == SEND_LESS)
+    }
+
     /// Whether the source goes on nevertheless.
     pub fn is_temporary(&self) -> bool {
         match self {

@@ -15,6 +15,7 @@ use tokio::sync::{Mutex as Turns, oneshot};
 use tokio::time::sleep;
 
 use super::config::Config;
+use super::error::SEND_LESS;
 use super::{KafkaError, KafkaReceipt, KafkaRecord, KafkaSink};
 use crate::background::spawn;
 
@@ -217,9 +218,7 @@ fn is_about_connections(code: Option<Code>) -> bool {
 /// What to do about an error.
 fn remedy(code: Option<Code>) -> Option<&'static str> {
     Some(match code? {
-        Code::MessageSizeTooLarge => {
-            "raise the option `message.max.bytes`, and `max.message.bytes` of the topic, or write less at once"
-        }
+        Code::MessageSizeTooLarge => SEND_LESS,
         Code::UnknownTopicOrPartition | Code::UnknownTopic => "create the topic, or check its name",
         Code::UnknownPartition => "the topic has fewer partitions: check the number",
         Code::MessageTimedOut | Code::AllBrokersDown => {

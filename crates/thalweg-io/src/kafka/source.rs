@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use thalweg::{BoxError, Element, Emitter, Source, Stop, Stream};
+use thalweg::{Ack, BoxError, Element, Emitter, Source, Stop, Stream};
 
 use super::consumer;
 use super::lane::Lane;
@@ -69,6 +69,43 @@ impl From<Kafka> for KafkaSource {
 }
 
 impl KafkaSource {
+    /// Emits what `make` makes of each message and its token. A message that it fails on is reported, and done.
+    pub(crate) async fn emit_all<T: Element>(
+        &mut self,
+        out: &Emitter<T>,
+        mut make: impl FnMut(KafkaMessage, Ack) -> Result<(T, Ack), BoxError>,
+    ) -> Result<(), Stop> {
+        let intake = &mut self.0;
+        intake.start()?;
+        loop {
+            while let Some(next) = intake.taken.front() {
+                let lane = next.lane.clone();
+                intake.room(out, &lane).await?;
+                let Some(Fetched { lane, message }) = intake.taken.pop_front() else {
+                    break;
+                };
+                let (ack, len) = (lane.begin(message.offset, out.now()), message.len());
+                let emitted = match ack.map(|ack| make(message, ack)) {
+                    Some(Ok((element, ack))) => {
+                        let emit = out.emit_with(element, ack);
+                        intake.watch.while_waiting(out, emit).await
+                    }
+                    Some(Err(error)) => {
+                        out.report(error);
+                        out.yield_now().await
+                    }
+                    // It is another member's.
+                    None => Ok(()),
+                };
+                intake.queue.release(len);
+                emitted?;
+            }
+            if !intake.fill(out).await? {
+                return Ok(());
+            }
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn queue(&self) -> Arc<Queue> {
         self.0.queue.clone()
@@ -221,31 +258,7 @@ impl Source for KafkaSource {
     }
 
     async fn run(&mut self, out: &Emitter<KafkaMessage>) -> Result<(), Stop> {
-        let intake = &mut self.0;
-        intake.start()?;
-        loop {
-            while let Some(next) = intake.taken.front() {
-                let lane = next.lane.clone();
-                intake.room(out, &lane).await?;
-                let Some(Fetched { lane, message }) = intake.taken.pop_front() else {
-                    break;
-                };
-                let (ack, len) = (lane.begin(message.offset, out.now()), message.len());
-                let emitted = match ack {
-                    Some(ack) => {
-                        let emit = out.emit_with(message, ack);
-                        intake.watch.while_waiting(out, emit).await
-                    }
-                    // It is another member's.
-                    None => Ok(()),
-                };
-                intake.queue.release(len);
-                emitted?;
-            }
-            if !intake.fill(out).await? {
-                return Ok(());
-            }
-        }
+        self.emit_all(out, |message, ack| Ok((message, ack))).await
     }
 
     async fn close(&mut self) -> Result<(), BoxError> {

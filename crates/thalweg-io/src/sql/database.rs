@@ -171,7 +171,7 @@ fn scheme_of(url: &str) -> String {
 }
 
 /// Where the source is that has the position of this name: makes the table, if there is none.
-fn first_position(
+pub(super) fn first_position(
     connection: &mut dyn Connection,
     name: &str,
 ) -> Result<(u64, Option<String>), Problem> {

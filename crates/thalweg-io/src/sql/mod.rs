@@ -30,6 +30,8 @@ mod database;
 mod error;
 #[cfg(all(test, feature = "sqlite", feature = "sse", feature = "textfile"))]
 mod kill_tests;
+#[cfg(feature = "dead-letters")]
+mod letters;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sink;
@@ -42,6 +44,8 @@ mod value;
 
 pub use self::database::Database;
 pub use self::error::SqlError;
+#[cfg(feature = "dead-letters")]
+pub(crate) use self::letters::{LettersCursor, LettersTable};
 pub use self::sink::{SqlSink, Table, ToSql};
 pub use self::source::{FromSql, Query, SqlSource};
 pub use self::value::{SqlRow, SqlValue};

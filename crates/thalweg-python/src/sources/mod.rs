@@ -1,12 +1,15 @@
 //! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web`,
-//! `http_server`, `fetch`, `kafka` and `tcp` make them of Python's arguments.
+//! `http_server`, `fetch`, `kafka`, `mqtt`, `redis`, `dead_letters` and `tcp` make them of Python's arguments.
 
 pub(crate) mod bridge;
+mod dead_letters;
 mod error;
 mod fetch;
 mod http_server;
 mod kafka;
+mod mqtt;
 mod names;
+mod redis;
 mod tcp;
 mod text;
 mod times;
@@ -22,11 +25,18 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<fetch::FetchSettings>()?;
     module.add_function(wrap_pyfunction!(fetch::fetch, module)?)?;
     module.add_function(wrap_pyfunction!(fetch::to_http, module)?)?;
+    module.add_class::<dead_letters::DeadLetters>()?;
+    module.add_class::<dead_letters::DeadLetterEnd>()?;
+    module.add_function(wrap_pyfunction!(dead_letters::to_dead_letters, module)?)?;
     module.add_class::<kafka::KafkaBroker>()?;
     module.add_class::<kafka::KafkaTopics>()?;
     module.add_class::<kafka::KafkaEnd>()?;
     module.add_class::<kafka::KafkaProducer>()?;
     module.add_function(wrap_pyfunction!(kafka::to_kafka, module)?)?;
+    module.add_class::<mqtt::MqttTopic>()?;
+    module.add_class::<mqtt::MqttEnd>()?;
+    module.add_class::<redis::RedisKey>()?;
+    module.add_class::<redis::RedisEnd>()?;
     module.add_class::<http_server::HttpServer>()?;
     module.add_class::<http_server::HttpReply>()?;
     module.add_function(wrap_pyfunction!(http_server::respond, module)?)?;

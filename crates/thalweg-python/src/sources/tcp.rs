@@ -139,7 +139,7 @@ pub(super) fn to_tcp(
     Ok(blueprint.sink().on_loop())
 }
 
-fn add_bytes(x: &Bound<'_, PyAny>, bytes: &mut Vec<u8>) -> PyResult<()> {
+pub(super) fn add_bytes(x: &Bound<'_, PyAny>, bytes: &mut Vec<u8>) -> PyResult<()> {
     if let Ok(text) = x.cast::<PyString>() {
         bytes.extend_from_slice(text.to_cow()?.as_bytes());
     } else if let Ok(given) = x.cast::<PyBytes>() {

@@ -225,7 +225,18 @@ impl Core {
         element: Option<Box<dyn Any + Send>>,
         cause: BoxError,
     ) -> Failure {
-        Failure::new(self.name(), self.id, ordinal, element, cause).told()
+        self.failure_after(1, ordinal, element, cause)
+    }
+
+    pub(crate) fn failure_after(
+        &self,
+        attempts: u32,
+        ordinal: u64,
+        element: Option<Box<dyn Any + Send>>,
+        cause: BoxError,
+    ) -> Failure {
+        let failure = Failure::new(self.name(), self.id, ordinal, element, cause);
+        failure.after(attempts).told()
     }
 
     pub(crate) fn count_failed(&self) {

@@ -116,24 +116,30 @@ impl<B: NodeKind> Node<B> {
         cause: BoxError,
         pass: &mut Pass,
     ) -> EmitResult {
-        let (policy, errors) = {
+        let (policy, attempts, errors) = {
             let recovery = self.recovery.get(pass);
-            let policy = match &recovery.policy {
-                _ if is_exempt(&cause) => Policy::Raise,
-                _ if cause.is::<Skipped>() => Policy::Skip,
-                Policy::Retry(_, then) => Policy::clone(then),
-                policy => policy.clone(),
+            let (policy, attempts) = match &recovery.policy {
+                _ if is_exempt(&cause) => (Policy::Raise, 1),
+                _ if cause.is::<Skipped>() => (Policy::Skip, 1),
+                // An element that is there is given up after the last attempt, and not before.
+                Policy::Retry(retry, then) if element.is_some() => {
+                    (Policy::clone(then), retry.limit.saturating_add(1))
+                }
+                Policy::Retry(_, then) => (Policy::clone(then), 1),
+                policy => (policy.clone(), 1),
             };
-            (policy, recovery.errors.clone())
+            (policy, attempts, recovery.errors.clone())
         };
         self.count_failed();
+        let element = boxed(element);
+        let failure = |cause| self.core.failure_after(attempts, ordinal, element, cause);
         if let Policy::Skip = policy {
             if is_watched() {
-                drop(self.core.failure(ordinal, boxed(element), cause));
+                drop(failure(cause));
             }
             return Ok(());
         }
-        let failure = self.core.failure(ordinal, boxed(element), cause);
+        let failure = failure(cause);
         match (policy, errors) {
             (Policy::Route, Some(errors)) if !errors.leads_nowhere(pass) => {
                 errors.send(failure, pass)

@@ -1,0 +1,87 @@
+use std::io;
+
+use thalweg::BoxError;
+
+/// Why there is no message, or why one was not written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MqttError {
+    /// An argument is wrong.
+    #[error("MQTT at {address}: {problem}")]
+    Invalid {
+        /// The broker's host and port.
+        address: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The broker cannot be reached, or the connection was lost. The source tries again.
+    #[error(
+        "MQTT at {address}, topic `{topic}`: {problem}; tried again, with pauses of up to 30 s: check that the broker runs, and that no other client has the same id"
+    )]
+    Unreachable {
+        /// The broker's host and port.
+        address: String,
+        /// The topic.
+        topic: String,
+        /// What has gone wrong.
+        problem: String,
+    },
+    /// The broker refuses the client, or the subscription, for good.
+    #[error("MQTT at {address}, topic `{topic}`: {problem}; {remedy}")]
+    Refused {
+        /// The broker's host and port.
+        address: String,
+        /// The topic.
+        topic: String,
+        /// What it refuses.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Messages were not written.
+    #[error("MQTT at {address}: not written to topic `{topic}`: {problem}; tried {attempts} times")]
+    NotWritten {
+        /// The broker's host and port.
+        address: String,
+        /// The topic.
+        topic: String,
+        /// Why not.
+        problem: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// A message is longer than it may be.
+    #[error(
+        "MQTT at {address}: a message of {len} bytes for topic `{topic}`, and {max_len} are the most; raise `max_len`, and the broker's limit, or write less at once"
+    )]
+    TooLong {
+        /// The broker's host and port.
+        address: String,
+        /// The topic.
+        topic: String,
+        /// Bytes of the message.
+        len: usize,
+        /// The limit, in bytes.
+        max_len: u32,
+    },
+    /// An element is nothing that can be sent.
+    #[error("MQTT at {address}, topic `{topic}`: {problem}")]
+    Element {
+        /// The broker's host and port.
+        address: String,
+        /// The topic.
+        topic: String,
+        /// What is wrong with it.
+        problem: BoxError,
+    },
+    /// The system gives no thread, or no descriptor.
+    #[error("cannot start to work with MQTT: {0}")]
+    Start(io::Error),
+}
+
+impl MqttError {
+    /// Whether the source goes on nevertheless.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+}

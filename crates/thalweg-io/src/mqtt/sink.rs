@@ -1,0 +1,213 @@
+//! Elements on their way to a topic.
+
+use std::io;
+use std::time::Instant;
+
+use bytes::Bytes;
+use thalweg::ops::{Batch, BatchSink, SinkBatches};
+use thalweg::{BoxError, BuildError, Element, Sink, Stream};
+use tokio::time::sleep;
+
+use super::link::{Client, Happened, Link, Lost, open};
+use super::{Mqtt, MqttError, Qos};
+use crate::background::spawn;
+use crate::reply::reply;
+
+/// Bytes of a packet beside topic and payload, at most.
+const HEAD: usize = 16;
+
+/// Writes elements to a topic: what [`ToMqtt::to_mqtt`] puts at the end of a stream.
+pub struct MqttSink<T> {
+    mqtt: Mqtt,
+    to_bytes: ToBytes<T>,
+    open: Option<Open>,
+}
+
+/// Makes the bytes of an element.
+type ToBytes<T> = Box<dyn FnMut(&T) -> Result<Vec<u8>, BoxError> + Send>;
+
+/// A connection.
+struct Open {
+    client: Client,
+    link: Link,
+    /// When it was last of use. Between batches nobody answers the broker on it.
+    used: Instant,
+}
+
+impl<T> MqttSink<T> {
+    /// A sink for elements whose bytes `to_bytes` makes.
+    ///
+    /// # Errors
+    /// [`MqttError::Invalid`].
+    pub fn new(
+        mqtt: Mqtt,
+        to_bytes: impl FnMut(&T) -> Result<Vec<u8>, BoxError> + Send + 'static,
+    ) -> Result<Self, MqttError> {
+        mqtt.check_writing()?;
+        Ok(Self {
+            mqtt,
+            to_bytes: Box::new(to_bytes),
+            open: None,
+        })
+    }
+
+    fn payloads(&mut self, batch: &Batch<T>) -> Result<Vec<Bytes>, MqttError> {
+        let mqtt = &self.mqtt;
+        let mut payloads = Vec::with_capacity(batch.len());
+        for element in batch.iter() {
+            let bytes = (self.to_bytes)(element).map_err(|problem| MqttError::Element {
+                address: mqtt.address(),
+                topic: mqtt.topic.clone(),
+                problem,
+            })?;
+            let len = bytes.len() + mqtt.topic.len() + HEAD;
+            if len > mqtt.max_len as usize {
+                return Err(MqttError::TooLong {
+                    address: mqtt.address(),
+                    topic: mqtt.topic.clone(),
+                    len,
+                    max_len: mqtt.max_len,
+                });
+            }
+            payloads.push(bytes.into());
+        }
+        Ok(payloads)
+    }
+}
+
+/// Writes messages, and waits until the broker has taken them; those that it has not are written again over another
+/// connection.
+async fn send(mqtt: &Mqtt, open: Option<Open>, payloads: &[Bytes]) -> Result<Open, MqttError> {
+    let mut open = open.filter(|open| open.used.elapsed() < mqtt.keep_alive / 2);
+    let (mut done, mut pause, mut attempts) = (0, mqtt.wait, 0);
+    loop {
+        let before = done;
+        let mut current = open.take().unwrap_or_else(|| connect(mqtt));
+        let lost = match write(mqtt, &mut current, payloads, &mut done).await {
+            Ok(()) => {
+                current.used = Instant::now();
+                return Ok(current);
+            }
+            Err(lost) => lost,
+        };
+        // What was written counts: it is another message that this one failed on.
+        attempts = if done > before { 1 } else { attempts + 1 };
+        if lost.remedy.is_some() || attempts > mqtt.retries {
+            let remedy = lost.remedy.map(|remedy| format!("; {remedy}"));
+            return Err(MqttError::NotWritten {
+                address: mqtt.address(),
+                topic: mqtt.topic.clone(),
+                problem: lost.problem + &remedy.unwrap_or_default(),
+                attempts,
+            });
+        }
+        sleep(pause).await;
+        pause = mqtt.next_pause(pause);
+    }
+}
+
+fn connect(mqtt: &Mqtt) -> Open {
+    let (client, link) = open(mqtt, false);
+    Open {
+        client,
+        link,
+        used: Instant::now(),
+    }
+}
+
+/// Writes the messages behind `done`, and counts those that the broker has taken; it takes them in their order.
+async fn write(
+    mqtt: &Mqtt,
+    open: &mut Open,
+    payloads: &[Bytes],
+    done: &mut usize,
+) -> Result<(), Lost> {
+    let mut begun = *done;
+    while *done < payloads.len() {
+        while begun < payloads.len() && open.client.try_publish(mqtt, payloads[begun].clone()) {
+            begun += 1;
+        }
+        match open.link.next().await? {
+            Happened::Delivered(Ok(())) => *done += 1,
+            Happened::Delivered(Err(problem)) => {
+                return Err(Lost {
+                    problem,
+                    remedy: Some("check what the login has a right to, and the broker's limits"),
+                });
+            }
+            Happened::Sent if mqtt.qos == Qos::AtMostOnce => *done += 1,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl<T: Element + Sync> BatchSink<T> for MqttSink<T> {
+    type Error = MqttError;
+    const KIND: &'static str = "to_mqtt";
+
+    async fn write(&mut self, batch: Batch<T>) -> Result<(), MqttError> {
+        let payloads = self.payloads(&batch)?;
+        drop(batch);
+        let (mqtt, open) = (self.mqtt.clone(), self.open.take());
+        let (replier, sent) = reply();
+        let _sending = spawn(async move { replier.put(send(&mqtt, open, &payloads).await) })
+            .map_err(MqttError::Start)?;
+        let sent = sent
+            .await
+            .unwrap_or_else(|| Err(MqttError::Start(io::Error::other("its threads have ended"))));
+        self.open = Some(sent?);
+        Ok(())
+    }
+
+    fn blames_element(&self, error: &MqttError) -> bool {
+        matches!(error, MqttError::TooLong { .. } | MqttError::Element { .. })
+    }
+
+    fn label(&self) -> Option<String> {
+        Some(self.mqtt.label())
+    }
+
+    fn close(&mut self) -> Result<(), BoxError> {
+        let Some(mut open) = self.open.take() else {
+            return Ok(());
+        };
+        // The broker is told, if it is still there; nobody waits for that.
+        let said = spawn(async move {
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), async {
+                open.client.disconnect().await;
+                while open.link.next().await.is_ok() {}
+            })
+            .await;
+        });
+        if let Ok(running) = said {
+            running.detach();
+        }
+        Ok(())
+    }
+}
+
+/// Topics as sinks: [`Stream::to_mqtt`](ToMqtt::to_mqtt).
+pub trait ToMqtt<T> {
+    /// Writes elements, texts or bytes, to a topic; those that have come meanwhile together.
+    ///
+    /// An element is acknowledged when the broker has, with [`Qos::AtLeastOnce`]; with [`Qos::AtMostOnce`] when it has been
+    /// handed to the system. What the broker has not acknowledged when the connection is lost is written again, and may
+    /// be there twice. A broker that cannot be reached is tried [again](Mqtt::retries); then it is the failure of the
+    /// node, see [`Stream::sink_to`].
+    ///
+    /// Arguments that are wrong are a build error, see [`Stream::check`].
+    fn to_mqtt(&self, mqtt: Mqtt) -> Sink;
+}
+
+impl<T: Element + Sync + AsRef<[u8]>> ToMqtt<T> for Stream<T> {
+    fn to_mqtt(&self, mqtt: Mqtt) -> Sink {
+        match MqttSink::new(mqtt, |x: &T| Ok(x.as_ref().to_vec())) {
+            Ok(sink) => self.apply(SinkBatches::new(sink)).into(),
+            Err(error) => {
+                self.build_error(BuildError::new("to_mqtt", error));
+                self.sink(drop)
+            }
+        }
+    }
+}

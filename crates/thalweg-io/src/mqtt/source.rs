@@ -1,0 +1,314 @@
+//! Topics as the source of a pipeline.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use thalweg::{Ack, BoxError, BuildError, Emitter, Outcome, Source, Stop, Stream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{sleep, timeout};
+
+use super::link::{Client, Happened, Link, Lost, Receipt, open};
+use super::{Mqtt, MqttError, MqttMessage, Qos};
+use crate::background::{Running, spawn};
+use crate::reply::{Replier, Reply, reply};
+
+/// How long the last acknowledgements may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Messages as a source: [`Stream::from_mqtt`](FromMqtt::from_mqtt).
+pub struct MqttSource {
+    mqtt: Mqtt,
+    reading: Option<Reading>,
+    taken: VecDeque<Received>,
+    ending: Arc<Mutex<Option<Ending>>>,
+}
+
+/// What the task reads, on its way into a pipeline.
+struct Reading {
+    items: Receiver<Result<Received, MqttError>>,
+    orders: UnboundedSender<Order>,
+}
+
+struct Received {
+    message: MqttMessage,
+    receipt: Receipt,
+    /// The number of its connection.
+    connection: u64,
+}
+
+/// What is asked of the client.
+enum Order {
+    Subscribe,
+    Acknowledge(Receipt, u64),
+    Disconnect,
+}
+
+/// How reading ends.
+struct Ending {
+    items: Receiver<Result<Received, MqttError>>,
+    orders: UnboundedSender<Order>,
+    ended: Reply<()>,
+    _task: Running,
+}
+
+/// What acknowledges the last messages and disconnects, for those who run an [`MqttSource`] by themselves.
+#[derive(Clone)]
+pub struct MqttCloser(Arc<Mutex<Option<Ending>>>);
+
+impl MqttCloser {
+    /// Does so, and waits until it is done, for 5 seconds at most; at once if the source has never run.
+    pub async fn close(&self) {
+        let ending = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(ending) = ending else {
+            return;
+        };
+        // Whatever comes now is left to the next connection.
+        ending.items.close();
+        let _ = ending.orders.send(Order::Disconnect);
+        let _ = ending.ended.await;
+    }
+}
+
+impl From<Mqtt> for MqttSource {
+    fn from(mqtt: Mqtt) -> Self {
+        Self {
+            mqtt,
+            reading: None,
+            taken: VecDeque::new(),
+            ending: Arc::default(),
+        }
+    }
+}
+
+impl MqttSource {
+    /// What ends it.
+    pub fn closer(&self) -> MqttCloser {
+        MqttCloser(self.ending.clone())
+    }
+
+    fn start(&mut self) -> Result<(), MqttError> {
+        let (sender, items) = async_channel::bounded(self.mqtt.max_waiting);
+        let (orders, asked) = unbounded_channel();
+        let (replier, ended) = reply();
+        let reader = Reader {
+            mqtt: self.mqtt.clone(),
+            items: sender,
+            orders: orders.clone(),
+            connection: Arc::default(),
+        };
+        let task = spawn(reader.run(asked, replier)).map_err(MqttError::Start)?;
+        let ending = Ending {
+            items: items.clone(),
+            orders: orders.clone(),
+            ended,
+            _task: task,
+        };
+        *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
+        self.reading = Some(Reading { items, orders });
+        Ok(())
+    }
+}
+
+/// Reads from the broker, on the background runtime.
+struct Reader {
+    mqtt: Mqtt,
+    items: Sender<Result<Received, MqttError>>,
+    orders: UnboundedSender<Order>,
+    /// The number of the connection there is.
+    connection: Arc<AtomicU64>,
+}
+
+impl Reader {
+    async fn run(self, asked: UnboundedReceiver<Order>, ended: Replier<()>) {
+        let (client, link) = open(&self.mqtt, self.mqtt.client_id.is_some());
+        // By itself: it waits for room, which polling the link makes.
+        let asking = ask(client, self.mqtt.clone(), asked, self.connection.clone());
+        let reading = self.read(link);
+        tokio::select! {
+            () = reading => {}
+            () = asking => {}
+        }
+        ended.put(());
+    }
+
+    async fn read(&self, mut link: Link) {
+        let (mut pause, mut is_reported, mut is_subscribed) = (self.mqtt.wait, false, false);
+        loop {
+            let error = match link.next().await {
+                Ok(Happened::Up { is_known }) => {
+                    // Receipts of another connection are worth nothing on this one.
+                    self.connection.fetch_add(1, Ordering::AcqRel);
+                    (pause, is_reported) = (self.mqtt.wait, false);
+                    if !is_known || !is_subscribed {
+                        let _ = self.orders.send(Order::Subscribe);
+                    }
+                    continue;
+                }
+                Ok(Happened::Subscribed(Ok(()))) => {
+                    is_subscribed = true;
+                    continue;
+                }
+                Ok(Happened::Message(message, receipt)) => {
+                    let connection = self.connection.load(Ordering::Acquire);
+                    let received = Received {
+                        message,
+                        receipt,
+                        connection,
+                    };
+                    // Without anybody to take it, it is not acknowledged.
+                    let _ = self.items.send(Ok(received)).await;
+                    continue;
+                }
+                Ok(Happened::Sent | Happened::Delivered(_) | Happened::Other) => continue,
+                Ok(Happened::Subscribed(Err(problem))) => self.refused(
+                    problem,
+                    "check the topic, and what the login has a right to",
+                ),
+                Err(_) if self.items.is_closed() => return,
+                Err(Lost {
+                    problem,
+                    remedy: Some(remedy),
+                }) => self.refused(problem, remedy),
+                Err(Lost { problem, .. }) => {
+                    if !std::mem::replace(&mut is_reported, true) {
+                        let error = MqttError::Unreachable {
+                            address: self.mqtt.address(),
+                            topic: self.mqtt.topic.clone(),
+                            problem,
+                        };
+                        let _ = self.items.send(Err(error)).await;
+                    }
+                    sleep(pause).await;
+                    pause = self.mqtt.next_pause(pause);
+                    continue;
+                }
+            };
+            let _ = self.items.send(Err(error)).await;
+            return;
+        }
+    }
+
+    fn refused(&self, problem: String, remedy: &'static str) -> MqttError {
+        MqttError::Refused {
+            address: self.mqtt.address(),
+            topic: self.mqtt.topic.clone(),
+            problem,
+            remedy,
+        }
+    }
+}
+
+/// Asks the client for what it is told to, until it is to disconnect and has had its time for that.
+async fn ask(
+    client: Client,
+    mqtt: Mqtt,
+    mut asked: UnboundedReceiver<Order>,
+    connection: Arc<AtomicU64>,
+) {
+    while let Some(order) = asked.recv().await {
+        match order {
+            Order::Subscribe => {
+                client.subscribe(&mqtt).await;
+            }
+            Order::Acknowledge(receipt, of) => {
+                if of == connection.load(Ordering::Acquire) {
+                    client.acknowledge(&receipt).await;
+                }
+            }
+            Order::Disconnect => {
+                let _ = timeout(PATIENCE, client.disconnect()).await;
+                break;
+            }
+        }
+    }
+    // Meanwhile the link writes, and ends.
+    sleep(PATIENCE).await;
+}
+
+impl Source for MqttSource {
+    type Item = MqttMessage;
+    const KIND: &'static str = "from_mqtt";
+    const CLOSES: bool = true;
+
+    fn label(&self) -> Option<String> {
+        Some(self.mqtt.label())
+    }
+
+    async fn run(&mut self, out: &Emitter<MqttMessage>) -> Result<(), Stop> {
+        if self.reading.is_none() {
+            self.start()?;
+        }
+        let Some(reading) = &self.reading else {
+            return Ok(());
+        };
+        loop {
+            while let Some(received) = self.taken.pop_front() {
+                let Received {
+                    message,
+                    receipt,
+                    connection,
+                } = received;
+                if message.qos == Qos::AtMostOnce {
+                    out.emit(message).await?;
+                    continue;
+                }
+                let orders = reading.orders.clone();
+                let ack = Ack::new(move |outcome| {
+                    if outcome == Outcome::Delivered {
+                        let _ = orders.send(Order::Acknowledge(receipt, connection));
+                    }
+                });
+                out.emit_with(message, ack).await?;
+            }
+            match out.or_stop(reading.items.recv()).await? {
+                Ok(Ok(received)) => self.taken.push_back(received),
+                Ok(Err(error)) if error.is_temporary() => {
+                    out.report(error);
+                    out.yield_now().await?;
+                }
+                Ok(Err(error)) => {
+                    self.reading = None;
+                    return Err(error.into());
+                }
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), BoxError> {
+        self.closer().close().await;
+        Ok(())
+    }
+}
+
+/// Topics as sources: [`Stream::from_mqtt`](FromMqtt::from_mqtt).
+pub trait FromMqtt {
+    /// The messages of a topic.
+    ///
+    /// With [`Qos::AtLeastOnce`] a message is acknowledged once its token has fired: when everything that was made of it
+    /// is done. One that fails, and that no policy takes care of, is not; the broker sends it again over the next
+    /// connection, and counts it among those in flight until then. How many may be is the broker's limit, 20 with
+    /// Mosquitto's settings: a window of more never fills.
+    ///
+    /// A connection that is lost is a failure of the node, once, and is made again with longer and longer pauses of up to
+    /// 30 s. What was not acknowledged is sent again to a client with an [id](Mqtt::client_id). A login or a topic that is
+    /// refused ends the source. Behind a slow pipeline nothing is read when [`max_waiting`](Mqtt::max_waiting) messages
+    /// lie ready; a broker may then give the client up, which connects again.
+    ///
+    /// Arguments that are wrong are a build error, see [`Stream::check`].
+    fn from_mqtt(mqtt: Mqtt) -> Stream<MqttMessage>;
+}
+
+impl FromMqtt for Stream<MqttMessage> {
+    fn from_mqtt(mqtt: Mqtt) -> Self {
+        let checked = mqtt.check();
+        let stream = Stream::from_source(MqttSource::from(mqtt));
+        if let Err(error) = checked {
+            stream.build_error(BuildError::new("from_mqtt", error));
+        }
+        stream
+    }
+}

@@ -1,0 +1,84 @@
+use std::io;
+
+use thalweg::BoxError;
+
+/// Why nothing is read, or not written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RedisError {
+    /// An argument is wrong.
+    #[error("Redis at {address}: {problem}")]
+    Invalid {
+        /// The server's address.
+        address: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The server cannot be reached, or the connection was lost. The source tries again.
+    #[error(
+        "Redis at {address}, key `{key}`: {problem}; tried again, with pauses of up to 30 s: check that the server runs"
+    )]
+    Unreachable {
+        /// The server's address.
+        address: String,
+        /// The key.
+        key: String,
+        /// What has gone wrong.
+        problem: String,
+    },
+    /// The server refuses for good.
+    #[error("Redis at {address}, key `{key}`: {problem}; {remedy}")]
+    Refused {
+        /// The server's address.
+        address: String,
+        /// The key.
+        key: String,
+        /// What it says.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Elements were not written.
+    #[error("Redis at {address}: not written to key `{key}`: {problem}; tried {attempts} times")]
+    NotWritten {
+        /// The server's address.
+        address: String,
+        /// The key.
+        key: String,
+        /// Why not.
+        problem: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// An element is nothing that can be written.
+    #[error("Redis at {address}, key `{key}`: {problem}")]
+    Element {
+        /// The server's address.
+        address: String,
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        problem: BoxError,
+    },
+    /// The system gives no thread, or no descriptor.
+    #[error("cannot start to work with Redis: {0}")]
+    Start(io::Error),
+}
+
+impl RedisError {
+    /// Whether the source goes on nevertheless.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+}
+
+/// What to do about what a server says, if trying again would not help.
+pub(super) fn remedy(error: &::redis::RedisError) -> Option<&'static str> {
+    Some(match error.code()? {
+        "NOAUTH" | "WRONGPASS" | "NOPERM" => "check user, password and permissions",
+        "WRONGTYPE" => "the key holds something else: take another, or the source or sink for that",
+        "ERR" | "SYNTAX" => "check that the server is Redis 6.2 or later",
+        "READONLY" => "write to the server that this one is a copy of",
+        _ => return None,
+    })
+}

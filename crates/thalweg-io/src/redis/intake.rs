@@ -1,0 +1,356 @@
+//! What is read, on its way into a pipeline, and its acknowledgements on their way back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ::redis::RedisError as ServerError;
+use async_channel::{Receiver, Sender};
+use bytes::Bytes;
+use thalweg::{Ack, Outcome};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{sleep, timeout};
+
+use super::connection::{Claims, Connection};
+use super::error::remedy;
+use super::{Redis, RedisEntry, RedisError};
+use crate::background::{Running, spawn};
+use crate::reply::{Reply, reply};
+
+/// How long the last acknowledgements may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most acknowledgements at once.
+const ACKS: usize = 1024;
+
+/// Something that was read.
+#[derive(Clone, Debug)]
+pub(super) enum Read {
+    Entry(RedisEntry),
+    /// The id of an entry that is no more.
+    Deleted(String),
+    Value(Bytes),
+}
+
+/// What tells elements apart: the id of an entry, or the bytes of an element of a list.
+type Key = Bytes;
+
+/// Elements that have left the server, and are neither acknowledged nor given up; equal ones are counted.
+type InFlight = Arc<Mutex<HashMap<Key, usize>>>;
+
+/// What has become of an element.
+enum Done {
+    Delivered(Key),
+    Close,
+}
+
+/// What a source has of the tasks that read and acknowledge.
+pub(super) struct Intake {
+    pub(super) items: Receiver<Result<Read, RedisError>>,
+    done: UnboundedSender<Done>,
+    in_flight: InFlight,
+}
+
+/// How reading ends.
+struct Ending {
+    items: Receiver<Result<Read, RedisError>>,
+    done: UnboundedSender<Done>,
+    acknowledged: Reply<()>,
+    reading: Running,
+    _acknowledging: Running,
+}
+
+/// What acknowledges the last elements, for those who run a source of Redis by themselves.
+#[derive(Clone, Default)]
+pub struct RedisCloser(Arc<Mutex<Option<Ending>>>);
+
+impl RedisCloser {
+    /// Does so, and waits until it is done, for 5 seconds at most; at once if the source has never run.
+    pub async fn close(&self) {
+        let ending = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(ending) = ending else {
+            return;
+        };
+        // What comes now stays with the server, and is read again.
+        ending.items.close();
+        drop(ending.reading);
+        let _ = ending.done.send(Done::Close);
+        let _ = ending.acknowledged.await;
+    }
+}
+
+impl Intake {
+    /// Has tasks read and acknowledge.
+    pub(super) fn start(
+        redis: &Redis,
+        is_list: bool,
+        closer: &RedisCloser,
+    ) -> Result<Self, RedisError> {
+        let (sender, items) = async_channel::bounded(redis.max_waiting);
+        let (done, ended) = unbounded_channel();
+        let in_flight = InFlight::default();
+        let reader = Reader {
+            redis: redis.clone(),
+            items: sender,
+            done: done.clone(),
+            in_flight: in_flight.clone(),
+        };
+        let (replier, acknowledged) = reply();
+        let acknowledging = acknowledge(redis.clone(), is_list, ended, in_flight.clone());
+        let acknowledging = spawn(async move {
+            acknowledging.await;
+            replier.put(());
+        });
+        let reading = spawn(reader.run(is_list));
+        let ending = Ending {
+            items: items.clone(),
+            done: done.clone(),
+            acknowledged,
+            reading: reading.map_err(RedisError::Start)?,
+            _acknowledging: acknowledging.map_err(RedisError::Start)?,
+        };
+        *closer.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
+        Ok(Self {
+            items,
+            done,
+            in_flight,
+        })
+    }
+
+    /// The token of an element.
+    pub(super) fn ack(&self, key: Bytes) -> Ack {
+        let (done, in_flight) = (self.done.clone(), self.in_flight.clone());
+        Ack::new(move |outcome| match outcome {
+            Outcome::Delivered => drop(done.send(Done::Delivered(key))),
+            // It stays with the server, and may be read again.
+            Outcome::Failed => leave(&in_flight, &key),
+        })
+    }
+}
+
+fn lock(in_flight: &InFlight) -> MutexGuard<'_, HashMap<Key, usize>> {
+    in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn leave(in_flight: &InFlight, key: &Key) {
+    let mut in_flight = lock(in_flight);
+    if let Some(count) = in_flight.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            in_flight.remove(key);
+        }
+    }
+}
+
+/// Why reading has stopped.
+enum End {
+    Lost(ServerError),
+    /// Nobody takes what is read.
+    Closed,
+}
+
+impl From<ServerError> for End {
+    fn from(error: ServerError) -> Self {
+        Self::Lost(error)
+    }
+}
+
+struct Reader {
+    redis: Redis,
+    items: Sender<Result<Read, RedisError>>,
+    done: UnboundedSender<Done>,
+    in_flight: InFlight,
+}
+
+impl Reader {
+    /// Reads a stream, behind what this consumer has not acknowledged if this is its first connection: later that may be on
+    /// its way here.
+    async fn stream(&self, connection: &mut Connection, is_first: bool) -> Result<(), End> {
+        connection.make_group().await?;
+        let mut behind = is_first.then(|| "0".to_string());
+        while let Some(id) = behind.take() {
+            let entries = connection.unacknowledged(&id).await?;
+            if let Some(Read::Entry(RedisEntry { id, .. }) | Read::Deleted(id)) = entries.last() {
+                behind = Some(id.clone());
+            }
+            self.emit_all(entries).await?;
+        }
+        let (mut claims, mut claim_at) = (Claims::default(), Instant::now());
+        loop {
+            if Instant::now() >= claim_at {
+                let entries = connection.claim(&mut claims).await?;
+                self.emit_all(entries).await?;
+                claim_at = Instant::now() + self.redis.claim_after / 4;
+            }
+            let entries = connection.new_entries().await?;
+            self.emit_all(entries).await?;
+        }
+    }
+
+    /// Reads a list, behind what was taken over another connection and is not on its way here: its answer was lost, or its
+    /// program.
+    async fn list(&self, connection: &mut Connection) -> Result<(), End> {
+        let mut here = lock(&self.in_flight).clone();
+        for value in connection.processing().await? {
+            match here.get_mut(&value) {
+                Some(count) if *count > 0 => *count -= 1,
+                _ => self.emit(Read::Value(value)).await?,
+            }
+        }
+        loop {
+            for value in connection.take().await? {
+                self.emit(Read::Value(value)).await?;
+            }
+        }
+    }
+
+    /// Reads over one connection after the other, until the source is closed, or the server refuses.
+    async fn run(self, is_list: bool) {
+        let (mut pause, mut is_reported, mut is_first) = (self.redis.wait, false, true);
+        loop {
+            let end = match Connection::open(&self.redis).await {
+                Ok(mut connection) => {
+                    (pause, is_reported) = (self.redis.wait, false);
+                    let is_first = std::mem::take(&mut is_first);
+                    let read = match is_list {
+                        true => self.list(&mut connection).await,
+                        false => self.stream(&mut connection, is_first).await,
+                    };
+                    match read {
+                        Ok(()) => continue,
+                        Err(end) => end,
+                    }
+                }
+                Err(error) => End::Lost(error),
+            };
+            let End::Lost(error) = end else {
+                return;
+            };
+            let (address, key) = (self.redis.address(), self.redis.key.clone());
+            let problem = error.to_string();
+            if let Some(remedy) = remedy(&error) {
+                let error = RedisError::Refused {
+                    address,
+                    key,
+                    problem,
+                    remedy,
+                };
+                let _ = self.items.send(Err(error)).await;
+                return;
+            }
+            if !std::mem::replace(&mut is_reported, true) {
+                let error = RedisError::Unreachable {
+                    address,
+                    key,
+                    problem,
+                };
+                if self.items.send(Err(error)).await.is_err() {
+                    return;
+                }
+            }
+            sleep(pause).await;
+            pause = self.redis.next_pause(pause);
+        }
+    }
+
+    async fn emit_all(&self, all: Vec<Read>) -> Result<(), End> {
+        for one in all {
+            self.emit(one).await?;
+        }
+        Ok(())
+    }
+
+    async fn emit(&self, one: Read) -> Result<(), End> {
+        let key = match &one {
+            Read::Value(value) => value.clone(),
+            Read::Entry(entry) => {
+                let key = Bytes::from(entry.id.clone());
+                if lock(&self.in_flight).contains_key(&key) {
+                    return Ok(());
+                }
+                key
+            }
+            Read::Deleted(id) => {
+                let _ = self.done.send(Done::Delivered(id.clone().into()));
+                return Ok(());
+            }
+        };
+        *lock(&self.in_flight).entry(key).or_insert(0) += 1;
+        let sent = self.items.send(Ok(one)).await;
+        sent.map_err(|_| End::Closed)
+    }
+}
+
+/// Acknowledges what is done, until the source is closed.
+async fn acknowledge(
+    redis: Redis,
+    is_list: bool,
+    mut ended: UnboundedReceiver<Done>,
+    in_flight: InFlight,
+) {
+    let (mut connection, mut taken) = (None, Vec::new());
+    while ended.recv_many(&mut taken, ACKS).await > 0 {
+        let mut keys = Vec::with_capacity(taken.len());
+        let mut is_closing = false;
+        for done in taken.drain(..) {
+            match done {
+                Done::Delivered(key) => keys.push(key),
+                Done::Close => is_closing = true,
+            }
+        }
+        let sending = send(&redis, is_list, &mut connection, &keys);
+        match is_closing {
+            true => {
+                let _ = timeout(PATIENCE, sending).await;
+                return;
+            }
+            false => sending.await,
+        }
+        keys.iter().for_each(|key| leave(&in_flight, key));
+    }
+}
+
+/// Acknowledges elements, over another connection if there is none; the reader says what is wrong.
+async fn send(redis: &Redis, is_list: bool, open: &mut Option<Connection>, keys: &[Key]) {
+    if keys.is_empty() {
+        return;
+    }
+    let mut pause = redis.wait;
+    loop {
+        let mut connection = match open.take() {
+            Some(connection) => connection,
+            None => match Connection::open(redis).await {
+                Ok(connection) => connection,
+                Err(_) => {
+                    sleep(pause).await;
+                    pause = redis.next_pause(pause);
+                    continue;
+                }
+            },
+        };
+        let sent = match is_list {
+            true => connection.acknowledge_values(keys).await,
+            false => {
+                let ids = keys
+                    .iter()
+                    .map(|id| String::from_utf8_lossy(id).into_owned());
+                connection
+                    .acknowledge_entries(&ids.collect::<Vec<_>>())
+                    .await
+            }
+        };
+        match sent {
+            Ok(()) => {
+                *open = Some(connection);
+                return;
+            }
+            // An element that was let go of already could be an equal one the next time: rather one twice than one lost.
+            Err(_) if is_list => return,
+            Err(error) if remedy(&error).is_some() => return,
+            Err(_) => {
+                sleep(pause).await;
+                pause = redis.next_pause(pause);
+            }
+        }
+    }
+}

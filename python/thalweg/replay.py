@@ -1,0 +1,76 @@
+"""``python -m thalweg replay``: sends dead letters again."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import sys
+
+from thalweg.dead_letters import DeadLetter, DeadLetters
+from thalweg.runtime import loops
+from thalweg.sources import from_dead_letters
+from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def find_stream(target: str) -> Stream[Any]:
+    """Return the stream of a program, by ``module:name``.
+
+    Examples
+    --------
+    >>> from thalweg.replay import find_stream
+    >>> find_stream("math:pi")
+    Traceback (most recent call last):
+    ValueError: math:pi is no stream but a float
+    """
+    module, _, name = target.partition(":")
+    if not module or not name:
+        raise ValueError(f"a target is MODULE:STREAM, and not {target!r}")
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    if not isinstance(found, Stream):
+        raise ValueError(f"{target} is no stream but a {type(found).__name__}")
+    return found
+
+
+def replay(place: str, target: str, timeout: float) -> int:
+    """Send the elements of dead letters to a stream of a program; return the exit code.
+
+    What was only shown cannot be sent: it is said, and counts as replayed.
+    """
+    # The program's own modules, as for a script that stands here.
+    sys.path.insert(0, os.getcwd())
+    stream = find_stream(target)
+    letters = from_dead_letters(DeadLetters(place), asynchronous=stream.asynchronous)
+    counts = {"sent": 0, "shown": 0}
+
+    def can_be_sent(letter: DeadLetter) -> bool:
+        if letter.shown is None:
+            counts["sent"] += 1
+            return True
+        counts["shown"] += 1
+        print(f"cannot be sent: {letter}", file=sys.stderr)  # noqa: T201
+        return False
+
+    letters.filter(can_be_sent).map(lambda letter: letter.element).connect(stream)
+    if stream.asynchronous:
+        asyncio.run(_run(letters, timeout))
+    else:
+        letters.start()
+        loop = letters._event_loop
+        if loop is not None:
+            loops.start(loop, letters.finished).result()
+        letters.drain(timeout)
+    print(f"sent again: {counts['sent']}; cannot be sent: {counts['shown']}", file=sys.stderr)  # noqa: T201
+    return 1 if counts["shown"] else 0
+
+
+async def _run(letters: from_dead_letters, timeout: float) -> None:
+    letters.start()
+    await letters.finished()
+    await letters.drain(timeout)

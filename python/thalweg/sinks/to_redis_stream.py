@@ -1,0 +1,81 @@
+"""Elements as entries of a stream of Redis."""
+
+from __future__ import annotations
+
+from thalweg import _thalweg
+from thalweg.sinks.redis_keys import make_key
+from thalweg.sinks.sink import Sink
+from thalweg.stream import Stream
+from thalweg.stream.arguments import check_count
+from thalweg.stream.typevars import T
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thalweg._types import Interval
+
+
+@Stream.register_api()
+class to_redis_stream(Sink[T]):
+    """Add elements to a stream of Redis; those that have come meanwhile together.
+
+    An element is a dict of text and bytes, or one of these, which is the field ``value`` of its entry.
+
+    An element is acknowledged when the server has said that it has it. If the connection is lost before that, it is
+    written again, and may be there twice. A server that cannot be reached is tried again; then it is the failure of
+    this node, see `on_error`.
+
+    Parameters
+    ----------
+    url: str
+        The server: ``redis://user:password@host:port/database``.
+    key: str
+        The key of the stream.
+    max_len: int
+        Has the server drop the oldest entries, once it has about so many more.
+    retries: int
+        How often a server that cannot be reached is tried again.
+    wait: number or text
+        How long to wait before that. It doubles each time, up to 30 seconds.
+    max_batch: int
+        The most elements that are written together; as many may wait for it.
+    on_error:
+        What is done about an element that cannot be written, see :class:`~thalweg.Stream`.
+
+    Raises
+    ------
+    ValueError
+        An argument is wrong.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> node = source.to_redis_stream("redis://localhost", "readings")
+    >>> source.emit({"place": "roof", "celsius": "20.5"})  # doctest: +SKIP
+
+    See Also
+    --------
+    from_redis_stream, to_redis_list
+    """
+
+    def __init__(
+        self,
+        upstream: Stream[T],
+        url: str,
+        key: str,
+        *,
+        max_len: int | None = None,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        max_batch: int = 1024,
+        **kwargs: Any,
+    ) -> None:
+        self.key: str = key
+        self._max_batch = check_count(max_batch, "to_redis_stream", "max_batch")
+        self._opened = make_key("to_redis_stream", url, key, max_len=max_len, retries=retries, wait=wait)
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return self._opened.sink(False, self._max_batch)

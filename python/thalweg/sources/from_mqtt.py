@@ -1,0 +1,122 @@
+"""Messages of MQTT topics."""
+
+from __future__ import annotations
+
+from thalweg.sinks.mqtt_topics import MqttMessage, make_topic
+from thalweg.sources.source import Source
+from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from thalweg._types import Interval
+
+
+@Stream.register_api(staticmethod)
+class from_mqtt(Source["MqttMessage"]):
+    """Emit the messages of an MQTT topic, as :class:`~thalweg.sources.MqttMessage`.
+
+    With ``qos=1`` a message is acknowledged to the broker once everything that was made of it is done: acknowledged by
+    the last sink, or dropped on purpose. One that fails, and that no policy takes care of, is not; the broker sends it
+    again over the next connection, and counts it among those in flight until then. How many may be is the broker's
+    limit, 20 with Mosquitto's settings: a window of more never fills.
+
+    A connection that is lost is a failure of this node, once, and is made again with longer and longer pauses of up to
+    30 s. A login or a topic that is refused ends the source.
+
+    Parameters
+    ----------
+    host: str
+        The broker's host name or address.
+    port: int
+        Its port.
+    topic: str
+        The topic, which may have the wildcards ``+`` and ``#``.
+    keepalive: number or text
+        After how long the client says that it is still there.
+    client_kwargs: dict
+        Has no effect, and has to be empty: it is there for programs that were written for streamz.
+    user, pw: str
+        A login. It is sent as it is: there is no TLS here.
+    client_id: str
+        The client's id, which no other client may have. For a client that has one, the broker keeps messages that were
+        not acknowledged, and those that come while it is away; without, both are lost when the connection is.
+    version: str
+        The version of the protocol, ``"3.1.1"`` or ``"5"``.
+    qos: int
+        The quality of service: 0, sent once, or 1, sent until it is acknowledged.
+    max_len: int
+        The longest message, in bytes with its topic.
+    max_waiting: int
+        The most messages that lie ready for the pipeline; then nothing is read, and a broker may give the client up,
+        which connects again.
+
+    Raises
+    ------
+    ValueError
+        An argument is wrong.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> readings = Stream.from_mqtt("localhost", 1883, "house/+/celsius", client_id="averages")
+    >>> L = readings.map(lambda message: (message.topic, float(message.payload))).sink_to_list()
+    >>> readings.start()  # doctest: +SKIP
+    >>> readings.topic
+    'house/+/celsius'
+
+    See Also
+    --------
+    to_mqtt
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        topic: str,
+        keepalive: Interval = 60,
+        client_kwargs: dict[str, Any] | None = None,
+        user: str | None = None,
+        pw: str | None = None,
+        *,
+        client_id: str | None = None,
+        version: str = "3.1.1",
+        qos: int = 1,
+        max_len: int = 16 * 1024 * 1024,
+        max_waiting: int = 10_000,
+        **kwargs: Any,
+    ) -> None:
+        self.host, self.port, self.topic, self.keepalive = host, port, topic, keepalive
+        opened = make_topic(
+            "from_mqtt",
+            host,
+            port,
+            topic,
+            keepalive,
+            client_kwargs,
+            user=user,
+            pw=pw,
+            client_id=client_id,
+            version=version,
+            qos=qos,
+            max_len=max_len,
+            max_waiting=max_waiting,
+        )
+        self._messages, self._mqtt_end = opened.messages(MqttMessage)
+        super().__init__(**kwargs)
+
+    async def run(self) -> None:
+        """Emit messages until stopped."""
+        await self._run_in_rust(self._messages)
+
+    def destroy(self, streams: Iterable[Stream] | None = None) -> None:
+        """Disconnect this stream from its upstreams, of which it has none, and from the broker."""
+        super().destroy(streams)
+        self.stop()
+        self._mqtt_end.close()
+
+    def _finish(self) -> None:
+        self._mqtt_end.close()

@@ -1,0 +1,88 @@
+"""Elements of lists of Redis."""
+
+from __future__ import annotations
+
+from thalweg.sinks.redis_keys import make_key
+from thalweg.sources.source import Source
+from thalweg.stream import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from thalweg._types import Interval
+
+
+@Stream.register_api(staticmethod)
+class from_redis_list(Source["bytes"]):
+    """Emit the elements of a list of Redis from its beginning, as bytes, and take them out of it.
+
+    An element is moved to the list ``KEY:processing:CONSUMER``, and out of that once everything that was made of it is
+    done: acknowledged by the last sink, or dropped on purpose. What is there when a reader of the same name starts, or
+    connects again, is read first: what a program had in hand that was killed, and what has failed. Elements may come
+    twice, and none is lost. It needs Redis 6.2.
+
+    A connection that is lost is a failure of this node, once, and is made again with longer and longer pauses of up to
+    30 s. A login that is refused, or a key that holds something else, ends the source.
+
+    Parameters
+    ----------
+    url: str
+        The server: ``redis://user:password@host:port/database``.
+    key: str
+        The key of the list.
+    consumer: str
+        The name of this reader. What a reader of the same name has not acknowledged is read first; of those that read
+        at the same time each needs a name of its own.
+    max_waiting: int
+        The most elements that lie ready for the pipeline; then nothing is read.
+    wait: number or text
+        How long to wait before a server that cannot be reached is tried again. It doubles each time, up to 30 seconds.
+
+    Raises
+    ------
+    ValueError
+        An argument is wrong.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> readings = Stream.from_redis_list("redis://localhost", "readings")
+    >>> L = readings.sink_to_list()
+    >>> readings.start()  # doctest: +SKIP
+    >>> readings.key
+    'readings'
+
+    See Also
+    --------
+    from_redis_stream, to_redis_list
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        consumer: str = "thalweg",
+        max_waiting: int = 1024,
+        wait: Interval = "100ms",
+        **kwargs: Any,
+    ) -> None:
+        self.key: str = key
+        opened = make_key("from_redis_list", url, key, consumer=consumer, max_waiting=max_waiting, wait=wait)
+        self._elements, self._redis_end = opened.values()
+        super().__init__(**kwargs)
+
+    async def run(self) -> None:
+        """Emit elements until stopped."""
+        await self._run_in_rust(self._elements)
+
+    def destroy(self, streams: Iterable[Stream] | None = None) -> None:
+        """Disconnect this stream from its upstreams, of which it has none, and from the server."""
+        super().destroy(streams)
+        self.stop()
+        self._redis_end.close()
+
+    def _finish(self) -> None:
+        self._redis_end.close()
