@@ -1,7 +1,7 @@
 //! The table.
 
 /// A line of the table.
-pub struct Line {
+pub(crate) struct Line {
     pub case: &'static str,
     pub ours: String,
     pub peer: String,
@@ -11,7 +11,7 @@ pub struct Line {
     pub met: Option<bool>,
 }
 
-pub fn table(lines: &[Line]) -> String {
+pub(crate) fn table(lines: &[Line]) -> String {
     let mut text = String::from(
         "| case | thalweg | peer | ratio | to reach | reached |\n|---|---|---|---|---|---|\n",
     );
@@ -30,7 +30,7 @@ pub fn table(lines: &[Line]) -> String {
 }
 
 /// What the figures were measured on.
-pub fn machine() -> String {
+pub(crate) fn machine() -> String {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo")
         .lines()

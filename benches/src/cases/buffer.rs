@@ -18,7 +18,7 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("the system starts an event loop")
 }
 
-pub fn hop(rounds: usize, elements: u64) -> Line {
+pub(crate) fn hop(rounds: usize, elements: u64) -> Line {
     let runtime = runtime();
     let pair = Pair::measure(
         rounds,

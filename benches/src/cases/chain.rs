@@ -57,7 +57,7 @@ fn emit_each(source: &Stream<u64>, elements: u64) -> f64 {
     })
 }
 
-pub fn one_by_one(rounds: usize, elements: u64) -> Line {
+pub(crate) fn one_by_one(rounds: usize, elements: u64) -> Line {
     let (source, _total) = ten_maps();
     let pair = Pair::measure(
         rounds,
@@ -74,7 +74,7 @@ pub fn one_by_one(rounds: usize, elements: u64) -> Line {
     }
 }
 
-pub fn batched(rounds: usize, elements: u64) -> Line {
+pub(crate) fn batched(rounds: usize, elements: u64) -> Line {
     let (source, _total) = ten_maps();
     let pair = Pair::measure(
         rounds,
@@ -109,7 +109,7 @@ fn mixed() -> Stream<u64> {
     source
 }
 
-pub fn mixed_shared(rounds: usize, elements: u64) -> Line {
+pub(crate) fn mixed_shared(rounds: usize, elements: u64) -> Line {
     let source = mixed();
     let pair = Pair::measure(
         rounds,
@@ -155,7 +155,7 @@ fn local_subject(elements: u64) -> f64 {
     per_element(elements, || (0..elements).for_each(|x| subject.next(x)))
 }
 
-pub fn mixed_local(rounds: usize, elements: u64) -> Line {
+pub(crate) fn mixed_local(rounds: usize, elements: u64) -> Line {
     let source = mixed();
     let pair = Pair::measure(
         rounds,
@@ -185,7 +185,7 @@ fn chained() -> Stream<u64> {
     source
 }
 
-pub fn chained_local(rounds: usize, elements: u64) -> Line {
+pub(crate) fn chained_local(rounds: usize, elements: u64) -> Line {
     let source = chained();
     let pair = Pair::measure(
         rounds,
@@ -202,7 +202,7 @@ pub fn chained_local(rounds: usize, elements: u64) -> Line {
     }
 }
 
-pub fn chained_loop(rounds: usize, elements: u64) -> Line {
+pub(crate) fn chained_loop(rounds: usize, elements: u64) -> Line {
     let source = chained();
     let pair = Pair::measure(
         rounds,

@@ -16,7 +16,7 @@ fn shown(bytes: Option<i64>) -> String {
 }
 
 /// Elements into a sink that takes its time, behind a bounded buffer.
-pub fn slow_sink(elements: u64) -> Line {
+pub(crate) fn slow_sink(elements: u64) -> Line {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -67,7 +67,7 @@ fn build_and_drop() {
     source.emit(7).wait().expect("nothing fails here");
 }
 
-pub fn dropped_pipelines(pipelines: usize) -> Line {
+pub(crate) fn dropped_pipelines(pipelines: usize) -> Line {
     // What the allocator keeps for itself is there after the first few.
     (0..pipelines / 10).for_each(|_| build_and_drop());
     let before = resident();

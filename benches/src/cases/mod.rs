@@ -1,6 +1,6 @@
-pub mod buffer;
-pub mod chain;
-pub mod memory;
-pub mod scale;
-pub mod sleepers;
-pub mod tasks;
+pub(crate) mod buffer;
+pub(crate) mod chain;
+pub(crate) mod memory;
+pub(crate) mod scale;
+pub(crate) mod sleepers;
+pub(crate) mod tasks;

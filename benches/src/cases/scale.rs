@@ -12,7 +12,7 @@ const MANY: usize = 100_000;
 
 /// How the nodes stand to one another.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// One behind the other.
     Deep,
     /// Branches of two nodes each, side by side.
@@ -23,7 +23,7 @@ pub enum Shape {
 
 /// What is done with them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     Build,
     Emit,
     Drain,
@@ -105,7 +105,12 @@ fn per_node(spent: Duration) -> f64 {
 }
 
 /// A node among a hundred thousand beside one among a thousand.
-pub fn per_node_of_many(case: &'static str, shape: Shape, phase: Phase, rounds: usize) -> Line {
+pub(crate) fn per_node_of_many(
+    case: &'static str,
+    shape: Shape,
+    phase: Phase,
+    rounds: usize,
+) -> Line {
     let few = (0..rounds).map(|_| Pipeline::phase(shape, phase, FEW));
     let few = median(few.collect());
     let many = median(

@@ -15,7 +15,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// Lets `sleepers` elements sleep at once; returns the bytes each takes.
-pub fn memory(sleepers: usize) -> Line {
+pub(crate) fn memory(sleepers: usize) -> Line {
     let bytes = runtime().block_on(async {
         let source = Stream::new();
         source
@@ -54,7 +54,7 @@ pub fn memory(sleepers: usize) -> Line {
 }
 
 /// 3,600 sleeps of eight seconds at once.
-pub fn eight_hours() -> Line {
+pub(crate) fn eight_hours() -> Line {
     const SLEEPS: usize = 3600;
     let time = runtime().block_on(async {
         let source = Stream::new();

@@ -13,7 +13,7 @@ use crate::report::Line;
 const THREADS: usize = 2;
 
 /// Against tokio: a `JoinHandle` for each.
-pub fn against_tokio(rounds: usize, tasks: u64) -> Line {
+pub(crate) fn against_tokio(rounds: usize, tasks: u64) -> Line {
     let client = client();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
@@ -46,7 +46,7 @@ pub fn against_tokio(rounds: usize, tasks: u64) -> Line {
 }
 
 /// Against rayon, whose tasks have no results: each puts its own into a place.
-pub fn against_rayon(rounds: usize, tasks: u64) -> Line {
+pub(crate) fn against_rayon(rounds: usize, tasks: u64) -> Line {
     let client = client();
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(THREADS)

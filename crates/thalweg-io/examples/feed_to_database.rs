@@ -74,7 +74,7 @@ fn save(url: &str, database: &Database) -> Result<(), BoxError> {
 }
 
 /// Serves the feed, and saves it.
-pub fn main() -> Result<(), BoxError> {
+pub(crate) fn main() -> Result<(), BoxError> {
     let path = std::env::args().nth(1).filter(|path| path.ends_with(".db"));
     let path = path.unwrap_or(":memory:".to_string());
     let listener = TcpListener::bind("127.0.0.1:0")?;

@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 ///
 /// # Errors
 /// There is no broker, or it refuses something.
-pub fn main() -> Result<(), BoxError> {
+pub(crate) fn main() -> Result<(), BoxError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match std::env::args().nth(1).filter(|given| given.contains(':')) {

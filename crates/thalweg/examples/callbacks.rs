@@ -20,11 +20,11 @@ fn log(result: u32, connection: &Connection) {
 mod quick_and_dirty {
     use super::{Connection, thread};
 
-    pub fn square<A: Send + 'static>(x: u32, callback: fn(u32, A), callback_args: A) {
+    pub(crate) fn square<A: Send + 'static>(x: u32, callback: fn(u32, A), callback_args: A) {
         thread::spawn(move || callback(x * x, callback_args));
     }
 
-    pub fn done(result: u32, connection: Connection) {
+    pub(crate) fn done(result: u32, connection: Connection) {
         super::log(result, &connection);
     }
 }
@@ -33,11 +33,11 @@ mod quick_and_dirty {
 mod functional {
     use super::{Connection, thread};
 
-    pub fn square(x: u32, callback: impl FnOnce(u32) + Send + 'static) {
+    pub(crate) fn square(x: u32, callback: impl FnOnce(u32) + Send + 'static) {
         thread::spawn(move || callback(x * x));
     }
 
-    pub fn done(result: u32, connection: &Connection) {
+    pub(crate) fn done(result: u32, connection: &Connection) {
         super::log(result, connection);
     }
 }

@@ -23,14 +23,14 @@ Nothing but cargo is needed. What needs more is skipped where it is missing, and
 
 /// The language a command is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Language {
+pub(crate) enum Language {
     Rust,
     Python,
 }
 
 /// A parsed command line.
 #[derive(Debug, PartialEq)]
-pub enum Request {
+pub(crate) enum Request {
     Help(&'static str),
     ListSteps,
     Test(test::Choice),
@@ -49,7 +49,7 @@ pub enum Request {
     Stubs,
 }
 
-pub fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
+pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     let command = match parser.next()? {
         None => return Ok(Request::Help(HELP)),
         Some(Arg::Short('h') | Arg::Long("help")) => return Ok(Request::Help(HELP)),

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 #[derive(Clone, Copy)]
-pub enum Style {
+pub(crate) enum Style {
     Heading,
     Command,
     Good,
@@ -15,13 +15,13 @@ pub enum Style {
 
 /// Whether styles show.
 #[derive(Clone, Copy)]
-pub struct Palette {
+pub(crate) struct Palette {
     colours: bool,
 }
 
 impl Palette {
     /// Colours if standard output is a terminal and nobody has asked for none.
-    pub fn detect() -> Self {
+    pub(crate) fn detect() -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             colours: std::io::stdout().is_terminal() && !unwanted,
@@ -29,10 +29,10 @@ impl Palette {
     }
 
     #[cfg(test)]
-    pub const PLAIN: Self = Self { colours: false };
+    pub(crate) const PLAIN: Self = Self { colours: false };
 
     /// `text` in a style.
-    pub fn paint(self, style: Style, text: impl fmt::Display) -> String {
+    pub(crate) fn paint(self, style: Style, text: impl fmt::Display) -> String {
         if !self.colours {
             return text.to_string();
         }
@@ -48,7 +48,7 @@ impl Palette {
 }
 
 /// A time for people: tenths of seconds up to a minute, then minutes and seconds.
-pub fn short_time(time: Duration) -> String {
+pub(crate) fn short_time(time: Duration) -> String {
     let tenths = (time.as_millis() + 50) / 100;
     if tenths < 600 {
         format!("{}.{} s", tenths / 10, tenths % 10)

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
 /// A call of a program, with its arguments and variables.
-pub struct Invocation {
+pub(crate) struct Invocation {
     program: Program,
     args: Vec<OsString>,
     variables: Vec<(&'static str, OsString)>,
@@ -23,7 +23,7 @@ enum Program {
 
 /// Why an invocation came to nothing.
 #[derive(Debug)]
-pub struct Failure(String);
+pub(crate) struct Failure(String);
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,12 +33,12 @@ impl fmt::Display for Failure {
 
 impl Invocation {
     /// `cargo` with these arguments, separated by spaces.
-    pub fn cargo(args: &str) -> Self {
+    pub(crate) fn cargo(args: &str) -> Self {
         Self::new(Program::Cargo, args)
     }
 
     /// The program at this path, or of this name, with these arguments, separated by spaces.
-    pub fn program(path: impl Into<PathBuf>, args: &str) -> Self {
+    pub(crate) fn program(path: impl Into<PathBuf>, args: &str) -> Self {
         Self::new(Program::At(path.into()), args)
     }
 
@@ -50,24 +50,24 @@ impl Invocation {
         }
     }
 
-    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+    pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
     }
 
-    pub fn args(mut self, args: impl IntoIterator<Item = OsString>) -> Self {
+    pub(crate) fn args(mut self, args: impl IntoIterator<Item = OsString>) -> Self {
         self.args.extend(args);
         self
     }
 
-    pub fn variable(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+    pub(crate) fn variable(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
         self.variables.push((name, value.into()));
         self
     }
 
     /// Shows and runs it with the terminal's input and output. Standard output is left to the command alone, so that
     /// it can be piped.
-    pub fn run_interactively(&self, project: &Project) -> Result<ExitStatus, Failure> {
+    pub(crate) fn run_interactively(&self, project: &Project) -> Result<ExitStatus, Failure> {
         eprintln!("$ {self}");
         self.command(project)
             .status()
@@ -75,7 +75,7 @@ impl Invocation {
     }
 
     /// Shows and runs it with nothing to read. Whatever ends in failure is an error.
-    pub fn run(&self, project: &Project) -> Result<(), Failure> {
+    pub(crate) fn run(&self, project: &Project) -> Result<(), Failure> {
         self.show();
         let status = self
             .command(project)
@@ -86,13 +86,13 @@ impl Invocation {
     }
 
     /// Shows and runs it, and returns what it writes to standard output.
-    pub fn read(&self, project: &Project) -> Result<String, Failure> {
+    pub(crate) fn read(&self, project: &Project) -> Result<String, Failure> {
         self.show();
         self.read_quietly(project)
     }
 
     /// Runs it without a word, and returns what it writes to standard output.
-    pub fn read_quietly(&self, project: &Project) -> Result<String, Failure> {
+    pub(crate) fn read_quietly(&self, project: &Project) -> Result<String, Failure> {
         let output = self
             .command(project)
             .stdin(Stdio::null())
@@ -104,7 +104,7 @@ impl Invocation {
     }
 
     /// Runs it in silence, to see whether it can.
-    pub fn succeeds(&self, project: &Project) -> bool {
+    pub(crate) fn succeeds(&self, project: &Project) -> bool {
         let quiet = self
             .command(project)
             .stdin(Stdio::null())

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-pub struct Project {
+pub(crate) struct Project {
     /// The workspace's directory.
     pub root: PathBuf,
     /// Where cargo builds.
@@ -10,7 +10,7 @@ pub struct Project {
 }
 
 impl Project {
-    pub fn locate() -> Self {
+    pub(crate) fn locate() -> Self {
         // Cargo sets the variable when it runs this program; the path from the build is for who starts it by hand.
         let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
             .unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());

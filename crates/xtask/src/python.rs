@@ -21,23 +21,23 @@ const SITE_REQUIREMENTS: &str = "python/site/requirements.txt";
 const EPOCH: &str = "315532800";
 
 /// A virtual environment that holds what its requirements name. It is kept until they change.
-pub struct Environment {
+pub(crate) struct Environment {
     directory: PathBuf,
 }
 
 impl Environment {
     /// The environment with the tools and the test requirements, without thalweg.
-    pub fn with_tools(project: &Project) -> Result<Self, Stop> {
+    pub(crate) fn with_tools(project: &Project) -> Result<Self, Stop> {
         Self::with(project, &interpreter(project)?, "", TEST_REQUIREMENTS)
     }
 
     /// The environment in which the site of the documentation is built.
-    pub fn for_site(project: &Project) -> Result<Self, Stop> {
+    pub(crate) fn for_site(project: &Project) -> Result<Self, Stop> {
         Self::with(project, &interpreter(project)?, "site-", SITE_REQUIREMENTS)
     }
 
     /// The environment of another Python 3, with the test requirements and the wheel that was built last.
-    pub fn of_minor(project: &Project, minor: u32) -> Result<Self, Stop> {
+    pub(crate) fn of_minor(project: &Project, minor: u32) -> Result<Self, Stop> {
         let python = interpreter_of(project, minor)?;
         let environment = Self::with(project, &python, "", TEST_REQUIREMENTS)?;
         environment.install_wheel(project)?;
@@ -64,7 +64,7 @@ impl Environment {
     }
 
     /// Builds the site of the documentation; a broken link is an error.
-    pub fn build_site(&self, project: &Project) -> Result<PathBuf, Stop> {
+    pub(crate) fn build_site(&self, project: &Project) -> Result<PathBuf, Stop> {
         let site = project.target.join("site");
         self.run("-I -m mkdocs build --quiet --strict --site-dir")
             .arg(&site)
@@ -75,7 +75,7 @@ impl Environment {
     }
 
     /// The environment with thalweg as well, built in release mode from the sources as they are.
-    pub fn with_wheel(project: &Project) -> Result<Self, Stop> {
+    pub(crate) fn with_wheel(project: &Project) -> Result<Self, Stop> {
         let environment = Self::with_tools(project)?;
         let wheels = project.target.join("wheels");
         // Wheels of other versions must not be taken for this one.
@@ -109,7 +109,7 @@ impl Environment {
     }
 
     /// Builds a wheel of what a source distribution holds, and of nothing else.
-    pub fn build_from_sdist(&self, project: &Project) -> Result<(), Stop> {
+    pub(crate) fn build_from_sdist(&self, project: &Project) -> Result<(), Stop> {
         let directory = project.target.join("sdist");
         remove_directory(&directory)?;
         Invocation::program(self.tool("maturin"), "sdist --out")
@@ -134,7 +134,7 @@ impl Environment {
     }
 
     /// Installs what a file of requirements names, unless that was done already.
-    pub fn install(&self, project: &Project, requirements: &str) -> Result<(), Stop> {
+    pub(crate) fn install(&self, project: &Project, requirements: &str) -> Result<(), Stop> {
         let wanted = project.root.join(requirements);
         let done = self.directory.join(requirements.replace('/', "-"));
         if same_contents(&wanted, &done) {
@@ -148,12 +148,12 @@ impl Environment {
     }
 
     /// The environment's interpreter, with these arguments.
-    pub fn run(&self, args: &str) -> Invocation {
+    pub(crate) fn run(&self, args: &str) -> Invocation {
         Invocation::program(self.python(), args)
     }
 
     /// A program that the requirements brought.
-    pub fn tool(&self, name: &str) -> PathBuf {
+    pub(crate) fn tool(&self, name: &str) -> PathBuf {
         self.programs()
             .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }

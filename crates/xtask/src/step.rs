@@ -6,7 +6,7 @@ use crate::project::Project;
 use std::time::{Duration, Instant};
 
 /// Something to do that succeeds, fails or can't be done here.
-pub struct Step {
+pub(crate) struct Step {
     pub name: &'static str,
     /// What holds when the step has passed.
     pub claim: &'static str,
@@ -15,7 +15,7 @@ pub struct Step {
 
 /// Why a step stopped early.
 #[derive(Debug)]
-pub enum Stop {
+pub(crate) enum Stop {
     Failed(String),
     Skipped(String),
 }
@@ -26,14 +26,14 @@ impl From<Failure> for Stop {
     }
 }
 
-pub struct Report {
+pub(crate) struct Report {
     pub name: &'static str,
     pub result: Result<(), Stop>,
     pub time: Duration,
 }
 
 impl Step {
-    pub fn run(&self, project: &Project) -> Report {
+    pub(crate) fn run(&self, project: &Project) -> Report {
         let palette = Palette::detect();
         println!(
             "{}",

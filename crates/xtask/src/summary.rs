@@ -5,16 +5,16 @@ use crate::step::{Report, Stop};
 use std::fmt::Write;
 use std::time::Duration;
 
-pub struct Summary {
+pub(crate) struct Summary {
     reports: Vec<Report>,
 }
 
 impl Summary {
-    pub fn new(reports: Vec<Report>) -> Self {
+    pub(crate) fn new(reports: Vec<Report>) -> Self {
         Self { reports }
     }
 
-    pub fn failed(&self) -> bool {
+    pub(crate) fn failed(&self) -> bool {
         self.count(|result| matches!(result, Err(Stop::Failed(_)))) > 0
     }
 
@@ -26,7 +26,7 @@ impl Summary {
     }
 
     /// A line for each step, then one for all of them.
-    pub fn text(&self, palette: Palette) -> String {
+    pub(crate) fn text(&self, palette: Palette) -> String {
         let mut text = palette.paint(Style::Heading, "\n── summary") + "\n";
         let name_width = self
             .reports

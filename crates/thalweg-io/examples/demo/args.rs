@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lexopt::Arg;
 
-pub const USAGE: &str = "\
+pub(crate) const USAGE: &str = "\
 Runs a pipeline on live input and sums up what came through it.
 
 Usage: demo [--input PATH|-] [--seconds N] [--svg PATH]
@@ -24,13 +24,13 @@ Ctrl-C ends it early; the result is printed all the same.
 
 /// The demo's command.
 #[derive(Debug, PartialEq)]
-pub enum Request {
+pub(crate) enum Request {
     Help,
     Run(Options),
 }
 
 #[derive(Debug, PartialEq)]
-pub struct Options {
+pub(crate) struct Options {
     /// `None`: this machine's counters.
     pub input: Option<Input>,
     pub time: Option<Duration>,
@@ -39,14 +39,14 @@ pub struct Options {
 }
 
 #[derive(Debug, PartialEq)]
-pub enum Input {
+pub(crate) enum Input {
     Stdin,
     Path(PathBuf),
 }
 
 /// A wrong command line.
 #[derive(Debug, thiserror::Error)]
-pub enum ArgsError {
+pub(crate) enum ArgsError {
     #[error("{0}")]
     Usage(#[from] lexopt::Error),
     #[error("unexpected argument `{0}`: did you mean `--input {0}`?")]
@@ -57,7 +57,7 @@ pub enum ArgsError {
     Seconds(String),
 }
 
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, ArgsError> {
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, ArgsError> {
     let mut parser = lexopt::Parser::from_args(args);
     let mut options = Options {
         input: None,

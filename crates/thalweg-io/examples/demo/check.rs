@@ -3,13 +3,13 @@
 use std::path::Path;
 
 /// The command that runs one of the programs beside this file.
-pub fn awk(program: &str) -> String {
+pub(crate) fn awk(program: &str) -> String {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/demo");
     format!("LC_ALL=C awk -f {}", quoted(&here.join(program)))
 }
 
 /// A path as a word of a shell command.
-pub fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     // What begins with a dash would be taken for an option, what has an equals sign for a variable.
     let text = match path.is_absolute() {
@@ -25,7 +25,7 @@ pub fn quoted(path: &Path) -> String {
 
 /// Runs a command, and compares what it prints.
 #[cfg(test)]
-pub fn assert_prints(command: &str, expected: &str) {
+pub(crate) fn assert_prints(command: &str, expected: &str) {
     let shell = |line: &str| std::process::Command::new("sh").args(["-c", line]).output();
     if !shell("command -v awk").is_ok_and(|found| found.status.success()) {
         eprintln!("skipped: there is no awk to check with");

@@ -11,10 +11,10 @@ use thalweg::BoxError;
 use super::{check, progress};
 
 /// So many readings make a window: at ten a second, its first and its last are a second apart.
-pub const WINDOW: usize = 11;
+pub(crate) const WINDOW: usize = 11;
 
 /// The files that the kernel keeps its counters in.
-pub struct Machine {
+pub(crate) struct Machine {
     root: PathBuf,
     readings: u64,
 }
@@ -29,7 +29,7 @@ struct Sample {
 
 /// One reading of all counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Counters {
+pub(crate) struct Counters {
     milliseconds: u64,
     /// Ticks of all processors together: those spent working, and all.
     busy: u64,
@@ -50,7 +50,7 @@ enum SampleError {
 
 impl Machine {
     /// Reads the counters in `/proc`, where Linux has them.
-    pub fn new(root: &Path) -> io::Result<Self> {
+    pub(crate) fn new(root: &Path) -> io::Result<Self> {
         let machine = Self {
             root: root.to_owned(),
             readings: 0,
@@ -64,7 +64,7 @@ impl Machine {
     }
 
     /// Reads all counters. Like a sensor that is not the best, it now and then gives less than it should.
-    pub fn read(&mut self, at: Duration) -> Result<Counters, BoxError> {
+    pub(crate) fn read(&mut self, at: Duration) -> Result<Counters, BoxError> {
         let sample = self.sample(at)?;
         self.readings += 1;
         let sample = match self.readings % 25 {
@@ -150,7 +150,7 @@ fn numbers(text: &str) -> Option<Vec<u64>> {
 
 impl Counters {
     /// A line for the file that the result can be checked with.
-    pub fn record(&self) -> String {
+    pub(crate) fn record(&self) -> String {
         format!(
             "{},{},{},{},{}",
             self.milliseconds, self.busy, self.ticks, self.received, self.sent
@@ -182,13 +182,13 @@ fn ratio(factor: f64, counted: (u64, u64), per: (u64, u64)) -> f64 {
 }
 
 /// The processors' load in a window.
-pub fn load(window: Vec<Counters>) -> f64 {
+pub(crate) fn load(window: Vec<Counters>) -> f64 {
     let (first, last) = ends(&window);
     last.load_since(&first)
 }
 
 /// Bytes received and sent per second in a window.
-pub fn traffic(window: Vec<Counters>) -> (f64, f64) {
+pub(crate) fn traffic(window: Vec<Counters>) -> (f64, f64) {
     let (first, last) = ends(&window);
     last.rates_since(&first)
 }
@@ -200,14 +200,14 @@ fn ends(window: &[Counters]) -> (Counters, Counters) {
 
 /// Figures of one window: percent, and bytes per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Second {
+pub(crate) struct Second {
     load: f64,
     received: f64,
     sent: f64,
 }
 
 impl Second {
-    pub fn new((load, (received, sent)): (f64, (f64, f64))) -> Self {
+    pub(crate) fn new((load, (received, sent)): (f64, (f64, f64))) -> Self {
         Self {
             load,
             received,
@@ -216,7 +216,7 @@ impl Second {
     }
 
     /// The higher of each.
-    pub fn peak(&self, other: &Self) -> Self {
+    pub(crate) fn peak(&self, other: &Self) -> Self {
         Self {
             load: self.load.max(other.load),
             received: self.received.max(other.received),
@@ -240,13 +240,13 @@ impl fmt::Display for Second {
 
 /// How many readings there were, and what they began and ended with.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Total {
+pub(crate) struct Total {
     readings: u64,
     first_and_last: Option<(Counters, Counters)>,
 }
 
 impl Total {
-    pub fn add(&self, counters: &Counters) -> Self {
+    pub(crate) fn add(&self, counters: &Counters) -> Self {
         let first = self.first_and_last.map_or(*counters, |(first, _)| first);
         Self {
             readings: self.readings + 1,
@@ -257,14 +257,14 @@ impl Total {
 
 /// The result.
 #[derive(Clone, Debug, Default)]
-pub struct Summary {
+pub(crate) struct Summary {
     pub total: Total,
     pub peak: Second,
 }
 
 impl Summary {
     /// The command that finds the same from the recorded readings.
-    pub fn check(record: &Path) -> String {
+    pub(crate) fn check(record: &Path) -> String {
         format!("{} {}", check::awk("machine.awk"), check::quoted(record))
     }
 }

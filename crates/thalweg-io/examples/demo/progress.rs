@@ -11,7 +11,7 @@ const CLEAR: &str = "\r\x1b[2K";
 const WIDTH: usize = 79;
 
 /// A status line that is overwritten on a terminal; one line after the other elsewhere.
-pub struct Progress<W: Write> {
+pub(crate) struct Progress<W: Write> {
     out: W,
     live: bool,
     /// A status line stands on the terminal.
@@ -20,25 +20,25 @@ pub struct Progress<W: Write> {
 
 /// Standard output, shared by all who write to it.
 #[derive(Clone)]
-pub struct Screen(Arc<Mutex<Progress<io::Stdout>>>);
+pub(crate) struct Screen(Arc<Mutex<Progress<io::Stdout>>>);
 
 impl Screen {
-    pub fn on_stdout() -> Self {
+    pub(crate) fn on_stdout() -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
         let live = io::stdout().is_terminal() && !dumb;
         Self(Arc::new(Mutex::new(Progress::new(io::stdout(), live))))
     }
 
     /// The time that a status stays at least.
-    pub fn pause(&self) -> Duration {
+    pub(crate) fn pause(&self) -> Duration {
         Duration::from_millis(if self.progress().live { 100 } else { 500 })
     }
 
-    pub fn status(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn status(&self, text: &str) -> io::Result<()> {
         self.progress().status(text)
     }
 
-    pub fn print(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn print(&self, text: &str) -> io::Result<()> {
         self.progress().print(text)
     }
 
@@ -57,7 +57,7 @@ impl<W: Write> Progress<W> {
     }
 
     /// Shows how things stand, in place of the last status.
-    pub fn status(&mut self, text: &str) -> io::Result<()> {
+    pub(crate) fn status(&mut self, text: &str) -> io::Result<()> {
         if !self.live {
             return writeln!(self.out, "{text}");
         }
@@ -68,7 +68,7 @@ impl<W: Write> Progress<W> {
     }
 
     /// Prints lines that stay.
-    pub fn print(&mut self, text: &str) -> io::Result<()> {
+    pub(crate) fn print(&mut self, text: &str) -> io::Result<()> {
         if std::mem::take(&mut self.shown) {
             write!(self.out, "{CLEAR}")?;
         }
@@ -78,7 +78,7 @@ impl<W: Write> Progress<W> {
 }
 
 /// A number of bytes, in three digits.
-pub fn bytes(count: f64) -> String {
+pub(crate) fn bytes(count: f64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];
     let mut scaled = count;
     let mut unit = 0;
@@ -96,7 +96,7 @@ pub fn bytes(count: f64) -> String {
 }
 
 /// A share of 100 as a bar of ten characters.
-pub fn bar(percent: f64) -> String {
+pub(crate) fn bar(percent: f64) -> String {
     let filled = (percent / 10.0).round().clamp(0.0, 10.0) as usize;
     format!("[{}{}]", "#".repeat(filled), ".".repeat(10 - filled))
 }

@@ -3,7 +3,7 @@
 use thalweg::view::GraphView;
 
 /// A line for each node: its name, and its counters.
-pub fn of(graph: &GraphView) -> String {
+pub(crate) fn of(graph: &GraphView) -> String {
     let names = graph.nodes.iter().map(|node| node.name.chars().count());
     let width = names.max().unwrap_or_default().max("node".len());
     let mut table = format!(

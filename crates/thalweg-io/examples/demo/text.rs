@@ -6,7 +6,7 @@ use std::path::Path;
 use super::check;
 
 /// So many numbers make a window.
-pub const WINDOW: usize = 10;
+pub(crate) const WINDOW: usize = 10;
 
 /// Separator of the fields of a line.
 const SEPARATORS: &[u8] = b" \t\r,;\"";
@@ -14,10 +14,10 @@ const SEPARATORS: &[u8] = b" \t\r,;\"";
 /// Why a line is set aside.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("the last field is not a number: {0:?}")]
-pub struct NotANumber(String);
+pub(crate) struct NotANumber(String);
 
 /// The number in a line's last field.
-pub fn last_number(line: &[u8]) -> Result<f64, NotANumber> {
+pub(crate) fn last_number(line: &[u8]) -> Result<f64, NotANumber> {
     let last = line
         .split(|byte| SEPARATORS.contains(byte))
         .rfind(|field| !field.is_empty())
@@ -40,13 +40,13 @@ pub fn last_number(line: &[u8]) -> Result<f64, NotANumber> {
     })
 }
 
-pub fn mean(numbers: &[f64]) -> f64 {
+pub(crate) fn mean(numbers: &[f64]) -> f64 {
     numbers.iter().fold(0.0, |sum, number| sum + number) / numbers.len() as f64
 }
 
 /// An element of the pipeline.
 #[derive(Clone, Copy, Debug)]
-pub enum Part {
+pub(crate) enum Part {
     /// A line, of so many bytes without its ending.
     Line(usize),
     /// The number in a line.
@@ -57,7 +57,7 @@ pub enum Part {
 
 /// The result: everything that came through the pipeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Summary {
+pub(crate) struct Summary {
     sizes: Sizes,
     numbers: Numbers,
     highest_mean: Option<f64>,
@@ -102,7 +102,7 @@ impl Numbers {
 }
 
 impl Summary {
-    pub fn add(&self, part: &Part) -> Self {
+    pub(crate) fn add(&self, part: &Part) -> Self {
         let mut sum = *self;
         match *part {
             Part::Line(size) => sum.sizes.add(size),
@@ -116,7 +116,7 @@ impl Summary {
     }
 
     /// How things stand, in a line.
-    pub fn in_short(&self) -> String {
+    pub(crate) fn in_short(&self) -> String {
         let Self { sizes, numbers, .. } = self;
         let mut text = format!("lines {}   numbers {}", sizes.lines, numbers.count);
         if let Some(mean) = numbers.mean() {
@@ -126,7 +126,7 @@ impl Summary {
     }
 
     /// The command that finds the same; without a file it reads standard input.
-    pub fn check(file: Option<&Path>) -> String {
+    pub(crate) fn check(file: Option<&Path>) -> String {
         let command = check::awk("text.awk");
         match file {
             Some(file) => format!("{command} {}", check::quoted(file)),

@@ -51,7 +51,7 @@ struct Named {
 
 impl Names {
     /// The task of that name.
-    pub fn find(&self, name: &str) -> Option<Arc<Slot<Calls>>> {
+    pub(super) fn find(&self, name: &str) -> Option<Arc<Slot<Calls>>> {
         lock(&self.known).get(name)?.slot.upgrade()
     }
 
@@ -59,7 +59,11 @@ impl Names {
     ///
     /// # Errors
     /// `ValueError` if it is another.
-    pub fn find_call(&self, name: &str, call: Option<i64>) -> PyResult<Option<Arc<Slot<Calls>>>> {
+    pub(super) fn find_call(
+        &self,
+        name: &str,
+        call: Option<i64>,
+    ) -> PyResult<Option<Arc<Slot<Calls>>>> {
         let (slot, other) = match lock(&self.known).get(name) {
             Some(named) => (named.slot.upgrade(), named.call),
             None => return Ok(None),
@@ -76,7 +80,7 @@ impl Names {
     }
 
     /// That name, or one like it if a live task has it.
-    pub fn free(&self, name: String) -> String {
+    pub(super) fn free(&self, name: String) -> String {
         if self.find(&name).is_none() {
             return name;
         }
@@ -85,7 +89,7 @@ impl Names {
     }
 
     /// Takes note of a task's name, if it has one, and of what tells its call from others.
-    pub fn note(&self, slot: &Arc<Slot<Calls>>, call: Option<i64>) {
+    pub(super) fn note(&self, slot: &Arc<Slot<Calls>>, call: Option<i64>) {
         let Some(name) = slot.key() else { return };
         let mut known = lock(&self.known);
         if known.len() == known.capacity() {
@@ -96,7 +100,7 @@ impl Names {
     }
 
     /// All of them.
-    pub fn all(&self) -> Vec<Arc<Slot<Calls>>> {
+    pub(super) fn all(&self) -> Vec<Arc<Slot<Calls>>> {
         let known = lock(&self.known);
         known
             .values()

@@ -10,7 +10,7 @@ pub(super) enum Rows<'py> {
 }
 
 impl<'py> Rows<'py> {
-    pub fn of(iterables: &Bound<'py, PyTuple>) -> PyResult<Self> {
+    pub(super) fn of(iterables: &Bound<'py, PyTuple>) -> PyResult<Self> {
         if iterables.len() == 1 {
             return Ok(Self::Of(iterables.get_item(0)?.try_iter()?));
         }
@@ -18,7 +18,7 @@ impl<'py> Rows<'py> {
         Ok(Self::Zipped(zip.call1(iterables)?.try_iter()?))
     }
 
-    pub fn next(&self) -> PyResult<Option<Bound<'py, PyTuple>>> {
+    pub(super) fn next(&self) -> PyResult<Option<Bound<'py, PyTuple>>> {
         match self {
             Self::Of(elements) => match elements.clone().next() {
                 None => Ok(None),

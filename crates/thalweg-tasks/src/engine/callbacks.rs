@@ -64,7 +64,7 @@ impl Callbacks {
     }
 
     /// Has something called soon, on a thread that may block.
-    pub fn call(self: &Arc<Self>, call: impl FnOnce() + Send + 'static) {
+    pub(crate) fn call(self: &Arc<Self>, call: impl FnOnce() + Send + 'static) {
         let mut state = self.lock();
         state.calls.push_back(Box::new(call));
         let role = state.missing();
@@ -177,14 +177,14 @@ impl Callbacks {
     }
 
     /// Has the threads end when all calls have been made.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.came.notify_all();
         self.stuck.notify_all();
     }
 
     /// Waits until all calls have been made, or the time is up. Does not wait within a call.
-    pub fn settle(&self, limit: Duration) {
+    pub(crate) fn settle(&self, limit: Duration) {
         if MAKES_CALLS.get() {
             return;
         }

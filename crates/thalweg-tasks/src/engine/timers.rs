@@ -36,7 +36,7 @@ pub(super) struct Timers {
 
 impl Timers {
     /// Looks after the run of a task when so much time has gone by.
-    pub fn set<W: TaskTypes>(&self, engine: &Arc<TaskEngine<W>>, left: Duration, run: Run) {
+    pub(crate) fn set<W: TaskTypes>(&self, engine: &Arc<TaskEngine<W>>, left: Duration, run: Run) {
         let Some(at) = Instant::now().checked_add(left) else {
             return;
         };
@@ -52,7 +52,7 @@ impl Timers {
         let _ = sender.send((at, run));
     }
 
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         *self.alarms.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

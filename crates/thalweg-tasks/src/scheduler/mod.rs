@@ -22,12 +22,13 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use suspects::Trial;
-pub use task::{Assignment, Dependencies, Options, TaskId, TaskSpec};
+pub(crate) use task::TaskId;
+pub use task::{Assignment, Dependencies, Options, TaskSpec};
 use task::{State, Task};
 #[cfg(any(feature = "processes", all(test, not(thalweg_loom))))]
 pub(crate) use workers::Lost;
 use workers::Worker;
-pub use workers::WorkerId;
+pub(crate) use workers::WorkerId;
 
 /// A task that so many workers died of while it ran alone is not given to another.
 pub(crate) const DEATHS: u32 = 3;
@@ -95,7 +96,7 @@ pub(crate) enum Stopped {
 }
 
 /// See the [module](self).
-pub struct Scheduler<W: TaskTypes> {
+pub(crate) struct Scheduler<W: TaskTypes> {
     tasks: Slab<Task<W>>,
     generation: u32,
     ready: Ready,

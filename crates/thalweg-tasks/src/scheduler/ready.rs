@@ -48,16 +48,16 @@ impl Ready {
     }
 
     /// Queues a task that begins something.
-    pub fn push_back(&mut self, id: TaskId, priority: f64) {
+    pub(crate) fn push_back(&mut self, id: TaskId, priority: f64) {
         self.queue(priority).push_back(id);
     }
 
     /// Queues a task that goes on with something begun.
-    pub fn push_front(&mut self, id: TaskId, priority: f64) {
+    pub(crate) fn push_front(&mut self, id: TaskId, priority: f64) {
         self.queue(priority).push_front(id);
     }
 
-    pub fn pop(&mut self) -> Option<TaskId> {
+    pub(crate) fn pop(&mut self) -> Option<TaskId> {
         if self.other.is_empty() {
             return self.usual.pop_front();
         }
@@ -72,7 +72,7 @@ impl Ready {
         id
     }
 
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.usual.clear();
         self.other.clear();
     }

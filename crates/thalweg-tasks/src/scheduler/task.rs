@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Names a task. The place of one that is gone is used again, under another generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TaskId {
+pub(crate) struct TaskId {
     pub(super) index: u32,
     pub(super) generation: u32,
 }
@@ -126,19 +126,19 @@ pub(super) struct Task<W: TaskTypes> {
 }
 
 impl<W: TaskTypes> Task<W> {
-    pub fn priority(&self) -> f64 {
+    pub(crate) fn priority(&self) -> f64 {
         self.options
             .as_ref()
             .map_or(0.0, |options| options.priority)
     }
 
-    pub fn resources(&self) -> &[(Box<str>, f64)] {
+    pub(crate) fn resources(&self) -> &[(Box<str>, f64)] {
         self.options
             .as_ref()
             .map_or(&[], |options| &options.resources)
     }
 
-    pub fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         matches!(self.state, State::Running(_))
     }
 }

@@ -18,7 +18,7 @@ fn beside<T: Element>(t: &Trial, first: T, build: impl FnOnce(&Stream<T>)) {
 }
 
 /// A case of each operator, and of each of its forms that differ in what may happen to an element.
-pub fn all() -> Vec<Case> {
+pub(crate) fn all() -> Vec<Case> {
     vec![
         Case::new("map", |s, t| {
             let f = t.trouble.clone();

@@ -9,7 +9,7 @@ use crate::step::Stop;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Run the benchmarks, thalweg and its peers side by side.
 
 Usage: cargo xtask bench [--python | --tasks | --parallel | --frames | --io] [ARGS]...
@@ -25,7 +25,7 @@ Options:
       --io      Run those of sources and sinks, in Python
 ";
 
-pub fn run(project: &Project, language: Language, args: Vec<OsString>) -> ExitCode {
+pub(crate) fn run(project: &Project, language: Language, args: Vec<OsString>) -> ExitCode {
     let is_first = |option| args.first().is_some_and(|first| first == option);
     let tasks = is_first("--tasks");
     let python_only = ["--parallel", "--frames", "--io"]

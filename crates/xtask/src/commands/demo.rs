@@ -8,7 +8,7 @@ use crate::python::Environment;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Build and run the demo: a pipeline on real input.
 
 Usage: cargo xtask demo [--python] [ARGS]...
@@ -20,7 +20,7 @@ Options:
       --python  Run the Python demo, on a wheel built for it
 ";
 
-pub fn run(project: &Project, language: Language, args: Vec<OsString>) -> ExitCode {
+pub(crate) fn run(project: &Project, language: Language, args: Vec<OsString>) -> ExitCode {
     let demo = match language {
         Language::Rust => Invocation::cargo("run --release --package thalweg-io --example demo --"),
         Language::Python => match Environment::with_wheel(project) {

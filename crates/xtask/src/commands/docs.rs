@@ -7,7 +7,7 @@ use crate::python::Environment;
 use crate::step::Stop;
 use std::process::ExitCode;
 
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Build the documentation and say where it is: the book as a site, and the reference of the crates.
 
 Usage: cargo xtask docs [--open]
@@ -17,7 +17,7 @@ Options:
   -h, --help  Print this help
 ";
 
-pub fn run(project: &Project, open: bool) -> ExitCode {
+pub(crate) fn run(project: &Project, open: bool) -> ExitCode {
     let mut invocation =
         Invocation::cargo("doc --workspace --exclude xtask --no-deps --all-features");
     if open {

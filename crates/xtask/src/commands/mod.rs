@@ -1,11 +1,11 @@
 //! The commands, a file each.
 
-pub mod bench;
-pub mod demo;
-pub mod docs;
-pub mod services;
-pub mod stubs;
-pub mod test;
+pub(crate) mod bench;
+pub(crate) mod demo;
+pub(crate) mod docs;
+pub(crate) mod services;
+pub(crate) mod stubs;
+pub(crate) mod test;
 
 use crate::invocation::Invocation;
 use crate::project::Project;

@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Install and start real servers on this machine, as an ordinary user, or stop them.
 
 Usage: cargo xtask services <up|down> [--port PORT]
@@ -27,7 +27,7 @@ Tests find it by the variable THALWEG_TEST_KAFKA=127.0.0.1:PORT. Everything is b
 ";
 
 /// Where Kafka listens if nothing is said.
-pub const PORT: u16 = 19_092;
+pub(crate) const PORT: u16 = 19_092;
 /// How long it may take to start, or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A name for the cluster, which has the form of an id.
@@ -51,12 +51,12 @@ const PROJECT_FILE: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0"
 
 /// What to do with the servers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Order {
+pub(crate) enum Order {
     Up { port: u16 },
     Down,
 }
 
-pub fn run(project: &Project, order: Order) -> ExitCode {
+pub(crate) fn run(project: &Project, order: Order) -> ExitCode {
     let kafka = Kafka::new(project);
     let done = match order {
         Order::Up { port } => kafka.up(project, port),

@@ -7,7 +7,7 @@ use crate::python::Environment;
 use crate::step::Stop;
 use std::process::ExitCode;
 
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Write what is derived from the operators, which are declared once: the list of Rust's functions for Python and its stub,
 the package of their classes in Python, and the stub of the methods of `Stream`.
 
@@ -19,7 +19,7 @@ Options:
   -h, --help  Print this help
 ";
 
-pub fn run(project: &Project) -> ExitCode {
+pub(crate) fn run(project: &Project) -> ExitCode {
     match write(project) {
         Ok(invocation) => become_command(&invocation, project),
         Err(stop) => give_up(stop),

@@ -77,7 +77,7 @@ pub(in crate::process) enum Sending<W: Portable> {
 }
 
 impl<W: Portable> Link<W> {
-    pub fn new(
+    pub(crate) fn new(
         worker: WorkerId,
         place: usize,
         threads: usize,
@@ -115,12 +115,12 @@ impl<W: Portable> Link<W> {
     }
 
     /// How many tasks it runs at a time.
-    pub fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         self.threads.load(Ordering::Relaxed)
     }
 
     /// It runs so many more.
-    pub fn add_threads(&self, more: i32) {
+    pub(crate) fn add_threads(&self, more: i32) {
         let add = |threads: usize| threads.checked_add_signed(more as isize);
         // The worker takes back no more than it has added.
         let _ = self
@@ -129,7 +129,7 @@ impl<W: Portable> Link<W> {
     }
 
     /// Gives it tasks until it has so many, and returns those that cannot go yet.
-    pub fn fill(&self, engine: &Arc<TaskEngine<W>>, fill: Fill) -> Vec<Sending<W>> {
+    pub(crate) fn fill(&self, engine: &Arc<TaskEngine<W>>, fill: Fill) -> Vec<Sending<W>> {
         let mut state = lock(&self.state);
         let mut others = Vec::new();
         let most = match fill {
@@ -154,12 +154,12 @@ impl<W: Portable> Link<W> {
     }
 
     /// Puts a message into the outbox.
-    pub fn tell(&self, message: &ToWorker<'_>) -> io::Result<()> {
+    pub(crate) fn tell(&self, message: &ToWorker<'_>) -> io::Result<()> {
         self.outgoing.outbox().put(message)
     }
 
     /// The first message, with the scoreboard.
-    pub fn greet(&self) -> io::Result<()> {
+    pub(crate) fn greet(&self) -> io::Result<()> {
         let threads = u32::try_from(self.threads()).map_err(io::Error::other)?;
         let mut outbox = self.outgoing.outbox();
         outbox.put(&ToWorker::Hello { threads })?;
@@ -172,22 +172,22 @@ impl<W: Portable> Link<W> {
     }
 
     /// Sends what is in the outbox, or sees to it that it will be sent.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         self.outgoing.flush();
     }
 
     /// The tasks that run there, and for how long they have.
-    pub fn running(&self) -> Vec<Entry> {
+    pub(crate) fn running(&self) -> Vec<Entry> {
         self.scoreboard.read()
     }
 
     /// Whether it has said that it has started.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         lock(&self.state).is_ready
     }
 
     /// Stops a task: the process is ended if the task has begun.
-    pub fn stop(&self, id: TaskId) {
+    pub(crate) fn stop(&self, id: TaskId) {
         let task = id.number();
         if self.running().iter().any(|entry| entry.task == task) {
             return self.kill(Killed::TaskStopped);
@@ -204,7 +204,7 @@ impl<W: Portable> Link<W> {
     }
 
     /// Ends the process, and those that it has started.
-    pub fn kill(&self, reason: Killed) {
+    pub(crate) fn kill(&self, reason: Killed) {
         let mut state = lock(&self.state);
         state.is_gone = true;
         state.killed.get_or_insert(reason);
@@ -249,13 +249,13 @@ impl<W: Portable> State<W> {
     }
 
     /// Takes a task from those that the worker has.
-    pub fn take(&mut self, task: u64) -> Option<Assignment<W>> {
+    pub(crate) fn take(&mut self, task: u64) -> Option<Assignment<W>> {
         self.stopping.remove(&task);
         self.tasks.remove(&task)
     }
 
     /// Takes note of how long a task took.
-    pub fn took(&mut self, nanos: u64) {
+    pub(crate) fn took(&mut self, nanos: u64) {
         let nanos = nanos as f64;
         self.average = Some(match self.average {
             None => nanos,
@@ -352,7 +352,7 @@ impl<W: Portable> State<W> {
     /// Has results forgotten that were kept, as soon as no task there needs them.
     ///
     /// A result may have come here while tasks were on their way there that rely on it.
-    pub fn forget(&mut self, tasks: Vec<TaskId>) -> io::Result<()> {
+    pub(crate) fn forget(&mut self, tasks: Vec<TaskId>) -> io::Result<()> {
         self.forgotten.extend(tasks);
         let forgotten = std::mem::take(&mut self.forgotten);
         let needed = |task: &TaskId| {
@@ -373,7 +373,7 @@ impl<W: Portable> State<W> {
     }
 
     /// Whether results are to be forgotten that tasks needed.
-    pub fn has_forgotten(&self) -> bool {
+    pub(crate) fn has_forgotten(&self) -> bool {
         !self.forgotten.is_empty()
     }
 }

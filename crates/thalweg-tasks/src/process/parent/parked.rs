@@ -16,7 +16,7 @@ pub(in crate::process) struct Parked<W: Portable> {
 }
 
 impl<W: Portable> Parked<W> {
-    pub fn until_here(
+    pub(crate) fn until_here(
         engine: &Arc<TaskEngine<W>>,
         assignment: Assignment<W>,
         dependencies: &[usize],

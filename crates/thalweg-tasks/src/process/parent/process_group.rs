@@ -23,7 +23,7 @@ pub(in crate::process) struct GroupLeader {
 }
 
 impl GroupLeader {
-    pub fn spawn(mut command: Command) -> io::Result<Self> {
+    pub(crate) fn spawn(mut command: Command) -> io::Result<Self> {
         let child = command.process_group(0).spawn()?;
         Ok(Self {
             child,
@@ -32,12 +32,12 @@ impl GroupLeader {
         })
     }
 
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Ends it and its group.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if self.is_reaped {
             return;
         }
@@ -47,7 +47,7 @@ impl GroupLeader {
     }
 
     /// Ends it, its group with it, and says how it ended. Nothing of it is left open afterwards.
-    pub fn reap(&mut self) -> io::Result<ExitStatus> {
+    pub(crate) fn reap(&mut self) -> io::Result<ExitStatus> {
         self.kill();
         self.is_reaped = true;
         let status = self.child.wait();
@@ -59,7 +59,7 @@ impl GroupLeader {
     }
 
     /// Has its connection shut down when it ends: a process that it has forked may keep the other end open.
-    pub fn shut_down_at_its_end(&mut self, outgoing: &Arc<Outgoing>) -> io::Result<()> {
+    pub(crate) fn shut_down_at_its_end(&mut self, outgoing: &Arc<Outgoing>) -> io::Result<()> {
         let pid = Pid::from_child(&self.child);
         // Not every system has them.
         let file = pidfd_open(pid, PidfdFlags::empty()).ok();

@@ -20,7 +20,7 @@ pub(in crate::process) struct Pulse(Mutex<Option<Instant>>);
 
 impl Pulse {
     /// Something has come from the worker.
-    pub fn heard(&self) {
+    pub(crate) fn heard(&self) {
         *lock(&self.0) = None;
     }
 
@@ -48,7 +48,7 @@ impl Pulse {
 
 impl<W: Portable> Link<W> {
     /// Asks the worker whether it is there, if that has not been asked.
-    pub fn probe(&self) {
+    pub(crate) fn probe(&self) {
         if self.pulse.ask() {
             // One that cannot be told is silent.
             let _ = self.tell(&ToWorker::Ping);
@@ -58,7 +58,7 @@ impl<W: Portable> Link<W> {
 
     /// For how long the worker has not answered. What has come and waits to be read counts as an answer: whoever
     /// reads may be held up.
-    pub fn silence(&self) -> Option<Duration> {
+    pub(crate) fn silence(&self) -> Option<Duration> {
         let owed = self.pulse.owed()?;
         (!self.outgoing.socket.has_unread()).then_some(owed)
     }
@@ -72,13 +72,13 @@ pub(in crate::process) struct Closing {
 }
 
 impl Closing {
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         *lock(&self.is_closed) = true;
         self.changed.notify_all();
     }
 
     /// Waits for so long, or until it is closed. Returns whether it is.
-    pub fn wait(&self, time: Duration) -> bool {
+    pub(crate) fn wait(&self, time: Duration) -> bool {
         let is_closed = lock(&self.is_closed);
         *self
             .changed

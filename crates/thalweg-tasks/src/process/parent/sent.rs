@@ -17,7 +17,7 @@ pub(in crate::process) struct Remembered {
 }
 
 impl Remembered {
-    pub fn new(outgoing: Arc<Outgoing>) -> Arc<Self> {
+    pub(crate) fn new(outgoing: Arc<Outgoing>) -> Arc<Self> {
         Arc::new(Self {
             ids: Mutex::default(),
             outgoing,
@@ -26,7 +26,7 @@ impl Remembered {
     }
 
     /// Takes note that a payload is sent. Returns whether it is the first time.
-    pub fn add(self: &Arc<Self>, payload: &Payload) -> bool {
+    pub(crate) fn add(self: &Arc<Self>, payload: &Payload) -> bool {
         let is_new = lock(&self.ids).insert(payload.id());
         if is_new {
             let this: Weak<Self> = Arc::downgrade(self);

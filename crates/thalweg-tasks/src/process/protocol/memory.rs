@@ -52,7 +52,9 @@ impl MemoryFile {
     ///
     /// # Errors
     /// When there is not that much memory, or `write` fails.
-    pub fn written(write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Option<Self>> {
+    pub(crate) fn written(
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> io::Result<Option<Self>> {
         let Some(place) = Place::take() else {
             return Ok(None);
         };
@@ -69,7 +71,7 @@ impl MemoryFile {
     }
 
     /// A file that has come, if it may stay open; otherwise itself, to be read and closed.
-    pub fn received(file: OwnedFd) -> Result<Self, OwnedFd> {
+    pub(crate) fn received(file: OwnedFd) -> Result<Self, OwnedFd> {
         match Place::take() {
             None => Err(file),
             Some(place) => Ok(Self {
@@ -80,18 +82,18 @@ impl MemoryFile {
     }
 
     /// A file for one message.
-    pub fn passing(file: OwnedFd) -> Self {
+    pub(crate) fn passing(file: OwnedFd) -> Self {
         Self {
             file: Arc::new(file),
             _place: None,
         }
     }
 
-    pub fn descriptor(&self) -> BorrowedFd<'_> {
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 
-    pub fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    pub(crate) fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
         read_at(self.descriptor(), bytes, at)
     }
 }

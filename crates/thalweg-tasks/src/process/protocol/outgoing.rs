@@ -33,7 +33,7 @@ pub(in crate::process) struct Outgoing {
 }
 
 impl Outgoing {
-    pub fn new(socket: Socket) -> Arc<Self> {
+    pub(crate) fn new(socket: Socket) -> Arc<Self> {
         Arc::new(Self {
             socket,
             outbox: Mutex::default(),
@@ -45,17 +45,17 @@ impl Outgoing {
     }
 
     /// The messages that wait.
-    pub fn outbox(&self) -> MutexGuard<'_, Outbox> {
+    pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
         lock(&self.outbox)
     }
 
     /// Whether so much waits that no more should be added.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         is_full(&self.outbox())
     }
 
     /// Waits while too much waits to be sent. Not to be called by whoever reads.
-    pub fn wait_for_room(&self) {
+    pub(crate) fn wait_for_room(&self) {
         let mut outbox = self.outbox();
         while is_full(&outbox) {
             outbox = self
@@ -66,7 +66,7 @@ impl Outgoing {
     }
 
     /// Sends what waits, or sees to it that it will be sent. Does not wait for the other end.
-    pub fn flush(self: &Arc<Self>) {
+    pub(crate) fn flush(self: &Arc<Self>) {
         loop {
             if self.outbox().is_empty() {
                 return;
@@ -92,7 +92,7 @@ impl Outgoing {
     }
 
     /// Whether nothing can be sent any more: the other end has gone, or the socket has been closed.
-    pub fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         self.is_broken.load(Ordering::Acquire)
     }
 

@@ -32,33 +32,33 @@ pub(in crate::process) struct Entry {
 }
 
 impl Scoreboard {
-    pub fn new(threads: u32) -> io::Result<Self> {
+    pub(crate) fn new(threads: u32) -> io::Result<Self> {
         let flags = rustix::fs::MemfdFlags::CLOEXEC;
         let file = File::from(rustix::fs::memfd_create("thalweg-scoreboard", flags)?);
         file.write_all_at(&vec![0xff; threads as usize * LINE], 0)?;
         Ok(Self(file))
     }
 
-    pub fn received(file: OwnedFd) -> Self {
+    pub(crate) fn received(file: OwnedFd) -> Self {
         Self(file.into())
     }
 
-    pub fn file(&self) -> io::Result<OwnedFd> {
+    pub(crate) fn file(&self) -> io::Result<OwnedFd> {
         Ok(self.0.try_clone()?.into())
     }
 
     /// Writes down that a thread has begun a task.
-    pub fn begin(&self, thread: u32, task: u64) {
+    pub(crate) fn begin(&self, thread: u32, task: u64) {
         self.write(thread, task);
     }
 
     /// Writes down that a thread loads the function of a task that it is about to begin.
-    pub fn load(&self, thread: u32, task: u64) {
+    pub(crate) fn load(&self, thread: u32, task: u64) {
         self.write(thread, task | IS_LOADING);
     }
 
     /// Writes down that a thread has nothing to do.
-    pub fn rest(&self, thread: u32) {
+    pub(crate) fn rest(&self, thread: u32) {
         self.write(thread, NOTHING);
     }
 
@@ -71,7 +71,7 @@ impl Scoreboard {
     }
 
     /// The tasks that threads are at work on.
-    pub fn read(&self) -> Vec<Entry> {
+    pub(crate) fn read(&self) -> Vec<Entry> {
         let now = now();
         let mut tasks = Vec::new();
         let mut line = [0; LINE];

@@ -35,7 +35,7 @@ pub(in crate::process) enum Wait {
 
 impl Socket {
     /// The two ends of a connection: ours, and the one for a child.
-    pub fn pair() -> io::Result<(Self, OwnedFd)> {
+    pub(crate) fn pair() -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = socketpair(
             AddressFamily::UNIX,
             SocketType::STREAM,
@@ -45,12 +45,12 @@ impl Socket {
         Ok((Self(ours), theirs))
     }
 
-    pub fn from_inherited(end: OwnedFd) -> Self {
+    pub(crate) fn from_inherited(end: OwnedFd) -> Self {
         Self(end)
     }
 
     /// Sends what waits. Returns whether all has been sent: always, if it waits for the other end.
-    pub fn send(&self, outbox: &mut Outbox, wait: Wait) -> io::Result<bool> {
+    pub(crate) fn send(&self, outbox: &mut Outbox, wait: Wait) -> io::Result<bool> {
         let flags = match wait {
             Wait::No => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
             Wait::ForTheOtherEnd => SendFlags::NOSIGNAL,
@@ -92,18 +92,18 @@ impl Socket {
     }
 
     /// Has all that waits for the other end go on: nothing more is sent, and what has come can still be received.
-    pub fn shut_down(&self) {
+    pub(crate) fn shut_down(&self) {
         // It may have been shut down before.
         let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
     }
 
     /// Whether there are bytes that have come and have not been received.
-    pub fn has_unread(&self) -> bool {
+    pub(crate) fn has_unread(&self) -> bool {
         rustix::io::ioctl_fionread(&self.0).is_ok_and(|bytes| bytes > 0)
     }
 
     /// Waits for bytes. Returns whether the other end is still there.
-    pub fn receive(&self, inbox: &mut Inbox) -> io::Result<bool> {
+    pub(crate) fn receive(&self, inbox: &mut Inbox) -> io::Result<bool> {
         let mut buffer = [0; 64 << 10];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);

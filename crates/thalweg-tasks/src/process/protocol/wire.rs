@@ -129,12 +129,12 @@ pub(in crate::process) struct Outbox {
 }
 
 impl Outbox {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// How a payload is written down. Its files are taken along.
-    pub fn pack<'a>(&mut self, payload: &'a Payload) -> Sent<'a> {
+    pub(crate) fn pack<'a>(&mut self, payload: &'a Payload) -> Sent<'a> {
         let (bytes, is_in_file) = match &payload.body {
             Body::Bytes(bytes) => (bytes.as_slice(), false),
             Body::File(file) => {
@@ -150,7 +150,7 @@ impl Outbox {
     }
 
     /// Writes a message behind the others: its length, then the message.
-    pub fn put(&mut self, message: &impl Serialize) -> io::Result<()> {
+    pub(crate) fn put(&mut self, message: &impl Serialize) -> io::Result<()> {
         let start = self.bytes.len();
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.extend_from_slice(&[0; 4]);
@@ -174,7 +174,7 @@ pub(in crate::process) type Files = VecDeque<Option<OwnedFd>>;
 
 impl Inbox {
     /// Calls `take` with each message that is complete, and forgets it.
-    pub fn each(
+    pub(crate) fn each(
         &mut self,
         mut take: impl FnMut(&[u8], &mut Files) -> io::Result<()>,
     ) -> io::Result<()> {
@@ -194,7 +194,7 @@ impl Inbox {
 
 impl Inbox {
     /// Calls `take` with the first message, if it is complete, and forgets it.
-    pub fn first(
+    pub(crate) fn first(
         &mut self,
         take: impl FnOnce(&[u8], &mut Files) -> io::Result<()>,
     ) -> io::Result<()> {
@@ -220,7 +220,7 @@ impl Sent<'_> {
     ///
     /// # Errors
     /// When the file could not be received, or there is no memory for the bytes.
-    pub fn unpack(&self, files: &mut Files) -> io::Result<Payload> {
+    pub(crate) fn unpack(&self, files: &mut Files) -> io::Result<Payload> {
         let lens = self.lens.to_vec();
         let body = if self.is_in_file {
             let len = end_of(&lens);

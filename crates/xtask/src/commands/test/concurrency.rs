@@ -5,7 +5,7 @@ use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::step::Stop;
 
-pub fn loom(project: &Project) -> Result<(), Stop> {
+pub(super) fn loom(project: &Project) -> Result<(), Stop> {
     for package in ["thalweg --test loom", "thalweg-tasks --lib"] {
         // The flag reaches every crate, so the ordinary build is kept apart. Without optimisation loom takes minutes.
         let tests = || {

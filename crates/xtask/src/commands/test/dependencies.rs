@@ -4,11 +4,11 @@ use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::step::Stop;
 
-pub fn minimal(project: &Project) -> Result<(), Stop> {
+pub(super) fn minimal(project: &Project) -> Result<(), Stop> {
     Ok(Invocation::cargo("build --package thalweg --no-default-features").run(project)?)
 }
 
-pub fn pure(project: &Project) -> Result<(), Stop> {
+pub(super) fn pure(project: &Project) -> Result<(), Stop> {
     for features in ["--no-default-features", "--all-features"] {
         let tree = Invocation::cargo(
             "tree --package thalweg --edges normal,build --prefix none --format {p}",

@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 5] = [
     &["ops", "source"],
 ];
 
-pub fn floors(project: &Project) -> Result<(), Stop> {
+pub(super) fn floors(project: &Project) -> Result<(), Stop> {
     let root = project.root.join("crates/thalweg/src");
     let mut faults = Vec::new();
     for (floor, modules) in FLOORS.iter().enumerate() {

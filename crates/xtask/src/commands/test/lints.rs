@@ -5,12 +5,12 @@ use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::step::Stop;
 
-pub fn fmt(project: &Project) -> Result<(), Stop> {
+pub(super) fn fmt(project: &Project) -> Result<(), Stop> {
     needs_component(project, "fmt", "rustfmt")?;
     Ok(Invocation::cargo("fmt --all --check").run(project)?)
 }
 
-pub fn clippy(project: &Project) -> Result<(), Stop> {
+pub(super) fn clippy(project: &Project) -> Result<(), Stop> {
     needs_component(project, "clippy", "clippy")?;
     Ok(
         Invocation::cargo("clippy --workspace --all-targets --all-features -- -D warnings")
@@ -18,7 +18,7 @@ pub fn clippy(project: &Project) -> Result<(), Stop> {
     )
 }
 
-pub fn docs(project: &Project) -> Result<(), Stop> {
+pub(super) fn docs(project: &Project) -> Result<(), Stop> {
     let doc = Invocation::cargo("doc --workspace --no-deps --all-features");
     Ok(doc.variable("RUSTDOCFLAGS", "-D warnings").run(project)?)
 }

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 /// Blocks that are "possibly lost" do not count: the test harness's own main thread is one, now and then.
 const RUNNER: &str = r#"target."cfg(all())".runner=["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite", "--error-exitcode=1"]"#;
 
-pub fn valgrind(project: &Project) -> Result<(), Stop> {
+pub(super) fn valgrind(project: &Project) -> Result<(), Stop> {
     let version = Command::new("valgrind")
         .arg("--version")
         .stdin(Stdio::null())

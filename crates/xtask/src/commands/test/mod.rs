@@ -15,7 +15,7 @@ use crate::step::{Report, Step, Stop};
 use crate::summary::Summary;
 use std::process::ExitCode;
 
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Run every test and lint there is. All steps run, even if one fails; what this machine lacks the tools for is skipped.
 
 Usage: cargo xtask test [--quick | --pythons | STEP...]
@@ -31,7 +31,7 @@ Options:
 ";
 
 /// The tests proper come last, so that their results end the log.
-pub const STEPS: [Step; 17] = [
+pub(crate) const STEPS: [Step; 17] = [
     Step {
         name: "fmt",
         claim: "sources are formatted",
@@ -121,7 +121,7 @@ pub const STEPS: [Step; 17] = [
 
 /// Which steps are to run.
 #[derive(Debug, PartialEq)]
-pub enum Choice {
+pub(crate) enum Choice {
     All,
     Quick,
     Pythons,
@@ -159,14 +159,14 @@ const fn on_python(name: &'static str, action: fn(&Project) -> Result<(), Stop>)
     }
 }
 
-pub fn list() {
+pub(crate) fn list() {
     for Step { name, claim, .. } in &STEPS {
         println!("{name:9} {claim}");
     }
 }
 
 /// Runs the steps that were chosen.
-pub fn run(project: &Project, choice: &Choice) -> ExitCode {
+pub(crate) fn run(project: &Project, choice: &Choice) -> ExitCode {
     let of_all = STEPS.iter().filter(|step| match choice {
         Choice::All => true,
         Choice::Quick => QUICK.contains(&step.name),

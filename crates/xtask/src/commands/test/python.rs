@@ -10,7 +10,7 @@ use std::fs;
 /// Where there is Python.
 const SOURCES: &str = "python benches/python";
 
-pub fn lint(project: &Project) -> Result<(), Stop> {
+pub(super) fn lint(project: &Project) -> Result<(), Stop> {
     let ruff = Environment::with_tools(project)?.tool("ruff");
     // Both are of interest, also when the first fails.
     let formatted = Invocation::program(&ruff, "format --check --quiet --diff")
@@ -23,7 +23,7 @@ pub fn lint(project: &Project) -> Result<(), Stop> {
     Ok(checked?)
 }
 
-pub fn wheel(project: &Project) -> Result<(), Stop> {
+pub(super) fn wheel(project: &Project) -> Result<(), Stop> {
     let python = Environment::with_wheel(project)?;
     // Away from the sources, what is imported is what was installed.
     Ok(python
@@ -32,11 +32,11 @@ pub fn wheel(project: &Project) -> Result<(), Stop> {
         .run(project)?)
 }
 
-pub fn sdist(project: &Project) -> Result<(), Stop> {
+pub(super) fn sdist(project: &Project) -> Result<(), Stop> {
     Environment::with_tools(project)?.build_from_sdist(project)
 }
 
-pub fn types(project: &Project) -> Result<(), Stop> {
+pub(super) fn types(project: &Project) -> Result<(), Stop> {
     let python = Environment::with_wheel(project)?;
     let checked = python.run("-m mypy --no-error-summary").run(project);
     let built = python
@@ -48,7 +48,7 @@ pub fn types(project: &Project) -> Result<(), Stop> {
     Ok(derived?)
 }
 
-pub fn site(project: &Project) -> Result<(), Stop> {
+pub(super) fn site(project: &Project) -> Result<(), Stop> {
     let site = Environment::for_site(project)?.build_site(project)?;
     let mut folders = vec![site];
     while let Some(folder) = folders.pop() {
@@ -79,16 +79,16 @@ const FOREIGN: [&str; 3] = [
 ];
 
 /// Builds the wheel, which is the same for every Python.
-pub fn build(project: &Project) -> Result<(), Stop> {
+pub(super) fn build(project: &Project) -> Result<(), Stop> {
     Environment::with_wheel(project).map(drop)
 }
 
 /// Installs the wheel with Python 3 of a minor version, and runs all tests there.
-pub fn tests_on(project: &Project, minor: u32) -> Result<(), Stop> {
+pub(super) fn tests_on(project: &Project, minor: u32) -> Result<(), Stop> {
     run_tests(project, &Environment::of_minor(project, minor)?)
 }
 
-pub fn tests(project: &Project) -> Result<(), Stop> {
+pub(super) fn tests(project: &Project) -> Result<(), Stop> {
     run_tests(project, &Environment::with_wheel(project)?)
 }
 
@@ -104,7 +104,7 @@ fn run_tests(project: &Project, python: &Environment) -> Result<(), Stop> {
     Ok(tests?)
 }
 
-pub fn streamz(project: &Project) -> Result<(), Stop> {
+pub(super) fn streamz(project: &Project) -> Result<(), Stop> {
     let python = Environment::with_wheel(project)?;
     Ok(python.run("-I python/tests/peer").run(project)?)
 }

@@ -5,10 +5,10 @@ use crate::project::Project;
 use crate::step::Stop;
 
 /// All but the Python module, which cannot be linked without an interpreter; its tests are in Python.
-pub const WORKSPACE: &str =
+pub(super) const WORKSPACE: &str =
     "test --workspace --exclude thalweg-python --all-features --no-fail-fast";
 
-pub fn unit(project: &Project) -> Result<(), Stop> {
+pub(super) fn unit(project: &Project) -> Result<(), Stop> {
     // The other examples are run by a test of their package.
     let targets = "--lib --bins --tests --example demo";
     Ok(Invocation::cargo(WORKSPACE)
@@ -18,10 +18,10 @@ pub fn unit(project: &Project) -> Result<(), Stop> {
         .run(project)?)
 }
 
-pub fn core(project: &Project) -> Result<(), Stop> {
+pub(super) fn core(project: &Project) -> Result<(), Stop> {
     Ok(Invocation::cargo("test --package thalweg --all-features --lib --quiet").run(project)?)
 }
 
-pub fn doctest(project: &Project) -> Result<(), Stop> {
+pub(super) fn doctest(project: &Project) -> Result<(), Stop> {
     Ok(Invocation::cargo(WORKSPACE).arg("--doc").run(project)?)
 }
