@@ -70,9 +70,11 @@ def current_token() -> Token | None:
 def current_engine() -> Engine | None:
     """The engine of the task that runs in this thread."""
 
+@final
 class OutOfTheWay:
     """Leave the place of this thread to other tasks for a `with` block, if a task runs here that has not left it."""
 
+    def __new__(cls) -> Self: ...
     def __enter__(self) -> None: ...
     def __exit__(self, *error: object) -> None: ...
 
