@@ -84,3 +84,7 @@ pub mod host {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guides/tutorial.md")]
+mod tutorial {}
