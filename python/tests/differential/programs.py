@@ -155,9 +155,21 @@ def run(program: Program, streamz: ModuleType) -> list[tuple[Any, ...]]:
         else:
             log.append(("emit", action.node, action.element))
             enter = built[action.node]
-            # Its `emit` fails on joins behind a `partition`, which gives the graph a loop that nothing here needs.
-            (enter._emit if streamz.__name__ == "streamz" else enter.emit)(action.element)
+            if streamz.__name__ == "streamz":
+                # Its `emit` fails on joins behind a `partition`, which gives the graph a loop that nothing here needs.
+                _raise_of(enter._emit(action.element))
+            else:
+                enter.emit(action.element)
     return log
+
+
+def _raise_of(results: Any) -> None:
+    """Raise what has gone wrong in a coroutine of the peer's, at any depth: nobody awaits it."""
+    if isinstance(results, list):
+        for result in results:
+            _raise_of(result)
+    elif hasattr(results, "exception") and results.done() and results.exception() is not None:
+        raise TypeError("what streamz can't await") from results.exception()
 
 
 def _build(node: Node, number: int, upstreams: list[Any], streamz: ModuleType, log: list[tuple[Any, ...]]) -> Any:

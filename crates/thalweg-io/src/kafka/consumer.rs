@@ -6,6 +6,7 @@
 mod committer;
 mod context;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,6 +31,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const BATCH: usize = 512;
 /// How long the brokers have to answer.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long any broker has to answer once a connection has failed, and how often it is asked.
+const LOOK: Duration = Duration::from_secs(1);
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 /// How long they have for the last commit, if they were there before.
 const LAST_ANSWER: Duration = Duration::from_secs(30);
 
@@ -59,6 +63,8 @@ pub(super) fn start(kafka: &Kafka, queue: &Arc<Queue>) -> Result<(), KafkaError>
             consumer,
             queue,
             interval,
+            has_failed: Cell::new(false),
+            looks_at: Cell::new(Instant::now()),
         };
         reader.consumer.context().note_ends(&reader.consumer);
         reader.queue.set_ready();
@@ -96,6 +102,10 @@ struct Reader {
     consumer: Arc<BaseConsumer<Context>>,
     queue: Arc<Queue>,
     interval: Duration,
+    /// A connection has failed since it was last looked whether there are brokers.
+    has_failed: Cell<bool>,
+    /// When to look the next time.
+    looks_at: Cell<Instant>,
 }
 
 /// Whether to go on.
@@ -117,6 +127,7 @@ impl Reader {
                 self.commit();
                 commit_at = Instant::now() + self.interval;
             }
+            self.look_for_brokers();
             if !self.make_room(&mut paused) {
                 continue;
             }
@@ -251,8 +262,11 @@ impl Reader {
                 context.is_down();
                 Next::GoOn
             }
-            // The client connects again; if no broker is left, it says so.
-            Code::BrokerTransportFailure | Code::OperationTimedOut | Code::Resolve => Next::GoOn,
+            // The client connects again.
+            Code::BrokerTransportFailure | Code::OperationTimedOut | Code::Resolve => {
+                self.has_failed.set(true);
+                Next::GoOn
+            }
             Code::UnknownTopicOrPartition | Code::UnknownTopic => match self.missing_topic() {
                 Some(topic) => Next::End(Some(context.no_topic(topic))),
                 None => Next::GoOn,
@@ -268,6 +282,24 @@ impl Reader {
                     .fail(context.read_error(&context.explained(code), false));
                 Next::GoOn
             }
+        }
+    }
+
+    /// Asks any broker, if a connection has failed since the last time. The client says that there is none only if all
+    /// connections that it has ever made are down at one moment, and it does not try all of them again.
+    fn look_for_brokers(&self) {
+        let now = Instant::now();
+        let context = self.consumer.context();
+        if !self.has_failed.get() || now < self.looks_at.get() {
+            return;
+        }
+        self.has_failed.set(false);
+        self.looks_at.set(now + BETWEEN_LOOKS);
+        let mut topics = context.topics().iter();
+        let topic = topics.find(|name| !name.starts_with('^'));
+        let known = (self.consumer).fetch_metadata(topic.map(String::as_str), LOOK);
+        if known.is_err() {
+            context.is_down();
         }
     }
 

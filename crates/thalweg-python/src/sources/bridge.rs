@@ -425,10 +425,32 @@ impl<T> HandOn<'_, T> {
             let values = values.into_iter().map(|(value, _)| value);
             return self.emitted(self.target.emit_many(values).await);
         }
-        for (value, acks) in values {
-            self.emitted(self.target.emit_with_acks(value, acks).await)?;
+        let mut values = values.into_iter();
+        while let Some(emit) = self.as_many_as_go(&mut values)? {
+            self.emitted(emit.await)?;
         }
         Ok(())
+    }
+
+    /// Emits elements, each with its tokens, up to the first that has to be waited for: the GIL is taken once for all of
+    /// them.
+    ///
+    /// # Errors
+    /// As [`batch`](Self::batch).
+    fn as_many_as_go(
+        &self,
+        values: &mut impl Iterator<Item = (Value, Acks)>,
+    ) -> PyResult<Option<Emit>> {
+        gil::attach(|_| {
+            for (value, acks) in values {
+                let emit = self.target.emit_with_acks(value, acks);
+                if !emit.is_ready() {
+                    return Ok(Some(emit));
+                }
+                self.emitted(emit.wait())?;
+            }
+            Ok(None)
+        })
     }
 
     /// Reports what has failed on the way.

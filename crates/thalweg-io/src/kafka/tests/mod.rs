@@ -7,6 +7,7 @@ mod real;
 mod writing;
 
 use std::future::Future;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -90,11 +91,15 @@ fn block_on<R>(future: impl Future<Output = R>) -> R {
 }
 
 /// Waits until something is so.
-async fn until(mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "it has not come to be");
-        tokio::time::sleep(Duration::from_millis(2)).await;
+#[track_caller]
+fn until(mut is_so: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let place = Location::caller();
+    async move {
+        let end = Instant::now() + PATIENCE;
+        while !is_so() {
+            assert!(Instant::now() < end, "{place}: it has not come to be");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 }
 
