@@ -338,7 +338,9 @@ def test_closed_loops_are_forgotten(monkeypatch):
 
     for _ in range(5):
         asyncio.run(main())
-    gc.collect()
+    # What only a pipeline that goes in one collection has kept goes in the next.
+    for _ in range(3):
+        gc.collect()
     # The policy keeps the last.
     assert [ref() for ref in loops[:-1]] == [None] * 4
     assert [ref() for ref in sources] == [None] * 5
