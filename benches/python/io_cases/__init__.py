@@ -8,14 +8,12 @@ from measure import Case
 
 from io_cases.databases import sqlite
 from io_cases.files import text
-from io_cases.kafka import kafka
 from io_cases.processes import process
 from io_cases.tcp import tcp
 
 CASES: dict[str, Callable[[], Case]] = {
     "text": text,
     "tcp": tcp,
-    "kafka": kafka,
     "process": process,
     "sqlite": sqlite,
 }
