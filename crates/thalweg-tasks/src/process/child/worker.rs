@@ -1,6 +1,9 @@
 //! The other side: what runs in a worker process.
 
-use crate::place::{self, Place, wait_aside};
+mod threads;
+
+use self::threads::Threads;
+use crate::place::{self, wait_aside};
 use crate::process::child::lazy::{self, Lazy, Received, forget, make, missing, receive};
 use crate::process::protocol::outgoing::Outgoing;
 use crate::process::protocol::payload::Payload;
@@ -244,40 +247,6 @@ impl<H: Host> Ask for Arc<Worker<H>> {
             given.is_some()
         });
         given.flatten()
-    }
-}
-
-/// A worker's threads; not those of a process that has been forked off it.
-struct Threads<H: Host>(Pid, Arc<Worker<H>>);
-
-impl<H: Host> Threads<H> {
-    fn worker(&self) -> io::Result<&Arc<Worker<H>>> {
-        match self.0 == getpid() {
-            true => Ok(&self.1),
-            false => Err(io::Error::other("the worker is another process")),
-        }
-    }
-}
-
-impl<H: Host> Place for Threads<H> {
-    fn give(&self) -> io::Result<()> {
-        let worker = self.worker()?;
-        worker.add_thread(worker.threads.fetch_add(1, Ordering::Relaxed))?;
-        worker.tell(&ToParent::Threads { more: 1 })?;
-        worker.flush();
-        Ok(())
-    }
-
-    fn take_back(&self) {
-        let Ok(worker) = self.worker() else {
-            return;
-        };
-        worker.surplus.fetch_add(1, Ordering::Relaxed);
-        drop(lock(&worker.queue));
-        worker.work.notify_all();
-        // The parent has gone if it cannot be told.
-        let _ = worker.tell(&ToParent::Threads { more: -1 });
-        worker.flush();
     }
 }
 
