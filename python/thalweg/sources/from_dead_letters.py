@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg.dead_letters import DeadLetter, check_letters
-from thalweg.sources.source import Source
+from thalweg.sources.acknowledging import AcknowledgingSource
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @Stream.register_api(staticmethod)
-class from_dead_letters(Source["DeadLetter"]):
+class from_dead_letters(AcknowledgingSource["DeadLetter"]):
     """Emit the letters that are kept in a place and have not been replayed; then end.
 
     Letters that come meanwhile, of elements that fail again say, are left for the next time; their `attempt` goes on
@@ -66,12 +66,5 @@ class from_dead_letters(Source["DeadLetter"]):
     """
 
     def __init__(self, letters: DeadLetters | str | PathLike[str] | Database, **kwargs: Any) -> None:
-        self._letters, self._letters_end = check_letters(letters).letters(DeadLetter)
+        self._elements, self._closer = check_letters(letters).letters(DeadLetter)
         super().__init__(**kwargs)
-
-    async def run(self) -> None:
-        """Emit letters until stopped, or until there are no more."""
-        await self._run_in_rust(self._letters)
-
-    def _finish(self) -> None:
-        self._letters_end.close()

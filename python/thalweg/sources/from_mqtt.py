@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from thalweg.sinks.mqtt_topics import MqttMessage, make_topic
-from thalweg.sources.source import Source
+from thalweg.sources.acknowledging import AcknowledgingSource
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
     from thalweg._types import Interval
 
 
 @Stream.register_api(staticmethod)
-class from_mqtt(Source["MqttMessage"]):
+class from_mqtt(AcknowledgingSource["MqttMessage"]):
     """Emit the messages of an MQTT topic, as :class:`~thalweg.sources.MqttMessage`.
 
     With ``qos=1`` a message is acknowledged to the broker once everything that was made of it is done: acknowledged by
@@ -105,18 +104,5 @@ class from_mqtt(Source["MqttMessage"]):
             max_len=max_len,
             max_waiting=max_waiting,
         )
-        self._messages, self._mqtt_end = opened.messages(MqttMessage)
+        self._elements, self._closer = opened.messages(MqttMessage)
         super().__init__(**kwargs)
-
-    async def run(self) -> None:
-        """Emit messages until stopped."""
-        await self._run_in_rust(self._messages)
-
-    def destroy(self, streams: Iterable[Stream] | None = None) -> None:
-        """Disconnect this stream from its upstreams, of which it has none, and from the broker."""
-        super().destroy(streams)
-        self.stop()
-        self._mqtt_end.close()
-
-    def _finish(self) -> None:
-        self._mqtt_end.close()

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from thalweg.sinks.redis_keys import make_key
-from thalweg.sources.source import Source
+from thalweg.sources.acknowledging import AcknowledgingSource
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
     from thalweg._types import Interval
 
 
 @Stream.register_api(staticmethod)
-class from_redis_list(Source["bytes"]):
+class from_redis_list(AcknowledgingSource["bytes"]):
     """Emit the elements of a list of Redis from its beginning, as bytes, and take them out of it.
 
     An element is moved to the list ``KEY:processing:CONSUMER``, and out of that once everything that was made of it is
@@ -71,18 +70,5 @@ class from_redis_list(Source["bytes"]):
     ) -> None:
         self.key: str = key
         opened = make_key("from_redis_list", url, key, consumer=consumer, max_waiting=max_waiting, wait=wait)
-        self._elements, self._redis_end = opened.values()
+        self._elements, self._closer = opened.values()
         super().__init__(**kwargs)
-
-    async def run(self) -> None:
-        """Emit elements until stopped."""
-        await self._run_in_rust(self._elements)
-
-    def destroy(self, streams: Iterable[Stream] | None = None) -> None:
-        """Disconnect this stream from its upstreams, of which it has none, and from the server."""
-        super().destroy(streams)
-        self.stop()
-        self._redis_end.close()
-
-    def _finish(self) -> None:
-        self._redis_end.close()

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from thalweg.sinks.redis_keys import RedisEntry, make_key
-from thalweg.sources.source import Source
+from thalweg.sources.acknowledging import AcknowledgingSource
 from thalweg.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
     from thalweg._types import Interval
 
 
 @Stream.register_api(staticmethod)
-class from_redis_stream(Source["RedisEntry"]):
+class from_redis_stream(AcknowledgingSource["RedisEntry"]):
     """Emit the entries of a stream of Redis, as a member of a consumer group, which is made if there is none.
 
     Elements are :class:`~thalweg.sources.RedisEntry`. An entry is acknowledged once everything that was made of it is
@@ -91,18 +90,5 @@ class from_redis_stream(Source["RedisEntry"]):
             max_waiting=max_waiting,
             wait=wait,
         )
-        self._elements, self._redis_end = opened.entries(RedisEntry)
+        self._elements, self._closer = opened.entries(RedisEntry)
         super().__init__(**kwargs)
-
-    async def run(self) -> None:
-        """Emit elements until stopped."""
-        await self._run_in_rust(self._elements)
-
-    def destroy(self, streams: Iterable[Stream] | None = None) -> None:
-        """Disconnect this stream from its upstreams, of which it has none, and from the server."""
-        super().destroy(streams)
-        self.stop()
-        self._redis_end.close()
-
-    def _finish(self) -> None:
-        self._redis_end.close()

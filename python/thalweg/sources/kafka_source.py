@@ -6,24 +6,24 @@ from thalweg._thalweg import sources
 from thalweg.database import check_database
 from thalweg.runtime.intervals import check_interval
 from thalweg.sinks.kafka_messages import options
-from thalweg.sources.source import Source
+from thalweg.sources.acknowledging import AcknowledgingSource
 from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from thalweg._types import Interval
     from thalweg.database import Database
-    from thalweg.stream import Stream
 
 
-class KafkaSource(Source[T]):
+class KafkaSource(AcknowledgingSource[T]):
     """Base of the sources that read from Kafka."""
 
     _kind = "from_kafka"
     _max_partitions: int | None = None
+    _closer: sources.KafkaEnd
 
     def __init__(
         self,
@@ -56,13 +56,13 @@ class KafkaSource(Source[T]):
             self._max_partitions,
             None if positions is None else check_database(positions, kind),
         )
-        self._messages, self._kafka_end = self._make_source()
+        self._elements, self._closer = self._make_source()
         super().__init__(**kwargs)
 
     @property
     def started(self) -> bool:
         """Whether the source has begun: a new group reads whatever is written from then on."""
-        return self._kafka_end.has_begun
+        return self._closer.has_begun
 
     @started.setter
     def started(self, started: bool) -> None:
@@ -72,19 +72,6 @@ class KafkaSource(Source[T]):
     def _make_source(self) -> tuple[sources.RustSource, sources.KafkaEnd]:
         raise NotImplementedError
 
-    async def run(self) -> None:
-        """Emit messages until stopped."""
-        await self._run_in_rust(self._messages)
-
-    def destroy(self, streams: Iterable[Stream] | None = None) -> None:
-        """Disconnect this stream from its upstreams, of which it has none; commit what is done, and leave the group."""
-        super().destroy(streams)
-        self.stop()
-        self._kafka_end.close()
-
     def _close_consumer(self) -> None:
         """Commit what is done, leave the group, and read no more."""
-        self._kafka_end.close()
-
-    def _finish(self) -> None:
-        self._kafka_end.close()
+        self._closer.close()
