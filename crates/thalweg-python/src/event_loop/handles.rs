@@ -1,9 +1,13 @@
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+#[cfg(target_os = "linux")]
+use super::bell::Bell;
 use crate::{interpreter, interrupt};
 
 /// An asyncio loop and its methods.
@@ -17,6 +21,9 @@ pub(super) struct Handles {
     notes_thread: bool,
     /// A future of the loop's that is done.
     pub(super) done: Py<PyAny>,
+    /// Wakes the loop, once it has run; nothing, if it can't be hung.
+    #[cfg(target_os = "linux")]
+    pub(super) bell: OnceLock<Option<Bell>>,
 }
 
 impl Handles {
@@ -32,6 +39,8 @@ impl Handles {
             call_soon_threadsafe: method("call_soon_threadsafe")?,
             call_at: method("call_at")?,
             object: object.clone().unbind(),
+            #[cfg(target_os = "linux")]
+            bell: OnceLock::new(),
         }))
     }
 

@@ -2,6 +2,8 @@
 
 mod alarms;
 mod awaitable;
+#[cfg(target_os = "linux")]
+mod bell;
 mod closing;
 mod handles;
 mod pending;
@@ -222,8 +224,33 @@ impl EventLoop {
         if self.0.is_closed.load(Ordering::Relaxed) {
             return;
         }
-        if !self.0.called.swap(true, Ordering::AcqRel) {
+        if !self.0.called.swap(true, Ordering::AcqRel) && !self.ring() {
             gil::attach(|py| self.ask(py));
+        }
+    }
+
+    /// Wakes the loop without the GIL, where that can be done.
+    fn ring(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        if let Some(Some(bell)) = self.handles().bell.get() {
+            return bell.ring();
+        }
+        false
+    }
+
+    /// Has others wake the loop, which runs on this thread, without the GIL.
+    fn hang_bell(&self, _py: Python<'_>) {
+        #[cfg(target_os = "linux")]
+        {
+            let handles = self.handles();
+            match handles.bell.get() {
+                Some(bell) => bell.iter().for_each(bell::Bell::note_thread),
+                None if self.is_driven() => {}
+                None => {
+                    let bell = bell::Bell::hang(_py, self, &handles);
+                    let _ = handles.bell.set(bell);
+                }
+            }
         }
     }
 
@@ -304,6 +331,7 @@ impl EventLoop {
     fn run_queue(&self, py: Python<'_>) -> PyResult<()> {
         self.0.has_run.store(true, Ordering::Relaxed);
         self.watch(py)?;
+        self.hang_bell(py);
         self.0.called.store(false, Ordering::Release);
         let mut jobs = std::mem::take(&mut *lock(&self.0.queue));
         while let Some(job) = jobs.pop_front() {
@@ -315,11 +343,11 @@ impl EventLoop {
                 return Err(error);
             }
         }
-        self.ring(py)
+        self.call_alarms(py)
     }
 
     /// Calls the alarms that are due, and has the loop call when the next one is.
-    fn ring(&self, py: Python<'_>) -> PyResult<()> {
+    fn call_alarms(&self, py: Python<'_>) -> PyResult<()> {
         if lock(&self.0.alarms).is_empty() {
             return Ok(());
         }

@@ -56,6 +56,11 @@ impl<S: Steps> Away<S> {
         self.batches == 0 && self.alone.is_empty() && self.strands.is_empty()
     }
 
+    /// Calls that wait.
+    pub(super) fn pauses(&self) -> Arc<Pauses> {
+        self.pauses.clone()
+    }
+
     fn next(&mut self, waiting: usize, width: usize) -> Option<Next<S>> {
         if self.settling > 0 {
             return None;
@@ -86,7 +91,7 @@ impl<S: Steps> Queue<S> {
         match job {
             Job::Strand(strand) => lock(&self.state).away.strands.push(strand),
             Job::Later(pause, call) => {
-                let pauses = lock(&self.state).away.pauses.clone();
+                let pauses = lock(&self.state).away.pauses();
                 return pauses.call_after(pause, || S::enter(call));
             }
             job => lock(&self.state).add(job, is_next),

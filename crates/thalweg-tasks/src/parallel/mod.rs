@@ -81,6 +81,7 @@ mod remote_tests;
 mod strand;
 #[cfg(all(test, not(thalweg_loom)))]
 mod tests;
+mod turns;
 
 pub use batch::{Batch, BatchEngine, Trip};
 pub use part::{Outcome, Part, Steps, run_step};

@@ -89,7 +89,7 @@ impl Pace {
 }
 
 /// A mean in which what was long ago counts ever less.
-fn mean(before: f64, now: f64) -> f64 {
+pub(super) fn mean(before: f64, now: f64) -> f64 {
     0.7 * before + 0.3 * now
 }
 

@@ -4,6 +4,7 @@ use super::batch::BatchEngine;
 use super::dispatch::Away;
 use super::part::{Line, Outcome, Part, Steps};
 use super::strand::Strand;
+use super::turns::{STALLED, Turns};
 use crate::sync::{Mutex, lock};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,7 +31,9 @@ pub type Over<S> = Box<dyn FnOnce(Option<<S as Steps>::Failure>) + Send>;
 /// Everything that has been launched and that nobody has begun with, for one stream.
 ///
 /// Threads come for one element at a time. A thread that has begun goes on until there is no more. So small elements take no
-/// more than a lock each, and a slow one keeps nobody waiting. To other processes elements are sent in [batches](super::Batch).
+/// more than a lock each, and a slow one keeps nobody waiting: another thread is woken for what takes longer than waking one,
+/// and when elements wait for one that takes longer than those before. To other processes elements are sent in
+/// [batches](super::Batch).
 pub struct Queue<S: Steps> {
     pub(super) engine: Where<S>,
     pub(super) state: Mutex<State<S>>,
@@ -46,6 +49,7 @@ pub(super) struct State<S: Steps> {
     pub(super) jobs: VecDeque<Job<S>>,
     /// How many threads have been asked for, and have not found the queue empty.
     pub(super) runners: usize,
+    pub(super) turns: Turns,
     /// How many elements are with the engine by themselves, since they have a time limit, and how many states.
     pub(super) limited: usize,
     /// Elements in flight to other processes.
@@ -115,6 +119,7 @@ impl<S: Steps> Queue<S> {
             state: Mutex::new(State {
                 jobs: VecDeque::new(),
                 runners: 0,
+                turns: Turns::default(),
                 limited: 0,
                 away: Away::default(),
             }),
@@ -169,14 +174,56 @@ impl<S: Steps> Queue<S> {
         let mut state = lock(&self.state);
         state.add(job, is_next);
         let has_come = is_next && state.runners > 0 && state.jobs.len() == 1;
-        let is_wanted = state.runners < width && !has_come;
+        let is_free = state.runners < width && !has_come;
+        let is_wanted =
+            is_free && (state.runners == 0 || state.turns.is_worth_waking(state.jobs.len()));
         if is_wanted {
             state.runners += 1;
         }
+        let watched = (is_free && !is_wanted)
+            .then(|| state.turns.watch())
+            .flatten();
         drop(state);
         if is_wanted {
             engine.start(Runner::of(self), None);
         }
+        if let Some(taken) = watched {
+            self.look_later(taken);
+        }
+    }
+
+    /// Looks after what waits in a moment. `taken`: how many jobs have been taken so far.
+    fn look_later(self: &Arc<Self>, taken: u64) {
+        let queue = Arc::downgrade(self);
+        let pauses = lock(&self.state).away.pauses();
+        pauses.call_after(STALLED, move || {
+            if let Some(queue) = queue.upgrade() {
+                queue.look(taken);
+            }
+        });
+    }
+
+    /// Wakes more threads if what waits has waited for a job that takes longer than those before.
+    fn look(self: &Arc<Self>, taken: u64) {
+        let width = self.width();
+        let mut state = lock(&self.state);
+        let waiting = state.jobs.len();
+        let mut wanted = 0;
+        if state.turns.taken == taken {
+            if waiting == 0 {
+                state.turns.is_watched = false;
+                return;
+            }
+            state.turns.seconds = None;
+            wanted = waiting.min(width.saturating_sub(state.runners));
+            state.runners += wanted;
+        }
+        let taken = state.turns.taken;
+        drop(state);
+        for _ in 0..wanted {
+            self.start(Runner::of(self));
+        }
+        self.look_later(taken);
     }
 
     pub(super) fn start(&self, runner: Runner<S>) {
@@ -188,8 +235,9 @@ impl<S: Steps> Queue<S> {
     fn take(&self) -> Option<Job<S>> {
         let mut state = lock(&self.state);
         let job = state.jobs.pop_front();
-        if job.is_none() {
-            state.runners -= 1;
+        match job {
+            Some(_) => state.turns.taken += 1,
+            None => state.runners -= 1,
         }
         job
     }
@@ -290,9 +338,11 @@ impl<S: Steps> Runner<S> {
             between();
             done = done.wrapping_add(1);
             if done.is_multiple_of(LOOK) && began.elapsed() > TURN {
+                lock(&queue.state).turns.learn(began.elapsed(), done);
                 return queue.start(place);
             }
         }
+        lock(&queue.state).turns.learn(began.elapsed(), done);
         place.leave();
     }
 

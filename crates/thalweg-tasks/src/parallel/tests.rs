@@ -118,6 +118,30 @@ fn steps_that_follow_one_another_are_one_job() {
 }
 
 #[test]
+fn what_waits_for_a_slow_element_gets_another_thread() {
+    let (engine, queue) = engine();
+    // They have been quick so far.
+    lock(&queue.state).turns.learn(Duration::from_nanos(100), 1);
+    let parts: Vec<_> = (1..=3).map(|x| Part::first(&queue, x, add(1))).collect();
+    parts.iter().for_each(Part::launch);
+    // The first thread stands still.
+    let stuck = engine.next();
+    let (second, _) = (0..60_000)
+        .find_map(|_| {
+            std::thread::sleep(Duration::from_millis(1));
+            engine.next()
+        })
+        .expect("another thread is woken");
+    second.run(|| {});
+    assert_eq!(
+        parts.iter().map(shown).collect::<Vec<_>>(),
+        [Ok(2), Ok(3), Ok(4)]
+    );
+    drop(stuck);
+    assert!(queue.is_idle());
+}
+
+#[test]
 fn what_several_need_is_done_once() {
     let (engine, queue) = engine();
     let shared = Part::first(&queue, 1, add(1));

@@ -1,0 +1,69 @@
+//! When another thread is worth waking.
+
+use super::pace::mean;
+use std::time::Duration;
+
+/// What threads did lately, and how long it took.
+#[derive(Default)]
+pub(super) struct Turns {
+    /// Seconds per job; `None` until it is known.
+    pub(super) seconds: Option<f64>,
+    /// How many jobs have been taken.
+    pub(super) taken: u64,
+    /// Whether somebody looks after what waits.
+    pub(super) is_watched: bool,
+}
+
+impl Turns {
+    /// Whether so many jobs take longer than it takes to wake a thread for them.
+    pub(super) fn is_worth_waking(&self, jobs: usize) -> bool {
+        let longer = |seconds| seconds * jobs as f64 >= WAKING;
+        self.seconds.is_none_or(longer)
+    }
+
+    /// Has somebody look after what waits: how many jobs have been taken so far, if nobody does.
+    pub(super) fn watch(&mut self) -> Option<u64> {
+        (!std::mem::replace(&mut self.is_watched, true)).then_some(self.taken)
+    }
+
+    /// Takes note of how long so many jobs took.
+    pub(super) fn learn(&mut self, passed: Duration, jobs: u32) {
+        if jobs > 0 {
+            let each = passed.as_secs_f64() / f64::from(jobs);
+            self.seconds = Some(self.seconds.map_or(each, |before| mean(before, each)));
+        }
+    }
+}
+
+/// What waking a thread is worth, in seconds of work.
+#[cfg(not(thalweg_loom))]
+const WAKING: f64 = 5e-5;
+
+/// No time passes under loom.
+#[cfg(thalweg_loom)]
+const WAKING: f64 = 0.0;
+
+/// How long what waits may wait for one job.
+pub(super) const STALLED: Duration = Duration::from_millis(1);
+
+#[cfg(all(test, not(thalweg_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quick_jobs_are_left_to_the_thread_that_is_awake() {
+        let mut turns = Turns::default();
+        assert!(turns.is_worth_waking(1), "nothing is known");
+        turns.learn(Duration::from_micros(10), 10);
+        assert!(!turns.is_worth_waking(5));
+        assert!(turns.is_worth_waking(50));
+    }
+
+    #[test]
+    fn slow_jobs_get_a_thread_each() {
+        let mut turns = Turns::default();
+        turns.learn(Duration::from_micros(10), 10);
+        turns.learn(Duration::from_millis(1), 1);
+        assert!(turns.is_worth_waking(1));
+    }
+}

@@ -1,0 +1,92 @@
+"""How a loop is woken for elements that other threads emit."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+import threading
+
+import pytest
+
+from support import PATIENCE
+from thalweg import Stream
+
+
+async def feed_from_a_thread(count=20):
+    """Emit from a thread into a pipeline of the running loop's that has to wait for it."""
+    source = Stream(asynchronous=True)
+    arrived, is_there = [], asyncio.Event()
+
+    def arrive(x):
+        arrived.append(x)
+        if len(arrived) == count:
+            is_there.set()
+
+    source.buffer(3).map(lambda x: x).sink(arrive)
+    thread = threading.Thread(target=lambda: [source.emit(x) for x in range(count)], daemon=True)
+    thread.start()
+    await asyncio.wait_for(is_there.wait(), PATIENCE)
+    thread.join(PATIENCE)
+    assert arrived == list(range(count))
+
+
+class NoDescriptors(asyncio.SelectorEventLoop):
+    """A loop that watches none, as that of Windows."""
+
+    def add_reader(self, *args):
+        raise NotImplementedError
+
+
+def uvloops():
+    return pytest.importorskip("uvloop").new_event_loop()
+
+
+@pytest.mark.parametrize("make", [asyncio.new_event_loop, NoDescriptors, uvloops])
+def test_a_loop_is_woken_from_a_thread(make):
+    loop = make()
+    try:
+        loop.run_until_complete(feed_from_a_thread())
+        loop.run_until_complete(feed_from_a_thread())
+    finally:
+        loop.close()
+
+
+def test_a_loop_that_was_run_on_another_thread_is_woken():
+    loop = asyncio.new_event_loop()
+    try:
+        thread = threading.Thread(target=loop.run_until_complete, args=(feed_from_a_thread(),))
+        thread.start()
+        thread.join(PATIENCE)
+        loop.run_until_complete(feed_from_a_thread())
+    finally:
+        loop.close()
+
+
+def descriptors():
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it counts in /proc")
+def test_loops_that_end_leave_no_descriptors():
+    asyncio.run(feed_from_a_thread())
+    before = descriptors()
+    for _ in range(30):
+        asyncio.run(feed_from_a_thread())
+    assert descriptors() < before + 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it counts in /proc")
+def test_pipelines_that_go_leave_their_loop_no_descriptors():
+    async def main():
+        await feed_from_a_thread()
+        before = descriptors()
+        for _ in range(30):
+            await feed_from_a_thread()
+            gc.collect()
+            await asyncio.sleep(0)
+        assert descriptors() < before + 10
+
+    asyncio.run(main())
