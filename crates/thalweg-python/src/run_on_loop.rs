@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use thalweg::CurrentCall;
-use thalweg_tasks::host;
+use thalweg_tasks::{host, parallel};
 
 use crate::emission::{self, Completion, GivenUp};
 use crate::event_loop::{self, EventLoop, is_parallel};
@@ -49,6 +49,7 @@ pub(crate) fn wait(
 
 fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult<()> {
     interrupt::check()?;
+    parallel::send_held();
     if event_loop.is_driven() {
         return event_loop.drive(py, || answer.take());
     }
@@ -92,6 +93,7 @@ pub(crate) fn wait_for_emit(
     mut emit: thalweg::Emit,
 ) -> PyResult<()> {
     interrupt::check()?;
+    parallel::send_held();
     let parker = Arc::new(Parker {
         thread: std::thread::current(),
         is_woken: AtomicBool::new(false),

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use thalweg::{Alarm, Runtime, RuntimeHandle, Task};
+use thalweg_tasks::parallel;
 
 use self::alarms::Alarms;
 pub(crate) use self::awaitable::Awaited;
@@ -294,6 +295,7 @@ impl EventLoop {
         const PATIENCE: Duration = Duration::from_micros(30);
         for turn in 1..=TURNS {
             self.run_queue(py)?;
+            parallel::send_held();
             let is_awaited = self.0.is_awaited.swap(false, Ordering::Relaxed);
             // When the program ends, this thread may not get the GIL back any more.
             let is_over = interpreter::ends_elsewhere();

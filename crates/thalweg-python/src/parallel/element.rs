@@ -8,7 +8,7 @@ use std::thread::Thread;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use thalweg::ops::Promise;
-use thalweg_tasks::parallel::{Outcome, Part, Queue};
+use thalweg_tasks::parallel::{self, Outcome, Part, Queue};
 
 use super::step::{Action, Objects};
 use crate::upcalls;
@@ -108,6 +108,7 @@ impl Element {
 
     /// Blocks this thread, without the GIL, until it is known what it has come to.
     pub(super) fn wait(&self, py: Python<'_>) {
+        parallel::send_held();
         let parker = Arc::new(Parker {
             thread: std::thread::current(),
             is_woken: AtomicBool::new(false),

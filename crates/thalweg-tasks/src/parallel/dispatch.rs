@@ -1,6 +1,7 @@
 //! The way of elements to engines that are other processes.
 
 use super::batch::{Batch, BatchEngine, Content, LARGEST};
+use super::held::{self, Holding};
 use super::pace::Pace;
 use super::part::{Line, Steps};
 use super::pauses::Pauses;
@@ -9,6 +10,7 @@ use super::strand::Strand;
 use crate::sync::lock;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The batch to send next.
 enum Next<S: Steps> {
@@ -18,6 +20,21 @@ enum Next<S: Steps> {
     /// So many jobs together.
     Jobs(usize),
 }
+
+/// Elements that are held back although nothing is in flight: more are likely to come at once.
+#[derive(Default)]
+struct Held {
+    /// How often elements have been held back.
+    count: u64,
+    is_holding: bool,
+    /// Whether no more are going to come.
+    is_all: bool,
+    /// Whether somebody looks after them.
+    is_watched: bool,
+}
+
+/// How long elements are held back, if nobody sends them before.
+const MOMENT: Duration = Duration::from_micros(500);
 
 /// Elements in flight to other processes, and those that wait to go alone.
 pub(super) struct Away<S: Steps> {
@@ -31,6 +48,7 @@ pub(super) struct Away<S: Steps> {
     settling: usize,
     /// Elements of batches that were lost.
     alone: VecDeque<Line<S>>,
+    held: Held,
     /// States that elements wait for.
     strands: Vec<Arc<Strand<S>>>,
 }
@@ -45,6 +63,7 @@ impl<S: Steps> Default for Away<S> {
             is_sending: false,
             settling: 0,
             alone: VecDeque::new(),
+            held: Held::default(),
             strands: Vec::new(),
         }
     }
@@ -74,9 +93,24 @@ impl<S: Steps> Away<S> {
             self.batches += 1;
             return Some(Next::Alone(line));
         }
-        let room = self.pace.room(waiting, self.batches, self.elements, width);
-        self.batches += usize::from(room > 0);
-        (room > 0).then_some(Next::Jobs(room))
+        let is_all = std::mem::take(&mut self.held.is_all);
+        let room = self
+            .pace
+            .room(waiting, self.batches, self.elements, width, is_all);
+        let goes = room > 0;
+        self.batches += usize::from(goes);
+        let is_held = !goes && waiting > 0 && self.batches == 0;
+        if is_held && !std::mem::replace(&mut self.held.is_holding, true) {
+            self.held.count += 1;
+        }
+        self.held.is_holding = is_held;
+        goes.then_some(Next::Jobs(room))
+    }
+
+    /// Has somebody look after elements that are held back: how often there were some, if nobody does.
+    fn watch(&mut self) -> Option<u64> {
+        let is_new = self.held.is_holding && !std::mem::replace(&mut self.held.is_watched, true);
+        is_new.then_some(self.held.count)
     }
 }
 
@@ -112,9 +146,18 @@ impl<S: Steps> Queue<S> {
             let next = state.away.next(waiting, width);
             is_mine = next.is_some();
             state.away.is_sending = is_mine;
+            let (is_holding, watched) = (state.away.held.is_holding, state.away.watch());
             drop(state);
             let lines = match next {
-                None => return,
+                None => {
+                    if is_holding {
+                        held::note(self);
+                    }
+                    if let Some(count) = watched {
+                        self.look_at_held(count);
+                    }
+                    return;
+                }
                 Some(Next::Strand(strand)) => {
                     strand.ship(self, engine);
                     continue;
@@ -132,10 +175,38 @@ impl<S: Steps> Queue<S> {
         }
     }
 
+    /// Looks in a moment whether elements are still held back.
+    fn look_at_held(self: &Arc<Self>, count: u64) {
+        let queue = Arc::downgrade(self);
+        let pauses = lock(&self.state).away.pauses();
+        pauses.call_after(MOMENT, move || {
+            if let Some(queue) = queue.upgrade() {
+                queue.send_if_held_since(count);
+            }
+        });
+    }
+
+    fn send_if_held_since(self: &Arc<Self>, count: u64) {
+        let mut state = lock(&self.state);
+        let away = &mut state.away;
+        away.held.is_watched = away.held.count != count;
+        let is_held = away.held.is_holding && away.held.count == count;
+        if is_held {
+            away.pace.forget_crowd();
+        }
+        let next = away.held.is_watched.then_some(away.held.count);
+        drop(state);
+        if is_held {
+            S::enter(|| self.clone().send_held());
+        } else if let Some(count) = next {
+            self.look_at_held(count);
+        }
+    }
+
     /// Takes elements that may go together.
     fn load(self: &Arc<Self>, room: usize, engine: &Arc<dyn BatchEngine<S>>) -> Vec<Line<S>> {
         let mut lines: Vec<Line<S>> = Vec::with_capacity(room);
-        let mut bytes = 0;
+        let (mut bytes, mut is_full) = (0, false);
         while lines.len() < room {
             let job = lock(&self.state).jobs.pop_front();
             let line = match job {
@@ -149,10 +220,12 @@ impl<S: Steps> Queue<S> {
             bytes += line.value().map_or(0, |value| engine.size_of(value));
             if bytes > LARGEST && !lines.is_empty() {
                 lock(&self.state).add(Job::Line(line), true);
+                is_full = true;
                 break;
             }
             lines.push(line);
         }
+        lock(&self.state).away.pace.went(lines.len(), is_full);
         lines
     }
 
@@ -210,5 +283,17 @@ impl<S: Steps> Queue<S> {
     /// Whether elements are sent to other processes.
     pub(super) fn is_remote(&self) -> bool {
         matches!(self.engine, Where::Batches(_))
+    }
+}
+
+impl<S: Steps> Holding for Queue<S> {
+    fn send_held(self: Arc<Self>) {
+        let mut state = lock(&self.state);
+        let is_held = state.away.held.is_holding;
+        state.away.held.is_all = is_held;
+        drop(state);
+        if is_held {
+            self.go_on();
+        }
     }
 }

@@ -70,6 +70,7 @@
 
 mod batch;
 mod dispatch;
+mod held;
 #[cfg(all(test, thalweg_loom))]
 mod loom_tests;
 mod pace;
@@ -84,6 +85,7 @@ mod tests;
 mod turns;
 
 pub use batch::{Batch, BatchEngine, Trip};
+pub use held::send_held;
 pub use part::{Outcome, Part, Steps, run_step};
 pub use queue::{Engine, Over, Queue, Runner};
 pub use strand::Strand;

@@ -17,9 +17,10 @@ const FADING: f64 = 0.99;
 
 /// Measured cost of elements on an engine, and of the way there.
 ///
-/// An element that comes while nothing is in flight goes at once. While batches are in flight, elements wait until
-/// there are enough of them to be worth the round trip, or until a batch is back. A batch is no larger than keeps all
-/// of the engine busy, and takes no longer than a few milliseconds.
+/// Elements wait until there are enough of them to be worth the round trip, or until a batch is back. While nothing is in
+/// flight, they wait for those that came with them before, if those were many: but only until whoever brings them waits
+/// himself, or for a moment. A batch is no larger than keeps all of the engine busy that is worth it, and takes no longer than
+/// a few milliseconds.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     /// Seconds per element; `None` until a batch has come back.
@@ -28,17 +29,20 @@ pub(super) struct Pace {
     trip: f64,
     /// Elements that there were lately, those on their way included.
     crowd: f64,
+    /// How many go together by their bytes, if that is known to be few.
+    fitting: Option<f64>,
 }
 
 impl Pace {
     /// How many of the `waiting` elements may go together now, where `width` batches may be on their way; 0 if they
-    /// are to wait.
+    /// are to wait. `is_all`: no more are going to come.
     pub(super) fn room(
         &mut self,
         waiting: usize,
         batches: usize,
         away: usize,
         width: usize,
+        is_all: bool,
     ) -> usize {
         if waiting == 0 || batches >= width {
             return 0;
@@ -47,23 +51,53 @@ impl Pace {
             return 1;
         }
         self.crowd = ((waiting + away) as f64).max(FADING * self.crowd);
-        let enough = self.enough(width);
-        if batches > 0 && (waiting as f64) < enough {
+        let share = self.share(width);
+        let enough = self.worth().min(ENOUGH * share);
+        let is_short = match batches {
+            // The one more that was there may be what whoever brings them waits with.
+            0 => self.crowd > width as f64 && waiting as f64 + 1.0 < enough && !is_all,
+            _ => (waiting as f64) < enough,
+        };
+        if is_short {
             return 0;
         }
-        let many = if enough > 1.0 {
-            self.crowd
+        let share = if enough > 1.0 {
+            share
         } else {
-            waiting as f64
+            waiting as f64 / width as f64
         };
-        let share = (many / width as f64).ceil().max(1.0) as usize;
-        share.min(self.at_most())
+        (share.ceil() as usize).clamp(1, self.at_most())
     }
 
-    /// How many elements are worth a trip, but no more than a fair share.
-    fn enough(&self, width: usize) -> f64 {
-        let worth = WORTH * self.trip / self.seconds.unwrap_or(0.0).max(TINY);
-        worth.min(ENOUGH * self.crowd / width as f64)
+    /// How many elements are worth a trip.
+    fn worth(&self) -> f64 {
+        WORTH * self.trip / self.seconds.unwrap_or(0.0).max(TINY)
+    }
+
+    /// A fair share of the elements that there are, for as many batches as they are worth.
+    fn share(&self, width: usize) -> f64 {
+        let width = width as f64;
+        if self.crowd <= width {
+            return self.crowd / width;
+        }
+        let batches = self.crowd / self.worth().max(1.0);
+        let share = self.crowd / batches.ceil().clamp(1.0, width);
+        self.fitting.map_or(share, |fitting| share.min(fitting))
+    }
+
+    /// Takes note of how many elements went together; `is_full`: more would have been too many bytes.
+    pub(super) fn went(&mut self, elements: usize, is_full: bool) {
+        let elements = elements as f64;
+        self.fitting = match self.fitting {
+            _ if is_full => Some(elements),
+            Some(fitting) if elements >= fitting => Some(2.0 * fitting),
+            fitting => fitting,
+        };
+    }
+
+    /// Takes note that fewer elements come than came before.
+    pub(super) fn forget_crowd(&mut self) {
+        self.crowd = 0.0;
     }
 
     /// How many elements a batch may have.
@@ -105,33 +139,62 @@ mod tests {
 
     #[test]
     fn one_goes_first_to_see_how_long_it_takes() {
-        assert_eq!(Pace::default().room(100, 0, 0, 2), 1);
+        assert_eq!(Pace::default().room(100, 0, 0, 2, false), 1);
     }
 
     #[test]
     fn slow_elements_go_alone() {
-        assert_eq!(after(0.005, 0.0).room(100, 0, 0, 2), 1);
-        assert_eq!(after(0.001, 0.0).room(100, 0, 0, 2), 5);
+        assert_eq!(after(0.005, 0.0).room(100, 0, 0, 2, false), 1);
+        assert_eq!(after(0.001, 0.0).room(100, 0, 0, 2, false), 5);
     }
 
     #[test]
-    fn quick_elements_are_shared_out() {
-        assert_eq!(after(1e-7, 1e-4).room(100, 0, 0, 2), 50);
-        assert_eq!(after(1e-7, 1e-4).room(100, 1, 0, 4), 25);
+    fn elements_are_shared_out_among_as_many_as_are_worth_a_trip() {
+        assert_eq!(after(1e-6, 1e-4).room(100, 0, 0, 2, false), 50);
+        assert_eq!(after(1e-6, 1e-4).room(100, 1, 0, 4, false), 25);
+        assert_eq!(after(1e-7, 1e-4).room(100, 0, 0, 2, false), 100);
     }
 
     #[test]
     fn a_trickle_does_not_wait() {
-        assert_eq!(after(1e-7, 1e-4).room(1, 0, 0, 2), 1);
+        assert_eq!(after(1e-7, 1e-4).room(1, 0, 0, 2, false), 1);
         // One is in flight, and this one is half of all there are.
-        assert_eq!(after(1e-7, 1e-4).room(1, 1, 1, 2), 1);
+        assert_eq!(after(1e-7, 1e-4).room(1, 1, 1, 2, false), 1);
     }
 
     #[test]
     fn few_wait_for_more_while_many_are_on_their_way() {
-        assert_eq!(after(1e-7, 1e-4).room(3, 1, 100, 2), 0);
+        assert_eq!(after(1e-7, 1e-4).room(3, 1, 100, 2, false), 0);
         // Where the work is longer than the way, nothing waits.
-        assert_eq!(after(1e-3, 1e-4).room(3, 1, 4, 2), 2);
-        assert_eq!(after(1e-7, 1e-4).room(3, 2, 100, 2), 0, "no place is free");
+        assert_eq!(after(1e-3, 1e-4).room(3, 1, 4, 2, false), 2);
+        assert_eq!(
+            after(1e-7, 1e-4).room(3, 2, 100, 2, false),
+            0,
+            "no place is free"
+        );
+    }
+
+    #[test]
+    fn the_first_of_many_waits_for_the_others() {
+        let mut pace = after(1e-7, 1e-4);
+        assert_eq!(pace.room(6, 0, 0, 2, false), 6);
+        assert_eq!(pace.room(1, 0, 0, 2, false), 0);
+        assert_eq!(pace.room(6, 0, 0, 2, false), 6);
+        assert_eq!(pace.room(5, 0, 0, 2, false), 6, "that is nearly all");
+        // Until it is known that there are none.
+        assert_eq!(pace.room(2, 0, 0, 2, true), 6);
+        pace.forget_crowd();
+        assert_eq!(pace.room(1, 0, 0, 2, false), 1);
+    }
+
+    #[test]
+    fn large_elements_do_not_wait_for_more_than_go_together() {
+        let mut pace = after(1e-7, 1e-4);
+        assert_eq!(pace.room(40, 0, 0, 2, false), 40);
+        pace.went(4, true);
+        assert_eq!(pace.room(4, 0, 0, 2, false), 4);
+        // They may become smaller again.
+        pace.went(4, false);
+        assert_eq!(pace.room(8, 0, 0, 2, false), 8);
     }
 }

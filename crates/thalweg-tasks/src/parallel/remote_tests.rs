@@ -65,7 +65,11 @@ impl Away {
     }
 
     fn run_all(&self) -> Vec<Vec<u32>> {
-        std::iter::from_fn(|| self.run()).collect()
+        let next = || {
+            send_held();
+            self.run()
+        };
+        std::iter::from_fn(next).collect()
     }
 }
 
@@ -109,6 +113,22 @@ fn large_elements_do_not_go_together() {
 }
 
 #[test]
+fn what_is_held_back_for_more_goes_in_a_moment() {
+    let (engine, queue) = engine();
+    drop(launched(&queue, 0..20));
+    engine.run_all();
+    // As many as before are waited for. Nobody says that there are none.
+    let parts = launched(&queue, [20]);
+    let came = (0..60_000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        engine.run().is_some()
+    });
+    assert!(came);
+    assert_eq!(shown(&parts[0]), Ok(21));
+    assert!(queue.is_idle());
+}
+
+#[test]
 fn a_chain_goes_as_one_and_a_shared_step_is_done_once() {
     let (engine, queue) = engine();
     let shared = Part::first(&queue, 1, add(1));
@@ -134,7 +154,11 @@ fn the_elements_of_a_lost_batch_go_again_each_alone() {
     lost.into_iter()
         .for_each(|batch| batch.lose("the worker died"));
     let mut alone = 0;
-    while let Some(batch) = engine.take() {
+    let next = || {
+        send_held();
+        engine.take()
+    };
+    while let Some(batch) = next() {
         if batch.len() == 1 {
             alone += 1;
         }
