@@ -90,3 +90,30 @@ def test_pipelines_that_go_leave_their_loop_no_descriptors():
         assert descriptors() < before + 10
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("needs_loop", [False, True], ids=["plain", "buffered"])
+def test_an_asynchronous_source_runs_although_no_loop_does(needs_loop):
+    is_there = threading.Event()
+    source = Stream.from_iterable(range(5), asynchronous=True)
+    node = source.buffer(2) if needs_loop else source.map(lambda x: x)
+    L = node.sink_to_list()
+    node.filter(lambda x: x == 4).sink(lambda _: is_there.set())
+    source.start()
+    assert is_there.wait(PATIENCE)
+    assert L == [0, 1, 2, 3, 4]
+
+
+def test_an_asynchronous_source_is_left_to_a_loop_that_runs_when_it_starts():
+    source = Stream.from_iterable(range(3), asynchronous=True)
+    threads = []
+    source.sink(lambda _: threads.append(threading.current_thread()))
+
+    async def main():
+        source.start()
+        await source.until_idle()
+        while not source.stopped:
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert threads == [threading.current_thread()] * 3

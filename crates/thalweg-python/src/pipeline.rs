@@ -229,6 +229,21 @@ impl Pipeline {
         Ok(event_loop)
     }
 
+    /// Gives an asynchronous pipeline, which has begun where no loop runs, a loop on a thread of its own: nobody may ever run
+    /// another. A loop that others expect to run is left to them.
+    pub(crate) fn begin_without_loop(&self, py: Python<'_>) -> PyResult<()> {
+        let expected = self.event_loop.get();
+        let is_settled = expected.is_some_and(|it| !it.is_guess() || it.is_shared());
+        if self.asynchronous() != Some(true) || is_settled || event_loop::running(py)?.is_some() {
+            return Ok(());
+        }
+        let found = upcalls::STREAMS.call(py, "find_loop", (false,))?;
+        match expected {
+            Some(expected) => expected.move_to(py, &found),
+            None => self.set_event_loop(py, &EventLoop::of(&found)?),
+        }
+    }
+
     /// How an element gets in from this thread; `asynchronous` if the thread must not block.
     ///
     /// # Errors

@@ -186,6 +186,9 @@ class Node(Generic[T]):
     def _set_event_loop(self, event_loop: AbstractEventLoop) -> None:
         """Give the pipeline an asyncio loop."""
 
+    def _begin_without_loop(self) -> None:
+        """Have the pipeline run on a loop on a thread of its own, if it is asynchronous and no loop runs here."""
+
     def _need_loop(self) -> None:
         """See to it that the pipeline has an event loop."""
 

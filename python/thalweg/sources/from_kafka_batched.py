@@ -33,7 +33,9 @@ class from_kafka_batched(KafkaSource["list[Any]"]):
     npartitions: int
         How many partitions are read, the first ones; all, unless it is given.
     refresh_partitions: bool
-        Has no effect: partitions that are added are always read.
+        Whether to look for partitions that have been added every `poll_interval`. They are read anyway, but found only
+        when the client asks for topics the next time: every five minutes, unless ``topic.metadata.refresh.interval.ms``
+        says otherwise.
     start: bool
         Whether to start at once; otherwise :meth:`start` does.
     dask: bool
@@ -112,10 +114,52 @@ class from_kafka_batched(KafkaSource["list[Any]"]):
         self.max_batch_size = max_batch_size
         self._max_partitions = npartitions
         self.keys = keys
+        if refresh_partitions:
+            often = {"topic.metadata.refresh.interval.ms": max(1, round(self.poll_interval * 1000))}
+            consumer_params = often | dict(consumer_params)
         super().__init__(topic, consumer_params, start=start, **kwargs)
+
+    @property
+    def upstream(self) -> Any:
+        """What reads: with streamz it is a node of its own, whose ``started`` and ``stopped`` programs look at.
+
+        Examples
+        --------
+        >>> from thalweg import Stream
+        >>> params = {"bootstrap.servers": "localhost:9092", "group.id": "averages"}
+        >>> Stream.from_kafka_batched("readings", params).upstream.started
+        False
+        """
+        return _Reader(self)
 
     def _make_source(self) -> tuple[RustSource, KafkaEnd]:
         return self._opened.batches(_with_key if self.keys else None, self.poll_interval, self.max_batch_size)
+
+
+class _Reader:
+    """The part of a source that streamz has a node for."""
+
+    upstream = None
+
+    def __init__(self, source: from_kafka_batched) -> None:
+        self._source = source
+
+    @property
+    def started(self) -> bool:
+        return self._source.started
+
+    @property
+    def stopped(self) -> bool:
+        return self._source.stopped
+
+    @stopped.setter
+    def stopped(self, stopped: bool) -> None:
+        self._source.stopped = stopped
+
+    @property
+    def consumer(self) -> KafkaEnd:
+        """What can be closed."""
+        return self._source._closer
 
 
 def _with_key(value: bytes | None, key: bytes | None, *others: Any) -> dict[str, bytes | None]:

@@ -86,6 +86,9 @@ class Source(Stream[T]):
     def start(self) -> None:
         """Have the source run; it goes on where it was stopped.
 
+        One with ``asynchronous=True`` that is started where no event loop runs gets one on a thread of its own, as with
+        streamz: nobody may ever run another.
+
         Examples
         --------
         >>> from thalweg import Stream, VirtualClock
@@ -100,6 +103,8 @@ class Source(Stream[T]):
         if self.stopped:
             self.stopped = False
             self.started = True
+            # As with streamz.
+            self._begin_without_loop()
             self._need_loop()
             before, self._run_state = self._run_state, Run()
             self.loop.add_callback(self._supervise, self._run_state, before)

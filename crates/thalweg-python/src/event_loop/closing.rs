@@ -91,6 +91,11 @@ impl EventLoop {
         Ok(())
     }
 
+    /// Whether several pipelines are on it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.pipelines.load(Ordering::Relaxed) > 1
+    }
+
     /// Counts a pipeline that is on the loop.
     pub(crate) fn enter(&self) {
         self.0.pipelines.fetch_add(1, Ordering::Relaxed);

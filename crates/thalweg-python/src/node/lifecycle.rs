@@ -120,6 +120,11 @@ impl Node {
             .map_err(|error| failure::raise(slf.py(), &error))
     }
 
+    /// Has the pipeline run on a loop on a thread of its own, if it is asynchronous and no loop runs here.
+    fn _begin_without_loop(&self, py: Python<'_>) -> PyResult<()> {
+        self.parts()?.pipeline().begin_without_loop(py)
+    }
+
     /// Has the pipeline run on the event loop that runs on this thread, unless it has another.
     fn _follow_loop(&self, py: Python<'_>) -> PyResult<()> {
         self.parts()?.begin(py, true, || {
