@@ -162,7 +162,9 @@ def _pickler(cloudpickle: Any) -> Any:
 
     def with_file(code: CodeType) -> tuple[Any, ...]:
         make, parts = reduce(code)
-        return make, tuple(code.co_filename if part == "<dynamic-code>" else part for part in parts)
+        # Bytes are not to be compared with text: `python -bb` takes that for an error.
+        named = (code.co_filename if type(part) is str and part == "<dynamic-code>" else part for part in parts)
+        return make, tuple(named)
 
     return type("Pickler", (cloudpickle.Pickler,), {"dispatch_table": ChainMap({CodeType: with_file}, known)})
 
