@@ -10,7 +10,7 @@ import pytest
 
 from support import PATIENCE
 
-PROGRAM = '''
+PROGRAM = """
 import asyncio
 from thalweg import Client, Stream
 
@@ -46,7 +46,7 @@ def main():
 
 if __name__ == "__main__":
     main()
-'''
+"""
 
 
 @pytest.mark.parametrize("options", [["-bb"], ["-OO"], ["-W", "error"], ["-X", "dev"]], ids=" ".join)

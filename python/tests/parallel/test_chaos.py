@@ -1,4 +1,4 @@
-"""Streams under kills, failures, large values and ends: nothing is lost, doubled or out of order."""
+"""Streams under kills, stops, failures, large values and ends: nothing is lost, doubled or out of order."""
 
 from __future__ import annotations
 
@@ -61,10 +61,11 @@ def build(random, source):
     return random.choice(ENDS)(random.choice(STEPS)(source)).sink_to_list()
 
 
-def kill_one(client, chance):
+def hit_one(client, chance):
+    """Kill a worker, or stop it: it is replaced when it has not answered for a while."""
     worker = chance.choice(client._engine.info()["workers"])
     with suppress(ProcessLookupError, TypeError):
-        os.kill(worker["pid"], signal.SIGKILL)
+        os.kill(worker["pid"], chance.choice([signal.SIGKILL, signal.SIGSTOP]))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -72,7 +73,9 @@ def kill_one(client, chance):
 def test_nothing_is_lost(processes, seed):
     count = 60
     chance = random.Random(seed)
-    with Client(n_workers=2, processes=processes, set_as_default=False) as client:
+    with Client(n_workers=2, processes=processes, set_as_default=False, worker_ttl="1s") as client:
+        # One that is stopped while it starts is given a minute.
+        client.run(os.getpid)
         for _ in range(2):
             state = chance.getstate()
             here = Stream()
@@ -87,7 +90,7 @@ def test_nothing_is_lost(processes, seed):
             def emit_all(source=source, deaths=deaths):
                 for x in range(count):
                     if x in deaths:
-                        kill_one(client, chance)
+                        hit_one(client, chance)
                     source.emit(x)
 
             emitter = threading.Thread(target=emit_all)

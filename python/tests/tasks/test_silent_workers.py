@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -46,6 +47,14 @@ def test_a_worker_that_was_stopped_is_replaced(start):
     assert client.gather(client.map(abs, [-1, -2])) == [1, 2]
     assert client.submit(os.getpid).result(BOUND) != stopped
     assert not exists(stopped)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is seen in /proc")
+def test_a_worker_that_is_stopped_while_it_starts_is_replaced():
+    with Client(processes=True, n_workers=1, worker_ttl="0.2s") as client:
+        (worker,) = client._engine.info()["workers"]
+        os.kill(worker["pid"], signal.SIGSTOP)
+        assert client.submit(os.getpid).result(BOUND) != worker["pid"]
 
 
 def test_large_results_of_a_worker_that_was_stopped_are_made_again(start):

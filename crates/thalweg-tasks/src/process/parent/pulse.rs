@@ -88,6 +88,14 @@ impl Closing {
     }
 }
 
+/// Whether a process has been stopped by a signal: one that starts does not get on, and can't be known by its silence.
+fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The program's name stands before the state, in brackets, and may have some in it.
+    let state = stat.rsplit(')').next().map(str::trim_start);
+    state.is_some_and(|state| state.starts_with('T'))
+}
+
 /// Kills workers that have not answered for `ttl`.
 pub(in crate::process) fn watch<W: Portable>(
     pool: &Weak<Pool<W>>,
@@ -104,9 +112,10 @@ pub(in crate::process) fn watch<W: Portable>(
             if was_stopped {
                 link.pulse.forgive();
             }
-            let limit = match link.is_ready() {
-                true => ttl.saturating_sub(tick),
-                false => ttl.max(START),
+            let is_starting = !link.is_ready() && !is_stopped(link.pid);
+            let limit = match is_starting {
+                false => ttl.saturating_sub(tick),
+                true => ttl.max(START),
             };
             match link.silence() {
                 Some(silence) if silence >= limit => link.kill(Killed::Silent(ttl)),
