@@ -81,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--dashboard-port", metavar="PORT", type=int, default=8787, help="the port of the dashboard (default: 8787)"
     )
+    run.add_argument(
+        "--allow-control",
+        action="store_true",
+        help="let those who know a token pause, resume and drain pipelines there",
+    )
     run.add_argument("script", metavar="SCRIPT", help="the program's file, or - for standard input")
     run.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="the program's own arguments")
     run.set_defaults(parser=run)
@@ -146,6 +151,8 @@ def _run(options: argparse.Namespace) -> int:
         source = _read(options.script)
     except OSError as error:
         options.parser.error(f"can't read the program {options.script!r}: {error.strerror}")
+    if options.allow_control and not options.dashboard:
+        options.parser.error("--allow-control is for --dashboard")
     if options.dashboard:
         _serve_dashboard(options)
     _behave_as(options.script, options.arguments)
@@ -161,10 +168,10 @@ def _serve_dashboard(options: argparse.Namespace) -> None:
     from thalweg.view.dashboard import dashboard
 
     try:
-        served = dashboard(options.dashboard_port)
+        served = dashboard(options.dashboard_port, allow_control=options.allow_control)
     except (OSError, ValueError) as error:
         options.parser.error(str(error))
-    print(f"dashboard: {served.link}", file=sys.stderr)  # noqa: T201
+    print(f"dashboard: {served.control_link or served.link}", file=sys.stderr)  # noqa: T201
 
 
 def _read(script: str) -> bytes:

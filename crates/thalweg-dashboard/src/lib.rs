@@ -26,9 +26,10 @@
 //! It runs on a thread of its own. It looks at pipelines once a second while somebody looks at it, and not at all
 //! otherwise, and it waits for none: a pipeline whose thread is inside a function is shown as it was. It serves this
 //! machine alone unless it is told another address, answers to its own names alone, so that no page from elsewhere can
-//! read it, and changes nothing.
+//! read it, and changes nothing unless it is [allowed to](Builder::allow_control).
 
 mod clock;
+mod control;
 #[cfg(feature = "metrics")]
 mod facade;
 mod failures;
@@ -43,6 +44,7 @@ mod pages;
 mod routes;
 mod server;
 
+pub use control::Action;
 pub use failures::{Cause, FailureRecord};
 pub use metrics::Metrics;
 pub use observe::{Engine, LATENCY_FOR, Observe, Outcome, Pipeline, Run, Task, Worker};

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use thalweg::view::GraphView;
-use thalweg::{Element, Failure, Stream, WeakStream};
+use thalweg::{BoxError, Element, Failure, Stream, WeakStream};
 
+use crate::control::{self, Action};
 use crate::failures::Cause;
 
 /// Pipelines and engines that a dashboard shows. It is asked while somebody looks, on a thread that may wait a little.
@@ -24,6 +25,16 @@ pub trait Observe: Send + Sync + 'static {
     /// How a failure is told, if not by the text of its error. It is called where the function failed.
     fn describe(&self, failure: &Failure) -> Option<Cause> {
         let _ = failure;
+        None
+    }
+
+    /// Has a pipeline do something, by its [id](Pipeline::id), and says in a line what was done; `None` if it is none of
+    /// those it may. It is called on a thread of its own, and may wait for as long as it takes.
+    ///
+    /// # Errors
+    /// It could not be done.
+    fn control(&self, pipeline: u64, action: Action) -> Option<Result<String, BoxError>> {
+        let _ = (pipeline, action);
         None
     }
 }
@@ -147,11 +158,15 @@ struct Watched {
     id: u64,
     name: String,
     ask: Box<dyn Fn() -> Option<Receiver<GraphView>> + Send + Sync>,
+    act: Act,
 }
+
+type Act = Arc<dyn Fn(Action) -> Option<Result<String, BoxError>> + Send + Sync>;
 
 impl Watched {
     fn new<T: Element>(name: String, stream: &Stream<T>) -> Self {
         let weak: WeakStream<T> = stream.downgrade();
+        let acting = stream.downgrade();
         Self {
             id: stream.node_id(),
             name,
@@ -164,6 +179,10 @@ impl Watched {
                     let _ = tells.try_send(view);
                 });
                 is_there.then_some(answer)
+            }),
+            act: Arc::new(move |action| {
+                let stream = acting.upgrade()?;
+                Some(control::act(&stream, action))
             }),
         }
     }
@@ -198,6 +217,25 @@ impl Observed {
     pub(crate) fn watch<T: Element>(&self, name: String, stream: &Stream<T>) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched.push(Watched::new(name, stream));
+    }
+
+    /// Has a pipeline do something; `None` if nobody knows it.
+    pub(crate) fn control(
+        &self,
+        pipeline: u64,
+        action: Action,
+    ) -> Option<Result<String, BoxError>> {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let act = watched.iter().find(|watched| watched.id == pipeline);
+        let act = act.map(|watched| watched.act.clone());
+        drop(watched);
+        match act {
+            Some(act) => act(action),
+            None => self
+                .others
+                .iter()
+                .find_map(|other| other.control(pipeline, action)),
+        }
     }
 
     /// How things are; may wait a little.

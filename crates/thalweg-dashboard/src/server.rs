@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use thalweg::{Element, Stream};
+use thalweg::{BoxError, Element, Stream};
 use tokio::sync::{Notify, oneshot, watch};
 
+use crate::control::{Action, Controls, Token};
 use crate::failures::{self, Failures};
 use crate::guard::Names;
 use crate::history::History;
@@ -41,6 +42,9 @@ pub enum ServeError {
         #[source]
         cause: io::Error,
     },
+    /// The system has no random numbers, of which the token for its buttons would be made.
+    #[error("no token for the dashboard: {0}")]
+    Token(#[source] io::Error),
     /// The system gives no more threads.
     #[error("no thread for the dashboard: {0}")]
     Thread(#[source] io::Error),
@@ -68,6 +72,7 @@ pub fn serve(addr: impl ToSocketAddrs) -> Result<Dashboard, ServeError> {
 pub struct Builder {
     observed: Vec<Arc<dyn Observe>>,
     hosts: Vec<String>,
+    allows_control: bool,
 }
 
 impl Builder {
@@ -91,6 +96,22 @@ impl Builder {
         self
     }
 
+    /// Has buttons that pause, resume and drain pipelines, for those who know the dashboard's
+    /// [token](Dashboard::token). Without it, it is read-only.
+    ///
+    /// ```
+    /// use thalweg_dashboard::Builder;
+    ///
+    /// let dashboard = Builder::new().allow_control().serve("127.0.0.1:0")?;
+    /// assert!(dashboard.token().is_some_and(|token| token.len() == 32));
+    /// # Ok::<(), thalweg_dashboard::ServeError>(())
+    /// ```
+    #[must_use]
+    pub fn allow_control(mut self) -> Self {
+        self.allows_control = true;
+        self
+    }
+
     /// Serves it; see [`serve`].
     ///
     /// # Errors
@@ -101,8 +122,10 @@ impl Builder {
         let addr = addr.ok_or_else(|| ServeError::Address(missing()))?;
         let listener = listen(addr)?;
         let bound = listener.local_addr().map_err(ServeError::Thread)?;
-        let app = Arc::new(App::new(self.observed));
-        let names = Names::new(bound, self.hosts);
+        let token = self.allows_control.then(Token::random).transpose();
+        let token = token.map_err(|error| ServeError::Token(error.into()))?;
+        let names = Names::new(bound, self.hosts, token.is_some());
+        let app = Arc::new(App::new(self.observed, token));
         let (stop, stopped) = oneshot::channel();
         let served = app.clone();
         let thread = std::thread::Builder::new().name("thalweg-dashboard".into());
@@ -193,6 +216,25 @@ impl Dashboard {
         format!("http://{host}:{}/status", self.addr.port())
     }
 
+    /// What those need who want to control pipelines: they enter it on `/status`, or send it in the header
+    /// `X-Thalweg-Token` of a POST to `/control`. `None` unless the dashboard [allows it](Builder::allow_control). It is
+    /// as good as a password: it belongs in no log.
+    pub fn token(&self) -> Option<&str> {
+        self.app.controls.as_ref().map(|it| it.token.text())
+    }
+
+    /// The [link](Self::link) with the token in it, which a page takes out of the address as soon as it is shown, and which
+    /// no browser sends. `None` unless the dashboard [allows control](Builder::allow_control).
+    ///
+    /// ```
+    /// let dashboard = thalweg_dashboard::Builder::new().allow_control().serve("127.0.0.1:0")?;
+    /// assert!(dashboard.control_link().is_some_and(|link| link.contains("/status#token=")));
+    /// # Ok::<(), thalweg_dashboard::ServeError>(())
+    /// ```
+    pub fn control_link(&self) -> Option<String> {
+        Some(format!("{}#token={}", self.link(), self.token()?))
+    }
+
     /// Ends it.
     pub fn close(&mut self) {
         drop(self.stop.take());
@@ -213,6 +255,8 @@ impl Drop for Dashboard {
 pub(crate) struct App {
     observed: Observed,
     pub(crate) failures: Arc<Failures>,
+    /// `None` if nothing may be changed.
+    pub(crate) controls: Option<Controls>,
     pub(crate) began: Instant,
     seen: Mutex<Seen>,
     looks: watch::Sender<u64>,
@@ -246,9 +290,10 @@ impl Drop for Looker {
 }
 
 impl App {
-    fn new(observed: Vec<Arc<dyn Observe>>) -> Self {
+    fn new(observed: Vec<Arc<dyn Observe>>, token: Option<Token>) -> Self {
         Self {
             failures: failures::record(observed.clone()),
+            controls: token.map(Controls::new),
             observed: Observed::new(observed),
             began: Instant::now(),
             seen: Mutex::default(),
@@ -257,6 +302,15 @@ impl App {
             wanted: Notify::new(),
             looking: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// Has a pipeline do something; `None` if nobody knows it. It may wait for long.
+    pub(crate) fn control(
+        &self,
+        pipeline: u64,
+        action: Action,
+    ) -> Option<Result<String, BoxError>> {
+        self.observed.control(pipeline, action)
     }
 
     pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
-use thalweg::Failure;
 use thalweg::view::GraphView;
+use thalweg::{BoxError, Failure};
 use thalweg_dashboard::{
-    Builder, Cause, Engine, LATENCY_FOR, Observe, Outcome, Pipeline, Run, Task, Worker,
+    Action, Builder, Cause, Engine, LATENCY_FOR, Observe, Outcome, Pipeline, Run, Task, Worker,
 };
 
 use crate::failure;
@@ -30,8 +30,17 @@ pub(crate) struct Dashboard(Mutex<Option<thalweg_dashboard::Dashboard>>);
 impl Dashboard {
     /// Serves it at a port of this machine, or the next one that is free.
     #[new]
-    fn new(py: Python<'_>, host: &str, port: u16, hosts: Vec<String>) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        host: &str,
+        port: u16,
+        hosts: Vec<String>,
+        allow_control: bool,
+    ) -> PyResult<Self> {
         let mut builder = Builder::new().observe(Process);
+        if allow_control {
+            builder = builder.allow_control();
+        }
         for name in hosts {
             builder = builder.host(name);
         }
@@ -53,6 +62,19 @@ impl Dashboard {
     #[getter]
     fn link(&self) -> Option<String> {
         lock(&self.0).as_ref().map(|dashboard| dashboard.link())
+    }
+
+    /// What those need who want to control pipelines; `None` unless that is allowed, or once it has been closed.
+    #[getter]
+    fn token(&self) -> Option<String> {
+        let dashboard = lock(&self.0);
+        dashboard.as_ref()?.token().map(str::to_string)
+    }
+
+    /// What to open in a browser, with the token in it.
+    #[getter]
+    fn control_link(&self) -> Option<String> {
+        lock(&self.0).as_ref()?.control_link()
     }
 
     /// Ends it.
@@ -122,6 +144,17 @@ impl Observe for Process {
         gil::attach(|py| engines(py).unwrap_or_else(|error| told(py, error)))
     }
 
+    fn control(&self, pipeline: u64, action: Action) -> Option<Result<String, BoxError>> {
+        gil::attach(|py| {
+            let node = match find(py, pipeline) {
+                Ok(node) => node?,
+                Err(error) => return Some(Err(error.into())),
+            };
+            let done = VIEW.call(py, "control", (node, action.word()));
+            Some(done.and_then(|done| done.extract()).map_err(BoxError::from))
+        })
+    }
+
     fn describe(&self, failure: &Failure) -> Option<Cause> {
         let error = failure.cause().downcast_ref::<PyErr>()?;
         gil::attach(|py| {
@@ -142,6 +175,17 @@ impl Observe for Process {
 fn told<T: Default>(py: Python<'_>, error: PyErr) -> T {
     error.write_unraisable(py, None);
     T::default()
+}
+
+/// A node of the pipeline that has this number.
+fn find(py: Python<'_>, pipeline: u64) -> PyResult<Option<Py<Node>>> {
+    let found: Vec<(String, Py<Node>)> = VIEW.call(py, "pipelines", ())?.extract()?;
+    let mut nodes = found.into_iter().map(|(_, node)| node);
+    let is_it = |node: &Py<Node>| {
+        let parts = node.get().parts();
+        parts.is_ok_and(|parts| parts.inlet.id() == pipeline)
+    };
+    Ok(nodes.find(is_it))
 }
 
 /// Asks all pipelines. It waits for none: a thread that is at work in one answers when it leaves.

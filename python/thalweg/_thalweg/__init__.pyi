@@ -257,7 +257,7 @@ class Signal:
 class Dashboard:
     """A dashboard that is being served."""
 
-    def __new__(cls, host: str, port: int, hosts: list[str]) -> Dashboard:
+    def __new__(cls, host: str, port: int, hosts: list[str], allow_control: bool) -> Dashboard:
         """Serve it at a port, or the next one that is free."""
 
     @property
@@ -267,6 +267,14 @@ class Dashboard:
     @property
     def link(self) -> str | None:
         """What to open in a browser; None once it has been closed."""
+
+    @property
+    def token(self) -> str | None:
+        """What those need who want to control pipelines; None unless that is allowed."""
+
+    @property
+    def control_link(self) -> str | None:
+        """What to open in a browser, with the token in it."""
 
     def close(self) -> None:
         """End it."""

@@ -34,8 +34,8 @@ impl Page {
     /// What changes on it.
     pub(crate) fn content(self, app: &App) -> Markup {
         match self {
-            Self::Status => status::content(&app.seen(), true),
-            Self::Graph => status::content(&app.seen(), false),
+            Self::Status => status::content(app, true),
+            Self::Graph => status::content(app, false),
             Self::Tasks => tasks::content(&app.seen()),
             Self::Failures => failures::content(&app.failures.newest()),
             Self::Node(pipeline, id) => node::content(app, pipeline, id),
