@@ -134,4 +134,4 @@ def test_run_prints_the_token_and_only_if_asked(python, tmp_path):
     assert run.stdout.split() == ["False"]
     assert "token" not in run.stderr
     run = python("-m", "thalweg", "run", "--allow-control", str(script))
-    assert "--allow-control is for --dashboard" in run.stderr
+    assert "are for --dashboard" in run.stderr

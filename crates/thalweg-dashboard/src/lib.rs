@@ -30,6 +30,7 @@
 
 mod clock;
 mod control;
+mod elements;
 #[cfg(feature = "metrics")]
 mod facade;
 mod failures;

@@ -30,6 +30,7 @@ pub(crate) fn stream(app: Arc<App>, page: Page) -> Response {
         loop {
             // The sender lives as long as the dashboard does.
             looks.changed().await.ok()?;
+            page.prepare(&app).await;
             let content = page.content(&app).into_string().replace('\r', " ");
             if content != shown {
                 let event = Event::default().data(&content);

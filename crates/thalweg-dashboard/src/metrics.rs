@@ -73,7 +73,7 @@ impl Metrics {
     /// Those of the pipelines and engines that `observed` knows.
     pub fn new(observed: impl Observe) -> Self {
         Self {
-            observed: Observed::new(vec![Arc::new(observed)]),
+            observed: Observed::new(vec![Arc::new(observed)], 0),
             seen: Mutex::default(),
         }
     }

@@ -62,6 +62,7 @@ pub(crate) fn router(app: Arc<App>, names: Names) -> Router {
 
 async fn page(State(app): Shared, page: Page) -> Response {
     app.refresh_now().await;
+    page.prepare(&app).await;
     let status = if page.exists(&app) {
         StatusCode::OK
     } else {

@@ -1,5 +1,6 @@
 //! The dashboard's thread, and what is done on it.
 
+use std::any::Any;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +12,7 @@ use thalweg::{BoxError, Element, Stream};
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::control::{Action, Controls, Token};
+use crate::elements::{Elements, describe_common};
 use crate::failures::{self, Failures};
 use crate::guard::Names;
 use crate::history::History;
@@ -73,6 +75,7 @@ pub struct Builder {
     observed: Vec<Arc<dyn Observe>>,
     hosts: Vec<String>,
     allows_control: bool,
+    elements: Option<Elements>,
 }
 
 impl Builder {
@@ -112,6 +115,34 @@ impl Builder {
         self
     }
 
+    /// Shows the last elements that came to a node on its page, `count` at most, and 100; without it, none: data is
+    /// private. Of more than about a hundred a second, some are seen. `describe` says what an element reads like, on a
+    /// thread of its own, one at a time; numbers and text are known. Texts are cut at 500 bytes.
+    ///
+    /// ```
+    /// use thalweg_dashboard::Builder;
+    ///
+    /// #[derive(Clone, Debug)]
+    /// struct Order(u32);
+    ///
+    /// let dashboard = Builder::new()
+    ///     .show_elements(5, |element| element.downcast_ref::<Order>().map(|order| format!("{order:?}")))
+    ///     .serve("127.0.0.1:0")?;
+    /// dashboard.watch("orders", &thalweg::Stream::<Order>::new());
+    /// # Ok::<(), thalweg_dashboard::ServeError>(())
+    /// ```
+    #[must_use]
+    pub fn show_elements(
+        mut self,
+        count: usize,
+        describe: impl Fn(&dyn Any) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        let describe =
+            move |element: &dyn Any| describe(element).or_else(|| describe_common(element));
+        self.elements = (count > 0).then(|| Elements::new(count, Box::new(describe)));
+        self
+    }
+
     /// Serves it; see [`serve`].
     ///
     /// # Errors
@@ -125,7 +156,7 @@ impl Builder {
         let token = self.allows_control.then(Token::random).transpose();
         let token = token.map_err(|error| ServeError::Token(error.into()))?;
         let names = Names::new(bound, self.hosts, token.is_some());
-        let app = Arc::new(App::new(self.observed, token));
+        let app = Arc::new(App::new(self.observed, token, self.elements));
         let (stop, stopped) = oneshot::channel();
         let served = app.clone();
         let thread = std::thread::Builder::new().name("thalweg-dashboard".into());
@@ -257,6 +288,8 @@ pub(crate) struct App {
     pub(crate) failures: Arc<Failures>,
     /// `None` if nothing may be changed.
     pub(crate) controls: Option<Controls>,
+    /// `None` if no elements are shown.
+    pub(crate) elements: Option<Elements>,
     pub(crate) began: Instant,
     seen: Mutex<Seen>,
     looks: watch::Sender<u64>,
@@ -290,11 +323,17 @@ impl Drop for Looker {
 }
 
 impl App {
-    fn new(observed: Vec<Arc<dyn Observe>>, token: Option<Token>) -> Self {
+    fn new(
+        observed: Vec<Arc<dyn Observe>>,
+        token: Option<Token>,
+        elements: Option<Elements>,
+    ) -> Self {
+        let count = elements.as_ref().map_or(0, |elements| elements.count);
         Self {
+            elements,
             failures: failures::record(observed.clone()),
             controls: token.map(Controls::new),
-            observed: Observed::new(observed),
+            observed: Observed::new(observed, count),
             began: Instant::now(),
             seen: Mutex::default(),
             looks: watch::Sender::new(0),
@@ -311,6 +350,15 @@ impl App {
         action: Action,
     ) -> Option<Result<String, BoxError>> {
         self.observed.control(pipeline, action)
+    }
+
+    /// The last elements that came to a node; `None` if they could not be had for now. It may wait a little.
+    pub(crate) fn kept_elements(
+        &self,
+        pipeline: u64,
+        node: u64,
+    ) -> Option<Vec<Box<dyn Any + Send>>> {
+        self.observed.kept_elements(pipeline, node)
     }
 
     pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -257,7 +257,7 @@ class Signal:
 class Dashboard:
     """A dashboard that is being served."""
 
-    def __new__(cls, host: str, port: int, hosts: list[str], allow_control: bool) -> Dashboard:
+    def __new__(cls, host: str, port: int, hosts: list[str], allow_control: bool, show_elements: int) -> Dashboard:
         """Serve it at a port, or the next one that is free."""
 
     @property

@@ -33,8 +33,11 @@ class Dashboard:
     (True, True)
     """
 
-    def __init__(self, host: str, port: int, hosts: Iterable[str], allow_control: bool = False) -> None:
-        self._served = _thalweg.Dashboard(host, port, list(hosts), allow_control)
+    def __init__(
+        self, host: str, port: int, hosts: Iterable[str], allow_control: bool = False, show_elements: int = 0
+    ) -> None:
+        self._served = _thalweg.Dashboard(host, port, list(hosts), allow_control, show_elements)
+        self._show_elements = show_elements
         self._process = os.getpid()
 
     @property
@@ -90,7 +93,12 @@ class Dashboard:
 
 
 def dashboard(
-    port: int = _PORT, host: str = "127.0.0.1", hosts: Iterable[str] = (), *, allow_control: bool = False
+    port: int = _PORT,
+    host: str = "127.0.0.1",
+    hosts: Iterable[str] = (),
+    *,
+    allow_control: bool = False,
+    show_elements: int = 0,
 ) -> Dashboard:
     """Serve a dashboard: the pipelines and tasks of this process, live, in the browser.
 
@@ -109,13 +117,17 @@ def dashboard(
         Names that it answers to besides ``localhost`` and addresses: those of this machine, or of a proxy before it.
     allow_control: bool
         Whether it has buttons that pause, resume and drain pipelines, for those who know its ``token``.
+    show_elements: int
+        How many of the last elements that came to a node are shown on its page, 100 at most; none unless it is given:
+        data is private. Of more than about a hundred a second, some are seen. A ``repr`` is called for them, on a
+        thread that nobody needs, while somebody looks at the page.
 
     Raises
     ------
     OSError
         Nobody may listen there.
     ValueError
-        It is no port; or control is to be allowed, and a dashboard without it is served already.
+        It is no port, or no number of elements; or a dashboard that is served already may do less.
 
     Examples
     --------
@@ -134,12 +146,16 @@ def dashboard(
     global _running
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65536:
         raise ValueError(f"dashboard: `port` is a number from 0 to 65535, not {port!r}")
+    if isinstance(show_elements, bool) or not isinstance(show_elements, int) or not 0 <= show_elements <= 100:
+        raise ValueError(f"dashboard: `show_elements` is a number from 0 to 100, not {show_elements!r}")
     with _lock:
         if _running is not None and _running.is_running:
             if allow_control and _running.token is None:
                 raise ValueError("dashboard: one that is read-only is served already: close it before `allow_control`")
+            if show_elements > _running._show_elements:
+                raise ValueError("dashboard: one that shows fewer elements is served already: close it first")
             return _running
-        made = _running = Dashboard(host, port, hosts, allow_control)
+        made = _running = Dashboard(host, port, hosts, allow_control, show_elements)
     if port not in (0, made.port):
         warnings.warn(f"port {port} is taken: the dashboard is at {made.link}", stacklevel=2)
     return made

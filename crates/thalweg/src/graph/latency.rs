@@ -4,7 +4,7 @@
 //! is about; so elements take their usual way while there is none, and nothing is noted of them while nobody asks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::Graph;
@@ -30,6 +30,8 @@ pub(super) struct Timing {
     last: AtomicU64,
     /// Until when, in nanoseconds, elements are timed.
     until: AtomicU64,
+    /// How many of the elements that are timed each node keeps, the newest.
+    kept: AtomicUsize,
     /// Whether nodes have the flag.
     is_closed: AtomicBool,
     /// As often as there are elements that are timed, and once more.
@@ -41,6 +43,8 @@ impl Timing {
     pub(super) fn absorb(&self, other: &Self) {
         let until = other.until.load(Ordering::Relaxed);
         self.until.fetch_max(until, Ordering::Relaxed);
+        let kept = other.kept.load(Ordering::Relaxed);
+        self.kept.fetch_max(kept, Ordering::Relaxed);
         if other.is_closed.load(Ordering::Relaxed) {
             self.is_closed.store(true, Ordering::Relaxed);
         }
@@ -111,6 +115,7 @@ impl Graph {
         if now > timing.until.load(Ordering::Relaxed) {
             self.detours.fetch_and(!detour::TIMED, Ordering::Relaxed);
             self.mark_nodes(false, &pass);
+            self.keep_elements(0, &pass);
             return lease;
         }
         let last = timing.last.swap(now, Ordering::Relaxed);
@@ -143,6 +148,20 @@ impl Graph {
         self.timing.is_closed.store(is_timed, Ordering::Relaxed);
         for node in self.state.get(pass).nodes.values() {
             node.set_timed(is_timed, pass);
+        }
+    }
+
+    /// How many elements each node is to keep.
+    pub(super) fn kept_elements(&self) -> usize {
+        self.timing.kept.load(Ordering::Relaxed)
+    }
+
+    /// Has each node keep so many of the elements that are timed.
+    pub(crate) fn keep_elements(&self, limit: usize, pass: &Pass) {
+        if self.timing.kept.swap(limit, Ordering::Relaxed) > limit {
+            for node in self.nodes(pass) {
+                node.forget_recent(limit, pass);
+            }
         }
     }
 

@@ -16,6 +16,7 @@ impl<B: NodeKind> Node<B> {
             return self.receive_closed(x, pass);
         }
         if let Some(born) = pass.born() {
+            self.keep_if_asked(&x, pass);
             return self.receive_timed(x, born, pass);
         }
         if gate != gate::TIMED {
@@ -23,6 +24,16 @@ impl<B: NodeKind> Node<B> {
         }
         self.cell.count(1, pass);
         B::accept(self, x, pass)
+    }
+
+    /// Keeps an element among the last, for those who have asked for them.
+    fn keep_if_asked(&self, x: &B::In, pass: &Pass) {
+        let limit = pass.graph().kept_elements();
+        if limit > 0 {
+            let gone = self.recovery.get(pass).keep_recent(x.clone(), limit);
+            // It may do anything when dropped.
+            drop(gone);
+        }
     }
 
     /// An element whose latency is noted: when it comes, or when a node that sends nothing on is done with it.

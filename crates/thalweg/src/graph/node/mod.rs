@@ -55,6 +55,10 @@ pub(crate) trait AnyNode: Send + Sync {
     fn look_at_stack(&self, pass: &Pass);
     /// From now on elements are asked whether they are timed, or not.
     fn set_timed(&self, is_timed: bool, pass: &Pass);
+    /// The elements that came last, of those that were timed; none unless they are kept.
+    fn recent(&self, pass: &Pass) -> Vec<Box<dyn Any + Send>>;
+    /// Lets go of those elements, but for the newest.
+    fn forget_recent(&self, limit: usize, pass: &Pass);
     /// Marks the node as lying on a cycle or not.
     fn set_looped(&self, looped: bool, pass: &Pass);
     fn is_looped(&self, pass: &Pass) -> bool;
@@ -424,6 +428,17 @@ impl<B: NodeKind> AnyNode for Node<B> {
         } else {
             self.cell.open_gate(gate::TIMED, pass);
         }
+    }
+
+    fn recent(&self, pass: &Pass) -> Vec<Box<dyn Any + Send>> {
+        let recent = self.recovery.get(pass).recent().clone();
+        let recent = recent.into_iter();
+        recent.map(|x| Box::new(x) as Box<dyn Any + Send>).collect()
+    }
+
+    fn forget_recent(&self, limit: usize, pass: &Pass) {
+        let gone = self.recovery.get(pass).forget_recent(limit);
+        drop(gone);
     }
 
     fn set_looped(&self, looped: bool, pass: &Pass) {

@@ -25,6 +25,8 @@ pub(super) struct Recovery<T> {
     pub(super) spawned: usize,
     /// The run that the node belongs to.
     run: Option<Weak<dyn AnyRun>>,
+    /// Elements that came last, of those that were timed, while somebody asks for them.
+    recent: VecDeque<T>,
 }
 
 struct Retrying<T> {
@@ -44,6 +46,7 @@ impl<T> Default for Recovery<T> {
             attempts: (0, 0),
             spawned: 0,
             run: None,
+            recent: VecDeque::new(),
         }
     }
 }
@@ -75,6 +78,24 @@ impl<T> Recovery<T> {
         self.retrying
             .iter()
             .for_each(|retrying| visit(&retrying.element));
+        self.recent.iter().for_each(|x| visit(x));
+    }
+
+    /// Keeps an element as one that came last; returns those that go for it.
+    pub(super) fn keep_recent(&mut self, x: T, limit: usize) -> Vec<T> {
+        self.recent.push_back(x);
+        self.forget_recent(limit)
+    }
+
+    /// The elements that came last, the oldest first.
+    pub(super) fn recent(&self) -> &VecDeque<T> {
+        &self.recent
+    }
+
+    /// Lets go of them, but for so many.
+    pub(super) fn forget_recent(&mut self, limit: usize) -> Vec<T> {
+        let more = self.recent.len().saturating_sub(limit);
+        self.recent.drain(..more).collect()
     }
 
     /// Whether an element waits for its next attempt.
