@@ -195,6 +195,12 @@ class Node(Generic[T]):
     def _counters(self) -> tuple[int, int, int, int, float]:
         """Return how many elements the node has received, sent, failed on and holds, and for how long they waited."""
 
+    def _trace(self, tracer: object, one_in: int) -> None:
+        """Have elements of the pipeline traced."""
+
+    def _untrace(self) -> None:
+        """Have no more elements traced."""
+
     def _latency(self) -> tuple[int, float, float, float, float] | None:
         """Return how many elements have been timed, and their mean, median, 99th percentile and longest latency."""
 

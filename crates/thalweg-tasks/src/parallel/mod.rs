@@ -81,8 +81,10 @@ mod remote_tests;
 mod strand;
 #[cfg(all(test, not(thalweg_loom)))]
 mod tests;
+mod trace;
 
 pub use batch::{Batch, BatchEngine, Trip};
 pub use part::{Outcome, Part, Steps, run_step};
 pub use queue::{Engine, Over, Queue, Runner};
 pub use strand::Strand;
+pub use trace::StepTrace;

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use super::Graph;
 use super::access::detour;
+use super::node::NodeId;
 use super::pass::{Lease, Pass};
 use crate::ack::{Ack, Acks};
 use crate::runtime::{RuntimeHandle, steady_time};
+use crate::trace;
 
 /// Elements are timed as rarely as makes this the time between two, on the average.
 const EVERY: Duration = Duration::from_millis(10);
@@ -39,6 +41,11 @@ pub(super) struct Timing {
 }
 
 impl Timing {
+    /// To be held by an element for which nodes have the flag.
+    pub(super) fn alive(&self) -> Arc<()> {
+        self.alive.clone()
+    }
+
     /// Takes over from a graph whose nodes have become those of this one.
     pub(super) fn absorb(&self, other: &Self) {
         let until = other.until.load(Ordering::Relaxed);
@@ -82,27 +89,44 @@ impl Born {
 }
 
 impl Graph {
-    /// Whether nothing but the timing of elements keeps these from going in, and none of them is the next to be timed.
+    /// Whether nothing but that some elements are timed or traced keeps these from going in, and it is none of these; if so,
+    /// they are counted.
     #[inline(never)]
-    pub(super) fn is_only_timed(&self, detours: u8, elements: usize) -> bool {
-        let left = self.timing.left.load(Ordering::Relaxed);
-        if detours != detour::TIMED || left as usize <= elements {
+    pub(super) fn pass_unseen(&self, detours: u8, elements: usize, carry_tokens: bool) -> bool {
+        let (is_timed, is_traced) = (detours & detour::TIMED != 0, detours & detour::TRACED != 0);
+        if detours & !(detour::TIMED | detour::TRACED) != 0 || (is_traced && carry_tokens) {
             return false;
         }
-        // It is less than `left`, which fits.
-        self.timing
-            .left
-            .store(left - elements as u32, Ordering::Relaxed);
+        let left = self.timing.left.load(Ordering::Relaxed);
+        if is_timed && left as usize <= elements {
+            return false;
+        }
+        if is_traced && (trace::is_within() || !self.are_untraced(elements)) {
+            return false;
+        }
+        if is_timed {
+            // It is less than `left`, which fits.
+            let left = left - elements as u32;
+            self.timing.left.store(left, Ordering::Relaxed);
+        }
         true
     }
 
-    /// The lease for an element, with a token if it is to be timed.
-    pub(super) fn time_if_due(&self, lease: Lease) -> Lease {
+    /// The lease for an element that is emitted at a node, with tokens if it is to be timed or traced.
+    pub(super) fn watch_if_due(&self, lease: Lease, node: NodeId) -> Lease {
         let detours = self.detours.load(Ordering::Relaxed);
-        if detours & detour::TIMED == 0 || self.is_only_timed(detour::TIMED, 1) {
-            return lease;
+        let mut lease = lease;
+        if detours & detour::TIMED != 0 {
+            let left = self.timing.left.load(Ordering::Relaxed);
+            match left > 1 {
+                true => self.timing.left.store(left - 1, Ordering::Relaxed),
+                false => lease = self.time(lease),
+            }
         }
-        self.time(lease)
+        match detours & detour::TRACED {
+            0 => lease,
+            _ => self.trace_if_due(lease, node),
+        }
     }
 
     #[cold]
@@ -144,7 +168,7 @@ impl Graph {
         Clock(self.runtime().cloned())
     }
 
-    fn mark_nodes(&self, is_timed: bool, pass: &Pass) {
+    pub(super) fn mark_nodes(&self, is_timed: bool, pass: &Pass) {
         self.timing.is_closed.store(is_timed, Ordering::Relaxed);
         for node in self.state.get(pass).nodes.values() {
             node.set_timed(is_timed, pass);

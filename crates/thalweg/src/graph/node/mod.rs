@@ -30,6 +30,7 @@ use super::pass::Pass;
 use super::policy::Policy;
 use crate::failure::{BoxError, Failure};
 use crate::operator::EmitResult;
+use crate::trace::{self, Within};
 
 /// A node as the graph sees it, whatever it carries.
 pub(crate) trait AnyNode: Send + Sync {
@@ -267,12 +268,14 @@ impl<B: NodeKind> Node<B> {
         self.recovery.get(pass).spawned += 1;
         self.note_moving(pass);
         let call = CurrentCall::begin(self.core.begin_to_call().clone(), pass);
-        let spawned =
-            SpawnedFuture::new(future, call, move |result: Result<F::Output, BoxError>| {
-                let event = result.map(event);
-                graph.post(Box::new(move |pass| me.arrived(key, event, pass)));
-            });
-        pass.graph().spawn(Box::pin(spawned));
+        let done = move |result: Result<F::Output, BoxError>| {
+            let event = result.map(event);
+            graph.post(Box::new(move |pass| me.arrived(key, event, pass)));
+        };
+        pass.graph().spawn(match trace::current() {
+            None => Box::pin(SpawnedFuture::new(future, call, done)),
+            Some(current) => Box::pin(SpawnedFuture::new(Within::new(future, current), call, done)),
+        });
     }
 
     /// A waker that has the runtime tell the node of an event.

@@ -13,6 +13,7 @@ use crate::graph::fusion::AnyRun;
 use crate::graph::pass::Lease;
 use crate::graph::policy::{Policy, is_exempt};
 use crate::operator::EmitResult;
+use crate::trace;
 
 pub(super) struct Recovery<T> {
     policy: Policy,
@@ -152,6 +153,9 @@ impl<B: NodeKind> Node<B> {
             (policy, attempts, recovery.errors.clone())
         };
         self.count_failed();
+        if let Some(traced) = pass.traced() {
+            trace::fail(&traced, &cause.to_string());
+        }
         let element = boxed(element);
         let failure = |cause| self.core.failure_after(attempts, ordinal, element, cause);
         if let Policy::Skip = policy {
