@@ -21,7 +21,8 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// Sends a page's content now, and whenever it has changed.
 pub(crate) fn stream(app: Arc<App>, page: Page) -> Response {
     let Some((looker, looks)) = app.come(PAGES) else {
-        let headers = [(header::RETRY_AFTER, "10")];
+        // A connection that stays open takes the place of somebody else's.
+        let headers = [(header::RETRY_AFTER, "10"), (header::CONNECTION, "close")];
         let text = "too many pages are open\n";
         return (StatusCode::SERVICE_UNAVAILABLE, headers, text).into_response();
     };
