@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from thalweg import _thalweg
 from thalweg.errors.missing_packages import need
 
 TYPE_CHECKING = False
@@ -36,10 +37,8 @@ def trace(node: Stream[Any], one_in: int, provider: TracerProvider | None) -> No
     need("opentelemetry.trace", "trace", "opentelemetry")
     from opentelemetry.trace import get_tracer
 
-    from thalweg import __version__
-
     names = [each.name for each in node._pipeline.nodes() if each.name and not each.upstreams]
-    tracer = get_tracer(_SCOPE, __version__, tracer_provider=provider)
+    tracer = get_tracer(_SCOPE, _thalweg.__version__, tracer_provider=provider)
     node._trace(_Tracer(tracer, ", ".join(names)), one_in)
 
 
