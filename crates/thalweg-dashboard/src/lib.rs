@@ -54,3 +54,7 @@ pub use server::{Builder, Dashboard, ServeError, serve};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/DASHBOARD.md")]
+mod guide {}
