@@ -6,8 +6,9 @@ mod cases;
 mod measure;
 mod report;
 
+use cases::dashboard::Looks;
 use cases::scale::{Phase, Shape, per_node_of_many};
-use cases::{buffer, chain, memory, sleepers, tasks};
+use cases::{buffer, chain, dashboard, memory, sleepers, tasks};
 use report::Line;
 
 struct Arguments {
@@ -112,6 +113,14 @@ fn main() {
         (
             "dropped-pipelines",
             Box::new(move || memory::dropped_pipelines(10_000 / count)),
+        ),
+        (
+            "dashboard-looked-at",
+            Box::new(move || dashboard::cost(rounds, Looks::Somebody)),
+        ),
+        (
+            "dashboard-not-looked-at",
+            Box::new(move || dashboard::cost(rounds, Looks::Nobody)),
         ),
     ];
     for (name, shape, phase) in SCALE {

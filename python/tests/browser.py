@@ -95,6 +95,18 @@ class Browser:
         while self.look("document.readyState") != "complete" or self.look("location.href") != url:
             pass
 
+    def open(self, url: str) -> None:
+        """Open a page that changes its own address, and wait until it is there."""
+        self.tell("Page.navigate", url=url)
+        while self.look("document.readyState") != "complete" or self.look("location.href") == "about:blank":
+            pass
+
+    def press_enter(self) -> None:
+        """Press the Enter key where the focus is."""
+        key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+        self.tell("Input.dispatchKeyEvent", type="keyDown", text="\r", **key)
+        self.tell("Input.dispatchKeyEvent", type="keyUp", **key)
+
     def look(self, expression: str) -> Any:
         """Return what an expression of JavaScript is on the page."""
         answer = self.tell("Runtime.evaluate", expression=expression, returnByValue=True)

@@ -37,7 +37,7 @@ def dashboard():
 
 
 def text(page):
-    return page.look("document.getElementById('content').innerText")
+    return page.look("document.getElementById('content')?.innerText") or ""
 
 
 def address(dashboard, path):
@@ -92,6 +92,52 @@ def test_a_worker_that_dies_is_seen(page, dashboard):
         until(lambda: "workers that died: 1 (by itself, or killed from outside)" in text(page))
         assert page.look("document.querySelector('rect.run-killed').getBoundingClientRect().width") >= 0.5
         dying.cancel(force=True)
+
+
+def press(page, label, report):
+    """Press a button with the keyboard, and wait until the page says what came of it."""
+    button = f"document.querySelector('[aria-label=\"{label}\"]')"
+    until(lambda: page.look(f"{button} !== null"))
+    page.look(f"{button}.focus()")
+    page.press_enter()
+    until(lambda: report in text(page))
+
+
+def test_buttons_are_pressed_with_the_keyboard(page):
+    clock = thalweg.VirtualClock()
+    ticks = Stream.from_periodic(lambda: "tick", "1s", loop=clock, start=True, stream_name="metronome")
+    L = ticks.partition(1000).sink_to_list()
+    clock.advance("5s")
+    page.show("about:blank")
+    page.complaints.clear()
+    with thalweg.dashboard(port=0, allow_control=True) as served:
+        page.open(served.control_link)
+        # The token is not to be seen in the address, and is there.
+        until(lambda: page.look("location.href") == served.link)
+        assert page.look("document.getElementById('token').value") == served.token
+        press(page, "pause metronome", "paused: 1 source")
+        assert ticks.stopped
+        press(page, "resume metronome", "resumed: 1 source")
+        assert not ticks.stopped
+        press(page, "drain metronome", "drained")
+        # A token that was entered is kept while one goes on.
+        assert page.look("document.getElementById('token').value") == served.token
+        assert page.complaints == []
+        page.show("about:blank")
+    assert len(L) == 1
+
+
+def test_buttons_without_the_token_do_nothing(page):
+    source = Stream(stream_name="untouched")
+    with thalweg.dashboard(port=0, allow_control=True) as served:
+        page.show(served.link, width=400)
+        assert page.look("document.documentElement.scrollWidth") <= 400
+        page.look("document.getElementById('token').value = 'wrong'")
+        page.look("document.querySelector('[aria-label=\"drain untouched\"]').focus()")
+        page.press_enter()
+        until(lambda: "the token is not the one" in page.look("document.body.innerText"))
+        page.show("about:blank")
+    source.emit(1)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -352,3 +352,17 @@ def test_a_failure_in_a_feedback_loop_reaches_the_emitter():
     down.map(lambda x: x - 1).filter(lambda x: x < 5).connect(source)
     with pytest.raises(ZeroDivisionError):
         source.emit(10)
+
+
+def test_what_is_logged_says_where_it_happened(caplog):
+    clock = VirtualClock()
+
+    def fail():
+        raise ValueError("no tick")
+
+    ticks = Stream.from_periodic(fail, "1s", loop=clock, start=True, stream_name="ticks")
+    L = ticks.sink_to_list()
+    clock.advance("1s")
+    [first, *_] = [record for record in caplog.records if record.getMessage() == "no tick"]
+    assert (first.thalweg_node, first.thalweg_pipeline) == ("ticks", "ticks")
+    assert L == []

@@ -11,7 +11,11 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "```python" in path.read_text(encoding="utf-8"))
 
 #: What a page is about, beside this package.
-NEEDS = {"FRAMES.md": ["pandas", "pyarrow"], "laptop-to-cluster.md": ["distributed"]}
+NEEDS = {
+    "DASHBOARD.md": ["opentelemetry.sdk", "prometheus_client"],
+    "FRAMES.md": ["pandas", "pyarrow"],
+    "laptop-to-cluster.md": ["distributed"],
+}
 
 
 def test_there_are_guides():

@@ -81,6 +81,18 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--dashboard-port", metavar="PORT", type=int, default=8787, help="the port of the dashboard (default: 8787)"
     )
+    run.add_argument(
+        "--allow-control",
+        action="store_true",
+        help="let those who know a token pause, resume and drain pipelines there",
+    )
+    run.add_argument(
+        "--show-elements",
+        metavar="COUNT",
+        type=int,
+        default=0,
+        help="show the last elements of each node on its page (default: none)",
+    )
     run.add_argument("script", metavar="SCRIPT", help="the program's file, or - for standard input")
     run.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="the program's own arguments")
     run.set_defaults(parser=run)
@@ -146,6 +158,8 @@ def _run(options: argparse.Namespace) -> int:
         source = _read(options.script)
     except OSError as error:
         options.parser.error(f"can't read the program {options.script!r}: {error.strerror}")
+    if (options.allow_control or options.show_elements) and not options.dashboard:
+        options.parser.error("--allow-control and --show-elements are for --dashboard")
     if options.dashboard:
         _serve_dashboard(options)
     _behave_as(options.script, options.arguments)
@@ -161,10 +175,12 @@ def _serve_dashboard(options: argparse.Namespace) -> None:
     from thalweg.view.dashboard import dashboard
 
     try:
-        served = dashboard(options.dashboard_port)
+        served = dashboard(
+            options.dashboard_port, allow_control=options.allow_control, show_elements=options.show_elements
+        )
     except (OSError, ValueError) as error:
         options.parser.error(str(error))
-    print(f"dashboard: {served.link}", file=sys.stderr)  # noqa: T201
+    print(f"dashboard: {served.control_link or served.link}", file=sys.stderr)  # noqa: T201
 
 
 def _read(script: str) -> bytes:

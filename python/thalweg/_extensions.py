@@ -20,6 +20,8 @@ __all__ = [
     "scatter",
     "to_batch",
     "to_dataframe",
+    "trace",
+    "untrace",
     "visualize",
 ]
 
@@ -165,6 +167,68 @@ def to_dataframe(self: Stream[Any], example: Any, n: int | None = None, interval
     if n is None and interval is None:
         return DataFrame(stream=self, example=example)
     return frames_of(self, example, n, interval)
+
+
+def trace(self: Stream[T], one_in: int = 1, provider: Any = None) -> Stream[T]:
+    """Trace elements by OpenTelemetry, from where they are emitted to their last sink; return the node.
+
+    An element is a span, which ends when the last sink is done with it; each node that it comes to is a span in it, and
+    so is each call on an engine, in worker processes and on a cluster as well. A function finds the span of its node as
+    the current one. What comes with a ``traceparent``, a request over HTTP or a message of Kafka's, goes on with that
+    trace, and requests and messages that a pipeline sends carry it on. While nobody traces a pipeline, it costs nothing
+    there.
+
+    Parameters
+    ----------
+    one_in: int
+        Of elements that belong to no trace, one in so many begins one; with 0 none does. Those that come with a
+        trace are traced if that is sampled.
+    provider: TracerProvider
+        The tracer provider of OpenTelemetry's; without it, OpenTelemetry's global one.
+
+    Raises
+    ------
+    ImportError
+        ``opentelemetry-api`` is not installed: ``pip install 'thalweg[opentelemetry]'``.
+    ValueError
+        `one_in` is no number of elements.
+
+    Examples
+    --------
+    >>> from opentelemetry.sdk.trace import TracerProvider
+    >>> from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    >>> from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+    >>> from thalweg import Stream
+    >>> spans = InMemorySpanExporter()
+    >>> provider = TracerProvider()
+    >>> provider.add_span_processor(SimpleSpanProcessor(spans))
+    >>> source = Stream(stream_name="orders")
+    >>> L = source.map(abs, stream_name="positive").sink_to_list()
+    >>> _ = source.trace(provider=provider)
+    >>> source.emit(-1)
+    >>> [span.name for span in spans.get_finished_spans()]
+    ['sink(append)', 'positive', 'orders']
+    """
+    from thalweg.view import tracing
+
+    tracing.trace(self, one_in, provider)
+    return self
+
+
+def untrace(self: Stream[T]) -> Stream[T]:
+    """Trace no more elements of the pipeline, and return the node; those on their way are traced to their end.
+
+    Examples
+    --------
+    >>> from thalweg import Stream
+    >>> source = Stream()
+    >>> source.untrace() is source
+    True
+    """
+    from thalweg.view import tracing
+
+    tracing.untrace(self)
+    return self
 
 
 def visualize(self: Stream[Any], filename: str | PathLike[str] | None = no_default, **kwargs: Any) -> Any:

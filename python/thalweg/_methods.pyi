@@ -733,5 +733,11 @@ class Methods(Generic[T]):
     def to_dataframe(self, example: Any, n: int | None = None, interval: Any = None) -> Any:
         """Make a streaming dataframe of a stream of dataframes that look like `example`, or of single rows."""
 
+    def trace(self, one_in: int = 1, provider: Any = None) -> Stream[T]:
+        """Trace elements by OpenTelemetry, from where they are emitted to their last sink; return the node."""
+
+    def untrace(self) -> Stream[T]:
+        """Trace no more elements of the pipeline, and return the node; those on their way are traced to their end."""
+
     def visualize(self, filename: str | PathLike[str] | None = ..., **kwargs: Any) -> Any:
         """Draw the pipeline, into a file or for the notebook; see :func:`thalweg.graph.visualize`."""

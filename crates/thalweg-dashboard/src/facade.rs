@@ -1,21 +1,28 @@
 //! The metrics for the recorder of the crate `metrics`.
 
-use ::metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
-use prometheus_client::registry::Unit as Named;
+use std::collections::HashMap;
+use std::time::Duration;
 
-use crate::families::{Family, Kind, Number, PREFIX};
+use ::metrics::{
+    Label, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+use prometheus_client::registry::Unit as Named;
+use thalweg::view::Latency;
+
+use crate::families::{Family, Kind, Labels, Number, PREFIX};
+
+/// The latencies that a recorder has been given: it takes what has come since.
+pub(crate) type Given = HashMap<Labels, Box<Latency>>;
 
 /// Gives all numbers to the recorder there is.
-pub(crate) fn record(families: &[Family]) {
+pub(crate) fn record(families: &[Family], given: &mut Given) {
+    // Those of nodes that are gone are not needed any more.
+    let before = std::mem::take(given);
     for family in families {
-        if matches!(family.kind, Kind::Histogram) {
-            // A recorder takes single numbers, which nobody has any more.
-            continue;
-        }
         let name = full_name(family);
         describe(family, &name);
-        for (labels, number) in &family.lines {
-            let labels = labels.iter();
+        for (own_labels, number) in &family.lines {
+            let labels = own_labels.iter();
             let labels: Vec<Label> = labels
                 .map(|(name, value)| Label::new(*name, value.clone()))
                 .collect();
@@ -23,9 +30,30 @@ pub(crate) fn record(families: &[Family]) {
                 Number::Count(count) => counter!(name.clone(), labels).absolute(*count),
                 Number::Seconds(seconds) => gauge!(name.clone(), labels).set(*seconds),
                 Number::Level(level) => gauge!(name.clone(), labels).set(*level as f64),
-                Number::Latency(_) => {}
+                Number::Latency(latency) => {
+                    let earlier = before.get(own_labels);
+                    let latest =
+                        earlier.map_or_else(|| (**latency).clone(), |it| latency.since(it));
+                    give(&latest, &name, labels);
+                    given.insert(own_labels.clone(), latency.clone());
+                }
             }
         }
+    }
+}
+
+/// Gives latencies to a histogram: of each only the bucket is known, so it is given as the middle of that.
+fn give(latency: &Latency, name: &str, labels: Vec<Label>) {
+    let histogram = histogram!(name.to_string(), labels);
+    let mut from = Duration::ZERO;
+    for (bound, count) in latency.buckets() {
+        let to = bound.unwrap_or_else(|| latency.max()).max(from);
+        if count > 0 {
+            let middle = (from + to).div_f64(2.0).min(latency.max());
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            histogram.record_many(middle.as_secs_f64(), count);
+        }
+        from = to;
     }
 }
 
@@ -53,6 +81,7 @@ fn describe(family: &Family, name: &str) {
         Kind::Counter if !matches!(unit, Unit::Seconds) => {
             describe_counter!(name.to_string(), unit, family.help);
         }
+        Kind::Histogram => describe_histogram!(name.to_string(), unit, family.help),
         _ => describe_gauge!(name.to_string(), unit, family.help),
     }
 }

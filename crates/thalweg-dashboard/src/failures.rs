@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::error::Error;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use thalweg::Failure;
@@ -122,7 +122,8 @@ static LISTENERS: Mutex<Vec<Listener>> = Mutex::new(Vec::new());
 
 /// Has the failures of all pipelines of this process recorded, for as long as somebody holds what is returned.
 pub(crate) fn record(observed: Vec<Arc<dyn Observe>>) -> Arc<Failures> {
-    thalweg::watch_failures(note);
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| thalweg::watch_failures(note));
     let failures = Arc::new(Failures::default());
     let mut listeners = lock(&LISTENERS);
     listeners.retain(|(listener, _)| listener.strong_count() > 0);

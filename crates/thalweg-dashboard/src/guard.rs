@@ -12,17 +12,26 @@ use axum::response::{IntoResponse, Response};
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The same for pages with buttons.
+const POLICY_OF_CONTROL: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+                                 img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
 /// The names that a dashboard answers to.
 ///
 /// A page from elsewhere whose name is made to lead here comes with its own name: it gets nothing.
 pub(crate) struct Names {
     addr: SocketAddr,
     more: Vec<String>,
+    allows_control: bool,
 }
 
 impl Names {
-    pub(crate) fn new(addr: SocketAddr, more: Vec<String>) -> Self {
-        Self { addr, more }
+    pub(crate) fn new(addr: SocketAddr, more: Vec<String>, allows_control: bool) -> Self {
+        Self {
+            addr,
+            more,
+            allows_control,
+        }
     }
 
     /// Whether a `Host` header names this dashboard.
@@ -60,10 +69,15 @@ pub(crate) async fn check(
         (StatusCode::FORBIDDEN, text).into_response()
     };
     let headers = response.headers_mut();
+    // Without it, browsers do not say which page a form comes from.
+    let (policy, referrer) = match names.allows_control {
+        true => (POLICY_OF_CONTROL, "same-origin"),
+        false => (POLICY, "no-referrer"),
+    };
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        (header::REFERRER_POLICY, referrer),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -80,7 +94,7 @@ mod tests {
     #[test]
     fn only_its_own_names_are_answered() {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 8787));
-        let names = Names::new(loopback, vec!["Box.example".to_string()]);
+        let names = Names::new(loopback, vec!["Box.example".to_string()], false);
         for own in [
             "localhost",
             "LOCALHOST:8787",
@@ -101,7 +115,7 @@ mod tests {
         ] {
             assert!(!names.include(foreign), "{foreign}");
         }
-        let anywhere = Names::new(SocketAddr::from(([0, 0, 0, 0], 8787)), Vec::new());
+        let anywhere = Names::new(SocketAddr::from(([0, 0, 0, 0], 8787)), Vec::new(), false);
         assert!(anywhere.include("10.0.0.1:8787"));
         assert!(!anywhere.include("evil.example"));
     }

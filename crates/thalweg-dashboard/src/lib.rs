@@ -26,9 +26,11 @@
 //! It runs on a thread of its own. It looks at pipelines once a second while somebody looks at it, and not at all
 //! otherwise, and it waits for none: a pipeline whose thread is inside a function is shown as it was. It serves this
 //! machine alone unless it is told another address, answers to its own names alone, so that no page from elsewhere can
-//! read it, and changes nothing.
+//! read it, and changes nothing unless it is [allowed to](Builder::allow_control).
 
 mod clock;
+mod control;
+mod elements;
 #[cfg(feature = "metrics")]
 mod facade;
 mod failures;
@@ -43,6 +45,7 @@ mod pages;
 mod routes;
 mod server;
 
+pub use control::Action;
 pub use failures::{Cause, FailureRecord};
 pub use metrics::Metrics;
 pub use observe::{Engine, LATENCY_FOR, Observe, Outcome, Pipeline, Run, Task, Worker};
@@ -51,3 +54,7 @@ pub use server::{Builder, Dashboard, ServeError, serve};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/DASHBOARD.md")]
+mod guide {}

@@ -21,7 +21,8 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// Sends a page's content now, and whenever it has changed.
 pub(crate) fn stream(app: Arc<App>, page: Page) -> Response {
     let Some((looker, looks)) = app.come(PAGES) else {
-        let headers = [(header::RETRY_AFTER, "10")];
+        // A connection that stays open takes the place of somebody else's.
+        let headers = [(header::RETRY_AFTER, "10"), (header::CONNECTION, "close")];
         let text = "too many pages are open\n";
         return (StatusCode::SERVICE_UNAVAILABLE, headers, text).into_response();
     };
@@ -30,6 +31,7 @@ pub(crate) fn stream(app: Arc<App>, page: Page) -> Response {
         loop {
             // The sender lives as long as the dashboard does.
             looks.changed().await.ok()?;
+            page.prepare(&app).await;
             let content = page.content(&app).into_string().replace('\r', " ");
             if content != shown {
                 let event = Event::default().data(&content);

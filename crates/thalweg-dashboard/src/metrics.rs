@@ -67,14 +67,18 @@ pub struct Metrics {
     observed: Observed,
     /// A pipeline that somebody is at work in is shown as it was.
     seen: Mutex<Seen>,
+    #[cfg(feature = "metrics")]
+    given: Mutex<crate::facade::Given>,
 }
 
 impl Metrics {
     /// Those of the pipelines and engines that `observed` knows.
     pub fn new(observed: impl Observe) -> Self {
         Self {
-            observed: Observed::new(vec![Arc::new(observed)]),
+            observed: Observed::new(vec![Arc::new(observed)], 0),
             seen: Mutex::default(),
+            #[cfg(feature = "metrics")]
+            given: Mutex::default(),
         }
     }
 
@@ -94,8 +98,8 @@ impl Metrics {
 
     /// Looks, and gives all metrics to the recorder of the crate `metrics` that the program has installed, under the
     /// names and labels of `/metrics`; nothing happens if there is none. Call it when the recorder is to be read, or every
-    /// few seconds. The crate's counters are whole numbers, so that `thalweg_waited_seconds_total` is a gauge there; and
-    /// a recorder keeps what it has of a node that is gone until it is told to forget what does not change.
+    /// few seconds. The crate's counters are whole numbers, so that `thalweg_waited_seconds_total` is a gauge there; of
+    /// latencies it gets those that have been timed since the last call, each as the middle of its bucket; and a recorder keeps what it has of a node that is gone until it is told to forget what does not change.
     ///
     /// ```
     /// use metrics::NoopRecorder;
@@ -109,7 +113,11 @@ impl Metrics {
     pub fn record(&self) {
         // What is recorded may be read by the recorder's own locks: ours is not held then.
         let families = self.look(families);
-        crate::facade::record(&families);
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latencies = std::mem::take(&mut *given);
+        drop(given);
+        crate::facade::record(&families, &mut latencies);
+        *self.given.lock().unwrap_or_else(PoisonError::into_inner) = latencies;
     }
 
     /// Looks, waiting a little for pipelines that somebody is at work in.

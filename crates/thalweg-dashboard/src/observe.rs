@@ -1,12 +1,14 @@
 //! What a dashboard shows, and where it has it from.
 
+use std::any::Any;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use thalweg::view::GraphView;
-use thalweg::{Element, Failure, Stream, WeakStream};
+use thalweg::{BoxError, Element, Failure, Stream, WeakStream};
 
+use crate::control::{self, Action};
 use crate::failures::Cause;
 
 /// Pipelines and engines that a dashboard shows. It is asked while somebody looks, on a thread that may wait a little.
@@ -24,6 +26,24 @@ pub trait Observe: Send + Sync + 'static {
     /// How a failure is told, if not by the text of its error. It is called where the function failed.
     fn describe(&self, failure: &Failure) -> Option<Cause> {
         let _ = failure;
+        None
+    }
+
+    /// The last elements that came to a node of a pipeline, the oldest first, where a dashboard is to
+    /// [show](crate::Builder::show_elements) them; `None` if it is no pipeline of its own, or somebody is at work in it. It
+    /// is called on a thread of its own.
+    fn elements(&self, pipeline: u64, node: u64) -> Option<Vec<Box<dyn Any + Send>>> {
+        let _ = (pipeline, node);
+        None
+    }
+
+    /// Has a pipeline do something, by its [id](Pipeline::id), and says in a line what was done; `None` if it is none of
+    /// those it may. It is called on a thread of its own, and may wait for as long as it takes.
+    ///
+    /// # Errors
+    /// It could not be done.
+    fn control(&self, pipeline: u64, action: Action) -> Option<Result<String, BoxError>> {
+        let _ = (pipeline, action);
         None
     }
 }
@@ -147,23 +167,47 @@ struct Watched {
     id: u64,
     name: String,
     ask: Box<dyn Fn() -> Option<Receiver<GraphView>> + Send + Sync>,
+    act: Act,
+    elements: AskElements,
 }
 
+type Kept = Vec<Box<dyn Any + Send>>;
+
+type AskElements = Arc<dyn Fn(u64) -> Receiver<Kept> + Send + Sync>;
+
+type Act = Arc<dyn Fn(Action) -> Option<Result<String, BoxError>> + Send + Sync>;
+
 impl Watched {
-    fn new<T: Element>(name: String, stream: &Stream<T>) -> Self {
+    fn new<T: Element>(name: String, stream: &Stream<T>, kept: usize) -> Self {
         let weak: WeakStream<T> = stream.downgrade();
+        let (acting, keeping) = (stream.downgrade(), stream.downgrade());
         Self {
             id: stream.node_id(),
             name,
             ask: Box::new(move || {
                 // A length of time, which is what it fails without.
                 let _ = weak.measure_latency(LATENCY_FOR);
+                if kept > 0 {
+                    weak.keep_elements(kept);
+                }
                 let (tells, answer) = sync_channel(1);
                 let is_there = weak.send_graph_view(move |view| {
                     // Nobody may be waiting for it any more.
                     let _ = tells.try_send(view);
                 });
                 is_there.then_some(answer)
+            }),
+            act: Arc::new(move |action| {
+                let stream = acting.upgrade()?;
+                Some(control::act(&stream, action))
+            }),
+            elements: Arc::new(move |node| {
+                let (tells, answer) = sync_channel(1);
+                keeping.send_kept_elements(node, move |kept| {
+                    // Nobody may be waiting for it any more.
+                    let _ = tells.try_send(kept);
+                });
+                answer
             }),
         }
     }
@@ -184,12 +228,15 @@ impl Watched {
 pub(crate) struct Observed {
     watched: Mutex<Vec<Watched>>,
     others: Vec<Arc<dyn Observe>>,
+    /// How many elements nodes keep to be shown.
+    kept: usize,
 }
 
 impl Observed {
-    pub(crate) fn new(others: Vec<Arc<dyn Observe>>) -> Self {
+    pub(crate) fn new(others: Vec<Arc<dyn Observe>>, kept: usize) -> Self {
         Self {
             watched: Mutex::default(),
+            kept,
             others,
         }
     }
@@ -197,7 +244,41 @@ impl Observed {
     /// Looks at a stream's pipeline too, for as long as it lives.
     pub(crate) fn watch<T: Element>(&self, name: String, stream: &Stream<T>) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.push(Watched::new(name, stream));
+        watched.push(Watched::new(name, stream, self.kept));
+    }
+
+    /// The last elements that came to a node; may wait a little.
+    pub(crate) fn kept_elements(&self, pipeline: u64, node: u64) -> Option<Kept> {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let ask = watched.iter().find(|watched| watched.id == pipeline);
+        let ask = ask.map(|watched| watched.elements.clone());
+        drop(watched);
+        match ask {
+            Some(ask) => ask(node).recv_timeout(PATIENCE).ok(),
+            None => {
+                let mut others = self.others.iter();
+                others.find_map(|other| other.elements(pipeline, node))
+            }
+        }
+    }
+
+    /// Has a pipeline do something; `None` if nobody knows it.
+    pub(crate) fn control(
+        &self,
+        pipeline: u64,
+        action: Action,
+    ) -> Option<Result<String, BoxError>> {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let act = watched.iter().find(|watched| watched.id == pipeline);
+        let act = act.map(|watched| watched.act.clone());
+        drop(watched);
+        match act {
+            Some(act) => act(action),
+            None => self
+                .others
+                .iter()
+                .find_map(|other| other.control(pipeline, action)),
+        }
     }
 
     /// How things are; may wait a little.

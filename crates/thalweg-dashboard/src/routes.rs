@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 
+use crate::control;
 use crate::guard::{self, Names};
 use crate::pages::{self, Page};
 use crate::server::App;
@@ -21,7 +22,11 @@ type Shared = State<Arc<App>>;
 
 pub(crate) fn router(app: Arc<App>, names: Names) -> Router {
     let names = middleware::from_fn_with_state(Arc::new(names), guard::check);
-    Router::new()
+    let pages = match app.controls {
+        Some(_) => control::router(),
+        None => Router::new(),
+    };
+    pages
         .route("/", get(|| async { Redirect::to("/status") }))
         .route("/status", get(|app: Shared| page(app, Page::Status)))
         .route("/graph", get(|app: Shared| page(app, Page::Graph)))
@@ -57,6 +62,7 @@ pub(crate) fn router(app: Arc<App>, names: Names) -> Router {
 
 async fn page(State(app): Shared, page: Page) -> Response {
     app.refresh_now().await;
+    page.prepare(&app).await;
     let status = if page.exists(&app) {
         StatusCode::OK
     } else {

@@ -1,5 +1,6 @@
 //! The dashboard's thread, and what is done on it.
 
+use std::any::Any;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,9 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use thalweg::{Element, Stream};
+use thalweg::{BoxError, Element, Stream};
 use tokio::sync::{Notify, oneshot, watch};
 
+use crate::control::{Action, Controls, Token};
+use crate::elements::{Elements, describe_common};
 use crate::failures::{self, Failures};
 use crate::guard::Names;
 use crate::history::History;
@@ -41,6 +44,9 @@ pub enum ServeError {
         #[source]
         cause: io::Error,
     },
+    /// The system has no random numbers, of which the token for its buttons would be made.
+    #[error("no token for the dashboard: {0}")]
+    Token(#[source] io::Error),
     /// The system gives no more threads.
     #[error("no thread for the dashboard: {0}")]
     Thread(#[source] io::Error),
@@ -68,6 +74,8 @@ pub fn serve(addr: impl ToSocketAddrs) -> Result<Dashboard, ServeError> {
 pub struct Builder {
     observed: Vec<Arc<dyn Observe>>,
     hosts: Vec<String>,
+    allows_control: bool,
+    elements: Option<Elements>,
 }
 
 impl Builder {
@@ -91,6 +99,50 @@ impl Builder {
         self
     }
 
+    /// Has buttons that pause, resume and drain pipelines, for those who know the dashboard's
+    /// [token](Dashboard::token). Without it, it is read-only.
+    ///
+    /// ```
+    /// use thalweg_dashboard::Builder;
+    ///
+    /// let dashboard = Builder::new().allow_control().serve("127.0.0.1:0")?;
+    /// assert!(dashboard.token().is_some_and(|token| token.len() == 32));
+    /// # Ok::<(), thalweg_dashboard::ServeError>(())
+    /// ```
+    #[must_use]
+    pub fn allow_control(mut self) -> Self {
+        self.allows_control = true;
+        self
+    }
+
+    /// Shows the last elements that came to a node on its page, `count` at most, and 100; without it, none: data is
+    /// private. Of more than about a hundred a second, some are seen. `describe` says what an element reads like, on a
+    /// thread of its own, one at a time; numbers and text are known. Texts are cut at 500 bytes.
+    ///
+    /// ```
+    /// use thalweg_dashboard::Builder;
+    ///
+    /// #[derive(Clone, Debug)]
+    /// struct Order(u32);
+    ///
+    /// let dashboard = Builder::new()
+    ///     .show_elements(5, |element| element.downcast_ref::<Order>().map(|order| format!("{order:?}")))
+    ///     .serve("127.0.0.1:0")?;
+    /// dashboard.watch("orders", &thalweg::Stream::<Order>::new());
+    /// # Ok::<(), thalweg_dashboard::ServeError>(())
+    /// ```
+    #[must_use]
+    pub fn show_elements(
+        mut self,
+        count: usize,
+        describe: impl Fn(&dyn Any) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        let describe =
+            move |element: &dyn Any| describe(element).or_else(|| describe_common(element));
+        self.elements = (count > 0).then(|| Elements::new(count, Box::new(describe)));
+        self
+    }
+
     /// Serves it; see [`serve`].
     ///
     /// # Errors
@@ -101,8 +153,10 @@ impl Builder {
         let addr = addr.ok_or_else(|| ServeError::Address(missing()))?;
         let listener = listen(addr)?;
         let bound = listener.local_addr().map_err(ServeError::Thread)?;
-        let app = Arc::new(App::new(self.observed));
-        let names = Names::new(bound, self.hosts);
+        let token = self.allows_control.then(Token::random).transpose();
+        let token = token.map_err(|error| ServeError::Token(error.into()))?;
+        let names = Names::new(bound, self.hosts, token.is_some());
+        let app = Arc::new(App::new(self.observed, token, self.elements));
         let (stop, stopped) = oneshot::channel();
         let served = app.clone();
         let thread = std::thread::Builder::new().name("thalweg-dashboard".into());
@@ -193,6 +247,25 @@ impl Dashboard {
         format!("http://{host}:{}/status", self.addr.port())
     }
 
+    /// What those need who want to control pipelines: they enter it on `/status`, or send it in the header
+    /// `X-Thalweg-Token` of a POST to `/control`. `None` unless the dashboard [allows it](Builder::allow_control). It is
+    /// as good as a password: it belongs in no log.
+    pub fn token(&self) -> Option<&str> {
+        self.app.controls.as_ref().map(|it| it.token.text())
+    }
+
+    /// The [link](Self::link) with the token in it, which a page takes out of the address as soon as it is shown, and which
+    /// no browser sends. `None` unless the dashboard [allows control](Builder::allow_control).
+    ///
+    /// ```
+    /// let dashboard = thalweg_dashboard::Builder::new().allow_control().serve("127.0.0.1:0")?;
+    /// assert!(dashboard.control_link().is_some_and(|link| link.contains("/status#token=")));
+    /// # Ok::<(), thalweg_dashboard::ServeError>(())
+    /// ```
+    pub fn control_link(&self) -> Option<String> {
+        Some(format!("{}#token={}", self.link(), self.token()?))
+    }
+
     /// Ends it.
     pub fn close(&mut self) {
         drop(self.stop.take());
@@ -213,6 +286,10 @@ impl Drop for Dashboard {
 pub(crate) struct App {
     observed: Observed,
     pub(crate) failures: Arc<Failures>,
+    /// `None` if nothing may be changed.
+    pub(crate) controls: Option<Controls>,
+    /// `None` if no elements are shown.
+    pub(crate) elements: Option<Elements>,
     pub(crate) began: Instant,
     seen: Mutex<Seen>,
     looks: watch::Sender<u64>,
@@ -246,10 +323,17 @@ impl Drop for Looker {
 }
 
 impl App {
-    fn new(observed: Vec<Arc<dyn Observe>>) -> Self {
+    fn new(
+        observed: Vec<Arc<dyn Observe>>,
+        token: Option<Token>,
+        elements: Option<Elements>,
+    ) -> Self {
+        let count = elements.as_ref().map_or(0, |elements| elements.count);
         Self {
+            elements,
             failures: failures::record(observed.clone()),
-            observed: Observed::new(observed),
+            controls: token.map(Controls::new),
+            observed: Observed::new(observed, count),
             began: Instant::now(),
             seen: Mutex::default(),
             looks: watch::Sender::new(0),
@@ -257,6 +341,24 @@ impl App {
             wanted: Notify::new(),
             looking: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// Has a pipeline do something; `None` if nobody knows it. It may wait for long.
+    pub(crate) fn control(
+        &self,
+        pipeline: u64,
+        action: Action,
+    ) -> Option<Result<String, BoxError>> {
+        self.observed.control(pipeline, action)
+    }
+
+    /// The last elements that came to a node; `None` if they could not be had for now. It may wait a little.
+    pub(crate) fn kept_elements(
+        &self,
+        pipeline: u64,
+        node: u64,
+    ) -> Option<Vec<Box<dyn Any + Send>>> {
+        self.observed.kept_elements(pipeline, node)
     }
 
     pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use metrics::{
-    Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString,
-    Unit,
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
 };
-use thalweg::{OnError, Stream};
+use thalweg::{OnError, Stream, VirtualClock};
 use thalweg_dashboard::{Engine, Metrics, Observe, Worker};
 
 type Numbers = Arc<Mutex<BTreeMap<String, f64>>>;
@@ -18,6 +19,24 @@ type Numbers = Arc<Mutex<BTreeMap<String, f64>>>;
 struct Kept {
     numbers: Numbers,
     described: Mutex<BTreeMap<String, String>>,
+    /// How often each histogram was given a number, and their sum.
+    samples: Samples,
+}
+
+type Samples = Arc<Mutex<BTreeMap<String, (usize, f64)>>>;
+
+struct Sampled {
+    samples: Samples,
+    name: String,
+}
+
+impl HistogramFn for Sampled {
+    fn record(&self, number: f64) {
+        let mut samples = self.samples.lock().expect("nobody panicked");
+        let (count, sum) = samples.entry(self.name.clone()).or_default();
+        *count += 1;
+        *sum += number;
+    }
 }
 
 struct Cell {
@@ -83,8 +102,8 @@ impl Recorder for Kept {
         self.describe(&name, &help);
     }
 
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {
-        panic!("there are no histograms");
+    fn describe_histogram(&self, name: KeyName, _: Option<Unit>, help: SharedString) {
+        self.describe(&name, &help);
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
@@ -95,8 +114,11 @@ impl Recorder for Kept {
         Gauge::from_arc(self.cell(key))
     }
 
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        panic!("there are no histograms");
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(Arc::new(Sampled {
+            samples: self.samples.clone(),
+            name: self.cell(key).name.clone(),
+        }))
     }
 }
 
@@ -126,7 +148,7 @@ impl Observe for Busy {
 /// The numbers of the text of `/metrics`.
 fn written(text: &str) -> BTreeMap<String, f64> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
-    // A recorder gets no histograms.
+    // A recorder gets those one by one.
     let lines = lines.filter(|line| !line.starts_with("thalweg_latency_seconds"));
     lines
         .map(|line| {
@@ -175,6 +197,45 @@ fn a_recorder_gets_what_the_text_has() {
         let (name, _) = name.split_once('{').expect("labels");
         assert!(described.contains_key(name), "{name}");
     }
+}
+
+#[test]
+fn a_recorder_gets_each_latency_once() {
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock).named("numbers");
+    source
+        .shift("3s")
+        .named("later")
+        .sink(drop)
+        .stream()
+        .clone()
+        .named("sink");
+    let ours = Metrics::default();
+    ours.watch("orders", &source);
+    let kept = Kept::default();
+    metrics::with_local_recorder(&kept, || {
+        ours.record();
+        for _ in 0..2 {
+            source.emit(1).wait().expect("it is taken");
+            clock.advance(Duration::from_secs(60));
+            ours.record();
+            ours.record();
+        }
+    });
+    let samples = kept.samples.lock().expect("no panic");
+    let of_sink = samples
+        .iter()
+        .find(|(name, _)| name.contains("node=\"sink\""));
+    let (name, (count, sum)) = of_sink.expect("it has been timed");
+    assert!(
+        name.starts_with("thalweg_latency_seconds{pipeline=\"orders\","),
+        "{name}"
+    );
+    // To within the bucket, which is as wide as half of what it begins with at most.
+    assert_eq!(*count, 2);
+    assert!((sum / 2.0 - 3.0).abs() < 1.0, "{sum}");
+    let described = kept.described.lock().expect("no panic");
+    assert!(described.contains_key("thalweg_latency_seconds"));
 }
 
 #[test]

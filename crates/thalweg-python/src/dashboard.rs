@@ -1,15 +1,16 @@
 //! The dashboard of this process.
 
+use std::any::Any;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
-use thalweg::Failure;
 use thalweg::view::GraphView;
+use thalweg::{BoxError, Failure};
 use thalweg_dashboard::{
-    Builder, Cause, Engine, LATENCY_FOR, Observe, Outcome, Pipeline, Run, Task, Worker,
+    Action, Builder, Cause, Engine, LATENCY_FOR, Observe, Outcome, Pipeline, Run, Task, Worker,
 };
 
 use crate::failure;
@@ -17,6 +18,7 @@ use crate::gil;
 use crate::lock::lock;
 use crate::node::Node;
 use crate::node::picture::visible;
+use crate::node::traverse::objects_in;
 use crate::upcalls::VIEW;
 
 /// How long is waited for pipelines that somebody is at work in.
@@ -30,8 +32,23 @@ pub(crate) struct Dashboard(Mutex<Option<thalweg_dashboard::Dashboard>>);
 impl Dashboard {
     /// Serves it at a port of this machine, or the next one that is free.
     #[new]
-    fn new(py: Python<'_>, host: &str, port: u16, hosts: Vec<String>) -> PyResult<Self> {
-        let mut builder = Builder::new().observe(Process);
+    fn new(
+        py: Python<'_>,
+        host: &str,
+        port: u16,
+        hosts: Vec<String>,
+        allow_control: bool,
+        show_elements: usize,
+    ) -> PyResult<Self> {
+        let process = Process {
+            kept: show_elements,
+        };
+        let mut builder = Builder::new()
+            .observe(process)
+            .show_elements(show_elements, describe_element);
+        if allow_control {
+            builder = builder.allow_control();
+        }
         for name in hosts {
             builder = builder.host(name);
         }
@@ -55,6 +72,19 @@ impl Dashboard {
         lock(&self.0).as_ref().map(|dashboard| dashboard.link())
     }
 
+    /// What those need who want to control pipelines; `None` unless that is allowed, or once it has been closed.
+    #[getter]
+    fn token(&self) -> Option<String> {
+        let dashboard = lock(&self.0);
+        dashboard.as_ref()?.token().map(str::to_string)
+    }
+
+    /// What to open in a browser, with the token in it.
+    #[getter]
+    fn control_link(&self) -> Option<String> {
+        lock(&self.0).as_ref()?.control_link()
+    }
+
     /// Ends it.
     fn close(&self, py: Python<'_>) {
         let dashboard = lock(&self.0).take();
@@ -70,7 +100,7 @@ pub(crate) struct Metrics(thalweg_dashboard::Metrics);
 impl Metrics {
     #[new]
     fn new() -> Self {
-        Self(thalweg_dashboard::Metrics::new(Process))
+        Self(thalweg_dashboard::Metrics::new(Process::default()))
     }
 
     /// All metrics as they are, in the OpenMetrics format.
@@ -91,7 +121,11 @@ fn unwritten(error: std::fmt::Error) -> PyErr {
 }
 
 /// The pipelines and engines of this process.
-struct Process;
+#[derive(Default)]
+struct Process {
+    /// How many elements nodes keep to be shown.
+    kept: usize,
+}
 
 /// A pipeline that has been asked how it is.
 struct Asked {
@@ -103,7 +137,7 @@ struct Asked {
 
 impl Observe for Process {
     fn pipelines(&self) -> Vec<Pipeline> {
-        let asked = gil::attach(|py| ask(py).unwrap_or_else(|error| told(py, error)));
+        let asked = gil::attach(|py| ask(py, self.kept).unwrap_or_else(|error| told(py, error)));
         // Those who are at work in them may need the GIL.
         let end = Instant::now() + PATIENCE;
         let answered = asked.into_iter().map(|asked| {
@@ -120,6 +154,36 @@ impl Observe for Process {
 
     fn engines(&self) -> Vec<Engine> {
         gil::attach(|py| engines(py).unwrap_or_else(|error| told(py, error)))
+    }
+
+    fn elements(&self, pipeline: u64, node: u64) -> Option<Vec<Box<dyn Any + Send>>> {
+        // Whoever is asked has the GIL, since it counts references.
+        let answer = gil::attach(|py| {
+            let found = find(py, pipeline).unwrap_or_else(|error| told(py, error))?;
+            let (tells, answer) = sync_channel(1);
+            found
+                .get()
+                .parts()
+                .ok()?
+                .out
+                .send_kept_elements(node, move |kept| {
+                    // Nobody may be waiting for it any more.
+                    let _ = tells.try_send(kept);
+                });
+            Some(answer)
+        });
+        answer?.recv_timeout(PATIENCE).ok()
+    }
+
+    fn control(&self, pipeline: u64, action: Action) -> Option<Result<String, BoxError>> {
+        gil::attach(|py| {
+            let node = match find(py, pipeline) {
+                Ok(node) => node?,
+                Err(error) => return Some(Err(error.into())),
+            };
+            let done = VIEW.call(py, "control", (node, action.word()));
+            Some(done.and_then(|done| done.extract()).map_err(BoxError::from))
+        })
     }
 
     fn describe(&self, failure: &Failure) -> Option<Cause> {
@@ -144,8 +208,41 @@ fn told<T: Default>(py: Python<'_>, error: PyErr) -> T {
     T::default()
 }
 
+/// What an element reads like, which its own `__repr__` may say: it is called where nobody needs the thread.
+fn describe_element(element: &dyn Any) -> Option<String> {
+    gil::attach(|py| {
+        let mut objects = Vec::new();
+        objects_in(element, &mut |object| objects.push(object.clone_ref(py)));
+        let told = match &objects[..] {
+            [] => return None,
+            [object] => VIEW.call(py, "describe_element", (object,)),
+            several => VIEW.call(
+                py,
+                "describe_element",
+                (several
+                    .iter()
+                    .map(|object| object.clone_ref(py))
+                    .collect::<Vec<_>>(),),
+            ),
+        };
+        let told = told.and_then(|told| told.extract());
+        Some(told.unwrap_or_else(|error| self::told(py, error)))
+    })
+}
+
+/// A node of the pipeline that has this number.
+fn find(py: Python<'_>, pipeline: u64) -> PyResult<Option<Py<Node>>> {
+    let found: Vec<(String, Py<Node>)> = VIEW.call(py, "pipelines", ())?.extract()?;
+    let mut nodes = found.into_iter().map(|(_, node)| node);
+    let is_it = |node: &Py<Node>| {
+        let parts = node.get().parts();
+        parts.is_ok_and(|parts| parts.inlet.id() == pipeline)
+    };
+    Ok(nodes.find(is_it))
+}
+
 /// Asks all pipelines. It waits for none: a thread that is at work in one answers when it leaves.
-fn ask(py: Python<'_>) -> PyResult<Vec<Asked>> {
+fn ask(py: Python<'_>, kept: usize) -> PyResult<Vec<Asked>> {
     let found: Vec<(String, Py<Node>)> = VIEW.call(py, "pipelines", ())?.extract()?;
     let mut asked = Vec::with_capacity(found.len());
     for (name, node) in found {
@@ -154,6 +251,9 @@ fn ask(py: Python<'_>) -> PyResult<Vec<Asked>> {
         };
         // A length of time, which is what it fails without.
         let _ = parts.out.measure_latency(LATENCY_FOR);
+        if kept > 0 {
+            parts.out.keep_elements(kept);
+        }
         let (tells, answer) = sync_channel(1);
         parts.out.send_graph_view(move |view| {
             // Nobody may be waiting for it any more.

@@ -12,7 +12,7 @@ use crate::value::Value;
 #[cold]
 pub(crate) fn log(py: Python<'_>, failure: &Failure) {
     let error = exception(py, failure);
-    let logged = upcalls::STREAMS.call(py, "log_failure", (value_of(py, &error),));
+    let logged = upcalls::STREAMS.call(py, "log_failure", (value_of(py, &error), failure.node()));
     if let Err(error) = logged {
         error.write_unraisable(py, None);
     }

@@ -29,6 +29,7 @@ mod run_on_loop;
 mod sources;
 mod sql;
 mod tasks;
+mod tracing;
 mod upcalls;
 mod value;
 

@@ -9,6 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::trace::TraceContext;
+
 /// Outcome of an acknowledged element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -76,6 +78,34 @@ impl Ack {
         fire: impl FnOnce(Outcome) + Send + 'static,
     ) -> Self {
         Self::build(Some(Box::new(fire)), Some(Box::new(payload)))
+    }
+
+    /// The same token with the trace that its element belongs to elsewhere, such as that of the request it has come with:
+    /// where the pipeline is [traced](crate::Stream::trace), the element goes on with it.
+    ///
+    /// ```
+    /// use thalweg::Ack;
+    /// use thalweg::trace::TraceContext;
+    ///
+    /// let context: TraceContext = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse()?;
+    /// let source = thalweg::Stream::new();
+    /// source.sink(|_: i32| ());
+    /// source.emit_with(1, Ack::new(|_| ()).in_trace(context)).wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn in_trace(self, context: TraceContext) -> Self {
+        let mut group = match &*self.0 {
+            Inner::Token(_) => vec![self],
+            Inner::Group(group) => group.clone(),
+        };
+        group.push(Self::carrying(context));
+        Self(Arc::new(Inner::Group(group)))
+    }
+
+    /// A token that carries nothing but the trace that its element belongs to elsewhere.
+    pub fn of_trace(context: TraceContext) -> Self {
+        Self::carrying(context)
     }
 
     /// A token that only carries a value along.

@@ -3,7 +3,8 @@
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::sync::lock;
 
@@ -157,41 +158,48 @@ pub(crate) fn panic_error(payload: &(dyn Any + Send)) -> BoxError {
 /// Told of failures.
 pub type FailureWatcher = fn(&Failure);
 
-static WATCHER: OnceLock<FailureWatcher> = OnceLock::new();
+static WATCHERS: RwLock<Vec<FailureWatcher>> = RwLock::new(Vec::new());
 
-/// Has `watcher` called with every failure of every node in this process, whatever the node's policy says about it:
-/// for a dashboard, or a log. It is called where the function failed, and must not touch any pipeline. An element
-/// that is tried again has not failed yet. Only the first call has an effect; the result says whether it was
-/// this one.
+/// Whether there are any: a failure that nobody is told of need not be described.
+static IS_WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// Has `watcher` called with every failure of every node in this process from now on, whatever the node's policy says about
+/// it: for a dashboard, or a log. It is called where the function failed, and must not touch any pipeline. An element
+/// that is tried again has not failed yet. Each call adds one that is called, after those before.
 ///
 /// ```
 /// use std::sync::Mutex;
 /// use thalweg::{OnError, Stream};
 ///
 /// static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
-/// assert!(thalweg::watch_failures(|failure| {
+/// thalweg::watch_failures(|failure| {
 ///     SEEN.lock().expect("nobody panics").push(failure.to_string());
-/// }));
+/// });
 /// let source = Stream::new();
 /// source.try_map(|x: &String| x.parse::<i32>()).named("parse").on_error(OnError::Skip).sink(drop);
 /// source.emit("one".to_string()).wait()?;
 /// assert_eq!(*SEEN.lock()?, ["`parse` failed on element 1: invalid digit found in string"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn watch_failures(watcher: FailureWatcher) -> bool {
-    WATCHER.set(watcher).is_ok()
+pub fn watch_failures(watcher: FailureWatcher) {
+    let mut watchers = WATCHERS.write().unwrap_or_else(PoisonError::into_inner);
+    watchers.push(watcher);
+    IS_WATCHED.store(true, Ordering::Release);
 }
 
 /// Whether somebody is told of failures that nobody else is.
 pub(crate) fn is_watched() -> bool {
-    WATCHER.get().is_some()
+    IS_WATCHED.load(Ordering::Acquire)
 }
 
 impl Failure {
     /// Tells who watches.
     pub(crate) fn told(self) -> Self {
-        if let Some(watcher) = WATCHER.get() {
-            watcher(&self);
+        if is_watched() {
+            // Outside of the lock: a watcher may do anything.
+            let watchers = WATCHERS.read().unwrap_or_else(PoisonError::into_inner);
+            let watchers = watchers.clone();
+            watchers.iter().for_each(|watcher| watcher(&self));
         }
         self
     }

@@ -69,6 +69,7 @@ mod stream;
 mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod trace;
 
 /// Whether a function of a pipeline is running on this thread, further up the stack: then nothing may
 /// wait for a pipeline here.

@@ -2,11 +2,13 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use std::any::Any;
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 use thalweg::ops::union;
+use thalweg::trace::{Span, TraceContext, TracedNode, Tracer};
 use thalweg::{OnError, Stream};
 
 /// A node, and the earlier nodes it is attached to.
@@ -228,6 +230,35 @@ fn sources(nodes: &[Node]) -> Vec<usize> {
         .collect()
 }
 
+/// Traces elements, and tells nobody.
+struct Silent;
+
+impl Tracer for Silent {
+    fn begin(&self, _: &TracedNode<'_>, _: Option<&TraceContext>) -> Option<Arc<dyn Span>> {
+        Some(Arc::new(Self))
+    }
+}
+
+impl Span for Silent {
+    fn visit(&self, _: &TracedNode<'_>) -> Arc<dyn Span> {
+        Arc::new(Self)
+    }
+
+    fn run(&self, _: &str) -> Arc<dyn Span> {
+        Arc::new(Self)
+    }
+
+    fn enter(&self) -> Box<dyn Any> {
+        Box::new(())
+    }
+
+    fn context(&self) -> Option<TraceContext> {
+        None
+    }
+
+    fn fail(&self, _: &str) {}
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -235,10 +266,14 @@ proptest! {
     fn every_graph_does_what_plain_recursion_does(
         nodes in graphs(true),
         inputs in prop::collection::vec((any::<Index>(), -50_i64..50, any::<bool>()), 0..30),
+        one_in in prop::option::of(1_u32..4),
     ) {
         let sources = sources(&nodes);
         let mut model = Model::new(&nodes);
         let (streams, log) = build(&nodes);
+        if let (Some(one_in), Some(stream)) = (one_in, streams.first()) {
+            stream.trace(Silent, one_in);
+        }
         for (source, x, is_timed) in inputs {
             let source = *source.get(&sources);
             if is_timed {
@@ -255,10 +290,14 @@ proptest! {
         nodes in graphs(true),
         batches in prop::collection::vec((any::<Index>(), prop::collection::vec(-50_i64..50, 0..20)), 0..6),
         is_timed in any::<bool>(),
+        one_in in prop::option::of(1_u32..4),
     ) {
         let sources = sources(&nodes);
         let (single, single_log) = build(&nodes);
         let (batched, batched_log) = build(&nodes);
+        if let (Some(one_in), Some(stream)) = (one_in, batched.first()) {
+            stream.trace(Silent, one_in);
+        }
         for (source, batch) in batches {
             let source = *source.get(&sources);
             for &x in &batch {

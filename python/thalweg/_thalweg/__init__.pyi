@@ -198,6 +198,12 @@ class Node(Generic[T]):
     def _counters(self) -> tuple[int, int, int, int, float]:
         """Return how many elements the node has received, sent, failed on and holds, and for how long they waited."""
 
+    def _trace(self, tracer: object, one_in: int) -> None:
+        """Have elements of the pipeline traced."""
+
+    def _untrace(self) -> None:
+        """Have no more elements traced."""
+
     def _latency(self) -> tuple[int, float, float, float, float] | None:
         """Return how many elements have been timed, and their mean, median, 99th percentile and longest latency."""
 
@@ -260,7 +266,7 @@ class Signal:
 class Dashboard:
     """A dashboard that is being served."""
 
-    def __new__(cls, host: str, port: int, hosts: list[str]) -> Dashboard:
+    def __new__(cls, host: str, port: int, hosts: list[str], allow_control: bool, show_elements: int) -> Dashboard:
         """Serve it at a port, or the next one that is free."""
 
     @property
@@ -270,6 +276,14 @@ class Dashboard:
     @property
     def link(self) -> str | None:
         """What to open in a browser; None once it has been closed."""
+
+    @property
+    def token(self) -> str | None:
+        """What those need who want to control pipelines; None unless that is allowed."""
+
+    @property
+    def control_link(self) -> str | None:
+        """What to open in a browser, with the token in it."""
 
     def close(self) -> None:
         """End it."""

@@ -13,6 +13,7 @@ from thalweg.parallel.remote import (
     without_unsendable,
 )
 from thalweg.parallel.waiting import awaited, result, run_until_done
+from thalweg.view.tracing import resume_trace
 
 __all__ = [
     "BatchCall",
@@ -23,6 +24,7 @@ __all__ = [
     "loads",
     "pickled",
     "result",
+    "resume_trace",
     "run_until_done",
     "size_of",
     "told",

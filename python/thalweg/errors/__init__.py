@@ -277,8 +277,11 @@ def logs_at_once() -> bool:
 PEERS = ("streamz", "rapidz")
 
 
-def log_failure(exception: BaseException) -> None:
+def log_failure(exception: BaseException, node: str | None = None, pipeline: str | None = None) -> None:
     """Write what a function raised to the log.
+
+    The record has the attributes ``thalweg_node`` and ``thalweg_pipeline``: the names of both, or None where they are
+    not known.
 
     Examples
     --------
@@ -292,7 +295,8 @@ def log_failure(exception: BaseException) -> None:
     >>> seen
     ['bad']
     """
-    logger().error("%s", exception, exc_info=exception)
+    names = {"thalweg_node": node, "thalweg_pipeline": pipeline}
+    logger().error("%s", exception, exc_info=exception, extra=names)
 
 
 def logger() -> logging.Logger:

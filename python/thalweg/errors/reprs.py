@@ -77,7 +77,7 @@ class _Short(reprlib.Repr):
     def repr_instance(self, x: Any, level: int) -> str:
         if isinstance(x, BaseException) and type(x).__repr__ is BaseException.__repr__:
             return self.repr_exception(x, level)
-        if _may_be_large(x):
+        if may_be_large(x):
             return _plain(x)
         try:
             if isinstance(type(x).__repr__, FunctionType) and not hasattr(type(x), "__dataclass_fields__"):
@@ -117,7 +117,19 @@ def _call_briefly(x: Any) -> str:
     return _cut(made[0])
 
 
-def _may_be_large(x: Any) -> bool:
+def is_built_in(x: Any) -> bool:
+    """Return whether `short` makes the text itself, without a ``repr`` of somebody else's.
+
+    Examples
+    --------
+    >>> from thalweg.errors.reprs import is_built_in
+    >>> is_built_in([1]), is_built_in(object())
+    (True, False)
+    """
+    return type(x) in _KINDS
+
+
+def may_be_large(x: Any) -> bool:
     """Whether its ``repr`` may take long, as far as can be told without calling it."""
     fields = getattr(type(x), "__dataclass_fields__", None)
     if fields is not None:

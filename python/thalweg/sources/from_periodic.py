@@ -46,8 +46,6 @@ class from_periodic(Source[T]):
 
     async def run(self) -> None:
         """Call and emit, at times that do not drift."""
-        from thalweg.errors import log_failure
-
         loop: Any = self._event_loop
         due = loop.time()
         while not self.stopped:
@@ -56,7 +54,7 @@ class from_periodic(Source[T]):
                 if hasattr(x, "__await__"):
                     x = await x
             except Exception as error:
-                log_failure(error)
+                self._log(error)
             else:
                 await self._send(x)
             now = loop.time()

@@ -187,14 +187,21 @@ class Source(Stream[T]):
     def _log(self, error: BaseException) -> None:
         from thalweg.errors import log_failure
 
-        log_failure(error)
+        log_failure(error, self._own_name(), self._pipeline_name())
 
     def _log_end(self, error: BaseException | None) -> None:
         import logging
 
         from thalweg import errors
 
-        logging.getLogger(errors.logger_name).error("%s has ended: a function raised %r", self, error, exc_info=error)
+        names = {"thalweg_node": self._own_name(), "thalweg_pipeline": self._pipeline_name()}
+        text = "%s has ended: a function raised %r"
+        logging.getLogger(errors.logger_name).error(text, self, error, exc_info=error, extra=names)
+
+    def _pipeline_name(self) -> str | None:
+        """Return the names of the pipeline's beginnings, as the dashboard shows them."""
+        names = [node.name for node in self._pipeline.nodes() if node.name and not node.upstreams]
+        return ", ".join(names) or None
 
     def _set_on_error(self, on_error: Any) -> None:
         super()._set_on_error(on_error)

@@ -33,8 +33,11 @@ class Dashboard:
     (True, True)
     """
 
-    def __init__(self, host: str, port: int, hosts: Iterable[str]) -> None:
-        self._served = _thalweg.Dashboard(host, port, list(hosts))
+    def __init__(
+        self, host: str, port: int, hosts: Iterable[str], allow_control: bool = False, show_elements: int = 0
+    ) -> None:
+        self._served = _thalweg.Dashboard(host, port, list(hosts), allow_control, show_elements)
+        self._show_elements = show_elements
         self._process = os.getpid()
 
     @property
@@ -46,6 +49,20 @@ class Dashboard:
     def port(self) -> int | None:
         """The port that it listens at; None once it has been closed."""
         return self._served.port
+
+    @property
+    def token(self) -> str | None:
+        """What those need who want to control pipelines; None unless that is allowed.
+
+        They enter it at ``/status``, or send it in the header ``X-Thalweg-Token`` of a POST to ``/control``. It is as
+        good as a password: it belongs in no log.
+        """
+        return self._served.token
+
+    @property
+    def control_link(self) -> str | None:
+        """What to open in a browser to control pipelines: the link with the token; None unless that is allowed."""
+        return self._served.control_link
 
     @property
     def is_running(self) -> bool:
@@ -75,7 +92,14 @@ class Dashboard:
         return f'Dashboard: <a href="{link}" target="_blank">{link}</a>' if link else "Dashboard: closed"
 
 
-def dashboard(port: int = _PORT, host: str = "127.0.0.1", hosts: Iterable[str] = ()) -> Dashboard:
+def dashboard(
+    port: int = _PORT,
+    host: str = "127.0.0.1",
+    hosts: Iterable[str] = (),
+    *,
+    allow_control: bool = False,
+    show_elements: int = 0,
+) -> Dashboard:
     """Serve a dashboard: the pipelines and tasks of this process, live, in the browser.
 
     It shows where elements flow and where they wait, what failed and what runs, and has the same numbers as metrics
@@ -91,13 +115,19 @@ def dashboard(port: int = _PORT, host: str = "127.0.0.1", hosts: Iterable[str] =
         The address to listen at. Only this machine can look unless another is given; there are no passwords.
     hosts:
         Names that it answers to besides ``localhost`` and addresses: those of this machine, or of a proxy before it.
+    allow_control: bool
+        Whether it has buttons that pause, resume and drain pipelines, for those who know its ``token``.
+    show_elements: int
+        How many of the last elements that came to a node are shown on its page, 100 at most; none unless it is given:
+        data is private. Of more than about a hundred a second, some are seen. A ``repr`` is called for them, on a
+        thread that nobody needs, while somebody looks at the page.
 
     Raises
     ------
     OSError
         Nobody may listen there.
     ValueError
-        It is no port.
+        It is no port, or no number of elements; or a dashboard that is served already may do less.
 
     Examples
     --------
@@ -116,10 +146,16 @@ def dashboard(port: int = _PORT, host: str = "127.0.0.1", hosts: Iterable[str] =
     global _running
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65536:
         raise ValueError(f"dashboard: `port` is a number from 0 to 65535, not {port!r}")
+    if isinstance(show_elements, bool) or not isinstance(show_elements, int) or not 0 <= show_elements <= 100:
+        raise ValueError(f"dashboard: `show_elements` is a number from 0 to 100, not {show_elements!r}")
     with _lock:
         if _running is not None and _running.is_running:
+            if allow_control and _running.token is None:
+                raise ValueError("dashboard: one that is read-only is served already: close it before `allow_control`")
+            if show_elements > _running._show_elements:
+                raise ValueError("dashboard: one that shows fewer elements is served already: close it first")
             return _running
-        made = _running = Dashboard(host, port, hosts)
+        made = _running = Dashboard(host, port, hosts, allow_control, show_elements)
     if port not in (0, made.port):
         warnings.warn(f"port {port} is taken: the dashboard is at {made.link}", stacklevel=2)
     return made

@@ -100,6 +100,29 @@ def _memory_of(pid: int) -> int | None:
         return None
 
 
+def describe_element(element: object) -> str:
+    """Return what an element reads like, for those who look at it: nobody waits for its ``repr``.
+
+    Examples
+    --------
+    >>> from thalweg.view.observed import describe_element
+    >>> class Shy:
+    ...     def __repr__(self):
+    ...         raise RuntimeError("not now")
+    >>> describe_element([1, "two"]), describe_element(Shy())
+    ("[1, 'two']", '<Shy: its repr raised RuntimeError>')
+    """
+    from thalweg.errors.reprs import LONGEST, is_built_in, may_be_large, short
+
+    if is_built_in(element) or may_be_large(element):
+        return short(element)
+    try:
+        text = repr(element)
+    except BaseException as error:
+        return f"<{type(element).__name__}: its repr raised {type(error).__name__}>"
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+
+
 def describe_failure(error: BaseException) -> tuple[str, str, str]:
     """Return an exception's class, its text in a line, and both with the stack that it came from.
 

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::Page;
+use super::{Page, status};
 use crate::server::App;
 
 const LINKS: [Page; 4] = [Page::Status, Page::Graph, Page::Tasks, Page::Failures];
@@ -34,6 +34,9 @@ pub(crate) fn whole(app: &App, page: Page) -> Markup {
                         a href="/metrics" { "Metrics" }
                     }
                     span #connection role="status" {}
+                }
+                @if page == Page::Status && app.controls.is_some() {
+                    (status::token_form())
                 }
                 main #content data-live={ "/live" (page.path()) } {
                     (page.content(app))

@@ -8,11 +8,14 @@ mod status;
 mod strips;
 mod tasks;
 
+use std::sync::Arc;
+
 use maud::Markup;
 
 pub(crate) use frame::whole;
 pub(crate) use info::info;
 
+use crate::elements;
 use crate::server::App;
 
 /// A page.
@@ -34,11 +37,18 @@ impl Page {
     /// What changes on it.
     pub(crate) fn content(self, app: &App) -> Markup {
         match self {
-            Self::Status => status::content(&app.seen(), true),
-            Self::Graph => status::content(&app.seen(), false),
+            Self::Status => status::content(app, true),
+            Self::Graph => status::content(app, false),
             Self::Tasks => tasks::content(&app.seen()),
             Self::Failures => failures::content(&app.failures.newest()),
             Self::Node(pipeline, id) => node::content(app, pipeline, id),
+        }
+    }
+
+    /// Has made what its content needs that others have to say.
+    pub(crate) async fn prepare(self, app: &Arc<App>) {
+        if let Self::Node(pipeline, id) = self {
+            elements::prepare(app, pipeline, id).await;
         }
     }
 

@@ -51,8 +51,23 @@ pub(super) fn content(app: &App, pipeline_id: u64, id: u64) -> Markup {
         @if let Some(history) = pipeline.node(id) {
             (chart(history))
         }
+        @if let Some(elements) = &app.elements {
+            h3 { "Last elements" }
+            (last_elements(elements.texts(id)))
+        }
         h3 { "Last failures" }
         (failures::content(&failures))
+    }
+}
+
+/// The elements that came last, the newest first.
+fn last_elements(texts: Option<Vec<String>>) -> Markup {
+    html! {
+        @match texts {
+            None => { p.empty { "Their texts are being made." } }
+            Some(texts) if texts.is_empty() => { p.empty { "None has come that was looked at." } }
+            Some(texts) => { ol.elements { @for text in texts { li { code { (text) } } } } }
+        }
     }
 }
 

@@ -3,11 +3,13 @@
 use maud::{Markup, PreEscaped, html};
 use thalweg::view::{Counters, GraphView, NodeView};
 
-use crate::clock::{length, rate};
+use crate::clock::{length, rate, time_of_day};
+use crate::control::{Action, Controls};
 use crate::history::{NodeHistory, PipelineHistory, State};
-use crate::server::Seen;
+use crate::server::App;
 
-pub(super) fn content(seen: &Seen, has_tables: bool) -> Markup {
+pub(super) fn content(app: &App, has_tables: bool) -> Markup {
+    let seen = app.seen();
     let pipelines = &seen.history.pipelines;
     html! {
         @if pipelines.is_empty() {
@@ -23,6 +25,9 @@ pub(super) fn content(seen: &Seen, has_tables: bool) -> Markup {
                     (PreEscaped(drawing(*id, pipeline).to_bare_svg()))
                 }
                 @if has_tables {
+                    @if let Some(controls) = &app.controls {
+                        (buttons(*id, &pipeline.name, controls))
+                    }
                     (table(*id, pipeline))
                 }
             }
@@ -33,6 +38,39 @@ pub(super) fn content(seen: &Seen, has_tables: bool) -> Markup {
 /// A node's state in a word, coloured.
 pub(super) fn badge(state: State) -> Markup {
     html! { span class={ "badge is-" (state.word()) } { (state.word()) } }
+}
+
+/// The field for the token, outside of what changes, so that it keeps what was entered.
+pub(super) fn token_form() -> Markup {
+    html! {
+        form #control method="post" action="/control" {
+            label for="token" { "Token for the buttons" }
+            input #token type="password" name="token" autocomplete="off" required;
+        }
+    }
+}
+
+/// Buttons, and what became of the last one that was pressed.
+fn buttons(id: u64, name: &str, controls: &Controls) -> Markup {
+    html! {
+        p.buttons {
+            @for action in Action::ALL {
+                button #{ (action.word()) "-" (id) } form="control" name="do" value={ (id) " " (action.word()) }
+                    aria-label={ (action.word()) " " (name) } { (action.word()) }
+            }
+            @if let Some(report) = controls.report(id) {
+                " "
+                span.report role="status" {
+                    (time_of_day(report.at)) " "
+                    @match &report.result {
+                        None => { (report.action.word()) ": under way" }
+                        Some(Ok(done)) => { (done) }
+                        Some(Err(error)) => { (report.action.word()) " failed: " (error) }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn remarks(pipeline: &PipelineHistory) -> Markup {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::{Method, Response};
 use thalweg::RuntimeHandle;
+use thalweg::trace::current_context;
 use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Semaphore, oneshot};
@@ -17,10 +18,11 @@ use tokio::time::timeout;
 use super::Fetch;
 use super::hosts::Hosts;
 use crate::background::spawn;
+use crate::http::add_header;
 use crate::web::{
     Clients, Request, Session, WebError, asked_to_wait, backoff, broken, shown, spread,
 };
-use crate::{HttpError, HttpRequest, HttpResponse};
+use crate::{HeaderMap, HttpError, HttpRequest, HttpResponse};
 
 /// What sends the requests of a [`fetch`](super::FetchUrls::fetch): its connections, and whose turn it is. Clones are
 /// the same one.
@@ -81,6 +83,19 @@ impl Fetcher {
     }
 }
 
+/// Says which trace a request belongs to, unless its headers do.
+fn add_trace(headers: &mut HeaderMap) {
+    if headers.contains_key("traceparent") {
+        return;
+    }
+    if let Some(trace) = current_context() {
+        add_header(headers, "traceparent", &trace.to_string());
+        if let Some(state) = trace.state() {
+            add_header(headers, "tracestate", state);
+        }
+    }
+}
+
 impl Shared {
     async fn fetch(
         self: Arc<Self>,
@@ -91,6 +106,7 @@ impl Shared {
         asked.options = self.fetch.options.clone();
         let (url, mut headers) = asked.check()?;
         headers.extend(request.headers.clone());
+        add_trace(&mut headers);
         let host = url.origin().ascii_serialization();
         let session = Arc::new(self.clients.session(url, headers)?);
         let request = Arc::new(request);

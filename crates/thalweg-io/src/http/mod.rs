@@ -12,7 +12,7 @@ pub use self::response::HttpResponse;
 
 use ::http::{HeaderName, HeaderValue};
 
-fn add_header(headers: &mut HeaderMap, name: &str, value: &str) {
+pub(crate) fn add_header(headers: &mut HeaderMap, name: &str, value: &str) {
     if let (Ok(name), Ok(value)) = (
         HeaderName::from_bytes(name.as_bytes()),
         HeaderValue::from_str(value),

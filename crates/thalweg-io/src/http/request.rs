@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use thalweg::trace::TraceContext;
 
 /// A request over HTTP: one that a server got, or one to send.
 ///
@@ -27,6 +28,23 @@ pub struct HttpRequest {
 }
 
 impl HttpRequest {
+    /// The trace that it belongs to, if its headers `traceparent` and `tracestate` name one.
+    ///
+    /// ```
+    /// use thalweg_io::HttpRequest;
+    ///
+    /// let mut request = HttpRequest::get("/");
+    /// assert_eq!(request.trace(), None);
+    /// let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    /// request.headers.insert("traceparent", parent.parse()?);
+    /// assert_eq!(request.trace().map(|trace| trace.to_string()), Some(parent.to_string()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trace(&self) -> Option<TraceContext> {
+        let text = |name: &str| self.headers.get(name)?.to_str().ok();
+        TraceContext::of_headers(text("traceparent"), text("tracestate"))
+    }
+
     /// A request of this method, without headers and body.
     pub fn new(method: Method, url: impl Into<String>) -> Self {
         Self {

@@ -76,7 +76,8 @@ impl Source for Bodies {
         let open = self.0.open()?;
         loop {
             for HttpExchange { request, reply } in open.next_batch(out).await? {
-                follow(out.begin(request.body, None), reply, Reply::accepted);
+                let trace = request.trace().map(Ack::of_trace);
+                follow(out.begin(request.body, trace), reply, Reply::accepted);
             }
             out.yield_now().await?;
         }
@@ -99,6 +100,10 @@ impl Source for Requests {
         loop {
             for HttpExchange { request, reply } in open.next_batch(out).await? {
                 let ack: Ack = reply.ack();
+                let ack = match request.trace() {
+                    Some(trace) => ack.in_trace(trace),
+                    None => ack,
+                };
                 follow(out.begin(request, Some(ack)), reply, Reply::emitted);
             }
             out.yield_now().await?;

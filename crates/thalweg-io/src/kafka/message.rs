@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use thalweg::trace::{TraceContext, current_context};
 
 /// A message that was read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +28,24 @@ impl KafkaMessage {
     /// The value; empty if there is none.
     pub fn bytes(&self) -> &[u8] {
         self.value.as_deref().unwrap_or_default()
+    }
+
+    /// The trace that it belongs to, if its headers `traceparent` and `tracestate` name one.
+    ///
+    /// ```
+    /// use thalweg_io::KafkaMessage;
+    ///
+    /// fn is_sampled(message: &KafkaMessage) -> bool {
+    ///     message.trace().is_some_and(|trace| trace.is_sampled())
+    /// }
+    /// ```
+    pub fn trace(&self) -> Option<TraceContext> {
+        let text = |name: &str| {
+            let mut headers = self.headers.iter();
+            let (_, value) = headers.find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+            std::str::from_utf8(value.as_deref()?).ok()
+        };
+        TraceContext::of_headers(text("traceparent"), text("tracestate"))
     }
 
     /// Bytes that it takes up, about.
@@ -62,6 +81,21 @@ pub struct KafkaRecord {
 }
 
 impl KafkaRecord {
+    /// The same with the trace that the current element belongs to in its headers, unless they name one.
+    pub(super) fn traced(self) -> Self {
+        let Some(trace) = current_context() else {
+            return self;
+        };
+        if self.headers.iter().any(|(name, _)| name == "traceparent") {
+            return self;
+        }
+        let record = self.header("traceparent", trace.to_string());
+        match trace.state() {
+            Some(state) => record.header("tracestate", state.to_string()),
+            None => record,
+        }
+    }
+
     /// The same with a key.
     #[must_use]
     pub fn key(mut self, key: impl Into<Bytes>) -> Self {

@@ -67,6 +67,7 @@ impl Producer {
         record: KafkaRecord,
     ) -> impl Future<Output = Result<KafkaReceipt, KafkaError>> + Send + use<> {
         let shared = self.0.clone();
+        let record = record.traced();
         async move { shared.send(record).await }
     }
 

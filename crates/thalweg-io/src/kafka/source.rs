@@ -85,6 +85,10 @@ impl KafkaSource {
                     break;
                 };
                 let (ack, len) = (lane.begin(message.offset, out.now()), message.len());
+                let ack = ack.map(|ack| match message.trace() {
+                    Some(trace) => ack.in_trace(trace),
+                    None => ack,
+                });
                 let emitted = match ack.map(|ack| make(message, ack)) {
                     Some(Ok((element, ack))) => {
                         let emit = out.emit_with(element, ack);

@@ -8,7 +8,7 @@ mod making;
 pub(crate) mod picture;
 mod settings;
 mod straight;
-mod traverse;
+pub(crate) mod traverse;
 mod wiring;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

@@ -66,7 +66,7 @@ fn show(x: &dyn Any, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
 }
 
 /// Calls `f` with each object in something that a node keeps.
-pub(super) fn objects_in(x: &dyn Any, f: &mut dyn FnMut(&Py<PyAny>)) {
+pub(crate) fn objects_in(x: &dyn Any, f: &mut dyn FnMut(&Py<PyAny>)) {
     if let Some(x) = x.downcast_ref::<Value>() {
         f(x.object());
     } else if let Some(Some(x)) = x.downcast_ref::<Option<Value>>() {

@@ -55,13 +55,15 @@ impl Program {
     }
 
     /// `extra` is the number of the chain for each value, if there are several chains. For a state it is the places of
-    /// the values before which it is set back, the state, and the first state, both pickled.
-    #[pyo3(signature = (values, extra = None))]
+    /// the values before which it is set back, the state, and the first state, both pickled. `traces` are the places of
+    /// values that are traced, and their `traceparent` and `tracestate`.
+    #[pyo3(signature = (values, extra = None, traces = None))]
     fn __call__<'py>(
         &self,
         py: Python<'py>,
         values: &Bound<'py, PyList>,
         extra: Option<Bound<'py, PyAny>>,
+        traces: Option<Vec<Trace>>,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let began = Instant::now();
         let mut results = Results::new(py);
@@ -72,9 +74,19 @@ impl Program {
                     .transpose()?;
                 for (place, value) in values.iter().enumerate() {
                     let at = which.as_ref().and_then(|which| which.get(place));
-                    if let Some(chain) = chains.get(at.copied().unwrap_or(0)) {
-                        results.run(chain, *is_once, Value::from(value))?;
+                    let Some(chain) = chains.get(at.copied().unwrap_or(0)) else {
+                        continue;
+                    };
+                    let mut all = traces.iter().flatten();
+                    let span = match all.find(|(traced, ..)| *traced == place) {
+                        Some((_, parent, state)) => Resumed::begin(py, parent, state.as_deref()),
+                        None => None,
+                    };
+                    let run = results.run(chain, *is_once, Value::from(value));
+                    if let Some(span) = span {
+                        span.end();
                     }
+                    run?;
                 }
                 None
             }
@@ -83,6 +95,33 @@ impl Program {
         let troubles = (!results.troubles.is_empty()).then_some(results.troubles);
         let seconds = began.elapsed().as_secs_f64();
         (results.values, troubles, seconds, state).into_pyobject(py)
+    }
+}
+
+/// The place of a value that is traced, its `traceparent` and its `tracestate`.
+type Trace = (usize, String, Option<String>);
+
+/// What is done here for an element that is traced where it comes from.
+struct Resumed<'py>(Bound<'py, PyAny>);
+
+impl<'py> Resumed<'py> {
+    /// `None` if nobody here knows of traces.
+    fn begin(py: Python<'py>, parent: &str, state: Option<&str>) -> Option<Self> {
+        let begun = helper(py, "resume_trace").and_then(|resume| resume.call1((parent, state)));
+        match begun {
+            Ok(end) => (!end.is_none()).then_some(Self(end)),
+            // An element comes through all the same.
+            Err(error) => {
+                error.write_unraisable(py, None);
+                None
+            }
+        }
+    }
+
+    fn end(self) {
+        if let Err(error) = self.0.call0() {
+            error.write_unraisable(self.0.py(), None);
+        }
     }
 }
 

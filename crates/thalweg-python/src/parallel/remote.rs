@@ -11,7 +11,7 @@ use thalweg_tasks::parallel::{self, Batch};
 
 use super::engines::lost;
 use super::program::{Chain, Pickled, Programs, helper, returned};
-use super::step::{Failed, Objects};
+use super::step::{Failed, Objects, Traced};
 use crate::gil;
 use crate::lock::lock;
 use crate::tasks::{Batches, Engine, errors};
@@ -83,16 +83,38 @@ impl<T: Transport> Batching<T> {
         if batch.is_fold() {
             return pack_fold(py, batch);
         }
+        let traces = traces_of(batch);
         let (values, which, chains) = chains_of(py, batch)?;
         // Pickling calls code of the user's, which is to find no lock held.
         let mut programs = std::mem::take(&mut *lock(&self.programs));
         let pickled = programs.of_steps(py, &chains, batch.limit().is_some());
         *lock(&self.programs) = programs;
         let (digest, data) = pickled?;
-        let args = (values, which).into_pyobject(py)?;
+        let args = match traces {
+            None => (values, which).into_pyobject(py)?,
+            Some(traces) => (values, which, traces).into_pyobject(py)?,
+        };
         Ok(Packed { digest, data, args })
     }
 }
+
+/// What the worker needs to know of each element that is traced, its place and the `traceparent` and `tracestate` of what
+/// is done for it; `None` if none is.
+fn traces_of(batch: &Batch<Objects>) -> Option<Vec<Told>> {
+    let (mut place, mut told) = (0, Vec::new());
+    batch.for_each(|trip| {
+        let trace = trip.trace.and_then(|trace| trace.as_any().downcast_ref());
+        if let Some(context) = trace.and_then(Traced::context) {
+            let state = context.state().map(str::to_string);
+            told.push((place, context.to_string(), state));
+        }
+        place += 1;
+    });
+    (!told.is_empty()).then_some(told)
+}
+
+/// The place of an element in a batch, and its `traceparent` and `tracestate`.
+type Told = (usize, String, Option<String>);
 
 /// The values of a batch, the chains of steps that they go through, and which of those each goes through if there are
 /// several.

@@ -1,5 +1,6 @@
 //! Steps of elements on an engine.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -8,7 +9,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use thalweg::CurrentCall;
-use thalweg_tasks::parallel::{Outcome, Steps};
+use thalweg::trace::{Current, TraceContext};
+use thalweg_tasks::parallel::{Outcome, StepTrace, Steps};
 
 use super::fold::Fold;
 use crate::blueprint::State;
@@ -44,7 +46,36 @@ impl Failed {
     }
 }
 
+/// A step for an element that is traced.
+pub(super) struct Traced(Current);
+
+impl Traced {
+    /// What another process needs to know to go on with it.
+    pub(super) fn context(&self) -> Option<TraceContext> {
+        self.0.context()
+    }
+}
+
+impl StepTrace for Traced {
+    fn begin(&self) -> Option<Arc<dyn StepTrace>> {
+        Some(Arc::new(Self(self.0.run()?)))
+    }
+
+    fn within(&self, f: &mut dyn FnMut()) {
+        self.0.within(f);
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
 impl Steps for Objects {
+    fn trace() -> Option<Arc<dyn StepTrace>> {
+        let current = thalweg::trace::current()?;
+        Some(Arc::new(Traced(current)))
+    }
+
     type Value = Value;
     type Step = Action;
     type Fold = Fold;

@@ -260,8 +260,9 @@ impl BuildContext {
             gil::attach(|py| {
                 let raised = failure::raise(py, &error);
                 let value = failure::value_of(py, &raised);
+                let node = error.failures().first().map(Failure::node);
                 if !error.is_closed()
-                    && let Err(problem) = upcalls::STREAMS.call(py, "log_failure", (value,))
+                    && let Err(problem) = upcalls::STREAMS.call(py, "log_failure", (value, node))
                 {
                     problem.write_unraisable(py, None);
                 }

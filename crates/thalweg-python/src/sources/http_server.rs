@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
-use thalweg::{Acks, Context, EmitResult, Never, Operator, Outcome, Stream};
+use thalweg::{Ack, Acks, Context, EmitResult, Never, Operator, Outcome, Stream};
 use thalweg_io::http_server::{HttpExchange, HttpExchanges, NoRequest, Reply};
 use thalweg_io::{HttpRequest, HttpResponse, HttpServerError};
 
@@ -78,7 +78,9 @@ impl HttpServer {
         RustSource::answering(bodies, |py, exchange, out| {
             let HttpExchange { request, reply } = exchange;
             let body = PyBytes::new(py, &request.body).into_any();
-            let emit = out.emit(Value::from(body));
+            let trace = request.trace().map(Ack::of_trace);
+            let acks = trace.map_or_else(Acks::none, Acks::from);
+            let emit = out.emit_with_acks(Value::from(body), acks);
             let tell: Tell = Box::new(move |result| reply.accepted(result));
             Ok((emit, tell))
         })
@@ -90,7 +92,11 @@ impl HttpServer {
         RustSource::answering(requests, move |py, exchange, out| {
             let HttpExchange { request, reply } = exchange;
             let value = Value::from(to_object(py, &make, &request)?);
-            let emit = out.emit_with_acks(value, carried(py, &reply)?);
+            let mut acks = carried(py, &reply)?;
+            if let Some(trace) = request.trace() {
+                acks = Acks::merge([&acks, &Ack::of_trace(trace).into()]);
+            }
+            let emit = out.emit_with_acks(value, acks);
             let tell: Tell = Box::new(move |result| reply.emitted(result));
             Ok((emit, tell))
         })

@@ -3,6 +3,7 @@
 use super::part::{Line, Outcome, Part, Steps};
 use super::queue::Queue;
 use super::strand::{Call, Strand};
+use super::trace::StepTrace;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,7 @@ pub struct Batch<S: Steps> {
 /// Contents of a batch, and the parts that get the results.
 pub(super) enum Content<S: Steps> {
     /// Elements that go through steps, each with the parts whose outcomes are wanted.
-    Lines(Vec<(Line<S>, Wanted)>),
+    Lines(Vec<(Line<S>, Wanted, Trace)>),
     /// Elements that a state goes through.
     Fold(Arc<Strand<S>>, Vec<Folded<S>>),
     /// One call that may take only so long.
@@ -46,6 +47,9 @@ pub(super) enum Content<S: Steps> {
 
 /// Whether the outcome of each step is wanted, the last first. Only the last is for most elements.
 type Wanted = smallvec::SmallVec<[bool; 2]>;
+
+/// What is told of the steps of an element, while they are being done.
+type Trace = Option<Arc<dyn StepTrace>>;
 
 /// An element that a state goes through.
 pub(super) struct Folded<S: Steps> {
@@ -61,6 +65,8 @@ pub struct Trip<'a, S: Steps> {
     pub value: &'a S::Value,
     /// Whether the state is set back before it, where a state goes through the batch.
     pub resets: bool,
+    /// What is told of it, if it is traced.
+    pub trace: Option<&'a Arc<dyn StepTrace>>,
     way: Way<'a, S>,
 }
 
@@ -94,9 +100,10 @@ impl<S: Steps> Batch<S> {
     }
 
     pub(super) fn of_lines(queue: &Arc<Queue<S>>, lines: Vec<Line<S>>) -> Self {
-        let with_wanted = |line: Line<S>| {
+        let with_wanted = |mut line: Line<S>| {
             let wanted = line.wanted();
-            (line, wanted)
+            let trace = line.begin_trace();
+            (line, wanted, trace)
         };
         Self::new(
             queue,
@@ -144,22 +151,31 @@ impl<S: Steps> Batch<S> {
     pub fn for_each<'a>(&'a self, mut each: impl FnMut(Trip<'a, S>)) {
         match &self.content {
             Content::Lines(lines) => {
-                for (line, wanted) in lines {
+                for (line, wanted, trace) in lines {
                     if let Some(value) = line.value() {
-                        let (resets, way) = (false, Way::Line(line, wanted));
-                        each(Trip { value, resets, way });
+                        each(Trip {
+                            value,
+                            resets: false,
+                            trace: trace.as_ref(),
+                            way: Way::Line(line, wanted),
+                        });
                     }
                 }
             }
             Content::Fold(_, elements) => {
                 for Folded { value, resets, .. } in elements {
-                    let (resets, way) = (*resets, Way::State);
-                    each(Trip { value, resets, way });
+                    each(Trip {
+                        value,
+                        resets: *resets,
+                        trace: None,
+                        way: Way::State,
+                    });
                 }
             }
             Content::Call(call) => each(Trip {
                 value: &call.value,
                 resets: false,
+                trace: call.trace.as_ref(),
                 way: Way::Step(&call.step),
             }),
             Content::Empty => {}
@@ -180,7 +196,9 @@ impl<S: Steps> Batch<S> {
         match std::mem::replace(&mut self.content, Content::Empty) {
             Content::Lines(lines) => {
                 queue.back(count, Some((worked, passed)), || {
-                    for (line, wanted) in lines {
+                    for (line, wanted, trace) in lines {
+                        // It has been done.
+                        drop(trace);
                         line.settle(&wanted, &mut next);
                     }
                 });
@@ -208,12 +226,12 @@ impl<S: Steps> Batch<S> {
         let (queue, count) = (self.queue.clone(), self.len());
         match std::mem::replace(&mut self.content, Content::Empty) {
             Content::Lines(mut lines) if lines.len() == 1 => queue.back(count, None, || {
-                if let Some((line, _)) = lines.pop() {
+                if let Some((line, ..)) = lines.pop() {
                     line.give_up(failure);
                 }
             }),
             Content::Lines(lines) => queue.back(count, None, || {
-                queue.send_alone(lines.into_iter().map(|(line, _)| line));
+                queue.send_alone(lines.into_iter().map(|(line, ..)| line));
             }),
             Content::Fold(strand, mut elements) => queue.apart(|| {
                 if elements.len() == 1 {

@@ -82,6 +82,7 @@ mod remote_tests;
 mod strand;
 #[cfg(all(test, not(thalweg_loom)))]
 mod tests;
+mod trace;
 mod turns;
 
 pub use batch::{Batch, BatchEngine, Trip};
@@ -89,3 +90,4 @@ pub use held::send_held;
 pub use part::{Outcome, Part, Steps, run_step};
 pub use queue::{Engine, Over, Queue, Runner};
 pub use strand::Strand;
+pub use trace::StepTrace;

@@ -1,6 +1,7 @@
 //! Elements of a stream on an engine: promises of values, and what is to be done for them.
 
 use super::queue::{Job, Queue};
+use super::trace::{StepTrace, traced};
 use crate::sync::{Mutex, get_mut, lock};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -47,6 +48,11 @@ pub trait Steps: Sized + Send + Sync + 'static {
 
     /// Sets a state back to its beginning.
     fn reset(fold: &mut Self::Fold);
+
+    /// What is told of a step that is asked for on this thread, if its element is traced.
+    fn trace() -> Option<Arc<dyn StepTrace>> {
+        None
+    }
 }
 
 /// Outcome of an element.
@@ -90,6 +96,7 @@ enum State<S: Steps> {
     Open {
         input: Input<S>,
         step: Arc<S::Step>,
+        trace: Option<Arc<dyn StepTrace>>,
         is_launched: bool,
         watchers: Watchers,
     },
@@ -171,6 +178,7 @@ impl<S: Steps> Part<S> {
         let state = State::Open {
             input,
             step,
+            trace: S::trace(),
             is_launched: false,
             watchers: Watchers::default(),
         };
@@ -273,11 +281,12 @@ impl<S: Steps> Part<S> {
             State::Open {
                 input,
                 step,
+                trace,
                 watchers,
                 ..
             } => {
                 *state = State::Busy(watchers);
-                Begun::Mine(input, step)
+                Begun::Mine(input, step, trace)
             }
             State::Busy(watchers) => {
                 *state = State::Busy(watchers);
@@ -293,7 +302,7 @@ impl<S: Steps> Part<S> {
 }
 
 enum Begun<S: Steps> {
-    Mine(Input<S>, Arc<S::Step>),
+    Mine(Input<S>, Arc<S::Step>, Option<Arc<dyn StepTrace>>),
     Busy,
     Settled(Outcome<S>),
 }
@@ -335,8 +344,8 @@ pub(super) struct Line<S: Steps> {
     input: Option<Input<S>>,
 }
 
-/// A step that has been begun with, and what comes of it.
-type Begin<S> = (Part<S>, Arc<<S as Steps>::Step>);
+/// A step that has been begun with, what comes of it, and what is told of it.
+type Begin<S> = (Part<S>, Arc<<S as Steps>::Step>, Option<Arc<dyn StepTrace>>);
 
 impl<S: Steps> Line<S> {
     /// The part itself, and all parts before it that nobody has begun.
@@ -378,8 +387,8 @@ impl<S: Steps> Line<S> {
                 Input::Part(part) => part,
             };
             match part.begin() {
-                Begun::Mine(input, step) => {
-                    self.steps.push((part, step));
+                Begun::Mine(input, step, trace) => {
+                    self.steps.push((part, step, trace));
                     self.input = Some(input);
                 }
                 Begun::Settled(outcome) => return Some((self, outcome)),
@@ -407,19 +416,25 @@ impl<S: Steps> Line<S> {
     pub(super) fn steps(
         &self,
     ) -> impl DoubleEndedIterator<Item = &Arc<S::Step>> + ExactSizeIterator {
-        self.steps.iter().map(|(_, step)| step)
+        self.steps.iter().map(|(_, step, _)| step)
+    }
+
+    /// From now on the steps are done: what is told of the first that is traced.
+    pub(super) fn begin_trace(&mut self) -> Option<Arc<dyn StepTrace>> {
+        let mut traces = self.steps.iter().rev();
+        traces.find_map(|(_, _, trace)| trace.as_ref())?.begin()
     }
 
     /// Whether somebody wants the outcome of each step besides the next, the last step first.
     pub(super) fn wanted(&self) -> SmallVec<[bool; 2]> {
-        let wanted = |(at, (part, _)): (usize, &Begin<S>)| at == 0 || !part.is_alone();
+        let wanted = |(at, (part, ..)): (usize, &Begin<S>)| at == 0 || !part.is_alone();
         self.steps.iter().enumerate().map(wanted).collect()
     }
 
     /// Takes the outcomes of the steps that are wanted, in order.
     pub(super) fn settle(self, wanted: &[bool], mut next: impl FnMut() -> Outcome<S>) {
         let steps = self.steps.into_iter().zip(wanted);
-        for ((part, _), wanted) in steps.rev() {
+        for ((part, ..), wanted) in steps.rev() {
             part.settle(if *wanted { next() } else { Outcome::Dropped });
         }
     }
@@ -427,15 +442,15 @@ impl<S: Steps> Line<S> {
     /// Comes to nothing, and to what the policy says if it is clear whose function it was.
     pub(super) fn give_up(self, failure: S::Failure) {
         match self.steps.as_slice() {
-            [(part, step)] => part.settle(S::give_up(step, failure)),
+            [(part, step, _)] => part.settle(S::give_up(step, failure)),
             _ => self.fail(&failure),
         }
     }
 
     fn finish(self, mut outcome: Outcome<S>) {
-        for (part, step) in self.steps.into_iter().rev() {
+        for (part, step, trace) in self.steps.into_iter().rev() {
             if let Outcome::Value(value) = outcome {
-                outcome = run_step::<S>(&step, value);
+                outcome = traced(trace.as_ref(), || run_step::<S>(&step, value));
             }
             if part.is_alone() {
                 // Whoever is next in line is all who need it.
@@ -448,7 +463,7 @@ impl<S: Steps> Line<S> {
 
     /// Gives up.
     pub(super) fn fail(self, failure: &S::Failure) {
-        for (part, _) in &self.steps {
+        for (part, ..) in &self.steps {
             part.settle(Outcome::Failed(failure.clone()));
         }
         if let Some(Input::Part(part)) = &self.input {

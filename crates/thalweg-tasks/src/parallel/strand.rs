@@ -4,6 +4,7 @@ use super::batch::{BatchEngine, Content, Folded, LARGEST};
 use super::pace::Pace;
 use super::part::{Input, Outcome, Part, Steps};
 use super::queue::{Job, Queue};
+use super::trace::{StepTrace, traced};
 use crate::sync::{Mutex, lock};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -244,6 +245,7 @@ impl<S: Steps> Part<S> {
     pub fn then_within(self, step: Arc<S::Step>, limit: Duration) -> Self {
         let part = Self::busy(self.queue());
         let result = part.clone();
+        let trace = S::trace();
         self.launch();
         let source = self.clone();
         self.when_settled(move || match source.outcome() {
@@ -252,6 +254,7 @@ impl<S: Steps> Part<S> {
                 step,
                 value,
                 limit,
+                trace,
                 failed: 0,
             }
             .start(),
@@ -268,6 +271,8 @@ pub(super) struct Call<S: Steps> {
     pub(super) step: Arc<S::Step>,
     pub(super) value: S::Value,
     pub(super) limit: Duration,
+    /// What is told of it, if its element is traced.
+    pub(super) trace: Option<Arc<dyn StepTrace>>,
     /// How often it has failed.
     failed: u32,
 }
@@ -294,7 +299,8 @@ impl<S: Steps> Call<S> {
         queue.start_limited(
             call.limit,
             move || {
-                let outcome = S::run(&called.step, called.value.clone());
+                let run_once = || S::run(&called.step, called.value.clone());
+                let outcome = traced(called.trace.as_ref(), run_once);
                 // What a function comes to that has been told to stop does not count.
                 if !crate::token().is_cancelled() {
                     run(outcome);
@@ -324,6 +330,7 @@ impl<S: Steps> Call<S> {
             step: self.step.clone(),
             value: self.value.clone(),
             limit: self.limit,
+            trace: self.trace.clone(),
             failed,
         };
         // What is lost at once is not tried again within itself.

@@ -3,7 +3,7 @@
 use crate::client::{Client, panic_message};
 use crate::error::Error;
 use crate::error::TaskError;
-use crate::parallel::{Engine, Outcome, Over, Part, Runner, Steps};
+use crate::parallel::{Engine, Outcome, Over, Part, Runner, StepTrace, Steps};
 use crate::task_types::Failure;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use thalweg::ops::Promise;
+use thalweg::trace::Current;
 
 /// Values of any type, and closures.
 #[derive(Debug)]
@@ -46,6 +47,28 @@ impl Steps for ClosureSteps {
     }
 
     fn reset(_: &mut Self::Fold) {}
+
+    fn trace() -> Option<Arc<dyn StepTrace>> {
+        let current = thalweg::trace::current()?;
+        Some(Arc::new(Traced(current)))
+    }
+}
+
+/// A step for an element that is traced.
+struct Traced(Current);
+
+impl StepTrace for Traced {
+    fn begin(&self) -> Option<Arc<dyn StepTrace>> {
+        Some(Arc::new(Self(self.0.run()?)))
+    }
+
+    fn within(&self, f: &mut dyn FnMut()) {
+        self.0.within(f);
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
 }
 
 fn caught(f: impl FnOnce() -> Outcome<ClosureSteps>) -> Outcome<ClosureSteps> {

@@ -17,6 +17,8 @@ pub(super) mod detour {
     pub(in crate::graph) const DEFERRED: u8 = 2;
     /// Now and then an element is timed.
     pub(in crate::graph) const TIMED: u8 = 4;
+    /// Some elements are traced.
+    pub(in crate::graph) const TRACED: u8 = 8;
 }
 
 /// How a thread gets at a graph.

@@ -33,6 +33,8 @@ struct State {
     again: bool,
     /// The source, while it does not run and has something left to do.
     parked: Option<Box<dyn Parked>>,
+    /// It was told to stop by a pause, from which it has not come back.
+    is_paused: bool,
     /// It has nothing more to emit.
     is_exhausted: bool,
     stop_waker: Option<Waker>,
@@ -59,6 +61,7 @@ impl Control {
             let mut state = lock(&self.state);
             state.again |= state.running && state.stop;
             state.stop = false;
+            state.is_paused = false;
             let source = match state.is_exhausted {
                 true => None,
                 false => state.parked.take(),
@@ -76,11 +79,34 @@ impl Control {
             let mut state = lock(&self.state);
             state.stop = true;
             state.again = false;
+            state.is_paused = false;
             state.stop_waker.take()
         };
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Has the source stop if it runs and was not told to; returns whether it did.
+    fn pause(&self) -> bool {
+        let runs = {
+            let state = lock(&self.state);
+            state.running && (!state.stop || state.again)
+        };
+        if runs {
+            self.stop();
+            lock(&self.state).is_paused = true;
+        }
+        runs
+    }
+
+    /// Has the source run that was paused; returns whether it was.
+    fn resume(self: &Arc<Self>, runtime: &RuntimeHandle) -> bool {
+        let is_paused = lock(&self.state).is_paused;
+        if is_paused {
+            self.start(runtime);
+        }
+        is_paused
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -160,6 +186,22 @@ impl Graph {
         {
             source.stop();
         }
+    }
+
+    /// Has all sources stop that run; returns how many did.
+    pub(crate) fn pause_sources(&self, pass: &Pass) -> usize {
+        let sources = self.sources(pass);
+        sources.iter().filter(|source| source.pause()).count()
+    }
+
+    /// Has all sources run that were paused; returns how many were.
+    pub(crate) fn resume_sources(&self, pass: &Pass) -> usize {
+        let Some(runtime) = self.runtime() else {
+            return 0;
+        };
+        let sources = self.sources(pass);
+        let resumed = sources.iter().filter(|source| source.resume(runtime));
+        resumed.count()
     }
 
     /// Ends when no source runs.

@@ -37,7 +37,9 @@ impl Graph {
             thread_state::enter();
             // It may have been merged just before we got in.
             let detours = self.detours.load(Ordering::Relaxed);
-            if self.merged.get().is_none() && (detours == 0 || self.is_only_timed(detours, 1)) {
+            if self.merged.get().is_none()
+                && (detours == 0 || self.pass_unseen(detours, 1, !lease.acks.is_none()))
+            {
                 return self.emit_inside(node, x, lease, origin, me);
             }
             self.leave(me, false);
@@ -168,7 +170,7 @@ impl Graph {
             lease.acks.fail();
             return Emit::failed(error, root.weak());
         }
-        let lease = root.time_if_due(lease);
+        let lease = root.watch_if_due(lease, node.id());
         let Some(guest) = guest else {
             return root.emit_inside(node, x, lease, origin, me);
         };
@@ -205,7 +207,7 @@ impl Graph {
             None => {}
         }
         thread_state::enter();
-        let lease = self.time_if_due(lease);
+        let lease = self.watch_if_due(lease, node.id());
         let mut pass = Pass::new(self, lease, false);
         let flow = self.amid_runs(&mut pass, |pass| {
             pass.catch(|pass| node.output().send(x, pass))
@@ -239,7 +241,7 @@ impl Graph {
                 return;
             }
             pass.begin();
-            let lease = pass.graph().time_if_due(lease);
+            let lease = pass.graph().watch_if_due(lease, node.id());
             pass.with_lease(lease, |pass| node.output().send(x, pass));
         }));
         Emit::pending(done)
@@ -283,7 +285,7 @@ impl Graph {
         }
         thread_state::enter();
         let detours = root.detours.load(Ordering::Relaxed);
-        let has_detour = detours != 0 && !root.is_only_timed(detours, batch.len());
+        let has_detour = detours != 0 && !root.pass_unseen(detours, batch.len(), false);
         let mut pass = Pass::new(root, Lease::default(), false);
         if root.merged.get().is_some() || has_detour || !root.is_batchable(&pass) {
             root.leave(me, false);

@@ -4,14 +4,16 @@
 //! is about; so elements take their usual way while there is none, and nothing is noted of them while nobody asks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::Graph;
 use super::access::detour;
+use super::node::NodeId;
 use super::pass::{Lease, Pass};
 use crate::ack::{Ack, Acks};
 use crate::runtime::{RuntimeHandle, steady_time};
+use crate::trace;
 
 /// Elements are timed as rarely as makes this the time between two, on the average.
 const EVERY: Duration = Duration::from_millis(10);
@@ -30,6 +32,8 @@ pub(super) struct Timing {
     last: AtomicU64,
     /// Until when, in nanoseconds, elements are timed.
     until: AtomicU64,
+    /// How many of the elements that are timed each node keeps, the newest.
+    kept: AtomicUsize,
     /// Whether nodes have the flag.
     is_closed: AtomicBool,
     /// As often as there are elements that are timed, and once more.
@@ -37,10 +41,17 @@ pub(super) struct Timing {
 }
 
 impl Timing {
+    /// To be held by an element for which nodes have the flag.
+    pub(super) fn alive(&self) -> Arc<()> {
+        self.alive.clone()
+    }
+
     /// Takes over from a graph whose nodes have become those of this one.
     pub(super) fn absorb(&self, other: &Self) {
         let until = other.until.load(Ordering::Relaxed);
         self.until.fetch_max(until, Ordering::Relaxed);
+        let kept = other.kept.load(Ordering::Relaxed);
+        self.kept.fetch_max(kept, Ordering::Relaxed);
         if other.is_closed.load(Ordering::Relaxed) {
             self.is_closed.store(true, Ordering::Relaxed);
         }
@@ -78,27 +89,44 @@ impl Born {
 }
 
 impl Graph {
-    /// Whether nothing but the timing of elements keeps these from going in, and none of them is the next to be timed.
+    /// Whether nothing but that some elements are timed or traced keeps these from going in, and it is none of these; if so,
+    /// they are counted.
     #[inline(never)]
-    pub(super) fn is_only_timed(&self, detours: u8, elements: usize) -> bool {
-        let left = self.timing.left.load(Ordering::Relaxed);
-        if detours != detour::TIMED || left as usize <= elements {
+    pub(super) fn pass_unseen(&self, detours: u8, elements: usize, carry_tokens: bool) -> bool {
+        let (is_timed, is_traced) = (detours & detour::TIMED != 0, detours & detour::TRACED != 0);
+        if detours & !(detour::TIMED | detour::TRACED) != 0 || (is_traced && carry_tokens) {
             return false;
         }
-        // It is less than `left`, which fits.
-        self.timing
-            .left
-            .store(left - elements as u32, Ordering::Relaxed);
+        let left = self.timing.left.load(Ordering::Relaxed);
+        if is_timed && left as usize <= elements {
+            return false;
+        }
+        if is_traced && (trace::is_within() || !self.are_untraced(elements)) {
+            return false;
+        }
+        if is_timed {
+            // It is less than `left`, which fits.
+            let left = left - elements as u32;
+            self.timing.left.store(left, Ordering::Relaxed);
+        }
         true
     }
 
-    /// The lease for an element, with a token if it is to be timed.
-    pub(super) fn time_if_due(&self, lease: Lease) -> Lease {
+    /// The lease for an element that is emitted at a node, with tokens if it is to be timed or traced.
+    pub(super) fn watch_if_due(&self, lease: Lease, node: NodeId) -> Lease {
         let detours = self.detours.load(Ordering::Relaxed);
-        if detours & detour::TIMED == 0 || self.is_only_timed(detour::TIMED, 1) {
-            return lease;
+        let mut lease = lease;
+        if detours & detour::TIMED != 0 {
+            let left = self.timing.left.load(Ordering::Relaxed);
+            match left > 1 {
+                true => self.timing.left.store(left - 1, Ordering::Relaxed),
+                false => lease = self.time(lease),
+            }
         }
-        self.time(lease)
+        match detours & detour::TRACED {
+            0 => lease,
+            _ => self.trace_if_due(lease, node),
+        }
     }
 
     #[cold]
@@ -111,6 +139,7 @@ impl Graph {
         if now > timing.until.load(Ordering::Relaxed) {
             self.detours.fetch_and(!detour::TIMED, Ordering::Relaxed);
             self.mark_nodes(false, &pass);
+            self.keep_elements(0, &pass);
             return lease;
         }
         let last = timing.last.swap(now, Ordering::Relaxed);
@@ -139,10 +168,24 @@ impl Graph {
         Clock(self.runtime().cloned())
     }
 
-    fn mark_nodes(&self, is_timed: bool, pass: &Pass) {
+    pub(super) fn mark_nodes(&self, is_timed: bool, pass: &Pass) {
         self.timing.is_closed.store(is_timed, Ordering::Relaxed);
         for node in self.state.get(pass).nodes.values() {
             node.set_timed(is_timed, pass);
+        }
+    }
+
+    /// How many elements each node is to keep.
+    pub(super) fn kept_elements(&self) -> usize {
+        self.timing.kept.load(Ordering::Relaxed)
+    }
+
+    /// Has each node keep so many of the elements that are timed.
+    pub(crate) fn keep_elements(&self, limit: usize, pass: &Pass) {
+        if self.timing.kept.swap(limit, Ordering::Relaxed) > limit {
+            for node in self.nodes(pass) {
+                node.forget_recent(limit, pass);
+            }
         }
     }
 

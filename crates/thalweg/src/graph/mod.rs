@@ -23,6 +23,7 @@ mod round;
 mod state;
 pub(crate) mod thread_state;
 mod topology;
+mod tracing;
 mod unfed;
 mod wiring;
 
@@ -54,6 +55,7 @@ pub use self::pass::{Delivery, Lease};
 pub use self::policy::exempt_from_policies;
 pub(crate) use self::policy::{Attempts, Policy, is_exempt};
 use self::state::{Handler, Phase, State};
+use self::tracing::Tracing;
 pub(crate) use self::wiring::Handle;
 use crate::failure::{BuildError, Error, Failure, Kind};
 use crate::runtime::{RuntimeHandle, Task};
@@ -87,6 +89,7 @@ pub(crate) struct Graph {
     /// Whether a drain has given up on them.
     has_given_up: AtomicBool,
     timing: Timing,
+    tracing: Tracing,
     state: Slot<State>,
 }
 
@@ -106,6 +109,7 @@ impl Graph {
             waiting: Mutex::default(),
             has_given_up: AtomicBool::new(false),
             timing: Timing::default(),
+            tracing: Tracing::default(),
             state: Slot::new(State::default()),
         })
     }

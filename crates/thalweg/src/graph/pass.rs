@@ -13,6 +13,7 @@ use super::{Graph, call, thread_state};
 use crate::ack::Acks;
 use crate::failure::{Failure, panic_error};
 use crate::operator::{EmitFailed, EmitResult};
+use crate::trace::{self, Traced};
 
 /// What an element carries besides its value: its acknowledgement tokens, and the completion its
 /// emitter waits for. Whoever keeps an element keeps its lease.
@@ -172,10 +173,19 @@ impl Pass {
             .cloned()
     }
 
-    /// Whether the current element is one that is timed.
+    /// The trace of the current element, if it is one that is traced; of several that have been joined or gathered, the
+    /// newest.
+    pub(super) fn traced(&self) -> Option<Traced> {
+        self.lease.acks.payloads::<Traced>().last().cloned()
+    }
+
+    /// Whether the current element is one that is timed or traced.
     #[inline]
-    pub(super) fn is_timed(&self) -> bool {
-        !self.lease.acks.is_none() && self.lease.acks.payloads::<Born>().next().is_some()
+    pub(super) fn is_watched(&self) -> bool {
+        let acks = &self.lease.acks;
+        !acks.is_none()
+            && (acks.payloads::<Born>().next().is_some()
+                || acks.payloads::<Traced>().next().is_some())
     }
 
     /// The current element's lease, for a node that keeps it while its emitter waits.
@@ -220,6 +230,9 @@ impl Pass {
             }
             None => Failure::new("pipeline".to_string(), 0, 0, None, cause),
         };
+        if let Some(traced) = self.traced() {
+            trace::fail(&traced, &failure.to_string());
+        }
         for id in unwound {
             if let Some(node) = self.graph().node(id, self) {
                 self.graph().schedule(node, self);

@@ -299,6 +299,9 @@ impl Graph {
         self.arm(&mut state);
         self.absorb_deferred(other);
         self.timing.absorb(&other.timing);
+        if self.tracing.absorb(&other.tracing) {
+            self.detours.fetch_or(detour::TRACED, Ordering::Relaxed);
+        }
         let attention = other.attention.load(Ordering::Relaxed);
         self.attention.fetch_or(attention, Ordering::Relaxed);
         drop(state);

@@ -6,6 +6,7 @@ use super::{Delivery, EmitResult, Lease, Operator};
 use crate::ack::Acks;
 use crate::failure::BoxError;
 use crate::graph::{AnyNode, Node, OperatorNode, Pass};
+use crate::trace::Visit;
 
 /// An operator's surroundings while it works: where its elements go, and the only things it may
 /// ask for.
@@ -191,6 +192,11 @@ impl<Op: Operator> Context<'_, Op> {
     #[cold]
     pub fn fail(&mut self, element: Op::In, cause: impl Into<BoxError>) -> EmitResult {
         self.node.fail(Some(element), cause.into(), self.pass)
+    }
+
+    /// The visit of an element that was kept under `lease`, if it is traced, until what is returned is dropped.
+    pub(crate) fn visit(&self, lease: &Lease) -> Option<Visit> {
+        self.node.visit(lease)
     }
 
     /// 1-based position of the current element, for [`give_up`](Self::give_up).

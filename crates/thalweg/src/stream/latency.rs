@@ -1,8 +1,11 @@
 //! How late elements are.
 
+use std::any::Any;
+
 use thalweg_view::Latency;
 
 use super::{Stream, WeakStream};
+use crate::graph::Pass;
 use crate::interval::{IntervalError, IntoInterval, wait};
 use crate::operator::Element;
 
@@ -66,9 +69,77 @@ impl<T: Element> Stream<T> {
         }));
         Ok(())
     }
+
+    /// Has each node of the pipeline keep the last elements that came to it, `limit` at most, of those that are
+    /// [timed](Self::measure_latency): where elements are fewer than a hundred a second, nearly all. They are let go of when
+    /// elements are timed no more, or with a `limit` of 0. It waits for nothing.
+    ///
+    /// ```
+    /// use thalweg::Stream;
+    ///
+    /// let source = Stream::new();
+    /// let texts = source.map(|x: i32| x.to_string());
+    /// texts.sink(drop);
+    /// source.measure_latency("1 min")?;
+    /// source.keep_elements(1);
+    /// source.emit(7).wait()?;
+    /// let kept = source.kept_elements(texts.node_id());
+    /// assert_eq!(kept[0].downcast_ref::<i32>(), Some(&7));
+    /// source.keep_elements(0);
+    /// assert!(source.kept_elements(texts.node_id()).is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn keep_elements(&self, limit: usize) {
+        self.graph().post(Box::new(move |pass| {
+            pass.graph().keep_elements(limit, pass)
+        }));
+    }
+
+    /// The elements that the node with an [id](Self::node_id) [keeps](Self::keep_elements), the oldest first, as it got
+    /// them.
+    pub fn kept_elements(&self, node: u64) -> Vec<Box<dyn Any + Send>> {
+        let kept = self.graph().query(|pass| kept(node, pass));
+        kept.unwrap_or_default()
+    }
+
+    /// Calls `f` with the same: at once if no thread is inside the pipeline, and otherwise by the thread that is inside,
+    /// when it leaves. It waits for nothing; `f` must not touch any pipeline.
+    pub fn send_kept_elements(
+        &self,
+        node: u64,
+        f: impl FnOnce(Vec<Box<dyn Any + Send>>) + Send + 'static,
+    ) {
+        self.graph().post(Box::new(move |pass| f(kept(node, pass))));
+    }
+}
+
+/// The elements that a node keeps.
+fn kept(node: u64, pass: &Pass) -> Vec<Box<dyn Any + Send>> {
+    let node = pass.graph().node(node, pass);
+    node.map_or_else(Vec::new, |node| node.recent(pass))
 }
 
 impl<T: Element> WeakStream<T> {
+    /// As [`Stream::keep_elements`]; nothing happens if the pipeline is gone.
+    pub fn keep_elements(&self, limit: usize) {
+        if let Some(graph) = self.live_graph() {
+            graph.post(Box::new(move |pass| {
+                pass.graph().keep_elements(limit, pass)
+            }));
+        }
+    }
+
+    /// As [`Stream::send_kept_elements`]; `f` is not called if the pipeline is gone.
+    pub fn send_kept_elements(
+        &self,
+        node: u64,
+        f: impl FnOnce(Vec<Box<dyn Any + Send>>) + Send + 'static,
+    ) {
+        if let Some(graph) = self.live_graph() {
+            graph.post(Box::new(move |pass| f(kept(node, pass))));
+        }
+    }
+
     /// As [`Stream::measure_latency`]; nothing happens if the pipeline is gone.
     ///
     /// # Errors

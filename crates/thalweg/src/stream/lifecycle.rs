@@ -28,6 +28,43 @@ impl<T: Element> Stream<T> {
             .run_exclusive(Box::new(move |pass| pass.graph().stop_above(id, pass)));
     }
 
+    /// Has all sources of the pipeline that run stop, until [`resume`](Self::resume), and returns how many they were.
+    /// What they have emitted goes its way, and what the program emits itself is taken as before. It is 0 inside the
+    /// function of another pipeline if somebody is inside this one.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use thalweg::{Stream, VirtualClock};
+    /// let clock = VirtualClock::new();
+    /// let ticks = Stream::from_periodic_on(&clock, "1s", || "tick");
+    /// let list = ticks.sink_to_list();
+    /// ticks.start()?;
+    /// clock.advance(Duration::from_secs(1));
+    /// let before = list.len();
+    /// assert_eq!(ticks.pause(), 1);
+    /// clock.advance(Duration::from_secs(60));
+    /// assert_eq!(list.len(), before);
+    /// assert_eq!(ticks.resume()?, 1);
+    /// clock.advance(Duration::from_secs(1));
+    /// assert!(list.len() > before);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pause(&self) -> usize {
+        let paused = self.graph().query(|pass| pass.graph().pause_sources(pass));
+        paused.unwrap_or_default()
+    }
+
+    /// Has the sources run again that [`pause`](Self::pause) has stopped, and that nobody has stopped or started since;
+    /// returns how many they were. They go on where they were.
+    ///
+    /// # Errors
+    /// The pipeline has been drained.
+    pub fn resume(&self) -> Result<usize, Error> {
+        self.graph().check_open()?;
+        let resumed = self.graph().query(|pass| pass.graph().resume_sources(pass));
+        Ok(resumed.unwrap_or_default())
+    }
+
     /// Ends the whole pipeline in good order: refuses new elements, stops the sources, waits for
     /// what is in flight, sends on what windows and partitions still hold, from the top down, and
     /// closes the sinks. `limit` is the longest it may take, as a duration or a text such as

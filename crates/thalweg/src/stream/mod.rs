@@ -8,6 +8,7 @@ mod latency;
 mod lifecycle;
 mod on_error;
 mod open_join;
+mod trace;
 mod wiring;
 
 use std::fmt;

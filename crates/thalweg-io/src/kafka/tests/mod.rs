@@ -4,6 +4,7 @@ mod errors;
 mod groups;
 mod reading;
 mod real;
+mod traces;
 mod writing;
 
 use std::future::Future;

@@ -101,7 +101,7 @@ impl<T: Element> Run<T> {
 
     #[inline]
     pub(super) fn receive(&self, x: T, edge: &Edge<T>, pass: &mut Pass) -> EmitResult {
-        if self.occupied.load(Ordering::Relaxed) != 0 || pass.is_timed() {
+        if self.occupied.load(Ordering::Relaxed) != 0 || pass.is_watched() {
             return edge.receive(x, pass);
         }
         let running = Running::begin(self);

@@ -3,8 +3,10 @@
 use super::{Node, NodeKind, Pass, gate};
 use crate::ack::{Ack, Acks};
 use crate::graph::latency::Born;
+use crate::graph::pass::Lease;
 use crate::graph::thread_state;
 use crate::operator::EmitResult;
+use crate::trace::{Traced, TracedNode, Visit};
 
 impl<B: NodeKind> Node<B> {
     /// An element that may not simply go through.
@@ -15,14 +17,46 @@ impl<B: NodeKind> Node<B> {
         if gate & gate::TIMED == 0 {
             return self.receive_closed(x, pass);
         }
-        if let Some(born) = pass.born() {
-            return self.receive_timed(x, born, pass);
+        if pass.is_watched() {
+            return self.receive_watched(x, pass);
         }
         if gate != gate::TIMED {
             return self.receive_closed(x, pass);
         }
         self.cell.count(1, pass);
         B::accept(self, x, pass)
+    }
+
+    /// The visit of an element with a lease, if it is traced, until what is returned is dropped.
+    pub(crate) fn visit(&self, lease: &Lease) -> Option<Visit> {
+        if lease.acks.is_none() {
+            return None;
+        }
+        let traced = lease.acks.payloads::<Traced>().last()?;
+        let (name, kind) = (self.core.name(), self.core.kind());
+        Visit::begin(traced, &TracedNode::new(&name, self.id(), kind))
+    }
+
+    /// An element that is timed or traced.
+    fn receive_watched(&self, x: B::In, pass: &mut Pass) -> EmitResult {
+        let _visit = self.visit(&pass.lease);
+        match pass.born() {
+            Some(born) => {
+                self.keep_if_asked(&x, pass);
+                self.receive_timed(x, born, pass)
+            }
+            None => self.receive_closed(x, pass),
+        }
+    }
+
+    /// Keeps an element among the last, for those who have asked for them.
+    fn keep_if_asked(&self, x: &B::In, pass: &Pass) {
+        let limit = pass.graph().kept_elements();
+        if limit > 0 {
+            let gone = self.recovery.get(pass).keep_recent(x.clone(), limit);
+            // It may do anything when dropped.
+            drop(gone);
+        }
     }
 
     /// An element whose latency is noted: when it comes, or when a node that sends nothing on is done with it.

@@ -30,6 +30,7 @@ use super::pass::Pass;
 use super::policy::Policy;
 use crate::failure::{BoxError, Failure};
 use crate::operator::EmitResult;
+use crate::trace::{self, Within};
 
 /// A node as the graph sees it, whatever it carries.
 pub(crate) trait AnyNode: Send + Sync {
@@ -55,6 +56,10 @@ pub(crate) trait AnyNode: Send + Sync {
     fn look_at_stack(&self, pass: &Pass);
     /// From now on elements are asked whether they are timed, or not.
     fn set_timed(&self, is_timed: bool, pass: &Pass);
+    /// The elements that came last, of those that were timed; none unless they are kept.
+    fn recent(&self, pass: &Pass) -> Vec<Box<dyn Any + Send>>;
+    /// Lets go of those elements, but for the newest.
+    fn forget_recent(&self, limit: usize, pass: &Pass);
     /// Marks the node as lying on a cycle or not.
     fn set_looped(&self, looped: bool, pass: &Pass);
     fn is_looped(&self, pass: &Pass) -> bool;
@@ -263,12 +268,14 @@ impl<B: NodeKind> Node<B> {
         self.recovery.get(pass).spawned += 1;
         self.note_moving(pass);
         let call = CurrentCall::begin(self.core.begin_to_call().clone(), pass);
-        let spawned =
-            SpawnedFuture::new(future, call, move |result: Result<F::Output, BoxError>| {
-                let event = result.map(event);
-                graph.post(Box::new(move |pass| me.arrived(key, event, pass)));
-            });
-        pass.graph().spawn(Box::pin(spawned));
+        let done = move |result: Result<F::Output, BoxError>| {
+            let event = result.map(event);
+            graph.post(Box::new(move |pass| me.arrived(key, event, pass)));
+        };
+        pass.graph().spawn(match trace::current() {
+            None => Box::pin(SpawnedFuture::new(future, call, done)),
+            Some(current) => Box::pin(SpawnedFuture::new(Within::new(future, current), call, done)),
+        });
     }
 
     /// A waker that has the runtime tell the node of an event.
@@ -424,6 +431,17 @@ impl<B: NodeKind> AnyNode for Node<B> {
         } else {
             self.cell.open_gate(gate::TIMED, pass);
         }
+    }
+
+    fn recent(&self, pass: &Pass) -> Vec<Box<dyn Any + Send>> {
+        let recent = self.recovery.get(pass).recent().clone();
+        let recent = recent.into_iter();
+        recent.map(|x| Box::new(x) as Box<dyn Any + Send>).collect()
+    }
+
+    fn forget_recent(&self, limit: usize, pass: &Pass) {
+        let gone = self.recovery.get(pass).forget_recent(limit);
+        drop(gone);
     }
 
     fn set_looped(&self, looped: bool, pass: &Pass) {

@@ -13,6 +13,7 @@ use crate::graph::fusion::AnyRun;
 use crate::graph::pass::Lease;
 use crate::graph::policy::{Policy, is_exempt};
 use crate::operator::EmitResult;
+use crate::trace;
 
 pub(super) struct Recovery<T> {
     policy: Policy,
@@ -25,6 +26,8 @@ pub(super) struct Recovery<T> {
     pub(super) spawned: usize,
     /// The run that the node belongs to.
     run: Option<Weak<dyn AnyRun>>,
+    /// Elements that came last, of those that were timed, while somebody asks for them.
+    recent: VecDeque<T>,
 }
 
 struct Retrying<T> {
@@ -44,6 +47,7 @@ impl<T> Default for Recovery<T> {
             attempts: (0, 0),
             spawned: 0,
             run: None,
+            recent: VecDeque::new(),
         }
     }
 }
@@ -75,6 +79,24 @@ impl<T> Recovery<T> {
         self.retrying
             .iter()
             .for_each(|retrying| visit(&retrying.element));
+        self.recent.iter().for_each(|x| visit(x));
+    }
+
+    /// Keeps an element as one that came last; returns those that go for it.
+    pub(super) fn keep_recent(&mut self, x: T, limit: usize) -> Vec<T> {
+        self.recent.push_back(x);
+        self.forget_recent(limit)
+    }
+
+    /// The elements that came last, the oldest first.
+    pub(super) fn recent(&self) -> &VecDeque<T> {
+        &self.recent
+    }
+
+    /// Lets go of them, but for so many.
+    pub(super) fn forget_recent(&mut self, limit: usize) -> Vec<T> {
+        let more = self.recent.len().saturating_sub(limit);
+        self.recent.drain(..more).collect()
     }
 
     /// Whether an element waits for its next attempt.
@@ -131,6 +153,9 @@ impl<B: NodeKind> Node<B> {
             (policy, attempts, recovery.errors.clone())
         };
         self.count_failed();
+        if let Some(traced) = pass.traced() {
+            trace::fail(&traced, &cause.to_string());
+        }
         let element = boxed(element);
         let failure = |cause| self.core.failure_after(attempts, ordinal, element, cause);
         if let Policy::Skip = policy {

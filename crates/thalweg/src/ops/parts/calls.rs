@@ -130,8 +130,11 @@ where
             ordinal,
             attempts: 0,
         };
+        let visit = cx.visit(&call.lease);
         let attempt = self.attempt(x, &mut call, cx);
-        self.keep(call, attempt, cx)
+        let key = self.keep(call, attempt, cx);
+        drop(visit);
+        key
     }
 
     /// Calls the function with the current element, which is held only if the call goes on.

@@ -1,0 +1,125 @@
+//! The last elements of a node: shown only if that was asked for, and in bounds.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, Instant};
+
+use thalweg::Stream;
+use thalweg_dashboard::{Builder, Dashboard, serve};
+
+const BOUND: Duration = Duration::from_secs(60);
+
+fn get(dashboard: &Dashboard, path: &str) -> String {
+    let mut stream = TcpStream::connect(dashboard.addr()).expect("it listens");
+    stream.set_read_timeout(Some(BOUND)).expect("a time");
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+/// Looks at a node's page until it has a text.
+fn until_shown(dashboard: &Dashboard, path: &str, text: &str) -> String {
+    let end = Instant::now() + BOUND;
+    loop {
+        let page = get(dashboard, path);
+        if page.contains(text) {
+            return page;
+        }
+        assert!(Instant::now() < end, "{text}: {page}");
+        std::thread::yield_now();
+    }
+}
+
+#[derive(Clone)]
+struct Private(&'static str);
+
+#[test]
+fn elements_are_private_unless_told_otherwise() {
+    let dashboard = serve("127.0.0.1:0").expect("a port is free");
+    let source = Stream::new();
+    let sink = source.map(|x: &'static str| x).sink(drop);
+    dashboard.watch("secrets", &source);
+    let path = format!("/node/{}/{}", source.node_id(), sink.stream().node_id());
+    get(&dashboard, "/status");
+    source.emit("my password").wait().expect("it is taken");
+    let page = get(&dashboard, &path);
+    assert!(page.contains("Elements in") && !page.contains("Last elements"));
+    assert!(!page.contains("my password"));
+    assert!(source.kept_elements(sink.stream().node_id()).is_empty());
+}
+
+#[test]
+fn the_newest_are_shown_as_text_and_cut() {
+    let dashboard = Builder::new()
+        .show_elements(2, |element| {
+            let private = element.downcast_ref::<Private>()?;
+            assert!(private.0 != "panics", "as it was told to");
+            Some(private.0.to_string())
+        })
+        .serve("127.0.0.1:0")
+        .expect("a port is free");
+    let source = Stream::new();
+    let last = source.map(|x: Private| x);
+    last.map(|_| [0_u8]).sink(drop);
+    dashboard.watch("texts", &source);
+    let path = format!("/node/{}/{}", source.node_id(), last.node_id());
+    until_shown(&dashboard, &path, "None has come that was looked at.");
+
+    // Each look has the next element looked at, however fast they come.
+    let show = |text: &'static str, shown: &str| {
+        source.measure_latency("1 min").expect("a length of time");
+        source.emit(Private(text)).wait().expect("it is taken");
+        until_shown(&dashboard, &path, shown)
+    };
+    show("first", "<code>first</code>");
+    show("<b>bold</b>", "&lt;b&gt;bold&lt;/b&gt;");
+    let page = show("third", "<code>third</code>");
+    assert!(!page.contains("first"));
+    assert!(page.find("third") < page.find("bold"));
+    show("panics", "has panicked");
+    let long: &'static str = "ä".repeat(10_000).leak();
+    let page = show(long, "ä…");
+    assert_eq!(page.matches('ä').count(), 250);
+
+    // Of what nobody has described, nothing is known.
+    let ids = source.downstream_ids();
+    let path = format!("/node/{}/{}", source.node_id(), ids[0]);
+    assert!(get(&dashboard, &path).contains("Last elements"));
+}
+
+#[test]
+fn a_text_that_is_never_made_holds_nobody_up() {
+    let barrier = Arc::new(Barrier::new(2));
+    let end = barrier.clone();
+    let dashboard = Builder::new()
+        .show_elements(1, move |element| {
+            element.downcast_ref::<Private>()?;
+            end.wait();
+            Some("made at last".to_string())
+        })
+        .serve("127.0.0.1:0")
+        .expect("a port is free");
+    let source = Stream::new();
+    let slow = source.map(|x: Private| x);
+    slow.sink(drop);
+    dashboard.watch("slow", &source);
+    get(&dashboard, "/status");
+    source.emit(Private("slow")).wait().expect("it is taken");
+    let path = format!("/node/{}/{}", source.node_id(), slow.node_id());
+    // The page is there, and so are the others and the pipeline.
+    assert!(get(&dashboard, &path).contains("Their texts are being made."));
+    assert!(get(&dashboard, &path).contains("Their texts are being made."));
+    assert!(get(&dashboard, "/status").contains("slow"));
+    source.emit(Private("next")).wait().expect("it is taken");
+    barrier.wait();
+    // Whoever looks again waits for it again.
+    let again = std::thread::spawn(move || barrier.wait());
+    until_shown(&dashboard, &path, "made at last");
+    drop(again);
+}

@@ -1,0 +1,124 @@
+//! Traces by way of Python: an object there is told what becomes of elements.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use thalweg::trace::{Span, TraceContext, TracedNode, Tracer};
+
+use crate::gil;
+use crate::node::Node;
+
+#[pymethods]
+impl Node {
+    /// Has elements of the pipeline traced: `tracer.begin(name, number, kind, parent, state)` returns a span, or None.
+    fn _trace(&self, tracer: Py<PyAny>, one_in: u32) -> PyResult<()> {
+        self.parts()?.out.trace(PyTracer(tracer), one_in);
+        Ok(())
+    }
+
+    /// Has no more elements traced.
+    fn _untrace(&self) -> PyResult<()> {
+        self.parts()?.out.untrace();
+        Ok(())
+    }
+}
+
+struct PyTracer(Py<PyAny>);
+
+impl Tracer for PyTracer {
+    fn begin(&self, node: &TracedNode<'_>, parent: Option<&TraceContext>) -> Option<Arc<dyn Span>> {
+        let parent_text = parent.map(ToString::to_string);
+        let state = parent.and_then(TraceContext::state);
+        gil::attach(|py| {
+            let args = (node.name, node.id, node.kind, parent_text, state);
+            let begun = self.0.bind(py).call_method1("begin", args);
+            let begun = said(py, begun).filter(|begun| !begun.is_none())?;
+            Some(Arc::new(PySpan(Some(begun.unbind()))) as Arc<dyn Span>)
+        })
+    }
+}
+
+/// A span, with the methods `visit`, `run`, `enter`, `leave`, `context`, `fail` and `end`; none where Python has failed.
+struct PySpan(Option<Py<PyAny>>);
+
+impl PySpan {
+    /// Calls a method; `None` if it raises, or there is nothing to call.
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        args: impl pyo3::call::PyCallArgs<'py>,
+    ) -> Option<Bound<'py, PyAny>> {
+        let span = self.0.as_ref()?.bind(py);
+        said(py, span.call_method1(method, args))
+    }
+}
+
+/// What was returned. An exception is told to whoever reads what nobody handles: an element comes through all the same.
+fn said<'py>(py: Python<'py>, result: PyResult<Bound<'py, PyAny>>) -> Option<Bound<'py, PyAny>> {
+    result
+        .map_err(|error| error.write_unraisable(py, None))
+        .ok()
+}
+
+impl Span for PySpan {
+    fn visit(&self, node: &TracedNode<'_>) -> Arc<dyn Span> {
+        gil::attach(|py| {
+            let span = self.call(py, "visit", (node.name, node.id, node.kind));
+            Arc::new(Self(span.map(Bound::unbind)))
+        })
+    }
+
+    fn run(&self, name: &str) -> Arc<dyn Span> {
+        gil::attach(|py| {
+            let span = self.call(py, "run", (name,));
+            Arc::new(Self(span.map(Bound::unbind)))
+        })
+    }
+
+    fn enter(&self) -> Box<dyn Any> {
+        gil::attach(|py| {
+            let token = self.call(py, "enter", ());
+            let span = self.0.as_ref().map(|span| span.clone_ref(py));
+            Box::new(Entered(span.zip(token.map(Bound::unbind))))
+        })
+    }
+
+    fn context(&self) -> Option<TraceContext> {
+        gil::attach(|py| {
+            let told = self.call(py, "context", ())?;
+            let (parent, state) = told.extract::<(Option<String>, Option<String>)>().ok()?;
+            TraceContext::of_headers(parent.as_deref(), state.as_deref())
+        })
+    }
+
+    fn fail(&self, error: &str) {
+        gil::attach(|py| drop(self.call(py, "fail", (error,))));
+    }
+}
+
+impl Drop for PySpan {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            gil::attach(|py| {
+                drop(self.call(py, "end", ()));
+                self.0 = None;
+            });
+        }
+    }
+}
+
+/// The span that a thread works on, and what `enter` has returned.
+struct Entered(Option<(Py<PyAny>, Py<PyAny>)>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Some((span, token)) = self.0.take() {
+            gil::attach(|py| {
+                let left = span.bind(py).call_method1("leave", (token,));
+                drop(said(py, left));
+            });
+        }
+    }
+}

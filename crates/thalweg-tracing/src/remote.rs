@@ -1,0 +1,63 @@
+//! Traces that come from elsewhere, and go elsewhere.
+
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use thalweg::trace::TraceContext;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+/// A span that goes on with a trace of elsewhere: in a function that runs in another process for an element that is traced,
+/// and that got [`current_context`](thalweg::trace::current_context) of where it was asked for. It does nothing unless a layer
+/// of `tracing-opentelemetry` is in this process's subscriber.
+///
+/// ```
+/// use thalweg::trace::TraceContext;
+///
+/// /// In a worker process.
+/// fn price(order: u32, traceparent: Option<String>) -> u32 {
+///     let context = TraceContext::of_headers(traceparent.as_deref(), None);
+///     let _span = context.map(|context| thalweg_tracing::resume("price", &context).entered());
+///     order * 2
+/// }
+///
+/// let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_string();
+/// assert_eq!(price(2, Some(traceparent)), 4);
+/// ```
+pub fn resume(name: &str, parent: &TraceContext) -> tracing::Span {
+    let span = tracing::info_span!(
+        target: "thalweg",
+        parent: None,
+        "remote",
+        otel.name = name,
+        process = std::process::id(),
+    );
+    go_on(&span, parent);
+    span
+}
+
+/// Has a span go on with a trace of elsewhere.
+pub(crate) fn go_on(span: &tracing::Span, parent: &TraceContext) {
+    let flags = match parent.is_sampled() {
+        true => TraceFlags::SAMPLED,
+        false => TraceFlags::default(),
+    };
+    let state = parent.state().and_then(|state| state.parse().ok());
+    let parent = SpanContext::new(
+        TraceId::from(parent.trace_id()),
+        SpanId::from(parent.span_id()),
+        flags,
+        true,
+        state.unwrap_or(TraceState::NONE),
+    );
+    let context = opentelemetry::Context::new().with_remote_span_context(parent);
+    // Without a layer that knows traces, there is none to go on with.
+    let _ = span.set_parent(context);
+}
+
+/// What others need to know who go on with a span; `None` if no layer knows traces.
+pub(crate) fn context_of(span: &tracing::Span) -> Option<TraceContext> {
+    let context = span.context();
+    let context = context.span().span_context().clone();
+    let trace = u128::from_be_bytes(context.trace_id().to_bytes());
+    let id = u64::from_be_bytes(context.span_id().to_bytes());
+    let told = TraceContext::new(trace, id, context.is_sampled()).ok()?;
+    Some(told.with_state(&context.trace_state().header()))
+}

@@ -1,0 +1,113 @@
+//! Elements that are traced: which ones, and what they carry.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::Graph;
+use super::access::detour;
+use super::node::NodeId;
+use super::pass::{Lease, Pass};
+use crate::ack::{Ack, Acks};
+use crate::sync::lock;
+use crate::trace::{self, TraceContext, Traced, TracedNode, Tracer};
+
+/// Who traces elements of a graph, and which.
+#[derive(Default)]
+pub(super) struct Tracing {
+    tracer: Mutex<Option<Arc<dyn Tracer>>>,
+    /// One in so many elements is traced, of those that belong to no trace elsewhere.
+    one_in: AtomicU32,
+    /// Elements until the next that is. Written by the thread inside the monitor.
+    left: AtomicU32,
+}
+
+impl Tracing {
+    /// Takes over from a graph whose nodes have become those of this one; returns whether somebody traces it.
+    pub(super) fn absorb(&self, other: &Self) -> bool {
+        let (tracer, mut mine) = (lock(&other.tracer).take(), lock(&self.tracer));
+        if mine.is_none() {
+            *mine = tracer;
+            let one_in = other.one_in.load(Ordering::Relaxed);
+            self.one_in.store(one_in, Ordering::Relaxed);
+        }
+        mine.is_some()
+    }
+}
+
+impl Graph {
+    /// Has one in so many elements traced from now on, and those that belong to a trace elsewhere; none without a tracer.
+    pub(crate) fn trace(&self, tracer: Option<Arc<dyn Tracer>>, one_in: u32) {
+        let is_on = tracer.is_some();
+        let earlier = std::mem::replace(&mut *lock(&self.tracing.tracer), tracer);
+        self.tracing.one_in.store(one_in, Ordering::Relaxed);
+        let left = if one_in == 0 { u32::MAX } else { 0 };
+        self.tracing.left.store(left, Ordering::Relaxed);
+        if is_on {
+            trace::turn_on();
+            self.detours.fetch_or(detour::TRACED, Ordering::Relaxed);
+        } else {
+            self.detours.fetch_and(!detour::TRACED, Ordering::Relaxed);
+        }
+        // What it holds may do anything when dropped.
+        drop(earlier);
+    }
+
+    /// Whether none of so many elements without tokens is the next to be traced; if so, they are counted.
+    pub(super) fn are_untraced(&self, elements: usize) -> bool {
+        let left = self.tracing.left.load(Ordering::Relaxed);
+        if left as usize <= elements {
+            return false;
+        }
+        // It is less than `left`, which fits.
+        let left = left - elements as u32;
+        self.tracing.left.store(left, Ordering::Relaxed);
+        true
+    }
+
+    /// The lease of an element that is emitted at a node, with a span if it is to be traced.
+    #[cold]
+    pub(super) fn trace_if_due(&self, lease: Lease, node: NodeId) -> Lease {
+        if lease.acks.payloads::<Traced>().next().is_some() {
+            return lease;
+        }
+        // A function that works on an element of another pipeline may have emitted it.
+        let parent = lease.acks.payloads::<TraceContext>().last().cloned();
+        let parent = parent.or_else(trace::current_context);
+        let is_due = match &parent {
+            Some(parent) => parent.is_sampled(),
+            None => !self.are_untraced(1),
+        };
+        if !is_due {
+            return lease;
+        }
+        if parent.is_none() {
+            let one_in = self.tracing.one_in.load(Ordering::Relaxed);
+            let left = if one_in == 0 { u32::MAX } else { one_in };
+            self.tracing.left.store(left, Ordering::Relaxed);
+            if one_in == 0 {
+                return lease;
+            }
+        }
+        let Some(tracer) = lock(&self.tracing.tracer).clone() else {
+            return lease;
+        };
+        let pass = Pass::new(self, Lease::default(), false);
+        let Some(core) = self.node(node, &pass) else {
+            return lease;
+        };
+        let (name, kind) = (core.core().name(), core.core().kind());
+        let at = TracedNode::new(&name, node, kind);
+        let Some(span) = trace::guarded(|| tracer.begin(&at, parent.as_ref())).flatten() else {
+            return lease;
+        };
+        self.mark_nodes(true, &pass);
+        let traced = Ack::carrying(Traced {
+            span,
+            _alive: self.timing.alive(),
+        });
+        Lease {
+            acks: Acks::merge([&traced.into(), &lease.acks]),
+            ..lease
+        }
+    }
+}

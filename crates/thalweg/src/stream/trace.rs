@@ -1,0 +1,92 @@
+//! Elements that are traced.
+
+use std::sync::Arc;
+
+use super::{Stream, WeakStream};
+use crate::operator::Element;
+use crate::trace::Tracer;
+
+impl<T: Element> Stream<T> {
+    /// Has elements of the pipeline traced from now on: `tracer` is told of each node that they come to, until their last
+    /// sink is done with them, on engines as well. Elements that belong to a trace elsewhere are traced if that is
+    /// [sampled](crate::trace::TraceContext::is_sampled), and of the others one in `one_in`: 1 for all, 0 for none. It waits
+    /// for nothing; it is for the whole pipeline, and takes the place of the tracer before.
+    ///
+    /// ```
+    /// use std::any::Any;
+    /// use std::sync::{Arc, Mutex};
+    /// use thalweg::Stream;
+    /// use thalweg::trace::{Span, TraceContext, TracedNode, Tracer};
+    ///
+    /// /// Writes down where elements come.
+    /// #[derive(Clone, Default)]
+    /// struct Diary(Arc<Mutex<Vec<String>>>);
+    ///
+    /// impl Tracer for Diary {
+    ///     fn begin(&self, node: &TracedNode<'_>, _: Option<&TraceContext>) -> Option<Arc<dyn Span>> {
+    ///         self.0.lock().unwrap().push(format!("{} emits", node.name));
+    ///         Some(Arc::new(self.clone()))
+    ///     }
+    /// }
+    ///
+    /// impl Span for Diary {
+    ///     fn visit(&self, node: &TracedNode<'_>) -> Arc<dyn Span> {
+    ///         self.0.lock().unwrap().push(format!("{} gets", node.name));
+    ///         Arc::new(self.clone())
+    ///     }
+    ///
+    ///     fn run(&self, _: &str) -> Arc<dyn Span> {
+    ///         Arc::new(self.clone())
+    ///     }
+    ///
+    ///     fn enter(&self) -> Box<dyn Any> {
+    ///         Box::new(())
+    ///     }
+    ///
+    ///     fn context(&self) -> Option<TraceContext> {
+    ///         None
+    ///     }
+    ///
+    ///     fn fail(&self, _: &str) {}
+    /// }
+    ///
+    /// let source = Stream::new().named("numbers");
+    /// source.map(|x: i32| x + 1).named("more").sink(drop).stream();
+    /// let diary = Diary::default();
+    /// source.trace(diary.clone(), 2);
+    /// source.emit_many([1, 2, 3]).wait()?;
+    /// let lines = diary.0.lock().unwrap();
+    /// assert_eq!(lines.iter().filter(|line| *line == "numbers emits").count(), 2);
+    /// assert_eq!(lines.iter().filter(|line| *line == "more gets").count(), 2);
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn trace(&self, tracer: impl Tracer, one_in: u32) {
+        let tracer: Arc<dyn Tracer> = Arc::new(tracer);
+        self.graph().post(Box::new(move |pass| {
+            pass.graph().trace(Some(tracer), one_in);
+        }));
+    }
+
+    /// Has no more elements traced; those that are on their way are traced to their end.
+    ///
+    /// ```
+    /// let source = thalweg::Stream::<i32>::new();
+    /// source.untrace();
+    /// ```
+    pub fn untrace(&self) {
+        self.graph()
+            .post(Box::new(|pass| pass.graph().trace(None, 0)));
+    }
+}
+
+impl<T: Element> WeakStream<T> {
+    /// As [`Stream::trace`]; nothing happens if the pipeline is gone.
+    pub fn trace(&self, tracer: impl Tracer, one_in: u32) {
+        let tracer: Arc<dyn Tracer> = Arc::new(tracer);
+        if let Some(graph) = self.live_graph() {
+            graph.post(Box::new(move |pass| {
+                pass.graph().trace(Some(tracer), one_in);
+            }));
+        }
+    }
+}
