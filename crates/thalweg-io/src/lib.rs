@@ -30,6 +30,7 @@
 //! |---|---|---|---|
 //! | `dead_letters`, off by default | `from_dead_letters` | `to_dead_letters` | failures, letters |
 //! | [`textfile`] | [`from_textfile`](textfile::FromTextFile::from_textfile) | [`sink_to_textfile`](textfile::SinkToTextFile::sink_to_textfile) | lines |
+//! | `files`, `csv` and `parquet`, off by default | `from_jsonl`, `from_csv`, `from_parquet`, `from_records` | `to_files`, `to_jsonl`, `to_csv`, `to_parquet` | lines; values; batches of rows |
 //! | [`filenames`] | [`filenames`](filenames::FromFilenames::filenames) | | paths |
 //! | [`fetch`](mod@fetch) | [`fetch`](fetch::FetchUrls::fetch), of URLs | | responses |
 //! | [`fetch`](mod@fetch) | | [`to_http`](fetch::ToHttp::to_http) | bodies |
@@ -94,6 +95,10 @@ pub mod dead_letters;
 pub mod fetch;
 #[cfg(feature = "filenames")]
 pub mod filenames;
+#[cfg(feature = "files")]
+pub mod files;
+#[cfg(any(feature = "tcp", feature = "files"))]
+mod framing;
 #[cfg(any(feature = "http-client", feature = "http-server"))]
 mod http;
 #[cfg(feature = "http-client")]
@@ -125,7 +130,13 @@ pub mod process;
 pub mod reader;
 #[cfg(feature = "redis")]
 pub mod redis;
-#[cfg(any(feature = "mqtt", feature = "redis", feature = "sql", feature = "tcp"))]
+#[cfg(any(
+    feature = "files",
+    feature = "mqtt",
+    feature = "redis",
+    feature = "sql",
+    feature = "tcp"
+))]
 mod reply;
 #[cfg(feature = "schedule")]
 pub mod schedule;
@@ -154,6 +165,8 @@ pub use dead_letters::{DeadLetter, DeadLetters};
 pub use fetch::{Fetch, HttpSink};
 #[cfg(feature = "filenames")]
 pub use filenames::{Filenames, FilenamesError};
+#[cfg(feature = "files")]
+pub use files::{FileError, Files};
 #[cfg(feature = "http-client")]
 pub use http_client::{HttpError, HttpLines, HttpPoll};
 #[cfg(feature = "http-server")]

@@ -13,6 +13,7 @@ __all__ = [
     "DeadLetterEnd",
     "DeadLetters",
     "FetchSettings",
+    "FileFormat",
     "HttpReply",
     "HttpServer",
     "KafkaBroker",
@@ -26,10 +27,13 @@ __all__ = [
     "RedisKey",
     "RustSource",
     "TcpServer",
+    "csv_records",
     "fetch",
     "file_names",
     "http_lines",
     "http_poll",
+    "json_lines",
+    "messages",
     "open_pipe",
     "output",
     "pipe",
@@ -38,6 +42,7 @@ __all__ = [
     "server_sent_events",
     "text_file",
     "to_dead_letters",
+    "to_files",
     "to_http",
     "to_kafka",
     "to_tcp",
@@ -203,6 +208,33 @@ def to_tcp(
     wait: float,
     max_len: int,
 ) -> Blueprint: ...
+
+@final
+class FileFormat:
+    @staticmethod
+    def lines() -> FileFormat: ...
+    @staticmethod
+    def length_prefixed(width: int) -> FileFormat: ...
+    @staticmethod
+    def jsonl(dumps: Callable[[Any], str | bytes]) -> FileFormat: ...
+    @staticmethod
+    def csv(delimiter: str, columns: list[str]) -> FileFormat: ...
+    @staticmethod
+    def object(kind: str, object: Any) -> FileFormat: ...
+
+def to_files(
+    path: str,
+    format: FileFormat,
+    max_rows: int | None,
+    max_bytes: int | None,
+    max_age: float | None,
+    sync: bool,
+) -> Blueprint: ...
+def json_lines(
+    path: str, loads: Callable[[str], Any], max_len: int, position: Position | None = None
+) -> RustSource: ...
+def csv_records(path: str, delimiter: str, max_len: int, position: Position | None = None) -> RustSource: ...
+def messages(path: str, width: int, max_len: int, position: Position | None = None) -> RustSource: ...
 
 @final
 class HttpReply:
