@@ -47,6 +47,7 @@ from thalweg.sinks import (
     to_sql,
     to_tcp,
     to_websocket,
+    to_websocket_clients,
 )
 from thalweg.sources import (
     PeriodicCallback,
@@ -75,6 +76,7 @@ from thalweg.sources import (
     from_tcp,
     from_textfile,
     from_websocket,
+    from_websocket_url,
     sink_to_file,
 )
 from thalweg.stream import APIRegisterMixin, Stream, identity, no_default
@@ -206,6 +208,7 @@ __all__ = [
     "from_jsonl",
     "from_length_prefixed",
     "from_parquet",
+    "from_websocket_url",
     "sink_to_file",
     "sink_to_textfile",
     "starsink",
@@ -219,6 +222,7 @@ __all__ = [
     "to_sql",
     "to_tcp",
     "to_websocket",
+    "to_websocket_clients",
     "to_parquet",
     "to_jsonl",
     "to_files",

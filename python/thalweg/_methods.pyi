@@ -369,7 +369,7 @@ class Methods(Generic[T]):
         sync: bool = True,
         **kwargs: Any,
     ) -> sinks.to_csv[T]:
-        """Write each element, a dict, a tuple or a list, as a record of CSV to files, which others see when they are whole."""
+        """Write each element, a dict, a tuple or a list, as a record of CSV to files, seen when they are whole."""
 
     def to_dead_letters(
         self,
@@ -512,8 +512,31 @@ class Methods(Generic[T]):
     ) -> sinks.to_tcp[T]:
         """Send each element, text or bytes, to a port, with a delimiter behind it."""
 
-    def to_websocket(self, uri: str, ws_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> sinks.to_websocket:
+    def to_websocket(
+        self,
+        uri: str,
+        ws_kwargs: dict[str, Any] | None = None,
+        *,
+        confirm: bool = True,
+        connect_timeout: Interval = 10,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        max_len: int = 1024,
+        **kwargs: Any,
+    ) -> sinks.to_websocket[T]:
         """Send elements, bytes or str, to a websocket, which is opened for the first."""
+
+    def to_websocket_clients(
+        self,
+        host: str,
+        port: int,
+        serve_kwargs: dict[str, Any] | None = None,
+        *,
+        max_behind: int = 1024,
+        max_connections: int = 10000,
+        **kwargs: Any,
+    ) -> sinks.to_websocket_clients[T]:
+        """Send elements, bytes or str, to all who are connected to a port by a websocket."""
 
     @staticmethod
     def filenames(
@@ -801,9 +824,30 @@ class Methods(Generic[T]):
 
     @staticmethod
     def from_websocket(
-        host: str, port: int, serve_kwargs: dict[str, Any] | None = None, max_len: int = ..., **kwargs: Any
+        host: str,
+        port: int,
+        serve_kwargs: dict[str, Any] | None = None,
+        max_len: int = ...,
+        *,
+        max_connections: int = 10000,
+        **kwargs: Any,
     ) -> sources.from_websocket:
         """Emit the messages, bytes or str, that come by websockets at a port."""
+
+    @staticmethod
+    def from_websocket_url(
+        url: str,
+        *,
+        subscribe: str | bytes | Iterable[str | bytes] = ...,
+        headers: Any = None,
+        reconnect: bool = True,
+        connect_timeout: Interval = 10,
+        wait: Interval = "100ms",
+        max_len: int = ...,
+        ws_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> sources.from_websocket_url:
+        """Emit the messages, bytes or str, that a server sends by a websocket."""
 
     def move_to_first(self, f: bool | Stream | Sequence[Stream] = True) -> Self:
         """Have a node get the elements of its upstreams before all their other downstreams."""

@@ -46,6 +46,7 @@
 //! | `schedule`, off by default | `from_schedule` | | times |
 //! | `tcp`, off by default | `from_tcp` | `to_tcp` | lines, or messages behind their lengths |
 //! | `sql`, with `sqlite` or `postgres`, off by default | `from_sql` | `to_sql` | rows |
+//! | `websocket`, off by default | `from_websocket` | `to_websocket` | messages: text or bytes |
 //! | [`sse`] | [`from_sse`](sse::FromSse::from_sse) | | events |
 //! | [`stdin`], with `reader` | [`from_stdin`](stdin::FromStdin::from_stdin) | | lines |
 //!
@@ -148,14 +149,18 @@ pub mod sse;
 pub mod stdin;
 #[cfg(feature = "tcp")]
 pub mod tcp;
+#[cfg(all(test, any(feature = "sse", feature = "websocket")))]
+mod testing;
 #[cfg(feature = "textfile")]
 pub mod textfile;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "websocket"))]
 mod tls;
 #[cfg(any(feature = "textfile", feature = "filenames"))]
 mod watch;
 #[cfg(feature = "http-client")]
 mod web;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 #[cfg(any(feature = "http-client", feature = "http-server"))]
 pub use self::http::{HeaderMap, HttpBody, HttpRequest, HttpResponse, Method};
@@ -203,6 +208,8 @@ pub use tcp::{TcpClient, TcpError, TcpServer};
 pub use textfile::{TextFile, TextFileError, TextFileSink};
 #[cfg(feature = "http-client")]
 pub use web::{RequestOptions, WebError};
+#[cfg(feature = "websocket")]
+pub use websocket::{WebSocketClient, WebSocketError, WebSocketMessage, WebSocketServer};
 
 /// The examples of the project's front page, as tests.
 #[cfg(all(doctest, feature = "textfile"))]

@@ -50,3 +50,5 @@ pub use crate::stdin::FromStdin as _;
 pub use crate::tcp::{FromTcp as _, ToTcp as _};
 #[cfg(feature = "textfile")]
 pub use crate::textfile::{FromTextFile as _, SinkToTextFile as _};
+#[cfg(feature = "websocket")]
+pub use crate::websocket::{FromWebSocket as _, ToWebSocket as _};

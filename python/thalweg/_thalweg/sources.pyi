@@ -27,6 +27,8 @@ __all__ = [
     "RedisKey",
     "RustSource",
     "TcpServer",
+    "WebSocketServer",
+    "WebSocketUrl",
     "csv_records",
     "fetch",
     "file_names",
@@ -208,6 +210,43 @@ def to_tcp(
     wait: float,
     max_len: int,
 ) -> Blueprint: ...
+
+@final
+class WebSocketServer:
+    def __new__(
+        cls,
+        host: str,
+        port: int,
+        max_len: int,
+        max_connections: int,
+        max_behind: int,
+        ping_interval: float | None,
+        ping_timeout: float | None,
+        tls: tuple[str, str, str | None] | None,
+    ) -> WebSocketServer: ...
+    def listen(self) -> int: ...
+    def release(self) -> bool: ...
+    def messages(self) -> RustSource: ...
+    def show(self, max_len: int) -> Blueprint: ...
+
+@final
+class WebSocketUrl:
+    def __new__(
+        cls,
+        url: str,
+        headers: list[tuple[str, str]],
+        authorities: str | None,
+        connect_timeout: float,
+        retries: int,
+        wait: float,
+        max_len: int,
+        ping_interval: float | None,
+        ping_timeout: float | None,
+    ) -> WebSocketUrl: ...
+    @property
+    def shown(self) -> str: ...
+    def messages(self, first: list[str | bytes], reconnect: bool) -> RustSource: ...
+    def send(self, max_len: int, confirm: bool) -> Blueprint: ...
 
 @final
 class FileFormat:

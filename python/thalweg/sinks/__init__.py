@@ -18,6 +18,7 @@ from thalweg.sinks.to_redis_stream import to_redis_stream
 from thalweg.sinks.to_sql import to_sql
 from thalweg.sinks.to_tcp import to_tcp
 from thalweg.sinks.to_websocket import to_websocket
+from thalweg.sinks.to_websocket_clients import to_websocket_clients
 from thalweg.stream import Stream  # noqa: F401, a name that streamz's module of sinks has
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "to_sql",
     "to_tcp",
     "to_websocket",
+    "to_websocket_clients",
 ]
 
 _global_sinks = Sinks()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @Stream.register_api()
 class to_csv(FileSink[T]):
-    """Write each element, a dict, a tuple or a list, as a record of CSV to files that others see when they are whole.
+    """Write each element, a dict, a tuple or a list, as a record of CSV to files, seen when they are whole.
 
     Each file begins with the names of the columns: the keys of its first dict, or the `columns`. A dict with other keys
     is a failure of this node, see `on_error`. Values are written as ``str`` shows them, None as nothing. Everything

@@ -30,6 +30,7 @@ from thalweg.sources.from_sse import ServerSentEvent, from_sse
 from thalweg.sources.from_tcp import from_tcp
 from thalweg.sources.from_textfile import from_textfile
 from thalweg.sources.from_websocket import from_websocket
+from thalweg.sources.from_websocket_url import from_websocket_url
 from thalweg.sources.sink_to_file import sink_to_file
 from thalweg.sources.source import Source
 from thalweg.stream import Stream  # noqa: F401, and this
@@ -67,5 +68,6 @@ __all__ = [
     "from_tcp",
     "from_textfile",
     "from_websocket",
+    "from_websocket_url",
     "sink_to_file",
 ]
