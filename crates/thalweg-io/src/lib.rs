@@ -100,6 +100,15 @@ pub mod filenames;
 pub mod files;
 #[cfg(any(feature = "tcp", feature = "files"))]
 mod framing;
+#[cfg(all(
+    test,
+    feature = "csv",
+    feature = "dead-letters",
+    feature = "http-server",
+    feature = "sse",
+    feature = "websocket"
+))]
+mod fuzz;
 #[cfg(any(feature = "http-client", feature = "http-server"))]
 mod http;
 #[cfg(feature = "http-client")]
@@ -149,7 +158,11 @@ pub mod sse;
 pub mod stdin;
 #[cfg(feature = "tcp")]
 pub mod tcp;
-#[cfg(all(test, any(feature = "sse", feature = "websocket")))]
+#[cfg(all(test, any(feature = "http-client", feature = "websocket")))]
+#[cfg_attr(
+    not(all(feature = "http-client", feature = "sse", feature = "websocket")),
+    allow(dead_code, reason = "each test has faults of its own")
+)]
 mod testing;
 #[cfg(feature = "textfile")]
 pub mod textfile;

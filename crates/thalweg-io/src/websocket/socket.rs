@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
@@ -188,6 +188,8 @@ impl Socket {
                 (CloseCode::Size, problem)
             }
             Error::Utf8(_) => (CloseCode::Invalid, "a text that is not UTF-8".to_string()),
+            // There is nobody to be told.
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return ended(error),
             Error::Protocol(problem) => (CloseCode::Protocol, problem.to_string()),
             _ => return ended(error),
         };
