@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
+import subprocess
 import threading
 
 import pytest
 
-from support import until
+from support import PATIENCE, until
 from thalweg import PipelineError, Stream
 
 
@@ -121,6 +123,31 @@ def test_all_who_connect_are_shown_what_comes_and_say_what_they_want():
     assert wishes == ["one", b"two"] and "secret" not in viewer.url
     viewer.drain()
     asked.drain()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no `openssl` to make a certificate with")
+def test_tls_both_ways_and_a_certificate_that_nobody_vouches_for(tmp_path):
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    made = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    made += ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"]
+    made += ["-out", str(certificate), "-keyout", str(key)]
+    subprocess.run(["openssl", "req", *made], check=True, capture_output=True, timeout=PATIENCE)
+    options = {"certfile": certificate, "keyfile": key}
+    source = Stream.from_websocket("localhost", 0, {"ssl_options": options}, start=True)
+    L = source.sink_to_list()
+    url = f"wss://localhost:{source.port}"
+    sender = Stream(asynchronous=False)
+    sender.to_websocket(url, {"ssl_options": {"ca_certs": certificate}})
+    sender.emit("secret")
+    sender.drain()
+    until(lambda: ["secret"] == L)
+    stranger = Stream(asynchronous=False)
+    stranger.to_websocket(url)
+    stranger.emit("lost")
+    with pytest.raises(PipelineError, match=r"cannot be reached: .*certificate.*; tried 1 times"):
+        stranger.drain()
+    source.drain()
+    assert L == ["secret"]
 
 
 def test_nobody_there_is_named():

@@ -81,7 +81,8 @@ class to_files(FileSink[T]):
         How long after its first element a file ends, on the pipeline's clock: seconds, or text such as ``"10min"``.
     sync: bool
         Whether a file is synchronized to the disk before it gets its name. If not, it is whole all the same when the
-        program is killed, but perhaps not when the machine loses its power.
+        program is killed, but perhaps not when the machine loses its power. A virtual clock
+        waits for no other thread: with one, give False.
 
     Raises
     ------

@@ -133,6 +133,7 @@ impl Files {
 
     /// Whether a file is synchronized to the disk, on a thread of its own, before it gets its name, as it is by default.
     /// If not, it is whole all the same when the program is killed, but perhaps not when the machine loses its power.
+    /// A virtual clock waits for no other thread: a pipeline on one is not to synchronize.
     #[must_use]
     pub fn sync(mut self, sync: bool) -> Self {
         self.syncs = sync;

@@ -279,7 +279,8 @@ pub trait ToWebSocket {
     /// messages.sink(move |message: WebSocketMessage| drop(sends.send(message)));
     /// messages.start()?;
     /// // It gets those that come when it has connected.
-    /// while received.try_recv().is_err() {
+    /// # let moment = std::time::Duration::from_millis(10);
+    /// while received.recv_timeout(moment).is_err() {
     ///     shown.emit(WebSocketMessage::from("news")).wait()?;
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
