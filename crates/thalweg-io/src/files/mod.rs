@@ -34,7 +34,7 @@ mod parquet;
 mod part;
 mod records;
 mod sink;
-#[cfg(test)]
+#[cfg(all(test, feature = "csv"))]
 mod tests;
 
 use std::path::{Path, PathBuf};

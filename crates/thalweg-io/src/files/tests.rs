@@ -393,3 +393,38 @@ fn a_wrong_name_is_a_build_error() {
     let error = lines.check().unwrap_err().to_string();
     assert!(error.contains("files that end need `{number}`"), "{error}");
 }
+
+#[cfg(feature = "parquet")]
+#[test]
+fn batches_of_parquet_have_the_columns_of_the_first_and_what_is_no_parquet_is_named() {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+
+    let batch = |name| {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        RecordBatch::try_from_iter([(name, column)]).unwrap()
+    };
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("all.parquet");
+    let batches = Stream::new();
+    batches.to_parquet(&path);
+    batches.emit(batch("a")).wait().unwrap();
+    let error = batches.emit(batch("b")).wait().unwrap_err().to_string();
+    let columns = "those of its first batch, a Int64, and this one has b Int64";
+    assert!(error.contains(columns), "{error}");
+    batches.emit(batch("a")).wait().unwrap();
+    batches.drain("10s").wait().unwrap();
+    let read = Stream::from_parquet(&path);
+    let rows = read.map(|batch| batch.num_rows()).sink_to_list();
+    read.run("10s").wait().unwrap();
+    assert_eq!(rows.to_vec().iter().sum::<usize>(), 4);
+
+    fs::write(&path, "no parquet").unwrap();
+    let read = Stream::from_parquet(&path);
+    let error = read.run("10s").wait().unwrap_err().to_string();
+    assert!(
+        error.contains(&format!("cannot read {}: ", path.display())),
+        "{error}"
+    );
+}

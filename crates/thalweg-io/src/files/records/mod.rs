@@ -4,7 +4,7 @@
 mod csv;
 mod decode;
 mod source;
-#[cfg(test)]
+#[cfg(all(test, feature = "csv"))]
 mod tests;
 
 use std::fmt;
