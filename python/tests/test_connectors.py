@@ -1,120 +1,13 @@
-"""Sinks that talk to brokers, against stand-ins for their clients."""
+"""Feeds and lines over HTTP."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
-import threading
-import types
 
 import pytest
 
-from support import PATIENCE, until
-from thalweg import Stream, VirtualClock
-
-
-def test_a_websocket_is_opened_once_and_closed_at_the_end(monkeypatch):
-    log = []
-
-    class Socket:
-        async def send(self, x):
-            log.append(x)
-
-        async def close(self):
-            log.append("closed")
-
-    async def connect(uri, **kwargs):
-        log.append((uri, kwargs))
-        return Socket()
-
-    module = types.ModuleType("websockets")
-    module.connect = connect
-    monkeypatch.setitem(sys.modules, "websockets", module)
-    clock = VirtualClock()
-    source = Stream(loop=clock)
-    source.to_websocket("ws://localhost:1", {"compression": None})
-    source.emit_many([b"a", b"b"])
-    source.drain()
-    clock.advance(1)
-    assert log == [("ws://localhost:1", {"compression": None}), b"a", b"b", "closed"]
-
-
-def served(source):
-    """The port of a source that listens."""
-    return until(lambda: source.server and source.server.sockets[0].getsockname()[1])
-
-
-def test_messages_come_and_go_by_websockets():
-    pytest.importorskip("websockets")
-    source = Stream.from_websocket("localhost", 0, start=True)
-    L = source.sink_to_list()
-    port = served(source)
-    sender = Stream(asynchronous=False)
-    sender.to_websocket(f"ws://localhost:{port}")
-    for message in ("text", b"bytes", "ü" * 1000):
-        sender.emit(message)
-    sender.drain()
-    until(lambda: len(L) == 3)
-    assert L == ["text", b"bytes", "ü" * 1000]
-    source.drain()
-    assert source.server is None
-
-
-def test_a_websocket_waits_for_the_pipeline():
-    websockets = pytest.importorskip("websockets")
-    room = threading.Semaphore(0)
-    taken = []
-
-    async def slow(x):
-        taken.append(x)
-        while not room.acquire(blocking=False):
-            await asyncio.sleep(0.001)
-
-    source = Stream.from_websocket("localhost", 0, start=True)
-    source.sink(slow)
-    port = served(source)
-
-    async def send():
-        async with websockets.connect(f"ws://localhost:{port}", close_timeout=1) as connection:
-            for x in range(3):
-                await connection.send(str(x))
-            await asyncio.to_thread(until, lambda: taken == ["0"])
-            room.release()
-            await asyncio.to_thread(until, lambda: taken == ["0", "1"])
-            room.release(5)
-            await asyncio.to_thread(until, lambda: len(taken) == 3)
-
-    asyncio.run(send())
-    source.drain()
-    assert taken == ["0", "1", "2"]
-
-
-def test_a_message_that_is_too_long_ends_its_connection_alone():
-    websockets = pytest.importorskip("websockets")
-    source = Stream.from_websocket("localhost", 0, max_len=10, start=True)
-    L = source.sink_to_list()
-    port = served(source)
-
-    async def send():
-        async with websockets.connect(f"ws://localhost:{port}") as connection:
-            await connection.send("too long by far")
-            with pytest.raises(websockets.ConnectionClosed):
-                await connection.recv()
-        async with websockets.connect(f"ws://localhost:{port}") as connection:
-            await connection.send("short")
-            await asyncio.to_thread(until, lambda: L == ["short"])
-
-    asyncio.run(send())
-    source.drain()
-    assert L == ["short"]
-
-
-@pytest.mark.parametrize("port", [-1, 70000, "8765"])
-def test_what_is_no_port_for_websockets_is_refused(port):
-    pytest.importorskip("websockets")
-    with pytest.raises((ValueError, TypeError), match="from_websocket: `port`"):
-        Stream.from_websocket("localhost", port)
-
+from support import PATIENCE
+from thalweg import Stream
 
 FEED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nretry: 1\n"
 GONE = b"HTTP/1.1 204 No Content\r\n\r\n"

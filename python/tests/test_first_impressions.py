@@ -479,7 +479,7 @@ def test_attributes_of_streams_are_looked_up_by_the_interpreter(python):
 
 
 MISSING = [
-    ("websockets", "websocket", "Stream().to_websocket('ws://localhost:1')"),
+    ("pyarrow", "arrow", "Stream().to_parquet('all.parquet')"),
     ("pandas", "dataframe", "import thalweg.dataframe"),
 ]
 

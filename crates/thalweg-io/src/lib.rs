@@ -30,6 +30,7 @@
 //! |---|---|---|---|
 //! | `dead_letters`, off by default | `from_dead_letters` | `to_dead_letters` | failures, letters |
 //! | [`textfile`] | [`from_textfile`](textfile::FromTextFile::from_textfile) | [`sink_to_textfile`](textfile::SinkToTextFile::sink_to_textfile) | lines |
+//! | `files`, `csv` and `parquet`, off by default | `from_jsonl`, `from_csv`, `from_parquet`, `from_records` | `to_files`, `to_jsonl`, `to_csv`, `to_parquet` | lines; values; batches of rows |
 //! | [`filenames`] | [`filenames`](filenames::FromFilenames::filenames) | | paths |
 //! | [`fetch`](mod@fetch) | [`fetch`](fetch::FetchUrls::fetch), of URLs | | responses |
 //! | [`fetch`](mod@fetch) | | [`to_http`](fetch::ToHttp::to_http) | bodies |
@@ -45,6 +46,7 @@
 //! | `schedule`, off by default | `from_schedule` | | times |
 //! | `tcp`, off by default | `from_tcp` | `to_tcp` | lines, or messages behind their lengths |
 //! | `sql`, with `sqlite` or `postgres`, off by default | `from_sql` | `to_sql` | rows |
+//! | `websocket`, off by default | `from_websocket` | `to_websocket` | messages: text or bytes |
 //! | [`sse`] | [`from_sse`](sse::FromSse::from_sse) | | events |
 //! | [`stdin`], with `reader` | [`from_stdin`](stdin::FromStdin::from_stdin) | | lines |
 //!
@@ -94,6 +96,19 @@ pub mod dead_letters;
 pub mod fetch;
 #[cfg(feature = "filenames")]
 pub mod filenames;
+#[cfg(feature = "files")]
+pub mod files;
+#[cfg(any(feature = "tcp", feature = "files"))]
+mod framing;
+#[cfg(all(
+    test,
+    feature = "csv",
+    feature = "dead-letters",
+    feature = "http-server",
+    feature = "sse",
+    feature = "websocket"
+))]
+mod fuzz;
 #[cfg(any(feature = "http-client", feature = "http-server"))]
 mod http;
 #[cfg(feature = "http-client")]
@@ -125,7 +140,13 @@ pub mod process;
 pub mod reader;
 #[cfg(feature = "redis")]
 pub mod redis;
-#[cfg(any(feature = "mqtt", feature = "redis", feature = "sql", feature = "tcp"))]
+#[cfg(any(
+    feature = "files",
+    feature = "mqtt",
+    feature = "redis",
+    feature = "sql",
+    feature = "tcp"
+))]
 mod reply;
 #[cfg(feature = "schedule")]
 pub mod schedule;
@@ -137,14 +158,22 @@ pub mod sse;
 pub mod stdin;
 #[cfg(feature = "tcp")]
 pub mod tcp;
+#[cfg(all(test, any(feature = "http-client", feature = "websocket")))]
+#[cfg_attr(
+    not(all(feature = "http-client", feature = "sse", feature = "websocket")),
+    allow(dead_code, reason = "each test has faults of its own")
+)]
+mod testing;
 #[cfg(feature = "textfile")]
 pub mod textfile;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "websocket"))]
 mod tls;
 #[cfg(any(feature = "textfile", feature = "filenames"))]
 mod watch;
 #[cfg(feature = "http-client")]
 mod web;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 #[cfg(any(feature = "http-client", feature = "http-server"))]
 pub use self::http::{HeaderMap, HttpBody, HttpRequest, HttpResponse, Method};
@@ -154,6 +183,8 @@ pub use dead_letters::{DeadLetter, DeadLetters};
 pub use fetch::{Fetch, HttpSink};
 #[cfg(feature = "filenames")]
 pub use filenames::{Filenames, FilenamesError};
+#[cfg(feature = "files")]
+pub use files::{FileError, Files};
 #[cfg(feature = "http-client")]
 pub use http_client::{HttpError, HttpLines, HttpPoll};
 #[cfg(feature = "http-server")]
@@ -190,6 +221,8 @@ pub use tcp::{TcpClient, TcpError, TcpServer};
 pub use textfile::{TextFile, TextFileError, TextFileSink};
 #[cfg(feature = "http-client")]
 pub use web::{RequestOptions, WebError};
+#[cfg(feature = "websocket")]
+pub use websocket::{WebSocketClient, WebSocketError, WebSocketMessage, WebSocketServer};
 
 /// The examples of the project's front page, as tests.
 #[cfg(all(doctest, feature = "textfile"))]

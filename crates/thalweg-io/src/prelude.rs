@@ -18,6 +18,12 @@ pub use crate::dead_letters::{FromDeadLetters as _, ToDeadLetters as _};
 pub use crate::fetch::{FetchUrls as _, ToHttp as _};
 #[cfg(feature = "filenames")]
 pub use crate::filenames::FromFilenames as _;
+#[cfg(feature = "csv")]
+pub use crate::files::{FromCsv as _, ToCsv as _};
+#[cfg(feature = "files")]
+pub use crate::files::{FromJsonl as _, FromRecords as _, ToFiles as _, ToJsonl as _};
+#[cfg(feature = "parquet")]
+pub use crate::files::{FromParquet as _, ToParquet as _};
 #[cfg(feature = "http-client")]
 pub use crate::http_client::{FromHttpLines as _, FromHttpPoll as _};
 #[cfg(feature = "http-server")]
@@ -44,3 +50,5 @@ pub use crate::stdin::FromStdin as _;
 pub use crate::tcp::{FromTcp as _, ToTcp as _};
 #[cfg(feature = "textfile")]
 pub use crate::textfile::{FromTextFile as _, SinkToTextFile as _};
+#[cfg(feature = "websocket")]
+pub use crate::websocket::{FromWebSocket as _, ToWebSocket as _};

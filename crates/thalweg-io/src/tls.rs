@@ -11,9 +11,13 @@ use rustls_platform_verifier::BuilderVerifierExt;
 /// # Errors
 /// The system has no certificates to verify others by.
 pub(crate) fn client_config() -> Result<ClientConfig, rustls::Error> {
-    let provider = CryptoProvider::get_default().cloned();
-    let provider = provider.unwrap_or_else(|| Arc::new(ring::default_provider()));
     let versions =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     Ok(versions.with_platform_verifier()?.with_no_client_auth())
+}
+
+/// The program's provider of cryptography, or ours.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    let provider = CryptoProvider::get_default().cloned();
+    provider.unwrap_or_else(|| Arc::new(ring::default_provider()))
 }

@@ -1,8 +1,11 @@
 //! Failures and errors of the engine as Python's exceptions, and the other way round.
 
-use pyo3::exceptions::{PyBaseException, PyTimeoutError};
+use std::io;
+
+use pyo3::exceptions::{PyBaseException, PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
 use thalweg::{Arrival, Error, Failure, Stream};
+use thalweg_io::FileError;
 
 use crate::gil;
 use crate::upcalls;
@@ -38,11 +41,15 @@ pub(crate) fn value_of<'py>(py: Python<'py>, error: &PyErr) -> Bound<'py, PyBase
 
 /// The exception a user's function raised, with a note that names the node and the element.
 pub(crate) fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
-    let Some(error) = failure.cause().downcast_ref::<PyErr>() else {
+    let cause = failure.cause();
+    let raised = match cause.downcast_ref::<PyErr>() {
+        Some(error) => Some(error.clone_ref(py)),
+        None => cause.downcast_ref().and_then(|error| of_file(py, error)),
+    };
+    let Some(error) = raised else {
         let message = failure.to_string();
         return raise_ours(py, "PipelineError", (message,));
     };
-    let error = error.clone_ref(py);
     let element = element_of(failure);
     let arguments = (
         value_of(py, &error),
@@ -54,6 +61,22 @@ pub(crate) fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
         problem.write_unraisable(py, None);
     }
     error
+}
+
+/// The exception that an error of a file is: the `OSError` of its kind for what the system has refused, what was raised
+/// for an element that cannot be written, or a `ValueError`.
+fn of_file(py: Python<'_>, error: &FileError) -> Option<PyErr> {
+    match error {
+        FileError::Io { source, .. } => {
+            Some(io::Error::new(source.kind(), error.to_string()).into())
+        }
+        FileError::Element { problem, .. } => Some(match problem.downcast_ref::<PyErr>() {
+            Some(raised) => raised.clone_ref(py),
+            None => PyValueError::new_err(error.to_string()),
+        }),
+        FileError::Invalid { .. } => Some(PyValueError::new_err(error.to_string())),
+        _ => None,
+    }
 }
 
 fn element_of(failure: &Failure) -> Option<Value> {
@@ -125,7 +148,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         0 if error.is_closed() => raise_ours(py, "ClosedError", (error.to_string(),)),
         0 if error.is_build() => raise_ours(py, "BuildError", (error.to_string(),)),
         0 if error.is_different_runtimes() => {
-            pyo3::exceptions::PyValueError::new_err("Two different event loops active")
+            PyValueError::new_err("Two different event loops active")
         }
         0 => raise_ours(py, "PipelineError", (error.to_string(),)),
         1 => exceptions.into_iter().next().expect("there is one"),

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::commands::{bench, demo, docs, services, stubs, test};
+use crate::commands::{bench, demo, docs, fuzz, services, stubs, test};
 use lexopt::{Arg, ValueExt};
 use std::ffi::OsString;
 
@@ -14,6 +14,7 @@ Commands:
   demo   Build and run the demo, in Rust or with `--python`; what follows is passed on to it
   bench  Run the benchmarks side by side, in Rust, with `--python`, or of `--tasks`; what follows is passed on
   docs   Build the documentation and say where it is
+  fuzz   Try bytes by chance on all parsers of what comes from outside
   services  Start real servers for tests, or stop them
   stubs  Write what is derived from the operators' classes in Python
   help   Explain a command: `cargo xtask help test`
@@ -45,6 +46,7 @@ pub(crate) enum Request {
     Docs {
         open: bool,
     },
+    Fuzz(fuzz::Plan),
     Services(services::Order),
     Stubs,
 }
@@ -62,11 +64,12 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error
         "demo" => rest(parser).map(|(language, args)| Request::Demo { language, args }),
         "bench" => rest(parser).map(|(language, args)| Request::Bench { language, args }),
         "docs" => parse_docs(parser),
+        "fuzz" => parse_fuzz(parser),
         "services" => parse_services(parser),
         "stubs" => parse_stubs(parser),
         "help" => parse_help(parser),
         unknown => Err(format!(
-            "there is no command `{unknown}`; the commands are test, demo, bench, docs, services, stubs and help"
+            "there is no command `{unknown}`; the commands are test, demo, bench, docs, fuzz, services, stubs and help"
         )
         .into()),
     }
@@ -121,6 +124,22 @@ fn parse_docs(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     Ok(Request::Docs { open })
 }
 
+fn parse_fuzz(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let mut plan = fuzz::Plan {
+        target: None,
+        seconds: 60,
+    };
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help(fuzz::HELP)),
+            Arg::Long("seconds") => plan.seconds = parser.value()?.parse()?,
+            Arg::Value(target) if plan.target.is_none() => plan.target = Some(target.string()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Request::Fuzz(plan))
+}
+
 fn parse_services(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     let (mut order, mut port) = (None, services::PORT);
     while let Some(arg) = parser.next()? {
@@ -160,6 +179,7 @@ fn parse_help(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
         "demo" => demo::HELP,
         "bench" => bench::HELP,
         "docs" => docs::HELP,
+        "fuzz" => fuzz::HELP,
         "services" => services::HELP,
         "stubs" => stubs::HELP,
         "help" => HELP,

@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask test`, `demo`, `bench`, `docs`, `services`, `stubs`.
+//! The project's commands: `cargo xtask test`, `demo`, `bench`, `docs`, `fuzz`, `services`, `stubs`.
 
 mod args;
 mod commands;
@@ -10,7 +10,7 @@ mod step;
 mod summary;
 
 use args::Request;
-use commands::{bench, demo, docs, services, stubs, test};
+use commands::{bench, demo, docs, fuzz, services, stubs, test};
 use project::Project;
 use std::process::ExitCode;
 
@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Request::Demo { language, args } => demo::run(&project, language, args),
         Request::Bench { language, args } => bench::run(&project, language, args),
         Request::Docs { open } => docs::run(&project, open),
+        Request::Fuzz(plan) => fuzz::run(&project, &plan),
         Request::Services(order) => services::run(&project, order),
         Request::Stubs => stubs::run(&project),
     }

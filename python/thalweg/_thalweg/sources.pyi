@@ -13,6 +13,7 @@ __all__ = [
     "DeadLetterEnd",
     "DeadLetters",
     "FetchSettings",
+    "FileFormat",
     "HttpReply",
     "HttpServer",
     "KafkaBroker",
@@ -26,10 +27,15 @@ __all__ = [
     "RedisKey",
     "RustSource",
     "TcpServer",
+    "WebSocketServer",
+    "WebSocketUrl",
+    "csv_records",
     "fetch",
     "file_names",
     "http_lines",
     "http_poll",
+    "json_lines",
+    "messages",
     "open_pipe",
     "output",
     "pipe",
@@ -38,6 +44,7 @@ __all__ = [
     "server_sent_events",
     "text_file",
     "to_dead_letters",
+    "to_files",
     "to_http",
     "to_kafka",
     "to_tcp",
@@ -203,6 +210,70 @@ def to_tcp(
     wait: float,
     max_len: int,
 ) -> Blueprint: ...
+
+@final
+class WebSocketServer:
+    def __new__(
+        cls,
+        host: str,
+        port: int,
+        max_len: int,
+        max_connections: int,
+        max_behind: int,
+        ping_interval: float | None,
+        ping_timeout: float | None,
+        tls: tuple[str, str, str | None] | None,
+    ) -> WebSocketServer: ...
+    def listen(self) -> int: ...
+    def release(self) -> bool: ...
+    def messages(self) -> RustSource: ...
+    def show(self, max_len: int) -> Blueprint: ...
+
+@final
+class WebSocketUrl:
+    def __new__(
+        cls,
+        url: str,
+        headers: list[tuple[str, str]],
+        authorities: str | None,
+        connect_timeout: float,
+        retries: int,
+        wait: float,
+        max_len: int,
+        ping_interval: float | None,
+        ping_timeout: float | None,
+    ) -> WebSocketUrl: ...
+    @property
+    def shown(self) -> str: ...
+    def messages(self, first: list[str | bytes], reconnect: bool) -> RustSource: ...
+    def send(self, max_len: int, confirm: bool) -> Blueprint: ...
+
+@final
+class FileFormat:
+    @staticmethod
+    def lines() -> FileFormat: ...
+    @staticmethod
+    def length_prefixed(width: int) -> FileFormat: ...
+    @staticmethod
+    def jsonl(dumps: Callable[[Any], str | bytes]) -> FileFormat: ...
+    @staticmethod
+    def csv(delimiter: str, columns: list[str]) -> FileFormat: ...
+    @staticmethod
+    def object(kind: str, object: Any) -> FileFormat: ...
+
+def to_files(
+    path: str,
+    format: FileFormat,
+    max_rows: int | None,
+    max_bytes: int | None,
+    max_age: float | None,
+    sync: bool,
+) -> Blueprint: ...
+def json_lines(
+    path: str, loads: Callable[[str], Any], max_len: int, position: Position | None = None
+) -> RustSource: ...
+def csv_records(path: str, delimiter: str, max_len: int, position: Position | None = None) -> RustSource: ...
+def messages(path: str, width: int, max_len: int, position: Position | None = None) -> RustSource: ...
 
 @final
 class HttpReply:

@@ -20,9 +20,9 @@ def need(module: str, extra: str, user: str) -> Any:
     >>> from thalweg.errors.missing_packages import need
     >>> need("json", "all", "an example").dumps([1])
     '[1]'
-    >>> need("no_such_package.client", "websocket", "to_websocket")
+    >>> need("no_such_package.client", "http", "to_http")
     Traceback (most recent call last):
-    ImportError: to_websocket needs the package `no_such_package`: pip install 'thalweg[websocket]'
+    ImportError: to_http needs the package `no_such_package`: pip install 'thalweg[http]'
     """
     import importlib
 

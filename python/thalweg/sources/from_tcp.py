@@ -8,6 +8,7 @@ from thalweg.sources.listening import ListeningSource
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_count
 from thalweg.stream.limits import MAX_LEN, check_max_len, check_port
+from thalweg.stream.server_files import server_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class from_tcp(ListeningSource[bytes]):
                 check_max_len(given.get("max_buffer_size") or max_len, "from_tcp"),
                 check_count(max_connections, "from_tcp", "max_connections"),
                 None if idle_timeout is None else check_interval(idle_timeout, "from_tcp", "idle_timeout"),
-                _files(given.get("ssl_options")),
+                server_files(given.get("ssl_options"), "from_tcp"),
             )
         except ValueError as error:
             raise ValueError(f"from_tcp: {error}") from None
@@ -131,23 +132,3 @@ def _understand(server_kwargs: dict[str, Any]) -> dict[str, Any]:
         if name not in _UNDERSTOOD and name not in _HARMLESS and value:
             raise TypeError(f"from_tcp: `server_kwargs`: {name!r} is no argument for a server")
     return {name: value for name, value in server_kwargs.items() if name in _UNDERSTOOD}
-
-
-def _files(options: Any) -> tuple[str, str, str | None] | None:
-    """Return the files that Tornado's ``ssl_options`` name: certificate, key, and who vouches for clients."""
-    if options is None:
-        return None
-    from os import fspath
-    from ssl import CERT_NONE
-
-    if not isinstance(options, dict):
-        raise TypeError(f"from_tcp: `server_kwargs`: `ssl_options` is a dict with the names of files, not {options!r}")
-    known = {"certfile", "keyfile", "ca_certs", "cert_reqs"}
-    unknown = sorted(set(options) - known)
-    if unknown:
-        raise TypeError(f"from_tcp: `server_kwargs`: `ssl_options` has one of {sorted(known)}, not {unknown[0]!r}")
-    certificate = fspath(options["certfile"])
-    key = fspath(options.get("keyfile") or certificate)
-    if options.get("cert_reqs", CERT_NONE) == CERT_NONE:
-        return certificate, key, None
-    return certificate, key, fspath(options["ca_certs"])

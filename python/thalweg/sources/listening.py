@@ -7,17 +7,17 @@ from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from thalweg._thalweg.sources import HttpServer, RustSource, TcpServer
+    from thalweg._thalweg.sources import HttpServer, RustSource, TcpServer, WebSocketServer
 
 
 class ListeningSource(Source[T]):
     """Base of the sources that listen at a port. It is listened at from `start` on, and `port` is the real one then."""
 
-    _server: HttpServer | TcpServer
+    _server: HttpServer | TcpServer | WebSocketServer
     _source: RustSource
     port: int
     #: What listens, while something does.
-    server: HttpServer | TcpServer | None = None
+    server: HttpServer | TcpServer | WebSocketServer | None = None
 
     def start(self) -> None:
         """Listen at the port, and have the source run: whoever connects from now on is served.

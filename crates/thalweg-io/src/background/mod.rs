@@ -11,6 +11,6 @@ mod runtime;
 
 #[cfg(any(feature = "http-client", feature = "tcp"))]
 pub(crate) use self::inbox::{Inbox, Outbox};
-#[cfg(any(feature = "mqtt", feature = "redis"))]
+#[cfg(any(feature = "mqtt", feature = "redis", feature = "websocket"))]
 pub(crate) use self::runtime::Running;
 pub(crate) use self::runtime::spawn;

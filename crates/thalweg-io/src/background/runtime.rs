@@ -24,7 +24,7 @@ impl Drop for Running {
     }
 }
 
-#[cfg(any(feature = "http-server", feature = "mqtt"))]
+#[cfg(any(feature = "http-server", feature = "mqtt", feature = "websocket"))]
 impl Running {
     /// Has the task run to its end, whatever happens.
     pub(crate) fn detach(mut self) {

@@ -7,6 +7,7 @@ use thalweg::{Element, Failure, Source, Stream};
 
 use super::*;
 use crate::Lines;
+use crate::testing::{Fault, Proxy};
 use crate::web::testing::serve;
 
 /// Runs a source to its end; returns the elements, and the failures.
@@ -115,4 +116,38 @@ fn a_status_that_is_no_success_ends_it() {
         "{failures:?}"
     );
     server.join().unwrap();
+}
+
+#[test]
+fn a_body_that_is_cut_off_is_a_failure_and_the_next_one_comes_whole() {
+    let body = "x".repeat(1000);
+    let whole = || answer("200 OK", &body);
+    let (url, server) = serve([whole(), whole(), answer("410 Gone", "")]);
+    let address = url.split(['@', '/']).nth(3).expect("it has one");
+    let proxy = Proxy::to(address).fault(Fault::CutAfter(400)).piece(9);
+    let proxy = proxy.start().expect("a port is free");
+    let bodies = Stream::from_http_poll(HttpPoll::new(
+        format!("http://{}/", proxy.address()),
+        Duration::from_millis(1),
+    ));
+    let list = bodies.sink_to_list();
+    let failures = Arc::new(Mutex::new(Vec::new()));
+    let failed = failures.clone();
+    bodies.on_unhandled(move |failure: Failure| {
+        proxy.set_fault(Fault::Nothing);
+        failed
+            .lock()
+            .expect("nobody panics")
+            .push(failure.to_string());
+    });
+    // The page that is gone ends it.
+    let _ = bodies.run("1min").wait();
+    assert!(
+        list.to_vec()
+            .iter()
+            .map(|body| &body[..])
+            .eq([body.as_bytes()])
+    );
+    server.join().expect("it answers");
+    assert_eq!(failures.lock().expect("nobody panics").len(), 2);
 }

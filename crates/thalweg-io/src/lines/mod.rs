@@ -227,13 +227,13 @@ impl<T> LineBuffer<T> {
     }
 
     /// Where the next line begins in the content, in bytes.
-    #[cfg(feature = "textfile")]
+    #[cfg(any(feature = "textfile", feature = "files"))]
     pub(crate) fn offset(&self) -> u64 {
         self.splitter.offset()
     }
 
     /// Starts on another content: what is pushed from now on begins at its `offset`, in bytes.
-    #[cfg(feature = "textfile")]
+    #[cfg(any(feature = "textfile", feature = "files"))]
     pub(crate) fn restart(&mut self, offset: u64) {
         self.splitter.restart(offset);
     }

@@ -96,7 +96,7 @@ impl Splitter {
     }
 
     /// Where the next line begins in the content.
-    #[cfg(feature = "textfile")]
+    #[cfg(any(feature = "textfile", feature = "files"))]
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }

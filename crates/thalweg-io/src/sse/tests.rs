@@ -9,6 +9,7 @@ use std::thread;
 use thalweg::{Failure, Stream};
 
 use super::*;
+use crate::testing::{Fault, Proxy};
 use crate::web::testing::serve;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\n";
@@ -209,4 +210,63 @@ fn a_server_that_says_nothing_is_left() {
     is_over.store(true, Ordering::SeqCst);
     drop(TcpStream::connect(address).unwrap());
     serving.join().unwrap();
+}
+
+/// Answers each connection with the events behind the last one that the client has; returns its address.
+fn serve_events(count: u32) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let Ok(mut client) = client else { return };
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n")
+                && client.read(&mut byte).is_ok_and(|read| read == 1)
+            {
+                request.push(byte[0]);
+            }
+            let request = String::from_utf8_lossy(&request).to_lowercase();
+            let last = request
+                .split("\r\n")
+                .find_map(|line| line.strip_prefix("last-event-id: "));
+            let last: u32 = last.and_then(|id| id.parse().ok()).unwrap_or(0);
+            if last == count {
+                // The client has all: it does not come again.
+                let _ = client.write_all(END.as_bytes());
+                return;
+            }
+            let events = (last + 1..=count).map(|id| format!("id: {id}\ndata: äöü {id}\n\n"));
+            // It may have been cut off.
+            let _ = client.write_all((HEAD.to_string() + &events.collect::<String>()).as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn through_a_proxy_that_cuts_stalls_and_splits_nothing_is_lost_or_doubled() {
+    for fault in [
+        Fault::CutAfter(700),
+        Fault::StallAfter(700),
+        Fault::Slow(Duration::from_micros(50)),
+    ] {
+        let server = serve_events(200);
+        let proxy = Proxy::to(&server.to_string())
+            .fault(fault)
+            .piece(5)
+            .start()
+            .unwrap();
+        let sse = Sse::new(format!("http://{}/", proxy.address()))
+            .idle_timeout(Duration::from_millis(100));
+        let (data, _) = run(sse);
+        assert!(
+            data.into_iter().eq((1..=200).map(|id| format!("äöü {id}"))),
+            "{fault:?}"
+        );
+        assert!(
+            proxy.connections() > 3 || matches!(fault, Fault::Slow(_)),
+            "{fault:?}"
+        );
+    }
 }

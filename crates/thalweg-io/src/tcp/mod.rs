@@ -26,10 +26,10 @@ use std::time::Duration;
 pub use self::client::{TcpClient, TcpSink, ToTcp};
 pub use self::error::TcpError;
 use self::framing::Framing;
-pub use self::framing::PrefixWidth;
 pub use self::source::{FromTcp, TcpSource};
 pub use self::tls::TlsFiles;
 use crate::Lines;
+pub use crate::framing::PrefixWidth;
 use crate::lines::DEFAULT_MAX_LEN;
 use crate::listening::Place;
 

@@ -41,7 +41,7 @@ impl TlsFiles {
     ///
     /// # Errors
     /// [`TcpError::Tls`].
-    pub(super) fn acceptor(&self) -> Result<TlsAcceptor, TcpError> {
+    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, TcpError> {
         let provider = CryptoProvider::get_default().cloned();
         let provider = provider.unwrap_or_else(|| Arc::new(ring::default_provider()));
         let builder = ServerConfig::builder_with_provider(provider.clone())

@@ -6,10 +6,11 @@ use std::io;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use thalweg_io::LineError;
+use thalweg_io::files::RecordError;
 
 use crate::failure;
 
-/// The exception that an error of a source's is for Python: `ValueError` for a line, the `OSError` of its kind for
+/// The exception that an error of a source's is for Python: `ValueError` for a line or a record, the `OSError` of its kind for
 /// whatever the operating system refused, `PipelineError` otherwise.
 pub(super) fn to_exception(py: Python<'_>, error: &(dyn Error + 'static)) -> PyErr {
     let mut cause = Some(error);
@@ -17,7 +18,7 @@ pub(super) fn to_exception(py: Python<'_>, error: &(dyn Error + 'static)) -> PyE
         if let Some(raised) = one.downcast_ref::<PyErr>() {
             return raised.clone_ref(py);
         }
-        if one.is::<LineError>() {
+        if one.is::<LineError>() || one.is::<RecordError>() {
             return PyValueError::new_err(error.to_string());
         }
         if let Some(refused) = one.downcast_ref::<io::Error>() {

@@ -1,10 +1,11 @@
 //! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web`,
-//! `http_server`, `fetch`, `kafka`, `mqtt`, `redis`, `dead_letters` and `tcp` make them of Python's arguments.
+//! `http_server`, `fetch`, `kafka`, `mqtt`, `redis`, `dead_letters`, `files`, `tcp` and `websocket` make them of Python's arguments.
 
 pub(crate) mod bridge;
 mod dead_letters;
 mod error;
 mod fetch;
+mod files;
 mod http_server;
 mod kafka;
 mod mqtt;
@@ -15,6 +16,7 @@ mod text;
 mod times;
 mod wake;
 mod web;
+mod websocket;
 
 use pyo3::prelude::*;
 
@@ -40,6 +42,13 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<http_server::HttpServer>()?;
     module.add_class::<http_server::HttpReply>()?;
     module.add_function(wrap_pyfunction!(http_server::respond, module)?)?;
+    module.add_class::<files::FileFormat>()?;
+    module.add_function(wrap_pyfunction!(files::to_files, module)?)?;
+    module.add_function(wrap_pyfunction!(files::json_lines, module)?)?;
+    module.add_function(wrap_pyfunction!(files::csv_records, module)?)?;
+    module.add_function(wrap_pyfunction!(files::messages, module)?)?;
+    module.add_class::<websocket::WebSocketServer>()?;
+    module.add_class::<websocket::WebSocketUrl>()?;
     module.add_class::<tcp::TcpServer>()?;
     module.add_function(wrap_pyfunction!(tcp::to_tcp, module)?)?;
     module.add_function(wrap_pyfunction!(text::text_file, module)?)?;

@@ -89,7 +89,7 @@ impl Sourced for TcpSource<Vec<u8>> {
     }
 }
 
-fn prefix_width(width: usize) -> PyResult<PrefixWidth> {
+pub(super) fn prefix_width(width: usize) -> PyResult<PrefixWidth> {
     PrefixWidth::of(width).ok_or_else(|| {
         PyValueError::new_err(format!(
             "`length_prefix` is 1, 2, 4 or 8 bytes, not {width}"

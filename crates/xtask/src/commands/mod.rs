@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod docs;
+pub(crate) mod fuzz;
 pub(crate) mod services;
 pub(crate) mod stubs;
 pub(crate) mod test;

@@ -1,0 +1,311 @@
+//! Files that are written whole, and files of records: lines of JSON, CSV, messages behind their lengths, Parquet.
+//!
+//! Whoever reads a folder that a pipeline writes to never sees half of a file. A file is written under another name
+//! beside it, `.name.partial`, synchronized to the disk, and then gets its name at once.
+//!
+//! ```
+//! use thalweg::Stream;
+//! use thalweg_io::{Files, prelude::*};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let folder = dir.path();
+//! let readings = Stream::new();
+//! let files = Files::new(folder.join("readings-{number}.jsonl")).max_rows(2).max_age("1h");
+//! readings.to_jsonl(files);
+//! readings.emit_many([("a", 20.5), ("b", 21.0), ("a", 20.7)]).wait()?;
+//! readings.drain("10s").wait()?;
+//! let first = std::fs::read_to_string(folder.join("readings-000000.jsonl"))?;
+//! assert_eq!(first, "[\"a\",20.5]\n[\"b\",21.0]\n");
+//!
+//! let records: Stream<(String, f64)> = Stream::from_jsonl(folder.join("readings-000001.jsonl"));
+//! let list = records.sink_to_list();
+//! records.run("10s").wait()?;
+//! assert_eq!(list.to_vec(), [("a".to_string(), 20.7)]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod format;
+#[cfg(all(test, feature = "textfile"))]
+mod kill_tests;
+mod name;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod part;
+mod records;
+mod sink;
+#[cfg(all(test, feature = "csv"))]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use thalweg::interval::{IntervalError, IntoInterval};
+use thalweg::{BuildError, Element, Sink, Stream};
+
+pub use self::error::{FileError, RecordError};
+#[cfg(feature = "csv")]
+pub use self::format::CsvRows;
+pub use self::format::{Format, LengthPrefixed};
+#[cfg(feature = "parquet")]
+pub use self::parquet::{FromParquet, Parquet, ParquetFile, ToParquet};
+#[cfg(feature = "csv")]
+pub use self::records::{CsvRow, FromCsv};
+pub use self::records::{FromJsonl, FromRecords, RecordBuffer, RecordFile, Records};
+pub use self::sink::{FileSink, Finished};
+pub use crate::framing::PrefixWidth;
+use name::Template;
+
+/// Files that a pipeline writes one after the other: their names, and when one ends.
+///
+/// A file ends, and gets its name, when it has as many rows or bytes, or is as old, as it may, and when the pipeline is
+/// drained. The name has `{number}` in it, which becomes `000000`, `000001` and so on, if there is to be more than one; it
+/// may have `{start}`, the time at which the file was begun, in UTC, such as `20260131T235959Z`. A name without a number
+/// is that of a single file, which gets its name at the drain, and takes the place of a file that has it.
+///
+/// Numbers go on behind the highest one in the folder. What an earlier program has left unfinished there is removed:
+/// a template is for one pipeline at a time.
+///
+/// ```
+/// use thalweg_io::Files;
+///
+/// let files = Files::new("out/part-{number}.csv").max_rows(1_000_000).max_bytes(256 << 20).max_age("10min");
+/// files.check()?;
+/// let error = Files::new("out/all.csv").max_rows(10).check().unwrap_err();
+/// assert_eq!(error.to_string(), "out/all.csv: files that end need `{number}` in their name");
+/// # Ok::<(), thalweg_io::files::FileError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Files {
+    path: PathBuf,
+    max_rows: Option<u64>,
+    max_bytes: Option<u64>,
+    max_age: Option<Result<Duration, IntervalError>>,
+    syncs: bool,
+    start: Option<SystemTime>,
+}
+
+/// The same, checked.
+pub(crate) struct Settings {
+    template: Template,
+    max_rows: Option<u64>,
+    max_bytes: Option<u64>,
+    max_age: Option<Duration>,
+    syncs: bool,
+    start: Option<SystemTime>,
+}
+
+impl Files {
+    /// Files with this name. Their folder must be there.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        Self {
+            path: path.as_ref().to_owned(),
+            max_rows: None,
+            max_bytes: None,
+            max_age: None,
+            syncs: true,
+            start: None,
+        }
+    }
+
+    /// Ends a file that has so many rows.
+    #[must_use]
+    pub fn max_rows(mut self, rows: u64) -> Self {
+        self.max_rows = Some(rows);
+        self
+    }
+
+    /// Ends a file that has come to so many bytes. It may be longer, by an element.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Ends a file so long after its first element, on the pipeline's clock: a duration, a number of seconds, or a text
+    /// such as `"10min"`.
+    #[must_use]
+    pub fn max_age(mut self, age: impl IntoInterval) -> Self {
+        self.max_age = Some(age.into_interval());
+        self
+    }
+
+    /// Whether a file is synchronized to the disk, on a thread of its own, before it gets its name, as it is by default.
+    /// If not, it is whole all the same when the program is killed, but perhaps not when the machine loses its power.
+    /// A virtual clock waits for no other thread: a pipeline on one is not to synchronize.
+    #[must_use]
+    pub fn sync(mut self, sync: bool) -> Self {
+        self.syncs = sync;
+        self
+    }
+
+    /// The time that the zero of the pipeline's clock stands for in names, for virtual clocks; otherwise that of this
+    /// machine.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use thalweg::{Stream, VirtualClock};
+    /// use thalweg_io::{Files, prelude::*};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let folder = dir.path();
+    /// let clock = VirtualClock::new();
+    /// let lines = Stream::on(&clock);
+    /// let files = Files::new(folder.join("{number}-{start}.txt")).max_age("1min").sync(false);
+    /// lines.to_files(files.start(SystemTime::UNIX_EPOCH));
+    /// lines.emit("a line").wait()?;
+    /// clock.advance(Duration::from_secs(60));
+    /// assert_eq!(std::fs::read(folder.join("000000-19700101T000000Z.txt"))?, b"a line\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn start(mut self, start: SystemTime) -> Self {
+        self.start = Some(start);
+        self
+    }
+
+    /// Whether everything is right, before anything is written.
+    ///
+    /// # Errors
+    /// [`FileError::Invalid`] says what is wrong.
+    pub fn check(&self) -> Result<(), FileError> {
+        self.clone().settings().map(drop)
+    }
+
+    fn settings(self) -> Result<Settings, FileError> {
+        let template = Template::parse(&self.path)?;
+        let invalid = |problem: String| FileError::invalid(&self.path, problem);
+        for (name, limit) in [("max_rows", self.max_rows), ("max_bytes", self.max_bytes)] {
+            if limit == Some(0) {
+                return Err(invalid(format!("`{name}` is at least 1")));
+            }
+        }
+        let max_age = self.max_age.transpose();
+        let max_age = max_age.map_err(|error| invalid(format!("`max_age`: {error}")))?;
+        let ends = self.max_rows.is_some() || self.max_bytes.is_some() || max_age.is_some();
+        if ends && !template.is_numbered() {
+            return Err(invalid(
+                "files that end need `{number}` in their name".to_string(),
+            ));
+        }
+        Ok(Settings {
+            template,
+            max_rows: self.max_rows,
+            max_bytes: self.max_bytes,
+            max_age,
+            syncs: self.syncs,
+            start: self.start,
+        })
+    }
+}
+
+impl Settings {
+    fn is_full(&self, rows: u64, bytes: u64) -> bool {
+        let is_over = |limit: Option<u64>, value| limit.is_some_and(|limit| value >= limit);
+        is_over(self.max_rows, rows) || is_over(self.max_bytes, bytes)
+    }
+}
+
+impl<P: AsRef<Path>> From<P> for Files {
+    fn from(path: P) -> Self {
+        Self::new(path)
+    }
+}
+
+/// Files as sinks: [`Stream::to_files`](ToFiles::to_files).
+pub trait ToFiles<T> {
+    /// Writes each element, a string or bytes, as a line of a file, which others see when it is whole: see [`Files`].
+    ///
+    /// An element is acknowledged when its file has its name. A file also ends after 32,768 elements that wait for that,
+    /// if its name has a number. An element that cannot be written, for want of room say, is a failure of this node, and
+    /// can be tried again; those before it are kept. If a file cannot be synchronized to the disk, its elements are lost
+    /// with it, which is a failure of the last of them.
+    ///
+    /// ```
+    /// use thalweg::Stream;
+    /// use thalweg_io::prelude::*;
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("words.txt");
+    /// let words = Stream::new();
+    /// words.to_files(&path);
+    /// words.emit_many(["river", "bed"]).wait()?;
+    /// assert!(!path.exists());
+    /// words.drain("10s").wait()?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, "river\nbed\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn to_files(&self, files: impl Into<Files>) -> Sink
+    where
+        T: AsRef<[u8]>;
+
+    /// The same in another [`Format`].
+    fn to_files_as(&self, files: impl Into<Files>, format: impl Format<T>) -> Sink;
+}
+
+impl<T: Element> ToFiles<T> for Stream<T> {
+    fn to_files(&self, files: impl Into<Files>) -> Sink
+    where
+        T: AsRef<[u8]>,
+    {
+        self.to_files_as(files, format::TextLines)
+    }
+
+    fn to_files_as(&self, files: impl Into<Files>, format: impl Format<T>) -> Sink {
+        fn apply<T: Element, F: Format<T>>(stream: &Stream<T>, files: Files, format: F) -> Sink {
+            match FileSink::new(files, format) {
+                Ok(sink) => stream.apply(sink).into(),
+                Err(error) => {
+                    stream.build_error(BuildError::new(F::KIND, error));
+                    stream.sink(drop)
+                }
+            }
+        }
+        apply(self, files.into(), format)
+    }
+}
+
+/// Lines of JSON as sinks: [`Stream::to_jsonl`](ToJsonl::to_jsonl).
+pub trait ToJsonl {
+    /// Writes each element as a line of JSON: as [`to_files`](ToFiles::to_files) writes lines.
+    fn to_jsonl(&self, files: impl Into<Files>) -> Sink;
+}
+
+impl<T: Element + Serialize> ToJsonl for Stream<T> {
+    fn to_jsonl(&self, files: impl Into<Files>) -> Sink {
+        self.to_files_as(files, format::JsonLines)
+    }
+}
+
+/// CSV as sinks: [`Stream::to_csv`](ToCsv::to_csv).
+#[cfg(feature = "csv")]
+pub trait ToCsv {
+    /// Writes each element as a record of CSV, with commas, as [`to_files`](ToFiles::to_files) writes lines. If elements
+    /// are structs, each file begins with the names of their fields.
+    ///
+    /// ```
+    /// use thalweg::Stream;
+    /// use thalweg_io::prelude::*;
+    ///
+    /// #[derive(Clone, serde::Serialize)]
+    /// struct Reading { sensor: &'static str, celsius: f64 }
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("readings.csv");
+    /// let readings = Stream::new();
+    /// readings.to_csv(&path);
+    /// readings.emit(Reading { sensor: "a, left", celsius: 20.5 }).wait()?;
+    /// readings.drain("10s").wait()?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, "sensor,celsius\n\"a, left\",20.5\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn to_csv(&self, files: impl Into<Files>) -> Sink;
+}
+
+#[cfg(feature = "csv")]
+impl<T: Element + Serialize> ToCsv for Stream<T> {
+    fn to_csv(&self, files: impl Into<Files>) -> Sink {
+        self.to_files_as(files, format::Csv::<T>::new())
+    }
+}

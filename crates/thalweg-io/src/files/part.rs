@@ -1,0 +1,145 @@
+//! One file on its way to its name.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use thalweg::Acks;
+
+use super::FileError;
+use super::name::partial;
+
+/// A file that is not whole. It goes when this is dropped, unless it has got its name.
+pub(super) struct Part<T> {
+    path: PathBuf,
+    partial: PathBuf,
+    file: File,
+    /// What has not been written.
+    pub(super) buffer: Vec<u8>,
+    written: u64,
+    pub(super) rows: u64,
+    pub(super) elements: u64,
+    /// When it began, on the pipeline's clock.
+    pub(super) began: Duration,
+    /// Whether its format has written its end.
+    pub(super) is_ended: bool,
+    replaces: bool,
+    has_name: bool,
+    acks: Vec<Acks>,
+    /// The last element, which stands for all of them if they are lost.
+    pub(super) last: Option<T>,
+}
+
+impl<T> Part<T> {
+    /// # Errors
+    /// It cannot be made.
+    pub(super) fn create(
+        path: PathBuf,
+        replaces: bool,
+        began: Duration,
+    ) -> Result<Self, FileError> {
+        let partial = partial(&path);
+        // Never through a link that somebody has put there.
+        let options = OpenOptions::new().write(true).create_new(true).clone();
+        let file = match options.open(&partial) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_file(&partial).and_then(|()| options.open(&partial))
+            }
+            opened => opened,
+        };
+        let file = file.map_err(|error| FileError::io("create", &path, error))?;
+        Ok(Self {
+            path,
+            partial,
+            file,
+            buffer: Vec::new(),
+            written: 0,
+            rows: 0,
+            elements: 0,
+            began,
+            is_ended: false,
+            replaces,
+            has_name: false,
+            acks: Vec::new(),
+            last: None,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How long it is so far, in bytes.
+    pub(super) fn len(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    /// Elements with tokens.
+    pub(super) fn unacknowledged(&self) -> usize {
+        self.acks.len()
+    }
+
+    pub(super) fn keep(&mut self, acks: Acks) {
+        if !acks.is_none() {
+            self.acks.push(acks);
+        }
+    }
+
+    /// Writes what has been gathered.
+    ///
+    /// # Errors
+    /// It cannot be written: then it is kept, and nothing of it is in the file.
+    pub(super) fn flush(&mut self) -> Result<(), FileError> {
+        let result = self.file.write_all(&self.buffer).inspect_err(|_| {
+            let _ = self.file.set_len(self.written);
+            let _ = self.file.seek(SeekFrom::Start(self.written));
+        });
+        result.map_err(|error| FileError::io("write to", &self.path, error))?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Gives the file its name, after it has been synchronized to the disk if it `syncs`.
+    ///
+    /// # Errors
+    /// It has not got its name.
+    pub(super) fn finish(&mut self, syncs: bool) -> Result<(), FileError> {
+        let named = self.rename(syncs);
+        named.map_err(|error| FileError::io("finish", &self.path, error))?;
+        self.has_name = true;
+        Ok(())
+    }
+
+    fn rename(&self, syncs: bool) -> io::Result<()> {
+        if syncs {
+            self.file.sync_all()?;
+        }
+        if !self.replaces && self.path.try_exists()? {
+            let problem =
+                "another file has got this name meanwhile: does another program write here?";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
+        }
+        fs::rename(&self.partial, &self.path)?;
+        #[cfg(unix)]
+        if syncs && let Some(folder) = self.path.parent() {
+            let folder = match folder.as_os_str().is_empty() {
+                true => Path::new("."),
+                false => folder,
+            };
+            // The name is in the folder. Where folders cannot be synchronized, the system does so by itself.
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
+    }
+}
+
+impl<T> Drop for Part<T> {
+    fn drop(&mut self) {
+        if !self.has_name {
+            self.acks.iter().for_each(Acks::fail);
+            let _ = fs::remove_file(&self.partial);
+        }
+    }
+}

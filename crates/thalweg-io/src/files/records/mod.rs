@@ -1,0 +1,189 @@
+//! Records of files and of any other bytes: what they are made of, and where each one stands.
+
+#[cfg(feature = "csv")]
+mod csv;
+mod decode;
+mod source;
+#[cfg(all(test, feature = "csv"))]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use thalweg::BoxError;
+
+#[cfg(feature = "csv")]
+pub use self::csv::{CsvRow, FromCsv};
+use self::decode::{Decode, Json, Messages};
+pub use self::source::{FromJsonl, FromRecords, RecordFile};
+use super::RecordError;
+use crate::framing::PrefixWidth;
+use crate::lines::DEFAULT_MAX_LEN;
+
+/// How bytes are cut into records, and what a record is given out as.
+///
+/// A record that is not as it should be is an error with its place. Those behind it are given out.
+///
+/// ```
+/// use thalweg_io::files::Records;
+///
+/// let mut buffer = Records::<[u32; 2]>::jsonl().buffer();
+/// buffer.push(b"[1, 2]\n[3,\n[5,");
+/// assert_eq!(buffer.next_record().transpose()?, Some([1, 2]));
+/// let error = buffer.next_record().expect("a line").unwrap_err();
+/// assert_eq!((error.line, error.byte), (2, 7));
+/// assert!(buffer.next_record().is_none());
+/// buffer.push(b" 6]");
+/// assert_eq!(buffer.finish().transpose()?, Some([5, 6]));
+/// # Ok::<(), thalweg_io::files::RecordError>(())
+/// ```
+pub struct Records<T> {
+    max_len: usize,
+    make: Make<T>,
+}
+
+/// Makes what cuts records of at most so many bytes.
+type Make<T> = Arc<dyn Fn(usize) -> Box<dyn Decode<T> + Send> + Send + Sync>;
+
+impl<T> Records<T> {
+    fn new(make: impl Fn(usize) -> Box<dyn Decode<T> + Send> + Send + Sync + 'static) -> Self {
+        Self {
+            max_len: DEFAULT_MAX_LEN,
+            make: Arc::new(make),
+        }
+    }
+
+    /// The longest record, in bytes; 16 MiB by default. A longer one is an error, reported as soon as the limit is passed,
+    /// and is not kept.
+    #[must_use]
+    pub fn max_len(mut self, bytes: usize) -> Self {
+        self.max_len = bytes;
+        self
+    }
+
+    /// A buffer that cuts bytes pushed into it.
+    pub fn buffer(&self) -> RecordBuffer<T> {
+        RecordBuffer {
+            decode: (self.make)(self.max_len),
+        }
+    }
+}
+
+impl<T: DeserializeOwned + 'static> Records<T> {
+    /// Lines of JSON: each is a value. Empty lines are passed over.
+    pub fn jsonl() -> Self {
+        Self::new(|max_len| {
+            Box::new(Json::new(max_len, |line| {
+                Ok::<T, BoxError>(serde_json::from_slice(line)?)
+            }))
+        })
+    }
+}
+
+impl Records<String> {
+    /// Lines of JSON, which are checked and given out as they stand.
+    ///
+    /// ```
+    /// use thalweg_io::files::Records;
+    ///
+    /// let mut buffer = Records::json_texts().buffer();
+    /// buffer.push(b"{ \"metres\": 3.650e3 }\n");
+    /// assert_eq!(buffer.next_record().transpose()?.as_deref(), Some("{ \"metres\": 3.650e3 }"));
+    /// # Ok::<(), thalweg_io::files::RecordError>(())
+    /// ```
+    pub fn json_texts() -> Self {
+        Self::new(|max_len| {
+            Box::new(Json::new(max_len, |line| {
+                let text: &serde_json::value::RawValue = serde_json::from_slice(line)?;
+                Ok(text.get().to_string())
+            }))
+        })
+    }
+}
+
+impl Records<Vec<u8>> {
+    /// Messages, each behind its length in bytes, a number of this width with the highest byte first.
+    ///
+    /// ```
+    /// use thalweg_io::files::{PrefixWidth, Records};
+    ///
+    /// let mut buffer = Records::length_prefixed(PrefixWidth::Two).buffer();
+    /// buffer.push(b"\x00\x05river\x00\x03bed");
+    /// assert_eq!(buffer.next_record().transpose()?, Some(b"river".to_vec()));
+    /// assert_eq!(buffer.next_record().transpose()?, Some(b"bed".to_vec()));
+    /// assert!(buffer.finish().is_none());
+    /// # Ok::<(), thalweg_io::files::RecordError>(())
+    /// ```
+    pub fn length_prefixed(width: PrefixWidth) -> Self {
+        Self::new(move |max_len| Box::new(Messages::new(width, max_len)))
+    }
+}
+
+impl<T> Clone for Records<T> {
+    fn clone(&self) -> Self {
+        Self {
+            max_len: self.max_len,
+            make: self.make.clone(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Records<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records")
+            .field("max_len", &self.max_len)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes in, records out: what [`Records::buffer`] makes. It holds at most one record of the longest length allowed, and
+/// what was pushed last.
+pub struct RecordBuffer<T> {
+    decode: Box<dyn Decode<T> + Send>,
+}
+
+impl<T> RecordBuffer<T> {
+    /// Adds bytes at the end.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.decode.push(bytes);
+    }
+
+    /// The next whole record, or `None` until more is pushed.
+    ///
+    /// # Errors
+    /// It is none. The call after this goes on behind it.
+    pub fn next_record(&mut self) -> Option<Result<T, RecordError>> {
+        self.decode.next()
+    }
+
+    /// The last record, if it has no ending; call it when [`next_record`](Self::next_record) has given `None`, until it
+    /// gives `None` too.
+    ///
+    /// # Errors
+    /// It is none, or only the beginning of one.
+    pub fn finish(&mut self) -> Option<Result<T, RecordError>> {
+        self.decode.finish()
+    }
+
+    /// Where the next record begins, in bytes.
+    pub fn offset(&self) -> u64 {
+        self.decode.offset()
+    }
+
+    /// Whether what comes before the records, the header of CSV say, has not come yet.
+    fn wants_header(&self) -> bool {
+        self.decode.wants_header()
+    }
+
+    /// Goes on at another place, in bytes, of the same content.
+    fn restart(&mut self, offset: u64) {
+        self.decode.restart(offset);
+    }
+}
+
+impl<T> fmt::Debug for RecordBuffer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordBuffer").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,266 @@
+//! Files of records as the sources of pipelines.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use thalweg::{Element, Emitter, Source, Stop, Stream};
+
+use super::super::FileError;
+use super::{RecordBuffer, Records};
+use crate::Position;
+use crate::reader::Chunks;
+
+/// The most records that go through the pipeline as one batch.
+const BATCH: usize = 1024;
+
+/// The most bytes of a header.
+const MAX_HEADER: usize = 1 << 20;
+
+/// A file as a source of records, until its end.
+///
+/// It is read on a thread of its own, ahead of what the pipeline takes by at most 320 KiB.
+pub struct RecordFile<T> {
+    path: PathBuf,
+    records: Records<T>,
+    position: Option<Position>,
+    reading: Option<Reading<T>>,
+}
+
+struct Reading<T> {
+    chunks: Chunks<FileError>,
+    buffer: RecordBuffer<T>,
+    /// Whether all has been read; then only the last record is left.
+    has_ended: bool,
+}
+
+impl<T> RecordFile<T> {
+    /// A file that has these records. Nothing is opened before the pipeline runs.
+    pub fn new(path: impl AsRef<Path>, records: Records<T>) -> Self {
+        Self {
+            path: path.as_ref().to_owned(),
+            records,
+            position: None,
+            reading: None,
+        }
+    }
+
+    /// Begins behind a position, the place of a byte, if it has a value, and has it move on. A file that has become
+    /// shorter than that is read from its beginning.
+    #[must_use]
+    pub fn position(mut self, position: &Position) -> Self {
+        self.position = Some(position.clone());
+        self
+    }
+
+    fn open(&self) -> Result<Reading<T>, FileError> {
+        let failed = |source| FileError::io("open", &self.path, source);
+        let mut file = File::open(&self.path).map_err(failed)?;
+        let mut buffer = self.records.buffer();
+        let offset = self.position.as_ref().and_then(Position::value);
+        let offset: Option<u64> = offset.and_then(|value| value.parse().ok());
+        if let Some(offset) = offset {
+            let len = file.metadata().map_err(failed)?.len();
+            if (1..=len).contains(&offset) {
+                self.read_header(&mut file, &mut buffer)?;
+                buffer.restart(offset);
+                file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+            }
+        }
+        let path = self.path.clone();
+        let chunks = Chunks::read("thalweg records", file, move |end| {
+            end.map_err(|source| FileError::io("read", &path, source))
+        });
+        let chunks = chunks.map_err(|source| FileError::io("read", &self.path, source))?;
+        Ok(Reading {
+            chunks,
+            buffer,
+            has_ended: false,
+        })
+    }
+
+    /// Reads as far as the header goes, if there is one.
+    fn read_header(&self, file: &mut File, buffer: &mut RecordBuffer<T>) -> Result<(), FileError> {
+        let mut left = MAX_HEADER;
+        let mut chunk = [0; 4096];
+        while buffer.wants_header() && left > 0 {
+            let read = file.read(&mut chunk);
+            let read = read.map_err(|source| FileError::io("read", &self.path, source))?;
+            if read == 0 {
+                break;
+            }
+            buffer.push(&chunk[..read]);
+            // What is behind it has been given out before.
+            let _ = buffer.next_record();
+            left = left.saturating_sub(read);
+        }
+        Ok(())
+    }
+}
+
+impl<T> fmt::Debug for RecordFile<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordFile")
+            .field("path", &self.path)
+            .field("records", &self.records)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Reading<T> {
+    fn next(&mut self) -> Option<Result<T, super::RecordError>> {
+        match self.has_ended {
+            true => self.buffer.finish(),
+            false => self.buffer.next_record(),
+        }
+    }
+}
+
+impl<T: Element> Source for RecordFile<T> {
+    type Item = T;
+    const KIND: &'static str = "from_records";
+
+    fn label(&self) -> Option<String> {
+        let name = self.path.file_name()?;
+        Some(name.to_string_lossy().into_owned())
+    }
+
+    async fn run(&mut self, out: &Emitter<T>) -> Result<(), Stop> {
+        let mut reading = match self.reading.take() {
+            Some(reading) => reading,
+            None => self.open()?,
+        };
+        let ended = self.emit_all(&mut reading, out).await;
+        if matches!(ended, Err(Stop::Stopped)) {
+            self.reading = Some(reading);
+        }
+        ended
+    }
+}
+
+impl<T: Element> RecordFile<T> {
+    async fn emit_all(&mut self, reading: &mut Reading<T>, out: &Emitter<T>) -> Result<(), Stop> {
+        loop {
+            let was_ended = reading.has_ended;
+            match self.position.clone() {
+                Some(position) => self.emit_each(reading, &position, out).await?,
+                None => self.emit_together(reading, out).await?,
+            }
+            if was_ended {
+                return Ok(());
+            }
+            match out.or_stop(reading.chunks.next()).await? {
+                Some(Ok(bytes)) => reading.buffer.push(&bytes),
+                Some(Err(error)) => return Err(error.into()),
+                None => reading.has_ended = true,
+            }
+        }
+    }
+
+    /// Emits the records that lie ready, in batches; reports those that are none.
+    async fn emit_together(
+        &mut self,
+        reading: &mut Reading<T>,
+        out: &Emitter<T>,
+    ) -> Result<(), Stop> {
+        loop {
+            let (mut bad, mut count) = (None, 0);
+            let batch = std::iter::from_fn(|| {
+                if out.is_stopped() || count == BATCH {
+                    return None;
+                }
+                count += 1;
+                reading.next()?.map_err(|error| bad = Some(error)).ok()
+            });
+            out.emit_many(batch.fuse()).await?;
+            match bad {
+                Some(error) => out.report(self.bad(error)),
+                None if count < BATCH => return Ok(()),
+                None => {}
+            }
+            out.yield_now().await?;
+        }
+    }
+
+    /// Emits them one by one, each with its place.
+    async fn emit_each(
+        &mut self,
+        reading: &mut Reading<T>,
+        position: &Position,
+        out: &Emitter<T>,
+    ) -> Result<(), Stop> {
+        loop {
+            out.or_stop(position.room()).await??;
+            match reading.next() {
+                Some(Ok(record)) => {
+                    let ack = position.ack(reading.buffer.offset().to_string(), out.now());
+                    out.emit_with(record, ack).await?;
+                }
+                Some(Err(error)) => {
+                    out.report(self.bad(error));
+                    out.yield_now().await?;
+                }
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn bad(&self, source: super::RecordError) -> FileError {
+        FileError::Record {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    /// The stream of its records.
+    pub(super) fn stream(self) -> Stream<T> {
+        Stream::from_source(self)
+    }
+}
+
+/// Files of records as sources: [`Stream::from_records`](FromRecords::from_records).
+pub trait FromRecords<T> {
+    /// The records of a file, until its end.
+    ///
+    /// A record that is not as it should be is a failure of this node with its file, line and byte, and those behind it
+    /// are emitted. A file that is not there, or cannot be read, ends the source. Stopped and started again, it goes on
+    /// with the record after the last one emitted.
+    ///
+    /// ```
+    /// use thalweg::{OnError, Stream};
+    /// use thalweg_io::files::{PrefixWidth, RecordFile, Records};
+    /// use thalweg_io::prelude::*;
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("words.bin");
+    /// std::fs::write(&path, b"\x00\x05river\x00\x03bed\x00\x09cut")?;
+    /// let words = Stream::from_records(RecordFile::new(&path, Records::length_prefixed(PrefixWidth::Two)));
+    /// let failures = words.errors().map(|failure| failure.cause().to_string()).sink_to_list();
+    /// let list = words.sink_to_list();
+    /// words.run("10s").wait()?;
+    /// assert_eq!(list.to_vec(), [b"river".to_vec(), b"bed".to_vec()]);
+    /// assert!(failures.to_vec()[0].ends_with("line 3, byte 12: the content ends within a message, after 5 bytes of it"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn from_records(file: RecordFile<T>) -> Stream<T>;
+}
+
+impl<T: Element> FromRecords<T> for Stream<T> {
+    fn from_records(file: RecordFile<T>) -> Stream<T> {
+        file.stream()
+    }
+}
+
+/// Lines of JSON as sources: [`Stream::from_jsonl`](FromJsonl::from_jsonl).
+pub trait FromJsonl<T> {
+    /// The values of a file of lines of JSON. See [`from_records`](FromRecords::from_records).
+    fn from_jsonl(path: impl AsRef<Path>) -> Stream<T>;
+}
+
+impl<T: Element + DeserializeOwned> FromJsonl<T> for Stream<T> {
+    fn from_jsonl(path: impl AsRef<Path>) -> Stream<T> {
+        RecordFile::new(path, Records::jsonl()).stream()
+    }
+}

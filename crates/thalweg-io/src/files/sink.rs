@@ -1,0 +1,355 @@
+//! Elements on their way into files.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
+
+use thalweg::{BoxError, Context, Element, EmitResult, Lease, Never, Operator};
+
+use super::part::Part;
+use super::{FileError, Files, Format, Settings};
+use crate::reply::{Reply, reply};
+
+/// Bytes that are gathered before they are written.
+const CAPACITY: usize = 64 * 1024;
+
+/// The most files that wait for the disk. Whoever emits waits then, too.
+const MAX_FINISHING: usize = 4;
+
+/// The most elements of a file that someone waits to have acknowledged: half of what a position may have in flight.
+const MAX_UNACKNOWLEDGED: usize = 32_768;
+
+/// Writes elements to files: the node behind [`ToFiles`](super::ToFiles).
+pub struct FileSink<T, F> {
+    settings: Settings,
+    format: F,
+    open: Option<Part<T>>,
+    /// The number of the next file, once the folder has been looked at.
+    next: Option<u64>,
+    /// What the zero of the pipeline's clock stands for.
+    start: Option<SystemTime>,
+    /// Elements of the files that wait for the disk.
+    finishing: VecDeque<u64>,
+    waiting: VecDeque<(T, Lease)>,
+    is_flushed: bool,
+    /// Why the open file could not be finished when it was to be.
+    failed: Option<FileError>,
+    /// Why a file is lost, if nobody has been told.
+    lost: Option<FileError>,
+}
+
+impl<T: Element, F: Format<T>> FileSink<T, F> {
+    /// A sink for files in a format.
+    ///
+    /// # Errors
+    /// [`FileError::Invalid`]: the name or a limit is wrong.
+    pub fn new(files: impl Into<Files>, format: F) -> Result<Self, FileError> {
+        let settings = files.into().settings()?;
+        Ok(Self {
+            start: settings.start,
+            settings,
+            format,
+            open: None,
+            next: None,
+            finishing: VecDeque::new(),
+            waiting: VecDeque::new(),
+            is_flushed: false,
+            failed: None,
+            lost: None,
+        })
+    }
+
+    fn write(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
+        match self.try_write(&x, cx) {
+            Ok(()) => {}
+            Err(error) => return cx.fail(x, error),
+        }
+        if let Some(part) = &mut self.open {
+            part.last = Some(x);
+            if self
+                .settings
+                .is_full(part.rows, part.len() + self.format.held())
+                || self.settings.template.is_numbered()
+                    && part.unacknowledged() >= MAX_UNACKNOWLEDGED
+            {
+                // What does not go now is tried again with the next element.
+                self.failed = self.finish(cx).err();
+            }
+        }
+        Ok(())
+    }
+
+    fn try_write(&mut self, x: &T, cx: &mut Context<'_, Self>) -> Result<(), FileError> {
+        if self.failed.is_some() {
+            self.finish(cx)?;
+            self.failed = None;
+        }
+        let part = match &mut self.open {
+            Some(part) => part,
+            None => {
+                let part = self.create(cx)?;
+                if let Some(age) = self.settings.max_age {
+                    cx.wake_at(part.began.saturating_add(age));
+                }
+                self.open.insert(part)
+            }
+        };
+        if part.unacknowledged() >= MAX_UNACKNOWLEDGED && !cx.acks().is_none() {
+            let problem = format!(
+                "{MAX_UNACKNOWLEDGED} elements of this file wait to be acknowledged, which it does not end for; put \
+                 `{{number}}` into its name"
+            );
+            return Err(FileError::invalid(part.path(), problem));
+        }
+        if part.buffer.len() >= CAPACITY {
+            part.flush()?;
+        }
+        let mark = part.buffer.len();
+        let added = self.format.add(x, &mut part.buffer);
+        added.map_err(|problem| {
+            part.buffer.truncate(mark);
+            FileError::Element {
+                path: part.path().to_owned(),
+                problem,
+            }
+        })?;
+        part.rows = part.rows.saturating_add(self.format.rows(x));
+        part.elements += 1;
+        part.keep(cx.acks());
+        Ok(())
+    }
+
+    fn create(&mut self, cx: &Context<'_, Self>) -> Result<Part<T>, FileError> {
+        let template = &self.settings.template;
+        let now = cx.now();
+        let number = match self.next {
+            Some(number) => number,
+            None => template.next_number()?,
+        };
+        let start = *self.start.get_or_insert_with(|| {
+            let start = SystemTime::now().checked_sub(now);
+            start.unwrap_or(SystemTime::UNIX_EPOCH)
+        });
+        let start = start.checked_add(now).unwrap_or(start);
+        let path = template.name(number, start);
+        let mut part = Part::create(path, !template.is_numbered(), now)?;
+        let begun = self.format.begin(&mut part.buffer);
+        begun.map_err(|problem| FileError::Element {
+            path: part.path().to_owned(),
+            problem,
+        })?;
+        self.next = Some(number.saturating_add(1));
+        Ok(part)
+    }
+
+    /// Has the open file get its name.
+    ///
+    /// # Errors
+    /// What it still holds cannot be written: it stays open, to be tried again.
+    fn finish(&mut self, cx: &mut Context<'_, Self>) -> Result<(), FileError> {
+        let Some(part) = &mut self.open else {
+            return Ok(());
+        };
+        if part.elements == 0 {
+            self.open = None;
+            return Ok(());
+        }
+        if !part.is_ended {
+            let ended = self.format.end(&mut part.buffer);
+            part.is_ended = true;
+            if let Err(problem) = ended {
+                let path = part.path().to_owned();
+                let error = FileError::Element { path, problem };
+                return self.give_up(error, cx);
+            }
+        }
+        part.flush()?;
+        if !self.settings.syncs {
+            // The name may be refused now, and not later: a folder that is gone is made again, say.
+            part.finish(false)?;
+            self.open = None;
+            return Ok(());
+        }
+        let Some(part) = self.open.take() else {
+            return Ok(());
+        };
+        self.finishing.push_back(part.elements);
+        let finished = finish_elsewhere(part);
+        cx.spawn(0, async move { Finished(finished.await) });
+        Ok(())
+    }
+
+    fn give_up(&mut self, source: FileError, cx: &mut Context<'_, Self>) -> Result<(), FileError> {
+        if let Some(mut part) = self.open.take() {
+            self.lost(part.elements, part.last.take(), source, cx);
+        }
+        Ok(())
+    }
+
+    /// Reports what is lost with a file.
+    fn lost(
+        &mut self,
+        elements: u64,
+        last: Option<T>,
+        source: FileError,
+        cx: &mut Context<'_, Self>,
+    ) {
+        let source = Box::new(source);
+        let error = FileError::Lost { elements, source };
+        if let Some(last) = last {
+            // Nobody waits for it: whoever emitted it has gone on.
+            let _ = cx.fail(last, error);
+        }
+    }
+
+    /// Whether the open file has been open for as long as it may.
+    fn is_due(&self, now: Duration) -> bool {
+        match (&self.open, self.settings.max_age) {
+            (Some(part), Some(age)) => now >= part.began.saturating_add(age),
+            _ => false,
+        }
+    }
+}
+
+/// What has become of a file that was synchronized to the disk: it, if it has not got its name. `None` if the thread has
+/// ended without a word.
+pub struct Finished<T>(Option<Result<(), Unfinished<T>>>);
+
+struct Unfinished<T> {
+    elements: u64,
+    last: Option<T>,
+    error: FileError,
+}
+
+/// Synchronizes a file to the disk and gives it its name, on a thread of its own: a disk may take its time.
+fn finish_elsewhere<T: Send + 'static>(mut part: Part<T>) -> Reply<Result<(), Unfinished<T>>> {
+    let (replier, finished) = reply();
+    let work = move || {
+        let result = part.finish(true).map_err(|error| Unfinished {
+            elements: part.elements,
+            last: part.last.take(),
+            error,
+        });
+        // The tokens are told before the pipeline is.
+        drop(part);
+        replier.put(result);
+    };
+    let thread = std::thread::Builder::new().name("thalweg files".to_string());
+    // Without a thread, the tokens are told that the elements have failed.
+    drop(thread.spawn(work));
+    finished
+}
+
+impl<T: Element, F: Format<T>> Operator for FileSink<T, F> {
+    type In = T;
+    type Out = Never;
+    type Event = Finished<T>;
+    const KIND: &'static str = F::KIND;
+    const SUSPENDS: bool = true;
+    const NEEDS_RUNTIME: bool = true;
+    const SINK: bool = true;
+
+    fn update(&mut self, x: T, cx: &mut Context<'_, Self>) -> EmitResult {
+        if self.finishing.len() < MAX_FINISHING && self.waiting.is_empty() {
+            return self.write(x, cx);
+        }
+        let lease = cx.hold();
+        self.waiting.push_back((x, lease));
+        Ok(())
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
+        if self.is_due(cx.now()) {
+            self.failed = self.finish(cx).err();
+        }
+        Ok(())
+    }
+
+    fn event(
+        &mut self,
+        _: u64,
+        finished: Result<Finished<T>, BoxError>,
+        cx: &mut Context<'_, Self>,
+    ) -> EmitResult {
+        let elements = self.finishing.pop_front().unwrap_or(0);
+        match finished {
+            Ok(Finished(Some(Ok(())))) => {}
+            Ok(Finished(Some(Err(unfinished)))) => {
+                let Unfinished {
+                    elements,
+                    last,
+                    error,
+                } = unfinished;
+                self.lost(elements, last, error, cx);
+            }
+            Ok(Finished(None)) | Err(_) => {
+                let problem = "the system gives no thread to finish a file with";
+                let source = std::io::Error::other(problem);
+                let source = FileError::io("finish", self.settings.template.path(), source);
+                self.lost = Some(FileError::Lost {
+                    elements,
+                    source: Box::new(source),
+                });
+            }
+        }
+        while self.finishing.len() < MAX_FINISHING
+            && let Some((x, lease)) = self.waiting.pop_front()
+        {
+            if !lease.is_withdrawn() {
+                cx.under(lease, |cx| self.write(x, cx));
+            }
+        }
+        if self.is_flushed && self.waiting.is_empty() {
+            self.failed = self.finish(cx).err();
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
+        self.is_flushed = true;
+        if self.waiting.is_empty() {
+            self.failed = self.finish(cx).err();
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), BoxError> {
+        match self.failed.take().or(self.lost.take()) {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn withdraw(&mut self) {
+        self.waiting.retain(|(_, lease)| !lease.is_withdrawn());
+    }
+
+    fn in_flight(&self) -> usize {
+        let finishing = self.finishing.iter().sum::<u64>();
+        self.waiting.len() + usize::try_from(finishing).unwrap_or(usize::MAX)
+    }
+
+    fn buffered(&self) -> usize {
+        let elements = self.open.as_ref().map_or(0, |part| part.elements);
+        usize::try_from(elements).unwrap_or(usize::MAX)
+    }
+
+    fn suspends(&self) -> bool {
+        false
+    }
+
+    fn needs_runtime(&self) -> bool {
+        self.settings.syncs || self.settings.max_age.is_some()
+    }
+
+    fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) {
+        let last = self.open.iter().filter_map(|part| part.last.as_ref());
+        let waiting = self.waiting.iter().map(|(x, _)| x);
+        last.chain(waiting).for_each(|x| visit(x));
+    }
+
+    fn label(&self) -> Option<String> {
+        let name = self.settings.template.path().file_name()?;
+        Some(name.to_string_lossy().into_owned())
+    }
+}

@@ -1,0 +1,430 @@
+#![allow(clippy::unwrap_used)]
+
+use std::fs::{self, Permissions};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use tempfile::{TempDir, tempdir};
+use thalweg::{Ack, BoxError, Outcome, Stream, VirtualClock};
+
+use super::*;
+use crate::files::format::TextLines;
+
+/// Names in a folder, hidden ones too.
+fn names(dir: &TempDir) -> Vec<String> {
+    let entries = fs::read_dir(dir.path()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+fn content(dir: &TempDir, name: &str) -> String {
+    fs::read_to_string(dir.path().join(name)).unwrap()
+}
+
+/// Emits with a token; returns where its outcome comes.
+fn emit(source: &Stream<String>, line: &str) -> (Result<(), thalweg::Error>, Receiver<Outcome>) {
+    let (sender, outcome) = channel();
+    let ack = Ack::new(move |outcome| {
+        let _ = sender.send(outcome);
+    });
+    (source.emit_with(line.to_string(), ack).wait(), outcome)
+}
+
+#[test]
+fn a_file_has_its_name_when_it_is_whole_and_its_elements_are_acknowledged_then() {
+    let dir = tempdir().unwrap();
+    let clock = VirtualClock::new();
+    let lines = Stream::on(&clock);
+    lines.to_files(
+        Files::new(dir.path().join("{number}.txt"))
+            .max_rows(2)
+            .sync(false),
+    );
+    let (emitted, first) = emit(&lines, "one");
+    emitted.unwrap();
+    assert_eq!(names(&dir), [".000000.txt.partial"]);
+    assert!(first.try_recv().is_err());
+    let (emitted, second) = emit(&lines, "two");
+    emitted.unwrap();
+    assert_eq!(names(&dir), ["000000.txt"]);
+    assert_eq!(content(&dir, "000000.txt"), "one\ntwo\n");
+    assert_eq!(
+        [first.try_recv(), second.try_recv()],
+        [Ok(Outcome::Delivered); 2]
+    );
+    // The tail goes with the drain.
+    let (emitted, third) = emit(&lines, "three");
+    emitted.unwrap();
+    clock.block_on(lines.drain("1s")).unwrap();
+    assert_eq!(names(&dir), ["000000.txt", "000001.txt"]);
+    assert_eq!(third.try_recv(), Ok(Outcome::Delivered));
+}
+
+#[test]
+fn files_that_are_synchronized_get_their_names_in_the_end_and_all_is_acknowledged() {
+    let dir = tempdir().unwrap();
+    let lines = Stream::new();
+    lines.to_files(Files::new(dir.path().join("{number}")).max_rows(1));
+    let outcomes: Vec<_> = (0..50)
+        .map(|number| {
+            let (emitted, outcome) = emit(&lines, &number.to_string());
+            emitted.unwrap();
+            outcome
+        })
+        .collect();
+    lines.drain("60s").wait().unwrap();
+    assert_eq!(names(&dir).len(), 50);
+    for (number, outcome) in outcomes.iter().enumerate() {
+        assert_eq!(outcome.try_recv(), Ok(Outcome::Delivered));
+        assert_eq!(
+            content(&dir, &format!("{number:06}")),
+            format!("{number}\n")
+        );
+    }
+}
+
+#[test]
+fn a_file_ends_by_its_bytes_and_by_its_age_on_the_pipelines_clock() {
+    let dir = tempdir().unwrap();
+    let clock = VirtualClock::new();
+    let lines = Stream::on(&clock);
+    let files = Files::new(dir.path().join("{number}-{start}"))
+        .max_bytes(8)
+        .max_age("1min");
+    lines.to_files(files.sync(false).start(SystemTime::UNIX_EPOCH));
+    for line in ["1234567", "a"] {
+        lines.emit(line).wait().unwrap();
+    }
+    assert_eq!(
+        names(&dir),
+        [
+            ".000001-19700101T000000Z.partial",
+            "000000-19700101T000000Z"
+        ]
+    );
+    clock.advance(Duration::from_secs(59));
+    lines.emit("b").wait().unwrap();
+    assert_eq!(names(&dir).len(), 2);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(content(&dir, "000001-19700101T000000Z"), "a\nb\n");
+    // The age is that of the file, not of the pipeline.
+    clock.advance(Duration::from_secs(30));
+    lines.emit("c").wait().unwrap();
+    clock.advance(Duration::from_secs(59));
+    assert_eq!(names(&dir)[0], ".000002-19700101T000130Z.partial");
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(names(&dir)[2], "000002-19700101T000130Z");
+    // An empty file is none.
+    clock.advance(Duration::from_secs(3600));
+    clock.block_on(lines.drain("1s")).unwrap();
+    assert_eq!(names(&dir).len(), 3);
+}
+
+#[test]
+fn numbers_go_on_and_what_was_left_unfinished_goes() {
+    let dir = tempdir().unwrap();
+    for other in [
+        "000007.txt",
+        ".000008.txt.partial",
+        ".other.txt.partial",
+        "9.txt",
+    ] {
+        fs::write(dir.path().join(other), "before").unwrap();
+    }
+    let lines = Stream::new();
+    lines.to_files(dir.path().join("{number}.txt"));
+    lines.emit("now").wait().unwrap();
+    lines.drain("10s").wait().unwrap();
+    assert_eq!(
+        names(&dir),
+        [".other.txt.partial", "000007.txt", "000008.txt", "9.txt"]
+    );
+    assert_eq!(content(&dir, "000008.txt"), "now\n");
+}
+
+#[test]
+fn a_single_file_takes_the_place_of_the_one_before_when_it_is_whole() {
+    let dir = tempdir().unwrap();
+    fs::write(dir.path().join("all.txt"), "before").unwrap();
+    let lines = Stream::new();
+    lines.to_files(dir.path().join("all.txt"));
+    lines.emit("now").wait().unwrap();
+    assert_eq!(content(&dir, "all.txt"), "before");
+    lines.drain("10s").wait().unwrap();
+    assert_eq!(content(&dir, "all.txt"), "now\n");
+    assert_eq!(names(&dir), ["all.txt"]);
+}
+
+#[test]
+fn a_pipeline_that_is_dropped_leaves_nothing_and_says_that_its_elements_failed() {
+    let dir = tempdir().unwrap();
+    let lines = Stream::new();
+    lines.to_files(dir.path().join("all.txt"));
+    let (emitted, outcome) = emit(&lines, "lost");
+    emitted.unwrap();
+    drop(lines);
+    assert!(names(&dir).is_empty());
+    assert_eq!(outcome.try_recv(), Ok(Outcome::Failed));
+}
+
+#[test]
+fn an_element_that_cannot_be_written_leaves_nothing_behind() {
+    struct Picky;
+    impl Format<String> for Picky {
+        fn add(&mut self, x: &String, out: &mut Vec<u8>) -> Result<(), BoxError> {
+            out.extend_from_slice(x.as_bytes());
+            if x == "bad" {
+                Err("it is bad".into())
+            } else {
+                Ok(())
+            }
+        }
+    }
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("all.txt");
+    let lines = Stream::new();
+    lines.to_files_as(&path, Picky);
+    emit(&lines, "a").0.unwrap();
+    let (emitted, outcome) = emit(&lines, "bad");
+    let error = emitted.unwrap_err().to_string();
+    assert!(
+        error.contains(&format!("{}: it is bad", path.display())),
+        "{error}"
+    );
+    assert_eq!(outcome.try_recv(), Ok(Outcome::Failed));
+    emit(&lines, "c").0.unwrap();
+    lines.drain("10s").wait().unwrap();
+    assert_eq!(content(&dir, "all.txt"), "ac");
+}
+
+/// Emits a line to files with this name; returns the error.
+fn refused(path: &Path) -> String {
+    let lines = Stream::new();
+    lines.to_files(path);
+    let error = lines.emit("a line").wait().unwrap_err().to_string();
+    lines.drain("10s").wait().unwrap();
+    error
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named_and_tried_again() {
+    let dir = tempdir().unwrap();
+    let folder = dir.path().join("folder");
+    for name in ["all.txt", "{number}.txt"] {
+        let error = refused(&folder.join(name));
+        assert!(
+            error.contains(&format!("cannot create {}", folder.display())),
+            "{error}"
+        );
+        assert!(
+            error.contains(&format!("is there a folder {}?", folder.display())),
+            "{error}"
+        );
+    }
+    let lines = Stream::new();
+    lines.to_files(folder.join("{number}.txt"));
+    lines.emit("lost").wait().unwrap_err();
+    fs::create_dir(&folder).unwrap();
+    lines.emit("kept").wait().unwrap();
+    lines.drain("10s").wait().unwrap();
+    assert_eq!(
+        fs::read_to_string(folder.join("000000.txt")).unwrap(),
+        "kept\n"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_without_rights_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o555)).unwrap();
+    if fs::write(dir.path().join("probe"), "").is_ok() {
+        eprintln!("skipped: this user may write everywhere");
+        return;
+    }
+    let error = refused(&dir.path().join("all.txt"));
+    assert!(error.contains("give this user the rights"), "{error}");
+}
+
+/// A folder on a disk of so many KiB, which is taken away in the end; none where this user may not mount one.
+#[cfg(target_os = "linux")]
+struct SmallDisk(TempDir);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    fn mount(kib: usize) -> Option<Self> {
+        use std::process::{Command, Stdio};
+
+        let dir = tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={kib}k"), "tmpfs"]);
+        mount.arg(dir.path()).stderr(Stdio::null());
+        match mount.status() {
+            Ok(status) if status.success() => Some(Self(dir)),
+            _ => {
+                eprintln!("skipped: this user may not mount a small disk");
+                None
+            }
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg(self.0.path())
+            .status();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error_and_once_there_is_room_nothing_is_missing_or_doubled() {
+    let Some(disk) = SmallDisk::mount(256) else {
+        return;
+    };
+    let ballast = disk.0.path().join("ballast");
+    fs::write(&ballast, vec![0; 100 * 1024]).unwrap();
+    let lines = Stream::new();
+    lines.to_files(disk.0.path().join("{number}.txt"));
+    let line = |number: usize| format!("{number:0999}");
+    let mut failures = 0;
+    for number in 0..200 {
+        let (emitted, outcome) = emit(&lines, &line(number));
+        if let Err(error) = emitted {
+            failures += 1;
+            let error = error.to_string();
+            assert!(error.contains("cannot write to "), "{error}");
+            assert!(
+                error.contains(&format!(
+                    "make room on the disk of {}",
+                    disk.0.path().display()
+                )),
+                "{error}"
+            );
+            assert_eq!(outcome.try_recv(), Ok(Outcome::Failed));
+            fs::remove_file(&ballast).unwrap();
+            emit(&lines, &line(number)).0.unwrap();
+        }
+    }
+    assert_eq!(failures, 1);
+    lines.drain("10s").wait().unwrap();
+    let all: String = (0..200).map(|number| line(number) + "\n").collect();
+    assert_eq!(content(&disk.0, "000000.txt"), all);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_at_the_drain_is_said_by_it_and_no_half_file_is_left() {
+    let Some(disk) = SmallDisk::mount(16) else {
+        return;
+    };
+    let lines = Stream::new();
+    lines.to_files(disk.0.path().join("all.txt"));
+    let (emitted, outcome) = emit(&lines, &"x".repeat(40_000));
+    emitted.unwrap();
+    let error = lines.drain("10s").wait().unwrap_err().to_string();
+    assert!(error.contains("make room on the disk"), "{error}");
+    drop(lines);
+    assert!(names(&disk.0).is_empty());
+    assert_eq!(outcome.try_recv(), Ok(Outcome::Failed));
+}
+
+#[test]
+fn a_name_that_another_program_has_taken_is_not_written_over() {
+    let dir = tempdir().unwrap();
+    let clock = VirtualClock::new();
+    let lines = Stream::on(&clock);
+    lines.to_files(Files::new(dir.path().join("{number}.txt")).sync(false));
+    lines.emit("ours").wait().unwrap();
+    fs::write(dir.path().join("000000.txt"), "theirs").unwrap();
+    let error = clock.block_on(lines.drain("1s")).unwrap_err().to_string();
+    assert!(
+        error.contains("does another program write here?"),
+        "{error}"
+    );
+    assert_eq!(content(&dir, "000000.txt"), "theirs");
+}
+
+#[test]
+fn a_single_file_with_too_much_to_acknowledge_says_so() {
+    let dir = tempdir().unwrap();
+    let lines = Stream::new();
+    lines.to_files(dir.path().join("all.txt"));
+    for _ in 0..32_768 {
+        lines
+            .emit_with(String::new(), Ack::new(|_| ()))
+            .wait()
+            .unwrap();
+    }
+    let error = emit(&lines, "").0.unwrap_err().to_string();
+    assert!(error.contains("put `{number}` into its name"), "{error}");
+    lines.emit(String::new()).wait().unwrap();
+}
+
+#[test]
+fn csv_has_a_header_in_each_file() {
+    #[derive(Clone, Serialize)]
+    struct Pair {
+        a: u32,
+        b: &'static str,
+    }
+    let dir = tempdir().unwrap();
+    let pairs = Stream::new();
+    pairs.to_csv(Files::new(dir.path().join("{number}.csv")).max_rows(2));
+    for (a, b) in [(1, "x"), (2, "y\"z"), (3, "")] {
+        pairs.emit(Pair { a, b }).wait().unwrap();
+    }
+    pairs.drain("10s").wait().unwrap();
+    assert_eq!(content(&dir, "000000.csv"), "a,b\n1,x\n2,\"y\"\"z\"\n");
+    assert_eq!(content(&dir, "000001.csv"), "a,b\n3,\n");
+}
+
+#[test]
+fn a_wrong_name_is_a_build_error() {
+    let lines: Stream<String> = Stream::new();
+    lines.to_files_as(Files::new("all.txt").max_rows(3), TextLines);
+    let error = lines.check().unwrap_err().to_string();
+    assert!(error.contains("files that end need `{number}`"), "{error}");
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn batches_of_parquet_have_the_columns_of_the_first_and_what_is_no_parquet_is_named() {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+
+    let batch = |name| {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        RecordBatch::try_from_iter([(name, column)]).unwrap()
+    };
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("all.parquet");
+    let batches = Stream::new();
+    batches.to_parquet(&path);
+    batches.emit(batch("a")).wait().unwrap();
+    let error = batches.emit(batch("b")).wait().unwrap_err().to_string();
+    let columns = "those of its first batch, a Int64, and this one has b Int64";
+    assert!(error.contains(columns), "{error}");
+    batches.emit(batch("a")).wait().unwrap();
+    batches.drain("10s").wait().unwrap();
+    let read = Stream::from_parquet(&path);
+    let rows = read.map(|batch| batch.num_rows()).sink_to_list();
+    read.run("10s").wait().unwrap();
+    assert_eq!(rows.to_vec().iter().sum::<usize>(), 4);
+
+    fs::write(&path, "no parquet").unwrap();
+    let read = Stream::from_parquet(&path);
+    let error = read.run("10s").wait().unwrap_err().to_string();
+    assert!(
+        error.contains(&format!("cannot read {}: ", path.display())),
+        "{error}"
+    );
+}

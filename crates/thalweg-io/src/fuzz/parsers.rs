@@ -1,0 +1,196 @@
+//! What parses bytes in pieces: the same comes out whatever the pieces are, and nothing that is longer than it may be.
+
+use std::fmt::Debug;
+
+use super::{cut, fuzz};
+use crate::files::{PrefixWidth, Records};
+use crate::sse::SseParser;
+use crate::{DeadLetter, Lines};
+
+/// The longest record, in bytes.
+const MAX_LEN: usize = 40;
+
+fn records<T: Debug + PartialEq>(
+    records: &Records<T>,
+    input: &[u8],
+    pieces: &[usize],
+    len: fn(&T) -> usize,
+) {
+    let read = |pieces: &[usize]| {
+        let mut buffer = records.buffer();
+        let mut seen = Vec::new();
+        for piece in cut(input, pieces) {
+            buffer.push(piece);
+            seen.extend(std::iter::from_fn(|| buffer.next_record()));
+        }
+        seen.extend(std::iter::from_fn(|| buffer.finish()));
+        assert!(buffer.offset() <= input.len() as u64);
+        let shown = seen.into_iter().map(|record| match record {
+            Ok(record) => {
+                assert!(len(&record) <= MAX_LEN, "{record:?} is too long");
+                Ok(record)
+            }
+            Err(error) => {
+                assert!(
+                    error.byte <= input.len() as u64 && error.line > 0,
+                    "{error}"
+                );
+                Err(error.to_string())
+            }
+        });
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(read(pieces), read(&[usize::MAX]));
+}
+
+#[test]
+fn csv() {
+    let words: [&[u8]; 9] = [
+        b",",
+        b"\"",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"\"\"",
+        b"a",
+        b"\xef\xbb\xbf",
+        b"\xff",
+    ];
+    let rows = Records::csv_rows().max_len(MAX_LEN);
+    fuzz("csv", &words, |input, pieces| {
+        records(&rows, input, pieces, |row| {
+            row.values().iter().map(String::len).sum()
+        });
+    });
+}
+
+#[test]
+fn jsonl() {
+    let words: [&[u8]; 12] = [
+        b"\n",
+        b"\r\n",
+        b"{\"a\":",
+        b"}",
+        b"[",
+        b"]",
+        b"1e9",
+        b"\"",
+        b"\\u00fc",
+        b"null",
+        b",",
+        b"\xef\xbb\xbf",
+    ];
+    let texts = Records::json_texts().max_len(MAX_LEN);
+    fuzz("jsonl", &words, |input, pieces| {
+        records(&texts, input, pieces, String::len)
+    });
+}
+
+#[test]
+fn length_prefix() {
+    let words: [&[u8]; 6] = [
+        b"\0",
+        b"\0\0\0\x01",
+        b"\x02",
+        b"\xff\xff\xff\xff",
+        b"\x28",
+        b"\x29",
+    ];
+    let widths = [1, 2, 4, 8].map(|width| PrefixWidth::of(width).expect("there is one"));
+    let all = widths.map(|width| Records::length_prefixed(width).max_len(MAX_LEN));
+    fuzz("length_prefix", &words, |input, pieces| {
+        for messages in &all {
+            records(messages, input, pieces, Vec::len);
+        }
+    });
+}
+
+#[test]
+fn lines() {
+    let words: [&[u8]; 6] = [b"\n", b"\r\n", b"\r", b"ab", b"\xc3\xbc", b"\xff"];
+    let plain = Lines::text().max_len(MAX_LEN);
+    let all = [
+        plain.clone(),
+        plain.clone().delimiter("ab"),
+        plain.delimiter("aab"),
+    ];
+    let read = |text: &Lines<String>, input: &[u8], pieces: &[usize]| {
+        let mut buffer = text.buffer().expect("it is not empty");
+        let mut seen = Vec::new();
+        for piece in cut(input, pieces) {
+            buffer.push(piece);
+            seen.extend(std::iter::from_fn(|| buffer.next_line()));
+        }
+        seen.extend(buffer.finish());
+        assert!(seen.iter().flatten().all(|line| line.len() <= MAX_LEN));
+        seen
+    };
+    fuzz("lines", &words, |input, pieces| {
+        for text in &all {
+            assert_eq!(read(text, input, pieces), read(text, input, &[usize::MAX]));
+        }
+    });
+}
+
+#[test]
+fn sse() {
+    let words: [&[u8]; 13] = [
+        b"data:",
+        b"id:",
+        b"event:",
+        b"retry: 1",
+        b": ",
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"\n\n",
+        b"\xef\xbb\xbf",
+        b"\xc3\xbc",
+        b"\0",
+        b"a",
+    ];
+    fuzz("sse", &words, |input, pieces| {
+        let read = |pieces: &[usize]| {
+            let mut parser = SseParser::new(MAX_LEN);
+            let mut seen = Vec::new();
+            for piece in cut(input, pieces) {
+                parser.push(piece, |event| {
+                    let event = event.map(|event| {
+                        // What is no UTF-8 takes three bytes for each.
+                        assert!(event.data.len() <= 3 * MAX_LEN);
+                        (event.id, event.event, event.data)
+                    });
+                    seen.push(event.map_err(|error| error.to_string()));
+                });
+            }
+            (seen, parser.retry(), parser.last_event_id().to_string())
+        };
+        assert_eq!(read(pieces), read(&[usize::MAX]));
+    });
+}
+
+#[test]
+fn dead_letters() {
+    let words: [&[u8]; 11] = [
+        b"{\"node\":\"n\",\"ordinal\":1,\"attempt\":1,\"error\":\"e\",\"element\":1}",
+        b"\"bytes\":\"AAA=\"",
+        b"\"shown\":\"x\"",
+        b"\"element\":",
+        b"{",
+        b"}",
+        b",",
+        b"\"",
+        b"null",
+        b"-1",
+        b"\\ud800",
+    ];
+    fuzz("dead_letters", &words, |input, _| {
+        if let Ok(text) = std::str::from_utf8(input)
+            && let Ok(letter) = DeadLetter::from_json(text)
+        {
+            let again = DeadLetter::from_json(&letter.to_json()).expect("it is one");
+            assert_eq!(again.to_json(), letter.to_json());
+            assert!(!letter.to_json().contains('\n'));
+        }
+    });
+}

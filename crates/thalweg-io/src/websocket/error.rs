@@ -1,0 +1,112 @@
+use std::io;
+use std::path::PathBuf;
+
+use thalweg::BoxError;
+use tokio_tungstenite::tungstenite;
+
+/// Why something over a WebSocket did not come, or not arrive. URLs are shown without their query.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WebSocketError {
+    /// The URL, or a header, is none.
+    #[error("{url}: {problem}")]
+    Invalid {
+        /// The URL.
+        url: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// It cannot listen there.
+    #[error("cannot listen at {host}:{port}: {source}")]
+    Bind {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The certificate or the key cannot be used.
+    #[error("TLS: {path}: {problem}", path = path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A client's connection has broken, or a message of it is none of those that are taken.
+    #[error("from {peer}: {problem}")]
+    Client {
+        /// The client.
+        peer: String,
+        /// What has happened.
+        problem: String,
+    },
+    /// A server cannot be reached.
+    #[error("{url} cannot be reached: {source}; tried {attempts} times")]
+    Connect {
+        /// The URL.
+        url: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// Why not.
+        source: BoxError,
+    },
+    /// The connection to a server is lost.
+    #[error("{url}: the connection is lost: {problem}")]
+    Lost {
+        /// The URL.
+        url: String,
+        /// What has happened.
+        problem: String,
+    },
+    /// An element cannot be sent.
+    #[error("to {url}: {problem}")]
+    Element {
+        /// The URL.
+        url: String,
+        /// What is wrong with it.
+        problem: BoxError,
+    },
+    /// The system gives no thread, or no descriptor, to work with.
+    #[error("cannot start to speak WebSocket: {0}")]
+    Start(io::Error),
+}
+
+/// Why there is no connection, and whether it is worth another try.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) source: BoxError,
+    pub(super) is_for_good: bool,
+}
+
+impl From<tungstenite::Error> for Refused {
+    fn from(error: tungstenite::Error) -> Self {
+        let is_for_good = match &error {
+            // What the server says about the request, unless it is only busy.
+            tungstenite::Error::Http(response) => {
+                let status = response.status().as_u16();
+                (300..500).contains(&status) && !matches!(status, 408 | 425 | 429)
+            }
+            tungstenite::Error::Url(_) | tungstenite::Error::HttpFormat(_) => true,
+            _ => false,
+        };
+        Self {
+            source: error.into(),
+            is_for_good,
+        }
+    }
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        // A certificate that does not fit will not fit the next time.
+        let is_tls = error
+            .get_ref()
+            .is_some_and(|inner| inner.is::<rustls::Error>());
+        Self {
+            source: error.into(),
+            is_for_good: is_tls,
+        }
+    }
+}

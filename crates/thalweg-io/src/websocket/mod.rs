@@ -1,0 +1,176 @@
+//! Messages over WebSockets: as a server that clients send to or listen to, and as a client of a server.
+//!
+//! ```no_run
+//! use thalweg::Stream;
+//! use thalweg_io::{WebSocketClient, WebSocketServer, prelude::*};
+//!
+//! // What a feed sends, shown to all who connect to a port.
+//! let feed = WebSocketClient::new("wss://example.com/feed").subscribe(r#"{"op": "subscribe"}"#);
+//! let messages = Stream::from_websocket(feed);
+//! messages.to_websocket(WebSocketServer::new(9000));
+//! messages.start()?;
+//! # Ok::<(), thalweg::Error>(())
+//! ```
+
+mod client;
+mod error;
+mod following;
+mod message;
+mod serving;
+mod showing;
+mod sink;
+mod socket;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use tokio_rustls::TlsAcceptor;
+
+pub use self::client::WebSocketClient;
+pub use self::error::WebSocketError;
+pub use self::message::WebSocketMessage;
+pub use self::sink::{ToWebSocket, WebSocketSink, WebSocketTarget};
+use self::socket::Keeping;
+pub use self::source::{FromWebSocket, WebSocketSource};
+use crate::listening::Place;
+use crate::tcp::{TcpError, TlsFiles};
+
+/// Where a server listens, and its limits.
+///
+/// ```
+/// use thalweg_io::WebSocketServer;
+///
+/// let server = WebSocketServer::new(0).max_connections(100);
+/// assert!(server.listen()?.ip().is_loopback());
+/// # Ok::<(), thalweg_io::WebSocketError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct WebSocketServer {
+    place: Place,
+    keeping: Keeping,
+    max_connections: usize,
+    max_behind: usize,
+    tls: Option<TlsFiles>,
+}
+
+impl WebSocketServer {
+    /// Listens at this port of this machine, which others cannot reach; port 0 is any that is free.
+    pub fn new(port: u16) -> Self {
+        Self {
+            place: Place::here(port),
+            keeping: Keeping::default(),
+            max_connections: 10_000,
+            max_behind: 1024,
+            tls: None,
+        }
+    }
+
+    /// The host name or address to listen at, for others to reach it: `0.0.0.0` is all that there are.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.place.host = host.into();
+        self
+    }
+
+    /// The longest message that is taken, in bytes, 16 MiB by default. Who sends a longer one is told so, and its
+    /// connection closed.
+    #[must_use]
+    pub fn max_len(mut self, bytes: usize) -> Self {
+        self.keeping.max_len = bytes;
+        self
+    }
+
+    /// The most connections at a time, 10,000 by default; others wait to be accepted.
+    #[must_use]
+    pub fn max_connections(mut self, count: usize) -> Self {
+        self.max_connections = count.max(1);
+        self
+    }
+
+    /// How many messages of a sink a client may be behind, 1024 by default. One that is slower misses some, and its
+    /// connection is closed.
+    #[must_use]
+    pub fn max_behind(mut self, messages: usize) -> Self {
+        self.max_behind = messages.max(1);
+        self
+    }
+
+    /// When nothing has come from a client for `interval`, it is asked whether it is there, and given up if nothing comes
+    /// for `timeout` then; 20 seconds each by default, in real time.
+    #[must_use]
+    pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
+        self.keeping.ping_interval = interval;
+        self.keeping.ping_timeout = timeout;
+        self
+    }
+
+    /// Speaks TLS, and nothing else, with the certificate and the key in these files.
+    #[must_use]
+    pub fn tls(mut self, files: TlsFiles) -> Self {
+        self.tls = Some(files);
+        self
+    }
+
+    /// Begins to listen, which the pipeline would do when it runs; returns the address. What connects waits for it.
+    ///
+    /// # Errors
+    /// [`WebSocketError::Bind`].
+    pub fn listen(&self) -> Result<SocketAddr, WebSocketError> {
+        self.place
+            .listen()
+            .map_err(|source| self.bind_error(source))
+    }
+
+    /// Gives the address back that [`listen`](Self::listen) took, unless the pipeline has run since; returns whether it
+    /// has done so.
+    pub fn release(&self) -> bool {
+        self.place.release()
+    }
+
+    /// Checks the files of TLS, before anything is served.
+    ///
+    /// # Errors
+    /// [`WebSocketError::Tls`].
+    pub fn check(&self) -> Result<(), WebSocketError> {
+        self.acceptor().map(drop)
+    }
+
+    fn name(&self) -> String {
+        self.place.name()
+    }
+
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>, WebSocketError> {
+        let made = self.tls.as_ref().map(TlsFiles::acceptor).transpose();
+        made.map_err(|error| match error {
+            TcpError::Tls { path, problem } => WebSocketError::Tls { path, problem },
+            other => WebSocketError::Start(std::io::Error::other(other)),
+        })
+    }
+
+    /// What it needs to serve.
+    fn open(&self) -> Result<(Option<TlsAcceptor>, Vec<TcpListener>), WebSocketError> {
+        let tls = self.acceptor()?;
+        let listeners = self
+            .place
+            .take()
+            .map_err(|source| self.bind_error(source))?;
+        Ok((tls, listeners))
+    }
+
+    fn bind_error(&self, source: std::io::Error) -> WebSocketError {
+        WebSocketError::Bind {
+            host: self.place.host.clone(),
+            port: self.place.port,
+            source,
+        }
+    }
+}
+
+impl From<u16> for WebSocketServer {
+    fn from(port: u16) -> Self {
+        Self::new(port)
+    }
+}

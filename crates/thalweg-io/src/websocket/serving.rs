@@ -1,0 +1,126 @@
+//! Accepts clients, and reads what they send.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::accept_async_with_config;
+
+use super::socket::{Duplex, Ended, Keeping, Socket};
+use super::source::Room;
+use super::{WebSocketError, WebSocketServer};
+
+/// How long to wait before another client is accepted when the system gives none.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a client may take to say that it wants a WebSocket.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// What is needed to accept clients.
+#[derive(Clone)]
+pub(super) struct Accepting {
+    pub(super) keeping: Keeping,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) room: Arc<Semaphore>,
+}
+
+impl Accepting {
+    pub(super) fn new(server: &WebSocketServer, tls: Option<TlsAcceptor>) -> Self {
+        Self {
+            keeping: server.keeping,
+            tls,
+            room: Arc::new(Semaphore::new(server.max_connections)),
+        }
+    }
+
+    /// Waits for the next client, once there is room for one. None is lost when the future is dropped.
+    pub(super) async fn next(
+        &self,
+        listener: &tokio::net::TcpListener,
+    ) -> (TcpStream, String, OwnedSemaphorePermit) {
+        loop {
+            // It is never closed.
+            let Ok(permit) = self.room.clone().acquire_owned().await else {
+                return std::future::pending().await;
+            };
+            match listener.accept().await {
+                Ok((stream, peer)) => return (stream, peer.to_string(), permit),
+                // A client that left at once, or too many open files.
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// Agrees on a WebSocket; none with who speaks something else, or nothing.
+    pub(super) async fn agree(&self, stream: TcpStream) -> Option<Socket> {
+        let agreed = timeout(HANDSHAKE, async {
+            stream.set_nodelay(true).ok()?;
+            let stream: Box<dyn Duplex> = match &self.tls {
+                None => Box::new(stream),
+                Some(tls) => Box::new(tls.accept(stream).await.ok()?),
+            };
+            let config = Some(self.keeping.config());
+            accept_async_with_config(stream, config).await.ok()
+        });
+        let stream = agreed.await.ok()??;
+        Some(Socket::new(stream, self.keeping))
+    }
+}
+
+/// Serves until it is dropped: then all connections are closed.
+pub(super) async fn serve(
+    server: WebSocketServer,
+    tls: Option<TlsAcceptor>,
+    listeners: Vec<TcpListener>,
+    out: Room,
+) {
+    let accepting = Accepting::new(&server, tls);
+    let out = Arc::new(out);
+    let mut tasks = JoinSet::new();
+    for listener in listeners {
+        let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+            continue;
+        };
+        let (accepting, out) = (accepting.clone(), out.clone());
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                tokio::select! {
+                    (stream, peer, permit) = accepting.next(&listener) => {
+                        let (accepting, out) = (accepting.clone(), out.clone());
+                        connections.spawn(async move {
+                            if let Some(socket) = accepting.agree(stream).await {
+                                read(socket, peer, &out).await;
+                            }
+                            drop(permit);
+                        });
+                    }
+                    Some(_) = connections.join_next(), if !connections.is_empty() => {}
+                }
+            }
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn read(mut socket: Socket, peer: String, out: &Room) {
+    loop {
+        match socket.next().await {
+            Ok(message) => {
+                if !out.send(message).await {
+                    return;
+                }
+            }
+            Err(Ended::Closed) => return,
+            Err(Ended::Broken(problem)) => {
+                out.report(WebSocketError::Client { peer, problem }).await;
+                return;
+            }
+        }
+    }
+}

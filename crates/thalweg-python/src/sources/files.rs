@@ -1,0 +1,308 @@
+//! Files of records, in and out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use thalweg::{BoxError, Element};
+use thalweg_io::Files;
+use thalweg_io::files::{CsvRow, CsvRows, FileSink, Format, LengthPrefixed, RecordFile, Records};
+
+use super::bridge::{RustSource, Sourced};
+use super::tcp::{add_bytes, prefix_width};
+use crate::blueprint::Blueprint;
+use crate::gil;
+use crate::ops::sink::sink_made;
+use crate::sql::Position;
+use crate::value::Value;
+
+/// How elements become bytes.
+enum Encode {
+    /// Text or bytes, as lines.
+    Lines,
+    /// Text or bytes, behind their lengths.
+    Prefixed(LengthPrefixed),
+    /// What a function makes text of, as lines.
+    Json(Py<PyAny>),
+    /// Dicts, or sequences, as records of CSV.
+    Csv(CsvRows, Vec<String>),
+    /// What an object with `begin`, `add`, `end` and `rows` makes of them.
+    Object(Py<PyAny>),
+}
+
+/// The format of files that a pipeline in Python writes.
+#[pyclass(frozen, module = "thalweg._thalweg.sources")]
+pub(super) struct FileFormat {
+    kind: &'static str,
+    encode: Encode,
+}
+
+#[pymethods]
+impl FileFormat {
+    /// Lines of text or bytes.
+    #[staticmethod]
+    fn lines() -> Self {
+        Self {
+            kind: "to_files",
+            encode: Encode::Lines,
+        }
+    }
+
+    /// Text or bytes, each behind its length.
+    #[staticmethod]
+    fn length_prefixed(width: usize) -> PyResult<Self> {
+        let format = LengthPrefixed::new(prefix_width(width)?);
+        Ok(Self {
+            kind: "to_files",
+            encode: Encode::Prefixed(format),
+        })
+    }
+
+    /// Lines of JSON, which `dumps` makes.
+    #[staticmethod]
+    fn jsonl(dumps: Py<PyAny>) -> Self {
+        Self {
+            kind: "to_jsonl",
+            encode: Encode::Json(dumps),
+        }
+    }
+
+    /// Records of CSV; `columns` are those of elements that are no dicts.
+    #[staticmethod]
+    fn csv(delimiter: &str, columns: Vec<String>) -> PyResult<Self> {
+        Ok(Self {
+            kind: "to_csv",
+            encode: Encode::Csv(CsvRows::new(one_byte(delimiter)?), columns),
+        })
+    }
+
+    /// What an object makes of elements: `begin()`, `add(x)` and `end()` return bytes, `rows(x)` a number.
+    #[staticmethod]
+    fn object(kind: &str, object: Py<PyAny>) -> PyResult<Self> {
+        match kind {
+            "to_parquet" => Ok(Self {
+                kind: "to_parquet",
+                encode: Encode::Object(object),
+            }),
+            other => Err(PyValueError::new_err(format!("{other:?} is no format"))),
+        }
+    }
+}
+
+impl Encode {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Lines => Self::Lines,
+            Self::Prefixed(format) => Self::Prefixed(*format),
+            Self::Json(dumps) => Self::Json(dumps.clone_ref(py)),
+            Self::Csv(rows, columns) => Self::Csv(rows.clone(), columns.clone()),
+            Self::Object(object) => Self::Object(object.clone_ref(py)),
+        }
+    }
+}
+
+impl Format<Value> for Encode {
+    fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), BoxError> {
+        match self {
+            Self::Csv(rows, _) => rows.begin(out),
+            Self::Object(object) => Ok(gil::attach(|py| {
+                let bytes = object.bind(py).call_method0("begin")?;
+                add_bytes(&bytes, out)
+            })?),
+            Self::Lines | Self::Prefixed(_) | Self::Json(_) => Ok(()),
+        }
+    }
+
+    fn add(&mut self, x: &Value, out: &mut Vec<u8>) -> Result<(), BoxError> {
+        match self {
+            Self::Lines => gil::attach(|py| add_bytes(x.bind(py), out))?,
+            Self::Prefixed(format) => {
+                let mut message = Vec::new();
+                gil::attach(|py| add_bytes(x.bind(py), &mut message))?;
+                return format.add(&message, out);
+            }
+            Self::Json(dumps) => gil::attach(|py| {
+                let text = dumps.bind(py).call1((x.bind(py),))?;
+                add_bytes(&text, out)
+            })?,
+            Self::Csv(rows, columns) => {
+                let row = gil::attach(|py| row_of(x.bind(py), columns))?;
+                return rows.add(&row, out);
+            }
+            Self::Object(object) => {
+                return Ok(gil::attach(|py| {
+                    let bytes = object.bind(py).call_method1("add", (x.bind(py),))?;
+                    add_bytes(&bytes, out)
+                })?);
+            }
+        }
+        out.push(b'\n');
+        Ok(())
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), BoxError> {
+        match self {
+            Self::Object(object) => Ok(gil::attach(|py| {
+                let bytes = object.bind(py).call_method0("end")?;
+                add_bytes(&bytes, out)
+            })?),
+            _ => Ok(()),
+        }
+    }
+
+    fn rows(&self, x: &Value) -> u64 {
+        match self {
+            Self::Object(object) => gil::attach(|py| {
+                let rows = object.bind(py).call_method1("rows", (x.bind(py),));
+                rows.and_then(|rows| rows.extract()).unwrap_or(1)
+            }),
+            _ => 1,
+        }
+    }
+}
+
+/// A row of a dict, or of a sequence.
+fn row_of(x: &Bound<'_, PyAny>, columns: &[String]) -> PyResult<CsvRow> {
+    let text = |value: &Bound<'_, PyAny>| -> PyResult<String> {
+        match value.is_none() {
+            true => Ok(String::new()),
+            false => Ok(value.str()?.to_cow()?.into_owned()),
+        }
+    };
+    if let Ok(dict) = x.cast::<PyDict>() {
+        let keys: Vec<String> = dict
+            .keys()
+            .iter()
+            .map(|key| text(&key))
+            .collect::<PyResult<_>>()?;
+        let values = dict.values().iter().map(|value| text(&value));
+        return Ok(CsvRow::new(keys.into(), values.collect::<PyResult<_>>()?));
+    }
+    if !x.is_instance_of::<PyTuple>() && !x.is_instance_of::<PyList>() {
+        let kind = x.get_type().name()?;
+        return Err(PyTypeError::new_err(format!(
+            "a {kind} is no record: make it a dict, a tuple or a list"
+        )));
+    }
+    let values = x.try_iter()?.map(|value| text(&value?));
+    let values: Vec<String> = values.collect::<PyResult<_>>()?;
+    if !columns.is_empty() && columns.len() != values.len() {
+        let (len, wanted) = (values.len(), columns.len());
+        return Err(PyValueError::new_err(format!(
+            "{len} values for {wanted} columns"
+        )));
+    }
+    Ok(CsvRow::new(Arc::from(columns), values))
+}
+
+/// `to_files` and its like: the end of a stream in files.
+///
+/// # Errors
+/// The name, or a limit, is none.
+#[pyfunction]
+pub(super) fn to_files(
+    py: Python<'_>,
+    path: PathBuf,
+    format: &FileFormat,
+    max_rows: Option<u64>,
+    max_bytes: Option<u64>,
+    max_age: Option<f64>,
+    sync: bool,
+) -> PyResult<Blueprint> {
+    let mut files = Files::new(path).sync(sync);
+    if let Some(rows) = max_rows {
+        files = files.max_rows(rows);
+    }
+    if let Some(bytes) = max_bytes {
+        files = files.max_bytes(bytes);
+    }
+    if let Some(age) = max_age {
+        files = files.max_age(age);
+    }
+    let kind = format.kind;
+    let sink = FileSink::new(files, format.encode.clone_ref(py));
+    let sink = sink.map_err(|error| PyValueError::new_err(format!("{kind}: {error}")))?;
+    let blueprint = Blueprint::new(move |site| {
+        let ends = site.upstream.apply(sink);
+        sink_made(&site.upstream, Box::new(ends))
+    });
+    Ok(blueprint.sink().on_loop())
+}
+
+/// `from_jsonl`: the values of lines of JSON, as `loads` makes them of text.
+#[pyfunction]
+#[pyo3(signature = (path, loads, max_len, position=None))]
+pub(super) fn json_lines(
+    path: PathBuf,
+    loads: Py<PyAny>,
+    max_len: usize,
+    position: Option<PyRef<'_, Position>>,
+) -> RustSource {
+    let records = Records::json_texts().max_len(max_len);
+    let file = placed(RecordFile::new(path, records), position);
+    RustSource::new(file, move |py, text: String| {
+        Ok(Some(Value::from(loads.bind(py).call1((text,))?)))
+    })
+}
+
+/// `from_csv`: the records of a file, as dicts.
+///
+/// # Errors
+/// The delimiter is no single byte.
+#[pyfunction]
+#[pyo3(signature = (path, delimiter, max_len, position=None))]
+pub(super) fn csv_records(
+    path: PathBuf,
+    delimiter: &str,
+    max_len: usize,
+    position: Option<PyRef<'_, Position>>,
+) -> PyResult<RustSource> {
+    let records = Records::csv_rows_with(one_byte(delimiter)?).max_len(max_len);
+    let file = placed(RecordFile::new(path, records), position);
+    Ok(RustSource::new(file, |py, row: CsvRow| {
+        let dict = PyDict::new(py);
+        for (column, value) in row.iter() {
+            dict.set_item(PyString::intern(py, column), value)?;
+        }
+        Ok(Some(Value::from(dict.into_any())))
+    }))
+}
+
+/// `from_length_prefixed`: the messages of a file, as bytes.
+///
+/// # Errors
+/// There is no such width.
+#[pyfunction]
+#[pyo3(signature = (path, width, max_len, position=None))]
+pub(super) fn messages(
+    path: PathBuf,
+    width: usize,
+    max_len: usize,
+    position: Option<PyRef<'_, Position>>,
+) -> PyResult<RustSource> {
+    let records = Records::length_prefixed(prefix_width(width)?).max_len(max_len);
+    let file = placed(RecordFile::new(path, records), position);
+    Ok(RustSource::new(file, |py, message: Vec<u8>| {
+        Ok(Some(Value::from(PyBytes::new(py, &message).into_any())))
+    }))
+}
+
+fn placed<T>(file: RecordFile<T>, position: Option<PyRef<'_, Position>>) -> RecordFile<T> {
+    match position {
+        Some(position) => file.position(&position.0),
+        None => file,
+    }
+}
+
+fn one_byte(delimiter: &str) -> PyResult<u8> {
+    match delimiter.as_bytes() {
+        [byte] if !matches!(byte, b'"' | b'\r' | b'\n') => Ok(*byte),
+        _ => Err(PyValueError::new_err(format!(
+            "`delimiter` is one character of ASCII, a comma say, not {delimiter:?}"
+        ))),
+    }
+}
+
+impl<T: Element> Sourced for RecordFile<T> {}

@@ -1,0 +1,175 @@
+"""Files of records, in and out."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from thalweg import BuildError, RefCounter, Stream, VirtualClock
+
+ROWS = [{"name": 'Ob, "upper"', "km": "3650"}, {"name": "Дон\nДон", "km": ""}]
+
+
+def read(make, path, **kwargs):
+    """The elements of a file, and the errors of what is none."""
+
+    async def main():
+        errors = Stream(asynchronous=True)
+        caught = errors.map(lambda failure: str(failure.exception)).sink_to_list()
+        source = make(path, asynchronous=True, on_error=errors, **kwargs)
+        L = source.sink_to_list()
+        source.start()
+        await source.finished()
+        return L, caught
+
+    return asyncio.run(main())
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_what_is_written_is_read(tmp_path, kind):
+    source = Stream()
+    node = getattr(source, f"to_{kind}")(tmp_path / "{number}", max_rows=1)
+    source.emit_many(ROWS)
+    source.drain()
+    assert names(tmp_path) == ["000000", "000001"]
+    assert [read(getattr(Stream, f"from_{kind}"), path) for path in sorted(tmp_path.iterdir())] == [
+        ([row], []) for row in ROWS
+    ]
+    assert type(node).__name__ == f"to_{kind}"
+
+
+def test_messages_keep_their_bytes(tmp_path):
+    messages = [b"", b"river\n", bytes(range(256))]
+    source = Stream()
+    source.to_files(tmp_path / "all.bin", length_prefix=2)
+    source.emit_many(messages)
+    source.drain()
+    assert read(Stream.from_length_prefixed, tmp_path / "all.bin", length_prefix=2) == (messages, [])
+
+
+def test_frames_are_written_as_parquet_and_read_in_batches(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.table({"number": [1, 2]})
+    frames = [table, table.to_batches()[0]]
+    for package in ["pandas", "polars"]:
+        try:
+            frames.append(__import__(package).DataFrame({"number": [3, 4]}))
+        except ImportError:
+            continue
+    source = Stream()
+    source.to_parquet(tmp_path / "{number}.parquet", max_rows=100)
+    source.emit_many(frames)
+    with pytest.raises(TypeError, match="no batch of rows"):
+        source.emit({"number": 1})
+    with pytest.raises(ValueError, match="schema"):
+        source.emit(pyarrow.table({"other": [1]}))
+    source.drain()
+    batches, errors = read(Stream.from_parquet, tmp_path / "000000.parquet", batch_rows=3)
+    assert sum(len(batch) for batch in batches) == 2 * len(frames) and max(map(len, batches)) == 3
+    assert errors == []
+
+
+def test_a_bad_record_has_its_place(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"a,b\n1,2\n3\n\xff,4\n5,6\n")
+    rows, errors = read(Stream.from_csv, path)
+    assert rows == [{"a": "1", "b": "2"}, {"a": "5", "b": "6"}]
+    assert errors == [
+        f"{path}: line 3, byte 8: 1 values for 2 columns",
+        f"{path}: line 4, byte 10: invalid UTF-8 in column 1",
+    ]
+    path.write_text("1\n[\n2")
+    values, errors = read(Stream.from_jsonl, path)
+    assert values == [1, 2]
+    assert len(errors) == 1 and errors[0].startswith(f"{path}: line 2, byte 2: ")
+
+
+def test_an_element_is_acknowledged_when_its_file_has_its_name(tmp_path):
+    clock, told = VirtualClock(), []
+    source = Stream(loop=clock)
+    source.to_files(tmp_path / "{number}", max_age="1min", sync=False)
+    reference = RefCounter(initial=1, cb=lambda: told.append(names(tmp_path)))
+    source.emit("a line", metadata=[{"ref": reference}])
+    reference.release()
+    clock.advance("59s")
+    assert told == []
+    clock.advance("1s")
+    assert told == [["000000"]]
+
+
+def test_what_cannot_be_written_is_a_failure_of_its_element(tmp_path):
+    source = Stream()
+    source.to_jsonl(tmp_path / "all.jsonl")
+    source.emit(1)
+    for wrong in [float("nan"), {1, 2}]:
+        with pytest.raises((TypeError, ValueError)):
+            source.emit(wrong)
+    source.emit(2)
+    source.drain()
+    assert (tmp_path / "all.jsonl").read_text() == "1\n2\n"
+
+
+def test_a_missing_folder_is_an_error_of_the_system_with_what_to_do(tmp_path):
+    source = Stream()
+    source.to_files(tmp_path / "no" / "all.txt")
+    with pytest.raises(FileNotFoundError, match=r"cannot create .*all.txt.*; is there a folder"):
+        source.emit("lost")
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda s: s.to_files("all.txt", max_rows=1), "files that end need"),
+        (lambda s: s.to_files("{hour}.txt"), "no other braces"),
+        (lambda s: s.to_files("all.txt", length_prefix=3), "1, 2, 4 or 8"),
+        (lambda s: s.to_csv("all.csv", delimiter="::"), "one character"),
+        (lambda s: Stream.from_csv("all.csv", delimiter="\n"), "from_csv: `delimiter` is one character"),
+        (lambda s: Stream.from_length_prefixed("x", length_prefix=5), "1, 2, 4 or 8"),
+    ],
+)
+def test_wrong_arguments_are_said_at_once(make, problem):
+    with pytest.raises((ValueError, BuildError), match=problem):
+        make(Stream())
+
+
+#: Writes more than a file may have, and says what has come of it.
+PROGRAM = """
+import resource, signal, sys
+from thalweg import Stream
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+source = Stream()
+source.to_files(sys.argv[1])
+try:
+    for _ in range(300):
+        source.emit("x" * 999)
+except OSError as error:
+    print(error)
+"""
+
+
+def test_a_file_that_may_not_be_so_long_is_an_error_with_what_to_do(tmp_path):
+    pytest.importorskip("resource")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, tmp_path / "all.txt"], capture_output=True, text=True, check=False
+    )
+    assert "cannot write to" in done.stdout and "set a smaller `max_bytes`" in done.stdout, done
+    assert not (tmp_path / "all.txt").exists()
+
+
+def test_elements_of_a_program_that_ends_are_in_their_file(tmp_path):
+    source = Stream()
+    source.to_csv(tmp_path / "all.csv", columns=["a", "b"], delimiter=";")
+    source.emit_many([(1, None), ["x;y", 2]])
+    with pytest.raises(ValueError, match="3 values for 2 columns"):
+        source.emit((1, 2, 3))
+    source.drain()
+    assert (tmp_path / "all.csv").read_text() == 'a;b\n1;\n"x;y";2\n'

@@ -1,0 +1,130 @@
+"""Elements in files that others see when they are whole."""
+
+from __future__ import annotations
+
+from os import fspath
+
+from thalweg import _thalweg
+from thalweg._thalweg.sources import FileFormat
+from thalweg.runtime.intervals import check_interval
+from thalweg.sinks.sink import Sink
+from thalweg.stream import Stream
+from thalweg.stream.arguments import check_count, is_path
+from thalweg.stream.typevars import T
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from os import PathLike
+    from typing import Any
+
+    from thalweg._types import Interval
+
+
+class FileSink(Sink[T]):
+    """Base of the sinks that write files: their names, and when one ends."""
+
+    def __init__(
+        self,
+        upstream: Stream[T],
+        path: str | PathLike[str],
+        file_format: FileFormat,
+        *,
+        max_rows: int | None = None,
+        max_bytes: int | None = None,
+        max_age: Interval | None = None,
+        sync: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        name = type(self).__name__
+        if not is_path(path):
+            raise TypeError(f"{name}: `path` is a name or a path, not {path!r}")
+        self.path: str = fspath(path)
+        self._format = file_format
+        self._limits = (
+            None if max_rows is None else check_count(max_rows, name, "max_rows"),
+            None if max_bytes is None else check_count(max_bytes, name, "max_bytes"),
+            None if max_age is None else check_interval(max_age, name, "max_age"),
+        )
+        self._sync = bool(sync)
+        super().__init__(upstream, **kwargs)
+
+    def _blueprint(self) -> _thalweg.Blueprint:
+        return _thalweg.sources.to_files(self.path, self._format, *self._limits, self._sync)
+
+
+@Stream.register_api()
+class to_files(FileSink[T]):
+    """Write each element, text or bytes, as a line of a file, which others see when it is whole.
+
+    A file is written under another name beside it, ``.name.partial``, synchronized to the disk, and then gets its name
+    at once. It ends when it has as many rows or bytes, or is as old, as it may, and when the pipeline is drained.
+    Numbers of files go on behind the highest one in the folder; what an earlier program has left unfinished there is
+    removed.
+
+    An element is acknowledged when its file has its name. A file also ends after 32,768 elements that wait for that. An
+    element that cannot be written, for want of room say, is a failure of this node, see `on_error`; those before it are
+    kept. If a file cannot be synchronized to the disk, its elements are lost with it, which is a failure of the last.
+
+    Parameters
+    ----------
+    path: str or path
+        The name of the files. In it, ``{number}`` becomes ``000000``, ``000001`` and so on, and ``{start}`` the time at
+        which the file was begun, in UTC, such as ``20260131T235959Z``. Without a number there is a single file, which
+        gets its name at the drain, and takes the place of one that has it. The folder must be there.
+    length_prefix: int
+        Instead of lines: how many bytes, 1, 2, 4 or 8, before each element say how long it is, the highest first.
+    max_rows: int
+        The most rows of a file.
+    max_bytes: int
+        The bytes that a file ends after.
+    max_age: number or text
+        How long after its first element a file ends, on the pipeline's clock: seconds, or text such as ``"10min"``.
+    sync: bool
+        Whether a file is synchronized to the disk before it gets its name. If not, it is whole all the same when the
+        program is killed, but perhaps not when the machine loses its power. A virtual clock
+        waits for no other thread: with one, give False.
+
+    Raises
+    ------
+    ValueError
+        The name has other braces, or files are to end and it has no ``{number}``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from thalweg import Stream
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     words = Stream()
+    ...     node = words.to_files(Path(folder) / "words-{number}.txt", max_rows=2)
+    ...     words.emit_many(["river", "bed", "bank"])
+    ...     words.drain()
+    ...     print({path.name: path.read_text() for path in sorted(Path(folder).iterdir())})
+    {'words-000000.txt': 'river\\nbed\\n', 'words-000001.txt': 'bank\\n'}
+
+    See Also
+    --------
+    to_jsonl, to_csv, to_parquet, sink_to_textfile, from_length_prefixed
+    """
+
+    def __init__(
+        self,
+        upstream: Stream[T],
+        path: str | PathLike[str],
+        *,
+        length_prefix: int | None = None,
+        max_rows: int | None = None,
+        max_bytes: int | None = None,
+        max_age: Interval | None = None,
+        sync: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        made = FileFormat.lines()
+        if length_prefix is not None:
+            try:
+                made = FileFormat.length_prefixed(check_count(length_prefix, "to_files", "length_prefix"))
+            except ValueError as error:
+                raise ValueError(f"to_files: {error}") from None
+        super().__init__(
+            upstream, path, made, max_rows=max_rows, max_bytes=max_bytes, max_age=max_age, sync=sync, **kwargs
+        )

@@ -1,0 +1,94 @@
+"""The rows of a file of Parquet, in batches."""
+
+from __future__ import annotations
+
+from os import fspath
+
+from thalweg.errors.missing_packages import need
+from thalweg.sources.source import Source
+from thalweg.stream import Stream
+from thalweg.stream.arguments import check_count, is_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from os import PathLike
+    from typing import Any
+
+
+@Stream.register_api(staticmethod)
+class from_parquet(Source["Any"]):
+    """Emit the rows of a file of Parquet, in batches, until its end.
+
+    Elements are Arrow's record batches. The file is read on another thread, a batch at a time. Needs the package
+    ``pyarrow``; ``polars.from_arrow`` and the batch's ``to_pandas`` make data frames.
+
+    Parameters
+    ----------
+    path: str or path
+        The name of the file.
+    batch_rows: int
+        The most rows of a batch.
+    columns: list
+        The columns to read; all, unless it is given.
+
+    Raises
+    ------
+    ImportError
+        The package is not installed.
+
+    Examples
+    --------
+    >>> import asyncio, tempfile
+    >>> from pathlib import Path
+    >>> import pyarrow, pyarrow.parquet
+    >>> from thalweg import Stream
+    >>> async def read(path):
+    ...     batches = Stream.from_parquet(path, batch_rows=2, asynchronous=True)
+    ...     L = batches.map(lambda batch: batch["number"].to_pylist()).sink_to_list()
+    ...     batches.start()
+    ...     await batches.finished()
+    ...     return L
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "numbers.parquet"
+    ...     pyarrow.parquet.write_table(pyarrow.table({"number": [1, 2, 3]}), path)
+    ...     asyncio.run(read(path))
+    [[1, 2], [3]]
+
+    See Also
+    --------
+    to_parquet
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        batch_rows: int = 8192,
+        columns: Iterable[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not is_path(path):
+            raise TypeError(f"from_parquet: `path` is a name or a path, not {path!r}")
+        self._parquet = need("pyarrow.parquet", "arrow", "from_parquet")
+        self.path: str = fspath(path)
+        self._batch_rows = check_count(batch_rows, "from_parquet", "batch_rows")
+        self._columns = None if columns is None else list(columns)
+        self._batches: Iterator[Any] | None = None
+        super().__init__(**kwargs)
+
+    async def run(self) -> None:
+        """Emit batches until the file's end, or until stopped."""
+        import asyncio
+
+        if self._batches is None:
+            self._batches = await asyncio.to_thread(self._open)
+        while not self.stopped:
+            batch = await asyncio.to_thread(next, self._batches, None)
+            if batch is None:
+                return
+            await self._send(batch)
+
+    def _open(self) -> Iterator[Any]:
+        file = self._parquet.ParquetFile(self.path)
+        return iter(file.iter_batches(self._batch_rows, columns=self._columns))

@@ -1,0 +1,42 @@
+"""What the sources that read files of records have in common."""
+
+from __future__ import annotations
+
+from os import fspath
+
+from thalweg.database import check_position
+from thalweg.sources.source import Source
+from thalweg.stream.arguments import is_path
+from thalweg.stream.limits import check_max_len
+from thalweg.stream.typevars import T
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from os import PathLike
+    from typing import Any
+
+    from thalweg import _thalweg
+    from thalweg._thalweg.sources import RustSource
+    from thalweg.database import Position
+
+
+class RecordFile(Source[T]):
+    """Base of the sources that read a file to its end: it ends with it."""
+
+    def __init__(self, path: str | PathLike[str], max_len: int, position: Position | None, **kwargs: Any) -> None:
+        name = type(self).__name__
+        if not is_path(path):
+            raise TypeError(f"{name}: `path` is a name or a path, not {path!r}")
+        self.path: str = fspath(path)
+        try:
+            self._records = self._open(check_max_len(max_len, name), check_position(position, name))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        super().__init__(**kwargs)
+
+    def _open(self, max_len: int, position: _thalweg.sql.Position | None) -> RustSource:
+        raise NotImplementedError
+
+    async def run(self) -> None:
+        """Emit the records of the file until its end, or until stopped."""
+        await self._run_in_rust(self._records)
