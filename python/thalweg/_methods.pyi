@@ -357,6 +357,20 @@ class Methods(Generic[T]):
     ) -> sinks.starsink[T]:
         """Apply a function to every element, splayed out: ``func(*x, *args)``."""
 
+    def to_csv(
+        self,
+        path: str | PathLike[str],
+        *,
+        columns: Iterable[str] = ...,
+        delimiter: str = ",",
+        max_rows: int | None = None,
+        max_bytes: int | None = None,
+        max_age: Interval | None = None,
+        sync: bool = True,
+        **kwargs: Any,
+    ) -> sinks.to_csv[T]:
+        """Write each element, a dict, a tuple or a list, as a record of CSV to files, seen when they are whole."""
+
     def to_dead_letters(
         self,
         letters: DeadLetters | str | PathLike[str] | Database,
@@ -365,6 +379,19 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sinks.to_dead_letters[T]:
         """Keep failures in a file, a table or a topic: the node, the error, the attempt and the element."""
+
+    def to_files(
+        self,
+        path: str | PathLike[str],
+        *,
+        length_prefix: int | None = None,
+        max_rows: int | None = None,
+        max_bytes: int | None = None,
+        max_age: Interval | None = None,
+        sync: bool = True,
+        **kwargs: Any,
+    ) -> sinks.to_files[T]:
+        """Write each element, text or bytes, as a line of a file, which others see when it is whole."""
 
     def to_http(
         self,
@@ -384,6 +411,19 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sinks.to_http[T]:
         """Post each element to a URL: text, bytes, or anything else as JSON."""
+
+    def to_jsonl(
+        self,
+        path: str | PathLike[str],
+        *,
+        dumps: Callable[[T], str | bytes] | None = None,
+        max_rows: int | None = None,
+        max_bytes: int | None = None,
+        max_age: Interval | None = None,
+        sync: bool = True,
+        **kwargs: Any,
+    ) -> sinks.to_jsonl[T]:
+        """Write each element as a line of JSON to files, which others see when they are whole."""
 
     def to_kafka(
         self, topic: str, producer_config: Mapping[str, Any], *, max_in_flight: int = 10000, **kwargs: Any
@@ -411,6 +451,19 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sinks.to_mqtt[T]:
         """Publish elements, text or bytes, to an MQTT topic; those that have come meanwhile together."""
+
+    def to_parquet(
+        self,
+        path: str | PathLike[str],
+        *,
+        compression: str = "snappy",
+        max_rows: int | None = None,
+        max_bytes: int | None = None,
+        max_age: Interval | None = None,
+        sync: bool = True,
+        **kwargs: Any,
+    ) -> sinks.to_parquet[T]:
+        """Write each element, a batch of rows, to files of Parquet, which others see when they are whole."""
 
     def to_redis_list(
         self, url: str, key: str, *, retries: int = 10, wait: Interval = "100ms", max_batch: int = 1024, **kwargs: Any
@@ -459,8 +512,31 @@ class Methods(Generic[T]):
     ) -> sinks.to_tcp[T]:
         """Send each element, text or bytes, to a port, with a delimiter behind it."""
 
-    def to_websocket(self, uri: str, ws_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> sinks.to_websocket:
+    def to_websocket(
+        self,
+        uri: str,
+        ws_kwargs: dict[str, Any] | None = None,
+        *,
+        confirm: bool = True,
+        connect_timeout: Interval = 10,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        max_len: int = 1024,
+        **kwargs: Any,
+    ) -> sinks.to_websocket[T]:
         """Send elements, bytes or str, to a websocket, which is opened for the first."""
+
+    def to_websocket_clients(
+        self,
+        host: str,
+        port: int,
+        serve_kwargs: dict[str, Any] | None = None,
+        *,
+        max_behind: int = 1024,
+        max_connections: int = 10000,
+        **kwargs: Any,
+    ) -> sinks.to_websocket_clients[T]:
+        """Send elements, bytes or str, to all who are connected to a port by a websocket."""
 
     @staticmethod
     def filenames(
@@ -472,6 +548,17 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sources.filenames:
         """Emit the names of the files in a directory, those there are and those that appear."""
+
+    @staticmethod
+    def from_csv(
+        path: str | PathLike[str],
+        *,
+        delimiter: str = ",",
+        max_len: int = ...,
+        position: Position | None = None,
+        **kwargs: Any,
+    ) -> sources.from_csv:
+        """Emit the records of a file of CSV as dicts of text, until its end."""
 
     @staticmethod
     def from_dead_letters(
@@ -547,6 +634,17 @@ class Methods(Generic[T]):
         """Emit the elements of an iterable."""
 
     @staticmethod
+    def from_jsonl(
+        path: str | PathLike[str],
+        *,
+        loads: Callable[[str], Any] = ...,
+        max_len: int = ...,
+        position: Position | None = None,
+        **kwargs: Any,
+    ) -> sources.from_jsonl:
+        """Emit the values of a file of lines of JSON, until its end."""
+
+    @staticmethod
     def from_kafka(
         topics: str | Sequence[str],
         consumer_params: Mapping[str, Any],
@@ -574,6 +672,17 @@ class Methods(Generic[T]):
         """Emit the messages of a Kafka topic in lists, each of one partition."""
 
     @staticmethod
+    def from_length_prefixed(
+        path: str | PathLike[str],
+        *,
+        length_prefix: int = 4,
+        max_len: int = ...,
+        position: Position | None = None,
+        **kwargs: Any,
+    ) -> sources.from_length_prefixed:
+        """Emit the messages of a file, each behind its length, until its end."""
+
+    @staticmethod
     def from_mqtt(
         host: str,
         port: int,
@@ -591,6 +700,12 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sources.from_mqtt:
         """Emit the messages of an MQTT topic, as :class:`~thalweg.sources.MqttMessage`."""
+
+    @staticmethod
+    def from_parquet(
+        path: str | PathLike[str], *, batch_rows: int = 8192, columns: Iterable[str] | None = None, **kwargs: Any
+    ) -> sources.from_parquet:
+        """Emit the rows of a file of Parquet, in batches, until its end."""
 
     @staticmethod
     def from_periodic(
@@ -709,9 +824,30 @@ class Methods(Generic[T]):
 
     @staticmethod
     def from_websocket(
-        host: str, port: int, serve_kwargs: dict[str, Any] | None = None, max_len: int = ..., **kwargs: Any
+        host: str,
+        port: int,
+        serve_kwargs: dict[str, Any] | None = None,
+        max_len: int = ...,
+        *,
+        max_connections: int = 10000,
+        **kwargs: Any,
     ) -> sources.from_websocket:
         """Emit the messages, bytes or str, that come by websockets at a port."""
+
+    @staticmethod
+    def from_websocket_url(
+        url: str,
+        *,
+        subscribe: str | bytes | Iterable[str | bytes] = ...,
+        headers: Any = None,
+        reconnect: bool = True,
+        connect_timeout: Interval = 10,
+        wait: Interval = "100ms",
+        max_len: int = ...,
+        ws_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> sources.from_websocket_url:
+        """Emit the messages, bytes or str, that a server sends by a websocket."""
 
     def move_to_first(self, f: bool | Stream | Sequence[Stream] = True) -> Self:
         """Have a node get the elements of its upstreams before all their other downstreams."""
@@ -732,6 +868,12 @@ class Methods(Generic[T]):
 
     def to_dataframe(self, example: Any, n: int | None = None, interval: Any = None) -> Any:
         """Make a streaming dataframe of a stream of dataframes that look like `example`, or of single rows."""
+
+    def trace(self, one_in: int = 1, provider: Any = None) -> Stream[T]:
+        """Trace elements by OpenTelemetry, from where they are emitted to their last sink; return the node."""
+
+    def untrace(self) -> Stream[T]:
+        """Trace no more elements of the pipeline, and return the node; those on their way are traced to their end."""
 
     def visualize(self, filename: str | PathLike[str] | None = ..., **kwargs: Any) -> Any:
         """Draw the pipeline, into a file or for the notebook; see :func:`thalweg.graph.visualize`."""

@@ -195,8 +195,11 @@ def test_archives(client, tmp_path):
     for answer in (43, 44):
         with zipfile.ZipFile(tmp_path / "modules.zip", "w") as archive:
             archive.writestr("thalweg_archived.py", f"answer = {answer}\n")
+            archive.writestr("thalweg_packed/__init__.py", f"answer = {-answer}\n")
+            archive.writestr("thalweg_packed/part.py", "raise ImportError('nobody has asked for it')\n")
         client.upload_file(tmp_path / "modules.zip")
         assert client.submit(attribute_of_module, "thalweg_archived", "answer").result() == answer
+        assert client.submit(attribute_of_module, "thalweg_packed", "answer").result() == -answer
     with pytest.raises(FileNotFoundError):
         client.upload_file(tmp_path / "nothing.py")
 

@@ -66,6 +66,7 @@ def test_endless_recursion(tmp_path, arguments):
     assert done.stdout.splitlines() == ["RecursionError RecursionError RecursionError"] * 6
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python bounds calls through C itself, whatever the stack")
 def test_threads_have_as_much_stack_as_was_asked_for(tmp_path):
     program = tmp_path / "program.py"
     program.write_text("""

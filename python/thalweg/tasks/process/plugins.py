@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import pkgutil
 import shutil
 import sys
 import traceback
@@ -215,13 +214,28 @@ def _take_file(path: str, load: bool) -> None:
         shutil.rmtree(file.parent / "__pycache__", ignore_errors=True)
         names = [file.stem]
     elif file.suffix in (".zip", ".egg"):
-        names = [module.name for module in pkgutil.iter_modules([path])]
+        names = _modules_in(path)
     for name in names:
         module = sys.modules.get(name)
         if module is None:
             importlib.import_module(name)
         else:
             importlib.reload(module)
+
+
+def _modules_in(archive: str) -> list[str]:
+    """Return the names of the modules in an archive: `pkgutil` does not see, from Python 3.13 on, that it has changed."""
+    from zipfile import ZipFile
+
+    names = set()
+    with ZipFile(archive) as opened:
+        for name in opened.namelist():
+            first, _, rest = name.partition("/")
+            if rest in ("__init__.py", "__init__.pyc"):
+                names.add(first)
+            elif not rest and first.endswith((".py", ".pyc")):
+                names.add(first.rpartition(".")[0])
+    return sorted(names)
 
 
 def begin(workspace: str) -> None:
