@@ -224,7 +224,7 @@ def _take_file(path: str, load: bool) -> None:
 
 
 def _modules_in(archive: str) -> list[str]:
-    """Return the names of the modules in an archive: `pkgutil` does not see, from Python 3.13 on, that it has changed."""
+    """Return the names of the modules in an archive. On Python 3.13, `pkgutil` does not see that it has changed."""
     from zipfile import ZipFile
 
     names = set()
