@@ -5,6 +5,7 @@ mod dependencies;
 mod floors;
 mod lints;
 mod memory;
+mod platforms;
 mod python;
 mod tests;
 
@@ -31,7 +32,7 @@ Options:
 ";
 
 /// The tests proper come last, so that their results end the log.
-pub(crate) const STEPS: [Step; 17] = [
+pub(crate) const STEPS: [Step; 18] = [
     Step {
         name: "fmt",
         claim: "sources are formatted",
@@ -61,6 +62,11 @@ pub(crate) const STEPS: [Step; 17] = [
         name: "floors",
         claim: "modules of thalweg use nothing above them",
         action: floors::floors,
+    },
+    Step {
+        name: "platforms",
+        claim: "what is not for Linux alone compiles for macOS and Windows",
+        action: platforms::platforms,
     },
     Step {
         name: "loom",
