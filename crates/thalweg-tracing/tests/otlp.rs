@@ -38,6 +38,8 @@ struct Exports(SdkTracerProvider);
 
 impl Exports {
     fn to(collector: &str) -> Self {
+        // Built together with clients for the web, the exporter's has none of its own. There may be one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpJson)
