@@ -36,11 +36,12 @@ def post(dashboard, fields, **headers):
 
 
 def number(dashboard, name):
+    """Return the number of the youngest pipeline of that name: others of the process may have it, too."""
     import json
 
     with urllib.request.urlopen(dashboard.link.replace("/status", "/info"), timeout=BOUND) as answer:
         pipelines = json.load(answer)["pipelines"]
-    return next(pipeline["id"] for pipeline in pipelines if pipeline["name"] == name)
+    return max(pipeline["id"] for pipeline in pipelines if pipeline["name"] == name)
 
 
 def act(dashboard, name, action):
