@@ -17,7 +17,7 @@ pub enum FileError {
         problem: String,
     },
     /// The system refused something.
-    #[error("cannot {action} {}: {source}{}", path.display(), Remedy(source, path))]
+    #[error("cannot {action} {}: {source}{}", path.display(), Remedy(source, path, action))]
     Io {
         /// What was tried: `create`, `write to`, `finish`, `open` or `read`.
         action: &'static str,
@@ -71,13 +71,16 @@ impl FileError {
 }
 
 /// What can be done, behind an error of the system.
-struct Remedy<'a>(&'a io::Error, &'a Path);
+struct Remedy<'a>(&'a io::Error, &'a Path, &'static str);
 
 impl fmt::Display for Remedy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let folder = self.1.parent().filter(|path| !path.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).display();
         match self.0.kind() {
+            ErrorKind::NotFound if matches!(self.2, "open" | "read") => {
+                f.write_str("; check its name")
+            }
             ErrorKind::NotFound => write!(f, "; is there a folder {folder}? It is not made"),
             ErrorKind::PermissionDenied => {
                 write!(
