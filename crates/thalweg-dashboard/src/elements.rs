@@ -101,7 +101,7 @@ pub(crate) async fn prepare(app: &Arc<App>, pipeline: u64, node: u64) {
             }
             elements.is_busy.store(false, Ordering::Release);
         }
-        // Whoever has asked may have gone on.
+        // The page that asked may have stopped waiting.
         let _ = tells.send(());
     });
     match begun {

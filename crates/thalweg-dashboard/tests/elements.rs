@@ -118,7 +118,7 @@ fn a_text_that_is_never_made_holds_nobody_up() {
     assert!(get(&dashboard, "/status").contains("slow"));
     source.emit(Private("next")).wait().expect("it is taken");
     barrier.wait();
-    // Whoever looks again waits for it again.
+    // A second look has its text made again, and waits for it.
     let again = std::thread::spawn(move || barrier.wait());
     until_shown(&dashboard, &path, "made at last");
     drop(again);

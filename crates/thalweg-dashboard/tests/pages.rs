@@ -308,7 +308,7 @@ fn more_event_streams_than_there_may_be_are_all_answered() {
     }
     assert_eq!((open.len(), refused), (100, 300));
     assert_eq!(get(&dashboard, "/health"), "ok\n");
-    // Whoever goes makes room.
+    // A page that is closed makes room for another.
     drop(open);
     let end = Instant::now() + BOUND;
     let mut stream = loop {

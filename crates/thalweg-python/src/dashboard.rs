@@ -157,7 +157,7 @@ impl Observe for Process {
     }
 
     fn elements(&self, pipeline: u64, node: u64) -> Option<Vec<Box<dyn Any + Send>>> {
-        // Whoever is asked has the GIL, since it counts references.
+        // Copying references to objects needs the GIL.
         let answer = gil::attach(|py| {
             let found = find(py, pipeline).unwrap_or_else(|error| told(py, error))?;
             let (tells, answer) = sync_channel(1);

@@ -55,7 +55,7 @@ impl PySpan {
     }
 }
 
-/// What was returned. An exception is told to whoever reads what nobody handles: an element comes through all the same.
+/// The value that was returned. An exception goes to `sys.unraisablehook`: the element comes through all the same.
 fn said<'py>(py: Python<'py>, result: PyResult<Bound<'py, PyAny>>) -> Option<Bound<'py, PyAny>> {
     result
         .map_err(|error| error.write_unraisable(py, None))

@@ -1,6 +1,6 @@
 //! Files that are written whole, and files of records: lines of JSON, CSV, messages behind their lengths, Parquet.
 //!
-//! Whoever reads a folder that a pipeline writes to never sees half of a file. A file is written under another name
+//! A reader of the folder never sees half of a file. A file is written under another name
 //! beside it, `.name.partial`, synchronized to the disk, and then gets its name at once.
 //!
 //! ```

@@ -136,7 +136,7 @@ impl Template {
         Ok(next)
     }
 
-    /// The number in a name that is made of this template; zero if there is none in the template.
+    /// The number in a name that this template has made; zero if the template has no `{number}`.
     fn number_in(&self, name: &str) -> Option<u64> {
         let (mut number, mut rest) = (0, name);
         for part in &self.parts {

@@ -1,4 +1,4 @@
-//! One file on its way to its name.
+//! A file that is written under a temporary name.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};

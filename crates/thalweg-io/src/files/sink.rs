@@ -13,7 +13,7 @@ use crate::reply::{Reply, reply};
 /// Bytes that are gathered before they are written.
 const CAPACITY: usize = 64 * 1024;
 
-/// The most files that wait for the disk. Whoever emits waits then, too.
+/// The most files that wait for the disk. Emitters wait while there are as many.
 const MAX_FINISHING: usize = 4;
 
 /// The most elements of a file that someone waits to have acknowledged: half of what a position may have in flight.
@@ -197,7 +197,7 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
         let source = Box::new(source);
         let error = FileError::Lost { elements, source };
         if let Some(last) = last {
-            // Nobody waits for it: whoever emitted it has gone on.
+            // Its emitter waits no more, so nobody needs the result.
             let _ = cx.fail(last, error);
         }
     }

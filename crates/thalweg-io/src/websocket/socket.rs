@@ -208,7 +208,7 @@ impl Socket {
             while self.stream.next().await.transpose()?.is_some() {}
             Ok::<(), Error>(())
         };
-        // Whoever does not answer is left all the same.
+        // A peer that does not answer in time is disconnected all the same.
         let _ = timeout(FAREWELL, farewell).await;
     }
 }

@@ -21,7 +21,7 @@ const MAX_BYTES: usize = 32 << 20;
 /// A message, and its share of the bytes that may lie ready.
 pub(super) type Held = (WebSocketMessage, OwnedSemaphorePermit);
 
-/// Where messages are put for the pipeline. Whoever puts one in waits until there is room.
+/// Where connections put messages for the pipeline. They wait until there is room.
 pub(super) struct Room {
     out: Outbox<Held, WebSocketError>,
     bytes: Arc<Semaphore>,

@@ -232,7 +232,7 @@ fn all_who_connect_are_shown_the_same_up_to_the_last_message() {
     let mut connected = HashSet::new();
     while connected.len() < 3 {
         shown.emit(WebSocketMessage::from("hello")).wait().unwrap();
-        // One at a time: whoever has connected is not to fall behind.
+        // One at a time, so that a client that has connected does not fall behind.
         let come = come
             .recv_timeout(Duration::from_millis(5))
             .into_iter()
@@ -300,7 +300,7 @@ fn wrong_urls_and_files_are_said_before_anything_is_sent() {
 }
 
 #[test]
-fn whoever_is_too_slow_is_left_behind_and_nobody_waits_for_it() {
+fn a_client_that_is_too_slow_is_disconnected_and_nobody_waits_for_it() {
     let server = WebSocketServer::new(0).max_behind(4);
     let address = server.listen().unwrap();
     let shown = Stream::new();

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 #[cfg(target_os = "linux")]
-use super::bell::Bell;
+use super::wakeup_fd::WakeupFd;
 use crate::{interpreter, interrupt};
 
 /// An asyncio loop and its methods.
@@ -21,9 +21,9 @@ pub(super) struct Handles {
     notes_thread: bool,
     /// A future of the loop's that is done.
     pub(super) done: Py<PyAny>,
-    /// Wakes the loop, once it has run; nothing, if it can't be hung.
+    /// Wakes the loop, once it has run; `None` if it watches no descriptors.
     #[cfg(target_os = "linux")]
-    pub(super) bell: OnceLock<Option<Bell>>,
+    pub(super) wakeup_fd: OnceLock<Option<WakeupFd>>,
 }
 
 impl Handles {
@@ -40,7 +40,7 @@ impl Handles {
             call_at: method("call_at")?,
             object: object.clone().unbind(),
             #[cfg(target_os = "linux")]
-            bell: OnceLock::new(),
+            wakeup_fd: OnceLock::new(),
         }))
     }
 

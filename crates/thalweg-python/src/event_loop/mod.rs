@@ -2,13 +2,13 @@
 
 mod alarms;
 mod awaitable;
-#[cfg(target_os = "linux")]
-mod bell;
 mod closing;
 mod handles;
 mod pending;
 mod pump;
 mod task;
+#[cfg(target_os = "linux")]
+mod wakeup_fd;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -225,32 +225,30 @@ impl EventLoop {
         if self.0.is_closed.load(Ordering::Relaxed) {
             return;
         }
-        if !self.0.called.swap(true, Ordering::AcqRel) && !self.ring() {
+        if !self.0.called.swap(true, Ordering::AcqRel) && !self.wake() {
             gil::attach(|py| self.ask(py));
         }
     }
 
     /// Wakes the loop without the GIL, where that can be done.
-    fn ring(&self) -> bool {
+    fn wake(&self) -> bool {
         #[cfg(target_os = "linux")]
-        if let Some(Some(bell)) = self.handles().bell.get() {
-            return bell.ring();
+        if let Some(Some(wakeup_fd)) = self.handles().wakeup_fd.get() {
+            return wakeup_fd.wake();
         }
         false
     }
 
     /// Has others wake the loop, which runs on this thread, without the GIL.
-    fn hang_bell(&self, _py: Python<'_>) {
-        #[cfg(target_os = "linux")]
-        {
-            let handles = self.handles();
-            match handles.bell.get() {
-                Some(bell) => bell.iter().for_each(bell::Bell::note_thread),
-                None if self.is_driven() => {}
-                None => {
-                    let bell = bell::Bell::hang(_py, self, &handles);
-                    let _ = handles.bell.set(bell);
-                }
+    #[cfg(target_os = "linux")]
+    fn register_wakeup_fd(&self, py: Python<'_>) {
+        let handles = self.handles();
+        match handles.wakeup_fd.get() {
+            Some(known) => known.iter().for_each(wakeup_fd::WakeupFd::note_thread),
+            None if self.is_driven() => {}
+            None => {
+                let made = wakeup_fd::WakeupFd::register(py, self, &handles);
+                let _ = handles.wakeup_fd.set(made);
             }
         }
     }
@@ -333,7 +331,8 @@ impl EventLoop {
     fn run_queue(&self, py: Python<'_>) -> PyResult<()> {
         self.0.has_run.store(true, Ordering::Relaxed);
         self.watch(py)?;
-        self.hang_bell(py);
+        #[cfg(target_os = "linux")]
+        self.register_wakeup_fd(py);
         self.0.called.store(false, Ordering::Release);
         let mut jobs = std::mem::take(&mut *lock(&self.0.queue));
         while let Some(job) = jobs.pop_front() {

@@ -1,7 +1,7 @@
 //! A descriptor that wakes an asyncio loop without the GIL.
 //!
-//! `call_soon_threadsafe` writes to a socket and reads it again in Python, and each of these calls lets go of the GIL: with
-//! threads that wait for it, every wake-up costs three changes of threads more than it has to.
+//! `call_soon_threadsafe` writes to a socket and reads it again in Python, and each of these calls releases the GIL: with
+//! threads that wait for it, every wake-up costs three switches between threads more than it has to.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,28 +15,33 @@ use super::handles::Handles;
 use super::{EventLoop, Shared};
 use crate::{gil, interpreter, interrupt};
 
-/// The end that wakes. When it is dropped, the loop takes the other end down.
-pub(super) struct Bell {
+/// Wakes an asyncio loop. When it is dropped, the loop stops watching the descriptor.
+pub(super) struct WakeupFd {
     descriptor: Arc<OwnedFd>,
     /// The thread that the loop has run on.
     thread: AtomicU64,
 }
 
-impl Bell {
-    /// Hangs a bell on an asyncio loop that runs on this thread; not if the loop watches no descriptors, or there is none left.
-    pub(super) fn hang(py: Python<'_>, event_loop: &EventLoop, handles: &Handles) -> Option<Self> {
+impl WakeupFd {
+    /// Has an asyncio loop, which runs on this thread, watch a new descriptor. `None` if the loop watches no descriptors, or
+    /// the process has none left.
+    pub(super) fn register(
+        py: Python<'_>,
+        event_loop: &EventLoop,
+        handles: &Handles,
+    ) -> Option<Self> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let descriptor = Arc::new(eventfd(0, flags).ok()?);
-        let rung = Rung {
+        let reader = Reader {
             descriptor: descriptor.clone(),
             event_loop: event_loop.downgrade(),
-            hangs_at: event_loop.identity_of_loop(),
+            watched_by: event_loop.identity_of_loop(),
         };
-        let rung = Py::new(py, rung).ok()?;
+        let reader = Py::new(py, reader).ok()?;
         let number = descriptor.as_raw_fd();
         let object = handles.object.bind(py);
         let is_watched = interrupt::through(py, || {
-            match object.call_method1("add_reader", (number, &rung)) {
+            match object.call_method1("add_reader", (number, &reader)) {
                 Ok(_) => Ok(true),
                 Err(error) if error.is_instance_of::<PyNotImplementedError>(py) => Ok(false),
                 Err(error) => Err(error),
@@ -49,10 +54,11 @@ impl Bell {
         Some(Self { descriptor, thread })
     }
 
-    /// Wakes the loop from another thread, with or without the GIL. On the loop's own thread there are better ways: whether
-    /// it has been rung.
-    pub(super) fn ring(&self) -> bool {
-        self.thread.load(Ordering::Relaxed) != interpreter::thread_id() && ring(&self.descriptor)
+    /// Wakes the loop from another thread, with or without the GIL. Returns whether it did: not on the loop's own thread,
+    /// where there are better ways.
+    pub(super) fn wake(&self) -> bool {
+        self.thread.load(Ordering::Relaxed) != interpreter::thread_id()
+            && write_to(&self.descriptor)
     }
 
     /// The loop runs on this thread.
@@ -62,36 +68,36 @@ impl Bell {
     }
 }
 
-impl Drop for Bell {
+impl Drop for WakeupFd {
     fn drop(&mut self) {
-        ring(&self.descriptor);
+        write_to(&self.descriptor);
     }
 }
 
 /// A counter that is full is readable, too.
-fn ring(descriptor: impl AsFd) -> bool {
-    let rung = rustix::io::write(descriptor, &1_u64.to_ne_bytes());
-    matches!(rung, Ok(_) | Err(rustix::io::Errno::AGAIN))
+fn write_to(descriptor: impl AsFd) -> bool {
+    let written = rustix::io::write(descriptor, &1_u64.to_ne_bytes());
+    matches!(written, Ok(_) | Err(rustix::io::Errno::AGAIN))
 }
 
-/// The loop's end: called when the bell has been rung.
+/// The callback that the loop calls when the descriptor can be read.
 #[pyclass(frozen, module = "thalweg._thalweg")]
-struct Rung {
+struct Reader {
     descriptor: Arc<OwnedFd>,
     event_loop: Weak<Shared>,
     /// The asyncio loop that watches it.
-    hangs_at: usize,
+    watched_by: usize,
 }
 
-impl Rung {
+impl Reader {
     fn served(&self) -> Option<EventLoop> {
         let event_loop = EventLoop::upgrade(&self.event_loop)?;
-        (event_loop.identity_of_loop() == self.hangs_at).then_some(event_loop)
+        (event_loop.identity_of_loop() == self.watched_by).then_some(event_loop)
     }
 }
 
 #[pymethods]
-impl Rung {
+impl Reader {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         // Nothing to read means that it has been read before.
         let _ = rustix::io::read(&self.descriptor, &mut [0_u8; 8]);
@@ -106,7 +112,7 @@ impl Rung {
 }
 
 /// A loop that lets go of it has been closed.
-impl Drop for Rung {
+impl Drop for Reader {
     fn drop(&mut self) {
         if let Some(event_loop) = self.served() {
             gil::attach(|py| event_loop.check_closed(py));
