@@ -118,6 +118,55 @@ def test_counters_and_current_values_are_exact_in_the_middle_of_a_batch():
     assert (evens.counters()["received"], evens.counters()["sent"], node.current_value) == (4, 2, 40)
 
 
+@pytest.mark.parametrize("kind", [list, tuple, iter, dict.fromkeys, lambda numbers: range(len(numbers))])
+def test_every_iterable_is_sent_whole_and_in_order(kind):
+    source = Stream()
+    result = source.map(lambda x: -x).sink_to_list()
+    beside = source.sink_to_list()
+    source.emit_many(kind(list(range(1000))))
+    assert beside == list(range(1000))
+    assert result == [-x for x in range(1000)]
+    assert source.current_value == 999
+    assert source.counters()["sent"] == 1000
+
+
+def test_what_comes_before_an_exception_of_the_iterables_own_is_sent():
+    def numbers():
+        yield from range(700)
+        raise OSError("no more")
+
+    source = Stream()
+    result = source.map(lambda x: x).sink_to_list()
+    with pytest.raises(OSError, match="no more"):
+        source.emit_many(numbers())
+    assert result == list(range(700))
+
+
+def test_a_list_that_grows_while_it_is_sent_is_sent_to_its_end():
+    numbers = list(range(300))
+    source = Stream()
+    result = source.map(lambda x: x).sink_to_list()
+    source.sink(lambda x: numbers.append(x + 300) if x < 300 else None)
+    source.emit_many(numbers)
+    assert result == list(range(600))
+    numbers = list(range(600))
+    source = Stream()
+    result = source.map(lambda x: numbers.clear() if x == 100 else x).sink_to_list()
+    source.emit_many(numbers)
+    assert len(result) == 257, "the batch on its way goes on; the list has no more"
+
+
+def test_a_function_that_stops_the_batch_sees_every_element_once():
+    source = Stream()
+    node = source.map(lambda x: x)
+    seen = node.sink_to_list()
+    late = []
+    node.sink(lambda x: source.sink(late.append) if x == 400 else None)
+    source.emit_many(list(range(1000)))
+    assert seen == list(range(1000))
+    assert late == list(range(513, 1000)), "edges change when the batch has got everywhere"
+
+
 def test_a_function_that_is_assigned_is_called_for_the_next_element():
     source = Stream()
     node = source.map(lambda x: x)

@@ -103,7 +103,7 @@ def test_values_out_of_range(build, words):
         (lambda source: source.union(5), ("union", "5")),
         (lambda source: source.accumulate(max, reset_stream=5), ("accumulate", "reset_stream")),
         (lambda source: source.map(str, on_error=5), ("on_error", "5")),
-        (lambda source: source.connect(5), ()),
+        (lambda source: source.connect(5), ("connect", "5")),
     ],
 )
 def test_values_of_another_kind(build, words):

@@ -21,6 +21,8 @@ thread_local! {
 /// Returns whether a waiting thread goes on waiting: an exception of a signal handler ends the wait.
 pub(crate) fn has_patience(waited: Duration) -> bool {
     gil::attach(|py| match py.check_signals() {
+        // Whoever has been interrupted already waits for nothing more.
+        Ok(()) if interrupt::is_noted() => false,
         Ok(()) => {
             look(py, waited, false);
             true

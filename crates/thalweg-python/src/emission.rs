@@ -284,7 +284,7 @@ fn resolve(future: &Bound<'_, PyAny>, result: PyResult<()>) {
 ///
 /// # Errors
 /// The failures of the elements.
-#[inline]
+#[inline(always)]
 pub(crate) fn finished(py: Python<'_>, emit: Emit) -> PyResult<()> {
     let result = emit.wait();
     interrupt::check()?;

@@ -2,10 +2,14 @@
 //! business. They are carried around the pipeline to whoever entered it on this thread.
 
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::gil;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
+
+/// How many threads have one: most programs none, and then nobody looks further.
+static NOTED: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static RAISED: Cell<bool> = const { Cell::new(false) };
@@ -30,6 +34,7 @@ pub(crate) fn note(py: Python<'_>, error: &PyErr) {
 #[cold]
 pub(crate) fn keep(error: PyErr) {
     if !RAISED.replace(true) {
+        NOTED.fetch_add(1, Ordering::Relaxed);
         ERROR.set(Some(error));
     }
 }
@@ -51,14 +56,21 @@ pub(crate) fn through<R>(_: Python<'_>, mut run: impl FnMut() -> PyResult<R>) ->
 }
 
 /// Raises what was noted on this thread.
-#[inline]
+#[inline(always)]
 pub(crate) fn check() -> PyResult<()> {
-    if RAISED.get() { Err(take()) } else { Ok(()) }
+    if is_noted() { Err(take()) } else { Ok(()) }
+}
+
+/// Whether [`check`] would raise something.
+#[inline(always)]
+pub(crate) fn is_noted() -> bool {
+    NOTED.load(Ordering::Relaxed) > 0 && RAISED.get()
 }
 
 #[cold]
 fn take() -> PyErr {
     RAISED.set(false);
+    NOTED.fetch_sub(1, Ordering::Relaxed);
     ERROR
         .take()
         .unwrap_or_else(|| pyo3::exceptions::PyKeyboardInterrupt::new_err(()))

@@ -3,12 +3,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyList, PyRange, PySlice, PyString, PyTuple, PyType};
+use thalweg::{EmitMany, HostBatches, Stream};
 
-use crate::call;
 use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::value::Value;
+use crate::{call, gil, interrupt};
 
 /// Something that is set or not, for threads to look at.
 #[pyclass(frozen, module = "thalweg._thalweg")]
@@ -76,9 +80,29 @@ impl Batch {
     }
 }
 
+/// A batch as a list of Python's, which nobody else has.
+pub(crate) struct ListBatch(pub(crate) Py<PyList>);
+
+impl IntoIterator for ListBatch {
+    type Item = Value;
+    type IntoIter = std::vec::IntoIter<Value>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let values: Vec<_> = gil::held(|py| self.0.bind(py).iter().map(Value::from).collect());
+        values.into_iter()
+    }
+}
+
+/// Where elements come from.
+enum Source {
+    Iterator(Py<PyAny>),
+    /// A sequence, parts of which can be had at a time, and how many elements have been taken.
+    Sequence(Py<PyAny>, usize),
+}
+
 /// Elements as the engine takes them.
 pub(crate) struct Elements {
-    iterator: Py<PyAny>,
+    from: Source,
     left: usize,
     stop: Option<Arc<AtomicBool>>,
     end: Arc<End>,
@@ -95,15 +119,20 @@ impl Elements {
         if let Ok(batch) = elements.cast::<Batch>() {
             let batch = batch.get();
             return Ok(Self {
-                iterator: batch.iterator.clone_ref(elements.py()),
+                from: Source::Iterator(batch.iterator.clone_ref(elements.py())),
                 left: batch.n,
                 stop: Some(batch.stop.clone()),
                 end: batch.end.clone(),
                 current,
             });
         }
+        let from = if is_sequence(elements) {
+            Source::Sequence(elements.clone().unbind(), 0)
+        } else {
+            Source::Iterator(elements.try_iter()?.into_any().unbind())
+        };
         Ok(Self {
-            iterator: elements.try_iter()?.into_any().unbind(),
+            from,
             left: usize::MAX,
             stop: None,
             end: Arc::default(),
@@ -116,6 +145,88 @@ impl Elements {
         let end = self.end.clone();
         move |py| lock(&end.problem).as_ref().map(|error| error.clone_ref(py))
     }
+
+    /// Sends all.
+    pub(crate) fn emit(self, out: &Stream<Value>) -> EmitMany<Value, Self> {
+        let in_batches = gil::attach(|py| self.come_in_batches(py).unwrap_or(false));
+        if in_batches {
+            out.emit_host_batches(self)
+        } else {
+            out.emit_many(self)
+        }
+    }
+
+    /// Whether so many may be taken at a time as the engine asks for: between two of them nobody asks whether a source
+    /// has been stopped, so no code of the user's is to run there.
+    fn come_in_batches(&self, py: Python<'_>) -> PyResult<bool> {
+        match &self.from {
+            Source::Iterator(iterator) if self.stop.is_some() => is_builtin(iterator.bind(py)),
+            _ => Ok(true),
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        let is_stopped = |stop: &Arc<AtomicBool>| stop.load(Ordering::Relaxed);
+        self.left == 0 || self.stop.as_ref().is_some_and(is_stopped)
+    }
+
+    fn is_over(&mut self) {
+        self.left = 0;
+        self.end.is_over.store(true, Ordering::Relaxed);
+    }
+
+    fn fail(&mut self, py: Python<'_>, error: PyErr) {
+        self.left = 0;
+        interrupt::note(py, &error);
+        *lock(&self.end.problem) = Some(error);
+    }
+
+    /// Puts up to `size` elements at the end of a list: also those that come before an exception.
+    fn fill(&mut self, list: &Bound<'_, PyList>, size: usize) -> PyResult<()> {
+        let py = list.py();
+        let next = match &mut self.from {
+            Source::Iterator(iterator) if size == 1 => {
+                return match call::next(iterator.bind(py))? {
+                    Some(x) => list.append(x),
+                    None => Ok(()),
+                };
+            }
+            Source::Iterator(iterator) => islice(py)?.call1((&*iterator, size))?,
+            Source::Sequence(sequence, taken) => {
+                let end = taken.saturating_add(size);
+                let slice = PySlice::new(py, signed(*taken), signed(end), 1);
+                *taken = end;
+                sequence.bind(py).get_item(slice)?
+            }
+        };
+        list.call_method1(intern!(py, "extend"), (next,))?;
+        Ok(())
+    }
+}
+
+impl HostBatches for Elements {
+    type Batch = ListBatch;
+
+    fn next_batch(&mut self, size: usize) -> Option<(ListBatch, usize)> {
+        if self.has_ended() {
+            return None;
+        }
+        let size = size.min(self.left);
+        gil::held(|py| {
+            let list = PyList::empty(py);
+            let filled = self.fill(&list, size);
+            let len = list.len();
+            self.left -= len.min(self.left);
+            match filled {
+                Ok(()) if len < size => self.is_over(),
+                Ok(()) => {}
+                Err(error) => self.fail(py, error),
+            }
+            let last = list.get_item(len.checked_sub(1)?).ok()?;
+            self.current.set(py, last.as_unbound());
+            Some((ListBatch(list.unbind()), len))
+        })
+    }
 }
 
 impl Iterator for Elements {
@@ -123,27 +234,64 @@ impl Iterator for Elements {
 
     #[inline]
     fn next(&mut self) -> Option<Value> {
-        let is_stopped = |stop: &Arc<AtomicBool>| stop.load(Ordering::Relaxed);
-        if self.left == 0 || self.stop.as_ref().is_some_and(is_stopped) {
+        if self.has_ended() {
             return None;
         }
-        self.left -= 1;
-        crate::gil::held(|py| match call::next(self.iterator.bind(py)) {
-            Ok(Some(x)) => {
+        let Source::Iterator(iterator) = &self.from else {
+            let (batch, _) = self.next_batch(1)?;
+            return batch.into_iter().next();
+        };
+        let next = gil::held(|py| {
+            let next = call::next(iterator.bind(py))?;
+            Ok(next.map(|x| {
                 self.current.set(py, x.as_unbound());
-                Some(Value::from(x))
-            }
-            Ok(None) => {
-                self.left = 0;
-                self.end.is_over.store(true, Ordering::Relaxed);
-                None
-            }
-            Err(error) => {
-                self.left = 0;
-                crate::interrupt::note(py, &error);
-                *lock(&self.end.problem) = Some(error);
-                None
-            }
-        })
+                Value::from(x)
+            }))
+        });
+        self.left -= 1;
+        match next {
+            Ok(Some(x)) => return Some(x),
+            Ok(None) => self.is_over(),
+            Err(error) => gil::held(|py| self.fail(py, error)),
+        }
+        None
     }
+}
+
+fn signed(place: usize) -> isize {
+    isize::try_from(place).unwrap_or(isize::MAX)
+}
+
+/// Whether it is one of the interpreter's own sequences, whose parts are what iteration gives.
+fn is_sequence(elements: &Bound<'_, PyAny>) -> bool {
+    elements.is_exact_instance_of::<PyList>()
+        || elements.is_exact_instance_of::<PyTuple>()
+        || elements.is_exact_instance_of::<PyRange>()
+}
+
+fn islice(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static ISLICE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    ISLICE.import(py, "itertools", "islice")
+}
+
+/// Whether an iterator is one of the interpreter's own, over a collection that is there.
+fn is_builtin(iterator: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static TYPES: PyOnceLock<Vec<Py<PyType>>> = PyOnceLock::new();
+    let py = iterator.py();
+    let types = TYPES.get_or_try_init(py, || {
+        let collections = [
+            PyList::empty(py).into_any(),
+            PyTuple::empty(py).into_any(),
+            PyString::new(py, "").into_any(),
+            PyBytes::new(py, b"").into_any(),
+            PyDict::new(py).into_any(),
+            PyRange::new(py, 0, 0)?.into_any(),
+        ];
+        collections
+            .iter()
+            .map(|it| Ok(it.try_iter()?.get_type().unbind()))
+            .collect::<PyResult<_>>()
+    })?;
+    let kind = iterator.get_type();
+    Ok(types.iter().any(|known| kind.is(known)))
 }

@@ -105,7 +105,8 @@ pub use runtime::EventLoop;
 pub use runtime::{Alarm, Runtime, RuntimeHandle, Sleep, Task, VirtualClock};
 pub use source::{Begun, Emitter, Source, Stop};
 pub use stream::{
-    Arrival, EmitMany, InletKey, Join, OnError, OpenJoin, Retry, Sink, Stream, WeakStream,
+    Arrival, EmitMany, HostBatches, InletKey, Join, OnError, OpenJoin, Retry, Sink, Stream,
+    WeakStream,
 };
 pub use sync::{Blocking, Patience, ask_waiting, block_around};
 pub use thalweg_view as view;

@@ -11,6 +11,7 @@ mod progress;
 mod signal;
 mod values;
 
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -27,6 +28,7 @@ use self::values::known;
 use crate::call;
 use crate::gil::{self, Place};
 use crate::interrupt;
+use crate::iterable::ListBatch;
 use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::pipeline::Pipeline;
@@ -75,6 +77,7 @@ struct Position {
 /// A chain that runs.
 pub(crate) struct Compiled {
     generator: Py<PyAny>,
+    signals: &'static Signals,
     /// Has something in it if elements have come to nodes at work.
     left: Py<PyList>,
     parts: Vec<Part>,
@@ -110,7 +113,6 @@ struct Batch {
 
 /// A batch that is about to be sent.
 struct Begun<'py> {
-    list: Bound<'py, PyList>,
     iterator: Bound<'py, PyAny>,
     /// The list for what comes out.
     made: Option<Bound<'py, PyList>>,
@@ -149,7 +151,22 @@ impl Fused<Value> for Body {
     }
 
     fn run_many(&self, xs: &mut Vec<Value>, cx: &mut FusedContext<'_, Value>) {
-        gil::held(|py| self.0.run_batch(py, xs, cx));
+        gil::held(|py| {
+            let objects: Vec<_> = xs.drain(..).map(Value::into_object).collect();
+            if let Ok(list) = PyList::new(py, objects) {
+                self.0.run_batch(&list, cx);
+            }
+        });
+    }
+
+    fn takes(&self, batch: &dyn Any) -> bool {
+        batch.is::<ListBatch>()
+    }
+
+    fn run_host_batch(&self, batch: &mut dyn Any, cx: &mut FusedContext<'_, Value>) {
+        if let Some(ListBatch(list)) = batch.downcast_ref() {
+            gil::held(|py| self.0.run_batch(list.bind(py), cx));
+        }
     }
 
     fn progress(&self) -> Vec<Progress> {
@@ -187,7 +204,7 @@ impl Compiled {
 
     #[inline(always)]
     fn is_done(&self, answer: &Bound<'_, PyAny>) -> bool {
-        Signals::get(answer.py()).is_ok_and(|signals| answer.is(&signals.done))
+        answer.is(&self.signals.done)
     }
 
     /// Whether something handed out by one element's way is the last that is done about it.
@@ -243,7 +260,7 @@ impl Compiled {
             }
             answer = match self.handle(&told, flow.is_err(), cx) {
                 Ok((went, reply)) => {
-                    let is_abandoned = went.is_err() && !Self::has_failed(&told);
+                    let is_abandoned = went.is_err() && !self.has_failed(&told);
                     flow = flow.and(went);
                     if is_abandoned {
                         self.abandon(py)
@@ -256,8 +273,8 @@ impl Compiled {
         }
     }
 
-    fn has_failed(told: &Bound<'_, PyAny>) -> bool {
-        Signals::get(told.py()).is_ok_and(|signals| told.is(&signals.failed))
+    fn has_failed(&self, told: &Bound<'_, PyAny>) -> bool {
+        told.is(&self.signals.failed)
     }
 
     /// Sees to one thing that a chain has handed out; returns what to reply.
@@ -268,7 +285,7 @@ impl Compiled {
         cx: &mut FusedContext<'_, Value>,
     ) -> PyResult<(EmitResult, Option<Bound<'py, PyAny>>)> {
         let py = told.py();
-        let signals = Signals::get(py)?;
+        let signals = self.signals;
         let generator = self.generator.bind(py);
         let none = py.None().into_bound(py);
         if told.is(&signals.failed) {
@@ -360,22 +377,20 @@ impl Compiled {
     }
 
     #[inline(never)]
-    fn run_batch(&self, py: Python<'_>, xs: &mut Vec<Value>, cx: &mut FusedContext<'_, Value>) {
-        let len = xs.len();
-        let last = xs.last().cloned();
-        let objects: Vec<_> = xs.drain(..).map(Value::into_object).collect();
-        let (Some(last), Ok(begun)) = (last, self.begin_batch(py, objects)) else {
+    fn run_batch(&self, list: &Bound<'_, PyList>, cx: &mut FusedContext<'_, Value>) {
+        let (py, len) = (list.py(), list.len());
+        let last = list.get_item(len.wrapping_sub(1)).map(Value::from);
+        let (Ok(last), Ok(begun)) = (last, self.begin_batch(list)) else {
             return;
         };
         let Begun {
-            list,
             iterator,
             made,
             message,
         } = begun;
         *lock(&self.batch) = Some(Batch {
             len,
-            list: list.unbind(),
+            list: list.clone().unbind(),
             iterator: iterator.clone().unbind(),
             rest: Vec::new(),
         });
@@ -431,8 +446,8 @@ impl Compiled {
         Ok(())
     }
 
-    fn begin_batch<'py>(&self, py: Python<'py>, objects: Vec<Py<PyAny>>) -> PyResult<Begun<'py>> {
-        let list = PyList::new(py, objects)?;
+    fn begin_batch<'py>(&self, list: &Bound<'py, PyList>) -> PyResult<Begun<'py>> {
+        let py = list.py();
         let iterator = list.try_iter()?.into_any();
         let made = self.is_last.then(|| PyList::empty(py));
         let message = match &made {
@@ -443,7 +458,6 @@ impl Compiled {
             None => iterator.clone(),
         };
         Ok(Begun {
-            list,
             iterator,
             made,
             message,
@@ -453,7 +467,7 @@ impl Compiled {
     fn send_batch<'py>(&self, message: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = message.py();
         let generator = self.generator.bind(py);
-        let answer = call::resume(generator, Signals::get(py)?.many.bind(py).as_any())?;
+        let answer = call::resume(generator, self.signals.many.bind(py).as_any())?;
         if self.is_done(&answer) {
             call::resume(generator, message)
         } else {

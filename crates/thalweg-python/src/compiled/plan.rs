@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use thalweg::FusedPart;
 
-use super::{Body, Compiled, Kind, Part, Position, known};
+use super::{Body, Compiled, Kind, Part, Position, Signals, known};
 use crate::call;
 use crate::node::Node;
 use crate::pipeline::Pipeline;
@@ -96,6 +96,7 @@ fn begin(plan: Plan<'_>, pipeline: &Py<Pipeline>) -> PyResult<()> {
     let compiled = Arc::new(Compiled {
         lines: lines.collect(),
         generator: plan.generator.unbind(),
+        signals: Signals::get(py)?,
         left: plan.left.unbind(),
         parts,
         exits: plan.exits.len(),

@@ -78,6 +78,7 @@ impl EventLoop {
         if self.handles().is_closed(py) {
             pending::fail(self.identity_of_loop());
         }
+        self.0.here.replace(py, &handles);
         let before = std::mem::replace(&mut *lock(&self.0.handles), handles);
         drop(before);
         lock(&self.0.alarms).disarm();

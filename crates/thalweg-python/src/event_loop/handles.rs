@@ -47,14 +47,21 @@ impl Handles {
     /// Whether it runs on this thread.
     pub(super) fn is_here(&self, py: Python<'_>) -> bool {
         // Asking asyncio costs a system call, before Python 3.12: more than an element does.
-        if self.notes_thread
-            && let Ok(noted) = self.object.bind(py).getattr(intern!(py, "_thread_id"))
-            && !noted.is_none()
+        if let Some(noted) = self.noted_thread(py)
             && let Ok(thread) = noted.extract::<u64>()
         {
             return thread == interpreter::thread_id();
         }
         self.is(running(py).ok().flatten().as_ref())
+    }
+
+    /// The number of the thread that the loop says it runs on, if it runs, and says so.
+    pub(super) fn noted_thread<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        if !self.notes_thread {
+            return None;
+        }
+        let noted = self.object.bind(py).getattr(intern!(py, "_thread_id"));
+        noted.ok().filter(|noted| !noted.is_none())
     }
 
     pub(super) fn is(&self, running: Option<&Bound<'_, PyAny>>) -> bool {

@@ -4,6 +4,7 @@ mod alarms;
 mod awaitable;
 mod closing;
 mod handles;
+mod here;
 mod pending;
 mod pump;
 mod task;
@@ -24,6 +25,7 @@ use self::alarms::Alarms;
 pub(crate) use self::awaitable::Awaited;
 use self::handles::Handles;
 pub(crate) use self::handles::running;
+use self::here::Here;
 pub(crate) use self::pump::Pump;
 use self::task::Running;
 use crate::lock::lock;
@@ -39,6 +41,7 @@ pub(crate) struct EventLoop(Arc<Shared>);
 
 pub(super) struct Shared {
     handles: Mutex<Arc<Handles>>,
+    here: Here,
     /// Whether the loop is only the one that is likely to run: the first that does takes its place.
     is_guess: AtomicBool,
     /// Whether it has ever run.
@@ -95,8 +98,10 @@ impl EventLoop {
     }
 
     fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let handles = Handles::new(object)?;
         Ok(Self(Arc::new(Shared {
-            handles: Mutex::new(Handles::new(object)?),
+            here: Here::of(object.py(), &handles),
+            handles: Mutex::new(handles),
             is_guess: AtomicBool::new(false),
             has_run: AtomicBool::new(false),
             is_watched: AtomicBool::new(false),
@@ -154,10 +159,12 @@ impl EventLoop {
     /// The awaitable for an emission that has nothing to wait for.
     #[inline]
     pub(crate) fn done(&self, py: Python<'_>) -> Py<PyAny> {
-        if self.0.is_guess.load(Ordering::Relaxed) {
-            return self.settled(py).done.clone_ref(py);
+        if !self.0.is_guess.load(Ordering::Relaxed)
+            && let Some(done) = self.0.here.done(py)
+        {
+            return done;
         }
-        lock(&self.0.handles).done.clone_ref(py)
+        self.settled(py).done.clone_ref(py)
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -211,8 +218,19 @@ impl EventLoop {
     }
 
     /// Whether the loop is running on this thread, right now.
+    #[inline]
     pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
-        self.settled(py).is_here(py)
+        !self.0.is_guess.load(Ordering::Relaxed) && self.0.here.is_certain(py) || self.look_here(py)
+    }
+
+    #[inline(never)]
+    fn look_here(&self, py: Python<'_>) -> bool {
+        let handles = self.settled(py);
+        let is_here = handles.is_here(py);
+        if is_here {
+            self.0.here.note(py, &handles);
+        }
+        is_here
     }
 
     /// Has the loop do something in its next round.

@@ -115,7 +115,7 @@ impl Node {
         let result = if asynchronous || parts.pipeline().mode() != Mode::NoLoop {
             let out = parts.out.clone();
             Self::begin(slf, asynchronous, move || {
-                let all = out.emit_many(elements);
+                let all = elements.emit(&out);
                 match limit {
                     Some(limit) => Begun::Batch(Box::pin(out.within(limit, all))),
                     None => Begun::Batch(Box::pin(all)),
@@ -260,7 +260,7 @@ impl Parts {
 
     fn emit_all_without_loop(&self, py: Python<'_>, elements: Elements) -> PyResult<Py<PyAny>> {
         let mut problems = Vec::new();
-        let result = self.out.emit_many(elements).wait_with(|emit| {
+        let result = elements.emit(&self.out).wait_with(|emit| {
             problems.extend(self.without_loop(py, emit).err());
             Ok(())
         });

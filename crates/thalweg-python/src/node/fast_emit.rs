@@ -3,16 +3,14 @@
 
 #![allow(unsafe_code)]
 
-use std::ptr::null_mut;
-
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyObject};
+use pyo3::impl_::trampoline::get_trampoline_function;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::Node;
 use crate::emission::{self, Emission};
-use crate::interpreter;
 use crate::pipeline::Mode;
 use crate::value::Value;
 
@@ -27,7 +25,10 @@ pub(crate) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
     let definition = ffi::PyMethodDef {
         ml_name: c"emit".as_ptr(),
         ml_meth: ffi::PyMethodDefPointer {
-            PyCFunctionFastWithKeywords: emit,
+            PyCFunctionFastWithKeywords: get_trampoline_function!(
+                fastcall_cfunction_with_keywords,
+                emit
+            ),
         },
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
         ml_doc: DOC.as_ptr(),
@@ -69,38 +70,34 @@ What a function downstream raised for this element, with a note that names the n
 element, where nobody waited for that any more. TimeoutError
 when `timeout` has passed.";
 
-unsafe extern "C" fn emit(
+/// `emit` as the interpreter calls it, once pyo3 has taken note that this thread holds the GIL.
+///
+/// # Safety
+/// The interpreter calls this with the GIL, as a method of objects of the class that it was given to alone, which it
+/// checks, and which are `Node`s, and with `count` positional arguments, followed by those that `names` names.
+unsafe fn emit(
+    py: Python<'_>,
     node: *mut PyObject,
     arguments: *const *mut PyObject,
     count: ffi::Py_ssize_t,
     names: *mut PyObject,
-) -> *mut PyObject {
-    let result = Python::try_attach(|py| {
-        // SAFETY: the interpreter calls this with the GIL, as a method of objects of the class that it was given to
-        // alone, which it checks, and which are `Node`s, and with `count` positional arguments, followed by those that `names` names, all
-        // of them borrowed for the call.
-        let result = unsafe {
-            let node = Bound::ref_from_ptr(py, &node).cast_unchecked::<Node>();
-            if count == 1 && names.is_null() {
-                one(node, Bound::from_borrowed_ptr(py, *arguments))
-            } else {
-                all(node, arguments, count, names)
-            }
-        };
-        match result {
-            Ok(result) => result.into_ptr(),
-            Err(error) => {
-                super::emit::stop_at_end(py);
-                error.restore(py);
-                null_mut()
-            }
+) -> PyResult<*mut PyObject> {
+    // SAFETY: see above; all of them are borrowed for the call.
+    let result = unsafe {
+        let node = Bound::ref_from_ptr(py, &node).cast_unchecked::<Node>();
+        if count == 1 && names.is_null() {
+            one(node, Bound::from_borrowed_ptr(py, *arguments))
+        } else {
+            all(node, arguments, count, names)
         }
-    });
-    result.unwrap_or_else(|| {
-        // SAFETY: the interpreter is ending, and calls this with the GIL all the same.
-        unsafe { ffi::PyErr_SetString(ffi::PyExc_RuntimeError, interpreter::ENDING.as_ptr()) };
-        null_mut()
-    })
+    };
+    match result {
+        Ok(result) => Ok(result.into_ptr()),
+        Err(error) => {
+            super::emit::stop_at_end(py);
+            Err(error)
+        }
+    }
 }
 
 /// `node.emit(x)`.

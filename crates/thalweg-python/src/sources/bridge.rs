@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{PyList, PyWeakrefMethods, PyWeakrefReference};
 use thalweg::{
     Acks, BoxError, Element, Emit, EmitResult, Emitter, Failure, Never, Operator, Sink, Source,
     Stop, Stream,
@@ -22,6 +22,8 @@ use super::error::to_exception;
 use super::wake::Detached;
 use crate::event_loop::EventLoop;
 use crate::gil;
+use crate::iterable::Elements;
+use crate::last_value::LastValue;
 use crate::lock::lock;
 use crate::node::Node;
 use crate::upcalls;
@@ -418,14 +420,17 @@ impl<T> HandOn<'_, T> {
             Way::Together(convert) => convert,
             Way::OneByOne(emit_one) => return self.one_by_one(batch, emit_one),
         };
+        if batch.iter().all(|(_, acks)| acks.is_none()) {
+            let list = gil::attach(|py| {
+                self.site.settle(py, batch.len());
+                self.list(py, batch, convert)
+            })?;
+            return self.emitted(list.emit(&self.target).await);
+        }
         let values = gil::attach(|py| {
             self.site.settle(py, batch.len());
             self.values(py, batch, convert)
         });
-        if values.iter().all(|(_, acks)| acks.is_none()) {
-            let values = values.into_iter().map(|(value, _)| value);
-            return self.emitted(self.target.emit_many(values).await);
-        }
         let mut values = values.into_iter();
         while let Some(emit) = self.as_many_as_go(&mut values)? {
             self.emitted(emit.await)?;
@@ -502,6 +507,23 @@ impl<T> HandOn<'_, T> {
             }
             Ok(())
         })
+    }
+
+    fn list(
+        &self,
+        py: Python<'_>,
+        batch: Vec<(T, Acks)>,
+        convert: &Convert<T>,
+    ) -> PyResult<Elements> {
+        let list = PyList::empty(py);
+        for (x, _) in batch {
+            match convert(py, x) {
+                Ok(Some(value)) => list.append(value.object())?,
+                Ok(None) => {}
+                Err(error) => self.site.tell(py, "_fail", &error),
+            }
+        }
+        Elements::new(&list, &LastValue::new())
     }
 
     fn values(

@@ -12,6 +12,7 @@
 //! edges ([`Links`]) change only between passes.
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::cell::{Cell, RefCell, RefMut, UnsafeCell};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -181,6 +182,14 @@ pub(crate) trait Receive<T>: Send + Sync {
 
     /// Takes all elements of a batch, in order; reports failures in the pass and goes on.
     fn receive_many(&self, xs: &mut Vec<T>, pass: &mut Pass);
+
+    /// Whether it takes a batch of the host's as it is, right now.
+    fn takes(&self, _batch: &dyn Any, _: &Pass) -> bool {
+        false
+    }
+
+    /// Takes such a batch, as [`receive_many`](Self::receive_many) does.
+    fn receive_host_batch(&self, _batch: &mut dyn Any, _: &mut Pass) {}
 
     /// The receiver as a link.
     fn link(&self) -> Link<T>;

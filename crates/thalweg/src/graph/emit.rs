@@ -1,5 +1,6 @@
 //! How an element enters a graph.
 
+use std::any::Any;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -278,22 +279,63 @@ impl Graph {
         batch: &mut Vec<T>,
         origin: Origin,
     ) -> Option<Emit> {
+        self.emit_at_once(node, batch.len(), origin, |_| {
+            Some(|pass: &mut Pass| {
+                node.output().send_many(batch, pass);
+                batch.clear();
+            })
+        })
+    }
+
+    /// Sends a batch of a host's, if it all goes to one receiver, which takes it as it is.
+    pub(crate) fn emit_host_batch<T: Element>(
+        self: &Arc<Self>,
+        node: &Outlet<T>,
+        batch: &mut dyn Any,
+        len: usize,
+        origin: Origin,
+    ) -> Option<Emit> {
+        self.emit_at_once(node, len, origin, |pass| {
+            let receiver = node.output().receiver_of(batch, pass)?;
+            Some(move |pass: &mut Pass| {
+                node.output().count(len as u64);
+                receiver.receive_host_batch(batch, pass);
+            })
+        })
+    }
+
+    /// Sends `len` elements by what `prepare` returns, if they may go through as one.
+    fn emit_at_once<T: Element, F: FnOnce(&mut Pass)>(
+        self: &Arc<Self>,
+        node: &Outlet<T>,
+        len: usize,
+        origin: Origin,
+        prepare: impl FnOnce(&Pass) -> Option<F>,
+    ) -> Option<Emit> {
         let me = thread_state::thread_id();
         let root = self.root();
-        if root.monitor.try_enter(me) != Entry::Entered {
+        let root = if root.monitor.try_enter(me) == Entry::Entered {
+            thread_state::enter();
+            root
+        } else if !thread_state::is_inside()
+            && let Access::Entered(root) = self.access(me, true)
+        {
+            root.run_deferred();
+            root
+        } else {
             return None;
-        }
-        thread_state::enter();
+        };
         let detours = root.detours.load(Ordering::Relaxed);
-        let has_detour = detours != 0 && !root.pass_unseen(detours, batch.len(), false);
+        let has_detour = detours != 0 && !root.pass_unseen(detours, len, false);
         let mut pass = Pass::new(root, Lease::default(), false);
-        if root.merged.get().is_some() || has_detour || !root.is_batchable(&pass) {
+        let may_pass = root.merged.get().is_none() && !has_detour && root.is_batchable(&pass);
+        let send = if may_pass { prepare(&pass) } else { None };
+        let Some(send) = send else {
             root.leave(me, false);
             return None;
-        }
+        };
         let flow = pass.catch(|pass| {
-            node.output().send_many(batch, pass);
-            batch.clear();
+            send(pass);
             Ok(())
         });
         let emit = root.emitted(pass, flow, origin, node.id(), Inside::new(root, me));

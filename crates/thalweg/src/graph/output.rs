@@ -68,6 +68,16 @@ impl<T: Element> Output<T> {
         xs.clear();
     }
 
+    /// The only receiver, if it takes a batch of the host's as it is.
+    pub(crate) fn receiver_of(&self, batch: &dyn Any, pass: &Pass) -> Option<Edge<T>> {
+        let edges = self.edges.get(pass);
+        let mut receivers = edges.iter();
+        match (receivers.next(), receivers.next()) {
+            (Some((_, only)), None) if only.takes(batch, pass) => Some(only.clone()),
+            _ => None,
+        }
+    }
+
     /// Counts elements that have been sent another way.
     pub(crate) fn count(&self, elements: u64) {
         self.sent.add(elements);

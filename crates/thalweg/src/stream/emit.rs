@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use super::HostBatches;
 use super::Stream;
 use crate::ack::{Ack, Acks};
 use crate::failure::{Error, Kind};
@@ -197,6 +198,8 @@ pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
     /// Elements that are in flight, while there was room for others.
     ahead: VecDeque<Emit>,
     batch: Vec<T>,
+    /// Sends a batch of the host's, where the elements come in such; see [`HostBatches`].
+    send_host_batch: Option<fn(&mut Self) -> Option<Emit>>,
     errors: Vec<Error>,
 }
 
@@ -205,7 +208,18 @@ impl<T: Element, I: Iterator<Item = T>> Unpin for EmitMany<T, I> {}
 
 impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
     fn start(stream: Stream<T>, elements: I, origin: Origin) -> Self {
-        let mut this = Self {
+        let mut this = Self::new(stream, elements, origin, None);
+        this.advance();
+        this
+    }
+
+    fn new(
+        stream: Stream<T>,
+        elements: I,
+        origin: Origin,
+        send_host_batch: Option<fn(&mut Self) -> Option<Emit>>,
+    ) -> Self {
+        Self {
             stream,
             elements,
             origin,
@@ -213,26 +227,19 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             current: None,
             ahead: VecDeque::new(),
             batch: Vec::new(),
+            send_host_batch,
             errors: Vec::new(),
-        };
-        this.advance();
-        this
+        }
     }
 
     /// Sends on until something has to be waited for.
     fn advance(&mut self) {
         loop {
-            if self.batch.is_empty() {
-                self.batch.reserve(self.size);
-                self.batch.extend(self.elements.by_ref().take(self.size));
-                if self.batch.is_empty() {
-                    return;
-                }
-            }
-            let stream = &self.stream;
-            let emit = stream
-                .graph()
-                .emit_batch(stream.outlet(), &mut self.batch, self.origin);
+            let sent = match self.send_host_batch {
+                Some(send) if self.batch.is_empty() => send(self),
+                _ => None,
+            };
+            let emit = sent.or_else(|| self.send_batch());
             match emit {
                 Some(emit) if emit.is_ready() => {
                     self.size = BATCH;
@@ -242,10 +249,25 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
                     self.current = Some(emit);
                     return;
                 }
-                None if self.send_each() => return,
+                None if self.batch.is_empty() || self.send_each() => return,
                 None => {}
             }
         }
+    }
+
+    /// Sends a batch in one go, if there are more elements, and the batch may go through as one.
+    fn send_batch(&mut self) -> Option<Emit> {
+        if self.batch.is_empty() {
+            self.batch.reserve(self.size);
+            self.batch.extend(self.elements.by_ref().take(self.size));
+            if self.batch.is_empty() {
+                return None;
+            }
+        }
+        let stream = &self.stream;
+        stream
+            .graph()
+            .emit_batch(stream.outlet(), &mut self.batch, self.origin)
     }
 
     /// Sends the batch one by one; returns whether one has to be waited for.
@@ -344,6 +366,28 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             }
         }
         self.result()
+    }
+}
+
+impl<T: Element, I: HostBatches<Item = T>> EmitMany<T, I> {
+    pub(super) fn start_with_host_batches(stream: Stream<T>, elements: I) -> Self {
+        let send = Some(Self::send_host_batch as fn(&mut Self) -> Option<Emit>);
+        let mut this = Self::new(stream, elements, Origin::Outside, send);
+        this.advance();
+        this
+    }
+
+    /// Sends a batch as the host has it; elements that don't go through as one are left in `batch`.
+    fn send_host_batch(&mut self) -> Option<Emit> {
+        let (mut batch, len) = self.elements.next_batch(self.size)?;
+        let stream = &self.stream;
+        let emit = stream
+            .graph()
+            .emit_host_batch(stream.outlet(), &mut batch, len, self.origin);
+        if emit.is_none() {
+            self.batch.extend(batch);
+        }
+        emit
     }
 }
 

@@ -3,6 +3,7 @@
 mod emit;
 mod errors;
 mod fuse;
+mod host_batches;
 mod join;
 mod latency;
 mod lifecycle;
@@ -15,6 +16,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 pub use emit::EmitMany;
+pub use host_batches::HostBatches;
 pub use join::Join;
 pub use on_error::{OnError, Retry};
 pub use open_join::{Arrival, InletKey, OpenJoin};

@@ -8,6 +8,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::sync::Arc;
 
 pub(super) use self::run::{AnyRun, Run};
@@ -37,6 +38,14 @@ pub trait Fused<T: Element>: Send + Sync + 'static {
             cx.keep_failure(flow);
         }
     }
+
+    /// Whether it takes a batch as the host keeps it; see [`Stream::emit_host_batches`](crate::Stream::emit_host_batches).
+    fn takes(&self, _batch: &dyn Any) -> bool {
+        false
+    }
+
+    /// Takes such a batch through the nodes, as [`run_many`](Self::run_many) does.
+    fn run_host_batch(&self, _batch: &mut dyn Any, _cx: &mut FusedContext<'_, T>) {}
 
     /// How many elements each node has received and made, since the beginning.
     fn progress(&self) -> Vec<Progress>;
@@ -192,6 +201,15 @@ impl<T: Element> Receive<T> for FusedEdge<T> {
 
     fn receive_many(&self, xs: &mut Vec<T>, pass: &mut Pass) {
         self.run.receive_many(xs, &self.edge, pass);
+    }
+
+    fn takes(&self, batch: &dyn Any, _: &Pass) -> bool {
+        self.run.takes(batch)
+    }
+
+    fn receive_host_batch(&self, batch: &mut dyn Any, pass: &mut Pass) {
+        self.run
+            .with_body(pass, |body, cx| body.run_host_batch(batch, cx));
     }
 
     fn link(&self) -> Link<T> {

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -117,9 +118,21 @@ impl<T: Element> Run<T> {
         if self.occupied.load(Ordering::Relaxed) != 0 {
             return edge.receive_many(xs, pass);
         }
+        self.with_body(pass, |body, cx| body.run_many(xs, cx));
+    }
+
+    /// Whether its body takes a batch of the host's, and is not running.
+    pub(super) fn takes(&self, batch: &dyn Any) -> bool {
+        self.occupied.load(Ordering::Relaxed) == 0 && self.body.takes(batch)
+    }
+
+    pub(super) fn with_body(
+        &self,
+        pass: &mut Pass,
+        f: impl FnOnce(&dyn Fused<T>, &mut FusedContext<'_, T>),
+    ) {
         let running = Running::begin(self);
-        self.body
-            .run_many(xs, &mut FusedContext { run: self, pass });
+        f(&*self.body, &mut FusedContext { run: self, pass });
         drop(running);
         if self.has_left.load(Ordering::Relaxed) {
             self.take_up_all(pass);

@@ -1,8 +1,10 @@
+use std::any::Any;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use super::{AtWork, Fused, FusedContext, FusedPart, Progress};
-use crate::{EmitResult, OnError, Stream};
+use crate::{EmitResult, HostBatches, OnError, Stream};
 
 /// Two functions in the place of two nodes, which says when it is called.
 struct Pair {
@@ -13,6 +15,41 @@ struct Pair {
     /// The node whose function is running, plus one.
     running: AtomicU64,
     calls: Arc<AtomicU64>,
+    batches: Arc<AtomicU64>,
+}
+
+/// Numbers as their host keeps them.
+struct Numbers(Range<i32>);
+
+impl IntoIterator for Numbers {
+    type Item = i32;
+    type IntoIter = Range<i32>;
+
+    fn into_iter(self) -> Range<i32> {
+        self.0
+    }
+}
+
+/// The same, as they are sent.
+struct Host(Range<i32>);
+
+impl Iterator for Host {
+    type Item = i32;
+
+    fn next(&mut self) -> Option<i32> {
+        self.0.next()
+    }
+}
+
+impl HostBatches for Host {
+    type Batch = Numbers;
+
+    fn next_batch(&mut self, size: usize) -> Option<(Numbers, usize)> {
+        let end = self.0.end.min(self.0.start + size as i32);
+        let batch = self.0.start..end;
+        self.0.start = end;
+        (!batch.is_empty()).then(|| (Numbers(batch.clone()), batch.len()))
+    }
 }
 
 impl Fused<i32> for Pair {
@@ -33,6 +70,18 @@ impl Fused<i32> for Pair {
         match second {
             Ok(z) => cx.send(0, z),
             Err(error) => cx.fail(1, y, error),
+        }
+    }
+
+    fn takes(&self, batch: &dyn Any) -> bool {
+        batch.is::<Numbers>()
+    }
+
+    fn run_host_batch(&self, batch: &mut dyn Any, cx: &mut FusedContext<'_, i32>) {
+        self.batches.fetch_add(1, Relaxed);
+        for x in batch.downcast_ref::<Numbers>().expect("numbers").0.clone() {
+            let flow = self.run(x, cx);
+            cx.keep_failure(flow);
         }
     }
 
@@ -62,14 +111,16 @@ struct Pipeline {
     nodes: [Stream<i32>; 2],
     seen: Arc<Mutex<Vec<i32>>>,
     calls: Arc<AtomicU64>,
+    batches: Arc<AtomicU64>,
 }
 
 impl Pipeline {
     fn new(
-        first: impl Fn(i32) -> Result<i32, String> + Send + Sync + Clone + 'static,
+        first: impl Fn(i32) -> Result<i32, String> + Send + Sync + 'static,
         second: Step,
     ) -> Self {
         let source = Stream::new();
+        let first = Arc::new(first);
         let by_itself = first.clone();
         let one = source.try_map(move |x: &i32| by_itself(*x));
         let two = one.try_map(move |x: &i32| second(*x));
@@ -81,8 +132,9 @@ impl Pipeline {
             nodes: [one, two],
             seen,
             calls: Arc::default(),
+            batches: Arc::default(),
         };
-        assert!(pipeline.fuse(first, second));
+        assert!(pipeline.fuse(move |x| first(x), second));
         pipeline
     }
 
@@ -104,6 +156,7 @@ impl Pipeline {
             handed_on: AtomicU64::new(0),
             running: AtomicU64::new(0),
             calls: self.calls.clone(),
+            batches: self.batches.clone(),
         };
         self.source
             .fuse(self.nodes.iter().map(part).collect(), exits, body)
@@ -115,6 +168,10 @@ impl Pipeline {
 
     fn calls(&self) -> u64 {
         self.calls.load(Relaxed)
+    }
+
+    fn batches(&self) -> u64 {
+        self.batches.load(Relaxed)
     }
 }
 
@@ -138,6 +195,89 @@ fn elements_go_through_the_body_and_are_counted_at_the_nodes() {
         let counters = node.counters();
         assert_eq!((counters.received, counters.sent), (3, 3));
     }
+}
+
+#[test]
+fn a_batch_of_the_hosts_is_run_as_it_is() {
+    let pipeline = Pipeline::new(ADD, ODD);
+    let many = pipeline.source.emit_host_batches(Host(1..601)).wait();
+    assert_eq!(many.expect_err("half are even").failures().len(), 300);
+    // One element to see whether they get through, and then 256 at a time.
+    assert_eq!((pipeline.batches(), pipeline.calls()), (4, 600));
+    assert_eq!(pipeline.seen(), (3..602).step_by(2).collect::<Vec<_>>());
+    let counters = pipeline.nodes[1].counters();
+    assert_eq!((counters.received, counters.failed), (600, 300));
+    assert_eq!(pipeline.source.counters().sent, 600);
+}
+
+#[test]
+fn a_batch_of_the_hosts_is_taken_apart_for_nodes_that_take_elements() {
+    let pipeline = Pipeline::new(ADD, ADD);
+    let beside = pipeline.source.sink_to_list();
+    pipeline
+        .source
+        .emit_host_batches(Host(0..300))
+        .wait()
+        .expect("taken");
+    assert_eq!((pipeline.batches(), pipeline.seen().len()), (0, 300));
+    assert_eq!(beside.to_vec(), (0..300).collect::<Vec<_>>());
+    // An element that waits for room holds up those behind it.
+    let clock = crate::VirtualClock::new();
+    let source = Stream::on(&clock);
+    let list = source.rate_limit("1s").sink_to_list();
+    let many = source.emit_host_batches(Host(0..3));
+    clock.block_on(many).expect("taken");
+    assert_eq!(list.to_vec(), [0, 1, 2]);
+}
+
+#[test]
+fn a_batch_waits_for_a_thread_that_is_inside_and_stays_one() {
+    /// Says when it is asked for a batch.
+    struct Telling(Host, std::sync::mpsc::Sender<()>);
+
+    impl Iterator for Telling {
+        type Item = i32;
+
+        fn next(&mut self) -> Option<i32> {
+            self.0.next()
+        }
+    }
+
+    impl HostBatches for Telling {
+        type Batch = Numbers;
+
+        fn next_batch(&mut self, size: usize) -> Option<(Numbers, usize)> {
+            self.1.send(()).ok();
+            self.0.next_batch(size)
+        }
+    }
+
+    let (tell, told) = std::sync::mpsc::channel();
+    let (begun, inside) = std::sync::mpsc::channel();
+    let (told, begun) = (Mutex::new(told), Mutex::new(begun));
+    let pipeline = Pipeline::new(
+        move |x| {
+            if x == -1 {
+                begun.lock().expect("not poisoned").send(()).expect("heard");
+                let told = told.lock().expect("not poisoned");
+                told.recv().expect("another thread sends a batch");
+            }
+            Ok(x)
+        },
+        ADD,
+    );
+    std::thread::scope(|scope| {
+        scope.spawn(|| pipeline.source.emit(-1).wait());
+        inside.recv().expect("the first is inside");
+        let many = Telling(Host(0..300), tell);
+        pipeline
+            .source
+            .emit_host_batches(many)
+            .wait()
+            .expect("taken");
+    });
+    assert_eq!(pipeline.batches(), 3);
+    assert_eq!(pipeline.seen(), (0..301).collect::<Vec<_>>());
 }
 
 #[test]
