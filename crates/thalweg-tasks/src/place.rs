@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// How long a task waits in its place: what takes no longer is not worth another thread.
@@ -20,27 +21,56 @@ pub(crate) trait Place {
 }
 
 thread_local! {
-    static PLACE: RefCell<Option<Box<dyn Place>>> = const { RefCell::new(None) };
+    /// The thread's place, and those that want to know when it is given away and taken back.
+    static PLACES: RefCell<Vec<Rc<dyn Place>>> = const { RefCell::new(Vec::new()) };
     static IS_GIVEN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Has this thread known to run tasks, until what is returned is dropped.
 pub(crate) fn occupy(place: impl Place + 'static) -> Occupied {
-    PLACE.set(Some(Box::new(place)));
-    Occupied
+    PLACES.with_borrow_mut(|places| places.push(Rc::new(place)));
+    Occupied(())
 }
 
-pub(crate) struct Occupied;
+/// Has somebody else told as well when this thread gives its place away, until what is returned is dropped: by then it has
+/// the place back. Where no task runs, nobody is told of anything.
+pub(crate) fn tell(other: impl Place + 'static) -> Told {
+    PLACES.with_borrow_mut(|places| {
+        let is_told = !places.is_empty() && !IS_GIVEN.get();
+        if is_told {
+            places.push(Rc::new(other));
+        }
+        Told(is_told)
+    })
+}
+
+/// Whether the place of this thread has been given to another.
+pub(crate) fn is_given() -> bool {
+    IS_GIVEN.get()
+}
+
+pub(crate) struct Occupied(());
 
 impl Drop for Occupied {
     fn drop(&mut self) {
-        PLACE.set(None);
+        PLACES.with_borrow_mut(|places| places.pop());
+    }
+}
+
+pub(crate) struct Told(bool);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if self.0 {
+            rejoin();
+            PLACES.with_borrow_mut(|places| places.pop());
+        }
     }
 }
 
 /// Whether this thread runs tasks.
 pub fn runs_task() -> bool {
-    PLACE.with_borrow(Option::is_some)
+    PLACES.with_borrow(|places| !places.is_empty())
 }
 
 /// Gives the place of this thread to another, so that the task that waits here keeps none from running. Returns whether
@@ -49,29 +79,30 @@ pub fn runs_task() -> bool {
 /// # Errors
 /// When the system gives no more threads.
 pub fn secede() -> io::Result<bool> {
-    PLACE.with_borrow(|place| {
-        let Some(place) = place else {
-            return Ok(false);
-        };
-        if !IS_GIVEN.get() {
-            place.give()?;
-            IS_GIVEN.set(true);
-        }
-        Ok(true)
-    })
+    let places = places();
+    let Some((place, others)) = places.split_first() else {
+        return Ok(false);
+    };
+    if !IS_GIVEN.get() {
+        place.give()?;
+        IS_GIVEN.set(true);
+        others.iter().try_for_each(|other| other.give())?;
+    }
+    Ok(true)
 }
 
 /// Takes the place back: one thread goes when it has ended its task. Returns whether a task runs here.
 pub fn rejoin() -> bool {
-    PLACE.with_borrow(|place| {
-        let Some(place) = place else {
-            return false;
-        };
-        if IS_GIVEN.replace(false) {
-            place.take_back();
-        }
-        true
-    })
+    let places = places();
+    if IS_GIVEN.replace(false) {
+        places.iter().rev().for_each(|place| place.take_back());
+    }
+    !places.is_empty()
+}
+
+/// Those to tell: what they do may lead here again.
+fn places() -> Vec<Rc<dyn Place>> {
+    PLACES.with_borrow(Clone::clone)
 }
 
 /// Takes the place back when it is dropped.
@@ -114,8 +145,6 @@ pub(crate) fn wait_aside(
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use super::*;
 
     struct Counted(Rc<Cell<i32>>);
@@ -168,5 +197,22 @@ mod tests {
         assert_eq!(more.get(), 0);
         assert!(!wait_aside(Some(Instant::now()), |_| false));
         assert_eq!(more.get(), 0);
+    }
+
+    #[test]
+    fn others_are_told_for_as_long_as_they_want() -> io::Result<()> {
+        let (more, told) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        assert!(!tell(Counted(told.clone())).0, "no task runs");
+        let _occupied = occupy(Counted(more.clone()));
+        let telling = tell(Counted(told.clone()));
+        secede()?;
+        assert_eq!((more.get(), told.get()), (1, 1));
+        assert!(!tell(Counted(told.clone())).0, "it has no place to give");
+        drop(telling);
+        assert_eq!((more.get(), told.get()), (0, 0));
+        secede()?;
+        assert_eq!((more.get(), told.get()), (1, 0));
+        rejoin();
+        Ok(())
     }
 }

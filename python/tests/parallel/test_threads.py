@@ -15,7 +15,7 @@ pytest.importorskip("thalweg.core")
 from support import PATIENCE
 from thalweg import Stream
 from thalweg._thalweg.parallel import passage
-from thalweg.tasks import Client
+from thalweg.tasks import Client, secede
 
 
 @pytest.fixture(params=["threads", "executor"])
@@ -278,3 +278,41 @@ def test_a_thread_that_ends_closes_its_loop():
         one, two = L
         assert one is two and not one.is_closed()
     assert one.is_closed()
+
+
+@pytest.mark.parametrize("outer", ["stream", "task"])
+@pytest.mark.parametrize("send", ["emit", "buffer", "emit_many"])
+def test_streams_may_be_used_by_functions_that_run_on_the_same_threads(outer, send):
+    with Client(n_workers=2) as client:
+
+        def inside(x):
+            source, results = Stream(), []
+            mapped = source.scatter(client).map(lambda y: y + 1)
+            (mapped.buffer(5) if send == "buffer" else mapped).gather().sink(results.append)
+            if send == "emit_many":
+                source.emit_many(range(5))
+            else:
+                for y in range(5):
+                    source.emit(y)
+            source.drain(PATIENCE)
+            return x + sum(results)
+
+        if outer == "task":
+            found = client.gather(client.map(inside, range(6)))
+        else:
+            source, found = Stream(), []
+            source.scatter(client).map(inside).buffer(8).gather().sink(found.append)
+            for x in range(6):
+                source.emit(x)
+            source.drain(PATIENCE)
+        assert found == [x + 15 for x in range(6)]
+
+
+def test_a_function_that_has_left_its_place_has_it_back_for_the_next_element():
+    with Client(n_workers=1) as client:
+        source, found = Stream(), []
+        source.scatter(client).map(lambda x: (secede(), x)[1]).buffer(8).gather().sink(found.append)
+        source.emit_many(range(40))
+        source.drain(PATIENCE)
+        assert found == list(range(40))
+        assert client.submit(int, 7).result(PATIENCE) == 7

@@ -5,8 +5,10 @@ use super::dispatch::Away;
 use super::part::{Line, Outcome, Part, Steps};
 use super::strand::Strand;
 use super::turns::{STALLED, Turns};
+use crate::place::{self, Place};
 use crate::sync::{Mutex, lock};
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,6 +51,8 @@ pub(super) struct State<S: Steps> {
     pub(super) jobs: VecDeque<Job<S>>,
     /// How many threads have been asked for, and have not found the queue empty.
     pub(super) runners: usize,
+    /// How many of those that have begun wait in a step, and have given their places to others.
+    pub(super) aside: usize,
     pub(super) turns: Turns,
     /// How many elements are with the engine by themselves, since they have a time limit, and how many states.
     pub(super) limited: usize,
@@ -119,6 +123,7 @@ impl<S: Steps> Queue<S> {
             state: Mutex::new(State {
                 jobs: VecDeque::new(),
                 runners: 0,
+                aside: 0,
                 turns: Turns::default(),
                 limited: 0,
                 away: Away::default(),
@@ -146,8 +151,8 @@ impl<S: Steps> Queue<S> {
     /// Whether nothing is being done, or to be done.
     pub fn is_idle(&self) -> bool {
         let state = lock(&self.state);
-        let is_idle = state.jobs.is_empty() && state.runners == 0 && state.limited == 0;
-        is_idle && state.away.is_idle()
+        let running = state.runners + state.aside + state.limited;
+        state.jobs.is_empty() && running == 0 && state.away.is_idle()
     }
 
     pub(super) fn push(self: &Arc<Self>, job: Job<S>) {
@@ -280,6 +285,33 @@ impl<S: Steps> Queue<S> {
     }
 }
 
+/// A step that waits, for another stream of the same engine say, keeps none of the others from being done.
+struct Waits<S: Steps>(Arc<Queue<S>>);
+
+impl<S: Steps> Place for Waits<S> {
+    fn give(&self) -> io::Result<()> {
+        let queue = &self.0;
+        let width = queue.width();
+        let mut state = lock(&queue.state);
+        state.runners -= 1;
+        state.aside += 1;
+        let free = width.saturating_sub(state.runners);
+        let wanted = free.min(state.jobs.len());
+        state.runners += wanted;
+        drop(state);
+        for _ in 0..wanted {
+            queue.start(Runner::of(queue));
+        }
+        Ok(())
+    }
+
+    fn take_back(&self) {
+        let mut state = lock(&self.0.state);
+        state.runners += 1;
+        state.aside -= 1;
+    }
+}
+
 /// A thread's turn for a stream.
 pub struct Runner<S: Steps>(Role<S>);
 
@@ -331,19 +363,23 @@ impl<S: Steps> Runner<S> {
             }
         };
         // Who is stopped in the middle leaves the rest to others.
-        let place = Self::of(&queue);
+        let rest = Self::of(&queue);
         let (began, mut done) = (Instant::now(), 0_u32);
+        let _told = place::tell(Waits(queue.clone()));
         while let Some(job) = queue.take() {
             job.run(&queue);
+            if place::is_given() {
+                place::rejoin();
+            }
             between();
             done = done.wrapping_add(1);
             if done.is_multiple_of(LOOK) && began.elapsed() > TURN {
                 lock(&queue.state).turns.learn(began.elapsed(), done);
-                return queue.start(place);
+                return queue.start(rest);
             }
         }
         lock(&queue.state).turns.learn(began.elapsed(), done);
-        place.leave();
+        rest.leave();
     }
 
     /// The queue has been found empty.
