@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -199,6 +200,8 @@ pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
     batch: Vec<T>,
     errors: Vec<Error>,
 }
+
+shows!([T: Element, I: Iterator<Item = T>] EmitMany<T, I> { size });
 
 // Nothing in it is pinned: `elements` is only ever used by `&mut`.
 impl<T: Element, I: Iterator<Item = T>> Unpin for EmitMany<T, I> {}

@@ -14,6 +14,7 @@ use crate::sync::{Condvar, Mutex, lock};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process, kill_process_group};
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -81,6 +82,15 @@ pub enum Made<V> {
     Small(Payload),
     /// It is kept until it is asked for.
     Large(V),
+}
+
+impl<V> fmt::Debug for Made<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Small(..) => "Small",
+            Self::Large(..) => "Large",
+        })
+    }
 }
 
 /// Results wait no longer than this for others to go with.

@@ -13,6 +13,7 @@ use crate::process::protocol::socket::Socket;
 use crate::process::protocol::wire::ToWorker;
 use crate::scheduler::{Lost, TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
@@ -35,6 +36,18 @@ pub struct PoolConfig {
     pub resources: Vec<(Box<str>, f64)>,
     /// Starts one. Its standard input will be the socket.
     pub command: Box<dyn Fn() -> Command + Send + Sync>,
+}
+
+impl fmt::Debug for PoolConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolConfig")
+            .field("workers", &self.workers)
+            .field("threads", &self.threads)
+            .field("memory", &self.memory)
+            .field("ttl", &self.ttl)
+            .field("resources", &self.resources)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Resource of the worker with that index alone: a task that asks for it, in any amount, runs there.
@@ -63,6 +76,16 @@ pub struct Pool<W: Portable> {
     pub(in crate::process) questions: OnceLock<(Arc<Questions>, Arc<OnLost>)>,
     /// Questions are answered here: an answer may wait for what the readers have yet to read.
     pub(in crate::process) answering: Arc<Callbacks>,
+}
+
+impl<W: Portable> fmt::Debug for Pool<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("closed", &self.closed)
+            .field("process", &self.process)
+            .field("failed_starts", &self.failed_starts)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Answers what tasks ask: it is called with the number of their process, the question, and what takes the answer.
