@@ -17,6 +17,9 @@ const TEST_REQUIREMENTS: &str = "python/tests/requirements.txt";
 /// Packages that build the site of the documentation.
 const SITE_REQUIREMENTS: &str = "python/site/requirements.txt";
 
+/// Packages that build wheels for other machines.
+const WHEEL_REQUIREMENTS: &str = "python/wheels/requirements.txt";
+
 /// The first day that a zip archive can name, 1980-01-01.
 const EPOCH: &str = "315532800";
 
@@ -34,6 +37,16 @@ impl Environment {
     /// The environment in which the site of the documentation is built.
     pub(crate) fn for_site(project: &Project) -> Result<Self, Stop> {
         Self::with(project, &interpreter(project)?, "site-", SITE_REQUIREMENTS)
+    }
+
+    /// The environment in which the wheels of a release are built.
+    pub(crate) fn for_wheels(project: &Project) -> Result<Self, Stop> {
+        Self::with(
+            project,
+            &interpreter(project)?,
+            "wheels-",
+            WHEEL_REQUIREMENTS,
+        )
     }
 
     /// The environment of another Python 3, with the test requirements and the wheel that was built last.
@@ -162,7 +175,8 @@ impl Environment {
         self.tool("python")
     }
 
-    fn programs(&self) -> PathBuf {
+    /// The folder of its programs.
+    pub(crate) fn programs(&self) -> PathBuf {
         self.directory
             .join(if cfg!(windows) { "Scripts" } else { "bin" })
     }

@@ -6,17 +6,15 @@ use crate::process::Portable;
 use crate::process::parent::deaths::Deaths;
 use crate::process::parent::link::{Fill, Killed, Link, Sending};
 use crate::process::parent::parked::Parked;
-use crate::process::parent::process_group::GroupLeader;
 use crate::process::parent::pulse::{self, Closing, START};
 use crate::process::protocol::scoreboard::Scoreboard;
-use crate::process::protocol::socket::Socket;
 use crate::process::protocol::wire::ToWorker;
+use crate::process::system::{GroupLeader, Socket, memory_of};
 use crate::scheduler::{Lost, TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
@@ -186,12 +184,10 @@ impl<W: Portable> Pool<W> {
         engine: &Arc<TaskEngine<W>>,
         index: usize,
     ) -> io::Result<Arc<Link<W>>> {
-        let (ours, theirs): (Socket, OwnedFd) = Socket::pair()?;
+        let (ours, theirs) = Socket::pair()?;
         let threads = u32::try_from(self.config.threads).map_err(io::Error::other)?;
         let scoreboard = Scoreboard::new(threads)?;
-        let mut command = (self.config.command)();
-        command.stdin(Stdio::from(theirs));
-        let child = GroupLeader::spawn(command)?;
+        let child = GroupLeader::spawn((self.config.command)(), theirs)?;
         let mut resources = self.config.resources.clone();
         resources.push((worker_resource(index), f64::INFINITY));
         let worker = engine.add_worker(resources);
@@ -523,13 +519,6 @@ impl<W: Portable> RemoteWorkers<W> for Processes<W> {
         }
         true
     }
-}
-
-/// How much memory a process uses, in bytes, if the system says it.
-fn memory_of(pid: u32) -> Option<u64> {
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
 }
 
 /// Ends workers that use too much memory.
