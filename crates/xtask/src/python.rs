@@ -3,7 +3,7 @@
 use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::step::Stop;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,9 @@ const TEST_REQUIREMENTS: &str = "python/tests/requirements.txt";
 
 /// Packages that build the site of the documentation.
 const SITE_REQUIREMENTS: &str = "python/site/requirements.txt";
+
+/// What runs pyright.
+const PYRIGHT_REQUIREMENTS: &str = "python/tests/typed/requirements.txt";
 
 /// Packages that build wheels for other machines.
 const WHEEL_REQUIREMENTS: &str = "python/wheels/requirements.txt";
@@ -37,6 +40,16 @@ impl Environment {
     /// The environment in which the site of the documentation is built.
     pub(crate) fn for_site(project: &Project) -> Result<Self, Stop> {
         Self::with(project, &interpreter(project)?, "site-", SITE_REQUIREMENTS)
+    }
+
+    /// The environment in which pyright runs.
+    pub(crate) fn for_pyright(project: &Project) -> Result<Self, Stop> {
+        Self::with(
+            project,
+            &interpreter(project)?,
+            "pyright-",
+            PYRIGHT_REQUIREMENTS,
+        )
     }
 
     /// The environment in which the wheels of a release are built.
@@ -175,8 +188,17 @@ impl Environment {
         self.tool("python")
     }
 
-    /// The folder of its programs.
-    pub(crate) fn programs(&self) -> PathBuf {
+    /// The variable PATH with its programs in front.
+    ///
+    /// # Errors
+    /// When there is something in it that a path cannot have.
+    pub(crate) fn path(&self) -> Result<OsString, Stop> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(self.programs()).chain(std::env::split_paths(&path));
+        std::env::join_paths(folders).map_err(|error| Stop::Failed(format!("PATH: {error}")))
+    }
+
+    fn programs(&self) -> PathBuf {
         self.directory
             .join(if cfg!(windows) { "Scripts" } else { "bin" })
     }

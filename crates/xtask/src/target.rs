@@ -4,7 +4,6 @@ use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::python::Environment;
 use crate::step::Stop;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +41,7 @@ impl Target {
             .variable("CXX", script("c++", format!("c++ -target {}", self.zig))?)
             .variable("AR", script("ar", "ar".into())?)
             .variable("RANLIB", script("ranlib", "ranlib".into())?)
-            .variable("PATH", path_with(&tools.programs())?);
+            .variable("PATH", tools.path()?);
         Ok(match self.rust.contains("linux") {
             // A list of exported symbols may name some that are not built.
             true => invocation.variable("LDFLAGS", "-Wl,--undefined-version"),
@@ -82,11 +81,4 @@ fn make_executable(_path: &Path) -> std::io::Result<()> {
     Err(std::io::Error::other(
         "programs for other machines are built on Linux or macOS",
     ))
-}
-
-/// The variable PATH with a folder in front.
-fn path_with(folder: &Path) -> Result<OsString, Stop> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
-    std::env::join_paths(folders).map_err(|error| Stop::Failed(format!("PATH: {error}")))
 }

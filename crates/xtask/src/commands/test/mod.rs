@@ -32,7 +32,7 @@ Options:
 ";
 
 /// The tests proper come last, so that their results end the log.
-pub(crate) const STEPS: [Step; 18] = [
+pub(crate) const STEPS: [Step; 19] = [
     Step {
         name: "fmt",
         claim: "sources are formatted",
@@ -107,6 +107,11 @@ pub(crate) const STEPS: [Step; 18] = [
         name: "types",
         claim: "Python sources agree with their types, and stubs with what was built",
         action: python::types,
+    },
+    Step {
+        name: "pyright",
+        claim: "editors know the types of what the package exports, and of programs of lambdas",
+        action: python::pyright,
     },
     Step {
         name: "pytest",
