@@ -1,6 +1,7 @@
 //! The dashboard's thread, and what is done on it.
 
 use std::any::Any;
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,6 +77,15 @@ pub struct Builder {
     hosts: Vec<String>,
     allows_control: bool,
     elements: Option<Elements>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("hosts", &self.hosts)
+            .field("allows_control", &self.allows_control)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Builder {

@@ -5,6 +5,7 @@ use crate::place::wait_aside;
 use crate::scheduler::{TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
 use crate::task_types::{Failure, TaskTypes};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
@@ -24,6 +25,17 @@ pub struct Slot<W: TaskTypes> {
     asked_to_stop: AtomicBool,
     /// The client that wanted it has gone.
     is_orphan: AtomicBool,
+}
+
+impl<W: TaskTypes> fmt::Debug for Slot<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot")
+            .field("id", &self.id)
+            .field("key", &self.key)
+            .field("asked_to_stop", &self.asked_to_stop)
+            .field("is_orphan", &self.is_orphan)
+            .finish_non_exhaustive()
+    }
 }
 
 pub(crate) enum SlotState<W: TaskTypes> {
@@ -282,6 +294,14 @@ const LOOKS: u32 = 2_000;
 pub struct Latch {
     left: AtomicUsize,
     waiter: Thread,
+}
+
+impl fmt::Debug for Latch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Latch")
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Latch {

@@ -8,6 +8,7 @@ use crate::slot::Slot;
 use crate::sync::{Mutex, lock};
 use crate::task_types::TaskTypes;
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -37,6 +38,18 @@ pub struct ThreadPool<W: TaskTypes> {
     missing: AtomicUsize,
     /// How many threads wait for a task, or are about to.
     spare: AtomicUsize,
+}
+
+impl<W: TaskTypes> fmt::Debug for ThreadPool<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadPool")
+            .field("worker", &self.worker)
+            .field("surplus", &self.surplus)
+            .field("started", &self.started)
+            .field("missing", &self.missing)
+            .field("spare", &self.spare)
+            .finish_non_exhaustive()
+    }
 }
 
 thread_local! {

@@ -58,6 +58,7 @@
 
 mod ack;
 pub mod callback;
+mod debug;
 mod failure;
 mod graph;
 pub mod interval;

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::commands::{bench, demo, docs, fuzz, services, stubs, test};
+use crate::commands::{bench, demo, docs, fuzz, services, stubs, test, wheels};
 use lexopt::{Arg, ValueExt};
 use std::ffi::OsString;
 
@@ -17,6 +17,7 @@ Commands:
   fuzz   Try bytes by chance on all parsers of what comes from outside
   services  Start real servers for tests, or stop them
   stubs  Write what is derived from the operators' classes in Python
+  wheels Build the wheels of a release, for machines other than this one as well
   help   Explain a command: `cargo xtask help test`
 
 Nothing but cargo is needed. What needs more is skipped where it is missing, and named.
@@ -49,6 +50,7 @@ pub(crate) enum Request {
     Fuzz(fuzz::Plan),
     Services(services::Order),
     Stubs,
+    Wheels(wheels::Order),
 }
 
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
@@ -67,9 +69,10 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error
         "fuzz" => parse_fuzz(parser),
         "services" => parse_services(parser),
         "stubs" => parse_stubs(parser),
+        "wheels" => parse_wheels(parser),
         "help" => parse_help(parser),
         unknown => Err(format!(
-            "there is no command `{unknown}`; the commands are test, demo, bench, docs, fuzz, services, stubs and help"
+            "there is no command `{unknown}`; the commands are test, demo, bench, docs, fuzz, services, stubs, wheels and help"
         )
         .into()),
     }
@@ -167,6 +170,31 @@ fn parse_stubs(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     }
 }
 
+fn parse_wheels(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let (mut targets, mut check) = (Vec::new(), false);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help(wheels::HELP)),
+            Arg::Long("check") => check = true,
+            Arg::Value(target) => targets.push(known_target(target.string()?)?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    match (check, targets.is_empty()) {
+        (true, false) => Err("either --check or the names of targets".into()),
+        (true, true) => Ok(Request::Wheels(wheels::Order::Check)),
+        (false, _) => Ok(Request::Wheels(wheels::Order::Build(targets))),
+    }
+}
+
+fn known_target(name: String) -> Result<String, lexopt::Error> {
+    if wheels::is_known(&name) {
+        return Ok(name);
+    }
+    let known = wheels::known();
+    Err(format!("there is no wheel for `{name}`, but for {known}").into())
+}
+
 fn parse_help(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     let Some(arg) = parser.next()? else {
         return Ok(Request::Help(HELP));
@@ -182,6 +210,7 @@ fn parse_help(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
         "fuzz" => fuzz::HELP,
         "services" => services::HELP,
         "stubs" => stubs::HELP,
+        "wheels" => wheels::HELP,
         "help" => HELP,
         unknown => return Err(format!("there is no command `{unknown}` to explain").into()),
     };
@@ -271,6 +300,19 @@ mod tests {
     }
 
     #[test]
+    fn wheels_are_built_for_all_or_for_some() {
+        let build = |targets: &[&str]| {
+            let targets = targets.iter().map(ToString::to_string).collect();
+            Ok(Request::Wheels(wheels::Order::Build(targets)))
+        };
+        assert_eq!(parse_line("wheels"), build(&[]));
+        let target = "aarch64-unknown-linux-musl";
+        assert_eq!(parse_line(&format!("wheels {target}")), build(&[target]));
+        let check = Ok(Request::Wheels(wheels::Order::Check));
+        assert_eq!(parse_line("wheels --check"), check);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (line, expected) in [
             ("tset", "there is no command `tset`; the commands are"),
@@ -285,6 +327,11 @@ mod tests {
             ("--version", "--version"),
             ("services", "`up` or `down`"),
             ("services up --port 65535", "up to 65534"),
+            ("wheels z80", "there is no wheel for `z80`, but for x86_64"),
+            (
+                "wheels --check x86_64-unknown-linux-gnu",
+                "either --check or",
+            ),
             ("help me", "there is no command `me`"),
             ("help docs now", "now"),
         ] {

@@ -103,6 +103,18 @@ impl Invocation {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Shows and runs it, and returns what it writes to standard output, also when it ends in failure.
+    pub(crate) fn read_either_way(&self, project: &Project) -> Result<String, Failure> {
+        self.show();
+        let output = self
+            .command(project)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|error| self.failure(error))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Runs it in silence, to see whether it can.
     pub(crate) fn succeeds(&self, project: &Project) -> bool {
         let quiet = self

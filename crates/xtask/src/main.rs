@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask test`, `demo`, `bench`, `docs`, `fuzz`, `services`, `stubs`.
+//! The project's commands: `cargo xtask test`, `demo`, `bench`, `docs`, `fuzz`, `services`, `stubs`, `wheels`.
 
 mod args;
 mod commands;
@@ -8,9 +8,10 @@ mod project;
 mod python;
 mod step;
 mod summary;
+mod target;
 
 use args::Request;
-use commands::{bench, demo, docs, fuzz, services, stubs, test};
+use commands::{bench, demo, docs, fuzz, services, stubs, test, wheels};
 use project::Project;
 use std::process::ExitCode;
 
@@ -42,5 +43,6 @@ fn main() -> ExitCode {
         Request::Fuzz(plan) => fuzz::run(&project, &plan),
         Request::Services(order) => services::run(&project, order),
         Request::Stubs => stubs::run(&project),
+        Request::Wheels(order) => wheels::run(&project, &order),
     }
 }

@@ -3,7 +3,7 @@
 use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::step::Stop;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,12 @@ const TEST_REQUIREMENTS: &str = "python/tests/requirements.txt";
 
 /// Packages that build the site of the documentation.
 const SITE_REQUIREMENTS: &str = "python/site/requirements.txt";
+
+/// What runs pyright.
+const PYRIGHT_REQUIREMENTS: &str = "python/tests/typed/requirements.txt";
+
+/// Packages that build wheels for other machines.
+const WHEEL_REQUIREMENTS: &str = "python/wheels/requirements.txt";
 
 /// The first day that a zip archive can name, 1980-01-01.
 const EPOCH: &str = "315532800";
@@ -34,6 +40,26 @@ impl Environment {
     /// The environment in which the site of the documentation is built.
     pub(crate) fn for_site(project: &Project) -> Result<Self, Stop> {
         Self::with(project, &interpreter(project)?, "site-", SITE_REQUIREMENTS)
+    }
+
+    /// The environment in which pyright runs.
+    pub(crate) fn for_pyright(project: &Project) -> Result<Self, Stop> {
+        Self::with(
+            project,
+            &interpreter(project)?,
+            "pyright-",
+            PYRIGHT_REQUIREMENTS,
+        )
+    }
+
+    /// The environment in which the wheels of a release are built.
+    pub(crate) fn for_wheels(project: &Project) -> Result<Self, Stop> {
+        Self::with(
+            project,
+            &interpreter(project)?,
+            "wheels-",
+            WHEEL_REQUIREMENTS,
+        )
     }
 
     /// The environment of another Python 3, with the test requirements and the wheel that was built last.
@@ -160,6 +186,16 @@ impl Environment {
 
     fn python(&self) -> PathBuf {
         self.tool("python")
+    }
+
+    /// The variable PATH with its programs in front.
+    ///
+    /// # Errors
+    /// When there is something in it that a path cannot have.
+    pub(crate) fn path(&self) -> Result<OsString, Stop> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(self.programs()).chain(std::env::split_paths(&path));
+        std::env::join_paths(folders).map_err(|error| Stop::Failed(format!("PATH: {error}")))
     }
 
     fn programs(&self) -> PathBuf {

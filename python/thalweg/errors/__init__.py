@@ -96,7 +96,7 @@ class SeveralFailures(PipelineError):
     def __init__(self, exceptions: list[BaseException]) -> None:
         super().__init__(f"{len(exceptions)} elements failed; the first: {short_repr(exceptions[0])}")
         self.exceptions = exceptions
-        self.__cause__ = exceptions[0]
+        self.__cause__: BaseException | None = exceptions[0]
 
 
 def together(exceptions: list[BaseException]) -> SeveralFailures:

@@ -5,8 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import selectors
-from collections.abc import Sized
-from typing import Any
+from collections.abc import Awaitable, Generator, Iterator, Sized
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def _no_other_loop() -> Iterator[None]:
+    """Have no loop run on this thread for now; one that runs holds still for as long."""
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(running)
 
 
 class _Selector(selectors.DefaultSelector):
@@ -70,6 +83,30 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """The time of the first timer; None if there is none."""
         timers = (handle.when() for handle in self._scheduled if not handle.cancelled())
         return min(timers, default=None)
+
+    def run_forever(self) -> None:
+        """Run until it is stopped; also inside of another loop, a notebook's, for which no time passes meanwhile.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> from thalweg.runtime.virtual_loop import VirtualLoop
+        >>> async def cell():
+        ...     loop = VirtualLoop()
+        ...     loop.call_later(60, print, "a minute later")
+        ...     loop.step()
+        ...     loop.close()
+        ...     await asyncio.sleep(0)
+        >>> asyncio.run(cell())
+        a minute later
+        """
+        with _no_other_loop():
+            super().run_forever()
+
+    def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
+        """Run until a future is done, and return its result; also inside of another loop."""
+        with _no_other_loop():
+            return super().run_until_complete(future)
 
     def _round(self) -> None:
         """Run what is due."""

@@ -60,7 +60,7 @@ class to_kafka(Stream["bytes | None"]):
         **kwargs: Any,
     ) -> None:
         self.topic = topic
-        self.producer = _thalweg.sources.KafkaProducer(
+        self.producer: _thalweg.sources.KafkaProducer = _thalweg.sources.KafkaProducer(
             topic, options(producer_config, "to_kafka", "producer_config"), max_in_flight
         )
         super().__init__(upstream, **kwargs)

@@ -99,7 +99,8 @@ class to_mqtt(Sink[T]):
         max_batch: int = 1024,
         **kwargs: Any,
     ) -> None:
-        self.host, self.port, self.topic, self.keepalive = host, port, topic, keepalive
+        self.host, self.port, self.topic = host, port, topic
+        self.keepalive: Interval = keepalive
         self._max_batch = check_count(max_batch, "to_mqtt", "max_batch")
         self._topic = make_topic(
             "to_mqtt",

@@ -87,7 +87,9 @@ class to_tcp(Sink[T]):
             raise TypeError(f"to_tcp: `host` is the name of a host, not {host!r}")
         if not isinstance(delimiter, (bytes, bytearray)) or not delimiter:
             raise ValueError(f"to_tcp: `delimiter` is bytes that are not empty, not {delimiter!r}")
-        self.host, self.port, self.delimiter = host, check_port(port, "to_tcp"), bytes(delimiter)
+        self.host: str = host
+        self.port: int = check_port(port, "to_tcp")
+        self.delimiter: bytes = bytes(delimiter)
         if length_prefix is not None:
             check_count(length_prefix, "to_tcp", "length_prefix")
         self.length_prefix = length_prefix

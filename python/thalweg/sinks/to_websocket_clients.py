@@ -68,7 +68,8 @@ class to_websocket_clients(Sink[T]):
         max_connections: int = 10_000,
         **kwargs: Any,
     ) -> None:
-        self.host, port = host, check_port(port, "to_websocket_clients")
+        self.host: str = host
+        port = check_port(port, "to_websocket_clients")
         self._server = websocket_server(
             host, port, dict(serve_kwargs or {}), MAX_LEN, max_connections, max_behind, "to_websocket_clients"
         )

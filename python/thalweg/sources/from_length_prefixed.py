@@ -73,7 +73,7 @@ class from_length_prefixed(RecordFile[bytes]):
         position: Position | None = None,
         **kwargs: Any,
     ) -> None:
-        self.length_prefix = check_count(length_prefix, "from_length_prefixed", "length_prefix")
+        self.length_prefix: int = check_count(length_prefix, "from_length_prefixed", "length_prefix")
         super().__init__(path, max_len, position, **kwargs)
 
     def _open(self, max_len: int, position: _thalweg.sql.Position | None) -> sources.RustSource:

@@ -88,7 +88,10 @@ class from_mqtt(AcknowledgingSource["MqttMessage"]):
         max_waiting: int = 10_000,
         **kwargs: Any,
     ) -> None:
-        self.host, self.port, self.topic, self.keepalive = host, port, topic, keepalive
+        self.host: str = host
+        self.port: int = port
+        self.topic: str = topic
+        self.keepalive: Interval = keepalive
         opened = make_topic(
             "from_mqtt",
             host,

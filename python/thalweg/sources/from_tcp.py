@@ -86,7 +86,7 @@ class from_tcp(ListeningSource[bytes]):
         idle_timeout: Interval | None = None,
         **kwargs: Any,
     ) -> None:
-        self.port = check_port(port, "from_tcp")
+        self.port: int = check_port(port, "from_tcp")
         self.delimiter = delimiter
         self.server_kwargs: dict[str, Any] = {"host": "localhost", **(server_kwargs or {})}
         given = _understand(self.server_kwargs)

@@ -72,7 +72,7 @@ class from_websocket(ListeningSource["bytes | str"]):
         **kwargs: Any,
     ) -> None:
         self.host = host
-        self.port = check_port(port, "from_websocket")
+        self.port: int = check_port(port, "from_websocket")
         self.serve_kwargs: dict[str, Any] = dict(serve_kwargs or {})
         self._server = websocket_server(
             host, self.port, self.serve_kwargs, max_len, max_connections, 1, "from_websocket"

@@ -39,7 +39,7 @@ class HttpSource(ListeningSource[T]):
         **kwargs: Any,
     ) -> None:
         name = type(self).__name__
-        self.port = check_port(port, name)
+        self.port: int = check_port(port, name)
         if not isinstance(path, str):
             raise TypeError(f"{name}: `path` is a regular expression, not {path!r}")
         self.path = path

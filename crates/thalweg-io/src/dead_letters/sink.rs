@@ -1,5 +1,6 @@
 //! Letters on their way to where they are kept.
 
+use std::fmt;
 use thalweg::ops::{Batch, BatchSink, SinkBatches};
 use thalweg::{BoxError, Element, Failure, Sink, Stream};
 
@@ -16,6 +17,14 @@ pub struct DeadLetterSink<T> {
     shown: String,
     to_letter: ToLetter<T>,
     writer: Letterbox,
+}
+
+impl<T> fmt::Debug for DeadLetterSink<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetterSink")
+            .field("shown", &self.shown)
+            .finish_non_exhaustive()
+    }
 }
 
 type ToLetter<T> = Box<dyn FnMut(&T) -> Result<DeadLetter, BoxError> + Send>;

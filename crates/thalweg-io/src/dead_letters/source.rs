@@ -1,5 +1,6 @@
 //! Letters on their way back into a pipeline.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +21,14 @@ const EACH: usize = 256;
 pub struct DeadLetterSource {
     shown: String,
     reading: Reading,
+}
+
+impl fmt::Debug for DeadLetterSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetterSource")
+            .field("shown", &self.shown)
+            .finish_non_exhaustive()
+    }
 }
 
 enum Reading {
@@ -54,6 +63,12 @@ enum Letters {
 /// What keeps, at the end, how far letters have been replayed, for those who run a [`DeadLetterSource`] by themselves.
 #[derive(Clone)]
 pub struct DeadLetterCloser(Closer);
+
+impl fmt::Debug for DeadLetterCloser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetterCloser").finish_non_exhaustive()
+    }
+}
 
 #[derive(Clone)]
 enum Closer {

@@ -1,5 +1,6 @@
 //! Files of Parquet, whose elements are Arrow's record batches.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,12 @@ const AHEAD: usize = 2;
 #[derive(Default)]
 pub struct Parquet {
     writing: Option<Writing>,
+}
+
+impl fmt::Debug for Parquet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parquet").finish_non_exhaustive()
+    }
 }
 
 struct Writing {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use thalweg::{BoxError, Context, Element, EmitResult, Lease, Never, Operator};
@@ -36,6 +37,16 @@ pub struct FileSink<T, F> {
     failed: Option<FileError>,
     /// Why a file is lost, if nobody has been told.
     lost: Option<FileError>,
+}
+
+impl<T, F> fmt::Debug for FileSink<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileSink")
+            .field("next", &self.next)
+            .field("start", &self.start)
+            .field("is_flushed", &self.is_flushed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<T: Element, F: Format<T>> FileSink<T, F> {
@@ -214,6 +225,12 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
 /// What has become of a file that was synchronized to the disk: it, if it has not got its name. `None` if the thread has
 /// ended without a word.
 pub struct Finished<T>(Option<Result<(), Unfinished<T>>>);
+
+impl<T> fmt::Debug for Finished<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Finished").finish_non_exhaustive()
+    }
+}
 
 struct Unfinished<T> {
     elements: u64,

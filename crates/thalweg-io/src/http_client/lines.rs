@@ -1,5 +1,6 @@
 //! The lines of a response.
 
+use std::fmt;
 use std::iter;
 use std::time::Duration;
 
@@ -25,6 +26,12 @@ pub struct HttpLines<T = String> {
     asked: Asked,
     lines: Lines<T>,
     state: Option<(Pieces, LineBuffer<T>)>,
+}
+
+impl<T> fmt::Debug for HttpLines<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpLines").finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone)]

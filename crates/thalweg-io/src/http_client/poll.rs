@@ -1,5 +1,6 @@
 //! The body at a URL, whenever it has changed.
 
+use std::fmt;
 use std::mem;
 use std::time::Duration;
 
@@ -25,6 +26,17 @@ pub struct HttpPoll {
     /// Headers that say what the source has already.
     known: HeaderMap,
     is_waiting: bool,
+}
+
+impl fmt::Debug for HttpPoll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpPoll")
+            .field("interval", &self.interval)
+            .field("time_limit", &self.time_limit)
+            .field("max_len", &self.max_len)
+            .field("is_waiting", &self.is_waiting)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a request has brought.

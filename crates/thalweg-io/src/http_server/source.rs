@@ -1,5 +1,6 @@
 //! A server's requests as the source of a pipeline.
 
+use std::fmt;
 use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,6 +31,12 @@ const BATCH: usize = 256;
 /// exchanges.sink(|HttpExchange { request, reply }| drop(reply.respond(request.body)));
 /// ```
 pub struct HttpExchanges(Accepting);
+
+impl fmt::Debug for HttpExchanges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpExchanges").finish_non_exhaustive()
+    }
+}
 
 impl HttpExchanges {
     /// Requests of any method, which have a minute unless the server has another time limit.

@@ -1,6 +1,7 @@
 //! Topics as the source of a pipeline.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,11 +18,26 @@ use super::{Kafka, KafkaError, KafkaMessage};
 /// Messages as a source: [`Stream::from_kafka`](FromKafka::from_kafka).
 pub struct KafkaSource(Intake);
 
+impl fmt::Debug for KafkaSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSource").finish_non_exhaustive()
+    }
+}
+
 /// Messages of a partition at a time: [`Stream::from_kafka_batches`](FromKafkaBatches::from_kafka_batches).
 pub struct KafkaBatches {
     intake: Intake,
     interval: Duration,
     max_len: usize,
+}
+
+impl fmt::Debug for KafkaBatches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaBatches")
+            .field("interval", &self.interval)
+            .field("max_len", &self.max_len)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the thread reads, on its way into a pipeline.

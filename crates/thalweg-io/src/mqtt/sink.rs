@@ -1,5 +1,6 @@
 //! Elements on their way to a topic.
 
+use std::fmt;
 use std::io;
 use std::time::Instant;
 
@@ -21,6 +22,14 @@ pub struct MqttSink<T> {
     mqtt: Mqtt,
     to_bytes: ToBytes<T>,
     open: Option<Open>,
+}
+
+impl<T> fmt::Debug for MqttSink<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MqttSink")
+            .field("mqtt", &self.mqtt)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Makes the bytes of an element.

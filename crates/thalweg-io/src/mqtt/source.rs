@@ -1,6 +1,7 @@
 //! Topics as the source of a pipeline.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,6 +25,14 @@ pub struct MqttSource {
     reading: Option<Reading>,
     taken: VecDeque<Received>,
     ending: Arc<Mutex<Option<Ending>>>,
+}
+
+impl fmt::Debug for MqttSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MqttSource")
+            .field("mqtt", &self.mqtt)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the task reads, on its way into a pipeline.
@@ -57,6 +66,12 @@ struct Ending {
 /// What acknowledges the last messages and disconnects, for those who run an [`MqttSource`] by themselves.
 #[derive(Clone)]
 pub struct MqttCloser(Arc<Mutex<Option<Ending>>>);
+
+impl fmt::Debug for MqttCloser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MqttCloser").finish_non_exhaustive()
+    }
+}
 
 impl MqttCloser {
     /// Does so, and waits until it is done, for 5 seconds at most; at once if the source has never run.

@@ -1,6 +1,7 @@
 //! What is read, on its way into a pipeline, and its acknowledgements on their way back.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,12 @@ struct Ending {
 /// What acknowledges the last elements, for those who run a source of Redis by themselves.
 #[derive(Clone, Default)]
 pub struct RedisCloser(Arc<Mutex<Option<Ending>>>);
+
+impl fmt::Debug for RedisCloser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisCloser").finish_non_exhaustive()
+    }
+}
 
 impl RedisCloser {
     /// Does so, and waits until it is done, for 5 seconds at most; at once if the source has never run.

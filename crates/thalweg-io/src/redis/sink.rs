@@ -1,5 +1,6 @@
 //! Elements on their way to a stream or a list.
 
+use std::fmt;
 use std::io;
 
 use thalweg::ops::{Batch, BatchSink, SinkBatches};
@@ -18,6 +19,15 @@ pub struct RedisSink<T> {
     is_list: bool,
     to_entry: ToEntry<T>,
     open: Option<Connection>,
+}
+
+impl<T> fmt::Debug for RedisSink<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSink")
+            .field("redis", &self.redis)
+            .field("is_list", &self.is_list)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Makes the entry of an element; of that, a list has the field `value`.

@@ -1,6 +1,7 @@
 //! Streams and lists as the sources of pipelines.
 
 use bytes::Bytes;
+use std::fmt;
 use thalweg::{BoxError, BuildError, Element, Emitter, Source, Stop, Stream};
 
 use super::intake::{Intake, Read, RedisCloser};
@@ -9,8 +10,24 @@ use super::{Redis, RedisEntry, RedisError};
 /// Entries of a stream as a source: [`Stream::from_redis_stream`](FromRedisStream::from_redis_stream).
 pub struct RedisStreamSource(Reading);
 
+impl fmt::Debug for RedisStreamSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStreamSource")
+            .field("redis", &self.0.redis)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Elements of a list as a source: [`Stream::from_redis_list`](FromRedisList::from_redis_list).
 pub struct RedisListSource(Reading);
+
+impl fmt::Debug for RedisListSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisListSource")
+            .field("redis", &self.0.redis)
+            .finish_non_exhaustive()
+    }
+}
 
 struct Reading {
     redis: Redis,

@@ -1,6 +1,7 @@
 //! Rows on their way into a table.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fmt::Write;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +34,16 @@ pub struct Table<T> {
     create: bool,
     key: Vec<String>,
     rows: ToRows<T>,
+}
+
+impl<T> fmt::Debug for Table<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("name", &self.name)
+            .field("create", &self.create)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Makes rows of an element.
@@ -105,6 +116,15 @@ pub struct SqlSink<T> {
     to_rows: ToRows<T>,
     kept: Arc<Mutex<Kept>>,
     _element: PhantomData<fn(T)>,
+}
+
+impl<T> fmt::Debug for SqlSink<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlSink")
+            .field("database", &self.database)
+            .field("create", &self.create)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where rows go.

@@ -1,6 +1,7 @@
 //! Rows on their way out of a database.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use thalweg::interval::{IntervalError, IntoInterval, wait};
@@ -70,6 +71,14 @@ pub struct SqlSource {
     /// The cursor of the last row that was taken.
     after: Option<SqlValue>,
     taken: VecDeque<(SqlRow, SqlValue)>,
+}
+
+impl fmt::Debug for SqlSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlSource")
+            .field("database", &self.database)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SqlSource {

@@ -1,6 +1,7 @@
 //! Server-sent events as the source of a pipeline.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::iter;
 
 use thalweg::{Emitter, Source, Stop, Stream};
@@ -18,6 +19,14 @@ pub struct SseSource {
     sse: Sse,
     inbox: Option<Inbox<SseEvent, SseError>>,
     taken: VecDeque<SseEvent>,
+}
+
+impl fmt::Debug for SseSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SseSource")
+            .field("sse", &self.sse)
+            .finish_non_exhaustive()
+    }
 }
 
 impl From<Sse> for SseSource {

@@ -1,5 +1,6 @@
 //! Elements on their way over a connection.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -171,6 +172,14 @@ pub struct TcpSink<T> {
     client: TcpClient,
     to_bytes: ToBytes<T>,
     open: Option<TcpStream>,
+}
+
+impl<T> fmt::Debug for TcpSink<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpSink")
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Adds the bytes of an element to those of others.

@@ -1,6 +1,7 @@
 //! What comes over connections as the source of a pipeline.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::iter;
 
 use thalweg::{Element, Emitter, Source, Stop, Stream};
@@ -16,6 +17,12 @@ const CAPACITY: usize = 64;
 pub struct TcpSource<T> {
     server: TcpServer<T>,
     taken: VecDeque<T>,
+}
+
+impl<T> fmt::Debug for TcpSource<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpSource").finish_non_exhaustive()
+    }
 }
 
 impl<T> TcpSource<T> {

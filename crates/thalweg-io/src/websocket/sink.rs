@@ -1,5 +1,6 @@
 //! Messages on their way to a server, or to the clients of one.
 
+use std::fmt;
 use std::io;
 
 use thalweg::ops::{Batch, BatchSink, SinkBatches};
@@ -74,6 +75,12 @@ pub struct WebSocketSink<T> {
     target: WebSocketTarget,
     to_message: ToMessage<T>,
     work: Option<Work>,
+}
+
+impl<T> fmt::Debug for WebSocketSink<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketSink").finish_non_exhaustive()
+    }
 }
 
 type ToMessage<T> = Box<dyn FnMut(&T) -> Result<WebSocketMessage, BoxError> + Send>;

@@ -123,7 +123,8 @@ impl Engine {
                 command
             }),
         };
-        let (task_engine, pool) = gil::detach(py, || Pool::start(config))?;
+        let (task_engine, pool) =
+            gil::detach(py, || Pool::start(config)).map_err(errors::not_started)?;
         let workers = Workers::Processes(pool, Functions::default());
         Self::new(
             py,

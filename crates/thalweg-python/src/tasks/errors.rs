@@ -1,9 +1,11 @@
 //! Failures of tasks, as exceptions.
 
 use crate::upcalls;
+use pyo3::exceptions::PyNotImplementedError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
+use std::io;
 use thalweg_tasks::Failure;
 
 use super::task_types::PyTaskError;
@@ -20,6 +22,14 @@ fn from_errors<'py>(
     name: &str,
 ) -> PyResult<&'py Bound<'py, PyType>> {
     place.import(py, "thalweg._upcalls.tasks", name)
+}
+
+/// The exception for worker processes that were not started.
+pub(crate) fn not_started(error: io::Error) -> PyErr {
+    if error.kind() == io::ErrorKind::Unsupported {
+        return PyNotImplementedError::new_err(error.to_string());
+    }
+    error.into()
 }
 
 /// The exception for a failure of the task `key`.

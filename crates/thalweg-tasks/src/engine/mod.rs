@@ -15,6 +15,7 @@ use crate::slot::{Latch, Slot, Watcher};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::task_types::{Failure, TaskTypes};
 pub(crate) use callbacks::Callbacks;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
@@ -42,6 +43,18 @@ pub struct TaskEngine<W: TaskTypes> {
     /// The process that has its threads.
     process: u32,
     outside: Box<dyn RemoteWorkers<W>>,
+}
+
+impl<W: TaskTypes> fmt::Debug for TaskEngine<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskEngine")
+            .field("idle", &self.idle)
+            .field("readied", &self.readied)
+            .field("time_limits", &self.time_limits)
+            .field("telling", &self.telling)
+            .field("process", &self.process)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Workers that do not come for tasks by themselves.

@@ -4,6 +4,7 @@ use super::part::{Line, Outcome, Part, Steps};
 use super::queue::Queue;
 use super::strand::{Call, Strand};
 use super::trace::StepTrace;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,12 @@ pub struct Batch<S: Steps> {
     queue: Arc<Queue<S>>,
     content: Content<S>,
     sent: Instant,
+}
+
+impl<S: Steps> fmt::Debug for Batch<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").finish_non_exhaustive()
+    }
 }
 
 /// Contents of a batch, and the parts that get the results.
@@ -68,6 +75,14 @@ pub struct Trip<'a, S: Steps> {
     /// What is told of it, if it is traced.
     pub trace: Option<&'a Arc<dyn StepTrace>>,
     way: Way<'a, S>,
+}
+
+impl<S: Steps> fmt::Debug for Trip<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trip")
+            .field("resets", &self.resets)
+            .finish_non_exhaustive()
+    }
 }
 
 enum Way<'a, S: Steps> {

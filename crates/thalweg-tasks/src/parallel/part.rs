@@ -4,6 +4,7 @@ use super::queue::{Job, Queue};
 use super::trace::{StepTrace, traced};
 use crate::sync::{Mutex, get_mut, lock};
 use smallvec::SmallVec;
+use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -65,6 +66,16 @@ pub enum Outcome<S: Steps> {
     Failed(S::Failure),
 }
 
+impl<S: Steps> fmt::Debug for Outcome<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Value(..) => "Value",
+            Self::Dropped => "Dropped",
+            Self::Failed(..) => "Failed",
+        })
+    }
+}
+
 impl<S: Steps> Clone for Outcome<S> {
     fn clone(&self) -> Self {
         match self {
@@ -82,6 +93,12 @@ impl<S: Steps> Clone for Outcome<S> {
 /// part that nobody launches is launched when the last who could need it lets go of it, so that every function is called
 /// with every element.
 pub struct Part<S: Steps>(Arc<Cell<S>>);
+
+impl<S: Steps> fmt::Debug for Part<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part").finish_non_exhaustive()
+    }
+}
 
 struct Cell<S: Steps> {
     state: Mutex<State<S>>,

@@ -8,6 +8,7 @@ use super::turns::{STALLED, Turns};
 use crate::place::{self, Place};
 use crate::sync::{Mutex, lock};
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,6 +40,12 @@ pub type Over<S> = Box<dyn FnOnce(Option<<S as Steps>::Failure>) + Send>;
 pub struct Queue<S: Steps> {
     pub(super) engine: Where<S>,
     pub(super) state: Mutex<State<S>>,
+}
+
+impl<S: Steps> fmt::Debug for Queue<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").finish_non_exhaustive()
+    }
 }
 
 /// Where steps are done.
@@ -314,6 +321,12 @@ impl<S: Steps> Place for Waits<S> {
 
 /// A thread's turn for a stream.
 pub struct Runner<S: Steps>(Role<S>);
+
+impl<S: Steps> fmt::Debug for Runner<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner").finish_non_exhaustive()
+    }
+}
 
 enum Role<S: Steps> {
     /// Works off a queue.

@@ -7,6 +7,7 @@ use super::queue::{Job, Queue};
 use super::trace::{StepTrace, traced};
 use crate::sync::{Mutex, lock};
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +17,12 @@ pub struct Strand<S: Steps> {
     waiting: Mutex<Waiting<S>>,
     /// Only who works off what waits takes it.
     fold: Mutex<S::Fold>,
+}
+
+impl<S: Steps> fmt::Debug for Strand<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Strand").finish_non_exhaustive()
+    }
 }
 
 struct Waiting<S: Steps> {

@@ -3,12 +3,14 @@
 mod child;
 mod parent;
 mod protocol;
+mod system;
 
 pub use child::worker;
 pub use parent::deaths::Deaths;
 pub use parent::pool::{Answer, Pool, PoolConfig, Process, worker_resource};
-pub use protocol::memory::{most_open, read_at};
+pub use protocol::memory::most_open;
 pub use protocol::payload::{LARGE, Payload, Pieces, SHARED};
+pub use system::SharedFile;
 
 use crate::task_types::TaskTypes;
 use std::sync::Arc;

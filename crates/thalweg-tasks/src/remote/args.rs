@@ -4,6 +4,7 @@ use super::task_types::Remotes;
 use crate::client::Future;
 use crate::scheduler::Dependencies;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// An argument on its way.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,6 +26,12 @@ pub trait Argument<T> {
 pub struct Writing {
     pub(super) written: Vec<Written>,
     pub(super) dependencies: Dependencies<Remotes>,
+}
+
+impl fmt::Debug for Writing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writing").finish_non_exhaustive()
+    }
 }
 
 impl<T: Serialize> Argument<T> for T {

@@ -20,6 +20,7 @@ use ready::Ready;
 use slab::Slab;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use suspects::Trial;
 pub(crate) use task::TaskId;
@@ -41,6 +42,15 @@ pub enum Output<V> {
     Stored,
 }
 
+impl<V> fmt::Debug for Output<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inline(..) => "Inline",
+            Self::Stored => "Stored",
+        })
+    }
+}
+
 /// Work to do after the scheduler's lock has been released.
 pub struct Deferred<W: TaskTypes> {
     /// Waiters of tasks that are done now.
@@ -51,6 +61,14 @@ pub struct Deferred<W: TaskTypes> {
     pub(crate) ready: usize,
     /// Values that workers need not keep any longer.
     pub(crate) forgotten: Vec<(WorkerId, TaskId)>,
+}
+
+impl<W: TaskTypes> fmt::Debug for Deferred<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deferred")
+            .field("ready", &self.ready)
+            .finish_non_exhaustive()
+    }
 }
 
 #[expect(dead_code, reason = "they are there to be dropped")]

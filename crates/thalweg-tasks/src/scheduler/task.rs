@@ -4,6 +4,7 @@ use super::WorkerId;
 use crate::slot::Slot;
 use crate::task_types::TaskTypes;
 use smallvec::SmallVec;
+use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -77,6 +78,14 @@ pub struct TaskSpec<W: TaskTypes> {
     pub options: Option<Arc<Options>>,
     /// It runs also if what it needs has failed.
     pub accepts_failed_deps: bool,
+}
+
+impl<W: TaskTypes> fmt::Debug for TaskSpec<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskSpec")
+            .field("accepts_failed_deps", &self.accepts_failed_deps)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The tasks whose values a task needs, in the order in which it asks for them.
@@ -154,6 +163,15 @@ pub struct Assignment<W: TaskTypes> {
     pub(crate) slot: Weak<Slot<W>>,
     /// Its options.
     pub options: Option<Arc<Options>>,
+}
+
+impl<W: TaskTypes> fmt::Debug for Assignment<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assignment")
+            .field("id", &self.id)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<W: TaskTypes> Assignment<W> {

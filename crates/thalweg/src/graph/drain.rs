@@ -1,5 +1,6 @@
 //! The orderly end of a pipeline.
 
+use crate::debug::shows;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub struct Drain {
     graph: Arc<Graph>,
     work: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
 }
+
+shows!([] Drain {});
 
 impl Drain {
     pub(crate) fn new(graph: &Arc<Graph>, limit: Duration, run_first: bool) -> Self {

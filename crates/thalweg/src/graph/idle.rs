@@ -1,5 +1,6 @@
 //! Waiting until nothing is on its way.
 
+use crate::debug::shows;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub struct Idle {
     graph: Arc<Graph>,
     work: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
 }
+
+shows!([] Idle {});
 
 impl Idle {
     pub(crate) fn new(graph: &Arc<Graph>, limit: Duration) -> Self {

@@ -1,5 +1,6 @@
 //! One entry of a graph's monitor: the element on its way, and what it carries.
 
+use crate::debug::shows;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -26,6 +27,8 @@ pub struct Lease {
     /// Whether the element has come over the edge that closes a cycle, so that what holds it must not wait for room.
     pub(crate) has_come_round: bool,
 }
+
+shows!([] Lease { has_come_round });
 
 impl Lease {
     /// The lease of an element that nobody waits for.

@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::future::Future;
 use std::task::Waker;
 use std::time::Duration;
@@ -14,6 +15,8 @@ pub struct Context<'a, Op: Operator> {
     pub(crate) node: &'a Node<OperatorNode<Op>>,
     pub(crate) pass: &'a mut Pass,
 }
+
+shows!([Op: Operator] Context<'_, Op> {});
 
 impl<Op: Operator> Context<'_, Op> {
     /// Sends an element on; it carries what the current element carries.

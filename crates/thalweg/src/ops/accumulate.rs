@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -14,6 +15,8 @@ pub struct Accumulate<T, S, R, F> {
     label: Option<String>,
     _out: PhantomData<fn() -> R>,
 }
+
+shows!([T, S, R, F] Accumulate<T, S, R, F> { label });
 
 impl<T, S, R, E, F> Accumulate<T, S, R, F>
 where

@@ -1,4 +1,5 @@
 use super::parts::{Queue, Timer, at_least_one};
+use crate::debug::shows;
 use crate::failure::BuildError;
 use crate::{Context, Delivery, Element, EmitResult, Never, Operator, Reconfigure, Stream};
 use std::any::Any;
@@ -13,6 +14,8 @@ pub struct Buffer<T> {
     /// If elements wait for the runtime's next round.
     round: Option<Timer>,
 }
+
+shows!([T] Buffer<T> { size, delivering, turns });
 
 impl<T> Buffer<T> {
     /// A buffer for `size` elements.

@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub struct Debounce<T> {
     timer: Timer,
     delivering: bool,
 }
+
+shows!([T] Debounce<T> { interval, due, delivering });
 
 impl<T> Debounce<T> {
     /// Sends an element after `interval` without another.

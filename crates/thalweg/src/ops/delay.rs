@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct DelayOptions<T> {
     in_next_round: bool,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T] DelayOptions<T> { interval, bound, in_next_round });
 
 impl<T> DelayOptions<T> {
     /// At least `interval` from element to element.
@@ -81,6 +84,8 @@ pub struct Delay<T> {
     delivering: bool,
     in_next_round: bool,
 }
+
+shows!([T] Delay<T> { interval, next, delivering, in_next_round });
 
 impl<T: Element> Delay<T> {
     /// Sees to it that the next element is sent when it may be.

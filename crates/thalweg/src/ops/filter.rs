@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
@@ -11,6 +12,8 @@ pub struct Filter<T, P> {
     label: Option<String>,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T, P] Filter<T, P> { label });
 
 impl<T, E, P> Filter<T, P>
 where

@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::marker::PhantomData;
 
 use crate::failure::BoxError;
@@ -9,6 +10,8 @@ pub struct FilterMap<T, F> {
     f: F,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T, F] FilterMap<T, F> {});
 
 impl<T, U, F: FnMut(T) -> Option<U>> FilterMap<T, F> {
     /// A node that sends `y` for every `x` with `f(x) == Some(y)`.
@@ -47,6 +50,8 @@ pub struct TryFilterMap<T, F> {
     f: F,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T, F] TryFilterMap<T, F> {});
 
 impl<T, U, E, F: FnMut(&T) -> Result<Option<U>, E>> TryFilterMap<T, F> {
     /// A node that sends `y` for every `x` with `f(&x) == Ok(Some(y))`.

@@ -1,9 +1,12 @@
+use crate::debug::shows;
 use std::marker::PhantomData;
 
 use crate::{Context, Element, EmitResult, Never, Operator, Stream};
 
 /// Sends what elements are made of, one by one; see [`Stream::flatten`].
 pub struct Flatten<I>(PhantomData<fn(I)>);
+
+shows!([I] Flatten<I> {});
 
 impl<I> Flatten<I> {
     /// A node that sends the items of every element.

@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,6 +7,8 @@ use crate::{Element, OperatorError, Stream, Transform};
 
 /// Counts how often each element has come; see [`Stream::frequencies`].
 pub struct Frequencies<T>(HashMap<T, u64>);
+
+shows!([T] Frequencies<T> {});
 
 impl<T> Frequencies<T> {
     /// A node that has seen nothing yet.

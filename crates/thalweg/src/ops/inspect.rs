@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::marker::PhantomData;
 
 use crate::operator::function_name;
@@ -8,6 +9,8 @@ pub struct Inspect<T, F> {
     f: F,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T, F] Inspect<T, F> {});
 
 impl<T, F: FnMut(&T)> Inspect<T, F> {
     /// A node that calls `f(&x)` for every `x`.

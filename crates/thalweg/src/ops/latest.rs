@@ -1,4 +1,5 @@
 use super::parts::Timer;
+use crate::debug::shows;
 use crate::{Acks, Context, Delivery, Element, EmitResult, Never, Operator, Reconfigure, Stream};
 use std::any::Any;
 
@@ -9,6 +10,8 @@ pub struct Latest<T> {
     /// If the element waits for the runtime's next round.
     round: Option<Timer>,
 }
+
+shows!([T] Latest<T> { delivering });
 
 impl<T> Latest<T> {
     /// A node that keeps one element, the newest.

@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::marker::PhantomData;
 use std::vec::Drain;
 
@@ -10,6 +11,8 @@ pub struct Map<T, F> {
     f: F,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T, F] Map<T, F> {});
 
 impl<T, U, F> Map<T, F>
 where
@@ -59,6 +62,8 @@ pub struct TryMap<T, F> {
     f: F,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T, F] TryMap<T, F> {});
 
 impl<T, U, E, F> TryMap<T, F>
 where

@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::convert::Infallible;
 use std::hash::Hash;
@@ -27,6 +28,8 @@ pub struct PartitionUniqueOptions<T, K = T, F = fn(&T) -> Result<T, Infallible>>
     key: F,
     _key: PhantomData<fn(&T) -> K>,
 }
+
+shows!([T, K, F] PartitionUniqueOptions<T, K, F> { size, keep });
 
 impl<T: Clone> PartitionUniqueOptions<T> {
     /// Groups of `size` elements, at least one, that all differ.
@@ -93,6 +96,8 @@ pub struct PartitionUnique<T, K, F> {
     key: F,
     group: Distinct<T, K>,
 }
+
+shows!([T, K, F] PartitionUnique<T, K, F> { size });
 
 impl<T, K, E, F> PartitionUnique<T, K, F>
 where

@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub struct RateLimit<T> {
     /// The earliest time for the next element.
     next: Duration,
 }
+
+shows!([T] RateLimit<T> { interval, next });
 
 impl<T> RateLimit<T> {
     /// At most one element per `interval`.

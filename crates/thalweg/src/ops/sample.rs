@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub struct Sample<T> {
     timer: Timer,
     delivering: bool,
 }
+
+shows!([T] Sample<T> { interval, delivering });
 
 impl<T> Sample<T> {
     /// Sends the latest element every `interval`.

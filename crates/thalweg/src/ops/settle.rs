@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::task::{self, Poll, Waker};
@@ -77,6 +78,8 @@ pub struct Settle<P> {
     /// Called with each element that comes.
     begin: Option<Begin<P>>,
 }
+
+shows!([P] Settle<P> { places, is_ordered, is_delivering });
 
 type Begin<P> = Box<dyn FnMut(&P) + Send>;
 

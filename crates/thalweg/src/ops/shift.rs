@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub struct ShiftOptions<T> {
     bound: usize,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T] ShiftOptions<T> { interval, bound });
 
 impl<T> ShiftOptions<T> {
     /// Elements come out `interval` after they came in.
@@ -62,6 +65,8 @@ pub struct Shift<T> {
     timer: Timer,
     delivering: bool,
 }
+
+shows!([T] Shift<T> { interval, delivering });
 
 impl<T: Element> Shift<T> {
     /// Sends what is due, and sees to it that the rest is.

@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::marker::PhantomData;
 use std::vec::Drain;
 
@@ -10,6 +11,8 @@ pub struct FnSink<T, F> {
     f: F,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T, F] FnSink<T, F> {});
 
 impl<T, F: FnMut(T)> FnSink<T, F> {
     /// A sink that calls `f(x)` for every `x`.
@@ -57,6 +60,8 @@ pub struct TryFnSink<T, F> {
     f: F,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T, F] TryFnSink<T, F> {});
 
 impl<T, E, F: FnMut(&T) -> Result<(), E>> TryFnSink<T, F> {
     /// A sink that calls `f(&x)` for every `x`.

@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::future::Future;
 
@@ -11,6 +12,8 @@ pub struct SinkAsync<T, C> {
     calls: Calls<T, (), C>,
     label: Option<String>,
 }
+
+shows!([T, C] SinkAsync<T, C> { label });
 
 impl<T, E, F, Fut> SinkAsync<T, Takes<F, Fut>>
 where

@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::marker::PhantomData;
 use std::ops::{Bound, RangeBounds};
 
@@ -13,6 +14,8 @@ pub struct Slice<T> {
     position: usize,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T] Slice<T> { start, end, step, position });
 
 impl<T> Slice<T> {
     /// The elements at those positions in `range` that are multiples of `step`.

@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 
@@ -13,6 +14,8 @@ pub struct SlidingWindow<T> {
     /// The tokens of those that will be part of the next window as well.
     acks: VecDeque<Acks>,
 }
+
+shows!([T] SlidingWindow<T> { size, partial });
 
 impl<T> SlidingWindow<T> {
     /// Windows of `size`; those before there are as many elements are sent as well.

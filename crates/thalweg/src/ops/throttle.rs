@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ pub struct Throttle<T> {
     next: Duration,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T] Throttle<T> { interval, next });
 
 impl<T> Throttle<T> {
     /// At most one element per `interval`.

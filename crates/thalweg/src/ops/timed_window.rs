@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct TimedWindowOptions<T> {
     at_once: bool,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T] TimedWindowOptions<T> { interval, empty, at_once });
 
 impl<T> TimedWindowOptions<T> {
     /// Windows that are `interval` long.
@@ -92,6 +95,8 @@ pub struct TimedWindow<T> {
     window: Group<T>,
     windows: Tumbling<Vec<T>>,
 }
+
+shows!([T] TimedWindow<T> { interval });
 
 impl<T: Element> Reconfigure for TimedWindow<T> {
     fn reconfigure(&mut self, new: Self) {

@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::convert::Infallible;
 use std::hash::Hash;
@@ -35,6 +36,8 @@ pub struct TimedWindowUniqueOptions<T, K = T, F = fn(&T) -> Result<T, Infallible
     key: F,
     _key: PhantomData<fn(&T) -> K>,
 }
+
+shows!([T, K, F] TimedWindowUniqueOptions<T, K, F> { interval, keep, empty, at_once });
 
 impl<T: Clone> TimedWindowUniqueOptions<T> {
     /// Windows that are `interval` long, of elements that all differ.
@@ -125,6 +128,8 @@ pub struct TimedWindowUnique<T, K, F> {
     window: Distinct<T, K>,
     windows: Tumbling<Vec<T>>,
 }
+
+shows!([T, K, F] TimedWindowUnique<T, K, F> { interval });
 
 impl<T: Element, K: Eq + Hash, F> Reconfigure for TimedWindowUnique<T, K, F> {
     fn reconfigure(&mut self, new: Self) {

@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::convert::Infallible;
 use std::hash::Hash;
@@ -28,6 +29,8 @@ pub struct UniqueOptions<T, K = T, F = fn(&T) -> Result<T, Infallible>> {
     key: F,
     _key: PhantomData<fn(&T) -> K>,
 }
+
+shows!([T, K, F] UniqueOptions<T, K, F> { history, is_fifo });
 
 impl<T: Clone> UniqueOptions<T> {
     /// Elements that differ from all before.
@@ -128,6 +131,8 @@ pub struct Unique<T, K, F> {
     seen: LinkedHashMap<K, ()>,
     _in: PhantomData<fn(T)>,
 }
+
+shows!([T, K, F] Unique<T, K, F> { history, is_fifo });
 
 impl<T, K: Eq + Hash, F> Reconfigure for Unique<T, K, F> {
     fn reconfigure(&mut self, new: Self) {

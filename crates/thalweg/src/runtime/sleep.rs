@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -14,6 +15,8 @@ pub struct Sleep {
     at: Duration,
     alarm: Option<Arc<Mutex<Option<Waker>>>>,
 }
+
+shows!([] Sleep { at });
 
 impl Sleep {
     pub(super) fn new(runtime: RuntimeHandle, at: Duration) -> Self {

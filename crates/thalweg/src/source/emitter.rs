@@ -1,5 +1,6 @@
 //! A source's way into the pipeline.
 
+use crate::debug::shows;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub struct Emitter<T> {
     /// Elements emitted since the others' last turn.
     emitted: AtomicUsize,
 }
+
+shows!([T] Emitter<T> { emitted });
 
 impl<T: Element> Emitter<T> {
     pub(super) fn new(stream: Stream<T>, control: Arc<Control>, runtime: RuntimeHandle) -> Self {
@@ -211,6 +214,8 @@ pub struct Begun<T: Element> {
     emit: Option<Emit>,
     stream: Stream<T>,
 }
+
+shows!([T: Element] Begun<T> {});
 
 impl<T: Element> Begun<T> {
     /// Whether the pipeline has taken the element, or failed on it.

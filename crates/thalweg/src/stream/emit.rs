@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -202,6 +203,8 @@ pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
     send_host_batch: Option<fn(&mut Self) -> Option<Emit>>,
     errors: Vec<Error>,
 }
+
+shows!([T: Element, I: Iterator<Item = T>] EmitMany<T, I> { size });
 
 // Nothing in it is pinned: `elements` is only ever used by `&mut`.
 impl<T: Element, I: Iterator<Item = T>> Unpin for EmitMany<T, I> {}

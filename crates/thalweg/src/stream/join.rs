@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::sync::Arc;
 
 use super::Stream;
@@ -52,6 +53,8 @@ pub struct Join<Op: Operator> {
     node: Arc<Node<OperatorNode<Op>>>,
     stream: Stream<Op::Out>,
 }
+
+shows!([Op: Operator] Join<Op> {});
 
 impl<Op: Operator> Join<Op> {
     /// A node without inlets yet, in the pipeline of `first`.

@@ -12,6 +12,7 @@ mod open_join;
 mod trace;
 mod wiring;
 
+use crate::debug::shows;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
@@ -122,6 +123,8 @@ pub struct WeakStream<T> {
     graph: Weak<Graph>,
     node: Weak<dyn Produce<T>>,
 }
+
+shows!([T] WeakStream<T> {});
 
 impl<T: Element> WeakStream<T> {
     /// A new handle, unless the node is gone.

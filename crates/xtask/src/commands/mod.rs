@@ -7,6 +7,7 @@ pub(crate) mod fuzz;
 pub(crate) mod services;
 pub(crate) mod stubs;
 pub(crate) mod test;
+pub(crate) mod wheels;
 
 use crate::invocation::Invocation;
 use crate::project::Project;

@@ -54,7 +54,8 @@ def _forget() -> None:
     _running.clear()
 
 
-os.register_at_fork(after_in_child=_forget)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def sampled(engine: Any, function: Callable[..., Any], key: Any) -> Callable[..., Any]:

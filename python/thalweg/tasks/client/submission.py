@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from types import MethodType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from thalweg._thalweg.tasks import Future
 from thalweg.runtime.intervals import convert_interval
@@ -19,6 +19,9 @@ from thalweg.tasks.client.watching import watched
 if TYPE_CHECKING:
     from thalweg._types import Interval
 
+A = TypeVar("A")
+B = TypeVar("B")
+P = ParamSpec("P")
 T = TypeVar("T")
 
 Key = str | bytes | int | float | tuple[Any, ...]
@@ -30,7 +33,33 @@ _COROUTINE = 0x80
 class Submission(Base):
     """Hands functions and graphs to the engine; none of this blocks, but for `get`."""
 
-    def submit(
+    # The first two give the parameters of a lambda their types, and the third shows those of a function as they are.
+    # Options, and futures in the places of their results, are for the last; mypy takes it for a part of the third.
+    @overload
+    def submit(self, func: Callable[[A], T], a: A, /) -> Future[T]: ...
+    @overload
+    def submit(self, func: Callable[[A, B], T], a: A, b: B, /) -> Future[T]: ...
+    @overload
+    def submit(self, func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+    @overload
+    def submit(  # type: ignore[overload-cannot-match]
+        self,
+        func: Callable[..., T],
+        *args: Any,
+        key: Key | None = None,
+        workers: Any = None,
+        resources: Mapping[str, float] | None = None,
+        retries: int | None = None,
+        priority: float = 0,
+        time_limit: Interval | None = None,
+        pure: bool = False,
+        fifo_timeout: Any = None,
+        allow_other_workers: bool = False,
+        actor: bool = False,
+        actors: bool = False,
+        **kwargs: Any,
+    ) -> Future[T]: ...
+    def submit(  # type: ignore[misc]
         self,
         func: Callable[..., T],
         *args: Any,
@@ -119,6 +148,29 @@ class Submission(Base):
             **options,
         )
 
+    @overload
+    def map(self, func: Callable[[A], T], iterable: Iterable[A], /) -> list[Future[T]]: ...
+    @overload
+    def map(self, func: Callable[[A, B], T], first: Iterable[A], second: Iterable[B], /) -> list[Future[T]]: ...
+    @overload
+    def map(
+        self,
+        func: Callable[..., T],
+        *iterables: Iterable[Any],
+        key: str | list[Key] | None = None,
+        workers: Any = None,
+        resources: Mapping[str, float] | None = None,
+        retries: int | None = None,
+        priority: float = 0,
+        time_limit: Interval | None = None,
+        pure: bool = False,
+        batch_size: int | None = None,
+        fifo_timeout: Any = None,
+        allow_other_workers: bool = False,
+        actor: bool = False,
+        actors: bool = False,
+        **kwargs: Any,
+    ) -> list[Future[T]]: ...
     def map(
         self,
         func: Callable[..., T],

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from io import BytesIO
-from mmap import MAP_PRIVATE, mmap
+from mmap import mmap
 from threading import RLock
 from types import CodeType
 from typing import Any
@@ -82,6 +82,9 @@ def mapped(descriptor: int, length: int, most: int) -> memoryview | None:
     if len(_maps) >= most:
         return None
     try:
+        # Not every system has such maps, and only Linux has worker processes.
+        from mmap import MAP_PRIVATE
+
         memory = mmap(descriptor, length, flags=MAP_PRIVATE)
     except OSError:
         # It can be copied all the same.

@@ -1,16 +1,14 @@
 //! Objects as payloads: pickled, with large buffers beside the pickle, in memory that processes share.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Mutex;
 
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PySlice};
-use thalweg_tasks::process::{LARGE, Payload, Pieces, SHARED, most_open, read_at};
+use thalweg_tasks::process::{LARGE, Payload, Pieces, SHARED, SharedFile, most_open};
 
 use crate::lock::lock;
 use crate::upcalls;
@@ -169,7 +167,7 @@ impl<'py> Pickled<'py> {
         }
         // An exception is not one of the system's errors.
         let mut raised = None;
-        let payload = Payload::in_file(lens, |file, piece| match piece.checked_sub(1) {
+        let payload = Payload::in_file(lens, |mut file, piece| match piece.checked_sub(1) {
             None => file.write_all(self.head.as_bytes()),
             Some(buffer) => write(self.buffers[buffer].bind(py), file).map_err(|error| {
                 let message = io::Error::other(error.to_string());
@@ -185,14 +183,14 @@ impl<'py> Pickled<'py> {
 }
 
 /// Writes a buffer to a file.
-fn write(buffer: &Bound<'_, PyAny>, file: &File) -> PyResult<()> {
+fn write(buffer: &Bound<'_, PyAny>, file: &SharedFile) -> PyResult<()> {
     let py = buffer.py();
     let write = functions(py)?.write.bind(py);
     let len = buffer.getattr("nbytes")?.extract::<isize>()?;
     let mut written = 0;
     while written < len {
         let rest = buffer.get_item(PySlice::new(py, written, len, 1))?;
-        written += write.call1((file.as_raw_fd(), rest))?.extract::<isize>()?;
+        written += write.call1((file.descriptor(), rest))?.extract::<isize>()?;
     }
     Ok(())
 }
@@ -241,19 +239,19 @@ fn empty() -> PyErr {
 /// of those, each of which may keep a file open; or else copied.
 fn in_memory<'py>(
     py: Python<'py>,
-    file: BorrowedFd<'_>,
+    file: &SharedFile,
     len: u64,
     places: &[Range<u64>],
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    let args = (file.as_raw_fd(), len, most_open());
+    let args = (file.descriptor(), len, most_open());
     let mapped = functions(py)?.mapped.bind(py).call1(args)?;
     let buffer = |place: &Range<u64>| {
         if mapped.is_none() {
             let len = usize::try_from(place.end - place.start)?;
-            let fill = |bytes: &mut [u8]| Ok(read_at(file, bytes, place.start)?);
+            let fill = |bytes: &mut [u8]| Ok(file.read_at(bytes, place.start)?);
             return Ok(PyByteArray::new_with(py, len, fill)?.into_any());
         }
         let (start, end) = (isize::try_from(place.start)?, isize::try_from(place.end)?);

@@ -8,14 +8,12 @@ use crate::process::child::lazy::{self, Lazy, Received, forget, make, missing, r
 use crate::process::protocol::outgoing::Outgoing;
 use crate::process::protocol::payload::Payload;
 use crate::process::protocol::scoreboard::Scoreboard;
-use crate::process::protocol::socket::Socket;
 use crate::process::protocol::wire::{Files, Inbox, Input, ToParent, ToWorker, read};
+use crate::process::system::{Socket, end_process, take_standard_input};
 use crate::sync::{Condvar, Mutex, lock};
-use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process, kill_process_group};
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, OnceLock, PoisonError};
@@ -83,6 +81,15 @@ pub enum Made<V> {
     Large(V),
 }
 
+impl<V> fmt::Debug for Made<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Small(..) => "Small",
+            Self::Large(..) => "Large",
+        })
+    }
+}
+
 /// Results wait no longer than this for others to go with.
 const TOGETHER: Duration = Duration::from_millis(1);
 
@@ -129,7 +136,7 @@ struct Worker<H: Host> {
 /// # Errors
 /// When standard input is no such socket.
 pub fn serve<H: Host>(host: H) -> io::Result<()> {
-    let socket = Socket::from_inherited(take_standard_input()?);
+    let socket = take_standard_input()?;
     let mut inbox = Inbox::default();
     let (threads, scoreboard) = greeting(&socket, &mut inbox)?;
     let worker = Arc::new(Worker {
@@ -148,7 +155,7 @@ pub fn serve<H: Host>(host: H) -> io::Result<()> {
         surplus: AtomicUsize::new(0),
     });
     // There is one worker in a process.
-    let _ = SELF.set((getpid(), Arc::new(worker.clone())));
+    let _ = SELF.set((std::process::id(), Arc::new(worker.clone())));
     worker.tell(&ToParent::Ready)?;
     worker.flush();
     let reader = worker.clone();
@@ -159,14 +166,6 @@ pub fn serve<H: Host>(host: H) -> io::Result<()> {
     // The first thread of a process is the one that some libraries insist on.
     worker.run(0);
     Ok(())
-}
-
-/// Standard input as it was given; from now on nothing comes from there.
-fn take_standard_input() -> io::Result<OwnedFd> {
-    let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
-    let nothing = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    rustix::stdio::dup2_stdin(&nothing)?;
-    Ok(socket)
 }
 
 fn greeting(socket: &Socket, inbox: &mut Inbox) -> io::Result<(u32, Scoreboard)> {
@@ -190,12 +189,12 @@ trait Ask: Send + Sync {
     fn ask(&self, question: &[u8], waits: bool) -> Option<Vec<u8>>;
 }
 
-static SELF: OnceLock<(Pid, Arc<dyn Ask>)> = OnceLock::new();
+static SELF: OnceLock<(u32, Arc<dyn Ask>)> = OnceLock::new();
 
 /// The worker of this process. One that has been forked off it shares its connection, and must not use it.
 fn this() -> Option<&'static Arc<dyn Ask>> {
     SELF.get()
-        .filter(|(process, _)| *process == getpid())
+        .filter(|(process, _)| *process == std::process::id())
         .map(|(_, worker)| worker)
 }
 
@@ -266,7 +265,8 @@ impl<H: Host> Worker<H> {
     fn flush(&self) {
         self.outgoing.flush();
         if self.outgoing.is_broken() {
-            // The parent has gone, or a task has closed the socket: nobody hears of what is done here.
+            // The parent has gone, or a task has closed the socket: whatever runs here runs for nobody. It may be deep
+            // inside of something that does not return, so it is not asked to.
             end_process();
         }
     }
@@ -430,7 +430,7 @@ impl<H: Host> Worker<H> {
     /// Runs tasks.
     fn run(self: Arc<Self>, thread: u32) {
         THREAD.set(Some(thread));
-        let _occupied = place::occupy(Threads(getpid(), self.clone()));
+        let _occupied = place::occupy(Threads(std::process::id(), self.clone()));
         let mut flushed = Instant::now();
         self.host.thread(&mut || {
             loop {
@@ -563,15 +563,4 @@ impl<H: Host> Worker<H> {
         }
         make(&self.values, id, unpack)
     }
-}
-
-/// Ends this process, and what it has started.
-///
-/// Whatever runs here runs for nobody. It may be deep inside of something that does not return, so it is not asked to.
-fn end_process() {
-    if getpgrp() == getpid() {
-        // It may have no such group any more.
-        let _ = kill_process_group(getpid(), Signal::KILL);
-    }
-    let _ = kill_process(getpid(), Signal::KILL);
 }

@@ -1,15 +1,14 @@
 //! One worker process, as its parent sees it.
 
 use crate::engine::TaskEngine;
-use crate::process::parent::process_group::GroupLeader;
 use crate::process::parent::pulse::Pulse;
 use crate::process::parent::sent::Remembered;
 use crate::process::protocol::memory::MemoryFile;
 use crate::process::protocol::outgoing::Outgoing;
 use crate::process::protocol::payload::Payload;
 use crate::process::protocol::scoreboard::{Entry, Scoreboard};
-use crate::process::protocol::socket::Socket;
 use crate::process::protocol::wire::{Input, Outbox, ToWorker};
+use crate::process::system::{GroupLeader, Socket};
 use crate::process::{Call, Portable};
 use crate::scheduler::{Assignment, TaskId, WorkerId};
 use crate::sync::{Mutex, lock};

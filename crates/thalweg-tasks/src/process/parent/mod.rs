@@ -4,7 +4,6 @@ pub(super) mod deaths;
 pub(super) mod link;
 pub(super) mod parked;
 pub(super) mod pool;
-pub(super) mod process_group;
 pub(super) mod pulse;
 pub(super) mod reader;
 pub(super) mod sent;

@@ -6,16 +6,15 @@ use crate::process::Portable;
 use crate::process::parent::deaths::Deaths;
 use crate::process::parent::link::{Fill, Killed, Link, Sending};
 use crate::process::parent::parked::Parked;
-use crate::process::parent::process_group::GroupLeader;
 use crate::process::parent::pulse::{self, Closing, START};
 use crate::process::protocol::scoreboard::Scoreboard;
-use crate::process::protocol::socket::Socket;
 use crate::process::protocol::wire::ToWorker;
+use crate::process::system::{GroupLeader, Socket, memory_of};
 use crate::scheduler::{Lost, TaskId, WorkerId};
 use crate::sync::{Mutex, lock};
+use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
@@ -35,6 +34,18 @@ pub struct PoolConfig {
     pub resources: Vec<(Box<str>, f64)>,
     /// Starts one. Its standard input will be the socket.
     pub command: Box<dyn Fn() -> Command + Send + Sync>,
+}
+
+impl fmt::Debug for PoolConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolConfig")
+            .field("workers", &self.workers)
+            .field("threads", &self.threads)
+            .field("memory", &self.memory)
+            .field("ttl", &self.ttl)
+            .field("resources", &self.resources)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Resource of the worker with that index alone: a task that asks for it, in any amount, runs there.
@@ -63,6 +74,16 @@ pub struct Pool<W: Portable> {
     pub(in crate::process) questions: OnceLock<(Arc<Questions>, Arc<OnLost>)>,
     /// Questions are answered here: an answer may wait for what the readers have yet to read.
     pub(in crate::process) answering: Arc<Callbacks>,
+}
+
+impl<W: Portable> fmt::Debug for Pool<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("closed", &self.closed)
+            .field("process", &self.process)
+            .field("failed_starts", &self.failed_starts)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Answers what tasks ask: it is called with the number of their process, the question, and what takes the answer.
@@ -163,12 +184,10 @@ impl<W: Portable> Pool<W> {
         engine: &Arc<TaskEngine<W>>,
         index: usize,
     ) -> io::Result<Arc<Link<W>>> {
-        let (ours, theirs): (Socket, OwnedFd) = Socket::pair()?;
+        let (ours, theirs) = Socket::pair()?;
         let threads = u32::try_from(self.config.threads).map_err(io::Error::other)?;
         let scoreboard = Scoreboard::new(threads)?;
-        let mut command = (self.config.command)();
-        command.stdin(Stdio::from(theirs));
-        let child = GroupLeader::spawn(command)?;
+        let child = GroupLeader::spawn((self.config.command)(), theirs)?;
         let mut resources = self.config.resources.clone();
         resources.push((worker_resource(index), f64::INFINITY));
         let worker = engine.add_worker(resources);
@@ -500,13 +519,6 @@ impl<W: Portable> RemoteWorkers<W> for Processes<W> {
         }
         true
     }
-}
-
-/// How much memory a process uses, in bytes, if the system says it.
-fn memory_of(pid: u32) -> Option<u64> {
-    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
 }
 
 /// Ends workers that use too much memory.

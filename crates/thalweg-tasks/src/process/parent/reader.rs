@@ -6,10 +6,10 @@ use crate::process::Portable;
 use crate::process::parent::link::{Killed, Link};
 use crate::process::parent::pool::{Answer, Pool};
 use crate::process::protocol::wire::{Files, Inbox, Sent, ToParent, ToWorker, read};
+use crate::process::system::is_shortage;
 use crate::scheduler::{Assignment, Lost, Output, TaskId};
 use crate::sync::lock;
 use crate::task_types::{Failure, TaskTypes};
-use rustix::io::Errno;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -306,15 +306,6 @@ impl<W: Portable> Pool<W> {
         engine.close();
         self.close();
     }
-}
-
-/// Whether the system may have later what it has not got now.
-fn is_shortage(error: &io::Error) -> bool {
-    let error = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(
-        error,
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN | Errno::NOBUFS)
-    )
 }
 
 type Ended<W> = (Assignment<W>, Outcome<Output<<W as TaskTypes>::Value>, W>);

@@ -50,8 +50,8 @@ impl Recipient for Remembered {
 #[cfg(all(test, not(thalweg_loom)))]
 mod tests {
     use super::*;
-    use crate::process::protocol::socket::Socket;
     use crate::process::protocol::wire::{Inbox, read};
+    use crate::process::system::Socket;
     use std::io;
 
     #[test]
@@ -67,7 +67,7 @@ mod tests {
         assert!(lock(&remembered.ids).contains(&id));
         drop(other);
         let mut inbox = Inbox::default();
-        assert!(Socket::from_inherited(theirs).receive(&mut inbox)?);
+        assert!(theirs.receive(&mut inbox)?);
         let mut forgotten = None;
         inbox.first(|message, _| {
             if let ToWorker::Forget { id } = read(message)? {

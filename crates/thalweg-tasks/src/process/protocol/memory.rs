@@ -1,11 +1,7 @@
 //! Memory that processes share: files in memory, of which there is a bound.
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit};
-use std::fs::File;
+use crate::process::system::{SharedFile, open_limit};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,8 +11,7 @@ static OPEN: AtomicU64 = AtomicU64::new(0);
 /// How many files this process may have open for this purpose: a part of all that it may have open.
 pub fn most_open() -> u64 {
     const PART: u64 = 4;
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    (limit / PART).clamp(8, 1024)
+    (open_limit() / PART).clamp(8, 1024)
 }
 
 /// A place among the files that may be open.
@@ -42,7 +37,7 @@ impl Drop for Place {
 /// A file in memory, written once and read from then on.
 #[derive(Debug, Clone)]
 pub(in crate::process) struct MemoryFile {
-    file: Arc<OwnedFd>,
+    file: Arc<SharedFile>,
     /// Descriptors beyond the bound are closed soon.
     _place: Option<Arc<Place>>,
 }
@@ -53,25 +48,22 @@ impl MemoryFile {
     /// # Errors
     /// When there is not that much memory, or `write` fails.
     pub(crate) fn written(
-        write: impl FnOnce(&mut File) -> io::Result<()>,
+        write: impl FnOnce(&SharedFile) -> io::Result<()>,
     ) -> io::Result<Option<Self>> {
         let Some(place) = Place::take() else {
             return Ok(None);
         };
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let mut file = File::from(memfd_create("thalweg", flags)?);
-        write(&mut file)?;
-        // Whoever maps it can rely on it: it neither shrinks nor changes.
-        let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-        fcntl_add_seals(&file, seals)?;
+        let file = SharedFile::create("thalweg")?;
+        write(&file)?;
+        file.seal()?;
         Ok(Some(Self {
-            file: Arc::new(file.into()),
+            file: Arc::new(file),
             _place: Some(Arc::new(place)),
         }))
     }
 
     /// A file that has come, if it may stay open; otherwise itself, to be read and closed.
-    pub(crate) fn received(file: OwnedFd) -> Result<Self, OwnedFd> {
+    pub(crate) fn received(file: SharedFile) -> Result<Self, SharedFile> {
         match Place::take() {
             None => Err(file),
             Some(place) => Ok(Self {
@@ -82,19 +74,15 @@ impl MemoryFile {
     }
 
     /// A file for one message.
-    pub(crate) fn passing(file: OwnedFd) -> Self {
+    pub(crate) fn passing(file: SharedFile) -> Self {
         Self {
             file: Arc::new(file),
             _place: None,
         }
     }
 
-    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
-    }
-
-    pub(crate) fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
-        read_at(self.descriptor(), bytes, at)
+    pub(crate) fn file(&self) -> &SharedFile {
+        &self.file
     }
 }
 
@@ -115,29 +103,9 @@ pub(in crate::process) fn room_for(len: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// When there is no memory for them, or they cannot be read.
-pub(in crate::process) fn read_all(file: OwnedFd, len: u64) -> io::Result<Vec<u8>> {
+pub(in crate::process) fn read_all(file: SharedFile, len: u64) -> io::Result<Vec<u8>> {
     let mut bytes = room_for(len)?;
     bytes.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
-    read_at(file.as_fd(), &mut bytes, 0)?;
+    file.read_at(&mut bytes, 0)?;
     Ok(bytes)
-}
-
-/// Reads as many bytes as there is room for.
-///
-/// # Errors
-/// When there are less, or they cannot be read.
-pub fn read_at(file: BorrowedFd<'_>, mut bytes: &mut [u8], mut at: u64) -> io::Result<()> {
-    // All who have the file share the place where it would be read next, in whatever process.
-    while !bytes.is_empty() {
-        match rustix::io::pread(file, &mut *bytes, at) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(read) => {
-                bytes = &mut bytes[read..];
-                at += read as u64;
-            }
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }

@@ -4,5 +4,4 @@ pub(super) mod memory;
 pub(super) mod outgoing;
 pub(super) mod payload;
 pub(super) mod scoreboard;
-pub(super) mod socket;
 pub(super) mod wire;

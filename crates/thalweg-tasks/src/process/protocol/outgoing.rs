@@ -3,8 +3,8 @@
 //! Whoever flushes sends as much as the socket takes. What it does not take is left to a thread of its own, which
 //! waits for the other end: a reader that did would keep the other end from ever reading.
 
-use crate::process::protocol::socket::{Socket, Wait};
 use crate::process::protocol::wire::Outbox;
+use crate::process::system::{Socket, Wait};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn both_ends_can_send_before_either_reads() -> io::Result<()> {
         let (ours, theirs) = Socket::pair()?;
-        let ends = [ours, Socket::from_inherited(theirs)].map(Outgoing::new);
+        let ends = [ours, theirs].map(Outgoing::new);
         for end in &ends {
             flood(end, 1_000)?;
         }
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn who_can_wait_waits_for_room() -> io::Result<()> {
         let (ours, theirs) = Socket::pair()?;
-        let (ours, theirs) = (Outgoing::new(ours), Socket::from_inherited(theirs));
+        let (ours, theirs) = (Outgoing::new(ours), theirs);
         flood(&ours, 1_000)?;
         assert!(ours.is_full());
         let waiting = ours.clone();

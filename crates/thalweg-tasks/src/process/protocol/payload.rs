@@ -1,12 +1,11 @@
 //! Payloads between processes: pieces of bytes, large ones in shared memory.
 
 use crate::process::protocol::memory::{MemoryFile, room_for};
+use crate::process::system::SharedFile;
 use crate::sync::{Mutex, lock};
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
-use std::os::fd::BorrowedFd;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -66,7 +65,7 @@ pub enum Pieces<'a> {
     /// In a file of so many bytes, at these places.
     File {
         /// The file, which does not change any more.
-        file: BorrowedFd<'a>,
+        file: &'a SharedFile,
         /// How long it is, in bytes.
         len: u64,
         /// Where each piece is.
@@ -104,7 +103,9 @@ impl Payload {
     pub fn of_pieces(pieces: &[&[u8]]) -> io::Result<Self> {
         let lens: Vec<_> = pieces.iter().map(|piece| piece.len() as u64).collect();
         if lens.iter().sum::<u64>() > SHARED as u64 {
-            let in_file = Self::in_file(lens.clone(), |file, piece| file.write_all(pieces[piece]));
+            let in_file = Self::in_file(lens.clone(), |mut file, piece| {
+                file.write_all(pieces[piece])
+            });
             // What the system has no file for goes through the socket.
             if let Ok(Some(payload)) = in_file {
                 return Ok(payload);
@@ -125,9 +126,9 @@ impl Payload {
     /// When the system gives no file, there is no memory, or `write` fails.
     pub fn in_file(
         lens: Vec<u64>,
-        mut write: impl FnMut(&mut File, usize) -> io::Result<()>,
+        mut write: impl FnMut(&SharedFile, usize) -> io::Result<()>,
     ) -> io::Result<Option<Self>> {
-        let file = MemoryFile::written(|file| {
+        let file = MemoryFile::written(|mut file| {
             let mut end = 0;
             for (piece, place) in places(&lens).enumerate() {
                 let gap = [0; ALIGNED as usize];
@@ -196,7 +197,7 @@ impl Payload {
             Body::File(file) => {
                 let mut bytes = room_for(len)?;
                 bytes.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
-                file.read_at(&mut bytes, 0)?;
+                file.file().read_at(&mut bytes, 0)?;
                 Ok(bytes.into())
             }
         }
@@ -217,7 +218,7 @@ impl Payload {
                 pieces.map(Pieces::Bytes).ok_or_else(cut_short)
             }
             Body::File(file) => Ok(Pieces::File {
-                file: file.descriptor(),
+                file: file.file(),
                 len: end_of(&self.lens),
                 places: places(&self.lens).collect(),
             }),
@@ -275,7 +276,7 @@ mod tests {
                 .into_iter()
                 .map(|place| {
                     let mut piece = vec![0; (place.end - place.start) as usize];
-                    file.read_at(&mut piece, place.start).map(|()| piece)
+                    file.file().read_at(&mut piece, place.start).map(|()| piece)
                 })
                 .collect(),
             _ => Err(cut_short()),

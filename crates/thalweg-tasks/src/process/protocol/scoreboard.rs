@@ -1,17 +1,13 @@
 //! Which task each thread of a worker runs, and since when: written where the parent can read it even after
 //! the worker has died. The time that its function takes to load, with all that it imports, is not the task's.
 
-use std::fs::File;
+use crate::process::system::{SharedFile, now};
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
-
-use rustix::time::{ClockId, clock_gettime};
 
 /// A line for each thread: the number of a task, whether its function is still being loaded, and when that or the task began.
 #[derive(Debug)]
-pub(in crate::process) struct Scoreboard(File);
+pub(in crate::process) struct Scoreboard(SharedFile);
 
 const LINE: usize = 16;
 
@@ -33,18 +29,17 @@ pub(in crate::process) struct Entry {
 
 impl Scoreboard {
     pub(crate) fn new(threads: u32) -> io::Result<Self> {
-        let flags = rustix::fs::MemfdFlags::CLOEXEC;
-        let file = File::from(rustix::fs::memfd_create("thalweg-scoreboard", flags)?);
-        file.write_all_at(&vec![0xff; threads as usize * LINE], 0)?;
+        let file = SharedFile::create("thalweg-scoreboard")?;
+        file.write_at(&vec![0xff; threads as usize * LINE], 0)?;
         Ok(Self(file))
     }
 
-    pub(crate) fn received(file: OwnedFd) -> Self {
-        Self(file.into())
+    pub(crate) fn received(file: SharedFile) -> Self {
+        Self(file)
     }
 
-    pub(crate) fn file(&self) -> io::Result<OwnedFd> {
-        Ok(self.0.try_clone()?.into())
+    pub(crate) fn file(&self) -> io::Result<SharedFile> {
+        self.0.duplicate()
     }
 
     /// Writes down that a thread has begun a task.
@@ -67,7 +62,7 @@ impl Scoreboard {
         line[..8].copy_from_slice(&entry.to_le_bytes());
         line[8..].copy_from_slice(&now().to_le_bytes());
         // Should it fail, a death of this worker has nobody to blame, and nothing else is lost.
-        let _ = self.0.write_all_at(&line, u64::from(thread) * LINE as u64);
+        let _ = self.0.write_at(&line, u64::from(thread) * LINE as u64);
     }
 
     /// The tasks that threads are at work on.
@@ -76,7 +71,7 @@ impl Scoreboard {
         let mut tasks = Vec::new();
         let mut line = [0; LINE];
         let mut at = 0;
-        while self.0.read_exact_at(&mut line, at).is_ok() {
+        while self.0.read_at(&mut line, at).is_ok() {
             at += LINE as u64;
             let (task, since) = line.split_at(8);
             let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or([0xff; 8]));
@@ -90,11 +85,4 @@ impl Scoreboard {
         }
         tasks
     }
-}
-
-/// A time that is the same in all processes of the machine, in nanoseconds.
-fn now() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    let nanos = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
-    u64::try_from(nanos).unwrap_or(0)
 }

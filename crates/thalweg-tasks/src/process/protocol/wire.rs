@@ -2,11 +2,11 @@
 
 use crate::process::protocol::memory::{MemoryFile, read_all};
 use crate::process::protocol::payload::{Body, Payload, end_of};
+use crate::process::system::SharedFile;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
 
 /// Messages to a worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -124,6 +124,10 @@ pub(in crate::process) struct Sent<'a> {
 pub(in crate::process) struct Outbox {
     pub bytes: Vec<u8>,
     /// How many of the bytes have been sent.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "elsewhere nothing is sent")
+    )]
     pub sent: usize,
     pub files: Vec<MemoryFile>,
 }
@@ -170,7 +174,7 @@ pub(in crate::process) struct Inbox {
 }
 
 /// Files that have come in, for the messages they belong to. Nothing stands for one that could not be received.
-pub(in crate::process) type Files = VecDeque<Option<OwnedFd>>;
+pub(in crate::process) type Files = VecDeque<Option<SharedFile>>;
 
 impl Inbox {
     /// Calls `take` with each message that is complete, and forgets it.

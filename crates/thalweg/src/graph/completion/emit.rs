@@ -1,5 +1,6 @@
 //! The completion of an `emit`, as its emitter sees it.
 
+use crate::debug::shows;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -43,6 +44,8 @@ use crate::sync::lock;
 /// done as soon as it is queued; see [`CurrentCall`](crate::CurrentCall).
 #[must_use = "await it, or call `.wait()`: it applies back pressure and reports failures"]
 pub struct Emit(Inner);
+
+shows!([] Emit {});
 
 enum Inner {
     Ready,

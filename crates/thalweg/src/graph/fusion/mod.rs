@@ -8,6 +8,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+use crate::debug::shows;
 use std::any::Any;
 use std::sync::Arc;
 
@@ -94,6 +95,8 @@ pub struct FusedContext<'a, T: Element> {
     run: &'a Run<T>,
     pass: &'a mut Pass,
 }
+
+shows!([T: Element] FusedContext<'_, T> {});
 
 impl<T: Element> FusedContext<'_, T> {
     /// Does what a node's policy says about an element that its function has failed on.

@@ -4,6 +4,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+use crate::debug::shows;
 use std::fmt;
 use std::vec::Drain;
 
@@ -23,6 +24,8 @@ pub struct Chain<S> {
     parts: Vec<Part>,
     build_error: Option<BuildError>,
 }
+
+shows!([S] Chain<S> { build_error });
 
 /// What is known of a part, for those who are told of it.
 struct Part {
@@ -51,6 +54,7 @@ impl std::error::Error for PartFailed {
 }
 
 /// Why a part failed, and which.
+#[derive(Debug)]
 pub struct PartStopped {
     pub(super) place: usize,
     pub(super) cause: BoxError,
@@ -183,6 +187,8 @@ pub struct Chained<S> {
     steps: S,
     parts: Vec<Part>,
 }
+
+shows!([S] Chained<S> {});
 
 impl<S> Chained<S> {
     #[cold]

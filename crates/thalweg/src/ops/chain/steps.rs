@@ -1,5 +1,6 @@
 //! The parts of a chain. Each holds the parts before it, so that all are one function to the compiler.
 
+use crate::debug::shows;
 use std::any::Any;
 use std::marker::PhantomData;
 
@@ -26,6 +27,8 @@ pub trait ChainStep: Send + 'static {
 /// What is before the first part.
 pub struct Begin<T>(PhantomData<fn(T)>);
 
+shows!([T] Begin<T> {});
+
 impl<T> Default for Begin<T> {
     fn default() -> Self {
         Self(PhantomData)
@@ -50,6 +53,8 @@ pub struct Mapped<S, F> {
     pub(super) f: F,
 }
 
+shows!([S, F] Mapped<S, F> {});
+
 /// See [`Chain::try_map`](super::Chain::try_map).
 pub struct TryMapped<S, F> {
     pub(super) before: S,
@@ -57,11 +62,15 @@ pub struct TryMapped<S, F> {
     pub(super) place: usize,
 }
 
+shows!([S, F] TryMapped<S, F> { place });
+
 /// See [`Chain::filter`](super::Chain::filter).
 pub struct Filtered<S, F> {
     pub(super) before: S,
     pub(super) f: F,
 }
+
+shows!([S, F] Filtered<S, F> {});
 
 /// See [`Chain::filter_map`](super::Chain::filter_map).
 pub struct FilterMapped<S, F> {
@@ -69,11 +78,15 @@ pub struct FilterMapped<S, F> {
     pub(super) f: F,
 }
 
+shows!([S, F] FilterMapped<S, F> {});
+
 /// See [`Chain::inspect`](super::Chain::inspect).
 pub struct Inspected<S, F> {
     pub(super) before: S,
     pub(super) f: F,
 }
+
+shows!([S, F] Inspected<S, F> {});
 
 /// See [`Chain::scan`](super::Chain::scan).
 pub struct Scanned<S, A, F> {
@@ -82,6 +95,8 @@ pub struct Scanned<S, A, F> {
     pub(super) f: F,
 }
 
+shows!([S, A, F] Scanned<S, A, F> {});
+
 /// See [`Chain::accumulate`](super::Chain::accumulate).
 pub struct Accumulated<S, A, F> {
     pub(super) before: S,
@@ -89,12 +104,16 @@ pub struct Accumulated<S, A, F> {
     pub(super) f: F,
 }
 
+shows!([S, A, F] Accumulated<S, A, F> {});
+
 /// See [`Chain::stateful_map`](super::Chain::stateful_map).
 pub struct StatefulMapped<S, A, F> {
     pub(super) before: S,
     pub(super) state: A,
     pub(super) f: F,
 }
+
+shows!([S, A, F] StatefulMapped<S, A, F> {});
 
 impl<S, U, F> ChainStep for Mapped<S, F>
 where

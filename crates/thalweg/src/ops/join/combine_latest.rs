@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 use std::collections::BTreeSet;
 
@@ -10,6 +11,8 @@ pub struct CombineLatest<L> {
     lanes: L,
     emit_on: Option<BTreeSet<usize>>,
 }
+
+shows!([L] CombineLatest<L> { emit_on });
 
 impl<L: Lanes> CombineLatest<L> {
     /// The inlets, with what waits there.

@@ -1,5 +1,6 @@
 //! Elements that wait at the inlets of a join.
 
+use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 
@@ -11,6 +12,8 @@ pub struct Lane<T> {
     waiting: VecDeque<(T, Lease)>,
     literal: Option<T>,
 }
+
+shows!([T] Lane<T> {});
 
 impl<T: Element> Lane<T> {
     /// An inlet with nothing waiting.
@@ -159,6 +162,7 @@ macro_rules! lanes {
     ($item:ident, $n:literal: $($T:ident $i:tt),+) => {
         #[doc = concat!("An element of a join of ", $n, " inlets.")]
         #[derive(Clone)]
+        #[derive(Debug)]
         pub enum $item<$($T),+> {
             $(#[doc = concat!("From inlet ", stringify!($i), ", counted from 0.")] $T($T)),+
         }

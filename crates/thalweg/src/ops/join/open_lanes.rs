@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::any::Any;
 
 use super::{Lane, Lanes};
@@ -14,6 +15,8 @@ pub struct OpenLanes<T> {
     /// The inlet that has just gone, and where it was.
     gone: Option<(usize, Lane<T>)>,
 }
+
+shows!([T] OpenLanes<T> { keys });
 
 impl<T: Element> OpenLanes<T> {
     /// No inlets yet.

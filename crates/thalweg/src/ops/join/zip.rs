@@ -1,5 +1,6 @@
 use super::{Inputs, Lanes};
 use crate::ack::discarding;
+use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::{Acks, Context, Element, EmitResult, Lease, Never, Operator, Reconfigure, Stream};
 use std::any::Any;
@@ -12,6 +13,8 @@ pub struct Zip<L> {
     lanes: L,
     bound: usize,
 }
+
+shows!([L] Zip<L> { bound });
 
 impl<L: Lanes> Zip<L> {
     /// The inlets, with what waits there.

@@ -1,5 +1,6 @@
 use super::{Inputs, Lanes};
 use crate::ack::discarding;
+use crate::debug::shows;
 use crate::failure::BoxError;
 use crate::{Acks, Context, Element, EmitResult, Lease, Never, Operator, Reconfigure, Stream};
 use std::any::Any;
@@ -12,6 +13,8 @@ const BOUND: usize = 1000;
 pub struct ZipLatest<L> {
     lanes: L,
 }
+
+shows!([L] ZipLatest<L> {});
 
 impl<L: Lanes> ZipLatest<L> {
     /// The inlets, with what waits there.

@@ -1,6 +1,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -29,6 +30,8 @@ where
     holds: bool,
     label: Option<String>,
 }
+
+shows!([T, C: Callee<T>] MapAsync<T, C> { parallelism, ordered, delivering, holds, label });
 
 struct Waiting<T> {
     element: T,

@@ -2,6 +2,7 @@ mod options;
 #[cfg(test)]
 mod tests;
 
+use crate::debug::shows;
 use std::any::Any;
 use std::hash::Hash;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct Partition<T, K, F, const TIMED: bool> {
     outbox: Outbox<Vec<T>>,
     timer: Timer,
 }
+
+shows!([T, K, F, const TIMED: bool] Partition<T, K, F, TIMED> { size, timeout, gathered });
 
 /// A group that is not complete.
 struct Open<T> {

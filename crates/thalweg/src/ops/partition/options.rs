@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -40,6 +41,8 @@ pub struct PartitionOptions<
     key: F,
     _key: PhantomData<fn(&T) -> K>,
 }
+
+shows!([T, K, F, const TIMED: bool] PartitionOptions<T, K, F, TIMED> { size, timeout });
 
 impl<T> PartitionOptions<T> {
     /// Groups of `size` elements, at least one, whatever they are.

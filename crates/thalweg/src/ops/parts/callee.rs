@@ -1,3 +1,4 @@
+use crate::debug::shows;
 use std::convert::Infallible;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -47,6 +48,8 @@ pub struct Takes<F, Fut> {
     _future: PhantomData<fn() -> Fut>,
 }
 
+shows!([F, Fut] Takes<F, Fut> { keeps });
+
 impl<F, Fut> Takes<F, Fut> {
     pub(in crate::ops) fn new(f: F) -> Self {
         Self {
@@ -91,6 +94,8 @@ pub struct Borrows<F, Fut> {
     f: F,
     _future: PhantomData<fn() -> Fut>,
 }
+
+shows!([F, Fut] Borrows<F, Fut> {});
 
 impl<F, Fut> Borrows<F, Fut> {
     pub(in crate::ops) fn new(f: F) -> Self {

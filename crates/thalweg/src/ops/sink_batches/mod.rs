@@ -6,6 +6,7 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
+use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -118,7 +119,10 @@ pub struct SinkBatches<T, S> {
     label: Option<String>,
 }
 
+shows!([T, S] SinkBatches<T, S> { is_delivering, is_scheduled, waits, label });
+
 /// What comes of an attempt.
+#[derive(Debug)]
 pub enum Came {
     /// It has ended.
     Ended(Result<(), WriteError>),
@@ -127,6 +131,7 @@ pub enum Came {
 }
 
 /// Why a batch was not written.
+#[derive(Debug)]
 pub struct WriteError {
     cause: BoxError,
     blames_element: bool,
@@ -390,6 +395,8 @@ pub struct BatchFn<T, F> {
     f: F,
     _batch: PhantomData<fn(T)>,
 }
+
+shows!([T, F] BatchFn<T, F> {});
 
 /// A sink that calls `f` with every batch; see [`Stream::sink_batches`].
 pub fn sink_batches_fn<T, F, Fut>(f: F) -> BatchFn<T, F>

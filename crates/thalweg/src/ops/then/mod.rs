@@ -1,6 +1,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -26,6 +27,8 @@ where
     label: Option<String>,
     _out: std::marker::PhantomData<fn() -> U>,
 }
+
+shows!([T, U, C: Callee<T>] Then<T, U, C> { pending, limit, label });
 
 struct Waiting<T> {
     element: T,

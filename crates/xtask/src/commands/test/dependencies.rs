@@ -30,6 +30,18 @@ pub(super) fn pure(project: &Project) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Known weaknesses are not asked for: their list is somewhere else, and changes by itself.
+pub(super) fn deny(project: &Project) -> Result<(), Stop> {
+    if !Invocation::cargo("deny --version").succeeds(project) {
+        return Err(Stop::Skipped(
+            "cargo-deny is not installed; `cargo install --locked cargo-deny` brings it".into(),
+        ));
+    }
+    let check =
+        "deny --offline --log-level error check --hide-inclusion-graph bans licenses sources";
+    Ok(Invocation::cargo(check).run(project)?)
+}
+
 /// Whether a crate binds to Python, going by its name.
 fn is_python(name: &str) -> bool {
     name.starts_with("pyo3") || name.contains("python") || ["numpy", "maturin"].contains(&name)

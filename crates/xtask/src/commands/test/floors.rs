@@ -6,7 +6,9 @@ use std::path::Path;
 
 /// From the ground up. Those of one floor may use each other.
 const FLOORS: [&[&str]; 5] = [
-    &["ack", "callback", "failure", "interval", "sync", "trace"],
+    &[
+        "ack", "callback", "debug", "failure", "interval", "sync", "trace",
+    ],
     &["runtime"],
     &["graph", "operator"],
     &["stream"],

@@ -32,7 +32,7 @@ Options:
 ";
 
 /// The tests proper come last, so that their results end the log.
-pub(crate) const STEPS: [Step; 18] = [
+pub(crate) const STEPS: [Step; 20] = [
     Step {
         name: "fmt",
         claim: "sources are formatted",
@@ -57,6 +57,11 @@ pub(crate) const STEPS: [Step; 18] = [
         name: "pure",
         claim: "thalweg depends on nothing of Python",
         action: dependencies::pure,
+    },
+    Step {
+        name: "deny",
+        claim: "dependencies have licences that suit, and come from the registry",
+        action: dependencies::deny,
     },
     Step {
         name: "floors",
@@ -107,6 +112,11 @@ pub(crate) const STEPS: [Step; 18] = [
         name: "types",
         claim: "Python sources agree with their types, and stubs with what was built",
         action: python::types,
+    },
+    Step {
+        name: "pyright",
+        claim: "editors know the types of what the package exports, and of programs of lambdas",
+        action: python::pyright,
     },
     Step {
         name: "pytest",

@@ -3,18 +3,18 @@
 use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::step::Stop;
-use std::path::Path;
+use crate::target::is_installed;
 
 /// By their names for the compiler.
 const TARGETS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-pc-windows-gnu"];
 
-/// Crates and features that are of use everywhere. Worker processes need Linux; clients for other systems have parts in C,
-/// which a compiler for this system does not build.
+/// What is of Rust alone. Clients for other systems have parts in C, which a compiler for this system does not build:
+/// `cargo xtask wheels --check` has one that does.
 const CHECKED: [&str; 5] = [
     "thalweg --all-features",
     "thalweg-view",
     "thalweg-frames",
-    "thalweg-tasks --no-default-features --features streams",
+    "thalweg-tasks",
     "thalweg-io",
 ];
 
@@ -47,10 +47,4 @@ pub(super) fn platforms(project: &Project) -> Result<(), Stop> {
             Ok(())
         }
     }
-}
-
-fn is_installed(project: &Project, target: &str) -> bool {
-    let asked = format!("--print target-libdir --target {target}");
-    let folder = Invocation::program("rustc", &asked).read_quietly(project);
-    folder.is_ok_and(|folder| Path::new(folder.trim()).is_dir())
 }

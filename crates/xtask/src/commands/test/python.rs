@@ -48,6 +48,38 @@ pub(super) fn types(project: &Project) -> Result<(), Stop> {
     Ok(derived?)
 }
 
+/// Of what the package exports, at least this part has a type that pyright knows, in percent.
+const KNOWN: f64 = 95.0;
+
+pub(super) fn pyright(project: &Project) -> Result<(), Stop> {
+    let package = Environment::with_wheel(project)?;
+    let tools = Environment::for_pyright(project)?;
+    let pyright = |args| {
+        let invocation = Invocation::program(tools.tool("pyright"), args);
+        // It looks for packages where the first interpreter finds them.
+        Ok::<_, Stop>(invocation.variable("PATH", package.path()?))
+    };
+    pyright("--project python/tests/typed")?.run(project)?;
+    let said = pyright("--verifytypes thalweg --ignoreexternal")?.read_either_way(project)?;
+    let part = said.lines().find_map(|line| {
+        let part = line.strip_prefix("Type completeness score: ")?;
+        part.trim_end_matches('%').parse::<f64>().ok()
+    });
+    match part {
+        Some(part) if part >= KNOWN => {
+            println!("it knows {part} %");
+            Ok(())
+        }
+        _ => {
+            println!("{said}");
+            let part = part.map_or("nothing".into(), |part| format!("{part} %"));
+            Err(Stop::Failed(format!(
+                "pyright knows {part}, where it should {KNOWN} %"
+            )))
+        }
+    }
+}
+
 pub(super) fn site(project: &Project) -> Result<(), Stop> {
     let site = Environment::for_site(project)?.build_site(project)?;
     let mut folders = vec![site];

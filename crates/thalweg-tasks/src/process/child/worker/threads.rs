@@ -4,19 +4,17 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rustix::process::{Pid, getpid};
-
 use super::{Host, Worker};
 use crate::place::Place;
 use crate::process::protocol::wire::ToParent;
 use crate::sync::lock;
 
 /// A worker's threads; not those of a process that has been forked off it.
-pub(super) struct Threads<H: Host>(pub(super) Pid, pub(super) Arc<Worker<H>>);
+pub(super) struct Threads<H: Host>(pub(super) u32, pub(super) Arc<Worker<H>>);
 
 impl<H: Host> Threads<H> {
     fn worker(&self) -> io::Result<&Arc<Worker<H>>> {
-        match self.0 == getpid() {
+        match self.0 == std::process::id() {
             true => Ok(&self.1),
             false => Err(io::Error::other("the worker is another process")),
         }

@@ -1,5 +1,6 @@
 //! A worker's process, and those that it has started.
 
+use super::Socket;
 use crate::process::protocol::outgoing::Outgoing;
 use rustix::io::Errno;
 use rustix::process::{
@@ -23,7 +24,9 @@ pub(in crate::process) struct GroupLeader {
 }
 
 impl GroupLeader {
-    pub(crate) fn spawn(mut command: Command) -> io::Result<Self> {
+    /// Starts one, with an end of a connection as its standard input.
+    pub(crate) fn spawn(mut command: Command, socket: Socket) -> io::Result<Self> {
+        command.stdin(socket.into_standard_input());
         let child = command.process_group(0).spawn()?;
         Ok(Self {
             child,

@@ -2,6 +2,7 @@
 
 use crate::process::protocol::memory::MemoryFile;
 use crate::process::protocol::wire::{Inbox, Outbox};
+use crate::process::system::Wait;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -11,7 +12,8 @@ use rustix::net::{
 use smallvec::SmallVec;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -26,27 +28,25 @@ const FILES: usize = 1;
 /// After how long what could not be sent is tried again.
 const AGAIN: Duration = Duration::from_millis(2);
 
-/// Whether one who sends waits for room in the socket.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::process) enum Wait {
-    No,
-    ForTheOtherEnd,
-}
-
 impl Socket {
     /// The two ends of a connection: ours, and the one for a child.
-    pub(crate) fn pair() -> io::Result<(Self, OwnedFd)> {
+    pub(crate) fn pair() -> io::Result<(Self, Self)> {
         let (ours, theirs) = socketpair(
             AddressFamily::UNIX,
             SocketType::STREAM,
             SocketFlags::CLOEXEC,
             None,
         )?;
-        Ok((Self(ours), theirs))
+        Ok((Self(ours), Self(theirs)))
     }
 
-    pub(crate) fn from_inherited(end: OwnedFd) -> Self {
+    pub(super) fn from_inherited(end: OwnedFd) -> Self {
         Self(end)
+    }
+
+    /// This end as the standard input of a child.
+    pub(super) fn into_standard_input(self) -> Stdio {
+        self.0.into()
     }
 
     /// Sends what waits. Returns whether all has been sent: always, if it waits for the other end.
@@ -82,7 +82,7 @@ impl Socket {
 
     fn send_once(&self, bytes: &[u8], files: &[MemoryFile], flags: SendFlags) -> io::Result<usize> {
         let files: SmallVec<[BorrowedFd<'_>; 4]> =
-            files.iter().map(MemoryFile::descriptor).collect();
+            files.iter().map(|file| file.file().as_fd()).collect();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !files.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(&files)) {
@@ -120,7 +120,7 @@ impl Socket {
         let before = inbox.files.len();
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(files) = message {
-                inbox.files.extend(files.map(Some));
+                inbox.files.extend(files.map(|file| Some(file.into())));
             }
         }
         if received.flags.contains(ReturnFlags::CTRUNC) && inbox.files.len() == before {
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn messages_come_as_they_were_sent_with_their_files() -> io::Result<()> {
         let (ours, theirs) = Socket::pair()?;
-        let theirs = Socket::from_inherited(theirs);
+        let theirs = theirs;
         let sender = std::thread::spawn(move || -> io::Result<()> {
             let mut outbox = Outbox::default();
             for task in 0..300_u64 {

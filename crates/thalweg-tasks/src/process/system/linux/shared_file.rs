@@ -1,0 +1,70 @@
+//! Files in memory that go from one process to another.
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+/// A file in memory that processes share: what one wrote, others read.
+#[derive(Debug)]
+pub struct SharedFile(File);
+
+impl SharedFile {
+    /// An empty one, for this process alone until it is sent. Others see the name in lists of open files.
+    pub(in crate::process) fn create(name: &str) -> io::Result<Self> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        Ok(Self(memfd_create(name, flags)?.into()))
+    }
+
+    /// Whoever maps it can rely on it from now on: it neither shrinks nor changes.
+    pub(in crate::process) fn seal(&self) -> io::Result<()> {
+        let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+        Ok(fcntl_add_seals(&self.0, seals)?)
+    }
+
+    /// The same file, once more.
+    pub(in crate::process) fn duplicate(&self) -> io::Result<Self> {
+        Ok(Self(self.0.try_clone()?))
+    }
+
+    /// Reads as many bytes as there is room for, from byte `at` on. It disturbs nobody who reads as well.
+    ///
+    /// # Errors
+    /// When there are less, or they cannot be read.
+    pub fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        self.0.read_exact_at(bytes, at)
+    }
+
+    /// Writes bytes from byte `at` on.
+    pub(in crate::process) fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, at)
+    }
+
+    /// Its number among this process' open files, as long as this value is there.
+    pub fn descriptor(&self) -> i32 {
+        self.0.as_raw_fd()
+    }
+}
+
+impl Write for &SharedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&self.0).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsFd for SharedFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<OwnedFd> for SharedFile {
+    fn from(file: OwnedFd) -> Self {
+        Self(file.into())
+    }
+}

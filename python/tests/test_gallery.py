@@ -1,0 +1,47 @@
+"""The gallery: each program runs for itself, and its picture is what its pipeline looks like.
+
+With the variable ``THALWEG_DRAW`` set, the pictures are drawn anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "gallery.md").read_text(encoding="utf-8")
+
+#: By its name, the code of each program and its picture.
+PROGRAMS = {
+    name: (code, picture)
+    for name, code, picture in re.findall(
+        r"^## ([^\n]+)\n.*?^```python\n(.*?)^```\n.*?^!\[[^\n]+\]\(([^)]+)\)", PAGE, re.M | re.S
+    )
+}
+
+
+def test_there_are_twelve():
+    assert len(PROGRAMS) == PAGE.count("\n## ") == 12
+    drawn = {path.relative_to(DOCS).as_posix() for path in (DOCS / "gallery").iterdir()}
+    assert {picture for _, picture in PROGRAMS.values()} == drawn
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_does_what_it_says_and_looks_like_its_picture(name):
+    code, picture = PROGRAMS[name]
+    namespace: dict = {"__name__": "gallery"}
+    exec(compile(code, name, "exec"), namespace)
+    drawing = namespace["source"]._svg()
+    path = DOCS / picture
+    if "THALWEG_DRAW" in os.environ:
+        path.write_text(drawing, encoding="utf-8")
+    assert shown(path.read_text(encoding="utf-8")) == shown(drawing)
+
+
+def shown(drawing):
+    """Return what is written on a picture, but for how long elements waited, which differs from run to run."""
+    texts = re.findall(r"<text[^>]*>(.*?)</text>", drawing)
+    return [re.sub(r" · [^·]+ waited", "", text) for text in texts]
