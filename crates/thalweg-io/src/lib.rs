@@ -158,10 +158,23 @@ pub mod sse;
 pub mod stdin;
 #[cfg(feature = "tcp")]
 pub mod tcp;
-#[cfg(all(test, any(feature = "http-client", feature = "websocket")))]
+#[cfg(test)]
 #[cfg_attr(
-    not(all(feature = "http-client", feature = "sse", feature = "websocket")),
-    allow(dead_code, reason = "each test has faults of its own")
+    not(all(
+        feature = "http-client",
+        feature = "kafka",
+        feature = "mqtt",
+        feature = "nats",
+        feature = "redis",
+        feature = "sqlite",
+        feature = "sse",
+        feature = "websocket"
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "each system's tests use what they need"
+    )
 )]
 mod testing;
 #[cfg(feature = "textfile")]

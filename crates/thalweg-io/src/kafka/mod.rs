@@ -9,7 +9,7 @@
 mod config;
 mod consumer;
 mod error;
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(all(test, unix, feature = "sqlite"))]
 mod kill_tests;
 mod lane;
 mod message;
