@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask test`, `demo`, `bench`, `docs`, `fuzz`, `services`, `stubs`.
+//! The project's commands: `cargo xtask test`, `demo`, `bench`, `docs`, `fuzz`, `services`, `soak`, `stubs`.
 
 mod args;
 mod commands;
@@ -10,7 +10,7 @@ mod step;
 mod summary;
 
 use args::Request;
-use commands::{bench, demo, docs, fuzz, services, stubs, test};
+use commands::{bench, demo, docs, fuzz, services, soak, stubs, test};
 use project::Project;
 use std::process::ExitCode;
 
@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Request::Docs { open } => docs::run(&project, open),
         Request::Fuzz(plan) => fuzz::run(&project, &plan),
         Request::Services(order) => services::run(&project, order),
+        Request::Soak(plan) => soak::run(&project, &plan),
         Request::Stubs => stubs::run(&project),
     }
 }

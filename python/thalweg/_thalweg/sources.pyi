@@ -23,6 +23,8 @@ __all__ = [
     "LineSplitter",
     "MqttEnd",
     "MqttTopic",
+    "NatsEnd",
+    "NatsSubject",
     "RedisEnd",
     "RedisKey",
     "RustSource",
@@ -158,6 +160,37 @@ class MqttTopic:
 
 @final
 class MqttEnd:
+    def close(self) -> None: ...
+
+@final
+class NatsSubject:
+    def __new__(
+        cls,
+        url: str,
+        subject: str,
+        stream: str | None,
+        create: bool,
+        token: str | None,
+        authorities: str | None,
+        retries: int,
+        wait: float,
+    ) -> NatsSubject: ...
+    def messages(
+        self,
+        make: Callable[..., Any],
+        durable: str | None,
+        queue: str | None,
+        from_latest: bool,
+        ack_wait: float,
+        redeliver_after: float,
+        max_deliveries: int | None,
+        max_in_flight: int,
+        max_waiting: int,
+    ) -> tuple[RustSource, NatsEnd]: ...
+    def sink(self, max_batch: int) -> Blueprint: ...
+
+@final
+class NatsEnd:
     def close(self) -> None: ...
 
 @final

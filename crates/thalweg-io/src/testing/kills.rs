@@ -24,6 +24,11 @@ pub(crate) fn kills(default: u32) -> u32 {
     variable("THALWEG_KILLS").unwrap_or(default)
 }
 
+/// What the moments follow from.
+pub(crate) fn seed() -> u64 {
+    variable("THALWEG_SEED").unwrap_or_else(|| u64::from(std::process::id()))
+}
+
 fn variable<N: std::str::FromStr>(name: &str) -> Option<N> {
     env::var(name).ok()?.parse().ok()
 }
@@ -89,8 +94,7 @@ impl Kills {
     /// # Panics
     /// A process does not begin, or the last one does not end as it should.
     pub(crate) fn run(&self) {
-        let seed = variable("THALWEG_SEED").unwrap_or_else(|| u64::from(std::process::id()));
-        let (mut chance, mut hits) = (Chance::new(seed), 0);
+        let (mut chance, mut hits) = (Chance::new(seed()), 0);
         for _ in 0..self.kills {
             let mut child = self.start();
             self.wait_for(&mut child, "begun");
@@ -102,17 +106,24 @@ impl Kills {
         }
         self.wait_for(&mut self.start(), "done");
         // Those that had done all before have not been hit.
-        println!("{}: killed {hits} times, seed {seed}", self.test);
+        println!("{}: killed {hits} times, seed {}", self.test, seed());
     }
 
     fn start(&self) -> Child {
         let _ = fs::remove_file(self.dir().join("begun"));
         let _ = fs::remove_file(self.dir().join("done"));
-        let errors = File::create(self.dir().join("errors")).expect("there is room");
+        self.spawn("")
+    }
+
+    /// Starts one of several processes that run at the same time, each with a name of its own, the setting `NAME`.
+    pub(crate) fn spawn(&self, name: &str) -> Child {
+        let errors = self.dir().join(format!("errors{name}"));
+        let errors = File::create(errors).expect("there is room");
         let out = errors.try_clone().expect("there are descriptors");
         let mut child = Command::new(env::current_exe().expect("it runs"));
         child.args(["--exact", self.test, "--nocapture"]);
         child.env("THALWEG_KILL_DIR", self.dir());
+        child.env("THALWEG_KILL_NAME", name);
         for (name, value) in &self.settings {
             child.env(format!("THALWEG_KILL_{name}"), value);
         }

@@ -1,6 +1,8 @@
 //! Against librdkafka's own stand-in for brokers, in this process.
 
 mod errors;
+#[cfg(unix)]
+mod group_kills;
 mod groups;
 mod reading;
 mod real;
