@@ -146,6 +146,7 @@ pub mod reader;
 pub mod redis;
 #[cfg(any(
     feature = "files",
+    feature = "kafka",
     feature = "mqtt",
     feature = "nats",
     feature = "redis",
@@ -208,7 +209,7 @@ pub use http_client::{HttpError, HttpLines, HttpPoll};
 #[cfg(feature = "http-server")]
 pub use http_server::{HttpServer, HttpServerError};
 #[cfg(feature = "kafka")]
-pub use kafka::{Kafka, KafkaError, KafkaMessage, KafkaRecord, KafkaSink};
+pub use kafka::{Kafka, KafkaError, KafkaMessage, KafkaRecord, KafkaSink, KafkaTransactions};
 #[cfg(any(
     feature = "textfile",
     feature = "reader",

@@ -7,6 +7,8 @@ mod groups;
 mod reading;
 mod real;
 mod traces;
+#[cfg(unix)]
+mod transactions;
 mod writing;
 
 use std::future::Future;
