@@ -85,7 +85,7 @@ def kill(directory, address):
 
 def check(directory, address):
     hits = kill(directory, address)
-    print(f"{Path(__file__).name}: killed {hits} times, seed {SEED}")
+    sys.stdout.write(f"{Path(__file__).name}: killed {hits} times, seed {SEED}\n")
     with sqlite3.connect(directory / "out.db") as connection:
         rows = [x for (x,) in connection.execute("SELECT number FROM rows ORDER BY number")]
     assert rows == list(range(1, ELEMENTS + 1)), "rows are missing, or there twice"

@@ -253,3 +253,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// The programs of the guide.
+#[cfg(all(doctest, feature = "kafka"))]
+#[doc = include_str!("../../../docs/guides/laptop-to-cluster.md")]
+mod laptop_to_cluster {}

@@ -20,6 +20,7 @@ __all__ = [
     "KafkaEnd",
     "KafkaProducer",
     "KafkaTopics",
+    "KafkaTransactions",
     "LineSplitter",
     "MqttEnd",
     "MqttTopic",
@@ -111,6 +112,7 @@ class KafkaTopics:
         until_end: bool,
         max_partitions: int | None,
         positions: Database | None,
+        transactions: KafkaTransactions | None,
     ) -> KafkaTopics: ...
     def messages(self, make: Callable[..., Any] | None) -> tuple[RustSource, KafkaEnd]: ...
     def batches(
@@ -136,6 +138,18 @@ class KafkaProducer:
     def flush(self, limit: float) -> int: ...
 
 def to_kafka(producer: KafkaProducer, take_apart: Callable[[Any], tuple[Any, ...]]) -> Blueprint: ...
+
+@final
+class KafkaTransactions:
+    def __new__(cls, id: str) -> KafkaTransactions: ...
+
+def to_kafka_in_transactions(
+    topic: str,
+    options: list[tuple[str, str]],
+    max_in_flight: int,
+    transactions: KafkaTransactions,
+    take_apart: Callable[[Any], tuple[Any, ...]],
+) -> Blueprint: ...
 
 @final
 class MqttTopic:

@@ -1,6 +1,7 @@
 """Sinks, a module each."""
 
 from thalweg.sinks.kafka_messages import KafkaRecord
+from thalweg.sinks.kafka_transactions import KafkaTransactions
 from thalweg.sinks.nats_subjects import NatsRecord
 from thalweg.sinks.respond import respond
 from thalweg.sinks.sink import Sink, Sinks, sink, starsink
@@ -25,6 +26,7 @@ from thalweg.stream import Stream  # noqa: F401, a name that streamz's module of
 
 __all__ = [
     "KafkaRecord",
+    "KafkaTransactions",
     "NatsRecord",
     "Sink",
     "respond",

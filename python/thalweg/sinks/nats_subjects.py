@@ -58,7 +58,7 @@ class NatsRecord(_RECORD):
         #: The subject, if it is another than the sink's.
         subject: str | None
         headers: dict[str, str]
-        #: What tells it apart: a stream keeps one of several that come with the same id within its window for duplicates.
+        #: What tells it apart: of several that come with the same id within its window, a stream keeps one.
         id: str | None
 
     def __new__(
@@ -66,7 +66,7 @@ class NatsRecord(_RECORD):
         payload: str | bytes,
         subject: str | None = None,
         headers: dict[str, str] | None = None,
-        id: str | None = None,  # noqa: A002, it is NATS' word
+        id: str | None = None,
     ) -> NatsRecord:
         """Return a record."""
         return super().__new__(cls, payload, subject, {} if headers is None else headers, id)

@@ -452,6 +452,13 @@ impl<T> TransactionalSink<T> {
     }
 }
 
+impl<T> Drop for TransactionalSink<T> {
+    fn drop(&mut self) {
+        // Another one may take its place.
+        self.transactions.lock().config = None;
+    }
+}
+
 impl<T: thalweg::Element + Sync> BatchSink<T> for TransactionalSink<T> {
     type Error = KafkaError;
     const KIND: &'static str = "to_kafka";

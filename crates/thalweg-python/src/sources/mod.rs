@@ -36,7 +36,9 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<kafka::KafkaTopics>()?;
     module.add_class::<kafka::KafkaEnd>()?;
     module.add_class::<kafka::KafkaProducer>()?;
+    module.add_class::<kafka::KafkaTransactions>()?;
     module.add_function(wrap_pyfunction!(kafka::to_kafka, module)?)?;
+    module.add_function(wrap_pyfunction!(kafka::to_kafka_in_transactions, module)?)?;
     module.add_class::<mqtt::MqttTopic>()?;
     module.add_class::<mqtt::MqttEnd>()?;
     module.add_class::<nats::NatsSubject>()?;
