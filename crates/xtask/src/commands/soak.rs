@@ -14,9 +14,9 @@ Kill pipelines by SIGKILL at random moments, start them again, and look for what
 
 Usage: cargo xtask soak [OPTIONS] [SYSTEM]...
 
-Systems: file, sql, kafka, group, mqtt, redis, jetstream, python; all of them if none is named. The last one is pipelines
-of Python with worker processes and with Dask's workers. What has no server here is named: `cargo xtask services up`
-brings them.
+Systems: file, sql, kafka, transactions, group, mqtt, redis, jetstream, python; all of them if none is named. The last
+one is pipelines of Python with worker processes and with Dask's workers. What has no server here is named: `cargo xtask
+services up` brings them.
 
 Options:
       --kills <N>  How often pipelines of each system are killed at least (default: 500)
@@ -36,10 +36,11 @@ pub(crate) struct Plan {
 const ROUND: u32 = 20;
 
 /// Where the tests are that kill pipelines of each system.
-const SYSTEMS: [(&str, &str); 8] = [
+const SYSTEMS: [(&str, &str); 9] = [
     ("file", "files::kill_tests"),
     ("sql", "sql::kill_tests"),
     ("kafka", "kafka::kill_tests"),
+    ("transactions", "kafka::tests::transactions"),
     ("group", "kafka::tests::group_kills"),
     ("mqtt", "mqtt::tests::kills"),
     ("redis", "redis::tests::kills"),

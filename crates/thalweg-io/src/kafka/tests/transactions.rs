@@ -9,7 +9,7 @@ const PARTITIONS: i32 = 3;
 
 /// Enough for a run that is killed not to be the last one.
 fn elements() -> i32 {
-    6000 * (i32::try_from(kills(3)).unwrap_or(100) + 1)
+    8000 * (i32::try_from(kills(3)).unwrap_or(100) + 1)
 }
 
 /// Is run by the test, in a process of its own.
@@ -41,7 +41,7 @@ fn child() {
         });
         let records = each.flatten().map(|x| KafkaRecord::from(x.to_string()));
         let sink = KafkaSink::new(&brokers, &to).transactions(&transactions);
-        records.buffer(100).to_kafka(sink.max_in_flight(500));
+        records.buffer(100).to_kafka(sink.max_in_flight(100));
         // That partitions move is none of the pipeline's failures.
         messages.on_unhandled(drop);
         messages.run(PATIENCE).await
@@ -65,7 +65,8 @@ fn killed_from_kafka_into_kafka_nothing_is_lost_or_doubled() -> Outcome {
         .setting("BROKERS", &brokers)
         .setting("FROM", &from)
         .setting("TO", &to)
-        .within(Duration::from_millis(150))
+        // Some transactions are to be committed before that.
+        .within(Duration::from_millis(1500))
         .run();
     // Reads what was committed, and nothing else.
     let kafka = Kafka::new(&brokers, [&to]).group("look").from_earliest();
