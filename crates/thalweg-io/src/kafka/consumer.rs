@@ -232,7 +232,11 @@ impl Reader {
 
     fn take(&self, message: &BorrowedMessage<'_>, fetched: &mut Vec<Fetched>) {
         let lane = match fetched.last() {
-            Some(last) if last.lane.is(message.topic(), message.partition()) => {
+            // Assigned again meanwhile, the partition has another lane.
+            Some(last)
+                if last.lane.is(message.topic(), message.partition())
+                    && !last.lane.is_revoked() =>
+            {
                 Some(last.lane.clone())
             }
             _ => (self.consumer.context()).lane(message.topic(), message.partition()),

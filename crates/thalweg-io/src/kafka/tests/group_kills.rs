@@ -32,7 +32,9 @@ fn child() {
         let records = messages.map(move |message: KafkaMessage| {
             // Whoever kills waits for this.
             let _ = fs::write(&begun, "");
-            KafkaRecord::from(message.bytes().to_vec()).partition(message.partition)
+            let record = KafkaRecord::from(message.bytes().to_vec());
+            let from = format!("{name} {}", message.offset);
+            record.partition(message.partition).key(from)
         });
         let out = KafkaSink::new(&brokers, &to).option("linger.ms", "1");
         records.buffer(64).to_kafka(out);
@@ -108,10 +110,15 @@ fn two_of_four_processes_are_killed_and_nothing_is_lost_or_out_of_order() -> Out
 /// Reads what was written, until all is there. In each partition a message may come again, with those behind it, but
 /// never before one that was in front of it.
 async fn look(brokers: &str, topic: &str, count: i32) -> Outcome {
-    let kafka = Kafka::new(brokers, [topic]).group("look").from_earliest();
+    let group = format!("{topic}-look");
+    let kafka = Kafka::new(brokers, [topic]).group(group).from_earliest();
     let messages = Stream::from_kafka(kafka);
     let list = messages
-        .map(|message| (message.partition, number(&message)))
+        .map(|message| {
+            let from = String::from_utf8_lossy(message.key.as_deref().unwrap_or_default());
+            let from = format!("{} of {from}", message.offset);
+            (message.partition, number(&message), from)
+        })
         .sink_to_list();
     messages.start()?;
     let (mut next, mut seen) = (BTreeMap::new(), 0);
@@ -121,9 +128,17 @@ async fn look(brokers: &str, topic: &str, count: i32) -> Outcome {
         assert!(SystemTime::now() < end, "{missing} messages are missing");
         tokio::time::sleep(Duration::from_millis(20)).await;
         let all = list.to_vec();
-        for (partition, x) in &all[seen..] {
+        for (partition, x, _) in &all[seen..] {
             let next = next.entry(*partition).or_insert(*partition);
-            assert!(*x <= *next, "{x} of {partition} has come before {next}");
+            let of_partition = all.iter().filter(|one| one.0 == *partition);
+            assert!(
+                *x <= *next,
+                "{x} of {partition} has come before {next}: {:?}",
+                of_partition
+                    .skip_while(|one| one.1 + 10 * PARTITIONS < *next)
+                    .take(60)
+                    .collect::<Vec<_>>()
+            );
             if x == next {
                 *next += PARTITIONS;
                 missing -= 1;

@@ -69,7 +69,8 @@ fn killed_from_kafka_into_kafka_nothing_is_lost_or_doubled() -> Outcome {
         .within(Duration::from_millis(1500))
         .run();
     // Reads what was committed, and nothing else.
-    let kafka = Kafka::new(&brokers, [&to]).group("look").from_earliest();
+    let group = format!("{to}-look");
+    let kafka = Kafka::new(&brokers, [&to]).group(group).from_earliest();
     let found = block_on(async {
         let messages = Stream::from_kafka(kafka.until_end());
         let list = messages.map(|message| number(&message)).sink_to_list();
