@@ -7,6 +7,7 @@ import contextlib
 import gc
 import os
 import sqlite3
+import types
 import uuid
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from support import PATIENCE, until
 from thalweg import Database, RefCounter, Stream
 from thalweg.errors import PipelineError
-from thalweg.sinks import KafkaRecord
+from thalweg.sinks import KafkaRecord, KafkaTransactions
 from thalweg.sources import KafkaMessage
 from thalweg.tasks import Client
 from thalweg.testing import KafkaBroker
@@ -272,3 +273,48 @@ def test_a_real_server_is_read_and_written():
     topic = f"thalweg-{uuid.uuid4().hex}"
     write(server, topic, [str(x) for x in range(1000)])
     assert [int(x) for x in read_all(server, topic)] == list(range(1000))
+
+
+def copy_in_transactions(broker, topic, target):
+    """Write what was not written yet; return how many elements were read."""
+
+    async def main():
+        transactions = KafkaTransactions(target)
+        params = {"bootstrap.servers": broker.address, "group.id": topic, "auto.offset.reset": "earliest"}
+        source = Stream.from_kafka(topic, params, until_end=True, transactions=transactions, asynchronous=True)
+        read = source.sink_to_list()
+        pairs = source.map(lambda value: [value, int(value) + 1000]).flatten()
+        pairs.map(lambda x: x if isinstance(x, bytes) else str(x)).to_kafka(
+            target, {"bootstrap.servers": broker.address}, transactions=transactions
+        )
+        source.start()
+        await source.finished()
+        await source.drain()
+        return len(read)
+
+    return asyncio.run(main())
+
+
+def test_transactions_of_a_real_server_write_once():
+    address = os.environ.get("THALWEG_TEST_KAFKA")
+    if not address:
+        pytest.skip("THALWEG_TEST_KAFKA does not say where a server is")
+    server = types.SimpleNamespace(address=address)
+    topic, target = f"thalweg-{uuid.uuid4().hex}", f"thalweg-{uuid.uuid4().hex}"
+    write(server, topic, [str(x) for x in range(500)])
+    assert copy_in_transactions(server, topic, target) == 500
+    write(server, topic, [str(x) for x in range(500, 700)])
+    # What was in the last transaction is read again, and not written again.
+    assert 200 <= copy_in_transactions(server, topic, target) <= 700
+    there = sorted(int(x) for x in read_all(server, target))
+    assert there == sorted([*range(700), *range(1000, 1700)])
+
+
+def test_transactions_that_are_incomplete_are_refused(broker):
+    with pytest.raises(ValueError, match="`id` is text that is not empty"):
+        KafkaTransactions("")
+    transactions, source = KafkaTransactions("id"), Stream()
+    first = source.to_kafka("out", {"bootstrap.servers": "localhost:1"}, transactions=transactions)
+    with pytest.raises(ValueError, match="have a sink already"):
+        source.to_kafka("out", {"bootstrap.servers": "localhost:1"}, transactions=transactions)
+    assert first.topic == "out"

@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
 import time
 
 import pytest
 
+from servers import FETCHED, free_port, server
 from support import PATIENCE
 from thalweg import PipelineError, Stream
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 @pytest.fixture
 def port(tmp_path):
     """The port of a broker of this test's own."""
-    program = shutil.which("mosquitto", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
-    if program is None:
-        pytest.skip("there is no program `mosquitto`; install Debian's package of that name")
-    number = free_port()
-    settings = tmp_path / "settings"
-    settings.write_text(f"listener {number} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
-    broker = subprocess.Popen([program, "-c", settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", number)).close()
-                break
-            except OSError:
-                assert time.monotonic() < end, "the broker has not started"
-                time.sleep(0.01)
-        yield number
-    finally:
-        broker.kill()
-        broker.wait()
+
+    def arguments(port):
+        settings = tmp_path / "settings"
+        settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")
+        return ["-c", settings]
+
+    with server("mosquitto", FETCHED, arguments) as port:
+        yield port
 
 
 async def write(port, topic, payloads, **kwargs):

@@ -3,45 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import socket
-import subprocess
 import time
 
 import pytest
 
+from servers import FETCHED, free_port, server
 from support import PATIENCE
 from thalweg import Stream
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 @pytest.fixture
 def url(tmp_path):
     """The URL of a server of this test's own."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("there is no program `redis-server`; install Debian's package of that name")
-    port = free_port()
-    command = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", tmp_path]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                assert time.monotonic() < end, "the server has not started"
-                time.sleep(0.01)
+    arguments = ["--bind", "127.0.0.1", "--save", "", "--dir", tmp_path]
+    with server("redis-server", FETCHED, lambda port: [*arguments, "--port", str(port)]) as port:
         yield f"redis://127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait()
 
 
 async def write(operator, url, elements):

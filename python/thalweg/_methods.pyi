@@ -20,6 +20,7 @@ from thalweg.database import Database, Position
 from thalweg.dead_letters import DeadLetters
 from thalweg.http import HttpResponse
 from thalweg.parallel.scatter import scatter as scattered
+from thalweg.sinks.kafka_transactions import KafkaTransactions
 from thalweg.stream import Stream
 from thalweg.stream.typevars import S, T, U, V
 
@@ -426,7 +427,13 @@ class Methods(Generic[T]):
         """Write each element as a line of JSON to files, which others see when they are whole."""
 
     def to_kafka(
-        self, topic: str, producer_config: Mapping[str, Any], *, max_in_flight: int = 10000, **kwargs: Any
+        self,
+        topic: str,
+        producer_config: Mapping[str, Any],
+        *,
+        max_in_flight: int = 10000,
+        transactions: KafkaTransactions | None = None,
+        **kwargs: Any,
     ) -> sinks.to_kafka:
         """Write elements to a Kafka topic, and send on each value once it is delivered."""
 
@@ -451,6 +458,22 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sinks.to_mqtt[T]:
         """Publish elements, text or bytes, to an MQTT topic; those that have come meanwhile together."""
+
+    def to_nats(
+        self,
+        url: str,
+        subject: str,
+        stream: str | None = None,
+        *,
+        create: bool = False,
+        token: str | None = None,
+        ca_certs: str | PathLike[str] | None = None,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        max_batch: int = 1024,
+        **kwargs: Any,
+    ) -> sinks.to_nats[T]:
+        """Send elements to a subject of NATS; those that have come meanwhile together."""
 
     def to_parquet(
         self,
@@ -700,6 +723,28 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sources.from_mqtt:
         """Emit the messages of an MQTT topic, as :class:`~thalweg.sources.MqttMessage`."""
+
+    @staticmethod
+    def from_nats(
+        url: str,
+        subject: str,
+        stream: str | None = None,
+        durable: str | None = None,
+        *,
+        create: bool = False,
+        queue: str | None = None,
+        token: str | None = None,
+        ca_certs: str | PathLike[str] | None = None,
+        from_latest: bool = False,
+        ack_wait: Interval = 30,
+        redeliver_after: Interval = 30,
+        max_deliveries: int | None = None,
+        max_in_flight: int = 65536,
+        max_waiting: int = 1024,
+        wait: Interval = "100ms",
+        **kwargs: Any,
+    ) -> sources.from_nats:
+        """Emit the messages of a subject of NATS, as :class:`~thalweg.sources.NatsMessage`."""
 
     @staticmethod
     def from_parquet(

@@ -41,6 +41,7 @@
 //! | [`http_client`] | [`from_http_poll`](http_client::FromHttpPoll::from_http_poll) | | bodies |
 //! | `kafka`, off by default | `from_kafka`, `from_kafka_batches` | `to_kafka`, `send_to_kafka` | messages |
 //! | `mqtt`, off by default | `from_mqtt` | `to_mqtt` | messages; texts, bytes |
+//! | `nats`, off by default | `from_nats` | `to_nats` | messages; texts, bytes |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
 //! | `redis`, off by default | `from_redis_stream`, `from_redis_list` | `to_redis_stream`, `to_redis_list` | entries; texts, bytes |
 //! | `schedule`, off by default | `from_schedule` | | times |
@@ -52,7 +53,7 @@
 //!
 //! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
 //! whether it is text or bytes. The methods come with the [`prelude`]. All features but
-//! `schedule`, `sqlite`, `kafka`, `mqtt`, `redis`, `dead-letters`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
+//! `schedule`, `sqlite`, `kafka`, `mqtt`, `nats`, `redis`, `dead-letters`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
 //! of thalweg.
 //! What talks to the web does so on a tokio runtime of its own, with TLS by rustls; it installs rustls' provider `ring` unless the
 //! program has installed another.
@@ -86,6 +87,7 @@
     feature = "http-server",
     feature = "kafka",
     feature = "mqtt",
+    feature = "nats",
     feature = "redis",
     feature = "tcp"
 ))]
@@ -128,6 +130,8 @@ pub mod lines;
 mod listening;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg_attr(
     not(feature = "sql"),
     allow(dead_code, reason = "databases keep positions")
@@ -142,7 +146,9 @@ pub mod reader;
 pub mod redis;
 #[cfg(any(
     feature = "files",
+    feature = "kafka",
     feature = "mqtt",
+    feature = "nats",
     feature = "redis",
     feature = "sql",
     feature = "tcp"
@@ -158,10 +164,23 @@ pub mod sse;
 pub mod stdin;
 #[cfg(feature = "tcp")]
 pub mod tcp;
-#[cfg(all(test, any(feature = "http-client", feature = "websocket")))]
+#[cfg(test)]
 #[cfg_attr(
-    not(all(feature = "http-client", feature = "sse", feature = "websocket")),
-    allow(dead_code, reason = "each test has faults of its own")
+    not(all(
+        feature = "http-client",
+        feature = "kafka",
+        feature = "mqtt",
+        feature = "nats",
+        feature = "redis",
+        feature = "sqlite",
+        feature = "sse",
+        feature = "websocket"
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "each system's tests use what they need"
+    )
 )]
 mod testing;
 #[cfg(feature = "textfile")]
@@ -190,7 +209,7 @@ pub use http_client::{HttpError, HttpLines, HttpPoll};
 #[cfg(feature = "http-server")]
 pub use http_server::{HttpServer, HttpServerError};
 #[cfg(feature = "kafka")]
-pub use kafka::{Kafka, KafkaError, KafkaMessage, KafkaRecord, KafkaSink};
+pub use kafka::{Kafka, KafkaError, KafkaMessage, KafkaRecord, KafkaSink, KafkaTransactions};
 #[cfg(any(
     feature = "textfile",
     feature = "reader",
@@ -200,6 +219,8 @@ pub use kafka::{Kafka, KafkaError, KafkaMessage, KafkaRecord, KafkaSink};
 pub use lines::{LineBuffer, LineError, Lines};
 #[cfg(feature = "mqtt")]
 pub use mqtt::{Mqtt, MqttError, MqttMessage};
+#[cfg(feature = "nats")]
+pub use nats::{Nats, NatsError, NatsMessage, NatsRecord};
 pub use position::{Overdue, Position, PositionError};
 #[cfg(feature = "process")]
 pub use process::{Process, ProcessError};
@@ -232,3 +253,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// The programs of the guide.
+#[cfg(all(doctest, feature = "kafka"))]
+#[doc = include_str!("../../../docs/guides/laptop-to-cluster.md")]
+mod laptop_to_cluster {}

@@ -32,6 +32,8 @@ pub use crate::http_server::{FromHttpRequests as _, FromHttpServer as _, Respond
 pub use crate::kafka::{FromKafka as _, FromKafkaBatches as _, ToKafka as _};
 #[cfg(feature = "mqtt")]
 pub use crate::mqtt::{FromMqtt as _, ToMqtt as _};
+#[cfg(feature = "nats")]
+pub use crate::nats::{FromNats as _, ToNats as _};
 #[cfg(feature = "process")]
 pub use crate::process::FromProcess as _;
 #[cfg(feature = "reader")]

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::commands::{bench, demo, docs, fuzz, services, stubs, test, wheels};
+use crate::commands::{bench, demo, docs, fuzz, services, soak, stubs, test, wheels};
 use lexopt::{Arg, ValueExt};
 use std::ffi::OsString;
 
@@ -16,6 +16,7 @@ Commands:
   docs   Build the documentation and say where it is
   fuzz   Try bytes by chance on all parsers of what comes from outside
   services  Start real servers for tests, or stop them
+  soak   Kill pipelines again and again, and look for what is lost
   stubs  Write what is derived from the operators' classes in Python
   wheels Build the wheels of a release, for machines other than this one as well
   help   Explain a command: `cargo xtask help test`
@@ -49,6 +50,7 @@ pub(crate) enum Request {
     },
     Fuzz(fuzz::Plan),
     Services(services::Order),
+    Soak(soak::Plan),
     Stubs,
     Wheels(wheels::Order),
 }
@@ -68,11 +70,12 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error
         "docs" => parse_docs(parser),
         "fuzz" => parse_fuzz(parser),
         "services" => parse_services(parser),
+        "soak" => parse_soak(parser),
         "stubs" => parse_stubs(parser),
         "wheels" => parse_wheels(parser),
         "help" => parse_help(parser),
         unknown => Err(format!(
-            "there is no command `{unknown}`; the commands are test, demo, bench, docs, fuzz, services, stubs, wheels and help"
+            "there is no command `{unknown}`; the commands are test, demo, bench, docs, fuzz, services, soak, stubs, wheels and help"
         )
         .into()),
     }
@@ -162,6 +165,30 @@ fn parse_services(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> 
     }
 }
 
+fn parse_soak(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
+    let mut plan = soak::Plan {
+        systems: Vec::new(),
+        kills: 500,
+        seed: 1,
+    };
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Help(soak::HELP)),
+            Arg::Long("kills") => plan.kills = parser.value()?.parse()?,
+            Arg::Long("seed") => plan.seed = parser.value()?.parse()?,
+            Arg::Value(system) => {
+                let system = system.string()?;
+                if !soak::known(&system) {
+                    return Err(format!("there is no system `{system}` to soak").into());
+                }
+                plan.systems.push(system);
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Request::Soak(plan))
+}
+
 fn parse_stubs(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
     match parser.next()? {
         None => Ok(Request::Stubs),
@@ -209,6 +236,7 @@ fn parse_help(mut parser: lexopt::Parser) -> Result<Request, lexopt::Error> {
         "docs" => docs::HELP,
         "fuzz" => fuzz::HELP,
         "services" => services::HELP,
+        "soak" => soak::HELP,
         "stubs" => stubs::HELP,
         "wheels" => wheels::HELP,
         "help" => HELP,

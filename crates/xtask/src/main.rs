@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask test`, `demo`, `bench`, `docs`, `fuzz`, `services`, `stubs`, `wheels`.
+//! The project's commands: `cargo xtask test`, `demo`, `bench`, `docs`, `fuzz`, `services`, `soak`, `stubs`, `wheels`.
 
 mod args;
 mod commands;
@@ -11,7 +11,7 @@ mod summary;
 mod target;
 
 use args::Request;
-use commands::{bench, demo, docs, fuzz, services, stubs, test, wheels};
+use commands::{bench, demo, docs, fuzz, services, soak, stubs, test, wheels};
 use project::Project;
 use std::process::ExitCode;
 
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Request::Docs { open } => docs::run(&project, open),
         Request::Fuzz(plan) => fuzz::run(&project, &plan),
         Request::Services(order) => services::run(&project, order),
+        Request::Soak(plan) => soak::run(&project, &plan),
         Request::Stubs => stubs::run(&project),
         Request::Wheels(order) => wheels::run(&project, &order),
     }

@@ -20,9 +20,12 @@ __all__ = [
     "KafkaEnd",
     "KafkaProducer",
     "KafkaTopics",
+    "KafkaTransactions",
     "LineSplitter",
     "MqttEnd",
     "MqttTopic",
+    "NatsEnd",
+    "NatsSubject",
     "RedisEnd",
     "RedisKey",
     "RustSource",
@@ -109,6 +112,7 @@ class KafkaTopics:
         until_end: bool,
         max_partitions: int | None,
         positions: Database | None,
+        transactions: KafkaTransactions | None,
     ) -> KafkaTopics: ...
     def messages(self, make: Callable[..., Any] | None) -> tuple[RustSource, KafkaEnd]: ...
     def batches(
@@ -136,6 +140,18 @@ class KafkaProducer:
 def to_kafka(producer: KafkaProducer, take_apart: Callable[[Any], tuple[Any, ...]]) -> Blueprint: ...
 
 @final
+class KafkaTransactions:
+    def __new__(cls, id: str) -> KafkaTransactions: ...
+
+def to_kafka_in_transactions(
+    topic: str,
+    options: list[tuple[str, str]],
+    max_in_flight: int,
+    transactions: KafkaTransactions,
+    take_apart: Callable[[Any], tuple[Any, ...]],
+) -> Blueprint: ...
+
+@final
 class MqttTopic:
     def __new__(
         cls,
@@ -158,6 +174,37 @@ class MqttTopic:
 
 @final
 class MqttEnd:
+    def close(self) -> None: ...
+
+@final
+class NatsSubject:
+    def __new__(
+        cls,
+        url: str,
+        subject: str,
+        stream: str | None,
+        create: bool,
+        token: str | None,
+        authorities: str | None,
+        retries: int,
+        wait: float,
+    ) -> NatsSubject: ...
+    def messages(
+        self,
+        make: Callable[..., Any],
+        durable: str | None,
+        queue: str | None,
+        from_latest: bool,
+        ack_wait: float,
+        redeliver_after: float,
+        max_deliveries: int | None,
+        max_in_flight: int,
+        max_waiting: int,
+    ) -> tuple[RustSource, NatsEnd]: ...
+    def sink(self, max_batch: int) -> Blueprint: ...
+
+@final
+class NatsEnd:
     def close(self) -> None: ...
 
 @final

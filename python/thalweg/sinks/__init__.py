@@ -1,6 +1,8 @@
 """Sinks, a module each."""
 
 from thalweg.sinks.kafka_messages import KafkaRecord
+from thalweg.sinks.kafka_transactions import KafkaTransactions
+from thalweg.sinks.nats_subjects import NatsRecord
 from thalweg.sinks.respond import respond
 from thalweg.sinks.sink import Sink, Sinks, sink, starsink
 from thalweg.sinks.sink_batches import sink_batches
@@ -12,6 +14,7 @@ from thalweg.sinks.to_http import to_http
 from thalweg.sinks.to_jsonl import to_jsonl
 from thalweg.sinks.to_kafka import to_kafka
 from thalweg.sinks.to_mqtt import to_mqtt
+from thalweg.sinks.to_nats import to_nats
 from thalweg.sinks.to_parquet import to_parquet
 from thalweg.sinks.to_redis_list import to_redis_list
 from thalweg.sinks.to_redis_stream import to_redis_stream
@@ -23,6 +26,8 @@ from thalweg.stream import Stream  # noqa: F401, a name that streamz's module of
 
 __all__ = [
     "KafkaRecord",
+    "KafkaTransactions",
+    "NatsRecord",
     "Sink",
     "respond",
     "sink",
@@ -36,6 +41,7 @@ __all__ = [
     "to_jsonl",
     "to_kafka",
     "to_mqtt",
+    "to_nats",
     "to_parquet",
     "to_redis_list",
     "to_redis_stream",

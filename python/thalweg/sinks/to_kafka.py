@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from thalweg.sinks.kafka_transactions import KafkaTransactions
+
 
 @Stream.register_api()
 class to_kafka(Stream["bytes | None"]):
@@ -30,6 +32,9 @@ class to_kafka(Stream["bytes | None"]):
         ``enable.idempotence`` is true: a message that the client writes again is there once, and order is kept.
     max_in_flight: int
         The most messages that are not confirmed; then emitters wait.
+    transactions: KafkaTransactions
+        Writes in transactions, together with the offsets of the `from_kafka` that has the same ones. Elements that have
+        come meanwhile go into one transaction, their emitters do not wait for it, and nothing is sent on.
     on_error:
         See :class:`~thalweg.Stream`.
 
@@ -57,15 +62,18 @@ class to_kafka(Stream["bytes | None"]):
         producer_config: Mapping[str, Any],
         *,
         max_in_flight: int = 10_000,
+        transactions: KafkaTransactions | None = None,
         **kwargs: Any,
     ) -> None:
         self.topic = topic
-        self.producer: _thalweg.sources.KafkaProducer = _thalweg.sources.KafkaProducer(
-            topic, options(producer_config, "to_kafka", "producer_config"), max_in_flight
-        )
+        given = options(producer_config, "to_kafka", "producer_config")
+        self._in_transactions = None if transactions is None else (topic, given, max_in_flight, transactions._kept)
+        self.producer: _thalweg.sources.KafkaProducer = _thalweg.sources.KafkaProducer(topic, given, max_in_flight)
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:
+        if self._in_transactions is not None:
+            return _thalweg.sources.to_kafka_in_transactions(*self._in_transactions, _take_apart)
         return _thalweg.sources.to_kafka(self.producer, _take_apart)
 
     def flush(self, timeout: float = -1) -> int:

@@ -4,6 +4,7 @@ from thalweg.runtime.intervals import convert_interval  # noqa: F401, streamz's 
 from thalweg.runtime.sync import sync  # noqa: F401, and this
 from thalweg.sinks.kafka_messages import KafkaMessage
 from thalweg.sinks.mqtt_topics import MqttMessage
+from thalweg.sinks.nats_subjects import NatsMessage
 from thalweg.sinks.redis_keys import RedisEntry
 from thalweg.sources.filenames import filenames
 from thalweg.sources.from_csv import from_csv
@@ -18,6 +19,7 @@ from thalweg.sources.from_kafka import from_kafka
 from thalweg.sources.from_kafka_batched import from_kafka_batched
 from thalweg.sources.from_length_prefixed import from_length_prefixed
 from thalweg.sources.from_mqtt import from_mqtt
+from thalweg.sources.from_nats import from_nats
 from thalweg.sources.from_parquet import from_parquet
 from thalweg.sources.from_periodic import PeriodicCallback, from_periodic
 from thalweg.sources.from_process import from_process
@@ -39,6 +41,7 @@ from thalweg.stream.refcounter import RefCounter  # noqa: F401, and this
 __all__ = [
     "KafkaMessage",
     "MqttMessage",
+    "NatsMessage",
     "PeriodicCallback",
     "RedisEntry",
     "ServerSentEvent",
@@ -56,6 +59,7 @@ __all__ = [
     "from_kafka_batched",
     "from_length_prefixed",
     "from_mqtt",
+    "from_nats",
     "from_parquet",
     "from_periodic",
     "from_process",

@@ -43,6 +43,9 @@ class from_kafka(KafkaSource["bytes | KafkaMessage"]):
     positions: Database
         A database that keeps the positions of the partitions together with the rows that `to_sql` writes to it: so
         nothing is lost or doubled when the program is killed. A partition that has none begins with its first message.
+    transactions: KafkaTransactions
+        Commits offsets in the transactions of the `to_kafka` that has the same ones: so each message that it writes is
+        there exactly once for readers of committed messages, however often the program is killed.
     max_messages, max_bytes: int
         The most messages, and bytes of messages, that lie ready for the pipeline; then the partitions are paused.
     commit_interval: number or text

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from thalweg._types import Interval
     from thalweg.database import Database
+    from thalweg.sinks.kafka_transactions import KafkaTransactions
 
 
 class KafkaSource(AcknowledgingSource[T]):
@@ -32,6 +33,7 @@ class KafkaSource(AcknowledgingSource[T]):
         *,
         until_end: bool = False,
         positions: Database | str | None = None,
+        transactions: KafkaTransactions | None = None,
         max_messages: int = 10_000,
         max_bytes: int = 64 * 1024 * 1024,
         commit_interval: Interval = 1,
@@ -55,6 +57,7 @@ class KafkaSource(AcknowledgingSource[T]):
             until_end,
             self._max_partitions,
             None if positions is None else check_database(positions, kind),
+            None if transactions is None else transactions._kept,
         )
         self._elements, self._closer = self._make_source()
         super().__init__(**kwargs)

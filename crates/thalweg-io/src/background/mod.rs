@@ -11,6 +11,11 @@ mod runtime;
 
 #[cfg(any(feature = "http-client", feature = "tcp"))]
 pub(crate) use self::inbox::{Inbox, Outbox};
-#[cfg(any(feature = "mqtt", feature = "redis", feature = "websocket"))]
+#[cfg(any(
+    feature = "mqtt",
+    feature = "nats",
+    feature = "redis",
+    feature = "websocket"
+))]
 pub(crate) use self::runtime::Running;
 pub(crate) use self::runtime::spawn;

@@ -26,7 +26,7 @@
 
 mod error;
 mod format;
-#[cfg(all(test, feature = "textfile"))]
+#[cfg(all(test, unix, feature = "textfile"))]
 mod kill_tests;
 mod name;
 #[cfg(feature = "parquet")]

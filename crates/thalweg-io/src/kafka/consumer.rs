@@ -66,6 +66,12 @@ pub(super) fn start(kafka: &Kafka, queue: &Arc<Queue>) -> Result<(), KafkaError>
             has_failed: Cell::new(false),
             looks_at: Cell::new(Instant::now()),
         };
+        if let Some(transactions) = reader.consumer.context().transactions()
+            && let Err(error) = transactions.begin(&config, &reader.consumer)
+        {
+            reader.queue.fail(error);
+            return;
+        }
         reader.consumer.context().note_ends(&reader.consumer);
         reader.queue.set_ready();
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
@@ -226,7 +232,11 @@ impl Reader {
 
     fn take(&self, message: &BorrowedMessage<'_>, fetched: &mut Vec<Fetched>) {
         let lane = match fetched.last() {
-            Some(last) if last.lane.is(message.topic(), message.partition()) => {
+            // Assigned again meanwhile, the partition has another lane.
+            Some(last)
+                if last.lane.is(message.topic(), message.partition())
+                    && !last.lane.is_revoked() =>
+            {
                 Some(last.lane.clone())
             }
             _ => (self.consumer.context()).lane(message.topic(), message.partition()),

@@ -103,6 +103,28 @@ pub enum KafkaError {
         /// What to do.
         remedy: Option<&'static str>,
     },
+    /// An element is nothing that can be written.
+    #[error("Kafka at {brokers}: not written to topic `{topic}`: {problem}")]
+    NoRecord {
+        /// The brokers.
+        brokers: String,
+        /// The topic.
+        topic: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A transaction was given up, or cannot be begun.
+    #[error("Kafka at {brokers}: transactions `{id}`: {problem}; {remedy}")]
+    Transaction {
+        /// The brokers.
+        brokers: String,
+        /// Their id.
+        id: String,
+        /// What has gone wrong.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The position of a partition could not be had.
     #[error(
         "Kafka at {brokers}: no position for topic `{topic}`, partition {partition}: {problem}"
@@ -148,6 +170,8 @@ impl KafkaError {
             | Self::NoTopic { .. }
             | Self::NoOffset { .. }
             | Self::NoPosition { .. }
+            | Self::NoRecord { .. }
+            | Self::Transaction { .. }
             | Self::Stuck(_)
             | Self::Start(_) => false,
         }

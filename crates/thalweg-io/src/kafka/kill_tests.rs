@@ -1,11 +1,9 @@
 //! Pipelines that read from Kafka are killed at random moments and started again, until they have done all.
-//! `THALWEG_KILLS` says how often each of them is killed.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::time::Duration;
 
 use thalweg::Stream;
 use tokio::runtime::Builder;
@@ -13,18 +11,14 @@ use tokio::runtime::Builder;
 use super::*;
 use crate::prelude::*;
 use crate::sql::{Database, Table};
+use crate::testing::kills::{Killed, Kills, kills};
 
 const PARTITIONS: i32 = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn kills() -> u64 {
-    let kills = env::var("THALWEG_KILLS");
-    kills.ok().and_then(|kills| kills.parse().ok()).unwrap_or(2)
-}
-
 /// Enough for a run that is killed not to be the last one.
 fn elements() -> i32 {
-    8000 * (i32::try_from(kills()).unwrap_or(100) + 1)
+    8000 * (i32::try_from(kills(2)).unwrap_or(100) + 1)
 }
 
 fn block_on<R>(future: impl Future<Output = R>) -> R {
@@ -32,16 +26,15 @@ fn block_on<R>(future: impl Future<Output = R>) -> R {
     runtime.expect("there are descriptors").block_on(future)
 }
 
-/// Is run by the tests, in a process of its own. It does nothing otherwise.
+/// Is run by the tests, in a process of its own.
 #[test]
 fn child() {
-    let given = ["DIR", "BROKERS", "SINK"].map(|name| env::var(format!("THALWEG_KILL_{name}")));
-    let [Ok(dir), Ok(brokers), Ok(sink)] = given else {
+    let Some(killed) = Killed::this() else {
         return;
     };
-    let ended = block_on(run(Path::new(&dir), &brokers, &sink));
-    ended.expect("it runs until it is killed");
-    fs::write(Path::new(&dir).join("done"), "").expect("there is room");
+    let (brokers, sink) = (killed.setting("BROKERS"), killed.setting("SINK"));
+    let dir = killed.dir().to_path_buf();
+    killed.run(async move { run(&dir, &brokers, &sink).await });
 }
 
 async fn run(dir: &Path, brokers: &str, sink: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -88,7 +81,7 @@ async fn run(dir: &Path, brokers: &str, sink: &str) -> Result<(), Box<dyn std::e
 }
 
 /// Writes the numbers, and kills the child again and again; lets it finish.
-fn kill(broker: &TestBroker, sink: &str, dir: &Path) {
+fn kill(broker: &TestBroker, sink: &str) -> Kills {
     block_on(async {
         let source = Stream::new();
         source.to_kafka(KafkaSink::new(broker.address(), "numbers"));
@@ -97,41 +90,19 @@ fn kill(broker: &TestBroker, sink: &str, dir: &Path) {
         source.emit_many(records).await.expect("there is a broker");
         source.drain(PATIENCE).await.expect("there is a broker");
     });
-    // Not random enough for anything else.
-    let mut chance = u64::from(std::process::id());
-    for at in 0..=kills() {
-        let _ = fs::remove_file(dir.join("begun"));
-        let mut child = Command::new(env::current_exe().expect("it runs"));
-        child.args(["--exact", "kafka::kill_tests::child"]);
-        child
-            .env("THALWEG_KILL_DIR", dir)
-            .env("THALWEG_KILL_SINK", sink);
-        child.env("THALWEG_KILL_BROKERS", broker.address());
-        child.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = child.spawn().expect("it can be started");
-        let end = Instant::now() + PATIENCE;
-        while !dir.join("begun").exists() && child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            assert!(Instant::now() < end, "it reads nothing");
-            thread::sleep(Duration::from_millis(2));
-        }
-        if at < kills() {
-            chance = chance
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            thread::sleep(Duration::from_millis((chance >> 33) % 60));
-            let _ = child.kill();
-        }
-        child.wait().expect("it has ended");
-    }
-    assert!(dir.join("done").exists(), "the last run was not killed");
+    let killing = Kills::of("kafka::kill_tests::child", kills(2))
+        .setting("BROKERS", broker.address())
+        .setting("SINK", sink)
+        .within(Duration::from_millis(60));
+    killing.run();
+    killing
 }
 
 #[test]
 fn killed_from_kafka_into_sqlite_nothing_is_lost_or_doubled() {
-    let dir = tempfile::tempdir().expect("there is room");
     let broker = TestBroker::start([("numbers", PARTITIONS)]).expect("ports are free");
-    kill(&broker, "sqlite", dir.path());
-    let connection = rusqlite::Connection::open(dir.path().join("out.db")).expect("it is there");
+    let killed = kill(&broker, "sqlite");
+    let connection = rusqlite::Connection::open(killed.dir().join("out.db")).expect("it is there");
     let query = "SELECT number, at FROM rows ORDER BY number, at";
     let mut query = connection.prepare(query).expect("a query");
     let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
@@ -142,10 +113,9 @@ fn killed_from_kafka_into_sqlite_nothing_is_lost_or_doubled() {
 
 #[test]
 fn killed_from_kafka_into_kafka_nothing_is_lost() {
-    let dir = tempfile::tempdir().expect("there is room");
     let topics = [("numbers", PARTITIONS), ("out", 2)];
     let broker = TestBroker::start(topics).expect("ports are free");
-    kill(&broker, "kafka", dir.path());
+    kill(&broker, "kafka");
     let kafka = Kafka::new(broker.address(), ["out"])
         .group("looking")
         .from_earliest();

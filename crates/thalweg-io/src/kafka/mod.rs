@@ -9,7 +9,7 @@
 mod config;
 mod consumer;
 mod error;
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(all(test, unix, feature = "sqlite"))]
 mod kill_tests;
 mod lane;
 mod message;
@@ -20,6 +20,7 @@ mod source;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub use self::producer::Producer;
 pub use self::sink::{KafkaSink, ToKafka};
 pub use self::source::{FromKafka, FromKafkaBatches, KafkaBatches, KafkaCloser, KafkaSource};
 pub use self::testing::TestBroker;
+pub use self::transactions::{KafkaTransactions, TransactionalSink};
 use crate::Position;
 
 /// Makes the position of a partition.
@@ -62,6 +64,7 @@ pub struct Kafka {
     until_end: bool,
     max_partitions: Option<i32>,
     position_of: Option<Arc<PositionOf>>,
+    transactions: Option<KafkaTransactions>,
 }
 
 impl Kafka {
@@ -90,6 +93,7 @@ impl Kafka {
             until_end: false,
             max_partitions: None,
             position_of: None,
+            transactions: None,
         }
     }
 
@@ -191,6 +195,13 @@ impl Kafka {
         self
     }
 
+    /// Commits offsets in the transactions of the sink that has the same ones: see [`KafkaTransactions`].
+    #[must_use]
+    pub fn transactions(mut self, transactions: &KafkaTransactions) -> Self {
+        self.transactions = Some(transactions.clone());
+        self
+    }
+
     /// Checks the options, before anything is asked.
     ///
     /// # Errors
@@ -201,6 +212,11 @@ impl Kafka {
             .need("group.id", "the name of a consumer group")?;
         if self.topics.is_empty() || self.topics.iter().any(String::is_empty) {
             return Err(self.config.invalid("a topic needs a name"));
+        }
+        if self.transactions.is_some() && self.position_of.is_some() {
+            return Err(self.config.invalid(
+                "offsets are kept by transactions, or by positions of one's own: not by both",
+            ));
         }
         for option in ["enable.auto.commit", "enable.auto.offset.store"] {
             if self

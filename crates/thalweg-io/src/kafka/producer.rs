@@ -130,20 +130,7 @@ impl Shared {
         sender: oneshot::Sender<Delivery>,
     ) -> BaseRecord<'a, [u8], [u8], Box<oneshot::Sender<Delivery>>> {
         let topic = record.topic.as_deref().unwrap_or(&self.sink.topic);
-        let mut base = BaseRecord::with_opaque_to(topic, Box::new(sender));
-        base.payload = record.value.as_deref();
-        base.key = record.key.as_deref();
-        base.partition = record.partition;
-        base.timestamp = record.timestamp;
-        if !record.headers.is_empty() {
-            let headers = OwnedHeaders::new_with_capacity(record.headers.len());
-            let headers = record.headers.iter().fold(headers, |all, (key, value)| {
-                let value = value.as_deref();
-                all.insert(Header { key, value })
-            });
-            base.headers = Some(headers);
-        }
-        base
+        filled(BaseRecord::with_opaque_to(topic, Box::new(sender)), record)
     }
 
     /// The client, which is made if there is none.
@@ -194,6 +181,26 @@ impl Shared {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Client>> {
         lock(&self.client)
     }
+}
+
+/// A message for the client, with what a record has.
+pub(super) fn filled<'a, D: rdkafka::util::IntoOpaque>(
+    mut base: BaseRecord<'a, [u8], [u8], D>,
+    record: &'a KafkaRecord,
+) -> BaseRecord<'a, [u8], [u8], D> {
+    base.payload = record.value.as_deref();
+    base.key = record.key.as_deref();
+    base.partition = record.partition;
+    base.timestamp = record.timestamp;
+    if !record.headers.is_empty() {
+        let headers = OwnedHeaders::new_with_capacity(record.headers.len());
+        let headers = record.headers.iter().fold(headers, |all, (key, value)| {
+            let value = value.as_deref();
+            all.insert(Header { key, value })
+        });
+        base.headers = Some(headers);
+    }
+    base
 }
 
 /// Waits for a while, in real time.

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use thalweg::ops::{MapAsync, Step};
+use thalweg::ops::{MapAsync, SinkBatches, Step};
 use thalweg::{BuildError, Element, Sink, Stream};
 
 use super::config::Config;
-use super::{KafkaError, KafkaReceipt, KafkaRecord, Producer};
+use super::{
+    KafkaError, KafkaReceipt, KafkaRecord, KafkaTransactions, Producer, TransactionalSink,
+};
 
 /// The most messages that a sink has in hand.
 const MAX_IN_FLIGHT: usize = 10_000;
@@ -27,6 +29,7 @@ pub struct KafkaSink {
     pub(super) config: Config,
     pub(super) topic: String,
     max_in_flight: usize,
+    pub(super) transactions: Option<KafkaTransactions>,
 }
 
 impl KafkaSink {
@@ -41,6 +44,7 @@ impl KafkaSink {
             config: Config::default(),
             topic: topic.into(),
             max_in_flight: MAX_IN_FLIGHT,
+            transactions: None,
         }
     }
 
@@ -57,6 +61,14 @@ impl KafkaSink {
     #[must_use]
     pub fn max_in_flight(mut self, count: usize) -> Self {
         self.max_in_flight = count.max(1);
+        self
+    }
+
+    /// Writes in transactions, together with the offsets of the source that has the same ones: see
+    /// [`KafkaTransactions`]. Elements that have come meanwhile go into one transaction, and their emitters do not wait for it.
+    #[must_use]
+    pub fn transactions(mut self, transactions: &KafkaTransactions) -> Self {
+        self.transactions = Some(transactions.clone());
         self
     }
 
@@ -122,13 +134,28 @@ pub trait ToKafka {
     fn send_to_kafka(&self, sink: KafkaSink) -> Stream<KafkaReceipt>;
 }
 
-impl<T: Element + Into<KafkaRecord>> ToKafka for Stream<T> {
+impl<T: Element + Sync + Into<KafkaRecord>> ToKafka for Stream<T> {
     fn to_kafka(&self, sink: KafkaSink) -> Sink {
-        self.send_to_kafka(sink).sink(drop)
+        if sink.transactions.is_none() {
+            return self.send_to_kafka(sink).sink(drop);
+        }
+        let limit = sink.limit();
+        match TransactionalSink::new(sink, |x: &T| Ok(x.clone().into())) {
+            Ok(sink) => self.apply(SinkBatches::new(sink).max_len(limit)).into(),
+            Err(error) => {
+                self.build_error(BuildError::new("to_kafka", error));
+                self.sink(drop)
+            }
+        }
     }
 
     fn send_to_kafka(&self, sink: KafkaSink) -> Stream<KafkaReceipt> {
-        let checked = sink.check();
+        let checked = match &sink.transactions {
+            Some(_) => Err(sink.config.invalid(
+                "what is written in transactions is known too late to be sent on: take `to_kafka`",
+            )),
+            None => sink.check(),
+        };
         let (producer, limit) = (sink.producer(), sink.limit());
         let send = move |x: &T| Ok::<_, KafkaError>(Step::Pending(producer.send(x.clone().into())));
         let calls = MapAsync::stepwise(limit, true, send).map(MapAsync::holding_emitters);

@@ -5,7 +5,7 @@
 //! was made of the elements, [`to_sql`](crate::sql::ToSql) does, makes a pipeline that can be killed at any moment,
 //! and started again: nothing is missing then, and nothing is there twice.
 
-#[cfg(feature = "sql")]
+#[cfg(any(feature = "kafka", feature = "sql"))]
 mod rows;
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use thalweg::{Ack, Outcome};
 
-#[cfg(feature = "sql")]
+#[cfg(any(feature = "kafka", feature = "sql"))]
 pub(crate) use self::rows::{Pending, Rows};
 pub use self::watermark::Watermark;
 
@@ -262,6 +262,27 @@ impl Position {
         let state = self.lock();
         let value = state.watermark.value().map(str::to_string);
         (state.watermark.number(), value)
+    }
+
+    /// The number of the last element before which everything is done, and the offset of the first that is to be read
+    /// again, for values that are offsets.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn restart(&self) -> (u64, Option<i64>) {
+        let state = self.lock();
+        let value = |value: &str| value.parse::<i64>().ok();
+        let behind = state.watermark.value().and_then(value);
+        let oldest = state
+            .watermark
+            .oldest()
+            .and_then(|(oldest, _)| value(oldest));
+        let next = behind.and_then(|offset| offset.checked_add(1)).or(oldest);
+        (state.watermark.number(), next)
+    }
+
+    /// Whether it is the same one.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,135 +1,98 @@
 //! A pipeline into SQLite is killed at random moments and started again, until it has done all: no row is missing, and
-//! none is there twice. `THALWEG_KILLS` says how often each of the sources is killed.
+//! none is there twice.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
-use std::{env, fs, thread};
+use std::{fs, thread};
 
 use thalweg::Stream;
-use tokio::runtime::Builder;
 
 use super::*;
+use crate::testing::kills::{Chance, Killed, Kills, kills};
 use crate::{Sse, SseEvent, TextFile, prelude::*};
-
-/// How often each pipeline is killed.
-fn kills() -> u32 {
-    let kills = env::var("THALWEG_KILLS");
-    kills.ok().and_then(|kills| kills.parse().ok()).unwrap_or(3)
-}
 
 /// Enough for a run that is killed not to be the last one.
 fn elements() -> u32 {
-    2000 * kills()
-}
-
-/// Not random enough for anything else.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (self.0 >> 33) % end
-    }
+    8000 * (kills(3) + 1)
 }
 
 fn text(number: u32) -> String {
     format!("äöü {number}")
 }
 
-/// Is run by the tests, in a process of its own. It does nothing otherwise.
+/// Is run by the tests, in a process of its own.
 #[test]
 fn child() {
-    let (Ok(dir), Ok(source)) = (
-        env::var("THALWEG_KILL_DIR"),
-        env::var("THALWEG_KILL_SOURCE"),
-    ) else {
+    let Some(killed) = Killed::this() else {
         return;
     };
-    let dir = Path::new(&dir);
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.expect("there are descriptors");
-    let ended = runtime.block_on(async {
-        let database = Database::open(&format!("sqlite:{}", dir.join("out.db").display()))?;
-        let position = database.position("source")?;
-        let texts = match source.as_str() {
-            "file" => {
-                let file = TextFile::new(dir.join("lines")).until_end();
-                Stream::from_textfile(file.position(&position))
-            }
-            "sql" => {
-                let other = Database::open(&format!("sqlite:{}", dir.join("in.db").display()))?;
-                let query = Query::new("SELECT * FROM texts", "id").position(&position);
-                Stream::from_sql(&other, query).map(|row| {
-                    let text = row.get("text").and_then(SqlValue::as_str);
-                    text.unwrap_or_default().to_string()
-                })
-            }
-            url => {
-                let feed = Sse::new(url)
-                    .wait(Duration::from_millis(1))
-                    .position(&position);
-                Stream::from_sse(feed).map(|event: SseEvent| event.data)
-            }
-        };
-        // Some elements make two rows, some none; and some take longer than others.
-        let each = texts.map(|text: String| {
-            let number: u32 = text
-                .rsplit(' ')
-                .next()
-                .and_then(|x| x.parse().ok())
-                .unwrap_or(0);
-            let rows: Vec<_> = (0..number % 3)
-                .map(|at| (number, at, text.clone()))
-                .collect();
-            rows
-        });
-        let table = Table::new(
-            "rows",
-            ["number", "at", "text"],
-            |row: &(u32, u32, String)| [row.0.into(), row.1.into(), row.2.as_str().into()],
-        );
-        each.flatten().to_sql(&database, table.create());
-        // A connection that is cut is a failure of the feed.
-        texts.on_unhandled(|_| ());
-        let run = texts.run("50s").await;
-        (position.in_flight() == 0)
-            .then_some(())
-            .ok_or("elements are left")?;
-        drop(run);
-        Ok::<(), Box<dyn std::error::Error>>(())
-    });
-    ended.expect("it runs until it is killed");
-    fs::write(dir.join("done"), "").expect("there is room");
+    let (dir, source) = (killed.dir().to_path_buf(), killed.setting("SOURCE"));
+    killed.begin();
+    killed.run(async move { run(&dir, &source).await });
 }
 
-/// Kills the child again and again, lets it finish, and compares the rows.
-fn kill(source: &str, dir: &Path) {
-    let mut chance = Chance(u64::from(std::process::id()));
-    for at in 0..=kills() {
-        let mut child = Command::new(env::current_exe().expect("it runs"));
-        child.args(["--exact", "sql::kill_tests::child"]);
-        child
-            .env("THALWEG_KILL_DIR", dir)
-            .env("THALWEG_KILL_SOURCE", source);
-        child.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = child.spawn().expect("it can be started");
-        if at < kills() {
-            thread::sleep(Duration::from_millis(10 + chance.below(90)));
-            let _ = child.kill();
+async fn run(dir: &Path, source: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let database = Database::open(&format!("sqlite:{}", dir.join("out.db").display()))?;
+    let position = database.position("source")?;
+    let texts = match source {
+        "file" => {
+            let file = TextFile::new(dir.join("lines")).until_end();
+            Stream::from_textfile(file.position(&position))
         }
-        let ended = child.wait().expect("it has ended");
-        if env::var_os("THALWEG_KILLS").is_some() {
-            let done = fs::metadata(dir.join("out.db-wal")).map_or(0, |wal| wal.len());
-            println!("{source}: {ended}, {done} bytes of a log");
+        "sql" => {
+            let other = Database::open(&format!("sqlite:{}", dir.join("in.db").display()))?;
+            let query = Query::new("SELECT * FROM texts", "id").position(&position);
+            Stream::from_sql(&other, query).map(|row| {
+                let text = row.get("text").and_then(SqlValue::as_str);
+                text.unwrap_or_default().to_string()
+            })
         }
-    }
-    assert!(dir.join("done").exists(), "the last run was not killed");
+        url => {
+            let feed = Sse::new(url)
+                .wait(Duration::from_millis(1))
+                .position(&position);
+            Stream::from_sse(feed).map(|event: SseEvent| event.data)
+        }
+    };
+    // Some elements make two rows, some none; and some take longer than others.
+    let each = texts.map(|text: String| {
+        let number: u32 = text
+            .rsplit(' ')
+            .next()
+            .and_then(|x| x.parse().ok())
+            .unwrap_or(0);
+        let rows: Vec<_> = (0..number % 3)
+            .map(|at| (number, at, text.clone()))
+            .collect();
+        rows
+    });
+    let table = Table::new(
+        "rows",
+        ["number", "at", "text"],
+        |row: &(u32, u32, String)| [row.0.into(), row.1.into(), row.2.as_str().into()],
+    );
+    each.flatten().to_sql(&database, table.create());
+    // A connection that is cut is a failure of the feed.
+    texts.on_unhandled(|_| ());
+    let run = texts.run("50s").await;
+    (position.in_flight() == 0)
+        .then_some(())
+        .ok_or("elements are left")?;
+    drop(run);
+    Ok(())
+}
+
+/// A pipeline from this source.
+fn killing(source: &str) -> Kills {
+    Kills::of("sql::kill_tests::child", kills(3)).setting("SOURCE", source)
+}
+
+/// Kills it again and again, lets it finish, and compares the rows.
+fn kill(killing: &Kills) {
+    killing.run();
+    let dir = killing.dir();
     let connection = rusqlite::Connection::open(dir.join("out.db")).expect("it is there");
     let query = "SELECT number, at, text FROM rows ORDER BY number, at";
     let mut query = connection.prepare(query).expect("a query");
@@ -142,16 +105,17 @@ fn kill(source: &str, dir: &Path) {
 
 #[test]
 fn killed_from_a_file_into_sqlite_nothing_is_lost_or_doubled() {
-    let dir = tempfile::tempdir().expect("there is room");
+    let killing = killing("file");
     let lines: String = (1..=elements()).map(|number| text(number) + "\n").collect();
-    fs::write(dir.path().join("lines"), lines).expect("there is room");
-    kill("file", dir.path());
+    fs::write(killing.dir().join("lines"), lines).expect("there is room");
+    kill(&killing);
 }
 
 #[test]
 fn killed_from_sql_into_sqlite_nothing_is_lost_or_doubled() {
-    let dir = tempfile::tempdir().expect("there is room");
-    let mut connection = rusqlite::Connection::open(dir.path().join("in.db")).expect("a new file");
+    let killing = killing("sql");
+    let new = rusqlite::Connection::open(killing.dir().join("in.db"));
+    let mut connection = new.expect("a new file");
     let insert = connection.transaction().expect("nobody else writes");
     insert
         .execute_batch("CREATE TABLE texts (id INTEGER PRIMARY KEY, text TEXT)")
@@ -163,18 +127,17 @@ fn killed_from_sql_into_sqlite_nothing_is_lost_or_doubled() {
             .expect("a row");
     }
     insert.commit().expect("there is room");
-    kill("sql", dir.path());
+    kill(&killing);
 }
 
 #[test]
 fn killed_from_a_feed_into_sqlite_nothing_is_lost_or_doubled() {
-    let dir = tempfile::tempdir().expect("there is room");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
     let address = listener.local_addr().expect("it is bound");
     let (stop, is_stopped) = std::sync::mpsc::channel::<()>();
     let server = thread::spawn(move || {
-        let mut chance = Chance(7);
+        let mut chance = Chance::new(7);
         for client in listener.incoming() {
             if is_stopped
                 .try_recv()
@@ -186,7 +149,7 @@ fn killed_from_a_feed_into_sqlite_nothing_is_lost_or_doubled() {
             let _ = client.and_then(|client| serve(client, &mut chance));
         }
     });
-    kill(&url, dir.path());
+    kill(&killing(&url));
     drop(stop);
     drop(TcpStream::connect(address));
     server.join().expect("it serves");

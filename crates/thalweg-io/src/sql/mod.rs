@@ -28,7 +28,7 @@
 mod connection;
 mod database;
 mod error;
-#[cfg(all(test, feature = "sqlite", feature = "sse", feature = "textfile"))]
+#[cfg(all(test, unix, feature = "sqlite", feature = "sse", feature = "textfile"))]
 mod kill_tests;
 #[cfg(feature = "dead-letters")]
 mod letters;

@@ -7,8 +7,11 @@ use pollster::block_on;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyList, PyString, PyTuple};
-use thalweg::ops::{MapAsync, Step};
-use thalweg_io::kafka::{KafkaBatches, KafkaCloser, KafkaSource, Producer, TestBroker};
+use thalweg::BoxError;
+use thalweg::ops::{MapAsync, SinkBatches, Step};
+use thalweg_io::kafka::{
+    KafkaBatches, KafkaCloser, KafkaSource, Producer, TestBroker, TransactionalSink,
+};
 use thalweg_io::{Kafka, KafkaError, KafkaMessage, KafkaRecord, KafkaSink};
 
 use super::bridge::{RustSource, Sourced};
@@ -17,8 +20,21 @@ use crate::blueprint::{Blueprint, Made};
 use crate::gil;
 use crate::interval::seconds;
 use crate::lock::lock;
+use crate::ops::sink::sink_made;
 use crate::sql::Database;
 use crate::value::Value;
+
+/// Joins a source and a sink.
+#[pyclass(frozen, module = "thalweg._thalweg.sources")]
+pub(super) struct KafkaTransactions(thalweg_io::KafkaTransactions);
+
+#[pymethods]
+impl KafkaTransactions {
+    #[new]
+    fn new(id: &str) -> Self {
+        Self(thalweg_io::KafkaTransactions::new(id))
+    }
+}
 
 /// What Python says about the topics it reads.
 #[pyclass(frozen, module = "thalweg._thalweg.sources")]
@@ -44,6 +60,7 @@ impl KafkaTopics {
         until_end: bool,
         max_partitions: Option<i32>,
         positions: Option<PyRef<'_, Database>>,
+        transactions: Option<PyRef<'_, KafkaTransactions>>,
     ) -> PyResult<Self> {
         let group = options.iter().find(|(name, _)| name == "group.id");
         let group = group.map_or(String::new(), |(_, group)| group.clone());
@@ -67,6 +84,9 @@ impl KafkaTopics {
             kafka = kafka.positions(move |topic, partition| {
                 Ok(database.position(&format!("{group}/{topic}/{partition}"))?)
             });
+        }
+        if let Some(transactions) = transactions {
+            kafka = kafka.transactions(&transactions.0);
         }
         kafka.check().map_err(|error| invalid(kind, &error))?;
         Ok(Self(kafka))
@@ -211,6 +231,34 @@ pub(super) fn to_kafka(producer: &KafkaProducer, take_apart: Py<PyAny>) -> Bluep
     });
     // It is kept as a sink is, whether or not anything comes behind it.
     blueprint.on_loop().sink()
+}
+
+/// `to_kafka` with transactions: nothing is sent on.
+#[pyfunction]
+pub(super) fn to_kafka_in_transactions(
+    topic: &str,
+    options: Vec<(String, String)>,
+    max_in_flight: usize,
+    transactions: &KafkaTransactions,
+    take_apart: Py<PyAny>,
+) -> PyResult<Blueprint> {
+    let mut sink = KafkaSink::with_options(topic)
+        .max_in_flight(max_in_flight)
+        .transactions(&transactions.0);
+    for (name, value) in options {
+        sink = sink.option(name, value);
+    }
+    let limit = sink.limit();
+    let sink = TransactionalSink::new(sink, move |x: &Value| {
+        let record = gil::attach(|py| to_record(x.bind(py), &take_apart));
+        record.map_err(BoxError::from)
+    });
+    let sink = sink.map_err(|error| invalid("to_kafka", &error))?;
+    let blueprint = Blueprint::new(move |site| {
+        let ends = site.upstream.apply(SinkBatches::new(sink).max_len(limit));
+        sink_made(&site.upstream, Box::new(ends))
+    });
+    Ok(blueprint.sink().on_loop())
 }
 
 /// A broker for tests, in this process.

@@ -1,5 +1,6 @@
 //! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web`,
-//! `http_server`, `fetch`, `kafka`, `mqtt`, `redis`, `dead_letters`, `files`, `tcp` and `websocket` make them of Python's arguments.
+//! `http_server`, `fetch`, `kafka`, `mqtt`, `nats`, `redis`, `dead_letters`, `files`, `tcp` and `websocket` make them of
+//! Python's arguments.
 
 pub(crate) mod bridge;
 mod dead_letters;
@@ -10,6 +11,7 @@ mod http_server;
 mod kafka;
 mod mqtt;
 mod names;
+mod nats;
 mod redis;
 mod tcp;
 mod text;
@@ -34,9 +36,13 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<kafka::KafkaTopics>()?;
     module.add_class::<kafka::KafkaEnd>()?;
     module.add_class::<kafka::KafkaProducer>()?;
+    module.add_class::<kafka::KafkaTransactions>()?;
     module.add_function(wrap_pyfunction!(kafka::to_kafka, module)?)?;
+    module.add_function(wrap_pyfunction!(kafka::to_kafka_in_transactions, module)?)?;
     module.add_class::<mqtt::MqttTopic>()?;
     module.add_class::<mqtt::MqttEnd>()?;
+    module.add_class::<nats::NatsSubject>()?;
+    module.add_class::<nats::NatsEnd>()?;
     module.add_class::<redis::RedisKey>()?;
     module.add_class::<redis::RedisEnd>()?;
     module.add_class::<http_server::HttpServer>()?;

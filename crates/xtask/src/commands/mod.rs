@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod docs;
 pub(crate) mod fuzz;
 pub(crate) mod services;
+pub(crate) mod soak;
 pub(crate) mod stubs;
 pub(crate) mod test;
 pub(crate) mod wheels;

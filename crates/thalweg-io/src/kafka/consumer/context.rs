@@ -14,7 +14,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::super::lane::Lane;
 use super::super::queue::Queue;
-use super::super::{Kafka, KafkaError};
+use super::super::transactions::Restored;
+use super::super::{Kafka, KafkaError, KafkaTransactions};
 use super::committer::{Commit, Committer};
 use super::{ANSWER, LAST_ANSWER};
 use crate::Position;
@@ -55,6 +56,10 @@ impl Context {
 
     pub(super) fn topics(&self) -> &[String] {
         &self.kafka.topics
+    }
+
+    pub(super) fn transactions(&self) -> Option<&KafkaTransactions> {
+        self.kafka.transactions.as_ref()
     }
 
     /// The partition, if it is assigned.
@@ -191,6 +196,9 @@ impl Context {
     }
 
     fn to_commit(&self, lanes: Vec<Arc<Lane>>) -> Option<Commit> {
+        if self.kafka.transactions.is_some() {
+            return None;
+        }
         let mut offsets = TopicPartitionList::new();
         let mut added = Ok(());
         for lane in &lanes {
@@ -290,15 +298,19 @@ impl Context {
                 continue;
             }
             let begins_at = self.end_of(consumer, topic, partition);
-            let position = match self.position(topic, partition, begins_at) {
-                Ok(position) => position,
+            let restored = match self.restore(consumer, topic, partition, begins_at) {
+                Ok(restored) => restored,
                 Err(error) => {
                     self.queue.fail(error);
                     continue;
                 }
             };
+            let position = restored.position;
             let offset = position.value().and_then(|value| value.parse().ok());
             let offset = match offset {
+                _ if restored.offset.is_some() => {
+                    restored.offset.map_or(Offset::Invalid, Offset::Offset)
+                }
                 Some(offset) => Offset::Offset(i64::saturating_add(offset, 1)),
                 // Whoever keeps the position may have counted what was made of the first messages.
                 None if self.kafka.position_of.is_some() => Offset::Beginning,
@@ -321,6 +333,27 @@ impl Context {
         match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(&begin),
             RebalanceProtocol::None | RebalanceProtocol::Eager => consumer.assign(&begin),
+        }
+    }
+
+    fn restore(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        topic: &str,
+        partition: i32,
+        begins_at: Option<i64>,
+    ) -> Result<Restored, KafkaError> {
+        match &self.kafka.transactions {
+            Some(transactions) => {
+                let config = &self.kafka.config;
+                let mut restored = transactions.restore(config, consumer, topic, partition)?;
+                restored.offset = restored.offset.or(begins_at);
+                Ok(restored)
+            }
+            None => Ok(Restored {
+                position: self.position(topic, partition, begins_at)?,
+                offset: None,
+            }),
         }
     }
 
@@ -371,6 +404,11 @@ impl Context {
                 }
             }
             self.commit_now(revoked_lanes.clone(), ANSWER);
+        }
+        if let Some(transactions) = &self.kafka.transactions {
+            for lane in &revoked_lanes {
+                transactions.forget(lane.position());
+            }
         }
         match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => {

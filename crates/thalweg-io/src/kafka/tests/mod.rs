@@ -1,10 +1,14 @@
 //! Against librdkafka's own stand-in for brokers, in this process.
 
 mod errors;
+#[cfg(unix)]
+mod group_kills;
 mod groups;
 mod reading;
 mod real;
 mod traces;
+#[cfg(unix)]
+mod transactions;
 mod writing;
 
 use std::future::Future;

@@ -10,7 +10,7 @@ use rdkafka::client::DefaultClientContext;
 use super::*;
 
 /// A topic of its own at the server; `None` if there is no server.
-fn topic(partitions: i32) -> Option<(String, String)> {
+pub(super) fn topic(partitions: i32) -> Option<(String, String)> {
     let Ok(brokers) = std::env::var("THALWEG_TEST_KAFKA") else {
         println!("skipped: THALWEG_TEST_KAFKA does not say where a server is");
         return None;

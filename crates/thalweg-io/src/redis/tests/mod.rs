@@ -1,3 +1,4 @@
+#[cfg(unix)]
 mod kills;
 mod server;
 

@@ -1,33 +1,16 @@
-//! `cargo xtask services`: real servers, for tests that find one.
+//! Apache Kafka, from Maven.
 
-use super::give_up;
+use super::refused;
 use crate::invocation::Invocation;
 use crate::project::Project;
 use crate::step::Stop;
 use std::fs::{self, File};
-use std::io;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-pub(crate) const HELP: &str = "\
-Install and start real servers on this machine, as an ordinary user, or stop them.
-
-Usage: cargo xtask services <up|down> [--port PORT]
-
-What it starts:
-  Apache Kafka 4.0.0, one node, on 127.0.0.1; needs Java 17 and Maven, which fetches 40 MB
-
-Options:
-      --port PORT  Where Kafka listens: 19092 unless it is given; the next port is its controller's
-
-Tests find it by the variable THALWEG_TEST_KAFKA=127.0.0.1:PORT. Everything is below `target/services`.
-";
-
-/// Where Kafka listens if nothing is said.
-pub(crate) const PORT: u16 = 19_092;
 /// How long it may take to start, or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A name for the cluster, which has the form of an id.
@@ -49,38 +32,19 @@ const PROJECT_FILE: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0"
 </project>
 "#;
 
-/// What to do with the servers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Order {
-    Up { port: u16 },
-    Down,
-}
-
-pub(crate) fn run(project: &Project, order: Order) -> ExitCode {
-    let kafka = Kafka::new(project);
-    let done = match order {
-        Order::Up { port } => kafka.up(project, port),
-        Order::Down => kafka.down(project),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(stop) => give_up(stop),
-    }
-}
-
 /// Kafka in a directory of its own.
-struct Kafka {
+pub(super) struct Kafka {
     dir: PathBuf,
 }
 
 impl Kafka {
-    fn new(project: &Project) -> Self {
+    pub(super) fn new(project: &Project) -> Self {
         Self {
             dir: project.target.join("services/kafka"),
         }
     }
 
-    fn up(&self, project: &Project, port: u16) -> Result<(), Stop> {
+    pub(super) fn up(&self, project: &Project, port: u16) -> Result<(), Stop> {
         if let Some(process) = self.process() {
             println!("Kafka runs already, as process {process}");
             return Ok(());
@@ -162,7 +126,7 @@ impl Kafka {
         Ok(())
     }
 
-    fn down(&self, project: &Project) -> Result<(), Stop> {
+    pub(super) fn down(&self, project: &Project) -> Result<(), Stop> {
         let Some(process) = self.process() else {
             println!("Kafka does not run");
             return Ok(());
@@ -217,10 +181,6 @@ fn properties(data: &Path, port: u16, controller: u16) -> String {
          group.initial.rebalance.delay.ms=0\n",
         data.display()
     )
-}
-
-fn refused(path: &Path) -> impl Fn(io::Error) -> Stop + '_ {
-    |error| Stop::Failed(format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

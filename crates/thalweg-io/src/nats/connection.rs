@@ -1,0 +1,245 @@
+//! A connection, what has happened to it, and the consumer that is read over it.
+
+use std::error::Error;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::consumer::pull::Config as ConsumerConfig;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::stream::{Config as StreamConfig, ConsumerErrorKind};
+use async_nats::jetstream::{Context, ContextBuilder, ErrorCode};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerError};
+use rustls::crypto::{CryptoProvider, ring};
+use tokio::sync::watch::{Receiver, Sender, channel};
+
+use super::{Nats, NatsError};
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the server may take to confirm a message.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The most messages that wait for being confirmed.
+const MAX_UNCONFIRMED: usize = 4096;
+
+/// What is known of a connection. It is made again when it is lost, without anybody's doing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct State {
+    /// How often it has been made.
+    pub(super) connections: u64,
+    pub(super) is_lost: bool,
+    /// What the server refuses for good, and what to do.
+    pub(super) refused: Option<(String, &'static str)>,
+    /// How often messages had to be dropped.
+    pub(super) dropped: u64,
+}
+
+/// What went wrong; with a remedy if trying again would not help.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) problem: String,
+    pub(super) remedy: Option<&'static str>,
+}
+
+/// A client, which connects again by itself.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) client: Client,
+    pub(super) jetstream: Context,
+    pub(super) state: Receiver<State>,
+}
+
+impl Link {
+    pub(super) async fn open(nats: &Nats) -> Result<Self, Lost> {
+        let servers = nats.servers().map_err(|error| Lost {
+            problem: error.to_string(),
+            remedy: Some("give another URL"),
+        })?;
+        if CryptoProvider::get_default().is_none() {
+            // Another one that was installed meanwhile does as well.
+            let _ = ring::default_provider().install_default();
+        }
+        let (sender, state) = channel(State::default());
+        let (pauses, waiting) = (nats.clone(), nats.max_waiting);
+        let mut options = ConnectOptions::new()
+            .name("thalweg")
+            .connection_timeout(CONNECT_TIMEOUT)
+            .max_reconnects(None)
+            .reconnect_delay_callback(move |attempts| pauses.pause(attempts))
+            // With the last word of the server on each request.
+            .subscription_capacity(waiting + 16)
+            .event_callback(move |event| {
+                take(&sender, &event);
+                std::future::ready(())
+            });
+        if let Some(token) = &nats.token {
+            options = options.token(token.clone());
+        }
+        if let Some(path) = &nats.authorities {
+            options = options
+                .add_root_certificates(path.clone())
+                .require_tls(true);
+        }
+        let client = options.connect(servers).await.map_err(|error| Lost {
+            problem: chain(&error),
+            remedy: match error.kind() {
+                ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
+                    Some(LOGIN)
+                }
+                ConnectErrorKind::Tls => Some("check the certificates, of both sides"),
+                _ => None,
+            },
+        })?;
+        let jetstream = ContextBuilder::new()
+            .timeout(CONFIRM_TIMEOUT)
+            .max_ack_inflight(MAX_UNCONFIRMED)
+            .backpressure_on_inflight(true)
+            .build(client.clone());
+        Ok(Self {
+            client,
+            jetstream,
+            state,
+        })
+    }
+
+    /// Makes the stream if that is wanted.
+    pub(super) async fn make_stream(&self, nats: &Nats) -> Result<(), Lost> {
+        let (true, Some(name)) = (nats.creates, &nats.stream) else {
+            return Ok(());
+        };
+        let config = StreamConfig {
+            name: name.clone(),
+            subjects: vec![nats.subject.clone()],
+            ..StreamConfig::default()
+        };
+        let made = self.jetstream.get_or_create_stream(config).await;
+        made.map(drop).map_err(|error| Lost {
+            remedy: match error.kind() {
+                CreateStreamErrorKind::JetStream(error) => stream_remedy(error.error_code()),
+                CreateStreamErrorKind::JetStreamUnavailable => Some(NO_JETSTREAM),
+                _ => None,
+            },
+            problem: chain(&error),
+        })
+    }
+
+    /// The consumer that the stream is read by, which is made if there is none.
+    pub(super) async fn consumer(
+        &self,
+        nats: &Nats,
+        stream: &str,
+        durable: &str,
+    ) -> Result<PullConsumer, Lost> {
+        self.make_stream(nats).await?;
+        let found = self.jetstream.get_stream(stream).await;
+        let stream = found.map_err(|error| {
+            let problem = chain(&error);
+            let remedy = match error.kind() {
+                GetStreamErrorKind::JetStream(error) => stream_remedy(error.error_code()),
+                // Nobody answers for JetStream; a server that is gone does not answer in time.
+                GetStreamErrorKind::Request if problem.contains("does not exist") => {
+                    Some(NO_JETSTREAM)
+                }
+                _ => None,
+            };
+            Lost { problem, remedy }
+        })?;
+        let config = ConsumerConfig {
+            durable_name: Some(durable.to_string()),
+            filter_subject: nats.subject.clone(),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: nats.ack_wait,
+            deliver_policy: match nats.from_latest {
+                true => DeliverPolicy::New,
+                false => DeliverPolicy::All,
+            },
+            max_deliver: nats.max_deliveries.map_or(-1, i64::from),
+            max_ack_pending: i64::from(nats.max_in_flight),
+            ..ConsumerConfig::default()
+        };
+        let made = stream.get_or_create_consumer(durable, config).await;
+        made.map_err(|error| Lost {
+            remedy: match error.kind() {
+                ConsumerErrorKind::JetStream(_) => {
+                    Some("check the subject, and what the login has a right to")
+                }
+                ConsumerErrorKind::InvalidConsumerType => {
+                    Some("a consumer that messages are pushed to has this name: take another")
+                }
+                _ => None,
+            },
+            problem: chain(&error),
+        })
+    }
+}
+
+impl Lost {
+    /// As a source says it.
+    pub(super) fn into_error(self, nats: &Nats) -> NatsError {
+        let (address, place, problem) = (nats.address(), nats.place(), self.problem);
+        match self.remedy {
+            Some(remedy) => NatsError::Refused {
+                address,
+                place,
+                problem,
+                remedy,
+            },
+            None => NatsError::Unreachable {
+                address,
+                place,
+                problem,
+            },
+        }
+    }
+}
+
+const LOGIN: &str = "check user, password or token";
+const NO_JETSTREAM: &str = "start the server with JetStream, `nats-server --jetstream`";
+
+fn stream_remedy(code: ErrorCode) -> Option<&'static str> {
+    Some(match code {
+        ErrorCode::STREAM_NOT_FOUND => "check the stream's name, or have it made: `create`",
+        ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT | ErrorCode::JETSTREAM_NOT_ENABLED => {
+            NO_JETSTREAM
+        }
+        ErrorCode::STREAM_SUBJECT_OVERLAP => {
+            "another stream keeps this subject: take that one, or another subject"
+        }
+        _ => return None,
+    })
+}
+
+/// Takes up what the client tells of its connection.
+fn take(state: &Sender<State>, event: &Event) {
+    state.send_modify(|state| match event {
+        Event::Connected => {
+            state.connections += 1;
+            state.is_lost = false;
+        }
+        Event::Disconnected | Event::Closed => state.is_lost = true,
+        Event::SlowConsumer(_) => state.dropped += 1,
+        Event::ServerError(ServerError::AuthorizationViolation) => {
+            state.refused = Some(("authorization violation".to_string(), LOGIN));
+        }
+        Event::ServerError(ServerError::Other(problem)) if problem.contains("ermissions") => {
+            let remedy = "check what the login has a right to";
+            state.refused = Some((problem.clone(), remedy));
+        }
+        _ => {}
+    });
+}
+
+/// An error with those that it comes from.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let (mut text, mut next) = (error.to_string(), error.source());
+    while let Some(error) = next {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        next = error.source();
+    }
+    text
+}

@@ -1,0 +1,97 @@
+use std::io;
+
+use thalweg::BoxError;
+
+/// Why nothing is read, or not written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NatsError {
+    /// An argument is wrong.
+    #[error("NATS at {address}: {problem}")]
+    Invalid {
+        /// The server's address.
+        address: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The server cannot be reached, or the connection was lost. The source tries again.
+    #[error(
+        "NATS at {address}, {place}: {problem}; tried again, with pauses of up to 30 s: check that the server runs"
+    )]
+    Unreachable {
+        /// The server's address.
+        address: String,
+        /// The subject, and the stream.
+        place: String,
+        /// What has gone wrong.
+        problem: String,
+    },
+    /// Messages without a stream have come faster than they were taken, and are lost. The source goes on.
+    #[error(
+        "NATS at {address}, {place}: messages were lost, since the pipeline is too slow for them; let more wait, or read a stream of JetStream"
+    )]
+    Dropped {
+        /// The server's address.
+        address: String,
+        /// The subject.
+        place: String,
+    },
+    /// The server refuses for good.
+    #[error("NATS at {address}, {place}: {problem}; {remedy}")]
+    Refused {
+        /// The server's address.
+        address: String,
+        /// The subject, and the stream.
+        place: String,
+        /// What it says.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Elements were not written.
+    #[error("NATS at {address}: not written to {place}: {problem}; tried {attempts} times")]
+    NotWritten {
+        /// The server's address.
+        address: String,
+        /// The subject, and the stream.
+        place: String,
+        /// Why not.
+        problem: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// A message is longer than the server takes.
+    #[error(
+        "NATS at {address}, {place}: a message of {len} bytes, where the server takes {max_len}; send less, or raise `max_payload` in the server's settings"
+    )]
+    TooLong {
+        /// The server's address.
+        address: String,
+        /// The subject, and the stream.
+        place: String,
+        /// Its length, in bytes.
+        len: usize,
+        /// The longest that the server takes, in bytes.
+        max_len: usize,
+    },
+    /// An element is nothing that can be written.
+    #[error("NATS at {address}, {place}: {problem}")]
+    Element {
+        /// The server's address.
+        address: String,
+        /// The subject, and the stream.
+        place: String,
+        /// What is wrong with it.
+        problem: BoxError,
+    },
+    /// The system gives no thread, or no descriptor.
+    #[error("cannot start to work with NATS: {0}")]
+    Start(io::Error),
+}
+
+impl NatsError {
+    /// Whether the source goes on nevertheless.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Dropped { .. })
+    }
+}

@@ -1,0 +1,393 @@
+//! What is read, on its way into a pipeline, and its acknowledgements on their way back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::{self, AckKind};
+use async_nats::{Client, Message, Subject};
+use futures_util::StreamExt as _;
+use thalweg::{Ack, Outcome};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::connection::{Link, Lost, State};
+use super::{Nats, NatsError, NatsMessage};
+use crate::background::{Running, spawn};
+use crate::reply::{Reply, reply};
+
+/// How long the last acknowledgements may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most acknowledgements at once.
+const ACKS: usize = 1024;
+
+/// How long the server keeps a request for messages.
+const EXPIRES: Duration = Duration::from_secs(5);
+
+/// The most bytes that are asked for at once; no message has more.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// Messages that have left the server, by their numbers, and where their acknowledgements go.
+type InFlight = Arc<Mutex<HashMap<u64, Subject>>>;
+
+/// What has become of a message.
+enum Done {
+    Delivered(u64),
+    Failed(u64),
+    Close,
+}
+
+/// What a source has of the tasks that read and acknowledge.
+pub(super) struct Intake {
+    pub(super) items: Receiver<Result<NatsMessage, NatsError>>,
+    done: UnboundedSender<Done>,
+}
+
+/// How reading ends.
+struct Ending {
+    items: Receiver<Result<NatsMessage, NatsError>>,
+    done: UnboundedSender<Done>,
+    acknowledged: Reply<()>,
+    reading: Running,
+    _acknowledging: Running,
+}
+
+/// What acknowledges the last messages and disconnects, for those who run a [`NatsSource`](super::NatsSource) by themselves.
+#[derive(Clone, Default)]
+pub struct NatsCloser(Arc<Mutex<Option<Ending>>>);
+
+impl NatsCloser {
+    /// Does so, and waits until it is done, for 5 seconds at most; at once if the source has never run.
+    pub async fn close(&self) {
+        let ending = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(ending) = ending else {
+            return;
+        };
+        // What comes now stays with the server, and is delivered again.
+        ending.items.close();
+        drop(ending.reading);
+        let _ = ending.done.send(Done::Close);
+        let _ = ending.acknowledged.await;
+    }
+}
+
+impl Intake {
+    /// Has tasks read and acknowledge.
+    pub(super) fn start(nats: &Nats, closer: &NatsCloser) -> Result<Self, NatsError> {
+        let (sender, items) = async_channel::bounded(nats.max_waiting);
+        let (done, ended) = unbounded_channel();
+        let in_flight = InFlight::default();
+        let (linked, link) = watch::channel(None);
+        let (replier, acknowledged) = reply();
+        let acknowledger = Acknowledger {
+            nats: nats.clone(),
+            link,
+            in_flight: in_flight.clone(),
+        };
+        let acknowledging = spawn(async move {
+            acknowledger.run(ended).await;
+            replier.put(());
+        });
+        let reader = Reader {
+            nats: nats.clone(),
+            items: sender,
+            in_flight,
+            linked,
+        };
+        let ending = Ending {
+            items: items.clone(),
+            done: done.clone(),
+            acknowledged,
+            reading: spawn(reader.run()).map_err(NatsError::Start)?,
+            _acknowledging: acknowledging.map_err(NatsError::Start)?,
+        };
+        *closer.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
+        Ok(Self { items, done })
+    }
+
+    /// The token of the message with this number.
+    pub(super) fn ack(&self, sequence: u64) -> Ack {
+        let done = self.done.clone();
+        Ack::new(move |outcome| {
+            let _ = done.send(match outcome {
+                Outcome::Delivered => Done::Delivered(sequence),
+                Outcome::Failed => Done::Failed(sequence),
+            });
+        })
+    }
+}
+
+fn lock(in_flight: &InFlight) -> MutexGuard<'_, HashMap<u64, Subject>> {
+    in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why reading has stopped.
+enum End {
+    Lost(Lost),
+    /// The connection has been made again.
+    Again,
+    /// Nobody takes what is read.
+    Closed,
+}
+
+impl From<Lost> for End {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+fn lost(error: impl ToString) -> Lost {
+    Lost {
+        problem: error.to_string(),
+        remedy: None,
+    }
+}
+
+struct Reader {
+    nats: Nats,
+    items: Sender<Result<NatsMessage, NatsError>>,
+    in_flight: InFlight,
+    /// Has the connection, for acknowledgements.
+    linked: watch::Sender<Option<Acknowledging>>,
+}
+
+/// What acknowledgements need.
+#[derive(Clone)]
+struct Acknowledging {
+    client: Client,
+    ack_wait: Duration,
+}
+
+/// A connection, and what is known of it already.
+struct Open {
+    link: Link,
+    seen: State,
+}
+
+impl Reader {
+    /// Reads until the source is closed, or the server refuses.
+    async fn run(self) {
+        let (mut attempts, mut is_reported, mut open) = (0, false, None);
+        loop {
+            let read = async {
+                let open = match &mut open {
+                    Some(open) => open,
+                    None => open.insert(Open {
+                        link: Link::open(&self.nats).await?,
+                        seen: State::default(),
+                    }),
+                };
+                match (&self.nats.stream, &self.nats.durable) {
+                    (Some(stream), Some(durable)) => {
+                        let consumer = open.link.consumer(&self.nats, stream, durable).await?;
+                        (attempts, is_reported) = (0, false);
+                        self.pull(open, consumer).await
+                    }
+                    _ => self.listen(open).await,
+                }
+            };
+            let lost = match read.await {
+                Ok(()) | Err(End::Again) => continue,
+                Err(End::Closed) => return,
+                Err(End::Lost(lost)) => lost,
+            };
+            let is_final = lost.remedy.is_some();
+            if is_final || !std::mem::replace(&mut is_reported, true) {
+                let error = lost.into_error(&self.nats);
+                if self.items.send(Err(error)).await.is_err() || is_final {
+                    return;
+                }
+            }
+            sleep(self.nats.pause(attempts)).await;
+            attempts += 1;
+        }
+    }
+
+    /// Asks for as many messages as there is room for, again and again.
+    async fn pull(&self, open: &mut Open, consumer: PullConsumer) -> Result<(), End> {
+        let config = &consumer.cached_info().config;
+        self.linked.send_replace(Some(Acknowledging {
+            client: open.link.client.clone(),
+            ack_wait: config.ack_wait,
+        }));
+        loop {
+            let room = self.nats.max_waiting.saturating_sub(self.items.len());
+            let batch = consumer.batch().max_messages(room.max(1));
+            let batch = batch.max_bytes(MAX_BYTES).expires(EXPIRES).messages();
+            let mut batch = batch.await.map_err(lost)?;
+            while let Some(message) = self.next(open, batch.next()).await? {
+                self.take(&message.map_err(lost)?).await?;
+            }
+        }
+    }
+
+    /// Reads what comes, which the client subscribes to again over another connection.
+    async fn listen(&self, open: &mut Open) -> Result<(), End> {
+        let (client, subject) = (open.link.client.clone(), self.nats.subject.clone());
+        let subscribed = match &self.nats.queue {
+            Some(queue) => client.queue_subscribe(subject, queue.clone()).await,
+            None => client.subscribe(subject).await,
+        };
+        let mut messages = subscribed.map_err(lost)?;
+        while let Some(message) = self.next(open, messages.next()).await? {
+            self.send(read(&message, 0, 0)).await?;
+        }
+        Ok(())
+    }
+
+    /// What comes next, unless something happens to the connection.
+    async fn next<R>(&self, open: &mut Open, next: impl Future<Output = R>) -> Result<R, End> {
+        let mut next = std::pin::pin!(next);
+        loop {
+            tokio::select! {
+                biased;
+                _ = open.link.state.changed() => {}
+                next = &mut next => return Ok(next),
+            }
+            let now = open.link.state.borrow_and_update().clone();
+            let before = std::mem::replace(&mut open.seen, now.clone());
+            self.look(open, &before, &now).await?;
+        }
+    }
+
+    async fn look(&self, open: &mut Open, before: &State, now: &State) -> Result<(), End> {
+        if let Some((problem, remedy)) = now.refused.clone() {
+            let remedy = Some(remedy);
+            return Err(Lost { problem, remedy }.into());
+        }
+        if now.dropped > before.dropped {
+            let (address, place) = (self.nats.address(), self.nats.place());
+            self.report(NatsError::Dropped { address, place }).await?;
+        }
+        if now.is_lost || now.connections > before.connections.max(1) {
+            let error = lost("the connection was lost").into_error(&self.nats);
+            self.report(error).await?;
+            let made = open
+                .link
+                .state
+                .wait_for(|state| !state.is_lost || state.refused.is_some())
+                .await;
+            open.seen = made.map_or_else(|_| State::default(), |state| state.clone());
+            if let Some((problem, remedy)) = open.seen.refused.clone() {
+                let remedy = Some(remedy);
+                return Err(Lost { problem, remedy }.into());
+            }
+            // What was asked for over the other one does not come any more.
+            if self.nats.stream.is_some() {
+                return Err(End::Again);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a message of a stream, unless it is on its way here already.
+    async fn take(&self, message: &jetstream::Message) -> Result<(), End> {
+        let info = message.info().map_err(lost)?;
+        let (sequence, deliveries) = (info.stream_sequence, info.delivered);
+        let Some(reply) = message.reply.clone() else {
+            return Ok(());
+        };
+        if lock(&self.in_flight).insert(sequence, reply).is_some() {
+            return Ok(());
+        }
+        let deliveries = u64::try_from(deliveries).unwrap_or(0);
+        self.send(read(message, sequence, deliveries)).await
+    }
+
+    async fn send(&self, message: NatsMessage) -> Result<(), End> {
+        self.items.send(Ok(message)).await.map_err(|_| End::Closed)
+    }
+
+    async fn report(&self, error: NatsError) -> Result<(), End> {
+        let sent = self.items.send(Err(error)).await;
+        sent.map_err(|_| End::Closed)
+    }
+}
+
+fn read(message: &Message, sequence: u64, deliveries: u64) -> NatsMessage {
+    let mut headers = Vec::new();
+    for (name, values) in message.headers.iter().flat_map(|headers| headers.iter()) {
+        let name = name.to_string();
+        headers.extend(values.iter().map(|value| (name.clone(), value.to_string())));
+    }
+    NatsMessage {
+        subject: message.subject.to_string(),
+        payload: message.payload.clone(),
+        headers,
+        sequence,
+        deliveries,
+    }
+}
+
+struct Acknowledger {
+    nats: Nats,
+    link: watch::Receiver<Option<Acknowledging>>,
+    in_flight: InFlight,
+}
+
+impl Acknowledger {
+    /// Acknowledges what is done and gives back what failed, until the source is closed; tells the server of what takes
+    /// its time.
+    async fn run(mut self, mut ended: UnboundedReceiver<Done>) {
+        // Without a connection there is nothing to acknowledge.
+        let link = self.link.wait_for(Option::is_some).await;
+        let Some(Acknowledging { client, ack_wait }) = link.ok().and_then(|link| link.clone())
+        else {
+            return;
+        };
+        let mut ticks = interval((ack_wait / 3).max(Duration::from_millis(10)));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut taken = Vec::new();
+        loop {
+            tokio::select! {
+                count = ended.recv_many(&mut taken, ACKS) => {
+                    if count == 0 {
+                        return;
+                    }
+                }
+                _ = ticks.tick() => {
+                    let replies: Vec<Subject> = lock(&self.in_flight).values().cloned().collect();
+                    for reply in replies {
+                        let _ = client.publish(reply, AckKind::Progress.into()).await;
+                    }
+                    continue;
+                }
+            }
+            let is_closing = taken.iter().any(|done| matches!(done, Done::Close));
+            let acknowledging = self.acknowledge(&client, &mut taken, is_closing);
+            if is_closing {
+                let _ = timeout(PATIENCE, acknowledging).await;
+                return;
+            }
+            acknowledging.await;
+        }
+    }
+
+    /// What does not arrive is delivered again. Of the last ones it is seen to that the server has them.
+    async fn acknowledge(&self, client: &Client, taken: &mut Vec<Done>, is_closing: bool) {
+        let mut last = None;
+        for done in taken.drain(..) {
+            let (sequence, kind) = match done {
+                Done::Delivered(sequence) => (sequence, AckKind::Ack),
+                Done::Failed(sequence) => (sequence, AckKind::Nak(Some(self.nats.redeliver_after))),
+                Done::Close => continue,
+            };
+            let Some(reply) = lock(&self.in_flight).remove(&sequence) else {
+                continue;
+            };
+            let sent = client.publish(reply.clone(), kind.into()).await;
+            last = sent.is_ok().then_some(reply).or(last);
+        }
+        if let (true, Some(reply)) = (is_closing, last) {
+            // An answer to something behind them, on the same connection.
+            let _ = client.request(reply, AckKind::Progress.into()).await;
+        }
+        if is_closing {
+            let _ = client.flush().await;
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! [NATS](https://nats.io): subjects, as sources and as sinks; with JetStream, confirmed.
+//!
+//! ```no_run
+//! use thalweg::Stream;
+//! use thalweg_io::{Nats, prelude::*};
+//!
+//! let readings = Nats::new("nats://localhost", "readings.*").stream("READINGS").durable("averages");
+//! let messages = Stream::from_nats(readings);
+//! let texts = messages.map(|message| String::from_utf8_lossy(&message.payload).into_owned());
+//! texts.to_nats(Nats::new("nats://localhost", "texts").stream("TEXTS"));
+//! messages.start()?;
+//! # Ok::<(), thalweg::Error>(())
+//! ```
+//!
+//! What is read from a [stream](Nats::stream) of JetStream is acknowledged once everything that was made of it is done;
+//! until then it stays with the server, and is delivered again after a crash. Without a stream, messages are those of core
+//! NATS, which are delivered once or not at all.
+
+mod connection;
+mod error;
+mod intake;
+mod sink;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use async_nats::ServerAddr;
+use bytes::Bytes;
+
+pub use self::error::NatsError;
+pub use self::intake::NatsCloser;
+pub use self::sink::{NatsSink, ToNats};
+pub use self::source::{FromNats, NatsSource};
+
+/// A message that was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NatsMessage {
+    /// The subject it was sent to.
+    pub subject: String,
+    /// What it carries.
+    pub payload: Bytes,
+    /// Names and values of its headers.
+    pub headers: Vec<(String, String)>,
+    /// Its number in its stream, from 1 on; 0 without a stream.
+    pub sequence: u64,
+    /// How often it has been delivered, this time included; 0 without a stream.
+    pub deliveries: u64,
+}
+
+/// A message to write.
+///
+/// ```
+/// use thalweg_io::nats::NatsRecord;
+///
+/// let record = NatsRecord::from("20.5").subject("readings.roof").id("roof-17").header("unit", "celsius");
+/// assert_eq!(record.payload, "20.5");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NatsRecord {
+    /// What it carries.
+    pub payload: Bytes,
+    /// The subject, if it is another than the sink's.
+    pub subject: Option<String>,
+    /// What tells it apart. A stream keeps one of several that come with the same id within two minutes, or whatever its
+    /// window for duplicates is.
+    pub id: Option<String>,
+    /// Names and values of its headers.
+    pub headers: Vec<(String, String)>,
+}
+
+impl NatsRecord {
+    /// Sends it to another subject than the sink's.
+    #[must_use]
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// Gives it an id, by which a stream knows it when it comes again: after a crash, say.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}
+
+impl From<Bytes> for NatsRecord {
+    fn from(payload: Bytes) -> Self {
+        Self {
+            payload,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Vec<u8>> for NatsRecord {
+    fn from(payload: Vec<u8>) -> Self {
+        Bytes::from(payload).into()
+    }
+}
+
+impl From<String> for NatsRecord {
+    fn from(payload: String) -> Self {
+        Bytes::from(payload).into()
+    }
+}
+
+impl From<&str> for NatsRecord {
+    fn from(payload: &str) -> Self {
+        payload.to_string().into()
+    }
+}
+
+/// A subject of a server, to read or to write.
+///
+/// ```
+/// use thalweg_io::Nats;
+///
+/// let subject = Nats::new("nats://me:secret@localhost", "readings.*").stream("READINGS").durable("averages");
+/// assert!(subject.check().is_ok());
+/// assert!(!format!("{subject:?}").contains("secret"));
+///
+/// let error = Nats::new("http://localhost", "readings").check().unwrap_err();
+/// assert!(error.to_string().starts_with("NATS at localhost: "), "{error}");
+/// ```
+#[derive(Clone)]
+pub struct Nats {
+    url: String,
+    subject: String,
+    stream: Option<String>,
+    durable: Option<String>,
+    creates: bool,
+    queue: Option<String>,
+    token: Option<String>,
+    authorities: Option<PathBuf>,
+    from_latest: bool,
+    ack_wait: Duration,
+    redeliver_after: Duration,
+    max_deliveries: Option<u32>,
+    max_in_flight: u32,
+    max_waiting: usize,
+    retries: u32,
+    wait: Duration,
+    max_wait: Duration,
+}
+
+impl Nats {
+    /// A subject, and the URL of the server: `nats://user:password@host:port`, or `tls://`; several of a cluster are
+    /// separated by commas. Nothing is asked before the pipeline starts.
+    pub fn new(url: impl Into<String>, subject: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            subject: subject.into(),
+            stream: None,
+            durable: None,
+            creates: false,
+            queue: None,
+            token: None,
+            authorities: None,
+            from_latest: false,
+            ack_wait: Duration::from_secs(30),
+            redeliver_after: Duration::from_secs(30),
+            max_deliveries: None,
+            max_in_flight: 65_536,
+            max_waiting: 1024,
+            retries: 10,
+            wait: Duration::from_millis(100),
+            max_wait: Duration::from_secs(30),
+        }
+    }
+
+    /// The stream of JetStream that keeps the messages. Reading it needs a [`durable`](Self::durable) consumer.
+    #[must_use]
+    pub fn stream(mut self, name: impl Into<String>) -> Self {
+        self.stream = Some(name.into());
+        self
+    }
+
+    /// The durable consumer that a stream is read by. It is made if there is none; one that is there is taken as it is.
+    /// Programs that read by the same consumer share the messages.
+    #[must_use]
+    pub fn durable(mut self, name: impl Into<String>) -> Self {
+        self.durable = Some(name.into());
+        self
+    }
+
+    /// Makes the stream if there is none: one that keeps what is sent to the subject, in files.
+    #[must_use]
+    pub fn create(mut self) -> Self {
+        self.creates = true;
+        self
+    }
+
+    /// The queue group of core NATS: each message goes to one of those that read with it. Consumers of streams have no
+    /// need of it.
+    #[must_use]
+    pub fn queue(mut self, name: impl Into<String>) -> Self {
+        self.queue = Some(name.into());
+        self
+    }
+
+    /// A token for the login, instead of a user and a password.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Speaks TLS, and verifies the server's certificate by those of a PEM file instead of the system's.
+    #[must_use]
+    pub fn authorities(mut self, path: impl Into<PathBuf>) -> Self {
+        self.authorities = Some(path.into());
+        self
+    }
+
+    /// Has a consumer that is made here begin with what is sent from then on, and not with the first message there is.
+    #[must_use]
+    pub fn from_latest(mut self) -> Self {
+        self.from_latest = true;
+        self
+    }
+
+    /// After how long a consumer that is made here delivers again what was not acknowledged, because its program has died:
+    /// 30 s unless one says otherwise. The server is told of messages that are on their way here, however long that takes.
+    #[must_use]
+    pub fn ack_wait(mut self, limit: Duration) -> Self {
+        self.ack_wait = limit.max(Duration::from_millis(100));
+        self
+    }
+
+    /// After how long a message that failed, and that no policy took care of, is delivered again: 30 s unless one says
+    /// otherwise.
+    #[must_use]
+    pub fn redeliver_after(mut self, pause: Duration) -> Self {
+        self.redeliver_after = pause;
+        self
+    }
+
+    /// How often a consumer that is made here delivers a message at most: without end unless one says otherwise. What is
+    /// delivered no more stays in its stream.
+    #[must_use]
+    pub fn max_deliveries(mut self, count: u32) -> Self {
+        self.max_deliveries = Some(count.max(1));
+        self
+    }
+
+    /// The most messages that a consumer that is made here has delivered and that are not acknowledged: 65,536 unless one
+    /// says otherwise. A window of more never fills.
+    #[must_use]
+    pub fn max_in_flight(mut self, count: u32) -> Self {
+        self.max_in_flight = count.max(1);
+        self
+    }
+
+    /// The most messages that lie ready for the pipeline: 1024 unless one says otherwise. Then no more are asked for; what
+    /// comes without a stream is lost, which is a failure of the node.
+    #[must_use]
+    pub fn max_waiting(mut self, count: usize) -> Self {
+        self.max_waiting = count.clamp(1, 1 << 20);
+        self
+    }
+
+    /// How often what a server has not confirmed is written again: 10 times unless one says otherwise. A source tries
+    /// without end.
+    #[must_use]
+    pub fn retries(mut self, count: u32) -> Self {
+        self.retries = count;
+        self
+    }
+
+    /// The first pause before a server that cannot be reached is tried again: 100 ms unless one says otherwise. Each is
+    /// twice the one before, and 30 s at most.
+    #[must_use]
+    pub fn wait(mut self, pause: Duration) -> Self {
+        self.wait = pause;
+        self
+    }
+
+    /// Checks the arguments, before anything is asked.
+    ///
+    /// # Errors
+    /// [`NatsError::Invalid`].
+    pub fn check(&self) -> Result<(), NatsError> {
+        let tokens = self.subject.split('.');
+        if tokens
+            .into_iter()
+            .any(|token| token.is_empty() || token.contains(char::is_whitespace))
+        {
+            let subject = &self.subject;
+            return Err(self.invalid(format!(
+                "the subject {subject:?} is none: give words with dots between them"
+            )));
+        }
+        for (what, name) in [("stream", &self.stream), ("consumer", &self.durable)] {
+            let Some(name) = name else { continue };
+            let is_bad = |c: char| c.is_whitespace() || ".*>/\\".contains(c);
+            if name.is_empty() || name.contains(is_bad) {
+                return Err(self.invalid(format!(
+                    "{name:?} is no name of a {what}: it has neither spaces nor any of `.*>/\\`"
+                )));
+            }
+        }
+        if self.creates && self.stream.is_none() {
+            return Err(self.invalid("say which stream is to be made".to_string()));
+        }
+        self.servers().map(drop)
+    }
+
+    fn check_reading(&self) -> Result<(), NatsError> {
+        if self.stream.is_some() != self.durable.is_some() {
+            return Err(self.invalid(
+                "a stream is read by a durable consumer: give the names of both, or of neither"
+                    .to_string(),
+            ));
+        }
+        self.check()
+    }
+
+    fn check_writing(&self) -> Result<(), NatsError> {
+        if self.subject.contains(['*', '>']) {
+            return Err(
+                self.invalid("messages are sent to a subject without wildcards".to_string())
+            );
+        }
+        self.check()
+    }
+
+    fn servers(&self) -> Result<Vec<ServerAddr>, NatsError> {
+        let parse = |url: &str| {
+            let server = ServerAddr::from_str(url.trim()).ok();
+            server.filter(|server| matches!(server.scheme(), "nats" | "tls"))
+        };
+        let servers: Option<Vec<ServerAddr>> = self.url.split(',').map(parse).collect();
+        servers.ok_or_else(|| {
+            self.invalid(
+                "the URL is none of NATS: give `nats://user:password@host:port`".to_string(),
+            )
+        })
+    }
+
+    fn invalid(&self, problem: String) -> NatsError {
+        NatsError::Invalid {
+            address: self.address(),
+            problem,
+        }
+    }
+
+    /// The URLs without schemes, users and passwords, and without anything behind a question mark.
+    fn address(&self) -> String {
+        let address = |url: &str| {
+            let rest = url.trim().split_once("://").map_or("", |(_, rest)| rest);
+            let rest = rest.split(['?', '#', '/']).next().unwrap_or_default();
+            rest.rsplit('@').next().unwrap_or_default().to_string()
+        };
+        let addresses: Vec<String> = self.url.split(',').map(address).collect();
+        addresses.join(",")
+    }
+
+    /// The subject, and the stream if there is one, as errors name them.
+    fn place(&self) -> String {
+        match &self.stream {
+            Some(stream) => format!("subject `{}` of stream `{stream}`", self.subject),
+            None => format!("subject `{}`", self.subject),
+        }
+    }
+
+    fn label(&self) -> String {
+        format!("{} {}", self.address(), self.subject)
+    }
+
+    /// The pause before the try with this number.
+    fn pause(&self, attempts: usize) -> Duration {
+        let doubled = u32::try_from(attempts.min(20)).map_or(1, |times| 1 << times);
+        (self.wait.saturating_mul(doubled)).min(self.max_wait.max(self.wait))
+    }
+}
+
+impl fmt::Debug for Nats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nats")
+            .field("address", &self.address())
+            .field("subject", &self.subject)
+            .field("stream", &self.stream)
+            .field("durable", &self.durable)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,300 @@
+//! Elements on their way to a subject.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::io;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::message::PublishMessage;
+use bytes::Bytes;
+use thalweg::ops::{Batch, BatchSink, SinkBatches};
+use thalweg::{BoxError, BuildError, Element, Sink, Stream};
+use tokio::time::{Duration, sleep, timeout};
+
+use super::connection::{Link, Lost, chain};
+use super::{Nats, NatsError, NatsRecord};
+use crate::background::spawn;
+use crate::reply::reply;
+
+/// How long the system may take to take messages of core NATS.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The header by which a stream knows messages that come again.
+const ID: &str = "Nats-Msg-Id";
+
+/// The header by which a message is kept by one stream and by no other.
+const EXPECTED_STREAM: &str = "Nats-Expected-Stream";
+
+/// Writes elements to a subject: what [`ToNats::to_nats`] puts at the end of a stream.
+pub struct NatsSink<T> {
+    nats: Nats,
+    to_record: ToRecord<T>,
+    link: Option<Link>,
+    /// What the ids begin with that messages are given here.
+    prefix: String,
+    written: u64,
+}
+
+/// Makes the message of an element.
+type ToRecord<T> = Box<dyn FnMut(&T) -> Result<NatsRecord, BoxError> + Send>;
+
+/// A message that is ready to be sent.
+struct Ready {
+    subject: String,
+    payload: Bytes,
+    headers: HeaderMap,
+    len: usize,
+}
+
+impl<T> NatsSink<T> {
+    /// A sink for elements whose messages `to_record` makes.
+    ///
+    /// # Errors
+    /// [`NatsError::Invalid`].
+    pub fn new(
+        nats: Nats,
+        to_record: impl FnMut(&T) -> Result<NatsRecord, BoxError> + Send + 'static,
+    ) -> Result<Self, NatsError> {
+        nats.check_writing()?;
+        Ok(Self {
+            nats,
+            to_record: Box::new(to_record),
+            link: None,
+            prefix: format!("{:016x}", RandomState::new().hash_one(0)),
+            written: 0,
+        })
+    }
+
+    fn ready(&mut self, element: &T) -> Result<Ready, NatsError> {
+        let ready = (self.to_record)(element).and_then(|record| {
+            let subject = record.subject.as_ref().unwrap_or(&self.nats.subject);
+            let is_bad = |c: char| c.is_whitespace() || "*>".contains(c);
+            if subject.is_empty() || subject.contains(is_bad) {
+                return Err(format!("{subject:?} is no subject to write to").into());
+            }
+            let mut headers = HeaderMap::new();
+            let mut len = record.payload.len();
+            let mut add = |name: &str, value: &str| {
+                let is_good = |text: &str| !text.contains(['\r', '\n']);
+                let is_name = !name.is_empty() && name.is_ascii() && !name.contains([':', ' ']);
+                if !(is_name && is_good(name) && is_good(value)) {
+                    return Err(format!("{name:?}: {value:?} is no header"));
+                }
+                len += name.len() + value.len() + 4;
+                headers.append(name, value);
+                Ok(())
+            };
+            for (name, value) in &record.headers {
+                add(name, value)?;
+            }
+            if let Some(stream) = &self.nats.stream {
+                add(EXPECTED_STREAM, stream)?;
+                match &record.id {
+                    Some(id) => add(ID, id)?,
+                    None => add(ID, &format!("{}-{}", self.prefix, self.written))?,
+                }
+            } else if let Some(id) = &record.id {
+                add(ID, id)?;
+            }
+            Ok(Ready {
+                subject: subject.clone(),
+                payload: record.payload,
+                headers,
+                len,
+            })
+        });
+        self.written += 1;
+        ready.map_err(|problem| NatsError::Element {
+            address: self.nats.address(),
+            place: self.nats.place(),
+            problem,
+        })
+    }
+}
+
+/// Writes messages; those that were not confirmed are written again.
+async fn send(nats: &Nats, link: Option<Link>, ready: Vec<Ready>) -> Result<Link, NatsError> {
+    let (mut open, mut done, mut attempts) = (link, vec![false; ready.len()], 0);
+    loop {
+        let before = done.iter().filter(|done| **done).count();
+        let tried = async {
+            let link = match open.take() {
+                Some(link) => link,
+                None => {
+                    let link = Link::open(nats).await?;
+                    link.make_stream(nats).await?;
+                    link
+                }
+            };
+            let link = open.insert(link);
+            let max_len = link.client.max_payload();
+            if let Some(long) = ready.iter().find(|ready| ready.len > max_len) {
+                return Ok(Some((long.len, max_len)));
+            }
+            match nats.stream {
+                Some(_) => confirm(link, &ready, &mut done).await?,
+                None => hand_over(link, &ready, &mut done).await?,
+            }
+            Ok::<_, Lost>(None)
+        };
+        let lost = match (tried.await, open.take()) {
+            (Ok(None), Some(link)) => return Ok(link),
+            (Ok(Some((len, max_len))), _) => {
+                return Err(NatsError::TooLong {
+                    address: nats.address(),
+                    place: nats.place(),
+                    len,
+                    max_len,
+                });
+            }
+            (Ok(None), None) => continue,
+            (Err(lost), link) => {
+                open = link;
+                lost
+            }
+        };
+        // What was written counts: it is another message that this one failed on.
+        let now = done.iter().filter(|done| **done).count();
+        attempts = if now > before { 1 } else { attempts + 1 };
+        if lost.remedy.is_some() || attempts > nats.retries {
+            let remedy = lost.remedy.map(|remedy| format!("; {remedy}"));
+            return Err(NatsError::NotWritten {
+                address: nats.address(),
+                place: nats.place(),
+                problem: lost.problem + &remedy.unwrap_or_default(),
+                attempts,
+            });
+        }
+        sleep(nats.pause(attempts as usize - 1)).await;
+    }
+}
+
+/// Sends what a stream has not confirmed, and waits until it has.
+async fn confirm(link: &Link, ready: &[Ready], done: &mut [bool]) -> Result<(), Lost> {
+    let mut sent = Vec::with_capacity(ready.len());
+    let mut problem = None;
+    for (at, ready) in ready.iter().enumerate().filter(|(at, _)| !done[*at]) {
+        let message = PublishMessage::build()
+            .payload(ready.payload.clone())
+            .headers(ready.headers.clone());
+        let sending = link.jetstream.send_publish(ready.subject.clone(), message);
+        match sending.await {
+            Ok(confirmed) => sent.push((at, confirmed)),
+            Err(error) => {
+                problem = Some(error);
+                break;
+            }
+        }
+    }
+    for (at, confirmed) in sent {
+        match confirmed.await {
+            Ok(_) => done[at] = true,
+            Err(error) => problem = problem.or(Some(error)),
+        }
+    }
+    let Some(error) = problem else {
+        return Ok(());
+    };
+    let text = chain(&error);
+    Err(Lost {
+        remedy: match error.kind() {
+            PublishErrorKind::StreamNotFound => Some(
+                "no stream keeps this subject, or the server has no JetStream: have the stream made, `create`, or write without one",
+            ),
+            PublishErrorKind::Other if text.contains("expected stream") => {
+                Some("another stream keeps this subject: check the stream's name")
+            }
+            _ => None,
+        },
+        problem: text,
+    })
+}
+
+/// Gives messages to the system, each once.
+async fn hand_over(link: &Link, ready: &[Ready], done: &mut [bool]) -> Result<(), Lost> {
+    for (at, ready) in ready.iter().enumerate() {
+        if std::mem::replace(&mut done[at], true) {
+            continue;
+        }
+        let (subject, payload) = (ready.subject.clone(), ready.payload.clone());
+        let sent = match ready.headers.is_empty() {
+            true => link.client.publish(subject, payload).await,
+            false => {
+                let headers = ready.headers.clone();
+                let sending = link.client.publish_with_headers(subject, headers, payload);
+                sending.await
+            }
+        };
+        sent.map_err(|error| Lost {
+            problem: chain(&error),
+            remedy: None,
+        })?;
+    }
+    let flushed = timeout(FLUSH_TIMEOUT, link.client.flush()).await;
+    match flushed {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Lost {
+            problem: chain(&error),
+            remedy: None,
+        }),
+        Err(_) => Err(Lost {
+            problem: "the connection was lost".to_string(),
+            remedy: None,
+        }),
+    }
+}
+
+impl<T: Element + Sync> BatchSink<T> for NatsSink<T> {
+    type Error = NatsError;
+    const KIND: &'static str = "to_nats";
+
+    async fn write(&mut self, batch: Batch<T>) -> Result<(), NatsError> {
+        let ready = batch.iter().map(|element| self.ready(element));
+        let ready = ready.collect::<Result<Vec<_>, _>>()?;
+        drop(batch);
+        let (nats, link) = (self.nats.clone(), self.link.take());
+        let (replier, sent) = reply();
+        let _sending = spawn(async move { replier.put(send(&nats, link, ready).await) })
+            .map_err(NatsError::Start)?;
+        let sent = sent
+            .await
+            .unwrap_or_else(|| Err(NatsError::Start(io::Error::other("its threads have ended"))));
+        self.link = Some(sent?);
+        Ok(())
+    }
+
+    fn blames_element(&self, error: &NatsError) -> bool {
+        matches!(error, NatsError::TooLong { .. } | NatsError::Element { .. })
+    }
+
+    fn label(&self) -> Option<String> {
+        Some(self.nats.label())
+    }
+}
+
+/// Subjects of NATS as sinks: [`Stream::to_nats`](ToNats::to_nats).
+pub trait ToNats {
+    /// Sends elements, texts, bytes or [`NatsRecord`]s, to a subject; those that have come meanwhile together.
+    ///
+    /// With a [stream](Nats::stream) of JetStream an element is acknowledged when the stream has confirmed that it keeps
+    /// it. What was not confirmed is sent again, with the same id, so that the stream keeps it once; a server that cannot be
+    /// reached is tried [again](Nats::retries), then it is the failure of the node, see [`Stream::sink_to`]. Elements that
+    /// a program sends again after a crash are kept once as well if each has an [id](NatsRecord::id) of its own.
+    ///
+    /// Without a stream an element is acknowledged when the system has taken it: it arrives at most once.
+    ///
+    /// Arguments that are wrong are a build error, see [`Stream::check`].
+    fn to_nats(&self, nats: Nats) -> Sink;
+}
+
+impl<T: Element + Sync + Into<NatsRecord>> ToNats for Stream<T> {
+    fn to_nats(&self, nats: Nats) -> Sink {
+        match NatsSink::new(nats, |x: &T| Ok(x.clone().into())) {
+            Ok(sink) => self.apply(SinkBatches::new(sink)).into(),
+            Err(error) => {
+                self.build_error(BuildError::new("to_nats", error));
+                self.sink(drop)
+            }
+        }
+    }
+}

@@ -1,0 +1,272 @@
+#[cfg(unix)]
+mod kills;
+mod server;
+
+use std::error::Error;
+
+use futures_util::StreamExt as _;
+use thalweg::Stream;
+use tokio::runtime::{Builder, Runtime};
+
+use self::server::{Server, kept, subject};
+use super::*;
+
+type Tested = Result<(), Box<dyn Error>>;
+
+fn runtime() -> Runtime {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.expect("there are descriptors")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+async fn until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Sends texts to a subject, all of which the server takes.
+async fn write(nats: Nats, texts: &[&str]) -> Tested {
+    let source = Stream::new();
+    source.to_nats(nats);
+    source
+        .emit_many(texts.iter().map(|text| (*text).to_string()))
+        .await?;
+    Ok(source.drain("30s").await?)
+}
+
+/// So many texts of a subject, all of which are done; those that `fails` says are not.
+async fn read(
+    nats: Nats,
+    count: usize,
+    fails: &'static str,
+) -> Result<Vec<String>, Box<dyn Error>> {
+    let messages = Stream::from_nats(nats);
+    let texts = messages.map(|message| text(&message.payload));
+    let list = texts.sink_to_list();
+    texts.try_sink(move |text: &String| match text == fails {
+        true => Err("not yet"),
+        false => Ok(()),
+    });
+    texts.on_unhandled(|_| ());
+    messages.start()?;
+    until(|| list.len() >= count).await;
+    drop(messages.drain("30s").await);
+    Ok(list.to_vec())
+}
+
+#[test]
+fn what_is_done_is_delivered_once_and_what_failed_again() -> Tested {
+    let Some(server) = Server::start()? else {
+        return Ok(());
+    };
+    runtime().block_on(async {
+        let nats = server.kept("numbers").durable("group");
+        let nats = nats.redeliver_after(Duration::from_millis(1));
+        write(nats.clone(), &["one", "two", "three"]).await?;
+        // It comes again to the same reader as well.
+        let texts = read(nats.clone(), 4, "two").await?;
+        assert_eq!(texts[..4], ["one", "two", "three", "two"]);
+        write(nats.clone(), &["four"]).await?;
+        let mut texts = read(nats.clone(), 2, "").await?;
+        texts.sort_unstable();
+        assert_eq!(texts, ["four", "two"]);
+        write(nats.clone(), &["five"]).await?;
+        assert_eq!(read(nats, 1, "").await?, ["five"]);
+        Ok(())
+    })
+}
+
+#[test]
+fn the_server_is_told_of_what_takes_its_time() -> Tested {
+    let Some(server) = Server::start()? else {
+        return Ok(());
+    };
+    runtime().block_on(async {
+        let nats = server.kept("numbers").durable("group");
+        let nats = nats.ack_wait(Duration::from_millis(200));
+        let link = connection::Link::open(&nats).await;
+        let link = link.expect("there is a server");
+        let mut told = link.client.subscribe("$JS.ACK.NUMBERS.group.>").await?;
+        write(nats.clone(), &["one"]).await?;
+        let messages = Stream::from_nats(nats.clone());
+        let deliveries = messages.map(|message| message.deliveries).sink_to_list();
+        // Holds the first one until there is a second.
+        messages.sliding_window(2).sink(drop);
+        messages.start()?;
+        let mut last = None;
+        for _ in 0..5 {
+            last = told.next().await.map(|message| message.payload);
+            assert_eq!(last.as_deref(), Some(&b"+WPI"[..]));
+        }
+        write(nats, &["two"]).await?;
+        while last.as_deref() != Some(b"+ACK") {
+            last = told.next().await.map(|message| message.payload);
+        }
+        messages.drain("30s").await?;
+        assert_eq!(deliveries.to_vec(), [1, 1]);
+        Ok(())
+    })
+}
+
+#[test]
+fn messages_have_subjects_headers_and_numbers() -> Tested {
+    let Some(server) = Server::start()? else {
+        return Ok(());
+    };
+    runtime().block_on(async {
+        let readings = Nats::new(format!("nats://127.0.0.1:{}", server.port()), "readings.*");
+        let readings = readings.stream("READINGS").create().durable("group");
+        let messages = Stream::from_nats(readings);
+        let list = messages.sink_to_list();
+        messages.start()?;
+        let link = connection::Link::open(&server.subject("x")).await;
+        let link = link.expect("there is a server");
+        while link.jetstream.get_stream("READINGS").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let roof = server.subject("readings.roof").stream("READINGS");
+        let source = Stream::new();
+        source.to_nats(roof);
+        let record = NatsRecord::from("20.5").header("unit", "celsius").id("17");
+        let again = record.clone();
+        let cellar = NatsRecord::from("11").subject("readings.cellar");
+        source.emit_many([record, again, cellar]).await?;
+        source.drain("30s").await?;
+        until(|| list.len() == 2).await;
+        messages.drain("30s").await?;
+        let list = list.to_vec();
+        let subjects = list.iter().map(|message| message.subject.as_str());
+        assert!(subjects.eq(["readings.roof", "readings.cellar"]));
+        let unit = ("unit".to_string(), "celsius".to_string());
+        assert!(list[0].headers.contains(&unit), "{list:?}");
+        assert_eq!((list[0].sequence, list[1].sequence), (1, 2));
+        Ok(())
+    })
+}
+
+#[test]
+fn without_a_stream_those_who_listen_get_messages() -> Tested {
+    let Some(server) = Server::start()? else {
+        return Ok(());
+    };
+    runtime().block_on(async {
+        let messages = Stream::from_nats(server.subject("numbers"));
+        let list = messages
+            .map(|message| text(&message.payload))
+            .sink_to_list();
+        messages.start()?;
+        while list.is_empty() {
+            write(server.subject("numbers"), &["one"]).await?;
+        }
+        messages.drain("30s").await?;
+        assert_eq!(list.to_vec()[0], "one");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_server_that_comes_back_is_found_again() -> Tested {
+    let Some(mut server) = Server::start()? else {
+        return Ok(());
+    };
+    runtime().block_on(async {
+        let nats = server.kept("numbers").durable("group");
+        let nats = nats.ack_wait(Duration::from_millis(200));
+        write(nats.clone(), &["one"]).await?;
+        let messages = Stream::from_nats(nats.clone());
+        let problems = messages
+            .errors()
+            .map(|failure| failure.to_string())
+            .sink_to_list();
+        let list = messages
+            .map(|message| text(&message.payload))
+            .sink_to_list();
+        messages.start()?;
+        until(|| list.len() == 1).await;
+        server.stop();
+        until(|| !problems.is_empty()).await;
+        server.start_again()?;
+        write(nats, &["two"]).await?;
+        until(|| list.to_vec().contains(&"two".to_string())).await;
+        messages.drain("30s").await?;
+        let problems = problems.to_vec();
+        let named = "subject `numbers` of stream `NUMBERS`: ";
+        assert!(problems[0].contains(named), "{problems:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_stream_that_is_not_there_ends_the_source_and_fails_the_sink() -> Tested {
+    let Some(server) = Server::start()? else {
+        return Ok(());
+    };
+    runtime().block_on(async {
+        let nats = server.subject("numbers").stream("MISSING").durable("group");
+        let ended = Stream::from_nats(nats.clone()).run("30s").await;
+        let error = ended.expect_err("there is no stream").to_string();
+        assert!(
+            error.contains("of stream `MISSING`: ") && error.contains("check the stream's name"),
+            "{error}"
+        );
+        let written = write(nats, &["one"]).await;
+        let error = written.expect_err("there is no stream").to_string();
+        assert!(error.contains("no stream keeps this subject"), "{error}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_message_that_is_too_long_is_the_failure_of_its_element() -> Tested {
+    let Some(server) = Server::start()? else {
+        return Ok(());
+    };
+    runtime().block_on(async {
+        let long = "x".repeat(2 << 20);
+        let written = write(server.kept("numbers"), &[&long]).await;
+        let error = written.expect_err("it is too long").to_string();
+        assert!(error.contains("where the server takes 1048576"), "{error}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_named() -> Tested {
+    // Nobody listens there any more.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port();
+    let written = runtime().block_on(write(kept(port, "numbers").retries(1), &["one"]));
+    let error = written.expect_err("nobody listens").to_string();
+    let named = format!("NATS at 127.0.0.1:{port}: not written to subject `numbers`");
+    assert!(
+        error.contains(&named) && error.contains("tried 2 times"),
+        "{error}"
+    );
+    Ok(())
+}
+
+#[test]
+fn arguments_that_are_wrong_are_build_errors() {
+    let reading = Stream::from_nats(subject(1, "x").stream("X"));
+    let error = reading
+        .check()
+        .expect_err("there is no consumer")
+        .to_string();
+    assert!(error.contains("by a durable consumer"), "{error}");
+    let source = Stream::<String>::new();
+    source.to_nats(Nats::new("nats://me:secret@[", "x"));
+    let error = source.check().expect_err("that is no URL").to_string();
+    assert!(
+        error.contains("the URL is none") && !error.contains("secret"),
+        "{error}"
+    );
+    let source = Stream::<String>::new();
+    source.to_nats(subject(1, "x.*"));
+    let error = source.check().expect_err("it has a wildcard").to_string();
+    assert!(error.contains("without wildcards"), "{error}");
+}

@@ -1,0 +1,77 @@
+//! `cargo xtask services`: real servers, for tests that find one.
+
+mod debian;
+mod kafka;
+mod nats;
+
+use super::give_up;
+use crate::project::Project;
+use crate::step::Stop;
+use kafka::Kafka;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(crate) const HELP: &str = "\
+Bring real servers to this machine, as an ordinary user, and start Kafka; or stop it.
+
+Usage: cargo xtask services <up|down> [--port PORT]
+
+What it brings, unless it is there:
+  Apache Kafka 4.0.0, one node, on 127.0.0.1; needs Java 17 and Maven, which fetches 40 MB
+  NATS 2.15, which Go builds in two minutes
+  Mosquitto and Redis, Debian's packages, unpacked and not installed
+
+What cannot be brought here is named. Tests start the last three by themselves, and find Kafka by the variable
+THALWEG_TEST_KAFKA=127.0.0.1:PORT. Everything is below `target/services`.
+
+Options:
+      --port PORT  Where Kafka listens: 19092 unless it is given; the next port is its controller's
+";
+
+/// Where Kafka listens if nothing is said.
+pub(crate) const PORT: u16 = 19_092;
+
+/// What to do with the servers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Order {
+    Up { port: u16 },
+    Down,
+}
+
+pub(crate) fn run(project: &Project, order: Order) -> ExitCode {
+    let kafka = Kafka::new(project);
+    let done = match order {
+        Order::Up { port } => up(project, &kafka, port),
+        Order::Down => kafka.down(project),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => give_up(stop),
+    }
+}
+
+/// Brings one after the other, also where one cannot be brought.
+fn up(project: &Project, kafka: &Kafka, port: u16) -> Result<(), Stop> {
+    let mut done = Ok(());
+    for (name, one) in [
+        ("NATS", nats::bring(project)),
+        ("Mosquitto and Redis", debian::bring(project)),
+        ("Kafka", kafka.up(project, port)),
+    ] {
+        match one {
+            Err(Stop::Skipped(why)) => println!("{name}: skipped: {why}"),
+            one => done = done.and(one),
+        }
+    }
+    done
+}
+
+/// Whether there is a program of this name that answers when it is asked by this argument.
+fn is_there(project: &Project, program: &str, argument: &str) -> bool {
+    crate::invocation::Invocation::program(program, argument).succeeds(project)
+}
+
+fn refused(path: &Path) -> impl Fn(io::Error) -> Stop + '_ {
+    |error| Stop::Failed(format!("{}: {error}", path.display()))
+}

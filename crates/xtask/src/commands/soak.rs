@@ -1,0 +1,127 @@
+//! `cargo xtask soak`
+
+use super::give_up;
+use crate::console::short_time;
+use crate::invocation::Invocation;
+use crate::project::Project;
+use crate::python::Environment;
+use crate::step::Stop;
+use std::process::ExitCode;
+use std::time::Instant;
+
+pub(crate) const HELP: &str = "\
+Kill pipelines by SIGKILL at random moments, start them again, and look for what is missing or there twice at their ends.
+
+Usage: cargo xtask soak [OPTIONS] [SYSTEM]...
+
+Systems: file, sql, kafka, transactions, group, mqtt, redis, jetstream, python; all of them if none is named. The last
+one is pipelines of Python with worker processes and with Dask's workers. What has no server here is named: `cargo xtask
+services up` brings them.
+
+Options:
+      --kills <N>  How often pipelines of each system are killed at least (default: 500)
+      --seed <N>   What the moments follow from (default: 1)
+  -h, --help       Print this help
+";
+
+/// What is killed, and how often.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) systems: Vec<String>,
+    pub(crate) kills: u32,
+    pub(crate) seed: u32,
+}
+
+/// How often a pipeline is killed before it starts with new elements.
+const ROUND: u32 = 20;
+
+/// Where the tests are that kill pipelines of each system.
+const SYSTEMS: [(&str, &str); 9] = [
+    ("file", "files::kill_tests"),
+    ("sql", "sql::kill_tests"),
+    ("kafka", "kafka::kill_tests"),
+    ("transactions", "kafka::tests::transactions"),
+    ("group", "kafka::tests::group_kills"),
+    ("mqtt", "mqtt::tests::kills"),
+    ("redis", "redis::tests::kills"),
+    ("jetstream", "nats::tests::kills"),
+    ("python", "python/tests/test_kills.py"),
+];
+
+/// The name of a system, if there is one of that name.
+pub(crate) fn known(name: &str) -> bool {
+    SYSTEMS.iter().any(|(known, _)| *known == name)
+}
+
+pub(crate) fn run(project: &Project, plan: &Plan) -> ExitCode {
+    let mut rows = Vec::new();
+    for (name, tests) in SYSTEMS {
+        if !plan.systems.is_empty() && !plan.systems.iter().any(|wanted| wanted == name) {
+            continue;
+        }
+        match soak(project, plan, name, tests) {
+            Ok(row) => rows.push(row),
+            Err(stop) => {
+                let (Stop::Failed(why) | Stop::Skipped(why)) = &stop;
+                rows.push(format!("| {name} | FAILED | {why} |"));
+                rows.iter().for_each(|row| println!("{row}"));
+                return give_up(stop);
+            }
+        }
+    }
+    println!("\n| system | kills | lost or doubled | time |\n|---|---|---|---|");
+    rows.iter().for_each(|row| println!("{row}"));
+    ExitCode::SUCCESS
+}
+
+/// Kills the pipelines of one system until they have been killed often enough.
+fn soak(project: &Project, plan: &Plan, name: &str, tests: &str) -> Result<String, Stop> {
+    let (begin, mut kills, mut seed) = (Instant::now(), 0, plan.seed);
+    let python = match tests.starts_with("python/") {
+        true => Some(Environment::with_wheel(project)?),
+        false => None,
+    };
+    while kills < plan.kills {
+        let invocation = match &python {
+            Some(python) => python.run("-I -m pytest -q -s -p no:xdist").arg(tests),
+            None => Invocation::cargo("test -q --package thalweg-io --all-features --lib --")
+                .arg(tests)
+                .args(["--nocapture", "--test-threads=1"].map(Into::into)),
+        };
+        let written = invocation
+            .variable("THALWEG_KILLS", ROUND.min(plan.kills - kills).to_string())
+            .variable("THALWEG_SEED", seed.to_string())
+            .read(project)?;
+        let hits = hits(&written);
+        if hits == 0 {
+            return Ok(format!(
+                "| {name} | 0 | skipped: no server, or no program | |"
+            ));
+        }
+        kills += hits;
+        seed += 1;
+        println!("{name}: {kills} of {}", plan.kills);
+    }
+    let time = short_time(begin.elapsed());
+    Ok(format!("| {name} | {kills} | none | {time} |"))
+}
+
+/// How many kills the tests say have hit: `…: killed 3 times, seed 1`.
+fn hits(written: &str) -> u32 {
+    let lines = written
+        .lines()
+        .filter_map(|line| line.split_once(": killed "));
+    let counts = lines.filter_map(|(_, rest)| rest.split(' ').next()?.parse::<u32>().ok());
+    counts.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kills_that_hit_are_counted() {
+        let written = "running 2 tests\n.a::child: killed 3 times, seed 1\nb::child: killed 2 times, seed 1\nok\n";
+        assert_eq!(hits(written), 5);
+    }
+}

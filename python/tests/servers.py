@@ -1,0 +1,62 @@
+"""Servers of the tests' own, where their programs are on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from support import PATIENCE
+
+FETCHED = "install Debian's package of that name, or have `cargo xtask services up` fetch it"
+BUILT = "have `cargo xtask services up` build it, which needs Go"
+
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or Path(__file__).parents[2] / "target")
+BROUGHT = TARGET / "services"
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def find(program):
+    """Return the path of a program: one of the path, where Debian puts servers, or of those that were brought."""
+    places = [os.environ.get("PATH", ""), "/usr/sbin"]
+    places += [str(BROUGHT / place) for place in ("nats", "debian/usr/bin", "debian/usr/sbin")]
+    return shutil.which(program, path=os.pathsep.join(places))
+
+
+@contextlib.contextmanager
+def server(program, remedy, arguments):
+    """Start a server with the arguments for a port, which is yielded; skip the test if there is none."""
+    found = find(program)
+    if found is None:
+        pytest.skip(f"there is no program `{program}`; {remedy}")
+    port, env = free_port(), dict(os.environ)
+    if BROUGHT in Path(found).parents:
+        env["LD_LIBRARY_PATH"] = str(BROUGHT / f"debian/usr/lib/{platform.machine()}-linux-gnu")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    running = subprocess.Popen([found, *arguments(port)], env=env, **quiet)
+    try:
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                assert running.poll() is None, f"{program} has ended: {running.returncode}"
+                assert time.monotonic() < end, f"{program} has not started"
+                time.sleep(0.01)
+        yield port
+    finally:
+        running.kill()
+        running.wait()
