@@ -28,6 +28,12 @@ thread_local! {
 
 /// Has this thread known to run tasks, until what is returned is dropped.
 pub(crate) fn occupy(place: impl Place + 'static) -> Occupied {
+    // A task may wait for a pipeline, whose elements may wait for this thread.
+    #[cfg(feature = "streams")]
+    thalweg::wait_aside(|wait| {
+        let _aside = aside();
+        wait();
+    });
     PLACES.with_borrow_mut(|places| places.push(Rc::new(place)));
     Occupied(())
 }

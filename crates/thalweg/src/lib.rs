@@ -109,7 +109,7 @@ pub use stream::{
     Arrival, EmitMany, HostBatches, InletKey, Join, OnError, OpenJoin, Retry, Sink, Stream,
     WeakStream,
 };
-pub use sync::{Blocking, Patience, ask_waiting, block_around};
+pub use sync::{Blocking, Patience, ask_waiting, block_around, wait_aside};
 pub use thalweg_view as view;
 
 #[cfg(doctest)]

@@ -37,6 +37,43 @@ pub fn block_around(around: fn(Blocking<'_>)) -> bool {
     AROUND.set(around).is_ok()
 }
 
+static ASIDE: OnceLock<fn(Blocking<'_>)> = OnceLock::new();
+
+/// How long a thread waits before it counts as a long wait.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// Has `aside` called, in this whole process, wherever a thread has waited for more than a millisecond until a pipeline is
+/// free or an element has been taken: it calls what it is given, which waits on.
+///
+/// It is for engines whose threads run functions that may use pipelines: while one of them waits, another thread can
+/// do the work that it may be waiting for. Only the first call has an effect; the result says whether it was this one.
+///
+/// ```
+/// fn with_another_thread_at_work(wait: thalweg::Blocking<'_>) {
+///     // Here the engine has another thread work.
+///     wait();
+///     // And here it has one less.
+/// }
+/// assert!(thalweg::wait_aside(with_another_thread_at_work));
+/// assert!(!thalweg::wait_aside(with_another_thread_at_work));
+/// ```
+pub fn wait_aside(aside: fn(Blocking<'_>)) -> bool {
+    ASIDE.set(aside).is_ok()
+}
+
+/// Waits by `wait`, which returns whether what was waited for has come within a time, if it gets one.
+pub(crate) fn waiting(mut wait: impl FnMut(Option<Duration>) -> bool) {
+    let Some(aside) = ASIDE.get() else {
+        wait(None);
+        return;
+    };
+    if !wait(Some(MOMENT)) {
+        aside(&mut || {
+            wait(None);
+        });
+    }
+}
+
 /// Asked about a wait for the thread inside a pipeline, with how long it has lasted; says whether to go on.
 pub type Patience = fn(Duration) -> bool;
 
@@ -111,11 +148,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }
-        blocking(|| {
-            while !parker.woken.swap(false, atomic::Ordering::Acquire) {
-                std::thread::park();
-            }
-        });
+        blocking(|| waiting(|limit| parker.wait(limit)));
     }
 }
 
@@ -132,14 +165,17 @@ pub(crate) fn block_on_for<F: Future + Unpin>(mut future: F, limit: Duration) ->
         if let Poll::Ready(output) = Pin::new(&mut future).poll(&mut cx) {
             return Some(output);
         }
-        let mut left = limit.saturating_sub(begin.elapsed());
+        let left = limit.saturating_sub(begin.elapsed());
+        let mut is_over = left.is_zero();
         blocking(|| {
-            while !left.is_zero() && !parker.woken.swap(false, atomic::Ordering::Acquire) {
-                std::thread::park_timeout(left);
-                left = limit.saturating_sub(begin.elapsed());
-            }
+            waiting(|moment| {
+                let left = limit.saturating_sub(begin.elapsed());
+                let is_woken = parker.wait(Some(moment.map_or(left, |moment| moment.min(left))));
+                is_over = !is_woken && begin.elapsed() >= limit;
+                is_woken || is_over
+            });
         });
-        if left.is_zero() {
+        if is_over {
             return match Pin::new(&mut future).poll(&mut cx) {
                 Poll::Ready(output) => Some(output),
                 Poll::Pending => None,
@@ -151,6 +187,25 @@ pub(crate) fn block_on_for<F: Future + Unpin>(mut future: F, limit: Duration) ->
 struct Parker {
     thread: std::thread::Thread,
     woken: AtomicBool,
+}
+
+impl Parker {
+    /// Waits, for `limit` at most if there is one; returns whether it was woken.
+    fn wait(&self, limit: Option<Duration>) -> bool {
+        let begin = Instant::now();
+        while !self.woken.swap(false, atomic::Ordering::Acquire) {
+            let Some(limit) = limit else {
+                std::thread::park();
+                continue;
+            };
+            let left = limit.saturating_sub(begin.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            std::thread::park_timeout(left);
+        }
+        true
+    }
 }
 
 impl Wake for Parker {

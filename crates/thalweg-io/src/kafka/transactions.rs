@@ -427,6 +427,14 @@ pub struct TransactionalSink<T> {
     to_record: ToRecord<T>,
 }
 
+impl<T> fmt::Debug for TransactionalSink<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransactionalSink")
+            .field("sink", &self.sink)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Makes the message of an element.
 type ToRecord<T> = Box<dyn FnMut(&T) -> Result<KafkaRecord, BoxError> + Send>;
 

@@ -1,6 +1,7 @@
 //! What is read, on its way into a pipeline, and its acknowledgements on their way back.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -59,6 +60,12 @@ struct Ending {
 /// What acknowledges the last messages and disconnects, for those who run a [`NatsSource`](super::NatsSource) by themselves.
 #[derive(Clone, Default)]
 pub struct NatsCloser(Arc<Mutex<Option<Ending>>>);
+
+impl fmt::Debug for NatsCloser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsCloser").finish_non_exhaustive()
+    }
+}
 
 impl NatsCloser {
     /// Does so, and waits until it is done, for 5 seconds at most; at once if the source has never run.

@@ -1,5 +1,6 @@
 //! Elements on their way to a subject.
 
+use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 
@@ -33,6 +34,14 @@ pub struct NatsSink<T> {
     /// What the ids begin with that messages are given here.
     prefix: String,
     written: u64,
+}
+
+impl<T> fmt::Debug for NatsSink<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsSink")
+            .field("nats", &self.nats)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Makes the message of an element.

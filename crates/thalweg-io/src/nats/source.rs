@@ -1,5 +1,6 @@
 //! Subjects as the sources of pipelines.
 
+use std::fmt;
 use thalweg::{BoxError, BuildError, Emitter, Source, Stop, Stream};
 
 use super::intake::{Intake, NatsCloser};
@@ -10,6 +11,14 @@ pub struct NatsSource {
     nats: Nats,
     intake: Option<Intake>,
     closer: NatsCloser,
+}
+
+impl fmt::Debug for NatsSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsSource")
+            .field("nats", &self.nats)
+            .finish_non_exhaustive()
+    }
 }
 
 impl From<Nats> for NatsSource {

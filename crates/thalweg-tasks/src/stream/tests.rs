@@ -3,6 +3,7 @@ use crate::sync::lock;
 use proptest::prelude::*;
 use std::sync::Mutex;
 use std::sync::mpsc;
+use std::time::Duration;
 use thalweg::OnError::Skip;
 use thalweg::{EventLoop, Failure};
 
@@ -123,6 +124,42 @@ proptest! {
         source.drain("1min").wait().expect("nothing fails");
         prop_assert_eq!(list.to_vec(), expected.to_vec());
     }
+}
+
+/// What a task has done that uses a stream on the engine whose thread it runs on.
+fn within_a_task(client: &Client, x: u32) -> Vec<u32> {
+    let source = Stream::new();
+    let list = source
+        .scatter(client)
+        .map(|x: u32| x + 1)
+        .gather()
+        .sink_to_list();
+    for x in x..x + 3 {
+        source.emit(x).wait().expect("nothing fails");
+    }
+    source.drain("1min").wait().expect("nothing fails");
+    list.to_vec()
+}
+
+#[test]
+fn tasks_and_steps_may_wait_for_streams_on_their_own_threads() {
+    let client = Client::threads(1).expect("there is a thread");
+    let here = client.clone();
+    let task = client.submit(move || within_a_task(&here, 1));
+    let limit = Duration::from_secs(60);
+    assert_eq!(task.result_within(limit).expect("done"), [2, 3, 4]);
+
+    let (source, here) = (Stream::new(), client.clone());
+    let list = source
+        .scatter(&client)
+        .map(move |x: u32| within_a_task(&here, x))
+        .buffer(4)
+        .gather()
+        .sink_to_list();
+    source.emit_many(0..4).wait().expect("nothing fails");
+    source.drain("1min").wait().expect("nothing fails");
+    let expected: Vec<_> = (0..4).map(|x| vec![x + 1, x + 2, x + 3]).collect();
+    assert_eq!(list.to_vec(), expected);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::sync::model::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, lock, wait};
-use crate::sync::{LOOK, blocking, patience};
+use crate::sync::{LOOK, blocking, patience, waiting};
 
 // Flags of the state.
 const MAIL: usize = 1;
@@ -268,10 +268,17 @@ impl<M> Monitor<M> {
             return true;
         };
         let begin = Instant::now();
-        while !blocking(|| self.reserve(me, Some(LOOK))) {
+        let mut has_entered = blocking(|| self.reserve(me, Some(LOOK)));
+        while !has_entered {
             if !patience(begin.elapsed()) {
                 return false;
             }
+            blocking(|| {
+                waiting(|moment| {
+                    has_entered = self.reserve(me, moment.or(Some(LOOK)));
+                    has_entered
+                });
+            });
         }
         lock(&self.slow).reserved = false;
         true
@@ -280,7 +287,7 @@ impl<M> Monitor<M> {
     /// Waits until the monitor is free and enters it. The thread must not be inside any monitor.
     #[cold]
     pub(crate) fn enter_waiting(&self, me: usize) {
-        blocking(|| self.reserve(me, None));
+        blocking(|| waiting(|limit| self.reserve(me, limit)));
         lock(&self.slow).reserved = false;
     }
 
