@@ -1,8 +1,10 @@
 //! thalweg and its peers side by side in one run, with medians and ratios.
 //!
-//! `cargo xtask bench` runs everything; `cargo xtask bench -- --quick` a tenth of it.
+//! `cargo xtask bench` runs everything; `cargo xtask bench -- --quick` a tenth of it; `cargo xtask bench -- --instructions`
+//! counts instructions instead, for which it needs valgrind.
 
 mod cases;
+mod instructions;
 mod measure;
 mod report;
 
@@ -13,6 +15,7 @@ use report::Line;
 
 struct Arguments {
     quick: bool,
+    instructions: bool,
     only: Option<String>,
 }
 
@@ -20,17 +23,25 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
     use lexopt::prelude::*;
     let mut arguments = Arguments {
         quick: false,
+        instructions: false,
         only: None,
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
             Long("quick") => arguments.quick = true,
+            Long("instructions") => arguments.instructions = true,
+            // What it runs itself with.
+            Long("count") => {
+                let (half, elements) = (parser.value()?.string()?, parser.value()?.parse()?);
+                instructions::run(&half, elements)?;
+                std::process::exit(0);
+            }
             // What cargo passes to every benchmark.
             Long("bench") => {}
             Long("help") | Short('h') => {
                 println!(
-                    "usage: compare [--quick] [CASE]\n\nCASE: only cases whose name contains this text"
+                    "usage: compare [--quick | --instructions] [CASE]\n\nCASE: only cases whose name contains this text"
                 );
                 std::process::exit(0);
             }
@@ -59,6 +70,13 @@ fn main() {
         eprintln!("compare: {error}; see --help");
         std::process::exit(2);
     });
+    if arguments.instructions {
+        if let Err(problem) = instructions::print() {
+            eprintln!("compare: {problem}");
+            std::process::exit(1);
+        }
+        return;
+    }
     let scale = if arguments.quick { 10 } else { 1 };
     let rounds = if arguments.quick { 5 } else { 15 };
     let elements = 2_000_000 / scale;

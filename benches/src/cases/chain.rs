@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use rxrust::prelude::*;
 use thalweg::Stream;
 
+use crate::instructions::Counted;
 use crate::measure::{Pair, per_element};
 use crate::report::Line;
 
@@ -49,6 +50,15 @@ fn boxed_streams(elements: u64) -> f64 {
     })
 }
 
+fn emit_all(source: &Stream<u64>, elements: u64) -> f64 {
+    per_element(elements, || {
+        source
+            .emit_many(0..elements)
+            .wait()
+            .expect("nothing fails here");
+    })
+}
+
 fn emit_each(source: &Stream<u64>, elements: u64) -> f64 {
     per_element(elements, || {
         for x in 0..elements {
@@ -78,15 +88,7 @@ pub(crate) fn batched(rounds: usize, elements: u64) -> Line {
     let (source, _total) = ten_maps();
     let pair = Pair::measure(
         rounds,
-        || {
-            let source = black_box(&source);
-            per_element(elements, || {
-                source
-                    .emit_many(0..elements)
-                    .wait()
-                    .expect("nothing fails here");
-            }) / NODES as f64
-        },
+        || emit_all(black_box(&source), elements) / NODES as f64,
         || boxed_streams(elements) / NODES as f64,
     );
     Line {
@@ -114,20 +116,7 @@ pub(crate) fn mixed_shared(rounds: usize, elements: u64) -> Line {
     let pair = Pair::measure(
         rounds,
         || emit_each(black_box(&source), elements),
-        || {
-            let (subject, total) = (
-                Shared::subject::<u64, std::convert::Infallible>(),
-                Total::default(),
-            );
-            subject
-                .clone()
-                .map(|x: u64| x.wrapping_mul(3))
-                .filter(|x| x % 2 == 0)
-                .scan(0_u64, |sum, x| sum.wrapping_add(x))
-                .subscribe(move |x| total.add(x));
-            let mut subject = black_box(subject);
-            per_element(elements, || (0..elements).for_each(|x| subject.next(x)))
-        },
+        || shared_subject(elements),
     );
     Line {
         case: "map → filter → accumulate → sink, usable from any thread",
@@ -137,6 +126,35 @@ pub(crate) fn mixed_shared(rounds: usize, elements: u64) -> Line {
         target: "faster",
         met: Some(pair.ratio < 1.0),
     }
+}
+
+fn shared_subject(elements: u64) -> f64 {
+    let (subject, total) = (
+        Shared::subject::<u64, std::convert::Infallible>(),
+        Total::default(),
+    );
+    subject
+        .clone()
+        .map(|x: u64| x.wrapping_mul(3))
+        .filter(|x| x % 2 == 0)
+        .scan(0_u64, |sum, x| sum.wrapping_add(x))
+        .subscribe(move |x| total.add(x));
+    let mut subject = black_box(subject);
+    per_element(elements, || (0..elements).for_each(|x| subject.next(x)))
+}
+
+fn loop_by_hand(elements: u64) -> f64 {
+    let total = black_box(Total::default());
+    let mut sum = 0_u64;
+    per_element(elements, || {
+        for x in 0..black_box(elements) {
+            let x = x.wrapping_mul(3);
+            if x % 2 == 0 {
+                sum = sum.wrapping_add(x);
+                total.add(black_box(sum));
+            }
+        }
+    })
 }
 
 /// The same functions behind a subject that one thread alone may use.
@@ -206,28 +224,8 @@ pub(crate) fn chained_loop(rounds: usize, elements: u64) -> Line {
     let source = chained();
     let pair = Pair::measure(
         rounds,
-        || {
-            let source = black_box(&source);
-            per_element(elements, || {
-                source
-                    .emit_many(0..elements)
-                    .wait()
-                    .expect("nothing fails here");
-            })
-        },
-        || {
-            let total = black_box(Total::default());
-            let mut sum = 0_u64;
-            per_element(elements, || {
-                for x in 0..black_box(elements) {
-                    let x = x.wrapping_mul(3);
-                    if x % 2 == 0 {
-                        sum = sum.wrapping_add(x);
-                        total.add(black_box(sum));
-                    }
-                }
-            })
-        },
+        || emit_all(black_box(&source), elements),
+        || loop_by_hand(elements),
     );
     Line {
         case: "the same `chain` through `emit_many`",
@@ -238,3 +236,43 @@ pub(crate) fn chained_loop(rounds: usize, elements: u64) -> Line {
         met: Some(pair.ratio <= 1.2),
     }
 }
+
+/// What is counted in instructions.
+pub(crate) const COUNTED: [Counted; 6] = [
+    Counted {
+        case: "one element through ten `map` nodes",
+        ours: |elements| emit_each(black_box(&ten_maps().0), elements),
+        peer: "boxed `futures` streams",
+        by_peer: boxed_streams,
+    },
+    Counted {
+        case: "the same through `emit_many`",
+        ours: |elements| emit_all(black_box(&ten_maps().0), elements),
+        peer: "boxed `futures` streams",
+        by_peer: boxed_streams,
+    },
+    Counted {
+        case: "map → filter → accumulate → sink, usable from any thread",
+        ours: |elements| emit_each(black_box(&mixed()), elements),
+        peer: "rxRust `Shared::subject`",
+        by_peer: shared_subject,
+    },
+    Counted {
+        case: "the same through `emit_many`",
+        ours: |elements| emit_all(black_box(&mixed()), elements),
+        peer: "rxRust `Shared::subject`",
+        by_peer: shared_subject,
+    },
+    Counted {
+        case: "the same as one `chain`, one element at a time",
+        ours: |elements| emit_each(black_box(&chained()), elements),
+        peer: "rxRust `Local::subject`",
+        by_peer: local_subject,
+    },
+    Counted {
+        case: "the same `chain` through `emit_many`",
+        ours: |elements| emit_all(black_box(&chained()), elements),
+        peer: "a loop by hand",
+        by_peer: loop_by_hand,
+    },
+];
