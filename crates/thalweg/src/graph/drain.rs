@@ -1,6 +1,5 @@
 //! The orderly end of a pipeline.
 
-use crate::debug::shows;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use std::time::Duration;
 use super::pass::{Lease, Pass};
 use super::state::Phase;
 use super::{AnyNode, Graph, NodeId, detour, thread_state};
+use crate::debug::shows;
 use crate::failure::{Error, Kind, Undelivered};
 use crate::runtime::RuntimeHandle;
 

@@ -1,6 +1,5 @@
 //! Waiting until nothing is on its way.
 
-use crate::debug::shows;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::time::Duration;
 
 use super::drain::within;
 use super::{Graph, thread_state};
+use crate::debug::shows;
 use crate::failure::{Error, Kind, Undelivered};
 
 /// What [`until_idle`](crate::Stream::until_idle) returns: await it, or block with [`wait`](Idle::wait).

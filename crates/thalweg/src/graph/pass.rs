@@ -1,6 +1,5 @@
 //! One entry of a graph's monitor: the element on its way, and what it carries.
 
-use crate::debug::shows;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -12,6 +11,7 @@ use super::latency::Born;
 use super::node::AnyNode;
 use super::{Graph, call, thread_state};
 use crate::ack::Acks;
+use crate::debug::shows;
 use crate::failure::{Failure, panic_error};
 use crate::operator::{EmitFailed, EmitResult};
 use crate::trace::{self, Traced};

@@ -1,10 +1,10 @@
-use crate::debug::shows;
 use std::future::Future;
 use std::task::Waker;
 use std::time::Duration;
 
 use super::{Delivery, EmitResult, Lease, Operator};
 use crate::ack::Acks;
+use crate::debug::shows;
 use crate::failure::BoxError;
 use crate::graph::{AnyNode, Node, OperatorNode, Pass};
 use crate::trace::Visit;

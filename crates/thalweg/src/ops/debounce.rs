@@ -1,8 +1,8 @@
-use crate::debug::shows;
 use std::any::Any;
 use std::time::Duration;
 
 use super::parts::{Timer, duration, label};
+use crate::debug::shows;
 use crate::failure::BuildError;
 use crate::{
     Acks, Context, Delivery, Element, EmitResult, IntoInterval, Never, Operator, Reconfigure,

@@ -1,6 +1,6 @@
-use crate::debug::shows;
 use std::marker::PhantomData;
 
+use crate::debug::shows;
 use crate::{Context, Element, EmitResult, Never, Operator, Stream};
 
 /// Sends what elements are made of, one by one; see [`Stream::flatten`].

@@ -1,8 +1,8 @@
-use crate::debug::shows;
 use std::any::Any;
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use crate::debug::shows;
 use crate::{Element, OperatorError, Stream, Transform};
 
 /// Counts how often each element has come; see [`Stream::frequencies`].

@@ -1,6 +1,6 @@
-use crate::debug::shows;
 use std::marker::PhantomData;
 
+use crate::debug::shows;
 use crate::operator::function_name;
 use crate::{Element, OperatorError, Stream, Transform};
 

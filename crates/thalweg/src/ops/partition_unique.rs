@@ -1,10 +1,10 @@
-use crate::debug::shows;
 use std::any::Any;
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
 use super::parts::{Distinct, Keep, at_least_one};
+use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Reconfigure, Stream};
 

@@ -1,9 +1,9 @@
-use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::parts::{duration, label};
+use crate::debug::shows;
 use crate::failure::BuildError;
 use crate::interval::next_tick;
 use crate::{

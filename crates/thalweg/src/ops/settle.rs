@@ -1,9 +1,9 @@
-use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::task::{self, Poll, Waker};
 
 use super::parts::at_least_one;
+use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::{Context, Delivery, Element, EmitResult, Lease, Operator};
 

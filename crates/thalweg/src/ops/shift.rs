@@ -1,9 +1,9 @@
-use crate::debug::shows;
 use std::any::Any;
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::parts::{Queue, Timer, at_least_one, duration, label};
+use crate::debug::shows;
 use crate::failure::BuildError;
 use crate::{
     Context, Delivery, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator,

@@ -1,7 +1,7 @@
-use crate::debug::shows;
 use std::marker::PhantomData;
 use std::vec::Drain;
 
+use crate::debug::shows;
 use crate::failure::BoxError;
 use crate::operator::function_name;
 use crate::{Element, Never, OperatorError, Sink, Stream, Transform};

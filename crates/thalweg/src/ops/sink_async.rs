@@ -1,8 +1,8 @@
-use crate::debug::shows;
 use std::any::Any;
 use std::future::Future;
 
 use super::parts::{Begun, Borrows, Callee, Calls, Came, Step, Sure, Takes};
+use crate::debug::shows;
 use crate::failure::BoxError;
 use crate::operator::function_name;
 use crate::{Context, Element, EmitResult, Never, Operator, Sink, Stream};

@@ -1,8 +1,8 @@
-use crate::debug::shows;
 use std::marker::PhantomData;
 use std::ops::{Bound, RangeBounds};
 
 use super::parts::at_least_one;
+use crate::debug::shows;
 use crate::failure::BuildError;
 use crate::{Element, OperatorError, Reconfigure, Stream, Transform};
 

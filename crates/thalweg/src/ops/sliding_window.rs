@@ -1,8 +1,8 @@
-use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 
 use super::parts::at_least_one;
+use crate::debug::shows;
 use crate::failure::BuildError;
 use crate::{Acks, Context, Element, EmitResult, Never, Operator, Reconfigure, Stream};
 

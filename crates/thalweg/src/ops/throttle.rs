@@ -1,8 +1,8 @@
-use crate::debug::shows;
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::parts::{duration, label};
+use crate::debug::shows;
 use crate::failure::BuildError;
 use crate::{Context, Element, EmitResult, IntoInterval, Never, Operator, Reconfigure, Stream};
 

@@ -1,9 +1,9 @@
-use crate::debug::shows;
 use std::any::Any;
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::parts::{Group, Tumbling, duration, label};
+use crate::debug::shows;
 use crate::failure::BuildError;
 use crate::{
     Context, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Reconfigure, Stream,

@@ -1,4 +1,3 @@
-use crate::debug::shows;
 use std::any::Any;
 use std::convert::Infallible;
 use std::hash::Hash;
@@ -6,6 +5,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::parts::{Distinct, Keep, Tumbling, duration, label};
+use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::{
     Context, Element, EmitResult, IntoInterval, IntoOperator, Never, Operator, Reconfigure, Stream,

@@ -1,4 +1,3 @@
-use crate::debug::shows;
 use std::any::Any;
 use std::convert::Infallible;
 use std::hash::Hash;
@@ -7,6 +6,7 @@ use std::marker::PhantomData;
 use hashlink::LinkedHashMap;
 
 use super::parts::at_least_one;
+use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::{Context, Element, EmitResult, IntoOperator, Never, Operator, Reconfigure, Stream};
 

@@ -1,4 +1,3 @@
-use crate::debug::shows;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -6,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::RuntimeHandle;
+use crate::debug::shows;
 use crate::sync::lock;
 
 /// A pause on a runtime's clock; see [`RuntimeHandle::sleep`].

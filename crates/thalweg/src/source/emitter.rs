@@ -1,6 +1,5 @@
 //! A source's way into the pipeline.
 
-use crate::debug::shows;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use super::Stop;
 use crate::ack::Ack;
+use crate::debug::shows;
 use crate::failure::{BoxError, Error};
 use crate::graph::{Control, Emit};
 use crate::operator::Element;

@@ -1,4 +1,3 @@
-use crate::debug::shows;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use super::HostBatches;
 use super::Stream;
 use crate::ack::{Ack, Acks};
+use crate::debug::shows;
 use crate::failure::{Error, Kind};
 use crate::graph::{CurrentCall, Emit, Lease, Origin};
 use crate::operator::Element;

@@ -1,7 +1,7 @@
-use crate::debug::shows;
 use std::sync::Arc;
 
 use super::Stream;
+use crate::debug::shows;
 use crate::graph::{Graph, Inlet, Node, OperatorNode};
 use crate::operator::{Element, Operator};
 

@@ -12,7 +12,6 @@ mod open_join;
 mod trace;
 mod wiring;
 
-use crate::debug::shows;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
@@ -22,6 +21,7 @@ pub use join::Join;
 pub use on_error::{OnError, Retry};
 pub use open_join::{Arrival, InletKey, OpenJoin};
 
+use crate::debug::shows;
 use crate::failure::{BuildError, Error};
 use crate::graph::{
     AnyNode, Graph, Handle, Node, NodeId, NodeKind, OperatorNode, Outlet, Produce, Receive,

@@ -1,6 +1,5 @@
 //! The completion of an `emit`, as its emitter sees it.
 
-use crate::debug::shows;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -11,6 +10,7 @@ use std::task::{Context, Poll};
 use super::super::call::CurrentCall;
 use super::super::{Graph, thread_state};
 use super::Completion;
+use crate::debug::shows;
 use crate::failure::{BuildError, Error, Kind};
 use crate::interval::IntoInterval;
 use crate::sync::lock;

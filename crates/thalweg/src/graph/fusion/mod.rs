@@ -8,7 +8,6 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-use crate::debug::shows;
 use std::any::Any;
 use std::sync::Arc;
 
@@ -19,6 +18,7 @@ use super::output::Edge;
 use super::pass::Pass;
 use super::{Graph, Receive};
 use crate::ack::discarding;
+use crate::debug::shows;
 use crate::failure::BoxError;
 use crate::operator::{Element, EmitResult};
 

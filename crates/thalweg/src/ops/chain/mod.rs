@@ -4,7 +4,6 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-use crate::debug::shows;
 use std::fmt;
 use std::vec::Drain;
 
@@ -13,6 +12,7 @@ pub use steps::{
     StatefulMapped, TryMapped,
 };
 
+use crate::debug::shows;
 use crate::failure::{BoxError, BuildError, Skipped};
 use crate::operator::function_name;
 use crate::{Element, OnError, OperatorError, Stream, Transform};

@@ -1,10 +1,10 @@
 //! The parts of a chain. Each holds the parts before it, so that all are one function to the compiler.
 
-use crate::debug::shows;
 use std::any::Any;
 use std::marker::PhantomData;
 
 use super::PartStopped;
+use crate::debug::shows;
 use crate::failure::BoxError;
 
 /// A part of a [`Chain`](super::Chain), with the parts before it.

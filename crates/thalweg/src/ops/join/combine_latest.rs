@@ -1,8 +1,8 @@
-use crate::debug::shows;
 use std::any::Any;
 use std::collections::BTreeSet;
 
 use super::{Inputs, Lanes};
+use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::{Context, Element, EmitResult, Lease, Never, Operator, Reconfigure, Stream};
 

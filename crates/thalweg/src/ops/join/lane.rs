@@ -1,9 +1,9 @@
 //! Elements that wait at the inlets of a join.
 
-use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 
+use crate::debug::shows;
 use crate::{Acks, Element, Lease};
 
 /// The elements waiting at one inlet, or the literal that stands in its place.

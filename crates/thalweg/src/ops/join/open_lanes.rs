@@ -1,8 +1,8 @@
-use crate::debug::shows;
 use std::any::Any;
 
 use super::{Lane, Lanes};
 use crate::ack::discarding;
+use crate::debug::shows;
 use crate::{Acks, Arrival, Element, InletKey, Lease};
 
 /// The inlets of an [`OpenJoin`](crate::OpenJoin), for [`Zip`](super::Zip),

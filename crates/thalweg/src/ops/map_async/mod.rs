@@ -1,12 +1,12 @@
 #[cfg(test)]
 mod tests;
 
-use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 
 use super::parts::{Borrows, Callee, Calls, Came, Step, Sure, Takes, at_least_one};
+use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::operator::function_name;
 use crate::{Context, Delivery, Element, EmitResult, Lease, Operator, Reconfigure, Stream};

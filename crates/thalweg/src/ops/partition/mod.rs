@@ -2,7 +2,6 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-use crate::debug::shows;
 use std::any::Any;
 use std::hash::Hash;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use hashlink::linked_hash_map::Entry;
 
 pub use self::options::PartitionOptions;
 use super::parts::{Group, Outbox, Timer};
+use crate::debug::shows;
 use crate::failure::BoxError;
 use crate::{Context, Element, EmitResult, Never, Operator, Reconfigure, Stream};
 

@@ -1,4 +1,3 @@
-use crate::debug::shows;
 use std::convert::Infallible;
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -7,6 +6,7 @@ use std::time::Duration;
 use hashlink::LinkedHashMap;
 
 use super::Partition;
+use crate::debug::shows;
 use crate::failure::{BoxError, BuildError};
 use crate::ops::parts::{Outbox, Timer, at_least_one, duration};
 use crate::{Element, IntoInterval, IntoOperator};

@@ -1,4 +1,3 @@
-use crate::debug::shows;
 use std::convert::Infallible;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -8,6 +7,7 @@ use std::task::{Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::Element;
+use crate::debug::shows;
 use crate::failure::BoxError;
 
 /// What a function makes of an element: a result right away, or a future that will come back with

@@ -6,7 +6,6 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -20,6 +19,7 @@ pub use self::batch::Batch;
 use self::attempt::{Attempt, Unwritten};
 use self::queue::Queue;
 use super::parts::at_least_one;
+use crate::debug::shows;
 use crate::failure::{BoxError, BuildError, SharedError, panic_error};
 use crate::graph::is_exempt;
 use crate::operator::function_name;

@@ -1,12 +1,12 @@
 #[cfg(test)]
 mod tests;
 
-use crate::debug::shows;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 
 use super::parts::{Begun, Borrows, Callee, Calls, Came, Step, Sure, Takes};
+use crate::debug::shows;
 use crate::failure::BoxError;
 use crate::operator::function_name;
 use crate::{BuildError, Context, Element, EmitResult, Lease, Operator, Stream};
