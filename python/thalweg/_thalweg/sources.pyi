@@ -50,6 +50,7 @@ __all__ = [
     "to_files",
     "to_http",
     "to_kafka",
+    "to_kafka_in_transactions",
     "to_tcp",
 ]
 
