@@ -207,6 +207,7 @@ def test_clients_that_are_dropped_leave_no_processes():
 
 def test_scattered_values_go_when_they_are_dropped():
     with Client(processes=True, n_workers=1) as client:
+        gc.collect()
         before = descriptors()
         futures = client.scatter([bytearray(2_000_000) for _ in range(5)])
         assert client.gather(client.map(len, futures)) == [2_000_000] * 5
@@ -217,4 +218,4 @@ def test_scattered_values_go_when_they_are_dropped():
         end = time.monotonic() + BOUND
         while descriptors() > before and time.monotonic() < end:
             time.sleep(0.01)
-        assert descriptors() == before
+        assert descriptors() <= before, "those of tests before may have gone meanwhile"
