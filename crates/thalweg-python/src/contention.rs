@@ -21,7 +21,7 @@ thread_local! {
 /// Returns whether a waiting thread goes on waiting: an exception of a signal handler ends the wait.
 pub(crate) fn has_patience(waited: Duration) -> bool {
     gil::attach(|py| match py.check_signals() {
-        // Whoever has been interrupted already waits for nothing more.
+        // A thread that has been interrupted does not wait on.
         Ok(()) if interrupt::is_noted() => false,
         Ok(()) => {
             look(py, waited, false);

@@ -30,7 +30,7 @@ fn child() {
     killed.run(async move {
         let messages = Stream::from_kafka(kafka);
         let records = messages.map(move |message: KafkaMessage| {
-            // Whoever kills waits for this.
+            // The test kills once this file is there.
             let _ = fs::write(&begun, "");
             let record = KafkaRecord::from(message.bytes().to_vec());
             let from = format!("{name} {}", message.offset);

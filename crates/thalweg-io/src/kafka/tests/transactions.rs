@@ -33,7 +33,7 @@ fn child() {
         // Some elements make two messages, some none.
         let each = messages.map(move |message: KafkaMessage| {
             if std::mem::take(&mut is_first) {
-                // Whoever kills waits for this.
+                // The test kills once this file is there.
                 let _ = std::fs::write(&begun, "");
             }
             let x = number(&message);
