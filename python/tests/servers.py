@@ -37,7 +37,7 @@ def find(program):
 
 @contextlib.contextmanager
 def server(program, remedy, arguments):
-    """Start a server with the arguments for a port, which is yielded; skip the test if there is none."""
+    """Start a server, and yield its port; skip the test if the program is not installed."""
     found = find(program)
     if found is None:
         pytest.skip(f"there is no program `{program}`; {remedy}")

@@ -92,6 +92,8 @@
     feature = "tcp"
 ))]
 mod background;
+#[cfg(any(feature = "mqtt", feature = "nats", feature = "redis"))]
+mod closer;
 #[cfg(feature = "dead-letters")]
 pub mod dead_letters;
 #[cfg(feature = "http-client")]

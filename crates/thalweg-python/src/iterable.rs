@@ -170,7 +170,7 @@ impl Elements {
         self.left == 0 || self.stop.as_ref().is_some_and(is_stopped)
     }
 
-    fn is_over(&mut self) {
+    fn note_end(&mut self) {
         self.left = 0;
         self.end.is_over.store(true, Ordering::Relaxed);
     }
@@ -218,7 +218,7 @@ impl HostBatches for Elements {
             let len = list.len();
             self.left -= len.min(self.left);
             match filled {
-                Ok(()) if len < size => self.is_over(),
+                Ok(()) if len < size => self.note_end(),
                 Ok(()) => {}
                 Err(error) => self.fail(py, error),
             }
@@ -251,7 +251,7 @@ impl Iterator for Elements {
         self.left -= 1;
         match next {
             Ok(Some(x)) => return Some(x),
-            Ok(None) => self.is_over(),
+            Ok(None) => self.note_end(),
             Err(error) => gil::held(|py| self.fail(py, error)),
         }
         None

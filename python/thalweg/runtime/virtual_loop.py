@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def _no_other_loop() -> Iterator[None]:
-    """Have no loop run on this thread for now; one that runs holds still for as long."""
+    """Set aside the event loop that runs on this thread, if there is one, until the block ends."""
     running = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
     try:

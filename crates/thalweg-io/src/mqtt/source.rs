@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
@@ -13,8 +13,9 @@ use tokio::time::{sleep, timeout};
 
 use super::link::{Client, Happened, Link, Lost, Receipt, open};
 use super::{Mqtt, MqttError, MqttMessage, Qos};
-use crate::background::{Running, spawn};
-use crate::reply::{Replier, Reply, reply};
+use crate::background::spawn;
+use crate::closer::{Closer, Ending};
+use crate::reply::{Replier, reply};
 
 /// How long the last acknowledgements may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,7 +25,7 @@ pub struct MqttSource {
     mqtt: Mqtt,
     reading: Option<Reading>,
     taken: VecDeque<Received>,
-    ending: Arc<Mutex<Option<Ending>>>,
+    closer: MqttCloser,
 }
 
 impl fmt::Debug for MqttSource {
@@ -55,17 +56,9 @@ enum Order {
     Disconnect,
 }
 
-/// How reading ends.
-struct Ending {
-    items: Receiver<Result<Received, MqttError>>,
-    orders: UnboundedSender<Order>,
-    ended: Reply<()>,
-    _task: Running,
-}
-
 /// What acknowledges the last messages and disconnects, for those who run an [`MqttSource`] by themselves.
-#[derive(Clone)]
-pub struct MqttCloser(Arc<Mutex<Option<Ending>>>);
+#[derive(Clone, Default)]
+pub struct MqttCloser(Closer<Result<Received, MqttError>, Order>);
 
 impl fmt::Debug for MqttCloser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,14 +69,7 @@ impl fmt::Debug for MqttCloser {
 impl MqttCloser {
     /// Does so, and waits until it is done, for 5 seconds at most; at once if the source has never run.
     pub async fn close(&self) {
-        let ending = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(ending) = ending else {
-            return;
-        };
-        // Whatever comes now is left to the next connection.
-        ending.items.close();
-        let _ = ending.orders.send(Order::Disconnect);
-        let _ = ending.ended.await;
+        self.0.close().await;
     }
 }
 
@@ -93,7 +79,7 @@ impl From<Mqtt> for MqttSource {
             mqtt,
             reading: None,
             taken: VecDeque::new(),
-            ending: Arc::default(),
+            closer: MqttCloser::default(),
         }
     }
 }
@@ -101,7 +87,7 @@ impl From<Mqtt> for MqttSource {
 impl MqttSource {
     /// What ends it.
     pub fn closer(&self) -> MqttCloser {
-        MqttCloser(self.ending.clone())
+        self.closer.clone()
     }
 
     fn start(&mut self) -> Result<(), MqttError> {
@@ -115,13 +101,14 @@ impl MqttSource {
             connection: Arc::default(),
         };
         let task = spawn(reader.run(asked, replier)).map_err(MqttError::Start)?;
-        let ending = Ending {
+        self.closer.0.begin(Ending {
             items: items.clone(),
             orders: orders.clone(),
+            last: Order::Disconnect,
             ended,
+            reading: None,
             _task: task,
-        };
-        *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
+        });
         self.reading = Some(Reading { items, orders });
         Ok(())
     }
@@ -294,7 +281,7 @@ impl Source for MqttSource {
     }
 
     async fn close(&mut self) -> Result<(), BoxError> {
-        self.closer().close().await;
+        self.closer.close().await;
         Ok(())
     }
 }

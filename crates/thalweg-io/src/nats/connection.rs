@@ -125,7 +125,7 @@ impl Link {
         })
     }
 
-    /// The consumer that the stream is read by, which is made if there is none.
+    /// The consumer for the stream. Creates it if it does not exist.
     pub(super) async fn consumer(
         &self,
         nats: &Nats,

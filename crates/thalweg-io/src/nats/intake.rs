@@ -1,4 +1,4 @@
-//! What is read, on its way into a pipeline, and its acknowledgements on their way back.
+//! Messages on their way from the server into a pipeline, and acknowledgements on their way back.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,8 +17,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::connection::{Link, Lost, State};
 use super::{Nats, NatsError, NatsMessage};
-use crate::background::{Running, spawn};
-use crate::reply::{Reply, reply};
+use crate::background::spawn;
+use crate::closer::{Closer, Ending};
+use crate::reply::reply;
 
 /// How long the last acknowledgements may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -48,18 +49,9 @@ pub(super) struct Intake {
     done: UnboundedSender<Done>,
 }
 
-/// How reading ends.
-struct Ending {
-    items: Receiver<Result<NatsMessage, NatsError>>,
-    done: UnboundedSender<Done>,
-    acknowledged: Reply<()>,
-    reading: Running,
-    _acknowledging: Running,
-}
-
 /// What acknowledges the last messages and disconnects, for those who run a [`NatsSource`](super::NatsSource) by themselves.
 #[derive(Clone, Default)]
-pub struct NatsCloser(Arc<Mutex<Option<Ending>>>);
+pub struct NatsCloser(Closer<Result<NatsMessage, NatsError>, Done>);
 
 impl fmt::Debug for NatsCloser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,15 +62,7 @@ impl fmt::Debug for NatsCloser {
 impl NatsCloser {
     /// Does so, and waits until it is done, for 5 seconds at most; at once if the source has never run.
     pub async fn close(&self) {
-        let ending = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(ending) = ending else {
-            return;
-        };
-        // What comes now stays with the server, and is delivered again.
-        ending.items.close();
-        drop(ending.reading);
-        let _ = ending.done.send(Done::Close);
-        let _ = ending.acknowledged.await;
+        self.0.close().await;
     }
 }
 
@@ -105,14 +89,14 @@ impl Intake {
             in_flight,
             linked,
         };
-        let ending = Ending {
+        closer.0.begin(Ending {
             items: items.clone(),
-            done: done.clone(),
-            acknowledged,
-            reading: spawn(reader.run()).map_err(NatsError::Start)?,
-            _acknowledging: acknowledging.map_err(NatsError::Start)?,
-        };
-        *closer.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
+            orders: done.clone(),
+            last: Done::Close,
+            ended: acknowledged,
+            reading: Some(spawn(reader.run()).map_err(NatsError::Start)?),
+            _task: acknowledging.map_err(NatsError::Start)?,
+        });
         Ok(Self { items, done })
     }
 
@@ -291,7 +275,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Takes a message of a stream, unless it is on its way here already.
+    /// Takes a message of a stream, unless the pipeline is still working on an earlier delivery of it.
     async fn take(&self, message: &jetstream::Message) -> Result<(), End> {
         let info = message.info().map_err(lost)?;
         let (sequence, deliveries) = (info.stream_sequence, info.delivered);

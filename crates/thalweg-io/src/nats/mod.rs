@@ -190,15 +190,15 @@ impl Nats {
         self
     }
 
-    /// The durable consumer that a stream is read by. It is made if there is none; one that is there is taken as it is.
-    /// Programs that read by the same consumer share the messages.
+    /// The durable consumer to read the stream with. It is created if it does not exist; an existing one is used unchanged.
+    /// Programs that use the same consumer share the messages.
     #[must_use]
     pub fn durable(mut self, name: impl Into<String>) -> Self {
         self.durable = Some(name.into());
         self
     }
 
-    /// Makes the stream if there is none: one that keeps what is sent to the subject, in files.
+    /// Creates the stream if it does not exist: it keeps the messages of the subject in files.
     #[must_use]
     pub fn create(mut self) -> Self {
         self.creates = true;

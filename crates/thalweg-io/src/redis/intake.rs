@@ -15,8 +15,9 @@ use tokio::time::{sleep, timeout};
 use super::connection::{Claims, Connection};
 use super::error::remedy;
 use super::{Redis, RedisEntry, RedisError};
-use crate::background::{Running, spawn};
-use crate::reply::{Reply, reply};
+use crate::background::spawn;
+use crate::closer::{Closer, Ending};
+use crate::reply::reply;
 
 /// How long the last acknowledgements may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -52,18 +53,9 @@ pub(super) struct Intake {
     in_flight: InFlight,
 }
 
-/// How reading ends.
-struct Ending {
-    items: Receiver<Result<Read, RedisError>>,
-    done: UnboundedSender<Done>,
-    acknowledged: Reply<()>,
-    reading: Running,
-    _acknowledging: Running,
-}
-
 /// What acknowledges the last elements, for those who run a source of Redis by themselves.
 #[derive(Clone, Default)]
-pub struct RedisCloser(Arc<Mutex<Option<Ending>>>);
+pub struct RedisCloser(Closer<Result<Read, RedisError>, Done>);
 
 impl fmt::Debug for RedisCloser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,15 +66,7 @@ impl fmt::Debug for RedisCloser {
 impl RedisCloser {
     /// Does so, and waits until it is done, for 5 seconds at most; at once if the source has never run.
     pub async fn close(&self) {
-        let ending = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(ending) = ending else {
-            return;
-        };
-        // What comes now stays with the server, and is read again.
-        ending.items.close();
-        drop(ending.reading);
-        let _ = ending.done.send(Done::Close);
-        let _ = ending.acknowledged.await;
+        self.0.close().await;
     }
 }
 
@@ -109,14 +93,14 @@ impl Intake {
             replier.put(());
         });
         let reading = spawn(reader.run(is_list));
-        let ending = Ending {
+        closer.0.begin(Ending {
             items: items.clone(),
-            done: done.clone(),
-            acknowledged,
-            reading: reading.map_err(RedisError::Start)?,
-            _acknowledging: acknowledging.map_err(RedisError::Start)?,
-        };
-        *closer.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ending);
+            orders: done.clone(),
+            last: Done::Close,
+            ended: acknowledged,
+            reading: Some(reading.map_err(RedisError::Start)?),
+            _task: acknowledging.map_err(RedisError::Start)?,
+        });
         Ok(Self {
             items,
             done,

@@ -1,4 +1,4 @@
-//! Other systems: none of it is there, and whoever asks is told.
+//! Systems other than Linux: each call fails with an error that says what to use instead.
 
 use super::Wait;
 use crate::process::protocol::wire::{Inbox, Outbox};
@@ -17,7 +17,7 @@ fn missing<T>() -> io::Result<T> {
     ))
 }
 
-/// A file in memory that processes share. On this system there is none.
+/// A file in memory that processes share. It does not exist on this system.
 #[derive(Debug)]
 pub struct SharedFile(Infallible);
 

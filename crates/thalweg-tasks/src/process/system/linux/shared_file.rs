@@ -17,7 +17,7 @@ impl SharedFile {
         Ok(Self(memfd_create(name, flags)?.into()))
     }
 
-    /// Whoever maps it can rely on it from now on: it neither shrinks nor changes.
+    /// Seals it: from now on it neither shrinks nor changes, so that other processes can map it.
     pub(in crate::process) fn seal(&self) -> io::Result<()> {
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
         Ok(fcntl_add_seals(&self.0, seals)?)
