@@ -20,7 +20,7 @@ pub enum Error {
     #[error("the result cannot be read: {0}")]
     Unreadable(String),
     /// A client without workers would run nothing.
-    #[error("a client dependencies at least one worker")]
+    #[error("a client needs at least one worker")]
     NoWorkers,
     /// Workers could not be started.
     #[error("a worker could not be started: {0}")]

@@ -32,6 +32,7 @@ mod client;
 mod engine;
 mod error;
 mod history;
+mod home;
 pub mod parallel;
 mod place;
 #[cfg(feature = "processes")]
@@ -47,7 +48,7 @@ mod sync;
 mod task_types;
 mod threads;
 
-pub use client::{Client, Future, Inputs, Opens, TaskBuilder, block_in_place};
+pub use client::{Client, Future, Inputs, Opens, Shared, TaskBuilder, block_in_place};
 pub use engine::CannotStop;
 pub use error::{Error, TaskError};
 pub use history::{RunOutcome, TaskRun};

@@ -1,9 +1,9 @@
-//! Locks and conditions, so that loom can stand in for them.
+//! Locks, conditions and atomics, so that loom can stand in for them.
 
 #[cfg(thalweg_loom)]
-pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
+pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
 #[cfg(not(thalweg_loom))]
-pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
 
 use std::sync::PoisonError;
 

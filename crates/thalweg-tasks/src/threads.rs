@@ -58,6 +58,11 @@ thread_local! {
     static TOKEN: RefCell<Option<Token>> = const { RefCell::new(None) };
 }
 
+/// The number of this thread among those of its pool; 0 if it is in none.
+pub(crate) fn number() -> usize {
+    NUMBER.get()
+}
+
 impl<W: TaskTypes> ThreadPool<W> {
     /// Starts the threads.
     ///

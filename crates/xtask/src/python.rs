@@ -100,23 +100,30 @@ impl Environment {
         Ok(site)
     }
 
-    /// The environment with thalweg as well, built in release mode from the sources as they are.
+    /// The environment with thalweg as well, built for tests from the sources as they are.
     pub(crate) fn with_wheel(project: &Project) -> Result<Self, Stop> {
+        Self::with_wheel_of(project, "tested")
+    }
+
+    /// The environment with thalweg as users get it: as fast as can be, which takes longer to build.
+    pub(crate) fn with_released_wheel(project: &Project) -> Result<Self, Stop> {
+        Self::with_wheel_of(project, "release")
+    }
+
+    fn with_wheel_of(project: &Project, profile: &str) -> Result<Self, Stop> {
         let environment = Self::with_tools(project)?;
         let wheels = project.target.join("wheels");
         // Wheels of other versions must not be taken for this one.
         remove_directory(&wheels)?;
-        Invocation::program(
-            environment.tool("maturin"),
-            "build --release --locked --quiet --out",
-        )
-        .arg(&wheels)
-        .arg("--interpreter")
-        .arg(environment.python())
-        .variable("CARGO_TARGET_DIR", &project.target)
-        // Equal contents make equal wheels, which need not be installed again.
-        .variable("SOURCE_DATE_EPOCH", EPOCH)
-        .run(project)?;
+        Invocation::program(environment.tool("maturin"), "build --locked --quiet --out")
+            .arg(&wheels)
+            .args(["--profile", profile].map(Into::into))
+            .arg("--interpreter")
+            .arg(environment.python())
+            .variable("CARGO_TARGET_DIR", &project.target)
+            // Equal contents make equal wheels, which need not be installed again.
+            .variable("SOURCE_DATE_EPOCH", EPOCH)
+            .run(project)?;
         environment.install_wheel(project)?;
         Ok(environment)
     }

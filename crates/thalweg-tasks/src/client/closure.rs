@@ -8,13 +8,64 @@ use crate::threads::{ThreadPool, Token, Work, as_task};
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Tasks that are closures, with values of any type.
 #[derive(Debug)]
 pub enum Closures {}
 
-pub(crate) type Value = Arc<dyn Any + Send + Sync>;
+/// A result, wherever it lies.
+pub(crate) type Value = Arc<dyn Holds>;
+
+/// Something that may hold the result of a task.
+pub trait Holds: Send + Sync {
+    /// The result, if it is there.
+    fn held(&self) -> Option<&dyn Any>;
+}
+
+/// A result as such.
+pub(super) struct Held<T>(pub(super) T);
+
+impl<T: Send + Sync + 'static> Holds for Held<T> {
+    fn held(&self) -> Option<&dyn Any> {
+        Some(&self.0)
+    }
+}
+
+/// A closure that is called once, and then what it returned. A task needs no memory for its result beside.
+struct Once<F, T> {
+    closure: Mutex<Option<F>>,
+    result: OnceLock<T>,
+}
+
+impl<F: Send, T: Send + Sync + 'static> Holds for Once<F, T> {
+    fn held(&self) -> Option<&dyn Any> {
+        Some(self.result.get()?)
+    }
+}
+
+pub trait RunOnce: Holds {
+    /// Calls it, unless that was done before.
+    fn run(self: Arc<Self>, dependencies: &Dependencies<Closures>) -> Outcome;
+}
+
+impl<F, T> RunOnce for Once<F, T>
+where
+    F: FnOnce(&Dependencies<Closures>) -> Result<T, TaskError> + Send + 'static,
+    T: Send + Sync + 'static,
+{
+    fn run(self: Arc<Self>, dependencies: &Dependencies<Closures>) -> Outcome {
+        let closure = self
+            .closure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let closure = closure.ok_or(TaskError::RanBefore)?;
+        let result = closure(dependencies)?;
+        self.result.get_or_init(|| result);
+        Ok(self)
+    }
+}
 
 impl TaskTypes for Closures {
     type Program = Closure;
@@ -31,13 +82,12 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
 
 type Outcome = Result<Value, TaskError>;
 
-type Once = dyn FnOnce(&Dependencies<Closures>) -> Outcome + Send;
 type Often = dyn FnMut(&Dependencies<Closures>) -> Outcome + Send;
 
 /// The closure of a task.
 pub enum Closure {
     /// It consumes itself.
-    Once(Option<Box<Once>>),
+    Once(Option<Arc<dyn RunOnce>>),
     /// It can run again.
     Often(Box<Often>),
 }
@@ -46,8 +96,9 @@ impl Closure {
     pub(crate) fn once<T: Send + Sync + 'static>(
         f: impl FnOnce(&Dependencies<Closures>) -> Result<T, TaskError> + Send + 'static,
     ) -> Self {
-        Self::Once(Some(Box::new(move |dependencies| {
-            Ok(Arc::new(f(dependencies)?) as Value)
+        Self::Once(Some(Arc::new(Once {
+            closure: Mutex::new(Some(f)),
+            result: OnceLock::new(),
         })))
     }
 
@@ -55,13 +106,13 @@ impl Closure {
         mut f: impl FnMut(&Dependencies<Closures>) -> Result<T, TaskError> + Send + 'static,
     ) -> Self {
         Self::Often(Box::new(move |dependencies| {
-            Ok(Arc::new(f(dependencies)?) as Value)
+            Ok(Arc::new(Held(f(dependencies)?)) as Value)
         }))
     }
 
     fn run(&mut self, dependencies: &Dependencies<Closures>) -> Outcome {
         match self {
-            Self::Once(f) => f.take().ok_or(TaskError::RanBefore)?(dependencies),
+            Self::Once(f) => f.take().ok_or(TaskError::RanBefore)?.run(dependencies),
             Self::Often(f) => f(dependencies),
         }
     }

@@ -7,7 +7,9 @@ use crate::error::Error;
 use crate::slot::{Slot, Status, Watcher, wait_all};
 use crate::task_types::TaskTypes;
 use std::any::Any;
+use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -50,7 +52,7 @@ pub trait Opens<T>: TaskTypes<Error = crate::error::TaskError> {
 
 impl<T: Clone + Send + Sync + 'static> Opens<T> for Closures {
     fn open(value: &Value) -> Result<T, Error> {
-        Ok(T::clone(&downcast(value)))
+        Ok(T::clone(downcast(value)))
     }
 }
 
@@ -69,9 +71,53 @@ impl<T: Send + Sync + 'static> Future<T> {
     ///
     /// # Errors
     /// Like [`result`](Self::result).
-    pub fn shared(&self) -> Result<Arc<T>, Error> {
-        let outcome = self.wait_for(|value| Ok(downcast(value)), None);
+    ///
+    /// ```
+    /// use thalweg_tasks::Client;
+    ///
+    /// let client = Client::threads(1)?;
+    /// let words = client.submit(|| vec!["one", "two"]);
+    /// assert_eq!(words.shared()?.len(), 2);
+    /// # Ok::<(), thalweg_tasks::Error>(())
+    /// ```
+    pub fn shared(&self) -> Result<Shared<T>, Error> {
+        let shared = |value: &Value| {
+            Ok(Shared {
+                value: value.clone(),
+                kind: PhantomData,
+            })
+        };
+        let outcome = self.wait_for(shared, None);
         outcome.expect("it was waited for without a deadline")
+    }
+}
+
+/// The result of a task, which its [future](Future::shared) and others have as well. Clones are the same result.
+pub struct Shared<T> {
+    value: Value,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self {
+            value: self.value.clone(),
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<T: 'static> Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        downcast(&self.value)
+    }
+}
+
+impl<T: fmt::Debug + 'static> fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        T::fmt(self, f)
     }
 }
 
@@ -245,11 +291,12 @@ impl<T, K: TaskTypes<Error = crate::error::TaskError>> Future<T, K> {
 }
 
 /// The value as what it is. The type of a future is that of the closure that makes its value.
-pub(super) fn downcast<T: Send + Sync + 'static>(value: &Value) -> Arc<T> {
-    value
-        .clone()
-        .downcast()
-        .expect("a future has the type of its task's value")
+pub(super) fn downcast<T: 'static>(value: &Value) -> &T {
+    let held = value
+        .held()
+        .expect("the value of a task that is done is there");
+    let value = held.downcast_ref();
+    value.expect("a future has the type of its task's value")
 }
 
 impl<T, K: Opens<T>> std::future::Future for Future<T, K> {

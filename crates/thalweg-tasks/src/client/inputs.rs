@@ -21,12 +21,12 @@ type Values<'a> = &'a mut dyn Iterator<Item = super::closure::Value>;
 
 fn one<T: Clone + Send + Sync + 'static>(values: Values<'_>) -> T {
     let value = values.next().expect("there is a value for each input");
-    T::clone(&super::future::downcast(&value))
+    T::clone(super::future::downcast(&value))
 }
 
 fn many<T: Clone + Send + Sync + 'static>(values: Values<'_>) -> Vec<T> {
     values
-        .map(|value| T::clone(&super::future::downcast(&value)))
+        .map(|value| T::clone(super::future::downcast(&value)))
         .collect()
 }
 

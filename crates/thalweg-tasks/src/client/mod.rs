@@ -8,7 +8,7 @@ mod options;
 #[cfg(any(feature = "processes", feature = "streams"))]
 pub(crate) use closure::panic_message;
 pub use closure::{Closures, block_in_place};
-pub use future::{Future, Opens};
+pub use future::{Future, Opens, Shared};
 pub use inputs::Inputs;
 pub use options::TaskBuilder;
 
@@ -18,7 +18,7 @@ use crate::history::TaskRun;
 use crate::scheduler::{Dependencies, Options};
 use crate::slot::wait_all_or_failure;
 use crate::threads::ThreadPool;
-use closure::{Closure, ClosureRunner};
+use closure::{Closure, ClosureRunner, Held};
 use std::sync::Arc;
 
 /// Runs closures on threads of its own, and hands out [`Future`]s of their results.
@@ -206,8 +206,8 @@ impl Client {
         futures: impl IntoIterator<Item = &'a Future<T>>,
     ) -> Result<Vec<T>, Error> {
         let futures: Vec<_> = futures.into_iter().collect();
-        let slots: Vec<_> = futures.iter().map(|future| future.slot().clone()).collect();
-        wait_all_or_failure(&slots).map_err(Error::Task)?;
+        let slots = futures.iter().map(|future| future.slot());
+        wait_all_or_failure(slots).map_err(Error::Task)?;
         futures.into_iter().map(Future::result).collect()
     }
 
@@ -224,7 +224,7 @@ impl Client {
     /// ```
     pub fn scatter<T: Send + Sync + 'static>(&self, value: T) -> Future<T> {
         Future::new(
-            self.engine().place(Arc::new(value), None),
+            self.engine().place(Arc::new(Held(value)), None),
             self.inner.clone(),
         )
     }

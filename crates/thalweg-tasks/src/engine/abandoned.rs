@@ -21,21 +21,19 @@ pub(super) fn abandon<W: TaskTypes>(engine: &Arc<TaskEngine<W>>, id: TaskId, sto
     if id == TaskId::NONE {
         return;
     }
-    let later = QUEUE.with_borrow_mut(|queue| match queue {
-        Some(queue) => {
-            let engine = engine.clone();
-            queue.push_back(Box::new(move || drop_task(&engine, id, stops)));
-            true
-        }
-        None => {
-            *queue = Some(VecDeque::new());
-            false
-        }
+    let engine = engine.clone();
+    in_turn(move || drop_task(&engine, id, stops));
+}
+
+/// Drops something, after what is being dropped in this thread.
+pub(super) fn in_turn(last: impl FnOnce() + 'static) {
+    let mut last = Some(last);
+    QUEUE.with_borrow_mut(|queue| match queue {
+        Some(queue) => queue.extend(last.take().map(|last| Box::new(last) as Next)),
+        None => *queue = Some(VecDeque::new()),
     });
-    if later {
-        return;
-    }
-    drop_task(engine, id, stops);
+    let Some(last) = last else { return };
+    last();
     while let Some(next) = next() {
         next();
     }

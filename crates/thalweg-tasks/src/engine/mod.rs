@@ -4,20 +4,23 @@ mod abandoned;
 mod callbacks;
 #[cfg(all(test, thalweg_loom))]
 mod loom_tests;
+mod plain;
 mod timers;
+mod workers;
 
 use crate::history::{TaskHistory, TaskRun};
+use crate::home::Home;
 use crate::scheduler::{
-    Assignment, Deferred, Dependencies, Options, Output, Scheduler, Stopped, TaskId, TaskSpec,
-    WorkerId,
+    Deferred, Dependencies, Options, Scheduler, Stopped, TaskId, TaskSpec, WorkerId,
 };
-use crate::slot::{Latch, Slot, Watcher};
+use crate::slot::{Latch, PlainStop, Slot, Watcher};
+use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::task_types::{Failure, TaskTypes};
 pub(crate) use callbacks::Callbacks;
+use plain::Plain;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use timers::{Run, Timers};
@@ -25,10 +28,14 @@ use timers::{Run, Timers};
 /// The scheduler behind a client, and how workers hear of work.
 pub struct TaskEngine<W: TaskTypes> {
     scheduler: Mutex<Scheduler<W>>,
+    /// An engine of threads has it.
+    plain: Option<Plain<W>>,
     /// Threads wait here for something to do.
     work: Condvar,
-    /// How many of them do. It changes under the scheduler's lock.
+    /// How many of them do, and have not been called. It changes under the scheduler's lock, as does the next.
     idle: AtomicUsize,
+    /// How many have been called, and have not woken up.
+    called: AtomicUsize,
     /// How many tasks have been readied; looked at before going to sleep.
     readied: AtomicUsize,
     /// How many values have been placed where outcomes would be.
@@ -41,7 +48,7 @@ pub struct TaskEngine<W: TaskTypes> {
     telling: AtomicUsize,
     callbacks: Arc<Callbacks>,
     /// The process that has its threads.
-    process: u32,
+    home: Home,
     outside: Box<dyn RemoteWorkers<W>>,
 }
 
@@ -52,7 +59,7 @@ impl<W: TaskTypes> fmt::Debug for TaskEngine<W> {
             .field("readied", &self.readied)
             .field("time_limits", &self.time_limits)
             .field("telling", &self.telling)
-            .field("process", &self.process)
+            .field("home", &self.home)
             .finish_non_exhaustive()
     }
 }
@@ -99,23 +106,25 @@ pub(crate) struct NoRemoteWorkers;
 
 impl<W: TaskTypes> RemoteWorkers<W> for NoRemoteWorkers {}
 
-/// For how long a thread that has run out of work looks for some before it goes to sleep.
-#[cfg(not(thalweg_loom))]
-const LOOKS: u32 = 4_000;
-
-/// The value read is only a hint, so loom need not see it.
-#[cfg(thalweg_loom)]
-const LOOKS: u32 = 0;
-
 /// For how long one who closes an engine waits for what is being called.
 const SETTLE: Duration = Duration::from_secs(1);
 
 impl<W: TaskTypes> TaskEngine<W> {
     pub(crate) fn new(outside: Box<dyn RemoteWorkers<W>>) -> Arc<Self> {
+        Self::with_plain(outside, None)
+    }
+
+    fn with_plain(outside: Box<dyn RemoteWorkers<W>>, plain: Option<Plain<W>>) -> Arc<Self> {
+        let scheduler = match &plain {
+            Some(plain) => Scheduler::with_turns(plain.turns.clone()),
+            None => Scheduler::default(),
+        };
         Arc::new(Self {
-            scheduler: Mutex::new(Scheduler::default()),
+            scheduler: Mutex::new(scheduler),
+            plain,
             work: Condvar::new(),
             idle: AtomicUsize::new(0),
+            called: AtomicUsize::new(0),
             readied: AtomicUsize::new(0),
             placed: AtomicU32::new(0),
             timers: Timers::default(),
@@ -123,20 +132,20 @@ impl<W: TaskTypes> TaskEngine<W> {
             history: TaskHistory::default(),
             telling: AtomicUsize::new(0),
             callbacks: Arc::default(),
-            process: std::process::id(),
+            home: Home::here(),
             outside,
         })
     }
 
     /// An engine whose workers are threads, which [`ThreadPool::start`](crate::host::ThreadPool::start) starts.
     pub fn threads() -> Arc<Self> {
-        Self::new(Box::new(NoRemoteWorkers))
+        Self::with_plain(Box::new(NoRemoteWorkers), Some(Plain::default()))
     }
 
     /// The process that the engine belongs to, if this is one that was forked off it: a copy of the engine is here,
     /// without its threads, and with locks that nobody may ever open.
     pub fn owner_elsewhere(&self) -> Option<u32> {
-        (self.process != std::process::id()).then_some(self.process)
+        self.home.elsewhere()
     }
 
     /// Does something with the scheduler, and what comes of it once the lock is open again.
@@ -158,7 +167,8 @@ impl<W: TaskTypes> TaskEngine<W> {
         deferred: &mut Deferred<W>,
     ) {
         let ready = deferred.ready;
-        let sleepers = self.idle.load(Ordering::Relaxed).min(ready);
+        let sleepers = self.call(ready);
+        self.note_other_turns(&scheduler);
         let tells = !deferred.watchers.is_empty();
         if tells {
             self.telling.fetch_add(1, Ordering::AcqRel);
@@ -187,10 +197,13 @@ impl<W: TaskTypes> TaskEngine<W> {
         if let Some(failure) = self.forked() {
             return self.failed(failure);
         }
+        if let Some(plain) = self.plain.as_ref().filter(|_| spec.is_plain()) {
+            return self.submit_plain(plain, spec.program);
+        }
         self.with(|scheduler, deferred| scheduler.submit(spec, self, deferred))
     }
 
-    /// Takes many tasks, under one lock.
+    /// Takes many tasks.
     pub fn submit_all(
         self: &Arc<Self>,
         specs: impl IntoIterator<Item = TaskSpec<W>>,
@@ -199,11 +212,19 @@ impl<W: TaskTypes> TaskEngine<W> {
         if self.owner_elsewhere().is_some() {
             return specs.into_iter().for_each(|spec| taken(self.submit(spec)));
         }
-        self.with(|scheduler, deferred| {
-            for spec in specs {
-                taken(scheduler.submit(spec, self, deferred));
-            }
-        });
+        let Some(plain) = &self.plain else {
+            return self.with(|scheduler, deferred| {
+                for spec in specs {
+                    taken(scheduler.submit(spec, self, deferred));
+                }
+            });
+        };
+        for spec in specs {
+            taken(match spec.is_plain() {
+                true => self.submit_plain(plain, spec.program),
+                false => self.with(|scheduler, deferred| scheduler.submit(spec, self, deferred)),
+            });
+        }
     }
 
     /// Puts a value where the outcome of a task would be.
@@ -231,47 +252,6 @@ impl<W: TaskTypes> TaskEngine<W> {
         Some(Arc::new(Failure::Forked { owner }))
     }
 
-    /// The next task for a worker, if there is one.
-    pub fn next(self: &Arc<Self>, worker: WorkerId) -> Option<Assignment<W>> {
-        let assignment = lock(&self.scheduler).next(worker, true);
-        assignment.inspect(|assignment| self.begin(assignment))
-    }
-
-    /// Takes a task back that has been run, and says which is next for the worker.
-    pub fn finish(
-        self: &Arc<Self>,
-        assignment: Assignment<W>,
-        result: Result<Output<W::Value>, W::Error>,
-        worker: Option<WorkerId>,
-        deferred: &mut Deferred<W>,
-    ) -> Option<Assignment<W>> {
-        let mut scheduler = lock(&self.scheduler);
-        scheduler.finish(assignment, result, deferred);
-        let next = worker.and_then(|worker| scheduler.next(worker, true));
-        if next.is_some() {
-            // The one that is taken along needs nobody to be woken.
-            deferred.ready = deferred.ready.saturating_sub(1);
-        }
-        self.let_go(scheduler, deferred);
-        next.inspect(|assignment| self.begin(assignment))
-    }
-
-    fn begin(self: &Arc<Self>, assignment: &Assignment<W>) {
-        if let Some(limit) = assignment.time_limit() {
-            self.timers.set(self, limit, Run::of(assignment, limit));
-        }
-    }
-
-    /// The next task for a worker that is another process.
-    pub(crate) fn next_outside(
-        self: &Arc<Self>,
-        worker: WorkerId,
-        steal: bool,
-    ) -> Option<Assignment<W>> {
-        let assignment = lock(&self.scheduler).next(worker, steal);
-        assignment.inspect(|assignment| self.begin(assignment))
-    }
-
     /// Has the values of all brought here. The latch opens when they are, as far as they are not lost on the way.
     pub fn bring(self: &Arc<Self>, slots: &[Arc<Slot<W>>]) -> Arc<Latch> {
         let away: Vec<_> = slots.iter().filter(|slot| slot.away().is_some()).collect();
@@ -288,47 +268,6 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// Waits for the next task for a worker. There is none when the engine has been closed, or when
-    /// the thread need not go on.
-    pub fn take(
-        self: &Arc<Self>,
-        worker: WorkerId,
-        goes_on: impl Fn() -> bool,
-    ) -> Option<Assignment<W>> {
-        let seen = self.readied.load(Ordering::Acquire);
-        if let Some(assignment) = self.next(worker) {
-            return Some(assignment);
-        }
-        for _ in 0..LOOKS {
-            if self.readied.load(Ordering::Acquire) != seen {
-                break;
-            }
-            std::hint::spin_loop();
-        }
-        let mut scheduler = lock(&self.scheduler);
-        let assignment = loop {
-            if scheduler.is_closed() {
-                return None;
-            }
-            // First: it may have been woken for a task, and nobody else is.
-            if let Some(assignment) = scheduler.next(worker, true) {
-                break assignment;
-            }
-            if !goes_on() {
-                return None;
-            }
-            self.idle.fetch_add(1, Ordering::Relaxed);
-            scheduler = self
-                .work
-                .wait(scheduler)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            self.idle.fetch_sub(1, Ordering::Relaxed);
-        };
-        drop(scheduler);
-        self.begin(&assignment);
-        Some(assignment)
-    }
-
     /// Cancels a task. With `force`, one that runs is stopped.
     ///
     /// # Errors
@@ -336,6 +275,12 @@ impl<W: TaskTypes> TaskEngine<W> {
     pub fn cancel(self: &Arc<Self>, slot: &Slot<W>, force: bool) -> Result<bool, CannotStop> {
         if self.owner_elsewhere().is_some() {
             return Ok(false);
+        }
+        if slot.id.is_plain() {
+            return match self.stop_plain(slot, Failure::Cancelled) {
+                PlainStop::Running if force => Err(CannotStop),
+                stopped => Ok(stopped != PlainStop::No),
+            };
         }
         let stopped =
             self.with(|scheduler, deferred| scheduler.stop(slot.id, Failure::Cancelled, deferred));
@@ -354,6 +299,9 @@ impl<W: TaskTypes> TaskEngine<W> {
 
     /// Whether a task has begun to run, and is not done.
     pub fn is_running(&self, slot: &Slot<W>) -> bool {
+        if slot.id.is_plain() {
+            return slot.is_running_plain();
+        }
         let worker = lock(&self.scheduler).worker_of(slot.id);
         worker.is_some_and(|worker| self.outside.has_begun(worker, slot.id))
     }
@@ -364,11 +312,17 @@ impl<W: TaskTypes> TaskEngine<W> {
         slot: &Slot<W>,
         look: impl FnOnce(&W::Program, &Dependencies<W>) -> R,
     ) -> Option<R> {
+        if slot.id.is_plain() {
+            return slot.look_at_failed_plain(look);
+        }
         lock(&self.scheduler).look_at_failed(slot.id, look)
     }
 
     /// Cancels a task if it has not begun. Returns whether it was cancelled.
     pub fn cancel_before_it_begins(self: &Arc<Self>, slot: &Slot<W>) -> bool {
+        if slot.id.is_plain() {
+            return self.stop_waiting_plain(slot);
+        }
         let stopped = self.with(|scheduler, deferred| {
             // A thread takes a task under the scheduler's lock, a process has tasks ahead that it has not begun.
             match scheduler.worker_of(slot.id) {
@@ -422,9 +376,12 @@ impl<W: TaskTypes> TaskEngine<W> {
     }
 
     /// Runs a failed or cancelled task again. Returns whether it was one.
-    pub fn retry(self: &Arc<Self>, slot: &Slot<W>) -> bool {
+    pub fn retry(self: &Arc<Self>, slot: &Arc<Slot<W>>) -> bool {
         if self.owner_elsewhere().is_some() {
             return false;
+        }
+        if slot.id.is_plain() {
+            return self.retry_plain(slot);
         }
         self.with(|scheduler, deferred| scheduler.retry(slot.id, deferred))
     }
@@ -434,7 +391,10 @@ impl<W: TaskTypes> TaskEngine<W> {
         if self.owner_elsewhere().is_some() {
             return;
         }
-        self.with(|scheduler, _| scheduler.keep(slot));
+        match slot.id.is_plain() {
+            true => slot.keep_plain(),
+            false => self.with(|scheduler, _| scheduler.keep(slot)),
+        }
     }
 
     /// Fails all that is not done, and all that comes. Returns how many tasks still run.
@@ -444,7 +404,11 @@ impl<W: TaskTypes> TaskEngine<W> {
         if self.owner_elsewhere().is_some() {
             return 0;
         }
-        let running = self.with(|scheduler, deferred| scheduler.close(deferred));
+        let mut running = self.with(|scheduler, deferred| scheduler.close(deferred));
+        if let Some(plain) = &self.plain {
+            self.close_plain(plain);
+            running += plain.count_running();
+        }
         self.timers.close();
         self.callbacks.close();
         self.wake_all();
@@ -469,14 +433,6 @@ impl<W: TaskTypes> TaskEngine<W> {
         self.callbacks.settle(SETTLE);
     }
 
-    pub(crate) fn wake_all(&self) {
-        // With the lock, so that nobody is between looking and going to sleep.
-        let scheduler = lock(&self.scheduler);
-        self.readied.fetch_add(1, Ordering::Release);
-        self.work.notify_all();
-        drop(scheduler);
-    }
-
     /// Whether it has been closed.
     pub fn is_closed(&self) -> bool {
         lock(&self.scheduler).is_closed()
@@ -485,12 +441,27 @@ impl<W: TaskTypes> TaskEngine<W> {
     /// How many tasks wait, and how many run.
     pub fn counts(&self) -> (usize, usize) {
         let scheduler = lock(&self.scheduler);
-        (scheduler.waiting(), scheduler.running())
+        let (mut waiting, mut running) = (scheduler.waiting(), scheduler.running());
+        if let Some(plain) = &self.plain {
+            // Those that nobody wants any more are in the queue until it is their turn.
+            waiting += plain.turns.len().saturating_sub(scheduler.in_turns());
+            running += plain.count_running();
+        }
+        (waiting, running)
     }
 
     /// The tasks that run, or are with a worker to be run: their numbers and their names.
     pub fn names_of_running(&self) -> Vec<(u64, Option<Box<str>>)> {
-        lock(&self.scheduler).names_of_running()
+        let mut names = lock(&self.scheduler).names_of_running();
+        if let Some(plain) = &self.plain {
+            let slots = plain.all_running();
+            names.extend(
+                slots
+                    .iter()
+                    .filter_map(|slot| Some((slot.upgrade()?.number(), None))),
+            );
+        }
+        names
     }
 
     pub(crate) fn add_worker(&self, resources: Vec<(Box<str>, f64)>) -> WorkerId {
@@ -503,6 +474,11 @@ impl<W: TaskTypes> TaskEngine<W> {
             return;
         }
         abandoned::abandon(self, id, stops);
+    }
+
+    /// Drops something of the user's that may have the last future of another task.
+    pub(crate) fn drop_in_turn(&self, last: W::Program) {
+        abandoned::in_turn(move || drop(last));
     }
 }
 
@@ -553,14 +529,12 @@ mod tests {
     fn in_a_forked_process_nothing_is_waited_for() {
         let mut engine: Arc<TaskEngine<Nothing>> = TaskEngine::threads();
         let owner = std::process::id() + 1;
-        Arc::get_mut(&mut engine)
-            .expect("nobody else has it")
-            .process = owner;
+        Arc::get_mut(&mut engine).expect("nobody else has it").home = Home::pretend(owner);
         let here = engine.submit(spec((), Vec::new(), None));
         assert_eq!(here.failure().as_deref(), Some(&Failure::Forked { owner }));
         // As if it had been submitted before the fork.
         let inherited = Arc::new(Slot::new(TaskId::NONE, engine.clone(), None));
-        let waited = wait_all_or_failure(std::slice::from_ref(&inherited));
+        let waited = wait_all_or_failure(std::iter::once(&inherited));
         assert_eq!(
             *waited.expect_err("it is never done"),
             Failure::Forked { owner }

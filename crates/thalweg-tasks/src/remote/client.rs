@@ -175,7 +175,7 @@ impl Processes {
     ) -> Result<Vec<T>, Error> {
         let futures: Vec<_> = futures.into_iter().collect();
         let slots: Vec<_> = futures.iter().map(|future| future.slot().clone()).collect();
-        crate::slot::wait_all_or_failure(&slots).map_err(Error::Task)?;
+        crate::slot::wait_all_or_failure(slots.iter()).map_err(Error::Task)?;
         self.inner.engine.bring(&slots).wait(None);
         futures.into_iter().map(Future::result).collect()
     }

@@ -1,8 +1,8 @@
 //! Ends of tasks other than a result, and new beginnings.
 
 use super::task::State;
-use super::{Deferred, Dependencies, Scheduler, Stopped, TaskId, ToDrop, WorkerId};
-use crate::slot::{Slot, SlotState};
+use super::{Deferred, Dependencies, Entry, Scheduler, Stopped, TaskId, ToDrop, WorkerId};
+use crate::slot::{Slot, SlotState, Watchers};
 use crate::task_types::{Failure, TaskTypes};
 use std::sync::Arc;
 
@@ -83,16 +83,31 @@ impl<W: TaskTypes> Scheduler<W> {
             task.is_suspect = false;
             task.retries = task.options.as_ref().map_or(0, |options| options.retries);
             again.extend(task.dependencies.iter().map(|dependency| dependency.id));
-            deferred
-                .to_drop
-                .push(ToDrop::SlotState(slot.put(SlotState::Pending(Vec::new()))));
+            deferred.to_drop.push(ToDrop::SlotState(
+                slot.put(SlotState::Pending(Watchers::new())),
+            ));
             deferred.to_drop.push(ToDrop::Slot(slot));
             order.push(id);
+            self.retry_plain_needs(id, deferred);
         }
         for id in &order {
             self.settle(*id, deferred);
         }
         !order.is_empty()
+    }
+
+    /// Runs the plain tasks again that a task needs, if they have failed.
+    fn retry_plain_needs(&self, id: TaskId, deferred: &mut Deferred<W>) {
+        let (Some(task), Some(turns)) = (self.task(id), &self.turns) else {
+            return;
+        };
+        for need in task.dependencies.iter().filter(|need| need.id.is_plain()) {
+            if let Some(failure) = need.wait_again() {
+                turns.push(Entry::Plain(Arc::downgrade(need)));
+                deferred.to_drop.push(ToDrop::SlotState(failure));
+                deferred.ready += 1;
+            }
+        }
     }
 
     /// Looks at the program of a failed task, and at what it needs.

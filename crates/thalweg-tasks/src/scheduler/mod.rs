@@ -5,16 +5,18 @@
 //! who wait and dropping what is not needed any more, is left in [`Deferred`].
 
 mod ending;
+mod needs;
 mod ready;
 mod suspects;
 mod task;
+mod turns;
 mod workers;
 
 #[cfg(all(test, not(thalweg_loom)))]
 mod tests;
 
 use crate::engine::TaskEngine;
-use crate::slot::{Slot, SlotState, Watcher};
+use crate::slot::{Slot, SlotState, Watcher, Watchers};
 use crate::task_types::{Failure, TaskTypes};
 use ready::Ready;
 use slab::Slab;
@@ -23,9 +25,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use suspects::Trial;
-pub(crate) use task::TaskId;
 pub use task::{Assignment, Dependencies, Options, TaskSpec};
 use task::{State, Task};
+pub(crate) use task::{TaskId, Turn};
+pub(crate) use turns::{Entry, Turns};
 #[cfg(any(feature = "processes", all(test, not(thalweg_loom))))]
 pub(crate) use workers::Lost;
 use workers::Worker;
@@ -118,6 +121,10 @@ pub(crate) struct Scheduler<W: TaskTypes> {
     tasks: Slab<Task<W>>,
     generation: u32,
     ready: Ready,
+    /// The queue of an engine of threads, for those that begin something and are as urgent as usual.
+    turns: Option<Arc<Turns<W>>>,
+    /// How many of those in it are in `tasks`.
+    in_turns: usize,
     /// Tasks that are ready, and that want something their worker has to have left.
     constrained: Vec<TaskId>,
     /// Tasks that are ready, and that are to run alone.
@@ -134,6 +141,8 @@ impl<W: TaskTypes> Default for Scheduler<W> {
             tasks: Slab::new(),
             generation: 0,
             ready: Ready::default(),
+            turns: None,
+            in_turns: 0,
             constrained: Vec::new(),
             suspects: VecDeque::new(),
             emptied: None,
@@ -144,6 +153,14 @@ impl<W: TaskTypes> Default for Scheduler<W> {
 }
 
 impl<W: TaskTypes> Scheduler<W> {
+    /// One that shares a queue with threads, which take tasks out of it without a lock.
+    pub(crate) fn with_turns(turns: Arc<Turns<W>>) -> Self {
+        Self {
+            turns: Some(turns),
+            ..Self::default()
+        }
+    }
+
     /// Takes a task. It becomes ready at once if all it needs is done.
     pub(crate) fn submit(
         &mut self,
@@ -189,39 +206,6 @@ impl<W: TaskTypes> Scheduler<W> {
         slot
     }
 
-    /// Finds out what a waiting task still needs, and readies or fails it if that is nothing.
-    fn settle(&mut self, id: TaskId, deferred: &mut Deferred<W>) {
-        let Some(task) = self.task(id) else { return };
-        let dependencies: SmallVec<[TaskId; 4]> = task
-            .dependencies
-            .iter()
-            .map(|dependency| dependency.id)
-            .collect();
-        let mut missing = 0;
-        for (position, dependency) in dependencies.into_iter().enumerate() {
-            let Some(task) = self.task(id) else { return };
-            let slot = &task.dependencies[position];
-            if !task.accepts_failed_deps
-                && let Some(failure) = slot.failure()
-            {
-                return self.fail(id, failure, deferred);
-            }
-            if !slot.is_done() {
-                missing += 1;
-                if let Some(dependency) = self.task_mut(dependency) {
-                    dependency.dependents.push(id);
-                }
-            }
-        }
-        let Some(task) = self.task_mut(id) else {
-            return;
-        };
-        task.missing = missing;
-        if missing == 0 {
-            self.make_ready(id, deferred);
-        }
-    }
-
     /// Queues a task that has all it needs.
     fn make_ready(&mut self, id: TaskId, deferred: &mut Deferred<W>) {
         let Some(task) = self.task_mut(id) else {
@@ -243,47 +227,82 @@ impl<W: TaskTypes> Scheduler<W> {
             .find_map(|dependency| dependency.away());
         if let Some(worker) = local.and_then(|local| self.workers.get_mut(local.0)) {
             worker.local.push_front(id, priority);
-        } else if begins {
-            self.ready.push_back(id, priority);
-        } else {
+        } else if !begins {
             self.ready.push_front(id, priority);
+        } else if priority == 0.0
+            && let Some(turns) = &self.turns
+        {
+            turns.push(Entry::Scheduled(id));
+            self.in_turns += 1;
+        } else {
+            self.ready.push_back(id, priority);
         }
     }
 
     /// The next task for a worker that has room for one.
     ///
     /// With `steal`, it may be one that would have been near another worker.
-    pub(crate) fn next(&mut self, worker: WorkerId, steal: bool) -> Option<Assignment<W>> {
+    pub(crate) fn next(&mut self, worker: WorkerId, steal: bool) -> Option<Turn<W>> {
         match self.next_suspect(worker) {
             Trial::None => {}
             Trial::Wait => return None,
-            Trial::Begin(assignment) => return Some(assignment),
+            Trial::Begin(assignment) => return Some(Turn::Scheduled(assignment)),
         }
         if !self.constrained.is_empty()
             && let Some(id) = self.pick_choosy(worker)
         {
-            return self.assign(id, worker);
+            return self.assign(id, worker).map(Turn::Scheduled);
         }
         loop {
-            let id = self.pop(worker, steal)?;
-            if self.task(id).is_some_and(|task| task.state == State::Ready) {
-                return self.assign(id, worker);
+            match self.pop(worker, steal)? {
+                Entry::Plain(slot) => return Some(Turn::Plain(slot)),
+                Entry::Scheduled(id) => {
+                    if let Some(assignment) = self.assign_ready(id, worker) {
+                        return Some(Turn::Scheduled(assignment));
+                    }
+                }
             }
         }
     }
 
+    /// Whether a task is ready that is not in the queue of [`Turns`].
+    pub(crate) fn has_other_turns(&self) -> bool {
+        !(self.ready.is_empty() && self.constrained.is_empty() && self.suspects.is_empty())
+    }
+
+    /// Gives a worker the task that it took out of [`Turns`].
+    pub(crate) fn take_turn(&mut self, id: TaskId, worker: WorkerId) -> Option<Assignment<W>> {
+        self.in_turns -= 1;
+        self.assign_ready(id, worker)
+    }
+
+    fn assign_ready(&mut self, id: TaskId, worker: WorkerId) -> Option<Assignment<W>> {
+        let is_ready = self.task(id).is_some_and(|task| task.state == State::Ready);
+        is_ready.then(|| self.assign(id, worker))?
+    }
+
     /// A task near the worker, or one for any, or one that would have been near another.
-    fn pop(&mut self, worker: WorkerId, steal: bool) -> Option<TaskId> {
+    fn pop(&mut self, worker: WorkerId, steal: bool) -> Option<Entry<W>> {
         if let Some(id) = self.workers.get_mut(worker.0)?.local.pop() {
-            return Some(id);
+            return Some(Entry::Scheduled(id));
         }
-        let id = self.ready.pop();
+        if let Some(turns) = &self.turns {
+            if let Some(id) = self.ready.pop_urgent() {
+                return Some(Entry::Scheduled(id));
+            }
+            let turn = turns.pop();
+            if turn.is_some() {
+                self.in_turns -= usize::from(matches!(turn, Some(Entry::Scheduled(_))));
+                return turn;
+            }
+        }
+        let id = self.ready.pop().map(Entry::Scheduled);
         if id.is_some() || !steal {
             return id;
         }
         self.workers
             .iter_mut()
-            .find_map(|(_, other)| other.local.pop())
+            .find_map(|(_, other)| other.local.pop().map(Entry::Scheduled))
     }
 
     /// The task with the highest priority of those that want something the worker has.
@@ -438,35 +457,13 @@ impl<W: TaskTypes> Scheduler<W> {
             Output::Stored => {
                 task.state = State::Stored(worker);
                 deferred.to_drop.extend(task.kept.take().map(ToDrop::Slot));
-                slot.put(SlotState::Away(worker, Vec::new()))
+                slot.put(SlotState::Away(worker, Watchers::new()))
             }
         };
         Self::announce(before, deferred);
         deferred.to_drop.push(ToDrop::Slot(slot));
         for dependent in dependents {
             self.has_got_one(dependent, deferred);
-        }
-    }
-
-    fn has_got_one(&mut self, id: TaskId, deferred: &mut Deferred<W>) {
-        let Some(task) = self.task_mut(id) else {
-            return;
-        };
-        if task.state != State::Waiting {
-            return;
-        }
-        if task.was_retried {
-            let missing = task
-                .dependencies
-                .iter()
-                .filter(|dependency| !dependency.is_done())
-                .count();
-            task.missing = u32::try_from(missing).unwrap_or(u32::MAX);
-        } else {
-            task.missing -= 1;
-        }
-        if task.missing == 0 {
-            self.make_ready(id, deferred);
         }
     }
 
@@ -481,6 +478,11 @@ impl<W: TaskTypes> Scheduler<W> {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// How many of the tasks in [`Turns`] it knows.
+    pub(crate) fn in_turns(&self) -> usize {
+        self.in_turns
     }
 
     /// How many tasks run, or are with a worker to be run.

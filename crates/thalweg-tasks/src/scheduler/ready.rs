@@ -72,6 +72,19 @@ impl Ready {
         id
     }
 
+    /// The next of those that are as urgent as usual, or more.
+    pub(crate) fn pop_urgent(&mut self) -> Option<TaskId> {
+        let most = self.other.first_key_value().map(|(level, _)| level.0);
+        match self.usual.is_empty() && most.is_none_or(|most| most < 0.0) {
+            true => None,
+            false => self.pop(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.usual.is_empty() && self.other.is_empty()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.usual.clear();
         self.other.clear();

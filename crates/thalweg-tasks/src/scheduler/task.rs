@@ -15,6 +15,9 @@ pub(crate) struct TaskId {
     pub(super) generation: u32,
 }
 
+/// Marks the ids of plain tasks. There is no room for as many others.
+const PLAIN: u32 = 1 << 31;
+
 impl TaskId {
     /// No task: the id of a failure that was put where a task's outcome would be.
     pub(crate) const NONE: Self = Self::placed(u32::MAX);
@@ -25,6 +28,20 @@ impl TaskId {
             index: u32::MAX,
             generation: number,
         }
+    }
+
+    /// A task that the scheduler does not know of.
+    pub(crate) fn plain(number: u64) -> Self {
+        let (high, low) = (number >> 32, number & u64::from(u32::MAX));
+        let half = |part: u64| u32::try_from(part).unwrap_or(u32::MAX);
+        Self {
+            index: PLAIN | (half(high) & (PLAIN - 1)),
+            generation: half(low),
+        }
+    }
+
+    pub(crate) fn is_plain(self) -> bool {
+        self.index & PLAIN != 0 && self.index != u32::MAX
     }
 
     #[cfg(feature = "processes")]
@@ -165,6 +182,12 @@ pub struct Assignment<W: TaskTypes> {
     pub options: Option<Arc<Options>>,
 }
 
+/// Which task is next: one that the scheduler knows, or the slot of one that it does not.
+pub(crate) enum Turn<W: TaskTypes> {
+    Scheduled(Assignment<W>),
+    Plain(Weak<Slot<W>>),
+}
+
 impl<W: TaskTypes> fmt::Debug for Assignment<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Assignment")
@@ -174,7 +197,30 @@ impl<W: TaskTypes> fmt::Debug for Assignment<W> {
     }
 }
 
+impl<W: TaskTypes> TaskSpec<W> {
+    /// Whether it needs nothing, and nothing more was said of it.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.dependencies.is_empty() && self.options.is_none()
+    }
+}
+
 impl<W: TaskTypes> Assignment<W> {
+    /// The task of a slot, if it still waits for its turn.
+    pub(crate) fn of_plain(slot: Weak<Slot<W>>) -> Option<Self> {
+        let (id, program) = {
+            let slot = slot.upgrade()?;
+            (slot.id, slot.begin()?)
+        };
+        Some(Self {
+            id,
+            attempt: 0,
+            program,
+            dependencies: Vec::new(),
+            slot,
+            options: None,
+        })
+    }
+
     /// How long it may run.
     pub fn time_limit(&self) -> Option<Duration> {
         self.options.as_ref().and_then(|options| options.time_limit)

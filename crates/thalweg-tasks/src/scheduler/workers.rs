@@ -3,7 +3,7 @@
 use super::ready::Ready;
 use super::task::State;
 use super::{Assignment, DEATHS, Deferred, Scheduler, ToDrop};
-use crate::slot::SlotState;
+use crate::slot::{SlotState, Watchers};
 use crate::task_types::{Failure, TaskTypes};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -178,7 +178,7 @@ impl<W: TaskTypes> Scheduler<W> {
             };
             task.state = State::Waiting;
             if let Some(slot) = task.slot.upgrade() {
-                Self::announce(slot.put(SlotState::Pending(Vec::new())), deferred);
+                Self::announce(slot.put(SlotState::Pending(Watchers::new())), deferred);
                 deferred.to_drop.push(ToDrop::Slot(slot));
             }
         }

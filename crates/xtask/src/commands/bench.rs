@@ -54,7 +54,7 @@ fn rust() -> Invocation {
 }
 
 fn python_with_peers(project: &Project) -> Result<Environment, Stop> {
-    let python = Environment::with_wheel(project)?;
+    let python = Environment::with_released_wheel(project)?;
     python.install(project, "benches/python/requirements.txt")?;
     Ok(python)
 }

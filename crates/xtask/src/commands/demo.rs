@@ -23,7 +23,7 @@ Options:
 pub(crate) fn run(project: &Project, language: Language, args: Vec<OsString>) -> ExitCode {
     let demo = match language {
         Language::Rust => Invocation::cargo("run --release --package thalweg-io --example demo --"),
-        Language::Python => match Environment::with_wheel(project) {
+        Language::Python => match Environment::with_released_wheel(project) {
             Ok(python) => python.run("python/examples/demo.py"),
             Err(stop) => return give_up(stop),
         },

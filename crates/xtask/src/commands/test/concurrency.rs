@@ -10,7 +10,7 @@ pub(super) fn loom(project: &Project) -> Result<(), Stop> {
         // The flag reaches every crate, so the ordinary build is kept apart. Without optimisation loom takes minutes.
         let tests = || {
             Invocation::cargo(&format!(
-                "test --release --package {package} --no-default-features loom_"
+                "test --profile tested --package {package} --no-default-features loom_"
             ))
             .variable("RUSTFLAGS", "--cfg thalweg_loom")
             .variable("CARGO_TARGET_DIR", project.target.join("loom"))

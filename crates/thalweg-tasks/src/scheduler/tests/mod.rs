@@ -1,7 +1,9 @@
 //! The scheduler against a plain model: tasks that add numbers, and everything that can happen to them.
 
-use super::{Assignment, Lost, Options, Output, TaskSpec, WorkerId};
-use crate::engine::TaskEngine;
+mod threads;
+
+use super::{Assignment, Deferred, Lost, Options, Output, TaskSpec, WorkerId};
+use crate::engine::{NoRemoteWorkers, TaskEngine};
 use crate::slot::{Slot, Status};
 use crate::task_types::{Failure, TaskTypes};
 use proptest::prelude::*;
@@ -89,6 +91,8 @@ struct Known {
 
 struct Play {
     engine: Arc<TaskEngine<Sums>>,
+    /// Whether the workers are threads, which do not die, keep no values and give nothing back.
+    has_threads: bool,
     workers: Vec<WorkerId>,
     with_workers: Vec<(WorkerId, Assignment<Sums>)>,
     tasks: Vec<Known>,
@@ -96,10 +100,14 @@ struct Play {
 
 impl Play {
     fn new() -> Self {
-        let engine = TaskEngine::threads();
+        Self::on(TaskEngine::new(Box::new(NoRemoteWorkers)), false)
+    }
+
+    fn on(engine: Arc<TaskEngine<Sums>>, has_threads: bool) -> Self {
         let workers = (0..3).map(|_| engine.add_worker(Vec::new())).collect();
         Self {
             engine,
+            has_threads,
             workers,
             with_workers: Vec::new(),
             tasks: Vec::new(),
@@ -115,10 +123,7 @@ impl Play {
             } => self.submit(&dependencies, retries, accepts_failed_deps),
             Move::Take { worker, steal } => {
                 let worker = self.workers[worker % self.workers.len()];
-                let next = self
-                    .engine
-                    .with(|scheduler, _| scheduler.next(worker, steal));
-                if let Some(assignment) = next {
+                if let Some(assignment) = self.take(worker, steal) {
                     // One that runs whatever comes may run while what it needs is tried again.
                     let accepts_failed_deps = self.tasks[assignment.program].accepts_failed_deps;
                     assert!(
@@ -136,11 +141,11 @@ impl Play {
                 if let Some((_, assignment)) = self.pick(which) {
                     let number = assignment.program;
                     self.tasks[number].touched = true;
-                    self.engine.with(|scheduler, deferred| {
-                        scheduler.finish(assignment, Err(number), deferred);
-                    });
+                    self.give(assignment, Err(number));
                 }
             }
+            Move::GiveBack { .. } | Move::Die { .. } | Move::Bring { .. } | Move::Ask { .. }
+                if self.has_threads => {}
             Move::GiveBack { which } => {
                 if let Some((_, assignment)) = self.pick(which) {
                     self.engine
@@ -251,13 +256,25 @@ impl Play {
             }
         }
         // A tolerant task's value depends on what failed, so its worker's word is taken for it.
-        let output = if kept {
+        let output = if kept && !self.has_threads {
             Output::Stored
         } else {
             Output::Inline(self.value(number))
         };
-        self.engine
-            .with(|scheduler, deferred| scheduler.finish(assignment, Ok(output), deferred));
+        self.give(assignment, Ok(output));
+    }
+
+    fn take(&self, worker: WorkerId, steal: bool) -> Option<Assignment<Sums>> {
+        match self.has_threads {
+            true => self.engine.next(worker),
+            false => self.engine.next_outside(worker, steal),
+        }
+    }
+
+    fn give(&self, assignment: Assignment<Sums>, result: Result<Output<usize>, usize>) {
+        let deferred = &mut Deferred::default();
+        let next = self.engine.finish(assignment, result, None, deferred);
+        assert!(next.is_none(), "it was not asked for");
     }
 
     fn value(&self, number: usize) -> usize {
@@ -313,9 +330,7 @@ impl Play {
                 self.finish(0, false);
             }
             let worker = self.workers[0];
-            let next = self
-                .engine
-                .with(|scheduler, _| scheduler.next(worker, true));
+            let next = self.take(worker, true);
             let Some(assignment) = next else { break };
             self.with_workers.push((worker, assignment));
         }
@@ -365,6 +380,15 @@ proptest! {
         }
         play.end();
     }
+
+    #[test]
+    fn threads_do_the_same_with_tasks_that_need_nothing_and_others(moves in moves()) {
+        let mut play = Play::on(TaskEngine::threads(), true);
+        for one in moves {
+            play.make(one);
+        }
+        play.end();
+    }
 }
 
 #[test]
@@ -394,10 +418,7 @@ fn of_several_that_ran_nobody_is_blamed_at_once() {
     play.submit(&[], 0, false);
     play.submit(&[], 0, false);
     let worker = play.workers[0];
-    let take = |play: &Play| {
-        play.engine
-            .with(|scheduler, _| scheduler.next(worker, false))
-    };
+    let take = |play: &Play| play.take(worker, false);
     let running: Vec<_> = [take(&play), take(&play)].into_iter().flatten().collect();
     assert_eq!(running.len(), 2);
     play.engine.with(|scheduler, deferred| {
@@ -432,10 +453,8 @@ fn suspects_are_tried_alone_and_the_innocent_go_on() {
     play.submit(&[], 0, false);
     let take = |play: &Play, worker: usize| {
         let worker = play.workers[worker];
-        let next = play
-            .engine
-            .with(|scheduler, _| scheduler.next(worker, true));
-        next.map(|assignment| (worker, assignment))
+        play.take(worker, true)
+            .map(|assignment| (worker, assignment))
     };
     let first = take(&play, 0).expect("a suspect");
     assert_eq!(first.1.program, 0);
@@ -491,10 +510,7 @@ fn a_worker_is_emptied_for_a_suspect_unless_what_it_runs_may_wait_for_it() {
     }
     play.die(0, true);
     let busy = play.workers[1];
-    let take = |play: &Play| {
-        let next = play.engine.with(|scheduler, _| scheduler.next(busy, true));
-        next.map(|assignment| (busy, assignment))
-    };
+    let take = |play: &Play| play.take(busy, true).map(|assignment| (busy, assignment));
     assert!(take(&play).is_none(), "it has something else to do");
     play.engine
         .with(|scheduler, deferred| scheduler.asks(busy, 1, deferred));
@@ -509,7 +525,7 @@ fn a_worker_is_emptied_for_a_suspect_unless_what_it_runs_may_wait_for_it() {
 fn resources_limit_what_runs_at_a_time() {
     let engine: Arc<TaskEngine<Sums>> = TaskEngine::threads();
     let worker = engine.add_worker(vec![("card".into(), 2.0)]);
-    let take = || engine.with(|scheduler, _| scheduler.next(worker, true));
+    let take = || engine.next(worker);
     let resources = vec![("card".into(), 1.0)];
     let options = Some(Arc::new(Options {
         resources,

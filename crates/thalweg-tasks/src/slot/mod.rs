@@ -1,16 +1,22 @@
 //! Where the outcome of a task is put, and where those who want it wait.
 
+mod latch;
+mod plain;
+
 use crate::engine::TaskEngine;
-use crate::place::wait_aside;
 use crate::scheduler::{TaskId, WorkerId};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, get_mut, lock};
 use crate::task_types::{Failure, TaskTypes};
+pub(crate) use latch::wait_all_or_failure;
+pub use latch::{Latch, wait_all};
+use plain::Plain;
+pub(crate) use plain::PlainStop;
+use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The outcome of a task, as far as it is known.
 ///
@@ -20,7 +26,7 @@ pub struct Slot<W: TaskTypes> {
     pub(crate) id: TaskId,
     pub(crate) engine: Arc<TaskEngine<W>>,
     key: Option<Box<str>>,
-    state: Mutex<SlotState<W>>,
+    contents: Mutex<Contents<W>>,
     /// Its task was asked to stop, while its outcome still counts.
     asked_to_stop: AtomicBool,
     /// The client that wanted it has gone.
@@ -38,11 +44,16 @@ impl<W: TaskTypes> fmt::Debug for Slot<W> {
     }
 }
 
+struct Contents<W: TaskTypes> {
+    state: SlotState<W>,
+    plain: Plain<W>,
+}
+
 pub(crate) enum SlotState<W: TaskTypes> {
-    Pending(Vec<Watcher>),
+    Pending(Watchers),
     Done(W::Value),
     /// Done, and the value is still where it was made. Those who watch wait for it to come.
-    Away(WorkerId, Vec<Watcher>),
+    Away(WorkerId, Watchers),
     Failed(Arc<Failure<W::Error>>),
 }
 
@@ -59,9 +70,14 @@ pub enum Status {
     Cancelled,
 }
 
+/// Most tasks are waited for by one.
+pub(crate) type Watchers = SmallVec<[Watcher; 1]>;
+
 /// A watcher to call when a task is done.
 pub(crate) enum Watcher {
     Latch(Arc<Latch>),
+    /// A latch that opens at the first failure.
+    UntilFailure(Arc<Latch>),
     Waker(Waker),
     Call(Box<dyn FnOnce() + Send>),
 }
@@ -70,8 +86,16 @@ impl Watcher {
     pub(crate) fn fire(self) {
         match self {
             Self::Latch(latch) => latch.count_down(),
+            Self::UntilFailure(latch) => latch.count_down_or_open(),
             Self::Waker(waker) => waker.wake(),
             Self::Call(call) => call(),
+        }
+    }
+
+    /// The task has failed: the watcher is fired after this.
+    fn note_failure(&self) {
+        if let Self::UntilFailure(latch) = self {
+            latch.note_failure();
         }
     }
 }
@@ -82,7 +106,10 @@ impl<W: TaskTypes> Slot<W> {
             id,
             engine,
             key,
-            state: Mutex::new(SlotState::Pending(Vec::new())),
+            contents: Mutex::new(Contents {
+                state: SlotState::Pending(Watchers::new()),
+                plain: Plain::default(),
+            }),
             asked_to_stop: AtomicBool::new(false),
             is_orphan: AtomicBool::new(false),
         }
@@ -125,7 +152,7 @@ impl<W: TaskTypes> Slot<W> {
 
     /// How it stands.
     pub fn status(&self) -> Status {
-        match &*lock(&self.state) {
+        match &lock(&self.contents).state {
             SlotState::Pending(_) => Status::Pending,
             SlotState::Done(_) | SlotState::Away(..) => Status::Finished,
             SlotState::Failed(failure) if matches!(**failure, Failure::Cancelled) => {
@@ -137,7 +164,7 @@ impl<W: TaskTypes> Slot<W> {
 
     /// Whether it is done, in whatever way.
     pub fn is_done(&self) -> bool {
-        !matches!(*lock(&self.state), SlotState::Pending(_))
+        !matches!(lock(&self.contents).state, SlotState::Pending(_))
     }
 
     /// Calls `look` with the outcome, if it is known and here. Nothing may be waited for in it.
@@ -145,7 +172,7 @@ impl<W: TaskTypes> Slot<W> {
         &self,
         look: impl FnOnce(Result<&W::Value, &Arc<Failure<W::Error>>>) -> R,
     ) -> Option<R> {
-        match &*lock(&self.state) {
+        match &lock(&self.contents).state {
             SlotState::Done(value) => Some(look(Ok(value))),
             SlotState::Failed(failure) => Some(look(Err(failure))),
             SlotState::Pending(_) | SlotState::Away(..) => None,
@@ -154,7 +181,7 @@ impl<W: TaskTypes> Slot<W> {
 
     /// Why it failed, if it did.
     pub fn failure(&self) -> Option<Arc<Failure<W::Error>>> {
-        match &*lock(&self.state) {
+        match &lock(&self.contents).state {
             SlotState::Failed(failure) => Some(failure.clone()),
             _ => None,
         }
@@ -162,7 +189,7 @@ impl<W: TaskTypes> Slot<W> {
 
     /// On which worker its value is, if it is done and nobody has asked for the value.
     pub(crate) fn away(&self) -> Option<WorkerId> {
-        match &*lock(&self.state) {
+        match &lock(&self.contents).state {
             SlotState::Away(worker, _) => Some(*worker),
             _ => None,
         }
@@ -170,7 +197,14 @@ impl<W: TaskTypes> Slot<W> {
 
     /// Puts the outcome in, and returns what was there.
     pub(crate) fn put(&self, state: SlotState<W>) -> SlotState<W> {
-        std::mem::replace(&mut *lock(&self.state), state)
+        let has_failed = matches!(state, SlotState::Failed(_));
+        let before = std::mem::replace(&mut lock(&self.contents).state, state);
+        if let SlotState::Pending(watchers) | SlotState::Away(_, watchers) = &before
+            && has_failed
+        {
+            watchers.iter().for_each(Watcher::note_failure);
+        }
+        before
     }
 
     /// Has `call`, which is the user's, called once it is done: at once, if it is, and otherwise on a thread that
@@ -212,7 +246,7 @@ impl<W: TaskTypes> Slot<W> {
 
     /// Leaves a watcher, or returns it because it is done.
     pub(crate) fn watch(&self, watcher: Watcher) -> Option<Watcher> {
-        match &mut *lock(&self.state) {
+        match &mut lock(&self.contents).state {
             SlotState::Pending(watchers) => {
                 // A future that is polled again and again leaves one waker.
                 if let Watcher::Waker(new) = &watcher {
@@ -229,10 +263,23 @@ impl<W: TaskTypes> Slot<W> {
         }
     }
 
+    /// Has a latch know when it is done. Returns whether it has failed already.
+    fn watch_for_failure(&self, latch: &Arc<Latch>) -> bool {
+        match &mut lock(&self.contents).state {
+            SlotState::Pending(watchers) => {
+                latch.count_up();
+                watchers.push(Watcher::UntilFailure(latch.clone()));
+                false
+            }
+            SlotState::Failed(_) => true,
+            SlotState::Done(_) | SlotState::Away(..) => false,
+        }
+    }
+
     /// Leaves a watcher until the outcome is known and here. Says where the value is to be fetched from,
     /// if nobody has asked for it yet; fires the watcher if it need not wait.
     pub(crate) fn watch_here(&self, watcher: Watcher) -> Option<WorkerId> {
-        match &mut *lock(&self.state) {
+        match &mut lock(&self.contents).state {
             SlotState::Pending(watchers) => {
                 watchers.push(watcher);
                 return None;
@@ -255,135 +302,13 @@ impl<W: TaskTypes> Slot<W> {
 
 impl<W: TaskTypes> Drop for Slot<W> {
     fn drop(&mut self) {
+        if self.id.is_plain() {
+            return self.drop_plain();
+        }
         // A task that is done, and whose value is here, the scheduler has already forgotten.
-        if !matches!(*lock(&self.state), SlotState::Done(_)) {
+        if !matches!(get_mut(&mut self.contents).state, SlotState::Done(_)) {
             let stops = self.is_orphan.load(Ordering::Relaxed);
             self.engine.abandon(self.id, stops);
         }
-    }
-}
-
-/// Waits until all are done. Returns whether they are: not if the deadline came first.
-pub fn wait_all<W: TaskTypes>(slots: &[Arc<Slot<W>>], deadline: Option<Instant>) -> bool {
-    Latch::over(slots).wait(deadline)
-}
-
-/// Waits until all are done, or one has failed. Returns the first failure in order, if there is one.
-pub(crate) fn wait_all_or_failure<W: TaskTypes>(
-    slots: &[Arc<Slot<W>>],
-) -> Result<(), Arc<Failure<W::Error>>> {
-    let waits = |slot: &&Arc<Slot<W>>| !slot.is_done();
-    if let Some(failure) = slots
-        .iter()
-        .find(waits)
-        .and_then(|slot| slot.engine.forked())
-    {
-        return Err(failure);
-    }
-    Latch::until_failure(slots).wait(None);
-    match slots.iter().find_map(|slot| slot.failure()) {
-        None => Ok(()),
-        Some(failure) => Err(failure),
-    }
-}
-
-/// For how long one looks before going to sleep: about what waking up takes.
-const LOOKS: u32 = 2_000;
-
-/// A latch that opens when a number of tasks are done.
-pub struct Latch {
-    left: AtomicUsize,
-    waiter: Thread,
-}
-
-impl fmt::Debug for Latch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Latch")
-            .field("left", &self.left)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Latch {
-    /// Opens when all are done. The thread that makes it is the one that waits.
-    pub fn over<W: TaskTypes>(slots: &[Arc<Slot<W>>]) -> Arc<Self> {
-        let pending: Vec<_> = slots.iter().filter(|slot| !slot.is_done()).collect();
-        let latch = Self::new(pending.len());
-        for slot in pending {
-            if let Some(watcher) = slot.watch(Watcher::Latch(latch.clone())) {
-                watcher.fire();
-            }
-        }
-        latch
-    }
-
-    /// Opens when all are done, or one has failed. The thread that makes it is the one that waits.
-    pub fn until_failure<W: TaskTypes>(slots: &[Arc<Slot<W>>]) -> Arc<Self> {
-        if slots.iter().any(|slot| slot.failure().is_some()) {
-            return Self::new(0);
-        }
-        let pending: Vec<_> = slots.iter().filter(|slot| !slot.is_done()).collect();
-        let latch = Self::new(pending.len());
-        for slot in pending {
-            let (latch, done) = (latch.clone(), Arc::downgrade(slot));
-            slot.notify(
-                move || match done.upgrade().and_then(|slot| slot.failure()) {
-                    Some(_) => latch.open(),
-                    None => latch.count_down(),
-                },
-            );
-        }
-        latch
-    }
-
-    pub(crate) fn count_down(&self) {
-        // It may have been opened before all were done.
-        let one_less = |left: usize| left.checked_sub(1);
-        let before = self
-            .left
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less);
-        if before == Ok(1) {
-            self.waiter.unpark();
-        }
-    }
-
-    fn open(&self) {
-        self.left.store(0, Ordering::Release);
-        self.waiter.unpark();
-    }
-
-    /// Opens when so many things have happened.
-    pub(crate) fn new(count: usize) -> Arc<Self> {
-        Arc::new(Self {
-            left: AtomicUsize::new(count),
-            waiter: thread::current(),
-        })
-    }
-
-    /// Whether all are done.
-    pub fn is_open(&self) -> bool {
-        self.left.load(Ordering::Acquire) == 0
-    }
-
-    /// Waits until it is open. Returns whether it is. A task that waits for long has another run in its place.
-    pub fn wait(&self, deadline: Option<Instant>) -> bool {
-        wait_aside(deadline, |deadline| self.wait_here(deadline))
-    }
-
-    fn wait_here(&self, deadline: Option<Instant>) -> bool {
-        for _ in 0..LOOKS {
-            if self.is_open() {
-                return true;
-            }
-            std::hint::spin_loop();
-        }
-        while !self.is_open() {
-            match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
-                None => thread::park(),
-                Some(Duration::ZERO) => return false,
-                Some(left) => thread::park_timeout(left),
-            }
-        }
-        true
     }
 }

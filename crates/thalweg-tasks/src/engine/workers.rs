@@ -1,0 +1,188 @@
+//! How workers come for tasks, wait for some, and bring them back.
+
+use super::TaskEngine;
+use super::timers::Run;
+use crate::scheduler::{Assignment, Deferred, Output, Scheduler, Turn, WorkerId};
+use crate::sync::atomic::{Ordering, fence};
+use crate::sync::lock;
+use crate::task_types::TaskTypes;
+use std::sync::Arc;
+
+/// For how long a thread that has run out of work looks for some before it goes to sleep.
+#[cfg(not(thalweg_loom))]
+const LOOKS: u32 = 4_000;
+
+/// The value read is only a hint, so loom need not see it.
+#[cfg(thalweg_loom)]
+const LOOKS: u32 = 0;
+
+impl<W: TaskTypes> TaskEngine<W> {
+    /// The next task for a worker, if there is one.
+    pub fn next(self: &Arc<Self>, worker: WorkerId) -> Option<Assignment<W>> {
+        let assignment = match &self.plain {
+            Some(plain) => match self.next_plain(plain, worker) {
+                Ok(assignment) => assignment,
+                Err(_) => self.ask_for_next(worker),
+            },
+            None => self.ask_for_next(worker),
+        };
+        assignment.inspect(|assignment| self.begin(assignment))
+    }
+
+    /// Has the scheduler say which task is next.
+    fn ask_for_next(self: &Arc<Self>, worker: WorkerId) -> Option<Assignment<W>> {
+        loop {
+            let mut scheduler = lock(&self.scheduler);
+            let turn = scheduler.next(worker, true);
+            self.note_other_turns(&scheduler);
+            drop(scheduler);
+            if let Some(assignment) = self.begin_turn(turn?) {
+                return Some(assignment);
+            }
+        }
+    }
+
+    /// Takes a task back that has been run, and says which is next for the worker.
+    pub fn finish(
+        self: &Arc<Self>,
+        assignment: Assignment<W>,
+        result: Result<Output<W::Value>, W::Error>,
+        worker: Option<WorkerId>,
+        deferred: &mut Deferred<W>,
+    ) -> Option<Assignment<W>> {
+        if assignment.id.is_plain() {
+            self.finish_plain(assignment, result);
+            return self.next(worker?);
+        }
+        let mut scheduler = lock(&self.scheduler);
+        scheduler.finish(assignment, result, deferred);
+        let turn = worker.and_then(|worker| scheduler.next(worker, true));
+        if matches!(turn, Some(Turn::Scheduled(_))) {
+            // The one that is taken along needs nobody to be woken.
+            deferred.ready = deferred.ready.saturating_sub(1);
+        }
+        self.let_go(scheduler, deferred);
+        match self.begin_turn(turn?) {
+            Some(assignment) => {
+                self.begin(&assignment);
+                Some(assignment)
+            }
+            None => self.next(worker?),
+        }
+    }
+
+    fn begin(self: &Arc<Self>, assignment: &Assignment<W>) {
+        if let Some(limit) = assignment.time_limit() {
+            self.timers.set(self, limit, Run::of(assignment, limit));
+        }
+    }
+
+    /// The next task for a worker that is another process.
+    pub(crate) fn next_outside(
+        self: &Arc<Self>,
+        worker: WorkerId,
+        steal: bool,
+    ) -> Option<Assignment<W>> {
+        let turn = lock(&self.scheduler).next(worker, steal);
+        let assignment = self.begin_turn(turn?);
+        assignment.inspect(|assignment| self.begin(assignment))
+    }
+
+    /// Waits for the next task for a worker. There is none when the engine has been closed, or when
+    /// the thread need not go on.
+    pub fn take(
+        self: &Arc<Self>,
+        worker: WorkerId,
+        goes_on: impl Fn() -> bool,
+    ) -> Option<Assignment<W>> {
+        let seen = self.readied.load(Ordering::Acquire);
+        if let Some(assignment) = self.next(worker) {
+            return Some(assignment);
+        }
+        for _ in 0..LOOKS {
+            if self.readied.load(Ordering::Acquire) != seen || self.has_turns() {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        let mut scheduler = lock(&self.scheduler);
+        loop {
+            if scheduler.is_closed() {
+                return None;
+            }
+            // First: it may have been woken for a task, and nobody else is.
+            if let Some(turn) = scheduler.next(worker, true) {
+                self.note_other_turns(&scheduler);
+                drop(scheduler);
+                if let Some(assignment) = self.begin_turn(turn) {
+                    self.begin(&assignment);
+                    return Some(assignment);
+                }
+                scheduler = lock(&self.scheduler);
+                continue;
+            }
+            if !goes_on() {
+                return None;
+            }
+            self.idle.fetch_add(1, Ordering::Relaxed);
+            // Either a task that comes now is seen here, or who brings it sees that somebody sleeps.
+            fence(Ordering::SeqCst);
+            if self.has_turns() {
+                self.idle.fetch_sub(1, Ordering::Relaxed);
+                continue;
+            }
+            scheduler = self
+                .work
+                .wait(scheduler)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            // One that wakes up of itself may be taken for one that was called: their number is right.
+            let woken = match self.called.load(Ordering::Relaxed) {
+                0 => &self.idle,
+                _ => &self.called,
+            };
+            woken.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn has_turns(&self) -> bool {
+        self.plain
+            .as_ref()
+            .is_some_and(|plain| !plain.turns.is_empty())
+    }
+
+    /// Takes note of whether the scheduler has to be asked who is next. Called with its lock.
+    pub(super) fn note_other_turns(&self, scheduler: &Scheduler<W>) {
+        if let Some(plain) = &self.plain {
+            plain.note_other_turns(scheduler.has_other_turns());
+        }
+    }
+
+    /// Says how many of so many threads there are to be woken. Called with the scheduler's lock.
+    pub(super) fn call(&self, count: usize) -> usize {
+        let sleepers = self.idle.load(Ordering::Relaxed).min(count);
+        if sleepers > 0 {
+            self.idle.fetch_sub(sleepers, Ordering::Relaxed);
+            self.called.fetch_add(sleepers, Ordering::Relaxed);
+        }
+        sleepers
+    }
+
+    /// Wakes a thread that waits for something to do, if one does.
+    pub(super) fn wake_one(&self) {
+        let scheduler = lock(&self.scheduler);
+        let sleepers = self.call(1);
+        drop(scheduler);
+        if sleepers > 0 {
+            self.work.notify_one();
+        }
+    }
+
+    pub(crate) fn wake_all(&self) {
+        // With the lock, so that nobody is between looking and going to sleep.
+        let scheduler = lock(&self.scheduler);
+        self.readied.fetch_add(1, Ordering::Release);
+        self.call(usize::MAX);
+        self.work.notify_all();
+        drop(scheduler);
+    }
+}

@@ -1,0 +1,91 @@
+//! The process that something belongs to.
+
+// The system has to be told what to call in a child process: see `count_forks`.
+#![allow(unsafe_code)]
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The process in which it was made.
+///
+/// Every task asks whether this is still that process. To ask the system for its number takes a system call, which is
+/// as long as all the rest of handing a task over; so the system counts the forks that led here instead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Home {
+    process: u32,
+    forks: u32,
+}
+
+impl Home {
+    /// This process.
+    pub(crate) fn here() -> Self {
+        LazyLock::force(&IS_COUNTED);
+        Self {
+            process: std::process::id(),
+            forks: FORKS.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The number of the process, if this is one that was forked off it.
+    #[inline]
+    pub(crate) fn elsewhere(&self) -> Option<u32> {
+        let is_here = match *IS_COUNTED {
+            true => self.forks == FORKS.load(Ordering::Relaxed),
+            false => self.process == std::process::id(),
+        };
+        (!is_here).then_some(self.process)
+    }
+
+    /// As if this process had been forked off that one.
+    #[cfg(all(test, not(thalweg_loom)))]
+    pub(crate) fn pretend(process: u32) -> Self {
+        Self {
+            process,
+            forks: FORKS.load(Ordering::Relaxed).wrapping_add(1),
+        }
+    }
+}
+
+/// How many forks lie between this process and the one that first asked.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// Whether they are counted. Where nobody can do it, each task asks the system.
+static IS_COUNTED: LazyLock<bool> = LazyLock::new(count_forks);
+
+#[cfg(unix)]
+fn count_forks() -> bool {
+    extern "C" fn in_child() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    // SAFETY: what is called in a child does nothing but count, which is allowed after a fork.
+    unsafe { libc::pthread_atfork(None, None, Some(in_child)) == 0 }
+}
+
+#[cfg(not(unix))]
+fn count_forks() -> bool {
+    false
+}
+
+#[cfg(all(test, unix, not(thalweg_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_process_is_elsewhere() {
+        let home = Home::here();
+        assert_eq!(home.elsewhere(), None);
+        // SAFETY: the child calls nothing but what is allowed after a fork of a process with threads.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let is_right = home.elsewhere() == Some(home.process);
+            // SAFETY: it ends the child, without running anything of the parent's.
+            unsafe { libc::_exit(i32::from(!is_right)) }
+        }
+        assert!(child > 0, "the system forks");
+        let mut status = 0;
+        // SAFETY: the status is written to a place of its own.
+        let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!((waited, status), (child, 0));
+        assert_eq!(home.elsewhere(), None);
+    }
+}

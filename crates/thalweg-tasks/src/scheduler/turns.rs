@@ -1,0 +1,81 @@
+//! The queue of an engine of threads: tasks in the order in which they came, for whoever is free to take one, without a
+//! lock.
+//!
+//! In it are all tasks that begin something and are as urgent as usual, whether or not the scheduler knows them.
+
+use super::TaskId;
+use crate::slot::Slot;
+use crate::task_types::TaskTypes;
+#[cfg(not(thalweg_loom))]
+use crossbeam_deque::{Injector, Steal};
+use std::sync::Weak;
+
+pub(crate) enum Entry<W: TaskTypes> {
+    Scheduled(TaskId),
+    Plain(Weak<Slot<W>>),
+}
+
+/// See the [module](self).
+pub(crate) struct Turns<W: TaskTypes> {
+    #[cfg(not(thalweg_loom))]
+    queue: Injector<Entry<W>>,
+    /// What loom can look into.
+    #[cfg(thalweg_loom)]
+    queue: crate::sync::Mutex<std::collections::VecDeque<Entry<W>>>,
+}
+
+impl<W: TaskTypes> Default for Turns<W> {
+    fn default() -> Self {
+        Self {
+            #[cfg(not(thalweg_loom))]
+            queue: Injector::new(),
+            #[cfg(thalweg_loom)]
+            queue: crate::sync::Mutex::default(),
+        }
+    }
+}
+
+#[cfg(not(thalweg_loom))]
+impl<W: TaskTypes> Turns<W> {
+    pub(crate) fn push(&self, entry: Entry<W>) {
+        self.queue.push(entry);
+    }
+
+    pub(crate) fn pop(&self) -> Option<Entry<W>> {
+        loop {
+            match self.queue.steal() {
+                Steal::Success(entry) => return Some(entry),
+                Steal::Empty => return None,
+                // Another thread has got one meanwhile.
+                Steal::Retry => std::hint::spin_loop(),
+            }
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+}
+
+#[cfg(thalweg_loom)]
+impl<W: TaskTypes> Turns<W> {
+    pub(crate) fn push(&self, entry: Entry<W>) {
+        crate::sync::lock(&self.queue).push_back(entry);
+    }
+
+    pub(crate) fn pop(&self) -> Option<Entry<W>> {
+        crate::sync::lock(&self.queue).pop_front()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        crate::sync::lock(&self.queue).len()
+    }
+}
