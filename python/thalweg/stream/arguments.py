@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from operator import index
+
+from thalweg._thalweg import Node
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,10 +77,8 @@ def check_count(number: Any, operator: str, argument: str) -> int:
     Traceback (most recent call last):
     ValueError: buffer: `n` is at least one, not 0
     """
-    import operator as operators
-
     try:
-        count = operators.index(number)
+        count = index(number)
     except TypeError:
         raise TypeError(f"{operator}: `{argument}` is a whole number, not {number!r}") from None
     if count < 1:
@@ -97,8 +99,6 @@ def check_size(number: Any, operator: str, argument: str) -> int:
     from thalweg import errors
 
     if errors.logger_name in errors.PEERS:
-        from operator import index
-
         try:
             if index(number) <= 0:
                 return _UNBOUNDED
@@ -125,7 +125,7 @@ def is_path(file: object) -> TypeIs[str | PathLike[str]]:
     return isinstance(file, str) or hasattr(file, "__fspath__")
 
 
-def check_index(index: Any, operator: str, argument: str) -> int | None:
+def check_index(position: Any, operator: str, argument: str) -> int | None:
     """Return a position, or None; raise an error that names the argument if it is no whole number.
 
     Examples
@@ -135,12 +135,10 @@ def check_index(index: Any, operator: str, argument: str) -> int | None:
     Traceback (most recent call last):
     TypeError: slice: `start` is a whole number, not 1.5
     """
-    import operator as operators
-
     try:
-        return None if index is None else min(operators.index(index), _UNBOUNDED)
+        return None if position is None else min(index(position), _UNBOUNDED)
     except TypeError:
-        raise TypeError(f"{operator}: `{argument}` is a whole number, not {index!r}") from None
+        raise TypeError(f"{operator}: `{argument}` is a whole number, not {position!r}") from None
 
 
 def check_keep(keep: object, operator: str) -> None:
@@ -167,8 +165,6 @@ def check_streams(streams: Iterable[object], operator: str, argument: str = "ups
     Traceback (most recent call last):
     TypeError: union: `upstreams`: a stream, not 1
     """
-    from thalweg._thalweg import Node
-
     for stream in streams:
         if not isinstance(stream, Node):
             from thalweg.errors.reprs import short

@@ -443,8 +443,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         let scheduler = lock(&self.scheduler);
         let (mut waiting, mut running) = (scheduler.waiting(), scheduler.running());
         if let Some(plain) = &self.plain {
-            // Those that nobody wants any more are in the queue until it is their turn.
-            waiting += plain.turns.len().saturating_sub(scheduler.in_turns());
+            waiting += plain.count_waiting();
             running += plain.count_running();
         }
         (waiting, running)

@@ -18,10 +18,26 @@ pub(super) struct Plain<W: TaskTypes> {
     pub(super) turns: Arc<Turns<W>>,
     /// Whether there are ready tasks that are not in the queue: then the scheduler is to say who is next.
     has_other_turns: AtomicBool,
-    submitted: AtomicU64,
+    /// How many times one ended without having begun.
+    withdrawn: AtomicU64,
     is_closed: AtomicBool,
+    parts: [Mutex<Part<W>>; PARTS],
+}
+
+struct Part<W: TaskTypes> {
+    /// How many times one has begun.
+    begun: u64,
     /// Those that run: who closes the engine has to tell those who wait for them.
-    running: [Mutex<Vec<Weak<Slot<W>>>>; PARTS],
+    running: Vec<Weak<Slot<W>>>,
+}
+
+impl<W: TaskTypes> Default for Part<W> {
+    fn default() -> Self {
+        Self {
+            begun: 0,
+            running: Vec::new(),
+        }
+    }
 }
 
 impl<W: TaskTypes> Default for Plain<W> {
@@ -29,26 +45,36 @@ impl<W: TaskTypes> Default for Plain<W> {
         Self {
             turns: Arc::default(),
             has_other_turns: AtomicBool::new(false),
-            submitted: AtomicU64::new(0),
+            withdrawn: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
-            running: std::array::from_fn(|_| Mutex::new(Vec::new())),
+            parts: std::array::from_fn(|_| Mutex::new(Part::default())),
         }
     }
 }
 
 impl<W: TaskTypes> Plain<W> {
-    /// The part of the list of running tasks that this thread writes to.
-    fn part(&self) -> &Mutex<Vec<Weak<Slot<W>>>> {
-        &self.running[threads::number() % PARTS]
+    /// The part that this thread writes to.
+    fn part(&self) -> &Mutex<Part<W>> {
+        &self.parts[threads::number() % PARTS]
     }
 
     pub(super) fn count_running(&self) -> usize {
-        self.running.iter().map(|part| lock(part).len()).sum()
+        let parts = self.parts.iter();
+        parts.map(|part| lock(part).running.len()).sum()
+    }
+
+    /// How many wait for their turn.
+    pub(super) fn count_waiting(&self) -> usize {
+        // What has left the queue is looked at first, so that there is never less of what has come.
+        let begun: u64 = self.parts.iter().map(|part| lock(part).begun).sum();
+        let left = begun + self.withdrawn.load(Ordering::Acquire);
+        let waiting = self.turns.plain().saturating_sub(left);
+        usize::try_from(waiting).unwrap_or(usize::MAX)
     }
 
     pub(super) fn all_running(&self) -> Vec<Weak<Slot<W>>> {
-        let parts = self.running.iter();
-        parts.flat_map(|part| lock(part).clone()).collect()
+        let parts = self.parts.iter();
+        parts.flat_map(|part| lock(part).running.clone()).collect()
     }
 
     pub(super) fn note_other_turns(&self, are_there: bool) {
@@ -63,7 +89,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         plain: &Plain<W>,
         program: W::Program,
     ) -> Arc<Slot<W>> {
-        let number = plain.submitted.fetch_add(1, Ordering::Relaxed);
+        let number = plain.turns.count_plain();
         let slot = Slot::of_plain(number, self.clone(), program);
         self.queue_plain(plain, &slot);
         slot
@@ -94,7 +120,7 @@ impl<W: TaskTypes> TaskEngine<W> {
             let assignment = match plain.turns.pop() {
                 None => return Ok(None),
                 Some(Entry::Plain(slot)) => self.begin_plain(slot),
-                Some(Entry::Scheduled(id)) => lock(&self.scheduler).take_turn(id, worker),
+                Some(Entry::Scheduled(id)) => lock(&self.scheduler).assign_ready(id, worker),
             };
             if assignment.is_some() {
                 return Ok(assignment);
@@ -113,7 +139,10 @@ impl<W: TaskTypes> TaskEngine<W> {
     fn begin_plain(self: &Arc<Self>, slot: Weak<Slot<W>>) -> Option<Assignment<W>> {
         let plain = self.plain.as_ref()?;
         let assignment = Assignment::of_plain(slot)?;
-        lock(plain.part()).push(assignment.slot.clone());
+        let mut part = lock(plain.part());
+        part.begun += 1;
+        part.running.push(assignment.slot.clone());
+        drop(part);
         if plain.is_closed.load(Ordering::SeqCst) {
             // Who closed the engine may have looked through the list before.
             self.close_one(&assignment.slot);
@@ -133,9 +162,9 @@ impl<W: TaskTypes> TaskEngine<W> {
             Output::Stored => unreachable!("a thread keeps no values"),
         });
         if let Some(plain) = &self.plain {
-            let mut part = lock(plain.part());
-            if let Some(place) = part.iter().position(|other| other.ptr_eq(&slot)) {
-                part.swap_remove(place);
+            let running = &mut lock(plain.part()).running;
+            if let Some(place) = running.iter().position(|other| other.ptr_eq(&slot)) {
+                running.swap_remove(place);
             }
         }
         if let Some(slot) = slot.upgrade() {
@@ -147,6 +176,9 @@ impl<W: TaskTypes> TaskEngine<W> {
     /// Ends a task that is not done.
     pub(super) fn stop_plain(&self, slot: &Slot<W>, failure: Failure<W::Error>) -> PlainStop {
         let (stopped, watchers) = slot.stop(failure, &self.telling);
+        if stopped == PlainStop::BeforeItBegan {
+            self.withdraw_plain();
+        }
         self.tell(watchers);
         stopped
     }
@@ -154,8 +186,18 @@ impl<W: TaskTypes> TaskEngine<W> {
     /// Cancels a task if it has not begun. Returns whether it was cancelled.
     pub(super) fn stop_waiting_plain(&self, slot: &Slot<W>) -> bool {
         let (is_stopped, watchers) = slot.stop_waiting(Failure::Cancelled, &self.telling);
+        if is_stopped {
+            self.withdraw_plain();
+        }
         self.tell(watchers);
         is_stopped
+    }
+
+    /// Takes note of one that ends without having begun.
+    pub(crate) fn withdraw_plain(&self) {
+        if let Some(plain) = &self.plain {
+            plain.withdrawn.fetch_add(1, Ordering::Release);
+        }
     }
 
     fn tell(&self, watchers: Watchers) {
@@ -170,6 +212,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         let (Some(plain), Some(_failure)) = (&self.plain, slot.wait_again()) else {
             return false;
         };
+        plain.turns.count_plain();
         self.queue_plain(plain, slot);
         true
     }

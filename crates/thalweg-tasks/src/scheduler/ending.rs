@@ -103,6 +103,7 @@ impl<W: TaskTypes> Scheduler<W> {
         };
         for need in task.dependencies.iter().filter(|need| need.id.is_plain()) {
             if let Some(failure) = need.wait_again() {
+                turns.count_plain();
                 turns.push(Entry::Plain(Arc::downgrade(need)));
                 deferred.to_drop.push(ToDrop::SlotState(failure));
                 deferred.ready += 1;

@@ -123,8 +123,6 @@ pub(crate) struct Scheduler<W: TaskTypes> {
     ready: Ready,
     /// The queue of an engine of threads, for those that begin something and are as urgent as usual.
     turns: Option<Arc<Turns<W>>>,
-    /// How many of those in it are in `tasks`.
-    in_turns: usize,
     /// Tasks that are ready, and that want something their worker has to have left.
     constrained: Vec<TaskId>,
     /// Tasks that are ready, and that are to run alone.
@@ -142,7 +140,6 @@ impl<W: TaskTypes> Default for Scheduler<W> {
             generation: 0,
             ready: Ready::default(),
             turns: None,
-            in_turns: 0,
             constrained: Vec::new(),
             suspects: VecDeque::new(),
             emptied: None,
@@ -233,7 +230,6 @@ impl<W: TaskTypes> Scheduler<W> {
             && let Some(turns) = &self.turns
         {
             turns.push(Entry::Scheduled(id));
-            self.in_turns += 1;
         } else {
             self.ready.push_back(id, priority);
         }
@@ -270,13 +266,8 @@ impl<W: TaskTypes> Scheduler<W> {
         !(self.ready.is_empty() && self.constrained.is_empty() && self.suspects.is_empty())
     }
 
-    /// Gives a worker the task that it took out of [`Turns`].
-    pub(crate) fn take_turn(&mut self, id: TaskId, worker: WorkerId) -> Option<Assignment<W>> {
-        self.in_turns -= 1;
-        self.assign_ready(id, worker)
-    }
-
-    fn assign_ready(&mut self, id: TaskId, worker: WorkerId) -> Option<Assignment<W>> {
+    /// Gives a worker the task whose turn it is, if that is still ready.
+    pub(crate) fn assign_ready(&mut self, id: TaskId, worker: WorkerId) -> Option<Assignment<W>> {
         let is_ready = self.task(id).is_some_and(|task| task.state == State::Ready);
         is_ready.then(|| self.assign(id, worker))?
     }
@@ -292,7 +283,6 @@ impl<W: TaskTypes> Scheduler<W> {
             }
             let turn = turns.pop();
             if turn.is_some() {
-                self.in_turns -= usize::from(matches!(turn, Some(Entry::Scheduled(_))));
                 return turn;
             }
         }
@@ -478,11 +468,6 @@ impl<W: TaskTypes> Scheduler<W> {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
-    }
-
-    /// How many of the tasks in [`Turns`] it knows.
-    pub(crate) fn in_turns(&self) -> usize {
-        self.in_turns
     }
 
     /// How many tasks run, or are with a worker to be run.

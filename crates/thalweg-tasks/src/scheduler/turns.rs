@@ -9,6 +9,7 @@ use crate::task_types::TaskTypes;
 #[cfg(not(thalweg_loom))]
 use crossbeam_deque::{Injector, Steal};
 use std::sync::Weak;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) enum Entry<W: TaskTypes> {
     Scheduled(TaskId),
@@ -22,6 +23,8 @@ pub(crate) struct Turns<W: TaskTypes> {
     /// What loom can look into.
     #[cfg(thalweg_loom)]
     queue: crate::sync::Mutex<std::collections::VecDeque<Entry<W>>>,
+    /// How many times a plain task has come.
+    plain: AtomicU64,
 }
 
 impl<W: TaskTypes> Default for Turns<W> {
@@ -31,7 +34,20 @@ impl<W: TaskTypes> Default for Turns<W> {
             queue: Injector::new(),
             #[cfg(thalweg_loom)]
             queue: crate::sync::Mutex::default(),
+            plain: AtomicU64::new(0),
         }
+    }
+}
+
+impl<W: TaskTypes> Turns<W> {
+    /// Counts a plain task that is about to come, and returns how many came before.
+    pub(crate) fn count_plain(&self) -> u64 {
+        self.plain.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How many times a plain task has come.
+    pub(crate) fn plain(&self) -> u64 {
+        self.plain.load(Ordering::Acquire)
     }
 }
 
@@ -55,10 +71,6 @@ impl<W: TaskTypes> Turns<W> {
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.queue.len()
-    }
 }
 
 #[cfg(thalweg_loom)]
@@ -72,10 +84,6 @@ impl<W: TaskTypes> Turns<W> {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        crate::sync::lock(&self.queue).len()
+        crate::sync::lock(&self.queue).is_empty()
     }
 }

@@ -199,8 +199,11 @@ impl<W: TaskTypes> Slot<W> {
     }
 
     pub(super) fn drop_plain(&mut self) {
-        let plain = &mut get_mut(&mut self.contents).plain;
-        if let Some(program) = plain.program.take() {
+        let contents = get_mut(&mut self.contents);
+        if let Some(program) = contents.plain.program.take() {
+            if matches!(contents.state, SlotState::Pending(_)) {
+                self.engine.withdraw_plain();
+            }
             // It may have the last future of another task, and so on.
             self.engine.drop_in_turn(program);
         }

@@ -2,8 +2,8 @@
 
 use super::Sums;
 use crate::engine::{TaskEngine, spec};
-use crate::scheduler::Options;
-use crate::slot::Slot;
+use crate::scheduler::{Deferred, Options};
+use crate::slot::{Slot, Status};
 use crate::task_types::TaskTypes;
 use std::sync::Arc;
 
@@ -62,4 +62,27 @@ fn what_is_more_or_less_urgent_goes_before_and_after_what_is_as_usual() {
         .map(|assignment| assignment.program)
         .collect();
     assert_eq!(order, [5, 3, 0, 2, 4, 6, 1]);
+}
+
+#[test]
+fn what_is_not_wanted_any_more_does_not_wait() {
+    let engine: Arc<TaskEngine<Sums>> = TaskEngine::threads();
+    let worker = engine.add_worker(Vec::new());
+    let submit = |program| engine.submit(spec(program, Vec::new(), None));
+    let [dropped, cancelled, run, waits] = [0, 1, 2, 3].map(submit);
+    assert_eq!(engine.counts(), (4, 0));
+    drop(dropped);
+    assert_eq!(engine.cancel(&cancelled, false), Ok(true));
+    assert_eq!(engine.counts(), (2, 0));
+    let assignment = engine.next(worker).expect("two wait");
+    assert_eq!((assignment.program, engine.counts()), (2, (1, 1)));
+    assert!(engine.retry(&cancelled));
+    assert_eq!(engine.counts(), (2, 1));
+    let failed = Err(2);
+    let next = engine.finish(assignment, failed, Some(worker), &mut Deferred::default());
+    let next = next.map(|assignment| assignment.program);
+    assert_eq!((next, engine.counts()), (Some(3), (1, 1)));
+    assert_eq!(run.status(), Status::Error);
+    drop((run, waits, cancelled));
+    assert_eq!(engine.counts(), (0, 1));
 }
