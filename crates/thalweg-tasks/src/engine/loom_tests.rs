@@ -58,6 +58,18 @@ fn loom_every_task_is_run_by_one_of_the_threads() {
 }
 
 #[test]
+fn loom_a_plain_task_is_heard_of_by_a_thread_that_goes_to_sleep() {
+    loom::model(|| {
+        let engine: Engine = TaskEngine::threads();
+        let other = engine.clone();
+        let thread = thread::spawn(move || work(&other, 1));
+        let slot = engine.submit(spec(1, Vec::new(), None));
+        assert_eq!(thread.join().expect("it does not panic"), 1);
+        assert_eq!(value(&slot), Some(1));
+    });
+}
+
+#[test]
 fn loom_a_thread_that_sleeps_hears_of_the_end() {
     loom::model(|| {
         let engine: Engine = TaskEngine::threads();
