@@ -35,6 +35,38 @@ pub(crate) fn detach<R: Send>(py: Python<'_>, f: impl Send + FnOnce() -> R) -> R
     })
 }
 
+/// How many threads wait for tasks, without the GIL.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// How long one who has found work leaves the GIL to who brought it: about what it takes from `submit` to `result`.
+const COURTESY: Duration = Duration::from_micros(5);
+
+/// Runs `wait`, which waits for tasks, without the GIL.
+pub(crate) fn detach_to_wait<R: Send>(py: Python<'_>, wait: impl Send + FnOnce() -> R) -> R {
+    struct Waits;
+
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            WAITING.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    detach(py, || {
+        WAITING.fetch_add(1, Ordering::Relaxed);
+        let _waits = Waits;
+        wait()
+    })
+}
+
+/// Gives the thread that has just brought a task the time to wait for it: whoever asks for the GIL before that is put to
+/// sleep, and woken, which takes longer than a small task.
+pub(crate) fn let_others_wait() {
+    let end = Instant::now() + COURTESY;
+    while WAITING.load(Ordering::Relaxed) == 0 && Instant::now() < end {
+        std::hint::spin_loop();
+    }
+}
+
 /// Runs what may take long and can be stopped anywhere, a user's function: nobody waits for it at the end.
 pub(crate) fn unawaited<R>(f: impl FnOnce() -> R) -> R {
     Visit::suspend(f)

@@ -153,6 +153,11 @@ impl<W: TaskTypes> ThreadPool<W> {
         assignment
     }
 
+    /// Whether some task may be ready to run. It may be another's by the time one looks.
+    pub fn has_turns(&self) -> bool {
+        self.engine.has_turns()
+    }
+
     /// Takes a task back that has been run, and says which is next for this thread, if there is one.
     pub fn finish(
         &self,

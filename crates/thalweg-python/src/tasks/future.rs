@@ -458,7 +458,7 @@ pub(super) fn look_again_and_again(
     loop {
         let next = Instant::now() + look;
         let until = deadline.map_or(next, |deadline| deadline.min(next));
-        if gil::detach(py, || wait(until)) {
+        if gil::detach_to_wait(py, || wait(until)) {
             return Ok(true);
         }
         py.check_signals()?;

@@ -35,17 +35,35 @@ impl Work<Calls> for Caller {
         // for each task anew would cost more than a small task.
         gil::attach(|py| {
             let mut deferred = Deferred::default();
-            while let Some(first) = gil::detach(py, || pool.take()) {
-                let mut next = Some(first);
-                let mut turn = Turn::begin();
-                while let Some(mut assignment) = next {
-                    let result = run(py, &mut assignment, &mut turn);
+            let mut next = gil::detach(py, || take(pool));
+            let mut turn = Turn::begin();
+            while let Some(mut assignment) = next {
+                let result = run(py, &mut assignment, &mut turn);
+                if pool.has_turns() {
                     next = pool.finish(assignment, result, &mut deferred);
                     turn.yield_if_over(py);
+                    if next.is_some() {
+                        continue;
+                    }
+                    next = gil::detach(py, || take(pool));
+                } else {
+                    // Who waits for this task finds the GIL free.
+                    next = gil::detach(py, || {
+                        let next = pool.finish(assignment, result, &mut deferred);
+                        next.or_else(|| take(pool))
+                    });
                 }
+                turn = Turn::begin();
             }
         });
     }
+}
+
+/// Waits for a task, without the GIL.
+fn take(pool: &Arc<ThreadPool<Calls>>) -> Option<Assignment<Calls>> {
+    let next = pool.take();
+    gil::let_others_wait();
+    next
 }
 
 /// The time for which a thread keeps the GIL.

@@ -77,6 +77,11 @@ impl<W: TaskTypes> Plain<W> {
         parts.flat_map(|part| lock(part).running.clone()).collect()
     }
 
+    /// Whether the scheduler has to be asked who is next.
+    pub(super) fn has_other_turns(&self) -> bool {
+        self.has_other_turns.load(Ordering::Acquire)
+    }
+
     pub(super) fn note_other_turns(&self, are_there: bool) {
         self.has_other_turns.store(are_there, Ordering::Release);
     }
@@ -114,7 +119,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         worker: WorkerId,
     ) -> Result<Option<Assignment<W>>, Ask> {
         loop {
-            if plain.has_other_turns.load(Ordering::Acquire) {
+            if plain.has_other_turns() {
                 return Err(Ask);
             }
             let assignment = match plain.turns.pop() {

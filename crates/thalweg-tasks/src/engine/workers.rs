@@ -100,7 +100,7 @@ impl<W: TaskTypes> TaskEngine<W> {
             return Some(assignment);
         }
         for _ in 0..LOOKS {
-            if self.readied.load(Ordering::Acquire) != seen || self.has_turns() {
+            if self.readied.load(Ordering::Acquire) != seen || self.has_queued() {
                 break;
             }
             std::hint::spin_loop();
@@ -127,7 +127,7 @@ impl<W: TaskTypes> TaskEngine<W> {
             self.idle.fetch_add(1, Ordering::Relaxed);
             // Either a task that comes now is seen here, or who brings it sees that somebody sleeps.
             fence(Ordering::SeqCst);
-            if self.has_turns() {
+            if self.has_queued() {
                 self.idle.fetch_sub(1, Ordering::Relaxed);
                 continue;
             }
@@ -144,10 +144,16 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    fn has_turns(&self) -> bool {
-        self.plain
-            .as_ref()
-            .is_some_and(|plain| !plain.turns.is_empty())
+    /// Whether a task is in the queue of threads.
+    fn has_queued(&self) -> bool {
+        let plain = self.plain.as_ref();
+        plain.is_some_and(|plain| !plain.turns.is_empty())
+    }
+
+    /// Whether a task is in the queue, or the scheduler has another, which may want more than there is.
+    pub(crate) fn has_turns(&self) -> bool {
+        let plain = self.plain.as_ref();
+        self.has_queued() || plain.is_some_and(|plain| plain.has_other_turns())
     }
 
     /// Takes note of whether the scheduler has to be asked who is next. Called with its lock.
