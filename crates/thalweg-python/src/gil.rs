@@ -35,11 +35,11 @@ pub(crate) fn detach<R: Send>(py: Python<'_>, f: impl Send + FnOnce() -> R) -> R
     })
 }
 
-/// How many threads wait for tasks, without the GIL.
+/// Number of threads that wait for tasks, without the GIL.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// How long one who has found work leaves the GIL to who brought it: about what it takes from `submit` to `result`.
-const COURTESY: Duration = Duration::from_micros(5);
+/// Time from `submit` to `result`, roughly.
+const HANDOVER: Duration = Duration::from_micros(5);
 
 /// Runs `wait`, which waits for tasks, without the GIL.
 pub(crate) fn detach_to_wait<R: Send>(py: Python<'_>, wait: impl Send + FnOnce() -> R) -> R {
@@ -58,10 +58,11 @@ pub(crate) fn detach_to_wait<R: Send>(py: Python<'_>, wait: impl Send + FnOnce()
     })
 }
 
-/// Gives the thread that has just brought a task the time to wait for it: whoever asks for the GIL before that is put to
-/// sleep, and woken, which takes longer than a small task.
-pub(crate) fn let_others_wait() {
-    let end = Instant::now() + COURTESY;
+/// Waits a moment for the thread that submitted a task to wait for it, which releases the GIL.
+///
+/// A thread that asks for the GIL earlier is put to sleep and woken again, and that takes longer than a small task.
+pub(crate) fn await_handover() {
+    let end = Instant::now() + HANDOVER;
     while WAITING.load(Ordering::Relaxed) == 0 && Instant::now() < end {
         std::hint::spin_loop();
     }

@@ -31,8 +31,8 @@
 mod client;
 mod engine;
 mod error;
+mod fork;
 mod history;
-mod home;
 pub mod parallel;
 mod place;
 #[cfg(feature = "processes")]

@@ -58,7 +58,7 @@ thread_local! {
     static TOKEN: RefCell<Option<Token>> = const { RefCell::new(None) };
 }
 
-/// The number of this thread among those of its pool; 0 if it is in none.
+/// This thread's number in its pool; 0 outside of a pool.
 pub(crate) fn number() -> usize {
     NUMBER.get()
 }
@@ -153,9 +153,9 @@ impl<W: TaskTypes> ThreadPool<W> {
         assignment
     }
 
-    /// Whether some task may be ready to run. It may be another's by the time one looks.
-    pub fn has_turns(&self) -> bool {
-        self.engine.has_turns()
+    /// Whether a task may be ready. Another thread may take it meanwhile.
+    pub fn may_have_ready(&self) -> bool {
+        self.engine.may_have_ready()
     }
 
     /// Takes a task back that has been run, and says which is next for this thread, if there is one.

@@ -39,7 +39,7 @@ impl Work<Calls> for Caller {
             let mut turn = Turn::begin();
             while let Some(mut assignment) = next {
                 let result = run(py, &mut assignment, &mut turn);
-                if pool.has_turns() {
+                if pool.may_have_ready() {
                     next = pool.finish(assignment, result, &mut deferred);
                     turn.yield_if_over(py);
                     if next.is_some() {
@@ -47,7 +47,7 @@ impl Work<Calls> for Caller {
                     }
                     next = gil::detach(py, || take(pool));
                 } else {
-                    // Who waits for this task finds the GIL free.
+                    // The thread that waits for this task then finds the GIL free.
                     next = gil::detach(py, || {
                         let next = pool.finish(assignment, result, &mut deferred);
                         next.or_else(|| take(pool))
@@ -62,7 +62,7 @@ impl Work<Calls> for Caller {
 /// Waits for a task, without the GIL.
 fn take(pool: &Arc<ThreadPool<Calls>>) -> Option<Assignment<Calls>> {
     let next = pool.take();
-    gil::let_others_wait();
+    gil::await_handover();
     next
 }
 

@@ -14,16 +14,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 #[derive(Debug)]
 pub enum Closures {}
 
-/// A result, wherever it lies.
+/// A result, with what holds it.
 pub(crate) type Value = Arc<dyn Holds>;
 
-/// Something that may hold the result of a task.
+/// Holder of a task's result.
 pub trait Holds: Send + Sync {
     /// The result, if it is there.
     fn held(&self) -> Option<&dyn Any>;
 }
 
-/// A result as such.
+/// A result by itself.
 pub(super) struct Held<T>(pub(super) T);
 
 impl<T: Send + Sync + 'static> Holds for Held<T> {
@@ -32,7 +32,7 @@ impl<T: Send + Sync + 'static> Holds for Held<T> {
     }
 }
 
-/// A closure that is called once, and then what it returned. A task needs no memory for its result beside.
+/// A closure that is called once, and then its result: both in one allocation.
 struct Once<F, T> {
     closure: Mutex<Option<F>>,
     result: OnceLock<T>,

@@ -92,7 +92,7 @@ impl<T: Send + Sync + 'static> Future<T> {
     }
 }
 
-/// The result of a task, which its [future](Future::shared) and others have as well. Clones are the same result.
+/// The result of a task, shared with its [future](Future::shared). Clones share it as well.
 pub struct Shared<T> {
     value: Value,
     kind: PhantomData<fn() -> T>,

@@ -25,7 +25,7 @@ pub(super) fn abandon<W: TaskTypes>(engine: &Arc<TaskEngine<W>>, id: TaskId, sto
     in_turn(move || drop_task(&engine, id, stops));
 }
 
-/// Drops something, after what is being dropped in this thread.
+/// Runs a drop after the one that is going on in this thread, if there is one.
 pub(super) fn in_turn(last: impl FnOnce() + 'static) {
     let mut last = Some(last);
     QUEUE.with_borrow_mut(|queue| match queue {

@@ -8,8 +8,8 @@ mod plain;
 mod timers;
 mod workers;
 
+use crate::fork::OwnerProcess;
 use crate::history::{TaskHistory, TaskRun};
-use crate::home::Home;
 use crate::scheduler::{
     Deferred, Dependencies, Options, Scheduler, Stopped, TaskId, TaskSpec, WorkerId,
 };
@@ -28,13 +28,13 @@ use timers::{Run, Timers};
 /// The scheduler behind a client, and how workers hear of work.
 pub struct TaskEngine<W: TaskTypes> {
     scheduler: Mutex<Scheduler<W>>,
-    /// An engine of threads has it.
+    /// Present if the workers are threads.
     plain: Option<Plain<W>>,
     /// Threads wait here for something to do.
     work: Condvar,
-    /// How many of them do, and have not been called. It changes under the scheduler's lock, as does the next.
+    /// Number of sleeping threads that were not called. Changed under the scheduler's lock, like `called`.
     idle: AtomicUsize,
-    /// How many have been called, and have not woken up.
+    /// Number of sleeping threads that were called.
     called: AtomicUsize,
     /// How many tasks have been readied; looked at before going to sleep.
     readied: AtomicUsize,
@@ -48,7 +48,7 @@ pub struct TaskEngine<W: TaskTypes> {
     telling: AtomicUsize,
     callbacks: Arc<Callbacks>,
     /// The process that has its threads.
-    home: Home,
+    owner: OwnerProcess,
     outside: Box<dyn RemoteWorkers<W>>,
 }
 
@@ -59,7 +59,7 @@ impl<W: TaskTypes> fmt::Debug for TaskEngine<W> {
             .field("readied", &self.readied)
             .field("time_limits", &self.time_limits)
             .field("telling", &self.telling)
-            .field("home", &self.home)
+            .field("owner", &self.owner)
             .finish_non_exhaustive()
     }
 }
@@ -116,7 +116,7 @@ impl<W: TaskTypes> TaskEngine<W> {
 
     fn with_plain(outside: Box<dyn RemoteWorkers<W>>, plain: Option<Plain<W>>) -> Arc<Self> {
         let scheduler = match &plain {
-            Some(plain) => Scheduler::with_turns(plain.turns.clone()),
+            Some(plain) => Scheduler::with_run_queue(plain.run_queue.clone()),
             None => Scheduler::default(),
         };
         Arc::new(Self {
@@ -132,7 +132,7 @@ impl<W: TaskTypes> TaskEngine<W> {
             history: TaskHistory::default(),
             telling: AtomicUsize::new(0),
             callbacks: Arc::default(),
-            home: Home::here(),
+            owner: OwnerProcess::here(),
             outside,
         })
     }
@@ -145,7 +145,7 @@ impl<W: TaskTypes> TaskEngine<W> {
     /// The process that the engine belongs to, if this is one that was forked off it: a copy of the engine is here,
     /// without its threads, and with locks that nobody may ever open.
     pub fn owner_elsewhere(&self) -> Option<u32> {
-        self.home.elsewhere()
+        self.owner.elsewhere()
     }
 
     /// Does something with the scheduler, and what comes of it once the lock is open again.
@@ -168,7 +168,7 @@ impl<W: TaskTypes> TaskEngine<W> {
     ) {
         let ready = deferred.ready;
         let sleepers = self.call(ready);
-        self.note_other_turns(&scheduler);
+        self.note_other_ready(&scheduler);
         let tells = !deferred.watchers.is_empty();
         if tells {
             self.telling.fetch_add(1, Ordering::AcqRel);
@@ -475,7 +475,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         abandoned::abandon(self, id, stops);
     }
 
-    /// Drops something of the user's that may have the last future of another task.
+    /// Drops a program that may hold the last future of another task.
     pub(crate) fn drop_in_turn(&self, last: W::Program) {
         abandoned::in_turn(move || drop(last));
     }
@@ -528,7 +528,7 @@ mod tests {
     fn in_a_forked_process_nothing_is_waited_for() {
         let mut engine: Arc<TaskEngine<Nothing>> = TaskEngine::threads();
         let owner = std::process::id() + 1;
-        Arc::get_mut(&mut engine).expect("nobody else has it").home = Home::pretend(owner);
+        Arc::get_mut(&mut engine).expect("nobody else has it").owner = OwnerProcess::pretend(owner);
         let here = engine.submit(spec((), Vec::new(), None));
         assert_eq!(here.failure().as_deref(), Some(&Failure::Forked { owner }));
         // As if it had been submitted before the fork.

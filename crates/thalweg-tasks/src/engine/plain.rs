@@ -1,8 +1,8 @@
-//! Plain tasks on their way: they need nothing, and nothing more was said of them. Threads take them out of a queue and
-//! put the outcome in its place, without the scheduler and its lock.
+//! Plain tasks, which have no dependencies and no options. They go through a queue to a thread, past the scheduler and its
+//! lock.
 
 use super::TaskEngine;
-use crate::scheduler::{Assignment, Entry, Output, Turn, Turns, WorkerId};
+use crate::scheduler::{Assignment, Entry, Next, Output, RunQueue, WorkerId};
 use crate::slot::{PlainStop, Slot, Watcher, Watchers};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::sync::{Mutex, lock};
@@ -10,24 +10,24 @@ use crate::task_types::{Failure, TaskTypes};
 use crate::threads;
 use std::sync::{Arc, Weak};
 
-/// In how many parts the list of running tasks is, so that threads do not wait for each other there.
+/// Number of parts of the list of running tasks. Threads would contend for a single one.
 const PARTS: usize = 16;
 
-/// What an engine of threads has for plain tasks.
+/// State of plain tasks in an engine of threads.
 pub(super) struct Plain<W: TaskTypes> {
-    pub(super) turns: Arc<Turns<W>>,
-    /// Whether there are ready tasks that are not in the queue: then the scheduler is to say who is next.
-    has_other_turns: AtomicBool,
-    /// How many times one ended without having begun.
+    pub(super) run_queue: Arc<RunQueue<W>>,
+    /// Whether tasks are ready that are not in the queue: the scheduler decides then which is next.
+    has_other_ready: AtomicBool,
+    /// How many ended before they began.
     withdrawn: AtomicU64,
     is_closed: AtomicBool,
     parts: [Mutex<Part<W>>; PARTS],
 }
 
 struct Part<W: TaskTypes> {
-    /// How many times one has begun.
+    /// How many began on the threads of this part.
     begun: u64,
-    /// Those that run: who closes the engine has to tell those who wait for them.
+    /// Tasks that run now. They fail when the engine is closed.
     running: Vec<Weak<Slot<W>>>,
 }
 
@@ -43,8 +43,8 @@ impl<W: TaskTypes> Default for Part<W> {
 impl<W: TaskTypes> Default for Plain<W> {
     fn default() -> Self {
         Self {
-            turns: Arc::default(),
-            has_other_turns: AtomicBool::new(false),
+            run_queue: Arc::default(),
+            has_other_ready: AtomicBool::new(false),
             withdrawn: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
             parts: std::array::from_fn(|_| Mutex::new(Part::default())),
@@ -53,7 +53,7 @@ impl<W: TaskTypes> Default for Plain<W> {
 }
 
 impl<W: TaskTypes> Plain<W> {
-    /// The part that this thread writes to.
+    /// The part of this thread.
     fn part(&self) -> &Mutex<Part<W>> {
         &self.parts[threads::number() % PARTS]
     }
@@ -63,12 +63,12 @@ impl<W: TaskTypes> Plain<W> {
         parts.map(|part| lock(part).running.len()).sum()
     }
 
-    /// How many wait for their turn.
+    /// How many wait to run.
     pub(super) fn count_waiting(&self) -> usize {
-        // What has left the queue is looked at first, so that there is never less of what has come.
+        // Departures are read first, so that they never outnumber arrivals.
         let begun: u64 = self.parts.iter().map(|part| lock(part).begun).sum();
         let left = begun + self.withdrawn.load(Ordering::Acquire);
-        let waiting = self.turns.plain().saturating_sub(left);
+        let waiting = self.run_queue.plain().saturating_sub(left);
         usize::try_from(waiting).unwrap_or(usize::MAX)
     }
 
@@ -77,32 +77,32 @@ impl<W: TaskTypes> Plain<W> {
         parts.flat_map(|part| lock(part).running.clone()).collect()
     }
 
-    /// Whether the scheduler has to be asked who is next.
-    pub(super) fn has_other_turns(&self) -> bool {
-        self.has_other_turns.load(Ordering::Acquire)
+    /// Whether the scheduler decides which task is next.
+    pub(super) fn has_other_ready(&self) -> bool {
+        self.has_other_ready.load(Ordering::Acquire)
     }
 
-    pub(super) fn note_other_turns(&self, are_there: bool) {
-        self.has_other_turns.store(are_there, Ordering::Release);
+    pub(super) fn note_other_ready(&self, are_there: bool) {
+        self.has_other_ready.store(are_there, Ordering::Release);
     }
 }
 
 impl<W: TaskTypes> TaskEngine<W> {
-    /// Takes a plain task.
+    /// Takes a plain task from a user.
     pub(super) fn submit_plain(
         self: &Arc<Self>,
         plain: &Plain<W>,
         program: W::Program,
     ) -> Arc<Slot<W>> {
-        let number = plain.turns.count_plain();
+        let number = plain.run_queue.count_plain();
         let slot = Slot::of_plain(number, self.clone(), program);
         self.queue_plain(plain, &slot);
         slot
     }
 
     fn queue_plain(self: &Arc<Self>, plain: &Plain<W>, slot: &Arc<Slot<W>>) {
-        plain.turns.push(Entry::Plain(Arc::downgrade(slot)));
-        // Either a thread that goes to sleep sees the task, or it is seen to be asleep. The same with one who closes.
+        plain.run_queue.push(Entry::Plain(Arc::downgrade(slot)));
+        // Either a thread that goes to sleep sees the task, or its sleep is seen here. The same holds for closing.
         fence(Ordering::SeqCst);
         if self.idle.load(Ordering::Relaxed) > 0 {
             self.wake_one();
@@ -112,17 +112,17 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// The next task, if the scheduler need not be asked which it is; `Err` if it has to be.
+    /// Takes the next task out of the run queue, or fails if the scheduler decides which is next.
     pub(super) fn next_plain(
         self: &Arc<Self>,
         plain: &Plain<W>,
         worker: WorkerId,
     ) -> Result<Option<Assignment<W>>, Ask> {
         loop {
-            if plain.has_other_turns() {
+            if plain.has_other_ready() {
                 return Err(Ask);
             }
-            let assignment = match plain.turns.pop() {
+            let assignment = match plain.run_queue.pop() {
                 None => return Ok(None),
                 Some(Entry::Plain(slot)) => self.begin_plain(slot),
                 Some(Entry::Scheduled(id)) => lock(&self.scheduler).assign_ready(id, worker),
@@ -133,11 +133,11 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// Makes an assignment of whose turn it is. There is none if that task is not wanted any more.
-    pub(super) fn begin_turn(self: &Arc<Self>, turn: Turn<W>) -> Option<Assignment<W>> {
-        match turn {
-            Turn::Scheduled(assignment) => Some(assignment),
-            Turn::Plain(slot) => self.begin_plain(slot),
+    /// Begins the next task. Returns `None` if nobody wants it any more.
+    pub(super) fn begin_next(self: &Arc<Self>, next: Next<W>) -> Option<Assignment<W>> {
+        match next {
+            Next::Scheduled(assignment) => Some(assignment),
+            Next::Plain(slot) => self.begin_plain(slot),
         }
     }
 
@@ -149,13 +149,13 @@ impl<W: TaskTypes> TaskEngine<W> {
         part.running.push(assignment.slot.clone());
         drop(part);
         if plain.is_closed.load(Ordering::SeqCst) {
-            // Who closed the engine may have looked through the list before.
+            // The engine may have been closed before the task was in the list.
             self.close_one(&assignment.slot);
         }
         Some(assignment)
     }
 
-    /// Takes a plain task back that has been run.
+    /// Takes back a plain task that has run.
     pub(super) fn finish_plain(
         self: &Arc<Self>,
         assignment: Assignment<W>,
@@ -178,7 +178,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// Ends a task that is not done.
+    /// Fails a task that is not done.
     pub(super) fn stop_plain(&self, slot: &Slot<W>, failure: Failure<W::Error>) -> PlainStop {
         let (stopped, watchers) = slot.stop(failure, &self.telling);
         if stopped == PlainStop::BeforeItBegan {
@@ -198,7 +198,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         is_stopped
     }
 
-    /// Takes note of one that ends without having begun.
+    /// Counts a task that ended before it began.
     pub(crate) fn withdraw_plain(&self) {
         if let Some(plain) = &self.plain {
             plain.withdrawn.fetch_add(1, Ordering::Release);
@@ -217,7 +217,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         let (Some(plain), Some(_failure)) = (&self.plain, slot.wait_again()) else {
             return false;
         };
-        plain.turns.count_plain();
+        plain.run_queue.count_plain();
         self.queue_plain(plain, slot);
         true
     }
@@ -226,9 +226,9 @@ impl<W: TaskTypes> TaskEngine<W> {
     pub(super) fn close_plain(&self, plain: &Plain<W>) {
         plain.is_closed.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        while let Some(turn) = plain.turns.pop() {
-            // What the scheduler knows it has failed.
-            if let Entry::Plain(slot) = turn {
+        while let Some(entry) = plain.run_queue.pop() {
+            // The scheduler has failed its own.
+            if let Entry::Plain(slot) = entry {
                 self.close_one(&slot);
             }
         }
@@ -244,5 +244,5 @@ impl<W: TaskTypes> TaskEngine<W> {
     }
 }
 
-/// The scheduler is to be asked.
+/// The scheduler decides which task is next.
 pub(super) struct Ask;

@@ -2,7 +2,7 @@
 
 use super::TaskEngine;
 use super::timers::Run;
-use crate::scheduler::{Assignment, Deferred, Output, Scheduler, Turn, WorkerId};
+use crate::scheduler::{Assignment, Deferred, Next, Output, Scheduler, WorkerId};
 use crate::sync::atomic::{Ordering, fence};
 use crate::sync::lock;
 use crate::task_types::TaskTypes;
@@ -29,14 +29,14 @@ impl<W: TaskTypes> TaskEngine<W> {
         assignment.inspect(|assignment| self.begin(assignment))
     }
 
-    /// Has the scheduler say which task is next.
+    /// Asks the scheduler for the next task.
     fn ask_for_next(self: &Arc<Self>, worker: WorkerId) -> Option<Assignment<W>> {
         loop {
             let mut scheduler = lock(&self.scheduler);
-            let turn = scheduler.next(worker, true);
-            self.note_other_turns(&scheduler);
+            let next = scheduler.next(worker, true);
+            self.note_other_ready(&scheduler);
             drop(scheduler);
-            if let Some(assignment) = self.begin_turn(turn?) {
+            if let Some(assignment) = self.begin_next(next?) {
                 return Some(assignment);
             }
         }
@@ -56,13 +56,13 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
         let mut scheduler = lock(&self.scheduler);
         scheduler.finish(assignment, result, deferred);
-        let turn = worker.and_then(|worker| scheduler.next(worker, true));
-        if matches!(turn, Some(Turn::Scheduled(_))) {
+        let next = worker.and_then(|worker| scheduler.next(worker, true));
+        if matches!(next, Some(Next::Scheduled(_))) {
             // The one that is taken along needs nobody to be woken.
             deferred.ready = deferred.ready.saturating_sub(1);
         }
         self.let_go(scheduler, deferred);
-        match self.begin_turn(turn?) {
+        match self.begin_next(next?) {
             Some(assignment) => {
                 self.begin(&assignment);
                 Some(assignment)
@@ -83,8 +83,8 @@ impl<W: TaskTypes> TaskEngine<W> {
         worker: WorkerId,
         steal: bool,
     ) -> Option<Assignment<W>> {
-        let turn = lock(&self.scheduler).next(worker, steal);
-        let assignment = self.begin_turn(turn?);
+        let next = lock(&self.scheduler).next(worker, steal);
+        let assignment = self.begin_next(next?);
         assignment.inspect(|assignment| self.begin(assignment))
     }
 
@@ -111,10 +111,10 @@ impl<W: TaskTypes> TaskEngine<W> {
                 return None;
             }
             // First: it may have been woken for a task, and nobody else is.
-            if let Some(turn) = scheduler.next(worker, true) {
-                self.note_other_turns(&scheduler);
+            if let Some(next) = scheduler.next(worker, true) {
+                self.note_other_ready(&scheduler);
                 drop(scheduler);
-                if let Some(assignment) = self.begin_turn(turn) {
+                if let Some(assignment) = self.begin_next(next) {
                     self.begin(&assignment);
                     return Some(assignment);
                 }
@@ -125,7 +125,7 @@ impl<W: TaskTypes> TaskEngine<W> {
                 return None;
             }
             self.idle.fetch_add(1, Ordering::Relaxed);
-            // Either a task that comes now is seen here, or who brings it sees that somebody sleeps.
+            // Either this thread sees a plain task that comes now, or its submitter sees a sleeper.
             fence(Ordering::SeqCst);
             if self.has_queued() {
                 self.idle.fetch_sub(1, Ordering::Relaxed);
@@ -135,7 +135,7 @@ impl<W: TaskTypes> TaskEngine<W> {
                 .work
                 .wait(scheduler)
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
-            // One that wakes up of itself may be taken for one that was called: their number is right.
+            // A spurious wake-up may count as a call, but the totals stay right.
             let woken = match self.called.load(Ordering::Relaxed) {
                 0 => &self.idle,
                 _ => &self.called,
@@ -144,26 +144,26 @@ impl<W: TaskTypes> TaskEngine<W> {
         }
     }
 
-    /// Whether a task is in the queue of threads.
+    /// Whether the run queue has a task.
     fn has_queued(&self) -> bool {
         let plain = self.plain.as_ref();
-        plain.is_some_and(|plain| !plain.turns.is_empty())
+        plain.is_some_and(|plain| !plain.run_queue.is_empty())
     }
 
-    /// Whether a task is in the queue, or the scheduler has another, which may want more than there is.
-    pub(crate) fn has_turns(&self) -> bool {
+    /// Whether a task may be ready: one in the run queue, or another that may want resources that are taken.
+    pub(crate) fn may_have_ready(&self) -> bool {
         let plain = self.plain.as_ref();
-        self.has_queued() || plain.is_some_and(|plain| plain.has_other_turns())
+        self.has_queued() || plain.is_some_and(|plain| plain.has_other_ready())
     }
 
-    /// Takes note of whether the scheduler has to be asked who is next. Called with its lock.
-    pub(super) fn note_other_turns(&self, scheduler: &Scheduler<W>) {
+    /// Notes whether tasks are ready that are not in the run queue. Called under the scheduler's lock.
+    pub(super) fn note_other_ready(&self, scheduler: &Scheduler<W>) {
         if let Some(plain) = &self.plain {
-            plain.note_other_turns(scheduler.has_other_turns());
+            plain.note_other_ready(scheduler.has_other_ready());
         }
     }
 
-    /// Says how many of so many threads there are to be woken. Called with the scheduler's lock.
+    /// Marks up to `count` sleeping threads as called, and returns how many to wake. Called under the scheduler's lock.
     pub(super) fn call(&self, count: usize) -> usize {
         let sleepers = self.idle.load(Ordering::Relaxed).min(count);
         if sleepers > 0 {
@@ -173,7 +173,7 @@ impl<W: TaskTypes> TaskEngine<W> {
         sleepers
     }
 
-    /// Wakes a thread that waits for something to do, if one does.
+    /// Wakes a sleeping thread, if there is one.
     pub(super) fn wake_one(&self) {
         let scheduler = lock(&self.scheduler);
         let sleepers = self.call(1);

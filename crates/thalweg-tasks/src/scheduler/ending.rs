@@ -96,15 +96,15 @@ impl<W: TaskTypes> Scheduler<W> {
         !order.is_empty()
     }
 
-    /// Runs the plain tasks again that a task needs, if they have failed.
+    /// Runs the failed plain dependencies of a task again.
     fn retry_plain_needs(&self, id: TaskId, deferred: &mut Deferred<W>) {
-        let (Some(task), Some(turns)) = (self.task(id), &self.turns) else {
+        let (Some(task), Some(queue)) = (self.task(id), &self.run_queue) else {
             return;
         };
         for need in task.dependencies.iter().filter(|need| need.id.is_plain()) {
             if let Some(failure) = need.wait_again() {
-                turns.count_plain();
-                turns.push(Entry::Plain(Arc::downgrade(need)));
+                queue.count_plain();
+                queue.push(Entry::Plain(Arc::downgrade(need)));
                 deferred.to_drop.push(ToDrop::SlotState(failure));
                 deferred.ready += 1;
             }

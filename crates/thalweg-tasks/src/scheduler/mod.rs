@@ -7,9 +7,9 @@
 mod ending;
 mod needs;
 mod ready;
+mod run_queue;
 mod suspects;
 mod task;
-mod turns;
 mod workers;
 
 #[cfg(all(test, not(thalweg_loom)))]
@@ -19,6 +19,7 @@ use crate::engine::TaskEngine;
 use crate::slot::{Slot, SlotState, Watcher, Watchers};
 use crate::task_types::{Failure, TaskTypes};
 use ready::Ready;
+pub(crate) use run_queue::{Entry, RunQueue};
 use slab::Slab;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -26,9 +27,8 @@ use std::fmt;
 use std::sync::Arc;
 use suspects::Trial;
 pub use task::{Assignment, Dependencies, Options, TaskSpec};
+pub(crate) use task::{Next, TaskId};
 use task::{State, Task};
-pub(crate) use task::{TaskId, Turn};
-pub(crate) use turns::{Entry, Turns};
 #[cfg(any(feature = "processes", all(test, not(thalweg_loom))))]
 pub(crate) use workers::Lost;
 use workers::Worker;
@@ -121,8 +121,8 @@ pub(crate) struct Scheduler<W: TaskTypes> {
     tasks: Slab<Task<W>>,
     generation: u32,
     ready: Ready,
-    /// The queue of an engine of threads, for those that begin something and are as urgent as usual.
-    turns: Option<Arc<Turns<W>>>,
+    /// Shared with the threads of the engine, if its workers are threads.
+    run_queue: Option<Arc<RunQueue<W>>>,
     /// Tasks that are ready, and that want something their worker has to have left.
     constrained: Vec<TaskId>,
     /// Tasks that are ready, and that are to run alone.
@@ -139,7 +139,7 @@ impl<W: TaskTypes> Default for Scheduler<W> {
             tasks: Slab::new(),
             generation: 0,
             ready: Ready::default(),
-            turns: None,
+            run_queue: None,
             constrained: Vec::new(),
             suspects: VecDeque::new(),
             emptied: None,
@@ -150,10 +150,10 @@ impl<W: TaskTypes> Default for Scheduler<W> {
 }
 
 impl<W: TaskTypes> Scheduler<W> {
-    /// One that shares a queue with threads, which take tasks out of it without a lock.
-    pub(crate) fn with_turns(turns: Arc<Turns<W>>) -> Self {
+    /// A scheduler that shares a run queue with threads.
+    pub(crate) fn with_run_queue(run_queue: Arc<RunQueue<W>>) -> Self {
         Self {
-            turns: Some(turns),
+            run_queue: Some(run_queue),
             ..Self::default()
         }
     }
@@ -227,9 +227,9 @@ impl<W: TaskTypes> Scheduler<W> {
         } else if !begins {
             self.ready.push_front(id, priority);
         } else if priority == 0.0
-            && let Some(turns) = &self.turns
+            && let Some(queue) = &self.run_queue
         {
-            turns.push(Entry::Scheduled(id));
+            queue.push(Entry::Scheduled(id));
         } else {
             self.ready.push_back(id, priority);
         }
@@ -238,35 +238,35 @@ impl<W: TaskTypes> Scheduler<W> {
     /// The next task for a worker that has room for one.
     ///
     /// With `steal`, it may be one that would have been near another worker.
-    pub(crate) fn next(&mut self, worker: WorkerId, steal: bool) -> Option<Turn<W>> {
+    pub(crate) fn next(&mut self, worker: WorkerId, steal: bool) -> Option<Next<W>> {
         match self.next_suspect(worker) {
             Trial::None => {}
             Trial::Wait => return None,
-            Trial::Begin(assignment) => return Some(Turn::Scheduled(assignment)),
+            Trial::Begin(assignment) => return Some(Next::Scheduled(assignment)),
         }
         if !self.constrained.is_empty()
             && let Some(id) = self.pick_choosy(worker)
         {
-            return self.assign(id, worker).map(Turn::Scheduled);
+            return self.assign(id, worker).map(Next::Scheduled);
         }
         loop {
             match self.pop(worker, steal)? {
-                Entry::Plain(slot) => return Some(Turn::Plain(slot)),
+                Entry::Plain(slot) => return Some(Next::Plain(slot)),
                 Entry::Scheduled(id) => {
                     if let Some(assignment) = self.assign_ready(id, worker) {
-                        return Some(Turn::Scheduled(assignment));
+                        return Some(Next::Scheduled(assignment));
                     }
                 }
             }
         }
     }
 
-    /// Whether a task is ready that is not in the queue of [`Turns`].
-    pub(crate) fn has_other_turns(&self) -> bool {
+    /// Whether a task is ready that is not in the run queue.
+    pub(crate) fn has_other_ready(&self) -> bool {
         !(self.ready.is_empty() && self.constrained.is_empty() && self.suspects.is_empty())
     }
 
-    /// Gives a worker the task whose turn it is, if that is still ready.
+    /// Gives a worker a task from the run queue, if it is still ready.
     pub(crate) fn assign_ready(&mut self, id: TaskId, worker: WorkerId) -> Option<Assignment<W>> {
         let is_ready = self.task(id).is_some_and(|task| task.state == State::Ready);
         is_ready.then(|| self.assign(id, worker))?
@@ -277,13 +277,13 @@ impl<W: TaskTypes> Scheduler<W> {
         if let Some(id) = self.workers.get_mut(worker.0)?.local.pop() {
             return Some(Entry::Scheduled(id));
         }
-        if let Some(turns) = &self.turns {
+        if let Some(queue) = &self.run_queue {
             if let Some(id) = self.ready.pop_urgent() {
                 return Some(Entry::Scheduled(id));
             }
-            let turn = turns.pop();
-            if turn.is_some() {
-                return turn;
+            let entry = queue.pop();
+            if entry.is_some() {
+                return entry;
             }
         }
         let id = self.ready.pop().map(Entry::Scheduled);

@@ -1,4 +1,4 @@
-//! What tasks need before they can run.
+//! Dependencies: what has to be done before a task can run.
 
 use super::task::State;
 use super::{Deferred, Scheduler, TaskId};
@@ -45,7 +45,7 @@ impl<W: TaskTypes> Scheduler<W> {
         }
     }
 
-    /// A plain task that this one needs has ended.
+    /// Goes on with a task of which a plain dependency has ended.
     pub(crate) fn need_has_ended(&mut self, id: TaskId, deferred: &mut Deferred<W>) {
         let Some(task) = self.task(id).filter(|task| task.state == State::Waiting) else {
             return;
@@ -80,7 +80,7 @@ impl<W: TaskTypes> Scheduler<W> {
     }
 }
 
-/// Tells the scheduler that a plain task has ended which another needs.
+/// Tells the scheduler when a plain dependency of a task has ended.
 fn needed_by<W: TaskTypes>(id: TaskId, need: &Slot<W>) -> Watcher {
     let engine = Arc::downgrade(&need.engine);
     Watcher::Call(Box::new(move || {

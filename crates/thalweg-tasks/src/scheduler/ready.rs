@@ -72,7 +72,7 @@ impl Ready {
         id
     }
 
-    /// The next of those that are as urgent as usual, or more.
+    /// Takes the next task of the usual priority or a higher one.
     pub(crate) fn pop_urgent(&mut self) -> Option<TaskId> {
         let most = self.other.first_key_value().map(|(level, _)| level.0);
         match self.usual.is_empty() && most.is_none_or(|most| most < 0.0) {

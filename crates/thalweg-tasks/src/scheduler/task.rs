@@ -15,7 +15,7 @@ pub(crate) struct TaskId {
     pub(super) generation: u32,
 }
 
-/// Marks the ids of plain tasks. There is no room for as many others.
+/// Bit that marks the ids of plain tasks; the scheduler never has that many.
 const PLAIN: u32 = 1 << 31;
 
 impl TaskId {
@@ -30,7 +30,7 @@ impl TaskId {
         }
     }
 
-    /// A task that the scheduler does not know of.
+    /// The id of a plain task.
     pub(crate) fn plain(number: u64) -> Self {
         let (high, low) = (number >> 32, number & u64::from(u32::MAX));
         let half = |part: u64| u32::try_from(part).unwrap_or(u32::MAX);
@@ -182,8 +182,8 @@ pub struct Assignment<W: TaskTypes> {
     pub options: Option<Arc<Options>>,
 }
 
-/// Which task is next: one that the scheduler knows, or the slot of one that it does not.
-pub(crate) enum Turn<W: TaskTypes> {
+/// The next task to run: one of the scheduler's, or the slot of a plain one.
+pub(crate) enum Next<W: TaskTypes> {
     Scheduled(Assignment<W>),
     Plain(Weak<Slot<W>>),
 }
@@ -198,14 +198,14 @@ impl<W: TaskTypes> fmt::Debug for Assignment<W> {
 }
 
 impl<W: TaskTypes> TaskSpec<W> {
-    /// Whether it needs nothing, and nothing more was said of it.
+    /// Whether it has no dependencies and no options.
     pub(crate) fn is_plain(&self) -> bool {
         self.dependencies.is_empty() && self.options.is_none()
     }
 }
 
 impl<W: TaskTypes> Assignment<W> {
-    /// The task of a slot, if it still waits for its turn.
+    /// Begins the plain task of a slot, if it still waits to run.
     pub(crate) fn of_plain(slot: Weak<Slot<W>>) -> Option<Self> {
         let (id, program) = {
             let slot = slot.upgrade()?;

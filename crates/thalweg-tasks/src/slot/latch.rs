@@ -40,7 +40,7 @@ const LOOKS: u32 = 2_000;
 /// A latch that opens when a number of tasks are done.
 pub struct Latch {
     left: AtomicUsize,
-    /// One of the tasks has failed, and those who wait would hear of it at once.
+    /// One of the tasks has failed, which opens a latch that waits for the first failure.
     has_failure: AtomicBool,
     waiter: Thread,
 }
@@ -56,7 +56,7 @@ impl fmt::Debug for Latch {
 impl Latch {
     /// Opens when all are done. The thread that makes it is the one that waits.
     pub fn over<'a, W: TaskTypes>(slots: impl IntoIterator<Item = &'a Arc<Slot<W>>>) -> Arc<Self> {
-        // It is held closed until all of them are known.
+        // One more than there are, so that it stays closed until all are registered.
         let latch = Self::new(1);
         for slot in slots {
             latch.count_up();
@@ -84,12 +84,12 @@ impl Latch {
         latch
     }
 
-    /// One more has to be done before it opens.
+    /// Adds a task that has to be done before it opens.
     pub(super) fn count_up(&self) {
         self.left.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One of the tasks has failed: the next that happens opens it.
+    /// Notes that a task has failed; the watcher that is fired next opens the latch.
     pub(super) fn note_failure(&self) {
         self.has_failure.store(true, Ordering::Release);
     }
@@ -98,7 +98,7 @@ impl Latch {
         self.has_failure.load(Ordering::Acquire)
     }
 
-    /// One of the tasks is done.
+    /// Counts a task that is done, and opens if one has failed.
     pub(super) fn count_down_or_open(&self) {
         match self.has_failure() {
             true => self.open(),

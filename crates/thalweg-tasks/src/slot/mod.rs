@@ -70,7 +70,7 @@ pub enum Status {
     Cancelled,
 }
 
-/// Most tasks are waited for by one.
+/// Watchers of a task. Most tasks have one.
 pub(crate) type Watchers = SmallVec<[Watcher; 1]>;
 
 /// A watcher to call when a task is done.
@@ -92,7 +92,7 @@ impl Watcher {
         }
     }
 
-    /// The task has failed: the watcher is fired after this.
+    /// Notes that the task has failed, before the watcher is fired.
     fn note_failure(&self) {
         if let Self::UntilFailure(latch) = self {
             latch.note_failure();
@@ -263,7 +263,7 @@ impl<W: TaskTypes> Slot<W> {
         }
     }
 
-    /// Has a latch know when it is done. Returns whether it has failed already.
+    /// Registers a latch. Returns whether the task has failed already.
     fn watch_for_failure(&self, latch: &Arc<Latch>) -> bool {
         match &mut lock(&self.contents).state {
             SlotState::Pending(watchers) => {

@@ -1,5 +1,5 @@
-//! Tasks that need nothing and of which nothing more was said: most tasks. All there is of one is in its slot, and the
-//! scheduler does not know of it.
+//! Plain tasks, which have no dependencies and no options. The slot holds all of such a task, and the scheduler does not
+//! know it.
 
 use super::{Contents, Slot, SlotState, Watcher, Watchers};
 use crate::engine::TaskEngine;
@@ -10,12 +10,12 @@ use crate::task_types::{Failure, TaskTypes};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// What a slot has of a plain task, beside its outcome.
+/// A plain task, except for its outcome.
 pub(super) struct Plain<W: TaskTypes> {
-    /// Is there while it waits for its turn, and after it has failed, so that it can be tried again.
+    /// Present while the task waits to run, and after it failed, for a retry.
     program: Option<W::Program>,
     is_running: bool,
-    /// It runs to its end even if nobody wants its outcome.
+    /// Keeps the slot alive until the task has run, though nobody wants the outcome.
     kept: Option<Arc<Slot<W>>>,
 }
 
@@ -29,7 +29,7 @@ impl<W: TaskTypes> Default for Plain<W> {
     }
 }
 
-/// Result of ending a plain task.
+/// Result of stopping a plain task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PlainStop {
     /// It was done.
@@ -62,7 +62,7 @@ impl<W: TaskTypes> Slot<W> {
         })
     }
 
-    /// Takes the program out to be run, if it waits for that.
+    /// Takes the program out to run it, if the task waits to run.
     pub(crate) fn begin(&self) -> Option<W::Program> {
         let mut contents = lock(&self.contents);
         if !matches!(contents.state, SlotState::Pending(_)) {
@@ -73,8 +73,8 @@ impl<W: TaskTypes> Slot<W> {
         Some(program)
     }
 
-    /// Puts the outcome in, unless it was ended meanwhile, and returns those who are to hear of it: `telling` counts
-    /// them before anybody can see the outcome.
+    /// Stores the outcome, unless the task was stopped meanwhile, and returns the watchers to fire. `telling` is incremented
+    /// before the outcome is visible, if there are any.
     pub(crate) fn end(
         &self,
         program: W::Program,
@@ -106,13 +106,13 @@ impl<W: TaskTypes> Slot<W> {
                 None
             }
         };
-        // What is dropped is the user's, and may do anything.
+        // Dropping users' objects may run any code, so not under the lock.
         drop(contents);
         drop((over, kept));
         watchers
     }
 
-    /// Ends it without a result, if it is not done, and returns those who are to hear of it, like [`end`](Self::end).
+    /// Fails the task, if it is not done, and returns the watchers to fire, like [`end`](Self::end).
     pub(crate) fn stop(
         &self,
         failure: Failure<W::Error>,
@@ -121,7 +121,7 @@ impl<W: TaskTypes> Slot<W> {
         self.stop_if(failure, telling, |_| true)
     }
 
-    /// The same, if it has not begun to run.
+    /// Fails the task, if it has not begun.
     pub(crate) fn stop_waiting(
         &self,
         failure: Failure<W::Error>,
@@ -160,8 +160,8 @@ impl<W: TaskTypes> Slot<W> {
         (stopped, watchers)
     }
 
-    /// Has it wait for its turn again, if it has failed and does not run any more. Returns the failure if it does; to
-    /// drop that may do anything.
+    /// Makes a failed task that has stopped running wait to run again. Returns the failure, since dropping it may run any
+    /// code.
     pub(crate) fn wait_again(&self) -> Option<SlotState<W>> {
         let mut contents = lock(&self.contents);
         let has_failed = matches!(contents.state, SlotState::Failed(_));
@@ -172,13 +172,13 @@ impl<W: TaskTypes> Slot<W> {
         Some(std::mem::replace(&mut contents.state, pending))
     }
 
-    /// Whether its program runs, and its outcome is waited for.
+    /// Whether the task runs and its outcome is still open.
     pub(crate) fn is_running_plain(&self) -> bool {
         let contents = lock(&self.contents);
         contents.plain.is_running && matches!(contents.state, SlotState::Pending(_))
     }
 
-    /// Sees it through to its end even if nobody wants the outcome.
+    /// Runs the task to its end even if nobody wants the outcome.
     pub(crate) fn keep_plain(self: &Arc<Self>) {
         let mut contents = lock(&self.contents);
         if matches!(contents.state, SlotState::Pending(_)) {
@@ -186,7 +186,7 @@ impl<W: TaskTypes> Slot<W> {
         }
     }
 
-    /// Looks at the program, if it has failed.
+    /// Looks at the program of a failed task.
     pub(crate) fn look_at_failed_plain<R>(
         &self,
         look: impl FnOnce(&W::Program, &Dependencies<W>) -> R,
@@ -204,7 +204,7 @@ impl<W: TaskTypes> Slot<W> {
             if matches!(contents.state, SlotState::Pending(_)) {
                 self.engine.withdraw_plain();
             }
-            // It may have the last future of another task, and so on.
+            // It may hold the last future of another task, and so on.
             self.engine.drop_in_turn(program);
         }
     }

@@ -1,7 +1,6 @@
-//! The queue of an engine of threads: tasks in the order in which they came, for whoever is free to take one, without a
-//! lock.
+//! The run queue of an engine of threads: first in, first out, without a lock.
 //!
-//! In it are all tasks that begin something and are as urgent as usual, whether or not the scheduler knows them.
+//! It holds all ready tasks of the usual priority that depend on no other, whether or not the scheduler knows them.
 
 use super::TaskId;
 use crate::slot::Slot;
@@ -17,17 +16,17 @@ pub(crate) enum Entry<W: TaskTypes> {
 }
 
 /// See the [module](self).
-pub(crate) struct Turns<W: TaskTypes> {
+pub(crate) struct RunQueue<W: TaskTypes> {
     #[cfg(not(thalweg_loom))]
     queue: Injector<Entry<W>>,
-    /// What loom can look into.
+    /// Loom does not know the other.
     #[cfg(thalweg_loom)]
     queue: crate::sync::Mutex<std::collections::VecDeque<Entry<W>>>,
-    /// How many times a plain task has come.
+    /// How many plain tasks have been queued.
     plain: AtomicU64,
 }
 
-impl<W: TaskTypes> Default for Turns<W> {
+impl<W: TaskTypes> Default for RunQueue<W> {
     fn default() -> Self {
         Self {
             #[cfg(not(thalweg_loom))]
@@ -39,20 +38,20 @@ impl<W: TaskTypes> Default for Turns<W> {
     }
 }
 
-impl<W: TaskTypes> Turns<W> {
-    /// Counts a plain task that is about to come, and returns how many came before.
+impl<W: TaskTypes> RunQueue<W> {
+    /// Counts a plain task that is about to be queued, and returns the count before.
     pub(crate) fn count_plain(&self) -> u64 {
         self.plain.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// How many times a plain task has come.
+    /// How many plain tasks have been queued.
     pub(crate) fn plain(&self) -> u64 {
         self.plain.load(Ordering::Acquire)
     }
 }
 
 #[cfg(not(thalweg_loom))]
-impl<W: TaskTypes> Turns<W> {
+impl<W: TaskTypes> RunQueue<W> {
     pub(crate) fn push(&self, entry: Entry<W>) {
         self.queue.push(entry);
     }
@@ -62,7 +61,7 @@ impl<W: TaskTypes> Turns<W> {
             match self.queue.steal() {
                 Steal::Success(entry) => return Some(entry),
                 Steal::Empty => return None,
-                // Another thread has got one meanwhile.
+                // Another thread was faster.
                 Steal::Retry => std::hint::spin_loop(),
             }
         }
@@ -74,7 +73,7 @@ impl<W: TaskTypes> Turns<W> {
 }
 
 #[cfg(thalweg_loom)]
-impl<W: TaskTypes> Turns<W> {
+impl<W: TaskTypes> RunQueue<W> {
     pub(crate) fn push(&self, entry: Entry<W>) {
         crate::sync::lock(&self.queue).push_back(entry);
     }

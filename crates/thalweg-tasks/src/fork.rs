@@ -1,22 +1,22 @@
-//! The process that something belongs to.
+//! The process that owns an engine, and whether this one was forked off it.
 
-// The system has to be told what to call in a child process: see `count_forks`.
+// For `pthread_atfork`, see `count_forks`.
 #![allow(unsafe_code)]
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The process in which it was made.
+/// The process in which this was made.
 ///
-/// Every task asks whether this is still that process. To ask the system for its number takes a system call, which is
-/// as long as all the rest of handing a task over; so the system counts the forks that led here instead.
+/// Each task checks that it is still the current one. Asking the system for the process number would cost as much as all the
+/// rest of submitting a task, so forks are counted instead.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Home {
+pub(crate) struct OwnerProcess {
     process: u32,
     forks: u32,
 }
 
-impl Home {
+impl OwnerProcess {
     /// This process.
     pub(crate) fn here() -> Self {
         LazyLock::force(&IS_COUNTED);
@@ -46,10 +46,10 @@ impl Home {
     }
 }
 
-/// How many forks lie between this process and the one that first asked.
+/// Number of forks between the process that first asked and this one.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// Whether they are counted. Where nobody can do it, each task asks the system.
+/// Whether forks are counted. Otherwise the system is asked each time.
 static IS_COUNTED: LazyLock<bool> = LazyLock::new(count_forks);
 
 #[cfg(unix)]
@@ -72,12 +72,12 @@ mod tests {
 
     #[test]
     fn a_child_process_is_elsewhere() {
-        let home = Home::here();
-        assert_eq!(home.elsewhere(), None);
+        let owner = OwnerProcess::here();
+        assert_eq!(owner.elsewhere(), None);
         // SAFETY: the child calls nothing but what is allowed after a fork of a process with threads.
         let child = unsafe { libc::fork() };
         if child == 0 {
-            let is_right = home.elsewhere() == Some(home.process);
+            let is_right = owner.elsewhere() == Some(owner.process);
             // SAFETY: it ends the child, without running anything of the parent's.
             unsafe { libc::_exit(i32::from(!is_right)) }
         }
@@ -86,6 +86,6 @@ mod tests {
         // SAFETY: the status is written to a place of its own.
         let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
         assert_eq!((waited, status), (child, 0));
-        assert_eq!(home.elsewhere(), None);
+        assert_eq!(owner.elsewhere(), None);
     }
 }
