@@ -1,4 +1,4 @@
-//! What a dashboard shows, and where it has it from.
+//! The pipelines and engines that a dashboard shows.
 
 use std::any::Any;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -11,7 +11,8 @@ use thalweg::{BoxError, Element, Failure, Stream, WeakStream};
 use crate::control::{self, Action};
 use crate::failures::Cause;
 
-/// Pipelines and engines that a dashboard shows. It is asked while somebody looks, on a thread that may wait a little.
+/// Pipelines and engines that a dashboard shows. Its methods are called while somebody looks, on a thread that may wait a
+/// little.
 pub trait Observe: Send + Sync + 'static {
     /// The pipelines there are.
     fn pipelines(&self) -> Vec<Pipeline> {
@@ -23,22 +24,22 @@ pub trait Observe: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// How a failure is told, if not by the text of its error. It is called where the function failed.
+    /// Description of a failure, if not the text of its error. Called where the function failed.
     fn describe(&self, failure: &Failure) -> Option<Cause> {
         let _ = failure;
         None
     }
 
-    /// The last elements that came to a node of a pipeline, the oldest first, where a dashboard is to
-    /// [show](crate::Builder::show_elements) them; `None` if it is no pipeline of its own, or somebody is at work in it. It
-    /// is called on a thread of its own.
+    /// The last elements that came to a node of a pipeline, oldest first, for a dashboard that
+    /// [shows](crate::Builder::show_elements) them; `None` if the pipeline is unknown here or busy. Called on a thread of its
+    /// own.
     fn elements(&self, pipeline: u64, node: u64) -> Option<Vec<Box<dyn Any + Send>>> {
         let _ = (pipeline, node);
         None
     }
 
-    /// Has a pipeline do something, by its [id](Pipeline::id), and says in a line what was done; `None` if it is none of
-    /// those it may. It is called on a thread of its own, and may wait for as long as it takes.
+    /// Controls the pipeline with an [id](Pipeline::id), and returns a line that says what was done; `None` if the pipeline
+    /// is unknown here. Called on a thread of its own, and may block.
     ///
     /// # Errors
     /// It could not be done.
@@ -66,55 +67,55 @@ pub struct Engine {
     pub name: String,
     /// What its workers are: `"threads"`, `"processes"`.
     pub kind: String,
-    /// How many tasks wait for their turn, or for others.
+    /// Number of tasks that wait, for a worker or for other tasks.
     pub waiting: u64,
-    /// How many tasks run, or are with a worker.
+    /// Number of tasks that run, or are with a worker.
     pub running: u64,
     /// Its workers.
     pub workers: Vec<Worker>,
-    /// How many tasks were ended because they ran for longer than they may, if that is known.
+    /// Number of tasks that exceeded their time limits, if known.
     pub time_limits: Option<u64>,
-    /// How many of its workers have died, by what they died of.
+    /// Number of workers that died, by cause.
     pub deaths: Vec<(String, u64)>,
-    /// Where to see more of it.
+    /// URL of a page with more about it.
     pub link: Option<String>,
 }
 
 /// A worker of an [`Engine`].
 #[derive(Clone, Debug, Default)]
 pub struct Worker {
-    /// Its name. The next one in its place has the same.
+    /// Its name. A worker that replaces it has the same name.
     pub name: String,
-    /// Its number in the system, if it is a process.
+    /// Its process id, if it is a process.
     pub process: Option<u32>,
-    /// The tasks that it has begun, or that are with it.
+    /// Tasks that it runs or holds.
     pub tasks: Vec<Task>,
-    /// The memory that it takes, in bytes, if it is a process.
+    /// Its resident memory in bytes, if it is a process.
     pub memory: Option<u64>,
-    /// How often its place has been taken by another, because it died or was killed, if that is known.
+    /// How often it was replaced because it died or was killed, if known.
     pub restarts: Option<u64>,
-    /// The tasks that ran there in the last minute, if that is known.
+    /// Tasks that it ran in the last minute, if known.
     pub runs: Vec<Run>,
 }
 
-/// A task that ran, or several of one name that ran close behind each other.
+/// A task that ran, or several of the same name in close succession.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
-    /// What was run, such as the name of a function.
+    /// Name of what ran, such as a function.
     pub name: String,
-    /// The thread of the worker that it ran in, from 0, if that is known.
+    /// Thread of the worker, from 0, if known.
     pub lane: usize,
     /// How long ago it began.
     pub began: Duration,
-    /// How long it took, until its end or until now.
+    /// Its duration, until its end or until now.
     pub took: Duration,
-    /// How many tasks they were.
+    /// Number of tasks.
     pub tasks: u64,
-    /// What became of it.
+    /// How it ended.
     pub outcome: Outcome,
 }
 
-/// What became of a [`Run`].
+/// How a [`Run`] ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
     /// It has not ended.
@@ -145,17 +146,17 @@ impl Outcome {
 pub struct Task {
     /// Its name.
     pub name: String,
-    /// For how long it has run, if that is known.
+    /// How long it has run, if known.
     pub ran_for: Option<Duration>,
 }
 
-/// How long is waited for pipelines that somebody is at work in.
+/// How long to wait for busy pipelines.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// For how long elements are timed after a look: longer than the time between two that Prometheus takes.
+/// How long latency is measured after a look: longer than the interval at which Prometheus looks.
 pub const LATENCY_FOR: Duration = Duration::from_secs(300);
 
-/// A pipeline that has been asked how it is.
+/// A pipeline whose answer is awaited.
 struct Asked {
     id: u64,
     name: String,
@@ -185,7 +186,7 @@ impl Watched {
             id: stream.node_id(),
             name,
             ask: Box::new(move || {
-                // A length of time, which is what it fails without.
+                // It fails only for a time that is no length.
                 let _ = weak.measure_latency(LATENCY_FOR);
                 if kept > 0 {
                     weak.keep_elements(kept);
@@ -212,7 +213,7 @@ impl Watched {
         }
     }
 
-    /// Asks how it is; `None` if it is gone.
+    /// Asks for the pipeline's state; `None` if it is gone.
     fn ask(&self) -> Option<Asked> {
         let answer = (self.ask)()?;
         Some(Asked {
@@ -223,7 +224,7 @@ impl Watched {
     }
 }
 
-/// All that is looked at.
+/// All pipelines and engines that a dashboard shows.
 #[derive(Default)]
 pub(crate) struct Observed {
     watched: Mutex<Vec<Watched>>,
@@ -241,13 +242,13 @@ impl Observed {
         }
     }
 
-    /// Looks at a stream's pipeline too, for as long as it lives.
+    /// Adds a stream's pipeline, for as long as it lives.
     pub(crate) fn watch<T: Element>(&self, name: String, stream: &Stream<T>) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched.push(Watched::new(name, stream, self.kept));
     }
 
-    /// The last elements that came to a node; may wait a little.
+    /// The last elements that came to a node. May wait a little.
     pub(crate) fn kept_elements(&self, pipeline: u64, node: u64) -> Option<Kept> {
         let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let ask = watched.iter().find(|watched| watched.id == pipeline);
@@ -262,7 +263,7 @@ impl Observed {
         }
     }
 
-    /// Has a pipeline do something; `None` if nobody knows it.
+    /// Controls a pipeline; `None` if it is unknown.
     pub(crate) fn control(
         &self,
         pipeline: u64,
@@ -281,7 +282,7 @@ impl Observed {
         }
     }
 
-    /// How things are; may wait a little.
+    /// The current state of all. May wait a little.
     pub(crate) fn look(&self) -> (Vec<Pipeline>, Vec<Engine>) {
         let mut asked = Vec::new();
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
@@ -303,7 +304,7 @@ impl Observed {
     }
 }
 
-/// The answers of pipelines, which all have been asked before one is waited for.
+/// The answers of pipelines. All of them were asked before the first answer is awaited.
 fn answers(asked: Vec<Asked>) -> Vec<Pipeline> {
     let end = Instant::now() + PATIENCE;
     asked

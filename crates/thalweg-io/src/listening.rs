@@ -1,4 +1,4 @@
-//! Where a server listens, before its source runs and after.
+//! Addresses that servers listen at, before their sources run and after.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct Place {
     pub(crate) host: String,
     pub(crate) port: u16,
-    /// What is listening before the source runs.
+    /// Listeners, until the source takes them.
     listeners: Arc<Mutex<Vec<TcpListener>>>,
 }
 
@@ -36,13 +36,13 @@ impl Place {
         listeners[0].local_addr()
     }
 
-    /// What it listens at, for the source.
+    /// Takes the listeners, for the source.
     pub(crate) fn take(&self) -> io::Result<Vec<TcpListener>> {
         self.listen()?;
         Ok(std::mem::take(&mut *self.listeners()))
     }
 
-    /// Stops listening, unless the source does; returns whether it did.
+    /// Stops listening, unless the source has the listeners. Returns whether it stopped.
     pub(crate) fn release(&self) -> bool {
         self.listeners().drain(..).count() > 0
     }
@@ -62,7 +62,7 @@ fn bind(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     let mut refused = None;
     let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-    // Any port is to be the same for all.
+    // Where any port will do, all addresses get the same one.
     addresses.sort_by_key(|address| !address.is_ipv4());
     for mut address in addresses {
         if let Some(first) = listeners.first()

@@ -1,1 +1,1 @@
-"""Streams of batches, handled as if they were one of them."""
+"""Streams of batches that have the methods of a batch."""

@@ -20,7 +20,7 @@ _MODIFIERS: dict[str, Callable[[Any], Any] | None] = {"sources": staticmethod, "
 
 
 def attach_plugins(cls: _Registry) -> None:
-    """Attach to `cls`, the class `Stream`, what other packages bring, if they bring anything.
+    """Attach the nodes, sources and sinks of other packages to `cls`, the class `Stream`.
 
     It is done when the package is imported: a metaclass, which could do it later, would keep classes that have one of
     their own, ``abc.ABC`` say, from deriving from `Stream` as well.
@@ -30,8 +30,8 @@ def attach_plugins(cls: _Registry) -> None:
 
 
 def _may_have_plugins() -> bool:
-    """Whether any package that is installed names one of our groups: a look that takes a tenth of the
-    time that importing the library for it does.
+    """Whether an installed package names one of our groups. This takes a tenth of the time of importing
+    ``importlib.metadata``.
     """
     for directory in sys.path:
         try:
@@ -54,7 +54,7 @@ def _may_have_plugins() -> bool:
 
 
 def load_plugins(cls: _Registry) -> None:
-    """Register what installed packages offer as methods of `cls`.
+    """Register the plugins of installed packages as methods of `cls`.
 
     The groups looked at are ``streamz.sources``, ``streamz.nodes`` and ``streamz.sinks``, so that plugins written
     for streamz are found, and ``thalweg.sources``, ``thalweg.nodes`` and ``thalweg.sinks``. Nothing is imported before

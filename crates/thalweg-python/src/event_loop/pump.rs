@@ -10,7 +10,7 @@ use crate::gil;
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Pump {
     event_loop: Weak<Shared>,
-    /// The asyncio loop it was given to.
+    /// Identity of the asyncio loop it was given to.
     given_to: usize,
     called: AtomicBool,
 }
@@ -37,7 +37,7 @@ impl Pump {
     }
 }
 
-/// A loop that lets go of it without having called it has been closed.
+/// A loop that drops the callback without calling it has been closed.
 impl Drop for Pump {
     fn drop(&mut self) {
         if !self.called.load(Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! Elements of a stream on an engine: promises of values, and what is to be done for them.
+//! Elements of a stream on an engine: values, and steps that make them.
 
 use super::queue::{Job, Queue};
 use super::trace::{StepTrace, traced};
@@ -11,46 +11,46 @@ use std::time::Duration;
 
 /// The types of a stream on an engine: its values, steps and failures.
 ///
-/// The stream looks into none of it: closures and their results, or another language's functions and its objects.
+/// They are opaque to the stream: closures and their results, or functions and objects of another language.
 pub trait Steps: Sized + Send + Sync + 'static {
     /// An element's value.
     type Value: Clone + Send + Sync + 'static;
-    /// Something to do with a value.
+    /// A function to apply to a value.
     type Step: Send + Sync + 'static;
-    /// A state, and how it goes through elements.
+    /// A state, and the function that folds elements into it.
     type Fold: Send + 'static;
     /// Why there is no value.
     type Failure: Clone + Send + Sync + 'static;
 
-    /// Does a step, once. It does not panic.
+    /// Runs a step once. Must not panic.
     fn run(step: &Self::Step, x: Self::Value) -> Outcome<Self>;
 
-    /// How long to wait before a step is done again that has failed so many times on an element; `None` if it is not to be.
+    /// Pause before a step that failed `attempts` times on an element is retried; `None` if it is not retried.
     fn pause(step: &Self::Step, attempts: u32) -> Option<Duration>;
 
-    /// Runs `f` where values may be touched: what is not done by a thread of the engine.
+    /// Runs `f` in a context in which values may be touched, on a thread that is not the engine's.
     fn enter(f: impl FnOnce()) {
         f();
     }
 
-    /// Waits on a thread of the engine.
+    /// Sleeps on a thread of the engine.
     fn sleep(pause: Duration) {
         std::thread::sleep(pause);
     }
 
-    /// Outcome of an element on which a step has failed for good.
+    /// Outcome of an element on which a step failed for the last time.
     fn give_up(step: &Self::Step, failure: Self::Failure) -> Outcome<Self>;
 
-    /// The failure of a step that has taken longer than it was allowed to.
+    /// The failure of a step that exceeded its time limit.
     fn timed_out(step: &Self::Step, x: Self::Value, limit: Duration) -> Self::Failure;
 
-    /// Goes through one element more; a failure leaves the state as it was. It does not panic.
+    /// Folds one more element. A failure leaves the state as it was. Must not panic.
     fn fold(fold: &mut Self::Fold, x: Self::Value) -> Outcome<Self>;
 
-    /// Sets a state back to its beginning.
+    /// Resets a state to its initial value.
     fn reset(fold: &mut Self::Fold);
 
-    /// What is told of a step that is asked for on this thread, if its element is traced.
+    /// The trace of a step requested on this thread, if its element is traced.
     fn trace() -> Option<Arc<dyn StepTrace>> {
         None
     }
@@ -60,7 +60,7 @@ pub trait Steps: Sized + Send + Sync + 'static {
 pub enum Outcome<S: Steps> {
     /// A value.
     Value(S::Value),
-    /// Nothing: a filter has dropped it, or a policy.
+    /// Nothing: a filter or a policy dropped it.
     Dropped,
     /// A failure.
     Failed(S::Failure),
@@ -86,12 +86,11 @@ impl<S: Steps> Clone for Outcome<S> {
     }
 }
 
-/// An element on its way: a value, or what is to be done for it.
+/// An element in transit: a value, or a step that makes it.
 ///
-/// A step is done when somebody [launches](Self::launch) it, on a thread of the engine, and once, whoever needs it. Steps
-/// that were not launched are done together with the first that was, one after the other on the same thread. A
-/// part that nobody launches is launched when the last who could need it lets go of it, so that every function is called
-/// with every element.
+/// A step runs once, on a thread of the engine, after somebody [launches](Self::launch) it. Steps before it that were not
+/// launched run with it, one after the other on the same thread. A part that nobody launches is launched when its last
+/// holder drops it, so that every function is called with every element.
 pub struct Part<S: Steps>(Arc<Cell<S>>);
 
 impl<S: Steps> fmt::Debug for Part<S> {
@@ -102,14 +101,14 @@ impl<S: Steps> fmt::Debug for Part<S> {
 
 struct Cell<S: Steps> {
     state: Mutex<State<S>>,
-    /// Where it is done.
+    /// The queue of its engine.
     queue: Arc<Queue<S>>,
-    /// How many steps before it may be still to be done.
+    /// Number of steps before it that may be outstanding.
     depth: u32,
 }
 
 enum State<S: Steps> {
-    /// Nobody has begun with it.
+    /// Not begun.
     Open {
         input: Input<S>,
         step: Arc<S::Step>,
@@ -117,7 +116,7 @@ enum State<S: Steps> {
         is_launched: bool,
         watchers: Watchers,
     },
-    /// Somebody is at it.
+    /// In progress.
     Busy(Watchers),
     Settled(Outcome<S>),
 }
@@ -148,7 +147,7 @@ impl Watchers {
     }
 }
 
-/// How many steps are done together: more are launched on the way. What is not done is dropped recursively.
+/// Most steps that run together: longer chains are launched in parts, since what does not run is dropped recursively.
 const DEEPEST: u32 = 64;
 
 impl<S: Steps> Clone for Part<S> {
@@ -166,7 +165,7 @@ impl<S: Steps> Part<S> {
         }))
     }
 
-    /// An element that has come to something.
+    /// An element whose outcome is known.
     pub fn settled(queue: &Arc<Queue<S>>, outcome: Outcome<S>) -> Self {
         Self::new(queue, State::Settled(outcome), 0)
     }
@@ -203,7 +202,7 @@ impl<S: Steps> Part<S> {
     }
 
     pub(super) fn into_input(self) -> Input<S> {
-        // Nobody else can see it: its value need not be copied.
+        // The only holder need not copy the value.
         match Arc::try_unwrap(self.0) {
             Ok(mut cell) => match cell.take_state() {
                 State::Settled(Outcome::Value(value)) => Input::Value(value),
@@ -216,7 +215,7 @@ impl<S: Steps> Part<S> {
         }
     }
 
-    /// Has it done, unless it has been launched already.
+    /// Launches it, unless it was launched before.
     pub fn launch(&self) {
         let is_new = match &mut *lock(&self.0.state) {
             State::Open { is_launched, .. } => !std::mem::replace(is_launched, true),
@@ -227,22 +226,22 @@ impl<S: Steps> Part<S> {
         }
     }
 
-    /// Where it is done.
+    /// The queue of its engine.
     pub fn queue(&self) -> &Arc<Queue<S>> {
         &self.0.queue
     }
 
-    /// Whether it is known what it has come to.
+    /// Whether its outcome is known.
     pub fn is_settled(&self) -> bool {
         matches!(*lock(&self.0.state), State::Settled(_))
     }
 
-    /// Outcome, once it is known.
+    /// Its outcome, once known.
     pub fn outcome(&self) -> Option<Outcome<S>> {
         self.look(Outcome::clone)
     }
 
-    /// Looks at what it has come to, if that is known. Nothing may be waited for in `look`.
+    /// Looks at the outcome, if it is known. `look` must not wait for anything.
     pub fn look<R>(&self, look: impl FnOnce(&Outcome<S>) -> R) -> Option<R> {
         match &*lock(&self.0.state) {
             State::Settled(outcome) => Some(look(outcome)),
@@ -250,12 +249,12 @@ impl<S: Steps> Part<S> {
         }
     }
 
-    /// Whether nobody else can see it.
+    /// Whether nobody else holds it.
     pub fn is_alone(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }
 
-    /// Whether it is known; if not, the waker is woken when it is.
+    /// Ready if the outcome is known; otherwise the waker is woken then.
     pub fn poll_settled(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut *lock(&self.0.state) {
             State::Settled(_) => Poll::Ready(()),
@@ -266,7 +265,7 @@ impl<S: Steps> Part<S> {
         }
     }
 
-    /// Has `call` called when it is known, by whoever settles it: at once, if it is.
+    /// Calls `call` when the outcome is known, on the thread that settles it; at once, if it is known.
     pub(super) fn when_settled(&self, call: impl FnOnce() + Send + 'static) {
         match &mut *lock(&self.0.state) {
             State::Settled(_) => {}
@@ -278,7 +277,7 @@ impl<S: Steps> Part<S> {
         call();
     }
 
-    /// Says what it has come to, unless that is known already.
+    /// Settles it with an outcome, unless it is settled.
     pub(super) fn settle(&self, outcome: Outcome<S>) {
         let mut state = lock(&self.0.state);
         if matches!(*state, State::Settled(_)) {
@@ -291,7 +290,7 @@ impl<S: Steps> Part<S> {
         }
     }
 
-    /// Begins with it, if nobody has.
+    /// Begins it, if nobody has.
     fn begin(&self) -> Begun<S> {
         let mut state = lock(&self.0.state);
         match std::mem::replace(&mut *state, State::Busy(Watchers::default())) {
@@ -325,7 +324,7 @@ enum Begun<S: Steps> {
 }
 
 impl<S: Steps> State<S> {
-    /// Whether nobody has begun with it, or is going to.
+    /// Whether it is neither begun nor launched.
     fn is_left(&self) -> bool {
         matches!(
             self,
@@ -343,7 +342,7 @@ impl<S: Steps> Cell<S> {
     }
 }
 
-/// Nobody can need it any more, but its function is to be called all the same.
+/// Launches a step that nobody can need any more: its function is called all the same.
 impl<S: Steps> Drop for Cell<S> {
     fn drop(&mut self) {
         let is_left = State::is_left(get_mut(&mut self.state));
@@ -355,13 +354,13 @@ impl<S: Steps> Drop for Cell<S> {
     }
 }
 
-/// Steps that have been begun with, the last first, and what the first of them is done with.
+/// Steps that have begun, the last first, and the input of the first.
 pub(super) struct Line<S: Steps> {
     steps: SmallVec<[Begin<S>; 2]>,
     input: Option<Input<S>>,
 }
 
-/// A step that has been begun with, what comes of it, and what is told of it.
+/// A part that has begun, its step and its trace.
 type Begin<S> = (Part<S>, Arc<<S as Steps>::Step>, Option<Arc<dyn StepTrace>>);
 
 impl<S: Steps> Line<S> {
@@ -373,15 +372,15 @@ impl<S: Steps> Line<S> {
         }
     }
 
-    /// Does it; goes on later if somebody else is at what it needs.
+    /// Runs the steps; later, if another thread is busy with their input.
     pub(super) fn run(self, queue: &Arc<Queue<S>>) {
         if let Some((line, outcome)) = self.begin(queue) {
             line.finish(outcome);
         }
     }
 
-    /// The steps that are to be done, with the value to do them with. Nothing, if somebody else is at what it needs,
-    /// for which it waits, or if there is nothing to be done.
+    /// The steps to run, with their input. `None` if there is nothing to run, or if another thread is busy with the input,
+    /// for which it waits.
     pub(super) fn prepare(self, queue: &Arc<Queue<S>>) -> Option<Self> {
         let (mut line, outcome) = self.begin(queue)?;
         match outcome {
@@ -396,7 +395,7 @@ impl<S: Steps> Line<S> {
         }
     }
 
-    /// Begins with all steps that nobody has begun with. Returns what the first of them is done with.
+    /// Begins all steps that nobody has begun. Returns the input of the first.
     fn begin(mut self, queue: &Arc<Queue<S>>) -> Option<(Self, Outcome<S>)> {
         while let Some(input) = self.input.take() {
             let part = match input {
@@ -421,7 +420,7 @@ impl<S: Steps> Line<S> {
         None
     }
 
-    /// The value that the first step is done with, once it is [prepared](Self::prepare).
+    /// The input of the first step, once [prepared](Self::prepare).
     pub(super) fn value(&self) -> Option<&S::Value> {
         match &self.input {
             Some(Input::Value(value)) => Some(value),
@@ -436,13 +435,13 @@ impl<S: Steps> Line<S> {
         self.steps.iter().map(|(_, step, _)| step)
     }
 
-    /// From now on the steps are done: what is told of the first that is traced.
+    /// Begins the trace of the first step that is traced.
     pub(super) fn begin_trace(&mut self) -> Option<Arc<dyn StepTrace>> {
         let mut traces = self.steps.iter().rev();
         traces.find_map(|(_, _, trace)| trace.as_ref())?.begin()
     }
 
-    /// Whether somebody wants the outcome of each step besides the next, the last step first.
+    /// For each step, the last first, whether anybody besides the next step wants its outcome.
     pub(super) fn wanted(&self) -> SmallVec<[bool; 2]> {
         let wanted = |(at, (part, ..)): (usize, &Begin<S>)| at == 0 || !part.is_alone();
         self.steps.iter().enumerate().map(wanted).collect()
@@ -456,7 +455,7 @@ impl<S: Steps> Line<S> {
         }
     }
 
-    /// Comes to nothing, and to what the policy says if it is clear whose function it was.
+    /// Fails the steps; by the policy, if there is only one whose function can be to blame.
     pub(super) fn give_up(self, failure: S::Failure) {
         match self.steps.as_slice() {
             [(part, step, _)] => part.settle(S::give_up(step, failure)),
@@ -470,7 +469,7 @@ impl<S: Steps> Line<S> {
                 outcome = traced(trace.as_ref(), || run_step::<S>(&step, value));
             }
             if part.is_alone() {
-                // Whoever is next in line is all who need it.
+                // Only the next step needs it.
                 part.settle(Outcome::Dropped);
             } else {
                 part.settle(outcome.clone());
@@ -478,7 +477,7 @@ impl<S: Steps> Line<S> {
         }
     }
 
-    /// Gives up.
+    /// Fails the steps and their input.
     pub(super) fn fail(self, failure: &S::Failure) {
         for (part, ..) in &self.steps {
             part.settle(Outcome::Failed(failure.clone()));
@@ -489,7 +488,7 @@ impl<S: Steps> Line<S> {
     }
 }
 
-/// Does a step until it succeeds, or is given up. Pauses in between.
+/// Runs a step until it succeeds or is given up, with pauses between the attempts.
 pub fn run_step<S: Steps>(step: &S::Step, value: S::Value) -> Outcome<S> {
     let mut attempts = 0;
     let mut kept = S::pause(step, 1).map(|_| value.clone());

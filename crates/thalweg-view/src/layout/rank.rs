@@ -5,7 +5,7 @@ use super::Link;
 /// Passes over all boxes that pull them towards their neighbours. Few ever need more than three.
 const MAX_PASSES: usize = 16;
 
-/// The layer of each box, counted from 0 at the top, with every box below all that link down to it.
+/// The layer of each box, from 0 at the top. Every box is below all that link down to it.
 ///
 /// A box is as high as it can be, unless it has more links down than up: then it is as low as it can be. So a source
 /// whose elements join late stands near where they join.
