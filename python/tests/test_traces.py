@@ -64,6 +64,23 @@ def serve(handle):
     return server
 
 
+def test_only_nodes_that_users_have_made_are_spans(spans, provider):
+    source = Stream(stream_name="orders")
+    with Client(processes=False, n_workers=1) as client:
+        large = source.filter(lambda x: x > 5, stream_name="large").accumulate(max, stream_name="most")
+        gathered = large.scatter(client, stream_name="scatter").map(abs, stream_name="abs").gather(stream_name="gather")
+        L = gathered.partition(1, stream_name="groups").sink_to_list()
+        source.trace(provider=provider)
+        source.emit(6)
+        source.drain(BOUND)
+    assert L == [(6,)]
+    chain = ["orders", "large", "most", "scatter"]
+    found = tree(spans)
+    assert set(zip(chain[1:], chain)) <= found
+    assert ("sink(append)", "groups") in found
+    assert {name for name, _ in found} == {*chain, "abs", "run abs", "gather", "groups", "sink(append)"}
+
+
 def test_nodes_are_spans_within_one_another(spans, provider):
     source = Stream(stream_name="orders")
     positive = source.map(abs, stream_name="positive")

@@ -385,6 +385,9 @@ impl Made {
     }
 }
 
+/// Kind of the nodes that make results into Python objects.
+pub(crate) const FINISH: &str = "finish";
+
 /// Makes an operator's results into Python objects.
 struct Finish<U, F>(F, PhantomData<fn(U)>);
 
@@ -395,7 +398,7 @@ where
 {
     type In = U;
     type Out = Value;
-    const KIND: &'static str = "finish";
+    const KIND: &'static str = FINISH;
     const CLOSES: bool = false;
 
     fn apply(&mut self, x: U) -> Result<Option<Value>, OperatorError<U>> {

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use thalweg::trace::{Span, TraceContext, TracedNode, Tracer};
 
+use crate::blueprint::FINISH;
 use crate::gil;
 use crate::node::Node;
+use crate::parallel::UNWRAP;
 
 #[pymethods]
 impl Node {
@@ -24,6 +26,9 @@ impl Node {
     }
 }
 
+/// Kinds of nodes that users have not made, which traces leave out.
+const HELPERS: [&str; 2] = [FINISH, UNWRAP];
+
 struct PyTracer(Py<PyAny>);
 
 impl Tracer for PyTracer {
@@ -34,15 +39,22 @@ impl Tracer for PyTracer {
             let args = (node.name, node.id, node.kind, parent_text, state);
             let begun = self.0.bind(py).call_method1("begin", args);
             let begun = said(py, begun).filter(|begun| !begun.is_none())?;
-            Some(Arc::new(PySpan(Some(begun.unbind()))) as Arc<dyn Span>)
+            Some(Arc::new(PySpan::of(Some(begun))) as Arc<dyn Span>)
         })
     }
 }
 
-/// A span, with the methods `visit`, `run`, `enter`, `leave`, `context`, `fail` and `end`; none where Python has failed.
-struct PySpan(Option<Py<PyAny>>);
+/// A span; none where Python has failed.
+struct PySpan(Option<Arc<Begun>>);
+
+/// A span that ends when it is dropped, with the methods `visit`, `run`, `enter`, `leave`, `context`, `fail` and `end`.
+struct Begun(Option<Py<PyAny>>);
 
 impl PySpan {
+    fn of(span: Option<Bound<'_, PyAny>>) -> Self {
+        Self(span.map(|span| Arc::new(Begun(Some(span.unbind())))))
+    }
+
     /// Calls a method; `None` if it raises, or there is nothing to call.
     fn call<'py>(
         &self,
@@ -50,7 +62,7 @@ impl PySpan {
         method: &str,
         args: impl pyo3::call::PyCallArgs<'py>,
     ) -> Option<Bound<'py, PyAny>> {
-        let span = self.0.as_ref()?.bind(py);
+        let span = self.0.as_ref()?.0.as_ref()?.bind(py);
         said(py, span.call_method1(method, args))
     }
 }
@@ -64,23 +76,28 @@ fn said<'py>(py: Python<'py>, result: PyResult<Bound<'py, PyAny>>) -> Option<Bou
 
 impl Span for PySpan {
     fn visit(&self, node: &TracedNode<'_>) -> Arc<dyn Span> {
+        if HELPERS.contains(&node.kind) {
+            // What comes behind is part of this span.
+            return Arc::new(Self(self.0.clone()));
+        }
         gil::attach(|py| {
             let span = self.call(py, "visit", (node.name, node.id, node.kind));
-            Arc::new(Self(span.map(Bound::unbind)))
+            Arc::new(Self::of(span))
         })
     }
 
     fn run(&self, name: &str) -> Arc<dyn Span> {
         gil::attach(|py| {
             let span = self.call(py, "run", (name,));
-            Arc::new(Self(span.map(Bound::unbind)))
+            Arc::new(Self::of(span))
         })
     }
 
     fn enter(&self) -> Box<dyn Any> {
         gil::attach(|py| {
             let token = self.call(py, "enter", ());
-            let span = self.0.as_ref().map(|span| span.clone_ref(py));
+            let begun = self.0.as_ref().and_then(|begun| begun.0.as_ref());
+            let span = begun.map(|span| span.clone_ref(py));
             Box::new(Entered(span.zip(token.map(Bound::unbind))))
         })
     }
@@ -98,12 +115,13 @@ impl Span for PySpan {
     }
 }
 
-impl Drop for PySpan {
+impl Drop for Begun {
     fn drop(&mut self) {
         if self.0.is_some() {
             gil::attach(|py| {
-                drop(self.call(py, "end", ()));
-                self.0 = None;
+                if let Some(span) = self.0.take() {
+                    drop(said(py, span.bind(py).call_method0("end")));
+                }
             });
         }
     }

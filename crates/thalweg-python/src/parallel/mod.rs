@@ -11,6 +11,7 @@ mod step;
 
 use pyo3::prelude::*;
 
+pub(crate) use self::nodes::UNWRAP;
 pub(crate) use self::program::Program;
 
 /// Puts all of it into its module.

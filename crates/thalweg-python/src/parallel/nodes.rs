@@ -255,11 +255,14 @@ impl Unwrap {
     }
 }
 
+/// Kind of the nodes that take values out of elements that have settled.
+pub(crate) const UNWRAP: &str = "value";
+
 impl Operator for Unwrap {
     type In = Value;
     type Out = Value;
     type Event = Never;
-    const KIND: &'static str = "value";
+    const KIND: &'static str = UNWRAP;
     const CLOSES: bool = false;
 
     fn update(&mut self, x: Value, cx: &mut Context<'_, Self>) -> EmitResult {
