@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,6 +80,21 @@ def test_only_nodes_that_users_have_made_are_spans(spans, provider):
     assert set(zip(chain[1:], chain)) <= found
     assert ("sink(append)", "groups") in found
     assert {name for name, _ in found} == {*chain, "abs", "run abs", "gather", "groups", "sink(append)"}
+
+
+@pytest.mark.parametrize("processes", [False, True], ids=["threads", "processes"])
+def test_a_state_on_an_engine_has_a_span_for_each_element(spans, provider, processes):
+    source = Stream()
+    with Client(processes=processes, n_workers=1) as client:
+        sums = source.scatter(client).accumulate(operator.add, stream_name="sums")
+        L = sums.gather().sink_to_list()
+        source.trace(provider=provider)
+        source.emit_many([1, 2])
+        source.drain(BOUND)
+    assert L == [1, 3]
+    found = spans.get_finished_spans()
+    assert len([span for span in found if span.name == "run sums"]) == 2
+    assert ("run sums", "sums") in tree(spans)
 
 
 def test_nodes_are_spans_within_one_another(spans, provider):

@@ -77,20 +77,16 @@ impl Program {
                     let Some(chain) = chains.get(at.copied().unwrap_or(0)) else {
                         continue;
                     };
-                    let mut all = traces.iter().flatten();
-                    let span = match all.find(|(traced, ..)| *traced == place) {
-                        Some((_, parent, state)) => Resumed::begin(py, parent, state.as_deref()),
-                        None => None,
-                    };
-                    let run = results.run(chain, *is_once, Value::from(value));
-                    if let Some(span) = span {
-                        span.end();
-                    }
-                    run?;
+                    resuming(py, traces.as_deref(), place, || {
+                        results.run(chain, *is_once, Value::from(value))
+                    })?;
                 }
                 None
             }
-            What::Fold(sent) => Some(results.fold(sent.bind(py), values, extra)?),
+            What::Fold(sent) => {
+                let traces = traces.as_deref();
+                Some(results.fold(sent.bind(py), values, extra, traces)?)
+            }
         };
         let troubles = (!results.troubles.is_empty()).then_some(results.troubles);
         let seconds = began.elapsed().as_secs_f64();
@@ -100,6 +96,17 @@ impl Program {
 
 /// The place of a value that is traced, its `traceparent` and its `tracestate`.
 type Trace = (usize, String, Option<String>);
+
+/// Calls `f` for the value at a place, within its span if it is traced.
+fn resuming<R>(py: Python<'_>, traces: Option<&[Trace]>, place: usize, f: impl FnOnce() -> R) -> R {
+    let traced = traces.and_then(|all| all.iter().find(|(traced, ..)| *traced == place));
+    let span = traced.and_then(|(_, parent, state)| Resumed::begin(py, parent, state.as_deref()));
+    let result = f();
+    if let Some(span) = span {
+        span.end();
+    }
+    result
+}
 
 /// What is done here for an element that is traced where it comes from.
 struct Resumed<'py>(Bound<'py, PyAny>);
@@ -188,6 +195,7 @@ impl<'py> Results<'py> {
         sent: &Bound<'py, PyAny>,
         values: &Bound<'py, PyList>,
         extra: Option<Bound<'py, PyAny>>,
+        traces: Option<&[Trace]>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         type Extra<'py> = (
             Vec<usize>,
@@ -216,7 +224,8 @@ impl<'py> Results<'py> {
             if resets.contains(&place) {
                 fold.put(first()?);
             }
-            let outcome = fold.take(py, Value::from(value));
+            let take = || fold.take(py, Value::from(value));
+            let outcome = resuming(py, traces, place, take);
             let trouble = self.trouble(&outcome, 0)?;
             self.add(&outcome, trouble.as_ref())?;
         }

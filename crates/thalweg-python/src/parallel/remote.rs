@@ -150,6 +150,7 @@ fn pack_fold<'py>(py: Python<'py>, batch: &Batch<Objects>) -> PyResult<Packed<'p
         values.push(trip.value.object().clone_ref(py));
     });
     let values = PyList::new(py, values)?;
+    let traces = traces_of(batch);
     let packed = batch.with_fold(|fold| {
         let (digest, data) = Pickled::of_fold(fold, py)?;
         let state = fold.remote.state.as_ref().map(|state| state.clone_ref(py));
@@ -158,7 +159,11 @@ fn pack_fold<'py>(py: Python<'py>, batch: &Batch<Objects>) -> PyResult<Packed<'p
         } else {
             None
         };
-        let args = (values, (resets, state, start)).into_pyobject(py)?;
+        let extra = (resets, state, start);
+        let args = match traces {
+            None => (values, extra).into_pyobject(py)?,
+            Some(traces) => (values, extra, traces).into_pyobject(py)?,
+        };
         Ok(Packed { digest, data, args })
     });
     packed.unwrap_or_else(|| Err(errors::closed(py)))

@@ -64,6 +64,10 @@ pub(super) struct Folded<S: Steps> {
     pub(super) part: Part<S>,
     /// Whether the state is set back before it.
     pub(super) resets: bool,
+    /// What is told of it, if it is traced.
+    pub(super) trace: Option<Arc<dyn StepTrace>>,
+    /// The same, now that it is on its way.
+    pub(super) begun: Option<Arc<dyn StepTrace>>,
 }
 
 /// An element of a batch.
@@ -178,11 +182,11 @@ impl<S: Steps> Batch<S> {
                 }
             }
             Content::Fold(_, elements) => {
-                for Folded { value, resets, .. } in elements {
+                for folded in elements {
                     each(Trip {
-                        value,
-                        resets: *resets,
-                        trace: None,
+                        value: &folded.value,
+                        resets: folded.resets,
+                        trace: folded.begun.as_ref(),
                         way: Way::State,
                     });
                 }
@@ -220,7 +224,9 @@ impl<S: Steps> Batch<S> {
             }
             Content::Fold(strand, elements) => {
                 queue.apart(|| {
-                    for Folded { part, .. } in elements {
+                    for Folded { part, begun, .. } in elements {
+                        // It has been done.
+                        drop(begun);
                         part.settle(next());
                     }
                     strand.came_back(&queue, Some((count, worked, passed)));

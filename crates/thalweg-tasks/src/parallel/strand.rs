@@ -40,6 +40,8 @@ struct Element<S: Steps> {
     input: Input<S>,
     part: Part<S>,
     resets: bool,
+    /// What is told of it, if it is traced.
+    trace: Option<Arc<dyn StepTrace>>,
 }
 
 impl<S: Steps> Element<S> {
@@ -90,12 +92,14 @@ impl<S: Steps> Strand<S> {
             x.launch();
         }
         let part = Part::busy(&queue);
+        let trace = S::trace();
         let mut waiting = lock(&self.waiting);
         let resets = std::mem::take(&mut waiting.resets);
         waiting.elements.push_back(Element {
             input,
             part: part.clone(),
             resets,
+            trace,
         });
         let is_idle = !std::mem::replace(&mut waiting.is_busy, true);
         drop(waiting);
@@ -128,7 +132,9 @@ impl<S: Steps> Strand<S> {
                 S::reset(&mut fold);
             }
             element.part.settle(match outcome {
-                Outcome::Value(value) => S::fold(&mut fold, value),
+                Outcome::Value(value) => {
+                    traced(element.trace.as_ref(), || S::fold(&mut fold, value))
+                }
                 other => other,
             });
         }
@@ -183,11 +189,13 @@ impl<S: Steps> Strand<S> {
                         lock(&self.waiting).elements.push_front(element);
                         break;
                     }
-                    let Element { part, resets, .. } = element;
+                    let begun = element.trace.as_ref().and_then(|trace| trace.begin());
                     ready.push(Folded {
                         value,
-                        part,
-                        resets,
+                        part: element.part,
+                        resets: element.resets,
+                        trace: element.trace,
+                        begun,
                     });
                 }
                 Ok(other) => {
@@ -219,6 +227,8 @@ impl<S: Steps> Strand<S> {
             value,
             part,
             resets,
+            trace,
+            ..
         } in elements.into_iter().rev()
         {
             let input = Input::Value(value);
@@ -226,6 +236,7 @@ impl<S: Steps> Strand<S> {
                 input,
                 part,
                 resets,
+                trace,
             });
         }
     }
