@@ -41,6 +41,7 @@ pub mod process;
 mod remote;
 mod scheduler;
 mod slot;
+mod spin;
 mod stack;
 #[cfg(feature = "streams")]
 mod stream;
@@ -77,6 +78,7 @@ pub mod host {
     pub use crate::place::{Aside, MOMENT, aside, rejoin, runs_task, secede};
     pub use crate::scheduler::{Assignment, Deferred, Dependencies, Options, Output, TaskSpec};
     pub use crate::slot::{Latch, Slot, wait_all};
+    pub use crate::spin::Spin;
     pub use crate::stack::set_stack_size;
     pub use crate::task_types::TaskTypes;
     pub use crate::threads::{ThreadPool, Work, as_task};

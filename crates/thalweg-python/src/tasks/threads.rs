@@ -62,7 +62,10 @@ impl Work<Calls> for Caller {
 /// Waits for a task, without the GIL.
 fn take(pool: &Arc<ThreadPool<Calls>>) -> Option<Assignment<Calls>> {
     let next = pool.take();
-    gil::await_handover();
+    let is_call = |next: &Assignment<Calls>| matches!(next.program, Program::Here(_));
+    if next.as_ref().is_some_and(is_call) {
+        gil::await_handover();
+    }
     next
 }
 

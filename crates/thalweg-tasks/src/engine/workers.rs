@@ -8,13 +8,13 @@ use crate::sync::lock;
 use crate::task_types::TaskTypes;
 use std::sync::Arc;
 
-/// For how long a thread that has run out of work looks for some before it goes to sleep.
+/// Most looks of a thread that has run out of work, before it goes to sleep.
 #[cfg(not(thalweg_loom))]
-const LOOKS: u32 = 4_000;
+pub(super) const LOOKS: u32 = 4_000;
 
-/// The value read is only a hint, so loom need not see it.
+/// What a look reads is only a hint, so loom need not see it.
 #[cfg(thalweg_loom)]
-const LOOKS: u32 = 0;
+pub(super) const LOOKS: u32 = 0;
 
 impl<W: TaskTypes> TaskEngine<W> {
     /// The next task for a worker, if there is one.
@@ -99,12 +99,8 @@ impl<W: TaskTypes> TaskEngine<W> {
         if let Some(assignment) = self.next(worker) {
             return Some(assignment);
         }
-        for _ in 0..LOOKS {
-            if self.readied.load(Ordering::Acquire) != seen || self.has_queued() {
-                break;
-            }
-            std::hint::spin_loop();
-        }
+        self.spin
+            .look(|| self.readied.load(Ordering::Acquire) != seen || self.has_queued());
         let mut scheduler = lock(&self.scheduler);
         loop {
             if scheduler.is_closed() {

@@ -2,6 +2,7 @@
 
 use super::{Slot, Watcher};
 use crate::place::wait_aside;
+use crate::spin::Spin;
 use crate::task_types::{Failure, TaskTypes};
 use std::fmt;
 use std::sync::Arc;
@@ -34,8 +35,8 @@ pub(crate) fn wait_all_or_failure<'a, W: TaskTypes>(
     }
 }
 
-/// For how long one looks before going to sleep: about what waking up takes.
-const LOOKS: u32 = 2_000;
+/// Looks before sleeping, which take about as long as waking up.
+static SPIN: Spin = Spin::new(2_000);
 
 /// A latch that opens when a number of tasks are done.
 pub struct Latch {
@@ -142,11 +143,8 @@ impl Latch {
     }
 
     fn wait_here(&self, deadline: Option<Instant>) -> bool {
-        for _ in 0..LOOKS {
-            if self.is_open() {
-                return true;
-            }
-            std::hint::spin_loop();
+        if SPIN.look(|| self.is_open()) {
+            return true;
         }
         while !self.is_open() {
             match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
