@@ -12,7 +12,8 @@ import threading
 
 import pytest
 
-from support import PATIENCE
+import thalweg
+from support import PATIENCE, until
 from thalweg import ClosedError, RefCounter, Stream, VirtualClock
 from thalweg.errors import logger_name
 
@@ -470,3 +471,45 @@ def test_what_is_appended_after_the_start_is_behind_the_end(tmp_path):
         file.write(" a line\nafter\n")
     clock.advance("1s")
     assert L == ["half a line\n", "after\n"]
+
+
+@pytest.mark.parametrize("kind", ["from_periodic", "from_iterable", "of one's own"])
+def test_a_source_that_a_function_of_its_own_ends_says_so(kind, caplog):
+    class Own(thalweg.Source):
+        async def _run(self):
+            raise SystemExit(3)
+
+    def items():
+        yield 1
+        raise SystemExit(3)
+
+    def leave():
+        raise SystemExit(3)
+
+    source = {
+        "from_periodic": lambda: Stream.from_periodic(leave, 0.01),
+        "from_iterable": lambda: Stream.from_iterable(items()),
+        "of one's own": Own,
+    }[kind]()
+    source.sink_to_list()
+    source.start()
+    asyncio.run_coroutine_threadsafe(source.finished(), source._event_loop).result(10)
+    assert "has ended: a function raised SystemExit(3)" in caplog.text
+
+
+@pytest.mark.parametrize("batches", [True, False])
+def test_a_source_goes_on_where_a_function_emits_into_a_closed_pipeline(batches, caplog):
+    closed = Stream()
+    closed.drain()
+    made = iter(range(3))
+    source = Stream.from_iterable(range(3)) if batches else Stream.from_periodic(lambda: next(made, None), 0.001)
+    L = source.sink_to_list()
+    source.sink(closed.emit)
+    source.start()
+    if batches:
+        asyncio.run_coroutine_threadsafe(source.finished(), source._event_loop).result(10)
+    else:
+        until(lambda: len(L) >= 3)
+    source.drain()
+    assert L[:3] == [0, 1, 2]
+    assert "takes no more elements" in caplog.text
