@@ -9,6 +9,7 @@ import re
 import socket
 import sys
 import threading
+import time
 
 import pytest
 
@@ -513,3 +514,55 @@ def test_a_source_goes_on_where_a_function_emits_into_a_closed_pipeline(batches,
     source.drain()
     assert L[:3] == [0, 1, 2]
     assert "takes no more elements" in caplog.text
+
+
+class Endless:
+    """A queue that is never empty."""
+
+    def get_nowait(self):
+        time.sleep(0.0001)
+        return "x"
+
+
+@pytest.mark.parametrize("kind", ["from_q", "from_process", "of one's own"])
+def test_a_source_that_never_pauses_holds_up_no_other_pipeline_and_no_drain(kind):
+    class Own(thalweg.Source):
+        async def _run(self):
+            for waiting in self._emit("x"):
+                await waiting
+
+    source = {
+        "from_q": lambda: Stream.from_q(Endless()),
+        "from_process": lambda: Stream.from_process([sys.executable, "-c", "while True: print('x')"]),
+        "of one's own": Own,
+    }[kind]()
+    seen = []
+    source.sink(lambda x: (time.sleep(0.0001), seen.append(x)))
+    other = Stream()
+    L = other.buffer(3).sink_to_list()
+    source.start()
+    until(lambda: seen)
+    other.emit_many(range(10))
+    other.drain(PATIENCE)
+    assert L == list(range(10))
+    if kind == "from_q":
+        with pytest.raises(thalweg.UndeliveredError, match="`from_q` did not stop in time"):
+            source.drain("50ms")
+    else:
+        source.stop()
+
+
+def test_a_drain_says_which_source_has_not_stopped():
+    class Stubborn(thalweg.Source):
+        async def run(self):
+            self.gate = asyncio.Event()
+            await self.gate.wait()
+
+    source = Stubborn(stream_name="stubborn")
+    source.sink_to_list()
+    source.start()
+    until(lambda: hasattr(source, "gate"))
+    with pytest.raises(thalweg.UndeliveredError, match="`stubborn` did not stop in time") as error:
+        source.drain("10ms")
+    source._event_loop.call_soon_threadsafe(source.gate.set)
+    assert error.value.held == [("stubborn", 0)]

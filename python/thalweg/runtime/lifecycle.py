@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from thalweg.errors import UndeliveredError
 from thalweg.runtime import loops, pipelines
 from thalweg.runtime.intervals import convert_interval
 
@@ -36,10 +37,10 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
         return _drain_async(node, seconds, runs)
     left = countdown(seconds, loop)
     try:
-        for run in runs:
-            _wait_for(node, run, left())
+        late = [source for source, run in runs if not _wait_for(node, run, left())]
         try:
             result = node._drain(left(), False)
+            _check_ended(late)
         except Exception:
             _tell_nodes(node, is_failing=True)
             raise
@@ -82,24 +83,34 @@ def _note_drained(node: Stream) -> None:
     pipelines.note_drained(node._pipeline)
 
 
-def stop_sources(node: Stream) -> list[Any]:
-    """Have the sources of a pipeline come to an end; return their runs, to wait for."""
-    ends = (getattr(other, "_end", None) for other in node._pipeline.nodes())
-    return [run for run in (end() for end in ends if end is not None) if run is not None]
+def stop_sources(node: Stream) -> list[tuple[Stream, Any]]:
+    """Have the sources of a pipeline come to an end; return those that have run, with their runs, to wait for."""
+    sources = [other for other in node._pipeline.nodes() if hasattr(other, "_end")]
+    return [(source, run) for source in sources if (run := source._end()) is not None]
 
 
-async def _drain_async(node: Stream, seconds: float, runs: list[Any]) -> None:
+def _check_ended(late: list[Stream]) -> None:
+    """Raise an error if sources have not come to an end: what they still have is not delivered."""
+    if late:
+        held = [(source._own_name(), 0) for source in late]
+        names = ", ".join(f"`{name}` did not stop in time" for name, _ in held)
+        raise UndeliveredError(f"not everything was delivered: {names}", held, [])
+
+
+async def _drain_async(node: Stream, seconds: float, runs: list[tuple[Stream, Any]]) -> None:
     import asyncio
 
     left = countdown(seconds, asyncio.get_running_loop())
     try:
-        for run in runs:
+        for _, run in runs:
             try:
                 await asyncio.wait_for(run.wait(), left())
             except asyncio.TimeoutError:
                 break
+        late = [source for source, run in runs if not run.is_over()]
         try:
             await _given(node._drain(left(), True))
+            _check_ended(late)
         except Exception:
             await _tell_nodes_aside(node, is_failing=True)
             raise
@@ -144,16 +155,19 @@ def countdown(seconds: float, loop: AbstractEventLoop | None) -> Callable[[], fl
     return lambda: max(LEAST, end - now())
 
 
-def _wait_for(node: Stream, run: Any, seconds: float) -> None:
+def _wait_for(node: Stream, run: Any, seconds: float) -> bool:
+    """Wait for the end of a source's run; return whether it has come."""
     loop: Any = node._event_loop
     step = getattr(loop, "step", None)
     if step is None:
-        run.wait_in_thread(seconds)
-        return
+        over: bool = run.wait_in_thread(seconds)
+        return over
     # A virtual clock: nobody else runs the loop.
     until = loop.time() + seconds
     while not run.wait_in_thread(0) and loop.time() < until:
         step()
+    over = run.wait_in_thread(0)
+    return over
 
 
 def _tell_nodes(node: Stream, is_failing: bool = False) -> None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from thalweg._types import Metadata, OnError
 
 
+#: How long a source emits while others on its event loop wait, in seconds.
+_TURN = 0.01
+
+
 class Interrupted(Exception):
     """A function has raised what is no failure of an element, ``SystemExit`` say: the cause of this."""
 
@@ -278,6 +282,18 @@ class Source(Stream[T]):
         """Emit everything, until :attr:`stopped`."""
         while not self.stopped:
             await self._run()
+            await self._yield_if_due()
+
+    async def _yield_if_due(self) -> None:
+        """Let others on the loop have their turn, if that of the source has lasted long enough."""
+        loop: Any = self._event_loop
+        if loop.time() >= self._turn_ends:
+            import asyncio
+
+            await asyncio.sleep(0)
+            self._turn_ends = loop.time() + _TURN
+
+    _turn_ends = 0.0
 
     async def _run(self) -> None:
         """Do one round: what subclasses define."""
