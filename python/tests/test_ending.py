@@ -502,3 +502,20 @@ print("done", len(after) > 1)
     )
     done = subprocess.run([sys.executable, "-I", str(program)], capture_output=True, text=True, timeout=9, check=False)
     assert (done.returncode, done.stdout) == (0, "done True\n"), done.stderr
+
+
+def test_with_is_refused_where_it_could_not_wait():
+    async def main():
+        with pytest.raises(RuntimeError, match="use `async with`"), Stream(asynchronous=True):
+            pass
+        # A loop of its own can be waited for.
+        with Stream() as source:
+            L = source.buffer(2).partition(2).sink_to_list()
+            source.emit(1)
+        return L
+
+    assert asyncio.run(main()) == [(1,)]
+    with Stream(asynchronous=True) as source:
+        L = source.partition(2).sink_to_list()
+        source.emit(1)
+    assert L == [(1,)]
