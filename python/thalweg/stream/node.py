@@ -427,7 +427,9 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
 
         loop = asyncio._get_running_loop()
         if loop is not None and self.asynchronous and self._event_loop in (None, loop):
-            raise RuntimeError(f"{self} is asynchronous: use `async with`, since `with` can't wait for it on its own loop")
+            raise RuntimeError(
+                f"{self} is asynchronous: use `async with`, since `with` can't wait for it on its own loop"
+            )
         return self
 
     def __exit__(self, *_: object) -> None:
