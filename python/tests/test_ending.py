@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -209,6 +212,83 @@ def test_sink_to_textfile_is_flushed_by_a_drain_and_closed_with_the_sink(tmp_pat
     sink.destroy()
     del sink
     assert handle.closed
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full disk to write to")
+@pytest.mark.parametrize("drained", [True, False])
+def test_a_full_disk_is_told_once(drained, python):
+    done = python(
+        "-c",
+        "from thalweg import Stream\n"
+        "s = Stream()\n"
+        "node = s.sink_to_textfile('/dev/full')\n"
+        "s.emit('x')\n" + ("s.drain()\n" if drained else ""),
+    )
+    assert "No space left on device" in done.stderr
+    assert done.stderr.count("Traceback") == 1
+
+
+def test_a_full_disk_is_told_where_a_sink_goes_without_a_drain(caplog):
+    source = Stream()
+    node = source.sink_to_textfile("/dev/full") if os.path.exists("/dev/full") else pytest.skip("no /dev/full")
+    source.emit("x")
+    node.destroy()
+    del node
+    gc.collect()
+    assert "No space left on device" in caplog.text
+
+
+@pytest.mark.parametrize("fails", ["buffer(3).map(lambda x: 1 / x)", "map(lambda x: 1 / x)"])
+def test_an_iteration_ends_with_a_drain_that_fails(fails):
+    async def main():
+        source, seen = Stream(asynchronous=True), []
+        made = eval(f"source.{fails}", {"source": source})
+
+        async def consume():
+            async for x in made:
+                seen.append(x)
+
+        consuming = asyncio.ensure_future(consume())
+        await asyncio.sleep(0)
+        for x in (1, 0, 2):
+            try:
+                await source.emit(x)
+            except ZeroDivisionError:
+                continue
+        with contextlib.suppress(ZeroDivisionError):
+            await source.drain()
+        await asyncio.wait_for(consuming, PATIENCE)
+        return seen
+
+    assert asyncio.run(main()) == [1.0, 0.5]
+
+
+def test_a_drain_that_fails_writes_files_nevertheless(tmp_path):
+    source = Stream()
+    queue = source.buffer(3)
+    node = queue.sink_to_textfile(tmp_path / "lines.txt")
+    queue.sink(lambda x: 1 / 0)
+    source.emit("a")
+    with pytest.raises(ZeroDivisionError):
+        source.drain()
+    assert ((tmp_path / "lines.txt").read_text(), node.name) == ("a\n", node.name)
+
+
+def test_all_nodes_hear_of_the_end_though_one_of_them_fails():
+    class Own(Sink):
+        def update(self, x, who=None, metadata=None):
+            pass
+
+        def _drained(self):
+            heard.append(self)
+            raise OSError("no room")
+
+    heard = []
+    source = Stream()
+    nodes = [Own(source) for _ in range(2)]
+    with pytest.raises(OSError, match="no room"):
+        source.drain()
+    assert heard == nodes
 
 
 def test_a_file_that_was_closed_meanwhile_does_not_spoil_a_drain():
@@ -422,3 +502,20 @@ print("done", len(after) > 1)
     )
     done = subprocess.run([sys.executable, "-I", str(program)], capture_output=True, text=True, timeout=9, check=False)
     assert (done.returncode, done.stdout) == (0, "done True\n"), done.stderr
+
+
+def test_with_is_refused_where_it_could_not_wait():
+    async def main():
+        with pytest.raises(RuntimeError, match="use `async with`"), Stream(asynchronous=True):
+            pass
+        # A loop of its own can be waited for.
+        with Stream() as source:
+            L = source.buffer(2).partition(2).sink_to_list()
+            source.emit(1)
+        return L
+
+    assert asyncio.run(main()) == [(1,)]
+    with Stream(asynchronous=True) as source:
+        L = source.partition(2).sink_to_list()
+        source.emit(1)
+    assert L == [(1,)]

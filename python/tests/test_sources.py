@@ -9,10 +9,12 @@ import re
 import socket
 import sys
 import threading
+import time
 
 import pytest
 
-from support import PATIENCE
+import thalweg
+from support import PATIENCE, until
 from thalweg import ClosedError, RefCounter, Stream, VirtualClock
 from thalweg.errors import logger_name
 
@@ -470,3 +472,97 @@ def test_what_is_appended_after_the_start_is_behind_the_end(tmp_path):
         file.write(" a line\nafter\n")
     clock.advance("1s")
     assert L == ["half a line\n", "after\n"]
+
+
+@pytest.mark.parametrize("kind", ["from_periodic", "from_iterable", "of one's own"])
+def test_a_source_that_a_function_of_its_own_ends_says_so(kind, caplog):
+    class Own(thalweg.Source):
+        async def _run(self):
+            raise SystemExit(3)
+
+    def items():
+        yield 1
+        raise SystemExit(3)
+
+    def leave():
+        raise SystemExit(3)
+
+    source = {
+        "from_periodic": lambda: Stream.from_periodic(leave, 0.01),
+        "from_iterable": lambda: Stream.from_iterable(items()),
+        "of one's own": Own,
+    }[kind]()
+    source.sink_to_list()
+    source.start()
+    asyncio.run_coroutine_threadsafe(source.finished(), source._event_loop).result(10)
+    assert "has ended: a function raised SystemExit(3)" in caplog.text
+
+
+@pytest.mark.parametrize("batches", [True, False])
+def test_a_source_goes_on_where_a_function_emits_into_a_closed_pipeline(batches, caplog):
+    closed = Stream()
+    closed.drain()
+    made = iter(range(3))
+    source = Stream.from_iterable(range(3)) if batches else Stream.from_periodic(lambda: next(made, None), 0.001)
+    L = source.sink_to_list()
+    source.sink(closed.emit)
+    source.start()
+    if batches:
+        asyncio.run_coroutine_threadsafe(source.finished(), source._event_loop).result(10)
+    else:
+        until(lambda: len(L) >= 3)
+    source.drain()
+    assert L[:3] == [0, 1, 2]
+    assert "takes no more elements" in caplog.text
+
+
+class Endless:
+    """A queue that is never empty."""
+
+    def get_nowait(self):
+        time.sleep(0.0001)
+        return "x"
+
+
+@pytest.mark.parametrize("kind", ["from_q", "from_process", "of one's own"])
+def test_a_source_that_never_pauses_holds_up_no_other_pipeline_and_no_drain(kind):
+    class Own(thalweg.Source):
+        async def _run(self):
+            for waiting in self._emit("x"):
+                await waiting
+
+    source = {
+        "from_q": lambda: Stream.from_q(Endless()),
+        "from_process": lambda: Stream.from_process([sys.executable, "-c", "while True: print('x')"]),
+        "of one's own": Own,
+    }[kind]()
+    seen = []
+    source.sink(lambda x: (time.sleep(0.0001), seen.append(x)))
+    other = Stream()
+    L = other.buffer(3).sink_to_list()
+    source.start()
+    until(lambda: seen)
+    other.emit_many(range(10))
+    other.drain(PATIENCE)
+    assert L == list(range(10))
+    if kind == "from_q":
+        with pytest.raises(thalweg.UndeliveredError, match="`from_q` did not stop in time"):
+            source.drain("50ms")
+    else:
+        source.stop()
+
+
+def test_a_drain_says_which_source_has_not_stopped():
+    class Stubborn(thalweg.Source):
+        async def run(self):
+            self.gate = asyncio.Event()
+            await self.gate.wait()
+
+    source = Stubborn(stream_name="stubborn")
+    source.sink_to_list()
+    source.start()
+    until(lambda: hasattr(source, "gate"))
+    with pytest.raises(thalweg.UndeliveredError, match="`stubborn` did not stop in time") as error:
+        source.drain("10ms")
+    source._event_loop.call_soon_threadsafe(source.gate.set)
+    assert error.value.held == [("stubborn", 0)]

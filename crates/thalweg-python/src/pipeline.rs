@@ -30,6 +30,8 @@ pub(crate) enum Mode {
     Joined,
     /// The process has been forked: the pipeline runs in its parent.
     InParent,
+    /// Pipelines are being drained together: elements come from their functions, and from nobody else.
+    Ending,
     /// The program is ending, and the pipeline has been drained.
     Ended,
 }
@@ -110,6 +112,7 @@ impl Pipeline {
             2 => Mode::Elsewhere,
             3 => Mode::Joined,
             4 => Mode::InParent,
+            5 => Mode::Ending,
             _ => Mode::Ended,
         }
     }
@@ -249,7 +252,7 @@ impl Pipeline {
     /// # Errors
     /// The pipeline runs in another process, or on an event loop that nobody runs.
     pub(crate) fn way_in(&self, py: Python<'_>, asynchronous: bool) -> PyResult<Way> {
-        match (self.mode(), self.event_loop.get()) {
+        match (self.place(), self.event_loop.get()) {
             (Mode::InParent, _) => Err(in_parent()),
             (Mode::Ended, _) => Err(failure::closed(py)),
             (Mode::Here, Some(event_loop)) => self.way_to_users(py, event_loop),
@@ -326,15 +329,31 @@ impl Pipeline {
         self.maker == std::thread::current().id()
     }
 
-    fn decide(&self) {
-        let mode = match (self.event_loop.get(), self.asynchronous()) {
+    /// Where its functions are called, also while it is being drained.
+    pub(crate) fn place(&self) -> Mode {
+        match self.mode() {
+            Mode::Ending => self.decided(),
+            mode => mode,
+        }
+    }
+
+    fn decided(&self) -> Mode {
+        match (self.event_loop.get(), self.asynchronous()) {
             (_, Some(true)) => Mode::Here,
             (None, _) => Mode::NoLoop,
             (Some(_), _) => Mode::Elsewhere,
-        };
-        if !matches!(self.mode(), Mode::Joined | Mode::InParent | Mode::Ended) {
-            self.mode.store(mode as u8, Ordering::Relaxed);
         }
+    }
+
+    fn decide(&self) {
+        if self.is_open() {
+            self.mode.store(self.decided() as u8, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it is this pipeline that elements go into, whoever emits them.
+    fn is_open(&self) -> bool {
+        matches!(self.mode(), Mode::NoLoop | Mode::Here | Mode::Elsewhere)
     }
 
     /// Takes over another pipeline.
@@ -476,6 +495,21 @@ impl Pipeline {
     fn _leave_to_parent(&self) {
         if self.mode() != Mode::Joined {
             self.mode.store(Mode::InParent as u8, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes note that it is about to be drained with others: elements come from their functions, and from nobody
+    /// else.
+    fn _begin_end(&self) {
+        if self.is_open() {
+            self.mode.store(Mode::Ending as u8, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes note that this is over.
+    fn _cease_end(&self) {
+        if self.mode() == Mode::Ending {
+            self.mode.store(self.decided() as u8, Ordering::Relaxed);
         }
     }
 

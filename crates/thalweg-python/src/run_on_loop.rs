@@ -54,7 +54,8 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
         return event_loop.drive(py, || answer.take());
     }
     // Nobody else is served by this thread.
-    let is_alone = event_loop::running(py)?.is_none() && !thalweg::is_inside_pipeline();
+    let is_alone =
+        event_loop::running(py)?.is_none() && !thalweg::is_inside_pipeline() && !host::runs_task();
     let mut is_first = true;
     let begin = Instant::now();
     let mut waiting = Waiting::new();
@@ -99,7 +100,7 @@ pub(crate) fn wait_for_emit(
         is_woken: AtomicBool::new(false),
     });
     let waker = Waker::from(parker.clone());
-    let is_alone = event_loop::running(py)?.is_none();
+    let is_alone = event_loop::running(py)?.is_none() && !host::runs_task();
     let mut waiting = Waiting::new();
     loop {
         if let Poll::Ready(result) = Pin::new(&mut emit).poll(&mut Context::from_waker(&waker)) {

@@ -49,6 +49,20 @@ fn an_element_gets_through_a_line_that_no_stack_would_hold() {
 }
 
 #[test]
+fn an_element_gets_through_a_long_line_on_a_small_stack() {
+    let thread = std::thread::Builder::new().stack_size(256 * 1024);
+    let arrived = thread.spawn(|| {
+        let (line, arrived, _sink) = line(10_000);
+        line[0].emit(1).wait().expect("taken");
+        line[0].emit_many(0..3).wait().expect("taken");
+        line[0].drain("60s").wait().expect("everything arrived");
+        arrived.load(Ordering::Relaxed)
+    });
+    let arrived = arrived.expect("it starts").join();
+    assert_eq!(arrived.expect("no overflow"), 4);
+}
+
+#[test]
 fn order_is_kept_where_the_way_is_cut() {
     let source = Stream::new();
     let mut last = source.clone();

@@ -2,8 +2,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::task::{Context, Waker};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -193,6 +195,63 @@ impl Runtime for Own {
     fn identity(&self) -> usize {
         self.0.identity()
     }
+}
+
+/// The same, with a time that functions make pass, in milliseconds.
+struct Passing(Own, Arc<AtomicU64>);
+
+impl Runtime for Passing {
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.1.load(Ordering::SeqCst))
+    }
+
+    fn wake_at(&self, at: Duration, alarm: Alarm) {
+        self.0.wake_at(at, alarm);
+    }
+
+    fn spawn(&self, task: Task) {
+        self.0.spawn(task);
+    }
+
+    fn is_current(&self) -> bool {
+        self.0.is_current()
+    }
+
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
+    fn identity(&self) -> usize {
+        self.0.identity()
+    }
+}
+
+#[test]
+fn many_elements_let_others_on_the_thread_have_their_turn() {
+    let time = Arc::<AtomicU64>::default();
+    let own = Own(VirtualClock::new(), thread::current().id());
+    let source = Stream::on(RuntimeHandle::new(Passing(own, time.clone())));
+    source.sink(move |_: u32| {
+        time.fetch_add(1, Ordering::SeqCst);
+    });
+    let list = source.sink_to_list();
+
+    let mut many = std::pin::pin!(source.emit_many(0..10_000));
+    let mut context = Context::from_waker(Waker::noop());
+    let (mut before, mut turns) = (0, 0);
+    while many.as_mut().poll(&mut context).is_pending() {
+        let taken = list.to_vec().len();
+        // The first batch tells how many go in a turn.
+        assert!(turns == 0 || taken - before <= 20, "{before} to {taken}");
+        (before, turns) = (taken, turns + 1);
+    }
+    assert!(turns > 100, "{turns}");
+    assert_eq!(list.to_vec(), Vec::from_iter(0..10_000));
+
+    // Who waits on this thread, where nobody else has a turn, gets all of it.
+    let list = source.sink_to_list();
+    source.emit_many(0..100).wait().unwrap();
+    assert_eq!(list.to_vec().len(), 100);
 }
 
 /// Says when it is being dropped, and waits then.

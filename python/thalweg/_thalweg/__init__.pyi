@@ -168,6 +168,9 @@ class Node(Generic[T]):
     def _reopen(self) -> None:
         """Have the pipeline take elements again after a drain."""
 
+    def _is_at_rest(self) -> bool:
+        """Return whether nothing of the pipeline's goes on by itself, and nobody is at work inside."""
+
     def _in_flight(self) -> int | None:
         """Return how many elements are on their way in the node; None if somebody is at work inside the pipeline."""
 
@@ -238,6 +241,12 @@ class Pipeline:
 
     def _leave_to_parent(self) -> None:
         """Leave the pipeline to the process that was forked: called in the new one."""
+
+    def _begin_end(self) -> None:
+        """Take note that it is about to be drained with others: elements come from their functions alone."""
+
+    def _cease_end(self) -> None:
+        """Take note that this is over."""
 
     def _end(self) -> None:
         """Take note that it has been drained because the program is ending."""

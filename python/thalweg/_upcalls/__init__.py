@@ -20,10 +20,10 @@ from thalweg.errors import (
 from thalweg.errors import together as combined
 from thalweg.runtime.intervals import check_interval, convert_interval
 from thalweg.runtime.loop_end import watch_loop
-from thalweg.runtime.loops import begin_call, together
+from thalweg.runtime.loops import begin_call, is_in_call, together
 from thalweg.runtime.loops import find as find_loop
 from thalweg.runtime.pipelines import register
-from thalweg.runtime.program_end import are_idle_on, drain_again, reopen, tell_of_closed
+from thalweg.runtime.program_end import are_idle_on, drain_again, open_again, reopen, tell_of_closed
 from thalweg.sources.source import Interrupted
 
 TYPE_CHECKING = False
@@ -70,8 +70,10 @@ __all__ = [
     "convert_interval",
     "drain_again",
     "find_loop",
+    "is_in_call",
     "log_failure",
     "logs_at_once",
+    "open_again",
     "register",
     "reopen",
     "say_waiting",

@@ -38,6 +38,24 @@ class ClosedError(PipelineError):
     """
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Whether a pipeline that has been drained has refused an element: no failure of a function that has emitted into
+    one, which has a note.
+
+    Examples
+    --------
+    >>> from thalweg import ClosedError
+    >>> from thalweg.errors import add_note, is_refusal
+    >>> error = ClosedError()
+    >>> is_refusal(error)
+    True
+    >>> add_note(error, "sink(emit)", 1, "x")
+    >>> is_refusal(error)
+    False
+    """
+    return isinstance(error, ClosedError) and not getattr(error, "__notes__", None)
+
+
 class BuildError(PipelineError, ValueError):
     """An argument no pipeline can be built with.
 

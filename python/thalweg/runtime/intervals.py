@@ -40,7 +40,11 @@ def convert_interval(interval: float | str | timedelta) -> float:
     if not 0 <= interval < float("inf"):
         raise ValueError(f"a length of time is not negative, and ends: not {interval}")
     if interval > _LONGEST:
-        raise ValueError(f"a length of time is at most 292 years, in seconds, not {interval:g}")
+        try:
+            shown = f"{interval:g}"
+        except OverflowError:
+            shown = "more than any float"
+        raise ValueError(f"a length of time is at most 292 years, in seconds, not {shown}")
     return interval
 
 

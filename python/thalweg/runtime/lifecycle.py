@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from thalweg.errors import UndeliveredError
 from thalweg.runtime import loops, pipelines
 from thalweg.runtime.intervals import convert_interval
 
@@ -27,7 +28,7 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
     seconds = PATIENCE if timeout is None else convert_interval(timeout)
     # First: a source may be waiting for an element that goes round and round.
     node._cut_cycles()
-    runs = _stop_sources(node)
+    runs = stop_sources(node)
     loop, running = node._event_loop, asyncio._get_running_loop()
     if node.asynchronous and not asynchronous and running is None and loop is not None and loop.is_running():
         # This thread may wait for the loop of another.
@@ -36,9 +37,13 @@ def drain(node: Stream, timeout: Interval | None, asynchronous: bool) -> Any:
         return _drain_async(node, seconds, runs)
     left = countdown(seconds, loop)
     try:
-        for run in runs:
-            _wait_for(node, run, left())
-        result = node._drain(left(), False)
+        late = [source for source, run in runs if not _wait_for(node, run, left())]
+        try:
+            result = node._drain(left(), False)
+            _check_ended(late)
+        except Exception:
+            _tell_nodes(node, is_failing=True)
+            raise
         _tell_nodes(node)
     finally:
         _note_drained(node)
@@ -78,26 +83,38 @@ def _note_drained(node: Stream) -> None:
     pipelines.note_drained(node._pipeline)
 
 
-def _stop_sources(node: Stream) -> list[Any]:
-    """Have the sources of a pipeline come to an end; return their runs, to wait for."""
-    ends = (getattr(other, "_end", None) for other in node._pipeline.nodes())
-    return [run for run in (end() for end in ends if end is not None) if run is not None]
+def stop_sources(node: Stream) -> list[tuple[Stream, Any]]:
+    """Have the sources of a pipeline come to an end; return those that have run, with their runs, to wait for."""
+    sources = [other for other in node._pipeline.nodes() if hasattr(other, "_end")]
+    return [(source, run) for source in sources if (run := source._end()) is not None]
 
 
-async def _drain_async(node: Stream, seconds: float, runs: list[Any]) -> None:
+def _check_ended(late: list[Stream]) -> None:
+    """Raise an error if sources have not come to an end: what they still have is not delivered."""
+    if late:
+        held = [(source._own_name(), 0) for source in late]
+        names = ", ".join(f"`{name}` did not stop in time" for name, _ in held)
+        raise UndeliveredError(f"not everything was delivered: {names}", held, [])
+
+
+async def _drain_async(node: Stream, seconds: float, runs: list[tuple[Stream, Any]]) -> None:
     import asyncio
 
     left = countdown(seconds, asyncio.get_running_loop())
     try:
-        for run in runs:
+        for _, run in runs:
             try:
                 await asyncio.wait_for(run.wait(), left())
             except asyncio.TimeoutError:
                 break
-        await _given(node._drain(left(), True))
-        for finish in _finishes(node):
-            await _run_aside(finish)
-        _tell_nodes(node, False)
+        late = [source for source, run in runs if not run.is_over()]
+        try:
+            await _given(node._drain(left(), True))
+            _check_ended(late)
+        except Exception:
+            await _tell_nodes_aside(node, is_failing=True)
+            raise
+        await _tell_nodes_aside(node)
     finally:
         _note_drained(node)
 
@@ -115,7 +132,7 @@ def drain_without_loop(node: Stream) -> bool:
     >>> drain_without_loop(source), L
     (True, [(1,)])
     """
-    _stop_sources(node)
+    stop_sources(node)
     try:
         return node._drain_at_once()
     finally:
@@ -135,28 +152,67 @@ def countdown(seconds: float, loop: AbstractEventLoop | None) -> Callable[[], fl
     """
     now = time.monotonic if loop is None else loop.time
     end = now() + seconds
-    return lambda: max(_LEAST, end - now())
+    return lambda: max(LEAST, end - now())
 
 
-def _wait_for(node: Stream, run: Any, seconds: float) -> None:
+def _wait_for(node: Stream, run: Any, seconds: float) -> bool:
+    """Wait for the end of a source's run; return whether it has come."""
     loop: Any = node._event_loop
     step = getattr(loop, "step", None)
     if step is None:
-        run.wait_in_thread(seconds)
-        return
+        over: bool = run.wait_in_thread(seconds)
+        return over
     # A virtual clock: nobody else runs the loop.
     until = loop.time() + seconds
     while not run.wait_in_thread(0) and loop.time() < until:
         step()
+    over = run.wait_in_thread(0)
+    return over
 
 
-def _tell_nodes(node: Stream, finishes: bool = True) -> None:
-    for other in node._pipeline.nodes():
-        if other._drained is not None:
-            other._drained()
-    if finishes:
-        for finish in _finishes(node):
-            finish()
+def _tell_nodes(node: Stream, is_failing: bool = False) -> None:
+    """Tell all nodes that the drain has ended, whatever has come of it: somebody may wait for that.
+
+    What they raise is raised in the end, or logged if the drain `is_failing`.
+    """
+    errors: list[Exception] = []
+    for tell in (*_drained(node), *_finishes(node)):
+        try:
+            tell()
+        except Exception as error:
+            errors.append(error)
+    _raise_first(errors, is_failing)
+
+
+async def _tell_nodes_aside(node: Stream, is_failing: bool = False) -> None:
+    """Do the same on an event loop, which is held up by nothing that may block."""
+    errors: list[Exception] = []
+    for finish in _finishes(node):
+        try:
+            await _run_aside(finish)
+        except Exception as error:
+            errors.append(error)
+    for drained in _drained(node):
+        try:
+            drained()
+        except Exception as error:
+            errors.append(error)
+    _raise_first(errors, is_failing)
+
+
+def _raise_first(errors: list[Exception], is_failing: bool) -> None:
+    """Raise the first error, unless the drain has failed already; the others are logged."""
+    from thalweg.errors import log_failure
+
+    for error in errors if is_failing else errors[1:]:
+        log_failure(error)
+    if errors and not is_failing:
+        raise errors[0]
+
+
+def _drained(node: Stream) -> list[Callable[[], None]]:
+    """What nodes have to do when the drain has ended."""
+    return [other._drained for other in node._pipeline.nodes() if other._drained is not None]
 
 
 async def _run_aside(function: Callable[[], None]) -> None:
@@ -178,4 +234,4 @@ def _finishes(node: Stream) -> list[Callable[[], None]]:
 
 
 #: Time of a drain, in seconds, when none is left: enough for a pipeline that has nothing to wait for.
-_LEAST = 0.001
+LEAST = 0.001

@@ -61,18 +61,22 @@ async def _deliver(loop: AbstractEventLoop) -> None:
     import asyncio
 
     left = countdown(program_end.PATIENCE_AT_EXIT, loop)
-    for node in program_end.nodes_on(loop):
-        if not node.asynchronous:
-            continue
+    nodes = [node for node in program_end.nodes_on(loop) if node.asynchronous]
+    for node in nodes:
         for source in node._pipeline.nodes():
             if hasattr(source, "_end"):
                 source.stop()
-        idle = asyncio.ensure_future(lifecycle.until_idle(node, left(), asynchronous=True))
-        done, _ = await asyncio.wait({idle}, timeout=program_end.SILENCE)
-        if not done:
-            program_end.say_what_is_waited_for(node)
-        await asyncio.wait({idle})
-        program_end.log_failures_of(idle.result, but_undelivered=True)
+    busy = nodes
+    while busy:
+        for node in busy:
+            idle = asyncio.ensure_future(lifecycle.until_idle(node, left(), asynchronous=True))
+            done, _ = await asyncio.wait({idle}, timeout=program_end.SILENCE)
+            if not done:
+                program_end.say_what_is_waited_for(node)
+            await asyncio.wait({idle})
+            program_end.log_failures_of(idle.result, but_undelivered=True)
+        # One may have emitted into another that had been idle before.
+        busy = [node for node in nodes if not node._is_at_rest()] if left() > lifecycle.LEAST else []
     calls = loops.calls_on(loop)
     for call in calls:
         call.cancel()

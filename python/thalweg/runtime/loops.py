@@ -213,6 +213,18 @@ def begin_call(awaitable: Awaitable[Any]) -> Future[Any]:
     return future
 
 
+def is_in_call() -> bool:
+    """Whether a call of a node's asynchronous function runs here, or anything else on a loop of ours: called by the
+    engine.
+    """
+    import asyncio
+
+    loop = asyncio._get_running_loop()
+    if loop is None:
+        return False
+    return asyncio.current_task(loop) in _calls or any(to_asyncio(shared) is loop for shared in shared_loops)
+
+
 def calls_on(loop: AbstractEventLoop) -> list[Task[Any]]:
     """Return the calls of asynchronous functions on a loop that have not returned."""
     return [call for call in _calls if call.get_loop() is loop]

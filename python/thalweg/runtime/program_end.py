@@ -7,7 +7,7 @@ import sys
 import weakref
 
 from thalweg import _thalweg
-from thalweg.errors import ClosedError, UndeliveredError, log_failure, logger
+from thalweg.errors import UndeliveredError, is_refusal, log_failure, logger
 from thalweg.runtime import lifecycle, loops, pipelines
 from thalweg.runtime.intervals import convert_interval
 from thalweg.runtime.lifecycle import countdown, drain_without_loop
@@ -33,6 +33,12 @@ _GRACE = 0.5
 #: After how many seconds of waiting the program says what it waits for.
 SILENCE = 1.0
 
+#: Share of the time of a drain in which pipelines that emit into one another may come to rest, before any is closed.
+_SHARE_TO_REST = 0.5
+
+#: How often pipelines that emit into one another are drained, at most.
+_ROUNDS = 100
+
 #: Pause between two looks whether a thread has left a pipeline, or executors have nothing to do, in seconds.
 _LOOK = 0.005
 
@@ -45,6 +51,12 @@ _LOOKS = 3
 #: Pipelines on closed event loops whose elements in flight have been reported.
 _told: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
+#: Pipelines of which it has been said what is waited for.
+_said: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+
+#: Pipelines that have been drained, and that elements have come into since.
+_reopened: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+
 #: Functions to call when all pipelines have been drained.
 _closers: list[Callable[[], None]] = []
 
@@ -55,7 +67,16 @@ def call_after_drain(close: Callable[[], None]) -> None:
 
 
 # A program is over when its last thread is that is no daemon. Threads of executors end when `threading` tells them to,
-# before it waits for the others. Exit handlers come after all of them.
+# before it waits for the others. Exit handlers come after all of them, and the drain is the first: those of the program
+# close the files that sinks write to. What they emit is drained again, on engines that end last.
+
+
+@atexit.register
+def _end_engines() -> None:
+    """End what pipelines work with: no exit handler emits any more, but for those that are older than this package."""
+    for close in _closers:
+        close()
+    _thalweg.await_visitors()
 
 
 @atexit.register
@@ -66,11 +87,18 @@ def _end_program() -> None:
         drain_all()
     except KeyboardInterrupt:
         _say(f"interrupted: {_describe(alive()) or 'nothing'} left undelivered")
+    except SystemExit as end:
+        _say_late(end)
+    except BaseException as error:
+        log_failure(error)
     finally:
         mark_ended()
-        for close in _closers:
-            close()
-        _thalweg.await_visitors()
+
+
+def _end_before_others() -> None:
+    """Have the drain come before other exit handlers: those registered last are called first."""
+    atexit.unregister(_end_program)
+    atexit.register(_end_program)
 
 
 def mark_ended() -> None:
@@ -86,7 +114,9 @@ def drain_before_executors_end(users: Callable[[], list[Pipeline]]) -> None:
     def drain_users() -> None:
         if users():
             _await_threads_and_executors()
-            _drain(users(), PATIENCE_AT_EXIT)
+            # Only daemons are left.
+            _thalweg.note_ending()
+            _drain(users(), PATIENCE_AT_EXIT, alive())
 
     _call_when_threads_end(drain_users, is_last=False)
 
@@ -96,6 +126,8 @@ def _set_up() -> None:
     if process is not None and process.parent_process() is not None:
         # Processes of `multiprocessing` call no exit handlers.
         _call_when_threads_end(_end_child, is_last=True)
+    else:
+        _call_when_threads_end(_end_before_others, is_last=False)
 
 
 def _end_child() -> None:
@@ -210,14 +242,46 @@ def drain_all(timeout: Interval | None = None) -> None:
     >>> L
     [(1,)]
     """
-    _drain(alive(), PATIENCE_AT_EXIT if timeout is None else convert_interval(timeout))
+    everything = alive()
+    _drain(everything, PATIENCE_AT_EXIT if timeout is None else convert_interval(timeout), everything)
 
 
-def _drain(doomed: list[Pipeline], seconds: float) -> None:
+def _drain(doomed: list[Pipeline], seconds: float, others: Iterable[Pipeline] = ()) -> None:
+    """Drain pipelines which `others`, themselves among them, may emit into.
+
+    Before any is closed, all come to rest. What windows hold comes only afterwards: it opens pipelines once more that
+    have been drained, and they are drained again.
+    """
     left = countdown(seconds, None)
-    stranded = []
     # A function that asks for the end, by `sys.exit` say, has it when the others' elements have been delivered.
     ends: list[BaseException] = []
+    together = [pipeline for pipeline in others if not pipelines.is_drained(pipeline)]
+    if len(together) <= 1:
+        together = []
+    try:
+        for pipeline in together:
+            pipeline._begin_end()
+        is_endless = not _come_to_rest(together, countdown(seconds * _SHARE_TO_REST, None))
+        for number in range(_ROUNDS):
+            if is_endless or number == _ROUNDS - 1:
+                # What they still emit into one another is refused.
+                for pipeline in together:
+                    pipeline._cease_end()
+            ends += _drain_each(doomed, left)
+            doomed = list(_reopened)
+            _reopened.clear()
+            if not doomed:
+                break
+    finally:
+        for pipeline in together:
+            pipeline._cease_end()
+    if ends:
+        raise ends[0]
+
+
+def _drain_each(doomed: Iterable[Pipeline], left: Callable[[], float]) -> list[BaseException]:
+    """Drain pipelines one after the other; return what their functions have raised that is no failure."""
+    stranded, ends = [], []
     for pipeline in doomed:
         nodes = pipeline.nodes()
         # What was drained before may have been all that kept it.
@@ -237,23 +301,54 @@ def _drain(doomed: list[Pipeline], seconds: float) -> None:
     for node in stranded:
         # What is on its way has been told.
         log_failures_of(drain_without_loop, node, but_undelivered=True)
-    if ends:
-        raise ends[0]
+    return ends
+
+
+def _come_to_rest(together: list[Pipeline], left: Callable[[], float]) -> bool:
+    """Stop the sources of pipelines, and wait until nothing is on its way; return whether that has come about."""
+    import time
+
+    nodes = [node for pipeline in together for node in pipeline.nodes()[:1] if _goes_on_by_itself(node)]
+    for node in nodes:
+        node._cut_cycles()
+        lifecycle.stop_sources(node)
+    silence = countdown(SILENCE, None)
+    looks = 0
+    while nodes:
+        busy = [node for node in nodes if not node._is_at_rest()]
+        # An element may just be on its way from one loop to another.
+        looks = 0 if busy else looks + 1
+        if looks == _LOOKS:
+            break
+        if left() <= _LOOK:
+            return False
+        if silence() <= _LOOK:
+            for node in busy:
+                say_what_is_waited_for(node)
+        time.sleep(_LOOK)
+    return True
+
+
+def _goes_on_by_itself(node: Stream) -> bool:
+    """Whether elements of a pipeline arrive while this thread waits."""
+    import asyncio
+
+    loop = node._event_loop
+    return loop is None or (loop.is_running() and not hasattr(loop, "step") and asyncio._get_running_loop() is not loop)
 
 
 def log_failures_of(drain: Callable[..., Any], *args: Any, but_undelivered: bool = False) -> None:
     """Drain something, and write to the log what has failed, and what was not delivered unless that is told anyway."""
     try:
         drain(*args)
-    except ClosedError:
-        pass
     except UndeliveredError as error:
         if not but_undelivered:
             logger().error("%s", error)
         for exception in error.exceptions:
             log_failure(exception)
     except Exception as error:
-        log_failure(error)
+        if not is_refusal(error):
+            log_failure(error)
 
 
 def _drain_now(node: Stream, seconds: float) -> None:
@@ -315,16 +410,23 @@ def _drain_elsewhere(node: Stream, loop: AbstractEventLoop, seconds: float) -> N
         pipelines.note_drained(node._pipeline)
 
 
+def open_again(node: Stream) -> None:
+    """Have a pipeline take what another one emits into it while both are drained: called by the engine."""
+    if pipelines.is_drained(node._pipeline):
+        reopen(node)
+
+
 def reopen(node: Stream) -> None:
     """Have a pipeline take elements once more, which an exit handler emits after the drain: called by the engine."""
     node._reopen()
     pipelines.note_reopened(node._pipeline)
+    _reopened.add(node._pipeline)
 
 
 def drain_again(node: Stream) -> None:
-    """Drain a pipeline again that was opened once more: called by the engine."""
+    """Drain a pipeline again that was opened once more, with those it emits into: called by the engine."""
     _drain([node._pipeline], PATIENCE_AT_EXIT)
-    node._pipeline._end()
+    mark_ended()
     _thalweg.await_visitors()
 
 
@@ -391,9 +493,19 @@ def _cancelled(node: Stream) -> list[str]:
 
 
 def say_what_is_waited_for(node: Stream) -> None:
-    """Say what is on its way in a pipeline, and how to leave without it."""
+    """Say once what is on its way in a pipeline, and how to leave without it."""
+    if node._pipeline in _said:
+        return
+    _said.add(node._pipeline)
     what = _describe([node._pipeline]) or f"what is on its way in {node}"
     _say(f"delivering {what}; Ctrl-C leaves at once, without them")
+
+
+def _say_late(end: SystemExit) -> None:
+    """Say that a function has asked for the end of the program too late to choose its exit code."""
+    if end.code not in (None, 0):
+        where = "; ".join(getattr(end, "__notes__", []))
+        _say(f"{end!r}{where and f', raised {where},'} came when the program had ended: it has no say in the exit code")
 
 
 def _say(text: str) -> None:

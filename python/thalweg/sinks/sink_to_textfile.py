@@ -5,12 +5,15 @@ from __future__ import annotations
 import builtins
 import weakref
 
+from thalweg.errors import log_failure
+from thalweg.runtime.program_end import call_after_drain
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
 from thalweg.stream.arguments import is_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from os import PathLike
     from typing import Any, TextIO
 
@@ -53,17 +56,54 @@ class sink_to_textfile(Sink):
         if not is_path(file) and not hasattr(file, "write"):
             raise TypeError(f"sink_to_textfile: `file` is a name, a path or a file open for writing, not {file!r}")
         self._terminator = end
-        # It is closed when the sink is gone.
         self._fp: Any = builtins.open(file, mode=mode) if is_path(file) else file  # noqa: SIM115
-        weakref.finalize(self, self._fp.close)
+        self._told: list[OSError] = []
+        # It is closed when the sink is gone; not by an exit handler, which would come before the last elements.
+        weakref.finalize(self, _close, self._fp, self._told).atexit = False
+        _sinks.add(self)
         super().__init__(upstream, **kwargs)
 
     def update(self, x: Any, who: Stream | None = None, metadata: Metadata = None) -> Any:
         """Write an element."""
-        self._fp.write(x + self._terminator)
+        self._call(self._fp.write, x + self._terminator)
         if metadata:
-            self._fp.flush()
+            self._call(self._fp.flush)
 
     def _drained(self) -> None:
         if not self._fp.closed:
-            self._fp.flush()
+            self._call(self._fp.flush)
+
+    def _call(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call a method of the file's, and note that whoever waits is told what cannot be written."""
+        try:
+            function(*args)
+        except OSError as error:
+            self._told[:] = [error]
+            raise
+
+
+#: Those that have not gone.
+_sinks: weakref.WeakSet[sink_to_textfile] = weakref.WeakSet()
+
+
+def _flush_all() -> None:
+    """Write what is still to be written, also when nobody waits for the end of the drain any more."""
+    for sink in list(_sinks):
+        told = list(sink._told)
+        try:
+            sink._drained()
+        except OSError as error:
+            if not told:
+                log_failure(error, "sink_to_textfile")
+
+
+call_after_drain(_flush_all)
+
+
+def _close(file: Any, told: list[OSError]) -> None:
+    """Close a file, and write to the log what cannot be written of it, unless that has been told."""
+    try:
+        file.close()
+    except OSError as error:
+        if not told:
+            log_failure(error, "sink_to_textfile")

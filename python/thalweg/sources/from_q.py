@@ -49,7 +49,7 @@ class from_q(Source[T]):
         """Emit until stopped; at the end of the pipeline, also what is in the queue by then."""
         await super().run()
         while self._is_ending and await self._send_next():
-            pass
+            await self._yield_if_due()
 
     async def _run(self) -> None:
         if not await self._send_next():

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from thalweg._types import Metadata, OnError
 
 
+#: How long a source emits while others on its event loop wait, in seconds.
+_TURN = 0.01
+
+
 class Interrupted(Exception):
     """A function has raised what is no failure of an element, ``SystemExit`` say: the cause of this."""
 
@@ -138,8 +142,6 @@ class Source(Stream[T]):
         """Run, once the run before has ended, and say what went wrong."""
         import asyncio
 
-        from thalweg.errors import ClosedError
-
         state.begin()
         try:
             if before is not None and before.goes_on_here():
@@ -150,16 +152,13 @@ class Source(Stream[T]):
                     await result
             if self._ended_by is not None:
                 raise self._ended_by
-        except (ClosedError, asyncio.CancelledError):
-            # The pipeline has ended, or the event loop.
+        except asyncio.CancelledError:
+            # The event loop has ended.
             pass
-        except Interrupted as interrupted:
-            self._log_end(interrupted.__cause__)
-            if self.asynchronous and isinstance(interrupted.__cause__, (KeyboardInterrupt, SystemExit)):
-                # The loop is the user's, and so is the program it ends.
-                raise interrupted.__cause__ from None
-        except Exception as error:
-            self._log(error)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self._tell_end(error)
         finally:
             self._ended_by = None
             if self._run_state is state:
@@ -183,6 +182,22 @@ class Source(Stream[T]):
         self.stop()
 
     _ended_by: Exception | None = None
+
+    def _tell_end(self, error: BaseException) -> None:
+        """Say what has ended the run."""
+        from thalweg.errors import is_refusal
+
+        if is_refusal(error):
+            # The pipeline has ended.
+            return
+        interrupt = error.__cause__ if isinstance(error, Interrupted) else error
+        if interrupt is None or isinstance(interrupt, Exception):
+            self._log(error)
+            return
+        self._log_end(interrupt)
+        if self.asynchronous and isinstance(interrupt, (KeyboardInterrupt, SystemExit)):
+            # The loop is the user's, and so is the program it ends.
+            raise interrupt from None
 
     def _log(self, error: BaseException) -> None:
         from thalweg.errors import log_failure
@@ -267,6 +282,18 @@ class Source(Stream[T]):
         """Emit everything, until :attr:`stopped`."""
         while not self.stopped:
             await self._run()
+            await self._yield_if_due()
+
+    async def _yield_if_due(self) -> None:
+        """Let others on the loop have their turn, if that of the source has lasted long enough."""
+        loop: Any = self._event_loop
+        if loop.time() >= self._turn_ends:
+            import asyncio
+
+            await asyncio.sleep(0)
+            self._turn_ends = loop.time() + _TURN
+
+    _turn_ends = 0.0
 
     async def _run(self) -> None:
         """Do one round: what subclasses define."""
@@ -276,14 +303,16 @@ class Source(Stream[T]):
         """Emit an element, and wait until it has been taken. A failure is the element's, not the
         source's: it is logged, and the source goes on.
         """
-        from thalweg.errors import ClosedError
+        from thalweg.errors import is_refusal
 
         try:
             for waiting in self._begin(self._emit, x, metadata):
                 await waiting
-        except (ClosedError, Interrupted):
+        except Interrupted:
             raise
         except Exception as error:
+            if is_refusal(error):
+                raise
             self._log(error)
 
     def _begin(self, emit: Callable[..., Any], *args: Any) -> Any:
@@ -301,7 +330,7 @@ class Source(Stream[T]):
         """
         import asyncio
 
-        from thalweg.errors import ClosedError
+        from thalweg.errors import is_refusal
 
         while not self.stopped:
             batch = _thalweg.Batch(iterator, 1024, self._flag)
@@ -309,10 +338,10 @@ class Source(Stream[T]):
                 waiting = self._begin(self.emit_many, batch, True)
                 if waiting is not None:
                     await waiting
-            except (ClosedError, Interrupted):
+            except Interrupted:
                 raise
             except Exception as error:
-                if batch.problem is error:
+                if batch.problem is error or is_refusal(error):
                     raise
                 self._log(error)
             if batch.is_over:

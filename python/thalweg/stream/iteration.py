@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 
 from thalweg.stream.typevars import T
@@ -86,7 +87,8 @@ class Iteration(AsyncIterator[T]):
             self._sink.destroy()
 
     def __del__(self) -> None:
-        self._close()
+        if not sys.is_finalizing():
+            self._close()
 
 
 def iterate(stream: Stream[T]) -> Iteration[T]:

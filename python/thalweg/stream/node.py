@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from thalweg import _thalweg
 from thalweg.stream.arguments import check_streams
 from thalweg.stream.composed import Composed
@@ -380,6 +382,9 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         >>> L
         [(1, 2), (3,)]
         """
+        if sys.is_finalizing():
+            # A finalizer: the end of the program has drained everything.
+            return None
         from thalweg.runtime import lifecycle
 
         return lifecycle.drain(self, timeout, asynchronous)
@@ -418,6 +423,13 @@ class Stream(_thalweg.Node[T], APIRegisterMixin, Composed[T], Inspected):
         return lifecycle.until_idle(self, timeout, asynchronous)
 
     def __enter__(self) -> Self:
+        import asyncio
+
+        loop = asyncio._get_running_loop()
+        if loop is not None and self.asynchronous and self._event_loop in (None, loop):
+            raise RuntimeError(
+                f"{self} is asynchronous: use `async with`, since `with` can't wait for it on its own loop"
+            )
         return self
 
     def __exit__(self, *_: object) -> None:

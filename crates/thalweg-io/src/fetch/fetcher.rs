@@ -222,6 +222,14 @@ impl Shared {
             path: path.to_owned(),
             source,
         };
+        if fs::metadata(path).await.is_ok_and(|found| !found.is_file()) {
+            let problem =
+                "a device, a pipe or a folder has this name, and the file would take its place";
+            return Err(failed(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                problem,
+            )));
+        }
         let partial = Partial::beside(path);
         let mut file = File::create_new(&partial.0).await.map_err(failed)?;
         let mut len = 0;

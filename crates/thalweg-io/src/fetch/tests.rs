@@ -142,6 +142,24 @@ fn a_body_goes_to_a_file_whole_or_not_at_all() {
     server.join().unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_body_does_not_take_the_place_of_what_is_no_file() {
+    use std::os::unix::fs::FileTypeExt;
+
+    let (url, server) = serve([answer("200 OK", "0123456789")]);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let save = HttpRequest::get(url).save_as(&path);
+    let (responses, failures) = run(Fetch::new().retries(0), vec![save]);
+    assert_eq!((responses.len(), failures.len()), (0, 1));
+    let error = failures[0].to_string();
+    assert!(error.contains("would take its place"), "{error}");
+    assert!(std::fs::metadata(&path).unwrap().file_type().is_socket());
+    server.join().unwrap();
+}
+
 #[test]
 fn an_element_that_was_posted_is_acknowledged() {
     let (url, server) = serve([answer("201 Created", ""), answer("400 Bad Request", "")]);

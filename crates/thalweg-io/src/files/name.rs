@@ -158,6 +158,29 @@ impl Template {
     }
 }
 
+/// Checks that a file may get a name, and with it take the place of what has that name: of a file only. A device or a pipe
+/// would be gone.
+///
+/// # Errors
+/// [`FileError::Invalid`].
+pub(super) fn check_replaceable(path: &Path) -> Result<(), FileError> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            let kind = if found.is_dir() {
+                "a folder"
+            } else {
+                "a device, a pipe or a socket"
+            };
+            let problem = format!(
+                "{kind} has this name, and a file would take its place: give it a name of its own"
+            );
+            Err(FileError::invalid(path, problem))
+        }
+        // Whatever else is wrong shows when the file is made.
+        _ => Ok(()),
+    }
+}
+
 /// What a file is called until it is whole: a hidden one beside it.
 pub(super) fn partial(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use thalweg::Acks;
 
 use super::FileError;
-use super::name::partial;
+use super::name::{check_replaceable, partial};
 
 /// A file that is not whole. It goes when this is dropped, unless it has got its name.
 pub(super) struct Part<T> {
@@ -33,12 +33,13 @@ pub(super) struct Part<T> {
 
 impl<T> Part<T> {
     /// # Errors
-    /// It cannot be made.
+    /// It cannot be made, or would take the place of what is no file.
     pub(super) fn create(
         path: PathBuf,
         replaces: bool,
         began: Duration,
     ) -> Result<Self, FileError> {
+        check_replaceable(&path)?;
         let partial = partial(&path);
         // Never through a link that somebody has put there.
         let options = OpenOptions::new().write(true).create_new(true).clone();
@@ -106,6 +107,7 @@ impl<T> Part<T> {
     /// # Errors
     /// It has not got its name.
     pub(super) fn finish(&mut self, syncs: bool) -> Result<(), FileError> {
+        check_replaceable(&self.path)?;
         let named = self.rename(syncs);
         named.map_err(|error| FileError::io("finish", &self.path, error))?;
         self.has_name = true;

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use thalweg::{BoxError, Context, Element, EmitResult, Lease, Never, Operator};
 
+use super::name::check_replaceable;
 use super::part::Part;
 use super::{FileError, Files, Format, Settings};
 use crate::reply::{Reply, reply};
@@ -53,9 +54,10 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
     /// A sink for files in a format.
     ///
     /// # Errors
-    /// [`FileError::Invalid`]: the name or a limit is wrong.
+    /// [`FileError::Invalid`]: the name or a limit is wrong, or the name is that of a device, a pipe or a folder.
     pub fn new(files: impl Into<Files>, format: F) -> Result<Self, FileError> {
         let settings = files.into().settings()?;
+        check_replaceable(settings.template.path())?;
         Ok(Self {
             start: settings.start,
             settings,

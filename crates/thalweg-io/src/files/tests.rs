@@ -394,6 +394,34 @@ fn a_wrong_name_is_a_build_error() {
     assert!(error.contains("files that end need `{number}`"), "{error}");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_keeps_its_place() {
+    use std::os::unix::fs::FileTypeExt;
+    use std::os::unix::net::UnixListener;
+
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    for name in [&path, dir.path()] {
+        let lines: Stream<String> = Stream::new();
+        lines.to_files_as(Files::new(name), TextLines);
+        let error = lines.check().unwrap_err().to_string();
+        assert!(error.contains("give it a name of its own"), "{error}");
+    }
+    drop(listener);
+    fs::remove_file(&path).unwrap();
+
+    // One that has come meanwhile.
+    let lines = Stream::new();
+    lines.to_files_as(Files::new(&path).sync(false), TextLines);
+    lines.emit("one".to_string()).wait().unwrap();
+    let _listener = UnixListener::bind(&path).unwrap();
+    let error = lines.drain("1s").wait().unwrap_err().to_string();
+    assert!(error.contains("give it a name of its own"), "{error}");
+    assert!(fs::metadata(&path).unwrap().file_type().is_socket());
+}
+
 #[cfg(feature = "parquet")]
 #[test]
 fn batches_of_parquet_have_the_columns_of_the_first_and_what_is_no_parquet_is_named() {

@@ -12,6 +12,7 @@ use crate::run_on_loop::{self, Begun};
 use crate::upcalls;
 use crate::value::Value;
 use crate::{failure, gil, interpreter, interrupt, metadata};
+use thalweg_tasks::host;
 
 #[pymethods]
 impl Node {
@@ -27,6 +28,7 @@ impl Node {
         let py = slf.py();
         let limit = limit(timeout)?;
         let parts = slf.get().parts()?;
+        Self::check_admitted(slf)?;
         parts.settle(py, 1)?;
         parts.note_current(py, x.as_unbound());
         let acks = match metadata {
@@ -41,7 +43,7 @@ impl Node {
         }
         let (out, x) = (parts.out.clone(), Value::from(x));
         // Without a loop nobody waits, see `without_loop`.
-        let limit = limit.filter(|_| asynchronous || parts.pipeline().mode() != Mode::NoLoop);
+        let limit = limit.filter(|_| asynchronous || parts.pipeline().place() != Mode::NoLoop);
         Self::begin(slf, asynchronous, move || {
             let emit = out.emit_with_acks(x, acks);
             match limit {
@@ -105,6 +107,7 @@ impl Node {
         let py = slf.py();
         let limit = limit(timeout)?;
         let parts = slf.get().parts()?;
+        Self::check_admitted(slf)?;
         parts.settle(py, MANY)?;
         let shown = match progress {
             true => Some(upcalls::VIEW.call(py, "of_elements", (elements,))?),
@@ -112,7 +115,7 @@ impl Node {
         };
         let elements = Elements::new(shown.as_ref().unwrap_or(elements), &parts.current)?;
         let problem = elements.problem();
-        let result = if asynchronous || parts.pipeline().mode() != Mode::NoLoop {
+        let result = if asynchronous || parts.pipeline().place() != Mode::NoLoop {
             let out = parts.out.clone();
             Self::begin(slf, asynchronous, move || {
                 let all = elements.emit(&out);
@@ -146,8 +149,26 @@ fn limit(timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
 }
 
 impl Node {
+    /// Checks that an element may come: while pipelines are drained together, only from their functions, which may emit
+    /// into one that has been drained already.
+    ///
+    /// # Errors
+    /// It comes from elsewhere.
+    fn check_admitted(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        if slf.get().parts()?.pipeline().mode() != Mode::Ending {
+            return Ok(());
+        }
+        if is_served(py)? {
+            return upcalls::STREAMS.call(py, "open_again", (slf,)).map(drop);
+        }
+        stop_at_end(py);
+        Err(failure::closed(py))
+    }
+
     /// Begins something as [`Parts::begin`] does, also when the pipelines have been drained at the end of the
-    /// program: its exit handlers may still emit.
+    /// program: its exit handlers, and tasks that still run, may emit. Inside a pipeline nothing is waited for:
+    /// whoever has begun with that one drains this one as well.
     fn begin(
         slf: &Bound<'_, Self>,
         asynchronous: bool,
@@ -155,24 +176,39 @@ impl Node {
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let parts = slf.get().parts()?;
-        if parts.pipeline().mode() != Mode::Ended || !interpreter::ends_here() {
+        if parts.pipeline().mode() != Mode::Ended || !is_served(py)? {
             let begun = parts.begin(py, asynchronous, begin);
             return begun.inspect_err(|_| stop_at_end(py));
         }
         upcalls::STREAMS.call(py, "reopen", (slf,))?;
         let result = parts.begin(py, asynchronous, begin);
-        upcalls::STREAMS.call(py, "drain_again", (slf,))?;
+        if !thalweg::is_inside_pipeline() && event_loop::running(py)?.is_none() {
+            upcalls::STREAMS.call(py, "drain_again", (slf,))?;
+        }
         result
     }
 }
 
-/// Stops a thread for good whose element was refused because the program is ending: only daemons are left then,
-/// and one that writes an error while the interpreter goes away would bring it down.
+/// Whether who emits here is waited for before the program has ended: a function of a pipeline's, a task, an exit handler.
+fn is_served(py: Python<'_>) -> PyResult<bool> {
+    if interpreter::ends_here() || thalweg::is_inside_pipeline() || host::runs_task() {
+        return Ok(true);
+    }
+    if event_loop::running(py)?.is_none() {
+        return Ok(false);
+    }
+    upcalls::STREAMS.call(py, "is_in_call", ())?.is_truthy()
+}
+
+/// Stops a thread for good whose element was refused because the program is ending, unless the end waits for the
+/// thread: only daemons are left then, and one that writes an error while the interpreter goes away would bring it
+/// down.
 #[cold]
 pub(super) fn stop_at_end(py: Python<'_>) {
-    let waits_for_nobody = !thalweg::is_inside_pipeline()
+    let is_alone = !thalweg::is_inside_pipeline()
+        && !host::runs_task()
         && event_loop::running(py).is_ok_and(|running| running.is_none());
-    if interpreter::ends_elsewhere() && waits_for_nobody {
+    if interpreter::ends_elsewhere() && is_alone {
         gil::detach(py, || interpreter::park());
     }
 }
@@ -188,7 +224,7 @@ impl Parts {
     ) -> PyResult<Py<PyAny>> {
         let pipeline = self.pipeline();
         let is_bound = pipeline.event_loop().is_some();
-        let awaited = asynchronous || pipeline.mode() == Mode::Here;
+        let awaited = asynchronous || pipeline.place() == Mode::Here;
         let event_loop = match pipeline.way_in(py, asynchronous)? {
             Way::Here(event_loop) => event_loop,
             Way::Blocking(event_loop) if !thalweg::is_inside_pipeline() => {

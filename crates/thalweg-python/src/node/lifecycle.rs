@@ -22,7 +22,7 @@ impl Node {
     fn _drain(&self, py: Python<'_>, seconds: f64, asynchronous: bool) -> PyResult<Py<PyAny>> {
         let parts = self.parts()?;
         let drain = parts.out.drain(limit_of(seconds));
-        if asynchronous || parts.pipeline().mode() != Mode::NoLoop {
+        if asynchronous || parts.pipeline().place() != Mode::NoLoop {
             return parts.begin(py, asynchronous, move || Begun::Other(Box::pin(drain)));
         }
         waited(py, drain.wait())
@@ -32,7 +32,7 @@ impl Node {
     fn _until_idle(&self, py: Python<'_>, seconds: f64, asynchronous: bool) -> PyResult<Py<PyAny>> {
         let parts = self.parts()?;
         let idle = parts.out.until_idle(limit_of(seconds));
-        if asynchronous || parts.pipeline().mode() != Mode::NoLoop {
+        if asynchronous || parts.pipeline().place() != Mode::NoLoop {
             return parts.begin(py, asynchronous, move || Begun::Other(Box::pin(idle)));
         }
         waited(py, idle.wait())
@@ -63,6 +63,16 @@ impl Node {
         parts.out.reopen();
         parts.pipeline().reopen();
         Ok(())
+    }
+
+    /// Whether nothing of the pipeline's will go on by itself, and nobody is at work inside. Where there is no event loop,
+    /// an element that waits there does not go on.
+    fn _is_at_rest(&self) -> PyResult<bool> {
+        let parts = self.parts()?;
+        Ok(match parts.pipeline().place() {
+            Mode::NoLoop => parts.in_flight().is_some(),
+            _ => parts.out.is_pipeline_idle(),
+        })
     }
 
     /// How many elements are on their way in the node; `None` if somebody is at work inside the pipeline.

@@ -174,6 +174,10 @@ fn made_already() -> PyErr {
 
 #[cold]
 fn unmade() -> PyErr {
+    if crate::interpreter::is_finalizing() {
+        // The collector has taken it apart.
+        return PyRuntimeError::new_err(crate::interpreter::ENDING.to_string_lossy());
+    }
     PyRuntimeError::new_err(
         "the stream has not been made yet: a subclass calls `super().__init__()` first",
     )

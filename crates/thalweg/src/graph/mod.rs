@@ -288,6 +288,14 @@ impl Graph {
             .map_or(Duration::ZERO, |runtime| runtime.now())
     }
 
+    /// The time, where the thread that works here is to let others have their turn: the only one on which functions are
+    /// called. Inside a function nobody else has one.
+    pub(crate) fn turn(self: &Arc<Self>) -> Option<Duration> {
+        let runtime = self.root().runtime();
+        let runtime = runtime.filter(|runtime| runtime.is_exclusive())?;
+        (!thread_state::is_inside()).then(|| runtime.now())
+    }
+
     pub(crate) fn spawn(&self, task: Task) {
         if let Some(runtime) = self.runtime() {
             runtime.spawn(task);

@@ -16,9 +16,9 @@ struct Thread {
     top: Cell<usize>,
 }
 
-/// How much of a thread's stack, in bytes, elements may take up on their way. Small against what
-/// threads have: what functions need besides is not known.
-const STEEP: usize = 256 * 1024;
+/// How much of a thread's stack, in bytes, elements may take up on their way. Half of what the smallest threads have,
+/// those of musl: what functions need besides is not known.
+const STEEP: usize = 64 * 1024;
 
 thread_local! {
     static THREAD: Thread = const {

@@ -15,6 +15,10 @@ use crate::operator::Element;
 /// How many elements of an `emit_many` go from node to node at a time, at most.
 const BATCH: usize = 256;
 
+/// How long elements of an `emit_many` go through without a pause where one thread does everything: others wait for it,
+/// with other pipelines.
+const TURN: Duration = Duration::from_millis(10);
+
 impl<T: Element> Stream<T> {
     /// Sends an element to everything downstream of this node.
     ///
@@ -185,6 +189,12 @@ impl<T: Element> Stream<T> {
     }
 }
 
+/// How many elements go at a time after `size` of them have taken so long: as many as fit into a turn.
+fn paced(size: usize, took: Duration) -> usize {
+    let fit = (size as u128).saturating_mul(TURN.as_nanos()) / took.as_nanos().max(1);
+    usize::try_from(fit).unwrap_or(BATCH).clamp(1, BATCH)
+}
+
 /// The completion of an [`emit_many`](Stream::emit_many): await it, or block with
 /// [`wait`](Self::wait).
 #[must_use = "await it, or call `.wait()`: elements behind one that has to wait are sent only then"]
@@ -196,6 +206,8 @@ pub struct EmitMany<T: Element, I: Iterator<Item = T>> {
     /// they get through.
     size: usize,
     current: Option<Emit>,
+    /// Whether there are more elements, and others on the event loop have their turn first.
+    is_paused: bool,
     /// Elements that are in flight, while there was room for others.
     ahead: VecDeque<Emit>,
     batch: Vec<T>,
@@ -228,6 +240,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             origin,
             size: 1,
             current: None,
+            is_paused: false,
             ahead: VecDeque::new(),
             batch: Vec::new(),
             send_host_batch,
@@ -235,9 +248,17 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
         }
     }
 
-    /// Sends on until something has to be waited for.
+    /// Sends on until something has to be waited for, or others are to have their turn.
     fn advance(&mut self) {
+        let begin = self.stream.graph().turn();
+        let mut now = begin;
         loop {
+            if let (Some(begin), Some(now)) = (begin, now)
+                && now.saturating_sub(begin) >= TURN
+            {
+                self.is_paused = true;
+                return;
+            }
             let sent = match self.send_host_batch {
                 Some(send) if self.batch.is_empty() => send(self),
                 _ => None,
@@ -245,7 +266,12 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
             let emit = sent.or_else(|| self.send_batch());
             match emit {
                 Some(emit) if emit.is_ready() => {
-                    self.size = BATCH;
+                    let before = now;
+                    now = now.and_then(|_| self.stream.graph().turn());
+                    self.size = match before.zip(now) {
+                        Some((before, now)) => paced(self.size, now.saturating_sub(before)),
+                        None => BATCH,
+                    };
                     self.note(emit);
                 }
                 Some(emit) => {
@@ -253,7 +279,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
                     return;
                 }
                 None if self.batch.is_empty() || self.send_each() => return,
-                None => {}
+                None => now = now.and_then(|_| self.stream.graph().turn()),
             }
         }
     }
@@ -335,7 +361,7 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
     /// # Errors
     /// The failures of all elements together; otherwise as [`Emit::wait`].
     pub fn wait(mut self) -> Result<(), Error> {
-        if self.current.is_none() && self.ahead.is_empty() {
+        if self.current.is_none() && self.ahead.is_empty() && !self.is_paused {
             return self.result();
         }
         if crate::graph::thread_state::is_inside() || self.stream.graph().is_on_its_loop() {
@@ -353,11 +379,12 @@ impl<T: Element, I: Iterator<Item = T>> EmitMany<T, I> {
         mut self,
         mut wait: impl FnMut(Emit) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        while let Some(emit) = self.current.take() {
-            match wait(emit) {
-                Err(error) if error.is_would_block() => return Err(error),
-                Err(error) => self.errors.push(error),
-                Ok(()) => {}
+        loop {
+            match self.current.take().map(&mut wait) {
+                None if !std::mem::take(&mut self.is_paused) => break,
+                Some(Err(error)) if error.is_would_block() => return Err(error),
+                Some(Err(error)) => self.errors.push(error),
+                _ => {}
             }
             self.advance();
         }
@@ -407,6 +434,9 @@ impl<T: Element, I: Iterator<Item = T>> Future for EmitMany<T, I> {
     type Output = Result<(), Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if std::mem::take(&mut self.is_paused) {
+            self.advance();
+        }
         while let Some(mut current) = self.current.take() {
             if current.poll_admitted(cx).is_pending() {
                 self.current = Some(current);
@@ -414,6 +444,10 @@ impl<T: Element, I: Iterator<Item = T>> Future for EmitMany<T, I> {
             }
             self.pass_by(current);
             self.advance();
+        }
+        if self.is_paused {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         while let Some(emit) = self.ahead.front_mut() {
             if let Err(error) = ready!(Pin::new(emit).poll(cx)) {

@@ -12,6 +12,8 @@ const BOUND: usize = 10;
 pub struct Zip<L> {
     lanes: L,
     bound: usize,
+    /// The inlet that had nothing to give when this was last looked for.
+    empty: usize,
 }
 
 shows!([L] Zip<L> { bound });
@@ -33,11 +35,32 @@ impl<L: Lanes> Zip<L> {
                 "at least one element has to be able to wait for the others, not 0",
             ));
         }
-        Ok(Self { lanes, bound })
+        Ok(Self {
+            lanes,
+            bound,
+            empty: 0,
+        })
+    }
+
+    /// Whether an inlet has nothing to give. The search begins where it ended last: with many inlets, which get their
+    /// elements one after the other, it is over at once.
+    fn lacks_one(&mut self) -> bool {
+        let count = self.lanes.count();
+        let mut lanes = (0..count).map(|step| (self.empty + step) % count);
+        match lanes.find(|lane| !self.lanes.is_ready(*lane)) {
+            Some(lane) => {
+                self.empty = lane;
+                true
+            }
+            None => false,
+        }
     }
 
     /// Takes the first of each inlet; emitters of what is within the bound now go on.
     fn take_row(&mut self) -> Option<(L::Row, Acks)> {
+        if self.lacks_one() {
+            return None;
+        }
         let row = self.lanes.pop()?;
         for lane in 0..self.lanes.count() {
             self.lanes.accept(lane, self.bound - 1);
@@ -146,6 +169,7 @@ pub fn zip_bounded<I: Inputs>(bound: usize, inputs: I) -> Stream<<I::Lanes as La
             Zip {
                 lanes: inputs.lanes(),
                 bound: BOUND,
+                empty: 0,
             },
             Some(build_error),
         ),

@@ -44,8 +44,10 @@ where
 {
     /// Adds the current element to its group, and returns the group if that completes it.
     fn add(&mut self, key: K, x: T, cx: &mut Context<'_, Self>) -> Option<Group<T>> {
+        // Looking for the key may fail: it is compared.
+        let place = self.groups.entry(key);
         self.gathered += 1;
-        let complete = match self.groups.entry(key) {
+        let complete = match place {
             Entry::Occupied(mut open) => {
                 let group = &mut open.get_mut().group;
                 group.push(x, cx);

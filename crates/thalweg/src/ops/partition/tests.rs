@@ -164,6 +164,30 @@ fn a_key_that_fails_leaves_the_groups_as_they_were() {
 }
 
 #[test]
+fn a_key_that_cannot_be_compared_leaves_nothing_behind() {
+    #[derive(Clone, Debug)]
+    struct Incomparable(i32);
+    impl PartialEq for Incomparable {
+        fn eq(&self, other: &Self) -> bool {
+            self.0 == other.0 || crate::throw(|| "no two of them".into())
+        }
+    }
+    impl Eq for Incomparable {}
+    impl Hash for Incomparable {
+        fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+    }
+
+    let source = Stream::new();
+    let groups = source.partition_by(2, |x| Incomparable(*x));
+    let list = groups.sink_to_list();
+    assert!(source.emit(1).wait().is_ok());
+    assert!(source.emit(2).wait().is_err());
+    assert_eq!(groups.counters().held, 1);
+    source.drain("1s").wait().expect("nothing is left");
+    assert_eq!(list.to_vec(), [[1]]);
+}
+
+#[test]
 fn wrong_arguments_are_named() {
     let nothing = build_error(|s| s.partition(0));
     assert!(

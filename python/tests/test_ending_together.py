@@ -1,0 +1,184 @@
+"""Pipelines that emit into one another are drained together: nothing is lost between them, whichever was made first."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import textwrap
+
+import pytest
+
+from thalweg import Stream, drain_all
+from thalweg.runtime import program_end
+
+FEEDS = {
+    "a queue": "inp.buffer(5).delay(0.01).sink(out.emit)",
+    "a window": "inp.partition(5).flatten().sink(out.emit)",
+    "batches": "inp.partition(2).sink(out.emit_many)",
+    "an asynchronous sink": """
+        async def send(x):
+            await asyncio.sleep(0.01)
+            await out.emit(x, asynchronous=True)
+        inp.buffer(5).sink(send)
+    """,
+    "calls side by side": """
+        async def send(x):
+            await asyncio.sleep(0.01)
+            out.emit(x, asynchronous=True)
+            return x
+        inp.map_async(send, parallelism=3).sink(str)
+    """,
+    "an engine": "inp.scatter(backend='thread').map(slow).buffer(5).gather().sink(out.emit)",
+    "a pipeline between": """
+        between = thalweg.Stream()
+        between.partition(2).flatten().sink(out.emit)
+        inp.delay(0.01).sink(between.emit)
+    """,
+}
+
+OUTS = {
+    "no loop": "out.sink(show)",
+    "a window": "out.partition(2).flatten().sink(show)",
+    "a queue": "out.buffer(2).delay(0.005).sink(show)",
+}
+
+PROGRAM = """
+import asyncio, atexit, sys, time
+import thalweg
+
+def show(x):
+    print(x, flush=True)
+
+def slow(x):
+    time.sleep(0.01)
+    return x
+
+out = thalweg.Stream()
+inp = thalweg.Stream()
+{out}
+{feed}
+{begin}
+"""
+
+
+def program(feed, out, begin="inp.emit_many(range(3))"):
+    return PROGRAM.format(feed=textwrap.dedent(feed), out=out, begin=begin)
+
+
+@pytest.mark.parametrize("out", OUTS.values(), ids=OUTS.keys())
+@pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS.keys())
+def test_what_one_emits_into_another_at_the_end_arrives(feed, out, python):
+    done = python("-c", program(feed, out))
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n", "", 0)
+
+
+@pytest.mark.parametrize("out", OUTS.values(), ids=OUTS.keys())
+def test_what_an_exit_handler_emits_goes_on_into_others(out, python):
+    begin = "atexit.register(lambda: inp.emit_many(range(3)))"
+    done = python("-c", f"import atexit\n{begin}\n" + program(FEEDS["a window"], out, ""))
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n", "", 0)
+
+
+@pytest.mark.parametrize("out", OUTS.values(), ids=OUTS.keys())
+def test_drain_all_delivers_what_windows_emit_into_a_pipeline_that_is_older(out):
+    older, younger, seen = Stream(), Stream(), []
+    exec(out, {"out": older, "show": seen.append})
+    younger.partition(5).flatten().sink(older.emit)
+    younger.emit_many(range(3))
+    drain_all()
+    assert seen == [0, 1, 2]
+
+
+def test_what_one_emits_into_another_at_the_end_of_a_loop_arrives(caplog):
+    seen = []
+
+    async def main():
+        last, between, first = (Stream(asynchronous=True) for _ in range(3))
+        last.delay(0.005).sink(seen.append)
+        # Nobody waits for these elements.
+        between.delay(0.005).map(lambda x: (last.emit(x), x)[1]).sink(str)
+        first.delay(0.005).map(lambda x: (between.emit(x), x)[1]).sink(str)
+        for x in range(3):
+            await first.emit(x)
+
+    asyncio.run(main())
+    assert (seen, caplog.text) == ([0, 1, 2], "")
+
+
+def test_pipelines_that_emit_into_one_another_without_an_end_are_ended(python):
+    feed = "inp.delay(0.001).sink(out.emit)"
+    out = "out.delay(0.001).sink(inp.emit)"
+    begin = "thalweg.runtime.program_end.PATIENCE_AT_EXIT = 0.2\ninp.emit(0)"
+    done = python("-c", "import thalweg.runtime.program_end\n" + program(feed, out, begin))
+    assert done.returncode == 0
+    # It is told where the way has ended.
+    assert "takes no more elements" in done.stderr
+
+
+def test_windows_that_emit_into_one_another_without_an_end_are_ended(python):
+    feed = "inp.partition(2).sink(out.emit)"
+    out = "out.partition(2).sink(inp.emit)"
+    done = python("-c", program(feed, out, "inp.emit(0)"))
+    assert done.returncode == 0
+    assert "takes no more elements" in done.stderr
+
+
+def test_a_refusal_inside_a_function_is_told(caplog):
+    closed, source = Stream(), Stream()
+    closed.drain()
+    source.partition(2).sink(closed.emit)
+    source.emit(1)
+    drain_all()
+    assert "takes no more elements" in caplog.text
+
+
+@pytest.mark.parametrize("out", ["out.sink(show)", "out.buffer(2).delay(0.005).sink(show)"])
+@pytest.mark.parametrize("is_ready", [True, False], ids=["emits", "waits in emit"])
+def test_a_task_that_emits_when_the_program_ends_is_no_hang(is_ready, out, python):
+    text = f"""
+import threading, time
+from thalweg import Stream
+from thalweg.tasks import Client
+
+def show(x):
+    print(x, flush=True)
+
+out = Stream()
+{out}
+began, ending = threading.Event(), threading.Event()
+
+def work():
+    began.set()
+    if {is_ready}:
+        # Until the program ends.
+        while not threading._SHUTTING_DOWN:
+            time.sleep(0.001)
+        time.sleep(0.05)
+    for x in range(5):
+        out.emit(x)
+
+client = Client(n_workers=1)
+task = client.submit(work)
+began.wait()
+"""
+    done = python("-c", text)
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n4\n", "", 0)
+
+
+def test_a_function_that_exits_behind_a_queue_makes_no_traceback_at_the_end(python):
+    done = python(
+        "-c",
+        "import sys\nfrom thalweg import Stream\ns = Stream()\ns.buffer(5).sink(lambda x: sys.exit(x))\ns.emit(3)\n",
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 3)
+
+
+def test_settling_stops_at_its_time(monkeypatch):
+    monkeypatch.setattr(program_end, "_LOOKS", sys.maxsize)
+    first, second = Stream(), Stream()
+    L = first.buffer(2).sink_to_list()
+    second.buffer(2).sink(first.emit)
+    second.emit(1)
+    drain_all("40ms")
+    assert L == [1]
