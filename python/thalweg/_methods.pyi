@@ -6,7 +6,7 @@ the classes by ``cargo xtask stubs``.
 
 import queue
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from typing import Any, Concatenate, Generic, Literal, TextIO, overload
@@ -653,8 +653,8 @@ class Methods(Generic[T]):
         """Emit the body of every HTTP POST to a port."""
 
     @staticmethod
-    def from_iterable(iterable: Iterable[T], **kwargs: Any) -> sources.from_iterable[T]:
-        """Emit the elements of an iterable."""
+    def from_iterable(iterable: Iterable[T] | AsyncIterable[T], **kwargs: Any) -> sources.from_iterable[T]:
+        """Emit the elements of an iterable, or of an asynchronous one, such as an asynchronous generator."""
 
     @staticmethod
     def from_jsonl(
