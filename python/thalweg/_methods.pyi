@@ -618,7 +618,7 @@ class Methods(Generic[T]):
 
     @staticmethod
     def from_http_requests(
-        port: int,
+        port: int | None,
         path: str = "/.*",
         server_kwargs: dict[str, Any] | None = None,
         *,
@@ -636,7 +636,7 @@ class Methods(Generic[T]):
 
     @staticmethod
     def from_http_server(
-        port: int,
+        port: int | None,
         path: str = "/.*",
         server_kwargs: dict[str, Any] | None = None,
         *,

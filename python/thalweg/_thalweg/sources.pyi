@@ -14,6 +14,8 @@ __all__ = [
     "DeadLetters",
     "FetchSettings",
     "FileFormat",
+    "HttpApp",
+    "HttpCall",
     "HttpReply",
     "HttpServer",
     "KafkaBroker",
@@ -66,10 +68,25 @@ class LineSplitter:
     def finish(self) -> list[bytes | Exception]: ...
 
 @final
+class HttpApp:
+    def begin(
+        self,
+        method: str,
+        url: str,
+        headers: list[tuple[bytes, bytes]],
+        answer: Future[tuple[int, list[tuple[bytes, bytes]], bytes]],
+    ) -> HttpCall: ...
+
+@final
+class HttpCall:
+    def push(self, piece: bytes) -> bool: ...
+    def end(self) -> None: ...
+
+@final
 class HttpServer:
     def __new__(
         cls,
-        port: int,
+        port: int | None,
         path: str,
         host: str,
         max_len: int,
@@ -82,6 +99,8 @@ class HttpServer:
     ) -> HttpServer: ...
     def listen(self) -> int: ...
     def release(self) -> bool: ...
+    def open(self) -> None: ...
+    def app(self, only_bodies: bool) -> HttpApp: ...
     def bodies(self) -> RustSource: ...
     def requests(self, make: Callable[[str, str, dict[str, str], bytes], Any]) -> RustSource: ...
 
