@@ -126,6 +126,7 @@ class Methods(Generic[T]):
         max_len: int = ...,
         max_file_len: int = ...,
         follow_anywhere: bool = False,
+        robots: bool = False,
         **kwargs: Any,
     ) -> Stream[HttpResponse]:
         """Send each element, a URL or an :class:`~thalweg.http.HttpRequest`, to its server, and emit the responses."""

@@ -364,6 +364,7 @@ class FetchSettings:
         max_len: int,
         max_file_len: int,
         ordered: bool,
+        robots: bool,
     ) -> FetchSettings: ...
 
 def fetch(
