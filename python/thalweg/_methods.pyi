@@ -558,6 +558,7 @@ class Methods(Generic[T]):
         *,
         max_behind: int = 1024,
         max_connections: int = 10000,
+        origins: str | Iterable[str] = ...,
         **kwargs: Any,
     ) -> sinks.to_websocket_clients[T]:
         """Send elements, bytes or str, to all who are connected to a port by a websocket."""
@@ -876,6 +877,7 @@ class Methods(Generic[T]):
         max_len: int = ...,
         *,
         max_connections: int = 10000,
+        origins: str | Iterable[str] = ...,
         **kwargs: Any,
     ) -> sources.from_websocket:
         """Emit the messages, bytes or str, that come by websockets at a port."""
