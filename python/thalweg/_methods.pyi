@@ -20,6 +20,7 @@ from thalweg.database import Database, Position
 from thalweg.dead_letters import DeadLetters
 from thalweg.http import HttpResponse
 from thalweg.parallel.scatter import scatter as scattered
+from thalweg.sinks.files import Files
 from thalweg.sinks.kafka_transactions import KafkaTransactions
 from thalweg.stream import Stream
 from thalweg.stream.typevars import S, T, U, V
@@ -361,7 +362,7 @@ class Methods(Generic[T]):
 
     def to_csv(
         self,
-        path: str | PathLike[str],
+        path: str | PathLike[str] | Files,
         *,
         columns: Iterable[str] = ...,
         delimiter: str = ",",
@@ -384,7 +385,7 @@ class Methods(Generic[T]):
 
     def to_files(
         self,
-        path: str | PathLike[str],
+        path: str | PathLike[str] | Files,
         *,
         length_prefix: int | None = None,
         max_rows: int | None = None,
@@ -416,7 +417,7 @@ class Methods(Generic[T]):
 
     def to_jsonl(
         self,
-        path: str | PathLike[str],
+        path: str | PathLike[str] | Files,
         *,
         dumps: Callable[[T], str | bytes] | None = None,
         max_rows: int | None = None,
@@ -478,7 +479,7 @@ class Methods(Generic[T]):
 
     def to_parquet(
         self,
-        path: str | PathLike[str],
+        path: str | PathLike[str] | Files,
         *,
         compression: str = "snappy",
         max_rows: int | None = None,

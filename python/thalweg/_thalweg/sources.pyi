@@ -14,6 +14,7 @@ __all__ = [
     "DeadLetters",
     "FetchSettings",
     "FileFormat",
+    "FileNames",
     "HttpApp",
     "HttpCall",
     "HttpReply",
@@ -317,6 +318,11 @@ class WebSocketUrl:
     def send(self, max_len: int, confirm: bool) -> Blueprint: ...
 
 @final
+class FileNames:
+    def __new__(cls, path: str) -> FileNames: ...
+    def position(self, name: str) -> Position: ...
+
+@final
 class FileFormat:
     @staticmethod
     def lines() -> FileFormat: ...
@@ -330,7 +336,7 @@ class FileFormat:
     def object(kind: str, object: Any) -> FileFormat: ...
 
 def to_files(
-    path: str,
+    names: FileNames,
     format: FileFormat,
     max_rows: int | None,
     max_bytes: int | None,

@@ -52,6 +52,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<http_server::HttpReply>()?;
     module.add_function(wrap_pyfunction!(http_server::respond, module)?)?;
     module.add_class::<files::FileFormat>()?;
+    module.add_class::<files::FileNames>()?;
     module.add_function(wrap_pyfunction!(files::to_files, module)?)?;
     module.add_function(wrap_pyfunction!(files::json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(files::csv_records, module)?)?;
