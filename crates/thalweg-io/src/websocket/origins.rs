@@ -5,9 +5,8 @@
 
 use std::net::IpAddr;
 
-use tokio_tungstenite::tungstenite::handshake::server::ErrorResponse;
+use tokio_tungstenite::tungstenite::http::HeaderMap;
 use tokio_tungstenite::tungstenite::http::header::{HOST, HeaderName, ORIGIN};
-use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode};
 
 use super::WebSocketError;
 
@@ -41,8 +40,8 @@ impl Origins {
     }
 
     /// # Errors
-    /// Who asks with these headers may not connect to a server that listens at `place`.
-    pub(super) fn admit(&self, headers: &HeaderMap, place: &str) -> Result<(), ErrorResponse> {
+    /// Why whoever asks with these headers may not connect to a server that listens at `place`.
+    pub(super) fn admit(&self, headers: &HeaderMap, place: &str) -> Result<(), String> {
         let mut all = headers.get_all(ORIGIN).iter();
         let Some(origin) = all.next() else {
             return Ok(());
@@ -57,11 +56,9 @@ impl Origins {
             return Ok(());
         }
         let shown = origin.escape_debug();
-        let mut refused = ErrorResponse::new(Some(format!(
+        Err(format!(
             "pages of {shown} may not connect here, unless the server names that among its origins\n"
-        )));
-        *refused.status_mut() = StatusCode::FORBIDDEN;
-        Err(refused)
+        ))
     }
 }
 

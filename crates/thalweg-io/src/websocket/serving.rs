@@ -13,6 +13,7 @@ use tokio_tungstenite::accept_hdr_async_with_config;
 use tokio_tungstenite::tungstenite::handshake::server::{
     Callback, ErrorResponse, Request, Response,
 };
+use tokio_tungstenite::tungstenite::http::StatusCode;
 
 use super::origins::Origins;
 use super::socket::{Duplex, Ended, Keeping, Socket};
@@ -95,8 +96,14 @@ struct Admitting<'a> {
 
 impl Callback for Admitting<'_> {
     fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
-        self.origins.admit(request.headers(), self.place)?;
-        Ok(response)
+        match self.origins.admit(request.headers(), self.place) {
+            Ok(()) => Ok(response),
+            Err(reason) => {
+                let mut refused = ErrorResponse::new(Some(reason));
+                *refused.status_mut() = StatusCode::FORBIDDEN;
+                Err(refused)
+            }
+        }
     }
 }
 
