@@ -45,7 +45,7 @@ def links(page: HttpResponse) -> list[str]:
 def crawl(start: str, pause: str) -> list[tuple[int, str]]:
     """Return the status and the URL of all pages on the host that `start` is on."""
     urls = Stream()
-    pages = urls.filter(lambda url: url.startswith(start)).unique().fetch(per_host=1, interval=pause)
+    pages = urls.filter(lambda url: url.startswith(start)).unique().fetch(per_host=1, interval=pause, robots=True)
     pages.map(links).flatten().connect(urls)
     found = pages.map(lambda page: (page.status, page.url)).sink_to_list()
     # A drain cuts circles. What is counted here is whatever comes of the first URL, however often it goes round.

@@ -361,6 +361,29 @@ def test_an_element_is_done_with_when_the_server_has_taken_it():
     assert done == ["text", b"bytes", {"celsius": 20.5}]
 
 
+def test_what_robots_txt_does_not_allow_is_a_failure_and_is_not_asked_for():
+    def answer(path, count):
+        if path == "/robots.txt":
+            return 200, {}, b"User-agent: river-bot\nDisallow: /private\n\nUser-agent: *\nDisallow: /"
+        return 200, {}, path.encode()
+
+    bad = Stream()
+    failures = bad.map(lambda failure: str(failure.exception)).sink_to_list()
+    with Site(answer) as site:
+        urls = Stream()
+        pages = urls.fetch({"User-Agent": "River-Bot/1.0"}, robots=True, on_error=bad)
+        L = pages.map(lambda response: response.text()).sink_to_list()
+        for path in ["/a", "/private/b?key=secret", "/c"]:
+            urls.emit(site.url + path)
+        urls.drain()
+    assert L == ["/a", "/c"] and sorted(site.asked) == ["/a", "/c", "/robots.txt"]
+    assert failures == [
+        f"{site.url}/private/b is not asked for, since its server's robots.txt says "
+        '"Disallow: /private" to "river-bot"'
+    ]
+    assert site.asked["/robots.txt"] == 1
+
+
 def test_what_is_no_request_fails_alone_and_arguments_are_checked():
     bad = Stream()
     failures = bad.map(lambda failure: str(failure.exception)).sink_to_list()

@@ -100,9 +100,14 @@ def test_what_is_loaded_later_is_declared_and_there():
 
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from typing_extensions import assert_type
 
     async def sleep(seconds: int) -> str: ...
+
+    async def ticks() -> AsyncGenerator[int]:
+        yield 1
 
     def what_type_checkers_see(source: Stream) -> None:
         """Nobody calls it: what it says is checked with the types."""
@@ -110,6 +115,7 @@ if TYPE_CHECKING:
         assert_type(source.map(str).filter(None).sink(print), sinks.sink[str])
         assert_type(source.zip(source, 5, first=True), ops.zip[tuple[Any, ...]])
         assert_type(Stream.from_iterable([1]), sources.from_iterable[int])
+        assert_type(Stream.from_iterable(ticks()), sources.from_iterable[int])
         assert_type(source.sink_to_list(), list[Any])
         assert_type(thalweg.map(source, str), ops.map[str])
         assert_type(source.map(str).upstreams, list[Stream[Any]])

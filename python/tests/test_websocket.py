@@ -161,9 +161,33 @@ def test_nobody_there_is_named():
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("shows", [False, True])
+def test_a_browser_connects_for_pages_of_this_host_and_of_origins_that_are_named(shows):
+    node = Stream(asynchronous=False)
+    if shows:
+        server = node.to_websocket_clients("localhost", 0, origins="https://app.example")
+    else:
+        server = node = Stream.from_websocket("localhost", 0, origins=["https://app.example"], start=True)
+        node.sink(lambda x: None)
+
+    def status(origin):
+        head = f"GET / HTTP/1.1\r\nHost: localhost:{server.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        origin = f"Origin: {origin}\r\n" if origin else ""
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as connection:
+            connection.sendall(f"{head}{key}{origin}\r\n".encode())
+            return int(connection.recv(12).split()[1])
+
+    origins = ["", f"http://localhost:{server.port}", "https://app.example", "https://evil.example", "null"]
+    assert [status(origin) for origin in origins] == [101, 101, 101, 403, 403]
+    node.drain()
+
+
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
+        (lambda: Stream.from_websocket("localhost", 0, origins="app.example"), "from_websocket: origin .* is a scheme"),
+        (lambda: Stream.from_websocket("localhost", 0, origins=[7]), "are text, not 7"),  # type: ignore[list-item]
         (lambda: Stream.from_websocket("localhost", -1), "from_websocket: `port`"),
         (lambda: Stream.from_websocket("localhost", "8765"), "from_websocket: `port`"),  # type: ignore[arg-type]
         (lambda: Stream.from_websocket("localhost", 0, {"ssl": object()}), "give `ssl_options`"),

@@ -6,7 +6,7 @@ the classes by ``cargo xtask stubs``.
 
 import queue
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from typing import Any, Concatenate, Generic, Literal, TextIO, overload
@@ -20,6 +20,7 @@ from thalweg.database import Database, Position
 from thalweg.dead_letters import DeadLetters
 from thalweg.http import HttpResponse
 from thalweg.parallel.scatter import scatter as scattered
+from thalweg.sinks.files import Files
 from thalweg.sinks.kafka_transactions import KafkaTransactions
 from thalweg.stream import Stream
 from thalweg.stream.typevars import S, T, U, V
@@ -126,6 +127,7 @@ class Methods(Generic[T]):
         max_len: int = ...,
         max_file_len: int = ...,
         follow_anywhere: bool = False,
+        robots: bool = False,
         **kwargs: Any,
     ) -> Stream[HttpResponse]:
         """Send each element, a URL or an :class:`~thalweg.http.HttpRequest`, to its server, and emit the responses."""
@@ -360,7 +362,7 @@ class Methods(Generic[T]):
 
     def to_csv(
         self,
-        path: str | PathLike[str],
+        path: str | PathLike[str] | Files,
         *,
         columns: Iterable[str] = ...,
         delimiter: str = ",",
@@ -383,7 +385,7 @@ class Methods(Generic[T]):
 
     def to_files(
         self,
-        path: str | PathLike[str],
+        path: str | PathLike[str] | Files,
         *,
         length_prefix: int | None = None,
         max_rows: int | None = None,
@@ -415,7 +417,7 @@ class Methods(Generic[T]):
 
     def to_jsonl(
         self,
-        path: str | PathLike[str],
+        path: str | PathLike[str] | Files,
         *,
         dumps: Callable[[T], str | bytes] | None = None,
         max_rows: int | None = None,
@@ -477,7 +479,7 @@ class Methods(Generic[T]):
 
     def to_parquet(
         self,
-        path: str | PathLike[str],
+        path: str | PathLike[str] | Files,
         *,
         compression: str = "snappy",
         max_rows: int | None = None,
@@ -557,6 +559,7 @@ class Methods(Generic[T]):
         *,
         max_behind: int = 1024,
         max_connections: int = 10000,
+        origins: str | Iterable[str] = ...,
         **kwargs: Any,
     ) -> sinks.to_websocket_clients[T]:
         """Send elements, bytes or str, to all who are connected to a port by a websocket."""
@@ -618,7 +621,7 @@ class Methods(Generic[T]):
 
     @staticmethod
     def from_http_requests(
-        port: int,
+        port: int | None,
         path: str = "/.*",
         server_kwargs: dict[str, Any] | None = None,
         *,
@@ -636,7 +639,7 @@ class Methods(Generic[T]):
 
     @staticmethod
     def from_http_server(
-        port: int,
+        port: int | None,
         path: str = "/.*",
         server_kwargs: dict[str, Any] | None = None,
         *,
@@ -653,8 +656,8 @@ class Methods(Generic[T]):
         """Emit the body of every HTTP POST to a port."""
 
     @staticmethod
-    def from_iterable(iterable: Iterable[T], **kwargs: Any) -> sources.from_iterable[T]:
-        """Emit the elements of an iterable."""
+    def from_iterable(iterable: Iterable[T] | AsyncIterable[T], **kwargs: Any) -> sources.from_iterable[T]:
+        """Emit the elements of an iterable, or of an asynchronous one, such as an asynchronous generator."""
 
     @staticmethod
     def from_jsonl(
@@ -875,6 +878,7 @@ class Methods(Generic[T]):
         max_len: int = ...,
         *,
         max_connections: int = 10000,
+        origins: str | Iterable[str] = ...,
         **kwargs: Any,
     ) -> sources.from_websocket:
         """Emit the messages, bytes or str, that come by websockets at a port."""

@@ -6,7 +6,9 @@ from thalweg._thalweg import sql
 
 
 class Position:
-    """How far a source has got: everything up to it has been dealt with. `Database.position` makes one.
+    """How far a source has got: everything up to it has been dealt with.
+
+    `Database.position` and `Files.position` make one.
 
     Examples
     --------
@@ -21,7 +23,7 @@ class Position:
 
     @property
     def name(self) -> str:
-        """The name of the position in its database."""
+        """The name of the position where it is kept."""
         return self._kept.name
 
     @property
@@ -148,10 +150,10 @@ def check_position(position: Position | None, operator: str) -> sql.Position | N
     >>> from thalweg.database import check_position
     >>> check_position(7, "from_sse")
     Traceback (most recent call last):
-    TypeError: from_sse: `position` is one of a Database, not 7
+    TypeError: from_sse: `position` is one of a Database or of Files, not 7
     """
     if position is None:
         return None
     if not isinstance(position, Position):
-        raise TypeError(f"{operator}: `position` is one of a Database, not {position!r}")
+        raise TypeError(f"{operator}: `position` is one of a Database or of Files, not {position!r}")
     return position._kept

@@ -197,7 +197,9 @@ mod web;
 pub mod websocket;
 
 #[cfg(any(feature = "http-client", feature = "http-server"))]
-pub use self::http::{HeaderMap, HttpBody, HttpRequest, HttpResponse, Method};
+pub use self::http::{
+    HeaderMap, HeaderName, HeaderValue, HttpBody, HttpRequest, HttpResponse, Method,
+};
 #[cfg(feature = "dead-letters")]
 pub use dead_letters::{DeadLetter, DeadLetters};
 #[cfg(feature = "http-client")]

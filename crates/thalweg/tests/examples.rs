@@ -10,6 +10,8 @@ mod callback_to_future;
 mod callbacks;
 #[path = "../examples/downloading_images.rs"]
 mod downloading_images;
+#[path = "../examples/edits_by_wiki.rs"]
+mod edits_by_wiki;
 #[path = "../examples/event_loop_on_a_separate_thread.rs"]
 mod event_loop_on_a_separate_thread;
 #[path = "../examples/executor.rs"]
@@ -101,4 +103,9 @@ fn downloading_images() -> Result<(), BoxError> {
 #[test]
 fn time_limit() -> Result<(), BoxError> {
     time_limit::main()
+}
+
+#[test]
+fn edits_by_wiki() -> Result<(), BoxError> {
+    edits_by_wiki::main()
 }

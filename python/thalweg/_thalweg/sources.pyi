@@ -14,6 +14,9 @@ __all__ = [
     "DeadLetters",
     "FetchSettings",
     "FileFormat",
+    "FileNames",
+    "HttpApp",
+    "HttpCall",
     "HttpReply",
     "HttpServer",
     "KafkaBroker",
@@ -66,10 +69,25 @@ class LineSplitter:
     def finish(self) -> list[bytes | Exception]: ...
 
 @final
+class HttpApp:
+    def begin(
+        self,
+        method: str,
+        url: str,
+        headers: list[tuple[bytes, bytes]],
+        answer: Future[tuple[int, list[tuple[bytes, bytes]], bytes]],
+    ) -> HttpCall: ...
+
+@final
+class HttpCall:
+    def push(self, piece: bytes) -> bool: ...
+    def end(self) -> None: ...
+
+@final
 class HttpServer:
     def __new__(
         cls,
-        port: int,
+        port: int | None,
         path: str,
         host: str,
         max_len: int,
@@ -82,6 +100,8 @@ class HttpServer:
     ) -> HttpServer: ...
     def listen(self) -> int: ...
     def release(self) -> bool: ...
+    def open(self) -> None: ...
+    def app(self, only_bodies: bool) -> HttpApp: ...
     def bodies(self) -> RustSource: ...
     def requests(self, make: Callable[[str, str, dict[str, str], bytes], Any]) -> RustSource: ...
 
@@ -271,6 +291,7 @@ class WebSocketServer:
         ping_interval: float | None,
         ping_timeout: float | None,
         tls: tuple[str, str, str | None] | None,
+        origins: list[str],
     ) -> WebSocketServer: ...
     def listen(self) -> int: ...
     def release(self) -> bool: ...
@@ -297,6 +318,11 @@ class WebSocketUrl:
     def send(self, max_len: int, confirm: bool) -> Blueprint: ...
 
 @final
+class FileNames:
+    def __new__(cls, path: str) -> FileNames: ...
+    def position(self, name: str) -> Position: ...
+
+@final
 class FileFormat:
     @staticmethod
     def lines() -> FileFormat: ...
@@ -310,7 +336,7 @@ class FileFormat:
     def object(kind: str, object: Any) -> FileFormat: ...
 
 def to_files(
-    path: str,
+    names: FileNames,
     format: FileFormat,
     max_rows: int | None,
     max_bytes: int | None,
@@ -345,6 +371,7 @@ class FetchSettings:
         max_len: int,
         max_file_len: int,
         ordered: bool,
+        robots: bool,
     ) -> FetchSettings: ...
 
 def fetch(

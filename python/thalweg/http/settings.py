@@ -31,6 +31,7 @@ def settings(
     max_len: int = MAX_LEN,
     max_file_len: int = 16 * 1024**3,
     ordered: bool = True,
+    robots: bool = False,
 ) -> sources.FetchSettings:
     """Return the settings; raise an error that names the node and the argument if one is none.
 
@@ -57,4 +58,5 @@ def settings(
         check_max_len(max_len, name),
         check_max_len(max_file_len, name),
         ordered,
+        bool(robots),
     )

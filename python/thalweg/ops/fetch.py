@@ -57,6 +57,12 @@ class fetch(Stream[HttpResponse]):
         The longest body in a file, in bytes.
     follow_anywhere: bool
         Whether to follow redirects from a public address to a private one, and from ``http`` to ``https`` and back.
+    robots: bool
+        Whether to ask for nothing that a server's ``robots.txt`` (RFC 9309) does not allow, neither directly nor by a
+        redirect: that is a failure of this node then. The crawler's name is what the header ``User-Agent`` begins with,
+        ``thalweg`` unless `headers` has one. A ``Crawl-delay`` is followed, up to 5 minutes. A file that is not there
+        (a status from 400 on) allows everything; one that cannot be had (429, a status from 500 on, no connection)
+        nothing, for a minute. An answer holds for a day, on the pipeline's clock.
 
     Examples
     --------
@@ -95,6 +101,7 @@ class fetch(Stream[HttpResponse]):
         max_len: int = MAX_LEN,
         max_file_len: int = 16 * 1024**3,
         follow_anywhere: bool = False,
+        robots: bool = False,
         **kwargs: Any,
     ) -> None:
         self._settings = settings(
@@ -112,6 +119,7 @@ class fetch(Stream[HttpResponse]):
             max_len=max_len,
             max_file_len=max_file_len,
             ordered=not unordered,
+            robots=robots,
         )
         super().__init__(upstream, **kwargs)
 

@@ -1,5 +1,6 @@
 """Sinks, a module each."""
 
+from thalweg.sinks.files import Files
 from thalweg.sinks.kafka_messages import KafkaRecord
 from thalweg.sinks.kafka_transactions import KafkaTransactions
 from thalweg.sinks.nats_subjects import NatsRecord
@@ -25,6 +26,7 @@ from thalweg.sinks.to_websocket_clients import to_websocket_clients
 from thalweg.stream import Stream  # noqa: F401, a name that streamz's module of sinks has
 
 __all__ = [
+    "Files",
     "KafkaRecord",
     "KafkaTransactions",
     "NatsRecord",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from thalweg._types import Interval
+    from thalweg.sinks.files import Files
 
 
 @Stream.register_api()
@@ -26,7 +27,7 @@ class to_csv(FileSink[T]):
 
     Parameters
     ----------
-    path: str or path
+    path: str, path or Files
         The name of the files, with ``{number}`` in it if there may be several.
     columns: list
         The columns of elements that are no dicts. Without them, files of such have no header.
@@ -70,7 +71,7 @@ class to_csv(FileSink[T]):
     def __init__(
         self,
         upstream: Stream[T],
-        path: str | PathLike[str],
+        path: str | PathLike[str] | Files,
         *,
         columns: Iterable[str] = (),
         delimiter: str = ",",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from os import fspath
-
 from thalweg import _thalweg
 from thalweg._thalweg.sources import FileFormat
 from thalweg.runtime.intervals import check_interval
+from thalweg.sinks.files import Files
 from thalweg.sinks.sink import Sink
 from thalweg.stream import Stream
 from thalweg.stream.arguments import check_count, is_path
@@ -26,7 +25,7 @@ class FileSink(Sink[T]):
     def __init__(
         self,
         upstream: Stream[T],
-        path: str | PathLike[str],
+        path: str | PathLike[str] | Files,
         file_format: FileFormat,
         *,
         max_rows: int | None = None,
@@ -36,9 +35,13 @@ class FileSink(Sink[T]):
         **kwargs: Any,
     ) -> None:
         name = type(self).__name__
-        if not is_path(path):
-            raise TypeError(f"{name}: `path` is a name or a path, not {path!r}")
-        self.path: str = fspath(path)
+        if not is_path(path) and not isinstance(path, Files):
+            raise TypeError(f"{name}: `path` is a name, a path or Files, not {path!r}")
+        try:
+            self._files = path if isinstance(path, Files) else Files(path)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        self.path: str = self._files.path
         self._format = file_format
         self._limits = (
             None if max_rows is None else check_count(max_rows, name, "max_rows"),
@@ -49,7 +52,7 @@ class FileSink(Sink[T]):
         super().__init__(upstream, **kwargs)
 
     def _blueprint(self) -> _thalweg.Blueprint:
-        return _thalweg.sources.to_files(self.path, self._format, *self._limits, self._sync)
+        return _thalweg.sources.to_files(self._files._names, self._format, *self._limits, self._sync)
 
 
 @Stream.register_api()
@@ -110,7 +113,7 @@ class to_files(FileSink[T]):
     def __init__(
         self,
         upstream: Stream[T],
-        path: str | PathLike[str],
+        path: str | PathLike[str] | Files,
         *,
         length_prefix: int | None = None,
         max_rows: int | None = None,

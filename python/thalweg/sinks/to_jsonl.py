@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from thalweg._types import Interval
+    from thalweg.sinks.files import Files
 
 
 @Stream.register_api()
@@ -28,7 +29,7 @@ class to_jsonl(FileSink[T]):
 
     Parameters
     ----------
-    path: str or path
+    path: str, path or Files
         The name of the files, with ``{number}`` in it if there may be several.
     dumps: callable
         What makes text or bytes of an element, without a line end; ``json.dumps`` unless it is given. A number that
@@ -70,7 +71,7 @@ class to_jsonl(FileSink[T]):
     def __init__(
         self,
         upstream: Stream[T],
-        path: str | PathLike[str],
+        path: str | PathLike[str] | Files,
         *,
         dumps: Callable[[T], str | bytes] | None = None,
         max_rows: int | None = None,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from thalweg._types import Interval
+    from thalweg.sinks.files import Files
 
 
 @Stream.register_api()
@@ -28,7 +29,7 @@ class to_parquet(FileSink[T]):
 
     Parameters
     ----------
-    path: str or path
+    path: str, path or Files
         The name of the files, with ``{number}`` in it if there may be several.
     compression: str
         How columns are compressed: a name that ``pyarrow.parquet`` knows.
@@ -70,7 +71,7 @@ class to_parquet(FileSink[T]):
     def __init__(
         self,
         upstream: Stream[T],
-        path: str | PathLike[str],
+        path: str | PathLike[str] | Files,
         *,
         compression: str = "snappy",
         max_rows: int | None = None,

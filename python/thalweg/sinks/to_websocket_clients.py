@@ -11,6 +11,7 @@ from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 
@@ -33,6 +34,8 @@ class to_websocket_clients(Sink[T]):
         How many elements a client may be behind.
     max_connections: int
         The most connections at a time; others wait to be accepted.
+    origins: str or iterable of str
+        As those of :class:`~thalweg.from_websocket`.
     on_error:
         See :class:`~thalweg.Stream`.
 
@@ -41,7 +44,7 @@ class to_websocket_clients(Sink[T]):
     OSError
         It cannot listen there.
     ValueError
-        The certificate or the key cannot be used.
+        The certificate or the key cannot be used, or an origin is none.
 
     Examples
     --------
@@ -66,12 +69,13 @@ class to_websocket_clients(Sink[T]):
         *,
         max_behind: int = 1024,
         max_connections: int = 10_000,
+        origins: str | Iterable[str] = (),
         **kwargs: Any,
     ) -> None:
         self.host: str = host
         port = check_port(port, "to_websocket_clients")
         self._server = websocket_server(
-            host, port, dict(serve_kwargs or {}), MAX_LEN, max_connections, max_behind, "to_websocket_clients"
+            host, port, dict(serve_kwargs or {}), MAX_LEN, max_connections, max_behind, origins, "to_websocket_clients"
         )
         self.port: int = self._server.listen()
         super().__init__(upstream, **kwargs)

@@ -97,6 +97,7 @@ def websocket_server(
     max_len: int,
     max_connections: int,
     max_behind: int,
+    origins: str | Iterable[str],
     operator: str,
 ) -> sources.WebSocketServer:
     """Make a server of arguments that may be those for ``websockets.serve``."""
@@ -111,10 +112,19 @@ def websocket_server(
             check_count(max_behind, operator, "max_behind"),
             *pings(given, operator),
             server_files(given.get("ssl_options"), operator),
+            _texts(origins, operator),
         )
     except ValueError as error:
         message = str(error)
         raise ValueError(message if message.startswith(operator) else f"{operator}: {message}") from None
+
+
+def _texts(origins: str | Iterable[str], operator: str) -> list[str]:
+    texts = [origins] if isinstance(origins, str) else list(origins)
+    for origin in texts:
+        if not isinstance(origin, str):
+            raise TypeError(f"{operator}: `origins` are text, not {origin!r}")
+    return texts
 
 
 def websocket_url(

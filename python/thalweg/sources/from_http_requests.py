@@ -21,8 +21,9 @@ class from_http_requests(HttpSource[HttpRequest]):
 
     Parameters
     ----------
-    port: int
-        The port to listen on, while the source runs. With 0, any that is free: `port` says which, from then on.
+    port: int or None
+        The port to listen on, while the source runs. With 0, any that is free: `port` says which, from then on. With
+        None, it listens nowhere: :meth:`asgi` is a part of another server.
     path: str
         A regular expression for the paths to answer, the whole of them; others are answered with 404.
     time_limit: number or text

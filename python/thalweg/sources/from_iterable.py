@@ -8,17 +8,25 @@ from thalweg.stream.typevars import T
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterable, Iterable
     from typing import Any
+
+    from thalweg.sources.async_elements import AsyncElements
+    from thalweg.sources.run import Run
 
 
 @Stream.register_api(staticmethod)
 class from_iterable(Source[T]):
-    """Emit the elements of an iterable.
+    """Emit the elements of an iterable, or of an asynchronous one, such as an asynchronous generator.
+
+    The next element is asked for when the pipeline has taken the one before. What an iterator raises ends the source,
+    and is written to the log. An asynchronous iterator that is waiting when the source is stopped goes on waiting, and
+    :meth:`start` takes up what it gives. Its ``aclose`` is called when it is over, and when the pipeline is drained.
 
     Parameters
     ----------
-    iterable: iterable
+    iterable: iterable or asynchronous iterable
+        What has both ways is iterated over as in ``for``, not as in ``async for``.
 
     Examples
     --------
@@ -33,13 +41,43 @@ class from_iterable(Source[T]):
     ...     return L
     >>> asyncio.run(main())
     [0, 10, 20]
+
+    >>> async def countdown():
+    ...     for x in (3, 2, 1):
+    ...         await asyncio.sleep(0)
+    ...         yield x
+    >>> async def main():
+    ...     source = Stream.from_iterable(countdown(), asynchronous=True)
+    ...     L = source.sink_to_list()
+    ...     source.start()
+    ...     await source.finished()
+    ...     return L
+    >>> asyncio.run(main())
+    [3, 2, 1]
     """
 
-    def __init__(self, iterable: Iterable[T], **kwargs: Any) -> None:
-        self._iterator = iter(iterable)
+    def __init__(self, iterable: Iterable[T] | AsyncIterable[T], **kwargs: Any) -> None:
+        self._async_elements: AsyncElements | None = None
+        if hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__"):
+            from thalweg.sources.async_elements import AsyncElements
+
+            self._async_elements = AsyncElements(iterable.__aiter__())
+        else:
+            self._iterator = iter(iterable)  # type: ignore[arg-type]
         super().__init__(**kwargs)
 
     async def run(self) -> None:
         """Emit what is left."""
-        await self._send_all(self._iterator)
+        if self._async_elements is not None:
+            await self._async_elements.send_all(self)
+        else:
+            await self._send_all(self._iterator)
         self.stopped = True
+
+    def _end(self) -> Run | None:
+        run = super()._end()
+        if self._async_elements is not None and self._async_elements.is_left_waiting:
+            # Only a run closes it.
+            self.start()
+            return self._run_state
+        return run

@@ -9,6 +9,7 @@ from thalweg.stream.limits import MAX_LEN, check_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 
@@ -33,11 +34,15 @@ class from_websocket(ListeningSource["bytes | str"]):
         The longest message, in bytes.
     max_connections: int
         The most connections at a time; others wait to be accepted.
+    origins: str or iterable of str
+        The origins of pages whose visitors' browsers may connect, ``"https://example.com"`` say; ``"*"`` for any page
+        there is, ``"null"`` for pages without an origin. Others are refused with 403, but for pages that this host has
+        given. Clients that are no browsers may always connect.
 
     Raises
     ------
     ValueError
-        The certificate or the key cannot be used.
+        The certificate or the key cannot be used, or an origin is none.
 
     Examples
     --------
@@ -69,13 +74,14 @@ class from_websocket(ListeningSource["bytes | str"]):
         max_len: int = MAX_LEN,
         *,
         max_connections: int = 10_000,
+        origins: str | Iterable[str] = (),
         **kwargs: Any,
     ) -> None:
         self.host = host
         self.port: int = check_port(port, "from_websocket")
         self.serve_kwargs: dict[str, Any] = dict(serve_kwargs or {})
         self._server = websocket_server(
-            host, self.port, self.serve_kwargs, max_len, max_connections, 1, "from_websocket"
+            host, self.port, self.serve_kwargs, max_len, max_connections, 1, origins, "from_websocket"
         )
         self._source = self._server.messages()
         super().__init__(**kwargs)

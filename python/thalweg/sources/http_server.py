@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from thalweg._thalweg.sources import RustSource
     from thalweg._types import Interval
+    from thalweg.http.asgi import AsgiApp
 
 
 class HttpSource(ListeningSource[T]):
@@ -24,7 +25,7 @@ class HttpSource(ListeningSource[T]):
 
     def __init__(
         self,
-        port: int,
+        port: int | None,
         path: str = "/.*",
         server_kwargs: dict[str, Any] | None = None,
         *,
@@ -39,7 +40,8 @@ class HttpSource(ListeningSource[T]):
         **kwargs: Any,
     ) -> None:
         name = type(self).__name__
-        self.port: int = check_port(port, name)
+        self._is_mounted = port is None
+        self.port: int = 0 if port is None else check_port(port, name)
         if not isinstance(path, str):
             raise TypeError(f"{name}: `path` is a regular expression, not {path!r}")
         self.path = path
@@ -57,11 +59,54 @@ class HttpSource(ListeningSource[T]):
             check_count(max_in_flight, name, "max_in_flight"),
         )
         try:
-            self._server = sources.HttpServer(self.port, path, host, *limits, bool(show_errors))
+            self._server = sources.HttpServer(
+                None if self._is_mounted else self.port, path, host, *limits, bool(show_errors)
+            )
         except ValueError as error:
             raise ValueError(f"{name}: `path`: {error}") from None
         self._source = self._make_source()
         super().__init__(**kwargs)
+
+    def asgi(self) -> AsgiApp:
+        """Return an ASGI application whose requests the pipeline gets, to be a part of another server.
+
+        It may be mounted in an app of Starlette's or FastAPI's, with ``app.mount("/readings", source.asgi())``, or be
+        run by itself, by uvicorn say. Paths begin behind that of the mount. The limits are those of the source, and the
+        server's for the length of heads and the number of connections.
+
+        Its first request starts the source, unless that has been started before; so does the server, if this is all its
+        app. Then the end of the server drains the pipeline; otherwise that is up to you.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> from thalweg import Stream
+        >>> async def main():
+        ...     requests = Stream.from_http_requests(None, asynchronous=True)
+        ...     node = requests.map(lambda request: request.text().upper()).respond()
+        ...     app, sent = requests.asgi(), []
+        ...     async def receive():
+        ...         return {"type": "http.request", "body": b"river"}
+        ...     async def send(message):
+        ...         sent.append(message)
+        ...     await app({"type": "http", "method": "POST", "path": "/", "headers": []}, receive, send)
+        ...     await requests.drain()
+        ...     return sent[0]["status"], sent[1]["body"]
+        >>> asyncio.run(main())
+        (200, b'RIVER')
+        """
+        from thalweg.http.asgi import AsgiApp
+
+        return AsgiApp(self, self._server.app(self._takes_only_bodies))
+
+    _takes_only_bodies = False
+
+    def _listen(self) -> None:
+        if self._is_mounted:
+            self._server.open()
+            self.server = self._server
+        else:
+            super()._listen()
 
     def _make_source(self) -> RustSource:
         raise NotImplementedError

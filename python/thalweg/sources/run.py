@@ -55,17 +55,18 @@ class Run:
         """Wait for the end, on another thread."""
         return self._over.wait(seconds)
 
-    async def pause(self, seconds: float) -> None:
-        """Wait, unless somebody wakes it."""
+    async def pause(self, seconds: float | None) -> None:
+        """Wait until somebody wakes it, for so long at most; None is for ever."""
         import asyncio
 
         loop = asyncio.get_running_loop()
         self._pausing = future = loop.create_future()
-        timer = loop.call_later(seconds, self._resume)
+        timer = None if seconds is None else loop.call_later(seconds, self._resume)
         try:
             await future
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             self._pausing = None
 
     def wake(self, loop: asyncio.AbstractEventLoop | None) -> None:

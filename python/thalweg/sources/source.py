@@ -355,8 +355,8 @@ class Source(Stream[T]):
         if not self.stopped:
             await self._rest(seconds)
 
-    async def _rest(self, seconds: float) -> None:
-        """Wait, unless somebody wakes the source."""
+    async def _rest(self, seconds: float | None) -> None:
+        """Wait until somebody wakes the source, for so long at most; None is for ever."""
         if self._run_state is not None:
             await self._run_state.pause(seconds)
 

@@ -12,6 +12,7 @@ mod runtime;
 #[cfg(any(feature = "http-client", feature = "tcp"))]
 pub(crate) use self::inbox::{Inbox, Outbox};
 #[cfg(any(
+    feature = "http-server",
     feature = "mqtt",
     feature = "nats",
     feature = "redis",

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Method, Response};
+use reqwest::{Method, Response, Url};
 use thalweg::RuntimeHandle;
 use thalweg::trace::current_context;
 use tokio::fs::{self, File};
@@ -17,10 +17,11 @@ use tokio::time::timeout;
 
 use super::Fetch;
 use super::hosts::Hosts;
+use super::robots::{Key, MAX_LEN, Robots, Verdict, file_of};
 use crate::background::spawn;
 use crate::http::add_header;
 use crate::web::{
-    Clients, Request, Session, WebError, asked_to_wait, backoff, broken, shown, spread,
+    Clients, Guard, Request, Session, WebError, asked_to_wait, backoff, broken, shown, spread,
 };
 use crate::{HeaderMap, HttpError, HttpRequest, HttpResponse};
 
@@ -35,6 +36,7 @@ struct Shared {
     clients: Clients,
     room: Arc<Semaphore>,
     hosts: Hosts,
+    robots: Robots,
 }
 
 /// Why there is no response, and how long the server wants to be left alone.
@@ -59,6 +61,7 @@ impl Fetcher {
             clients: Clients::new(fetch.options.clone()),
             room: Arc::new(Semaphore::new(fetch.max_in_flight)),
             hosts: Hosts::new(fetch.per_host, fetch.interval),
+            robots: Robots::default(),
             fetch,
         }))
     }
@@ -108,48 +111,76 @@ impl Shared {
         headers.extend(request.headers.clone());
         add_trace(&mut headers);
         let host = url.origin().ascii_serialization();
-        let session = Arc::new(self.clients.session(url, headers)?);
-        let request = Arc::new(request);
         let _turn = self.hosts.enter(&host).await;
+        let mut session = self.clients.session(url, headers)?;
+        let mut pause = Duration::ZERO;
+        if self.fetch.robots {
+            pause = self.check_robots(&session, &host, runtime.as_ref()).await?;
+            let guard = self.guard(session.headers.clone(), runtime.clone());
+            session = session.guarded(guard);
+        }
+        let turn = Turn {
+            host: &host,
+            pause,
+            runtime: runtime.as_ref(),
+        };
+        let (session, request) = (Arc::new(session), Arc::new(request));
+        self.ask_until(&turn, &session.url, &request.method, || {
+            let (shared, session, request) = (self.clone(), session.clone(), request.clone());
+            async move { shared.ask_here(&session, &request).await }
+        })
+        .await
+    }
+
+    /// Asks when its turn has come, and again if that may help.
+    async fn ask_until<R: Send + 'static, F>(
+        self: &Arc<Self>,
+        turn: &Turn<'_>,
+        url: &Url,
+        method: &Method,
+        mut ask: impl FnMut() -> F,
+    ) -> Result<R, HttpError>
+    where
+        F: Future<Output = Result<R, Refused>> + Send + 'static,
+    {
         let mut attempts = 0;
         loop {
-            if let Some(runtime) = &runtime {
+            if let Some(runtime) = turn.runtime {
                 let now = runtime.now();
-                let at = self.hosts.turn(&host, now);
+                let at = self.hosts.turn(turn.host, now, turn.pause);
                 if at > now {
                     runtime.sleep_until(at).await;
                 }
                 self.hosts.clean(now);
             }
-            let refused = match self.ask(&session, &request).await {
+            let refused = match self.ask(url, ask()).await {
                 Ok(response) => return Ok(response),
                 Err(refused) => refused,
             };
-            if attempts >= self.fetch.retries || !may_repeat(&request.method, &refused.error) {
+            if attempts >= self.fetch.retries || !may_repeat(method, &refused.error) {
                 return Err(refused.error);
             }
             let wait = backoff(self.fetch.wait, self.fetch.max_wait, attempts);
             attempts += 1;
-            if let Some(runtime) = &runtime {
+            if let Some(runtime) = turn.runtime {
                 runtime.sleep(spread(wait.max(refused.asked))).await;
             }
         }
     }
 
-    /// Sends a request once, on the threads that connections have.
-    async fn ask(
-        self: &Arc<Self>,
-        session: &Arc<Session>,
-        request: &Arc<HttpRequest>,
-    ) -> Result<HttpResponse, Refused> {
+    /// Asks once, on the threads that connections have.
+    async fn ask<R: Send + 'static>(
+        &self,
+        url: &Url,
+        asking: impl Future<Output = Result<R, Refused>> + Send + 'static,
+    ) -> Result<R, Refused> {
         // Nobody closes it.
         let _room = self.room.acquire().await;
         let (sender, answer) = oneshot::channel();
-        let (shared, session, request) = (self.clone(), session.clone(), request.clone());
-        let url = shown(&session.url);
+        let url = shown(url);
         let idle = self.fetch.time_limit;
         let _asking = spawn(async move {
-            let answer = match timeout(idle, shared.ask_here(&session, &request)).await {
+            let answer = match timeout(idle, asking).await {
                 Ok(answer) => answer,
                 Err(_) => Err(WebError::Idle { url, idle }.into()),
             };
@@ -163,6 +194,75 @@ impl Shared {
         }
     }
 
+    /// Checks whether the server's `robots.txt` allows a request; returns the pause that it wants between two.
+    ///
+    /// # Errors
+    /// It does not.
+    async fn check_robots(
+        self: &Arc<Self>,
+        session: &Session,
+        host: &str,
+        runtime: Option<&RuntimeHandle>,
+    ) -> Result<Duration, HttpError> {
+        let key = Key::new(&session.url, &session.headers);
+        let at = now(runtime);
+        let verdict = self.robots.verdict(&key, at, async {
+            let turn = Turn {
+                host,
+                pause: Duration::ZERO,
+                runtime,
+            };
+            let file = file_of(&session.url);
+            let asked = self.ask_until(&turn, &file, &Method::GET, || {
+                let (shared, url, key) = (self.clone(), file.clone(), key.clone());
+                async move { shared.ask_robots_here(url, &key).await }
+            });
+            asked
+                .await
+                .unwrap_or_else(|error| Verdict::Unknown(error.to_string()))
+        });
+        let verdict = verdict.await;
+        verdict.check(&session.url, &key)?;
+        Ok(verdict.delay())
+    }
+
+    /// What redirects are checked by.
+    fn guard(self: &Arc<Self>, headers: HeaderMap, runtime: Option<RuntimeHandle>) -> Guard {
+        let shared = self.clone();
+        Arc::new(move |url| {
+            let (shared, key) = (shared.clone(), Key::new(&url, &headers));
+            let at = now(runtime.as_ref());
+            Box::pin(async move {
+                // The request that is redirected has room: who asks elsewhere may be waiting for that.
+                let verdict = shared.robots.verdict_at_once(&key, at, async {
+                    let asked = shared.ask_robots_here(file_of(&url), &key).await;
+                    asked.unwrap_or_else(|refused| Verdict::Unknown(refused.error.to_string()))
+                });
+                let allowed = verdict.await.check(&url, &key);
+                allowed.map_err(|_| "the robots.txt there does not allow it")
+            })
+        })
+    }
+
+    /// Reads what a server has to say to crawlers.
+    async fn ask_robots_here(&self, url: Url, key: &Key) -> Result<Verdict, Refused> {
+        let mut asked = Request::new(url.to_string());
+        asked.options = self.fetch.options.clone();
+        let (url, headers) = asked.check()?;
+        let session = self.clients.session(url, headers)?;
+        let mut response = session.get(HeaderMap::new()).await?;
+        refuse_if_busy(&session, &response)?;
+        let mut file = BytesMut::new();
+        if response.status().is_success() {
+            while file.len() < MAX_LEN
+                && let Some(chunk) = next(&session, &mut response).await?
+            {
+                file.extend_from_slice(&chunk);
+            }
+        }
+        Ok(key.parse(&file))
+    }
+
     async fn ask_here(
         &self,
         session: &Session,
@@ -174,19 +274,8 @@ impl Shared {
             request.body.clone(),
         );
         let mut response = sent.await?;
-        let status = response.status().as_u16();
-        let error = WebError::Status {
-            url: shown(&session.url),
-            status,
-        };
-        if error.is_temporary() {
-            let asked = asked_to_wait(&response);
-            return Err(Refused {
-                asked,
-                ..error.into()
-            });
-        }
-        let mut result = HttpResponse::new(status);
+        refuse_if_busy(session, &response)?;
+        let mut result = HttpResponse::new(response.status().as_u16());
         result.headers = std::mem::take(response.headers_mut());
         result.url = response.url().to_string();
         match &request.file {
@@ -244,6 +333,35 @@ impl Shared {
         file.sync_data().await.map_err(failed)?;
         fs::rename(&partial.0, path).await.map_err(failed)
     }
+}
+
+/// Whose turn to ask is waited for.
+struct Turn<'a> {
+    host: &'a str,
+    /// The least pause between two requests.
+    pause: Duration,
+    runtime: Option<&'a RuntimeHandle>,
+}
+
+/// The pipeline's time.
+fn now(runtime: Option<&RuntimeHandle>) -> Duration {
+    runtime.map(|runtime| runtime.now()).unwrap_or_default()
+}
+
+/// # Errors
+/// The response says to ask again.
+fn refuse_if_busy(session: &Session, response: &Response) -> Result<(), Refused> {
+    let error = WebError::Status {
+        url: shown(&session.url),
+        status: response.status().as_u16(),
+    };
+    if !error.is_temporary() {
+        return Ok(());
+    }
+    Err(Refused {
+        asked: asked_to_wait(response),
+        ..error.into()
+    })
 }
 
 /// A file that is not complete, and is removed if it does not become so.

@@ -39,11 +39,11 @@ impl Hosts {
         room.acquire_owned().await.ok()
     }
 
-    /// When the next request to a host may be sent; it is sent then.
-    pub(super) fn turn(&self, host: &str, now: Duration) -> Duration {
+    /// When the next request to a host may be sent, which has asked for a pause between two; it is sent then.
+    pub(super) fn turn(&self, host: &str, now: Duration, pause: Duration) -> Duration {
         self.with(host, |host| {
             let at = host.next.max(now);
-            host.next = at.saturating_add(self.interval);
+            host.next = at.saturating_add(self.interval.max(pause));
             at
         })
     }
@@ -80,14 +80,16 @@ mod tests {
     fn requests_to_a_host_keep_their_distance_and_idle_hosts_are_forgotten() {
         let second = Duration::from_secs(1);
         let hosts = Hosts::new(1, second);
-        let turns = [0, 0, 5].map(|now| hosts.turn("a", now * second));
+        let none = Duration::ZERO;
+        let turns = [0, 0, 5].map(|now| hosts.turn("a", now * second, none));
         assert_eq!(turns, [0, 1, 5].map(|at| at * second));
-        assert_eq!(hosts.turn("b", second), second);
+        let pauses = [1, 3, 0].map(|pause| hosts.turn("b", second, pause * second));
+        assert_eq!(pauses, [1, 2, 5].map(|at| at * second));
         for number in 0..MANY {
-            hosts.turn(&number.to_string(), second);
+            hosts.turn(&number.to_string(), second, none);
         }
         hosts.clean(5 * second);
-        // The first may not be asked before the sixth second.
-        assert_eq!(hosts.lock().len(), 1);
+        // These may not be asked before the sixth second.
+        assert_eq!(hosts.lock().len(), 2);
     }
 }

@@ -3,6 +3,7 @@
 
 mod fetcher;
 mod hosts;
+pub(crate) mod robots;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub struct Fetch {
     max_len: usize,
     max_file_len: u64,
     is_ordered: bool,
+    robots: bool,
 }
 
 impl Fetch {
@@ -53,6 +55,7 @@ impl Fetch {
             max_len: 16 * 1024 * 1024,
             max_file_len: 16 * 1024 * 1024 * 1024,
             is_ordered: true,
+            robots: false,
         }
     }
 
@@ -127,6 +130,27 @@ impl Fetch {
     #[must_use]
     pub fn max_file_len(mut self, bytes: u64) -> Self {
         self.max_file_len = bytes;
+        self
+    }
+
+    /// Asks for nothing that a server's `robots.txt` ([RFC 9309](https://www.rfc-editor.org/rfc/rfc9309)) does not allow,
+    /// neither directly nor by a redirect: that is a failure of the node. The crawler's name is what the header
+    /// `User-Agent` begins with, `thalweg` unless one says otherwise. A `Crawl-delay` is followed, up to 5 minutes.
+    ///
+    /// A file that is not there (a status from 400 on) allows everything; one that cannot be had (429, a status from 500
+    /// on, no connection, after the retries) nothing, for a minute. An answer holds for a day, on the pipeline's clock;
+    /// 500 KiB of it are read. 1024 servers are remembered at most.
+    ///
+    /// ```
+    /// use thalweg_io::{Fetch, RequestOptions};
+    ///
+    /// let options = RequestOptions::new().header("User-Agent", "river-bot/1.0 (+https://example.org/bot)");
+    /// let crawl = Fetch::new().options(options).per_host(1).robots();
+    /// # drop(crawl);
+    /// ```
+    #[must_use]
+    pub fn robots(mut self) -> Self {
+        self.robots = true;
         self
     }
 

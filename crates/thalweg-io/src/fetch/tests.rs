@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -176,4 +179,158 @@ fn an_element_that_was_posted_is_acknowledged() {
     assert_eq!(outcomes, [Outcome::Delivered, Outcome::Failed]);
     let requests = server.join().unwrap();
     assert!(requests[0].contains("\r\ncontent-type: text/plain; charset=utf-8\r\n"));
+}
+
+/// Serves by path, for as long as the test takes; gives the paths that were asked for.
+fn site(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.local_addr().unwrap());
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = asked.clone();
+    thread::spawn(move || {
+        for client in server.incoming() {
+            let mut client = client.unwrap();
+            let mut line = String::new();
+            let mut reader = BufReader::new(client.try_clone().unwrap());
+            while reader.read_line(&mut line).unwrap() > 0 && !line.ends_with("\r\n\r\n") {}
+            let path = line.split(' ').nth(1).unwrap().to_owned();
+            noted.lock().unwrap().push(path.clone());
+            // Who has read enough leaves.
+            let _ = client.write_all(&answer(&path));
+        }
+    });
+    (url, asked)
+}
+
+#[test]
+fn what_robots_txt_does_not_allow_is_not_asked_for() {
+    let (url, asked) = site(|path| {
+        let found = match path {
+            "/robots.txt" => answer(
+                "200 OK",
+                "User-agent: River-Bot\nDisallow: /private\nAllow: /private/a\n\nUser-agent: *\nDisallow: /",
+            ),
+            "/away" => answer("302 Found\r\nLocation: /private/b", ""),
+            "/near" => answer("302 Found\r\nLocation: /private/a", ""),
+            path => answer("200 OK", path),
+        };
+        found.concat()
+    });
+    let named =
+        || Fetch::new().options(RequestOptions::new().header("User-Agent", "river-bot/1.0"));
+    let get = |path: &str| HttpRequest::get(format!("{url}{path}"));
+    let requests = || {
+        [
+            "/a",
+            "/private/b?key=secret",
+            "/private/a",
+            "/away",
+            "/near",
+        ]
+        .map(get)
+    };
+    let (responses, failures) = run(named().robots(), requests().to_vec());
+    let texts: Vec<_> = responses.iter().map(HttpResponse::text).collect();
+    assert_eq!(texts, ["/a", "/private/a", "/private/a"]);
+    assert_eq!(
+        failures,
+        [
+            format!(
+                "{url}/private/b is not asked for, since its server's robots.txt says \
+                 \"Disallow: /private\" to \"river-bot\""
+            ),
+            format!(
+                "{url}/away redirects to {url}/private/b, which is not followed: the robots.txt there does not \
+                 allow it"
+            ),
+        ]
+    );
+    let paths = asked.lock().unwrap().clone();
+    assert_eq!(
+        paths,
+        [
+            "/robots.txt",
+            "/a",
+            "/private/a",
+            "/away",
+            "/near",
+            "/private/a"
+        ]
+    );
+    // Another crawler.
+    let (responses, failures) = run(Fetch::new().robots(), vec![get("/a")]);
+    assert!(responses.is_empty() && failures[0].contains("\"Disallow: /\" to \"thalweg\""));
+    assert_eq!(run(Fetch::new(), vec![get("/private/b")]).0.len(), 1);
+}
+
+#[test]
+fn a_robots_txt_that_is_not_there_allows_everything_and_one_that_cannot_be_had_nothing() {
+    for (status, is_allowed) in [
+        ("404 Not Found", true),
+        ("403 Forbidden", true),
+        ("429 Too Many Requests", false),
+        ("500 Internal Server Error", false),
+    ] {
+        let (url, asked) = site(move |path| {
+            let found = match path {
+                "/robots.txt" => answer(status, "User-agent: *\nDisallow: /"),
+                path => answer("200 OK", path),
+            };
+            found.concat()
+        });
+        let get = || HttpRequest::get(format!("{url}/a"));
+        let (responses, failures) = run(Fetch::new().robots().retries(1), vec![get(), get()]);
+        let paths = asked.lock().unwrap().clone();
+        if is_allowed {
+            assert_eq!((responses.len(), paths.len()), (2, 3), "{status}");
+        } else {
+            let expected = format!("cannot be read: {url}/robots.txt answered {status}");
+            assert!(failures[0].ends_with(&expected), "{failures:?}");
+            // It is asked twice, and then left alone.
+            assert_eq!((failures.len(), paths.len()), (2, 2), "{status}");
+        }
+    }
+}
+
+#[test]
+fn of_a_robots_txt_that_has_no_end_the_beginning_counts() {
+    let (url, _) = site(|path| match path {
+        "/robots.txt" => {
+            let mut file = b"HTTP/1.1 200 OK\r\n\r\nUser-agent: *\nDisallow: /b\n".to_vec();
+            file.resize(2_000_000, b'#');
+            file
+        }
+        path => answer("200 OK", path).concat(),
+    });
+    let get = |path: &str| HttpRequest::get(format!("{url}{path}"));
+    let (responses, failures) = run(Fetch::new().robots(), vec![get("/a"), get("/b")]);
+    assert_eq!((responses.len(), failures.len()), (1, 1), "{failures:?}");
+}
+
+#[test]
+fn a_crawl_delay_is_the_interval_of_its_host() {
+    let (url, asked) = site(|path| {
+        let found = match path {
+            "/robots.txt" => answer("200 OK", "User-agent: *\nCrawl-delay: 60"),
+            path => answer("200 OK", path),
+        };
+        found.concat()
+    });
+    let clock = VirtualClock::new();
+    let source = Stream::on(&clock);
+    let list = source.fetch(Fetch::new().robots()).sink_to_list();
+    let urls = ["/1", "/2", "/3"].map(|path| format!("{url}{path}"));
+    source.emit_many(urls).wait().unwrap();
+    for count in 1..=3 {
+        let patience = Instant::now() + Duration::from_secs(60);
+        while list.len() < count {
+            clock.run_until_idle();
+            assert!(Instant::now() < patience, "{count}");
+            thread::sleep(Duration::from_millis(1));
+        }
+        clock.advance(Duration::from_secs(59));
+        // With the file itself.
+        assert_eq!(asked.lock().unwrap().len(), count + 1);
+        clock.advance(Duration::from_secs(1));
+    }
 }

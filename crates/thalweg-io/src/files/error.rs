@@ -62,6 +62,11 @@ impl FileError {
         }
     }
 
+    /// Whether another try may help: another program's file stays where it is.
+    pub(super) fn is_temporary(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() != ErrorKind::AlreadyExists)
+    }
+
     pub(super) fn invalid(path: &Path, problem: impl Into<String>) -> Self {
         Self::Invalid {
             path: path.to_owned(),

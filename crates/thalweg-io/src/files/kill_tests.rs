@@ -74,3 +74,51 @@ fn killed_from_a_file_into_files_nothing_is_lost_and_no_half_file_has_a_name() {
     assert!(files >= elements() as usize / 1000);
     assert!(seen[1..].iter().all(|seen| *seen), "elements are missing");
 }
+
+/// Is run by the test, in a process of its own.
+#[test]
+fn child_with_a_position() {
+    let Some(killed) = Killed::this() else {
+        return;
+    };
+    let dir = killed.dir().to_path_buf();
+    killed.begin();
+    let files = Files::new(dir.join("out/{number}.jsonl")).max_rows(700);
+    let position = files.position("lines").expect("it can be read");
+    let file = TextFile::new(dir.join("lines")).until_end();
+    let lines = Stream::from_textfile(file.position(&position));
+    let numbers = lines.try_map(|line: &String| line.parse::<u32>());
+    // Some elements make two rows, some none.
+    let rows = numbers.map(|number| (0..number % 3).map(|at| (number, at)).collect::<Vec<_>>());
+    rows.flatten().to_jsonl(files);
+    killed.run(async move { lines.run("50s").await });
+}
+
+#[test]
+fn killed_with_a_position_beside_the_files_nothing_is_lost_and_nothing_doubled() {
+    let killing = Kills::of("files::kill_tests::child_with_a_position", kills(3));
+    let dir = killing.dir();
+    fs::create_dir(dir.join("out")).expect("there is room");
+    let lines: String = (1..=elements())
+        .map(|number| format!("{number}\n"))
+        .collect();
+    fs::write(dir.join("lines"), lines).expect("there is room");
+    killing.run();
+    let mut rows = Vec::new();
+    for entry in fs::read_dir(dir.join("out")).expect("it is there") {
+        let path = entry.expect("it is there").path();
+        let name = path.file_name().expect("it has one").to_string_lossy();
+        if name == ".{number}.jsonl.position" {
+            continue;
+        }
+        assert!(!name.starts_with('.'), "{name} was left unfinished");
+        let text = fs::read_to_string(&path).expect("it is there");
+        rows.extend(
+            text.lines()
+                .map(|line| serde_json::from_str::<(u32, u32)>(line).expect("a row")),
+        );
+    }
+    rows.sort_unstable();
+    let all = (1..=elements()).flat_map(|number| (0..number % 3).map(move |at| (number, at)));
+    assert!(rows.into_iter().eq(all), "rows are missing, or there twice");
+}

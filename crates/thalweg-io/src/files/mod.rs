@@ -26,6 +26,9 @@
 
 mod error;
 mod format;
+mod kept;
+#[cfg(all(test, feature = "textfile"))]
+mod kept_tests;
 #[cfg(all(test, unix, feature = "textfile"))]
 mod kill_tests;
 mod name;
@@ -44,6 +47,8 @@ use serde::Serialize;
 use thalweg::interval::{IntervalError, IntoInterval};
 use thalweg::{BuildError, Element, Sink, Stream};
 
+use crate::Position;
+
 pub use self::error::{FileError, RecordError};
 #[cfg(feature = "csv")]
 pub use self::format::CsvRows;
@@ -55,6 +60,7 @@ pub use self::records::{CsvRow, FromCsv};
 pub use self::records::{FromJsonl, FromRecords, RecordBuffer, RecordFile, Records};
 pub use self::sink::{FileSink, Finished};
 pub use crate::framing::PrefixWidth;
+use kept::Kept;
 use name::Template;
 
 /// Files that a pipeline writes one after the other: their names, and when one ends.
@@ -84,6 +90,7 @@ pub struct Files {
     max_age: Option<Result<Duration, IntervalError>>,
     syncs: bool,
     start: Option<SystemTime>,
+    kept: Kept,
 }
 
 /// The same, checked.
@@ -94,6 +101,7 @@ pub(crate) struct Settings {
     max_age: Option<Duration>,
     syncs: bool,
     start: Option<SystemTime>,
+    kept: Kept,
 }
 
 impl Files {
@@ -106,6 +114,7 @@ impl Files {
             max_age: None,
             syncs: true,
             start: None,
+            kept: Kept::new(),
         }
     }
 
@@ -165,6 +174,46 @@ impl Files {
         self
     }
 
+    /// The position of this name, for one source of one pipeline. It is kept beside the files that the source's elements
+    /// are written to, in a hidden one: so the pipeline may be killed at any moment, and started again. Give it to the
+    /// source, and these files to the sink; the name of the files has a `{number}`.
+    ///
+    /// Nothing is lost and nothing is doubled if the source gives the same elements again behind a position, and the
+    /// pipeline makes the same rows of each element, of one or of groups that do not overlap. Files that have their names
+    /// may be taken away meanwhile.
+    ///
+    /// ```
+    /// use thalweg::Stream;
+    /// use thalweg_io::{Files, TextFile, prelude::*};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let folder = dir.path();
+    /// std::fs::write(folder.join("log"), "river\nbed\n")?;
+    /// // The second time there is nothing left to do.
+    /// for _ in 0..2 {
+    ///     let files = Files::new(folder.join("part-{number}.txt"));
+    ///     let position = files.position("log")?;
+    ///     let lines = Stream::from_textfile(TextFile::new(folder.join("log")).until_end().position(&position));
+    ///     lines.to_files(files);
+    ///     lines.run("10s").wait()?;
+    /// }
+    /// assert_eq!(std::fs::read_to_string(folder.join("part-000000.txt"))?, "river\nbed\n");
+    /// assert!(!folder.join("part-000001.txt").exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`FileError::Invalid`]: the name of the files is none, or has no number, or what is kept there is no position.
+    /// [`FileError::Io`]: it cannot be read.
+    pub fn position(&self, name: &str) -> Result<Position, FileError> {
+        let template = self.clone().settings()?.template;
+        if !template.is_numbered() {
+            let problem = "files that positions are kept beside need `{number}` in their name";
+            return Err(FileError::invalid(&self.path, problem));
+        }
+        self.kept.position(&template, name)
+    }
+
     /// Whether everything is right, before anything is written.
     ///
     /// # Errors
@@ -196,6 +245,7 @@ impl Files {
             max_age,
             syncs: self.syncs,
             start: self.start,
+            kept: self.kept,
         })
     }
 }
@@ -219,8 +269,9 @@ pub trait ToFiles<T> {
     ///
     /// An element is acknowledged when its file has its name. A file also ends after 32,768 elements that wait for that,
     /// if its name has a number. An element that cannot be written, for want of room say, is a failure of this node, and
-    /// can be tried again; those before it are kept. If a file cannot be synchronized to the disk, its elements are lost
-    /// with it, which is a failure of the last of them.
+    /// can be tried again; those before it are kept. A file that cannot be synchronized to the disk, or not get its name, is
+    /// kept, written anew and tried again for half a minute, on a thread of its own. Then its elements have failed, which
+    /// is a failure of this node with the last of them.
     ///
     /// ```
     /// use thalweg::Stream;

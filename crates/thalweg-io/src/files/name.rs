@@ -11,6 +11,12 @@ use super::FileError;
 /// What a file has behind its name, and before it, as long as it is not whole.
 const PARTIAL: &str = ".partial";
 
+/// The same while it is written anew.
+const AGAIN: &str = ".again";
+
+/// The same of a record of positions.
+const RECORD: &str = ".position";
+
 /// The least digits of a number.
 const DIGITS: usize = 6;
 
@@ -103,25 +109,58 @@ impl Template {
         self.folder.join(parts.collect::<String>())
     }
 
+    /// Where the positions of sources are kept.
+    pub(super) fn record(&self) -> PathBuf {
+        record(&self.path)
+    }
+
+    /// The records that lie beside files, in the order of these, and what each file is called as long as it is not whole.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub(super) fn records(&self) -> io::Result<Vec<(PathBuf, PathBuf)>> {
+        let mut records = Vec::new();
+        for entry in fs::read_dir(self.existing_folder())? {
+            let name = entry?.file_name();
+            let own = name.to_str().and_then(|name| name.strip_prefix('.'));
+            let own = own.and_then(|name| name.strip_suffix(RECORD));
+            if let Some(own) = own
+                && let Some(number) = self.number_in(own)
+            {
+                let path = self.folder.join(own);
+                records.push((number, record(&path), partial(&path)));
+            }
+        }
+        records.sort();
+        let paths = records
+            .into_iter()
+            .map(|(_, record, partial)| (record, partial));
+        Ok(paths.collect())
+    }
+
+    fn existing_folder(&self) -> &Path {
+        match self.folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => &self.folder,
+        }
+    }
+
     /// The number behind the highest one there is, after what others have left unfinished was removed.
     ///
     /// # Errors
     /// The folder cannot be read, or not be written to.
     pub(super) fn next_number(&self) -> Result<u64, FileError> {
-        let folder = match self.folder.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => &self.folder,
-        };
         let failed = |source| FileError::io("create", &self.path, source);
         let mut next = 0;
-        for entry in fs::read_dir(folder).map_err(failed)? {
+        for entry in fs::read_dir(self.existing_folder()).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
                 continue;
             };
             let unfinished = name.strip_prefix('.');
-            let unfinished = unfinished.and_then(|name| name.strip_suffix(PARTIAL));
+            let unfinished =
+                unfinished.and_then(|name| name.strip_suffix(PARTIAL).or(name.strip_suffix(AGAIN)));
             if unfinished.is_some_and(|name| self.number_in(name).is_some()) {
                 match fs::remove_file(entry.path()) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -183,9 +222,23 @@ pub(super) fn check_replaceable(path: &Path) -> Result<(), FileError> {
 
 /// What a file is called until it is whole: a hidden one beside it.
 pub(super) fn partial(path: &Path) -> PathBuf {
+    beside(path, PARTIAL)
+}
+
+/// What it is called while it is written anew.
+pub(super) fn again(path: &Path) -> PathBuf {
+    beside(path, AGAIN)
+}
+
+/// What a file's record is called.
+pub(super) fn record(path: &Path) -> PathBuf {
+    beside(path, RECORD)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(PARTIAL);
+    name.push(suffix);
     path.with_file_name(name)
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use thalweg::Acks;
 
 use super::FileError;
-use super::name::{check_replaceable, partial};
+use super::kept::Record;
+use super::name::{again, check_replaceable, partial};
 
 /// A file that is not whole. It goes when this is dropped, unless it has got its name.
 pub(super) struct Part<T> {
@@ -29,6 +30,8 @@ pub(super) struct Part<T> {
     acks: Vec<Acks>,
     /// The last element, which stands for all of them if they are lost.
     pub(super) last: Option<T>,
+    /// The positions that hold once it has its name.
+    pub(super) record: Option<Record>,
 }
 
 impl<T> Part<T> {
@@ -64,6 +67,7 @@ impl<T> Part<T> {
             has_name: false,
             acks: Vec::new(),
             last: None,
+            record: None,
         })
     }
 
@@ -102,7 +106,56 @@ impl<T> Part<T> {
         Ok(())
     }
 
-    /// Gives the file its name, after it has been synchronized to the disk if it `syncs`.
+    /// Synchronizes the file to the disk, if it `syncs`, and writes its record.
+    ///
+    /// # Errors
+    /// The system refuses. What has become of the bytes is not known then: [`rewrite`](Self::rewrite) comes before another
+    /// try.
+    pub(super) fn secure(&mut self, syncs: bool) -> Result<(), FileError> {
+        let secured = self.try_secure(syncs);
+        secured.map_err(|error| FileError::io("finish", &self.path, error))
+    }
+
+    fn try_secure(&self, syncs: bool) -> io::Result<()> {
+        if syncs {
+            #[cfg(test)]
+            refused(&self.path)?;
+            self.file.sync_all()?;
+        }
+        match &self.record {
+            Some(record) => record.write(syncs),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what is in the file to another one, which takes its place. When a system could not bring a page to the disk,
+    /// it may take it for clean all the same, and would synchronize nothing the next time.
+    ///
+    /// # Errors
+    /// It cannot be read, or not be written.
+    pub(super) fn rewrite(&mut self) -> Result<(), FileError> {
+        let rewritten = self.try_rewrite();
+        rewritten.map_err(|error| FileError::io("finish", &self.path, error))
+    }
+
+    fn try_rewrite(&mut self) -> io::Result<()> {
+        let mut old = File::open(&self.partial)?;
+        // Another name for the old one: where there is a file under the partial name, no record holds.
+        let new = again(&self.path);
+        let mut file = File::create(&new)?;
+        let copied = io::copy(&mut old, &mut file)?;
+        if copied != self.written {
+            let problem = format!("{copied} bytes are left of {}", self.written);
+            return Err(io::Error::other(problem));
+        }
+        fs::rename(&new, &self.partial).inspect_err(|_| {
+            let _ = fs::remove_file(&new);
+        })?;
+        self.file = file;
+        Ok(())
+    }
+
+    /// Gives the file its name.
     ///
     /// # Errors
     /// It has not got its name.
@@ -111,13 +164,13 @@ impl<T> Part<T> {
         let named = self.rename(syncs);
         named.map_err(|error| FileError::io("finish", &self.path, error))?;
         self.has_name = true;
+        if let Some(record) = &self.record {
+            record.take_place();
+        }
         Ok(())
     }
 
     fn rename(&self, syncs: bool) -> io::Result<()> {
-        if syncs {
-            self.file.sync_all()?;
-        }
         if !self.replaces && self.path.try_exists()? {
             let problem =
                 "another file has got this name meanwhile: does another program write here?";
@@ -141,7 +194,26 @@ impl<T> Drop for Part<T> {
     fn drop(&mut self) {
         if !self.has_name {
             self.acks.iter().for_each(Acks::fail);
+            if let Some(record) = &self.record {
+                Record::remove(&record.path);
+            }
             let _ = fs::remove_file(&self.partial);
         }
+    }
+}
+
+/// Files that a disk refuses to take, once for each time that they are in it.
+#[cfg(test)]
+pub(super) static REFUSED: std::sync::Mutex<Vec<PathBuf>> = std::sync::Mutex::new(Vec::new());
+
+#[cfg(test)]
+fn refused(path: &Path) -> io::Result<()> {
+    let mut refused = REFUSED.lock().expect("no test panics with it");
+    match refused.iter().position(|one| one == path) {
+        Some(at) => {
+            refused.remove(at);
+            Err(io::Error::other("the disk does not take it"))
+        }
+        None => Ok(()),
     }
 }

@@ -3,11 +3,13 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, SystemTime};
 
-use thalweg::{BoxError, Context, Element, EmitResult, Lease, Never, Operator};
+use thalweg::{Acks, BoxError, Context, Element, EmitResult, Lease, Never, Operator};
 
-use super::name::check_replaceable;
+use super::kept::{After, Record};
+use super::name::{check_replaceable, record};
 use super::part::Part;
 use super::{FileError, Files, Format, Settings};
 use crate::reply::{Reply, reply};
@@ -17,6 +19,10 @@ const CAPACITY: usize = 64 * 1024;
 
 /// The most files that wait for the disk. Emitters wait while there are as many.
 const MAX_FINISHING: usize = 4;
+
+/// The pauses before a file is tried again, which grow from the first to the last: half a minute in all.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_millis(12_800);
 
 /// The most elements of a file that someone waits to have acknowledged: half of what a position may have in flight.
 const MAX_UNACKNOWLEDGED: usize = 32_768;
@@ -38,6 +44,10 @@ pub struct FileSink<T, F> {
     failed: Option<FileError>,
     /// Why a file is lost, if nobody has been told.
     lost: Option<FileError>,
+    /// What is to be returned, so that whoever is there hears of the files that were lost.
+    told: EmitResult,
+    /// Says whether the last file that was finished has got its name.
+    before: Option<Receiver<bool>>,
 }
 
 impl<T, F> fmt::Debug for FileSink<T, F> {
@@ -69,6 +79,8 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
             is_flushed: false,
             failed: None,
             lost: None,
+            told: Ok(()),
+            before: None,
         })
     }
 
@@ -89,7 +101,11 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
                 self.failed = self.finish(cx).err();
             }
         }
-        Ok(())
+        self.tell()
+    }
+
+    fn tell(&mut self) -> EmitResult {
+        std::mem::replace(&mut self.told, Ok(()))
     }
 
     fn try_write(&mut self, x: &T, cx: &mut Context<'_, Self>) -> Result<(), FileError> {
@@ -97,6 +113,25 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
             self.finish(cx)?;
             self.failed = None;
         }
+        let kept = self.settings.kept.clone();
+        let acks = cx.acks();
+        if !kept.is_new(&acks) {
+            // It is in a file that was written before a crash.
+            return Ok(());
+        }
+        let written = self.try_write_new(x, &acks, cx);
+        if written.is_err() {
+            kept.take_back(&acks);
+        }
+        written
+    }
+
+    fn try_write_new(
+        &mut self,
+        x: &T,
+        acks: &Acks,
+        cx: &mut Context<'_, Self>,
+    ) -> Result<(), FileError> {
         let part = match &mut self.open {
             Some(part) => part,
             None => {
@@ -107,7 +142,7 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
                 self.open.insert(part)
             }
         };
-        if part.unacknowledged() >= MAX_UNACKNOWLEDGED && !cx.acks().is_none() {
+        if part.unacknowledged() >= MAX_UNACKNOWLEDGED && !acks.is_none() {
             let problem = format!(
                 "{MAX_UNACKNOWLEDGED} elements of this file wait to be acknowledged, which it does not end for; put \
                  `{{number}}` into its name"
@@ -128,7 +163,7 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
         })?;
         part.rows = part.rows.saturating_add(self.format.rows(x));
         part.elements += 1;
-        part.keep(cx.acks());
+        part.keep(acks.clone());
         Ok(())
     }
 
@@ -137,7 +172,7 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
         let now = cx.now();
         let number = match self.next {
             Some(number) => number,
-            None => template.next_number()?,
+            None => (template.next_number()?).max(self.settings.kept.next_number()),
         };
         let start = *self.start.get_or_insert_with(|| {
             let start = SystemTime::now().checked_sub(now);
@@ -177,23 +212,42 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
             }
         }
         part.flush()?;
+        let kept = &self.settings.kept;
+        let number = self.next.unwrap_or_default().saturating_sub(1);
+        part.record = kept.record(number).map(|(text, after)| Record {
+            text,
+            after,
+            path: record(part.path()),
+            target: self.settings.template.record(),
+        });
         if !self.settings.syncs {
             // The name may be refused now, and not later: a folder that is gone is made again, say.
+            part.secure(false)?;
             part.finish(false)?;
+            if let Some(record) = part.record.take() {
+                kept.leaves(&record.after);
+                kept.is_safe(record.after);
+            }
             self.open = None;
             return Ok(());
         }
         let Some(part) = self.open.take() else {
             return Ok(());
         };
+        if let Some(record) = &part.record {
+            kept.leaves(&record.after);
+        }
         self.finishing.push_back(part.elements);
-        let finished = finish_elsewhere(part);
+        let (tell, is_named) = channel();
+        let before = self.before.replace(is_named);
+        let finished = finish_elsewhere(part, before, tell);
         cx.spawn(0, async move { Finished(finished.await) });
         Ok(())
     }
 
     fn give_up(&mut self, source: FileError, cx: &mut Context<'_, Self>) -> Result<(), FileError> {
         if let Some(mut part) = self.open.take() {
+            self.settings.kept.is_lost(false);
             self.lost(part.elements, part.last.take(), source, cx);
         }
         Ok(())
@@ -209,9 +263,9 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
     ) {
         let source = Box::new(source);
         let error = FileError::Lost { elements, source };
-        if let Some(last) = last {
-            // Its emitter waits no more, so nobody needs the result.
-            let _ = cx.fail(last, error);
+        match last {
+            Some(last) => self.told = self.tell().and(cx.fail(last, error)),
+            None => self.lost = Some(error),
         }
     }
 
@@ -226,7 +280,7 @@ impl<T: Element, F: Format<T>> FileSink<T, F> {
 
 /// What has become of a file that was synchronized to the disk: it, if it has not got its name. `None` if the thread has
 /// ended without a word.
-pub struct Finished<T>(Option<Result<(), Unfinished<T>>>);
+pub struct Finished<T>(Option<Result<After, Unfinished<T>>>);
 
 impl<T> fmt::Debug for Finished<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -240,15 +294,29 @@ struct Unfinished<T> {
     error: FileError,
 }
 
-/// Synchronizes a file to the disk and gives it its name, on a thread of its own: a disk may take its time.
-fn finish_elsewhere<T: Send + 'static>(mut part: Part<T>) -> Reply<Result<(), Unfinished<T>>> {
+/// Synchronizes a file to the disk and gives it its name, on a thread of its own: a disk may take its time. If it has
+/// positions, it gets its name after the file `before` it.
+fn finish_elsewhere<T: Send + 'static>(
+    mut part: Part<T>,
+    before: Option<Receiver<bool>>,
+    tell: Sender<bool>,
+) -> Reply<Result<After, Unfinished<T>>> {
     let (replier, finished) = reply();
     let work = move || {
-        let result = part.finish(true).map_err(|error| Unfinished {
-            elements: part.elements,
-            last: part.last.take(),
-            error,
-        });
+        let named = finish_with_patience(&mut part, before);
+        // The file behind it may be gone.
+        let _ = tell.send(named.is_ok());
+        let result = match named {
+            Ok(()) => {
+                let record = part.record.take();
+                Ok(record.map(|record| record.after).unwrap_or_default())
+            }
+            Err(error) => Err(Unfinished {
+                elements: part.elements,
+                last: part.last.take(),
+                error,
+            }),
+        };
         // The tokens are told before the pipeline is.
         drop(part);
         replier.put(result);
@@ -257,6 +325,50 @@ fn finish_elsewhere<T: Send + 'static>(mut part: Part<T>) -> Reply<Result<(), Un
     // Without a thread, the tokens are told that the elements have failed.
     drop(thread.spawn(work));
     finished
+}
+
+/// Tries for half a minute.
+///
+/// # Errors
+/// The last reason why the file has not got its name.
+fn finish_with_patience<T>(
+    part: &mut Part<T>,
+    before: Option<Receiver<bool>>,
+) -> Result<(), FileError> {
+    let mut pause = FIRST_PAUSE;
+    persist(&mut pause, |is_again| {
+        if is_again {
+            part.rewrite()?;
+        }
+        part.secure(true)
+    })?;
+    if let Some(before) = before
+        && part.record.is_some()
+        && !before.recv().unwrap_or(false)
+    {
+        let problem = "the file before it, whose positions it goes on from, has not got its name";
+        let source = std::io::Error::other(problem);
+        return Err(FileError::io("finish", part.path(), source));
+    }
+    persist(&mut pause, |_| part.finish(true))
+}
+
+/// Calls a function, which is told whether it is not for the first time, until it succeeds or there was no point for long.
+fn persist(
+    pause: &mut Duration,
+    mut attempt: impl FnMut(bool) -> Result<(), FileError>,
+) -> Result<(), FileError> {
+    let mut is_again = false;
+    loop {
+        match attempt(is_again) {
+            Err(error) if *pause <= LAST_PAUSE && error.is_temporary() => {
+                std::thread::sleep(*pause);
+                *pause *= 2;
+                is_again = true;
+            }
+            result => return result,
+        }
+    }
 }
 
 impl<T: Element, F: Format<T>> Operator for FileSink<T, F> {
@@ -281,7 +393,7 @@ impl<T: Element, F: Format<T>> Operator for FileSink<T, F> {
         if self.is_due(cx.now()) {
             self.failed = self.finish(cx).err();
         }
-        Ok(())
+        self.tell()
     }
 
     fn event(
@@ -292,16 +404,18 @@ impl<T: Element, F: Format<T>> Operator for FileSink<T, F> {
     ) -> EmitResult {
         let elements = self.finishing.pop_front().unwrap_or(0);
         match finished {
-            Ok(Finished(Some(Ok(())))) => {}
+            Ok(Finished(Some(Ok(after)))) => self.settings.kept.is_safe(after),
             Ok(Finished(Some(Err(unfinished)))) => {
                 let Unfinished {
                     elements,
                     last,
                     error,
                 } = unfinished;
+                self.settings.kept.is_lost(true);
                 self.lost(elements, last, error, cx);
             }
             Ok(Finished(None)) | Err(_) => {
+                self.settings.kept.is_lost(true);
                 let problem = "the system gives no thread to finish a file with";
                 let source = std::io::Error::other(problem);
                 let source = FileError::io("finish", self.settings.template.path(), source);
@@ -321,7 +435,7 @@ impl<T: Element, F: Format<T>> Operator for FileSink<T, F> {
         if self.is_flushed && self.waiting.is_empty() {
             self.failed = self.finish(cx).err();
         }
-        Ok(())
+        self.tell()
     }
 
     fn flush(&mut self, cx: &mut Context<'_, Self>) -> EmitResult {
@@ -329,7 +443,7 @@ impl<T: Element, F: Format<T>> Operator for FileSink<T, F> {
         if self.waiting.is_empty() {
             self.failed = self.finish(cx).err();
         }
-        Ok(())
+        self.tell()
     }
 
     fn close(&mut self) -> Result<(), BoxError> {

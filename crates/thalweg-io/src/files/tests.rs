@@ -8,6 +8,7 @@ use std::time::Duration;
 use tempfile::{TempDir, tempdir};
 use thalweg::{Ack, BoxError, Outcome, Stream, VirtualClock};
 
+use super::part::REFUSED;
 use super::*;
 use crate::files::format::TextLines;
 
@@ -454,5 +455,31 @@ fn batches_of_parquet_have_the_columns_of_the_first_and_what_is_no_parquet_is_na
     assert!(
         error.contains(&format!("cannot read {}: ", path.display())),
         "{error}"
+    );
+}
+
+#[test]
+fn a_file_that_the_disk_refuses_is_written_anew_and_tried_again() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("000000.txt");
+    REFUSED
+        .lock()
+        .unwrap()
+        .extend([path.clone(), path.clone(), path]);
+    let lines = Stream::new();
+    lines.to_files(Files::new(dir.path().join("{number}.txt")).max_rows(2));
+    let outcomes = ["a", "b", "c"].map(|line| emit(&lines, line).1);
+    lines.drain("60s").wait().unwrap();
+    for outcome in outcomes {
+        assert_eq!(outcome.recv(), Ok(Outcome::Delivered));
+    }
+    assert_eq!(names(&dir), ["000000.txt", "000001.txt"]);
+    assert_eq!(content(&dir, "000000.txt"), "a\nb\n");
+    assert!(
+        REFUSED
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|one| !one.starts_with(dir.path()))
     );
 }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use super::{cut, fuzz};
+use crate::fetch::robots::Rules;
 use crate::files::{PrefixWidth, Records};
 use crate::sse::SseParser;
 use crate::{DeadLetter, Lines};
@@ -191,6 +192,49 @@ fn dead_letters() {
             let again = DeadLetter::from_json(&letter.to_json()).expect("it is one");
             assert_eq!(again.to_json(), letter.to_json());
             assert!(!letter.to_json().contains('\n'));
+        }
+    });
+}
+
+#[test]
+fn robots() {
+    let words: [&[u8]; 16] = [
+        b"User-agent: ",
+        b"*",
+        b"thalweg",
+        b"Disallow: ",
+        b"Allow: ",
+        b"Crawl-delay: ",
+        b"1e9",
+        b"/",
+        b"$",
+        b"%2a",
+        b"%e3",
+        b"#",
+        b"\n",
+        b"\r",
+        b"\xef\xbb\xbf",
+        b"a",
+    ];
+    fuzz("robots", &words, |input, _| {
+        let rules = Rules::parse(input, "thalweg");
+        assert!(rules.delay().is_none_or(|delay| delay.as_secs() <= 300));
+        assert!(rules.forbidding("/robots.txt").is_none());
+        // Whatever it says, one that forbids everything forbids no less.
+        let mut stricter = input.to_vec();
+        stricter.extend(b"\nUser-agent: thalweg\nDisallow: /*");
+        let stricter = Rules::parse(&stricter, "thalweg");
+        for path in ["/", "/a", "/a/%2A$", "/%E3%83%84?a=b"] {
+            if let Some(rule) = rules.forbidding(path) {
+                assert!(rule.starts_with("Disallow: ") && rule.len() < 500);
+            }
+            if !input
+                .windows(5)
+                .any(|word| word.eq_ignore_ascii_case(b"allow"))
+            {
+                assert!(rules.forbidding(path).is_none());
+                assert!(stricter.forbidding(path).is_some());
+            }
         }
     });
 }

@@ -4,13 +4,11 @@ mod body;
 mod request;
 mod response;
 
-pub use ::http::{HeaderMap, Method};
+pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use self::body::HttpBody;
 pub use self::request::HttpRequest;
 pub use self::response::HttpResponse;
-
-use ::http::{HeaderName, HeaderValue};
 
 pub(crate) fn add_header(headers: &mut HeaderMap, name: &str, value: &str) {
     if let (Ok(name), Ok(value)) = (

@@ -35,6 +35,15 @@ pub enum HttpError {
         /// The limit, in bytes.
         max_len: u64,
     },
+    /// The server's `robots.txt` does not allow a request, and the request was not sent; see
+    /// [`Fetch::robots`](crate::Fetch::robots).
+    #[error("{url} is not asked for, since its server's robots.txt {reason}")]
+    Robots {
+        /// The URL, without user, password and query.
+        url: String,
+        /// The rule, or why there is no telling.
+        reason: String,
+    },
     /// A body cannot be written to a file.
     #[error("cannot write {url} to {path:?}: {source}")]
     File {
@@ -56,7 +65,7 @@ impl HttpError {
         match self {
             Self::Web(error) => error.is_temporary(),
             Self::Line { .. } | Self::TooLong { .. } => true,
-            Self::File { .. } | Self::Start(_) => false,
+            Self::File { .. } | Self::Robots { .. } | Self::Start(_) => false,
         }
     }
 }

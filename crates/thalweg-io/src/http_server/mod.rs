@@ -17,6 +17,7 @@
 //! The network is served by threads of this crate; elements go to the pipeline in batches: one at once when there is
 //! little to do, many when there is much. All limits are in real time, whatever the pipeline's clock is.
 
+mod call;
 mod listen;
 mod live;
 mod reply;
@@ -32,6 +33,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::call::HttpCall;
 pub use self::live::HttpExchange;
 use self::live::Live;
 pub use self::reply::Reply;
@@ -199,7 +201,7 @@ impl HttpServer {
     }
 
     /// Gives the address back that [`listen`](Self::listen) took, unless the source has run since; returns whether it
-    /// has done so.
+    /// has done so. [A part of another server](Self::mounted) refuses requests from now on.
     ///
     /// ```
     /// use thalweg_io::HttpServer;
@@ -212,7 +214,20 @@ impl HttpServer {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn release(&self) -> bool {
-        self.place.as_ref().is_some_and(Place::release)
+        match &self.place {
+            Some(place) => place.release(),
+            None => {
+                self.live.close();
+                false
+            }
+        }
+    }
+
+    /// Lets requests in, which the source would do when it runs: those that come by way of [`service`](Self::service)
+    /// wait for the source, instead of being answered with 503. Where the source is not going to run,
+    /// [`release`](Self::release) refuses them.
+    pub fn open(&self) {
+        self.live.open();
     }
 
     /// The address it listens at; `None` before it does.
@@ -236,7 +251,8 @@ impl HttpServer {
         self.to_settings().map(drop)
     }
 
-    /// The requests as a [tower](https://docs.rs/tower-service) service, for a part of another server.
+    /// The requests as a [tower](https://docs.rs/tower-service) service, for a part of another server. It is for a
+    /// pipeline that begins with [`from_http_requests`](FromHttpRequests::from_http_requests).
     ///
     /// ```
     /// use axum::Router;
@@ -255,6 +271,26 @@ impl HttpServer {
     /// [`HttpServerError::Path`].
     pub fn service(&self) -> Result<HttpService, HttpServerError> {
         Ok(HttpService(self.shared(Kind::Requests)?))
+    }
+
+    /// The same for a pipeline that begins with [`from_http_server`](FromHttpServer::from_http_server): bodies that are
+    /// posted, and no other requests.
+    ///
+    /// ```
+    /// use thalweg::Stream;
+    /// use thalweg_io::{HttpServer, prelude::*};
+    ///
+    /// let server = HttpServer::mounted();
+    /// let app: axum::Router = axum::Router::new().route_service("/readings", server.body_service()?);
+    /// Stream::from_http_server(server).sink(|body| println!("{} bytes", body.len()));
+    /// # drop(app);
+    /// # Ok::<(), thalweg_io::HttpServerError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`HttpServerError::Path`].
+    pub fn body_service(&self) -> Result<HttpService, HttpServerError> {
+        Ok(HttpService(self.shared(Kind::Bodies)?))
     }
 
     fn shared(&self, kind: Kind) -> Result<Arc<Shared>, HttpServerError> {

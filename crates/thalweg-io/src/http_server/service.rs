@@ -168,7 +168,7 @@ fn full() -> Response<Full<Bytes>> {
 }
 
 /// A response of the server's own.
-fn said(status: u16, text: &'static str) -> Response<Full<Bytes>> {
+pub(super) fn said(status: u16, text: &'static str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = to_status(status);
     let content_type = HeaderValue::from_static("text/plain; charset=utf-8");

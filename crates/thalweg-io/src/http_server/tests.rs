@@ -264,3 +264,60 @@ async fn a_service_is_a_part_of_another_server() {
     );
     requests.stop();
 }
+
+#[test]
+fn a_body_in_pieces_has_the_limits_of_any_other() {
+    let server = HttpServer::mounted().max_len(10).path("/in");
+    let service = server.service().unwrap();
+    let requests = Stream::from_http_requests(server.clone());
+    requests.map(|request| request.text()).respond();
+    server.open();
+    requests.start().unwrap();
+    let ask = |path: &str, pieces: &[&'static str], ends: bool| {
+        let (answered, answers) = channel();
+        let call = service.begin(HttpRequest::post(path, ""), move |answer| {
+            let _ = answered.send(answer);
+        });
+        let call = call.unwrap();
+        for piece in pieces {
+            if !call.push(*piece) {
+                break;
+            }
+        }
+        if ends {
+            call.end();
+        }
+        let answer = answers.recv().unwrap();
+        (answer.status, answer.text())
+    };
+    assert_eq!(
+        ask("/in", &["river", "s", "bed"], true),
+        (200, "riversbed".to_owned())
+    );
+    assert_eq!(ask("/out", &["river"], false).0, 404);
+    assert_eq!(ask("no path", &[], true).0, 400);
+    assert_eq!(ask("/in", &["river"; 5], false).0, 413);
+    server.release();
+    assert_eq!(ask("/in", &["river"], true).0, 503);
+    let _ = requests.drain("1min").wait();
+}
+
+#[test]
+fn a_body_that_breaks_off_is_never_an_element() {
+    let server = HttpServer::mounted();
+    let service = server.body_service().unwrap();
+    let bodies = Stream::from_http_server(server.clone());
+    let list = bodies.sink_to_list();
+    server.open();
+    let (answered, answers) = channel();
+    let call = service.begin(HttpRequest::post("/", ""), move |answer| {
+        let _ = answered.send(answer);
+    });
+    let call = call.unwrap();
+    assert!(call.push("half"));
+    drop(call);
+    assert!(answers.recv().is_err());
+    bodies.start().unwrap();
+    let _ = bodies.drain("1min").wait();
+    assert!(list.is_empty());
+}

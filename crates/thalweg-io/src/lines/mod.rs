@@ -2,6 +2,7 @@
 //!
 //! Every source of text here, a file, a process, standard input or any reader, takes a [`Lines`].
 
+#[cfg(any(feature = "textfile", feature = "reader", feature = "http-client"))]
 mod emit;
 mod splitter;
 

@@ -5,7 +5,7 @@
 //! was made of the elements, [`to_sql`](crate::sql::ToSql) does, makes a pipeline that can be killed at any moment,
 //! and started again: nothing is missing then, and nothing is there twice.
 
-#[cfg(any(feature = "kafka", feature = "sql"))]
+#[cfg(any(feature = "files", feature = "kafka", feature = "sql"))]
 mod rows;
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use thalweg::{Ack, Outcome};
 
-#[cfg(any(feature = "kafka", feature = "sql"))]
+#[cfg(any(feature = "files", feature = "kafka", feature = "sql"))]
 pub(crate) use self::rows::{Pending, Rows};
 pub use self::watermark::Watermark;
 

@@ -21,6 +21,16 @@ struct Element {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pending(HashMap<u64, u32>);
 
+impl Pending {
+    /// Takes back the last row of an element, which was not written after all.
+    #[cfg(feature = "files")]
+    pub(crate) fn take_back(&mut self, number: u64) {
+        if let Some(rows) = self.0.get_mut(&number) {
+            *rows = rows.saturating_sub(1);
+        }
+    }
+}
+
 impl Rows {
     /// What was stored with the number of the element before it.
     ///

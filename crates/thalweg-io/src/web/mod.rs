@@ -9,7 +9,8 @@ mod waiting;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
@@ -124,6 +125,7 @@ impl Clients {
             url,
             headers,
             follows_anywhere,
+            guard: None,
         })
     }
 
@@ -147,15 +149,27 @@ impl Clients {
     }
 }
 
+/// Says why a redirect to a URL is not to be followed, if it is not.
+pub(crate) type Guard = Arc<dyn Fn(Url) -> Guarding + Send + Sync>;
+
+type Guarding = Pin<Box<dyn Future<Output = Result<(), &'static str>> + Send>>;
+
 /// A client, and what it asks for.
 pub(crate) struct Session {
     client: Client,
     pub(crate) url: Url,
-    headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     follows_anywhere: bool,
+    guard: Option<Guard>,
 }
 
 impl Session {
+    /// Has redirects checked, besides where they lead.
+    pub(crate) fn guarded(mut self, guard: Guard) -> Self {
+        self.guard = Some(guard);
+        self
+    }
+
     /// Sends a GET request with these headers besides its own, and follows redirects; returns the head of the response.
     ///
     /// # Errors
@@ -227,10 +241,17 @@ impl Session {
         })
     }
 
+    async fn check(&self, to: &Url) -> Result<(), &'static str> {
+        match &self.guard {
+            Some(guard) => guard(to.clone()).await,
+            None => Ok(()),
+        }
+    }
+
     async fn may_follow(&self, from: &Url, to: &Url) -> Result<(), &'static str> {
         if self.follows_anywhere {
             return match to.scheme() {
-                "http" | "https" => Ok(()),
+                "http" | "https" => self.check(to).await,
                 _ => Err("its scheme is neither `http` nor `https`"),
             };
         }
@@ -240,7 +261,7 @@ impl Session {
         if is_private(to).await && !is_private(from).await {
             return Err("it leads from a public address to a private one");
         }
-        Ok(())
+        self.check(to).await
     }
 }
 

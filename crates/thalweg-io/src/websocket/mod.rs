@@ -16,6 +16,7 @@ mod client;
 mod error;
 mod following;
 mod message;
+mod origins;
 mod serving;
 mod showing;
 mod sink;
@@ -32,6 +33,7 @@ use tokio_rustls::TlsAcceptor;
 pub use self::client::WebSocketClient;
 pub use self::error::WebSocketError;
 pub use self::message::WebSocketMessage;
+use self::origins::Origins;
 pub use self::sink::{ToWebSocket, WebSocketSink, WebSocketTarget};
 use self::socket::Keeping;
 pub use self::source::{FromWebSocket, WebSocketSource};
@@ -54,6 +56,7 @@ pub struct WebSocketServer {
     max_connections: usize,
     max_behind: usize,
     tls: Option<TlsFiles>,
+    origins: Origins,
 }
 
 impl WebSocketServer {
@@ -65,6 +68,7 @@ impl WebSocketServer {
             max_connections: 10_000,
             max_behind: 1024,
             tls: None,
+            origins: Origins::default(),
         }
     }
 
@@ -95,6 +99,24 @@ impl WebSocketServer {
     #[must_use]
     pub fn max_behind(mut self, messages: usize) -> Self {
         self.max_behind = messages.max(1);
+        self
+    }
+
+    /// Lets pages of this origin connect as well, `https://example.com` say, by their visitors' browsers; `*` is any page
+    /// there is, `null` a page without an origin. Others are refused with 403, but for pages that the server's own host has
+    /// given. Clients that are no browsers say no origin, and may always connect.
+    ///
+    /// ```
+    /// use thalweg_io::WebSocketServer;
+    ///
+    /// let server = WebSocketServer::new(0).origin("https://example.com").origin("http://localhost:3000");
+    /// assert!(server.check().is_ok());
+    /// let error = WebSocketServer::new(0).origin("example.com/page").check().unwrap_err();
+    /// assert!(error.to_string().starts_with("origin \"example.com/page\": it is a scheme and a host"));
+    /// ```
+    #[must_use]
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.add(origin.into());
         self
     }
 
@@ -130,11 +152,12 @@ impl WebSocketServer {
         self.place.release()
     }
 
-    /// Checks the files of TLS, before anything is served.
+    /// Checks the origins and the files of TLS, before anything is served.
     ///
     /// # Errors
-    /// [`WebSocketError::Tls`].
+    /// [`WebSocketError::Invalid`], [`WebSocketError::Tls`].
     pub fn check(&self) -> Result<(), WebSocketError> {
+        self.origins.check()?;
         self.acceptor().map(drop)
     }
 
@@ -152,6 +175,7 @@ impl WebSocketServer {
 
     /// What it needs to serve.
     fn open(&self) -> Result<(Option<TlsAcceptor>, Vec<TcpListener>), WebSocketError> {
+        self.origins.check()?;
         let tls = self.acceptor()?;
         let listeners = self
             .place

@@ -9,8 +9,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_tungstenite::accept_async_with_config;
+use tokio_tungstenite::accept_hdr_async_with_config;
+use tokio_tungstenite::tungstenite::handshake::server::{
+    Callback, ErrorResponse, Request, Response,
+};
+use tokio_tungstenite::tungstenite::http::StatusCode;
 
+use super::origins::Origins;
 use super::socket::{Duplex, Ended, Keeping, Socket};
 use super::source::Room;
 use super::{WebSocketError, WebSocketServer};
@@ -27,6 +32,9 @@ pub(super) struct Accepting {
     pub(super) keeping: Keeping,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) room: Arc<Semaphore>,
+    origins: Arc<Origins>,
+    /// The host that it listens at.
+    place: Arc<str>,
 }
 
 impl Accepting {
@@ -35,6 +43,8 @@ impl Accepting {
             keeping: server.keeping,
             tls,
             room: Arc::new(Semaphore::new(server.max_connections)),
+            origins: Arc::new(server.origins.clone()),
+            place: server.place.host.as_str().into(),
         }
     }
 
@@ -56,7 +66,7 @@ impl Accepting {
         }
     }
 
-    /// Agrees on a WebSocket; none with who speaks something else, or nothing.
+    /// Agrees on a WebSocket; none with who speaks something else, or nothing, nor with pages that may not connect.
     pub(super) async fn agree(&self, stream: TcpStream) -> Option<Socket> {
         let agreed = timeout(HANDSHAKE, async {
             stream.set_nodelay(true).ok()?;
@@ -65,10 +75,35 @@ impl Accepting {
                 Some(tls) => Box::new(tls.accept(stream).await.ok()?),
             };
             let config = Some(self.keeping.config());
-            accept_async_with_config(stream, config).await.ok()
+            let admit = Admitting {
+                origins: &self.origins,
+                place: &self.place,
+            };
+            accept_hdr_async_with_config(stream, admit, config)
+                .await
+                .ok()
         });
         let stream = agreed.await.ok()??;
         Some(Socket::new(stream, self.keeping))
+    }
+}
+
+/// Looks at what a client asks with.
+struct Admitting<'a> {
+    origins: &'a Origins,
+    place: &'a str,
+}
+
+impl Callback for Admitting<'_> {
+    fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
+        match self.origins.admit(request.headers(), self.place) {
+            Ok(()) => Ok(response),
+            Err(reason) => {
+                let mut refused = ErrorResponse::new(Some(reason));
+                *refused.status_mut() = StatusCode::FORBIDDEN;
+                Err(refused)
+            }
+        }
     }
 }
 

@@ -330,3 +330,33 @@ fn a_client_that_is_too_slow_is_disconnected_and_nobody_waits_for_it() {
     messages.stop();
     shown.drain("60s").wait().unwrap();
 }
+
+#[test]
+fn a_page_of_another_origin_is_refused_and_told_so() {
+    let server = WebSocketServer::new(0).origin("https://app.example");
+    let (messages, url, come, _) = received(server);
+    let address = url.trim_start_matches("ws://").trim_end_matches('/');
+    for (origin, is_admitted) in [
+        (format!("http://{address}"), true),
+        ("https://app.example".to_owned(), true),
+        ("https://evil.example".to_owned(), false),
+        ("null".to_owned(), false),
+    ] {
+        let source = Stream::new();
+        let failed = Arc::new(AtomicUsize::new(0));
+        let counted = failed.clone();
+        source.on_unhandled(move |failure| {
+            let text = failure.to_string();
+            assert!(text.contains("403"), "{text}");
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
+        source.to_websocket(client(&url).header("Origin", origin.clone()));
+        let _ = source.emit(WebSocketMessage::from(origin.as_str())).wait();
+        let _ = source.drain("60s").wait();
+        if is_admitted {
+            assert_eq!(come.recv(), Ok(WebSocketMessage::from(origin.as_str())));
+        }
+        assert_eq!(failed.load(Ordering::SeqCst) == 0, is_admitted, "{origin}");
+    }
+    drop(messages);
+}

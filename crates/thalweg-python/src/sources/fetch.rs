@@ -44,8 +44,9 @@ impl FetchSettings {
         max_len: usize,
         max_file_len: u64,
         ordered: bool,
+        robots: bool,
     ) -> PyResult<Self> {
-        let fetch = Fetch::new()
+        let mut fetch = Fetch::new()
             .options(options(headers, connect_timeout, follow_anywhere)?)
             .max_in_flight(max_in_flight)
             .per_host(per_host)
@@ -56,10 +57,13 @@ impl FetchSettings {
             .time_limit(seconds(time_limit)?)
             .max_len(max_len)
             .max_file_len(max_file_len);
-        Ok(Self(match ordered {
-            true => fetch,
-            false => fetch.unordered(),
-        }))
+        if !ordered {
+            fetch = fetch.unordered();
+        }
+        if robots {
+            fetch = fetch.robots();
+        }
+        Ok(Self(fetch))
     }
 }
 

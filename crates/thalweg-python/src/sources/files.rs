@@ -7,10 +7,11 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use thalweg::{BoxError, Element};
-use thalweg_io::Files;
 use thalweg_io::files::{CsvRow, CsvRows, FileSink, Format, LengthPrefixed, RecordFile, Records};
+use thalweg_io::{FileError, Files};
 
 use super::bridge::{RustSource, Sourced};
+use super::error::to_exception;
 use super::tcp::{add_bytes, prefix_width};
 use crate::blueprint::Blueprint;
 use crate::gil;
@@ -197,21 +198,50 @@ fn row_of(x: &Bound<'_, PyAny>, columns: &[String]) -> PyResult<CsvRow> {
     Ok(CsvRow::new(Arc::from(columns), values))
 }
 
+/// Files of a pipeline, beside which positions are kept.
+#[pyclass(frozen, module = "thalweg._thalweg.sources")]
+pub(super) struct FileNames(Files);
+
+#[pymethods]
+impl FileNames {
+    /// # Errors
+    /// The name is none.
+    #[new]
+    fn new(path: PathBuf) -> PyResult<Self> {
+        let files = Files::new(path);
+        let checked = files.check();
+        checked.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(Self(files))
+    }
+
+    /// The position of this name.
+    ///
+    /// # Errors
+    /// The name of the files has no number, or what is kept there is no position.
+    fn position(&self, py: Python<'_>, name: &str) -> PyResult<Position> {
+        let kept = gil::detach(py, || self.0.position(name));
+        kept.map(Position).map_err(|error| match error {
+            FileError::Invalid { .. } => PyValueError::new_err(error.to_string()),
+            error => to_exception(py, &error),
+        })
+    }
+}
+
 /// `to_files` and its like: the end of a stream in files.
 ///
 /// # Errors
-/// The name, or a limit, is none.
+/// A limit is none, or is one of files whose name has no number.
 #[pyfunction]
 pub(super) fn to_files(
     py: Python<'_>,
-    path: PathBuf,
+    names: &FileNames,
     format: &FileFormat,
     max_rows: Option<u64>,
     max_bytes: Option<u64>,
     max_age: Option<f64>,
     sync: bool,
 ) -> PyResult<Blueprint> {
-    let mut files = Files::new(path).sync(sync);
+    let mut files = names.0.clone().sync(sync);
     if let Some(rows) = max_rows {
         files = files.max_rows(rows);
     }

@@ -10,6 +10,7 @@ use thalweg::{Ack, Acks, Context, EmitResult, Never, Operator, Outcome, Stream};
 use thalweg_io::http_server::{HttpExchange, HttpExchanges, NoRequest, Reply};
 use thalweg_io::{HttpRequest, HttpResponse, HttpServerError};
 
+use super::asgi::HttpApp;
 use super::bridge::{RustSource, Sourced, Tell};
 use super::error::to_exception;
 use crate::blueprint::{Blueprint, Made};
@@ -30,7 +31,7 @@ impl HttpServer {
     #[new]
     #[expect(clippy::too_many_arguments, reason = "they are Python's")]
     fn new(
-        port: u16,
+        port: Option<u16>,
         path: &str,
         host: &str,
         max_len: usize,
@@ -41,7 +42,9 @@ impl HttpServer {
         max_in_flight: usize,
         show_errors: bool,
     ) -> PyResult<Self> {
-        let mut server = thalweg_io::HttpServer::new(port)
+        let server = port.map(thalweg_io::HttpServer::new);
+        let mut server = server
+            .unwrap_or_else(thalweg_io::HttpServer::mounted)
             .host(host)
             .path(path)
             .max_len(max_len)
@@ -67,9 +70,25 @@ impl HttpServer {
         Ok(self.0.listen().map_err(wrong)?.port())
     }
 
+    /// Lets the requests of other servers in, which wait for the source.
+    fn open(&self) {
+        self.0.open();
+    }
+
     /// Stops listening, unless a source that runs does; returns whether it did.
     fn release(&self) -> bool {
         self.0.release()
+    }
+
+    /// Its requests by way of an ASGI server: bodies that are posted, or any.
+    fn app(&self, only_bodies: bool) -> PyResult<HttpApp> {
+        let service = if only_bodies {
+            self.0.body_service()
+        } else {
+            self.0.service()
+        };
+        let service = service.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(HttpApp(service))
     }
 
     /// Bodies that are posted, as a source of bytes.

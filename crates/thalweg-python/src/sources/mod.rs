@@ -2,6 +2,7 @@
 //! `http_server`, `fetch`, `kafka`, `mqtt`, `nats`, `redis`, `dead_letters`, `files`, `tcp` and `websocket` make them of
 //! Python's arguments.
 
+mod asgi;
 pub(crate) mod bridge;
 mod dead_letters;
 mod error;
@@ -45,10 +46,13 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<nats::NatsEnd>()?;
     module.add_class::<redis::RedisKey>()?;
     module.add_class::<redis::RedisEnd>()?;
+    module.add_class::<asgi::HttpApp>()?;
+    module.add_class::<asgi::HttpCall>()?;
     module.add_class::<http_server::HttpServer>()?;
     module.add_class::<http_server::HttpReply>()?;
     module.add_function(wrap_pyfunction!(http_server::respond, module)?)?;
     module.add_class::<files::FileFormat>()?;
+    module.add_class::<files::FileNames>()?;
     module.add_function(wrap_pyfunction!(files::to_files, module)?)?;
     module.add_function(wrap_pyfunction!(files::json_lines, module)?)?;
     module.add_function(wrap_pyfunction!(files::csv_records, module)?)?;

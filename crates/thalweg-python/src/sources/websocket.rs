@@ -41,6 +41,7 @@ impl WebSocketServer {
         ping_interval: Option<f64>,
         ping_timeout: Option<f64>,
         tls: Option<(PathBuf, PathBuf, Option<PathBuf>)>,
+        origins: Vec<String>,
     ) -> PyResult<Self> {
         let (interval, timeout) = pings(ping_interval, ping_timeout)?;
         let mut server = thalweg_io::WebSocketServer::new(port)
@@ -55,6 +56,9 @@ impl WebSocketServer {
                 Some(authorities) => files.clients(authorities),
                 None => files,
             });
+        }
+        for origin in origins {
+            server = server.origin(origin);
         }
         server.check().map_err(|error| invalid(py, &error))?;
         Ok(Self(server))
