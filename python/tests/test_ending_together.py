@@ -80,13 +80,20 @@ def test_what_an_exit_handler_emits_goes_on_into_others(out, python):
 
 
 @pytest.mark.parametrize("out", OUTS.values(), ids=OUTS.keys())
-def test_drain_all_delivers_what_windows_emit_into_a_pipeline_that_is_older(out):
-    older, younger, seen = Stream(), Stream(), []
-    exec(out, {"out": older, "show": seen.append})
-    younger.partition(5).flatten().sink(older.emit)
-    younger.emit_many(range(3))
-    drain_all()
-    assert seen == [0, 1, 2]
+def test_drain_all_delivers_what_windows_emit_into_a_pipeline_that_is_older(out, python):
+    # In a process of its own: it drains all pipelines, those of other tests as well.
+    lines = [
+        "from thalweg import Stream, drain_all",
+        "out, younger, seen = Stream(), Stream(), []",
+        "show = seen.append",
+        out,
+        "younger.partition(5).flatten().sink(out.emit)",
+        "younger.emit_many(range(3))",
+        "drain_all()",
+        "print(seen)",
+    ]
+    done = python("-c", "\n".join(lines))
+    assert (done.stdout, done.stderr, done.returncode) == ("[0, 1, 2]\n", "", 0)
 
 
 def test_what_one_emits_into_another_at_the_end_of_a_loop_arrives(caplog):

@@ -305,7 +305,7 @@ def _drain_each(doomed: Iterable[Pipeline], left: Callable[[], float]) -> list[B
 
 
 def _come_to_rest(together: list[Pipeline], left: Callable[[], float]) -> bool:
-    """Stop the sources of pipelines, and wait until nothing is on its way; return whether that has come about."""
+    """Stop the sources of pipelines, and wait until no element is in flight; return whether that was reached."""
     import time
 
     nodes = [node for pipeline in together for node in pipeline.nodes()[:1] if _goes_on_by_itself(node)]
@@ -316,7 +316,7 @@ def _come_to_rest(together: list[Pipeline], left: Callable[[], float]) -> bool:
     looks = 0
     while nodes:
         busy = [node for node in nodes if not node._is_at_rest()]
-        # An element may just be on its way from one loop to another.
+        # An element may be between two loops at this moment.
         looks = 0 if busy else looks + 1
         if looks == _LOOKS:
             break

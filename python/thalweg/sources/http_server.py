@@ -101,12 +101,11 @@ class HttpSource(ListeningSource[T]):
 
     _takes_only_bodies = False
 
-    def _listen(self) -> None:
+    def _open(self) -> None:
         if self._is_mounted:
             self._server.open()
-            self.server = self._server
         else:
-            super()._listen()
+            super()._open()
 
     def _make_source(self) -> RustSource:
         raise NotImplementedError

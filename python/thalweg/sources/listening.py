@@ -39,8 +39,11 @@ class ListeningSource(Source[T]):
             self.server = None
 
     def _listen(self) -> None:
-        self.port = self._server.listen()
+        self._open()
         self.server = self._server
+
+    def _open(self) -> None:
+        self.port = self._server.listen()
 
     async def run(self) -> None:
         """Serve until stopped."""

@@ -3,7 +3,7 @@
 //! A file's record says how far the sources have got once the file has its name. It is written before that, beside the
 //! file; then the file gets its name, and then the record takes the place of the one before. So it is known at any moment
 //! whether a record holds: its file is not there under its temporary name. That the file has its own name is not asked
-//! for: whoever reads it may have taken it away.
+//! for: a reader may have taken it away.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -159,7 +159,7 @@ impl Kept {
         Some((record.to_string(), after))
     }
 
-    /// The open file goes on its way to its name.
+    /// Notes that the open file is complete and waits for its name.
     pub(super) fn leaves(&self, after: &After) {
         let mut state = self.lock();
         for (name, rows) in after {
@@ -170,7 +170,7 @@ impl Kept {
         }
     }
 
-    /// A file has its name.
+    /// Notes that a file has its name.
     pub(super) fn is_safe(&self, after: After) {
         let mut state = self.lock();
         for (name, rows) in after {

@@ -44,7 +44,7 @@ pub struct FileSink<T, F> {
     failed: Option<FileError>,
     /// Why a file is lost, if nobody has been told.
     lost: Option<FileError>,
-    /// What is to be returned, so that whoever is there hears of the files that were lost.
+    /// The error to return, which tells of files that were lost.
     told: EmitResult,
     /// Says whether the last file that was finished has got its name.
     before: Option<Receiver<bool>>,
@@ -353,7 +353,8 @@ fn finish_with_patience<T>(
     persist(&mut pause, |_| part.finish(true))
 }
 
-/// Calls a function, which is told whether it is not for the first time, until it succeeds or there was no point for long.
+/// Calls `attempt` until it succeeds, fails for good, or has failed for half a minute. Its argument says whether it was
+/// called before.
 fn persist(
     pause: &mut Duration,
     mut attempt: impl FnMut(bool) -> Result<(), FileError>,

@@ -111,7 +111,7 @@ impl HttpCall {
 
     /// Says that the body has no more pieces. Without it, a body has broken off.
     pub fn end(&self) {
-        // Whoever has answered by then does not want to know.
+        // An answer that was given before counts.
         let _ = self.pieces.send(Piece::End);
     }
 }

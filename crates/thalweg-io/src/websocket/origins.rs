@@ -40,7 +40,7 @@ impl Origins {
     }
 
     /// # Errors
-    /// Why whoever asks with these headers may not connect to a server that listens at `place`.
+    /// Reason to refuse a client with these headers at a server that listens at `place`.
     pub(super) fn admit(&self, headers: &HeaderMap, place: &str) -> Result<(), String> {
         let mut all = headers.get_all(ORIGIN).iter();
         let Some(origin) = all.next() else {

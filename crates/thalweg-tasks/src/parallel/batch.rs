@@ -64,9 +64,9 @@ pub(super) struct Folded<S: Steps> {
     pub(super) part: Part<S>,
     /// Whether the state is set back before it.
     pub(super) resets: bool,
-    /// What is told of it, if it is traced.
+    /// Its trace, if it is traced.
     pub(super) trace: Option<Arc<dyn StepTrace>>,
-    /// The same, now that it is on its way.
+    /// Its trace, begun when the batch was put together.
     pub(super) begun: Option<Arc<dyn StepTrace>>,
 }
 

@@ -40,7 +40,7 @@ struct Element<S: Steps> {
     input: Input<S>,
     part: Part<S>,
     resets: bool,
-    /// What is told of it, if it is traced.
+    /// Its trace, if it is traced.
     trace: Option<Arc<dyn StepTrace>>,
 }
 

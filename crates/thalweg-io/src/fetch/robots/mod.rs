@@ -49,7 +49,7 @@ pub(super) struct Key {
 
 #[derive(Debug, Default)]
 struct Site {
-    /// Held by whoever asks the server.
+    /// Held by the one request that asks the server.
     verdict: tokio::sync::Mutex<Option<(Verdict, Duration)>>,
     /// When it was asked, and how much there is of it.
     known: Mutex<(Duration, usize)>,
