@@ -77,7 +77,7 @@ def one_on_threads() -> Case:
             Contender("executor", _one_by_one(_executor(processes=False).submit), 2_000),
             Contender("dask", _one_by_one(clusters.dask(processes=False).submit), 50),
         ],
-        [Limit(30_000)],
+        [Limit(12_000)],
     )
 
 

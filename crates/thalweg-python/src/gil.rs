@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
-use thalweg_tasks::host::Spin;
+use thalweg_tasks::host::look;
 
 use crate::interpreter;
 
@@ -40,7 +40,7 @@ pub(crate) fn detach<R: Send>(py: Python<'_>, f: impl Send + FnOnce() -> R) -> R
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 /// Looks that take about as long as it takes from `submit` to `result`.
-static HANDOVER: Spin = Spin::new(128);
+const HANDOVER: u32 = 128;
 
 /// Runs `wait`, which waits for tasks, without the GIL.
 pub(crate) fn detach_to_wait<R: Send>(py: Python<'_>, wait: impl Send + FnOnce() -> R) -> R {
@@ -63,7 +63,7 @@ pub(crate) fn detach_to_wait<R: Send>(py: Python<'_>, wait: impl Send + FnOnce()
 ///
 /// A thread that asks for the GIL earlier is put to sleep and woken again, and that takes longer than a small task.
 pub(crate) fn await_handover() {
-    HANDOVER.look(|| WAITING.load(Ordering::Relaxed) > 0);
+    look(HANDOVER, || WAITING.load(Ordering::Relaxed) > 0);
 }
 
 /// Runs what may take long and can be stopped anywhere, a user's function: nobody waits for it at the end.

@@ -14,7 +14,6 @@ use crate::scheduler::{
     Deferred, Dependencies, Options, Scheduler, Stopped, TaskId, TaskSpec, WorkerId,
 };
 use crate::slot::{Latch, PlainStop, Slot, Watcher};
-use crate::spin::Spin;
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 use crate::task_types::{Failure, TaskTypes};
@@ -39,8 +38,6 @@ pub struct TaskEngine<W: TaskTypes> {
     called: AtomicUsize,
     /// How many tasks have been readied; looked at before going to sleep.
     readied: AtomicUsize,
-    /// How long threads that have run out of work look for some.
-    spin: Spin,
     /// How many values have been placed where outcomes would be.
     placed: AtomicU32,
     timers: Timers,
@@ -129,7 +126,6 @@ impl<W: TaskTypes> TaskEngine<W> {
             idle: AtomicUsize::new(0),
             called: AtomicUsize::new(0),
             readied: AtomicUsize::new(0),
-            spin: Spin::new(workers::LOOKS),
             placed: AtomicU32::new(0),
             timers: Timers::default(),
             time_limits: AtomicUsize::new(0),

@@ -3,6 +3,7 @@
 use super::TaskEngine;
 use super::timers::Run;
 use crate::scheduler::{Assignment, Deferred, Next, Output, Scheduler, WorkerId};
+use crate::spin::look;
 use crate::sync::atomic::{Ordering, fence};
 use crate::sync::lock;
 use crate::task_types::TaskTypes;
@@ -10,11 +11,11 @@ use std::sync::Arc;
 
 /// Most looks of a thread that has run out of work, before it goes to sleep.
 #[cfg(not(thalweg_loom))]
-pub(super) const LOOKS: u32 = 4_000;
+const LOOKS: u32 = 4_000;
 
 /// What a look reads is only a hint, so loom need not see it.
 #[cfg(thalweg_loom)]
-pub(super) const LOOKS: u32 = 0;
+const LOOKS: u32 = 0;
 
 impl<W: TaskTypes> TaskEngine<W> {
     /// The next task for a worker, if there is one.
@@ -99,8 +100,9 @@ impl<W: TaskTypes> TaskEngine<W> {
         if let Some(assignment) = self.next(worker) {
             return Some(assignment);
         }
-        self.spin
-            .look(|| self.readied.load(Ordering::Acquire) != seen || self.has_queued());
+        look(LOOKS, || {
+            self.readied.load(Ordering::Acquire) != seen || self.has_queued()
+        });
         let mut scheduler = lock(&self.scheduler);
         loop {
             if scheduler.is_closed() {

@@ -2,7 +2,7 @@
 
 use super::{Slot, Watcher};
 use crate::place::wait_aside;
-use crate::spin::Spin;
+use crate::spin::look;
 use crate::task_types::{Failure, TaskTypes};
 use std::fmt;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(crate) fn wait_all_or_failure<'a, W: TaskTypes>(
 }
 
 /// Looks before sleeping, which take about as long as waking up.
-static SPIN: Spin = Spin::new(2_000);
+const LOOKS: u32 = 2_000;
 
 /// A latch that opens when a number of tasks are done.
 pub struct Latch {
@@ -143,7 +143,7 @@ impl Latch {
     }
 
     fn wait_here(&self, deadline: Option<Instant>) -> bool {
-        if SPIN.look(|| self.is_open()) {
+        if look(LOOKS, || self.is_open()) {
             return true;
         }
         while !self.is_open() {
