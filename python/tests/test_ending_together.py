@@ -130,45 +130,60 @@ def test_windows_that_emit_into_one_another_without_an_end_are_ended(python):
     assert "takes no more elements" in done.stderr
 
 
-def test_a_refusal_inside_a_function_is_told(caplog):
-    closed, source = Stream(), Stream()
-    closed.drain()
-    source.partition(2).sink(closed.emit)
-    source.emit(1)
-    drain_all()
-    assert "takes no more elements" in caplog.text
+def test_a_refusal_inside_a_function_is_told(python):
+    lines = [
+        "from thalweg import Stream",
+        "closed, source = Stream(), Stream()",
+        "closed.drain()",
+        "source.partition(2).sink(closed.emit)",
+        "source.emit(1)",
+    ]
+    done = python("-c", "\n".join(lines))
+    assert done.returncode == 0
+    assert "takes no more elements" in done.stderr
 
 
-@pytest.mark.parametrize("out", ["out.sink(show)", "out.buffer(2).delay(0.005).sink(show)"])
-@pytest.mark.parametrize("is_ready", [True, False], ids=["emits", "waits in emit"])
-def test_a_task_that_emits_when_the_program_ends_is_no_hang(is_ready, out, python):
-    text = f"""
+TASK = """
 import threading, time
 from thalweg import Stream
 from thalweg.tasks import Client
 
+began = threading.Event()
+
 def show(x):
     print(x, flush=True)
+    began.set()
 
 out = Stream()
 {out}
-began, ending = threading.Event(), threading.Event()
 
 def work():
-    began.set()
-    if {is_ready}:
-        # Until the program ends.
-        while not threading._SHUTTING_DOWN:
-            time.sleep(0.001)
-        time.sleep(0.05)
-    for x in range(5):
-        out.emit(x)
+    {work}
 
 client = Client(n_workers=1)
 task = client.submit(work)
-began.wait()
+{wait}
 """
-    done = python("-c", text)
+
+
+@pytest.mark.parametrize("out", ["out.sink(show)", "out.buffer(2).delay(0.005).sink(show)"])
+def test_a_task_that_emits_when_the_program_ends_is_no_hang(out, python):
+    work = """
+    began.set()
+    # Until the program ends.
+    while not threading._SHUTTING_DOWN:
+        time.sleep(0.001)
+    time.sleep(0.05)
+    for x in range(5):
+        out.emit(x)
+    """
+    done = python("-c", TASK.format(out=out, work=work, wait="began.wait()"))
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n4\n", "", 0)
+
+
+def test_a_task_that_waits_in_emit_when_the_program_ends_is_no_hang(python):
+    out = "out.buffer(2).delay(0.005).sink(show)"
+    done = python("-c", TASK.format(out=out, work="out.emit_many(range(5))", wait="began.wait()"))
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n4\n", "", 0)
 
 
