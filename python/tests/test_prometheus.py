@@ -55,7 +55,7 @@ def samples(registry):
 
 
 def test_a_collector_has_what_the_dashboard_has(dashboard):
-    source = Stream(stream_name='a "quoted"\nname \\ of two lines')
+    source = Stream(stream_name='a name that is "quoted"\nand \\ of two lines')
     source.map(abs).sink_to_list()
     source.emit_many([1, -2])
     registry = CollectorRegistry()
