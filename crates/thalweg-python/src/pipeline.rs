@@ -351,7 +351,7 @@ impl Pipeline {
         }
     }
 
-    /// Whether it is this pipeline that elements go into, whoever emits them.
+    /// Whether this pipeline takes elements itself, from any thread.
     fn is_open(&self) -> bool {
         matches!(self.mode(), Mode::NoLoop | Mode::Here | Mode::Elsewhere)
     }

@@ -74,7 +74,7 @@ class sink_to_textfile(Sink):
             self._call(self._fp.flush)
 
     def _call(self, function: Callable[..., Any], *args: Any) -> None:
-        """Call a method of the file's, and note that whoever waits is told what cannot be written."""
+        """Call a method of the file's, and note that the caller is told of what cannot be written."""
         try:
             function(*args)
         except OSError as error:

@@ -168,7 +168,7 @@ impl Node {
 
     /// Begins something as [`Parts::begin`] does, also when the pipelines have been drained at the end of the
     /// program: its exit handlers, and tasks that still run, may emit. Inside a pipeline nothing is waited for:
-    /// whoever has begun with that one drains this one as well.
+    /// the drain of that pipeline drains this one as well.
     fn begin(
         slf: &Bound<'_, Self>,
         asynchronous: bool,

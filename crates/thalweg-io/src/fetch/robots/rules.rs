@@ -7,7 +7,7 @@ use memchr::memmem;
 /// How many bytes of a file are looked at; what is behind them is left out.
 pub(crate) const MAX_LEN: usize = 500 * 1024;
 
-/// The longest pause that a `Crawl-delay` is followed with: whoever asks for more wants no visits, and has rules for that.
+/// Upper bound of a `Crawl-delay`: a site that asks for more wants no visits, and can say so by its rules.
 const MAX_DELAY: Duration = Duration::from_secs(300);
 
 /// What a file allows one crawler.
