@@ -13,11 +13,20 @@ pub(crate) struct Step {
     pub action: fn(&Project) -> Result<(), Stop>,
 }
 
-/// Why a step stopped early.
+/// How a step ends that does not simply pass, and why.
 #[derive(Debug)]
 pub(crate) enum Stop {
     Failed(String),
     Skipped(String),
+    /// It passed, but not each time.
+    Unsteady(String),
+}
+
+impl Stop {
+    pub(crate) fn why(&self) -> &str {
+        let (Self::Failed(why) | Self::Skipped(why) | Self::Unsteady(why)) = self;
+        why
+    }
 }
 
 impl From<Failure> for Stop {
@@ -59,6 +68,11 @@ impl Step {
             Err(Stop::Skipped(why)) => {
                 println!("{}: {why}", palette.paint(Style::Skipped, "skipped"))
             }
+            Err(Stop::Unsteady(why)) => println!(
+                "{} after {}: {why}",
+                palette.paint(Style::Skipped, "unsteady"),
+                short_time(time)
+            ),
         }
         Report {
             name: self.name,

@@ -39,15 +39,16 @@ impl Summary {
                 Ok(()) => (Style::Good, "ok", ""),
                 Err(Stop::Failed(why)) => (Style::Bad, "FAILED", why.as_str()),
                 Err(Stop::Skipped(why)) => (Style::Skipped, "skipped", why.as_str()),
+                Err(Stop::Unsteady(why)) => (Style::Skipped, "unsteady", why.as_str()),
             };
-            let verdict = palette.paint(style, format_args!("{verdict:7}"));
+            let verdict = palette.paint(style, format_args!("{verdict:8}"));
             let line = format!(
                 "  {name:name_width$}  {verdict}  {:>12}  {why}",
                 short_time(*time)
             );
             let _ = writeln!(text, "{}", line.trim_end());
         }
-        let passed = self.count(Result::is_ok);
+        let passed = self.count(|result| matches!(result, Ok(()) | Err(Stop::Unsteady(_))));
         let skipped = self.count(|result| matches!(result, Err(Stop::Skipped(_))));
         let failed = self.reports.len() - passed - skipped;
         let time = short_time(
@@ -106,11 +107,24 @@ mod tests {
         assert_eq!(
             summary.text(Palette::PLAIN),
             "\n── summary\n  \
-             fmt     ok              1.5 s\n  \
-             clippy  skipped         1.5 s  clippy is not installed\n  \
-             unit    FAILED          1.5 s  `cargo test`: exit status: 101\n\
+             fmt     ok               1.5 s\n  \
+             clippy  skipped          1.5 s  clippy is not installed\n  \
+             unit    FAILED           1.5 s  `cargo test`: exit status: 101\n\
              1 passed, 1 failed, 1 skipped in 4.5 s\n\
              to repeat what failed: cargo xtask test unit\n"
+        );
+    }
+
+    #[test]
+    fn what_passed_once_has_passed_and_says_so() {
+        let why = "failed once, then passed: test_a";
+        let summary = Summary::new(vec![report("pytest", Err(Stop::Unsteady(why.into())))]);
+        assert!(!summary.failed());
+        assert_eq!(
+            summary.text(Palette::PLAIN),
+            "\n── summary\n  \
+             pytest  unsteady         1.5 s  failed once, then passed: test_a\n\
+             1 passed, 0 failed, 0 skipped in 1.5 s\n"
         );
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn run(project: &Project, language: Language, args: Vec<OsString>) ->
     };
     let benches = match benches {
         Ok(benches) => benches,
-        Err(stop) => return give_up(stop),
+        Err(stop) => return give_up(&stop),
     };
     become_command(&benches.args(args), project)
 }

@@ -25,7 +25,7 @@ pub(crate) fn run(project: &Project, language: Language, args: Vec<OsString>) ->
         Language::Rust => Invocation::cargo("run --release --package thalweg-io --example demo --"),
         Language::Python => match Environment::with_released_wheel(project) {
             Ok(python) => python.run("python/examples/demo.py"),
-            Err(stop) => return give_up(stop),
+            Err(stop) => return give_up(&stop),
         },
     };
     become_command(&demo.args(args), project)

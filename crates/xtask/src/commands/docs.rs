@@ -27,8 +27,8 @@ pub(crate) fn run(project: &Project, open: bool) -> ExitCode {
     match site {
         Ok(site) => println!("{}", site.join("index.html").display()),
         Err(Stop::Skipped(reason)) => println!("without the site: {reason}"),
-        Err(Stop::Failed(reason)) => {
-            println!("{reason}");
+        Err(stop) => {
+            println!("{}", stop.why());
             return ExitCode::FAILURE;
         }
     }

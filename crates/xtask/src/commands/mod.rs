@@ -31,8 +31,7 @@ fn become_command(invocation: &Invocation, project: &Project) -> ExitCode {
 }
 
 /// Ends a command that could not begin.
-fn give_up(stop: Stop) -> ExitCode {
-    let (Stop::Failed(why) | Stop::Skipped(why)) = stop;
-    eprintln!("error: {why}");
+fn give_up(stop: &Stop) -> ExitCode {
+    eprintln!("error: {}", stop.why());
     ExitCode::FAILURE
 }

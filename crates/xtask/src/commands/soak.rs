@@ -62,10 +62,9 @@ pub(crate) fn run(project: &Project, plan: &Plan) -> ExitCode {
         match soak(project, plan, name, tests) {
             Ok(row) => rows.push(row),
             Err(stop) => {
-                let (Stop::Failed(why) | Stop::Skipped(why)) = &stop;
-                rows.push(format!("| {name} | FAILED | {why} |"));
+                rows.push(format!("| {name} | FAILED | {} |", stop.why()));
                 rows.iter().for_each(|row| println!("{row}"));
-                return give_up(stop);
+                return give_up(&stop);
             }
         }
     }

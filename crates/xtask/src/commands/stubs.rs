@@ -22,7 +22,7 @@ Options:
 pub(crate) fn run(project: &Project) -> ExitCode {
     match write(project) {
         Ok(invocation) => become_command(&invocation, project),
-        Err(stop) => give_up(stop),
+        Err(stop) => give_up(&stop),
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn run(project: &Project, order: &Order) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(stop) => give_up(stop),
+        Err(stop) => give_up(&stop),
     }
 }
 

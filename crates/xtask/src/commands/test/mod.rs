@@ -6,6 +6,7 @@ mod floors;
 mod lints;
 mod memory;
 mod platforms;
+mod pytest;
 mod python;
 mod tests;
 
@@ -121,7 +122,7 @@ pub(crate) const STEPS: [Step; 20] = [
     Step {
         name: "pytest",
         claim: "Python tests pass, and examples in docstrings hold",
-        action: python::tests,
+        action: pytest::tests,
     },
     Step {
         name: "site",
@@ -160,11 +161,11 @@ const PYTHONS: [Step; 6] = [
         claim: "the Python package builds",
         action: python::build,
     },
-    on_python("3.10", |project| python::tests_on(project, 10)),
-    on_python("3.11", |project| python::tests_on(project, 11)),
-    on_python("3.12", |project| python::tests_on(project, 12)),
-    on_python("3.13", |project| python::tests_on(project, 13)),
-    on_python("3.14", |project| python::tests_on(project, 14)),
+    on_python("3.10", |project| pytest::tests_on(project, 10)),
+    on_python("3.11", |project| pytest::tests_on(project, 11)),
+    on_python("3.12", |project| pytest::tests_on(project, 12)),
+    on_python("3.13", |project| pytest::tests_on(project, 13)),
+    on_python("3.14", |project| pytest::tests_on(project, 14)),
 ];
 
 const fn on_python(name: &'static str, action: fn(&Project) -> Result<(), Stop>) -> Step {

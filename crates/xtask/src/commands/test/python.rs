@@ -115,27 +115,6 @@ pub(super) fn build(project: &Project) -> Result<(), Stop> {
     Environment::with_wheel(project).map(drop)
 }
 
-/// Installs the wheel with Python 3 of a minor version, and runs all tests there.
-pub(super) fn tests_on(project: &Project, minor: u32) -> Result<(), Stop> {
-    run_tests(project, &Environment::of_minor(project, minor)?)
-}
-
-pub(super) fn tests(project: &Project) -> Result<(), Stop> {
-    run_tests(project, &Environment::with_wheel(project)?)
-}
-
-fn run_tests(project: &Project, python: &Environment) -> Result<(), Stop> {
-    let examples = python
-        .run("-I -m pytest --quiet --doctest-modules --pyargs thalweg")
-        .run(project);
-    // Two at a time, and those of a file one after the other: they may share what they have started.
-    let tests = python
-        .run("-I -m pytest --quiet --numprocesses 2 --dist loadfile python/tests")
-        .run(project);
-    examples?;
-    Ok(tests?)
-}
-
 pub(super) fn streamz(project: &Project) -> Result<(), Stop> {
     let python = Environment::with_wheel(project)?;
     Ok(python.run("-I python/tests/peer").run(project)?)
