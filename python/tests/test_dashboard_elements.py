@@ -93,7 +93,7 @@ def test_nobody_waits_for_a_repr(dashboard):
     source.sink(lambda x: None, stream_name="out")
     get(dashboard, "/status")
     source.emit(Slow())
-    assert "Their texts are being made." in page(dashboard, "slow", "out")
+    assert "Being fetched." in page(dashboard, "slow", "out")
     assert "slow" in get(dashboard, "/status")
     source.emit(1)
     assert threading.main_thread() not in told

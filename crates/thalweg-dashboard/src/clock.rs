@@ -1,4 +1,4 @@
-//! The time, as pages show it.
+//! Texts for times and rates.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,8 +11,8 @@ pub(crate) fn time_of_day(at: SystemTime) -> String {
     format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
 }
 
-/// A length of time in two figures or so, such as `3.2 s` or `12 min`.
-pub(crate) fn length(time: Duration) -> String {
+/// A duration in about two digits, such as `3.2 s` or `12 min`.
+pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match seconds {
         0.0 => "0".to_string(),
@@ -25,7 +25,7 @@ pub(crate) fn length(time: Duration) -> String {
     }
 }
 
-/// A rate in three figures or so, such as `1.2k`.
+/// A rate in about three digits, such as `1.2k`.
 pub(crate) fn rate(per_second: f64) -> String {
     match per_second {
         ..=0.0 => "0".to_string(),
@@ -44,10 +44,10 @@ mod tests {
     fn times_and_rates_are_short() {
         let at = UNIX_EPOCH + Duration::from_secs(86_400 * 365 + 3 * 3600 + 4 * 60 + 5);
         assert_eq!(time_of_day(at), "03:04:05");
-        let lengths = [0.0, 2e-5, 0.25, 3.21, 64.0, 600.0, 9000.0];
-        let lengths = lengths.map(|seconds| length(Duration::from_secs_f64(seconds)));
+        let durations = [0.0, 2e-5, 0.25, 3.21, 64.0, 600.0, 9000.0];
+        let durations = durations.map(|seconds| duration(Duration::from_secs_f64(seconds)));
         let expected = ["0", "20 µs", "250 ms", "3.2 s", "64 s", "10 min", "2 h"];
-        assert_eq!(lengths, expected);
+        assert_eq!(durations, expected);
         let rates = [0.0, 0.5, 12.0, 1234.0, 3.1e6].map(rate);
         assert_eq!(rates, ["0", "0.5", "12", "1.2k", "3.1M"]);
     }

@@ -1,4 +1,4 @@
-//! What a dashboard may do to pipelines, if it is allowed to, and who may have it do so.
+//! Control of pipelines from the dashboard, authorized by a token.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,38 +16,38 @@ use thalweg::BoxError;
 
 use crate::server::App;
 
-/// How long a drain that somebody has asked for may take.
+/// Time limit of a drain.
 pub(crate) const DRAIN_LIMIT: &str = "1 min";
 
-/// The longest body of a request, in bytes.
-const LONGEST: usize = 4096;
+/// Limit of a request's body, in bytes.
+const MAX_BODY: usize = 4096;
 
-/// The header that programs send the token in.
+/// Header in which programs send the token.
 const TOKEN: HeaderName = HeaderName::from_static("x-thalweg-token");
 
-/// What somebody who looks at a pipeline may have it do.
+/// An action on a pipeline that the dashboard offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Its sources stop.
+    /// Stops the pipeline's sources.
     Pause,
-    /// The sources that were paused run again.
+    /// Starts the paused sources again.
     Resume,
-    /// It is drained: it ends, and what is in it is delivered.
+    /// Delivers everything in the pipeline and closes it.
     Drain,
 }
 
 impl Action {
-    /// All there are.
+    /// All actions.
     pub const ALL: [Self; 3] = [Self::Pause, Self::Resume, Self::Drain];
 
-    /// One word for it.
+    /// The action's name.
     ///
     /// ```
     /// use thalweg_dashboard::Action;
     ///
-    /// assert_eq!(Action::ALL.map(Action::word), ["pause", "resume", "drain"]);
+    /// assert_eq!(Action::ALL.map(Action::as_str), ["pause", "resume", "drain"]);
     /// ```
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Pause => "pause",
             Self::Resume => "resume",
@@ -55,19 +55,19 @@ impl Action {
         }
     }
 
-    fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.word() == word)
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == name)
     }
 }
 
-/// Stops, starts or drains a stream's pipeline; says what was done.
-pub(crate) fn act<T: thalweg::Element>(
+/// Applies an action to a stream's pipeline; returns a one-line result.
+pub(crate) fn apply<T: thalweg::Element>(
     stream: &thalweg::Stream<T>,
     action: Action,
 ) -> Result<String, BoxError> {
     Ok(match action {
-        Action::Pause => stopped(stream.pause()),
-        Action::Resume => started(stream.resume()?),
+        Action::Pause => paused(stream.pause()),
+        Action::Resume => resumed(stream.resume()?),
         Action::Drain => {
             stream.drain(DRAIN_LIMIT).wait()?;
             "drained".to_string()
@@ -75,7 +75,7 @@ pub(crate) fn act<T: thalweg::Element>(
     })
 }
 
-fn stopped(sources: usize) -> String {
+fn paused(sources: usize) -> String {
     match sources {
         0 => "no source runs".to_string(),
         1 => "paused: 1 source was stopped".to_string(),
@@ -83,7 +83,7 @@ fn stopped(sources: usize) -> String {
     }
 }
 
-fn started(sources: usize) -> String {
+fn resumed(sources: usize) -> String {
     match sources {
         0 => "no source was paused".to_string(),
         1 => "resumed: 1 source runs again".to_string(),
@@ -91,11 +91,11 @@ fn started(sources: usize) -> String {
     }
 }
 
-/// What those have to know who control pipelines. It is in no page, and no text of an error.
+/// The secret that authorizes control. It appears in no page and no error.
 pub(crate) struct Token(String);
 
 impl Token {
-    /// Another one than any before.
+    /// A new random token of 128 bits.
     ///
     /// # Errors
     /// The system has no random numbers.
@@ -104,7 +104,7 @@ impl Token {
         getrandom::fill(&mut bytes)?;
         let mut text = String::new();
         for byte in bytes {
-            // A string takes whatever is written.
+            // Writing to a string cannot fail.
             let _ = write!(text, "{byte:02x}");
         }
         Ok(Self(text))
@@ -114,22 +114,22 @@ impl Token {
         &self.0
     }
 
-    /// Compares in a time that says nothing about where a text differs.
-    fn is(&self, text: &str) -> bool {
+    /// Compares in constant time.
+    fn matches(&self, text: &str) -> bool {
         self.0.as_bytes().ct_eq(text.as_bytes()).into()
     }
 }
 
-/// What became of what was last asked of a pipeline.
+/// The last action on a pipeline and its result.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     pub(crate) at: SystemTime,
-    /// What was done, or why not; `None` while it is being done.
+    /// `None` while the action runs.
     pub(crate) result: Option<Result<String, String>>,
     pub(crate) action: Action,
 }
 
-/// What is needed to control pipelines.
+/// The token and the last report of each pipeline.
 pub(crate) struct Controls {
     pub(crate) token: Token,
     reports: Mutex<BTreeMap<u64, Report>>,
@@ -143,7 +143,7 @@ impl Controls {
         }
     }
 
-    /// What became of what was last asked of a pipeline.
+    /// The last action on a pipeline and its result.
     pub(crate) fn report(&self, pipeline: u64) -> Option<Report> {
         self.reports().get(&pipeline).cloned()
     }
@@ -152,7 +152,7 @@ impl Controls {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note that something is being done; false if something is already.
+    /// Records the start of an action; false if another one is running.
     fn begin(&self, pipeline: u64, action: Action, alive: impl Fn(u64) -> bool) -> bool {
         let mut reports = self.reports();
         reports.retain(|id, report| report.result.is_none() || alive(*id));
@@ -179,44 +179,48 @@ impl Controls {
     }
 }
 
-/// The form that buttons send.
+/// The form sent by the buttons.
 #[derive(Deserialize)]
-struct Asked {
-    /// The number of a pipeline, and what to do with it: `"7 pause"`.
+struct ControlForm {
+    /// A pipeline's id and an action: `"7 pause"`.
     #[serde(rename = "do")]
-    what: String,
+    command: String,
     #[serde(default)]
     token: String,
 }
 
-/// The address of what changes something.
+/// The route of `POST /control`.
 pub(crate) fn router() -> Router<Arc<App>> {
-    let handler = control.layer(DefaultBodyLimit::max(LONGEST));
+    let handler = control.layer(DefaultBodyLimit::max(MAX_BODY));
     Router::new().route("/control", post(handler))
 }
 
-async fn control(State(app): State<Arc<App>>, headers: HeaderMap, form: Form<Asked>) -> Response {
+async fn control(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    form: Form<ControlForm>,
+) -> Response {
     let Some(controls) = &app.controls else {
         return refuse(StatusCode::NOT_FOUND, "this dashboard is read-only\n");
     };
-    if !is_from_here(&headers) {
+    if !is_same_origin(&headers) {
         let text = "pages from elsewhere may not control pipelines\n";
         return refuse(StatusCode::FORBIDDEN, text);
     }
     let in_header = headers.get(TOKEN).and_then(|token| token.to_str().ok());
-    if !controls.token.is(in_header.unwrap_or(&form.token)) {
+    if !controls.token.matches(in_header.unwrap_or(&form.token)) {
         let text = "the token is not the one that was printed with the address\n";
         return refuse(StatusCode::FORBIDDEN, text);
     }
-    let asked = form.what.split_once(' ');
-    let asked = asked.and_then(|(id, word)| Some((id.parse().ok()?, Action::from_word(word)?)));
-    let Some((pipeline, action)) = asked else {
+    let command = form.command.split_once(' ');
+    let command = command.and_then(|(id, name)| Some((id.parse().ok()?, Action::parse(name)?)));
+    let Some((pipeline, action)) = command else {
         let text = "`do` is the number of a pipeline and pause, resume or drain: 7 pause\n";
         return refuse(StatusCode::BAD_REQUEST, text);
     };
-    // As it is now: somebody may be told of a pipeline before it was looked at.
+    // A program may know a pipeline that is newer than the last snapshot.
     app.refresh(Duration::ZERO).await;
-    let alive = |id: u64| app.seen().history.pipelines.contains_key(&id);
+    let alive = |id: u64| app.snapshot().history.pipelines.contains_key(&id);
     if !alive(pipeline) {
         return refuse(StatusCode::NOT_FOUND, "there is no such pipeline\n");
     }
@@ -224,26 +228,26 @@ async fn control(State(app): State<Arc<App>>, headers: HeaderMap, form: Form<Ask
         let text = "the pipeline is still at what it was last asked\n";
         return refuse(StatusCode::CONFLICT, text);
     }
-    // What is done may run functions of the pipeline, and wait for them.
-    let doing = app.clone();
+    // A drain runs the pipeline's functions and waits for them.
+    let runner = app.clone();
     let thread = std::thread::Builder::new().name("thalweg-control".into());
-    let begun = thread.spawn(move || {
-        let result = match doing.control(pipeline, action) {
+    let spawned = thread.spawn(move || {
+        let result = match runner.control(pipeline, action) {
             Some(result) => result.map_err(|error| error.to_string()),
             None => Err("it cannot be controlled from here, or is gone".to_string()),
         };
-        if let Some(controls) = &doing.controls {
+        if let Some(controls) = &runner.controls {
             controls.end(pipeline, result);
         }
     });
-    if let Err(error) = begun {
+    if let Err(error) = spawned {
         controls.end(pipeline, Err(format!("there is no thread for it: {error}")));
     }
     Redirect::to("/status").into_response()
 }
 
-/// Whether a request comes from a page of this dashboard, or from no page at all.
-fn is_from_here(headers: &HeaderMap) -> bool {
+/// Whether a request comes from one of this dashboard's pages, or from no page at all.
+fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name: HeaderName| {
         let value = headers.get(name)?;
         Some(value.to_str().unwrap_or_default())
@@ -272,8 +276,8 @@ mod tests {
     fn tokens_are_long_and_never_the_same() {
         let tokens = [(); 2].map(|()| Token::random().expect("the system has random numbers"));
         assert_eq!(tokens[0].text().len(), 32);
-        assert!(tokens[0].is(tokens[0].text()));
-        assert!(!tokens[0].is(tokens[1].text()));
-        assert!(!tokens[0].is("") && !tokens[0].is(&tokens[0].text()[..31]));
+        assert!(tokens[0].matches(tokens[0].text()));
+        assert!(!tokens[0].matches(tokens[1].text()));
+        assert!(!tokens[0].matches("") && !tokens[0].matches(&tokens[0].text()[..31]));
     }
 }

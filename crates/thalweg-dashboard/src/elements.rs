@@ -1,4 +1,4 @@
-//! The last elements of the nodes that somebody looks at, as texts.
+//! Texts of the last elements of nodes whose pages are open.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -11,26 +11,26 @@ use tokio::sync::oneshot;
 
 use crate::server::App;
 
-/// How many elements of a node are shown at most.
-pub(crate) const MOST: usize = 100;
+/// Limit of elements shown for a node.
+pub(crate) const MAX_ELEMENTS: usize = 100;
 
-/// The longest text of an element, in bytes.
-const LONGEST: usize = 500;
+/// Limit of an element's text, in bytes.
+const MAX_TEXT: usize = 500;
 
-/// How long a page waits for the texts of elements.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a page waits for the texts of its elements.
+const TEXT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How many nodes' texts are kept, for pages that are open.
-const NODES: usize = 200;
+/// Limit of nodes whose texts are kept.
+const MAX_NODES: usize = 200;
 
-/// What an element reads like; `None` for one of a type that is not known.
+/// Returns an element's text; `None` for an unknown type.
 pub(crate) type Describe = Box<dyn Fn(&dyn Any) -> Option<String> + Send + Sync>;
 
-/// What is needed to show elements.
+/// The options for elements and the texts made so far.
 pub(crate) struct Elements {
     pub(crate) count: usize,
     describe: Describe,
-    /// Whether texts are being made.
+    /// Whether a thread is making texts.
     is_busy: AtomicBool,
     texts: Mutex<HashMap<u64, Vec<String>>>,
 }
@@ -38,14 +38,14 @@ pub(crate) struct Elements {
 impl Elements {
     pub(crate) fn new(count: usize, describe: Describe) -> Self {
         Self {
-            count: count.min(MOST),
+            count: count.min(MAX_ELEMENTS),
             describe,
             is_busy: AtomicBool::new(false),
             texts: Mutex::default(),
         }
     }
 
-    /// The texts of a node's last elements, the newest first; `None` if they have not been made.
+    /// Texts of a node's last elements, newest first; `None` if they have not been made yet.
     pub(crate) fn texts(&self, node: u64) -> Option<Vec<String>> {
         self.lock().get(&node).cloned()
     }
@@ -56,7 +56,7 @@ impl Elements {
 
     fn put(&self, node: u64, texts: Vec<String>) {
         let mut kept = self.lock();
-        if kept.len() >= NODES {
+        if kept.len() >= MAX_NODES {
             kept.clear();
         }
         kept.insert(node, texts);
@@ -66,12 +66,12 @@ impl Elements {
         let described = catch_unwind(AssertUnwindSafe(|| (self.describe)(element)));
         let mut text = match described {
             Ok(Some(text)) => text,
-            Ok(None) => "(nobody has said what it reads like)".to_string(),
-            Err(_) => "(what says what it reads like has panicked)".to_string(),
+            Ok(None) => "(no text for this type)".to_string(),
+            Err(_) => "(describing it panicked)".to_string(),
         };
-        if text.len() > LONGEST {
+        if text.len() > MAX_TEXT {
             let is_end = |end: &usize| text.is_char_boundary(*end);
-            let end = (0..=LONGEST).rev().find(is_end).unwrap_or_default();
+            let end = (0..=MAX_TEXT).rev().find(is_end).unwrap_or_default();
             text.truncate(end);
             text.push('…');
         }
@@ -79,8 +79,8 @@ impl Elements {
     }
 }
 
-/// Has the texts of a node's elements made, and waits for them a little. It is done on a thread of its own, one at a time:
-/// what makes them is the user's, and may take for ever.
+/// Makes the texts of a node's elements, and waits for them for up to [`TEXT_TIMEOUT`]. User code makes them, and may never
+/// return: it runs on a separate thread, one at a time.
 pub(crate) async fn prepare(app: &Arc<App>, pipeline: u64, node: u64) {
     let Some(elements) = &app.elements else {
         return;
@@ -88,12 +88,12 @@ pub(crate) async fn prepare(app: &Arc<App>, pipeline: u64, node: u64) {
     if elements.is_busy.swap(true, Ordering::AcqRel) {
         return;
     }
-    let (tells, told) = oneshot::channel();
-    let making = app.clone();
+    let (done, finished) = oneshot::channel();
+    let maker = app.clone();
     let thread = std::thread::Builder::new().name("thalweg-elements".into());
-    let begun = thread.spawn(move || {
-        let kept = making.kept_elements(pipeline, node);
-        if let Some(elements) = &making.elements {
+    let spawned = thread.spawn(move || {
+        let kept = maker.kept_elements(pipeline, node);
+        if let Some(elements) = &maker.elements {
             if let Some(kept) = kept {
                 let newest = kept.iter().rev().take(elements.count);
                 let texts = newest.map(|element| elements.text(&**element)).collect();
@@ -101,16 +101,16 @@ pub(crate) async fn prepare(app: &Arc<App>, pipeline: u64, node: u64) {
             }
             elements.is_busy.store(false, Ordering::Release);
         }
-        // The page that asked may have stopped waiting.
-        let _ = tells.send(());
+        // The page may have stopped waiting.
+        let _ = done.send(());
     });
-    match begun {
-        Ok(_) => drop(tokio::time::timeout(PATIENCE, told).await),
+    match spawned {
+        Ok(_) => drop(tokio::time::timeout(TEXT_TIMEOUT, finished).await),
         Err(_) => elements.is_busy.store(false, Ordering::Release),
     }
 }
 
-/// What values of common types read like.
+/// Texts of numbers and strings.
 pub(crate) fn describe_common(element: &dyn Any) -> Option<String> {
     macro_rules! common {
         ($($kind:ty),*) => {

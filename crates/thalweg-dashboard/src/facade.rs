@@ -1,4 +1,4 @@
-//! The metrics for the recorder of the crate `metrics`.
+//! Export of the metrics through the facade crate `metrics`.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use thalweg::view::Latency;
 
 use crate::families::{Family, Kind, Labels, Number, PREFIX};
 
-/// The latencies that a recorder has been given: it takes what has come since.
-pub(crate) type Given = HashMap<Labels, Box<Latency>>;
+/// Latencies already recorded: a recorder takes increments.
+pub(crate) type Recorded = HashMap<Labels, Box<Latency>>;
 
-/// Gives all numbers to the recorder there is.
-pub(crate) fn record(families: &[Family], given: &mut Given) {
-    // Those of nodes that are gone are not needed any more.
-    let before = std::mem::take(given);
+/// Passes all values to the installed recorder.
+pub(crate) fn record(families: &[Family], recorded: &mut Recorded) {
+    // Rebuilt, so that nodes that are gone are forgotten.
+    let before = std::mem::take(recorded);
     for family in families {
         let name = full_name(family);
         describe(family, &name);
@@ -34,16 +34,16 @@ pub(crate) fn record(families: &[Family], given: &mut Given) {
                     let earlier = before.get(own_labels);
                     let latest =
                         earlier.map_or_else(|| (**latency).clone(), |it| latency.since(it));
-                    give(&latest, &name, labels);
-                    given.insert(own_labels.clone(), latency.clone());
+                    record_latency(&latest, &name, labels);
+                    recorded.insert(own_labels.clone(), latency.clone());
                 }
             }
         }
     }
 }
 
-/// Gives latencies to a histogram: of each only the bucket is known, so it is given as the middle of that.
-fn give(latency: &Latency, name: &str, labels: Vec<Label>) {
+/// Records latencies in a histogram, each as the middle of its bucket, since more is not known.
+fn record_latency(latency: &Latency, name: &str, labels: Vec<Label>) {
     let histogram = histogram!(name.to_string(), labels);
     let mut from = Duration::ZERO;
     for (bound, count) in latency.buckets() {
@@ -57,7 +57,7 @@ fn give(latency: &Latency, name: &str, labels: Vec<Label>) {
     }
 }
 
-/// The name that a metric has in `/metrics`.
+/// A metric's name as in `/metrics`.
 fn full_name(family: &Family) -> String {
     let mut name = format!("{PREFIX}_{}", family.name);
     if let Some(unit) = &family.unit {
@@ -77,7 +77,7 @@ fn describe(family: &Family, name: &str) {
         _ => Unit::Count,
     };
     match family.kind {
-        // Its counters are whole numbers.
+        // The facade's counters are integers, so that seconds become a gauge.
         Kind::Counter if !matches!(unit, Unit::Seconds) => {
             describe_counter!(name.to_string(), unit, family.help);
         }

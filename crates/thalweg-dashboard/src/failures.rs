@@ -9,40 +9,40 @@ use thalweg::Failure;
 
 use crate::observe::Observe;
 
-/// How many failures are kept.
-const KEPT: usize = 200;
+/// Number of failures kept.
+const CAPACITY: usize = 200;
 
-/// How long a text may be, in bytes.
-const LONGEST: usize = 10_000;
+/// Limit of each text, in bytes.
+const MAX_TEXT: usize = 10_000;
 
-/// A failure as a dashboard tells it.
+/// A failure as shown by a dashboard.
 #[derive(Clone, Debug)]
 pub struct FailureRecord {
-    /// When it was.
+    /// Time of the failure.
     pub at: SystemTime,
-    /// The name of the node.
+    /// Name of the node.
     pub node: String,
-    /// The [id](thalweg::Stream::node_id) of the node.
+    /// [Id](thalweg::Stream::node_id) of the node.
     pub node_id: u64,
-    /// Which element it was, counted by the node from 1; 0 if it was none.
+    /// Ordinal of the element at the node, from 1; 0 if no element was involved.
     pub ordinal: u64,
-    /// Why.
+    /// Cause of the failure.
     pub cause: Cause,
 }
 
-/// Why a function failed.
+/// Cause of a failure, as texts.
 #[derive(Clone, Debug, Default)]
 pub struct Cause {
-    /// What kind of error it is: failures of one node and of one kind are shown together.
+    /// Kind of error, by which a node's failures are grouped.
     pub kind: String,
     /// The error in one line.
     pub summary: String,
-    /// More of it: the errors behind it, a stack.
+    /// Its sources or its traceback.
     pub details: String,
 }
 
 impl Cause {
-    /// The text of an error, and of those behind it.
+    /// The texts of an error and its sources.
     fn of(error: &(dyn Error + 'static)) -> Self {
         let mut details = String::new();
         let mut source = error.source();
@@ -60,9 +60,9 @@ impl Cause {
 
     fn shortened(mut self) -> Self {
         for text in [&mut self.kind, &mut self.summary, &mut self.details] {
-            if text.len() > LONGEST {
+            if text.len() > MAX_TEXT {
                 let is_end = |end: &usize| text.is_char_boundary(*end);
-                let end = (0..=LONGEST).rev().find(is_end).unwrap_or_default();
+                let end = (0..=MAX_TEXT).rev().find(is_end).unwrap_or_default();
                 text.truncate(end);
                 text.push('…');
             }
@@ -71,13 +71,13 @@ impl Cause {
     }
 }
 
-/// How many failures are recorded in a second: the counters count them all, and describing one takes time.
-const PER_SECOND: u32 = 50;
+/// Limit of failures recorded per second, since describing one takes time. The counters count all of them.
+const MAX_PER_SECOND: u32 = 50;
 
-/// Failures since a dashboard has been there.
+/// The last failures since the dashboard's start.
 pub(crate) struct Failures {
     records: Mutex<VecDeque<FailureRecord>>,
-    /// When the second began, and how many have been recorded in it.
+    /// Start of the current second and the number of failures in it.
     second: Mutex<(Instant, u32)>,
 }
 
@@ -91,24 +91,24 @@ impl Default for Failures {
 }
 
 impl Failures {
-    /// The last ones, newest first.
+    /// All records, newest first.
     pub(crate) fn newest(&self) -> Vec<FailureRecord> {
         lock(&self.records).iter().rev().cloned().collect()
     }
 
-    /// Whether another failure is to be recorded now.
-    fn has_room(&self) -> bool {
+    /// Whether the rate limit admits another failure.
+    fn admits_another(&self) -> bool {
         let mut second = lock(&self.second);
         if second.0.elapsed() >= Duration::from_secs(1) {
             *second = (Instant::now(), 0);
         }
         second.1 += 1;
-        second.1 <= PER_SECOND
+        second.1 <= MAX_PER_SECOND
     }
 
     fn add(&self, record: FailureRecord) {
         let mut records = lock(&self.records);
-        if records.len() == KEPT {
+        if records.len() == CAPACITY {
             records.pop_front();
         }
         records.push_back(record);
@@ -117,10 +117,10 @@ impl Failures {
 
 type Listener = (Weak<Failures>, Vec<Arc<dyn Observe>>);
 
-/// The dashboards of this process.
+/// All dashboards of this process.
 static LISTENERS: Mutex<Vec<Listener>> = Mutex::new(Vec::new());
 
-/// Has the failures of all pipelines of this process recorded, for as long as somebody holds what is returned.
+/// Records the failures of all pipelines of this process until the returned value is dropped.
 pub(crate) fn record(observed: Vec<Arc<dyn Observe>>) -> Arc<Failures> {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| thalweg::watch_failures(note));
@@ -132,13 +132,13 @@ pub(crate) fn record(observed: Vec<Arc<dyn Observe>>) -> Arc<Failures> {
 }
 
 fn note(failure: &Failure) {
-    // Outside of the lock: describing a failure may run anything.
+    // Not under the lock: describing a failure may run user code.
     let listeners = lock(&LISTENERS).clone();
     for (listener, observed) in listeners {
         let Some(failures) = listener.upgrade() else {
             continue;
         };
-        if !failures.has_room() {
+        if !failures.admits_another() {
             continue;
         }
         let described = observed.iter().find_map(|one| one.describe(failure));

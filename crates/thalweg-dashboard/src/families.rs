@@ -1,45 +1,45 @@
-//! The metrics there are: their names, what they are, and their numbers.
+//! All metrics: names, descriptions and values.
 
 use prometheus_client::registry::Unit;
 use thalweg::view::{Counters, Latency};
 
 use crate::observe::{Engine, Worker};
-use crate::server::Seen;
+use crate::server::Snapshot;
 
-/// What all names begin with.
+/// Prefix of all names.
 pub(crate) const PREFIX: &str = "thalweg";
 
-/// What a number may do.
+/// Type of a metric.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
-    /// It only grows.
+    /// A value that only grows.
     Counter,
-    /// It grows and shrinks.
+    /// A value that grows and shrinks.
     Gauge,
-    /// Many numbers, by their size.
+    /// A distribution in buckets.
     Histogram,
 }
 
-/// A number.
+/// Value of a metric.
 #[derive(Clone, Debug)]
 pub(crate) enum Number {
-    /// Of a counter.
+    /// Counter.
     Count(u64),
-    /// Of a counter, in seconds.
+    /// Counter of seconds.
     Seconds(f64),
-    /// Of a gauge.
+    /// Gauge.
     Level(u64),
-    /// Of a histogram, in seconds.
+    /// Histogram of seconds.
     Latency(Box<Latency>),
 }
 
-/// Names and values.
+/// Labels as pairs of name and value.
 pub(crate) type Labels = Vec<(&'static str, String)>;
 
-/// One metric, with a number for each node, engine or worker.
+/// One metric, with a value for each node, engine or worker.
 #[derive(Debug)]
 pub(crate) struct Family {
-    /// Its name without what it begins with, its unit, and `total`.
+    /// Its name without prefix, unit and `total`.
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) help: &'static str,
@@ -69,17 +69,17 @@ impl Family {
     }
 }
 
-/// All metrics as they were at the last look.
-pub(crate) fn families(seen: &Seen) -> Vec<Family> {
-    let mut families = of_nodes(seen);
-    families.extend(of_engines(&seen.engines));
+/// All metrics of a snapshot.
+pub(crate) fn families(snapshot: &Snapshot) -> Vec<Family> {
+    let mut families = of_nodes(snapshot);
+    families.extend(of_engines(&snapshot.engines));
     families
 }
 
-fn of_nodes(seen: &Seen) -> Vec<Family> {
+fn of_nodes(snapshot: &Snapshot) -> Vec<Family> {
     let mut nodes: Vec<(Labels, Counters)> = Vec::new();
     let mut latencies: Vec<(Labels, Number)> = Vec::new();
-    for pipeline in seen.history.pipelines.values() {
+    for pipeline in snapshot.history.pipelines.values() {
         nodes.extend(pipeline.graph.nodes.iter().map(|node| {
             let labels = vec![
                 ("pipeline", pipeline.name.clone()),

@@ -1,4 +1,4 @@
-//! Who may ask, and what a browser may do with the answer.
+//! Host check and security headers.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -8,24 +8,24 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// Nothing but what comes from here; no scripts and styles within pages.
+/// Content security policy: only this server's own resources, no inline scripts or styles.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The same for pages with buttons.
-const POLICY_OF_CONTROL: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+/// The same with forms, for a dashboard with buttons.
+const CONTROL_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
                                  img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// The names that a dashboard answers to.
+/// Host names that a dashboard answers to.
 ///
-/// A page from elsewhere whose name is made to lead here comes with its own name: it gets nothing.
-pub(crate) struct Names {
+/// This prevents DNS rebinding: a foreign page whose name resolves to this machine sends its own name, and is refused.
+pub(crate) struct AllowedHosts {
     addr: SocketAddr,
     more: Vec<String>,
     allows_control: bool,
 }
 
-impl Names {
+impl AllowedHosts {
     pub(crate) fn new(addr: SocketAddr, more: Vec<String>, allows_control: bool) -> Self {
         Self {
             addr,
@@ -37,7 +37,7 @@ impl Names {
     /// Whether a `Host` header names this dashboard.
     fn include(&self, host: &str) -> bool {
         let name = match host.rsplit_once(':') {
-            // The colons of an address are within brackets.
+            // An IPv6 address has its colons within brackets.
             Some((name, port)) if !port.ends_with(']') => name,
             _ => host,
         };
@@ -49,29 +49,29 @@ impl Names {
         }
         let address: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
         address.is_some_and(|address| {
-            // An address cannot be made to lead elsewhere.
+            // An IP address cannot be rebound.
             address.is_loopback() || !self.addr.ip().is_loopback()
         })
     }
 }
 
 pub(crate) async fn check(
-    State(names): State<Arc<Names>>,
+    State(hosts): State<Arc<AllowedHosts>>,
     request: Request,
     next: Next,
 ) -> Response {
     let host = request.headers().get(header::HOST);
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let mut response = if names.include(host) {
+    let mut response = if hosts.include(host) {
         next.run(request).await
     } else {
         let text = "this dashboard answers to its own address, and to the names it was given\n";
         (StatusCode::FORBIDDEN, text).into_response()
     };
     let headers = response.headers_mut();
-    // Without it, browsers do not say which page a form comes from.
-    let (policy, referrer) = match names.allows_control {
-        true => (POLICY_OF_CONTROL, "same-origin"),
+    // Forms need an `Origin` header, which browsers omit under `no-referrer`.
+    let (policy, referrer) = match hosts.allows_control {
+        true => (CONTROL_POLICY, "same-origin"),
         false => (POLICY, "no-referrer"),
     };
     for (name, value) in [
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn only_its_own_names_are_answered() {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 8787));
-        let names = Names::new(loopback, vec!["Box.example".to_string()], false);
+        let hosts = AllowedHosts::new(loopback, vec!["Box.example".to_string()], false);
         for own in [
             "localhost",
             "LOCALHOST:8787",
@@ -103,7 +103,7 @@ mod tests {
             "[::1]",
             "box.example:80",
         ] {
-            assert!(names.include(own), "{own}");
+            assert!(hosts.include(own), "{own}");
         }
         for foreign in [
             "",
@@ -113,9 +113,9 @@ mod tests {
             "10.0.0.1",
             "localhost.evil",
         ] {
-            assert!(!names.include(foreign), "{foreign}");
+            assert!(!hosts.include(foreign), "{foreign}");
         }
-        let anywhere = Names::new(SocketAddr::from(([0, 0, 0, 0], 8787)), Vec::new(), false);
+        let anywhere = AllowedHosts::new(SocketAddr::from(([0, 0, 0, 0], 8787)), Vec::new(), false);
         assert!(anywhere.include("10.0.0.1:8787"));
         assert!(!anywhere.include("evil.example"));
     }

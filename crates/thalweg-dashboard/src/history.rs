@@ -1,4 +1,4 @@
-//! What pipelines were like in the last ten minutes, and what follows from that.
+//! Samples of the last ten minutes, and the rates and states derived from them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -6,32 +6,32 @@ use std::time::{Duration, Instant};
 use thalweg::view::{Counters, GraphView, Latency, NodeView};
 
 use crate::observe::Pipeline;
+use crate::server::MAX_REFRESH_INTERVAL;
 
-/// How long samples are kept.
-const KEPT: Duration = Duration::from_secs(600);
+/// Retention of samples.
+const RETENTION: Duration = Duration::from_secs(600);
 
-/// The time that a rate is the mean of.
-const WINDOW: Duration = Duration::from_secs(3);
+/// Period over which rates are averaged.
+const RATE_WINDOW: Duration = Duration::from_secs(3);
 
-/// For how long a node that failed on an element is shown as one that fails.
+/// How long a node is shown as failing after a failure.
 const FAILING_FOR: Duration = Duration::from_secs(10);
 
-/// How a node is.
+/// State of a node, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum State {
-    /// Nothing passes.
+    /// No elements pass.
     Idle,
     /// Elements pass.
     Flowing,
-    /// Elements wait in it for the nodes behind, or for others.
+    /// Elements wait in it for the downstream nodes, or for other elements.
     Waiting,
-    /// It failed on an element a moment ago.
+    /// It failed on an element within [`FAILING_FOR`].
     Failing,
 }
 
 impl State {
-    /// One word for it.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Idle => "idle",
             Self::Flowing => "flowing",
@@ -41,24 +41,24 @@ impl State {
     }
 }
 
-/// Counters of a node at a time.
+/// Counters of a node at one instant.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) at: Instant,
     pub(crate) counters: Counters,
 }
 
-/// The time whose latencies are shown.
-const LATENCIES_OF: Duration = Duration::from_secs(60);
+/// Period of the latencies shown.
+const LATENCY_WINDOW: Duration = Duration::from_secs(60);
 
-/// The time between two states of a node's latencies that are kept.
-const LATENCIES_EVERY: Duration = Duration::from_secs(10);
+/// Interval between two kept states of a node's latencies.
+const LATENCY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A node's samples, oldest first.
 #[derive(Default)]
 pub(crate) struct NodeHistory {
     samples: VecDeque<Sample>,
-    /// Latencies since the pipeline was first looked at, as they were of late.
+    /// Past states of the cumulative latencies, oldest first.
     latencies: VecDeque<(Instant, Box<Latency>)>,
     latency: Option<Box<Latency>>,
 }
@@ -66,7 +66,10 @@ pub(crate) struct NodeHistory {
 impl NodeHistory {
     fn add(&mut self, at: Instant, counters: Counters) {
         let samples = &mut self.samples;
-        while samples.front().is_some_and(|first| at - first.at > KEPT) {
+        while samples
+            .front()
+            .is_some_and(|first| at - first.at > RETENTION)
+        {
             samples.pop_front();
         }
         samples.push_back(Sample { at, counters });
@@ -76,15 +79,15 @@ impl NodeHistory {
         let kept = &mut self.latencies;
         while kept
             .front()
-            .is_some_and(|(then, _)| at - *then > LATENCIES_OF)
+            .is_some_and(|(then, _)| at - *then > LATENCY_WINDOW)
         {
             kept.pop_front();
         }
         let is_due = kept
             .back()
-            .is_none_or(|(last, _)| at - *last >= LATENCIES_EVERY);
+            .is_none_or(|(last, _)| at - *last >= LATENCY_INTERVAL);
         if is_due {
-            // What has been timed before the first look belongs to it.
+            // Latencies measured before the first snapshot count as new.
             let latency = match kept.is_empty() && self.latency.is_none() {
                 true => Box::default(),
                 false => latency.clone().unwrap_or_default(),
@@ -94,7 +97,7 @@ impl NodeHistory {
         self.latency = latency;
     }
 
-    /// How late the elements were that came in the last minute; `None` if none of them was timed.
+    /// Latencies of the last minute; `None` if no element was timed.
     pub(crate) fn latency(&self) -> Option<Latency> {
         let (_, earliest) = self.latencies.front()?;
         let latency = self.latency.as_ref()?.since(earliest);
@@ -106,37 +109,38 @@ impl NodeHistory {
         self.samples.iter()
     }
 
-    /// The newest sample, and one that is a window older, or as old as there is.
+    /// The newest sample and the oldest one within `window` before it; at least the previous one, unless nobody viewed the
+    /// dashboard between the two.
     fn ends(&self, window: Duration) -> Option<(&Sample, &Sample)> {
         let last = self.samples.back()?;
-        let first = self.samples.iter().rev().skip(1);
-        let first = first
-            .take_while(|sample| last.at - sample.at <= window)
-            .last()?;
-        Some((first, last))
+        let mut older = self.samples.iter().rev().skip(1);
+        let previous = older.next()?;
+        let age = |sample: &Sample| last.at - sample.at;
+        let first = older.take_while(|sample| age(sample) <= window).last();
+        let first = first.unwrap_or(previous);
+        (age(first) <= window.max(2 * MAX_REFRESH_INTERVAL)).then_some((first, last))
     }
 
-    /// How much a counter grew in a second, of late.
+    /// Growth of a counter per second, averaged over [`RATE_WINDOW`].
     pub(crate) fn rate(&self, of: impl Fn(&Counters) -> f64) -> f64 {
-        let Some((first, last)) = self.ends(WINDOW) else {
+        let Some((first, last)) = self.ends(RATE_WINDOW) else {
             return 0.0;
         };
         let grown = of(&last.counters) - of(&first.counters);
         grown / (last.at - first.at).as_secs_f64().max(f64::EPSILON)
     }
 
-    /// How long the elements that left the node of late were held in it, on the average; `None` if none left.
+    /// Mean time that recently sent elements were held in the node; `None` if none left.
     ///
-    /// In a time in which as many come as leave, this is the time that was waited divided by the elements that left.
+    /// By Little's law, for as many arrivals as departures: the time waited divided by the number of departures.
     pub(crate) fn mean_wait(&self) -> Option<Duration> {
-        let (first, last) = self.ends(WINDOW)?;
+        let (first, last) = self.ends(RATE_WINDOW)?;
         let left = |counters: &Counters| counters.received.saturating_sub(counters.held);
         let left = left(&last.counters).checked_sub(left(&first.counters))?;
         let waited = last.counters.waited.saturating_sub(first.counters.waited);
         (left > 0).then(|| waited.div_f64(left as f64))
     }
 
-    /// How the node is.
     pub(crate) fn state(&self) -> State {
         let failed = self
             .ends(FAILING_FOR)
@@ -144,7 +148,7 @@ impl NodeHistory {
         let Some(last) = self.samples.back() else {
             return State::Idle;
         };
-        // On the average of the last seconds, half an element was held at any time.
+        // More than half an element was held on average.
         let waited = self.rate(|counters| counters.waited.as_secs_f64());
         let is_held_up = last.counters.held > last.counters.gathered;
         if failed {
@@ -159,11 +163,11 @@ impl NodeHistory {
     }
 }
 
-/// A pipeline as it was last seen, and as it was before.
+/// A pipeline's last known graph and the samples of its nodes.
 pub(crate) struct PipelineHistory {
     pub(crate) name: String,
     pub(crate) graph: GraphView,
-    /// Since when somebody has been at work inside, if the last looks were in vain.
+    /// Time of the first of the last snapshots that found the pipeline busy.
     pub(crate) busy_since: Option<Instant>,
     nodes: HashMap<u64, NodeHistory>,
 }
@@ -174,18 +178,17 @@ impl PipelineHistory {
         self.nodes.get(&id)
     }
 
-    /// How a node is.
     pub(crate) fn state(&self, id: u64) -> State {
         self.node(id).map_or(State::Idle, NodeHistory::state)
     }
 
-    /// How the pipeline is: as the node that is in the worst state.
+    /// The worst state of its nodes.
     pub(crate) fn worst(&self) -> State {
         let states = self.nodes.values().map(NodeHistory::state);
         states.max().unwrap_or(State::Idle)
     }
 
-    /// The last node on an element's way in which elements wait: that node, or one behind it, is what all wait for.
+    /// The most downstream node in which elements wait: that node, or one below it, limits the pipeline's rate.
     pub(crate) fn bottleneck(&self) -> Option<u64> {
         let waits = |id: u64| self.state(id) == State::Waiting;
         let ids = self.graph.nodes.iter().map(|node| node.id);
@@ -193,21 +196,21 @@ impl PipelineHistory {
             .find(|id| self.below(*id).all(|node| !waits(node.id)))
     }
 
-    /// The nodes behind one.
+    /// The downstream nodes of a node.
     pub(crate) fn below(&self, id: u64) -> impl Iterator<Item = &NodeView> {
         let edges = self.graph.edges.iter().filter(move |edge| edge.from == id);
         edges.filter_map(|edge| self.graph.nodes.iter().find(|node| node.id == edge.to))
     }
 }
 
-/// All pipelines.
+/// Histories of all pipelines, by id.
 #[derive(Default)]
 pub(crate) struct History {
     pub(crate) pipelines: BTreeMap<u64, PipelineHistory>,
 }
 
 impl History {
-    /// Takes note of how things are.
+    /// Adds a snapshot, and forgets pipelines that are gone.
     pub(crate) fn add(&mut self, at: Instant, pipelines: Vec<Pipeline>) {
         let there: Vec<u64> = pipelines.iter().map(|pipeline| pipeline.id).collect();
         self.pipelines.retain(|id, _| there.contains(id));
@@ -332,7 +335,7 @@ mod tests {
             [counts[0], counts[50], counts[59]],
             [Some(2), Some(52), Some(61)]
         );
-        // What is older than a minute, by ten seconds at most, is forgotten.
+        // Latencies older than a minute are forgotten within ten seconds.
         assert_eq!([counts[90], counts[119]], [Some(29), None]);
     }
 
@@ -367,6 +370,25 @@ mod tests {
         assert_eq!(pipeline.graph.nodes[0].counters.received, 2);
         seen.add(later, Vec::new());
         assert!(seen.pipelines.is_empty());
+    }
+
+    #[test]
+    fn rates_outlast_long_intervals_but_no_pause() {
+        let rate = |interval: u64| {
+            let mut seen = History::default();
+            let begin = Instant::now();
+            for (at, received) in [(0, 0), (interval, 10 * interval)] {
+                let node = NodeView::new(1, "map", "operator");
+                let node = node.with_counters(counters(received, 0, 0, 0.0));
+                let graph = Some(GraphView::new(vec![node], Vec::new()));
+                let name = "numbers".to_string();
+                let at = begin + Duration::from_secs(at);
+                seen.add(at, vec![Pipeline { id: 7, name, graph }]);
+            }
+            let received = |counters: &Counters| counters.received as f64;
+            seen.pipelines[&7].node(1).map(|node| node.rate(received))
+        };
+        assert_eq!([1, 5, 60].map(rate), [Some(10.0), Some(10.0), Some(0.0)]);
     }
 
     #[test]

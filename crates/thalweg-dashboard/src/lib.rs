@@ -1,5 +1,5 @@
-//! A live dashboard for [thalweg] pipelines, in the browser: where elements flow and where they wait, what
-//! failed, what runs; and the same numbers as metrics.
+//! A live dashboard for [thalweg] pipelines in the browser: flow, bottlenecks, failures and tasks; and the same figures as
+//! metrics.
 //!
 //! ```
 //! use thalweg::Stream;
@@ -18,15 +18,15 @@
 //! |---|---|
 //! | `/status` | every pipeline as a drawing, with rates at its edges, and a table of its nodes |
 //! | `/node/PIPELINE/NODE` | one node: its counters, the last ten minutes, its last failures |
-//! | `/tasks` | engines: what waits, what runs and for how long |
+//! | `/tasks` | engines: queued and running tasks, and the last minute of each worker |
 //! | `/failures` | the last failures, by node and error |
 //! | `/metrics` | the counters in the OpenMetrics format |
-//! | `/info`, `/health` | the same as JSON; whether it answers |
+//! | `/info`, `/health` | the status as JSON; a liveness probe |
 //!
-//! It runs on a thread of its own. It looks at pipelines once a second while somebody looks at it, and not at all
-//! otherwise, and it waits for none: a pipeline whose thread is inside a function is shown as it was. It serves this
-//! machine alone unless it is told another address, answers to its own names alone, so that no page from elsewhere can
-//! read it, and changes nothing unless it is [allowed to](Builder::allow_control).
+//! The dashboard runs on a separate thread. It takes a snapshot once a second while someone views it, and none otherwise;
+//! for thousands of nodes less often, so that it takes half a percent of a core. It waits for no pipeline: one that is busy in a function is shown as of the last snapshot. By default it listens on loopback
+//! only. It answers only requests for its own host names, so that no foreign page can read it, and is read-only unless
+//! [control is allowed](Builder::allow_control).
 
 mod clock;
 mod control;

@@ -1,4 +1,4 @@
-//! A listener that serves so many connections at a time, and no more.
+//! A listener with a limit of open connections and an idle timeout.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,23 +13,23 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How many connections are open at most; others wait to be accepted.
-const CONNECTIONS: usize = 256;
+/// Limit of open connections; others wait to be accepted.
+const MAX_CONNECTIONS: usize = 256;
 
-/// How long nothing may come through a connection, in either direction, before it is closed: one that is of no use has a
-/// place that another could have. Pages that are open hear more often than this that nothing has changed.
-const IDLE: Duration = Duration::from_secs(60);
+/// Idle time in both directions after which a connection is closed, so that it does not occupy a slot. Longer than the
+/// keep-alive interval of open pages.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Limited {
     listener: TcpListener,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Limited {
     pub(crate) fn new(listener: TcpListener) -> Self {
         Self {
             listener,
-            places: Arc::new(Semaphore::new(CONNECTIONS)),
+            permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
         }
     }
 }
@@ -39,9 +39,9 @@ impl Listener for Limited {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let place = self.places.clone().acquire_owned().await.ok();
+        let permit = self.permits.clone().acquire_owned().await.ok();
         let (stream, addr) = Listener::accept(&mut self.listener).await;
-        (Connection::new(stream, place), addr)
+        (Connection::new(stream, permit), addr)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -49,25 +49,25 @@ impl Listener for Limited {
     }
 }
 
-/// A connection, and its place among those that are open.
+/// A connection that holds a permit of the limit.
 pub(crate) struct Connection<S = TcpStream> {
     stream: S,
-    /// Until when something has to come through.
+    /// Ends when the connection has been idle for too long.
     idle: Pin<Box<Sleep>>,
-    _place: Option<OwnedSemaphorePermit>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl<S> Connection<S> {
-    fn new(stream: S, place: Option<OwnedSemaphorePermit>) -> Self {
+    fn new(stream: S, permit: Option<OwnedSemaphorePermit>) -> Self {
         Self {
             stream,
-            idle: Box::pin(sleep(IDLE)),
-            _place: place,
+            idle: Box::pin(sleep(IDLE_TIMEOUT)),
+            _permit: permit,
         }
     }
 
-    fn something_came_through(&mut self) {
-        self.idle.as_mut().reset(Instant::now() + IDLE);
+    fn reset_idle_timeout(&mut self) {
+        self.idle.as_mut().reset(Instant::now() + IDLE_TIMEOUT);
     }
 }
 
@@ -79,10 +79,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if read.is_ready() {
-            self.something_came_through();
+            self.reset_idle_timeout();
             return read;
         }
-        // The server reads whenever it waits for a request, and while it answers one.
+        // The server polls this while it waits for a request and while it answers one.
         self.idle
             .as_mut()
             .poll(cx)
@@ -98,7 +98,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         if written.is_ready() {
-            self.something_came_through();
+            self.reset_idle_timeout();
         }
         written
     }
@@ -118,23 +118,23 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_through_which_nothing_comes_is_closed() {
+    async fn an_idle_connection_is_closed() {
         let (ours, _theirs) = duplex(16);
         let mut connection = Connection::new(ours, None);
         let begin = Instant::now();
         let error = connection.read_u8().await.expect_err("nothing came");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(begin.elapsed().as_secs(), IDLE.as_secs());
+        assert_eq!(begin.elapsed().as_secs(), IDLE_TIMEOUT.as_secs());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_is_written_to_or_read_from_stays_open() -> io::Result<()> {
+    async fn a_connection_in_use_stays_open() -> io::Result<()> {
         let (ours, mut theirs) = duplex(16);
         let mut connection = Connection::new(ours, None);
         for _ in 0..3 {
-            sleep(IDLE * 2 / 3).await;
+            sleep(IDLE_TIMEOUT * 2 / 3).await;
             connection.write_u8(1).await?;
-            sleep(IDLE * 2 / 3).await;
+            sleep(IDLE_TIMEOUT * 2 / 3).await;
             theirs.write_u8(2).await?;
             assert_eq!(connection.read_u8().await?, 2);
         }

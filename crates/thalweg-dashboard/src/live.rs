@@ -1,4 +1,4 @@
-//! Pages that go on changing: the server sends what is to be shown.
+//! Live pages, updated by server-sent events.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,33 +12,33 @@ use futures_util::stream;
 use crate::pages::Page;
 use crate::server::App;
 
-/// How many pages are kept up to date at most.
-const PAGES: usize = 100;
+/// Limit of open event streams.
+const MAX_STREAMS: usize = 100;
 
-/// How long a connection is silent at most.
-const SILENCE: Duration = Duration::from_secs(15);
+/// Interval of keep-alive comments on a stream without updates.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Sends a page's content now, and whenever it has changed.
+/// Sends a page's content now and after every change.
 pub(crate) fn stream(app: Arc<App>, page: Page) -> Response {
-    let Some((looker, looks)) = app.come(PAGES) else {
-        // A connection that stays open takes the place of somebody else's.
+    let Some((viewer, updates)) = app.join(MAX_STREAMS) else {
+        // A connection kept alive would occupy a slot that another client could use.
         let headers = [(header::RETRY_AFTER, "10"), (header::CONNECTION, "close")];
         let text = "too many pages are open\n";
         return (StatusCode::SERVICE_UNAVAILABLE, headers, text).into_response();
     };
-    let state = (app, looker, looks, String::new());
-    let events = stream::unfold(state, move |(app, looker, mut looks, shown)| async move {
+    let state = (app, viewer, updates, String::new());
+    let events = stream::unfold(state, move |(app, viewer, mut updates, shown)| async move {
         loop {
             // The sender lives as long as the dashboard does.
-            looks.changed().await.ok()?;
+            updates.changed().await.ok()?;
             page.prepare(&app).await;
             let content = page.content(&app).into_string().replace('\r', " ");
             if content != shown {
                 let event = Event::default().data(&content);
-                return Some((Ok::<_, Infallible>(event), (app, looker, looks, content)));
+                return Some((Ok::<_, Infallible>(event), (app, viewer, updates, content)));
             }
         }
     });
-    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(SILENCE));
+    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     events.into_response()
 }

@@ -1,4 +1,4 @@
-//! Counters as metrics, in the OpenMetrics format.
+//! Metrics in the OpenMetrics format.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,23 +14,23 @@ use thalweg::{Element, Stream};
 
 use crate::families::{Family, Kind, Number, PREFIX, families};
 use crate::observe::{Observe, Observed};
-use crate::server::Seen;
+use crate::server::Snapshot;
 
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The text of all metrics.
+/// All metrics as OpenMetrics text.
 ///
 /// # Errors
 /// A metric could not be written.
-pub(crate) fn text(seen: &Seen) -> Result<String, fmt::Error> {
+pub(crate) fn text(snapshot: &Snapshot) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix(PREFIX);
-    registry.register_collector(Box::new(Collected(families(seen))));
+    registry.register_collector(Box::new(Collected(families(snapshot))));
     let mut text = String::new();
     text::encode(&mut text, &registry)?;
     Ok(text)
 }
 
-/// The metrics of `/metrics` without a dashboard: for a program that has an endpoint of its own.
+/// The metrics of `/metrics` without a dashboard, for a program with its own endpoint.
 ///
 /// ```
 /// use thalweg_dashboard::{Engine, Metrics, Observe};
@@ -49,7 +49,7 @@ pub(crate) fn text(seen: &Seen) -> Result<String, fmt::Error> {
 /// # Ok::<(), std::fmt::Error>(())
 /// ```
 ///
-/// Without anything to observe, it has the pipelines that it is told to [watch](Metrics::watch):
+/// By default it has only the pipelines passed to [`Metrics::watch`]:
 ///
 /// ```
 /// use thalweg::Stream;
@@ -65,41 +65,43 @@ pub(crate) fn text(seen: &Seen) -> Result<String, fmt::Error> {
 #[derive(Default)]
 pub struct Metrics {
     observed: Observed,
-    /// A pipeline that somebody is at work in is shown as it was.
-    seen: Mutex<Seen>,
+    /// Kept, since a busy pipeline is reported as of its last snapshot.
+    snapshot: Mutex<Snapshot>,
     #[cfg(feature = "metrics")]
-    given: Mutex<crate::facade::Given>,
+    recorded: Mutex<crate::facade::Recorded>,
 }
 
 impl Metrics {
-    /// Those of the pipelines and engines that `observed` knows.
+    /// Metrics of the pipelines and engines of `observed`.
     pub fn new(observed: impl Observe) -> Self {
         Self {
             observed: Observed::new(vec![Arc::new(observed)], 0),
-            seen: Mutex::default(),
+            snapshot: Mutex::default(),
             #[cfg(feature = "metrics")]
-            given: Mutex::default(),
+            recorded: Mutex::default(),
         }
     }
 
-    /// Has the pipeline that a stream belongs to as well, under a name, for as long as it lives.
+    /// Adds the pipeline of a stream under a name, until the pipeline is dropped.
     pub fn watch<T: Element>(&self, name: impl Into<String>, stream: &Stream<T>) {
         self.observed.watch(name.into(), stream);
     }
 
-    /// Looks, and returns all metrics in the OpenMetrics format. It waits a little for pipelines that somebody is at
-    /// work in, as [`Observe::pipelines`] does.
+    /// Takes a snapshot and returns all metrics in the OpenMetrics format. Waits for busy pipelines for a fraction of a
+    /// second.
     ///
     /// # Errors
     /// A metric could not be written.
     pub fn text(&self) -> Result<String, fmt::Error> {
-        self.look(text)
+        self.refreshed(text)
     }
 
-    /// Looks, and gives all metrics to the recorder of the crate `metrics` that the program has installed, under the
-    /// names and labels of `/metrics`; nothing happens if there is none. Call it when the recorder is to be read, or every
-    /// few seconds. The crate's counters are whole numbers, so that `thalweg_waited_seconds_total` is a gauge there; of
-    /// latencies it gets those that have been timed since the last call, each as the middle of its bucket; and a recorder keeps what it has of a node that is gone until it is told to forget what does not change.
+    /// Takes a snapshot and passes all metrics to the installed recorder of the crate `metrics`, under the names and labels
+    /// of `/metrics`; does nothing without a recorder. Call it before the recorder is read, or every few seconds.
+    ///
+    /// The crate's counters are integers, so that `thalweg_waited_seconds_total` is a gauge there. Latencies are those
+    /// measured since the last call, each as the middle of its bucket. A recorder keeps the metrics of nodes that are gone
+    /// unless it has an idle timeout.
     ///
     /// ```
     /// use metrics::NoopRecorder;
@@ -111,25 +113,25 @@ impl Metrics {
     /// ```
     #[cfg(feature = "metrics")]
     pub fn record(&self) {
-        // What is recorded may be read by the recorder's own locks: ours is not held then.
-        let families = self.look(families);
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut latencies = std::mem::take(&mut *given);
-        drop(given);
+        // Recorders have locks of their own: ours is not held while they run.
+        let families = self.refreshed(families);
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latencies = std::mem::take(&mut *recorded);
+        drop(recorded);
         crate::facade::record(&families, &mut latencies);
-        *self.given.lock().unwrap_or_else(PoisonError::into_inner) = latencies;
+        *self.recorded.lock().unwrap_or_else(PoisonError::into_inner) = latencies;
     }
 
-    /// Looks, waiting a little for pipelines that somebody is at work in.
-    fn look<R>(&self, of: impl FnOnce(&Seen) -> R) -> R {
-        let (pipelines, engines) = self.observed.look();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.history.add(Instant::now(), pipelines);
-        seen.engines = engines;
-        of(&seen)
+    /// Takes a snapshot, and applies a function to it.
+    fn refreshed<R>(&self, of: impl FnOnce(&Snapshot) -> R) -> R {
+        let (pipelines, engines) = self.observed.snapshot();
+        let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshot.history.add(Instant::now(), pipelines);
+        snapshot.engines = engines;
+        of(&snapshot)
     }
 
-    /// The same without looking: what each metric is, and no numbers.
+    /// Names and descriptions of all metrics, without values.
     ///
     /// ```
     /// let text = thalweg_dashboard::Metrics::descriptions()?;
@@ -140,7 +142,7 @@ impl Metrics {
     /// # Errors
     /// A metric could not be written.
     pub fn descriptions() -> Result<String, fmt::Error> {
-        text(&Seen::default())
+        text(&Snapshot::default())
     }
 }
 
@@ -150,7 +152,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// Everything as it was at the last look.
+/// All metrics of a snapshot.
 #[derive(Debug)]
 struct Collected(Vec<Family>);
 

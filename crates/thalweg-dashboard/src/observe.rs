@@ -1,4 +1,4 @@
-//! The pipelines and engines that a dashboard shows.
+//! Sources of a dashboard's data: pipelines and engines.
 
 use std::any::Any;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -11,101 +11,100 @@ use thalweg::{BoxError, Element, Failure, Stream, WeakStream};
 use crate::control::{self, Action};
 use crate::failures::Cause;
 
-/// Pipelines and engines that a dashboard shows. Its methods are called while somebody looks, on a thread that may wait a
-/// little.
+/// Supplies a dashboard with pipelines and engines. Methods are called only while someone views the dashboard, on a thread
+/// that may block for a fraction of a second.
 pub trait Observe: Send + Sync + 'static {
-    /// The pipelines there are.
+    /// All pipelines.
     fn pipelines(&self) -> Vec<Pipeline> {
         Vec::new()
     }
 
-    /// The engines there are, and what they do.
+    /// All engines.
     fn engines(&self) -> Vec<Engine> {
         Vec::new()
     }
 
-    /// Description of a failure, if not the text of its error. Called where the function failed.
+    /// Describes a failure; `None` leaves it to the error's own text. Called on the thread on which the function failed.
     fn describe(&self, failure: &Failure) -> Option<Cause> {
         let _ = failure;
         None
     }
 
-    /// The last elements that came to a node of a pipeline, oldest first, for a dashboard that
-    /// [shows](crate::Builder::show_elements) them; `None` if the pipeline is unknown here or busy. Called on a thread of its
-    /// own.
+    /// The last elements received by a node, oldest first, for a dashboard that [shows](crate::Builder::show_elements)
+    /// them; `None` if the pipeline is unknown or busy. Called on a separate thread.
     fn elements(&self, pipeline: u64, node: u64) -> Option<Vec<Box<dyn Any + Send>>> {
         let _ = (pipeline, node);
         None
     }
 
-    /// Controls the pipeline with an [id](Pipeline::id), and returns a line that says what was done; `None` if the pipeline
-    /// is unknown here. Called on a thread of its own, and may block.
+    /// Applies an action to the pipeline with this [id](Pipeline::id) and returns a one-line result; `None` if the
+    /// pipeline is unknown. Called on a separate thread, where it may block.
     ///
     /// # Errors
-    /// It could not be done.
+    /// The action failed.
     fn control(&self, pipeline: u64, action: Action) -> Option<Result<String, BoxError>> {
         let _ = (pipeline, action);
         None
     }
 }
 
-/// A pipeline at the moment.
+/// Snapshot of a pipeline.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
-    /// A number that no other pipeline has.
+    /// Unique id.
     pub id: u64,
     /// Its name.
     pub name: String,
-    /// Its nodes with their counters; `None` if somebody was at work in it for as long as one could wait.
+    /// Its nodes with their counters; `None` if the pipeline was busy until the time limit.
     pub graph: Option<GraphView>,
 }
 
-/// An engine at the moment: threads, processes or a cluster.
+/// Snapshot of an engine: threads, processes or a cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Engine {
     /// Its name.
     pub name: String,
-    /// What its workers are: `"threads"`, `"processes"`.
+    /// Kind of its workers: `"threads"`, `"processes"`.
     pub kind: String,
-    /// Number of tasks that wait, for a worker or for other tasks.
+    /// Number of tasks waiting for a worker or for other tasks.
     pub waiting: u64,
-    /// Number of tasks that run, or are with a worker.
+    /// Number of tasks sent to a worker and not finished.
     pub running: u64,
     /// Its workers.
     pub workers: Vec<Worker>,
     /// Number of tasks that exceeded their time limits, if known.
     pub time_limits: Option<u64>,
-    /// Number of workers that died, by cause.
+    /// Number of dead workers, by cause.
     pub deaths: Vec<(String, u64)>,
-    /// URL of a page with more about it.
+    /// URL of the engine's own dashboard.
     pub link: Option<String>,
 }
 
 /// A worker of an [`Engine`].
 #[derive(Clone, Debug, Default)]
 pub struct Worker {
-    /// Its name. A worker that replaces it has the same name.
+    /// Its name, which its replacement inherits.
     pub name: String,
     /// Its process id, if it is a process.
     pub process: Option<u32>,
-    /// Tasks that it runs or holds.
+    /// Tasks that it runs or has queued.
     pub tasks: Vec<Task>,
     /// Its resident memory in bytes, if it is a process.
     pub memory: Option<u64>,
-    /// How often it was replaced because it died or was killed, if known.
+    /// Number of times it was replaced after its death, if known.
     pub restarts: Option<u64>,
-    /// Tasks that it ran in the last minute, if known.
+    /// Tasks of the last minute, if known.
     pub runs: Vec<Run>,
 }
 
-/// A task that ran, or several of the same name in close succession.
+/// One task, or several of the same name in close succession.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
-    /// Name of what ran, such as a function.
+    /// Name of the function.
     pub name: String,
-    /// Thread of the worker, from 0, if known.
+    /// Thread of the worker, from 0; 0 if unknown.
     pub lane: usize,
-    /// How long ago it began.
+    /// Time since its start.
     pub began: Duration,
     /// Its duration, until its end or until now.
     pub took: Duration,
@@ -115,23 +114,22 @@ pub struct Run {
     pub outcome: Outcome,
 }
 
-/// How a [`Run`] ended.
+/// Outcome of a [`Run`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
-    /// It has not ended.
+    /// Not finished.
     Running,
-    /// It returned.
+    /// Returned a result.
     #[default]
     Done,
-    /// It failed.
+    /// Failed.
     Failed,
-    /// Its worker died while it ran.
+    /// Its worker died.
     Killed,
 }
 
 impl Outcome {
-    /// One word for it.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Done => "done",
@@ -141,29 +139,29 @@ impl Outcome {
     }
 }
 
-/// A task that runs.
+/// A running task.
 #[derive(Clone, Debug, Default)]
 pub struct Task {
     /// Its name.
     pub name: String,
-    /// How long it has run, if known.
+    /// Time since its start, if known.
     pub ran_for: Option<Duration>,
 }
 
-/// How long to wait for busy pipelines.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// Time limit for answers of busy pipelines.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// How long latency is measured after a look: longer than the interval at which Prometheus looks.
+/// How long latency is measured after each snapshot: longer than the scrape interval of Prometheus.
 pub const LATENCY_FOR: Duration = Duration::from_secs(300);
 
 /// A pipeline whose answer is awaited.
-struct Asked {
+struct Pending {
     id: u64,
     name: String,
     answer: Receiver<GraphView>,
 }
 
-/// A pipeline that a dashboard was told to show.
+/// A pipeline passed to `watch`.
 struct Watched {
     id: u64,
     name: String,
@@ -186,26 +184,26 @@ impl Watched {
             id: stream.node_id(),
             name,
             ask: Box::new(move || {
-                // It fails only for a time that is no length.
+                // Fails only for an invalid interval.
                 let _ = weak.measure_latency(LATENCY_FOR);
                 if kept > 0 {
                     weak.keep_elements(kept);
                 }
                 let (tells, answer) = sync_channel(1);
                 let is_there = weak.send_graph_view(move |view| {
-                    // Nobody may be waiting for it any more.
+                    // The receiver may have given up.
                     let _ = tells.try_send(view);
                 });
                 is_there.then_some(answer)
             }),
             act: Arc::new(move |action| {
                 let stream = acting.upgrade()?;
-                Some(control::act(&stream, action))
+                Some(control::apply(&stream, action))
             }),
             elements: Arc::new(move |node| {
                 let (tells, answer) = sync_channel(1);
                 keeping.send_kept_elements(node, move |kept| {
-                    // Nobody may be waiting for it any more.
+                    // The receiver may have given up.
                     let _ = tells.try_send(kept);
                 });
                 answer
@@ -213,10 +211,10 @@ impl Watched {
         }
     }
 
-    /// Asks for the pipeline's state; `None` if it is gone.
-    fn ask(&self) -> Option<Asked> {
+    /// Requests the pipeline's state; `None` if the pipeline is gone.
+    fn ask(&self) -> Option<Pending> {
         let answer = (self.ask)()?;
-        Some(Asked {
+        Some(Pending {
             id: self.id,
             name: self.name.clone(),
             answer,
@@ -229,7 +227,7 @@ impl Watched {
 pub(crate) struct Observed {
     watched: Mutex<Vec<Watched>>,
     others: Vec<Arc<dyn Observe>>,
-    /// How many elements nodes keep to be shown.
+    /// Number of elements that each node keeps for display.
     kept: usize,
 }
 
@@ -248,14 +246,14 @@ impl Observed {
         watched.push(Watched::new(name, stream, self.kept));
     }
 
-    /// The last elements that came to a node. May wait a little.
+    /// The last elements received by a node. Blocks for up to [`ANSWER_TIMEOUT`].
     pub(crate) fn kept_elements(&self, pipeline: u64, node: u64) -> Option<Kept> {
         let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let ask = watched.iter().find(|watched| watched.id == pipeline);
         let ask = ask.map(|watched| watched.elements.clone());
         drop(watched);
         match ask {
-            Some(ask) => ask(node).recv_timeout(PATIENCE).ok(),
+            Some(ask) => ask(node).recv_timeout(ANSWER_TIMEOUT).ok(),
             None => {
                 let mut others = self.others.iter();
                 others.find_map(|other| other.elements(pipeline, node))
@@ -282,19 +280,19 @@ impl Observed {
         }
     }
 
-    /// The current state of all. May wait a little.
-    pub(crate) fn look(&self) -> (Vec<Pipeline>, Vec<Engine>) {
-        let mut asked = Vec::new();
+    /// The current state of everything. Blocks for up to [`ANSWER_TIMEOUT`], plus what `Observe` takes.
+    pub(crate) fn snapshot(&self) -> (Vec<Pipeline>, Vec<Engine>) {
+        let mut pending = Vec::new();
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched.retain(|watched| match watched.ask() {
             Some(one) => {
-                asked.push(one);
+                pending.push(one);
                 true
             }
             None => false,
         });
         drop(watched);
-        let mut pipelines = answers(asked);
+        let mut pipelines = answers(pending);
         let mut engines = Vec::new();
         for other in &self.others {
             pipelines.extend(other.pipelines());
@@ -304,12 +302,12 @@ impl Observed {
     }
 }
 
-/// The answers of pipelines. All of them were asked before the first answer is awaited.
-fn answers(asked: Vec<Asked>) -> Vec<Pipeline> {
-    let end = Instant::now() + PATIENCE;
-    asked
+/// Collects the answers. All pipelines were asked before the first answer is awaited.
+fn answers(pending: Vec<Pending>) -> Vec<Pipeline> {
+    let end = Instant::now() + ANSWER_TIMEOUT;
+    pending
         .into_iter()
-        .map(|Asked { id, name, answer }| {
+        .map(|Pending { id, name, answer }| {
             let left = end.saturating_duration_since(Instant::now());
             let graph = answer.recv_timeout(left).ok();
             Pipeline { id, name, graph }

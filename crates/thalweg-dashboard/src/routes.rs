@@ -1,4 +1,4 @@
-//! The addresses of pages.
+//! Routes of the server.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 
 use crate::control;
-use crate::guard::{self, Names};
+use crate::guard::{self, AllowedHosts};
 use crate::pages::{self, Page};
 use crate::server::App;
 use crate::{live, metrics};
@@ -20,8 +20,8 @@ const SCRIPT: &str = include_str!("../assets/live.js");
 
 type Shared = State<Arc<App>>;
 
-pub(crate) fn router(app: Arc<App>, names: Names) -> Router {
-    let names = middleware::from_fn_with_state(Arc::new(names), guard::check);
+pub(crate) fn router(app: Arc<App>, hosts: AllowedHosts) -> Router {
+    let guard = middleware::from_fn_with_state(Arc::new(hosts), guard::check);
     let pages = match app.controls {
         Some(_) => control::router(),
         None => Router::new(),
@@ -56,7 +56,7 @@ pub(crate) fn router(app: Arc<App>, names: Names) -> Router {
                 "there is no such page: see /status\n",
             )
         })
-        .layer(names)
+        .layer(guard)
         .with_state(app)
 }
 
@@ -68,7 +68,7 @@ async fn page(State(app): Shared, page: Page) -> Response {
     } else {
         StatusCode::NOT_FOUND
     };
-    (status, Html(pages::whole(&app, page).into_string())).into_response()
+    (status, Html(pages::document(&app, page).into_string())).into_response()
 }
 
 async fn node(app: Shared, Path((pipeline, node)): Path<(u64, u64)>) -> Response {
@@ -85,7 +85,7 @@ async fn node_events(app: Shared, Path((pipeline, node)): Path<(u64, u64)>) -> R
 
 async fn exposition(State(app): Shared) -> Response {
     app.refresh_now().await;
-    match metrics::text(&app.seen()) {
+    match metrics::text(&app.snapshot()) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             let text = format!("no metrics: {error}\n");

@@ -1,4 +1,4 @@
-//! The dashboard's thread, and what is done on it.
+//! The dashboard's server thread and the state behind its pages.
 
 use std::any::Any;
 use std::fmt;
@@ -15,54 +15,59 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::control::{Action, Controls, Token};
 use crate::elements::{Elements, describe_common};
 use crate::failures::{self, Failures};
-use crate::guard::Names;
+use crate::guard::AllowedHosts;
 use crate::history::History;
 use crate::listener::Limited;
 use crate::observe::{Engine, Observe, Observed};
 use crate::routes;
 
-/// How many ports are tried, from the one that was asked for.
+/// Number of consecutive ports tried, from the requested one.
 const PORTS: u16 = 100;
 
-/// The time between two looks.
-const PERIOD: Duration = Duration::from_secs(1);
+/// Shortest and longest interval between two snapshots while someone views a page.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const MAX_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How old a look may be to be shown to somebody who has just come.
-const FRESH: Duration = Duration::from_millis(500);
+/// Share of a core that refreshes may take, as a divisor: drawings of a thousand nodes are refreshed less often than once a
+/// second.
+const CORE_SHARE: u32 = 200;
 
-/// Why there is no dashboard.
+/// Greatest age of a snapshot shown to a new viewer.
+const MAX_AGE: Duration = Duration::from_millis(500);
+
+/// Errors of [`serve`].
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address could not be made sense of.
+    /// The address is invalid.
     #[error("the address of a dashboard is like `127.0.0.1:8787`: {0}")]
     Address(#[source] io::Error),
-    /// Nobody may listen there, or all ports are taken.
+    /// Listening is not permitted, or all ports are taken.
     #[error("no dashboard at {addr}, nor at the {PORTS} ports from there on: {cause}")]
     Listen {
-        /// Where it was to listen.
+        /// The requested address.
         addr: SocketAddr,
-        /// Why the last port could not be had.
+        /// Error of the last attempt.
         #[source]
         cause: io::Error,
     },
-    /// The system has no random numbers, of which the token for its buttons would be made.
+    /// The system has no random numbers for the control token.
     #[error("no token for the dashboard: {0}")]
     Token(#[source] io::Error),
-    /// The system gives no more threads.
+    /// The system cannot start another thread.
     #[error("no thread for the dashboard: {0}")]
     Thread(#[source] io::Error),
 }
 
-/// Serves a dashboard at an address; if its port is taken, at the next one that is free. Pipelines are shown that it
-/// is told to [watch](Dashboard::watch).
+/// Serves a dashboard at an address, or at the next free port if that one is taken. It shows the pipelines passed to
+/// [`Dashboard::watch`].
 ///
 /// # Errors
-/// The address can't be understood, or nobody may listen there.
+/// The address is invalid, or listening there is not permitted.
 pub fn serve(addr: impl ToSocketAddrs) -> Result<Dashboard, ServeError> {
     Builder::new().serve(addr)
 }
 
-/// What a dashboard is to show, and to whom.
+/// Options of a dashboard.
 ///
 /// ```
 /// use thalweg_dashboard::Builder;
@@ -94,23 +99,23 @@ impl Builder {
         Self::default()
     }
 
-    /// Shows the pipelines and engines that `observed` knows.
+    /// Shows the pipelines and engines of `observed`.
     #[must_use]
     pub fn observe(mut self, observed: impl Observe) -> Self {
         self.observed.push(Arc::new(observed));
         self
     }
 
-    /// Answers to another name as well: that of this machine, or of a proxy before it. Without it, it answers to
-    /// `localhost` and to addresses.
+    /// Accepts another host name in requests: that of this machine, or of a proxy in front of it. By default the dashboard
+    /// answers to `localhost` and to IP addresses.
     #[must_use]
     pub fn host(mut self, name: impl Into<String>) -> Self {
         self.hosts.push(name.into());
         self
     }
 
-    /// Has buttons that pause, resume and drain pipelines, for those who know the dashboard's
-    /// [token](Dashboard::token). Without it, it is read-only.
+    /// Adds buttons that pause, resume and drain pipelines, for users who know the dashboard's
+    /// [token](Dashboard::token). By default the dashboard is read-only.
     ///
     /// ```
     /// use thalweg_dashboard::Builder;
@@ -125,9 +130,10 @@ impl Builder {
         self
     }
 
-    /// Shows the last elements that came to a node on its page, `count` at most, and 100; without it, none: data is
-    /// private. Of more than about a hundred a second, some are seen. `describe` says what an element reads like, on a
-    /// thread of its own, one at a time; numbers and text are known. Texts are cut at 500 bytes.
+    /// Shows the last `count` elements received by a node, 100 at most, on the node's page. By default no elements are
+    /// shown, since data is private. Above about a hundred elements a second, only some are kept. `describe` returns an
+    /// element's text, or `None` for a type it does not know; numbers and strings need no description. It runs on a
+    /// separate thread, one call at a time. Texts are cut at 500 bytes.
     ///
     /// ```
     /// use thalweg_dashboard::Builder;
@@ -153,10 +159,10 @@ impl Builder {
         self
     }
 
-    /// Serves it; see [`serve`].
+    /// Starts the dashboard; see [`serve`].
     ///
     /// # Errors
-    /// The address can't be understood, or nobody may listen there.
+    /// The address is invalid, or listening there is not permitted.
     pub fn serve(self, addr: impl ToSocketAddrs) -> Result<Dashboard, ServeError> {
         let addr = addr.to_socket_addrs().map_err(ServeError::Address)?.next();
         let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no such host");
@@ -165,13 +171,13 @@ impl Builder {
         let bound = listener.local_addr().map_err(ServeError::Thread)?;
         let token = self.allows_control.then(Token::random).transpose();
         let token = token.map_err(|error| ServeError::Token(error.into()))?;
-        let names = Names::new(bound, self.hosts, token.is_some());
+        let hosts = AllowedHosts::new(bound, self.hosts, token.is_some());
         let app = Arc::new(App::new(self.observed, token, self.elements));
         let (stop, stopped) = oneshot::channel();
         let served = app.clone();
         let thread = std::thread::Builder::new().name("thalweg-dashboard".into());
         let thread = thread
-            .spawn(move || run(listener, served, names, stopped))
+            .spawn(move || run(listener, served, hosts, stopped))
             .map_err(ServeError::Thread)?;
         Ok(Dashboard {
             addr: bound,
@@ -203,30 +209,30 @@ fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
     Err(ServeError::Listen { addr, cause })
 }
 
-fn run(listener: TcpListener, app: Arc<App>, names: Names, stopped: oneshot::Receiver<()>) {
+fn run(listener: TcpListener, app: Arc<App>, hosts: AllowedHosts, stopped: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)
         .build();
-    // Without descriptors for it there is no dashboard; the program goes on.
+    // Out of descriptors: the program goes on without a dashboard.
     let Ok(runtime) = runtime else { return };
     runtime.block_on(async move {
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
             return;
         };
-        let router = routes::router(app.clone(), names);
+        let router = routes::router(app.clone(), hosts);
         let served = async { axum::serve(Limited::new(listener), router).await };
         tokio::select! {
             _ = served => {}
-            () = app.look_while_wanted() => {}
+            () = app.refresh_while_viewed() => {}
             _ = stopped => {}
         }
     });
-    // Somebody may be waiting for a pipeline on a thread of its own.
+    // A blocking thread may still be waiting for a pipeline.
     runtime.shutdown_background();
 }
 
-/// A dashboard that is being served. Dropped, it ends.
+/// Handle of a running dashboard. Dropping it stops the dashboard.
 #[derive(Debug)]
 pub struct Dashboard {
     addr: SocketAddr,
@@ -236,17 +242,17 @@ pub struct Dashboard {
 }
 
 impl Dashboard {
-    /// Shows the pipeline that a stream belongs to, under a name, for as long as it lives.
+    /// Shows the pipeline of a stream under a name, until the pipeline is dropped.
     pub fn watch<T: Element>(&self, name: impl Into<String>, stream: &Stream<T>) {
         self.app.observed.watch(name.into(), stream);
     }
 
-    /// Where it listens.
+    /// Address of the listening socket.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// What to open in a browser.
+    /// URL to open in a browser.
     pub fn link(&self) -> String {
         let ip = self.addr.ip();
         let host = match ip {
@@ -257,15 +263,15 @@ impl Dashboard {
         format!("http://{host}:{}/status", self.addr.port())
     }
 
-    /// What those need who want to control pipelines: they enter it on `/status`, or send it in the header
-    /// `X-Thalweg-Token` of a POST to `/control`. `None` unless the dashboard [allows it](Builder::allow_control). It is
-    /// as good as a password: it belongs in no log.
+    /// Token that authorizes control of pipelines: entered on `/status`, or sent in the header `X-Thalweg-Token` of a POST
+    /// to `/control`. `None` unless the dashboard [allows control](Builder::allow_control). Treat it as a password: keep
+    /// it out of logs.
     pub fn token(&self) -> Option<&str> {
         self.app.controls.as_ref().map(|it| it.token.text())
     }
 
-    /// The [link](Self::link) with the token in it, which a page takes out of the address as soon as it is shown, and which
-    /// no browser sends. `None` unless the dashboard [allows control](Builder::allow_control).
+    /// The [link](Self::link) with the token as its fragment, which browsers do not send and which the page removes from
+    /// the address bar. `None` unless the dashboard [allows control](Builder::allow_control).
     ///
     /// ```
     /// let dashboard = thalweg_dashboard::Builder::new().allow_control().serve("127.0.0.1:0")?;
@@ -276,11 +282,11 @@ impl Dashboard {
         Some(format!("{}#token={}", self.link(), self.token()?))
     }
 
-    /// Ends it.
+    /// Stops the dashboard and waits for its thread.
     pub fn close(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // It has nobody to tell of a panic but the one who drops it.
+            // A panic there has been printed; nobody here can handle it.
             let _ = thread.join();
         }
     }
@@ -292,26 +298,27 @@ impl Drop for Dashboard {
     }
 }
 
-/// What all pages are made of.
+/// State shared by all pages.
 pub(crate) struct App {
     observed: Observed,
     pub(crate) failures: Arc<Failures>,
-    /// `None` if nothing may be changed.
+    /// `None` if the dashboard is read-only.
     pub(crate) controls: Option<Controls>,
-    /// `None` if no elements are shown.
+    /// `None` if elements are not shown.
     pub(crate) elements: Option<Elements>,
     pub(crate) began: Instant,
-    seen: Mutex<Seen>,
-    looks: watch::Sender<u64>,
-    lookers: AtomicUsize,
-    wanted: Notify,
-    /// Held while somebody looks.
-    looking: tokio::sync::Mutex<()>,
+    snapshot: Mutex<Snapshot>,
+    /// Number of refreshes; pages wait for its change.
+    updates: watch::Sender<u64>,
+    viewers: AtomicUsize,
+    viewer_joined: Notify,
+    /// Held during a refresh.
+    refreshing: tokio::sync::Mutex<()>,
 }
 
-/// The last look.
+/// The state of everything at the last refresh.
 #[derive(Default)]
-pub(crate) struct Seen {
+pub(crate) struct Snapshot {
     at: Option<Instant>,
     pub(crate) history: History,
     pub(crate) engines: Vec<Engine>,
@@ -323,12 +330,12 @@ impl std::fmt::Debug for App {
     }
 }
 
-/// Somebody who looks, for as long as it lives.
-pub(crate) struct Looker(Arc<App>);
+/// Counts as a viewer until dropped.
+pub(crate) struct Viewer(Arc<App>);
 
-impl Drop for Looker {
+impl Drop for Viewer {
     fn drop(&mut self) {
-        self.0.lookers.fetch_sub(1, Ordering::AcqRel);
+        self.0.viewers.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -345,15 +352,15 @@ impl App {
             controls: token.map(Controls::new),
             observed: Observed::new(observed, count),
             began: Instant::now(),
-            seen: Mutex::default(),
-            looks: watch::Sender::new(0),
-            lookers: AtomicUsize::new(0),
-            wanted: Notify::new(),
-            looking: tokio::sync::Mutex::new(()),
+            snapshot: Mutex::default(),
+            updates: watch::Sender::new(0),
+            viewers: AtomicUsize::new(0),
+            viewer_joined: Notify::new(),
+            refreshing: tokio::sync::Mutex::new(()),
         }
     }
 
-    /// Has a pipeline do something; `None` if nobody knows it. It may wait for long.
+    /// Applies an action to a pipeline; `None` if the pipeline is unknown. May block for long.
     pub(crate) fn control(
         &self,
         pipeline: u64,
@@ -362,7 +369,7 @@ impl App {
         self.observed.control(pipeline, action)
     }
 
-    /// The last elements that came to a node; `None` if they could not be had for now. It may wait a little.
+    /// The last elements received by a node; `None` if they are not available now. May block for a fraction of a second.
     pub(crate) fn kept_elements(
         &self,
         pipeline: u64,
@@ -371,56 +378,86 @@ impl App {
         self.observed.kept_elements(pipeline, node)
     }
 
-    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
-        lock(&self.seen)
+    pub(crate) fn snapshot(&self) -> MutexGuard<'_, Snapshot> {
+        lock(&self.snapshot)
     }
 
-    /// Sees to it that what was seen is not old.
+    /// Takes a new snapshot if the last one is at least this old.
     pub(crate) async fn refresh(self: &Arc<Self>, age: Duration) {
-        let _looking = self.looking.lock().await;
-        if self.seen().at.is_some_and(|at| at.elapsed() < age) {
+        let _refreshing = self.refreshing.lock().await;
+        if self.snapshot().at.is_some_and(|at| at.elapsed() < age) {
             return;
         }
         let app = self.clone();
-        let looked = tokio::task::spawn_blocking(move || {
-            let (pipelines, engines) = app.observed.look();
-            let mut seen = app.seen();
+        let refreshed = tokio::task::spawn_blocking(move || {
+            let (pipelines, engines) = app.observed.snapshot();
+            let mut snapshot = app.snapshot();
             let now = Instant::now();
-            seen.at = Some(now);
-            seen.history.add(now, pipelines);
-            seen.engines = engines;
+            snapshot.at = Some(now);
+            snapshot.history.add(now, pipelines);
+            snapshot.engines = engines;
         });
-        // A panic of somebody who was asked has been printed; the next look may go better.
-        let _ = looked.await;
-        self.looks.send_modify(|looks| *looks += 1);
+        // A panic in `Observe` has been printed; the next refresh may succeed.
+        let _ = refreshed.await;
+        self.updates.send_modify(|count| *count += 1);
     }
 
-    /// The same for one who has just come.
+    /// Refreshes for a new viewer.
     pub(crate) async fn refresh_now(self: &Arc<Self>) {
-        self.refresh(FRESH).await;
+        self.refresh(MAX_AGE).await;
     }
 
-    /// Takes note of one who looks, unless there are as many as there may be.
-    pub(crate) fn come(self: &Arc<Self>, most: usize) -> Option<(Looker, watch::Receiver<u64>)> {
-        let one_more = |lookers| (lookers < most).then_some(lookers + 1);
-        self.lookers
+    /// Adds a viewer, and returns it with the counter of refreshes; `None` if there are `limit` viewers already.
+    pub(crate) fn join(self: &Arc<Self>, limit: usize) -> Option<(Viewer, watch::Receiver<u64>)> {
+        let one_more = |viewers| (viewers < limit).then_some(viewers + 1);
+        self.viewers
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
             .ok()?;
-        self.wanted.notify_one();
-        Some((Looker(self.clone()), self.looks.subscribe()))
+        self.viewer_joined.notify_one();
+        Some((Viewer(self.clone()), self.updates.subscribe()))
     }
 
-    async fn look_while_wanted(self: &Arc<Self>) {
+    async fn refresh_while_viewed(self: &Arc<Self>) {
         loop {
-            while self.lookers.load(Ordering::Acquire) == 0 {
-                self.wanted.notified().await;
+            while self.viewers.load(Ordering::Acquire) == 0 {
+                self.viewer_joined.notified().await;
             }
-            self.refresh(PERIOD / 2).await;
-            tokio::time::sleep(PERIOD).await;
+            let before = busy_time();
+            self.refresh(REFRESH_INTERVAL / 2).await;
+            tokio::time::sleep(REFRESH_INTERVAL).await;
+            let busy = busy_time().saturating_sub(before);
+            tokio::time::sleep(refresh_interval(busy) - REFRESH_INTERVAL).await;
         }
     }
 }
 
+/// Time that the dashboard's thread has been busy.
+fn busy_time() -> Duration {
+    #[cfg(target_has_atomic = "64")]
+    let busy = tokio::runtime::Handle::current()
+        .metrics()
+        .worker_total_busy_duration(0);
+    #[cfg(not(target_has_atomic = "64"))]
+    let busy = Duration::ZERO;
+    busy
+}
+
+/// Interval between two snapshots, if sending one to all viewers keeps the thread busy for this long.
+fn refresh_interval(busy: Duration) -> Duration {
+    (busy * CORE_SHARE).clamp(REFRESH_INTERVAL, MAX_REFRESH_INTERVAL)
+}
+
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refreshes_that_take_longer_come_less_often() {
+        let intervals = [1, 10, 1_000].map(|ms| refresh_interval(Duration::from_millis(ms)));
+        assert_eq!(intervals, [1, 2, 5].map(Duration::from_secs));
+    }
 }

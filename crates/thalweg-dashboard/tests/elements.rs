@@ -69,7 +69,7 @@ fn the_newest_are_shown_as_text_and_cut() {
     last.map(|_| [0_u8]).sink(drop);
     dashboard.watch("texts", &source);
     let path = format!("/node/{}/{}", source.node_id(), last.node_id());
-    until_shown(&dashboard, &path, "None has come that was looked at.");
+    until_shown(&dashboard, &path, "No elements yet.");
 
     // Each look has the next element looked at, however fast they come.
     let show = |text: &'static str, shown: &str| {
@@ -82,12 +82,12 @@ fn the_newest_are_shown_as_text_and_cut() {
     let page = show("third", "<code>third</code>");
     assert!(!page.contains("first"));
     assert!(page.find("third") < page.find("bold"));
-    show("panics", "has panicked");
+    show("panics", "describing it panicked");
     let long: &'static str = "ä".repeat(10_000).leak();
     let page = show(long, "ä…");
     assert_eq!(page.matches('ä').count(), 250);
 
-    // Of what nobody has described, nothing is known.
+    // Types without a description have no text.
     let ids = source.downstream_ids();
     let path = format!("/node/{}/{}", source.node_id(), ids[0]);
     assert!(get(&dashboard, &path).contains("Last elements"));
@@ -113,8 +113,8 @@ fn a_text_that_is_never_made_holds_nobody_up() {
     source.emit(Private("slow")).wait().expect("it is taken");
     let path = format!("/node/{}/{}", source.node_id(), slow.node_id());
     // The page is there, and so are the others and the pipeline.
-    assert!(get(&dashboard, &path).contains("Their texts are being made."));
-    assert!(get(&dashboard, &path).contains("Their texts are being made."));
+    assert!(get(&dashboard, &path).contains("Being fetched."));
+    assert!(get(&dashboard, &path).contains("Being fetched."));
     assert!(get(&dashboard, "/status").contains("slow"));
     source.emit(Private("next")).wait().expect("it is taken");
     barrier.wait();

@@ -341,7 +341,7 @@ fn a_function_that_takes_long_keeps_nobody_from_looking() {
     let thread = std::thread::spawn(move || inner.emit(1).wait());
     begun.recv_timeout(BOUND).expect("it begins");
     assert_eq!(info(&dashboard)["pipelines"][0]["busy"], true);
-    assert!(get(&dashboard, "/status").contains("A function has been at work"));
+    assert!(get(&dashboard, "/status").contains("Busy in a function"));
     ends.send(()).expect("it waits");
     thread.join().expect("no panic").expect("taken");
     let end = Instant::now() + BOUND;

@@ -181,7 +181,7 @@ impl Observe for Process {
                 Ok(node) => node?,
                 Err(error) => return Some(Err(error.into())),
             };
-            let done = VIEW.call(py, "control", (node, action.word()));
+            let done = VIEW.call(py, "control", (node, action.as_str()));
             Some(done.and_then(|done| done.extract()).map_err(BoxError::from))
         })
     }

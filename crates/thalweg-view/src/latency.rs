@@ -1,20 +1,20 @@
-//! How late elements are: a histogram of durations.
+//! A histogram of latencies.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Durations below this many nanoseconds share the first bucket: a power of two.
+/// Exponent of 2: durations below 2^10 ns share the first bucket.
 const FIRST: u32 = 10;
 
-/// Buckets in which a duration may double: a quantile is off by a quarter at most.
+/// Buckets per doubling, which bound the error of a quantile to a quarter.
 const PER_DOUBLING: usize = 4;
 
-/// How often it may double: the last bucket takes all from an hour on.
+/// Number of doublings. The last bucket takes all durations from about an hour on.
 const DOUBLINGS: usize = 32;
 
 const BUCKETS: usize = 1 + PER_DOUBLING * DOUBLINGS;
 
-/// Latencies that have been measured at a node, as a histogram: its size does not grow with their number.
+/// Histogram of the latencies measured at a node. Its size depends on their spread, not on their number.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,32 +29,48 @@ const BUCKETS: usize = 1 + PER_DOUBLING * DOUBLINGS;
 /// let p99 = latency.quantile(0.99).unwrap();
 /// assert!(Duration::from_millis(75) <= p99 && p99 <= Duration::from_millis(100));
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Latency {
-    counts: [u64; BUCKETS],
+    /// The bucket of the first count.
+    first: usize,
+    /// Counts from the first bucket in use to the last: a node's latencies are close together, and histograms of a thousand
+    /// nodes are copied for each look at them.
+    counts: Vec<u64>,
     count: u64,
     sum: Duration,
     max: Duration,
 }
 
-impl Default for Latency {
-    fn default() -> Self {
-        Self {
-            counts: [0; BUCKETS],
-            count: 0,
-            sum: Duration::ZERO,
-            max: Duration::ZERO,
-        }
-    }
-}
-
 impl Latency {
     /// Adds a duration.
     pub fn record(&mut self, duration: Duration) {
-        self.counts[bucket(duration)] += 1;
+        *self.count_at(bucket(duration)) += 1;
         self.count += 1;
         self.sum = self.sum.saturating_add(duration);
         self.max = self.max.max(duration);
+    }
+
+    /// The count of a bucket, which is in use from now on.
+    fn count_at(&mut self, bucket: usize) -> &mut u64 {
+        if self.counts.is_empty() {
+            self.first = bucket;
+        }
+        if bucket < self.first {
+            let more = self.first - bucket;
+            self.counts.splice(0..0, std::iter::repeat_n(0, more));
+            self.first = bucket;
+        }
+        let at = bucket - self.first;
+        if at >= self.counts.len() {
+            self.counts.resize(at + 1, 0);
+        }
+        &mut self.counts[at]
+    }
+
+    /// The number of durations in a bucket.
+    fn in_bucket(&self, bucket: usize) -> u64 {
+        let at = bucket.checked_sub(self.first);
+        at.and_then(|at| self.counts.get(at)).copied().unwrap_or(0)
     }
 
     /// Number of durations.
@@ -62,23 +78,23 @@ impl Latency {
         self.count
     }
 
-    /// Their sum.
+    /// Sum of all durations.
     pub fn sum(&self) -> Duration {
         self.sum
     }
 
-    /// The longest; zero if there is none.
+    /// Longest duration; zero if there is none.
     pub fn max(&self) -> Duration {
         self.max
     }
 
-    /// Their mean; `None` if there is none.
+    /// Mean duration; `None` if there is none.
     pub fn mean(&self) -> Option<Duration> {
         (self.count > 0).then(|| self.sum.div_f64(self.count as f64))
     }
 
-    /// The duration that this share of them does not exceed, such as `0.99` for the 99th percentile, to within a
-    /// quarter of it; `None` if there is none.
+    /// Quantile, such as `0.99` for the 99th percentile, to within a quarter of its value; `None` if there are no
+    /// durations.
     ///
     /// ```
     /// use std::time::Duration;
@@ -95,7 +111,7 @@ impl Latency {
         }
         let rank = (share.clamp(0.0, 1.0) * self.count as f64).ceil().max(1.0);
         let mut below = 0;
-        for (at, count) in self.counts.iter().enumerate() {
+        for (at, count) in (self.first..).zip(&self.counts) {
             if *count > 0 && (below + count) as f64 >= rank {
                 let (from, to) = (nanoseconds(at), nanoseconds(at + 1));
                 let place = (rank - below as f64) / *count as f64;
@@ -107,7 +123,7 @@ impl Latency {
         Some(self.max)
     }
 
-    /// Those that have been added since an earlier state of this histogram.
+    /// Durations added since an earlier state of this histogram.
     ///
     /// ```
     /// use std::time::Duration;
@@ -122,22 +138,21 @@ impl Latency {
     /// ```
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let mut counts = self.counts;
-        for (count, before) in counts.iter_mut().zip(earlier.counts) {
-            *count = count.saturating_sub(before);
+        let mut since = Self::default();
+        for (bucket, count) in (self.first..).zip(&self.counts) {
+            let added = count.saturating_sub(earlier.in_bucket(bucket));
+            if added > 0 {
+                *since.count_at(bucket) = added;
+                since.count += added;
+                since.max = self.max.min(Duration::from_nanos(nanoseconds(bucket + 1)));
+            }
         }
-        let longest = counts.iter().rposition(|count| *count > 0);
-        let longest = longest.map_or(0, |at| nanoseconds(at + 1));
-        Self {
-            counts,
-            count: counts.iter().sum(),
-            sum: self.sum.saturating_sub(earlier.sum),
-            max: self.max.min(Duration::from_nanos(longest)),
-        }
+        since.sum = self.sum.saturating_sub(earlier.sum);
+        since
     }
 
-    /// Upper bounds, each four times the one before, and how many durations are below each and not below the one
-    /// before; the last bound is `None`, for all that are longer.
+    /// Pairs of an upper bound, four times the previous one, and the number of durations between the two. The last bound is
+    /// `None`, for all longer durations.
     ///
     /// ```
     /// let mut latency = thalweg_view::Latency::default();
@@ -147,12 +162,12 @@ impl Latency {
     /// ```
     pub fn buckets(&self) -> impl Iterator<Item = (Option<Duration>, u64)> {
         const WIDTH: usize = 2 * PER_DOUBLING;
-        let first = (Some(Duration::from_nanos(1 << FIRST)), self.counts[0]);
-        let others = self.counts[1..].chunks(WIDTH).enumerate();
-        let others = others.map(|(place, counts)| {
-            let end = WIDTH * (place + 1);
-            let bound = Duration::from_nanos(nanoseconds(end + 1));
-            ((end + 1 < BUCKETS).then_some(bound), counts.iter().sum())
+        let first = (Some(Duration::from_nanos(1 << FIRST)), self.in_bucket(0));
+        let others = (1..BUCKETS).step_by(WIDTH).map(|from| {
+            let to = from + WIDTH;
+            let bound = Duration::from_nanos(nanoseconds(to));
+            let count = (from..to).map(|bucket| self.in_bucket(bucket)).sum();
+            ((to < BUCKETS).then_some(bound), count)
         });
         std::iter::once(first).chain(others)
     }
@@ -169,7 +184,7 @@ impl fmt::Debug for Latency {
     }
 }
 
-/// The bucket that a duration belongs to.
+/// The bucket of a duration.
 fn bucket(duration: Duration) -> usize {
     let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let Some(exponent) = nanoseconds.checked_ilog2().filter(|it| *it >= FIRST) else {
@@ -180,7 +195,7 @@ fn bucket(duration: Duration) -> usize {
     bucket.min(BUCKETS - 1)
 }
 
-/// Where a bucket begins.
+/// Lower bound of a bucket, in nanoseconds.
 fn nanoseconds(bucket: usize) -> u64 {
     if bucket == 0 {
         return 0;
@@ -205,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_in_what_is_exported() {
+    fn exported_buckets_hold_all_durations() {
         let mut latency = Latency::default();
         for exponent in 0..64 {
             latency.record(Duration::from_nanos(1 << exponent));
@@ -224,6 +239,31 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn it_is_the_histogram_of_what_was_added(
+            early in prop::collection::vec(0_u64..1 << 43, 0..20),
+            late in prop::collection::vec(0_u64..1 << 43, 0..20),
+        ) {
+            let record = |latency: &mut Latency, durations: &[u64]| {
+                for nanoseconds in durations {
+                    latency.record(Duration::from_nanos(*nanoseconds));
+                }
+            };
+            let (mut all, mut only_late) = (Latency::default(), Latency::default());
+            record(&mut all, &early);
+            let before = all.clone();
+            record(&mut all, &late);
+            record(&mut only_late, &late);
+            let since = all.since(&before);
+            prop_assert_eq!((since.first, &since.counts), (only_late.first, &only_late.counts));
+            prop_assert_eq!((since.count(), since.sum()), (only_late.count(), only_late.sum()));
+            for at in 0..BUCKETS {
+                let expected = early.iter().chain(&late);
+                let expected = expected.filter(|it| bucket(Duration::from_nanos(**it)) == at);
+                prop_assert_eq!(all.in_bucket(at), expected.count() as u64);
+            }
+        }
+
         #[test]
         fn a_quantile_is_off_by_a_quarter_at_most(
             mut durations in prop::collection::vec(1_024_u64..1 << 41, 1..200),

@@ -1,11 +1,11 @@
-//! The last failures, those of one kind together.
+//! The last failures, grouped by node and kind.
 
 use maud::{Markup, html};
 
 use crate::clock::time_of_day;
 use crate::failures::FailureRecord;
 
-/// How many of one kind are shown.
+/// Number of failures shown in each group.
 const SHOWN: usize = 5;
 
 /// The failures of one node and of one kind, newest first.
@@ -34,7 +34,7 @@ fn kinds(failures: &[FailureRecord]) -> Vec<Kind<'_>> {
 pub(super) fn content(failures: &[FailureRecord]) -> Markup {
     html! {
         @if failures.is_empty() {
-            p.empty { "Nothing has failed since the dashboard has been here." }
+            p.empty { "No failures since the dashboard started." }
         }
         @for (place, kind) in kinds(failures).iter().enumerate() {
             article.failure {

@@ -1,4 +1,4 @@
-//! What all pages have around their content.
+//! The frame around a page's content.
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -7,8 +7,8 @@ use crate::server::App;
 
 const LINKS: [Page; 4] = [Page::Status, Page::Graph, Page::Tasks, Page::Failures];
 
-/// A page as it is loaded.
-pub(crate) fn whole(app: &App, page: Page) -> Markup {
+/// The whole HTML document of a page.
+pub(crate) fn document(app: &App, page: Page) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {

@@ -1,4 +1,4 @@
-//! The same for programs.
+//! `/info`: the status as JSON, for programs.
 
 use serde_json::{Map, Value, json};
 use thalweg::view::Counters;
@@ -8,15 +8,15 @@ use crate::observe::Engine;
 use crate::server::App;
 
 pub(crate) fn info(app: &App) -> Value {
-    let seen = app.seen();
-    let pipelines = seen.history.pipelines.iter();
+    let snapshot = app.snapshot();
+    let pipelines = snapshot.history.pipelines.iter();
     let pipelines: Vec<Value> = pipelines.map(|(id, one)| pipeline(*id, one)).collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "process": std::process::id(),
         "dashboard_seconds": app.began.elapsed().as_secs(),
         "pipelines": pipelines,
-        "engines": seen.engines.iter().map(engine).collect::<Vec<_>>(),
+        "engines": snapshot.engines.iter().map(engine).collect::<Vec<_>>(),
         "failures": app.failures.newest().len(),
     })
 }
@@ -35,7 +35,7 @@ fn pipeline(id: u64, pipeline: &PipelineHistory) -> Value {
             "id": node.id,
             "name": node.name,
             "kind": node.kind,
-            "state": pipeline.state(node.id).word(),
+            "state": pipeline.state(node.id).as_str(),
             "received": node.counters.received,
             "sent": node.counters.sent,
             "failed": node.counters.failed,
@@ -53,7 +53,7 @@ fn pipeline(id: u64, pipeline: &PipelineHistory) -> Value {
     json!({
         "id": id,
         "name": pipeline.name,
-        "state": pipeline.worst().word(),
+        "state": pipeline.worst().as_str(),
         "bottleneck": pipeline.bottleneck(),
         "busy": pipeline.busy_since.is_some(),
         "nodes": nodes.collect::<Vec<_>>(),
@@ -73,7 +73,7 @@ fn engine(engine: &Engine) -> Value {
                 "began_seconds_ago": run.began.as_secs_f64(),
                 "seconds": run.took.as_secs_f64(),
                 "tasks": run.tasks,
-                "outcome": run.outcome.word(),
+                "outcome": run.outcome.as_str(),
             })
         });
         json!({

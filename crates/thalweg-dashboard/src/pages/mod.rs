@@ -1,4 +1,4 @@
-//! Pages, made here whole, and in part again and again.
+//! HTML pages. The content of each is rendered again for every update.
 
 mod failures;
 mod frame;
@@ -12,40 +12,40 @@ use std::sync::Arc;
 
 use maud::Markup;
 
-pub(crate) use frame::whole;
+pub(crate) use frame::document;
 pub(crate) use info::info;
 
 use crate::elements;
 use crate::server::App;
 
-/// A page.
+/// A page of the dashboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Page {
-    /// All pipelines, with tables.
+    /// All pipelines, with drawings and tables.
     Status,
-    /// All pipelines, drawn.
+    /// All pipelines, drawings only.
     Graph,
     /// All engines.
     Tasks,
     /// The last failures.
     Failures,
-    /// A node of a pipeline.
+    /// A node, by the ids of its pipeline and its own.
     Node(u64, u64),
 }
 
 impl Page {
-    /// What changes on it.
+    /// The part of the page that is updated.
     pub(crate) fn content(self, app: &App) -> Markup {
         match self {
             Self::Status => status::content(app, true),
             Self::Graph => status::content(app, false),
-            Self::Tasks => tasks::content(&app.seen()),
+            Self::Tasks => tasks::content(&app.snapshot()),
             Self::Failures => failures::content(&app.failures.newest()),
             Self::Node(pipeline, id) => node::content(app, pipeline, id),
         }
     }
 
-    /// Has made what its content needs that others have to say.
+    /// Fetches what the content needs from user code.
     pub(crate) async fn prepare(self, app: &Arc<App>) {
         if let Self::Node(pipeline, id) = self {
             elements::prepare(app, pipeline, id).await;
@@ -56,15 +56,15 @@ impl Page {
     pub(crate) fn exists(self, app: &App) -> bool {
         match self {
             Self::Node(pipeline, id) => {
-                let seen = app.seen();
-                let pipeline = seen.history.pipelines.get(&pipeline);
+                let snapshot = app.snapshot();
+                let pipeline = snapshot.history.pipelines.get(&pipeline);
                 pipeline.is_some_and(|pipeline| pipeline.node(id).is_some())
             }
             _ => true,
         }
     }
 
-    /// Its address.
+    /// Path of its URL.
     fn path(self) -> String {
         match self {
             Self::Status => "/status".to_string(),

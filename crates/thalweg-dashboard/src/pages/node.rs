@@ -1,4 +1,4 @@
-//! One node: its counters, its last ten minutes, its last failures.
+//! One node: counters, a chart of ten minutes, last elements and failures.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -8,20 +8,20 @@ use thalweg::view::{Counters, Latency};
 
 use super::failures;
 use super::status::badge;
-use crate::clock::{length, rate};
+use crate::clock::{duration, rate};
 use crate::history::NodeHistory;
 use crate::server::App;
 
-/// Size of the chart in its own units.
+/// Size of the chart in SVG units.
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 120.0;
 
-/// The time that it shows, in seconds.
+/// Period that the chart shows, in seconds.
 const SPAN: f64 = 600.0;
 
 pub(super) fn content(app: &App, pipeline_id: u64, id: u64) -> Markup {
-    let seen = app.seen();
-    let pipeline = seen.history.pipelines.get(&pipeline_id);
+    let snapshot = app.snapshot();
+    let pipeline = snapshot.history.pipelines.get(&pipeline_id);
     let view = pipeline.and_then(|pipeline| pipeline.graph.nodes.iter().find(|node| node.id == id));
     let (Some(pipeline), Some(view)) = (pipeline, view) else {
         return html! { p.empty { "This node is gone." } };
@@ -41,10 +41,10 @@ pub(super) fn content(app: &App, pipeline_id: u64, id: u64) -> Markup {
             dt { "Elements out" } dd { (counters.sent) }
             dt { "Failed" } dd { (counters.failed) }
             dt { "Held now" } dd { (counters.held) }
-            dt { "Time waited, summed over elements" } dd { (length(counters.waited)) }
-            dt { "Mean wait of an element, of late" }
+            dt { "Time waited, summed over elements" } dd { (duration(counters.waited)) }
+            dt { "Mean wait of an element, recently" }
             dd {
-                @if let Some(wait) = pipeline.node(id).and_then(NodeHistory::mean_wait) { (length(wait)) } @else { "–" }
+                @if let Some(wait) = pipeline.node(id).and_then(NodeHistory::mean_wait) { (duration(wait)) } @else { "–" }
             }
         }
         (latencies(pipeline.node(id).and_then(NodeHistory::latency).as_ref()))
@@ -60,20 +60,20 @@ pub(super) fn content(app: &App, pipeline_id: u64, id: u64) -> Markup {
     }
 }
 
-/// The elements that came last, the newest first.
+/// The last elements, newest first.
 fn last_elements(texts: Option<Vec<String>>) -> Markup {
     html! {
         @match texts {
-            None => { p.empty { "Their texts are being made." } }
-            Some(texts) if texts.is_empty() => { p.empty { "None has come that was looked at." } }
+            None => { p.empty { "Being fetched." } }
+            Some(texts) if texts.is_empty() => { p.empty { "No elements yet." } }
             Some(texts) => { ol.elements { @for text in texts { li { code { (text) } } } } }
         }
     }
 }
 
-/// How late elements were in the last minute.
+/// Latencies of the last minute.
 fn latencies(latency: Option<&Latency>) -> Markup {
-    let shown = |time: Option<Duration>| time.map_or_else(|| "–".to_string(), length);
+    let shown = |time: Option<Duration>| time.map_or_else(|| "–".to_string(), duration);
     html! {
         h3 { "Latency in the last minute" }
         dl {
@@ -86,7 +86,7 @@ fn latencies(latency: Option<&Latency>) -> Markup {
     }
 }
 
-/// Elements that came in each second of the last ten minutes.
+/// Elements received in each second of the last ten minutes.
 fn chart(history: &NodeHistory) -> Markup {
     let samples: Vec<_> = history.samples().collect();
     let Some(last) = samples.last() else {

@@ -1,16 +1,16 @@
-//! All pipelines: their drawings, and tables of their nodes.
+//! All pipelines: drawings, and tables of their nodes.
 
 use maud::{Markup, PreEscaped, html};
 use thalweg::view::{Counters, GraphView, NodeView};
 
-use crate::clock::{length, rate, time_of_day};
+use crate::clock::{duration, rate, time_of_day};
 use crate::control::{Action, Controls};
 use crate::history::{NodeHistory, PipelineHistory, State};
 use crate::server::App;
 
 pub(super) fn content(app: &App, has_tables: bool) -> Markup {
-    let seen = app.seen();
-    let pipelines = &seen.history.pipelines;
+    let snapshot = app.snapshot();
+    let pipelines = &snapshot.history.pipelines;
     html! {
         @if pipelines.is_empty() {
             p.empty { "There is no pipeline." }
@@ -20,7 +20,7 @@ pub(super) fn content(app: &App, has_tables: bool) -> Markup {
                 h2 #{ "pipeline-" (id) } {
                     (pipeline.name) " " (badge(pipeline.worst()))
                 }
-                (remarks(pipeline))
+                (notices(pipeline))
                 div.drawing tabindex="0" {
                     (PreEscaped(drawing(*id, pipeline).to_bare_svg()))
                 }
@@ -35,12 +35,12 @@ pub(super) fn content(app: &App, has_tables: bool) -> Markup {
     }
 }
 
-/// A node's state in a word, coloured.
+/// A coloured label with a state.
 pub(super) fn badge(state: State) -> Markup {
-    html! { span class={ "badge is-" (state.word()) } { (state.word()) } }
+    html! { span class={ "badge is-" (state.as_str()) } { (state.as_str()) } }
 }
 
-/// The field for the token, outside of what changes, so that it keeps what was entered.
+/// The field for the token. Outside the updated content, so that it keeps its text.
 pub(super) fn token_form() -> Markup {
     html! {
         form #control method="post" action="/control" {
@@ -50,22 +50,22 @@ pub(super) fn token_form() -> Markup {
     }
 }
 
-/// Buttons, and what became of the last one that was pressed.
+/// Control buttons, and the result of the last action.
 fn buttons(id: u64, name: &str, controls: &Controls) -> Markup {
     html! {
         p.buttons {
             @for action in Action::ALL {
-                button #{ (action.word()) "-" (id) } form="control" name="do" value={ (id) " " (action.word()) }
-                    aria-label={ (action.word()) " " (name) } { (action.word()) }
+                button #{ (action.as_str()) "-" (id) } form="control" name="do" value={ (id) " " (action.as_str()) }
+                    aria-label={ (action.as_str()) " " (name) } { (action.as_str()) }
             }
             @if let Some(report) = controls.report(id) {
                 " "
                 span.report role="status" {
                     (time_of_day(report.at)) " "
                     @match &report.result {
-                        None => { (report.action.word()) ": under way" }
+                        None => { (report.action.as_str()) ": under way" }
                         Some(Ok(done)) => { (done) }
-                        Some(Err(error)) => { (report.action.word()) " failed: " (error) }
+                        Some(Err(error)) => { (report.action.as_str()) " failed: " (error) }
                     }
                 }
             }
@@ -73,7 +73,7 @@ fn buttons(id: u64, name: &str, controls: &Controls) -> Markup {
     }
 }
 
-fn remarks(pipeline: &PipelineHistory) -> Markup {
+fn notices(pipeline: &PipelineHistory) -> Markup {
     let bottleneck = pipeline.bottleneck();
     let slow = pipeline
         .graph
@@ -93,14 +93,13 @@ fn remarks(pipeline: &PipelineHistory) -> Markup {
         }
         @if let Some(since) = pipeline.busy_since {
             p.remark {
-                "A function has been at work in it for " (length(since.elapsed()))
-                "; the counters are those of before."
+                "Busy in a function for " (duration(since.elapsed())) "; the counters are from before."
             }
         }
     }
 }
 
-/// The pipeline with rates at its edges, states on its nodes, and links behind them.
+/// The pipeline's drawing, with rates on edges, and states and links on nodes.
 fn drawing(id: u64, pipeline: &PipelineHistory) -> GraphView {
     let mut graph = pipeline.graph.clone();
     let bottleneck = pipeline.bottleneck();
@@ -116,9 +115,9 @@ fn drawing(id: u64, pipeline: &PipelineHistory) -> GraphView {
     }
     for node in &mut graph.nodes {
         node.state = Some(match pipeline.state(node.id) {
-            State::Failing => State::Failing.word(),
+            State::Failing => State::Failing.as_str(),
             _ if bottleneck == Some(node.id) => "slow",
-            state => state.word(),
+            state => state.as_str(),
         });
         node.link = Some(format!("/node/{id}/{}", node.id));
     }
@@ -173,14 +172,14 @@ fn row(id: u64, pipeline: &PipelineHistory, node: &NodeView) -> Markup {
             td.number { (counters.sent) }
             td.number { (counters.failed) }
             td.number { (counters.held) }
-            td.number { (length(counters.waited)) }
+            td.number { (duration(counters.waited)) }
             td.number {
-                @if let Some(wait) = mean_wait { (length(wait)) } @else { "–" }
+                @if let Some(wait) = mean_wait { (duration(wait)) } @else { "–" }
             }
             @for share in [0.5, 0.99] {
                 td.number {
                     @if let Some(time) = latency.as_ref().and_then(|latency| latency.quantile(share)) {
-                        (length(time))
+                        (duration(time))
                     } @else { "–" }
                 }
             }

@@ -1,33 +1,33 @@
-//! The tasks of the last minute as coloured bars, a strip for each worker.
+//! The task stream: a strip for each worker, with the tasks of the last minute as coloured bars.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 use maud::{Markup, PreEscaped, html};
 
-use crate::clock::length;
+use crate::clock::duration;
 use crate::observe::{Engine, Outcome, Run, Worker};
 
-/// Seconds that a strip shows.
+/// Period that a strip shows, in seconds.
 const SPAN: f64 = 60.0;
 
-/// Width of a strip in its own units.
+/// Width of a strip in SVG units.
 const WIDTH: f64 = 600.0;
 
-/// Height of a lane, and of the bars in it.
+/// Heights of a lane and of its bars.
 const LANE: usize = 12;
 const BAR: usize = 10;
 
-/// Lanes of a worker that are drawn, at most.
-const LANES: usize = 32;
+/// Limit of lanes drawn for a worker.
+const MAX_LANES: usize = 32;
 
-/// Number of colours that there are for names.
+/// Number of colours for task names.
 const COLOURS: usize = 8;
 
-/// Names that are told apart below the strips.
+/// Limit of names in the legend.
 const NAMES: usize = COLOURS;
 
-/// Strips of all workers of an engine, and the names that they show; nothing if nothing has run.
+/// Strips of all workers of an engine with a legend; empty if nothing has run.
 pub(super) fn content(engine: &Engine) -> Markup {
     let workers = engine
         .workers
@@ -67,7 +67,7 @@ pub(super) fn content(engine: &Engine) -> Markup {
     }
 }
 
-/// The names of what was run, and how often, the most frequent first.
+/// Task names with their counts, most frequent first.
 fn names<'a>(workers: &[&'a Worker]) -> Vec<(&'a str, u64)> {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for run in workers.iter().flat_map(|worker| &worker.runs) {
@@ -89,14 +89,14 @@ fn summary(worker: &Worker) -> String {
         (count(Outcome::Killed), "ended with their worker"),
         (count(Outcome::Running), "running"),
     ];
-    let said = all.iter().filter(|(count, _)| *count > 0);
-    let said: Vec<_> = said
-        .map(|(count, word)| format!("{count} {word}"))
+    let parts = all.iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<_> = parts
+        .map(|(count, outcome)| format!("{count} {outcome}"))
         .collect();
-    said.join(", ")
+    parts.join(", ")
 }
 
-/// Each run with the lane that it is drawn in: that of its thread, or the first that is free there.
+/// Assigns a lane to each run, in its thread's lanes the first free one. Also returns the number of lanes.
 fn lanes(runs: &[Run]) -> (Vec<(&Run, usize)>, usize) {
     let mut by_thread: BTreeMap<usize, Vec<&Run>> = BTreeMap::new();
     for run in runs {
@@ -105,12 +105,12 @@ fn lanes(runs: &[Run]) -> (Vec<(&Run, usize)>, usize) {
     let (mut placed, mut first) = (Vec::new(), 0);
     for runs in by_thread.values_mut() {
         runs.sort_by_key(|run| std::cmp::Reverse(run.began));
-        // When each lane becomes free, as seconds ago.
+        // When each lane becomes free, in seconds before now.
         let mut ends: Vec<f64> = Vec::new();
         for run in runs {
             let began = run.began.as_secs_f64();
             let end = began - run.took.as_secs_f64();
-            // They may have been kept together, and overlap by a little.
+            // Runs merged into one may overlap slightly.
             let free = ends.iter().position(|free| began <= free + 0.05);
             let lane = free.unwrap_or(ends.len());
             match ends.get_mut(lane) {
@@ -121,7 +121,7 @@ fn lanes(runs: &[Run]) -> (Vec<(&Run, usize)>, usize) {
         }
         first += ends.len();
     }
-    (placed, first.clamp(1, LANES))
+    (placed, first.clamp(1, MAX_LANES))
 }
 
 fn strip(worker: &Worker, colours: &HashMap<&str, usize>) -> String {
@@ -139,7 +139,7 @@ fn strip(worker: &Worker, colours: &HashMap<&str, usize>) -> String {
         ),
     );
     svg.push_str("</title>");
-    for (run, lane) in placed.into_iter().filter(|(_, lane)| *lane < LANES) {
+    for (run, lane) in placed.into_iter().filter(|(_, lane)| *lane < MAX_LANES) {
         let began = run.began.as_secs_f64().min(SPAN);
         let ended = (run.began.saturating_sub(run.took)).as_secs_f64();
         if ended > SPAN {
@@ -158,15 +158,15 @@ fn strip(worker: &Worker, colours: &HashMap<&str, usize>) -> String {
             "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{}\" width=\"{width:.1}\" height=\"{BAR}\"><title>",
             lane * LANE + (LANE - BAR) / 2,
         );
-        escape(&mut svg, &told(run));
+        escape(&mut svg, &tooltip(run));
         svg.push_str("</title></rect>");
     }
     svg.push_str("</svg>");
     svg
 }
 
-/// What a run was, in words.
-fn told(run: &Run) -> String {
+/// Tooltip of a run.
+fn tooltip(run: &Run) -> String {
     let tasks = if run.tasks > 1 {
         format!(", {} tasks", run.tasks)
     } else {
@@ -175,8 +175,8 @@ fn told(run: &Run) -> String {
     format!(
         "{}{tasks}, {}, {}",
         run.name,
-        length(run.took),
-        run.outcome.word()
+        duration(run.took),
+        run.outcome.as_str()
     )
 }
 
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ran_at_a_time_is_drawn_in_lanes_of_its_own() {
+    fn overlapping_runs_have_lanes_of_their_own() {
         let runs = [
             run(0, 10.0, 5.0),
             run(0, 8.0, 1.0),

@@ -1,21 +1,21 @@
-//! Engines: what waits, what runs, and for how long.
+//! Engines: queued and running tasks, and workers.
 
 use maud::{Markup, html};
 
 use super::strips;
-use crate::clock::length;
+use crate::clock::duration;
 use crate::observe::{Engine, Worker};
-use crate::server::Seen;
+use crate::server::Snapshot;
 
-/// How many tasks of a worker are shown.
+/// Limit of tasks shown for a worker.
 const SHOWN: usize = 20;
 
-pub(super) fn content(seen: &Seen) -> Markup {
+pub(super) fn content(snapshot: &Snapshot) -> Markup {
     html! {
-        @if seen.engines.is_empty() {
-            p.empty { "There is no engine: no client has been made, and nothing was scattered." }
+        @if snapshot.engines.is_empty() {
+            p.empty { "There is no engine: no client was created, and no stream scattered." }
         }
-        @for (place, engine) in seen.engines.iter().enumerate() {
+        @for (place, engine) in snapshot.engines.iter().enumerate() {
             section aria-labelledby={ "engine-" (place) } {
                 h2 #{ "engine-" (place) } { (engine.name) }
                 (numbers(engine))
@@ -48,12 +48,12 @@ fn numbers(engine: &Engine) -> Markup {
             }
             "."
         }
-        @if let Some(text) = troubles(engine) { p { (text) } }
+        @if let Some(text) = problems(engine) { p { (text) } }
     }
 }
 
-/// What went wrong so far: time limits that struck, and workers that died; `None` if nothing has.
-fn troubles(engine: &Engine) -> Option<String> {
+/// Exceeded time limits and dead workers so far; `None` if there are none.
+fn problems(engine: &Engine) -> Option<String> {
     let limits = engine.time_limits.unwrap_or(0);
     let limits = (limits > 0).then(|| format!("tasks ended by their time limit: {limits}"));
     let died: Vec<_> = engine
@@ -65,17 +65,17 @@ fn troubles(engine: &Engine) -> Option<String> {
     let causes: Vec<_> = died
         .iter()
         .map(|(cause, count)| match died.len() {
-            1 => of_what(cause),
-            _ => format!("{count} {}", of_what(cause)),
+            1 => cause_text(cause),
+            _ => format!("{count} {}", cause_text(cause)),
         })
         .collect();
     let died = (all > 0).then(|| format!("workers that died: {all} ({})", causes.join(", ")));
-    let said: Vec<_> = limits.into_iter().chain(died).collect();
-    (!said.is_empty()).then(|| format!("So far: {}.", said.join("; ")))
+    let parts: Vec<_> = limits.into_iter().chain(died).collect();
+    (!parts.is_empty()).then(|| format!("So far: {}.", parts.join("; ")))
 }
 
-/// What became of a worker, by the name that the engine has for it.
-fn of_what(cause: &str) -> String {
+/// Text for an engine's name of a cause of death.
+fn cause_text(cause: &str) -> String {
     match cause {
         "task_stopped" => "ended to stop a task".to_string(),
         "memory" => "ended because of the memory it used".to_string(),
@@ -98,7 +98,7 @@ fn row(worker: &Worker) -> Markup {
                 @for task in worker.tasks.iter().take(SHOWN) {
                     div {
                         (task.name)
-                        @if let Some(time) = task.ran_for { ", for " (length(time)) }
+                        @if let Some(time) = task.ran_for { ", for " (duration(time)) }
                     }
                 }
                 @if worker.tasks.len() > SHOWN { div { "and " (worker.tasks.len() - SHOWN) " more" } }

@@ -1,7 +1,7 @@
-//! How late elements are: now and then one is timed, while somebody asks.
+//! Latency: while somebody asks for it, a sample of the elements is timed.
 //!
-//! An element that is timed has a token that says when it was emitted. All nodes have a flag at their gate while such a token
-//! is about; so elements take their usual way while there is none, and nothing is noted of them while nobody asks.
+//! A timed element carries a token with the time of its emission. All nodes have a flag at their gate while such a token
+//! exists, so that all other elements take the fast path.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -15,38 +15,41 @@ use crate::ack::{Ack, Acks};
 use crate::runtime::{RuntimeHandle, steady_time};
 use crate::trace;
 
-/// Elements are timed as rarely as makes this the time between two, on the average.
-const EVERY: Duration = Duration::from_millis(10);
+/// Mean time between two timed elements, in a pipeline of at most [`NODES`] nodes.
+const SPACING: Duration = Duration::from_millis(10);
 
-/// One in so many elements is timed at least.
-const AT_LEAST: u32 = 1 << 16;
+/// Number of nodes from which the spacing grows in proportion, since a timed element costs something at every node.
+const NODES: usize = 25;
 
-/// What is known of elements that are timed. All but the last is written by the thread inside the monitor.
+/// Greatest number of elements from one timed element to the next.
+const MAX_INTERVAL: u32 = 1 << 16;
+
+/// State of the sampling. All but `alive` is written by the thread inside the monitor.
 #[derive(Default)]
 pub(super) struct Timing {
-    /// Elements until the next that is timed.
+    /// Elements until the next timed one.
     left: AtomicU32,
-    /// One in so many is timed; 0 before the first.
+    /// Elements from one timed element to the next; 0 before the first.
     interval: AtomicU32,
-    /// When the last was timed, in nanoseconds.
+    /// Time of the last timed element, in nanoseconds.
     last: AtomicU64,
-    /// Until when, in nanoseconds, elements are timed.
+    /// End of the sampling, in nanoseconds.
     until: AtomicU64,
-    /// How many of the elements that are timed each node keeps, the newest.
+    /// How many of the newest timed elements each node keeps.
     kept: AtomicUsize,
     /// Whether nodes have the flag.
     is_closed: AtomicBool,
-    /// As often as there are elements that are timed, and once more.
+    /// Referenced by this and by each timed element on its way.
     alive: Arc<()>,
 }
 
 impl Timing {
-    /// To be held by an element for which nodes have the flag.
+    /// A reference for an element on its way that needs the nodes' flags.
     pub(super) fn alive(&self) -> Arc<()> {
         self.alive.clone()
     }
 
-    /// Takes over from a graph whose nodes have become those of this one.
+    /// Takes over the state of a graph that is merged into this one.
     pub(super) fn absorb(&self, other: &Self) {
         let until = other.until.load(Ordering::Relaxed);
         self.until.fetch_max(until, Ordering::Relaxed);
@@ -58,7 +61,7 @@ impl Timing {
     }
 }
 
-/// A pipeline's clock, or one that all have in common that have none.
+/// A pipeline's clock; the steady clock of the process if it has none.
 #[derive(Clone)]
 struct Clock(Option<RuntimeHandle>);
 
@@ -73,7 +76,7 @@ impl Clock {
 pub(super) struct Born {
     at: Duration,
     clock: Clock,
-    /// Counts those that are on their way.
+    /// Counts as an element on its way.
     _alive: Arc<()>,
 }
 
@@ -82,15 +85,15 @@ impl Born {
         self.at
     }
 
-    /// How long ago that is.
+    /// Time since then.
     pub(super) fn age(&self) -> Duration {
         self.clock.now().saturating_sub(self.at)
     }
 }
 
 impl Graph {
-    /// Whether nothing but that some elements are timed or traced keeps these from going in, and it is none of these; if so,
-    /// they are counted.
+    /// Whether these elements may take the fast path: only timing and tracing stand against it, and none of them is to be
+    /// timed or traced. If so, they are counted.
     #[inline(never)]
     pub(super) fn pass_unseen(&self, detours: u8, elements: usize, carry_tokens: bool) -> bool {
         let (is_timed, is_traced) = (detours & detour::TIMED != 0, detours & detour::TRACED != 0);
@@ -145,8 +148,8 @@ impl Graph {
         let last = timing.last.swap(now, Ordering::Relaxed);
         let interval = match timing.interval.load(Ordering::Relaxed) {
             0 => 1,
-            interval if now.saturating_sub(last) < EVERY.as_nanos() as u64 => {
-                (interval * 2).min(AT_LEAST)
+            interval if now.saturating_sub(last) < self.spacing(&pass).as_nanos() as u64 => {
+                (interval * 2).min(MAX_INTERVAL)
             }
             interval => (interval / 2).max(1),
         };
@@ -164,6 +167,12 @@ impl Graph {
         }
     }
 
+    /// Mean time between two timed elements.
+    fn spacing(&self, pass: &Pass) -> Duration {
+        let nodes = self.state.get(pass).nodes.len().max(NODES);
+        SPACING.mul_f64(nodes as f64 / NODES as f64)
+    }
+
     fn clock(&self) -> Clock {
         Clock(self.runtime().cloned())
     }
@@ -175,12 +184,12 @@ impl Graph {
         }
     }
 
-    /// How many elements each node is to keep.
+    /// Number of timed elements that each node keeps.
     pub(super) fn kept_elements(&self) -> usize {
         self.timing.kept.load(Ordering::Relaxed)
     }
 
-    /// Has each node keep so many of the elements that are timed.
+    /// Sets how many timed elements each node keeps.
     pub(crate) fn keep_elements(&self, limit: usize, pass: &Pass) {
         if self.timing.kept.swap(limit, Ordering::Relaxed) > limit {
             for node in self.nodes(pass) {
@@ -189,7 +198,7 @@ impl Graph {
         }
     }
 
-    /// Has elements go their usual way again, unless one that is timed is on its way.
+    /// Removes the nodes' flags unless a timed element is on its way.
     #[inline]
     pub(super) fn open_timed(&self, pass: &Pass) {
         let timing = &self.timing;
@@ -198,16 +207,19 @@ impl Graph {
         }
     }
 
-    /// Has elements timed for this long from now on; without a limit, as long as the pipeline lives.
+    /// Times elements for this long from now on; without a limit, for the pipeline's life. The next element is timed.
     pub(crate) fn measure_latency(&self, limit: Option<Duration>, pass: &Pass) {
         let now = self.clock().now();
+        let last = Duration::from_nanos(self.timing.last.load(Ordering::Relaxed));
+        if now.saturating_sub(last) > 10 * self.spacing(pass) {
+            // The stream has become slow, or is new: the interval must not be that of a faster one.
+            self.timing.interval.store(0, Ordering::Relaxed);
+        }
         let until = limit.map(|limit| now.saturating_add(limit).as_nanos());
         let until = until.and_then(|until| u64::try_from(until).ok());
         let until = until.unwrap_or(u64::MAX);
         self.timing.until.fetch_max(until, Ordering::Relaxed);
-        // What comes next is timed, however many came between the last two.
         self.timing.left.store(0, Ordering::Relaxed);
-        self.timing.interval.store(0, Ordering::Relaxed);
         self.detours.fetch_or(detour::TIMED, Ordering::Relaxed);
         self.open_timed(pass);
     }

@@ -45,7 +45,7 @@ impl<T: Element> Stream<T> {
         found.flatten().map(|latency| *latency)
     }
 
-    /// Has elements timed for as long as `limit`, in seconds or as text, from now on, by the pipeline's clock; what is
+    /// Times elements for `limit`, in seconds or as text, from now on, by the pipeline's clock; what is
     /// found is in [`graph_view`](Self::graph_view) and [`latency`](Self::latency). It waits for nothing.
     ///
     /// # Errors
