@@ -1,4 +1,4 @@
-//! Results of functions that have to be awaited.
+//! Results of user functions that have to be awaited.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyType, PyWeakrefMethods, PyWeakrefReference};
@@ -9,11 +9,11 @@ use crate::event_loop::Awaited;
 use crate::node::Node;
 use crate::upcalls;
 
-/// Tells awaitable results of one function from others.
+/// Distinguishes awaitable results of one function from plain ones.
 pub(crate) struct Awaiting {
-    /// The node whose function it is, to find its pipeline.
+    /// The node that owns the function, to find its pipeline.
     node: Py<PyAny>,
-    /// The type of the last result that was not awaitable: a function mostly returns one type.
+    /// Type of the last result that was not awaitable. A function mostly returns one type, so that it is checked once.
     plain: Option<Py<PyType>>,
 }
 
@@ -23,10 +23,10 @@ impl Awaiting {
         Self { node, plain: None }
     }
 
-    /// Result of a call: something to wait for, or nothing.
+    /// Result of a call: an awaitable, or nothing.
     ///
     /// # Errors
-    /// There is no event loop to wait on, and none can be had.
+    /// No event loop is available to wait on.
     #[inline]
     pub(crate) fn step(&mut self, result: Bound<'_, PyAny>) -> PyResult<Step<(), Awaited>> {
         if result.is_none() {
@@ -53,7 +53,7 @@ impl Awaiting {
         Ok(Step::Pending(Awaited::new(result)))
     }
 
-    /// The same for what a user's `update` returns: nothing, an awaitable, or a list of them.
+    /// Result of a user's `update`: nothing, an awaitable, or a list of them.
     pub(crate) fn step_of_update(
         &mut self,
         result: Bound<'_, PyAny>,
@@ -75,7 +75,7 @@ impl Awaiting {
         Ok(Step::Pending(Awaited::new(together)))
     }
 
-    /// Sees to it that there is an event loop.
+    /// Makes sure that the pipeline has an event loop.
     pub(crate) fn need_loop(&self, py: Python<'_>) -> PyResult<()> {
         let node = self.node.bind(py).cast::<PyWeakrefReference>()?.upgrade();
         match node {

@@ -1,4 +1,4 @@
-//! Operators on their way from Python's arguments to nodes of the engine.
+//! Blueprints: operators with their arguments from Python, from which nodes of the engine are built.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -19,32 +19,32 @@ use crate::lock::lock;
 use crate::ops::join;
 use crate::value::Value;
 
-/// Where a node is to be built.
+/// Context in which a node is built.
 pub(crate) struct BuildContext {
-    /// The stream it is attached to.
+    /// Stream to attach the node to.
     pub(crate) upstream: Stream<Value>,
     pub(crate) current: LastValue,
-    /// A weak reference to the node in Python.
+    /// Weak reference to the node in Python.
     pub(crate) node: Py<PyAny>,
 }
 
-/// A node that has been built: one node of the engine, or one and its finishing.
+/// A built node: one node of the engine, or one followed by the conversion of its results.
 pub(crate) struct Made {
     pub(crate) inlet: Box<dyn Inlet>,
-    /// A node between the two.
+    /// The node before the conversion.
     pub(crate) between: Option<Box<dyn Traverse>>,
     pub(crate) out: Stream<Value>,
 }
 
-/// A node of the engine that may keep Python objects.
+/// A node of the engine that may hold Python objects.
 pub(crate) trait Traverse: Send + Sync {
-    /// Shows what it keeps; whether it could.
+    /// Visits the objects it holds; returns false if the node was busy.
     fn traverse(&self, visit: &mut dyn FnMut(&dyn Any)) -> bool;
 
-    /// How many elements are on their way in it; `None` if somebody is at work inside the pipeline.
+    /// Number of elements in flight in it; `None` if a thread is inside the pipeline.
     fn in_flight(&self) -> Option<usize>;
 
-    /// Makes a node that collects send what it has; `None` for other nodes.
+    /// Function that flushes a collecting node; `None` for other nodes.
     fn flush(&self) -> Option<Box<dyn FnOnce() -> Emit + Send>> {
         None
     }
@@ -70,34 +70,34 @@ impl<U: Element> Traverse for OpenJoin<Value, U> {
     }
 }
 
-/// Where elements come in.
+/// Input side of a node.
 pub(crate) trait Inlet: Traverse {
-    /// The engine's number for the node.
+    /// Id of the node in the engine.
     fn id(&self) -> u64;
     fn set_name(&self, name: String);
     fn set_policy(&self, policy: OnError);
     fn counters(&self) -> Counters;
     fn latency(&self) -> Option<Latency>;
-    /// Adds an edge; returns the number of the inlet it made, if inlets are told apart.
+    /// Adds an edge; returns the key of the new inlet, if the node has distinct inlets.
     fn attach(&self, from: &Stream<Value>) -> Result<Option<InletKey>, Error>;
-    /// Puts a value in the place of an inlet, if there are such.
+    /// Puts a constant in the place of an inlet, if the node has distinct inlets.
     fn attach_literal(&self, value: Value);
-    /// Makes the node the first to get what `from` sends.
+    /// Makes the node the first downstream of `from`.
     fn move_to_first(&self, from: &Stream<Value>) -> Result<(), Error>;
     fn detach(&self, from: &Stream<Value>) -> Result<(), Error>;
-    /// The node of the engine, for who knows its type.
+    /// The node of the engine, for downcasting.
     fn as_any(&self) -> &dyn Any;
-    /// The elements at each inlet of a join, in order.
+    /// The waiting elements of each inlet of a join, in order.
     fn lanes(&self) -> Option<Vec<Vec<Value>>> {
         None
     }
-    /// The way in for what comes from an upstream, where it is handed in by other means.
+    /// Entry point for elements of an upstream that are passed by `update` instead of an edge.
     fn door(&self, _upstream: u64) -> Option<Stream<Value>> {
         None
     }
 }
 
-/// What a node is besides its ways in, which `$stream` gives.
+/// The methods of `Inlet` that do not concern edges, for the field `$stream`.
 macro_rules! as_stream {
     ($self:ident => $stream:expr) => {
         fn id(&$self) -> u64 {
@@ -130,7 +130,7 @@ macro_rules! as_stream {
     };
 }
 
-/// Ways into a node that makes no difference between them.
+/// Inlets of a node that does not distinguish them.
 impl<T: Element> Inlet for Stream<T> {
     as_stream!(self => self);
 
@@ -167,49 +167,49 @@ impl<U: Element> Inlet for OpenJoin<Value, U> {
 
 type Build = Box<dyn FnOnce(BuildContext) -> Made + Send>;
 
-/// Gives a node that was built of the same operator its settings; with false also its state, which is a new one.
+/// Applies a blueprint's settings to an existing node of the same operator; with false its state is replaced as well.
 type Renew = Box<dyn FnOnce(&dyn Inlet, bool) -> Result<(), BuildError> + Send>;
 
-/// An operator and its arguments, to be built once its upstream is known.
+/// An operator and its arguments, built once the upstream is known.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Blueprint {
     build: Mutex<Option<Build>>,
     renew: Mutex<Option<Renew>>,
     /// The user's function.
     pub(crate) function: Option<Function>,
-    /// Objects that it keeps outside the engine.
+    /// Objects held outside the engine.
     pub(crate) state: Vec<State>,
     pub(crate) needs_loop: bool,
     pub(crate) is_sink: bool,
-    /// Whether nodes are attached to it once it is built, each by an inlet of its own; a simple node
-    /// is built onto the first.
+    /// Whether upstreams are attached after building, each by an inlet of its own. Other nodes are built onto their
+    /// first upstream.
     pub(crate) joins: bool,
-    /// Whether a node that is attached twice has two inlets, each of which gets every element.
+    /// Whether an upstream attached twice has two inlets, each of which gets every element.
     pub(crate) repeats: bool,
-    /// The upstream at each inlet, if the node wants to know.
+    /// Upstream of each inlet, if the node needs to know it.
     pub(crate) callers: UpstreamRefs,
     pub(crate) passage: Passage,
-    /// Where the result of a sink's function is put for the node to look at, if somebody else has called it.
+    /// Place for the result of a sink's function that a compiled chain has called.
     pub(crate) sink_result: Option<Arc<Place>>,
 }
 
-/// The streams that an element passes on its way through a node.
+/// What an emitted element meets in a node.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Passage {
-    /// Functions, which are called where that was promised; or so it may be.
+    /// User functions, which run on the event loop's thread if there is one. Also the assumption for unknown nodes.
     #[default]
     Functions,
-    /// Nothing of the user's.
+    /// No function; the element may pass on.
     Straight,
-    /// Nothing, and it gets no further by itself.
+    /// No function; the element waits here for the event loop or an engine.
     Ends,
 }
 
-/// An object that an operator's function keeps, for the node in Python to show to the collector.
-/// Nothing else is done under the lock than taking it out or putting it in.
+/// An object held by an operator's function, which the node in Python shows to the garbage collector. The lock is held
+/// only to take or replace the object.
 pub(crate) type State = Arc<Mutex<Option<Value>>>;
 
-/// The nodes behind the inlets of a node, by the inlets' numbers.
+/// Nodes upstream of a node, by inlet.
 pub(crate) type UpstreamRefs = Arc<Mutex<Vec<(usize, Py<PyWeakrefReference>)>>>;
 
 impl Blueprint {
@@ -234,7 +234,7 @@ impl Blueprint {
         self
     }
 
-    /// A transform that takes note of what it sends by itself.
+    /// A transform that records its last value itself.
     pub(crate) fn transform<T>(make: impl FnOnce(LastValue) -> T + Send + 'static) -> Self
     where
         T: Transform<In = Value, Out = Value>,
@@ -249,7 +249,7 @@ impl Blueprint {
         })
     }
 
-    /// An operator that passes on elements as they are.
+    /// An operator that passes elements on unchanged.
     pub(crate) fn passing<O>(operator: O) -> Self
     where
         O: IntoOperator + Send + 'static,
@@ -258,7 +258,7 @@ impl Blueprint {
         Self::finished(operator, |_, x| Ok(x))
     }
 
-    /// An operator whose results are made into objects by `finish`.
+    /// An operator whose results are converted to Python objects by `finish`.
     pub(crate) fn finished<O, U>(
         operator: O,
         finish: impl FnMut(Python<'_>, U) -> PyResult<Value> + Send + 'static,
@@ -286,7 +286,7 @@ impl Blueprint {
         })
     }
 
-    /// A node that sends elements of type `U` and whose operator can get the settings of another one.
+    /// A node that sends elements of type `U`, with an operator that can be reconfigured.
     pub(crate) fn renewing<Op, U>(
         mut self,
         make: impl FnOnce() -> Result<Op, BuildError> + Send + 'static,
@@ -325,14 +325,14 @@ impl Blueprint {
         self
     }
 
-    /// A node whose inlets are told apart.
+    /// A node with distinct inlets.
     pub(crate) fn joining(mut self, callers: UpstreamRefs) -> Self {
         self.joins = true;
         self.callers = callers;
         self
     }
 
-    /// One whose inlets are told apart even if the same node is behind several.
+    /// Gives each occurrence of an upstream its own inlet.
     pub(crate) fn repeating(mut self) -> Self {
         self.repeats = true;
         self
@@ -348,13 +348,13 @@ impl Blueprint {
         self
     }
 
-    /// Builds the node; `None` if that has been done.
+    /// Builds the node; `None` if it has been built before.
     pub(crate) fn build(&self, site: BuildContext) -> Option<Made> {
         let build = lock(&self.build).take()?;
         Some(build(site))
     }
 
-    /// Gives a node its settings; see [`Renew`]. `None` if such a node can't take others.
+    /// Reconfigures a node; see [`Renew`]. `None` if the operator cannot be reconfigured.
     pub(crate) fn renew(&self, inlet: &dyn Inlet, keeps: bool) -> Option<Result<(), BuildError>> {
         let renew = lock(&self.renew).take()?;
         Some(renew(inlet, keeps))
@@ -367,7 +367,7 @@ fn used_up() -> BuildError {
 }
 
 impl Made {
-    /// A node, and what makes its results into objects and takes note of them.
+    /// A node, followed by the conversion of its results.
     pub(crate) fn finished<U: Element>(
         stream: Stream<U>,
         current: LastValue,
@@ -385,10 +385,10 @@ impl Made {
     }
 }
 
-/// Kind of the nodes that make results into Python objects.
+/// Kind of the nodes that convert results.
 pub(crate) const FINISH: &str = "finish";
 
-/// Makes an operator's results into Python objects.
+/// Converts an operator's results to Python objects.
 struct Finish<U, F>(F, PhantomData<fn(U)>);
 
 impl<U, F> Transform for Finish<U, F>

@@ -37,10 +37,10 @@ unsafe extern "C-unwind" {
     ) -> std::ffi::c_int;
 }
 
-/// Stops the thread for ever if its stack is being unwound.
+/// Parks the thread if its stack is being unwound.
 ///
-/// While an interpreter ends, before Python 3.14, it does that to other threads when they ask for the GIL,
-/// in the middle of functions that were called from here. No frame in Rust survives it.
+/// Before Python 3.14, an ending interpreter unwinds other threads when they ask for the GIL. No Rust frame survives
+/// that.
 struct Parked;
 
 impl Drop for Parked {
@@ -49,7 +49,7 @@ impl Drop for Parked {
     }
 }
 
-/// Calls into the interpreter, in a frame that is never unwound.
+/// Calls into the interpreter from a frame that is never unwound.
 #[inline(always)]
 fn guarded(call: impl FnOnce() -> *mut PyObject) -> *mut PyObject {
     let parked = Parked;
@@ -60,10 +60,10 @@ fn guarded(call: impl FnOnce() -> *mut PyObject) -> *mut PyObject {
 
 static VECTORCALL: OnceLock<Option<Vectorcall>> = OnceLock::new();
 
-/// Says that the place before the first argument may be used by who is called, for a `self`.
+/// Flag: the slot before the first argument may be overwritten by the callee, for a `self`.
 const ARGUMENTS_OFFSET: usize = 1 << (usize::BITS - 1);
 
-/// Looks for faster ways to call; to be called once, when the module is loaded.
+/// Looks up faster ways to call. Called once, when the module is loaded.
 pub(crate) fn find() {
     VECTORCALL.get_or_init(look);
 }
@@ -158,7 +158,7 @@ pub(crate) fn with<'py>(
     }
 }
 
-/// `f(*args, **kwargs)`, for functions that may take long: the end of the program does not wait for them.
+/// `f(*args, **kwargs)` for functions that may take long: the program's end does not wait for them.
 pub(crate) fn task<'py>(
     f: &Bound<'py, PyAny>,
     args: &Bound<'py, PyTuple>,
@@ -167,7 +167,7 @@ pub(crate) fn task<'py>(
     gil::unawaited(|| with(f, args, kwargs))
 }
 
-/// Calls a function whose result nobody waits for: what it raises is reported.
+/// Calls a function and reports its exception, since nobody waits for the result.
 pub(crate) fn reporting<'py, A>(f: &Bound<'py, PyAny>, args: A)
 where
     A: IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>>,
@@ -181,7 +181,7 @@ where
 /// Sends an object to a generator, and returns what it yields next.
 ///
 /// # Errors
-/// It has raised an exception, or has ended.
+/// It has raised an exception or is exhausted.
 #[inline]
 pub(crate) fn resume<'py>(
     generator: &Bound<'py, PyAny>,

@@ -1,11 +1,11 @@
-//! The call of an asynchronous function that Python code belongs to: a context variable, which tasks inherit.
+//! The asynchronous call that running Python code belongs to, in a context variable, which tasks inherit.
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use thalweg::CurrentCall;
 
-/// A call that has not ended, as the context variable holds it.
+/// An unfinished call, as stored in the context variable.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 struct Call(CurrentCall);
 
@@ -18,7 +18,7 @@ fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     Ok(variable.bind(py))
 }
 
-/// Runs `start`, which starts a task: what it does belongs to the call that is being polled.
+/// Runs `start`, which starts a task; the task belongs to the call that is being polled.
 pub(crate) fn within<R>(py: Python<'_>, start: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
     let Some(call) = CurrentCall::get() else {
         return start();

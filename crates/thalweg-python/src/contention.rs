@@ -1,4 +1,4 @@
-//! Waits for a thread that is inside a pipeline: they can be interrupted, and say what for.
+//! Waits for a thread inside a pipeline: they can be interrupted, and say what they wait for.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,19 +9,19 @@ use pyo3::prelude::*;
 use crate::event_loop::EventLoop;
 use crate::{gil, interrupt, upcalls};
 
-/// When a thread says so for the first time in the process: functions may well take as long.
+/// Delay of the first warning in the process: functions may well take as long.
 const FIRST: Duration = Duration::from_secs(1);
-/// When every thread says so.
+/// Interval between further warnings of a thread.
 const ALWAYS: Duration = Duration::from_secs(10);
 
 thread_local! {
     static WAITED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// Returns whether a waiting thread goes on waiting: an exception of a signal handler ends the wait.
+/// Returns whether a waiting thread goes on waiting; an exception of a signal handler ends the wait.
 pub(crate) fn has_patience(waited: Duration) -> bool {
     gil::attach(|py| match py.check_signals() {
-        // A thread that has been interrupted does not wait on.
+        // // An interrupted thread must not wait any longer.
         Ok(()) if interrupt::is_noted() => false,
         Ok(()) => {
             look(py, waited, false);
@@ -34,10 +34,10 @@ pub(crate) fn has_patience(waited: Duration) -> bool {
     })
 }
 
-/// Looks after a thread that waits for an event loop to begin with its element.
+/// Checks on a thread that waits for an event loop to begin with its element.
 ///
 /// # Errors
-/// The loop waits for this very thread.
+/// The loop waits for this thread.
 pub(crate) fn look_at_loop(
     py: Python<'_>,
     waited: Duration,
@@ -51,7 +51,7 @@ pub(crate) fn look_at_loop(
     Ok(())
 }
 
-/// Says what the calling thread waits for, if it has waited for long enough.
+/// Warns about the calling thread's wait, if it is long enough.
 fn look(py: Python<'_>, waited: Duration, on_loop: bool) {
     static HAS_SAID: AtomicBool = AtomicBool::new(false);
     let before = WAITED.replace(waited);

@@ -21,16 +21,16 @@ use crate::node::picture::visible;
 use crate::node::traverse::objects_in;
 use crate::upcalls::VIEW;
 
-/// How long is waited for pipelines that somebody is at work in.
+/// Time limit for answers of busy pipelines.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// A dashboard that is being served.
+/// A running dashboard.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Dashboard(Mutex<Option<thalweg_dashboard::Dashboard>>);
 
 #[pymethods]
 impl Dashboard {
-    /// Serves it at a port of this machine, or the next one that is free.
+    /// Serves a dashboard at a port, or at the next free one.
     #[new]
     fn new(
         py: Python<'_>,
@@ -59,40 +59,40 @@ impl Dashboard {
         }
     }
 
-    /// The port that it has; `None` once it has been closed.
+    /// Its port; `None` once it is closed.
     #[getter]
     fn port(&self) -> Option<u16> {
         let dashboard = lock(&self.0);
         dashboard.as_ref().map(|dashboard| dashboard.addr().port())
     }
 
-    /// What to open in a browser; `None` once it has been closed.
+    /// URL to open in a browser; `None` once it is closed.
     #[getter]
     fn link(&self) -> Option<String> {
         lock(&self.0).as_ref().map(|dashboard| dashboard.link())
     }
 
-    /// What those need who want to control pipelines; `None` unless that is allowed, or once it has been closed.
+    /// Token that authorizes control; `None` without control, or once it is closed.
     #[getter]
     fn token(&self) -> Option<String> {
         let dashboard = lock(&self.0);
         dashboard.as_ref()?.token().map(str::to_string)
     }
 
-    /// What to open in a browser, with the token in it.
+    /// URL to open in a browser, with the token.
     #[getter]
     fn control_link(&self) -> Option<String> {
         lock(&self.0).as_ref()?.control_link()
     }
 
-    /// Ends it.
+    /// Stops the dashboard.
     fn close(&self, py: Python<'_>) {
         let dashboard = lock(&self.0).take();
         gil::detach(py, || drop(dashboard));
     }
 }
 
-/// The metrics of this process, for those who have an endpoint of their own.
+/// Metrics of this process, for a program with its own endpoint.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Metrics(thalweg_dashboard::Metrics);
 
@@ -103,13 +103,13 @@ impl Metrics {
         Self(thalweg_dashboard::Metrics::new(Process::default()))
     }
 
-    /// All metrics as they are, in the OpenMetrics format.
+    /// All metrics in the OpenMetrics format.
     fn text(&self, py: Python<'_>) -> PyResult<String> {
         let text = gil::detach(py, || self.0.text());
         text.map_err(unwritten)
     }
 
-    /// What each metric is, without numbers.
+    /// Names and descriptions of all metrics, without values.
     #[staticmethod]
     fn descriptions() -> PyResult<String> {
         thalweg_dashboard::Metrics::descriptions().map_err(unwritten)
@@ -120,14 +120,14 @@ fn unwritten(error: std::fmt::Error) -> PyErr {
     PyRuntimeError::new_err(format!("the metrics could not be written: {error}"))
 }
 
-/// The pipelines and engines of this process.
+/// Pipelines and engines of this process.
 #[derive(Default)]
 struct Process {
-    /// How many elements nodes keep to be shown.
+    /// Number of elements that each node keeps for display.
     kept: usize,
 }
 
-/// A pipeline that has been asked how it is.
+/// A pipeline whose answer is awaited.
 struct Asked {
     name: String,
     id: u64,
@@ -138,7 +138,7 @@ struct Asked {
 impl Observe for Process {
     fn pipelines(&self) -> Vec<Pipeline> {
         let asked = gil::attach(|py| ask(py, self.kept).unwrap_or_else(|error| told(py, error)));
-        // Those who are at work in them may need the GIL.
+        // // Without the GIL: threads inside the pipelines may need it.
         let end = Instant::now() + PATIENCE;
         let answered = asked.into_iter().map(|asked| {
             let left = end.saturating_duration_since(Instant::now());
@@ -157,7 +157,7 @@ impl Observe for Process {
     }
 
     fn elements(&self, pipeline: u64, node: u64) -> Option<Vec<Box<dyn Any + Send>>> {
-        // Copying references to objects needs the GIL.
+        // // Copying references to objects needs the GIL.
         let answer = gil::attach(|py| {
             let found = find(py, pipeline).unwrap_or_else(|error| told(py, error))?;
             let (tells, answer) = sync_channel(1);
@@ -167,7 +167,7 @@ impl Observe for Process {
                 .ok()?
                 .out
                 .send_kept_elements(node, move |kept| {
-                    // Nobody may be waiting for it any more.
+                    // // The receiver may have given up.
                     let _ = tells.try_send(kept);
                 });
             Some(answer)
@@ -202,13 +202,13 @@ impl Observe for Process {
     }
 }
 
-/// Something went wrong in Python while one looked: there is nothing to show, and one who reads the output.
+/// Reports an exception raised in Python while taking a snapshot, and returns nothing.
 fn told<T: Default>(py: Python<'_>, error: PyErr) -> T {
     error.write_unraisable(py, None);
     T::default()
 }
 
-/// What an element reads like, which its own `__repr__` may say: it is called where nobody needs the thread.
+/// Text of an element, by its own `__repr__`. Called on a thread that nothing waits for.
 fn describe_element(element: &dyn Any) -> Option<String> {
     gil::attach(|py| {
         let mut objects = Vec::new();
@@ -230,7 +230,7 @@ fn describe_element(element: &dyn Any) -> Option<String> {
     })
 }
 
-/// A node of the pipeline that has this number.
+/// A node of the pipeline with this id.
 fn find(py: Python<'_>, pipeline: u64) -> PyResult<Option<Py<Node>>> {
     let found: Vec<(String, Py<Node>)> = VIEW.call(py, "pipelines", ())?.extract()?;
     let mut nodes = found.into_iter().map(|(_, node)| node);
@@ -241,7 +241,7 @@ fn find(py: Python<'_>, pipeline: u64) -> PyResult<Option<Py<Node>>> {
     Ok(nodes.find(is_it))
 }
 
-/// Asks all pipelines. It waits for none: a thread that is at work in one answers when it leaves.
+/// Sends requests to all pipelines. Waits for none: a thread inside a pipeline answers when it leaves.
 fn ask(py: Python<'_>, kept: usize) -> PyResult<Vec<Asked>> {
     let found: Vec<(String, Py<Node>)> = VIEW.call(py, "pipelines", ())?.extract()?;
     let mut asked = Vec::with_capacity(found.len());
@@ -249,14 +249,14 @@ fn ask(py: Python<'_>, kept: usize) -> PyResult<Vec<Asked>> {
         let Ok(parts) = node.get().parts() else {
             continue;
         };
-        // A length of time, which is what it fails without.
+        // // Fails only for an invalid interval.
         let _ = parts.out.measure_latency(LATENCY_FOR);
         if kept > 0 {
             parts.out.keep_elements(kept);
         }
         let (tells, answer) = sync_channel(1);
         parts.out.send_graph_view(move |view| {
-            // Nobody may be waiting for it any more.
+            // // The receiver may have given up.
             let _ = tells.try_send(view);
         });
         asked.push(Asked {
@@ -269,7 +269,7 @@ fn ask(py: Python<'_>, kept: usize) -> PyResult<Vec<Asked>> {
     Ok(asked)
 }
 
-/// An engine as Python tells it.
+/// An engine as described by Python.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 struct Told {
@@ -294,8 +294,7 @@ struct ToldWorker {
     runs: Vec<ToldRun>,
 }
 
-/// The number of the thread, the name of what ran, how many seconds ago it began, how many it took, how many tasks they
-/// were, and what became of them.
+/// Thread number, name, seconds since the start, duration in seconds, number of tasks, and outcome.
 type ToldRun = (usize, String, f64, f64, u64, String);
 
 fn engines(py: Python<'_>) -> PyResult<Vec<Engine>> {

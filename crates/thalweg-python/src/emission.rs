@@ -15,37 +15,37 @@ use crate::lock::lock;
 use crate::run_on_loop::Coming;
 use crate::{calls, failure, gil, interrupt};
 
-/// Something of the engine's to wait for.
+/// A completion in the engine.
 pub(crate) type Completion = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
-/// The completion of an `emit`, or of a `drain`, on an event loop: await it.
+/// Completion of an `emit` or a `drain` on an event loop: await it.
 ///
-/// The element is in flight already. If nothing downstream had to wait, it is done from the start.
+/// The element is already in flight. If nothing downstream had to wait, this is done from the start.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Emission(Mutex<State>);
 
 enum State {
     Done,
-    /// With the loop it is on, if there is one.
+    /// With its event loop, if there is one.
     Waiting(Waiting, Option<EventLoop>),
-    /// The asyncio future it became when somebody asked for it.
+    /// The asyncio future it became when it was first awaited.
     Future(Py<PyAny>),
 }
 
 pub(crate) enum Waiting {
     Emit(Emit),
-    /// Several emissions, or one that has a time limit.
+    /// Several emissions, or one with a time limit.
     Batch(Completion),
     Other(Completion),
-    /// It was begun on another thread.
+    /// Begun on another thread.
     Coming(Coming),
 }
 
 impl Emission {
-    /// The completion of an emission on `event_loop`, or on none.
+    /// The completion of an emission on `event_loop`, or without a loop.
     ///
     /// # Errors
-    /// It has failed already.
+    /// The emission has failed.
     #[inline]
     pub(crate) fn of(
         py: Python<'_>,
@@ -59,10 +59,10 @@ impl Emission {
         Self::waiting(py, Waiting::Emit(emit), event_loop)
     }
 
-    /// Something else to wait for, a drain say.
+    /// The completion of something else, such as a drain.
     ///
     /// # Errors
-    /// It has failed already.
+    /// It has failed.
     pub(crate) fn of_completion(
         py: Python<'_>,
         mut completion: Completion,
@@ -80,12 +80,12 @@ impl Emission {
         }
     }
 
-    /// An emission begun on another thread.
+    /// The completion of an emission begun on another thread.
     pub(crate) fn coming(py: Python<'_>, coming: Coming) -> PyResult<Py<PyAny>> {
         Self::waiting(py, Waiting::Coming(coming), None)
     }
 
-    /// One that is done.
+    /// A finished completion.
     pub(crate) fn done(py: Python<'_>, event_loop: Option<&EventLoop>) -> PyResult<Py<PyAny>> {
         match event_loop {
             Some(event_loop) if !event_loop.is_guess() => Ok(event_loop.done(py)),
@@ -106,8 +106,8 @@ impl Emission {
         Ok(Bound::new(py, Self(Mutex::new(state)))?.into_any().unbind())
     }
 
-    /// Makes the element that a function is working on wait for this one, if nobody has asked for
-    /// it in another way; whether it does.
+    /// Makes the element that the running function is working on wait for this one, unless this one was awaited in
+    /// another way; returns whether it does.
     pub(crate) fn wait_within(&self) -> bool {
         let mut state = lock(&self.0);
         match std::mem::replace(&mut *state, State::Done) {
@@ -133,7 +133,7 @@ impl Emission {
             State::Future(future) => return Ok(Some(future.clone_ref(py))),
             State::Waiting(_, event_loop) => event_loop.clone(),
         };
-        // Without the lock: Python may let other threads run, and one of them may ask for it, too.
+        // // Not under the lock: Python may switch threads here, and another thread may ask for the future too.
         let event_loop = Self::waits_on(py, event_loop.as_ref())?;
         let future = event_loop
             .object(py)
@@ -166,7 +166,7 @@ impl Emission {
         Ok(Some(future))
     }
 
-    /// Turns a waiting emission into one with a future, and returns what it waits for; `None` if it is not waiting.
+    /// Turns a waiting emission into one with a future, and returns its completion; `None` if it is not waiting.
     fn become_future(&self, py: Python<'_>, future: &Py<PyAny>) -> Option<Waiting> {
         let mut state = lock(&self.0);
         match std::mem::replace(&mut *state, State::Done) {
@@ -181,7 +181,7 @@ impl Emission {
         }
     }
 
-    /// The loop to await on: the one that runs on this thread, else the emission's own.
+    /// The loop to await on: the one that runs on this thread, or else the emission's own.
     fn waits_on(py: Python<'_>, event_loop: Option<&EventLoop>) -> PyResult<EventLoop> {
         let running = event_loop::running(py)?;
         match (running, event_loop) {
@@ -195,7 +195,7 @@ impl Emission {
     }
 }
 
-/// Whether whoever waited has cancelled the asyncio future: called by asyncio when that is done.
+/// Called by asyncio when the future is done: withdraws the element if the future was cancelled.
 #[pyclass(frozen)]
 #[derive(Clone, Default)]
 pub(crate) struct GivenUp(Arc<Mutex<Cancelled>>);
@@ -204,12 +204,12 @@ pub(crate) struct GivenUp(Arc<Mutex<Cancelled>>);
 struct Cancelled {
     is_cancelled: bool,
     waker: Option<Waker>,
-    /// Drops what is waited for, unless it is being looked at.
+    /// Drops the completion, unless it is being polled.
     withdraw: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl GivenUp {
-    /// Waits for an emission until somebody gives it up; what is dropped then withdraws its elements.
+    /// Waits for an emission until it is given up. Dropping the emission withdraws its elements.
     pub(crate) async fn or<R>(
         self,
         emit: impl Future<Output = R> + Unpin + Send + 'static,
@@ -249,7 +249,7 @@ impl GivenUp {
 
 #[pymethods]
 impl GivenUp {
-    /// On the loop's thread: an element that has been given up is withdrawn before the one who gave up goes on.
+    /// On the loop's thread, a withdrawn element is dropped before the caller goes on.
     fn __call__(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
         let withdraw = lock(&self.0).withdraw.take();
         if future.call_method0("cancelled")?.is_truthy()? {
@@ -262,7 +262,7 @@ impl GivenUp {
     }
 }
 
-/// Ends an asyncio future, unless whoever waited has cancelled it.
+/// Resolves an asyncio future, unless it was cancelled.
 fn resolve(future: &Bound<'_, PyAny>, result: PyResult<()>) {
     let py = future.py();
     let resolved = (|| {
@@ -280,7 +280,7 @@ fn resolve(future: &Bound<'_, PyAny>, result: PyResult<()>) {
     }
 }
 
-/// The result of an emission that is done.
+/// Result of a finished emission.
 ///
 /// # Errors
 /// The failures of the elements.
@@ -318,7 +318,7 @@ impl Emission {
         future.bind(py).call_method0("done")?.is_truthy()
     }
 
-    /// Has `callback` called with this once it is done.
+    /// Calls `callback` with this object when it is done.
     fn add_done_callback(slf: &Bound<'_, Self>, callback: &Bound<'_, PyAny>) -> PyResult<()> {
         match slf.get().future(slf.py())? {
             Some(future) => {
@@ -342,8 +342,8 @@ impl Emission {
     }
 }
 
-/// Nobody has asked for it: inside a function, the element being worked on waits for it, which is what
-/// a function that emits and returns nothing means.
+/// Not awaited: inside a function, the current element waits for it, which is what a function means that emits and
+/// returns nothing.
 impl Drop for Emission {
     fn drop(&mut self) {
         self.wait_within();

@@ -1,4 +1,4 @@
-//! Failures and errors of the engine as Python's exceptions, and the other way round.
+//! Conversion of the engine's failures and errors to Python exceptions, and back.
 
 use std::io;
 
@@ -21,7 +21,7 @@ pub(crate) fn log(py: Python<'_>, failure: &Failure) {
     }
 }
 
-/// Has failures that no emitter waits for written to the log, where we stand in for a package that does that.
+/// Logs failures that reach no emitter, for pipelines under the name of a package that does so.
 pub(crate) fn log_if_peer(py: Python<'_>, stream: &Stream<Value>) -> PyResult<()> {
     if upcalls::STREAMS.call(py, "logs_at_once", ())?.is_truthy()? {
         stream.on_unhandled(|failure| gil::attach(|py| log(py, &failure)));
@@ -29,17 +29,17 @@ pub(crate) fn log_if_peer(py: Python<'_>, stream: &Stream<Value>) -> PyResult<()
     Ok(())
 }
 
-/// An exception as an object that shows where it was raised: before Python 3.12 the two are apart.
+/// An exception as an object with its traceback attached: before Python 3.12 the two are separate.
 pub(crate) fn value_of<'py>(py: Python<'py>, error: &PyErr) -> Bound<'py, PyBaseException> {
     let value = error.value(py).clone();
     if let Some(traceback) = error.traceback(py) {
-        // It is an exception: the attribute can be set.
+        // // Setting this attribute of an exception cannot fail.
         let _ = value.setattr("__traceback__", traceback);
     }
     value
 }
 
-/// The exception a user's function raised, with a note that names the node and the element.
+/// The exception of a user's function, with a note that names the node and the element.
 pub(crate) fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
     let cause = failure.cause();
     let raised = match cause.downcast_ref::<PyErr>() {
@@ -63,8 +63,8 @@ pub(crate) fn exception(py: Python<'_>, failure: &Failure) -> PyErr {
     error
 }
 
-/// The exception that an error of a file is: the `OSError` of its kind for what the system has refused, what was raised
-/// for an element that cannot be written, or a `ValueError`.
+/// The exception for an error of a file sink: an `OSError` for a system error, the original exception of an element
+/// that cannot be written, or a `ValueError`.
 fn of_file(py: Python<'_>, error: &FileError) -> Option<PyErr> {
     match error {
         FileError::Io { source, .. } => {
@@ -103,7 +103,7 @@ pub(crate) fn to_value(py: Python<'_>, failure: &Failure) -> PyResult<Value> {
         .map(Value::from)
 }
 
-/// An exception of a class of ours.
+/// An exception of one of thalweg's classes.
 fn raise_ours<'py>(
     py: Python<'py>,
     class: &str,
@@ -115,18 +115,18 @@ fn raise_ours<'py>(
     }
 }
 
-/// An error of a pipeline's that is nothing more special.
+/// A pipeline error without a more specific class.
 pub(crate) fn pipeline_error(py: Python<'_>, message: String) -> PyErr {
     raise_ours(py, "PipelineError", (message,))
 }
 
-/// The exception for elements that come after the end.
+/// The exception for elements emitted after the end.
 pub(crate) fn closed(py: Python<'_>) -> PyErr {
     let message = "the program is ending, and the pipeline was drained: it takes no more elements";
     raise_ours(py, "ClosedError", (message,))
 }
 
-/// The exception an error of the engine is for Python.
+/// The Python exception for an error of the engine.
 #[cold]
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     let exceptions: Vec<_> = error

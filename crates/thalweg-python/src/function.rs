@@ -1,4 +1,4 @@
-//! A function of the user's, with the arguments it is called with besides the element.
+//! A user function, with the additional arguments it is called with.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use crate::call;
 use crate::gil::Place;
 use crate::value::Value;
 
-/// What a user gave an operator to call. The node in the engine calls it, the node in Python shows
-/// it to the collector.
+/// A callable passed to an operator. The node in the engine calls it; the node in Python shows it to the garbage
+/// collector.
 #[derive(Clone)]
 pub(crate) struct Function(Arc<Inner>);
 
 struct Inner {
-    /// Users may put another there.
+    /// Replaceable by the user.
     callable: Place,
-    /// Positional arguments after the element, if there are any.
+    /// Positional arguments after the element.
     args: Option<Py<PyTuple>>,
     kwargs: Option<Py<PyDict>>,
-    /// Whether an element's own elements are the arguments.
+    /// Whether the element is unpacked into arguments.
     is_splayed: bool,
 }
 
@@ -41,7 +41,7 @@ impl Function {
         }))
     }
 
-    /// The callable, and its arguments besides the element.
+    /// The callable and its additional arguments.
     pub(crate) fn parts<'a, 'py>(
         &'a self,
         py: Python<'py>,
@@ -64,18 +64,18 @@ impl Function {
         )
     }
 
-    /// Puts another callable in the place of this one.
+    /// Replaces the callable.
     pub(crate) fn replace(&self, callable: &Bound<'_, PyAny>) {
         let new = callable.clone().unbind();
         drop(self.0.callable.replace(callable.py(), Some(new)));
     }
 
-    /// Whether there is `None` in the place of a callable.
+    /// Whether the callable is `None`.
     pub(crate) fn is_none(&self, py: Python<'_>) -> bool {
         self.0.callable.bound(py).is_none()
     }
 
-    /// Whether an element's own elements are the arguments.
+    /// Whether the element is unpacked into arguments.
     pub(crate) fn is_splayed(&self) -> bool {
         self.0.is_splayed
     }
@@ -87,7 +87,7 @@ impl Function {
         self
     }
 
-    /// Has it called as `f(*x, *args, **kwargs)`.
+    /// Makes it unpack its element: `f(*x, *args, **kwargs)`.
     pub(crate) fn splayed(self, is_splayed: bool) -> Self {
         self.with(|inner| inner.is_splayed = is_splayed)
     }
@@ -102,7 +102,7 @@ impl Function {
             .map_err(|error| self.failed(py, error))
     }
 
-    /// The same where interrupts are failures like others: on a thread of an engine's.
+    /// The same on a thread of an engine, where interrupts count as failures.
     ///
     /// # Errors
     /// The function's exception.
@@ -136,7 +136,7 @@ impl Function {
             .map_err(|error| self.failed(py, error))
     }
 
-    /// The same on a thread of an engine's, see [`call_elsewhere`](Self::call_elsewhere).
+    /// The same on a thread of an engine, see [`call_elsewhere`](Self::call_elsewhere).
     ///
     /// # Errors
     /// The function's exception.

@@ -1,4 +1,4 @@
-//! Places guarded by the GIL instead of a lock of their own.
+//! Acquiring and releasing the GIL, and data guarded by the GIL instead of a lock.
 
 #![allow(unsafe_code)]
 
@@ -11,8 +11,7 @@ use thalweg_tasks::host::look;
 
 use crate::interpreter;
 
-/// Runs `f` with the GIL, on a thread that may not have it. A thread that comes while the interpreter is
-/// ending is stopped.
+/// Runs `f` with the GIL, on a thread that may not hold it. If the interpreter is ending, the thread is parked.
 pub(crate) fn attach<R>(f: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
     let _visit = Visit::begin();
     let mut f = Some(f);
@@ -27,7 +26,7 @@ pub(crate) fn attach<R>(f: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
     }
 }
 
-/// Runs `f` without the GIL. If the interpreter is ending by then, the thread is stopped.
+/// Runs `f` without the GIL. If the interpreter is ending afterwards, the thread is parked.
 pub(crate) fn detach<R: Send>(py: Python<'_>, f: impl Send + FnOnce() -> R) -> R {
     py.detach(|| {
         let result = Visit::suspend(f);
@@ -36,10 +35,10 @@ pub(crate) fn detach<R: Send>(py: Python<'_>, f: impl Send + FnOnce() -> R) -> R
     })
 }
 
-/// Number of threads that wait for tasks, without the GIL.
+/// Number of threads that wait for tasks without the GIL.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// Looks that take about as long as it takes from `submit` to `result`.
+/// Spins for about the time from `submit` to `result`.
 const HANDOVER: u32 = 128;
 
 /// Runs `wait`, which waits for tasks, without the GIL.
@@ -61,29 +60,29 @@ pub(crate) fn detach_to_wait<R: Send>(py: Python<'_>, wait: impl Send + FnOnce()
 
 /// Waits a moment for the thread that submitted a task to wait for it, which releases the GIL.
 ///
-/// A thread that asks for the GIL earlier is put to sleep and woken again, and that takes longer than a small task.
+/// A thread that asks for the GIL before that is put to sleep and woken, which takes longer than a small task.
 pub(crate) fn await_handover() {
     look(HANDOVER, || WAITING.load(Ordering::Relaxed) > 0);
 }
 
-/// Runs what may take long and can be stopped anywhere, a user's function: nobody waits for it at the end.
+/// Runs a user function, which may take long and can be stopped anywhere: the program's end does not wait for it.
 pub(crate) fn unawaited<R>(f: impl FnOnce() -> R) -> R {
     Visit::suspend(f)
 }
 
-/// How many threads of ours are in Python.
+/// Number of the engine's threads that are in Python.
 static VISITORS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// How many visits this thread is making, one within the other.
+    /// Nesting depth of this thread's visits.
     static VISITS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// How long is waited for visitors at the end.
+/// Time limit for visits at the end.
 const FAREWELL: Duration = Duration::from_millis(200);
 
-/// The time in which a thread of ours is in Python. The interpreter must not end meanwhile: it would unwind the
-/// thread, which no frame in Rust survives.
+/// A visit to Python by a thread of the engine. The interpreter must not end during a visit: it would unwind the
+/// thread, which no Rust frame survives.
 struct Visit;
 
 impl Visit {
@@ -96,7 +95,7 @@ impl Visit {
         Self
     }
 
-    /// Leaves for a while.
+    /// Suspends the visit.
     fn suspend<R>(f: impl FnOnce() -> R) -> R {
         struct Return(usize);
 
@@ -127,7 +126,7 @@ impl Drop for Visit {
     }
 }
 
-/// Waits a moment for threads of ours that are in Python: the last thing that is done before the interpreter ends.
+/// Waits a moment for the engine's threads that are in Python. This is the last step before the interpreter ends.
 #[pyfunction]
 pub(crate) fn await_visitors(py: Python<'_>) {
     py.detach(|| {
@@ -138,10 +137,9 @@ pub(crate) fn await_visitors(py: Python<'_>) {
     });
 }
 
-/// Runs `f` with the GIL, which this thread holds: what is called by a node of a pipeline.
+/// Runs `f` with the GIL, which this thread holds because a node of a pipeline called it.
 ///
-/// Threads come into pipelines of this module from Python alone, and while they block, without the GIL,
-/// they call no node.
+/// Threads enter pipelines of this module only from Python, and call no node while they block without the GIL.
 #[inline(always)]
 pub(crate) fn held<R>(f: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
     #[cfg(debug_assertions)]
@@ -154,7 +152,7 @@ pub(crate) fn held<R>(f: impl for<'py> FnOnce(Python<'py>) -> R) -> R {
     }
 }
 
-/// Blocks without the GIL, so that those that this thread waits for can go on.
+/// Blocks without the GIL, so that the threads it waits for can go on.
 pub(crate) fn without(block: thalweg::Blocking<'_>) {
     struct Block<'a>(thalweg::Blocking<'a>);
 
@@ -174,7 +172,7 @@ pub(crate) fn without(block: thalweg::Blocking<'_>) {
 
 // There is no stable ABI without the GIL, and this module is built for the stable ABI.
 
-/// A place for one object. Every node writes one for every element: a lock would show.
+/// A slot for one object. Every node writes one for every element, so that a lock would be noticeable.
 pub(crate) struct Place(UnsafeCell<Option<Py<PyAny>>>);
 
 // SAFETY: every access takes a `Python` token, which proves that the thread holds the GIL, and
@@ -190,14 +188,14 @@ impl Place {
         Self(UnsafeCell::new(Some(object)))
     }
 
-    /// What is there, or `None`.
+    /// The object, or `None`.
     #[inline]
     pub(crate) fn bound<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         let object = self.get(py).unwrap_or_else(|| py.None());
         object.into_bound(py)
     }
 
-    /// Puts something else there; returns what was there before.
+    /// Replaces the object; returns the previous one.
     #[inline]
     pub(crate) fn replace(&self, _: Python<'_>, object: Option<Py<PyAny>>) -> Option<Py<PyAny>> {
         // SAFETY: the GIL is held, and no other code runs until `replace` returns.
@@ -209,14 +207,14 @@ impl Place {
         unsafe { (*self.0.get()).as_ref().map(|object| object.clone_ref(py)) }
     }
 
-    /// Shows what is there to the collector, which holds the GIL.
+    /// Shows the object to the garbage collector, which holds the GIL.
     pub(crate) fn visit(&self, visit: &pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
         // SAFETY: the collector holds the GIL, and visiting runs no code but its own.
         unsafe { visit.call(&*self.0.get()) }
     }
 }
 
-/// The contents of a Python object: put in once, and taken out again only by the collector.
+/// The contents of a Python object: set once, and taken only by the garbage collector.
 pub(crate) struct Contents<T>(UnsafeCell<Option<T>>);
 
 // SAFETY: filled and taken with the GIL held. A reference to what is inside lives no longer than a
@@ -235,7 +233,7 @@ impl<T> Contents<T> {
         unsafe { (*self.0.get()).as_ref() }
     }
 
-    /// Puts the contents in; gives them back if there are some already.
+    /// Sets the contents; returns them if there are some already.
     pub(crate) fn fill(&self, _: Python<'_>, contents: T) -> Result<(), T> {
         // SAFETY: the GIL is held, and nobody can have a reference into an empty place.
         let place = unsafe { &mut *self.0.get() };
@@ -246,8 +244,7 @@ impl<T> Contents<T> {
         Ok(())
     }
 
-    /// Takes the contents out, to be called when nothing refers to the object any more (`tp_finalize`,
-    /// `tp_clear`).
+    /// Takes the contents. Called when nothing refers to the object any more (`tp_finalize`, `tp_clear`).
     pub(crate) fn clear(&self) -> Option<T> {
         // SAFETY: nothing refers to the object any more, so nobody has borrowed it.
         unsafe { (*self.0.get()).take() }

@@ -1,4 +1,4 @@
-//! The interpreter itself: which one this is, and whether it is ending.
+//! State of the interpreter: which one this is, and whether it is ending.
 
 #![allow(unsafe_code)]
 
@@ -10,13 +10,13 @@ use pyo3::exceptions::{PyImportError, PyRuntimeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-/// `Py_IsFinalizing`, which Python 3.10 to 3.12 have under a name with an underscore.
+/// `Py_IsFinalizing`, which has a leading underscore in Python 3.10 to 3.12.
 static IS_FINALIZING: OnceLock<Option<unsafe extern "C" fn() -> c_int>> = OnceLock::new();
 
-/// The thread that ends the interpreter, once it has begun to.
+/// Id of the thread that ends the interpreter, once it has begun to.
 static ENDS_HERE: OnceLock<ThreadId> = OnceLock::new();
 
-/// Looks for what the stable ABI does not name; to be called once, when the module is loaded.
+/// Looks up symbols outside the stable ABI. Called once, when the module is loaded.
 pub(crate) fn find() {
     IS_FINALIZING.get_or_init(look);
 }
@@ -36,14 +36,13 @@ fn look() -> Option<unsafe extern "C" fn() -> c_int> {
     None
 }
 
-/// Takes note of the thread that ends the program and its interpreter: it keeps the GIL, and is not to be
-/// stopped.
+/// Records the thread that ends the program and its interpreter. It keeps the GIL, and is never parked.
 #[pyfunction]
 pub(crate) fn note_ending() {
     let _ = ENDS_HERE.set(std::thread::current().id());
 }
 
-/// What Python calls this thread: `threading.get_ident()`.
+/// Python's id of this thread: `threading.get_ident()`.
 pub(crate) fn thread_id() -> u64 {
     // SAFETY: it may be called at any time.
     let id = unsafe { ffi::PyThread_get_thread_ident() };
@@ -51,17 +50,17 @@ pub(crate) fn thread_id() -> u64 {
     u64::from(id)
 }
 
-/// Whether it is this thread that ends the interpreter.
+/// Whether this thread ends the interpreter.
 pub(crate) fn ends_here() -> bool {
     ENDS_HERE.get() == Some(&std::thread::current().id())
 }
 
-/// Whether another thread is ending the program: this one ends with it.
+/// Whether another thread is ending the program, and this one with it.
 pub(crate) fn ends_elsewhere() -> bool {
     ENDS_HERE.get().is_some() && !ends_here()
 }
 
-/// Whether the interpreter is ending: threads other than the one that ends it never get the GIL again.
+/// Whether the interpreter is ending: other threads never get the GIL again.
 pub(crate) fn is_finalizing() -> bool {
     match IS_FINALIZING.get() {
         // SAFETY: it may be called at any time, with or without the GIL.
@@ -70,7 +69,7 @@ pub(crate) fn is_finalizing() -> bool {
     }
 }
 
-/// Checks that the interpreter is not ending: then event loops on other threads do not run any more.
+/// Checks that the interpreter is not ending: event loops on other threads would not run any more.
 ///
 /// # Errors
 /// It is ending.
@@ -81,19 +80,18 @@ pub(crate) fn check_running() -> PyResult<()> {
     Ok(())
 }
 
-/// The error of calls that come when the interpreter is ending.
+/// Error of calls during the interpreter's end.
 pub(crate) const ENDING: &CStr = c"the interpreter is ending: elements are taken no more";
 
-/// Stops this thread for ever if the interpreter is ending, and another thread ends it. The interpreter
-/// ends threads that ask for the GIL too late by unwinding their stacks, which frames in Rust do not
-/// survive. Python 3.14 stops them in the same way.
+/// Parks this thread if another thread is ending the interpreter. The interpreter unwinds threads that ask for the GIL
+/// too late, which Rust frames do not survive. Python 3.14 parks them in the same way.
 pub(crate) fn park_if_finalizing() {
     if is_finalizing() && !ends_here() {
         park();
     }
 }
 
-/// Stops this thread for ever.
+/// Parks this thread for ever.
 pub(crate) fn park() -> ! {
     loop {
         std::thread::park();
@@ -103,7 +101,7 @@ pub(crate) fn park() -> ! {
 /// Checks that this is the main interpreter.
 ///
 /// # Errors
-/// It is a sub-interpreter: threads of the engine would ask for the GIL of another.
+/// This is a sub-interpreter: the engine's threads would ask for the GIL of another one.
 pub(crate) fn check_is_main(_: Python<'_>) -> PyResult<()> {
     // SAFETY: the token says that this thread is attached, so there is a current interpreter.
     let id = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };

@@ -1,5 +1,5 @@
-//! `KeyboardInterrupt`, `SystemExit` and their like: no failure of an element, and no policy's
-//! business. They are carried around the pipeline to whoever entered it on this thread.
+//! `KeyboardInterrupt`, `SystemExit` and the like. They are not failures of an element, and bypass policies: they are
+//! carried around the pipeline to whoever entered it on this thread.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use crate::gil;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
-/// How many threads have one: most programs none, and then nobody looks further.
+/// Number of threads with a pending interrupt, mostly 0, in which case nothing else is checked.
 static NOTED: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
@@ -22,7 +22,7 @@ pub(crate) fn is_interrupt(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is_some_and(|error| gil::attach(|py| !error.is_instance_of::<PyException>(py)))
 }
 
-/// Takes note of an error if it is an interrupt.
+/// Records an error if it is an interrupt.
 #[cold]
 pub(crate) fn note(py: Python<'_>, error: &PyErr) {
     if !error.is_instance_of::<PyException>(py) {
@@ -30,7 +30,7 @@ pub(crate) fn note(py: Python<'_>, error: &PyErr) {
     }
 }
 
-/// Takes note of an error that is none of what was being done. The first is kept.
+/// Records an interrupt. The first one is kept.
 #[cold]
 pub(crate) fn keep(error: PyErr) {
     if !RAISED.replace(true) {
@@ -39,11 +39,11 @@ pub(crate) fn keep(error: PyErr) {
     }
 }
 
-/// Runs code of an event loop's that must not be left undone. All that can go wrong in it is that a signal
-/// handler raises: the exception is kept for the caller on this thread, and the code is run again.
+/// Runs event loop code that must not be skipped. The only error expected is an exception of a signal handler: it is
+/// kept for the caller on this thread, and the code runs again.
 ///
 /// # Errors
-/// It goes wrong every time.
+/// It fails every time.
 pub(crate) fn through<R>(_: Python<'_>, mut run: impl FnMut() -> PyResult<R>) -> PyResult<R> {
     const TRIES: usize = 10;
     for _ in 1..TRIES {
@@ -55,7 +55,7 @@ pub(crate) fn through<R>(_: Python<'_>, mut run: impl FnMut() -> PyResult<R>) ->
     run()
 }
 
-/// Raises what was noted on this thread.
+/// Raises the interrupt recorded on this thread.
 #[inline(always)]
 pub(crate) fn check() -> PyResult<()> {
     if is_noted() { Err(take()) } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! Times as Python gives them.
+//! Intervals passed from Python.
 
 use std::time::Duration;
 

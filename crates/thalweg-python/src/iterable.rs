@@ -14,7 +14,7 @@ use crate::lock::lock;
 use crate::value::Value;
 use crate::{call, gil, interrupt};
 
-/// Something that is set or not, for threads to look at.
+/// A flag shared between threads.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Flag(Arc<AtomicBool>);
 
@@ -36,8 +36,8 @@ impl Flag {
     }
 }
 
-/// The next `n` elements of an iterator, or fewer if `stop` gets set: what a source emits at a time. The
-/// rest stays in the iterator.
+/// The next `n` elements of an iterator, or fewer if `stop` gets set: one emission of a source. The rest stays in the
+/// iterator.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Batch {
     iterator: Py<PyAny>,
@@ -65,7 +65,7 @@ impl Batch {
         }
     }
 
-    /// Whether the iterator has no more.
+    /// Whether the iterator is exhausted.
     #[getter]
     fn is_over(&self) -> bool {
         self.end.is_over.load(Ordering::Relaxed)
@@ -80,7 +80,7 @@ impl Batch {
     }
 }
 
-/// A batch as a list of Python's, which nobody else has.
+/// A batch as a Python list that nobody else refers to.
 pub(crate) struct ListBatch(pub(crate) Py<PyList>);
 
 impl IntoIterator for ListBatch {
@@ -93,14 +93,14 @@ impl IntoIterator for ListBatch {
     }
 }
 
-/// Where elements come from.
+/// Origin of the elements.
 enum Source {
     Iterator(Py<PyAny>),
-    /// A sequence, parts of which can be had at a time, and how many elements have been taken.
+    /// A sequence, which can be sliced, and the number of elements taken.
     Sequence(Py<PyAny>, usize),
 }
 
-/// Elements as the engine takes them.
+/// The elements, as an iterator for the engine.
 pub(crate) struct Elements {
     from: Source,
     left: usize,
@@ -146,7 +146,7 @@ impl Elements {
         move |py| lock(&end.problem).as_ref().map(|error| error.clone_ref(py))
     }
 
-    /// Sends all.
+    /// Sends all elements.
     pub(crate) fn emit(self, out: &Stream<Value>) -> EmitMany<Value, Self> {
         let in_batches = gil::attach(|py| self.come_in_batches(py).unwrap_or(false));
         if in_batches {
@@ -156,8 +156,8 @@ impl Elements {
         }
     }
 
-    /// Whether so many may be taken at a time as the engine asks for: between two of them nobody asks whether a source
-    /// has been stopped, so no code of the user's is to run there.
+    /// Whether batches of the engine's size may be taken: within a batch nobody checks whether a source was stopped, so
+    /// that no user code may run there.
     fn come_in_batches(&self, py: Python<'_>) -> PyResult<bool> {
         match &self.from {
             Source::Iterator(iterator) if self.stop.is_some() => is_builtin(iterator.bind(py)),
@@ -181,7 +181,7 @@ impl Elements {
         *lock(&self.end.problem) = Some(error);
     }
 
-    /// Puts up to `size` elements at the end of a list: also those that come before an exception.
+    /// Appends up to `size` elements to a list, including those before an exception.
     fn fill(&mut self, list: &Bound<'_, PyList>, size: usize) -> PyResult<()> {
         let py = list.py();
         let next = match &mut self.from {
@@ -262,7 +262,7 @@ fn signed(place: usize) -> isize {
     isize::try_from(place).unwrap_or(isize::MAX)
 }
 
-/// Whether it is one of the interpreter's own sequences, whose parts are what iteration gives.
+/// Whether it is one of the interpreter's own sequences, whose slices equal their iteration.
 fn is_sequence(elements: &Bound<'_, PyAny>) -> bool {
     elements.is_exact_instance_of::<PyList>()
         || elements.is_exact_instance_of::<PyTuple>()
@@ -274,7 +274,7 @@ fn islice(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     ISLICE.import(py, "itertools", "islice")
 }
 
-/// Whether an iterator is one of the interpreter's own, over a collection that is there.
+/// Whether an iterator is one of the interpreter's own, over an existing collection.
 fn is_builtin(iterator: &Bound<'_, PyAny>) -> PyResult<bool> {
     static TYPES: PyOnceLock<Vec<Py<PyType>>> = PyOnceLock::new();
     let py = iterator.py();

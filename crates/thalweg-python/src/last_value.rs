@@ -1,4 +1,4 @@
-//! The last element a node has sent, for Python to look at.
+//! The last element sent by a node, readable from Python.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use crate::gil::Place;
 use crate::value::Value;
 
-/// Shared by the node in the engine, which writes it, and the one in Python, which reads it.
+/// Shared by the node in the engine, which writes it, and the node in Python, which reads it.
 #[derive(Clone)]
 pub(crate) struct LastValue(Arc<Place>);
 
@@ -17,7 +17,7 @@ impl LastValue {
         Self(Arc::new(Place::empty()))
     }
 
-    /// Takes note of an element, and passes it on.
+    /// Records an element, and passes it on.
     #[inline]
     pub(crate) fn note(&self, py: Python<'_>, x: Value) -> Value {
         self.set(py, x.object());

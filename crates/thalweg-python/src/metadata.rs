@@ -1,4 +1,4 @@
-//! streamz's metadata, a list of dicts that goes with an element, as acknowledgement tokens.
+//! Metadata of streamz, a list of dicts that accompanies an element, as acknowledgement tokens.
 
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
@@ -10,8 +10,7 @@ use crate::{gil, interrupt};
 /// Contents of a token.
 struct Tag(Py<PyDict>);
 
-/// The tokens for an element's metadata. Each dict is one; a counter under `ref` counts one for as
-/// long as the token is held by anybody.
+/// The tokens for an element's metadata, one for each dict. A counter under `ref` counts one while the token exists.
 ///
 /// # Errors
 /// The metadata is not a list of dicts, or a counter cannot count.
@@ -23,7 +22,7 @@ pub(crate) fn to_acks(metadata: Option<&Bound<'_, PyAny>>) -> PyResult<Acks> {
     let wrong = || PyTypeError::new_err("metadata: a list of dicts, or None");
     for dict in metadata.try_iter().map_err(|_| wrong())? {
         let dict = dict?;
-        // What windows carry for elements without metadata.
+        // // Windows pass this for elements without metadata.
         if !dict.is_none() {
             tokens.push(Acks::from(token(
                 dict.cast_into::<PyDict>().map_err(|_| wrong())?,
@@ -46,20 +45,19 @@ fn token(dict: Bound<'_, PyDict>) -> PyResult<Ack> {
     }))
 }
 
-/// A token for a dict, which calls `fire` with what became of the element. What counts what is derived from the element
-/// is under `ref`.
+/// A token for a dict, which calls `fire` with the element's outcome. The counter under `ref` counts what is derived
+/// from the element.
 pub(crate) fn tagged(dict: Bound<'_, PyDict>, fire: impl FnOnce(Outcome) + Send + 'static) -> Ack {
     Ack::with_payload(Tag(dict.unbind()), fire)
 }
 
-/// The dicts of an element that carries these tokens.
+/// The dicts of an element with these tokens.
 pub(crate) fn dicts<'py>(py: Python<'py>, acks: &Acks) -> impl Iterator<Item = Bound<'py, PyDict>> {
     acks.payloads::<Tag>()
         .map(move |tag| tag.0.bind(py).clone())
 }
 
-/// Counts one less. A counter of ours does not call back for an element that failed: what it
-/// acknowledges has to be delivered again.
+/// Decrements a counter. thalweg's counters do not call back for a failed element: it has to be delivered again.
 fn release(counter: &Bound<'_, PyAny>, outcome: Outcome) {
     let method = match outcome {
         Outcome::Delivered => "release",
@@ -67,7 +65,7 @@ fn release(counter: &Bound<'_, PyAny>, outcome: Outcome) {
     };
     let released = match counter.getattr(method) {
         Ok(release) => release.call0().map(drop),
-        // A counter that is not of ours is not told of failures, as with streamz.
+        // // Other counters are not told of failures, as in streamz.
         Err(_) if outcome == Outcome::Failed => Ok(()),
         Err(error) => Err(error),
     };
@@ -81,7 +79,7 @@ fn release(counter: &Bound<'_, PyAny>, outcome: Outcome) {
     }
 }
 
-/// The metadata of an element that carries these tokens.
+/// The metadata of an element with these tokens.
 pub(crate) fn from_acks<'py>(py: Python<'py>, acks: &Acks) -> PyResult<Bound<'py, PyList>> {
     PyList::new(py, dicts(py, acks).collect::<Vec<_>>())
 }

@@ -1,4 +1,4 @@
-//! Operators whose `update` a subclass in Python has overridden.
+//! Operators whose `update` a Python subclass overrides.
 
 use std::any::Any;
 use std::sync::Mutex;
@@ -11,25 +11,25 @@ use crate::lock::lock;
 use crate::ops::custom;
 use crate::value::Value;
 
-/// Two nodes: one that calls the subclass's `update`, and behind it the operator, which gets what
-/// `super().update()` hands on.
+/// Two nodes: one that calls the subclass's `update`, followed by the operator, which gets what `super().update()`
+/// passes on.
 pub(crate) struct Overridden {
     front: OpenJoin<Value, Value>,
     inner: Box<dyn Inlet>,
-    /// Whether the operator tells its inlets apart: then there is a door for each.
+    /// Whether the operator has distinct inlets, each with an entry of its own.
     joins: bool,
     doors: Mutex<Vec<Door>>,
-    /// Whether nothing else stands behind the operator.
+    /// Whether nothing follows the operator.
     inner_is_out: bool,
 }
 
-/// A way into the operator for what comes from one of its upstreams, by the engine's number for that.
+/// An entry into the operator for elements of one upstream, by the upstream's id.
 struct Door {
     upstream: u64,
     stream: Stream<Value>,
 }
 
-/// Builds both; returns them, and the way into the operator if there is only one.
+/// Builds both nodes; returns them, and the entry into the operator if there is only one.
 pub(crate) fn build(
     plan: &Blueprint,
     site: BuildContext,
@@ -37,7 +37,7 @@ pub(crate) fn build(
 ) -> Option<(Made, Option<Stream<Value>>)> {
     let front = custom::front(&site, callers);
     let door = Stream::new();
-    // Nothing comes by this edge: it tells the engine that one is behind the other.
+    // // No element passes along this edge: it tells the engine the order of the two nodes.
     front.stream().connect(&door).ok()?;
     let Made {
         inlet,
@@ -96,7 +96,7 @@ impl Inlet for Overridden {
     }
 
     fn set_policy(&self, policy: OnError) {
-        // The operator tries again by itself, and has given up when `update` hears of it.
+        // // The operator retries by itself, and has given up when `update` is told.
         if !matches!(policy, OnError::Retry(_)) {
             drop(self.front.stream().clone().on_error(policy.clone()));
         }

@@ -1,4 +1,4 @@
-//! What a generator's frame says about it.
+//! Access to a generator's frame.
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -9,7 +9,7 @@ pub(super) struct Variables<'py>(Bound<'py, PyAny>);
 
 impl<'py> Variables<'py> {
     /// # Errors
-    /// It has ended.
+    /// The generator has ended.
     pub(super) fn of(generator: &Bound<'py, PyAny>) -> PyResult<Self> {
         let py = generator.py();
         let frame = generator.getattr(intern!(py, "gi_frame"))?;
@@ -21,7 +21,7 @@ impl<'py> Variables<'py> {
     }
 }
 
-/// Before Python 3.13 the frame keeps the dict, and with it elements for longer than the generator does.
+/// Before Python 3.13 the frame keeps the dict, which would keep elements alive longer than the generator does.
 impl Drop for Variables<'_> {
     fn drop(&mut self) {
         if let Ok(kept) = self.0.cast::<PyDict>() {
@@ -38,8 +38,8 @@ pub(super) fn line(generator: &Bound<'_, PyAny>) -> Option<usize> {
     line.extract().ok()
 }
 
-/// The line of a generator that an exception has come from, and its traceback without the generator. There is no line
-/// where a signal came between two.
+/// The line at which a generator raised an exception, and the traceback without the generator. There is no line if a
+/// signal arrived between two lines.
 pub(super) fn split_traceback<'py>(
     error: &Bound<'py, PyAny>,
 ) -> PyResult<(Option<usize>, Bound<'py, PyAny>)> {
@@ -49,7 +49,7 @@ pub(super) fn split_traceback<'py>(
     Ok((line, traceback.getattr(intern!(py, "tb_next"))?))
 }
 
-/// How many elements of a list an iterator has left.
+/// Number of elements left in a list iterator.
 pub(super) fn remaining(iterator: &Bound<'_, PyAny>) -> usize {
     let py = iterator.py();
     let hint = iterator.call_method0(intern!(py, "__length_hint__"));

@@ -1,9 +1,9 @@
 //! Chains of nodes whose functions are called by one compiled Python function.
 //!
-//! `thalweg.stream.compiled` writes the function: a generator, which gets an element, calls all functions on its way, and
-//! waits for the next. Its variables keep what the nodes have sent and how many they have dropped, so that nothing is
-//! noted per element; who asks looks into its frame. Whatever it can't do itself it hands out: elements that leave the
-//! chain, exceptions, and results of sinks that may have to be awaited.
+//! `thalweg.stream.compiled` writes the function: a generator that receives an element, calls all functions on its way,
+//! and waits for the next one. Its variables hold the nodes' last values and counts of dropped elements, so that
+//! nothing is recorded per element; whoever asks reads its frame. What the generator cannot do itself it hands out:
+//! elements that leave the chain, exceptions, and results of sinks that may have to be awaited.
 
 mod frame;
 mod plan;
@@ -34,16 +34,16 @@ use crate::lock::lock;
 use crate::pipeline::Pipeline;
 use crate::value::Value;
 
-/// What becomes of an element at a node.
+/// What a node does with an element.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// One element goes on.
+    /// Sends one element.
     Sends,
-    /// It goes on, or is dropped.
+    /// Sends it or drops it.
     Keeps,
-    /// Any number of elements go on.
+    /// Sends any number of elements.
     Each,
-    /// None goes on.
+    /// Sends nothing.
     Ends,
 }
 
@@ -51,79 +51,79 @@ enum Kind {
 struct Part {
     parent: Option<usize>,
     kind: Kind,
-    /// Whether its elements go to several nodes.
+    /// Whether it has several downstreams.
     is_fan: bool,
     current: LastValue,
-    /// Where the result of a sink's function is put for the node to look at.
+    /// Place for the result of a sink's function.
     result: Option<Arc<Place>>,
-    /// The name of the variable that holds what it has sent.
+    /// Name of the variable with its last value.
     value: String,
-    /// The name of the one that counts what it has dropped, or made.
+    /// Name of the variable that counts dropped or produced elements.
     count: String,
-    /// How many elements have left the node above without getting here, since another has failed.
+    /// Number of elements sent by the node above that did not arrive, because another branch failed.
     missed: AtomicU64,
 }
 
-/// A place in a chain's code.
+/// A position in a chain's code.
 #[derive(Clone, Copy)]
 struct Position {
     node: usize,
-    /// Whether the node's element leaves the chain there, or something is done about it; else its function is called.
+    /// Whether the node's element leaves the chain here, or an exception is handled; otherwise its function is called.
     is_behind: bool,
-    /// How many nodes have had their turn.
+    /// Number of nodes that have been called so far.
     reached: usize,
 }
 
-/// A chain that runs.
+/// A running chain.
 pub(crate) struct Compiled {
     generator: Py<PyAny>,
     signals: &'static Signals,
-    /// Has something in it if elements have come to nodes at work.
+    /// Not empty if elements arrived at busy nodes.
     left: Py<PyList>,
     parts: Vec<Part>,
-    /// For every line of the code, its place.
+    /// The position of each line of the code.
     lines: Vec<Option<Position>>,
     exits: usize,
-    /// Whether the one exit comes after everything else.
+    /// Whether the chain has one exit, which comes last.
     is_last: bool,
-    /// Elements that have come, but for those of the batch.
+    /// Number of elements received outside batches.
     received: AtomicU64,
     batch: Mutex<Option<Batch>>,
-    /// Who knows what the nodes have sent last: see [`known`].
+    /// Where the nodes' last values are: see [`known`].
     known: AtomicU8,
-    /// What the variables held when nodes began to send elements in the middle of a run.
+    /// The variables' contents when nodes began to send elements in the middle of a run.
     before: Mutex<Vec<Option<Py<PyAny>>>>,
-    /// Whether an element or a batch is on its way here.
+    /// Whether an element or a batch is being processed.
     is_running: AtomicBool,
-    /// The node that something is done about, plus one.
+    /// Number of the node that is handling something, plus one.
     attended: AtomicUsize,
-    /// Whether it runs in the place of the nodes.
+    /// Whether the chain runs in place of its nodes.
     is_installed: AtomicBool,
     pipeline: Py<Pipeline>,
 }
 
-/// A batch under way.
+/// A batch in progress.
 struct Batch {
     len: usize,
     list: Py<PyList>,
     iterator: Py<PyAny>,
-    /// Elements that have been taken out of the list.
+    /// Number of elements taken from the list.
     rest: Vec<Value>,
 }
 
-/// A batch that is about to be sent.
+/// A batch about to be sent.
 struct Begun<'py> {
     iterator: Bound<'py, PyAny>,
-    /// The list for what comes out.
+    /// List for the outputs.
     made: Option<Bound<'py, PyList>>,
-    /// What the chain is sent.
+    /// What the generator is sent.
     message: Bound<'py, PyAny>,
 }
 
 /// A chain as the engine holds it.
 struct Body(Arc<Compiled>);
 
-/// The chain is undone: the pipeline is to be looked at again.
+/// The chain was undone: the pipeline has to be compiled again.
 impl Drop for Body {
     fn drop(&mut self) {
         if self.0.is_installed.load(Ordering::Relaxed) {
@@ -186,7 +186,7 @@ impl Fused<Value> for Body {
 }
 
 impl Compiled {
-    /// Does what a chain says until it waits for the next element.
+    /// Handles what a chain hands out until it waits for the next element.
     #[inline]
     fn follow(
         &self,
@@ -207,13 +207,14 @@ impl Compiled {
         answer.is(&self.signals.done)
     }
 
-    /// Whether something handed out by one element's way is the last that is done about it.
+    /// Whether this is the last item that an element's way hands out.
     #[inline(always)]
     fn is_final(&self, answer: &Bound<'_, PyAny>) -> bool {
         self.is_last && !answer.is_instance_of::<Signal>()
     }
 
-    /// Takes note that it waits for an element. What came to its nodes meanwhile, they send by themselves now.
+    /// Records that it waits for an element. Elements that arrived at its nodes meanwhile are now sent by the nodes
+    /// themselves.
     #[inline(always)]
     fn stops(&self, py: Python<'_>) {
         self.is_running.store(false, Ordering::Relaxed);
@@ -240,7 +241,7 @@ impl Compiled {
         loop {
             let told = match answer {
                 Ok(told) => told,
-                // Its code has been left by something that it does not catch.
+                // // Left by an exception that the code does not catch.
                 Err(error) => {
                     self.pipeline.get().note_change();
                     return gil::held(|py| {
@@ -277,7 +278,7 @@ impl Compiled {
         told.is(&self.signals.failed)
     }
 
-    /// Sees to one thing that a chain has handed out; returns what to reply.
+    /// Handles one item that a chain has handed out; returns the reply.
     fn handle<'py>(
         &self,
         told: &Bound<'py, PyAny>,
@@ -327,7 +328,7 @@ impl Compiled {
         Ok((cx.send(exit, Value::from(x)), None))
     }
 
-    /// Ends the way of the element that is being sent on: a node behind has failed.
+    /// Ends the way of the current element after a downstream node failed.
     fn abandon<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(position) = self.position(py) {
             self.miss(position);
@@ -336,7 +337,7 @@ impl Compiled {
         self.generator.bind(py).call_method1("throw", (reason,))
     }
 
-    /// Has a node handle the exception of its function.
+    /// Lets a node handle the exception of its function.
     fn fail(
         &self,
         error: &Bound<'_, PyAny>,
@@ -347,7 +348,7 @@ impl Compiled {
         let (line, rest) = frame::split_traceback(error)?;
         error.setattr("__traceback__", rest)?;
         let Some(position) = line.and_then(|line| self.position_at(line)) else {
-            // A signal handler has raised it, between two elements.
+            // // Raised by a signal handler between two elements.
             interrupt::keep(PyErr::from_value(error.clone()));
             return Ok(Ok(()));
         };
@@ -361,7 +362,7 @@ impl Compiled {
         Ok(flow)
     }
 
-    /// Runs `f`, in which something is done about a node.
+    /// Runs `f`, which handles something for a node.
     fn attending<R>(&self, node: usize, f: impl FnOnce() -> R) -> R {
         self.attended.store(node + 1, Ordering::Relaxed);
         let result = f();
@@ -369,7 +370,7 @@ impl Compiled {
         result
     }
 
-    /// Takes note that the current element gets no further.
+    /// Records that the current element goes no further.
     fn miss(&self, position: Position) {
         for node in self.outstanding(position) {
             self.parts[node].missed.fetch_add(1, Ordering::Relaxed);
@@ -433,7 +434,7 @@ impl Compiled {
         }
     }
 
-    /// Has the nodes take what is left of a batch by themselves, once the current element has been everywhere.
+    /// Passes the rest of a batch to the nodes themselves, after the current element is done.
     pub(crate) fn stop_batch(&self, py: Python<'_>) -> PyResult<()> {
         if let Some(batch) = &mut *lock(&self.batch) {
             let list = batch.list.bind(py);
@@ -471,21 +472,21 @@ impl Compiled {
         if self.is_done(&answer) {
             call::resume(generator, message)
         } else {
-            // An interrupt has come.
+            // // An interrupt arrived.
             Ok(answer)
         }
     }
 
-    /// Takes note that elements come to nodes that may be at work.
+    /// Records that elements arrive at nodes that may be busy.
     fn note_left(&self, py: Python<'_>) {
         let left = self.left.bind(py);
         if self.is_running.load(Ordering::Relaxed) && left.is_empty() {
-            // There is memory for one more.
+            // // Memory for another record was reserved.
             let _ = left.append(true);
         }
     }
 
-    /// Shows the collector what the chain keeps.
+    /// Shows the garbage collector what the chain holds.
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.generator)
     }

@@ -1,4 +1,4 @@
-//! From what Python has written to chains that run.
+//! Builds running chains from the code written in Python.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,29 +14,29 @@ use crate::node::Node;
 use crate::pipeline::Pipeline;
 use crate::upcalls;
 
-/// A chain as `thalweg.stream.compiled` describes it.
+/// A chain as described by `thalweg.stream.compiled`.
 #[derive(FromPyObject)]
 struct Plan<'py> {
     generator: Bound<'py, PyAny>,
     left: Bound<'py, PyList>,
     nodes: Vec<Bound<'py, Node>>,
-    /// For each node the place of the one above, or -1.
+    /// Index of each node's upstream, or -1.
     parents: Vec<isize>,
     kinds: Vec<String>,
-    /// The nodes behind each, by their numbers.
+    /// Ids of each node's downstreams outside the chain.
     downstream: Vec<Vec<u64>>,
     may_skip: Vec<bool>,
     exits: Vec<(usize, u64)>,
     is_last: bool,
-    /// For each line the place of a node, or -1; whether it is where something is done behind it; and how many nodes have
-    /// had their turn.
+    /// For each line: the index of its node, or -1; whether the element leaves the chain there; and the number of nodes
+    /// called so far.
     lines: Vec<(isize, bool, usize)>,
 }
 
-/// Compiles what can be compiled of a pipeline.
+/// Compiles as much of a pipeline as possible.
 ///
 /// # Errors
-/// An interrupt has come meanwhile. Whatever else goes wrong is reported, and leaves the nodes to the engine.
+/// An interrupt arrived. All other errors are reported, and leave the nodes to the engine.
 pub(crate) fn settle(py: Python<'_>, pipeline: &Py<Pipeline>) -> PyResult<()> {
     let settled = (|| {
         let plans = upcalls::STREAMS.call(py, "compile_chains", (pipeline,))?;

@@ -1,4 +1,4 @@
-//! How far the current element of a chain has come, and what that makes of the nodes' counters.
+//! Position of the current element in a chain, and the counters that follow from it.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ impl Compiled {
         *self.lines.get(line.checked_sub(1)?)?
     }
 
-    /// Where the current element is.
+    /// Position of the current element.
     pub(super) fn position(&self, py: Python<'_>) -> Option<Position> {
         match self.attended.load(Ordering::Relaxed) {
             0 => self.position_at(frame::line(self.generator.bind(py))?),
@@ -53,10 +53,10 @@ impl Compiled {
         std::iter::successors(self.parts[node].parent, |above| self.parts[*above].parent)
     }
 
-    /// The nodes that the element at a position has not come to, while it has left the node above them or is there.
+    /// The nodes that the element has not reached although it has left the node above, or is there.
     pub(super) fn outstanding(&self, position: Position) -> impl Iterator<Item = usize> {
         let node = position.node;
-        // One that makes many has made those that it has handed on.
+        // // A node with many outputs has produced those that it has handed on.
         let is_between = self.parts[node].kind == Kind::Each && !position.is_behind;
         let behind = self.parts.iter().enumerate().skip(position.reached);
         behind.filter_map(move |(place, part)| {

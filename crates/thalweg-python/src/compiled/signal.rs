@@ -2,7 +2,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 
-/// What the engine and a compiled chain tell each other besides elements.
+/// Objects that the engine and a compiled chain send to each other besides elements.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Signal(&'static str);
 
@@ -15,15 +15,15 @@ impl Signal {
 
 /// All signals.
 pub(crate) struct Signals {
-    /// The element has been everywhere; the next may come.
+    /// The element is done; the next one may come.
     pub(crate) done: Py<Signal>,
-    /// A batch comes next.
+    /// A batch follows.
     pub(crate) many: Py<Signal>,
-    /// A function has failed: its exception and the elements come next.
+    /// A function failed: its exception and the elements follow.
     pub(crate) failed: Py<Signal>,
-    /// A sink's function has returned something: what comes next.
+    /// A sink's function returned something, which follows.
     pub(crate) ended: Py<Signal>,
-    /// Elements have come to nodes that were at work: the nodes come next.
+    /// Elements arrived at busy nodes, which follow.
     pub(crate) left: Py<Signal>,
 }
 
@@ -43,7 +43,7 @@ impl Signals {
         })
     }
 
-    /// The signals in the order in which chains take them.
+    /// All signals, in the order in which chains expect them.
     ///
     /// # Errors
     /// As for [`get`](Self::get).

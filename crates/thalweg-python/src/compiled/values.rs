@@ -1,4 +1,4 @@
-//! What the nodes of a chain have sent last: its variables know, or the nodes.
+//! Last values of a chain's nodes: held by the chain's variables or by the nodes.
 
 use std::sync::atomic::Ordering;
 
@@ -9,11 +9,11 @@ use crate::call;
 use crate::interrupt;
 use crate::lock::lock;
 
-/// Who knows what the nodes have sent last.
+/// Holder of the last values.
 pub(super) mod known {
     /// The chain's variables.
     pub(in crate::compiled) const BY_CHAIN: u8 = 0;
-    /// The nodes, but for variables that have changed since they have sent something by themselves.
+    /// The nodes, except for variables that changed since the nodes sent something themselves.
     pub(in crate::compiled) const BY_BOTH: u8 = 1;
     /// The nodes.
     pub(in crate::compiled) const BY_NODES: u8 = 2;
@@ -27,7 +27,7 @@ fn is_same(before: Option<&Option<Py<PyAny>>>, value: Option<&Bound<'_, PyAny>>)
 }
 
 impl Compiled {
-    /// Has the chain forget what its nodes have sent: they know better.
+    /// Makes the chain forget its last values: the nodes' are newer.
     #[cold]
     pub(super) fn forget_values(&self, py: Python<'_>) {
         self.set_aside(py);
@@ -38,7 +38,7 @@ impl Compiled {
                 self.known.store(known::BY_CHAIN, Ordering::Relaxed);
                 return;
             }
-            // An interrupt has come: the exception, and then the chain waits again.
+            // // After an interrupt: the exception, and then the chain waits again.
             let generator = self.generator.bind(py);
             let payload = call::resume(generator, &none);
             if let Ok((error, _)) =
@@ -50,7 +50,7 @@ impl Compiled {
         }
     }
 
-    /// Tells the nodes what they have sent last: from now on they send elements by themselves.
+    /// Copies the last values to the nodes, which send elements themselves from now on.
     pub(crate) fn set_aside(&self, py: Python<'_>) {
         let is_running = self.is_running.load(Ordering::Relaxed);
         let (known, next) = match self.known.load(Ordering::Relaxed) {
@@ -82,7 +82,7 @@ impl Compiled {
         self.known.store(next, Ordering::Relaxed);
     }
 
-    /// The last element that a node has sent, if the chain knows.
+    /// A node's last value, if the chain holds it.
     pub(crate) fn current(&self, py: Python<'_>, node: usize) -> Option<Py<PyAny>> {
         let known = self.known.load(Ordering::Relaxed);
         if known == known::BY_NODES {

@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use thalweg::Alarm;
 
-/// Alarms by the time they are due, first set first within the same time.
+/// Alarms by due time, in the order of their setting within the same time.
 #[derive(Default)]
 pub(super) struct Alarms {
     waiting: BTreeMap<(Duration, u64), Alarm>,
     set: u64,
-    /// The time the loop has been asked to call at.
+    /// Time of the call requested from the loop.
     armed: Option<Duration>,
 }
 
@@ -18,7 +18,7 @@ impl Alarms {
         self.waiting.insert((at, self.set), alarm);
     }
 
-    /// Forgets that the loop has been asked to call.
+    /// Forgets the requested call.
     pub(super) fn disarm(&mut self) {
         self.armed = None;
     }
@@ -35,7 +35,7 @@ impl Alarms {
         (entry.key().0 <= now).then(|| entry.remove())
     }
 
-    /// The time to ask the loop to call at, unless it has been asked already.
+    /// Time of the call to request from the loop, unless it has been requested.
     pub(super) fn next_to_arm(&mut self) -> Option<Duration> {
         let (first, _) = *self.waiting.first_key_value()?.0;
         if self.armed.is_some_and(|armed| armed <= first) {

@@ -12,12 +12,11 @@ use crate::gil;
 use crate::lock::lock;
 use crate::upcalls;
 
-/// A Python awaitable as a future of the engine's: it is started by the first poll, which is to
-/// be on the loop's thread.
+/// A Python awaitable as a future of the engine. The first poll starts it, and has to be on the loop's thread.
 pub(crate) struct Awaited {
     /// Until it has been started.
     awaitable: Option<Py<PyAny>>,
-    /// The asyncio future it became, to be cancelled if nobody waits any more.
+    /// The asyncio future it became, to cancel it when this is dropped.
     future: Option<Py<PyAny>>,
     outcome: Arc<Mutex<Outcome>>,
     registered: Option<Registered>,
@@ -118,7 +117,7 @@ impl Done {
     }
 }
 
-/// A cancelled call is a failure of its element, not a cancellation of whoever waits for it.
+/// A cancelled call fails its element; it does not cancel whoever waits for the element.
 fn cancelled(py: Python<'_>, error: PyErr) -> PyErr {
     let failure = PyRuntimeError::new_err("the call was cancelled");
     failure.set_cause(py, Some(error));

@@ -1,4 +1,4 @@
-//! A loop that has been closed, and another that takes its place.
+//! Closed event loops, and the loops that replace them.
 
 use std::sync::atomic::Ordering;
 
@@ -11,15 +11,15 @@ use crate::lock::lock;
 use crate::upcalls;
 
 impl EventLoop {
-    /// Sees whether the asyncio loop has been closed.
+    /// Checks whether the asyncio loop has been closed.
     pub(super) fn check_closed(&self, py: Python<'_>) {
         if !self.has_closed() && !interpreter::is_finalizing() && self.handles().is_closed(py) {
             self.closed(py);
         }
     }
 
-    /// Takes note of the end of the asyncio loop. Calls at work on it have failed; what else it was asked for
-    /// waits for another loop, for as long as there are pipelines that could bring one.
+    /// Records that the asyncio loop has been closed. Its running calls have failed; everything else requested from it
+    /// waits for another loop, while there are pipelines that could provide one.
     pub(super) fn closed(&self, py: Python<'_>) {
         let was_closed = self.0.is_closed.swap(true, Ordering::AcqRel);
         self.0.called.store(false, Ordering::Release);
@@ -30,7 +30,7 @@ impl EventLoop {
         if self.0.pipelines.load(Ordering::Relaxed) == 0 {
             return self.forget();
         }
-        // It may have been found out in the middle of the handling of an error.
+        // // This may have been found out while another error was being handled.
         let raised = PyErr::take(py);
         let told = upcalls::STREAMS.call(py, "tell_of_closed", (self.object(py),));
         if let Err(error) = told {
@@ -41,17 +41,17 @@ impl EventLoop {
         }
     }
 
-    /// Whether it is known to have been closed.
+    /// Whether the loop is known to be closed.
     pub(crate) fn has_closed(&self) -> bool {
         self.0.is_closed.load(Ordering::Relaxed)
     }
 
-    /// Whether another loop may take the place of this one: it has been closed, or was only a guess.
+    /// Whether another loop may replace this one: it is closed, or was only a guess.
     pub(crate) fn is_over(&self, py: Python<'_>) -> bool {
         self.0.is_guess.load(Ordering::Relaxed) || self.handles().is_closed(py)
     }
 
-    /// Whether it is not known yet which loop it is going to be.
+    /// Whether it is still unknown which loop will run.
     pub(crate) fn is_guess(&self) -> bool {
         self.0.is_guess.load(Ordering::Relaxed)
     }
@@ -65,10 +65,10 @@ impl EventLoop {
         self.handles().is_running(py)
     }
 
-    /// Puts another asyncio loop in the place of this one: what it was asked for is asked of that one.
+    /// Replaces the asyncio loop; pending requests go to the new one.
     ///
     /// # Errors
-    /// It is not an event loop.
+    /// The object is not an event loop.
     pub(crate) fn move_to(&self, py: Python<'_>, object: &Bound<'_, PyAny>) -> PyResult<()> {
         self.0.is_guess.store(false, Ordering::Relaxed);
         if self.handles().is(Some(object)) {
@@ -92,18 +92,18 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Whether several pipelines are on it.
+    /// Whether several pipelines use the loop.
     pub(crate) fn is_shared(&self) -> bool {
         self.0.pipelines.load(Ordering::Relaxed) > 1
     }
 
-    /// Counts a pipeline that is on the loop.
+    /// Counts a pipeline on the loop.
     pub(crate) fn enter(&self) {
         self.0.pipelines.fetch_add(1, Ordering::Relaxed);
         self.0.is_forgotten.store(false, Ordering::Relaxed);
     }
 
-    /// Counts one less.
+    /// Uncounts a pipeline.
     pub(crate) fn leave(&self) {
         let before = self.0.pipelines.fetch_sub(1, Ordering::Relaxed);
         if before == 1 && self.0.is_closed.load(Ordering::Relaxed) {
@@ -111,7 +111,7 @@ impl EventLoop {
         }
     }
 
-    /// Drops what the loop was asked for: nobody is left who could bring another.
+    /// Drops all pending requests: no pipeline is left that could provide another loop.
     fn forget(&self) {
         self.0.is_forgotten.store(true, Ordering::Relaxed);
         let jobs = std::mem::take(&mut *lock(&self.0.queue));

@@ -17,11 +17,11 @@ pub(super) struct Handles {
     pub(super) call_soon: Py<PyAny>,
     pub(super) call_soon_threadsafe: Py<PyAny>,
     pub(super) call_at: Py<PyAny>,
-    /// Whether it is one of asyncio's own, which note the thread that they run on.
+    /// Whether it is one of asyncio's own classes, which record the thread they run on.
     notes_thread: bool,
-    /// A future of the loop's that is done.
+    /// A finished future of the loop.
     pub(super) done: Py<PyAny>,
-    /// Wakes the loop, once it has run; `None` if it watches no descriptors.
+    /// Wakes the loop, once it has run; `None` if the loop cannot watch descriptors.
     #[cfg(target_os = "linux")]
     pub(super) wakeup_fd: OnceLock<Option<WakeupFd>>,
 }
@@ -46,7 +46,7 @@ impl Handles {
 
     /// Whether it runs on this thread.
     pub(super) fn is_here(&self, py: Python<'_>) -> bool {
-        // Asking asyncio costs a system call, before Python 3.12: more than an element does.
+        // // Before Python 3.12, asking asyncio costs a system call, which is more than an element costs.
         if let Some(noted) = self.noted_thread(py)
             && let Ok(thread) = noted.extract::<u64>()
         {
@@ -55,7 +55,7 @@ impl Handles {
         self.is(running(py).ok().flatten().as_ref())
     }
 
-    /// The number of the thread that the loop says it runs on, if it runs, and says so.
+    /// Id of the thread that the loop runs on, if it runs and tells.
     pub(super) fn noted_thread<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         if !self.notes_thread {
             return None;
@@ -83,8 +83,8 @@ impl Handles {
     }
 }
 
-/// The loop's clock. That of asyncio's own loops is looked through: it is written in Python, where signal
-/// handlers run, and called for every timer.
+/// The loop's clock. For asyncio's own loops it is bypassed: written in Python, it would run signal handlers, for every
+/// timer.
 fn clock_of<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = object.py();
     let ordinary = py

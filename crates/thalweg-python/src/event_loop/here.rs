@@ -1,5 +1,5 @@
-//! Whether a loop runs on this thread, and what an emission there returns: asked for every element that is awaited, so
-//! without locks, and without counting what is shared between threads.
+//! Whether a loop runs on this thread, and the result of an emission there. Asked for every awaited element, and so
+//! without locks and without atomic operations.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,14 +11,14 @@ use super::handles::Handles;
 use crate::gil::Place;
 use crate::interpreter;
 
-/// What holders of the GIL ask most about a loop.
+/// Cached answers, guarded by the GIL.
 pub(super) struct Here {
     object: Place,
     done: Place,
-    /// What the loop said when it was last found to run on a thread of ours: an object that it makes anew whenever it
-    /// is run.
+    /// Identity of the loop's run when it was last found on this thread: an object that the loop creates anew for each
+    /// run.
     noted: Place,
-    /// The thread that this stood for.
+    /// The thread that ran it.
     thread: AtomicU64,
 }
 
@@ -32,7 +32,7 @@ impl Here {
         }
     }
 
-    /// Another loop has taken its place.
+    /// Resets the cache after the loop was replaced.
     pub(super) fn replace(&self, py: Python<'_>, handles: &Handles) {
         let before = [
             self.noted.replace(py, None),
@@ -42,7 +42,7 @@ impl Here {
         drop(before);
     }
 
-    /// Takes note of the thread that the loop runs on, which is this one.
+    /// Records that the loop runs on this thread.
     #[cold]
     pub(super) fn note(&self, py: Python<'_>, handles: &Arc<Handles>) {
         if let Some(noted) = handles.noted_thread(py) {
@@ -54,7 +54,7 @@ impl Here {
         }
     }
 
-    /// Whether it still runs on the thread that was noted, and this is it.
+    /// Whether the loop still runs on the recorded thread, and this is that thread.
     #[inline]
     pub(super) fn is_certain(&self, py: Python<'_>) -> bool {
         let Some(noted) = self.noted.get(py) else {
@@ -68,7 +68,7 @@ impl Here {
                 .is_ok_and(|now| now.is(&noted))
     }
 
-    /// The future that is done.
+    /// The finished future.
     #[inline]
     pub(super) fn done(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.done.get(py)

@@ -31,35 +31,35 @@ use self::task::Running;
 use crate::lock::lock;
 use crate::{gil, interpreter, interrupt, upcalls};
 
-/// Something for the loop's thread to do.
+/// A job for the loop's thread.
 pub(crate) type Job = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
 
-/// An asyncio event loop. Everything asked of it is put into one queue, which one callback on the
-/// loop works off: so that a thousand wake-ups cost the loop one.
+/// An asyncio event loop. All requests go into one queue, which one callback on the loop processes, so that a thousand
+/// wake-ups cost the loop one.
 #[derive(Clone)]
 pub(crate) struct EventLoop(Arc<Shared>);
 
 pub(super) struct Shared {
     handles: Mutex<Arc<Handles>>,
     here: Here,
-    /// Whether the loop is only the one that is likely to run: the first that does takes its place.
+    /// Whether the loop is only a guess: the first loop that runs replaces it.
     is_guess: AtomicBool,
     /// Whether it has ever run.
     has_run: AtomicBool,
-    /// Whether the asyncio loop knows that pipelines are to be waited for at its end.
+    /// Whether the asyncio loop waits for its pipelines at its end.
     is_watched: AtomicBool,
-    /// Whether the loop has been closed: what it was asked for waits for another to take its place.
+    /// Whether the loop has been closed: requests wait for a replacement.
     is_closed: AtomicBool,
-    /// Whether it has been closed, and nobody is left who could bring another.
+    /// Whether it has been closed and no pipeline is left that could provide a replacement.
     is_forgotten: AtomicBool,
-    /// How many pipelines are on it.
+    /// Number of pipelines on the loop.
     pipelines: AtomicUsize,
     /// Runs the loop for one round, if it does not run by itself.
     step: Option<Py<PyAny>>,
     queue: Mutex<VecDeque<Job>>,
-    /// Whether the loop has been asked to work off the queue.
+    /// Whether the loop has been asked to process the queue.
     called: AtomicBool,
-    /// Whether a thread waits for what is being worked off.
+    /// Whether a thread waits for a job that was processed.
     is_awaited: AtomicBool,
     alarms: Mutex<Alarms>,
 }
@@ -67,7 +67,7 @@ pub(super) struct Shared {
 static KNOWN: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
 impl EventLoop {
-    /// The given asyncio loop: the same for everybody who asks.
+    /// The shared handle of an asyncio loop.
     pub(crate) fn of(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         if let Some(event_loop) = Self::find(object, &Self::known()) {
             return Ok(event_loop);
@@ -78,7 +78,7 @@ impl EventLoop {
             return Ok(event_loop);
         }
         lock(&KNOWN).push(event_loop.downgrade());
-        // Where there is a new loop, others may have ended without a word.
+        // // When a new loop appears, others may have ended without notice.
         for event_loop in others {
             event_loop.check_closed(object.py());
         }
@@ -116,7 +116,7 @@ impl EventLoop {
         })))
     }
 
-    /// The loop that is going to run, as far as can be told.
+    /// The loop that will probably run.
     pub(crate) fn guess(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         let event_loop = Self::of(object)?;
         if !event_loop.0.has_run.load(Ordering::Relaxed) {
@@ -125,7 +125,7 @@ impl EventLoop {
         Ok(event_loop)
     }
 
-    /// Puts the running loop in the place of a guess.
+    /// Replaces a guess by the running loop.
     #[cold]
     fn settle(&self, py: Python<'_>) -> PyResult<()> {
         match handles::running(py)? {
@@ -134,7 +134,7 @@ impl EventLoop {
         }
     }
 
-    /// A number of the asyncio loop's.
+    /// Identity of the asyncio loop.
     fn identity_of_loop(&self) -> usize {
         self.handles().object.as_ptr().addr()
     }
@@ -156,7 +156,7 @@ impl EventLoop {
         self.settled(py).object.clone_ref(py)
     }
 
-    /// The awaitable for an emission that has nothing to wait for.
+    /// The awaitable of an emission that need not wait.
     #[inline]
     pub(crate) fn done(&self, py: Python<'_>) -> Py<PyAny> {
         if !self.0.is_guess.load(Ordering::Relaxed)
@@ -171,15 +171,15 @@ impl EventLoop {
         self.handles().object.is(&other.handles().object)
     }
 
-    /// Whether whoever waits for the loop has to run it: a virtual clock's.
+    /// Whether waiting threads have to run the loop: a virtual clock's.
     pub(crate) fn is_driven(&self) -> bool {
         self.0.step.is_some()
     }
 
-    /// Runs a loop that is driven until there is an answer.
+    /// Runs such a loop until there is an answer.
     ///
     /// # Errors
-    /// The answer, or that there will never be one, since nothing is left to happen.
+    /// The answer's own, or that nothing is left to happen.
     pub(crate) fn drive<R>(
         &self,
         py: Python<'_>,
@@ -197,7 +197,7 @@ impl EventLoop {
     }
 
     /// # Errors
-    /// The loop has been closed: nothing waits on it any more.
+    /// The loop has been closed.
     pub(crate) fn check_open(&self, py: Python<'_>) -> PyResult<()> {
         if self.handles().is_closed(py) {
             return Err(PyRuntimeError::new_err("the event loop has been closed"));
@@ -217,7 +217,7 @@ impl EventLoop {
         shared.upgrade().map(Self)
     }
 
-    /// Whether the loop is running on this thread, right now.
+    /// Whether the loop is running on this thread.
     #[inline]
     pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
         !self.0.is_guess.load(Ordering::Relaxed) && self.0.here.is_certain(py) || self.look_here(py)
@@ -233,10 +233,10 @@ impl EventLoop {
         is_here
     }
 
-    /// Has the loop do something in its next round.
+    /// Queues a job for the loop's next round.
     pub(crate) fn call(&self, job: Job) {
         if self.0.is_forgotten.load(Ordering::Relaxed) {
-            // Dropping the job releases those who wait for it.
+            // // Dropping the job releases the threads that wait for it.
             return;
         }
         lock(&self.0.queue).push_back(job);
@@ -248,7 +248,7 @@ impl EventLoop {
         }
     }
 
-    /// Wakes the loop without the GIL, where that can be done.
+    /// Wakes the loop without the GIL, if possible.
     fn wake(&self) -> bool {
         #[cfg(target_os = "linux")]
         if let Some(Some(wakeup_fd)) = self.handles().wakeup_fd.get() {
@@ -257,7 +257,7 @@ impl EventLoop {
         false
     }
 
-    /// Has others wake the loop, which runs on this thread, without the GIL.
+    /// Lets other threads wake the loop, which runs on this thread, without the GIL.
     #[cfg(target_os = "linux")]
     fn register_wakeup_fd(&self, py: Python<'_>) {
         let handles = self.handles();
@@ -271,7 +271,7 @@ impl EventLoop {
         }
     }
 
-    /// Asks the loop to work off the queue.
+    /// Asks the loop to process the queue.
     fn ask(&self, py: Python<'_>) {
         let is_here = self.is_here(py);
         let handles = self.handles();
@@ -280,7 +280,7 @@ impl EventLoop {
         } else {
             &handles.call_soon_threadsafe
         };
-        // Asked twice, it finds nothing to do the second time.
+        // // If it was asked twice, it finds an empty queue the second time.
         let asked = interrupt::through(py, || match how.bind(py).call1((Pump::new(py, self)?,)) {
             Ok(_) => Ok(true),
             Err(_) if handles.is_closed(py) => Ok(false),
@@ -298,14 +298,13 @@ impl EventLoop {
         Running::start(self, Box::pin(future));
     }
 
-    /// Says that a thread waits for what has been asked for: it may well ask for more at once.
+    /// Notes that a thread waits for the current job, and will probably request another.
     pub(crate) fn is_awaited(&self) {
         self.0.is_awaited.store(true, Ordering::Relaxed);
     }
 
-    /// Works off what has been asked for, on the loop's thread. A thread that blocks for each of its
-    /// elements is served without going to sleep in between: waking this thread takes longer than most
-    /// of what it is woken for.
+    /// Processes the queue on the loop's thread. After a job that a thread waited for, it spins for a moment before it
+    /// returns to the loop: the thread will probably emit again, and waking this thread takes longer than most jobs.
     fn serve(&self, py: Python<'_>) -> PyResult<()> {
         const TURNS: usize = 100;
         const PATIENCE: Duration = Duration::from_micros(30);
@@ -313,17 +312,17 @@ impl EventLoop {
             self.run_queue(py)?;
             parallel::send_held();
             let is_awaited = self.0.is_awaited.swap(false, Ordering::Relaxed);
-            // When the program ends, this thread may not get the GIL back any more.
+            // // At the program's end, this thread may not get the GIL again.
             let is_over = interpreter::ends_elsewhere();
             if !is_awaited || is_over || !is_parallel() || self.is_driven() {
                 return Ok(());
             }
-            // From here on whoever has something to do need not ask the loop for it.
+            // // From here on, other threads need not wake the loop.
             if self.0.called.swap(true, Ordering::AcqRel) {
                 return Ok(());
             }
             if turn == TURNS {
-                // Others on the loop have their turn.
+                // // Give way to other callbacks on the loop.
                 self.ask(py);
                 return Ok(());
             }
@@ -337,7 +336,7 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Has the asyncio loop, which runs on this thread, wait for its pipelines at its end.
+    /// Makes the asyncio loop, which runs on this thread, wait for its pipelines at its end.
     pub(crate) fn watch(&self, py: Python<'_>) -> PyResult<()> {
         if !self.0.is_watched.swap(true, Ordering::Relaxed) && !self.is_driven() {
             let object = self.object(py);
@@ -355,7 +354,7 @@ impl EventLoop {
         let mut jobs = std::mem::take(&mut *lock(&self.0.queue));
         while let Some(job) = jobs.pop_front() {
             if let Err(error) = job(py) {
-                // What is left has to be done all the same.
+                // // The remaining jobs must run all the same.
                 for job in jobs {
                     self.call(job);
                 }
@@ -365,7 +364,7 @@ impl EventLoop {
         self.call_alarms(py)
     }
 
-    /// Calls the alarms that are due, and has the loop call when the next one is.
+    /// Calls the due alarms, and requests a call from the loop for the next one.
     fn call_alarms(&self, py: Python<'_>) -> PyResult<()> {
         if lock(&self.0.alarms).is_empty() {
             return Ok(());
@@ -410,7 +409,7 @@ impl Runtime for EventLoop {
             return;
         }
         lock(&self.0.alarms).push(at, alarm);
-        // The alarms are looked at when the queue has been worked off.
+        // // Alarms are checked after the queue has been processed.
         self.call(Box::new(|_| Ok(())));
     }
 
@@ -422,7 +421,8 @@ impl Runtime for EventLoop {
         gil::attach(|py| self.is_here(py))
     }
 
-    /// Functions are called on the loop, where it runs. A loop that is driven has no thread: whoever waits runs it.
+    /// Functions run on the loop's thread while the loop runs. A virtual clock's loop has no thread: whoever waits runs
+    /// it.
     fn is_exclusive(&self) -> bool {
         !self.is_driven() && gil::attach(|py| self.is_running(py))
     }
@@ -432,7 +432,7 @@ impl Runtime for EventLoop {
     }
 }
 
-/// Whether there is a processor for another thread while this one looks for something to do.
+/// Whether another processor can run a thread while this one spins.
 pub(crate) fn is_parallel() -> bool {
     static IS_PARALLEL: LazyLock<bool> = LazyLock::new(|| {
         std::thread::available_parallelism().is_ok_and(|threads| threads.get() > 1)
@@ -440,8 +440,7 @@ pub(crate) fn is_parallel() -> bool {
     *IS_PARALLEL
 }
 
-/// The first time in seconds at which `at` has come: far from zero, floats lie further apart than
-/// nanoseconds.
+/// The earliest float of seconds that is not before `at`: far from zero, floats are further apart than nanoseconds.
 fn seconds_from(at: Duration) -> f64 {
     let seconds = at.as_secs_f64();
     match Duration::try_from_secs_f64(seconds) {

@@ -1,4 +1,4 @@
-//! Awaitables at work on asyncio's loops. A loop that is closed never says what came of them.
+//! Awaitables running on asyncio loops. A closed loop never reports their outcomes.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, Weak};
@@ -10,7 +10,7 @@ use super::awaitable::Outcome;
 use super::handles;
 use crate::lock::lock;
 
-/// The outcomes that are waited for, by the address of their loop and a serial number.
+/// Awaited outcomes, by the address of their loop and a serial number.
 static PENDING: Mutex<Pending> = Mutex::new(Pending {
     outcomes: BTreeMap::new(),
     serial: 0,
@@ -21,10 +21,10 @@ struct Pending {
     serial: u64,
 }
 
-/// An entry in the register; it is struck out when this is dropped.
+/// An entry of the register, removed on drop.
 pub(super) struct Registered((usize, u64));
 
-/// Registers an outcome that the loop running on this thread is to bring.
+/// Registers an outcome that the loop on this thread will report.
 pub(super) fn register(py: Python<'_>, outcome: Weak<Mutex<Outcome>>) -> PyResult<Registered> {
     let running = handles::running(py)?;
     let address = running.map_or(0, |running| running.as_ptr().addr());
@@ -41,7 +41,7 @@ impl Drop for Registered {
     }
 }
 
-/// Lets all go on that wait for a loop which has been closed: their calls have failed.
+/// Fails all outcomes that wait for a closed loop.
 pub(super) fn fail(address: usize) {
     let waiting: Vec<_> = lock(&PENDING)
         .outcomes

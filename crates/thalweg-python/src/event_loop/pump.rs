@@ -10,7 +10,7 @@ use crate::gil;
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Pump {
     event_loop: Weak<Shared>,
-    /// Identity of the asyncio loop it was given to.
+    /// Identity of the asyncio loop it was passed to.
     given_to: usize,
     called: AtomicBool,
 }

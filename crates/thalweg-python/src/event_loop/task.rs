@@ -8,7 +8,7 @@ use thalweg::Task;
 use super::EventLoop;
 use crate::lock::lock;
 
-/// A future of the engine's on its way on a loop.
+/// A future of the engine running on a loop.
 pub(super) struct Running {
     event_loop: EventLoop,
     /// `None` once it is done.

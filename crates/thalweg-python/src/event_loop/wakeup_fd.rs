@@ -1,7 +1,7 @@
 //! A descriptor that wakes an asyncio loop without the GIL.
 //!
-//! `call_soon_threadsafe` writes to a socket and reads it again in Python, and each of these calls releases the GIL: with
-//! threads that wait for it, every wake-up costs three switches between threads more than it has to.
+//! `call_soon_threadsafe` writes to a socket and reads from it in Python, and releases the GIL in each of these calls:
+//! with threads waiting for it, every wake-up would cost three thread switches more than necessary.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,16 +15,16 @@ use super::handles::Handles;
 use super::{EventLoop, Shared};
 use crate::{gil, interpreter, interrupt};
 
-/// Wakes an asyncio loop. When it is dropped, the loop stops watching the descriptor.
+/// Wakes an asyncio loop. Dropping it makes the loop stop watching the descriptor.
 pub(super) struct WakeupFd {
     descriptor: Arc<OwnedFd>,
-    /// The thread that the loop has run on.
+    /// The thread on which the loop last ran.
     thread: AtomicU64,
 }
 
 impl WakeupFd {
-    /// Has an asyncio loop, which runs on this thread, watch a new descriptor. `None` if the loop watches no descriptors, or
-    /// the process has none left.
+    /// Makes an asyncio loop, which runs on this thread, watch a new descriptor. `None` if the loop cannot watch
+    /// descriptors, or the process has none left.
     pub(super) fn register(
         py: Python<'_>,
         event_loop: &EventLoop,
@@ -54,14 +54,14 @@ impl WakeupFd {
         Some(Self { descriptor, thread })
     }
 
-    /// Wakes the loop from another thread, with or without the GIL. Returns whether it did: not on the loop's own thread,
-    /// where there are better ways.
+    /// Wakes the loop from another thread, with or without the GIL. Returns false on the loop's own thread, where there
+    /// are better ways.
     pub(super) fn wake(&self) -> bool {
         self.thread.load(Ordering::Relaxed) != interpreter::thread_id()
             && write_to(&self.descriptor)
     }
 
-    /// The loop runs on this thread.
+    /// Records that the loop runs on this thread.
     pub(super) fn note_thread(&self) {
         self.thread
             .store(interpreter::thread_id(), Ordering::Relaxed);
@@ -74,13 +74,13 @@ impl Drop for WakeupFd {
     }
 }
 
-/// A counter that is full is readable, too.
+/// A full counter is readable, too.
 fn write_to(descriptor: impl AsFd) -> bool {
     let written = rustix::io::write(descriptor, &1_u64.to_ne_bytes());
     matches!(written, Ok(_) | Err(rustix::io::Errno::AGAIN))
 }
 
-/// The callback that the loop calls when the descriptor can be read.
+/// Callback of the loop for a readable descriptor.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 struct Reader {
     descriptor: Arc<OwnedFd>,
@@ -99,7 +99,7 @@ impl Reader {
 #[pymethods]
 impl Reader {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        // Nothing to read means that it has been read before.
+        // // If there is nothing to read, it has been read before.
         let _ = rustix::io::read(&self.descriptor, &mut [0_u8; 8]);
         if let Some(event_loop) = self.served() {
             return event_loop.serve(py);
@@ -111,7 +111,7 @@ impl Reader {
     }
 }
 
-/// A loop that lets go of it has been closed.
+/// A loop that drops the callback has been closed.
 impl Drop for Reader {
     fn drop(&mut self) {
         if let Some(event_loop) = self.served() {

@@ -16,7 +16,7 @@ use thalweg_tasks::host;
 
 #[pymethods]
 impl Node {
-    /// `emit`, with all it can take; see `fast_emit`.
+    /// `emit` with all its arguments; see `fast_emit`.
     #[pyo3(name = "_emit_with", signature = (x, asynchronous=false, metadata=None, timeout=None))]
     pub(super) fn emit(
         slf: &Bound<'_, Self>,
@@ -42,7 +42,7 @@ impl Node {
             return parts.emit_straight(x, acks, event_loop);
         }
         let (out, x) = (parts.out.clone(), Value::from(x));
-        // Without a loop nobody waits, see `without_loop`.
+        // // Without a loop nobody waits, see `without_loop`.
         let limit = limit.filter(|_| asynchronous || parts.pipeline().place() != Mode::NoLoop);
         Self::begin(slf, asynchronous, move || {
             let emit = out.emit_with_acks(x, acks);
@@ -53,7 +53,8 @@ impl Node {
         })
     }
 
-    /// Sends an element on this thread, and returns what there is to await: nothing, or one awaitable.
+    /// Sends an element on this thread, and returns a list of one awaitable, or an empty one if there is nothing to
+    /// wait for.
     #[pyo3(name = "_emit", signature = (x, metadata=None))]
     fn emit_here(
         &self,
@@ -69,7 +70,7 @@ impl Node {
         parts.awaitables(py, emit)
     }
 
-    /// Hands an element to this node as if it came from above; returns what there is to await.
+    /// Passes an element to this node as if it came from upstream; returns a list of awaitables.
     #[pyo3(signature = (x, metadata=None, who=None))]
     fn _receive(
         &self,
@@ -127,7 +128,7 @@ impl Node {
         } else {
             parts.emit_all_without_loop(py, elements)
         };
-        // An error of the iterable's own comes before what happened to its elements.
+        // // An error of the iterable itself comes before failures of its elements.
         match problem(py) {
             Some(error) => Err(error),
             None => result,
@@ -135,10 +136,10 @@ impl Node {
     }
 }
 
-/// As many elements come from an iterable, for all that is known.
+/// Assumed number of elements of an iterable.
 const MANY: usize = 64;
 
-/// A length of time, as Python gives it.
+/// A duration passed from Python.
 fn limit(timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
     let Some(timeout) = timeout.filter(|timeout| !timeout.is_none()) else {
         return Ok(None);
@@ -149,11 +150,11 @@ fn limit(timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
 }
 
 impl Node {
-    /// Checks that an element may come: while pipelines are drained together, only from their functions, which may emit
-    /// into one that has been drained already.
+    /// Checks that an element is admitted. While pipelines are drained together, only their functions may emit, also
+    /// into one that has been drained.
     ///
     /// # Errors
-    /// It comes from elsewhere.
+    /// The element comes from elsewhere.
     fn check_admitted(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         if slf.get().parts()?.pipeline().mode() != Mode::Ending {
@@ -166,9 +167,9 @@ impl Node {
         Err(failure::closed(py))
     }
 
-    /// Begins something as [`Parts::begin`] does, also when the pipelines have been drained at the end of the
-    /// program: its exit handlers, and tasks that still run, may emit. Inside a pipeline nothing is waited for:
-    /// the drain of that pipeline drains this one as well.
+    /// Begins an emission as [`Parts::begin`] does, also after the pipelines were drained at the program's end: exit
+    /// handlers, and tasks that still run, may emit. Inside a pipeline nothing waits: the drain of that pipeline drains
+    /// this one as well.
     fn begin(
         slf: &Bound<'_, Self>,
         asynchronous: bool,
@@ -189,7 +190,7 @@ impl Node {
     }
 }
 
-/// Whether who emits here is waited for before the program has ended: a function of a pipeline's, a task, an exit handler.
+/// Whether the program's end waits for the emitting code: a pipeline function, a task, or an exit handler.
 fn is_served(py: Python<'_>) -> PyResult<bool> {
     if interpreter::ends_here() || thalweg::is_inside_pipeline() || host::runs_task() {
         return Ok(true);
@@ -200,9 +201,8 @@ fn is_served(py: Python<'_>) -> PyResult<bool> {
     upcalls::STREAMS.call(py, "is_in_call", ())?.is_truthy()
 }
 
-/// Stops a thread for good whose element was refused because the program is ending, unless the end waits for the
-/// thread: only daemons are left then, and one that writes an error while the interpreter goes away would bring it
-/// down.
+/// Parks a thread whose element was refused because the program is ending, unless the end waits for the thread. Only
+/// daemon threads are left then, and writing an error while the interpreter is torn down would crash it.
 #[cold]
 pub(super) fn stop_at_end(py: Python<'_>) {
     let is_alone = !thalweg::is_inside_pipeline()
@@ -214,8 +214,7 @@ pub(super) fn stop_at_end(py: Python<'_>) {
 }
 
 impl Parts {
-    /// Begins something that is to be waited for where the pipeline's functions are called, and returns what
-    /// `emit` does; an emission that has to wait where there is no event loop is `left` to that.
+    /// Begins an emission where the pipeline's functions run, and returns the result of `emit`.
     pub(crate) fn begin(
         &self,
         py: Python<'_>,
@@ -235,7 +234,7 @@ impl Parts {
                     Ok(py.None())
                 };
             }
-            // Inside another pipeline nothing may be waited for.
+            // // Inside another pipeline nothing may wait.
             Way::Blocking(event_loop) | Way::Across(event_loop) => {
                 let coming = run_on_loop::across(&event_loop, begin)?;
                 return if awaited {
@@ -271,24 +270,23 @@ impl Parts {
         }
     }
 
-    /// Has the nodes run on the loop, if they run on none.
+    /// Assigns the nodes to the loop, if they have none.
     fn run_on(&self, py: Python<'_>, event_loop: &EventLoop) -> PyResult<()> {
         self.out
             .run_on(event_loop.handle())
             .map_err(|error| failure::raise(py, &error))
     }
 
-    /// An emission that has to wait, where there was no event loop when it began.
+    /// An emission that has to wait, begun without an event loop.
     #[cold]
     pub(super) fn without_loop(&self, py: Python<'_>, emit: Emit) -> PyResult<Py<PyAny>> {
         let Err(emit) = emit.wait_within() else {
             return Ok(py.None());
         };
         match self.pipeline().event_loop() {
-            // A function has returned something to await: there is a loop now.
+            // // A function returned an awaitable: there is a loop now.
             Some(event_loop) => run_on_loop::wait(py, event_loop, move || Begun::Emit(emit)),
-            // Nobody but this thread could make it go on: it is not to wait, and as with streamz
-            // the element waits alone.
+            // // Only this thread could complete it: as in streamz, the element waits alone.
             None => Ok(()),
         }?;
         Ok(py.None())

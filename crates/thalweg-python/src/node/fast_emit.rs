@@ -1,5 +1,5 @@
-//! `emit`, by a shorter way: with one argument, and no event loop but the one that runs here, it costs half of what a
-//! method does that can take all of them. Every element of most pipelines comes by here.
+//! Fast path of `emit` for one argument, without a loop or on the running loop: half the cost of a method with all
+//! arguments. Most elements enter here.
 
 #![allow(unsafe_code)]
 
@@ -14,10 +14,10 @@ use crate::emission::{self, Emission};
 use crate::pipeline::Mode;
 use crate::value::Value;
 
-/// Gives `Node`, or a class derived from it, an `emit`.
+/// Gives `Node`, or a subclass, its own `emit`.
 ///
 /// # Errors
-/// It is another class.
+/// The class is not a subclass of `Node`.
 pub(crate) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
     if !class.is_subclass_of::<Node>()? {
         return Err(PyTypeError::new_err(format!("{class} is no stream")));
@@ -33,7 +33,7 @@ pub(crate) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
         ml_doc: DOC.as_ptr(),
     };
-    // Types and their methods live as long as the process.
+    // // Types and their methods are never freed.
     let definition = Box::leak(Box::new(definition));
     // SAFETY: the class is a type and the definition is never freed; the result is a new reference,
     // or null with an exception set.
@@ -70,7 +70,7 @@ What a function downstream raised for this element, with a note that names the n
 element, where nobody waited for that any more. TimeoutError
 when `timeout` has passed.";
 
-/// `emit` as the interpreter calls it, once pyo3 has taken note that this thread holds the GIL.
+/// `emit` as called by the interpreter, after pyo3 has recorded that this thread holds the GIL.
 ///
 /// # Safety
 /// The interpreter calls this with the GIL, as a method of objects of the class that it was given to alone, which it
@@ -130,7 +130,7 @@ fn one(node: &Bound<'_, Node>, x: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
 /// The same with any arguments.
 ///
 /// # Safety
-/// The arguments are as the interpreter gives them.
+/// The arguments are those that the interpreter passed.
 #[cold]
 unsafe fn all(
     node: &Bound<'_, Node>,

@@ -1,8 +1,7 @@
-//! Nodes that a node keeps alive: those above it, and those below it that lead to a sink.
+//! References between nodes: a node keeps alive its upstreams, and those downstreams that lead to a sink.
 //!
-//! All of these references are the collector's to see. So the nodes that lead to a sink live for as long as anybody
-//! holds a node that they are connected with, and a part of a pipeline that has been detached goes when nobody holds
-//! a node of it.
+//! All these references are visible to the garbage collector. So nodes that lead to a sink live while anything refers
+//! to a connected node, and a detached part of a pipeline is freed when nothing refers to its nodes.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,16 +12,16 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::{Node, Parts};
 use crate::lock::lock;
 
-/// Nodes below a node, as far as it keeps them.
+/// The downstream nodes that a node keeps.
 #[derive(Default)]
 pub(super) struct Below {
-    /// Whether the node is a sink, which nobody has let go of.
+    /// Whether the node is a sink that has not been released.
     is_sink: bool,
-    /// The nodes that lead to a sink, by their numbers.
+    /// Downstreams that lead to a sink, by id.
     nodes: BTreeMap<u64, Py<Node>>,
-    /// The nodes whose failures this one gets.
+    /// Nodes whose failures are routed to this one.
     failing: Vec<Py<PyWeakrefReference>>,
-    /// The nodes that get this one's failures.
+    /// Nodes to which this node's failures are routed.
     targets: Vec<Py<PyWeakrefReference>>,
 }
 
@@ -34,7 +33,7 @@ impl Below {
         }
     }
 
-    /// How many nodes' failures it gets.
+    /// Number of nodes whose failures are routed here.
     pub(super) fn failing(&self) -> usize {
         self.failing.len()
     }
@@ -57,7 +56,7 @@ impl Parts {
         lock(&self.below).leads_to_sink()
     }
 
-    /// The nodes whose elements or failures this one gets.
+    /// Nodes whose elements or failures this node gets.
     fn above(&self, py: Python<'_>) -> Vec<Py<Node>> {
         let mut above: Vec<_> = lock(&self.upstreams)
             .iter()
@@ -67,7 +66,7 @@ impl Parts {
         above
     }
 
-    /// Keeps a node below, if it leads to a sink; returns whether this node had led to none.
+    /// Keeps a downstream that leads to a sink; returns whether it is the first.
     fn keep(&self, below: &Bound<'_, Node>) -> PyResult<bool> {
         let parts = below.get().parts_anywhere()?;
         if !parts.leads_to_sink() {
@@ -81,7 +80,7 @@ impl Parts {
 }
 
 impl Node {
-    /// Has the nodes above a node keep it, and theirs keep them, if it leads to a sink.
+    /// Makes the upstreams of a node that leads to a sink keep it, and theirs keep them.
     pub(super) fn keep_from_above(node: &Bound<'_, Self>) -> PyResult<()> {
         let py = node.py();
         let mut waiting = vec![node.clone()];
@@ -95,8 +94,8 @@ impl Node {
         Ok(())
     }
 
-    /// Takes note that an edge between two nodes has gone: the one above lets go of the one below, and nodes that
-    /// lead to no sink any more are let go of by those above them.
+    /// Removes an edge between two nodes: the upstream releases the downstream, and nodes that lead to no sink any more
+    /// are released by their upstreams.
     pub(super) fn let_go_of_below(above: &Bound<'_, Self>, below: &Self) -> PyResult<()> {
         let py = above.py();
         let parts = below.parts_anywhere()?;
@@ -113,7 +112,7 @@ impl Node {
         }
     }
 
-    /// Has the nodes above a node let go of it if it leads to no sink any more.
+    /// Makes a node's upstreams release it if it leads to no sink any more.
     fn look_for_sink(node: &Bound<'_, Self>) -> PyResult<()> {
         let py = node.py();
         let mut waiting = vec![node.clone().unbind()];
@@ -144,12 +143,12 @@ impl Node {
         Ok(())
     }
 
-    /// `None` if a sink is found below the node, or at it; else the nodes that were taken to lead to one, since they
-    /// are on a cycle with it.
+    /// `None` if a sink is found below the node, or is the node; otherwise the nodes that were believed to lead to one
+    /// because they are on a cycle with it.
     fn way_to_sink(&self, py: Python<'_>) -> PyResult<Option<Vec<Py<Self>>>> {
         let mut seen = HashSet::new();
         let mut next: Option<Py<Self>> = None;
-        // Without cycles every way ends at a sink: one is enough.
+        // // Without cycles every path ends at a sink: checking one is enough.
         loop {
             let parts = match &next {
                 Some(node) => node.get().parts_anywhere()?,
@@ -169,7 +168,7 @@ impl Node {
         self.search_for_sink(py)
     }
 
-    /// As [`way_to_sink`](Self::way_to_sink), whichever way it takes.
+    /// The same as [`way_to_sink`](Self::way_to_sink), along all paths.
     fn search_for_sink(&self, py: Python<'_>) -> PyResult<Option<Vec<Py<Self>>>> {
         let below = |parts: &Parts| -> Option<Vec<Py<Self>>> {
             let below = lock(&parts.below);
@@ -193,13 +192,13 @@ impl Node {
         Ok(Some(found))
     }
 
-    /// Lets go of a sink, which nobody but its users keeps from here on.
+    /// Releases a sink: from here on only its users keep it.
     pub(super) fn release(slf: &Bound<'_, Self>) -> PyResult<()> {
         lock(&slf.get().parts()?.below).is_sink = false;
         Self::look_for_sink(slf)
     }
 
-    /// Takes note of the nodes that get a node's failures, in the place of those that did.
+    /// Records the nodes to which a node's failures are routed, replacing the previous ones.
     pub(crate) fn set_targets(slf: &Bound<'_, Self>, targets: &[Bound<'_, Self>]) -> PyResult<()> {
         let py = slf.py();
         let parts = slf.get().parts()?;
@@ -225,7 +224,7 @@ impl Node {
         Ok(())
     }
 
-    /// Has a node keep another that it has been connected to.
+    /// Makes a node keep another one that it was connected to.
     pub(super) fn keep_below(slf: &Bound<'_, Self>, below: &Bound<'_, Self>) -> PyResult<()> {
         if slf.get().parts_anywhere()?.keep(below)? {
             Self::keep_from_above(slf)?;

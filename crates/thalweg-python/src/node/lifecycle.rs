@@ -10,15 +10,15 @@ use crate::pipeline::Mode;
 use crate::run_on_loop::Begun;
 use crate::{failure, interrupt, policy};
 
-/// A number of elements, and their mean, median, 99th percentile and longest latency in seconds.
+/// Count, and mean, median, 99th percentile and maximum in seconds.
 type Latencies = (u64, f64, f64, f64, f64);
 
-/// How long a drain may take that is not waited for: it ends at once, or never.
+/// Time limit of a drain that is not waited for: it completes at once, or never.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[pymethods]
 impl Node {
-    /// Ends the pipeline in good order, within `seconds`.
+    /// Drains the pipeline within `seconds`.
     fn _drain(&self, py: Python<'_>, seconds: f64, asynchronous: bool) -> PyResult<Py<PyAny>> {
         let parts = self.parts()?;
         let drain = parts.out.drain(limit_of(seconds));
@@ -28,7 +28,7 @@ impl Node {
         waited(py, drain.wait())
     }
 
-    /// Waits until nothing is on its way in the pipeline, for `seconds` at most.
+    /// Waits until nothing is in flight in the pipeline, for `seconds` at most.
     fn _until_idle(&self, py: Python<'_>, seconds: f64, asynchronous: bool) -> PyResult<Py<PyAny>> {
         let parts = self.parts()?;
         let idle = parts.out.until_idle(limit_of(seconds));
@@ -38,7 +38,7 @@ impl Node {
         waited(py, idle.wait())
     }
 
-    /// Ends the pipeline as far as that needs no event loop: whether it has ended.
+    /// Drains the pipeline as far as that needs no event loop; returns whether it has completed.
     fn _drain_at_once(&self, py: Python<'_>) -> PyResult<bool> {
         let mut drain = std::pin::pin!(self.parts()?.out.drain(PATIENCE));
         let polled = drain.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -51,13 +51,13 @@ impl Node {
         }
     }
 
-    /// Has the pipeline refuse elements from now on, without waiting for who is at work inside.
+    /// Makes the pipeline refuse elements, without waiting for threads inside.
     fn _close(&self) -> PyResult<()> {
         self.parts()?.out.close();
         Ok(())
     }
 
-    /// Has the pipeline take elements again after a drain.
+    /// Reopens a pipeline after a drain.
     fn _reopen(&self) -> PyResult<()> {
         let parts = self.parts()?;
         parts.out.reopen();
@@ -65,8 +65,8 @@ impl Node {
         Ok(())
     }
 
-    /// Whether nothing of the pipeline's will go on by itself, and nobody is at work inside. Where there is no event loop,
-    /// an element that waits there does not go on.
+    /// Whether nothing in the pipeline will go on by itself, and no thread is inside. Without an event loop, a waiting
+    /// element does not go on.
     fn _is_at_rest(&self) -> PyResult<bool> {
         let parts = self.parts()?;
         Ok(match parts.pipeline().place() {
@@ -75,13 +75,12 @@ impl Node {
         })
     }
 
-    /// How many elements are on their way in the node; `None` if somebody is at work inside the pipeline.
+    /// Number of elements in flight in the node; `None` if a thread is inside the pipeline.
     fn _in_flight(&self) -> PyResult<Option<usize>> {
         Ok(self.parts()?.in_flight())
     }
 
-    /// Takes what failed in the pipeline without anybody having been told: pairs of a node's name and the
-    /// exception.
+    /// Takes the failures that have not been reported: pairs of a node's name and the exception.
     fn _take_failures(&self, py: Python<'_>) -> PyResult<Vec<(String, Py<PyAny>)>> {
         let failures = self.parts()?.out.take_failures();
         let told = failures.iter().map(|failure| {
@@ -91,13 +90,13 @@ impl Node {
         Ok(told.collect())
     }
 
-    /// Has elements end where their way would close a cycle.
+    /// Ends elements where their way would close a cycle.
     fn _cut_cycles(&self) -> PyResult<()> {
         self.parts()?.out.cut_cycles();
         Ok(())
     }
 
-    /// Says whether `emit` is awaited or blocks.
+    /// Sets whether `emit` is awaited or blocks.
     fn _set_asynchronous(&self, asynchronous: bool) -> PyResult<()> {
         self.parts()?.pipeline().set_asynchronous(asynchronous)
     }
@@ -107,7 +106,7 @@ impl Node {
         Ok(self.parts()?.pipeline().asynchronous())
     }
 
-    /// Gives the pipeline an asyncio loop.
+    /// Assigns the pipeline to an asyncio loop.
     fn _set_event_loop(&self, py: Python<'_>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
         let parts = self.parts()?;
         let event_loop = EventLoop::of(event_loop)?;
@@ -118,8 +117,8 @@ impl Node {
             .map_err(|error| failure::raise(py, &error))
     }
 
-    /// Sees to it that the pipeline has an event loop: the one the user runs, if the pipeline is
-    /// asynchronous, else one on a thread of its own.
+    /// Makes sure that the pipeline has an event loop: the running one if the pipeline is asynchronous, otherwise one
+    /// on a separate thread.
     #[pyo3(name = "_need_loop")]
     pub(crate) fn need_loop(slf: &Bound<'_, Self>) -> PyResult<()> {
         let parts = slf.get().parts()?;
@@ -130,12 +129,12 @@ impl Node {
             .map_err(|error| failure::raise(slf.py(), &error))
     }
 
-    /// Has the pipeline run on a loop on a thread of its own, if it is asynchronous and no loop runs here.
+    /// Assigns an asynchronous pipeline to a loop on a separate thread, if no loop runs here.
     fn _begin_without_loop(&self, py: Python<'_>) -> PyResult<()> {
         self.parts()?.pipeline().begin_without_loop(py)
     }
 
-    /// Has the pipeline run on the event loop that runs on this thread, unless it has another.
+    /// Assigns the pipeline to the loop running on this thread, unless it has one.
     fn _follow_loop(&self, py: Python<'_>) -> PyResult<()> {
         self.parts()?.begin(py, true, || {
             Begun::Other(Box::pin(std::future::ready(Ok(()))))
@@ -150,13 +149,12 @@ impl Node {
         Ok(event_loop.map(|event_loop| event_loop.object(py)))
     }
 
-    /// Sets what is done about elements that the node's function fails on.
+    /// Sets the policy for elements that the node's function fails on.
     fn _set_on_error(slf: &Bound<'_, Self>, on_error: &Bound<'_, PyAny>) -> PyResult<()> {
         policy::set(slf, on_error)
     }
 
-    /// How many elements the node has received, sent, failed on and holds; and for how long elements
-    /// have waited in it, in seconds.
+    /// Number of elements received, sent, failed and held, and seconds that elements have waited in the node.
     fn _counters(&self) -> PyResult<(u64, u64, u64, u64, f64)> {
         let counters = self.parts()?.inlet.counters();
         Ok((
@@ -168,8 +166,8 @@ impl Node {
         ))
     }
 
-    /// How many elements have been timed at the node; and how late they were on the average, at the median and at the
-    /// 99th percentile, and the latest of them, in seconds. From now on elements are timed.
+    /// Number of elements timed at the node, and the mean, median, 99th percentile and maximum of their latencies in
+    /// seconds. The first call begins the timing.
     fn _latency(&self) -> PyResult<Option<Latencies>> {
         let found = self.parts()?.inlet.latency();
         Ok(found.map(|latency| {
@@ -184,7 +182,7 @@ impl Node {
         }))
     }
 
-    /// Whether nothing is on its way in the node, and nobody is at work inside the pipeline.
+    /// Whether nothing is in flight in the node, and no thread is inside the pipeline.
     fn _has_nothing_on_its_way(&self) -> PyResult<bool> {
         Ok(self.parts()?.is_idle())
     }

@@ -1,4 +1,4 @@
-//! How the node behind a Python object is made: its pipeline, the engine's node, and the edges to it.
+//! Construction of the node behind a Python object: its pipeline, the engine's node, and the edges to it.
 
 use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Mutex, OnceLock};
@@ -18,19 +18,19 @@ use crate::overridden;
 use crate::pipeline::Pipeline;
 use crate::value::Value;
 
-/// A node that is being made.
+/// A node under construction.
 pub(super) struct Making<'a> {
     plan: &'a Blueprint,
-    /// Whether a subclass has put its own `update` in the place of the operator's.
+    /// Whether a subclass overrides the operator's `update`.
     overridden: bool,
     pipeline: Py<Pipeline>,
-    /// What it is built onto: the first of the nodes above it, or a way in of its own.
+    /// What it is built onto: the first upstream, or a separate entry node.
     upstream: Stream<Value>,
     is_begin: bool,
 }
 
 impl<'a> Making<'a> {
-    /// Makes one pipeline of those of the nodes above, or a new one; and has an event loop run it, if it needs one.
+    /// Joins the pipelines of all upstreams, or creates a new one, and assigns an event loop if the node needs one.
     pub(super) fn begin(
         slf: &Bound<'_, Node>,
         plan: &'a Blueprint,
@@ -73,7 +73,7 @@ impl<'a> Making<'a> {
         })
     }
 
-    /// Makes the engine's node, and has the pipeline know it.
+    /// Builds the engine's node, and registers it with the pipeline.
     pub(super) fn build(self, slf: &Bound<'_, Node>, name: String) -> PyResult<Parts> {
         let py = slf.py();
         let Self {
@@ -135,7 +135,7 @@ impl<'a> Making<'a> {
     }
 }
 
-/// Attaches a node that has been made to those above it, and to the literals among them.
+/// Attaches a built node to its upstreams and constants.
 pub(super) fn attach(
     slf: &Bound<'_, Node>,
     plan: &Blueprint,
@@ -145,7 +145,7 @@ pub(super) fn attach(
     straight::note_edge();
     let parts = slf.get().parts()?;
     parts.pipeline().note_change();
-    // A simple node has been built onto the first.
+    // // A node without distinct inlets was built onto the first.
     let mut is_attached = !plan.joins && !overridden;
     for upstream in upstreams {
         match upstream.cast::<Node>() {
@@ -161,7 +161,7 @@ pub(super) fn attach(
     Ok(())
 }
 
-/// The nodes among what a node is attached to.
+/// The nodes among the upstreams.
 fn nodes<'a, 'py>(
     upstreams: &'a [Bound<'py, PyAny>],
 ) -> impl Iterator<Item = &'a Bound<'py, Node>> {

@@ -1,4 +1,4 @@
-//! A node of a pipeline as Python holds it: the base of the class `Stream`.
+//! A node of a pipeline as held by Python: the base of the class `Stream`.
 
 mod emit;
 pub(crate) mod fast_emit;
@@ -50,19 +50,19 @@ pub(crate) struct Parts {
     state: Vec<State>,
     callers: UpstreamRefs,
     pub(crate) current: LastValue,
-    /// A way in that comes from no other node.
+    /// An entry that comes from no other node.
     door: OnceLock<Stream<Value>>,
-    /// Whether its inlets are told apart, but a node above that is attached twice has one.
+    /// Whether its inlets are distinct, while an upstream attached twice has one.
     is_once: bool,
     passage: Passage,
     straight: Straight,
-    /// Where the result of a sink's function is put for its node to look at.
+    /// Place for the result of a sink's function.
     pub(crate) sink_result: Option<Arc<Place>>,
-    /// The compiled chain that the node belongs to, and its place there.
+    /// The compiled chain of the node, and its index there.
     chain: Mutex<Option<(Weak<Compiled>, usize)>>,
-    /// Whether it has belonged to one.
+    /// Whether it has ever been part of one.
     is_chained: AtomicBool,
-    /// What is done about elements that its function fails on.
+    /// Policy for elements that its function fails on.
     pub(crate) policy: AtomicU8,
 }
 
@@ -81,7 +81,7 @@ impl Parts {
         self.is_chained.store(true, Ordering::Relaxed);
     }
 
-    /// Notes an element that is emitted here.
+    /// Records an element emitted here.
     #[inline]
     pub(crate) fn note_current(&self, py: Python<'_>, x: &Py<PyAny>) {
         if self.is_chained.load(Ordering::Relaxed)
@@ -93,16 +93,16 @@ impl Parts {
     }
 
     pub(super) fn chain(&self) -> Option<(Arc<Compiled>, usize)> {
-        // What is being changed right now is not looked at: the collector must not wait.
+        // // What is locked right now is skipped: the garbage collector must not wait.
         let chain = self.chain.try_lock().ok()?;
         let (chain, place) = chain.as_ref()?;
         Some((chain.upgrade()?, *place))
     }
 
-    /// Compiles what can be compiled of the pipeline, if it has changed and so many elements are worth it.
+    /// Compiles the pipeline, if it has changed and this number of elements is worth it.
     ///
     /// # Errors
-    /// An interrupt has come meanwhile.
+    /// An interrupt arrived.
     #[inline]
     pub(crate) fn settle(&self, py: Python<'_>, elements: usize) -> PyResult<()> {
         let pipeline = Pipeline::root(&self.pipeline);
@@ -116,8 +116,7 @@ impl Parts {
         crate::compiled::settle(py, pipeline)
     }
 
-    /// How many elements are on their way in the engine's nodes behind this one; `None` if somebody is at
-    /// work inside.
+    /// Number of elements in flight in the engine's nodes behind this one; `None` if a thread is inside.
     fn in_flight(&self) -> Option<usize> {
         let mut count = self.inlet.in_flight()?;
         if let Some(between) = &self.between {
@@ -129,13 +128,13 @@ impl Parts {
         Some(count)
     }
 
-    /// Whether nothing is on its way in the engine's nodes behind this one, and nobody is at work inside the pipeline.
+    /// Whether nothing is in flight in the engine's nodes behind this one, and no thread is inside the pipeline.
     fn is_idle(&self) -> bool {
         self.in_flight() == Some(0) && self.out.is_idle()
     }
 }
 
-/// The Python object has been taken apart; nobody can hold it any more.
+/// The Python object has been finalized; nothing can refer to it any more.
 impl Drop for Parts {
     fn drop(&mut self) {
         self.pipeline().forget(self.inlet.id());
@@ -144,8 +143,8 @@ impl Drop for Parts {
 
 impl Node {
     /// # Errors
-    /// A subclass has not called `super().__init__()`, or the pipeline runs in the process that was forked:
-    /// threads that are inside there never leave here.
+    /// A subclass did not call `super().__init__()`, or this is a forked process: threads inside the pipeline at that
+    /// time never leave it here.
     pub(crate) fn parts(&self) -> PyResult<&Parts> {
         let parts = self.parts_anywhere()?;
         if parts.pipeline().mode() == Mode::InParent {
@@ -154,13 +153,13 @@ impl Node {
         Ok(parts)
     }
 
-    /// What is behind the object, once it has been made.
+    /// The parts of the node, once it has been built.
     pub(crate) fn made(&self) -> Option<&Parts> {
         self.0.get()
     }
 
     /// # Errors
-    /// A subclass has not called `super().__init__()`.
+    /// A subclass did not call `super().__init__()`.
     #[inline(always)]
     pub(crate) fn parts_anywhere(&self) -> PyResult<&Parts> {
         self.0.get().ok_or_else(unmade)
@@ -175,7 +174,7 @@ fn made_already() -> PyErr {
 #[cold]
 fn unmade() -> PyErr {
     if crate::interpreter::is_finalizing() {
-        // The collector has taken it apart.
+        // // The garbage collector has cleared it.
         return PyRuntimeError::new_err(crate::interpreter::ENDING.to_string_lossy());
     }
     PyRuntimeError::new_err(
@@ -191,16 +190,15 @@ impl Node {
         Self(Contents::empty())
     }
 
-    /// `Stream[int]`, for those who read types.
+    /// `Stream[int]`, for type annotations.
     #[classmethod]
     fn __class_getitem__(cls: &Bound<'_, PyType>, of: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let alias = cls.py().import("types")?.getattr("GenericAlias")?;
         Ok(alias.call1((cls, of))?.unbind())
     }
 
-    /// Makes the node behind the object: `blueprint` attached to `upstreams`, in the places of which
-    /// there may be literals where streams are joined; `overridden` if a subclass has put its own
-    /// `update` in the place of an operator's.
+    /// Builds the node of the object: attaches `blueprint` to `upstreams`, which may include constants for a join;
+    /// `overridden` if a subclass overrides an operator's `update`.
     fn _make(
         slf: &Bound<'_, Self>,
         blueprint: &Bound<'_, Blueprint>,
@@ -247,14 +245,14 @@ impl Node {
         let Some(parts) = self.0.get() else {
             return Ok(());
         };
-        // What is in flight gets to its end, even if all nodes are dropped: the engine then needs the
-        // functions, which are as good as held by somebody.
+        // // Elements in flight complete even if all nodes are dropped: the engine then needs the functions, which
+        // count as referenced.
         let event_loop = parts.pipeline().event_loop();
         if !parts.out.is_pipeline_idle() && !event_loop.is_some_and(EventLoop::has_closed) {
             return Ok(());
         }
         visit.call(&parts.pipeline)?;
-        // What is being changed right now is not visited, and so taken to be in use.
+        // // What is locked right now is not visited, and so counts as in use.
         if let Ok(upstreams) = parts.upstreams.try_lock() {
             for upstream in upstreams.iter() {
                 visit.call(upstream)?;
@@ -282,14 +280,14 @@ impl Node {
         drop(self.0.clear());
     }
 
-    /// Gives a class an `emit` of its own, which the interpreter calls more directly on its objects than an inherited one.
+    /// Gives a class its own `emit`, which the interpreter calls more directly than an inherited one.
     #[staticmethod]
     fn _own_emit(class_: &Bound<'_, PyType>) -> PyResult<()> {
         fast_emit::install(class_)
     }
 
-    /// Lets go of everything, before the collector takes anything apart: no timer is to call a function
-    /// of which only half is left. To be called as `__del__`, and by nobody else.
+    /// Releases everything before the garbage collector clears objects: no timer may call a half-cleared function.
+    /// Called only as `__del__`.
     fn _let_go(&self) {
         drop(self.0.clear());
     }

@@ -1,4 +1,4 @@
-//! Pictures of a pipeline: its nodes as Python knows them.
+//! Drawings of a pipeline: its nodes as seen from Python.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -34,14 +34,13 @@ impl Node {
 }
 
 impl Parts {
-    /// The nodes that users have made. Those that the engine has besides are left out, and the ways that lead through
-    /// them are edges.
+    /// The nodes created by users. The engine's additional nodes are left out; paths through them become edges.
     fn picture(&self) -> GraphView {
         visible(self.out.graph_view(), &self.pipeline().ids())
     }
 }
 
-/// What users see of a pipeline of which they have made these nodes, some of them sinks.
+/// The visible part of a pipeline in which users created these nodes, some of them sinks.
 pub(crate) fn visible(all: GraphView, made: &[(u64, bool)]) -> GraphView {
     let sinks: HashMap<u64, bool> = made.iter().copied().collect();
     let edges = visible_edges(&all, &sinks);
@@ -59,7 +58,7 @@ pub(crate) fn visible(all: GraphView, made: &[(u64, bool)]) -> GraphView {
     GraphView::new(nodes, edges)
 }
 
-/// Edges between nodes that are seen, also by way of others; each once.
+/// Edges between visible nodes, also through hidden ones; each once.
 fn visible_edges(all: &GraphView, seen: &HashMap<u64, bool>) -> Vec<EdgeView> {
     let mut below: HashMap<u64, Vec<&EdgeView>> = HashMap::new();
     for edge in &all.edges {

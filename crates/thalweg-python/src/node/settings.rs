@@ -1,4 +1,4 @@
-//! Settings of a node that is in its pipeline already, and a look at what it keeps.
+//! Reconfiguration of a node, and inspection of what it holds.
 
 use std::any::Any;
 
@@ -18,8 +18,7 @@ impl Node {
         self.parts_anywhere().is_ok()
     }
 
-    /// Gives the node the settings of a blueprint of its kind. What it keeps stays; with `keeps` false it is
-    /// forgotten.
+    /// Applies the settings of a blueprint of the same kind. The state is kept, unless `keeps` is false.
     #[pyo3(signature = (blueprint, keeps = true))]
     fn _reconfigure(&self, blueprint: &Bound<'_, Blueprint>, keeps: bool) -> PyResult<()> {
         match blueprint.get().renew(&*self.parts()?.inlet, keeps) {
@@ -30,7 +29,7 @@ impl Node {
         }
     }
 
-    /// The objects that the operator keeps, in its order: elements, keys, a state.
+    /// The objects held by the operator, in its order: elements, keys, a state.
     fn _kept(&self, py: Python<'_>) -> PyResult<Vec<Py<PyAny>>> {
         let parts = self.parts()?;
         let mut kept = Vec::new();
@@ -44,7 +43,7 @@ impl Node {
         Ok(kept)
     }
 
-    /// The elements that wait at each inlet of a join, in order; none for other nodes.
+    /// The waiting elements of each inlet of a join, in order; empty for other nodes.
     fn _lanes(&self) -> PyResult<Vec<Vec<Py<PyAny>>>> {
         let lanes = self.parts()?.inlet.lanes().unwrap_or_default();
         let objects = |lane: Vec<Value>| lane.into_iter().map(Value::into_object).collect();

@@ -1,4 +1,5 @@
-//! Ways on which elements come by nothing of the user's until they wait for an engine: who emits goes them itself.
+//! Paths without a function of the user's up to where an element waits for the event loop or an engine. The emitting thread
+//! takes an element along such a path itself: handing it to the loop's thread would cost more than all of the rest.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,23 +14,23 @@ use crate::pipeline::Mode;
 use crate::run_on_loop;
 use crate::value::Value;
 
-/// Counts edges that were added, anywhere.
+/// Counts added edges in the process.
 static EDGES: AtomicU64 = AtomicU64::new(1);
 
-/// Takes note of an edge more: what was straight may no longer be.
+/// Records an added edge: paths that were straight may no longer be.
 pub(super) fn note_edge() {
     EDGES.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Whether the ways from a node are straight, and when that was found out.
+/// Cached result for a node, with the count of edges at that time.
 #[derive(Default)]
 pub(super) struct Straight(AtomicU64);
 
 impl Parts {
-    /// Whether elements that this node sends get to an engine, or wait for it, before any function is called on this side.
+    /// Whether elements that this node sends wait for the event loop or an engine before any function is called on this side.
     ///
     /// # Errors
-    /// A node has not been made.
+    /// A node has not been built.
     pub(crate) fn is_straight(&self, py: Python<'_>) -> PyResult<bool> {
         let now = EDGES.load(Ordering::Relaxed);
         let known = self.straight.0.load(Ordering::Relaxed);
@@ -65,10 +66,10 @@ impl Parts {
         Ok(true)
     }
 
-    /// The event loop, if this thread may send an element itself, since its way is straight.
+    /// The event loop, if this thread may take an element along itself, since its path is straight.
     ///
     /// # Errors
-    /// A node has not been made, or the interpreter is ending.
+    /// A node has not been built, or the interpreter is ending.
     pub(super) fn straight_way(&self, py: Python<'_>) -> PyResult<Option<&EventLoop>> {
         let pipeline = self.pipeline();
         let Some(event_loop) = pipeline.event_loop() else {

@@ -1,4 +1,4 @@
-//! References that the engine holds for a node, as the collector sees them.
+//! References held by the engine's nodes, as the garbage collector sees them.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use crate::run_on_loop::Begun;
 use crate::value::Value;
 
 impl Parts {
-    /// Visits every object that the engine's nodes behind this one keep.
+    /// Visits every object held by the engine's nodes behind this one.
     ///
-    /// The collector looks at all objects twice or more, and has to see the same: the GIL is held, and
-    /// who works in a pipeline holds it as well, so that for as long as it is held either all is seen or
-    /// nothing. What is not seen is taken to be in use.
+    /// The garbage collector visits all objects twice or more, and has to see the same each time. It holds the GIL, and
+    /// so does every thread that works in a pipeline: while it is held, either everything is visible or nothing. What
+    /// is not visited counts as in use.
     pub(super) fn visit_kept(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         let mut seen = Ok(());
         let mut visit = |x: &dyn Any| {
@@ -43,7 +43,7 @@ impl Parts {
 
 #[pymethods]
 impl Node {
-    /// Sends what the node has collected; returns what `emit` returns.
+    /// Flushes a collecting node; returns the result of `emit`.
     fn _flush(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let parts = self.parts()?;
         match parts.between.as_ref().and_then(|keeper| keeper.flush()) {
@@ -53,8 +53,7 @@ impl Node {
     }
 }
 
-/// Visits the objects in something that a node keeps. Shared objects have no owner of their own, and
-/// are not visited.
+/// Visits the objects within a held value. Shared objects have no single owner, and are not visited.
 fn show(x: &dyn Any, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
     let mut shown = Ok(());
     objects_in(x, &mut |object| {
@@ -65,7 +64,7 @@ fn show(x: &dyn Any, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
     shown
 }
 
-/// Calls `f` with each object in something that a node keeps.
+/// Calls `f` with each object within a held value.
 pub(crate) fn objects_in(x: &dyn Any, f: &mut dyn FnMut(&Py<PyAny>)) {
     if let Some(x) = x.downcast_ref::<Value>() {
         f(x.object());

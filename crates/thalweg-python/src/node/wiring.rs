@@ -11,7 +11,7 @@ use crate::pipeline::Pipeline;
 use crate::value::Value;
 
 impl Parts {
-    /// Adds an edge to this node from one of the same pipeline, unless there is one already.
+    /// Adds an edge from a node of the same pipeline, unless there is one.
     pub(super) fn attach(&self, upstream: &Bound<'_, Node>) -> PyResult<()> {
         let py = upstream.py();
         let known = |upstreams: &[Py<Node>]| upstreams.iter().any(|node| node.is(upstream));
@@ -32,13 +32,13 @@ impl Parts {
         Ok(())
     }
 
-    /// The node's number, those of the nodes behind it, how many ways lead to it, whether it is one node of the
-    /// engine's, and its policy.
+    /// Id of the node, ids of its downstreams, number of edges to it, whether it is one node of the engine, and its
+    /// policy.
     pub(crate) fn wiring(&self) -> (u64, Vec<u64>, usize, bool, u8) {
         let is_sink = self.sink_result.is_some();
         let id = self.inlet.id();
         let upstreams = lock(&self.upstreams).len();
-        // The first node has a door from the start, which nobody uses.
+        // // The first node has an entry from the start, which is not used.
         let door = usize::from(upstreams > 0 && self.door.get().is_some());
         let ways = upstreams + door + lock(&self.below).failing();
         let behind = if is_sink {
@@ -56,7 +56,7 @@ impl Parts {
         )
     }
 
-    /// Has this node get what a stream of the engine's sends.
+    /// Attaches this node to a stream of the engine.
     pub(crate) fn take_from(&self, py: Python<'_>, stream: &Stream<Value>) -> PyResult<()> {
         self.inlet
             .attach(stream)
@@ -64,7 +64,7 @@ impl Parts {
             .map_err(|error| failure::raise(py, &error))
     }
 
-    /// A way in that comes from no other node, made when it is needed.
+    /// An entry that comes from no other node, created on demand.
     pub(super) fn door(&self, py: Python<'_>) -> PyResult<&Stream<Value>> {
         if let Some(door) = self.door.get() {
             return Ok(door);
@@ -77,7 +77,7 @@ impl Parts {
 
 #[pymethods]
 impl Node {
-    /// Makes `downstream` get what this node sends; the two pipelines become one.
+    /// Makes `downstream` a downstream of this node; the two pipelines become one.
     fn _connect(slf: &Bound<'_, Self>, downstream: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let (from, to) = (slf.get().parts()?, downstream.get().parts()?);
@@ -87,7 +87,7 @@ impl Node {
         Self::keep_below(slf, downstream)
     }
 
-    /// Has the node call another function from now on; whether it calls one.
+    /// Replaces the node's function; returns whether it has one.
     fn _set_function(slf: &Bound<'_, Self>, function: &Bound<'_, PyAny>) -> PyResult<bool> {
         let Some(parts) = slf.get().made() else {
             return Ok(false);
@@ -103,7 +103,7 @@ impl Node {
         Ok(true)
     }
 
-    /// Takes note that the node does something else from now on.
+    /// Records that the node's behaviour has changed.
     fn _note_change(slf: &Bound<'_, Self>) -> PyResult<()> {
         let parts = slf.get().parts_anywhere()?;
         parts.out.unfuse();
@@ -126,14 +126,14 @@ impl Node {
         Self::let_go_of_below(slf, downstream.get())
     }
 
-    /// Lets go of a sink, which nobody but its users keeps from here on.
+    /// Releases a sink: from here on only its users keep it.
     fn _release(slf: &Bound<'_, Self>) -> PyResult<()> {
         let parts = slf.get().parts()?;
         parts.pipeline().release_sink(parts.inlet.id());
         Self::release(slf)
     }
 
-    /// Makes this node the first to get what the nodes above it send, or what `upstream` does.
+    /// Makes this node the first downstream of all its upstreams, or of `upstream`.
     #[pyo3(signature = (upstream=None))]
     fn _prefer(slf: &Bound<'_, Self>, upstream: Option<Py<Node>>) -> PyResult<()> {
         let parts = slf.get().parts()?;
@@ -152,14 +152,14 @@ impl Node {
         Ok(())
     }
 
-    /// The nodes whose elements this one gets.
+    /// The upstream nodes.
     #[getter]
     fn upstreams(&self, py: Python<'_>) -> PyResult<Vec<Py<Node>>> {
         let upstreams = lock(&self.parts()?.upstreams);
         Ok(upstreams.iter().map(|node| node.clone_ref(py)).collect())
     }
 
-    /// The nodes that get this one's elements, in order.
+    /// The downstream nodes, in order.
     fn _downstreams<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let parts = self.parts()?;
         Ok(parts.pipeline().find(py, &parts.out.downstream_ids()))

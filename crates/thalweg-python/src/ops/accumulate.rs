@@ -13,7 +13,7 @@ use crate::gil;
 use crate::lock::lock;
 use crate::value::Value;
 
-/// Parts of a call's result: they may be changed while elements come.
+/// Options of the results, which may change while elements pass.
 #[derive(Clone)]
 struct Shape(Arc<(AtomicBool, AtomicBool)>);
 
@@ -27,7 +27,7 @@ impl Shape {
         self.0.1.store(with_state, Ordering::Relaxed);
     }
 
-    /// The next state, and what to send.
+    /// The next state, and the result to send.
     fn split(&self, result: &Bound<'_, PyAny>) -> PyResult<(Value, Value)> {
         let (state, result) = if self.0.0.load(Ordering::Relaxed) {
             unpack(result)?
@@ -47,7 +47,7 @@ impl Shape {
     }
 }
 
-/// The two parts of a pair, as an assignment to two names has them.
+/// The two items of a pair, as unpacked by Python.
 fn unpack<'py>(pair: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
     let Ok(mut parts) = pair.try_iter() else {
         let class = pair.get_type().name()?;
@@ -66,7 +66,7 @@ fn unpack<'py>(pair: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'
     Err(PyValueError::new_err(message))
 }
 
-/// Sets a state back to its start.
+/// Resets a state to its start.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 pub(crate) struct Reset {
     asked: Arc<AtomicBool>,
@@ -85,7 +85,7 @@ impl Reset {
     }
 }
 
-/// `accumulate`: keeps a state, and sends something for every element.
+/// `accumulate`: keeps a state, and sends a result for every element.
 #[pyfunction]
 #[pyo3(signature = (function, kwargs, start, *, returns_state=false, with_state=false, awaited=false))]
 pub(super) fn accumulate(
@@ -118,7 +118,7 @@ pub(super) fn accumulate(
     Ok((blueprint.calling(function), handle, state.unbind()))
 }
 
-/// The state, in a list that a compiled chain has as well: without any before the first element.
+/// The state, in a list shared with a compiled chain; empty before the first element.
 #[derive(Clone)]
 struct Kept(State);
 

@@ -5,7 +5,7 @@ use thalweg::Emit;
 use thalweg::ops::Collector;
 
 use super::parts::tuple;
-use crate::blueprint::{Blueprint, Made, Traverse};
+use crate::blueprint::{Blueprint, Made, Passage, Traverse};
 use crate::value::Value;
 
 impl Traverse for Collector<Value> {
@@ -26,7 +26,7 @@ impl Traverse for Collector<Value> {
 /// `collect`: keeps elements, the last `n` of them if it is given, until it is flushed.
 #[pyfunction]
 pub(super) fn collect(n: Option<usize>) -> Blueprint {
-    Blueprint::new(move |site| {
+    let blueprint = Blueprint::new(move |site| {
         let inlet = site.upstream.filter(|_| true);
         let collector = match n {
             Some(n) => inlet.collect_last(n),
@@ -38,5 +38,6 @@ pub(super) fn collect(n: Option<usize>) -> Blueprint {
             between: Some(Box::new(collector)),
             out,
         }
-    })
+    });
+    blueprint.passage(Passage::Ends)
 }

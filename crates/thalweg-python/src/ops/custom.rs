@@ -14,8 +14,7 @@ use crate::lock::lock;
 use crate::value::Value;
 use crate::{interrupt, metadata};
 
-/// A node of the user's own: a subclass of `Stream` with an `update`, which is called with every
-/// element and calls `_emit`.
+/// A user-defined node: a subclass of `Stream` with an `update`, which is called with every element and calls `_emit`.
 #[pyfunction]
 #[pyo3(signature = (*, is_sink=false))]
 pub(super) fn custom(is_sink: bool) -> Blueprint {
@@ -40,7 +39,7 @@ pub(super) fn custom(is_sink: bool) -> Blueprint {
     if is_sink { blueprint.sink() } else { blueprint }
 }
 
-/// A node that calls an `update` and does nothing else.
+/// A node that only calls an `update`.
 pub(crate) fn front(site: &BuildContext, callers: &UpstreamRefs) -> OpenJoin<Value, Value> {
     let node = || gil::attach(|py| site.node.clone_ref(py));
     let update = Update::<false>::new(node(), callers.clone(), Awaiting::new(node()));
@@ -49,11 +48,11 @@ pub(crate) fn front(site: &BuildContext, callers: &UpstreamRefs) -> OpenJoin<Val
 
 /// Calls a Python object's `update`.
 struct Update<const SINK: bool> {
-    /// A weak reference: the object keeps the node, not the other way round.
+    /// Weak: the object keeps the node, not the other way round.
     node: Py<PyAny>,
     callers: UpstreamRefs,
     awaiting: Awaiting,
-    /// Elements whose calls go on.
+    /// Elements with unfinished calls.
     pending: HashMap<u64, (Arrival<Value>, Lease)>,
     begun: u64,
 }
@@ -69,7 +68,7 @@ impl<const SINK: bool> Update<SINK> {
         }
     }
 
-    /// The node behind an inlet, unless the element was handed in by other means.
+    /// The upstream node of an inlet, unless the element was passed in directly.
     fn caller<'py>(&self, py: Python<'py>, inlet: InletKey) -> Option<Bound<'py, PyAny>> {
         let callers = lock(&self.callers);
         let (_, caller) = callers.iter().find(|(key, _)| *key == inlet.number())?;

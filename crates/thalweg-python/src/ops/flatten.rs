@@ -9,7 +9,7 @@ use crate::gil;
 use crate::last_value::LastValue;
 use crate::value::Value;
 
-/// `flatten`: sends the elements of every element.
+/// `flatten`: sends the items of every element.
 #[pyfunction]
 pub(super) fn flatten() -> Blueprint {
     Blueprint::new(|site| {
@@ -23,7 +23,7 @@ pub(super) fn flatten() -> Blueprint {
     })
 }
 
-/// Sends what Python's iterables give, until one of them fails: that is the failure of its element.
+/// Sends the items of a Python iterable until it raises, which is the failure of its element.
 struct FlattenIterable {
     current: LastValue,
 }
@@ -63,7 +63,7 @@ fn fail(x: Value, error: PyErr, cx: &mut Context<'_, FlattenIterable>) -> EmitRe
     cx.fail(x, error)
 }
 
-/// An iterator of Python's. One that fails ends with its error.
+/// A Python iterator. If it raises, it ends with the exception.
 #[derive(Clone)]
 pub(crate) struct Elements(pub(crate) Value);
 
@@ -76,7 +76,7 @@ impl IntoIterator for Elements {
     }
 }
 
-/// `None` once it has ended.
+/// `None` once it is exhausted.
 pub(crate) struct Iter(Option<Value>);
 
 impl Iterator for Iter {

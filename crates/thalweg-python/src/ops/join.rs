@@ -6,12 +6,12 @@ use thalweg::ops::{CombineLatest, OpenLanes, Zip, ZipLatest};
 use thalweg::{Arrival, BuildError, Element, OpenJoin, Operator, Reconfigure, Stream};
 
 use super::parts::tuple;
-use crate::blueprint::{Blueprint, Made, UpstreamRefs};
+use crate::blueprint::{Blueprint, Made, Passage, UpstreamRefs};
 use crate::value::Value;
 
 type Lanes = OpenLanes<Value>;
 
-/// The elements that wait at each inlet of a join that tells them apart.
+/// The waiting elements at each inlet of a join with distinct inlets.
 pub(crate) fn lanes<U: Element>(join: &Stream<U>) -> Option<Vec<Vec<Value>>> {
     let zip = join.with_operator(|zip: &mut Zip<Lanes>| elements(zip.lanes()));
     let combine = || join.with_operator(|op: &mut CombineLatest<Lanes>| elements(op.lanes()));
@@ -26,7 +26,7 @@ fn elements(lanes: &Lanes) -> Vec<Vec<Value>> {
         .collect()
 }
 
-/// A node that joins what inlets bring, made by `make`.
+/// A node that joins several inlets, with the operator of `make`.
 fn joining<O>(make: impl Fn() -> Result<O, BuildError> + Send + 'static) -> PyResult<Blueprint>
 where
     O: Operator<In = Arrival<Value>, Out = Vec<Value>> + Reconfigure,
@@ -42,24 +42,25 @@ where
         }
     });
     let blueprint = blueprint.renewing::<O, Vec<Value>>(make);
-    Ok(blueprint.joining(UpstreamRefs::default()).repeating())
+    let blueprint = blueprint.joining(UpstreamRefs::default()).repeating();
+    Ok(blueprint.passage(Passage::Straight))
 }
 
-/// `zip`: sends the first elements of all upstreams, then the second ones, and so on.
+/// `zip`: sends tuples of the first elements of all upstreams, then of the second ones, and so on.
 #[pyfunction]
 pub(super) fn zip(maxsize: usize) -> PyResult<Blueprint> {
     joining(move || Zip::new(Lanes::new(), maxsize))
 }
 
-/// `combine_latest`: sends the latest element of every upstream when one of those numbered in
-/// `emit_on` sends another; when any does, if that is not given.
+/// `combine_latest`: sends tuples of the latest elements when an element arrives from an upstream in `emit_on`, by
+/// index; by default from any upstream.
 #[pyfunction]
 pub(super) fn combine_latest(emit_on: Option<Vec<usize>>) -> PyResult<Blueprint> {
     let emit_on = emit_on.map(BTreeSet::from_iter);
     joining(move || CombineLatest::new(Lanes::new(), emit_on.clone()))
 }
 
-/// `zip_latest`: sends every element of the first upstream with the latest of the others.
+/// `zip_latest`: sends every element of the first upstream with the latest ones of the others.
 #[pyfunction]
 pub(super) fn zip_latest() -> PyResult<Blueprint> {
     joining(|| Ok(ZipLatest::new(Lanes::new())))

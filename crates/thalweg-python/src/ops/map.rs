@@ -40,7 +40,7 @@ pub(super) fn map(
     Ok(map.calling(function))
 }
 
-/// Has up to so many calls run at a time; each emitter waits for its own.
+/// Limits concurrent calls to this number; each emitter waits for its own call.
 fn concurrently(function: Function, calls: usize) -> PyResult<Blueprint> {
     let then = Then::new(move |x: &Value| {
         gil::held(|py| {

@@ -13,8 +13,7 @@ use crate::function::Function;
 use crate::gil;
 use crate::value::Value;
 
-/// `map_async`: calls an asynchronous function with several elements at a time, and sends the results
-/// in order.
+/// `map_async`: runs several calls of an asynchronous function concurrently, and sends the results in order.
 #[pyfunction]
 pub(super) fn map_async(
     function: &Bound<'_, PyAny>,
@@ -34,7 +33,7 @@ pub(super) fn map_async(
     Ok(Blueprint::passing(map).on_loop().calling(function))
 }
 
-/// A call, or the reason why there is none.
+/// A call, or the exception instead of one.
 enum Call {
     Awaited(Function, Awaited),
     Failed(Option<PyErr>),

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use thalweg::ops::{PartitionOptions, PartitionUniqueOptions};
 
 use super::parts::{By, keep, tuple};
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, Passage};
 use crate::interval;
 use crate::value::Value;
 
@@ -21,8 +21,11 @@ pub(super) fn partition(
     let by = key.map(|key| By::new(Some(key)));
     let function = by.as_ref().and_then(By::function);
     let blueprint = match (by, timeout) {
-        (None, None) => Blueprint::finished(all, tuple),
-        (None, Some(timeout)) => Blueprint::finished(all.timeout(timeout), tuple).on_loop(),
+        (None, None) => Blueprint::finished(all, tuple).passage(Passage::Straight),
+        (None, Some(timeout)) => {
+            let blueprint = Blueprint::finished(all.timeout(timeout), tuple).on_loop();
+            blueprint.passage(Passage::Straight)
+        }
         (Some(by), None) => Blueprint::finished(all.try_key(move |x| by.key(x)), tuple),
         (Some(by), Some(timeout)) => {
             let keyed = all.try_key(move |x| by.key(x)).timeout(timeout);

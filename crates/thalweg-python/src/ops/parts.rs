@@ -25,7 +25,7 @@ pub(super) fn list(py: Python<'_>, elements: Vec<Value>) -> PyResult<Value> {
     PyList::new(py, elements).map(|list| Value::from(list.into_any()))
 }
 
-/// How an element's key is found: by a function, or as an item of the element.
+/// How to get an element's key: by a function, or as an item of the element.
 pub(super) enum By {
     Itself,
     Function(Function),
@@ -52,7 +52,7 @@ impl By {
         }
     }
 
-    /// The key, in a form that can be looked up.
+    /// The key, in hashable form.
     ///
     /// # Errors
     /// The function's exception, or that the key is not hashable.
@@ -72,7 +72,7 @@ impl By {
     }
 }
 
-/// A Python object that is compared as Python does.
+/// A Python object compared and hashed by Python's rules.
 pub(crate) struct Key {
     pub(crate) object: Py<PyAny>,
     hash: isize,
@@ -89,7 +89,7 @@ impl Key {
     }
 
     /// # Errors
-    /// The exception of an object whose class has a hash, which fails.
+    /// The exception of an object whose `__hash__` raises.
     pub(super) fn hashed_or_compared(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         match Self::hashed(object) {
             Err(error) if error.is_instance_of::<PyTypeError>(object.py()) => {
@@ -99,7 +99,7 @@ impl Key {
         }
     }
 
-    /// One that is only ever compared: all fall into one place of a table.
+    /// A key that is only compared: all of these have the same hash.
     pub(super) fn compared(object: &Bound<'_, PyAny>) -> Self {
         Self {
             hash: 0,
@@ -138,7 +138,7 @@ impl PartialEq for Key {
 
 impl Eq for Key {}
 
-/// An error of `__eq__` is a failure of the node that compares.
+/// An exception of `__eq__` is a failure of the comparing node.
 #[cold]
 fn cannot_compare(py: Python<'_>, error: PyErr) -> ! {
     crate::interrupt::note(py, &error);

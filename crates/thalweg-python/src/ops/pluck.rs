@@ -6,7 +6,7 @@ use crate::blueprint::Blueprint;
 use crate::gil;
 use crate::value::Value;
 
-/// `pluck`: sends an item of every element; for a list of items, a tuple of them.
+/// `pluck`: sends an item of every element; for a list, a tuple of the items.
 #[pyfunction]
 pub(super) fn pluck(pick: Bound<'_, PyAny>) -> Blueprint {
     let several = pick.cast::<PyList>().ok().map(|list| {

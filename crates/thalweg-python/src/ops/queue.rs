@@ -2,19 +2,21 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use thalweg::ops::{Buffer, Latest};
 
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, Passage};
 use crate::value::Value;
 
-/// `buffer`: lets up to `n` elements wait for the nodes behind it.
+/// `buffer`: lets up to `n` elements wait for the downstream nodes.
 #[pyfunction]
 pub(super) fn buffer(n: usize) -> PyResult<Blueprint> {
     let buffer =
         Buffer::<Value>::new(n).map_err(|error| PyValueError::new_err(error.to_string()))?;
-    Ok(Blueprint::passing(buffer.in_next_round()).on_loop())
+    let blueprint = Blueprint::passing(buffer.in_next_round()).on_loop();
+    Ok(blueprint.passage(Passage::Ends))
 }
 
-/// `latest`: drops elements that the nodes behind are too slow for, but for the last.
+/// `latest`: keeps only the newest element while downstream is busy.
 #[pyfunction]
 pub(super) fn latest() -> Blueprint {
-    Blueprint::passing(Latest::<Value>::new().in_next_round()).on_loop()
+    let blueprint = Blueprint::passing(Latest::<Value>::new().in_next_round()).on_loop();
+    blueprint.passage(Passage::Ends)
 }

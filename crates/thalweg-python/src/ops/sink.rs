@@ -16,8 +16,8 @@ use crate::function::Function;
 use crate::gil::{self, Place};
 use crate::value::Value;
 
-/// `sink` and `starsink`: calls the function with every element. What it returns is awaited if it can
-/// be; an `async def`, `in_turn`, one call after the other.
+/// `sink` and `starsink`: calls the function with every element, and awaits an awaitable result; with `in_turn`, one
+/// call after the other.
 #[pyfunction]
 #[pyo3(signature = (function, args, kwargs, *, splayed=false, in_turn=false, concurrency=None))]
 pub(super) fn sink(
@@ -61,7 +61,7 @@ fn together(function: Function) -> Blueprint {
     blueprint.taking_results(place)
 }
 
-/// A node that ends a branch. Nothing comes out of it, but everything has an outlet for Python.
+/// The end of a branch. It sends nothing, but Python needs an outlet of every node.
 pub(crate) fn sink_made(upstream: &Stream<Value>, inlet: Box<dyn Inlet>) -> Made {
     let out = upstream.filter(|_| true);
     out.destroy();
@@ -72,7 +72,7 @@ pub(crate) fn sink_made(upstream: &Stream<Value>, inlet: Box<dyn Inlet>) -> Made
     }
 }
 
-/// Awaits what the function returns: one call after the other, or up to so many at a time.
+/// Awaits the function's results: one call after the other, or up to this number concurrently.
 fn awaited(function: Function, calls: Option<usize>) -> PyResult<Blueprint> {
     let then = Then::new(move |x: &Value| {
         gil::held(|py| {
@@ -99,8 +99,8 @@ fn awaited(function: Function, calls: Option<usize>) -> PyResult<Blueprint> {
     Ok(blueprint.on_loop())
 }
 
-/// `sink_batches`: calls the function with lists of elements. What it returns is awaited if it can be; the function
-/// itself may be an `async def`, which `waits`.
+/// `sink_batches`: calls the function with lists of elements, and awaits an awaitable result; `waits` if the function
+/// is an `async def`.
 #[pyfunction]
 pub(super) fn sink_batches(
     function: &Bound<'_, PyAny>,
@@ -151,7 +151,7 @@ impl BatchSink<Value> for BatchFunction {
         let Step::Pending(awaited) = step else {
             return Ok(());
         };
-        // What is awaited belongs to the event loop: it is not polled before the loop does so.
+        // // An awaitable belongs to the event loop, which has to poll it first.
         let mut is_on_loop = self.waits;
         poll_fn(|_| match std::mem::replace(&mut is_on_loop, true) {
             true => Poll::Ready(()),

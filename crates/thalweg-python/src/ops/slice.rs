@@ -4,10 +4,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use thalweg::ops::Slice;
 
-use crate::blueprint::{Blueprint, Made};
+use crate::blueprint::{Blueprint, Made, Passage};
 use crate::value::Value;
 
-/// `slice`: passes on elements by their position.
+/// `slice`: passes on elements by position.
 #[pyfunction]
 pub(super) fn slice(
     start: Option<isize>,
@@ -21,8 +21,7 @@ pub(super) fn slice(
             .map_err(|_| PyValueError::new_err("Negative indices not supported by slice"))
     };
     let (start, end, step) = (positive(start)?, positive(end)?, positive(step)?);
-    // As in streamz, an end or a step of 0 is one that is not given, and nothing is between an end and
-    // a start behind it.
+    // // As in streamz, an end or a step of 0 counts as not given, and an end before the start passes nothing.
     let given = |number: &usize| *number > 0;
     let (end, step) = (end.filter(given), step.filter(given).unwrap_or(1));
     let to = end.map_or(Edge::Unbounded, Edge::Excluded);
@@ -37,5 +36,6 @@ pub(super) fn slice(
         };
         Made::finished(stream, site.current, |_, x| Ok(x))
     });
-    Ok(blueprint.renewing::<Slice<Value>, Value>(slice))
+    let blueprint = blueprint.renewing::<Slice<Value>, Value>(slice);
+    Ok(blueprint.passage(Passage::Straight))
 }

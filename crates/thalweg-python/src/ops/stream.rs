@@ -5,7 +5,7 @@ use crate::blueprint::{Blueprint, Passage};
 use crate::gil;
 use crate::value::Value;
 
-/// A node that passes on what comes to it: where elements are emitted, and where branches meet.
+/// A node that passes elements on unchanged: an entry point, or a union.
 #[pyfunction]
 #[pyo3(signature = (*, is_sink=false))]
 pub(super) fn stream(is_sink: bool) -> Blueprint {

@@ -1,56 +1,68 @@
-//! Operators that keep a distance in time. All intervals are in seconds.
+//! Operators that space elements in time. All intervals are in seconds.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use thalweg::ops::{Debounce, DelayOptions, RateLimit, Sample, ShiftOptions, Throttle};
 use thalweg::{BuildError, Operator, Reconfigure};
 
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, Passage};
 use crate::interval;
 use crate::value::Value;
 
-fn timed<O>(operator: Result<O, BuildError>) -> PyResult<Blueprint>
+fn timed<O>(operator: Result<O, BuildError>, passage: Passage) -> PyResult<Blueprint>
 where
     O: Operator<In = Value, Out = Value> + Reconfigure,
 {
     let operator = operator.map_err(|error| PyValueError::new_err(error.to_string()))?;
-    Ok(Blueprint::passing(operator).on_loop())
+    Ok(Blueprint::passing(operator).on_loop().passage(passage))
 }
 
-/// `rate_limit`: lets one element pass per interval; emitters wait.
+/// `rate_limit`: passes one element per interval; emitters wait.
 #[pyfunction]
 pub(super) fn rate_limit(interval: f64) -> PyResult<Blueprint> {
-    timed(RateLimit::new(interval::seconds(interval)?))
+    timed(
+        RateLimit::new(interval::seconds(interval)?),
+        Passage::Straight,
+    )
 }
 
-/// `delay`: lets one element pass per interval; emitters go on.
+/// `delay`: passes one element per interval; emitters do not wait.
 #[pyfunction]
 pub(super) fn delay(interval: f64) -> PyResult<Blueprint> {
     let delay = DelayOptions::<Value>::by(interval::seconds(interval)?).in_next_round();
-    Ok(Blueprint::passing(delay).on_loop())
+    Ok(Blueprint::passing(delay).on_loop().passage(Passage::Ends))
 }
 
-/// `shift`: every element passes one interval later.
+/// `shift`: passes every element one interval later.
 #[pyfunction]
 pub(super) fn shift(interval: f64) -> PyResult<Blueprint> {
     let shift = ShiftOptions::<Value>::by(interval::seconds(interval)?);
-    Ok(Blueprint::passing(shift).on_loop())
+    Ok(Blueprint::passing(shift).on_loop().passage(Passage::Ends))
 }
 
-/// `debounce`: an element passes when none has followed it for an interval.
+/// `debounce`: passes an element that no other has followed for an interval.
 #[pyfunction]
 pub(super) fn debounce(interval: f64) -> PyResult<Blueprint> {
-    timed(Debounce::new(interval::seconds(interval)?))
+    let interval = interval::seconds(interval)?;
+    // // Without an interval an element passes at once.
+    let passage = match interval.is_zero() {
+        true => Passage::Straight,
+        false => Passage::Ends,
+    };
+    timed(Debounce::new(interval), passage)
 }
 
-/// `throttle`: after an element has passed, those that come within an interval are dropped.
+/// `throttle`: drops elements within an interval after one that passed.
 #[pyfunction]
 pub(super) fn throttle(interval: f64) -> PyResult<Blueprint> {
-    timed(Throttle::new(interval::seconds(interval)?))
+    timed(
+        Throttle::new(interval::seconds(interval)?),
+        Passage::Straight,
+    )
 }
 
-/// `sample`: sends the last element that has come, every interval.
+/// `sample`: sends the newest element once per interval.
 #[pyfunction]
 pub(super) fn sample(interval: f64) -> PyResult<Blueprint> {
-    timed(Sample::new(interval::seconds(interval)?))
+    timed(Sample::new(interval::seconds(interval)?), Passage::Ends)
 }

@@ -6,8 +6,8 @@ use crate::blueprint::Blueprint;
 use crate::gil;
 use crate::value::Value;
 
-/// `unique`: drops elements whose key is among the last `maxsize` ones. Keys that are not hashable, which `None` for
-/// `hashable` finds out for each, are compared with one another.
+/// `unique`: drops elements whose key is among the last `maxsize` ones. Unhashable keys are compared one by one; with
+/// `None` for `hashable`, each key is tested.
 #[pyfunction]
 pub(super) fn unique(
     maxsize: Option<usize>,

@@ -3,7 +3,7 @@ use pyo3::prelude::*;
 use thalweg::ops::{SlidingWindow, TimedWindowOptions, TimedWindowUniqueOptions};
 
 use super::parts::{By, keep, list, tuple};
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, Passage};
 use crate::interval;
 use crate::value::Value;
 
@@ -16,17 +16,18 @@ pub(super) fn sliding_window(n: usize, return_partial: bool) -> PyResult<Bluepri
         SlidingWindow::full(n)
     };
     let window = window.map_err(|error| PyValueError::new_err(error.to_string()))?;
-    Ok(Blueprint::finished(window, tuple))
+    Ok(Blueprint::finished(window, tuple).passage(Passage::Straight))
 }
 
-/// `timed_window`: sends what has come, as a list, every `interval` seconds.
+/// `timed_window`: sends the elements of each `interval` seconds as a list.
 #[pyfunction]
 pub(super) fn timed_window(interval: f64) -> PyResult<Blueprint> {
     let window = TimedWindowOptions::<Value>::every(interval::seconds(interval)?).at_once();
-    Ok(Blueprint::finished(window, list).on_loop())
+    let blueprint = Blueprint::finished(window, list).on_loop();
+    Ok(blueprint.passage(Passage::Ends))
 }
 
-/// `timed_window_unique`: the same with elements whose keys differ, as a tuple.
+/// `timed_window_unique`: the same with distinct keys, as a tuple.
 #[pyfunction]
 pub(super) fn timed_window_unique(
     interval: f64,
