@@ -108,7 +108,7 @@ impl Metrics {
     ///
     /// let ours = thalweg_dashboard::Metrics::default();
     /// ours.watch("mine", &thalweg::Stream::<i32>::new());
-    /// // A program installs a recorder for all its threads by `metrics::set_global_recorder`.
+    /// A program installs a recorder for all its threads by `metrics::set_global_recorder`.
     /// metrics::with_local_recorder(&NoopRecorder, || ours.record());
     /// ```
     #[cfg(feature = "metrics")]

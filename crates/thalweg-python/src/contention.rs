@@ -1,6 +1,6 @@
 //! Waits for a thread inside a pipeline: they can be interrupted, and say what they wait for.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -16,16 +16,28 @@ const ALWAYS: Duration = Duration::from_secs(10);
 
 thread_local! {
     static WAITED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    /// The event loop of the pipeline that this thread enters, if it has one.
+    static ENTERED: RefCell<Option<EventLoop>> = const { RefCell::new(None) };
+}
+
+/// Runs `enter`, which enters a pipeline on an event loop: the loop's thread may be inside.
+pub(crate) fn entering<R>(event_loop: &EventLoop, enter: impl FnOnce() -> R) -> R {
+    ENTERED.set(Some(event_loop.clone()));
+    let result = enter();
+    ENTERED.take();
+    result
 }
 
 /// Returns whether a waiting thread goes on waiting; an exception of a signal handler ends the wait.
 pub(crate) fn has_patience(waited: Duration) -> bool {
     gil::attach(|py| match py.check_signals() {
-        // // An interrupted thread must not wait any longer.
+        // An interrupted thread must not wait any longer.
         Ok(()) if interrupt::is_noted() => false,
         Ok(()) => {
+            let event_loop = ENTERED.with_borrow(Clone::clone);
+            let checked = event_loop.map_or(Ok(()), |it| check_loop(py, waited, &it));
             look(py, waited, false);
-            true
+            checked.map_err(interrupt::keep).is_ok()
         }
         Err(error) => {
             interrupt::keep(error);
@@ -43,11 +55,20 @@ pub(crate) fn look_at_loop(
     waited: Duration,
     event_loop: &EventLoop,
 ) -> PyResult<()> {
+    check_loop(py, waited, event_loop)?;
+    look(py, waited, true);
+    Ok(())
+}
+
+/// Checks once a second whether the loop waits for this thread.
+///
+/// # Errors
+/// It does.
+fn check_loop(py: Python<'_>, waited: Duration, event_loop: &EventLoop) -> PyResult<()> {
     let seconds = WAITED.get().as_secs();
     if waited >= FIRST && (waited.as_secs() > seconds || waited < WAITED.get()) {
         upcalls::STREAMS.call(py, "check_waiting", (event_loop.object(py),))?;
     }
-    look(py, waited, true);
     Ok(())
 }
 

@@ -138,7 +138,7 @@ struct Asked {
 impl Observe for Process {
     fn pipelines(&self) -> Vec<Pipeline> {
         let asked = gil::attach(|py| ask(py, self.kept).unwrap_or_else(|error| told(py, error)));
-        // // Without the GIL: threads inside the pipelines may need it.
+        // Without the GIL: threads inside the pipelines may need it.
         let end = Instant::now() + PATIENCE;
         let answered = asked.into_iter().map(|asked| {
             let left = end.saturating_duration_since(Instant::now());
@@ -157,7 +157,7 @@ impl Observe for Process {
     }
 
     fn elements(&self, pipeline: u64, node: u64) -> Option<Vec<Box<dyn Any + Send>>> {
-        // // Copying references to objects needs the GIL.
+        // Copying references to objects needs the GIL.
         let answer = gil::attach(|py| {
             let found = find(py, pipeline).unwrap_or_else(|error| told(py, error))?;
             let (tells, answer) = sync_channel(1);
@@ -167,7 +167,7 @@ impl Observe for Process {
                 .ok()?
                 .out
                 .send_kept_elements(node, move |kept| {
-                    // // The receiver may have given up.
+                    // The receiver may have given up.
                     let _ = tells.try_send(kept);
                 });
             Some(answer)
@@ -249,14 +249,14 @@ fn ask(py: Python<'_>, kept: usize) -> PyResult<Vec<Asked>> {
         let Ok(parts) = node.get().parts() else {
             continue;
         };
-        // // Fails only for an invalid interval.
+        // Fails only for an invalid interval.
         let _ = parts.out.measure_latency(LATENCY_FOR);
         if kept > 0 {
             parts.out.keep_elements(kept);
         }
         let (tells, answer) = sync_channel(1);
         parts.out.send_graph_view(move |view| {
-            // // The receiver may have given up.
+            // The receiver may have given up.
             let _ = tells.try_send(view);
         });
         asked.push(Asked {

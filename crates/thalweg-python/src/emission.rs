@@ -133,7 +133,7 @@ impl Emission {
             State::Future(future) => return Ok(Some(future.clone_ref(py))),
             State::Waiting(_, event_loop) => event_loop.clone(),
         };
-        // // Not under the lock: Python may switch threads here, and another thread may ask for the future too.
+        // Not under the lock: Python may switch threads here, and another thread may ask for the future too.
         let event_loop = Self::waits_on(py, event_loop.as_ref())?;
         let future = event_loop
             .object(py)

@@ -33,7 +33,7 @@ pub(crate) fn log_if_peer(py: Python<'_>, stream: &Stream<Value>) -> PyResult<()
 pub(crate) fn value_of<'py>(py: Python<'py>, error: &PyErr) -> Bound<'py, PyBaseException> {
     let value = error.value(py).clone();
     if let Some(traceback) = error.traceback(py) {
-        // // Setting this attribute of an exception cannot fail.
+        // Setting this attribute of an exception cannot fail.
         let _ = value.setattr("__traceback__", traceback);
     }
     value

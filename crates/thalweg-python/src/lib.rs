@@ -68,7 +68,7 @@ mod _thalweg {
         thalweg::exempt_from_policies(crate::interrupt::is_interrupt);
         let ops = PyModule::new(module.py(), "thalweg._thalweg.ops")?;
         crate::ops::register(&ops)?;
-        // // Makes submodules importable by name, as if they were files.
+        // Makes submodules importable by name, as if they were files.
         let modules = module.py().import("sys")?.getattr("modules")?;
         modules.set_item(ops.name()?, &ops)?;
         module.add("ops", ops)?;

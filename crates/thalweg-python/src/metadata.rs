@@ -22,7 +22,7 @@ pub(crate) fn to_acks(metadata: Option<&Bound<'_, PyAny>>) -> PyResult<Acks> {
     let wrong = || PyTypeError::new_err("metadata: a list of dicts, or None");
     for dict in metadata.try_iter().map_err(|_| wrong())? {
         let dict = dict?;
-        // // Windows pass this for elements without metadata.
+        // Windows pass this for elements without metadata.
         if !dict.is_none() {
             tokens.push(Acks::from(token(
                 dict.cast_into::<PyDict>().map_err(|_| wrong())?,
@@ -65,7 +65,7 @@ fn release(counter: &Bound<'_, PyAny>, outcome: Outcome) {
     };
     let released = match counter.getattr(method) {
         Ok(release) => release.call0().map(drop),
-        // // Other counters are not told of failures, as in streamz.
+        // Other counters are not told of failures, as in streamz.
         Err(_) if outcome == Outcome::Failed => Ok(()),
         Err(error) => Err(error),
     };

@@ -37,7 +37,7 @@ pub(crate) fn build(
 ) -> Option<(Made, Option<Stream<Value>>)> {
     let front = custom::front(&site, callers);
     let door = Stream::new();
-    // // No element passes along this edge: it tells the engine the order of the two nodes.
+    // No element passes along this edge: it tells the engine the order of the two nodes.
     front.stream().connect(&door).ok()?;
     let Made {
         inlet,
@@ -96,7 +96,7 @@ impl Inlet for Overridden {
     }
 
     fn set_policy(&self, policy: OnError) {
-        // // The operator retries by itself, and has given up when `update` is told.
+        // The operator retries by itself, and has given up when `update` is told.
         if !matches!(policy, OnError::Retry(_)) {
             drop(self.front.stream().clone().on_error(policy.clone()));
         }

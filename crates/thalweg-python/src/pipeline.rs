@@ -1,4 +1,4 @@
-//! State that the nodes of one pipeline share on Python's side.
+//! State shared by the nodes of one pipeline on Python's side.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -20,53 +20,53 @@ use crate::upcalls;
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Mode {
-    /// On the thread that emits: there is no event loop.
+    /// On the emitting thread: there is no event loop.
     NoLoop,
-    /// On the event loop the user runs; `emit` is awaited.
+    /// On the user's event loop; `emit` is awaited.
     Here,
-    /// On an event loop that runs on another thread; `emit` blocks.
+    /// On an event loop on another thread; `emit` blocks.
     Elsewhere,
-    /// The pipeline has become part of another.
+    /// The pipeline has become part of another one.
     Joined,
-    /// The process has been forked: the pipeline runs in its parent.
+    /// The process was forked: the pipeline runs in its parent.
     InParent,
-    /// Pipelines are being drained together: elements come from their functions, and from nobody else.
+    /// Pipelines are being drained together: only their functions may emit.
     Ending,
     /// The program is ending, and the pipeline has been drained.
     Ended,
 }
 
-/// How an element gets into a pipeline from a thread.
+/// How an element enters a pipeline from a thread.
 pub(crate) enum Way {
     /// The thread enters the pipeline itself: it runs the pipeline's event loop, or there is none.
     Here(Option<EventLoop>),
-    /// The loop's thread goes in, and this one blocks.
+    /// The loop's thread enters, and this thread blocks.
     Blocking(EventLoop),
-    /// The loop's thread goes in; this one, which runs another loop or must not block, gets something to
-    /// await.
+    /// The loop's thread enters; this thread, which runs another loop or must not block, gets an awaitable.
     Across(EventLoop),
 }
 
-/// A pipeline: its event loop, and its nodes as Python knows them.
+/// A pipeline: its event loop, and its nodes in Python.
 ///
-/// It keeps none of them: nodes keep each other.
+/// It keeps none of them alive: nodes keep each other.
 #[pyclass(frozen, weakref, module = "thalweg._thalweg")]
 pub(crate) struct Pipeline {
     mode: AtomicU8,
     joined: OnceLock<Py<Pipeline>>,
     event_loop: OnceLock<EventLoop>,
-    /// Whether there are nodes that cannot do without an event loop.
+    /// Whether it has nodes that need an event loop.
     needs_loop: AtomicBool,
     /// Whether it has changed since its chains were compiled.
     is_unsettled: AtomicBool,
-    /// Elements that have come since then, and how many are worth compiling it.
+    /// Elements received since the last change, and the number from which compiling pays.
     settling: Mutex<Settling>,
     /// The thread that made it.
     maker: ThreadId,
     state: Mutex<State>,
 }
 
-/// How often a pipeline is compiled: a change costs as much as it has nodes, which elements have to earn.
+/// Elements per node that must have been received before a pipeline is compiled again, since compiling costs in
+/// proportion to its nodes.
 #[derive(Default)]
 struct Settling {
     elements: usize,
@@ -79,9 +79,9 @@ const SMALL: usize = 32;
 #[derive(Default)]
 struct State {
     asynchronous: Option<bool>,
-    /// The numbers of those that are sinks.
+    /// Ids of the sinks.
     sinks: HashSet<u64>,
-    /// The nodes by the engine's number of the one that elements come in by.
+    /// The nodes by the id of their inlet in the engine.
     nodes: HashMap<u64, Py<PyWeakrefReference>>,
 }
 
@@ -117,7 +117,7 @@ impl Pipeline {
         }
     }
 
-    /// Takes note that an edge, a policy or a function has changed: chains are to be compiled anew.
+    /// Records that an edge, a policy or a function has changed: chains have to be compiled again.
     pub(crate) fn note_change(&self) {
         self.is_unsettled.store(true, Ordering::Relaxed);
     }
@@ -127,7 +127,7 @@ impl Pipeline {
         self.is_unsettled.load(Ordering::Relaxed)
     }
 
-    /// Whether so many elements more are worth compiling it now; then it counts as compiled.
+    /// Adds elements to the count; returns whether compiling pays now, and counts it as compiled.
     pub(crate) fn begin_to_settle(&self, elements: usize) -> bool {
         let nodes = lock(&self.state).nodes.len();
         let mut settling = lock(&self.settling);
@@ -147,7 +147,7 @@ impl Pipeline {
         true
     }
 
-    /// The pipeline this one has become part of, or itself.
+    /// The pipeline that this one has become part of, or itself.
     pub(crate) fn root(slf: &Py<Self>) -> &Py<Self> {
         let mut root = slf;
         while let Some(into) = root.get().joined.get() {
@@ -164,10 +164,10 @@ impl Pipeline {
         lock(&self.state).asynchronous
     }
 
-    /// Says whether `emit` is awaited or blocks.
+    /// Sets whether `emit` is awaited or blocks.
     ///
     /// # Errors
-    /// It has been said otherwise.
+    /// It has been set otherwise.
     pub(crate) fn set_asynchronous(&self, asynchronous: bool) -> PyResult<()> {
         let mut state = lock(&self.state);
         if state
@@ -184,7 +184,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Gives the pipeline an event loop.
+    /// Assigns an event loop to the pipeline.
     ///
     /// # Errors
     /// It has another.
@@ -203,8 +203,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The event loop for nodes that need one; without one, the one the user runs, if the pipeline is
-    /// asynchronous, else one on a thread of its own.
+    /// The event loop for nodes that need one. Without one: the running loop if the pipeline is asynchronous, otherwise
+    /// one on a separate thread.
     ///
     /// # Errors
     /// No loop is running.
@@ -232,8 +232,8 @@ impl Pipeline {
         Ok(event_loop)
     }
 
-    /// Gives an asynchronous pipeline, which has begun where no loop runs, a loop on a thread of its own: nobody may ever run
-    /// another. A loop that others expect to run is left to them.
+    /// Assigns a loop on a separate thread to an asynchronous pipeline that was started where no loop runs, since none
+    /// may ever run. A loop that is expected to run is left alone.
     pub(crate) fn begin_without_loop(&self, py: Python<'_>) -> PyResult<()> {
         let expected = self.event_loop.get();
         let is_settled = expected.is_some_and(|it| !it.is_guess() || it.is_shared());
@@ -247,10 +247,10 @@ impl Pipeline {
         }
     }
 
-    /// How an element gets in from this thread; `asynchronous` if the thread must not block.
+    /// How an element enters from this thread; `asynchronous` if the thread must not block.
     ///
     /// # Errors
-    /// The pipeline runs in another process, or on an event loop that nobody runs.
+    /// The pipeline runs in another process, or its event loop is not running.
     pub(crate) fn way_in(&self, py: Python<'_>, asynchronous: bool) -> PyResult<Way> {
         match (self.place(), self.event_loop.get()) {
             (Mode::InParent, _) => Err(in_parent()),
@@ -261,7 +261,7 @@ impl Pipeline {
                 None if self.is_makers_thread() => Ok(Way::Here(None)),
                 None => Err(not_running()),
             },
-            // A clock's loop runs on the thread that needs it.
+            // A virtual clock's loop runs on the thread that needs it.
             (_, Some(event_loop))
                 if event_loop.is_here(py) || asynchronous && event_loop.is_driven() =>
             {
@@ -273,7 +273,7 @@ impl Pipeline {
         }
     }
 
-    /// The same for a pipeline on the event loop that the user runs.
+    /// The same for a pipeline on the user's event loop.
     fn way_to_users(&self, py: Python<'_>, event_loop: &EventLoop) -> PyResult<Way> {
         if event_loop.is_here(py) {
             return Ok(Way::Here(Some(event_loop.clone())));
@@ -317,7 +317,7 @@ impl Pipeline {
         }
     }
 
-    /// Takes elements again after the end.
+    /// Accepts elements again after the end.
     pub(crate) fn reopen(&self) {
         if self.mode() == Mode::Ended {
             self.mode.store(Mode::NoLoop as u8, Ordering::Relaxed);
@@ -403,7 +403,7 @@ impl Pipeline {
         drop(gone);
     }
 
-    /// The numbers of the nodes, in the order in which they were made, and whether each is a sink.
+    /// Ids of the nodes, in order of creation, and whether each is a sink.
     pub(crate) fn ids(&self) -> Vec<(u64, bool)> {
         let state = lock(&self.state);
         let is_sink = |id: &u64| (*id, state.sinks.contains(id));
@@ -412,12 +412,12 @@ impl Pipeline {
         ids
     }
 
-    /// Takes note that a node is no longer a sink.
+    /// Records that a node is no longer a sink.
     pub(crate) fn release_sink(&self, id: u64) {
         lock(&self.state).sinks.remove(&id);
     }
 
-    /// The nodes with these numbers, as far as Python knows them.
+    /// The nodes with these ids, if they exist in Python.
     pub(crate) fn find<'py>(&self, py: Python<'py>, ids: &[u64]) -> Vec<Bound<'py, PyAny>> {
         let state = lock(&self.state);
         let found: Vec<_> = ids
@@ -433,7 +433,7 @@ impl Pipeline {
     }
 }
 
-/// The last node is gone.
+/// The last node was dropped.
 impl Drop for Pipeline {
     fn drop(&mut self) {
         if let Some(event_loop) = self.event_loop.get() {
@@ -467,8 +467,8 @@ fn stopped() -> PyErr {
 
 #[pymethods]
 impl Pipeline {
-    /// Every node with its number, the numbers of those behind it, how many ways lead to it, whether it is one node of
-    /// the engine's, and its policy: 0 for `"raise"`, 2 for one that tries again, 1 for others.
+    /// For every node: its id, ids of its downstreams, number of edges to it, whether it is one node of the engine, and
+    /// its policy: 0 for `"raise"`, 2 for one that retries, 1 for others.
     #[pyo3(name = "_wiring")]
     #[expect(clippy::type_complexity, reason = "a table")]
     fn wiring<'py>(
@@ -483,7 +483,7 @@ impl Pipeline {
         rows.collect()
     }
 
-    /// All nodes, as far as they are alive.
+    /// All live nodes.
     #[pyo3(name = "nodes")]
     fn all_nodes<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyAny>> {
         let mut ids: Vec<_> = lock(&self.state).nodes.keys().copied().collect();
@@ -491,29 +491,28 @@ impl Pipeline {
         self.find(py, &ids)
     }
 
-    /// Leaves the pipeline to the process that was forked: called in the new one.
+    /// Marks the pipeline as belonging to the parent process: called in a forked one.
     fn _leave_to_parent(&self) {
         if self.mode() != Mode::Joined {
             self.mode.store(Mode::InParent as u8, Ordering::Relaxed);
         }
     }
 
-    /// Takes note that it is about to be drained with others: elements come from their functions, and from nobody
-    /// else.
+    /// Records that it is being drained together with others: only their functions may emit.
     fn _begin_end(&self) {
         if self.is_open() {
             self.mode.store(Mode::Ending as u8, Ordering::Relaxed);
         }
     }
 
-    /// Takes note that this is over.
+    /// Ends that state.
     fn _cease_end(&self) {
         if self.mode() == Mode::Ending {
             self.mode.store(self.decided() as u8, Ordering::Relaxed);
         }
     }
 
-    /// Takes note that it has been drained because the program is ending.
+    /// Records that it has been drained because the program is ending.
     #[pyo3(name = "_end")]
     fn end(&self) {
         if !matches!(self.mode(), Mode::Joined | Mode::InParent) {
@@ -521,7 +520,7 @@ impl Pipeline {
         }
     }
 
-    /// Whether it has become part of another.
+    /// Whether it has become part of another one.
     #[getter]
     fn is_joined(&self) -> bool {
         self.joined.get().is_some()
@@ -529,7 +528,7 @@ impl Pipeline {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(self.joined.get())?;
-        // What is being changed right now is not visited, and so taken to be in use.
+        // What is locked right now is not visited, and so counts as in use.
         if let Ok(state) = self.state.try_lock() {
             for node in state.nodes.values() {
                 visit.call(node)?;

@@ -1,4 +1,4 @@
-//! `on_error` as the engine's policy.
+//! Conversion of `on_error` to the engine's policy.
 
 use std::sync::atomic::Ordering;
 
@@ -15,7 +15,7 @@ use crate::upcalls;
 /// Sets a node's policy: `"raise"`, `"skip"`, a `Retry`, or a stream to send failures to.
 ///
 /// # Errors
-/// It is none of these.
+/// The object is none of these.
 pub(crate) fn set(node: &Bound<'_, Node>, on_error: &Bound<'_, PyAny>) -> PyResult<()> {
     let parts = node.get().parts()?;
     let mut joins = Vec::new();
@@ -76,7 +76,7 @@ fn parse<'py>(
     Ok(policy.then(then).into())
 }
 
-/// A stream that writes failures to the log. Their elements are dropped, and not acknowledged.
+/// A stream that logs failures. Their elements are dropped without acknowledgement.
 fn logged() -> Stream<Failure> {
     let failures = Stream::new();
     drop(thalweg::Sink::from(failures.apply(LogFailure)));
@@ -100,7 +100,7 @@ impl Operator for LogFailure {
     }
 }
 
-/// Sends failures on to a node, as elements.
+/// Routes failures to a node, as elements.
 pub(crate) fn route(failures: Stream<Failure>, target: &Bound<'_, Node>) -> PyResult<()> {
     let values = failures.try_map(|failure| gil::attach(|py| failure::to_value(py, failure)));
     target.get().parts()?.take_from(target.py(), &values)

@@ -1,4 +1,4 @@
-//! Doing something on an event loop's thread, and waiting for it on another.
+//! Running something on an event loop's thread, and waiting for it on another thread.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,22 +17,22 @@ use crate::event_loop::{self, EventLoop, is_parallel};
 use crate::lock::lock;
 use crate::{contention, failure, gil, interpreter, interrupt};
 
-/// How often a waiting thread looks whether it has been interrupted.
+/// Interval at which a waiting thread checks for signals.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Something begun on the loop.
+/// An operation begun on the loop.
 pub(crate) enum Begun {
     Emit(thalweg::Emit),
-    /// Several emissions, or one that has a time limit.
+    /// Several emissions, or one with a time limit.
     Batch(Completion),
     Other(Completion),
 }
 
-/// Begins something on the loop's thread, and blocks this one, without the GIL, until it is done. What has
-/// not begun when this thread gives up does not begin any more, and elements that have not been taken are withdrawn.
+/// Begins an operation on the loop's thread, and blocks this thread, without the GIL, until it is done. If this thread
+/// gives up, the operation is not begun, or its elements that have not been taken are withdrawn.
 ///
 /// # Errors
-/// When elements failed; when a signal handler raised, for Ctrl-C say; or when the loop has ended.
+/// Elements failed; a signal handler raised, for Ctrl-C say; or the loop has ended.
 pub(crate) fn wait(
     py: Python<'_>,
     event_loop: &EventLoop,
@@ -53,7 +53,7 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
     if event_loop.is_driven() {
         return event_loop.drive(py, || answer.take());
     }
-    // Nobody else is served by this thread.
+    // Nothing else depends on this thread.
     let is_alone =
         event_loop::running(py)?.is_none() && !thalweg::is_inside_pipeline() && !host::runs_task();
     let mut is_first = true;
@@ -67,7 +67,7 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
             }
             let found = answer.wait(waiting.limit());
             if is_alone && interpreter::ends_elsewhere() {
-                // What comes now comes while the interpreter goes away: see `gil::detach`.
+                // The interpreter is being torn down: see `gil::detach`.
                 interpreter::park();
             }
             found
@@ -84,10 +84,10 @@ fn wait_for(py: Python<'_>, event_loop: &EventLoop, answer: &Answer) -> PyResult
     }
 }
 
-/// Blocks this thread, without the GIL, until an element that it has sent itself has been taken.
+/// Blocks this thread, without the GIL, until its own element has been taken.
 ///
 /// # Errors
-/// When elements failed; when a signal handler raised, and the element is withdrawn; or when the loop has ended.
+/// Elements failed; a signal handler raised, and the element is withdrawn; or the loop has ended.
 pub(crate) fn wait_for_emit(
     py: Python<'_>,
     event_loop: &EventLoop,
@@ -122,8 +122,8 @@ pub(crate) fn wait_for_emit(
     }
 }
 
-/// A thread's waiting. If it is a task that waits, another runs in its place after a moment: the work that it waits for
-/// may need its thread.
+/// A thread's wait. After a moment of waiting, a task lets another one run in its place: the awaited work may need its
+/// thread.
 struct Waiting {
     is_long: bool,
     aside: Option<host::Aside>,
@@ -137,12 +137,12 @@ impl Waiting {
         }
     }
 
-    /// How long to wait until the next look.
+    /// Time until the next check for signals.
     fn limit(&self) -> Duration {
         if self.is_long { LOOK } else { host::MOMENT }
     }
 
-    /// It has been waited for so long in vain.
+    /// Notes that a wait has timed out.
     fn goes_on(&mut self) {
         if !std::mem::replace(&mut self.is_long, true) {
             self.aside = host::aside();
@@ -157,7 +157,7 @@ struct Parker {
 }
 
 impl Parker {
-    /// Waits for a while; whether it was woken. It looks for that before it sleeps, see `SPIN`.
+    /// Waits for a while; returns whether it was woken. Spins before it sleeps, see `SPIN`.
     fn wait(&self, limit: Duration) -> bool {
         let begin = Instant::now();
         loop {
@@ -184,7 +184,7 @@ impl std::task::Wake for Parker {
     }
 }
 
-/// Begins something on the loop's thread; returns what there is to await, on any loop.
+/// Begins an operation on the loop's thread; returns an awaitable for any loop.
 ///
 /// # Errors
 /// The interpreter is ending.
@@ -201,12 +201,12 @@ pub(crate) fn across(
     })
 }
 
-/// Has the loop's thread begin something, and give an answer when it is done.
+/// Queues an operation for the loop's thread, which stores the result in the returned answer.
 fn post(event_loop: &EventLoop, begin: impl FnOnce() -> Begun + Send + 'static) -> Arc<Answer> {
     let answer = Arc::new(Answer::default());
     let promise = Promise(Some(answer.clone()));
     let runs = event_loop.clone();
-    // A function of a pipeline's that runs on an engine may not wait for what comes back to it.
+    // A pipeline function running on an engine must not wait for what comes back to it.
     let call = CurrentCall::get();
     event_loop.call(Box::new(move |py| {
         if promise.is_withdrawn() {
@@ -241,26 +241,26 @@ fn post(event_loop: &EventLoop, begin: impl FnOnce() -> Begun + Send + 'static) 
     answer
 }
 
-/// How long a thread looks for its answer before it sleeps: where nothing has to wait, it comes sooner
-/// than a thread that sleeps can be woken.
+/// How long a thread spins for its answer before it sleeps: if nothing has to wait, the answer arrives sooner than a
+/// sleeping thread could be woken.
 const SPIN: Duration = Duration::from_micros(60);
 
-/// The result that a waiting thread waits for.
+/// The awaited result.
 #[derive(Default)]
 struct Answer {
     result: Mutex<(Option<PyResult<()>>, Option<Waker>)>,
     is_there: AtomicBool,
-    /// Whether nobody wants it any more.
+    /// Whether the result is no longer wanted.
     is_withdrawn: AtomicBool,
-    /// Whether whoever awaited it has given up.
+    /// Whether the waiting coroutine has been cancelled.
     given_up: GivenUp,
     arrived: Condvar,
-    /// Whether the loop has got to it.
+    /// Whether the loop has begun the operation.
     has_begun: AtomicBool,
 }
 
 impl Answer {
-    /// Nobody waits any more.
+    /// Withdraws the operation.
     fn give_up(&self) {
         self.is_withdrawn.store(true, Ordering::Relaxed);
         self.given_up.give_up();
@@ -270,7 +270,7 @@ impl Answer {
         lock(&self.result).0.take()
     }
 
-    /// Looks for the answer without sleeping, for as long as it would take to be woken.
+    /// Spins for about as long as waking a thread takes.
     fn look(&self) {
         if !is_parallel() {
             return;
@@ -281,7 +281,7 @@ impl Answer {
         }
     }
 
-    /// Waits for a while.
+    /// Sleeps for a while.
     fn wait(&self, limit: Duration) -> Option<PyResult<()>> {
         let result = lock(&self.result);
         let (mut result, _) = self
@@ -307,7 +307,7 @@ impl Answer {
 /// The answer as a future.
 pub(crate) struct Coming {
     answer: Arc<Answer>,
-    /// Whether anybody has waited.
+    /// Whether it has been polled.
     is_polled: bool,
 }
 
@@ -317,7 +317,7 @@ impl Coming {
     }
 }
 
-/// Gives up a wait: elements that have not been taken are withdrawn.
+/// Gives up the wait: elements that have not been taken are withdrawn.
 impl Drop for Coming {
     fn drop(&mut self) {
         if self.is_polled && !self.is_there() {
@@ -342,7 +342,7 @@ impl Future for Coming {
     }
 }
 
-/// The other end: it gives an answer whatever happens.
+/// The sending side: gives an answer even when it is dropped.
 struct Promise(Option<Arc<Answer>>);
 
 impl Promise {

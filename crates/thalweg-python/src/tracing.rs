@@ -1,4 +1,4 @@
-//! Traces by way of Python: an object there is told what becomes of elements.
+//! Traces through Python: a tracer object there receives spans of elements.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use crate::parallel::UNWRAP;
 
 #[pymethods]
 impl Node {
-    /// Has elements of the pipeline traced: `tracer.begin(name, number, kind, parent, state)` returns a span, or None.
+    /// Traces elements of the pipeline: `tracer.begin(name, number, kind, parent, state)` returns a span, or None.
     fn _trace(&self, tracer: Py<PyAny>, one_in: u32) -> PyResult<()> {
         self.parts()?.out.trace(PyTracer(tracer), one_in);
         Ok(())
     }
 
-    /// Has no more elements traced.
+    /// Stops tracing.
     fn _untrace(&self) -> PyResult<()> {
         self.parts()?.out.untrace();
         Ok(())
     }
 }
 
-/// Kinds of nodes that users have not made, which traces leave out.
+/// Kinds of the engine's additional nodes, which traces leave out.
 const HELPERS: [&str; 2] = [FINISH, UNWRAP];
 
 struct PyTracer(Py<PyAny>);
@@ -44,10 +44,10 @@ impl Tracer for PyTracer {
     }
 }
 
-/// A span; none where Python has failed.
+/// A span; none if Python raised.
 struct PySpan(Option<Arc<Begun>>);
 
-/// A span that ends when it is dropped, with the methods `visit`, `run`, `enter`, `leave`, `context`, `fail` and `end`.
+/// A span, ended on drop, with the methods `visit`, `run`, `enter`, `leave`, `context`, `fail` and `end`.
 struct Begun(Option<Py<PyAny>>);
 
 impl PySpan {
@@ -55,7 +55,7 @@ impl PySpan {
         Self(span.map(|span| Arc::new(Begun(Some(span.unbind())))))
     }
 
-    /// Calls a method; `None` if it raises, or there is nothing to call.
+    /// Calls a method; `None` if it raises, or there is no span.
     fn call<'py>(
         &self,
         py: Python<'py>,
@@ -67,7 +67,7 @@ impl PySpan {
     }
 }
 
-/// The value that was returned. An exception goes to `sys.unraisablehook`: the element comes through all the same.
+/// The returned value. An exception goes to `sys.unraisablehook`: tracing must not fail an element.
 fn said<'py>(py: Python<'py>, result: PyResult<Bound<'py, PyAny>>) -> Option<Bound<'py, PyAny>> {
     result
         .map_err(|error| error.write_unraisable(py, None))
@@ -77,7 +77,7 @@ fn said<'py>(py: Python<'py>, result: PyResult<Bound<'py, PyAny>>) -> Option<Bou
 impl Span for PySpan {
     fn visit(&self, node: &TracedNode<'_>) -> Arc<dyn Span> {
         if HELPERS.contains(&node.kind) {
-            // What comes behind is part of this span.
+            // What follows is part of this span.
             return Arc::new(Self(self.0.clone()));
         }
         gil::attach(|py| {
@@ -127,7 +127,7 @@ impl Drop for Begun {
     }
 }
 
-/// The span that a thread works on, and what `enter` has returned.
+/// The span that a thread works on, and the result of `enter`.
 struct Entered(Option<(Py<PyAny>, Py<PyAny>)>);
 
 impl Drop for Entered {

@@ -1,24 +1,24 @@
-//! Calls from this crate into the package's Python code: all go through `thalweg._upcalls`.
+//! Calls from this crate into the package's Python code, all through `thalweg._upcalls`.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyModule;
 
-/// A module of `thalweg._upcalls`, imported when it is first asked for.
+/// A module of `thalweg._upcalls`, imported on first use.
 pub(crate) struct Upcalls {
     module: PyOnceLock<Py<PyModule>>,
     name: &'static str,
 }
 
-/// Names that streams use.
+/// Names used by streams.
 pub(crate) static STREAMS: Upcalls = Upcalls::new("thalweg._upcalls");
-/// Names that streams on engines use.
+/// Names used by streams on engines.
 pub(crate) static PARALLEL: Upcalls = Upcalls::new("thalweg._upcalls.parallel");
-/// Names that tasks use.
+/// Names used by tasks.
 pub(crate) static TASKS: Upcalls = Upcalls::new("thalweg._upcalls.tasks");
-/// Names that the dashboard uses.
+/// Names used by the dashboard.
 pub(crate) static VIEW: Upcalls = Upcalls::new("thalweg._upcalls.view");
-/// Names that futures of tasks use.
+/// Names used by futures of tasks.
 pub(crate) static FUTURES: Upcalls = Upcalls::new("thalweg._upcalls.futures");
 
 impl Upcalls {
@@ -29,20 +29,20 @@ impl Upcalls {
         }
     }
 
-    /// The object of that name.
+    /// The object with a name.
     ///
     /// # Errors
-    /// When the module can't be imported, or has none.
+    /// The module cannot be imported, or has no such name.
     pub(crate) fn get<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let import = || py.import(self.name).map(Bound::unbind);
         let module = self.module.get_or_try_init(py, import)?;
         module.bind(py).getattr(name)
     }
 
-    /// Calls the function of that name.
+    /// Calls the function with a name.
     ///
     /// # Errors
-    /// As for [`get`](Self::get), and what the function raises.
+    /// The same as for [`get`](Self::get), and what the function raises.
     pub(crate) fn call<'py>(
         &self,
         py: Python<'py>,

@@ -43,7 +43,7 @@ pub enum Outcome {
 ///     let ack = Ack::new(move |outcome| log.lock().unwrap().push((x, outcome)));
 ///     source.emit_with(x, ack).wait()?;
 /// }
-/// // The third element is still in the partition.
+/// The third element is still in the partition.
 /// assert_eq!(*log.lock().unwrap(), [(1, Outcome::Delivered), (2, Outcome::Delivered)]);
 /// # Ok::<(), thalweg::Error>(())
 /// ```

@@ -36,23 +36,22 @@ class Inspected:
         return dict(zip(names, self._counters(), strict=True))
 
     def latency(self) -> dict[str, Any]:
-        """Return how late elements are at this node, as a dict.
+        """Return the latency at this node, as a dict.
 
-        That is the time from when they were emitted, by a source or by a user, until they came here; at
-        a sink, until the sink was done with them. Where it grows from one node to the next, elements
-        wait, or a function takes its time. Of an element that was made of several, such as a window,
-        the newest counts.
+        That is the time from an element's emission, by a source or by a user, to its arrival here; at a
+        sink, to the end of the sink's work. Where it grows from one node to the next, elements wait, or
+        a function is slow. For an element made of several, such as a window, the newest counts.
 
-        The first call for any node of a pipeline has elements timed from then on, by the pipeline's
-        clock: about a hundred a second, the first that comes among them. Before that nothing is
-        measured, and it costs nothing.
+        The first call for any node of a pipeline begins the timing, by the pipeline's clock, of a sample:
+        the next element, and then about a hundred a second, fewer in a pipeline of more than 25 nodes.
+        Before that nothing is measured, and it costs nothing.
 
         Returns
         -------
         dict
-            How many elements were timed here as `count`, and their latencies in seconds: `mean`, `p50`
-            (the median), `p99` (the 99th percentile) and `max`, which are None if none has been timed,
-            and where elements are emitted.
+            Number of elements timed here as `count`, and their latencies in seconds: `mean`, `p50` (the
+            median), `p99` (the 99th percentile) and `max`. These are None if none has been timed, and at
+            nodes where elements are emitted.
 
         Examples
         --------

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dashboard", "dashboard", "running"]
 
-#: Where it is served unless something else is said.
+#: Default port.
 _PORT = 8787
 
 _lock = threading.Lock()
@@ -22,7 +22,7 @@ _running: Dashboard | None = None
 
 
 class Dashboard:
-    """A dashboard that is being served: from :func:`dashboard`.
+    """A running dashboard, as returned by :func:`dashboard`.
 
     Examples
     --------
@@ -42,35 +42,35 @@ class Dashboard:
 
     @property
     def link(self) -> str | None:
-        """What to open in a browser; None once it has been closed."""
+        """URL to open in a browser; None once the dashboard is closed."""
         return self._served.link
 
     @property
     def port(self) -> int | None:
-        """The port that it listens at; None once it has been closed."""
+        """Port that it listens on; None once the dashboard is closed."""
         return self._served.port
 
     @property
     def token(self) -> str | None:
-        """What those need who want to control pipelines; None unless that is allowed.
+        """Token that authorizes control of pipelines; None for a read-only dashboard.
 
-        They enter it at ``/status``, or send it in the header ``X-Thalweg-Token`` of a POST to ``/control``. It is as
-        good as a password: it belongs in no log.
+        Enter it at ``/status``, or send it in the header ``X-Thalweg-Token`` of a POST to ``/control``. Treat it as a
+        password: keep it out of logs.
         """
         return self._served.token
 
     @property
     def control_link(self) -> str | None:
-        """What to open in a browser to control pipelines: the link with the token; None unless that is allowed."""
+        """URL to open in a browser, with the token as its fragment; None for a read-only dashboard."""
         return self._served.control_link
 
     @property
     def is_running(self) -> bool:
-        """Whether it is served: not once it has been closed, nor in a process that was forked."""
+        """Whether it runs: False once it is closed, and in a forked process."""
         return self._process == os.getpid() and self._served.port is not None
 
     def close(self) -> None:
-        """Serve it no more."""
+        """Stop the dashboard."""
         global _running
         if self.is_running:
             self._served.close()
@@ -100,34 +100,34 @@ def dashboard(
     allow_control: bool = False,
     show_elements: int = 0,
 ) -> Dashboard:
-    """Serve a dashboard: the pipelines and tasks of this process, live, in the browser.
+    """Serve a dashboard that shows the pipelines and tasks of this process, live, in the browser.
 
-    It shows where elements flow and where they wait, what failed and what runs, and has the same numbers as metrics
-    for Prometheus at ``/metrics``. It looks once a second while somebody looks at it, and not at all otherwise. There
-    is one for a process: if one is served already, it is returned. ``THALWEG_DASHBOARD=8787`` in the environment, and
-    ``python -m thalweg run --dashboard``, serve one as well.
+    It shows flow, bottlenecks, failures and tasks, and exports the same figures as metrics for Prometheus at
+    ``/metrics``. It takes a snapshot once a second while someone views it, and none otherwise. A process has one
+    dashboard: if it is running already, it is returned. ``THALWEG_DASHBOARD=8787`` in the environment, and
+    ``python -m thalweg run --dashboard``, start it as well.
 
     Parameters
     ----------
     port: int
-        Where to listen; if the port is taken, the next one that is free is, with a warning that says so. 0 for any.
+        Port to listen on. If it is taken, the next free one is used, with a warning. 0 for any free port.
     host: str
-        The address to listen at. Only this machine can look unless another is given; there are no passwords.
+        Address to listen on. By default only this machine can connect; there are no passwords.
     hosts:
-        Names that it answers to besides ``localhost`` and addresses: those of this machine, or of a proxy before it.
+        Host names that it accepts besides ``localhost`` and IP addresses: those of this machine, or of a proxy.
     allow_control: bool
-        Whether it has buttons that pause, resume and drain pipelines, for those who know its ``token``.
+        Whether to show buttons that pause, resume and drain pipelines, for users who know the ``token``.
     show_elements: int
-        How many of the last elements that came to a node are shown on its page, 100 at most; none unless it is given:
-        data is private. Of more than about a hundred a second, some are seen. A ``repr`` is called for them, on a
-        thread that nobody needs, while somebody looks at the page.
+        Number of last elements shown on a node's page, 100 at most; by default none, since data is private. Above
+        about a hundred elements a second, a sample is shown. Their ``repr`` is called while someone views the page,
+        on a separate thread.
 
     Raises
     ------
     OSError
-        Nobody may listen there.
+        Listening there is not permitted.
     ValueError
-        It is no port, or no number of elements; or a dashboard that is served already may do less.
+        An argument is invalid, or a dashboard that is already running lacks what is asked for.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def dashboard(
 
 
 def running() -> Dashboard | None:
-    """Return the dashboard that is served in this process, if one is.
+    """Return the dashboard that is running in this process, or None.
 
     Examples
     --------
@@ -176,12 +176,12 @@ def running() -> Dashboard | None:
 
 
 def serve_at(address: str | int | None) -> Dashboard | None:
-    """Serve one at an address as Dask's clients take it: a port, ``":8787"`` or ``"127.0.0.1:8787"``; None for none.
+    """Serve a dashboard at an address as for Dask's clients: a port, ``":8787"`` or ``"127.0.0.1:8787"``; None for none.
 
     Raises
     ------
     ValueError
-        It is no address.
+        The address is invalid.
 
     Examples
     --------
@@ -201,7 +201,7 @@ def serve_at(address: str | int | None) -> Dashboard | None:
 
 
 def serve_if_asked() -> None:
-    """Serve one if the environment asks for it, in a program's first process."""
+    """Serve a dashboard if the environment asks for it, in a program's first process."""
     address = os.environ.get("THALWEG_DASHBOARD")
     if address and running() is None and not _is_worker():
         try:

@@ -1,4 +1,4 @@
-"""What the dashboard is told: the pipelines and engines of this process, and what failures read like."""
+"""Data for the dashboard: the pipelines and engines of this process, and texts of failures and elements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FRAMES = 20
 
 
 def pipelines() -> list[tuple[str, Any]]:
-    """Return the pipelines there are: a name, and a node of each.
+    """Return all pipelines: pairs of a name and a node.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def pipelines() -> list[tuple[str, Any]]:
 
 
 def engines() -> list[dict[str, Any]]:
-    """Return the engines there are, and what their workers do.
+    """Return descriptions of all engines and their workers.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def engines() -> list[dict[str, Any]]:
         try:
             info = engine.info(runs=True)
         except RuntimeError:
-            # It belongs to the process that this one was forked off.
+            # It belongs to the parent of this forked process.
             continue
         client = registry.shared(engine).client
         client = client and client()
@@ -71,7 +71,7 @@ def engines() -> list[dict[str, Any]]:
 
 def _worker(info: dict[str, Any], kind: str, runs: list[tuple[Any, ...]]) -> dict[str, Any]:
     is_process = kind == "processes"
-    # Which thread of a process it was is not known.
+    # The thread within a process is unknown.
     mine = [(0, *rest) for place, *rest in runs if place == info["id"]] if is_process else runs
     return {
         "name": f"worker {info['id']}" if is_process else f"{info['threads']} threads",
@@ -84,13 +84,13 @@ def _worker(info: dict[str, Any], kind: str, runs: list[tuple[Any, ...]]) -> dic
 
 
 def _running(keys: list[str], runs: list[tuple[Any, ...]]) -> list[tuple[str, float | None]]:
-    """What runs, and for how many seconds: by the functions' names, unless a thread began before anybody looked."""
+    """Running tasks and their seconds: by function, unless a task began before the recording."""
     timed = [(key or name, took) for _, name, _, took, _, outcome, key in runs if outcome == "running"]
     return timed if len(timed) >= len(keys) else [(str(key), None) for key in keys]
 
 
 def _memory_of(pid: int) -> int | None:
-    """How much memory a process takes, in bytes, where the system tells."""
+    """Memory of a process in bytes, where the system tells."""
     import os
 
     try:
@@ -101,7 +101,7 @@ def _memory_of(pid: int) -> int | None:
 
 
 def describe_element(element: object) -> str:
-    """Return what an element reads like, for those who look at it: nobody waits for its ``repr``.
+    """Return the text of an element for display. May block in its ``repr``.
 
     Examples
     --------

@@ -20,7 +20,7 @@ use crate::web::RequestOptions;
 /// use std::time::Duration;
 /// use thalweg_io::Fetch;
 ///
-/// // A polite crawl: one request a second to each host, as many hosts at a time as there are.
+/// A polite crawl: one request a second to each host, as many hosts at a time as there are.
 /// let crawl = Fetch::new().per_host(1).interval(Duration::from_secs(1)).unordered();
 /// # drop(crawl);
 /// ```

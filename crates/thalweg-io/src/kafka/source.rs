@@ -367,7 +367,7 @@ pub trait FromKafka {
     /// use thalweg::Stream;
     /// use thalweg_io::{Kafka, KafkaSink, kafka::TestBroker, prelude::*};
     ///
-    /// // A broker for tests; another's address is `host:port`, too.
+    /// A broker for tests; another's address is `host:port`, too.
     /// let broker = TestBroker::start([("readings", 1)])?;
     /// let brokers = broker.address();
     ///

@@ -35,7 +35,7 @@ const MAX_IN_FLIGHT: usize = 65_536;
 /// let position = Position::new("readings");
 /// let [first, second] = ["a", "b"].map(|value| position.ack(value, Duration::ZERO));
 /// drop(second);
-/// // The first one is still on its way.
+/// The first one is still on its way.
 /// assert_eq!(position.value(), None);
 /// assert_eq!(position.oldest(), Some(("a".to_string(), Duration::ZERO)));
 /// drop(first);

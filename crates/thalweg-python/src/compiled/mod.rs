@@ -241,7 +241,7 @@ impl Compiled {
         loop {
             let told = match answer {
                 Ok(told) => told,
-                // // Left by an exception that the code does not catch.
+                // Left by an exception that the code does not catch.
                 Err(error) => {
                     self.pipeline.get().note_change();
                     return gil::held(|py| {
@@ -348,7 +348,7 @@ impl Compiled {
         let (line, rest) = frame::split_traceback(error)?;
         error.setattr("__traceback__", rest)?;
         let Some(position) = line.and_then(|line| self.position_at(line)) else {
-            // // Raised by a signal handler between two elements.
+            // Raised by a signal handler between two elements.
             interrupt::keep(PyErr::from_value(error.clone()));
             return Ok(Ok(()));
         };
@@ -472,7 +472,7 @@ impl Compiled {
         if self.is_done(&answer) {
             call::resume(generator, message)
         } else {
-            // // An interrupt arrived.
+            // An interrupt arrived.
             Ok(answer)
         }
     }
@@ -481,7 +481,7 @@ impl Compiled {
     fn note_left(&self, py: Python<'_>) {
         let left = self.left.bind(py);
         if self.is_running.load(Ordering::Relaxed) && left.is_empty() {
-            // // Memory for another record was reserved.
+            // Memory for another record was reserved.
             let _ = left.append(true);
         }
     }

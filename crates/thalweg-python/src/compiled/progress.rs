@@ -56,7 +56,7 @@ impl Compiled {
     /// The nodes that the element has not reached although it has left the node above, or is there.
     pub(super) fn outstanding(&self, position: Position) -> impl Iterator<Item = usize> {
         let node = position.node;
-        // // A node with many outputs has produced those that it has handed on.
+        // A node with many outputs has produced those that it has handed on.
         let is_between = self.parts[node].kind == Kind::Each && !position.is_behind;
         let behind = self.parts.iter().enumerate().skip(position.reached);
         behind.filter_map(move |(place, part)| {

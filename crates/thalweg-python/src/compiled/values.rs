@@ -38,7 +38,7 @@ impl Compiled {
                 self.known.store(known::BY_CHAIN, Ordering::Relaxed);
                 return;
             }
-            // // After an interrupt: the exception, and then the chain waits again.
+            // After an interrupt: the exception, and then the chain waits again.
             let generator = self.generator.bind(py);
             let payload = call::resume(generator, &none);
             if let Ok((error, _)) =

@@ -30,7 +30,7 @@ impl EventLoop {
         if self.0.pipelines.load(Ordering::Relaxed) == 0 {
             return self.forget();
         }
-        // // This may have been found out while another error was being handled.
+        // This may have been found out while another error was being handled.
         let raised = PyErr::take(py);
         let told = upcalls::STREAMS.call(py, "tell_of_closed", (self.object(py),));
         if let Err(error) = told {

@@ -46,7 +46,7 @@ impl Handles {
 
     /// Whether it runs on this thread.
     pub(super) fn is_here(&self, py: Python<'_>) -> bool {
-        // // Before Python 3.12, asking asyncio costs a system call, which is more than an element costs.
+        // Before Python 3.12, asking asyncio costs a system call, which is more than an element costs.
         if let Some(noted) = self.noted_thread(py)
             && let Ok(thread) = noted.extract::<u64>()
         {

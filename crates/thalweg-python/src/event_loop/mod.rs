@@ -78,7 +78,7 @@ impl EventLoop {
             return Ok(event_loop);
         }
         lock(&KNOWN).push(event_loop.downgrade());
-        // // When a new loop appears, others may have ended without notice.
+        // When a new loop appears, others may have ended without notice.
         for event_loop in others {
             event_loop.check_closed(object.py());
         }
@@ -236,7 +236,7 @@ impl EventLoop {
     /// Queues a job for the loop's next round.
     pub(crate) fn call(&self, job: Job) {
         if self.0.is_forgotten.load(Ordering::Relaxed) {
-            // // Dropping the job releases the threads that wait for it.
+            // Dropping the job releases the threads that wait for it.
             return;
         }
         lock(&self.0.queue).push_back(job);
@@ -280,7 +280,7 @@ impl EventLoop {
         } else {
             &handles.call_soon_threadsafe
         };
-        // // If it was asked twice, it finds an empty queue the second time.
+        // If it was asked twice, it finds an empty queue the second time.
         let asked = interrupt::through(py, || match how.bind(py).call1((Pump::new(py, self)?,)) {
             Ok(_) => Ok(true),
             Err(_) if handles.is_closed(py) => Ok(false),
@@ -312,17 +312,17 @@ impl EventLoop {
             self.run_queue(py)?;
             parallel::send_held();
             let is_awaited = self.0.is_awaited.swap(false, Ordering::Relaxed);
-            // // At the program's end, this thread may not get the GIL again.
+            // At the program's end, this thread may not get the GIL again.
             let is_over = interpreter::ends_elsewhere();
             if !is_awaited || is_over || !is_parallel() || self.is_driven() {
                 return Ok(());
             }
-            // // From here on, other threads need not wake the loop.
+            // From here on, other threads need not wake the loop.
             if self.0.called.swap(true, Ordering::AcqRel) {
                 return Ok(());
             }
             if turn == TURNS {
-                // // Give way to other callbacks on the loop.
+                // Give way to other callbacks on the loop.
                 self.ask(py);
                 return Ok(());
             }
@@ -354,7 +354,7 @@ impl EventLoop {
         let mut jobs = std::mem::take(&mut *lock(&self.0.queue));
         while let Some(job) = jobs.pop_front() {
             if let Err(error) = job(py) {
-                // // The remaining jobs must run all the same.
+                // The remaining jobs must run all the same.
                 for job in jobs {
                     self.call(job);
                 }
@@ -409,7 +409,7 @@ impl Runtime for EventLoop {
             return;
         }
         lock(&self.0.alarms).push(at, alarm);
-        // // Alarms are checked after the queue has been processed.
+        // Alarms are checked after the queue has been processed.
         self.call(Box::new(|_| Ok(())));
     }
 

@@ -99,7 +99,7 @@ impl Reader {
 #[pymethods]
 impl Reader {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        // // If there is nothing to read, it has been read before.
+        // If there is nothing to read, it has been read before.
         let _ = rustix::io::read(&self.descriptor, &mut [0_u8; 8]);
         if let Some(event_loop) = self.served() {
             return event_loop.serve(py);

@@ -42,7 +42,7 @@ impl Node {
             return parts.emit_straight(x, acks, event_loop);
         }
         let (out, x) = (parts.out.clone(), Value::from(x));
-        // // Without a loop nobody waits, see `without_loop`.
+        // Without a loop nobody waits, see `without_loop`.
         let limit = limit.filter(|_| asynchronous || parts.pipeline().place() != Mode::NoLoop);
         Self::begin(slf, asynchronous, move || {
             let emit = out.emit_with_acks(x, acks);
@@ -128,7 +128,7 @@ impl Node {
         } else {
             parts.emit_all_without_loop(py, elements)
         };
-        // // An error of the iterable itself comes before failures of its elements.
+        // An error of the iterable itself comes before failures of its elements.
         match problem(py) {
             Some(error) => Err(error),
             None => result,
@@ -234,7 +234,7 @@ impl Parts {
                     Ok(py.None())
                 };
             }
-            // // Inside another pipeline nothing may wait.
+            // Inside another pipeline nothing may wait.
             Way::Blocking(event_loop) | Way::Across(event_loop) => {
                 let coming = run_on_loop::across(&event_loop, begin)?;
                 return if awaited {
@@ -284,9 +284,9 @@ impl Parts {
             return Ok(py.None());
         };
         match self.pipeline().event_loop() {
-            // // A function returned an awaitable: there is a loop now.
+            // A function returned an awaitable: there is a loop now.
             Some(event_loop) => run_on_loop::wait(py, event_loop, move || Begun::Emit(emit)),
-            // // Only this thread could complete it: as in streamz, the element waits alone.
+            // Only this thread could complete it: as in streamz, the element waits alone.
             None => Ok(()),
         }?;
         Ok(py.None())

@@ -33,7 +33,7 @@ pub(crate) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
         ml_doc: DOC.as_ptr(),
     };
-    // // Types and their methods are never freed.
+    // Types and their methods are never freed.
     let definition = Box::leak(Box::new(definition));
     // SAFETY: the class is a type and the definition is never freed; the result is a new reference,
     // or null with an exception set.

@@ -148,7 +148,7 @@ impl Node {
     fn way_to_sink(&self, py: Python<'_>) -> PyResult<Option<Vec<Py<Self>>>> {
         let mut seen = HashSet::new();
         let mut next: Option<Py<Self>> = None;
-        // // Without cycles every path ends at a sink: checking one is enough.
+        // Without cycles every path ends at a sink: checking one is enough.
         loop {
             let parts = match &next {
                 Some(node) => node.get().parts_anywhere()?,

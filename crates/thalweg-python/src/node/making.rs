@@ -145,7 +145,7 @@ pub(super) fn attach(
     straight::note_edge();
     let parts = slf.get().parts()?;
     parts.pipeline().note_change();
-    // // A node without distinct inlets was built onto the first.
+    // A node without distinct inlets was built onto the first.
     let mut is_attached = !plan.joins && !overridden;
     for upstream in upstreams {
         match upstream.cast::<Node>() {

@@ -93,7 +93,7 @@ impl Parts {
     }
 
     pub(super) fn chain(&self) -> Option<(Arc<Compiled>, usize)> {
-        // // What is locked right now is skipped: the garbage collector must not wait.
+        // What is locked right now is skipped: the garbage collector must not wait.
         let chain = self.chain.try_lock().ok()?;
         let (chain, place) = chain.as_ref()?;
         Some((chain.upgrade()?, *place))
@@ -174,7 +174,7 @@ fn made_already() -> PyErr {
 #[cold]
 fn unmade() -> PyErr {
     if crate::interpreter::is_finalizing() {
-        // // The garbage collector has cleared it.
+        // The garbage collector has cleared it.
         return PyRuntimeError::new_err(crate::interpreter::ENDING.to_string_lossy());
     }
     PyRuntimeError::new_err(
@@ -245,14 +245,14 @@ impl Node {
         let Some(parts) = self.0.get() else {
             return Ok(());
         };
-        // // Elements in flight complete even if all nodes are dropped: the engine then needs the functions, which
+        // Elements in flight complete even if all nodes are dropped: the engine then needs the functions, which
         // count as referenced.
         let event_loop = parts.pipeline().event_loop();
         if !parts.out.is_pipeline_idle() && !event_loop.is_some_and(EventLoop::has_closed) {
             return Ok(());
         }
         visit.call(&parts.pipeline)?;
-        // // What is locked right now is not visited, and so counts as in use.
+        // What is locked right now is not visited, and so counts as in use.
         if let Ok(upstreams) = parts.upstreams.try_lock() {
             for upstream in upstreams.iter() {
                 visit.call(upstream)?;

@@ -8,6 +8,7 @@ use thalweg::Acks;
 
 use super::{Node, Parts};
 use crate::blueprint::Passage;
+use crate::contention;
 use crate::emission::{self, Emission};
 use crate::event_loop::EventLoop;
 use crate::pipeline::Mode;
@@ -94,7 +95,8 @@ impl Parts {
         event_loop: &EventLoop,
     ) -> PyResult<Py<PyAny>> {
         let py = x.py();
-        let emit = self.out.emit_as_guest(Value::from(x), acks);
+        let emit =
+            contention::entering(event_loop, || self.out.emit_as_guest(Value::from(x), acks));
         if emit.is_ready() {
             emission::finished(py, emit)?;
             return Ok(py.None());

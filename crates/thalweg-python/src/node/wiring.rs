@@ -38,7 +38,7 @@ impl Parts {
         let is_sink = self.sink_result.is_some();
         let id = self.inlet.id();
         let upstreams = lock(&self.upstreams).len();
-        // // The first node has an entry from the start, which is not used.
+        // The first node has an entry from the start, which is not used.
         let door = usize::from(upstreams > 0 && self.door.get().is_some());
         let ways = upstreams + door + lock(&self.below).failing();
         let behind = if is_sink {

@@ -151,7 +151,7 @@ impl BatchSink<Value> for BatchFunction {
         let Step::Pending(awaited) = step else {
             return Ok(());
         };
-        // // An awaitable belongs to the event loop, which has to poll it first.
+        // An awaitable belongs to the event loop, which has to poll it first.
         let mut is_on_loop = self.waits;
         poll_fn(|_| match std::mem::replace(&mut is_on_loop, true) {
             true => Poll::Ready(()),

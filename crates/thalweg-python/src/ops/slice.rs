@@ -21,7 +21,7 @@ pub(super) fn slice(
             .map_err(|_| PyValueError::new_err("Negative indices not supported by slice"))
     };
     let (start, end, step) = (positive(start)?, positive(end)?, positive(step)?);
-    // // As in streamz, an end or a step of 0 counts as not given, and an end before the start passes nothing.
+    // As in streamz, an end or a step of 0 counts as not given, and an end before the start passes nothing.
     let given = |number: &usize| *number > 0;
     let (end, step) = (end.filter(given), step.filter(given).unwrap_or(1));
     let to = end.map_or(Edge::Unbounded, Edge::Excluded);

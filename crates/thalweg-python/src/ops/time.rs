@@ -44,7 +44,7 @@ pub(super) fn shift(interval: f64) -> PyResult<Blueprint> {
 #[pyfunction]
 pub(super) fn debounce(interval: f64) -> PyResult<Blueprint> {
     let interval = interval::seconds(interval)?;
-    // // Without an interval an element passes at once.
+    // Without an interval an element passes at once.
     let passage = match interval.is_zero() {
         true => Passage::Straight,
         false => Passage::Ends,

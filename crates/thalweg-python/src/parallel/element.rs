@@ -17,8 +17,8 @@ use crate::{call, gil};
 
 /// An element of a stream on an engine: a promise of a value.
 ///
-/// `result` waits for the value, and it can be awaited. Sinks of a parallel stream get such; behind `gather` there are
-/// values.
+/// `result` blocks until the value is available; in a coroutine, await the element. Sinks of a parallel stream get
+/// these; after `gather` there are values.
 ///
 /// Examples
 /// --------
@@ -32,12 +32,12 @@ use crate::{call, gil};
 pub(crate) struct Element {
     what: What,
     queue: Arc<Queue<Objects>>,
-    /// Its 1-based position in the stream it comes from.
+    /// 1-based position in the stream that it comes from.
     pub(super) ordinal: u64,
 }
 
 enum What {
-    /// A value that nothing has been done with.
+    /// A value without any steps.
     Bare(Value),
     Part(Part<Objects>),
 }
@@ -106,7 +106,7 @@ impl Element {
         }
     }
 
-    /// Blocks this thread, without the GIL, until it is known what it has come to.
+    /// Blocks this thread, without the GIL, until the outcome is known.
     pub(super) fn wait(&self, py: Python<'_>) {
         parallel::send_held();
         let parker = Arc::new(Parker {
@@ -137,7 +137,7 @@ impl Wake for Parker {
     }
 }
 
-/// Calls a function of Python's once.
+/// Calls a Python function once.
 struct Told(std::sync::Mutex<Option<Py<PyAny>>>);
 
 impl Wake for Told {
@@ -151,7 +151,7 @@ impl Wake for Told {
 
 #[pymethods]
 impl Element {
-    /// A failure is reported elsewhere.
+    /// Failures are reported elsewhere.
     #[classattr]
     #[pyo3(name = "is_on_engine")]
     const IS_ON_ENGINE: bool = true;
@@ -183,7 +183,7 @@ impl Element {
         upcalls::PARALLEL.call(slf.py(), "awaited", (slf,))
     }
 
-    /// Has `callback()` called on some thread once it is known what it has come to: at once, if it is.
+    /// Calls `callback()` on some thread when the outcome is known; at once if it is.
     fn _when_known(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<()> {
         self.launch();
         let told = Told(std::sync::Mutex::new(Some(callback.clone_ref(py))));
@@ -197,7 +197,7 @@ impl Element {
         Ok(())
     }
 
-    /// The value, in a tuple: empty if it was dropped, None if it is not known. Raises what failed.
+    /// The value in a tuple; an empty tuple if it was dropped, `None` if the outcome is unknown. Raises the failure.
     fn _outcome(&self, py: Python<'_>) -> PyResult<Option<Vec<Py<PyAny>>>> {
         match self.outcome() {
             None => Ok(None),
@@ -218,7 +218,7 @@ impl Element {
         })
     }
 
-    /// The collector sees only values that nothing else holds.
+    /// Only values that nothing else references are visited.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match &self.what {
             What::Bare(value) => visit.call(value.object()),
@@ -234,7 +234,7 @@ impl Element {
     }
 }
 
-/// An object that is no element is what it is.
+/// Other objects are returned unchanged.
 impl Promise for Value {
     fn is_settled(&self) -> bool {
         gil::held(|py| element_of(self.bind(py)).is_none_or(|x| x.get().is_settled()))

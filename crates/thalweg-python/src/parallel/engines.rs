@@ -1,4 +1,4 @@
-//! Engines, and what they have to do. Those here run in threads of this process.
+//! Engines of streams. Those in this file run in threads of this process.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,19 +15,19 @@ use crate::lock::lock;
 use crate::tasks::{Engine, Program, Turn, errors};
 use crate::{call, gil};
 
-/// The queue of one engine's streams.
+/// The queue shared by all streams of an engine.
 #[pyclass(frozen, weakref, module = "thalweg._thalweg.parallel")]
 pub(crate) struct Queue(pub(super) Arc<parallel::Queue<Objects>>);
 
 #[pymethods]
 impl Queue {
-    /// For threads of ours.
+    /// For the embedded engine's threads.
     #[staticmethod]
     fn of_threads(engine: Bound<'_, Engine>) -> Self {
         Self(parallel::Queue::new(Threads(engine.unbind())))
     }
 
-    /// For an executor that runs calls in so many threads of this process: `submit(call)` has one run.
+    /// For an executor that runs calls in this number of threads of this process: `submit(call)` submits one.
     #[staticmethod]
     fn of_executor(submit: Bound<'_, PyAny>, width: usize) -> Self {
         Self(parallel::Queue::new(Executor {
@@ -37,7 +37,7 @@ impl Queue {
         }))
     }
 
-    /// For worker processes of ours.
+    /// For the embedded engine's worker processes.
     #[staticmethod]
     fn of_processes(engine: Bound<'_, Engine>) -> Self {
         Self(parallel::Queue::batched(Batching::new(Processes::new(
@@ -45,8 +45,8 @@ impl Queue {
         ))))
     }
 
-    /// For whatever else runs calls: `transport.send(call, done, limit)` has `run(call)` called somewhere, and calls
-    /// `done(result, error)`; `transport.width` is the number of calls at a time.
+    /// For anything else: `transport.send(call, done, limit)` runs `run(call)` somewhere and calls `done(result,
+    /// error)`; `transport.width` is the number of concurrent calls.
     #[staticmethod]
     fn of_transport(transport: Bound<'_, PyAny>) -> Self {
         Self(parallel::Queue::batched(Batching::new(Foreign(
@@ -54,13 +54,13 @@ impl Queue {
         ))))
     }
 
-    /// Whether nothing is to be done.
+    /// Whether no work is pending.
     fn is_idle(&self) -> bool {
         self.0.is_idle()
     }
 }
 
-/// Threads of ours.
+/// The embedded engine's threads.
 struct Threads(Py<Engine>);
 
 impl parallel::Engine<Objects> for Threads {
@@ -103,7 +103,7 @@ pub(super) fn lost() -> Arc<Failed> {
 struct Executor {
     submit: Py<PyAny>,
     width: usize,
-    /// Why it has not taken a call.
+    /// The exception with which it refused a call.
     refusal: Mutex<Option<PyErr>>,
 }
 
@@ -122,7 +122,7 @@ impl parallel::Engine<Objects> for Executor {
                 }
             };
             let refusal = call::one(self.submit.bind(py), work.as_any()).err()?;
-            // What was raised holds on to what was submitted.
+            // The exception keeps references to the submitted objects.
             let refused = lock(&work.get().0).take();
             *lock(&self.refusal) = Some(refusal);
             refused

@@ -1,4 +1,4 @@
-//! States that go through elements on an engine.
+//! States folded over the elements of a stream on an engine.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use crate::function::Function;
 use crate::lock::lock;
 use crate::value::Value;
 
-/// A state, and the function that takes it on.
+/// A state and the function that updates it.
 pub(crate) struct Fold {
     function: Function,
     is_awaited: bool,
@@ -24,22 +24,22 @@ pub(crate) struct Fold {
     policy: Arc<Policy>,
     pub(super) site: State,
     call_of_node: CallOfNode,
-    /// Its counterpart in other processes.
+    /// Its counterpart in worker processes.
     pub(super) remote: RemoteState,
 }
 
-/// A state that goes through elements in other processes.
+/// A state folded in worker processes.
 #[derive(Default)]
 pub(super) struct RemoteState {
     pub(super) program: Pickled,
-    /// The state, pickled by who had it last; `None` at the beginning.
+    /// The state as pickled by its last holder; `None` at the beginning.
     pub(super) state: Option<Py<PyBytes>>,
-    /// The first state, pickled; `None` if the first element is to be it, or if that has not been needed yet.
+    /// The pickled initial state; `None` if the first element becomes the state, or before it is needed.
     start: Option<Py<PyBytes>>,
 }
 
-/// A function that takes a state on, as it is sent to another process: the function, its keyword arguments, whether the
-/// result is awaited, whether it is a pair with the next state, whether the state is sent on, and the policy.
+/// A fold function in the form that is sent: function, keyword arguments, whether the result is awaited, whether it is
+/// a pair with the next state, whether the state is sent on, and the policy.
 type Sent<'py> = (
     Bound<'py, PyAny>,
     Option<Bound<'py, PyDict>>,
@@ -50,7 +50,7 @@ type Sent<'py> = (
 );
 
 impl Fold {
-    /// A description from which another process makes the same.
+    /// The form in which it is sent to another process.
     pub(super) fn sent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (callable, _, kwargs) = self.function.parts(py);
         let sent: Sent<'_> = (
@@ -64,7 +64,7 @@ impl Fold {
         Ok(sent.into_pyobject(py)?.into_any())
     }
 
-    /// The same in another process, with that state.
+    /// Builds the same fold in another process, with a given state.
     pub(super) fn received(sent: &Bound<'_, PyAny>, state: Option<Value>) -> PyResult<Self> {
         let (callable, kwargs, is_awaited, returns_state, with_state, policy) =
             sent.extract::<Sent<'_>>()?;
@@ -82,7 +82,7 @@ impl Fold {
         })
     }
 
-    /// Puts a state in.
+    /// Sets the state.
     pub(super) fn put(&self, state: Option<Value>) {
         let before = std::mem::replace(&mut *lock(&self.state), state);
         drop(before);
@@ -100,7 +100,7 @@ impl Fold {
         self.policy.changes()
     }
 
-    /// The first state, pickled, if there is one.
+    /// The pickled initial state, if there is one.
     pub(super) fn pickled_start(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyBytes>>> {
         let start = lock(&self.start).clone();
         if let (None, Some(start)) = (&self.remote.start, start) {
@@ -135,7 +135,7 @@ impl Fold {
         result.map_or_else(|error| self.failed(error, x), Outcome::Value)
     }
 
-    /// The next state, and what to send.
+    /// The next state, and the result to send.
     fn call(&self, py: Python<'_>, state: &Value, x: &Value) -> PyResult<(Value, Value)> {
         let call = || {
             finished(
@@ -183,7 +183,7 @@ pub(crate) struct Accumulation {
 
 #[pymethods]
 impl Accumulation {
-    /// A state that begins as `start`, which is a tuple, empty if the first element is to be the state.
+    /// A state that begins as `start`, a tuple that is empty if the first element becomes the state.
     #[new]
     #[pyo3(signature = (site, function, kwargs, start, *, returns_state, with_state, awaited))]
     fn new(
@@ -227,12 +227,12 @@ impl Accumulation {
         }
     }
 
-    /// How often it is tried again, after pauses in seconds, and whether the element is dropped then.
+    /// Sets the number of retries, the pauses in seconds, and whether the element is dropped after them.
     fn set_policy(&self, times: u32, first: f64, longest: f64, skips: bool) {
         self.policy.set(times, first, longest, skips);
     }
 
-    /// Sets the state back to its start, for the elements that come from now on; arguments are ignored.
+    /// Resets the state for the elements that follow; the arguments are ignored.
     #[pyo3(signature = (*_ignored))]
     fn reset(&self, _ignored: &Bound<'_, PyTuple>) {
         self.strand.reset();

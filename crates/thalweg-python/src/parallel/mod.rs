@@ -1,5 +1,5 @@
-//! Streams on an engine: elements that are promises of objects, what is done with them there, and the nodes between
-//! `scatter` and `gather`.
+//! Streams on an engine: elements that are promises of objects, their steps, and the nodes between `scatter` and
+//! `gather`.
 
 mod element;
 mod engines;
@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 pub(crate) use self::nodes::UNWRAP;
 pub(crate) use self::program::Program;
 
-/// Puts all of it into its module.
+/// Adds the module's contents.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<element::Element>()?;
     module.add_class::<engines::Queue>()?;

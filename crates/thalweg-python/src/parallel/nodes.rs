@@ -21,12 +21,12 @@ use crate::last_value::LastValue;
 use crate::node::Node;
 use crate::value::Value;
 
-/// Makes something of each element, which is an element again.
+/// A function from elements to elements.
 ///
-/// None of them is kept as the last one sent: an element that nobody has is done all the same, see [`Part`].
+/// The last value is not recorded: an element is processed even if nothing references it, see [`Part`].
 struct Making<F> {
     queue: Arc<parallel::Queue<Objects>>,
-    /// How many objects have come that were no elements.
+    /// Number of objects received that were not elements.
     count: u64,
     make: F,
 }
@@ -61,8 +61,8 @@ where
     }
 }
 
-/// A node that makes elements of elements, without calling anything of the user's where it stands. `call` is for its
-/// functions on the engine.
+/// A node from elements to elements that calls no user function in this process. `call` is for its functions on the
+/// engine.
 fn making<F>(queue: &Bound<'_, Queue>, call: CallOfNode, make: F) -> Blueprint
 where
     F: FnMut(&Element) -> Option<Element> + Send + 'static,
@@ -85,13 +85,13 @@ where
     blueprint.passage(Passage::Straight)
 }
 
-/// `scatter`: makes elements of objects.
+/// `scatter`: turns objects into elements.
 #[pyfunction]
 pub(super) fn scatter(queue: &Bound<'_, Queue>) -> Blueprint {
     making(queue, CallOfNode::default(), |_| None)
 }
 
-/// Has a step done with each element; alone, if it may take only so many seconds.
+/// Applies a step to each element; in a call of its own if it has a time limit in seconds.
 #[pyfunction]
 #[pyo3(signature = (queue, step, limit=None))]
 pub(super) fn through(
@@ -118,8 +118,7 @@ fn within(x: &Element, action: &Arc<super::step::Action>, limit: Duration) -> Pa
     x.part().then_within(action.clone(), limit)
 }
 
-/// Launches an element. Where the clock is driven by those who wait for it, waits until it is there: no time
-/// passes meanwhile.
+/// Launches an element. On a loop that waiting threads drive, waits for the outcome: no time passes meanwhile.
 fn begin(x: &Value, is_driven: bool) {
     gil::held(|py| {
         if let Some(element) = element_of(x.bind(py)) {
@@ -160,7 +159,7 @@ pub(super) fn launch(driven: bool) -> Blueprint {
     blueprint.passage(Passage::Straight)
 }
 
-/// `accumulate`: has a state go through the elements.
+/// `accumulate`: folds a state over the elements.
 #[pyfunction]
 pub(super) fn accumulate(
     queue: &Bound<'_, Queue>,
@@ -174,7 +173,7 @@ pub(super) fn accumulate(
         .keeping(accumulation.states.clone())
 }
 
-/// Waits for the values of elements, in order, and sends those. `report` is asked what to do about failures.
+/// Waits for the values of elements and sends them in order. `report` handles failures.
 #[pyfunction]
 #[pyo3(signature = (report, places, *, ordered, driven))]
 pub(super) fn settle(
@@ -206,14 +205,14 @@ pub(super) fn settle(
     Ok(blueprint.on_loop().passage(Passage::Ends))
 }
 
-/// Makes values of elements that have settled.
+/// Takes the values out of finished elements.
 struct Unwrap {
     report: Py<PyAny>,
     current: LastValue,
 }
 
 impl Unwrap {
-    /// Does what is to be done about a failure.
+    /// Handles a failure.
     fn failed(
         &self,
         x: Value,
@@ -247,7 +246,7 @@ impl Unwrap {
                     Ok(parts) => parts.out.emit_internal(failure, cx.acks()),
                     Err(error) => return cx.fail(x, error),
                 };
-                // It is waited for by whoever waits for the element.
+                // Whoever waits for the element waits for it.
                 drop(emit.wait_within());
                 Ok(())
             }
@@ -255,7 +254,7 @@ impl Unwrap {
     }
 }
 
-/// Kind of the nodes that take values out of elements that have settled.
+/// Kind of the nodes that take values out of finished elements.
 pub(crate) const UNWRAP: &str = "value";
 
 impl Operator for Unwrap {
@@ -282,7 +281,7 @@ impl Operator for Unwrap {
     }
 }
 
-/// Passes on what was tagged with a number, without the tag.
+/// Removes the tags of tagged values.
 #[pyfunction]
 pub(super) fn untag(number: usize) -> Blueprint {
     Blueprint::transform(move |current| {
@@ -299,7 +298,7 @@ pub(super) fn untag(number: usize) -> Blueprint {
     })
 }
 
-/// `buffer`: launches elements, lets up to `n` wait, and hands them on in the call that brings them.
+/// `buffer`: launches elements, lets up to `n` wait, and sends them on in the call that brings them.
 #[pyfunction]
 #[pyo3(signature = (n, *, driven))]
 pub(super) fn buffer(n: usize, driven: bool) -> PyResult<Blueprint> {
@@ -319,8 +318,7 @@ pub(super) fn buffer(n: usize, driven: bool) -> PyResult<Blueprint> {
     Ok(blueprint.on_loop().passage(Passage::Straight))
 }
 
-/// Whether elements that are emitted at a node get to an engine, or wait for it, before anything of the user's is called:
-/// for tests.
+/// Whether elements emitted at a node reach the event loop or an engine before any user function is called. For tests.
 #[pyfunction]
 pub(super) fn passage(node: &Bound<'_, Node>) -> PyResult<bool> {
     node.get().parts()?.is_straight(node.py())

@@ -14,27 +14,27 @@ use crate::function::Function;
 use crate::upcalls::PARALLEL;
 use crate::value::Value;
 
-/// Steps, and whether the outcome of each is wanted.
+/// Steps, and whether the outcome of each is needed.
 pub(super) type Chain = Vec<(Arc<Action>, bool)>;
 
-/// The functions that the steps of a stream call, where they are called: in another process.
+/// The steps of a stream's batches, as called in another process.
 ///
-/// It is called with a list of values. It returns the list of what is wanted of them; a dictionary of the places in that
-/// list that have no value, with `None` for what was dropped, or the number of the step that failed, the exception and
-/// the element, pickled, unless it is the one that came; the seconds it took; and the state, pickled, if there is one.
+/// Called with a list of values. Returns the list of needed outcomes; a dictionary of the places in that list without a
+/// value, with `None` for a dropped element, or the step's number, the exception and the pickled element, unless it is
+/// the original one; the seconds it took; and the pickled state, if there is one.
 #[pyclass(frozen, module = "thalweg._thalweg.parallel")]
 pub(crate) struct Program(What);
 
 enum What {
-    /// Steps that are done with each element; once, if failures are handled elsewhere.
+    /// Steps applied to each element; once, if failures are handled elsewhere.
     Steps { chains: Vec<Chain>, is_once: bool },
-    /// A function that takes a state on.
+    /// A fold function.
     Fold(Py<PyAny>),
 }
 
 #[pymethods]
 impl Program {
-    /// Steps that have been sent: for each chain the steps, and whether the outcome of each is wanted.
+    /// Received steps: for each chain its steps, and whether the outcome of each is needed.
     #[staticmethod]
     fn of_steps(sent: Vec<Vec<(Bound<'_, PyAny>, bool)>>, once: bool) -> PyResult<Self> {
         let step = |(step, is_wanted): &(Bound<'_, PyAny>, bool)| {
@@ -47,16 +47,16 @@ impl Program {
         }))
     }
 
-    /// A function that takes a state on, and that has been sent.
+    /// A received fold function.
     #[staticmethod]
     fn of_fold(sent: Bound<'_, PyAny>) -> PyResult<Self> {
         Fold::received(&sent, None)?;
         Ok(Self(What::Fold(sent.unbind())))
     }
 
-    /// `extra` is the number of the chain for each value, if there are several chains. For a state it is the places of
-    /// the values before which it is set back, the state, and the first state, both pickled. `traces` are the places of
-    /// values that are traced, and their `traceparent` and `tracestate`.
+    /// `extra` is the chain's number for each value, if there are several chains. For a fold it is the places before
+    /// which the state is reset, the state, and the initial state, both pickled. `traces` are the places of traced
+    /// values, with `traceparent` and `tracestate`.
     #[pyo3(signature = (values, extra = None, traces = None))]
     fn __call__<'py>(
         &self,
@@ -94,7 +94,7 @@ impl Program {
     }
 }
 
-/// The place of a value that is traced, its `traceparent` and its `tracestate`.
+/// Place, `traceparent` and `tracestate` of a traced value.
 type Trace = (usize, String, Option<String>);
 
 /// Calls `f` for the value at a place, within its span if it is traced.
@@ -108,16 +108,16 @@ fn resuming<R>(py: Python<'_>, traces: Option<&[Trace]>, place: usize, f: impl F
     result
 }
 
-/// What is done here for an element that is traced where it comes from.
+/// The span in this process for an element traced elsewhere.
 struct Resumed<'py>(Bound<'py, PyAny>);
 
 impl<'py> Resumed<'py> {
-    /// `None` if nobody here knows of traces.
+    /// `None` if this process does not trace.
     fn begin(py: Python<'py>, parent: &str, state: Option<&str>) -> Option<Self> {
         let begun = helper(py, "resume_trace").and_then(|resume| resume.call1((parent, state)));
         match begun {
             Ok(end) => (!end.is_none()).then_some(Self(end)),
-            // An element comes through all the same.
+            // Tracing must not fail an element.
             Err(error) => {
                 error.write_unraisable(py, None);
                 None
@@ -133,7 +133,7 @@ impl<'py> Resumed<'py> {
 }
 
 impl Program {
-    /// The same result with failures for values that cannot be pickled.
+    /// Replaces values that cannot be pickled by failures.
     pub(crate) fn without_unsendable<'py>(
         &self,
         result: &Bound<'py, PyAny>,
@@ -142,7 +142,7 @@ impl Program {
             What::Steps { chains, .. } => chains.iter().map(last_wanted).collect(),
             What::Fold(_) => vec![0],
         };
-        // Where elements go through several chains, it is not known here whose a value is.
+        // With several chains, it is not known here which of them a value belongs to.
         let number = match wanted.as_slice() {
             [number] => *number,
             _ => usize::MAX,
@@ -151,7 +151,7 @@ impl Program {
     }
 }
 
-/// The number of the last step of a chain.
+/// Number of the last step of a chain.
 fn last_wanted(chain: &Chain) -> usize {
     chain.len().saturating_sub(1)
 }
@@ -189,7 +189,7 @@ impl<'py> Results<'py> {
         Ok(())
     }
 
-    /// Goes through the values with a state. Returns the state it ends with, pickled.
+    /// Folds the values. Returns the final state, pickled.
     fn fold(
         &mut self,
         sent: &Bound<'py, PyAny>,
@@ -265,10 +265,10 @@ impl<'py> Results<'py> {
     }
 }
 
-/// Outcomes of a batch, the seconds it took, and the pickled state, if one went through it.
+/// Outcomes of a batch, the seconds it took, and the pickled state of a fold.
 pub(super) type Returned = (Vec<Outcome<Objects>>, f64, Option<Py<PyBytes>>);
 
-/// Reads what a [`Program`] has returned for a batch.
+/// Parses the return value of a [`Program`] for a batch.
 pub(super) fn returned(result: &Bound<'_, PyAny>, batch: &Batch<Objects>) -> PyResult<Returned> {
     let (values, troubles, seconds, state) = result.extract::<(
         Bound<'_, PyList>,
@@ -288,13 +288,13 @@ pub(super) fn returned(result: &Bound<'_, PyAny>, batch: &Batch<Objects>) -> PyR
     Ok((outcomes, seconds, state.map(Bound::unbind)))
 }
 
-/// The elements of a batch that have no value.
+/// Elements of a batch without a value.
 struct Troubles<'py> {
     troubles: Bound<'py, PyDict>,
     elements: Vec<(Value, Vec<State>)>,
-    /// For each outcome, which element it is of.
+    /// The element of each outcome.
     owners: Vec<usize>,
-    /// The last failure, and whose it is: behind a fork it is one.
+    /// The last failure and its owner: all branches of a fork share one.
     last: Option<(usize, Arc<Failed>)>,
 }
 
@@ -366,21 +366,21 @@ pub(super) fn helper<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, Py
     PARALLEL.get(py, name)
 }
 
-/// A program as it is sent. It keeps none of the user's functions.
+/// A program in the form that is sent. Keeps none of the user's functions alive.
 #[derive(Default)]
 pub(super) struct Pickled {
     /// The steps it was made of, and how often their policies had been set.
     steps: Vec<Vec<(Weak<Action>, bool)>>,
     changes: u32,
     is_once: bool,
-    /// Whether each function is what it was when it was pickled; none if that cannot be told.
+    /// Whether each function is unchanged since it was pickled; empty if that cannot be determined.
     is_same: Option<Vec<Py<PyAny>>>,
-    /// The digest, and the pickle.
+    /// The digest and the pickle.
     data: Option<(Py<PyBytes>, Py<PyBytes>)>,
 }
 
 impl Pickled {
-    /// Whether it was made of those steps.
+    /// Whether it was made of these steps.
     fn is_of(&self, chains: &[Chain], changes: u32, is_once: bool) -> bool {
         let same_step = |(known, was_wanted): &(Weak<Action>, bool),
                          (step, wanted): &(Arc<Action>, bool)| {
@@ -395,7 +395,7 @@ impl Pickled {
             && self.steps.iter().zip(chains).all(|(a, b)| same_chain(a, b))
     }
 
-    /// Whether the steps have gone.
+    /// Whether the steps have been dropped.
     fn is_over(&self) -> bool {
         let mut steps = self.steps.iter().flatten();
         steps.any(|(step, _)| step.strong_count() == 0)
@@ -416,7 +416,7 @@ impl Pickled {
                 return Ok((digest.bind(py).clone(), data.bind(py).clone()));
             }
         }
-        // Before it is pickled: it may be changed meanwhile.
+        // Taken before pickling: the function may change meanwhile.
         let watch = helper(py, "watch")?;
         let watched = functions.iter().map(|function| {
             let (callable, args, kwargs) = function.parts(py);
@@ -431,7 +431,7 @@ impl Pickled {
         Ok((digest, data))
     }
 
-    /// Pickle of a state's function.
+    /// The pickle of a fold.
     pub(super) fn of_fold<'py>(
         fold: &mut Fold,
         py: Python<'py>,
@@ -451,15 +451,15 @@ impl Pickled {
     }
 }
 
-/// The programs that were sent last.
+/// Cache of the last programs sent.
 #[derive(Default)]
 pub(super) struct Programs(Vec<Pickled>);
 
-/// How many programs of one stream are remembered.
+/// Number of programs cached per stream.
 const REMEMBERED: usize = 32;
 
 impl Programs {
-    /// Pickle of some steps.
+    /// The pickle of a chain's steps.
     pub(super) fn of_steps<'py>(
         &mut self,
         py: Python<'py>,

@@ -1,4 +1,4 @@
-//! Engines that are other processes: ours, executors, and clusters.
+//! Engines in other processes: the embedded engine's workers, executors, and clusters.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,14 +17,14 @@ use crate::lock::lock;
 use crate::tasks::{Batches, Engine, errors};
 use crate::value::Value;
 
-/// How often a batch is sent again under which a process has ended.
+/// How often a batch is sent again after its process died.
 const RETRIES: u32 = 2;
 
-/// The way to an engine that is not in this process.
+/// The transport to an engine outside this process.
 pub(super) trait Transport: Send + Sync + 'static {
     fn width(&self, py: Python<'_>) -> usize;
 
-    /// Sends a batch; [`arrived`] is called with what comes of it, or [`lose`] with why nothing does.
+    /// Sends a batch. Its result is passed to [`arrived`], or the reason for its loss to [`lose`].
     fn send(&self, py: Python<'_>, packed: &Packed<'_>, batch: Batch<Objects>);
 }
 
@@ -72,7 +72,7 @@ impl<T: Transport> parallel::BatchEngine<Objects> for Batching<T> {
     }
 }
 
-/// Bytes that a value has, roughly: no more than that is asked of what is plainly large.
+/// Rough size of a value in bytes, only to tell whether it is large.
 fn size_of(value: &Bound<'_, PyAny>) -> usize {
     let size = helper(value.py(), "size_of").and_then(|size_of| size_of.call1((value,)));
     size.and_then(|size| size.extract()).unwrap_or(0)
@@ -85,7 +85,7 @@ impl<T: Transport> Batching<T> {
         }
         let traces = traces_of(batch);
         let (values, which, chains) = chains_of(py, batch)?;
-        // Pickling calls code of the user's, which is to find no lock held.
+        // Pickling runs user code, which must not find a lock held.
         let mut programs = std::mem::take(&mut *lock(&self.programs));
         let pickled = programs.of_steps(py, &chains, batch.limit().is_some());
         *lock(&self.programs) = programs;
@@ -98,8 +98,7 @@ impl<T: Transport> Batching<T> {
     }
 }
 
-/// What the worker needs to know of each element that is traced, its place and the `traceparent` and `tracestate` of what
-/// is done for it; `None` if none is.
+/// Place, `traceparent` and `tracestate` of each traced element; `None` if none is traced.
 fn traces_of(batch: &Batch<Objects>) -> Option<Vec<Told>> {
     let (mut place, mut told) = (0, Vec::new());
     batch.for_each(|trip| {
@@ -113,11 +112,10 @@ fn traces_of(batch: &Batch<Objects>) -> Option<Vec<Told>> {
     (!told.is_empty()).then_some(told)
 }
 
-/// The place of an element in a batch, and its `traceparent` and `tracestate`.
+/// Place of an element in a batch, and its `traceparent` and `tracestate`.
 type Told = (usize, String, Option<String>);
 
-/// The values of a batch, the chains of steps that they go through, and which of those each goes through if there are
-/// several.
+/// The values of a batch, their chains of steps, and the chain of each value if there are several.
 type Chained<'py> = (Bound<'py, PyList>, Option<Vec<usize>>, Vec<Chain>);
 
 fn chains_of<'py>(py: Python<'py>, batch: &Batch<Objects>) -> PyResult<Chained<'py>> {
@@ -169,7 +167,7 @@ fn pack_fold<'py>(py: Python<'py>, batch: &Batch<Objects>) -> PyResult<Packed<'p
     packed.unwrap_or_else(|| Err(errors::closed(py)))
 }
 
-/// A batch has come back.
+/// Handles the result of a batch.
 pub(super) fn arrived(batch: Batch<Objects>, result: PyResult<Bound<'_, PyAny>>) {
     match result.and_then(|result| returned(&result, &batch)) {
         Ok((outcomes, seconds, state)) => {
@@ -182,7 +180,7 @@ pub(super) fn arrived(batch: Batch<Objects>, result: PyResult<Bound<'_, PyAny>>)
     }
 }
 
-/// A batch has come to nothing. If it is clear whose function it was, that is said.
+/// Handles the loss of a batch. The message names the function if it is known.
 pub(super) fn lose(batch: Batch<Objects>, error: PyErr) {
     let mut steps = Vec::new();
     if batch.len() == 1 {
@@ -197,7 +195,7 @@ pub(super) fn lose(batch: Batch<Objects>, error: PyErr) {
     batch.lose(Failed::new(error, site, element));
 }
 
-/// Worker processes of ours.
+/// The embedded engine's worker processes.
 pub(super) struct Processes {
     engine: Py<Engine>,
     batches: Batches,
@@ -247,7 +245,7 @@ impl Transport for Processes {
     }
 }
 
-/// An executor or a cluster, through a `Transport` of Python's.
+/// An executor or a cluster, by a `Transport` in Python.
 pub(super) struct Foreign(pub(super) Py<PyAny>);
 
 impl Transport for Foreign {
@@ -274,7 +272,7 @@ impl Transport for Foreign {
     }
 }
 
-/// Takes what has come of a batch.
+/// Receives the result of a batch.
 #[pyclass(frozen, module = "thalweg._thalweg.parallel")]
 pub(crate) struct Arrival(Mutex<Option<Batch<Objects>>>);
 
@@ -286,7 +284,7 @@ impl Arrival {
 
 #[pymethods]
 impl Arrival {
-    /// To be called once, with what the batch has come to, or with what went wrong instead.
+    /// Called once, with the result of the batch or with an exception.
     fn __call__(&self, result: Bound<'_, PyAny>, error: Option<Bound<'_, PyAny>>) {
         let Some(batch) = self.take() else { return };
         let result = match error {

@@ -24,14 +24,14 @@ use crate::{call, gil};
 /// Elements that are Python objects.
 pub(crate) enum Objects {}
 
-/// Why an element has no value.
+/// Reason why an element has no value.
 pub(crate) struct Failed {
     pub(super) exception: PyErr,
-    /// The node whose function has failed; `None` if it was none.
+    /// The node whose function failed; `None` if no node's did.
     pub(super) site: Option<State>,
-    /// The element it was called with.
+    /// The element that it was called with.
     pub(super) element: Option<Value>,
-    /// Whether it has been reported: it takes every way behind a fork.
+    /// Whether it has been reported: behind a fork, it takes every branch.
     pub(super) is_told: AtomicBool,
 }
 
@@ -46,11 +46,11 @@ impl Failed {
     }
 }
 
-/// A step for an element that is traced.
+/// A step of a traced element.
 pub(super) struct Traced(Current);
 
 impl Traced {
-    /// What another process needs to know to go on with it.
+    /// What another process needs to continue the trace.
     pub(super) fn context(&self) -> Option<TraceContext> {
         self.0.context()
     }
@@ -119,11 +119,11 @@ impl Steps for Objects {
     }
 }
 
-/// Says that what runs on an engine is a function of a node's, once the node has been built: see
+/// Marks running code as a function of a node, once the node has been built: see
 /// [`outside_call`](thalweg::Stream::outside_call).
 pub(super) type CallOfNode = Arc<OnceLock<CurrentCall>>;
 
-/// Runs a function of a node's.
+/// Runs a function as the node's.
 pub(super) fn within<R>(call: &CallOfNode, run: impl FnOnce() -> R) -> R {
     match call.get() {
         Some(call) => call.enter(run),
@@ -131,36 +131,36 @@ pub(super) fn within<R>(call: &CallOfNode, run: impl FnOnce() -> R) -> R {
     }
 }
 
-/// A step, and what is done when it fails.
+/// A step and its policy.
 pub(crate) struct Action {
     what: What,
     pub(super) policy: Policy,
-    /// The node whose function it calls, as those know it who report failures.
+    /// The node whose function it calls, as named in reports of failures.
     pub(super) site: State,
-    /// Says that what runs is a function of the node's.
+    /// Marks running code as a function of the node.
     pub(super) call: CallOfNode,
 }
 
 enum What {
-    /// Calls a function; awaits what it returns if it `is_awaited`.
+    /// Calls a function; awaits the result if it `is_awaited`.
     Call {
         function: Function,
         is_awaited: bool,
     },
-    /// Drops what a predicate is not true of; without one, what is not true itself.
+    /// Drops elements for which a predicate is false; without one, false elements.
     Filter {
         predicate: Option<Function>,
         is_awaited: bool,
     },
-    /// Takes an item, or a tuple of several.
+    /// Takes an item, or a tuple of several items.
     Pick(Pick),
-    /// Makes a pair of a key, and the element.
+    /// Pairs the element with its key.
     Key { function: Function },
-    /// The same with an item as the key.
+    /// Pairs the element with one of its items, as its key.
     KeyAt(Py<PyAny>),
-    /// Makes a list of an element that can be iterated over.
+    /// Turns an iterable element into a list.
     Items,
-    /// Makes a pair of a number, and the element.
+    /// Pairs the element with a number.
     Tag(usize),
 }
 
@@ -205,8 +205,8 @@ impl What {
     }
 }
 
-/// A step as it is sent to another process: its kind, what it calls or takes, arguments, keyword arguments, and whether
-/// the element is several arguments, and the result is awaited.
+/// A step in the form that is sent: kind, function or item, arguments, keyword arguments, whether the element is
+/// unpacked, and whether the result is awaited.
 type Sent<'py> = (
     String,
     Option<Bound<'py, PyAny>>,
@@ -217,7 +217,7 @@ type Sent<'py> = (
 );
 
 impl What {
-    /// A description from which another process makes the same step.
+    /// The form in which it is sent to another process.
     fn sent<'py>(&self, py: Python<'py>) -> PyResult<Sent<'py>> {
         let call = |kind: &str, function: &Function, is_awaited| {
             let (callable, args, kwargs) = function.parts(py);
@@ -293,12 +293,12 @@ impl Action {
         }
     }
 
-    /// A description from which another process makes the same.
+    /// The form in which it is sent to another process.
     pub(super) fn sent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         (self.what.sent(py)?, self.policy.sent()).into_pyobject(py)
     }
 
-    /// A step that has been sent; the node it belongs to is in another process.
+    /// A received step; its node is in another process.
     pub(super) fn received(sent: &Bound<'_, PyAny>) -> PyResult<Self> {
         let (what, policy) = sent.extract::<(Sent<'_>, SentPolicy)>()?;
         Ok(Self {
@@ -325,21 +325,21 @@ pub(super) fn finished(result: Bound<'_, PyAny>, is_awaited: bool) -> PyResult<B
     call::one(&wait, &result)
 }
 
-/// How often a function is called again with an element it failed on, and what the element comes to then.
+/// How often a failed call is repeated, and what the element becomes then.
 #[derive(Default)]
 pub(super) struct Policy {
     times: AtomicU32,
     skips: AtomicBool,
     pauses: Mutex<Pauses>,
-    /// How often it has been set.
+    /// How often the policy has been set.
     changes: AtomicU32,
 }
 
-/// A policy as it is sent: how often it is tried again, the first and the longest pause in seconds, and whether the
-/// element is dropped then.
+/// A policy in the form that is sent: number of retries, first and longest pause in seconds, and whether the element is
+/// dropped after them.
 pub(super) type SentPolicy = (u32, f64, f64, bool);
 
-/// The pause before the second attempt; each is twice the one before, up to the longest.
+/// Pause before the second attempt. Pauses double up to the longest.
 #[derive(Clone, Copy, Default)]
 struct Pauses {
     first: Duration,
@@ -358,7 +358,7 @@ impl Policy {
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often it has been set.
+    /// How often the policy has been set.
     pub(super) fn changes(&self) -> u32 {
         self.changes.load(Ordering::Relaxed)
     }
@@ -398,7 +398,7 @@ impl Policy {
     }
 }
 
-/// Something to do with each element on an engine.
+/// A step of each element on an engine.
 #[pyclass(frozen, module = "thalweg._thalweg.parallel")]
 pub(crate) struct Step {
     pub(super) action: Arc<Action>,
@@ -416,7 +416,7 @@ impl Step {
         }
     }
 
-    /// References that its node shows to the collector.
+    /// References shown to the garbage collector by its node.
     pub(super) fn state(&self) -> State {
         self.action.site.clone()
     }
@@ -447,7 +447,7 @@ impl Step {
         Self::new(what, site)
     }
 
-    /// Drops what a predicate is not true of.
+    /// Drops elements for which a predicate is false.
     #[staticmethod]
     #[pyo3(signature = (site, predicate, args, kwargs, *, awaited=false))]
     fn filter(
@@ -465,7 +465,7 @@ impl Step {
         Self::new(what, site)
     }
 
-    /// Takes an item; given a list of keys, a tuple of items.
+    /// Takes an item; for a list of keys, a tuple of items.
     #[staticmethod]
     fn pick(site: Bound<'_, PyAny>, pick: &Bound<'_, PyAny>) -> Self {
         let what = match pick.cast::<PyList>() {
@@ -475,7 +475,7 @@ impl Step {
         Self::new(What::Pick(what), site)
     }
 
-    /// Makes a pair of a key, and the element: what a function returns, or an item.
+    /// Pairs the element with its key: the result of a function, or an item.
     #[staticmethod]
     fn key(site: Bound<'_, PyAny>, key: &Bound<'_, PyAny>) -> Self {
         let what = if key.is_callable() {
@@ -488,19 +488,19 @@ impl Step {
         Self::new(what, site)
     }
 
-    /// Makes a list of an element.
+    /// Turns an element into a list.
     #[staticmethod]
     fn items(site: Bound<'_, PyAny>) -> Self {
         Self::new(What::Items, site)
     }
 
-    /// Makes a pair of a number, and the element.
+    /// Pairs the element with a number.
     #[staticmethod]
     fn tag(site: Bound<'_, PyAny>, number: usize) -> Self {
         Self::new(What::Tag(number), site)
     }
 
-    /// How often it is tried again, after pauses in seconds, and whether the element is dropped then.
+    /// Sets the number of retries, the pauses in seconds, and whether the element is dropped after them.
     fn set_policy(&self, times: u32, first: f64, longest: f64, skips: bool) {
         self.action.policy.set(times, first, longest, skips);
     }

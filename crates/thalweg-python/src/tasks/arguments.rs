@@ -14,7 +14,7 @@ use super::task_types::Calls;
 /// Finds the futures in arguments.
 #[derive(Default)]
 pub(crate) struct Search {
-    /// The tasks they are of, in the order in which they were found.
+    /// Their tasks, in the order in which they were found.
     pub(crate) dependencies: Dependencies<Calls>,
 }
 
@@ -27,7 +27,7 @@ impl Search {
             };
             let slot = future.get().slot()?;
             if slot.status() == Status::Cancelled {
-                // What needs it could never run.
+                // A task that needs it could never run.
                 return Err(errors::cancelled(object.py(), &name(&slot)));
             }
             self.dependencies.push(slot);
@@ -36,18 +36,18 @@ impl Search {
     }
 }
 
-/// Puts values where the futures are, or what stands for them.
+/// Replaces futures by values or placeholders.
 pub(crate) struct Fill<'a, 'py> {
     values: &'a mut dyn Iterator<Item = Bound<'py, PyAny>>,
 }
 
 impl<'a, 'py> Fill<'a, 'py> {
-    /// The values come in the order in which the search found the futures.
+    /// Values come in the order in which the search found the futures.
     pub(crate) fn new(values: &'a mut dyn Iterator<Item = Bound<'py, PyAny>>) -> Self {
         Self { values }
     }
 
-    /// `object` with values for futures: itself, if there are none in it.
+    /// `object` with values for futures: the same object, if there are none in it.
     pub(crate) fn fill(&mut self, object: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         Path::default().replace(object, &mut |object| {
             let is_one =

@@ -1,4 +1,4 @@
-//! Batches of elements of streams, as tasks in worker processes.
+//! Batches of stream elements as tasks in worker processes.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,18 +17,18 @@ use crate::gil;
 use crate::lock::lock;
 use crate::upcalls::PARALLEL;
 
-/// The programs that a stream has sent last, as payloads: a worker is sent each once.
+/// The last programs sent by a stream, as payloads, so that each worker is sent a program once.
 #[derive(Default)]
 pub(crate) struct Batches(Mutex<Vec<(Vec<u8>, Arc<Payload>)>>);
 
-/// How many programs are remembered.
+/// Number of programs remembered.
 const REMEMBERED: usize = 32;
 
 impl Batches {
-    /// Has a program called with arguments on a worker.
+    /// Calls a program with arguments on a worker.
     ///
     /// # Errors
-    /// When the arguments can't be sent.
+    /// The arguments cannot be sent.
     pub(crate) fn submit<'py>(
         &self,
         engine: &Bound<'py, Engine>,
@@ -49,7 +49,7 @@ impl Batches {
         let program = Program::There(Sent { call, lent });
         let home = &engine.get().task_engine;
         let spec = spec(program, Vec::new(), Some(Arc::new(options)));
-        // Others may run while much is written to a socket; for little, letting them costs more than writing it.
+        // Writing much to a socket releases the GIL; for little, releasing costs more than writing.
         Ok(if is_large {
             gil::detach(py, || home.submit(spec))
         } else {

@@ -1,37 +1,37 @@
 //! Futures in lists, tuples, sets and dictionaries, at any depth: found, and replaced.
 //!
-//! Subclasses of lists, tuples and dictionaries are looked into, and keep their class. Keys of dictionaries are not. A
-//! container that contains itself is left as it is where it comes again, and so is what is nested too deep.
+//! Lists, tuples, sets and dictionaries are searched, including subclasses, which keep their class; keys of
+//! dictionaries are not. A container within itself is left alone, and so is too deep nesting.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyTuple};
 
-/// The containers on the way to where a search is.
+/// The containers on the way to the current object.
 #[derive(Default)]
 pub(crate) struct Path(Vec<usize>);
 
 /// Replacement of an object.
 pub(crate) enum Replacement<'py> {
-    /// It stays, and what is in it is looked at.
+    /// Keeps the object, and searches it.
     None,
     By(Bound<'py, PyAny>),
-    /// Nothing: it leaves lists, and becomes `None` elsewhere.
+    /// Removes it from lists; it becomes `None` elsewhere.
     Nothing,
 }
 
 /// Result of visiting an object.
 enum Replaced<'py> {
-    /// It is as it was.
+    /// Unchanged.
     Same,
     New(Bound<'py, PyAny>),
     Nothing,
 }
 
-/// Containers within containers that are looked into: more would take more stack than a thread may have.
+/// Limit of nesting, by a thread's stack.
 const DEEPEST: usize = 1_000;
 
 impl Path {
-    /// Does something within a container, unless that is being looked at already, or nested too deep.
+    /// Runs `f` within a container, unless the container is being searched already, or is nested too deep.
     fn within<R>(
         &mut self,
         container: &Bound<'_, PyAny>,
@@ -47,8 +47,8 @@ impl Path {
         result.map(Some)
     }
 
-    /// Calls `is_one` with an object and what is in it, at any depth; what it says yes to is not looked into. Returns
-    /// whether it has said yes at all.
+    /// Calls `is_one` with an object and everything in it, at any depth; objects for which it returns true are not
+    /// searched. Returns whether any was found.
     pub(crate) fn search<'py>(
         &mut self,
         object: &Bound<'py, PyAny>,
@@ -70,7 +70,7 @@ impl Path {
         Ok(found.unwrap_or(false))
     }
 
-    /// The same object with replacements in it: itself, if there are none.
+    /// The object with replacements: the same object, if there are none.
     pub(crate) fn replace<'py>(
         &mut self,
         object: Bound<'py, PyAny>,
@@ -135,7 +135,7 @@ fn elements_of<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Bound<'py
     })
 }
 
-/// A container like another, with what else that has, a default factory say, and with other elements.
+/// A copy of a container, with its attributes, such as a default factory, and with other contents.
 fn like<'py>(
     container: &Bound<'py, PyAny>,
     elements: Vec<Bound<'py, PyAny>>,
@@ -156,7 +156,7 @@ fn like<'py>(
         if tuple.is_exact_instance_of::<PyTuple>() {
             return Ok(elements.into_any());
         }
-        // A named tuple takes its fields one by one.
+        // A named tuple takes its fields as arguments.
         let kind = container.get_type();
         let make = kind.getattr_opt("_make")?;
         make.unwrap_or_else(|| kind.into_any()).call1((elements,))
@@ -184,8 +184,8 @@ fn copy_of<'py>(container: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         .call_method1("copy", (container,))
 }
 
-/// The objects of some `kinds` in a value, in the order in which they are found. `others(object)` is called with what is
-/// none and no container either, and returns more of them.
+/// The objects of certain `kinds` in a value, in the order in which they are found. `others(object)` is called for all
+/// other objects that are no containers, and returns more.
 #[pyfunction]
 #[pyo3(signature = (value, kinds, others = None))]
 pub(crate) fn search<'py>(
@@ -211,8 +211,8 @@ pub(crate) fn search<'py>(
     Ok(found)
 }
 
-/// A value with `by(object)` in the place of every object of some `kinds`; where that is `skipped`, it leaves lists, and
-/// is `None` elsewhere.
+/// A value with `by(object)` in place of every object of certain `kinds`; where the result is `skipped`, it is removed
+/// from lists, and `None` elsewhere.
 #[pyfunction]
 pub(crate) fn replace<'py>(
     value: Bound<'py, PyAny>,

@@ -25,7 +25,7 @@ use super::task_types::{Calls, Program, Value};
 use super::threads::{self, Caller, Turn};
 use crate::{call, gil};
 
-/// Workers, and the scheduler before them.
+/// An engine: workers and their scheduler.
 #[pyclass(module = "thalweg._thalweg.tasks", frozen, weakref)]
 pub(crate) struct Engine {
     pub(crate) task_engine: Arc<TaskEngine<Calls>>,
@@ -35,7 +35,7 @@ pub(crate) struct Engine {
     asynchronous: AtomicBool,
 }
 
-/// The object of an engine, for those who are no reason for it to live.
+/// Weak reference to the engine's Python object.
 #[derive(Clone, Default)]
 pub(crate) struct Me(Arc<OnceLock<Py<PyWeakrefReference>>>);
 
@@ -52,12 +52,12 @@ enum Workers {
     Processes(Arc<Pool<Calls>>, Functions),
 }
 
-/// How many tasks are sent under one lock.
+/// Number of tasks submitted under one lock.
 const AT_ONCE: usize = 256;
 
 #[pymethods]
 impl Engine {
-    /// An engine with so many threads.
+    /// An engine with this number of threads.
     #[staticmethod]
     #[pyo3(signature = (n, *, resources = None))]
     fn threads<'py>(
@@ -83,10 +83,10 @@ impl Engine {
         Self::new(py, task_engine, Workers::Threads(pool), n, me)
     }
 
-    /// An engine with so many processes, which run so many tasks at a time each.
+    /// An engine with this number of processes, each with a number of threads.
     ///
-    /// `command` starts one. `memory_limit` is in bytes, for each. One that has not answered for `worker_ttl` seconds is
-    /// replaced.
+    /// `command` starts a process. `memory_limit` is in bytes, per process. A process that does not answer for
+    /// `worker_ttl` seconds is replaced.
     #[staticmethod]
     #[pyo3(signature = (
         n_workers, threads_per_worker, *, command, memory_limit = None, worker_ttl = None, resources = None
@@ -163,9 +163,9 @@ impl Engine {
         self.asynchronous.store(asynchronous, Ordering::Relaxed);
     }
 
-    /// Calls a function with arguments. A future stands for the result.
+    /// Submits a call. A future among the arguments stands for its result.
     ///
-    /// If there is a live task with that key, its future is returned. `call` tells calls with the same key apart.
+    /// If a live task has this key, its future is returned. `call` distinguishes calls with the same key.
     #[pyo3(signature = (
         function, args, kwargs = None, *, key = None, call = None, priority = 0.0, retries = 0, resources = None,
         time_limit = None
@@ -207,7 +207,7 @@ impl Engine {
         Future::new(slf, slot)
     }
 
-    /// Calls a function for each tuple of elements. `key` begins the names of the tasks.
+    /// Submits a call for each tuple of arguments. `key` is the prefix of the tasks' names.
     #[pyo3(signature = (
         function, iterables, kwargs = None, *, key = None, priority = 0.0, retries = 0, resources = None, time_limit = None
     ))]
@@ -278,7 +278,7 @@ impl Engine {
         }
     }
 
-    /// A future of a value that is there already.
+    /// A future of an existing value.
     #[pyo3(signature = (value, *, key = None))]
     fn scatter<'py>(
         slf: &Bound<'py, Self>,
@@ -297,7 +297,7 @@ impl Engine {
         Future::new(slf, slot)
     }
 
-    /// The future of a task that was given that name, if there is one.
+    /// The future of the live task with a name, if there is one.
     fn find<'py>(slf: &Bound<'py, Self>, key: &str) -> PyResult<Option<Bound<'py, Future>>> {
         slf.get()
             .names
@@ -306,7 +306,7 @@ impl Engine {
             .transpose()
     }
 
-    /// The futures of the live tasks that were given a name.
+    /// The futures of all named live tasks.
     fn named_futures<'py>(slf: &Bound<'py, Self>) -> PyResult<Vec<Bound<'py, Future>>> {
         let slots = slf.get().names.all();
         slots
@@ -315,7 +315,7 @@ impl Engine {
             .collect()
     }
 
-    /// Waits for all, and returns their results in order; raises what one fails with as soon as it does.
+    /// Waits for all futures, and returns their results in order; raises the first failure as soon as it occurs.
     fn gather<'py>(
         &self,
         py: Python<'py>,
@@ -334,7 +334,7 @@ impl Engine {
         Ok(results)
     }
 
-    /// One call on each worker process; here, where all is one process, one call.
+    /// Submits one call per worker process; in a single process, one call.
     #[pyo3(signature = (function, args, kwargs = None))]
     fn run<'py>(
         slf: &Bound<'py, Self>,
@@ -360,7 +360,7 @@ impl Engine {
         on_each.collect()
     }
 
-    /// Runs a graph of tasks, see `graph.rs`.
+    /// Submits a graph of tasks, see `graph.rs`.
     #[pyo3(signature = (
         tasks, wanted, *, given = Vec::new(), keys = None, priority = 0.0, retries = 0, resources = None, time_limit = None
     ))]
@@ -397,7 +397,7 @@ impl Engine {
             .collect()
     }
 
-    /// Has `callable(worker, question, reply)` called with what tasks in other processes ask; `reply(answer)` answers.
+    /// Calls `callable(worker, question, reply)` for questions of tasks in other processes; `reply(answer)` answers.
     /// `lose(worker)` is called when a process has died.
     fn on_ask(&self, callable: Bound<'_, PyAny>, lose: Bound<'_, PyAny>) {
         let Workers::Processes(pool, _) = &self.workers else {
@@ -417,7 +417,7 @@ impl Engine {
         pool.on_question(answer, lost);
     }
 
-    /// Has `callable()` called soon, on a thread that may block.
+    /// Calls `callable()` soon, on a thread that may block.
     fn call_soon(&self, callable: Bound<'_, PyAny>) {
         if self.task_engine.owner_elsewhere().is_some() {
             return;
@@ -435,8 +435,8 @@ impl Engine {
         }
     }
 
-    /// Description of the workers and their tasks; with `runs`, also of those that ran in the last minute, and from now on
-    /// it is recorded which do.
+    /// Description of the workers and their tasks; with `runs`, also of the tasks of the last minute, whose recording
+    /// begins with the first call.
     #[pyo3(signature = (*, runs = false))]
     fn info<'py>(&self, py: Python<'py>, runs: bool) -> PyResult<Bound<'py, PyDict>> {
         self.check_here()?;
@@ -447,8 +447,8 @@ impl Engine {
         info::info(py, &self.task_engine, self.width, runs, workers)
     }
 
-    /// Takes no more tasks, and drops those that have not begun. Waits for callbacks, for a second at most; with `wait`,
-    /// for what runs as well.
+    /// Accepts no more tasks, and drops those that have not begun. Waits for callbacks, for a second at most; with
+    /// `wait`, for running tasks as well.
     #[pyo3(signature = (*, wait = false))]
     fn close(&self, py: Python<'_>, wait: bool) -> PyResult<()> {
         if self.task_engine.owner_elsewhere().is_some() {
@@ -463,7 +463,7 @@ impl Engine {
                 pool.join();
             }),
         }
-        // On a loop, a callback may wait for what the loop is to do.
+        // A callback may wait for the loop, if this thread runs it.
         if wait || !self.is_awaited_here(py)? {
             gil::detach(py, || self.task_engine.settle_callbacks());
         }
@@ -515,12 +515,12 @@ impl Engine {
                 asynchronous,
             },
         )?;
-        // It has just been made, and nobody else has seen it.
+        // It was just created, and is not shared yet.
         let _ = me.0.set(PyWeakrefReference::new(&engine)?.unbind());
         Ok(engine)
     }
 
-    /// Payload of a function that is to be called in another process.
+    /// Payload of a function for another process.
     fn code(&self, function: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Payload>>> {
         match &self.workers {
             Workers::Threads(_) => Ok(None),
@@ -531,7 +531,7 @@ impl Engine {
     fn send(&self, py: Python<'_>, spec: TaskSpec<Calls>) -> Arc<Slot<Calls>> {
         match &self.workers {
             Workers::Threads(_) => self.task_engine.submit(spec),
-            // Others may run while sockets are written to.
+            // Releases the GIL for writing to sockets.
             Workers::Processes(..) => gil::detach(py, || self.task_engine.submit(spec)),
         }
     }
@@ -549,12 +549,12 @@ impl Engine {
         slots
     }
 
-    /// How many calls it makes at a time.
+    /// Number of concurrent calls.
     pub(crate) fn threads_at_a_time(&self) -> usize {
         self.width
     }
 
-    /// Fails in a process that was forked off the engine's.
+    /// Fails in a process that was forked from the engine's.
     pub(crate) fn check_here(&self) -> PyResult<()> {
         self.task_engine
             .owner_elsewhere()
@@ -570,7 +570,7 @@ impl Engine {
         }
     }
 
-    /// Whether who waits in this thread awaits: an asynchronous client's futures are waited for in a loop.
+    /// Whether waiting in this thread has to poll: futures of an asynchronous client are waited for on a loop.
     pub(crate) fn is_awaited_here(&self, py: Python<'_>) -> PyResult<bool> {
         if !self.asynchronous() {
             return Ok(false);

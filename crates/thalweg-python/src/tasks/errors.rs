@@ -1,4 +1,4 @@
-//! Failures of tasks, as exceptions.
+//! Failures of tasks as exceptions.
 
 use crate::upcalls;
 use pyo3::exceptions::PyNotImplementedError;
@@ -24,7 +24,7 @@ fn from_errors<'py>(
     place.import(py, "thalweg._upcalls.tasks", name)
 }
 
-/// The exception for worker processes that were not started.
+/// The exception for worker processes that could not be started.
 pub(crate) fn not_started(error: io::Error) -> PyErr {
     if error.kind() == io::ErrorKind::Unsupported {
         return PyNotImplementedError::new_err(error.to_string());
@@ -51,7 +51,7 @@ fn make(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyResult<P
         Failure::Raised(PyTaskError::Payload(payload)) => {
             let error = super::processes::pickle::load(py, payload);
             let error = error.map_err(|error| unreadable(py, "exception", key, error))?;
-            // A worker does not know what its tasks are called.
+            // A worker does not know the names of its tasks.
             upcalls::TASKS.call(py, "of_task", (error, key))?
         }
         Failure::Cancelled => from_errors(py, &CANCELLED, "CancelledError")?.call1((key,))?,
@@ -72,28 +72,28 @@ fn make(py: Python<'_>, failure: &Failure<PyTaskError>, key: &str) -> PyResult<P
     Ok(PyErr::from_value(object))
 }
 
-/// The exception for what has come of the task `key`, and can't be read in this process.
+/// The exception for a result of the task `key` that cannot be unpickled in this process.
 pub(crate) fn unreadable(py: Python<'_>, what: &str, key: &str, error: PyErr) -> PyErr {
     let arguments = (what, key, error.clone_ref(py));
     let explained = upcalls::TASKS.call(py, "unreadable", arguments);
     explained.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// The exception for the task `key`, which has been cancelled.
+/// The exception for a cancelled task `key`.
 pub(crate) fn cancelled(py: Python<'_>, key: &str) -> PyErr {
     let class = from_errors(py, &CANCELLED, "CancelledError");
     let object = class.and_then(|class| class.call1((key,)));
     object.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// The exception for a call on a stream that has run for longer than it was allowed to.
+/// The exception for a call of a stream that exceeded its time limit.
 pub(crate) fn timed_out(py: Python<'_>, limit: std::time::Duration) -> PyErr {
     let object = from_errors(py, &TIMED_OUT, "TaskTimeout")
         .and_then(|class| class.call1(("a call on a stream", limit.as_secs_f64())));
     object.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// The exception for whatever is asked of a client that has been closed.
+/// The exception for calls of a closed client.
 pub(crate) fn closed(py: Python<'_>) -> PyErr {
     let message =
         "the client is closed: it takes no more tasks, and those that were not done are not run";
@@ -102,7 +102,7 @@ pub(crate) fn closed(py: Python<'_>) -> PyErr {
     object.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// The exception for whatever is asked of a client in a process that was forked off the client's.
+/// The exception for calls of a client in a forked process.
 pub(crate) fn forked(owner: u32) -> PyErr {
     let here = std::process::id();
     pyo3::exceptions::PyRuntimeError::new_err(format!(
@@ -110,7 +110,7 @@ pub(crate) fn forked(owner: u32) -> PyErr {
     ))
 }
 
-/// The exception for a thread that was to be killed.
+/// The exception for killing a thread.
 pub(crate) fn not_stopped(py: Python<'_>, message: String) -> PyErr {
     let class = from_errors(py, &NOT_STOPPED, "CannotStopError");
     let object = class.and_then(|class| class.call1((message,)));

@@ -1,4 +1,4 @@
-//! The result of a task to be.
+//! Result of a task that may not have finished.
 
 use std::cell::RefCell;
 use std::slice;
@@ -20,11 +20,11 @@ use crate::gil;
 use crate::lock::lock;
 use crate::upcalls;
 
-/// How often a waiting thread looks whether it has been interrupted.
+/// Interval at which a waiting thread checks for signals.
 const LOOK: Duration = Duration::from_millis(50);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// The result of a task, which will be there some time.
+/// Result of a task that may not have finished.
 #[pyclass(module = "thalweg._thalweg.tasks", frozen, weakref, generic)]
 pub(crate) struct Future {
     slot: Mutex<Option<Arc<Slot<Calls>>>>,
@@ -32,11 +32,11 @@ pub(crate) struct Future {
 }
 
 thread_local! {
-    /// The futures that have been pickled in this thread, while that is looked at.
+    /// Futures pickled in this thread while an object is pickled.
     static LENT: RefCell<Option<Vec<Py<PyAny>>>> = const { RefCell::new(None) };
 }
 
-/// Pickles something, and says which futures are in it: they are to be held for as long as the pickle is.
+/// Runs `pickle`, and returns the futures that it has pickled: they have to be kept as long as the pickle.
 pub(crate) fn lending<R>(pickle: impl FnOnce() -> R) -> (R, Vec<Py<PyAny>>) {
     let before = LENT.replace(Some(Vec::new()));
     let pickled = pickle();
@@ -44,7 +44,7 @@ pub(crate) fn lending<R>(pickle: impl FnOnce() -> R) -> (R, Vec<Py<PyAny>>) {
     (pickled, lent)
 }
 
-/// Reads the wanted part of a task's outcome.
+/// Extracts the requested part of a task's outcome.
 type What<'py> = fn(Python<'py>, &Arc<Slot<Calls>>) -> PyResult<Bound<'py, PyAny>>;
 
 impl Future {
@@ -92,7 +92,7 @@ impl Future {
 }
 
 impl Future {
-    /// A result that is there already, wrapped to be awaited for asynchronous clients.
+    /// An available result, wrapped to be awaited for asynchronous clients.
     fn done_here<'py>(&self, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = value.py();
         if self.engine.get().is_awaited_here(py)? {
@@ -104,7 +104,7 @@ impl Future {
 
 #[pymethods]
 impl Future {
-    /// Another future of the live task with that key.
+    /// Another future of the live task with a key.
     #[new]
     #[pyo3(signature = (key, client = None))]
     fn named(
@@ -120,7 +120,7 @@ impl Future {
         })
     }
 
-    /// The name of its task.
+    /// The task's name.
     #[getter]
     fn key<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         names::key(py, &*self.slot()?)
@@ -153,7 +153,7 @@ impl Future {
         self.engine.clone_ref(py)
     }
 
-    /// Whether it is done, in whatever way.
+    /// Whether it is finished, in whatever way.
     fn done(&self) -> PyResult<bool> {
         Ok(self.slot()?.is_done())
     }
@@ -162,7 +162,7 @@ impl Future {
         Ok(self.slot()?.status() == Status::Cancelled)
     }
 
-    /// Whether its task has begun to run, and is not done.
+    /// Whether its task is running.
     fn running(&self) -> PyResult<bool> {
         self.engine.get().check_here()?;
         Ok(self.engine.get().task_engine.is_running(&*self.slot()?))
@@ -178,13 +178,13 @@ impl Future {
         }))
     }
 
-    /// Has the task's token say that it is not wanted. Whatever comes of it counts all the same.
+    /// Sets the task's cancellation token. The result counts all the same.
     fn _ask_to_stop(&self) -> PyResult<()> {
         self.slot()?.ask_to_stop();
         Ok(())
     }
 
-    /// Has the task stopped once nobody has its future: whoever submitted it has died.
+    /// Stops the task if it has no futures: its submitter has died.
     fn _orphan(&self) {
         let slot = lock(&self.slot).clone();
         if let Some(slot) = slot {
@@ -197,7 +197,7 @@ impl Future {
         Ok(self.slot()?.runs_here())
     }
 
-    /// The call of a task that has failed: function, arguments and keywords, with the results of others in them.
+    /// The call of a failed task: function, arguments and keywords, with results in place of futures.
     fn _failed_call<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let slot = self.slot()?;
         let task_engine = &self.engine.get().task_engine;
@@ -236,12 +236,12 @@ impl Future {
         Self::outcome(slf, timeout, result, "result")
     }
 
-    /// The result of a task that is done, or what it failed with: also where `result` is to be awaited.
+    /// The result or failure of a finished task: also where `result` has to be awaited.
     fn _result_here<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         result(py, &self.slot()?)
     }
 
-    /// Waits for so many seconds at most. Returns whether it is done.
+    /// Waits for this number of seconds at most. Returns whether it is finished.
     fn _wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         let slot = self.slot()?;
         let limit = super::options::limit("seconds", Some(seconds))?;
@@ -267,7 +267,7 @@ impl Future {
         Self::outcome(slf, timeout, traceback, "traceback")
     }
 
-    /// Cancels it, and the tasks that need it. Returns whether it was still to be done.
+    /// Cancels it, and the tasks that depend on it. Returns whether it was unfinished.
     #[pyo3(signature = (reason = None, msg = None, force = false))]
     fn cancel<'py>(
         &self,
@@ -285,7 +285,7 @@ impl Future {
         self.done_here(cancelled.into_pyobject(py)?.to_owned().into_any())
     }
 
-    /// Runs a failed or cancelled task again; any other is left as it is.
+    /// Runs a failed or cancelled task again; others are left alone.
     fn retry<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let slot = self.slot()?;
         let engine = self.engine.get();
@@ -300,34 +300,33 @@ impl Future {
         self.done_here(py.None().into_bound(py))
     }
 
-    /// Lets go of the result, as if the future had been dropped.
+    /// Releases the result, as if the future had been dropped.
     fn release(&self) {
         let slot = lock(&self.slot).take();
         drop(slot);
     }
 
-    /// Has the task run to its end even if nobody has its future any more.
+    /// Lets the task finish even if it has no futures any more.
     fn keep(&self) -> PyResult<()> {
         self.engine.get().check_here()?;
         self.engine.get().task_engine.keep(&self.slot()?);
         Ok(())
     }
 
-    /// Has `callback(future)` called once it is done: at once, if it is, and otherwise on a thread of the engine's
-    /// that runs nothing else.
+    /// Calls `callback(future)` when it is finished: at once, if it is, and otherwise on a thread of the engine that
+    /// runs nothing else.
     fn add_done_callback(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
         slf.get().slot()?.when_done(call(slf, callback));
         Ok(())
     }
 
-    /// Has `callback(future)` called once it is done, by the thread that completes it: it must not block.
+    /// Calls `callback(future)` when it is finished, on the thread that completes it: it must not block.
     fn _notify(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
         slf.get().slot()?.notify(call(slf, callback));
         Ok(())
     }
 
-    /// Does what `_notify` does for as long as somebody holds this future: to wait for a task is no reason to want it
-    /// when whoever waited has left.
+    /// The same while this future exists: waiting for a task is no reason to keep it after the waiter has left.
     fn _notify_holder(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
         let future = PyWeakrefReference::new(slf.as_any())?.unbind();
         let callback = callback.unbind();
@@ -342,7 +341,7 @@ impl Future {
         Ok(())
     }
 
-    /// Does what `add_done_callback` does, once a result is in this process, too.
+    /// The same as `add_done_callback`, after the result has been fetched to this process.
     fn _when_here(slf: &Bound<'_, Self>, callback: Bound<'_, PyAny>) -> PyResult<()> {
         let slot = slf.get().slot()?;
         let callback = call(slf, callback);
@@ -385,7 +384,7 @@ impl Future {
     }
 }
 
-/// Calls `callback(future)`. What it raises is reported, since nobody waits for it.
+/// Calls `callback(future)`, and reports its exception, since nobody waits for it.
 fn call(
     future: &Bound<'_, Future>,
     callback: Bound<'_, PyAny>,
@@ -394,13 +393,13 @@ fn call(
     move || {
         gil::attach(|py| {
             crate::call::reporting(callback.bind(py), (&future,));
-            // Here, with the GIL, and not wherever the closure would be dropped.
+            // Here, with the GIL, and not where the closure is dropped.
             drop((future, callback));
         });
     }
 }
 
-/// A length of time, as a number or as text.
+/// A duration, as a number or as text.
 fn seconds(timeout: &Bound<'_, PyAny>) -> PyResult<f64> {
     if let Ok(seconds) = timeout.extract::<f64>() {
         return Ok(seconds);
@@ -410,7 +409,7 @@ fn seconds(timeout: &Bound<'_, PyAny>) -> PyResult<f64> {
         .extract()
 }
 
-/// Waits for all, without the GIL. Returns whether they are done.
+/// Waits for all futures, without the GIL. Returns whether they are finished.
 pub(crate) fn wait(
     py: Python<'_>,
     slots: &[Arc<Slot<Calls>>],
@@ -420,7 +419,7 @@ pub(crate) fn wait(
     wait_at(py, &Latch::over(slots), deadline)
 }
 
-/// Waits for all, without the GIL, and raises what one fails with as soon as it does.
+/// Waits for all futures, without the GIL, and raises the first failure as soon as it occurs.
 pub(crate) fn wait_or_fail(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResult<()> {
     check_here(slots, Slot::is_done)?;
     wait_at(py, &Latch::until_failure(slots), None)?;
@@ -428,7 +427,7 @@ pub(crate) fn wait_or_fail(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResu
     failed.map_or(Ok(()), Err)
 }
 
-/// Fails in a process that was forked off the engine's, unless there is nothing to wait for.
+/// Fails in a process that was forked from the engine's, unless there is nothing to wait for.
 fn check_here(slots: &[Arc<Slot<Calls>>], is_there: impl Fn(&Slot<Calls>) -> bool) -> PyResult<()> {
     let owner = slots
         .first()
@@ -446,9 +445,9 @@ fn wait_at(py: Python<'_>, latch: &Latch, deadline: Option<Instant>) -> PyResult
     look_again_and_again(py, deadline, |until| latch.wait(Some(until)))
 }
 
-/// Waits by `wait`, without the GIL, until it returns true, and sees to signals meanwhile. Returns whether it has within
-/// the deadline. In a task, another runs in its place if it takes longer than a moment: tasks that wait for tasks would
-/// otherwise take all threads, and wait for ever.
+/// Calls `wait` without the GIL until it returns true or the deadline has passed, and handles signals in between.
+/// Returns whether it did within the deadline. In a task, another one runs in its place after a moment: otherwise tasks
+/// that wait for tasks could occupy all threads, and wait for ever.
 pub(super) fn look_again_and_again(
     py: Python<'_>,
     deadline: Option<Instant>,
@@ -467,13 +466,13 @@ pub(super) fn look_again_and_again(
         }
         if look < LOOK {
             _aside = host::aside();
-            // Signals come to the main thread, where no task runs.
+            // Signals arrive on the main thread, where no task runs.
             look = if host::runs_task() { HOUR } else { LOOK };
         }
     }
 }
 
-/// The result of a task that is done.
+/// The result of a finished task.
 pub(crate) fn result<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<Bound<'py, PyAny>> {
     loop {
         let outcome = slot.look(|outcome| match outcome {
@@ -487,7 +486,7 @@ pub(crate) fn result<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<
                     .map_err(|error| errors::unreadable(py, "result", &name(slot), error));
             }
             Some(Err(failure)) => return Err(errors::exception(py, &failure, &name(slot))),
-            // It is at a worker. Should it be lost there, it is made again.
+            // It is at a worker. If it is lost there, it is computed again.
             None => {
                 wait(py, slice::from_ref(slot), None)?;
                 bring(py, slice::from_ref(slot))?;
@@ -496,7 +495,7 @@ pub(crate) fn result<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<
     }
 }
 
-/// Has values brought here that are at workers, and waits for them.
+/// Fetches values from workers, and waits for them.
 pub(crate) fn bring(py: Python<'_>, slots: &[Arc<Slot<Calls>>]) -> PyResult<()> {
     let Some(first) = slots.first() else {
         return Ok(());
@@ -530,7 +529,7 @@ fn traceback<'py>(py: Python<'py>, slot: &Arc<Slot<Calls>>) -> PyResult<Bound<'p
     })
 }
 
-/// As `concurrent.futures` has it, the exception of what was cancelled is raised, not returned.
+/// As in `concurrent.futures`, the exception of a cancelled task is raised, not returned.
 fn is_cancelled(py: Python<'_>, error: &PyErr) -> bool {
     static CANCELLED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let class = CANCELLED.import(py, "thalweg._upcalls.tasks", "CancelledError");

@@ -1,4 +1,4 @@
-//! Graphs of tasks, taken at one call.
+//! Graphs of tasks, submitted in one call.
 
 use std::sync::Arc;
 
@@ -12,13 +12,14 @@ use super::future::Future;
 use super::task_types::{Call, Calls, Inputs, Program};
 use super::threads::Turn;
 
-/// How many tasks are made between two looks whether others want the GIL.
+/// Number of tasks submitted between two offers of the GIL.
 const AT_ONCE: usize = 64;
 
-/// Takes the tasks of a graph, each after those it needs, and returns where the wanted outcomes will be.
+/// Submits the tasks of a graph in dependency order, and returns the futures of the wanted ones.
 ///
-/// A task is `(function, args, kwargs, slots)`, or has options of its own in a dictionary behind that, where `slots` says which arguments are results of others:
-/// `(place, source, place, source, …)`. Sources are counted through `given` and then through the tasks.
+/// A task is `(function, args, kwargs, slots)`, optionally followed by a dictionary of options. `slots` says which
+/// arguments are results of others: `(place, source, place, source, …)`. Sources are numbered through `given` and then
+/// through the tasks.
 pub(crate) fn submit(
     engine: &Engine,
     tasks: &Bound<'_, PyList>,
@@ -78,7 +79,7 @@ fn with_name(options: Option<&Arc<Options>>, name: Option<&String>) -> Option<Ar
     }))
 }
 
-/// Options of this task alone, if it has some.
+/// Options of this task, if it has any.
 fn own_options(task: &Bound<'_, PyAny>, index: usize) -> PyResult<Option<Arc<Options>>> {
     let Some(asked) = task
         .cast::<PyTuple>()

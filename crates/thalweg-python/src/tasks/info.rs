@@ -10,7 +10,8 @@ use thalweg_tasks::process::{Deaths, Process};
 use super::task_types::Calls;
 use super::threads;
 
-/// The workers and their tasks, and which ran of late, if that is wanted; all is one process of `width` threads, if there are no `processes`.
+/// The workers and their tasks, and optionally the tasks of the last minute; one process of `width` threads, if there
+/// are no `processes`.
 pub(crate) fn info<'py>(
     py: Python<'py>,
     task_engine: &TaskEngine<Calls>,

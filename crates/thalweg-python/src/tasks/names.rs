@@ -1,4 +1,4 @@
-//! The names of tasks: which live task has which, and how names are written down.
+//! Names of tasks: the live task of each name, and their textual form.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,10 +11,10 @@ use thalweg_tasks::host::Slot;
 use super::task_types::Calls;
 use crate::lock::lock;
 
-/// Prefix of a key that is no text: a Python literal follows.
+/// Prefix of a key that is not text: a Python literal follows.
 const LITERAL: char = '\0';
 
-/// Name of a task: as given, or else made of its number.
+/// Name of a task: as given, or made from its number.
 pub(super) fn name(slot: &Slot<Calls>) -> String {
     slot.key().map_or_else(
         || unnamed(slot.number()),
@@ -22,12 +22,12 @@ pub(super) fn name(slot: &Slot<Calls>) -> String {
     )
 }
 
-/// Name of a task that was given none.
+/// Name of an unnamed task.
 pub(super) fn unnamed(number: u64) -> String {
     format!("task-{number:x}")
 }
 
-/// A task's key, as the object that it was given.
+/// A task's key, as the original object.
 pub(super) fn key<'py>(py: Python<'py>, slot: &Slot<Calls>) -> PyResult<Bound<'py, PyAny>> {
     match slot.key().and_then(|key| key.strip_prefix(LITERAL)) {
         None => Ok(name(slot).into_pyobject(py)?.into_any()),
@@ -35,30 +35,30 @@ pub(super) fn key<'py>(py: Python<'py>, slot: &Slot<Calls>) -> PyResult<Bound<'p
     }
 }
 
-/// The live tasks of an engine that were given a name.
+/// The named live tasks of an engine.
 #[derive(Default)]
 pub(super) struct Names {
     known: Mutex<HashMap<Box<str>, Named>>,
-    /// How many tasks have got another name than the one they were to have.
+    /// Number of tasks that were renamed.
     renamed: AtomicU64,
 }
 
 struct Named {
     slot: Weak<Slot<Calls>>,
-    /// Token that tells its call from others, if one was given.
+    /// Token that distinguishes its call from others, if one was given.
     call: Option<i64>,
 }
 
 impl Names {
-    /// The task of that name.
+    /// The task with a name.
     pub(super) fn find(&self, name: &str) -> Option<Arc<Slot<Calls>>> {
         lock(&self.known).get(name)?.slot.upgrade()
     }
 
-    /// The task of that name, if it is that call.
+    /// The task with a name, if it is the same call.
     ///
     /// # Errors
-    /// `ValueError` if it is another.
+    /// `ValueError` if it is a different call.
     pub(super) fn find_call(
         &self,
         name: &str,
@@ -79,7 +79,7 @@ impl Names {
         }
     }
 
-    /// That name, or one like it if a live task has it.
+    /// The name, or a similar one if a live task has it.
     pub(super) fn free(&self, name: String) -> String {
         if self.find(&name).is_none() {
             return name;
@@ -88,7 +88,7 @@ impl Names {
         self.free(format!("{name}-{more:x}"))
     }
 
-    /// Takes note of a task's name, if it has one, and of what tells its call from others.
+    /// Registers a task's name, if it has one, and its token.
     pub(super) fn note(&self, slot: &Arc<Slot<Calls>>, call: Option<i64>) {
         let Some(name) = slot.key() else { return };
         let mut known = lock(&self.known);

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use thalweg_tasks::host::Options;
 
-/// Amounts of what tasks take from their workers while they run.
+/// Amounts of resources that tasks take from their workers while they run.
 pub(crate) fn resources(given: Option<&Bound<'_, PyDict>>) -> PyResult<Vec<(Box<str>, f64)>> {
     let mut resources = Vec::new();
     for (name, amount) in given.into_iter().flatten() {
@@ -41,7 +41,7 @@ pub(crate) fn limit(name: &str, seconds: Option<f64>) -> PyResult<Option<Duratio
     }
 }
 
-/// The options of a task, if there is something to say of it.
+/// The options of a task; `None` if all are defaults.
 pub(crate) fn options(
     key: Option<String>,
     priority: f64,

@@ -1,13 +1,13 @@
-//! The stack of threads that run Python.
+//! Stack size of threads that run Python.
 
 use pyo3::prelude::*;
 use thalweg_tasks::host::set_stack_size;
 
-/// Bytes of stack where neither the program nor the system says how many: what Linux gives usually.
+/// Default stack size in bytes: the usual one on Linux.
 const USUAL: usize = 8 << 20;
 
-/// Gives threads that are started from now on as much stack as Python's own have: a recursion without end is to end
-/// with `RecursionError`, and not with the process.
+/// Gives new threads the stack size of Python's own threads, so that unlimited recursion ends with `RecursionError`
+/// instead of a crash.
 pub(crate) fn set_size(py: Python<'_>) -> PyResult<()> {
     let asked: usize = py
         .import("threading")?
@@ -17,13 +17,13 @@ pub(crate) fn set_size(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// The limit of the main thread's stack, which the system gives other threads as well.
+/// Limit of the main thread's stack, which the system also applies to other threads.
 fn usual(py: Python<'_>) -> usize {
     let limit = || -> PyResult<usize> {
         let resource = py.import("resource")?;
         let which = resource.getattr("RLIMIT_STACK")?;
         let (soft, _): (i64, i64) = resource.call_method1("getrlimit", (which,))?.extract()?;
-        // One without a limit is -1.
+        // Unlimited is -1.
         Ok(usize::try_from(soft).unwrap_or(USUAL))
     };
     limit().unwrap_or(USUAL)

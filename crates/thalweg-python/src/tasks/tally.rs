@@ -1,4 +1,4 @@
-//! Tasks that are waited for, whether or not somebody holds their futures.
+//! Unfinished tasks that are waited for, whether or not they have futures.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Instant;
@@ -11,11 +11,11 @@ use super::task_types::Calls;
 use crate::gil;
 use crate::lock::lock;
 
-/// Counts tasks that have not ended, also those whose futures have been dropped.
+/// Counts unfinished tasks, including those whose futures have been dropped.
 #[pyclass(module = "thalweg._thalweg.tasks", frozen)]
 pub(crate) struct Tally {
     left: Arc<(Mutex<usize>, Condvar)>,
-    /// The tasks, as far as they live.
+    /// Weak references to the tasks.
     slots: Mutex<Vec<Weak<Slot<Calls>>>>,
 }
 
@@ -29,7 +29,7 @@ impl Tally {
         }
     }
 
-    /// Counts tasks, which are wanted until they have ended.
+    /// Counts tasks, and keeps them wanted until they have finished.
     fn add(&self, futures: Vec<Bound<'_, Future>>) -> PyResult<()> {
         let mut slots = lock(&self.slots);
         if slots.len() == slots.capacity() {
@@ -64,7 +64,7 @@ impl Tally {
         self.living().iter().any(Slot::runs_here)
     }
 
-    /// Waits until all have ended.
+    /// Waits until all have finished.
     fn wait(&self, py: Python<'_>) -> PyResult<()> {
         let ended = |until: Instant| {
             let left = lock(&self.left.0);

@@ -1,4 +1,4 @@
-//! Task types of Python: calls, objects and exceptions.
+//! Python's task types: calls, objects and exceptions.
 
 use std::fmt;
 use std::io;
@@ -49,7 +49,7 @@ pub(crate) enum Program {
     Stream(Option<Streaming>),
 }
 
-/// Works for a stream.
+/// Work for a stream.
 pub(crate) type Streaming = Box<dyn for<'py> FnOnce(Python<'py>, &mut Turn) + Send>;
 
 impl Program {
@@ -84,7 +84,7 @@ impl Program {
     }
 }
 
-/// A call, to be made again in this process.
+/// A call that can be made again in this process.
 pub(crate) enum Recreated {
     Here(Call),
     /// Payloads of a function and of its arguments.
@@ -92,7 +92,7 @@ pub(crate) enum Recreated {
 }
 
 impl Program {
-    /// The same call, for this process. Nothing of the user's runs for that.
+    /// The same call for this process. Runs no user code.
     pub(crate) fn recreate(&self, py: Python<'_>) -> Option<Recreated> {
         Some(match self {
             Self::Stream(_) => return None,
@@ -114,7 +114,7 @@ impl Program {
 }
 
 impl Recreated {
-    /// The function, the arguments and the keywords, with values in their places.
+    /// The function, arguments and keywords, with values filled in.
     pub(crate) fn filled<'py>(
         self,
         py: Python<'py>,
@@ -155,10 +155,10 @@ impl Recreated {
     }
 }
 
-/// A call that is made in another process.
+/// A call made in another process.
 pub(crate) struct Sent {
     pub(crate) call: process::Call,
-    /// Futures that go along as such: their tasks are wanted for as long as the call is.
+    /// Futures passed as such: their tasks are kept as long as the call.
     #[expect(dead_code, reason = "they are there to be held")]
     pub(crate) lent: Vec<Py<PyAny>>,
 }
@@ -175,9 +175,9 @@ pub(crate) struct Call {
 pub(crate) enum Inputs {
     /// There are none.
     None,
-    /// Wherever their futures are.
+    /// Wherever there are futures.
     Futures,
-    /// At these places of the arguments, one for each task that is needed.
+    /// At these places of the arguments, one for each dependency.
     Places(Box<[u32]>),
 }
 
@@ -185,7 +185,7 @@ pub(crate) enum Inputs {
 pub(crate) enum Value {
     /// An object of this process.
     Object(Py<PyAny>),
-    /// Payload of another process's object.
+    /// Payload of an object in another process.
     Payload(Arc<Payload>),
 }
 
@@ -193,7 +193,7 @@ pub(crate) enum Value {
 pub(crate) enum PyTaskError {
     /// An exception of this process.
     Error(PyErr),
-    /// Payload of another process's exception.
+    /// Payload of an exception in another process.
     Payload(Payload),
     /// It could not be sent.
     Unsent(io::Error),
@@ -238,7 +238,7 @@ impl Portable for Calls {
 }
 
 impl Value {
-    /// Another name for the same.
+    /// A new reference to the same.
     pub(crate) fn copy(&self, py: Python<'_>) -> Self {
         match self {
             Self::Object(object) => Self::Object(object.clone_ref(py)),
@@ -246,7 +246,7 @@ impl Value {
         }
     }
 
-    /// The object. User code may run for that.
+    /// The object. May run user code.
     pub(crate) fn into_object(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         match self {
             Self::Object(object) => Ok(object.into_bound(py)),
@@ -255,7 +255,7 @@ impl Value {
     }
 }
 
-/// The values of tasks that are done.
+/// The values of finished tasks.
 pub(crate) fn values<'py>(
     py: Python<'py>,
     dependencies: &Dependencies<Calls>,

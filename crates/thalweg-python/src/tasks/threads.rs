@@ -1,4 +1,4 @@
-//! Threads that call functions.
+//! Threads that call Python functions.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use super::task_types::{Call, Calls, Inputs, Program, PyTaskError, Value, values
 use crate::lock::lock;
 use crate::{call, gil};
 
-/// For how long a thread runs tasks without giving others the chance to: as the interpreter does.
+/// How long a thread runs tasks before it offers the GIL: the interpreter's switch interval.
 const TURN: Duration = Duration::from_millis(5);
 
 thread_local! {
@@ -31,8 +31,8 @@ pub(crate) struct Caller(pub(crate) Me);
 impl Work<Calls> for Caller {
     fn work(&self, pool: &Arc<ThreadPool<Calls>>) {
         ENGINE.set(Some(self.0.clone()));
-        // A thread has its own state in the interpreter for as long as it is attached: to be attached
-        // for each task anew would cost more than a small task.
+        // A thread keeps its interpreter state while it is attached: attaching anew for each task would cost more
+        // than a small task.
         gil::attach(|py| {
             let mut deferred = Deferred::default();
             let mut next = gil::detach(py, || take(pool));
@@ -47,7 +47,7 @@ impl Work<Calls> for Caller {
                     }
                     next = gil::detach(py, || take(pool));
                 } else {
-                    // The thread that waits for this task then finds the GIL free.
+                    // So that the thread waiting for this task finds the GIL free.
                     next = gil::detach(py, || {
                         let next = pool.finish(assignment, result, &mut deferred);
                         next.or_else(|| take(pool))
@@ -69,10 +69,10 @@ fn take(pool: &Arc<ThreadPool<Calls>>) -> Option<Assignment<Calls>> {
     next
 }
 
-/// The time for which a thread keeps the GIL.
+/// Time for which a thread has held the GIL.
 pub(crate) struct Turn {
     began: Instant,
-    /// The clock is not looked at every time.
+    /// Tasks until the next look at the clock.
     looks: u32,
 }
 
@@ -84,7 +84,7 @@ impl Turn {
         }
     }
 
-    /// Lets others have the GIL for a moment if this thread has had it for long.
+    /// Offers the GIL for a moment if this thread has held it for long.
     pub(crate) fn yield_if_over(&mut self, py: Python<'_>) {
         self.looks += 1;
         if self.looks.is_multiple_of(64) && self.began.elapsed() > TURN {
@@ -168,7 +168,7 @@ pub(crate) fn current_engine(py: Python<'_>) -> Option<Bound<'_, Engine>> {
     ENGINE.with_borrow(|me| me.as_ref().and_then(|me| me.get(py)))
 }
 
-/// Gives this thread's place to another: a task that waits keeps none from running.
+/// Gives this thread's place to another one, so that a waiting task keeps none from running.
 #[pyfunction]
 pub(crate) fn secede() -> PyResult<()> {
     within_task("secede", host::secede()?)
@@ -189,8 +189,8 @@ fn within_task(what: &str, is_task: bool) -> PyResult<()> {
     }
 }
 
-/// The place of a thread, given to another for the length of a `with` block: if a task runs here, and its place has
-/// not been given already.
+/// A thread's place, given to another thread for the length of a `with` block: if a task runs here, and the place has
+/// not been given away already.
 #[pyclass(frozen, module = "thalweg._thalweg")]
 #[derive(Default)]
 pub(crate) struct OutOfTheWay(AtomicBool);
@@ -217,17 +217,17 @@ impl OutOfTheWay {
     }
 }
 
-/// The crews whose threads may be in the interpreter.
+/// Thread pools whose threads may be in the interpreter.
 static THREAD_POOLS: Mutex<Vec<Weak<ThreadPool<Calls>>>> = Mutex::new(Vec::new());
 
-/// Takes note of a crew, for those who wait for all.
+/// Registers a thread pool for those who wait for all.
 pub(crate) fn note(pool: &Arc<ThreadPool<Calls>>) {
     let mut pools = lock(&THREAD_POOLS);
     pools.retain(|pool| pool.strong_count() > 0);
     pools.push(Arc::downgrade(pool));
 }
 
-/// The names of the tasks that run.
+/// The names of the running tasks.
 pub(crate) fn names_of_running(
     task_engine: &TaskEngine<Calls>,
 ) -> impl Iterator<Item = (u64, String)> {
@@ -237,10 +237,10 @@ pub(crate) fn names_of_running(
     task_engine.names_of_running().into_iter().map(name)
 }
 
-/// Waits until the threads of all closed engines have ended, for so many seconds at most. Returns the names of
-/// the tasks that go on.
+/// Waits until the threads of all closed engines have ended, for this number of seconds at most. Returns the names of
+/// tasks that are still running.
 ///
-/// A thread that comes back to an interpreter which is going away would bring the program down.
+/// A thread that returns to an interpreter being torn down would crash the program.
 #[pyfunction]
 pub(crate) fn wait_for_threads(py: Python<'_>, seconds: f64) -> PyResult<Vec<String>> {
     let deadline = Instant::now()

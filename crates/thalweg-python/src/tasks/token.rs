@@ -1,4 +1,4 @@
-//! Whether a task is still wanted.
+//! Cancellation tokens of tasks.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -10,13 +10,13 @@ pub(crate) struct Token(thalweg_tasks::Token);
 
 #[pymethods]
 impl Token {
-    /// Whether the task has been cancelled, is over its time limit, or nobody has its future any more.
+    /// Whether the task was cancelled, has exceeded its time limit, or has no futures any more.
     #[getter]
     fn cancelled(&self) -> bool {
         self.0.is_cancelled()
     }
 
-    /// Raises `CancelledError` if it is not wanted any more.
+    /// Raises `CancelledError` if the task is no longer wanted.
     fn check(&self, py: Python<'_>) -> PyResult<()> {
         static CANCELLED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         if !self.0.is_cancelled() {
@@ -40,7 +40,7 @@ impl Token {
     }
 }
 
-/// The token of the task that runs in this thread, if one does.
+/// The token of the task running in this thread, if there is one.
 #[pyfunction]
 pub(crate) fn current_token() -> Option<Token> {
     let token = thalweg_tasks::token();

@@ -1,4 +1,4 @@
-//! How late elements are.
+//! Latency of elements.
 
 use std::any::Any;
 
@@ -10,14 +10,13 @@ use crate::interval::{IntervalError, IntoInterval, wait};
 use crate::operator::Element;
 
 impl<T: Element> Stream<T> {
-    /// How late elements are at this node: the time from when they were emitted, by a source or by a user, until they
-    /// came here; at a sink, until the sink was done with them. Where it grows from one node to the next, elements
-    /// wait, or a function takes its time. Of an element that was made of several, such as a window, the newest
-    /// counts.
+    /// Latency at this node: the time from an element's emission, by a source or by a user, to its arrival here; at a
+    /// sink, to the end of the sink's work. Where it grows from one node to the next, elements wait, or a function is
+    /// slow. For an element made of several, such as a window, the newest counts.
     ///
-    /// The first call for any node of a pipeline has elements timed from then on, by the pipeline's clock: about a hundred a
-    /// second, the first that comes among them. Nothing is measured before that, and it costs nothing. `None` until
-    /// one has been timed here; and where elements are emitted, since none comes to such a node.
+    /// The first call for any node of a pipeline begins the timing, by the pipeline's clock, of a sample: the next element,
+    /// and then about a hundred a second, fewer in a pipeline of more than 25 nodes. Before that nothing is measured, and
+    /// it costs nothing. `None` until an element has been timed here, and at nodes where elements are emitted.
     ///
     /// ```
     /// use std::time::Duration;
@@ -45,11 +44,11 @@ impl<T: Element> Stream<T> {
         found.flatten().map(|latency| *latency)
     }
 
-    /// Times elements for `limit`, in seconds or as text, from now on, by the pipeline's clock; what is
-    /// found is in [`graph_view`](Self::graph_view) and [`latency`](Self::latency). It waits for nothing.
+    /// Times elements for `limit`, in seconds or as text, from now on, by the pipeline's clock. The results are in
+    /// [`graph_view`](Self::graph_view) and [`latency`](Self::latency). Does not block.
     ///
     /// # Errors
-    /// `limit` is no length of time.
+    /// `limit` is no duration.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -70,9 +69,8 @@ impl<T: Element> Stream<T> {
         Ok(())
     }
 
-    /// Has each node of the pipeline keep the last elements that came to it, `limit` at most, of those that are
-    /// [timed](Self::measure_latency): where elements are fewer than a hundred a second, nearly all. They are let go of when
-    /// elements are timed no more, or with a `limit` of 0. It waits for nothing.
+    /// Makes each node of the pipeline keep the last `limit` [timed](Self::measure_latency) elements: nearly all of a slow
+    /// stream, a sample of a fast one. They are dropped when the timing ends, or with a `limit` of 0. Does not block.
     ///
     /// ```
     /// use thalweg::Stream;
@@ -95,15 +93,14 @@ impl<T: Element> Stream<T> {
         }));
     }
 
-    /// The elements that the node with an [id](Self::node_id) [keeps](Self::keep_elements), the oldest first, as it got
-    /// them.
+    /// The elements that the node with an [id](Self::node_id) [keeps](Self::keep_elements), oldest first.
     pub fn kept_elements(&self, node: u64) -> Vec<Box<dyn Any + Send>> {
         let kept = self.graph().query(|pass| kept(node, pass));
         kept.unwrap_or_default()
     }
 
-    /// Calls `f` with the same: at once if no thread is inside the pipeline, and otherwise by the thread that is inside,
-    /// when it leaves. It waits for nothing; `f` must not touch any pipeline.
+    /// Calls `f` with these elements: at once if no thread is inside the pipeline, and otherwise on the thread inside, when
+    /// it leaves. Does not block; `f` must not touch any pipeline.
     pub fn send_kept_elements(
         &self,
         node: u64,

@@ -1,4 +1,4 @@
-//! Objects as payloads: pickled, with large buffers beside the pickle, in memory that processes share.
+//! Objects as payloads: pickled, with large buffers beside the pickle, in shared memory.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -19,11 +19,11 @@ struct Buffers(Mutex<Vec<Py<PyAny>>>);
 
 #[pymethods]
 impl Buffers {
-    /// Whether a buffer is to be copied into the pickle: small ones are.
+    /// Whether a buffer is copied into the pickle: small ones are.
     fn __call__(&self, buffer: &Bound<'_, PyAny>) -> PyResult<bool> {
         let raw = match buffer.call_method0("raw") {
             Ok(raw) => raw,
-            // It is not one piece of memory.
+            // It is not contiguous.
             Err(_) => return Ok(true),
         };
         if raw.getattr("nbytes")?.extract::<usize>()? < LARGE {
@@ -34,24 +34,24 @@ impl Buffers {
     }
 }
 
-/// Names a pickle by what is in it.
+/// Hashes a pickle by its contents.
 pub(crate) type Digest = [u8; 16];
 
 /// A pickle, and the buffers beside it, not copied yet.
 pub(crate) struct Pickled<'py> {
     head: Bound<'py, PyBytes>,
     buffers: Vec<Py<PyAny>>,
-    /// Plain pickle could do it.
+    /// Plain pickle suffices.
     pub(crate) is_plain: bool,
 }
 
 struct Functions {
     dumps: Py<PyAny>,
     loads: Py<PyAny>,
-    /// Reads what names modules that may have to be imported.
+    /// Reads the names of modules that may have to be imported.
     loads_imports: Py<PyAny>,
     protocol: Py<PyDict>,
-    /// Fallback for objects that plain pickle cannot write, or not so that every process understands them.
+    /// Fallback for objects that plain pickle cannot write, or not in a form that every process understands.
     again: Py<PyAny>,
     blake2b: Py<PyAny>,
     write: Py<PyAny>,
@@ -80,7 +80,7 @@ fn functions(py: Python<'_>) -> PyResult<&Functions> {
 /// Pickles an object.
 ///
 /// # Errors
-/// When it cannot be.
+/// The object cannot be pickled.
 pub(crate) fn dump<'py>(object: &Bound<'py, PyAny>) -> PyResult<Pickled<'py>> {
     let py = object.py();
     let functions = functions(py)?;
@@ -90,7 +90,7 @@ pub(crate) fn dump<'py>(object: &Bound<'py, PyAny>) -> PyResult<Pickled<'py>> {
     let mut is_plain = true;
     let head = match functions.dumps.bind(py).call((object,), Some(&options)) {
         Ok(head) if !mentions_main(head.cast::<PyBytes>()?.as_bytes()) => head,
-        // The other process has a main module of its own.
+        // The other process has its own main module.
         Ok(_) | Err(_) => {
             is_plain = false;
             lock(&collector.get().0).clear();
@@ -105,7 +105,7 @@ pub(crate) fn dump<'py>(object: &Bound<'py, PyAny>) -> PyResult<Pickled<'py>> {
     })
 }
 
-/// The instruction of a pickle that looks a name up in a module, importing it if need be.
+/// Opcode of a pickle that looks up a name in a module, importing it if necessary.
 const STACK_GLOBAL: u8 = 0x93;
 
 fn mentions_main(head: &[u8]) -> bool {
@@ -113,7 +113,7 @@ fn mentions_main(head: &[u8]) -> bool {
 }
 
 impl<'py> Pickled<'py> {
-    /// How many bytes it is, all in all.
+    /// Total number of bytes.
     pub(crate) fn len(&self) -> PyResult<usize> {
         let py = self.head.py();
         let mut len = self.head.as_bytes().len();
@@ -123,7 +123,7 @@ impl<'py> Pickled<'py> {
         Ok(len)
     }
 
-    /// A number that another pickle has only if it is the same.
+    /// Digest: equal for equal pickles only.
     pub(crate) fn digest(&self) -> PyResult<Digest> {
         let py = self.head.py();
         let options = PyDict::new(py);
@@ -136,12 +136,12 @@ impl<'py> Pickled<'py> {
         hash.call_method0("digest")?.extract()
     }
 
-    /// Copies the buffers to where other processes see them.
+    /// Copies the buffers into shared memory.
     pub(crate) fn into_parcel(self) -> PyResult<Payload> {
         if self.len()? > SHARED {
             match self.in_file() {
                 Ok(Some(payload)) => return Ok(payload),
-                // What the system has no file for goes through the socket.
+                // Without a memory file, it goes through the socket.
                 Ok(None) => {}
                 Err(error) if error.is_instance_of::<PyOSError>(self.head.py()) => {}
                 Err(error) => return Err(error),
@@ -158,14 +158,14 @@ impl<'py> Pickled<'py> {
         Ok(Payload::of_pieces(&pieces)?)
     }
 
-    /// A payload in a file, if there may be another.
+    /// A payload in a memory file, if another one may be created.
     fn in_file(&self) -> PyResult<Option<Payload>> {
         let py = self.head.py();
         let mut lens = vec![self.head.as_bytes().len() as u64];
         for buffer in &self.buffers {
             lens.push(buffer.bind(py).getattr("nbytes")?.extract()?);
         }
-        // An exception is not one of the system's errors.
+        // The exception is not an `OSError`.
         let mut raised = None;
         let payload = Payload::in_file(lens, |mut file, piece| match piece.checked_sub(1) {
             None => file.write_all(self.head.as_bytes()),
@@ -195,9 +195,9 @@ fn write(buffer: &Bound<'_, PyAny>, file: &SharedFile) -> PyResult<()> {
     Ok(())
 }
 
-/// The object that a payload stands for.
+/// Unpickles a payload.
 ///
-/// Parcels come from our own processes alone: the sockets between them have no name by which another could
+/// Payloads come from the engine's own processes only: the sockets between them have no name under which others could
 /// find them.
 pub(crate) fn load<'py>(py: Python<'py>, payload: &Payload) -> PyResult<Bound<'py, PyAny>> {
     let functions = functions(py)?;
@@ -218,7 +218,7 @@ pub(crate) fn load<'py>(py: Python<'py>, payload: &Payload) -> PyResult<Bound<'p
             )
         }
     };
-    // The sign of a name that is to be found in a module.
+    // Opcode of a name that is looked up in a module.
     let loads = match memchr::memchr(STACK_GLOBAL, head.as_bytes()) {
         None => functions.loads.bind(py),
         Some(_) => functions.loads_imports.bind(py),
@@ -235,8 +235,8 @@ fn empty() -> PyErr {
     PyOSError::new_err("a payload without anything in it")
 }
 
-/// The buffers of a file: as parts of one piece of memory that stands for the file, as long as there are not too many
-/// of those, each of which may keep a file open; or else copied.
+/// The buffers of a file: as views of one mapping, while there are not too many of these, each of which may keep a file
+/// open; otherwise copied.
 fn in_memory<'py>(
     py: Python<'py>,
     file: &SharedFile,

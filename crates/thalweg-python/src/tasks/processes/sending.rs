@@ -1,4 +1,4 @@
-//! Calls, made ready to be sent.
+//! Calls prepared for sending.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -15,27 +15,27 @@ use super::pickle::{self, Digest};
 use crate::lock::lock;
 use crate::upcalls;
 
-/// Functions that have been pickled.
+/// Cache of pickled functions.
 ///
-/// One that is found in its module by its name is pickled once. All others may have changed: what they close over, say,
-/// or the globals they use. They are pickled each time, and what has been sent is known by its bytes.
+/// A function found by its name in its module is pickled once. All others may have changed, by what they close over or
+/// the globals they use: they are pickled each time, and recognized by their bytes.
 #[derive(Default)]
 pub(crate) struct Functions {
     by_reference: Mutex<HashMap<usize, Known>>,
     by_value: Mutex<HashMap<Digest, Weak<Payload>>>,
 }
 
-/// A function, and what stands for it.
+/// A function and its payload.
 type Known = (Py<PyWeakrefReference>, Arc<Payload>);
 
-/// So many functions that are found by their names are remembered.
+/// Number of functions remembered.
 const REMEMBERED: usize = 1_000;
 
 impl Functions {
     /// Payload of a function.
     ///
     /// # Errors
-    /// `UnpicklableError` if nothing can.
+    /// `UnpicklableError` if it cannot be pickled.
     pub(crate) fn payload(&self, function: &Bound<'_, PyAny>) -> PyResult<Arc<Payload>> {
         let py = function.py();
         let address = function.as_ptr() as usize;
@@ -84,7 +84,7 @@ impl Functions {
     }
 }
 
-/// Whether a plain pickle of a function is its name: a method of an object would be pickled with that object.
+/// Whether a plain pickle of a function is its name: a bound method would be pickled with its object.
 fn has_a_name(function: &Bound<'_, PyAny>) -> PyResult<bool> {
     static KINDS: PyOnceLock<[Py<PyAny>; 3]> = PyOnceLock::new();
     let py = function.py();
@@ -111,7 +111,8 @@ fn explain<'py>(py: Python<'py>, what: &str, args: impl pyo3::call::PyCallArgs<'
     error.map_or_else(|error| error, PyErr::from_value)
 }
 
-/// A call of a function, ready to be sent, with the futures that go along. `has_futures` says that there are futures in the arguments.
+/// A call prepared for sending, with the futures that go along. `has_futures` says that there are futures in the
+/// arguments.
 ///
 /// # Errors
 /// `UnpicklableError`, which names the argument that cannot be sent.
@@ -161,7 +162,7 @@ pub(super) fn unsendable_result(
     explain(py, "result_error", (function, result, error.into_value(py)))
 }
 
-/// The error for elements of a stream, and what goes with them, that cannot be sent.
+/// The error for elements of a stream, or what accompanies them, that cannot be sent.
 pub(crate) fn unsendable_batch(args: &Bound<'_, PyTuple>, error: PyErr) -> PyErr {
     let py = args.py();
     let values = args.get_item(0).and_then(|values| values.get_item(0));
@@ -174,7 +175,7 @@ pub(crate) fn unsendable_batch(args: &Bound<'_, PyTuple>, error: PyErr) -> PyErr
 /// Payload of a value.
 ///
 /// # Errors
-/// `UnpicklableError` if nothing can.
+/// `UnpicklableError` if it cannot be pickled.
 pub(crate) fn value(value: &Bound<'_, PyAny>) -> PyResult<Payload> {
     let py = value.py();
     let pickled = pickle::dump(value);
@@ -183,7 +184,7 @@ pub(crate) fn value(value: &Bound<'_, PyAny>) -> PyResult<Payload> {
         .into_parcel()
 }
 
-/// Stands in arguments for the result of another task. The results come in the order of their places.
+/// Placeholder in arguments for the result of another task. Results come in the order of their places.
 #[pyclass(frozen, module = "thalweg._thalweg.tasks")]
 pub(crate) struct Placeholder;
 

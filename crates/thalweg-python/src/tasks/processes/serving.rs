@@ -1,4 +1,4 @@
-//! The other side: calls that have come from the parent.
+//! The worker's side: calls received from the parent.
 
 use std::sync::Mutex;
 
@@ -63,7 +63,7 @@ impl Host for Python3 {
     }
 }
 
-/// An object that is counted wherever it is cloned.
+/// An object that is counted when it is cloned.
 struct Object(Py<PyAny>);
 
 impl Clone for Object {
@@ -89,7 +89,7 @@ fn call(
     let kwargs = kwargs.cast::<PyDict>().ok();
     let result = function.0.bind(py).call(args.cast::<PyTuple>()?, kwargs)?;
     if let Ok(program) = function.0.bind(py).cast_exact::<Program>() {
-        // What a batch has come to is wanted at once.
+        // The outcome of a batch is wanted at once.
         let pickled = pickle::dump(&result).or_else(|_| {
             let sendable = program.get().without_unsendable(&result)?;
             pickle::dump(&sendable)
@@ -110,19 +110,19 @@ fn raised(py: Python<'_>, error: PyErr) -> Payload {
         .call(py, "dump_error", (error.into_value(py),))
         .and_then(|pickled| Ok(pickled.cast::<PyBytes>()?.as_bytes().to_vec()))
         .and_then(|bytes| Ok(Payload::new(bytes)?));
-    // An empty one says that not even that was possible.
+    // An empty payload says that not even this was possible.
     payload.unwrap_or_else(|_| Payload::empty())
 }
 
-/// Runs tasks that come through standard input, until the parent has gone.
+/// Runs tasks received through standard input, until the parent has gone.
 #[pyfunction]
 pub(crate) fn serve(py: Python<'_>) -> PyResult<()> {
     stack::set_size(py)?;
     Ok(worker::serve(Python3)?)
 }
 
-/// Asks the parent something; with `waits`, another task has the thread's place until something has happened. There is
-/// no answer if this is no worker process.
+/// Asks the parent a question; with `waits`, another task takes the thread's place until it is answered. Returns `None`
+/// if this is no worker process.
 #[pyfunction]
 pub(crate) fn ask<'py>(
     py: Python<'py>,
@@ -139,7 +139,7 @@ pub(crate) fn is_worker() -> bool {
     worker::is_worker()
 }
 
-/// Takes the answer to a question.
+/// Receives the answer to a question.
 #[pyclass(frozen, module = "thalweg._thalweg.tasks")]
 pub(crate) struct Reply(pub(crate) Mutex<Option<Answer>>);
 
