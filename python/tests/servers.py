@@ -31,7 +31,7 @@ def free_port():
 def find(program):
     """Return the path of a program: one of the path, where Debian puts servers, or of those that were brought."""
     places = [os.environ.get("PATH", ""), "/usr/sbin"]
-    places += [str(BROUGHT / place) for place in ("nats", "debian/usr/bin", "debian/usr/sbin")]
+    places += [str(BROUGHT / place) for place in ("nats", "ferretdb", "debian/usr/bin", "debian/usr/sbin")]
     return shutil.which(program, path=os.pathsep.join(places))
 
 

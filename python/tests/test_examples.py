@@ -39,5 +39,5 @@ def test_an_example_shows_what_it_should(python, command):
 def test_every_example_is_run():
     programs = {command.split()[0] for command in OUTPUTS}
     # Those that are run by other tests.
-    programs |= {"demo.py", "feed_to_database.py", "kafka_averages.py"}
+    programs |= {"demo.py", "feed_to_database.py", "feed_to_mongodb.py", "kafka_averages.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == programs

@@ -439,6 +439,21 @@ class Methods(Generic[T]):
     ) -> sinks.to_kafka:
         """Write elements to a Kafka topic, and send on each value once it is delivered."""
 
+    def to_mongodb(
+        self,
+        uri: str,
+        database: str,
+        collection: str,
+        *,
+        key: str | Iterable[str] = ...,
+        ordered: bool = True,
+        retries: int = 10,
+        wait: Interval = "100ms",
+        max_batch: int = 4096,
+        **kwargs: Any,
+    ) -> sinks.to_mongodb[T]:
+        """Write elements to a collection of MongoDB; those that have come meanwhile together."""
+
     def to_mqtt(
         self,
         host: str,
@@ -707,6 +722,22 @@ class Methods(Generic[T]):
         **kwargs: Any,
     ) -> sources.from_length_prefixed:
         """Emit the messages of a file, each behind its length, until its end."""
+
+    @staticmethod
+    def from_mongodb(
+        uri: str,
+        database: str,
+        collection: str,
+        *,
+        changes: bool = False,
+        cursor: str | None = None,
+        after: Any = None,
+        poll: Interval | None = None,
+        position: Position | None = None,
+        wait: Interval = "100ms",
+        **kwargs: Any,
+    ) -> sources.from_mongodb:
+        """Emit the documents of a collection of MongoDB as they change, or those that are there, as dicts."""
 
     @staticmethod
     def from_mqtt(

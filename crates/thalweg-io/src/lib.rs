@@ -40,6 +40,7 @@
 //! | [`http_client`] | [`from_http_lines`](http_client::FromHttpLines::from_http_lines) | | lines |
 //! | [`http_client`] | [`from_http_poll`](http_client::FromHttpPoll::from_http_poll) | | bodies |
 //! | `kafka`, off by default | `from_kafka`, `from_kafka_batches` | `to_kafka`, `send_to_kafka` | messages |
+//! | `mongodb`, off by default | `from_mongodb` | `to_mongodb` | changes, documents; what serde makes documents of |
 //! | `mqtt`, off by default | `from_mqtt` | `to_mqtt` | messages; texts, bytes |
 //! | `nats`, off by default | `from_nats` | `to_nats` | messages; texts, bytes |
 //! | [`mod@reader`] | [`from_reader`](reader::FromReader::from_reader) | | lines |
@@ -53,7 +54,7 @@
 //!
 //! Everything that gives lines takes a [`Lines`], which says what ends one, how long one may be, and
 //! whether it is text or bytes. The methods come with the [`prelude`]. All features but
-//! `schedule`, `sqlite`, `kafka`, `mqtt`, `nats`, `redis`, `dead-letters`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
+//! `schedule`, `sqlite`, `kafka`, `mongodb`, `mqtt`, `nats`, `redis`, `dead-letters`, `http-server`, and `http-client` with `sse`, which brings it, are on by default; `tokio`, on too, brings the event loops
 //! of thalweg.
 //! What talks to the web does so on a tokio runtime of its own, with TLS by rustls; it installs rustls' provider `ring` unless the
 //! program has installed another.
@@ -86,6 +87,7 @@
     feature = "http-client",
     feature = "http-server",
     feature = "kafka",
+    feature = "mongodb",
     feature = "mqtt",
     feature = "nats",
     feature = "redis",
@@ -130,6 +132,8 @@ pub mod kafka;
 pub mod lines;
 #[cfg(any(feature = "http-server", feature = "tcp"))]
 mod listening;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
 #[cfg(feature = "nats")]
@@ -149,6 +153,7 @@ pub mod redis;
 #[cfg(any(
     feature = "files",
     feature = "kafka",
+    feature = "mongodb",
     feature = "mqtt",
     feature = "nats",
     feature = "redis",
@@ -171,6 +176,7 @@ pub mod tcp;
     not(all(
         feature = "http-client",
         feature = "kafka",
+        feature = "mongodb",
         feature = "mqtt",
         feature = "nats",
         feature = "redis",
@@ -221,6 +227,8 @@ pub use kafka::{Kafka, KafkaError, KafkaMessage, KafkaRecord, KafkaSink, KafkaTr
     feature = "tcp"
 ))]
 pub use lines::{LineBuffer, LineError, Lines};
+#[cfg(feature = "mongodb")]
+pub use mongodb::{MongoDb, MongoDbChange, MongoDbError, MongoDbOperation};
 #[cfg(feature = "mqtt")]
 pub use mqtt::{Mqtt, MqttError, MqttMessage};
 #[cfg(feature = "nats")]

@@ -30,6 +30,8 @@ pub use crate::http_client::{FromHttpLines as _, FromHttpPoll as _};
 pub use crate::http_server::{FromHttpRequests as _, FromHttpServer as _, Respond as _};
 #[cfg(feature = "kafka")]
 pub use crate::kafka::{FromKafka as _, FromKafkaBatches as _, ToKafka as _};
+#[cfg(feature = "mongodb")]
+pub use crate::mongodb::{FromMongoDb as _, ToMongoDb as _};
 #[cfg(feature = "mqtt")]
 pub use crate::mqtt::{FromMqtt as _, ToMqtt as _};
 #[cfg(feature = "nats")]

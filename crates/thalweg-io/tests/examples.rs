@@ -12,6 +12,9 @@ mod crawl;
 #[cfg(all(feature = "sqlite", feature = "sse"))]
 #[path = "../examples/feed_to_database.rs"]
 mod feed_to_database;
+#[cfg(all(feature = "mongodb", feature = "sse"))]
+#[path = "../examples/feed_to_mongodb.rs"]
+mod feed_to_mongodb;
 #[cfg(feature = "http-server")]
 #[path = "../examples/five_slow_requests.rs"]
 mod five_slow_requests;
@@ -53,4 +56,38 @@ fn crawl() -> Result<(), BoxError> {
 #[test]
 fn five_slow_requests() -> Result<(), BoxError> {
     five_slow_requests::main()
+}
+
+#[cfg(all(feature = "mongodb", feature = "sse"))]
+#[test]
+fn feed_to_mongodb() -> Result<(), BoxError> {
+    use std::net::{TcpListener, TcpStream};
+    use std::process::{Command, Stdio};
+
+    let here = std::env::current_exe()?;
+    let target = here.ancestors().nth(3).ok_or("it is in `target`")?;
+    let program = target.join("services/ferretdb/ferretdb-sqlite");
+    if !program.is_file() {
+        eprintln!("skipped: there is no FerretDB; have `cargo xtask services up` build it");
+        return Ok(());
+    }
+    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let dir = tempfile::tempdir()?;
+    let mut server = Command::new(program);
+    server.arg(address.to_string()).arg(dir.path());
+    server.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut server = server.spawn()?;
+    let done = loop {
+        if TcpStream::connect(address).is_ok() {
+            break feed_to_mongodb::run(&format!("mongodb://{address}"));
+        }
+        if let Some(ended) = server.try_wait()? {
+            return Err(format!("the server has ended: {ended}").into());
+        }
+        std::thread::yield_now();
+    };
+    server.kill()?;
+    server.wait()?;
+    assert_eq!(done?, (300, 100));
+    Ok(())
 }

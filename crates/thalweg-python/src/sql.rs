@@ -230,7 +230,7 @@ impl Keys {
 }
 
 /// Fields of a dataclass or a named tuple.
-fn fields(x: &Bound<'_, PyAny>) -> PyResult<Option<Vec<String>>> {
+pub(crate) fn fields(x: &Bound<'_, PyAny>) -> PyResult<Option<Vec<String>>> {
     let (py, class) = (x.py(), x.get_type());
     if let Some(fields) = class.getattr_opt(intern!(py, "__dataclass_fields__"))? {
         return fields.cast::<PyDict>()?.keys().extract().map(Some);

@@ -25,6 +25,7 @@ __all__ = [
     "KafkaTopics",
     "KafkaTransactions",
     "LineSplitter",
+    "MongoDbCollection",
     "MqttEnd",
     "MqttTopic",
     "NatsEnd",
@@ -171,6 +172,29 @@ def to_kafka_in_transactions(
     transactions: KafkaTransactions,
     take_apart: Callable[[Any], tuple[Any, ...]],
 ) -> Blueprint: ...
+
+@final
+class MongoDbCollection:
+    def __new__(
+        cls,
+        uri: str,
+        database: str,
+        collection: str,
+        key: list[str],
+        ordered: bool,
+        retries: int,
+        wait: float,
+    ) -> MongoDbCollection: ...
+    def changes(
+        self,
+        types: Any,
+        cursor: str | None,
+        after: Any,
+        poll: float | None,
+        position: Position | None,
+        make: Callable[..., Any] | None,
+    ) -> RustSource: ...
+    def sink(self, max_batch: int) -> Blueprint: ...
 
 @final
 class MqttTopic:

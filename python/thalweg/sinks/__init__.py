@@ -14,6 +14,7 @@ from thalweg.sinks.to_files import to_files
 from thalweg.sinks.to_http import to_http
 from thalweg.sinks.to_jsonl import to_jsonl
 from thalweg.sinks.to_kafka import to_kafka
+from thalweg.sinks.to_mongodb import to_mongodb
 from thalweg.sinks.to_mqtt import to_mqtt
 from thalweg.sinks.to_nats import to_nats
 from thalweg.sinks.to_parquet import to_parquet
@@ -42,6 +43,7 @@ __all__ = [
     "to_http",
     "to_jsonl",
     "to_kafka",
+    "to_mongodb",
     "to_mqtt",
     "to_nats",
     "to_parquet",

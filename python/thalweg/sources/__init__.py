@@ -3,6 +3,7 @@
 from thalweg.runtime.intervals import convert_interval  # noqa: F401, streamz's module of sources has this name
 from thalweg.runtime.sync import sync  # noqa: F401, and this
 from thalweg.sinks.kafka_messages import KafkaMessage
+from thalweg.sinks.mongodb_documents import MongoDbChange, ObjectId
 from thalweg.sinks.mqtt_topics import MqttMessage
 from thalweg.sinks.nats_subjects import NatsMessage
 from thalweg.sinks.redis_keys import RedisEntry
@@ -18,6 +19,7 @@ from thalweg.sources.from_jsonl import from_jsonl
 from thalweg.sources.from_kafka import from_kafka
 from thalweg.sources.from_kafka_batched import from_kafka_batched
 from thalweg.sources.from_length_prefixed import from_length_prefixed
+from thalweg.sources.from_mongodb import from_mongodb
 from thalweg.sources.from_mqtt import from_mqtt
 from thalweg.sources.from_nats import from_nats
 from thalweg.sources.from_parquet import from_parquet
@@ -40,8 +42,10 @@ from thalweg.stream.refcounter import RefCounter  # noqa: F401, and this
 
 __all__ = [
     "KafkaMessage",
+    "MongoDbChange",
     "MqttMessage",
     "NatsMessage",
+    "ObjectId",
     "PeriodicCallback",
     "RedisEntry",
     "ServerSentEvent",
@@ -58,6 +62,7 @@ __all__ = [
     "from_kafka",
     "from_kafka_batched",
     "from_length_prefixed",
+    "from_mongodb",
     "from_mqtt",
     "from_nats",
     "from_parquet",

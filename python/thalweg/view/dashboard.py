@@ -176,7 +176,7 @@ def running() -> Dashboard | None:
 
 
 def serve_at(address: str | int | None) -> Dashboard | None:
-    """Serve a dashboard at an address as for Dask's clients: a port, ``":8787"`` or ``"127.0.0.1:8787"``; None for none.
+    """Serve a dashboard at an address as Dask takes it: a port, ``":8787"`` or ``"127.0.0.1:8787"``; None for none.
 
     Raises
     ------

@@ -5,11 +5,11 @@
 //! a task on this runtime does that, and an [`Inbox`] lies between it and the source, which takes out all that has
 //! come since it last looked: one element at once when there is little to do, a batch when there is much.
 
-#[cfg(any(feature = "http-client", feature = "tcp"))]
+#[cfg(any(feature = "http-client", feature = "mongodb", feature = "tcp"))]
 mod inbox;
 mod runtime;
 
-#[cfg(any(feature = "http-client", feature = "tcp"))]
+#[cfg(any(feature = "http-client", feature = "mongodb", feature = "tcp"))]
 pub(crate) use self::inbox::{Inbox, Outbox};
 #[cfg(any(
     feature = "http-server",

@@ -4,10 +4,20 @@
 pub(crate) mod kills;
 #[cfg(any(feature = "http-client", feature = "websocket"))]
 mod proxy;
-#[cfg(any(feature = "mqtt", feature = "nats", feature = "redis"))]
+#[cfg(any(
+    feature = "mongodb",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "redis"
+))]
 mod server;
 
 #[cfg(any(feature = "http-client", feature = "websocket"))]
 pub(crate) use self::proxy::{Fault, Proxy};
-#[cfg(any(feature = "mqtt", feature = "nats", feature = "redis"))]
+#[cfg(any(
+    feature = "mongodb",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "redis"
+))]
 pub(crate) use self::server::TestServer;

@@ -1,5 +1,5 @@
 //! Sources written in Rust, for pipelines in Python: `bridge` runs any of them, `text`, `names`, `times`, `web`,
-//! `http_server`, `fetch`, `kafka`, `mqtt`, `nats`, `redis`, `dead_letters`, `files`, `tcp` and `websocket` make them of
+//! `http_server`, `fetch`, `kafka`, `mongodb`, `mqtt`, `nats`, `redis`, `dead_letters`, `files`, `tcp` and `websocket` make them of
 //! Python's arguments.
 
 mod asgi;
@@ -10,6 +10,8 @@ mod fetch;
 mod files;
 mod http_server;
 mod kafka;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 mod mqtt;
 mod names;
 mod nats;
@@ -40,6 +42,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<kafka::KafkaTransactions>()?;
     module.add_function(wrap_pyfunction!(kafka::to_kafka, module)?)?;
     module.add_function(wrap_pyfunction!(kafka::to_kafka_in_transactions, module)?)?;
+    #[cfg(feature = "mongodb")]
+    module.add_class::<mongodb::MongoDbCollection>()?;
     module.add_class::<mqtt::MqttTopic>()?;
     module.add_class::<mqtt::MqttEnd>()?;
     module.add_class::<nats::NatsSubject>()?;

@@ -4,8 +4,6 @@ use crate::Acks;
 /// A batch that is to be written, or tried again.
 pub(super) struct Attempt<T> {
     pub(super) batch: Batch<T>,
-    /// 1-based positions of the elements among those of the node.
-    ordinals: Vec<u64>,
     /// How often it has failed in this form.
     pub(super) failed: u32,
 }
@@ -18,12 +16,8 @@ pub(super) struct Unwritten<T> {
 }
 
 impl<T> Attempt<T> {
-    pub(super) fn new(batch: Batch<T>, ordinals: Vec<u64>) -> Self {
-        Self {
-            batch,
-            ordinals,
-            failed: 0,
-        }
+    pub(super) fn new(batch: Batch<T>) -> Self {
+        Self { batch, failed: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -35,19 +29,21 @@ impl<T: Clone> Attempt<T> {
     /// Both halves, the first one first.
     pub(super) fn split(self) -> [Self; 2] {
         let middle = self.len() / 2;
-        let (mut tokens, mut ordinals) = (self.batch.take_tokens(), self.ordinals);
+        let mut tokens = self.batch.take_tokens();
+        let mut ordinals = self.batch.ordinals().to_vec();
         let mut elements = self.batch.into_vec();
         let behind = elements.split_off(middle);
-        let behind = Batch::new(behind, tokens.split_off(middle));
-        let behind = Self::new(behind, ordinals.split_off(middle));
-        [Self::new(Batch::new(elements, tokens), ordinals), behind]
+        let behind = Batch::new(behind, ordinals.split_off(middle), tokens.split_off(middle));
+        let before = Batch::new(elements, ordinals, tokens);
+        [before, behind].map(Self::new)
     }
 
     /// Its elements, each for itself.
     pub(super) fn into_unwritten(self) -> impl Iterator<Item = Unwritten<T>> {
         let tokens = self.batch.take_tokens();
+        let ordinals = self.batch.ordinals().to_vec();
         let elements = self.batch.into_vec().into_iter();
-        let each = elements.zip(tokens).zip(self.ordinals);
+        let each = elements.zip(tokens).zip(ordinals);
         each.map(|((element, acks), ordinal)| Unwritten {
             element,
             ordinal,

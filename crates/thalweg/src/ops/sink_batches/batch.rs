@@ -21,13 +21,29 @@ pub struct Batch<T>(Arc<Inner<T>>);
 #[derive(Clone)]
 struct Inner<T> {
     elements: Vec<T>,
+    ordinals: Vec<u64>,
     tokens: Arc<Mutex<Vec<Acks>>>,
 }
 
 impl<T> Batch<T> {
-    pub(super) fn new(elements: Vec<T>, tokens: Vec<Acks>) -> Self {
+    pub(super) fn new(elements: Vec<T>, ordinals: Vec<u64>, tokens: Vec<Acks>) -> Self {
         let tokens = Arc::new(Mutex::new(tokens));
-        Self(Arc::new(Inner { elements, tokens }))
+        Self(Arc::new(Inner {
+            elements,
+            ordinals,
+            tokens,
+        }))
+    }
+
+    /// For each element its 1-based position among all that came to the node, which grows: an element that is written
+    /// again, alone or with others, has the same one.
+    ///
+    /// ```
+    /// # use thalweg::ops::Batch;
+    /// assert_eq!(Batch::from(vec!["a", "b"]).ordinals(), [1, 2]);
+    /// ```
+    pub fn ordinals(&self) -> &[u64] {
+        &self.0.ordinals
     }
 
     /// Calls `f` with what the elements' tokens carry of this type, and with the index of the element: see
@@ -80,7 +96,8 @@ impl<T: Clone> Batch<T> {
 impl<T> From<Vec<T>> for Batch<T> {
     fn from(elements: Vec<T>) -> Self {
         let tokens = elements.iter().map(|_| Acks::none()).collect();
-        Self::new(elements, tokens)
+        let ordinals = (1..).take(elements.len()).collect();
+        Self::new(elements, ordinals, tokens)
     }
 }
 

@@ -82,7 +82,7 @@ impl<T> Queue<T> {
             tokens.push(waiting.lease.accept());
         }
         self.move_up();
-        Some(Attempt::new(Batch::new(elements, tokens), ordinals))
+        Some(Attempt::new(Batch::new(elements, ordinals, tokens)))
     }
 
     fn move_up(&mut self) {

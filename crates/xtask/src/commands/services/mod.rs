@@ -1,6 +1,7 @@
 //! `cargo xtask services`: real servers, for tests that find one.
 
 mod debian;
+mod ferretdb;
 mod kafka;
 mod nats;
 
@@ -20,9 +21,10 @@ Usage: cargo xtask services <up|down> [--port PORT]
 What it brings, unless it is there:
   Apache Kafka 4.0.0, one node, on 127.0.0.1; needs Java 17 and Maven, which fetches 40 MB
   NATS 2.15, which Go builds in two minutes
+  FerretDB 1.24, which speaks MongoDB's protocol and which Go builds in one
   Mosquitto and Redis, Debian's packages, unpacked and not installed
 
-What cannot be brought here is named. Tests start the last three by themselves, and find Kafka by the variable
+What cannot be brought here is named. Tests start the last four by themselves, and find Kafka by the variable
 THALWEG_TEST_KAFKA=127.0.0.1:PORT. Everything is below `target/services`.
 
 Options:
@@ -56,6 +58,7 @@ fn up(project: &Project, kafka: &Kafka, port: u16) -> Result<(), Stop> {
     let mut done = Ok(());
     for (name, one) in [
         ("NATS", nats::bring(project)),
+        ("FerretDB", ferretdb::bring(project)),
         ("Mosquitto and Redis", debian::bring(project)),
         ("Kafka", kafka.up(project, port)),
     ] {

@@ -1,0 +1,39 @@
+//! Clients, which the driver keeps connections for.
+
+use std::time::Duration;
+
+use ::mongodb::error::Error as ServerError;
+use ::mongodb::options::ClientOptions;
+use ::mongodb::{Client, Collection, Database};
+
+use super::{Document, MongoDb};
+
+/// How long connecting may take, unless the URI says something else.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to look for a server that can be asked, unless the URI says something else.
+const SELECTION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a server may take to answer.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A client for the server. Nothing is asked yet.
+pub(super) async fn open(mongo: &MongoDb) -> Result<Client, ServerError> {
+    let mut options = ClientOptions::parse(&mongo.uri).await?;
+    options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
+    options
+        .server_selection_timeout
+        .get_or_insert(SELECTION_TIMEOUT);
+    options
+        .app_name
+        .get_or_insert_with(|| "thalweg".to_string());
+    Client::with_options(options)
+}
+
+pub(super) fn database(mongo: &MongoDb, client: &Client) -> Database {
+    client.database(&mongo.database)
+}
+
+pub(super) fn collection(mongo: &MongoDb, client: &Client) -> Collection<Document> {
+    database(mongo, client).collection(&mongo.collection)
+}

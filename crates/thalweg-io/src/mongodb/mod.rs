@@ -1,0 +1,301 @@
+//! [MongoDB](https://www.mongodb.com), and what speaks its protocol: documents as a source, and as a sink.
+//!
+//! ```no_run
+//! use thalweg::Stream;
+//! use thalweg_io::mongodb::{MongoDb, doc};
+//! use thalweg_io::prelude::*;
+//!
+//! let uri = "mongodb://localhost";
+//! let edits = Stream::new();
+//! edits.map(|title: &str| doc! { "title": title }).to_mongodb(MongoDb::new(uri, "feed", "edits"));
+//!
+//! let changes = Stream::from_mongodb(MongoDb::new(uri, "feed", "edits"));
+//! changes.sink(|change| println!("{:?} {}", change.operation, change.id));
+//! changes.start()?;
+//! # Ok::<(), thalweg::Error>(())
+//! ```
+//!
+//! Documents are written together while the server is busy. Each has its `_id` before it is sent, so what is written
+//! again after a connection was lost is not there twice.
+
+mod client;
+mod error;
+mod reading;
+mod sink;
+mod source;
+#[cfg(test)]
+mod tests;
+mod writing;
+
+use std::fmt;
+use std::time::Duration;
+
+use ::mongodb::options::ConnectionString;
+use thalweg::interval::{IntervalError, IntoInterval, wait};
+
+pub use ::mongodb::bson::oid::ObjectId;
+pub use ::mongodb::bson::spec::BinarySubtype;
+pub use ::mongodb::bson::{
+    Binary, Bson, DateTime, Decimal128, Document, doc, serialize_to_document,
+};
+
+pub use self::error::MongoDbError;
+pub use self::sink::{MongoDbSink, ToMongoDb};
+pub use self::source::{FromMongoDb, MongoDbSource};
+use crate::Position;
+
+/// What has happened to a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MongoDbOperation {
+    /// Nothing: it was read in the order of a field.
+    Read,
+    /// It is new.
+    Insert,
+    /// Some of its fields have changed.
+    Update,
+    /// Another document has taken its place.
+    Replace,
+    /// It is no more.
+    Delete,
+}
+
+/// A document of a collection, or a change of one.
+///
+/// ```
+/// use thalweg_io::mongodb::{Bson, MongoDbChange, MongoDbOperation, doc};
+///
+/// let change = MongoDbChange::read(doc! { "_id": 7, "title": "Elbe" });
+/// assert_eq!((change.operation, change.id), (MongoDbOperation::Read, Bson::Int32(7)));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct MongoDbChange {
+    /// What has happened.
+    pub operation: MongoDbOperation,
+    /// The document's `_id`.
+    pub id: Bson,
+    /// The document as it is when the change is read; none for one that is no more.
+    pub document: Option<Document>,
+}
+
+impl MongoDbChange {
+    /// A document that was read.
+    pub fn read(document: Document) -> Self {
+        Self {
+            operation: MongoDbOperation::Read,
+            id: document.get(ID).cloned().unwrap_or(Bson::Null),
+            document: Some(document),
+        }
+    }
+}
+
+/// A value as [JSON](https://www.mongodb.com/docs/manual/reference/mongodb-extended-json/), in which values of types that it
+/// does not have are objects.
+///
+/// ```
+/// use thalweg_io::mongodb::{Bson, DateTime, to_json};
+///
+/// assert_eq!(to_json(&Bson::Int32(7)), "7");
+/// let time = Bson::DateTime(DateTime::from_millis(0));
+/// assert_eq!(to_json(&time), r#"{"$date":"1970-01-01T00:00:00Z"}"#);
+/// ```
+pub fn to_json(value: &Bson) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| value.to_string())
+}
+
+/// The field that tells documents of a collection apart.
+const ID: &str = "_id";
+
+/// A collection of a server, to read or to write.
+///
+/// ```
+/// use thalweg_io::MongoDb;
+///
+/// let edits = MongoDb::new("mongodb://me:secret@localhost:27017", "feed", "edits").key(["title"]);
+/// assert!(edits.check().is_ok());
+/// assert!(!format!("{edits:?}").contains("secret"));
+///
+/// let error = MongoDb::new("http://me:secret@localhost", "feed", "edits").check().unwrap_err();
+/// assert!(error.to_string().starts_with("MongoDB at localhost: "), "{error}");
+/// ```
+#[derive(Clone)]
+pub struct MongoDb {
+    uri: String,
+    database: String,
+    collection: String,
+    key: Vec<String>,
+    is_unordered: bool,
+    cursor: Option<String>,
+    after: Option<Bson>,
+    poll: Option<Result<Duration, IntervalError>>,
+    position: Option<Position>,
+    retries: u32,
+    wait: Duration,
+    max_wait: Duration,
+}
+
+impl MongoDb {
+    /// A collection of a database, and the URI of the server: `mongodb://user:password@host:port/`, with the
+    /// [options](https://www.mongodb.com/docs/manual/reference/connection-string-options/) of all drivers behind a question
+    /// mark, `?tls=true&tlsCAFile=ca.pem` say. Nothing is asked before the pipeline starts.
+    pub fn new(
+        uri: impl Into<String>,
+        database: impl Into<String>,
+        collection: impl Into<String>,
+    ) -> Self {
+        Self {
+            uri: uri.into(),
+            database: database.into(),
+            collection: collection.into(),
+            key: Vec::new(),
+            is_unordered: false,
+            cursor: None,
+            after: None,
+            poll: None,
+            position: None,
+            retries: 10,
+            wait: Duration::from_millis(100),
+            max_wait: Duration::from_secs(30),
+        }
+    }
+
+    /// Has a document that is written take the place of the one with the same values of these fields, if there is one.
+    /// The collection should have a unique index of them.
+    #[must_use]
+    pub fn key<const N: usize>(self, fields: [&str; N]) -> Self {
+        self.key_of(fields.map(String::from).into())
+    }
+
+    /// The same with fields that are known at run time.
+    #[must_use]
+    pub fn key_of(mut self, fields: Vec<String>) -> Self {
+        self.key = fields;
+        self
+    }
+
+    /// Lets the server write the documents of a batch in any order. Otherwise they are written in the order in which
+    /// they come, and behind one that is refused once that has been reported.
+    #[must_use]
+    pub fn unordered(mut self) -> Self {
+        self.is_unordered = true;
+        self
+    }
+
+    /// Reads the documents that are there, in the order of a field which tells them apart and grows: `_id`, say. Without
+    /// it, changes are read as they happen, by a [change stream](https://www.mongodb.com/docs/manual/changeStreams/).
+    #[must_use]
+    pub fn cursor(mut self, field: impl Into<String>) -> Self {
+        self.cursor = Some(field.into());
+        self
+    }
+
+    /// Begins with the documents whose [cursor](Self::cursor) is greater than this.
+    #[must_use]
+    pub fn after(mut self, value: impl Into<Bson>) -> Self {
+        self.after = Some(value.into());
+        self
+    }
+
+    /// Asks for documents with a greater [cursor](Self::cursor) again and again: a duration, a number of seconds or a
+    /// text such as `"1s"`. Otherwise the source ends with the last document.
+    #[must_use]
+    pub fn poll(mut self, interval: impl IntoInterval) -> Self {
+        self.poll = Some(wait(interval));
+        self
+    }
+
+    /// Goes on behind a position, if that has a value, and has it move on: the resume token of a change, or the cursor of a
+    /// document.
+    #[must_use]
+    pub fn position(mut self, position: &Position) -> Self {
+        self.position = Some(position.clone());
+        self
+    }
+
+    /// How often a server that cannot be reached is tried again, for writing: 10 times unless one says otherwise. A source
+    /// tries without end.
+    #[must_use]
+    pub fn retries(mut self, count: u32) -> Self {
+        self.retries = count;
+        self
+    }
+
+    /// The first pause before that: 100 ms unless one says otherwise. Each is twice the one before, and 30 s at most.
+    #[must_use]
+    pub fn wait(mut self, pause: Duration) -> Self {
+        self.wait = pause;
+        self
+    }
+
+    /// Checks the arguments, before anything is asked.
+    ///
+    /// # Errors
+    /// [`MongoDbError::Invalid`].
+    pub fn check(&self) -> Result<(), MongoDbError> {
+        if self.database.is_empty() || self.collection.is_empty() {
+            return Err(self.invalid("the database and the collection need names"));
+        }
+        if self.key.iter().any(String::is_empty) || self.cursor.as_deref() == Some("") {
+            return Err(self.invalid("fields of the key, and the cursor, need names"));
+        }
+        if self.cursor.is_none() && (self.poll.is_some() || self.after.is_some()) {
+            let problem = "`poll` and `after` are about the documents in the order of a `cursor`: say which field that is";
+            return Err(self.invalid(problem));
+        }
+        if let Some(Err(error)) = &self.poll {
+            return Err(self.invalid(&error.to_string()));
+        }
+        if self.uri.starts_with("mongodb+srv://") {
+            let problem = "addresses `mongodb+srv://` are not looked up here: give `mongodb://` and the names of the servers, \
+                           as the shell shows them";
+            return Err(self.invalid(problem));
+        }
+        match ConnectionString::parse(&self.uri) {
+            Ok(_) => Ok(()),
+            // What the driver says may quote a password.
+            Err(_) => Err(self.invalid(
+                "the URI is none of MongoDB: give `mongodb://user:password@host:port/`, with `%40` for an `@` in the password",
+            )),
+        }
+    }
+
+    fn invalid(&self, problem: &str) -> MongoDbError {
+        MongoDbError::Invalid {
+            address: self.address(),
+            problem: problem.to_string(),
+        }
+    }
+
+    /// The hosts of the URI.
+    fn address(&self) -> String {
+        let rest = self.uri.split_once("://").map_or("", |(_, rest)| rest);
+        let hosts = rest.rsplit('@').next().unwrap_or_default();
+        let hosts = hosts.split(['/', '?', '#']).next();
+        hosts.unwrap_or_default().to_string()
+    }
+
+    /// The database and the collection.
+    fn full_name(&self) -> String {
+        format!("{}.{}", self.database, self.collection)
+    }
+
+    fn label(&self) -> String {
+        format!("{} {}", self.address(), self.full_name())
+    }
+
+    /// The pause behind another one.
+    fn next_pause(&self, pause: Duration) -> Duration {
+        (pause * 2).min(self.max_wait.max(self.wait))
+    }
+}
+
+impl fmt::Debug for MongoDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MongoDb")
+            .field("address", &self.address())
+            .field("collection", &self.full_name())
+            .field("key", &self.key)
+            .field("cursor", &self.cursor)
+            .finish_non_exhaustive()
+    }
+}

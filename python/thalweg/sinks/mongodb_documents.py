@@ -1,0 +1,154 @@
+"""Collections and documents of MongoDB, as sources and sinks have them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import namedtuple
+from datetime import datetime, timedelta, timezone
+
+from thalweg._thalweg import sources
+from thalweg.runtime.intervals import check_interval
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from decimal import Decimal
+    from typing import Any
+    from uuid import UUID
+
+    from thalweg._types import Interval
+
+_CHANGE = namedtuple("_CHANGE", ("operation", "id", "document"))
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class ObjectId(str):
+    """An id as MongoDB makes them: text of 24 hexadecimal digits, which is written as the id that it was.
+
+    Examples
+    --------
+    >>> from thalweg.sources import ObjectId
+    >>> ObjectId("65f1c0ffee65f1c0ffee65f1") == "65f1c0ffee65f1c0ffee65f1"
+    True
+    >>> ObjectId("7")
+    Traceback (most recent call last):
+    ValueError: an ObjectId is text of 24 hexadecimal digits, not '7'
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, digits: str) -> ObjectId:
+        """Return the id with these digits."""
+        if not re.fullmatch("[0-9a-fA-F]{24}", digits):
+            raise ValueError(f"an ObjectId is text of 24 hexadecimal digits, not {digits!r}")
+        return super().__new__(cls, digits.lower())
+
+    def __repr__(self) -> str:
+        return f"ObjectId({str(self)!r})"
+
+
+class MongoDbChange(_CHANGE):
+    """A change of a document of MongoDB.
+
+    Examples
+    --------
+    >>> from thalweg.sources import MongoDbChange
+    >>> change = MongoDbChange("delete", 7, None)
+    >>> change.operation, change.id
+    ('delete', 7)
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        #: ``"insert"``, ``"update"``, ``"replace"`` or ``"delete"``; ``"read"`` for a document that was there.
+        operation: str
+        #: The document's ``_id``.
+        id: Any
+        #: The document as it is when the change is read; ``None`` for one that is no more.
+        document: dict[str, Any] | None
+
+
+class Types:
+    """The types that values of documents have in Python, as far as JSON does not have them."""
+
+    ObjectId = ObjectId
+
+    @staticmethod
+    def to_datetime(milliseconds: int) -> datetime | int:
+        """Return the time so long after 1970, in UTC; the number itself for years that Python does not have."""
+        try:
+            return _EPOCH + timedelta(milliseconds=milliseconds)
+        except OverflowError:
+            return milliseconds
+
+    @staticmethod
+    def Decimal(text: str) -> Decimal:
+        """Return a decimal."""
+        from decimal import Decimal
+
+        return Decimal(text)
+
+    @staticmethod
+    def UUID(*, bytes: bytes) -> UUID:
+        """Return a UUID."""
+        from uuid import UUID
+
+        return UUID(bytes=bytes)
+
+    from_json = staticmethod(json.loads)
+
+
+def make_collection(
+    operator: str,
+    uri: str,
+    database: str,
+    collection: str,
+    *,
+    key: str | Iterable[str] = (),
+    ordered: bool = True,
+    retries: int = 10,
+    wait: Interval = "100ms",
+) -> sources.MongoDbCollection:
+    """Return a collection of a server; raise an error that names the operator if an argument is wrong.
+
+    Examples
+    --------
+    >>> from thalweg.sinks.mongodb_documents import make_collection
+    >>> make_collection("to_mongodb", "mongodb://localhost", "feed", "")
+    Traceback (most recent call last):
+    ValueError: to_mongodb: `collection` is text that is not empty, not ''
+    """
+    for name, text in [("uri", uri), ("database", database), ("collection", collection)]:
+        if not isinstance(text, str) or not text:
+            raise ValueError(f"{operator}: `{name}` is text that is not empty, not {'…' if name == 'uri' else text!r}")
+    fields = [key] if isinstance(key, str) else list(key)
+    for field in fields:
+        if not isinstance(field, str) or not field:
+            raise ValueError(f"{operator}: `key` is made of names of fields, not {field!r}")
+    if type(retries) is not int or not 0 <= retries < 2**32:
+        raise ValueError(f"{operator}: `retries` is a number from 0 on, not {retries!r}")
+    make = getattr(sources, "MongoDbCollection", None)
+    if make is None:
+        how = "pip install . --config-settings=build-args=--features=mongodb"
+        raise ImportError(f"{operator}: this package was built without MongoDB: build it with `{how}`")
+    pause = check_interval(wait, operator, "wait")
+    arguments = (uri, database, collection, fields, bool(ordered), retries, pause)
+    made: sources.MongoDbCollection = name_operator(operator, make, *arguments)
+    return made
+
+
+def name_operator(operator: str, make: Any, *arguments: Any) -> Any:
+    """Return what `make` makes of arguments; its `ValueError` gets the name of the operator.
+
+    Examples
+    --------
+    >>> from thalweg.sinks.mongodb_documents import name_operator
+    >>> name_operator("from_mongodb", int, "7")
+    7
+    """
+    try:
+        return make(*arguments)
+    except ValueError as error:
+        raise ValueError(f"{operator}: {error}") from None
