@@ -181,9 +181,36 @@ def test_a_task_that_emits_when_the_program_ends_is_no_hang(out, python):
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n4\n", "", 0)
 
 
-def test_a_task_that_waits_in_emit_when_the_program_ends_is_no_hang(python):
-    out = "out.buffer(2).delay(0.005).sink(show)"
-    done = python("-c", TASK.format(out=out, work="out.emit_many(range(5))", wait="began.wait()"))
+@pytest.mark.parametrize("out", OUTS.values(), ids=OUTS.keys())
+@pytest.mark.parametrize("work", ["out.emit_many(range(5))", "for x in range(5): out.emit(x)"])
+def test_a_task_that_is_emitting_when_the_program_ends_is_no_hang(work, out, python):
+    wait = "began.wait()"
+    if "partition" in out:
+        # The first comes out before there are two of them.
+        wait = "threading.Thread(target=began.wait).start()"
+    done = python("-c", TASK.format(out=out, work=work, wait=wait))
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n4\n", "", 0)
+
+
+@pytest.mark.parametrize("emit", ["out.emit_many(range(5))", "[out.emit(x) for x in range(5)]"])
+@pytest.mark.parametrize("out", [OUTS["no loop"], OUTS["a window"]])
+def test_a_task_that_emits_when_a_pipeline_has_just_been_drained_loses_nothing(out, emit, python):
+    end = """
+closed, emitted = threading.Event(), threading.Event()
+
+def finish():
+    closed.set()
+    emitted.wait(60)
+
+out._finish = finish
+"""
+    work = f"""
+    began.set()
+    closed.wait()
+    {emit}
+    emitted.set()
+    """
+    done = python("-c", TASK.format(out=out + end, work=work, wait="began.wait()"))
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n4\n", "", 0)
 
 

@@ -178,14 +178,32 @@ impl Node {
         let parts = slf.get().parts()?;
         if parts.pipeline().mode() != Mode::Ended || !is_served(py)? {
             let begun = parts.begin(py, asynchronous, begin);
+            Self::see_to_late(slf)?;
             return begun.inspect_err(|_| stop_at_end(py));
         }
         upcalls::STREAMS.call(py, "reopen", (slf,))?;
         let result = parts.begin(py, asynchronous, begin);
+        Self::drain_again(slf)?;
+        result
+    }
+
+    /// Sees to it that an element is drained which has come just when the drain at the end of the program was over.
+    #[inline]
+    pub(super) fn see_to_late(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let parts = slf.get().parts()?;
+        if parts.pipeline().mode() == Mode::Ended && parts.out.has_late_elements() {
+            Self::drain_again(slf)?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn drain_again(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
         if !thalweg::is_inside_pipeline() && event_loop::running(py)?.is_none() {
             upcalls::STREAMS.call(py, "drain_again", (slf,))?;
         }
-        result
+        Ok(())
     }
 }
 

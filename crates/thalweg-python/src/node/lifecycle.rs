@@ -57,6 +57,17 @@ impl Node {
         Ok(())
     }
 
+    /// Says whether the pipeline takes elements while it is being drained, and later.
+    fn _take_late(&self, takes_late: bool) -> PyResult<()> {
+        self.parts()?.out.take_late_elements(takes_late);
+        Ok(())
+    }
+
+    /// Whether elements have come that the last drain has not seen.
+    fn _has_late(&self) -> PyResult<bool> {
+        Ok(self.parts()?.out.has_late_elements())
+    }
+
     /// Has the pipeline take elements again after a drain.
     fn _reopen(&self) -> PyResult<()> {
         let parts = self.parts()?;

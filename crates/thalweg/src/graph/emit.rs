@@ -10,7 +10,8 @@ use super::cell::Outlet;
 use super::completion::{Completion, Emit};
 use super::monitor::Entry;
 use super::pass::{Lease, Pass};
-use super::{Access, Core, Graph, Inside, NodeId, detour, thread_state};
+use super::state::Phase;
+use super::{Access, Core, Graph, Inside, NodeId, detour, late, thread_state};
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::{Element, EmitResult};
 
@@ -184,7 +185,21 @@ impl Graph {
         if self.detours.load(Ordering::Relaxed) & detour::REFUSES == 0 {
             return None;
         }
-        self.refusal(origin, &Pass::new(self, Lease::default(), false))
+        let pass = Pass::new(self, Lease::default(), false);
+        let refusal = self.refusal(origin, &pass);
+        if refusal.is_none() && origin == Origin::Outside {
+            self.note_late(&pass);
+        }
+        refusal
+    }
+
+    /// Takes note that an element has come late: what was drained may have to be drained again.
+    fn note_late(&self, pass: &Pass) {
+        self.late.fetch_or(late::HAS_COME, Ordering::Relaxed);
+        let mut state = self.state.get(pass);
+        if let Phase::Closed = state.phase {
+            state.phase = Phase::Draining;
+        }
     }
 
     /// A function inside the graph emits into it.
@@ -202,8 +217,7 @@ impl Graph {
                 return Emit::failed(error, self.weak());
             }
             Some(_) => {
-                let pass = Pass::new(self, Lease::default(), false);
-                self.state.get(&pass).came_back = true;
+                self.late.fetch_or(late::HAS_COME, Ordering::Relaxed);
             }
             None => {}
         }

@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
-use self::access::{Access, Inside, detour};
+use self::access::{Access, Inside, detour, late};
 pub use self::call::CurrentCall;
 pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
 use self::completion::Completion;
@@ -72,6 +72,8 @@ pub(crate) struct Graph {
     merged: OnceLock<Arc<Graph>>,
     /// Why elements from outside do not simply go in: see [`detour`].
     detours: AtomicU8,
+    /// Elements that come while it is being drained, and later: see [`late`].
+    late: AtomicU8,
     /// Whether there is something to see to when an element has got everywhere.
     attention: AtomicBool,
     /// Whether who is inside is a guest.
@@ -99,6 +101,7 @@ impl Graph {
             monitor: Monitor::new(),
             merged: OnceLock::new(),
             detours: AtomicU8::new(0),
+            late: AtomicU8::new(0),
             attention: AtomicBool::new(false),
             guest: AtomicBool::new(false),
             defers: AtomicBool::new(false),
@@ -405,6 +408,7 @@ impl Graph {
         match &self.state.get(pass).phase {
             Phase::Open => None,
             Phase::Draining if origin == Origin::Source => None,
+            Phase::Draining | Phase::Closed if self.takes_late() => None,
             Phase::Draining | Phase::Closed => Some(Error::closed()),
             Phase::Invalid(error) => Some(Error::new(Kind::Invalid(error.clone()))),
         }
