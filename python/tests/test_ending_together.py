@@ -223,7 +223,7 @@ def test_a_function_that_exits_behind_a_queue_makes_no_traceback_at_the_end(pyth
     assert done.returncode in (0, 3)
 
 
-def test_settling_stops_at_its_time(monkeypatch):
+def test_settling_stops_at_its_time(monkeypatch, no_other_pipelines):
     monkeypatch.setattr(program_end, "_LOOKS", sys.maxsize)
     first, second = Stream(), Stream()
     L = first.buffer(2).sink_to_list()

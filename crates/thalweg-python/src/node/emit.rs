@@ -39,7 +39,9 @@ impl Node {
             && limit.is_none()
             && let Some(event_loop) = parts.straight_way(py)?
         {
-            return parts.emit_straight(x, acks, event_loop);
+            let result = parts.emit_straight(x, acks, event_loop);
+            Self::see_to_late(slf)?;
+            return result;
         }
         let (out, x) = (parts.out.clone(), Value::from(x));
         // Without a loop nobody waits, see `without_loop`.
@@ -125,7 +127,9 @@ impl Node {
                 }
             })
         } else {
-            parts.emit_all_without_loop(py, elements)
+            let result = parts.emit_all_without_loop(py, elements);
+            Self::see_to_late(slf)?;
+            result
         };
         // An error of the iterable's own comes before what happened to its elements.
         match problem(py) {
@@ -162,7 +166,6 @@ impl Node {
         if is_served(py)? {
             return upcalls::STREAMS.call(py, "open_again", (slf,)).map(drop);
         }
-        stop_at_end(py);
         Err(failure::closed(py))
     }
 
@@ -222,7 +225,7 @@ fn is_served(py: Python<'_>) -> PyResult<bool> {
 /// thread: only daemons are left then, and one that writes an error while the interpreter goes away would bring it
 /// down.
 #[cold]
-pub(super) fn stop_at_end(py: Python<'_>) {
+pub(crate) fn stop_at_end(py: Python<'_>) {
     let is_alone = !thalweg::is_inside_pipeline()
         && !host::runs_task()
         && event_loop::running(py).is_ok_and(|running| running.is_none());

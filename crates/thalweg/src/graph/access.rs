@@ -200,6 +200,9 @@ impl Graph {
         self.detours.fetch_or(detours, Ordering::Relaxed);
         let late = other.late.load(Ordering::Relaxed);
         self.late.fetch_or(late, Ordering::Relaxed);
+        if let Some(from) = other.late_from.get() {
+            let _ = self.late_from.set(*from);
+        }
         let defers = other.defers.load(Ordering::Relaxed);
         self.defers.fetch_or(defers, Ordering::Relaxed);
     }

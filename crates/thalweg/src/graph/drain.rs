@@ -115,25 +115,38 @@ impl Graph {
         came_back.unwrap_or_default()
     }
 
-    /// Says whether elements are taken while it is being drained, and later.
-    pub(crate) fn take_late(self: &Arc<Self>, takes: bool) {
-        let late = &self.root().late;
-        if !takes {
-            late.fetch_and(!late::IS_TAKEN, Ordering::Relaxed);
-        } else if !self.root().takes_late() {
+    /// Has elements taken while it is being drained, and later, from threads on which this says so.
+    pub(crate) fn take_late(self: &Arc<Self>, from: fn() -> bool) {
+        let root = self.root();
+        let _ = root.late_from.set(from);
+        if root.late.load(Ordering::Relaxed) & late::IS_TAKEN == 0 {
             // Nobody asks for what came before.
-            late.store(late::IS_TAKEN, Ordering::Relaxed);
+            root.late.store(late::IS_TAKEN, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn takes_late(&self) -> bool {
+    /// Has elements refused again.
+    pub(crate) fn refuse_late(self: &Arc<Self>) {
+        let late = &self.root().late;
+        late.fetch_and(!late::IS_TAKEN, Ordering::Relaxed);
+    }
+
+    /// Whether an element is taken late from this thread, or from a pipeline's function if it `is_inside`.
+    pub(super) fn takes_late(&self, is_inside: bool) -> bool {
         self.late.load(Ordering::Relaxed) & late::IS_TAKEN != 0
+            && (is_inside
+                || self.runtime().is_some_and(|runtime| runtime.is_current())
+                || self.late_from.get().is_some_and(|from| from()))
     }
 
     /// Whether elements are taken late, and some have come since a drain has last looked.
     pub(crate) fn has_late(self: &Arc<Self>) -> bool {
+        self.root().has_late_inside()
+    }
+
+    fn has_late_inside(&self) -> bool {
         let both = late::IS_TAKEN | late::HAS_COME;
-        self.root().late.load(Ordering::Relaxed) & both == both
+        self.late.load(Ordering::Relaxed) & both == both
     }
 
     /// Refuses elements from now on, and cuts cycles: what is on its way in one finishes its round.
@@ -223,7 +236,7 @@ impl Graph {
         let left = self.query(|pass| {
             let graph = pass.graph();
             let mut state = graph.state.get(pass);
-            if graph.takes_late() && graph.late.load(Ordering::Relaxed) & late::HAS_COME != 0 {
+            if graph.has_late_inside() {
                 // What is left is for the next drain.
                 let others = std::mem::take(&mut state.drain_wakers);
                 let failures = std::mem::take(&mut state.unhandled);

@@ -74,6 +74,8 @@ pub(crate) struct Graph {
     detours: AtomicU8,
     /// Elements that come while it is being drained, and later: see [`late`].
     late: AtomicU8,
+    /// Says whether they are taken from the thread that it is called on.
+    late_from: OnceLock<fn() -> bool>,
     /// Whether there is something to see to when an element has got everywhere.
     attention: AtomicBool,
     /// Whether who is inside is a guest.
@@ -102,6 +104,7 @@ impl Graph {
             merged: OnceLock::new(),
             detours: AtomicU8::new(0),
             late: AtomicU8::new(0),
+            late_from: OnceLock::new(),
             attention: AtomicBool::new(false),
             guest: AtomicBool::new(false),
             defers: AtomicBool::new(false),
@@ -408,7 +411,6 @@ impl Graph {
         match &self.state.get(pass).phase {
             Phase::Open => None,
             Phase::Draining if origin == Origin::Source => None,
-            Phase::Draining | Phase::Closed if self.takes_late() => None,
             Phase::Draining | Phase::Closed => Some(Error::closed()),
             Phase::Invalid(error) => Some(Error::new(Kind::Invalid(error.clone()))),
         }

@@ -394,8 +394,9 @@ impl<T: Element> Stream<T> {
             .run_exclusive(Box::new(|pass| pass.graph().reopen(pass)));
     }
 
-    /// Says whether the pipeline takes elements while it is being [drained](Self::drain), and later: for hosts that
-    /// drain several pipelines that emit into one another, and themselves keep away who is not to emit any more.
+    /// Has the pipeline take elements while it is being [drained](Self::drain), and later: those that functions of
+    /// pipelines emit, and those that come on threads on which `from` says so. It is for hosts that drain several
+    /// pipelines that emit into one another, or wait for some of the threads that emit; the first `from` holds.
     ///
     /// A drain goes on while such elements come. Those that come when it has ended, or is about to, are delivered as far
     /// as they get without another drain, which [`has_late_elements`](Self::has_late_elements) asks for.
@@ -404,18 +405,33 @@ impl<T: Element> Stream<T> {
     /// # use thalweg::Stream;
     /// let source = Stream::new();
     /// let list = source.partition(2).sink_to_list();
-    /// source.take_late_elements(true);
+    /// source.take_late_elements(|| true);
     /// source.drain("1s").wait()?;
     /// source.emit(1).wait()?;
     /// assert!(source.has_late_elements() && list.is_empty());
     /// source.drain("1s").wait()?;
     /// assert_eq!(list.to_vec(), [[1]]);
-    /// source.take_late_elements(false);
+    /// source.refuse_late_elements();
     /// assert!(source.emit(2).wait().is_err());
     /// # Ok::<(), thalweg::Error>(())
     /// ```
-    pub fn take_late_elements(&self, takes_late: bool) {
-        self.graph().take_late(takes_late);
+    pub fn take_late_elements(&self, from: fn() -> bool) {
+        self.graph().take_late(from);
+    }
+
+    /// Has the pipeline refuse elements again when it is drained, after [`take_late_elements`](Self::take_late_elements).
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// source.take_late_elements(|| true);
+    /// source.refuse_late_elements();
+    /// source.drain("1s").wait()?;
+    /// assert!(source.emit(1).wait().is_err());
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn refuse_late_elements(&self) {
+        self.graph().refuse_late();
     }
 
     /// Whether elements have come too late for the last [`drain`](Self::drain), where they are
@@ -424,7 +440,7 @@ impl<T: Element> Stream<T> {
     /// ```
     /// # use thalweg::Stream;
     /// let source = Stream::new();
-    /// source.take_late_elements(true);
+    /// source.take_late_elements(|| true);
     /// source.emit(1).wait()?;
     /// source.drain("1s").wait()?;
     /// assert!(!source.has_late_elements());
