@@ -39,6 +39,9 @@ impl Gate {
     }
 }
 
+/// Listeners that a source has taken, and what closes them.
+pub(crate) type Taken = (Vec<Listener>, Arc<Gate>);
+
 /// A listener that its [`Gate`] can have closed.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -98,7 +101,7 @@ impl Place {
     }
 
     /// Takes the listeners, for the source, and what closes them.
-    pub(crate) fn take(&self) -> io::Result<(Vec<Listener>, Arc<Gate>)> {
+    pub(crate) fn take(&self) -> io::Result<Taken> {
         self.listen()?;
         let (open, closed) = mpsc::channel();
         let gate = Arc::new(Gate {

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::service::Shared;
 use crate::background::spawn;
-use crate::listening::{Gate, Latch, Listener};
+use crate::listening::{Gate, Latch, Taken};
 
 /// How long to wait before another connection is accepted when the system gives none.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -34,10 +34,7 @@ pub(super) struct Serving {
 impl Serving {
     /// # Errors
     /// The system gives no thread, or no descriptor.
-    pub(super) fn start(
-        shared: Arc<Shared>,
-        listeners: Option<(Vec<Listener>, Arc<Gate>)>,
-    ) -> io::Result<Self> {
+    pub(super) fn start(shared: Arc<Shared>, listeners: Option<Taken>) -> io::Result<Self> {
         let close = watch::Sender::new(());
         let (listeners, gate) = listeners.unzip();
         let room = Arc::new(Semaphore::new(shared.settings.max_connections));

@@ -42,7 +42,7 @@ pub use self::service::HttpService;
 use self::service::Shared;
 use self::settings::{Kind, Path, Settings};
 pub use self::source::{FromHttpRequests, FromHttpServer, HttpExchanges};
-use crate::listening::{Gate, Listener, Place};
+use crate::listening::{Place, Taken};
 
 /// Where a server listens, and its limits.
 ///
@@ -321,7 +321,7 @@ impl HttpServer {
     }
 
     /// What it listens at, for the source; nothing for a part of another server.
-    fn take_listeners(&self) -> Result<Option<(Vec<Listener>, Arc<Gate>)>, HttpServerError> {
+    fn take_listeners(&self) -> Result<Option<Taken>, HttpServerError> {
         let Some(place) = &self.place else {
             return Ok(None);
         };
