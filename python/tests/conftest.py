@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from support import PATIENCE, Python, without_progress
+from thalweg import _upcalls
+from thalweg.runtime import pipelines
 
 # A process in the background of a shell ignores Ctrl-C, and so does whatever it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -24,6 +26,15 @@ def _little_to_collect() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture
+def no_other_pipelines(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Keep pipelines that other tests have left behind from a test that drains all; return those that it makes."""
+    found: list[object] = []
+    monkeypatch.setattr(pipelines, "_known", found)
+    monkeypatch.setattr(_upcalls, "register", found.append)
+    return found
 
 
 @pytest.fixture

@@ -8,17 +8,13 @@ from time import monotonic
 
 import pytest
 
-from thalweg import Stream, _upcalls, drain_all
-from thalweg.runtime import lifecycle, pipelines, program_end
+from thalweg import Stream, drain_all
+from thalweg.runtime import lifecycle, program_end
 
 
 @pytest.fixture(autouse=True)
-def no_other_pipelines(monkeypatch):
-    """Those that other tests have left behind are none of ours."""
-    monkeypatch.setattr(pipelines, "_known", [])
-    found = pipelines._known
-    monkeypatch.setattr(_upcalls, "register", found.append)
-    return found
+def _alone(no_other_pipelines):
+    pass
 
 
 def test_every_pipeline_is_drained():

@@ -181,9 +181,36 @@ def test_a_task_that_emits_when_the_program_ends_is_no_hang(out, python):
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n4\n", "", 0)
 
 
-def test_a_task_that_waits_in_emit_when_the_program_ends_is_no_hang(python):
-    out = "out.buffer(2).delay(0.005).sink(show)"
-    done = python("-c", TASK.format(out=out, work="out.emit_many(range(5))", wait="began.wait()"))
+@pytest.mark.parametrize("out", OUTS.values(), ids=OUTS.keys())
+@pytest.mark.parametrize("work", ["out.emit_many(range(5))", "for x in range(5): out.emit(x)"])
+def test_a_task_that_is_emitting_when_the_program_ends_is_no_hang(work, out, python):
+    wait = "began.wait()"
+    if "partition" in out:
+        # The first comes out before there are two of them.
+        wait = "threading.Thread(target=began.wait).start()"
+    done = python("-c", TASK.format(out=out, work=work, wait=wait))
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n4\n", "", 0)
+
+
+@pytest.mark.parametrize("emit", ["out.emit_many(range(5))", "[out.emit(x) for x in range(5)]"])
+@pytest.mark.parametrize("out", [OUTS["no loop"], OUTS["a window"]])
+def test_a_task_that_emits_when_a_pipeline_has_just_been_drained_loses_nothing(out, emit, python):
+    end = """
+closed, emitted = threading.Event(), threading.Event()
+
+def finish():
+    closed.set()
+    emitted.wait(60)
+
+out._finish = finish
+"""
+    work = f"""
+    began.set()
+    closed.wait()
+    {emit}
+    emitted.set()
+    """
+    done = python("-c", TASK.format(out=out + end, work=work, wait="began.wait()"))
     assert (done.stdout, done.stderr, done.returncode) == ("0\n1\n2\n3\n4\n", "", 0)
 
 
@@ -196,7 +223,7 @@ def test_a_function_that_exits_behind_a_queue_makes_no_traceback_at_the_end(pyth
     assert done.returncode in (0, 3)
 
 
-def test_settling_stops_at_its_time(monkeypatch):
+def test_settling_stops_at_its_time(monkeypatch, no_other_pipelines):
     monkeypatch.setattr(program_end, "_LOOKS", sys.maxsize)
     first, second = Stream(), Stream()
     L = first.buffer(2).sink_to_list()

@@ -401,3 +401,16 @@ def test_what_is_no_request_fails_alone_and_arguments_are_checked():
         urls.fetch(retries=-1)
     with pytest.raises(ValueError, match='to_http: cannot ask "ftp://localhost/"'):
         urls.to_http("ftp://localhost/")
+
+
+@pytest.mark.parametrize("kind", ["from_http_server", "from_http_requests"])
+def test_nobody_connects_to_a_source_that_was_stopped(kind):
+    source = getattr(Stream, kind)(0)
+    source.sink_to_list()
+    for _ in range(20):
+        source.start()
+        socket.create_connection(("localhost", source.port)).close()
+        source.stop()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("localhost", source.port))
+    source.drain()

@@ -149,3 +149,15 @@ def test_tls(tmp_path):
         return await receive(source, 1, send)
 
     assert asyncio.run(main()) == [b"secret\n"]
+
+
+def test_nobody_connects_to_a_source_that_was_stopped():
+    source = Stream.from_tcp(0)
+    source.sink_to_list()
+    for _ in range(20):
+        source.start()
+        socket.create_connection(("localhost", source.port)).close()
+        source.stop()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("localhost", source.port))
+    source.drain()

@@ -205,3 +205,15 @@ def test_a_browser_connects_for_pages_of_this_host_and_of_origins_that_are_named
 def test_wrong_arguments_are_said_at_once(make, problem):
     with pytest.raises((ValueError, TypeError), match=problem):
         make()
+
+
+def test_nobody_connects_to_a_source_that_was_stopped():
+    source = Stream.from_websocket("localhost", 0)
+    source.sink_to_list()
+    for _ in range(20):
+        source.start()
+        socket.create_connection(("localhost", source.port)).close()
+        source.stop()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("localhost", source.port))
+    source.drain()

@@ -285,10 +285,9 @@ def _await_threads(code: int) -> int:
 def _drain(timeout: float, code: int) -> int:
     """Drain what pipelines there are, and return the exit code that says how it all ended."""
     import thalweg
-    from thalweg import _thalweg
     from thalweg.runtime import program_end
 
-    _thalweg.note_ending()
+    program_end.note_ending()
     try:
         thalweg.drain_all(timeout)
     except KeyboardInterrupt:

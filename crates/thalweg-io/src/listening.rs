@@ -2,7 +2,13 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// How long it is waited for the port to be free.
+const FREE_PORT: Duration = Duration::from_secs(1);
 
 /// A host and a port. Clones are the same place.
 #[derive(Clone, Debug)]
@@ -11,6 +17,63 @@ pub(crate) struct Place {
     pub(crate) port: u16,
     /// Listeners, until the source takes them.
     listeners: Arc<Mutex<Vec<TcpListener>>>,
+    /// How the source's listeners are closed, while it runs.
+    gate: Arc<Mutex<Option<Arc<Gate>>>>,
+}
+
+/// Closes the listeners of a source, from any thread.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    close: watch::Sender<bool>,
+    /// Open for as long as one of the listeners is.
+    closed: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Gate {
+    /// Closes the listeners, and waits until the port is free. The threads that have them run nothing of the user's, so
+    /// that is soon.
+    pub(crate) fn close(&self) {
+        self.close.send_replace(true);
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = closed.recv_timeout(FREE_PORT);
+    }
+}
+
+/// Listeners that a source has taken, and what closes them.
+pub(crate) type Taken = (Vec<Listener>, Arc<Gate>);
+
+/// A listener that its [`Gate`] can have closed.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    listener: TcpListener,
+    latch: Latch,
+}
+
+impl Listener {
+    /// Gives the listener to the runtime that this is called on, with what is to be dropped after it.
+    ///
+    /// # Errors
+    /// The runtime does not take it.
+    pub(crate) fn open(self) -> io::Result<(tokio::net::TcpListener, Latch)> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        Ok((listener, self.latch))
+    }
+}
+
+/// Says when a listener is to be closed. It is to be dropped after the listener.
+#[derive(Debug)]
+pub(crate) struct Latch {
+    closing: watch::Receiver<bool>,
+    _gate: Arc<Gate>,
+    _open: mpsc::Sender<()>,
+}
+
+impl Latch {
+    /// Waits until the listener is to be closed.
+    pub(crate) async fn closing(&mut self) {
+        // The gate is there for as long as this is.
+        let _ = self.closing.wait_for(|closing| *closing).await;
+    }
 }
 
 impl Place {
@@ -20,6 +83,7 @@ impl Place {
             host: "localhost".to_owned(),
             port,
             listeners: Arc::default(),
+            gate: Arc::default(),
         }
     }
 
@@ -36,15 +100,41 @@ impl Place {
         listeners[0].local_addr()
     }
 
-    /// Takes the listeners, for the source.
-    pub(crate) fn take(&self) -> io::Result<Vec<TcpListener>> {
+    /// Takes the listeners, for the source, and what closes them.
+    pub(crate) fn take(&self) -> io::Result<Taken> {
         self.listen()?;
-        Ok(std::mem::take(&mut *self.listeners()))
+        let (open, closed) = mpsc::channel();
+        let gate = Arc::new(Gate {
+            close: watch::Sender::new(false),
+            closed: Mutex::new(closed),
+        });
+        *self.gate() = Some(gate.clone());
+        let mut listening = self.listeners();
+        let listeners = listening.drain(..).map(|listener| Listener {
+            listener,
+            latch: Latch {
+                closing: gate.close.subscribe(),
+                _gate: gate.clone(),
+                _open: open.clone(),
+            },
+        });
+        let listeners = listeners.collect();
+        drop(listening);
+        Ok((listeners, gate))
     }
 
-    /// Stops listening, unless the source has the listeners. Returns whether it stopped.
+    /// Stops listening, also where the source has the listeners. Returns whether it had not.
     pub(crate) fn release(&self) -> bool {
-        self.listeners().drain(..).count() > 0
+        let had_not = self.listeners().drain(..).count() > 0;
+        let gate = self.gate().take();
+        if let Some(gate) = gate {
+            gate.close();
+        }
+        had_not
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Option<Arc<Gate>>> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn listeners(&self) -> MutexGuard<'_, Vec<TcpListener>> {

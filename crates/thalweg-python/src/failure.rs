@@ -8,6 +8,7 @@ use thalweg::{Arrival, Error, Failure, Stream};
 use thalweg_io::FileError;
 
 use crate::gil;
+use crate::node::stop_at_end;
 use crate::upcalls;
 use crate::value::Value;
 
@@ -122,6 +123,7 @@ pub(crate) fn pipeline_error(py: Python<'_>, message: String) -> PyErr {
 
 /// The exception for elements emitted after the end.
 pub(crate) fn closed(py: Python<'_>) -> PyErr {
+    stop_at_end(py);
     let message = "the program is ending, and the pipeline was drained: it takes no more elements";
     raise_ours(py, "ClosedError", (message,))
 }
@@ -129,6 +131,10 @@ pub(crate) fn closed(py: Python<'_>) -> PyErr {
 /// The Python exception for an error of the engine.
 #[cold]
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
+    if error.is_closed() {
+        // Before the exception is made, which takes code in Python.
+        stop_at_end(py);
+    }
     let exceptions: Vec<_> = error
         .failures()
         .iter()

@@ -10,7 +10,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 #: Many tests assert, within milliseconds, when something happened, and now and then another program has the processor.
-ATTEMPTS = 5
+ATTEMPTS = 3
 
 
 class Excuses:

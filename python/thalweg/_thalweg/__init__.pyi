@@ -174,6 +174,12 @@ class Node(Generic[T]):
     def _in_flight(self) -> int | None:
         """Return how many elements are on their way in the node; None if somebody is at work inside the pipeline."""
 
+    def _has_late(self) -> bool:
+        """Whether elements have come that the last drain has not seen."""
+
+    def _take_late(self, takes_late: bool) -> None:
+        """Say whether the pipeline takes elements while it is being drained, and later."""
+
     def _take_failures(self) -> list[tuple[str, BaseException]]:
         """Take what failed without anybody having been told: pairs of a node's name and the exception."""
 

@@ -57,6 +57,9 @@ _said: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 #: Pipelines that have been drained, and that elements have come into since.
 _reopened: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
+#: Whether the program has nothing left to do but to drain its pipelines.
+_is_ending = False
+
 #: Functions to call when all pipelines have been drained.
 _closers: list[Callable[[], None]] = []
 
@@ -82,7 +85,7 @@ def _end_engines() -> None:
 @atexit.register
 def _end_program() -> None:
     """Drain everything: the threads of the program have ended."""
-    _thalweg.note_ending()
+    note_ending()
     try:
         drain_all()
     except KeyboardInterrupt:
@@ -92,13 +95,24 @@ def _end_program() -> None:
     except BaseException as error:
         log_failure(error)
     finally:
-        mark_ended()
+        _end_all()
 
 
 def _end_before_others() -> None:
     """Have the drain come before other exit handlers: those registered last are called first."""
     atexit.unregister(_end_program)
     atexit.register(_end_program)
+
+
+def note_ending() -> None:
+    """Take note that this thread ends the program: what tasks emit while it drains, and later, is delivered as well."""
+    _note_end()
+    _thalweg.note_ending()
+
+
+def _note_end() -> None:
+    global _is_ending
+    _is_ending = True
 
 
 def mark_ended() -> None:
@@ -108,6 +122,25 @@ def mark_ended() -> None:
         pipelines.note_drained(pipeline)
 
 
+def _end_all() -> None:
+    """Take note of the same, and drain what has come just before that."""
+    mark_ended()
+    for _ in range(_ROUNDS):
+        if not (late := _reopen_late()):
+            return
+        log_failures_of(_drain, late, PATIENCE_AT_EXIT)
+        mark_ended()
+
+
+def _reopen_late() -> list[Pipeline]:
+    """Open the pipelines once more that have been drained and taken elements since; return them."""
+    nodes = [node for pipeline in alive() for node in pipeline.nodes()[:1] if node._has_late()]
+    for node in nodes:
+        node._reopen()
+        pipelines.note_reopened(node._pipeline)
+    return [node._pipeline for node in nodes]
+
+
 def drain_before_executors_end(users: Callable[[], list[Pipeline]]) -> None:
     """Have pipelines that use executors, `users`, drained before those end, once all other threads have."""
 
@@ -115,7 +148,7 @@ def drain_before_executors_end(users: Callable[[], list[Pipeline]]) -> None:
         if users():
             _await_threads_and_executors()
             # Only daemons are left.
-            _thalweg.note_ending()
+            note_ending()
             _drain(users(), PATIENCE_AT_EXIT, alive())
 
     _call_when_threads_end(drain_users, is_last=False)
@@ -132,7 +165,9 @@ def _set_up() -> None:
 
 def _end_child() -> None:
     _await_threads()
+    _note_end()
     drain_all()
+    mark_ended()
     for close in _closers:
         close()
 
@@ -243,40 +278,53 @@ def drain_all(timeout: Interval | None = None) -> None:
     [(1,)]
     """
     everything = alive()
+    _reopen_late()
     _drain(everything, PATIENCE_AT_EXIT if timeout is None else convert_interval(timeout), everything)
 
 
 def _drain(doomed: list[Pipeline], seconds: float, others: Iterable[Pipeline] = ()) -> None:
     """Drain pipelines which `others`, themselves among them, may emit into.
 
-    Before any is closed, all come to rest. What windows hold comes only afterwards: it opens pipelines once more that
-    have been drained, and they are drained again.
+    Before any is drained, all come to rest. What windows hold comes only afterwards: pipelines that take it when they
+    have been drained are drained again, as are those that tasks emit into.
     """
     left = countdown(seconds, None)
     # A function that asks for the end, by `sys.exit` say, has it when the others' elements have been delivered.
     ends: list[BaseException] = []
     together = [pipeline for pipeline in others if not pipelines.is_drained(pipeline)]
-    if len(together) <= 1:
-        together = []
+    for pipeline in together:
+        _begin_end(pipeline)
     try:
-        for pipeline in together:
-            pipeline._begin_end()
-        is_endless = not _come_to_rest(together, countdown(seconds * _SHARE_TO_REST, None))
+        is_endless = len(together) > 1 and not _come_to_rest(together, countdown(seconds * _SHARE_TO_REST, None))
         for number in range(_ROUNDS):
-            if is_endless or number == _ROUNDS - 1:
+            if is_endless or number == _ROUNDS - 1 or left() <= lifecycle.LEAST:
                 # What they still emit into one another is refused.
                 for pipeline in together:
-                    pipeline._cease_end()
+                    _cease_end(pipeline)
             ends += _drain_each(doomed, left)
-            doomed = list(_reopened)
+            doomed = [*_reopened, *_reopen_late()]
             _reopened.clear()
             if not doomed:
                 break
     finally:
-        for pipeline in together:
-            pipeline._cease_end()
+        if not _is_ending:
+            for pipeline in together:
+                _cease_end(pipeline)
     if ends:
         raise ends[0]
+
+
+def _begin_end(pipeline: Pipeline) -> None:
+    """Have a pipeline take elements until `_cease_end`, of its functions and others' and of tasks alone."""
+    for node in pipeline.nodes()[:1]:
+        node._take_late(True)
+    pipeline._begin_end()
+
+
+def _cease_end(pipeline: Pipeline) -> None:
+    for node in pipeline.nodes()[:1]:
+        node._take_late(False)
+    pipeline._cease_end()
 
 
 def _drain_each(doomed: Iterable[Pipeline], left: Callable[[], float]) -> list[BaseException]:
@@ -425,8 +473,11 @@ def reopen(node: Stream) -> None:
 
 def drain_again(node: Stream) -> None:
     """Drain a pipeline again that was opened once more, with those it emits into: called by the engine."""
+    if node._has_late():
+        node._reopen()
+        pipelines.note_reopened(node._pipeline)
     _drain([node._pipeline], PATIENCE_AT_EXIT)
-    mark_ended()
+    _end_all()
     _thalweg.await_visitors()
 
 

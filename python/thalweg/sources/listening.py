@@ -27,7 +27,8 @@ class ListeningSource(Source[T]):
         OSError
             It cannot listen there.
         """
-        if self.stopped and (self._run_state is None or self._run_state.is_over()):
+        if self.stopped:
+            # Also where a run before has not ended yet: it does not listen any more.
             self._listen()
         super().start()
 

@@ -1,8 +1,7 @@
 //! Accepting connections.
 
 use std::io;
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
@@ -16,12 +15,10 @@ use tokio::time::sleep;
 
 use super::service::Shared;
 use crate::background::spawn;
+use crate::listening::{Gate, Latch, Taken};
 
 /// How long to wait before another connection is accepted when the system gives none.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// How long it is waited for the port to be free.
-const FREE_PORT: Duration = Duration::from_secs(1);
 
 /// How long requests are still answered when the source has stopped.
 const LAST_ANSWERS: Duration = Duration::from_secs(60);
@@ -29,10 +26,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(60);
 /// A server at work. It takes no more connections when this is dropped, and its port is free; those there are end when
 /// their requests have been answered.
 pub(super) struct Serving {
-    /// Has the listeners end.
-    stop: watch::Sender<bool>,
-    /// Open for as long as one of them is.
-    ended: Mutex<mpsc::Receiver<()>>,
+    gate: Option<Arc<Gate>>,
     shared: Arc<Shared>,
     close: Option<watch::Sender<()>>,
 }
@@ -40,29 +34,25 @@ pub(super) struct Serving {
 impl Serving {
     /// # Errors
     /// The system gives no thread, or no descriptor.
-    pub(super) fn start(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> io::Result<Self> {
-        let (close, stop) = (watch::Sender::new(()), watch::Sender::new(false));
-        let (open, ended) = mpsc::channel();
+    pub(super) fn start(shared: Arc<Shared>, listeners: Option<Taken>) -> io::Result<Self> {
+        let close = watch::Sender::new(());
+        let (listeners, gate) = listeners.unzip();
         let room = Arc::new(Semaphore::new(shared.settings.max_connections));
-        for listener in listeners {
+        for listener in listeners.unwrap_or_default() {
             let accepting = Accepting {
                 shared: shared.clone(),
                 room: room.clone(),
                 closing: close.subscribe(),
             };
-            let (stopped, open) = (stop.subscribe(), open.clone());
             spawn(async move {
-                // The listener belongs to the runtime.
-                if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-                    accepting.accept_until(stopped, listener).await;
+                if let Ok((listener, mut latch)) = listener.open() {
+                    accepting.accept_until(&mut latch, listener).await;
                 }
-                drop(open);
             })?
             .detach();
         }
         Ok(Self {
-            stop,
-            ended: Mutex::new(ended),
+            gate,
             shared,
             close: Some(close),
         })
@@ -71,11 +61,9 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
-        // The threads of the runtime run nothing of the user's, so that is soon.
-        let ended = self.ended.get_mut();
-        let ended = ended.unwrap_or_else(PoisonError::into_inner);
-        let _ = ended.recv_timeout(FREE_PORT);
+        if let Some(gate) = self.gate.take() {
+            gate.close();
+        }
         let (live, close) = (self.shared.live.clone(), self.close.take());
         let finish = spawn(async move {
             let _ = tokio::time::timeout(LAST_ANSWERS, live.all_answered()).await;
@@ -95,13 +83,9 @@ struct Accepting {
 }
 
 impl Accepting {
-    async fn accept_until(
-        self,
-        mut stopped: watch::Receiver<bool>,
-        listener: tokio::net::TcpListener,
-    ) {
+    async fn accept_until(self, latch: &mut Latch, listener: tokio::net::TcpListener) {
         tokio::select! {
-            _ = stopped.wait_for(|stopped| *stopped) => {}
+            () = latch.closing() => {}
             () = self.accept(&listener) => {}
         }
         // Those who have connected by then are told that they come too late.

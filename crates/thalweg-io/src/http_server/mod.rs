@@ -29,7 +29,7 @@ mod source;
 mod tests;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub use self::service::HttpService;
 use self::service::Shared;
 use self::settings::{Kind, Path, Settings};
 pub use self::source::{FromHttpRequests, FromHttpServer, HttpExchanges};
-use crate::listening::Place;
+use crate::listening::{Place, Taken};
 
 /// Where a server listens, and its limits.
 ///
@@ -200,8 +200,9 @@ impl HttpServer {
         Ok(address)
     }
 
-    /// Gives the address back that [`listen`](Self::listen) took, unless the source has run since; returns whether it
-    /// has done so. [A part of another server](Self::mounted) refuses requests from now on.
+    /// Gives the address back that [`listen`](Self::listen) took; returns whether no source has run since. One that runs
+    /// goes on with the connections that there are, and nobody else can connect. [A part of another
+    /// server](Self::mounted) refuses requests from now on.
     ///
     /// ```
     /// use thalweg_io::HttpServer;
@@ -319,13 +320,14 @@ impl HttpServer {
         }
     }
 
-    /// What it listens at, for the source; none for a part of another server.
-    fn take_listeners(&self) -> Result<Vec<TcpListener>, HttpServerError> {
+    /// What it listens at, for the source; nothing for a part of another server.
+    fn take_listeners(&self) -> Result<Option<Taken>, HttpServerError> {
         let Some(place) = &self.place else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         self.listen()?;
-        place.take().map_err(|source| bind_error(place, source))
+        let taken = place.take().map_err(|source| bind_error(place, source))?;
+        Ok(Some(taken))
     }
 }
 

@@ -1,7 +1,6 @@
 //! A server's requests as the source of a pipeline.
 
 use std::fmt;
-use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -155,7 +154,7 @@ impl Accepting {
     /// Listens, and lets requests in.
     fn open(&mut self) -> Result<Open, HttpServerError> {
         let shared = self.server.shared(self.kind)?;
-        let listeners: Vec<TcpListener> = self.server.take_listeners()?;
+        let listeners = self.server.take_listeners()?;
         // Before the first connection is accepted.
         shared.live.open();
         let mut open = Open {

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -230,6 +230,20 @@ fn what_listens_where_another_does_is_told() {
             .contains(&format!("cannot listen at localhost:{port}: ")),
         "{error}"
     );
+}
+
+#[test]
+fn nobody_connects_once_the_address_is_given_back() {
+    let server = HttpServer::new(0).host("127.0.0.1");
+    let address = server.listen().unwrap();
+    let bodies = Stream::from_http_server(server.clone());
+    let list = bodies.sink_to_list();
+    bodies.start().unwrap();
+    assert_eq!(send(address, "POST /", "river").0, 200);
+    assert!(!server.release(), "the source has it");
+    assert!(TcpStream::connect(address).is_err());
+    bodies.drain("1min").wait().unwrap();
+    assert_eq!(list.len(), 1);
 }
 
 #[tokio::test]

@@ -138,8 +138,8 @@ impl<T> TcpServer<T> {
         self.place.listen().map_err(|error| self.bind_error(error))
     }
 
-    /// Gives the address back that [`listen`](Self::listen) took, unless the source has run since; returns whether it
-    /// has done so.
+    /// Gives the address back that [`listen`](Self::listen) took; returns whether no source has run since. One that runs
+    /// goes on with the connections that there are, and nobody else can connect.
     ///
     /// ```
     /// use thalweg_io::TcpServer;

@@ -1,7 +1,6 @@
 //! Accepting connections, and reading them.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use super::framing::Framing;
 use super::{TcpError, TcpServer};
 use crate::background::Outbox;
+use crate::listening::Listener;
 
 /// How long to wait before another connection is accepted when the system gives none.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -42,7 +42,7 @@ struct Shared<T> {
 pub(super) async fn serve<T: Send + 'static>(
     server: TcpServer<T>,
     tls: Option<TlsAcceptor>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     out: Together<T>,
 ) {
     let shared = Arc::new(Shared {
@@ -60,8 +60,8 @@ pub(super) async fn serve<T: Send + 'static>(
 }
 
 /// Accepts and reads in one task: what has been sent first, over whichever connection, comes first.
-async fn accept<T: Send + 'static>(shared: Arc<Shared<T>>, listener: TcpListener) {
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+async fn accept<T: Send + 'static>(shared: Arc<Shared<T>>, listener: Listener) {
+    let Ok((listener, mut latch)) = listener.open() else {
         return;
     };
     let mut connections = FuturesUnordered::new();
@@ -83,9 +83,16 @@ async fn accept<T: Send + 'static>(shared: Arc<Shared<T>>, listener: TcpListener
                 // A client that left at once, or too many open files.
                 Err(_) => sleep(PAUSE).await,
             },
+            // Behind those who have connected by then.
+            () = latch.closing() => break,
             Some(()) = connections.next(), if !connections.is_empty() => {}
         }
     }
+    drop(listener);
+    drop(latch);
+    while connections.next().await.is_some() {}
+    // Only who drops this ends it.
+    std::future::pending().await
 }
 
 impl<T: Send + 'static> Shared<T> {

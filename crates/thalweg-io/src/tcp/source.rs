@@ -53,7 +53,7 @@ impl<T: Element> Source for TcpSource<T> {
         let tls = self.server.tls.as_ref().map(|files| files.acceptor());
         let tls = tls.transpose()?;
         let listeners = self.server.place.take();
-        let listeners = listeners.map_err(|error| self.server.bind_error(error))?;
+        let (listeners, _) = listeners.map_err(|error| self.server.bind_error(error))?;
         let server = self.server.clone();
         let mut inbox = Inbox::fill(CAPACITY, |outbox| serve(server, tls, listeners, outbox))
             .map_err(TcpError::Start)?;

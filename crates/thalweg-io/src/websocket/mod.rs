@@ -25,7 +25,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio_rustls::TlsAcceptor;
@@ -37,7 +37,7 @@ use self::origins::Origins;
 pub use self::sink::{ToWebSocket, WebSocketSink, WebSocketTarget};
 use self::socket::Keeping;
 pub use self::source::{FromWebSocket, WebSocketSource};
-use crate::listening::Place;
+use crate::listening::{Listener, Place};
 use crate::tcp::{TcpError, TlsFiles};
 
 /// Where a server listens, and its limits.
@@ -146,8 +146,8 @@ impl WebSocketServer {
             .map_err(|source| self.bind_error(source))
     }
 
-    /// Gives the address back that [`listen`](Self::listen) took, unless the pipeline has run since; returns whether it
-    /// has done so.
+    /// Gives the address back that [`listen`](Self::listen) took; returns whether no pipeline has run since. One that runs
+    /// goes on with the connections that there are, and nobody else can connect.
     pub fn release(&self) -> bool {
         self.place.release()
     }
@@ -174,10 +174,10 @@ impl WebSocketServer {
     }
 
     /// What it needs to serve.
-    fn open(&self) -> Result<(Option<TlsAcceptor>, Vec<TcpListener>), WebSocketError> {
+    fn open(&self) -> Result<(Option<TlsAcceptor>, Vec<Listener>), WebSocketError> {
         self.origins.check()?;
         let tls = self.acceptor()?;
-        let listeners = self
+        let (listeners, _) = self
             .place
             .take()
             .map_err(|source| self.bind_error(source))?;

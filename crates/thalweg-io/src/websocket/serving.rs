@@ -1,6 +1,5 @@
 //! Accepts clients, and reads what they send.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use super::origins::Origins;
 use super::socket::{Duplex, Ended, Keeping, Socket};
 use super::source::Room;
 use super::{WebSocketError, WebSocketServer};
+use crate::listening::Listener;
 
 /// How long to wait before another client is accepted when the system gives none.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -111,14 +111,14 @@ impl Callback for Admitting<'_> {
 pub(super) async fn serve(
     server: WebSocketServer,
     tls: Option<TlsAcceptor>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     out: Room,
 ) {
     let accepting = Accepting::new(&server, tls);
     let out = Arc::new(out);
     let mut tasks = JoinSet::new();
     for listener in listeners {
-        let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+        let Ok((listener, mut latch)) = listener.open() else {
             continue;
         };
         let (accepting, out) = (accepting.clone(), out.clone());
@@ -136,8 +136,14 @@ pub(super) async fn serve(
                         });
                     }
                     Some(_) = connections.join_next(), if !connections.is_empty() => {}
+                    () = latch.closing() => break,
                 }
             }
+            drop(listener);
+            drop(latch);
+            while connections.join_next().await.is_some() {}
+            // Only who drops this ends it.
+            std::future::pending::<()>().await;
         });
     }
     while tasks.join_next().await.is_some() {}

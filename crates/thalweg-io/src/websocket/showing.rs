@@ -1,6 +1,5 @@
 //! Shows messages to all clients of a server.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
@@ -14,6 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::serving::Accepting;
 use super::socket::Socket;
 use super::{WebSocketMessage, WebSocketServer};
+use crate::listening::Listener;
 
 /// How long clients may take to get the last messages.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -22,23 +22,37 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub(super) async fn show(
     server: WebSocketServer,
     tls: Option<TlsAcceptor>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     messages: Sender<WebSocketMessage>,
     end: watch::Receiver<()>,
 ) {
     let accepting = Accepting::new(&server, tls);
     let mut tasks = JoinSet::new();
     for listener in listeners {
-        let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+        let Ok((listener, latch)) = listener.open() else {
             continue;
         };
+        let mut open = Some((listener, latch));
         let (accepting, messages) = (accepting.clone(), messages.downgrade());
         let mut end = end.clone();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
+                let accepted = async {
+                    let Some((listener, latch)) = &mut open else {
+                        return std::future::pending().await;
+                    };
+                    tokio::select! {
+                        accepted = accepting.next(listener) => Some(accepted),
+                        () = latch.closing() => None,
+                    }
+                };
                 tokio::select! {
-                    (stream, _, permit) = accepting.next(&listener) => {
+                    accepted = accepted => {
+                        let Some((stream, _, permit)) = accepted else {
+                            open = None;
+                            continue;
+                        };
                         let Some(messages) = messages.upgrade() else {
                             break;
                         };

@@ -97,13 +97,28 @@ fn clock_of<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     object.getattr("time")
 }
 
-/// The asyncio loop that runs on this thread.
+/// The asyncio loop that runs on this thread. No code in Python runs meanwhile: a daemon may ask when the interpreter is
+/// about to end, which stops whoever waits for the GIL.
 pub(crate) fn running(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
     static GET_RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let get = GET_RUNNING_LOOP.get_or_try_init(py, || {
-        let get = py.import("asyncio")?.getattr("_get_running_loop")?;
-        Ok::<_, PyErr>(get.unbind())
-    })?;
+    let get = match GET_RUNNING_LOOP.get(py) {
+        Some(get) => get,
+        None => {
+            // Without asyncio, or while it is being imported, no loop runs.
+            let Ok(asyncio) = loaded(py)?.get_item("asyncio") else {
+                return Ok(None);
+            };
+            let Ok(get) = asyncio.getattr("_get_running_loop") else {
+                return Ok(None);
+            };
+            GET_RUNNING_LOOP.get_or_init(py, || get.unbind())
+        }
+    };
     let running = get.bind(py).call0()?;
     Ok((!running.is_none()).then_some(running))
+}
+
+/// The modules that have been imported.
+fn loaded(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    py.import("sys")?.getattr("modules")
 }

@@ -39,7 +39,9 @@ impl Node {
             && limit.is_none()
             && let Some(event_loop) = parts.straight_way(py)?
         {
-            return parts.emit_straight(x, acks, event_loop);
+            let result = parts.emit_straight(x, acks, event_loop);
+            Self::see_to_late(slf)?;
+            return result;
         }
         let (out, x) = (parts.out.clone(), Value::from(x));
         // Without a loop nobody waits, see `without_loop`.
@@ -126,7 +128,9 @@ impl Node {
                 }
             })
         } else {
-            parts.emit_all_without_loop(py, elements)
+            let result = parts.emit_all_without_loop(py, elements);
+            Self::see_to_late(slf)?;
+            result
         };
         // An error of the iterable itself comes before failures of its elements.
         match problem(py) {
@@ -163,7 +167,6 @@ impl Node {
         if is_served(py)? {
             return upcalls::STREAMS.call(py, "open_again", (slf,)).map(drop);
         }
-        stop_at_end(py);
         Err(failure::closed(py))
     }
 
@@ -179,14 +182,32 @@ impl Node {
         let parts = slf.get().parts()?;
         if parts.pipeline().mode() != Mode::Ended || !is_served(py)? {
             let begun = parts.begin(py, asynchronous, begin);
+            Self::see_to_late(slf)?;
             return begun.inspect_err(|_| stop_at_end(py));
         }
         upcalls::STREAMS.call(py, "reopen", (slf,))?;
         let result = parts.begin(py, asynchronous, begin);
+        Self::drain_again(slf)?;
+        result
+    }
+
+    /// Sees to it that an element is drained which has come just when the drain at the end of the program was over.
+    #[inline]
+    pub(super) fn see_to_late(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let parts = slf.get().parts()?;
+        if parts.pipeline().mode() == Mode::Ended && parts.out.has_late_elements() {
+            Self::drain_again(slf)?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn drain_again(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
         if !thalweg::is_inside_pipeline() && event_loop::running(py)?.is_none() {
             upcalls::STREAMS.call(py, "drain_again", (slf,))?;
         }
-        result
+        Ok(())
     }
 }
 
@@ -204,7 +225,7 @@ fn is_served(py: Python<'_>) -> PyResult<bool> {
 /// Parks a thread whose element was refused because the program is ending, unless the end waits for the thread. Only
 /// daemon threads are left then, and writing an error while the interpreter is torn down would crash it.
 #[cold]
-pub(super) fn stop_at_end(py: Python<'_>) {
+pub(crate) fn stop_at_end(py: Python<'_>) {
     let is_alone = !thalweg::is_inside_pipeline()
         && !host::runs_task()
         && event_loop::running(py).is_ok_and(|running| running.is_none());

@@ -120,6 +120,9 @@ fn one(node: &Bound<'_, Node>, x: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     if event_loop.is_some() {
         return Emission::of(py, emit, event_loop);
     }
+    if pipeline.mode() == Mode::Ended {
+        Node::see_to_late(node)?;
+    }
     if emit.is_ready() {
         emission::finished(py, emit)?;
         return Ok(py.None());

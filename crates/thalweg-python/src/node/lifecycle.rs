@@ -8,7 +8,8 @@ use super::Node;
 use crate::event_loop::EventLoop;
 use crate::pipeline::Mode;
 use crate::run_on_loop::Begun;
-use crate::{failure, interrupt, policy};
+use crate::{failure, interpreter, interrupt, policy};
+use thalweg_tasks::host;
 
 /// Count, and mean, median, 99th percentile and maximum in seconds.
 type Latencies = (u64, f64, f64, f64, f64);
@@ -55,6 +56,22 @@ impl Node {
     fn _close(&self) -> PyResult<()> {
         self.parts()?.out.close();
         Ok(())
+    }
+
+    /// Says whether the pipeline takes elements while it is being drained, and later.
+    fn _take_late(&self, takes_late: bool) -> PyResult<()> {
+        let out = &self.parts()?.out;
+        if takes_late {
+            out.take_late_elements(is_waited_for);
+        } else {
+            out.refuse_late_elements();
+        }
+        Ok(())
+    }
+
+    /// Whether elements have come that the last drain has not seen.
+    fn _has_late(&self) -> PyResult<bool> {
+        Ok(self.parts()?.out.has_late_elements())
     }
 
     /// Reopens a pipeline after a drain.
@@ -186,6 +203,11 @@ impl Node {
     fn _has_nothing_on_its_way(&self) -> PyResult<bool> {
         Ok(self.parts()?.is_idle())
     }
+}
+
+/// Whether the end of the program waits for what this thread emits.
+fn is_waited_for() -> bool {
+    interpreter::ends_here() || host::runs_task()
 }
 
 fn limit_of(seconds: f64) -> Duration {

@@ -31,6 +31,7 @@ use crate::pipeline::{self, Mode, Pipeline};
 use crate::policy;
 use crate::value::Value;
 
+pub(crate) use self::emit::stop_at_end;
 use self::keeping::Below;
 use self::making::Making;
 use self::straight::Straight;

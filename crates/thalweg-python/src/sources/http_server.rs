@@ -75,9 +75,9 @@ impl HttpServer {
         self.0.open();
     }
 
-    /// Stops listening, unless a source that runs does; returns whether it did.
-    fn release(&self) -> bool {
-        self.0.release()
+    /// Stops listening, also where a source runs; returns whether none did.
+    fn release(&self, py: Python<'_>) -> bool {
+        gil::detach(py, || self.0.release())
     }
 
     /// Its requests by way of an ASGI server: bodies that are posted, or any.

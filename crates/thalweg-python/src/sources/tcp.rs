@@ -69,9 +69,9 @@ impl TcpServer {
         Ok(address.map_err(|error| to_exception(py, &error))?.port())
     }
 
-    /// Stops listening, unless a source that runs does; returns whether it did.
-    fn release(&self) -> bool {
-        self.0.release()
+    /// Stops listening, also where a source runs; returns whether none did.
+    fn release(&self, py: Python<'_>) -> bool {
+        gil::detach(py, || self.0.release())
     }
 
     /// What arrives, as a source of bytes.

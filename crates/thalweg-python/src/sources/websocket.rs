@@ -70,9 +70,9 @@ impl WebSocketServer {
         Ok(address.map_err(|error| to_exception(py, &error))?.port())
     }
 
-    /// Stops listening, unless a pipeline that runs does; returns whether it did.
-    fn release(&self) -> bool {
-        self.0.release()
+    /// Stops listening, also where a pipeline runs; returns whether none did.
+    fn release(&self, py: Python<'_>) -> bool {
+        gil::detach(py, || self.0.release())
     }
 
     /// What clients send, as a source of text and bytes.

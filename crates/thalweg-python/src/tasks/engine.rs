@@ -23,7 +23,7 @@ use super::rows::Rows;
 use super::stack;
 use super::task_types::{Calls, Program, Value};
 use super::threads::{self, Caller, Turn};
-use crate::{call, gil};
+use crate::{call, event_loop, gil};
 
 /// An engine: workers and their scheduler.
 #[pyclass(module = "thalweg._thalweg.tasks", frozen, weakref)]
@@ -575,7 +575,6 @@ impl Engine {
         if !self.asynchronous() {
             return Ok(false);
         }
-        let running = py.import("asyncio")?.call_method0("_get_running_loop")?;
-        Ok(!running.is_none())
+        Ok(event_loop::running(py)?.is_some())
     }
 }

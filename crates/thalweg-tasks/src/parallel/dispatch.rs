@@ -146,10 +146,10 @@ impl<S: Steps> Queue<S> {
             let next = state.away.next(waiting, width);
             is_mine = next.is_some();
             state.away.is_sending = is_mine;
-            let (is_holding, watched) = (state.away.held.is_holding, state.away.watch());
-            drop(state);
             let lines = match next {
                 None => {
+                    let (is_holding, watched) = (state.away.held.is_holding, state.away.watch());
+                    drop(state);
                     if is_holding {
                         held::note(self);
                     }
@@ -158,12 +158,17 @@ impl<S: Steps> Queue<S> {
                     }
                     return;
                 }
-                Some(Next::Strand(strand)) => {
-                    strand.ship(self, engine);
-                    continue;
+                Some(next) => {
+                    drop(state);
+                    match next {
+                        Next::Strand(strand) => {
+                            strand.ship(self, engine);
+                            continue;
+                        }
+                        Next::Alone(line) => vec![line],
+                        Next::Jobs(room) => self.load(room, engine),
+                    }
                 }
-                Some(Next::Alone(line)) => vec![line],
-                Some(Next::Jobs(room)) => self.load(room, engine),
             };
             let mut state = lock(&self.state);
             state.away.elements += lines.len();

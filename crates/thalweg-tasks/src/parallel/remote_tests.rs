@@ -1,6 +1,6 @@
 //! Batches of elements that a test brings back, or loses.
 
-use super::tests::{Step, Sums, add, shown};
+use super::tests::{ENTERING, Step, Sums, add, shown};
 use super::*;
 use crate::sync::lock;
 use std::collections::VecDeque;
@@ -126,6 +126,27 @@ fn what_is_held_back_for_more_goes_in_a_moment() {
     assert!(came);
     assert_eq!(shown(&parts[0]), Ok(21));
     assert!(queue.is_idle());
+}
+
+#[test]
+fn what_is_held_back_is_looked_after_also_when_a_state_goes_on_just_then() {
+    let (engine, queue) = engine();
+    drop(launched(&queue, 0..20));
+    engine.run_all();
+    let (sums, value) = (Strand::new(0), Part::settled(&queue, Outcome::Value(1_u32)));
+    *lock(&ENTERING) = Some(Box::new(move || drop(sums.push(value))));
+    // What is held back goes in a moment, every time.
+    for x in [30, 31] {
+        drop(launched(&queue, 0..20));
+        engine.run_all();
+        let parts = launched(&queue, [x]);
+        let came = (0..60_000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            while engine.run().is_some() {}
+            parts[0].is_settled()
+        });
+        assert!(came, "{x} is held back");
+    }
 }
 
 #[test]

@@ -35,6 +35,13 @@ impl Steps for Sums {
         (attempts < step.tries).then_some(Duration::ZERO)
     }
 
+    fn enter(f: impl FnOnce()) {
+        if let Some(call) = lock(&ENTERING).take() {
+            call();
+        }
+        f();
+    }
+
     fn give_up(_: &Step, failure: &'static str) -> Outcome<Self> {
         Outcome::Failed(failure)
     }
@@ -55,6 +62,9 @@ impl Steps for Sums {
         *sum = 0;
     }
 }
+
+/// Called by the next thread that is not the engine's, before it goes on.
+pub(super) static ENTERING: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
 
 /// Keeps runners until the test has them run.
 #[derive(Clone, Default)]

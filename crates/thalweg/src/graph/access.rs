@@ -21,6 +21,14 @@ pub(super) mod detour {
     pub(in crate::graph) const TRACED: u8 = 8;
 }
 
+/// Elements that come while the graph is being drained, and later.
+pub(super) mod late {
+    /// They are taken.
+    pub(in crate::graph) const IS_TAKEN: u8 = 1;
+    /// Some have come since a drain has last looked.
+    pub(in crate::graph) const HAS_COME: u8 = 2;
+}
+
 /// How a thread gets at a graph.
 pub(super) enum Access<'a> {
     /// It was inside already.
@@ -190,6 +198,11 @@ impl Graph {
         lock(&self.deferred).append(&mut lock(&other.deferred));
         let detours = other.detours.load(Ordering::Relaxed);
         self.detours.fetch_or(detours, Ordering::Relaxed);
+        let late = other.late.load(Ordering::Relaxed);
+        self.late.fetch_or(late, Ordering::Relaxed);
+        if let Some(from) = other.late_from.get() {
+            let _ = self.late_from.set(*from);
+        }
         let defers = other.defers.load(Ordering::Relaxed);
         self.defers.fetch_or(defers, Ordering::Relaxed);
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::pass::{Lease, Pass};
 use super::state::Phase;
-use super::{AnyNode, Graph, NodeId, detour, thread_state};
+use super::{AnyNode, Graph, NodeId, detour, late, thread_state};
 use crate::debug::shows;
 use crate::failure::{Error, Kind, Undelivered};
 use crate::runtime::RuntimeHandle;
@@ -105,9 +105,48 @@ impl Graph {
     /// Whether a function has emitted into the pipeline since this was last asked: nodes that were flushed before may
     /// keep something again.
     fn has_come_back(self: &Arc<Self>) -> bool {
-        let came_back =
-            self.query(|pass| std::mem::take(&mut pass.graph().state.get(pass).came_back));
+        let came_back = self.query(|pass| {
+            let before = pass
+                .graph()
+                .late
+                .fetch_and(!late::HAS_COME, Ordering::Relaxed);
+            before & late::HAS_COME != 0
+        });
         came_back.unwrap_or_default()
+    }
+
+    /// Has elements taken while it is being drained, and later, from threads on which this says so.
+    pub(crate) fn take_late(self: &Arc<Self>, from: fn() -> bool) {
+        let root = self.root();
+        let _ = root.late_from.set(from);
+        if root.late.load(Ordering::Relaxed) & late::IS_TAKEN == 0 {
+            // Nobody asks for what came before.
+            root.late.store(late::IS_TAKEN, Ordering::Relaxed);
+        }
+    }
+
+    /// Has elements refused again.
+    pub(crate) fn refuse_late(self: &Arc<Self>) {
+        let late = &self.root().late;
+        late.fetch_and(!late::IS_TAKEN, Ordering::Relaxed);
+    }
+
+    /// Whether an element is taken late from this thread, or from a pipeline's function if it `is_inside`.
+    pub(super) fn takes_late(&self, is_inside: bool) -> bool {
+        self.late.load(Ordering::Relaxed) & late::IS_TAKEN != 0
+            && (is_inside
+                || self.runtime().is_some_and(|runtime| runtime.is_current())
+                || self.late_from.get().is_some_and(|from| from()))
+    }
+
+    /// Whether elements are taken late, and some have come since a drain has last looked.
+    pub(crate) fn has_late(self: &Arc<Self>) -> bool {
+        self.root().has_late_inside()
+    }
+
+    fn has_late_inside(&self) -> bool {
+        let both = late::IS_TAKEN | late::HAS_COME;
+        self.late.load(Ordering::Relaxed) & both == both
     }
 
     /// Refuses elements from now on, and cuts cycles: what is on its way in one finishes its round.
@@ -196,7 +235,15 @@ impl Graph {
     fn finish_drain(self: &Arc<Self>) -> Result<(), Error> {
         let left = self.query(|pass| {
             let graph = pass.graph();
-            let state = graph.state.get(pass);
+            let mut state = graph.state.get(pass);
+            if graph.has_late_inside() {
+                // What is left is for the next drain.
+                let others = std::mem::take(&mut state.drain_wakers);
+                let failures = std::mem::take(&mut state.unhandled);
+                drop(state);
+                others.into_iter().for_each(Waker::wake);
+                return (Vec::new(), failures);
+            }
             let was_closed = matches!(state.phase, Phase::Closed);
             let running = state.running_sources();
             let restless = state.restless();

@@ -10,7 +10,8 @@ use super::cell::Outlet;
 use super::completion::{Completion, Emit};
 use super::monitor::Entry;
 use super::pass::{Lease, Pass};
-use super::{Access, Core, Graph, Inside, NodeId, detour, thread_state};
+use super::state::Phase;
+use super::{Access, Core, Graph, Inside, NodeId, detour, late, thread_state};
 use crate::failure::{Error, Failure, Kind};
 use crate::operator::{Element, EmitResult};
 
@@ -166,7 +167,7 @@ impl Graph {
         if guest.is_none() {
             root.run_deferred();
         }
-        if let Some(error) = root.refused(origin) {
+        if let Some(error) = root.refused(origin, thread_state::is_nested()) {
             let _inside = guest.unwrap_or_else(|| Inside::new(root, me));
             lease.acks.fail();
             return Emit::failed(error, root.weak());
@@ -180,11 +181,27 @@ impl Graph {
         root.emitted(pass, flow, origin, node.id(), guest)
     }
 
-    fn refused(&self, origin: Origin) -> Option<Error> {
+    /// Why an element is refused, if it is; `is_inside` if it comes from a pipeline's function.
+    fn refused(&self, origin: Origin, is_inside: bool) -> Option<Error> {
         if self.detours.load(Ordering::Relaxed) & detour::REFUSES == 0 {
             return None;
         }
-        self.refusal(origin, &Pass::new(self, Lease::default(), false))
+        let pass = Pass::new(self, Lease::default(), false);
+        let refusal = self.refusal(origin, &pass)?;
+        if refusal.is_closed() && self.takes_late(is_inside) {
+            self.note_late(&pass);
+            return None;
+        }
+        Some(refusal)
+    }
+
+    /// Takes note that an element has come late: what was drained may have to be drained again.
+    fn note_late(&self, pass: &Pass) {
+        self.late.fetch_or(late::HAS_COME, Ordering::Relaxed);
+        let mut state = self.state.get(pass);
+        if let Phase::Closed = state.phase {
+            state.phase = Phase::Draining;
+        }
     }
 
     /// A function inside the graph emits into it.
@@ -196,14 +213,13 @@ impl Graph {
         origin: Origin,
     ) -> Emit {
         // What is inside already may go round while the graph drains.
-        match self.refused(origin) {
+        match self.refused(origin, true) {
             Some(error) if !error.is_closed() => {
                 lease.acks.fail();
                 return Emit::failed(error, self.weak());
             }
             Some(_) => {
-                let pass = Pass::new(self, Lease::default(), false);
-                self.state.get(&pass).came_back = true;
+                self.late.fetch_or(late::HAS_COME, Ordering::Relaxed);
             }
             None => {}
         }
@@ -234,7 +250,7 @@ impl Graph {
             ..lease
         };
         self.post(Box::new(move |pass| {
-            if let Some(error) = pass.graph().refused(origin) {
+            if let Some(error) = pass.graph().refused(origin, true) {
                 lease.acks.fail();
                 if let Some(ticket) = &lease.done {
                     ticket.done().refuse(error);

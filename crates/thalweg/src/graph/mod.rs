@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
-use self::access::{Access, Inside, detour};
+use self::access::{Access, Inside, detour, late};
 pub use self::call::CurrentCall;
 pub(crate) use self::cell::{Link, Outlet, Receive, Slot};
 use self::completion::Completion;
@@ -72,6 +72,10 @@ pub(crate) struct Graph {
     merged: OnceLock<Arc<Graph>>,
     /// Why elements from outside do not simply go in: see [`detour`].
     detours: AtomicU8,
+    /// Elements that come while it is being drained, and later: see [`late`].
+    late: AtomicU8,
+    /// Says whether they are taken from the thread that it is called on.
+    late_from: OnceLock<fn() -> bool>,
     /// Whether there is something to see to when an element has got everywhere.
     attention: AtomicBool,
     /// Whether who is inside is a guest.
@@ -99,6 +103,8 @@ impl Graph {
             monitor: Monitor::new(),
             merged: OnceLock::new(),
             detours: AtomicU8::new(0),
+            late: AtomicU8::new(0),
+            late_from: OnceLock::new(),
             attention: AtomicBool::new(false),
             guest: AtomicBool::new(false),
             defers: AtomicBool::new(false),

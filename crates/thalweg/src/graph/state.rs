@@ -48,8 +48,6 @@ pub(super) struct State {
     pub(super) leads_up: bool,
     /// Whether a drain is at work.
     pub(super) is_being_drained: bool,
-    /// Whether a function has emitted into the pipeline while it was being drained.
-    pub(super) came_back: bool,
     /// Drains that wait for the one at work.
     pub(super) drain_wakers: Vec<Waker>,
     /// The nodes that nothing can come to.

@@ -59,6 +59,11 @@ pub(crate) fn is_inside() -> bool {
     THREAD.with(|thread| thread.depth.get() > 0)
 }
 
+/// Whether this thread was inside a monitor when it entered the one that it entered last.
+pub(super) fn is_nested() -> bool {
+    THREAD.with(|thread| thread.depth.get() > 1)
+}
+
 /// Whether the calls that have brought an element here take up much of this thread's stack.
 pub(super) fn is_steep(pass: &Pass) -> bool {
     let (mark, pass) = (0_u8, std::ptr::from_ref(pass).addr());

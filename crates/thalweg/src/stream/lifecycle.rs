@@ -394,6 +394,64 @@ impl<T: Element> Stream<T> {
             .run_exclusive(Box::new(|pass| pass.graph().reopen(pass)));
     }
 
+    /// Has the pipeline take elements while it is being [drained](Self::drain), and later: those that functions of
+    /// pipelines emit, and those that come on threads on which `from` says so. It is for hosts that drain several
+    /// pipelines that emit into one another, or wait for some of the threads that emit; the first `from` holds.
+    ///
+    /// A drain goes on while such elements come. Those that come when it has ended, or is about to, are delivered as far
+    /// as they get without another drain, which [`has_late_elements`](Self::has_late_elements) asks for.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// let list = source.partition(2).sink_to_list();
+    /// source.take_late_elements(|| true);
+    /// source.drain("1s").wait()?;
+    /// source.emit(1).wait()?;
+    /// assert!(source.has_late_elements() && list.is_empty());
+    /// source.drain("1s").wait()?;
+    /// assert_eq!(list.to_vec(), [[1]]);
+    /// source.refuse_late_elements();
+    /// assert!(source.emit(2).wait().is_err());
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn take_late_elements(&self, from: fn() -> bool) {
+        self.graph().take_late(from);
+    }
+
+    /// Has the pipeline refuse elements again when it is drained, after [`take_late_elements`](Self::take_late_elements).
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// source.take_late_elements(|| true);
+    /// source.refuse_late_elements();
+    /// source.drain("1s").wait()?;
+    /// assert!(source.emit(1).wait().is_err());
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn refuse_late_elements(&self) {
+        self.graph().refuse_late();
+    }
+
+    /// Whether elements have come too late for the last [`drain`](Self::drain), where they are
+    /// [taken](Self::take_late_elements) nevertheless.
+    ///
+    /// ```
+    /// # use thalweg::Stream;
+    /// let source = Stream::new();
+    /// source.take_late_elements(|| true);
+    /// source.emit(1).wait()?;
+    /// source.drain("1s").wait()?;
+    /// assert!(!source.has_late_elements());
+    /// source.emit(2).wait()?;
+    /// assert!(source.has_late_elements());
+    /// # Ok::<(), thalweg::Error>(())
+    /// ```
+    pub fn has_late_elements(&self) -> bool {
+        self.graph().has_late()
+    }
+
     /// Whether nothing is on its way in this node, and nobody is at work inside the pipeline. What a window
     /// or a join keeps until more comes is not on its way. It waits for no work of others.
     ///
