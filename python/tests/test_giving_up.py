@@ -263,7 +263,8 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize("wait", ["result", "join"])
 def test_an_event_loop_that_waits_for_its_emitter_is_an_error(wait):
-    source, pool, errors = Stream(), ThreadPoolExecutor(1), []
+    # One thread drains while the other emits.
+    source, pool, errors = Stream(), ThreadPoolExecutor(2), []
 
     def emit(x):
         try:
