@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from measure import Case
 
-from cases.asynchronous import awaited, blocking, buffered
+from cases.asynchronous import awaited, blocking, buffered, left
 from cases.batches import building, forked, lines, mixed_together, ten_together
 from cases.collection import collection
 from cases.importing import importing
@@ -24,6 +24,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "awaited": awaited,
     "buffered": buffered,
     "blocking": blocking,
+    "left": left,
     "partitions": partitions,
     "building": building,
     "collection": collection,

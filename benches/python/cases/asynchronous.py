@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import queue
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -96,4 +98,52 @@ def blocking() -> Case:
             Contender("streamz", _blocking(streamz), 500),
         ],
         [Target("streamz", 1 / 6)],
+    )
+
+
+def _left(package: Any, **keywords: Any) -> Callable[[int], None]:
+    def run(n: int) -> None:
+        source = package.Stream(**keywords)
+        have_arrived = threading.Event()
+        arrived = 0
+
+        def count(x: int) -> None:
+            nonlocal arrived
+            arrived += 1
+            if arrived == n:
+                have_arrived.set()
+
+        held = source.buffer(100).sink(count)
+        for x in range(n):
+            source.emit(x)
+        have_arrived.wait()
+        del held
+
+    return run
+
+
+def _by_hand(n: int) -> None:
+    waiting: queue.Queue[int | None] = queue.Queue(100)
+
+    def consume() -> None:
+        while (x := waiting.get()) is not None:
+            ignore(x)
+
+    thread = threading.Thread(target=consume)
+    thread.start()
+    for x in range(n):
+        waiting.put(x)
+    waiting.put(None)
+    thread.join()
+
+
+def left() -> Case:
+    return Case(
+        "emit from the main thread, buffer(100), sink",
+        [
+            Contender("thalweg", _left(thalweg), 20_000),
+            Contender("by hand", _by_hand, 20_000),
+            Contender("streamz", _left(streamz, asynchronous=False), 1_000),
+        ],
+        [Target("by hand", 1.0), Target("streamz", 1 / 20)],
     )
